@@ -1,0 +1,1 @@
+"""Companion scripts for an Enphase IQ Gateway: what their commands are made of, installed as one package."""

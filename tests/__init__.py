@@ -1,0 +1,1 @@
+"""Tests of the client, the companion scripts, the integration and the set-up commands."""

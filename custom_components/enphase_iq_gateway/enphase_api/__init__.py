@@ -1,0 +1,35 @@
+"""An async client for the Enphase IQ Gateway and for Entrez, which gives out its tokens.
+
+`enphase_api.cloud.authentication.Authentication` and `enphase_api.local.gateway.Gateway` bear the names of the
+documented Enphase-API wrapper, as coroutines where they do I/O. Nothing here knows of Home Assistant.
+"""
+
+from .exceptions import (
+    AuthenticationError,
+    CertificateChangedError,
+    CertificateError,
+    CommunicationError,
+    EnphaseError,
+    InvalidAnswerError,
+    InvalidHostError,
+    MultiFactorError,
+    NotTrustedError,
+    ResponseError,
+    TokenError,
+    UnsupportedFirmwareError,
+)
+
+__all__ = [
+    "AuthenticationError",
+    "CertificateChangedError",
+    "CertificateError",
+    "CommunicationError",
+    "EnphaseError",
+    "InvalidAnswerError",
+    "InvalidHostError",
+    "MultiFactorError",
+    "NotTrustedError",
+    "ResponseError",
+    "TokenError",
+    "UnsupportedFirmwareError",
+]

@@ -1,0 +1,112 @@
+"""A token of Entrez: what it says of itself, and why it cannot be used where it cannot."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, Self
+
+import jwt
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
+from cryptography.hazmat.primitives.serialization import load_der_public_key
+
+from ..exceptions import TokenError
+from ..values import moment, text
+
+#: The one algorithm that Entrez signs with; what a token's own header asks for has no say.
+_ALGORITHM = "ES256"
+_ISSUER = "Entrez"
+
+#: The audience of a token for a gateway that no site has yet.
+UNCOMMISSIONED = "un-commissioned"
+
+#: A Raspberry Pi without a battery-backed clock may be minutes off after it starts.
+_LEEWAY = timedelta(minutes=10)
+
+#: The public key that Entrez signs with (SubjectPublicKeyInfo), as the documented wrapper has it.
+ENTREZ_PUBLIC_KEY = (
+    "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE6PhAU3Mk4W7Ara5hCWPHDtv8LY0CtBwEVj4k4Tu8KRBM"
+    "OhbTcHHnxYJ3UKppIKyraB2GFUmOhGP9O2jmcb4UAw=="
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a token says, without the token itself: nothing here is secret."""
+
+    #: The gateway it is for, or None where it is for one that is not commissioned.
+    serial_number: str | None
+    #: "owner" (a year), "installer" (12 hours), or another word of Enphase's.
+    role: str | None
+    #: UTC.
+    issued_at: datetime
+    #: UTC.
+    expires_at: datetime
+    #: Why it cannot be used, as a sentence to an owner; None where nothing speaks against it.
+    problem: str | None
+
+    @classmethod
+    def parse(
+        cls,
+        token: str,
+        gateway_serial_number: str | int | None = None,
+        verify_signature: bool = False,
+        public_key: str = ENTREZ_PUBLIC_KEY,
+    ) -> Self:
+        """Read a token and judge it: for this gateway (any, where none is named), by this machine's clock.
+
+        `public_key` is base64 of a SubjectPublicKeyInfo. Raises TokenError where it is no such token at all.
+        """
+        raw = token.strip()
+        try:
+            header = jwt.get_unverified_header(raw)
+            claims = jwt.decode(raw, options={"verify_signature": False})
+        except jwt.InvalidTokenError:
+            # Without the cause: its text may repeat parts of the token.
+            raise TokenError("This is not a token, or not all of it. Copy the whole text and paste it again.") from None
+        audience, issued_at, expires_at = text(claims, "aud"), moment(claims, "iat"), moment(claims, "exp")
+        if audience is None or issued_at is None or expires_at is None:
+            raise TokenError("This token does not say for which gateway and time it is. Get one from Entrez.")
+        serial_number = None if audience == UNCOMMISSIONED else audience
+        problem = _problem(header, claims, gateway_serial_number, serial_number, issued_at, expires_at)
+        if problem is None and verify_signature and not _is_signed_by(raw, public_key):
+            problem = "The token's signature is not Entrez's. Get one from Entrez."
+        return cls(serial_number, text(claims, "enphaseUser"), issued_at, expires_at, problem)
+
+    def require_valid(self) -> None:
+        """Raise TokenError, with the reason, where the token cannot be used."""
+        if self.problem is not None:
+            raise TokenError(self.problem)
+
+
+def _problem(
+    header: Mapping[str, Any],
+    claims: Mapping[str, Any],
+    wanted: str | int | None,
+    serial_number: str | None,
+    issued_at: datetime,
+    expires_at: datetime,
+) -> str | None:
+    now = datetime.now(UTC)
+    if header.get("alg") != _ALGORITHM or claims.get("iss") != _ISSUER:
+        return "The token was not issued by Entrez. Get one from Entrez."
+    if wanted is not None and serial_number is not None and serial_number != str(wanted):
+        return f"The token is for gateway {serial_number}, not for {wanted}. Choose the right gateway in Entrez."
+    if expires_at + _LEEWAY < now:
+        return f"The token expired on {expires_at:%Y-%m-%d %H:%M} UTC. Get a new one."
+    if issued_at - _LEEWAY > now:
+        return f"The token was issued at {issued_at:%Y-%m-%d %H:%M} UTC, later than now: set this machine's clock."
+    return None
+
+
+def _is_signed_by(raw: str, public_key: str) -> bool:
+    key = load_der_public_key(base64.b64decode(public_key))
+    if not isinstance(key, EllipticCurvePublicKey):
+        return False
+    try:
+        jwt.decode(raw, key, algorithms=[_ALGORITHM], options={"verify_exp": False, "verify_iat": False, "verify_aud": False})
+    except jwt.InvalidTokenError:
+        return False
+    return True

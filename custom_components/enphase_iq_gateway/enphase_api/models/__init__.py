@@ -1,0 +1,28 @@
+"""What a gateway says, as frozen dataclasses with units and signs; each reads its own JSON by explicit rules.
+
+Missing or absurd values are None, never zero. An answer of another structure raises InvalidAnswerError.
+"""
+
+from .batteries import Batteries, Battery
+from .info import Info
+from .live import Live
+from .meters import MeasurementType, Meter, Quantities, Reading, Readings, Report
+from .production import Inverter, Production, ProductionSource
+from .site import Site
+
+__all__ = [
+    "Batteries",
+    "Battery",
+    "Info",
+    "Inverter",
+    "Live",
+    "MeasurementType",
+    "Meter",
+    "Production",
+    "ProductionSource",
+    "Quantities",
+    "Reading",
+    "Readings",
+    "Report",
+    "Site",
+]

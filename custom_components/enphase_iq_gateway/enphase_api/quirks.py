@@ -1,0 +1,148 @@
+"""Each known lie of the firmware: its name, where it was seen, and the cure, in this one place.
+
+`KNOWN` is the list for people (docs/quirks.md is made from it); the functions are the cures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .models.meters import Meter, Quantities
+
+
+@dataclass(frozen=True, slots=True)
+class Quirk:
+    """One lie: what is said, by which firmware, who reported it, what is done about it."""
+
+    name: str
+    firmware: str
+    source: str
+    cure: str
+
+
+KNOWN = (
+    Quirk(
+        "Disabled meters go on reporting",
+        "all",
+        "recordings of 8.2.4264 and 8.3.5433",
+        "Only enabled meters are read.",
+    ),
+    Quirk(
+        "Meters that /ivp/meters does not list",
+        "all",
+        "pyenphase ignores them as well",
+        "Their readings are left out, and the list of meters is asked for again.",
+    ),
+    Quirk(
+        "Phases that are counted but not wired",
+        "all",
+        "recording of 7.3.466: 6 V and 11 V on two of three phases",
+        "A phase below 50 V is not wired: nothing is shown of it.",
+    ),
+    Quirk(
+        "Channels beyond the counted phases mirror another meter",
+        "8.2.127",
+        "recording: the third channel of the net meter repeats the second of the storage meter",
+        "Channels beyond the meter's phase count are ignored.",
+    ),
+    Quirk(
+        "A three-phase meter's voltage is the sum of its phases",
+        "all",
+        "recording of 8.2.4264: 713 V",
+        "The mean of the wired phases is given. Split phase keeps its sum: 240 V is what is there.",
+    ),
+    Quirk(
+        "A meter's power factor is the sum of its phases'",
+        "8.3",
+        "recording of 8.3.5433: 1.55",
+        "Outside -1 to 1 it is worked out as active by apparent power.",
+    ),
+    Quirk(
+        "A split-phase storage meter loses a phase",
+        "8.3.6000 and later",
+        "pyenphase issue 478",
+        "While one phase is all zero and the whole equals the other phase, both the whole and that phase are unknown.",
+    ),
+    Quirk(
+        "Reports cannot give exported energy",
+        "8.3.5169",
+        "net consumption's received energy is 0 and the delivered is netted",
+        "All meter values come from /ivp/meters/readings.",
+    ),
+    Quirk(
+        "Total consumption equals net consumption in /production.json",
+        "8.3.5433",
+        "pyenphase issues 467 and 477",
+        "Consumption is never taken from there; the meter's own reading is right.",
+    ),
+    Quirk(
+        "Today's energy equals the lifetime's, or never resets",
+        "8.3.5169 to 8.3.5528, others",
+        "core issues 172111 and 161892",
+        "Shown by the console only where it is believable, else as unknown.",
+    ),
+    Quirk(
+        "Energy counters fall: 2^32 and 1.19 MWh wraps, zeros after a power cut, meters replaced",
+        "all",
+        "core issues 176707, 140602 and 120091",
+        "The last value is held; a fall that lasts is taken as a reset, and the sensor goes on from where it was.",
+    ),
+    Quirk(
+        "Silence of some minutes every night about 23:00",
+        "8.3",
+        "core issue 156189",
+        "Waited for; nothing is made up meanwhile.",
+    ),
+)
+
+#: V: a live phase has 100 V or more anywhere; noise on open terminals was seen up to 12 V.
+_WIRED = 50
+
+#: Hours of a day at rated power: no array makes more.
+_DAY = 24
+
+
+def is_wired(phase: Quantities) -> bool:
+    """Tell whether a phase is connected, by its voltage; unknown voltage is taken for connected."""
+    return phase.voltage is None or phase.voltage >= _WIRED
+
+
+def meter_voltage(meter: Meter, total: Quantities, channels: Sequence[Quantities]) -> float | None:
+    """Give a whole meter's voltage: the mean of its wired phases on three-phase meters, else as reported."""
+    wired = [phase.voltage for phase in channels if phase.voltage is not None and is_wired(phase)]
+    if meter.phase_mode != "three" or len(wired) < 2:
+        return total.voltage
+    return sum(wired) / len(wired)
+
+
+def power_factor(total: Quantities) -> float | None:
+    """Give a whole meter's power factor, worked out where the firmware added up those of the phases."""
+    if total.power_factor is None or abs(total.power_factor) <= 1:
+        return total.power_factor
+    if not total.apparent_power or total.active_power is None:
+        return None
+    factor = total.active_power / abs(total.apparent_power)
+    return factor if abs(factor) <= 1 else None
+
+
+def without_lost_phase(
+    meter: Meter, total: Quantities, channels: list[Quantities]
+) -> tuple[Quantities, list[Quantities]]:
+    """Give the meter and its phases, with nothing said where a split-phase storage meter has lost a phase."""
+    if meter.measurement_type != "storage" or meter.phase_mode != "split" or len(channels) != 2:
+        return total, channels
+    lost = [not phase.voltage and not phase.energy_delivered and not phase.energy_received for phase in channels]
+    if lost[0] == lost[1] or total.energy_delivered != channels[lost.index(False)].energy_delivered:
+        return total, channels
+    nothing = type(total)()
+    return nothing, [nothing if gone else phase for gone, phase in zip(lost, channels, strict=True)]
+
+
+def believable_today(today: float | None, lifetime: float | None, rated_power: float) -> float | None:
+    """Give today's energy (Wh) where it can be: below the lifetime's, and no more than a day at rated power (W)."""
+    if today is None or lifetime is None or not 0 <= today < lifetime or today > _DAY * rated_power:
+        return None
+    return today

@@ -1,0 +1,107 @@
+"""Explicit rules for taking a value out of a gateway's JSON: what is missing or absurd becomes None.
+
+A key nobody asks for is ignored. Why a value was dropped is logged once for each key and reason, at debug level.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from .exceptions import InvalidAnswerError
+
+_LOGGER = logging.getLogger(__name__)
+
+#: Keys and reasons already logged; both come from this package, so it stays small.
+_logged: set[tuple[str, str]] = set()
+
+#: No gateway existed before 2008, and none of its clocks is right beyond this century.
+_EARLIEST = 1_199_145_600
+_LATEST = 4_102_444_800
+
+
+def _dropped(key: str, reason: str) -> None:
+    if (key, reason) not in _logged:
+        _logged.add((key, reason))
+        _LOGGER.debug("%s dropped: %s", key, reason)
+
+
+def number(data: Mapping[str, Any], key: str, low: float = -math.inf, high: float = math.inf) -> float | None:
+    """Give the number under `key` where it is one between `low` and `high`, else None."""
+    value = data.get(key)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return _dropped(key, "not a number")
+    if not math.isfinite(value):
+        return _dropped(key, "not finite")
+    if not low <= value <= high:
+        return _dropped(key, f"outside {low:g} to {high:g}")
+    # -0.0 is what several firmwares write for nothing at all.
+    return float(value) + 0.0
+
+
+def integer(data: Mapping[str, Any], key: str, low: float = -math.inf, high: float = math.inf) -> int | None:
+    """Give the whole number under `key` where it is one between `low` and `high`, else None."""
+    value = number(data, key, low=low, high=high)
+    if value is not None and not value.is_integer():
+        return _dropped(key, "not a whole number")
+    return None if value is None else int(value)
+
+
+def text(data: Mapping[str, Any], key: str) -> str | None:
+    """Give the text under `key`, stripped, or None where it is none or empty."""
+    value = data.get(key)
+    if value is not None and not isinstance(value, str):
+        return _dropped(key, "not a text")
+    return value.strip() or None if value else None
+
+
+def flag(data: Mapping[str, Any], key: str) -> bool | None:
+    """Give the truth value under `key`, or None where it is none."""
+    value = data.get(key)
+    if value is not None and not isinstance(value, bool):
+        return _dropped(key, "not a truth value")
+    return value
+
+
+def moment(data: Mapping[str, Any], key: str) -> datetime | None:
+    """Give the time (UTC) under `key`, from epoch seconds; 0 means never to a gateway, and is None."""
+    if data.get(key) == 0:
+        return None
+    value = number(data, key, low=_EARLIEST, high=_LATEST)
+    return None if value is None else datetime.fromtimestamp(value, UTC)
+
+
+def one_object(answer: object, path: str) -> Mapping[str, Any]:
+    """Give the answer as the one JSON object that `path` should hold.
+
+    Raises InvalidAnswerError where it is anything else.
+    """
+    if not isinstance(answer, dict):
+        raise InvalidAnswerError(f"{path} did not answer with a JSON object", path=path)
+    return answer
+
+
+def objects(answer: object, path: str) -> list[Mapping[str, Any]]:
+    """Give the answer as the list of JSON objects that `path` should hold.
+
+    Raises InvalidAnswerError where it is anything else.
+    """
+    if not isinstance(answer, list) or not all(isinstance(entry, dict) for entry in answer):
+        raise InvalidAnswerError(f"{path} did not answer with a list of JSON objects", path=path)
+    return answer
+
+
+def nested(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+    """Give the objects listed under `key`; what is no object in the list, or no list at all, is left out."""
+    value = data.get(key)
+    if value is None:
+        return []
+    if not isinstance(value, list):
+        _dropped(key, "not a list")
+        return []
+    return [entry for entry in value if isinstance(entry, dict)]

@@ -1,0 +1,86 @@
+"""The gateway's self-signed certificate: made anew each year, from a key that a seed decides."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import ssl
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.x509.oid import NameOID
+
+VALIDITY = timedelta(days=365)
+#: Order of the group of P-256: private keys are numbers below it.
+_P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
+
+
+def key_from_seed(*seed: object) -> ec.EllipticCurvePrivateKey:
+    """A P-256 key, always the same for the same words: a restarted simulator is recognised. It protects nothing."""
+    digest = hashlib.sha256(" ".join(map(str, seed)).encode()).digest()
+    return ec.derive_private_key(int.from_bytes(digest, "big") % (_P256_ORDER - 1) + 1, ec.SECP256R1())
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """A certificate and its key, as PEM text."""
+
+    pem: str
+    key_pem: str
+
+    @property
+    def fingerprint(self) -> str:
+        """SHA-256 over the certificate, as "AB:CD:…"."""
+        digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(self.pem)).digest()
+        return ":".join(f"{byte:02X}" for byte in digest)
+
+    def server_context(self) -> ssl.SSLContext:
+        """TLS settings for a server that shows this certificate."""
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        # OpenSSL reads a chain from files only.
+        with tempfile.TemporaryDirectory(prefix="enphase-simulator-") as folder:
+            path = os.path.join(folder, "gateway.pem")
+            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+                file.write(self.pem + self.key_pem)
+            context.load_cert_chain(path)
+        return context
+
+
+def make_certificate(
+    common_name: str,
+    key: ec.EllipticCurvePrivateKey,
+    not_before: datetime | None = None,
+    extensions: bool = True,
+) -> Certificate:
+    """A self-signed certificate for `common_name`, valid for 365 days from `not_before`.
+
+    Without `not_before` it is from this year's first day, so that every start of that year shows the very same one.
+    """
+    begin = not_before or datetime(datetime.now(UTC).year, 1, 1, tzinfo=UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
+    number = hashlib.sha256(f"{common_name} {begin.isoformat()} {extensions}".encode()).digest()
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(int.from_bytes(number[:8], "big") | 1)
+        .not_valid_before(begin)
+        .not_valid_after(begin + VALIDITY)
+    )
+    if extensions:
+        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        builder = builder.add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(common_name), x509.DNSName("envoy.local")]), critical=False
+        )
+    certificate = builder.sign(key, hashes.SHA256(), ecdsa_deterministic=True)
+    return Certificate(
+        certificate.public_bytes(serialization.Encoding.PEM).decode(),
+        key.private_bytes(
+            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+        ).decode(),
+    )

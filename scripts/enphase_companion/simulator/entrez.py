@@ -1,0 +1,167 @@
+"""The simulated Entrez: Enphase's sign-in service, which hands out the gateway's tokens."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import time
+from html import escape
+from urllib.parse import urlencode
+
+import jwt
+from aiohttp import web
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from .certificate import key_from_seed
+from .faults import Faults
+from .requests import Request, note
+from .sessions import UNCOMMISSIONED
+
+USERNAME, PASSWORD = "owner@example.com", "sunny-side-up"
+#: An account whose sign-in asks for a second factor.
+MFA_USERNAME = "mfa@example.com"
+#: An account of the kind that gets tokens of twelve hours.
+INSTALLER_USERNAME = "installer@example.com"
+LIFETIMES = {"owner": 365 * 86400, "installer": 12 * 3600}
+
+_PAGE = "<!DOCTYPE html>\n<html lang=\"en\"><head><title>Entrez</title></head><body>{}</body></html>\n"
+
+
+class Entrez:
+    """Accounts, sessions and tokens; the routes are `handle`'s."""
+
+    def __init__(self, serial_number: str, seed: int) -> None:
+        self._serial_number = serial_number
+        self._key = key_from_seed("entrez", seed)
+        self._signed_in: dict[str, str] = {}
+        self._codes: dict[str, tuple[str, str, str]] = {}
+        self.faults = Faults()
+        self.requests: list[Request] = []
+
+    @property
+    def public_key(self) -> ec.EllipticCurvePublicKey:
+        """The key that tokens are checked with."""
+        return self._key.public_key()
+
+    def token(
+        self,
+        role: str = "owner",
+        lifetime: float | None = None,
+        serial_number: str | None = None,
+        issued_ago: float = 0,
+        username: str = USERNAME,
+    ) -> str:
+        """A signed token. `lifetime` counts from when it was issued, `issued_ago` seconds ago."""
+        issued = int(time.time() - issued_ago)
+        claims = {
+            "aud": serial_number or self._serial_number,
+            "iss": "Entrez",
+            "enphaseUser": role,
+            "exp": issued + int(LIFETIMES[role] if lifetime is None else lifetime),
+            "iat": issued,
+            "jti": secrets.token_hex(8),
+            "username": username,
+        }
+        return jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": "simulated"})
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        """Answers one request to Entrez."""
+        note(self.requests, request, time.time(), session_cookie="SESSION")
+        fault = await self.faults.before(request)
+        if fault is not None:
+            return fault
+        routes = {
+            ("POST", "/login"): self._login,
+            ("POST", "/logout"): self._logout,
+            ("POST", "/entrez_tokens"): self._entrez_tokens,
+            ("POST", "/tokens"): self._tokens,
+            ("POST", "/oauth/token"): self._oauth_token,
+        }
+        route = routes.get((request.method, request.path))
+        if route is not None:
+            return await route(request)
+        if request.method == "GET" and request.path.startswith("/site/"):
+            return self._site(request)
+        return web.Response(status=404, text=_PAGE.format("<h1>Not found</h1>"), content_type="text/html")
+
+    async def _login(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        username, password = str(form.get("username", "")), str(form.get("password", ""))
+        if username not in (USERNAME, MFA_USERNAME, INSTALLER_USERNAME) or password != PASSWORD:
+            return _page("<h1>Sign in</h1><p>Wrong e-mail address or password.</p>", status=401)
+        if username == MFA_USERNAME:
+            return _page(
+                '<h1>Multi-factor authentication</h1><form action="/login/mfa" method="post">'
+                '<label>Verification code <input name="otp"></label></form>'
+            )
+        if form.get("authFlow") == "oauth":
+            return self._authorize(form)
+        session = secrets.token_hex(16)
+        self._signed_in[session] = username
+        answer = _page('<h1>Welcome</h1><p><a href="/entrez_tokens">Tokens</a></p>')
+        answer.set_cookie("SESSION", session, httponly=True)
+        return answer
+
+    def _authorize(self, form: object) -> web.Response:
+        fields = {key: str(form.get(key, "")) for key in ("codeChallenge", "redirectUri", "serialNum")}  # type: ignore[attr-defined]
+        code = secrets.token_urlsafe(16)
+        self._codes[code] = (fields["codeChallenge"], fields["redirectUri"], fields["serialNum"])
+        return web.Response(status=302, headers={"Location": f"{fields['redirectUri']}?{urlencode({'code': code})}"})
+
+    async def _logout(self, request: web.Request) -> web.Response:
+        self._signed_in.pop(request.cookies.get("SESSION", ""), None)
+        answer = _page("<h1>Signed out</h1>")
+        answer.del_cookie("SESSION")
+        return answer
+
+    async def _entrez_tokens(self, request: web.Request) -> web.Response:
+        username = self._signed_in.get(request.cookies.get("SESSION", ""))
+        if username is None:
+            return _page("<h1>Sign in</h1>", status=401)
+        form = await request.post()
+        serial_number = UNCOMMISSIONED if form.get("uncommissioned") == "true" else str(form.get("serialNum", ""))
+        if serial_number not in (UNCOMMISSIONED, self._serial_number):
+            return _page("<h1>Token</h1><p>This gateway is not one of your systems.</p>")
+        token = escape(self._token_for(username, serial_number))
+        return _page(
+            "<h1>Token</h1><p>Access token for your gateway:</p>"
+            f'<textarea id="JWTToken" readonly rows="8" cols="64" name="accessToken">{token}</textarea>'
+        )
+
+    async def _tokens(self, request: web.Request) -> web.Response:
+        body = await request.json()
+        username = self._signed_in.get(str(body.get("session_id", "")))
+        if username is None or body.get("serial_num") != self._serial_number:
+            return web.Response(status=403, text="Forbidden")
+        return web.Response(text=self._token_for(username, self._serial_number))
+
+    async def _oauth_token(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        return web.json_response(self.redeem(str(form.get("code", "")), str(form.get("code_verifier", ""))))
+
+    def redeem(self, code: str, verifier: str) -> dict[str, object]:
+        """What an authorisation code is worth: tokens, or a `message` that says why not. A code works once."""
+        challenge, _, serial_number = self._codes.pop(code, ("", "", ""))
+        digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+        if not challenge or digest != challenge:
+            return {"message": "Invalid authorization code or code verifier"}
+        return {
+            "access_token": self._token_for(USERNAME, serial_number or self._serial_number),
+            "token_type": "Bearer",
+            "expires_in": LIFETIMES["owner"],
+        }
+
+    def _token_for(self, username: str, serial_number: str) -> str:
+        role = "installer" if username == INSTALLER_USERNAME else "owner"
+        return self.token(role, serial_number=serial_number, username=username)
+
+    def _site(self, request: web.Request) -> web.Response:
+        if request.cookies.get("SESSION", "") not in self._signed_in:
+            return web.Response(status=401, text="Unauthorized")
+        name = request.path.removeprefix("/site/")
+        return web.json_response([{"siteId": 1234567, "siteName": name, "gatewaySerialNums": [self._serial_number]}])
+
+
+def _page(content: str, status: int = 200) -> web.Response:
+    return web.Response(status=status, text=_PAGE.format(content), content_type="text/html")

@@ -1,0 +1,96 @@
+"""Power as straight lines between knots, and the energy under them: exact, in either direction."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Sequence
+from itertools import accumulate, pairwise
+from math import hypot
+from typing import NamedTuple
+
+#: Seconds between two knots. Short enough for a kettle, long enough that a value holds for a second.
+STEP = 30
+_HOURS = STEP / 3600
+
+
+def positive_mean(first: float, last: float) -> float:
+    """The mean of what lies above zero of a straight line from `first` to `last`."""
+    if first >= 0 and last >= 0:
+        return (first + last) / 2
+    if first <= 0 and last <= 0:
+        return 0.0
+    above = first if first > 0 else last
+    return above * above / (2 * abs(first - last))
+
+
+class Curve:
+    """One quantity over one day: straight between its knots, with the areas above and below zero."""
+
+    def __init__(self, knots: Sequence[float]) -> None:
+        """`knots`: the values at every STEP from the day's start to its end, both included."""
+        self._knots = array("d", knots)
+        self._above = _summed(self._knots)
+        self._below = _summed(array("d", [-knot for knot in knots]))
+
+    def at(self, seconds: float) -> float:
+        """The value, `seconds` after the day's start."""
+        index, fraction = self._place(seconds)
+        first = self._knots[index]
+        return first + (self._knots[index + 1] - first) * fraction
+
+    def areas(self, seconds: float) -> tuple[float, float]:
+        """What was above and what was below zero since the day's start, in value-hours, both positive."""
+        index, fraction = self._place(seconds)
+        first = self._knots[index]
+        now = first + (self._knots[index + 1] - first) * fraction
+        return (
+            (self._above[index] + positive_mean(first, now) * fraction) * _HOURS,
+            (self._below[index] + positive_mean(-first, -now) * fraction) * _HOURS,
+        )
+
+    def _place(self, seconds: float) -> tuple[int, float]:
+        """The knot at or before `seconds`, and how far (0 to 1) it is to the next."""
+        index = min(int(seconds // STEP), len(self._knots) - 2)
+        return index, seconds / STEP - index
+
+
+def _summed(knots: array[float]) -> array[float]:
+    """The running sum of what lies above zero, in steps; the usual cases, all above or all below, are the quick ones."""
+    means: Iterable[float]
+    if min(knots) >= 0:
+        means = ((first + last) / 2 for first, last in pairwise(knots))
+    elif max(knots) <= 0:
+        means = (0.0 for _ in knots[1:])
+    else:
+        means = (positive_mean(first, last) for first, last in pairwise(knots))
+    return array("d", accumulate(means, initial=0.0))
+
+
+class Energy(NamedTuple):
+    """What a meter's counters hold; each never negative, none ever falls."""
+
+    delivered: float = 0.0  #: Wh in the positive direction
+    received: float = 0.0  #: Wh in the negative direction
+    apparent: float = 0.0  #: VAh
+    lagging: float = 0.0  #: varh
+    leading: float = 0.0  #: varh
+
+    def plus(self, other: Energy, times: float = 1.0) -> Energy:
+        """This energy and `times` the other."""
+        return Energy(*(mine + times * more for mine, more in zip(self, other, strict=True)))
+
+
+class Series:
+    """One day of active and reactive power on one phase."""
+
+    def __init__(self, active: Sequence[float], reactive: Sequence[float]) -> None:
+        """`active` (W) and `reactive` (var) at the knots."""
+        self.active = Curve(active)
+        self.reactive = Curve(reactive)
+        self._apparent = Curve([hypot(p, q) for p, q in zip(active, reactive, strict=True)])
+
+    def energy(self, seconds: float) -> Energy:
+        """Energy since the day's start."""
+        return Energy(
+            *self.active.areas(seconds), self._apparent.areas(seconds)[0], *self.reactive.areas(seconds)
+        )

@@ -1,0 +1,37 @@
+"""One listening port: an aiohttp server that can be stopped and started again at the same address."""
+
+from __future__ import annotations
+
+import ssl
+from collections.abc import Awaitable, Callable
+
+from aiohttp import web
+
+
+class Server:
+    """Hands every request to one handler."""
+
+    def __init__(
+        self, handle: Callable[[web.Request], Awaitable[web.StreamResponse]], host: str, port: int
+    ) -> None:
+        self._handle = handle
+        self._host = host
+        self.port = port
+        self._runner: web.AppRunner | None = None
+
+    async def start(self, context: ssl.SSLContext | None = None) -> None:
+        """Listens; port 0 becomes the one that was free. Raises OSError if the port is taken."""
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", self._handle)
+        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        await runner.setup()
+        self._runner = runner
+        site = web.TCPSite(runner, self._host, self.port, ssl_context=context, reuse_address=True)
+        await site.start()
+        self.port = runner.addresses[0][1]
+
+    async def stop(self) -> None:
+        """Closes the port and every connection; nothing if it never started."""
+        if self._runner is not None:
+            await self._runner.cleanup()
+            self._runner = None

@@ -1,0 +1,50 @@
+"""The sky over a place: how high the sun stands and how much of it the clouds let through."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from math import cos, pi, radians, sin
+
+from .noise import Noise
+
+#: Panels face the equator at this slope (degrees).
+TILT = 35.0
+
+
+class Sky:
+    """Sunshine on tilted panels at one place: 1.0 is the full sun straight onto them."""
+
+    def __init__(self, seed: int, latitude: float, longitude: float) -> None:
+        """`latitude` and `longitude` in degrees, north and east positive."""
+        self._latitude = radians(latitude)
+        self._tilted = radians(latitude - TILT if latitude >= 0 else latitude + TILT)
+        self._longitude = longitude
+        #: Weather of the day, cloud fields within the hour, single clouds within minutes.
+        self._clouds = [
+            (0.5, Noise(seed, "weather", 6 * 3600)),
+            (0.35, Noise(seed, "cloud fields", 40 * 60)),
+            (0.15, Noise(seed, "single clouds", 6 * 60)),
+        ]
+
+    def solar_hour(self, at: float) -> float:
+        """Mean solar time at `at` (epoch seconds), 0 to 24."""
+        return (at / 3600 + self._longitude / 15) % 24
+
+    def sunshine(self, at: float) -> float:
+        """0 (night) to about 1 (clear, straight onto the panels)."""
+        day = datetime.fromtimestamp(at, UTC).timetuple().tm_yday
+        declination = radians(-23.44) * cos(2 * pi * (day + 10) / 365.25)
+        hour_angle = (self.solar_hour(at) - 12) * pi / 12
+        turning = cos(declination) * cos(hour_angle)
+        height = sin(declination) * sin(self._latitude) + turning * cos(self._latitude)
+        if height <= 0:
+            return 0.0
+        onto_panels = sin(declination) * sin(self._tilted) + turning * cos(self._tilted)
+        #: Near the horizon the light passes through more air.
+        through_air = min(1.0, height / 0.25)
+        return max(0.0, onto_panels) * through_air * self._through_clouds(at)
+
+    def _through_clouds(self, at: float) -> float:
+        cover = sum(weight * cloud(at) for weight, cloud in self._clouds)
+        overcast = min(1.0, max(0.0, (cover - 0.35) / 0.4))
+        return 1 - 0.8 * overcast * overcast * (3 - 2 * overcast)

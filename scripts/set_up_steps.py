@@ -1,0 +1,60 @@
+"""How a step of the set-up says what it does, runs a command and fails: the ground under `set_up*.py`.
+
+Standard library only, and no syntax newer than Python 3.9: these files run before all else is there.
+"""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Union
+
+PROJECT = Path(__file__).resolve().parent.parent
+# uv and Pythons that this machine did not have.
+TOOLS = PROJECT / ".python"
+
+Words = list[Union[str, Path]]
+
+
+class SetUpError(Exception):
+    """Something that the set-up needs cannot be had; the text says what, and what to do about it."""
+
+
+def say(text: str) -> None:
+    """Tell the person in front of the screen what is done now."""
+    print(f"set-up: {text}", file=sys.stderr, flush=True)
+
+
+def run(command: Words, **environment: str) -> str:
+    """Run a command in the project's folder, with additions to its environment, and return what it printed.
+
+    Raises SetUpError, with what it printed, if it cannot be started or fails.
+    """
+    words = [str(word) for word in command]
+    try:
+        done = subprocess.run(
+            words,
+            cwd=PROJECT,
+            env={**os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            check=False,
+        )
+    except OSError as error:
+        raise SetUpError(f"{words[0]} could not be started: {error}") from error
+    if done.returncode != 0:
+        raise SetUpError(f"`{' '.join(words)}` ended with {done.returncode}:\n{done.stdout.strip()}")
+    return done.stdout.strip()
+
+
+def works(command: Words) -> bool:
+    """Return whether a command can be run and ends well."""
+    try:
+        run(command)
+    except SetUpError:
+        return False
+    return True

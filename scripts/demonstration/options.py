@@ -1,0 +1,80 @@
+"""What can be said to scripts/demo; standard library only, as `--help` works before anything is set up."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+PROJECT = Path(__file__).resolve().parent.parent.parent
+
+_DESCRIPTION = """\
+Shows the integration at work: a simulated IQ Gateway and Entrez, a real Home Assistant that is set up with
+them, a table of its sensors beside the truth, and where to look at it in a browser. Ctrl-C ends all of it.
+"""
+_EXAMPLES = """\
+examples:
+  scripts/demo                               a house with panels on three phases
+  scripts/demo --profile battery             another one, with batteries
+  scripts/demo --speed 60                    a minute of the house each second
+  scripts/demo --check                       only compare every sensor with the house, then end
+  scripts/demo --gateway https://envoy.local your own gateway, which you set up in the browser
+
+All it needs is brought into the project's folder: programs to .python/ and .venv/, Home Assistant's
+configuration to .demo/, made anew at each start. Without --host, Home Assistant listens on this machine only.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's options."""
+    options = argparse.ArgumentParser(
+        prog="scripts/demo",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument(
+        "--check",
+        action="store_true",
+        help="compare every sensor with the house, then end: 0 if all agree within 1 %%, else 1 and names",
+    )
+    options.add_argument("--profile", metavar="NAME", help="the simulated house (default: three-phase)")
+    options.add_argument("--speed", type=float, metavar="N", help="house seconds a second (default: 1)")
+    options.add_argument("--gateway", metavar="ADDRESS", help="a real gateway in place of the simulated one")
+    options.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="where Home Assistant listens (default: %(default)s; 0.0.0.0: for the whole network)",
+    )
+    options.add_argument(
+        "--port",
+        type=int,
+        default=8123,
+        metavar="N",
+        help="its port (default: %(default)s; 0: any that is free)",
+    )
+    options.add_argument(
+        "--folder",
+        type=Path,
+        default=PROJECT / ".demo",
+        metavar="FOLDER",
+        help="where its configuration is made (default: .demo in the project)",
+    )
+    return options
+
+
+def arguments(words: list[str] | None = None) -> argparse.Namespace:
+    """Return the options as given; ends with 2 and a sentence for those that do not go together."""
+    options = parser()
+    given = options.parse_args(words)
+    if given.gateway:
+        for name in ("check", "profile", "speed"):
+            if getattr(given, name):
+                options.error(f"--{name} is about the simulated house: leave it out with --gateway")
+        if not given.gateway.startswith("https://"):
+            options.error(f"--gateway: {given.gateway!r} does not begin with https://; gateways need it")
+    if given.speed is not None and not given.speed > 0:
+        options.error("--speed: the house's clock cannot stand still or go back")
+    given.profile = given.profile or "three-phase"
+    given.speed = given.speed or 1.0
+    return given

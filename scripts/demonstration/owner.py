@@ -1,0 +1,115 @@
+"""Home Assistant's owner without a browser: signs in, then asks and tells by REST and WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+from types import TracebackType
+from typing import Any, Self
+
+import aiohttp
+
+from .errors import DemoError
+
+USERNAME = PASSWORD = "demo"  # noqa: S105  # printed for everybody who looks at the demo
+
+
+class Owner:
+    """A signed-in owner, from `async with` to its end."""
+
+    def __init__(self, url: str) -> None:
+        """`url`: Home Assistant's address, without a slash at its end."""
+        self.url = url
+        self._client_id = f"{url}/"
+        self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
+        self._socket: aiohttp.ClientWebSocketResponse | None = None
+        self._numbers = itertools.count(1)
+        self._one_question = asyncio.Lock()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self._session.close()
+
+    async def become(self) -> None:
+        """Make the first user of a new Home Assistant, its owner, and sign in as that."""
+        user = {"name": "Demo", "username": USERNAME, "password": PASSWORD, "language": "en"}
+        answer = await self.post("/api/onboarding/users", {"client_id": self._client_id, **user})
+        await self._sign_in_with(answer["auth_code"])
+
+    async def sign_in(self, username: str = USERNAME, password: str = PASSWORD) -> None:
+        """Sign in as a user who is there already."""
+        begin = {
+            "client_id": self._client_id,
+            "handler": ["homeassistant", None],
+            "redirect_uri": self._client_id,
+        }
+        flow = await self.post("/auth/login_flow", begin)
+        data = {"client_id": self._client_id, "username": username, "password": password}
+        answer = await self.post(f"/auth/login_flow/{flow['flow_id']}", data)
+        if "result" not in answer:
+            raise DemoError(f"Home Assistant did not let {username} in: {answer.get('errors')}")
+        await self._sign_in_with(answer["result"])
+
+    async def _sign_in_with(self, code: str) -> None:
+        data = {"client_id": self._client_id, "grant_type": "authorization_code", "code": code}
+        async with self._session.post(f"{self.url}/auth/token", data=data) as response:
+            token = (await _json(response))["access_token"]
+        self._session.headers["Authorization"] = f"Bearer {token}"
+        self._socket = await self._session.ws_connect(f"{self.url}/api/websocket", max_msg_size=0)
+        await self._socket.receive_json()
+        await self._socket.send_json({"type": "auth", "access_token": token})
+        answer = await self._socket.receive_json()
+        if answer["type"] != "auth_ok":
+            raise DemoError(f"Home Assistant's WebSocket did not accept its own token: {answer}")
+
+    async def get(self, path: str) -> Any:
+        """Return the JSON at `path`. Raises DemoError for any other answer, as do all of these."""
+        async with self._session.get(self.url + path) as response:
+            return await _json(response)
+
+    async def post(self, path: str, data: dict[str, Any] | None = None) -> Any:
+        """Send `data` as JSON to `path`, and return the JSON that comes back."""
+        async with self._session.post(self.url + path, json=data) as response:
+            return await _json(response)
+
+    async def ask(self, command: str, **fields: Any) -> Any:
+        """Return the result of a WebSocket command."""
+        if self._socket is None:
+            raise DemoError("sign in before asking by WebSocket")
+        number = next(self._numbers)
+        async with self._one_question, asyncio.timeout(60):
+            await self._socket.send_json({"id": number, "type": command, **fields})
+            while (answer := await self._socket.receive_json())["id"] != number:
+                pass
+        if not answer["success"]:
+            raise DemoError(f"Home Assistant refused {command}: {answer['error']}")
+        return answer["result"]
+
+    async def states(self) -> dict[str, dict[str, Any]]:
+        """Return all states of one moment, by entity id."""
+        return {state["entity_id"]: state for state in await self.get("/api/states")}
+
+    async def until_running(self, limit: float = 120) -> None:
+        """Wait until Home Assistant has started all its parts."""
+        async with asyncio.timeout(limit):
+            while (await self.get("/api/config"))["state"] != "RUNNING":  # noqa: ASYNC110
+                await asyncio.sleep(0.1)  # it sends the event only to those who signed in before
+
+    async def use_the_servers_clock(self) -> None:
+        """Let this user's browser show the house's time of day in place of the browser's own."""
+        language = {"language": "en", "number_format": "language", "time_format": "language"}
+        zone = {"date_format": "language", "first_weekday": "language", "time_zone": "server"}
+        await self.ask("frontend/set_user_data", key="language", value={**language, **zone})
+
+
+async def _json(response: aiohttp.ClientResponse) -> Any:
+    if response.status >= 400:
+        text = (await response.text())[:500]
+        raise DemoError(
+            f"Home Assistant answered {response.method} {response.url.path} with {response.status}: {text}"
+        )
+    return await response.json()

@@ -75,7 +75,8 @@ def make_certificate(
     if extensions:
         builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         builder = builder.add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(common_name), x509.DNSName("envoy.local")]), critical=False
+            x509.SubjectAlternativeName([x509.DNSName(common_name), x509.DNSName("envoy.local")]),
+            critical=False,
         )
     certificate = builder.sign(key, hashes.SHA256(), ecdsa_deterministic=True)
     return Certificate(

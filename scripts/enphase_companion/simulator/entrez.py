@@ -25,7 +25,7 @@ MFA_USERNAME = "mfa@example.com"
 INSTALLER_USERNAME = "installer@example.com"
 LIFETIMES = {"owner": 365 * 86400, "installer": 12 * 3600}
 
-_PAGE = "<!DOCTYPE html>\n<html lang=\"en\"><head><title>Entrez</title></head><body>{}</body></html>\n"
+_PAGE = '<!DOCTYPE html>\n<html lang="en"><head><title>Entrez</title></head><body>{}</body></html>\n'
 
 
 class Entrez:
@@ -107,7 +107,9 @@ class Entrez:
         fields = {key: str(form.get(key, "")) for key in ("codeChallenge", "redirectUri", "serialNum")}  # type: ignore[attr-defined]
         code = secrets.token_urlsafe(16)
         self._codes[code] = (fields["codeChallenge"], fields["redirectUri"], fields["serialNum"])
-        return web.Response(status=302, headers={"Location": f"{fields['redirectUri']}?{urlencode({'code': code})}"})
+        return web.Response(
+            status=302, headers={"Location": f"{fields['redirectUri']}?{urlencode({'code': code})}"}
+        )
 
     async def _logout(self, request: web.Request) -> web.Response:
         self._signed_in.pop(request.cookies.get("SESSION", ""), None)
@@ -120,7 +122,9 @@ class Entrez:
         if username is None:
             return _page("<h1>Sign in</h1>", status=401)
         form = await request.post()
-        serial_number = UNCOMMISSIONED if form.get("uncommissioned") == "true" else str(form.get("serialNum", ""))
+        serial_number = (
+            UNCOMMISSIONED if form.get("uncommissioned") == "true" else str(form.get("serialNum", ""))
+        )
         if serial_number not in (UNCOMMISSIONED, self._serial_number):
             return _page("<h1>Token</h1><p>This gateway is not one of your systems.</p>")
         token = escape(self._token_for(username, serial_number))
@@ -160,7 +164,9 @@ class Entrez:
         if request.cookies.get("SESSION", "") not in self._signed_in:
             return web.Response(status=401, text="Unauthorized")
         name = request.path.removeprefix("/site/")
-        return web.json_response([{"siteId": 1234567, "siteName": name, "gatewaySerialNums": [self._serial_number]}])
+        return web.json_response(
+            [{"siteId": 1234567, "siteName": name, "gatewaySerialNums": [self._serial_number]}]
+        )
 
 
 def _page(content: str, status: int = 200) -> web.Response:

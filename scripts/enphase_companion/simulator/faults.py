@@ -1,4 +1,4 @@
-"""Bad days on demand: slow, silent, reset, wrong status, HTML, truncated, zeros, falling counters, refused."""
+"""Bad days on demand: a gateway that is slow, silent, broken, lying, or lets nobody in."""
 
 from __future__ import annotations
 
@@ -13,7 +13,15 @@ _AFTER = ("truncated", "zeros", "counters-fall")
 NAMES = _BEFORE + _AFTER
 
 _ENERGY = ("actEnergyDlvd", "actEnergyRcvd", "whLifetime", "whDlvdCum", "whRcvdCum", "wattHoursLifetime")
-_NAMED_NUMBERS = ("eid", "timestamp", "readingTime", "createdAt", "activeCount", "phaseCount", "lastReportDate")
+_NAMED_NUMBERS = (
+    "eid",
+    "timestamp",
+    "readingTime",
+    "createdAt",
+    "activeCount",
+    "phaseCount",
+    "lastReportDate",
+)
 
 
 @dataclass(frozen=True)
@@ -95,5 +103,7 @@ def _scaled(value: Any, factor: float, only: tuple[str, ...] | None, key: str = 
 
 def _page(status: int, text: str) -> web.Response:
     return web.Response(
-        status=status, text=f"<!DOCTYPE html><html><body><h2>{text}</h2></body></html>\n", content_type="text/html"
+        status=status,
+        text=f"<!DOCTYPE html><html><body><h2>{text}</h2></body></html>\n",
+        content_type="text/html",
     )

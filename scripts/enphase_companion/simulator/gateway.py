@@ -1,96 +1,129 @@
-"""The simulated IQ Gateway: its routes, who may use them, and what it answers."""
+"""The simulated IQ Gateway: who may ask what, and how an answer goes out."""
 
 from __future__ import annotations
 
+import asyncio
 import json
-from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from aiohttp import web
 
-from . import answers
 from .clock import Clock
 from .entrez import Entrez
 from .faults import Faults
-from .house import House
 from .requests import Request, note
-from .sessions import LEVELS, Sessions, TokenRefused
+from .sessions import LEVELS, Sessions, TokenRefusedError
 
-_PUBLIC = ("/info", "/info.xml")
+#: What only an installer's token opens (7.6.175 and later refuse owners); all else is open to owners.
+_INSTALLER_ONLY = ("/stream/", "/installer/", "/ivp/peb/")
 _VALID = "<!DOCTYPE html><h2>Valid token.</h2>\n"
-_UNAUTHORIZED = "<!DOCTYPE html><html><head><title>401</title></head><body><h1>Unauthorized</h1></body></html>\n"
-_NOT_FOUND = "<!DOCTYPE html><html><head><title>404</title></head><body><h1>Not Found</h1></body></html>\n"
+
+
+class Answers(Protocol):
+    """Where the gateway's answers come from."""
+
+    serial_number: str
+
+    def info(self) -> str:
+        """The text of /info."""
+
+    def get(self, path: str, query: str) -> Any:
+        """The JSON of a path; None: no such path."""
+
+    def post(self, path: str, body: Any) -> Any:
+        """The JSON that a POST is answered with; None: no such path."""
 
 
 class Gateway:
-    """Answers requests out of a house."""
+    """Answers requests."""
 
-    def __init__(self, house: House, clock: Clock, serial_number: str, entrez: Entrez) -> None:
-        self._house = house
+    def __init__(self, answers: Answers, clock: Clock, entrez: Entrez) -> None:
+        self._answers = answers
         self._clock = clock
-        self._serial_number = serial_number
         self._entrez = entrez
-        self.sessions = Sessions(serial_number, entrez.public_key)
+        self.sessions = Sessions(answers.serial_number, entrez.public_key)
         self.faults = Faults()
         self.requests: list[Request] = []
-        self._json: dict[str, Callable[[], Any]] = {
-            "/ivp/meters": lambda: answers.meters(house),
-            "/ivp/meters/readings": lambda: answers.readings(house, self._now()),
-        }
-
-    def _now(self) -> int:
-        """The whole second that an answer is about."""
-        return int(self._clock.time())
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answers one request to the gateway."""
+        """Answer one request."""
         note(self.requests, request, self._clock.time(), session_cookie="sessionId")
         fault = await self.faults.before(request)
         if fault is not None:
             return fault
         path = request.path.rstrip("/")
-        if path in _PUBLIC:
-            return web.Response(text=self._info(), content_type="text/xml")
+        if path in ("/info", "/info.xml"):
+            return web.Response(text=self._answers.info(), content_type="text/xml")
         if path == "/auth/check_jwt":
             return self._check_jwt(request)
-        level = self._level(request)
-        if level is None:
-            return _page(401, _UNAUTHORIZED)
-        if path not in self._json:
-            return _page(404, _NOT_FOUND)
-        answer = json.dumps(self.faults.change(path, self._json[path]()))
+        if path == "/auth/get_jwt" and request.method == "POST":
+            return await self._get_jwt(request)
+        if self._level(request) < _needed(path):
+            return _page(401, "Unauthorized")
+        if request.method == "POST":
+            return self._answer(path, self._answers.post(path, await _body(request)))
+        if request.method != "GET":
+            return _page(405, "Method Not Allowed")
+        if path == "/stream/meter":
+            return await self._stream(request)
+        return self._answer(path, self._answers.get(path, request.query_string))
+
+    def _answer(self, path: str, content: Any) -> web.Response:
+        if content is None:
+            return _page(404, "Not Found")
+        text = json.dumps(self.faults.change(path, content))
         if self.faults.truncates(path):
-            answer = answer[: len(answer) // 2]
-        return web.Response(text=answer, content_type="application/json")
+            text = text[: len(text) // 2]
+        return web.Response(text=text, content_type="application/json")
 
     def _check_jwt(self, request: web.Request) -> web.Response:
         try:
             session_id = self.sessions.open(_bearer(request))
-        except TokenRefused:
-            return _page(401, _UNAUTHORIZED)
-        answer = _page(200, _VALID)
+        except TokenRefusedError:
+            return _page(401, "Unauthorized")
+        answer = web.Response(text=_VALID, content_type="text/html")
         answer.set_cookie("sessionId", session_id, httponly=True, secure=True)
         return answer
 
-    def _level(self, request: web.Request) -> int | None:
-        """What the sender may ask, or None for one who showed neither a good token nor a live session."""
+    async def _get_jwt(self, request: web.Request) -> web.Response:
+        """The gateway asks Entrez what the code is worth, and passes on what it hears."""
+        body = await _body(request)
+        if not isinstance(body, dict):
+            return _page(400, "Bad Request")
+        return web.json_response(self._entrez.redeem(str(body.get("code")), str(body.get("code_verifier"))))
+
+    def _level(self, request: web.Request) -> int:
+        """What the sender may ask; 0 for one who showed neither a live session nor a good token."""
         session = self.sessions.find(request.cookies.get("sessionId", ""))
         if session is None:
             try:
                 session = self.sessions.check(_bearer(request))
-            except TokenRefused:
-                return None
+            except TokenRefusedError:
+                return 0
         return LEVELS[session.role]
 
-    def _info(self) -> str:
-        profile = self._house.profile
-        return (
-            "<?xml version='1.0' encoding='UTF-8'?>\n<envoy_info>\n"
-            f"  <time>{self._now()}</time>\n  <device>\n    <sn>{self._serial_number}</sn>\n"
-            f"    <pn>800-00654-r08</pn>\n    <software>{profile.firmware}</software>\n    <euaid>4c8675</euaid>\n"
-            f"    <seqnum>0</seqnum>\n    <apiver>1</apiver>\n    <imeter>{str(profile.metered).lower()}</imeter>\n"
-            "  </device>\n  <web-tokens>true</web-tokens>\n</envoy_info>\n"
-        )
+    async def _stream(self, request: web.Request) -> web.StreamResponse:
+        """One event a second, until the listener leaves."""
+        if self._answers.get("/stream/meter", "") is None:
+            return _page(404, "Not Found")
+        response = web.StreamResponse(headers={"Content-Type": "text/event-stream"})
+        await response.prepare(request)
+        while True:
+            event = self.faults.change("/stream/meter", self._answers.get("/stream/meter", ""))
+            await response.write(f"data: {json.dumps(event)}\n\n".encode())
+            await asyncio.sleep(1)
+
+
+def _needed(path: str) -> int:
+    return LEVELS["installer" if f"{path}/".startswith(_INSTALLER_ONLY) else "owner"]
+
+
+async def _body(request: web.Request) -> Any:
+    """The JSON that was sent, whatever the content type says, or None."""
+    try:
+        return json.loads(await request.text())
+    except ValueError:
+        return None
 
 
 def _bearer(request: web.Request) -> str:
@@ -98,5 +131,9 @@ def _bearer(request: web.Request) -> str:
     return token.strip() if scheme.lower() == "bearer" else ""
 
 
-def _page(status: int, text: str) -> web.Response:
-    return web.Response(status=status, text=text, content_type="text/html")
+def _page(status: int, title: str) -> web.Response:
+    return web.Response(
+        status=status,
+        text=f"<!DOCTYPE html><html><head><title>{status}</title></head><body><h1>{title}</h1></body></html>\n",
+        content_type="text/html",
+    )

@@ -1,4 +1,4 @@
-"""One listening port: an aiohttp server that can be stopped and started again at the same address."""
+"""One listening port: a web server that can be stopped and started again at the same address."""
 
 from __future__ import annotations
 
@@ -6,6 +6,9 @@ import ssl
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
+
+#: Seconds that running answers get when the server stops; those that never end are what the silent fault is for.
+_GRACE = 0.1
 
 
 class Server:
@@ -20,10 +23,12 @@ class Server:
         self._runner: web.AppRunner | None = None
 
     async def start(self, context: ssl.SSLContext | None = None) -> None:
-        """Listens; port 0 becomes the one that was free. Raises OSError if the port is taken."""
+        """Listen; port 0 becomes one that is free, and stays. Raises OSError if the port is taken."""
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self._handle)
-        runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1)
+        runner = web.AppRunner(
+            application, access_log=None, shutdown_timeout=_GRACE, handler_cancellation=True
+        )
         await runner.setup()
         self._runner = runner
         site = web.TCPSite(runner, self._host, self.port, ssl_context=context, reuse_address=True)
@@ -31,7 +36,7 @@ class Server:
         self.port = runner.addresses[0][1]
 
     async def stop(self) -> None:
-        """Closes the port and every connection; nothing if it never started."""
+        """Close the port and every connection; nothing if it never started."""
         if self._runner is not None:
             await self._runner.cleanup()
             self._runner = None

@@ -15,7 +15,7 @@ IDLE_SECONDS = 600.0
 UNCOMMISSIONED = "un-commissioned"
 
 
-class TokenRefused(Exception):
+class TokenRefusedError(Exception):
     """The token is no token for this gateway, or no longer."""
 
 
@@ -38,7 +38,7 @@ class Sessions:
         self.idle_seconds = IDLE_SECONDS
 
     def check(self, token: str) -> Session:
-        """The session a token entitles to. Raises TokenRefused."""
+        """The session a token entitles to. Raises TokenRefusedError."""
         try:
             claims = jwt.decode(
                 token,
@@ -49,14 +49,14 @@ class Sessions:
                 options={"require": ["exp", "iat", "iss", "aud", "enphaseUser"]},
             )
         except jwt.PyJWTError as error:
-            raise TokenRefused(str(error)) from error
+            raise TokenRefusedError(str(error)) from error
         role = claims["enphaseUser"]
         if role not in LEVELS:
-            raise TokenRefused("no such role")
+            raise TokenRefusedError("no such role")
         return Session(role, claims["exp"], time.monotonic())
 
     def open(self, token: str) -> str:
-        """The cookie's value for a new session. Raises TokenRefused."""
+        """The cookie's value for a new session. Raises TokenRefusedError."""
         session_id = secrets.token_urlsafe(24)
         self._open[session_id] = self.check(token)
         return session_id

@@ -1,4 +1,4 @@
-"""The simulator itself: a house, its gateway and Entrez, running in a thread of their own."""
+"""The simulator: a gateway, and Entrez beside it, running in a thread of their own."""
 
 from __future__ import annotations
 
@@ -6,59 +6,74 @@ import asyncio
 import threading
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
-
-from aiohttp import web
 
 from .certificate import Certificate, key_from_seed, make_certificate
 from .clock import Clock
 from .entrez import PASSWORD, USERNAME, Entrez
 from .faults import Faults
-from .gateway import Gateway
+from .gateway import Answers, Gateway
 from .house import House
 from .profiles import PROFILES, Profile
+from .replay import ReplayedAnswers
 from .requests import Request
 from .server import Server
+from .simulated import SimulatedAnswers
 
 
 class Simulator:
     """A simulated gateway over HTTPS and a simulated Entrez over HTTP, from `with` to its end.
 
-    `sim.house.truth(at)` is what the meters ought to say at house time `at`.
+    What the meters say at house time `at` is to be compared with `sim.house.truth(at)`.
     """
 
     def __init__(
         self,
         profile: str | Profile = "three-phase",
+        *,
         seed: int = 1,
         speed: float = 1.0,
         host: str = "127.0.0.1",
         port: int = 0,
         entrez_port: int = 0,
         hour_of_day: float | None = None,
+        start: float | None = None,
+        longitude: float | None = None,
+        replay: str | Path | None = None,
     ) -> None:
-        """`speed`: house seconds a second; port 0: any free one; `hour_of_day`: where the sun stands at the start.
+        """Prepare everything but the ports.
 
-        Raises ValueError for an unknown profile.
+        `speed`: house seconds a second. Port 0: any free one. `start`: house time (epoch seconds) at the start, now by
+        default. `hour_of_day`: the sun stands as at this hour at the start; or `longitude` (degrees): it stands as
+        there; by default as in the middle of this machine's time zone. `replay`: a folder of recorded answers to give
+        instead of a house's.
+
+        Raises ValueError for an unknown profile, and what ReplayedAnswers does for a folder that holds no recording.
         """
-        if isinstance(profile, str) and profile not in PROFILES:
-            raise ValueError(f"{profile!r} is no profile; there are {', '.join(PROFILES)}")
-        self.profile = PROFILES[profile] if isinstance(profile, str) else profile
         self.host = host
         self.username, self.password = USERNAME, PASSWORD
-        self.serial_number = f"1223{seed % 10**8:08d}"
-        self.clock = Clock(speed)
-        self.house = House(self.profile, seed, self.clock.start, _longitude(self.clock.start, hour_of_day))
+        self.clock = Clock(speed, start)
+        self._house: House | None = None
+        answers: Answers
+        if replay is not None:
+            answers = ReplayedAnswers(Path(replay))
+        else:
+            if longitude is None:
+                longitude = _longitude(self.clock.start, hour_of_day)
+            self._house = House(_find(profile), seed, self.clock.start, longitude)
+            answers = SimulatedAnswers(self._house, self.clock, f"1223{seed % 10**8:08d}")
+        self.serial_number = answers.serial_number
         self.entrez = Entrez(self.serial_number, seed)
-        self.gateway = Gateway(self.house, self.clock, self.serial_number, self.entrez)
+        self.gateway = Gateway(answers, self.clock, self.entrez)
         self._seed = seed
         self._key_number = 0
         self._certificate = self._make_certificate()
         self._gateway_server = Server(self.gateway.handle, host, port)
         self._entrez_server = Server(self.entrez.handle, host, entrez_port)
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="simulator", daemon=True)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="enphase-simulator", daemon=True)
 
     def __enter__(self) -> Self:
         self.start()
@@ -69,10 +84,18 @@ class Simulator:
     ) -> None:
         self.stop()
 
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
     def start(self) -> None:
-        """Opens both ports. Raises OSError if one is taken."""
+        """Open both ports. Raises OSError if one is taken."""
         # A client that refuses the certificate or hangs up is no error of the simulator's.
-        self._loop.set_exception_handler(lambda loop, context: None)
+        self._loop.set_exception_handler(lambda _loop, _context: None)
         self._thread.start()
         try:
             self._run(self._gateway_server.start(self._certificate.server_context()))
@@ -82,7 +105,7 @@ class Simulator:
             raise
 
     def stop(self) -> None:
-        """Closes everything and waits for the thread to end."""
+        """Close everything and wait for the thread to end."""
         self._run(self._gateway_server.stop())
         self._run(self._entrez_server.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)
@@ -90,18 +113,25 @@ class Simulator:
         self._loop.close()
 
     @property
+    def house(self) -> House:
+        """The house behind the meters. Raises LookupError while a recording is replayed, which has none."""
+        if self._house is None:
+            raise LookupError("a replayed gateway has no house: nobody knows the truth behind its recording")
+        return self._house
+
+    @property
     def url(self) -> str:
         """The gateway's address."""
-        return f"https://{self.host}:{self._gateway_server.port}"
+        return f"https://{_in_url(self.host)}:{self._gateway_server.port}"
 
     @property
     def entrez_url(self) -> str:
         """Entrez's address."""
-        return f"http://{self.host}:{self._entrez_server.port}"
+        return f"http://{_in_url(self.host)}:{self._entrez_server.port}"
 
     @property
     def certificate_pem(self) -> str:
-        """The certificate the gateway shows now."""
+        """The certificate that the gateway shows."""
         return self._certificate.pem
 
     @property
@@ -131,28 +161,31 @@ class Simulator:
         serial_number: str | None = None,
         issued_ago: float = 0,
     ) -> str:
-        """A token as Entrez gives them; `lifetime` in seconds from when it was issued, `issued_ago` seconds ago."""
+        """A token as Entrez gives them: `lifetime` seconds from its issue, which was `issued_ago` seconds ago."""
         return self.entrez.token(role, lifetime, serial_number, issued_ago)
 
     def renew_certificate(
         self,
+        *,
         same_key: bool = True,
         expired: bool = False,
         extensions: bool = True,
         common_name: str | None = None,
     ) -> None:
-        """Shows a new certificate from now on: of the same key or another, expired or not, with extensions or none."""
+        """Show a new certificate from now on: for the same key or another, expired or not, with extensions or none.
+
+        Open connections are closed, as when a gateway restarts its web server; sessions live on.
+        """
         if not same_key:
             self._key_number += 1
-        now = datetime.now(UTC).replace(microsecond=0)
-        begin = now - timedelta(days=400) if expired else now
+        begin = datetime.now(UTC) - timedelta(days=400 if expired else 0)
         self._certificate = self._make_certificate(begin, extensions, common_name)
-        self._run(self._restart())
+        self._run(self._reopen())
 
     def restart(self) -> None:
-        """Drops all connections and sessions, and is back at the same address."""
+        """Drop all connections and sessions, and be back at the same address."""
         self.gateway.sessions.end_all()
-        self._run(self._restart())
+        self._run(self._reopen())
 
     def _make_certificate(
         self, begin: datetime | None = None, extensions: bool = True, common_name: str | None = None
@@ -160,7 +193,7 @@ class Simulator:
         key = key_from_seed("gateway", self._seed, self._key_number)
         return make_certificate(common_name or self.serial_number, key, begin, extensions)
 
-    async def _restart(self) -> None:
+    async def _reopen(self) -> None:
         await self._gateway_server.stop()
         await self._gateway_server.start(self._certificate.server_context())
 
@@ -168,9 +201,21 @@ class Simulator:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
 
 
+def _find(profile: str | Profile) -> Profile:
+    if isinstance(profile, Profile):
+        return profile
+    if profile not in PROFILES:
+        raise ValueError(f"{profile!r} is no profile; there are {', '.join(PROFILES)}")
+    return PROFILES[profile]
+
+
 def _longitude(start: float, hour_of_day: float | None) -> float:
     """Where the sun stands as at `hour_of_day` at `start`; without, in the middle of this machine's time zone."""
     if hour_of_day is None:
-        offset = datetime.fromtimestamp(start).astimezone().utcoffset()
+        offset = datetime.fromtimestamp(start, UTC).astimezone().utcoffset()
         return offset.total_seconds() / 240 if offset else 0.0
     return ((hour_of_day - start / 3600) * 15 + 180) % 360 - 180
+
+
+def _in_url(host: str) -> str:
+    return f"[{host}]" if ":" in host else host

@@ -1,0 +1,210 @@
+"""What the gateway says about its microinverters: their reports, device data and the inventory."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from .house import House, Inverter
+from .profiles import Profile
+
+#: Seconds between two reports of a microinverter.
+REPORT_INTERVAL = 300
+#: Device data lists no more devices than this.
+DEVICE_DATA_LIMIT = 50
+_MICROINVERTER, _AC_BATTERY = 1, 11
+_PHASE_NAMES = ("ph-a", "ph-b", "ph-c")
+_INSTALLED = 1735689600
+#: A night is never longer than this (seconds), at the latitudes where houses have panels.
+_LONGEST_NIGHT = 20 * 3600
+
+
+@dataclass(frozen=True)
+class Report:
+    """The last thing a microinverter said."""
+
+    inverter: Inverter
+    at: int  #: epoch seconds
+    watts: float
+
+
+def last_report_time(house: House, at: int, delay: int = 0) -> int:
+    """When microinverters that report `delay` seconds after each full five minutes last did; in the dark they do not."""
+    latest = (at - delay) // REPORT_INTERVAL * REPORT_INTERVAL + delay
+    moments = range(latest, latest - _LONGEST_NIGHT, -REPORT_INTERVAL)
+    return next((moment for moment in moments if house.sunshine(moment) > 0), latest)
+
+
+def reports(house: House, at: int) -> list[Report]:
+    """The last report of each microinverter; they report one after the other."""
+    latest = []
+    for number, inverter in enumerate(house.inverters):
+        moment = last_report_time(house, at, delay=number * REPORT_INTERVAL // len(house.inverters))
+        latest.append(Report(inverter, moment, house.truth(moment).inverters[inverter.serial_number]))
+    return latest
+
+
+def inverters(house: House, at: int) -> list[dict[str, Any]]:
+    """Give /api/v1/production/inverters; AC Batteries stand among the microinverters."""
+    units = [_unit(report.inverter.serial_number, report.at, report.watts, report.inverter.peak, _MICROINVERTER)
+             for report in reports(house, at)]  # fmt: skip
+    battery = house.truth(at).battery
+    serial_numbers = ac_battery_serials(house.profile)
+    if battery is not None:
+        strongest = house.profile.battery.unit_power if house.profile.battery else 0.0
+        each = battery.power / max(1, len(serial_numbers))
+        units += [_unit(serial_number, at, each, strongest, _AC_BATTERY) for serial_number in serial_numbers]
+    return units
+
+
+def ac_battery_serials(profile: Profile) -> list[str]:
+    """The serial numbers of a house's AC Batteries, if it has that kind."""
+    if profile.battery is None or profile.battery.kind != "acb":
+        return []
+    return [f"1219{number + 1:08d}" for number in range(profile.battery.units)]
+
+
+def device_data(house: House, at: int) -> dict[str, Any]:
+    """Give /ivp/pdm/device_data: no more than fifty devices."""
+    listed = reports(house, at)[:DEVICE_DATA_LIMIT]
+    devices: dict[str, Any] = {
+        str(553648384 + 256 * number): _device(house, report, 1627390225 + 256 * number)
+        for number, report in enumerate(listed)
+    }
+    return {**devices, "deviceCount": len(listed), "deviceDataLimit": DEVICE_DATA_LIMIT}
+
+
+def inventory(house: House, at: int) -> list[dict[str, Any]]:
+    """Give /inventory.json."""
+    microinverters = [
+        {
+            "part_num": "800-01374-r02",
+            "installed": str(_INSTALLED),
+            "serial_num": report.inverter.serial_number,
+            "device_status": ["envoy.global.ok"],
+            "last_rpt_date": str(report.at),
+            "admin_state": 1,
+            "dev_type": _MICROINVERTER,
+            "created_date": str(_INSTALLED),
+            "img_load_date": str(_INSTALLED),
+            "img_pnum_running": "520-00082-r01-v04.30.32",
+            "ptpn": "540-00135-r01-v04.27.04",
+            "chaneid": 1627390225 + 256 * number,
+            "device_control": [{"gficlearset": False}],
+            "producing": report.watts > 1,
+            "communicating": True,
+            "provisioned": True,
+            "operating": report.watts > 1,
+            "phase": _PHASE_NAMES[report.inverter.phase],
+        }
+        for number, report in enumerate(reports(house, at))
+    ]
+    return [
+        {"type": "PCU", "devices": microinverters},
+        {"type": "ACB", "devices": [_ac_battery(house, serial, at) for serial in ac_battery_serials(house.profile)]},
+        {"type": "NSRB", "devices": []},
+        {"type": "ESUB", "devices": []},
+    ]  # fmt: skip
+
+
+def _unit(serial_number: str, at: int, watts: float, most: float, kind: int) -> dict[str, Any]:
+    return {
+        "serialNumber": serial_number,
+        "lastReportDate": at,
+        "devType": kind,
+        "lastReportWatts": round(watts),
+        "maxReportWatts": round(most),
+    }
+
+
+def _device(house: House, report: Report, channel: int) -> dict[str, Any]:
+    inverter, at = report.inverter, report.at
+    midnight = int(house.midnight(at))
+
+    def produced(moment: float) -> float:
+        return house.truth(moment).production.phases[inverter.phase].energy_delivered * inverter.share
+
+    phase = house.truth(at).production.phases[inverter.phase]
+    today, yesterday = produced(at) - produced(midnight), produced(midnight) - produced(midnight - 86400)
+    dc_volts = 38.0
+    return {
+        "devName": "pcu",
+        "sn": inverter.serial_number,
+        "active": True,
+        "modGone": False,
+        "channels": [
+            {
+                "chanEid": channel,
+                "created": at,
+                "wattHours": {
+                    "today": round(today),
+                    "yesterday": round(yesterday),
+                    "week": round(produced(at) - produced(midnight - 6 * 86400)),
+                },
+                "watts": {"now": round(report.watts), "nowUsed": 0, "max": round(inverter.peak)},
+                "lastReading": {
+                    "eid": channel,
+                    "interval_type": 0,
+                    "endDate": at,
+                    "duration": REPORT_INTERVAL,
+                    "flags": 0,
+                    "flags_hex": "0x0000000000000000",
+                    "joulesProduced": round((produced(at) - produced(at - REPORT_INTERVAL)) * 3600),
+                    "acVoltageINmV": round(phase.voltage * 1000),
+                    "acFrequencyINmHz": round(phase.frequency * 1000),
+                    "dcVoltageINmV": round(dc_volts * 1000),
+                    "dcCurrentINmA": round(report.watts / 0.96 / dc_volts * 1000),
+                    "channelTemp": round(12 + report.watts / 14),
+                    "pwrConvErrSecs": 0,
+                    "pwrConvMaxErrCycles": 0,
+                    "joulesUsed": 0,
+                    "leadingVArs": 0,
+                    "laggingVArs": 2,
+                    "acCurrentInmA": round(report.watts / phase.voltage * 1000),
+                    "l1NAcVoltageInmV": 0,
+                    "l2NAcVoltageInmV": 0,
+                    "l3NAcVoltageInmV": 0,
+                    "rssi": 106,
+                    "issi": 66,
+                },
+                "lifetime": {
+                    "createdTime": at,
+                    "duration": at - _INSTALLED,
+                    "joulesProduced": round(produced(at) * 3600),
+                },
+            }
+        ],
+    }
+
+
+def _ac_battery(house: House, serial_number: str, at: int) -> dict[str, Any]:
+    battery = house.truth(at).battery
+    full = round(battery.state_of_charge) if battery else 0
+    power = battery.power if battery else 0.0
+    return {
+        "part_num": "800-00930-r03",
+        "installed": str(_INSTALLED),
+        "serial_num": serial_number,
+        "device_status": ["envoy.global.ok"],
+        "last_rpt_date": str(at),
+        "admin_state": 6,
+        "dev_type": _AC_BATTERY,
+        "created_date": str(_INSTALLED),
+        "img_load_date": str(_INSTALLED),
+        "img_pnum_running": "520-00063-r01-v02.00.09",
+        "producing": False,
+        "communicating": True,
+        "provisioned": True,
+        "operating": True,
+        "sleep_enabled": False,
+        "percentFull": full,
+        "maxCellTemp": 21,
+        "sleep_min_soc": 25,
+        "sleep_max_soc": 30,
+        "charge_status": charge_status(power),
+    }
+
+
+def charge_status(power: float) -> str:
+    """What a battery does that gives `power` watts, in the gateway's words."""
+    return "discharging" if power > 1 else "charging" if power < -1 else "idle"

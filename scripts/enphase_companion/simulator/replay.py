@@ -1,0 +1,41 @@
+"""Where a replayed gateway's answers come from: a folder of recorded ones."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+
+class ReplayedAnswers:
+    """Answers from a folder whose file names are paths with `_` for `/`, `?` and `=`.
+
+    `production.json_details_1` is /production.json?details=1. A missing or empty file: no such endpoint.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        """Read the gateway's serial number. Raises FileNotFoundError without `info`, ValueError without a serial."""
+        self._folder = folder
+        found = re.search(r"<sn>\s*([^<\s]+)\s*</sn>", self.info())
+        if found is None:
+            raise ValueError(f"{folder / 'info'} holds no <sn>, the gateway's serial number")
+        self.serial_number = found[1]
+
+    def info(self) -> str:
+        """The text of /info."""
+        return (self._folder / "info").read_text(encoding="utf-8")
+
+    def get(self, path: str, query: str) -> Any:
+        """The JSON that was recorded for a path and query, or for the path alone; None: nothing was."""
+        plain = path.strip("/").replace("/", "_")
+        asked = f"{plain}_{re.sub('[=&]', '_', query)}" if query else plain
+        for name in (asked, plain):
+            file = self._folder / name
+            # A name with a folder in it is none that a recording has.
+            if file.parent == self._folder and file.is_file() and file.stat().st_size:
+                return json.loads(file.read_text(encoding="utf-8"))
+        return None
+
+    def post(self, path: str, body: Any) -> None:
+        """Nothing: recordings cannot be written to."""

@@ -1,0 +1,91 @@
+"""Where a simulated gateway's answers come from: every path with what the house makes of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from . import (
+    battery_answers,
+    inverter_answers,
+    live_answers,
+    meter_answers,
+    production_answers,
+    system_answers,
+)
+from .clock import Clock
+from .house import House
+
+_BY_EID = ("/ivp/meters/", "/ivp/meters/readings/")
+
+
+class SimulatedAnswers:
+    """Answers out of a house, about the whole second that it is there."""
+
+    def __init__(self, house: House, clock: Clock, serial_number: str) -> None:
+        self.serial_number = serial_number
+        self._house = house
+        self._clock = clock
+        self._live = live_answers.LiveView(house)
+        self._paths = self._table()
+
+    def info(self) -> str:
+        """The text of /info."""
+        return system_answers.info(self._house, self.serial_number, self._now())
+
+    def get(self, path: str, query: str) -> Any:
+        """The JSON of a path (no slash at its end) and query, or None where this gateway has no such path."""
+        if path.startswith("/ivp/meters") and "meters-404" in self._house.profile.quirks:
+            return None
+        if path == "/production.json":
+            return production_answers.production(self._house, self._now(), details="details=1" in query)
+        if path in self._paths:
+            return self._paths[path]()
+        for prefix in _BY_EID:
+            if path.startswith(prefix):
+                listed = self._paths[prefix.rstrip("/")]()
+                eid = path.removeprefix(prefix)
+                return next((entry for entry in listed if str(entry["eid"]) == eid), None)
+        return None
+
+    def post(self, path: str, body: Any) -> Any:
+        """The JSON that a POST is answered with, or None where nothing is to be posted."""
+        if path != "/ivp/livedata/stream" or not isinstance(body, dict):
+            return None
+        return self._live.switch(bool(body.get("enable")), self._now())
+
+    def _now(self) -> int:
+        return int(self._clock.time())
+
+    def _table(self) -> dict[str, Callable[[], Any]]:
+        house, now = self._house, self._now
+        return {
+            "/ivp/meters": lambda: meter_answers.meters(house),
+            "/ivp/meters/readings": lambda: meter_answers.readings(house, now()),
+            "/ivp/meters/reports": lambda: meter_answers.reports(house, now()),
+            "/ivp/meters/reports/production": lambda: meter_answers.production_report(house, now()),
+            "/ivp/meters/reports/consumption": lambda: meter_answers.consumption_reports(house, now()),
+            "/stream/meter": lambda: meter_answers.streamed(house, now()),
+            "/production": lambda: production_answers.production(house, now(), details=False),
+            "/api/v1/production": lambda: production_answers.summary(house, now()),
+            "/api/v1/production/inverters": lambda: inverter_answers.inverters(house, now()),
+            "/ivp/pdm/device_data": lambda: inverter_answers.device_data(house, now()),
+            "/inventory.json": lambda: inverter_answers.inventory(house, now()),
+            "/ivp/ensemble/inventory": lambda: battery_answers.inventory(house, now()),
+            "/ivp/ensemble/power": lambda: battery_answers.power(house, now()),
+            "/ivp/ensemble/secctrl": lambda: battery_answers.secctrl(house, now()),
+            "/ivp/ensemble/status": lambda: battery_answers.status(house, now()),
+            "/ivp/ensemble/relay": lambda: battery_answers.relay(house),
+            "/ivp/ensemble/dry_contacts": battery_answers.dry_contacts,
+            "/ivp/ensemble/generator": battery_answers.generator,
+            "/ivp/ss/dry_contact_settings": battery_answers.dry_contact_settings,
+            "/ivp/ss/gen_config": dict,
+            "/ivp/ss/gen_schedule": dict,
+            "/ivp/ss/pel_settings": lambda: {"PEL": False},
+            "/ivp/sc/pvlimit": lambda: {"enable": False, "pv_limit_pct": 100},
+            "/admin/lib/tariff": lambda: battery_answers.tariff(house, now()),
+            "/admin/lib/tariff.json": lambda: battery_answers.tariff(house, now()),
+            "/ivp/livedata/status": lambda: self._live.status(now()),
+            "/home": lambda: system_answers.home(house, now()),
+            "/home.json": lambda: system_answers.home(house, now()),
+        }

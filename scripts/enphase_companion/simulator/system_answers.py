@@ -1,0 +1,89 @@
+"""What the gateway says about itself: /info for everybody, /home.json for those signed in."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+from .house import House
+
+#: Packages as /info lists them; name, part number, version.
+_PACKAGES = (
+    ("rootfs", "500-00001-r01", "02.00.00"),
+    ("kernel", "500-00011-r02", "04.04.225"),
+    ("boot", "590-00019-r01", "02.00.01"),
+    ("devimg", "500-00005-r01", "01.02.371"),
+    ("geo", "500-00008-r01", "02.01.24"),
+    ("backbone", "500-00010-r01", "07.00.20"),
+    ("meter", "500-00013-r01", "03.02.08"),
+    ("agf", "500-00012-r01", "02.02.00"),
+    ("security", "500-00016-r01", "02.00.00"),
+)
+_BUILT = 1687460237
+
+
+def info(house: House, serial_number: str, at: int) -> str:
+    """Give /info (XML)."""
+    profile = house.profile
+    part = "800-00654-r08" if profile.metered else "800-00656-r06"
+    tokens = "  <web-tokens>true</web-tokens>\n" if profile.speaks_tokens else ""
+    packages = "".join(
+        f"  <package name='{name}'>\n    <pn>{number}</pn>\n    <version>{version}</version>\n"
+        "    <build>51b7a2</build>\n  </package>\n"
+        for name, number, version in _PACKAGES
+    )
+    return (
+        "<?xml version='1.0' encoding='UTF-8'?>\n<envoy_info>\n"
+        f"  <time>{at}</time>\n  <device>\n    <sn>{serial_number}</sn>\n    <pn>{part}</pn>\n"
+        f"    <software>{profile.firmware}</software>\n    <euaid>4c8675</euaid>\n    <seqnum>0</seqnum>\n"
+        f"    <apiver>1</apiver>\n    <imeter>{str(profile.metered).lower()}</imeter>\n  </device>\n"
+        f"{tokens}{packages}  <build_info>\n    <build_id>simulated</build_id>\n"
+        f"    <build_time_gmt>{_BUILT}</build_time_gmt>\n    <release_ver>02.00.4238</release_ver>\n"
+        "    <release_stage>700-GA</release_stage>\n  </build_info>\n</envoy_info>\n"
+    )
+
+
+def home(house: House, at: int) -> dict[str, Any]:
+    """Give /home.json and /home."""
+    local = datetime.fromtimestamp(at + house.utc_offset, UTC)
+    hours = round(house.utc_offset / 3600)
+    return {
+        "software_build_epoch": _BUILT,
+        "is_nonvoy": not house.profile.metered,
+        "db_size": "8 MB",
+        "db_percent_full": "2",
+        # The sign of these zone names is turned round: Etc/GMT-1 is an hour ahead of UTC.
+        "timezone": f"Etc/GMT{-hours:+d}" if hours else "Etc/UTC",
+        "current_date": local.strftime("%m/%d/%Y"),
+        "current_time": local.strftime("%H:%M"),
+        "network": {
+            "web_comm": True,
+            "ever_reported_to_enlighten": True,
+            "last_enlighten_report_time": at // 900 * 900,
+            "primary_interface": "eth0",
+            "interfaces": [
+                {
+                    "type": "ethernet",
+                    "interface": "eth0",
+                    "mac": "00:1D:C0:00:00:01",
+                    "dhcp": True,
+                    "ip": "192.0.2.10",
+                    "signal_strength": 1,
+                    "signal_strength_max": 1,
+                    "carrier": True,
+                }
+            ],
+        },
+        "tariff": "single_rate",
+        "comm": {
+            "num": len(house.inverters),
+            "level": 5,
+            "pcu": {"num": len(house.inverters), "level": 5},
+            "acb": {"num": 0, "level": 0},
+            "nsrb": {"num": 0, "level": 0},
+            "esub": {"num": 0, "level": 0},
+            "encharge": [],
+        },
+        "alerts": [],
+        "update_status": "satisfied",
+    }

@@ -61,6 +61,10 @@ class AuthenticationError(EnphaseError):
     """User name and password, a token or a session were refused."""
 
 
+class NotAllowedError(AuthenticationError):
+    """The gateway accepts the token, but not for this path: another role is needed, such as an installer's."""
+
+
 class MultiFactorError(AuthenticationError):
     """The account asks for a second factor, which no program can give: paste a token instead."""
 

@@ -1,19 +1,23 @@
-"""What both clients share: a session that is lent, kept open, or opened for one call; addresses; no stray cookies."""
+"""What both clients share: sessions that are lent, kept open, or opened for one call; addresses; answers."""
 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import aiohttp
+import orjson
 from yarl import URL
 
-from .exceptions import InvalidHostError
+from .exceptions import InvalidAnswerError, InvalidHostError, ResponseError
 
 #: Hosts that plain http may be spoken to: nothing of it leaves this machine.
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
+
+#: Bytes. A grid profile, the largest answer documented, stays far below.
+_MAX_BODY = 16_000_000
 
 
 def parse_host(host: str, *, plain_on_loopback: bool = False) -> URL:
@@ -80,6 +84,43 @@ def _new_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
 
 
-def forget_cookie(session: aiohttp.ClientSession, name: str, host: str | None) -> None:
-    """Take a secret cookie out of a session's jar, so that nobody else who uses the session sends it."""
-    session.cookie_jar.clear(lambda morsel: morsel.key == name and morsel["domain"] == (host or ""))
+def forget_cookie(session: aiohttp.ClientSession, response: aiohttp.ClientResponse, name: str) -> None:
+    """Take a secret cookie that a response set out of the session's jar, so that nobody else who uses it sends it."""
+    if name in response.cookies:
+        host = response.url.host
+        session.cookie_jar.clear(lambda morsel: morsel.key == name and morsel["domain"] == host)
+
+
+async def read_body(response: aiohttp.ClientResponse, path: str) -> bytes:
+    """Give the body of a response.
+
+    Raises InvalidAnswerError where it is larger than any answer that is known.
+    """
+    body = bytearray()
+    async for part in response.content.iter_any():
+        body += part
+        if len(body) > _MAX_BODY:
+            raise InvalidAnswerError(f"The answer of {path} has no end", path=path, status=response.status)
+    return bytes(body)
+
+
+def parse_json(body: bytes, path: str, who: str) -> Any:
+    """Give a body as parsed JSON.
+
+    Raises InvalidAnswerError where it is none.
+    """
+    try:
+        return orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidAnswerError(f"{who} answered {path} with something that is no JSON", path=path) from error
+
+
+def refused(who: str, path: str, status: int) -> ResponseError:
+    """Give the error for a status that is no success."""
+    return ResponseError(
+        f"{who} answered {path} with status {status}",
+        path=path,
+        status=status,
+        # 429 and all of 5xx pass: a gateway gives 503 for minutes while it starts.
+        retryable=status == 429 or status >= 500,
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -30,6 +31,13 @@ ENTREZ_PUBLIC_KEY = (
     "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE6PhAU3Mk4W7Ara5hCWPHDtv8LY0CtBwEVj4k4Tu8KRBM"
     "OhbTcHHnxYJ3UKppIKyraB2GFUmOhGP9O2jmcb4UAw=="
 )
+
+_FORM = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+
+
+def has_form_of_token(text: str) -> bool:
+    """Tell whether a text could be a token: three words of base64url."""
+    return _FORM.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

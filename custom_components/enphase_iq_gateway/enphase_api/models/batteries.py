@@ -53,7 +53,7 @@ class Battery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batteries:
-    """All IQ Batteries of a site. Without any, `units` is empty and all else None."""
+    """All IQ Batteries of a site. Without any, `units` is empty, and of all else only `grid_connected` can be known."""
 
     units: tuple[Battery, ...]
     #: %.
@@ -70,15 +70,15 @@ class Batteries:
     grid_connected: bool | None = None
 
     @classmethod
-    def from_json(cls, inventory: object, power: object, secctrl: object) -> Self:
-        """Join the answers of /ivp/ensemble/inventory, /power and /secctrl.
+    def from_json(cls, inventory: object, power: object = None, secctrl: object = None) -> Self:
+        """Join the answers of /ivp/ensemble/inventory, /power and /secctrl; None for one that the gateway lacks.
 
         Raises InvalidAnswerError where one has another structure.
         """
         devices: dict[str | None, list[Mapping[str, Any]]] = {}
         for group in objects(inventory, "/ivp/ensemble/inventory"):
             devices.setdefault(text(group, "type"), []).extend(nested(group, "devices"))
-        powers = _power_by_serial(power)
+        powers = {} if power is None else _power_by_serial(power)
         read = (Battery.from_json(entry, powers) for entry in devices.get("ENCHARGE", []))
         units = tuple(unit for unit in read if unit is not None)
         controller = next(iter(devices.get("ENPOWER", [])), None)
@@ -86,7 +86,7 @@ class Batteries:
         if not units:
             # Without batteries the firmware fills the sums with zeros.
             return cls(units=(), grid_connected=None if mains is None else mains == "closed")
-        sums = one_object(secctrl, "/ivp/ensemble/secctrl")
+        sums = {} if secctrl is None else one_object(secctrl, "/ivp/ensemble/secctrl")
         unit_powers = [unit.power for unit in units if unit.power is not None]
         return cls(
             units=units,

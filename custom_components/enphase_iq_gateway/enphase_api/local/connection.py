@@ -1,0 +1,146 @@
+"""HTTPS to the gateway that its owner trusts, and nothing secret to any other."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import ssl
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from ..exceptions import CertificateChangedError, CommunicationError, NotTrustedError
+from ..http import SessionHolder, forget_cookie, parse_host
+from ..private_file import write_private_file
+from .trust import Certificate, fetch_certificate, read_certificate, unverified_context
+
+_LOGGER = logging.getLogger(__name__)
+
+#: Seconds. The slowest page seen on a real gateway took 11.
+_TIMEOUT = aiohttp.ClientTimeout(total=45, sock_connect=10)
+
+_HEADERS = {"Accept": "application/json"}
+
+SESSION_COOKIE = "sessionId"
+
+
+class Connection(SessionHolder):
+    """A gateway's address and the one certificate that is trusted there.
+
+    `Gateway` says what the options mean.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        cert_file: str | os.PathLike[str] | None,
+        certificate: str | None,
+        session: aiohttp.ClientSession | None,
+        *,
+        insecure: bool,
+    ) -> None:
+        super().__init__(session)
+        self._url = parse_host(host)
+        self._cert_file = None if certificate is not None else cert_file
+        self._certificate = None if certificate is None else Certificate.from_pem(certificate)
+        self._context = unverified_context() if insecure else None
+
+    @property
+    def host(self) -> str:
+        """The gateway's address, such as "https://envoy.local"."""
+        return str(self._url)
+
+    @property
+    def certificate(self) -> Certificate | None:
+        """The trusted certificate, once known; another than was given when the gateway has renewed it with its key."""
+        return self._certificate
+
+    @asynccontextmanager
+    async def _open(
+        self,
+        method: str,
+        path: str,
+        *,
+        secret: bool = True,
+        headers: Mapping[str, str] | None = None,
+        timeout: aiohttp.ClientTimeout = _TIMEOUT,
+        **options: Any,
+    ) -> AsyncIterator[aiohttp.ClientResponse]:
+        """Send one request and give its response; every request of this client goes through here.
+
+        Only a request that holds nothing `secret` may go to a gateway that is not trusted yet.
+        """
+        # Joined as text: a path cannot name another host, whatever it holds.
+        url = URL(f"{self.host}/{path.lstrip('/')}")
+        options |= {
+            "headers": {**_HEADERS, **(headers or {})},
+            "timeout": timeout,
+            # A redirect would carry the secret to where it points.
+            "allow_redirects": False,
+        }
+        context = await self._trusted_context(secret)
+        async with self._session() as session:
+            try:
+                try:
+                    response = await session.request(method, url, ssl=context, **options)
+                except aiohttp.ClientConnectorCertificateError:
+                    response = await session.request(method, url, ssl=await self._renewed_context(), **options)
+                async with response:
+                    forget_cookie(session, response, SESSION_COOKIE)
+                    yield response
+            except (aiohttp.ClientError, OSError) as error:
+                # The error's own text could repeat what was sent.
+                raise CommunicationError(
+                    f"{self._url.host} did not answer {path} ({type(error).__name__})", path=path
+                ) from error
+
+    async def _trusted_context(self, secret: bool) -> ssl.SSLContext:
+        """Give the one context of this client, made on first use.
+
+        Raises NotTrustedError for a secret while nothing is trusted.
+        """
+        if self._context is not None:
+            return self._context
+        if self._certificate is None and self._cert_file is not None:
+            self._certificate = await asyncio.to_thread(read_certificate, self._cert_file)
+        if self._certificate is None:
+            if secret:
+                raise NotTrustedError(
+                    "No certificate of this gateway is trusted yet, so no token was sent. "
+                    "Call Gateway.trust_gateway first, and compare the fingerprint it gives."
+                )
+            return unverified_context()
+        if self._certificate.is_expired:
+            _LOGGER.warning(
+                "The gateway's trusted certificate expired on %s; it is trusted all the same",
+                self._certificate.not_after.date(),
+            )
+        self._context = self._certificate.ssl_context()
+        return self._context
+
+    async def _renewed_context(self) -> ssl.SSLContext:
+        """Give a context for the certificate shown now where it is the trusted one renewed: another, with its key.
+
+        Only who holds the key can show a certificate of it. Raises CertificateChangedError for any other.
+        """
+        shown = await fetch_certificate(self.host)
+        trusted = self._certificate
+        if trusted is None or shown.key_fingerprint != trusted.key_fingerprint:
+            raise CertificateChangedError(
+                trusted=trusted.fingerprint if trusted is not None else "",
+                shown=shown.fingerprint,
+                shown_pem=shown.pem,
+            )
+        _LOGGER.info("The gateway has renewed its certificate with the same key: SHA-256 %s", shown.fingerprint)
+        self._certificate = shown
+        self._context = shown.ssl_context()
+        if self._cert_file is not None:
+            try:
+                await asyncio.to_thread(write_private_file, self._cert_file, shown.pem)
+            except OSError as error:
+                _LOGGER.warning("%s: the renewed certificate could not be stored (%s)", self._cert_file, error.strerror)
+        return self._context

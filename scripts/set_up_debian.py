@@ -30,7 +30,7 @@ def unpack_python(version: str, suite: str, patchelf: Words) -> Path:
     interpreter = root / "usr" / "bin" / f"python{version}"
     libraries = next(root.glob("usr/lib/*/libc.so.6")).parent
     loader = next(path for path in sorted(root.glob("**/ld-linux*.so.*")) if path.is_file())
-    # It is built for a newer C library than this machine may have, so it runs with the one beside it. So do the
+    # Built for a newer C library than this machine may have, it runs with the one beside it. So do the
     # extension modules that it loads, as RPATH (unlike RUNPATH) holds for them too.
     run([*patchelf, "--set-interpreter", loader, interpreter])
     run([*patchelf, "--force-rpath", "--set-rpath", libraries, interpreter])

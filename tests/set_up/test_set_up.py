@@ -1,0 +1,129 @@
+"""Set-up starts on old Pythons, takes what is there, and says what to do about what cannot be had."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import set_up
+import set_up_debian
+import set_up_steps
+import set_up_tools
+from tests.set_up.conftest import PROJECT
+
+BEFORE_ALL_ELSE = [
+    *sorted((PROJECT / "scripts").glob("set_up*.py")),
+    PROJECT / "scripts/test",
+    PROJECT / "scripts/demo",
+]
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine that has no program but those put into bin/, and whose .python/ is tools/."""
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    for module in (set_up, set_up_debian, set_up_tools):
+        monkeypatch.setattr(module, "TOOLS", tmp_path / "tools")
+    return tmp_path
+
+
+def program(file: Path, text: str) -> str:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"#!/bin/sh\n{text}\n")
+    file.chmod(0o755)
+    return str(file)
+
+
+@pytest.mark.parametrize("file", BEFORE_ALL_ELSE, ids=lambda file: file.name)
+def test_what_runs_before_all_else_is_python_3_9(file: Path) -> None:
+    tree = ast.parse(file.read_text(), feature_version=(3, 9))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    own = {path.stem for path in (PROJECT / "scripts").iterdir()}
+    assert {name.split(".")[0] for name in imported} - own <= sys.stdlib_module_names
+
+
+def test_a_failed_step_shows_the_command_and_what_it_printed() -> None:
+    with pytest.raises(set_up_steps.SetUpError, match=r"(?s)`sh -c .*` ended with 3:\nno such thing"):
+        set_up_steps.run(["sh", "-c", "echo no such thing >&2; exit 3"])
+
+
+def test_a_program_that_is_not_there_is_named() -> None:
+    with pytest.raises(set_up_steps.SetUpError, match="no-such-program could not be started"):
+        set_up_steps.run(["no-such-program"])
+
+
+def test_uv_on_the_path_is_used(machine: Path) -> None:
+    there = program(machine / "bin/uv", "echo uv 99.0.1")
+    assert set_up_tools.uv() == there
+
+
+def test_uv_that_was_brought_before_is_used_when_the_one_on_the_path_is_too_old(machine: Path) -> None:
+    program(machine / "bin/uv", "echo uv 0.1.45")
+    brought = program(machine / "tools/uv/bin/uv", "echo uv 99.0.1")
+    assert set_up_tools.uv() == brought
+
+
+def test_without_uv_and_pip_the_person_is_told_what_to_install(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = program(machine / "bin/python3", "echo No module named pip; exit 1")
+    monkeypatch.setattr(sys, "executable", bare)
+    with pytest.raises(set_up_steps.SetUpError, match="Install your system's python3-venv, or uv"):
+        set_up_tools.uv()
+
+
+def test_a_python_that_this_machine_has_is_used(machine: Path) -> None:
+    found = """case "$*" in --version) echo uv 99.0;; *">=3.14.2,<3.15") echo /a/python3.14;; esac"""
+    program(machine / "bin/uv", found)
+    assert set_up_tools.python("3.14") == "/a/python3.14"
+
+
+def test_a_python_that_cannot_be_had_is_named(machine: Path) -> None:
+    program(machine / "bin/uv", 'case "$*" in --version) echo uv 99.0;; *) echo no network; exit 2;; esac')
+    with pytest.raises(set_up_steps.SetUpError, match=r"(?s)no Python 3\.14\.2 or later 3\.14.*no network"):
+        set_up_tools.python("3.14")
+
+
+def test_debian_packages_come_from_the_archive_that_this_machine_uses(machine: Path) -> None:
+    addresses = "http://mirror.invalid/debian-security/ http://mirror.invalid/debian/ http://else.invalid/"
+    program(machine / "bin/apt-get", f"for address in {addresses}; do echo $address; done")
+    assert set_up_debian._archive() == "http://mirror.invalid/debian/"
+
+
+def test_without_a_debian_archive_the_person_is_told(machine: Path) -> None:
+    program(machine / "bin/apt-get", "echo http://mirror.invalid/ubuntu/")
+    with pytest.raises(set_up_steps.SetUpError, match="name no Debian archive"):
+        set_up_debian._archive()
+
+
+def test_no_service_starts_while_packages_are_installed(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = machine / "policy-rc.d"
+    monkeypatch.setattr(set_up_debian, "POLICY", policy)
+    asked = machine / "asked"
+    program(machine / "bin/apt-get", f"{policy}; echo $? >> {asked}; echo $* >> {asked}")
+    set_up_debian.install(["chromium"])
+    assert asked.read_text().splitlines() == [
+        "101", "update",
+        "101", "-y --no-install-recommends install chromium",
+    ]  # fmt: skip
+    assert not policy.exists()
+
+
+def test_an_environment_that_is_as_it_should_be_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    # These tests run in it, so it is there; making it anew would need this.
+    monkeypatch.setattr(set_up, "python", lambda version: pytest.fail(f"Python {version} was looked for"))
+    name = Path(sys.prefix).name
+    assert set_up.environment(name) == PROJECT / ".venv" / name / "bin" / "python"
+
+
+def test_an_environment_that_nobody_knows_is_bad_usage() -> None:
+    done = subprocess.run(
+        [sys.executable, PROJECT / "scripts/set_up.py", "newset"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "no environment is named newset; there are: locked, oldest, newest" in done.stderr

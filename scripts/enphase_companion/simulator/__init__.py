@@ -1,4 +1,4 @@
-"""A simulated IQ Gateway, Entrez beside it, and the house that both are about: to try things without hardware."""
+"""A simulated IQ Gateway, Entrez beside it, and a house for both: to try things without hardware."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ _EASING = 4 * _HOURS
 #: Of what the house will need until the morning, this much is stored at most.
 _SHARE_OF_NEED = 0.9
 #: The day's last half hour gives back what is left.
-_CLOSING_KNOTS = 60
+_CLOSING_KNOTS = 30
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Battery:
         return self.reserve_energy + received * EFFICIENCY - delivered / EFFICIENCY
 
     def day(self, surplus: Sequence[float]) -> list[float]:
-        """Watts (positive: discharging) at each knot of a day, given what the house has over (negative: lacks).
+        """Watts (positive: discharging) at each knot of a day, given the house's surplus (negative: lack).
 
         A day starts and ends at the reserve and without power, so that days can be computed in any order.
         """
@@ -75,7 +75,7 @@ def _still_to_come(watts: list[float]) -> list[float]:
 
 
 def _closed(powers: list[float], level: float) -> list[float]:
-    """The day with its last power at zero and what is left, `level`, given back evenly in its last half hour."""
+    """The day ending at zero power, with what is left, `level`, given back evenly in its last half hour."""
     last = len(powers) - 1
     level += _gained(powers[last - 1], 0.0) - _gained(powers[last - 1], powers[last])
     extra = level * EFFICIENCY / (_HOURS * (_CLOSING_KNOTS - 1))

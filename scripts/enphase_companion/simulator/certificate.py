@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import ssl
 import tempfile
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,7 +20,10 @@ _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 def key_from_seed(*seed: object) -> ec.EllipticCurvePrivateKey:
-    """A P-256 key, always the same for the same words: a restarted simulator is recognised. It protects nothing."""
+    """A P-256 key, the same for the same words, so that a restarted simulator is recognised.
+
+    Whoever knows the words knows the key: it protects nothing.
+    """
     digest = hashlib.sha256(" ".join(map(str, seed)).encode()).digest()
     return ec.derive_private_key(int.from_bytes(digest, "big") % (_P256_ORDER - 1) + 1, ec.SECP256R1())
 
@@ -43,10 +46,10 @@ class Certificate:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         # OpenSSL reads a chain from files only.
         with tempfile.TemporaryDirectory(prefix="enphase-simulator-") as folder:
-            path = os.path.join(folder, "gateway.pem")
-            with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-                file.write(self.pem + self.key_pem)
-            context.load_cert_chain(path)
+            file = Path(folder) / "gateway.pem"
+            file.touch(mode=0o600)
+            file.write_text(self.pem + self.key_pem, encoding="ascii")
+            context.load_cert_chain(file)
         return context
 
 
@@ -58,7 +61,7 @@ def make_certificate(
 ) -> Certificate:
     """A self-signed certificate for `common_name`, valid for 365 days from `not_before`.
 
-    Without `not_before` it is from this year's first day, so that every start of that year shows the very same one.
+    Without `not_before` it is from this year's first day: every start of that year shows the very same one.
     """
     begin = not_before or datetime(datetime.now(UTC).year, 1, 1, tzinfo=UTC)
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])

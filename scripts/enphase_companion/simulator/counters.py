@@ -23,14 +23,14 @@ _REACTIVE = 4000.0
 class Counters:
     """What each counter held when a day began, exact from day to day.
 
-    On the day of the start they hold what the calendar says, and that grows faster than any day of the house makes
-    them: a house started anew on a later day goes on above where it was, as a real one would.
+    On the day of the start they hold what the calendar says, and that grows faster than any day of the house
+    makes them: a house started anew on a later day goes on above where it was, as a real one would.
     """
 
     def __init__(
         self, profile: Profile, peak: float, start_day: int, energy_of_day: Callable[[int], Energies]
     ) -> None:
-        """`peak`: watts of all panels; `energy_of_day` gives what flowed on a day, by its number since 1970."""
+        """`peak`: watts of all panels; `energy_of_day`: what flowed on a day, by its number since 1970."""
         self._start_day = start_day
         self._energy_of_day = energy_of_day
         self._known = {start_day: _at_start(profile, peak, max(1.0, start_day - _BUILT))}

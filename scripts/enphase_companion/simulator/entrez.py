@@ -145,7 +145,7 @@ class Entrez:
         return web.json_response(self.redeem(str(form.get("code", "")), str(form.get("code_verifier", ""))))
 
     def redeem(self, code: str, verifier: str) -> dict[str, object]:
-        """What an authorisation code is worth: tokens, or a `message` that says why not. A code works once."""
+        """What an authorisation code is worth, once: a token, or a `message` that says why not."""
         challenge, _, serial_number = self._codes.pop(code, ("", "", ""))
         digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         if not challenge or digest != challenge:

@@ -41,10 +41,10 @@ class Faults:
     def set(self, name: str, path: str | None = None, **details: Any) -> None:
         """Switches a fault on, for one path (without its query) or for all.
 
-        slow (seconds=) answers late; silent never answers; reset drops the connection; status (status=) answers with
-        an error page; html gives a page with status 200; refuse answers 401 to everybody; truncated gives half of the
-        JSON; zeros gives 0 for every measured value; counters-fall (share=) gives a share of the energy counters.
-        Raises ValueError for any other name.
+        slow (seconds=) answers late; silent never answers; reset drops the connection; status (status=)
+        answers with an error page; html gives a page with status 200; refuse answers 401 to everybody;
+        truncated gives half of the JSON; zeros gives 0 for every measured value; counters-fall (share=) gives
+        a share of the energy counters. Raises ValueError for any other name.
         """
         if name not in NAMES:
             raise ValueError(f"{name!r} is no fault; there are {', '.join(NAMES)}")

@@ -48,16 +48,22 @@ class Gateway:
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         note(self.requests, request, self._clock.time(), session_cookie="sessionId")
-        fault = await self.faults.before(request)
-        if fault is not None:
-            return fault
         path = request.path.rstrip("/")
+        early = await self.faults.before(request)
+        if early is None:
+            early = await self._open_to_all(request, path)
+        return await self._open_to_some(request, path) if early is None else early
+
+    async def _open_to_all(self, request: web.Request, path: str) -> web.Response | None:
         if path in ("/info", "/info.xml"):
             return web.Response(text=self._answers.info(), content_type="text/xml")
         if path == "/auth/check_jwt":
             return self._check_jwt(request)
         if path == "/auth/get_jwt" and request.method == "POST":
             return await self._get_jwt(request)
+        return None
+
+    async def _open_to_some(self, request: web.Request, path: str) -> web.StreamResponse:
         if self._level(request) < _needed(path):
             return _page(401, "Unauthorized")
         if request.method == "POST":
@@ -134,6 +140,6 @@ def _bearer(request: web.Request) -> str:
 def _page(status: int, title: str) -> web.Response:
     return web.Response(
         status=status,
-        text=f"<!DOCTYPE html><html><head><title>{status}</title></head><body><h1>{title}</h1></body></html>\n",
+        text=f"<!DOCTYPE html><html><head><title>{title}</title></head><body>{status}</body></html>\n",
         content_type="text/html",
     )

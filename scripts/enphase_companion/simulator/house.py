@@ -1,4 +1,4 @@
-"""The house everything is measured in: its power at any moment and, exactly, the energy that this adds up to."""
+"""The house everything is measured in: its power at any moment, and exactly the energy this adds up to."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class House:
     def __init__(
         self, profile: Profile, seed: int, start: float, longitude: float, latitude: float = 47.0
     ) -> None:
-        """`start`: the moment (epoch seconds) around which it is asked; `longitude` and `latitude` in degrees."""
+        """`start`: the moment (epoch seconds) around which it is asked; `longitude`, `latitude`: degrees."""
         self.profile = profile
         self.longitude = longitude
         self.latitude = latitude
@@ -109,7 +109,7 @@ class House:
         return round(self.longitude / 15) * 3600
 
     def noise(self, phase: int, at: float, connected: bool) -> Electricity:
-        """What a meter's channel picks up where no current is measured, with or without a conductor's voltage."""
+        """What a channel picks up where no current is measured, with or without a conductor's voltage."""
         flutter = self._voltage[phase](at)
         voltage = self._volts(phase, at) if connected else 2.0 + 9.0 * flutter
         return Electricity(

@@ -29,7 +29,7 @@ class Report:
 
 
 def last_report_time(house: House, at: int, delay: int = 0) -> int:
-    """When microinverters that report `delay` seconds after each full five minutes last did; in the dark they do not."""
+    """When microinverters last reported, `delay` seconds after full five minutes; in the dark they do not."""
     latest = (at - delay) // REPORT_INTERVAL * REPORT_INTERVAL + delay
     moments = range(latest, latest - _LONGEST_NIGHT, -REPORT_INTERVAL)
     return next((moment for moment in moments if house.sunshine(moment) > 0), latest)
@@ -46,14 +46,17 @@ def reports(house: House, at: int) -> list[Report]:
 
 def inverters(house: House, at: int) -> list[dict[str, Any]]:
     """Give /api/v1/production/inverters; AC Batteries stand among the microinverters."""
-    units = [_unit(report.inverter.serial_number, report.at, report.watts, report.inverter.peak, _MICROINVERTER)
-             for report in reports(house, at)]  # fmt: skip
-    battery = house.truth(at).battery
-    serial_numbers = ac_battery_serials(house.profile)
-    if battery is not None:
-        strongest = house.profile.battery.unit_power if house.profile.battery else 0.0
-        each = battery.power / max(1, len(serial_numbers))
-        units += [_unit(serial_number, at, each, strongest, _AC_BATTERY) for serial_number in serial_numbers]
+    units = [
+        _unit(said.inverter.serial_number, said.at, said.watts, said.inverter.peak, _MICROINVERTER)
+        for said in reports(house, at)
+    ]
+    battery, state = house.profile.battery, house.truth(at).battery
+    if battery is not None and state is not None:
+        watts = state.power / battery.units
+        units += [
+            _unit(serial_number, at, watts, battery.unit_power, _AC_BATTERY)
+            for serial_number in ac_battery_serials(house.profile)
+        ]
     return units
 
 
@@ -99,12 +102,14 @@ def inventory(house: House, at: int) -> list[dict[str, Any]]:
         }
         for number, report in enumerate(reports(house, at))
     ]
-    return [
-        {"type": "PCU", "devices": microinverters},
-        {"type": "ACB", "devices": [_ac_battery(house, serial, at) for serial in ac_battery_serials(house.profile)]},
-        {"type": "NSRB", "devices": []},
-        {"type": "ESUB", "devices": []},
-    ]  # fmt: skip
+    batteries = [_ac_battery(house, serial_number, at) for serial_number in ac_battery_serials(house.profile)]
+    devices: dict[str, list[dict[str, Any]]] = {
+        "PCU": microinverters,
+        "ACB": batteries,
+        "NSRB": [],
+        "ESUB": [],
+    }
+    return [{"type": kind, "devices": listed} for kind, listed in devices.items()]
 
 
 def _unit(serial_number: str, at: int, watts: float, most: float, kind: int) -> dict[str, Any]:

@@ -95,7 +95,7 @@ def consumption_reports(house: House, at: int) -> list[dict[str, Any]]:
 
 
 def reported_types(house: House) -> list[str]:
-    """The measurement types a gateway with these meters reports: with a consumption meter, both net and total."""
+    """The measurement types that these meters give: with a consumption meter, both net and total."""
     profile = house.profile
     consumption = profile.measures(NET) or profile.measures(TOTAL)
     return [PRODUCTION] * profile.measures(PRODUCTION) + [NET, TOTAL] * consumption

@@ -21,6 +21,7 @@ class Noise:
         self._period = period
 
     def __call__(self, at: float) -> float:
+        """The value at `at` (seconds)."""
         position = at / self._period
         index = int(position // 1)
         fraction = position - index

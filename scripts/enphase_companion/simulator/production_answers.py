@@ -1,4 +1,4 @@
-"""What the gateway says under /production and /api/v1/production: sums for people, made of meters and inverters."""
+"""What the gateway says under /production and /api/v1/production: sums of meters and microinverters."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def _unmeasured(house: House, at: int) -> Measurement:
 
 
 def _lifetime(name: str, seen: Electricity) -> float:
-    """The one energy that is given: for the grid what came in without what went out, as recorded gateways give it."""
+    """The one energy that is given: for the grid, imports less exports, as recorded gateways give it."""
     return seen.energy_delivered - (seen.energy_received if name == NET else 0.0)
 
 

@@ -159,7 +159,7 @@ _ROWS = (
     ),
     Profile(
         name="meters-disabled",
-        description="metering gateway without current transformers: both meters disabled, and reporting noise",
+        description="metering gateway without current transformers: meters disabled, reporting noise",
         firmware="D8.2.4264",
         meters=_UNCONNECTED,
         quirks=frozenset({"no-production-data"}),

@@ -15,11 +15,13 @@ class ReplayedAnswers:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Read the gateway's serial number. Raises FileNotFoundError without `info`, ValueError without a serial."""
+        """Read the gateway's serial number. Raises ValueError for a folder without an `info` that holds it."""
         self._folder = folder
+        if not (folder / "info").is_file():
+            raise ValueError(f"{folder}: no recording of a gateway, as it holds no file info")
         found = re.search(r"<sn>\s*([^<\s]+)\s*</sn>", self.info())
         if found is None:
-            raise ValueError(f"{folder / 'info'} holds no <sn>, the gateway's serial number")
+            raise ValueError(f"{folder / 'info'}: holds no <sn>, the gateway's serial number")
         self.serial_number = found[1]
 
     def info(self) -> str:

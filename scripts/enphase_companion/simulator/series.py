@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from itertools import accumulate, pairwise
 from math import hypot
 from typing import NamedTuple
 
 #: Seconds between two knots. Short enough for a kettle, long enough that a value holds for a second.
-STEP = 30
+STEP = 60
 _HOURS = STEP / 3600
 
 
@@ -55,14 +55,13 @@ class Curve:
 
 
 def _summed(knots: array[float]) -> array[float]:
-    """The running sum of what lies above zero, in steps; the usual cases, all above or all below, are the quick ones."""
-    means: Iterable[float]
+    """The running sum of what lies above zero, in steps."""
+    if max(knots) <= 0:
+        return array("d", bytes(knots.itemsize * len(knots)))
     if min(knots) >= 0:
-        means = ((first + last) / 2 for first, last in pairwise(knots))
-    elif max(knots) <= 0:
-        means = (0.0 for _ in knots[1:])
+        means = [(first + last) / 2 for first, last in pairwise(knots)]
     else:
-        means = (positive_mean(first, last) for first, last in pairwise(knots))
+        means = [positive_mean(first, last) for first, last in pairwise(knots)]
     return array("d", accumulate(means, initial=0.0))
 
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-#: Seconds that running answers get when the server stops; those that never end are what the silent fault is for.
+#: Seconds that running answers get when the server stops; some, by design, never end.
 _GRACE = 0.1
 
 

@@ -45,12 +45,12 @@ class Simulator:
     ) -> None:
         """Prepare everything but the ports.
 
-        `speed`: house seconds a second. Port 0: any free one. `start`: house time (epoch seconds) at the start, now by
-        default. `hour_of_day`: the sun stands as at this hour at the start; or `longitude` (degrees): it stands as
-        there; by default as in the middle of this machine's time zone. `replay`: a folder of recorded answers to give
-        instead of a house's.
+        `speed`: house seconds a second. Port 0: any free one. `start`: house time (epoch seconds) at the
+        start, now by default. `hour_of_day`: the sun then stands as at this hour; or `longitude` (degrees):
+        as there; by default as in this machine's time zone. `replay`: a folder of recorded answers to give in
+        place of a house's.
 
-        Raises ValueError for an unknown profile, and what ReplayedAnswers does for a folder that holds no recording.
+        Raises ValueError for an unknown profile and for a folder without recording.
         """
         self.host = host
         self.username, self.password = USERNAME, PASSWORD
@@ -161,7 +161,7 @@ class Simulator:
         serial_number: str | None = None,
         issued_ago: float = 0,
     ) -> str:
-        """A token as Entrez gives them: `lifetime` seconds from its issue, which was `issued_ago` seconds ago."""
+        """A token as Entrez gives them, for `lifetime` seconds from its issue `issued_ago` seconds ago."""
         return self.entrez.token(role, lifetime, serial_number, issued_ago)
 
     def renew_certificate(
@@ -172,7 +172,7 @@ class Simulator:
         extensions: bool = True,
         common_name: str | None = None,
     ) -> None:
-        """Show a new certificate from now on: for the same key or another, expired or not, with extensions or none.
+        """Show a new certificate from now on, for the same key or another.
 
         Open connections are closed, as when a gateway restarts its web server; sessions live on.
         """
@@ -210,7 +210,7 @@ def _find(profile: str | Profile) -> Profile:
 
 
 def _longitude(start: float, hour_of_day: float | None) -> float:
-    """Where the sun stands as at `hour_of_day` at `start`; without, in the middle of this machine's time zone."""
+    """Where it is `hour_of_day` by the sun at `start`; without, in the middle of this machine's time zone."""
     if hour_of_day is None:
         offset = datetime.fromtimestamp(start, UTC).astimezone().utcoffset()
         return offset.total_seconds() / 240 if offset else 0.0

@@ -11,9 +11,9 @@ from .profiles import NET, PRODUCTION, STORAGE, TOTAL
 class Electricity:
     """What a meter sees on one phase or, in total, on all wired phases.
 
-    Signs: production + = producing; net-consumption + = import; total-consumption + = consuming; storage + =
-    discharging. In total, everything but frequency and power factor is the sum over the phases, the voltage too: so
-    gateways give it.
+    Signs: production + = producing; net-consumption + = import; total-consumption + = consuming;
+    storage + = discharging. In total, everything but frequency and power factor is the sum over the
+    phases, the voltage too: so gateways give it.
     """
 
     active_power: float  #: W

@@ -1,0 +1,152 @@
+"""The command: starts a simulated gateway and Entrez, says how to reach them, and serves until Ctrl-C."""
+
+from __future__ import annotations
+
+import argparse
+import signal
+import sys
+import threading
+from typing import TYPE_CHECKING, NoReturn
+
+from .profiles import PROFILES
+
+if TYPE_CHECKING:
+    from .simulator import Simulator
+
+_EXAMPLES = """\
+examples:
+  python -m enphase_companion.simulator
+      a house with three phases, at https://127.0.0.1:8443
+  python -m enphase_companion.simulator --profile battery --hour-of-day 13
+      a house with batteries, where it is early afternoon now
+  python -m enphase_companion.simulator --speed 60
+      an hour of the house in a minute
+  python -m enphase_companion.simulator --replay recordings/8.2.127
+      answers recorded from a real gateway
+"""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command and give its exit code: 0, or 1 where the ports or the recording cannot be had."""
+    options = _options(arguments)
+    if options.list_profiles:
+        width = max(map(len, PROFILES))
+        for profile in PROFILES.values():
+            print(f"{profile.name:{width}}  {profile.description} ({profile.firmware})")
+        return 0
+    from .simulator import Simulator  # noqa: PLC0415 - --help does without a web server
+
+    signal.signal(signal.SIGTERM, _end)
+    try:
+        simulator = Simulator(
+            options.profile,
+            seed=options.seed,
+            speed=options.speed,
+            host=options.host,
+            port=options.port,
+            entrez_port=options.entrez_port,
+            hour_of_day=options.hour_of_day,
+            replay=options.replay,
+        )
+        with simulator:
+            print(_introduction(simulator), flush=True)
+            threading.Event().wait()
+    except OSError as error:
+        print(f"A port cannot be had ({error}). Try another --port or --entrez-port.", file=sys.stderr)
+        return 1
+    except ValueError as error:
+        print(error, file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("\nThe simulated gateway has stopped.")
+    return 0
+
+
+def _options(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="python -m enphase_companion.simulator",
+        description="Simulates an IQ Gateway, with Entrez beside it, to try things without hardware.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    parser.add_argument(
+        "--profile",
+        choices=list(PROFILES),
+        default="three-phase",
+        metavar="NAME",
+        help="what is installed (see --list-profiles; default three-phase)",
+    )
+    parser.add_argument("--list-profiles", action="store_true", help="list the profiles and end")
+    parser.add_argument(
+        "--seed", type=int, default=1, metavar="N", help="another number, another house (default 1)"
+    )
+    parser.add_argument(
+        "--speed", type=_positive, default=1.0, metavar="N", help="house seconds a second (default 1)"
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=_port, default=8443, help="port of the gateway, 0 for any free one (default 8443)"
+    )
+    parser.add_argument(
+        "--entrez-port", type=_port, default=8080, metavar="PORT", help="port of Entrez (default 8080)"
+    )
+    parser.add_argument(
+        "--hour-of-day",
+        type=_hour,
+        metavar="H",
+        help="how high the sun stands at the start: 13 is early afternoon (default: as here)",
+    )
+    parser.add_argument(
+        "--replay", metavar="DIR", help="serve the recorded answers in this folder: a file for each path"
+    )
+    return parser.parse_args(arguments)
+
+
+def _introduction(simulator: Simulator) -> str:
+    return f"""\
+A simulated IQ Gateway is running; Ctrl-C ends it.
+
+  gateway      {simulator.url}
+  serial       {simulator.serial_number}
+  certificate  SHA-256 {simulator.fingerprint}
+  Entrez       {simulator.entrez_url}
+  account      {simulator.username}, password {simulator.password}
+
+To try it, in another terminal:
+
+  export ENPHASE_CONFIGURATION=$(mktemp -d)
+  export ENPHASE_GATEWAY_HOST={simulator.url} ENPHASE_ENTREZ_HOST={simulator.entrez_url}
+  export ENPHASE_USERNAME={simulator.username} ENPHASE_PASSWORD={simulator.password}
+  enphase-gateway-console --trust
+  enphase-gateway-console
+"""
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is no number above 0")
+    return value
+
+
+def _port(text: str) -> int:
+    value = int(text)
+    if not 0 <= value <= 65535:
+        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
+    return value
+
+
+def _hour(text: str) -> float:
+    value = float(text)
+    if not 0 <= value <= 24:
+        raise argparse.ArgumentTypeError(f"{text} is no hour of the day: 0 to 24")
+    return value
+
+
+def _end(signal_number: int, _frame: object) -> NoReturn:
+    """End as Ctrl-C does, so that the ports are closed."""
+    raise KeyboardInterrupt(signal_number)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,28 @@
+"""A sample: what one meter, or one wired phase of it, said at one moment."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from enphase_api.models import Quantities
+
+#: The longest word for a measurement, and the longest serial number, that a message may bear.
+MAX_TEXT = 32
+
+#: Phases are 1 to 3; 0 is the whole meter.
+WHOLE = 0
+PHASES = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One meter as a whole, or one phase of it, at one moment."""
+
+    #: "production", "net-consumption", "total-consumption", "storage", or another word of the firmware's.
+    measurement: str
+    #: 0: the whole meter; 1, 2, 3: L1, L2, L3.
+    phase: int
+    #: The reading's own time in milliseconds since the epoch, UTC; a gateway says whole seconds.
+    measured_at: int
+    #: What it said, with units and signs as `Quantities` tells; None where unknown.
+    quantities: Quantities

@@ -1,0 +1,298 @@
+"""Messages: ours read by Enphase-API's rules, its own read by ours, and nothing said that no meter said."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from enphase_api.models import Meter, Quantities, Reading, Readings
+from enphase_companion.message import (
+    Message,
+    MessageError,
+    Sample,
+    decode,
+    encode,
+    from_readings,
+    is_complete,
+)
+
+AT = 1_764_000_000
+NOW = AT + 0.25
+SERIAL = "122300000001"
+
+#: What Enphase-API's scripts ask a report or a line for, besides reportType.
+ASKED = {"actPower", "reactPwr", "apprntPwr", "rmsVoltage", "rmsCurrent", "pwrFactor", "freqHz"}
+
+
+def quantities(power: float, delivered: float = 5000.0, received: float = 100.0, **other: Any) -> Quantities:
+    given = {
+        "active_power": power, "reactive_power": -power / 10, "apparent_power": abs(power) * 1.005,
+        "voltage": 230.0, "current": abs(power) / 230, "power_factor": 0.99, "frequency": 50.0,
+        "energy_delivered": delivered, "energy_received": received, "apparent_energy": 6000.0,
+        "reactive_energy_lagging": 10.0, "reactive_energy_leading": 20.0,
+    }  # fmt: skip
+    return Quantities(**{**given, **other})
+
+
+def reading(measurement: str, *phases: float | None, at: int | None = AT, **other: Any) -> Reading:
+    """A meter that reads these powers on its phases; None: not wired."""
+    meter = Meter(
+        eid=abs(hash(measurement)), measurement_type=measurement, enabled=True, phase_count=len(phases)
+    )
+    wired = [power for power in phases if power is not None]
+    return Reading(
+        meter=meter,
+        measured_at=None if at is None else datetime.fromtimestamp(at, UTC),
+        total=quantities(sum(wired), 5000.0 * len(wired), 100.0 * len(wired), **other),
+        phases=tuple(None if power is None else quantities(power) for power in phases),
+    )
+
+
+def message(*readings: Reading, **other: Any) -> Message:
+    return from_readings(Readings(readings), SERIAL, NOW, **other)
+
+
+def reports(*readings: Reading, **other: Any) -> dict[str, Any]:
+    return {each["reportType"]: each for each in json.loads(encode(message(*readings, **other)))["readings"]}
+
+
+def read_as_enphase_api_does(body: bytes) -> dict[str, list[tuple[Any, ...]]]:
+    """What Enphase-API's writer would store: seven numbers of each line of the only three types it knows."""
+    content = json.loads(body)
+    assert isinstance(content["timestamp"], float)
+    rows: dict[str, list[tuple[Any, ...]]] = {}
+    for report in content["readings"]:
+        assert report["reportType"] in {"production", "net-consumption", "total-consumption"}
+        assert 1 <= len(report["lines"]) <= 3
+        for block in (report["cumulative"], *report["lines"]):
+            assert all(isinstance(block[key], float | int) for key in ASKED)
+        rows[report["reportType"]] = [tuple(line[key] for key in sorted(ASKED)) for line in report["lines"]]
+    # Its display asks for both by name.
+    assert {"production", "total-consumption"} <= set(rows)
+    return rows
+
+
+@pytest.mark.parametrize(
+    "readings",
+    [
+        [reading("production", 1850.25), reading("net-consumption", -930.5)],
+        [reading("production", 500.0, 600.0, 700.0), reading("net-consumption", -100.0, 50.0, -20.0)],
+        [reading("production", 500.0, 500.0), reading("total-consumption", 300.0, 200.0)],
+        [
+            reading("storage", -900.0, -900.0),
+            reading("net-consumption", 9.0, 8.0),
+            reading("production", 950.0, 940.0),
+        ],
+        [
+            reading("production", 900.0, None, None),
+            reading("net-consumption", -90.0, 100.0, 30.0),
+            reading("evse", 7.0),
+        ],
+    ],
+)
+def test_readers_of_enphase_api_find_all_that_they_ask_for(readings: list[Reading]) -> None:
+    said = message(*readings)
+    assert is_complete(said)
+    rows = read_as_enphase_api_does(encode(said))
+    assert list(rows) == ["production", "net-consumption", "total-consumption"]
+    wired = {each.meter.measurement_type: len([p for p in each.phases if p is not None]) for each in readings}
+    assert {name: len(lines) for name, lines in rows.items()} | wired == {
+        **wired,
+        "production": wired["production"],
+        "net-consumption": wired.get("net-consumption", wired.get("total-consumption")),
+        "total-consumption": wired.get("total-consumption", wired.get("net-consumption")),
+    }
+
+
+def test_home_is_production_and_net_and_storage_for_the_whole_and_each_phase() -> None:
+    home = reports(
+        reading("production", 1000.0, 500.0),
+        reading("net-consumption", -300.0, 200.0),
+        reading("storage", -400.0, 50.0),
+    )["total-consumption"]
+    assert home["cumulative"]["actPower"] == pytest.approx(1050)
+    assert [line["actPower"] for line in home["lines"]] == pytest.approx([300, 750])
+    assert home["cumulative"]["reactPwr"] == pytest.approx(-105)
+    assert home["cumulative"]["apprntPwr"] == pytest.approx((1050**2 + 105**2) ** 0.5)
+    # Each meter delivered 5,000 Wh and received 100 Wh on each of two phases.
+    assert home["cumulative"]["whDlvdCum"] == pytest.approx(3 * 2 * 4900)
+    assert home["cumulative"]["rmsCurrent"] == pytest.approx(
+        sum(line["rmsCurrent"] for line in home["lines"])
+    )
+    # Nobody measured in which direction, or what an apparent energy of a sum would be.
+    assert home["cumulative"]["whRcvdCum"] is None
+    assert home["cumulative"]["vahCum"] is None
+
+
+def test_where_total_is_metered_net_is_what_is_left_and_has_no_energies() -> None:
+    net = reports(reading("production", 1000.0), reading("total-consumption", 300.0))["net-consumption"]
+    assert net["cumulative"]["actPower"] == pytest.approx(-700)
+    assert net["cumulative"]["whDlvdCum"] is None
+    assert net["cumulative"]["whRcvdCum"] is None
+
+
+def test_a_phase_without_production_is_consumption_alone() -> None:
+    home = reports(reading("production", 900.0, None, None), reading("net-consumption", -90.0, 100.0, 30.0))
+    assert [line["actPower"] for line in home["total-consumption"]["lines"]] == pytest.approx([810, 100, 30])
+
+
+@pytest.mark.parametrize(
+    ("readings", "left"),
+    [
+        ([reading("production", 900.0)], ["production"]),
+        ([reading("net-consumption", 900.0)], ["net-consumption"]),
+        ([], []),
+        (
+            [reading("production", 900.0), reading("net-consumption", 900.0, at=AT - 60)],
+            ["production", "net-consumption"],
+        ),
+        (
+            [reading("production", 900.0), reading("net-consumption", 900.0, active_power=None)],
+            ["production"],
+        ),
+        (
+            [reading("production", 9.0, power_factor=None), reading("net-consumption", 9.0)],
+            ["net-consumption", "total-consumption"],
+        ),
+    ],
+    ids=[
+        "no consumption meter",
+        "no production meter",
+        "no meters",
+        "a meter that stands still",
+        "no power",
+        "no factor",
+    ],
+)
+def test_what_is_not_known_is_left_out_and_never_a_zero(readings: list[Reading], left: list[str]) -> None:
+    assert list(reports(*readings)) == left
+    assert not is_complete(message(*readings))
+
+
+def test_batteries_that_no_meter_measures_leave_consumption_unknown() -> None:
+    readings = [reading("production", 900.0), reading("net-consumption", 100.0)]
+    said = message(*readings, unmetered_batteries=True)
+    assert list(reports(*readings, unmetered_batteries=True)) == ["production", "net-consumption"]
+    assert not is_complete(said)
+    assert decode(encode(said)).unmetered_batteries
+
+
+def test_our_own_message_comes_back_as_it_was() -> None:
+    said = message(
+        reading("production", 900.0, None, 20.0),
+        reading("net-consumption", -90.0, 100.0, 30.0, reactive_energy_leading=None),
+        reading("pv3p", 3.0),
+    )
+    back = decode(encode(said))
+    assert back == replace(said, message_id=None)
+    assert [(each.measurement, each.phase) for each in back.samples] == [
+        ("production", 0), ("production", 1), ("production", 3),
+        ("net-consumption", 0), ("net-consumption", 1), ("net-consumption", 2), ("net-consumption", 3),
+        ("pv3p", 0), ("pv3p", 1),
+    ]  # fmt: skip
+    assert {each.measured_at for each in back.samples} == {AT * 1000}
+
+
+def test_every_message_has_an_id_of_its_own() -> None:
+    assert len({message(reading("production", 1.0)).message_id for _ in range(10)}) == 10
+
+
+def test_a_meter_without_a_time_of_its_own_is_left_out() -> None:
+    samples = message(reading("production", 900.0, at=None), reading("net-consumption", 1.0)).samples
+    assert {each.measurement for each in samples} == {"net-consumption"}
+
+
+def test_of_two_meters_that_measure_the_same_the_first_stands_for_it() -> None:
+    samples = message(reading("production", 900.0), reading("production", 1.0)).samples
+    assert [each.quantities.active_power for each in samples] == [900.0, 900.0]
+
+
+def block(power: float, voltage: float = 230.0) -> dict[str, float]:
+    return {
+        "currW": power, "actPower": power, "apprntPwr": abs(power), "reactPwr": 1.5, "whDlvdCum": 8123456.2,
+        "whRcvdCum": 4321.7, "varhLagCum": 120034.1, "varhLeadCum": 3301245.9, "vahCum": 9012345.6,
+        "rmsVoltage": voltage, "rmsCurrent": 7.85, "pwrFactor": 0.99, "freqHz": 50.0,
+    }  # fmt: skip
+
+
+def enphase_api_message(**changed: Any) -> bytes:
+    """A message as Enphase-API's script makes it of what a gateway with three phases answers."""
+    report = {
+        "createdAt": AT,
+        "cumulative": block(1800.0, 691.0),
+        "lines": [block(600.0), block(700.0, 6.1), block(500.0)],
+    }
+    content = {
+        "timestamp": NOW,
+        "readings": [
+            {**report, "reportType": each} for each in ("production", "net-consumption", "total-consumption")
+        ],
+    }
+    return json.dumps({**content, **changed}).encode()
+
+
+def test_messages_of_enphase_api_are_read_as_they_are() -> None:
+    said = decode(enphase_api_message(), default_gateway=SERIAL)
+    assert (said.gateway, said.timestamp, said.message_id) == (SERIAL, NOW, None)
+    assert [(each.measurement, each.phase) for each in said.samples] == [
+        (measurement, phase)
+        for measurement in ("production", "net-consumption", "total-consumption")
+        for phase in (0, 1, 3)  # 6 V: the second is not wired
+    ]
+    whole = said.samples[0]
+    assert whole == Sample(
+        "production", 0, AT * 1000, replace(Quantities.from_report(block(1800.0)), voltage=230.0)
+    )
+
+
+def test_a_type_that_enphase_api_does_not_know_is_a_sample_as_all_others() -> None:
+    body = enphase_api_message(
+        readings=[{"createdAt": AT, "reportType": "evse", "cumulative": block(7.0), "lines": []}]
+    )
+    assert [(each.measurement, each.phase) for each in decode(body, SERIAL).samples] == [("evse", 0)]
+
+
+def test_a_gateway_without_meters_says_nothing_and_that_is_no_error() -> None:
+    assert decode(enphase_api_message(readings=[]), SERIAL).samples == ()
+
+
+@pytest.mark.parametrize(
+    ("body", "reason"),
+    [
+        (b"", "not JSON"),
+        (b"\xff\xfe", "not JSON"),
+        (b"<html>", "not JSON"),
+        (b"[" * 5000, "not JSON"),
+        (b"[]", "not a JSON object"),
+        (enphase_api_message(timestamp="now"), "timestamp"),
+        (enphase_api_message(timestamp=True), "timestamp"),
+        (enphase_api_message(timestamp=1e300), "timestamp"),
+        (enphase_api_message(readings=None), "`readings` is no list"),
+        (enphase_api_message(readings=[1]), "`readings` is no list"),
+        (enphase_api_message(readings=[{"createdAt": AT}]), "reportType"),
+        (enphase_api_message(readings=[{"createdAt": AT, "reportType": "x" * 99}]), "reportType"),
+        (enphase_api_message(readings=[{"reportType": "production", "cumulative": {}}]), "createdAt"),
+        (enphase_api_message(readings=[{"reportType": "production", "createdAt": AT}]), "cumulative"),
+        (enphase_api_message(gateway=7), "which gateway"),
+        (enphase_api_message(gateway="x" * 99), "which gateway"),
+        (enphase_api_message(schema_version=2), "schema_version 2"),
+        (enphase_api_message(meters={}), "`meters` is no list"),
+        (
+            enphase_api_message(meters=[{"measurement": "production", "phase": 4, "measured_at": AT * 1000}]),
+            "which phase",
+        ),
+        (enphase_api_message(meters=[{"measurement": "production", "phase": 1, "measured_at": AT}]), "when"),
+    ],
+)
+def test_a_message_that_cannot_be_read_says_why(body: bytes, reason: str) -> None:
+    with pytest.raises(MessageError, match=reason):
+        decode(body, SERIAL)
+
+
+def test_a_message_of_enphase_api_without_a_set_gateway_says_what_to_set() -> None:
+    with pytest.raises(MessageError, match="gateway_serial_number"):
+        decode(enphase_api_message())

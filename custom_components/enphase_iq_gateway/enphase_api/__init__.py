@@ -1,7 +1,7 @@
 """An async client for the Enphase IQ Gateway and for Entrez, which gives out its tokens.
 
-`enphase_api.cloud.authentication.Authentication` and `enphase_api.local.gateway.Gateway` bear the names of the
-documented Enphase-API wrapper, as coroutines where they do I/O. Nothing here knows of Home Assistant.
+`enphase_api.cloud.authentication.Authentication` and `enphase_api.local.gateway.Gateway` bear the names of
+the documented Enphase-API wrapper, as coroutines where they do I/O. Nothing here knows of Home Assistant.
 """
 
 from .exceptions import (

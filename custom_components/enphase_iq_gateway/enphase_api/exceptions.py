@@ -62,7 +62,7 @@ class AuthenticationError(EnphaseError):
 
 
 class NotAllowedError(AuthenticationError):
-    """The gateway accepts the token, but not for this path: another role is needed, such as an installer's."""
+    """The gateway accepts the token, but not for this path: it needs another role, such as an installer's."""
 
 
 class MultiFactorError(AuthenticationError):
@@ -84,14 +84,15 @@ class NotTrustedError(CertificateError):
 class CertificateChangedError(CertificateError):
     """The gateway shows a certificate with another key than the trusted one.
 
-    `trusted` and `shown` are the SHA-256 fingerprints; `shown_pem` is what was shown, to be stored if the owner
-    says yes (never one that was fetched again).
+    `trusted` and `shown` are the SHA-256 fingerprints; `shown_pem` is what was shown, to be stored if the
+    owner says yes (never one that was fetched again).
     """
 
     def __init__(self, *, trusted: str, shown: str, shown_pem: str) -> None:
         super().__init__(
-            f"The gateway shows another certificate (SHA-256 {shown}) than the trusted one (SHA-256 {trusted}). "
-            "Nothing secret was sent. If you expected that, trust the new one with Gateway.trust_gateway."
+            f"The gateway shows another certificate (SHA-256 {shown}) than the trusted one "
+            f"(SHA-256 {trusted}). Nothing secret was sent. If you expected that, trust the new one with "
+            "Gateway.trust_gateway."
         )
         self.trusted = trusted
         self.shown = shown

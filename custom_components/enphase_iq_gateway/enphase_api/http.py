@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
 from typing import Any, Self
 
@@ -11,7 +11,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from .exceptions import InvalidAnswerError, InvalidHostError, ResponseError
+from .exceptions import CommunicationError, InvalidAnswerError, InvalidHostError, ResponseError
 
 #: Hosts that plain http may be spoken to: nothing of it leaves this machine.
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -36,8 +36,11 @@ def parse_host(host: str, *, plain_on_loopback: bool = False) -> URL:
         raise InvalidHostError("The address is not valid. Use one such as https://envoy.local") from error
     plain = url.scheme == "http" and plain_on_loopback and name in _LOOPBACK
     if url.scheme != "https" and not plain:
-        raise InvalidHostError("The address must begin with https://, as nothing secret is sent without encryption.")
-    if not name or not port or url.user or url.password or url.path not in ("", "/") or url.query or url.fragment:
+        raise InvalidHostError(
+            "The address must begin with https://: nothing secret is sent without encryption."
+        )
+    more = url.user or url.password or url.path not in ("", "/") or url.query or url.fragment
+    if not name or not port or more:
         raise InvalidHostError("Give only the name or address of the host, such as https://envoy.local")
     return url.origin()
 
@@ -71,8 +74,10 @@ class SessionHolder:
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        session = self._lent or self._kept
+        session = self._kept if self._lent is None else self._lent
         if session is not None:
+            if session.closed:
+                raise CommunicationError("The session that was handed in is closed already.")
             yield session
             return
         async with _new_session() as session:
@@ -84,8 +89,21 @@ def _new_session() -> aiohttp.ClientSession:
     return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
 
 
+@contextmanager
+def asking(who: str, path: str) -> Iterator[None]:
+    """Raise CommunicationError where `who` does not answer `path`."""
+    try:
+        yield
+    except (aiohttp.ClientError, OSError) as error:
+        # Of aiohttp's own errors, which can hold the headers of a request or response, only the kind is told.
+        cause = error if isinstance(error, OSError) else None
+        raise CommunicationError(
+            f"{who} did not answer {path} ({type(error).__name__})", path=path
+        ) from cause
+
+
 def forget_cookie(session: aiohttp.ClientSession, response: aiohttp.ClientResponse, name: str) -> None:
-    """Take a secret cookie that a response set out of the session's jar, so that nobody else who uses it sends it."""
+    """Take a secret cookie that a response set out of the session's jar: no other user of it may send it."""
     if name in response.cookies:
         host = response.url.host
         session.cookie_jar.clear(lambda morsel: morsel.key == name and morsel["domain"] == host)
@@ -112,7 +130,7 @@ def parse_json(body: bytes, path: str, who: str) -> Any:
     try:
         return orjson.loads(body)
     except orjson.JSONDecodeError as error:
-        raise InvalidAnswerError(f"{who} answered {path} with something that is no JSON", path=path) from error
+        raise InvalidAnswerError(f"{who} answered {path}, but not with JSON", path=path) from error
 
 
 def refused(who: str, path: str, status: int) -> ResponseError:

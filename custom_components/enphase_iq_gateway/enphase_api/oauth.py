@@ -1,4 +1,4 @@
-"""OAuth 2.0 with proof of possession (PKCE, RFC 7636), as the gateway's own login page does it with Entrez."""
+"""OAuth 2.0 with PKCE (RFC 7636), as the gateway's own login page does it with Entrez."""
 
 from __future__ import annotations
 

@@ -64,7 +64,7 @@ KNOWN = (
         "A split-phase storage meter loses a phase",
         "8.3.6000 and later",
         "pyenphase issue 478",
-        "While one phase is all zero and the whole equals the other phase, both the whole and that phase are unknown.",
+        "While one phase is all zero and the whole equals the other, that phase and the whole are unknown.",
     ),
     Quirk(
         "Reports cannot give exported energy",
@@ -88,7 +88,25 @@ KNOWN = (
         "Energy counters fall: 2^32 and 1.19 MWh wraps, zeros after a power cut, meters replaced",
         "all",
         "core issues 176707, 140602 and 120091",
-        "The last value is held; a fall that lasts is taken as a reset, and the sensor goes on from where it was.",
+        "The last value is held; a fall that lasts is a reset, and the sensor goes on from where it was.",
+    ),
+    Quirk(
+        "/ivp/pdm/device_data stops at 50 devices",
+        "8",
+        "pyenphase pull request 305",
+        "Microinverters are read from /api/v1/production/inverters, which lists all.",
+    ),
+    Quirk(
+        "Pages that a gateway lacks answer 401, or an error in the place of a list",
+        "7, standard gateways",
+        "pyenphase",
+        "After a new log-in that changes nothing, meters or batteries count as absent.",
+    ),
+    Quirk(
+        'The key of /ivp/ensemble/power is "devices:", with the colon',
+        "all",
+        "recordings",
+        "It is read with the colon and without.",
     ),
     Quirk(
         "Silence of some minutes every night about 23:00",
@@ -134,7 +152,9 @@ def without_lost_phase(
     """Give the meter and its phases, with nothing said where a split-phase storage meter has lost a phase."""
     if meter.measurement_type != "storage" or meter.phase_mode != "split" or len(channels) != 2:
         return total, channels
-    lost = [not phase.voltage and not phase.energy_delivered and not phase.energy_received for phase in channels]
+    lost = [
+        not phase.voltage and not phase.energy_delivered and not phase.energy_received for phase in channels
+    ]
     if lost[0] == lost[1] or total.energy_delivered != channels[lost.index(False)].energy_delivered:
         return total, channels
     nothing = type(total)()
@@ -142,7 +162,7 @@ def without_lost_phase(
 
 
 def believable_today(today: float | None, lifetime: float | None, rated_power: float) -> float | None:
-    """Give today's energy (Wh) where it can be: below the lifetime's, and no more than a day at rated power (W)."""
+    """Give today's energy (Wh) where it can be: below the lifetime's, at most a day at rated power (W)."""
     if today is None or lifetime is None or not 0 <= today < lifetime or today > _DAY * rated_power:
         return None
     return today

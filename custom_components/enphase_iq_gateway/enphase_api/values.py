@@ -1,6 +1,7 @@
 """Explicit rules for taking a value out of a gateway's JSON: what is missing or absurd becomes None.
 
-A key nobody asks for is ignored. Why a value was dropped is logged once for each key and reason, at debug level.
+A key nobody asks for is ignored. Why a value was dropped is logged once for each key and reason, at debug
+level.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ _LATEST = 4_102_444_800
 
 
 def _dropped(key: str, reason: str) -> None:
+    """Say once why the value of a key is not taken."""
     if (key, reason) not in _logged:
         _logged.add((key, reason))
         _LOGGER.debug("%s dropped: %s", key, reason)
@@ -35,37 +37,50 @@ def number(data: Mapping[str, Any], key: str, low: float = -math.inf, high: floa
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int | float):
-        return _dropped(key, "not a number")
-    if not math.isfinite(value):
-        return _dropped(key, "not finite")
-    if not low <= value <= high:
-        return _dropped(key, f"outside {low:g} to {high:g}")
-    # -0.0 is what several firmwares write for nothing at all.
-    return float(value) + 0.0
+        _dropped(key, "not a number")
+    elif not low <= value <= high or not _is_finite(value):
+        _dropped(key, f"not between {low:g} and {high:g}")
+    else:
+        # -0.0 is what several firmwares write for nothing at all.
+        return float(value) + 0.0
+    return None
+
+
+def _is_finite(value: float) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # an integer that no float can hold
+        return False
 
 
 def integer(data: Mapping[str, Any], key: str, low: float = -math.inf, high: float = math.inf) -> int | None:
     """Give the whole number under `key` where it is one between `low` and `high`, else None."""
     value = number(data, key, low=low, high=high)
-    if value is not None and not value.is_integer():
-        return _dropped(key, "not a whole number")
-    return None if value is None else int(value)
+    if value is not None and value.is_integer():
+        return int(value)
+    if value is not None:
+        _dropped(key, "not a whole number")
+    return None
 
 
 def text(data: Mapping[str, Any], key: str) -> str | None:
     """Give the text under `key`, stripped, or None where it is none or empty."""
     value = data.get(key)
-    if value is not None and not isinstance(value, str):
-        return _dropped(key, "not a text")
-    return value.strip() or None if value else None
+    if isinstance(value, str):
+        return value.strip() or None
+    if value is not None:
+        _dropped(key, "not a text")
+    return None
 
 
 def flag(data: Mapping[str, Any], key: str) -> bool | None:
     """Give the truth value under `key`, or None where it is none."""
     value = data.get(key)
-    if value is not None and not isinstance(value, bool):
-        return _dropped(key, "not a truth value")
-    return value
+    if isinstance(value, bool):
+        return value
+    if value is not None:
+        _dropped(key, "not a truth value")
+    return None
 
 
 def moment(data: Mapping[str, Any], key: str) -> datetime | None:

@@ -12,16 +12,15 @@ from yarl import URL
 
 from ..exceptions import (
     AuthenticationError,
-    CommunicationError,
     InvalidAnswerError,
     MultiFactorError,
     ResponseError,
     TokenError,
 )
-from ..http import SessionHolder, forget_cookie, parse_host, parse_json, read_body, refused
+from ..http import SessionHolder, asking, forget_cookie, parse_host, parse_json, read_body, refused
 from ..oauth import CLIENT_ID, REDIRECT_URI, challenge_of, new_verifier
 from .page import Page, mentions_second_factor
-from .token import ENTREZ_PUBLIC_KEY, Token, has_form_of_token
+from .token import ENTREZ_PUBLIC_KEY, UNCOMMISSIONED, Token, has_form_of_token
 
 AUTHENTICATION_HOST = "https://entrez.enphaseenergy.com"
 
@@ -47,11 +46,13 @@ class _Answer:
 class Authentication(SessionHolder):
     """A sign-in to Entrez. `session` is used and never closed; without it see `SessionHolder`.
 
-    What Entrez knows the sign-in by stays in this object: no cookie is left in the session. Raises InvalidHostError
-    for a `host` that is none (plain http is for a host on this machine only).
+    What Entrez knows the sign-in by stays in this object: no cookie is left in the session. Raises
+    InvalidHostError for a `host` that is none (plain http is for a host on this machine only).
     """
 
-    def __init__(self, session: aiohttp.ClientSession | None = None, *, host: str = AUTHENTICATION_HOST) -> None:
+    def __init__(
+        self, session: aiohttp.ClientSession | None = None, *, host: str = AUTHENTICATION_HOST
+    ) -> None:
         super().__init__(session)
         self._url = parse_host(host, plain_on_loopback=True)
         self._session_id: str | None = None
@@ -64,8 +65,8 @@ class Authentication(SessionHolder):
     async def authenticate(self, username: str, password: str) -> bool:
         """Sign in; False where Entrez refuses user name and password.
 
-        Raises MultiFactorError where the account asks for a second factor, CommunicationError or ResponseError where
-        Entrez is out of order.
+        Raises MultiFactorError where the account asks for a second factor, CommunicationError or
+        ResponseError where Entrez is out of order.
         """
         self._session_id = None
         answer = await self._post("/login", {"username": username, "password": password})
@@ -81,15 +82,15 @@ class Authentication(SessionHolder):
     async def authenticate_oauth(
         username: str,
         password: str,
-        gateway_serial_number: str | int = "un-commissioned",
+        gateway_serial_number: str | int = UNCOMMISSIONED,
         *,
         host: str = AUTHENTICATION_HOST,
         session: aiohttp.ClientSession | None = None,
     ) -> tuple[str, str]:
         """Give a code and its verifier, for `get_token_from_oauth` or `Gateway.login_oauth_code`.
 
-        Raises AuthenticationError where Entrez refuses user name and password, MultiFactorError where the account
-        asks for a second factor, CommunicationError or ResponseError where Entrez is out of order.
+        Raises AuthenticationError where Entrez refuses user name and password, MultiFactorError where the
+        account asks for a second factor, CommunicationError or ResponseError where Entrez is out of order.
         """
         verifier = new_verifier()
         form = {
@@ -141,19 +142,22 @@ class Authentication(SessionHolder):
     async def get_site(self, site_name: str) -> Any:
         """Give the sites of the account whose name holds `site_name`, as Entrez's JSON.
 
-        A list of objects with `id`, `name` and `serial_numbers` (of the gateways). Raises AuthenticationError where
-        nobody is signed in (any more), CommunicationError or ResponseError where Entrez is out of order.
+        A list of objects with `id`, `name` and `serial_numbers` (of the gateways). Raises AuthenticationError
+        where nobody is signed in (any more), CommunicationError or ResponseError where Entrez is out of
+        order.
         """
         answer = await self._signed_in("GET", f"/site/{quote(site_name, safe='')}")
         return parse_json(answer.body, answer.path, "Entrez")
 
     async def get_token_for_commissioned_gateway(self, gateway_serial_number: str | int) -> str:
-        """Give a token for a gateway that belongs to a site: an owner's is good for a year, an installer's for 12 hours.
+        """Give a token for a gateway that belongs to a site.
 
+        An owner's is good for a year, an installer's for 12 hours.
         Raises TokenError where Entrez gives none, AuthenticationError where nobody is signed in (any more),
         CommunicationError or ResponseError where Entrez is out of order.
         """
-        return await self._token({"serialNum": str(gateway_serial_number)}, f"gateway {gateway_serial_number}")
+        serial_number = str(gateway_serial_number)
+        return await self._token({"serialNum": serial_number}, f"gateway {serial_number}")
 
     async def get_token_for_uncommissioned_gateway(self) -> str:
         """Give a token for gateways that no site has yet.
@@ -167,7 +171,8 @@ class Authentication(SessionHolder):
     ) -> str:
         """Give a token for a session of the Enlighten web site; needs no `authenticate`.
 
-        Raises TokenError where Entrez gives none, CommunicationError or ResponseError where it is out of order.
+        Raises TokenError where Entrez gives none, CommunicationError or ResponseError where it is out of
+        order.
         """
         body = {
             "session_id": enlighten_session_id,
@@ -217,8 +222,8 @@ class Authentication(SessionHolder):
         token = Page(answer.body).token
         if token is None or not has_form_of_token(token):
             raise TokenError(
-                f"Entrez gave no token for {what_for}. Check the serial number and that the gateway is this account's, "
-                f"or make a token on {AUTHENTICATION_HOST} and paste it."
+                f"Entrez gave no token for {what_for}. Check the serial number and that the gateway is this "
+                f"account's, or make a token on {AUTHENTICATION_HOST} and paste it."
             )
         return token
 
@@ -245,12 +250,13 @@ class Authentication(SessionHolder):
         return await self._ask("POST", path, data=form)
 
     async def _ask(self, method: str, path: str, **options: Any) -> _Answer:
-        """Send one request to Entrez; every request of this client goes through here, and no redirect is followed."""
+        """Send one request to Entrez; every request of this client goes through here."""
         url = URL(f"{self.host}{path}", encoded=True)
-        try:
+        with asking(f"Entrez ({self._url.host})", path):
             async with (
                 self._session() as session,
-                # Not "application/json": pages are asked for, and Entrez was seen to answer 406.
+                # No redirect is followed: it would carry the secret to where it points. Any form is accepted:
+                # Entrez answers with pages, and with 406 where a client wants something else.
                 session.request(method, url, allow_redirects=False, timeout=_TIMEOUT, **options) as response,
             ):
                 forget_cookie(session, response, _SESSION_COOKIE)
@@ -261,13 +267,6 @@ class Authentication(SessionHolder):
                     cookies={name: morsel.value for name, morsel in response.cookies.items()},
                     body=await read_body(response, path),
                 )
-        except (aiohttp.ClientError, OSError, TimeoutError) as error:
-            # The error's own text could repeat what was sent.
-            raise CommunicationError(
-                f"Entrez ({self._url.host}) did not answer {path} ({type(error).__name__}). "
-                "Check the Internet connection, and try again later.",
-                path=path,
-            ) from error
 
 
 def _location(response: aiohttp.ClientResponse) -> URL | None:
@@ -284,8 +283,8 @@ def _location(response: aiohttp.ClientResponse) -> URL | None:
 def _is_refused(answer: _Answer) -> bool:
     """Tell whether an answer wants somebody to sign in (again).
 
-    A wrong password is answered with the form again, status 200 and a SESSION cookie (recorded in 2025), or with
-    status 401. Raises MultiFactorError where a second factor is wanted.
+    A wrong password is answered with the form again, status 200 and a SESSION cookie (recorded in 2025), or
+    with status 401 (2023). Raises MultiFactorError where a second factor is wanted.
     """
     page = Page(answer.body)
     if answer.status >= 500 or (page.offers_tokens and not page.asks_password):

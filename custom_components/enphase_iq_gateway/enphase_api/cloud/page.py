@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from contextlib import suppress
 from html.parser import HTMLParser
 
 _SECOND_FACTOR = re.compile(
@@ -28,8 +29,10 @@ class Page(HTMLParser):
         self.asks_password = False
         #: Whether it leads on to the making of tokens, as all pages for somebody signed in do.
         self.offers_tokens = False
-        self.feed(body.decode("utf-8", errors="replace"))
-        self.close()
+        # Python up to 3.13 gives up on some broken markup: what stands before it was read.
+        with suppress(AssertionError):
+            self.feed(body.decode("utf-8", errors="replace"))
+            self.close()
 
     @property
     def token(self) -> str | None:

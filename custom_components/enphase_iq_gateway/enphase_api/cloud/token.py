@@ -65,15 +65,21 @@ class Token:
     ) -> Self:
         """Read a token and judge it: for this gateway (any, where none is named), by this machine's clock.
 
-        `public_key` is base64 of a SubjectPublicKeyInfo. Raises TokenError where it is no such token at all.
+        `public_key` is base64 of a SubjectPublicKeyInfo. Raises TokenError where it is no such token at all,
+        ValueError for a public key that is none.
         """
         raw = token.strip()
+        no_token = TokenError(
+            "This is not a token, or not all of it. Copy the whole text and paste it again."
+        )
+        if not has_form_of_token(raw):
+            raise no_token
         try:
             header = jwt.get_unverified_header(raw)
             claims = jwt.decode(raw, options={"verify_signature": False})
-        except jwt.InvalidTokenError:
+        except (jwt.InvalidTokenError, RecursionError):
             # Without the cause: its text may repeat parts of the token.
-            raise TokenError("This is not a token, or not all of it. Copy the whole text and paste it again.") from None
+            raise no_token from None
         audience, issued_at, expires_at = text(claims, "aud"), moment(claims, "iat"), moment(claims, "exp")
         if audience is None or issued_at is None or expires_at is None:
             raise TokenError("This token does not say for which gateway and time it is. Get one from Entrez.")
@@ -101,11 +107,11 @@ def _problem(
     if header.get("alg") != _ALGORITHM or claims.get("iss") != _ISSUER:
         return "The token was not issued by Entrez. Get one from Entrez."
     if wanted is not None and serial_number is not None and serial_number != str(wanted):
-        return f"The token is for gateway {serial_number}, not for {wanted}. Choose the right gateway in Entrez."
+        return f"The token is for gateway {serial_number}, not for {wanted}. Choose that gateway in Entrez."
     if expires_at + _LEEWAY < now:
         return f"The token expired on {expires_at:%Y-%m-%d %H:%M} UTC. Get a new one."
     if issued_at - _LEEWAY > now:
-        return f"The token was issued at {issued_at:%Y-%m-%d %H:%M} UTC, later than now: set this machine's clock."
+        return f"The token is of {issued_at:%Y-%m-%d %H:%M} UTC, later than now: set this machine's clock."
     return None
 
 
@@ -114,7 +120,7 @@ def _is_signed_by(raw: str, public_key: str) -> bool:
     if not isinstance(key, EllipticCurvePublicKey):
         return False
     try:
-        jwt.decode(raw, key, algorithms=[_ALGORITHM], options={"verify_exp": False, "verify_iat": False, "verify_aud": False})
+        jwt.PyJWS().decode(raw, key, algorithms=[_ALGORITHM])
     except jwt.InvalidTokenError:
         return False
     return True

@@ -8,24 +8,35 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import aiohttp
 from yarl import URL
 
-from ..exceptions import CertificateChangedError, CommunicationError, NotTrustedError
-from ..http import SessionHolder, forget_cookie, parse_host
+from ..exceptions import CertificateChangedError, NotTrustedError
+from ..http import SessionHolder, asking, forget_cookie, parse_host, read_body
 from ..private_file import write_private_file
 from .trust import Certificate, fetch_certificate, read_certificate, unverified_context
 
 _LOGGER = logging.getLogger(__name__)
 
 #: Seconds. The slowest page seen on a real gateway took 11.
-_TIMEOUT = aiohttp.ClientTimeout(total=45, sock_connect=10)
+TIMEOUT = aiohttp.ClientTimeout(total=45, sock_connect=10)
 
 _HEADERS = {"Accept": "application/json"}
 
 SESSION_COOKIE = "sessionId"
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Answer:
+    """One answer, read to its end."""
+
+    status: int
+    #: The value of the session's cookie, where the answer sets it.
+    session_id: str | None
+    body: bytes
 
 
 class Connection(SessionHolder):
@@ -56,7 +67,7 @@ class Connection(SessionHolder):
 
     @property
     def certificate(self) -> Certificate | None:
-        """The trusted certificate, once known; another than was given when the gateway has renewed it with its key."""
+        """The trusted certificate, once it is known; a renewed one once the gateway has shown it."""
         return self._certificate
 
     @asynccontextmanager
@@ -67,7 +78,7 @@ class Connection(SessionHolder):
         *,
         secret: bool = True,
         headers: Mapping[str, str] | None = None,
-        timeout: aiohttp.ClientTimeout = _TIMEOUT,
+        timeout: aiohttp.ClientTimeout = TIMEOUT,
         **options: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send one request and give its response; every request of this client goes through here.
@@ -81,22 +92,30 @@ class Connection(SessionHolder):
             "timeout": timeout,
             # A redirect would carry the secret to where it points.
             "allow_redirects": False,
+            # None, whatever the environment says: the gateway is next door.
+            "proxy": "",
         }
         context = await self._trusted_context(secret)
         async with self._session() as session:
-            try:
+            with asking(str(self._url.host), path):
                 try:
                     response = await session.request(method, url, ssl=context, **options)
                 except aiohttp.ClientConnectorCertificateError:
-                    response = await session.request(method, url, ssl=await self._renewed_context(), **options)
+                    context = await self._renewed_context()
+                    response = await session.request(method, url, ssl=context, **options)
                 async with response:
                     forget_cookie(session, response, SESSION_COOKIE)
                     yield response
-            except (aiohttp.ClientError, OSError) as error:
-                # The error's own text could repeat what was sent.
-                raise CommunicationError(
-                    f"{self._url.host} did not answer {path} ({type(error).__name__})", path=path
-                ) from error
+
+    async def _ask(self, method: str, path: str, **options: Any) -> Answer:
+        """Send one request and read its answer to the end."""
+        async with self._open(method, path, **options) as response:
+            cookie = response.cookies.get(SESSION_COOKIE)
+            return Answer(
+                status=response.status,
+                session_id=cookie.value if cookie is not None else None,
+                body=await read_body(response, path),
+            )
 
     async def _trusted_context(self, secret: bool) -> ssl.SSLContext:
         """Give the one context of this client, made on first use.
@@ -123,9 +142,9 @@ class Connection(SessionHolder):
         return self._context
 
     async def _renewed_context(self) -> ssl.SSLContext:
-        """Give a context for the certificate shown now where it is the trusted one renewed: another, with its key.
+        """Give a context for the certificate shown now, where it is the trusted one renewed with its key.
 
-        Only who holds the key can show a certificate of it. Raises CertificateChangedError for any other.
+        Only who holds a key can show a certificate of it. Raises CertificateChangedError for another key.
         """
         shown = await fetch_certificate(self.host)
         trusted = self._certificate
@@ -135,12 +154,14 @@ class Connection(SessionHolder):
                 shown=shown.fingerprint,
                 shown_pem=shown.pem,
             )
-        _LOGGER.info("The gateway has renewed its certificate with the same key: SHA-256 %s", shown.fingerprint)
+        _LOGGER.info("The gateway has renewed its certificate, same key: SHA-256 %s", shown.fingerprint)
         self._certificate = shown
         self._context = shown.ssl_context()
         if self._cert_file is not None:
             try:
                 await asyncio.to_thread(write_private_file, self._cert_file, shown.pem)
             except OSError as error:
-                _LOGGER.warning("%s: the renewed certificate could not be stored (%s)", self._cert_file, error.strerror)
+                _LOGGER.warning(
+                    "%s: could not store the renewed certificate: %s", self._cert_file, error.strerror
+                )
         return self._context

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from typing import Any
 
 import aiohttp
@@ -13,15 +12,16 @@ import aiohttp
 from ..cloud.token import has_form_of_token
 from ..exceptions import (
     AuthenticationError,
+    CommunicationError,
     InvalidAnswerError,
     NotAllowedError,
     ResponseError,
 )
-from ..http import parse_json, read_body, refused
+from ..http import asking, parse_json, read_body, refused
 from ..models import Batteries, Info, Inverter, Live, Meter, Production, Readings, Report
 from ..oauth import CLIENT_ID, REDIRECT_URI
 from ..private_file import write_private_file
-from .connection import SESSION_COOKIE, Connection
+from .connection import SESSION_COOKIE, TIMEOUT, Connection
 from .trust import Certificate, fetch_certificate
 
 DEFAULT_HOST = "https://envoy.local"
@@ -33,22 +33,12 @@ _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=6
 _WHO = "The gateway"
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Answer:
-    """One answer, read to its end."""
-
-    status: int
-    #: The value of the session's cookie, where the answer sets it.
-    session_id: str | None
-    body: bytes
-
-
 class Gateway(Connection):
     """An IQ Gateway on the local network.
 
-    `certificate` (PEM) is the trusted certificate; without it, it is read from `cert_file` when first needed. With
-    neither, no token is sent: see `trust_gateway`. `insecure=True` believes any certificate instead, at the owner's
-    own risk. `session` is used and never closed; without it see `SessionHolder`.
+    `certificate` (PEM) is the trusted certificate; without it, it is read from `cert_file` when first needed.
+    With neither, no token is sent: see `trust_gateway`. `insecure=True` believes any certificate instead, at
+    the owner's own risk. `session` is used and never closed; without it see `SessionHolder`.
 
     Raises InvalidHostError for an address that is none, CertificateError for a `certificate` that is none.
     """
@@ -73,7 +63,7 @@ class Gateway(Connection):
     async def trust_gateway(
         host: str = DEFAULT_HOST, cert_file: str | os.PathLike[str] = DEFAULT_CERT_FILE
     ) -> Certificate:
-        """Store the certificate that the gateway shows now, and give it: compare its fingerprint with your own eyes.
+        """Store the certificate that the gateway shows now, and give it: compare its fingerprint yourself.
 
         The file is written with mode 0600; on failure nothing is left behind and an older one stays. Raises
         CommunicationError where nobody answers, OSError where the file cannot be written.
@@ -92,7 +82,7 @@ class Gateway(Connection):
             return await self._login(token)
 
     async def login_oauth_code(self, code: str, verifier: str) -> bool:
-        """Let the gateway fetch a token with an OAuth code (it needs the Internet for that), and log in with it.
+        """Log in with a token that the gateway fetches with an OAuth code; it needs the Internet for that.
 
         Raises AuthenticationError where Entrez or the gateway refuses the code, and as `login` does.
         """
@@ -117,10 +107,10 @@ class Gateway(Connection):
     ) -> Any:
         """Give the parsed JSON of a path, or its bytes with `response_raw`; None where the answer is empty.
 
-        A session that has ended is opened again once, silently. Raises AuthenticationError where the token is no
-        longer accepted (NotAllowedError: not for this path), ResponseError for any other status, InvalidAnswerError
-        where a body is no JSON, CommunicationError where nobody answers, CertificateError where the gateway is not,
-        or no longer, the trusted one.
+        A session that has ended is opened again once, silently. Raises AuthenticationError where the token is
+        no longer accepted (NotAllowedError: not for this path), ResponseError for any other status,
+        InvalidAnswerError where a body is no JSON, CommunicationError where nobody answers, CertificateError
+        where the gateway is not, or no longer, the trusted one.
         """
         async with self._lock:
             answer = await self._ask(method, path, data=data, json=json, **self._signed())
@@ -135,11 +125,12 @@ class Gateway(Connection):
             return answer.body
         return parse_json(answer.body, path, _WHO) if answer.body else None
 
-    async def api_call_stream(self, path: str) -> AsyncIterator[Any]:
-        """Give the Server-Sent Events of a path, such as /stream/meter, as parsed JSON until the gateway ends it.
+    async def api_call_stream(self, path: str) -> AsyncGenerator[Any, None]:
+        """Give the Server-Sent Events of a path as parsed JSON until the gateway ends them.
 
-        /stream/meter needs an installer's token since firmware 7.6. It runs beside other calls; to end it early, use
-        `contextlib.aclosing`. Raises as `api_call` does, and CommunicationError after a minute of silence.
+        /stream/meter needs an installer's token since firmware 7.6. It runs beside other calls; to end it
+        early, use `contextlib.aclosing`. Raises as `api_call` does, and CommunicationError after a minute of
+        silence.
         """
         for attempt in (1, 2):
             async with self._open("GET", path, timeout=_STREAM_TIMEOUT, **self._signed()) as response:
@@ -159,12 +150,16 @@ class Gateway(Connection):
     async def info(self) -> Info:
         """Give the gateway's identity; needs no login, and where nothing is trusted yet, no trust either.
 
-        Raises InvalidAnswerError where something else than a gateway answers, UnsupportedFirmwareError where its
-        firmware is older than 7.
+        Raises InvalidAnswerError where something else than a gateway answers, UnsupportedFirmwareError where
+        its firmware is older than 7.
         """
         path = "/info"
         async with self._lock:
-            answer = await self._ask("GET", path, secret=False)
+            try:
+                answer = await self._ask("GET", path, secret=False)
+            except CommunicationError:
+                await self._refuse_old_firmware(path)
+                raise
         if answer.status != 200:
             raise refused(_WHO, path, answer.status)
         info = Info.from_xml(answer.body, path)
@@ -235,29 +230,40 @@ class Gateway(Connection):
         if not await self._login(token):
             raise AuthenticationError("The gateway no longer accepts the token. Get a new one.")
 
+    async def _refuse_old_firmware(self, path: str) -> None:
+        """Raise UnsupportedFirmwareError where a gateway answers by plain http that it is older than 7.
+
+        Such a gateway may know no https; its owner is to hear that, not that nobody answers.
+        """
+        if self._context is not None:
+            return
+        url = self._url.with_scheme("http").joinpath(path.lstrip("/"))
+        try:
+            with asking(_WHO, path):
+                async with (
+                    self._session() as session,
+                    session.get(url, allow_redirects=False, proxy="", timeout=TIMEOUT) as response,
+                ):
+                    info = Info.from_xml(await read_body(response, path), path)
+        except (CommunicationError, InvalidAnswerError):
+            return
+        info.require_tokens()
+
     def _not_allowed(self, path: str) -> AuthenticationError:
         if self._token is None:
-            return AuthenticationError(f"The gateway wants a login for {path}. Call login with a token first.")
+            return AuthenticationError(
+                f"The gateway wants a login for {path}. Call login with a token first."
+            )
         return NotAllowedError(f"The gateway does not allow {path} with this token's role.")
 
     def _signed(self) -> dict[str, Any]:
-        """Give what authorises a request: the session's cookie, or the token where the firmware gave no cookie."""
+        """Give what authorises a request: the session's cookie, or the token where the gateway gave none."""
         if self._session_id is not None:
             return {"cookies": {SESSION_COOKIE: self._session_id}}
         return {} if self._token is None else {"headers": {"Authorization": f"Bearer {self._token}"}}
 
-    async def _ask(self, method: str, path: str, **options: Any) -> _Answer:
-        """Send one request and read its answer to the end."""
-        async with self._open(method, path, **options) as response:
-            cookie = response.cookies.get(SESSION_COOKIE)
-            return _Answer(
-                status=response.status,
-                session_id=cookie.value if cookie is not None else None,
-                body=await read_body(response, path),
-            )
-
     async def _optional(self, path: str) -> Any:
-        """Give what `api_call` gives, or None where this gateway has no such page, or keeps it from its owner."""
+        """Give what `api_call` gives, or None where this gateway has no such page or keeps it to itself."""
         try:
             return await self.api_call(path)
         except NotAllowedError:

@@ -10,9 +10,11 @@ import ssl
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Self
 
 from cryptography import x509
+from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
@@ -22,8 +24,8 @@ from ..http import parse_host
 #: Seconds to wait for a certificate.
 _TIMEOUT = 10
 
-#: OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python does not name: the pin is the trust, not the date. A gateway
-#: renews its certificate about yearly, and a day late must not stop an owner's readings.
+#: OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python does not name: the pin is the trust, not the date. A
+#: gateway renews its certificate about yearly, and a day late must not stop an owner's readings.
 _NO_CHECK_TIME = 0x200000
 
 #: "envoy-122333444455", or the serial number alone.
@@ -52,12 +54,15 @@ class Certificate:
         """
         try:
             parsed = x509.load_pem_x509_certificate(pem.encode())
-        except ValueError as error:
-            raise CertificateError("This is not a certificate in PEM form. Trust the gateway again.") from error
-        names = parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-        key = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+            names = parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
+            key = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+        except (ValueError, UnsupportedAlgorithm) as error:
+            raise CertificateError(
+                "This is not a certificate in PEM form. Trust the gateway again."
+            ) from error
         return cls(
-            pem=pem,
+            # Only this one: whatever else stood in the text is not to be trusted with it.
+            pem=parsed.public_bytes(Encoding.PEM).decode("ascii"),
             fingerprint=_fingerprint(parsed.public_bytes(Encoding.DER)),
             key_fingerprint=_fingerprint(key),
             subject=str(names[0].value) if names else "",
@@ -110,7 +115,8 @@ async def fetch_certificate(host: str) -> Certificate:
         raise CommunicationError(f"{url.host} answers, but not with https. Is it the gateway?") from error
     except (OSError, TimeoutError, UnicodeError) as error:
         raise CommunicationError(
-            f"{url.host} does not answer on port {url.port}. Check the address, and that the gateway has power."
+            f"{url.host} does not answer on port {url.port}. "
+            "Check the address, and that the gateway has power."
         ) from error
     try:
         der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
@@ -125,15 +131,18 @@ async def fetch_certificate(host: str) -> Certificate:
 def read_certificate(cert_file: str | os.PathLike[str]) -> Certificate | None:
     """Give the stored certificate, or None where none is stored.
 
-    Raises CertificateError where the file holds none.
+    Raises CertificateError where the file holds none, or cannot be read.
     """
     try:
-        with open(cert_file, encoding="ascii", errors="replace") as file:
-            return Certificate.from_pem(file.read())
+        return Certificate.from_pem(Path(cert_file).read_text("ascii", errors="replace"))
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise CertificateError(f"{os.fspath(cert_file)}: cannot be read: {error.strerror}") from error
     except CertificateError as error:
-        raise CertificateError(f"{os.fspath(cert_file)}: no certificate in it. Trust the gateway again.") from error
+        raise CertificateError(
+            f"{os.fspath(cert_file)}: no certificate in it. Trust the gateway again."
+        ) from error
 
 
 def _fingerprint(data: bytes) -> str:

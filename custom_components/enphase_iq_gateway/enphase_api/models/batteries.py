@@ -34,7 +34,7 @@ class Battery:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], power: Mapping[str, float | None]) -> Self | None:
-        """Read one device of /ivp/ensemble/inventory; `power` gives W by serial number. None without a serial."""
+        """Read one device of the inventory; `power` gives W by serial. None without a serial number."""
         serial_number = text(data, "serial_num")
         if serial_number is None:
             return None
@@ -53,7 +53,10 @@ class Battery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batteries:
-    """All IQ Batteries of a site. Without any, `units` is empty, and of all else only `grid_connected` can be known."""
+    """All IQ Batteries of a site.
+
+    Without any, `units` is empty, and of all else only `grid_connected` can be known.
+    """
 
     units: tuple[Battery, ...]
     #: %.
@@ -71,7 +74,7 @@ class Batteries:
 
     @classmethod
     def from_json(cls, inventory: object, power: object = None, secctrl: object = None) -> Self:
-        """Join the answers of /ivp/ensemble/inventory, /power and /secctrl; None for one that the gateway lacks.
+        """Join the answers of /ivp/ensemble/inventory, /power and /secctrl; None for one that is lacking.
 
         Raises InvalidAnswerError where one has another structure.
         """

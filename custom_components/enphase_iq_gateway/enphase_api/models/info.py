@@ -13,15 +13,17 @@ from ..exceptions import InvalidAnswerError, UnsupportedFirmwareError
 #: Firmware from which on gateways take tokens.
 _OLDEST_FIRMWARE = 7
 
-#: An answer of /info is some 2 kB; a document type could hold entities that grow without end.
-_FORBIDDEN = b"<!"
+#: What begins a document type, which could hold entities that grow without end.
+_DOCUMENT_TYPE = "<!DOCTYPE"
+
+_LONGEST_SERIAL = 32
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Info:
     """A gateway's identity, as it says itself without a login."""
 
-    #: 12 digits.
+    #: 12 digits; in a recording it may be blanked.
     serial_number: str
     #: Such as "8.2.127", without the leading letter.
     firmware: str
@@ -37,16 +39,19 @@ class Info:
 
         Raises InvalidAnswerError where it is no such document.
         """
+        no_gateway = InvalidAnswerError(f"{path} did not answer with a gateway's description", path=path)
         try:
-            if _FORBIDDEN in answer:
-                raise ElementTree.ParseError("document type")
-            root = ElementTree.fromstring(answer)
-        except ElementTree.ParseError as error:
-            raise InvalidAnswerError(f"{path} did not answer with a gateway's description", path=path) from error
+            # As text: the encoding that the document names has no say.
+            document = answer.decode()
+            if _DOCUMENT_TYPE in document:
+                raise no_gateway
+            root = ElementTree.fromstring(document)  # noqa: S314 - no document type, no entities
+        except (UnicodeDecodeError, ElementTree.ParseError) as error:
+            raise no_gateway from error
         serial_number = (root.findtext("device/sn") or "").strip()
         software = (root.findtext("device/software") or "").strip()
-        if root.tag != "envoy_info" or not serial_number.isdecimal() or not software:
-            raise InvalidAnswerError(f"{path} did not answer with a gateway's description", path=path)
+        if root.tag != "envoy_info" or not software or not 0 < len(serial_number) <= _LONGEST_SERIAL:
+            raise no_gateway
         metered = root.findtext("device/imeter")
         time = (root.findtext("time") or "").strip()
         return cls(
@@ -60,6 +65,6 @@ class Info:
 
     def require_tokens(self) -> None:
         """Raise UnsupportedFirmwareError where the firmware is older than 7."""
-        major = re.match(r"\d+", self.firmware)
+        major = re.match(r"\d{1,9}", self.firmware)
         if major is None or int(major[0]) < _OLDEST_FIRMWARE:
             raise UnsupportedFirmwareError(self.firmware)

@@ -1,8 +1,8 @@
 """Meters, and what they and their phases read.
 
-The sign of a meter's power follows its purpose: production positive: produced; net consumption positive: imported;
-storage positive: discharged; total consumption positive: consumed. Energy counters run in two directions: delivered
-for positive power, received for negative.
+The sign of a meter's power follows its purpose: production positive: produced; net consumption positive:
+imported; storage positive: discharged; total consumption positive: consumed. Energy counters run in two
+directions: delivered for positive power, received for negative.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ from ..values import integer, moment, nested, number, objects, one_object, text
 
 
 class MeasurementType(StrEnum):
-    """What a meter measures. Gateways name further types (load, evse, backfeed, pv3p): those stay plain text."""
+    """What a meter measures.
+
+    Gateways name further types (load, evse, backfeed, pv3p): those stay plain text.
+    """
 
     #: The solar array; delivered is produced energy, received what the array drew at night.
     PRODUCTION = "production"
@@ -63,7 +66,9 @@ class Meter:
             phase_mode=text(data, "phaseMode"),
             phase_count=integer(data, "phaseCount", low=1, high=3) or 1,
             metering_status=text(data, "meteringStatus"),
-            status_flags=tuple(entry for entry in flags if isinstance(entry, str)) if isinstance(flags, list) else (),
+            status_flags=tuple(entry for entry in flags if isinstance(entry, str))
+            if isinstance(flags, list)
+            else (),
         )
 
     @classmethod
@@ -138,16 +143,22 @@ class Quantities:
     @classmethod
     def from_reading(cls, data: Mapping[str, Any]) -> Self:
         """Read one element of /ivp/meters/readings, or one of its channels."""
-        return cls(**{name: number(data, rule.in_reading, rule.low, rule.high) for name, rule in _RULES.items()})
+        return cls(
+            **{name: number(data, rule.in_reading, rule.low, rule.high) for name, rule in _RULES.items()}
+        )
 
     @classmethod
     def from_report(cls, data: Mapping[str, Any]) -> Self:
         """Read one `cumulative`, or one of the `lines`, of /ivp/meters/reports."""
-        return cls(**{name: number(data, rule.in_report, rule.low, rule.high) for name, rule in _RULES.items()})
+        return cls(
+            **{name: number(data, rule.in_report, rule.low, rule.high) for name, rule in _RULES.items()}
+        )
 
     def as_report(self) -> dict[str, float | None]:
         """Give the shape of a report's `cumulative` or line, with all its keys."""
-        return {"currW": self.active_power} | {rule.in_report: getattr(self, name) for name, rule in _RULES.items()}
+        return {"currW": self.active_power} | {
+            rule.in_report: getattr(self, name) for name, rule in _RULES.items()
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -191,7 +202,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """One answer of /ivp/meters/readings, joined by eid to the meters: the enabled ones, in the answer's order."""
+    """One answer of /ivp/meters/readings: the readings of the enabled meters, in the answer's order."""
 
     readings: tuple[Reading, ...]
     #: eids that the list of meters does not know: ask for the list again.
@@ -199,7 +210,7 @@ class Readings:
 
     @classmethod
     def from_json(cls, answer: object, meters: Iterable[Meter], path: str = "/ivp/meters/readings") -> Self:
-        """Read the whole answer; order and length of the two lists are not trusted, and disabled meters left out.
+        """Read the whole answer, joined to the meters by eid: order and length of the two lists may differ.
 
         Raises InvalidAnswerError where it is no list of objects.
         """
@@ -214,7 +225,7 @@ class Readings:
                 unknown.append(eid)
             elif meter.enabled:
                 found[eid] = Reading.from_json(entry, meter)
-        return cls(tuple(found.values()), tuple(unknown))
+        return cls(tuple(found.values()), tuple(dict.fromkeys(unknown)))
 
     def __iter__(self) -> Iterator[Reading]:
         """Go through the readings of the enabled meters."""

@@ -70,7 +70,9 @@ class Production:
         root = one_object(answer, path)
         entries = objects(root.get("production"), path) + nested(root, "consumption")
         # The inverters' entry has no measurementType, the meters' entries have no other use of `type`.
-        by_kind = {text(entry, "measurementType") or text(entry, "type"): entry for entry in reversed(entries)}
+        by_kind = {
+            text(entry, "measurementType") or text(entry, "type"): entry for entry in reversed(entries)
+        }
 
         def source(kind: str) -> ProductionSource | None:
             return ProductionSource.from_json(by_kind[kind]) if kind in by_kind else None

@@ -1,8 +1,8 @@
 """What flows at a site: array, grid, batteries and home, put together from the meters that there are.
 
-Home = production + net consumption + storage (positive: discharging), power and energy counters alike. Where only
-total consumption is metered, that is home, grid power is what is left of it, and grid energies do not exist: two
-directions cannot be told from a difference of counters.
+Home = production + net consumption + storage (positive: discharging), power and energy counters alike. Where
+only total consumption is metered, that is home, grid power is what is left of it, and grid energies do not
+exist: two directions cannot be told from a difference of counters.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ class Site:
         if storage is not None:
             battery_power = store.active_power
         stored_power = battery_power if storage is not None or unmetered_batteries else 0.0
-        stored_energy = None if unmetered_batteries and storage is None else _netted(store) if storage else 0.0
+        stored_energy = (
+            None if unmetered_batteries and storage is None else _netted(store) if storage else 0.0
+        )
         home_power, home_energy = home.active_power, home.energy_delivered
         grid_power = grid.active_power
         if net is not None:

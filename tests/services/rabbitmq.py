@@ -1,0 +1,152 @@
+"""A RabbitMQ of the tests' own: started from the installed programs in a temporary folder, or one that is named.
+
+`ENPHASE_TEST_AMQP_URL` names a running one instead; what needs to kill it is then skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from . import SEARCHED, free_port, unavailable
+
+#: Debian's program on PATH changes to a user of its own; the one it wraps runs as whoever starts it.
+_UNWRAPPED = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
+_START, _STOP = 90, 15
+
+
+class RabbitMQ:
+    """A private broker: `url`, and what can happen to a broker."""
+
+    def __init__(self, folder: Path, program: str) -> None:
+        self._folder = folder
+        self._program = program
+        self.port = free_port()
+        self._environment = {
+            "PATH": SEARCHED,
+            "LANG": "C.UTF-8",
+            "HOME": str(folder),
+            "ERL_EPMD_PORT": str(free_port()),
+            "ERL_EPMD_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODENAME": f"enphase{self.port}@localhost",
+            "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
+            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": str(folder / "data"),
+            "RABBITMQ_LOG_BASE": str(folder / "log"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
+            "RABBITMQ_FEATURE_FLAGS_FILE": str(folder / "flags"),
+            "RABBITMQ_PID_FILE": str(folder / "pid"),
+            "RABBITMQ_CONF_ENV_FILE": str(folder / "none.conf"),
+            "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
+            # Two cores are shared with everything that is tested.
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
+        }
+        (folder / "plugins").write_text("[].\n")
+        (folder / "rabbitmq.conf").write_text("loopback_users = none\nraft.wal_max_size_bytes = 64000000\n")
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"amqp://guest:guest@127.0.0.1:{self.port}/"
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None
+
+    def start(self) -> None:
+        """Start it, with what it had on disk, and wait until it speaks AMQP."""
+        log = self._folder / "output"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                [self._program], env=self._environment, stdout=output, stderr=output, start_new_session=True
+            )
+        end = time.monotonic() + _START
+        while not self._speaks():
+            if self._process.poll() is not None or time.monotonic() > end:
+                self.kill()
+                raise RuntimeError(f"RabbitMQ does not start:\n{log.read_text(errors='replace')[-3000:]}")
+            time.sleep(0.1)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait(_STOP)
+            self._process = None
+
+    def pause(self) -> None:
+        """Let it hang: connections stay open, nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def close(self) -> None:
+        """End it, and the port mapper that Erlang started for it."""
+        self.kill()
+        for _ in range(50):
+            # It stays while it believes that a node lives, and tells that on its output only.
+            told = subprocess.run(
+                ["epmd", "-kill"], env=self._environment, capture_output=True, timeout=_STOP, check=False
+            )
+            if b"not allowed" not in told.stdout:
+                break
+            time.sleep(0.1)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def _speaks(self) -> bool:
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 2) as connection:
+            connection.settimeout(2)
+            connection.sendall(b"AMQP\x00\x00\x09\x01")
+            return connection.recv(1) == b"\x01"
+        return False
+
+
+@pytest.fixture(scope="session")
+def private_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """A broker that may be killed; one for all tests, see `rabbitmq`."""
+    if os.environ.get("ENPHASE_TEST_AMQP_URL"):
+        pytest.skip("the broker of ENPHASE_TEST_AMQP_URL is not for tests to kill")
+    program = str(_UNWRAPPED) if _UNWRAPPED.exists() else shutil.which("rabbitmq-server", path=SEARCHED)
+    if program is None:
+        unavailable("rabbitmq-server")
+    broker = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"), program)
+    try:
+        broker.start()
+        yield broker
+    finally:
+        broker.close()
+
+
+@pytest.fixture
+def rabbitmq(private_rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
+    """A private broker for this test, which runs when it begins; the test may end or pause it."""
+    if not private_rabbitmq.runs:
+        private_rabbitmq.start()
+    yield private_rabbitmq
+    private_rabbitmq.resume()
+
+
+@pytest.fixture
+def amqp_url(request: pytest.FixtureRequest) -> str:
+    """The address of a broker that stays up: the private one, or the one that is named."""
+    named = os.environ.get("ENPHASE_TEST_AMQP_URL")
+    if named:
+        return named
+    broker = request.getfixturevalue("rabbitmq")
+    assert isinstance(broker, RabbitMQ)
+    return broker.url

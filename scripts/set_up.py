@@ -32,11 +32,21 @@ TESTS = PROJECT / "tests"
 
 @dataclass(frozen=True)
 class Environment:
-    """What an environment is for, its Python, and the file in tests/ that says which versions are in it."""
+    """What an environment is for, its Python, and the files in tests/ that say which versions are in it.
+
+    What is in `compiled` is left out where it cannot be built.
+    """
 
     purpose: str
     python: str
     versions: str
+    compiled: str = ""
+
+    @property
+    def files(self) -> list[Path]:
+        """What it is made from."""
+        versions = [TESTS / name for name in (self.versions, self.compiled) if name]
+        return [PYPROJECT, TESTS / "requirements.in", *versions]
 
 
 KINDS = {
@@ -44,7 +54,12 @@ KINDS = {
         "integration, the Home Assistant that pytest knows; ruff", "3.14", "requirements.txt"
     ),
     "oldest": Environment("integration, the oldest Home Assistant; mypy", "3.14", "requirements-oldest.in"),
-    "newest": Environment("integration, the newest Home Assistant; demo", "3.14", "requirements-newest.in"),
+    "newest": Environment(
+        "integration, the newest Home Assistant; demo",
+        "3.14",
+        "requirements-newest.in",
+        compiled="requirements-newest-compiled.in",
+    ),
     "scripts-3.11": Environment("client and scripts", "3.11", "requirements-scripts.txt"),
     "scripts-3.13": Environment("client and scripts", "3.13", "requirements-scripts.txt"),
     "scripts-3.14": Environment("client and scripts; mypy", "3.14", "requirements-scripts.txt"),
@@ -67,20 +82,21 @@ def environment(name: str) -> Path:
     interpreter = folder / "bin" / "python"
     stamp = folder / "made-from"
     with _one_at_a_time():
-        made_from = _hash_of(PYPROJECT, TESTS / "requirements.in", TESTS / kind.versions)
+        made_from = _hash_of(kind.files)
         if interpreter.exists() and stamp.exists() and stamp.read_text() == made_from:
             return interpreter
         base = python(kind.python)
         say(f"making .venv/{name} ({kind.purpose})")
         stamp.unlink(missing_ok=True)
         run([uv(), "venv", "--quiet", "--allow-existing", "--no-project", "--python", base, folder])
-        _install(interpreter, folder, TESTS / kind.versions)
+        _install(interpreter, folder, kind)
         stamp.write_text(made_from)
     return interpreter
 
 
-def _install(interpreter: Path, folder: Path, versions: Path) -> None:
+def _install(interpreter: Path, folder: Path, kind: Environment) -> None:
     into: Words = ["--quiet", "--python", interpreter]
+    versions = TESTS / kind.versions
     if versions.suffix == ".txt":
         run([uv(), "pip", "sync", *into, "--require-hashes", versions])
     else:
@@ -89,6 +105,11 @@ def _install(interpreter: Path, folder: Path, versions: Path) -> None:
         files: Words = [PYPROJECT, TESTS / "requirements.in", versions]
         run([uv(), "pip", "compile", *into, "--override", versions, "--output-file", resolved, *files])
         run([uv(), "pip", "sync", *into, resolved])
+    if kind.compiled:
+        try:
+            run([uv(), "pip", "install", *into, "--no-deps", "--requirements", TESTS / kind.compiled])
+        except SetUpError:
+            say(f"what tests/{kind.compiled} names could not be compiled here and is left out")
     run([uv(), "pip", "install", *into, "--no-deps", "--editable", PROJECT])
 
 
@@ -107,7 +128,7 @@ def lock() -> None:
         run([uv(), "pip", "compile", "--upgrade", "--python-version", oldest, *form, *options, *files])
 
 
-def _hash_of(*files: Path) -> str:
+def _hash_of(files: list[Path]) -> str:
     # Environments know their own path: a folder that was moved needs new ones.
     made_from = hashlib.sha256(os.fsencode(PROJECT))
     for file in files:

@@ -6,6 +6,7 @@ Standard library only, and no syntax newer than Python 3.9: these files run befo
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 import sys
 from pathlib import Path
@@ -37,7 +38,7 @@ def run(command: Words, **environment: str) -> str:
         done = subprocess.run(
             words,
             cwd=PROJECT,
-            env={**os.environ, **environment},
+            env={**_trust(), **os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
@@ -49,6 +50,16 @@ def run(command: Words, **environment: str) -> str:
     if done.returncode != 0:
         raise SetUpError(f"`{' '.join(words)}` ended with {done.returncode}:\n{done.stdout.strip()}")
     return done.stdout.strip()
+
+
+def _trust() -> dict[str, str]:
+    """Return what makes uv trust whom this system trusts, as pip and apt do: mirrors may need that.
+
+    Where the system has no certificates at all, uv is left to those that it brings along.
+    """
+    store = ssl.get_default_verify_paths()
+    filled = store.cafile or (store.capath and any(os.scandir(store.capath)))
+    return {"UV_SYSTEM_CERTS": "true"} if filled else {}
 
 
 def works(command: Words) -> bool:

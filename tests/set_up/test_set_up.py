@@ -114,11 +114,63 @@ def test_no_service_starts_while_packages_are_installed(
     assert not policy.exists()
 
 
-def test_an_environment_that_is_as_it_should_be_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    # These tests run in it, so it is there; making it anew would need this.
-    monkeypatch.setattr(set_up, "python", lambda version: pytest.fail(f"Python {version} was looked for"))
-    name = Path(sys.prefix).name
-    assert set_up.environment(name) == PROJECT / ".venv" / name / "bin" / "python"
+@pytest.fixture
+def uv_log(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a uv was told that finds every Python, makes every environment, and cannot compile anything."""
+    monkeypatch.setattr(set_up, "ENVIRONMENTS", machine / "environments")
+    log = machine / "uv.log"
+    log.touch()
+    text = f"""
+    case "$*" in
+        --version) echo uv 99.0; exit;;
+        "python find"*) echo /a/python; exit;;
+        venv*) for folder; do :; done; /bin/mkdir -p $folder/bin; : > $folder/bin/python;;
+    esac
+    echo "$*" >> {log}
+    case "$*" in *compiled.in) exit 1;; esac"""
+    program(machine / "bin/uv", text)
+    return log
+
+
+def test_a_locked_environment_has_what_was_locked_and_the_project(uv_log: Path) -> None:
+    python = set_up.environment("scripts-3.14")
+    (venv, sync, install) = uv_log.read_text().splitlines()
+    assert venv.endswith(f"--python /a/python {python.parents[1]}")
+    assert sync.endswith(f"--require-hashes {PROJECT}/tests/requirements-scripts.txt")
+    assert install.endswith(f"--no-deps --editable {PROJECT}")
+
+
+def test_an_environment_is_made_once_and_again_when_its_files_have_changed(
+    uv_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    set_up.environment("locked")
+    uv_log.write_text("")
+    set_up.environment("locked")
+    assert uv_log.read_text() == ""
+    changed = tmp_path / "pyproject.toml"
+    changed.write_text("other")
+    monkeypatch.setattr(set_up, "PYPROJECT", changed)
+    set_up.environment("locked")
+    assert uv_log.read_text() != ""
+
+
+def test_an_environment_that_was_not_finished_is_made_again(uv_log: Path, machine: Path) -> None:
+    working = (machine / "bin/uv").read_text()
+    program(machine / "bin/uv", working + '; case "$*" in *sync*) exit 1;; esac')
+    with pytest.raises(set_up_steps.SetUpError, match="pip sync"):
+        set_up.environment("locked")
+    program(machine / "bin/uv", working)
+    uv_log.write_text("")
+    set_up.environment("locked")
+    assert "pip sync" in uv_log.read_text()
+
+
+def test_what_cannot_be_compiled_is_left_out_and_named(
+    uv_log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    set_up.environment("newest")
+    assert "--editable" in uv_log.read_text().splitlines()[-1]
+    assert "requirements-newest-compiled.in names could not be compiled here" in capsys.readouterr().err
 
 
 def test_an_environment_that_nobody_knows_is_bad_usage() -> None:

@@ -156,7 +156,7 @@ def test_an_environment_is_made_once_and_again_when_its_files_have_changed(
 
 def test_an_environment_that_was_not_finished_is_made_again(uv_log: Path, machine: Path) -> None:
     working = (machine / "bin/uv").read_text()
-    program(machine / "bin/uv", working + '; case "$*" in *sync*) exit 1;; esac')
+    program(machine / "bin/uv", working + 'case "$*" in *sync*) exit 1;; esac')
     with pytest.raises(set_up_steps.SetUpError, match="pip sync"):
         set_up.environment("locked")
     program(machine / "bin/uv", working)

@@ -78,7 +78,7 @@ class Connection(SessionHolder):
         *,
         secret: bool = True,
         headers: Mapping[str, str] | None = None,
-        timeout: aiohttp.ClientTimeout = TIMEOUT,
+        timeout: aiohttp.ClientTimeout | None = None,
         **options: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
         """Send one request and give its response; every request of this client goes through here.
@@ -89,7 +89,7 @@ class Connection(SessionHolder):
         url = URL(f"{self.host}/{path.lstrip('/')}")
         options |= {
             "headers": {**_HEADERS, **(headers or {})},
-            "timeout": timeout,
+            "timeout": timeout or TIMEOUT,
             # A redirect would carry the secret to where it points.
             "allow_redirects": False,
             # None, whatever the environment says: the gateway is next door.

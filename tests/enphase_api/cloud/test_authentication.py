@@ -1,0 +1,329 @@
+"""Signing in to Entrez: what counts as signed in, what as refused, and what as Entrez being out of order."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from enphase_api import (
+    AuthenticationError,
+    CommunicationError,
+    InvalidAnswerError,
+    InvalidHostError,
+    MultiFactorError,
+    ResponseError,
+    TokenError,
+)
+from enphase_api.cloud import Authentication, Token
+from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.entrez import INSTALLER_USERNAME, MFA_USERNAME
+
+from ..servers import entrez, recorder
+
+# The shape of Entrez's own pages, as recorded in 2025.
+LOGIN_FORM = """<title>Enphase Authentication | Login page</title><p class="error">{error}</p>
+<form class="login-form" action="/login" method="post"><input type="hidden" name="_csrf" value="x"/>
+<input type="text" id="username" name="username"/><input type="password" id="password" name="password"/>
+<input type="text" name="codeChallenge" value="" hidden=true/></form>"""
+SELECT_GATEWAY = """<h1 class="content__title">Authentication</h1>
+<form class="content__form" action="/entrez_tokens" method="post"><input type="hidden" name="_csrf" value="x"/>
+</form><script>var otp = "one-time";</script><p>New: protect your account with two-factor authentication!</p>"""
+
+Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+def page(
+    text: str = "", *, status: int = 200, cookies: tuple[str, ...] = ("SESSION",), location: str = ""
+) -> Answer:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.Response(status=status, text=text, content_type="text/html")
+        for cookie in cookies:
+            response.set_cookie(cookie, "s3ss10n")
+        if location:
+            response.headers["Location"] = location
+        return response
+
+    return answer
+
+
+async def sign_in(answer: Answer) -> bool:
+    async with entrez(answer) as url:
+        return await Authentication(host=url).authenticate("me@example.com", "s3cr3t")
+
+
+async def test_the_right_password_signs_in(sim: Simulator) -> None:
+    assert await Authentication(host=sim.entrez_url).authenticate(sim.username, sim.password)
+
+
+async def test_a_wrong_password_is_false_and_no_error(sim: Simulator) -> None:
+    assert not await Authentication(host=sim.entrez_url).authenticate(sim.username, "wrong")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        page(LOGIN_FORM.format(error="Wrong username or password")),
+        page("Unauthorized", status=401, cookies=()),
+        page(status=302, location="/login?error"),
+        page(status=302, location="https://entrez.example/login_main_page"),
+    ],
+    ids=["form again", "401", "redirect to the form", "redirect elsewhere to log in"],
+)
+async def test_a_refusal_is_known_in_all_its_forms(answer: Answer) -> None:
+    assert not await sign_in(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        page(SELECT_GATEWAY),
+        page(),
+        page(status=302, location="/"),
+        page(status=303, location="entrez_tokens"),
+    ],
+    ids=["select gateway", "empty page", "redirect to /", "relative redirect"],
+)
+async def test_a_success_is_known_in_all_its_forms(answer: Answer) -> None:
+    assert await sign_in(answer)
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        page('<form action="/mfa"><input name="otp"></form>'),
+        page("<p>Enter the verification code that we sent to you.</p>"),
+        page('{"success": true, "requires_mfa": true}'),
+        page("<p>Loading</p>", cookies=("SESSION", "login_otp_nonce")),
+        page(status=302, location="/login/mfa"),
+        page("<p>Two-factor authentication</p>", status=401),
+    ],
+    ids=["field", "text", "json", "cookie", "redirect", "401"],
+)
+async def test_a_second_factor_is_told_with_what_to_do(answer: Answer) -> None:
+    with pytest.raises(MultiFactorError, match=r"second factor.*make a token there and paste it"):
+        await sign_in(answer)
+
+
+async def test_an_account_with_a_second_factor_is_told_apart_from_a_wrong_password(sim: Simulator) -> None:
+    authentication = Authentication(host=sim.entrez_url)
+    with pytest.raises(MultiFactorError):
+        await authentication.authenticate(MFA_USERNAME, sim.password)
+    assert not await authentication.authenticate(MFA_USERNAME, "wrong")
+
+
+@pytest.mark.parametrize(
+    ("answer", "retryable"),
+    [
+        (page("down, one-time maintenance", status=503), True),
+        (page("slow down", status=429), True),
+        (page("firewall", status=403), False),
+        (page(status=302, location="https://elsewhere.example/"), True),
+        (page(status=302), True),
+        (page(status=302, location="http://[not-an-address"), True),
+        (page(SELECT_GATEWAY, cookies=()), True),
+    ],
+    ids=["503", "429", "403", "redirect away", "redirect nowhere", "redirect to nonsense", "no cookie"],
+)
+async def test_an_entrez_out_of_order_is_an_error_and_not_false(answer: Answer, retryable: bool) -> None:
+    with pytest.raises(ResponseError) as caught:
+        await sign_in(answer)
+    assert caught.value.retryable is retryable
+    assert caught.value.path == "/login"
+
+
+async def test_an_entrez_that_does_not_answer_is_an_error_and_not_false(unused_tcp_port: int) -> None:
+    authentication = Authentication(host=f"http://127.0.0.1:{unused_tcp_port}")
+    with pytest.raises(CommunicationError, match=r"Entrez \(127.0.0.1\) did not answer /login") as caught:
+        await authentication.authenticate("me@example.com", "s3cr3t")
+    assert caught.value.retryable
+
+
+async def test_a_failed_sign_in_ends_the_one_before(sim: Simulator) -> None:
+    authentication = Authentication(host=sim.entrez_url)
+    assert await authentication.authenticate(sim.username, sim.password)
+    assert not await authentication.authenticate(sim.username, "wrong")
+    with pytest.raises(AuthenticationError, match="Call authenticate first"):
+        await authentication.get_token_for_commissioned_gateway(sim.serial_number)
+
+
+async def test_the_password_goes_to_nobody_a_redirect_points_to() -> None:
+    async with recorder() as elsewhere:
+        for status in (302, 307, 308):
+            with pytest.raises(ResponseError):
+                await sign_in(page(status=status, location=f"{elsewhere.url}/"))
+        assert elsewhere.received == b""
+
+
+@pytest.mark.parametrize("host", ["http://entrez.example", "ftp://entrez.example", "http://127.0.0.1.example"])
+def test_a_password_is_never_sent_in_the_clear_over_a_network(host: str) -> None:
+    with pytest.raises(InvalidHostError, match="https"):
+        Authentication(host=host)
+
+
+async def test_a_lent_session_keeps_no_cookie_and_stays_open(sim: Simulator) -> None:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        async with Authentication(session, host=sim.entrez_url) as authentication:
+            assert await authentication.authenticate(sim.username, sim.password)
+            assert await authentication.get_token_for_commissioned_gateway(sim.serial_number)
+        assert not session.closed
+        assert list(session.cookie_jar) == []
+
+
+async def test_an_owners_token_is_good_for_a_year_and_an_installers_for_half_a_day(sim: Simulator) -> None:
+    async with Authentication(host=sim.entrez_url) as authentication:
+        for username, role, hours in ((sim.username, "owner", 365 * 24), (INSTALLER_USERNAME, "installer", 12)):
+            assert await authentication.authenticate(username, sim.password)
+            token = Token.parse(await authentication.get_token_for_commissioned_gateway(sim.serial_number))
+            assert (token.role, token.serial_number) == (role, sim.serial_number)
+            assert (token.expires_at - token.issued_at).total_seconds() == hours * 3600
+
+
+async def test_a_token_for_a_gateway_that_no_site_has_names_none(sim: Simulator) -> None:
+    authentication = Authentication(host=sim.entrez_url)
+    await authentication.authenticate(sim.username, sim.password)
+    token = await authentication.get_token_for_uncommissioned_gateway()
+    assert Token.parse(token).serial_number is None
+    assert Authentication.check_token_valid(token, sim.serial_number)
+
+
+async def test_a_gateway_of_somebody_else_is_told_with_what_to_do(sim: Simulator) -> None:
+    authentication = Authentication(host=sim.entrez_url)
+    await authentication.authenticate(sim.username, sim.password)
+    with pytest.raises(TokenError, match=r"no token for gateway 122399999999\. Check the serial number"):
+        await authentication.get_token_for_commissioned_gateway("122399999999")
+
+
+async def test_a_serial_number_may_be_a_number(sim: Simulator) -> None:
+    authentication = Authentication(host=sim.entrez_url)
+    await authentication.authenticate(sim.username, sim.password)
+    token = await authentication.get_token_for_commissioned_gateway(int(sim.serial_number))
+    assert Authentication.check_token_valid(token, int(sim.serial_number))
+
+
+@pytest.mark.parametrize("call", ["commissioned", "uncommissioned", "site"])
+async def test_without_a_sign_in_nothing_is_asked(call: str, sim: Simulator) -> None:
+    authentication = Authentication(host=sim.entrez_url)
+    calls: dict[str, Callable[[], Awaitable[object]]] = {
+        "commissioned": lambda: authentication.get_token_for_commissioned_gateway("122300000001"),
+        "uncommissioned": authentication.get_token_for_uncommissioned_gateway,
+        "site": lambda: authentication.get_site("home"),
+    }
+    with pytest.raises(AuthenticationError, match="Call authenticate first"):
+        await calls[call]()
+    assert sim.entrez_requests == []
+
+
+def signed_in_then(answer: Answer) -> Answer:
+    """Let everybody in, then answer everything else with `answer`."""
+
+    async def route(request: web.Request) -> web.StreamResponse:
+        return await (page(SELECT_GATEWAY) if request.path == "/login" else answer)(request)
+
+    return route
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        page(LOGIN_FORM.format(error="")),
+        page(status=302, location="/login"),
+        page(status=401),
+        page(status=403),
+    ],
+    ids=["form", "redirect", "401", "403"],
+)
+async def test_a_sign_in_that_ended_is_told_and_forgotten(answer: Answer) -> None:
+    async with entrez(signed_in_then(answer)) as url:
+        authentication = Authentication(host=url)
+        await authentication.authenticate("me@example.com", "s3cr3t")
+        with pytest.raises(AuthenticationError, match=r"has ended\. Call authenticate again"):
+            await authentication.get_token_for_commissioned_gateway("122300000001")
+        with pytest.raises(AuthenticationError, match="Call authenticate first"):
+            await authentication.get_site("home")
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (page(status=500), ResponseError),
+        (page(status=302, location="/"), InvalidAnswerError),
+        (page('<textarea id="JWTToken">Sorry, no tokens today</textarea>'), TokenError),
+        (page('<textarea id="JWTToken"></textarea>'), TokenError),
+    ],
+    ids=["500", "redirect", "no token in its place", "nothing in its place"],
+)
+async def test_a_page_without_a_token_is_an_error(answer: Answer, error: type[Exception]) -> None:
+    async with entrez(signed_in_then(answer)) as url:
+        authentication = Authentication(host=url)
+        await authentication.authenticate("me@example.com", "s3cr3t")
+        with pytest.raises(error):
+            await authentication.get_token_for_commissioned_gateway("122300000001")
+
+
+async def test_sites_are_searched_by_name_whatever_the_name_holds() -> None:
+    asked = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append(request.raw_path)
+        return web.json_response([{"id": 7, "name": "My home", "serial_numbers": ["122300000001"]}])
+
+    async with entrez(signed_in_then(answer)) as url:
+        authentication = Authentication(host=url)
+        await authentication.authenticate("me@example.com", "s3cr3t")
+        sites = await authentication.get_site("My home/../é?x")
+    assert sites[0]["serial_numbers"] == ["122300000001"]
+    assert asked == ["/site/My%20home%2F..%2F%C3%A9%3Fx"]
+
+
+async def test_a_search_that_is_answered_with_a_page_is_an_error() -> None:
+    async with entrez(signed_in_then(page("<h1>Welcome</h1>"))) as url:
+        authentication = Authentication(host=url)
+        await authentication.authenticate("me@example.com", "s3cr3t")
+        with pytest.raises(InvalidAnswerError, match="not with JSON"):
+            await authentication.get_site("home")
+
+
+async def test_signing_out_ends_the_sign_in(sim: Simulator) -> None:
+    authentication = Authentication(host=sim.entrez_url)
+    assert not await authentication.logout()
+    await authentication.authenticate(sim.username, sim.password)
+    assert await authentication.logout()
+    assert not await authentication.logout()
+    assert [request.path for request in sim.entrez_requests] == ["/login", "/logout"]
+    assert sim.entrez_requests[1].has_session
+
+
+async def test_a_sign_out_that_fails_is_false_and_forgotten() -> None:
+    async with entrez(signed_in_then(page(status=500))) as url:
+        authentication = Authentication(host=url)
+        await authentication.authenticate("me@example.com", "s3cr3t")
+        assert not await authentication.logout()
+        assert not await authentication.logout()
+
+
+async def test_a_session_of_enlighten_gives_a_token(sim: Simulator) -> None:
+    # The simulator takes its own sessions for Enlighten's.
+    authentication = Authentication(host=sim.entrez_url)
+    await authentication.authenticate(sim.username, sim.password)
+    session_id = authentication._session_id or ""
+    token = await Authentication(host=sim.entrez_url).get_token_from_enlighten_session_id(
+        session_id, sim.serial_number, sim.username
+    )
+    assert Authentication.check_token_valid(token, sim.serial_number)
+
+
+@pytest.mark.parametrize("status", [200, 400, 401, 403])
+async def test_an_enlighten_session_that_gives_no_token_is_told_with_what_to_do(status: int) -> None:
+    async with entrez(page("No tokens for you", status=status)) as url:
+        with pytest.raises(TokenError, match="Sign in to Entrez instead"):
+            await Authentication(host=url).get_token_from_enlighten_session_id("id", "1", "me@example.com")
+
+
+async def test_an_outage_is_no_refused_enlighten_session() -> None:
+    async with entrez(page(status=502)) as url:
+        with pytest.raises(ResponseError) as caught:
+            await Authentication(host=url).get_token_from_enlighten_session_id("id", "1", "me@example.com")
+        assert (caught.value.status, caught.value.retryable) == (502, True)

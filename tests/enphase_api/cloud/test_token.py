@@ -1,0 +1,167 @@
+"""Tokens: what they say, and why one cannot be used."""
+
+from __future__ import annotations
+
+import base64
+import json
+from typing import Any
+
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from hypothesis import given
+from hypothesis import strategies as st
+
+from enphase_api import TokenError
+from enphase_api.cloud import Authentication, Token
+from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.certificate import key_from_seed
+
+DAY = 86_400
+
+
+def spki(key: Any) -> str:
+    return base64.b64encode(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
+
+
+def forged(**claims: Any) -> str:
+    """A token with these claims, signed by nobody."""
+    parts = [{"alg": "ES256"}, claims]
+    return ".".join(
+        [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts] + ["AAAA"]
+    )
+
+
+def test_a_token_says_for_whom_it_is_and_until_when(sim: Simulator) -> None:
+    token = Token.parse(sim.token(), sim.serial_number)
+    assert token.serial_number == sim.serial_number
+    assert token.role == "owner"
+    assert (token.expires_at - token.issued_at).days == 365
+    assert token.problem is None
+    token.require_valid()
+
+
+@pytest.mark.parametrize(
+    ("options", "wanted", "problem"),
+    [
+        ({"lifetime": 3600, "issued_ago": DAY}, None, "expired on"),
+        ({"serial_number": "122300000009"}, "122300000001", "for gateway 122300000009, not for 122300000001"),
+        ({"issued_ago": -DAY}, None, "set this machine's clock"),
+    ],
+    ids=["expired", "another gateway's", "from the future"],
+)
+def test_a_token_that_cannot_be_used_says_why(
+    options: dict[str, Any], wanted: str | None, problem: str, sim: Simulator
+) -> None:
+    token = Token.parse(sim.token(**options), wanted)
+    with pytest.raises(TokenError, match=problem):
+        token.require_valid()
+    assert not Authentication.check_token_valid(sim.token(**options), wanted)
+
+
+def test_a_clock_that_is_minutes_off_does_not_matter(sim: Simulator) -> None:
+    assert Authentication.check_token_valid(sim.token(issued_ago=-300))
+    assert Authentication.check_token_valid(sim.token(lifetime=DAY, issued_ago=DAY + 300))
+
+
+def test_a_token_is_good_for_any_gateway_until_one_is_named(sim: Simulator) -> None:
+    assert Authentication.check_token_valid(sim.token())
+    assert Authentication.check_token_valid(sim.token(), sim.serial_number)
+    assert Authentication.check_token_valid(sim.token(), int(sim.serial_number))
+    assert not Authentication.check_token_valid(sim.token(), "122399999999")
+
+
+def test_white_space_around_a_pasted_token_does_not_matter(sim: Simulator) -> None:
+    assert Authentication.check_token_valid(f"\n  {sim.token()} \n", sim.serial_number)
+
+
+def test_a_signature_is_checked_when_asked(sim: Simulator) -> None:
+    entrez, stranger = spki(sim.entrez.public_key), spki(key_from_seed("stranger").public_key())
+    token = sim.token()
+    assert Authentication.check_token_valid(token, verify_signature=True, public_key=entrez)
+    assert not Authentication.check_token_valid(token, verify_signature=True, public_key=stranger)
+    # Entrez's own key is the default.
+    assert not Authentication.check_token_valid(token, verify_signature=True)
+    assert "signature" in (Token.parse(token, verify_signature=True).problem or "")
+
+
+def test_a_key_of_another_kind_verifies_nothing(sim: Simulator) -> None:
+    key = spki(rsa.generate_private_key(65537, 2048).public_key())
+    assert not Authentication.check_token_valid(sim.token(), verify_signature=True, public_key=key)
+
+
+def test_a_public_key_that_is_none_is_the_callers_mistake(sim: Simulator) -> None:
+    with pytest.raises(ValueError, match="key"):
+        Token.parse(sim.token(), verify_signature=True, public_key="AAAA")
+
+
+@pytest.mark.parametrize("algorithm", ["HS256", "none"])
+def test_only_what_entrez_signs_is_taken(algorithm: str, sim: Simulator) -> None:
+    claims = jwt.decode(sim.token(), options={"verify_signature": False})
+    key = None if algorithm == "none" else "k" * 32
+    token = jwt.encode(claims, key, algorithm=algorithm)  # type: ignore[arg-type]
+    assert not Authentication.check_token_valid(token)
+    assert not Authentication.check_token_valid(token, verify_signature=True)
+
+
+def test_another_issuer_is_not_entrez() -> None:
+    problem = Token.parse(forged(aud="1", iat=1_700_000_000, exp=4_000_000_000, iss="Entrez2")).problem
+    assert problem is not None
+    assert "not issued by Entrez" in problem
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "token", "a.b.c", "eyJ.eyJ.x\u00e9", "a.b.c\nd.e.f", f"{'a' * 9}.{'W' * 200_000}.c", "\udc80.a.b"],
+    ids=["empty", "word", "no base64", "not ascii", "two", "deep", "no unicode"],
+)
+def test_a_text_that_is_no_token_is_told_without_repeating_it(text: str) -> None:
+    with pytest.raises(TokenError, match="not a token, or not all of it") as caught:
+        Token.parse(text)
+    assert caught.value.__cause__ is None
+    assert not Authentication.check_token_valid(text)
+
+
+def test_a_token_cut_short_in_copying_is_told(sim: Simulator) -> None:
+    token = sim.token()
+    with pytest.raises(TokenError):
+        Token.parse(token[: token.rindex(".")])
+    with pytest.raises(TokenError):
+        Token.parse(token[10:])
+
+
+@pytest.mark.parametrize("missing", ["aud", "iat", "exp"])
+def test_a_token_without_a_claim_that_counts_is_none(missing: str) -> None:
+    claims = {"aud": "1", "iat": 1_700_000_000, "exp": 4_000_000_000, "iss": "Entrez"}
+    del claims[missing]
+    with pytest.raises(TokenError, match="does not say"):
+        Token.parse(forged(**claims))
+
+
+def test_what_is_known_of_a_token_does_not_hold_it(sim: Simulator) -> None:
+    token = sim.token()
+    assert all(part not in repr(Token.parse(token)) for part in token.split("."))
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=5,
+)
+
+
+@given(st.text() | st.binary().map(lambda raw: f"{raw.hex()}.{raw.hex()}.x"))
+def test_no_text_raises_anything_but_a_token_error(text: str) -> None:
+    try:
+        Token.parse(text)
+    except TokenError:
+        pass
+
+
+@given(st.dictionaries(st.sampled_from(["aud", "iat", "exp", "iss", "enphaseUser", "nbf"]), JSON))
+def test_no_claims_raise_anything_but_a_token_error(claims: dict[str, Any]) -> None:
+    try:
+        Token.parse(forged(**claims), verify_signature=True)
+    except TokenError:
+        pass

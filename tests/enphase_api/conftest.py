@@ -1,0 +1,52 @@
+"""A simulated gateway, a trusted client of it, and a watch over what is left behind."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+from enphase_api import values
+from enphase_api.local import Gateway
+from enphase_companion.simulator import Simulator
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_left_open() -> Iterator[None]:
+    """Collect what a test left: an open session or socket then warns, and a warning is an error here."""
+    yield
+    gc.collect()
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_logged_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reasons are logged once in a process; here once in a test."""
+    monkeypatch.setattr(values, "_logged", set())
+
+
+@pytest.fixture(autouse=True)
+def folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The default configuration/gateway.cer is found below the working directory."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.fixture
+def sim() -> Iterator[Simulator]:
+    with Simulator("three-phase", hour_of_day=11) as running:
+        yield running
+
+
+@pytest.fixture
+async def gateway(sim: Simulator) -> AsyncIterator[Gateway]:
+    """A client that trusts the simulated gateway and is not logged in yet."""
+    async with Gateway(sim.url, certificate=sim.certificate_pem) as client:
+        yield client
+
+
+@pytest.fixture
+async def logged_in(gateway: Gateway, sim: Simulator) -> Gateway:
+    assert await gateway.login(sim.token())
+    return gateway

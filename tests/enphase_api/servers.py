@@ -1,0 +1,63 @@
+"""Small servers for what the simulator does not do: record every byte, answer anything at all."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from enphase_companion.simulator.certificate import Certificate, key_from_seed, make_certificate
+
+SERIAL_NUMBER = "122300000042"
+
+
+def certificate(key: str = "gateway") -> Certificate:
+    """A self-signed certificate; the same key for the same word."""
+    return make_certificate(SERIAL_NUMBER, key_from_seed(key))
+
+
+class Recorder:
+    """An HTTPS (or plain) server that keeps every byte it is sent and answers each request with `answer`."""
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.received = b""
+        self.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with suppress(OSError, asyncio.IncompleteReadError):
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                self.received += head
+                writer.write(self.answer)
+                await writer.drain()
+                if b"Connection: close" in self.answer:
+                    break
+        writer.close()
+
+
+@asynccontextmanager
+async def recorder(shown: Certificate | None = None, answer: bytes | None = None) -> AsyncIterator[Recorder]:
+    """Run a Recorder: over TLS with the certificate to show, else plain."""
+    recording = Recorder()
+    if answer is not None:
+        recording.answer = answer
+    context = None if shown is None else shown.server_context()
+    server = await asyncio.start_server(recording.serve, "127.0.0.1", 0, ssl=context)
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        recording.url = f"{'http' if shown is None else 'https'}://127.0.0.1:{port}"
+        yield recording
+
+
+@asynccontextmanager
+async def entrez(
+    answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
+) -> AsyncIterator[str]:
+    """Run a server that answers every request as `answer` says, and give its address."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", answer)
+    async with TestServer(app) as server:
+        yield str(server.make_url("")).rstrip("/")

@@ -1,0 +1,59 @@
+"""The sample code that the documented wrapper shows, with nothing but `await` added."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from enphase_api import NotTrustedError
+from enphase_api.cloud.authentication import Authentication
+from enphase_api.local.gateway import Gateway
+from enphase_companion.simulator import Simulator
+
+
+@pytest.fixture
+def entrez_is_the_simulated_one(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that `Authentication()` stands below as it is documented."""
+    monkeypatch.setitem(Authentication.__init__.__kwdefaults__, "host", sim.entrez_url)
+
+
+@pytest.mark.usefixtures("entrez_is_the_simulated_one")
+async def test_the_documented_sample_works_once_the_gateway_is_trusted(sim: Simulator) -> None:
+    username, password, serial, host = sim.username, sim.password, sim.serial_number, sim.url
+
+    authentication = Authentication()
+    assert await authentication.authenticate(username, password)
+    token = await authentication.get_token_for_commissioned_gateway(serial)
+
+    await Gateway.trust_gateway(host)
+
+    gateway = Gateway(host)
+    if await gateway.login(token):
+        production = await gateway.api_call("/production.json")
+    assert production["production"][0]["type"] == "inverters"
+
+
+async def test_in_the_documented_order_the_login_says_that_trust_comes_first(sim: Simulator) -> None:
+    gateway = Gateway(sim.url)
+    with pytest.raises(NotTrustedError, match="trust_gateway"):
+        await gateway.login(sim.token())
+    assert sim.requests == []
+
+
+async def test_trust_stores_the_certificate_where_the_wrapper_expects_it(
+    sim: Simulator, folder_of_its_own: Path
+) -> None:
+    certificate = await Gateway.trust_gateway(sim.url)
+    stored = folder_of_its_own / "configuration" / "gateway.cer"
+    assert stored.read_text() == sim.certificate_pem
+    assert stored.stat().st_mode & 0o777 == 0o600
+    assert certificate.fingerprint == sim.fingerprint
+
+
+async def test_a_client_that_waited_for_trust_needs_no_new_object(sim: Simulator) -> None:
+    gateway = Gateway(sim.url)
+    with pytest.raises(NotTrustedError):
+        await gateway.login(sim.token())
+    await Gateway.trust_gateway(sim.url)
+    assert await gateway.login(sim.token())

@@ -1,0 +1,65 @@
+"""The Enphase IQ Gateway: its meters as sensors, read locally, safely and gently."""
+
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryError
+from homeassistant.helpers import device_registry as dr
+
+from .certificate_issue import async_delete_issue
+from .const import DOMAIN, PLATFORMS
+from .coordinator import GatewayConfigEntry, GatewayCoordinator
+from .enphase_api import CertificateError, TokenError
+from .naming import async_words
+
+
+async def async_setup_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> bool:
+    """Set up a gateway."""
+    try:
+        coordinator = GatewayCoordinator(hass, entry)
+    except CertificateError as error:
+        raise ConfigEntryError(translation_domain=DOMAIN, translation_key="no_certificate") from error
+    except TokenError as error:
+        raise ConfigEntryAuthFailed(
+            translation_domain=DOMAIN,
+            translation_key="token_refused",
+            translation_placeholders={"name": entry.title},
+        ) from error
+    await coordinator.async_config_entry_first_refresh()
+    info = coordinator.data.info
+    device = dr.async_get(hass).async_get_or_create(
+        config_entry_id=entry.entry_id,
+        identifiers={(DOMAIN, coordinator.serial_number)},
+        configuration_url=coordinator.gateway.host,
+        manufacturer="Enphase",
+        model="IQ Gateway",
+        model_id=info.part_number,
+        name=entry.title,
+        serial_number=coordinator.serial_number,
+        sw_version=info.firmware,
+    )
+    coordinator.device_id = device.id
+    coordinator.meter_names = await async_words(hass, "meter")
+    entry.runtime_data = coordinator
+    await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    return True
+
+
+async def async_unload_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> bool:
+    """Unload a gateway."""
+    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+
+
+async def async_remove_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> None:
+    """Take back what an entry asked of its owner."""
+    async_delete_issue(hass, entry)
+
+
+async def async_remove_config_entry_device(
+    _hass: HomeAssistant, entry: GatewayConfigEntry, device: dr.DeviceEntry
+) -> bool:
+    """Tell whether a device may be deleted: an inverter or a battery that the gateway no longer lists."""
+    data = entry.runtime_data.data
+    if data.inverters is None or data.batteries is None:
+        return False
+    batteries = (battery.serial_number for battery in data.batteries.units)
+    there = {entry.runtime_data.serial_number, *data.inverters, *batteries}
+    return not any(serial in there for domain, serial in device.identifiers if domain == DOMAIN)

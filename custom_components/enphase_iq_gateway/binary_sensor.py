@@ -1,0 +1,92 @@
+"""The binary sensors: whether the site is connected to the grid, and whether a meter reports a problem."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any, override
+
+from homeassistant.components.binary_sensor import (
+    BinarySensorDeviceClass,
+    BinarySensorEntity,
+    BinarySensorEntityDescription,
+)
+from homeassistant.const import EntityCategory, Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .coordinator import GatewayConfigEntry, GatewayCoordinator
+from .data import GatewayData
+from .enphase_api.models import Meter
+from .entity import GatewayEntity, GatewayEntityDescription, async_add_as_found
+from .naming import meter_name
+from .pages import Page
+from .sensor_meters import meter_key
+
+PARALLEL_UPDATES = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayBinarySensorDescription(BinarySensorEntityDescription, GatewayEntityDescription):
+    """A binary sensor of the gateway."""
+
+    #: What stands behind the state.
+    attributes_fn: Callable[[GatewayData], dict[str, Any]] | None = None
+
+
+async def async_setup_entry(
+    _hass: HomeAssistant, entry: GatewayConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Add a binary sensor for all that is found now, and for what comes later."""
+    async_add_as_found(entry, Platform.BINARY_SENSOR, async_add_entities, _descriptions, GatewayBinarySensor)
+
+
+class GatewayBinarySensor(GatewayEntity, BinarySensorEntity):
+    """A yes or no as its page gives it."""
+
+    entity_description: GatewayBinarySensorDescription
+
+    @property
+    @override
+    def is_on(self) -> Any:
+        return self._value
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        attributes = self.entity_description.attributes_fn
+        return None if attributes is None else attributes(self.coordinator.data)
+
+
+def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewayBinarySensorDescription]:
+    data = coordinator.data
+    if data.batteries is not None and data.batteries.grid_connected is not None:
+        yield GatewayBinarySensorDescription(
+            key="grid_connected",
+            translation_key="grid_connected",
+            device_class=BinarySensorDeviceClass.CONNECTIVITY,
+            value_fn=lambda data: data.batteries and data.batteries.grid_connected,
+            pages=frozenset({Page.BATTERIES}),
+            entity_registry_enabled_default=False,
+        )
+    for meter in data.enabled_meters:
+        yield _problem(meter, meter_name(coordinator.meter_names, data.enabled_meters, meter))
+
+
+def _problem(meter: Meter, name: str) -> GatewayBinarySensorDescription:
+    def flags(data: GatewayData) -> list[str] | None:
+        return next((list(each.status_flags) for each in data.enabled_meters if each.eid == meter.eid), None)
+
+    def is_problem(data: GatewayData) -> bool | None:
+        found = flags(data)
+        return None if found is None else bool(found)
+
+    return GatewayBinarySensorDescription(
+        key=f"{meter_key(meter)}_problem",
+        translation_key="meter_problem",
+        translation_placeholders={"meter": name},
+        device_class=BinarySensorDeviceClass.PROBLEM,
+        value_fn=is_problem,
+        attributes_fn=lambda data: {"flags": flags(data) or []},
+        pages=frozenset({Page.METERS}),
+        entity_category=EntityCategory.DIAGNOSTIC,
+        entity_registry_enabled_default=False,
+    )

@@ -1,0 +1,301 @@
+"""The config flow: find a gateway, trust its certificate, sign in, and see what is metered."""
+
+from collections.abc import Awaitable, Mapping
+from typing import Any, override
+
+import voluptuous as vol
+from homeassistant.config_entries import (
+    SOURCE_REAUTH,
+    SOURCE_RECONFIGURE,
+    ConfigEntry,
+    ConfigFlow,
+    ConfigFlowResult,
+    OptionsFlow,
+)
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
+from homeassistant.core import callback
+from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
+
+from .connection import (
+    ENTREZ_ERRORS,
+    GATEWAY_ERRORS,
+    FoundGateway,
+    async_find_gateway,
+    async_get_token,
+    async_is_at,
+    async_read_meters,
+    error_key,
+    production_from,
+)
+from .const import CONF_CERTIFICATE, CONF_PRODUCTION_SOURCE, DOMAIN
+from .enphase_api import AuthenticationError, EnphaseError
+from .enphase_api.local import Certificate
+from .enphase_api.models import Meter
+from .flow_forms import ACCOUNT_FORM, CONF_RENEW, DEFAULT_HOST, HOST_FORM, TOKEN_FORM, announced_host
+from .naming import async_words, meter_name
+from .options_flow import GatewayOptionsFlow
+
+CORE_DOMAIN = "enphase_envoy"
+
+
+class GatewayConfigFlow(ConfigFlow, domain=DOMAIN):
+    """Sets a gateway up, signs in again, or finds it at another address."""
+
+    VERSION = 1
+    MINOR_VERSION = 1
+
+    _gateway: FoundGateway
+    #: The token, and name and password where the owner wants it renewed by itself.
+    _sign_in: dict[str, str]
+    _meters: tuple[Meter, ...]
+
+    @staticmethod
+    @callback
+    @override
+    def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
+        """Give the flow of the options."""
+        return GatewayOptionsFlow()
+
+    # Find.
+
+    @override
+    async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Take the address of a gateway."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            found = await self._attempt(async_find_gateway(self.hass, user_input[CONF_HOST]), errors)
+            if found is not None:
+                self._gateway = found
+                await self.async_set_unique_id(found.serial_number, raise_on_progress=False)
+                self._abort_if_unique_id_configured()
+                return await self.async_step_trust()
+        return self._host_form("user", errors, user_input or {CONF_HOST: DEFAULT_HOST})
+
+    @override
+    async def async_step_zeroconf(self, discovery_info: ZeroconfServiceInfo) -> ConfigFlowResult:
+        """Take a gateway that announces itself."""
+        if discovery_info.ip_address.version != 4:
+            return self.async_abort(reason="not_ipv4_address")
+        host = announced_host(discovery_info)
+        serial_number = str(discovery_info.properties.get("serialnum", ""))
+        entry = await self.async_set_unique_id(serial_number or None)
+        if entry is not None:
+            await self._move(entry, host)
+            return self.async_abort(reason="already_configured")
+        errors: dict[str, str] = {}
+        found = await self._attempt(async_find_gateway(self.hass, host), errors)
+        if found is None:
+            return self.async_abort(reason=errors["base"])
+        self._gateway = found
+        # An announcement can say anything: from here on, what the gateway itself said counts.
+        await self.async_set_unique_id(found.serial_number)
+        self._abort_if_unique_id_configured()
+        self.context["title_placeholders"] = {"name": _title(found.serial_number)}
+        return await self.async_step_trust()
+
+    async def _move(self, entry: ConfigEntry, host: str) -> None:
+        """Let an entry follow its gateway to another address.
+
+        A gateway with both Wi-Fi and Ethernet announces two in turn: the present one stays while it answers.
+        And anybody can announce a gateway: only the trusted certificate proves that it is there.
+        """
+        present = entry.data[CONF_HOST]
+        if await async_is_at(self.hass, entry, present) or not await async_is_at(self.hass, entry, host):
+            return
+        self.hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_HOST: f"https://{host}"})
+        self.hass.config_entries.async_schedule_reload(entry.entry_id)
+
+    # Trust.
+
+    async def async_step_trust(
+        self, user_input: dict[str, Any] | None = None, errors: dict[str, str] | None = None
+    ) -> ConfigFlowResult:
+        """Show what was found and its certificate, to be trusted or not."""
+        if user_input is not None:
+            if self.source == SOURCE_RECONFIGURE:
+                return await self._move_by_hand("trust")
+            return await (self.async_step_both_poll() if self._core_polls_too else self.async_step_sign_in())
+        certificate, metering = self._gateway.certificate, await async_words(self.hass, "metering")
+        return self.async_show_form(
+            step_id="trust",
+            errors=errors,
+            last_step=False,
+            description_placeholders={
+                "host": self._gateway.host,
+                "serial": self._gateway.serial_number,
+                "firmware": self._gateway.firmware,
+                "metering": metering["yes" if self._gateway.is_metered else "no"],
+                "subject": certificate.subject or "-",
+                "not_before": str(certificate.not_before.date()),
+                "not_after": str(certificate.not_after.date()),
+                "fingerprint": certificate.fingerprint,
+            },
+        )
+
+    @property
+    def _core_polls_too(self) -> bool:
+        entries = self.hass.config_entries.async_entries(CORE_DOMAIN, include_ignore=False)
+        return any(entry.unique_id in (None, self._gateway.serial_number) for entry in entries)
+
+    async def async_step_both_poll(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Say that Home Assistant's own integration asks this gateway as well."""
+        if user_input is not None:
+            return await self.async_step_sign_in()
+        return self.async_show_form(step_id="both_poll", last_step=False)
+
+    # Sign in.
+
+    async def async_step_sign_in(self, _: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Let the owner choose how."""
+        return self.async_show_menu(step_id="sign_in", menu_options=["account", "token"])
+
+    async def async_step_account(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Get a token from Entrez."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            username, password = user_input[CONF_USERNAME].strip(), user_input[CONF_PASSWORD]
+            serial_number = self._gateway.serial_number
+            token = await self._attempt(
+                async_get_token(self.hass, username, password, serial_number), errors, ENTREZ_ERRORS
+            )
+            if token is not None:
+                sign_in = {CONF_TOKEN: token}
+                if user_input[CONF_RENEW]:
+                    sign_in |= {CONF_USERNAME: username, CONF_PASSWORD: password}
+                if await self._try(sign_in, errors):
+                    return await self._signed_in()
+        return self._form("account", ACCOUNT_FORM, errors, user_input)
+
+    async def async_step_token(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Take a token that the owner has got from Entrez."""
+        errors: dict[str, str] = {}
+        # A token copied from a page may have been broken into lines.
+        if user_input is not None and await self._try(
+            {CONF_TOKEN: "".join(user_input[CONF_TOKEN].split())}, errors
+        ):
+            return await self._signed_in()
+        return self._form("token", TOKEN_FORM, errors, user_input)
+
+    async def _try(self, sign_in: dict[str, str], errors: dict[str, str]) -> bool:
+        """Try a token at the gateway, and learn what is metered."""
+        meters = await self._attempt(async_read_meters(self.hass, self._gateway, sign_in[CONF_TOKEN]), errors)
+        if meters is None:
+            return False
+        self._sign_in, self._meters = sign_in, meters
+        return True
+
+    async def _signed_in(self) -> ConfigFlowResult:
+        if self.source != SOURCE_REAUTH:
+            return await self.async_step_metered()
+        entry = self._get_reauth_entry()
+        kept = {key: value for key, value in entry.data.items() if key not in (CONF_USERNAME, CONF_PASSWORD)}
+        return self.async_update_reload_and_abort(entry, data=kept | self._sign_in)
+
+    async def async_step_metered(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Show what is metered, and create the entry."""
+        if user_input is not None:
+            return self.async_create_entry(
+                title=_title(self._gateway.serial_number),
+                data={
+                    CONF_HOST: self._gateway.host,
+                    CONF_CERTIFICATE: self._gateway.certificate.pem,
+                    CONF_PRODUCTION_SOURCE: production_from(self._meters),
+                    **self._sign_in,
+                },
+            )
+        enabled = tuple(meter for meter in self._meters if meter.enabled)
+        if not enabled:
+            return self.async_show_form(step_id="unmetered")
+        names, phases = await async_words(self.hass, "meter"), await async_words(self.hass, "phases")
+        lines = [
+            f"- {meter_name(names, enabled, meter)}: {phases[str(meter.phase_count)]}" for meter in enabled
+        ]
+        return self.async_show_form(step_id="metered", description_placeholders={"meters": "\n".join(lines)})
+
+    async def async_step_unmetered(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Create the entry of a gateway that has no meters."""
+        return await self.async_step_metered(user_input)
+
+    # Sign in again, and move.
+
+    async def async_step_reauth(self, _: Mapping[str, Any]) -> ConfigFlowResult:
+        """Start a new sign-in to a gateway that is set up."""
+        self._gateway = FoundGateway.from_entry(self._get_reauth_entry())
+        return await self.async_step_reauth_confirm()
+
+    async def async_step_reauth_confirm(self, _: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Let the owner choose how."""
+        return self.async_show_menu(step_id="reauth_confirm", menu_options=["account", "token"])
+
+    async def async_step_reconfigure(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Take the gateway's new address."""
+        errors: dict[str, str] = {}
+        entry = self._get_reconfigure_entry()
+        if user_input is not None:
+            found = await self._attempt(async_find_gateway(self.hass, user_input[CONF_HOST]), errors)
+            if found is not None and found.serial_number != entry.unique_id:
+                errors["base"] = "another_gateway"
+            elif found is not None:
+                self._gateway = found
+                trusted = Certificate.from_pem(entry.data[CONF_CERTIFICATE])
+                if found.certificate.key_fingerprint != trusted.key_fingerprint:
+                    return await self.async_step_trust()
+                return await self._move_by_hand("reconfigure")
+        return self._host_form("reconfigure", errors, user_input or entry.data)
+
+    async def _move_by_hand(self, step: str) -> ConfigFlowResult:
+        """Store the gateway's new address, its certificate, and what production comes from now."""
+        entry = self._get_reconfigure_entry()
+        updates = {CONF_HOST: self._gateway.host, CONF_CERTIFICATE: self._gateway.certificate.pem}
+        try:
+            meters = await async_read_meters(self.hass, self._gateway, entry.data[CONF_TOKEN])
+            updates[CONF_PRODUCTION_SOURCE] = production_from(meters)
+        except AuthenticationError:
+            # A token that has ended is asked for after the reload, at the new address.
+            pass
+        except EnphaseError as error:
+            errors = {"base": error_key(error, GATEWAY_ERRORS)}
+            if step == "trust":
+                return await self.async_step_trust(errors=errors)
+            return self._host_form("reconfigure", errors, {CONF_HOST: self._gateway.host})
+        return self.async_update_reload_and_abort(entry, data_updates=updates)
+
+    # What every step does.
+
+    async def _attempt[T](
+        self,
+        work: Awaitable[T],
+        errors: dict[str, str],
+        texts: Mapping[type[EnphaseError], str] = GATEWAY_ERRORS,
+    ) -> T | None:
+        """Give what the work gives; on an error None, and the error's key."""
+        try:
+            return await work
+        except EnphaseError as error:
+            errors["base"] = error_key(error, texts)
+            return None
+
+    def _form(
+        self, step_id: str, form: vol.Schema, errors: dict[str, str], values: Mapping[str, Any] | None
+    ) -> ConfigFlowResult:
+        # A secret is typed anew rather than sent back to the browser.
+        shown = {key: value for key, value in (values or {}).items() if key in (CONF_USERNAME, CONF_RENEW)}
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(form, shown),
+            errors=errors,
+            description_placeholders={"serial": self._gateway.serial_number},
+            last_step=self.source == SOURCE_REAUTH,
+        )
+
+    def _host_form(self, step_id: str, errors: dict[str, str], values: Mapping[str, Any]) -> ConfigFlowResult:
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(HOST_FORM, values),
+            errors=errors,
+            last_step=False,
+        )
+
+
+def _title(serial_number: str) -> str:
+    return f"IQ Gateway {serial_number}"

@@ -1,0 +1,142 @@
+"""How a gateway and Entrez are reached: what the config flow and the renewal find there, or why not."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Self
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_HOST
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.aiohttp_client import async_get_clientsession
+
+from .const import CONF_CERTIFICATE, ProductionFrom
+from .enphase_api import (
+    AuthenticationError,
+    CertificateChangedError,
+    CertificateError,
+    CommunicationError,
+    EnphaseError,
+    InvalidHostError,
+    MultiFactorError,
+    TokenError,
+    UnsupportedFirmwareError,
+)
+from .enphase_api.cloud import Authentication, Token
+from .enphase_api.cloud.authentication import AUTHENTICATION_HOST
+from .enphase_api.local import Certificate, Gateway
+from .enphase_api.local.trust import fetch_certificate
+from .enphase_api.models import MeasurementType, Meter
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundGateway:
+    """A gateway that answers at an address, with the certificate that it shows."""
+
+    host: str
+    certificate: Certificate
+    serial_number: str
+    firmware: str = ""
+    is_metered: bool = False
+
+    @classmethod
+    def from_entry(cls, entry: ConfigEntry) -> Self:
+        """Give the gateway that an entry trusts, without asking it."""
+        return cls(
+            host=entry.data[CONF_HOST],
+            certificate=Certificate.from_pem(entry.data[CONF_CERTIFICATE]),
+            serial_number=str(entry.unique_id),
+        )
+
+
+def gateway_client(hass: HomeAssistant, host: str, certificate: str) -> Gateway:
+    """Give a client that speaks only to the gateway with this certificate (PEM)."""
+    return Gateway(host, certificate=certificate, session=async_get_clientsession(hass))
+
+
+async def async_find_gateway(hass: HomeAssistant, host: str) -> FoundGateway:
+    """Look who answers at an address; nothing secret is sent.
+
+    Raises CertificateError where the certificate names another gateway than the one that answers, else what
+    `Gateway.info` does.
+    """
+    certificate = await fetch_certificate(host)
+    gateway = gateway_client(hass, host, certificate.pem)
+    info = await gateway.info()
+    if certificate.serial_number not in (None, info.serial_number):
+        raise CertificateError(f"The certificate is of gateway {certificate.serial_number}")
+    return FoundGateway(
+        host=gateway.host,
+        certificate=certificate,
+        serial_number=info.serial_number,
+        firmware=info.firmware,
+        is_metered=info.is_metered is True,
+    )
+
+
+async def async_is_at(hass: HomeAssistant, entry: ConfigEntry, host: str) -> bool:
+    """Tell whether the gateway that an entry trusts answers at an address."""
+    try:
+        info = await gateway_client(hass, host, entry.data[CONF_CERTIFICATE]).info()
+    except EnphaseError:
+        return False
+    return info.serial_number == entry.unique_id
+
+
+async def async_read_meters(hass: HomeAssistant, found: FoundGateway, token: str) -> tuple[Meter, ...]:
+    """Log in with a token and give the gateway's meters.
+
+    Raises TokenError where the token is of another gateway or time, AuthenticationError where the gateway
+    refuses it, else what `Gateway.api_call` does.
+    """
+    Token.parse(token, found.serial_number).require_valid()
+    gateway = gateway_client(hass, found.host, found.certificate.pem)
+    if not await gateway.login(token):
+        raise AuthenticationError("The gateway refuses the token")
+    return await gateway.meters()
+
+
+async def async_get_token(hass: HomeAssistant, username: str, password: str, serial_number: str) -> str:
+    """Sign in to Entrez and give a token for a gateway.
+
+    Raises MultiFactorError where it asks for a second factor, TokenError where the gateway is not one of this
+    account, AuthenticationError where it refuses otherwise, else CommunicationError or ResponseError.
+    """
+    # Another address is only for trying the integration with the simulator.
+    host = os.environ.get("ENPHASE_ENTREZ_HOST", AUTHENTICATION_HOST)
+    authentication = Authentication(async_get_clientsession(hass), host=host)
+    if not await authentication.authenticate(username, password):
+        raise AuthenticationError("Entrez refuses user name and password")
+    return await authentication.get_token_for_commissioned_gateway(serial_number)
+
+
+def production_from(meters: tuple[Meter, ...]) -> ProductionFrom:
+    """Give what production is taken from, with these meters."""
+    metered = any(meter.enabled and meter.measurement_type == MeasurementType.PRODUCTION for meter in meters)
+    return ProductionFrom.METER if metered else ProductionFrom.INVERTERS
+
+
+#: The config flow's error for each error of the gateway's; the first that fits.
+GATEWAY_ERRORS: dict[type[EnphaseError], str] = {
+    InvalidHostError: "invalid_host",
+    UnsupportedFirmwareError: "unsupported_firmware",
+    CertificateChangedError: "certificate_changed",
+    CertificateError: "certificate_of_another",
+    TokenError: "invalid_token",
+    AuthenticationError: "token_refused",
+    CommunicationError: "cannot_connect",
+    EnphaseError: "not_a_gateway",
+}
+
+#: The same for errors of Entrez's.
+ENTREZ_ERRORS: dict[type[EnphaseError], str] = {
+    MultiFactorError: "mfa_required",
+    TokenError: "not_your_gateway",
+    AuthenticationError: "invalid_auth",
+    EnphaseError: "entrez_unavailable",
+}
+
+
+def error_key(error: EnphaseError, errors: Mapping[type[EnphaseError], str]) -> str:
+    """Give the key of an error's text."""
+    return next(key for kind, key in errors.items() if isinstance(error, kind))

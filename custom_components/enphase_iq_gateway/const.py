@@ -1,0 +1,29 @@
+"""Names that several rooms of the integration share."""
+
+import logging
+from datetime import timedelta
+from enum import StrEnum
+
+from homeassistant.const import Platform
+
+DOMAIN = "enphase_iq_gateway"
+LOGGER = logging.getLogger(__package__)
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
+
+#: In an entry's data, beside host, token, username and password: the trusted certificate (PEM).
+CONF_CERTIFICATE = "certificate"
+CONF_PRODUCTION_SOURCE = "production_source"
+
+DEFAULT_INTERVAL = 10
+INTERVALS = (1, 300)
+
+#: While the gateway shows a certificate that is not trusted, it is looked at this often, and nothing is sent.
+CERTIFICATE_PACE = timedelta(minutes=5)
+
+
+class ProductionFrom(StrEnum):
+    """Where production comes from; fixed when the gateway is set up or reconfigured."""
+
+    METER = "meter"
+    #: The sum over the microinverters, in /production.json.
+    INVERTERS = "inverters"

@@ -1,0 +1,293 @@
+"""The coordinator: one request a refresh, slower pages behind it, and what the client's errors mean."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from time import monotonic
+from typing import Any, NoReturn, override
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_HOST, CONF_SCAN_INTERVAL, CONF_TOKEN
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryError
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+from homeassistant.util import dt as dt_util
+from homeassistant.util.hass_dict import HassKey
+
+from .certificate_issue import async_create_issue, async_delete_issue
+from .connection import gateway_client
+from .const import (
+    CERTIFICATE_PACE,
+    CONF_CERTIFICATE,
+    CONF_PRODUCTION_SOURCE,
+    DEFAULT_INTERVAL,
+    DOMAIN,
+    LOGGER,
+    ProductionFrom,
+)
+from .counter import Counter
+from .data import GatewayData
+from .enphase_api import (
+    AuthenticationError,
+    CertificateChangedError,
+    CommunicationError,
+    EnphaseError,
+    InvalidAnswerError,
+    ResponseError,
+    UnsupportedFirmwareError,
+)
+from .enphase_api.models import Batteries
+from .pages import Page, Pages
+from .renewal import TokenRenewal
+
+type GatewayConfigEntry = ConfigEntry[GatewayCoordinator]
+
+#: Since when each entry's gateway has refused its token; it outlives the attempts to set the entry up.
+_REFUSED_SINCE: HassKey[dict[str, datetime]] = HassKey(f"{DOMAIN}_refused_since")
+
+#: A gateway that has just started refuses good tokens until it knows the time.
+_REFUSAL_PATIENCE = timedelta(minutes=10)
+
+#: A gateway that does not answer is asked more and more rarely, but at least this often.
+_LONGEST_WAIT = timedelta(minutes=1)
+
+#: The share of a gateway's time that readings may take: one that takes 2 s is asked every 8 s at most.
+_BUSY_SHARE = 0.25
+
+#: Seconds after which a slow page is given up, so that the readings behind it are not late any longer.
+_SLOW_PAGE_TIMEOUT = 20
+
+
+class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
+    """Reads one gateway."""
+
+    config_entry: GatewayConfigEntry
+    #: The gateway's own device; inverters and batteries hang on it.
+    device_id: str
+    #: What the meters are called in the language of this Home Assistant, by type.
+    meter_names: dict[str, str]
+
+    def __init__(self, hass: HomeAssistant, entry: GatewayConfigEntry) -> None:
+        """Prepare to read.
+
+        Raises CertificateError or TokenError where the entry holds no certificate or no token.
+        """
+        self._interval = timedelta(seconds=entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_INTERVAL))
+        super().__init__(
+            hass,
+            LOGGER,
+            config_entry=entry,
+            name=entry.title,
+            update_interval=self._interval,
+            always_update=False,
+        )
+        self.gateway = gateway_client(hass, entry.data[CONF_HOST], entry.data[CONF_CERTIFICATE])
+        self.renewal = TokenRenewal(hass, entry, self.gateway)
+        self.pages = Pages()
+        #: By the entities' unique ids.
+        self.counters: dict[str, Counter] = {}
+        #: eids that the list of meters did not know when it was asked for last.
+        self.unknown_eids: tuple[int, ...] = ()
+        self._answers: GatewayData
+        self._failures = 0
+        self._slow_pages: asyncio.Task[None] | None = None
+
+    @property
+    def serial_number(self) -> str:
+        """The gateway's."""
+        return str(self.config_entry.unique_id)
+
+    @override
+    async def _async_setup(self) -> None:
+        """Look whether it is the right gateway, log in, and learn what there is to read."""
+        info = await self._mapped(self.gateway.info())
+        if info.serial_number != self.serial_number:
+            raise ConfigEntryError(
+                translation_domain=DOMAIN,
+                translation_key="another_gateway",
+                translation_placeholders={
+                    "found": info.serial_number,
+                    "wanted": self.serial_number,
+                    "host": self.gateway.host,
+                },
+            )
+        await self._mapped(self._log_in())
+        now = dt_util.utcnow()
+        self._answers = GatewayData(
+            info=info,
+            meters=await self._mapped(self.gateway.meters()),
+            production_from=ProductionFrom(self.config_entry.data[CONF_PRODUCTION_SOURCE]),
+        )
+        for page in (Page.INFO, Page.METERS):
+            self.pages.asked(page, now)
+            self.pages.answered(page, now, 0)
+        # Whether there are batteries decides what is home; not to know it does not keep the meters waiting.
+        await self._ask_in_turn([Page.BATTERIES])
+
+    @override
+    async def _async_update_data(self) -> GatewayData:
+        """Ask the one page that everything else waits for, where somebody needs it."""
+        page = Page.READINGS if self._answers.enabled_meters else Page.PRODUCTION
+        needed, now = self._needed, dt_util.utcnow()
+        is_wanted = page in needed if page is Page.READINGS else self.pages.is_due(page, now, needed)
+        is_first = self.pages.answered_at(page) is None
+        if is_first or is_wanted or not self.last_update_success:
+            started = monotonic()
+            await self._mapped(self._ask(page))
+            seconds = monotonic() - started if page is Page.READINGS else 0
+            self.update_interval = max(self._interval, timedelta(seconds=seconds / _BUSY_SHARE))
+        return self._answers
+
+    @override
+    @callback
+    def _async_refresh_finished(self) -> None:
+        if not self.last_update_success:
+            return
+        self._failures = 0
+        self.hass.data.get(_REFUSED_SINCE, {}).pop(self.config_entry.entry_id, None)
+        async_delete_issue(self.hass, self.config_entry)
+        self._keep_renewed_certificate()
+        self.renewal.async_renew_if_due()
+        if self._slow_pages is None or self._slow_pages.done():
+            self._slow_pages = self.config_entry.async_create_background_task(
+                self.hass, self._ask_slow_pages(), f"{self.name} slow pages", eager_start=False
+            )
+
+    @property
+    def _needed(self) -> set[Page]:
+        """The pages that the enabled entities are made from."""
+        return set().union(*self.async_contexts())
+
+    async def _ask_slow_pages(self) -> None:
+        """Ask what is due, page by page: the client sends one request at a time, and readings go between."""
+        due = iter(lambda: self.pages.next_due(dt_util.utcnow(), self._needed), None)
+        await self._ask_in_turn(due)
+        if self.data != self._answers:
+            self.data = self._answers
+            self.async_update_listeners()
+
+    async def _ask_in_turn(self, pages: Iterable[Page]) -> None:
+        """Ask pages whose failure fails nothing else: what they said last counts for a while."""
+        for page in pages:
+            try:
+                async with asyncio.timeout(_SLOW_PAGE_TIMEOUT):
+                    await self._ask(page)
+            except (EnphaseError, TimeoutError) as error:
+                LOGGER.debug("%s: %s not read: %r", self.name, page, error)
+
+    async def _ask(self, page: Page) -> None:
+        """Ask a page and keep what it answers."""
+        ask: dict[Page, Callable[[], Awaitable[dict[str, Any]]]] = {
+            Page.READINGS: self._read_readings,
+            Page.METERS: self._read_meters,
+            Page.PRODUCTION: self._read_production,
+            Page.INVERTERS: self._read_inverters,
+            Page.BATTERIES: self._read_batteries,
+            Page.INFO: self._read_info,
+        }
+        started = monotonic()
+        self.pages.asked(page, dt_util.utcnow())
+        answer = await ask[page]()
+        self.pages.answered(page, dt_util.utcnow(), monotonic() - started)
+        self._answers = replace(self._answers, **answer)
+
+    async def _read_readings(self) -> dict[str, Any]:
+        readings = await self.gateway.readings(self._answers.meters)
+        if set(readings.unknown_eids) - set(self.unknown_eids):
+            self.pages.hurry(Page.METERS)
+        self.unknown_eids = readings.unknown_eids
+        return {"readings": readings}
+
+    async def _read_meters(self) -> dict[str, Any]:
+        return {"meters": await self.gateway.meters()}
+
+    async def _read_production(self) -> dict[str, Any]:
+        return {"production": (await self.gateway.production()).inverters}
+
+    async def _read_inverters(self) -> dict[str, Any]:
+        return {
+            "inverters": {inverter.serial_number: inverter for inverter in await self.gateway.inverters()}
+        }
+
+    async def _read_batteries(self) -> dict[str, Any]:
+        try:
+            return {"batteries": await self.gateway.batteries()}
+        except (AuthenticationError, ResponseError) as error:
+            # Firmware that knows no batteries has no such page, or (early 7.x) answers 401 to a good login.
+            is_absent = isinstance(error, AuthenticationError) or error.status == 404
+            if not is_absent or self._answers.batteries is not None:
+                raise
+            return {"batteries": Batteries(units=())}
+
+    async def _read_info(self) -> dict[str, Any]:
+        info = await self.gateway.info()
+        dr.async_get(self.hass).async_update_device(self.device_id, sw_version=info.firmware)
+        return {"info": info}
+
+    async def _log_in(self) -> None:
+        if not await self.gateway.login(self.config_entry.data[CONF_TOKEN]):
+            raise AuthenticationError("The gateway refuses the token.")
+
+    @callback
+    def _keep_renewed_certificate(self) -> None:
+        """Store the certificate that the gateway has renewed with the trusted key."""
+        certificate = self.gateway.certificate
+        data = self.config_entry.data
+        if certificate is not None and certificate.pem != data[CONF_CERTIFICATE]:
+            LOGGER.info("%s: the gateway has renewed its certificate: %s", self.name, certificate.fingerprint)
+            self.hass.config_entries.async_update_entry(
+                self.config_entry, data={**data, CONF_CERTIFICATE: certificate.pem}
+            )
+
+    async def _mapped[T](self, request: Awaitable[T]) -> T:
+        """Give what a request gives; an error becomes the one that means it to Home Assistant."""
+        try:
+            return await request
+        except CertificateChangedError as error:
+            # Nothing was sent, and nothing will be: each further look ends within the handshake, until the
+            # owner trusts this certificate, or the trusted one is shown again.
+            async_create_issue(self.hass, self.config_entry, error)
+            raise self._failed("certificate_changed", error, CERTIFICATE_PACE) from error
+        except UnsupportedFirmwareError as error:
+            raise ConfigEntryError(
+                translation_domain=DOMAIN,
+                translation_key="unsupported_firmware",
+                translation_placeholders={"firmware": error.firmware},
+            ) from error
+        except AuthenticationError as error:
+            self._refused(error)
+        except CommunicationError as error:
+            raise self._failed("cannot_connect", error) from error
+        except InvalidAnswerError as error:
+            raise self._failed("invalid_answer", error) from error
+        except EnphaseError as error:
+            raise self._failed("communication_error", error) from error
+
+    def _failed(self, key: str, error: EnphaseError, wait: timedelta | None = None) -> UpdateFailed:
+        """Say what failed, and when to try again."""
+        self._failures += 1
+        wait = wait or min(self._interval * 2 ** min(self._failures, 10), max(self._interval, _LONGEST_WAIT))
+        return UpdateFailed(
+            translation_domain=DOMAIN,
+            translation_key=key,
+            translation_placeholders={"name": self.name, "host": self.gateway.host, "error": str(error)},
+            retry_after=wait.total_seconds(),
+        )
+
+    def _refused(self, error: AuthenticationError) -> NoReturn:
+        """Say that the gateway refuses the token: for now, or until the owner signs in again."""
+        now = dt_util.utcnow()
+        since = self.hass.data.setdefault(_REFUSED_SINCE, {}).setdefault(self.config_entry.entry_id, now)
+        self.renewal.async_renew_if_due(refused=True)
+        has_ended = self.renewal.token.expires_at <= now
+        if (has_ended and not self.renewal.is_possible) or (
+            not has_ended and now - since >= _REFUSAL_PATIENCE
+        ):
+            raise ConfigEntryAuthFailed(
+                translation_domain=DOMAIN,
+                translation_key="token_refused",
+                translation_placeholders={"name": self.name},
+            ) from error
+        raise self._failed("token_refused", error) from error

@@ -1,0 +1,95 @@
+"""What the coordinator knows of a gateway at one moment, put together from the answers of its pages."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from .const import ProductionFrom
+from .enphase_api.models import (
+    Batteries,
+    Info,
+    Inverter,
+    MeasurementType,
+    Meter,
+    ProductionSource,
+    Quantities,
+    Reading,
+    Readings,
+    Site,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewayData:
+    """The newest answer of each page; None where one has not answered yet."""
+
+    info: Info
+    #: Disabled ones included.
+    meters: tuple[Meter, ...]
+    production_from: ProductionFrom
+    readings: Readings = field(default_factory=lambda: Readings(()))
+    #: What the microinverters make in sum; only where production comes from them.
+    production: ProductionSource | None = None
+    inverters: Mapping[str, Inverter] | None = None
+    batteries: Batteries | None = None
+
+    @cached_property
+    def enabled_meters(self) -> tuple[Meter, ...]:
+        """The meters that measure something."""
+        return tuple(meter for meter in self.meters if meter.enabled)
+
+    @cached_property
+    def types(self) -> frozenset[str]:
+        """What is metered."""
+        return frozenset(meter.measurement_type for meter in self.enabled_meters)
+
+    @cached_property
+    def has_unmetered_batteries(self) -> bool:
+        """Whether batteries are there, or may be, that no storage meter measures."""
+        may_be_there = self.batteries is None or bool(self.batteries.units)
+        return may_be_there and MeasurementType.STORAGE not in self.types
+
+    @cached_property
+    def structure(self) -> tuple[object, ...]:
+        """What decides which entities there are."""
+        return (
+            tuple((meter.eid, meter.measurement_type) for meter in self.enabled_meters),
+            tuple(tuple(self.wired_phases(meter)) for meter in self.enabled_meters),
+            frozenset(self.inverters or ()),
+            None if self.batteries is None else tuple(unit.serial_number for unit in self.batteries.units),
+            None if self.batteries is None else self.batteries.grid_connected is not None,
+        )
+
+    @cached_property
+    def site(self) -> Site:
+        """What flows where."""
+        site = Site.from_readings(
+            self.readings,
+            unmetered_batteries=self.has_unmetered_batteries,
+            battery_power=None if self.batteries is None else self.batteries.power,
+        )
+        if self.production_from is ProductionFrom.METER:
+            return site
+        if self.production is None:
+            return replace(site, production_power=None, produced_energy=None)
+        return replace(
+            site, production_power=self.production.power, produced_energy=self.production.lifetime_energy
+        )
+
+    @cached_property
+    def by_eid(self) -> Mapping[int, Reading]:
+        """The enabled meters' readings."""
+        return {reading.meter.eid: reading for reading in self.readings}
+
+    def quantities(self, eid: int, phase: int | None) -> Quantities | None:
+        """Give what a meter, or one of its phases (0 to 2), reads; None where it says nothing."""
+        reading = self.by_eid.get(eid)
+        if reading is None or phase is None:
+            return None if reading is None else reading.total
+        return reading.phases[phase] if phase < len(reading.phases) else None
+
+    def wired_phases(self, meter: Meter) -> Iterator[int]:
+        """Give the phases of a meter that are wired; none of a single-phase meter, which is its own phase."""
+        reading = self.by_eid.get(meter.eid)
+        if reading is not None and meter.phase_count > 1:
+            yield from (number for number, phase in enumerate(reading.phases) if phase is not None)

@@ -1,0 +1,68 @@
+"""The diagnostics file: what a maintainer needs to know of a gateway, and nothing that names its owner."""
+
+from dataclasses import asdict
+from typing import Any
+
+from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
+from homeassistant.core import HomeAssistant
+
+from .const import CONF_CERTIFICATE
+from .coordinator import GatewayConfigEntry
+from .enphase_api.models import Battery, Inverter
+
+TO_REDACT = {CONF_CERTIFICATE, CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME, "serial_number"}
+
+
+async def async_get_config_entry_diagnostics(
+    _hass: HomeAssistant, entry: GatewayConfigEntry
+) -> dict[str, Any]:
+    """Give the diagnostics of a gateway."""
+    coordinator = entry.runtime_data
+    data, token = coordinator.data, coordinator.renewal.token
+    certificate = coordinator.gateway.certificate
+    serial = coordinator.serial_number
+    return {
+        "entry": {
+            "data": async_redact_data(dict(entry.data), TO_REDACT),
+            "options": dict(entry.options),
+            # The first digits tell when and where a gateway was made, the last ones whose it is.
+            "serial_number": f"{serial[:6]}******",
+        },
+        "gateway": async_redact_data(asdict(data.info), TO_REDACT),
+        "token": {"role": token.role, "issued_at": token.issued_at, "expires_at": token.expires_at},
+        "certificate": certificate
+        and {"not_before": certificate.not_before, "not_after": certificate.not_after},
+        "production_from": data.production_from,
+        "production": data.production and asdict(data.production),
+        "meters": [asdict(meter) for meter in data.meters],
+        "readings": [asdict(reading) for reading in data.readings],
+        "site": asdict(data.site),
+        "inverters": data.inverters and [_anonymous(inverter) for inverter in data.inverters.values()],
+        "batteries": data.batteries
+        and asdict(data.batteries) | {"units": [_anonymous(battery) for battery in data.batteries.units]},
+        "quirks": {
+            "disabled_meters": [meter.eid for meter in data.meters if not meter.enabled],
+            "unknown_eids": list(coordinator.unknown_eids),
+            "phases_not_wired": {
+                reading.meter.eid: [number for number, phase in enumerate(reading.phases, 1) if phase is None]
+                for reading in data.readings
+                if None in reading.phases
+            },
+            "batteries_without_meter": data.has_unmetered_batteries,
+        },
+        "counters": {
+            unique_id.removeprefix(f"{serial}_"): counter.as_dict() | {"is_holding": counter.is_holding}
+            for unique_id, counter in coordinator.counters.items()
+        },
+        "polling": {
+            "interval": coordinator.update_interval and coordinator.update_interval.total_seconds(),
+            "last_update_success": coordinator.last_update_success,
+            "last_error": coordinator.last_exception and type(coordinator.last_exception).__name__,
+            "pages": coordinator.pages.as_dict(),
+        },
+    }
+
+
+def _anonymous(unit: Battery | Inverter) -> dict[str, Any]:
+    return async_redact_data(asdict(unit), TO_REDACT)

@@ -1,0 +1,46 @@
+"""The forms of the config flow, and how an announcement becomes an address."""
+
+import voluptuous as vol
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    TextSelector,
+    TextSelectorConfig,
+    TextSelectorType,
+)
+from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
+
+CONF_RENEW = "renew"
+DEFAULT_HOST = "envoy.local"
+
+HOST_FORM = vol.Schema({vol.Required(CONF_HOST): TextSelector()})
+
+ACCOUNT_FORM = vol.Schema(
+    {
+        vol.Required(CONF_USERNAME): TextSelector(
+            TextSelectorConfig(type=TextSelectorType.EMAIL, autocomplete="username")
+        ),
+        vol.Required(CONF_PASSWORD): TextSelector(
+            TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="current-password")
+        ),
+        vol.Required(CONF_RENEW, default=False): BooleanSelector(),
+    }
+)
+
+TOKEN_FORM = vol.Schema(
+    {
+        vol.Required(CONF_TOKEN): TextSelector(
+            TextSelectorConfig(type=TextSelectorType.PASSWORD, autocomplete="off")
+        )
+    }
+)
+
+#: What gateways announce, by firmware: their pages on these ports are one and the same.
+_USUAL_PORTS = (None, 80, 443)
+
+
+def announced_host(discovery_info: ZeroconfServiceInfo) -> str:
+    """Give the address of a gateway that announces itself; a port only where it is an unusual one."""
+    if discovery_info.port in _USUAL_PORTS:
+        return discovery_info.host
+    return f"{discovery_info.host}:{discovery_info.port}"

@@ -1,0 +1,31 @@
+"""Words in the language of this Home Assistant, for what stands in the placeholders of translated texts.
+
+Home Assistant translates an entity's name, but not its placeholders: one text for each quantity, instead of
+one for each quantity of each type of meter, needs the types' words from here.
+"""
+
+from collections.abc import Mapping
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.translation import async_get_translations
+
+from .const import DOMAIN
+from .enphase_api.models import Meter
+
+_CATEGORY = "selector"
+
+
+async def async_words(hass: HomeAssistant, kind: str) -> dict[str, str]:
+    """Give the words of a kind: "meter" (by type), "phases" (by number), or "metering" ("yes" and "no")."""
+    texts = await async_get_translations(hass, hass.config.language, _CATEGORY, {DOMAIN})
+    prefix = f"component.{DOMAIN}.{_CATEGORY}.{kind}.options."
+    return {key.removeprefix(prefix): text for key, text in texts.items() if key.startswith(prefix)}
+
+
+def meter_name(names: Mapping[str, str], meters: tuple[Meter, ...], meter: Meter) -> str:
+    """Give what a meter among `meters` is called; firmware's own word where its type is not known."""
+    kind = meter.measurement_type
+    name = names.get(kind) or kind.replace("-", " ").replace("_", " ").capitalize()
+    same = [other.eid for other in meters if other.measurement_type == kind]
+    number = same.index(meter.eid) + 1
+    return name if number == 1 else f"{name} {number}"

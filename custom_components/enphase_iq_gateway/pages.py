@@ -1,0 +1,98 @@
+"""The gateway's pages: how often each is asked, which is due, and whether its last answer still counts."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+
+class Page(StrEnum):
+    """What the coordinator asks for."""
+
+    READINGS = "readings"
+    METERS = "meters"
+    PRODUCTION = "production"
+    INVERTERS = "inverters"
+    BATTERIES = "batteries"
+    INFO = "info"
+
+
+#: Readings are asked for at the owner's interval, the other pages at their own pace.
+PACE = {
+    Page.BATTERIES: timedelta(minutes=1),
+    # Inverters report every five minutes.
+    Page.INVERTERS: timedelta(minutes=5),
+    Page.PRODUCTION: timedelta(minutes=5),
+    Page.METERS: timedelta(minutes=15),
+    Page.INFO: timedelta(hours=12),
+}
+
+#: What no entity needs is asked all the same, rarely, so that a new inverter, battery or meter is noticed.
+_UNNEEDED_PACE = timedelta(hours=12)
+
+#: No entity is made of it later on, so while none needs it, it is never asked: it takes a gateway seconds.
+_ONLY_IF_NEEDED = {Page.PRODUCTION}
+
+#: After so many paces without an answer the last one no longer counts.
+_PATIENCE = 3
+
+
+@dataclass(slots=True)
+class _Times:
+    asked: datetime | None = None
+    answered: datetime | None = None
+    seconds: float | None = None
+
+
+class Pages:
+    """When each page was asked and answered."""
+
+    def __init__(self) -> None:
+        self._times = {page: _Times() for page in Page}
+
+    def asked(self, page: Page, now: datetime) -> None:
+        """Note that a page is being asked."""
+        self._times[page].asked = now
+
+    def answered(self, page: Page, now: datetime, seconds: float) -> None:
+        """Note that a page has answered, and how long it took."""
+        self._times[page].answered = now
+        self._times[page].seconds = seconds
+
+    def hurry(self, page: Page) -> None:
+        """Have a page asked at the next opportunity."""
+        self._times[page].asked = None
+
+    def is_due(self, page: Page, now: datetime, needed: Collection[Page]) -> bool:
+        """Tell whether it is time to ask a page."""
+        if page not in needed and page in _ONLY_IF_NEEDED:
+            return False
+        asked = self._times[page].asked
+        pace = PACE[page] if page in needed else max(PACE[page], _UNNEEDED_PACE)
+        return asked is None or now - asked >= pace
+
+    def next_due(self, now: datetime, needed: Collection[Page]) -> Page | None:
+        """Give a page that is due, the quickest-paced first, or None."""
+        return next((page for page in PACE if self.is_due(page, now, needed)), None)
+
+    def is_fresh(self, page: Page, now: datetime) -> bool:
+        """Tell whether a page's last answer still counts; of the readings the coordinator itself knows."""
+        if page is Page.READINGS:
+            return True
+        answered = self._times[page].answered
+        return answered is not None and now - answered < _PATIENCE * PACE[page]
+
+    def answered_at(self, page: Page) -> datetime | None:
+        """Give when a page answered last (UTC)."""
+        return self._times[page].answered
+
+    def as_dict(self) -> dict[str, dict[str, str | float | None]]:
+        """Give all times, for diagnostics."""
+        return {
+            page.value: {
+                "asked": None if times.asked is None else times.asked.isoformat(),
+                "answered": None if times.answered is None else times.answered.isoformat(),
+                "seconds": None if times.seconds is None else round(times.seconds, 3),
+            }
+            for page, times in self._times.items()
+        }

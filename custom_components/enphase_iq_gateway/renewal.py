@@ -1,0 +1,78 @@
+"""The renewal of a token before it ends: by itself where the owner left the password, else by asking."""
+
+from datetime import datetime, timedelta
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.const import CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.util import dt as dt_util
+
+from .connection import async_get_token
+from .const import LOGGER
+from .enphase_api import AuthenticationError, EnphaseError
+from .enphase_api.cloud import Token
+from .enphase_api.local import Gateway
+
+#: Entrez gives an owner's token for a year, an installer's for 12 hours.
+_LONGEST_NOTICE = timedelta(days=30)
+
+#: Entrez is asked at most this often.
+_PACE = timedelta(hours=1)
+
+
+class TokenRenewal:
+    """Keeps an entry's token young.
+
+    Raises TokenError where the entry holds no token at all.
+    """
+
+    def __init__(self, hass: HomeAssistant, entry: ConfigEntry, gateway: Gateway) -> None:
+        self._hass = hass
+        self._entry = entry
+        self._gateway = gateway
+        self._tried_at: datetime | None = None
+        self.token = Token.parse(entry.data[CONF_TOKEN])
+
+    @property
+    def due_at(self) -> datetime:
+        """When to renew: 30 days or a tenth of the token's life before its end, whichever is less."""
+        life = self.token.expires_at - self.token.issued_at
+        return self.token.expires_at - min(_LONGEST_NOTICE, life / 10)
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether the token can be renewed without the owner."""
+        return CONF_PASSWORD in self._entry.data
+
+    @callback
+    def async_renew_if_due(self, *, refused: bool = False) -> None:
+        """Renew the token in the background, or ask the owner, where it is near its end or was `refused`."""
+        now = dt_util.utcnow()
+        if not (refused or now >= self.due_at) or (self._tried_at and now - self._tried_at < _PACE):
+            return
+        self._tried_at = now
+        if self.is_possible:
+            self._entry.async_create_background_task(self._hass, self._renew(), "renew token")
+        elif not refused:
+            self._entry.async_start_reauth(self._hass)
+
+    async def _renew(self) -> None:
+        data = self._entry.data
+        try:
+            token = await async_get_token(
+                self._hass, data[CONF_USERNAME], data[CONF_PASSWORD], str(self._entry.unique_id)
+            )
+            if not await self._gateway.login(token):
+                raise EnphaseError("The gateway refuses the new token.")
+            self.token = Token.parse(token)
+        except AuthenticationError:
+            self._entry.async_start_reauth(self._hass)
+        except EnphaseError as error:
+            LOGGER.warning(
+                "%s: its token is not renewed, trying again in an hour: %s", self._entry.title, error
+            )
+        else:
+            self._hass.config_entries.async_update_entry(
+                self._entry, data={**self._entry.data, CONF_TOKEN: token}
+            )
+            LOGGER.info("%s: the token was renewed until %s", self._entry.title, self.token.expires_at.date())

@@ -1,0 +1,57 @@
+"""The repair of a changed certificate: shows the old and the new one, and trusts the new one on a click."""
+
+from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant
+
+from .certificate_issue import shown_certificate
+from .connection import FoundGateway
+from .const import CONF_CERTIFICATE
+from .enphase_api.local import Certificate
+
+
+class CertificateRepairFlow(RepairsFlow):
+    """Trusts the certificate that the issue holds, which is the one that was shown."""
+
+    def __init__(self, entry: ConfigEntry, certificate: str) -> None:
+        self._entry = entry
+        self._shown = Certificate.from_pem(certificate)
+
+    async def async_step_init(self, _: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Start with the one step there is."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Show both certificates; trust the new one once confirmed."""
+        trusted = FoundGateway.from_entry(self._entry)
+        if self._shown.serial_number not in (None, trusted.serial_number):
+            return self.async_abort(
+                reason="another_gateway",
+                description_placeholders={"serial": str(self._shown.serial_number), "host": trusted.host},
+            )
+        if user_input is None:
+            return self.async_show_form(
+                step_id="confirm",
+                description_placeholders={
+                    "name": self._entry.title,
+                    "host": trusted.host,
+                    "trusted": trusted.certificate.fingerprint,
+                    "shown": self._shown.fingerprint,
+                    "not_before": str(self._shown.not_before.date()),
+                    "not_after": str(self._shown.not_after.date()),
+                },
+            )
+        entries = self.hass.config_entries
+        entries.async_update_entry(self._entry, data={**self._entry.data, CONF_CERTIFICATE: self._shown.pem})
+        entries.async_schedule_reload(self._entry.entry_id)
+        return self.async_create_entry(data={})
+
+
+async def async_create_fix_flow(
+    hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
+) -> RepairsFlow:
+    """Give the flow of an issue."""
+    match shown_certificate(hass, data):
+        case (entry, certificate):
+            return CertificateRepairFlow(entry, certificate)
+    raise ValueError(f"{issue_id} cannot be repaired: its gateway is no longer set up")

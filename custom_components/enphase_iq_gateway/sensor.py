@@ -1,0 +1,106 @@
+"""The sensors: what their tables describe, as entities of Home Assistant."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any, override
+
+from homeassistant.components.sensor import SensorDeviceClass, SensorEntity
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.restore_state import ExtraStoredData, RestoreEntity
+from homeassistant.util import dt as dt_util
+
+from .const import LOGGER
+from .coordinator import GatewayConfigEntry, GatewayCoordinator
+from .counter import Counter
+from .entity import GatewayEntity, async_add_as_found
+from .pages import Page
+from .sensor_kinds import GatewaySensorDescription
+from .sensor_meters import meter_sensors
+from .sensor_site import site_sensors
+from .sensor_units import gateway_sensors, unit_sensors
+
+PARALLEL_UPDATES = 0
+
+
+async def async_setup_entry(
+    _hass: HomeAssistant, entry: GatewayConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Add a sensor for all that is found now, and for what comes later."""
+    async_add_as_found(entry, Platform.SENSOR, async_add_entities, _descriptions, _sensor)
+
+
+def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySensorDescription]:
+    data = coordinator.data
+    yield from site_sensors(data)
+    yield from meter_sensors(data, coordinator.meter_names)
+    yield from gateway_sensors(coordinator)
+    yield from unit_sensors(data)
+
+
+def _sensor(coordinator: GatewayCoordinator, description: GatewaySensorDescription) -> GatewaySensor:
+    is_counter = description.device_class is SensorDeviceClass.ENERGY
+    return (EnergySensor if is_counter else GatewaySensor)(coordinator, description)
+
+
+class GatewaySensor(GatewayEntity, SensorEntity):
+    """A value as its page gives it."""
+
+    entity_description: GatewaySensorDescription
+
+    @property
+    @override
+    def native_value(self) -> Any:
+        return self._value
+
+
+class EnergySensor(GatewaySensor, RestoreEntity):
+    """A counter, kept over restarts."""
+
+    _counter = Counter()
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        kept = await self.async_get_last_extra_data()
+        self._counter = Counter() if kept is None else Counter.from_dict(kept.as_dict())
+        self.coordinator.counters[str(self.unique_id)] = self._counter
+        await super().async_added_to_hass()
+
+    @property
+    @override
+    def extra_restore_state_data(self) -> ExtraStoredData:
+        return _Kept(self._counter)
+
+    @override
+    def _read(self) -> float | None:
+        offset = self._counter.offset
+        value = self._counter.read(super()._read(), self._said_at())
+        if self._counter.offset != offset:
+            LOGGER.warning(
+                "%s: the gateway's counter made a step that lasts; going on from %.0f Wh (offset %.0f Wh)",
+                self.entity_id,
+                value,
+                self._counter.offset,
+            )
+        return value
+
+    def _said_at(self) -> datetime:
+        data = self.coordinator.data
+        page = Page.PRODUCTION if Page.PRODUCTION in self.entity_description.pages else Page.READINGS
+        if page is Page.READINGS:
+            measured_at = data.readings.measured_at
+        else:
+            measured_at = None if data.production is None else data.production.measured_at
+        return measured_at or self.coordinator.pages.answered_at(page) or dt_util.utcnow()
+
+
+class _Kept(ExtraStoredData):
+    """A counter in the form in which Home Assistant keeps it."""
+
+    def __init__(self, counter: Counter) -> None:
+        self._counter = counter
+
+    @override
+    def as_dict(self) -> dict[str, Any]:
+        return self._counter.as_dict()

@@ -1,0 +1,98 @@
+"""What flows at the site, for the Energy dashboard: production, grid, home and batteries."""
+
+from collections.abc import Callable, Iterator
+from operator import attrgetter
+from typing import Any
+
+from homeassistant.components.sensor import SensorStateClass
+from homeassistant.const import PERCENTAGE
+
+from .const import ProductionFrom
+from .data import GatewayData
+from .enphase_api.models import MeasurementType, Meter
+from .pages import Page
+from .sensor_kinds import CHARGE, ENERGY, POWER, STORED_ENERGY, GatewaySensorDescription
+
+_PRODUCTION, _NET = MeasurementType.PRODUCTION, MeasurementType.NET_CONSUMPTION
+_TOTAL, _STORAGE = MeasurementType.TOTAL_CONSUMPTION, MeasurementType.STORAGE
+
+_METERED = frozenset({Page.READINGS})
+_BATTERIES = frozenset({Page.BATTERIES})
+
+
+def _site(key: str, field: str, kind: dict[str, Any], pages: frozenset[Page]) -> GatewaySensorDescription:
+    return GatewaySensorDescription(
+        key=key, translation_key=key, value_fn=attrgetter(f"site.{field}"), pages=pages, **kind
+    )
+
+
+def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
+    """Give what can be known of the site with the meters and batteries that there are."""
+    metered = data.types
+    with_batteries = _METERED | _BATTERIES if data.has_unmetered_batteries else _METERED
+    from_meter = data.production_from is ProductionFrom.METER
+    production = _METERED if from_meter else frozenset({Page.PRODUCTION})
+
+    yield _site("production_power", "production_power", POWER, production)
+    yield _site("production_energy", "produced_energy", ENERGY, production)
+    if _NET in metered or {_TOTAL, _PRODUCTION} <= metered:
+        yield _site("grid_power", "grid_power", POWER, _METERED if _NET in metered else with_batteries)
+    if _NET in metered:
+        yield _site("grid_energy_imported", "imported_energy", ENERGY, _METERED)
+        yield _site("grid_energy_exported", "exported_energy", ENERGY, _METERED)
+    if {_NET, _PRODUCTION} <= metered:
+        yield _site("home_power", "home_power", POWER, with_batteries)
+        if not data.has_unmetered_batteries:
+            yield _site("home_energy", "consumed_energy", ENERGY, _METERED)
+    elif _TOTAL in metered and _NET not in metered:
+        yield _site("home_power", "home_power", POWER, _METERED)
+        yield _site("home_energy", "consumed_energy", ENERGY, _METERED)
+    if _STORAGE in metered:
+        yield _site("battery_power", "battery_power", POWER, _METERED)
+        yield _site("battery_energy_charged", "charged_energy", ENERGY, _METERED)
+        yield _site("battery_energy_discharged", "discharged_energy", ENERGY, _METERED)
+    if data.batteries is not None and data.batteries.units:
+        if _STORAGE not in metered:
+            yield _site("battery_power", "battery_power", POWER, _BATTERIES)
+        yield from _BATTERY_SENSORS
+
+
+def named_by_site(data: GatewayData, meter: Meter) -> frozenset[str]:
+    """Give the quantities of a whole meter that are the site's: one fact is one entity."""
+    first = next(each for each in data.enabled_meters if each.measurement_type == meter.measurement_type)
+    if meter.eid != first.eid:
+        return frozenset()
+    match meter.measurement_type:
+        case MeasurementType.PRODUCTION if data.production_from is ProductionFrom.METER:
+            return frozenset({"active_power", "energy_delivered"})
+        case MeasurementType.TOTAL_CONSUMPTION if _NET not in data.types:
+            return frozenset({"active_power", "energy_delivered"})
+        case MeasurementType.NET_CONSUMPTION | MeasurementType.STORAGE:
+            return frozenset({"active_power", "energy_delivered", "energy_received"})
+    return frozenset()
+
+
+def _battery_value(field: str) -> Callable[[GatewayData], Any]:
+    return lambda data: getattr(data.batteries, field, None)
+
+
+_BATTERY_SENSORS = tuple(
+    GatewaySensorDescription(
+        key=key,
+        translation_key=key,
+        value_fn=_battery_value(field),
+        pages=_BATTERIES,
+        entity_registry_enabled_default=key == "battery_charge",
+        **kind,
+    )
+    for key, field, kind in (
+        ("battery_charge", "state_of_charge", CHARGE),
+        ("battery_available_energy", "available_energy", STORED_ENERGY),
+        ("battery_capacity", "capacity", STORED_ENERGY),
+        (
+            "battery_reserve",
+            "reserve",
+            {"native_unit_of_measurement": PERCENTAGE, "state_class": SensorStateClass.MEASUREMENT},
+        ),
+    )
+)

@@ -108,7 +108,7 @@ def _is_complete(meter: _Phases) -> bool:
 
 
 def _added(measurement: str, base: _Phases, others: Sequence[_Phases], sign: int) -> _Phases | None:
-    """Give a meter that nobody has: whole and phases of `base`, with those of the others added with this sign.
+    """Give a meter that nobody has: whole and phases of `base`, those of the others added with this sign.
 
     A phase that another meter has not wired adds nothing to that meter's whole either. None where the
     meters were not read together.
@@ -122,7 +122,7 @@ def _added(measurement: str, base: _Phases, others: Sequence[_Phases], sign: int
     }
     currents = [quantities.current for phase, quantities in added.items() if phase != WHOLE]
     if WHOLE in added and currents:
-        # The current of a whole meter is the sum over its phases; its voltage may be, too, or their mean.
+        # A whole meter's current is the sum over its phases; its voltage may be their sum or their mean.
         added[WHOLE] = replace(added[WHOLE], current=_total(currents))
     return {phase: Sample(measurement, phase, max(times), quantities) for phase, quantities in added.items()}
 

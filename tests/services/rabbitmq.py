@@ -1,4 +1,4 @@
-"""A RabbitMQ of the tests' own: started from the installed programs in a temporary folder, or one that is named.
+"""A RabbitMQ of the tests' own: started from the installed programs in a temporary folder, or a named one.
 
 `ENPHASE_TEST_AMQP_URL` names a running one instead; what needs to kill it is then skipped.
 """

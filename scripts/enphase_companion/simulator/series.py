@@ -23,6 +23,12 @@ def positive_mean(first: float, last: float) -> float:
     return above * above / (2 * abs(first - last))
 
 
+def place(seconds: float, knots: int) -> tuple[int, float]:
+    """The knot at or before `seconds` after a day's start, and how far (0 to 1) it is to the next."""
+    index = min(int(seconds // STEP), knots - 2)
+    return index, seconds / STEP - index
+
+
 class Curve:
     """One quantity over one day: straight between its knots, with the areas above and below zero."""
 
@@ -34,24 +40,19 @@ class Curve:
 
     def at(self, seconds: float) -> float:
         """The value, `seconds` after the day's start."""
-        index, fraction = self._place(seconds)
+        index, fraction = place(seconds, len(self._knots))
         first = self._knots[index]
         return first + (self._knots[index + 1] - first) * fraction
 
     def areas(self, seconds: float) -> tuple[float, float]:
         """What was above and what was below zero since the day's start, in value-hours, both positive."""
-        index, fraction = self._place(seconds)
+        index, fraction = place(seconds, len(self._knots))
         first = self._knots[index]
         now = first + (self._knots[index + 1] - first) * fraction
         return (
             (self._above[index] + positive_mean(first, now) * fraction) * _HOURS,
             (self._below[index] + positive_mean(-first, -now) * fraction) * _HOURS,
         )
-
-    def _place(self, seconds: float) -> tuple[int, float]:
-        """The knot at or before `seconds`, and how far (0 to 1) it is to the next."""
-        index = min(int(seconds // STEP), len(self._knots) - 2)
-        return index, seconds / STEP - index
 
 
 def _summed(knots: array[float]) -> array[float]:
@@ -83,13 +84,22 @@ class Series:
     """One day of active and reactive power on one phase."""
 
     def __init__(self, active: Sequence[float], reactive: Sequence[float]) -> None:
-        """`active` (W) and `reactive` (var) at the knots."""
+        """Take `active` (W) and `reactive` (var) at the knots."""
         self.active = Curve(active)
         self.reactive = Curve(reactive)
-        self._apparent = Curve([hypot(p, q) for p, q in zip(active, reactive, strict=True)])
+        steps = pairwise(zip(active, reactive, strict=True))
+        self._apparent = array("d", accumulate((_apparent_mean(*step) for step in steps), initial=0.0))
 
     def energy(self, seconds: float) -> Energy:
         """Energy since the day's start."""
-        return Energy(
-            *self.active.areas(seconds), self._apparent.areas(seconds)[0], *self.reactive.areas(seconds)
-        )
+        index, fraction = place(seconds, len(self._apparent))
+        knot = index * STEP
+        first, now = ((self.active.at(moment), self.reactive.at(moment)) for moment in (knot, seconds))
+        apparent = (self._apparent[index] + _apparent_mean(first, now) * fraction) * _HOURS
+        return Energy(*self.active.areas(seconds), apparent, *self.reactive.areas(seconds))
+
+
+def _apparent_mean(first: tuple[float, float], last: tuple[float, float]) -> float:
+    """The mean apparent power while (active, reactive) goes straight from `first` to `last` (Simpson's rule)."""
+    middle = hypot((first[0] + last[0]) / 2, (first[1] + last[1]) / 2)
+    return (hypot(*first) + 4 * middle + hypot(*last)) / 6

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, replace
+from operator import attrgetter
 
 from .profiles import NET, PRODUCTION, STORAGE, TOTAL
 
@@ -30,7 +31,8 @@ class Electricity:
     energy_leading: float  #: varh
 
 
-NOTHING = Electricity(*(0.0 for _ in fields(Electricity)))
+_QUANTITIES = attrgetter(*Electricity.__slots__)
+NOTHING = Electricity(*(0.0 for _ in Electricity.__slots__))
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,12 +45,13 @@ class Measurement:
     @classmethod
     def of(cls, phases: list[Electricity]) -> Measurement:
         """The phases and their total."""
-        sums = {
-            field.name: sum(getattr(phase, field.name) for phase in phases) for field in fields(Electricity)
-        }
-        sums["power_factor"] = power_factor(sums["active_power"], sums["apparent_power"])
-        sums["frequency"] = phases[0].frequency
-        return cls(Electricity(**sums), tuple(phases))
+        sums = Electricity(*map(sum, zip(*map(_QUANTITIES, phases), strict=True)))
+        total = replace(
+            sums,
+            frequency=phases[0].frequency,
+            power_factor=power_factor(sums.active_power, sums.apparent_power),
+        )
+        return cls(total, tuple(phases))
 
 
 @dataclass(frozen=True, slots=True)

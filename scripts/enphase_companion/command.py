@@ -1,0 +1,88 @@
+"""What all commands share when they run: the log, and how a run ends, in a message and an exit status."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable
+from typing import NoReturn
+
+from enphase_api import EnphaseError
+
+from .errors import CommandError
+from .redaction import RedactingFormatter, redact
+
+_LOGGER = logging.getLogger(__name__)
+
+#: Ended by Ctrl-C, by SIGTERM, and because nobody reads any more (SIGPIPE): as shells count them.
+INTERRUPTED, TERMINATED, UNREAD = 130, 143, 141
+
+_ISSUES = "https://github.com/enphase-iq-gateway/enphase-iq-gateway/issues"
+
+
+def run(arguments: argparse.Namespace, work: Callable[[argparse.Namespace], int]) -> int:
+    """Do the work and give its exit status; whatever stops it becomes one line on stderr and a status."""
+    _set_up_log(verbose=arguments.verbose)
+    # A terminal that knows no degree sign is no reason to fail.
+    for stream in (sys.stdout, sys.stderr):
+        if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
+            reconfigure(errors="replace")
+    before = signal.signal(signal.SIGTERM, _end)
+    try:
+        status = work(arguments)
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        status = INTERRUPTED
+    except BrokenPipeError:
+        status = UNREAD
+    except Exception as error:
+        _LOGGER.debug("This ended the run", exc_info=True)
+        status, message = _verdict(error)
+        print(redact(f"error: {message}"), file=sys.stderr)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        _let_go_of_stdout()
+    return status
+
+
+def _end(*_: object) -> NoReturn:
+    # Raised wherever the program is, so that everything that is open is closed on the way out.
+    raise SystemExit(TERMINATED)
+
+
+def _verdict(error: Exception) -> tuple[int, str]:
+    """Give exit status and message for what stopped the work."""
+    if isinstance(error, CommandError):
+        return error.exit_status, str(error)
+    if isinstance(error, EnphaseError):
+        return 1, str(error)
+    if isinstance(error, ModuleNotFoundError):
+        return 1, (
+            f"The Python package {error.name} is missing. "
+            "Install the project with all that it needs: python3 -m pip install ."
+        )
+    if isinstance(error, OSError):
+        named = f"{error.filename}: " if error.filename else ""
+        return 1, f"{named}{error.strerror or type(error).__name__}"
+    name = type(error).__name__
+    return 1, f"This should not happen ({name}). Run it again with -v, and report what it says: {_ISSUES}"
+
+
+def _set_up_log(*, verbose: bool) -> None:
+    handler = logging.StreamHandler()
+    plain = "%(levelname)s: %(message)s"
+    detailed = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+    handler.setFormatter(RedactingFormatter(detailed if verbose else plain))
+    logging.addLevelName(logging.WARNING, "warning")
+    logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, handlers=[handler], force=True)
+
+
+def _let_go_of_stdout() -> None:
+    """Flush what is left; where nobody takes it, throw it away, before Python complains about it."""
+    try:
+        sys.stdout.flush()
+    except (OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -1,0 +1,141 @@
+"""enphase-gateway-console: what a gateway says, as a page, a live page, lines or JSON; and trusting it."""
+
+# ruff: noqa: PLC0415 - what is imported inside functions is what --help should not wait for
+
+from __future__ import annotations
+
+import argparse
+import re
+import sys
+from collections.abc import Sequence
+
+from ..options import add_settings, new_parser
+
+FILE = "credentials.json"
+KEYS = (
+    "gateway_host",
+    "gateway_serial_number",
+    "gateway_token",
+    "enphase_username",
+    "enphase_password",
+    "entrez_host",
+)
+
+#: Seconds.
+_DEFAULT_INTERVAL = 5.0
+_SHORTEST_INTERVAL, _LONGEST_INTERVAL = 1.0, 3600.0
+
+
+def parser() -> argparse.ArgumentParser:
+    """Give the options of this command."""
+    result = new_parser(
+        "Print what an Enphase IQ Gateway says now: production, consumption, grid and batteries,\n"
+        "each meter and wired phase, each microinverter.",
+        examples=[
+            (
+                "enphase-gateway-console --trust",
+                "first of all: look at the gateway's certificate and trust it",
+            ),
+            ("enphase-gateway-console", "print everything once"),
+            ("enphase-gateway-console --watch", "a live page, until Ctrl-C"),
+            ("enphase-gateway-console --watch 10 >> log.txt", "a line every 10 seconds"),
+            ("enphase-gateway-console --json", "one JSON document, for other programs"),
+        ],
+        notes=(
+            f"{FILE} holds the gateway's token, or user name and password of the Enphase account:\n"
+            "then a token is made, and renewed in time.\n\n"
+            "exit status: 0 well, 1 it did not work, 2 wrong usage or settings, 130 Ctrl-C"
+        ),
+    )
+    result.add_argument(
+        "--watch",
+        type=_interval,
+        nargs="?",
+        const=_DEFAULT_INTERVAL,
+        metavar="SECONDS",
+        help=f"go on: the meters every {_DEFAULT_INTERVAL:g} (or so many) seconds, all else every 5 minutes",
+    )
+    result.add_argument("--json", action="store_true", help="print JSON; with --watch one document a line")
+    result.add_argument(
+        "--trust", action="store_true", help="show the gateway's certificate, ask, and store it"
+    )
+    result.add_argument(
+        "--fingerprint",
+        type=_fingerprint,
+        metavar="SHA256",
+        help="with --trust: do not ask, but store the certificate if it has this SHA-256 fingerprint",
+    )
+    add_settings(result, KEYS)
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and give its exit status."""
+    options = parser()
+    arguments = options.parse_args(argv)
+    if arguments.trust and (arguments.json or arguments.watch):
+        options.error("--trust goes with neither --json nor --watch")
+    if arguments.fingerprint and not arguments.trust:
+        options.error("--fingerprint goes with --trust")
+    if arguments.trust and not arguments.fingerprint and not (sys.stdin and sys.stdin.isatty()):
+        options.error(
+            "--trust asks on a terminal; without one, say which certificate to trust with --fingerprint"
+        )
+    from ..command import run
+
+    return run(arguments, _trust if arguments.trust else _show)
+
+
+def _interval(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0
+    if not _SHORTEST_INTERVAL <= seconds <= _LONGEST_INTERVAL:
+        raise argparse.ArgumentTypeError(
+            f"must be from {_SHORTEST_INTERVAL:g} to {_LONGEST_INTERVAL:g} seconds"
+        )
+    return seconds
+
+
+def _fingerprint(text: str) -> str:
+    digits = re.sub(r"[\s:]", "", text).upper()
+    if not re.fullmatch(r"[0-9A-F]{64}", digits):
+        raise argparse.ArgumentTypeError(
+            "must be the 64 hexadecimal digits of SHA-256, with or without colons"
+        )
+    return ":".join(re.findall("..", digits))
+
+
+def _trust(arguments: argparse.Namespace) -> int:
+    from ..console.trust import trust
+    from ..settings_reading import read
+
+    return trust(read(FILE, ("gateway_host", "gateway_serial_number"), arguments), arguments.fingerprint)
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    import asyncio
+
+    asyncio.run(_shown(arguments))
+    return 0
+
+
+async def _shown(arguments: argparse.Namespace) -> None:
+    from ..console.follow import follow
+    from ..console.output import show, showing
+    from ..console.overview import Overview
+    from ..settings_reading import read
+    from ..source import open_gateway, sign_in
+
+    settings = read(FILE, KEYS, arguments)
+    async with open_gateway(settings) as (gateway, info):
+        overview = await Overview.read(gateway, info)
+        if arguments.watch is None:
+            show(overview, as_json=arguments.json)
+            return
+        with showing(as_json=arguments.json) as show_state:
+            async for state in follow(
+                gateway, overview, arguments.watch, lambda: sign_in(gateway, info, settings)
+            ):
+                show_state(state)

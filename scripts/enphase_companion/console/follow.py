@@ -1,0 +1,64 @@
+"""Follows a gateway: its meters at every tick, its slow pages rarely, through times when it is silent."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import NamedTuple
+
+from enphase_api import AuthenticationError, CommunicationError, ResponseError
+from enphase_api.local import Gateway
+
+from .overview import Overview
+
+_LOGGER = logging.getLogger(__name__)
+
+#: Seconds. Inverters report no more often, and /production.json takes a gateway seconds.
+_SLOW = 300
+#: Seconds, at most, between two tries while the gateway does not answer.
+_LONGEST_PAUSE = 60
+
+
+class State(NamedTuple):
+    """The last that is known, and why that is old, where it is."""
+
+    overview: Overview
+    problem: str | None = None
+
+
+async def follow(
+    gateway: Gateway, overview: Overview, interval: float, sign_in: Callable[[], Awaitable[None]]
+) -> AsyncIterator[State]:
+    """Give a state now and about each `interval` seconds, for ever.
+
+    A late answer does not shift the next tick, and a missed tick is left out. `sign_in` is called where the
+    session can no longer be renewed. Raises what it raises, and CertificateError.
+    """
+    yield State(overview)
+    clock = asyncio.get_running_loop().time
+    start = clock()
+    next_slow = start + _SLOW
+    failures, signed_in_anew = 0, False
+    while True:
+        step = interval if overview.has_enabled_meters else _SLOW
+        until_tick = step - (clock() - start) % step
+        await asyncio.sleep(max(until_tick, min(_LONGEST_PAUSE, interval * 2**failures) if failures else 0))
+        try:
+            overview = await overview.with_readings(gateway)
+            if overview.has_enabled_meters:
+                yield State(overview)
+            if clock() >= next_slow:
+                next_slow = clock() + _SLOW
+                overview = await (await overview.with_identity(gateway)).with_slow_pages(gateway)
+                yield State(overview)
+            failures, signed_in_anew = 0, False
+        except AuthenticationError as error:
+            if signed_in_anew:
+                raise
+            _LOGGER.info("Signing in anew: %s", error)
+            await sign_in()
+            signed_in_anew = True
+        except (CommunicationError, ResponseError) as error:
+            failures = min(failures + 1, 10)
+            yield State(overview, f"{error}. Asking again.")

@@ -1,0 +1,71 @@
+"""Where an overview goes: once or again and again, to a terminal, to a file or pipe, or as JSON."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.live import Live
+from rich.segment import Segment, Segments
+from rich.text import Text
+
+from .document import document
+from .follow import State
+from .overview import Overview
+from .page import one_line, page, plain_text
+
+_LOGGER = logging.getLogger(__name__)
+
+
+def show(overview: Overview, *, as_json: bool) -> None:
+    """Write everything once to stdout: JSON, a coloured page where that is a terminal, else plain text."""
+    console = Console(highlight=False)
+    if as_json:
+        sys.stdout.write(json.dumps(document(overview), indent=2, ensure_ascii=False) + "\n")
+    elif console.is_terminal:
+        console.print(page(overview, bars=True))
+    else:
+        sys.stdout.write(plain_text(overview))
+
+
+@contextmanager
+def showing(*, as_json: bool) -> Iterator[Callable[[State], None]]:
+    """Give what shows state after state: a live page where stdout is a terminal, else a line each."""
+    console = Console(highlight=False)
+    if as_json or not console.is_terminal:
+        yield lambda state: _write_line(state, as_json=as_json)
+        return
+    with Live(console=console, screen=True, auto_refresh=False) as live:
+        yield lambda state: live.update(
+            _Cut(page(state.overview, bars=True, problem=state.problem)), refresh=True
+        )
+
+
+@dataclass(frozen=True)
+class _Cut:
+    """As much of a page as a terminal has lines for, and how much is left out."""
+
+    whole: RenderableType
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        lines = console.render_lines(self.whole, options.update(height=None), pad=False)
+        fit = options.max_height
+        left_out = len(lines) - fit
+        for line in lines if left_out <= 0 else lines[: fit - 1]:
+            yield Segments([*line, Segment.line()])
+        if left_out > 0:
+            yield Text(f"{left_out + 1} more lines: a taller terminal shows them", style="reverse")
+
+
+def _write_line(state: State, *, as_json: bool) -> None:
+    if state.problem is not None:
+        # Nothing is repeated: what the gateway did not say is a gap.
+        _LOGGER.warning("%s", state.problem)
+        return
+    text = json.dumps(document(state.overview), ensure_ascii=False) if as_json else one_line(state.overview)
+    print(text, flush=True)

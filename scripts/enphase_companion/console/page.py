@@ -1,0 +1,157 @@
+"""The overview as a page for people: in a terminal with colours and bars, elsewhere as plain aligned text."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+
+from rich.console import Console, Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from enphase_api.models import MeasurementType
+
+from ..units import energy, local_time, power, quantity
+from . import tables
+from .overview import Overview
+
+_PLAIN_WIDTH = 120
+
+
+def plain_text(overview: Overview) -> str:
+    """Give the page without colours, bars and trailing spaces."""
+    console = Console(
+        file=io.StringIO(), width=_PLAIN_WIDTH, color_system=None, force_terminal=False, highlight=False
+    )
+    with console.capture() as captured:
+        console.print(page(overview, bars=False))
+    return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
+
+
+def one_line(overview: Overview) -> str:
+    """Give what flows now as one line."""
+    site = overview.site
+    grid = " ".join(_flow(site.grid_power, "import", "export"))
+    battery = " ".join(_flow(site.battery_power, "discharging", "charging"))
+    flows = [
+        f"{overview.at.astimezone():%Y-%m-%d %H:%M:%S}",
+        f"production {power(site.production_power)}",
+        *([f"consumption {power(site.home_power)}", f"grid {grid}"] if overview.has_consumption else []),
+        *([f"battery {battery}"] if overview.has_batteries else []),
+    ]
+    return ", ".join(flows).rstrip()
+
+
+def page(overview: Overview, *, bars: bool, problem: str | None = None) -> RenderableType:
+    """Give the whole page. `problem` says why what it shows is no longer new."""
+    return Group(*_parts(overview, bars=bars, problem=problem))
+
+
+def _parts(overview: Overview, *, bars: bool, problem: str | None) -> Iterator[RenderableType]:
+    info = overview.info
+    title = f"IQ Gateway {info.serial_number}"
+    yield Text.assemble(
+        (title, "bold"), f", firmware {info.firmware}, {overview.at.astimezone():%Y-%m-%d %H:%M:%S}"
+    )
+    if problem is not None:
+        yield Text(f"These values are old: {problem}", style="bold reverse")
+    yield ""
+    yield _summary(overview)
+    yield from (Text(note, style="italic") for note in _notes(overview))
+    if overview.readings.readings:
+        yield from ("", tables.meters(overview))
+    if overview.batteries is not None and overview.batteries.units:
+        yield from ("", _battery_title(overview), tables.batteries(overview, overview.batteries.units))
+    if overview.inverters:
+        yield from ("", _inverter_title(overview), tables.inverters(overview, overview.inverters, bars=bars))
+
+
+def _summary(overview: Overview) -> Table:
+    site = overview.site
+    table = tables.new_table("<><<")
+    table.add_row(*tables.heading("", "Now", "", "Lifetime"))
+    today = overview.produced_today
+    table.add_row(
+        tables.label(MeasurementType.PRODUCTION),
+        *_flow(site.production_power, "", "drawn by the array"),
+        f"{energy(site.produced_energy)} (today {'unknown (firmware)' if today is None else energy(today)})",
+    )
+    nothing = ("-", "not metered", "")
+    consumption: tuple[str, ...] = nothing
+    grid: tuple[str, ...] = nothing
+    if overview.has_consumption:
+        consumption = (power(site.home_power), "", energy(site.consumed_energy))
+        grid = (
+            *_flow(site.grid_power, "import", "export"),
+            _both(site.imported_energy, "imported", site.exported_energy, "exported"),
+        )
+    table.add_row(tables.label(MeasurementType.TOTAL_CONSUMPTION), *consumption)
+    table.add_row(tables.label(MeasurementType.NET_CONSUMPTION), *grid)
+    if overview.has_batteries:
+        table.add_row(
+            tables.label(MeasurementType.STORAGE),
+            *_flow(site.battery_power, "discharging", "charging"),
+            _both(site.discharged_energy, "discharged", site.charged_energy, "charged"),
+        )
+    return table
+
+
+def _flow(watts: float | None, positive: str, negative: str) -> tuple[str, str]:
+    """Give a power without its sign, and its direction in words; none for what is shown as 0."""
+    if watts is None or abs(watts) < 0.5:
+        return power(watts), ""
+    return power(abs(watts)), positive if watts > 0 else negative
+
+
+def _both(one: float | None, one_word: str, other: float | None, other_word: str) -> str:
+    if one is None and other is None:
+        return "not metered"
+    return f"{energy(one)} {one_word}, {energy(other)} {other_word}"
+
+
+def _notes(overview: Overview) -> Iterator[str]:
+    """Give what an owner should know about what is, or is not, shown."""
+    if not overview.meters:
+        yield "This gateway has no meters: what is known is what its microinverters report."
+    elif not overview.has_enabled_meters:
+        yield "All meters of this gateway are disabled: what is known is what its microinverters report."
+    disabled = [str(tables.label(meter.measurement_type)) for meter in overview.meters if not meter.enabled]
+    if disabled and overview.has_enabled_meters:
+        yield f"Disabled meters: {', '.join(disabled)}."
+    for meter in overview.meters:
+        said = [
+            *meter.status_flags,
+            *([meter.metering_status] if meter.metering_status not in (None, "normal") else []),
+        ]
+        if meter.enabled and said:
+            yield f"{tables.label(meter.measurement_type)} meter: the gateway reports {', '.join(said)}."
+    if overview.has_batteries and not overview.is_metered(MeasurementType.STORAGE):
+        yield "The batteries have no meter: their lifetime energies are not known, nor is the home's."
+    for problem in overview.problems:
+        yield f"Incomplete: {problem}."
+
+
+def _battery_title(overview: Overview) -> Text:
+    known = overview.batteries
+    if known is None:
+        return Text()
+    said = [
+        f"{quantity(known.state_of_charge, '%', 0)} charged",
+        f"{energy(known.available_energy)} of {energy(known.capacity)}",
+        f"reserve {quantity(known.reserve, '%', 0)}",
+    ]
+    if known.grid_connected is not None:
+        said.append("on the grid" if known.grid_connected else "off the grid")
+    return Text.assemble(("Batteries", "bold"), f": {', '.join(said)}")
+
+
+def _inverter_title(overview: Overview) -> Text:
+    units = overview.inverters or ()
+    reporting = sum(overview.is_reporting(unit) for unit in units)
+    said = f"{reporting} of {len(units)} report"
+    if not reporting:
+        last = overview.last_reported_at
+        said = f"none of {len(units)} has reported" + (
+            f" since {local_time(last, overview.at)}" if last else ""
+        )
+    return Text.assemble(("Microinverters", "bold"), f": {said}, together {power(overview.reported_power)}")

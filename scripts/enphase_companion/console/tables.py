@@ -1,0 +1,127 @@
+"""The tables of the page: each meter and wired phase, each battery, each microinverter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from enphase_api.models import Battery, Inverter, MeasurementType, Quantities, Reading
+
+from ..units import energy, local_time, power, quantity
+from .overview import Overview
+
+#: How an owner calls what a meter measures; its energy in the positive direction, and in the other; a colour
+#: of Okabe and Ito's, which colour-blind people can tell apart (what it means is always said in words too).
+_MEANINGS: dict[str, tuple[str, str, str, str]] = {
+    MeasurementType.PRODUCTION: ("Production", "Produced", "Drawn", "#E69F00"),
+    MeasurementType.TOTAL_CONSUMPTION: ("Consumption", "Consumed", "Returned", "#56B4E9"),
+    MeasurementType.NET_CONSUMPTION: ("Grid (net)", "Imported", "Exported", "#009E73"),
+    MeasurementType.STORAGE: ("Battery", "Discharged", "Charged", "#CC79A7"),
+}
+
+_BAR_WIDTH = 12
+
+
+def new_table(justify: str) -> Table:
+    """Give an empty table without lines; each character is a column, "<" or ">"."""
+    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+    for side in justify:
+        table.add_column(justify="right" if side == ">" else "left", no_wrap=True)
+    return table
+
+
+def heading(*cells: Text | str) -> list[Text]:
+    """Give the row that names the columns of what follows."""
+    return [cell if isinstance(cell, Text) else Text(cell, style="dim") for cell in cells]
+
+
+def label(measurement_type: str) -> Text:
+    """Give what an owner calls this; a type that only the firmware knows keeps its word."""
+    name, _, _, colour = _MEANINGS.get(measurement_type, (measurement_type, "", "", ""))
+    return Text(name, style=f"bold {colour}".strip())
+
+
+def meters(overview: Overview) -> Table:
+    """Give each enabled meter: as a whole, and each wired phase where it counts more than one."""
+    table = new_table("<>>>>>>>")
+    for reading in overview.readings:
+        kind = reading.meter.measurement_type
+        _, delivered, received, _ = _MEANINGS.get(kind, ("", "Delivered", "Received", ""))
+        table.add_row(
+            *heading(label(kind), "Power", "Voltage", "Current", "Factor", "Frequency", delivered, received)
+        )
+        for name, quantities in _rows(reading):
+            table.add_row(f"  {name}", *_cells(quantities))
+    return table
+
+
+def _rows(reading: Reading) -> Iterable[tuple[str, Quantities]]:
+    wired = [
+        (f"L{number}", phase) for number, phase in enumerate(reading.phases, start=1) if phase is not None
+    ]
+    return wired if len(reading.phases) == 1 else [("all", reading.total), *wired]
+
+
+def _cells(quantities: Quantities) -> list[str]:
+    return [
+        power(quantities.active_power),
+        quantity(quantities.voltage, "V"),
+        quantity(quantities.current, "A", 2),
+        quantity(quantities.power_factor, "", 2),
+        quantity(quantities.frequency, "Hz", 2),
+        energy(quantities.energy_delivered),
+        energy(quantities.energy_received),
+    ]
+
+
+def batteries(overview: Overview, units: Iterable[Battery]) -> Table:
+    """Give each battery."""
+    table = new_table("<>>>><")
+    table.add_row(*heading("  Serial number", "Charge", "Power", "Capacity", "Temperature", "Last report"))
+    for unit in units:
+        silent = "" if unit.communicating is not False else ", does not answer"
+        table.add_row(
+            f"  {unit.serial_number}",
+            quantity(unit.state_of_charge, "%", 0),
+            power(unit.power),
+            energy(unit.capacity),
+            quantity(unit.temperature, "°C", 0),
+            local_time(unit.last_reported_at, overview.at) + silent,
+        )
+    return table
+
+
+def inverters(overview: Overview, units: Sequence[Inverter], *, bars: bool) -> Table:
+    """Give each microinverter; what it last made, only while that is new enough to be what it makes now."""
+    reporting = [unit for unit in units if overview.is_reporting(unit)]
+    bars = bars and bool(reporting)
+    table = new_table("<><><" if bars else "<>><")
+    table.add_row(*heading("  Serial number", "Power", *([""] if bars else []), "Most ever", "Last report"))
+    for unit in units:
+        new = unit in reporting
+        table.add_row(
+            f"  {unit.serial_number}",
+            power(unit.power) if new else "-",
+            *([_bar(unit, new)] if bars else []),
+            power(unit.max_power),
+            local_time(unit.last_reported_at, overview.at) if new else _silence(unit, overview),
+            style=None if new else "dim",
+        )
+    return table
+
+
+def _bar(unit: Inverter, new: bool) -> ProgressBar:
+    """Draw what an inverter makes as a part of the most it ever made."""
+    watts = max(0.0, unit.power or 0.0) if new else 0.0
+    _, _, _, colour = _MEANINGS[MeasurementType.PRODUCTION]
+    return ProgressBar(unit.max_power or 1, watts, _BAR_WIDTH, complete_style=colour, finished_style=colour)
+
+
+def _silence(unit: Inverter, overview: Overview) -> str:
+    if unit.last_reported_at is None:
+        return "never reported"
+    # The day is enough where it was another one; with the time, a line would be too long for many a terminal.
+    return f"not reported since {local_time(unit.last_reported_at, overview.at).split()[0]}"

@@ -60,7 +60,12 @@ async def async_find_gateway(hass: HomeAssistant, host: str) -> FoundGateway:
     Raises CertificateError where the certificate names another gateway than the one that answers, else what
     `Gateway.info` does.
     """
-    certificate = await fetch_certificate(host)
+    try:
+        certificate = await fetch_certificate(host)
+    except CommunicationError:
+        # A gateway of before firmware 7 may know no https: its owner is to hear that, not that nobody answers.
+        await Gateway(host, cert_file=None, session=async_get_clientsession(hass)).info()
+        raise
     gateway = gateway_client(hass, host, certificate.pem)
     info = await gateway.info()
     if certificate.serial_number not in (None, info.serial_number):

@@ -35,10 +35,8 @@ from .enphase_api import (
     CommunicationError,
     EnphaseError,
     InvalidAnswerError,
-    ResponseError,
     UnsupportedFirmwareError,
 )
-from .enphase_api.models import Batteries
 from .pages import Page, Pages
 from .renewal import TokenRenewal
 
@@ -212,14 +210,12 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         }
 
     async def _read_batteries(self) -> dict[str, Any]:
-        try:
-            return {"batteries": await self.gateway.batteries()}
-        except (AuthenticationError, ResponseError) as error:
-            # Firmware that knows no batteries has no such page, or (early 7.x) answers 401 to a good login.
-            is_absent = isinstance(error, AuthenticationError) or error.status == 404
-            if not is_absent or self._answers.batteries is not None:
-                raise
-            return {"batteries": Batteries(units=())}
+        batteries = await self.gateway.batteries()
+        known = self._answers.batteries
+        if known is not None and known.units and not batteries.units:
+            # Firmware gives empty lists now and then; with the batteries forgotten, home would be wrong.
+            raise InvalidAnswerError("The gateway lists no batteries any more", path="/ivp/ensemble/inventory")
+        return {"batteries": batteries}
 
     async def _read_info(self) -> dict[str, Any]:
         info = await self.gateway.info()

@@ -1,0 +1,155 @@
+"""What the integration's tests share: a simulated gateway in its own thread, and an entry that reads it."""
+
+from collections.abc import Awaitable, Callable, Generator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import CONF_HOST, CONF_TOKEN
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
+from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
+from syrupy.assertion import SnapshotAssertion
+
+# Without an import of it, the plug-in's own package custom_components would be found.
+from custom_components.enphase_iq_gateway.const import (
+    CONF_CERTIFICATE,
+    CONF_PRODUCTION_SOURCE,
+    DOMAIN,
+    ProductionFrom,
+)
+from enphase_companion.simulator import Simulator
+
+from .flow import Flow
+
+#: A day in June at noon, where the house makes more than it uses.
+NOON = datetime(2026, 6, 21, 12, tzinfo=UTC).timestamp()
+
+type SetUp = Callable[..., Awaitable[MockConfigEntry]]
+type Tick = Callable[..., Awaitable[None]]
+
+
+@pytest.fixture(autouse=True)
+def _custom_integrations(enable_custom_integrations: None) -> None:
+    """Let Home Assistant find the integration."""
+
+
+@pytest.fixture
+def profile() -> str:
+    """The simulated house; a test asks for another by parametrizing this name."""
+    return "three-phase"
+
+
+@pytest.fixture
+def clock_speed() -> float:
+    """House seconds a second; with 0 every reading is the same."""
+    return 1.0
+
+
+@pytest.fixture
+def simulator(
+    profile: str, clock_speed: float, socket_enabled: None, monkeypatch: pytest.MonkeyPatch
+) -> Generator[Simulator]:
+    """A gateway and Entrez, both of which answer."""
+    with Simulator(profile, start=NOON, longitude=0, speed=clock_speed) as running:
+        monkeypatch.setenv("ENPHASE_ENTREZ_HOST", running.entrez_url)
+        yield running
+
+
+@pytest.fixture
+def hass(simulator: Simulator, hass: HomeAssistant) -> HomeAssistant:
+    """Home Assistant, which ends before the gateway that it is connected to."""
+    return hass
+
+
+@pytest.fixture
+def entry(simulator: Simulator) -> MockConfigEntry:
+    """An entry as the config flow makes it, not yet added."""
+    return make_entry(simulator)
+
+
+def make_entry(
+    simulator: Simulator, *, options: dict[str, Any] | None = None, **data: Any
+) -> MockConfigEntry:
+    """Give an entry as the config flow makes it, with other data where a test wants it."""
+    metered = simulator.house.profile.measures("production")
+    return MockConfigEntry(
+        domain=DOMAIN,
+        title=f"IQ Gateway {simulator.serial_number}",
+        unique_id=simulator.serial_number,
+        options=options or {},
+        data={
+            CONF_HOST: simulator.url,
+            CONF_CERTIFICATE: simulator.certificate_pem,
+            CONF_TOKEN: simulator.token(),
+            CONF_PRODUCTION_SOURCE: ProductionFrom.METER if metered else ProductionFrom.INVERTERS,
+            **data,
+        },
+    )
+
+
+@pytest.fixture
+def set_up(hass: HomeAssistant) -> SetUp:
+    """Adds an entry and waits until everything is read; `enable` is for the entities that are disabled."""
+
+    async def run(
+        entry: MockConfigEntry,
+        *,
+        enable: bool = False,
+        state: ConfigEntryState = ConfigEntryState.LOADED,
+    ) -> MockConfigEntry:
+        entry.add_to_hass(hass)
+        await hass.config_entries.async_setup(entry.entry_id)
+        await hass.async_block_till_done(wait_background_tasks=True)
+        if enable:
+            await enable_all(hass, entry)
+        assert entry.state is state
+        return entry
+
+    return run
+
+
+async def enable_all(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Enable every entity of an entry, and reload it as Home Assistant would."""
+    registry = er.async_get(hass)
+    for registered in er.async_entries_for_config_entry(registry, entry.entry_id):
+        registry.async_update_entity(registered.entity_id, disabled_by=None)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+@pytest.fixture
+def tick(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Tick:
+    """Lets seconds pass, for Home Assistant and for the house, refresh by refresh."""
+
+    async def run(seconds: float = 11, times: int = 1) -> None:
+        for _ in range(times):
+            freezer.tick(timedelta(seconds=seconds))
+            async_fire_time_changed(hass)
+            await hass.async_block_till_done(wait_background_tasks=True)
+
+    return run
+
+
+@pytest.fixture
+def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
+    """Snapshots in the form of Home Assistant's own."""
+    return snapshot.use_extension(HomeAssistantSnapshotExtension)
+
+
+def state_of(hass: HomeAssistant, simulator: Simulator, key: str) -> str:
+    """Give the state of the gateway's sensor with this key."""
+    entity_id = er.async_get(hass).async_get_entity_id("sensor", DOMAIN, f"{simulator.serial_number}_{key}")
+    assert entity_id is not None, f"no sensor {key}"
+    state = hass.states.get(entity_id)
+    assert state is not None, f"{entity_id} has no state"
+    return state.state
+
+
+@pytest.fixture
+def flow(hass: HomeAssistant, simulator: Simulator) -> Flow:
+    """A config flow that nobody has started yet."""
+    return Flow(hass, simulator)

@@ -1,0 +1,79 @@
+"""A config flow driven as a browser drives it: what each step shows, and what it is answered with."""
+
+from typing import Any
+
+from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+
+from custom_components.enphase_iq_gateway.const import DOMAIN
+from enphase_companion.simulator import Simulator
+
+
+class Flow:
+    """One flow; `shown` is what it shows now."""
+
+    shown: ConfigFlowResult
+
+    def __init__(self, hass: HomeAssistant, simulator: Simulator) -> None:
+        self._hass = hass
+        self._simulator = simulator
+
+    async def start(self, source: str = SOURCE_USER, data: Any = None, **context: Any) -> None:
+        """Start the flow."""
+        self.shown = await self._hass.config_entries.flow.async_init(
+            DOMAIN, context={"source": source, **context}, data=data
+        )
+
+    async def follow(self, shown: ConfigFlowResult) -> None:
+        """Go on with a flow that somebody else has started."""
+        self.shown = await self._hass.config_entries.flow.async_configure(shown["flow_id"])
+
+    async def answer(self, **fields: Any) -> None:
+        """Answer the step that is shown."""
+        self.shown = await self._hass.config_entries.flow.async_configure(self.shown["flow_id"], fields)
+
+    async def choose(self, step: str) -> None:
+        """Choose from the menu that is shown."""
+        await self.answer(next_step_id=step)
+
+    async def give_host(self, host: str | None = None) -> None:
+        """Answer with the gateway's address, or another."""
+        await self.answer(**{CONF_HOST: self._simulator.url if host is None else host})
+
+    async def give_account(
+        self, username: str | None = None, password: str | None = None, renew: bool = False
+    ) -> None:
+        """Answer with the owner's account, or another."""
+        await self.answer(
+            **{
+                CONF_USERNAME: username or self._simulator.username,
+                CONF_PASSWORD: password or self._simulator.password,
+                "renew": renew,
+            }
+        )
+
+    async def give_token(self, token: str | None = None) -> None:
+        """Answer with a token of Entrez's, or another text."""
+        await self.answer(**{CONF_TOKEN: self._simulator.token() if token is None else token})
+
+    async def reach(self, step: str) -> None:
+        """Start by hand and go on to the sign-in by `account` or `token`."""
+        await self.start()
+        await self.give_host()
+        await self.answer()
+        await self.choose(step)
+
+    def shows(self, step: str, error: str | None = None) -> bool:
+        """Tell whether a step is shown, and with this error alone."""
+        expected = {} if error is None else {"base": error}
+        return (
+            self.shown["type"] in (FlowResultType.FORM, FlowResultType.MENU)
+            and self.shown["step_id"] == step
+            and (self.shown.get("errors") or {}) == expected
+        )
+
+    def aborts(self, reason: str) -> bool:
+        """Tell whether the flow has ended without an entry, for this reason."""
+        return self.shown["type"] is FlowResultType.ABORT and self.shown["reason"] == reason

@@ -1,0 +1,277 @@
+"""Setting a gateway up by hand: every step, every error, and that each is recovered from in the same form."""
+
+from collections.abc import Callable
+
+import pytest
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+
+from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, CONF_PRODUCTION_SOURCE
+from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.entrez import MFA_USERNAME, Entrez
+
+from .conftest import SetUp
+from .flow import Flow
+
+#: Something that goes wrong at the gateway or at Entrez.
+type Trouble = Callable[[Simulator], None]
+
+
+async def test_an_owner_signs_in_with_an_account_and_lets_the_token_renew_itself(
+    flow: Flow, simulator: Simulator
+) -> None:
+    await flow.start()
+    assert flow.shows("user")
+    await flow.give_host()
+    assert flow.shows("trust")
+    await flow.answer()
+    assert flow.shows("sign_in")
+    await flow.choose("account")
+    assert flow.shows("account")
+    await flow.give_account(renew=True)
+    assert flow.shows("metered")
+    await flow.answer()
+
+    assert flow.shown["type"] is FlowResultType.CREATE_ENTRY
+    assert flow.shown["title"] == f"IQ Gateway {simulator.serial_number}"
+    created = flow.shown["result"]
+    assert created.unique_id == simulator.serial_number
+    assert created.data[CONF_HOST] == simulator.url
+    assert created.data[CONF_CERTIFICATE] == simulator.certificate_pem
+    assert created.data[CONF_PRODUCTION_SOURCE] == "meter"
+    assert created.data[CONF_TOKEN].count(".") == 2
+    assert created.data[CONF_USERNAME] == simulator.username
+    assert created.data[CONF_PASSWORD] == simulator.password
+
+
+async def test_the_password_is_forgotten_unless_renewal_is_ticked(flow: Flow) -> None:
+    await flow.reach("account")
+    await flow.give_account(renew=False)
+    await flow.answer()
+    assert set(flow.shown["data"]) == {CONF_HOST, CONF_CERTIFICATE, CONF_TOKEN, CONF_PRODUCTION_SOURCE}
+
+
+async def test_an_owner_pastes_a_token_that_was_broken_into_lines(flow: Flow, simulator: Simulator) -> None:
+    token = simulator.token()
+    await flow.reach("token")
+    assert flow.shows("token")
+    await flow.give_token(f"  {token[:60]}\n{token[60:]} \n")
+    assert flow.shows("metered")
+    await flow.answer()
+    assert flow.shown["data"][CONF_TOKEN] == token
+    assert CONF_USERNAME not in flow.shown["data"]
+
+
+async def test_the_trust_step_shows_what_was_found_and_the_certificate(
+    flow: Flow, simulator: Simulator
+) -> None:
+    await flow.start()
+    await flow.give_host(simulator.url.removeprefix("https://"))
+    shown = flow.shown["description_placeholders"]
+    assert shown is not None
+    assert shown["fingerprint"] == simulator.fingerprint
+    assert shown["serial"] == simulator.serial_number
+    assert simulator.serial_number in shown["subject"]
+    assert shown["host"] == simulator.url
+    assert shown["firmware"] == "8.2.4264"
+    assert shown["metering"] == "has meters"
+    assert shown["not_before"] < shown["not_after"]
+
+
+async def test_nothing_secret_is_sent_before_the_certificate_is_trusted(
+    flow: Flow, simulator: Simulator
+) -> None:
+    await flow.start()
+    await flow.give_host()
+    assert flow.shows("trust")
+    assert {request.path for request in simulator.requests} == {"/info"}
+    assert not any(request.has_authorization or request.has_session for request in simulator.requests)
+
+
+async def test_what_is_metered_is_shown_by_name_and_phases(flow: Flow) -> None:
+    await flow.reach("token")
+    await flow.give_token()
+    assert flow.shown["description_placeholders"] == {
+        "meters": "- Production: three phases\n- Grid: three phases"
+    }
+
+
+@pytest.mark.parametrize("profile", ["no-meters", "no-meters-404", "meters-disabled"])
+async def test_a_gateway_without_meters_takes_production_from_its_inverters(flow: Flow) -> None:
+    await flow.reach("token")
+    await flow.give_token()
+    assert flow.shows("unmetered")
+    await flow.answer()
+    assert flow.shown["data"][CONF_PRODUCTION_SOURCE] == "inverters"
+
+
+@pytest.mark.parametrize(
+    ("host", "error"),
+    [
+        ("http://envoy.local", "invalid_host"),
+        ("https://envoy.local/home", "invalid_host"),
+        ("owner:secret@envoy.local", "invalid_host"),
+        ("", "invalid_host"),
+        ("127.0.0.1:1", "cannot_connect"),
+    ],
+)
+async def test_an_address_that_is_none_can_be_corrected(flow: Flow, host: str, error: str) -> None:
+    await flow.start()
+    await flow.give_host(host)
+    assert flow.shows("user", error)
+    await flow.give_host()
+    assert flow.shows("trust")
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error"),
+    [
+        (lambda simulator: simulator.faults.set("html", "/info"), "not_a_gateway"),
+        (lambda simulator: simulator.faults.set("status", "/info"), "not_a_gateway"),
+        (lambda simulator: simulator.faults.set("reset", "/info"), "cannot_connect"),
+        (
+            lambda simulator: simulator.renew_certificate(common_name="envoy-122399999999"),
+            "certificate_of_another",
+        ),
+    ],
+)
+async def test_what_does_not_answer_as_a_gateway_is_named_and_can_be_tried_again(
+    flow: Flow, simulator: Simulator, trouble: Trouble, error: str
+) -> None:
+    trouble(simulator)
+    await flow.start()
+    await flow.give_host()
+    assert flow.shows("user", error)
+    simulator.faults.clear()
+    simulator.renew_certificate()
+    await flow.give_host()
+    assert flow.shows("trust")
+
+
+@pytest.mark.parametrize("profile", ["old-firmware"])
+async def test_firmware_older_than_7_is_refused_with_the_reason(flow: Flow) -> None:
+    await flow.start()
+    await flow.give_host()
+    assert flow.shows("user", "unsupported_firmware")
+
+
+def _becomes_foreign(simulator: Simulator) -> None:
+    simulator.entrez._serial_number = "122399999999"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "error"),
+    [
+        (lambda simulator: simulator.entrez.faults.set("status"), "entrez_unavailable"),
+        (lambda simulator: simulator.entrez.faults.set("reset"), "entrez_unavailable"),
+        (lambda simulator: simulator.entrez.faults.set("html"), "entrez_unavailable"),
+        (_becomes_foreign, "not_your_gateway"),
+        (lambda simulator: simulator.faults.set("refuse", "/auth/check_jwt"), "token_refused"),
+        (lambda simulator: simulator.faults.set("reset", "/auth/check_jwt"), "cannot_connect"),
+        (lambda simulator: simulator.faults.set("html", "/ivp/meters"), "not_a_gateway"),
+        (lambda simulator: simulator.faults.set("truncated", "/ivp/meters"), "not_a_gateway"),
+        (lambda simulator: simulator.renew_certificate(same_key=False), "certificate_changed"),
+    ],
+)
+async def test_what_fails_at_the_sign_in_is_named_and_can_be_tried_again(
+    flow: Flow, simulator: Simulator, trouble: Trouble, error: str
+) -> None:
+    await flow.reach("account")
+    trouble(simulator)
+    await flow.give_account()
+    assert flow.shows("account", error)
+    simulator.faults.clear()
+    simulator.entrez.faults.clear()
+    simulator.entrez._serial_number = simulator.serial_number
+    simulator._key_number = 0
+    simulator.renew_certificate()
+    await flow.give_account()
+    assert flow.shows("metered")
+
+
+@pytest.mark.parametrize(
+    ("username", "password", "error"),
+    [
+        (None, "wrong", "invalid_auth"),
+        ("nobody@example.com", None, "invalid_auth"),
+        (MFA_USERNAME, None, "mfa_required"),
+    ],
+)
+async def test_a_wrong_account_can_be_corrected(
+    flow: Flow, username: str | None, password: str | None, error: str
+) -> None:
+    await flow.reach("account")
+    await flow.give_account(username, password)
+    assert flow.shows("account", error)
+    await flow.give_account()
+    assert flow.shows("metered")
+
+
+async def test_a_password_is_not_sent_back_to_the_browser(flow: Flow) -> None:
+    await flow.reach("account")
+    await flow.give_account("nobody@example.com", "planted-password", renew=True)
+    schema = flow.shown["data_schema"]
+    assert schema is not None
+    suggested = {str(key): (key.description or {}).get("suggested_value") for key in schema.schema}
+    assert suggested == {CONF_USERNAME: "nobody@example.com", CONF_PASSWORD: None, "renew": True}
+
+
+@pytest.mark.parametrize(
+    ("make_token", "error"),
+    [
+        (lambda _: "eyJ.not.a-token", "invalid_token"),
+        (lambda simulator: simulator.token()[:100], "invalid_token"),
+        (lambda simulator: simulator.token(serial_number="122399999999"), "invalid_token"),
+        (lambda simulator: simulator.token(lifetime=60, issued_ago=3600), "invalid_token"),
+        (lambda simulator: Entrez(simulator.serial_number, seed=99).token(), "token_refused"),
+    ],
+)
+async def test_a_token_that_cannot_be_used_can_be_replaced(
+    flow: Flow, simulator: Simulator, make_token: Callable[[Simulator], str], error: str
+) -> None:
+    await flow.reach("token")
+    await flow.give_token(make_token(simulator))
+    assert flow.shows("token", error)
+    await flow.give_token()
+    assert flow.shows("metered")
+
+
+async def test_a_token_of_another_gateway_is_not_sent_anywhere(flow: Flow, simulator: Simulator) -> None:
+    await flow.reach("token")
+    await flow.give_token(simulator.token(serial_number="122399999999"))
+    assert not any(request.has_authorization for request in simulator.requests)
+
+
+async def test_a_gateway_is_set_up_only_once(
+    flow: Flow, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(entry)
+    await flow.start()
+    await flow.give_host()
+    assert flow.aborts("already_configured")
+
+
+@pytest.mark.parametrize("unique_id", ["same", None])
+async def test_the_flow_says_that_the_built_in_integration_polls_too(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, unique_id: str | None
+) -> None:
+    of_core = simulator.serial_number if unique_id else None
+    MockConfigEntry(domain="enphase_envoy", unique_id=of_core).add_to_hass(hass)
+    await flow.start()
+    await flow.give_host()
+    await flow.answer()
+    assert flow.shows("both_poll")
+    await flow.answer()
+    assert flow.shows("sign_in")
+
+
+async def test_the_built_in_integration_with_another_gateway_is_not_mentioned(
+    hass: HomeAssistant, flow: Flow
+) -> None:
+    MockConfigEntry(domain="enphase_envoy", unique_id="122399999999").add_to_hass(hass)
+    await flow.start()
+    await flow.give_host()
+    await flow.answer()
+    assert flow.shows("sign_in")

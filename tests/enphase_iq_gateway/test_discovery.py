@@ -1,0 +1,149 @@
+"""A gateway that announces itself by mDNS: set up from it, and followed to another address with care."""
+
+from ipaddress import ip_address
+
+import pytest
+from homeassistant.config_entries import SOURCE_ZEROCONF, ConfigEntryState
+from homeassistant.const import CONF_HOST
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
+from pytest_homeassistant_custom_component.common import MockConfigEntry
+from yarl import URL
+
+from custom_components.enphase_iq_gateway.const import DOMAIN
+from custom_components.enphase_iq_gateway.flow_forms import announced_host
+from enphase_companion.simulator import Simulator
+
+from .conftest import NOON, SetUp, make_entry
+from .flow import Flow
+
+NOBODY = "https://127.0.0.1:1"
+
+
+def announcement(simulator: Simulator, **changes: object) -> ZeroconfServiceInfo:
+    """Give what a gateway announces."""
+    url = URL(simulator.url)
+    address = ip_address(str(url.host))
+    return ZeroconfServiceInfo(
+        **{
+            "ip_address": address,
+            "ip_addresses": [address],
+            "port": url.port,
+            "hostname": "envoy.local.",
+            "type": "_enphase-envoy._tcp.local.",
+            "name": "envoy._enphase-envoy._tcp.local.",
+            "properties": {"serialnum": simulator.serial_number, "protovers": "8.2.4264"},
+            **changes,
+        }
+    )
+
+
+async def test_an_announced_gateway_is_set_up_without_typing_its_address(
+    flow: Flow, simulator: Simulator
+) -> None:
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator))
+    assert flow.shows("trust")
+    await flow.answer()
+    await flow.choose("token")
+    await flow.give_token()
+    await flow.answer()
+    assert flow.shown["type"] is FlowResultType.CREATE_ENTRY
+    assert flow.shown["data"][CONF_HOST] == simulator.url
+    assert flow.shown["result"].unique_id == simulator.serial_number
+
+
+async def test_the_card_of_an_announced_gateway_bears_its_serial_number(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator
+) -> None:
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator))
+    [waiting] = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    assert waiting["context"]["title_placeholders"] == {"name": f"IQ Gateway {simulator.serial_number}"}
+
+
+async def test_ipv6_is_left_alone(flow: Flow, simulator: Simulator) -> None:
+    address = ip_address("fe80::1")
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator, ip_address=address, ip_addresses=[address]))
+    assert flow.aborts("not_ipv4_address")
+    assert simulator.requests == []
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason"), [("html", "not_a_gateway"), ("reset", "cannot_connect"), ("status", "not_a_gateway")]
+)
+async def test_an_announcement_without_a_gateway_behind_it_ends(
+    flow: Flow, simulator: Simulator, fault: str, reason: str
+) -> None:
+    simulator.faults.set(fault, "/info")
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator))
+    assert flow.aborts(reason)
+
+
+@pytest.mark.parametrize("profile", ["old-firmware"])
+async def test_an_announced_gateway_of_before_firmware_7_is_refused(flow: Flow, simulator: Simulator) -> None:
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator))
+    assert flow.aborts("unsupported_firmware")
+
+
+async def test_two_announcements_of_one_gateway_make_one_card(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator
+) -> None:
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator))
+    again = Flow(hass, simulator)
+    await again.start(SOURCE_ZEROCONF, announcement(simulator))
+    assert again.aborts("already_in_progress")
+
+
+@pytest.mark.parametrize("properties", [{}, {"serialnum": "122399999999"}])
+async def test_what_the_gateway_says_counts_and_not_what_is_announced(
+    flow: Flow, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry, properties: dict[str, str]
+) -> None:
+    await set_up(entry)
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator, properties=properties))
+    assert flow.aborts("already_configured")
+
+
+async def test_the_present_address_stays_while_it_answers(
+    flow: Flow, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry
+) -> None:
+    await set_up(entry)
+    # The same gateway at its second address, as one with both Wi-Fi and Ethernet has.
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator, ip_address=ip_address("127.0.0.2")))
+    assert flow.aborts("already_configured")
+    assert entry.data[CONF_HOST] == simulator.url
+
+
+async def test_a_gateway_that_has_moved_is_followed(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
+) -> None:
+    entry = await set_up(make_entry(simulator, **{CONF_HOST: NOBODY}), state=ConfigEntryState.SETUP_RETRY)
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator))
+    assert flow.aborts("already_configured")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.data[CONF_HOST] == simulator.url
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_a_stranger_that_announces_itself_as_the_gateway_is_not_followed(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
+) -> None:
+    with Simulator("three-phase", seed=2, start=NOON) as other:
+        entry = make_entry(simulator, **{CONF_HOST: NOBODY, "certificate": other.certificate_pem})
+        await set_up(entry, state=ConfigEntryState.SETUP_RETRY)
+        await flow.start(SOURCE_ZEROCONF, announcement(simulator))
+        assert flow.aborts("already_configured")
+        await hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.data[CONF_HOST] == NOBODY
+    assert not any(request.has_authorization for request in simulator.requests)
+
+
+@pytest.mark.parametrize(
+    ("port", "host"),
+    [(None, "192.168.1.20"), (80, "192.168.1.20"), (443, "192.168.1.20"), (8443, "192.168.1.20:8443")],
+)
+def test_only_an_unusual_port_is_part_of_an_announced_address(port: int | None, host: str) -> None:
+    address = ip_address("192.168.1.20")
+    info = ZeroconfServiceInfo(
+        ip_address=address, ip_addresses=[address], port=port, hostname="", type="", name="", properties={}
+    )
+    assert announced_host(info) == host

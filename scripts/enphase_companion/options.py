@@ -47,7 +47,8 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
     """Add `--configuration` and the options of these keys; a secret one has none."""
     group = parser.add_argument_group(
         "settings",
-        "Each also stands in the file under its name (gateway_host), or in the environment as in brackets.",
+        "Each may also stand in the file under its name (gateway_host),\n"
+        "or in the environment under the name in brackets.",
     )
     group.add_argument(
         "--configuration",
@@ -59,9 +60,9 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
     for name in names:
         about = KEYS[name].metadata
         if about["secret"]:
-            secrets.append(f"{name} ({variable(name)})")
+            secrets.append(f"  {name} ({variable(name)})")
             continue
         default = f"; without it {KEYS[name].default}" if KEYS[name].default is not None else ""
         text = f"{about['meaning']}{default} ({variable(name)})"
         group.add_argument(option(name), metavar=about["metavar"], help=text)
-    group.description = f"{group.description}\nNever an option: {', '.join(secrets)}."
+    group.description = "\n".join([f"{group.description}", "Secrets are never an option:", *secrets])

@@ -29,21 +29,18 @@ _SHORTEST_INTERVAL, _LONGEST_INTERVAL = 1.0, 3600.0
 def parser() -> argparse.ArgumentParser:
     """Give the options of this command."""
     result = new_parser(
-        "Print what an Enphase IQ Gateway says now: production, consumption, grid and batteries,\n"
-        "each meter and wired phase, each microinverter.",
+        "Print what an Enphase IQ Gateway says now: production, consumption, grid,\n"
+        "batteries, each meter and wired phase, each microinverter.",
         examples=[
-            (
-                "enphase-gateway-console --trust",
-                "first of all: look at the gateway's certificate and trust it",
-            ),
+            ("enphase-gateway-console --trust", "first: see and trust it"),
             ("enphase-gateway-console", "print everything once"),
             ("enphase-gateway-console --watch", "a live page, until Ctrl-C"),
-            ("enphase-gateway-console --watch 10 >> log.txt", "a line every 10 seconds"),
-            ("enphase-gateway-console --json", "one JSON document, for other programs"),
+            ("enphase-gateway-console --watch 10 >> log", "a line every 10 seconds"),
+            ("enphase-gateway-console --json", "one JSON document"),
         ],
         notes=(
-            f"{FILE} holds the gateway's token, or user name and password of the Enphase account:\n"
-            "then a token is made, and renewed in time.\n\n"
+            f"{FILE} holds the gateway's token, or user name and password of\n"
+            "the Enphase account: then a token is made, and renewed in time.\n\n"
             "exit status: 0 well, 1 it did not work, 2 wrong usage or settings, 130 Ctrl-C"
         ),
     )

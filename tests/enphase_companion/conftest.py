@@ -1,0 +1,59 @@
+"""What the tests of the companion scripts share: the servers that they need, and owners of simulated gateways.
+
+An owner is far away from whatever the person who runs the tests owns.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from enphase_companion import redaction
+from enphase_companion.simulator import Simulator
+from tests.services.rabbitmq import amqp_url, private_rabbitmq, rabbitmq
+
+from .owner import Owner
+
+__all__ = ["amqp_url", "private_rabbitmq", "rabbitmq"]
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Go to an empty folder that is home too, without settings in the environment or a log set up before."""
+    for name in [*os.environ]:
+        if name.startswith("ENPHASE_") or name == "CREDENTIALS_DIRECTORY":
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(redaction, "_known", set())
+    root = logging.getLogger()
+    level, handlers = root.level, [*root.handlers]
+    yield tmp_path
+    root.setLevel(level)
+    root.handlers[:] = handlers
+
+
+@pytest.fixture
+def new_owner(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Owner]]:
+    """Give what makes the owner of a gateway of a profile: `new_owner("battery", hour_of_day=13)`."""
+    with ExitStack() as running:
+
+        def make(profile: str = "three-phase", **options: Any) -> Owner:
+            simulator = running.enter_context(Simulator(profile, **{"hour_of_day": 11, **options}))
+            return Owner(simulator, elsewhere / simulator.serial_number, capsys, monkeypatch)
+
+        yield make
+
+
+@pytest.fixture
+def owner(new_owner: Callable[..., Owner]) -> Owner:
+    """Give somebody with three phases, to whom the gateway is known but nothing is set up yet."""
+    return new_owner()

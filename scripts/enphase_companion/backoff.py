@@ -8,7 +8,7 @@ import random
 class Backoff:
     """Waits of `first` seconds, then of twice as long each time up to `longest`; all a bit less by chance."""
 
-    def __init__(self, first: float = 1, longest: float = 60) -> None:
+    def __init__(self, first: float, longest: float) -> None:
         self._first = first
         self._longest = longest
         self._next = first

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 _LOGGER = logging.getLogger(__name__)
 
-#: Seconds: after the first time it is said after one minute, then after two, four, ... and then every hour.
+#: Seconds: a text is said again after one minute, then after two, four, ... and in the end every hour.
 _FIRST, _LONGEST = 60, 3_600
 
 
@@ -18,30 +18,25 @@ class Trouble:
     def __init__(self, over: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._over = over
         self._clock = clock
-        self._text: str | None = None
-        self._wait: float = _FIRST
-        self._again = 0.0
-
-    @property
-    def text(self) -> str | None:
-        """What is wrong now; None where nothing is."""
-        return self._text
+        #: For each text that was said: when it may be said again, and how long the wait for that is.
+        self._said: dict[str, tuple[float, float]] = {}
+        #: What is wrong now; None where nothing is.
+        self.text: str | None = None
 
     def tell(self, text: str) -> None:
-        """Say what is wrong, unless it was said a short while ago; what is another thing is said at once."""
+        """Say what is wrong, unless the same was said a short while ago."""
+        self.text = text
         now = self._clock()
-        if text != self._text:
-            self._wait = _FIRST
-        elif now < self._again:
+        again, wait = self._said.get(text, (now, 0))
+        if now < again:
             return
-        else:
-            self._wait = min(self._wait * 2, _LONGEST)
-        self._text = text
-        self._again = now + self._wait
+        wait = min(wait * 2, _LONGEST) or _FIRST
+        self._said[text] = (now + wait, wait)
         _LOGGER.warning("%s", text)
 
     def end(self) -> None:
         """Say that it is over, if it was told."""
-        if self._text is not None:
-            self._text = None
+        if self.text is not None:
+            self.text = None
+            self._said.clear()
             _LOGGER.warning("%s", self._over)

@@ -1,0 +1,75 @@
+"""What a long-running script counts, for its status line and, where a port is set, for Prometheus."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from .errors import CommandError
+
+#: What is counted up.
+COUNTERS = {
+    "readings": "answers of the gateway with readings",
+    "missed_ticks": "times at which the gateway was not asked, as the answer before took too long",
+    "failed_requests": "requests that the gateway did not answer as it should",
+    "published": "messages that the broker confirmed",
+    "unroutable": "messages that no queue took",
+    "dropped": "messages that were lost, since the spool was full or could not be written",
+    "consumed": "messages that were taken from the queue and stored",
+    "dead_letters": "messages that could not be read, and went to the dead-letter exchange",
+}
+
+#: What goes up and down.
+GAUGES = {
+    "waiting": "messages that wait on disk for the broker",
+}
+
+
+class Figures:
+    """The numbers of one running script; a name that is in neither table raises KeyError."""
+
+    def __init__(self) -> None:
+        self._values: dict[str, float] = {}
+
+    def __getitem__(self, name: str) -> float:
+        if name not in COUNTERS and name not in GAUGES:
+            raise KeyError(name)
+        return self._values.get(name, 0)
+
+    def count(self, name: str, amount: float = 1) -> None:
+        """Count a counter up."""
+        self._values[name] = self[name] + amount
+
+    def set(self, name: str, value: float) -> None:
+        """Set a gauge."""
+        self._values[name] = value + 0 * self[name]
+
+    def serve(self, port: int, host: str = "") -> None:
+        """Serve them to Prometheus at this port, from a thread, until the program ends.
+
+        Raises CommandError where that cannot be.
+        """
+        try:
+            from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415
+        except ModuleNotFoundError:
+            raise CommandError(
+                "metrics: the package prometheus-client is missing. Install it, or leave metrics out."
+            ) from None
+        registry = CollectorRegistry()
+        registry.register(self)
+        try:
+            start_http_server(port, host or "0.0.0.0", registry)  # noqa: S104 - who sets the port wants it seen
+        except OSError as error:
+            raise CommandError(
+                f"metrics: port {port} cannot be used ({error.strerror}). Set another."
+            ) from error
+
+    def collect(self) -> Iterable[Any]:
+        """Give the numbers as Prometheus wants them; only those that this script has."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
+
+        for name, value in list(self._values.items()):
+            if name in COUNTERS:
+                yield CounterMetricFamily(f"enphase_{name}", COUNTERS[name], value=value)
+            else:
+                yield GaugeMetricFamily(f"enphase_{name}", GAUGES[name], value=value)

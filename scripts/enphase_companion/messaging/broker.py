@@ -1,0 +1,168 @@
+"""The broker: where it is, a connection that tells when it is lost, and its errors in an owner's words."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import aio_pika
+from aio_pika.abc import AbstractChannel
+from aiormq import exceptions
+from yarl import URL
+
+from ..backoff import Backoff
+
+_LOGGER = logging.getLogger(__name__)
+
+#: Seconds to connect, to declare something, and to say goodbye.
+_CONNECT, _DECLARE, _CLOSE = 10, 10, 2
+
+#: Seconds after which a connection counts as one that holds.
+_HELD = 30
+
+#: Seconds between the signs of life that both sides send; after three missed ones the connection is given up.
+_HEARTBEAT = 10
+
+#: What the library raises where the connection, the channel or the broker does not do what it should.
+_FAILURES = (exceptions.AMQPError, exceptions.ChannelInvalidStateError, OSError, asyncio.InvalidStateError)
+
+
+class BrokerError(Exception):
+    """The broker did not do, or did not confirm, what it was asked; the text says what, and what to do."""
+
+
+class UnroutableError(BrokerError):
+    """The broker has no queue that takes this message."""
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A RabbitMQ broker and the exchange that is used there."""
+
+    #: As `amqp://user:password@host:port/virtual-host`, amqps for TLS.
+    url: str = field(repr=False)
+    exchange: str = "Enphase"
+
+    @classmethod
+    def at(
+        cls,
+        host: str,
+        port: int,
+        username: str,
+        password: str,
+        virtual_host: str = "/",
+        exchange: str = "Enphase",
+    ) -> Broker:
+        """Give the broker at an address, spoken to without TLS."""
+        path = "/" + virtual_host
+        url = URL.build(scheme="amqp", host=host, port=port, user=username, password=password, path=path)
+        return cls(str(url), exchange)
+
+    def __str__(self) -> str:
+        """Name the broker without its secrets."""
+        url = URL(self.url)
+        return f"{url.host}:{url.port or (5671 if url.scheme == 'amqps' else 5672)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """An open connection with one channel."""
+
+    broker: Broker
+    channel: AbstractChannel
+    #: Set when connection, channel or consumer has ended, or somebody wants a new one.
+    lost: asyncio.Event
+
+
+@asynccontextmanager
+async def open_link(broker: Broker, name: str) -> AsyncIterator[Link]:
+    """Give a connection named `name`, whose channel confirms what is published and raises what is unroutable.
+
+    Raises BrokerError.
+    """
+    if not _LOGGER.isEnabledFor(logging.DEBUG):
+        # The library shouts tracebacks of what is told here in one line.
+        for library in ("aio_pika", "aiormq"):
+            logging.getLogger(library).setLevel(logging.CRITICAL)
+    lost = asyncio.Event()
+
+    def lose(*_: Any) -> None:
+        lost.set()
+
+    url = URL(broker.url)
+    if "heartbeat" not in url.query:
+        url = url.update_query(heartbeat=_HEARTBEAT)
+    with translated(f"{broker}: no connection"):
+        async with asyncio.timeout(_CONNECT):
+            connection = await aio_pika.connect(url, client_properties={"connection_name": name})
+    try:
+        connection.close_callbacks.add(lose)
+        with translated(f"{broker}: no channel"):
+            async with asyncio.timeout(_CONNECT):
+                channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
+                channel.close_callbacks.add(lose)
+                # Somebody deleted the queue: the consumer alone ends.
+                (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(lose)
+        yield Link(broker, channel, lost)
+    finally:
+        with suppress(*_FAILURES, TimeoutError):
+            async with asyncio.timeout(_CLOSE):
+                await connection.close()
+
+
+async def lost(link: Link, backoff: Backoff) -> None:
+    """Return when the link is lost; if it had held for a while, the waits before the next ones begin anew."""
+    begun = asyncio.get_running_loop().time()
+    await link.lost.wait()
+    if asyncio.get_running_loop().time() - begun > _HELD:
+        backoff.reset()
+
+
+@contextmanager
+def translated(what: str) -> Iterator[None]:
+    """Give the library's errors as BrokerError: `what` went wrong, and why."""
+    try:
+        yield
+    except asyncio.CancelledError:
+        task = asyncio.current_task()
+        if task is not None and task.cancelling():
+            raise
+        # Nobody cancelled us: the library cancels its own futures when a connection ends.
+        raise BrokerError(f"{what} (the connection ended)") from None
+    except exceptions.PublishError as error:
+        raise UnroutableError(f"{what} (no queue takes it)") from error
+    except _FAILURES as error:
+        raise BrokerError(f"{what} ({_reason(error)})") from error
+
+
+#: What the library's errors mean; the first that fits.
+_MEANINGS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
+    (
+        (exceptions.ProbableAuthenticationError, exceptions.AuthenticationError),
+        "it refuses user name and password: correct amqp_username and amqp_password",
+    ),
+    (
+        # The first is how the library reads a refusal in the place of an opened virtual host.
+        (exceptions.InvalidFrameError, exceptions.ConnectionNotAllowed),
+        "it refuses the virtual host: correct amqp_virtual_host, or give the user permissions there",
+    ),
+    (
+        exceptions.ChannelAccessRefused,
+        "the user may not do that: give it permissions to configure, write and read there",
+    ),
+    (
+        exceptions.ChannelPreconditionFailed,
+        "it exists there in another form: delete it, or set another name",
+    ),
+    (exceptions.DeliveryError, "a queue has no room for it"),
+    (TimeoutError, "no answer in time"),
+)
+
+
+def _reason(error: BaseException) -> str:
+    own = str(error).strip() or type(error).__name__
+    return next((meaning for kind, meaning in _MEANINGS if isinstance(error, kind)), own)

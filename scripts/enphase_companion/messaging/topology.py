@@ -1,0 +1,68 @@
+"""What stands on the broker: exchange, routing keys, durable queues, and the place for what cannot be read.
+
+The same is declared by whoever comes first, publisher or consumer, in a form that RabbitMQ 3.10 to 4.x take.
+"""
+
+from __future__ import annotations
+
+from aio_pika import ExchangeType
+from aio_pika.abc import AbstractExchange, AbstractQueue
+from pamqp.common import FieldTable
+
+from .broker import Link, translated
+
+#: What Enphase-API's scripts publish with and bind to.
+ROUTING_KEY = "MeterStream"
+
+#: For messages that would end a reader of Enphase-API's, since they lack one of its three reports.
+PARTIAL_ROUTING_KEY = "MeterStream.partial"
+
+#: Takes both: in a topic, # stands for any number of words, none included.
+BINDING = "MeterStream.#"
+
+#: The queue of who stores the readings.
+DATABASE_QUEUE = "Enphase.Meters"
+
+#: Seconds.
+_TIMEOUT = 10
+
+#: Quorum queues are synced to disk before a publisher gets its confirmation. From RabbitMQ 4.0 on they throw
+#: away what was returned 20 times, which a long outage can do to a good message; -1, which means never there,
+#: makes 3.10 throw it away at once. So many times never come.
+_ARGUMENTS: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
+
+
+async def declare_exchange(link: Link) -> AbstractExchange:
+    """Give the exchange that readings are published to.
+
+    Raises BrokerError.
+    """
+    name = link.broker.exchange
+    with translated(f"{link.broker}: exchange {name}"):
+        return await link.channel.declare_exchange(name, ExchangeType.TOPIC, durable=True, timeout=_TIMEOUT)
+
+
+async def declare_queue(link: Link, exchange: AbstractExchange, name: str) -> AbstractQueue:
+    """Give the durable queue of this name, which takes all readings from now on.
+
+    Raises BrokerError.
+    """
+    with translated(f"{link.broker}: queue {name}"):
+        queue = await link.channel.declare_queue(name, durable=True, arguments=_ARGUMENTS, timeout=_TIMEOUT)
+        await queue.bind(exchange, BINDING, timeout=_TIMEOUT)
+        return queue
+
+
+async def declare_dead_letters(link: Link) -> AbstractExchange:
+    """Give the exchange for what cannot be read, with a durable queue of the same name that keeps it.
+
+    Raises BrokerError.
+    """
+    name = f"{link.broker.exchange}.DeadLetter"
+    with translated(f"{link.broker}: exchange and queue {name}"):
+        exchange = await link.channel.declare_exchange(
+            name, ExchangeType.FANOUT, durable=True, timeout=_TIMEOUT
+        )
+        queue = await link.channel.declare_queue(name, durable=True, arguments=_ARGUMENTS, timeout=_TIMEOUT)
+        await queue.bind(exchange, timeout=_TIMEOUT)
+        return exchange

@@ -1,0 +1,97 @@
+"""A script that runs for years: it ends well on SIGTERM and Ctrl-C, and tells systemd how it is."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import socket
+from collections.abc import Awaitable, Callable, Coroutine
+from contextlib import suppress
+from typing import Any, TypeVar
+
+_Result = TypeVar("_Result")
+
+#: Seconds between two status lines at least.
+_STATUS_EVERY = 1.0
+
+
+class Stopped(Exception):  # noqa: N818 - no error: what was awaited was given up, since the script shall end
+    """The script shall end."""
+
+
+class Service:
+    """One run of such a script: whether it shall end, and what systemd is told. See `run`."""
+
+    def __init__(self) -> None:
+        self.stopping = asyncio.Event()
+        self._is_ready = False
+        self._next_status = 0.0
+
+    async def unless_stopped(self, work: Coroutine[Any, Any, _Result]) -> _Result:
+        """Give the result of `work`; it is cancelled, and Stopped raised, as soon as the script shall end."""
+        task = asyncio.ensure_future(work)
+        stop = asyncio.ensure_future(self.stopping.wait())
+        try:
+            await asyncio.wait((task, stop), return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            raise Stopped
+        finally:
+            stop.cancel()
+            if not task.done():
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait; raises Stopped as soon as the script shall end."""
+        await self.unless_stopped(asyncio.sleep(seconds))
+
+    def ready(self) -> None:
+        """Tell systemd, once, that the work has begun."""
+        if not self._is_ready:
+            self._is_ready = True
+            notify("READY=1")
+
+    def alive(self, status: str) -> None:
+        """Tell systemd's watchdog that the work goes on, and `systemctl status` how; call it from the work."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._next_status:
+            self._next_status = now + _STATUS_EVERY
+            notify("WATCHDOG=1", f"STATUS={status}")
+
+
+def run(work: Callable[[Service], Awaitable[None]]) -> None:
+    """Run `work` to its end; SIGTERM and SIGINT set `stopping`, a second one ends the program at once."""
+
+    async def main() -> None:
+        service = Service()
+        loop = asyncio.get_running_loop()
+
+        def stop(number: int) -> None:
+            loop.remove_signal_handler(number)
+            notify("STOPPING=1")
+            service.stopping.set()
+
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop, number)
+        with suppress(Stopped):
+            await work(service)
+
+    asyncio.run(main())
+
+
+def notify(*lines: str) -> None:
+    """Send lines such as READY=1 to systemd, if it started us and listens; see sd_notify(3)."""
+    address = os.environ.get("NOTIFY_SOCKET")
+    if not address:
+        return
+    # A name that begins with @ is one of Linux's abstract ones.
+    target = "\0" + address[1:] if address.startswith("@") else address
+    with (
+        suppress(OSError),
+        socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM | socket.SOCK_CLOEXEC) as connection,
+    ):
+        connection.setblocking(False)
+        connection.sendto("\n".join(lines).encode(), target)

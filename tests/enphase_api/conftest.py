@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -44,6 +45,8 @@ async def gateway(sim: Simulator) -> AsyncIterator[Gateway]:
     """A client that trusts the simulated gateway and is not logged in yet."""
     async with Gateway(sim.url, certificate=sim.certificate_pem) as client:
         yield client
+    # The farewell of TLS on a connection that was given up takes some turns of the loop.
+    await asyncio.sleep(0.02)
 
 
 @pytest.fixture

@@ -19,6 +19,10 @@ def certificate(key: str = "gateway") -> Certificate:
     return make_certificate(SERIAL_NUMBER, key_from_seed(key))
 
 
+#: What a TLS handshake begins with; a plain server answers that it understands nothing.
+_CLIENT_HELLO = b"\x16"
+
+
 class Recorder:
     """An HTTPS (or plain) server that keeps every byte it is sent and answers each request with `answer`."""
 
@@ -29,6 +33,11 @@ class Recorder:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with suppress(OSError, asyncio.IncompleteReadError):
+            if (first := await reader.readexactly(1)) == _CLIENT_HELLO:
+                writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+                writer.close()
+                return
+            self.received += first
             while head := await reader.readuntil(b"\r\n\r\n"):
                 self.received += head
                 writer.write(self.answer)

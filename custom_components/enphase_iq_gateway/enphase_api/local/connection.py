@@ -105,7 +105,10 @@ class Connection(SessionHolder):
                     response = await session.request(method, url, ssl=context, **options)
                 async with response:
                     forget_cookie(session, response, SESSION_COOKIE)
-                    yield response
+                    try:
+                        yield response
+                    finally:
+                        _hang_up(response)
 
     async def _ask(self, method: str, path: str, **options: Any) -> Answer:
         """Send one request and read its answer to the end."""
@@ -165,3 +168,10 @@ class Connection(SessionHolder):
                     "%s: could not store the renewed certificate: %s", self._cert_file, error.strerror
                 )
         return self._context
+
+
+def _hang_up(response: aiohttp.ClientResponse) -> None:
+    """Drop a connection whose answer was not read to its end, such as a stream's: there is nothing to wait for."""
+    connection = response.connection
+    if connection is not None and connection.transport is not None:
+        connection.transport.abort()

@@ -30,6 +30,9 @@ DEFAULT_CERT_FILE = "configuration/gateway.cer"
 #: Seconds without an event before a stream counts as broken; it sends about one a second.
 _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 
+#: Bytes; an event of /stream/meter has some two thousand.
+_MAX_EVENT = 1_000_000
+
 _WHO = "The gateway"
 
 
@@ -277,13 +280,12 @@ class Gateway(Connection):
 
 async def _events(response: aiohttp.ClientResponse, path: str) -> AsyncIterator[Any]:
     """Give each event of a stream; one that was cut off is dropped."""
-    data = bytearray()
-    try:
-        async for line in response.content:
-            if line.startswith(b"data:"):
-                data += line.removeprefix(b"data:")
-            elif not line.strip() and data:
-                yield parse_json(bytes(data), path, _WHO)
-                data.clear()
-    except ValueError as error:
-        raise InvalidAnswerError(f"The gateway sent an event of {path} that has no end", path=path) from error
+    rest = b""
+    async for part in response.content.iter_any():
+        *events, rest = (rest + part).replace(b"\r\n", b"\n").split(b"\n\n")
+        if len(rest) > _MAX_EVENT:
+            raise InvalidAnswerError(f"The gateway sent an event of {path} that has no end", path=path)
+        for event in events:
+            lines = [line.removeprefix(b"data:") for line in event.split(b"\n") if line.startswith(b"data:")]
+            if lines:
+                yield parse_json(b"\n".join(lines), path, _WHO)

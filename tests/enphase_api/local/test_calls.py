@@ -1,0 +1,180 @@
+"""Calls: what comes back, and what is an error instead of data."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+import aiohttp
+import pytest
+
+from enphase_api import (
+    CommunicationError,
+    EnphaseError,
+    InvalidAnswerError,
+    ResponseError,
+    UnsupportedFirmwareError,
+)
+from enphase_api.local import Gateway
+from enphase_companion.simulator import Simulator
+
+from ..servers import certificate, recorder
+
+TOKEN = "eyJ0b2tlbg.c2VjcmV0.c2lnbmF0dXJl"
+
+
+async def test_a_call_gives_what_the_path_holds(logged_in: Gateway) -> None:
+    meters = await logged_in.api_call("/ivp/meters")
+    assert [meter["measurementType"] for meter in meters] == ["production", "net-consumption"]
+
+
+async def test_a_path_needs_no_slash_and_may_have_a_query(logged_in: Gateway, sim: Simulator) -> None:
+    assert await logged_in.api_call("production.json?details=1")
+    assert sim.requests[-1].path == "/production.json?details=1"
+
+
+async def test_raw_is_the_body_as_it_came(logged_in: Gateway) -> None:
+    assert (await logged_in.api_call("/ivp/meters", response_raw=True)).startswith(b"[{")
+
+
+@pytest.mark.parametrize(
+    ("fault", "error", "retryable"),
+    [
+        ({"name": "status", "status": 503}, ResponseError, True),
+        ({"name": "status", "status": 404}, ResponseError, False),
+        ({"name": "status", "status": 302}, ResponseError, False),
+        ({"name": "html"}, InvalidAnswerError, True),
+        ({"name": "truncated"}, InvalidAnswerError, True),
+        ({"name": "reset"}, CommunicationError, True),
+    ],
+    ids=["503", "404", "302", "html", "truncated", "reset"],
+)
+async def test_a_bad_day_is_an_error_with_its_path_and_never_data(
+    fault: dict[str, object], error: type[EnphaseError], retryable: bool, logged_in: Gateway, sim: Simulator
+) -> None:
+    sim.faults.set(path="/ivp/meters/readings", **fault)  # type: ignore[arg-type]
+    with pytest.raises(error, match="/ivp/meters/readings") as caught:
+        await logged_in.readings()
+    assert caught.value.retryable is retryable
+    assert getattr(caught.value, "path", None) == "/ivp/meters/readings"
+    sim.faults.clear()
+    assert (await logged_in.readings()).get("production")
+
+
+async def test_a_silent_gateway_is_given_up(
+    logged_in: Gateway, sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("enphase_api.local.connection.TIMEOUT", aiohttp.ClientTimeout(total=0.1))
+    sim.faults.set("silent")
+    with pytest.raises(CommunicationError, match="did not answer /ivp/meters"):
+        await logged_in.meters()
+
+
+async def test_an_answer_cut_off_in_its_body_is_an_error() -> None:
+    shown = certificate()
+    answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 99\r\n\r\n{"
+    async with recorder(shown, answer) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+        with pytest.raises(CommunicationError):
+            await gateway.api_call("/ivp/meters")
+
+
+async def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("enphase_api.http._MAX_BODY", 1000)
+    shown = certificate()
+    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n" + b" " * 1001
+    async with recorder(shown, answer) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+        with pytest.raises(InvalidAnswerError, match="has no end"):
+            await gateway.api_call("/ivp/meters")
+
+
+async def test_an_empty_answer_is_none() -> None:
+    shown = certificate()
+    answer = b"HTTP/1.1 204 No Content\r\n\r\n"
+    async with recorder(shown, answer) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+        assert await gateway.api_call("/ivp/zb/reset_device", method="POST", json={"a": 1}) is None
+        assert await gateway.api_call("/ivp/x", method="PUT", data={"b": "2"}, response_raw=True) == b""
+        assert b"POST /ivp/zb/reset_device" in server.received
+        assert b"Content-Type: application/x-www-form-urlencoded" in server.received
+
+
+async def test_a_gateway_is_known_without_login_and_without_trust(sim: Simulator) -> None:
+    info = await Gateway(sim.url).info()
+    assert info.serial_number == sim.serial_number
+    assert info.firmware == "8.2.4264"
+    assert info.is_metered
+    assert not sim.requests[0].has_authorization
+
+
+async def test_something_else_than_a_gateway_is_told(sim: Simulator) -> None:
+    sim.faults.set("html", "/info")
+    with pytest.raises(InvalidAnswerError, match="gateway's description"):
+        await Gateway(sim.url).info()
+    sim.faults.set("status", "/info", status=404)
+    sim.faults.clear()
+    sim.faults.set("status", "/info", status=404)
+    with pytest.raises(ResponseError, match="status 404"):
+        await Gateway(sim.url).info()
+
+
+async def test_a_firmware_from_before_tokens_is_told_by_its_version() -> None:
+    with Simulator("old-firmware") as sim:
+        with pytest.raises(UnsupportedFirmwareError, match=r"firmware 5\.0\.62; version 7 or later"):
+            await Gateway(sim.url).info()
+
+
+OLD = b"<envoy_info><device><sn>122300000042</sn><software>R4.10.35</software></device></envoy_info>"
+
+
+def answered(body: bytes) -> bytes:
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+async def test_a_firmware_that_knows_no_https_is_told_by_its_version() -> None:
+    async with recorder(None, answered(OLD)) as server:
+        with pytest.raises(UnsupportedFirmwareError, match=r"firmware 4\.10\.35"):
+            await Gateway(server.url.replace("http://", "https://")).info()
+        assert b"GET /info HTTP" in server.received
+        assert b"Authorization" not in server.received
+        assert b"Cookie" not in server.received
+
+
+@pytest.mark.parametrize("body", [OLD.replace(b"R4", b"D8"), b"<html></html>"], ids=["8", "no gateway"])
+async def test_plain_http_is_taken_for_nothing_else(body: bytes) -> None:
+    async with recorder(None, answered(body)) as server:
+        with pytest.raises(CommunicationError):
+            await Gateway(server.url.replace("http://", "https://")).info()
+
+
+async def test_a_trusted_gateway_that_is_silent_is_not_asked_in_the_clear() -> None:
+    async with recorder(None, answered(OLD)) as server:
+        url = server.url.replace("http://", "https://")
+        gateway = Gateway(url, certificate=certificate().pem)
+        with pytest.raises(CommunicationError):
+            await gateway.info()
+        assert b"GET" not in server.received
+
+
+ANSWERS: dict[str, Callable[[Gateway], Awaitable[object]]] = {
+    "/ivp/meters": Gateway.meters,
+    "/ivp/meters/readings": Gateway.readings,
+    "/ivp/meters/reports": Gateway.reports,
+    "/production.json": Gateway.production,
+    "/api/v1/production/inverters": Gateway.inverters,
+    "/ivp/ensemble/inventory": Gateway.batteries,
+    "/ivp/livedata/status": Gateway.live,
+}
+
+
+@pytest.mark.parametrize("path", ANSWERS)
+async def test_html_in_the_place_of_an_answer_is_an_error(path: str, logged_in: Gateway, sim: Simulator) -> None:
+    sim.faults.set("html", path)
+    with pytest.raises(InvalidAnswerError):
+        await ANSWERS[path](logged_in)
+
+
+@pytest.mark.parametrize("path", ANSWERS)
+async def test_a_broken_gateway_is_never_taken_for_an_empty_one(
+    path: str, logged_in: Gateway, sim: Simulator
+) -> None:
+    sim.faults.set("status", path, status=500)
+    with pytest.raises(ResponseError):
+        await ANSWERS[path](logged_in)

@@ -1,0 +1,231 @@
+"""The session with the gateway: log-in, its cookie, its end, and many askers at once."""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+import pytest
+
+from enphase_api import AuthenticationError, CommunicationError, NotAllowedError, ResponseError
+from enphase_api.local import Gateway
+from enphase_companion.simulator import Simulator
+
+from ..servers import certificate, recorder
+
+TOKEN = "eyJ0b2tlbg.c2VjcmV0.c2lnbmF0dXJl"
+
+
+def paths(sim: Simulator) -> list[str]:
+    return [request.path for request in sim.requests]
+
+
+async def test_after_the_login_only_the_cookie_is_sent(logged_in: Gateway, sim: Simulator) -> None:
+    sim.requests.clear()
+    await logged_in.meters()
+    await logged_in.readings()
+    assert [(request.has_authorization, request.has_session) for request in sim.requests] == [(False, True)] * 2
+
+
+async def test_an_address_of_numbers_keeps_its_session(logged_in: Gateway, sim: Simulator) -> None:
+    assert "127.0.0.1" in logged_in.host
+    await logged_in.meters()
+    assert paths(sim).count("/auth/check_jwt") == 1
+
+
+async def test_the_session_outlives_the_connection_it_was_opened_on(sim: Simulator) -> None:
+    # Without `async with` and without a lent session, each call opens a connection of its own.
+    gateway = Gateway(sim.url, certificate=sim.certificate_pem)
+    assert await gateway.login(sim.token())
+    assert await gateway.meters()
+    assert await gateway.inverters()
+    assert paths(sim).count("/auth/check_jwt") == 1
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
+async def test_a_lent_session_keeps_no_cookie_and_stays_open(host: str, sim: Simulator) -> None:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        url = sim.url.replace("127.0.0.1", host)
+        async with Gateway(url, certificate=sim.certificate_pem, session=session) as gateway:
+            assert await gateway.login(sim.token())
+            assert await gateway.meters()
+        assert not session.closed
+        assert list(session.cookie_jar) == []
+
+
+async def test_other_users_of_a_lent_session_keep_their_cookies(sim: Simulator) -> None:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        session.cookie_jar.update_cookies({"sessionId": "theirs"}, aiohttp.client.URL("https://envoy.local"))
+        gateway = Gateway(sim.url, certificate=sim.certificate_pem, session=session)
+        assert await gateway.login(sim.token())
+        assert [cookie.value for cookie in session.cookie_jar] == ["theirs"]
+
+
+async def test_a_lent_session_that_verifies_nothing_changes_no_trust(sim: Simulator) -> None:
+    async with recorder(certificate("stranger")) as server:
+        connector = aiohttp.TCPConnector(ssl=False)
+        async with aiohttp.ClientSession(connector=connector) as session:
+            gateway = Gateway(server.url, certificate=sim.certificate_pem, session=session)
+            with pytest.raises(Exception, match="another certificate"):
+                await gateway.login(TOKEN)
+        assert server.received == b""
+
+
+async def test_a_lent_session_that_was_closed_is_told(sim: Simulator) -> None:
+    async with aiohttp.ClientSession() as session:
+        gateway = Gateway(sim.url, certificate=sim.certificate_pem, session=session)
+    with pytest.raises(CommunicationError, match="closed already"):
+        await gateway.login(sim.token())
+
+
+async def test_environment_proxies_have_no_say(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    async with recorder() as proxy:
+        for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, proxy.url)
+        async with Gateway(sim.url, certificate=sim.certificate_pem) as gateway:
+            assert await gateway.login(sim.token())
+        async with aiohttp.ClientSession(trust_env=True) as session:
+            gateway = Gateway(sim.url, certificate=sim.certificate_pem, session=session)
+            assert await gateway.login(sim.token())
+            assert await gateway.info()
+        assert proxy.received == b""
+
+
+async def test_a_session_that_ended_is_opened_again_once_and_silently(
+    logged_in: Gateway, sim: Simulator
+) -> None:
+    sim.restart()
+    sim.requests.clear()
+    assert await logged_in.meters()
+    assert paths(sim) == ["/ivp/meters", "/auth/check_jwt", "/ivp/meters"]
+
+
+async def test_many_askers_of_a_dead_session_open_one_new_session(
+    logged_in: Gateway, sim: Simulator
+) -> None:
+    sim.gateway.sessions.end_all()
+    sim.requests.clear()
+    answers = await asyncio.gather(*(logged_in.api_call("/ivp/meters") for _ in range(5)))
+    assert all(answers)
+    assert paths(sim) == ["/ivp/meters", "/auth/check_jwt"] + ["/ivp/meters"] * 5
+
+
+async def test_a_gateway_is_never_asked_two_things_at_once() -> None:
+    shown, busy = certificate(), 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal busy
+        await reader.readuntil(b"\r\n\r\n")
+        busy += 1
+        await asyncio.sleep(0.02)
+        writer.write(f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\n{busy}".encode())
+        busy -= 1
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=shown.server_context())
+    async with server:
+        port = server.sockets[0].getsockname()[1]
+        gateway = Gateway(f"https://127.0.0.1:{port}", certificate=shown.pem)
+        assert await gateway.login(TOKEN)
+        assert await asyncio.gather(*(gateway.api_call(f"/{n}") for n in range(4))) == [1, 1, 1, 1]
+
+
+async def test_an_asker_who_gives_up_leaves_the_gateway_to_the_next(
+    logged_in: Gateway, sim: Simulator
+) -> None:
+    sim.faults.set("silent", "/production.json")
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.1):
+            await logged_in.production()
+    assert await logged_in.meters()
+
+
+async def test_a_token_that_expired_meanwhile_is_told(gateway: Gateway, sim: Simulator) -> None:
+    assert await gateway.login(sim.token(lifetime=1))
+    await asyncio.sleep(1.1)
+    with pytest.raises(AuthenticationError, match=r"no longer accepts the token\. Get a new one") as caught:
+        await gateway.meters()
+    assert not isinstance(caught.value, NotAllowedError)
+    # The owner brings a new one.
+    assert await gateway.login(sim.token())
+    assert await gateway.meters()
+
+
+@pytest.mark.parametrize("kind", ["expired", "another gateway's", "no token", "two lines"])
+async def test_a_token_that_the_gateway_refuses_is_false(kind: str, gateway: Gateway, sim: Simulator) -> None:
+    tokens = {
+        "expired": sim.token(lifetime=60, issued_ago=3600),
+        "another gateway's": sim.token(serial_number="122300000099"),
+        "no token": "no token",
+        "two lines": f"{sim.token()}\r\nX-Header: smuggled",
+    }
+    assert await gateway.login(tokens[kind]) is False
+
+
+async def test_white_space_around_a_pasted_token_does_not_matter(gateway: Gateway, sim: Simulator) -> None:
+    assert await gateway.login(f" {sim.token()}\n")
+
+
+async def test_a_refused_token_ends_no_session_that_works(logged_in: Gateway, sim: Simulator) -> None:
+    assert not await logged_in.login(sim.token(serial_number="122300000099"))
+    sim.requests.clear()
+    assert await logged_in.meters()
+    assert paths(sim) == ["/ivp/meters"]
+
+
+async def test_a_gateway_that_is_starting_is_no_refused_token(gateway: Gateway, sim: Simulator) -> None:
+    sim.faults.set("status", "/auth/check_jwt", status=503)
+    with pytest.raises(ResponseError) as caught:
+        await gateway.login(sim.token())
+    assert caught.value.retryable
+
+
+async def test_a_log_in_again_that_gets_no_answer_sends_no_token_with_the_next_call(
+    logged_in: Gateway, sim: Simulator
+) -> None:
+    sim.gateway.sessions.end_all()
+    sim.faults.set("reset", "/auth/check_jwt")
+    with pytest.raises(CommunicationError):
+        await logged_in.meters()
+    sim.faults.clear()
+    sim.requests.clear()
+    assert await logged_in.meters()
+    assert [(request.path, request.has_authorization) for request in sim.requests] == [
+        ("/ivp/meters", False),
+        ("/auth/check_jwt", True),
+        ("/ivp/meters", False),
+    ]
+
+
+async def test_a_gateway_that_gives_no_cookie_is_shown_the_token() -> None:
+    shown = certificate()
+    async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+        assert await gateway.login(TOKEN)
+        assert await gateway.api_call("/ivp/meters") == {}
+        assert server.received.count(f"Authorization: Bearer {TOKEN}".encode()) == 2
+
+
+async def test_without_a_login_a_page_that_wants_one_says_so(gateway: Gateway, sim: Simulator) -> None:
+    with pytest.raises(AuthenticationError, match="Call login with a token first"):
+        await gateway.api_call("/ivp/meters")
+    assert paths(sim) == ["/ivp/meters"]
+
+
+async def test_a_page_of_another_role_is_told_apart_from_a_refused_token(
+    logged_in: Gateway, sim: Simulator
+) -> None:
+    with pytest.raises(NotAllowedError, match="does not allow /installer/agf/index.json with this token's role"):
+        await logged_in.api_call("/installer/agf/index.json")
+    assert await logged_in.login(sim.token(role="installer"))
+    with pytest.raises(ResponseError) as caught:
+        await logged_in.api_call("/installer/agf/index.json")
+    assert caught.value.status == 404
+
+
+async def test_a_context_that_ends_closes_what_it_opened_and_the_client_goes_on(sim: Simulator) -> None:
+    gateway = Gateway(sim.url, certificate=sim.certificate_pem)
+    async with gateway:
+        assert await gateway.login(sim.token())
+        async with gateway:
+            assert await gateway.meters()
+    assert await gateway.meters()

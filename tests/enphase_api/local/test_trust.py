@@ -1,0 +1,289 @@
+"""Trust: nothing secret leaves for a certificate that the owner has not seen."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import re
+import ssl
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from enphase_api import (
+    CertificateChangedError,
+    CertificateError,
+    CommunicationError,
+    InvalidHostError,
+    NotTrustedError,
+)
+from enphase_api.local import Certificate, Gateway, fetch_certificate
+from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.certificate import key_from_seed, make_certificate
+
+from ..servers import SERIAL_NUMBER, certificate, recorder
+
+TOKEN = "eyJ0b2tlbg.c2VjcmV0.c2lnbmF0dXJl"
+
+
+async def test_no_token_leaves_for_a_gateway_that_nobody_trusts() -> None:
+    async with recorder(certificate()) as server:
+        gateway = Gateway(server.url)
+        with pytest.raises(NotTrustedError, match=r"no token was sent\. Call Gateway\.trust_gateway first"):
+            await gateway.login(TOKEN)
+        with pytest.raises(NotTrustedError):
+            await gateway.api_call("/ivp/meters")
+        with pytest.raises(NotTrustedError):
+            await gateway.login_oauth_code("code", "verifier")
+        assert server.received == b""
+
+
+async def test_no_token_leaves_for_a_certificate_of_another_key() -> None:
+    trusted, stranger = certificate(), certificate("stranger")
+    async with recorder(stranger) as server, Gateway(server.url, certificate=trusted.pem) as gateway:
+        with pytest.raises(CertificateChangedError) as caught:
+            await gateway.login(TOKEN)
+        with pytest.raises(CertificateChangedError):
+            await gateway.info()
+        assert server.received == b""
+    assert caught.value.trusted == trusted.fingerprint
+    assert caught.value.shown == stranger.fingerprint
+    assert caught.value.shown_pem == stranger.pem
+    assert not caught.value.retryable
+
+
+async def test_no_token_leaves_when_the_certificate_changed(logged_in: Gateway, sim: Simulator) -> None:
+    before = sim.certificate_pem
+    sim.renew_certificate(same_key=False)
+    sim.requests.clear()
+    with pytest.raises(CertificateChangedError, match="Nothing secret was sent"):
+        await logged_in.api_call("/ivp/meters")
+    with pytest.raises(CertificateChangedError):
+        await logged_in.login(sim.token())
+    assert sim.requests == []
+    assert logged_in.certificate is not None
+    assert logged_in.certificate.pem == before
+
+
+async def test_no_token_leaves_for_a_stranger_with_the_same_name_and_another_key(sim: Simulator) -> None:
+    shown = make_certificate(sim.serial_number, key_from_seed("stranger"))
+    async with recorder(shown) as server, Gateway(server.url, certificate=sim.certificate_pem) as gateway:
+        with pytest.raises(CertificateChangedError):
+            await gateway.login(TOKEN)
+        assert server.received == b""
+
+
+async def test_a_renewal_with_the_same_key_is_accepted_and_stored(
+    sim: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    file = tmp_path / "gateway.cer"
+    await Gateway.trust_gateway(sim.url, file)
+    gateway = Gateway(sim.url, file)
+    assert await gateway.login(sim.token())
+    sim.renew_certificate()
+
+    assert await gateway.meters()
+
+    assert file.read_text() == sim.certificate_pem
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert gateway.certificate is not None
+    assert gateway.certificate.fingerprint == sim.fingerprint
+    assert f"renewed its certificate, same key: SHA-256 {sim.fingerprint}" in caplog.text
+
+
+async def test_a_renewal_is_known_to_who_keeps_the_certificate_himself(
+    logged_in: Gateway, sim: Simulator
+) -> None:
+    sim.renew_certificate()
+    assert await logged_in.meters()
+    assert logged_in.certificate is not None
+    assert logged_in.certificate.pem == sim.certificate_pem
+
+
+async def test_a_renewal_that_cannot_be_stored_is_a_warning_and_works(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    file = tmp_path / "gateway.cer"
+    await Gateway.trust_gateway(sim.url, file)
+
+    def read_only(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr("enphase_api.local.connection.write_private_file", read_only)
+    gateway = Gateway(sim.url, file)
+    sim.renew_certificate()
+    assert await gateway.login(sim.token())
+    assert "could not store the renewed certificate: Read-only file system" in caplog.text
+
+
+async def test_an_expired_pinned_certificate_is_a_warning_and_works(
+    sim: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    sim.renew_certificate(expired=True)
+    async with Gateway(sim.url, certificate=sim.certificate_pem) as gateway:
+        assert await gateway.login(sim.token())
+        assert await gateway.meters()
+    assert len([record for record in caplog.records if "expired on" in record.message]) == 1
+
+
+async def test_a_certificate_from_tomorrow_works(sim: Simulator) -> None:
+    # A gateway without a clock, or this machine's: the pin is the trust, not the date.
+    shown = make_certificate(SERIAL_NUMBER, key_from_seed("gateway"), datetime.now(UTC) + timedelta(days=1))
+    async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+        assert await gateway.login(TOKEN)
+
+
+async def test_a_certificate_without_extensions_works(sim: Simulator) -> None:
+    sim.renew_certificate(extensions=False)
+    async with Gateway(sim.url, certificate=sim.certificate_pem) as gateway:
+        assert await gateway.login(sim.token())
+
+
+async def test_only_the_first_certificate_of_a_file_is_trusted(sim: Simulator) -> None:
+    stranger = certificate("stranger")
+    async with recorder(stranger) as server:
+        gateway = Gateway(server.url, certificate=sim.certificate_pem + stranger.pem)
+        with pytest.raises(CertificateChangedError):
+            await gateway.login(TOKEN)
+        assert server.received == b""
+
+
+async def test_one_who_says_insecure_is_believed(sim: Simulator) -> None:
+    async with Gateway(sim.url, insecure=True) as gateway:
+        assert await gateway.login(sim.token())
+        assert await gateway.meters()
+        sim.renew_certificate(same_key=False)
+        assert await gateway.meters()
+
+
+@pytest.mark.parametrize("host", ["http://envoy.local", "http://127.0.0.1", "ws://envoy.local"])
+def test_a_gateway_is_never_spoken_to_in_the_clear(host: str) -> None:
+    with pytest.raises(InvalidHostError, match="must begin with https"):
+        Gateway(host)
+
+
+async def test_a_redirect_is_an_error_and_not_followed() -> None:
+    shown = certificate()
+    async with recorder() as elsewhere:
+        answer = f"HTTP/1.1 307 Go\r\nLocation: {elsewhere.url}/\r\nContent-Length: 0\r\n\r\n".encode()
+        async with recorder(shown, answer) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+            with pytest.raises(Exception, match="status 307"):
+                await gateway.login(TOKEN)
+        assert elsewhere.received == b""
+
+
+@pytest.mark.parametrize(
+    "path", ["//elsewhere.example/x", "https://elsewhere.example/x", "@elsewhere.example/", "../../x", ":1/x"]
+)
+async def test_no_path_leads_to_another_host(path: str) -> None:
+    shown = certificate()
+    async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+        assert await gateway.login(TOKEN)
+        assert await gateway.api_call(path) == {}
+        assert server.received.count(b"GET /") == 1
+        assert server.received.count(b"Host: 127.0.0.1:") == 2
+
+
+async def test_the_certificate_that_is_shown_is_the_one_that_is_fetched(sim: Simulator) -> None:
+    shown = await fetch_certificate(sim.url)
+    assert shown.pem == sim.certificate_pem
+    assert shown.fingerprint == sim.fingerprint
+    assert re.fullmatch(r"(?:[0-9A-F]{2}:){31}[0-9A-F]{2}", shown.fingerprint)
+    assert (shown.subject, shown.serial_number) == (sim.serial_number, sim.serial_number)
+    assert (shown.not_after - shown.not_before).days == 365
+    assert not shown.is_expired
+
+
+@pytest.mark.parametrize(
+    ("name", "serial_number"),
+    [("envoy-122300000001", "122300000001"), ("122300000001", "122300000001"), ("envoy.local", None)],
+)
+def test_a_certificate_names_the_gateway_where_it_does(name: str, serial_number: str | None) -> None:
+    assert Certificate.from_pem(make_certificate(name, key_from_seed("x")).pem).serial_number == serial_number
+
+
+@pytest.mark.parametrize("text", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n", "\udc80"])
+def test_a_text_that_is_no_certificate_is_told(text: str) -> None:
+    with pytest.raises(CertificateError, match="Trust the gateway again"):
+        Gateway("envoy.local", certificate=text)
+
+
+async def test_a_file_that_holds_no_certificate_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "gateway.cer"
+    file.write_bytes(b"\xff\xfe")
+    with pytest.raises(CertificateError, match=r"gateway\.cer: no certificate in it"):
+        await Gateway("envoy.local", file).login(TOKEN)
+
+
+async def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CertificateError, match="cannot be read: Is a directory"):
+        await Gateway("envoy.local", tmp_path).login(TOKEN)
+
+
+async def test_a_trust_that_fails_leaves_nothing_behind(tmp_path: Path, unused_tcp_port: int) -> None:
+    file = tmp_path / "new" / "gateway.cer"
+    with pytest.raises(CommunicationError, match=f"does not answer on port {unused_tcp_port}"):
+        await Gateway.trust_gateway(f"https://127.0.0.1:{unused_tcp_port}", file)
+    assert not file.parent.exists()
+
+
+async def test_a_trust_that_fails_keeps_the_older_one(
+    sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "gateway.cer"
+    file.write_text("older")
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("os.fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        await Gateway.trust_gateway(sim.url, file)
+    assert file.read_text() == "older"
+    assert list(tmp_path.iterdir()) == [file]
+
+
+async def test_a_link_to_the_file_stays_a_link(sim: Simulator, tmp_path: Path) -> None:
+    (tmp_path / "link.cer").symlink_to(tmp_path / "kept.cer")
+    await Gateway.trust_gateway(sim.url, tmp_path / "link.cer")
+    assert (tmp_path / "link.cer").is_symlink()
+    assert (tmp_path / "kept.cer").read_text() == sim.certificate_pem
+
+
+async def test_a_server_without_tls_is_no_gateway() -> None:
+    async with recorder() as server:
+        with pytest.raises(CommunicationError, match="not with https"):
+            await fetch_certificate(server.url.replace("http://", "https://"))
+
+
+async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("enphase_api.local.trust._TIMEOUT", 0.05)
+
+    async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(CommunicationError, match="does not answer"):
+            await fetch_certificate(f"127.0.0.1:{port}")
+
+
+async def test_a_host_that_does_not_exist_is_told() -> None:
+    for host in ("nowhere.invalid", f"{'a' * 70}.invalid"):
+        with pytest.raises(CommunicationError, match="Check the address"):
+            await fetch_certificate(host)
+
+
+async def test_a_certificate_that_python_cannot_read_is_told(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any) -> str:
+        return "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+
+    monkeypatch.setattr(ssl, "DER_cert_to_PEM_cert", broken)
+    with pytest.raises(CertificateError):
+        await fetch_certificate(sim.url)

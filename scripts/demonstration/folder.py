@@ -17,8 +17,8 @@ _LOCK = "demo.lock"
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[Path]:
-    """Return a fresh configuration folder inside `folder`, kept for this demo until the end of the `with`.
+def held(folder: Path, *, forget: bool = False) -> Iterator[Path]:
+    """Return a fresh configuration folder inside `folder`, held to the end of the `with`; then deleted to `forget`.
 
     Raises DemoError if another demo has it, or if it is a folder with something else in it.
     """
@@ -35,8 +35,12 @@ def held(folder: Path) -> Iterator[Path]:
             ) from error
         configuration = folder / "home-assistant"
         shutil.rmtree(configuration, ignore_errors=True)
-        configuration.mkdir()
-        yield configuration
+        configuration.mkdir(mode=0o700)
+        try:
+            yield configuration
+        finally:
+            if forget:
+                shutil.rmtree(configuration, ignore_errors=True)
 
 
 def fill(configuration: Path, host: str, port: int) -> None:

@@ -56,8 +56,7 @@ class Owner:
 
     async def _sign_in_with(self, code: str) -> None:
         data = {"client_id": self._client_id, "grant_type": "authorization_code", "code": code}
-        async with self._session.post(f"{self.url}/auth/token", data=data) as response:
-            token = (await _json(response))["access_token"]
+        token = (await self._request("POST", "/auth/token", data=data))["access_token"]
         self._session.headers["Authorization"] = f"Bearer {token}"
         self._socket = await self._session.ws_connect(f"{self.url}/api/websocket", max_msg_size=0)
         await self._socket.receive_json()
@@ -68,13 +67,21 @@ class Owner:
 
     async def get(self, path: str) -> Any:
         """Return the JSON at `path`. Raises DemoError for any other answer, as do all of these."""
-        async with self._session.get(self.url + path) as response:
-            return await _json(response)
+        return await self._request("GET", path)
 
     async def post(self, path: str, data: dict[str, Any] | None = None) -> Any:
         """Send `data` as JSON to `path`, and return the JSON that comes back."""
-        async with self._session.post(self.url + path, json=data) as response:
-            return await _json(response)
+        return await self._request("POST", path, json=data)
+
+    async def _request(self, method: str, path: str, **content: Any) -> Any:
+        try:
+            async with self._session.request(method, self.url + path, **content) as response:
+                if response.status >= 400:
+                    text = (await response.text())[:500]
+                    raise DemoError(f"Home Assistant answered {method} {path} with {response.status}: {text}")
+                return await response.json()
+        except (aiohttp.ClientError, TimeoutError) as error:
+            raise DemoError(f"Home Assistant does not answer at {self.url}: {error!r}") from error
 
     async def ask(self, command: str, **fields: Any) -> Any:
         """Return the result of a WebSocket command."""
@@ -104,12 +111,3 @@ class Owner:
         language = {"language": "en", "number_format": "language", "time_format": "language"}
         zone = {"date_format": "language", "first_weekday": "language", "time_zone": "server"}
         await self.ask("frontend/set_user_data", key="language", value={**language, **zone})
-
-
-async def _json(response: aiohttp.ClientResponse) -> Any:
-    if response.status >= 400:
-        text = (await response.text())[:500]
-        raise DemoError(
-            f"Home Assistant answered {response.method} {response.url.path} with {response.status}: {text}"
-        )
-    return await response.json()

@@ -90,13 +90,15 @@ async def running(configuration: Path, host: str, port: int, **environment: str)
     # Its session is its own: Ctrl-C is for this process to act on, and the group holds whatever it starts.
     # It looks for its helper uv on PATH.
     path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
+    surroundings = {**os.environ, **environment, "PATH": path}
+    surroundings.pop("PYTHONPATH", None)
     guard = Path(__file__).with_name("guard.py")
     command = [sys.executable, str(guard), sys.executable, "-m", "homeassistant"]
     with log.open("wb") as output:
         child = await asyncio.create_subprocess_exec(
             *command, "-c", str(configuration), "--skip-pip", "--log-no-color",
             stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
-            env={**os.environ, **environment, "PATH": path},
+            env=surroundings,
         )  # fmt: skip
     process = Process(_address(host, port), log, child)
     try:

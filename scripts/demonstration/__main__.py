@@ -1,0 +1,196 @@
+"""The demo itself, run by scripts/demo in the environment that has Home Assistant."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import sys
+import time
+from argparse import Namespace
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+from enphase_companion.simulator import Simulator
+
+from . import energy, entities, flow, folder, options, process, simulation
+from .comparison import Row, compared, table
+from .errors import DemoError
+from .owner import PASSWORD, USERNAME, Owner
+
+#: What is done with a Home Assistant that runs; returns the exit status.
+Work = Callable[[process.Process, Owner], Awaitable[int]]
+
+#: When the simulated house's day is at its most interesting.
+_HOUR_OF_DAY = 13
+
+
+def say(text: str = "") -> None:
+    """Print, and at once, into a pipe too."""
+    print(text, flush=True)
+
+
+async def demonstrate(given: Namespace) -> int:
+    """Run the demo as the options say and return its exit status. Raises DemoError."""
+    port = process.free_port(given.host, given.port)
+    with folder.held(given.folder, forget=bool(given.gateway)) as configuration:
+        folder.fill(configuration, given.host, port)
+        if given.gateway:
+
+            async def own(running: process.Process, _owner: Owner) -> int:
+                return await _serve(_how_to_add(running.url, given.gateway))
+
+            return await _with_home_assistant(own, configuration, given.host, port, _here())
+        try:
+            simulator = Simulator(given.profile, speed=given.speed, hour_of_day=_HOUR_OF_DAY)
+        except ValueError as error:
+            raise DemoError(f"--profile: {error}") from error
+        with simulator as sim:
+
+            async def simulated(running: process.Process, owner: Owner) -> int:
+                return await _simulated(running, owner, sim, given)
+
+            say(f"a simulated house ({sim.house.profile.description}) with gateway and Entrez is there")
+            return await _with_home_assistant(
+                simulated, configuration, given.host, port, simulation.environment(sim)
+            )
+
+
+async def _with_home_assistant(
+    work: Work, configuration: Path, host: str, port: int, environment: dict[str, str]
+) -> int:
+    """Start Home Assistant, make and sign in its owner, and do the work for as long as it runs."""
+    say("starting Home Assistant")
+    async with (
+        process.running(configuration, host, port, **environment) as running,
+        Owner(running.url) as owner,
+    ):
+        ended = asyncio.create_task(running.ended())
+        working = asyncio.create_task(_signed_in(work, running, owner))
+        try:
+            await asyncio.wait([ended, working], return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise ended.result()
+            return working.result()
+        finally:
+            ended.cancel()
+            working.cancel()
+            await asyncio.wait([working])
+
+
+async def _signed_in(work: Work, running: process.Process, owner: Owner) -> int:
+    await owner.become()
+    await owner.use_the_servers_clock()
+    return await work(running, owner)
+
+
+async def _simulated(running: process.Process, owner: Owner, sim: Simulator, given: Namespace) -> int:
+    say("setting the integration up: address, fingerprint, Entrez account")
+    steps = flow.steps(sim.url, sim.serial_number, sim.fingerprint, sim.username, sim.password)
+    entry_id = await flow.walk(owner, steps)
+    expected = simulation.expected_entities(sim)
+    found = await entities.found(owner, entry_id, [each.unique_id for each in expected])
+    if given.as_installed:
+        shown = await entities.enable(owner, entry_id, {f"{sim.serial_number}_last_reading"})
+        expected = [each for each in expected if each.unique_id in shown]
+    else:
+        shown = await entities.enable(owner, entry_id, found)
+    sensors = {
+        unique_id.removeprefix(f"{sim.serial_number}_"): entity_id for unique_id, entity_id in found.items()
+    }
+    await energy.set_up_dashboard(owner, sensors)
+    await energy.import_history(owner, sensors, sim.house, sim.clock.start)
+
+    states = await entities.known_states(owner, shown.values())
+    diagnostics = await owner.get(f"/api/diagnostics/config_entry/{entry_id}")
+    moments = simulation.moments(sim, shown, states, diagnostics)
+    rows = compared(expected, shown, states, moments, simulation.zone(sim))
+    say(f"\n{table(rows)}\n")
+    verdict = _verdict(rows, running.complaints())
+    say(verdict or f"All {len(rows)} agree with the house within 1 %.")
+    if given.check:
+        return 1 if verdict else 0
+    device = await entities.device_of(owner, flow.DOMAIN, sim.serial_number)
+    return await _serve(_where_to_look(running.url, device["id"], sim))
+
+
+def _verdict(rows: list[Row], complaints: list[str]) -> str:
+    """Return what is wrong, in words; nothing if nothing is."""
+    wrong = [row for row in rows if row.off]
+    lines = [f"{len(wrong)} of {len(rows)} do not agree with the house:"] if wrong else []
+    lines += [f"  {row.name}: {row.off}" for row in wrong]
+    lines += [f"Home Assistant complained about the integration:\n{complaint}" for complaint in complaints]
+    return "\n".join(lines)
+
+
+async def _serve(words: str) -> int:
+    """Say where to look, and stay until somebody ends the demo."""
+    began = float(os.environ.get("DEMO_STARTED", "nan"))
+    say(f"{words}\n\nReady after {time.time() - began:.0f} s. Ctrl-C ends everything.")
+    try:
+        await asyncio.Event().wait()
+    except asyncio.CancelledError:
+        say("\nending Home Assistant")
+    return 0
+
+
+def _where_to_look(url: str, device_id: str, sim: Simulator) -> str:
+    return f"""
+Home Assistant    {url}   sign in as {USERNAME} with password {PASSWORD}
+  the gateway     {url}/config/devices/device/{device_id}
+  Energy          {url}/energy
+Gateway           {sim.url}   serial number {sim.serial_number}
+Entrez            {sim.entrez_url}   account {sim.username} with password {sim.password}
+
+House, gateway and account are simulated, and so is what the Energy dashboard shows of the days before now:
+it is the house's own past, put into the statistics of the same sensors."""
+
+
+def _how_to_add(url: str, gateway: str) -> str:
+    return f"""
+Home Assistant    {url}   sign in as {USERNAME} with password {PASSWORD}
+
+Add your gateway there yourself:
+  1. open {url}/config/integrations/dashboard/add?domain={flow.DOMAIN}
+  2. host: {gateway.removeprefix("https://")}
+  3. compare the certificate's fingerprint before you trust it
+  4. sign in with your Enphase account, or paste a token from https://entrez.enphaseenergy.com
+
+When the demo ends, all of this Home Assistant is deleted, your token with it."""
+
+
+def _here() -> dict[str, str]:
+    """Return what Home Assistant has to find in its environment; of the place the time zone is known."""
+    link = os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
+    return {
+        "DEMO_NAME": "Home",
+        "DEMO_LATITUDE": "0",
+        "DEMO_LONGITUDE": "0",
+        "DEMO_TIME_ZONE": os.environ.get("TZ", "").lstrip(":") or link or "UTC",
+    }
+
+
+async def _until_ended(given: Namespace) -> int:
+    """Run the demo until it is done or somebody ends it, by Ctrl-C or otherwise."""
+    task = asyncio.current_task()
+    assert task is not None  # noqa: S101  # a coroutine runs in one
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    try:
+        return await demonstrate(given)
+    except asyncio.CancelledError:
+        return 130
+
+
+def main() -> int:
+    """Run the command and return its exit status."""
+    given = options.arguments()
+    try:
+        return asyncio.run(_until_ended(given))
+    except DemoError as error:
+        print(f"scripts/demo: {error}", file=sys.stderr)
+        return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

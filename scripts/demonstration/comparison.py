@@ -1,0 +1,117 @@
+"""What Home Assistant shows beside what is true: the comparison, and its table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime, tzinfo
+from typing import Any
+
+from .entities import NOTHING
+from .truth import Expected, Moments, Right
+
+#: Of what is true, a number may be off by this share …
+TOLERANCE = 0.01
+#: … or by half of the finest step that the gateway gives (and a hair for binary fractions).
+_HALF_STEP = 0.5001
+
+#: What one of a shown unit is, in the unit of the truth.
+_SCALES: dict[str, dict[str | None, float]] = {
+    "": {None: 1},
+    "W": {"W": 1, "kW": 1e3},
+    "Wh": {"Wh": 1, "kWh": 1e3, "MWh": 1e6},
+    "var": {"var": 1, "kvar": 1e3},
+    "VA": {"VA": 1, "kVA": 1e3},
+    "V": {"V": 1},
+    "A": {"A": 1},
+    "Hz": {"Hz": 1},
+    "%": {"%": 1},
+    "°C": {"°C": 1},
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One entity in the comparison."""
+
+    name: str
+    shown: str
+    truth: str
+    #: Why it is off; empty where it is right.
+    off: str = ""
+
+
+def compared(
+    expected: Iterable[Expected],
+    entities: Mapping[str, str],
+    states: Mapping[str, Mapping[str, Any]],
+    moments: Moments,
+    zone: tzinfo,
+) -> list[Row]:
+    """Return a row for each entity that there should be or is; `entities` gives entity ids by unique id."""
+    rows = []
+    unknown = dict(entities)
+    for each in expected:
+        entity_id = unknown.pop(each.unique_id, None)
+        state = None if entity_id is None else states.get(entity_id)
+        if state is None:
+            rows.append(Row(entity_id or each.unique_id, "-", "-", "missing"))
+        elif state["state"] in NOTHING:
+            rows.append(Row(_name(state), state["state"], "-", "shows nothing"))
+        else:
+            rows.append(_compared(each, state, each.right(moments), zone))
+    rows += [Row(entity_id, "-", "-", "the truth about it is not known") for entity_id in unknown.values()]
+    return rows
+
+
+def _compared(expected: Expected, state: Mapping[str, Any], right: Right, zone: tzinfo) -> Row:
+    name, shown = _name(state), str(state["state"])
+    if isinstance(right, str):
+        return Row(name, shown, right, "" if shown == right else "differs")
+    if expected.unit == "time":
+        return _time_compared(name, shown, right, zone)
+    unit = state["attributes"].get("unit_of_measurement")
+    scale = _SCALES[expected.unit].get(unit)
+    if scale is None:
+        return Row(name, f"{shown} {unit}", f"in {expected.unit}", f"has the unit {unit}")
+    least, greatest = right[0] / scale, right[1] / scale
+    number = float(shown)
+    nearest = min(max(number, least), greatest)
+    allowed = max(TOLERANCE * abs(nearest), _HALF_STEP * expected.step / scale)
+    distance = abs(number - nearest)
+    share = f"{distance / abs(nearest):.1%}" if nearest else f"{distance:g}"
+    return Row(
+        name,
+        _text(number, unit),
+        _text(nearest, unit),
+        "" if distance <= allowed else f"off by {share}",
+    )
+
+
+def _time_compared(name: str, shown: str, right: tuple[float, float], zone: tzinfo) -> Row:
+    moment = datetime.fromisoformat(shown)
+    ends = [datetime.fromtimestamp(int(end), zone) for end in right]
+    begin, end = (f"{each:%Y-%m-%d %H:%M:%S}" for each in ends)
+    truth = begin if begin == end else f"{begin} … {ends[1]:%H:%M:%S}"
+    fits = int(right[0]) <= moment.timestamp() <= right[1]
+    return Row(name, f"{moment.astimezone(zone):%Y-%m-%d %H:%M:%S}", truth, "" if fits else "differs")
+
+
+def _text(number: float, unit: str | None) -> str:
+    return f"{number:,.3f} {unit or ''}".rstrip()
+
+
+def _name(state: Mapping[str, Any]) -> str:
+    return str(state["attributes"].get("friendly_name", state["entity_id"]))
+
+
+def table(rows: Iterable[Row]) -> str:
+    """Return the rows as lines of columns, the ones that are off marked."""
+    lines = [("sensor", "Home Assistant", "truth", "")]
+    lines += [(row.name, row.shown, row.truth, f"<-- {row.off}" if row.off else "") for row in rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(3)]
+    lines.insert(1, ("-" * widths[0], "-" * widths[1], "-" * widths[2], ""))
+    return "\n".join(
+        f"{name:<{widths[0]}} | {shown:>{widths[1]}} | {truth:>{widths[2]}} {off}".rstrip()
+        for name, shown, truth, off in lines
+    )

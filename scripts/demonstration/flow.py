@@ -1,0 +1,56 @@
+"""The integration's own config flow, walked through as an owner does it, without a browser."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from .errors import DemoError
+from .owner import Owner
+
+DOMAIN = "enphase_iq_gateway"
+
+#: What is filled in at a step: the data, or what makes it from the form that was shown (and may refuse it).
+Filling = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
+
+
+async def walk(owner: Owner, steps: Mapping[str, Filling]) -> str:
+    """Go through the flow, filling in each step as `steps` says by its id, and return the new entry's id.
+
+    Raises DemoError if the flow shows an error, an unknown step, or ends with something other than an entry.
+    """
+    shown = await owner.post("/api/config/config_entries/flow", {"handler": DOMAIN})
+    while shown["type"] in {"form", "menu"}:
+        step = shown["step_id"]
+        if shown.get("errors"):
+            raise DemoError(f"the set-up of {DOMAIN} shows an error at {step!r}: {shown['errors']}")
+        if step not in steps:
+            raise DemoError(f"the set-up of {DOMAIN} has a step {step!r} that is new to the demo: {shown}")
+        filling = steps[step]
+        data = filling(shown) if callable(filling) else filling
+        shown = await owner.post(f"/api/config/config_entries/flow/{shown['flow_id']}", dict(data))
+    if shown["type"] != "create_entry":
+        raise DemoError(f"the set-up of {DOMAIN} ended without an entry: {shown}")
+    return str(shown["result"]["entry_id"])
+
+
+def steps(url: str, serial_number: str, fingerprint: str, username: str, password: str) -> dict[str, Filling]:
+    """Return what the owner of a gateway fills in, who knows its fingerprint beforehand and compares."""
+
+    def compared(form: dict[str, Any]) -> Mapping[str, Any]:
+        shown = form["description_placeholders"]
+        if (shown["fingerprint"], shown["serial"]) != (fingerprint, serial_number):
+            raise DemoError(
+                f"the set-up shows gateway {shown['serial']} with fingerprint {shown['fingerprint']}, "
+                f"but the gateway is {serial_number} with {fingerprint}"
+            )
+        return {}
+
+    return {
+        "user": {"host": url},
+        "trust": compared,
+        "sign_in": {"next_step_id": "account"},
+        "account": {"username": username, "password": password, "renew": False},
+        "metered": {},
+        "unmetered": {},
+    }

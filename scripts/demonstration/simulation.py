@@ -1,0 +1,87 @@
+"""The simulated gateway as the demo uses it: where its house is, what it ought to show, when it was asked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from cryptography import x509
+
+from enphase_companion.simulator import Simulator
+
+from .entities import NOTHING
+from .truth import Expected, Moments, expected
+
+#: Real seconds within which an answer is made, and within which it is surely in Home Assistant's states.
+_ANSWERED, _ARRIVED = 0.1, 5.0
+_TOKEN_LIFETIME = timedelta(days=365).total_seconds()
+
+
+def environment(sim: Simulator) -> dict[str, str]:
+    """Return what Home Assistant and the integration have to find in their environment."""
+    hours = _hours_from_utc(sim)
+    return {
+        "DEMO_NAME": "Simulated house",
+        "DEMO_LATITUDE": str(sim.house.latitude),
+        "DEMO_LONGITUDE": str(sim.house.longitude),
+        # In these names the sign is the other way round.
+        "DEMO_TIME_ZONE": f"Etc/GMT{-hours:+d}" if hours else "Etc/GMT",
+        "ENPHASE_ENTREZ_HOST": sim.entrez_url,
+    }
+
+
+def zone(sim: Simulator) -> timezone:
+    """Return the house's time zone."""
+    return timezone(timedelta(hours=_hours_from_utc(sim)))
+
+
+def _hours_from_utc(sim: Simulator) -> int:
+    return round(sim.house.longitude / 15)
+
+
+def expected_entities(sim: Simulator) -> list[Expected]:
+    """Return what there should be of this gateway once it is set up, and what each should show."""
+    given = [request.time for request in sim.entrez_requests if request.path.startswith("/entrez_tokens")]
+    certificate = x509.load_pem_x509_certificate(sim.certificate_pem.encode())
+    return expected(
+        sim.house,
+        sim.serial_number,
+        token_expiry=(min(given) + _TOKEN_LIFETIME, max(given) + _TOKEN_LIFETIME + _ANSWERED),
+        certificate_expiry=certificate.not_valid_after_utc.timestamp(),
+    )
+
+
+def moments(
+    sim: Simulator,
+    entities: Mapping[str, str],
+    states: Mapping[str, Mapping[str, Any]],
+    diagnostics: Mapping[str, Any],
+) -> Moments:
+    """Return when that which these states show was measured: as they say, else when it was asked for."""
+    now = sim.clock.time()
+    requests = list(sim.requests)
+
+    def asked(path: str) -> list[float]:
+        times = [request.time for request in requests if request.path.partition("?")[0] == path][-2:]
+        times = times or [now]
+        if len(times) > 1 and now - times[-1] > _ARRIVED * sim.clock.speed:
+            del times[0]
+        return [moment for time in times for moment in (time, time + _ANSWERED * sim.clock.speed)]
+
+    def told(unique_id: str, path: str) -> float:
+        state = states.get(entities.get(unique_id, ""), {}).get("state", "unknown")
+        return asked(path)[-1] if state in NOTHING else datetime.fromisoformat(state).timestamp()
+
+    inverters = {inverter.serial_number: "/api/v1/production/inverters" for inverter in sim.house.inverters}
+    ends = "_last_report"
+    units = [unique_id.removesuffix(ends) for unique_id in entities if unique_id.endswith(ends)]
+    production = diagnostics["data"]["production"]
+    return Moments(
+        reading=told(f"{sim.serial_number}_last_reading", "/ivp/meters/readings"),
+        production=datetime.fromisoformat(production["measured_at"]).timestamp() if production else now,
+        reported={
+            unit: told(f"{unit}{ends}", inverters.get(unit, "/ivp/ensemble/inventory")) for unit in units
+        },
+        asked=asked,
+    )

@@ -1,0 +1,130 @@
+"""Connections to the database, and transactions that are done again when another one came between."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import URL, Connection, event
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
+
+from .address import named, tls
+from .errors import UnavailableError, explained, wants_repeating
+
+_LOGGER = logging.getLogger(__name__)
+# It logs each statement at debug level, with all that is in it.
+logging.getLogger("aiosqlite").setLevel(logging.WARNING)
+
+T = TypeVar("T")
+
+#: Seconds that a statement may take in all; what takes long is done in pieces that are far shorter.
+TIMEOUT = 60.0
+
+_ATTEMPTS = 10
+
+_PRAGMAS = (
+    "PRAGMA journal_mode = WAL",
+    # With NORMAL, a power cut could take back what was committed, and acknowledged to the broker.
+    "PRAGMA synchronous = FULL",
+    "PRAGMA busy_timeout = 30000",
+    "PRAGMA cache_size = -16000",
+)
+
+
+class Transactions:
+    """The way into one database."""
+
+    def __init__(self, url: URL, timeout: float = TIMEOUT) -> None:
+        """`timeout`: seconds for one transaction, before the database counts as gone."""
+        self.place = named(url)
+        self._timeout = timeout
+        self._engine = _sqlite(url) if url.get_backend_name() == "sqlite" else _mysql(url)
+        self._writing = self._engine.execution_options(begin="BEGIN IMMEDIATE")
+
+    @property
+    def dialect(self) -> str:
+        """Either "sqlite" or "mysql"."""
+        return self._engine.dialect.name
+
+    async def read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
+        """Do the work in a transaction that only reads, and give its result. Raises StorageError."""
+        return await self._do(self._engine, work, self._timeout)
+
+    async def write(
+        self, work: Callable[[AsyncConnection], Awaitable[T]], *, may_take_long: bool = False
+    ) -> T:
+        """Do the work in a transaction that is on disk when this returns, and give its result.
+
+        The work is done again from its beginning where another transaction came between. Raises
+        StorageError, and UnavailableError where it may work later: then it is not known whether it was
+        done.
+        """
+        return await self._do(self._writing, work, None if may_take_long else self._timeout)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._engine.dispose()
+
+    async def _do(
+        self, engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]], timeout: float | None
+    ) -> T:
+        for attempt in range(1, _ATTEMPTS + 1):
+            try:
+                async with asyncio.timeout(timeout), engine.begin() as connection:
+                    return await work(connection)
+            except DBAPIError as error:
+                if attempt == _ATTEMPTS or not wants_repeating(error):
+                    raise explained(error, self.place) from error
+                _LOGGER.debug("%s: another transaction came between; once more", self.place)
+            except (TimeoutError, PoolTimeoutError):
+                raise UnavailableError(f"{self.place}: the database does not answer in time.") from None
+            except OSError as error:
+                reason = error.strerror or type(error).__name__
+                raise UnavailableError(f"{self.place}: the database cannot be reached ({reason}).") from error
+            # Two that met once should not meet again.
+            await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
+        raise AssertionError("the last attempt returns or raises")
+
+
+def _sqlite(url: URL) -> AsyncEngine:
+    engine = create_async_engine(url, hide_parameters=True)
+
+    @event.listens_for(engine.sync_engine, "connect")
+    def connected(connection: Any, _: object) -> None:
+        # Python's sqlite3 would begin transactions where it thinks best, and none around CREATE TABLE.
+        connection.isolation_level = None
+        cursor = connection.cursor()
+        for pragma in _PRAGMAS:
+            cursor.execute(pragma)
+        cursor.close()
+
+    @event.listens_for(engine.sync_engine, "begin")
+    def begun(connection: Connection) -> None:
+        connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
+
+    return engine
+
+
+def _mysql(url: URL) -> AsyncEngine:
+    url, context = tls(url)
+    # Without strict mode a server would store what it can of a wrong value. What a rollup takes from
+    # readings locks no gaps between them as it would in REPEATABLE READ.
+    arguments: dict[str, Any] = {
+        "connect_timeout": 10,
+        "init_command": "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
+    }
+    if context is not None:
+        arguments["ssl"] = context
+    return create_async_engine(
+        url.update_query_dict({"charset": "utf8mb4"}),
+        connect_args=arguments,
+        isolation_level="READ COMMITTED",
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_recycle=3600,
+    )

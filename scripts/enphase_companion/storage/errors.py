@@ -1,0 +1,102 @@
+"""What can go wrong with a database, in one line for a person, without secrets and without the data."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from sqlalchemy.exc import DBAPIError
+
+from ..errors import CommandError
+
+
+class StorageError(CommandError):
+    """The database does not do what it should, and trying again changes nothing."""
+
+
+class UnavailableError(StorageError):
+    """The database does not answer, or cannot just now: the same may work later."""
+
+
+_UPGRADE = "its tables are missing or old. Make them: enphase-database upgrade"
+
+#: Deadlock, lock waited for too long, row changed since it was read: the server ended one transaction for
+#: another's sake. https://mariadb.com/kb/en/mariadb-error-code-reference/
+_AGAIN = frozenset({1205, 1213, 1020})
+
+#: What a wait does not cure, and what to do about it.
+_LASTING = {
+    1044: "this user may not use this database. docs/database.md says what to grant.",
+    1045: "the server refuses user name or password.",
+    1049: "there is no such database. Create it, or correct its name.",
+    1054: _UPGRADE,
+    1142: "this user may not do that. docs/database.md says what to grant.",
+    1146: _UPGRADE,
+    1698: "the server refuses this user: it may only come from its own machine's terminal.",
+}
+
+#: Too many connections, shutting down, disk or table full, lost connections of several kinds, read-only for
+#: a while.
+_PASSING = frozenset(
+    {0, 1021, 1040, 1053, 1077, 1114, 1129, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 1290, 1927}
+)
+
+#: Numbers that the client library gives: it cannot connect, or not go on.
+_CLIENT = range(2000, 3000)
+
+_SQLITE_PASSING = {
+    "BUSY": "another program keeps the database locked.",
+    "LOCKED": "another program keeps the database locked.",
+    "FULL": "the disk is full.",
+    "IOERR": "the disk does not read or write as it should.",
+}
+
+_SQLITE_LASTING = {
+    "CANTOPEN": "cannot be opened. Does its folder exist, and may this user write there?",
+    "READONLY": "this user may not write there.",
+    "NOTADB": "is no SQLite database.",
+    "CORRUPT": "the database is damaged. Bring back a copy of it.",
+}
+
+
+def wants_repeating(error: DBAPIError) -> bool:
+    """Tell whether a transaction was ended only because of another one: it is to be done again."""
+    return _code(error) in _AGAIN or _sqlite_name(error) in {"BUSY", "LOCKED"}
+
+
+def explained(error: DBAPIError, place: str) -> StorageError:
+    """Give the error in a person's words; `place` names the database, without its password."""
+    if isinstance(error.orig, sqlite3.Error):
+        return _explained_sqlite(error, place)
+    code = _code(error)
+    if code in _LASTING:
+        return StorageError(f"{place}: {_LASTING[code]}")
+    if error.connection_invalidated or code in _PASSING or code in _CLIENT:
+        return UnavailableError(f"{place}: the database does not answer as it should ({_said(error)}).")
+    return StorageError(f"{place}: {_said(error)}")
+
+
+def _explained_sqlite(error: DBAPIError, place: str) -> StorageError:
+    said, name = _said(error), _sqlite_name(error)
+    if name in _SQLITE_PASSING:
+        return UnavailableError(f"{place}: {_SQLITE_PASSING[name]}")
+    if said.startswith(("no such table", "no such column")):
+        return StorageError(f"{place}: {_UPGRADE}")
+    return StorageError(f"{place}: {_SQLITE_LASTING.get(name, said)}")
+
+
+def _code(error: DBAPIError) -> int | None:
+    """Give the number of an error of MariaDB's or MySQL's."""
+    arguments = error.orig.args if error.orig is not None else ()
+    return arguments[0] if arguments and isinstance(arguments[0], int) else None
+
+
+def _sqlite_name(error: DBAPIError) -> str:
+    """Give SQLite's name for the error, such as BUSY, without the further details of it."""
+    name = getattr(error.orig, "sqlite_errorname", None) or ""
+    return name.removeprefix("SQLITE_").partition("_")[0]
+
+
+def _said(error: DBAPIError) -> str:
+    """Give the driver's own words; not SQLAlchemy's, which hold the statement and with it the data."""
+    arguments = error.orig.args if error.orig is not None else ()
+    return str(arguments[-1]).rstrip(".") if arguments else type(error.orig).__name__

@@ -1,0 +1,143 @@
+"""The first step of rolling up: minutes from readings.
+
+The database does it, as sixty times more rows go in than come out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, null, or_, select, true
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from .levels import MINUTE, Level
+from .runs import largest_rise
+from .statements import replace, replace_unless_poorer
+from .summary import COLUMNS, fold, of_reading, to_row
+from .tables import ALL_PHASES, readings, rollups
+
+_minutes = rollups[Level.MINUTE]
+_KEY = ("gateway", "measurement", "phase", "bucket")
+
+#: Stands for runs until they are worked out, in the same transaction.
+_UNKNOWN = "?"
+
+
+async def roll_up_minutes(
+    connection: AsyncConnection,
+    gateways: Sequence[int],
+    measurements: Collection[int],
+    start: int,
+    end: int,
+) -> None:
+    """Make the summaries of all minutes in [start, end) of these gateways anew from their readings."""
+    statement = replace_unless_poorer(_minutes, connection.dialect.name)
+    await connection.execute(statement.from_select([*_KEY, *COLUMNS], _summaries(gateways, start, end)))
+    odd = await connection.execute(
+        select(*(_minutes.c[name] for name in _KEY)).where(
+            _minutes.c.gateway.in_(gateways),
+            _minutes.c.measurement.in_(measurements),
+            _minutes.c.phase.in_(ALL_PHASES),
+            _minutes.c.bucket >= start,
+            _minutes.c.bucket < end,
+            _minutes.c.runs == _UNKNOWN,
+        )
+    )
+    for gateway, measurement, phase, bucket in odd.all():
+        await _roll_up_odd(connection, gateway, measurement, phase, bucket)
+
+
+async def _roll_up_odd(
+    connection: AsyncConnection, gateway: int, measurement: int, phase: int, bucket: int
+) -> None:
+    """Make the summary of a minute in which a counter fell, leapt or was left out."""
+    found = await connection.execute(
+        select(
+            readings.c.time, readings.c.active_power, readings.c.energy_delivered, readings.c.energy_received
+        )
+        .where(
+            readings.c.gateway == gateway,
+            readings.c.time >= bucket,
+            readings.c.time < bucket + MINUTE,
+            readings.c.measurement == measurement,
+            readings.c.phase == phase,
+        )
+        .order_by(readings.c.time)
+    )
+    key = dict(zip(_KEY, (gateway, measurement, phase, bucket), strict=True))
+    row = key | to_row(fold([of_reading(*each) for each in found]))
+    await connection.execute(replace(_minutes, connection.dialect.name), row)
+
+
+def _summaries(gateways: Sequence[int], start: int, end: int) -> Select[Any]:
+    """Select what can be counted of each minute, with its first and last reading beside it."""
+    bucket = readings.c.time - readings.c.time % MINUTE
+    series = (readings.c.gateway, readings.c.measurement, readings.c.phase)
+    delivered, received = readings.c.energy_delivered, readings.c.energy_received
+    grouped = (
+        select(
+            *series,
+            bucket.label("bucket"),
+            func.count().label("readings"),
+            func.min(readings.c.time).label("first_time"),
+            func.max(readings.c.time).label("last_time"),
+            func.avg(readings.c.active_power).label("power_mean"),
+            func.min(readings.c.active_power).label("power_min"),
+            func.max(readings.c.active_power).label("power_max"),
+            func.count(delivered).label("delivered_count"),
+            func.min(delivered).label("delivered_low"),
+            func.max(delivered).label("delivered_high"),
+            func.count(received).label("received_count"),
+            func.min(received).label("received_low"),
+            func.max(received).label("received_high"),
+        )
+        .where(readings.c.gateway.in_(gateways), readings.c.time >= start, readings.c.time < end)
+        .group_by(*series, bucket)
+        .subquery("grouped")
+    )
+    first, last = readings.alias("first"), readings.alias("last")
+    is_plain = and_(*(_is_plain(grouped.c, name, first, last) for name in ("delivered", "received")))
+    return (
+        select(
+            *(grouped.c[name] for name in (*_KEY, *COLUMNS[:6])),
+            first.c.energy_delivered.label("delivered_first"),
+            last.c.energy_delivered.label("delivered_last"),
+            first.c.energy_received.label("received_first"),
+            last.c.energy_received.label("received_last"),
+            case((is_plain, null()), else_=_UNKNOWN).label("runs"),
+        )
+        .select_from(grouped)
+        .join(first, _is_at(first, grouped.c, "first_time"))
+        .join(last, _is_at(last, grouped.c, "last_time"))
+        # SQLite needs a WHERE to tell what follows from the ON of a join.
+        .where(true())
+    )
+
+
+def _is_at(alias: FromClause, grouped: Any, time: str) -> ColumnElement[bool]:
+    """Join the reading that was made at the first or last time of its minute."""
+    return and_(
+        alias.c.gateway == grouped.gateway,
+        alias.c.time == grouped[time],
+        alias.c.measurement == grouped.measurement,
+        alias.c.phase == grouped.phase,
+    )
+
+
+def _is_plain(grouped: Any, name: str, first: FromClause, last: FromClause) -> ColumnElement[bool]:
+    """Tell whether a counter's first and last value say all: it only rose, or it is in none of the readings.
+
+    A fall to more than the first value, made up for in the same minute, is not seen: it changes nothing.
+    """
+    count, low, high = (grouped[f"{name}_{what}"] for what in ("count", "low", "high"))
+    column = f"energy_{name}"
+    return or_(
+        count == 0,
+        and_(
+            count == grouped.readings,
+            low == first.c[column],
+            high == last.c[column],
+            high - low <= largest_rise(0),
+        ),
+    )

@@ -1,0 +1,142 @@
+"""Reading a stretch of time: from the longest buckets that hold it, else shorter ones, else readings."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from .levels import QUARTER, Bucket, Calendar, Level, Segment, cover
+from .summary import COLUMNS, Summary, from_row, of_reading
+from .tables import pending, readings, rollups
+
+#: What lies so near to a stretch of time may still be pending; what is further away is looked for in
+#: rollups alone.
+_NEAR = QUARTER
+
+#: By measurement, in the order of time.
+Summaries = Mapping[int, list[Summary]]
+
+
+class Reader:
+    """Reads, in one transaction, what one gateway's meters said: as a whole (phase 0) or on one phase."""
+
+    def __init__(
+        self,
+        connection: AsyncConnection,
+        calendar: Calendar,
+        gateway: int,
+        measurements: Collection[int],
+        phase: int,
+    ) -> None:
+        self._connection = connection
+        self._calendar = calendar
+        self._gateway = gateway
+        self._measurements = measurements
+        self._phase = phase
+
+    async def within(self, level: Level, start: int, end: int) -> Summaries:
+        """Give what was said in [start, end), in summaries no longer than the buckets of `level`."""
+        result: dict[int, list[Summary]] = defaultdict(list)
+        for segment in cover(self._calendar, level, start, end, await self._stale(start, end)):
+            read = self._readings if segment.level is Level.READING else self._rollup
+            for measurement, summary in await read(segment):
+                result[measurement].append(summary)
+        return result
+
+    async def around(self, level: Level, start: int, end: int) -> Summaries:
+        """Give the same, and at either end one summary more: of what was said before and after."""
+        before = await self.within(Level.QUARTER, start - _NEAR, start)
+        inside = await self.within(level, start, end)
+        after = await self.within(Level.QUARTER, end, end + _NEAR)
+        result: dict[int, list[Summary]] = {}
+        for measurement in self._measurements:
+            previous = before.get(measurement) or await self._last_before(measurement, start)
+            following = after.get(measurement) or await self._first_after(measurement, end)
+            result[measurement] = [*previous[-1:], *inside.get(measurement, []), *following[:1]]
+        return result
+
+    async def _stale(self, start: int, end: int) -> list[Bucket]:
+        # A day that is pending may have begun before.
+        found = await self._connection.execute(
+            select(pending.c.level, pending.c.bucket).where(
+                pending.c.level.in_(list(rollups)),
+                pending.c.bucket >= self._calendar.start(Level.DAY, start),
+                pending.c.bucket < end,
+                pending.c.gateway == self._gateway,
+            )
+        )
+        return [Bucket(Level(level), bucket) for level, bucket in found]
+
+    async def _readings(self, segment: Segment) -> list[tuple[int, Summary]]:
+        columns = readings.c
+        found = await self._connection.execute(
+            select(
+                columns.measurement,
+                columns.time,
+                columns.active_power,
+                columns.energy_delivered,
+                columns.energy_received,
+            )
+            .where(
+                columns.gateway == self._gateway,
+                columns.time >= segment.start,
+                columns.time < segment.end,
+                columns.measurement.in_(self._measurements),
+                columns.phase == self._phase,
+            )
+            .order_by(columns.time)
+        )
+        return [(measurement, of_reading(*values)) for measurement, *values in found]
+
+    async def _rollup(self, segment: Segment) -> list[tuple[int, Summary]]:
+        columns = rollups[segment.level].c
+        found = await self._connection.execute(
+            select(columns.measurement, *(columns[name] for name in COLUMNS))
+            .where(
+                columns.gateway == self._gateway,
+                columns.measurement.in_(self._measurements),
+                columns.phase == self._phase,
+                columns.bucket >= segment.start,
+                columns.bucket < segment.end,
+            )
+            .order_by(columns.measurement, columns.bucket)
+        )
+        return [(measurement, from_row(values)) for measurement, *values in found]
+
+    async def _last_before(self, measurement: int, start: int) -> list[Summary]:
+        found = [
+            summary
+            for level in rollups
+            for summary in await self._nearest(
+                measurement, level, self._calendar.start(level, start), last=True
+            )
+        ]
+        return [max(found, key=lambda summary: summary.last_time)] if found else []
+
+    async def _first_after(self, measurement: int, end: int) -> list[Summary]:
+        found = [
+            summary
+            for level in rollups
+            for summary in await self._nearest(
+                measurement, level, self._calendar.ceiling(level, end), last=False
+            )
+        ]
+        return [min(found, key=lambda summary: summary.first_time)] if found else []
+
+    async def _nearest(self, measurement: int, level: Level, edge: int, *, last: bool) -> list[Summary]:
+        columns = rollups[level].c
+        found = await self._connection.execute(
+            select(*(columns[name] for name in COLUMNS))
+            .where(
+                columns.gateway == self._gateway,
+                columns.measurement == measurement,
+                columns.phase == self._phase,
+                columns.bucket < edge if last else columns.bucket >= edge,
+            )
+            .order_by(columns.bucket.desc() if last else columns.bucket)
+            .limit(1)
+        )
+        return [from_row(values) for values in found]

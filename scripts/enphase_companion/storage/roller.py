@@ -1,0 +1,133 @@
+"""Rolling up: minutes from readings, quarter-hours from minutes, days from quarter-hours, each made anew.
+
+What is to be done stands in the table `pending`; any number of programs may do it at the same time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from functools import partial
+from itertools import groupby
+from typing import NamedTuple
+
+from sqlalchemy import delete, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from . import properties
+from .engine import Transactions
+from .levels import SECOND, Calendar, Level
+from .minutes import roll_up_minutes
+from .statements import insert_new, replace_unless_poorer
+from .summary import COLUMNS, fold, from_row, to_row
+from .tables import ALL_PHASES, pending, rollups
+
+#: Readings that come in time are there this long after their minute.
+GRACE = 3 * SECOND
+
+#: How many buckets of one gateway are done in one transaction: some ten thousand rows are read for them.
+_AT_ONCE = {Level.MINUTE: 240, Level.QUARTER: 60, Level.DAY: 10}
+
+
+class Block(NamedTuple):
+    """Consecutive buckets, [start, end), of some gateways."""
+
+    gateways: Sequence[int]
+    start: int
+    end: int
+
+
+async def roll_up(transactions: Transactions, measurements: Collection[int], now: int) -> int:
+    """Roll up all pending buckets that ended before `now` (milliseconds), and give how many that were.
+
+    Raises StorageError.
+    """
+    total = 0
+    for level in rollups:
+        work = partial(_some, measurements=measurements, level=level, now=now)
+        while done := await transactions.write(work):
+            total += done
+    return total
+
+
+async def _some(connection: AsyncConnection, measurements: Collection[int], level: Level, now: int) -> int:
+    # Locked: no day may be made in a time zone that is just being changed.
+    calendar = await properties.calendar(connection, lock=True)
+    before = calendar.start(level, now - GRACE)
+    found = (
+        await connection.execute(
+            select(pending.c.bucket, pending.c.gateway)
+            .where(pending.c.level == level, pending.c.bucket < before)
+            .order_by(pending.c.bucket, pending.c.gateway)
+            .limit(_AT_ONCE[level])
+            .with_for_update(skip_locked=_can_skip(connection))
+        )
+    ).all()
+    for block in _blocks(calendar, level, [(bucket, gateway) for bucket, gateway in found]):
+        if level is Level.MINUTE:
+            await roll_up_minutes(connection, block.gateways, measurements, block.start, block.end)
+        else:
+            await _roll_up(connection, calendar, level, block, measurements)
+        await connection.execute(
+            delete(pending).where(
+                pending.c.level == level,
+                pending.c.bucket >= block.start,
+                pending.c.bucket < block.end,
+                pending.c.gateway.in_(block.gateways),
+            )
+        )
+    if level is not Level.DAY:
+        longer = Level(level + 1)
+        touched = {(int(longer), calendar.start(longer, bucket), gateway) for bucket, gateway in found}
+        await insert_new(connection, pending, sorted(touched))
+    return len(found)
+
+
+async def _roll_up(
+    connection: AsyncConnection, calendar: Calendar, level: Level, block: Block, measurements: Collection[int]
+) -> None:
+    source = rollups[level.finer]
+    key = (source.c.gateway, source.c.measurement, source.c.phase)
+    found = await connection.execute(
+        select(*key, source.c.bucket, *(source.c[name] for name in COLUMNS))
+        .where(
+            source.c.gateway.in_(block.gateways),
+            # All there are; named, so that the whole key is used.
+            source.c.measurement.in_(measurements),
+            source.c.phase.in_(ALL_PHASES),
+            source.c.bucket >= block.start,
+            source.c.bucket < block.end,
+        )
+        .order_by(*key, source.c.bucket)
+    )
+    rows = [
+        {"gateway": gateway, "measurement": measurement, "phase": phase, "bucket": bucket}
+        | to_row(fold([from_row(row[4:]) for row in parts]))
+        for (gateway, measurement, phase, bucket), parts in groupby(
+            found, lambda row: (*row[:3], calendar.start(level, row[3]))
+        )
+    ]
+    if rows:
+        await connection.execute(replace_unless_poorer(rollups[level], connection.dialect.name), rows)
+
+
+def _blocks(calendar: Calendar, level: Level, found: Iterable[tuple[int, int]]) -> Iterator[Block]:
+    """Put together consecutive buckets of the same gateways; `found` are buckets and gateways in order."""
+    block: Block | None = None
+    for start, group in groupby(found, lambda each: each[0]):
+        gateways = [gateway for _, gateway in group]
+        end = calendar.after(level, start)
+        if block is not None and block.end == start and block.gateways == gateways:
+            block = block._replace(end=end)
+            continue
+        if block is not None:
+            yield block
+        block = Block(gateways, start, end)
+    if block is not None:
+        yield block
+
+
+def _can_skip(connection: AsyncConnection) -> bool:
+    """Tell whether the server knows SKIP LOCKED: MariaDB from 10.6, MySQL from 8.0. SQLite locks no rows."""
+    dialect = connection.dialect
+    oldest = (10, 6) if getattr(dialect, "is_mariadb", False) else (8, 0)
+    return tuple(getattr(dialect, "server_version_info", None) or ()) >= oldest

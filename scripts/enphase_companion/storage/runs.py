@@ -1,0 +1,83 @@
+"""Runs of an energy counter: what a meter said, told apart where the counter fell, leapt or was not seen.
+
+Rollups keep runs as they are; what a fall means is judged where the energy is worked out, with the readings
+around it known. So a rollup needs nothing but its own readings, and a late one changes no neighbour.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from .levels import MINUTE
+
+#: A longer pause is a gap. The slowest polling of this project, every 300 s, is none.
+GAP = 6 * MINUTE
+
+#: A counter that is where it belongs again within this time was wrong meanwhile (zeros after a power cut
+#: were seen).
+GLITCH = 15 * MINUTE
+
+#: W: no site behind one gateway has more, so a counter that rises faster is another meter's, or nonsense.
+MAX_POWER = 1e6
+
+_HOUR = 60 * MINUTE
+
+
+class Run(NamedTuple):
+    """A stretch in which the counter only rose, without a gap. Times in milliseconds, counters in Wh."""
+
+    first_time: int
+    first: float
+    last_time: int
+    last: float
+
+
+def largest_rise(pause: int) -> float:
+    """Give how many Wh a counter may rise in `pause` milliseconds, and a minute more as clocks jitter."""
+    return MAX_POWER * (pause + MINUTE) / _HOUR
+
+
+def continues(before: Run, after: Run) -> bool:
+    """Tell whether the counter may have gone on from the end of one run to the beginning of the other."""
+    return 0 <= after.first - before.last <= largest_rise(after.first_time - before.last_time)
+
+
+def is_gap(before: Run, after: Run) -> bool:
+    """Tell whether the meter was not seen for long between two runs."""
+    return after.first_time - before.last_time > GAP
+
+
+def without_glitches(runs: Sequence[Run]) -> list[Run]:
+    """Leave out runs that neither what was before nor what came soon after agrees with."""
+    kept: list[Run] = []
+    index = 0
+    while index < len(runs):
+        if kept and not continues(kept[-1], runs[index]):
+            index = _resumed(kept[-1], runs, index) or index
+        kept.append(runs[index])
+        index += 1
+    return kept
+
+
+def _resumed(before: Run, runs: Sequence[Run], broken: int) -> int | None:
+    """Give where the counter goes on from `before` although it did not at `broken`; None if not soon."""
+    end = runs[broken].first_time + GLITCH
+    for index in range(broken + 1, len(runs)):
+        if runs[index].first_time > end:
+            return None
+        if continues(before, runs[index]):
+            return index
+    return None
+
+
+def joined(runs: Iterable[Run]) -> list[Run]:
+    """Make one run of those that follow on one another without fall, leap or gap."""
+    result: list[Run] = []
+    for run in runs:
+        if result and continues(result[-1], run) and not is_gap(result[-1], run):
+            before = result.pop()
+            result.append(Run(before.first_time, before.first, run.last_time, run.last))
+        else:
+            result.append(run)
+    return result

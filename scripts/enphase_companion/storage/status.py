@@ -1,0 +1,88 @@
+"""What a database holds, for its owner."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from sqlalchemy import bindparam, func, select, text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from . import properties, schema
+from .levels import Level
+from .tables import gateways, metadata, pending, readings
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayStatus:
+    """What there is of one gateway; milliseconds since the epoch, None where its readings are pruned."""
+
+    serial_number: str
+    oldest_reading: int | None
+    newest_reading: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """What a database holds."""
+
+    #: Of the tables; None where there are none.
+    version: str | None
+    #: The version that this program needs.
+    newest_version: str
+    time_zone: str | None = None
+    gateways: tuple[GatewayStatus, ...] = ()
+    #: How many buckets are still to be rolled up, the ones that have not ended included.
+    pending: Mapping[Level, int] | None = None
+    #: On disk, in bytes; None where the server does not say.
+    size: int | None = None
+
+    @property
+    def is_up_to_date(self) -> bool:
+        """Whether this program can work with the tables."""
+        return self.version == self.newest_version
+
+
+async def status(connection: AsyncConnection) -> Status:
+    """Give what the database holds; only the versions where its tables are not of this program's."""
+    version, newest = await schema.version(connection), schema.newest()
+    if version != newest:
+        return Status(version, newest)
+    counts = await connection.execute(select(pending.c.level, func.count()).group_by(pending.c.level))
+    return Status(
+        version,
+        newest,
+        await properties.time_zone(connection),
+        tuple([await _gateway(connection, *row) for row in await _gateways(connection)]),
+        {Level(level): count for level, count in counts},
+        await _size(connection),
+    )
+
+
+async def _gateways(connection: AsyncConnection) -> list[tuple[int, str]]:
+    found = await connection.execute(
+        select(gateways.c.id, gateways.c.serial_number).order_by(gateways.c.serial_number)
+    )
+    return [(number, serial_number) for number, serial_number in found]
+
+
+async def _gateway(connection: AsyncConnection, number: int, serial_number: str) -> GatewayStatus:
+    # One after the other: each is then found at an end of the key, without going through the readings.
+    oldest, newest = [
+        await connection.scalar(select(end(readings.c.time)).where(readings.c.gateway == number))
+        for end in (func.min, func.max)
+    ]
+    return GatewayStatus(serial_number, oldest, newest)
+
+
+async def _size(connection: AsyncConnection) -> int | None:
+    if connection.dialect.name == "sqlite":
+        pages = await connection.scalar(text("SELECT page_count FROM pragma_page_count"))
+        return int(pages) * int(await connection.scalar(text("SELECT page_size FROM pragma_page_size")))
+    size = await connection.scalar(
+        text(
+            "SELECT SUM(data_length + index_length) FROM information_schema.tables"
+            " WHERE table_schema = DATABASE() AND table_name IN :names"
+        ).bindparams(bindparam("names", list(metadata.tables), expanding=True))
+    )
+    return None if size is None else int(size)

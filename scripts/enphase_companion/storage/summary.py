@@ -1,0 +1,129 @@
+"""A summary of one meter's (or phase's) readings in a stretch of time: what a row of a rollup holds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import orjson
+
+from .runs import Run, joined, without_glitches
+
+#: Columns of a rollup that make up a summary, in the order of `to_row` and `from_row`.
+COLUMNS = (
+    "readings",
+    "first_time",
+    "last_time",
+    "power_mean",
+    "power_min",
+    "power_max",
+    "delivered_first",
+    "delivered_last",
+    "received_first",
+    "received_last",
+    "runs",
+)
+
+
+class Power(NamedTuple):
+    """Active power in W, signed as its meter's is."""
+
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """One or more readings, in the order of their times (milliseconds since the epoch)."""
+
+    readings: int
+    first_time: int
+    last_time: int
+    #: None where no reading gave any.
+    power: Power | None
+    #: The counters in both directions; empty where no reading gave any.
+    delivered: tuple[Run, ...]
+    received: tuple[Run, ...]
+
+
+def of_reading(
+    time: int, active_power: float | None, delivered: float | None, received: float | None
+) -> Summary:
+    """Give the summary of a single reading: W, and Wh in both directions."""
+    return Summary(
+        1,
+        time,
+        time,
+        None if active_power is None else Power(active_power, active_power, active_power),
+        () if delivered is None else (Run(time, delivered, time, delivered),),
+        () if received is None else (Run(time, received, time, received),),
+    )
+
+
+def fold(parts: Sequence[Summary]) -> Summary:
+    """Give the one summary of consecutive ones, at least one; a mean weighs by the number of readings."""
+    if len(parts) == 1:
+        return parts[0]
+    powers = [(part.power, part.readings) for part in parts if part.power is not None]
+    return Summary(
+        sum(part.readings for part in parts),
+        parts[0].first_time,
+        parts[-1].last_time,
+        Power(
+            sum(power.mean * weight for power, weight in powers) / sum(weight for _, weight in powers),
+            min(power.low for power, _ in powers),
+            max(power.high for power, _ in powers),
+        )
+        if powers
+        else None,
+        _runs(run for part in parts for run in part.delivered),
+        _runs(run for part in parts for run in part.received),
+    )
+
+
+def _runs(runs: Iterable[Run]) -> tuple[Run, ...]:
+    return tuple(joined(without_glitches(joined(runs))))
+
+
+def to_row(summary: Summary) -> dict[str, Any]:
+    """Give the summary as columns of a rollup."""
+    delivered, received = summary.delivered, summary.received
+    is_plain = _is_plain(delivered, summary) and _is_plain(received, summary)
+    values = (
+        summary.readings,
+        summary.first_time,
+        summary.last_time,
+        *(summary.power or (None, None, None)),
+        delivered[0].first if delivered else None,
+        delivered[-1].last if delivered else None,
+        received[0].first if received else None,
+        received[-1].last if received else None,
+        None if is_plain else orjson.dumps((delivered, received)).decode(),
+    )
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def from_row(row: Sequence[Any]) -> Summary:
+    """Read the COLUMNS of a rollup."""
+    readings, first_time, last_time, mean, low, high, d_first, d_last, r_first, r_last, runs = row
+    delivered: tuple[Run, ...]
+    received: tuple[Run, ...]
+    if runs is None:
+        delivered = () if d_first is None else (Run(first_time, d_first, last_time, d_last),)
+        received = () if r_first is None else (Run(first_time, r_first, last_time, r_last),)
+    else:
+        delivered, received = (tuple(Run(*run) for run in direction) for direction in orjson.loads(runs))
+    power = None if mean is None else Power(mean, low, high)
+    return Summary(readings, first_time, last_time, power, delivered, received)
+
+
+def _is_plain(runs: tuple[Run, ...], summary: Summary) -> bool:
+    """Tell whether first and last value say all."""
+    if not runs:
+        return True
+    return len(runs) == 1 and (runs[0].first_time, runs[0].last_time) == (
+        summary.first_time,
+        summary.last_time,
+    )

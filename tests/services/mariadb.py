@@ -1,0 +1,187 @@
+"""A MariaDB of the tests' own, started in a temporary folder from the installed programs, or one that is named.
+
+`ENPHASE_TEST_DATABASE_URL` names a running one instead, whose user may make and drop databases; what needs
+to kill the server is then skipped.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+from sqlalchemy import URL, create_engine, make_url, text
+from sqlalchemy.exc import OperationalError
+
+from . import SEARCHED, free_port, unavailable
+
+_START, _STOP = 60, 15
+
+
+class MariaDB:
+    """A private server: `url`, and what can happen to a server."""
+
+    def __init__(self, folder: Path, program: str, options: tuple[str, ...] = ()) -> None:
+        self._folder = folder
+        self.port = free_port()
+        self._command = [
+            program,
+            "--no-defaults",
+            f"--datadir={folder / 'data'}",
+            f"--socket={folder / 'socket'}",
+            f"--pid-file={folder / 'pid'}",
+            f"--port={self.port}",
+            "--bind-address=127.0.0.1",
+            "--skip-name-resolve",
+            # A commit is on disk when it returns, as it is out of the box.
+            "--innodb-flush-log-at-trx-commit=1",
+            "--innodb-log-file-size=32M",
+            *(("--user=root",) if os.geteuid() == 0 else ()),
+            *options,
+        ]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> URL:
+        """Its address, without a database."""
+        return URL.create("mysql+aiomysql", "root", host="127.0.0.1", port=self.port)
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None
+
+    def install(self) -> None:
+        """Make the tables of the server's own."""
+        program = shutil.which("mariadb-install-db", path=SEARCHED)
+        if program is None:
+            unavailable("mariadb-install-db")
+        subprocess.run(
+            [
+                program,
+                "--no-defaults",
+                "--auth-root-authentication-method=normal",
+                "--skip-test-db",
+                f"--datadir={self._folder / 'data'}",
+                *(["--user=root"] if os.geteuid() == 0 else []),
+            ],
+            check=True,
+            capture_output=True,
+            timeout=_START,
+        )
+
+    def start(self) -> None:
+        """Start it, with what it had on disk, and wait until it answers."""
+        log = self._folder / "output"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, stdout=output, stderr=output, start_new_session=True
+            )
+        end = time.monotonic() + _START
+        while not self._answers():
+            if self._process.poll() is not None or time.monotonic() > end:
+                self.kill()
+                raise RuntimeError(f"MariaDB does not start:\n{log.read_text(errors='replace')[-3000:]}")
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait(_STOP)
+            self._process = None
+
+    def pause(self) -> None:
+        """Let it hang: connections stay open, nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)
+
+    def _answers(self) -> bool:
+        try:
+            execute(self.url, "SELECT 1")
+        except OperationalError:
+            return False
+        return True
+
+
+def execute(url: URL, statement: str) -> None:
+    """Run one statement, synchronously."""
+    engine = create_engine(url.set(drivername="mysql+pymysql"), isolation_level="AUTOCOMMIT")
+    try:
+        with engine.connect() as connection:
+            connection.execute(text(statement))
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def new_database(server: URL) -> Iterator[URL]:
+    """Give an empty database of the server's, dropped at the end where the server still runs."""
+    name = f"enphase_test_{uuid.uuid4().hex[:12]}"
+    execute(server, f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
+    yield server.set(database=name)
+    with suppress(OperationalError):
+        execute(server, f"DROP DATABASE IF EXISTS {name}")
+
+
+@contextmanager
+def running(folder: Path, options: tuple[str, ...] = ()) -> Iterator[MariaDB]:
+    """Give a server of one's own in an empty folder, with these options beside the usual ones."""
+    program = shutil.which("mariadbd", path=SEARCHED)
+    if program is None:
+        unavailable("mariadbd")
+    server = MariaDB(folder, program, options)
+    server.install()
+    try:
+        server.start()
+        yield server
+    finally:
+        server.kill()
+
+
+@pytest.fixture(scope="session")
+def private_mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
+    """A server that may be killed; one for all tests, see `mariadb`."""
+    if os.environ.get("ENPHASE_TEST_DATABASE_URL"):
+        pytest.skip("the server of ENPHASE_TEST_DATABASE_URL is not for tests to kill")
+    with running(tmp_path_factory.mktemp("mariadb")) as server:
+        yield server
+
+
+@pytest.fixture
+def mariadb(private_mariadb: MariaDB) -> Iterator[MariaDB]:
+    """A private server for this test, which runs when it begins; the test may end or pause it."""
+    if not private_mariadb.runs:
+        private_mariadb.start()
+    yield private_mariadb
+    private_mariadb.resume()
+
+
+@pytest.fixture
+def mariadb_url(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The address of an empty database, on the private server or the one that is named."""
+    named = os.environ.get("ENPHASE_TEST_DATABASE_URL")
+    server = make_url(named) if named else request.getfixturevalue("mariadb").url
+    with new_database(server) as url:
+        yield url.render_as_string(hide_password=False)
+
+
+@pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.services())])
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database: a test that asks for it runs on SQLite and on MariaDB."""
+    if request.param == "sqlite":
+        return f"sqlite+aiosqlite:///{tmp_path / 'enphase.db'}"
+    return str(request.getfixturevalue("mariadb_url"))

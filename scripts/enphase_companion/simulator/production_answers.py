@@ -33,7 +33,9 @@ def summary(house: House, at: int) -> dict[str, Any]:
     metered = house.profile.measures(PRODUCTION)
     moment = at if metered else last_report_time(house, at)
     truth = house.truth(moment)
-    today, week, lifetime = _sums(house, at, lambda then: house.truth(then).production.total.energy_delivered)
+    today, week, lifetime = _sums(
+        house, moment, lambda then: house.truth(then).production.total.energy_delivered
+    )
     watts = truth.production.total.active_power if metered else sum(truth.inverters.values())
     return {
         "wattHoursToday": round(today),

@@ -15,7 +15,7 @@ class ReplayedAnswers:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Read the gateway's serial number. Raises ValueError for a folder without an `info` that holds it."""
+        """Read the gateway's serial number. Raises ValueError for a folder whose `info` does not hold it."""
         self._folder = folder
         if not (folder / "info").is_file():
             raise ValueError(f"{folder}: no recording of a gateway, as it holds no file info")

@@ -100,6 +100,6 @@ class Series:
 
 
 def _apparent_mean(first: tuple[float, float], last: tuple[float, float]) -> float:
-    """The mean apparent power while (active, reactive) goes straight from `first` to `last` (Simpson's rule)."""
+    """The mean apparent power while (active, reactive) goes straight on (Simpson's rule)."""
     middle = hypot((first[0] + last[0]) / 2, (first[1] + last[1]) / 2)
     return (hypot(*first) + 4 * middle + hypot(*last)) / 6

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import ssl
 from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
+#: Seconds for some turns of the loop.
+_TURNS = 0.01
 #: Seconds that running answers get when the server stops; some, by design, never end.
 _GRACE = 0.1
 
@@ -37,6 +40,14 @@ class Server:
 
     async def stop(self) -> None:
         """Close the port and every connection; nothing if it never started."""
-        if self._runner is not None:
-            await self._runner.cleanup()
-            self._runner = None
+        runner, self._runner = self._runner, None
+        if runner is None or runner.server is None:
+            return
+        open_connections = [connection.transport for connection in runner.server.connections]
+        await runner.cleanup()
+        for transport in open_connections:
+            # TLS would wait for the client's farewell.
+            if transport is not None:
+                transport.abort()
+        # What a client broke off in its handshake ends in the loop's next turns.
+        await asyncio.sleep(_TURNS)

@@ -16,7 +16,7 @@ from . import (
 from .clock import Clock
 from .house import House
 
-_BY_EID = ("/ivp/meters/", "/ivp/meters/readings/")
+_BY_EID = ("/ivp/meters/readings/", "/ivp/meters/")
 
 
 class SimulatedAnswers:

@@ -72,8 +72,6 @@ class Simulator:
         self._certificate = self._make_certificate()
         self._gateway_server = Server(self.gateway.handle, host, port)
         self._entrez_server = Server(self.entrez.handle, host, entrez_port)
-        self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="enphase-simulator", daemon=True)
 
     def __enter__(self) -> Self:
         self.start()
@@ -94,8 +92,10 @@ class Simulator:
 
     def start(self) -> None:
         """Open both ports. Raises OSError if one is taken."""
+        self._loop = asyncio.new_event_loop()
         # A client that refuses the certificate or hangs up is no error of the simulator's.
         self._loop.set_exception_handler(lambda _loop, _context: None)
+        self._thread = threading.Thread(target=self._loop.run_forever, name="enphase-simulator", daemon=True)
         self._thread.start()
         try:
             self._run(self._gateway_server.start(self._certificate.server_context()))
@@ -105,7 +105,7 @@ class Simulator:
             raise
 
     def stop(self) -> None:
-        """Close everything and wait for the thread to end."""
+        """Close everything that `start` opened, and wait for the thread to end."""
         self._run(self._gateway_server.stop())
         self._run(self._entrez_server.stop())
         self._loop.call_soon_threadsafe(self._loop.stop)

@@ -1,0 +1,88 @@
+"""The command says how to reach what it started, serves until it is told to end, and ends cleanly."""
+
+from __future__ import annotations
+
+import re
+import signal
+import ssl
+import subprocess
+import sys
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from enphase_companion.simulator.__main__ import main
+from enphase_companion.simulator.profiles import PROFILES
+
+COMMAND = [sys.executable, "-m", "enphase_companion.simulator"]
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_it_serves_until_it_is_told_to_end(ending: signal.Signals) -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--profile", "battery", "--port", "0", "--entrez-port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        said = ""
+        while "enphase-gateway-console --trust" not in said:
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        found = re.search(r"https://127\.0\.0\.1:\d+", said)
+        assert found is not None
+        context = ssl._create_unverified_context()  # noqa: S323 - it is the simulator
+        with urllib.request.urlopen(found[0] + "/info", context=context) as response:  # noqa: S310 - https
+            assert "<sn>122300000001</sn>" in response.read().decode()
+        process.send_signal(ending)
+        output, errors = process.communicate(timeout=10)
+    assert process.returncode == 0
+    assert "stopped" in output
+    assert errors == ""
+    for part in ("122300000001", "SHA-256", "owner@example.com", "ENPHASE_ENTREZ_HOST=http://127.0.0.1:"):
+        assert part in said
+
+
+def test_its_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["--help"])
+    assert ended.value.code == 0
+    shown = capsys.readouterr().out
+    assert "examples:" in shown
+    assert "--hour-of-day" in shown
+
+
+def test_help_waits_for_no_web_server() -> None:
+    code = "import sys, enphase_companion.simulator.__main__; sys.exit('aiohttp' in sys.modules)"
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_it_lists_its_profiles(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--list-profiles"]) == 0
+    listed = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in listed] == list(PROFILES)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--profile", "castle"],
+        ["--speed", "0"],
+        ["--port", "70000"],
+        ["--hour-of-day", "25"],
+        ["--speed", "x"],
+    ],
+)
+def test_a_wrong_option_is_bad_usage(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(options)
+    assert ended.value.code == 2
+    assert options[0] in capsys.readouterr().err
+
+
+def test_a_folder_without_recording_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--replay", str(tmp_path)]) == 1
+    assert str(tmp_path) in capsys.readouterr().err

@@ -1,0 +1,213 @@
+"""The simulated Entrez signs in, hands out tokens in every way, and refuses who it should."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+from urllib.parse import parse_qs, urlsplit
+
+import aiohttp
+import jwt
+import pytest
+
+from enphase_companion.simulator import Simulator
+
+
+async def sign_in(session: aiohttp.ClientSession, simulator: Simulator, username: str | None = None) -> None:
+    form = {"username": username or simulator.username, "password": simulator.password}
+    async with session.post(simulator.entrez_url + "/login", data=form) as response:
+        assert response.status == 200
+        assert response.cookies["SESSION"].value
+
+
+async def token_page(session: aiohttp.ClientSession, simulator: Simulator, **form: str) -> str:
+    async with session.post(simulator.entrez_url + "/entrez_tokens", data=form) as response:
+        return await response.text()
+
+
+def claims(simulator: Simulator, page: str) -> dict[str, object]:
+    found = re.search(r'<textarea[^>]*id="JWTToken"[^>]*>([^<]+)</textarea>', page)
+    assert found is not None
+    return jwt.decode(
+        found[1],
+        simulator.entrez.public_key,
+        algorithms=["ES256"],
+        issuer="Entrez",
+        audience=[simulator.serial_number, "un-commissioned"],
+    )
+
+
+async def test_an_owner_gets_a_token_for_a_year(simulator: Simulator, session: aiohttp.ClientSession) -> None:
+    await sign_in(session, simulator)
+    given = claims(simulator, await token_page(session, simulator, serialNum=simulator.serial_number))
+    assert given["aud"] == simulator.serial_number
+    assert given["enphaseUser"] == "owner"
+    assert given["username"] == simulator.username
+    assert int(str(given["exp"])) - int(str(given["iat"])) == 365 * 86400
+
+
+async def test_an_installer_gets_a_token_for_twelve_hours(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    await sign_in(session, simulator, "installer@example.com")
+    given = claims(simulator, await token_page(session, simulator, serialNum=simulator.serial_number))
+    assert given["enphaseUser"] == "installer"
+    assert int(str(given["exp"])) - int(str(given["iat"])) == 12 * 3600
+
+
+async def test_a_token_for_an_uncommissioned_gateway_names_no_serial(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    await sign_in(session, simulator)
+    given = claims(simulator, await token_page(session, simulator, uncommissioned="true"))
+    assert given["aud"] == "un-commissioned"
+
+
+async def test_another_gateways_serial_gets_a_page_without_token(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    await sign_in(session, simulator)
+    assert "textarea" not in await token_page(session, simulator, serialNum="122399999999")
+
+
+async def test_a_wrong_password_opens_no_session(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    for form in (
+        {"username": simulator.username, "password": "wrong"},
+        {"username": "nobody@example.com", "password": simulator.password},
+        {},
+    ):
+        async with session.post(simulator.entrez_url + "/login", data=form) as response:
+            assert response.status == 401
+            assert not response.cookies
+    assert "textarea" not in await token_page(session, simulator, serialNum=simulator.serial_number)
+
+
+async def test_an_account_with_a_second_factor_gets_a_page_that_asks_for_it(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    form = {"username": "mfa@example.com", "password": simulator.password}
+    async with session.post(simulator.entrez_url + "/login", data=form) as response:
+        assert response.status == 200
+        assert not response.cookies
+        assert "Multi-factor" in await response.text()
+
+
+async def test_signing_out_ends_the_session(simulator: Simulator, session: aiohttp.ClientSession) -> None:
+    await sign_in(session, simulator)
+    kept = {cookie.key: cookie.value for cookie in session.cookie_jar}
+    async with session.post(simulator.entrez_url + "/logout") as response:
+        assert response.status == 200
+    async with session.post(
+        simulator.entrez_url + "/entrez_tokens", data={"serialNum": simulator.serial_number}, cookies=kept
+    ) as response:
+        assert response.status == 401
+
+
+async def test_a_site_tells_its_gateways_to_those_signed_in(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    url = simulator.entrez_url + "/site/My%20house"
+    async with session.get(url) as response:
+        assert response.status == 401
+    await sign_in(session, simulator)
+    async with session.get(url) as response:
+        [site] = await response.json()
+    assert site["siteName"] == "My house"
+    assert site["gatewaySerialNums"] == [simulator.serial_number]
+
+
+async def test_a_session_id_gets_a_token_as_text(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    await sign_in(session, simulator)
+    [session_id] = [cookie.value for cookie in session.cookie_jar]
+    body = {"session_id": session_id, "serial_num": simulator.serial_number, "username": simulator.username}
+    async with session.post(simulator.entrez_url + "/tokens", json=body) as response:
+        token = await response.text()
+    assert jwt.decode(token, options={"verify_signature": False})["aud"] == simulator.serial_number
+    async with session.post(simulator.entrez_url + "/tokens", json={**body, "session_id": "x"}) as response:
+        assert response.status == 403
+
+
+async def code_for(session: aiohttp.ClientSession, simulator: Simulator, verifier: str) -> str:
+    """Sign in the OAuth way and give the code that the redirection carries."""
+    digest = hashlib.sha256(verifier.encode()).digest()
+    form = {
+        "username": simulator.username,
+        "password": simulator.password,
+        "codeChallenge": base64.urlsafe_b64encode(digest).rstrip(b"=").decode(),
+        "redirectUri": "https://envoy.local/auth/callback",
+        "client": "envoy-ui",
+        "clientId": "envoy-ui-client",
+        "authFlow": "oauth",
+        "serialNum": simulator.serial_number,
+    }
+    async with session.post(simulator.entrez_url + "/login", data=form, allow_redirects=False) as response:
+        assert response.status == 302
+        location = urlsplit(response.headers["Location"])
+    assert f"{location.scheme}://{location.netloc}{location.path}" == "https://envoy.local/auth/callback"
+    return parse_qs(location.query)["code"][0]
+
+
+async def test_a_code_is_worth_a_token_once_and_with_its_verifier_only(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    verifier = secrets.token_urlsafe(48)
+    code = await code_for(session, simulator, verifier)
+    form = {"code": code, "code_verifier": verifier, "grant_type": "authorization_code"}
+    answers = []
+    for sent in (
+        form,
+        form,
+        {**form, "code": await code_for(session, simulator, verifier), "code_verifier": "x"},
+    ):
+        async with session.post(simulator.entrez_url + "/oauth/token", data=sent) as response:
+            answers.append(await response.json())
+    assert jwt.decode(answers[0]["access_token"], options={"verify_signature": False})["iss"] == "Entrez"
+    assert "message" in answers[1]
+    assert "message" in answers[2]
+
+
+async def test_the_gateway_itself_redeems_a_code(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    verifier = secrets.token_urlsafe(48)
+    body = {"code": await code_for(session, simulator, verifier), "code_verifier": verifier}
+    async with session.post(simulator.url + "/auth/get_jwt", json=body) as response:
+        token = (await response.json())["access_token"]
+    headers = {"Authorization": f"Bearer {token}"}
+    async with session.get(simulator.url + "/auth/check_jwt", headers=headers) as response:
+        assert response.status == 200
+    async with session.post(simulator.url + "/auth/get_jwt", json=body) as response:
+        assert "message" in await response.json()
+
+
+@pytest.mark.parametrize(("fault", "expected"), [("status", 503), ("html", 200)])
+async def test_entrez_has_bad_days_of_its_own(
+    simulator: Simulator, session: aiohttp.ClientSession, fault: str, expected: int
+) -> None:
+    simulator.entrez.faults.set(fault, path="/entrez_tokens")
+    await sign_in(session, simulator)
+    async with session.post(
+        simulator.entrez_url + "/entrez_tokens", data={"serialNum": simulator.serial_number}
+    ) as response:
+        assert response.status == expected
+        assert "textarea" not in await response.text()
+    async with session.get(simulator.url + "/info") as response:
+        assert response.status == 200
+
+
+async def test_what_entrez_was_asked_is_noted_without_secrets(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    await sign_in(session, simulator)
+    await token_page(session, simulator, serialNum=simulator.serial_number)
+    assert [(seen.method, seen.path, seen.has_session) for seen in simulator.entrez_requests] == [
+        ("POST", "/login", False),
+        ("POST", "/entrez_tokens", True),
+    ]
+    assert simulator.password not in repr(simulator.entrez_requests)

@@ -1,0 +1,285 @@
+"""The gateway admits who has a token for it, forgets idle sessions, and has bad days on demand."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from types import SimpleNamespace
+from typing import Any
+
+import aiohttp
+import jwt
+import pytest
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.profiles import PROFILES
+
+READINGS = "/ivp/meters/readings"
+#: Every path with an owner's answer of its own.
+PATHS = (
+    "/ivp/meters", "/ivp/meters/", READINGS, "/ivp/meters/704643328", "/ivp/meters/readings/704643584",
+    "/ivp/meters/reports", "/ivp/meters/reports/production", "/ivp/meters/reports/consumption", "/production",
+    "/production.json", "/production.json?details=1", "/api/v1/production", "/api/v1/production/inverters",
+    "/ivp/pdm/device_data", "/inventory.json", "/ivp/ensemble/inventory", "/ivp/ensemble/power",
+    "/ivp/ensemble/secctrl", "/ivp/ensemble/status", "/ivp/ensemble/relay", "/ivp/ensemble/dry_contacts",
+    "/ivp/livedata/status", "/admin/lib/tariff", "/home.json", "/home",
+)  # fmt: skip
+
+
+def bearer(token: str) -> dict[str, str]:
+    return {"Authorization": f"Bearer {token}"}
+
+
+async def status(session: aiohttp.ClientSession, url: str, token: str | None = None) -> int:
+    async with session.get(url, headers=bearer(token) if token else {}) as response:
+        return response.status
+
+
+async def get(session: aiohttp.ClientSession, simulator: Simulator, path: str) -> Any:
+    async with session.get(simulator.url + path, headers=bearer(simulator.token())) as response:
+        assert response.status == 200
+        return await response.json()
+
+
+async def test_info_needs_no_token_and_all_else_does(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    async with session.get(simulator.url + "/info") as response:
+        text = await response.text()
+    assert f"<sn>{simulator.serial_number}</sn>" in text
+    assert "<software>D8.2.4264</software>" in text
+    assert "<imeter>true</imeter>" in text
+    assert await status(session, simulator.url + "/info.xml") == 200
+    for path in PATHS:
+        assert await status(session, simulator.url + path) == 401, path
+
+
+async def test_an_owner_reads_every_endpoint(simulator: Simulator, session: aiohttp.ClientSession) -> None:
+    for path in PATHS:
+        assert await get(session, simulator, path) is not None
+
+
+async def test_an_unknown_path_is_not_found(simulator: Simulator, session: aiohttp.ClientSession) -> None:
+    for path in ("/nothing", "/ivp/meters/1", "/ivp/meters/readings/1"):
+        assert await status(session, simulator.url + path, simulator.token()) == 404
+
+
+async def test_a_token_gives_a_session_that_needs_no_token_again(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    async with session.get(simulator.url + "/auth/check_jwt", headers=bearer(simulator.token())) as response:
+        assert await response.text() == "<!DOCTYPE html><h2>Valid token.</h2>\n"
+        assert response.cookies["sessionId"].value
+    assert await status(session, simulator.url + READINGS) == 200
+    simulator.restart()
+    assert await status(session, simulator.url + READINGS) == 401
+
+
+def test_a_session_ends_after_ten_idle_minutes(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = [1000.0]
+    clock = SimpleNamespace(monotonic=lambda: now[0], time=time.time)
+    monkeypatch.setattr("enphase_companion.simulator.sessions.time", clock)
+    sessions = simulator.gateway.sessions
+    session_id = sessions.open(simulator.token())
+    for minutes in (9, 9, 9):
+        now[0] += minutes * 60
+        assert sessions.find(session_id) is not None
+    now[0] += 11 * 60
+    assert sessions.find(session_id) is None
+
+
+async def test_a_session_ends_with_its_token(simulator: Simulator, session: aiohttp.ClientSession) -> None:
+    token = simulator.token(lifetime=2)
+    assert await status(session, simulator.url + "/auth/check_jwt", token) == 200
+    assert await status(session, simulator.url + "/ivp/meters") == 200
+    await asyncio.sleep(2.1)
+    assert await status(session, simulator.url + "/ivp/meters") == 401
+
+
+def forged(simulator: Simulator, **changes: Any) -> str:
+    """Make a token with Entrez's key and other claims."""
+    claims = jwt.decode(simulator.token(), options={"verify_signature": False})
+    key = simulator.entrez._key
+    return jwt.encode({**claims, **changes}, key, algorithm="ES256")
+
+
+async def test_only_entrezs_unexpired_tokens_for_this_gateway_are_good(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    claims = jwt.decode(simulator.token(), options={"verify_signature": False})
+    other_key = ec.generate_private_key(ec.SECP256R1())
+    good = [simulator.token(), simulator.token(serial_number="un-commissioned"), simulator.token("installer")]
+    bad = [
+        simulator.token(lifetime=60, issued_ago=120),
+        simulator.token(serial_number="122399999999"),
+        forged(simulator, iss="Somebody"),
+        forged(simulator, enphaseUser="gardener"),
+        jwt.encode(claims, other_key, algorithm="ES256"),
+        jwt.encode(claims, "a secret of thirty-two bytes, or more", algorithm="HS256"),
+        "no token",
+    ]
+    for token in good:
+        assert await status(session, simulator.url + "/auth/check_jwt", token) == 200
+        session.cookie_jar.clear()
+        assert await status(session, simulator.url + "/ivp/meters", token) == 200
+    for token in bad:
+        assert await status(session, simulator.url + "/auth/check_jwt", token) == 401
+        assert await status(session, simulator.url + "/ivp/meters", token) == 401
+
+
+async def test_the_meter_stream_is_for_installers(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    url = simulator.url + "/stream/meter"
+    assert await status(session, url, simulator.token()) == 401
+    started = time.monotonic()
+    async with session.get(url, headers=bearer(simulator.token("installer"))) as response:
+        assert response.content_type == "text/event-stream"
+        events = []
+        while len(events) < 2:
+            line = (await response.content.readline()).decode()
+            if line.startswith("data: "):
+                events.append(json.loads(line.removeprefix("data: ")))
+    assert time.monotonic() - started > 0.9
+    # Leaving in the middle of an answer, TLS takes some turns of the loop to say farewell.
+    await asyncio.sleep(0.2)
+    assert events[0]["production"]["ph-a"]["p"] > 0
+
+
+async def test_the_live_stream_is_switched_on_by_a_post(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    before = await get(session, simulator, "/ivp/livedata/status")
+    begin = int(simulator.clock.time())
+    headers = bearer(simulator.token())
+    async with session.post(
+        simulator.url + "/ivp/livedata/stream", json={"enable": 1}, headers=headers
+    ) as response:
+        assert await response.json() == {"sc_stream": "enabled"}
+    after = await get(session, simulator, "/ivp/livedata/status")
+    assert before["meters"]["last_update"] == 0
+    assert begin <= after["meters"]["last_update"] <= simulator.clock.time()
+    async with session.post(simulator.url + "/ivp/meters", json={}, headers=headers) as response:
+        assert response.status == 404
+    async with session.put(simulator.url + "/admin/lib/tariff", json={}, headers=headers) as response:
+        assert response.status == 405
+
+
+async def test_readings_are_stamped_with_a_whole_second_of_now(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    begin = int(time.time())
+    for reading in await get(session, simulator, READINGS):
+        assert begin <= reading["timestamp"] <= time.time()
+        assert isinstance(reading["timestamp"], int)
+
+
+async def test_requests_are_noted_without_their_secrets(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    token = simulator.token()
+    await status(session, simulator.url + "/info")
+    await status(session, simulator.url + "/auth/check_jwt", token)
+    await status(session, simulator.url + "/production.json?details=1")
+    noted = [
+        (seen.path, seen.method, seen.has_authorization, seen.has_session) for seen in simulator.requests
+    ]
+    assert noted == [
+        ("/info", "GET", False, False),
+        ("/auth/check_jwt", "GET", True, False),
+        ("/production.json?details=1", "GET", False, True),
+    ]
+    assert token not in repr(simulator.requests)
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+async def test_every_profile_says_who_it_is(profile: str, session: aiohttp.ClientSession) -> None:
+    with Simulator(profile) as running:
+        async with session.get(running.url + "/info") as response:
+            text = await response.text()
+    assert f"<software>{PROFILES[profile].firmware}</software>" in text
+    assert ("<web-tokens>true</web-tokens>" in text) == (profile != "old-firmware")
+    assert ("<imeter>true</imeter>" in text) == (not profile.startswith("no-meters"))
+
+
+async def test_a_gateway_without_meters_answers_with_nothing_or_not_at_all(
+    session: aiohttp.ClientSession,
+) -> None:
+    with Simulator("no-meters") as running:
+        assert await get(session, running, "/ivp/meters") == []
+    with Simulator("no-meters-404") as running:
+        assert await status(session, running.url + "/ivp/meters", running.token()) == 404
+
+
+async def test_a_slow_gateway_answers_late(simulator: Simulator, session: aiohttp.ClientSession) -> None:
+    simulator.faults.set("slow", path=READINGS, seconds=1)
+    started = time.monotonic()
+    await get(session, simulator, READINGS)
+    assert time.monotonic() - started > 1
+    simulator.faults.set("slow", path=READINGS, seconds=600)
+    await get(session, simulator, "/ivp/meters")
+    simulator.faults.clear()
+    await get(session, simulator, READINGS)
+
+
+async def test_a_silent_gateway_never_answers_and_still_ends(session: aiohttp.ClientSession) -> None:
+    with Simulator() as running:
+        running.faults.set("silent")
+        with pytest.raises(TimeoutError):
+            await session.get(running.url + "/info", timeout=aiohttp.ClientTimeout(total=0.3))
+        stopped = time.monotonic()
+    assert time.monotonic() - stopped < 10
+
+
+async def test_a_gateway_resets_connections(simulator: Simulator, session: aiohttp.ClientSession) -> None:
+    simulator.faults.set("reset", path=READINGS)
+    with pytest.raises(aiohttp.ClientError):
+        await session.get(simulator.url + READINGS, headers=bearer(simulator.token()))
+    assert await status(session, simulator.url + "/info") == 200
+
+
+@pytest.mark.parametrize(
+    ("fault", "details", "expected"),
+    [
+        ("status", {"status": 503}, 503),
+        ("status", {"status": 404}, 404),
+        ("html", {}, 200),
+        ("refuse", {}, 401),
+    ],
+)
+async def test_a_gateway_gives_a_page_in_place_of_an_answer(
+    simulator: Simulator, session: aiohttp.ClientSession, fault: str, details: dict[str, int], expected: int
+) -> None:
+    simulator.faults.set(fault, **details)
+    async with session.get(simulator.url + READINGS, headers=bearer(simulator.token())) as response:
+        assert (response.status, response.content_type) == (expected, "text/html")
+
+
+async def test_a_gateway_cuts_its_json_short(simulator: Simulator, session: aiohttp.ClientSession) -> None:
+    simulator.faults.set("truncated", path=READINGS)
+    async with session.get(simulator.url + READINGS, headers=bearer(simulator.token())) as response:
+        assert response.status == 200
+        with pytest.raises(json.JSONDecodeError):
+            await response.json()
+
+
+async def test_a_gateway_gives_zeros_or_falling_counters(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    [true, *_] = await get(session, simulator, READINGS)
+    simulator.faults.set("zeros")
+    [zero, *_] = await get(session, simulator, READINGS)
+    assert (zero["eid"], zero["activePower"], zero["channels"][0]["voltage"]) == (true["eid"], 0, 0)
+    assert zero["timestamp"] >= true["timestamp"]
+    simulator.faults.clear()
+    simulator.faults.set("counters-fall", share=0.5)
+    [fallen, *_] = await get(session, simulator, READINGS)
+    assert fallen["actEnergyDlvd"] == pytest.approx(true["actEnergyDlvd"] / 2, rel=1e-3)
+    assert fallen["activePower"] == pytest.approx(true["activePower"], rel=0.5)
+
+
+def test_an_unknown_fault_is_an_error_that_names_those_there_are(simulator: Simulator) -> None:
+    with pytest.raises(ValueError, match="slow, silent"):
+        simulator.faults.set("explode")

@@ -1,0 +1,142 @@
+"""The simulator starts and ends cleanly, keeps its certificate over restarts, and changes it when told to."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import socket
+import ssl
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+
+import aiohttp
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.clock import Clock
+
+
+def shown_certificate(simulator: Simulator) -> x509.Certificate:
+    port = int(simulator.url.rpartition(":")[2])
+    return x509.load_pem_x509_certificate(ssl.get_server_certificate((simulator.host, port)).encode())
+
+
+def test_its_thread_and_ports_are_gone_when_it_ends() -> None:
+    before = threading.active_count()
+    with Simulator() as running:
+        assert threading.active_count() == before + 1
+        ports = [int(url.rpartition(":")[2]) for url in (running.url, running.entrez_url)]
+    assert threading.active_count() == before
+    for port in ports:
+        with pytest.raises(ConnectionRefusedError):
+            socket.create_connection(("127.0.0.1", port))
+
+
+async def test_it_runs_beside_the_loop_of_whoever_waits(session: aiohttp.ClientSession) -> None:
+    async with Simulator() as running, session.get(running.url + "/info") as response:
+        assert response.status == 200
+
+
+def test_a_port_that_is_taken_is_an_error_and_nothing_stays_behind() -> None:
+    with Simulator() as running:
+        port = int(running.url.rpartition(":")[2])
+        before = threading.active_count()
+        with pytest.raises(OSError, match="address already in use"):
+            Simulator(port=port).start()
+        assert threading.active_count() == before
+
+
+def test_an_unknown_profile_is_an_error_that_names_those_there_are() -> None:
+    with pytest.raises(ValueError, match="three-phase, battery"):
+        Simulator("castle")
+
+
+def test_the_certificate_is_the_gateways_own_for_a_year() -> None:
+    with Simulator() as running:
+        certificate = shown_certificate(running)
+        digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(running.certificate_pem)).hexdigest().upper()
+    [name] = certificate.subject
+    assert name.value == running.serial_number
+    assert len(running.serial_number) == 12
+    key = certificate.public_key()
+    assert isinstance(key, ec.EllipticCurvePublicKey)
+    assert key.curve.name == "secp256r1"
+    assert certificate.not_valid_after_utc - certificate.not_valid_before_utc == timedelta(days=365)
+    assert certificate.not_valid_before_utc < datetime.now(UTC) < certificate.not_valid_after_utc
+    assert running.fingerprint.replace(":", "") == digest
+    certificate.verify_directly_issued_by(certificate)
+
+
+def test_certificate_and_tokens_outlive_a_restart_of_the_program() -> None:
+    with Simulator() as first, Simulator() as second:
+        assert first.fingerprint == second.fingerprint
+        second.gateway.sessions.check(first.token())
+    with Simulator(seed=2) as other:
+        assert other.fingerprint != first.fingerprint
+        assert other.serial_number != first.serial_number
+
+
+def test_a_renewed_certificate_has_the_same_key_and_a_changed_one_another() -> None:
+    with Simulator() as running:
+        url, first = running.url, shown_certificate(running)
+        running.renew_certificate()
+        renewed = shown_certificate(running)
+        running.renew_certificate(same_key=False)
+        changed = shown_certificate(running)
+        assert running.url == url
+    assert renewed != first
+    assert renewed.public_key() == first.public_key()
+    assert changed.public_key() != first.public_key()
+
+
+def test_certificates_can_be_expired_bare_or_of_another_name() -> None:
+    with Simulator() as running:
+        assert len(shown_certificate(running).extensions) == 2
+        running.renew_certificate(expired=True, extensions=False, common_name="envoy-122300000001")
+        certificate = shown_certificate(running)
+    assert certificate.not_valid_after_utc < datetime.now(UTC)
+    assert not list(certificate.extensions)
+    assert [name.value for name in certificate.subject] == ["envoy-122300000001"]
+
+
+async def test_a_renewed_certificate_is_shown_to_open_connections_too(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    context = ssl.create_default_context(cadata=simulator.certificate_pem)
+    context.check_hostname = False
+    async with session.get(simulator.url + "/info", ssl=context) as response:
+        assert response.status == 200
+    await asyncio.to_thread(simulator.renew_certificate, same_key=False)
+    with pytest.raises(aiohttp.ClientConnectorCertificateError):
+        await session.get(simulator.url + "/info", ssl=context)
+
+
+@pytest.mark.parametrize("hour", [0, 6.5, 13, 23])
+def test_the_hour_of_day_puts_the_house_where_it_is_that_hour(hour: float) -> None:
+    for start in (1_764_000_000.0, 1_764_043_200.0):
+        placed = Simulator(hour_of_day=hour, start=start)
+        local = (start / 3600 + placed.house.longitude / 15) % 24
+        assert min(abs(local - hour), 24 - abs(local - hour)) < 0.01
+        assert -180 <= placed.house.longitude <= 180
+        produced = placed.house.truth(start).production.total.active_power
+        assert produced > 100 if hour == 13 else produced < 100
+
+
+def test_house_time_runs_at_its_speed_and_can_be_moved_on() -> None:
+    first = time.monotonic()
+    clock = Clock(speed=100, start=1000)
+    begun = time.monotonic()
+    time.sleep(0.2)
+    asked = time.monotonic()
+    house_time = clock.time()
+    assert 1000 + (asked - begun) * 100 <= house_time <= 1000 + (time.monotonic() - first) * 100
+    clock.advance(3600)
+    assert clock.time() >= house_time + 3600
+
+
+def test_house_time_begins_with_the_real_one() -> None:
+    begin = time.time()
+    assert begin <= Clock().time() <= time.time() + 0.1

@@ -62,7 +62,11 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
         if about["secret"]:
             secrets.append(f"  {name} ({variable(name)})")
             continue
-        default = f"; without it {KEYS[name].default}" if KEYS[name].default is not None else ""
+        default = f"; without it {_shown(KEYS[name].default)}" if KEYS[name].default is not None else ""
         text = f"{about['meaning']}{default} ({variable(name)})"
         group.add_argument(option(name), metavar=about["metavar"], help=text)
     group.description = "\n".join([f"{group.description}", "Secrets are never an option:", *secrets])
+
+
+def _shown(default: Any) -> str:
+    return ",".join(default) if isinstance(default, tuple) else str(default)

@@ -8,6 +8,7 @@ import signal
 import socket
 from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 _Result = TypeVar("_Result")
@@ -55,7 +56,7 @@ class Service:
             notify("READY=1")
 
     def alive(self, status: str) -> None:
-        """Tell systemd's watchdog that the work goes on, and `systemctl status` how; call it from the work."""
+        """Tell systemd's watchdog that the work goes on, and `systemctl status` how; for the work to call."""
         now = asyncio.get_running_loop().time()
         if now >= self._next_status:
             self._next_status = now + _STATUS_EVERY
@@ -63,7 +64,7 @@ class Service:
 
 
 def run(work: Callable[[Service], Awaitable[None]]) -> None:
-    """Run `work` to its end; SIGTERM and SIGINT set `stopping`, a second one ends the program at once."""
+    """Run `work` to its end; SIGTERM and SIGINT set `stopping`, a second one ends all at once."""
 
     async def main() -> None:
         service = Service()
@@ -80,6 +81,17 @@ def run(work: Callable[[Service], Awaitable[None]]) -> None:
             await work(service)
 
     asyncio.run(main())
+
+
+def state_file(name: str) -> Path:
+    """Give where a file of this name lies that shall outlast the script: in its state directory.
+
+    That is systemd's (StateDirectory=), else the user's own.
+    """
+    if given := os.environ.get("STATE_DIRECTORY"):
+        return Path(given.split(":")[0]) / name
+    base = os.environ.get("XDG_STATE_HOME") or "~/.local/state"
+    return Path(base).expanduser() / "enphase-iq-gateway" / name
 
 
 def notify(*lines: str) -> None:

@@ -73,6 +73,30 @@ class Settings:
     )
     latitude: float | None = _key("degrees, north positive", metavar="DEGREES")
     longitude: float | None = _key("degrees, east positive", metavar="DEGREES")
+    interval: float = _key("seconds between two readings", metavar="SECONDS", default=1.0)
+    metrics: int | None = _key("port where Prometheus may read what is counted", metavar="PORT")
+    amqp_host: str = _key("host of the RabbitMQ broker", metavar="HOST", default="localhost")
+    amqp_port: int = _key("port of the broker", metavar="PORT", default=5672)
+    amqp_username: str = _key("user of the broker", default="guest")
+    amqp_password: str = _key("password of the broker's user", default="guest", secret=True)
+    amqp_virtual_host: str = _key("virtual host on the broker", default="/")
+    amqp_url: str | None = _key(
+        "amqps://USER:PASSWORD@HOST:PORT/VIRTUAL-HOST, in the place of these five; amqps is TLS", secret=True
+    )
+    amqp_exchange: str = _key("exchange for the readings", default="Enphase")
+    amqp_queue: str = _key("queue that is read", default="Enphase.Meters")
+    amqp_queues: tuple[str, ...] = _key(
+        "durable queues that keep the readings until they are read, with commas between them; "
+        "none: only who listens gets them",
+        metavar="NAMES",
+        default=("Enphase.Meters",),
+    )
+    spool_file: Path | None = _key(  # noqa: RUF009 - it gives a field, as for all others
+        "where readings wait while the broker is away; without it in the service's state directory, or "
+        "~/.local/state/enphase-iq-gateway",
+        metavar="FILE",
+    )
+    spool_limit: int = _key("megabytes that may wait; then the oldest give way", metavar="MB", default=500)
 
     @property
     def certificate_file(self) -> Path:
@@ -92,6 +116,17 @@ class Settings:
         """Name a key by its place in the file."""
         return f"{self.file}: {name}"
 
+
+#: What says where the broker is.
+AMQP_KEYS = (
+    "amqp_host",
+    "amqp_port",
+    "amqp_username",
+    "amqp_password",
+    "amqp_virtual_host",
+    "amqp_url",
+    "amqp_exchange",
+)
 
 KEYS: Mapping[str, Field[Any]] = {each.name: each for each in fields(Settings) if each.metadata}
 

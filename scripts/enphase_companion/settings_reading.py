@@ -27,7 +27,6 @@ _LOGGER = logging.getLogger(__name__)
 #: Keys of Enphase-API's files that no script here reads: they do no harm.
 _TOLERATED = frozenset(
     {
-        "amqp_host", "amqp_username", "amqp_password",
         "database_host", "database_username", "database_password", "database_database",
     }
 )  # fmt: skip

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import voluptuous as vol
+from yarl import URL
 
 from enphase_api import InvalidHostError
 from enphase_api.http import parse_host
@@ -51,17 +53,62 @@ def _host(plain_on_loopback: bool) -> Callable[[Any], str]:
     return check
 
 
-def _degrees(limit: float) -> Callable[[Any], float]:
+def _number(low: float, high: float, of_what: str) -> Callable[[Any], float]:
     def check(value: Any) -> float:
         try:
-            degrees = math.nan if isinstance(value, bool) else float(value)
+            number = math.nan if isinstance(value, bool) else float(value)
         except (TypeError, ValueError):
-            degrees = math.nan
-        if not -limit <= degrees <= limit:
-            raise vol.Invalid(f"must be a number of degrees from -{limit:g} to {limit:g}, such as 51.46")
-        return degrees
+            number = math.nan
+        if not low <= number <= high:
+            raise vol.Invalid(f"must be a number {of_what}from {low:g} to {high:g}")
+        return number
 
     return check
+
+
+def _degrees(limit: float) -> Callable[[Any], float]:
+    return _number(-limit, limit, "of degrees ")
+
+
+def _whole(low: int, high: int) -> Callable[[Any], int]:
+    number = _number(low, high, "")
+
+    def check(value: Any) -> int:
+        found = number(value)
+        if not found.is_integer():
+            raise vol.Invalid("must be a whole number")
+        return int(found)
+
+    return check
+
+
+def _names(value: Any) -> tuple[str, ...]:
+    names = value if isinstance(value, list) else _text(value).split(",")
+    if names == ["none"]:
+        return ()
+    return tuple(_name(name) for name in names)
+
+
+def _name(value: Any) -> str:
+    name = _text(value)
+    if len(name.encode()) > 200 or name.startswith("amq."):
+        raise vol.Invalid('must be a name of at most 200 bytes that does not begin with "amq."')
+    return name
+
+
+def _broker(value: Any) -> str:
+    try:
+        url = URL(_text(value))
+        port = url.port
+    except ValueError:
+        url, port = URL(), None
+    if url.scheme not in ("amqp", "amqps") or not url.host or port == 0:
+        raise vol.Invalid("must be an address such as amqps://user:password@broker.example:5671/")
+    return str(url)
+
+
+def _file(value: Any) -> Path:
+    return Path(_text(value)).expanduser()
 
 
 RULES: Mapping[str, Callable[[Any], Any]] = {
@@ -73,6 +120,20 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     "entrez_host": _host(plain_on_loopback=True),
     "latitude": _degrees(90),
     "longitude": _degrees(180),
+    # A gateway is a weak computer, and says whole seconds.
+    "interval": _number(0.5, 3_600, "of seconds "),
+    "metrics": _whole(1, 65_535),
+    "amqp_host": _text,
+    "amqp_port": _whole(1, 65_535),
+    "amqp_username": _text,
+    "amqp_password": _secret,
+    "amqp_virtual_host": _text,
+    "amqp_url": _broker,
+    "amqp_exchange": _name,
+    "amqp_queue": _name,
+    "amqp_queues": _names,
+    "spool_file": _file,
+    "spool_limit": _whole(1, 1_000_000),
 }
 
 

@@ -7,7 +7,7 @@ import logging
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import aio_pika
 from aio_pika.abc import AbstractChannel
@@ -15,6 +15,8 @@ from aiormq import exceptions
 from yarl import URL
 
 from ..backoff import Backoff
+from ..redaction import hide
+from ..settings import Settings
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -48,19 +50,20 @@ class Broker:
     exchange: str = "Enphase"
 
     @classmethod
-    def at(
-        cls,
-        host: str,
-        port: int,
-        username: str,
-        password: str,
-        virtual_host: str = "/",
-        exchange: str = "Enphase",
-    ) -> Broker:
-        """Give the broker at an address, spoken to without TLS."""
-        path = "/" + virtual_host
-        url = URL.build(scheme="amqp", host=host, port=port, user=username, password=password, path=path)
-        return cls(str(url), exchange)
+    def from_settings(cls, settings: Settings) -> Self:
+        """Give the broker that is set."""
+        if settings.amqp_url is not None:
+            hide(URL(settings.amqp_url).password or "")
+            return cls(settings.amqp_url, settings.amqp_exchange)
+        url = URL.build(
+            scheme="amqp",
+            host=settings.amqp_host,
+            port=settings.amqp_port,
+            user=settings.amqp_username,
+            password=settings.amqp_password,
+            path="/" + settings.amqp_virtual_host,
+        )
+        return cls(str(url), settings.amqp_exchange)
 
     def __str__(self) -> str:
         """Name the broker without its secrets."""

@@ -66,11 +66,11 @@ class Outbox:
     ) -> None:
         all_taken = asyncio.ensure_future(self._queue.join())
         await asyncio.wait([all_taken, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
-        self._raise_failure()
-        for task in self._tasks:
+        for task in (all_taken, *self._tasks):
             task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await asyncio.wait([all_taken, *self._tasks])
         self._disk.shutdown()
+        self._raise_failure()
 
     @property
     def waiting(self) -> int:
@@ -86,7 +86,7 @@ class Outbox:
     def _raise_failure(self) -> None:
         """Raise what ended one of the tasks, none of which should ever end."""
         for task in self._tasks:
-            if task.done():
+            if task.done() and not task.cancelled():
                 task.result()
 
     async def _take(self) -> NoReturn:

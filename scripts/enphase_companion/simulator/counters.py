@@ -13,7 +13,9 @@ from .series import Energy
 Energies = dict[str, list[Energy]]
 
 #: The day the house got its meters, whose counters began at zero.
-_BUILT = datetime(2025, 1, 1, tzinfo=UTC).timestamp() // 86400
+_BUILT = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
+#: Counters are never younger than this (days): the house can be asked for its past.
+_LEAST_AGE = 30.0
 #: Wh a day: more than any day of the house makes, see `Counters`.
 _HOME, _STANDBY, _FULL_SUN_HOURS, _CYCLES = 40_000.0, 200.0, 9.0, 1.2
 #: varh a day and phase.
@@ -28,12 +30,18 @@ class Counters:
     """
 
     def __init__(
-        self, profile: Profile, peak: float, start_day: int, energy_of_day: Callable[[int], Energies]
+        self,
+        profile: Profile,
+        peak: float,
+        start_day: int,
+        start_time: float,
+        energy_of_day: Callable[[int], Energies],
     ) -> None:
-        """`peak`: watts of all panels; `energy_of_day`: what flowed on a day, by its number since 1970."""
+        """`peak`: watts of all panels; `start_time`: when the day of the start begins (epoch seconds)."""
         self._start_day = start_day
         self._energy_of_day = energy_of_day
-        self._known = {start_day: _at_start(profile, peak, max(1.0, start_day - _BUILT))}
+        age = max(_LEAST_AGE, (start_time - _BUILT) / 86400)
+        self._known = {start_day: _at_start(profile, peak, age)}
 
     def at(self, day: int) -> Energies:
         """The counters when `day` began."""

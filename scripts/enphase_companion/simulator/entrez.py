@@ -35,7 +35,8 @@ class Entrez:
         self._serial_number = serial_number
         self._key = key_from_seed("entrez", seed)
         self._signed_in: dict[str, str] = {}
-        self._codes: dict[str, tuple[str, str, str]] = {}
+        #: By authorisation code, its PKCE challenge and the serial number it was asked for.
+        self._codes: dict[str, tuple[str, str]] = {}
         self.faults = Faults()
         self.requests: list[Request] = []
 
@@ -96,20 +97,18 @@ class Entrez:
                 '<label>Verification code <input name="otp"></label></form>'
             )
         if form.get("authFlow") == "oauth":
-            return self._authorize(form)
+            return self._authorize({key: str(value) for key, value in form.items()})
         session = secrets.token_hex(16)
         self._signed_in[session] = username
         answer = _page('<h1>Welcome</h1><p><a href="/entrez_tokens">Tokens</a></p>')
         answer.set_cookie("SESSION", session, httponly=True)
         return answer
 
-    def _authorize(self, form: object) -> web.Response:
-        fields = {key: str(form.get(key, "")) for key in ("codeChallenge", "redirectUri", "serialNum")}  # type: ignore[attr-defined]
+    def _authorize(self, form: dict[str, str]) -> web.Response:
         code = secrets.token_urlsafe(16)
-        self._codes[code] = (fields["codeChallenge"], fields["redirectUri"], fields["serialNum"])
-        return web.Response(
-            status=302, headers={"Location": f"{fields['redirectUri']}?{urlencode({'code': code})}"}
-        )
+        self._codes[code] = (form.get("codeChallenge", ""), form.get("serialNum", ""))
+        location = f"{form.get('redirectUri', '')}?{urlencode({'code': code})}"
+        return web.Response(status=302, headers={"Location": location})
 
     async def _logout(self, request: web.Request) -> web.Response:
         self._signed_in.pop(request.cookies.get("SESSION", ""), None)
@@ -146,7 +145,7 @@ class Entrez:
 
     def redeem(self, code: str, verifier: str) -> dict[str, object]:
         """What an authorisation code is worth, once: a token, or a `message` that says why not."""
-        challenge, _, serial_number = self._codes.pop(code, ("", "", ""))
+        challenge, serial_number = self._codes.pop(code, ("", ""))
         digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         if not challenge or digest != challenge:
             return {"message": "Invalid authorization code or code verifier"}

@@ -27,9 +27,9 @@ _NAMED_NUMBERS = (
 @dataclass(frozen=True)
 class _Fault:
     name: str
-    seconds: float = 5.0  # of slow
-    status: int = 503  # of status
-    share: float = 0.5  # of counters-fall: what is left of a counter
+    seconds: float
+    status: int
+    share: float
 
 
 class Faults:
@@ -38,8 +38,16 @@ class Faults:
     def __init__(self) -> None:
         self._on: dict[str | None, list[_Fault]] = {}
 
-    def set(self, name: str, path: str | None = None, **details: Any) -> None:
-        """Switches a fault on, for one path (without its query) or for all.
+    def set(
+        self,
+        name: str,
+        path: str | None = None,
+        *,
+        seconds: float = 5.0,
+        status: int = 503,
+        share: float = 0.5,
+    ) -> None:
+        """Switch a fault on, for one path (without its query) or for all.
 
         slow (seconds=) answers late; silent never answers; reset drops the connection; status (status=)
         answers with an error page; html gives a page with status 200; refuse answers 401 to everybody;
@@ -48,14 +56,14 @@ class Faults:
         """
         if name not in NAMES:
             raise ValueError(f"{name!r} is no fault; there are {', '.join(NAMES)}")
-        self._on.setdefault(path, []).append(_Fault(name, **details))
+        self._on.setdefault(path, []).append(_Fault(name, seconds, status, share))
 
     def clear(self) -> None:
-        """Switches all faults off."""
+        """Switch all faults off."""
         self._on.clear()
 
     async def before(self, request: web.Request) -> web.Response | None:
-        """Waits, drops the connection, or gives an answer in place of the true one; None: go on."""
+        """Wait, drop the connection, or give an answer in place of the true one; None: go on."""
         for fault in self._for(request.path):
             if fault.name == "slow":
                 await asyncio.sleep(fault.seconds)

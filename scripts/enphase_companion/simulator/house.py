@@ -72,7 +72,13 @@ class House:
         self._peaks = [_peak(self.inverters, phase) for phase in range(profile.wired)]
         self._start_day = self._day_number(start)
         self._day = lru_cache(maxsize=20)(self._compute_day)
-        self._counters = Counters(profile, sum(self._peaks), self._start_day, self._energy_of_day)
+        self._counters = Counters(
+            profile,
+            sum(self._peaks),
+            self._start_day,
+            self._start_of(self._start_day),
+            self._energy_of_day,
+        )
         self._lock = threading.RLock()
 
     def truth(self, at: float) -> Truth:
@@ -137,12 +143,15 @@ class House:
     def _day_number(self, at: float) -> int:
         return int((at + self._offset) // _DAY)
 
+    def _start_of(self, number: int) -> float:
+        return number * _DAY - self._offset
+
     def _energy_of_day(self, number: int) -> Energies:
         series = self._day(number).series
         return {name: [phase.energy(_DAY) for phase in phases] for name, phases in series.items()}
 
     def _compute_day(self, number: int) -> _Day:
-        start = number * _DAY - self._offset
+        start = self._start_of(number)
         sunshine = [self._sky.sunshine(start + knot * STEP) for knot in range(_KNOTS)]
         home = self._household.day(number, start, DAY_START_HOUR, _KNOTS)
         production = [self._produced(peak, sunshine) for peak in self._peaks]

@@ -137,7 +137,7 @@ async def test_the_meter_stream_is_for_installers(
     started = time.monotonic()
     async with session.get(url, headers=bearer(simulator.token("installer"))) as response:
         assert response.content_type == "text/event-stream"
-        events = []
+        events: list[Any] = []
         while len(events) < 2:
             line = (await response.content.readline()).decode()
             if line.startswith("data: "):
@@ -250,7 +250,7 @@ async def test_a_gateway_resets_connections(simulator: Simulator, session: aioht
     ],
 )
 async def test_a_gateway_gives_a_page_in_place_of_an_answer(
-    simulator: Simulator, session: aiohttp.ClientSession, fault: str, details: dict[str, int], expected: int
+    simulator: Simulator, session: aiohttp.ClientSession, fault: str, details: dict[str, Any], expected: int
 ) -> None:
     simulator.faults.set(fault, **details)
     async with session.get(simulator.url + READINGS, headers=bearer(simulator.token())) as response:

@@ -109,5 +109,6 @@ async def test_another_client_reads_a_real_gateways_recording(folder: Path) -> N
         for reading in json.loads((folder / "ivp_meters_readings").read_text()):
             if reading["eid"] in types:
                 meter = data.ctmeters[types[reading["eid"]]]
+                assert meter is not None
                 assert meter.active_power == round(reading["activePower"])
                 assert meter.energy_delivered == round(reading["actEnergyDlvd"])

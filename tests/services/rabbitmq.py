@@ -19,6 +19,9 @@ import pytest
 
 from . import SEARCHED, free_port, unavailable
 
+#: Read at once: tests clear the environment of whoever runs them.
+_NAMED = os.environ.get("ENPHASE_TEST_AMQP_URL")
+
 #: Debian's program on PATH changes to a user of its own; the one it wraps runs as whoever starts it.
 _UNWRAPPED = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _START, _STOP = 90, 15
@@ -119,7 +122,7 @@ class RabbitMQ:
 @pytest.fixture(scope="session")
 def private_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     """A broker that may be killed; one for all tests, see `rabbitmq`."""
-    if os.environ.get("ENPHASE_TEST_AMQP_URL"):
+    if _NAMED:
         pytest.skip("the broker of ENPHASE_TEST_AMQP_URL is not for tests to kill")
     program = str(_UNWRAPPED) if _UNWRAPPED.exists() else shutil.which("rabbitmq-server", path=SEARCHED)
     if program is None:
@@ -144,9 +147,8 @@ def rabbitmq(private_rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
 @pytest.fixture
 def amqp_url(request: pytest.FixtureRequest) -> str:
     """The address of a broker that stays up: the private one, or the one that is named."""
-    named = os.environ.get("ENPHASE_TEST_AMQP_URL")
-    if named:
-        return named
+    if _NAMED:
+        return _NAMED
     broker = request.getfixturevalue("rabbitmq")
     assert isinstance(broker, RabbitMQ)
     return broker.url

@@ -87,10 +87,11 @@ async def open_link(broker: Broker, name: str) -> AsyncIterator[Link]:
 
     Raises BrokerError.
     """
-    if not _LOGGER.isEnabledFor(logging.DEBUG):
-        # The library shouts tracebacks of what is told here in one line.
-        for library in ("aio_pika", "aiormq"):
-            logging.getLogger(library).setLevel(logging.CRITICAL)
+    # They shout tracebacks of what is told here in one line, and at debug level every frame that they see.
+    for library in ("aio_pika", "aiormq"):
+        logging.getLogger(library).setLevel(
+            logging.INFO if _LOGGER.isEnabledFor(logging.DEBUG) else logging.CRITICAL
+        )
     lost = asyncio.Event()
 
     def lose(*_: Any) -> None:

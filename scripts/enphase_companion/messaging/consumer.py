@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
@@ -18,6 +19,8 @@ from ..message import Message, MessageError, decode
 from ..trouble import Trouble
 from .broker import Broker, BrokerError, Link, lost, open_link, translated
 from .topology import declare_dead_letters, declare_exchange, declare_queue
+
+_LOGGER = logging.getLogger(__name__)
 
 #: Seconds: for what is on its way to the store when the script shall end, and for the broker's answers.
 _LAST, _ANSWER = 3.0, 10.0
@@ -130,6 +133,7 @@ class Consumer:
             with translated(f"{self._broker}: an acknowledgement"):
                 async with asyncio.timeout(_ANSWER):
                     await arrived[-1].ack(multiple=True)
+            _LOGGER.debug("%d messages are stored and acknowledged", len(arrived))
 
     async def _stored(self, read: Sequence[tuple[AbstractIncomingMessage, Message]], bench: _Bench) -> bool:
         """Store these, waiting for as long as the store is away; False where the connection ends first."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
@@ -16,6 +17,8 @@ from ..trouble import Trouble
 from .broker import BrokerError, UnroutableError
 from .publisher import Publisher
 from .topology import PARTIAL_ROUTING_KEY, ROUTING_KEY
+
+_LOGGER = logging.getLogger(__name__)
 
 #: Seconds that a message waits in memory for the broker's confirmation before it goes to disk.
 _PATIENCE = 1.0
@@ -109,6 +112,7 @@ class Outbox:
             return False
         self._unroutable.end()
         self._figures.count("published")
+        _LOGGER.debug("Message %s is with the broker", parcel.message_id)
         return True
 
     def _is_unwanted(self) -> bool:
@@ -134,6 +138,7 @@ class Outbox:
         except OSError as error:
             dropped, reason = 1, f"cannot be written: {error}"
         self._note_spool()
+        _LOGGER.debug("Message %s waits on disk, as one of %d", parcel.message_id, len(self._spool))
         if dropped:
             self._dropped += dropped
             self._figures.count("dropped", dropped)

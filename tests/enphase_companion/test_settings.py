@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 import logging
 from argparse import Namespace
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 import pytest
 
+from enphase_companion import commands
 from enphase_companion.commands import gateway_console
 from enphase_companion.errors import SettingsError
 from enphase_companion.settings import KEYS, Settings, option, variable
@@ -192,14 +195,11 @@ def test_what_only_an_example_holds_is_refused(example: str) -> None:
     settings()
 
 
-def test_the_examples_hold_every_key_that_a_script_reads() -> None:
-    with_account, with_token = (json.loads((CONFIGURATION / example).read_text()) for example in EXAMPLES)
-    assert with_account.keys() == {*gateway_console.KEYS}
-    assert with_token.keys() == {*gateway_console.KEYS} - {
-        "enphase_username",
-        "enphase_password",
-        "entrez_host",
-    }
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_an_example_holds_every_key_that_a_script_reads_from_it(example: str) -> None:
+    modules = [import_module(f"{commands.__name__}.{each.name}") for each in iter_modules(commands.__path__)]
+    read_from_it = [{*module.KEYS} for module in modules if f"{module.FILE}.example" == example]
+    assert json.loads((CONFIGURATION / example).read_text()).keys() == set().union(*read_from_it)
 
 
 def test_only_what_a_command_reads_is_checked() -> None:

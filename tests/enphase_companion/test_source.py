@@ -6,7 +6,6 @@ from collections.abc import Callable
 
 import pytest
 
-from enphase_api import private_file
 from enphase_companion import settings_reading
 from enphase_companion.commands.gateway_console import main
 from enphase_companion.simulator import Simulator
@@ -14,7 +13,10 @@ from enphase_companion.simulator import Simulator
 from .owner import PASSWORD, USERNAME, Owner, Result
 
 DAY = 86400
-EXPIRED = {"lifetime": 100 * DAY, "issued_ago": 101 * DAY}
+
+
+def expired(owner: Owner) -> str:
+    return owner.simulator.token(lifetime=100 * DAY, issued_ago=101 * DAY)
 
 
 def paths(simulator: Simulator) -> list[str]:
@@ -42,7 +44,7 @@ def test_a_token_that_is_of_no_use_is_renewed_and_stored(owner: Owner, token: st
     owner.trusts()
     before = {
         "missing": "",
-        "expired": owner.simulator.token(**EXPIRED),
+        "expired": expired(owner),
         "cut off": owner.simulator.token()[:60],
     }
     content = {"zebra": 7, "gateway_token": before[token], "enphase_username": USERNAME}
@@ -115,7 +117,7 @@ def test_without_an_account_a_token_near_its_end_is_warned_of(owner: Owner) -> N
 
 def test_without_an_account_an_expired_token_ends_the_run(owner: Owner) -> None:
     owner.trusts()
-    owner.writes(gateway_token=owner.simulator.token(**EXPIRED))
+    owner.writes(gateway_token=expired(owner))
     result = owner.runs(main)
     assert result.status == 2
     assert f"{owner.file}: gateway_token: The token expired on " in result.error
@@ -277,7 +279,6 @@ def test_a_new_token_that_cannot_be_stored_is_used_with_a_warning(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    assert settings_reading.write_private_file is private_file.write_private_file
     monkeypatch.setattr(settings_reading, "write_private_file", full)
     owner.trusts()
     owner.has_account()
@@ -291,7 +292,7 @@ def test_a_new_token_that_cannot_be_stored_is_used_with_a_warning(
 def test_an_expired_token_that_hides_the_stored_one_is_named(owner: Owner) -> None:
     owner.trusts()
     owner.has_account()
-    owner.environment["ENPHASE_GATEWAY_TOKEN"] = owner.simulator.token(**EXPIRED)
+    owner.environment["ENPHASE_GATEWAY_TOKEN"] = expired(owner)
     result = owner.runs(main)
     asserts_signed_in(result)
     assert result.warnings[0].startswith("warning: ENPHASE_GATEWAY_TOKEN: ")
@@ -316,7 +317,7 @@ def test_a_firmware_without_tokens_is_refused_with_its_version(new_owner: Callab
 
 def test_a_debug_log_holds_no_secret(owner: Owner) -> None:
     owner.trusts()
-    old = owner.simulator.token(**EXPIRED)
+    old = expired(owner)
     owner.has_account(gateway_token=old)
     owner.simulator.faults.set("status", "/ivp/meters/readings", status=503)
     result = owner.runs(main, "-v")

@@ -31,15 +31,15 @@ def plain_text(overview: Overview) -> str:
 def one_line(overview: Overview) -> str:
     """Give what flows now as one line."""
     site = overview.site
-    grid = " ".join(_flow(site.grid_power, "import", "export"))
-    battery = " ".join(_flow(site.battery_power, "discharging", "charging"))
+    grid = " ".join(_flow(site.grid_power, "import", "export")).rstrip()
+    battery = " ".join(_flow(site.battery_power, "discharging", "charging")).rstrip()
     flows = [
         f"{overview.at.astimezone():%Y-%m-%d %H:%M:%S}",
         f"production {power(site.production_power)}",
         *([f"consumption {power(site.home_power)}", f"grid {grid}"] if overview.has_consumption else []),
         *([f"battery {battery}"] if overview.has_batteries else []),
     ]
-    return ", ".join(flows).rstrip()
+    return ", ".join(flows)
 
 
 def page(overview: Overview, *, bars: bool, problem: str | None = None) -> RenderableType:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from enphase_api import CertificateError
 from enphase_api.local import Certificate, Gateway, fetch_certificate
 from enphase_api.local.trust import read_certificate
 from enphase_api.models import Info
@@ -27,7 +28,7 @@ def trust(settings: Settings, fingerprint: str | None) -> int:
             "not the one given with --fingerprint. Nothing was stored."
         )
     info = asyncio.run(_identified(settings, shown))
-    trusted = read_certificate(settings.certificate_file)
+    trusted = _trusted_until_now(settings)
     print(_description(settings, shown, info))
     if trusted is not None and trusted.fingerprint == shown.fingerprint:
         print(f"It is trusted already ({settings.certificate_file}).")
@@ -48,6 +49,14 @@ async def _identified(settings: Settings, shown: Certificate) -> Info:
         info = await gateway.info()
     check_serial_numbers(settings, info, shown, None)
     return info
+
+
+def _trusted_until_now(settings: Settings) -> Certificate | None:
+    try:
+        return read_certificate(settings.certificate_file)
+    except CertificateError:
+        # Enphase-API's scripts leave an empty file behind where the gateway did not answer.
+        return None
 
 
 def _description(settings: Settings, shown: Certificate, info: Info) -> str:

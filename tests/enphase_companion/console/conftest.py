@@ -1,0 +1,23 @@
+"""Owners of gateways of any profile who have set up everything."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from ..owner import Owner
+
+
+@pytest.fixture
+def ready(new_owner: Callable[..., Owner]) -> Callable[..., Owner]:
+    """Give what makes an owner who has trusted the gateway and has a token: `ready("battery")`."""
+
+    def make(profile: str = "three-phase", **options: Any) -> Owner:
+        owner = new_owner(profile, **options)
+        owner.trusts()
+        owner.writes(gateway_token=owner.simulator.token())
+        return owner
+
+    return make

@@ -1,0 +1,162 @@
+"""The page for people: plain text whose numbers are the house's, and words for what is missing."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from datetime import datetime
+
+import pytest
+
+from enphase_companion.commands.gateway_console import main
+from enphase_companion.simulator.truth import Truth
+
+from ..owner import Owner
+
+UNITS = {"W": 1, "kW": 1e3, "Wh": 1, "kWh": 1e3, "MWh": 1e6, "V": 1, "A": 1, "Hz": 1}
+
+
+def printed(owner: Owner) -> str:
+    result = owner.runs(main)
+    assert result.status == 0, result.err
+    return result.out
+
+
+def row(page: str, start: str, number: int = 0) -> str:
+    """Give the line that starts with a word; of several, the one with this number."""
+    return [line for line in page.splitlines() if re.match(rf"\s*{re.escape(start)}(\s|$)", line)][number]
+
+
+def quantities(line: str) -> list[float]:
+    """Give every number with a unit in a line, in the unit's base."""
+    found = re.findall(r"(-?[\d.]+) (W|kW|Wh|kWh|MWh|V|A|Hz)\b", line)
+    return [float(number) * UNITS[unit] for number, unit in found]
+
+
+def house(owner: Owner, page: str) -> Truth:
+    """Give the house at the second that the page was read."""
+    moment = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", page)
+    assert moment
+    return owner.simulator.house.truth(datetime.fromisoformat(moment[0]).astimezone().timestamp())
+
+
+def test_the_page_says_what_the_house_has(ready: Callable[..., Owner]) -> None:
+    owner = ready("three-phase", hour_of_day=12)
+    page = printed(owner)
+    truth = house(owner, page)
+    made, net, home = truth.production, truth.net_consumption, truth.total_consumption
+    power, lifetime, today = quantities(row(page, "Production"))
+    assert power == pytest.approx(made.total.active_power, rel=0.006)
+    assert lifetime == pytest.approx(made.total.energy_delivered, abs=5001)
+    assert 100 < today < 100_000
+    power, lifetime = quantities(row(page, "Consumption"))
+    assert power == pytest.approx(home.total.active_power, rel=0.006, abs=0.6)
+    assert lifetime == pytest.approx(home.total.energy_delivered, abs=5001)
+    power, imported, exported = quantities(row(page, "Grid (net)"))
+    assert power == pytest.approx(abs(net.total.active_power), rel=0.006, abs=0.6)
+    assert ("export" in row(page, "Grid (net)").split()) == (net.total.active_power < 0)
+    assert imported == pytest.approx(net.total.energy_delivered, abs=5001)
+    assert exported == pytest.approx(net.total.energy_received, abs=5001)
+    for number in range(3):
+        phase = made.phases[number]
+        said = quantities(row(page, f"L{number + 1}"))
+        assert said[0] == pytest.approx(phase.active_power, rel=0.006, abs=0.6)
+        assert said[1:4] == pytest.approx([phase.voltage, phase.current, phase.frequency], abs=0.06)
+        assert quantities(row(page, f"L{number + 1}", 1))[0] == pytest.approx(
+            net.phases[number].active_power, rel=0.006, abs=0.6
+        )
+    for serial_number in truth.inverters:
+        assert re.match(rf"\s+{serial_number} +\d+ W +\d+ W  \d\d:\d\d$", row(page, serial_number))
+
+
+@pytest.mark.parametrize(("hour", "word"), [(12, "export"), (22, "import")])
+def test_the_grids_direction_is_a_word(ready: Callable[..., Owner], hour: float, word: str) -> None:
+    page = printed(ready("single-phase", hour_of_day=hour))
+    assert re.match(rf"Grid \(net\) +[\d.]+ k?W  {word} ", row(page, "Grid (net)"))
+
+
+@pytest.mark.parametrize(("hour", "word"), [(10, "charging"), (21, "discharging")])
+def test_the_batterys_direction_is_a_word(ready: Callable[..., Owner], hour: float, word: str) -> None:
+    owner = ready("battery", hour_of_day=hour)
+    page = printed(owner)
+    assert re.match(rf"Battery +[\d.]+ k?W  {word} ", row(page, "Battery"))
+    assert re.match(
+        r"Batteries: \d+ % charged, [\d.]+ kWh of 15.0 kWh, reserve 20 %, on the grid$",
+        row(page, "Batteries:"),
+    )
+    assert (
+        len(re.findall(r"^  4924\d{8} +\d+ % +-?\d+ W +5.0 kWh +\d+ °C  \d\d:\d\d$", page, re.MULTILINE)) == 3
+    )
+
+
+def test_plain_text_has_no_colour_and_no_spaces_at_the_end(ready: Callable[..., Owner]) -> None:
+    page = printed(ready("battery"))
+    assert "\x1b" not in page
+    assert all(line == line.rstrip() for line in page.splitlines())
+    assert max(map(len, page.splitlines())) <= 80
+
+
+@pytest.mark.parametrize("profile", ["no-meters", "no-meters-404"])
+def test_without_meters_the_page_says_so(ready: Callable[..., Owner], profile: str) -> None:
+    page = printed(ready(profile, hour_of_day=12))
+    assert "This gateway has no meters: what is known is what its microinverters report." in page
+    assert row(page, "Consumption").split() == ["Consumption", "-", "not", "metered"]
+    assert row(page, "Grid").endswith("not metered")
+    assert "12 of 12 report" in page
+
+
+def test_disabled_meters_are_said_to_be_so_and_not_shown(ready: Callable[..., Owner]) -> None:
+    page = printed(ready("meters-disabled", hour_of_day=12))
+    assert "All meters of this gateway are disabled" in page
+    assert "Voltage" not in page
+
+
+def test_some_disabled_meters_are_named(ready: Callable[..., Owner]) -> None:
+    page = printed(ready("many-meters"))
+    assert "Disabled meters: Battery, backfeed, load, evse, pv3p." in page
+    assert "Production +" not in page
+    assert "(today unknown (firmware))" in row(page, "Production")
+
+
+def test_where_only_total_consumption_is_metered_the_grid_is_worked_out(
+    ready: Callable[..., Owner],
+) -> None:
+    owner = ready("total-consumption", hour_of_day=12)
+    page = printed(owner)
+    net = house(owner, page).net_consumption.total.active_power
+    assert quantities(row(page, "Grid (net)")) == [pytest.approx(abs(net), rel=0.006, abs=0.6)]
+    assert row(page, "Grid (net)").endswith("not metered")
+
+
+def test_batteries_without_a_meter_leave_energies_unknown_with_the_reason(
+    ready: Callable[..., Owner],
+) -> None:
+    page = printed(ready("battery-without-meter"))
+    assert row(page, "Consumption").endswith("unknown")
+    assert "The batteries have no meter: their lifetime energies are not known, nor is the home's." in page
+
+
+def test_at_night_the_page_says_since_when_nothing_was_reported(ready: Callable[..., Owner]) -> None:
+    page = printed(ready("no-meters", hour_of_day=22))
+    assert quantities(row(page, "Production"))[0] == 0
+    assert re.search(r"none of 12 has reported since .*\d\d:\d\d, together 0 W", page)
+    assert len(re.findall(r"not reported since [\d:-]+$", page, re.MULTILINE)) == 12
+
+
+def test_the_nightly_draw_of_the_array_is_no_production(ready: Callable[..., Owner]) -> None:
+    page = printed(ready("three-phase", hour_of_day=1))
+    assert re.match(r"Production +\d+ W  drawn by the array ", row(page, "Production"))
+
+
+def test_of_a_three_phase_meter_only_the_wired_phase_is_shown(ready: Callable[..., Owner]) -> None:
+    page = printed(ready("one-of-three"))
+    assert row(page, "L1")
+    assert "  L2" not in page
+
+
+def test_a_page_that_fails_is_named(ready: Callable[..., Owner]) -> None:
+    owner = ready("three-phase")
+    owner.simulator.faults.set("status", "/production.json", status=503)
+    page = printed(owner)
+    assert "Incomplete: The gateway answered /production.json with status 503" in page
+    assert "12 of 12 report" in page

@@ -1,0 +1,219 @@
+"""The console on a terminal, and followed through a pipe: real processes, real pseudo-terminals."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import subprocess
+import termios
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import pytest
+
+from ..owner import Owner
+
+COMMAND = "enphase-gateway-console"
+OTHER_SCREEN, BACK = "\x1b[?1049h", "\x1b[?1049l"
+HIDDEN_CURSOR, CURSOR = "\x1b[?25l", "\x1b[?25h"
+COLOUR = re.compile(r"\x1b\[[\d;]*\b38;")
+
+
+class Terminal:
+    """A terminal with a command on it."""
+
+    def __init__(self, file: int, process: subprocess.Popen[str]) -> None:
+        self._file = file
+        self.process = process
+        self.written = ""
+
+    def types(self, text: str) -> None:
+        os.write(self._file, text.encode())
+
+    def until(self, wanted: str, seconds: float = 40) -> str:
+        """Wait until this pattern has been written, and give everything that was."""
+        deadline = time.monotonic() + seconds
+        while not re.search(wanted, self.written, re.DOTALL):
+            assert time.monotonic() < deadline, self.written
+            if not self._read():
+                break
+        assert re.search(wanted, self.written, re.DOTALL), self.written
+        return self.written
+
+    def until_end(self) -> str:
+        while self._read():
+            pass
+        self.process.wait(timeout=10)
+        return self.written
+
+    def _read(self) -> bool:
+        if not select.select([self._file], [], [], 1)[0]:
+            return True
+        try:
+            part = os.read(self._file, 65536)
+        except OSError:
+            # What Linux says once nobody holds the other end any more.
+            part = b""
+        self.written += part.decode(errors="replace")
+        return bool(part)
+
+
+@contextmanager
+def on_terminal(owner: Owner, *arguments: str, lines: int = 40, columns: int = 90) -> Iterator[Terminal]:
+    ours, theirs = pty.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    owner.environment = {"TERM": "xterm-256color", "COLORTERM": "truecolor", **owner.environment}
+    ends = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
+    with owner.starts(
+        COMMAND, *arguments, start_new_session=True, preexec_fn=_own_terminal, **ends
+    ) as process:
+        os.close(theirs)
+        try:
+            yield Terminal(ours, process)
+        finally:
+            process.kill()
+            os.close(ours)
+
+
+def _own_terminal() -> None:
+    """Make the terminal the one whose Ctrl-C this process gets."""
+    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
+
+
+def test_on_a_terminal_the_page_has_colours_and_bars(ready: Callable[..., Owner]) -> None:
+    with on_terminal(ready()) as terminal:
+        written = terminal.until_end()
+        assert terminal.process.returncode == 0
+    assert COLOUR.search(written)
+    assert "━" in written
+    assert OTHER_SCREEN not in written
+
+
+@pytest.mark.parametrize("variable", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
+def test_who_wants_no_colour_gets_none(ready: Callable[..., Owner], variable: dict[str, str]) -> None:
+    owner = ready()
+    owner.environment |= variable
+    with on_terminal(owner) as terminal:
+        written = terminal.until_end()
+    assert "IQ Gateway" in written
+    assert not COLOUR.search(written)
+
+
+def test_watch_keeps_a_live_page_until_ctrl_c(ready: Callable[..., Owner]) -> None:
+    owner = ready()
+    with on_terminal(owner, "--watch", "1") as terminal:
+        terminal.until(rf"{re.escape(OTHER_SCREEN)}.*IQ Gateway.*Microinverters.*IQ Gateway.*IQ Gateway")
+        terminal.types("\x03")
+        written = terminal.until_end()
+        assert terminal.process.returncode == 130
+    assert len({*re.findall(r"\d\d:\d\d:\d\d", written)}) >= 2, "time goes on"
+    assert written.rindex(BACK) > written.rindex("IQ Gateway")
+    assert written.rindex(CURSOR) > written.rindex(HIDDEN_CURSOR)
+    assert "Traceback" not in written
+
+
+def test_watch_gives_the_terminal_back_when_it_is_terminated(ready: Callable[..., Owner]) -> None:
+    with on_terminal(ready(), "--watch", "1") as terminal:
+        terminal.until("IQ Gateway")
+        terminal.process.terminate()
+        written = terminal.until_end()
+        assert terminal.process.returncode == 143
+    assert BACK in written
+    assert written.rindex(CURSOR) > written.rindex(HIDDEN_CURSOR)
+
+
+def test_watch_says_that_its_values_are_old_while_the_gateway_is_away(ready: Callable[..., Owner]) -> None:
+    owner = ready()
+    with on_terminal(owner, "--watch", "1") as terminal:
+        terminal.until("IQ Gateway")
+        owner.simulator.faults.set("status", "/ivp/meters/readings", status=503)
+        terminal.until("These values are old: The gateway answered /ivp/meters/readings with status 503")
+        owner.simulator.faults.clear()
+        after = len(terminal.written)
+        terminal.until(r"IQ Gateway(?!.*These values are old).*Microinverters")
+        assert after < len(terminal.written)
+
+
+def test_a_small_terminal_gets_what_fits_and_is_told_of_the_rest(ready: Callable[..., Owner]) -> None:
+    with on_terminal(ready(), "--watch", "1", lines=16, columns=80) as terminal:
+        written = terminal.until("more lines: a taller terminal shows them")
+    assert "Production" in written
+    assert "Microinverters" not in written
+
+
+def test_watch_through_a_pipe_gives_a_line_a_tick(ready: Callable[..., Owner]) -> None:
+    with ready("battery", hour_of_day=12).starts(COMMAND, "--watch", "1") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        lines = [process.stdout.readline() for _ in range(3)]
+        process.send_signal(signal.SIGINT)
+        rest, errors = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert not errors
+    assert "\x1b" not in "".join(lines) + rest
+    for line in lines:
+        assert re.fullmatch(
+            r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d, production [\d.]+ k?W, consumption [\d.]+ k?W, "
+            r"grid [\d.]+ k?W( import| export)?, battery [\d.]+ k?W( charging| discharging)?\n",
+            line,
+        )
+    assert len({line[:19] for line in lines}) >= 2
+
+
+def test_watch_as_json_gives_a_document_a_line_and_a_gap_while_the_gateway_is_away(
+    ready: Callable[..., Owner],
+) -> None:
+    owner = ready()
+    with owner.starts(COMMAND, "--watch", "1", "--json") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        first = json.loads(process.stdout.readline())
+        owner.simulator.faults.set("status", "/ivp/meters/readings", status=503)
+        assert "warning: The gateway answered /ivp/meters/readings" in process.stderr.readline()
+        owner.simulator.faults.clear()
+        second = json.loads(process.stdout.readline())
+        process.terminate()
+        process.communicate(timeout=10)
+    assert first["gateway"] == second["gateway"]
+    assert first["at"] < second["at"]
+
+
+@pytest.mark.slow
+def test_watch_goes_on_when_its_token_expires(ready: Callable[..., Owner]) -> None:
+    owner = ready()
+    owner.has_account(gateway_token=owner.simulator.token(lifetime=8))
+    old = owner.reads()["gateway_token"]
+    with owner.starts(COMMAND, "--watch", "1") as process:
+        assert process.stdout is not None
+        for _ in range(12):
+            assert process.stdout.readline().startswith("20")
+        process.terminate()
+        process.communicate(timeout=10)
+    assert owner.reads()["gateway_token"] != old
+
+
+def test_trust_asks_on_a_terminal(owner: Owner) -> None:
+    with on_terminal(owner, "--trust") as terminal:
+        terminal.until("Type yes to trust it: ")
+        terminal.types("yes\n")
+        written = terminal.until_end()
+        assert terminal.process.returncode == 0
+    assert owner.simulator.fingerprint in written
+    assert owner.certificate.read_text() == owner.simulator.certificate_pem
+
+
+def test_ctrl_c_at_the_question_stores_nothing(owner: Owner) -> None:
+    with on_terminal(owner, "--trust") as terminal:
+        terminal.until("Type yes to trust it: ")
+        terminal.types("\x03")
+        written = terminal.until_end()
+        assert terminal.process.returncode == 130
+    assert "Traceback" not in written
+    assert not owner.certificate.exists()

@@ -1,0 +1,164 @@
+"""Trusting a gateway: the owner sees what is stored, and nothing else ever is."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Callable
+
+import pytest
+
+from enphase_companion.commands.gateway_console import main
+
+from ..owner import Owner
+
+
+class Terminal:
+    """Somebody at a terminal who types this, after something else has happened."""
+
+    def __init__(self, typed: str, first: Callable[[], None]) -> None:
+        self._typed = io.StringIO(typed)
+        self._first = first
+
+    def isatty(self) -> bool:
+        return True
+
+    def readline(self, size: int = -1) -> str:
+        self._first()
+        return self._typed.readline(size)
+
+
+@pytest.fixture
+def types(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    def at_terminal(typed: str, first: Callable[[], None] = lambda: None) -> None:
+        monkeypatch.setattr("sys.stdin", Terminal(typed, first))
+
+    return at_terminal
+
+
+def test_after_a_yes_what_was_shown_is_stored(owner: Owner, types: Callable[..., None]) -> None:
+    types("yes\n")
+    result = owner.runs(main, "--trust")
+    assert result.status == 0, result.err
+    simulator = owner.simulator
+    assert f"IQ Gateway {simulator.serial_number} (firmware 8.2.4264) at {simulator.url}" in result.out
+    assert f"SHA-256  {simulator.fingerprint}" in result.out
+    assert f"Subject  {simulator.serial_number}" in result.out
+    assert "Valid    20" in result.out
+    assert f"It is trusted now ({owner.certificate})." in result.out
+    assert owner.certificate.read_text() == simulator.certificate_pem
+    assert owner.certificate.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize("typed", ["no\n", "\n", "y\n", "", "yes please\n"])
+def test_without_a_yes_nothing_is_stored(owner: Owner, types: Callable[..., None], typed: str) -> None:
+    types(typed)
+    result = owner.runs(main, "--trust")
+    assert result.status == 1
+    assert result.out.endswith("Nothing was stored.\n")
+    assert not list(owner.folder.iterdir())
+
+
+def test_a_certificate_that_comes_after_the_question_is_not_stored(
+    owner: Owner, types: Callable[..., None]
+) -> None:
+    shown = owner.simulator.certificate_pem
+    types("yes\n", lambda: owner.simulator.renew_certificate(same_key=False))
+    assert owner.runs(main, "--trust").status == 0
+    assert owner.simulator.certificate_pem != shown
+    assert owner.certificate.read_text() == shown
+
+
+def test_without_a_terminal_the_fingerprint_must_be_given(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
+    result = owner.runs(main, "--trust")
+    assert result.status == 2
+    assert "--fingerprint" in result.err
+    assert not owner.simulator.requests
+    assert not list(owner.folder.iterdir())
+
+
+@pytest.mark.parametrize(
+    "spell", [str, str.lower, lambda text: text.replace(":", ""), lambda text: f" {text} "]
+)
+def test_the_right_fingerprint_stores_without_asking(owner: Owner, spell: Callable[[str], str]) -> None:
+    result = owner.runs(main, "--trust", "--fingerprint", spell(owner.simulator.fingerprint))
+    assert result.status == 0, result.err
+    assert owner.certificate.read_text() == owner.simulator.certificate_pem
+
+
+def test_a_wrong_fingerprint_stores_nothing_and_says_what_was_shown(owner: Owner) -> None:
+    owner.trusts()
+    before = owner.certificate.read_text()
+    fingerprint = owner.simulator.fingerprint
+    owner.simulator.renew_certificate(same_key=False)
+    result = owner.runs(main, "--trust", "--fingerprint", fingerprint)
+    assert result.status == 1
+    assert f"SHA-256 {owner.simulator.fingerprint}, not the one given" in result.error
+    assert owner.certificate.read_text() == before
+    assert not owner.simulator.requests
+
+
+def test_what_is_trusted_already_is_not_asked_again(owner: Owner, types: Callable[..., None]) -> None:
+    owner.trusts()
+    types("", lambda: pytest.fail("asked"))
+    result = owner.runs(main, "--trust")
+    assert result.status == 0
+    assert "It is trusted already" in result.out
+
+
+def test_another_certificate_than_the_trusted_one_is_shown_beside_it(
+    owner: Owner, types: Callable[..., None]
+) -> None:
+    owner.trusts()
+    before = owner.simulator.fingerprint
+    owner.simulator.renew_certificate(same_key=False)
+    types("yes\n")
+    result = owner.runs(main, "--trust")
+    assert result.status == 0
+    assert result.out.index(owner.simulator.fingerprint) < result.out.index("Trusted until now is another")
+    assert result.out.index("Trusted until now is another") < result.out.index(before)
+    assert owner.certificate.read_text() == owner.simulator.certificate_pem
+
+
+def test_a_broken_stored_certificate_is_no_obstacle(owner: Owner) -> None:
+    owner.certificate.write_text("")
+    assert owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint).status == 0
+    assert owner.certificate.read_text() == owner.simulator.certificate_pem
+
+
+def test_an_expired_certificate_is_said_to_be_so(owner: Owner, types: Callable[..., None]) -> None:
+    owner.simulator.renew_certificate(expired=True)
+    types("no\n")
+    assert "(expired)" in owner.runs(main, "--trust").out
+
+
+def test_what_is_no_gateway_is_not_trusted(owner: Owner) -> None:
+    owner.simulator.faults.set("html", "/info")
+    result = owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint)
+    assert result.status == 1
+    assert "did not answer with a gateway's description" in result.error
+    assert not list(owner.folder.iterdir())
+
+
+def test_another_gateway_than_the_one_that_is_set_is_not_trusted(owner: Owner) -> None:
+    owner.environment["ENPHASE_GATEWAY_SERIAL_NUMBER"] = "122399999999"
+    result = owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint)
+    assert result.status == 2
+    assert "ENPHASE_GATEWAY_SERIAL_NUMBER is of 122399999999" in result.error
+    assert not list(owner.folder.iterdir())
+
+
+def test_trusting_needs_no_account_and_sends_nothing_secret(owner: Owner) -> None:
+    owner.writes(enphase_password="your password", gateway_token="x")
+    assert owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint).status == 0
+    assert [request.path for request in owner.simulator.requests] == ["/info"]
+    assert not owner.simulator.requests[0].has_authorization
+    assert not owner.simulator.entrez_requests
+
+
+def test_a_missing_folder_is_made(owner: Owner) -> None:
+    owner.folder.rmdir()
+    assert owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint).status == 0
+    assert owner.certificate.exists()

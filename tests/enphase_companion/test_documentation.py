@@ -1,0 +1,32 @@
+"""docs/scripts.md says everything about the settings and exit statuses that the scripts have."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from enphase_companion import command
+from enphase_companion.settings import KEYS, variable
+
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "scripts.md"
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_each_key_stands_in_the_table_with_its_variable(name: str) -> None:
+    rows = [line for line in DOCUMENTATION.read_text().splitlines() if line.startswith("| `")]
+    assert any(f"`{name}`" in row and f"`{variable(name)}`" in row for row in rows)
+
+
+def test_each_exit_status_stands_in_the_table() -> None:
+    listed = {int(status) for status in re.findall(r"^\| (\d+) \|", DOCUMENTATION.read_text(), re.MULTILINE)}
+    assert listed == {0, 1, 2, command.INTERRUPTED, command.UNREAD, command.TERMINATED}
+
+
+def test_its_pictures_are_there_and_fetch_nothing_from_elsewhere() -> None:
+    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", DOCUMENTATION.read_text())
+    assert pictures
+    for picture in pictures:
+        drawn = (DOCUMENTATION.parent / picture).read_text()
+        assert not re.search(r"(?:url\(|href=)[\"']?https?:", drawn)

@@ -32,12 +32,12 @@ def command(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def installed(command: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The packages that were installed on this system, which is a Debian without Chromium, as root."""
+    """The packages that were installed on this system, which is a Debian without any of them, as root."""
     packages: list[str] = []
     monkeypatch.setattr(command, "install", packages.extend)
     monkeypatch.setattr(command, "is_debian", lambda: True)
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    monkeypatch.setattr("shutil.which", lambda _program: None)
+    monkeypatch.setattr("shutil.which", lambda _program, **_options: None)
     return packages
 
 
@@ -128,10 +128,12 @@ def test_a_run_without_any_test_is_a_failure(run: Run, capsys: pytest.CaptureFix
 
 
 def test_programs_are_installed_only_for_the_suite_that_drives_them(run: Run, installed: list[str]) -> None:
-    run("enphase_api")
+    run("enphase_iq_gateway")
     assert installed == []
     run("demo")
     assert installed == ["chromium"]
+    run("enphase_companion")
+    assert installed == ["chromium", "rabbitmq-server", "mariadb-server"]
 
 
 @pytest.mark.parametrize("option", ["--fast", "--no-install"])
@@ -146,4 +148,4 @@ def test_nothing_is_installed_without_being_root(
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert run()[0] == 0
     assert installed == []
-    assert "as root: apt-get install chromium" in capsys.readouterr().err
+    assert "as root: apt-get install rabbitmq-server mariadb-server chromium" in capsys.readouterr().err

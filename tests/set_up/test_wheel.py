@@ -14,7 +14,7 @@ from tests.set_up.conftest import PROJECT
 
 pytestmark = pytest.mark.slow
 
-COMMANDS = tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"]
+PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     # Built in the checkout, a wheel would also hold what earlier builds left there.
     for name in ("custom_components", "scripts/enphase_companion"):
         shutil.copytree(PROJECT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
-    for name in ("pyproject.toml", "LICENSE"):
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(PROJECT / name, sources / name)
     run([uv(), "build", "--quiet", "--wheel", "--out-dir", folder, sources])
     (wheel,) = folder.glob("*.whl")
@@ -36,8 +36,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_every_command_explains_itself(installed: Path, tmp_path: Path) -> None:
-    assert COMMANDS
-    for command in COMMANDS:
+    for command in PYPROJECT["project"]["scripts"]:
         done = subprocess.run(
             [installed / command, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
         )
@@ -45,13 +44,22 @@ def test_every_command_explains_itself(installed: Path, tmp_path: Path) -> None:
         assert command in done.stdout
 
 
-def test_both_packages_are_there_and_typed(installed: Path, tmp_path: Path) -> None:
+def test_every_file_of_the_packages_is_in_it(installed: Path) -> None:
+    (site_packages,) = installed.parent.glob("lib/python*/site-packages")
+    for package, folder in PYPROJECT["tool"]["setuptools"]["package-dir"].items():
+        assert files_below(site_packages / package) == files_below(PROJECT / folder)
+
+
+def files_below(folder: Path) -> set[str]:
+    files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(folder)) for path in files}
+
+
+def test_both_packages_can_be_imported_by_their_short_names(installed: Path, tmp_path: Path) -> None:
     code = """
 import enphase_api, enphase_api.cloud, enphase_api.local, enphase_companion.simulator
-from importlib.resources import files
 for package in (enphase_api, enphase_companion):
     assert "site-packages" in package.__file__, package.__file__
-    assert files(package).joinpath("py.typed").is_file()
 """
     done = subprocess.run(
         [installed / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 import sys
@@ -67,15 +68,15 @@ async def _with_home_assistant(
     ):
         ended = asyncio.create_task(running.ended())
         working = asyncio.create_task(_signed_in(work, running, owner))
-        try:
+        with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait([ended, working], return_when=asyncio.FIRST_COMPLETED)
-            if not working.done():
-                raise ended.result()
-            return working.result()
-        finally:
-            ended.cancel()
-            working.cancel()
-            await asyncio.wait([working])
+        ended_by_itself = ended.done()
+        for task in (ended, working):
+            task.cancel()
+        await asyncio.wait([working])
+        if ended_by_itself:
+            raise ended.result()
+        return await working
 
 
 async def _signed_in(work: Work, running: process.Process, owner: Owner) -> int:

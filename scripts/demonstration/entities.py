@@ -30,7 +30,7 @@ async def found(owner: Owner, entry_id: str, wanted: Collection[str]) -> dict[st
 async def enable(owner: Owner, entry_id: str, wanted: Collection[str]) -> dict[str, str]:
     """Enable entities by their unique ids, as an owner can; return the ids of all that are enabled then.
 
-    The entry is reloaded, so that this takes effect at once; Home Assistant does so again after half a minute.
+    The entry is reloaded, so that this takes effect at once; Home Assistant does so too half a minute later.
     """
     entities = await _registered(owner, entry_id)
     disabled = [each for each in entities if each["disabled_by"]]

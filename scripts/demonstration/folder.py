@@ -18,7 +18,9 @@ _LOCK = "demo.lock"
 
 @contextmanager
 def held(folder: Path, *, forget: bool = False) -> Iterator[Path]:
-    """Return a fresh configuration folder inside `folder`, held to the end of the `with`; then deleted to `forget`.
+    """Return a fresh configuration folder inside `folder`, held to the end of the `with`.
+
+    With `forget` it is deleted then: a real gateway's token is in it.
 
     Raises DemoError if another demo has it, or if it is a folder with something else in it.
     """

@@ -35,12 +35,13 @@ async def take(url: str, folder: Path) -> list[Path]:
         browser = await playwright.chromium.launch(executable_path=browser_program, args=options)
         page = await browser.new_page(viewport={"width": WIDTH, "height": 900}, locale="en-GB")
         await _sign_in(page, url)
-        return [
-            await _picture(
-                page, f"{url}/config/devices/device/{device['id']}", 1000, folder / "device-page.png"
-            ),
-            await _picture(page, f"{url}/energy", 1400, folder / "energy-dashboard.png"),
-        ]
+        await _open(page, f"{url}/config/devices/device/{device['id']}", 940)
+        await _take(page, folder / "device-page.png")
+        await _open(page, f"{url}/energy/electricity", 1440)
+        # Yesterday is a whole day.
+        await page.locator("hui-energy-period-selector").get_by_role("button", name="Previous").click()
+        await _take(page, folder / "energy-dashboard.png")
+    return [folder / "device-page.png", folder / "energy-dashboard.png"]
 
 
 async def _sign_in(page: Page, url: str) -> None:
@@ -51,14 +52,16 @@ async def _sign_in(page: Page, url: str) -> None:
     await page.locator("home-assistant-main").wait_for()
 
 
-async def _picture(page: Page, address: str, height: int, file: Path) -> Path:
+async def _open(page: Page, address: str, height: int) -> None:
     await page.set_viewport_size({"width": WIDTH, "height": height})
     await page.goto(address, wait_until="domcontentloaded")
-    # Charts come in by themselves, one after the other: the page never says that it is done.
+
+
+async def _take(page: Page, file: Path) -> None:
+    # Cards and charts come in one after the other, and the page never says that it is done.
     await page.wait_for_timeout(6000)
     picture = Image.open(io.BytesIO(await page.screenshot()))
     picture.convert("RGB").quantize(256, dither=Image.Dither.NONE).save(file, optimize=True)
-    return file
 
 
 def main() -> int:

@@ -70,6 +70,9 @@ async def _with_home_assistant(
         working = asyncio.create_task(_signed_in(work, running, owner))
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait([ended, working], return_when=asyncio.FIRST_COMPLETED)
+            if working.done() and working.exception():
+                # Often the cause is that Home Assistant is about to end.
+                await asyncio.wait([ended], timeout=1)
         ended_by_itself = ended.done()
         for task in (ended, working):
             task.cancel()

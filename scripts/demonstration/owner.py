@@ -88,10 +88,17 @@ class Owner:
         if self._socket is None:
             raise DemoError("sign in before asking by WebSocket")
         number = next(self._numbers)
-        async with self._one_question, asyncio.timeout(60):
-            await self._socket.send_json({"id": number, "type": command, **fields})
-            while (answer := await self._socket.receive_json())["id"] != number:
-                pass
+        try:
+            async with self._one_question, asyncio.timeout(60):
+                await self._socket.send_json({"id": number, "type": command, **fields})
+                while (answer := await self._socket.receive_json())["id"] != number:
+                    pass
+        except (
+            aiohttp.ClientError,
+            TimeoutError,
+            TypeError,
+        ) as error:  # TypeError: what came was no text, but the end
+            raise DemoError(f"Home Assistant does not answer {command}: {error!r}") from error
         if not answer["success"]:
             raise DemoError(f"Home Assistant refused {command}: {answer['error']}")
         return answer["result"]

@@ -42,7 +42,7 @@ class Recorder:
                 self.received += head
                 writer.write(self.answer)
                 await writer.drain()
-                if b"Connection: close" in self.answer:
+                if not self.answer or b"Connection: close" in self.answer:
                     break
         writer.close()
 

@@ -12,12 +12,6 @@ from enphase_api.local.gateway import Gateway
 from enphase_companion.simulator import Simulator
 
 
-@pytest.fixture
-def entrez_is_the_simulated_one(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """So that `Authentication()` stands below as it is documented."""
-    monkeypatch.setitem(Authentication.__init__.__kwdefaults__, "host", sim.entrez_url)
-
-
 @pytest.mark.usefixtures("entrez_is_the_simulated_one")
 async def test_the_documented_sample_works_once_the_gateway_is_trusted(sim: Simulator) -> None:
     username, password, serial, host = sim.username, sim.password, sim.serial_number, sim.url

@@ -129,8 +129,9 @@ def parse_json(body: bytes, path: str, who: str) -> Any:
     """
     try:
         return orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise InvalidAnswerError(f"{who} answered {path}, but not with JSON", path=path) from error
+    except orjson.JSONDecodeError:
+        # Without the cause, which holds the whole body.
+        raise InvalidAnswerError(f"{who} answered {path}, but not with JSON", path=path) from None
 
 
 def refused(who: str, path: str, status: int) -> ResponseError:

@@ -33,8 +33,8 @@ KNOWN = (
     Quirk(
         "Meters that /ivp/meters does not list",
         "all",
-        "pyenphase ignores them as well",
-        "Their readings are left out, and the list of meters is asked for again.",
+        "recording of 8.3.5433: eid 1023410688",
+        "Their readings are left out; a new one means that the list of meters has changed.",
     ),
     Quirk(
         "Phases that are counted but not wired",

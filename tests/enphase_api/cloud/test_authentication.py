@@ -29,8 +29,8 @@ LOGIN_FORM = """<title>Enphase Authentication | Login page</title><p class="erro
 <input type="text" id="username" name="username"/><input type="password" id="password" name="password"/>
 <input type="text" name="codeChallenge" value="" hidden=true/></form>"""
 SELECT_GATEWAY = """<h1 class="content__title">Authentication</h1>
-<form class="content__form" action="/entrez_tokens" method="post"><input type="hidden" name="_csrf" value="x"/>
-</form><script>var otp = "one-time";</script><p>New: protect your account with two-factor authentication!</p>"""
+<form action="/entrez_tokens" method="post"><input type="hidden" name="_csrf" value="x"/></form>
+<script>var otp = "one-time";</script><p>New: protect your account with two-factor authentication!</p>"""
 
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -157,7 +157,9 @@ async def test_the_password_goes_to_nobody_a_redirect_points_to() -> None:
         assert elsewhere.received == b""
 
 
-@pytest.mark.parametrize("host", ["http://entrez.example", "ftp://entrez.example", "http://127.0.0.1.example"])
+@pytest.mark.parametrize(
+    "host", ["http://entrez.example", "ftp://entrez.example", "http://127.0.0.1.example"]
+)
 def test_a_password_is_never_sent_in_the_clear_over_a_network(host: str) -> None:
     with pytest.raises(InvalidHostError, match="https"):
         Authentication(host=host)
@@ -174,7 +176,10 @@ async def test_a_lent_session_keeps_no_cookie_and_stays_open(sim: Simulator) -> 
 
 async def test_an_owners_token_is_good_for_a_year_and_an_installers_for_half_a_day(sim: Simulator) -> None:
     async with Authentication(host=sim.entrez_url) as authentication:
-        for username, role, hours in ((sim.username, "owner", 365 * 24), (INSTALLER_USERNAME, "installer", 12)):
+        for username, role, hours in (
+            (sim.username, "owner", 365 * 24),
+            (INSTALLER_USERNAME, "installer", 12),
+        ):
             assert await authentication.authenticate(username, sim.password)
             token = Token.parse(await authentication.get_token_for_commissioned_gateway(sim.serial_number))
             assert (token.role, token.serial_number) == (role, sim.serial_number)

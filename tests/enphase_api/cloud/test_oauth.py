@@ -57,7 +57,7 @@ async def test_what_is_shown_of_the_verifier_is_its_sha256_and_no_two_are_alike(
     async def answer(request: web.Request) -> web.StreamResponse:
         form = await request.post()
         seen.append(form)
-        return web.Response(status=302, headers={"Location": f"{form['redirectUri']}?code=c0de"})
+        return web.Response(status=302, headers={"Location": f"{form.getone('redirectUri')!s}?code=c0de"})
 
     async with entrez(answer) as url, aiohttp.ClientSession() as session:
         pairs = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from contextlib import suppress
 from typing import Any
 
 import jwt
@@ -29,7 +30,8 @@ def forged(**claims: Any) -> str:
     """A token with these claims, signed by nobody."""
     parts = [{"alg": "ES256"}, claims]
     return ".".join(
-        [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts] + ["AAAA"]
+        [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
+        + ["AAAA"]
     )
 
 
@@ -153,15 +155,11 @@ JSON = st.recursive(
 
 @given(st.text() | st.binary().map(lambda raw: f"{raw.hex()}.{raw.hex()}.x"))
 def test_no_text_raises_anything_but_a_token_error(text: str) -> None:
-    try:
+    with suppress(TokenError):
         Token.parse(text)
-    except TokenError:
-        pass
 
 
 @given(st.dictionaries(st.sampled_from(["aud", "iat", "exp", "iss", "enphaseUser", "nbf"]), JSON))
 def test_no_claims_raise_anything_but_a_token_error(claims: dict[str, Any]) -> None:
-    try:
+    with suppress(TokenError):
         Token.parse(forged(**claims), verify_signature=True)
-    except TokenError:
-        pass

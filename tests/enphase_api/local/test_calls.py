@@ -116,9 +116,9 @@ async def test_something_else_than_a_gateway_is_told(sim: Simulator) -> None:
 
 
 async def test_a_firmware_from_before_tokens_is_told_by_its_version() -> None:
-    with Simulator("old-firmware") as sim:
-        with pytest.raises(UnsupportedFirmwareError, match=r"firmware 5\.0\.62; version 7 or later"):
-            await Gateway(sim.url).info()
+    said = pytest.raises(UnsupportedFirmwareError, match=r"firmware 5\.0\.62; version 7 or later")
+    with Simulator("old-firmware") as sim, said:
+        await Gateway(sim.url).info()
 
 
 OLD = b"<envoy_info><device><sn>122300000042</sn><software>R4.10.35</software></device></envoy_info>"
@@ -165,7 +165,9 @@ ANSWERS: dict[str, Callable[[Gateway], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("path", ANSWERS)
-async def test_html_in_the_place_of_an_answer_is_an_error(path: str, logged_in: Gateway, sim: Simulator) -> None:
+async def test_html_in_the_place_of_an_answer_is_an_error(
+    path: str, logged_in: Gateway, sim: Simulator
+) -> None:
     sim.faults.set("html", path)
     with pytest.raises(InvalidAnswerError):
         await ANSWERS[path](logged_in)

@@ -6,6 +6,7 @@ import asyncio
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from enphase_api import AuthenticationError, CommunicationError, NotAllowedError, ResponseError
 from enphase_api.local import Gateway
@@ -24,7 +25,9 @@ async def test_after_the_login_only_the_cookie_is_sent(logged_in: Gateway, sim: 
     sim.requests.clear()
     await logged_in.meters()
     await logged_in.readings()
-    assert [(request.has_authorization, request.has_session) for request in sim.requests] == [(False, True)] * 2
+    assert [(request.has_authorization, request.has_session) for request in sim.requests] == [
+        (False, True)
+    ] * 2
 
 
 async def test_an_address_of_numbers_keeps_its_session(logged_in: Gateway, sim: Simulator) -> None:
@@ -55,7 +58,7 @@ async def test_a_lent_session_keeps_no_cookie_and_stays_open(host: str, sim: Sim
 
 async def test_other_users_of_a_lent_session_keep_their_cookies(sim: Simulator) -> None:
     async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-        session.cookie_jar.update_cookies({"sessionId": "theirs"}, aiohttp.client.URL("https://envoy.local"))
+        session.cookie_jar.update_cookies({"sessionId": "theirs"}, URL("https://envoy.local"))
         gateway = Gateway(sim.url, certificate=sim.certificate_pem, session=session)
         assert await gateway.login(sim.token())
         assert [cookie.value for cookie in session.cookie_jar] == ["theirs"]
@@ -87,7 +90,7 @@ async def test_environment_proxies_have_no_say(sim: Simulator, monkeypatch: pyte
         async with aiohttp.ClientSession(trust_env=True) as session:
             gateway = Gateway(sim.url, certificate=sim.certificate_pem, session=session)
             assert await gateway.login(sim.token())
-            assert await gateway.info()
+            assert (await gateway.info()).serial_number == sim.serial_number
         assert proxy.received == b""
 
 
@@ -100,9 +103,7 @@ async def test_a_session_that_ended_is_opened_again_once_and_silently(
     assert paths(sim) == ["/ivp/meters", "/auth/check_jwt", "/ivp/meters"]
 
 
-async def test_many_askers_of_a_dead_session_open_one_new_session(
-    logged_in: Gateway, sim: Simulator
-) -> None:
+async def test_many_askers_of_a_dead_session_open_one_new_session(logged_in: Gateway, sim: Simulator) -> None:
     sim.gateway.sessions.end_all()
     sim.requests.clear()
     answers = await asyncio.gather(*(logged_in.api_call("/ivp/meters") for _ in range(5)))
@@ -214,7 +215,7 @@ async def test_without_a_login_a_page_that_wants_one_says_so(gateway: Gateway, s
 async def test_a_page_of_another_role_is_told_apart_from_a_refused_token(
     logged_in: Gateway, sim: Simulator
 ) -> None:
-    with pytest.raises(NotAllowedError, match="does not allow /installer/agf/index.json with this token's role"):
+    with pytest.raises(NotAllowedError, match=r"does not allow /installer/agf/index\.json with this"):
         await logged_in.api_call("/installer/agf/index.json")
     assert await logged_in.login(sim.token(role="installer"))
     with pytest.raises(ResponseError) as caught:

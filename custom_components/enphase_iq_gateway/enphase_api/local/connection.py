@@ -171,7 +171,8 @@ class Connection(SessionHolder):
 
 
 def _hang_up(response: aiohttp.ClientResponse) -> None:
-    """Drop a connection whose answer was not read to its end, such as a stream's: there is nothing to wait for."""
+    """Drop a connection whose answer was not read to its end, such as a stream's."""
+    # Closed in TLS's own way it would wait half a minute for the gateway's farewell.
     connection = response.connection
     if connection is not None and connection.transport is not None:
         connection.transport.abort()

@@ -205,7 +205,7 @@ class Readings:
     """One answer of /ivp/meters/readings: the readings of the enabled meters, in the answer's order."""
 
     readings: tuple[Reading, ...]
-    #: eids that the list of meters does not know: ask for the list again.
+    #: eids that the list of meters does not know. 8.3 always has one; a new one means that the list changed.
     unknown_eids: tuple[int, ...] = ()
 
     @classmethod

@@ -1,0 +1,268 @@
+"""Meters and their readings: joined, mended, and by phase."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from enphase_api import InvalidAnswerError
+from enphase_api.models import Meter, Quantities, Reading, Readings, Report
+
+PRODUCTION, NET, STORAGE = 704643328, 704643584, 704643840
+
+
+def listed(eid: int, kind: str, **more: Any) -> dict[str, Any]:
+    return {
+        "eid": eid,
+        "measurementType": kind,
+        "state": "enabled",
+        "phaseMode": "three",
+        "phaseCount": 3,
+    } | more
+
+
+def channel(volts: float = 230.0, **more: Any) -> dict[str, Any]:
+    return {"voltage": volts, "activePower": 100.0, "actEnergyDlvd": 1000.0, "actEnergyRcvd": 0.0} | more
+
+
+def reading(eid: int, *channels: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"eid": eid, "timestamp": 1_700_000_000, "activePower": 300.0, "channels": list(channels)} | more
+
+
+def read(answer: dict[str, Any], **meter: Any) -> Reading:
+    """Read one reading of a production meter with these further words in the list."""
+    (found,) = Readings.from_json(
+        [reading(PRODUCTION) | answer], Meter.list_from_json([listed(PRODUCTION, "production", **meter)])
+    )
+    return found
+
+
+def test_a_meter_is_what_the_list_says() -> None:
+    (meter,) = Meter.list_from_json(
+        [
+            listed(
+                PRODUCTION,
+                "production",
+                meteringStatus="check-wiring",
+                statusFlags=["negative-production", 7],
+            )
+        ]
+    )
+    assert meter == Meter(
+        eid=PRODUCTION,
+        measurement_type="production",
+        enabled=True,
+        phase_mode="three",
+        phase_count=3,
+        metering_status="check-wiring",
+        status_flags=("negative-production",),
+    )
+
+
+def test_a_meter_without_what_makes_one_is_left_out() -> None:
+    answer = [
+        {"measurementType": "production"},
+        {"eid": PRODUCTION},
+        {"eid": -1, "measurementType": "storage"},
+    ]
+    assert Meter.list_from_json(answer) == ()
+
+
+def test_a_meter_says_little_and_is_taken_as_disabled() -> None:
+    (meter,) = Meter.list_from_json(
+        [{"eid": 1, "measurementType": "evse", "phaseCount": 9, "statusFlags": "x"}]
+    )
+    assert meter == Meter(eid=1, measurement_type="evse", enabled=False)
+
+
+def test_readings_are_joined_by_eid_and_not_by_their_order() -> None:
+    meters = Meter.list_from_json([listed(NET, "net-consumption"), listed(PRODUCTION, "production")])
+    answer = [
+        reading(PRODUCTION, activePower=1.0),
+        reading(NET, activePower=2.0),
+        reading(99),
+        reading(99),
+        {},
+    ]
+    readings = Readings.from_json(answer, meters)
+    assert [(each.meter.measurement_type, each.total.active_power) for each in readings] == [
+        ("production", 1.0),
+        ("net-consumption", 2.0),
+    ]
+    assert readings.unknown_eids == (99,)
+    assert readings.get("net-consumption") is readings.readings[1]
+    assert readings.get("storage") is None
+
+
+def test_a_disabled_meter_that_still_reports_is_left_out() -> None:
+    meters = Meter.list_from_json([listed(PRODUCTION, "production", state="disabled")])
+    readings = Readings.from_json([reading(PRODUCTION)], meters)
+    assert list(readings) == []
+    assert readings.unknown_eids == ()
+
+
+def test_readings_are_as_new_as_the_newest() -> None:
+    meters = Meter.list_from_json([listed(PRODUCTION, "production"), listed(NET, "net-consumption")])
+    answer = [reading(PRODUCTION), reading(NET, timestamp=1_700_000_009)]
+    assert Readings.from_json(answer, meters).measured_at == datetime(2023, 11, 14, 22, 13, 29, tzinfo=UTC)
+    assert Readings.from_json([reading(PRODUCTION, timestamp=0)], meters).measured_at is None
+    assert Readings(()).measured_at is None
+
+
+def test_every_quantity_is_read_from_its_key() -> None:
+    keys = {
+        "active_power": "activePower",
+        "reactive_power": "reactivePower",
+        "apparent_power": "apparentPower",
+        "voltage": "voltage",
+        "current": "current",
+        "power_factor": "pwrFactor",
+        "frequency": "freq",
+        "energy_delivered": "actEnergyDlvd",
+        "energy_received": "actEnergyRcvd",
+        "apparent_energy": "apparentEnergy",
+        "reactive_energy_lagging": "reactEnergyLagg",
+        "reactive_energy_leading": "reactEnergyLead",
+    }
+    data = {key: 0.01 * position for position, key in enumerate(keys.values(), 1)}
+    quantities = Quantities.from_reading(data)
+    assert {name: getattr(quantities, name) for name in keys} == {
+        name: data[key] for name, key in keys.items()
+    }
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("activePower", 1e8),
+        ("voltage", -1),
+        ("voltage", 2000),
+        ("freq", 6000),
+        ("pwrFactor", 4),
+        ("actEnergyDlvd", -5),
+        ("actEnergyRcvd", 1e13),
+        ("current", "5"),
+    ],
+)
+def test_an_absurd_value_is_none_and_the_others_stay(key: str, value: Any) -> None:
+    total = read({"apparentPower": 5.0} | {key: value}).total
+    assert total.apparent_power == 5.0
+    assert Quantities.from_reading({key: value}) == Quantities()
+
+
+def test_phases_are_those_that_the_meter_counts() -> None:
+    found = read({"channels": [channel(230), channel(231), channel(232)]}, phaseCount=1, phaseMode="single")
+    assert [phase and phase.voltage for phase in found.phases] == [230]
+
+
+def test_a_phase_that_is_not_wired_is_none() -> None:
+    found = read({"channels": [channel(235), channel(6.1), channel(11.5)], "voltage": 235.2})
+    assert [phase and phase.voltage for phase in found.phases] == [235, None, None]
+    assert found.total.voltage == 235.2
+
+
+def test_a_phase_of_unknown_voltage_is_taken_for_wired() -> None:
+    found = read({"channels": [{"activePower": 5.0}]})
+    assert found.phases == (Quantities(active_power=5.0),)
+
+
+def test_a_three_phase_voltage_is_the_mean_of_its_phases() -> None:
+    found = read({"channels": [channel(238), channel(236), channel(240)], "voltage": 714})
+    assert found.total.voltage == 238
+
+
+def test_a_split_phase_voltage_is_the_sum_that_is_there() -> None:
+    found = read({"channels": [channel(121), channel(122)], "voltage": 243}, phaseMode="split", phaseCount=2)
+    assert found.total.voltage == 243
+
+
+@pytest.mark.parametrize(
+    ("factor", "active", "apparent", "given"),
+    [
+        (0.95, 100.0, 50.0, 0.95),
+        (1.55, 352.751, 454.238, 352.751 / 454.238),
+        (-1.7, -400.0, 500.0, -0.8),
+        (1.55, 100.0, 0.0, None),
+        (1.55, None, 100.0, None),
+        (1.55, 200.0, 100.0, None),
+        (None, 100.0, 100.0, None),
+    ],
+)
+def test_a_power_factor_that_was_added_up_is_worked_out(
+    factor: float | None, active: float | None, apparent: float, given: float | None
+) -> None:
+    total = read({"pwrFactor": factor, "activePower": active, "apparentPower": apparent}).total
+    assert total.power_factor == given
+
+
+def storage(*channels: dict[str, Any], delivered: float = 1000.0) -> Reading:
+    meters = Meter.list_from_json([listed(STORAGE, "storage", phaseMode="split", phaseCount=2)])
+    (found,) = Readings.from_json([reading(STORAGE, *channels, actEnergyDlvd=delivered)], meters)
+    return found
+
+
+LOST = {"voltage": 0.0, "actEnergyDlvd": 0.0, "actEnergyRcvd": 0.0, "activePower": 0.0}
+
+
+def test_a_storage_meter_that_loses_a_phase_says_nothing_of_it_and_of_the_whole() -> None:
+    found = storage(channel(121), LOST)
+    assert found.total == Quantities()
+    assert found.phases[0] is not None
+    assert found.phases[0].energy_delivered == 1000.0
+    assert found.phases[1] == Quantities()
+    found = storage(LOST, channel(121))
+    assert found.total.energy_delivered is None
+    assert found.phases[0] == Quantities()
+
+
+def test_a_storage_meter_with_both_phases_is_believed() -> None:
+    assert storage(channel(121), channel(122), delivered=2000.0).total.energy_delivered == 2000.0
+    # Never used: zeros are true.
+    assert (
+        storage(LOST | {"voltage": 121.0}, LOST | {"voltage": 122.0}, delivered=0.0).total.active_power
+        == 300.0
+    )
+    # The whole is more than the other phase: nothing was lost.
+    assert storage(channel(121), LOST, delivered=1500.0).total.energy_delivered == 1500.0
+
+
+def test_a_reading_in_the_shape_of_a_report_holds_the_wired_phases_only() -> None:
+    report = read(
+        {"channels": [channel(235, freq=50.0), channel(3), channel(4)], "actEnergyDlvd": 9.0}
+    ).as_report()
+    assert report["createdAt"] == 1_700_000_000
+    assert report["reportType"] == "production"
+    assert report["cumulative"]["currW"] == report["cumulative"]["actPower"] == 300.0
+    assert report["cumulative"]["whDlvdCum"] == 9.0
+    assert [line["rmsVoltage"] for line in report["lines"]] == [235]
+    assert set(report["lines"][0]) == {
+        "currW", "actPower", "apprntPwr", "reactPwr", "whDlvdCum", "whRcvdCum", "varhLagCum", "varhLeadCum",
+        "vahCum", "rmsVoltage", "rmsCurrent", "pwrFactor", "freqHz",
+    }  # fmt: skip
+    assert read({"timestamp": 0}).as_report()["createdAt"] is None
+
+
+def test_a_report_is_read_back_from_that_shape() -> None:
+    found = read({"channels": [channel(235), channel(236), channel(237)], "actEnergyDlvd": 9.0})
+    (report,) = Report.list_from_json([found.as_report()])
+    assert report.created_at == found.measured_at
+    assert (report.report_type, report.cumulative, report.lines) == ("production", found.total, found.phases)
+
+
+def test_a_report_without_its_type_is_left_out_and_one_without_values_is_empty() -> None:
+    reports = Report.list_from_json([{}, {"reportType": "production"}])
+    assert reports == (Report(report_type="production", created_at=None, cumulative=Quantities(), lines=()),)
+    with pytest.raises(InvalidAnswerError):
+        Report.list_from_json([{"reportType": "production", "cumulative": 5}])
+
+
+@pytest.mark.parametrize("answer", [{}, None, "x", [1], [[]]])
+def test_what_is_no_list_of_meters_or_readings_is_an_error(answer: object) -> None:
+    with pytest.raises(InvalidAnswerError, match="/ivp/meters did"):
+        Meter.list_from_json(answer)
+    with pytest.raises(InvalidAnswerError, match="/ivp/meters/readings did"):
+        Readings.from_json(answer, ())
+    with pytest.raises(InvalidAnswerError, match="/ivp/meters/reports did"):
+        Report.list_from_json(answer)

@@ -1,0 +1,223 @@
+"""Identity, batteries, production and the live status."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from enphase_api import InvalidAnswerError, UnsupportedFirmwareError
+from enphase_api.models import Batteries, Info, Inverter, Live, Production
+
+INFO = """<?xml version="1.0" encoding="UTF-8"?>
+<envoy_info><time>1700000000</time><device><sn> 122300000001 </sn><pn>800-00654-r08</pn>
+<software>{}</software><imeter>true</imeter></device></envoy_info>"""
+
+
+def test_a_gateway_says_who_it_is() -> None:
+    assert Info.from_xml(INFO.format("D8.2.4264").encode()) == Info(
+        serial_number="122300000001",
+        firmware="8.2.4264",
+        part_number="800-00654-r08",
+        is_metered=True,
+        time=datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC),
+    )
+
+
+def test_a_gateway_may_say_little() -> None:
+    info = Info.from_xml(b"<envoy_info><device><sn>1</sn><software>R7</software></device></envoy_info>")
+    assert info == Info(serial_number="1", firmware="7")
+    assert not Info.from_xml(INFO.format("D7").replace("true", "false").encode()).is_metered
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"<html><body>no</body></html>",
+        b"<envoy_info/>",
+        b"<envoy_info><device><sn>1</sn></device></envoy_info>",
+        b"<envoy_info><device><software>D8</software></device></envoy_info>",
+        b"<envoy_info><device><sn>%b</sn><software>D8</software></device></envoy_info>" % (b"1" * 99),
+        INFO.format("D8")[:100].encode(),
+        INFO.format("D8").encode("utf-16"),
+        b"\xff\xfe",
+    ],
+    ids=["empty", "html", "bare", "no software", "no serial", "long serial", "cut", "utf-16", "bytes"],
+)
+def test_what_is_no_description_of_a_gateway_is_an_error(answer: bytes) -> None:
+    with pytest.raises(InvalidAnswerError, match="gateway's description"):
+        Info.from_xml(answer)
+
+
+def test_a_description_that_would_grow_without_end_is_not_read() -> None:
+    bomb = '<!DOCTYPE b [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
+    with pytest.raises(InvalidAnswerError):
+        Info.from_xml(INFO.format("&b;").replace("?>", f"?>{bomb}").encode())
+
+
+@pytest.mark.parametrize("firmware", ["D7.0.88", "D8.3.5433", "R7.6.175", "10.1"])
+def test_firmware_with_tokens_is_supported(firmware: str) -> None:
+    Info.from_xml(INFO.format(firmware).encode()).require_tokens()
+
+
+@pytest.mark.parametrize("firmware", ["D5.0.62", "R3.17.3", "R4.10.35", "unknown"])
+def test_firmware_without_tokens_is_refused_by_its_version(firmware: str) -> None:
+    with pytest.raises(
+        UnsupportedFirmwareError, match=f"firmware {firmware.lstrip('DR')}; version 7 or later"
+    ):
+        Info.from_xml(INFO.format(firmware).encode()).require_tokens()
+
+
+def unit(serial_number: str | None, **more: Any) -> dict[str, Any]:
+    return {"serial_num": serial_number, "percentFull": 50, "communicating": True, "temperature": 20} | more
+
+
+def inventory(*units: dict[str, Any], mains: str | None = None) -> list[dict[str, Any]]:
+    controller = [] if mains is None else [{"serial_num": "9", "mains_oper_state": mains}]
+    return [{"type": "ENCHARGE", "devices": list(units)}, {"type": "ENPOWER", "devices": controller}]
+
+
+SUMS = {
+    "ENC_agg_soc": 51,
+    "ENC_agg_avail_energy": 5250,
+    "Enc_max_available_capacity": 10000,
+    "configured_backup_soc": 20,
+}
+
+
+def test_batteries_are_their_units_and_their_sums() -> None:
+    power = {
+        "devices:": [
+            {"serial_num": "1", "real_power_mw": -136000},
+            {"serial_num": "2", "real_power_mw": 6000},
+        ]
+    }
+    found = Batteries.from_json(inventory(unit("1"), unit("2"), mains="closed"), power, SUMS)
+    assert [(each.serial_number, each.power) for each in found.units] == [("1", -136), ("2", 6)]
+    assert (found.state_of_charge, found.available_energy, found.capacity) == (51, 5250, 10000)
+    assert (found.reserve, found.power, found.grid_connected) == (20, -130, True)
+
+
+def test_the_power_of_all_is_not_known_while_one_is_missing() -> None:
+    power = {
+        "devices": [{"serial_num": "1", "real_power_mw": 1000}, {"serial_num": "2"}, {"real_power_mw": 5}]
+    }
+    found = Batteries.from_json(inventory(unit("1"), unit("2")), power, SUMS)
+    assert [each.power for each in found.units] == [1, None]
+    assert found.power is None
+
+
+def test_a_gateway_that_lacks_the_sums_still_has_its_units() -> None:
+    found = Batteries.from_json(inventory(unit("1"), unit(None)))
+    assert [each.serial_number for each in found.units] == ["1"]
+    assert found.state_of_charge is found.power is found.reserve is None
+
+
+@pytest.mark.parametrize("answer", [[], inventory(), [{"type": "OTHER", "devices": [unit("1")]}, {}]])
+def test_without_batteries_the_zeros_of_the_sums_are_none(answer: list[dict[str, Any]]) -> None:
+    assert Batteries.from_json(answer, {"devices:": []}, dict.fromkeys(SUMS, 0)) == Batteries(units=())
+
+
+@pytest.mark.parametrize(("mains", "connected"), [("closed", True), ("open", False)])
+def test_a_controller_without_batteries_knows_the_grid(mains: str, connected: bool) -> None:
+    assert Batteries.from_json(inventory(mains=mains)).grid_connected is connected
+
+
+@pytest.mark.parametrize(
+    ("answers", "path"),
+    [
+        (({}, {}, {}), "/ivp/ensemble/inventory"),
+        ((inventory(unit("1")), [], {}), "/ivp/ensemble/power"),
+        ((inventory(unit("1")), {}, []), "/ivp/ensemble/secctrl"),
+    ],
+)
+def test_batteries_of_another_structure_are_an_error(answers: tuple[Any, Any, Any], path: str) -> None:
+    with pytest.raises(InvalidAnswerError, match=path):
+        Batteries.from_json(*answers)
+
+
+def test_production_is_told_apart_by_what_each_entry_measures() -> None:
+    found = Production.from_json(
+        {
+            "production": [
+                {"type": "inverters", "activeCount": 7, "readingTime": 0, "wNow": 0, "whLifetime": 4339764},
+                {
+                    "type": "eim",
+                    "measurementType": "production",
+                    "wNow": -6.481,
+                    "whLifetime": 4351113.2,
+                    "whToday": 5,
+                },
+            ],
+            "consumption": [
+                {"type": "eim", "measurementType": "total-consumption", "wNow": 209.084},
+                {"type": "eim", "measurementType": "net-consumption", "wNow": 215.565, "whLifetime": -1},
+                {"type": "eim", "measurementType": "net-consumption", "wNow": 1},
+            ],
+            "storage": [{"type": "acb"}],
+        }
+    )
+    assert found.inverters is not None
+    assert (found.inverters.active_count, found.inverters.measured_at) == (7, None)
+    assert found.meter is not None
+    assert (found.meter.power, found.meter.lifetime_energy, found.meter.energy_today) == (
+        -6.481,
+        4351113.2,
+        5,
+    )
+    assert found.total_consumption is not None
+    assert found.total_consumption.power == 209.084
+    assert found.net_consumption is not None
+    assert (found.net_consumption.power, found.net_consumption.lifetime_energy) == (215.565, None)
+
+
+def test_production_without_meters_is_the_inverters() -> None:
+    found = Production.from_json({"production": [{"type": "inverters", "wNow": 5739}]})
+    assert found.inverters is not None
+    assert found.meter is found.net_consumption is found.total_consumption is None
+
+
+@pytest.mark.parametrize("answer", [[], {}, {"production": {}}, {"production": [5]}, None])
+def test_production_of_another_structure_is_an_error(answer: object) -> None:
+    with pytest.raises(InvalidAnswerError):
+        Production.from_json(answer)
+
+
+def test_inverters_are_microinverters_with_a_serial_number() -> None:
+    answer = [
+        {"serialNumber": "1", "devType": 1, "lastReportDate": 1_700_000_000,
+         "lastReportWatts": 58, "maxReportWatts": 253},
+        {"serialNumber": "2", "lastReportDate": 0},
+        {"serialNumber": "3", "devType": 11},
+        {"lastReportWatts": 5},
+    ]  # fmt: skip
+    assert Inverter.list_from_json(answer) == (
+        Inverter(
+            serial_number="1",
+            last_reported_at=datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC),
+            power=58,
+            max_power=253,
+        ),
+        Inverter(serial_number="2", last_reported_at=None, power=None, max_power=None),
+    )
+    with pytest.raises(InvalidAnswerError):
+        Inverter.list_from_json({})
+
+
+def test_the_live_status_is_in_watts() -> None:
+    meters = {
+        "last_update": 1_700_000_000,
+        "soc": 80,
+        "main_relay_state": 1,
+        "pv": {"agg_p_mw": 1500000},
+        "grid": 5,
+    }
+    live = Live.from_json({"meters": meters | {"storage": {"agg_p_mw": -250500}}})
+    assert (live.solar_power, live.storage_power, live.state_of_charge) == (1500, -250.5, 80)
+    assert live.grid_power is live.load_power is live.generator_power is None
+    answers: list[object] = [[], {}, {"meters": []}]
+    for answer in answers:
+        with pytest.raises(InvalidAnswerError, match="/ivp/livedata/status"):
+            Live.from_json(answer)

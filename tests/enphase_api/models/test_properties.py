@@ -1,0 +1,128 @@
+"""Whatever JSON comes, only errors of this client come out, and no value that is not finite."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import fields, is_dataclass
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from enphase_api import EnphaseError
+from enphase_api.http import parse_json
+from enphase_api.models import Batteries, Info, Inverter, Live, Meter, Production, Readings, Report, Site
+
+METERS = tuple(
+    Meter(eid=eid, measurement_type=kind, enabled=True, phase_mode=mode, phase_count=2)
+    for eid, (kind, mode) in enumerate(
+        [
+            ("production", "three"),
+            ("net-consumption", "split"),
+            ("storage", "split"),
+            ("total-consumption", None),
+        ]
+    )
+)
+
+KEYS = st.sampled_from(
+    """
+    eid measurementType state phaseMode phaseCount statusFlags timestamp activePower apparentPower pwrFactor
+    voltage actEnergyDlvd actEnergyRcvd channels reportType cumulative lines createdAt production consumption
+    type wNow readingTime activeCount serialNumber lastReportDate devType devices devices: serial_num
+    percentFull meters pv last_rpt_date agg_p_mw last_update mains_oper_state real_power_mw ENC_agg_soc soc
+    """.split()  # noqa: SIM905
+)
+SCALARS = (
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.integers(0, 4)
+    | st.floats()
+    | st.text(max_size=5)
+    | st.sampled_from(["enabled", "production", "storage", "ENCHARGE", "ENPOWER", "inverters", "1"])
+)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=6),
+    max_leaves=20,
+)
+LISTS = st.lists(st.dictionaries(KEYS, JSON, max_size=8), max_size=5)
+OBJECTS = st.dictionaries(KEYS, LISTS | JSON, max_size=6)
+ANSWERS = JSON | LISTS | OBJECTS
+
+PARSERS: dict[str, Callable[[Any], Any]] = {
+    "meters": Meter.list_from_json,
+    "readings": lambda answer: Readings.from_json(answer, METERS),
+    "site": lambda answer: Site.from_readings(Readings.from_json(answer, METERS)),
+    "reports": Report.list_from_json,
+    "production": Production.from_json,
+    "inverters": Inverter.list_from_json,
+    "inventory": Batteries.from_json,
+    "power": lambda answer: Batteries.from_json(
+        [{"type": "ENCHARGE", "devices": [{"serial_num": "1"}]}], answer
+    ),
+    "secctrl": lambda answer: Batteries.from_json(
+        [{"type": "ENCHARGE", "devices": [{"serial_num": "1"}]}], {}, answer
+    ),
+    "live": Live.from_json,
+}
+
+
+def numbers(value: object) -> list[float]:
+    if isinstance(value, float):
+        return [value]
+    if isinstance(value, tuple):
+        return [number for inner in value for number in numbers(inner)]
+    if is_dataclass(value):
+        return [number for field in fields(value) for number in numbers(getattr(value, field.name))]
+    return []
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+@given(answer=ANSWERS)
+def test_only_errors_of_this_client_come_out_of_a_parser(parser: str, answer: Any) -> None:
+    try:
+        parsed = PARSERS[parser](answer)
+    except EnphaseError:
+        return
+    assert all(map(math.isfinite, numbers(parsed)))
+
+
+@given(answer=st.lists(st.fixed_dictionaries({"eid": st.integers(0, 3)}, optional={
+    "activePower": SCALARS, "voltage": SCALARS, "pwrFactor": SCALARS, "apparentPower": SCALARS,
+    "actEnergyDlvd": SCALARS, "timestamp": SCALARS, "channels": LISTS,
+})))  # fmt: skip
+def test_a_list_of_readings_is_always_read(answer: Any) -> None:
+    readings = Readings.from_json(answer, METERS)
+    assert {each.meter.eid for each in readings} == {entry["eid"] for entry in answer}
+    for each in readings:
+        assert len(each.phases) <= each.meter.phase_count
+        assert each.as_report()["reportType"] == each.meter.measurement_type
+
+
+@given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
+def test_a_body_is_json_or_an_error_of_this_client(body: bytes) -> None:
+    with suppress(EnphaseError):
+        parse_json(body, "/ivp/x", "The gateway")
+
+
+DESCRIPTION = "<envoy_info><device><sn>{0}</sn><software>{0}</software></device></envoy_info>"
+
+
+@given(
+    st.binary()
+    | st.text(alphabet="<>/&;!?[]\"'= envoy_infodeviceswt18").map(str.encode)
+    | st.text().map(lambda text: DESCRIPTION.format(text).encode("utf-8", "surrogatepass"))
+)
+def test_a_description_is_a_gateways_or_an_error_of_this_client(answer: bytes) -> None:
+    try:
+        info = Info.from_xml(answer)
+        info.require_tokens()
+    except EnphaseError:
+        return
+    assert info.serial_number

@@ -1,0 +1,98 @@
+"""What flows at a site, put together from whatever meters there are."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from enphase_api.models import Meter, Readings, Site
+
+EIDS = {"production": 1, "net-consumption": 2, "total-consumption": 3, "storage": 4}
+
+
+def site(
+    *, options: dict[str, Any] | None = None, **meters: tuple[float | None, float | None, float | None]
+) -> Site:
+    """Put a site together from meters by type: W, Wh delivered, Wh received."""
+    kinds = {name.replace("_", "-"): values for name, values in meters.items()}
+    listed = Meter.list_from_json(
+        [{"eid": EIDS[kind], "measurementType": kind, "state": "enabled"} for kind in kinds]
+    )
+    answer = [
+        {"eid": EIDS[kind], "activePower": power, "actEnergyDlvd": delivered, "actEnergyRcvd": received}
+        for kind, (power, delivered, received) in kinds.items()
+    ]
+    return Site.from_readings(Readings.from_json(answer, listed), **(options or {}))
+
+
+def test_home_is_production_and_net() -> None:
+    assert site(production=(3000, 5000, 10), net_consumption=(-1000, 2000, 1500)) == Site(
+        production_power=3000,
+        grid_power=-1000,
+        home_power=2000,
+        produced_energy=5000,
+        imported_energy=2000,
+        exported_energy=1500,
+        # 5000 - 10 produced, 2000 - 1500 from the grid
+        consumed_energy=5490,
+    )
+
+
+def test_a_battery_that_is_metered_counts() -> None:
+    found = site(production=(3000, 5000, 0), net_consumption=(-500, 2000, 1000), storage=(-1500, 300, 400))
+    assert (found.battery_power, found.discharged_energy, found.charged_energy) == (-1500, 300, 400)
+    assert found.home_power == 1000
+    assert found.consumed_energy == 5000 + 1000 - 100
+
+
+def test_a_battery_without_a_meter_gives_power_and_no_energy() -> None:
+    found = site(
+        production=(3000, 5000, 0),
+        net_consumption=(-500, 2000, 1000),
+        options={"unmetered_batteries": True, "battery_power": -1500},
+    )
+    assert (found.battery_power, found.home_power) == (-1500, 1000)
+    assert found.consumed_energy is found.charged_energy is found.discharged_energy is None
+
+
+def test_a_battery_whose_power_is_not_known_now_leaves_the_home_unknown() -> None:
+    found = site(production=(3000, 1, 0), net_consumption=(-500, 1, 0), options={"unmetered_batteries": True})
+    assert found.home_power is None
+    assert found.grid_power == -500
+
+
+def test_a_storage_meter_is_believed_before_the_batteries() -> None:
+    found = site(
+        production=(3000, 1, 0),
+        net_consumption=(-500, 1, 0),
+        storage=(-1500, 1, 1),
+        options={"unmetered_batteries": True, "battery_power": -9},
+    )
+    assert (found.battery_power, found.home_power) == (-1500, 1000)
+
+
+def test_total_consumption_is_home_and_leaves_the_grid_its_power_only() -> None:
+    found = site(production=(3000, 5000, 0), total_consumption=(1200, 7000, 5))
+    assert (found.home_power, found.consumed_energy) == (1200, 7000)
+    assert found.grid_power == -1800
+    assert found.imported_energy is found.exported_energy is None
+
+
+def test_total_consumption_beside_a_battery() -> None:
+    found = site(production=(3000, 1, 0), total_consumption=(1200, 1, 0), storage=(-500, 1, 0))
+    assert found.grid_power == 1200 - 3000 + 500
+
+
+def test_what_is_not_metered_is_none_and_not_zero() -> None:
+    assert site() == Site()
+    assert site(production=(3000, 5000, 0)) == Site(production_power=3000, produced_energy=5000)
+    found = site(net_consumption=(500, 2000, 0))
+    assert (found.grid_power, found.imported_energy, found.exported_energy) == (500, 2000, 0)
+    assert found.home_power is found.consumed_energy is found.production_power is None
+
+
+def test_what_is_not_known_now_makes_no_zero_of_a_sum() -> None:
+    found = site(production=(None, None, 0), net_consumption=(-500, 2000, 1000))
+    assert found.home_power is found.consumed_energy is None
+    assert found.grid_power == -500
+    found = site(production=(3000, 5000, 0), total_consumption=(None, None, None))
+    assert found.grid_power is found.home_power is None

@@ -1,0 +1,111 @@
+"""The rules by which a value is taken out of an answer, or dropped."""
+
+from __future__ import annotations
+
+import logging
+import math
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from enphase_api import InvalidAnswerError
+from enphase_api.values import flag, integer, moment, nested, number, objects, one_object, text
+
+
+@pytest.mark.parametrize("value", [0, 1, -1, 2.5, 1e300, -0.0])
+def test_a_number_is_taken(value: float) -> None:
+    assert number({"w": value}, "w") == value
+
+
+def test_the_minus_of_a_zero_is_dropped() -> None:
+    assert math.copysign(1, number({"w": -0.0}, "w") or 0.0) == 1
+
+
+@pytest.mark.parametrize(
+    "value", [True, False, "12", "", [], {}, math.nan, math.inf, -math.inf, 10**400, -(10**400)]
+)
+def test_what_is_no_number_is_none(value: Any) -> None:
+    assert number({"w": value}, "w") is None
+
+
+def test_a_missing_value_is_none_and_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    assert number({"w": None}, "w") is None
+    assert [rule({}, "w") for rule in (number, integer, text, flag, moment)] == [None] * 5
+    assert nested({}, "w") == []
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize(("value", "taken"), [(0, 0), (100, 100), (100.5, None), (-1, None), (10**30, None)])
+def test_a_number_beyond_its_bounds_is_none(value: float, taken: float | None) -> None:
+    assert number({"soc": value}, "soc", 0, 100) == taken
+
+
+def test_why_a_value_was_dropped_is_logged_once_at_debug_level(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for value in (101, 102, 103):
+        number({"soc": value}, "soc", 0, 100)
+    number({"soc": "full"}, "soc")
+    assert [(record.levelno, record.message) for record in caplog.records] == [
+        (logging.DEBUG, "soc dropped: not between 0 and 100"),
+        (logging.DEBUG, "soc dropped: not a number"),
+    ]
+
+
+@pytest.mark.parametrize(("value", "taken"), [(3, 3), (3.0, 3), (3.5, None), ("3", None), (True, None)])
+def test_a_whole_number_is_whole(value: Any, taken: int | None) -> None:
+    assert integer({"eid": value}, "eid") == taken
+
+
+@pytest.mark.parametrize(("value", "taken"), [(" a ", "a"), ("", None), ("  ", None), (5, None), ([], None)])
+def test_a_text_is_stripped_or_none(value: Any, taken: str | None) -> None:
+    assert text({"state": value}, "state") == taken
+
+
+@pytest.mark.parametrize(("value", "taken"), [(True, True), (False, False), (1, None), ("true", None)])
+def test_a_truth_value_is_one_or_none(value: Any, taken: bool | None) -> None:
+    assert flag({"communicating": value}, "communicating") is taken
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        (1_700_000_000, datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)),
+        (1_700_000_000.0, datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)),
+        (0, None),
+        (0.0, None),
+        (86_400, None),
+        (1e12, None),
+        (-1, None),
+        ("1700000000", None),
+    ],
+)
+def test_a_time_is_one_a_gateway_can_have(value: Any, taken: datetime | None) -> None:
+    assert moment({"timestamp": value}, "timestamp") == taken
+
+
+def test_zero_is_never_to_a_gateway_and_no_news(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    moment({"lastReportDate": 0}, "lastReportDate")
+    assert caplog.text == ""
+
+
+@pytest.mark.parametrize("answer", [None, [], [1], "x", 1, True])
+def test_an_answer_of_another_structure_is_an_error(answer: object) -> None:
+    with pytest.raises(InvalidAnswerError, match="/ivp/x did not answer with a JSON object") as caught:
+        one_object(answer, "/ivp/x")
+    assert caught.value.path == "/ivp/x"
+    assert one_object({"a": 1}, "/ivp/x") == {"a": 1}
+
+
+@pytest.mark.parametrize("answer", [None, {}, [1], [{}, None], "x", 1])
+def test_a_list_of_another_structure_is_an_error(answer: object) -> None:
+    with pytest.raises(InvalidAnswerError, match="list of JSON objects"):
+        objects(answer, "/ivp/x")
+    assert objects([{}], "/ivp/x") == [{}]
+
+
+def test_what_is_no_object_in_an_inner_list_is_left_out() -> None:
+    assert nested({"channels": [{"a": 1}, None, 5]}, "channels") == [{"a": 1}]
+    assert nested({"channels": "none"}, "channels") == []

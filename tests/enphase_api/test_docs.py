@@ -1,0 +1,77 @@
+"""docs/client.md: every example runs as it stands, and what the page names exists."""
+
+from __future__ import annotations
+
+import ast
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import enphase_api
+from enphase_api.local import Gateway
+from enphase_companion.simulator import Simulator
+
+PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
+EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+async def run(example: str, names: dict[str, Any], sim: Simulator) -> None:
+    # One example needs an installer's account.
+    meant = (
+        example.replace("https://envoy.local", sim.url)
+        .replace("you@example.com", "installer@example.com")
+        .replace("your password", sim.password)
+        .replace("122300000001", sim.serial_number)
+    )
+    code = compile(meant, "docs/client.md", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT)
+    waiting = eval(code, names)  # noqa: S307 - the project's own page
+    if inspect.iscoroutine(waiting):
+        await waiting
+
+
+@pytest.mark.usefixtures("entrez_is_the_simulated_one")
+async def test_every_example_runs_in_the_pages_order(
+    sim: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names: dict[str, Any] = {}
+    for example in EXAMPLES:
+        await run(example, names, sim)
+    printed = capsys.readouterr().out
+    assert sim.fingerprint in printed
+    assert "W used" in printed
+    assert "12 microinverters" in printed
+    assert "Look at this first" not in printed
+    assert names["known"].problem is None
+    assert len(EXAMPLES) == 7
+
+
+@pytest.mark.usefixtures("entrez_is_the_simulated_one")
+async def test_the_example_of_errors_tells_a_changed_certificate(
+    sim: Simulator, capsys: pytest.CaptureFixture[str]
+) -> None:
+    names: dict[str, Any] = {}
+    for example in EXAMPLES[:-1]:
+        await run(example, names, sim)
+    sim.renew_certificate(same_key=False)
+    await run(EXAMPLES[-1], names, sim)
+    assert "Look at this first: The gateway shows another certificate" in capsys.readouterr().out
+
+
+def test_the_page_names_every_error() -> None:
+    for name in enphase_api.__all__:
+        assert f"`{name}`" in PAGE
+
+
+def test_the_page_names_every_call_that_reads() -> None:
+    for name, member in inspect.getmembers(Gateway, inspect.iscoroutinefunction):
+        if not name.startswith("_") and name not in (
+            "login",
+            "login_oauth_code",
+            "api_call",
+            "close",
+            "trust_gateway",
+        ):
+            assert f"`{name}()`" in PAGE, member

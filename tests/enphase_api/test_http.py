@@ -1,0 +1,94 @@
+"""Addresses of hosts, and files that hold secrets."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from enphase_api import InvalidHostError
+from enphase_api.http import parse_host
+from enphase_api.private_file import write_private_file
+
+
+@pytest.mark.parametrize(
+    ("host", "address"),
+    [
+        ("envoy.local", "https://envoy.local"),
+        ("https://envoy.local", "https://envoy.local"),
+        ("https://envoy.local/", "https://envoy.local"),
+        (" 192.168.1.5 ", "https://192.168.1.5"),
+        ("192.168.1.5:8443", "https://192.168.1.5:8443"),
+        ("https://envoy.local:443", "https://envoy.local"),
+        ("fe80::1", "https://[fe80::1]"),
+        ("[fe80::1]:8443", "https://[fe80::1]:8443"),
+        ("HTTPS://Envoy.Local", "https://envoy.local"),
+    ],
+)
+def test_a_host_is_a_name_or_address_with_or_without_https(host: str, address: str) -> None:
+    assert str(parse_host(host)) == address
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "https://",
+        "http://envoy.local",
+        "http://localhost",
+        "ftp://envoy.local",
+        "envoy.local/home",
+        "envoy.local?x=1",
+        "envoy.local#x",
+        "me:s3cr3t@envoy.local",
+        "https://me@envoy.local",
+        "envoy.local:0",
+        "envoy.local:99999",
+        "[envoy",
+    ],
+)
+def test_what_is_no_host_is_told_without_repeating_it(host: str) -> None:
+    with pytest.raises(InvalidHostError, match=r"such as https://envoy\.local|must begin with") as caught:
+        parse_host(host)
+    assert "s3cr3t" not in str(caught.value)
+    assert isinstance(caught.value, ValueError)
+
+
+@pytest.mark.parametrize("host", ["http://localhost:8080", "http://127.0.0.1", "http://[::1]:1"])
+def test_plain_http_is_for_this_machine_and_only_where_it_is_allowed(host: str) -> None:
+    assert parse_host(host, plain_on_loopback=True).scheme == "http"
+    with pytest.raises(InvalidHostError):
+        parse_host(host)
+
+
+@given(st.text() | st.text(alphabet="htps:/[]@.%?#a1\\ "))
+def test_no_text_raises_anything_but_an_invalid_host(text: str) -> None:
+    try:
+        url = parse_host(text)
+    except InvalidHostError:
+        return
+    assert url.scheme == "https"
+    assert url.host
+    assert (url.user, url.path) == (None, "/")
+
+
+def test_a_private_file_is_its_owners_alone_from_the_start(tmp_path: Path) -> None:
+    old_mask = os.umask(0)
+    try:
+        write_private_file(tmp_path / "a" / "b" / "secret", "x")
+    finally:
+        os.umask(old_mask)
+    assert (tmp_path / "a" / "b" / "secret").stat().st_mode & 0o777 == 0o600
+
+
+def test_a_private_file_that_was_open_to_all_is_closed(tmp_path: Path) -> None:
+    file = tmp_path / "secret"
+    file.write_text("old")
+    file.chmod(0o644)
+    write_private_file(file, "new é")
+    assert file.read_text(encoding="utf-8") == "new é"
+    assert file.stat().st_mode & 0o777 == 0o600
+    assert list(tmp_path.iterdir()) == [file]

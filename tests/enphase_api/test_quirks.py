@@ -1,0 +1,50 @@
+"""Quirks: the list for people is the list in the code, and each cure that is a function of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from enphase_api.quirks import KNOWN, believable_today
+
+PAGE = Path(__file__).parents[2] / "docs" / "quirks.md"
+
+
+def test_the_page_for_people_holds_every_quirk_of_the_code_and_no_other() -> None:
+    rows = [
+        tuple(cell.strip() for cell in line.strip().strip("|").split("|"))
+        for line in PAGE.read_text(encoding="utf-8").splitlines()
+        if line.startswith("|")
+    ]
+    assert rows[0] == ("What the firmware says", "Firmware", "Seen", "What is done about it")
+    assert rows[2:] == [(quirk.name, quirk.firmware, quirk.source, quirk.cure) for quirk in KNOWN]
+
+
+def test_no_quirk_is_listed_twice_and_none_is_half_told() -> None:
+    assert len({quirk.name for quirk in KNOWN}) == len(KNOWN)
+    for quirk in KNOWN:
+        assert all((quirk.name, quirk.firmware, quirk.source, quirk.cure))
+        assert quirk.cure.endswith(".")
+        # A cell of a table cannot hold what parts cells.
+        assert "|" not in f"{quirk.name}{quirk.firmware}{quirk.source}{quirk.cure}"
+
+
+@pytest.mark.parametrize(
+    ("today", "lifetime", "rated", "believed"),
+    [
+        (5113.2, 4351113.2, 2500, 5113.2),
+        (0, 4351113.2, 2500, 0),
+        # 8.3.5433: today equals the lifetime's.
+        (14405465.109, 14405465.109, 3500, None),
+        # 8.2.127's "last seven days": more than a day at full sun.
+        (3164458.272, 3165834.272, 12000, None),
+        (-1, 100, 2500, None),
+        (None, 100, 2500, None),
+        (5, None, 2500, None),
+    ],
+)
+def test_today_is_given_where_it_can_be_true(
+    today: float | None, lifetime: float | None, rated: float, believed: float | None
+) -> None:
+    assert believable_today(today, lifetime, rated) == believed

@@ -35,7 +35,7 @@ async def take(url: str, folder: Path) -> list[Path]:
         browser = await playwright.chromium.launch(executable_path=browser_program, args=options)
         page = await browser.new_page(viewport={"width": WIDTH, "height": 900}, locale="en-GB")
         await _sign_in(page, url)
-        await _open(page, f"{url}/config/devices/device/{device['id']}", 940)
+        await _open(page, f"{url}/config/devices/device/{device['id']}", 980)
         await _take(page, folder / "device-page.png")
         await _open(page, f"{url}/energy/electricity", 1440)
         # Yesterday is a whole day.

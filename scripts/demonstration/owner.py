@@ -81,7 +81,8 @@ class Owner:
                     raise DemoError(f"Home Assistant answered {method} {path} with {response.status}: {text}")
                 return await response.json()
         except (aiohttp.ClientError, TimeoutError) as error:
-            raise DemoError(f"Home Assistant does not answer at {self.url}: {error!r}") from error
+            why = str(error) or type(error).__name__
+            raise DemoError(f"Home Assistant does not answer at {self.url}: {why}") from error
 
     async def ask(self, command: str, **fields: Any) -> Any:
         """Return the result of a WebSocket command."""

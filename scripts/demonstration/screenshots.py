@@ -78,8 +78,8 @@ def main() -> int:
     try:
         for file in asyncio.run(take(given.url, given.output)):
             print(f"{file} ({file.stat().st_size // 1024} kB)")
-    except DemoError as failure:
-        print(f"scripts/screenshots: {failure}", file=sys.stderr)
+    except DemoError as error:
+        print(f"scripts/screenshots: {error}", file=sys.stderr)
         return 1
     return 0
 

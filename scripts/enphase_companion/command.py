@@ -10,8 +10,6 @@ import sys
 from collections.abc import Callable
 from typing import NoReturn
 
-from enphase_api import EnphaseError
-
 from .errors import CommandError
 from .redaction import RedactingFormatter, redact
 
@@ -57,13 +55,16 @@ def _verdict(error: Exception) -> tuple[int, str]:
     """Give exit status and message for what stopped the work."""
     if isinstance(error, CommandError):
         return error.exit_status, str(error)
-    if isinstance(error, EnphaseError):
-        return 1, str(error)
     if isinstance(error, ModuleNotFoundError):
         return 1, (
             f"The Python package {error.name} is missing. "
-            "Install the project with all that it needs: python3 -m pip install ."
+            "Install the project, in its folder: python3 -m pip install . (or '.[all]', for every script)"
         )
+    # Only now: without the packages that it needs, the lines above have something to say.
+    from enphase_api import EnphaseError  # noqa: PLC0415
+
+    if isinstance(error, EnphaseError):
+        return 1, str(error)
     if isinstance(error, OSError):
         named = f"{error.filename}: " if error.filename else ""
         return 1, f"{named}{error.strerror or type(error).__name__}"

@@ -69,6 +69,13 @@ def test_the_script_in_the_checkout_is_the_same_command() -> None:
     assert re.fullmatch(r"gateway_console\.py \d+\.\d+\.\d+\n", shown.stdout), shown.stderr
 
 
+def test_without_its_packages_a_script_says_how_to_install_them() -> None:
+    script = Path(__file__).parents[2] / "scripts" / "gateway_console.py"
+    ended = subprocess.run([sys.executable, "-S", script], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert re.fullmatch(r"error: The Python package \w+ is missing\. Install [^\n]+\n", ended.stderr)
+
+
 def _with_python() -> dict[str, str]:
     return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 

@@ -19,7 +19,7 @@ from ..owner import Owner
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "scripts.md"
 EVERY_PROFILE = [name for name, profile in PROFILES.items() if profile.speaks_tokens]
 #: Those that a quick run of the tests looks at.
-ORDINARY = ("no-meters", "single-phase", "three-phase", "battery", "total-consumption")
+ORDINARY = ("no-meters", "three-phase", "battery")
 
 #: Gateways round to thousandths.
 ROUNDED = 0.0011

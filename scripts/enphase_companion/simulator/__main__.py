@@ -36,7 +36,9 @@ def main(arguments: list[str] | None = None) -> int:
         return 0
     from .simulator import Simulator  # noqa: PLC0415 - --help does without a web server
 
-    signal.signal(signal.SIGTERM, _end)
+    for ending in (signal.SIGINT, signal.SIGTERM):
+        # Set for SIGINT too: a shell starts what runs in the background with that ignored.
+        signal.signal(ending, _end)
     try:
         simulator = Simulator(
             options.profile,
@@ -144,7 +146,7 @@ def _hour(text: str) -> float:
 
 
 def _end(signal_number: int, _frame: object) -> NoReturn:
-    """End as Ctrl-C does, so that the ports are closed."""
+    """End through `main`, so that the ports are closed."""
     raise KeyboardInterrupt(signal_number)
 
 

@@ -1,4 +1,4 @@
-"""The gateway's self-signed certificate: made anew each year, from a key that a seed decides."""
+"""The gateway's self-signed certificate: made anew twice a year, from a key that a seed decides."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 VALIDITY = timedelta(days=365)
+#: How long the simulator starts with the same certificate.
+_PERIOD = timedelta(days=180)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: Order of the group of P-256: private keys are numbers below it.
 _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
@@ -61,9 +64,9 @@ def make_certificate(
 ) -> Certificate:
     """A self-signed certificate for `common_name`, valid for 365 days from `not_before`.
 
-    Without `not_before` it is from this year's first day: every start of that year shows the very same one.
+    Without `not_before` it is some months old at most, and the very same one at every start in these months.
     """
-    begin = not_before or datetime(datetime.now(UTC).year, 1, 1, tzinfo=UTC)
+    begin = not_before or _EPOCH + (datetime.now(UTC) - _EPOCH) // _PERIOD * _PERIOD
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
     number = hashlib.sha256(f"{common_name} {begin.isoformat()} {extensions}".encode()).digest()
     builder = (

@@ -78,6 +78,13 @@ class Owner:
         self.file.write_text(json.dumps(settings))
         self.file.chmod(0o600)
 
+    def writes_token_file(self, **settings: Any) -> None:
+        """Put these settings into the file of the scripts that need no account; whole or not at all."""
+        written = self.folder / "new"
+        written.write_text(json.dumps(settings))
+        written.chmod(0o600)
+        written.replace(self.folder / "credentials_token.json")
+
     def reads(self) -> dict[str, Any]:
         """Give what stands in the credentials file."""
         content: dict[str, Any] = json.loads(self.file.read_text())

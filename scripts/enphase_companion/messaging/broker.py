@@ -147,12 +147,12 @@ def translated(what: str) -> Iterator[None]:
 _MEANINGS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     (
         (exceptions.ProbableAuthenticationError, exceptions.AuthenticationError),
-        "it refuses user name and password: correct amqp_username and amqp_password",
+        "it refuses amqp_username with amqp_password; correct them",
     ),
     (
         # The first is how the library reads a refusal in the place of an opened virtual host.
         (exceptions.InvalidFrameError, exceptions.ConnectionNotAllowed),
-        "it refuses the virtual host: correct amqp_virtual_host, or give the user permissions there",
+        "it refuses amqp_virtual_host; correct it, or give the user permissions there",
     ),
     (
         exceptions.ChannelAccessRefused,

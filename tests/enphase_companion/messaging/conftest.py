@@ -105,5 +105,5 @@ def eyes(amqp_url: str) -> Eyes:
 async def until(condition: Callable[[], Any], within: float = 20) -> None:
     """Wait until this is so."""
     async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens elsewhere
+        while not condition():
             await asyncio.sleep(0.02)

@@ -209,7 +209,7 @@ async def test_a_wrong_password_is_told_by_its_key_and_never_shown(
         await sender.send([0])
         await until(lambda: sender.publisher.trouble.text is not None)
         await until(lambda: len(sender.spool) == 1)
-    assert "correct amqp_username and amqp_password" in caplog.text
+    assert "it refuses amqp_username with amqp_password; correct them" in caplog.text
     assert "hunter2" not in redact(caplog.text)
     assert "hunter2" not in "".join(each.getMessage() for each in caplog.records if "enphase" in each.name)
     assert "hunter2" not in repr(wrong) + str(wrong)
@@ -220,7 +220,7 @@ async def test_a_virtual_host_that_is_not_there_is_told_by_its_key(
 ) -> None:
     async with sending(Broker(str(URL(broker.url) / "nowhere")), file, [queue]) as sender:
         await until(lambda: sender.publisher.trouble.text is not None)
-    assert "correct amqp_virtual_host" in caplog.text
+    assert "it refuses amqp_virtual_host; correct it" in caplog.text
 
 
 async def test_a_queue_of_that_name_in_another_form_is_told_and_the_readings_wait(

@@ -1,0 +1,385 @@
+"""enphase-gateway-amqp-meters as its owner starts it, with a simulated gateway and a real broker."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import signal
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from yarl import URL
+
+from enphase_companion.commands.gateway_amqp_meters import FILE, KEYS, NAME, main
+from enphase_companion.message import Message, decode
+from enphase_companion.settings import KEYS as ALL_KEYS
+from enphase_companion.settings import option
+from enphase_companion.settings_reading import read
+from enphase_companion.spool import Spool
+from tests.services.rabbitmq import RabbitMQ
+
+from ..messaging.conftest import Eyes, until
+from ..owner import Owner
+from ..test_message import read_as_enphase_api_does
+
+READINGS = "/ivp/meters/readings"
+
+
+@dataclass
+class Publishing:
+    """The command, running, with the owner whose gateway it reads and the broker that it publishes to."""
+
+    owner: Owner
+    url: str
+    place: str
+    log: Path
+    process: subprocess.Popen[str] | None = None
+
+    @property
+    def queue(self) -> str:
+        return f"{self.place}.Meters"
+
+    @property
+    def spool(self) -> Path:
+        return self.owner.home / "state" / "spool"
+
+    def writes(self, **settings: Any) -> None:
+        self.owner.writes_token_file(
+            gateway_host=self.owner.simulator.url,
+            amqp_url=self.url,
+            amqp_exchange=self.place,
+            amqp_queues=[self.queue],
+            spool_file=str(self.spool),
+            **settings,
+        )
+
+    def starts(self, *arguments: str) -> None:
+        with self.log.open("a") as log:
+            self.process = self.owner.starts(NAME, "--interval", "0.5", *arguments, stderr=log)
+
+    def ends(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end, and give its exit status; within the 5 seconds that it has for that."""
+        assert self.process is not None
+        self.process.send_signal(number)
+        status = self.process.wait(5)
+        if self.process.stdout is not None:
+            self.process.stdout.close()
+        return status
+
+    @property
+    def said(self) -> str:
+        return self.log.read_text()
+
+    async def sees(self, text: str, within: float = 20) -> None:
+        """Wait until its log says this."""
+        await until(lambda: text in self.said, within)
+
+    async def published(self, eyes: Eyes, count: int, within: float = 30) -> None:
+        """Wait until so many messages wait in its queue."""
+        async with asyncio.timeout(within):
+            while await eyes.waiting(self.queue) < count:
+                await asyncio.sleep(0.2)
+
+    def given(self) -> int:
+        """Say how often the gateway was asked for readings."""
+        return sum(each.path == READINGS for each in self.owner.simulator.requests)
+
+    @property
+    def title(self) -> str:
+        """What every user of the machine can read of it."""
+        assert self.process is not None
+        return Path(f"/proc/{self.process.pid}/cmdline").read_text()
+
+
+@pytest.fixture
+def eyes(amqp_url: str) -> Eyes:
+    return Eyes(amqp_url)
+
+
+@pytest.fixture
+def publishing(
+    amqp_url: str, new_owner: Callable[..., Owner], tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Publishing]:
+    owner = new_owner(getattr(request, "param", "battery"))
+    owner.trusts()
+    place = f"Enphase.{time.time_ns()}"
+    running = Publishing(owner, amqp_url, place, tmp_path / "log")
+    running.log.touch()
+    running.writes(gateway_token=owner.simulator.token())
+    yield running
+    if running.process is not None and running.process.poll() is None:
+        running.process.kill()
+        running.process.wait(5)
+        if running.process.stdout is not None:
+            running.process.stdout.close()
+
+
+def measured(messages: list[Message]) -> list[int]:
+    return [each.samples[0].measured_at for each in messages]
+
+
+async def taken(publishing: Publishing, eyes: Eyes) -> list[Message]:
+    return [decode(each.body) for each in await eyes.take_all(publishing.queue)]
+
+
+async def test_the_readings_of_a_house_stand_in_the_queue(publishing: Publishing, eyes: Eyes) -> None:
+    publishing.starts()
+    await publishing.published(eyes, 6)
+    assert publishing.ends() == 0
+    bodies = [each.body for each in await eyes.take_all(publishing.queue)]
+    simulator = publishing.owner.simulator
+    for body in bodies:
+        read_as_enphase_api_does(body)
+        said = decode(body)
+        assert said.gateway == simulator.serial_number
+        truth = simulator.house.truth(said.samples[0].measured_at / 1000)
+        reports = {each["reportType"]: each for each in json.loads(body)["readings"]}
+        home = reports["total-consumption"]
+        assert home["cumulative"]["actPower"] == pytest.approx(
+            truth.total_consumption.total.active_power, abs=1
+        )
+        assert [line["actPower"] for line in home["lines"]] == pytest.approx(
+            [phase.active_power for phase in truth.total_consumption.phases], abs=1
+        )
+        storage = next(each for each in said.samples if (each.measurement, each.phase) == ("storage", 0))
+        assert storage.quantities.energy_received == pytest.approx(truth.storage.total.energy_received, abs=2)
+    assert publishing.said == ""
+
+
+async def test_no_reading_is_lost_while_the_broker_is_killed_and_back(
+    rabbitmq: RabbitMQ, publishing: Publishing, eyes: Eyes
+) -> None:
+    publishing.starts()
+    await publishing.published(eyes, 3)
+    await asyncio.to_thread(rabbitmq.kill)
+    before = publishing.given()
+    await until(lambda: publishing.given() >= before + 8)
+    await asyncio.to_thread(rabbitmq.start)
+    await publishing.sees("connected again", within=60)
+    await publishing.published(eyes, publishing.given())
+    assert publishing.ends() == 0
+    asked = publishing.given()
+    with Spool(publishing.spool, 10**9) as spool:
+        left = len(spool)
+    messages = await taken(publishing, eyes)
+    assert len({each.timestamp for each in messages}) + left in (asked, asked - 1), (
+        "the last may have been cut off"
+    )
+    seen = list(dict.fromkeys(each.timestamp for each in messages))
+    assert seen == sorted(seen)
+    assert publishing.said.count("warning:") < 8, publishing.said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_it_ends_within_five_seconds_and_nothing_is_lost_while_the_broker_hangs(
+    rabbitmq: RabbitMQ, publishing: Publishing, eyes: Eyes, number: signal.Signals
+) -> None:
+    publishing.starts()
+    await publishing.published(eyes, 2)
+    rabbitmq.pause()
+    before = publishing.given()
+    await until(lambda: publishing.given() >= before + 4)
+    assert publishing.ends(number) == 0
+    rabbitmq.resume()
+    with Spool(publishing.spool, 10**9) as spool:
+        left = [decode(parcel.body).timestamp for _, parcel in spool.oldest(1000)]
+    sent = [each.timestamp for each in await taken(publishing, eyes)]
+    asked = publishing.given()
+    assert len({*left, *sent}) in (asked, asked - 1), "the last may have been cut off before it was read"
+    assert len(left) >= 3
+
+
+async def test_what_waited_on_disk_is_sent_first_at_the_next_start(
+    rabbitmq: RabbitMQ, publishing: Publishing, eyes: Eyes
+) -> None:
+    rabbitmq.kill()
+    publishing.starts()
+    await until(lambda: publishing.given() >= 4)
+    assert publishing.ends() == 0
+    with Spool(publishing.spool, 10**9) as spool:
+        waited = [decode(parcel.body).timestamp for _, parcel in spool.oldest(1000)]
+    assert len(waited) >= 3
+    await asyncio.to_thread(rabbitmq.start)
+    publishing.starts()
+    await publishing.published(eyes, len(waited) + 2)
+    assert publishing.ends() == 0
+    assert [each.timestamp for each in await taken(publishing, eyes)][: len(waited)] == waited
+
+
+@pytest.mark.parametrize("publishing", ["no-meters"], indirect=True)
+async def test_a_gateway_without_meters_publishes_nothing_and_says_so(
+    publishing: Publishing, eyes: Eyes
+) -> None:
+    publishing.starts()
+    await publishing.sees("no meter that is switched on, so there is nothing to read")
+    assert publishing.ends() == 0
+    assert await taken(publishing, eyes) == []
+
+
+@pytest.mark.parametrize("publishing", ["production-only"], indirect=True)
+async def test_what_would_end_a_reader_of_enphase_api_has_a_routing_key_of_its_own(
+    publishing: Publishing, eyes: Eyes
+) -> None:
+    publishing.starts()
+    await publishing.published(eyes, 2)
+    assert publishing.ends() == 0
+    keys = {each.routing_key for each in await eyes.take_all(publishing.queue)}
+    assert keys == {"MeterStream.partial"}
+
+
+async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets_it_going(
+    publishing: Publishing, eyes: Eyes
+) -> None:
+    simulator = publishing.owner.simulator
+    publishing.starts()
+    await publishing.published(eyes, 2)
+    await asyncio.to_thread(simulator.renew_certificate, same_key=False)
+    await publishing.sees("the gateway now shows another certificate")
+    assert simulator.fingerprint in publishing.said
+    heard = len(simulator.requests)
+    await asyncio.sleep(1.5)
+    assert len(simulator.requests) == heard
+    publishing.owner.trusts()
+    await publishing.sees("The gateway can be read again")
+    assert publishing.ends() == 0
+
+
+async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(
+    publishing: Publishing, eyes: Eyes
+) -> None:
+    simulator = publishing.owner.simulator
+    publishing.starts()
+    await publishing.published(eyes, 2)
+    publishing.writes(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
+    for path in (READINGS, "/auth/check_jwt"):
+        simulator.faults.set("refuse", path=path)
+    await publishing.sees("gateway_token: The token expired on")
+    assert publishing.process is not None
+    assert publishing.process.poll() is None
+    simulator.faults.clear()
+    publishing.writes(gateway_token=simulator.token())
+    await publishing.sees("The gateway can be read again")
+    count = await eyes.waiting(publishing.queue)
+    await publishing.published(eyes, count + 2)
+    assert publishing.ends() == 0
+
+
+async def test_no_secret_is_in_its_log_at_debug_level_nor_in_what_it_publishes_nor_in_its_title(
+    publishing: Publishing, eyes: Eyes
+) -> None:
+    simulator = publishing.owner.simulator
+    token = simulator.token()
+    password = "hunter2/€ %secret"
+    publishing.url = str(URL(publishing.url).with_password(password))
+    publishing.writes(
+        gateway_token=token, enphase_password="planted-password", enphase_username="planted@example.com"
+    )
+    publishing.starts("-v")
+    assert publishing.process is not None
+    await publishing.sees("it refuses amqp_username with amqp_password; correct them")
+    await publishing.sees("waits on disk, as one of 2")
+    title = publishing.title
+    simulator.faults.set("refuse", path=READINGS)
+    await publishing.sees("The gateway does not allow")
+    simulator.faults.clear()
+    assert publishing.ends() == 0
+    # The same with the right password, so that the other half is logged too.
+    publishing.url = eyes.url
+    publishing.writes(gateway_token=token)
+    publishing.starts("-v")
+    await publishing.published(eyes, 4)
+    assert publishing.ends() == 0
+    sessions = re.findall(r"sessionId=([^;\s]+)", publishing.said)
+    everything = publishing.said + title
+    assert "DEBUG" in everything
+    planted = (token, token[-20:], "hunter2", "planted-password", "planted@example.com")
+    assert [secret for secret in planted if secret in everything] == []
+    assert all(session.startswith("[hidden]") for session in sessions)
+    for body in [each.body for each in await eyes.take_all(publishing.queue)]:
+        assert not any(secret.encode() in body for secret in planted)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"interval": 0.1}, "interval: must be a number of seconds from 0.5 to 3600"),
+        ({"interval": "often"}, "interval: must be a number of seconds"),
+        ({"amqp_port": 70_000}, "amqp_port: must be a number from 1 to 65535"),
+        ({"amqp_port": 5672.5}, "amqp_port: must be a whole number"),
+        ({"amqp_url": "http://broker"}, "amqp_url: must be an address such as amqps://"),
+        ({"amqp_url": "amqp://"}, "amqp_url: must be an address such as amqps://"),
+        ({"amqp_url": "amqp://u:p@host:port/"}, "amqp_url: must be an address such as amqps://"),
+        ({"amqp_queues": ["amq.mine"]}, "amqp_queues: must be a name of at most 200 bytes"),
+        ({"amqp_queues": [1]}, "amqp_queues: must be a text"),
+        ({"amqp_queues": "a,,b"}, "amqp_queues: must be a text"),
+        ({"amqp_password": 5}, "amqp_password: must be a text"),
+        ({"spool_limit": 0}, "spool_limit: must be a number from 1"),
+        ({"metrics": "yes"}, "metrics: must be a number from 1"),
+        ({"gateway_host": "http://envoy.local"}, "gateway_host: the address must begin with https://"),
+    ],
+)
+def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
+    owner: Owner, changed: dict[str, Any], message: str
+) -> None:
+    owner.environment.pop("ENPHASE_GATEWAY_HOST")
+    owner.writes_token_file(**changed)
+    result = owner.runs(main)
+    assert result.status == 2
+    assert f"{FILE}: {message}" in result.error
+    assert not owner.simulator.requests
+
+
+def test_a_spool_that_cannot_be_is_named(owner: Owner) -> None:
+    (owner.home / "file").write_text("")
+    owner.writes_token_file(spool_file=str(owner.home / "file" / "spool"))
+    result = owner.runs(main)
+    assert result.status == 1
+    assert "Set spool_file" in result.error
+
+
+def test_queues_are_named_with_commas_in_the_environment_or_none_at_all(owner: Owner) -> None:
+    def queues(text: str) -> tuple[str, ...]:
+        owner.patch.setenv("ENPHASE_AMQP_QUEUES", text)
+        options = argparse.Namespace(configuration=str(owner.folder))
+        return read(FILE, KEYS, options).amqp_queues
+
+    assert queues("Enphase.Meters, Other") == ("Enphase.Meters", "Other")
+    assert queues("none") == ()
+
+
+def test_help_names_every_setting_and_is_there_in_a_moment(owner: Owner) -> None:
+    took = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        process = owner.starts(NAME, "--help")
+        out, err = process.communicate(timeout=10)
+        took.append(time.perf_counter() - begun)
+        assert (process.returncode, err) == (0, "")
+    for key in KEYS:
+        assert (key if ALL_KEYS[key].metadata["secret"] else option(key)) in out
+    # The best of five: what else the machine does is not its fault.
+    assert min(took) < 0.3
+
+
+def test_systemd_is_told_when_the_first_reading_is_safe(publishing: Publishing, tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
+        systemd.bind(str(tmp_path / "notify"))
+        systemd.settimeout(20)
+        publishing.owner.environment["NOTIFY_SOCKET"] = str(tmp_path / "notify")
+        publishing.starts()
+        told = []
+        while "READY=1" not in told:
+            told.append(systemd.recv(4096).decode())
+        while not re.search(r"STATUS=[1-9]\d* published, 0 waiting, 0 lost$", told[-1]):
+            told.append(systemd.recv(4096).decode())
+        assert publishing.ends() == 0
+        while told[-1] != "STOPPING=1":
+            told.append(systemd.recv(4096).decode())

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from enphase_api.local import Gateway
 from enphase_api.models import Meter, Quantities, Reading, Readings
 from enphase_companion.message import (
     Message,
@@ -19,6 +20,8 @@ from enphase_companion.message import (
     from_readings,
     is_complete,
 )
+from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.profiles import PROFILES
 
 AT = 1_764_000_000
 NOW = AT + 0.25
@@ -296,3 +299,18 @@ def test_a_message_that_cannot_be_read_says_why(body: bytes, reason: str) -> Non
 def test_a_message_of_enphase_api_without_a_set_gateway_says_what_to_set() -> None:
     with pytest.raises(MessageError, match="gateway_serial_number"):
         decode(enphase_api_message())
+
+
+@pytest.mark.parametrize("profile", [name for name in PROFILES if name != "old-firmware"])
+async def test_every_gateway_gives_messages_that_readers_of_enphase_api_survive(profile: str) -> None:
+    with Simulator(profile, hour_of_day=11) as simulator:
+        async with Gateway(simulator.url, certificate=simulator.certificate_pem) as gateway:
+            assert await gateway.login(simulator.token())
+            said = from_readings(await gateway.readings(), simulator.serial_number, NOW)
+    assert decode(encode(said)).samples == said.samples
+    metered = {each.measurement for each in said.samples}
+    assert is_complete(said) == (
+        {"production"} < metered & {"production", "net-consumption", "total-consumption"}
+    )
+    if is_complete(said):
+        read_as_enphase_api_does(encode(said))

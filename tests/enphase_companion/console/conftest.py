@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import pytest
@@ -21,3 +22,9 @@ def ready(new_owner: Callable[..., Owner]) -> Callable[..., Owner]:
         return owner
 
     return make
+
+
+@pytest.fixture
+def still(ready: Callable[..., Owner]) -> Callable[..., Owner]:
+    """Give what makes such an owner in whose house no time passes: all pages are about the same moment."""
+    return partial(ready, speed=1e-6)

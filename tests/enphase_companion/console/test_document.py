@@ -48,9 +48,9 @@ def slowly(names: Iterable[str]) -> list[Any]:
 
 @pytest.mark.parametrize("profile", slowly(EVERY_PROFILE))
 def test_each_enabled_meter_and_wired_phase_reads_what_the_house_has(
-    ready: Callable[..., Owner], profile: str
+    still: Callable[..., Owner], profile: str
 ) -> None:
-    owner = ready(profile)
+    owner = still(profile)
     document = told(owner)
     expected = [meter for meter in PROFILES[profile].meters if meter.listed]
     assert [meter["eid"] for meter in document["meters"]] == [meter.eid for meter in expected]
@@ -94,8 +94,8 @@ CONSUMING = [
 
 
 @pytest.mark.parametrize("profile", slowly(METERED))
-def test_production_is_the_houses(ready: Callable[..., Owner], profile: str) -> None:
-    owner = ready(profile)
+def test_production_is_the_houses(still: Callable[..., Owner], profile: str) -> None:
+    owner = still(profile)
     document = told(owner)
     house = truth(owner, document).production.total
     assert document["production"]["source"] == "meter"
@@ -106,9 +106,9 @@ def test_production_is_the_houses(ready: Callable[..., Owner], profile: str) -> 
 @pytest.mark.parametrize("profile", slowly(CONSUMING))
 @pytest.mark.parametrize("hour", [12, pytest.param(21, marks=pytest.mark.slow)])
 def test_consumption_grid_and_battery_are_the_houses(
-    ready: Callable[..., Owner], profile: str, hour: float
+    still: Callable[..., Owner], profile: str, hour: float
 ) -> None:
-    owner = ready(profile, hour_of_day=hour)
+    owner = still(profile, hour_of_day=hour)
     document = told(owner)
     house = truth(owner, document)
     home, net, storage = house.total_consumption.total, house.net_consumption.total, house.storage.total
@@ -132,8 +132,8 @@ def test_consumption_grid_and_battery_are_the_houses(
 
 
 @pytest.mark.xfail(strict=True, reason="the client knows nothing of AC Batteries")
-def test_consumption_beside_ac_batteries_is_the_houses(ready: Callable[..., Owner]) -> None:
-    owner = ready("ac-batteries", hour_of_day=21)
+def test_consumption_beside_ac_batteries_is_the_houses(still: Callable[..., Owner]) -> None:
+    owner = still("ac-batteries", hour_of_day=21)
     document = told(owner)
     home = truth(owner, document).total_consumption.total.active_power
     assert document["consumption"]["power_w"] == pytest.approx(home, abs=0.02)
@@ -143,8 +143,8 @@ def direction(grid_power: float) -> str:
     return "import" if grid_power > 0 else "export" if grid_power < 0 else "none"
 
 
-def test_batteries_are_the_houses(ready: Callable[..., Owner]) -> None:
-    owner = ready("battery", hour_of_day=21)
+def test_batteries_are_the_houses(still: Callable[..., Owner]) -> None:
+    owner = still("battery", hour_of_day=21)
     document = told(owner)
     house = truth(owner, document)
     assert house.battery is not None
@@ -164,9 +164,9 @@ def test_batteries_are_the_houses(ready: Callable[..., Owner]) -> None:
 
 @pytest.mark.parametrize("profile", ["no-meters", "no-meters-404", "meters-disabled"])
 def test_without_enabled_meters_production_is_what_the_inverters_reported(
-    ready: Callable[..., Owner], profile: str
+    still: Callable[..., Owner], profile: str
 ) -> None:
-    owner = ready(profile, hour_of_day=12)
+    owner = still(profile, hour_of_day=12)
     document = told(owner)
     reported = sum(inverter["last_reported_power_w"] for inverter in document["inverters"])
     assert document["production"]["source"] == "inverters"
@@ -179,8 +179,8 @@ def test_without_enabled_meters_production_is_what_the_inverters_reported(
 
 
 @pytest.mark.parametrize("profile", ["single-phase", "sixty-inverters", "ac-batteries"])
-def test_each_inverter_is_there_with_what_it_last_reported(ready: Callable[..., Owner], profile: str) -> None:
-    owner = ready(profile, hour_of_day=12)
+def test_each_inverter_is_there_with_what_it_last_reported(still: Callable[..., Owner], profile: str) -> None:
+    owner = still(profile, hour_of_day=12)
     inverters = told(owner)["inverters"]
     house = owner.simulator.house
     assert [each["serial_number"] for each in inverters] == [each.serial_number for each in house.inverters]
@@ -191,14 +191,14 @@ def test_each_inverter_is_there_with_what_it_last_reported(ready: Callable[..., 
         assert each["reporting"]
 
 
-def test_at_night_no_inverter_reports_and_nothing_is_produced(ready: Callable[..., Owner]) -> None:
-    document = told(ready("no-meters", hour_of_day=1))
+def test_at_night_no_inverter_reports_and_nothing_is_produced(still: Callable[..., Owner]) -> None:
+    document = told(still("no-meters", hour_of_day=1))
     assert document["production"]["power_w"] == 0
     assert not any(inverter["reporting"] for inverter in document["inverters"])
 
 
-def test_todays_energy_is_the_houses_where_the_firmware_is_honest(ready: Callable[..., Owner]) -> None:
-    owner = ready("three-phase", hour_of_day=15)
+def test_todays_energy_is_the_houses_where_the_firmware_is_honest(still: Callable[..., Owner]) -> None:
+    owner = still("three-phase", hour_of_day=15)
     document = told(owner)
     house = owner.simulator.house
     at = seconds(document["at"])
@@ -212,18 +212,18 @@ def test_todays_energy_is_the_houses_where_the_firmware_is_honest(ready: Callabl
 
 @pytest.mark.parametrize("profile", ["many-meters", "no-meters", "meters-disabled"])
 def test_todays_energy_is_unknown_where_the_firmware_is_not(
-    ready: Callable[..., Owner], profile: str
+    still: Callable[..., Owner], profile: str
 ) -> None:
-    assert told(ready(profile))["production"]["today_wh"] is None
+    assert told(still(profile))["production"]["today_wh"] is None
 
 
 @pytest.mark.parametrize(
     "path", ["/production.json", "/api/v1/production/inverters", "/ivp/ensemble/inventory"]
 )
 def test_a_slow_page_that_fails_is_named_and_all_else_is_there(
-    ready: Callable[..., Owner], path: str
+    still: Callable[..., Owner], path: str
 ) -> None:
-    owner = ready("battery")
+    owner = still("battery")
     owner.simulator.faults.set("status", path, status=503)
     document = told(owner)
     assert len(document["problems"]) == 1
@@ -243,9 +243,9 @@ def test_a_slow_page_that_fails_is_named_and_all_else_is_there(
     ],
 )
 def test_meters_that_fail_are_an_error_and_no_document(
-    ready: Callable[..., Owner], fault: str, said: str
+    still: Callable[..., Owner], fault: str, said: str
 ) -> None:
-    owner = ready()
+    owner = still()
     owner.simulator.faults.set(fault, "/ivp/meters/readings")
     result = owner.runs(main, "--json")
     assert result.status == 1
@@ -254,8 +254,8 @@ def test_meters_that_fail_are_an_error_and_no_document(
     assert "/ivp/meters/readings" in result.error
 
 
-def test_the_gateway_is_asked_gently(ready: Callable[..., Owner]) -> None:
-    owner = ready("three-phase")
+def test_the_gateway_is_asked_gently(still: Callable[..., Owner]) -> None:
+    owner = still("three-phase")
     told(owner)
     asked = [request.path for request in owner.simulator.requests]
     assert len(asked) == len(set(asked)), "nothing twice"
@@ -270,9 +270,9 @@ def test_the_gateway_is_asked_gently(ready: Callable[..., Owner]) -> None:
     }
 
 
-def test_the_documentation_names_every_key(ready: Callable[..., Owner]) -> None:
+def test_the_documentation_names_every_key(still: Callable[..., Owner]) -> None:
     documentation = DOCUMENTATION.read_text()
-    missing = {key for key in keys(told(ready("battery"))) if f"`{key}`" not in documentation}
+    missing = {key for key in keys(told(still("battery"))) if f"`{key}`" not in documentation}
     assert not missing
 
 

@@ -40,8 +40,8 @@ def house(owner: Owner, page: str) -> Truth:
     return owner.simulator.house.truth(datetime.fromisoformat(moment[0]).astimezone().timestamp())
 
 
-def test_the_page_says_what_the_house_has(ready: Callable[..., Owner]) -> None:
-    owner = ready("three-phase", hour_of_day=12)
+def test_the_page_says_what_the_house_has(still: Callable[..., Owner]) -> None:
+    owner = still("three-phase", hour_of_day=12)
     page = printed(owner)
     truth = house(owner, page)
     made, net, home = truth.production, truth.net_consumption, truth.total_consumption
@@ -70,14 +70,14 @@ def test_the_page_says_what_the_house_has(ready: Callable[..., Owner]) -> None:
 
 
 @pytest.mark.parametrize(("hour", "word"), [(12, "export"), (22, "import")])
-def test_the_grids_direction_is_a_word(ready: Callable[..., Owner], hour: float, word: str) -> None:
-    page = printed(ready("single-phase", hour_of_day=hour))
+def test_the_grids_direction_is_a_word(still: Callable[..., Owner], hour: float, word: str) -> None:
+    page = printed(still("single-phase", hour_of_day=hour))
     assert re.match(rf"Grid \(net\) +[\d.]+ k?W  {word} ", row(page, "Grid (net)"))
 
 
 @pytest.mark.parametrize(("hour", "word"), [(10, "charging"), (21, "discharging")])
-def test_the_batterys_direction_is_a_word(ready: Callable[..., Owner], hour: float, word: str) -> None:
-    owner = ready("battery", hour_of_day=hour)
+def test_the_batterys_direction_is_a_word(still: Callable[..., Owner], hour: float, word: str) -> None:
+    owner = still("battery", hour_of_day=hour)
     page = printed(owner)
     assert re.match(rf"Battery +[\d.]+ k?W  {word} ", row(page, "Battery"))
     assert re.match(
@@ -89,39 +89,39 @@ def test_the_batterys_direction_is_a_word(ready: Callable[..., Owner], hour: flo
     )
 
 
-def test_plain_text_has_no_colour_and_no_spaces_at_the_end(ready: Callable[..., Owner]) -> None:
-    page = printed(ready("battery"))
+def test_plain_text_has_no_colour_and_no_spaces_at_the_end(still: Callable[..., Owner]) -> None:
+    page = printed(still("battery"))
     assert "\x1b" not in page
     assert all(line == line.rstrip() for line in page.splitlines())
     assert max(map(len, page.splitlines())) <= 80
 
 
 @pytest.mark.parametrize("profile", ["no-meters", "no-meters-404"])
-def test_without_meters_the_page_says_so(ready: Callable[..., Owner], profile: str) -> None:
-    page = printed(ready(profile, hour_of_day=12))
+def test_without_meters_the_page_says_so(still: Callable[..., Owner], profile: str) -> None:
+    page = printed(still(profile, hour_of_day=12))
     assert "This gateway has no meters: what is known is what its microinverters report." in page
     assert row(page, "Consumption").split() == ["Consumption", "-", "not", "metered"]
     assert row(page, "Grid").endswith("not metered")
     assert "12 of 12 report" in page
 
 
-def test_disabled_meters_are_said_to_be_so_and_not_shown(ready: Callable[..., Owner]) -> None:
-    page = printed(ready("meters-disabled", hour_of_day=12))
+def test_disabled_meters_are_said_to_be_so_and_not_shown(still: Callable[..., Owner]) -> None:
+    page = printed(still("meters-disabled", hour_of_day=12))
     assert "All meters of this gateway are disabled" in page
     assert "Voltage" not in page
 
 
-def test_some_disabled_meters_are_named(ready: Callable[..., Owner]) -> None:
-    page = printed(ready("many-meters"))
+def test_some_disabled_meters_are_named(still: Callable[..., Owner]) -> None:
+    page = printed(still("many-meters"))
     assert "Disabled meters: Battery, backfeed, load, evse, pv3p." in page
     assert "Production +" not in page
     assert "(today unknown (firmware))" in row(page, "Production")
 
 
 def test_where_only_total_consumption_is_metered_the_grid_is_worked_out(
-    ready: Callable[..., Owner],
+    still: Callable[..., Owner],
 ) -> None:
-    owner = ready("total-consumption", hour_of_day=12)
+    owner = still("total-consumption", hour_of_day=12)
     page = printed(owner)
     net = house(owner, page).net_consumption.total.active_power
     assert quantities(row(page, "Grid (net)")) == [pytest.approx(abs(net), rel=0.006, abs=0.6)]
@@ -129,33 +129,33 @@ def test_where_only_total_consumption_is_metered_the_grid_is_worked_out(
 
 
 def test_batteries_without_a_meter_leave_energies_unknown_with_the_reason(
-    ready: Callable[..., Owner],
+    still: Callable[..., Owner],
 ) -> None:
-    page = printed(ready("battery-without-meter"))
+    page = printed(still("battery-without-meter"))
     assert row(page, "Consumption").endswith("unknown")
     assert "The batteries have no meter: their lifetime energies are not known, nor is the home's." in page
 
 
-def test_at_night_the_page_says_since_when_nothing_was_reported(ready: Callable[..., Owner]) -> None:
-    page = printed(ready("no-meters", hour_of_day=22))
+def test_at_night_the_page_says_since_when_nothing_was_reported(still: Callable[..., Owner]) -> None:
+    page = printed(still("no-meters", hour_of_day=22))
     assert quantities(row(page, "Production"))[0] == 0
     assert re.search(r"none of 12 has reported since .*\d\d:\d\d, together 0 W", page)
     assert len(re.findall(r"not reported since [\d:-]+$", page, re.MULTILINE)) == 12
 
 
-def test_the_nightly_draw_of_the_array_is_no_production(ready: Callable[..., Owner]) -> None:
-    page = printed(ready("three-phase", hour_of_day=1))
+def test_the_nightly_draw_of_the_array_is_no_production(still: Callable[..., Owner]) -> None:
+    page = printed(still("three-phase", hour_of_day=1))
     assert re.match(r"Production +\d+ W  drawn by the array ", row(page, "Production"))
 
 
-def test_of_a_three_phase_meter_only_the_wired_phase_is_shown(ready: Callable[..., Owner]) -> None:
-    page = printed(ready("one-of-three"))
+def test_of_a_three_phase_meter_only_the_wired_phase_is_shown(still: Callable[..., Owner]) -> None:
+    page = printed(still("one-of-three"))
     assert row(page, "L1")
     assert "  L2" not in page
 
 
-def test_a_page_that_fails_is_named(ready: Callable[..., Owner]) -> None:
-    owner = ready("three-phase")
+def test_a_page_that_fails_is_named(still: Callable[..., Owner]) -> None:
+    owner = still("three-phase")
     owner.simulator.faults.set("status", "/production.json", status=503)
     page = printed(owner)
     assert "Incomplete: The gateway answered /production.json with status 503" in page

@@ -108,12 +108,6 @@ class Owner:
         """Return all states of one moment, by entity id."""
         return {state["entity_id"]: state for state in await self.get("/api/states")}
 
-    async def until_running(self, limit: float = 120) -> None:
-        """Wait until Home Assistant has started all its parts."""
-        async with asyncio.timeout(limit):
-            while (await self.get("/api/config"))["state"] != "RUNNING":  # noqa: ASYNC110
-                await asyncio.sleep(0.1)  # it sends the event only to those who signed in before
-
     async def use_the_servers_clock(self) -> None:
         """Let this user's browser show the house's time of day in place of the browser's own."""
         language = {"language": "en", "number_format": "language", "time_format": "language"}

@@ -11,6 +11,8 @@ from aiohttp.test_utils import TestServer
 
 from enphase_companion.simulator.certificate import Certificate, key_from_seed, make_certificate
 
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
 SERIAL_NUMBER = "122300000042"
 
 
@@ -32,19 +34,39 @@ class Recorder:
         self.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if (first := await reader.readexactly(1)) == _CLIENT_HELLO:
+            writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+            return
+        self.received += first
+        while head := await reader.readuntil(b"\r\n\r\n"):
+            self.received += head
+            writer.write(self.answer)
+            await writer.drain()
+            if not self.answer or b"Connection: close" in self.answer:
+                break
+
+
+@asynccontextmanager
+async def listening(serve: Serve, shown: Certificate | None = None) -> AsyncIterator[str]:
+    """Serve connections, over TLS with the certificate to show, else plain, and give the address."""
+    writers = []
+
+    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
         with suppress(OSError, asyncio.IncompleteReadError):
-            if (first := await reader.readexactly(1)) == _CLIENT_HELLO:
-                writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
-                writer.close()
-                return
-            self.received += first
-            while head := await reader.readuntil(b"\r\n\r\n"):
-                self.received += head
-                writer.write(self.answer)
-                await writer.drain()
-                if not self.answer or b"Connection: close" in self.answer:
-                    break
+            await serve(reader, writer)
         writer.close()
+
+    context = None if shown is None else shown.server_context()
+    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
+    port = server.sockets[0].getsockname()[1]
+    try:
+        yield f"{'http' if shown is None else 'https'}://127.0.0.1:{port}"
+    finally:
+        server.close()
+        for writer in writers:
+            writer.transport.abort()
+        await asyncio.sleep(0.01)
 
 
 @asynccontextmanager
@@ -53,11 +75,7 @@ async def recorder(shown: Certificate | None = None, answer: bytes | None = None
     recording = Recorder()
     if answer is not None:
         recording.answer = answer
-    context = None if shown is None else shown.server_context()
-    server = await asyncio.start_server(recording.serve, "127.0.0.1", 0, ssl=context)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        recording.url = f"{'http' if shown is None else 'https'}://127.0.0.1:{port}"
+    async with listening(recording.serve, shown) as recording.url:
         yield recording
 
 

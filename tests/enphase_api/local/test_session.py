@@ -12,7 +12,7 @@ from enphase_api import AuthenticationError, CommunicationError, NotAllowedError
 from enphase_api.local import Gateway
 from enphase_companion.simulator import Simulator
 
-from ..servers import certificate, recorder
+from ..servers import certificate, listening, recorder
 
 TOKEN = "eyJ0b2tlbg.c2VjcmV0.c2lnbmF0dXJl"
 
@@ -121,12 +121,9 @@ async def test_a_gateway_is_never_asked_two_things_at_once() -> None:
         await asyncio.sleep(0.02)
         writer.write(f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\n{busy}".encode())
         busy -= 1
-        writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=shown.server_context())
-    async with server:
-        port = server.sockets[0].getsockname()[1]
-        gateway = Gateway(f"https://127.0.0.1:{port}", certificate=shown.pem)
+    async with listening(serve, shown) as url:
+        gateway = Gateway(url, certificate=shown.pem)
         assert await gateway.login(TOKEN)
         assert await asyncio.gather(*(gateway.api_call(f"/{n}") for n in range(4))) == [1, 1, 1, 1]
 

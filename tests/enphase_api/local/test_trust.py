@@ -23,7 +23,7 @@ from enphase_api.local import Certificate, Gateway, fetch_certificate
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.certificate import key_from_seed, make_certificate
 
-from ..servers import SERIAL_NUMBER, certificate, recorder
+from ..servers import SERIAL_NUMBER, certificate, listening, recorder
 
 TOKEN = "eyJ0b2tlbg.c2VjcmV0.c2lnbmF0dXJl"
 
@@ -264,12 +264,10 @@ async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.Monkey
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
-        writer.close()
 
-    async with await asyncio.start_server(say_nothing, "127.0.0.1", 0) as server:
-        port = server.sockets[0].getsockname()[1]
+    async with listening(say_nothing) as url:
         with pytest.raises(CommunicationError, match="does not answer"):
-            await fetch_certificate(f"127.0.0.1:{port}")
+            await fetch_certificate(url.removeprefix("http://"))
 
 
 async def test_a_host_that_does_not_exist_is_told() -> None:

@@ -74,7 +74,7 @@ def test_without_words_every_suite_runs_in_its_environment(run: Run) -> None:
     assert runs == {
         CLIENT: ["enphase_api", "enphase_companion", "set_up"],
         INTEGRATION: ["enphase_iq_gateway"],
-        DEMO: ["-p", "no:homeassistant", "demo"],
+        DEMO: ["-p", "no:homeassistant", "--timeout=600", "demo"],
     }
 
 
@@ -82,7 +82,7 @@ def test_a_path_runs_only_the_suite_that_it_belongs_to(run: Run) -> None:
     assert run("enphase_iq_gateway/test_it.py")[1] == {INTEGRATION: ["enphase_iq_gateway/test_it.py"]}
     assert run("demo/test_it.py::test_x[a/b]", "set_up")[1] == {
         CLIENT: ["set_up"],
-        DEMO: ["-p", "no:homeassistant", "demo/test_it.py::test_x[a/b]"],
+        DEMO: ["-p", "no:homeassistant", "--timeout=600", "demo/test_it.py::test_x[a/b]"],
     }
 
 

@@ -25,7 +25,7 @@ _PATIENCE = 1.0
 
 #: Seconds that messages of the spool may take, and how many of them are on their way at once: one by one they
 #: take six times as long.
-_REPLAY_PATIENCE, _WINDOW = 10.0, 100
+_REPLAY_PATIENCE, _WINDOW = 10.0, 500
 
 #: Messages in memory; there are as many only while the disk hangs.
 _LONGEST_QUEUE = 1_000

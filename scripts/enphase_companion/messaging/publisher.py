@@ -16,6 +16,10 @@ from ..trouble import Trouble
 from .broker import Broker, BrokerError, Link, lost, open_link, translated
 from .topology import declare_exchange, declare_queue
 
+#: Seconds between two looks at the queues, and how many messages are too many to wait for a reader that will
+#: start soon: half a day of readings.
+_LOOK_EVERY, _MANY = 3_600, 43_200
+
 
 class Publisher:
     """Publishes while it is connected; `run` connects it again for as long as it runs."""
@@ -26,6 +30,7 @@ class Publisher:
         self.queues = tuple(queues)
         self.connected = asyncio.Event()
         self.trouble = Trouble(f"{broker}: connected again")
+        self._unread = Trouble("The queues are being read again")
         self._name = name
         self._link: Link | None = None
         self._exchange: AbstractExchange | None = None
@@ -37,12 +42,11 @@ class Publisher:
             try:
                 async with open_link(self.broker, self._name) as link:
                     exchange = await declare_exchange(link)
-                    for queue in self.queues:
-                        await declare_queue(link, exchange, queue)
+                    await self._declare_queues(link, exchange)
                     self._link, self._exchange = link, exchange
                     self.connected.set()
                     self.trouble.end()
-                    await lost(link, backoff)
+                    await self._watch(link, exchange, backoff)
                     self.trouble.tell(f"{self.broker}: the connection was lost")
             except BrokerError as error:
                 self.trouble.tell(str(error))
@@ -50,6 +54,29 @@ class Publisher:
                 self.connected.clear()
                 self._link = self._exchange = None
             await asyncio.sleep(backoff.next())
+
+    async def _watch(self, link: Link, exchange: AbstractExchange, backoff: Backoff) -> None:
+        """Return when the connection is lost; look after the queues until then."""
+        losing = asyncio.ensure_future(lost(link, backoff))
+        try:
+            while not (await asyncio.wait((losing,), timeout=_LOOK_EVERY))[0]:
+                await self._declare_queues(link, exchange)
+        finally:
+            losing.cancel()
+
+    async def _declare_queues(self, link: Link, exchange: AbstractExchange) -> None:
+        """Declare the queues, and tell of one that only grows: it would fill the broker's disk in the end."""
+        is_unread = False
+        for name in self.queues:
+            found = (await declare_queue(link, exchange, name)).declaration_result
+            if not found.consumer_count and (found.message_count or 0) > _MANY:
+                is_unread = True
+                self._unread.tell(
+                    f"{self.broker}: nobody reads {name}, and more and more messages wait in it. Start what "
+                    "shall read it, or take it out of amqp_queues and delete it."
+                )
+        if not is_unread:
+            self._unread.end()
 
     def renew(self) -> None:
         """Give the connection up for a new one, on which all is declared again."""

@@ -20,6 +20,7 @@ from yarl import URL
 
 from enphase_companion.figures import Figures
 from enphase_companion.message import decode
+from enphase_companion.messaging import publisher as publisher_module
 from enphase_companion.messaging.broker import Broker
 from enphase_companion.messaging.outbox import Outbox
 from enphase_companion.messaging.publisher import Publisher
@@ -189,6 +190,29 @@ async def test_where_no_queue_is_set_and_nobody_listens_that_is_told_and_counted
     assert caplog.text.count("no queue takes the readings, and amqp_queues names none") == 1
 
 
+async def test_a_queue_that_nobody_reads_is_told_before_it_fills_the_disk(
+    broker: Broker,
+    queue: str,
+    eyes: Eyes,
+    file: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(publisher_module, "_LOOK_EVERY", 0.2)
+    monkeypatch.setattr(publisher_module, "_MANY", 5)
+    async with sending(broker, file, [queue]) as sender:
+        await sender.publisher.connected.wait()
+        await sender.send(range(5))
+        await until(lambda: sender.has_sent(5))
+        await asyncio.sleep(0.5)
+        assert not caplog.messages
+        await sender.send([5])
+        await until(lambda: f"nobody reads {queue}, and more" in caplog.text)
+        await eyes.take_all(queue)
+        await until(lambda: "The queues are being read again" in caplog.text)
+    assert caplog.text.count("nobody reads") == 1
+
+
 async def test_a_full_spool_says_that_readings_are_lost_and_counts_them(
     broker: Broker, queue: str, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -243,6 +267,7 @@ KILLED = """
 import asyncio, sys
 from pathlib import Path
 from enphase_companion.figures import Figures
+from enphase_companion.messaging import publisher as publisher_module
 from enphase_companion.messaging.broker import Broker
 from enphase_companion.messaging.outbox import Outbox
 from enphase_companion.messaging.publisher import Publisher

@@ -41,7 +41,8 @@ def hunted(error: BaseException) -> None:
     following: BaseException | None = error
     while following is not None and following not in seen:
         seen.append(following)
-        following = following.__cause__
+        hidden = following.__suppress_context__
+        following = following.__cause__ or (None if hidden else following.__context__)
     shown = "".join(traceback.format_exception(error))
     for each in seen:
         shown += f"{each} {each!r} {getattr(each, '__dict__', '')}"

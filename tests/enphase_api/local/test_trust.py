@@ -6,11 +6,16 @@ import asyncio
 import logging
 import re
 import ssl
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from enphase_api import (
     CertificateChangedError,
@@ -21,6 +26,7 @@ from enphase_api import (
 )
 from enphase_api.local import Certificate, Gateway, fetch_certificate
 from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.certificate import Certificate as ShownCertificate
 from enphase_companion.simulator.certificate import key_from_seed, make_certificate
 
 from ..servers import SERIAL_NUMBER, certificate, listening, recorder
@@ -140,6 +146,29 @@ async def test_a_certificate_without_extensions_works(sim: Simulator) -> None:
     sim.renew_certificate(extensions=False)
     async with Gateway(sim.url, certificate=sim.certificate_pem) as gateway:
         assert await gateway.login(sim.token())
+
+
+def issued_by_somebody() -> ShownCertificate:
+    """A certificate that is not signed by its own key."""
+    authority, key = key_from_seed("authority"), key_from_seed("gateway")
+    now = datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SERIAL_NUMBER)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Some authority")]))
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(authority, SHA256())
+    )
+    return replace(certificate(), pem=made.public_bytes(Encoding.PEM).decode())
+
+
+async def test_a_certificate_that_somebody_issued_is_trusted_for_itself_and_not_for_its_issuer() -> None:
+    shown = issued_by_somebody()
+    async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+        assert await gateway.login(TOKEN)
 
 
 async def test_only_the_first_certificate_of_a_file_is_trusted(sim: Simulator) -> None:

@@ -97,6 +97,19 @@ class Settings:
         metavar="FILE",
     )
     spool_limit: int = _key("megabytes that may wait; then the oldest give way", metavar="MB", default=500)
+    database_url: str | None = _key(
+        "sqlite:///FILE or mysql://USER:PASSWORD@HOST/DATABASE; without it, and without the next four, "
+        "sqlite:///enphase.db in the folder where the script is started",
+        secret=True,
+    )
+    database_host: str | None = _key(
+        "host of a MariaDB or MySQL server, as Enphase-API has it", metavar="HOST"
+    )
+    database_username: str | None = _key("user of that server")
+    database_password: str | None = _key("password of that user", secret=True)
+    database_database: str | None = _key("database on that server")
+    peak_limit: float | None = _key("a line in charts: what the array can make for a moment", metavar="WATTS")
+    continuous_limit: float | None = _key("a line in charts: what it can make all day", metavar="WATTS")
 
     @property
     def certificate_file(self) -> Path:
@@ -126,6 +139,15 @@ AMQP_KEYS = (
     "amqp_virtual_host",
     "amqp_url",
     "amqp_exchange",
+)
+
+#: What says which database.
+DATABASE_KEYS = (
+    "database_url",
+    "database_host",
+    "database_username",
+    "database_password",
+    "database_database",
 )
 
 KEYS: Mapping[str, Field[Any]] = {each.name: each for each in fields(Settings) if each.metadata}

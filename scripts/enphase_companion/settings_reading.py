@@ -24,13 +24,6 @@ from .settings_rules import checked
 
 _LOGGER = logging.getLogger(__name__)
 
-#: Keys of Enphase-API's files that no script here reads: they do no harm.
-_TOLERATED = frozenset(
-    {
-        "database_host", "database_username", "database_password", "database_database",
-    }
-)  # fmt: skip
-
 
 def read(file_name: str, names: Iterable[str], options: argparse.Namespace) -> Settings:
     """Give the settings with these names, checked; warn of what is strange in the file but harmless.
@@ -126,8 +119,8 @@ def _reason(error: Exception) -> str:
 
 def _warn_of_unknown_keys(file: Path, content: Mapping[str, Any]) -> None:
     for name in content:
-        if name not in KEYS and name not in _TOLERATED:
-            meant = difflib.get_close_matches(name, [*KEYS, *_TOLERATED], n=1)
+        if name not in KEYS:
+            meant = difflib.get_close_matches(name, KEYS, n=1)
             hint = f" Did you mean {meant[0]}?" if meant else ""
             _LOGGER.warning("%s: unknown key %s is not used.%s", file, name, hint)
 

@@ -134,6 +134,14 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     "amqp_queues": _names,
     "spool_file": _file,
     "spool_limit": _whole(1, 1_000_000),
+    # storage.address judges it: what it can be depends on what is installed.
+    "database_url": _secret,
+    "database_host": _text,
+    "database_username": _text,
+    "database_password": _secret,
+    "database_database": _text,
+    "peak_limit": _number(1, 10_000_000, "of watts "),
+    "continuous_limit": _number(1, 10_000_000, "of watts "),
 }
 
 

@@ -1,0 +1,1 @@
+"""Charts: production up, consumption down, net as a line; from the database or live, in a window or a file."""

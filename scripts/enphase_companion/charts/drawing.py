@@ -1,0 +1,161 @@
+"""The chart: a figure with title, totals in words, legend, and a panel for the whole house and each phase."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from matplotlib.artist import Artist
+from matplotlib.backend_bases import Event, PickEvent
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
+
+from . import words
+from .panel import PanelDrawing, on_axis
+from .style import BLANK, FAINT, INK, LOOKS, PAPER, WARNING, Look
+from .views import Quantity, View
+
+import numpy as np  # isort: skip
+
+#: Inches. A phase adds to the height.
+WIDTH, HEIGHT, PHASE_HEIGHT = 12.0, 7.0, 2.2
+DOTS = 110
+#: Inches around the panels.
+_LEFT, _RIGHT, _TOP, _BOTTOM = 0.75, 1.55, 2.05, 0.85
+
+#: How many dots wide the panels are.
+DOTS_WIDE = round((WIDTH - _LEFT - _RIGHT) * DOTS)
+
+
+def size(panels: int) -> tuple[float, float]:
+    """Give width and height, in inches, of a chart with so many panels."""
+    return WIDTH, HEIGHT + (panels - 1) * PHASE_HEIGHT
+
+
+class Chart:
+    """Draws views into a figure; a click on an entry of the legend hides a line, or brings it back."""
+
+    def __init__(self, figure: Figure, limits: Mapping[str, float]) -> None:
+        """`limits`: lines across the whole house's panel, in W, by name."""
+        self.figure = figure
+        self.hidden: set[Quantity] = set()
+        self.panels: list[PanelDrawing] = []
+        self._limits = limits
+        self._view: View | None = None
+        self._drawn: list[Artist] = []
+        self._pickable: dict[Artist, Quantity] = {}
+        self._set_x: tuple[float, float] | None = None
+        figure.set_facecolor(PAPER)
+        figure.canvas.mpl_connect("pick_event", self._picked)
+        figure.canvas.mpl_connect("resize_event", self._resized)
+
+    def draw(self, view: View) -> None:
+        """Draw a view in the place of the one before; where somebody has zoomed in, it stays so."""
+        if self._view is None or len(view.panels) != len(self.panels):
+            self._make_panels(view)
+        self._view = view
+        self._place()
+        for drawing, panel in zip(self.panels, view.panels, strict=True):
+            drawing.draw(panel, view, self.hidden)
+        axes = self.panels[0].axes
+        if self._set_x is None or axes.get_xlim() == self._set_x:
+            axes.set_xlim(*on_axis(np.array([view.span.start, view.span.end])))
+            self._set_x = axes.get_xlim()
+        self._draw_around(view)
+
+    def _make_panels(self, view: View) -> None:
+        self.figure.clear()
+        self._drawn.clear()
+        self._set_x = None
+        heights = [HEIGHT - _TOP - _BOTTOM, *[PHASE_HEIGHT] * (len(view.panels) - 1)]
+        axes = self.figure.subplots(
+            len(view.panels),
+            sharex=True,
+            squeeze=False,
+            gridspec_kw={"height_ratios": heights, "hspace": 0.12},
+        )
+        self.panels = [
+            PanelDrawing(each, {} if number else self._limits) for number, each in enumerate(axes[:, 0])
+        ]
+
+    def _place(self) -> None:
+        width, height = self.figure.get_size_inches()
+        self.figure.subplots_adjust(
+            left=_LEFT / width,
+            right=max(1 - _RIGHT / width, 0.5),
+            top=max(1 - _TOP / height, 0.3),
+            bottom=min(_BOTTOM / height, 0.25),
+        )
+
+    def _draw_around(self, view: View) -> None:
+        for artist in self._drawn:
+            artist.remove()
+        self._drawn.clear()
+        self._write(0, 0.5, view.title, size=17, weight="bold")
+        self._write(0, 0.5, view.subtitle, size=9, color=FAINT, right=True)
+        for number, (value, name) in enumerate(words.tiles(view.totals)):
+            self._write(1.72 * number, 0.95, value, size=15, weight="bold")
+            self._write(1.72 * number, 1.17, name, size=9, color=FAINT)
+        self._write(0, 1.5, "   ·   ".join(words.sentences(view.totals)), size=10)
+        self._draw_legend(view)
+        if view.trouble is not None:
+            self._write(0, -0.22, f"Not up to date: {view.trouble}", size=9, weight="bold", color=WARNING)
+        elif view.notes:
+            self._write(0, -0.22, "Note: " + "; ".join(view.notes), size=9, color=FAINT)
+
+    def _write(
+        self, x: float, y: float, text: str, *, right: bool = False, color: str = INK, **look: object
+    ) -> None:
+        """Write at so many inches from the panels' left edge, and from the top, or (negative) the bottom."""
+        width, height = self.figure.get_size_inches()
+        across = 1 - 0.3 / width if right else (_LEFT + x) / width
+        up = -y / height if y < 0 else 1 - y / height
+        self._drawn.append(
+            self.figure.text(
+                across, up, text, color=color, ha="right" if right else "left", va="baseline", **look
+            )
+        )
+
+    def _draw_legend(self, view: View) -> None:
+        quantities = [each for each in LOOKS if any(each in panel.tracks for panel in view.panels)]
+        handles: list[Artist] = [_handle(LOOKS[each]) for each in quantities]
+        if view.gaps:
+            handles.append(Patch(facecolor=BLANK, edgecolor="#C8C8C8", hatch="\\\\\\", label="No readings"))
+        width, height = self.figure.get_size_inches()
+        legend = Legend(
+            self.figure, handles, [str(each.get_label()) for each in handles],
+            loc="lower left", bbox_to_anchor=((_LEFT - 0.08) / width, 1 - (_TOP - 0.05) / height),
+            bbox_transform=self.figure.transFigure, ncols=len(handles) or 1, frameon=False, fontsize=9,
+            borderaxespad=0, borderpad=0.2, columnspacing=1.6, handlelength=2.2, labelcolor=INK,
+        )  # fmt: skip
+        self.figure.add_artist(legend)
+        self._drawn.append(legend)
+        self._pickable.clear()
+        for quantity, handle, text in zip(
+            quantities, legend.legend_handles, legend.get_texts(), strict=False
+        ):
+            for artist in (handle, text):
+                if artist is not None:
+                    artist.set_picker(True)
+                    artist.set_alpha(0.3 if quantity in self.hidden else 1.0)
+                    self._pickable[artist] = quantity
+
+    def _picked(self, event: Event) -> None:
+        quantity = self._pickable.get(event.artist) if isinstance(event, PickEvent) else None
+        if quantity is not None and self._view is not None:
+            self.hidden ^= {quantity}
+            self.draw(self._view)
+            self.figure.canvas.draw_idle()
+
+    def _resized(self, _: Event) -> None:
+        if self._view is not None:
+            self.draw(self._view)
+
+
+def _handle(look: Look) -> Artist:
+    if look.filled:
+        return Patch(
+            facecolor=(look.colour, 0.45), edgecolor=look.colour, hatch=look.hatch, label=look.meaning
+        )
+    return Line2D([], [], color=look.colour, linestyle=look.line, linewidth=look.width, label=look.meaning)

@@ -1,0 +1,184 @@
+"""A stretch of time from the database, as a chart shows it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from ..errors import CommandError, SettingsError
+from ..sample import PHASES, WHOLE
+from ..storage import DAY, MINUTE, QUARTER, SECOND, Database, Energy, Point
+from . import words
+from .flows import METERS, Counted, power_tracks, totals, track
+from .ranges import Range, Span
+from .views import Panel, Quantity, Totals, Track, View
+
+#: A line is made of buckets at most so many dots wide.
+_DOTS_A_BUCKET = 2
+#: Longer ranges show the energy of each day: power would go up and down too often to be seen.
+_LONGEST_POWER = 10 * DAY
+#: At the ends of a range, a shorter time without readings is none that one would ask about.
+_SHORTEST_GAP = 6 * MINUTE
+
+_WIDTHS = {QUARTER: "means of quarter-hours", MINUTE: "means of minutes", SECOND: "every reading"}
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What is to be shown of which gateway."""
+
+    range: Range
+    #: Serial number; None: the only one that there is.
+    gateway: str | None
+    phases: bool
+    #: How many dots wide the chart is.
+    dots: int
+
+
+async def load(database: Database, request: Request, now: float) -> View:
+    """Give the view of what was read until `now` (epoch seconds).
+
+    Raises CommandError where there is nothing to choose from, StorageError as the database does.
+    """
+    gateway = await _gateway(database, request.gateway)
+    zone = await database.time_zone()
+    span = request.range.span(zone, now)
+    by_day = span.length > _LONGEST_POWER
+    width = DAY if by_day else _width(span, request.dots)
+    whole = await _series(database, gateway, span, width, WHOLE)
+    panels = [_panel("", whole, by_day=by_day)]
+    if request.phases:
+        for phase in range(1, PHASES + 1):
+            if series := await _series(database, gateway, span, width, phase):
+                panels.append(_panel(f"L{phase}", series, by_day=by_day))
+    energies = await database.energies(gateway, span.start, span.end) if whole else {}
+    gaps = _gaps(max(whole.values(), key=len, default=[]), span, round(now * 1000), by_day=by_day)
+    return View(
+        title=words.title(span, zone),
+        subtitle=f"Gateway {gateway} · {'days' if by_day else _WIDTHS[width]} in {zone.key}",
+        span=span,
+        zone=zone,
+        by_day=by_day,
+        panels=panels,
+        totals=totals({name: _counted(energy) for name, energy in energies.items()}),
+        gaps=gaps,
+        notes=_notes(whole, energies, zone),
+    )
+
+
+async def _gateway(database: Database, wanted: str | None) -> str:
+    there = await database.gateways()
+    if not there:
+        raise CommandError(
+            "The database holds no readings yet. enphase-gateway-database-meters and "
+            "enphase-amqp-database-meters write them."
+        )
+    if wanted is None and len(there) > 1:
+        raise SettingsError(
+            f"The database holds readings of {', '.join(there)}. Say of which with --gateway-serial-number."
+        )
+    if wanted is not None and wanted not in there:
+        raise SettingsError(
+            f"gateway_serial_number: the database holds no readings of {wanted}, only of {', '.join(there)}."
+        )
+    return wanted or there[0]
+
+
+def _width(span: Span, dots: int) -> int:
+    widest = span.length * _DOTS_A_BUCKET // dots
+    return next((width for width in _WIDTHS if width <= widest), SECOND)
+
+
+async def _series(
+    database: Database, gateway: str, span: Span, width: int, phase: int
+) -> dict[str, list[Point]]:
+    found = {
+        name: await database.series(gateway, name, span.start, span.end, width, phase) for name in METERS
+    }
+    return {name: points for name, points in found.items() if points}
+
+
+def _panel(name: str, series: Mapping[str, Sequence[Point]], *, by_day: bool) -> Panel:
+    if by_day:
+        return Panel(name, _by_day(series))
+    return Panel(name, power_tracks({name: _power(points) for name, points in series.items()}))
+
+
+def _power(points: Sequence[Point]) -> Track:
+    # What slow polling passes by is no point of a line: it goes on to the next.
+    seen = [point for point in points if point.readings]
+    return track(
+        # A mean stands for the middle of its time; a reading has a moment.
+        [point.start if point.readings == 1 else (point.start + point.end) // 2 for point in seen],
+        [None if point.power is None else point.power.mean for point in seen],
+        [point.after_gap for point in seen],
+    )
+
+
+#: What each day's totals say of each quantity.
+_DAILY = {
+    Quantity.PRODUCTION: lambda each: each.produced,
+    Quantity.CONSUMPTION: lambda each: each.consumed,
+    Quantity.NET: lambda each: _difference(each.exported, each.imported),
+    Quantity.DISCHARGED: lambda each: each.discharged,
+    Quantity.CHARGED: lambda each: each.charged,
+}
+
+
+def _by_day(series: Mapping[str, Sequence[Point]]) -> dict[Quantity, Track]:
+    days: dict[int, dict[str, Counted]] = {}
+    for name, points in series.items():
+        for point in points:
+            days.setdefault(point.start, {})[name] = _counted(point.energy)
+    summed: list[tuple[int, Totals]] = [(day, totals(days[day])) for day in sorted(days)]
+    tracks = {
+        quantity: track([day for day, _ in summed], [value(each) for _, each in summed])
+        for quantity, value in _DAILY.items()
+    }
+    return {quantity: each for quantity, each in tracks.items() if (each.values == each.values).any()}
+
+
+def _difference(one: float | None, other: float | None) -> float | None:
+    return None if one is None or other is None else one - other
+
+
+def _counted(energy: Energy) -> Counted:
+    return energy.delivered, energy.received
+
+
+def _gaps(points: Sequence[Point], span: Span, now: int, *, by_day: bool) -> list[Span]:
+    """Give the times of a range, up to now, of which nothing is known."""
+    end = min(span.end, now)
+    if not points:
+        return [Span(span.start, end)] if end > span.start else []
+    # At the level of readings, a point reaches to the next one, also over a gap.
+    found = [
+        Span(min(before.end, after.start) if before.readings != 1 else before.start, after.start)
+        for before, after in pairwise(points)
+        if after.after_gap or (by_day and before.end < after.start)
+    ]
+    last = points[-1].start if points[-1].readings == 1 else points[-1].end
+    edges = [Span(span.start, points[0].start), Span(last, end)]
+    return sorted(
+        [*found, *(each for each in edges if each.length > _SHORTEST_GAP)], key=lambda each: each.start
+    )
+
+
+def _notes(whole: Mapping[str, Sequence[Point]], energies: Mapping[str, Energy], zone: ZoneInfo) -> list[str]:
+    notes = []
+    recovered = max(
+        (each.delivered_recovered + each.received_recovered for each in energies.values()), default=0.0
+    )
+    if not any(whole.values()):
+        notes.append("no readings in this time")
+    if recovered >= 1:
+        notes.append("what flowed while nothing was read is in the totals, but not in the lines")
+    resets = sorted({at for energy in energies.values() for at in energy.resets})
+    if resets:
+        seen = ", ".join(f"{datetime.fromtimestamp(at / 1000, zone):%Y-%m-%d %H:%M}" for at in resets[:3])
+        more = " …" if len(resets) > 3 else ""
+        notes.append(f"a counter began anew ({seen}{more}): what flowed just before is missing")
+    return notes

@@ -1,0 +1,26 @@
+"""The options that both charts have."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+#: By the end of the file's name.
+FORMATS = (".png", ".svg", ".pdf")
+
+#: Settings that are lines across a chart.
+LIMITS = ("peak_limit", "continuous_limit")
+
+
+def add_output(parser: argparse.ArgumentParser, help_text: str) -> None:
+    """Add `--output`."""
+    parser.add_argument("--output", type=_file, metavar="FILE", help=help_text)
+
+
+def _file(text: str) -> Path:
+    file = Path(text).expanduser()
+    if file.suffix.lower() not in FORMATS:
+        raise argparse.ArgumentTypeError(f"{text}: the name must end in {', '.join(FORMATS)}")
+    if not file.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"{text}: there is no folder {file.parent}")
+    return file

@@ -1,0 +1,25 @@
+"""A chart as a file."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+from matplotlib.figure import Figure
+
+from .drawing import DOTS
+
+
+def save(figure: Figure, file: Path) -> None:
+    """Write the figure, in the format that the file's name says; whoever reads it finds a whole one.
+
+    Raises OSError where it cannot be written.
+    """
+    content = io.BytesIO()
+    figure.savefig(content, format=file.suffix[1:].lower(), dpi=DOTS)
+    new = file.with_name(f".{file.name}.new")
+    try:
+        new.write_bytes(content.getvalue())
+        new.replace(file)
+    finally:
+        new.unlink(missing_ok=True)

@@ -1,0 +1,110 @@
+"""The stretch of time that a chart shows: today, day, week, month, year, or FROM..TO, in local time."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+_DAY = timedelta(days=1)
+
+_DATE = re.compile(r"\d{4}-\d\d-\d\d")
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """The stretch of time [start, end), in milliseconds since the epoch."""
+
+    start: int
+    end: int
+
+    @property
+    def length(self) -> int:
+        """Milliseconds."""
+        return self.end - self.start
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """What `--range` says; where it lies depends on the time zone, and mostly on the present moment."""
+
+    text: str
+    _span: Callable[[datetime], tuple[datetime, datetime]]
+    #: Whether it moves on with the clock.
+    moves: bool = True
+
+    def span(self, zone: ZoneInfo, now: float) -> Span:
+        """Give the stretch of time as it lies at `now` (epoch seconds) in this time zone."""
+        start, end = self._span(datetime.fromtimestamp(now, zone))
+        return Span(_milliseconds(start), _milliseconds(end))
+
+
+def parse(text: str) -> Range:
+    """Read `--range`. Raises ValueError, in words, where it is none."""
+    if (known := _NAMED.get(text)) is not None:
+        return Range(text, known)
+    first, dots, last = text.partition("..")
+    start, _ = _moment(first)
+    if dots and not last:
+        return Range(
+            text, lambda now: (_local(start, now), max(now, _local(start, now) + timedelta(minutes=1)))
+        )
+    _, end = _moment(last if dots else first)
+    if end <= start:
+        raise ValueError(f"{last} is not after {first}")
+    return Range(text, lambda now: (_local(start, now), _local(end, now)), moves=False)
+
+
+def _moment(text: str) -> tuple[datetime, datetime]:
+    """Give the beginning and the end of what a text names on the clock: a whole day, or a moment."""
+    try:
+        if _DATE.fullmatch(text):
+            day = datetime.combine(date.fromisoformat(text), time())
+            return day, day + _DAY
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is not None or not _DATE.match(text):
+        raise ValueError(
+            "must be today, day, week, month, year, a date such as 2026-06-21, or FROM..TO, such as "
+            "2026-06-01..2026-06-14 or 2026-06-21T08:00..2026-06-21T20:00, in local time"
+        )
+    return moment, moment
+
+
+def _local(clock: datetime, now: datetime) -> datetime:
+    return clock.replace(tzinfo=now.tzinfo)
+
+
+def _midnight(now: datetime, days: int = 0) -> datetime:
+    """Give the beginning of a day; a day is not always 24 hours, so it is found on the calendar."""
+    return datetime.combine(now.date() + days * _DAY, time(), now.tzinfo)
+
+
+def _month_ago(now: datetime) -> datetime:
+    last = _midnight(now).replace(day=1) - _DAY
+    return _midnight(last.replace(day=min(now.day, last.day)), 1)
+
+
+def _year_ago(now: datetime) -> datetime:
+    # From the 29th of February to the 1st of March.
+    leap = (now.month, now.day) == (2, 29)
+    return _midnight(now.replace(year=now.year - 1, day=28 if leap else now.day), 1)
+
+
+_NAMED: dict[str, Callable[[datetime], tuple[datetime, datetime]]] = {
+    "today": lambda now: (_midnight(now), _midnight(now, 1)),
+    # In real hours: on the clock, it is 23 or 25 where it was changed.
+    "day": lambda now: (datetime.fromtimestamp(now.timestamp() - 86_400, now.tzinfo), now),
+    "week": lambda now: (_midnight(now, -6), _midnight(now, 1)),
+    "month": lambda now: (_month_ago(now), _midnight(now, 1)),
+    "year": lambda now: (_year_ago(now), _midnight(now, 1)),
+}
+
+NAMES = tuple(_NAMED)
+
+
+def _milliseconds(moment: datetime) -> int:
+    return round(moment.timestamp() * 1000)

@@ -1,0 +1,100 @@
+"""What a chart shows, before it is drawn: lines or daily bars, totals, gaps and notes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .ranges import Span
+
+Floats = NDArray[np.float64]
+#: Milliseconds since the epoch.
+Times = NDArray[np.int64]
+
+
+class Quantity(StrEnum):
+    """What is drawn. Each has one sign, whatever its meter's is."""
+
+    #: What the array gives.
+    PRODUCTION = "production"
+    #: What the home uses; drawn downwards.
+    CONSUMPTION = "consumption"
+    #: What goes to the grid; negative: what comes from it.
+    NET = "net"
+    #: What the battery gives; negative: what it takes.
+    BATTERY = "battery"
+    #: Only by day: what the battery gave.
+    DISCHARGED = "discharged"
+    #: Only by day: what the battery took; drawn downwards.
+    CHARGED = "charged"
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Track:
+    """How one quantity went: W at moments, or Wh of the days that begin at them; NaN where it is not known."""
+
+    times: Times
+    values: Floats
+
+
+@dataclass(frozen=True, slots=True)
+class Panel:
+    """One part of a chart: all phases together, or one of them."""
+
+    name: str
+    tracks: Mapping[Quantity, Track]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Totals:
+    """Energy in the time that is shown, in Wh; None where it is not known."""
+
+    produced: float | None = None
+    consumed: float | None = None
+    imported: float | None = None
+    exported: float | None = None
+    charged: float | None = None
+    discharged: float | None = None
+
+    @property
+    def self_consumption(self) -> float | None:
+        """What part of the production was not exported, 0 to 1."""
+        return _part_kept(self.produced, self.exported)
+
+    @property
+    def self_sufficiency(self) -> float | None:
+        """What part of the consumption was not imported, 0 to 1."""
+        return _part_kept(self.consumed, self.imported)
+
+
+def _part_kept(whole: float | None, given: float | None) -> float | None:
+    # Below one watt-hour, a part says nothing.
+    if whole is None or given is None or whole < 1:
+        return None
+    return min(max((whole - given) / whole, 0.0), 1.0)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class View:
+    """All that one chart shows at one moment."""
+
+    title: str
+    #: Whose readings, and how fine: one line.
+    subtitle: str
+    span: Span
+    zone: ZoneInfo
+    #: Energy by day in the place of power.
+    by_day: bool
+    panels: Sequence[Panel]
+    totals: Totals
+    #: When nothing was read.
+    gaps: Sequence[Span] = ()
+    #: What else an owner should know.
+    notes: Sequence[str] = ()
+    #: What is wrong right now: what is shown may be old.
+    trouble: str | None = None

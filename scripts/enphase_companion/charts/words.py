@@ -1,0 +1,82 @@
+"""What a chart says in words: its time, its totals, and how much of it stayed at home."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from zoneinfo import ZoneInfo
+
+from .ranges import Span
+from .views import Totals
+
+UNKNOWN = "–"
+
+
+def kilowatt_hours(watt_hours: float | None) -> str:
+    """Give "0.42 kWh", "12.3 kWh", "1 204 kWh", or a dash where it is not known."""
+    if watt_hours is None:
+        return UNKNOWN
+    value = watt_hours / 1000
+    digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
+    # Adding 0.0 makes a zero out of "-0".
+    return f"{round(value, digits) + 0.0:,.{digits}f} kWh".replace(",", "\N{NARROW NO-BREAK SPACE}")
+
+
+def percent(part: float | None) -> str:
+    """Give "53 %"."""
+    return UNKNOWN if part is None else f"{100 * part:.0f} %"
+
+
+def tiles(totals: Totals) -> list[tuple[str, str]]:
+    """Give each total that there is, with what it is."""
+    energies = [
+        (totals.produced, "produced"),
+        (totals.consumed, "consumed"),
+        (totals.exported, "exported"),
+        (totals.imported, "imported"),
+        (totals.charged, "battery charged"),
+        (totals.discharged, "battery discharged"),
+    ]
+    return [(kilowatt_hours(value), name) for value, name in energies if value is not None]
+
+
+def sentences(totals: Totals) -> list[str]:
+    """Give self-consumption and self-sufficiency in words; what is not known is not said."""
+    said = []
+    if totals.self_consumption is not None:
+        said.append(f"{percent(totals.self_consumption)} of the production was used here (self-consumption)")
+    if totals.self_sufficiency is not None:
+        said.append(
+            f"{percent(totals.self_sufficiency)} of the consumption came from here (self-sufficiency)"
+        )
+    return said
+
+
+def title(span: Span, zone: ZoneInfo) -> str:
+    """Give the time that is shown: a day by its name, else its first and last day, or moment."""
+    start, end = (datetime.fromtimestamp(each / 1000, zone) for each in (span.start, span.end))
+    last = datetime.fromtimestamp(span.end / 1000 - 1, zone)
+    if (start.hour, start.minute, end.hour, end.minute) != (0, 0, 0, 0):
+        if start.date() == last.date():
+            return f"{_day(start)}, {start:%H:%M} – {end:%H:%M}"
+        return f"{_short(start)} {start:%H:%M} – {_short(end)} {end:%H:%M}"
+    if start.date() == last.date():
+        return _day(start)
+    if start.year != last.year:
+        return f"{_short(start)} {start.year} – {_short(last)} {last.year}"
+    return f"{_short(start)} – {_short(last)} {last.year}"
+
+
+# Not by strftime: it would speak the language of the machine, and the chart speaks one.
+_DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June",
+    "July", "August", "September", "October", "November", "December",
+)  # fmt: skip
+
+
+def _day(moment: datetime) -> str:
+    return f"{_DAYS[moment.weekday()]}, {_short(moment)} {moment.year}"
+
+
+def _short(moment: datetime) -> str:
+    return f"{moment.day} {_MONTHS[moment.month - 1]}"

@@ -1,0 +1,104 @@
+"""enphase-database-pyplot-meters: any stretch of time from the database as a chart, in a window or a file."""
+
+# ruff: noqa: PLC0415 - what is imported inside functions is what --help should not wait for
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..charts.options import LIMITS, add_output
+from ..charts.ranges import Range, parse
+from ..options import add_settings, new_parser
+from ..settings import DATABASE_KEYS
+
+if TYPE_CHECKING:
+    from ..charts.views import View
+    from ..settings import Settings
+
+NAME = "enphase-database-pyplot-meters"
+FILE = "credentials_token.json"
+KEYS = ("gateway_serial_number", *DATABASE_KEYS, *LIMITS)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Give the options of this command."""
+    result = new_parser(
+        "Draw what the meters of an Enphase IQ Gateway read, from the database: production up,\n"
+        "consumption down, the grid as a line, the battery, and totals in words.",
+        examples=[
+            (NAME, "today, in a window"),
+            (f"{NAME} --range week --output week.png", "the last seven days, as a file"),
+            (f"{NAME} --range 2026-06-01..2026-06-14", "from the first to the last of these days"),
+            (f"{NAME} --follow --phases", "today as it goes on, each phase too"),
+        ],
+        notes=(
+            "A click on an entry of the legend hides a line, or brings it back.\n\n"
+            "exit status: 0 well, 1 it did not work, 2 wrong usage or settings, 130 Ctrl-C, 143 SIGTERM"
+        ),
+    )
+    result.add_argument(
+        "--range",
+        type=_range,
+        default=parse("today"),
+        metavar="RANGE",
+        help="today (without this option), day (24 hours), week, month or year up to now, a date, or FROM..TO, "
+        "which are dates or moments such as 2026-06-21T08:00, in local time; without TO up to now",
+    )
+    result.add_argument("--phases", action="store_true", help="each wired phase below the whole house")
+    result.add_argument("--follow", action="store_true", help="go on: look for new readings every 10 seconds")
+    add_output(
+        result, "write a file (.png, .svg, .pdf) in the place of a window; with --follow again and again"
+    )
+    add_settings(result, KEYS)
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and give its exit status."""
+    options = parser()
+    arguments = options.parse_args(argv)
+    if arguments.follow and not arguments.range.moves:
+        options.error("--follow goes with a --range that goes up to now")
+    from ..command import run
+
+    return run(arguments, _draw)
+
+
+def _range(text: str) -> Range:
+    try:
+        return parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
+
+
+def _draw(arguments: argparse.Namespace) -> int:
+    import asyncio
+
+    from ..charts.output import save
+    from ..settings_reading import read
+
+    settings = read(FILE, KEYS, arguments)
+    view = asyncio.run(_load(settings, arguments))
+    from matplotlib.figure import Figure
+
+    from ..charts.drawing import Chart, size
+
+    chart = Chart(Figure(size(len(view.panels))), {})
+    chart.draw(view)
+    save(chart.figure, arguments.output)
+    return 0
+
+
+async def _load(settings: Settings, arguments: argparse.Namespace) -> View:
+    import time
+
+    from ..charts.drawing import DOTS_WIDE
+    from ..charts.loading import Request, load
+    from ..database_address import database_address
+    from ..storage import Database
+
+    request = Request(arguments.range, settings.gateway_serial_number, arguments.phases, DOTS_WIDE)
+    async with Database(database_address(settings)) as database:
+        return await load(database, request, time.time())

@@ -127,7 +127,7 @@ class Spool:
         self._connection.close()
 
     def _make_room(self, length: int) -> tuple[int, int]:
-        """Delete the oldest until there is room, in the open transaction; give how many, of how many bytes."""
+        """Delete the oldest until there is room, in the open transaction; give how many and their bytes."""
         dropped = freed = 0
         while self._bytes - freed + length > self._limit and dropped < self._count:
             query = (

@@ -80,7 +80,7 @@ class Reader:
 
 async def until(condition: Callable[[], Any], within: float = 15) -> None:
     async with asyncio.timeout(within):
-        while not condition():  # noqa: ASYNC110 - what is waited for happens elsewhere
+        while not condition():
             await asyncio.sleep(0.02)
 
 

@@ -154,6 +154,7 @@ async def test_the_readings_of_a_house_stand_in_the_queue(publishing: Publishing
     assert publishing.said == ""
 
 
+@pytest.mark.slow
 async def test_no_reading_is_lost_while_the_broker_is_killed_and_back(
     rabbitmq: RabbitMQ, publishing: Publishing, eyes: Eyes
 ) -> None:
@@ -197,6 +198,7 @@ async def test_it_ends_within_five_seconds_and_nothing_is_lost_while_the_broker_
     assert len(left) >= 3
 
 
+@pytest.mark.slow
 async def test_what_waited_on_disk_is_sent_first_at_the_next_start(
     rabbitmq: RabbitMQ, publishing: Publishing, eyes: Eyes
 ) -> None:

@@ -206,6 +206,7 @@ async def test_a_message_that_no_store_takes_goes_to_the_dead_letters_and_the_ot
     assert [each.headers["reason"] for each in dead] == ["3 cannot be stored", "5 cannot be stored"]
 
 
+@pytest.mark.slow
 async def test_it_goes_on_when_the_broker_was_killed_and_is_back(
     rabbitmq: RabbitMQ, broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
 ) -> None:

@@ -82,6 +82,7 @@ async def test_what_cannot_be_read_is_left_out_and_told(
         await shows_what_is_published(eyes, broker, display, 1)
 
 
+@pytest.mark.slow
 async def test_it_goes_on_when_the_broker_was_killed_and_is_back(
     rabbitmq: RabbitMQ, broker: Broker, eyes: Eyes, display: Display
 ) -> None:

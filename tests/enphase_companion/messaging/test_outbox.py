@@ -105,6 +105,7 @@ async def test_readers_of_enphase_api_never_see_a_message_that_would_end_them(
     assert [each.routing_key for each in ours] == ["MeterStream", "MeterStream.partial"]
 
 
+@pytest.mark.slow
 async def test_nothing_is_lost_and_the_order_stays_when_the_broker_is_killed_and_back(
     rabbitmq: RabbitMQ, broker: Broker, queue: str, eyes: Eyes, file: Path
 ) -> None:
@@ -140,6 +141,7 @@ async def test_a_broker_that_hangs_delays_nothing_and_loses_nothing(
     assert without_repetitions(numbers(await eyes.take_all(queue))) == list(range(50))
 
 
+@pytest.mark.slow
 async def test_what_was_not_sent_at_the_end_is_sent_first_at_the_next_start(
     rabbitmq: RabbitMQ, broker: Broker, queue: str, eyes: Eyes, file: Path
 ) -> None:
@@ -295,6 +297,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 async def test_a_program_that_is_killed_between_sending_and_confirmation_loses_nothing(
     rabbitmq: RabbitMQ, broker: Broker, queue: str, eyes: Eyes, file: Path
 ) -> None:

@@ -63,7 +63,7 @@ async def async_find_gateway(hass: HomeAssistant, host: str) -> FoundGateway:
     try:
         certificate = await fetch_certificate(host)
     except CommunicationError:
-        # A gateway of before firmware 7 may know no https: its owner is to hear that, not that nobody answers.
+        # A gateway of before firmware 7 may know no https: its owner is to hear that, not that it is away.
         await Gateway(host, cert_file=None, session=async_get_clientsession(hass)).info()
         raise
     gateway = gateway_client(hass, host, certificate.pem)

@@ -156,7 +156,9 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     @property
     def _needed(self) -> set[Page]:
         """The pages that the enabled entities are made from."""
-        return set().union(*self.async_contexts())
+        needed: set[Page] = set().union(*self.async_contexts())
+        # Readings bear eids only: the list says whose they are, and which of them mean anything.
+        return needed | {Page.METERS} if Page.READINGS in needed else needed
 
     async def _ask_slow_pages(self) -> None:
         """Ask what is due, page by page: the client sends one request at a time, and readings go between."""
@@ -214,7 +216,9 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         known = self._answers.batteries
         if known is not None and known.units and not batteries.units:
             # Firmware gives empty lists now and then; with the batteries forgotten, home would be wrong.
-            raise InvalidAnswerError("The gateway lists no batteries any more", path="/ivp/ensemble/inventory")
+            raise InvalidAnswerError(
+                "The gateway lists no batteries any more", path="/ivp/ensemble/inventory"
+            )
         return {"batteries": batteries}
 
     async def _read_info(self) -> dict[str, Any]:

@@ -6,9 +6,10 @@ from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
+from homeassistant.util.hass_dict import HassKey
 
 from .connection import async_get_token
-from .const import LOGGER
+from .const import DOMAIN, LOGGER
 from .enphase_api import AuthenticationError, EnphaseError
 from .enphase_api.cloud import Token
 from .enphase_api.local import Gateway
@@ -18,6 +19,9 @@ _LONGEST_NOTICE = timedelta(days=30)
 
 #: Entrez is asked at most this often.
 _PACE = timedelta(hours=1)
+
+#: When each entry's token was last to be renewed; it outlives the attempts to set the entry up.
+_TRIED_AT: HassKey[dict[str, datetime]] = HassKey(f"{DOMAIN}_renewal_tried_at")
 
 
 class TokenRenewal:
@@ -30,7 +34,6 @@ class TokenRenewal:
         self._hass = hass
         self._entry = entry
         self._gateway = gateway
-        self._tried_at: datetime | None = None
         self.token = Token.parse(entry.data[CONF_TOKEN])
 
     @property
@@ -48,11 +51,14 @@ class TokenRenewal:
     def async_renew_if_due(self, *, refused: bool = False) -> None:
         """Renew the token in the background, or ask the owner, where it is near its end or was `refused`."""
         now = dt_util.utcnow()
-        if not (refused or now >= self.due_at) or (self._tried_at and now - self._tried_at < _PACE):
+        tried_at = self._hass.data.setdefault(_TRIED_AT, {})
+        last = tried_at.get(self._entry.entry_id)
+        if not (refused or now >= self.due_at) or (last is not None and now - last < _PACE):
             return
-        self._tried_at = now
+        tried_at[self._entry.entry_id] = now
         if self.is_possible:
-            self._entry.async_create_background_task(self._hass, self._renew(), "renew token")
+            # Not a task of the entry's: where the entry cannot be set up with the old token, those are ended.
+            self._hass.async_create_background_task(self._renew(), f"{self._entry.title} renew token")
         elif not refused:
             self._entry.async_start_reauth(self._hass)
 

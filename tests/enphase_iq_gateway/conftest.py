@@ -1,17 +1,20 @@
 """What the integration's tests share: a simulated gateway in its own thread, and an entry that reads it."""
 
-from collections.abc import Awaitable, Callable, Generator
+import time
+from collections.abc import Awaitable, Callable, Generator, Mapping
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import RELOAD_AFTER_UPDATE_DELAY, ConfigEntryState
 from homeassistant.const import CONF_HOST, CONF_TOKEN
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
-from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed
-from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed  # type: ignore[import-untyped]
+from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension  # type: ignore[import-untyped]
 from syrupy.assertion import SnapshotAssertion
 
 # Without an import of it, the plug-in's own package custom_components would be found.
@@ -44,17 +47,22 @@ def profile() -> str:
 
 
 @pytest.fixture
-def clock_speed() -> float:
-    """House seconds a second; with 0 every reading is the same."""
-    return 1.0
+def clock_speed(request: pytest.FixtureRequest) -> float:
+    """House seconds a second; none where a test lets the time pass by hand."""
+    return 0.0 if "tick" in request.fixturenames else 1.0
 
 
 @pytest.fixture
 def simulator(
-    profile: str, clock_speed: float, socket_enabled: None, monkeypatch: pytest.MonkeyPatch
+    profile: str,
+    clock_speed: float,
+    socket_enabled: None,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> Generator[Simulator]:
     """A gateway and Entrez, both of which answer."""
     with Simulator(profile, start=NOON, longitude=0, speed=clock_speed) as running:
+        # Its own thread goes on in real time where a test stops the time of Home Assistant.
+        vars(running._loop)["time"] = partial(time.monotonic)
         monkeypatch.setenv("ENPHASE_ENTREZ_HOST", running.entrez_url)
         yield running
 
@@ -72,7 +80,7 @@ def entry(simulator: Simulator) -> MockConfigEntry:
 
 
 def make_entry(
-    simulator: Simulator, *, options: dict[str, Any] | None = None, **data: Any
+    simulator: Simulator, data: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None
 ) -> MockConfigEntry:
     """Give an entry as the config flow makes it, with other data where a test wants it."""
     metered = simulator.house.profile.measures("production")
@@ -80,13 +88,13 @@ def make_entry(
         domain=DOMAIN,
         title=f"IQ Gateway {simulator.serial_number}",
         unique_id=simulator.serial_number,
-        options=options or {},
+        options=dict(options or {}),
         data={
             CONF_HOST: simulator.url,
             CONF_CERTIFICATE: simulator.certificate_pem,
             CONF_TOKEN: simulator.token(),
             CONF_PRODUCTION_SOURCE: ProductionFrom.METER if metered else ProductionFrom.INVERTERS,
-            **data,
+            **(data or {}),
         },
     )
 
@@ -113,21 +121,34 @@ def set_up(hass: HomeAssistant) -> SetUp:
 
 
 async def enable_all(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """Enable every entity of an entry, and reload it as Home Assistant would."""
+    """Enable every entity of an entry, and wait until Home Assistant has reloaded it for that."""
     registry = er.async_get(hass)
     for registered in er.async_entries_for_config_entry(registry, entry.entry_id):
         registry.async_update_entity(registered.entity_id, disabled_by=None)
-    await hass.config_entries.async_reload(entry.entry_id)
+    await _wait_for_reload(hass)
+
+
+async def disable_all(hass: HomeAssistant, entry: MockConfigEntry) -> None:
+    """Disable every entity of an entry."""
+    registry = er.async_get(hass)
+    for registered in er.async_entries_for_config_entry(registry, entry.entry_id):
+        registry.async_update_entity(registered.entity_id, disabled_by=er.RegistryEntryDisabler.USER)
+    await _wait_for_reload(hass)
+
+
+async def _wait_for_reload(hass: HomeAssistant) -> None:
+    async_fire_time_changed(hass, dt_util.utcnow() + timedelta(seconds=RELOAD_AFTER_UPDATE_DELAY + 1))
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
 @pytest.fixture
-def tick(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Tick:
+def tick(hass: HomeAssistant, simulator: Simulator, freezer: FrozenDateTimeFactory) -> Tick:
     """Lets seconds pass, for Home Assistant and for the house, refresh by refresh."""
 
     async def run(seconds: float = 11, times: int = 1) -> None:
         for _ in range(times):
             freezer.tick(timedelta(seconds=seconds))
+            simulator.clock.advance(seconds)
             async_fire_time_changed(hass)
             await hass.async_block_till_done(wait_background_tasks=True)
 

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from homeassistant.config_entries import SOURCE_USER, ConfigFlowResult
+from homeassistant.config_entries import SOURCE_USER, ConfigFlowContext, ConfigFlowResult
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -20,11 +20,12 @@ class Flow:
         self._hass = hass
         self._simulator = simulator
 
-    async def start(self, source: str = SOURCE_USER, data: Any = None, **context: Any) -> None:
+    async def start(self, source: str = SOURCE_USER, data: Any = None, entry_id: str | None = None) -> None:
         """Start the flow."""
-        self.shown = await self._hass.config_entries.flow.async_init(
-            DOMAIN, context={"source": source, **context}, data=data
-        )
+        context = ConfigFlowContext(source=source)
+        if entry_id is not None:
+            context["entry_id"] = entry_id
+        self.shown = await self._hass.config_entries.flow.async_init(DOMAIN, context=context, data=data)
 
     async def follow(self, shown: ConfigFlowResult) -> None:
         """Go on with a flow that somebody else has started."""

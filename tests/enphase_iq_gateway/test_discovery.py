@@ -8,7 +8,7 @@ from homeassistant.const import CONF_HOST
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 from yarl import URL
 
 from custom_components.enphase_iq_gateway.const import DOMAIN
@@ -21,21 +21,21 @@ from .flow import Flow
 NOBODY = "https://127.0.0.1:1"
 
 
-def announcement(simulator: Simulator, **changes: object) -> ZeroconfServiceInfo:
+def announcement(
+    simulator: Simulator, address: str | None = None, properties: dict[str, str] | None = None
+) -> ZeroconfServiceInfo:
     """Give what a gateway announces."""
     url = URL(simulator.url)
-    address = ip_address(str(url.host))
+    ip = ip_address(address or str(url.host))
+    announced = {"serialnum": simulator.serial_number, "protovers": "8.2.4264"}
     return ZeroconfServiceInfo(
-        **{
-            "ip_address": address,
-            "ip_addresses": [address],
-            "port": url.port,
-            "hostname": "envoy.local.",
-            "type": "_enphase-envoy._tcp.local.",
-            "name": "envoy._enphase-envoy._tcp.local.",
-            "properties": {"serialnum": simulator.serial_number, "protovers": "8.2.4264"},
-            **changes,
-        }
+        ip_address=ip,
+        ip_addresses=[ip],
+        port=url.port,
+        hostname="envoy.local.",
+        type="_enphase-envoy._tcp.local.",
+        name="envoy._enphase-envoy._tcp.local.",
+        properties=announced if properties is None else properties,
     )
 
 
@@ -62,8 +62,7 @@ async def test_the_card_of_an_announced_gateway_bears_its_serial_number(
 
 
 async def test_ipv6_is_left_alone(flow: Flow, simulator: Simulator) -> None:
-    address = ip_address("fe80::1")
-    await flow.start(SOURCE_ZEROCONF, announcement(simulator, ip_address=address, ip_addresses=[address]))
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator, "fe80::1"))
     assert flow.aborts("not_ipv4_address")
     assert simulator.requests == []
 
@@ -108,7 +107,7 @@ async def test_the_present_address_stays_while_it_answers(
 ) -> None:
     await set_up(entry)
     # The same gateway at its second address, as one with both Wi-Fi and Ethernet has.
-    await flow.start(SOURCE_ZEROCONF, announcement(simulator, ip_address=ip_address("127.0.0.2")))
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator, "127.0.0.2"))
     assert flow.aborts("already_configured")
     assert entry.data[CONF_HOST] == simulator.url
 
@@ -116,7 +115,7 @@ async def test_the_present_address_stays_while_it_answers(
 async def test_a_gateway_that_has_moved_is_followed(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
-    entry = await set_up(make_entry(simulator, **{CONF_HOST: NOBODY}), state=ConfigEntryState.SETUP_RETRY)
+    entry = await set_up(make_entry(simulator, {CONF_HOST: NOBODY}), state=ConfigEntryState.SETUP_RETRY)
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
     assert flow.aborts("already_configured")
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -128,7 +127,7 @@ async def test_a_stranger_that_announces_itself_as_the_gateway_is_not_followed(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     with Simulator("three-phase", seed=2, start=NOON) as other:
-        entry = make_entry(simulator, **{CONF_HOST: NOBODY, "certificate": other.certificate_pem})
+        entry = make_entry(simulator, {CONF_HOST: NOBODY, "certificate": other.certificate_pem})
         await set_up(entry, state=ConfigEntryState.SETUP_RETRY)
         await flow.start(SOURCE_ZEROCONF, announcement(simulator))
         assert flow.aborts("already_configured")

@@ -4,7 +4,7 @@ import pytest
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
 from homeassistant.core import HomeAssistant
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
 from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, DOMAIN
 from enphase_companion.simulator import Simulator
@@ -26,7 +26,7 @@ async def reauth_of(hass: HomeAssistant, flow: Flow) -> None:
 @pytest.fixture
 async def ended(simulator: Simulator, set_up: SetUp) -> MockConfigEntry:
     """An entry whose token has ended."""
-    entry = make_entry(simulator, **{CONF_TOKEN: simulator.token(lifetime=3600, issued_ago=7200)})
+    entry = make_entry(simulator, {CONF_TOKEN: simulator.token(lifetime=3600, issued_ago=7200)})
     return await set_up(entry, state=ConfigEntryState.SETUP_ERROR)
 
 
@@ -61,7 +61,7 @@ async def test_signing_in_again_with_an_account_can_start_renewal_by_itself(
 async def test_a_password_that_is_no_longer_wanted_is_forgotten(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
-    entry = await set_up(make_entry(simulator, **CONF_ACCOUNT))
+    entry = await set_up(make_entry(simulator, CONF_ACCOUNT))
     await flow.start(SOURCE_REAUTH, dict(entry.data), entry_id=entry.entry_id)
     await flow.choose("token")
     await flow.give_token()

@@ -7,7 +7,7 @@ from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntryState
 from homeassistant.const import CONF_HOST, CONF_SCAN_INTERVAL, CONF_TOKEN
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
-from pytest_homeassistant_custom_component.common import MockConfigEntry
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
 from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, CONF_PRODUCTION_SOURCE
 from enphase_companion.simulator import Simulator
@@ -19,7 +19,7 @@ from .flow import Flow
 @pytest.fixture
 async def moved(flow: Flow, simulator: Simulator, set_up: SetUp) -> MockConfigEntry:
     """An entry whose gateway is no longer where it was; the reconfigure form is shown."""
-    entry = make_entry(simulator, **{CONF_HOST: "https://127.0.0.1:1"})
+    entry = make_entry(simulator, {CONF_HOST: "https://127.0.0.1:1"})
     await set_up(entry, state=ConfigEntryState.SETUP_RETRY)
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     assert flow.shows("reconfigure")
@@ -102,7 +102,7 @@ async def test_a_gateway_moves_even_with_a_token_that_has_ended(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     ended = simulator.token(lifetime=3600, issued_ago=7200)
-    entry = make_entry(simulator, **{CONF_HOST: "https://127.0.0.1:1", CONF_TOKEN: ended})
+    entry = make_entry(simulator, {CONF_HOST: "https://127.0.0.1:1", CONF_TOKEN: ended})
     await set_up(entry, state=ConfigEntryState.SETUP_RETRY)
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.give_host()
@@ -116,7 +116,7 @@ async def test_a_gateway_moves_even_with_a_token_that_has_ended(
 async def test_meters_that_were_enabled_meanwhile_are_used_after_a_reconfiguration(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
-    entry = await set_up(make_entry(simulator, **{CONF_PRODUCTION_SOURCE: "inverters"}))
+    entry = await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: "inverters"}))
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.give_host()
     await hass.async_block_till_done(wait_background_tasks=True)

@@ -1,0 +1,259 @@
+"""What a refresh costs the gateway, and how bad days are waited for."""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+from homeassistant.const import (
+    CONF_SCAN_INTERVAL,
+    STATE_UNAVAILABLE,
+)
+from homeassistant.core import Event, HomeAssistant, callback
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+
+from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, ProductionFrom
+from custom_components.enphase_iq_gateway.pages import Page
+from enphase_companion.simulator import Simulator
+
+from .conftest import SetUp, Tick, disable_all, make_entry, state_of
+
+READINGS = "/ivp/meters/readings"
+
+
+def asked(simulator: Simulator) -> Counter[str]:
+    """Give how often each page was asked for since this was called last."""
+    paths = Counter(request.path for request in simulator.requests)
+    simulator.requests.clear()
+    return paths
+
+
+async def test_a_refresh_is_one_request(
+    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    asked(simulator)
+    await tick(times=20)
+    assert asked(simulator) == {READINGS: 20}
+
+
+async def test_slower_pages_are_asked_at_their_own_pace(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry, enable=True)
+    asked(simulator)
+    await tick(seconds=11, times=330)  # a little more than an hour
+    paths = asked(simulator)
+    assert paths[READINGS] == 330
+    assert paths["/ivp/meters"] == 4
+    assert paths["/api/v1/production/inverters"] in (11, 12)
+    assert sum(paths.values()) < 1.2 * paths[READINGS]
+
+
+@pytest.mark.parametrize("profile", ["battery"])
+async def test_batteries_are_asked_each_minute_and_only_if_an_entity_needs_them(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
+    asked(simulator)
+    await tick(seconds=61, times=10)
+    assert asked(simulator)["/ivp/ensemble/inventory"] == 10
+
+
+async def test_what_no_enabled_entity_needs_is_not_asked(
+    simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}))
+    asked(simulator)
+    await tick(seconds=301, times=24)  # two hours
+    assert set(asked(simulator)) == {READINGS, "/ivp/meters"}
+
+
+async def test_what_is_not_needed_is_looked_at_twice_a_day_for_something_new(
+    simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}))
+    asked(simulator)
+    await tick(seconds=3600, times=25)
+    paths = asked(simulator)
+    assert paths["/api/v1/production/inverters"] == 2
+    assert paths["/info"] == 2
+    assert paths["/production.json"] == 0
+
+
+async def test_nothing_is_asked_while_all_entities_are_disabled(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    await disable_all(hass, entry)
+    asked(simulator)
+    await tick(times=20)
+    assert asked(simulator) == {}
+
+
+@pytest.mark.parametrize("profile", ["no-meters"])
+async def test_a_gateway_without_meters_is_asked_for_production_every_five_minutes(
+    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    asked(simulator)
+    await tick(times=180)  # 33 minutes
+    assert asked(simulator) == {"/production.json": 6}
+
+
+@pytest.mark.parametrize("profile", ["single-phase"])
+async def test_production_of_inverters_beside_a_grid_meter_never_delays_the_meters(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: ProductionFrom.INVERTERS}))
+    simulator.faults.set("html", "/production.json")
+    asked(simulator)
+    await tick(times=90)
+    paths = asked(simulator)
+    assert paths[READINGS] == 90
+    assert paths["/production.json"] == 3
+    assert float(state_of(hass, simulator, "grid_power"))
+    assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE
+    simulator.faults.clear()
+    await tick(times=30)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+
+
+async def test_an_unknown_meter_makes_the_list_of_meters_be_asked_once(
+    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    coordinator = entry.runtime_data
+    # As if a meter had been added since the list was asked for.
+    object.__setattr__(coordinator.data, "meters", coordinator.data.meters[:1])
+    asked(simulator)
+    await tick(times=5)
+    assert asked(simulator) == {READINGS: 5, "/ivp/meters": 1}
+    assert len(coordinator.data.meters) == 2
+
+
+@pytest.mark.parametrize("profile", ["many-meters"])
+async def test_a_meter_that_is_never_listed_does_not_make_the_list_be_asked_again_and_again(
+    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    asked(simulator)
+    await tick(times=5)
+    assert asked(simulator) == {READINGS: 5}
+
+
+async def test_a_page_that_fails_fails_no_reading(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry, enable=True)
+    for path in ("/ivp/meters", "/api/v1/production/inverters", "/info"):
+        simulator.faults.set("truncated" if path != "/info" else "html", path)
+    await tick(times=300)
+    assert entry.runtime_data.last_update_success
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    inverter = simulator.house.inverters[0].serial_number
+    power = hass.states.get(f"sensor.inverter_{inverter}")
+    assert power is not None
+    assert power.state == STATE_UNAVAILABLE
+
+
+@pytest.mark.parametrize("fault", ["html", "truncated", "status", "reset"])
+async def test_a_gateway_in_trouble_is_unavailable_and_comes_back_by_itself(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    caplog: pytest.LogCaptureFixture,
+    fault: str,
+) -> None:
+    await set_up(entry)
+    caplog.clear()
+    simulator.faults.set(fault, READINGS)
+    await tick(times=30)
+    assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE
+    simulator.faults.clear()
+    await tick(seconds=61)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    said = [record for record in caplog.records if entry.title in record.getMessage()]
+    assert [record.levelname for record in said if record.levelno > logging.DEBUG] == ["ERROR", "INFO"]
+
+
+async def test_a_gateway_that_does_not_answer_is_asked_more_and_more_rarely(
+    simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 1}))
+    simulator.faults.set("status", READINGS)
+    asked(simulator)
+    await tick(seconds=2, times=300)  # ten minutes
+    assert 10 <= asked(simulator)[READINGS] <= 16
+
+
+async def test_a_slow_gateway_is_asked_more_rarely_than_its_owner_chose(
+    simulator: Simulator, set_up: SetUp
+) -> None:
+    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 1}))
+    coordinator = entry.runtime_data
+    simulator.faults.set("slow", READINGS, seconds=0.5)
+    await coordinator.async_refresh()
+    assert coordinator.update_interval is not None
+    assert 2 <= coordinator.update_interval.total_seconds() < 4
+    simulator.faults.clear()
+    await coordinator.async_refresh()
+    assert coordinator.update_interval.total_seconds() == 1
+
+
+async def test_a_slow_page_holds_up_the_next_readings_for_one_request_at_most(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(entry)
+    coordinator = entry.runtime_data
+    asked(simulator)
+    for page in (Page.INVERTERS, Page.METERS):
+        coordinator.pages.hurry(page)
+    simulator.faults.set("slow", "/api/v1/production/inverters", seconds=0.3)
+    simulator.faults.set("slow", "/ivp/meters", seconds=0.3)
+    await coordinator.async_refresh()
+    await asyncio.sleep(0.1)
+    await coordinator.async_refresh()
+    await hass.async_block_till_done(wait_background_tasks=True)
+    paths = [request.path for request in simulator.requests]
+    assert paths == [READINGS, "/api/v1/production/inverters", READINGS, "/ivp/meters"]
+
+
+@pytest.mark.parametrize("profile", ["battery"])
+async def test_batteries_that_are_missing_once_do_not_turn_into_a_wrong_home(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    simulator.faults.set("status", "/ivp/ensemble/inventory", status=404)
+    await tick(times=7)
+    assert len(entry.runtime_data.data.batteries.units) == 3
+    await tick(times=20)
+    assert state_of(hass, simulator, "battery_charge") == STATE_UNAVAILABLE
+    simulator.faults.clear()
+    await tick(times=7)
+    assert float(state_of(hass, simulator, "battery_charge")) > 0
+
+
+async def test_an_entity_is_written_only_when_it_shows_something_else(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry, enable=True)
+    written: list[str] = []
+
+    @callback
+    def note(event: Mapping[str, Any]) -> bool:
+        written.append(event["entity_id"])
+        return False
+
+    @callback
+    def nothing(_: Event[Any]) -> None: ...
+
+    for kind in ("state_changed", "state_reported"):
+        hass.bus.async_listen(kind, nothing, event_filter=note)
+    await tick()
+    assert any("power" in entity_id for entity_id in written)
+    assert not any("inverter" in entity_id or "firmware" in entity_id for entity_id in written)

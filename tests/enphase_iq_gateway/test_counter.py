@@ -1,0 +1,210 @@
+"""The rule of the counters: held while in doubt, gone on with once it is clear, and never a jump."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custom_components.enphase_iq_gateway.counter import HOLD_READINGS, HOLD_TIME, Counter
+
+START = datetime(2026, 6, 21, 12, tzinfo=UTC)
+KWH = 1000.0
+#: What a home uses within one interval of the tests, Wh.
+STEP = 10.0
+INTERVAL = timedelta(minutes=2)
+
+
+class Meter:
+    """A counter that is read at a steady interval."""
+
+    def __init__(self, interval: timedelta = INTERVAL) -> None:
+        self.counter = Counter()
+        self.now = START
+        self._interval = interval
+
+    def says(self, *values: float | None) -> list[float | None]:
+        """Let time pass, read each value, and give what is shown."""
+        shown = []
+        for value in values:
+            self.now += self._interval
+            shown.append(self.counter.read(value, self.now))
+        return shown
+
+    def holds(self) -> bool:
+        """Tell whether the counter shows something else than what is said."""
+        return self.counter.is_holding
+
+
+@pytest.fixture
+def meter() -> Meter:
+    """A meter that has shown 5000 kWh so far."""
+    meter = Meter()
+    meter.says(5000 * KWH)
+    return meter
+
+
+def running(first: float, count: int) -> list[float]:
+    """Give what a counter says that runs on from `first`."""
+    return [first + STEP * number for number in range(count)]
+
+
+def test_a_counter_that_runs_is_shown_as_it_is(meter: Meter) -> None:
+    values = running(5000 * KWH + STEP, 20)
+    assert meter.says(*values) == values
+    assert meter.counter.offset == 0
+    assert not meter.holds()
+
+
+def test_the_first_value_is_believed() -> None:
+    assert Meter().says(0.0) == [0.0]
+    assert Meter().says(12.5) == [12.5]
+
+
+def test_a_counter_at_rest_stays_as_it_is(meter: Meter) -> None:
+    assert meter.says(5000 * KWH, 5000 * KWH) == [5000 * KWH, 5000 * KWH]
+
+
+def test_a_short_fall_is_held(meter: Meter) -> None:
+    assert meter.says(4999 * KWH, 4999 * KWH) == [5000 * KWH, 5000 * KWH]
+    assert meter.holds()
+    assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]
+    assert not meter.holds()
+    assert meter.counter.offset == 0
+
+
+@pytest.mark.parametrize("after", [3.0, 1190 * KWH, 4999.9 * KWH])
+def test_a_fall_that_lasts_goes_on_from_where_it_was(meter: Meter, after: float) -> None:
+    shown = meter.says(*running(after, 30))
+    # Nothing of what was counted while it was held is lost.
+    assert shown[-1] == pytest.approx(5000 * KWH + 29 * STEP)
+    assert meter.counter.offset == pytest.approx(5000 * KWH - after)
+    assert not meter.holds()
+
+
+def test_a_fall_is_held_for_15_minutes_even_if_it_is_read_every_second() -> None:
+    meter = Meter(timedelta(seconds=1))
+    meter.says(5000 * KWH)
+    held = int(HOLD_TIME.total_seconds())
+    assert set(meter.says(*[7.0] * held)) == {5000 * KWH}
+    assert meter.counter.offset == 0
+    meter.says(7.0)
+    assert meter.counter.offset == 5000 * KWH - 7
+
+
+def test_a_fall_is_held_for_10_readings_even_if_they_are_far_apart() -> None:
+    meter = Meter(timedelta(hours=1))
+    meter.says(5000 * KWH)
+    assert set(meter.says(*[7.0] * (HOLD_READINGS - 1))) == {5000 * KWH}
+    assert meter.holds()
+    assert meter.says(7.0) == [5000 * KWH]
+    assert not meter.holds()
+
+
+def test_the_same_reading_twice_is_one_reading(meter: Meter) -> None:
+    meter.now += timedelta(hours=1)
+    for _ in range(50):
+        assert meter.counter.read(7.0, meter.now) == 5000 * KWH
+    assert meter.holds()
+
+
+@pytest.mark.parametrize("nothing", [None, 0.0])
+def test_nothing_and_zero_in_between_do_not_disturb(meter: Meter, nothing: float | None) -> None:
+    shown = 5000 * KWH if nothing == 0 else None
+    assert meter.says(nothing, nothing) == [shown, shown]
+    assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]
+    values = [value for each in running(3.0, 15) for value in (each, nothing)]
+    meter.says(*values)
+    assert meter.counter.value == pytest.approx(5000 * KWH + STEP + 14 * STEP)
+
+
+def test_zero_for_ever_is_held_for_ever(meter: Meter) -> None:
+    assert set(meter.says(*[0.0] * 2000)) == {5000 * KWH}
+    assert meter.counter.offset == 0
+    assert meter.says(6000 * KWH) == [6000 * KWH]
+
+
+def test_a_leap_for_one_reading_is_not_shown(meter: Meter) -> None:
+    assert meter.says(2.0**32) == [5000 * KWH]
+    assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]
+
+
+def test_a_leap_that_lasts_goes_on_from_where_it_was(meter: Meter) -> None:
+    shown = meter.says(*running(2.0**32, 30))
+    assert shown[-1] == pytest.approx(5000 * KWH + 29 * STEP)
+    assert meter.counter.offset == pytest.approx(5000 * KWH - 2.0**32)
+
+
+def test_a_wrap_at_2_to_the_32_goes_on() -> None:
+    meter = Meter()
+    meter.says(2.0**32 - STEP)
+    shown = meter.says(*running(0.0, 31))
+    assert shown[-1] == pytest.approx(2.0**32 - STEP + 29 * STEP)
+
+
+def test_what_came_back_half_way_is_no_part_of_the_fall(meter: Meter) -> None:
+    # For one reading next to nothing, then 1.19 MWh less than before.
+    shown = meter.says(5.0, *running(3810 * KWH, 30))
+    assert shown[-1] == pytest.approx(5000 * KWH + 29 * STEP)
+    assert meter.counter.offset == pytest.approx(1190 * KWH)
+
+
+def test_a_second_fall_is_held_and_taken_as_well(meter: Meter) -> None:
+    meter.says(*running(3.0, 20))
+    before = meter.counter.value
+    assert before is not None
+    shown = meter.says(*running(1.0, 20))
+    assert shown[-1] == pytest.approx(before + 19 * STEP)
+
+
+def test_what_ran_up_during_an_outage_is_shown_at_once(meter: Meter) -> None:
+    meter.now += timedelta(days=2)
+    assert meter.says(5060 * KWH) == [5060 * KWH]
+
+
+def test_a_clock_that_is_set_back_does_not_stop_a_counter(meter: Meter) -> None:
+    meter.now -= timedelta(days=30)
+    assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]
+
+
+def test_a_counter_is_the_same_after_a_restart(meter: Meter) -> None:
+    meter.says(*running(3.0, 20))
+    kept = Counter.from_dict(meter.counter.as_dict())
+    assert (kept.value, kept.at, kept.offset) == (meter.counter.value, meter.counter.at, meter.counter.offset)
+    assert kept.read(3.0 + 20 * STEP, meter.now + INTERVAL) == pytest.approx(5000 * KWH + 20 * STEP)
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"value": None, "at": None, "offset": 0.0}, {"value": "x", "at": "y", "offset": "z"}]
+)
+def test_what_was_kept_in_another_form_is_forgotten(data: dict[str, object]) -> None:
+    assert Counter.from_dict(data).read(7.0, START) == 7.0
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.none(), st.just(0.0), st.floats(0, 2.0**33), st.floats(4.9e6, 5.1e6)),
+            st.integers(0, 3600),
+        ),
+        max_size=60,
+    )
+)
+def test_whatever_a_gateway_says_a_counter_neither_falls_nor_leaps(
+    readings: list[tuple[float | None, int]],
+) -> None:
+    counter, now = Counter(), START
+    shown: list[tuple[float, datetime]] = []
+    for said, seconds in readings:
+        now += timedelta(seconds=seconds)
+        value = counter.read(said, now)
+        assert said is not None or value is None
+        if value is not None:
+            shown.append((value, now))
+    for (before, _), (after, _) in pairwise(shown):
+        assert before <= after
+    if shown:
+        (first, begin), (last, end) = shown[0], shown[-1]
+        hours = (end - begin) / timedelta(hours=1) + len(shown) / 60
+        assert last - first <= 1_000_000 * hours + 1

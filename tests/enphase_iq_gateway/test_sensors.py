@@ -1,0 +1,234 @@
+"""Every sensor against the truth of the house, at the time that the reading itself bears."""
+
+from datetime import UTC, datetime
+
+import pytest
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+
+from custom_components.enphase_iq_gateway.const import DOMAIN
+from custom_components.enphase_iq_gateway.sensor_meters import QUANTITIES
+from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.profiles import NET, PRODUCTION, STORAGE, TOTAL
+from enphase_companion.simulator.truth import Electricity, Truth
+
+from .conftest import SetUp, state_of
+
+ORDINARY = ["no-meters", "production-only", "single-phase", "split-phase", "three-phase", "battery"]
+RARE = [
+    "meters-disabled",
+    "one-of-three",
+    "total-consumption",
+    "many-meters",
+    "battery-without-meter",
+    "sixty-inverters",
+]
+
+#: A gateway rounds to thousandths, its microinverters to whole watts.
+ROUNDED = 0.001
+
+
+@pytest.fixture
+def clock_speed() -> float:
+    """Every reading is of one and the same moment."""
+    return 0.0
+
+
+def site_truth(truth: Truth, profile: str) -> dict[str, float]:
+    """Give what the site's sensors must show (W, Wh, %), by key."""
+    made, grid, home, store = (truth.of(kind).total for kind in (PRODUCTION, NET, TOTAL, STORAGE))
+    shown = {"production_power": made.active_power, "production_energy": made.energy_delivered}
+    grid_power = {"grid_power": grid.active_power}
+    grid_energy = {
+        "grid_energy_imported": grid.energy_delivered,
+        "grid_energy_exported": grid.energy_received,
+    }
+    home_power = {"home_power": home.active_power}
+    home_energy = {"home_energy": home.energy_delivered}
+    battery = {"battery_power": store.active_power}
+    battery_energy = {
+        "battery_energy_charged": store.energy_received,
+        "battery_energy_discharged": store.energy_delivered,
+    }
+    match profile:
+        case "no-meters" | "meters-disabled":
+            return {
+                "production_power": sum(truth.inverters.values()),
+                "production_energy": made.energy_delivered,
+            }
+        case "production-only":
+            return shown
+        case "total-consumption" | "many-meters":
+            return shown | grid_power | home_power | home_energy
+        case "battery":
+            charge = {"battery_charge": truth.battery.state_of_charge} if truth.battery else {}
+            return (
+                shown
+                | grid_power
+                | grid_energy
+                | home_power
+                | home_energy
+                | battery
+                | battery_energy
+                | charge
+            )
+        case "battery-without-meter":
+            charge = {"battery_charge": truth.battery.state_of_charge} if truth.battery else {}
+            return shown | grid_power | grid_energy | home_power | battery | charge
+    return shown | grid_power | grid_energy | home_power | home_energy
+
+
+@pytest.mark.parametrize("profile", ORDINARY + RARE)
+async def test_what_is_enabled_by_default_shows_the_truth_and_is_nothing_else(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry, profile: str
+) -> None:
+    await set_up(entry)
+    truth = site_truth(simulator.house.truth(simulator.clock.time()), profile)
+    enabled = {
+        registered.unique_id.removeprefix(f"{simulator.serial_number}_")
+        for registered in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+        if registered.disabled_by is None
+    }
+    assert enabled == set(truth)
+    for key, value in truth.items():
+        scale = 1000 if "energy" in key else 1
+        shown = float(state_of(hass, simulator, key)) * scale
+        assert shown == pytest.approx(value, rel=0.001, abs=1), key
+
+
+@pytest.mark.parametrize("profile", ["split-phase", "three-phase", "battery", "one-of-three", "many-meters"])
+async def test_every_quantity_of_every_meter_and_wired_phase_shows_the_truth(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry
+) -> None:
+    await set_up(entry, enable=True)
+    at = datetime.fromisoformat(state_of(hass, simulator, "last_reading")).timestamp()
+    truth = simulator.house.truth(at)
+    house = simulator.house.profile
+    registry, checked = er.async_get(hass), 0
+    for meter in house.meters:
+        if not meter.enabled:
+            continue
+        measured = truth.of(meter.measurement_type)
+        kinds: list[tuple[str, Electricity]] = [("", measured.total)]
+        if house.phase_count != 1:
+            kinds += [(f"_l{number}", phase) for number, phase in enumerate(measured.phases, 1)]
+        for suffix, electricity in kinds:
+            for quantity in QUANTITIES:
+                key = f"{meter.eid}_{meter.measurement_type}_{quantity}{suffix}"
+                unique_id = f"{simulator.serial_number}_{key}"
+                if registry.async_get_entity_id("sensor", DOMAIN, unique_id) is None:
+                    # The site's own sensors show it.
+                    assert suffix == ""
+                    assert quantity in ("active_power", "energy_delivered", "energy_received")
+                    continue
+                value = getattr(electricity, quantity)
+                if quantity == "voltage" and not suffix and house.phase_mode == "three":
+                    # A gateway gives the sum, which is the voltage of nothing.
+                    value /= len(measured.phases)
+                shown = float(state_of(hass, simulator, key)) * (1000 if "energy" in quantity else 1)
+                assert shown == pytest.approx(value, rel=0.001, abs=ROUNDED), key
+                checked += 1
+    assert checked >= 30
+
+
+@pytest.mark.parametrize("profile", ["one-of-three"])
+async def test_a_phase_that_is_not_wired_has_no_sensors(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry
+) -> None:
+    await set_up(entry)
+    keys = {
+        registered.unique_id
+        for registered in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    }
+    assert any(key.endswith("_l1") for key in keys)
+    assert not any(key.endswith(("_l2", "_l3")) for key in keys)
+
+
+@pytest.mark.parametrize("profile", ["single-phase"])
+async def test_a_single_phase_meter_is_its_own_phase(
+    hass: HomeAssistant, set_up: SetUp, entry: MockConfigEntry
+) -> None:
+    await set_up(entry)
+    registered = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    assert any(each.unique_id.endswith("_voltage") for each in registered)
+    assert not any(each.unique_id.endswith("_l1") for each in registered)
+
+
+async def test_no_fact_is_shown_twice(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry
+) -> None:
+    await set_up(entry)
+    registry = er.async_get(hass)
+    for key in ("704643328_production_active_power", "704643584_net-consumption_energy_received"):
+        assert registry.async_get_entity_id("sensor", DOMAIN, f"{simulator.serial_number}_{key}") is None
+
+
+@pytest.mark.parametrize("profile", ["three-phase", "battery"])
+async def test_each_unit_is_a_device_behind_the_gateway_and_shows_its_last_report(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry
+) -> None:
+    await set_up(entry, enable=True)
+    registry = er.async_get(hass)
+    truth = simulator.house.truth(simulator.clock.time())
+    for inverter in simulator.house.inverters:
+        power, report = (
+            hass.states.get(
+                str(registry.async_get_entity_id("sensor", DOMAIN, f"{inverter.serial_number}_{key}"))
+            )
+            for key in ("power", "last_report")
+        )
+        assert power is not None
+        assert report is not None
+        assert power.attributes["friendly_name"] == f"Inverter {inverter.serial_number}"
+        # They report one after the other, each every five minutes.
+        reported = simulator.house.truth(datetime.fromisoformat(report.state).timestamp())
+        assert float(power.state) == pytest.approx(reported.inverters[inverter.serial_number], abs=0.5)
+    if truth.battery is None:
+        return
+    charges = [state for state in hass.states.async_all("sensor") if state.entity_id.endswith("_charge")]
+    units = [float(state.state) for state in charges if state.entity_id.startswith("sensor.iq_battery")]
+    assert len(units) == 3
+    assert units == pytest.approx([truth.battery.state_of_charge] * 3, abs=1)
+    for key, value in (
+        ("battery_available_energy", truth.battery.available_energy / 1000),
+        ("battery_capacity", truth.battery.capacity / 1000),
+        ("battery_reserve", truth.battery.reserve),
+    ):
+        assert float(state_of(hass, simulator, key)) == pytest.approx(value, rel=0.01)
+    connected = hass.states.get(f"binary_sensor.iq_gateway_{simulator.serial_number}_grid_connection")
+    assert connected is not None
+    assert connected.state == "on"
+
+
+async def test_the_state_of_meter_token_and_certificate_is_shown_to_those_who_want_it(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry
+) -> None:
+    await set_up(entry, enable=True)
+    assert state_of(hass, simulator, "704643328_production_status") == "normal"
+    assert state_of(hass, simulator, "firmware") == "8.2.4264"
+    assert (
+        state_of(hass, simulator, "token_expiry") == entry.runtime_data.renewal.token.expires_at.isoformat()
+    )
+    certificate = datetime.fromisoformat(state_of(hass, simulator, "certificate_expiry"))
+    assert certificate > datetime(2026, 1, 1, tzinfo=UTC)
+    problem = hass.states.get(f"binary_sensor.iq_gateway_{simulator.serial_number}_grid_meter_problem")
+    assert problem is not None
+    assert problem.state == "off"
+    assert problem.attributes["flags"] == []
+
+
+@pytest.mark.parametrize("profile", ["battery", "battery-without-meter"])
+async def test_power_and_energy_fit_the_energy_dashboard(
+    hass: HomeAssistant, set_up: SetUp, entry: MockConfigEntry
+) -> None:
+    await set_up(entry)
+    for state in hass.states.async_all("sensor"):
+        if "energy" in state.entity_id:
+            assert state.attributes["device_class"] == "energy"
+            assert state.attributes["state_class"] == "total_increasing"
+            assert state.attributes["unit_of_measurement"] == "kWh"
+        elif "power" in state.entity_id:
+            assert state.attributes["device_class"] == "power"
+            assert state.attributes["state_class"] == "measurement"
+            assert state.attributes["unit_of_measurement"] == "W"

@@ -1,0 +1,184 @@
+"""The token's life: renewed in time, refused for now, or ended."""
+
+from collections.abc import Callable
+
+import pytest
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
+from homeassistant.const import CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME, STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+
+from custom_components.enphase_iq_gateway.const import DOMAIN
+from custom_components.enphase_iq_gateway.enphase_api.cloud import Token
+from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.entrez import MFA_USERNAME
+
+from .conftest import SetUp, Tick, make_entry, state_of
+
+DAY = 86400
+YEAR = 365 * DAY
+
+
+def asks(hass: HomeAssistant) -> bool:
+    """Tell whether the owner is asked to sign in again."""
+    flows = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    return [flow["context"]["source"] for flow in flows] == [SOURCE_REAUTH]
+
+
+def aged(
+    simulator: Simulator, *, life: int = YEAR, left: int, password: str | None = None
+) -> MockConfigEntry:
+    """Give an entry with a token of this life and rest (s), and with the account where a password is given."""
+    data = {CONF_TOKEN: simulator.token(lifetime=life, issued_ago=life - left)}
+    if password is not None:
+        data |= {CONF_USERNAME: simulator.username, CONF_PASSWORD: password}
+    return make_entry(simulator, data)
+
+
+@pytest.mark.parametrize(
+    ("life", "left", "due"),
+    [
+        (YEAR, 31 * DAY, False),
+        (YEAR, 29 * DAY, True),
+        # An installer's token of 12 hours: a tenth is 72 minutes.
+        (12 * 3600, 80 * 60, False),
+        (12 * 3600, 70 * 60, True),
+    ],
+)
+async def test_a_token_is_asked_for_a_month_or_a_tenth_of_its_life_before_its_end(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, life: int, left: int, due: bool
+) -> None:
+    entry = await set_up(aged(simulator, life=life, left=left))
+    assert asks(hass) is due
+    assert entry.state is ConfigEntryState.LOADED
+    assert float(state_of(hass, simulator, "production_power")) > 0
+
+
+async def test_a_token_is_renewed_by_itself_with_the_password_that_was_left(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    entry = await set_up(aged(simulator, left=29 * DAY, password=simulator.password))
+    renewed = Token.parse(entry.data[CONF_TOKEN], simulator.serial_number)
+    assert renewed.problem is None
+    assert (renewed.expires_at - renewed.issued_at).days == 365
+    assert not asks(hass)
+    entrez = len(simulator.entrez_requests)
+    simulator.gateway.sessions.end_all()
+    await tick(times=3)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    assert len(simulator.entrez_requests) == entrez
+
+
+async def test_entrez_is_asked_once_an_hour_while_it_is_out_of_order(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, caplog: pytest.LogCaptureFixture
+) -> None:
+    simulator.entrez.faults.set("status")
+    entry = await set_up(aged(simulator, left=29 * DAY, password=simulator.password))
+    old = entry.data[CONF_TOKEN]
+    await tick(seconds=600, times=17)
+    assert len(simulator.entrez_requests) == 3
+    assert not asks(hass)
+    assert "trying again in an hour" in caplog.text
+    simulator.entrez.faults.clear()
+    await tick(seconds=3601)
+    assert entry.data[CONF_TOKEN] != old
+
+
+def _with(username: str | None, password: str | None) -> Callable[[Simulator], dict[str, str]]:
+    return lambda simulator: {
+        CONF_USERNAME: username or simulator.username,
+        CONF_PASSWORD: password or simulator.password,
+    }
+
+
+@pytest.mark.parametrize("account", [_with(None, "changed-meanwhile"), _with(MFA_USERNAME, None)])
+async def test_an_account_that_is_no_longer_accepted_is_asked_for(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, account: Callable[[Simulator], dict[str, str]]
+) -> None:
+    token = simulator.token(lifetime=YEAR, issued_ago=YEAR - 29 * DAY)
+    entry = await set_up(make_entry(simulator, {CONF_TOKEN: token, **account(simulator)}))
+    assert asks(hass)
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_a_token_that_ended_while_home_assistant_was_off_is_renewed_by_itself(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    entry = await set_up(
+        aged(simulator, left=-DAY, password=simulator.password), state=ConfigEntryState.SETUP_RETRY
+    )
+    await tick(seconds=60, times=2)
+    assert entry.state is ConfigEntryState.LOADED
+    assert not asks(hass)
+
+
+async def test_a_token_that_ends_while_it_is_used_is_asked_for(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(aged(simulator, life=3600, left=60))
+    await tick(seconds=30)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    await tick(seconds=60)
+    assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE
+    assert asks(hass)
+
+
+async def test_a_good_token_that_is_refused_for_some_minutes_asks_nobody(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    simulator.faults.set("refuse")
+    await tick(seconds=61, times=8)
+    assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE
+    assert not asks(hass)
+    simulator.faults.clear()
+    await tick(seconds=61)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+
+
+async def test_a_good_token_that_stays_refused_is_asked_for(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    simulator.faults.set("refuse")
+    await tick(seconds=61, times=12)
+    assert asks(hass)
+
+
+async def test_a_gateway_that_refuses_while_it_starts_is_waited_for_at_set_up(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    simulator.faults.set("refuse", "/auth/check_jwt")
+    await set_up(entry, state=ConfigEntryState.SETUP_RETRY)
+    assert not asks(hass)
+    simulator.faults.clear()
+    await tick(seconds=61)
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_a_refused_token_is_asked_for_at_set_up_after_a_while(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    simulator.faults.set("refuse", "/auth/check_jwt")
+    await set_up(entry, state=ConfigEntryState.SETUP_RETRY)
+    await tick(seconds=601)
+    assert entry.state is ConfigEntryState.SETUP_ERROR
+    assert asks(hass)
+
+
+async def test_a_session_that_has_ended_is_opened_again_without_a_word(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    simulator.restart()
+    await tick()
+    assert float(state_of(hass, simulator, "production_power")) > 0
+
+
+@pytest.mark.parametrize("token", ["", "no token at all"])
+async def test_an_entry_without_a_token_asks_for_one(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, token: str
+) -> None:
+    await set_up(make_entry(simulator, {CONF_TOKEN: token}), state=ConfigEntryState.SETUP_ERROR)
+    assert asks(hass)
+    assert simulator.requests == []

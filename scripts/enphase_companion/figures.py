@@ -16,12 +16,13 @@ COUNTERS = {
     "unroutable": "messages that no queue took",
     "dropped": "messages that were lost, since the spool was full or could not be written",
     "consumed": "messages that were taken from the queue and stored",
+    "stored": "answers of the gateway that are in the database",
     "dead_letters": "messages that could not be read, and went to the dead-letter exchange",
 }
 
 #: What goes up and down.
 GAUGES = {
-    "waiting": "messages that wait on disk for the broker",
+    "waiting": "messages that wait on disk",
 }
 
 

@@ -6,10 +6,10 @@ import asyncio
 import os
 import signal
 import socket
-from collections.abc import Awaitable, Callable, Coroutine
-from contextlib import suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 _Result = TypeVar("_Result")
 
@@ -44,6 +44,18 @@ class Service:
                 task.cancel()
                 with suppress(asyncio.CancelledError):
                     await task
+
+    @asynccontextmanager
+    async def beside(self, work: Coroutine[Any, Any, NoReturn]) -> AsyncIterator[None]:
+        """Do some work beside the body, until that ends; should the work fail, all ends, with its error."""
+        task = asyncio.ensure_future(work)
+        task.add_done_callback(lambda _: self.stopping.set())
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
 
     async def sleep(self, seconds: float) -> None:
         """Wait; raises Stopped as soon as the script shall end."""

@@ -50,7 +50,8 @@ class Settings:
 
     gateway_host: str = _key("address of the gateway", metavar="HOST", default="https://envoy.local")
     gateway_serial_number: str | None = _key(
-        "12 digits, printed on the gateway; only compared with what the gateway says",
+        "12 digits, printed on the gateway; compared with what the gateway says, and taken for readings "
+        "whose message does not say",
         metavar="SERIAL",
         placeholders=("012345678912",),
     )
@@ -92,7 +93,7 @@ class Settings:
         default=("Enphase.Meters",),
     )
     spool_file: Path | None = _key(  # noqa: RUF009 - it gives a field, as for all others
-        "where readings wait while the broker is away; without it in the service's state directory, or "
+        "where readings wait while broker or database is away; without it in the service's state directory, or "
         "~/.local/state/enphase-iq-gateway",
         metavar="FILE",
     )
@@ -108,6 +109,12 @@ class Settings:
     database_username: str | None = _key("user of that server")
     database_password: str | None = _key("password of that user", secret=True)
     database_database: str | None = _key("database on that server")
+    batch_size: int = _key("readings that are stored together at most", metavar="COUNT", default=500)
+    batch_age: float = _key(
+        "seconds that a reading waits for others to be stored with; more of them spare an SD card",
+        metavar="SECONDS",
+        default=1.0,
+    )
     peak_limit: float | None = _key("a line in charts: what the array can make for a moment", metavar="WATTS")
     continuous_limit: float | None = _key("a line in charts: what it can make all day", metavar="WATTS")
 

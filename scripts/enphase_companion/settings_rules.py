@@ -140,6 +140,9 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     "database_username": _text,
     "database_password": _secret,
     "database_database": _text,
+    "batch_size": _whole(1, 10_000),
+    # Some signs of life lie between two batches.
+    "batch_age": _number(0, 60, "of seconds "),
     "peak_limit": _number(1, 10_000_000, "of watts "),
     "continuous_limit": _number(1, 10_000_000, "of watts "),
 }

@@ -76,6 +76,12 @@ class Consumer:
         self._alive = alive
         self._trouble = Trouble(f"{broker}: connected again")
         self._store_trouble = Trouble("The readings are stored again")
+        self._burials = Trouble("All messages can be read again")
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with broker or store now; None where nothing is."""
+        return self._trouble.text or self._store_trouble.text
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Consume until `stopping` is set; what is on its way then is stored first, if that can be."""
@@ -191,6 +197,7 @@ class Consumer:
         ):
             await bench.graves.publish(grave, raw.routing_key or "", mandatory=True, timeout=_ANSWER)
         self._figures.count("dead_letters")
+        self._burials.tell(f"{self._broker}: messages go to {bench.graves.name}: {reason}")
 
 
 @dataclass(frozen=True, slots=True)

@@ -50,6 +50,11 @@ class Database:
         self._writer = Writer(self._transactions, self._gateways, self._measurements)
         self._time_zone = time_zone
 
+    @property
+    def place(self) -> str:
+        """Which database that is, without its password."""
+        return self._transactions.place
+
     async def __aenter__(self) -> Self:
         """Connect only when something is asked."""
         return self

@@ -1,0 +1,113 @@
+"""enphase-amqp-database-meters: readings from RabbitMQ into a database, each exactly once."""
+
+# ruff: noqa: PLC0415 - what is imported inside functions is what --help should not wait for
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..options import add_settings, new_parser
+from ..settings import AMQP_KEYS, DATABASE_KEYS
+
+if TYPE_CHECKING:
+    from ..message import Message
+    from ..service import Service
+
+NAME = "enphase-amqp-database-meters"
+FILE = "credentials_token.json"
+KEYS = (
+    "gateway_serial_number",
+    *AMQP_KEYS,
+    "amqp_queue",
+    *DATABASE_KEYS,
+    "batch_size",
+    "batch_age",
+    "metrics",
+)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Give the options of this command."""
+    result = new_parser(
+        "Store the readings of Enphase IQ Gateways that RabbitMQ has into a database, and roll them up to\n"
+        "minutes, quarter-hours and days. A reading leaves the queue when it is on the database's disk.",
+        examples=[
+            (NAME, "store what comes, until Ctrl-C or SIGTERM"),
+            (f"{NAME} --batch-age 10", "write to the disk every 10 seconds at most"),
+        ],
+        notes=(
+            "Start it as often as you like: each reading is stored by one of them. While broker or database\n"
+            "is away it says so and waits. Messages of Enphase-API's scripts name no gateway: set\n"
+            "gateway_serial_number to say whose they are.\n\n"
+            "exit status: 0 ended by Ctrl-C or SIGTERM, 1 it cannot work, 2 wrong usage or settings"
+        ),
+    )
+    add_settings(result, KEYS)
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and give its exit status."""
+    arguments = parser().parse_args(argv)
+    from ..command import run
+
+    return run(arguments, _store)
+
+
+def _store(arguments: argparse.Namespace) -> int:
+    from ..service import run
+
+    run(lambda service: _stored(service, arguments))
+    return 0
+
+
+async def _stored(service: Service, arguments: argparse.Namespace) -> None:
+    from ..database_address import database_address
+    from ..figures import Figures
+    from ..messaging.broker import Broker
+    from ..messaging.consumer import Consumer, StoreError
+    from ..settings_reading import read
+    from ..storage import Database, StorageError
+    from ..store import Store
+
+    settings = read(FILE, KEYS, arguments)
+    figures = Figures()
+    if settings.metrics is not None:
+        figures.serve(settings.metrics)
+    async with Database(database_address(settings)) as database:
+        store = Store(database)
+        await service.unless_stopped(store.begin())
+
+        async def write(messages: Sequence[Message]) -> None:
+            try:
+                await store.write(messages)
+            except StorageError as error:
+                raise StoreError(f"{error} The readings wait in the queue.") from error
+
+        def alive() -> None:
+            trouble = consumer.trouble
+            if trouble is None:
+                service.ready()
+            counts = f"{figures['consumed']:g} stored, {figures['dead_letters']:g} refused"
+            service.alive(f"{counts}. {trouble}" if trouble else counts)
+
+        broker = Broker.from_settings(settings)
+        consumer = Consumer(
+            broker,
+            settings.amqp_queue,
+            write,
+            figures,
+            name=NAME,
+            default_gateway=settings.gateway_serial_number,
+            batch=settings.batch_size,
+            age=settings.batch_age,
+            alive=alive,
+        )
+        print(
+            f"Readings of queue {settings.amqp_queue} on {broker} go to {database.place}. Ctrl-C ends it.",
+            flush=True,
+        )
+        async with service.beside(store.roll_up()):
+            await consumer.run(service.stopping)

@@ -1,10 +1,21 @@
-"""What all tests share: one whose programs are missing is skipped by name, or fails where CI wants it."""
+"""What all tests share: what drives a program of the system is marked, and left out where that is missing."""
 
 import shutil
 
 import pytest
 
 from tests.services import SEARCHED, unavailable
+
+# The fixtures of tests/services: whoever asks for one needs the server behind it.
+SERVERS = {"amqp_url", "mariadb", "mariadb_url", "private_mariadb", "private_rabbitmq", "rabbitmq"}
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark the tests that ask for a server, before `-m` looks at the marks."""
+    for item in items:
+        if SERVERS.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.services)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

@@ -68,7 +68,7 @@ KINDS = {
 # Each file of locked versions, with the oldest Python that it is for and further options of its resolution.
 LOCKS: dict[str, tuple[str, Words]] = {
     "requirements": ("3.14.2", []),
-    "requirements-scripts": ("3.11", ["--extra", "all"]),
+    "requirements-scripts": ("3.11", ["--extra", "all", "--override", "tests/overrides-scripts.in"]),
 }
 
 

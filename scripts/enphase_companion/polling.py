@@ -35,6 +35,7 @@ _SESSION = 86_400
 _LOOK = 1.0
 
 Take = Callable[[Message], Awaitable[None]]
+Complete = Callable[[Gateway, Info, Message | None], Awaitable[Message | None]]
 
 
 class Poller:
@@ -48,14 +49,20 @@ class Poller:
         service: Service,
         figures: Figures,
         status: Callable[[], str],
+        complete: Complete | None = None,
     ) -> None:
-        """`read_settings` gives what is set by then; `status` says how the script is, for systemd."""
+        """`read_settings` gives what is set by then; `status` says how the script is, for systemd.
+
+        `complete` may add to each message what the gateway says elsewhere, and make one where no meter is
+        switched on.
+        """
         self._settings = settings
         self._read_settings = read_settings
         self._interval = interval
         self._service = service
         self._figures = figures
         self._status = status
+        self._complete = complete
         self._ticks = Ticks(interval)
         self._has_read = False
         self._denied = Trouble("The gateway can be read again")
@@ -126,14 +133,15 @@ class Poller:
                 await take(message)
 
     async def _read(self, gateway: Gateway, info: Info, installed: _Installed) -> Message | None:
-        """Give what the meters say now; None where none is switched on."""
+        """Give what the meters say now, completed; None where that is nothing."""
         await installed.refresh()
-        if not installed.any_enabled:
-            return None
-        readings = await gateway.readings(installed.meters)
-        installed.note_unknown(readings.unknown_eids)
-        unmetered = installed.unmetered_batteries
-        return from_readings(readings, info.serial_number, time.time(), unmetered_batteries=unmetered)
+        message = None
+        if installed.any_enabled:
+            readings = await gateway.readings(installed.meters)
+            installed.note_unknown(readings.unknown_eids)
+            unmetered = installed.unmetered_batteries
+            message = from_readings(readings, info.serial_number, time.time(), unmetered_batteries=unmetered)
+        return message if self._complete is None else await self._complete(gateway, info, message)
 
     async def _read_anew(self) -> None:
         """Read the settings again; what is wrong with them is told, and those from before stay."""

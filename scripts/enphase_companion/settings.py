@@ -115,8 +115,25 @@ class Settings:
         metavar="SECONDS",
         default=1.0,
     )
-    peak_limit: float | None = _key("a line in charts: what the array can make for a moment", metavar="WATTS")
-    continuous_limit: float | None = _key("a line in charts: what it can make all day", metavar="WATTS")
+    weather_host: str = _key(
+        "address of the weather service, Open-Meteo's or one like it",
+        metavar="HOST",
+        default="https://api.open-meteo.com",
+    )
+    brightness: float = _key("how bright the LEDs are, 0 to 1", metavar="SHARE", default=0.5)
+    rotation: int = _key(
+        "how far the picture is turned against the clock: 0, 90, 180 or 270", metavar="DEGREES", default=0
+    )
+    scroll_delay: float = _key(
+        "seconds for which words stand before they move by one LED", metavar="SECONDS", default=0.04
+    )
+    peak_limit: float | None = _key(
+        "what the array can make for a moment: a line in charts, the full height of the HAT's bars",
+        metavar="WATTS",
+    )
+    continuous_limit: float | None = _key(
+        "what it can make all day: a line in charts, another colour on the HAT", metavar="WATTS"
+    )
 
     @property
     def certificate_file(self) -> Path:

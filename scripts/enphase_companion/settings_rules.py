@@ -82,6 +82,13 @@ def _whole(low: int, high: int) -> Callable[[Any], int]:
     return check
 
 
+def _rotation(value: Any) -> int:
+    degrees = _whole(0, 270)(value)
+    if degrees % 90:
+        raise vol.Invalid("must be 0, 90, 180 or 270")
+    return degrees
+
+
 def _names(value: Any) -> tuple[str, ...]:
     names = value if isinstance(value, list) else _text(value).split(",")
     if names == ["none"]:
@@ -143,6 +150,10 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     "batch_size": _whole(1, 10_000),
     # Some signs of life lie between two batches.
     "batch_age": _number(0, 60, "of seconds "),
+    "weather_host": _host(plain_on_loopback=True),
+    "brightness": _number(0, 1, ""),
+    "rotation": _rotation,
+    "scroll_delay": _number(0.01, 1, "of seconds "),
     "peak_limit": _number(1, 10_000_000, "of watts "),
     "continuous_limit": _number(1, 10_000_000, "of watts "),
 }

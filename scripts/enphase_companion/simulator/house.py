@@ -104,6 +104,10 @@ class House:
         day, _ = self._find(at)
         return day.sunshine.at(at - day.start)
 
+    def cloud_cover(self, at: float) -> float:
+        """How much of the sky is covered at `at`: 0 to 1."""
+        return self._sky.cloud_cover(at)
+
     def midnight(self, at: float) -> float:
         """The last midnight before `at` on the house's clock, which is whole hours from UTC."""
         offset = self.utc_offset

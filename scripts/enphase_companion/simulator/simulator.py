@@ -10,6 +10,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from aiohttp import web
+
 from .certificate import Certificate, key_from_seed, make_certificate
 from .clock import Clock
 from .entrez import PASSWORD, USERNAME, Entrez
@@ -21,6 +23,8 @@ from .replay import ReplayedAnswers
 from .requests import Request
 from .server import Server
 from .simulated import SimulatedAnswers
+from .weather import PATH as WEATHER_PATH
+from .weather import WeatherService
 
 
 class Simulator:
@@ -67,11 +71,12 @@ class Simulator:
         self.serial_number = answers.serial_number
         self.entrez = Entrez(self.serial_number, seed)
         self.gateway = Gateway(answers, self.clock, self.entrez)
+        self.weather = WeatherService(self._house, self.clock, seed)
         self._seed = seed
         self._key_number = 0
         self._certificate = self._make_certificate()
         self._gateway_server = Server(self.gateway.handle, host, port)
-        self._entrez_server = Server(self.entrez.handle, host, entrez_port)
+        self._entrez_server = Server(self._handle_outside, host, entrez_port)
 
     def __enter__(self) -> Self:
         self.start()
@@ -128,6 +133,11 @@ class Simulator:
     def entrez_url(self) -> str:
         """Entrez's address."""
         return f"http://{_in_url(self.host)}:{self._entrez_server.port}"
+
+    @property
+    def weather_url(self) -> str:
+        """The weather service's address, which is Entrez's: what else there is outside of the house."""
+        return self.entrez_url
 
     @property
     def certificate_pem(self) -> str:
@@ -192,6 +202,10 @@ class Simulator:
     ) -> Certificate:
         key = key_from_seed("gateway", self._seed, self._key_number)
         return make_certificate(common_name or self.serial_number, key, begin, extensions)
+
+    async def _handle_outside(self, request: web.Request) -> web.StreamResponse:
+        service = self.weather if request.path == WEATHER_PATH else self.entrez
+        return await service.handle(request)
 
     async def _reopen(self) -> None:
         await self._gateway_server.stop()

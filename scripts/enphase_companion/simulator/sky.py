@@ -44,7 +44,11 @@ class Sky:
         through_air = min(1.0, height / 0.25)
         return max(0.0, onto_panels) * through_air * self._through_clouds(at)
 
-    def _through_clouds(self, at: float) -> float:
+    def cloud_cover(self, at: float) -> float:
+        """0 (clear) to 1 (overcast), by day and by night."""
         cover = sum(weight * cloud(at) for weight, cloud in self._clouds)
-        overcast = min(1.0, max(0.0, (cover - 0.35) / 0.4))
+        return min(1.0, max(0.0, (cover - 0.35) / 0.4))
+
+    def _through_clouds(self, at: float) -> float:
+        overcast = self.cloud_cover(at)
         return 1 - 0.8 * overcast * overcast * (3 - 2 * overcast)

@@ -1,0 +1,94 @@
+"""enphase-amqp-unicorn-hat-hd: what RabbitMQ says that an array makes, and the weather, on 16 x 16 LEDs."""
+
+# ruff: noqa: PLC0415 - what is imported inside functions is what --help should not wait for
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ..displays.options import DISPLAY_KEYS, STATUSES, add_display
+from ..options import add_settings, new_parser
+from ..settings import AMQP_KEYS
+
+if TYPE_CHECKING:
+    from ..message import Message
+    from ..service import Service
+
+NAME = "enphase-amqp-unicorn-hat-hd"
+FILE = "credentials_token.json"
+KEYS = (*AMQP_KEYS, "gateway_serial_number", *DISPLAY_KEYS)
+
+
+def parser() -> argparse.ArgumentParser:
+    """Give the options of this command."""
+    result = new_parser(
+        "Show what a solar array makes on a Unicorn HAT HD, as enphase-gateway-amqp-meters publishes it:\n"
+        "the weather, the power in scrolling numbers, and as a bar beside that of the home. The gateway\n"
+        "is asked nothing.",
+        examples=[
+            (NAME, "on the HAT of this Raspberry Pi, until Ctrl-C or SIGTERM"),
+            (f"{NAME} --amqp-host broker.example --peak-limit 5320", "14 panels of 380 W fill the bars"),
+            (f"{NAME} --display terminal", "here"),
+            (f"{NAME} --display hat.gif", "one round, as a file"),
+        ],
+        notes=(
+            "Only the newest reading counts: it has a queue of its own, which ends with this command.\n"
+            f"Without peak_limit, the bars' full height is the most that was seen so far.\n\n{STATUSES}"
+        ),
+    )
+    add_display(result)
+    add_settings(result, KEYS)
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and give its exit status."""
+    arguments = parser().parse_args(argv)
+    from ..command import run
+
+    return run(arguments, _show)
+
+
+def _show(arguments: argparse.Namespace) -> int:
+    from ..service import run
+
+    run(lambda service: _shown(service, arguments))
+    return 0
+
+
+async def _shown(service: Service, arguments: argparse.Namespace) -> None:
+    from ..displays.display import open_display
+    from ..displays.forecast import Forecast
+    from ..displays.panel import Panel
+    from ..displays.player import Player, until_one_ends
+    from ..displays.readings import UNNAMED, OneGateway, Powers
+    from ..messaging.broker import Broker
+    from ..messaging.newest import Newest
+    from ..settings_reading import read
+
+    settings = read(FILE, KEYS, arguments)
+    forecast = Forecast.from_settings(settings)
+    ours = OneGateway(settings.gateway_serial_number)
+    panel = Panel(
+        lambda: "no broker" if newest.trouble.text else None,
+        capacity=settings.peak_limit,
+        continuous=settings.continuous_limit,
+    )
+
+    async def take(message: Message) -> None:
+        if ours.is_its(message):
+            panel.take(Powers.from_message(message))
+
+    def status() -> str:
+        return newest.trouble.text or panel.summary
+
+    gateway = settings.gateway_serial_number or UNNAMED
+    newest = Newest(Broker.from_settings(settings), take, name=NAME, default_gateway=gateway)
+    display = open_display(arguments.display, settings.brightness, settings.rotation)
+    player = Player(display, panel, service, status, settings.scroll_delay)
+    works = [player.run(wants_weather=forecast is not None), newest.run()]
+    if forecast is not None:
+        works.append(forecast.follow(panel))
+    await until_one_ends(*works)

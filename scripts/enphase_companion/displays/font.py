@@ -1,0 +1,64 @@
+"""The letters: drawn five dots wide and seven high, and doubled for the LEDs without getting steps."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from .letters import LETTERS
+
+#: Rows and columns; True where a letter is.
+Bitmap = npt.NDArray[np.bool_]
+
+#: Rows of a letter: seven, and one below the line.
+HEIGHT = 8
+
+#: Columns of a blank.
+_BLANK = 2
+
+_UNKNOWN = "?"
+
+
+def _parsed(drawing: str) -> dict[str, Bitmap]:
+    """Give the letters of a drawing: blocks of eight lines below a line that names them."""
+    found = {}
+    lines = [line for line in drawing.splitlines() if line.strip()]
+    for start in range(0, len(lines), HEIGHT + 1):
+        names, rows = lines[start].split(), [line.split() for line in lines[start + 1 : start + 1 + HEIGHT]]
+        for index, name in enumerate(names):
+            found[name] = np.array([[dot == "#" for dot in row[index]] for row in rows])
+    return found
+
+
+GLYPHS = _parsed(LETTERS)
+
+
+def written(words: str) -> Bitmap:
+    """Give words as they are drawn, 8 rows high; a character that was never drawn is a question mark."""
+    columns: list[Bitmap] = [np.zeros((HEIGHT, 0), dtype=np.bool_)]
+    for number, character in enumerate(words):
+        if number:
+            columns.append(np.zeros((HEIGHT, 1), dtype=np.bool_))
+        if character == " ":
+            columns.append(np.zeros((HEIGHT, _BLANK), dtype=np.bool_))
+        else:
+            columns.append(GLYPHS.get(character, GLYPHS[_UNKNOWN]))
+    return np.hstack(columns)
+
+
+def doubled(bitmap: Bitmap) -> Bitmap:
+    """Give a bitmap twice as wide and high, its slopes smoothed (the rule known as Scale2x)."""
+    padded = np.pad(bitmap, 1)
+    above, below = padded[:-2, 1:-1], padded[2:, 1:-1]
+    left, right = padded[1:-1, :-2], padded[1:-1, 2:]
+    is_edge = (above != below) & (left != right)
+    result = bitmap.repeat(2, axis=0).repeat(2, axis=1)
+    for row, column, vertical, horizontal in (
+        (0, 0, above, left),
+        (0, 1, above, right),
+        (1, 0, below, left),
+        (1, 1, below, right),
+    ):
+        corner = is_edge & (vertical == horizontal)
+        result[row::2, column::2][corner] = vertical[corner]
+    return result

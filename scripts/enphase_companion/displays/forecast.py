@@ -1,0 +1,136 @@
+"""The weather outside, as Open-Meteo tells it every quarter of an hour; without it, its picture is left out.
+
+Open-Meteo wants no key, and non-commercial use is free. It learns where you are only to a kilometre.
+"""
+
+from __future__ import annotations
+
+import asyncio
+
+import aiohttp
+
+from enphase_api import EnphaseError, InvalidAnswerError
+from enphase_api.http import asking, parse_json, read_body, refused
+from enphase_api.values import integer, number, one_object
+
+from ..backoff import Backoff
+from ..errors import SettingsError
+from ..settings import Settings
+from ..trouble import Trouble
+from .icons import Weather
+from .panel import Panel
+
+_WHO = "The weather service"
+_PATH = "/v1/forecast"
+
+#: Seconds: the service itself works it out anew as often.
+_CACHED = 900
+
+#: Seconds before the first further attempt after a failure; then ever later, up to the above.
+_AGAIN = 60
+
+_TIMEOUT = aiohttp.ClientTimeout(total=5)
+
+#: Digits of the coordinates: a kilometre is near enough for the weather.
+_DIGITS = 2
+
+#: m/s at 10 m, Beaufort 6: a strong breeze, umbrellas are hard to hold.
+_STRONG = 10.8
+
+
+class Forecast:
+    """Keeps a panel's weather up to date."""
+
+    def __init__(self, host: str, latitude: float, longitude: float) -> None:
+        """`latitude`, `longitude`: degrees, north and east positive."""
+        self._url = host + _PATH
+        self._place = {"latitude": f"{latitude:.{_DIGITS}f}", "longitude": f"{longitude:.{_DIGITS}f}"}
+        self._trouble = Trouble("The weather is known again")
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Forecast | None:
+        """Give what is set; None where no place is.
+
+        Raises SettingsError where half of one is.
+        """
+        if settings.latitude is None or settings.longitude is None:
+            missing = "longitude" if settings.longitude is None else "latitude"
+            if settings.latitude != settings.longitude:
+                raise SettingsError(
+                    f"{settings.where(missing)}: is missing. The weather needs both, latitude and longitude."
+                )
+            return None
+        return cls(settings.weather_host, settings.latitude, settings.longitude)
+
+    async def follow(self, panel: Panel) -> None:
+        """Go on until cancelled; while the service does not answer, the panel has no weather."""
+        backoff = Backoff(_AGAIN, _CACHED)
+        while True:
+            try:
+                panel.weather = await self.now()
+            except EnphaseError as error:
+                panel.weather = None
+                self._trouble.tell(f"{error}. Its picture is left out.")
+                await asyncio.sleep(backoff.next())
+            else:
+                self._trouble.end()
+                backoff.reset()
+                await asyncio.sleep(_CACHED)
+
+    async def now(self) -> Weather:
+        """Ask for the weather.
+
+        Raises CommunicationError, ResponseError or InvalidAnswerError.
+        """
+        wanted = {
+            **self._place,
+            "current": "weather_code,wind_speed_10m,is_day",
+            # Without this, it is km/h.
+            "wind_speed_unit": "ms",
+            "timeformat": "unixtime",
+            "timezone": "GMT",
+        }
+        with asking(_WHO, _PATH):
+            async with (
+                aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=_TIMEOUT) as session,
+                session.get(self._url, params=wanted, allow_redirects=False) as response,
+            ):
+                if response.status != 200:
+                    raise refused(_WHO, _PATH, response.status)
+                answer = parse_json(await read_body(response, _PATH), _PATH, _WHO)
+        return _read(answer)
+
+
+def _read(answer: object) -> Weather:
+    root = one_object(answer, _PATH)
+    current = one_object(root.get("current"), _PATH)
+    unit = one_object(root.get("current_units"), _PATH).get("wind_speed_10m")
+    code, wind = integer(current, "weather_code", 0, 99), number(current, "wind_speed_10m", 0, 200)
+    is_day = integer(current, "is_day", 0, 1)
+    found = None if code is None or is_day is None else judged(code, wind or 0, is_day=bool(is_day))
+    if found is None or unit != "m/s":
+        raise InvalidAnswerError(f"{_WHO} answered {_PATH} with a weather that is not known", path=_PATH)
+    return found
+
+
+def judged(code: int, wind: float, *, is_day: bool) -> Weather | None:
+    """Give the picture for a code of the WMO's table 4677, as Open-Meteo uses it, and wind in m/s.
+
+    None for a code that it does not use.
+    """
+    if code <= 3 and wind >= _STRONG:
+        return Weather.WIND
+    if code == 0:
+        return Weather.CLEAR_DAY if is_day else Weather.CLEAR_NIGHT
+    if code in (1, 2):
+        return Weather.PARTLY_CLOUDY_DAY if is_day else Weather.PARTLY_CLOUDY_NIGHT
+    table = (
+        (Weather.CLOUDY, range(3, 4)),
+        (Weather.FOG, range(45, 49)),
+        (Weather.RAIN, range(51, 68)),
+        (Weather.SNOW, range(71, 78)),
+        (Weather.RAIN, range(80, 83)),
+        (Weather.SNOW, range(85, 87)),
+        (Weather.THUNDER, range(95, 100)),
+    )
+    return next((weather for weather, codes in table if code in codes), None)

@@ -1,0 +1,60 @@
+"""The real display: Pimoroni's Unicorn HAT HD on a Raspberry Pi, through its own library."""
+
+from __future__ import annotations
+
+from ..errors import CommandError
+from .frames import Frame, as_light
+
+_INSTEAD = "Without a HAT, try --display terminal."
+
+
+class Hat:
+    """The HAT; see Display."""
+
+    is_recording = False
+
+    def __init__(self, brightness: float, rotation: int) -> None:
+        """Open the SPI bus.
+
+        Raises CommandError where there is none, or the library is missing.
+        """
+        try:
+            import unicornhathd  # type: ignore[import-untyped]  # noqa: PLC0415 - nothing else may load it
+        except ImportError as error:
+            raise CommandError(
+                f"--display hat: the Python package {error.name or 'spidev'} is missing. "
+                f"On a Raspberry Pi, install the project with '.[hat]'. {_INSTEAD}"
+            ) from None
+        self._library = unicornhathd
+        self._library.brightness(brightness)
+        self._library.rotation(rotation)
+        try:
+            self._library.setup()
+        except OSError as error:
+            raise self._broken(error) from None
+
+    def show(self, frame: Frame, seconds: float) -> None:  # noqa: ARG002 - for recordings
+        """Send a frame; the library then waits for 1/120 s."""
+        # What the library calls x are rows: a picture goes in as it is.
+        self._library.get_pixels()[:] = as_light(frame)
+        try:
+            self._library.show()
+        except OSError as error:
+            raise self._broken(error) from None
+
+    def end_of_round(self) -> None:
+        """Go on."""
+
+    def close(self) -> None:
+        """Switch all LEDs off."""
+        try:
+            self._library.off()
+        except OSError as error:
+            raise self._broken(error) from None
+
+    @staticmethod
+    def _broken(error: OSError) -> CommandError:
+        return CommandError(
+            f"The HAT cannot be reached over SPI ({error.strerror or type(error).__name__}). Switch SPI on "
+            f"with raspi-config, and put the user of this script into the group spi. {_INSTEAD}"
+        )

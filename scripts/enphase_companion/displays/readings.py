@@ -1,0 +1,65 @@
+"""The two powers that the displays show, out of a message."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+
+from enphase_api.models import Meter, Reading, Readings, Site
+
+from ..message import Message
+from ..sample import WHOLE
+
+_LOGGER = logging.getLogger(__name__)
+
+#: Whose the messages of Enphase-API's scripts are where nothing is set: they do not say, and there is one.
+UNNAMED = "unnamed"
+
+
+@dataclass(frozen=True, slots=True)
+class Powers:
+    """W at one moment; None where it is not metered."""
+
+    production: float | None
+    consumption: float | None
+    #: Seconds since the epoch, by the clock of who read it.
+    read_at: float
+
+    @classmethod
+    def from_message(cls, message: Message) -> Powers:
+        """Give what a message says of them; consumption is worked out where no meter measures it."""
+        readings = tuple(
+            Reading(
+                meter=Meter(eid=number, measurement_type=sample.measurement, enabled=True),
+                measured_at=None,
+                total=sample.quantities,
+                phases=(),
+            )
+            for number, sample in enumerate(message.samples)
+            if sample.phase == WHOLE
+        )
+        site = Site.from_readings(Readings(readings), unmetered_batteries=message.unmetered_batteries)
+        return cls(site.production_power, site.home_power, message.timestamp)
+
+
+class OneGateway:
+    """Tells the messages of one gateway from those of others on the same broker."""
+
+    def __init__(self, serial_number: str | None) -> None:
+        """Without `serial_number` it is the one whose message comes first."""
+        self._serial_number = serial_number
+        self._others: set[str] = set()
+
+    def is_its(self, message: Message) -> bool:
+        """Tell whether it is this gateway's message; of another's, it is said once that they are left out."""
+        self._serial_number = self._serial_number or message.gateway
+        if message.gateway == self._serial_number:
+            return True
+        if message.gateway not in self._others:
+            self._others.add(message.gateway)
+            _LOGGER.warning(
+                "Readings of gateway %s come too. Those of %s are shown; gateway_serial_number says whose.",
+                message.gateway,
+                self._serial_number,
+            )
+        return False

@@ -1,0 +1,92 @@
+"""A file in the place of the HAT: an animated GIF, or an animated PNG with all colours."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+
+from ..errors import CommandError
+from .frames import SIZE, Frame, as_lit
+
+#: Pixels from one LED to the next.
+PITCH = 12
+
+#: What an LED that is off looks like, and what is between them.
+_OFF, _BOARD = 26, 10
+
+
+class Recording:
+    """A file that holds one round; see Display."""
+
+    is_recording = True
+
+    def __init__(self, file: Path, brightness: float, rotation: int) -> None:
+        """Raises CommandError where nothing can be written there."""
+        self._file = file
+        self._format = file.suffix[1:].upper()
+        self._brightness = brightness
+        self._rotation = rotation
+        self._last: Frame | None = None
+        self._pictures: list[Image.Image] = []
+        self._seconds: list[float] = []
+        if not os.access(file.parent, os.W_OK):
+            raise CommandError(f"--display {file}: nothing can be written to the folder {file.parent}.")
+
+    def show(self, frame: Frame, seconds: float) -> None:
+        """Keep a frame; one that is as the one before only makes that last longer."""
+        if self._last is not None and np.array_equal(self._last, frame):
+            self._seconds[-1] += seconds
+            return
+        self._last = frame
+        picture = Image.fromarray(drawn(as_lit(frame, self._brightness, self._rotation)))
+        if self._format == "GIF":
+            # Each with colours of its own: all together have more than the 256 that a GIF takes.
+            picture = picture.quantize(256, Image.Quantize.FASTOCTREE, dither=Image.Dither.NONE)
+        self._pictures.append(picture)
+        self._seconds.append(seconds)
+
+    def end_of_round(self) -> None:
+        """Write the file, whole or not at all.
+
+        Raises CommandError where it cannot be written.
+        """
+        milliseconds = [round(seconds * 1000) for seconds in self._seconds]
+        part = self._file.with_name(f".{self._file.name}.part")
+        try:
+            with part.open("wb") as written:
+                self._pictures[0].save(
+                    written,
+                    format=self._format,
+                    save_all=True,
+                    append_images=self._pictures[1:],
+                    duration=milliseconds,
+                    loop=0,
+                )
+            part.replace(self._file)
+        except OSError as error:
+            raise CommandError(f"--display {self._file}: it cannot be written ({error.strerror}).") from error
+        finally:
+            part.unlink(missing_ok=True)
+
+    def close(self) -> None:
+        """Forget what was never written."""
+        self._pictures.clear()
+        self._seconds.clear()
+
+
+def drawn(frame: Frame) -> npt.NDArray[np.uint8]:
+    """Give a picture of the LEDs: round ones on a dark board, PITCH pixels apart."""
+    centre = (PITCH - 1) / 2
+    across = np.arange(PITCH) - centre
+    distance = np.hypot(across, across[:, np.newaxis])
+    #: 1 on the LED, 0 on the board, and something between at its rim.
+    round_one = np.clip(PITCH * 0.42 - distance + 0.5, 0, 1)
+    round_one = np.rint(round_one * 4) / 4
+    leds = np.maximum(frame, _OFF).repeat(PITCH, axis=0).repeat(PITCH, axis=1)
+    mask = np.tile(round_one, (SIZE, SIZE))[..., np.newaxis]
+    picture: npt.NDArray[np.uint8] = np.rint(leds * mask + _BOARD * (1 - mask)).astype(np.uint8)
+    return picture

@@ -1,0 +1,65 @@
+"""A terminal in the place of the HAT: two characters for each LED."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.live import Live
+from rich.segment import Segment, Segments
+from rich.style import Style
+
+from ..errors import CommandError
+from .frames import SIZE, Frame, as_lit
+
+#: From dark to bright, for terminals without colours.
+_SHADES = " .:-=+*#%@"
+
+
+class Terminal:
+    """A terminal; see Display."""
+
+    is_recording = False
+
+    def __init__(self, brightness: float, rotation: int, console: Console | None = None) -> None:
+        """Raises CommandError where the output goes elsewhere, or is too small."""
+        self._brightness = brightness
+        self._rotation = rotation
+        self._console = console or Console(highlight=False)
+        if not self._console.is_terminal:
+            raise CommandError(
+                "--display terminal: this is no terminal. Name a file, such as --display hat.gif"
+            )
+        if self._console.width < 2 * SIZE or self._console.height < SIZE + 1:
+            raise CommandError(
+                f"--display terminal: this terminal is too small. It must have {2 * SIZE} columns and "
+                f"{SIZE + 1} lines."
+            )
+        self._live = Live(console=self._console, auto_refresh=False)
+        self._live.start()
+
+    def show(self, frame: Frame, seconds: float) -> None:  # noqa: ARG002 - for recordings
+        """Draw a frame over the one before."""
+        lit = as_lit(frame, self._brightness, self._rotation)
+        draw = _without_colours if self._console.no_color else _coloured
+        self._live.update(draw(lit), refresh=True)
+
+    def end_of_round(self) -> None:
+        """Go on."""
+
+    def close(self) -> None:
+        """Show the cursor again, below the last frame."""
+        self._live.stop()
+
+
+def _without_colours(frame: Frame) -> Segments:
+    brightest = frame.max(axis=2).tolist()
+    rows = ["".join(_SHADES[value * len(_SHADES) // 256] * 2 for value in row) for row in brightest]
+    return Segments([Segment("\n".join(rows))])
+
+
+def _coloured(frame: Frame) -> Segments:
+    segments = []
+    for row in frame.tolist():
+        for red, green, blue in row:
+            segments.append(Segment("  ", Style.parse(f"on #{red:02x}{green:02x}{blue:02x}")))
+        segments.append(Segment.line())
+    return Segments(segments[:-1])

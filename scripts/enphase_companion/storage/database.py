@@ -14,6 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..message import Message
 from ..sample import WHOLE
+from ..time_zone import system_zone
 from . import properties, pruning, rebuilding, roller, schema
 from .address import parse
 from .engine import TIMEOUT, Transactions
@@ -25,7 +26,6 @@ from .pruning import Progress
 from .reader import Reader
 from .status import Status, status
 from .tables import gateways, measurements
-from .time_zone import system_zone
 from .writer import Writer
 
 

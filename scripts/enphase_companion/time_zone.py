@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from ..errors import CommandError
+from .errors import CommandError
 
 _LOCAL_TIME = Path("/etc/localtime")
 _NAME_FILE = Path("/etc/timezone")

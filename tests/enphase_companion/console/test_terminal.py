@@ -67,13 +67,15 @@ class Terminal:
 
 
 @contextmanager
-def on_terminal(owner: Owner, *arguments: str, lines: int = 40, columns: int = 90) -> Iterator[Terminal]:
+def on_terminal(
+    owner: Owner, *arguments: str, command: str = COMMAND, lines: int = 40, columns: int = 90
+) -> Iterator[Terminal]:
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
     owner.environment = {"TERM": "xterm-256color", "COLORTERM": "truecolor", **owner.environment}
     ends = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
     with owner.starts(
-        COMMAND, *arguments, start_new_session=True, preexec_fn=_own_terminal, **ends
+        command, *arguments, start_new_session=True, preexec_fn=_own_terminal, **ends
     ) as process:
         os.close(theirs)
         try:

@@ -1,0 +1,315 @@
+"""enphase-gateway-generate-docs as its owner runs it, against simulated gateways."""
+
+from __future__ import annotations
+
+import json
+import re
+import signal
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from enphase_companion.commands.gateway_generate_docs import KEYS, NAME, main
+from enphase_companion.documentation.catalogue import Endpoint, catalogue
+from enphase_companion.settings import KEYS as ALL_KEYS
+from enphase_companion.settings import option
+
+from ..console.test_terminal import on_terminal
+from ..owner import PASSWORD, USERNAME, Owner, Result
+
+QUICK = ("--pause", "0")
+
+
+@pytest.fixture
+def ready(new_owner: Callable[..., Owner]) -> Callable[..., Owner]:
+    """Give what makes an owner who has trusted the gateway and holds a token."""
+
+    def make(profile: str = "battery", **options: Any) -> Owner:
+        owner = new_owner(profile, **options)
+        owner.trusts()
+        owner.writes(gateway_token=owner.simulator.token())
+        return owner
+
+    return make
+
+
+def generates(owner: Owner, *arguments: str) -> Result:
+    return owner.runs(main, *QUICK, *arguments)
+
+
+def pages(owner: Owner, ending: str = ".adoc") -> dict[str, str]:
+    """Give all pages in docs/gateway, by name."""
+    folder = owner.home.parent / "docs" / "gateway"
+    assert [each for each in folder.iterdir() if each.suffix != ending] == []
+    return {each.stem: each.read_text() for each in folder.iterdir()}
+
+
+def endpoint(path: str) -> Endpoint:
+    return next(each for each in catalogue() if each.path == path)
+
+
+@pytest.mark.parametrize("profile", ["battery", "no-meters", "many-meters", "ac-batteries"])
+def test_there_is_a_page_for_each_endpoint_and_an_index_that_links_them(
+    ready: Callable[..., Owner], profile: str
+) -> None:
+    owner = ready(profile)
+    result = generates(owner)
+    assert (result.status, result.err) == (0, "")
+    written = pages(owner)
+    assert written.keys() == {"README", *(each.page for each in catalogue())}
+    assert sorted(re.findall(r"link:(\S+)\.adoc\[", written["README"])) == sorted({*written} - {"README"})
+    version = owner.simulator.house.profile.firmware.lstrip("D")
+    assert f"firmware {version}" in written["info"]
+    assert result.out.startswith(f"docs/gateway: {len(written)} new. Endpoints: ")
+
+
+def test_a_page_merges_what_is_known_with_what_was_answered(ready: Callable[..., Owner]) -> None:
+    owner = ready("battery")
+    generates(owner, "--format", "markdown")
+    page = pages(owner, ".md")["ivp_meters_readings"]
+    assert "| `activePower` | number | W | always | active power; positive: produced" in page
+    assert "### `[].channels[]`" in page
+    example = json.loads(re.findall(r"```json\n(.*?)```", page, re.DOTALL)[0])
+    assert example[0].keys() >= {"eid", "actEnergyDlvd", "channels"}
+    meters = pages(owner, ".md")["ivp_meters"]
+    assert "`disabled`, `enabled`" in meters
+    # /ivp/ss/pel_settings of the simulator has one field of those that are known.
+    limits = pages(owner, ".md")["ivp_ss_pel_settings"]
+    assert "| `PEL` | true or false |  | always |" in limits
+    assert "| `PEL_Limit` | number |  | not seen |" in limits
+
+
+def test_only_gets_that_are_safe_are_asked_each_once_and_with_a_pause(ready: Callable[..., Owner]) -> None:
+    owner = ready("battery")
+    begun = time.monotonic()
+    assert owner.runs(main, "--pause", "0.05").status == 0
+    asked = [each for each in owner.simulator.requests if each.path != "/auth/check_jwt"]
+    safe = [request for each in catalogue() for request in each.requests]
+    assert {each.method for each in asked} == {"GET"}
+    assert asked[0].path == "/info", "who is it"
+    assert len(asked[1:]) <= len(safe)
+    assert {each.path for each in asked} <= {*safe}
+    assert len({each.path for each in asked[1:]}) == len(asked[1:])
+    assert time.monotonic() - begun >= 0.05 * len(asked[1:])
+
+
+def test_what_starts_something_or_never_ends_is_never_asked() -> None:
+    for path in (
+        "/stream/meter",
+        "/installer/pcu_comm_check",
+        "/ivp/ensemble/comm_check",
+        "/ivp/peb/newscan",
+        "/ivp/livedata/stream",
+        "/auth/check_jwt",
+    ):
+        assert endpoint(path).requests == ()
+
+
+def test_a_gateway_without_meters_gets_their_pages_from_the_catalogue(ready: Callable[..., Owner]) -> None:
+    owner = ready("no-meters-404")
+    assert generates(owner).status == 0
+    page = pages(owner)["ivp_meters"]
+    assert "This gateway has no such endpoint" in page
+    assert "| `+measurementType+` | text |" in page
+    assert "== Example" not in page
+    assert re.search(r"ivp_meters\.adoc\[.*\| not there \|", pages(owner)["README"])
+
+
+def test_an_endpoint_that_is_refused_is_said_to_be_and_the_others_go_on(ready: Callable[..., Owner]) -> None:
+    owner = ready()
+    owner.simulator.faults.set("refuse", "/ivp/ensemble/power")
+    assert generates(owner).status == 0
+    assert "This gateway refuses it with this token" in pages(owner)["ivp_ensemble_power"]
+    assert "== Example" in pages(owner)["ivp_ensemble_secctrl"]
+
+
+@pytest.mark.parametrize("fault", ["html", "truncated", "status", "reset"])
+def test_an_answer_that_is_none_changes_no_page_that_was_there(
+    ready: Callable[..., Owner], fault: str
+) -> None:
+    owner = ready()
+    owner.simulator.faults.set(fault, "/ivp/ensemble/secctrl")
+    first = generates(owner)
+    assert first.status == 0
+    assert len(first.warnings) == 1
+    assert "/ivp/ensemble/secctrl: " in first.warnings[0]
+    assert "This gateway did not answer when it was asked." in pages(owner)["ivp_ensemble_secctrl"]
+    owner.simulator.faults.clear()
+    assert generates(owner).status == 0
+    good = pages(owner)["ivp_ensemble_secctrl"]
+    assert "== Example" in good
+    owner.simulator.faults.set(fault, "/ivp/ensemble/secctrl")
+    assert "left as it was, as nothing was heard" in generates(owner).out
+    assert pages(owner)["ivp_ensemble_secctrl"] == good
+
+
+def test_a_gateway_that_is_gone_is_left_in_peace_and_nothing_is_written(ready: Callable[..., Owner]) -> None:
+    owner = ready()
+    for each in catalogue():
+        if each.requests and each.path != "/info":
+            owner.simulator.faults.set("reset", each.path)
+    result = generates(owner)
+    assert result.status == 1
+    assert "did not answer" in result.error
+    assert not (owner.home.parent / "docs").exists()
+
+
+def test_a_second_run_changes_nothing_though_the_values_are_others(ready: Callable[..., Owner]) -> None:
+    owner = ready("three-phase", speed=600)
+    generates(owner)
+    before = pages(owner)
+    result = generates(owner)
+    assert result.out.startswith(f"docs/gateway: {len(before)} as before. ")
+    assert pages(owner) == before
+
+
+def test_a_page_that_was_edited_is_left_alone_until_it_may_be_overwritten(
+    ready: Callable[..., Owner],
+) -> None:
+    owner = ready()
+    generates(owner)
+    file = owner.home.parent / "docs" / "gateway" / "ivp_meters.adoc"
+    made = file.read_text()
+    file.write_text(made + "\nMine.\n")
+    other = file.with_name("README.adoc")
+    other.write_text("= Not made by it\n")
+    result = generates(owner)
+    assert result.status == 0
+    assert result.warnings == [
+        f"warning: docs/gateway/{name}: edited, or not made by this command, so it is left alone. "
+        "--overwrite replaces it."
+        for name in ("ivp_meters.adoc", "README.adoc")
+    ]
+    assert file.read_text().endswith("Mine.\n")
+    assert other.read_text() == "= Not made by it\n"
+    assert generates(owner, "--overwrite").err == ""
+    assert "Mine." not in file.read_text()
+    assert other.read_text().startswith("// Made by")
+
+
+def test_what_cannot_be_written_is_named(ready: Callable[..., Owner]) -> None:
+    owner = ready()
+    (owner.home.parent / "taken").write_text("")
+    result = generates(owner, "--output", "taken")
+    assert result.status == 1
+    assert "taken" in result.error
+
+
+def test_another_certificate_stops_it_before_a_token_leaves(ready: Callable[..., Owner]) -> None:
+    owner = ready()
+    owner.simulator.renew_certificate(same_key=False)
+    result = generates(owner)
+    assert result.status == 1
+    assert owner.simulator.fingerprint in result.error
+    assert owner.simulator.requests == []
+    assert not (owner.home.parent / "docs").exists()
+
+
+def test_a_token_that_ends_in_mid_run_is_renewed_and_stored(ready: Callable[..., Owner]) -> None:
+    owner = ready()
+    old = owner.simulator.token(lifetime=3)
+    owner.has_account(gateway_token=old)
+    result = owner.runs(main, "--pause", "0.2")
+    assert (result.status, result.err) == (0, "")
+    assert owner.reads()["gateway_token"] != old
+    assert "refused" not in result.out
+    assert "no answer" not in result.out
+
+
+def test_a_token_that_ends_in_mid_run_without_an_account_is_told(ready: Callable[..., Owner]) -> None:
+    owner = ready()
+    owner.writes(gateway_token=owner.simulator.token(lifetime=3))
+    result = owner.runs(main, "--pause", "0.2")
+    assert result.status == 2
+    assert "gateway_token: " in result.error
+    assert "Make one on https://entrez" in result.error
+    assert not (owner.home.parent / "docs").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"gateway_host": "http://envoy.local"}, "gateway_host: the address must begin with https://"),
+        ({"gateway_token": 5}, "gateway_token: must be a text"),
+        ({"gateway_token": "nonsense"}, "gateway_token: "),
+        ({}, "gateway_token: No token is set."),
+    ],
+)
+def test_a_setting_that_cannot_be_right_is_named(owner: Owner, changed: dict[str, Any], message: str) -> None:
+    if "gateway_host" in changed:
+        owner.environment.pop("ENPHASE_GATEWAY_HOST")
+    owner.trusts()
+    owner.writes(**changed)
+    result = generates(owner)
+    assert result.status == 2
+    assert f"credentials.json: {message}" in result.error
+
+
+@pytest.mark.parametrize(
+    "arguments", [("--format", "html"), ("--pause", "-1"), ("--pause", "now"), ("--watch",)]
+)
+def test_an_option_that_cannot_be_right_is_refused(owner: Owner, arguments: tuple[str, ...]) -> None:
+    assert owner.runs(main, *arguments).status == 2
+    assert owner.simulator.requests == []
+
+
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_it_ends_at_once_when_told_to_and_leaves_no_page_half_written(
+    ready: Callable[..., Owner], tmp_path: Path, number: signal.Signals, status: int
+) -> None:
+    owner = ready()
+    owner.simulator.faults.set("silent", "/ivp/ensemble/status")
+    output = tmp_path / "pages"
+    with owner.starts(NAME, *QUICK, "--output", str(output), start_new_session=True) as process:
+        deadline = time.monotonic() + 20
+        while not any(each.path == "/ivp/ensemble/status" for each in owner.simulator.requests):
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+        process.send_signal(number)
+        assert process.wait(5) == status
+        assert process.communicate()[1] == ""
+    assert not output.exists()
+
+
+def test_a_bar_on_a_terminal_says_what_is_asked_and_how_far_it_is(ready: Callable[..., Owner]) -> None:
+    with on_terminal(ready(), "--pause", "0.05", command=NAME) as terminal:
+        written = terminal.until_end()
+        assert terminal.process.returncode == 0
+    assert "━" in written
+    total = sum(len(each.requests) for each in catalogue())
+    assert f"{total}/{total}" in written
+    assert "/ivp/meters/readings" in written
+
+
+def test_no_secret_is_in_its_log_at_debug_level_nor_on_a_page(ready: Callable[..., Owner]) -> None:
+    owner = ready()
+    token = owner.simulator.token()
+    owner.has_account(gateway_token=token)
+    process = owner.starts(NAME, "-v", *QUICK, "--output", str(owner.home / "pages"))
+    title = Path(f"/proc/{process.pid}/cmdline").read_text()
+    out, err = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert "DEBUG" in err
+    written = "".join(each.read_text() for each in (owner.home / "pages").iterdir())
+    serials = [each.serial_number for each in owner.simulator.house.inverters]
+    assert owner.simulator.serial_number.isdecimal()
+    hunted = [token, token[-20:], PASSWORD, USERNAME]
+    assert [each for each in hunted if each in title + out + err + written] == []
+    assert [each for each in (*serials, owner.simulator.serial_number) if each in written] == []
+
+
+def test_help_names_every_setting_and_is_there_in_a_moment(owner: Owner) -> None:
+    took = []
+    for _ in range(5):
+        begun = time.perf_counter()
+        process = owner.starts(NAME, "--help")
+        out, err = process.communicate(timeout=10)
+        took.append(time.perf_counter() - begun)
+        assert (process.returncode, err) == (0, "")
+    for key in KEYS:
+        assert (key if ALL_KEYS[key].metadata["secret"] else option(key)) in out
+    # The best of five: what else the machine does is not its fault.
+    assert min(took) < 0.3

@@ -1,0 +1,142 @@
+"""Pages from folders of recorded answers: hand-made ones, and those that ENPHASE_RECORDINGS names."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from enphase_companion.commands.gateway_generate_docs import main
+
+Run = Callable[..., tuple[int, str, str]]
+
+#: Read here, as a test's environment has nothing of the kind.
+FOLDER = os.environ.get("ENPHASE_RECORDINGS")
+RECORDINGS = (
+    "7.3.466_with_cts_3phase",
+    "7.6.175_standard",
+    "7.6.175_with_cts",
+    "8.2.127_with_3cts_and_battery_split",
+    "8.2.4264_metered_noct",
+    "8.3.5433_tot_is_net_cons",
+)
+
+
+@pytest.fixture
+def run(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+    """Give what runs the command without settings, and gives status, output and errors."""
+
+    def run_command(*arguments: str) -> tuple[int, str, str]:
+        status = main(arguments)
+        written = capsys.readouterr()
+        return status, written.out, written.err
+
+    return run_command
+
+
+def recording(name: str) -> Path:
+    folder = Path(FOLDER or "") / name
+    if FOLDER is None or not folder.is_dir():
+        pytest.skip(f"recording {name}: not in the folder that ENPHASE_RECORDINGS names")
+    return folder
+
+
+def serial_numbers(folder: Path) -> set[str]:
+    """Give what is said to be a serial number anywhere in a recording."""
+    text = "".join(each.read_text() for each in folder.iterdir())
+    return {
+        *re.findall(r'"(?:serial_?[nN]um(?:ber)?|sn)": "?(\w{6,})', text),
+        *re.findall(r"<sn>(\w+)</sn>", text),
+    }
+
+
+def test_without_a_gateway_and_without_settings(run: Run, elsewhere: Path) -> None:
+    answers = elsewhere / "answers"
+    answers.mkdir()
+    (answers / "ivp_meters").write_text('[{"eid": 1, "state": "enabled", "new": "a_word"}]')
+    (answers / "ivp_meters_readings").write_text("")
+    (answers / "ivp_unheard_of").write_text("{}")
+    (answers / "_readme").write_text("Hello")
+    status, out, err = run("--from", "answers", "--format", "markdown", "--output", "pages")
+    assert status == 0
+    assert "1 answered" in out
+    assert err == "warning: answers: no endpoint of the catalogue has ivp_unheard_of.\n"
+    page = (elsewhere / "pages" / "ivp_meters.md").read_text()
+    assert "| `new` | text |  | always | `a_word` |" in page
+    assert "| `phaseMode` | text |  | not seen |" in page
+    assert "no answer of it was recorded" in (elsewhere / "pages" / "ivp_meters_readings.md").read_text()
+
+
+def test_several_gateways_become_one_documentation(run: Run, elsewhere: Path) -> None:
+    for number, more in enumerate(("", ', "only_here": 1')):
+        folder = elsewhere / str(number)
+        folder.mkdir()
+        (folder / "ivp_meters").write_text(f'[{{"eid": {number}{more}}}]')
+        (folder / "info").write_text(
+            f"<envoy_info><device><sn>12220000000{number}</sn><software>D8.{number}.1</software></device></envoy_info>"
+        )
+    assert run("--from", "0", "--from", "1")[0] == 0
+    page = (elsewhere / "docs" / "gateway" / "ivp_meters.adoc").read_text()
+    assert "firmware 8.0.1, 8.1.1" in page
+    assert "| `+eid+` | integer |  | always |" in page
+    assert "| `+only_here+` | integer |  | optional |" in page
+    assert json.loads(re.findall(r"----\n(.*?)\n----", page, re.DOTALL)[0]) == [{"eid": 1, "only_here": 1}]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (None, "there is no such folder"),
+        ({}, "holds no recorded answer. The file of /ivp/meters is called ivp_meters"),
+        ({"ivp_meters": "[{"}, "ivp_meters: not valid JSON"),
+        ({"info": "<envoy_info>"}, "info: not valid XML"),
+        ({"info": "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"}, "info: not valid XML"),
+    ],
+)
+def test_a_folder_that_cannot_be_right_is_named(
+    run: Run, elsewhere: Path, content: dict[str, str] | None, message: str
+) -> None:
+    if content is not None:
+        (elsewhere / "answers").mkdir()
+        for name, text in content.items():
+            (elsewhere / "answers" / name).write_text(text)
+    status, out, err = run("--from", "answers")
+    assert (status, out) == (1, "")
+    assert err.startswith("error: ")
+    assert message in err
+    assert not (elsewhere / "docs").exists()
+
+
+@pytest.mark.parametrize("form", ["asciidoc", "markdown"])
+@pytest.mark.parametrize("name", RECORDINGS)
+def test_a_recorded_gateway_becomes_pages_without_its_serial_numbers(
+    run: Run, elsewhere: Path, name: str, form: str
+) -> None:
+    folder = recording(name)
+    status, _, err = run("--from", str(folder), "--format", form, "--output", "pages")
+    assert (status, err) == (0, "")
+    pages = {each.name: each.read_text() for each in (elsewhere / "pages").iterdir()}
+    everything = "".join(pages.values())
+    assert [each for each in sorted(serial_numbers(folder)) if each in everything] == []
+    assert f"firmware {name.partition('_')[0]}" in everything
+    assert run("--from", str(folder), "--format", form, "--output", "pages")[1].startswith(
+        f"pages: {len(pages)} as before. "
+    )
+    assert {each.name: each.read_text() for each in (elsewhere / "pages").iterdir()} == pages
+
+
+def test_all_recorded_gateways_together_say_what_is_optional(run: Run, elsewhere: Path) -> None:
+    folders = [argument for name in RECORDINGS for argument in ("--from", str(recording(name)))]
+    assert run(*folders, "--format", "markdown")[0] == 0
+    pages = elsewhere / "docs" / "gateway"
+    inventory = (pages / "ivp_ensemble_inventory.md").read_text()
+    assert "| `percentFull` | integer | % | optional | charge |" in inventory
+    assert "`multimode-ongrid`" in inventory
+    site = (pages / "production.json.md").read_text()
+    # Standard gateways have no consumption; phases are there with details only.
+    assert "| `consumption` | list of objects |  | optional |" in site
+    assert "### `production[].lines[]`, `consumption[].lines[]`" in site

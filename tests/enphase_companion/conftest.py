@@ -16,11 +16,20 @@ import pytest
 
 from enphase_companion import redaction
 from enphase_companion.simulator import Simulator
+from tests.services.mariadb import database_url, mariadb, mariadb_url, private_mariadb
 from tests.services.rabbitmq import amqp_url, private_rabbitmq, rabbitmq
 
 from .owner import Owner
 
-__all__ = ["amqp_url", "private_rabbitmq", "rabbitmq"]
+__all__ = [
+    "amqp_url",
+    "database_url",
+    "mariadb",
+    "mariadb_url",
+    "private_mariadb",
+    "private_rabbitmq",
+    "rabbitmq",
+]
 
 
 @pytest.fixture

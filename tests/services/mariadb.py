@@ -1,4 +1,4 @@
-"""A MariaDB of the tests' own, started in a temporary folder from the installed programs, or one that is named.
+"""A MariaDB of the tests' own, from the installed programs in a temporary folder, or one that is named.
 
 `ENPHASE_TEST_DATABASE_URL` names a running one instead, whose user may make and drop databases; what needs
 to kill the server is then skipped.

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from .runs import Run, continues, is_gap, without_glitches
+from .runs import Run, continues, is_gap, settled
 
 
 @dataclass(slots=True)
@@ -41,7 +41,7 @@ def counted(runs: Sequence[Run], edges: Sequence[int]) -> list[Counted]:
         index = bisect_right(edges, time) - 1
         return result[index] if 0 <= index < len(result) else Counted()
 
-    sound = without_glitches(runs)
+    sound = settled(runs)
     for run in sound:
         at(run.first_time).add(run.last - run.first)
     for before, after in pairwise(sound):

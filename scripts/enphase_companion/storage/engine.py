@@ -103,6 +103,12 @@ def _sqlite(url: URL) -> AsyncEngine:
             cursor.execute(pragma)
         cursor.close()
 
+    @event.listens_for(engine.sync_engine, "invalidate")
+    def given_up(connection: Any, _: object, __: object) -> None:
+        # In the middle of a statement that is cancelled. Closing alone lets go of the lock only when Python
+        # has forgotten the cursor, which the exception still refers to.
+        connection.rollback()
+
     @event.listens_for(engine.sync_engine, "begin")
     def begun(connection: Connection) -> None:
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))

@@ -138,6 +138,6 @@ def _is_plain(grouped: Any, name: str, first: FromClause, last: FromClause) -> C
             count == grouped.readings,
             low == first.c[column],
             high == last.c[column],
-            high - low <= largest_rise(0),
+            high - low <= largest_rise(MINUTE),
         ),
     )

@@ -8,13 +8,15 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .levels import QUARTER, Bucket, Calendar, Level, Segment, cover
+from .levels import Bucket, Calendar, Level, Segment, cover
+from .runs import GLITCH
 from .summary import COLUMNS, Summary, from_row, of_reading
 from .tables import pending, readings, rollups
 
-#: What lies so near to a stretch of time may still be pending; what is further away is looked for in
-#: rollups alone.
-_NEAR = QUARTER
+#: So far around a stretch of time is read too, by which a fall at its edge is told from a glitch. Only
+#: where nothing was said so near is the nearest looked for, in rollups alone: further away nothing should
+#: be pending.
+_NEAR = 2 * GLITCH
 
 #: By measurement, in the order of time.
 Summaries = Mapping[int, list[Summary]]
@@ -47,7 +49,7 @@ class Reader:
         return result
 
     async def around(self, level: Level, start: int, end: int) -> Summaries:
-        """Give the same, and at either end one summary more: of what was said before and after."""
+        """Give the same, and at either end what was said near it, or else next to it."""
         before = await self.within(Level.QUARTER, start - _NEAR, start)
         inside = await self.within(level, start, end)
         after = await self.within(Level.QUARTER, end, end + _NEAR)
@@ -55,7 +57,7 @@ class Reader:
         for measurement in self._measurements:
             previous = before.get(measurement) or await self._last_before(measurement, start)
             following = after.get(measurement) or await self._first_after(measurement, end)
-            result[measurement] = [*previous[-1:], *inside.get(measurement, []), *following[:1]]
+            result[measurement] = [*previous, *inside.get(measurement, []), *following]
         return result
 
     async def _stale(self, start: int, end: int) -> list[Bucket]:

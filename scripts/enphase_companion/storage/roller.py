@@ -5,7 +5,7 @@ What is to be done stands in the table `pending`; any number of programs may do 
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import partial
 from itertools import groupby
 from typing import NamedTuple
@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import properties
 from .engine import Transactions
-from .levels import SECOND, Calendar, Level
+from .levels import MINUTE, SECOND, Calendar, Level
 from .minutes import roll_up_minutes
 from .statements import insert_new, replace_unless_poorer
 from .summary import COLUMNS, fold, from_row, to_row
@@ -27,13 +27,21 @@ GRACE = 3 * SECOND
 #: How many buckets of one gateway are done in one transaction: some ten thousand rows are read for them.
 _AT_ONCE = {Level.MINUTE: 240, Level.QUARTER: 60, Level.DAY: 10}
 
+#: Milliseconds between minutes that are still made together.
+_HOLE = 10 * MINUTE
+
 
 class Block(NamedTuple):
-    """Consecutive buckets, [start, end), of some gateways."""
+    """Buckets of some gateways that are made in one statement, with what else lies in [start, end)."""
 
     gateways: Sequence[int]
-    start: int
+    buckets: list[int]
     end: int
+
+    @property
+    def start(self) -> int:
+        """Where the first bucket begins."""
+        return self.buckets[0]
 
 
 async def roll_up(transactions: Transactions, measurements: Collection[int], now: int) -> int:
@@ -70,8 +78,7 @@ async def _some(connection: AsyncConnection, measurements: Collection[int], leve
         await connection.execute(
             delete(pending).where(
                 pending.c.level == level,
-                pending.c.bucket >= block.start,
-                pending.c.bucket < block.end,
+                pending.c.bucket.in_(block.buckets),
                 pending.c.gateway.in_(block.gateways),
             )
         )
@@ -110,20 +117,20 @@ async def _roll_up(
         await connection.execute(replace_unless_poorer(rollups[level], connection.dialect.name), rows)
 
 
-def _blocks(calendar: Calendar, level: Level, found: Iterable[tuple[int, int]]) -> Iterator[Block]:
-    """Put together consecutive buckets of the same gateways; `found` are buckets and gateways in order."""
-    block: Block | None = None
+def _blocks(calendar: Calendar, level: Level, found: Iterable[tuple[int, int]]) -> list[Block]:
+    """Put together buckets of the same gateways; `found` are buckets and gateways in order.
+
+    A few minutes between them that are not pending are made too, as slow polling leaves some out each time.
+    """
+    hole = _HOLE if level is Level.MINUTE else 0
+    blocks: list[Block] = []
     for start, group in groupby(found, lambda each: each[0]):
         gateways = [gateway for _, gateway in group]
-        end = calendar.after(level, start)
-        if block is not None and block.end == start and block.gateways == gateways:
-            block = block._replace(end=end)
-            continue
-        if block is not None:
-            yield block
-        block = Block(gateways, start, end)
-    if block is not None:
-        yield block
+        buckets = [start]
+        if blocks and start - blocks[-1].end <= hole and blocks[-1].gateways == gateways:
+            buckets = [*blocks.pop().buckets, start]
+        blocks.append(Block(gateways, buckets, calendar.after(level, start)))
+    return blocks
 
 
 def _can_skip(connection: AsyncConnection) -> bool:

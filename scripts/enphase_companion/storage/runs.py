@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from .levels import MINUTE
+from .levels import MINUTE, SECOND
 
 #: A longer pause is a gap. The slowest polling of this project, every 300 s, is none.
 GAP = 6 * MINUTE
@@ -19,7 +19,13 @@ GAP = 6 * MINUTE
 GLITCH = 15 * MINUTE
 
 #: W: no site behind one gateway has more, so a counter that rises faster is another meter's, or nonsense.
-MAX_POWER = 1e6
+_MAX_POWER = 1e6
+
+#: Wh: counters tremble when they are worked out from others. What falls no further went on.
+_TREMBLE = 100.0
+
+#: Times are whole seconds, and clocks are set now and then.
+_JITTER = 2 * SECOND
 
 _HOUR = 60 * MINUTE
 
@@ -34,13 +40,17 @@ class Run(NamedTuple):
 
 
 def largest_rise(pause: int) -> float:
-    """Give how many Wh a counter may rise in `pause` milliseconds, and a minute more as clocks jitter."""
-    return MAX_POWER * (pause + MINUTE) / _HOUR
+    """Give how many Wh a counter may rise in `pause` milliseconds."""
+    return _MAX_POWER * (pause + _JITTER) / _HOUR
 
 
 def continues(before: Run, after: Run) -> bool:
     """Tell whether the counter may have gone on from the end of one run to the beginning of the other."""
-    return 0 <= after.first - before.last <= largest_rise(after.first_time - before.last_time)
+    return _goes_on(before, after.first, after.first_time)
+
+
+def _goes_on(before: Run, value: float, time: int) -> bool:
+    return -_TREMBLE <= value - before.last <= largest_rise(time - before.last_time)
 
 
 def is_gap(before: Run, after: Run) -> bool:
@@ -49,13 +59,18 @@ def is_gap(before: Run, after: Run) -> bool:
 
 
 def without_glitches(runs: Sequence[Run]) -> list[Run]:
-    """Leave out runs that neither what was before nor what came soon after agrees with."""
+    """Leave out what neither the runs before nor those soon after agree with."""
     kept: list[Run] = []
     index = 0
     while index < len(runs):
-        if kept and not continues(kept[-1], runs[index]):
-            index = _resumed(kept[-1], runs, index) or index
-        kept.append(runs[index])
+        run = runs[index]
+        if kept and not continues(kept[-1], run):
+            if (resumed := _resumed(kept[-1], runs, index)) is not None:
+                index, run = resumed, runs[resumed]
+            elif run.last_time - run.first_time < GLITCH and _goes_on(kept[-1], run.last, run.last_time):
+                # It was low at first, and is where it belongs at the end of the same run.
+                run = run._replace(first=kept[-1].last)
+        kept.append(run)
         index += 1
     return kept
 
@@ -69,6 +84,17 @@ def _resumed(before: Run, runs: Sequence[Run], broken: int) -> int | None:
         if continues(before, runs[index]):
             return index
     return None
+
+
+def settled(runs: Sequence[Run]) -> list[Run]:
+    """Leave out glitches, and at the end what may still turn out to be one."""
+    kept = without_glitches(runs)
+    for index in range(1, len(kept)):
+        if kept[-1].last_time - kept[index].first_time < GLITCH and not continues(
+            kept[index - 1], kept[index]
+        ):
+            return kept[:index]
+    return kept
 
 
 def joined(runs: Iterable[Run]) -> list[Run]:

@@ -84,7 +84,7 @@ def fold(parts: Sequence[Summary]) -> Summary:
 
 
 def _runs(runs: Iterable[Run]) -> tuple[Run, ...]:
-    return tuple(joined(without_glitches(joined(runs))))
+    return tuple(joined(without_glitches(list(runs))))
 
 
 def to_row(summary: Summary) -> dict[str, Any]:
@@ -100,7 +100,7 @@ def to_row(summary: Summary) -> dict[str, Any]:
         delivered[-1].last if delivered else None,
         received[0].first if received else None,
         received[-1].last if received else None,
-        None if is_plain else orjson.dumps((delivered, received)).decode(),
+        None if is_plain else _to_json(delivered, received),
     )
     return dict(zip(COLUMNS, values, strict=True))
 
@@ -117,6 +117,11 @@ def from_row(row: Sequence[Any]) -> Summary:
         delivered, received = (tuple(Run(*run) for run in direction) for direction in orjson.loads(runs))
     power = None if mean is None else Power(mean, low, high)
     return Summary(readings, first_time, last_time, power, delivered, received)
+
+
+def _to_json(*directions: Iterable[Run]) -> str:
+    # orjson does not take named tuples for tuples.
+    return orjson.dumps([[tuple(run) for run in direction] for direction in directions]).decode()
 
 
 def _is_plain(runs: tuple[Run, ...], summary: Summary) -> bool:

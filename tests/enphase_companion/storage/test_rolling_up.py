@@ -1,0 +1,297 @@
+"""Rolling up: what is asked of rollups is what would be asked of the readings themselves."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from itertools import pairwise
+
+import pytest
+
+from enphase_api.models import Quantities
+from enphase_companion.message import Message, Sample
+from enphase_companion.storage import DAY, MINUTE, QUARTER, SECOND, Database, Energy, Point, Power
+
+from .conftest import GATEWAY, VIENNA, change, local, message, rising, rows
+
+START = local(2026, 6, 1, 11, 58)
+HOUR = 60 * MINUTE
+
+
+def eventful(seed: int, start: int, end: int) -> list[Message]:
+    """A meter of two phases with all that can happen to it, in about 10 s steps."""
+    chance = random.Random(seed)
+    at, counters = start, {("production", 0): [8e6, 3e6], ("net-consumption", 1): [2e7, 4e6]}
+    result = []
+    while (at := at + chance.choice([1, 9, 10, 10, 10, 11, 30, 70]) * SECOND) < end:
+        if chance.random() < 0.003:
+            at += chance.randrange(7 * MINUTE, 25 * MINUTE, SECOND)
+        samples = []
+        for (measurement, phase), (delivered, received) in counters.items():
+            watts = chance.uniform(-3000, 5000)
+            grown = [delivered + max(0, watts) / 360, received + max(0, -watts) / 360]
+            if chance.random() < 0.002:
+                # Not to little: a small counter that is zero for a moment is told apart only roughly.
+                grown[chance.randrange(2)] *= chance.choice([0.7, 5])
+            counters[measurement, phase] = grown
+            told: list[float | None] = [*grown]
+            if chance.random() < 0.01:
+                told[chance.randrange(2)] = chance.choice([0, None, 7e9])
+            samples.append(
+                Sample(
+                    measurement,
+                    phase,
+                    at,
+                    Quantities(
+                        active_power=chance.choice([watts, watts, watts, None]),
+                        energy_delivered=told[0],
+                        energy_received=told[1],
+                    ),
+                )
+            )
+        result.append(Message(GATEWAY, at / 1000, tuple(samples), None))
+    return [each for each in result if each.timestamp * 1000 < end]
+
+
+def approximately(energy: Energy) -> tuple[object, ...]:
+    return (
+        pytest.approx(energy.delivered, abs=1e-3),
+        pytest.approx(energy.received, abs=1e-3),
+        pytest.approx(energy.delivered_recovered, abs=1e-3),
+        pytest.approx(energy.received_recovered, abs=1e-3),
+        energy.resets,
+    )
+
+
+def flat(energy: Energy) -> tuple[object, ...]:
+    return (
+        energy.delivered,
+        energy.received,
+        energy.delivered_recovered,
+        energy.received_recovered,
+        energy.resets,
+    )
+
+
+async def everything(database: Database, start: int, end: int) -> list[tuple[str, int, Energy]]:
+    """The energies of that time as a whole, in odd pieces, and bucket by bucket."""
+    edges = [start, start + 17 * MINUTE + 3 * SECOND, start + 5 * HOUR, end - 20 * HOUR, end]
+    found = [
+        (name, each, energy)
+        for each in (0, 1)
+        for a, b in pairwise(edges)
+        for name, energy in (await database.energies(GATEWAY, a, b, each)).items()
+    ]
+    for width in (MINUTE, QUARTER, DAY):
+        found += [
+            ("net-consumption", point.start, point.energy)
+            for point in await database.series(GATEWAY, "net-consumption", start, end, width, phase=1)
+        ]
+    return found
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(2))
+async def test_rollups_say_what_the_readings_say(database: Database, database_url: str, seed: int) -> None:
+    end = START + 31 * HOUR
+    said = eventful(seed, START, end)
+    await database.write(said)
+    before = await everything(database, START, end)
+
+    for now in (START + 14 * HOUR, end + DAY):
+        await database.roll_up(now)
+        after = await everything(database, START, end)
+        assert [(name, at, flat(each)) for name, at, each in after] == [
+            (name, at, approximately(each)) for name, at, each in before
+        ]
+
+    assert await rows(database_url, "SELECT COUNT(*) FROM pending") == [(0,)]
+    assert any(each.resets for *_, each in before)
+    assert any(each.delivered_recovered for *_, each in before)
+    # That they are asked at all: without the readings the answer is the same where no minute is cut.
+    expected = await database.series(GATEWAY, "production", START, end, QUARTER)
+    await change(database_url, "DELETE FROM readings")
+    assert await database.series(GATEWAY, "production", START, end, QUARTER) == expected
+
+
+async def test_a_bucket_is_rolled_up_when_it_has_ended_and_not_before(
+    database: Database, database_url: str
+) -> None:
+    await database.write(rising(START, START + 10 * MINUTE))
+    assert await database.roll_up(START + MINUTE) == 0
+    await database.roll_up(START + MINUTE + 4 * SECOND)
+    assert await rows(database_url, "SELECT bucket FROM minutes") == [(START,)]
+    assert await rows(database_url, "SELECT COUNT(*) FROM quarters") == [(0,)]
+    await database.roll_up(START + 2 * MINUTE + 4 * SECOND)
+    assert await rows(database_url, "SELECT bucket FROM quarters") == [(START - 13 * MINUTE,)]
+    assert await rows(database_url, "SELECT COUNT(*) FROM days") == [(0,)]
+
+
+async def test_the_minute_that_has_not_ended_is_there_too(database: Database) -> None:
+    await database.write(rising(START, START + 5 * MINUTE + 30 * SECOND))
+    await database.roll_up(START + 5 * MINUTE + 30 * SECOND)
+    points = await database.series(GATEWAY, "production", START, START + HOUR, MINUTE)
+    assert [(point.start - START, point.readings) for point in points] == [
+        (0, 6), (MINUTE, 6), (2 * MINUTE, 6), (3 * MINUTE, 6), (4 * MINUTE, 6), (5 * MINUTE, 3)
+    ]  # fmt: skip
+
+
+async def test_a_late_reading_is_there_at_once_and_in_every_rollup_after_the_next_time(
+    database: Database, database_url: str
+) -> None:
+    said = rising(local(2026, 6, 1), local(2026, 6, 2), step=60 * SECOND)
+    late = said[600:660]
+    await database.write([each for each in said if each not in late])
+    await database.roll_up()
+    start, end = local(2026, 6, 1, 10), local(2026, 6, 1, 11)
+    assert await database.energies(GATEWAY, start, end) == {}
+    assert await database.series(GATEWAY, "production", start, end, QUARTER) == []
+
+    await database.write(late)
+    for _ in range(2):
+        (there,) = (await database.energies(GATEWAY, start, end)).values()
+        assert there.delivered == pytest.approx(3600)
+        assert there.delivered_recovered == 0
+        points = await database.series(GATEWAY, "production", start, end, QUARTER)
+        assert [point.readings for point in points] == [15, 15, 15, 15]
+        (day,) = await database.series(GATEWAY, "production", start, end, DAY)
+        assert day.readings == len(said)
+        await database.roll_up()
+    assert await rows(database_url, "SELECT readings FROM days") == [(len(said),)]
+
+
+async def test_power_is_the_mean_lowest_and_highest_of_the_readings(database: Database) -> None:
+    start = local(2026, 6, 1)
+    watts = [random.Random(7).uniform(-5000, 5000) for _ in range(3000)]
+    await database.write(
+        [message(start + i * 20 * SECOND, active_power=value) for i, value in enumerate(watts)]
+    )
+    await database.roll_up()
+
+    async def check(width: int, count: int) -> None:
+        points = await database.series(GATEWAY, "production", start, start + DAY, width)
+        for number, point in enumerate(points):
+            said = watts[number * count : (number + 1) * count]
+            assert point.power is not None
+            assert point.power.mean == pytest.approx(sum(said) / len(said), rel=1e-4, abs=0.1)
+            assert point.power.low == pytest.approx(min(said), rel=1e-5)
+            assert point.power.high == pytest.approx(max(said), rel=1e-5)
+        assert sum(point.readings for point in points) == 3000
+
+    await check(MINUTE, 3)
+    await check(QUARTER, 45)
+    await check(DAY, 3000)
+    await check(SECOND, 1)
+
+
+async def test_gaps_stay_gaps(database: Database) -> None:
+    start = local(2026, 6, 1)
+    said = rising(start, start + 12 * HOUR)
+    away = (start + 3 * HOUR, start + 5 * HOUR + 20 * MINUTE)
+    await database.write([each for each in said if not away[0] <= each.timestamp * 1000 < away[1]])
+    await database.roll_up()
+
+    async def seen(width: int) -> tuple[list[Point], list[Point]]:
+        points = await database.series(GATEWAY, "production", start, start + 12 * HOUR, width)
+        return points, [point for point in points if point.after_gap]
+
+    for width in (SECOND, MINUTE, QUARTER):
+        points, (after,) = await seen(width)
+        assert away[1] - width < after.start <= away[1]
+        assert not [point for point in points if away[0] <= point.start and point.end <= away[1]]
+        if width > SECOND:
+            assert after.energy.delivered_recovered == pytest.approx(3600 * 140 / 60 + 10)
+    (day,), after_gap = await seen(DAY)
+    assert not after_gap
+    assert day.energy.delivered == pytest.approx(3600 * 12 - 10)
+
+
+async def test_slow_polling_makes_no_gaps(database: Database) -> None:
+    start = local(2026, 6, 1)
+    await database.write(rising(start, start + 6 * HOUR, step=300 * SECOND))
+    await database.roll_up()
+    for width in (SECOND, MINUTE, QUARTER):
+        points = await database.series(GATEWAY, "production", start, start + 6 * HOUR, width)
+        assert not any(point.after_gap for point in points)
+        assert sum(point.readings for point in points) == 72
+        assert sum(point.energy.delivered or 0 for point in points) == pytest.approx(3600 * 6 - 300)
+        assert not any(point.energy.delivered_recovered for point in points)
+
+
+async def test_a_reset_is_marked_in_every_rollup(database: Database) -> None:
+    start = local(2026, 6, 1)
+    said = rising(start, start + 6 * HOUR) + rising(start + 6 * HOUR, start + 24 * HOUR, first=0.0)
+    await database.write(said)
+    await database.roll_up()
+    for width in (MINUTE, QUARTER, DAY):
+        points = await database.series(GATEWAY, "production", start, start + 24 * HOUR, width)
+        marked = [point for point in points if point.energy.resets]
+        assert [point.energy.resets for point in marked] == [(start + 6 * HOUR,)]
+        assert sum(point.energy.delivered or 0 for point in points) == pytest.approx(3600 * 24 - 20)
+
+
+async def test_a_rollup_is_not_replaced_by_one_of_fewer_readings(
+    database: Database, database_url: str
+) -> None:
+    """As when a reading comes so late that the others of its minute are pruned."""
+    said = rising(START, START + MINUTE)
+    await database.write(said[:-1])
+    await database.roll_up()
+    await change(database_url, "DELETE FROM readings")
+    await database.write(said[-1:])
+    await database.roll_up()
+    for table in ("minutes", "quarters", "days"):
+        assert await rows(database_url, f"SELECT readings FROM {table}") == [(len(said) - 1,)]
+
+
+async def test_gateways_are_rolled_up_apart(database: Database) -> None:
+    for number in range(12):
+        await database.write(
+            [
+                message(at, f"g{number}", active_power=number, energy_delivered=number * (at - START) / HOUR)
+                for at in range(START, START + 3 * HOUR, (number + 1) * 10 * SECOND)
+            ]
+        )
+    await database.roll_up()
+    for number in range(12):
+        (point,) = await database.series(f"g{number}", "production", START, START + HOUR, DAY)
+        assert point.power == Power(number, number, number)
+        assert point.energy.delivered == pytest.approx(number * 3, rel=0.02)
+
+
+async def test_whom_nobody_knows_has_no_energy(database: Database) -> None:
+    await database.write([message(START)])
+    assert await database.energies("999999999999", START, START + DAY) == {}
+    assert await database.series("999999999999", "production", START, START + DAY, DAY) == []
+    assert await database.series(GATEWAY, "storage", START, START + DAY, DAY) == []
+    assert await database.energies(GATEWAY, START - DAY, START) == {}
+
+
+async def test_rolling_up_goes_on_where_a_program_was_stopped(database: Database, database_url: str) -> None:
+    await database.write(rising(START, START + 10 * HOUR))
+    for _ in range(20):
+        task = asyncio.create_task(database.roll_up())
+        await asyncio.sleep(0.01)
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+    await database.roll_up()
+    assert await rows(database_url, "SELECT SUM(readings) FROM minutes") == [(3600,)]
+    assert await rows(database_url, "SELECT SUM(readings) FROM days") == [(3600,)]
+
+
+async def test_days_are_the_owners(database: Database) -> None:
+    start, end = local(2026, 10, 24), local(2026, 10, 27)
+    await database.write(rising(start, end, step=60 * SECOND))
+    await database.roll_up()
+    points = await database.series(GATEWAY, "production", start, end, DAY)
+    assert [(point.start, (point.end - point.start) / HOUR) for point in points] == [
+        (local(2026, 10, 24), 24),
+        (local(2026, 10, 25), 25),
+        (local(2026, 10, 26), 24),
+    ]
+    assert [point.energy.delivered for point in points] == [
+        pytest.approx(24 * 3600),
+        pytest.approx(25 * 3600),
+        pytest.approx(24 * 3600 - 60),
+    ]
+    assert (await database.time_zone()) == VIENNA

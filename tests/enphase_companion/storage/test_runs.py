@@ -1,0 +1,189 @@
+"""Runs of counters, the energy they add up to, and that it is the same however they are rolled up."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from enphase_companion.storage.energy import counted
+from enphase_companion.storage.levels import MINUTE
+from enphase_companion.storage.runs import GAP, Run, joined, without_glitches
+from enphase_companion.storage.summary import COLUMNS, Summary, fold, from_row, of_reading, to_row
+
+SECOND = 1000
+
+
+def runs(*readings: tuple[float, float]) -> list[Run]:
+    """Single readings: minutes, and Wh."""
+    return [Run(round(at * MINUTE), wh, round(at * MINUTE), wh) for at, wh in readings]
+
+
+def energy(*readings: tuple[float, float], edges: tuple[float, ...] = (0, 60)) -> list[float | None]:
+    return [each.energy for each in counted(runs(*readings), [round(edge * MINUTE) for edge in edges])]
+
+
+def test_energy_is_what_the_counter_rose() -> None:
+    assert energy((0, 1000), (1, 1010), (2, 1010), (3, 1040)) == [40]
+
+
+def test_nothing_said_is_no_energy_rather_than_zero() -> None:
+    assert energy() == [None]
+    assert energy((1, 500)) == [0]
+    assert energy((1, 500), (2, 510), edges=(0, 30, 60)) == [10, None]
+
+
+def test_energy_across_an_edge_is_divided_by_time() -> None:
+    assert energy((4, 100), (8, 120), edges=(0, 5, 10)) == [5, 15]
+    assert energy((5, 100), (10, 150), edges=(0, 5, 10, 15)) == [None, 50, 0]
+
+
+def test_energy_of_slow_polling_is_divided_among_the_buckets_between() -> None:
+    assert energy((0.5, 0), (5.5, 50), edges=(0, 1, 2, 3, 4, 5, 6)) == [5, 10, 10, 10, 10, 5]
+
+
+def test_energy_before_and_after_the_outer_edges_counts_as_far_as_it_is_inside() -> None:
+    assert energy((-1, 0), (1, 10), (59, 500), (61, 510), edges=(0, 60)) == [5 + 490 + 5]
+
+
+def test_energy_of_a_gap_belongs_to_its_end_and_is_called_recovered() -> None:
+    before, during, after = counted(
+        runs((1, 100), (2, 110), (58, 500), (59, 510)), [0, 10 * MINUTE, 50 * MINUTE, 60 * MINUTE]
+    )
+    assert (before.energy, before.recovered) == (10, 0)
+    assert (during.energy, during.recovered) == (None, 0)
+    assert (after.energy, after.recovered) == (390 + 10, 390)
+
+
+def test_a_reset_is_marked_and_its_unknown_energy_not_made_up() -> None:
+    (hour,) = counted(runs((1, 5000), (2, 5010), (3, 0), (4, 12), (30, 100)), [0, 60 * MINUTE])
+    assert hour.energy == 10 + 12 + 88
+    assert hour.resets == (3 * MINUTE,)
+
+
+def test_a_replaced_meter_that_counts_higher_is_seen_too() -> None:
+    (hour,) = counted(runs((1, 5000), (2, 5010), (3, 7_000_000), (30, 7_000_012)), [0, 60 * MINUTE])
+    assert hour.energy == 10 + 12
+    assert hour.resets == (3 * MINUTE,)
+
+
+@pytest.mark.parametrize("wrong", [0, 9e9])
+def test_a_counter_that_comes_back_was_never_reset(wrong: float) -> None:
+    (hour,) = counted(runs((1, 5000), (2, 5010), (3, wrong), (4, wrong), (5, 5040)), [0, 60 * MINUTE])
+    assert hour.energy == 40
+    assert hour.resets == ()
+
+
+def test_a_counter_that_trembles_is_held() -> None:
+    (hour,) = counted(runs(*((i, 5000 + i / 10 - i % 2 * 0.3) for i in range(60))), [0, 60 * MINUTE])
+    assert hour.energy == pytest.approx(5.9 - 0.3)
+    assert hour.resets == ()
+
+
+def test_a_fall_of_just_now_may_be_a_glitch_and_is_not_judged() -> None:
+    said = [(1, 5000), (2, 5010), (50, 3), (55, 9), (64.9, 9)]
+    (hour,) = counted(runs(*said), [0, 90 * MINUTE])
+    assert (hour.energy, hour.resets) == (10, ())
+    (hour,) = counted(runs(*said, (65, 9)), [0, 90 * MINUTE])
+    assert (hour.energy, hour.resets) == (10 + 6, (50 * MINUTE,))
+
+
+def test_a_fall_that_lasts_is_a_reset_although_the_counter_gets_there_again() -> None:
+    said = runs(*((i, 10_000 + 100 * (i if i < 50 else i - 50)) for i in range(200)))
+    (hours,) = counted(said, [0, 200 * MINUTE])
+    assert hours.energy == 4900 + 14_900
+    assert hours.resets == (50 * MINUTE,)
+
+
+def test_runs_are_told_apart_by_gaps_falls_and_leaps_only() -> None:
+    said = runs((0, 9000), (1, 9001), (7, 9007), (13.1, 9013), (14, 5000), (15, 1e9))
+    assert joined(said) == [Run(0, 9000, 7 * MINUTE, 9007), *said[3:]]
+
+
+def test_what_is_dropped_as_a_glitch_is_only_what_neither_side_agrees_with() -> None:
+    said = runs((0, 9000), (1, 0), (2, 9001), (3, 5000), (4, 5001), (30, 5010))
+    assert without_glitches(said) == [said[0], *said[2:]]
+
+
+def test_a_glitch_that_was_rolled_up_with_what_came_after_is_seen_at_the_edge() -> None:
+    """Where a counter of a few kWh was zero at first in a quarter-hour, its run began at zero."""
+    before, quarter = Run(0, 4000, 14 * MINUTE, 4100), Run(15 * MINUTE, 0, 29 * MINUTE, 4250)
+    (hour,) = counted([before, quarter, *runs((60, 4300))], [0, 60 * MINUTE])
+    assert hour.energy == 100 + 150
+    assert hour.resets == ()
+
+
+#: Seconds since the reading before, W meanwhile, and what happens to the counter then: mostly nothing.
+steps = st.lists(
+    st.tuples(
+        st.one_of(st.integers(1, 90), st.integers(90, 3000)),
+        st.integers(0, 20_000),
+        st.sampled_from(["", "", "", "", "tremble", "reset", "replaced", "zero", "nonsense", "silent"]),
+    ),
+    min_size=1,
+    max_size=60,
+)
+
+
+def _readings(said: list[tuple[int, int, str]]) -> list[Summary]:
+    at, wh = 1_790_000_000, 1e7
+    result = []
+    for pause, watts, event in said:
+        at += pause
+        wh += watts * pause / 3600 + {"tremble": -0.3, "reset": -80_000, "replaced": 5e6}.get(event, 0)
+        told = {"zero": 0.0, "nonsense": 9e9, "silent": None}.get(event, wh)
+        result.append(of_reading(at * 1000, watts, told, None))
+    return result
+
+
+@given(steps, st.lists(st.integers(0, 60), max_size=12), st.lists(st.integers(0, 60), max_size=4))
+def test_energy_is_the_same_however_readings_are_rolled_up(
+    said: list[tuple[int, int, str]], cuts: list[int], coarser: list[int]
+) -> None:
+    """Any partition, and any partition of that, gives what the readings themselves give."""
+    readings = _readings(said)
+    edges = [readings[0].first_time, readings[-1].last_time + 1]
+
+    def parted(parts: list[Summary], at: list[int]) -> list[Summary]:
+        inner = sorted({cut for cut in at if 0 < cut < len(parts)})
+        return [fold(parts[a:b]) for a, b in pairwise([0, *inner, len(parts)])]
+
+    once = parted(readings, cuts)
+    twice = parted(once, coarser)
+
+    expected = counted([run for each in readings for run in each.delivered], edges)[0]
+    for rolled in (once, twice, [fold(readings)]):
+        rows = [from_row([to_row(each)[name] for name in COLUMNS]) for each in rolled]
+        assert rows == rolled
+        found = counted([run for each in rows for run in each.delivered], edges)[0]
+        assert found.energy == pytest.approx(expected.energy)
+        assert found.recovered == pytest.approx(expected.recovered)
+        assert found.resets == expected.resets
+        assert sum(each.readings for each in rows) == len(readings)
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, GAP // SECOND), st.floats(0, 250)), min_size=2, max_size=40),
+    st.lists(st.integers(0, 15_000), max_size=6, unique=True),
+)
+def test_without_gaps_energy_up_to_any_moment_follows_the_counter(
+    said: list[tuple[int, float]], inner: list[int]
+) -> None:
+    times, values = [0], [1e6]
+    for pause, rise in said:
+        times.append(times[-1] + pause * SECOND)
+        values.append(values[-1] + rise)
+    inside = sorted({at * SECOND for at in inner if 0 < at * SECOND < times[-1]})
+    edges = [0, *inside, times[-1]]
+
+    def counter(at: int) -> float:
+        index = next(i for i in range(1, len(times)) if at <= times[i])
+        share = (at - times[index - 1]) / (times[index] - times[index - 1])
+        return values[index - 1] + share * (values[index] - values[index - 1])
+
+    found = counted([Run(at, wh, at, wh) for at, wh in zip(times, values, strict=True)], edges)
+    for each, (start, end) in zip(found, pairwise(edges), strict=True):
+        expected = counter(end) - (counter(start) if start else values[0])
+        assert (each.energy or 0) == pytest.approx(expected, abs=1e-6)

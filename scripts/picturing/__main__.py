@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -32,7 +33,24 @@ def gateway_console() -> None:
     _keep("gateway_console.svg", drawn(written, columns, "enphase-gateway-console"))
 
 
-PICTURES = {draw.__name__: draw for draw in (gateway_console,)}
+def gateway_generate_docs() -> None:
+    """Draw a page that was made from the answers of a house with batteries."""
+    columns = 110
+    with _house("battery") as environment:
+        command = str(Path(sys.executable).with_name("enphase-gateway-generate-docs"))
+        output = Path(environment["ENPHASE_CONFIGURATION"]) / "pages"
+        arguments = ["--format", "markdown", "--pause", "0", "--output", str(output)]
+        subprocess.run([command, *arguments], env=environment, check=True, stdout=subprocess.DEVNULL)
+        page = Path(output / "ivp_ensemble_power.md").read_text()
+    viewer = (
+        "import sys; from rich import print; from rich.markdown import Markdown; print(Markdown(sys.argv[1]))"
+    )
+    _, _, shown = page.partition("\n\n")
+    written = run_in_terminal([sys.executable, "-c", viewer, shown], environment, columns)
+    _keep("gateway_generate_docs.svg", drawn(written, columns, "ivp_ensemble_power.md"))
+
+
+PICTURES = {draw.__name__: draw for draw in (gateway_console, gateway_generate_docs)}
 
 
 @contextmanager

@@ -31,7 +31,7 @@ _PRAGMAS = (
     "PRAGMA journal_mode = WAL",
     # With NORMAL, a power cut could take back what was committed, and acknowledged to the broker.
     "PRAGMA synchronous = FULL",
-    "PRAGMA busy_timeout = 30000",
+    "PRAGMA busy_timeout = 1000",
     "PRAGMA cache_size = -16000",
 )
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import random
 import socket
+from contextlib import suppress
 from typing import NoReturn
 
 import pytest
@@ -21,7 +23,13 @@ def unavailable(program: str) -> NoReturn:
 
 
 def free_port() -> int:
-    """Give a port of this machine that nobody listens on now."""
-    with socket.socket() as server:
-        server.bind(("127.0.0.1", 0))
-        return int(server.getsockname()[1])
+    """Give a port of this machine that nobody listens on now.
+
+    None of those that the system gives to whoever connects somewhere: a server that starts again would find
+    its own taken.
+    """
+    while True:
+        port = random.randrange(15_000, 32_000)
+        with suppress(OSError), socket.socket() as server:
+            server.bind(("127.0.0.1", port))
+            return port

@@ -72,7 +72,7 @@ async def _shown(service: Service, arguments: argparse.Namespace) -> None:
     forecast = Forecast.from_settings(settings)
     ours = OneGateway(settings.gateway_serial_number)
     panel = Panel(
-        lambda: "no broker" if newest.trouble.text else None,
+        lambda: "broker?" if newest.trouble.text else None,
         capacity=settings.peak_limit,
         continuous=settings.continuous_limit,
     )

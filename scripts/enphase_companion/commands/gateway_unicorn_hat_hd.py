@@ -71,7 +71,7 @@ async def _shown(service: Service, arguments: argparse.Namespace) -> None:
     forecast = Forecast.from_settings(settings)
     array = Array()
     panel = Panel(
-        lambda: "no gateway" if poller.trouble else None,
+        lambda: "gateway?" if poller.trouble else None,
         capacity=settings.peak_limit,
         continuous=settings.continuous_limit,
     )

@@ -94,7 +94,7 @@ def _draw(frame: Frame, columns: range, watts: float, chart: Chart, colours: _Co
 
 def _mark_capacity(frame: Frame, chart: Chart) -> None:
     """Mark the capacity beside the bars; across them where one is higher."""
-    if not chart.capacity:
+    if chart.capacity is None or chart.capacity <= 0:
         return
     row = ROWS - min(max(round(chart.capacity / chart.top * ROWS), 1), ROWS)
     columns = (0, 7, 8, 15) if chart.top <= chart.capacity else range(SIZE)

@@ -24,7 +24,7 @@ _GROWING, _STANDING = 20, 105
 _SIGN = 2.0
 
 #: From nothing to all that the array can make: ever brighter, for eyes that see no colours too.
-_EMBERS: tuple[Colour, ...] = ((110, 60, 160), (225, 70, 60), (255, 150, 20), (255, 225, 70))
+_EMBERS: tuple[Colour, ...] = ((120, 70, 190), (235, 100, 30), (255, 160, 20), (255, 230, 80))
 
 _ALARM: Colour = (255, 176, 0)
 _OLD: Colour = (130, 130, 140)

@@ -1,0 +1,96 @@
+"""The HAT, through Pimoroni's own library: every byte that goes over the bus."""
+
+from __future__ import annotations
+
+import errno
+import sys
+
+import numpy as np
+import pytest
+
+from enphase_companion.displays.frames import SIZE, Frame, blank
+from enphase_companion.displays.hat import Hat
+from enphase_companion.errors import CommandError
+
+from .spidev import SpiDev
+
+START = 0x72
+
+
+@pytest.fixture
+def frame() -> Frame:
+    """A frame of which no two LEDs are alike, and no turn or mirror image is like another."""
+    numbers = np.arange(SIZE * SIZE * 3).reshape(SIZE, SIZE, 3)
+    return (numbers % 256).astype(np.uint8)
+
+
+def light(value: int) -> float:
+    return (value / 255) ** 2.2 * 255
+
+
+def test_each_frame_goes_out_as_769_bytes_row_by_row(bus: type[SpiDev], frame: Frame) -> None:
+    hat = Hat(1.0, 0)
+    hat.show(frame, 0.04)
+    assert bus.opened == [(0, 0)]
+    (sent,) = bus.sent
+    assert len(sent) == 769
+    assert sent[0] == START
+    assert sent[1:] == pytest.approx([light(value) for value in frame.flatten().tolist()], abs=0.51)
+
+
+@pytest.mark.parametrize("brightness", [0.0, 0.25, 0.5, 1.0])
+def test_brightness_is_a_share_of_the_light(bus: type[SpiDev], brightness: float) -> None:
+    Hat(brightness, 0).show(blank((255, 128, 0)), 0.04)
+    red, green, blue = bus.sent[0][1:4]
+    assert (red, blue) == (int(255 * brightness), 0)
+    assert green == pytest.approx(light(128) * brightness, abs=1.01)
+
+
+def test_rotation_turns_the_picture_against_the_clock(bus: type[SpiDev]) -> None:
+    frame = blank()
+    frame[0, 15] = (255, 255, 255)  # right upper corner
+    corners = {}
+    for rotation in (0, 90, 180, 270):
+        Hat(1.0, rotation).show(frame, 0.04)
+        (lit,) = np.argwhere(np.reshape(bus.sent[-1][1:], (SIZE, SIZE, 3)).any(axis=2))
+        corners[rotation] = tuple(lit.tolist())
+    assert corners == {0: (0, 15), 90: (0, 0), 180: (15, 0), 270: (15, 15)}
+
+
+def test_the_leds_are_off_when_it_is_closed(bus: type[SpiDev], frame: Frame) -> None:
+    hat = Hat(1.0, 90)
+    hat.show(frame, 0.04)
+    hat.close()
+    assert bus.sent[-1] == [START] + [0] * 768
+
+
+def test_a_frame_is_not_changed_by_showing_it(bus: type[SpiDev], frame: Frame) -> None:
+    before = frame.copy()
+    Hat(1.0, 180).show(frame, 0.04)
+    assert np.array_equal(frame, before)
+
+
+def test_without_spi_it_says_how_to_switch_it_on(bus: type[SpiDev], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FAKE_SPI_ERROR", str(errno.ENOENT))
+    with pytest.raises(CommandError, match=r"over SPI \(No such file.*raspi-config.*--display terminal"):
+        Hat(1.0, 0)
+
+
+def test_a_bus_that_fails_later_is_told_too(bus: type[SpiDev], monkeypatch: pytest.MonkeyPatch) -> None:
+    hat = Hat(1.0, 0)
+
+    def broken(self: SpiDev, values: list[int]) -> list[int]:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(SpiDev, "xfer2", broken)
+    with pytest.raises(CommandError, match="Input/output error"):
+        hat.show(blank(), 0.04)
+    with pytest.raises(CommandError, match="Input/output error"):
+        hat.close()
+
+
+def test_without_its_library_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "spidev", None)
+    monkeypatch.delitem(sys.modules, "unicornhathd", raising=False)
+    with pytest.raises(CommandError, match=r"package \w+ is missing.*'.\[hat\]'.*--display terminal"):
+        Hat(1.0, 0)

@@ -1,0 +1,176 @@
+"""Frames, weather pictures, letters: what is drawn is what is seen."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from enphase_companion import units
+from enphase_companion.displays.font import GLYPHS, doubled, written
+from enphase_companion.displays.frames import (
+    SIZE,
+    Colour,
+    Frame,
+    as_light,
+    as_lit,
+    blank,
+    faded,
+    mixed,
+    paste,
+    sprite,
+)
+from enphase_companion.displays.icons import PERIOD, Weather, icon, waiting, warning
+from enphase_companion.displays.scrolling import scrolling
+
+RED: Colour = (255, 0, 0)
+
+
+def led(frame: Frame, row: int, column: int) -> Colour:
+    red, green, blue = frame[row, column].tolist()
+    return red, green, blue
+
+
+def moments(count: int = 16) -> list[float]:
+    return [PERIOD * number / count for number in range(count)]
+
+
+def test_a_picture_is_laid_where_it_belongs_and_cut_off_at_the_edges() -> None:
+    corner = sprite("RR RR", {"R": RED})
+    frame = blank()
+    paste(frame, corner, 15, -1)
+    assert np.argwhere(frame.any(axis=2)).tolist() == [[0, 15]]
+    assert led(frame, 0, 15) == RED
+    for x, y in ((-2, 0), (16, 0), (0, -2), (0, 16), (40, 40)):
+        before = frame.copy()
+        paste(frame, corner, x, y)
+        assert np.array_equal(frame, before)
+
+
+def test_a_picture_between_two_leds_is_shared_out_to_both() -> None:
+    frame = blank()
+    paste(frame, sprite("R", {"R": RED}), 3.25, 5)
+    assert (led(frame, 5, 3), led(frame, 5, 4)) == ((191, 0, 0), (64, 0, 0))
+
+
+def test_what_is_nothing_in_a_picture_leaves_what_is_below() -> None:
+    frame = blank((0, 0, 200))
+    paste(frame, sprite("R.", {"R": RED}), 0, 0)
+    assert (led(frame, 0, 0), led(frame, 0, 1)) == (RED, (0, 0, 200))
+
+
+def test_what_is_faded_has_no_colour_and_is_darker() -> None:
+    grey = faded(blank((255, 120, 0)))
+    assert len(set(led(grey, 0, 0))) == 1
+    assert 0 < grey.max() < 120
+
+
+def test_half_of_the_light_looks_like_more_than_half_on_a_screen() -> None:
+    assert led(as_lit(blank((255, 255, 255)), 0.5, 0), 0, 0) == (186, 186, 186)
+    assert led(as_light(blank((255, 186, 0))), 0, 0) == (255, 127, 0)
+    assert as_lit(blank((255, 255, 255)), 0, 0).max() == 0
+
+
+def test_a_screen_turns_a_picture_as_the_hat_does() -> None:
+    frame = blank()
+    frame[0, 15] = RED
+    assert led(as_lit(frame, 1, 90), 0, 0) == RED
+
+
+def test_mixing_stays_between_the_two() -> None:
+    assert mixed((0, 0, 0), (200, 100, 50), 0.5) == (100, 50, 25)
+    assert mixed((0, 0, 0), (200, 100, 50), 7) == (200, 100, 50)
+
+
+@pytest.mark.parametrize("weather", Weather)
+def test_every_weather_moves_and_begins_anew_where_it_ended(weather: Weather) -> None:
+    frames = [icon(weather, seconds) for seconds in moments()]
+    assert all((frame.shape, frame.dtype) == ((SIZE, SIZE, 3), np.uint8) for frame in frames)
+    assert any(not np.array_equal(frames[0], frame) for frame in frames)
+    assert np.array_equal(icon(weather, 0), icon(weather, PERIOD))
+
+
+def test_no_two_weathers_look_alike() -> None:
+    first = [icon(weather, 0.5).astype(int) for weather in Weather]
+    for number, frame in enumerate(first):
+        for other in first[:number]:
+            assert np.abs(frame - other).mean() > 5
+
+
+def test_the_sun_is_yellow_in_a_blue_sky_and_the_night_is_dark() -> None:
+    red, green, blue = led(icon(Weather.CLEAR_DAY, 0), 8, 8)
+    assert red > 200 < green
+    assert blue < red
+    red, green, blue = led(icon(Weather.PARTLY_CLOUDY_DAY, 0), 0, 15)
+    assert blue > red + green
+    assert icon(Weather.CLEAR_NIGHT, 0).mean() < icon(Weather.CLEAR_DAY, 0).mean()
+
+
+def test_rain_falls() -> None:
+    def lowest(seconds: float) -> int:
+        drops = (icon(Weather.RAIN, seconds)[8:, 2] == (70, 160, 255)).all(axis=1)
+        return int(np.flatnonzero(drops).max(initial=-1))
+
+    fall = [lowest(seconds) for seconds in (0.2, 0.4, 0.6)]
+    assert fall == sorted(fall)
+    assert fall[0] < fall[-1]
+
+
+def test_lightning_flashes_and_is_gone() -> None:
+    yellow = [int((icon(Weather.THUNDER, seconds) == (255, 225, 60)).all(axis=2).sum()) for seconds in (0.1, 2)]
+    assert yellow[0] > 10
+    assert yellow[1] == 0
+
+
+def test_the_signs_of_trouble_and_of_waiting_are_lit_and_move() -> None:
+    for sign in (warning, waiting):
+        first, later = sign(0), sign(0.5)
+        assert first.any()
+        assert not np.array_equal(first, later)
+
+
+def test_every_letter_is_eight_high_and_no_two_are_alike() -> None:
+    assert {glyph.shape[0] for glyph in GLYPHS.values()} == {8}
+    drawn = {(glyph.shape, glyph.tobytes()) for glyph in GLYPHS.values()}
+    assert len(drawn) == len(GLYPHS)
+    # No column of dots is left empty: letters stand one dot apart.
+    for name, glyph in GLYPHS.items():
+        assert glyph[:, 0].any(), name
+        assert glyph[:, -1].any(), name
+
+
+@pytest.mark.parametrize("words", [units.power(value) for value in (None, 0, -7.4, 999, 1_234_567.8)])
+def test_every_power_can_be_written(words: str) -> None:
+    assert set(words) - {" "} <= GLYPHS.keys()
+
+
+def test_what_was_never_drawn_is_a_question_mark() -> None:
+    assert np.array_equal(written("€"), written("?"))
+    assert written("").shape == (8, 0)
+
+
+def test_doubling_smooths_slopes_and_keeps_straight_lines() -> None:
+    slope = doubled(np.array([[True, False], [False, True]]))
+    assert slope.tolist() == [
+        [True, True, False, False],
+        [True, True, True, False],
+        [False, True, True, True],
+        [False, False, True, True],
+    ]
+    line = np.array([[False, True, False]] * 3)
+    assert np.array_equal(doubled(line), line.repeat(2, axis=0).repeat(2, axis=1))
+
+
+def test_words_come_from_the_right_and_go_to_the_left_by_one_led_at_a_time() -> None:
+    frames = list(scrolling("215 W", (255, 120, 0)))
+    width = doubled(written("215 W")).shape[1]
+    assert len(frames) == width + SIZE + 1
+    assert not frames[0].any()
+    assert not frames[-1].any()
+    for before, after in zip(frames, frames[1:], strict=False):
+        assert np.array_equal(before[:, 1:], after[:, :-1])
+    assert not frames[1][:, :-1].any()
+
+
+def test_numbers_stand_in_the_middle_of_the_height() -> None:
+    rows = np.any([frame.any(axis=(1, 2)) for frame in scrolling("88", (255, 120, 0))], axis=0)
+    assert np.flatnonzero(rows).tolist() == list(range(1, 15))

@@ -1,0 +1,142 @@
+"""The player: frames at their pace, from a thread, and a display that is switched off whatever happens."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+
+import pytest
+
+from enphase_companion.displays.frames import Frame
+from enphase_companion.displays.panel import Panel
+from enphase_companion.displays.player import Player, until_one_ends
+from enphase_companion.displays.readings import Powers
+from enphase_companion.errors import CommandError
+from enphase_companion.service import Service, Stopped
+
+
+class Seen:
+    """A display that notes what is done with it."""
+
+    def __init__(self, *, is_recording: bool = False) -> None:
+        self.is_recording = is_recording
+        self.at: list[float] = []
+        self.threads: set[int] = set()
+        self.rounds = 0
+        self.closed = 0
+        self.seconds = 0.0
+
+    def show(self, frame: Frame, seconds: float) -> None:
+        assert not self.closed
+        assert frame.shape == (16, 16, 3)
+        self.at.append(time.monotonic())
+        self.threads.add(threading.get_ident())
+        time.sleep(self.seconds)
+
+    def end_of_round(self) -> None:
+        self.rounds += 1
+
+    def close(self) -> None:
+        self.closed += 1
+
+
+def panel(production: float | None = 1_000) -> Panel:
+    result = Panel(lambda: None)
+    if production is not None:
+        result.take(Powers(production, 500, time.time()))
+    return result
+
+
+def player(display: Seen, service: Service, what: Panel) -> Player:
+    return Player(display, what, service, lambda: "well", 0.02)
+
+
+async def test_frames_are_shown_at_their_pace_by_one_thread_that_is_not_the_loops() -> None:
+    display, service = Seen(), Service()
+    running = asyncio.ensure_future(player(display, service, panel()).run(wants_weather=False))
+    await asyncio.sleep(1)
+    service.stopping.set()
+    with pytest.raises(Stopped):
+        await running
+    assert 25 <= len(display.at) <= 51
+    assert len(display.threads) == 1
+    assert threading.get_ident() not in display.threads
+    assert display.closed == 1
+
+
+async def test_a_display_that_blocks_does_not_hold_up_the_rest() -> None:
+    display, service = Seen(), Service()
+    display.seconds = 0.3
+    running = asyncio.ensure_future(player(display, service, panel()).run(wants_weather=False))
+    longest = 0.0
+    for _ in range(20):
+        begun = time.monotonic()
+        await asyncio.sleep(0.02)
+        longest = max(longest, time.monotonic() - begun)
+    assert longest < 0.25
+    service.stopping.set()
+    with pytest.raises(Stopped):
+        await running
+    assert display.closed == 1
+
+
+async def test_a_recording_is_one_round_that_nobody_waits_for() -> None:
+    display, service = Seen(is_recording=True), Service()
+    begun = time.monotonic()
+    await player(display, service, panel()).run(wants_weather=False)
+    assert time.monotonic() - begun < 5
+    assert (display.rounds, display.closed) == (1, 1)
+    assert len(display.at) > 200
+
+
+async def test_a_recording_waits_for_a_first_reading(monkeypatch: pytest.MonkeyPatch) -> None:
+    display, service, late = Seen(is_recording=True), Service(), panel(None)
+    running = asyncio.ensure_future(player(display, service, late).run(wants_weather=False))
+    await asyncio.sleep(0.5)
+    assert not display.at
+    late.take(Powers(1, 1, time.time()))
+    await running
+    assert display.rounds == 1
+
+
+async def test_a_recording_without_reading_is_made_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("enphase_companion.displays.player._FIRST", 0.2)
+    display, service = Seen(is_recording=True), Service()
+    with pytest.raises(CommandError, match="Nothing was read"):
+        await player(display, service, panel(None)).run(wants_weather=False)
+    assert (display.rounds, display.closed) == (1, 1)
+
+
+async def test_a_display_that_breaks_ends_everything_and_is_closed() -> None:
+    display, service = Seen(), Service()
+
+    def broken(frame: Frame, seconds: float) -> None:
+        raise CommandError("no HAT")
+
+    display.show = broken  # type: ignore[method-assign]
+    cancelled = asyncio.Event()
+
+    async def other() -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    with pytest.raises(CommandError, match="no HAT"):
+        await until_one_ends(player(display, service, panel()).run(wants_weather=False), other())
+    assert cancelled.is_set()
+    assert display.closed == 1
+
+
+async def test_the_display_is_closed_when_something_else_breaks() -> None:
+    display, service = Seen(), Service()
+
+    async def other() -> None:
+        await asyncio.sleep(0.2)
+        raise OSError("no network")
+
+    with pytest.raises(OSError, match="no network"):
+        await until_one_ends(player(display, service, panel()).run(wants_weather=False), other())
+    assert display.closed == 1
+    assert display.at

@@ -1,0 +1,89 @@
+"""Files as a display: what is in them, read back."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from enphase_companion.displays.display import check_name
+from enphase_companion.displays.frames import SIZE, Frame, blank
+from enphase_companion.displays.icons import Weather, icon
+from enphase_companion.displays.recording import PITCH, Recording
+from enphase_companion.errors import CommandError
+
+
+def leds(picture: Image.Image) -> Frame:
+    """The colours in the middle of each LED."""
+    pixels = np.asarray(picture.convert("RGB"))
+    return pixels[PITCH // 2 :: PITCH, PITCH // 2 :: PITCH]
+
+
+@pytest.fixture(params=["hat.gif", "hat.png", "HAT.GIF"])
+def file(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
+    return tmp_path / str(request.param)
+
+
+def test_every_frame_is_in_the_file_for_as_long_as_it_was_shown(file: Path) -> None:
+    frames = [icon(Weather.CLEAR_DAY, seconds) for seconds in (0, 0.4, 0.8)]
+    recording = Recording(file, 1, 0)
+    for frame in frames:
+        recording.show(frame, 0.04)
+        recording.show(frame, 0.06)
+    recording.end_of_round()
+    recording.close()
+    with Image.open(file) as picture:
+        assert picture.size == (SIZE * PITCH, SIZE * PITCH)
+        assert getattr(picture, "n_frames") == len(frames)  # noqa: B009 - the type does not know it
+        for number, frame in enumerate(frames):
+            picture.seek(number)
+            assert picture.info["duration"] == 100
+            # A GIF has 256 colours a frame.
+            assert np.abs(leds(picture).astype(int) - np.maximum(frame, 26)).max() <= 24
+        assert picture.info["loop"] == 0
+
+
+def test_brightness_and_rotation_look_as_on_the_hat(tmp_path: Path) -> None:
+    frame = blank()
+    frame[0, 15] = (255, 0, 0)
+    recording = Recording(tmp_path / "hat.png", 0.5, 90)
+    recording.show(frame, 0.04)
+    recording.end_of_round()
+    with Image.open(tmp_path / "hat.png") as picture:
+        assert leds(picture)[0, 0].tolist() == [186, 26, 26]
+
+
+def test_what_was_not_finished_is_not_written(file: Path) -> None:
+    file.write_text("before")
+    recording = Recording(file, 1, 0)
+    recording.show(blank(), 0.04)
+    recording.close()
+    assert file.read_text() == "before"
+    assert [*file.parent.iterdir()] == [file]
+
+
+def test_a_folder_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="nothing can be written to the folder .*nowhere"):
+        Recording(tmp_path / "nowhere" / "hat.gif", 1, 0)
+
+
+def test_a_file_that_cannot_be_written_is_told_and_nothing_is_left_over(tmp_path: Path) -> None:
+    (tmp_path / "hat.gif").mkdir()
+    recording = Recording(tmp_path / "hat.gif", 1, 0)
+    recording.show(blank(), 0.04)
+    with pytest.raises(CommandError, match="hat.gif: it cannot be written"):
+        recording.end_of_round()
+    assert [each.name for each in tmp_path.iterdir()] == ["hat.gif"]
+
+
+@pytest.mark.parametrize("name", ["hat", "terminal", "day.gif", "some/where/day.PNG"])
+def test_a_display_is_named_by_a_word_or_a_file(name: str) -> None:
+    assert check_name(name) == name
+
+
+@pytest.mark.parametrize("name", ["", "HAT", "day.jpg", "gif"])
+def test_what_names_no_display_is_refused(name: str) -> None:
+    with pytest.raises(ValueError, match=r"must be hat, terminal, or a file that ends with .gif or .png"):
+        check_name(name)

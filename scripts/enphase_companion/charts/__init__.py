@@ -1,1 +1,1 @@
-"""Charts: production up, consumption down, net as a line; from the database or live, in a window or a file."""
+"""Charts: production up, consumption down, the grid as a line; from the database or live."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.backend_bases import Event, PickEvent
 from matplotlib.figure import Figure
@@ -15,8 +17,6 @@ from . import words
 from .panel import PanelDrawing, on_axis
 from .style import BLANK, FAINT, INK, LOOKS, PAPER, WARNING, Look
 from .views import Quantity, View
-
-import numpy as np  # isort: skip
 
 #: Inches. A phase adds to the height.
 WIDTH, HEIGHT, PHASE_HEIGHT = 12.0, 7.0, 2.2
@@ -105,7 +105,7 @@ class Chart:
             self._write(0, -0.22, "Note: " + "; ".join(view.notes), size=9, color=FAINT)
 
     def _write(
-        self, x: float, y: float, text: str, *, right: bool = False, color: str = INK, **look: object
+        self, x: float, y: float, text: str, *, right: bool = False, color: str = INK, **look: Any
     ) -> None:
         """Write at so many inches from the panels' left edge, and from the top, or (negative) the bottom."""
         width, height = self.figure.get_size_inches()
@@ -138,7 +138,8 @@ class Chart:
             for artist in (handle, text):
                 if artist is not None:
                     artist.set_picker(True)
-                    artist.set_alpha(0.3 if quantity in self.hidden else 1.0)
+                    # Not at 1: that would make a half-transparent colour solid.
+                    artist.set_alpha(0.25 if quantity in self.hidden else None)
                     self._pickable[artist] = quantity
 
     def _picked(self, event: Event) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -51,9 +51,10 @@ async def load(database: Database, request: Request, now: float) -> View:
     whole = await _series(database, gateway, span, width, WHOLE)
     panels = [_panel("", whole, by_day=by_day)]
     if request.phases:
-        for phase in range(1, PHASES + 1):
-            if series := await _series(database, gateway, span, width, phase):
-                panels.append(_panel(f"L{phase}", series, by_day=by_day))
+        phases = [
+            (phase, await _series(database, gateway, span, width, phase)) for phase in range(1, PHASES + 1)
+        ]
+        panels += [_panel(f"L{phase}", series, by_day=by_day) for phase, series in phases if series]
     energies = await database.energies(gateway, span.start, span.end) if whole else {}
     gaps = _gaps(max(whole.values(), key=len, default=[]), span, round(now * 1000), by_day=by_day)
     return View(
@@ -119,7 +120,7 @@ def _power(points: Sequence[Point]) -> Track:
 
 
 #: What each day's totals say of each quantity.
-_DAILY = {
+_DAILY: Mapping[Quantity, Callable[[Totals], float | None]] = {
     Quantity.PRODUCTION: lambda each: each.produced,
     Quantity.CONSUMPTION: lambda each: each.consumed,
     Quantity.NET: lambda each: _difference(each.exported, each.imported),

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from ..settings import Settings
 
 #: By the end of the file's name.
 FORMATS = (".png", ".svg", ".pdf")
@@ -24,3 +28,9 @@ def _file(text: str) -> Path:
     if not file.absolute().parent.is_dir():
         raise argparse.ArgumentTypeError(f"{text}: there is no folder {file.parent}")
     return file
+
+
+def limits(settings: Settings) -> dict[str, float]:
+    """Give the lines across a chart that are set, in W, by name."""
+    found = {"peak": settings.peak_limit, "continuous": settings.continuous_limit}
+    return {name: watts for name, watts in found.items() if watts is not None}

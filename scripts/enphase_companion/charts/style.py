@@ -1,8 +1,9 @@
-"""How each quantity looks: Okabe and Ito's colours, which the colour-blind can tell apart, and a second cue."""
+"""How each quantity looks: colours of Okabe and Ito's, for the colour-blind too, and a second cue."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from .views import Quantity
 
@@ -19,7 +20,7 @@ ORANGE, SKY, BLUE, PURPLE, BLACK = "#E69F00", "#56B4E9", "#0072B2", "#CC79A7", "
 
 
 #: A line style of matplotlib's: solid, or lengths of dashes and pauses.
-Dashes = str | tuple[int, tuple[float, ...]]
+Dashes = Literal["-"] | tuple[float, tuple[float, ...]]
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,7 +36,7 @@ class Quantity(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
-    """How one quantity went: W at moments, or Wh of the days that begin at them; NaN where it is not known."""
+    """How one quantity went: W at moments, or Wh of the days that begin at them; NaN: not known."""
 
     times: Times
     values: Floats

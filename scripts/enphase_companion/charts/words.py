@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from .ranges import Span
 from .views import Totals
 
-UNKNOWN = "–"
+UNKNOWN = "-"
 
 
 def kilowatt_hours(watt_hours: float | None) -> str:
@@ -57,13 +57,18 @@ def title(span: Span, zone: ZoneInfo) -> str:
     last = datetime.fromtimestamp(span.end / 1000 - 1, zone)
     if (start.hour, start.minute, end.hour, end.minute) != (0, 0, 0, 0):
         if start.date() == last.date():
-            return f"{_day(start)}, {start:%H:%M} – {end:%H:%M}"
-        return f"{_short(start)} {start:%H:%M} – {_short(end)} {end:%H:%M}"
+            return f"{_day(start)}, {start:%H:%M} to {end:%H:%M}"
+        return f"{_short(start)} {start:%H:%M} to {_short(end)} {end:%H:%M}"
     if start.date() == last.date():
         return _day(start)
     if start.year != last.year:
-        return f"{_short(start)} {start.year} – {_short(last)} {last.year}"
-    return f"{_short(start)} – {_short(last)} {last.year}"
+        return f"{_short(start)} {start.year} to {_short(last)} {last.year}"
+    return f"{_short(start)} to {_short(last)} {last.year}"
+
+
+def length(span: Span) -> str:
+    """Give how long a time is: "the last 60 minutes"."""
+    return f"the last {span.length / 60_000:g} minutes"
 
 
 # Not by strftime: it would speak the language of the machine, and the chart speaks one.

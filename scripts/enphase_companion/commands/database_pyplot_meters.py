@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..charts.options import LIMITS, add_output
@@ -15,11 +15,16 @@ from ..settings import DATABASE_KEYS
 
 if TYPE_CHECKING:
     from ..charts.views import View
+    from ..service import Service
     from ..settings import Settings
+    from ..storage import Database
 
 NAME = "enphase-database-pyplot-meters"
 FILE = "credentials_token.json"
 KEYS = ("gateway_serial_number", *DATABASE_KEYS, *LIMITS)
+
+#: Seconds between two looks at the database.
+_PAUSE = 10.0
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,8 +39,10 @@ def parser() -> argparse.ArgumentParser:
             (f"{NAME} --follow --phases", "today as it goes on, each phase too"),
         ],
         notes=(
-            "A click on an entry of the legend hides a line, or brings it back.\n\n"
-            "exit status: 0 well, 1 it did not work, 2 wrong usage or settings, 130 Ctrl-C, 143 SIGTERM"
+            "A click on an entry of the legend hides a line, or brings it back.\n"
+            "Longer than ten days, the chart shows the energy of each day.\n\n"
+            "exit status: 0 well (a window or --follow was ended), 1 it did not work, 2 wrong usage or\n"
+            "settings, 130 Ctrl-C, 143 SIGTERM"
         ),
     )
     result.add_argument(
@@ -43,8 +50,8 @@ def parser() -> argparse.ArgumentParser:
         type=_range,
         default=parse("today"),
         metavar="RANGE",
-        help="today (without this option), day (24 hours), week, month or year up to now, a date, or FROM..TO, "
-        "which are dates or moments such as 2026-06-21T08:00, in local time; without TO up to now",
+        help="today (without this option), day (24 hours), week, month or year up to now, a date, or "
+        "FROM..TO: dates or moments such as 2026-06-21T08:00, in local time; without TO up to now",
     )
     result.add_argument("--phases", action="store_true", help="each wired phase below the whole house")
     result.add_argument("--follow", action="store_true", help="go on: look for new readings every 10 seconds")
@@ -76,29 +83,75 @@ def _range(text: str) -> Range:
 def _draw(arguments: argparse.Namespace) -> int:
     import asyncio
 
-    from ..charts.output import save
+    from ..charts.background import Background
+    from ..charts.options import limits
+    from ..charts.showing import keep_writing, show, write
     from ..settings_reading import read
 
     settings = read(FILE, KEYS, arguments)
-    view = asyncio.run(_load(settings, arguments))
-    from matplotlib.figure import Figure
-
-    from ..charts.drawing import Chart, size
-
-    chart = Chart(Figure(size(len(view.panels))), {})
-    chart.draw(view)
-    save(chart.figure, arguments.output)
+    lines = limits(settings)
+    if arguments.follow:
+        with Background(lambda service, put: _follow(settings, arguments, service, put)) as source:
+            if arguments.output is not None:
+                keep_writing(source.newest, lines, arguments.output)
+            else:
+                show(source.newest, lines, NAME)
+        return 0
+    view = asyncio.run(_load_once(settings, arguments))
+    if arguments.output is not None:
+        write(view, lines, arguments.output)
+    else:
+        views = [view]
+        show(lambda _: views.pop() if views else None, lines, NAME)
     return 0
 
 
-async def _load(settings: Settings, arguments: argparse.Namespace) -> View:
+async def _load_once(settings: Settings, arguments: argparse.Namespace) -> View:
+    async with _database(settings) as database:
+        return await _load(database, settings, arguments)
+
+
+async def _follow(
+    settings: Settings, arguments: argparse.Namespace, service: Service, put: Callable[[View], None]
+) -> None:
+    """Look again and again; where a database is only away, the last view stays, and says so."""
+    from dataclasses import replace
+
+    from ..storage import UnavailableError
+
+    async with _database(settings) as database:
+        view = await service.unless_stopped(_load(database, settings, arguments))
+        while True:
+            put(view)
+            await service.sleep(_PAUSE)
+            try:
+                view = await service.unless_stopped(_load(database, settings, arguments))
+            except UnavailableError as error:
+                view = replace(view, trouble=str(error))
+
+
+async def _load(database: Database, settings: Settings, arguments: argparse.Namespace) -> View:
     import time
 
     from ..charts.drawing import DOTS_WIDE
     from ..charts.loading import Request, load
-    from ..database_address import database_address
-    from ..storage import Database
 
     request = Request(arguments.range, settings.gateway_serial_number, arguments.phases, DOTS_WIDE)
-    async with Database(database_address(settings)) as database:
-        return await load(database, request, time.time())
+    return await load(database, request, time.time())
+
+
+def _database(settings: Settings) -> Database:
+    from pathlib import Path
+
+    from ..database_address import database_address
+    from ..errors import CommandError
+    from ..storage import Database
+
+    address = database_address(settings)
+    if address.get_backend_name() == "sqlite" and not Path(str(address.database)).exists():
+        # Looking at it would make one.
+        raise CommandError(
+            f"{address.database}: there is no such database. Say with {settings.where('database_url')} where "
+            "yours is, or let enphase-gateway-database-meters write one."
+        )
+    return Database(address)

@@ -1,0 +1,110 @@
+"""enphase-gateway-pyplot-meters: what a gateway's meters read now, as a live chart in a window or a file."""
+
+# ruff: noqa: PLC0415 - what is imported inside functions is what --help should not wait for
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
+
+from ..charts.options import LIMITS, add_output
+from ..options import add_settings, new_parser
+
+if TYPE_CHECKING:
+    from ..charts.views import View
+    from ..message import Message
+    from ..service import Service
+    from ..settings import Settings
+
+NAME = "enphase-gateway-pyplot-meters"
+FILE = "credentials_token.json"
+KEYS = ("gateway_host", "gateway_serial_number", "gateway_token", "interval", *LIMITS)
+
+#: Minutes.
+_SHORTEST, _USUAL, _LONGEST = 1, 30, 1_440
+
+
+def parser() -> argparse.ArgumentParser:
+    """Give the options of this command."""
+    result = new_parser(
+        "Draw what the meters of an Enphase IQ Gateway read, as they read it: production up,\n"
+        "consumption down, the grid as a line, the battery, and totals in words.",
+        examples=[
+            ("enphase-gateway-console --trust", "first of all: see the gateway's certificate and trust it"),
+            (NAME, "the last 30 minutes, in a window"),
+            (f"{NAME} --minutes 120 --interval 5", "two hours, read every 5 seconds"),
+            (f"{NAME} --output live.png", "a file that is written again and again"),
+        ],
+        notes=(
+            "A click on an entry of the legend hides a line, or brings it back.\n"
+            f"{FILE} holds the gateway's token. A refused token or certificate does not end this\n"
+            "command: it says so, sends nothing, and goes on when the file has changed.\n\n"
+            "exit status: 0 window closed, Ctrl-C or SIGTERM, 1 it cannot work, 2 wrong usage or settings"
+        ),
+    )
+    result.add_argument(
+        "--minutes",
+        type=_minutes,
+        default=_USUAL,
+        metavar="MINUTES",
+        help=f"how much is shown at most, {_SHORTEST} to {_LONGEST}; without it {_USUAL}",
+    )
+    result.add_argument("--phases", action="store_true", help="each wired phase below the whole house")
+    add_output(result, "write a file (.png, .svg, .pdf) at each reading, and no window")
+    add_settings(result, KEYS)
+    return result
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and give its exit status."""
+    arguments = parser().parse_args(argv)
+    from ..command import run
+
+    return run(arguments, _draw)
+
+
+def _minutes(text: str) -> int:
+    if not text.isdecimal() or not _SHORTEST <= int(text) <= _LONGEST:
+        raise argparse.ArgumentTypeError(f"must be a whole number from {_SHORTEST} to {_LONGEST}")
+    return int(text)
+
+
+def _draw(arguments: argparse.Namespace) -> int:
+    from ..charts.background import Background
+    from ..charts.options import limits
+    from ..charts.showing import keep_writing, show
+    from ..settings_reading import read
+
+    settings = read(FILE, KEYS, arguments)
+    with Background(lambda service, put: _follow(settings, arguments, service, put)) as source:
+        if arguments.output is not None:
+            keep_writing(source.newest, limits(settings), arguments.output)
+        else:
+            show(source.newest, limits(settings), NAME)
+    return 0
+
+
+async def _follow(
+    settings: Settings, arguments: argparse.Namespace, service: Service, put: Callable[[View], None]
+) -> None:
+    from ..charts.history import History
+    from ..figures import Figures
+    from ..polling import Poller
+    from ..settings_reading import read
+    from ..time_zone import system_zone
+
+    history = History(arguments.minutes, settings.interval, system_zone(), phases=arguments.phases)
+
+    def status() -> str:
+        # Asked for at least once a second: a silence is shown while it lasts.
+        put(history.view(poller.trouble))
+        return poller.trouble or "reading"
+
+    async def take(message: Message) -> None:
+        history.add(message)
+
+    poller = Poller(
+        settings, lambda: read(FILE, KEYS, arguments), settings.interval, service, Figures(), status
+    )
+    await poller.run(take)

@@ -225,7 +225,11 @@ class GatewayConfigFlow(ConfigFlow, domain=DOMAIN):
 
     async def async_step_reauth_confirm(self, _: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Let the owner choose how."""
-        return self.async_show_menu(step_id="reauth_confirm", menu_options=["account", "token"])
+        return self.async_show_menu(
+            step_id="reauth_confirm",
+            menu_options=["account", "token"],
+            description_placeholders={"name": self._get_reauth_entry().title},
+        )
 
     async def async_step_reconfigure(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Take the gateway's new address."""

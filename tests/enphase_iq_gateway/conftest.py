@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant import loader
 from homeassistant.config_entries import RELOAD_AFTER_UPDATE_DELAY, ConfigEntryState
 from homeassistant.const import CONF_HOST, CONF_TOKEN
 from homeassistant.core import HomeAssistant
@@ -33,11 +34,6 @@ NOON = datetime(2026, 6, 21, 12, tzinfo=UTC).timestamp()
 
 type SetUp = Callable[..., Awaitable[MockConfigEntry]]
 type Tick = Callable[..., Awaitable[None]]
-
-
-@pytest.fixture(autouse=True)
-def _custom_integrations(enable_custom_integrations: None) -> None:
-    """Let Home Assistant find the integration."""
 
 
 @pytest.fixture
@@ -69,7 +65,8 @@ def simulator(
 
 @pytest.fixture
 def hass(simulator: Simulator, hass: HomeAssistant) -> HomeAssistant:
-    """Home Assistant, which ends before the gateway that it is connected to."""
+    """Home Assistant, which finds the integration, and ends before the gateway that it is connected to."""
+    hass.data.pop(loader.DATA_CUSTOM_COMPONENTS)
     return hass
 
 

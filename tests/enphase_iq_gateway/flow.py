@@ -1,5 +1,7 @@
 """A config flow driven as a browser drives it: what each step shows, and what it is answered with."""
 
+import json
+from pathlib import Path
 from typing import Any
 
 from homeassistant.config_entries import SOURCE_USER, ConfigFlowContext, ConfigFlowResult
@@ -9,6 +11,10 @@ from homeassistant.data_entry_flow import FlowResultType
 
 from custom_components.enphase_iq_gateway.const import DOMAIN
 from enphase_companion.simulator import Simulator
+
+TEXTS = json.loads(
+    (Path(__file__).parents[2] / "custom_components" / DOMAIN / "translations" / "en.json").read_text()
+)["config"]
 
 
 class Flow:
@@ -25,15 +31,36 @@ class Flow:
         context = ConfigFlowContext(source=source)
         if entry_id is not None:
             context["entry_id"] = entry_id
-        self.shown = await self._hass.config_entries.flow.async_init(DOMAIN, context=context, data=data)
+        self._see(await self._hass.config_entries.flow.async_init(DOMAIN, context=context, data=data))
 
     async def follow(self, shown: ConfigFlowResult) -> None:
         """Go on with a flow that somebody else has started."""
-        self.shown = await self._hass.config_entries.flow.async_configure(shown["flow_id"])
+        self._see(await self._hass.config_entries.flow.async_configure(shown["flow_id"]))
 
     async def answer(self, **fields: Any) -> None:
         """Answer the step that is shown."""
-        self.shown = await self._hass.config_entries.flow.async_configure(self.shown["flow_id"], fields)
+        self._see(await self._hass.config_entries.flow.async_configure(self.shown["flow_id"], fields))
+
+    def _see(self, shown: ConfigFlowResult) -> None:
+        """Keep what is shown; every text of it is there, with all that stands in its placeholders."""
+        self.shown = shown
+        values = shown.get("description_placeholders") or {}
+        match shown["type"]:
+            case FlowResultType.FORM | FlowResultType.MENU:
+                step = TEXTS["step"][shown["step_id"]]
+                texts = [
+                    step["title"],
+                    step.get("description", ""),
+                    *step.get("data_description", {}).values(),
+                ]
+                texts += [TEXTS["error"][key] for key in (shown.get("errors") or {}).values()]
+                assert all(option in step["menu_options"] for option in _options(shown))
+            case FlowResultType.ABORT:
+                texts = [TEXTS["abort"][shown["reason"]]]
+            case _:
+                texts = []
+        for text in texts:
+            assert text.format(**values)[:1] != "{"
 
     async def choose(self, step: str) -> None:
         """Choose from the menu that is shown."""
@@ -78,3 +105,8 @@ class Flow:
     def aborts(self, reason: str) -> bool:
         """Tell whether the flow has ended without an entry, for this reason."""
         return self.shown["type"] is FlowResultType.ABORT and self.shown["reason"] == reason
+
+
+def _options(shown: ConfigFlowResult) -> list[str]:
+    options = shown.get("menu_options")
+    return options if isinstance(options, list) else []

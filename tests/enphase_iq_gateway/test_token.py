@@ -28,7 +28,7 @@ def asks(hass: HomeAssistant) -> bool:
 def aged(
     simulator: Simulator, *, life: int = YEAR, left: int, password: str | None = None
 ) -> MockConfigEntry:
-    """Give an entry with a token of this life and rest (s), and with the account where a password is given."""
+    """Give an entry with a token of this life and rest (s), and the account where a password is given."""
     data = {CONF_TOKEN: simulator.token(lifetime=life, issued_ago=life - left)}
     if password is not None:
         data |= {CONF_USERNAME: simulator.username, CONF_PASSWORD: password}

@@ -1,0 +1,114 @@
+"""The diagnostics file, and that nothing secret is in it, in a log or in a state."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from homeassistant.const import CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers.json import JSONEncoder
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+
+from custom_components.enphase_iq_gateway.diagnostics import async_get_config_entry_diagnostics
+from enphase_companion.simulator import Simulator
+
+from .conftest import SetUp, Tick, make_entry
+from .flow import Flow
+
+
+async def diagnostics(hass: HomeAssistant, entry: MockConfigEntry) -> Any:
+    """Give the file as its owner downloads it."""
+    return json.loads(json.dumps(await async_get_config_entry_diagnostics(hass, entry), cls=JSONEncoder))
+
+
+@pytest.mark.parametrize("profile", ["battery", "many-meters", "no-meters"])
+async def test_a_maintainer_finds_meters_source_quirks_counters_and_timings(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, profile: str
+) -> None:
+    await set_up(entry)
+    found = await diagnostics(hass, entry)
+    profiled = simulator.house.profile
+    assert found["gateway"]["firmware"] == profiled.firmware.lstrip("D")
+    assert found["production_from"] == ("meter" if profiled.metered else "inverters")
+    listed = [meter for meter in profiled.meters if meter.listed]
+    assert [meter["measurement_type"] for meter in found["meters"]] == [
+        meter.measurement_type for meter in listed
+    ]
+    assert found["quirks"]["disabled_meters"] == [meter.eid for meter in listed if not meter.enabled]
+    unlisted = [meter.eid for meter in profiled.meters if not meter.listed]
+    assert found["quirks"]["unknown_eids"] == unlisted
+    assert found["counters"]["production_energy"]["offset"] == 0
+    assert found["token"]["role"] == "owner"
+    page = "readings" if profiled.metered else "production"
+    assert 0 < found["polling"]["pages"][page]["seconds"] < 5
+    assert len(found["inverters"]) == profiled.inverters
+
+
+@pytest.fixture
+def planted(simulator: Simulator) -> dict[str, str]:
+    """An account and a token that can be looked for."""
+    return {
+        CONF_USERNAME: simulator.username,
+        CONF_PASSWORD: simulator.password,
+        CONF_TOKEN: simulator.token(),
+    }
+
+
+def secrets_of(simulator: Simulator, planted: dict[str, str]) -> list[str]:
+    """Give every text that must not get out: account, token and its parts, session, certificate."""
+    token = planted[CONF_TOKEN]
+    sessions = list(simulator.gateway.sessions._open)
+    assert sessions
+    return [simulator.password, simulator.username, token, *token.split("."), *sessions]
+
+
+@pytest.mark.parametrize("profile", ["battery"])
+async def test_nothing_of_the_owner_is_in_the_diagnostics(
+    hass: HomeAssistant, simulator: Simulator, planted: dict[str, str], set_up: SetUp
+) -> None:
+    entry = await set_up(make_entry(simulator, planted))
+    text = json.dumps(await diagnostics(hass, entry))
+    serials = [
+        str(device.serial_number)
+        for device in dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    ]
+    assert len(serials) == 1 + len(simulator.house.inverters) + 3
+    pem = simulator.certificate_pem.splitlines()[1]
+    for secret in [*secrets_of(simulator, planted), *serials, pem, simulator.url]:
+        assert secret not in text
+
+
+async def test_nothing_secret_is_in_a_log_at_debug_level_or_in_a_state_on_good_and_bad_days(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    planted: dict[str, str],
+    set_up: SetUp,
+    tick: Tick,
+    flow: Flow,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    await flow.reach("account")
+    await flow.give_account(password="planted-wrong-password")
+    await flow.give_account(renew=True)
+    hass.config_entries.flow.async_abort(flow.shown["flow_id"])
+
+    entry = await set_up(make_entry(simulator, planted), enable=True)
+    for fault in ("html", "truncated", "status", "reset", "refuse", "zeros", "counters-fall"):
+        simulator.faults.set(fault)
+        await tick(seconds=61, times=2)
+        simulator.faults.clear()
+        await tick(seconds=61)
+    simulator.renew_certificate(same_key=False)
+    await tick(seconds=61, times=2)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+    assert "enphase_iq_gateway" in caplog.text
+    shown = " ".join(f"{state.state} {state.attributes}" for state in hass.states.async_all())
+    for secret in [*secrets_of(simulator, planted), "planted-wrong-password"]:
+        assert secret not in caplog.text
+        assert secret not in shown
+    assert "BEGIN CERTIFICATE" not in caplog.text

@@ -1,0 +1,133 @@
+"""Energy counters in Home Assistant: over bad readings, restarts and another source."""
+
+import pytest
+from homeassistant.const import STATE_UNKNOWN
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+
+from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, ProductionFrom
+from enphase_companion.simulator import Simulator
+
+from .conftest import SetUp, Tick, make_entry, state_of
+
+ENERGIES = ["production_energy", "grid_energy_imported", "grid_energy_exported", "home_energy"]
+
+
+def energies(hass: HomeAssistant, simulator: Simulator) -> list[float]:
+    """Give what the energy sensors show, kWh."""
+    return [float(state_of(hass, simulator, key)) for key in ENERGIES]
+
+
+def truths(simulator: Simulator) -> list[float]:
+    """Give what they ought to show, kWh."""
+    truth = simulator.house.truth(simulator.clock.time())
+    grid = truth.net_consumption.total
+    return [
+        truth.production.total.energy_delivered / 1000,
+        grid.energy_delivered / 1000,
+        grid.energy_received / 1000,
+        truth.total_consumption.total.energy_delivered / 1000,
+    ]
+
+
+@pytest.mark.parametrize("fault", ["zeros", "counters-fall"])
+async def test_a_counter_that_falls_for_a_while_is_held(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    fault: str,
+) -> None:
+    await set_up(entry)
+    before = energies(hass, simulator)
+    simulator.faults.set(fault, "/ivp/meters/readings")
+    await tick(times=10)
+    assert energies(hass, simulator) == before
+    simulator.faults.clear()
+    await tick()
+    assert energies(hass, simulator) == pytest.approx(truths(simulator), abs=0.001)
+
+
+async def test_after_a_reset_energy_goes_on_without_a_jump_or_a_gap(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await set_up(entry)
+    share = 0.5
+    simulator.faults.set("counters-fall", "/ivp/meters/readings", share=share)
+    await tick()
+    truth_before, shown_before = truths(simulator), energies(hass, simulator)
+    await tick(seconds=60, times=30)
+    grown = [after - before for after, before in zip(truths(simulator), truth_before, strict=True)]
+    shown = [after - before for after, before in zip(energies(hass, simulator), shown_before, strict=True)]
+    assert shown == pytest.approx([share * each for each in grown], rel=0.01, abs=0.002)
+    assert grown[0] > 0.5
+    assert caplog.text.count("made a step that lasts") == len(ENERGIES)
+    for key in ENERGIES:
+        counter = entry.runtime_data.counters[f"{simulator.serial_number}_{key}"]
+        assert counter.offset > 0
+        assert not counter.is_holding
+
+
+async def test_counters_and_their_offsets_outlive_a_restart(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    simulator.faults.set("counters-fall", "/ivp/meters/readings", share=0.5)
+    await tick(seconds=60, times=20)
+    before = energies(hass, simulator)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert energies(hass, simulator) == pytest.approx(before, abs=0.001)
+    await tick(seconds=60)
+    after = energies(hass, simulator)
+    assert all(new >= old for new, old in zip(after, before, strict=True))
+    assert after == pytest.approx(before, abs=0.1)
+
+
+async def test_a_fall_during_a_restart_is_held_as_well(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    before = energies(hass, simulator)
+    simulator.faults.set("counters-fall", "/ivp/meters/readings", share=0.1)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert energies(hass, simulator) == before
+
+
+async def test_another_source_of_production_does_not_show_in_the_statistics(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    entry = await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: ProductionFrom.INVERTERS}))
+    before = float(state_of(hass, simulator, "production_energy"))
+    simulator.faults.set("counters-fall", "/ivp/meters/readings", share=0.2)
+    hass.config_entries.async_update_entry(
+        entry, data={**entry.data, CONF_PRODUCTION_SOURCE: ProductionFrom.METER}
+    )
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert float(state_of(hass, simulator, "production_energy")) == before
+    await tick(seconds=60, times=20)
+    assert before < float(state_of(hass, simulator, "production_energy")) < before + 2
+
+
+@pytest.mark.parametrize("profile", ["storage-loses-phase"])
+async def test_what_a_meter_does_not_say_is_unknown_and_never_zero(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    seen = set()
+    for _ in range(12):
+        await tick(seconds=60)
+        seen.add(state_of(hass, simulator, "battery_energy_charged") == STATE_UNKNOWN)
+        for key in ("battery_energy_charged", "battery_energy_discharged", "home_energy"):
+            assert (
+                state_of(hass, simulator, key) == STATE_UNKNOWN or float(state_of(hass, simulator, key)) > 100
+            )
+    assert seen == {True, False}

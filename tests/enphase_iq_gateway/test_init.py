@@ -1,0 +1,170 @@
+"""Set-up, unload, removal, and what comes and goes meanwhile."""
+
+import sys
+
+import pytest
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import CONF_HOST, STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+
+from custom_components.enphase_iq_gateway import async_remove_config_entry_device
+from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, DOMAIN
+from enphase_companion.simulator import Simulator
+
+from .conftest import NOON, SetUp, Tick, make_entry, state_of
+
+
+def devices(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, dr.DeviceEntry]:
+    """Give an entry's devices by serial number."""
+    found = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    return {str(device.serial_number): device for device in found}
+
+
+def test_the_integration_uses_its_own_client_and_no_other() -> None:
+    assert "enphase_api" not in sys.modules
+    assert "custom_components.enphase_iq_gateway.enphase_api" in sys.modules
+
+
+async def test_an_entry_is_set_up_and_unloaded(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    assert await hass.config_entries.async_unload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.state is ConfigEntryState.NOT_LOADED
+    assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE
+    simulator.requests.clear()
+    await tick(times=5)
+    assert simulator.requests == []
+
+
+async def test_the_gateway_is_a_device_with_its_serial_number_and_firmware(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(entry)
+    gateway = devices(hass, entry)[simulator.serial_number]
+    assert gateway.name == f"IQ Gateway {simulator.serial_number}"
+    assert gateway.manufacturer == "Enphase"
+    assert gateway.sw_version == "8.2.4264"
+    assert gateway.identifiers == {(DOMAIN, simulator.serial_number)}
+    assert gateway.connections == set()
+
+
+@pytest.mark.parametrize("profile", ["battery"])
+async def test_inverters_and_batteries_hang_on_the_gateway(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(entry)
+    found = devices(hass, entry)
+    gateway = found.pop(simulator.serial_number)
+    assert len(found) == len(simulator.house.inverters) + 3
+    assert {device.via_device_id for device in found.values()} == {gateway.id}
+
+
+async def test_a_gateway_that_is_away_is_tried_again(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    simulator.faults.set("reset")
+    await set_up(entry, state=ConfigEntryState.SETUP_RETRY)
+    simulator.faults.clear()
+    await tick(seconds=61)
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_no_token_goes_to_another_gateway_at_the_address(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp
+) -> None:
+    with Simulator("three-phase", seed=2, start=NOON) as other:
+        entry = make_entry(simulator, {CONF_HOST: other.url, CONF_CERTIFICATE: other.certificate_pem})
+        await set_up(entry, state=ConfigEntryState.SETUP_ERROR)
+        assert entry.error_reason_translation_key == "another_gateway"
+        assert not any(request.has_authorization for request in other.requests)
+        await hass.async_stop(force=True)
+
+
+async def test_an_entry_without_its_certificate_says_so(simulator: Simulator, set_up: SetUp) -> None:
+    entry = make_entry(simulator, {CONF_CERTIFICATE: "damaged"})
+    await set_up(entry, state=ConfigEntryState.SETUP_ERROR)
+    assert entry.error_reason_translation_key == "no_certificate"
+    assert simulator.requests == []
+
+
+@pytest.mark.parametrize("profile", ["old-firmware"])
+async def test_a_gateway_that_was_set_back_to_old_firmware_is_named(
+    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(entry, state=ConfigEntryState.SETUP_ERROR)
+    assert entry.error_reason_translation_key == "unsupported_firmware"
+    assert entry.error_reason_translation_placeholders == {"firmware": "5.0.62"}
+
+
+@pytest.mark.parametrize("profile", ["battery-without-meter"])
+async def test_home_is_not_guessed_while_the_batteries_are_not_known(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    simulator.faults.set("html", "/ivp/ensemble/inventory")
+    await set_up(entry)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    assert state_of(hass, simulator, "home_power") == STATE_UNAVAILABLE
+    simulator.faults.clear()
+    await tick(times=7)
+    truth = simulator.house.truth(simulator.clock.time())
+    assert float(state_of(hass, simulator, "home_power")) == pytest.approx(
+        truth.total_consumption.total.active_power, rel=0.2
+    )
+    assert float(state_of(hass, simulator, "battery_charge")) > 0
+
+
+async def test_an_inverter_that_comes_later_appears_by_itself(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    inverters = simulator.house.inverters
+    new = inverters.pop()
+    await set_up(entry, enable=True)
+    assert new.serial_number not in devices(hass, entry)
+    inverters.append(new)
+    await tick(seconds=301)
+    assert new.serial_number in devices(hass, entry)
+    assert hass.states.get(f"sensor.inverter_{new.serial_number}") is None  # disabled, as all of them
+    registry = er.async_get(hass)
+    assert registry.async_get_entity_id("sensor", DOMAIN, f"{new.serial_number}_power") is not None
+
+
+async def test_an_inverter_can_be_deleted_once_the_gateway_no_longer_lists_it(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry, enable=True)
+    found = devices(hass, entry)
+    gone = simulator.house.inverters[-1].serial_number
+    assert not await async_remove_config_entry_device(hass, entry, found[gone])
+    assert not await async_remove_config_entry_device(hass, entry, found[simulator.serial_number])
+    removed = simulator.house.inverters.pop()
+    await tick(seconds=301)
+    assert await async_remove_config_entry_device(hass, entry, found[gone])
+    stays = simulator.house.inverters[0].serial_number
+    assert not await async_remove_config_entry_device(hass, entry, found[stays])
+
+    dr.async_get(hass).async_remove_device(found[gone].id)
+    await hass.async_block_till_done()
+    simulator.house.inverters.append(removed)
+    await tick(seconds=301)
+    assert gone in devices(hass, entry)
+
+
+async def test_new_firmware_shows_on_the_device(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await set_up(entry)
+    answers = simulator.gateway._answers
+    updated = answers.info().replace("8.2.4264", "8.3.5433")
+    monkeypatch.setattr(answers, "info", lambda: updated)
+    await tick(seconds=12 * 3600 + 1)
+    assert devices(hass, entry)[simulator.serial_number].sw_version == "8.3.5433"

@@ -1,0 +1,195 @@
+"""Recorded gateways, replayed over HTTPS: every number here was worked out by hand from the recording."""
+
+import logging
+import os
+from collections.abc import Generator
+from pathlib import Path
+
+import pytest
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import entity_registry as er
+
+from enphase_companion.simulator import Simulator
+
+from .conftest import enable_all, state_of
+from .flow import Flow
+
+RECORDINGS = os.environ.get("ENPHASE_RECORDINGS", "")
+FOLDERS = sorted(path.parent.name for path in Path(RECORDINGS).glob("*/info")) if RECORDINGS else []
+
+#: What is enabled by default (W, kWh, %), then what is shown once everything is enabled.
+type Values = dict[str, float | str]
+
+#: An array of seven microinverters on one phase, whichever number of phases the gateway counts.
+ONE_PHASE: Values = {
+    "production_power": 488.925,
+    "production_energy": 3183.793885,
+    "grid_power": -36.162,
+    "grid_energy_imported": 3738.205282,
+    "grid_energy_exported": 1776.768769,
+    "home_power": 452.763,  # 488.925 - 36.162
+    "home_energy": 5136.378694,  # 3183.793885 - 8.851704 + 3738.205282 - 1776.768769
+}
+
+EXPECTED: dict[str, tuple[Values, Values]] = {
+    "7.3.466_with_cts_3phase": (
+        ONE_PHASE,
+        {
+            "704643328_production_voltage": 235.236,
+            "704643328_production_voltage_l1": 235.236,
+            "704643328_production_energy_received": 8.851704,
+            "704643584_net-consumption_reactive_power": -568.304,
+            "704643584_net-consumption_active_power_l1": -36.162,
+            "704643584_net-consumption_status": "normal",
+            "last_reading": "2023-09-03T12:45:33+00:00",
+            "firmware": "7.3.466",
+        },
+    ),
+    "7.6.175_with_cts": (
+        ONE_PHASE,
+        {"704643328_production_power_factor": 0.957, "704643328_production_frequency": 50.0},
+    ),
+    "7.6.175_standard": (
+        {"production_power": 5739.0, "production_energy": 174.174},
+        {"firmware": "7.6.175"},
+    ),
+    "8.2.4264_metered_noct": (
+        {"production_power": 5521.0, "production_energy": 32465.106},
+        {"firmware": "8.2.4264"},
+    ),
+    "8.2.127_with_3cts_and_battery_split": (
+        {
+            "production_power": 1714.424,
+            "production_energy": 3165.834272,
+            "grid_power": 129.407,
+            "grid_energy_imported": 4998.251825,
+            "grid_energy_exported": 253.960783,
+            "home_power": -735.992,  # 1714.424 + 129.407 - 2579.823
+            # 3165.834272 - 0.075689 + 4998.251825 - 253.960783 + 2274.358602 - 2971.414344
+            "home_energy": 7212.993883,
+            "battery_power": -2579.823,
+            "battery_energy_charged": 2971.414344,
+            "battery_energy_discharged": 2274.358602,
+            "battery_charge": 21,
+        },
+        {
+            "battery_available_energy": 5.25,
+            "battery_capacity": 25.0,
+            "battery_reserve": 20,
+            "704643840_storage_active_power_l1": -2114.856,
+            "704643840_storage_active_power_l2": -464.966,
+            "704643584_net-consumption_voltage": 242.553,
+            "704643584_net-consumption_current_l2": 11.925,
+        },
+    ),
+    "8.3.5433_tot_is_net_cons": (
+        {
+            "production_power": 352.751,
+            "production_energy": 14405.46557,
+            "grid_power": 433.762,  # 786.513 - 352.751
+            "home_power": 786.513,
+            "home_energy": 20055.053325,
+        },
+        {
+            "704643328_production_power_factor": 0.776577,  # 352.751 / 454.238
+            "704643328_production_voltage_l2": 121.424,
+            "704643584_total-consumption_energy_received": 0.184773,
+            "704643584_total-consumption_apparent_power": 890.274,
+        },
+    ),
+}
+
+#: How many microinverters each lists, and the watts of their last reports together.
+INVERTERS = {
+    "7.3.466_with_cts_3phase": (7, 751),
+    "7.6.175_with_cts": (7, 751),
+    "7.6.175_standard": (24, 5740),
+    "8.2.4264_metered_noct": (2, 336),
+    "8.2.127_with_3cts_and_battery_split": (5, 0),
+    "8.3.5433_tot_is_net_cons": (12, 303),
+}
+
+
+@pytest.fixture
+def recording(request: pytest.FixtureRequest) -> str:
+    """The recorded gateway that a test asks for."""
+    return str(request.param)
+
+
+@pytest.fixture
+def simulator(recording: str, socket_enabled: None, monkeypatch: pytest.MonkeyPatch) -> Generator[Simulator]:
+    """The recorded gateway, and Entrez beside it; skipped by name where the recording is absent."""
+    folder = Path(RECORDINGS) / recording
+    if not RECORDINGS or not folder.is_dir():
+        pytest.skip(f"recording {recording}: not in the folder that ENPHASE_RECORDINGS names")
+    with Simulator(replay=folder) as running:
+        monkeypatch.setenv("ENPHASE_ENTREZ_HOST", running.entrez_url)
+        yield running
+
+
+async def set_up_by_hand(hass: HomeAssistant, flow: Flow) -> None:
+    """Go through the config flow as an owner does."""
+    await flow.reach("token")
+    await flow.give_token()
+    await flow.answer()
+    assert flow.shown["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert flow.shown["result"].state is ConfigEntryState.LOADED
+
+
+def assert_shown(hass: HomeAssistant, simulator: Simulator, values: Values) -> None:
+    """Compare sensors by key with what they must show."""
+    for key, value in values.items():
+        shown = state_of(hass, simulator, key)
+        if isinstance(value, str):
+            assert shown == value, key
+        else:
+            assert float(shown) == pytest.approx(value, rel=1e-6), key
+
+
+@pytest.mark.parametrize("recording", EXPECTED, indirect=True)
+async def test_a_recorded_gateway_shows_what_it_said_and_what_follows_from_it(
+    hass: HomeAssistant, simulator: Simulator, flow: Flow, recording: str
+) -> None:
+    by_default, once_enabled = EXPECTED[recording]
+    await set_up_by_hand(hass, flow)
+    enabled = {
+        entity.unique_id.removeprefix(f"{simulator.serial_number}_")
+        for entity in er.async_get(hass).entities.values()
+        if entity.platform == "enphase_iq_gateway" and entity.disabled_by is None
+    }
+    assert enabled == set(by_default)
+    assert_shown(hass, simulator, by_default)
+    await enable_all(hass, flow.shown["result"])
+    assert_shown(hass, simulator, once_enabled)
+
+
+@pytest.mark.parametrize("recording", INVERTERS, indirect=True)
+async def test_a_recorded_gateway_shows_each_of_its_microinverters(
+    hass: HomeAssistant, simulator: Simulator, flow: Flow, recording: str
+) -> None:
+    await set_up_by_hand(hass, flow)
+    await enable_all(hass, flow.shown["result"])
+    powers = [
+        float(state.state)
+        for state in hass.states.async_all("sensor")
+        if state.entity_id.startswith("sensor.inverter_") and state.entity_id.count("_") == 1
+    ]
+    assert (len(powers), sum(powers)) == INVERTERS[recording]
+
+
+@pytest.mark.parametrize("recording", FOLDERS or ["none at all"], indirect=True)
+async def test_every_recorded_gateway_sets_up_with_all_its_entities_and_without_a_complaint(
+    hass: HomeAssistant, simulator: Simulator, flow: Flow, caplog: pytest.LogCaptureFixture
+) -> None:
+    await set_up_by_hand(hass, flow)
+    await enable_all(hass, flow.shown["result"])
+    assert flow.shown["result"].state is ConfigEntryState.LOADED
+    complaints = [
+        record.getMessage()
+        for record in caplog.records
+        if record.levelno >= logging.WARNING and record.name not in ("homeassistant.loader", "asyncio")
+    ]
+    assert complaints == []

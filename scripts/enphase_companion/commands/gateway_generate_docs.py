@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import argparse
-import logging
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import Enum
@@ -20,8 +19,6 @@ if TYPE_CHECKING:
     from ..documentation.markup import Markup
     from ..documentation.page import Page
     from ..documentation.writing import Written
-
-_LOGGER = logging.getLogger(__name__)
 
 NAME = "enphase-gateway-generate-docs"
 FILE = "credentials.json"
@@ -124,13 +121,17 @@ def _generate(arguments: argparse.Namespace) -> int:
 
 
 def _recorded(folders: Sequence[Path], endpoints: tuple[Endpoint, ...]) -> list[Source]:
+    import logging
+
     from ..documentation.answers import recorded
 
     sources = []
     for folder in folders:
         source, others = recorded(folder, endpoints)
         if others:
-            _LOGGER.warning("%s: no endpoint of the catalogue has %s.", folder, ", ".join(others))
+            logging.getLogger(__name__).warning(
+                "%s: no endpoint of the catalogue has %s.", folder, ", ".join(others)
+            )
         sources.append(source)
     return sources
 
@@ -156,6 +157,8 @@ async def _asked(arguments: argparse.Namespace, endpoints: tuple[Endpoint, ...])
 
 def _write(pages: Sequence[Page], markup: Markup, arguments: argparse.Namespace) -> None:
     """Write all pages and say what became of them."""
+    import logging
+
     from ..documentation.answers import Outcome
     from ..documentation.writing import Written, write
 
@@ -164,7 +167,7 @@ def _write(pages: Sequence[Page], markup: Markup, arguments: argparse.Namespace)
         result = write(page, arguments.output, markup, overwrite=arguments.overwrite)
         became[result] += 1
         if result is Written.EDITED:
-            _LOGGER.warning(
+            logging.getLogger(__name__).warning(
                 "%s: edited, or not made by this command, so it is left alone. --overwrite replaces it.",
                 arguments.output / f"{page.name}{markup.ending}",
             )

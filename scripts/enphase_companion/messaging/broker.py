@@ -116,6 +116,7 @@ async def open_link(broker: Broker, name: str) -> AsyncIterator[Link]:
         with suppress(*_FAILURES, TimeoutError):
             async with asyncio.timeout(_CLOSE):
                 await connection.close()
+        _raise_if_cancelled()
 
 
 async def lost(link: Link, backoff: Backoff) -> None:
@@ -131,16 +132,21 @@ def translated(what: str) -> Iterator[None]:
     """Give the library's errors as BrokerError: `what` went wrong, and why."""
     try:
         yield
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        # Nobody cancelled us: the library cancels its own futures when a connection ends.
-        raise BrokerError(f"{what} (the connection ended)") from None
-    except exceptions.PublishError as error:
-        raise UnroutableError(f"{what} (no queue takes it)") from error
-    except _FAILURES as error:
+    except (asyncio.CancelledError, *_FAILURES) as error:
+        _raise_if_cancelled()
+        if isinstance(error, exceptions.PublishError):
+            raise UnroutableError(f"{what} (no queue takes it)") from error
         raise BrokerError(f"{what} ({_reason(error)})") from error
+
+
+def _raise_if_cancelled() -> None:
+    """Raise CancelledError where this task was cancelled: aiormq 7.2 can give its own error in place of it.
+
+    The other way round, it cancels its own futures when a connection ends, though nobody cancelled the task.
+    """
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise asyncio.CancelledError
 
 
 #: What the library's errors mean; the first that fits.
@@ -164,6 +170,7 @@ _MEANINGS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], st
     ),
     (exceptions.DeliveryError, "a queue has no room for it"),
     (TimeoutError, "no answer in time"),
+    (asyncio.CancelledError, "the connection ended"),
 )
 
 

@@ -1,0 +1,105 @@
+"""Connections: they can be given up at any moment, whatever stands at the other end."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from time import monotonic
+
+import pytest
+
+from enphase_companion.messaging.broker import Broker
+from enphase_companion.messaging.publisher import Publisher
+
+Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
+
+
+def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Accept, and say nothing."""
+
+
+def resetting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+
+
+def hanging_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.close()
+
+
+def speaking_otherwise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
+
+
+def wanting_another_version(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    writer.write(b"AMQP\x00\x01\x00\x00")
+    writer.close()
+
+
+@asynccontextmanager
+async def server(answer: Answer) -> AsyncIterator[Broker]:
+    writers = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writers.append(writer)
+        answer(reader, writer)
+
+    listening = await asyncio.start_server(handle, "127.0.0.1")
+    port = listening.sockets[0].getsockname()[1]
+    yield Broker(f"amqp://guest:guest@127.0.0.1:{port}/")
+    listening.close()
+    for writer in writers:
+        writer.transport.abort()
+    await listening.wait_closed()
+
+
+@pytest.mark.parametrize(
+    "answer", [silent, resetting, hanging_up, speaking_otherwise, wanting_another_version]
+)
+async def test_a_script_ends_at_whatever_moment_of_connecting_it_is_asked_to(answer: Answer) -> None:
+    async with server(answer) as broker:
+        await ends_at_every_step(broker, 120)
+
+
+async def test_a_script_ends_at_whatever_moment_of_a_connection_that_is_well(
+    broker: Broker, queue: str
+) -> None:
+    await ends_at_every_step(broker, 200, queue)
+
+
+async def ends_at_every_step(broker: Broker, steps: int, queue: str = "queue") -> None:
+    """Begin again and again, and end it one step of the event loop later each time."""
+    for step in range(steps):
+        running = asyncio.create_task(Publisher(broker, [queue], "test").run())
+        for _ in range(step):
+            await asyncio.sleep(0)
+        begun = monotonic()
+        running.cancel()
+        await asyncio.wait((running,), timeout=3)
+        assert running.cancelled(), f"asked in step {step}, it runs on"
+        assert monotonic() - begun < 3
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        resetting,
+        hanging_up,
+        wanting_another_version,
+        # Given up only after ten seconds.
+        pytest.param(speaking_otherwise, marks=pytest.mark.slow),
+    ],
+)
+async def test_whoever_is_no_broker_is_told_and_tried_again(
+    answer: Answer, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with server(answer) as broker:
+        publisher = Publisher(broker, ["queue"], "test")
+        running = asyncio.create_task(publisher.run())
+        async with asyncio.timeout(30):
+            while publisher.trouble.text is None:
+                await asyncio.sleep(0.05)
+        assert not running.done()
+        running.cancel()
+        await asyncio.wait((running,))
+    assert all("\n" not in text for text in caplog.messages)

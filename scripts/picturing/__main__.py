@@ -50,16 +50,52 @@ def gateway_generate_docs() -> None:
     _keep("gateway_generate_docs.svg", drawn(written, columns, "ivp_ensemble_power.md"))
 
 
-PICTURES = {draw.__name__: draw for draw in (gateway_console, gateway_generate_docs)}
+def gateway_unicorn_hat_hd() -> None:
+    """Record what a HAT shows in the early afternoon: sun and clouds, and more than the home takes."""
+    with _house("three-phase", hour=13, weather=2) as environment:
+        _record("gateway_unicorn_hat_hd", environment)
+
+
+def amqp_unicorn_hat_hd() -> None:
+    """Record what a HAT shows on a cloudy morning; needs a broker, such as that of ENPHASE_AMQP_URL."""
+    with _house("three-phase", hour=9, weather=3) as environment:
+        given = {name: value for name, value in os.environ.items() if name.startswith("ENPHASE_AMQP_")}
+        state = {"XDG_STATE_HOME": environment["ENPHASE_CONFIGURATION"]}
+        command = str(Path(sys.executable).with_name("enphase-gateway-amqp-meters"))
+        with subprocess.Popen(
+            [command], env=environment | given | state, stdout=subprocess.DEVNULL
+        ) as publisher:
+            try:
+                _record("amqp_unicorn_hat_hd", environment | given, "--peak-limit", "4400")
+            finally:
+                publisher.terminate()
+
+
+PICTURES = {
+    draw.__name__: draw
+    for draw in (gateway_console, gateway_generate_docs, gateway_unicorn_hat_hd, amqp_unicorn_hat_hd)
+}
+
+
+def _record(name: str, environment: dict[str, str], *arguments: str) -> None:
+    command = str(Path(sys.executable).with_name(f"enphase-{name.replace('_', '-')}"))
+    file = IMAGES / f"{name}.gif"
+    displayed = ["--display", str(file), "--brightness", "1", *arguments]
+    subprocess.run([command, *displayed], env=environment, check=True)
+    print(f"docs/images/{file.name}")
 
 
 @contextmanager
-def _house(profile: str) -> Iterator[dict[str, str]]:
-    """Give the environment of an owner of this simulated gateway, who has trusted it."""
+def _house(profile: str, hour: float = _HOUR, weather: int | None = None) -> Iterator[dict[str, str]]:
+    """Give the environment of an owner of this simulated gateway, who has trusted it.
+
+    `weather`: a code of the WMO's in the place of that of the house's sky.
+    """
     with (
-        Simulator(profile, start=_START, hour_of_day=_HOUR) as simulator,
+        Simulator(profile, start=_START, hour_of_day=hour) as simulator,
         tempfile.TemporaryDirectory() as folder,
     ):
+        simulator.weather.code, simulator.weather.wind = weather, 0
         (Path(folder) / "gateway.cer").write_text(simulator.certificate_pem)
         yield {
             "PATH": os.environ["PATH"],
@@ -67,6 +103,9 @@ def _house(profile: str) -> Iterator[dict[str, str]]:
             "ENPHASE_CONFIGURATION": folder,
             "ENPHASE_GATEWAY_HOST": simulator.url,
             "ENPHASE_GATEWAY_TOKEN": simulator.token(),
+            "ENPHASE_WEATHER_HOST": simulator.weather_url,
+            "ENPHASE_LATITUDE": "47.4",
+            "ENPHASE_LONGITUDE": "8.5",
         }
 
 

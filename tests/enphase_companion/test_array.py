@@ -61,7 +61,7 @@ async def test_without_meters_the_inverters_say_what_is_made(tmp_path: Path) -> 
         found = await Array().completed(gateway, info, None)
         made = [each.power or 0 for each in await gateway.inverters()]
         assert production(found) == pytest.approx(sum(made), rel=0.02)
-        assert production(found) or 0 > 100
+        assert (production(found) or 0) > 100
         assert found is not None
         assert found.gateway == simulator.serial_number
 
@@ -74,11 +74,13 @@ async def test_at_night_that_is_nothing(tmp_path: Path) -> None:
 async def test_consumption_that_is_metered_alone_is_completed_by_them(tmp_path: Path) -> None:
     async with site(tmp_path, "three-phase") as (_, gateway, info):
         message = await read(gateway, info)
-        net = replace(message, samples=tuple(each for each in message.samples if each.measurement != "production"))
+        net = replace(
+            message, samples=tuple(each for each in message.samples if each.measurement != "production")
+        )
         found = await Array().completed(gateway, info, net)
         assert found is not None
         assert found.samples[: len(net.samples)] == net.samples
-        assert production(found) or 0 > 0
+        assert (production(found) or 0) > 0
 
 
 async def test_they_are_asked_rarely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

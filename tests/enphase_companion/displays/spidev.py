@@ -1,7 +1,7 @@
 """In the place of the package that drives the SPI bus: keeps what the HAT would have been sent.
 
-Also for a process of its own: with the folder of this file in PYTHONPATH, everything is added to the file that
-FAKE_SPI names.
+Also for a process of its own: with the folder of this file in PYTHONPATH, everything is added to the file
+that FAKE_SPI names.
 """
 
 from __future__ import annotations

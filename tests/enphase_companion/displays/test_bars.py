@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 import pytest
 from hypothesis import given
@@ -135,5 +133,5 @@ def test_no_power_is_too_much_for_it(
     moved: float,
 ) -> None:
     frame = bars(Chart(production, consumption, capacity, continuous), grown, moved)
-    assert (frame.shape, frame.dtype) == ((16, 16, 3), np.uint8)
-    assert math.isfinite(frame.sum())
+    assert frame.shape == (16, 16, 3)
+    assert frame.dtype.name == "uint8"

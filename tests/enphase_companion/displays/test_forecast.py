@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any
 
+import aiohttp
 import pytest
 
 from enphase_api import CommunicationError, EnphaseError, InvalidAnswerError, ResponseError
@@ -100,7 +101,7 @@ async def test_what_is_no_answer_is_an_error_without_the_place_in_it(
     options: dict[str, Any],
     error: type[EnphaseError],
 ) -> None:
-    monkeypatch.setattr(module, "_TIMEOUT", module.aiohttp.ClientTimeout(total=0.5))
+    monkeypatch.setattr(module, "_TIMEOUT", aiohttp.ClientTimeout(total=0.5))
     simulator.weather.faults.set(fault, **options)
     with pytest.raises(error) as caught:
         await forecast.now()
@@ -145,7 +146,9 @@ async def test_it_is_asked_rarely_left_out_after_a_failure_and_back_when_it_answ
     assert len(simulator.weather.requests) == 1
     simulator.weather.faults.set("status")
     await until(lambda: panel.weather is None)
-    assert "The weather service answered /v1/forecast with status 503. Its picture is left out." in caplog.text
+    assert (
+        "The weather service answered /v1/forecast with status 503. Its picture is left out." in caplog.text
+    )
     simulator.weather.faults.clear()
     await until(lambda: panel.weather is not None)
     assert "The weather is known again" in caplog.text

@@ -25,7 +25,7 @@ def frame() -> Frame:
 
 
 def light(value: int) -> float:
-    return (value / 255) ** 2.2 * 255
+    return float((value / 255) ** 2.2 * 255)
 
 
 def test_each_frame_goes_out_as_769_bytes_row_by_row(bus: type[SpiDev], frame: Frame) -> None:

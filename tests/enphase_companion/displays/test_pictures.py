@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -84,7 +86,7 @@ def test_mixing_stays_between_the_two() -> None:
 @pytest.mark.parametrize("weather", Weather)
 def test_every_weather_moves_and_begins_anew_where_it_ended(weather: Weather) -> None:
     frames = [icon(weather, seconds) for seconds in moments()]
-    assert all((frame.shape, frame.dtype) == ((SIZE, SIZE, 3), np.uint8) for frame in frames)
+    assert all(frame.shape == (SIZE, SIZE, 3) and frame.dtype.name == "uint8" for frame in frames)
     assert any(not np.array_equal(frames[0], frame) for frame in frames)
     assert np.array_equal(icon(weather, 0), icon(weather, PERIOD))
 
@@ -116,7 +118,9 @@ def test_rain_falls() -> None:
 
 
 def test_lightning_flashes_and_is_gone() -> None:
-    yellow = [int((icon(Weather.THUNDER, seconds) == (255, 225, 60)).all(axis=2).sum()) for seconds in (0.1, 2)]
+    yellow = [
+        int((icon(Weather.THUNDER, seconds) == (255, 225, 60)).all(axis=2).sum()) for seconds in (0.1, 2)
+    ]
     assert yellow[0] > 10
     assert yellow[1] == 0
 
@@ -166,7 +170,7 @@ def test_words_come_from_the_right_and_go_to_the_left_by_one_led_at_a_time() -> 
     assert len(frames) == width + SIZE + 1
     assert not frames[0].any()
     assert not frames[-1].any()
-    for before, after in zip(frames, frames[1:], strict=False):
+    for before, after in pairwise(frames):
         assert np.array_equal(before[:, 1:], after[:, :-1])
     assert not frames[1][:, :-1].any()
 

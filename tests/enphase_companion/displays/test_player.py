@@ -27,7 +27,7 @@ class Seen:
         self.closed = 0
         self.seconds = 0.0
 
-    def show(self, frame: Frame, seconds: float) -> None:
+    def show(self, frame: Frame, seconds: float) -> None:  # noqa: ARG002 - as displays are
         assert not self.closed
         assert frame.shape == (16, 16, 3)
         self.at.append(time.monotonic())

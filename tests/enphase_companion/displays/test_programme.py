@@ -44,7 +44,9 @@ def panel(clock: Clock, troubles: list[str]) -> Panel:
     return Panel(lambda: troubles[-1] if troubles else None, capacity=CAPACITY, clock=clock)
 
 
-def take(panel: Panel, clock: Clock, production: float | None = 3_420, consumption: float | None = 900) -> None:
+def take(
+    panel: Panel, clock: Clock, production: float | None = 3_420, consumption: float | None = 900
+) -> None:
     panel.take(Powers(production, consumption, clock.now))
 
 
@@ -106,7 +108,13 @@ def test_the_bars_follow_what_is_read_meanwhile(panel: Panel, clock: Clock) -> N
 
 @pytest.mark.parametrize(
     ("production", "consumption", "words"),
-    [(0, 300, "0 W"), (-4.2, 300, "-4 W"), (999.6, 0, "1.00 kW"), (12_340, 0, "12.34 kW"), (None, 870, "870 W")],
+    [
+        (0, 300, "0 W"),
+        (-4.2, 300, "-4 W"),
+        (999.6, 0, "1.00 kW"),
+        (12_340, 0, "12.34 kW"),
+        (None, 870, "870 W"),
+    ],
 )
 def test_what_is_written_is_the_production_or_else_what_is_metered(
     panel: Panel, clock: Clock, production: float | None, consumption: float | None, words: str

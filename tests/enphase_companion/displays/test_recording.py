@@ -65,7 +65,7 @@ def test_what_was_not_finished_is_not_written(file: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="nothing can be written to the folder .*nowhere"):
+    with pytest.raises(CommandError, match=r"nothing can be written to the folder .*nowhere"):
         Recording(tmp_path / "nowhere" / "hat.gif", 1, 0)
 
 
@@ -73,7 +73,7 @@ def test_a_file_that_cannot_be_written_is_told_and_nothing_is_left_over(tmp_path
     (tmp_path / "hat.gif").mkdir()
     recording = Recording(tmp_path / "hat.gif", 1, 0)
     recording.show(blank(), 0.04)
-    with pytest.raises(CommandError, match="hat.gif: it cannot be written"):
+    with pytest.raises(CommandError, match=r"hat\.gif: it cannot be written"):
         recording.end_of_round()
     assert [each.name for each in tmp_path.iterdir()] == ["hat.gif"]
 

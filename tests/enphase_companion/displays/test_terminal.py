@@ -15,7 +15,13 @@ from enphase_companion.errors import CommandError
 
 
 def console(**options: object) -> Console:
-    given = {"file": io.StringIO(), "force_terminal": True, "width": 80, "height": 24, "color_system": "truecolor"}
+    given = {
+        "file": io.StringIO(),
+        "force_terminal": True,
+        "width": 80,
+        "height": 24,
+        "color_system": "truecolor",
+    }
     return Console(**{**given, "_environ": {}, **options})  # type: ignore[arg-type]
 
 
@@ -65,7 +71,7 @@ def test_the_cursor_is_shown_again_at_the_end() -> None:
 
 
 def test_a_pipe_is_no_display() -> None:
-    with pytest.raises(CommandError, match="this is no terminal. Name a file"):
+    with pytest.raises(CommandError, match=r"this is no terminal\. Name a file"):
         Terminal(1, 0, console(force_terminal=False))
 
 

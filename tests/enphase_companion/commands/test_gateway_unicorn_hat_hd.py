@@ -1,0 +1,333 @@
+"""enphase-gateway-unicorn-hat-hd as its owner starts it: a simulated gateway, and the HAT's own library."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import re
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from enphase_companion import units
+from enphase_companion.commands.gateway_unicorn_hat_hd import FILE, KEYS, NAME, main
+from enphase_companion.displays.icons import Weather, icon, warning
+from enphase_companion.settings import KEYS as ALL_KEYS
+from enphase_companion.settings import option
+from enphase_companion.simulator import Simulator
+
+from ..displays.hats import SeenHat, recorded, say
+from ..messaging.conftest import until
+from ..owner import PASSWORD, USERNAME, Owner
+from .running import READINGS, Command
+
+INVERTERS = "/api/v1/production/inverters"
+
+#: Somewhere whose digits stand nowhere else.
+PLACE = {"ENPHASE_LATITUDE": "46.918273", "ENPHASE_LONGITUDE": "7.456789"}
+
+
+@dataclass
+class Showing(Command):
+    """The command, with the HAT that it drives."""
+
+    hat: SeenHat | None = None
+
+    @property
+    def leds(self) -> SeenHat:
+        assert self.hat is not None
+        return self.hat
+
+    def asked(self, path: str) -> int:
+        """How often the gateway was asked for this."""
+        return sum(each.path == path for each in self.owner.simulator.requests)
+
+    def writes(self, **settings: Any) -> None:
+        self.owner.writes_token_file(gateway_host=self.owner.simulator.url, **settings)
+
+
+@pytest.fixture
+def showing(
+    new_owner: Callable[..., Owner], tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Showing]:
+    owner = new_owner(getattr(request, "param", "three-phase"))
+    owner.trusts()
+    hat = SeenHat(tmp_path / "bus")
+    owner.environment |= {**hat.environment, "ENPHASE_WEATHER_HOST": owner.simulator.weather_url}
+    running = Showing(owner, NAME, tmp_path / "log", hat=hat)
+    running.writes(gateway_token=owner.simulator.token())
+    yield running
+    running.is_killed()
+
+
+def production(simulator: Simulator) -> float:
+    return simulator.house.truth(simulator.clock.time()).production.total.active_power
+
+
+async def test_a_hat_shows_weather_power_and_bars_of_the_house_and_is_off_at_the_end(
+    showing: Showing,
+) -> None:
+    simulator, hat = showing.owner.simulator, showing.leds
+    simulator.weather.code, simulator.weather.wind, simulator.weather.is_day = 61, 0, True
+    showing.owner.environment |= PLACE
+    showing.starts("--peak-limit", str(2 * production(simulator)))
+    await until(lambda: len(hat.bars) > 60, 60)
+    assert showing.ends() == 0
+    assert hat.is_off
+    # The sun that rises until something is known is first; the weather comes when it is known.
+    assert hat.shows(icon(Weather.RAIN, 0.4))
+    line = hat.bars[-1]
+    assert np.count_nonzero(line[1:15, 3].any(axis=1)) in (7, 8), "half of the height"
+    assert np.count_nonzero(line[1:15, 11].any(axis=1)) < 14
+    assert showing.said == ""
+    assert showing.asked(INVERTERS) == 1
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("fault", [None, "silent"])
+async def test_it_ends_within_five_seconds_with_its_leds_off(
+    showing: Showing, number: signal.Signals, fault: str | None
+) -> None:
+    if fault is not None:
+        showing.owner.simulator.faults.set(fault)
+    showing.starts()
+    await until(lambda: len(showing.leds.frames) > 15)
+    assert any(frame.any() for frame in showing.leds.frames)
+    assert showing.ends(number) == 0
+    assert showing.leds.is_off
+
+
+def test_one_round_is_a_file_and_the_end(showing: Showing, tmp_path: Path) -> None:
+    simulator = showing.owner.simulator
+    simulator.weather.code, simulator.weather.wind, simulator.weather.is_day = 71, 0, True
+    showing.owner.environment |= PLACE
+    made = production(simulator)
+    result = showing.owner.runs(main, "--display", str(tmp_path / "hat.gif"))
+    assert (result.status, result.out, result.err) == (0, "", "")
+    frames = recorded(tmp_path / "hat.gif")
+    assert np.abs(frames[0].astype(int) - icon(Weather.SNOW, 0)).mean() < 20
+    assert any(say(frames, units.power(made + off)) for off in range(-60, 60, 5))
+    assert frames[-1][15].all(axis=0).any()
+    assert "unicornhathd" not in sys.modules
+    assert not showing.leds.frames
+
+
+@pytest.mark.parametrize("showing", ["no-meters"], indirect=True)
+def test_a_gateway_without_meters_shows_what_its_inverters_make(showing: Showing, tmp_path: Path) -> None:
+    result = showing.owner.runs(main, "--display", str(tmp_path / "hat.png"))
+    assert (result.status, result.err) == (0, "")
+    assert showing.asked(INVERTERS) == 1
+    assert showing.asked(READINGS) == 0
+    simulator = showing.owner.simulator
+    made = sum(simulator.house.truth(simulator.clock.time()).inverters.values())
+    assert made > 500
+    frames = recorded(tmp_path / "hat.png")
+    # They report whole watts, some minutes late.
+    assert any(say(frames, units.power(made + off)) for off in range(-600, 600, 2))
+    # What the home takes is not known: one bar stands in the middle.
+    assert not frames[-1][1:14, :4].any()
+
+
+@pytest.mark.parametrize("showing", ["production-only"], indirect=True)
+def test_a_gateway_that_meters_only_production_shows_one_bar(showing: Showing, tmp_path: Path) -> None:
+    assert showing.owner.runs(main, "--display", str(tmp_path / "hat.png")).status == 0
+    last = recorded(tmp_path / "hat.png")[-1]
+    assert last[14, 4:12].any(axis=1).all()
+    assert not last[1:14, 1:4].any()
+
+
+def test_a_gateway_that_keeps_its_inverters_to_itself_fills_the_height(
+    showing: Showing, tmp_path: Path
+) -> None:
+    showing.owner.simulator.faults.set("status", INVERTERS, status=404)
+    assert showing.owner.runs(main, "--display", str(tmp_path / "hat.png")).status == 0
+    last = recorded(tmp_path / "hat.png")[-1]
+    assert last[1].any()
+
+
+def test_without_the_weather_only_its_picture_is_missing(showing: Showing, tmp_path: Path) -> None:
+    showing.owner.simulator.weather.faults.set("status", status=503)
+    showing.owner.environment |= PLACE
+    result = showing.owner.runs(main, "--display", str(tmp_path / "hat.png"))
+    assert result.status == 0
+    (warning,) = result.warnings
+    assert "The weather service answered /v1/forecast with status 503. Its picture is left out." in warning
+    assert recorded(tmp_path / "hat.png")[-1][15].any()
+
+
+def test_a_silent_gateway_is_recorded_and_told(
+    showing: Showing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("enphase_companion.displays.player._FIRST", 1.0)
+    showing.owner.simulator.faults.set("status", status=503)
+    result = showing.owner.runs(main, "--display", str(tmp_path / "hat.png"))
+    assert result.status == 1
+    assert "Nothing was read" in result.error
+    assert "status 503" in result.warnings[0]
+    assert say(recorded(tmp_path / "hat.png"), "gateway?")
+
+
+async def test_another_certificate_is_shown_before_a_token_leaves_and_trust_sets_it_going(
+    showing: Showing,
+) -> None:
+    simulator, hat = showing.owner.simulator, showing.leds
+    await asyncio.to_thread(simulator.renew_certificate, same_key=False)
+    showing.starts()
+    await showing.sees("the gateway now shows another certificate")
+    assert simulator.fingerprint in showing.said
+    await until(lambda: hat.shows(warning(0)))
+    assert not any(each.has_authorization or each.has_session for each in simulator.requests)
+    showing.owner.trusts()
+    await showing.sees("The gateway can be read again")
+    await until(lambda: hat.bars, 60)
+    assert hat.says("gateway?")
+    assert showing.ends() == 0
+
+
+async def test_a_certificate_that_changes_in_mid_run_stops_it_before_a_token_leaves(showing: Showing) -> None:
+    simulator = showing.owner.simulator
+    showing.starts()
+    await until(lambda: showing.asked(READINGS) > 1)
+    await asyncio.to_thread(simulator.renew_certificate, same_key=False)
+    await showing.sees("the gateway now shows another certificate")
+    heard = len(simulator.requests)
+    await asyncio.sleep(1.5)
+    assert len(simulator.requests) == heard
+    assert showing.runs
+    assert showing.ends() == 0
+    assert showing.leds.is_off
+
+
+async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(showing: Showing) -> None:
+    simulator = showing.owner.simulator
+    showing.starts()
+    await until(lambda: showing.asked(READINGS) > 1)
+    showing.writes(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
+    for path in (READINGS, "/auth/check_jwt"):
+        simulator.faults.set("refuse", path=path)
+    await showing.sees("gateway_token: The token expired on")
+    assert showing.runs
+    simulator.faults.clear()
+    showing.writes(gateway_token=simulator.token())
+    await showing.sees("The gateway can be read again")
+    before = showing.asked(READINGS)
+    await until(lambda: showing.asked(READINGS) > before)
+    assert showing.ends() == 0
+
+
+async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title_nor_with_the_weather(
+    showing: Showing,
+) -> None:
+    simulator = showing.owner.simulator
+    token = simulator.token()
+    showing.writes(gateway_token=token, enphase_password=PASSWORD, enphase_username=USERNAME)
+    showing.owner.environment |= PLACE
+    showing.starts("-v")
+    await until(lambda: showing.asked(READINGS) > 2)
+    title = showing.title
+    simulator.faults.set("refuse", path=READINGS)
+    await showing.sees("The gateway does not allow")
+    assert showing.ends() == 0
+    everything = showing.said + title
+    assert "DEBUG" in everything
+    planted = (token, token[-20:], PASSWORD, USERNAME, "46.918", "7.4567", "46.92")
+    assert [secret for secret in planted if secret in everything] == []
+    assert all(each.startswith("[hidden]") for each in re.findall(r"sessionId=([^;\s]+)", showing.said))
+    (request,) = simulator.weather.requests
+    assert not request.has_authorization
+    assert not request.has_session
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"brightness": 1.5}, "brightness: must be a number from 0 to 1"),
+        ({"brightness": "bright"}, "brightness: must be a number from 0 to 1"),
+        ({"rotation": 45}, "rotation: must be 0, 90, 180 or 270"),
+        ({"rotation": 360}, "rotation: must be a number from 0 to 270"),
+        ({"scroll_delay": 0}, "scroll_delay: must be a number of seconds from 0.01 to 1"),
+        ({"peak_limit": -1}, "peak_limit: must be a number of watts from 1"),
+        ({"latitude": 91, "longitude": 0}, "latitude: must be a number of degrees from -90 to 90"),
+        ({"latitude": 0}, "longitude: is missing. The weather needs both"),
+        ({"longitude": 0}, "latitude: is missing. The weather needs both"),
+        ({"weather_host": "http://weather.example"}, "weather_host: the address must begin with https://"),
+        ({"gateway_host": "http://envoy.local"}, "gateway_host: the address must begin with https://"),
+        ({"interval": 0}, "interval: must be a number of seconds from 0.5"),
+    ],
+)
+def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
+    owner: Owner, changed: dict[str, Any], message: str
+) -> None:
+    owner.environment.pop("ENPHASE_GATEWAY_HOST")
+    owner.writes_token_file(**changed)
+    result = owner.runs(main)
+    assert result.status == 2
+    assert f"{FILE}: {message}" in result.error
+    assert not owner.simulator.requests
+
+
+def test_the_equator_at_greenwich_is_a_place_too(showing: Showing, tmp_path: Path) -> None:
+    showing.writes(gateway_token=showing.owner.simulator.token(), latitude=0, longitude=0)
+    assert showing.owner.runs(main, "--display", str(tmp_path / "hat.gif")).status == 0
+    (request,) = showing.owner.simulator.weather.requests
+    assert "latitude=0.00&longitude=0.00&" in request.path
+
+
+def test_what_is_no_display_is_wrong_usage(owner: Owner) -> None:
+    result = owner.runs(main, "--display", "hat.jpg")
+    assert result.status == 2
+    assert "must be hat, terminal, or a file that ends with .gif or .png" in result.err
+
+
+@pytest.mark.parametrize(
+    ("environment", "message"),
+    [
+        (
+            {"FAKE_SPI_ERROR": str(errno.EACCES)},
+            r"over SPI \(Permission denied\)\. Switch SPI on with raspi-config",
+        ),
+        ({"PYTHONPATH": ""}, r"--display hat: the Python package spidev is missing"),
+    ],
+)
+def test_without_a_hat_it_says_what_to_do_and_asks_the_gateway_nothing(
+    showing: Showing, environment: dict[str, str], message: str
+) -> None:
+    showing.owner.environment |= environment
+    showing.starts()
+    assert showing.process is not None
+    assert showing.process.wait(20) == 1
+    assert re.search(rf"^error: .*{message}", showing.said)
+    assert showing.said.count("\n") == 1
+    assert not showing.owner.simulator.requests
+
+
+def test_a_pipe_is_no_terminal(showing: Showing) -> None:
+    result = showing.owner.runs(main, "--display", "terminal")
+    assert result.status == 1
+    assert "this is no terminal" in result.error
+
+
+def test_help_names_every_setting_and_is_there_in_a_moment(showing: Showing) -> None:
+    took, out = showing.fastest_help()
+    for key in KEYS:
+        assert (key if ALL_KEYS[key].metadata["secret"] else option(key)) in out
+    assert took < 0.3
+
+
+def test_help_waits_for_no_picture_library(showing: Showing) -> None:
+    (showing.owner.home / "sitecustomize.py").write_text(
+        "import atexit, sys\n"
+        "heavy = {'numpy', 'PIL', 'rich', 'aiohttp', 'unicornhathd'}\n"
+        "atexit.register(lambda: print(sorted(heavy & set(sys.modules))))\n"
+    )
+    showing.owner.environment["PYTHONPATH"] = str(showing.owner.home)
+    process = showing.owner.starts(NAME, "--help")
+    out, err = process.communicate(timeout=20)
+    assert (process.returncode, err) == (0, "")
+    assert out.endswith("\n[]\n")

@@ -1,0 +1,99 @@
+"""The simulated weather service answers as Open-Meteo does, and about the sky over the house."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import aiohttp
+import pytest
+
+from enphase_companion.simulator import Simulator
+
+WANTED = {"latitude": "47.1", "longitude": "8.2", "current": "weather_code,wind_speed_10m,is_day"}
+
+
+@pytest.fixture
+def simulator() -> Iterator[Simulator]:
+    with Simulator(hour_of_day=12) as running:
+        yield running
+
+
+async def answer(simulator: Simulator, **query: str) -> tuple[int, dict[str, Any]]:
+    async with (
+        aiohttp.ClientSession() as session,
+        session.get(f"{simulator.weather_url}/v1/forecast", params=query) as response,
+    ):
+        return response.status, await response.json()
+
+
+async def test_wind_is_in_kilometres_an_hour_unless_metres_a_second_are_asked_for(
+    simulator: Simulator,
+) -> None:
+    simulator.weather.wind = 10
+    for query, speed, unit in (({}, 36, "km/h"), ({"wind_speed_unit": "ms"}, 10, "m/s")):
+        status, said = await answer(simulator, **WANTED, **query)
+        assert status == 200
+        assert said["current"]["wind_speed_10m"] == speed
+        assert said["current_units"]["wind_speed_10m"] == unit
+
+
+async def test_time_is_text_unless_epoch_seconds_are_asked_for(simulator: Simulator) -> None:
+    _, said = await answer(simulator, **WANTED)
+    assert isinstance(said["current"]["time"], str)
+    _, said = await answer(simulator, **WANTED, timeformat="unixtime")
+    assert said["current"]["time"] % 900 == 0
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"latitude": "91"},
+        {"longitude": "east"},
+        {"wind_speed_unit": "furlongs"},
+        {"current": "moon"},
+    ],
+)
+async def test_what_it_does_not_know_is_refused_with_a_reason(
+    simulator: Simulator, change: dict[str, str]
+) -> None:
+    status, said = await answer(simulator, **{**WANTED, **change})
+    assert status == 400
+    assert said["error"] is True
+    assert said["reason"]
+
+
+async def test_a_place_is_needed(simulator: Simulator) -> None:
+    status, _ = await answer(simulator, current="weather_code")
+    assert status == 400
+
+
+async def test_only_what_is_asked_for_is_told(simulator: Simulator) -> None:
+    _, said = await answer(simulator, **{**WANTED, "current": "is_day"})
+    assert said["current"].keys() == {"time", "interval", "is_day"}
+
+
+@pytest.mark.parametrize(("hour", "is_day"), [(12, 1), (0, 0)])
+async def test_day_is_when_the_sun_is_up(hour: float, is_day: int) -> None:
+    with Simulator(hour_of_day=hour) as simulator:
+        _, said = await answer(simulator, **WANTED)
+    assert said["current"]["is_day"] == is_day
+
+
+async def test_the_more_the_sky_is_covered_the_higher_is_the_code(simulator: Simulator) -> None:
+    covers_and_codes = []
+    for _ in range(60):
+        at = simulator.clock.time() // 900 * 900
+        _, said = await answer(simulator, **WANTED)
+        covers_and_codes.append((simulator.house.cloud_cover(at), said["current"]["weather_code"]))
+        simulator.clock.advance(5 * 3600)
+    covers_and_codes.sort()
+    codes = [code for _, code in covers_and_codes]
+    assert codes == sorted(codes)
+    assert len(set(codes)) >= 4
+
+
+async def test_entrez_beside_it_hears_nothing_of_it(simulator: Simulator) -> None:
+    await answer(simulator, **WANTED)
+    assert [each.path.partition("?")[0] for each in simulator.weather.requests] == ["/v1/forecast"]
+    assert simulator.entrez_requests == []

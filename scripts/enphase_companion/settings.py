@@ -109,6 +109,18 @@ class Settings:
     database_username: str | None = _key("user of that server")
     database_password: str | None = _key("password of that user", secret=True)
     database_database: str | None = _key("database on that server")
+    time_zone: str | None = _key(
+        "where the days of a new database begin, such as Europe/Vienna; without it the system's",
+        metavar="ZONE",
+    )
+    keep_readings: int | None = _key("days for which single readings are kept", metavar="DAYS")
+    keep_minutes: int | None = _key("days for which their minutes are kept", metavar="DAYS")
+    keep_quarters: int | None = _key(
+        "days for which their quarter-hours are kept; days are kept for ever", metavar="DAYS"
+    )
+    import_database_url: str | None = _key(
+        "database of Enphase-API's to import from; without it the tables beside the others", secret=True
+    )
     batch_size: int = _key("readings that are stored together at most", metavar="COUNT", default=500)
     batch_age: float = _key(
         "seconds that a reading waits for others to be stored with; more of them spare an SD card",

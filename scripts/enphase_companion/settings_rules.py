@@ -14,8 +14,9 @@ from yarl import URL
 from enphase_api import InvalidHostError
 from enphase_api.http import parse_host
 
-from .errors import SettingsError
+from .errors import CommandError, SettingsError
 from .settings import KEYS
+from .time_zone import zone_of
 
 
 def _text(value: Any) -> str:
@@ -114,6 +115,13 @@ def _broker(value: Any) -> str:
     return str(url)
 
 
+def _zone(value: Any) -> str:
+    try:
+        return zone_of(_text(value)).key
+    except CommandError:
+        raise vol.Invalid("must be the name of a time zone, such as Europe/Vienna") from None
+
+
 def _file(value: Any) -> Path:
     return Path(_text(value)).expanduser()
 
@@ -147,6 +155,11 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     "database_username": _text,
     "database_password": _secret,
     "database_database": _text,
+    "time_zone": _zone,
+    "keep_readings": _whole(0, 100_000),
+    "keep_minutes": _whole(0, 100_000),
+    "keep_quarters": _whole(0, 100_000),
+    "import_database_url": _secret,
     "batch_size": _whole(1, 10_000),
     # Some signs of life lie between two batches.
     "batch_age": _number(0, 60, "of seconds "),

@@ -18,8 +18,8 @@ _DRIVERS = {
 }
 
 
-def parse(url: str) -> URL:
-    """Read the URL of a database; the driver in it may be left out.
+def parse(url: str, key: str = "database_url") -> URL:
+    """Read the URL of a database; the driver in it may be left out. `key`: of the setting, for messages.
 
     Raises SettingsError, without the URL, which may hold a password.
     """
@@ -27,17 +27,17 @@ def parse(url: str) -> URL:
         parsed = make_url(url.strip())
     except (ArgumentError, ValueError):
         raise SettingsError(
-            "database_url: is no address of a database. It must look like sqlite:///enphase.db or "
+            f"{key}: is no address of a database. It must look like sqlite:///enphase.db or "
             "mysql://user:password@host/database"
         ) from None
     driver = _DRIVERS.get(parsed.get_backend_name())
     if driver is None:
         raise SettingsError(
-            f"database_url: {parsed.get_backend_name()} is no database that this program knows. "
+            f"{key}: {parsed.get_backend_name()} is no database that this program knows. "
             "It must begin with sqlite:// or mysql:// (MariaDB)."
         )
     if not parsed.database or parsed.database == ":memory:":
-        raise SettingsError("database_url: no database is named at its end, as in mysql://host/enphase")
+        raise SettingsError(f"{key}: no database is named at its end, as in mysql://host/enphase")
     return parsed.set(drivername=driver)
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..message import Message
 from ..sample import WHOLE
 from ..time_zone import system_zone
-from . import properties, pruning, rebuilding, roller, schema
+from . import importing, properties, pruning, rebuilding, roller, schema
 from .address import parse
 from .engine import TIMEOUT, Transactions
 from .errors import StorageError
@@ -70,6 +70,7 @@ class Database:
 
         Raises StorageError too where days begin in another time zone than was asked for.
         """
+        await self._transactions.open(make=True)
         stored = await self._transactions.read(_ready_with)
         if stored is None:
             await self._transactions.write(schema.upgrade, may_take_long=True)
@@ -151,6 +152,21 @@ class Database:
     async def time_zone(self) -> ZoneInfo:
         """Give the time zone of the database's days."""
         return (await self._transactions.read(properties.calendar)).zone
+
+    async def import_enphase_api(self, source: URL | None, gateway: str, progress: Progress) -> int:
+        """Bring in what Enphase-API's scripts stored at `source` (None: beside this, in the same database).
+
+        It counts as this gateway's, as it names none. Goes on where it was interrupted, and gives how many
+        moments were brought in.
+        """
+        other = Transactions(source) if source is not None else self._transactions
+        try:
+            return await importing.import_readings(
+                other, self._transactions, self.write, self.roll_up, gateway, progress
+            )
+        finally:
+            if other is not self._transactions:
+                await other.close()
 
     async def prune(self, level: Level, keep_days: int, progress: Progress, now: int | None = None) -> int:
         """Delete readings, or minutes or quarter-hours, but for today's and those of `keep_days` before.

@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
+import sqlite3
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import URL, Connection, event
@@ -14,7 +16,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
 from .address import named, tls
-from .errors import UnavailableError, explained, wants_repeating
+from .errors import StorageError, UnavailableError, explained, wants_repeating
 
 _LOGGER = logging.getLogger(__name__)
 # It logs each statement at debug level, with all that is in it.
@@ -43,13 +45,31 @@ class Transactions:
         """`timeout`: seconds for one transaction, before the database counts as gone."""
         self.place = named(url)
         self._timeout = timeout
-        self._engine = _sqlite(url) if url.get_backend_name() == "sqlite" else _mysql(url)
+        is_sqlite = url.get_backend_name() == "sqlite"
+        self._file = url.database if is_sqlite else None
+        self._engine = _sqlite(url) if is_sqlite else _mysql(url)
         self._writing = self._engine.execution_options(begin="BEGIN IMMEDIATE")
 
     @property
     def dialect(self) -> str:
         """Either "sqlite" or "mysql"."""
         return self._engine.dialect.name
+
+    async def open(self, *, make: bool = False) -> None:
+        """See that the file of a SQLite database can be opened, and `make` it where there is none.
+
+        Raises StorageError.
+        """
+        if self._file is None:
+            return
+        if not make and not await asyncio.to_thread(Path(self._file).exists):
+            raise StorageError(f"{self.place}: there is no such file. Make it: enphase-database upgrade")
+        # Here and not only below, where a failure would leave aiosqlite's thread behind.
+        try:
+            await asyncio.to_thread(lambda file: sqlite3.connect(file).close(), self._file)
+        except sqlite3.Error as error:
+            raise explained(DBAPIError(None, None, error), self.place) from error
+        self._file = None
 
     async def read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
         """Do the work in a transaction that only reads, and give its result. Raises StorageError."""
@@ -73,6 +93,7 @@ class Transactions:
     async def _do(
         self, engine: AsyncEngine, work: Callable[[AsyncConnection], Awaitable[T]], timeout: float | None
     ) -> T:
+        await self.open()
         for attempt in range(1, _ATTEMPTS + 1):
             try:
                 async with asyncio.timeout(timeout), engine.begin() as connection:

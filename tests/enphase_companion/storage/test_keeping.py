@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import pairwise
+from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -156,6 +157,8 @@ async def test_days_can_be_moved_to_another_time_zone(nine_days: Database, datab
 
 
 async def test_the_status_says_what_there_is(database_url: str) -> None:
+    if database_url.startswith("sqlite"):
+        Path(database_url.removeprefix("sqlite+aiosqlite:///")).touch()
     async with Database(database_url, VIENNA) as database:
         nothing = await database.status()
         assert (nothing.version, nothing.is_up_to_date) == (None, False)

@@ -138,5 +138,6 @@ async def test_a_commit_is_on_disk_in_sqlite(tmp_path: Path) -> None:
     async def asked(connection: AsyncConnection) -> list[object]:
         return [await connection.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous")]
 
+    await transactions.open(make=True)
     assert await transactions.write(asked) == ["wal", 2]
     await transactions.close()

@@ -1,0 +1,243 @@
+"""enphase-database as its owner sees it: status, upgrade, import, prune, rebuild."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import pytest
+from sqlalchemy import make_url
+
+from enphase_api.models import Quantities
+from enphase_companion.commands.database import main
+from enphase_companion.message import Message, Sample
+from enphase_companion.storage import Database, schema
+from tests.enphase_companion.storage.test_importing import Theirs
+
+GATEWAY = "122300000001"
+VIENNA = ZoneInfo("Europe/Vienna")
+
+
+def reading(at: datetime) -> Message:
+    said = Quantities(active_power=1000.0, energy_delivered=at.timestamp() / 3.6)
+    return Message(GATEWAY, 0.0, (Sample("production", 0, round(at.timestamp()) * 1000, said),), None)
+
+
+class Result:
+    """How a run ended, and what it wrote."""
+
+    def __init__(self, status: int, out: str, err: str) -> None:
+        self.status, self.out, self.err = status, out, err
+
+
+class Owner:
+    """Somebody with a database of a month, one reading every ten minutes up to now, in an empty folder."""
+
+    def __init__(self, url: str, capture: pytest.CaptureFixture[str]) -> None:
+        self.url = url
+        self.capture = capture
+
+    def runs(self, *arguments: str) -> Result:
+        self.capture.readouterr()
+        try:
+            status = main(arguments)
+        except SystemExit as end:
+            status = int(end.code or 0)
+        return Result(status, *self.capture.readouterr())
+
+    def stores(self, messages: Sequence[Message]) -> None:
+        async def store() -> None:
+            async with Database(self.url, VIENNA) as database:
+                await database.upgrade()
+                await database.write(messages)
+                await database.roll_up()
+
+        asyncio.run(store())
+
+    def readings(self) -> int:
+        async def count() -> int:
+            async with Database(self.url) as database:
+                points = await database.series(GATEWAY, "production", 0, 4_102_444_800_000, 1)
+                return len(points)
+
+        return asyncio.run(count())
+
+
+@pytest.fixture
+def owner(
+    elsewhere: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Owner:
+    monkeypatch.setenv("ENPHASE_DATABASE_URL", database_url)
+    monkeypatch.setenv("TZ", "Europe/Vienna")
+    return Owner(database_url, capsys)
+
+
+@pytest.fixture
+def month(owner: Owner) -> Owner:
+    now = datetime.now(VIENNA)
+    owner.stores([reading(now - timedelta(minutes=10 * i)) for i in range(30 * 144)])
+    return owner
+
+
+def test_without_settings_a_file_is_made_here(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TZ", "America/Havana")
+    owner = Owner("sqlite:///enphase.db", capsys)
+    missing = owner.runs("status")
+    assert missing.status == 1
+    assert missing.err == ("error: enphase.db: there is no such file. Make it: enphase-database upgrade\n")
+    assert owner.runs("upgrade").out == "enphase.db: the tables are up to date.\n"
+    assert (elsewhere / "enphase.db").exists()
+    found = owner.runs("status")
+    assert found.status == 0
+    assert "days of America/Havana" in found.out
+    assert "no readings yet" in found.out
+
+
+def test_the_status_names_gateways_and_their_time(month: Owner) -> None:
+    found = month.runs("status")
+    assert found.status == 0
+    first, gateway, waiting = found.out.splitlines()
+    assert "tables of version 0001, days of Europe/Vienna, " in first
+    assert gateway.startswith(f"{GATEWAY}: readings from ")
+    assert f"to {datetime.now(VIENNA):%Y-%m-%d}" in gateway
+    assert waiting.startswith("to be rolled up, or not ended yet: ")
+    assert "1 days" in waiting
+
+
+def test_the_time_zone_of_a_new_database_can_be_set(owner: Owner) -> None:
+    assert owner.runs("upgrade", "--time-zone", "Asia/Tokyo").status == 0
+    assert "days of Asia/Tokyo" in owner.runs("status").out
+    refused = owner.runs("upgrade", "--time-zone", "Europe/Paris")
+    assert refused.status == 1
+    assert "rebuild --time-zone Europe/Paris" in refused.err
+    assert owner.runs("rebuild", "--time-zone", "Europe/Paris").status == 0
+    assert "days of Europe/Paris" in owner.runs("status").out
+    nowhere = owner.runs("upgrade", "--time-zone", "Middle/Earth")
+    assert nowhere.status == 2
+    assert nowhere.err == ("error: --time-zone: must be the name of a time zone, such as Europe/Vienna.\n")
+
+
+def test_pruning_keeps_what_the_owner_says(month: Owner) -> None:
+    refused = month.runs("prune")
+    assert refused.status == 2
+    assert "keep_readings" in refused.err
+    assert month.readings() == 30 * 144
+
+    pruned = month.runs("prune", "--keep-readings", "3", "--keep-minutes", "10")
+    assert pruned.status == 0
+    lines = pruned.out.splitlines()
+    assert "readings deleted, those of the last 3 days kept." in lines[0]
+    assert "minutes deleted, those of the last 10 days kept." in lines[1]
+    assert 3 * 144 <= month.readings() <= 4 * 144 + 6
+
+
+def test_rebuilding_says_what_it_did(month: Owner) -> None:
+    assert month.runs("rebuild").out.endswith("minutes, quarter-hours and days are made anew.\n")
+
+
+def test_the_sql_for_an_administrator_is_printed_without_a_database(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    printed = Owner("", capsys).runs("upgrade", "--sql")
+    assert printed.status == 0
+    assert printed.out == schema.sql()
+    assert not list(elsewhere.iterdir())
+    assert Owner("", capsys).runs("status", "--sql").status == 2
+
+
+@pytest.mark.services
+def test_enphase_apis_database_is_imported_from_its_own_keys(
+    elsewhere: Path,
+    mariadb_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Its keys know no port, so this asks for its own address by `import_database_url`, into a file."""
+    theirs = Theirs(make_url(mariadb_url))
+    theirs.add(range(1_760_000_000_000, 1_760_000_500_000, 1000))
+    monkeypatch.setenv("ENPHASE_IMPORT_DATABASE_URL", mariadb_url)
+    owner = Owner("sqlite:///enphase.db", capsys)
+    refused = owner.runs("import")
+    assert refused.status == 2
+    assert "gateway_serial_number" in refused.err
+    done = owner.runs("import", "--gateway-serial-number", GATEWAY)
+    assert done.err == ""
+    assert done.out == f"enphase.db: 500 moments of {GATEWAY} were brought in.\n"
+    assert owner.readings() == 500
+    assert owner.runs("import", "--gateway-serial-number", GATEWAY).out.startswith("enphase.db: 0 moments")
+
+
+def test_no_password_is_shown_by_any_action(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = elsewhere / "configuration"
+    folder.mkdir()
+    file = folder / "credentials_token.json"
+    file.write_text(
+        json.dumps(
+            {
+                "database_host": "127.0.0.1:1",
+                "database_username": "me",
+                "database_password": "sesame-open-up",
+                "import_database_url": "mysql://me:another-secret@127.0.0.1:1/Enphase",
+                "gateway_serial_number": GATEWAY,
+            }
+        )
+    )
+    file.chmod(0o600)
+    monkeypatch.setenv("ENPHASE_KEEP_READINGS", "1")
+    owner = Owner("", capsys)
+    for action in ("status", "upgrade", "import", "prune", "rebuild"):
+        ended = owner.runs("-v", action)
+        assert ended.status == 1, action
+        assert "sesame" not in ended.out + ended.err
+        assert "another-secret" not in ended.out + ended.err
+        assert ended.err.splitlines()[-1].startswith("error: Enphase on 127.0.0.1")
+
+
+@pytest.mark.slow
+def test_a_rebuild_that_is_stopped_ends_at_once_and_can_be_done_again(
+    owner: Owner, database_url: str
+) -> None:
+    now = datetime.now(VIENNA)
+    owner.stores([reading(now - timedelta(seconds=30 * i)) for i in range(30_000)])
+    command = [sys.executable, "-m", "enphase_companion.commands.database", "rebuild"]
+    script = Path(__file__).parents[3] / "scripts" / "database.py"
+    with subprocess.Popen(
+        [sys.executable, str(script), *command[3:]],
+        env={**os.environ, "ENPHASE_DATABASE_URL": database_url},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    ) as rebuilding:
+        time.sleep(1.5)
+        begun = time.monotonic()
+        rebuilding.send_signal(signal.SIGTERM)
+        output, _ = rebuilding.communicate(timeout=20)
+    assert time.monotonic() - begun < 5
+    assert rebuilding.returncode in {143, 0}, output
+    assert "Traceback" not in output
+    assert owner.runs("rebuild").status == 0
+    assert owner.readings() == 30_000
+
+
+def test_help_does_not_wait_for_the_database_packages(tmp_path: Path) -> None:
+    script = (
+        "import sys; from enphase_companion.commands.database import parser; parser();"
+        "print([name for name in ('sqlalchemy', 'alembic', 'rich', 'voluptuous') if name in sys.modules])"
+    )
+    run = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, cwd=tmp_path
+    )
+    assert run.stdout == "[]\n"

@@ -1,0 +1,111 @@
+"""Which database an address means, and that no message has its password in it."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from enphase_companion.errors import SettingsError
+from enphase_companion.storage import Database, StorageError, UnavailableError
+from enphase_companion.storage.address import DEFAULT, named, of_enphase_api, parse
+
+from .conftest import VIENNA, change, message
+
+
+@pytest.mark.parametrize(
+    ("url", "driver", "place"),
+    [
+        (DEFAULT, "sqlite+aiosqlite", "enphase.db"),
+        ("sqlite:////var/lib/enphase.db", "sqlite+aiosqlite", "/var/lib/enphase.db"),
+        ("mysql://me:secret@db.lan/enphase", "mysql+aiomysql", "enphase on db.lan"),
+        ("mariadb://me:secret@db.lan:3307/enphase", "mysql+aiomysql", "enphase on db.lan:3307"),
+        ("mysql+pymysql://me:se%20cret@[::1]/enphase", "mysql+aiomysql", "enphase on ::1"),
+        (" mysql:///enphase?unix_socket=/run/mysqld/mysqld.sock\n", "mysql+aiomysql", "enphase on localhost"),
+    ],
+)
+def test_an_address_is_taken_with_any_driver_or_none(url: str, driver: str, place: str) -> None:
+    parsed = parse(url)
+    assert parsed.drivername == driver
+    assert named(parsed) == place
+
+
+@pytest.mark.parametrize(
+    ("url", "hint"),
+    [
+        ("enphase.db", "is no address"),
+        ("postgresql://me:secret@db/enphase", "postgresql is no database"),
+        ("mysql://me:secret@db", "no database is named"),
+        ("sqlite://", "no database is named"),
+        ("sqlite:///:memory:", "no database is named"),
+        ("mysql://me:secret@db:port/x", "is no address"),
+    ],
+)
+def test_what_can_be_no_address_is_refused_without_its_password(url: str, hint: str) -> None:
+    with pytest.raises(SettingsError, match=hint) as error:
+        parse(url)
+    assert "secret" not in str(error.value)
+    assert error.value.__cause__ is None
+
+
+def test_enphase_apis_keys_have_its_defaults() -> None:
+    url = of_enphase_api(None, None, None, None)
+    assert url.render_as_string(hide_password=False) == "mysql+aiomysql://root@localhost/Enphase"
+    url = of_enphase_api("db.lan", "me", "p@ss/word:%", "Solar")
+    assert parse(url.render_as_string(hide_password=False)) == url
+    assert "p@ss" not in repr(url)
+
+
+async def test_a_server_that_is_away_is_unavailable() -> None:
+    async with Database("mysql://me:secret@127.0.0.1:1/enphase") as database:
+        with pytest.raises(UnavailableError, match=r"enphase on 127\.0\.0\.1:1") as error:
+            await database.upgrade()
+    assert "secret" not in str(error.value)
+
+
+async def test_a_file_that_cannot_be_made_says_why(tmp_path: Path) -> None:
+    async with Database(f"sqlite:///{tmp_path}/missing/enphase.db") as database:
+        with pytest.raises(StorageError, match=r"Does its folder exist") as error:
+            await database.upgrade()
+    assert not isinstance(error.value, UnavailableError)
+
+
+async def test_asking_makes_no_file(tmp_path: Path) -> None:
+    async with Database(f"sqlite:///{tmp_path}/enphase.db") as database:
+        with pytest.raises(StorageError, match=r"no such file. Make it: enphase-database upgrade"):
+            await database.gateways()
+        assert not list(tmp_path.iterdir())
+        await database.upgrade()
+        assert await database.gateways() == []
+
+
+async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+    file = tmp_path / "enphase.db"
+    file.write_text("a diary, " * 1000)
+    async with Database(f"sqlite:///{file}") as database:
+        with pytest.raises(StorageError, match="is no SQLite database"):
+            await database.upgrade()
+    assert file.read_text() == "a diary, " * 1000
+
+
+async def test_a_full_disk_is_said_and_nothing_half_written_stays(tmp_path: Path) -> None:
+    url = f"sqlite+aiosqlite:///{tmp_path}/enphase.db"
+    async with Database(url, VIENNA) as database:
+        await database.upgrade()
+        await database.write([message(0)])
+        # SQLite treats its own limit as it treats a full disk.
+        many = [message(at) for at in range(1000, 3_000_000, 1000)]
+        await change(url, "PRAGMA wal_checkpoint(TRUNCATE)")
+        transactions = database._transactions  # the limit belongs to a connection
+
+        async def limit(connection: object) -> None:
+            await connection.exec_driver_sql("PRAGMA max_page_count = 30")  # type: ignore[attr-defined]
+
+        await transactions.write(limit)
+        with pytest.raises(UnavailableError, match="the disk is full"):
+            await database.write(many)
+        await transactions.write(
+            lambda connection: connection.exec_driver_sql("PRAGMA max_page_count = 100000")
+        )
+        await database.write(many)
+        assert (await database.status()).gateways[0].newest_reading == 2_999_000

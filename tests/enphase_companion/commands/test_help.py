@@ -1,0 +1,51 @@
+"""What every installed command says of itself when asked for help, and that it is asked for quickly."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from enphase_companion.options import option
+from enphase_companion.settings import KEYS as ALL_KEYS
+
+PROJECT = Path(__file__).parents[3]
+COMMANDS = {
+    name: entry.removesuffix(":main")
+    for name, entry in tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"].items()
+}
+
+#: Each takes a good part of 0.3 s to import, which is what help may take on a small machine.
+HEAVY = {
+    "PIL", "aio_pika", "aiohttp", "aiomysql", "aiosqlite", "alembic", "asyncio", "cryptography", "jwt",
+    "matplotlib", "numpy", "orjson", "prometheus_client", "rich", "sqlalchemy", "unicornhathd", "voluptuous",
+}  # fmt: skip
+
+_HELP = """
+import sys
+from importlib import import_module
+try:
+    import_module(sys.argv[1]).main(["--help"])
+except SystemExit as end:
+    assert end.code == 0
+print("imported", *sorted({name.partition(".")[0] for name in sys.modules}))
+"""
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_help_names_every_setting_has_examples_and_waits_for_nothing_heavy(name: str) -> None:
+    shown = subprocess.run(
+        [sys.executable, "-c", _HELP, COMMANDS[name]], capture_output=True, text=True, check=True
+    ).stdout
+    for key in import_module(COMMANDS[name]).KEYS:
+        assert (f"{key} (" if ALL_KEYS[key].metadata["secret"] else option(key)) in shown
+    assert "examples:" in shown
+    assert f"  {name}" in shown
+    assert "exit status:" in shown
+    imported = set(shown.splitlines()[-1].split())
+    assert "enphase_companion" in imported
+    assert imported & HEAVY == set()

@@ -14,7 +14,9 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from . import words
-from .panel import PanelDrawing, on_axis
+from .clock import on_axis
+from .panel import PanelDrawing
+from .ranges import Span
 from .style import BLANK, FAINT, INK, LOOKS, PAPER, WARNING, Look
 from .views import Quantity, View
 
@@ -60,7 +62,9 @@ class Chart:
             drawing.draw(panel, view, self.hidden)
         axes = self.panels[0].axes
         if self._set_x is None or axes.get_xlim() == self._set_x:
-            axes.set_xlim(*on_axis(np.array([view.span.start, view.span.end])))
+            # The last day or month is drawn whole, though it may go on.
+            shown = Span(view.buckets[0].start, view.buckets[-1].end) if view.buckets else view.span
+            axes.set_xlim(*on_axis(np.array([shown.start, shown.end])))
             self._set_x = axes.get_xlim()
         self._draw_around(view)
 

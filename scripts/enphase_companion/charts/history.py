@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
 from itertools import pairwise
+from statistics import median
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -17,7 +18,7 @@ from .flows import METERS, Counted, power_tracks, totals, track
 from .ranges import Span
 from .views import Panel, View
 
-#: Milliseconds. A shorter pause is none that one would ask about.
+#: Milliseconds. A shorter pause is none that one would ask about; nor is one of thrice the usual.
 _SHORTEST_GAP = 10_000
 
 
@@ -85,15 +86,15 @@ class History:
         whole = max(
             (series for (_, phase), series in self._series.items() if phase == WHOLE), key=len, default=()
         )
+        gap = self._longest_pause(whole)
         moment = datetime.fromtimestamp(now / 1000, self._zone)
         names = ["", *(f"L{phase}" for phase in range(1, PHASES + 1))]
-        panels = [self._panel(phase, names[phase]) for phase in self._phases]
+        panels = [self._panel(phase, names[phase], gap) for phase in self._phases]
         return View(
             title=f"Live, {moment:%H:%M:%S}",
             subtitle=f"Gateway {self._gateway or '…'} · {words.length(span)} in {self._zone.key}",
             span=span,
             zone=self._zone,
-            by_day=False,
             panels=[panels[0], *(panel for panel in panels[1:] if panel.tracks)],
             totals=totals(
                 {name: _counted(series) for (name, phase), series in self._series.items() if phase == WHOLE},
@@ -102,22 +103,33 @@ class History:
             gaps=[
                 Span(before.measured_at, after.measured_at)
                 for before, after in pairwise(whole)
-                if after.measured_at - before.measured_at > self._gap
+                if after.measured_at - before.measured_at > gap
             ],
-            trouble=trouble if trouble is not None or whole else "waiting for the gateway's first answer",
+            trouble=trouble or _silence(now, whole, gap),
         )
 
-    def _panel(self, phase: int, name: str) -> Panel:
+    def _longest_pause(self, series: Sequence[_Reading]) -> float:
+        pauses = [after.measured_at - before.measured_at for before, after in pairwise(series)]
+        return max(self._gap, 3 * median(pauses)) if pauses else self._gap
+
+    def _panel(self, phase: int, name: str, gap: float) -> Panel:
         tracks = {
             measurement: track(
                 [each.measured_at for each in series],
                 [each.power for each in series],
-                [False, *(b.measured_at - a.measured_at > self._gap for a, b in pairwise(series))],
+                [False, *(b.measured_at - a.measured_at > gap for a, b in pairwise(series))],
             )
             for (measurement, of_phase), series in self._series.items()
             if of_phase == phase and series
         }
         return Panel(name, power_tracks(tracks, unmetered_batteries=self._unmetered_batteries))
+
+
+def _silence(now: int, series: Sequence[_Reading], gap: float) -> str | None:
+    if not series:
+        return "waiting for the gateway's first answer"
+    age = now - series[-1].measured_at
+    return f"no answer of the gateway for {age / 1000:.0f} seconds" if age > gap else None
 
 
 def _counted(series: Iterable[_Reading]) -> Counted:

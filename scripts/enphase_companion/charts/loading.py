@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -12,14 +12,15 @@ from ..errors import CommandError, SettingsError
 from ..sample import PHASES, WHOLE
 from ..storage import DAY, MINUTE, QUARTER, SECOND, Database, Energy, Point
 from . import words
-from .flows import METERS, Counted, power_tracks, totals, track
-from .ranges import Range, Span
-from .views import Panel, Quantity, Totals, Track, View
+from .energies import energy_tracks
+from .flows import METERS, power_tracks, totals, track
+from .ranges import Range, Span, days, months
+from .views import Panel, Track, View
 
 #: A line is made of buckets at most so many dots wide.
 _DOTS_A_BUCKET = 2
-#: Longer ranges show the energy of each day: power would go up and down too often to be seen.
-_LONGEST_POWER = 10 * DAY
+#: Longer ranges show the energy of each day, then of each month: what goes up and down too often is not seen.
+_LONGEST_POWER, _LONGEST_DAYS = 10 * DAY, 100 * DAY
 #: At the ends of a range, a shorter time without readings is none that one would ask about.
 _SHORTEST_GAP = 6 * MINUTE
 
@@ -46,27 +47,33 @@ async def load(database: Database, request: Request, now: float) -> View:
     gateway = await _gateway(database, request.gateway)
     zone = await database.time_zone()
     span = request.range.span(zone, now)
-    by_day = span.length > _LONGEST_POWER
-    width = DAY if by_day else _width(span, request.dots)
+    buckets = _buckets(span, zone)
+    width = DAY if buckets else _width(span, request.dots)
+
+    def panel(name: str, series: Mapping[str, Sequence[Point]]) -> Panel:
+        if buckets:
+            return Panel(name, energy_tracks(series, buckets))
+        return Panel(name, power_tracks({name: _power(points) for name, points in series.items()}))
+
     whole = await _series(database, gateway, span, width, WHOLE)
-    panels = [_panel("", whole, by_day=by_day)]
+    panels = [panel("", whole)]
     if request.phases:
         phases = [
             (phase, await _series(database, gateway, span, width, phase)) for phase in range(1, PHASES + 1)
         ]
-        panels += [_panel(f"L{phase}", series, by_day=by_day) for phase, series in phases if series]
+        panels += [panel(f"L{phase}", series) for phase, series in phases if series]
     energies = await database.energies(gateway, span.start, span.end) if whole else {}
-    gaps = _gaps(max(whole.values(), key=len, default=[]), span, round(now * 1000), by_day=by_day)
+    gaps = _gaps(max(whole.values(), key=len, default=[]), span, round(now * 1000))
     return View(
         title=words.title(span, zone),
-        subtitle=f"Gateway {gateway} · {'days' if by_day else _WIDTHS[width]} in {zone.key}",
+        subtitle=f"Gateway {gateway} · {_fineness(buckets, width)} in {zone.key}",
         span=span,
         zone=zone,
-        by_day=by_day,
         panels=panels,
-        totals=totals({name: _counted(energy) for name, energy in energies.items()}),
+        totals=totals({name: (each.delivered, each.received) for name, each in energies.items()}),
+        buckets=buckets,
         gaps=gaps,
-        notes=_notes(whole, energies, zone),
+        notes=_notes(whole, energies, zone, left_out=bool(gaps) and not _are_months(buckets)),
     )
 
 
@@ -88,6 +95,22 @@ async def _gateway(database: Database, wanted: str | None) -> str:
     return wanted or there[0]
 
 
+def _buckets(span: Span, zone: ZoneInfo) -> list[Span]:
+    if span.length <= _LONGEST_POWER:
+        return []
+    return days(span, zone) if span.length <= _LONGEST_DAYS else months(span, zone)
+
+
+def _fineness(buckets: Sequence[Span], width: int) -> str:
+    if not buckets:
+        return _WIDTHS[width]
+    return "energy of each " + ("month" if _are_months(buckets) else "day")
+
+
+def _are_months(buckets: Sequence[Span]) -> bool:
+    return bool(buckets) and buckets[0].length > 2 * DAY
+
+
 def _width(span: Span, dots: int) -> int:
     widest = span.length * _DOTS_A_BUCKET // dots
     return next((width for width in _WIDTHS if width <= widest), SECOND)
@@ -102,12 +125,6 @@ async def _series(
     return {name: points for name, points in found.items() if points}
 
 
-def _panel(name: str, series: Mapping[str, Sequence[Point]], *, by_day: bool) -> Panel:
-    if by_day:
-        return Panel(name, _by_day(series))
-    return Panel(name, power_tracks({name: _power(points) for name, points in series.items()}))
-
-
 def _power(points: Sequence[Point]) -> Track:
     # What slow polling passes by is no point of a line: it goes on to the next.
     seen = [point for point in points if point.readings]
@@ -119,38 +136,7 @@ def _power(points: Sequence[Point]) -> Track:
     )
 
 
-#: What each day's totals say of each quantity.
-_DAILY: Mapping[Quantity, Callable[[Totals], float | None]] = {
-    Quantity.PRODUCTION: lambda each: each.produced,
-    Quantity.CONSUMPTION: lambda each: each.consumed,
-    Quantity.NET: lambda each: _difference(each.exported, each.imported),
-    Quantity.DISCHARGED: lambda each: each.discharged,
-    Quantity.CHARGED: lambda each: each.charged,
-}
-
-
-def _by_day(series: Mapping[str, Sequence[Point]]) -> dict[Quantity, Track]:
-    days: dict[int, dict[str, Counted]] = {}
-    for name, points in series.items():
-        for point in points:
-            days.setdefault(point.start, {})[name] = _counted(point.energy)
-    summed: list[tuple[int, Totals]] = [(day, totals(days[day])) for day in sorted(days)]
-    tracks = {
-        quantity: track([day for day, _ in summed], [value(each) for _, each in summed])
-        for quantity, value in _DAILY.items()
-    }
-    return {quantity: each for quantity, each in tracks.items() if (each.values == each.values).any()}
-
-
-def _difference(one: float | None, other: float | None) -> float | None:
-    return None if one is None or other is None else one - other
-
-
-def _counted(energy: Energy) -> Counted:
-    return energy.delivered, energy.received
-
-
-def _gaps(points: Sequence[Point], span: Span, now: int, *, by_day: bool) -> list[Span]:
+def _gaps(points: Sequence[Point], span: Span, now: int) -> list[Span]:
     """Give the times of a range, up to now, of which nothing is known."""
     end = min(span.end, now)
     if not points:
@@ -159,7 +145,7 @@ def _gaps(points: Sequence[Point], span: Span, now: int, *, by_day: bool) -> lis
     found = [
         Span(min(before.end, after.start) if before.readings != 1 else before.start, after.start)
         for before, after in pairwise(points)
-        if after.after_gap or (by_day and before.end < after.start)
+        if after.after_gap or before.end < after.start - _SHORTEST_GAP
     ]
     last = points[-1].start if points[-1].readings == 1 else points[-1].end
     edges = [Span(span.start, points[0].start), Span(last, end)]
@@ -168,15 +154,17 @@ def _gaps(points: Sequence[Point], span: Span, now: int, *, by_day: bool) -> lis
     )
 
 
-def _notes(whole: Mapping[str, Sequence[Point]], energies: Mapping[str, Energy], zone: ZoneInfo) -> list[str]:
+def _notes(
+    whole: Mapping[str, Sequence[Point]], energies: Mapping[str, Energy], zone: ZoneInfo, *, left_out: bool
+) -> list[str]:
     notes = []
     recovered = max(
         (each.delivered_recovered + each.received_recovered for each in energies.values()), default=0.0
     )
     if not any(whole.values()):
         notes.append("no readings in this time")
-    if recovered >= 1:
-        notes.append("what flowed while nothing was read is in the totals, but not in the lines")
+    if recovered >= 1 and left_out:
+        notes.append("what flowed while nothing was read is in the totals, but not in the picture")
     resets = sorted({at for energy in energies.values() for at in energy.resets})
     if resets:
         seen = ", ".join(f"{datetime.fromtimestamp(at / 1000, zone):%Y-%m-%d %H:%M}" for at in resets[:3])

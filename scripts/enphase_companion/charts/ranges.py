@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 _DAY = timedelta(days=1)
@@ -88,10 +89,15 @@ def _month_ago(now: datetime) -> datetime:
     return _midnight(last.replace(day=min(now.day, last.day)), 1)
 
 
-def _year_ago(now: datetime) -> datetime:
-    # From the 29th of February to the 1st of March.
-    leap = (now.month, now.day) == (2, 29)
-    return _midnight(now.replace(year=now.year - 1, day=28 if leap else now.day), 1)
+def _year(now: datetime) -> datetime:
+    """Give the beginning of the twelve months of which this is the last."""
+    return _months_on(_midnight(now).replace(day=1), -11)
+
+
+def _months_on(first: datetime, months: int) -> datetime:
+    """Give the first of another month, from the first of one."""
+    year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
+    return first.replace(year=year, month=month + 1)
 
 
 _NAMED: dict[str, Callable[[datetime], tuple[datetime, datetime]]] = {
@@ -100,10 +106,30 @@ _NAMED: dict[str, Callable[[datetime], tuple[datetime, datetime]]] = {
     "day": lambda now: (datetime.fromtimestamp(now.timestamp() - 86_400, now.tzinfo), now),
     "week": lambda now: (_midnight(now, -6), _midnight(now, 1)),
     "month": lambda now: (_month_ago(now), _midnight(now, 1)),
-    "year": lambda now: (_year_ago(now), _midnight(now, 1)),
+    "year": lambda now: (_year(now), _midnight(now, 1)),
 }
 
-NAMES = tuple(_NAMED)
+
+def days(span: Span, zone: ZoneInfo) -> list[Span]:
+    """Give the local days that a time touches."""
+    return _cut(span, zone, _midnight, lambda day: _midnight(day, 1))
+
+
+def months(span: Span, zone: ZoneInfo) -> list[Span]:
+    """Give the local months that a time touches."""
+    return _cut(span, zone, lambda clock: _midnight(clock).replace(day=1), lambda month: _months_on(month, 1))
+
+
+def _cut(
+    span: Span,
+    zone: ZoneInfo,
+    begin: Callable[[datetime], datetime],
+    following: Callable[[datetime], datetime],
+) -> list[Span]:
+    edges = [begin(datetime.fromtimestamp(span.start / 1000, zone))]
+    while _milliseconds(edges[-1]) < span.end:
+        edges.append(following(edges[-1]))
+    return [Span(*map(_milliseconds, each)) for each in pairwise(edges)]
 
 
 def _milliseconds(moment: datetime) -> int:

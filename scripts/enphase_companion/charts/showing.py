@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -20,6 +21,9 @@ Newest = Callable[[float], View | None]
 #: Seconds; also the longest time until a signal is seen.
 _LOOK = 0.25
 
+#: Seconds between two files: drawing one takes a small computer a second.
+_PAUSE = 5.0
+
 
 def write(view: View, limits: Mapping[str, float], file: Path) -> None:
     """Write a file. Raises OSError where that cannot be."""
@@ -31,8 +35,12 @@ def write(view: View, limits: Mapping[str, float], file: Path) -> None:
 def keep_writing(newest: Newest, limits: Mapping[str, float], file: Path) -> None:
     """Write a file with each new view, until Ctrl-C or SIGTERM. Raises OSError, and what `newest` raises."""
     with _ending() as is_over:
+        due = 0.0
         while not is_over():
-            if (view := newest(_LOOK)) is not None:
+            if time.monotonic() < due:
+                time.sleep(_LOOK)
+            elif (view := newest(_LOOK)) is not None:
+                due = time.monotonic() + _PAUSE
                 write(view, limits, file)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from matplotlib.patheffects import withStroke
+
 from .views import Quantity
 
 INK = "#222222"
@@ -15,6 +17,9 @@ PAPER = "#FFFFFF"
 BLANK = "#F1F1F1"
 #: Vermillion, for what is wrong.
 WARNING = "#B34700"
+
+#: Keeps words readable on lines.
+HALO = [withStroke(linewidth=2.5, foreground=PAPER)]
 
 ORANGE, SKY, BLUE, PURPLE, BLACK = "#E69F00", "#56B4E9", "#0072B2", "#CC79A7", "#000000"
 

@@ -28,15 +28,15 @@ class Quantity(StrEnum):
     NET = "net"
     #: What the battery gives; negative: what it takes.
     BATTERY = "battery"
-    #: Only by day: what the battery gave.
+    #: Only in buckets: what the battery gave.
     DISCHARGED = "discharged"
-    #: Only by day: what the battery took; drawn downwards.
+    #: Only in buckets: what the battery took; drawn downwards.
     CHARGED = "charged"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
-    """How one quantity went: W at moments, or Wh of the days that begin at them; NaN: not known."""
+    """How one quantity went: W at moments, or Wh in each of a view's buckets; NaN: not known."""
 
     times: Times
     values: Floats
@@ -88,10 +88,10 @@ class View:
     subtitle: str
     span: Span
     zone: ZoneInfo
-    #: Energy by day in the place of power.
-    by_day: bool
     panels: Sequence[Panel]
     totals: Totals
+    #: Days or months, where their energy is shown in the place of power.
+    buckets: Sequence[Span] = ()
     #: When nothing was read.
     gaps: Sequence[Span] = ()
     #: What else an owner should know.

@@ -5,25 +5,17 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from ..units import energy
 from .ranges import Span
 from .views import Totals
 
-UNKNOWN = "-"
+#: Milliseconds; where a clock is set back there are longer ones than of 24 hours.
+_LONGEST_DAY = 30 * 3_600_000
 
 
-def kilowatt_hours(watt_hours: float | None) -> str:
-    """Give "0.42 kWh", "12.3 kWh", "1 204 kWh", or a dash where it is not known."""
-    if watt_hours is None:
-        return UNKNOWN
-    value = watt_hours / 1000
-    digits = 2 if abs(value) < 9.995 else 1 if abs(value) < 99.95 else 0
-    # Adding 0.0 makes a zero out of "-0".
-    return f"{round(value, digits) + 0.0:,.{digits}f} kWh".replace(",", "\N{NARROW NO-BREAK SPACE}")
-
-
-def percent(part: float | None) -> str:
+def percent(part: float) -> str:
     """Give "53 %"."""
-    return UNKNOWN if part is None else f"{100 * part:.0f} %"
+    return f"{100 * part:.0f} %"
 
 
 def tiles(totals: Totals) -> list[tuple[str, str]]:
@@ -36,7 +28,7 @@ def tiles(totals: Totals) -> list[tuple[str, str]]:
         (totals.charged, "battery charged"),
         (totals.discharged, "battery discharged"),
     ]
-    return [(kilowatt_hours(value), name) for value, name in energies if value is not None]
+    return [(energy(value), name) for value, name in energies if value is not None]
 
 
 def sentences(totals: Totals) -> list[str]:
@@ -64,6 +56,13 @@ def title(span: Span, zone: ZoneInfo) -> str:
     if start.year != last.year:
         return f"{_short(start)} {start.year} to {_short(last)} {last.year}"
     return f"{_short(start)} to {_short(last)} {last.year}"
+
+
+def bucket(span: Span, zone: ZoneInfo) -> str:
+    """Give the name of a day, "13 Sep", or a month, "Sep 2025"."""
+    start = datetime.fromtimestamp(span.start / 1000, zone)
+    month = _MONTHS[start.month - 1][:3]
+    return f"{start.day} {month}" if span.length < _LONGEST_DAY else f"{month} {start.year}"
 
 
 def length(span: Span) -> str:

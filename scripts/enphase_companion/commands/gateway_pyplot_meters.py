@@ -24,6 +24,9 @@ KEYS = ("gateway_host", "gateway_serial_number", "gateway_token", "interval", *L
 #: Minutes.
 _SHORTEST, _USUAL, _LONGEST = 1, 30, 1_440
 
+#: Seconds from one view to the next.
+_LOOK = 1.0
+
 
 def parser() -> argparse.ArgumentParser:
     """Give the options of this command."""
@@ -51,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
         help=f"how much is shown at most, {_SHORTEST} to {_LONGEST}; without it {_USUAL}",
     )
     result.add_argument("--phases", action="store_true", help="each wired phase below the whole house")
-    add_output(result, "write a file (.png, .svg, .pdf) at each reading, and no window")
+    add_output(result, "write a file (.png, .svg, .pdf) every 5 seconds, and no window")
     add_settings(result, KEYS)
     return result
 
@@ -88,6 +91,8 @@ def _draw(arguments: argparse.Namespace) -> int:
 async def _follow(
     settings: Settings, arguments: argparse.Namespace, service: Service, put: Callable[[View], None]
 ) -> None:
+    import asyncio
+
     from ..charts.history import History
     from ..figures import Figures
     from ..polling import Poller
@@ -96,15 +101,25 @@ async def _follow(
 
     history = History(arguments.minutes, settings.interval, system_zone(), phases=arguments.phases)
 
-    def status() -> str:
-        # Asked for at least once a second: a silence is shown while it lasts.
-        put(history.view(poller.trouble))
-        return poller.trouble or "reading"
-
     async def take(message: Message) -> None:
         history.add(message)
 
+    async def keep_showing() -> None:
+        # Whatever comes or not: a silence is shown while it lasts.
+        while True:
+            put(history.view(poller.trouble))
+            await asyncio.sleep(_LOOK)
+
     poller = Poller(
-        settings, lambda: read(FILE, KEYS, arguments), settings.interval, service, Figures(), status
+        settings,
+        lambda: read(FILE, KEYS, arguments),
+        settings.interval,
+        service,
+        Figures(),
+        lambda: poller.trouble or "reading",
     )
-    await poller.run(take)
+    showing = asyncio.create_task(keep_showing())
+    try:
+        await poller.run(take)
+    finally:
+        showing.cancel()

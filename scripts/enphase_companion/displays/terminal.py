@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from itertools import groupby
+
+from rich.color import Color
 from rich.console import Console
 from rich.live import Live
 from rich.segment import Segment, Segments
@@ -33,7 +36,7 @@ class Terminal:
                 f"--display terminal: this terminal is too small. It must have {2 * SIZE} columns and "
                 f"{SIZE + 1} lines."
             )
-        self._live = Live(console=self._console, auto_refresh=False)
+        self._live = Live(console=self._console, auto_refresh=False, transient=True)
         self._live.start()
 
     def show(self, frame: Frame, seconds: float) -> None:  # noqa: ARG002 - for recordings
@@ -46,7 +49,7 @@ class Terminal:
         """Go on."""
 
     def close(self) -> None:
-        """Show the cursor again, below the last frame."""
+        """Wipe the picture off, and show the cursor again."""
         self._live.stop()
 
 
@@ -59,7 +62,9 @@ def _without_colours(frame: Frame) -> Segments:
 def _coloured(frame: Frame) -> Segments:
     segments = []
     for row in frame.tolist():
-        for red, green, blue in row:
-            segments.append(Segment("  ", Style.parse(f"on #{red:02x}{green:02x}{blue:02x}")))
+        # Neighbours alike are written together: 25 frames a second go through slow connections too.
+        for (red, green, blue), alike in groupby(row):
+            width = 2 * len(list(alike))
+            segments.append(Segment(" " * width, Style(bgcolor=Color.from_rgb(red, green, blue))))
         segments.append(Segment.line())
     return Segments(segments[:-1])

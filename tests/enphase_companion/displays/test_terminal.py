@@ -38,7 +38,7 @@ def test_each_led_is_two_columns_of_its_colour() -> None:
     terminal.show(frame, 0.04)
     terminal.close()
     backgrounds = re.findall(r"48;2;(\d+);(\d+);(\d+)m( *)", written(used))
-    leds = [tuple(map(int, each[:3])) for each in backgrounds if len(each[3]) == 2]
+    leds = [list(map(int, each[:3])) for each in backgrounds for _ in range(len(each[3]) // 2)]
     # It is drawn once for the frame, and once when it is left.
     picture = np.array(leds[: SIZE * SIZE]).reshape(SIZE, SIZE, 3)
     assert np.array_equal(picture, frame)
@@ -68,6 +68,7 @@ def test_the_cursor_is_shown_again_at_the_end() -> None:
     terminal.show(blank(), 0.04)
     terminal.close()
     assert written(used).rindex("\x1b[?25h") > written(used).rindex("\x1b[?25l")
+    assert written(used).count("\x1b[2K") >= SIZE, "the picture is wiped off"
 
 
 def test_a_pipe_is_no_display() -> None:

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
 import os
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
+from enphase_companion.charts.ranges import parse
 from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.house import House
+from enphase_companion.simulator.profiles import PROFILES
 
+from .house_readings import store
 from .terminal import drawn, run_in_terminal
 
 IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
@@ -71,10 +78,49 @@ def amqp_unicorn_hat_hd() -> None:
                 publisher.terminate()
 
 
+def database_pyplot_meters() -> None:
+    """Draw a day and a month of a house with batteries, from a database."""
+    _chart("database_pyplot_meters.png", "2026-06-21", 60, "--peak-limit", "4600")
+    _chart("database_pyplot_meters_month.png", "2026-06-01..2026-06-30", 300)
+
+
+def gateway_pyplot_meters() -> None:
+    """Draw half an hour of a house with batteries, which passes in a minute."""
+    with _house("battery", hour=13, speed=30) as environment:
+        command = str(Path(sys.executable).with_name("enphase-gateway-pyplot-meters"))
+        file = IMAGES / "gateway_pyplot_meters.png"
+        with subprocess.Popen([command, "--minutes", "30", "--output", file], env=environment) as process:
+            time.sleep(70)
+            process.terminate()
+    print(f"docs/images/{file.name}")
+
+
 PICTURES = {
     draw.__name__: draw
-    for draw in (gateway_console, gateway_generate_docs, gateway_unicorn_hat_hd, amqp_unicorn_hat_hd)
+    for draw in (
+        gateway_console,
+        gateway_generate_docs,
+        database_pyplot_meters,
+        gateway_pyplot_meters,
+        gateway_unicorn_hat_hd,
+        amqp_unicorn_hat_hd,
+    )
 }
+
+
+def _chart(name: str, days: str, step: int, *arguments: str) -> None:
+    """Draw these days of a house that is read every `step` seconds."""
+    zone = ZoneInfo(_ZONE)
+    span = parse(days).span(zone, _START)
+    start, end = span.start // 1000, span.end // 1000
+    with tempfile.TemporaryDirectory() as folder:
+        url = f"sqlite:///{folder}/enphase.db"
+        asyncio.run(store(url, zone, House(PROFILES["battery"], 1, _START, 8.5), range(start, end + 1, step)))
+        command = str(Path(sys.executable).with_name("enphase-database-pyplot-meters"))
+        environment = {"PATH": os.environ["PATH"], "HOME": folder, "ENPHASE_DATABASE_URL": url}
+        drawn_to = ["--output", str(IMAGES / name)]
+        subprocess.run([command, "--range", days, *drawn_to, *arguments], env=environment, check=True)
+    print(f"docs/images/{name}")
 
 
 def _record(name: str, environment: dict[str, str], *arguments: str) -> None:
@@ -86,13 +132,15 @@ def _record(name: str, environment: dict[str, str], *arguments: str) -> None:
 
 
 @contextmanager
-def _house(profile: str, hour: float = _HOUR, weather: int | None = None) -> Iterator[dict[str, str]]:
+def _house(
+    profile: str, hour: float = _HOUR, weather: int | None = None, speed: float = 1
+) -> Iterator[dict[str, str]]:
     """Give the environment of an owner of this simulated gateway, who has trusted it.
 
     `weather`: a code of the WMO's in the place of that of the house's sky.
     """
     with (
-        Simulator(profile, start=_START, hour_of_day=hour) as simulator,
+        Simulator(profile, start=_START, hour_of_day=hour, speed=speed) as simulator,
         tempfile.TemporaryDirectory() as folder,
     ):
         simulator.weather.code, simulator.weather.wind = weather, 0

@@ -35,6 +35,7 @@ def write(view: View, limits: Mapping[str, float], file: Path) -> None:
 def keep_writing(newest: Newest, limits: Mapping[str, float], file: Path) -> None:
     """Write a file with each new view, until Ctrl-C or SIGTERM. Raises OSError, and what `newest` raises."""
     with _ending() as is_over:
+        print(f"{file} is written again and again. Ctrl-C ends it.", flush=True)
         due = 0.0
         while not is_over():
             if time.monotonic() < due:

@@ -1,0 +1,48 @@
+"""Readings of a simulated house, stored in a database without the wait for them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from zoneinfo import ZoneInfo
+
+from enphase_api.models import Quantities
+from enphase_companion.message import Message, Sample
+from enphase_companion.simulator.house import House
+from enphase_companion.storage import Database
+
+_GATEWAY = "122300000001"
+
+#: Messages in one transaction.
+_AT_ONCE = 1_000
+
+
+async def store(url: str, zone: ZoneInfo, house: House, moments: Iterable[int]) -> None:
+    """Store what the meters of a house read at these moments (epoch seconds), and roll it up."""
+    messages = _messages(house, moments)
+    async with Database(url, zone) as database:
+        await database.upgrade()
+        while some := list(islice(messages, _AT_ONCE)):
+            await database.write(some)
+        await database.roll_up()
+
+
+def _messages(house: House, moments: Iterable[int]) -> Iterator[Message]:
+    meters = [meter.measurement_type for meter in house.profile.meters if meter.enabled]
+    for at in moments:
+        truth = house.truth(at)
+        samples = [
+            Sample(
+                name,
+                phase,
+                at * 1000,
+                Quantities(
+                    active_power=seen.active_power,
+                    energy_delivered=seen.energy_delivered,
+                    energy_received=seen.energy_received,
+                ),
+            )
+            for name in meters
+            for phase, seen in enumerate((truth.of(name).total, *truth.of(name).phases))
+        ]
+        yield Message(_GATEWAY, at, tuple(samples), None)

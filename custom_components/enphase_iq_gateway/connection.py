@@ -60,12 +60,9 @@ async def async_find_gateway(hass: HomeAssistant, host: str) -> FoundGateway:
     Raises CertificateError where the certificate names another gateway than the one that answers, else what
     `Gateway.info` does.
     """
-    try:
-        certificate = await fetch_certificate(host)
-    except CommunicationError:
-        # A gateway of before firmware 7 may know no https: its owner is to hear that, not that it is away.
-        await Gateway(host, cert_file=None, session=async_get_clientsession(hass)).info()
-        raise
+    # A gateway of before firmware 7 may know no https: its owner is to hear that, not that it is away.
+    await Gateway(host, cert_file=None, session=async_get_clientsession(hass)).info()
+    certificate = await fetch_certificate(host)
     gateway = gateway_client(hass, host, certificate.pem)
     info = await gateway.info()
     if certificate.serial_number not in (None, info.serial_number):

@@ -1,7 +1,7 @@
 """The coordinator: one request a refresh, slower pages behind it, and what the client's errors mean."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
@@ -37,6 +37,7 @@ from .enphase_api import (
     InvalidAnswerError,
     UnsupportedFirmwareError,
 )
+from .enphase_api.models import Batteries, Info, Readings
 from .pages import Page, Pages
 from .renewal import TokenRenewal
 
@@ -79,7 +80,6 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             config_entry=entry,
             name=entry.title,
             update_interval=self._interval,
-            always_update=False,
         )
         self.gateway = gateway_client(hass, entry.data[CONF_HOST], entry.data[CONF_CERTIFICATE])
         self.renewal = TokenRenewal(hass, entry, self.gateway)
@@ -132,10 +132,12 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         is_wanted = page in needed if page is Page.READINGS else self.pages.is_due(page, now, needed)
         is_first = self.pages.answered_at(page) is None
         if is_first or is_wanted or not self.last_update_success:
+            is_alone = self._slow_pages is None or self._slow_pages.done()
             started = monotonic()
             await self._mapped(self._ask(page))
-            seconds = monotonic() - started if page is Page.READINGS else 0
-            self.update_interval = max(self._interval, timedelta(seconds=seconds / _BUSY_SHARE))
+            if page is Page.READINGS and is_alone:
+                least = timedelta(seconds=(monotonic() - started) / _BUSY_SHARE)
+                self.update_interval = max(self._interval, least)
         return self._answers
 
     @override
@@ -164,7 +166,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         """Ask what is due, page by page: the client sends one request at a time, and readings go between."""
         due = iter(lambda: self.pages.next_due(dt_util.utcnow(), self._needed), None)
         await self._ask_in_turn(due)
-        if self.data != self._answers:
+        if self.data is not self._answers:
             self.data = self._answers
             self.async_update_listeners()
 
@@ -179,39 +181,37 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
 
     async def _ask(self, page: Page) -> None:
         """Ask a page and keep what it answers."""
-        ask: dict[Page, Callable[[], Awaitable[dict[str, Any]]]] = {
-            Page.READINGS: self._read_readings,
-            Page.METERS: self._read_meters,
-            Page.PRODUCTION: self._read_production,
-            Page.INVERTERS: self._read_inverters,
-            Page.BATTERIES: self._read_batteries,
-            Page.INFO: self._read_info,
-        }
         started = monotonic()
         self.pages.asked(page, dt_util.utcnow())
-        answer = await ask[page]()
+        answer = await self._read(page)
         self.pages.answered(page, dt_util.utcnow(), monotonic() - started)
+        # Only now: another page may have answered while this one was waited for.
         self._answers = replace(self._answers, **answer)
 
-    async def _read_readings(self) -> dict[str, Any]:
+    async def _read(self, page: Page) -> dict[str, Any]:
+        """Give what a page answers, by the field of GatewayData."""
+        match page:
+            case Page.READINGS:
+                return {"readings": await self._read_readings()}
+            case Page.METERS:
+                return {"meters": await self.gateway.meters()}
+            case Page.PRODUCTION:
+                return {"production": (await self.gateway.production()).inverters}
+            case Page.INVERTERS:
+                return {"inverters": {each.serial_number: each for each in await self.gateway.inverters()}}
+            case Page.BATTERIES:
+                return {"batteries": await self._read_batteries()}
+            case Page.INFO:
+                return {"info": await self._read_info()}
+
+    async def _read_readings(self) -> Readings:
         readings = await self.gateway.readings(self._answers.meters)
         if set(readings.unknown_eids) - set(self.unknown_eids):
             self.pages.hurry(Page.METERS)
         self.unknown_eids = readings.unknown_eids
-        return {"readings": readings}
+        return readings
 
-    async def _read_meters(self) -> dict[str, Any]:
-        return {"meters": await self.gateway.meters()}
-
-    async def _read_production(self) -> dict[str, Any]:
-        return {"production": (await self.gateway.production()).inverters}
-
-    async def _read_inverters(self) -> dict[str, Any]:
-        return {
-            "inverters": {inverter.serial_number: inverter for inverter in await self.gateway.inverters()}
-        }
-
-    async def _read_batteries(self) -> dict[str, Any]:
+    async def _read_batteries(self) -> Batteries:
         batteries = await self.gateway.batteries()
         known = self._answers.batteries
         if known is not None and known.units and not batteries.units:
@@ -219,12 +219,12 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             raise InvalidAnswerError(
                 "The gateway lists no batteries any more", path="/ivp/ensemble/inventory"
             )
-        return {"batteries": batteries}
+        return batteries
 
-    async def _read_info(self) -> dict[str, Any]:
+    async def _read_info(self) -> Info:
         info = await self.gateway.info()
         dr.async_get(self.hass).async_update_device(self.device_id, sw_version=info.firmware)
-        return {"info": info}
+        return info
 
     async def _log_in(self) -> None:
         if not await self.gateway.login(self.config_entry.data[CONF_TOKEN]):

@@ -58,12 +58,15 @@ class GatewaySensor(GatewayEntity, SensorEntity):
 class EnergySensor(GatewaySensor, RestoreEntity):
     """A counter, kept over restarts."""
 
-    _counter = Counter()
+    def __init__(self, coordinator: GatewayCoordinator, description: GatewaySensorDescription) -> None:
+        super().__init__(coordinator, description)
+        self._counter = Counter()
 
     @override
     async def async_added_to_hass(self) -> None:
         kept = await self.async_get_last_extra_data()
-        self._counter = Counter() if kept is None else Counter.from_dict(kept.as_dict())
+        if kept is not None:
+            self._counter = Counter.from_dict(kept.as_dict())
         self.coordinator.counters[str(self.unique_id)] = self._counter
         await super().async_added_to_hass()
 

@@ -1,6 +1,7 @@
 """Set-up, unload, removal, and what comes and goes meanwhile."""
 
 import sys
+from typing import Any
 
 import pytest
 from homeassistant.config_entries import ConfigEntryState
@@ -152,6 +153,58 @@ async def test_an_inverter_can_be_deleted_once_the_gateway_no_longer_lists_it(
     simulator.house.inverters.append(removed)
     await tick(seconds=301)
     assert gone in devices(hass, entry)
+
+
+async def test_nothing_can_be_deleted_while_the_inverters_are_not_known(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(entry)
+    [gone, *_] = [
+        device for serial, device in devices(hass, entry).items() if serial != simulator.serial_number
+    ]
+    simulator.faults.set("html", "/api/v1/production/inverters")
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert not await async_remove_config_entry_device(hass, entry, gone)
+
+
+@pytest.mark.parametrize(
+    ("kinds", "unique_ids"),
+    [
+        (["production", "production"], {"704643328_production_voltage", "7_production_active_power"}),
+        (["wind-turbine"], {"7_wind-turbine_active_power", "7_wind-turbine_energy_delivered"}),
+    ],
+)
+async def test_a_second_meter_of_a_type_and_a_meter_of_an_unknown_type_show_all_they_read(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    monkeypatch: pytest.MonkeyPatch,
+    kinds: list[str],
+    unique_ids: set[str],
+) -> None:
+    answers = simulator.gateway._answers
+    get = answers.get
+
+    def with_one_more(path: str, query: str) -> Any:
+        answer = get(path, query)
+        if path == "/ivp/meters":
+            return [*answer, answer[0] | {"eid": 7, "measurementType": kinds[-1]}]
+        if path == "/ivp/meters/readings":
+            return [*answer, answer[0] | {"eid": 7}]
+        return answer
+
+    monkeypatch.setattr(answers, "get", with_one_more)
+    await set_up(entry, enable=True)
+    registry = er.async_get(hass)
+    for unique_id in unique_ids:
+        entity_id = registry.async_get_entity_id("sensor", DOMAIN, f"{simulator.serial_number}_{unique_id}")
+        state = hass.states.get(str(entity_id))
+        assert state is not None
+        assert float(state.state) > 0
+        second = "Production 2" if kinds[-1] == "production" else "Wind turbine"
+        assert unique_id.startswith("704643328") or second in state.attributes["friendly_name"]
 
 
 async def test_new_firmware_shows_on_the_device(

@@ -22,7 +22,7 @@ from .trouble import Trouble
 _LOGGER = logging.getLogger(__name__)
 
 #: Seconds for what still waits when the script shall end; the rest waits for its next start.
-_LAST = 3.0
+_LAST = 2.0
 
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")

@@ -23,7 +23,7 @@ from .topology import declare_dead_letters, declare_exchange, declare_queue
 _LOGGER = logging.getLogger(__name__)
 
 #: Seconds: for what is on its way to the store when the script shall end, and for the broker's answers.
-_LAST, _ANSWER = 3.0, 10.0
+_LAST, _ANSWER = 2.0, 10.0
 
 #: Seconds between two signs of life while nothing arrives.
 _IDLE = 10.0

@@ -1,0 +1,498 @@
+"""enphase-amqp-database-meters as its owner starts it, with a real broker and real databases."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+import sqlite3
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import aio_pika
+import pytest
+from sqlalchemy import make_url
+from yarl import URL
+
+from enphase_companion.commands.amqp_database_meters import FILE, KEYS, NAME, main
+from enphase_companion.message import encode
+from enphase_companion.settings import KEYS as ALL_KEYS
+from enphase_companion.settings import option
+from tests.services.mariadb import MariaDB, execute
+from tests.services.rabbitmq import RabbitMQ
+
+from ..messaging import conftest as broker
+from ..messaging.conftest import AT, SERIAL, message, until
+from ..owner import PASSWORD, USERNAME, Owner
+from .running import Command, Eyes, Given, assert_same, heard_by_systemd
+
+
+def moments(*numbers: int) -> set[int]:
+    """When the messages of these numbers were measured."""
+    return {(AT + number) * 1000 for number in numbers}
+
+
+@dataclass
+class Storing(Command):
+    """The command, with the queue that it reads and the database that it writes to."""
+
+    amqp_url: str = ""
+    database_url: str = ""
+    place: str = ""
+    declared_at: float = 0
+
+    @property
+    def queue(self) -> str:
+        return f"{self.place}.Meters"
+
+    def writes(self, **settings: Any) -> None:
+        self.owner.writes_token_file(
+            **{
+                "amqp_url": self.amqp_url,
+                "amqp_exchange": self.place,
+                "amqp_queue": self.queue,
+                "amqp_queues": self.queue,
+                "database_url": self.database_url,
+                "batch_age": 0.2,
+                **settings,
+            }
+        )
+
+    @property
+    def eyes(self) -> Eyes:
+        return Eyes(self.database_url)
+
+    @property
+    def broker(self) -> broker.Eyes:
+        return broker.Eyes(self.amqp_url)
+
+    async def publish(self, *bodies: bytes) -> None:
+        """Put these messages into its queue, which is declared as publishers declare it."""
+        arguments: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
+        async with self.broker.channel() as channel:
+            exchange = await channel.declare_exchange(self.place, aio_pika.ExchangeType.TOPIC, durable=True)
+            queue = await channel.declare_queue(self.queue, durable=True, arguments=arguments)
+            await queue.bind(exchange, "MeterStream.#")
+            self.declared_at = self.declared_at or time.monotonic()
+            for body in bodies:
+                await exchange.publish(aio_pika.Message(body, delivery_mode=2), "MeterStream")
+
+    async def settles(self) -> None:
+        """Wait until the broker may be killed.
+
+        RabbitMQ 3.10 that is killed within five seconds of a quorum queue's first declaration never finds a
+        leader for it again.
+        """
+        await asyncio.sleep(max(0, self.declared_at + 8 - time.monotonic()))
+
+    async def empties(self, within: float = 20) -> None:
+        """Wait until nothing is in its queue, acknowledged or not: both are back when it has ended."""
+        async with asyncio.timeout(within):
+            while await self.broker.waiting(self.queue):
+                await asyncio.sleep(0.2)
+
+    async def buried(self) -> list[tuple[bytes, str]]:
+        """Take the dead letters: what they hold, and the reason."""
+        letters = await self.broker.take_all(f"{self.place}.DeadLetter")
+        return [(letter.body, str(letter.headers["reason"])) for letter in letters]
+
+
+def bodies(*numbers: int) -> list[bytes]:
+    return [encode(message(number)) for number in numbers]
+
+
+def of_enphase_api(number: int) -> bytes:
+    """A message as Enphase-API's script sends it."""
+    block = {
+        "currW": 5.0, "actPower": 5.0, "apprntPwr": 6.0, "reactPwr": 1.0, "whDlvdCum": 7.0, "whRcvdCum": 8.0,
+        "varhLagCum": 0.0, "varhLeadCum": 0.0, "vahCum": 9.0, "rmsVoltage": 230.0, "rmsCurrent": 0.1,
+        "pwrFactor": 0.5, "freqHz": 50.0,
+    }  # fmt: skip
+    reports = [
+        {"createdAt": AT + number, "reportType": word, "cumulative": block, "lines": [block]}
+        for word in ("production", "net-consumption", "total-consumption")
+    ]
+    return json.dumps({"timestamp": AT + number + 0.5, "readings": reports}).encode()
+
+
+@pytest.fixture
+def new_storing(amqp_url: str, owner: Owner, tmp_path: Path) -> Iterator[Callable[..., Storing]]:
+    """Give what makes the command, or another one beside it, with a database at this address."""
+    made: list[Storing] = []
+    place = f"Enphase.{time.time_ns()}"
+
+    def make(url: str) -> Storing:
+        storing = Storing(
+            owner, NAME, tmp_path / f"log-{len(made)}", amqp_url=amqp_url, database_url=url, place=place
+        )
+        storing.writes()
+        made.append(storing)
+        return storing
+
+    yield make
+    for storing in made:
+        storing.is_killed()
+
+
+@pytest.fixture
+def lite(new_storing: Callable[..., Storing], tmp_path: Path) -> Storing:
+    """The command with an SQLite file."""
+    return new_storing(f"sqlite:///{tmp_path / 'lite.db'}")
+
+
+@pytest.fixture
+def maria(new_storing: Callable[..., Storing], mariadb_url: str) -> Storing:
+    """The command with a database of a MariaDB."""
+    return new_storing(mariadb_url)
+
+
+async def test_the_readings_of_a_house_go_through_the_queue_into_the_database(
+    new_storing: Callable[..., Storing], new_owner: Callable[..., Owner], database_url: str, tmp_path: Path
+) -> None:
+    house = new_owner("battery", speed=20, seed=2)
+    house.trusts()
+    given = Given.by(house.simulator, house.patch)
+    storing = new_storing(database_url)
+    publishing = Command(house, "enphase-gateway-amqp-meters", tmp_path / "publishing")
+    house.writes_token_file(
+        gateway_token=house.simulator.token(),
+        amqp_url=storing.amqp_url,
+        amqp_exchange=storing.place,
+        amqp_queues=storing.queue,
+        interval=0.5,
+    )
+    storing.starts()
+    publishing.starts()
+    await storing.eyes.counts(6)
+    assert publishing.ends() == 0
+    await storing.empties()
+    assert storing.ends() == 0
+    stored = storing.eyes.stored
+    truth = given.truth
+    last = max(given.moments)
+    assert_same(stored, {key: truth[key] for key in truth if key[0] != last or key in stored})
+    assert {row[0] for row in storing.eyes.query("SELECT serial_number FROM gateways")} == {
+        house.simulator.serial_number
+    }
+    assert len(storing.said.splitlines()) == 1, "nothing but where the readings go"
+
+
+async def test_what_has_ended_is_rolled_up(new_storing: Callable[..., Storing], database_url: str) -> None:
+    storing = new_storing(database_url)
+    await storing.publish(*bodies(*range(0, 1000, 10)))
+    storing.starts()
+    # Another day's message comes later, for a minute that ended long ago.
+    await until(lambda: len(storing.eyes.query("SELECT DISTINCT bucket FROM days")) == 1)
+    await storing.publish(*bodies(-86_400))
+    await until(lambda: len(storing.eyes.query("SELECT DISTINCT bucket FROM days")) == 2)
+    assert len(storing.eyes.query("SELECT DISTINCT bucket FROM minutes")) == 18
+    assert storing.eyes.query("SELECT * FROM pending") == []
+    assert storing.ends() == 0
+
+
+async def test_messages_of_enphase_api_are_stored_as_the_set_gateways(lite: Storing) -> None:
+    lite.writes(gateway_serial_number=SERIAL)
+    await lite.publish(of_enphase_api(1), *bodies(2), of_enphase_api(3))
+    lite.starts()
+    await lite.eyes.sees(moments(1, 2, 3))
+    assert lite.ends() == 0
+    assert lite.eyes.query("SELECT serial_number FROM gateways") == [(SERIAL,)]
+    assert lite.eyes.stored[(AT + 1) * 1000, "total-consumption", 1] == (5.0, 7.0, 8.0)
+    assert await lite.buried() == []
+
+
+async def test_without_a_set_gateway_they_are_kept_as_dead_letters_and_that_is_said_once(
+    lite: Storing,
+) -> None:
+    foreign = [of_enphase_api(number) for number in range(5)]
+    await lite.publish(*foreign, *bodies(10))
+    lite.starts()
+    await lite.eyes.sees(moments(10))
+    await lite.empties()
+    assert lite.ends() == 0
+    reason = "it does not say which gateway's it is; for Enphase-API's, set gateway_serial_number"
+    assert await lite.buried() == [(body, reason) for body in foreign]
+    assert lite.said.count("warning:") == 1
+    assert f"messages go to {lite.place}.DeadLetter: {reason}" in lite.said
+
+
+@pytest.mark.parametrize("url", ["sqlite", "mariadb"])
+async def test_no_message_ends_it(
+    new_storing: Callable[..., Storing], request: pytest.FixtureRequest, tmp_path: Path, url: str
+) -> None:
+    storing = new_storing(
+        request.getfixturevalue("mariadb_url") if url == "mariadb" else f"sqlite:///{tmp_path / 'lite.db'}"
+    )
+    good = json.loads(encode(message(1)))
+
+    def changed(number: int, **other: Any) -> bytes:
+        entries = [{**entry, "measured_at": (AT + number) * 1000} for entry in good["meters"]]
+        return json.dumps({**good, "meters": entries, **other}).encode()
+
+    def entry(number: int, **other: Any) -> bytes:
+        return changed(number, meters=[{**good["meters"][0], "measured_at": (AT + number) * 1000, **other}])
+
+    unreadable = [
+        b"",
+        b"null",
+        b"[1]",
+        b'"text"',
+        b"\xff\xfe",
+        b'{"timestamp": 1764000000.5',
+        b"[" * 100_000,
+        changed(1, schema_version=2),
+        changed(1, schema_version=None),
+        changed(1, gateway="x" * 33),
+        changed(1, gateway=5),
+        changed(1, timestamp="now"),
+        changed(1, meters={}),
+        changed(1, meters=[1]),
+        entry(1, phase=4),
+        entry(1, phase=0.5),
+        entry(1, measurement="x" * 33),
+        entry(1, measured_at=None),
+        entry(1, measured_at=-5),
+        entry(1, measured_at=10**400),
+    ]
+    strange = [
+        changed(2, gateway="☀" * 32),
+        changed(3, gateway="a\u0000b"),
+        changed(4, gateway="'; DROP TABLE readings; --"),
+        entry(5, measurement="Ünicode 🌞"),
+        entry(6, actPower=1e300),
+        entry(7, actPower="much"),
+        entry(8, whDlvdCum=-1, rmsVoltage=True),
+        entry(9, actPower=-0.0),
+        changed(10, gateway="A") + b"\n",
+        changed(11, gateway="a"),
+        changed(12, gateway="ä"),
+        changed(13, meters=[]),
+        entry(14, measurement="ﬁ"),
+        entry(15, measurement="fi"),
+    ]
+    await storing.publish(*unreadable, *strange, *bodies(20))
+    storing.starts()
+    await storing.eyes.sees(moments(*range(2, 13), 14, 15, 20))
+    await storing.empties()
+    assert storing.ends() == 0
+    assert [body for body, _ in await storing.buried()] == unreadable
+    names = {row[0] for row in storing.eyes.query("SELECT serial_number FROM gateways")}
+    assert {"☀" * 32, "a\0b", "'; DROP TABLE readings; --", "A", "a", "ä"} <= names
+    stored = storing.eyes.stored
+    for number in (6, 7):
+        [absurd] = [values for (at, _, _), values in stored.items() if at == (AT + number) * 1000]
+        assert absurd[0] is None, "unknown, not zero"
+
+
+async def test_workers_share_a_queue_and_make_the_tables_of_an_empty_database_together(
+    new_storing: Callable[..., Storing], database_url: str
+) -> None:
+    workers = [new_storing(database_url) for _ in range(3)]
+    workers[0].writes(batch_size=10)
+    for worker in workers:
+        worker.starts()
+    for worker in workers:
+        await worker.sees("Ctrl-C ends it.")
+    # Each message twice, as after a confirmation that was lost on its way.
+    await workers[0].publish(*[body for number in range(150) for body in bodies(number) * 2])
+    await workers[0].eyes.sees(moments(*range(150)))
+    workers[1].is_killed()
+    await workers[0].publish(*bodies(*range(150, 200)))
+    await workers[0].eyes.sees(moments(*range(200)))
+    await workers[0].empties()
+    assert [workers[0].ends(), workers[2].ends()] == [0, 0]
+    assert workers[0].eyes.stored.keys() == {
+        (at, word, phase)
+        for at in moments(*range(200))
+        for word in ("production", "net-consumption")
+        for phase in (0, 1)
+    }
+    assert [worker.said.count("warning:") for worker in workers] == [0, 0, 0]
+
+
+async def test_what_it_had_when_it_was_killed_is_stored_by_the_next(lite: Storing) -> None:
+    lite.writes(batch_size=20)
+    await lite.publish(*bodies(*range(400)))
+    lite.starts()
+    await lite.eyes.counts(20)
+    lite.is_killed()
+    await lite.begins()
+    await lite.eyes.sees(moments(*range(400)))
+    await lite.empties()
+    assert lite.ends() == 0
+    assert len(lite.eyes.stored) == 1600
+
+
+@pytest.mark.slow
+async def test_it_goes_on_when_broker_and_database_were_killed_and_are_back(
+    rabbitmq: RabbitMQ, mariadb: MariaDB, maria: Storing
+) -> None:
+    await maria.publish(*bodies(*range(10)))
+    maria.starts()
+    await maria.eyes.sees(moments(*range(10)))
+    await asyncio.to_thread(mariadb.kill)
+    await maria.publish(*bodies(*range(10, 30)))
+    await maria.sees("The readings wait in the queue.")
+    await asyncio.to_thread(mariadb.start)
+    await maria.eyes.sees(moments(*range(30)), within=60)
+    await maria.settles()
+    await asyncio.to_thread(rabbitmq.kill)
+    await maria.sees("the connection was lost")
+    await asyncio.to_thread(rabbitmq.start)
+    await maria.publish(*bodies(*range(30, 40)))
+    await maria.eyes.sees(moments(*range(40)), within=60)
+    await maria.empties()
+    assert maria.ends() == 0
+    assert len(maria.eyes.stored) == 160
+    assert maria.said.count("warning:") < 10, maria.said
+
+
+@pytest.mark.slow
+async def test_it_begins_without_broker_and_database(
+    rabbitmq: RabbitMQ, mariadb: MariaDB, maria: Storing
+) -> None:
+    await maria.publish(*bodies(*range(5)))
+    await asyncio.to_thread(mariadb.kill)
+    await maria.settles()
+    await asyncio.to_thread(rabbitmq.kill)
+    maria.starts()
+    await maria.sees("no connection")
+    await asyncio.to_thread(rabbitmq.start)
+    await maria.sees("The readings wait in the queue.", within=60)
+    await asyncio.to_thread(mariadb.start)
+    await maria.eyes.sees(moments(*range(5)), within=60)
+    assert maria.ends() == 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("hanging", [("database",), ("broker",), ("database", "broker")])
+async def test_it_ends_within_five_seconds_whatever_hangs_and_nothing_is_lost(
+    rabbitmq: RabbitMQ, mariadb: MariaDB, maria: Storing, hanging: tuple[str, ...]
+) -> None:
+    servers: dict[str, MariaDB | RabbitMQ] = {"database": mariadb, "broker": rabbitmq}
+    await maria.publish(*bodies(1))
+    maria.starts()
+    await maria.eyes.sees(moments(1))
+    for name in hanging:
+        if name == "database":
+            mariadb.pause()
+        await maria.publish(*bodies(*range(2, 8)))
+        await asyncio.sleep(0.7)
+        servers[name].pause()
+    await asyncio.sleep(0.5)
+    try:
+        assert maria.ends() == 0
+    finally:
+        for name in hanging:
+            servers[name].resume()
+    await maria.begins()
+    await maria.eyes.sees(moments(*range(1, 8)))
+    await maria.empties()
+    assert maria.ends() == 0
+
+
+async def test_it_ends_within_five_seconds_while_another_program_locks_the_database(lite: Storing) -> None:
+    await lite.publish(*bodies(1))
+    lite.starts()
+    await lite.eyes.sees(moments(1))
+    locking = sqlite3.connect(str(make_url(lite.database_url).database), isolation_level=None)
+    try:
+        locking.execute("BEGIN IMMEDIATE")
+        await lite.publish(*bodies(2))
+        await asyncio.sleep(1)
+        assert lite.ends() == 0
+    finally:
+        locking.close()
+    await lite.begins()
+    await lite.eyes.sees(moments(2))
+    assert lite.ends() == 0
+
+
+async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
+    rabbitmq: RabbitMQ, mariadb: MariaDB, maria: Storing
+) -> None:
+    token = maria.owner.simulator.token()
+    secrets = {"gateway_token": token, "enphase_password": PASSWORD, "enphase_username": USERNAME}
+    database = make_url(maria.database_url)
+    password = "hunter2/@ %secret"
+    execute(database, f"CREATE OR REPLACE USER planted IDENTIFIED BY '{password}'")
+    execute(database, f"GRANT ALL ON {database.database}.* TO planted")
+    theirs = database.set(username="planted", password=password)
+    wrong_broker = str(URL(maria.amqp_url).with_password(password))
+    maria.writes(**secrets, database_url=theirs.render_as_string(hide_password=False), amqp_url=wrong_broker)
+    maria.starts("-v")
+    await maria.sees("it refuses amqp_username with amqp_password; correct them")
+    title = maria.title
+    assert maria.ends() == 0
+    maria.writes(**secrets, database_url=theirs.render_as_string(hide_password=False))
+    await maria.publish(*bodies(1), b"{}")
+    maria.starts("-v")
+    await maria.eyes.sees(moments(1))
+    await asyncio.to_thread(mariadb.kill)
+    await maria.publish(*bodies(2))
+    await maria.sees("The readings wait in the queue.")
+    assert maria.ends() == 0
+    everything = maria.said + title
+    assert "DEBUG" in everything
+    planted = (token, token[-20:], "hunter2", "secret", PASSWORD, USERNAME, "guest:guest")
+    assert [secret for secret in planted if secret in everything] == []
+    for body, reason in await maria.buried():
+        assert not any(secret in body.decode() + reason for secret in planted)
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"amqp_port": 70_000}, "amqp_port: must be a number from 1 to 65535"),
+        ({"amqp_url": "http://broker"}, "amqp_url: must be an address such as amqps://"),
+        ({"amqp_queue": "amq.mine"}, "amqp_queue: must be a name of at most 200 bytes"),
+        ({"batch_size": 0}, "batch_size: must be a number from 1 to 10000"),
+        ({"batch_age": "long"}, "batch_age: must be a number of seconds from 0 to 60"),
+        ({"gateway_serial_number": "12"}, "gateway_serial_number: must be the 12 digits"),
+        ({"metrics": 0}, "metrics: must be a number from 1"),
+    ],
+)
+def test_a_setting_that_cannot_be_right_is_named(owner: Owner, changed: dict[str, Any], message: str) -> None:
+    owner.writes_token_file(**changed)
+    result = owner.runs(main)
+    assert result.status == 2
+    assert f"{FILE}: {message}" in result.error
+
+
+@pytest.mark.parametrize(
+    ("url", "status", "message"),
+    [
+        ("oracle://user:hunter2@host/db", 2, "database_url: "),
+        ("sqlite:////nowhere/at/all.db", 1, "cannot be opened. Does its folder exist"),
+    ],
+)
+def test_a_database_that_cannot_be_is_named_without_its_password(
+    owner: Owner, url: str, status: int, message: str
+) -> None:
+    owner.writes_token_file(database_url=url)
+    result = owner.runs(main)
+    assert (result.status, message in result.error) == (status, True)
+    assert "hunter2" not in result.error
+
+
+def test_help_names_every_setting_and_is_there_in_a_moment(lite: Storing) -> None:
+    took, out = lite.fastest_help()
+    for key in KEYS:
+        assert (key if ALL_KEYS[key].metadata["secret"] else option(key)) in out
+    assert took < 0.3
+
+
+async def test_systemd_is_told_when_it_listens_and_how_it_goes_on(lite: Storing, tmp_path: Path) -> None:
+    with heard_by_systemd(lite.owner, tmp_path) as told:
+        lite.starts()
+        assert await asyncio.to_thread(lambda: "READY=1" in told), "though nobody has sent anything"
+        await lite.publish(*bodies(1, 2), b"{}")
+        status = re.compile(r"STATUS=2 stored, 1 refused$")
+        assert await asyncio.to_thread(
+            lambda: any("WATCHDOG=1" in each and status.search(each) for each in told)
+        )
+        assert lite.ends() == 0
+        assert await asyncio.to_thread(lambda: "STOPPING=1" in told)

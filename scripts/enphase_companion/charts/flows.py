@@ -66,8 +66,7 @@ def _added(base: Track, others: Iterable[tuple[int, Track | None]]) -> Track:
 
 def _at(times: Times, other: Track) -> Floats:
     """Give what another meter said at these times; NaN where it said nothing then."""
-    known = ~np.isnan(other.values)
-    at, values = other.times[known], other.values[known]
+    at, values = other.times, other.values
     if not at.size:
         return np.full(times.size, np.nan)
     after = np.clip(np.searchsorted(at, times), 1, max(at.size - 1, 1))

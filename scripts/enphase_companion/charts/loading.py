@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
@@ -122,6 +122,9 @@ async def _series(
     found = {
         name: await database.series(gateway, name, span.start, span.end, width, phase) for name in METERS
     }
+    if width == SECOND:
+        # A reading has a moment; the database has it reach to the next one, also over a gap.
+        found = {name: [replace(point, end=point.start) for point in found[name]] for name in found}
     return {name: points for name, points in found.items() if points}
 
 
@@ -129,8 +132,8 @@ def _power(points: Sequence[Point]) -> Track:
     # What slow polling passes by is no point of a line: it goes on to the next.
     seen = [point for point in points if point.readings]
     return track(
-        # A mean stands for the middle of its time; a reading has a moment.
-        [point.start if point.readings == 1 else (point.start + point.end) // 2 for point in seen],
+        # A mean stands for the middle of its time.
+        [(point.start + point.end) // 2 for point in seen],
         [None if point.power is None else point.power.mean for point in seen],
         [point.after_gap for point in seen],
     )
@@ -141,14 +144,12 @@ def _gaps(points: Sequence[Point], span: Span, now: int) -> list[Span]:
     end = min(span.end, now)
     if not points:
         return [Span(span.start, end)] if end > span.start else []
-    # At the level of readings, a point reaches to the next one, also over a gap.
     found = [
-        Span(min(before.end, after.start) if before.readings != 1 else before.start, after.start)
+        Span(before.end, after.start)
         for before, after in pairwise(points)
         if after.after_gap or before.end < after.start - _SHORTEST_GAP
     ]
-    last = points[-1].start if points[-1].readings == 1 else points[-1].end
-    edges = [Span(span.start, points[0].start), Span(last, end)]
+    edges = [Span(span.start, points[0].start), Span(points[-1].end, end)]
     return sorted(
         [*found, *(each for each in edges if each.length > _SHORTEST_GAP)], key=lambda each: each.start
     )

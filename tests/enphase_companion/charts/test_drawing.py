@@ -1,0 +1,293 @@
+"""The picture: what the drawn lines hold, what a click hides, and what the axis says."""
+
+from __future__ import annotations
+
+import colorsys
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.backend_bases import MouseButton, MouseEvent
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import to_rgb
+from matplotlib.dates import num2date
+from matplotlib.figure import Figure
+
+from enphase_companion.charts.drawing import Chart, size
+from enphase_companion.charts.labels import spread
+from enphase_companion.charts.output import save
+from enphase_companion.charts.ranges import Span, days, parse
+from enphase_companion.charts.style import LOOKS
+from enphase_companion.charts.views import Panel, Quantity, Totals, Track, View
+
+from .conftest import ZURICH, local
+
+START, END = local(2026, 10, 25) * 1000, local(2026, 10, 26) * 1000
+TIMES = np.arange(START, END, 900_000)
+WAVE = 2000 * np.sin(np.linspace(0, np.pi, TIMES.size))
+
+TRACKS = {
+    Quantity.PRODUCTION: Track(TIMES, WAVE),
+    Quantity.CONSUMPTION: Track(TIMES, np.full(TIMES.size, 500.0)),
+    Quantity.NET: Track(TIMES, WAVE - 500),
+    Quantity.BATTERY: Track(TIMES, np.zeros(TIMES.size)),
+}
+VIEW = View(
+    title="A day",
+    subtitle="Gateway 1",
+    span=Span(START, END),
+    zone=ZURICH,
+    panels=[Panel("", TRACKS)],
+    totals=Totals(produced=23_600, consumed=10_800, imported=4_000, exported=16_900),
+)
+
+
+def drawn(view: View = VIEW, **limits: float) -> Chart:
+    figure = Figure(size(len(view.panels)))
+    FigureCanvasAgg(figure)
+    chart = Chart(figure, limits)
+    chart.draw(view)
+    figure.canvas.draw()
+    return chart
+
+
+def lines(axes: Axes) -> dict[str, tuple[list[float], list[float]]]:
+    """The drawn lines' data by name: seconds since the epoch, and W or Wh."""
+    return {
+        str(line.get_label()): (
+            [round(moment.timestamp()) for moment in num2date(line.get_xdata())],  # type: ignore[no-untyped-call]
+            list(line.get_ydata()),
+        )
+        for line in axes.lines
+        if not str(line.get_label()).startswith("_")
+    }
+
+
+def texts(chart: Chart) -> list[str]:
+    return [text.get_text() for text in chart.figure.findobj(lambda artist: hasattr(artist, "get_text"))]  # type: ignore[attr-defined]
+
+
+def entry(chart: Chart, name: str) -> Artist:
+    (legend,) = chart.figure.legends or [
+        each for each in chart.figure.artists if hasattr(each, "legend_handles")
+    ]
+    return next(text for text in legend.get_texts() if text.get_text().startswith(name))
+
+
+def click(chart: Chart, name: str) -> None:
+    """Click on an entry of the legend."""
+    canvas = chart.figure.canvas
+    box = entry(chart, name).get_window_extent()
+    event = MouseEvent(
+        "button_press_event", canvas, (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, MouseButton.LEFT
+    )
+    canvas.callbacks.process("button_press_event", event)
+    canvas.draw()
+
+
+def test_production_goes_up_consumption_down_and_the_grid_is_a_line() -> None:
+    axes = drawn().panels[0].axes
+    found = lines(axes)
+    seconds = (TIMES // 1000).tolist()
+    assert found["Production"] == (seconds, pytest.approx(WAVE.tolist()))
+    assert found["Consumption"] == (seconds, [-500.0] * TIMES.size)
+    assert found["Grid"] == (seconds, pytest.approx((WAVE - 500).tolist()))
+    assert found["Battery"] == (seconds, [0.0] * TIMES.size)
+
+
+def test_the_zero_line_is_the_strongest() -> None:
+    axes = drawn().panels[0].axes
+    zero = next(line for line in axes.lines if list(line.get_ydata()) == [0, 0])
+    assert zero.get_linewidth() >= max(line.get_linewidth() for line in axes.lines)
+
+
+def test_what_goes_down_is_no_negative_number_on_the_axis() -> None:
+    axes = drawn().panels[0].axes
+    labels = [label.get_text() for label in axes.get_yticklabels()]
+    assert labels
+    assert not any(label.startswith(("-", "\N{MINUS SIGN}")) for label in labels)
+    assert axes.get_ylabel() == "kW"
+
+
+def test_a_gap_is_a_break_in_the_line_and_a_patch_and_named() -> None:
+    values = WAVE.copy()
+    values[40:50] = np.nan
+    gap = Span(int(TIMES[39]), int(TIMES[50]))
+    view = replace(VIEW, panels=[Panel("", {Quantity.PRODUCTION: Track(TIMES, values)})], gaps=[gap])
+    chart = drawn(view)
+    assert np.isnan(lines(chart.panels[0].axes)["Production"][1][40:50]).all()
+    assert entry(chart, "No readings")
+    assert "No readings" not in texts(drawn())
+
+
+def test_totals_stand_there_in_words() -> None:
+    said = texts(drawn())
+    assert {"23.6 kWh", "produced", "4.0 kWh", "imported"} <= set(said)
+    assert any("28 % of the production was used here (self-consumption)" in each for each in said)
+    assert any("63 % of the consumption came from here (self-sufficiency)" in each for each in said)
+    unknown = texts(drawn(replace(VIEW, totals=Totals(produced=1_000))))
+    assert not any("self-" in each or "imported" in each for each in unknown)
+
+
+def test_the_latest_values_are_written_at_the_ends_of_their_lines() -> None:
+    said = texts(drawn())
+    assert "Consumption 500 W" in said
+    assert "Grid \N{MINUS SIGN}500 W" in said
+
+
+def test_labels_make_room_for_one_another_and_stay_near() -> None:
+    assert spread([0, 100, 300], 13) == [0, 100, 300]
+    places = spread([100, 100, 101, 102], 13)
+    assert np.diff(places).tolist() == pytest.approx([13] * 3)
+    assert sum(places) / 4 == pytest.approx(100.75)
+    assert spread([], 13) == []
+
+
+def test_limits_are_lines_with_their_names() -> None:
+    chart = drawn(peak=4_400.0, continuous=4_100.0)
+    found = lines(chart.panels[0].axes)
+    assert found["peak"][1] == [4_400, 4_400]
+    assert found["continuous"][1] == [4_100, 4_100]
+    assert {"peak 4.40 kW", "continuous 4.10 kW"} <= set(texts(chart))
+
+
+def test_a_click_in_the_legend_hides_a_line_and_another_brings_it_back() -> None:
+    chart = drawn()
+    click(chart, "Consumption")
+    assert lines(chart.panels[0].axes).keys() == {"Production", "Grid", "Battery"}
+    chart.draw(VIEW)
+    assert "Consumption" not in lines(chart.panels[0].axes), "also in the next view"
+    click(chart, "Consumption")
+    assert "Consumption" in lines(chart.panels[0].axes)
+
+
+def test_a_click_on_what_is_no_line_does_nothing() -> None:
+    chart = drawn(replace(VIEW, gaps=[Span(START, START + 1_000_000)]))
+    click(chart, "No readings")
+    assert len(lines(chart.panels[0].axes)) == 4
+
+
+def test_everything_may_be_hidden() -> None:
+    chart = drawn()
+    for name in ("Production", "Consumption", "Battery", "Grid"):
+        click(chart, name)
+    assert lines(chart.panels[0].axes) == {}
+
+
+def test_who_has_zoomed_in_is_not_disturbed_by_a_new_view() -> None:
+    chart = drawn()
+    axes = chart.panels[0].axes
+    moved = replace(VIEW, span=Span(START + 3_600_000, END + 3_600_000))
+    before = axes.get_xlim()
+    chart.draw(moved)
+    assert axes.get_xlim()[0] > before[0], "without zoom, it goes on"
+    axes.set_xlim(before[0] + 0.1, before[0] + 0.2)
+    chart.draw(VIEW)
+    assert axes.get_xlim() == (before[0] + 0.1, before[0] + 0.2)
+
+
+@pytest.mark.parametrize(("day", "hours"), [("2026-10-25", 25), ("2026-03-29", 23)])
+def test_marks_stand_at_local_hours_on_days_when_the_clock_is_changed(day: str, hours: int) -> None:
+    span = parse(day).span(ZURICH, 0)
+    axes = drawn(replace(VIEW, span=span)).panels[0].axes
+    marks = num2date(axes.get_xticks(), tz=ZURICH)  # type: ignore[no-untyped-call]
+    assert span.length == hours * 3_600_000
+    assert [f"{mark:%H:%M}" for mark in marks] == [
+        "00:00", "03:00", "06:00", "09:00", "12:00", "15:00", "18:00", "21:00", "00:00",
+    ]  # fmt: skip
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert labels[1:-1] == ["03:00", "06:00", "09:00", "12:00", "15:00", "18:00", "21:00"]
+
+
+def test_bars_of_days_are_as_wide_as_their_days_and_named() -> None:
+    buckets = days(Span(START - 5 * 86_400_000, START + 10 * 86_400_000), ZURICH)
+    starts = np.array([bucket.start for bucket in buckets])
+    energies = np.arange(len(buckets)) * 1000.0
+    energies[3] = np.nan
+    tracks = {
+        Quantity.PRODUCTION: Track(starts, energies),
+        Quantity.CONSUMPTION: Track(starts, energies / 2),
+        Quantity.NET: Track(starts, energies / 2),
+        Quantity.DISCHARGED: Track(starts, np.full(starts.size, 100.0)),
+        Quantity.CHARGED: Track(starts, np.full(starts.size, 200.0)),
+    }
+    chart = drawn(replace(VIEW, panels=[Panel("", tracks)], buckets=buckets))
+    axes = chart.panels[0].axes
+    production, consumption, discharged, charged = axes.containers
+    assert [bar.get_height() for bar in production][:3] == [0, 1000, 2000]  # type: ignore[attr-defined]
+    assert [bar.get_height() for bar in consumption][:3] == [0, -500, -1000]  # type: ignore[attr-defined]
+    assert [bar.get_y() for bar in discharged][:3] == [0, 1000, 2000], "on the production"  # type: ignore[attr-defined]
+    assert [bar.get_y() for bar in charged][:3] == [0, -500, -1000], "below the consumption"  # type: ignore[attr-defined]
+    widths = [bar.get_width() for bar in production]  # type: ignore[attr-defined]
+    assert widths[5] / widths[4] == pytest.approx(25 / 24)
+    assert np.isnan(lines(axes)["Grid"][1][3])
+    labels = [label.get_text() for label in axes.get_xticklabels()]
+    assert "21 Oct" in labels
+    assert axes.get_ylabel() == "kWh"
+
+
+def test_a_view_that_may_be_old_says_so() -> None:
+    said = texts(drawn(replace(VIEW, trouble="The gateway does not answer.")))
+    assert "Not up to date: The gateway does not answer." in said
+
+
+def test_a_view_with_nothing_in_it_can_be_drawn() -> None:
+    chart = drawn(replace(VIEW, panels=[Panel("", {})], totals=Totals(), notes=["no readings in this time"]))
+    assert "Note: no readings in this time" in texts(chart)
+
+
+def test_a_phase_that_appears_gets_a_panel() -> None:
+    chart = drawn()
+    chart.draw(replace(VIEW, panels=[Panel("", TRACKS), Panel("L1", TRACKS)]))
+    chart.figure.canvas.draw()
+    assert len(chart.panels) == 2
+    assert "L1" in texts(chart)
+    click(chart, "Production")
+    assert all("Production" not in lines(panel.axes) for panel in chart.panels)
+
+
+def test_no_two_quantities_differ_by_colour_alone_and_none_is_red_or_green() -> None:
+    for one, other in combinations(LOOKS.values(), 2):
+        assert (one.line, one.hatch, one.filled) != (other.line, other.hatch, other.filled)
+    for look in LOOKS.values():
+        hue, saturation, _ = colorsys.rgb_to_hsv(*to_rgb(look.colour))
+        is_red = saturation > 0.5 and (hue < 0.06 or hue > 0.94)
+        is_green = saturation > 0.5 and 0.2 < hue < 0.47
+        assert not is_red
+        assert not is_green
+
+
+def test_a_window_that_is_made_smaller_keeps_its_chart() -> None:
+    chart = drawn()
+    chart.figure.set_size_inches(6, 4)
+    chart.figure.canvas.draw()
+    for _ in range(2):
+        chart.draw(VIEW)
+        chart.figure.canvas.draw()
+    box = chart.panels[0].axes.get_position()
+    assert box.width > 0.3
+    assert box.height > 0.1
+
+
+def test_drawing_again_and_again_piles_nothing_up() -> None:
+    chart = drawn(peak=1_000.0)
+    before = len(chart.figure.findobj())
+    for _ in range(3):
+        chart.draw(VIEW)
+    chart.figure.canvas.draw()
+    assert len(chart.figure.findobj()) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "begins"), [("chart.png", b"\x89PNG"), ("chart.SVG", b"<?xml"), ("chart.pdf", b"%PDF")]
+)
+def test_a_file_is_written_whole_in_the_format_that_its_name_says(
+    name: str, begins: bytes, tmp_path: Path
+) -> None:
+    save(drawn().figure, tmp_path / name)
+    assert (tmp_path / name).read_bytes().startswith(begins)
+    assert [each.name for each in tmp_path.iterdir()] == [name]

@@ -1,0 +1,76 @@
+"""What no meter measures is worked out from the others, or not known."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from enphase_companion.charts.flows import power_tracks, totals, track
+from enphase_companion.charts.views import Quantity, Totals, Track
+
+
+def meter(*watts: float | None, at: int = 0) -> Track:
+    return track([at + 1000 * number for number in range(len(watts))], watts)
+
+
+def test_consumption_is_production_and_grid_and_battery() -> None:
+    drawn = power_tracks(
+        {"production": meter(3000, 0), "net-consumption": meter(-1000, 200), "storage": meter(-500, 300)}
+    )
+    assert drawn[Quantity.CONSUMPTION].values.tolist() == [1500, 500]
+    assert drawn[Quantity.NET].values.tolist() == [1000, -200], "up: export"
+    assert drawn[Quantity.BATTERY].values.tolist() == [-500, 300], "up: discharging"
+
+
+def test_where_only_consumption_is_metered_the_grid_is_worked_out() -> None:
+    drawn = power_tracks({"production": meter(3000), "total-consumption": meter(1000)})
+    assert drawn[Quantity.NET].values.tolist() == [2000]
+
+
+@pytest.mark.parametrize("other", ["net-consumption", "total-consumption"])
+def test_with_batteries_that_nobody_measures_nothing_is_worked_out(other: str) -> None:
+    meters = {"production": meter(3000), other: meter(1000)}
+    assert len(power_tracks(meters, unmetered_batteries=True)) == 2
+    assert len(power_tracks(meters)) == 3
+
+
+def test_what_was_not_read_together_is_not_added_up() -> None:
+    meters = {"production": meter(1, 2, 3), "net-consumption": meter(10, 20, at=1)}
+    together = power_tracks(meters)[Quantity.CONSUMPTION]
+    assert together.values.tolist() == [11, 22]
+    meters["net-consumption"] = meter(10, 20, at=10_000)
+    assert np.isnan(power_tracks(meters)[Quantity.CONSUMPTION].values).all()
+
+
+def test_a_value_that_is_missing_is_no_zero() -> None:
+    drawn = power_tracks({"production": meter(1, None, 3), "net-consumption": meter(10, 20, 30)})
+    values = drawn[Quantity.CONSUMPTION].values
+    assert (values[0], values[2]) == (11, 33)
+    assert np.isnan(values[1])
+
+
+def test_a_break_is_put_before_what_comes_after_a_gap() -> None:
+    broken = track([0, 1000, 9000], [1, 2, 3], [False, False, True])
+    assert broken.times.tolist() == [0, 1000, 8999, 9000]
+    assert np.isnan(broken.values[2])
+
+
+def test_totals_of_a_house_with_a_battery() -> None:
+    found = totals({"production": (10_000, 20), "net-consumption": (1_000, 4_000), "storage": (2_000, 3_000)})
+    assert found.consumed == 10_000 - 20 - 3_000 - 1_000
+    assert found.self_consumption == 0.6
+    assert found.self_sufficiency == pytest.approx(1 - 1_000 / 5_980)
+
+
+def test_totals_that_nobody_counts_are_not_known() -> None:
+    assert totals({}) == Totals()
+    only_total = totals({"production": (10_000, None), "total-consumption": (3_000, None)})
+    assert (only_total.produced, only_total.consumed) == (10_000, 3_000)
+    assert only_total.imported is only_total.self_consumption is only_total.self_sufficiency is None
+    unmetered = {"production": (10_000, 0), "net-consumption": (1_000, 4_000)}
+    assert totals(unmetered, unmetered_batteries=True).consumed is None
+
+
+def test_parts_stay_between_nothing_and_all() -> None:
+    assert Totals(produced=100, exported=150).self_consumption == 0
+    assert Totals(produced=0, exported=0).self_consumption is None

@@ -1,0 +1,194 @@
+"""From the database to what a chart shows, compared with the house that was read."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from enphase_api.models import Quantities
+from enphase_companion.charts.loading import Request, load
+from enphase_companion.charts.ranges import parse
+from enphase_companion.charts.views import Quantity, View
+from enphase_companion.errors import CommandError, SettingsError
+from enphase_companion.message import Message, Sample
+from enphase_companion.simulator.house import House
+from enphase_companion.storage import Database
+
+from .conftest import END, GAP, ZURICH, local
+
+DOTS = 1_000
+
+
+async def seen(
+    url: str, text: str, now: int = END, *, phases: bool = False, gateway: str | None = None
+) -> View:
+    async with Database(url) as database:
+        return await load(database, Request(parse(text), gateway, phases, DOTS), now)
+
+
+def mean(house: House, measurement: str, at: int, seconds: int, phase: int = 0) -> float:
+    """The mean power of a house around a moment (milliseconds)."""
+    first = at // 1000 - seconds // 2
+    measured = [house.truth(first + second).of(measurement) for second in range(0, seconds, 30)]
+    wanted = [each.total if phase == 0 else each.phases[phase - 1] for each in measured]
+    return sum(each.active_power for each in wanted) / len(wanted)
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds", "fineness"),
+    [("2026-10-26", 60, "means of minutes"), ("2026-10-24..2026-10-26", 60, "means of minutes"),
+     ("2026-10-20..2026-10-28", 900, "means of quarter-hours")],
+)  # fmt: skip
+async def test_the_lines_are_the_means_of_the_house_from_the_rollup_that_fits(
+    house: House, house_url: str, text: str, seconds: int, fineness: str
+) -> None:
+    view = await seen(house_url, text)
+    assert fineness in view.subtitle
+    tracks = view.panels[0].tracks
+    assert tracks.keys() == {Quantity.PRODUCTION, Quantity.CONSUMPTION, Quantity.NET, Quantity.BATTERY}
+    for at, watts in list(zip(*_known(view, Quantity.PRODUCTION), strict=True))[::40]:
+        assert watts == pytest.approx(mean(house, "production", at, seconds), abs=1)
+    for at, watts in list(zip(*_known(view, Quantity.CONSUMPTION), strict=True))[::40]:
+        assert watts == pytest.approx(mean(house, "total-consumption", at, seconds), abs=1)
+    for at, watts in list(zip(*_known(view, Quantity.NET), strict=True))[::40]:
+        assert watts == pytest.approx(-mean(house, "net-consumption", at, seconds), abs=1)
+
+
+def _known(view: View, quantity: Quantity) -> tuple[list[int], list[float]]:
+    track = view.panels[0].tracks[quantity]
+    known = ~np.isnan(track.values)
+    return track.times[known].tolist(), track.values[known].tolist()
+
+
+async def test_a_short_time_shows_every_reading(house: House, house_url: str) -> None:
+    view = await seen(house_url, "2026-10-26T12:00..2026-10-26T13:00")
+    times, watts = _known(view, Quantity.PRODUCTION)
+    assert times == list(range(local(2026, 10, 26, 12) * 1000, local(2026, 10, 26, 13) * 1000, 30_000))
+    truth = [house.truth(at / 1000).production.total.active_power for at in times]
+    assert watts == pytest.approx(truth, abs=0.01)
+
+
+async def test_totals_are_those_of_the_counters_over_a_day_of_25_hours_and_through_a_gap(
+    house: House, house_url: str
+) -> None:
+    for text, start, end in [
+        ("2026-10-25", local(2026, 10, 25), local(2026, 10, 26)),
+        ("2026-10-24", local(2026, 10, 24), local(2026, 10, 25)),
+    ]:
+        found = (await seen(house_url, text)).totals
+        before, after = house.truth(start), house.truth(end)
+
+        def flowed(name: str, direction: str) -> float:
+            return getattr(after.of(name).total, direction) - getattr(before.of(name).total, direction)
+
+        delivered, received = "energy_delivered", "energy_received"
+        assert found.produced == pytest.approx(flowed("production", delivered), rel=1e-3)
+        assert found.consumed == pytest.approx(flowed("total-consumption", delivered), rel=1e-3)
+        assert found.imported == pytest.approx(flowed("net-consumption", delivered), rel=1e-3)
+        assert found.exported == pytest.approx(flowed("net-consumption", received), rel=1e-3)
+        assert found.charged == pytest.approx(flowed("storage", received), rel=1e-3)
+        assert found.discharged == pytest.approx(flowed("storage", delivered), rel=1e-3)
+
+
+async def test_what_was_not_read_is_a_gap_and_named(house_url: str) -> None:
+    view = await seen(house_url, "2026-10-24")
+    (gap,) = view.gaps
+    assert (gap.start / 1000, gap.end / 1000) == pytest.approx(GAP, abs=60)
+    track = view.panels[0].tracks[Quantity.PRODUCTION]
+    around = np.flatnonzero((track.times > gap.start - 90_000) & (track.times < gap.end + 90_000))
+    assert np.isnan(track.values[around]).any(), "the line is broken"
+    assert not ((track.times > gap.start) & (track.times < gap.end)).any()
+    assert "in the totals, but not in the picture" in view.notes[0]
+    assert (await seen(house_url, "2026-10-26")).gaps == []
+
+
+async def test_today_is_no_gap_where_it_is_yet_to_come(house_url: str) -> None:
+    assert (await seen(house_url, "today", local(2026, 10, 26, 12, 0))).gaps == []
+    silent = await seen(house_url, "today", END + 6 * 3600)
+    assert [(gap.start, gap.end) for gap in silent.gaps] == [(END * 1000 + 60_000, (END + 6 * 3600) * 1000)]
+
+
+async def test_each_phase_is_a_panel_of_its_own(house: House, house_url: str) -> None:
+    view = await seen(house_url, "2026-10-26", phases=True)
+    assert [panel.name for panel in view.panels] == ["", "L1", "L2"]
+    track = view.panels[2].tracks[Quantity.PRODUCTION]
+    at = int(track.times[720])
+    assert track.values[720] == pytest.approx(mean(house, "production", at, 60, phase=2), abs=1)
+
+
+async def test_a_long_range_shows_the_energy_of_each_local_day(house: House, house_url: str) -> None:
+    view = await seen(house_url, "2026-10-20..2026-10-31")
+    assert [bucket.length // 3_600_000 for bucket in view.buckets] == [24] * 5 + [25] + [24] * 6
+    tracks = view.panels[0].tracks
+    assert np.isnan(tracks[Quantity.PRODUCTION].values[:4]).all()
+    for number, day in enumerate((24, 25, 26), start=4):
+        before, after = house.truth(local(2026, 10, day)), house.truth(local(2026, 10, day + 1))
+        produced = after.production.total.energy_delivered - before.production.total.energy_delivered
+        used = (
+            after.total_consumption.total.energy_delivered - before.total_consumption.total.energy_delivered
+        )
+        stored = after.storage.total.energy_received - before.storage.total.energy_received
+        assert tracks[Quantity.PRODUCTION].values[number] == pytest.approx(produced, rel=1e-3)
+        assert tracks[Quantity.CONSUMPTION].values[number] == pytest.approx(used, rel=1e-3)
+        assert tracks[Quantity.CHARGED].values[number] == pytest.approx(stored, rel=1e-3)
+
+
+async def test_a_year_shows_the_energy_of_each_month(house_url: str) -> None:
+    view = await seen(house_url, "year")
+    assert len(view.buckets) == 12
+    assert "energy of each month" in view.subtitle
+    values = view.panels[0].tracks[Quantity.PRODUCTION].values
+    assert np.flatnonzero(~np.isnan(values)).tolist() == [11]
+    assert values[11] == pytest.approx(view.totals.produced)
+
+
+async def test_after_missing_days_the_first_day_is_no_tower(tmp_path_factory: pytest.TempPathFactory) -> None:
+    url = f"sqlite:///{tmp_path_factory.mktemp('towers') / 'enphase.db'}"
+    # 1 kW all the time; nothing is read from the noon of the 3rd to the noon of the 8th.
+    moments = [
+        *range(local(2026, 6, 1), local(2026, 6, 3, 12), 300),
+        *range(local(2026, 6, 8, 12), local(2026, 6, 15), 300),
+    ]
+    async with Database(url, ZURICH) as database:
+        await database.upgrade()
+        await database.write(
+            Message("1", at, (Sample("production", 0, at * 1000, _steady(at)),), None) for at in moments
+        )
+        await database.roll_up()
+    view = await seen(url, "2026-06-01..2026-06-14")
+    energies = view.panels[0].tracks[Quantity.PRODUCTION].values / 1000
+    assert energies[[0, 1, 2, 7, 8]] == pytest.approx([24, 24, 12, 12, 24], abs=0.1)
+    assert np.isnan(energies[3:7]).all()
+    assert view.totals.produced == pytest.approx(14 * 24_000, abs=100)
+
+
+def _steady(at: int) -> Quantities:
+    return Quantities(active_power=1000.0, energy_delivered=at / 3.6 - 4e8)
+
+
+async def test_an_empty_database_says_who_fills_it(tmp_path_factory: pytest.TempPathFactory) -> None:
+    url = f"sqlite:///{tmp_path_factory.mktemp('empty') / 'enphase.db'}"
+    async with Database(url) as database:
+        await database.upgrade()
+    with pytest.raises(CommandError, match="holds no readings yet. enphase-gateway-database-meters"):
+        await seen(url, "today")
+
+
+async def test_which_gateway_is_asked_for_where_there_are_several(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    url = f"sqlite:///{tmp_path_factory.mktemp('several') / 'enphase.db'}"
+    at = local(2026, 6, 1, 12)
+    async with Database(url, ZURICH) as database:
+        await database.upgrade()
+        await database.write(
+            Message(name, at, (Sample("production", 0, at * 1000, _steady(at)),), None) for name in ("1", "2")
+        )
+    with pytest.raises(SettingsError, match="readings of 1, 2. Say of which"):
+        await seen(url, "2026-06-01")
+    with pytest.raises(SettingsError, match="no readings of 3, only of 1, 2"):
+        await seen(url, "2026-06-01", gateway="3")
+    assert "Gateway 2" in (await seen(url, "2026-06-01", gateway="2")).subtitle
+    nothing = await seen(url, "2026-06-05", gateway="2")
+    assert nothing.notes == ["no readings in this time"]
+    assert nothing.panels[0].tracks == {}

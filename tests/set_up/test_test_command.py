@@ -13,6 +13,7 @@ import pytest
 from tests.set_up.conftest import PROJECT
 
 CLIENT, INTEGRATION, DEMO = "scripts-3.14", "locked", "newest"
+PARALLEL = ["-n", "auto", "--maxprocesses=4", "--dist=loadfile"]
 
 # Runs scripts/test with such words; returns its exit status and what the pytest of each environment was told.
 Run = Callable[..., tuple[int, dict[str, list[str]]]]
@@ -72,8 +73,8 @@ def test_without_words_every_suite_runs_in_its_environment(run: Run) -> None:
     outcome, runs = run()
     assert outcome == 0
     assert runs == {
-        CLIENT: ["enphase_api", "enphase_companion", "set_up"],
-        INTEGRATION: ["enphase_iq_gateway"],
+        CLIENT: [*PARALLEL, "enphase_api", "enphase_companion", "set_up"],
+        INTEGRATION: [*PARALLEL, "enphase_iq_gateway"],
         DEMO: ["-p", "no:homeassistant", "--timeout=600", "demo"],
     }
 

@@ -9,6 +9,7 @@ import socket
 from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic
+from typing import NoReturn
 
 import pytest
 
@@ -135,3 +136,31 @@ def test_files_lie_in_the_state_directory_of_the_service(monkeypatch: pytest.Mon
     monkeypatch.delenv("XDG_STATE_HOME")
     monkeypatch.setenv("HOME", "/home/owner")
     assert state_file("a.spool") == Path("/home/owner/.local/state/enphase-iq-gateway/a.spool")
+
+
+async def test_work_beside_ends_with_the_body() -> None:
+    service, ended = Service(), []
+
+    async def beside() -> NoReturn:
+        try:
+            while True:
+                await asyncio.sleep(60)
+        finally:
+            ended.append(True)
+
+    async with service.beside(beside()):
+        await asyncio.sleep(0)
+        assert not ended
+    assert ended
+
+
+def test_work_beside_that_fails_ends_all_with_its_error() -> None:
+    async def beside() -> NoReturn:
+        raise ValueError("a fault of the program's")
+
+    async def work(service: Service) -> None:
+        async with service.beside(beside()):
+            await service.sleep(60)
+
+    with pytest.raises(ValueError, match="a fault"):
+        run(work)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from http.cookies import Morsel
 from types import TracebackType
 from typing import Any, Self
 
@@ -32,6 +33,8 @@ def parse_host(host: str, *, plain_on_loopback: bool = False) -> URL:
     try:
         url = URL(text)
         name, port = url.host, url.port
+        # Python looks names up in this form: it refuses empty and endless labels, which URL takes.
+        (name or "").encode("idna")
     except ValueError as error:
         raise InvalidHostError("The address is not valid. Use one such as https://envoy.local") from error
     plain = url.scheme == "http" and plain_on_loopback and name in _LOOPBACK
@@ -105,8 +108,13 @@ def asking(who: str, path: str) -> Iterator[None]:
 def forget_cookie(session: aiohttp.ClientSession, response: aiohttp.ClientResponse, name: str) -> None:
     """Take a secret cookie that a response set out of the session's jar: no other user of it may send it."""
     if name in response.cookies:
-        host = response.url.host
-        session.cookie_jar.clear(lambda morsel: morsel.key == name and morsel["domain"] == host)
+        host = f".{response.url.host}"
+
+        # A cookie can be set for the host's whole domain, too.
+        def is_it(morsel: Morsel[str]) -> bool:
+            return morsel.key == name and host.endswith(f".{morsel['domain'].lstrip('.')}")
+
+        session.cookie_jar.clear(is_it)
 
 
 async def read_body(response: aiohttp.ClientResponse, path: str) -> bytes:

@@ -6,7 +6,6 @@ import asyncio
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
@@ -81,17 +80,6 @@ class Command:
         """What every user of the machine can read of it."""
         assert self.process is not None
         return Path(f"/proc/{self.process.pid}/cmdline").read_text()
-
-    def fastest_help(self) -> tuple[float, str]:
-        """Give how long --help takes, the best of five: what else the machine does is not its fault."""
-        took, out = [], ""
-        for _ in range(5):
-            begun = time.perf_counter()
-            process = self.owner.starts(self.name, "--help")
-            out, err = process.communicate(timeout=10)
-            took.append(time.perf_counter() - begun)
-            assert (process.returncode, err) == (0, "")
-        return min(took), out
 
 
 @contextmanager

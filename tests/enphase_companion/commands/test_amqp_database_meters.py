@@ -17,10 +17,8 @@ import pytest
 from sqlalchemy import make_url
 from yarl import URL
 
-from enphase_companion.commands.amqp_database_meters import FILE, KEYS, NAME, main
+from enphase_companion.commands.amqp_database_meters import FILE, NAME, main
 from enphase_companion.message import encode
-from enphase_companion.settings import KEYS as ALL_KEYS
-from enphase_companion.settings import option
 from tests.services.mariadb import MariaDB, execute
 from tests.services.rabbitmq import RabbitMQ
 
@@ -476,13 +474,6 @@ def test_a_database_that_cannot_be_is_named_without_its_password(
     result = owner.runs(main)
     assert (result.status, message in result.error) == (status, True)
     assert "hunter2" not in result.error
-
-
-def test_help_names_every_setting_and_is_there_in_a_moment(lite: Storing) -> None:
-    took, out = lite.fastest_help()
-    for key in KEYS:
-        assert (key if ALL_KEYS[key].metadata["secret"] else option(key)) in out
-    assert took < 0.3
 
 
 async def test_systemd_is_told_when_it_listens_and_how_it_goes_on(lite: Storing, tmp_path: Path) -> None:

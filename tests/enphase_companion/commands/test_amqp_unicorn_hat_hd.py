@@ -16,11 +16,9 @@ import numpy as np
 import pytest
 from yarl import URL
 
-from enphase_companion.commands.amqp_unicorn_hat_hd import FILE, KEYS, NAME, main
+from enphase_companion.commands.amqp_unicorn_hat_hd import FILE, NAME, main
 from enphase_companion.displays.icons import Weather, icon, warning
 from enphase_companion.message import encode
-from enphase_companion.settings import KEYS as ALL_KEYS
-from enphase_companion.settings import option
 from tests.services.rabbitmq import RabbitMQ
 
 from ..displays.hats import SeenHat, recorded, say
@@ -252,10 +250,3 @@ def test_a_setting_that_cannot_be_right_is_named(owner: Owner, changed: dict[str
     result = owner.runs(main)
     assert result.status == 2
     assert f"{FILE}: {message}" in result.error
-
-
-def test_help_names_every_setting_and_is_there_in_a_moment(owner: Owner, tmp_path: Path) -> None:
-    took, out = Command(owner, NAME, tmp_path / "log").fastest_help()
-    for key in KEYS:
-        assert (key if ALL_KEYS[key].metadata["secret"] else option(key)) in out
-    assert took < 0.3

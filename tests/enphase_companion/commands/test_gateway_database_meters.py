@@ -14,10 +14,8 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from enphase_companion.commands.gateway_database_meters import FILE, KEYS, NAME, main
+from enphase_companion.commands.gateway_database_meters import FILE, NAME, main
 from enphase_companion.message import decode
-from enphase_companion.settings import KEYS as ALL_KEYS
-from enphase_companion.settings import option
 from enphase_companion.spool import Spool
 from tests.services.mariadb import MariaDB, execute
 
@@ -352,13 +350,6 @@ def test_a_database_that_cannot_be_is_named_without_its_password(
     assert message in result.error
     assert "hunter2" not in result.error
     assert not owner.simulator.requests
-
-
-def test_help_names_every_setting_and_is_there_in_a_moment(lite: Storing) -> None:
-    took, out = lite.fastest_help()
-    for key in KEYS:
-        assert (key if ALL_KEYS[key].metadata["secret"] else option(key)) in out
-    assert took < 0.3
 
 
 async def test_systemd_is_told_when_the_first_reading_is_safe_and_how_it_goes_on(

@@ -12,10 +12,8 @@ from typing import Any
 
 import pytest
 
-from enphase_companion.commands.gateway_generate_docs import KEYS, NAME, main
+from enphase_companion.commands.gateway_generate_docs import NAME, main
 from enphase_companion.documentation.catalogue import Endpoint, catalogue
-from enphase_companion.settings import KEYS as ALL_KEYS
-from enphase_companion.settings import option
 
 from ..console.test_terminal import on_terminal
 from ..owner import PASSWORD, USERNAME, Owner, Result
@@ -299,17 +297,3 @@ def test_no_secret_is_in_its_log_at_debug_level_nor_on_a_page(ready: Callable[..
     hunted = [token, token[-20:], PASSWORD, USERNAME]
     assert [each for each in hunted if each in title + out + err + written] == []
     assert [each for each in (*serials, owner.simulator.serial_number) if each in written] == []
-
-
-def test_help_names_every_setting_and_is_there_in_a_moment(owner: Owner) -> None:
-    took = []
-    for _ in range(5):
-        begun = time.perf_counter()
-        process = owner.starts(NAME, "--help")
-        out, err = process.communicate(timeout=10)
-        took.append(time.perf_counter() - begun)
-        assert (process.returncode, err) == (0, "")
-    for key in KEYS:
-        assert (key if ALL_KEYS[key].metadata["secret"] else option(key)) in out
-    # The best of five: what else the machine does is not its fault.
-    assert min(took) < 0.3

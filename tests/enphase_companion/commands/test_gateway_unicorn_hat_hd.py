@@ -16,10 +16,8 @@ import numpy as np
 import pytest
 
 from enphase_companion import units
-from enphase_companion.commands.gateway_unicorn_hat_hd import FILE, KEYS, NAME, main
+from enphase_companion.commands.gateway_unicorn_hat_hd import FILE, NAME, main
 from enphase_companion.displays.icons import Weather, icon, warning
-from enphase_companion.settings import KEYS as ALL_KEYS
-from enphase_companion.settings import option
 from enphase_companion.simulator import Simulator
 
 from ..displays.hats import SeenHat, recorded, say
@@ -316,13 +314,6 @@ def test_a_pipe_is_no_terminal(showing: Showing) -> None:
     result = showing.owner.runs(main, "--display", "terminal")
     assert result.status == 1
     assert "this is no terminal" in result.error
-
-
-def test_help_names_every_setting_and_is_there_in_a_moment(showing: Showing) -> None:
-    took, out = showing.fastest_help()
-    for key in KEYS:
-        assert (key if ALL_KEYS[key].metadata["secret"] else option(key)) in out
-    assert took < 0.3
 
 
 def test_help_waits_for_no_picture_library(showing: Showing) -> None:

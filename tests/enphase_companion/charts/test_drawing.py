@@ -9,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.backend_bases import MouseButton, MouseEvent
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
 from matplotlib.dates import num2date
 from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.text import Text
 
 from enphase_companion.charts.drawing import Chart, size
 from enphase_companion.charts.labels import spread
@@ -55,26 +56,24 @@ def drawn(view: View = VIEW, **limits: float) -> Chart:
     return chart
 
 
-def lines(axes: Axes) -> dict[str, tuple[list[float], list[float]]]:
+def lines(axes: Axes) -> dict[str, tuple[list[int], list[float]]]:
     """The drawn lines' data by name: seconds since the epoch, and W or Wh."""
-    return {
-        str(line.get_label()): (
-            [round(moment.timestamp()) for moment in num2date(line.get_xdata())],  # type: ignore[no-untyped-call]
-            list(line.get_ydata()),
-        )
-        for line in axes.lines
-        if not str(line.get_label()).startswith("_")
-    }
+    found = {}
+    for line in axes.lines:
+        if not str(line.get_label()).startswith("_"):
+            moments = num2date(line.get_xdata())  # type: ignore[no-untyped-call]
+            values = np.asarray(line.get_ydata(), dtype=float).tolist()
+            found[str(line.get_label())] = ([round(moment.timestamp()) for moment in moments], values)
+    return found
 
 
 def texts(chart: Chart) -> list[str]:
     return [text.get_text() for text in chart.figure.findobj(lambda artist: hasattr(artist, "get_text"))]  # type: ignore[attr-defined]
 
 
-def entry(chart: Chart, name: str) -> Artist:
-    (legend,) = chart.figure.legends or [
-        each for each in chart.figure.artists if hasattr(each, "legend_handles")
-    ]
+def entry(chart: Chart, name: str) -> Text:
+    """An entry of the legend."""
+    (legend,) = chart.figure.findobj(Legend)
     return next(text for text in legend.get_texts() if text.get_text().startswith(name))
 
 
@@ -93,15 +92,16 @@ def test_production_goes_up_consumption_down_and_the_grid_is_a_line() -> None:
     axes = drawn().panels[0].axes
     found = lines(axes)
     seconds = (TIMES // 1000).tolist()
-    assert found["Production"] == (seconds, pytest.approx(WAVE.tolist()))
-    assert found["Consumption"] == (seconds, [-500.0] * TIMES.size)
-    assert found["Grid"] == (seconds, pytest.approx((WAVE - 500).tolist()))
-    assert found["Battery"] == (seconds, [0.0] * TIMES.size)
+    assert all(times == seconds for times, _ in found.values())
+    assert found["Production"][1] == pytest.approx(WAVE.tolist())
+    assert found["Consumption"][1] == [-500.0] * TIMES.size
+    assert found["Grid"][1] == pytest.approx((WAVE - 500).tolist())
+    assert found["Battery"][1] == [0.0] * TIMES.size
 
 
 def test_the_zero_line_is_the_strongest() -> None:
     axes = drawn().panels[0].axes
-    zero = next(line for line in axes.lines if list(line.get_ydata()) == [0, 0])
+    zero = next(line for line in axes.lines if np.array_equal(line.get_ydata(), [0, 0]))
     assert zero.get_linewidth() >= max(line.get_linewidth() for line in axes.lines)
 
 
@@ -120,7 +120,7 @@ def test_a_gap_is_a_break_in_the_line_and_a_patch_and_named() -> None:
     view = replace(VIEW, panels=[Panel("", {Quantity.PRODUCTION: Track(TIMES, values)})], gaps=[gap])
     chart = drawn(view)
     assert np.isnan(lines(chart.panels[0].axes)["Production"][1][40:50]).all()
-    assert entry(chart, "No readings")
+    assert "No readings" in texts(chart)
     assert "No readings" not in texts(drawn())
 
 
@@ -206,7 +206,7 @@ def test_marks_stand_at_local_hours_on_days_when_the_clock_is_changed(day: str, 
 def test_bars_of_days_are_as_wide_as_their_days_and_named() -> None:
     buckets = days(Span(START - 5 * 86_400_000, START + 10 * 86_400_000), ZURICH)
     starts = np.array([bucket.start for bucket in buckets])
-    energies = np.arange(len(buckets)) * 1000.0
+    energies = np.arange(0, 1000 * len(buckets), 1000, dtype=np.float64)
     energies[3] = np.nan
     tracks = {
         Quantity.PRODUCTION: Track(starts, energies),
@@ -218,11 +218,11 @@ def test_bars_of_days_are_as_wide_as_their_days_and_named() -> None:
     chart = drawn(replace(VIEW, panels=[Panel("", tracks)], buckets=buckets))
     axes = chart.panels[0].axes
     production, consumption, discharged, charged = axes.containers
-    assert [bar.get_height() for bar in production][:3] == [0, 1000, 2000]  # type: ignore[attr-defined]
-    assert [bar.get_height() for bar in consumption][:3] == [0, -500, -1000]  # type: ignore[attr-defined]
-    assert [bar.get_y() for bar in discharged][:3] == [0, 1000, 2000], "on the production"  # type: ignore[attr-defined]
-    assert [bar.get_y() for bar in charged][:3] == [0, -500, -1000], "below the consumption"  # type: ignore[attr-defined]
-    widths = [bar.get_width() for bar in production]  # type: ignore[attr-defined]
+    assert [bar.get_height() for bar in production][:3] == [0, 1000, 2000]
+    assert [bar.get_height() for bar in consumption][:3] == [0, -500, -1000]
+    assert [bar.get_y() for bar in discharged][:3] == [0, 1000, 2000], "on the production"
+    assert [bar.get_y() for bar in charged][:3] == [0, -500, -1000], "below the consumption"
+    widths = [bar.get_width() for bar in production]
     assert widths[5] / widths[4] == pytest.approx(25 / 24)
     assert np.isnan(lines(axes)["Grid"][1][3])
     labels = [label.get_text() for label in axes.get_xticklabels()]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 import pytest
 
@@ -76,11 +78,7 @@ async def test_totals_are_those_of_the_counters_over_a_day_of_25_hours_and_throu
         ("2026-10-24", local(2026, 10, 24), local(2026, 10, 25)),
     ]:
         found = (await seen(house_url, text)).totals
-        before, after = house.truth(start), house.truth(end)
-
-        def flowed(name: str, direction: str) -> float:
-            return getattr(after.of(name).total, direction) - getattr(before.of(name).total, direction)
-
+        flowed = partial(_flowed, house, start, end)
         delivered, received = "energy_delivered", "energy_received"
         assert found.produced == pytest.approx(flowed("production", delivered), rel=1e-3)
         assert found.consumed == pytest.approx(flowed("total-consumption", delivered), rel=1e-3)
@@ -88,6 +86,11 @@ async def test_totals_are_those_of_the_counters_over_a_day_of_25_hours_and_throu
         assert found.exported == pytest.approx(flowed("net-consumption", received), rel=1e-3)
         assert found.charged == pytest.approx(flowed("storage", received), rel=1e-3)
         assert found.discharged == pytest.approx(flowed("storage", delivered), rel=1e-3)
+
+
+def _flowed(house: House, start: int, end: int, name: str, direction: str) -> float:
+    before, after = house.truth(start).of(name).total, house.truth(end).of(name).total
+    return float(getattr(after, direction) - getattr(before, direction))
 
 
 async def test_what_was_not_read_is_a_gap_and_named(house_url: str) -> None:
@@ -122,12 +125,10 @@ async def test_a_long_range_shows_the_energy_of_each_local_day(house: House, hou
     tracks = view.panels[0].tracks
     assert np.isnan(tracks[Quantity.PRODUCTION].values[:4]).all()
     for number, day in enumerate((24, 25, 26), start=4):
-        before, after = house.truth(local(2026, 10, day)), house.truth(local(2026, 10, day + 1))
-        produced = after.production.total.energy_delivered - before.production.total.energy_delivered
-        used = (
-            after.total_consumption.total.energy_delivered - before.total_consumption.total.energy_delivered
-        )
-        stored = after.storage.total.energy_received - before.storage.total.energy_received
+        flowed = partial(_flowed, house, local(2026, 10, day), local(2026, 10, day + 1))
+        produced = flowed("production", "energy_delivered")
+        used = flowed("total-consumption", "energy_delivered")
+        stored = flowed("storage", "energy_received")
         assert tracks[Quantity.PRODUCTION].values[number] == pytest.approx(produced, rel=1e-3)
         assert tracks[Quantity.CONSUMPTION].values[number] == pytest.approx(used, rel=1e-3)
         assert tracks[Quantity.CHARGED].values[number] == pytest.approx(stored, rel=1e-3)
@@ -145,10 +146,8 @@ async def test_a_year_shows_the_energy_of_each_month(house_url: str) -> None:
 async def test_after_missing_days_the_first_day_is_no_tower(tmp_path_factory: pytest.TempPathFactory) -> None:
     url = f"sqlite:///{tmp_path_factory.mktemp('towers') / 'enphase.db'}"
     # 1 kW all the time; nothing is read from the noon of the 3rd to the noon of the 8th.
-    moments = [
-        *range(local(2026, 6, 1), local(2026, 6, 3, 12), 300),
-        *range(local(2026, 6, 8, 12), local(2026, 6, 15), 300),
-    ]
+    noons = local(2026, 6, 3, 12), local(2026, 6, 8, 12)
+    moments = [*range(local(2026, 6, 1), noons[0], 300), *range(noons[1], local(2026, 6, 15), 300)]
     async with Database(url, ZURICH) as database:
         await database.upgrade()
         await database.write(
@@ -170,7 +169,7 @@ async def test_an_empty_database_says_who_fills_it(tmp_path_factory: pytest.Temp
     url = f"sqlite:///{tmp_path_factory.mktemp('empty') / 'enphase.db'}"
     async with Database(url) as database:
         await database.upgrade()
-    with pytest.raises(CommandError, match="holds no readings yet. enphase-gateway-database-meters"):
+    with pytest.raises(CommandError, match=r"holds no readings yet\. enphase-gateway-database-meters"):
         await seen(url, "today")
 
 
@@ -184,7 +183,7 @@ async def test_which_gateway_is_asked_for_where_there_are_several(
         await database.write(
             Message(name, at, (Sample("production", 0, at * 1000, _steady(at)),), None) for name in ("1", "2")
         )
-    with pytest.raises(SettingsError, match="readings of 1, 2. Say of which"):
+    with pytest.raises(SettingsError, match=r"readings of 1, 2\. Say of which"):
         await seen(url, "2026-06-01")
     with pytest.raises(SettingsError, match="no readings of 3, only of 1, 2"):
         await seen(url, "2026-06-01", gateway="3")

@@ -1,6 +1,7 @@
 """A toolkit for tests, with a real main loop and timers but no screen: MPLBACKEND=module://…window_backend.
 
-What a person would do stands in the file that WINDOW_SCRIPT names: nothing, "close", "block", "zoom", …
+What is in its figure it writes to the file that WINDOW_TELLS names; it closes when there is a file that
+WINDOW_CLOSES names.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ class _Timer(TimerBase):
     def run_if_due(self) -> None:
         if time.monotonic() >= self.due:
             self.due = time.monotonic() + self.interval / 1000
-            self._on_timer()
+            self._on_timer()  # type: ignore[attr-defined]  # the stubs lack it
 
 
 class FigureManager(FigureManagerBase):
@@ -37,6 +38,7 @@ class FigureManager(FigureManagerBase):
     opened: ClassVar[list[FigureManager]] = []
 
     def __init__(self, canvas: Any, num: int | str) -> None:
+        """Open the window."""
         super().__init__(canvas, num)
         self.opened.append(self)
 
@@ -70,5 +72,5 @@ class FigureCanvas(FigureCanvasAgg):
     """Draws where nobody sees it."""
 
     required_interactive_framework = "headless"
-    manager_class = FigureManager  # type: ignore[assignment]
+    manager_class = FigureManager
     _timer_cls = _Timer

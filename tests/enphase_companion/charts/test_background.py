@@ -1,0 +1,67 @@
+"""Work beside the window: the newest view, errors that come through, and an end in time."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Callable
+
+import pytest
+
+from enphase_companion.charts.background import Background
+from enphase_companion.charts.views import View
+from enphase_companion.errors import CommandError
+from enphase_companion.service import Service
+
+from .test_drawing import VIEW
+
+Put = Callable[[View], None]
+
+
+def test_only_the_newest_view_is_given_and_only_once() -> None:
+    async def work(service: Service, put: Put) -> None:
+        for _ in range(3):
+            put(VIEW)
+        await service.sleep(60)
+
+    with Background(work) as source:
+        assert source.newest(5) is VIEW
+        assert source.newest() is None
+
+
+def test_who_looks_never_waits_for_the_work() -> None:
+    async def work(service: Service, put: Put) -> None:
+        time.sleep(0.5)  # noqa: ASYNC251 - as bad as it can be
+        put(VIEW)
+        await service.sleep(60)
+
+    with Background(work) as source:
+        begun = time.monotonic()
+        assert source.newest() is None
+        assert time.monotonic() - begun < 0.2
+        assert source.newest(5) is VIEW
+
+
+def test_what_ends_the_work_is_raised_where_views_are_taken() -> None:
+    async def work(_: Service, __: Put) -> None:
+        raise CommandError("a: b. Do c.")
+
+    with Background(work) as source, pytest.raises(CommandError, match=r"a: b\. Do c\."):
+        source.newest(5)
+
+
+@pytest.mark.parametrize("wait", [0.0, 0.3])
+def test_work_that_hangs_is_ended_with_it(wait: float) -> None:
+    ended = []
+
+    async def work(service: Service, _: Put) -> None:
+        try:
+            await service.unless_stopped(asyncio.Event().wait())
+        finally:
+            ended.append(True)
+
+    begun = time.monotonic()
+    with Background(work):
+        time.sleep(wait)
+    assert time.monotonic() - begun < 2
+    assert ended in ([True], []) if wait == 0 else ended == [True]

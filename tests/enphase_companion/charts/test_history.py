@@ -1,0 +1,148 @@
+"""The live chart's memory: the last minutes and no more, with gaps, silence and the gateway's own clock."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from enphase_api.models import Quantities
+from enphase_companion.charts.history import History
+from enphase_companion.charts.views import Quantity
+from enphase_companion.message import Message, Sample
+
+from .conftest import ZURICH
+
+NOW = 1_800_000_000
+
+
+class Clock:
+    """Epoch seconds, moved on by hand."""
+
+    def __init__(self) -> None:
+        self.now = float(NOW)
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def history(clock: Clock) -> History:
+    return History(5, 1, ZURICH, phases=False, clock=clock)
+
+
+def message(at: float, watts: float = 1000.0, counter: float | None = None, **more: bool) -> Message:
+    said = Quantities(active_power=watts, energy_delivered=at / 3.6 if counter is None else counter)
+    return Message("1", at, (Sample("production", 0, round(at) * 1000, said),), None, **more)
+
+
+def test_the_newest_readings_are_shown_and_the_oldest_forgotten(history: History, clock: Clock) -> None:
+    for _ in range(1_000):
+        clock.now += 1
+        history.add(message(clock.now, watts=clock.now - NOW))
+    view = history.view(None)
+    track = view.panels[0].tracks[Quantity.PRODUCTION]
+    assert view.span.length == 300_000
+    assert track.values.tolist() == list(range(700, 1001))
+    assert view.totals.produced == pytest.approx(300 / 3.6, abs=0.5)
+    assert view.trouble is None
+
+
+def test_it_holds_no_more_than_it_shows_although_nobody_looks(history: History, clock: Clock) -> None:
+    for _ in range(5_000):
+        clock.now += 1
+        history.add(message(clock.now))
+    assert sum(map(len, history._series.values())) <= 302
+
+
+def test_meters_that_no_chart_shows_are_not_kept(history: History) -> None:
+    for name in range(1_000):
+        history.add(
+            Message("1", NOW, (Sample(f"load{name}", 0, NOW * 1000, Quantities(active_power=1)),), None)
+        )
+    assert history._series == {}
+
+
+def test_a_pause_is_a_gap(history: History, clock: Clock) -> None:
+    for second in [*range(60), *range(120, 180)]:
+        clock.now = NOW + second
+        history.add(message(clock.now))
+    view = history.view(None)
+    assert [(gap.start, gap.end) for gap in view.gaps] == [((NOW + 59) * 1000, (NOW + 120) * 1000)]
+    assert np.isnan(view.panels[0].tracks[Quantity.PRODUCTION].values).sum() == 1
+
+
+def test_a_slow_gateway_has_no_gaps(history: History, clock: Clock) -> None:
+    for _ in range(15):
+        clock.now += 20
+        history.add(message(clock.now))
+    assert history.view(None).gaps == []
+
+
+def test_a_silence_is_said_while_it_lasts(history: History, clock: Clock) -> None:
+    assert "waiting for the gateway's first answer" in (history.view(None).trouble or "")
+    history.add(message(clock.now))
+    clock.now += 8
+    assert history.view(None).trouble is None
+    clock.now += 22
+    view = history.view(None)
+    assert view.trouble == "no answer of the gateway for 30 seconds"
+    assert view.span.end == (NOW + 30) * 1000, "the line ends before the edge"
+    assert history.view("The token expired.").trouble == "The token expired."
+
+
+def test_a_gateway_whose_clock_is_off_is_shown_by_its_own_clock(history: History, clock: Clock) -> None:
+    for second in range(10):
+        clock.now = NOW + second
+        history.add(message(clock.now - 86_400))
+    view = history.view(None)
+    assert view.span.end == (NOW + 9 - 86_400) * 1000
+    assert view.trouble is None
+
+
+def test_a_clock_that_is_set_back_stops_nothing(history: History, clock: Clock) -> None:
+    history.add(message(NOW + 86_400))
+    history.add(message(NOW))
+    history.add(message(NOW + 1))
+    assert history.view(None).panels[0].tracks[Quantity.PRODUCTION].times.tolist() == [
+        NOW * 1000,
+        (NOW + 1) * 1000,
+    ]
+
+
+def test_the_same_reading_twice_is_one(history: History) -> None:
+    history.add(message(NOW))
+    history.add(message(NOW, watts=5))
+    assert history.view(None).panels[0].tracks[Quantity.PRODUCTION].values.tolist() == [1000]
+
+
+def test_a_counter_that_fell_says_nothing(history: History) -> None:
+    history.add(message(NOW, counter=5_000))
+    history.add(message(NOW + 1, counter=10))
+    assert history.view(None).totals.produced is None
+
+
+def test_consumption_with_batteries_that_nobody_measures_is_not_known(history: History) -> None:
+    samples = tuple(
+        Sample(name, 0, NOW * 1000, Quantities(active_power=1000.0))
+        for name in ("production", "net-consumption")
+    )
+    history.add(Message("1", NOW, samples, None, unmetered_batteries=True))
+    assert history.view(None).panels[0].tracks.keys() == {Quantity.PRODUCTION, Quantity.NET}
+    history.add(Message("1", NOW, samples, None))
+    assert Quantity.CONSUMPTION in history.view(None).panels[0].tracks
+
+
+def test_phases_are_kept_only_on_request(clock: Clock) -> None:
+    said = Quantities(active_power=1.0)
+    both = Message(
+        "1", NOW, tuple(Sample("production", phase, NOW * 1000, said) for phase in (0, 1, 3)), None
+    )
+    for phases, names in ((False, [""]), (True, ["", "L1", "L3"])):
+        history = History(5, 1, ZURICH, phases=phases, clock=clock)
+        history.add(both)
+        assert [panel.name for panel in history.view(None).panels] == names

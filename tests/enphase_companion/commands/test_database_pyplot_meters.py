@@ -1,0 +1,280 @@
+"""enphase-database-pyplot-meters as its owner starts it, on a database of each kind."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import pytest
+from matplotlib.axes import Axes
+from yarl import URL
+
+from enphase_companion.charts import showing
+from enphase_companion.charts.drawing import Chart
+from enphase_companion.commands.database_pyplot_meters import NAME, main
+from enphase_companion.simulator.house import House
+from enphase_companion.simulator.profiles import PROFILES
+from picturing.house_readings import store
+from tests.services.mariadb import MariaDB
+
+from ..charts.conftest import START, ZURICH, local
+from ..charts.test_drawing import lines
+from ..charts.test_window import BACKEND
+from ..messaging.conftest import until
+from ..owner import Owner
+from .running import Command
+
+PNG = b"\x89PNG"
+HEAVY = {"asyncio", "enphase_api", "matplotlib", "numpy", "sqlalchemy", "voluptuous"}
+
+
+@pytest.fixture
+def axes_drawn(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
+    """What the command has drawn, panel by panel."""
+    found: list[Axes] = []
+
+    class Seen(Chart):
+        def draw(self, view: Any) -> None:
+            super().draw(view)
+            found[:] = [panel.axes for panel in self.panels]
+
+    monkeypatch.setattr(showing, "Chart", Seen)
+    return found
+
+
+@pytest.fixture
+def drawing(owner: Owner, tmp_path: Path) -> Command:
+    """The command, to be started as a process of its own, with a window that nobody sees."""
+    owner.environment |= {
+        "MPLBACKEND": BACKEND,
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "WINDOW_TELLS": str(tmp_path / "window"),
+        "WINDOW_CLOSES": str(tmp_path / "close"),
+    }
+    return Command(owner, NAME, tmp_path / "log")
+
+
+@pytest.fixture(scope="module")
+def house_url(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A database with four hours of a morning of a house with batteries."""
+    url = f"sqlite:///{tmp_path_factory.mktemp('house') / 'enphase.db'}"
+    begin = local(2026, 10, 26, 8)
+    house = House(PROFILES["battery"], 1, START, 8.5)
+    asyncio.run(store(url, ZURICH, house, range(begin, begin + 4 * 3600, 60)))
+    return url
+
+
+def in_window(folder: Path) -> str:
+    file = folder / "window"
+    return file.read_text() if file.exists() else ""
+
+
+def test_a_day_of_a_house_is_drawn_from_a_database_of_each_kind(
+    owner: Owner, database_url: str, axes_drawn: list[Axes], tmp_path: Path
+) -> None:
+    house = House(PROFILES["battery"], 1, START, 8.5)
+    asyncio.run(store(database_url, ZURICH, house, range(START + 36_000, START + 50_400, 60)))
+    owner.environment["ENPHASE_DATABASE_URL"] = database_url
+    result = owner.runs(main, "--range", "2026-10-24", "--output", str(tmp_path / "day.png"))
+    assert (result.status, result.err) == (0, "")
+    assert (tmp_path / "day.png").read_bytes().startswith(PNG)
+    (axes,) = axes_drawn
+    times, watts = lines(axes)["Production"]
+    assert len(times) == 240
+    for at, drawn in zip(times, watts, strict=True):
+        assert drawn == pytest.approx(house.truth(at - 30).production.total.active_power, abs=0.1)
+    _, used = lines(axes)["Consumption"]
+    truth = [-house.truth(at - 30).total_consumption.total.active_power for at in times]
+    assert used == pytest.approx(truth, abs=0.1)
+
+
+@pytest.mark.parametrize("suffix", ["svg", "pdf"])
+def test_it_draws_in_other_formats_and_each_phase(
+    owner: Owner, house_url: str, axes_drawn: list[Axes], tmp_path: Path, suffix: str
+) -> None:
+    owner.environment["ENPHASE_DATABASE_URL"] = house_url
+    file = tmp_path / f"day.{suffix}"
+    result = owner.runs(
+        main, "--range", "2026-10-26", "--phases", "--peak-limit", "4400", "--output", str(file)
+    )
+    assert (result.status, result.err) == (0, "")
+    assert file.stat().st_size > 10_000
+    assert len(axes_drawn) == 3
+    assert lines(axes_drawn[0])["peak"][1] == [4400, 4400]
+    assert "peak" not in lines(axes_drawn[1])
+
+
+async def test_a_window_shows_it_until_it_is_closed(drawing: Command, house_url: str, tmp_path: Path) -> None:
+    drawing.owner.environment["ENPHASE_DATABASE_URL"] = house_url
+    drawing.starts("--range", "2026-10-26")
+    await until(lambda: "Monday, 26 October 2026" in in_window(tmp_path))
+    (tmp_path / "close").touch()
+    assert drawing.process is not None
+    assert await asyncio.to_thread(drawing.process.wait, 10) == 0
+    assert drawing.said == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_window_ends_on_a_signal(
+    drawing: Command, house_url: str, tmp_path: Path, number: signal.Signals
+) -> None:
+    drawing.owner.environment["ENPHASE_DATABASE_URL"] = house_url
+    drawing.starts("--range", "2026-10-26..", "--follow")
+    await until(lambda: in_window(tmp_path))
+    assert drawing.ends(number) == 0
+    assert drawing.said == ""
+
+
+async def test_without_a_screen_it_says_so(drawing: Command, house_url: str) -> None:
+    drawing.owner.environment |= {"ENPHASE_DATABASE_URL": house_url, "MPLBACKEND": "agg"}
+    drawing.starts("--range", "2026-10-26")
+    assert drawing.process is not None
+    assert await asyncio.to_thread(drawing.process.wait, 30) == 1
+    assert drawing.said.startswith("error: No window can be opened here. Give --output FILE.png")
+    assert drawing.said.count("\n") == 1
+
+
+async def test_followed_a_file_is_written_again_with_what_is_new(
+    drawing: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"sqlite:///{tmp_path / 'enphase.db'}"
+    now = round(time.time())
+    house = House(PROFILES["battery"], 1, now, 8.5)
+    await store(url, ZURICH, house, range(now - 3_600, now - 60, 30))
+    drawing.owner.environment["ENPHASE_DATABASE_URL"] = url
+    file = tmp_path / "live.svg"
+    drawing.starts("--range", "day", "--follow", "--output", str(file))
+    await until(file.exists)
+    first = file.read_bytes()
+    await store(url, ZURICH, house, range(now - 60, now, 5))
+    await until(lambda: file.read_bytes() != first, 40)
+    assert drawing.ends() == 0
+    assert drawing.said == f"{file} is written again and again. Ctrl-C ends it.\n"
+    assert sorted(each.suffix for each in tmp_path.iterdir() if "live" in each.name) == [".svg"]
+
+
+async def test_while_the_database_is_away_the_last_picture_stays_and_says_so(
+    drawing: Command, mariadb: MariaDB, mariadb_url: str, tmp_path: Path
+) -> None:
+    now = round(time.time())
+    house = House(PROFILES["battery"], 1, now, 8.5)
+    await store(mariadb_url, ZoneInfo("UTC"), house, range(now - 600, now, 30))
+    drawing.owner.environment["ENPHASE_DATABASE_URL"] = mariadb_url
+    drawing.starts("--range", "day", "--follow")
+    await until(lambda: "produced" in in_window(tmp_path))
+    await asyncio.to_thread(mariadb.kill)
+    await until(lambda: "Not up to date: " in in_window(tmp_path), 40)
+    assert "produced" in in_window(tmp_path)
+    await asyncio.to_thread(mariadb.start)
+    await until(lambda: "Not up to date: " not in in_window(tmp_path), 40)
+    assert drawing.ends() == 0
+
+
+def test_an_empty_database_is_told(owner: Owner, tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'enphase.db'}"
+    asyncio.run(store(url, ZURICH, House(PROFILES["battery"], 1, START, 8.5), []))
+    owner.environment["ENPHASE_DATABASE_URL"] = url
+    for more in ([], ["--follow"]):
+        result = owner.runs(main, "--output", str(tmp_path / "day.png"), *more)
+        assert result.status == 1
+        assert "The database holds no readings yet." in result.err
+    assert not (tmp_path / "day.png").exists()
+
+
+def test_a_database_that_is_not_there_is_told_and_none_is_made(owner: Owner, tmp_path: Path) -> None:
+    owner.environment["ENPHASE_DATABASE_URL"] = f"sqlite:///{tmp_path / 'nowhere.db'}"
+    result = owner.runs(main, "--output", str(tmp_path / "day.png"))
+    assert result.status == 1
+    assert (
+        "nowhere.db: there is no such database. Say with ENPHASE_DATABASE_URL where yours is" in result.error
+    )
+    assert not (tmp_path / "nowhere.db").exists()
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"database_url": "postgresql://db/enphase"}, "database_url: postgresql is no database"),
+        ({"database_url": "planted"}, "database_url: is no address of a database"),
+        ({"database_url": 5}, "database_url: must be a text"),
+        ({"peak_limit": "much"}, "peak_limit: must be a number of watts"),
+        ({"continuous_limit": -1}, "continuous_limit: must be a number of watts"),
+        ({"gateway_serial_number": "1"}, "gateway_serial_number: must be the 12 digits"),
+    ],
+)
+def test_a_setting_that_cannot_be_right_is_named(
+    owner: Owner, changed: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    owner.writes_token_file(**changed)
+    result = owner.runs(main, "--output", str(tmp_path / "day.png"))
+    assert result.status == 2
+    assert message in result.error
+    assert "planted" not in result.error
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--range", "tomorrow"], "argument --range: must be today, day, week, month, year"),
+        (["--range", "2026-06-02..2026-06-01"], "2026-06-01 is not after 2026-06-02"),
+        (["--range", "2026-06-01", "--follow"], "--follow goes with a --range that goes up to now"),
+        (["--output", "chart.jpg"], "chart.jpg: the name must end in .png, .svg, .pdf"),
+        (["--output", "/nowhere/chart.png"], "there is no folder /nowhere"),
+    ],
+)
+def test_wrong_usage_ends_with_status_2(owner: Owner, arguments: list[str], message: str) -> None:
+    result = owner.runs(main, *arguments)
+    assert result.status == 2
+    assert message in result.err
+
+
+def test_a_file_that_cannot_be_written_is_named(owner: Owner, house_url: str, tmp_path: Path) -> None:
+    (tmp_path / "day.png").mkdir()
+    owner.environment["ENPHASE_DATABASE_URL"] = house_url
+    result = owner.runs(main, "--range", "2026-10-26", "--output", str(tmp_path / "day.png"))
+    assert result.status == 1
+    assert "day.png" in result.error
+    assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".day")] == []
+
+
+async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
+    drawing: Command, mariadb_url: str, tmp_path: Path
+) -> None:
+    password = "hunter2/é %secret"
+    wrong = str(URL(mariadb_url).with_password(password))
+    await store(mariadb_url, ZURICH, House(PROFILES["battery"], 1, START, 8.5), range(START, START + 600, 60))
+    for url in (wrong, mariadb_url):
+        drawing.owner.writes_token_file(database_url=url, gateway_token="planted-token")
+        drawing.starts("-v", "--range", "2026-10-24..", "--follow")
+        if url == wrong:
+            assert drawing.process is not None
+            assert await asyncio.to_thread(drawing.process.wait, 30) == 1
+            assert "refuses user name or password" in drawing.said
+        else:
+            await until(lambda: in_window(tmp_path))
+            title = drawing.title
+            assert drawing.ends() == 0
+    right = URL(mariadb_url).password or ""
+    everything = drawing.said + title + in_window(tmp_path)
+    assert "DEBUG" in everything
+    assert [each for each in ("hunter2", "planted-token", password) if each in everything] == []
+    assert not right or len(right) < 3 or right not in everything
+
+
+@pytest.mark.parametrize("command", ["database_pyplot_meters", "gateway_pyplot_meters"])
+def test_help_waits_for_nothing_heavy(command: str) -> None:
+    code = (
+        f"import sys\nfrom enphase_companion.commands.{command} import main\n"
+        "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
+        "print('imported', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    imported = set(ended.stdout.splitlines()[-1].split())
+    assert "enphase_companion" in imported
+    assert not imported & HEAVY

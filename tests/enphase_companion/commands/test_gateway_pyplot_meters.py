@@ -1,0 +1,202 @@
+"""enphase-gateway-pyplot-meters as its owner starts it, with a simulated gateway and a window nobody sees."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from enphase_companion.charts import showing
+from enphase_companion.charts.drawing import Chart
+from enphase_companion.charts.views import View
+from enphase_companion.commands.gateway_pyplot_meters import FILE, NAME, main
+
+from ..charts.test_drawing import lines
+from ..charts.test_window import BACKEND
+from ..messaging.conftest import until
+from ..owner import Owner
+from .running import Command
+
+READINGS = "/ivp/meters/readings"
+
+
+@pytest.fixture
+def drawing(
+    new_owner: Callable[..., Owner], tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Command]:
+    """The command, to be started as a process of its own; its gateway is trusted and its token is good."""
+    owner = new_owner(getattr(request, "param", "battery"))
+    owner.trusts()
+    owner.writes_token_file(gateway_token=owner.simulator.token())
+    owner.environment |= {
+        "MPLBACKEND": BACKEND,
+        "PYTHONPATH": str(Path(__file__).parents[3]),
+        "WINDOW_TELLS": str(tmp_path / "window"),
+        "WINDOW_CLOSES": str(tmp_path / "close"),
+    }
+    command = Command(owner, NAME, tmp_path / "log")
+    yield command
+    command.is_killed()
+
+
+async def shows(folder: Path, what: str, within: float = 30) -> str:
+    """Wait until the window shows this, and give all that it shows."""
+    file = folder / "window"
+    await until(lambda: file.exists() and what in file.read_text(), within)
+    return file.read_text()
+
+
+def turns(folder: Path) -> int:
+    """How often the window's loop went round so far."""
+    lines = (folder / "window").read_text().splitlines()
+    return int(lines[0]) if lines else 0
+
+
+def test_what_the_meters_read_is_drawn_as_they_read_it(
+    drawing: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    owner = drawing.owner
+    drawn: dict[str, Any] = {}
+
+    class Seen(Chart):
+        def draw(self, view: View) -> None:
+            super().draw(view)
+            drawn.update(lines(self.panels[0].axes))
+            if len(drawn.get("Production", [[]])[0]) >= 4:
+                signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(showing, "Chart", Seen)
+    monkeypatch.setattr(showing, "_PAUSE", 0.5)
+    result = owner.runs(main, "--interval", "0.5", "--output", str(tmp_path / "live.png"))
+    assert (result.status, result.err) == (0, "")
+    assert (tmp_path / "live.png").read_bytes().startswith(b"\x89PNG")
+    times, watts = drawn["Production"]
+    truth = [owner.simulator.house.truth(at) for at in times]
+    assert watts == pytest.approx([each.production.total.active_power for each in truth], abs=0.01)
+    assert drawn["Consumption"][1] == pytest.approx(
+        [-each.total_consumption.total.active_power for each in truth], abs=0.01
+    )
+    assert drawn["Grid"][1] == pytest.approx(
+        [-each.net_consumption.total.active_power for each in truth], abs=0.01
+    )
+    assert drawn["Battery"][1] == pytest.approx([each.storage.total.active_power for each in truth], abs=0.01)
+
+
+async def test_a_window_shows_it_until_it_is_closed(drawing: Command, tmp_path: Path) -> None:
+    drawing.starts("--minutes", "5", "--phases")
+    shown = await shows(tmp_path, "Gateway 1223")
+    assert "the last 5 minutes" in shown
+    (tmp_path / "close").touch()
+    assert drawing.process is not None
+    assert await asyncio.to_thread(drawing.process.wait, 10) == 0
+    assert drawing.said == ""
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_a_window_never_waits_for_a_gateway_that_hangs_and_ends_in_time(
+    drawing: Command, tmp_path: Path, number: signal.Signals
+) -> None:
+    drawing.starts()
+    await shows(tmp_path, "produced")
+    drawing.owner.simulator.faults.set("silent")
+    await shows(tmp_path, "Not up to date: no answer of the gateway for 1", 40)
+    before, begun = turns(tmp_path), time.monotonic()
+    await until(lambda: turns(tmp_path) > before + 30, 20)
+    assert (turns(tmp_path) - before) / (time.monotonic() - begun) > 3, "rounds a second, while it draws"
+    assert drawing.ends(number) == 0
+    assert drawing.said == ""
+
+
+@pytest.mark.parametrize("drawing", ["no-meters"], indirect=True)
+async def test_a_gateway_without_meters_is_told_in_the_window(drawing: Command, tmp_path: Path) -> None:
+    drawing.starts()
+    await shows(tmp_path, "has no meter that is switched on")
+    assert drawing.ends() == 0
+    assert "has no meter that is switched on" in drawing.said
+
+
+async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets_it_going(
+    drawing: Command, tmp_path: Path
+) -> None:
+    simulator = drawing.owner.simulator
+    drawing.starts()
+    await shows(tmp_path, "produced")
+    await asyncio.to_thread(simulator.renew_certificate, same_key=False)
+    await shows(tmp_path, "the gateway now shows another certificate")
+    heard = len(simulator.requests)
+    await asyncio.sleep(1.5)
+    assert len(simulator.requests) == heard
+    drawing.owner.trusts()
+    await drawing.sees("The gateway can be read again")
+    await until(lambda: "Not up to date" not in (tmp_path / "window").read_text())
+    assert drawing.ends() == 0
+
+
+async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(
+    drawing: Command, tmp_path: Path
+) -> None:
+    simulator = drawing.owner.simulator
+    drawing.starts()
+    await shows(tmp_path, "produced")
+    drawing.owner.writes_token_file(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
+    for path in (READINGS, "/auth/check_jwt"):
+        simulator.faults.set("refuse", path=path)
+    await shows(tmp_path, "The token expired on")
+    assert drawing.runs
+    simulator.faults.clear()
+    drawing.owner.writes_token_file(gateway_token=simulator.token())
+    await drawing.sees("The gateway can be read again")
+    await until(lambda: "Not up to date" not in (tmp_path / "window").read_text())
+    assert drawing.ends() == 0
+
+
+async def test_no_secret_is_in_its_log_at_debug_level_nor_in_window_or_title(
+    drawing: Command, tmp_path: Path
+) -> None:
+    simulator = drawing.owner.simulator
+    token = simulator.token()
+    drawing.owner.writes_token_file(
+        gateway_token=token, enphase_password="planted-password", enphase_username="planted@example.com"
+    )
+    drawing.starts("-v")
+    shown = await shows(tmp_path, "produced")
+    simulator.faults.set("refuse", path=READINGS)
+    await drawing.sees("The gateway does not allow")
+    everything = drawing.said + drawing.title + shown + (tmp_path / "window").read_text()
+    assert drawing.ends() == 0
+    assert "DEBUG" in everything
+    planted = (token, token[-20:], "planted-password", "planted@example.com")
+    assert [secret for secret in planted if secret in everything] == []
+    assert all(session == "[hidden]" for session in re.findall(r"sessionId=([^;\s]+)", everything))
+
+
+@pytest.mark.parametrize(
+    ("changed", "message"),
+    [
+        ({"interval": 0.1}, "interval: must be a number of seconds from 0.5 to 3600"),
+        ({"peak_limit": 0}, "peak_limit: must be a number of watts"),
+        ({"gateway_host": "http://envoy.local"}, "gateway_host: the address must begin with https://"),
+    ],
+)
+def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
+    owner: Owner, changed: dict[str, Any], message: str
+) -> None:
+    owner.environment.pop("ENPHASE_GATEWAY_HOST")
+    owner.writes_token_file(**changed)
+    result = owner.runs(main)
+    assert result.status == 2
+    assert f"{FILE}: {message}" in result.error
+    assert not owner.simulator.requests
+
+
+@pytest.mark.parametrize("minutes", ["0", "1441", "soon", "1.5", "-3"])
+def test_minutes_that_cannot_be_shown_are_refused(owner: Owner, minutes: str) -> None:
+    result = owner.runs(main, "--minutes", minutes)
+    assert result.status == 2
+    assert "argument --minutes: " in result.err

@@ -123,7 +123,7 @@ async def _import(database: Database, settings: Settings) -> None:
     source = parse(url, "import_database_url") if url else None
     with _bar("moments") as progress:
         count = await database.import_enphase_api(source, gateway, progress)
-    print(f"{database.place}: {count} moments of {gateway} were brought in.")
+    print(f"{database.place}: {count:,} moments of {gateway} were brought in.")
 
 
 async def _prune(database: Database, settings: Settings) -> None:
@@ -144,7 +144,7 @@ async def _prune(database: Database, settings: Settings) -> None:
         what = name.removeprefix("keep_")
         with _bar(what) as progress:
             count = await database.prune(level, days, progress)
-        print(f"{database.place}: {count} {what} deleted, those of the last {days} days kept.")
+        print(f"{database.place}: {count:,} {what} deleted, those of the last {days} days kept.")
 
 
 @contextmanager

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
+import ssl
+from collections.abc import Iterator
 
 from sqlalchemy.exc import DBAPIError
 
@@ -70,6 +72,8 @@ def explained(error: DBAPIError, place: str) -> StorageError:
     code = _code(error)
     if code in _LASTING:
         return StorageError(f"{place}: {_LASTING[code]}")
+    if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
+        return StorageError(f"{place}: the server's certificate is not the one that ssl_ca names.")
     if error.connection_invalidated or code in _PASSING or code in _CLIENT:
         return UnavailableError(f"{place}: the database does not answer as it should ({_said(error)}).")
     return StorageError(f"{place}: {_said(error)}")
@@ -82,6 +86,12 @@ def _explained_sqlite(error: DBAPIError, place: str) -> StorageError:
     if said.startswith(("no such table", "no such column")):
         return StorageError(f"{place}: {_UPGRADE}")
     return StorageError(f"{place}: {_SQLITE_LASTING.get(name, said)}")
+
+
+def _causes(error: BaseException | None) -> Iterator[BaseException]:
+    while error is not None:
+        yield error
+        error = error.__cause__ or error.__context__
 
 
 def _code(error: DBAPIError) -> int | None:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from . import properties
 from .engine import Transactions
 from .levels import DAY, MINUTE, SECOND, Calendar, Level
+from .spans import numbers, span_of_readings, span_of_rollup
 from .tables import ALL_PHASES, pending, readings, rollups
 
 #: Called with how much is done, and of how much.
@@ -40,7 +41,7 @@ async def prune(
     calendar = await transactions.read(properties.calendar)
     today = datetime.fromtimestamp(now / SECOND, calendar.zone).date()
     end = calendar.midnight(today - timedelta(days=keep_days))
-    oldest = await transactions.read(partial(_oldest, level=level))
+    oldest = await transactions.read(partial(_oldest, level=level, measurements=measurements))
     stretches = [
         (gateway, start, min(start + _AT_ONCE[level], end))
         for gateway, first in oldest
@@ -66,13 +67,19 @@ async def prune(
     return deleted
 
 
-async def _oldest(connection: AsyncConnection, level: Level) -> list[tuple[int, int]]:
-    """Give each gateway with its oldest reading, or bucket, of this level."""
-    table, time = (
-        (readings, readings.c.time) if level is Level.READING else (rollups[level], rollups[level].c.bucket)
-    )
-    found = await connection.execute(select(table.c.gateway, func.min(time)).group_by(table.c.gateway))
-    return [(gateway, first) for gateway, first in found]
+async def _oldest(
+    connection: AsyncConnection, level: Level, measurements: Collection[int]
+) -> list[tuple[int, int]]:
+    """Give each gateway with the time of its oldest reading, or bucket, of this level."""
+    result = []
+    for gateway in await numbers(connection):
+        if level is Level.READING:
+            span = await span_of_readings(connection, gateway)
+        else:
+            span = await span_of_rollup(connection, level, gateway, measurements)
+        if span is not None:
+            result.append((gateway, span[0]))
+    return result
 
 
 async def _delete(

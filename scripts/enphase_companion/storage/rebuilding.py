@@ -6,7 +6,7 @@ from collections.abc import Collection
 from functools import partial
 from itertools import pairwise
 
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import properties
@@ -14,6 +14,7 @@ from .engine import Transactions
 from .levels import MINUTE, Level
 from .pruning import Progress
 from .roller import roll_up
+from .spans import numbers, span_of_readings, span_of_rollup
 from .statements import insert_new
 from .tables import ALL_PHASES, pending, readings, rollups
 
@@ -27,7 +28,7 @@ async def rebuild(
     StorageError.
     """
     calendar = await transactions.read(properties.calendar)
-    spans = await transactions.read(_spans_of_readings)
+    spans = await transactions.read(_spans)
     days = [
         (gateway, first, start, end)
         for gateway, first, last in spans
@@ -53,14 +54,10 @@ async def change_time_zone(transactions: Transactions, measurements: Collection[
     )
 
 
-async def _spans_of_readings(connection: AsyncConnection) -> list[tuple[int, int, int]]:
+async def _spans(connection: AsyncConnection) -> list[tuple[int, int, int]]:
     """Give each gateway with the times of its oldest and newest reading."""
-    found = await connection.execute(
-        select(readings.c.gateway, func.min(readings.c.time), func.max(readings.c.time)).group_by(
-            readings.c.gateway
-        )
-    )
-    return [(gateway, first, last) for gateway, first, last in found]
+    found = [(number, await span_of_readings(connection, number)) for number in await numbers(connection)]
+    return [(number, *span) for number, span in found if span is not None]
 
 
 async def _begin_anew(
@@ -89,16 +86,13 @@ async def _change_time_zone(connection: AsyncConnection, measurements: Collectio
     await properties.put_time_zone(connection, name)
     calendar = await properties.calendar(connection)
     await connection.execute(delete(pending).where(pending.c.level == Level.DAY))
-    quarters = rollups[Level.QUARTER]
-    found = await connection.execute(
-        select(quarters.c.gateway, func.min(quarters.c.bucket), func.max(quarters.c.bucket)).group_by(
-            quarters.c.gateway
-        )
-    )
-    for gateway, first, last in found.all():
-        await _delete(connection, Level.DAY, measurements, gateway, first, last + 1)
-        days = calendar.edges(Level.DAY, first, last + 1)[:-1]
-        await insert_new(connection, pending, [(int(Level.DAY), day, gateway) for day in days])
+    for gateway in await numbers(connection):
+        span = await span_of_rollup(connection, Level.QUARTER, gateway, measurements)
+        if span is not None:
+            first, last = span
+            await _delete(connection, Level.DAY, measurements, gateway, first, last + 1)
+            days = calendar.edges(Level.DAY, first, last + 1)[:-1]
+            await insert_new(connection, pending, [(int(Level.DAY), day, gateway) for day in days])
 
 
 async def _delete(

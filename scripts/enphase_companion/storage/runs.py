@@ -59,7 +59,7 @@ def is_gap(before: Run, after: Run) -> bool:
 
 
 def without_glitches(runs: Sequence[Run]) -> list[Run]:
-    """Leave out what neither the runs before nor those soon after agree with."""
+    """Leave out what neither the runs before nor those soon after agree with; the first counts as sound."""
     kept: list[Run] = []
     index = 0
     while index < len(runs):

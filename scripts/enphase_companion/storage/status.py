@@ -10,7 +10,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import properties, schema
 from .levels import Level
-from .tables import gateways, metadata, pending, readings
+from .spans import numbers, span_of_readings
+from .tables import metadata, pending
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,26 +54,15 @@ async def status(connection: AsyncConnection) -> Status:
         version,
         newest,
         await properties.time_zone(connection),
-        tuple([await _gateway(connection, *row) for row in await _gateways(connection)]),
+        tuple(
+            [
+                GatewayStatus(serial_number, *(await span_of_readings(connection, number) or (None, None)))
+                for number, serial_number in (await numbers(connection)).items()
+            ]
+        ),
         {Level(level): count for level, count in counts},
         await _size(connection),
     )
-
-
-async def _gateways(connection: AsyncConnection) -> list[tuple[int, str]]:
-    found = await connection.execute(
-        select(gateways.c.id, gateways.c.serial_number).order_by(gateways.c.serial_number)
-    )
-    return [(number, serial_number) for number, serial_number in found]
-
-
-async def _gateway(connection: AsyncConnection, number: int, serial_number: str) -> GatewayStatus:
-    # One after the other: each is then found at an end of the key, without going through the readings.
-    oldest, newest = [
-        await connection.scalar(select(end(readings.c.time)).where(readings.c.gateway == number))
-        for end in (func.min, func.max)
-    ]
-    return GatewayStatus(serial_number, oldest, newest)
 
 
 async def _size(connection: AsyncConnection) -> int | None:

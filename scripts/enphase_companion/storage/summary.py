@@ -26,6 +26,10 @@ COLUMNS = (
 )
 
 
+#: So many runs of one counter in a bucket are no longer rare events; a day has at most 240 gaps.
+_MANY = 500
+
+
 class Power(NamedTuple):
     """Active power in W, signed as its meter's is."""
 
@@ -84,7 +88,10 @@ def fold(parts: Sequence[Summary]) -> Summary:
 
 
 def _runs(runs: Iterable[Run]) -> tuple[Run, ...]:
-    return tuple(joined(without_glitches(list(runs))))
+    # Glitches are kept: which side of a fall is one can be told only with what came before and after it.
+    result = joined(runs)
+    # But for a counter that comes and goes all the time: its rollups would grow beyond measure.
+    return tuple(result if len(result) <= _MANY else joined(without_glitches(result)))
 
 
 def to_row(summary: Summary) -> dict[str, Any]:

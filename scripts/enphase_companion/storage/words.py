@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from .levels import SECOND, Level
 from .status import GatewayStatus, Status
 
-_NAMES = {Level.MINUTE: "minutes", Level.QUARTER: "quarter-hours", Level.DAY: "days"}
+_NAMES = {Level.MINUTE: "minute", Level.QUARTER: "quarter-hour", Level.DAY: "day"}
 
 
 def status(place: str, found: Status, zone: ZoneInfo | None) -> str:
@@ -21,7 +21,10 @@ def status(place: str, found: Status, zone: ZoneInfo | None) -> str:
             f"{found.newest_version}. Bring them up to date: enphase-database upgrade"
         )
     size = "" if found.size is None else f", {found.size / 1e6:,.1f} MB"
-    waiting = [f"{count} {_NAMES[level]}" for level, count in sorted((found.pending or {}).items())]
+    waiting = [
+        f"{count:,} {_NAMES[level]}{'s' if count > 1 else ''}"
+        for level, count in sorted((found.pending or {}).items())
+    ]
     lines = [
         f"{place}: tables of version {found.version}, days of {found.time_zone}{size}",
         *(_gateway(gateway, zone) for gateway in found.gateways),

@@ -112,7 +112,7 @@ def test_the_status_names_gateways_and_their_time(month: Owner) -> None:
     assert gateway.startswith(f"{GATEWAY}: readings from ")
     assert f"to {datetime.now(VIENNA):%Y-%m-%d}" in gateway
     assert waiting.startswith("to be rolled up, or not ended yet: ")
-    assert "1 days" in waiting
+    assert waiting.endswith("1 day")
 
 
 def test_the_time_zone_of_a_new_database_can_be_set(owner: Owner) -> None:

@@ -7,7 +7,7 @@ from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from enphase_companion.storage.levels import MINUTE, QUARTER, Bucket, Calendar, Level, cover, level_for
@@ -16,6 +16,9 @@ from .conftest import VIENNA, local
 
 HOUR = 60 * MINUTE
 
+#: A busy machine is no failure.
+patient = settings(deadline=None)
+
 #: Milliseconds from 2008, before which there was no gateway, to 2037, after which zones have no transitions
 #: on record.
 times = st.integers(1_199_145_600, 2_145_916_800).map(lambda seconds: seconds * 1000)
@@ -23,6 +26,7 @@ calendars = st.timezones(no_cache=True).map(Calendar)
 rolled_up = st.sampled_from([Level.MINUTE, Level.QUARTER, Level.DAY])
 
 
+@patient
 @given(calendars, rolled_up, times)
 def test_every_moment_is_in_exactly_one_bucket(calendar: Calendar, level: Level, at: int) -> None:
     start = calendar.start(level, at)
@@ -35,6 +39,7 @@ def test_every_moment_is_in_exactly_one_bucket(calendar: Calendar, level: Level,
     assert calendar.ceiling(level, start + 1) == end
 
 
+@patient
 @given(calendars, times)
 def test_a_day_is_what_the_owner_calls_so(calendar: Calendar, at: int) -> None:
     def date_of(moment: int) -> object:
@@ -46,6 +51,7 @@ def test_a_day_is_what_the_owner_calls_so(calendar: Calendar, at: int) -> None:
     assert date_of(calendar.after(Level.DAY, start) - 1000) == date_of(at)
 
 
+@patient
 @given(calendars, times)
 def test_a_day_is_made_of_whole_quarter_hours(calendar: Calendar, at: int) -> None:
     assert calendar.start(Level.DAY, at) % QUARTER == 0
@@ -77,6 +83,7 @@ def test_days_with_a_clock_change_have_other_lengths(
     assert calendar.after(Level.DAY, start) - start == hours * HOUR
 
 
+@patient
 @given(
     calendars,
     rolled_up,

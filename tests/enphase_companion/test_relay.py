@@ -89,7 +89,7 @@ async def test_what_waited_is_stored_in_batches_without_pause(relaying: Relaying
             spool.append(Parcel(f"id-{number}", SERIAL, "", encode(message(number))))
     async with relaying.running(batch=100, age=1) as relay:
         await until(lambda: len(relaying.store.numbers) == 200, within=0.9)
-        await until(lambda: len(relaying.store.numbers) == 250)
+        await until(lambda: relaying.figures["stored"] == 250)
         assert relay.trouble is None
     assert [len(batch) for batch in relaying.store.batches] == [100, 100, 50]
 

@@ -21,7 +21,7 @@ from ..settings import Settings
 _LOGGER = logging.getLogger(__name__)
 
 #: Seconds to connect, to declare something, and to say goodbye.
-_CONNECT, _DECLARE, _CLOSE = 10, 10, 2
+_CONNECT, _DECLARE, _CLOSE = 10, 10, 1
 
 #: Seconds after which a connection counts as one that holds.
 _HELD = 30

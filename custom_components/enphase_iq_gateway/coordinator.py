@@ -35,6 +35,7 @@ from .enphase_api import (
     CommunicationError,
     EnphaseError,
     InvalidAnswerError,
+    NotAllowedError,
     UnsupportedFirmwareError,
 )
 from .enphase_api.models import Batteries, Info, Readings
@@ -55,8 +56,11 @@ _LONGEST_WAIT = timedelta(minutes=1)
 #: The share of a gateway's time that readings may take: one that takes 2 s is asked every 8 s at most.
 _BUSY_SHARE = 0.25
 
-#: Seconds after which a slow page is given up, so that the readings behind it are not late any longer.
+#: Seconds a request after which a slow page is given up, so that the readings behind it are not late.
 _SLOW_PAGE_TIMEOUT = 20
+
+#: How many requests a page is made of, where it is not one.
+_REQUESTS = {Page.BATTERIES: 3}
 
 
 class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
@@ -146,7 +150,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         if not self.last_update_success:
             return
         self._failures = 0
-        self.hass.data.get(_REFUSED_SINCE, {}).pop(self.config_entry.entry_id, None)
+        self._forget_refusals()
         async_delete_issue(self.hass, self.config_entry)
         self._keep_renewed_certificate()
         self.renewal.async_renew_if_due()
@@ -174,7 +178,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         """Ask pages whose failure fails nothing else: what they said last counts for a while."""
         for page in pages:
             try:
-                async with asyncio.timeout(_SLOW_PAGE_TIMEOUT):
+                async with asyncio.timeout(_SLOW_PAGE_TIMEOUT * _REQUESTS.get(page, 1)):
                     await self._ask(page)
             except (EnphaseError, TimeoutError) as error:
                 LOGGER.debug("%s: %s not read: %r", self.name, page, error)
@@ -194,7 +198,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             case Page.READINGS:
                 return {"readings": await self._read_readings()}
             case Page.METERS:
-                return {"meters": await self.gateway.meters()}
+                return await self._read_meters()
             case Page.PRODUCTION:
                 return {"production": (await self.gateway.production()).inverters}
             case Page.INVERTERS:
@@ -204,12 +208,23 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             case Page.INFO:
                 return {"info": await self._read_info()}
 
+    async def _read_meters(self) -> dict[str, Any]:
+        meters = await self.gateway.meters()
+        if self._answers.meters and not meters:
+            # A gateway that has just started refuses the list, or answers with an error in its place.
+            raise InvalidAnswerError("The gateway lists no meters any more", path="/ivp/meters")
+        if any(meter.enabled for meter in meters):
+            return {"meters": meters}
+        # Nothing is read any more, so nothing may go on being shown.
+        return {"meters": meters, "readings": Readings(())}
+
     async def _read_readings(self) -> Readings:
         readings = await self.gateway.readings(self._answers.meters)
         if set(readings.unknown_eids) - set(self.unknown_eids):
             self.pages.hurry(Page.METERS)
         self.unknown_eids = readings.unknown_eids
-        return readings
+        # The last meter may have been disabled while these were waited for.
+        return readings if self._answers.enabled_meters else Readings(())
 
     async def _read_batteries(self) -> Batteries:
         batteries = await self.gateway.batteries()
@@ -256,6 +271,8 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
                 translation_key="unsupported_firmware",
                 translation_placeholders={"firmware": error.firmware},
             ) from error
+        except NotAllowedError as error:
+            raise self._failed("not_allowed", error) from error
         except AuthenticationError as error:
             self._refused(error)
         except CommunicationError as error:
@@ -268,6 +285,9 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     def _failed(self, key: str, error: EnphaseError, wait: timedelta | None = None) -> UpdateFailed:
         """Say what failed, and when to try again."""
         self._failures += 1
+        if key != "token_refused":
+            # Whatever else goes wrong, it no longer is refusal upon refusal.
+            self._forget_refusals()
         wait = wait or min(self._interval * 2 ** min(self._failures, 10), max(self._interval, _LONGEST_WAIT))
         return UpdateFailed(
             translation_domain=DOMAIN,
@@ -276,15 +296,17 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             retry_after=wait.total_seconds(),
         )
 
+    def _forget_refusals(self) -> None:
+        self.hass.data.get(_REFUSED_SINCE, {}).pop(self.config_entry.entry_id, None)
+
     def _refused(self, error: AuthenticationError) -> NoReturn:
         """Say that the gateway refuses the token: for now, or until the owner signs in again."""
         now = dt_util.utcnow()
         since = self.hass.data.setdefault(_REFUSED_SINCE, {}).setdefault(self.config_entry.entry_id, now)
         self.renewal.async_renew_if_due(refused=True)
         has_ended = self.renewal.token.expires_at <= now
-        if (has_ended and not self.renewal.is_possible) or (
-            not has_ended and now - since >= _REFUSAL_PATIENCE
-        ):
+        # While a renewal may still help, the gateway goes on being asked; the renewal asks the owner itself.
+        if not self.renewal.is_possible and (has_ended or now - since >= _REFUSAL_PATIENCE):
             raise ConfigEntryAuthFailed(
                 translation_domain=DOMAIN,
                 translation_key="token_refused",

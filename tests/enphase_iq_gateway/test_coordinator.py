@@ -3,17 +3,15 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from homeassistant.const import (
-    CONF_SCAN_INTERVAL,
-    STATE_UNAVAILABLE,
-)
+from homeassistant.const import CONF_SCAN_INTERVAL, STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import Event, HomeAssistant, callback
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
+from custom_components.enphase_iq_gateway import coordinator as coordinator_module
 from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, ProductionFrom
 from custom_components.enphase_iq_gateway.pages import Page
 from enphase_companion.simulator import Simulator
@@ -262,3 +260,103 @@ async def test_an_entity_is_written_only_when_it_shows_something_else(
     await tick()
     assert any("power" in entity_id for entity_id in written)
     assert not any("inverter" in entity_id or "firmware" in entity_id for entity_id in written)
+
+
+def answer_with(
+    monkeypatch: pytest.MonkeyPatch, simulator: Simulator, path: str, change: Callable[[Any], Any]
+) -> None:
+    """Have the gateway answer one page with something else."""
+    answers = simulator.gateway._answers
+    get = answers.get
+
+    def changed(asked_path: str, query: str) -> Any:
+        answer = get(asked_path, query)
+        return change(answer) if asked_path == path else answer
+
+    monkeypatch.setattr(answers, "get", changed)
+
+
+@pytest.mark.parametrize("answer", ["refuse", "status", "error", "empty"])
+async def test_a_list_of_meters_that_is_missing_once_stops_no_reading(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    monkeypatch: pytest.MonkeyPatch,
+    answer: str,
+) -> None:
+    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
+    if answer in ("refuse", "status"):
+        simulator.faults.set(answer, "/ivp/meters", status=404)
+    else:
+        answer_with(
+            monkeypatch, simulator, "/ivp/meters", lambda _: [] if answer == "empty" else {"error": "busy"}
+        )
+    await tick(seconds=61, times=20)
+    assert len(entry.runtime_data.data.enabled_meters) == 2
+    asked(simulator)
+    before = state_of(hass, simulator, "production_energy")
+    await tick(seconds=61, times=5)
+    assert asked(simulator)[READINGS] == 5
+    assert float(state_of(hass, simulator, "production_energy")) > float(before)
+
+
+async def test_what_a_meter_read_last_is_not_shown_once_the_last_meter_is_disabled(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    answer_with(
+        monkeypatch,
+        simulator,
+        "/ivp/meters",
+        lambda meters: [meter | {"state": "disabled"} for meter in meters],
+    )
+    await tick(seconds=61, times=20)
+    for key in ("production_power", "grid_power", "home_power"):
+        assert state_of(hass, simulator, key) == STATE_UNKNOWN
+
+
+@pytest.mark.parametrize("profile", ["battery"])
+async def test_batteries_of_a_slow_gateway_have_time_for_all_their_requests(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(coordinator_module, "_SLOW_PAGE_TIMEOUT", 1.0)
+    for page in ("inventory", "power", "secctrl"):
+        simulator.faults.set("slow", f"/ivp/ensemble/{page}", seconds=0.5)
+    await set_up(entry)
+    assert float(state_of(hass, simulator, "battery_charge")) > 0
+
+
+async def test_a_flag_that_joins_others_is_shown_though_the_problem_stays_one(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    flags = ["check-wiring"]
+    answer_with(
+        monkeypatch,
+        simulator,
+        "/ivp/meters",
+        lambda meters: [meter | {"statusFlags": list(flags)} for meter in meters],
+    )
+    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}), enable=True)
+
+    def shown() -> list[str]:
+        [state, *_] = [
+            state for state in hass.states.async_all("binary_sensor") if "flags" in state.attributes
+        ]
+        assert state.state == STATE_ON
+        return list(state.attributes["flags"])
+
+    assert shown() == ["check-wiring"]
+    flags.append("phase-imbalance")
+    await tick(seconds=61, times=16)
+    assert entry.runtime_data.last_update_success
+    assert shown() == ["check-wiring", "phase-imbalance"]

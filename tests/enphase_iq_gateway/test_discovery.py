@@ -3,7 +3,7 @@
 from ipaddress import ip_address
 
 import pytest
-from homeassistant.config_entries import SOURCE_ZEROCONF, ConfigEntryState
+from homeassistant.config_entries import SOURCE_IGNORE, SOURCE_ZEROCONF, ConfigEntryState
 from homeassistant.const import CONF_HOST
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -146,3 +146,14 @@ def test_only_an_unusual_port_is_part_of_an_announced_address(port: int | None, 
         ip_address=address, ip_addresses=[address], port=port, hostname="", type="", name="", properties={}
     )
     assert announced_host(info) == host
+
+
+async def test_a_gateway_that_its_owner_ignores_is_not_asked(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator
+) -> None:
+    ignored = MockConfigEntry(domain=DOMAIN, unique_id=simulator.serial_number, source=SOURCE_IGNORE)
+    ignored.add_to_hass(hass)
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator))
+    assert flow.aborts("already_configured")
+    assert simulator.requests == []
+    assert ignored.data == {}

@@ -17,6 +17,9 @@ HOLD_READINGS = 10
 #: W; no site behind one gateway makes or uses more. A counter that rises faster has made a step.
 _FASTEST = 1_000_000
 
+#: Wh; a home's energy is a sum of meters, whose small errors let it fall for hours: that is no reset.
+_SMALL_FALL = 1000
+
 #: Counters of one gateway move on together but not at once, and its clock is set back now and then.
 _SHORTEST = timedelta(minutes=1)
 
@@ -70,6 +73,8 @@ class Counter:
             return self.value
         elif _goes_on(self.value, self.at, said + self.offset, at):
             self.value, self.at, self._step = said + self.offset, at, None
+        elif 0 < self.value - (said + self.offset) < _SMALL_FALL:
+            self._step = None
         elif (step := self._stepped(said, at)).lasts:
             # What was counted while the step was held is not lost.
             self.offset = self.value - step.first

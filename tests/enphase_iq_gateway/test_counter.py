@@ -74,7 +74,7 @@ def test_a_short_fall_is_held(meter: Meter) -> None:
     assert meter.counter.offset == 0
 
 
-@pytest.mark.parametrize("after", [3.0, 1190 * KWH, 4999.9 * KWH])
+@pytest.mark.parametrize("after", [3.0, 1190 * KWH, 4998.9 * KWH])
 def test_a_fall_that_lasts_goes_on_from_where_it_was(meter: Meter, after: float) -> None:
     shown = meter.says(*running(after, 30))
     # Nothing of what was counted while it was held is lost.
@@ -151,7 +151,7 @@ def test_what_came_back_half_way_is_no_part_of_the_fall(meter: Meter) -> None:
 
 
 def test_a_second_fall_is_held_and_taken_as_well(meter: Meter) -> None:
-    meter.says(*running(3.0, 20))
+    meter.says(*running(3.0, 20), 5 * KWH)
     before = meter.counter.value
     assert before is not None
     shown = meter.says(*running(1.0, 20))
@@ -208,3 +208,11 @@ def test_whatever_a_gateway_says_a_counter_neither_falls_nor_leaps(
         (first, begin), (last, end) = shown[0], shown[-1]
         hours = (end - begin) / timedelta(hours=1) + len(shown) / 60
         assert last - first <= 1_000_000 * hours + 1
+
+
+def test_a_small_fall_is_held_for_hours_and_never_taken_for_a_reset(meter: Meter) -> None:
+    falling = [5000 * KWH - 2.0 * number for number in range(1, 300)]
+    assert set(meter.says(*falling)) == {5000 * KWH}
+    assert meter.counter.offset == 0
+    # Nothing is dropped: once the sum is above what was shown, it is shown as it is.
+    assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]

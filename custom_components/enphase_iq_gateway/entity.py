@@ -87,7 +87,7 @@ class GatewayEntity(CoordinatorEntity[GatewayCoordinator]):
         self._attr_unique_id = description.unique_id(coordinator)
         self._attr_device_info = _device_info(coordinator, description.unit)
         self._value: Any = None
-        self._shown: tuple[bool, Any] | None = None
+        self._shown: tuple[bool, Any, Any] | None = None
 
     @property
     @override
@@ -114,7 +114,7 @@ class GatewayEntity(CoordinatorEntity[GatewayCoordinator]):
 
     def _has_changed(self) -> bool:
         self._value = self._read()
-        before, self._shown = self._shown, (self.available, self._value)
+        before, self._shown = self._shown, (self.available, self._value, self.extra_state_attributes)
         return before != self._shown
 
 

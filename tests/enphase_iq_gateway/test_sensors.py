@@ -186,7 +186,7 @@ async def test_each_unit_is_a_device_behind_the_gateway_and_shows_its_last_repor
         assert float(power.state) == pytest.approx(reported.inverters[inverter.serial_number], abs=0.5)
     if truth.battery is None:
         return
-    charges = [state for state in hass.states.async_all("sensor") if state.entity_id.endswith("_charge")]
+    charges = [state for state in hass.states.async_all("sensor") if state.entity_id.endswith("_level")]
     units = [float(state.state) for state in charges if state.entity_id.startswith("sensor.iq_battery")]
     assert len(units) == 3
     assert units == pytest.approx([truth.battery.state_of_charge] * 3, abs=1)

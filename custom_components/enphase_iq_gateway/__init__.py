@@ -1,10 +1,12 @@
 """The Enphase IQ Gateway: its meters as sensors, read locally, safely and gently."""
 
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryError
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import issue_registry as ir
 
-from .certificate_issue import async_delete_issue
+from .certificate_issue import issue_id
 from .const import DOMAIN, PLATFORMS
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
 from .enphase_api import CertificateError, TokenError
@@ -50,13 +52,15 @@ async def async_unload_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> 
 
 async def async_remove_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> None:
     """Take back what an entry asked of its owner."""
-    async_delete_issue(hass, entry)
+    ir.async_delete_issue(hass, DOMAIN, issue_id(entry.entry_id))
 
 
 async def async_remove_config_entry_device(
     _hass: HomeAssistant, entry: GatewayConfigEntry, device: dr.DeviceEntry
 ) -> bool:
     """Tell whether a device may be deleted: an inverter or a battery that the gateway no longer lists."""
+    if entry.state is not ConfigEntryState.LOADED:
+        return False
     data = entry.runtime_data.data
     if data.inverters is None or data.batteries is None:
         return False

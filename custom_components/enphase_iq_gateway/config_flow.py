@@ -5,6 +5,7 @@ from typing import Any, override
 
 import voluptuous as vol
 from homeassistant.config_entries import (
+    SOURCE_IGNORE,
     SOURCE_REAUTH,
     SOURCE_RECONFIGURE,
     ConfigEntry,
@@ -16,6 +17,7 @@ from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERN
 from homeassistant.core import callback
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 
+from .certificate_issue import async_delete_issue
 from .connection import (
     ENTREZ_ERRORS,
     GATEWAY_ERRORS,
@@ -80,7 +82,9 @@ class GatewayConfigFlow(ConfigFlow, domain=DOMAIN):
         serial_number = str(discovery_info.properties.get("serialnum", ""))
         entry = await self.async_set_unique_id(serial_number or None)
         if entry is not None:
-            await self._move(entry, host)
+            # One that its owner ignores holds no address.
+            if entry.source != SOURCE_IGNORE:
+                await self._move(entry, host)
             return self.async_abort(reason="already_configured")
         errors: dict[str, str] = {}
         found = await self._attempt(async_find_gateway(self.hass, host), errors)
@@ -262,6 +266,8 @@ class GatewayConfigFlow(ConfigFlow, domain=DOMAIN):
             if step == "trust":
                 return await self.async_step_trust(errors=errors)
             return self._host_form("reconfigure", errors, {CONF_HOST: self._gateway.host})
+        # Trusted is what was shown here: an older question must not take its place.
+        async_delete_issue(self.hass, entry)
         return self.async_update_reload_and_abort(entry, data_updates=updates)
 
     # What every step does.

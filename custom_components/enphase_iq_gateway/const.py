@@ -12,6 +12,8 @@ PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
 
 #: In an entry's data, beside host, token, username and password: the trusted certificate (PEM).
 CONF_CERTIFICATE = "certificate"
+#: The certificate (PEM) that is asked about while the gateway shows another than the trusted one.
+CONF_SHOWN_CERTIFICATE = "shown_certificate"
 CONF_PRODUCTION_SOURCE = "production_source"
 
 DEFAULT_INTERVAL = 10

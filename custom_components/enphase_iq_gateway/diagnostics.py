@@ -7,11 +7,19 @@ from homeassistant.components.diagnostics import async_redact_data
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
 from homeassistant.core import HomeAssistant
 
-from .const import CONF_CERTIFICATE
+from .const import CONF_CERTIFICATE, CONF_SHOWN_CERTIFICATE
 from .coordinator import GatewayConfigEntry
 from .enphase_api.models import Battery, Inverter
 
-TO_REDACT = {CONF_CERTIFICATE, CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME, "serial_number"}
+TO_REDACT = {
+    CONF_CERTIFICATE,
+    CONF_HOST,
+    CONF_PASSWORD,
+    CONF_SHOWN_CERTIFICATE,
+    CONF_TOKEN,
+    CONF_USERNAME,
+    "serial_number",
+}
 
 
 async def async_get_config_entry_diagnostics(

@@ -3,18 +3,20 @@
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import HomeAssistantError
 
-from .certificate_issue import shown_certificate
+from .certificate_issue import async_delete_issue, question
 from .connection import FoundGateway
-from .const import CONF_CERTIFICATE
+from .const import CONF_CERTIFICATE, DOMAIN
 from .enphase_api.local import Certificate
 
 
 class CertificateRepairFlow(RepairsFlow):
-    """Trusts the certificate that the issue holds, which is the one that was shown."""
+    """Trusts the certificate that was shown when the flow was opened, in the place of the `trusted` one."""
 
-    def __init__(self, entry: ConfigEntry, certificate: str) -> None:
+    def __init__(self, entry: ConfigEntry, trusted: str, certificate: str) -> None:
         self._entry = entry
+        self._trusted = trusted
         self._shown = Certificate.from_pem(certificate)
 
     async def async_step_init(self, _: dict[str, str] | None = None) -> RepairsFlowResult:
@@ -24,6 +26,9 @@ class CertificateRepairFlow(RepairsFlow):
     async def async_step_confirm(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
         """Show both certificates; trust the new one once confirmed."""
         trusted = FoundGateway.from_entry(self._entry)
+        if trusted.certificate.fingerprint != self._trusted:
+            # The owner has trusted another one meanwhile, by a reconfiguration.
+            return self.async_abort(reason="answered")
         if self._shown.serial_number not in (None, trusted.serial_number):
             return self.async_abort(
                 reason="another_gateway",
@@ -42,16 +47,20 @@ class CertificateRepairFlow(RepairsFlow):
                 },
             )
         entries = self.hass.config_entries
+        async_delete_issue(self.hass, self._entry)
         entries.async_update_entry(self._entry, data={**self._entry.data, CONF_CERTIFICATE: self._shown.pem})
         entries.async_schedule_reload(self._entry.entry_id)
         return self.async_create_entry(data={})
 
 
 async def async_create_fix_flow(
-    hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
+    hass: HomeAssistant, _issue_id: str, data: dict[str, str | int | float | None] | None
 ) -> RepairsFlow:
-    """Give the flow of an issue."""
-    match shown_certificate(hass, data):
-        case (entry, certificate):
-            return CertificateRepairFlow(entry, certificate)
-    raise ValueError(f"{issue_id} cannot be repaired: its gateway is no longer set up")
+    """Give the flow of an issue.
+
+    Raises HomeAssistantError where its gateway is gone or the question is answered.
+    """
+    match question(hass, data):
+        case (entry, trusted, certificate):
+            return CertificateRepairFlow(entry, trusted, certificate)
+    raise HomeAssistantError(translation_domain=DOMAIN, translation_key="nothing_to_repair")

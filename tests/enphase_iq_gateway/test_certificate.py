@@ -5,21 +5,23 @@ from typing import Any
 import pytest
 from homeassistant.components.repairs import DOMAIN as REPAIRS
 from homeassistant.components.repairs import repairs_flow_manager
-from homeassistant.config_entries import ConfigEntryState
+from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
 from custom_components.enphase_iq_gateway.certificate_issue import issue_id
-from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, DOMAIN
+from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, CONF_SHOWN_CERTIFICATE, DOMAIN
 from custom_components.enphase_iq_gateway.enphase_api.local import Certificate
 from custom_components.enphase_iq_gateway.repairs import async_create_fix_flow
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, state_of
+from .flow import Flow
 
 # Home Assistant's own http, which repairs come with.
 pytestmark = pytest.mark.filterwarnings("ignore:It is recommended to use web.AppKey")
@@ -103,6 +105,7 @@ async def test_one_click_trusts_the_new_certificate_and_reading_goes_on(
     assert Certificate.from_pem(changed.data[CONF_CERTIFICATE]).fingerprint == simulator.fingerprint
     assert changed.state is ConfigEntryState.LOADED
     assert issue_of(hass, changed) is None
+    assert CONF_SHOWN_CERTIFICATE not in changed.data
     assert float(state_of(hass, simulator, "production_power")) > 0
 
 
@@ -128,6 +131,7 @@ async def test_the_question_goes_away_if_the_trusted_certificate_is_back(
     simulator.renew_certificate()
     await tick(seconds=301)
     assert issue_of(hass, changed) is None
+    assert CONF_SHOWN_CERTIFICATE not in changed.data
     assert float(state_of(hass, simulator, "production_power")) > 0
 
 
@@ -172,5 +176,26 @@ async def test_an_expired_certificate_that_is_trusted_goes_on_being_trusted(
 
 
 async def test_an_issue_without_its_gateway_cannot_be_repaired(hass: HomeAssistant) -> None:
-    with pytest.raises(ValueError, match="no longer set up"):
-        await async_create_fix_flow(hass, "certificate_changed_x", {"entry_id": "x", "certificate": "y"})
+    with pytest.raises(HomeAssistantError) as raised:
+        await async_create_fix_flow(hass, "certificate_changed_x", {"entry_id": "x", "trusted": "y"})
+    assert raised.value.translation_key == "nothing_to_repair"
+
+
+async def test_an_old_question_does_not_undo_a_newer_trust(
+    hass: HomeAssistant, simulator: Simulator, changed: MockConfigEntry, flow: Flow
+) -> None:
+    shown = await repair(hass, changed)
+    simulator.renew_certificate(same_key=False)
+    await flow.start(SOURCE_RECONFIGURE, entry_id=changed.entry_id)
+    await flow.give_host()
+    assert flow.shows("trust")
+    await flow.answer()
+    assert flow.aborts("reconfigure_successful")
+    assert issue_of(hass, changed) is None
+    assert CONF_SHOWN_CERTIFICATE not in changed.data
+    await hass.async_block_till_done(wait_background_tasks=True)
+    result = await accept(hass, shown)
+    assert result["type"] is FlowResultType.ABORT
+    assert result["reason"] == "answered"
+    assert Certificate.from_pem(changed.data[CONF_CERTIFICATE]).fingerprint == simulator.fingerprint
+    assert changed.state is ConfigEntryState.LOADED

@@ -8,9 +8,14 @@ import pytest
 from homeassistant.const import CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.json import JSONEncoder
+from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
 
+from custom_components.enphase_iq_gateway.certificate_issue import issue_id
+from custom_components.enphase_iq_gateway.const import CONF_SHOWN_CERTIFICATE, DOMAIN
 from custom_components.enphase_iq_gateway.diagnostics import async_get_config_entry_diagnostics
 from enphase_companion.simulator import Simulator
 
@@ -112,3 +117,31 @@ async def test_nothing_secret_is_in_a_log_at_debug_level_or_in_a_state_on_good_a
         assert secret not in caplog.text
         assert secret not in shown
     assert "BEGIN CERTIFICATE" not in caplog.text
+
+
+@pytest.mark.filterwarnings("ignore:It is recommended to use web")
+async def test_nothing_of_the_owner_is_in_the_file_that_is_downloaded_while_a_certificate_is_asked_about(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    planted: dict[str, str],
+    set_up: SetUp,
+    hass_client: ClientSessionGenerator,
+) -> None:
+    entry = await set_up(make_entry(simulator, planted))
+    secrets = [*secrets_of(simulator, planted), simulator.serial_number, simulator.url]
+    trusted = simulator.certificate_pem.splitlines()[1]
+    simulator.renew_certificate(same_key=False)
+    await entry.runtime_data.async_refresh()
+    assert await async_setup_component(hass, "diagnostics", {})
+    client = await hass_client()
+    response = await client.get(f"/api/diagnostics/config_entry/{entry.entry_id}")
+    assert response.status == 200
+    text = await response.text()
+    # Home Assistant adds the question itself, as it keeps it.
+    assert issue_id(entry.entry_id) in text
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, issue_id(entry.entry_id))
+    assert issue is not None
+    shown = entry.data[CONF_SHOWN_CERTIFICATE].splitlines()[1]
+    for secret in [*secrets, trusted, shown, "BEGIN CERTIFICATE"]:
+        assert secret not in text
+        assert secret not in json.dumps(issue.to_json())

@@ -221,3 +221,14 @@ async def test_new_firmware_shows_on_the_device(
     monkeypatch.setattr(answers, "info", lambda: updated)
     await tick(seconds=12 * 3600 + 1)
     assert devices(hass, entry)[simulator.serial_number].sw_version == "8.3.5433"
+
+
+async def test_nothing_can_be_deleted_of_a_gateway_that_was_never_reached(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    simulator.faults.set("reset")
+    await set_up(entry, state=ConfigEntryState.SETUP_RETRY)
+    inverter = dr.async_get(hass).async_get_or_create(
+        config_entry_id=entry.entry_id, identifiers={(DOMAIN, "122300000001")}
+    )
+    assert not await async_remove_config_entry_device(hass, entry, inverter)

@@ -112,7 +112,8 @@ def test_every_exception_has_its_text_and_every_text_its_exception() -> None:
     raised = {
         keyword.value.value
         for call in calls()
-        if isinstance(call.func, ast.Name) and call.func.id.startswith(("ConfigEntry", "UpdateFailed"))
+        if isinstance(call.func, ast.Name)
+        and call.func.id.startswith(("ConfigEntry", "HomeAssistantError", "UpdateFailed"))
         for keyword in call.keywords
         if keyword.arg == "translation_key" and isinstance(keyword.value, ast.Constant)
     }

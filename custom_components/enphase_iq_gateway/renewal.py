@@ -2,7 +2,7 @@
 
 from datetime import datetime, timedelta
 
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.const import CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util import dt as dt_util
@@ -34,7 +34,12 @@ class TokenRenewal:
         self._hass = hass
         self._entry = entry
         self._gateway = gateway
-        self.token = Token.parse(entry.data[CONF_TOKEN])
+        Token.parse(entry.data[CONF_TOKEN])
+
+    @property
+    def token(self) -> Token:
+        """The entry's token as it is now: another renewal, from before a reload, may have changed it."""
+        return Token.parse(self._entry.data[CONF_TOKEN])
 
     @property
     def due_at(self) -> datetime:
@@ -63,22 +68,28 @@ class TokenRenewal:
             self._entry.async_start_reauth(self._hass)
 
     async def _renew(self) -> None:
-        data = self._entry.data
+        data, failure = self._entry.data, None
+        token = ""
         try:
             token = await async_get_token(
                 self._hass, data[CONF_USERNAME], data[CONF_PASSWORD], str(self._entry.unique_id)
             )
             if not await self._gateway.login(token):
                 raise EnphaseError("The gateway refuses the new token.")
-            self.token = Token.parse(token)
-        except AuthenticationError:
-            self._entry.async_start_reauth(self._hass)
+            Token.parse(token)
         except EnphaseError as error:
-            LOGGER.warning(
-                "%s: its token is not renewed, trying again in an hour: %s", self._entry.title, error
-            )
+            failure = error
+        entries, entry = self._hass.config_entries, self._entry
+        if entries.async_get_entry(entry.entry_id) is None:
+            # Removed meanwhile.
+            return
+        if isinstance(failure, AuthenticationError):
+            entry.async_start_reauth(self._hass)
+        elif failure is not None:
+            LOGGER.warning("%s: its token is not renewed, trying again in an hour: %s", entry.title, failure)
         else:
-            self._hass.config_entries.async_update_entry(
-                self._entry, data={**self._entry.data, CONF_TOKEN: token}
-            )
+            entries.async_update_entry(entry, data={**entry.data, CONF_TOKEN: token})
+            if entry.state is ConfigEntryState.LOADED and entry.runtime_data.renewal is not self:
+                # Reloaded meanwhile: the client of now has logged in with the old token.
+                entries.async_schedule_reload(entry.entry_id)
             LOGGER.info("%s: the token was renewed until %s", self._entry.title, self.token.expires_at.date())

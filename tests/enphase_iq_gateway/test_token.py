@@ -1,6 +1,8 @@
 """The token's life: renewed in time, refused for now, or ended."""
 
+import asyncio
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
@@ -8,6 +10,7 @@ from homeassistant.const import CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME, STATE_
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
+from custom_components.enphase_iq_gateway import connection, renewal
 from custom_components.enphase_iq_gateway.const import DOMAIN
 from custom_components.enphase_iq_gateway.enphase_api.cloud import Token
 from enphase_companion.simulator import Simulator
@@ -182,3 +185,104 @@ async def test_an_entry_without_a_token_asks_for_one(
     await set_up(make_entry(simulator, {CONF_TOKEN: token}), state=ConfigEntryState.SETUP_ERROR)
     assert asks(hass)
     assert simulator.requests == []
+
+
+async def test_a_refusal_long_after_another_one_asks_nobody(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    for fault, minutes in (("refuse", 2), ("reset", 15), ("refuse", 2)):
+        simulator.faults.clear()
+        simulator.faults.set(fault)
+        await tick(seconds=61, times=minutes)
+    assert not asks(hass)
+    simulator.faults.clear()
+    await tick(seconds=61)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+
+
+async def test_a_refused_token_that_may_still_be_renewed_does_not_end_the_reading(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(aged(simulator, left=300 * DAY, password=simulator.password))
+    simulator.entrez.faults.set("status")
+    simulator.faults.set("refuse")
+    await tick(seconds=61, times=70)
+    assert not asks(hass)
+    assert len(simulator.entrez_requests) == 2
+    simulator.faults.clear()
+    await tick(seconds=61)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+
+
+async def test_a_page_that_the_role_may_not_read_is_no_refused_token(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    simulator.faults.set("refuse", "/ivp/meters/readings")
+    await tick(seconds=61, times=13)
+    assert not asks(hass)
+    error = entry.runtime_data.last_exception
+    assert error is not None
+    assert error.translation_key == "not_allowed"
+    assert "/ivp/meters/readings" in str(error)
+
+
+@pytest.fixture
+def entrez_waits(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Holds every answer of Entrez's back until this is set."""
+    go_on = asyncio.Event()
+    get_token = connection.async_get_token
+
+    async def late(*arguments: Any) -> str:
+        await go_on.wait()
+        return await get_token(*arguments)
+
+    monkeypatch.setattr(renewal, "async_get_token", late)
+    return go_on
+
+
+async def add_renewing(hass: HomeAssistant, simulator: Simulator) -> MockConfigEntry:
+    """Set an entry up whose token is about to be renewed."""
+    entry = aged(simulator, left=29 * DAY, password=simulator.password)
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done()
+    return entry
+
+
+@pytest.mark.parametrize("refused", [False, True])
+async def test_a_renewal_ends_quietly_if_its_entry_is_removed_meanwhile(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entrez_waits: asyncio.Event,
+    refused: bool,
+) -> None:
+    entry = await add_renewing(hass, simulator)
+    if refused:
+        simulator.entrez.faults.set("refuse")
+    renewing = hass.async_create_background_task(entry.runtime_data.renewal._renew(), "renew")
+    await hass.config_entries.async_remove(entry.entry_id)
+    entrez_waits.set()
+    await renewing
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert simulator.entrez_requests
+    assert not hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+
+
+async def test_an_entry_that_is_reloaded_during_a_renewal_uses_the_new_token(
+    hass: HomeAssistant, simulator: Simulator, entrez_waits: asyncio.Event, tick: Tick
+) -> None:
+    entry = await add_renewing(hass, simulator)
+    old = entry.data[CONF_TOKEN]
+    assert await hass.config_entries.async_reload(entry.entry_id)
+    entrez_waits.set()
+    await hass.async_block_till_done(wait_background_tasks=True)
+    new = entry.data[CONF_TOKEN]
+    assert new != old
+    assert entry.runtime_data.renewal.token.expires_at == Token.parse(new).expires_at
+    assert entry.runtime_data.gateway._token == new
+    asked = len(simulator.entrez_requests)
+    await tick(seconds=3700)
+    assert entry.data[CONF_TOKEN] == new
+    assert len(simulator.entrez_requests) == asked

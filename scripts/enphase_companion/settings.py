@@ -93,8 +93,8 @@ class Settings:
         default=("Enphase.Meters",),
     )
     spool_file: Path | None = _key(  # noqa: RUF009 - it gives a field, as for all others
-        "where readings wait while broker or database is away; without it in the service's state directory, or "
-        "~/.local/state/enphase-iq-gateway",
+        "where readings wait while broker or database is away; without it in the service's state directory, "
+        "or ~/.local/state/enphase-iq-gateway",
         metavar="FILE",
     )
     spool_limit: int = _key("megabytes that may wait; then the oldest give way", metavar="MB", default=500)

@@ -1,4 +1,4 @@
-"""What the tests of the companion scripts share: the servers that they need, and owners of simulated gateways.
+"""What the tests of the companion scripts share: the servers that they need, owners of simulated gateways.
 
 An owner is far away from whatever the person who runs the tests owns.
 """

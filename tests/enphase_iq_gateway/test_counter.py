@@ -212,7 +212,8 @@ def test_whatever_a_gateway_says_a_counter_neither_falls_nor_leaps(
 
 def test_a_small_fall_is_held_for_hours_and_never_taken_for_a_reset(meter: Meter) -> None:
     falling = [5000 * KWH - 2.0 * number for number in range(1, 300)]
-    assert set(meter.says(*falling)) == {5000 * KWH}
+    at_rest = [falling[-1]] * 2 * HOLD_READINGS
+    assert set(meter.says(*falling, *at_rest)) == {5000 * KWH}
     assert meter.counter.offset == 0
     # Nothing is dropped: once the sum is above what was shown, it is shown as it is.
     assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]

@@ -40,7 +40,7 @@ class Result:
 
 
 class Owner:
-    """Somebody with a database of a month, one reading every ten minutes up to now, in an empty folder."""
+    """Somebody with a database of two weeks, one reading every ten minutes up to now, in an empty folder."""
 
     def __init__(self, url: str, capture: pytest.CaptureFixture[str]) -> None:
         self.url = url
@@ -82,9 +82,9 @@ def owner(
 
 
 @pytest.fixture
-def month(owner: Owner) -> Owner:
+def fortnight(owner: Owner) -> Owner:
     now = datetime.now(VIENNA)
-    owner.stores([reading(now - timedelta(minutes=10 * i)) for i in range(30 * 144)])
+    owner.stores([reading(now - timedelta(minutes=10 * i)) for i in range(14 * 144)])
     return owner
 
 
@@ -104,8 +104,8 @@ def test_without_settings_a_file_is_made_here(
     assert "no readings yet" in found.out
 
 
-def test_the_status_names_gateways_and_their_time(month: Owner) -> None:
-    found = month.runs("status")
+def test_the_status_names_gateways_and_their_time(fortnight: Owner) -> None:
+    found = fortnight.runs("status")
     assert found.status == 0
     first, gateway, waiting = found.out.splitlines()
     assert "tables of version 0001, days of Europe/Vienna, " in first
@@ -128,22 +128,22 @@ def test_the_time_zone_of_a_new_database_can_be_set(owner: Owner) -> None:
     assert nowhere.err == ("error: --time-zone: must be the name of a time zone, such as Europe/Vienna.\n")
 
 
-def test_pruning_keeps_what_the_owner_says(month: Owner) -> None:
-    refused = month.runs("prune")
+def test_pruning_keeps_what_the_owner_says(fortnight: Owner) -> None:
+    refused = fortnight.runs("prune")
     assert refused.status == 2
     assert "keep_readings" in refused.err
-    assert month.readings() == 30 * 144
+    assert fortnight.readings() == 14 * 144
 
-    pruned = month.runs("prune", "--keep-readings", "3", "--keep-minutes", "10")
+    pruned = fortnight.runs("prune", "--keep-readings", "3", "--keep-minutes", "10")
     assert pruned.status == 0
     lines = pruned.out.splitlines()
     assert "readings deleted, those of the last 3 days kept." in lines[0]
     assert "minutes deleted, those of the last 10 days kept." in lines[1]
-    assert 3 * 144 <= month.readings() <= 4 * 144 + 6
+    assert 3 * 144 <= fortnight.readings() <= 4 * 144 + 6
 
 
-def test_rebuilding_says_what_it_did(month: Owner) -> None:
-    assert month.runs("rebuild").out.endswith("minutes, quarter-hours and days are made anew.\n")
+def test_rebuilding_says_what_it_did(fortnight: Owner) -> None:
+    assert fortnight.runs("rebuild").out.endswith("minutes, quarter-hours and days are made anew.\n")
 
 
 def test_the_sql_for_an_administrator_is_printed_without_a_database(

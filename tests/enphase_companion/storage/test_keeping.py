@@ -16,6 +16,7 @@ from .conftest import GATEWAY, VIENNA, change, local, message, rising, rows, sto
 
 HOUR = 60 * MINUTE
 FIRST, NOW = local(2026, 10, 20), local(2026, 10, 29, 13, 37)
+STEP = 300 * SECOND
 
 
 def quiet(_done: int, _total: int) -> None:
@@ -25,7 +26,7 @@ def quiet(_done: int, _total: int) -> None:
 @pytest.fixture
 async def nine_days(database: Database) -> Database:
     """Readings of nine days and a half, with a clock change on the sixth, rolled up."""
-    await database.write(rising(FIRST, NOW, step=120 * SECOND))
+    await database.write(rising(FIRST, NOW, step=STEP))
     await database.write(rising(FIRST, NOW, step=3600 * SECOND, watts=100))
     await database.roll_up(NOW)
     return database
@@ -36,9 +37,9 @@ async def test_pruning_keeps_todays_and_as_many_whole_days_before(
 ) -> None:
     deleted = await nine_days.prune(Level.READING, 3, quiet, NOW)
     assert await rows(database_url, "SELECT MIN(time), COUNT(*) FROM readings") == [
-        (local(2026, 10, 26), (NOW - local(2026, 10, 26)) // (120 * SECOND) + 1)
+        (local(2026, 10, 26), (NOW - local(2026, 10, 26)) // STEP + 1)
     ]
-    assert deleted == (local(2026, 10, 26) - FIRST) // (120 * SECOND)
+    assert deleted == (local(2026, 10, 26) - FIRST) // STEP
     assert await nine_days.prune(Level.READING, 3, quiet, NOW) == 0
 
 

@@ -21,6 +21,8 @@ from .conftest import GATEWAY, local, rows
 
 MEASUREMENTS = ("production", "net-consumption", "storage")
 
+pytestmark = pytest.mark.slow
+
 #: Clocks go back on Sunday, the 25th.
 MIDNIGHTS = [local(2026, 10, day) for day in range(21, 29)]
 START, END = MIDNIGHTS[0], MIDNIGHTS[-1]
@@ -104,7 +106,6 @@ def close(wh: float) -> object:
     return pytest.approx(wh, rel=0.001, abs=1)
 
 
-@pytest.mark.slow
 async def test_the_energy_of_a_week_is_the_houses_own(database: Database, database_url: str) -> None:
     await store(database)
     for _ in range(2):

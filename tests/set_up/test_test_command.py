@@ -58,7 +58,9 @@ def run(command: ModuleType, installed: list[str], monkeypatch: pytest.MonkeyPat
             assert arguments[1:3] == ["-m", "pytest"]
             assert (cwd, check) == (PROJECT, False)
             environment = arguments[0]
-            runs[environment] = [word.replace(f"{tmp_path}/", "") for word in arguments[3:]]
+            told = [word.replace(f"{tmp_path}/", "") for word in arguments[3:]]
+            kept = next(word for word in told if word.startswith("cache_dir="))
+            runs[environment] = [word for word in told if word not in ("-o", kept)]
             return subprocess.CompletedProcess(arguments, (outcomes or {}).get(environment, 0))
 
         with monkeypatch.context() as patch:
@@ -150,3 +152,26 @@ def test_nothing_is_installed_without_being_root(
     assert run()[0] == 0
     assert installed == []
     assert "as root: apt-get install rabbitmq-server mariadb-server chromium" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("second", "outcome"), [(0, 0), (1, 1), (5, 1)])
+def test_what_failed_is_tried_again_alone_and_fails_when_it_fails_twice(
+    command: ModuleType, run: Run, monkeypatch: pytest.MonkeyPatch, second: int, outcome: int
+) -> None:
+    told: list[list[str]] = []
+    ends = iter([1, second])
+
+    def record(arguments: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        told.append(arguments)
+        return subprocess.CompletedProcess(arguments, next(ends))
+
+    suite = command.suites("3.14", "locked")[1]
+    monkeypatch.setattr("subprocess.run", record)
+    assert command._run(suite, PARALLEL, ["-m", "fast", "here"], again=True) == outcome
+    assert "-n" in told[0]
+    assert "-n" not in told[1]
+    assert told[1][-5:] == ["--last-failed", "--last-failed-no-failures=none", "-m", "fast", "here"]
+
+
+def test_without_again_a_failure_is_one_at_once(run: Run) -> None:
+    assert run("-x", outcomes={INTEGRATION: 1})[0] == 1

@@ -1,15 +1,23 @@
-"""Which database the settings mean."""
+"""Which database the settings mean, and where its days begin."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from .settings import Settings
+from .time_zone import zone_of
 
 if TYPE_CHECKING:
+    from zoneinfo import ZoneInfo
+
     from sqlalchemy import URL
 
 _ENPHASE_API = ("database_host", "database_username", "database_password", "database_database")
+
+
+def database_zone(settings: Settings) -> ZoneInfo | None:
+    """Give the time zone that is set; None: the database's own, or the system's for a new one."""
+    return zone_of(settings.time_zone) if settings.time_zone else None
 
 
 def database_address(settings: Settings) -> URL:

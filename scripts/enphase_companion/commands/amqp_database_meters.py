@@ -22,6 +22,7 @@ KEYS = (
     *AMQP_KEYS,
     "amqp_queue",
     *DATABASE_KEYS,
+    "time_zone",
     "batch_size",
     "batch_age",
     "metrics",
@@ -64,7 +65,7 @@ def _store(arguments: argparse.Namespace) -> int:
 
 
 async def _stored(service: Service, arguments: argparse.Namespace) -> None:
-    from ..database_address import database_address
+    from ..database_address import database_address, database_zone
     from ..figures import Figures
     from ..messaging.broker import Broker
     from ..messaging.consumer import Consumer, StoreError
@@ -76,7 +77,7 @@ async def _stored(service: Service, arguments: argparse.Namespace) -> None:
     figures = Figures()
     if settings.metrics is not None:
         figures.serve(settings.metrics)
-    async with Database(database_address(settings)) as database:
+    async with Database(database_address(settings), database_zone(settings)) as database:
         store = Store(database)
         await service.unless_stopped(store.begin())
 

@@ -76,14 +76,12 @@ def _do(arguments: argparse.Namespace) -> int:
 
 
 async def _done(arguments: argparse.Namespace) -> int:
-    from ..database_address import database_address
+    from ..database_address import database_address, database_zone
     from ..settings_reading import read
     from ..storage import Database
-    from ..time_zone import zone_of
 
     settings = read(FILE, KEYS, arguments)
-    zone = zone_of(settings.time_zone) if settings.time_zone else None
-    async with Database(database_address(settings), zone) as database:
+    async with Database(database_address(settings), database_zone(settings)) as database:
         match arguments.action:
             case "status":
                 return await _status(database)

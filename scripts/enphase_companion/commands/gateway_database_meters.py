@@ -22,6 +22,7 @@ KEYS = (
     "gateway_token",
     "interval",
     *DATABASE_KEYS,
+    "time_zone",
     "batch_size",
     "batch_age",
     "spool_file",
@@ -71,7 +72,7 @@ def _store(arguments: argparse.Namespace) -> int:
 
 
 async def _stored(service: Service, arguments: argparse.Namespace) -> None:
-    from ..database_address import database_address
+    from ..database_address import database_address, database_zone
     from ..figures import Figures
     from ..polling import Poller
     from ..relay import Relay
@@ -96,7 +97,7 @@ async def _stored(service: Service, arguments: argparse.Namespace) -> None:
         settings, lambda: read(FILE, KEYS, arguments), settings.interval, service, figures, status
     )
     with Spool(file, settings.spool_limit * _MEGABYTE) as spool:
-        async with Database(database_address(settings)) as database:
+        async with Database(database_address(settings), database_zone(settings)) as database:
             store = Store(database)
             await service.unless_stopped(store.begin())
             relay = Relay(

@@ -17,6 +17,7 @@ from sqlalchemy import make_url
 from enphase_companion.commands.gateway_database_meters import FILE, NAME, main
 from enphase_companion.message import decode
 from enphase_companion.spool import Spool
+from enphase_companion.storage import Database
 from tests.services.mariadb import MariaDB, execute
 
 from ..messaging.conftest import until
@@ -362,3 +363,19 @@ async def test_systemd_is_told_when_the_first_reading_is_safe_and_how_it_goes_on
         assert any("WATCHDOG=1" in each and status.search(each) for each in told)
         assert lite.ends(signal.SIGINT) == 0
         assert "STOPPING=1" in told
+
+
+async def test_the_days_of_a_new_database_begin_in_the_time_zone_that_is_set(
+    lite: Storing,
+) -> None:
+    lite.writes(gateway_token=lite.owner.simulator.token(), time_zone="Asia/Tokyo")
+    await lite.begins()
+    lite.ends()
+    async with Database(lite.url) as database:
+        assert (await database.time_zone()).key == "Asia/Tokyo"
+
+    lite.writes(gateway_token=lite.owner.simulator.token(), time_zone="Europe/Vienna")
+    lite.starts()
+    await lite.sees("enphase-database rebuild --time-zone Europe/Vienna")
+    assert lite.process is not None
+    assert lite.process.wait(10) == 1

@@ -50,11 +50,6 @@ class Transactions:
         self._engine = _sqlite(url) if is_sqlite else _mysql(url)
         self._writing = self._engine.execution_options(begin="BEGIN IMMEDIATE")
 
-    @property
-    def dialect(self) -> str:
-        """Either "sqlite" or "mysql"."""
-        return self._engine.dialect.name
-
     async def open(self, *, make: bool = False) -> None:
         """See that the file of a SQLite database can be opened, and `make` it where there is none.
 

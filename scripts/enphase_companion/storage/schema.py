@@ -17,7 +17,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .errors import StorageError
+from .errors import StorageError, UnavailableError
 
 #: Where the version of the tables stands, in a table of its own.
 VERSION_TABLE = "schema_version"
@@ -51,7 +51,9 @@ async def upgrade(connection: AsyncConnection) -> None:
     locks = connection.dialect.name == "mysql"
     if locks:
         # Tables are made outside of transactions there.
-        await connection.execute(text("SELECT GET_LOCK('enphase_upgrade', :s)"), {"s": _LOCK_SECONDS})
+        lock = text("SELECT GET_LOCK('enphase_upgrade', :seconds)")
+        if not await connection.scalar(lock, {"seconds": _LOCK_SECONDS}):
+            raise UnavailableError("Another program has been making the tables for a long time.")
     try:
         await connection.run_sync(_upgrade)
     finally:

@@ -1,6 +1,7 @@
 """What all tests share: what drives a program of the system is marked, and left out where that is missing."""
 
 import shutil
+import signal
 
 import pytest
 
@@ -8,6 +9,13 @@ from tests.services import SEARCHED, unavailable
 
 # The fixtures of tests/services: whoever asks for one needs the server behind it.
 SERVERS = {"amqp_url", "mariadb", "mariadb_url", "private_mariadb", "private_rabbitmq", "rabbitmq"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let Ctrl-C's signal reach the commands that tests start: a shell's background jobs are deaf to it."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    # Hypothesis counts the references to its own generator, and now and then warns of itself.
+    config.addinivalue_line("filterwarnings", "ignore:It looks like .register_random")
 
 
 @pytest.hookimpl(tryfirst=True)

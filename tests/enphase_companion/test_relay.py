@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -106,7 +107,7 @@ async def test_what_the_store_does_not_take_waits_on_disk_and_that_is_told_until
         relaying.store.away = False
         await until(lambda: relaying.store.numbers == [1, 2])
         await until(lambda: relay.trouble is None)
-    assert [record.message for record in caplog.records if record.levelname == "WARNING"] == [
+    assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
         "the store is away. The readings wait on disk.",
         "The readings are stored again",
     ]

@@ -55,13 +55,15 @@ class Transactions:
 
         Raises StorageError.
         """
-        if self._file is None:
+        # Several may come here at once, and the first to end says that the file is there.
+        file = self._file
+        if file is None:
             return
-        if not make and not await asyncio.to_thread(Path(self._file).exists):
+        if not make and not await asyncio.to_thread(Path(file).exists):
             raise StorageError(f"{self.place}: there is no such file. Make it: enphase-database upgrade")
         # Here and not only below, where a failure would leave aiosqlite's thread behind.
         try:
-            await asyncio.to_thread(lambda file: sqlite3.connect(file).close(), self._file)
+            await asyncio.to_thread(lambda: sqlite3.connect(file).close())
         except sqlite3.Error as error:
             raise explained(DBAPIError(None, None, error), self.place) from error
         self._file = None

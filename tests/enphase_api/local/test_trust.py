@@ -300,9 +300,8 @@ async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.Monkey
 
 
 async def test_a_host_that_does_not_exist_is_told() -> None:
-    for host in ("nowhere.invalid", f"{'a' * 70}.invalid"):
-        with pytest.raises(CommunicationError, match="Check the address"):
-            await fetch_certificate(host)
+    with pytest.raises(CommunicationError, match="Check the address"):
+        await fetch_certificate("nowhere.invalid")
 
 
 async def test_a_certificate_that_python_cannot_read_is_told(

@@ -24,6 +24,8 @@ from ..messaging.conftest import until
 from ..owner import PASSWORD, USERNAME, Owner
 from .running import READINGS, Command, Eyes, Given, assert_same, heard_by_systemd
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Storing(Command):

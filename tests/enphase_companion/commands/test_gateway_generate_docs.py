@@ -18,6 +18,8 @@ from enphase_companion.documentation.catalogue import Endpoint, catalogue
 from ..console.test_terminal import on_terminal
 from ..owner import PASSWORD, USERNAME, Owner, Result
 
+pytestmark = pytest.mark.slow
+
 QUICK = ("--pause", "0")
 
 

@@ -25,6 +25,8 @@ from ..messaging.conftest import until
 from ..owner import PASSWORD, USERNAME, Owner
 from .running import READINGS, Command
 
+pytestmark = pytest.mark.slow
+
 INVERTERS = "/api/v1/production/inverters"
 
 #: Somewhere whose digits stand nowhere else.

@@ -20,6 +20,8 @@ import pytest
 
 from ..owner import Owner
 
+pytestmark = pytest.mark.slow
+
 COMMAND = "enphase-gateway-console"
 OTHER_SCREEN, BACK = "\x1b[?1049h", "\x1b[?1049l"
 HIDDEN_CURSOR, CURSOR = "\x1b[?25l", "\x1b[?25h"

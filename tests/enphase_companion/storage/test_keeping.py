@@ -14,6 +14,8 @@ from enphase_companion.storage.engine import Transactions
 
 from .conftest import GATEWAY, VIENNA, change, local, message, rising, rows, stored
 
+pytestmark = pytest.mark.slow
+
 HOUR = 60 * MINUTE
 FIRST, NOW = local(2026, 10, 20), local(2026, 10, 29, 13, 37)
 STEP = 300 * SECOND

@@ -8,6 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import Callable
+from copy import copy
 from typing import NoReturn
 
 from .errors import CommandError
@@ -72,12 +73,22 @@ def _verdict(error: Exception) -> tuple[int, str]:
     return 1, f"This should not happen ({name}). Run it again with -v, and report what it says: {_ISSUES}"
 
 
+class _LogFormatter(RedactingFormatter):
+    """Spells warnings as this command's errors are spelt, in its own log only."""
+
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
+        """Give the line of a record."""
+        shown = copy(record)
+        if shown.levelno == logging.WARNING:
+            shown.levelname = "warning"
+        return super().formatMessage(shown)
+
+
 def _set_up_log(*, verbose: bool) -> None:
     handler = logging.StreamHandler()
     plain = "%(levelname)s: %(message)s"
     detailed = "%(asctime)s %(levelname)s %(name)s: %(message)s"
-    handler.setFormatter(RedactingFormatter(detailed if verbose else plain))
-    logging.addLevelName(logging.WARNING, "warning")
+    handler.setFormatter(_LogFormatter(detailed if verbose else plain))
     logging.basicConfig(level=logging.DEBUG if verbose else logging.WARNING, handlers=[handler], force=True)
 
 

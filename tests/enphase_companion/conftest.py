@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from enphase_companion import redaction
+from enphase_companion.running import redaction
 from enphase_companion.simulator import Simulator
 from tests.services.mariadb import database_url, mariadb, mariadb_url, private_mariadb
 from tests.services.rabbitmq import amqp_url, private_rabbitmq, rabbitmq

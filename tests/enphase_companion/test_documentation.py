@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from enphase_companion import command
-from enphase_companion.settings import KEYS, variable
+from enphase_companion.running import command
+from enphase_companion.settings.keys import KEYS, variable
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "scripts.md"
 

@@ -8,11 +8,11 @@ import urllib.request
 
 import pytest
 
-from enphase_companion.backoff import Backoff
-from enphase_companion.errors import CommandError
-from enphase_companion.figures import Figures
-from enphase_companion.ticks import Ticks
-from enphase_companion.trouble import Trouble
+from enphase_companion.running.backoff import Backoff
+from enphase_companion.running.errors import CommandError
+from enphase_companion.running.figures import Figures
+from enphase_companion.running.ticks import Ticks
+from enphase_companion.running.trouble import Trouble
 
 
 class Clock:

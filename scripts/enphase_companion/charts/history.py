@@ -12,7 +12,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from ..message import Message
-from ..sample import PHASES, WHOLE
+from ..message.sample import PHASES, WHOLE
 from . import words
 from .flows import METERS, Counted, power_tracks, totals, track
 from .ranges import Span

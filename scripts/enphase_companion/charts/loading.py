@@ -8,8 +8,8 @@ from datetime import datetime
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
-from ..errors import CommandError, SettingsError
-from ..sample import PHASES, WHOLE
+from ..message.sample import PHASES, WHOLE
+from ..running.errors import CommandError, SettingsError
 from ..storage import DAY, MINUTE, QUARTER, SECOND, Database, Energy, Point
 from . import words
 from .energies import energy_tracks

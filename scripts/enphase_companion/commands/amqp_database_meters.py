@@ -8,12 +8,12 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..options import add_settings, new_parser
-from ..settings import AMQP_KEYS, DATABASE_KEYS
+from ..settings.keys import AMQP_KEYS, DATABASE_KEYS
+from ..settings.options import add_settings, new_parser
 
 if TYPE_CHECKING:
     from ..message import Message
-    from ..service import Service
+    from ..running.service import Service
 
 NAME = "enphase-amqp-database-meters"
 FILE = "credentials_token.json"
@@ -52,26 +52,26 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and give its exit status."""
     arguments = parser().parse_args(argv)
-    from ..command import run
+    from ..running.command import run
 
     return run(arguments, _store)
 
 
 def _store(arguments: argparse.Namespace) -> int:
-    from ..service import run
+    from ..running.service import run
 
     run(lambda service: _stored(service, arguments))
     return 0
 
 
 async def _stored(service: Service, arguments: argparse.Namespace) -> None:
-    from ..database_address import database_address, database_zone
-    from ..figures import Figures
+    from ..delivery.store import Store
     from ..messaging.broker import Broker
     from ..messaging.consumer import Consumer, StoreError
-    from ..settings_reading import read
+    from ..running.figures import Figures
+    from ..settings.database import database_address, database_zone
+    from ..settings.reading import read
     from ..storage import Database, StorageError
-    from ..store import Store
 
     settings = read(FILE, KEYS, arguments)
     figures = Figures()

@@ -9,12 +9,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..displays.options import DISPLAY_KEYS, STATUSES, add_display
-from ..options import add_settings, new_parser
-from ..settings import AMQP_KEYS
+from ..settings.keys import AMQP_KEYS
+from ..settings.options import add_settings, new_parser
 
 if TYPE_CHECKING:
     from ..message import Message
-    from ..service import Service
+    from ..running.service import Service
 
 NAME = "enphase-amqp-unicorn-hat-hd"
 FILE = "credentials_token.json"
@@ -46,13 +46,13 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and give its exit status."""
     arguments = parser().parse_args(argv)
-    from ..command import run
+    from ..running.command import run
 
     return run(arguments, _show)
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from ..service import run
+    from ..running.service import run
 
     run(lambda service: _shown(service, arguments))
     return 0
@@ -66,7 +66,7 @@ async def _shown(service: Service, arguments: argparse.Namespace) -> None:
     from ..displays.readings import UNNAMED, OneGateway, Powers
     from ..messaging.broker import Broker
     from ..messaging.newest import Newest
-    from ..settings_reading import read
+    from ..settings.reading import read
 
     settings = read(FILE, KEYS, arguments)
     forecast = Forecast.from_settings(settings)

@@ -9,11 +9,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..options import add_settings, new_parser
-from ..settings import DATABASE_KEYS, option
+from ..settings.keys import DATABASE_KEYS, option
+from ..settings.options import add_settings, new_parser
 
 if TYPE_CHECKING:
-    from ..settings import Settings
+    from ..settings.keys import Settings
     from ..storage import Database
     from ..storage.pruning import Progress
 
@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = options.parse_args(argv)
     if arguments.sql and arguments.action != "upgrade":
         options.error("--sql goes with upgrade")
-    from ..command import run
+    from ..running.command import run
 
     return run(arguments, _print_sql if arguments.sql else _do)
 
@@ -76,8 +76,8 @@ def _do(arguments: argparse.Namespace) -> int:
 
 
 async def _done(arguments: argparse.Namespace) -> int:
-    from ..database_address import database_address, database_zone
-    from ..settings_reading import read
+    from ..settings.database import database_address, database_zone
+    from ..settings.reading import read
     from ..storage import Database
 
     settings = read(FILE, KEYS, arguments)
@@ -108,7 +108,7 @@ async def _status(database: Database) -> int:
 
 
 async def _import(database: Database, settings: Settings) -> None:
-    from ..errors import SettingsError
+    from ..running.errors import SettingsError
     from ..storage.address import parse
 
     gateway, url = settings.gateway_serial_number, settings.import_database_url
@@ -125,7 +125,7 @@ async def _import(database: Database, settings: Settings) -> None:
 
 
 async def _prune(database: Database, settings: Settings) -> None:
-    from ..errors import SettingsError
+    from ..running.errors import SettingsError
     from ..storage import Level
 
     wanted = {

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from ..charts.options import LIMITS, add_output
 from ..charts.ranges import Range, parse
-from ..options import add_settings, new_parser
-from ..settings import DATABASE_KEYS
+from ..settings.keys import DATABASE_KEYS
+from ..settings.options import add_settings, new_parser
 
 if TYPE_CHECKING:
     from ..charts.views import View
-    from ..service import Service
-    from ..settings import Settings
+    from ..running.service import Service
+    from ..settings.keys import Settings
     from ..storage import Database
 
 NAME = "enphase-database-pyplot-meters"
@@ -68,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = options.parse_args(argv)
     if arguments.follow and not arguments.range.moves:
         options.error("--follow goes with a --range that goes up to now")
-    from ..command import run
+    from ..running.command import run
 
     return run(arguments, _draw)
 
@@ -86,7 +86,7 @@ def _draw(arguments: argparse.Namespace) -> int:
     from ..charts.background import Background
     from ..charts.options import limits
     from ..charts.showing import keep_writing, show, write
-    from ..settings_reading import read
+    from ..settings.reading import read
 
     settings = read(FILE, KEYS, arguments)
     lines = limits(settings)
@@ -143,8 +143,8 @@ async def _load(database: Database, settings: Settings, arguments: argparse.Name
 def _database(settings: Settings) -> Database:
     from pathlib import Path
 
-    from ..database_address import database_address
-    from ..errors import CommandError
+    from ..running.errors import CommandError
+    from ..settings.database import database_address
     from ..storage import Database
 
     address = database_address(settings)

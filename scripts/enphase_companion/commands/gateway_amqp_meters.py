@@ -8,11 +8,11 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..options import add_settings, new_parser
-from ..settings import AMQP_KEYS
+from ..settings.keys import AMQP_KEYS
+from ..settings.options import add_settings, new_parser
 
 if TYPE_CHECKING:
-    from ..service import Service
+    from ..running.service import Service
 
 NAME = "enphase-gateway-amqp-meters"
 FILE = "credentials_token.json"
@@ -57,27 +57,27 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and give its exit status."""
     arguments = parser().parse_args(argv)
-    from ..command import run
+    from ..running.command import run
 
     return run(arguments, _publish)
 
 
 def _publish(arguments: argparse.Namespace) -> int:
-    from ..service import run
+    from ..running.service import run
 
     run(lambda service: _published(service, arguments))
     return 0
 
 
 async def _published(service: Service, arguments: argparse.Namespace) -> None:
-    from ..figures import Figures
+    from ..delivery.outbox import Outbox
+    from ..delivery.spool import Spool
     from ..messaging.broker import Broker
-    from ..messaging.outbox import Outbox
     from ..messaging.publisher import Publisher
-    from ..polling import Poller
-    from ..service import state_file
-    from ..settings_reading import read
-    from ..spool import Spool
+    from ..running.figures import Figures
+    from ..running.service import state_file
+    from ..settings.reading import read
+    from ..source.polling import Poller
 
     settings = read(FILE, KEYS, arguments)
     figures = Figures()

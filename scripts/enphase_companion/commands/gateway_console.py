@@ -9,7 +9,7 @@ import re
 import sys
 from collections.abc import Sequence
 
-from ..options import add_settings, new_parser
+from ..settings.options import add_settings, new_parser
 
 FILE = "credentials.json"
 KEYS = (
@@ -78,7 +78,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.error(
             "--trust asks on a terminal; without one, say which certificate to trust with --fingerprint"
         )
-    from ..command import run
+    from ..running.command import run
 
     return run(arguments, _trust if arguments.trust else _show)
 
@@ -106,7 +106,7 @@ def _fingerprint(text: str) -> str:
 
 def _trust(arguments: argparse.Namespace) -> int:
     from ..console.trust import trust
-    from ..settings_reading import read
+    from ..settings.reading import read
 
     return trust(read(FILE, ("gateway_host", "gateway_serial_number"), arguments), arguments.fingerprint)
 
@@ -122,8 +122,8 @@ async def _shown(arguments: argparse.Namespace) -> None:
     from ..console.follow import follow
     from ..console.output import show, showing
     from ..console.overview import Overview
-    from ..settings_reading import read
-    from ..source import open_gateway, sign_in
+    from ..settings.reading import read
+    from ..source.opening import open_gateway, sign_in
 
     settings = read(FILE, KEYS, arguments)
     async with open_gateway(settings) as (gateway, info):

@@ -8,11 +8,11 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..options import add_settings, new_parser
-from ..settings import DATABASE_KEYS
+from ..settings.keys import DATABASE_KEYS
+from ..settings.options import add_settings, new_parser
 
 if TYPE_CHECKING:
-    from ..service import Service
+    from ..running.service import Service
 
 NAME = "enphase-gateway-database-meters"
 FILE = "credentials_token.json"
@@ -59,28 +59,28 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and give its exit status."""
     arguments = parser().parse_args(argv)
-    from ..command import run
+    from ..running.command import run
 
     return run(arguments, _store)
 
 
 def _store(arguments: argparse.Namespace) -> int:
-    from ..service import run
+    from ..running.service import run
 
     run(lambda service: _stored(service, arguments))
     return 0
 
 
 async def _stored(service: Service, arguments: argparse.Namespace) -> None:
-    from ..database_address import database_address, database_zone
-    from ..figures import Figures
-    from ..polling import Poller
-    from ..relay import Relay
-    from ..service import state_file
-    from ..settings_reading import read
-    from ..spool import Spool
+    from ..delivery.relay import Relay
+    from ..delivery.spool import Spool
+    from ..delivery.store import Store
+    from ..running.figures import Figures
+    from ..running.service import state_file
+    from ..settings.database import database_address, database_zone
+    from ..settings.reading import read
+    from ..source.polling import Poller
     from ..storage import Database
-    from ..store import Store
 
     settings = read(FILE, KEYS, arguments)
     figures = Figures()

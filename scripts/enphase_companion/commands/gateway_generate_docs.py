@@ -11,7 +11,7 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..options import add_settings, new_parser
+from ..settings.options import add_settings, new_parser
 
 if TYPE_CHECKING:
     from ..documentation.answers import Source
@@ -83,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and give its exit status."""
     arguments = parser().parse_args(argv)
-    from ..command import run
+    from ..running.command import run
 
     return run(arguments, _generate)
 
@@ -139,8 +139,8 @@ def _recorded(folders: Sequence[Path], endpoints: tuple[Endpoint, ...]) -> list[
 async def _asked(arguments: argparse.Namespace, endpoints: tuple[Endpoint, ...]) -> Source:
     from ..documentation.asking import asked
     from ..documentation.progress import progress
-    from ..settings_reading import read
-    from ..source import open_gateway, sign_in
+    from ..settings.reading import read
+    from ..source.opening import open_gateway, sign_in
 
     settings = read(FILE, KEYS, arguments)
     async with open_gateway(settings) as (gateway, info):

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..charts.options import LIMITS, add_output
-from ..options import add_settings, new_parser
+from ..settings.options import add_settings, new_parser
 
 if TYPE_CHECKING:
     from ..charts.views import View
     from ..message import Message
-    from ..service import Service
-    from ..settings import Settings
+    from ..running.service import Service
+    from ..settings.keys import Settings
 
 NAME = "enphase-gateway-pyplot-meters"
 FILE = "credentials_token.json"
@@ -62,7 +62,7 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and give its exit status."""
     arguments = parser().parse_args(argv)
-    from ..command import run
+    from ..running.command import run
 
     return run(arguments, _draw)
 
@@ -77,7 +77,7 @@ def _draw(arguments: argparse.Namespace) -> int:
     from ..charts.background import Background
     from ..charts.options import limits
     from ..charts.showing import keep_writing, show
-    from ..settings_reading import read
+    from ..settings.reading import read
 
     settings = read(FILE, KEYS, arguments)
     with Background(lambda service, put: _follow(settings, arguments, service, put)) as source:
@@ -94,10 +94,10 @@ async def _follow(
     import asyncio
 
     from ..charts.history import History
-    from ..figures import Figures
-    from ..polling import Poller
-    from ..settings_reading import read
-    from ..time_zone import system_zone
+    from ..running.figures import Figures
+    from ..settings.reading import read
+    from ..settings.time_zone import system_zone
+    from ..source.polling import Poller
 
     history = History(arguments.minutes, settings.interval, system_zone(), phases=arguments.phases)
 

@@ -9,11 +9,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..displays.options import DISPLAY_KEYS, STATUSES, add_display
-from ..options import add_settings, new_parser
+from ..settings.options import add_settings, new_parser
 
 if TYPE_CHECKING:
     from ..message import Message
-    from ..service import Service
+    from ..running.service import Service
 
 NAME = "enphase-gateway-unicorn-hat-hd"
 FILE = "credentials_token.json"
@@ -44,28 +44,28 @@ def parser() -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and give its exit status."""
     arguments = parser().parse_args(argv)
-    from ..command import run
+    from ..running.command import run
 
     return run(arguments, _show)
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    from ..service import run
+    from ..running.service import run
 
     run(lambda service: _shown(service, arguments))
     return 0
 
 
 async def _shown(service: Service, arguments: argparse.Namespace) -> None:
-    from ..array import Array
     from ..displays.display import open_display
     from ..displays.forecast import Forecast
     from ..displays.panel import Panel
     from ..displays.player import Player, until_one_ends
     from ..displays.readings import Powers
-    from ..figures import Figures
-    from ..polling import Poller
-    from ..settings_reading import read
+    from ..running.figures import Figures
+    from ..settings.reading import read
+    from ..source.array import Array
+    from ..source.polling import Poller
 
     settings = read(FILE, KEYS, arguments)
     forecast = Forecast.from_settings(settings)

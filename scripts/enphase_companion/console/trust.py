@@ -10,9 +10,9 @@ from enphase_api.local.trust import read_certificate
 from enphase_api.models import Info
 from enphase_api.private_file import write_private_file
 
-from ..errors import CommandError
-from ..settings import Settings
-from ..source import check_serial_numbers
+from ..running.errors import CommandError
+from ..settings.keys import Settings
+from ..source.opening import check_serial_numbers
 
 
 def trust(settings: Settings, fingerprint: str | None) -> int:

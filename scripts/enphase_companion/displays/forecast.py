@@ -13,10 +13,10 @@ from enphase_api import EnphaseError, InvalidAnswerError
 from enphase_api.http import asking, parse_json, read_body, refused
 from enphase_api.values import integer, number, one_object
 
-from ..backoff import Backoff
-from ..errors import SettingsError
-from ..settings import Settings
-from ..trouble import Trouble
+from ..running.backoff import Backoff
+from ..running.errors import SettingsError
+from ..running.trouble import Trouble
+from ..settings.keys import Settings
 from .icons import Weather
 from .panel import Panel
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..errors import CommandError
+from ..running.errors import CommandError
 from .frames import Frame, as_light
 
 _INSTEAD = "Without a HAT, try --display terminal."

@@ -8,8 +8,8 @@ from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ..errors import CommandError
-from ..service import Service
+from ..running.errors import CommandError
+from ..running.service import Service
 from .display import Display
 from .panel import Panel
 from .programme import one_round

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enphase_api.models import Meter, Reading, Readings, Site
 
 from ..message import Message
-from ..sample import WHOLE
+from ..message.sample import WHOLE
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from ..errors import CommandError
+from ..running.errors import CommandError
 from .frames import SIZE, Frame, as_lit
 
 #: Pixels from one LED to the next.

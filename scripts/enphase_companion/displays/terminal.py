@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.segment import Segment, Segments
 from rich.style import Style
 
-from ..errors import CommandError
+from ..running.errors import CommandError
 from .frames import SIZE, Frame, as_lit
 
 #: From dark to bright, for terminals without colours.

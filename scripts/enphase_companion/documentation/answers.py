@@ -13,7 +13,7 @@ from xml.etree import ElementTree
 from enphase_api import EnphaseError
 from enphase_api.models import Info
 
-from ..errors import CommandError
+from ..running.errors import CommandError
 from .catalogue import Endpoint, file_name
 
 _INFO = "info"

@@ -14,9 +14,9 @@ from aio_pika.abc import AbstractChannel
 from aiormq import exceptions
 from yarl import URL
 
-from ..backoff import Backoff
-from ..redaction import hide
-from ..settings import Settings
+from ..running.backoff import Backoff
+from ..running.redaction import hide
+from ..settings.keys import Settings
 
 _LOGGER = logging.getLogger(__name__)
 

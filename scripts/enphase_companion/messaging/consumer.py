@@ -13,10 +13,10 @@ from aio_pika import DeliveryMode
 from aio_pika import Message as AmqpMessage
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
 
-from ..backoff import Backoff
-from ..figures import Figures
 from ..message import Message, MessageError, decode
-from ..trouble import Trouble
+from ..running.backoff import Backoff
+from ..running.figures import Figures
+from ..running.trouble import Trouble
 from .broker import Broker, BrokerError, Link, lost, open_link, translated
 from .topology import declare_dead_letters, declare_exchange, declare_queue
 

@@ -7,9 +7,9 @@ from collections.abc import Awaitable, Callable
 
 from aio_pika.abc import AbstractIncomingMessage
 
-from ..backoff import Backoff
 from ..message import Message, MessageError, decode
-from ..trouble import Trouble
+from ..running.backoff import Backoff
+from ..running.trouble import Trouble
 from .broker import Broker, BrokerError, Link, lost, open_link, translated
 from .topology import BINDING, declare_exchange
 

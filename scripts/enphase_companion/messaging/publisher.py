@@ -10,9 +10,9 @@ from aio_pika import DeliveryMode
 from aio_pika import Message as AmqpMessage
 from aio_pika.abc import AbstractExchange
 
-from ..backoff import Backoff
-from ..spool import Parcel
-from ..trouble import Trouble
+from ..delivery.spool import Parcel
+from ..running.backoff import Backoff
+from ..running.trouble import Trouble
 from .broker import Broker, BrokerError, Link, lost, open_link, translated
 from .topology import declare_exchange, declare_queue
 

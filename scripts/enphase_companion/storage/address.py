@@ -7,7 +7,7 @@ import ssl
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ..errors import SettingsError
+from ..running.errors import SettingsError
 
 DEFAULT = "sqlite+aiosqlite:///enphase.db"
 

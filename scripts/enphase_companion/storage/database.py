@@ -13,8 +13,8 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..message import Message
-from ..sample import WHOLE
-from ..time_zone import system_zone
+from ..message.sample import WHOLE
+from ..settings.time_zone import system_zone
 from . import importing, properties, pruning, rebuilding, roller, schema
 from .address import parse
 from .engine import TIMEOUT, Transactions

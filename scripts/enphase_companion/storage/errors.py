@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from sqlalchemy.exc import DBAPIError
 
-from ..errors import CommandError
+from ..running.errors import CommandError
 
 
 class StorageError(CommandError):

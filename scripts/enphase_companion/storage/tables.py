@@ -16,7 +16,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import mysql
 
-from ..sample import MAX_TEXT, PHASES, WHOLE
+from ..message.sample import MAX_TEXT, PHASES, WHOLE
 from .levels import Level
 
 metadata = MetaData()

@@ -10,8 +10,8 @@ import pytest
 
 from enphase_companion.charts.background import Background
 from enphase_companion.charts.views import View
-from enphase_companion.errors import CommandError
-from enphase_companion.service import Service
+from enphase_companion.running.errors import CommandError
+from enphase_companion.running.service import Service
 
 from .test_drawing import VIEW
 

@@ -19,14 +19,14 @@ import pytest
 from yarl import URL
 
 from enphase_companion.commands.gateway_amqp_meters import FILE, KEYS, NAME, main
+from enphase_companion.delivery.spool import Spool
 from enphase_companion.message import Message, decode
-from enphase_companion.settings_reading import read
-from enphase_companion.spool import Spool
+from enphase_companion.settings.reading import read
 from tests.services.rabbitmq import RabbitMQ
 
+from ..message.test_message import read_as_enphase_api_does
 from ..messaging.conftest import Eyes, until
 from ..owner import Owner
-from ..test_message import read_as_enphase_api_does
 
 READINGS = "/ivp/meters/readings"
 

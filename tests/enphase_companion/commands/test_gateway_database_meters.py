@@ -15,8 +15,8 @@ import pytest
 from sqlalchemy import make_url
 
 from enphase_companion.commands.gateway_database_meters import FILE, NAME, main
+from enphase_companion.delivery.spool import Spool
 from enphase_companion.message import decode
-from enphase_companion.spool import Spool
 from enphase_companion.storage import Database
 from tests.services.mariadb import MariaDB, execute
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from enphase_companion.settings import KEYS as ALL_KEYS
-from enphase_companion.settings import option
+from enphase_companion.settings.keys import KEYS as ALL_KEYS
+from enphase_companion.settings.keys import option
 
 PROJECT = Path(__file__).parents[3]
 COMMANDS = {

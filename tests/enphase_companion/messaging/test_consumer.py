@@ -16,10 +16,10 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractExchange
 
-from enphase_companion.figures import Figures
 from enphase_companion.message import Message, MessageError, encode
 from enphase_companion.messaging.broker import Broker
 from enphase_companion.messaging.consumer import Consumer, StoreError
+from enphase_companion.running.figures import Figures
 from tests.services.rabbitmq import RabbitMQ
 
 from .conftest import AT, SERIAL, Eyes, message, number_of, until

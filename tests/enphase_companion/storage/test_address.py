@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from enphase_companion.errors import SettingsError
+from enphase_companion.running.errors import SettingsError
 from enphase_companion.storage import Database, StorageError, UnavailableError
 from enphase_companion.storage.address import DEFAULT, named, of_enphase_api, parse
 

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from enphase_companion.errors import SettingsError
+from enphase_companion.running.errors import SettingsError
 from enphase_companion.storage import Database, StorageError, UnavailableError
 from tests.services.mariadb import execute, new_database, running
 

@@ -1,0 +1,72 @@
+"""What the command lines of all commands have in common: their form, and the options that each of them has.
+
+Nothing is imported here that `--help` would have to wait for.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from .keys import CONFIGURATION_VARIABLE, KEYS, option, variable
+
+
+class _Version(argparse.Action):
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        """Print the version; looked up only now, as that takes a while."""
+        from importlib.metadata import PackageNotFoundError, version  # noqa: PLC0415
+
+        try:
+            number = version("enphase-iq-gateway")
+        except PackageNotFoundError:
+            number = "(not installed)"
+        print(f"{parser.prog} {number}")
+        parser.exit()
+
+
+def new_parser(summary: str, *, examples: Sequence[tuple[str, str]], notes: str) -> argparse.ArgumentParser:
+    """Give a parser with what every command has; `examples` are command lines and what each of them does."""
+    width = max(len(line) for line, _ in examples)
+    lines = [f"  {line.ljust(width)}  {meaning}" for line, meaning in examples]
+    parser = argparse.ArgumentParser(
+        description=summary,
+        epilog="\n".join(["examples:", *lines, "", notes]),
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        # An option that comes later must not change what a shortened one means.
+        allow_abbrev=False,
+    )
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="log what is done, without secrets, to stderr"
+    )
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
+    return parser
+
+
+def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
+    """Add `--configuration` and the options of these keys; a secret one has none."""
+    group = parser.add_argument_group(
+        "settings",
+        "Each may also stand in the file under its name (gateway_host),\n"
+        "or in the environment under the name in brackets.",
+    )
+    group.add_argument(
+        "--configuration",
+        metavar="DIR",
+        help="folder of credentials file and gateway.cer; without it ./configuration or "
+        f"~/.config/enphase-iq-gateway ({CONFIGURATION_VARIABLE})",
+    )
+    secrets = []
+    for name in names:
+        about = KEYS[name].metadata
+        if about["secret"]:
+            secrets.append(f"  {name} ({variable(name)})")
+            continue
+        default = f"; without it {_shown(KEYS[name].default)}" if KEYS[name].default is not None else ""
+        text = f"{about['meaning']}{default} ({variable(name)})"
+        group.add_argument(option(name), metavar=about["metavar"], help=text)
+    group.description = "\n".join([f"{group.description}", "Secrets are never an option:", *secrets])
+
+
+def _shown(default: Any) -> str:
+    return ",".join(default) if isinstance(default, tuple) else str(default)

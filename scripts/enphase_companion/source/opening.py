@@ -1,0 +1,165 @@
+"""From settings to a gateway that answers: its trusted certificate, its token (renewed in time), a login."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+
+from enphase_api import CertificateChangedError, CertificateError, EnphaseError, NotTrustedError, TokenError
+from enphase_api.cloud import Authentication, Token
+from enphase_api.local import Certificate, Gateway
+from enphase_api.local.trust import read_certificate
+from enphase_api.models import Info
+
+from ..running.errors import CommandError, SettingsError
+from ..running.redaction import hide
+from ..settings.keys import Settings
+from ..settings.reading import store
+
+_LOGGER = logging.getLogger(__name__)
+
+#: A token is renewed this long before its end, or a tenth of its life, whichever is less.
+_BEFORE_END = timedelta(days=30)
+
+_ENTREZ = "https://entrez.enphaseenergy.com"
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings) -> AsyncIterator[tuple[Gateway, Info]]:
+    """Give the gateway of these settings, logged in, and who it is; closed at the end.
+
+    Raises CommandError where certificate, serial numbers or token do not allow it, EnphaseError where gateway
+    or Entrez does not answer as it should. What is wrong with the certificate is said in the owner's words,
+    whenever it comes up.
+    """
+    try:
+        if await asyncio.to_thread(read_certificate, settings.certificate_file) is None:
+            raise NotTrustedError
+        async with Gateway(settings.gateway_host, settings.certificate_file) as gateway:
+            info = await gateway.info()
+            await sign_in(gateway, info, settings)
+            yield gateway, info
+    except NotTrustedError:
+        raise CommandError(
+            f"{settings.certificate_file}: the certificate of {settings.gateway_host} is not trusted yet, "
+            f"so nothing secret was sent. Look at it and trust it: {settings.trust_command}"
+        ) from None
+    except CertificateChangedError as error:
+        shown = Certificate.from_pem(error.shown_pem)
+        raise CommandError(
+            f"{settings.certificate_file}: the gateway now shows another certificate "
+            f"(SHA-256 {shown.fingerprint}, valid to {shown.not_after:%Y-%m-%d}), so nothing secret was sent."
+            f" If you expected that, trust the new one: {settings.trust_command}"
+        ) from error
+    except CertificateError as error:
+        raise CommandError(f"{error} {settings.trust_command}") from error
+
+
+async def sign_in(gateway: Gateway, info: Info, settings: Settings) -> None:
+    """Log in with the token of the settings, or with a new one where that cannot be used or soon ends.
+
+    Raises as `open_gateway` does.
+    """
+    raw = settings.gateway_token
+    token, problem = _judged(raw, info.serial_number)
+    check_serial_numbers(settings, info, gateway.certificate, token)
+    if raw is not None and token is not None and problem is None:
+        if await gateway.login(await _renewed_in_time(raw, token, info, settings)):
+            return
+        problem = "The gateway refuses this token."
+    if not settings.has_account:
+        raise SettingsError(
+            f"{settings.where('gateway_token')}: {problem} Make one on {_ENTREZ}, or set enphase_username "
+            "and enphase_password, and it is renewed by itself."
+        )
+    _LOGGER.info("A new token is asked for: %s", problem)
+    if not await gateway.login(await _new_token(info, settings)):
+        raise CommandError(
+            f"The gateway at {settings.gateway_host} refuses even a new token. Check that the account of "
+            f"{settings.where('enphase_username')} is that of the gateway's owner."
+        )
+
+
+def _judged(raw: str | None, serial_number: str) -> tuple[Token | None, str | None]:
+    """Give what a token says, where it is one, and why it cannot be used."""
+    if raw is None:
+        return None, "No token is set."
+    try:
+        token = Token.parse(raw, serial_number)
+    except TokenError as error:
+        return None, str(error)
+    return token, token.problem
+
+
+def check_serial_numbers(
+    settings: Settings, info: Info, certificate: Certificate | None, token: Token | None
+) -> None:
+    """See that all that names a gateway names the one that answers.
+
+    Raises SettingsError.
+    """
+    named = {
+        settings.where("gateway_serial_number"): settings.gateway_serial_number,
+        f"its certificate ({settings.certificate_file})": certificate.serial_number if certificate else None,
+        settings.where("gateway_token"): token.serial_number if token else None,
+    }
+    others = [
+        f"{where} is of {serial}"
+        for where, serial in named.items()
+        if serial not in (None, info.serial_number)
+    ]
+    if others:
+        raise SettingsError(
+            f"The gateway at {settings.gateway_host} is {info.serial_number}, but {', and '.join(others)}. "
+            "Correct what is wrong, or gateway_host."
+        )
+
+
+async def _renewed_in_time(raw: str, token: Token, info: Info, settings: Settings) -> str:
+    """Give the token, or a new one where it soon ends and there is an account that may get one."""
+    left = token.expires_at - datetime.now(UTC)
+    if left > min(_BEFORE_END, (token.expires_at - token.issued_at) / 10):
+        return raw
+    end = (
+        f"{settings.where('gateway_token')}: the token ends on {token.expires_at.astimezone():%Y-%m-%d %H:%M}"
+    )
+    if not settings.has_account:
+        _LOGGER.warning("%s. Make a new one on %s.", end, _ENTREZ)
+        return raw
+    try:
+        return await _new_token(info, settings)
+    except (CommandError, EnphaseError) as error:
+        _LOGGER.warning("%s, and could not be renewed now: %s", end, error)
+        return raw
+
+
+async def _new_token(info: Info, settings: Settings) -> str:
+    """Sign in to Entrez, get a token, store it beside the account's name, and give it."""
+    async with Authentication(host=settings.entrez_host) as entrez:
+        if not await entrez.authenticate(settings.enphase_username or "", settings.enphase_password or ""):
+            raise CommandError(
+                f"Entrez refuses {settings.where('enphase_username')} with "
+                f"{settings.where('enphase_password')}. Try them on {_ENTREZ}, and correct them."
+            )
+        raw = await entrez.get_token_for_commissioned_gateway(info.serial_number)
+        hide(raw)
+        with suppress(EnphaseError):
+            await entrez.logout()
+    Token.parse(raw, info.serial_number).require_valid()
+    try:
+        await asyncio.to_thread(store, settings, "gateway_token", raw)
+    except (OSError, SettingsError) as error:
+        _LOGGER.warning(
+            "%s: the new token cannot be stored (%s), so each run asks for one.", settings.file, error
+        )
+    if settings.gateway_token is not None and settings.where("gateway_token") != settings.in_file(
+        "gateway_token"
+    ):
+        _LOGGER.warning(
+            "%s: this token is of no use and comes before the new one in %s. Remove it.",
+            settings.where("gateway_token"), settings.file,
+        )  # fmt: skip
+    return raw

@@ -1,0 +1,180 @@
+"""The relay: on disk at once, in the store when that can be, and honest about what neither takes."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from enphase_companion.delivery.relay import Relay
+from enphase_companion.delivery.spool import Parcel, Spool
+from enphase_companion.message import Message, encode
+from enphase_companion.running.figures import Figures
+from enphase_companion.storage import UnavailableError
+
+from ..messaging.conftest import SERIAL, message, number_of, until
+
+
+class Store:
+    """A store that can be away or hang; it keeps what it was given, as batches."""
+
+    def __init__(self) -> None:
+        self.batches: list[list[int]] = []
+        self.away = False
+        self.hangs = False
+
+    async def __call__(self, messages: Sequence[Message]) -> None:
+        if self.hangs:
+            await asyncio.sleep(3600)
+        if self.away:
+            raise UnavailableError("the store is away.")
+        self.batches.append([number_of(each) for each in messages])
+
+    @property
+    def numbers(self) -> list[int]:
+        return [number for batch in self.batches for number in batch]
+
+
+class Relaying:
+    """A relay at work, with the spool and the store that it is between."""
+
+    def __init__(self, file: Path, limit: int = 10**6) -> None:
+        self.file = file
+        self.limit = limit
+        self.store = Store()
+        self.figures = Figures()
+        self.safe = 0
+
+    def _note_safe(self) -> None:
+        self.safe += 1
+
+    @asynccontextmanager
+    async def running(self, **options: Any) -> AsyncIterator[Relay]:
+        with Spool(self.file, self.limit) as spool:
+            options = {"batch": 500, "age": 0.05, "on_safe": self._note_safe, **options}
+            relay = Relay(spool, self.store, self.figures, **options)
+            task = asyncio.ensure_future(relay.run())
+            yield relay
+            task.cancel()
+            await asyncio.wait([task])
+            await relay.finish()
+
+    def waiting(self) -> int:
+        with Spool(self.file, self.limit) as spool:
+            return len(spool)
+
+
+@pytest.fixture
+def relaying(tmp_path: Path) -> Relaying:
+    return Relaying(tmp_path / "spool")
+
+
+async def test_messages_are_stored_in_order_and_then_gone_from_the_disk(relaying: Relaying) -> None:
+    async with relaying.running() as relay:
+        for number in range(5):
+            await relay.take(message(number))
+        assert relaying.safe == 5
+        await until(lambda: relaying.figures["stored"] == 5)
+    assert relaying.store.numbers == [0, 1, 2, 3, 4]
+    assert relaying.waiting() == relaying.figures["waiting"] == 0
+
+
+async def test_what_waited_is_stored_in_batches_without_pause(relaying: Relaying) -> None:
+    with Spool(relaying.file, relaying.limit) as spool:
+        for number in range(250):
+            spool.append(Parcel(f"id-{number}", SERIAL, "", encode(message(number))))
+    async with relaying.running(batch=100, age=1) as relay:
+        await until(lambda: len(relaying.store.numbers) == 200, within=0.9)
+        await until(lambda: relaying.figures["stored"] == 250)
+        assert relay.trouble is None
+    assert [len(batch) for batch in relaying.store.batches] == [100, 100, 50]
+
+
+async def test_what_the_store_does_not_take_waits_on_disk_and_that_is_told_until_it_is_over(
+    relaying: Relaying, caplog: pytest.LogCaptureFixture
+) -> None:
+    relaying.store.away = True
+    async with relaying.running() as relay:
+        await relay.take(message(1))
+        await until(lambda: relay.trouble == "the store is away. The readings wait on disk.")
+        await relay.take(message(2))
+        await asyncio.sleep(1)
+        relaying.store.away = False
+        await until(lambda: relaying.store.numbers == [1, 2])
+        await until(lambda: relay.trouble is None)
+    assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
+        "the store is away. The readings wait on disk.",
+        "The readings are stored again",
+    ]
+
+
+async def test_a_store_that_hangs_does_not_keep_it_from_ending_and_the_next_one_stores(
+    relaying: Relaying,
+) -> None:
+    relaying.store.hangs = True
+    begun = asyncio.get_running_loop().time()
+    async with relaying.running() as relay:
+        await relay.take(message(1))
+    assert asyncio.get_running_loop().time() - begun < 4
+    assert relaying.waiting() == 1
+    relaying.store.hangs = False
+    async with relaying.running():
+        await until(lambda: relaying.store.numbers == [1])
+
+
+async def test_what_is_still_on_disk_is_stored_at_the_end(relaying: Relaying) -> None:
+    async with relaying.running(age=60) as relay:
+        await relay.take(message(1))
+        assert relaying.store.numbers == []
+    assert relaying.store.numbers == [1]
+
+
+async def test_a_full_spool_gives_up_the_oldest_and_says_so(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    relaying = Relaying(tmp_path / "spool", limit=3 * len(encode(message(10))))
+    relaying.store.away = True
+    async with relaying.running() as relay:
+        for number in range(10, 15):
+            await relay.take(message(number))
+        assert relaying.figures["dropped"] == 2
+        assert (relay.trouble or "").startswith("The spool is full (spool_limit). Readings are being lost")
+        relaying.store.away = False
+        await until(lambda: relaying.store.numbers == [12, 13, 14])
+        await relay.take(message(15))
+        assert "The spool takes all readings again" in caplog.text
+
+
+async def test_a_spool_that_cannot_be_written_is_told_and_ends_nothing(
+    relaying: Relaying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> int:
+        raise OSError("spool: cannot be written (database or disk is full)")
+
+    async with relaying.running() as relay:
+        with monkeypatch.context() as patch:
+            patch.setattr(Spool, "append", full)
+            await relay.take(message(1))
+        assert relaying.figures["dropped"] == 1
+        assert relaying.safe == 0, "systemd is not told that a lost reading is safe"
+        assert "disk is full" in (relay.trouble or "")
+        await relay.take(message(2))
+        await until(lambda: relaying.store.numbers == [2])
+
+
+async def test_what_cannot_be_read_in_the_spool_is_in_the_way_of_nothing(
+    relaying: Relaying, caplog: pytest.LogCaptureFixture
+) -> None:
+    with Spool(relaying.file, relaying.limit) as spool:
+        for body in (b"{}", encode(message(1))):
+            spool.append(Parcel("id", SERIAL, "", body))
+    async with relaying.running():
+        await until(lambda: relaying.store.numbers == [1])
+    assert relaying.waiting() == 0
+    assert relaying.figures["dropped"] == 1
+    assert "a message that cannot be read is left out: it does not say which gateway's it is" in caplog.text

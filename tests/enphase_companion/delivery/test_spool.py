@@ -1,0 +1,181 @@
+"""The spool: in order, through crashes, within its limit, and honest about what it dropped."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from enphase_companion.delivery.spool import Parcel, Spool
+from enphase_companion.running.errors import CommandError
+
+LIMIT = 1_000_000
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    return tmp_path / "state" / "spool.sqlite"
+
+
+def parcel(number: int, length: int = 10) -> Parcel:
+    return Parcel(f"id-{number}", "122300000001", "MeterStream", f"{number}".encode().ljust(length))
+
+
+def waiting(spool: Spool) -> list[int]:
+    return [int(each.body) for _, each in spool.oldest(1_000_000)]
+
+
+def test_what_was_appended_comes_back_in_order_after_a_restart(file: Path) -> None:
+    with Spool(file, LIMIT) as spool:
+        for number in range(5):
+            assert spool.append(parcel(number)) == 0
+    with Spool(file, LIMIT) as spool:
+        assert len(spool) == 5
+        assert [each for _, each in spool.oldest(3)] == [parcel(0), parcel(1), parcel(2)]
+
+
+def test_what_was_removed_does_not_come_back(file: Path) -> None:
+    with Spool(file, LIMIT) as spool:
+        for number in range(5):
+            spool.append(parcel(number))
+        spool.remove([number for number, _ in spool.oldest(3)])
+    with Spool(file, LIMIT) as spool:
+        assert waiting(spool) == [3, 4]
+
+
+def test_a_number_that_was_removed_is_never_given_again(file: Path) -> None:
+    with Spool(file, LIMIT) as spool:
+        spool.append(parcel(0))
+        [(first, _)] = spool.oldest(1)
+        spool.remove([first])
+        spool.append(parcel(1))
+        spool.remove([first])
+        assert waiting(spool) == [1]
+
+
+def test_at_the_limit_the_oldest_give_way_and_are_counted(file: Path) -> None:
+    with Spool(file, 1_000) as spool:
+        dropped = [spool.append(parcel(number, 100)) for number in range(15)]
+        assert dropped == [0] * 10 + [1] * 5
+        assert waiting(spool) == list(range(5, 15))
+        assert spool.append(parcel(99, 450)) == 5
+    with Spool(file, 1_000) as spool:
+        assert spool.append(parcel(100, 200)) == 2, "the limit is the same after a restart"
+
+
+def test_a_message_larger_than_the_limit_is_kept_alone(file: Path) -> None:
+    with Spool(file, 100) as spool:
+        spool.append(parcel(1, 50))
+        assert spool.append(parcel(2, 500)) == 1
+        assert waiting(spool) == [2]
+
+
+def test_nobody_else_can_read_what_waits(file: Path) -> None:
+    with Spool(file, LIMIT) as spool:
+        spool.append(parcel(1))
+        assert {stat.S_IMODE(each.stat().st_mode) for each in file.parent.iterdir()} == {0o600}
+
+
+def test_the_disk_space_of_an_outage_is_given_back(file: Path) -> None:
+    with Spool(file, 10 * LIMIT) as spool:
+        for number in range(100):
+            spool.append(parcel(number, 10_000))
+        spool.remove([number for number, _ in spool.oldest(100)])
+    assert file.stat().st_size < 100_000
+
+
+def test_two_programs_cannot_send_from_the_same_spool(file: Path) -> None:
+    with (
+        Spool(file, LIMIT),
+        pytest.raises(CommandError, match=r"another program is using this spool.*spool_file"),
+    ):
+        Spool(file, LIMIT)
+
+
+def test_a_file_that_is_no_spool_is_kept_and_a_new_one_begun(
+    file: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    file.parent.mkdir()
+    file.write_bytes(b"This is an important letter. " * 100)
+    with Spool(file, LIMIT) as spool:
+        spool.append(parcel(1))
+        assert waiting(spool) == [1]
+    assert file.with_name("spool.sqlite.broken-1").read_bytes().startswith(b"This is an important letter.")
+    assert "spool.sqlite.broken-1" in caplog.text
+
+
+def test_a_spool_of_another_version_is_kept_and_a_new_one_begun(file: Path) -> None:
+    Spool(file, LIMIT).close()
+    with sqlite3.connect(file) as connection:
+        connection.execute("PRAGMA user_version = 99")
+    connection.close()
+    with Spool(file, LIMIT) as spool:
+        assert waiting(spool) == []
+    assert file.with_name("spool.sqlite.broken-1").exists()
+
+
+def test_a_torn_file_costs_no_more_than_itself(file: Path) -> None:
+    with Spool(file, LIMIT) as spool:
+        for number in range(200):
+            spool.append(parcel(number, 1_000))
+    with file.open("r+b") as opened:
+        opened.truncate(100_000)
+    with Spool(file, LIMIT) as spool:
+        spool.append(parcel(7))
+        assert waiting(spool) == [7]
+
+
+def test_a_folder_that_cannot_be_made_says_which_setting_to_change(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(CommandError, match=r"file/spool.*Set spool_file"):
+        Spool(tmp_path / "file" / "spool", LIMIT)
+
+
+def test_a_full_disk_is_told_and_what_waits_stays(file: Path) -> None:
+    with Spool(file, LIMIT) as spool:
+        spool.append(parcel(1))
+        # SQLite's own word for a disk that is full, at a size that a test can reach.
+        spool._connection.execute("PRAGMA max_page_count = 10")
+        with pytest.raises(OSError, match="full"):
+            fill(spool)
+        spool._connection.execute("PRAGMA max_page_count = 1000000")
+        kept = waiting(spool)
+        assert len(spool) == len(kept)
+        assert kept == list(range(1, len(kept) + 1))
+
+
+def fill(spool: Spool) -> None:
+    for number in range(2, 100):
+        spool.append(parcel(number, 1_000))
+
+
+WRITER = """
+import sys
+from pathlib import Path
+from enphase_companion.spool import Parcel, Spool
+spool = Spool(Path(sys.argv[1]), 1 << 30)
+for number in range(1_000_000):
+    spool.append(Parcel(str(number), "1", "k", b"x" * 1000))
+    print(number, flush=True)
+"""
+
+
+def test_what_append_returned_from_survives_the_end_of_the_program_at_any_moment(file: Path) -> None:
+    with subprocess.Popen(
+        [sys.executable, "-c", WRITER, str(file)], stdout=subprocess.PIPE, text=True
+    ) as writer:
+        assert writer.stdout is not None
+        said = [int(writer.stdout.readline()) for _ in range(200)]
+        os.kill(writer.pid, signal.SIGKILL)
+        said += [int(line) for line in writer.stdout.read().split("\n")[:-1]]
+    with Spool(file, LIMIT) as spool:
+        kept = [int(each.message_id) for _, each in spool.oldest(1_000_000)]
+    assert kept[: len(said)] == said
+    assert kept == list(range(len(kept)))
+    assert len(kept) <= len(said) + 1

@@ -1,0 +1,224 @@
+"""Commands as processes: help without waiting, exit statuses, interrupted, unread, and unexpected ends."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from enphase_api import EnphaseError
+from enphase_companion.commands import gateway_console
+from enphase_companion.running import command
+from enphase_companion.running.errors import CommandError, SettingsError
+
+from ..owner import Owner
+
+COMMAND = "enphase-gateway-console"
+HEAVY = {"aiohttp", "asyncio", "cryptography", "enphase_api", "logging", "rich", "voluptuous"}
+
+
+@pytest.fixture
+def ready(owner: Owner) -> Owner:
+    """Give an owner who has set up everything."""
+    owner.trusts()
+    owner.writes(gateway_token=owner.simulator.token())
+    return owner
+
+
+def test_help_waits_for_nothing_heavy() -> None:
+    code = (
+        "import sys\n"
+        "from enphase_companion.commands.gateway_console import main\n"
+        "try:\n    main(['--help'])\n"
+        "except SystemExit as end:\n    print('status', end.code)\n"
+        "print('imported', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    written = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    assert "status 0" in written
+    imported = set(written.splitlines()[-1].split())
+    assert "enphase_companion" in imported
+    assert not imported & HEAVY
+
+
+def test_help_shows_examples_settings_and_exit_statuses(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        gateway_console.main(["--help"])
+    assert end.value.code == 0
+    shown = capsys.readouterr().out
+    assert "enphase-gateway-console --trust" in shown
+    assert "ENPHASE_GATEWAY_HOST" in shown
+    assert "ENPHASE_PASSWORD" in shown
+    assert "exit status: 0 well, 1 it did not work, 2 wrong usage or settings, 130 Ctrl-C" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+
+
+def test_the_script_in_the_checkout_is_the_same_command() -> None:
+    script = Path(__file__).parents[3] / "scripts" / "gateway_console.py"
+    shown = subprocess.run(
+        [script, "--version"], capture_output=True, text=True, check=False, env=_with_python()
+    )
+    assert re.fullmatch(r"gateway_console\.py \d+\.\d+\.\d+\n", shown.stdout), shown.stderr
+
+
+def test_without_its_packages_a_script_says_how_to_install_them() -> None:
+    script = Path(__file__).parents[3] / "scripts" / "gateway_console.py"
+    ended = subprocess.run([sys.executable, "-S", script], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert re.fullmatch(r"error: The Python package \w+ is missing\. Install [^\n]+\n", ended.stderr)
+
+
+def _with_python() -> dict[str, str]:
+    return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--colour"], "unrecognized arguments"),
+        (["--watch", "0.5"], "must be from 1 to 3600 seconds"),
+        (["--watch", "nan"], "must be from 1 to 3600 seconds"),
+        (["--watch", "soon"], "must be from 1 to 3600 seconds"),
+        (["--trust", "--json"], "--trust goes with neither"),
+        (["--trust", "--watch"], "--trust goes with neither"),
+        (["--fingerprint", "ab" * 32], "--fingerprint goes with --trust"),
+        (["--trust", "--fingerprint", "abcd"], "64 hexadecimal digits"),
+        (["--conf", "x"], "unrecognized arguments"),
+    ],
+)
+def test_wrong_usage_ends_with_status_2(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        gateway_console.main(arguments)
+    assert end.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "line"),
+    [
+        (CommandError("a: b. Do c."), 1, "error: a: b. Do c."),
+        (SettingsError("key: wrong."), 2, "error: key: wrong."),
+        (EnphaseError("The gateway is away."), 1, "error: The gateway is away."),
+        (
+            FileNotFoundError(2, "No such file or directory", "x.db"),
+            1,
+            "error: x.db: No such file or directory",
+        ),
+        (TimeoutError(), 1, "error: TimeoutError"),
+        (ModuleNotFoundError("x", name="aio_pika"), 1, "error: The Python package aio_pika is missing."),
+        (ZeroDivisionError("owner@example.com"), 1, "error: This should not happen (ZeroDivisionError)."),
+        (CommandError("for owner@example.com"), 1, "error: for [hidden]"),
+        (KeyboardInterrupt(), 130, ""),
+        (BrokenPipeError(), 141, ""),
+    ],
+)
+@pytest.mark.usefixtures("elsewhere")
+def test_whatever_ends_a_run_is_one_line_and_a_status(
+    error: BaseException, status: int, line: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def work(_: argparse.Namespace) -> int:
+        raise error
+
+    assert command.run(argparse.Namespace(verbose=False), work) == status
+    written = capsys.readouterr()
+    assert written.err.startswith(line)
+    assert written.err.count("\n") == (1 if line else 0)
+    assert "Traceback" not in written.err
+    assert not written.out
+
+
+@pytest.mark.usefixtures("elsewhere")
+def test_a_traceback_is_shown_to_who_asks_for_it(capsys: pytest.CaptureFixture[str]) -> None:
+    def work(_: argparse.Namespace) -> int:
+        raise ZeroDivisionError("for owner@example.com")
+
+    assert command.run(argparse.Namespace(verbose=True), work) == 1
+    written = capsys.readouterr().err
+    assert "Traceback" in written
+    assert "ZeroDivisionError: for [hidden]" in written
+
+
+def test_a_run_that_works_ends_with_0_and_says_nothing_else(ready: Owner) -> None:
+    with ready.starts(COMMAND) as process:
+        out, err = process.communicate()
+    assert process.returncode == 0
+    assert out.startswith(f"IQ Gateway {ready.simulator.serial_number}")
+    assert not err
+
+
+def test_a_gateway_that_is_away_is_status_1_and_one_line(ready: Owner) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as closed:
+        ready.environment["ENPHASE_GATEWAY_HOST"] = f"https://127.0.0.1:{closed.getsockname()[1]}"
+    with ready.starts(COMMAND) as process:
+        out, err = process.communicate()
+    assert process.returncode == 1
+    assert not out
+    assert re.fullmatch(r"error: [^\n]*127\.0\.0\.1[^\n]*\n", err)
+
+
+def test_ctrl_c_ends_cleanly_with_130(ready: Owner) -> None:
+    ready.simulator.faults.set("silent", "/ivp/meters")
+    with ready.starts(COMMAND) as process:
+        _wait_for(ready, "/ivp/meters")
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert not out
+    assert not err
+
+
+def test_sigterm_ends_cleanly_with_143(ready: Owner) -> None:
+    ready.simulator.faults.set("silent", "/ivp/meters")
+    with ready.starts(COMMAND) as process:
+        _wait_for(ready, "/ivp/meters")
+        process.terminate()
+        _, err = process.communicate(timeout=10)
+    assert process.returncode == 143
+    assert not err
+
+
+@pytest.mark.parametrize("arguments", [[], ["--watch", "1"], ["--json"]])
+def test_nobody_reading_is_no_error(ready: Owner, arguments: list[str]) -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with ready.starts(COMMAND, *arguments, stdout=writing) as process:
+        os.close(writing)
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 141
+    assert not err
+
+
+def test_a_full_disk_is_an_error_of_one_line(ready: Owner) -> None:
+    with Path("/dev/full").open("w") as full, ready.starts(COMMAND, stdout=full) as process:
+        _, err = process.communicate(timeout=30)
+    assert process.returncode == 1
+    assert err == "error: No space left on device\n"
+
+
+def test_a_terminal_without_the_degree_sign_is_no_error(new_owner: Callable[..., Owner]) -> None:
+    owner = new_owner("battery")
+    owner.trusts()
+    owner.writes(gateway_token=owner.simulator.token())
+    owner.environment["PYTHONIOENCODING"] = "ascii"
+    with owner.starts(COMMAND) as process:
+        out, err = process.communicate()
+    assert process.returncode == 0, err
+    assert " ?C" in out
+
+
+def _wait_for(owner: Owner, path: str) -> None:
+    """Wait until the gateway is asked for a path."""
+    deadline = time.monotonic() + 30
+    while all(request.path != path for request in owner.simulator.requests):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)

@@ -1,0 +1,80 @@
+"""Redaction: what is secret is hidden from every line of the log, whatever way it came there."""
+
+from __future__ import annotations
+
+import io
+import logging
+
+import pytest
+
+from enphase_companion.running.redaction import RedactingFormatter, hide, redact
+
+TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJhdWQiOiIxMjIzIn0.c2ln-bmF0_dXJl"
+
+pytestmark = pytest.mark.usefixtures("elsewhere")
+
+
+@pytest.mark.parametrize(
+    ("text", "secret"),
+    [
+        (f"token {TOKEN} refused", "eyJ"),
+        (f"'{TOKEN[:45]}", "eyJ"),
+        ("Cookie: sessionId=planted-cookie; path=/", "planted"),
+        ("{'sessionId': 'planted-cookie'}", "planted"),
+        ("Set-Cookie: SESSION=planted-cookie", "planted"),
+        ("Authorization: Bearer planted-token", "planted"),
+        ("password=planted-word&x=1", "planted"),
+        ('{"password": "planted-word"}', "planted"),
+        ("somebody.planted+x@mail.example.com signed in", "planted"),
+        ("amqp://guest:planted@localhost:5672/", "planted"),
+    ],
+)
+def test_what_looks_like_a_secret_is_hidden(text: str, secret: str) -> None:
+    assert secret not in redact(text)
+    assert "[hidden]" in redact(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "https://envoy.local/ivp/meters/readings answered with status 200",
+        "gateway 122300000001, firmware 8.2.4264",
+        "configuration/credentials.json: enphase_password still has the value of the example.",
+        "No session is open for session 5",
+    ],
+)
+def test_what_is_no_secret_stays(text: str) -> None:
+    assert redact(text) == text
+
+
+@pytest.mark.parametrize("written", ["pl&nted wörd", "pl%26nted%20w%C3%B6rd", "pl%26nted+w%C3%B6rd"])
+def test_a_known_secret_is_hidden_in_each_way_it_may_be_written(written: str) -> None:
+    hide("pl&nted wörd")
+    assert redact(f"form: x={written}&y=1") == "form: x=[hidden]&y=1"
+
+
+def test_of_two_secrets_the_longer_one_is_hidden_whole() -> None:
+    hide("planted")
+    hide("planted-and-more")
+    assert redact("planted-and-more") == "[hidden]"
+
+
+def test_a_log_line_holds_no_secret_of_message_arguments_or_traceback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hide("planted-known")
+    stream = io.StringIO()
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(RedactingFormatter("%(levelname)s %(message)s"))
+    logger = logging.getLogger("tests.redaction")
+    monkeypatch.setattr(logger, "handlers", [handler])
+    monkeypatch.setattr(logger, "propagate", False)
+    try:
+        raise ValueError("planted-known")
+    except ValueError:
+        logger.exception("for %s with %s", "planted@example.com", TOKEN)
+    written = stream.getvalue()
+    assert "ValueError: [hidden]" in written
+    assert "for [hidden] with [hidden]" in written
+    assert "planted-known" not in written
+    assert "eyJ" not in written

@@ -138,7 +138,7 @@ async def test_a_gateway_without_batteries_is_asked_for_nothing_more(
 ) -> None:
     sim.requests.clear()
     assert await logged_in.batteries() == Batteries(units=())
-    assert [request.path for request in sim.requests] == ["/ivp/ensemble/inventory"]
+    assert [request.path for request in sim.requests] == ["/ivp/ensemble/inventory", "/ivp/ensemble/secctrl"]
 
 
 @pytest.mark.parametrize("fault", [{"name": "refuse"}, {"name": "status", "status": 404}], ids=["401", "404"])
@@ -200,6 +200,24 @@ async def test_all_sixty_inverters_are_listed() -> None:
         truth = sim.house.truth(sim.clock.time()).inverters
         assert {inverter.serial_number for inverter in inverters} == set(truth)
         assert len(inverters) == 60
+
+
+async def test_ac_batteries_are_true() -> None:
+    async with house("ac-batteries") as (sim, gateway):
+        found = await gateway.batteries()
+        assert found.are_there
+        assert found.power is None
+        # Theirs is the one slow page, so it is asked only where they are.
+        assert "/production.json" not in [request.path for request in sim.requests]
+        found = found.with_ac((await gateway.production()).ac_batteries)
+        truth = sim.house.truth(sim.clock.time()).battery
+        assert truth is not None
+        assert found.ac is not None
+        assert found.ac.active_count == 4
+        assert found.power == pytest.approx(truth.power, rel=0.02, abs=10)
+        assert found.state_of_charge == pytest.approx(truth.state_of_charge, abs=1)
+        assert found.available_energy == pytest.approx(truth.available_energy, rel=0.01, abs=20)
+        assert found.capacity == pytest.approx(truth.capacity)
 
 
 async def test_ac_batteries_are_no_inverters() -> None:

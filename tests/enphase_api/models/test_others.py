@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from enphase_api import InvalidAnswerError, UnsupportedFirmwareError
-from enphase_api.models import Batteries, Info, Inverter, Live, Production
+from enphase_api.models import AcBatteries, Batteries, Info, Inverter, Live, Production
 
 INFO = """<?xml version="1.0" encoding="UTF-8"?>
 <envoy_info><time>1700000000</time><device><sn> 122300000001 </sn><pn>800-00654-r08</pn>
@@ -113,6 +113,69 @@ def test_a_gateway_that_lacks_the_sums_still_has_its_units() -> None:
     found = Batteries.from_json(inventory(unit("1"), unit(None)))
     assert [each.serial_number for each in found.units] == ["1"]
     assert found.state_of_charge is found.power is found.reserve is None
+
+
+AC = {
+    "type": "acb",
+    "activeCount": 4,
+    "readingTime": 1595203104,
+    "wNow": -178,
+    "whNow": 285,
+    "state": "charging",
+    "percentFull": 6,
+}
+SUMS_OF_BOTH = SUMS | {
+    "agg_soc": 39,
+    "Max_energy": 14800,
+    "Enc_commissioned_capacity": 10000,
+    "ACB_agg_soc": 6,
+    "ACB_agg_energy": 285,
+}
+
+
+def ac_batteries(**said: Any) -> AcBatteries | None:
+    return Production.from_json({"production": [], "storage": [AC | said]}).ac_batteries
+
+
+def test_ac_batteries_discharge_positive_and_are_known_in_sum() -> None:
+    found = ac_batteries()
+    assert found is not None
+    assert (found.active_count, found.power, found.energy, found.state_of_charge) == (4, -178, 285, 6)
+    assert found.measured_at == datetime(2020, 7, 19, 23, 58, 24, tzinfo=UTC)
+
+
+@pytest.mark.parametrize("said", [{"activeCount": 0}, {"percentFull": None}, {"type": "other"}])
+def test_what_does_not_say_how_full_they_are_speaks_of_no_ac_batteries(said: dict[str, Any]) -> None:
+    assert ac_batteries(**said) is None
+
+
+def test_ac_batteries_beside_iq_batteries_count_in_every_sum() -> None:
+    power = {"devices:": [{"serial_num": "1", "real_power_mw": 500000}]}
+    found = Batteries.from_json(inventory(unit("1")), power, SUMS_OF_BOTH)
+    assert found.has_ac
+    # Their power stands on another page.
+    assert found.power is None
+    joined = found.with_ac(ac_batteries())
+    assert joined.power == 500 - 178
+    assert (joined.state_of_charge, joined.available_energy, joined.capacity) == (39, 5250 + 285, 14800)
+    assert joined.reserve == 20
+    assert found.with_ac(ac_batteries(wNow=None)).power is None
+
+
+@pytest.mark.parametrize("sums", [{"ACB_agg_energy": 285}, {"ACB_agg_soc": 6}, {"Max_energy": 4800}, None])
+def test_ac_batteries_alone_are_a_battery_that_keeps_nothing_back(sums: dict[str, Any] | None) -> None:
+    known = None if sums is None else dict.fromkeys(SUMS_OF_BOTH, 0) | {"configured_backup_soc": 30} | sums
+    found = Batteries.from_json([], secctrl=known)
+    assert found.are_there is (known is not None)
+    joined = found.with_ac(ac_batteries())
+    assert joined.are_there
+    assert (joined.power, joined.state_of_charge, joined.available_energy) == (-178, 6, 285)
+    assert joined.reserve is None
+
+
+def test_an_iq_battery_that_is_away_is_not_taken_for_an_ac_battery() -> None:
+    sums = SUMS | {"Max_energy": 15000, "Enc_commissioned_capacity": 15000}
+    assert Batteries.from_json(inventory(unit("1")), secctrl=sums).has_ac is False
 
 
 @pytest.mark.parametrize("answer", [[], inventory(), [{"type": "OTHER", "devices": [unit("1")]}, {}]])

@@ -82,6 +82,13 @@ def test_total_consumption_beside_a_battery() -> None:
     assert found.grid_power == 1200 - 3000 + 500
 
 
+def test_home_is_what_its_own_meter_says_where_production_has_none() -> None:
+    found = site(net_consumption=(-800, 2000, 1500), total_consumption=(1200, 7000, 5))
+    assert (found.home_power, found.consumed_energy) == (1200, 7000)
+    assert (found.grid_power, found.imported_energy, found.exported_energy) == (-800, 2000, 1500)
+    assert found.production_power is None
+
+
 def test_what_is_not_metered_is_none_and_not_zero() -> None:
     assert site() == Site()
     assert site(production=(3000, 5000, 0)) == Site(production_power=3000, produced_energy=5000)

@@ -3,7 +3,7 @@
 Missing or absurd values are None, never zero. An answer of another structure raises InvalidAnswerError.
 """
 
-from .batteries import Batteries, Battery
+from .batteries import AcBatteries, Batteries, Battery
 from .info import Info
 from .live import Live
 from .meters import MeasurementType, Meter, Quantities, Reading, Readings, Report
@@ -11,6 +11,7 @@ from .production import Inverter, Production, ProductionSource
 from .site import Site
 
 __all__ = [
+    "AcBatteries",
     "Batteries",
     "Battery",
     "Info",

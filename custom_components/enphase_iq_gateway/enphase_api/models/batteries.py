@@ -1,15 +1,18 @@
-"""IQ Batteries: each unit, and what they hold together, out of three answers of /ivp/ensemble."""
+"""Batteries: each IQ Battery out of /ivp/ensemble, AC Batteries in sum, and what all hold together."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
 from ..values import flag, integer, moment, nested, number, objects, one_object, text
 
 _ENERGY = (0, 1e9)
+
+#: Wh that all IQ Batteries together can hold, as the sums have it.
+_CAPACITY = "Enc_max_available_capacity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,22 +55,63 @@ class Battery:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Batteries:
-    """All IQ Batteries of a site.
+class AcBatteries:
+    """All AC Batteries of a site in sum, as of their last reports: the storage section of /production.json.
 
-    Without any, `units` is empty, and of all else only `grid_connected` can be known.
+    Each alone stands only in /inventory.json, which takes a gateway seconds; so do those that were taken out
+    of service, which are not counted here.
     """
 
+    active_count: int
+    #: UTC.
+    measured_at: datetime | None
+    #: W, positive: discharging.
+    power: float | None
+    #: Wh that they hold now.
+    energy: float | None
+    #: % of what they can hold.
+    state_of_charge: float
+
+    @classmethod
+    def from_json(cls, data: Mapping[str, Any]) -> Self | None:
+        """Read one entry of the section; None where it speaks of no AC Batteries."""
+        active_count = integer(data, "activeCount", 1, 10_000)
+        # Gateways without AC Batteries were seen to count some, but not to say how full they are (pyenphase).
+        state_of_charge = number(data, "percentFull", 0, 100)
+        if text(data, "type") != "acb" or active_count is None or state_of_charge is None:
+            return None
+        return cls(
+            active_count=active_count,
+            measured_at=moment(data, "readingTime"),
+            # -178 W while charging: jesserizzo/envoy_reader issue 36.
+            power=number(data, "wNow", -10e6, 10e6),
+            energy=number(data, "whNow", *_ENERGY),
+            state_of_charge=state_of_charge,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batteries:
+    """All batteries of a site.
+
+    Without any, of all else only `grid_connected` can be known.
+    """
+
+    #: The IQ Batteries.
     units: tuple[Battery, ...]
+    #: Whether there are AC Batteries too; None where the gateway does not say it here.
+    has_ac: bool | None = False
+    #: What /production.json says of them, once it is known: see `with_ac`.
+    ac: AcBatteries | None = None
     #: %.
     state_of_charge: float | None = None
     #: Wh that could be discharged now.
     available_energy: float | None = None
     #: Wh when full.
     capacity: float | None = None
-    #: % kept back for outages.
+    #: % that IQ Batteries keep back for outages.
     reserve: float | None = None
-    #: W, positive: discharging; the sum over the units, None where one is missing.
+    #: W, positive: discharging; the sum over all, None where one is missing.
     power: float | None = None
     #: Whether the system controller's relay connects the site to the grid; None without a controller.
     grid_connected: bool | None = None
@@ -86,20 +130,56 @@ class Batteries:
         units = tuple(unit for unit in read if unit is not None)
         controller = next(iter(devices.get("ENPOWER", [])), None)
         mains = None if controller is None else text(controller, "mains_oper_state")
-        if not units:
-            # Without batteries the firmware fills the sums with zeros.
-            return cls(units=(), grid_connected=None if mains is None else mains == "closed")
         sums = {} if secctrl is None else one_object(secctrl, "/ivp/ensemble/secctrl")
-        unit_powers = [unit.power for unit in units if unit.power is not None]
-        return cls(
-            units=units,
-            state_of_charge=number(sums, "ENC_agg_soc", 0, 100),
-            available_energy=number(sums, "ENC_agg_avail_energy", *_ENERGY),
-            capacity=number(sums, "Enc_max_available_capacity", *_ENERGY),
-            reserve=integer(sums, "configured_backup_soc", 0, 100),
-            power=sum(unit_powers) if len(unit_powers) == len(units) else None,
-            grid_connected=None if mains is None else mains == "closed",
+        has_ac = None if secctrl is None else _speaks_of_ac(sums)
+        found = cls(
+            units=units, has_ac=has_ac, grid_connected=None if mains is None else mains == "closed"
+        ).with_ac(None)
+        if not units and not has_ac:
+            # Without batteries the firmware fills the sums with zeros.
+            return found
+        available = [number(sums, "ENC_agg_avail_energy", *_ENERGY)] if units else []
+        available += [number(sums, "ACB_agg_energy", *_ENERGY)] if has_ac else []
+        return replace(
+            found,
+            state_of_charge=number(sums, "agg_soc" if has_ac else "ENC_agg_soc", 0, 100),
+            available_energy=_sum(available),
+            capacity=number(sums, "Max_energy" if has_ac else _CAPACITY, *_ENERGY),
+            reserve=integer(sums, "configured_backup_soc", 0, 100) if units else None,
         )
+
+    def with_ac(self, ac: AcBatteries | None) -> Self:
+        """Give the same batteries with what /production.json says (`Production.ac_batteries`).
+
+        Until then the power of all is not known where there are AC Batteries.
+        """
+        powers = [unit.power for unit in self.units]
+        if ac is not None or self.has_ac:
+            powers.append(None if ac is None else ac.power)
+        joined = replace(self, ac=ac, power=_sum(powers))
+        if ac is None or self.units:
+            return joined
+        return replace(joined, state_of_charge=ac.state_of_charge, available_energy=ac.energy)
+
+    @property
+    def are_there(self) -> bool:
+        """Whether there is any battery."""
+        return bool(self.units) or self.has_ac is True or self.ac is not None
+
+
+def _speaks_of_ac(sums: Mapping[str, Any]) -> bool:
+    """Tell whether the sums count AC Batteries: these hold energy, or all hold more than IQ Batteries can."""
+    if number(sums, "ACB_agg_energy", *_ENERGY) or number(sums, "ACB_agg_soc", 0, 100):
+        return True
+    # A battery that is away lowers what is available, and maybe not what all can hold.
+    of_iq = [number(sums, key, *_ENERGY) or 0 for key in ("Enc_commissioned_capacity", _CAPACITY)]
+    return (number(sums, "Max_energy", *_ENERGY) or 0) > max(of_iq)
+
+
+def _sum(values: list[float | None]) -> float | None:
+    """Add what is known; None where there is nothing to add, or one is not known."""
+    known = [value for value in values if value is not None]
+    return sum(known) if known and len(known) == len(values) else None
 
 
 def _power_by_serial(answer: object) -> dict[str, float | None]:

@@ -12,6 +12,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from ..values import integer, moment, nested, number, objects, one_object, text
+from .batteries import AcBatteries
 
 _POWER = (-10e6, 10e6)
 _ENERGY = (0, 1e12)
@@ -60,6 +61,8 @@ class Production:
     meter: ProductionSource | None
     net_consumption: ProductionSource | None
     total_consumption: ProductionSource | None
+    #: None where there are none.
+    ac_batteries: AcBatteries | None = None
 
     @classmethod
     def from_json(cls, answer: object, path: str = "/production.json") -> Self:
@@ -82,6 +85,7 @@ class Production:
             meter=source("production"),
             net_consumption=source("net-consumption"),
             total_consumption=source("total-consumption"),
+            ac_batteries=next(filter(None, map(AcBatteries.from_json, nested(root, "storage"))), None),
         )
 
 

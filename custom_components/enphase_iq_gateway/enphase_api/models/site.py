@@ -1,8 +1,9 @@
 """What flows at a site: array, grid, batteries and home, put together from the meters that there are.
 
 Home = production + net consumption + storage (positive: discharging), power and energy counters alike. Where
-only total consumption is metered, that is home, grid power is what is left of it, and grid energies do not
-exist: two directions cannot be told from a difference of counters.
+production or net consumption is not metered, home is what the meter of total consumption says. Without a
+meter of net consumption, grid power is what is left of that, and grid energies do not exist: two directions
+cannot be told from a difference of counters.
 """
 
 from __future__ import annotations
@@ -59,10 +60,10 @@ class Site:
         )
         home_power, home_energy = home.active_power, home.energy_delivered
         grid_power = grid.active_power
-        if net is not None:
+        if net is not None and (production is not None or total is None):
             home_power = _sum(made.active_power, grid.active_power, stored_power)
             home_energy = _sum(_netted(made), _netted(grid), stored_energy)
-        elif total is not None:
+        elif net is None:
             grid_power = _sum(home.active_power, _negative(made.active_power), _negative(stored_power))
         return cls(
             production_power=made.active_power,

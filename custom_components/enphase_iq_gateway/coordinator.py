@@ -1,25 +1,23 @@
 """The coordinator: one request a refresh, slower pages behind it, and what the client's errors mean."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable
+import logging
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any, NoReturn, override
+from typing import Any, override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_HOST, CONF_SCAN_INTERVAL, CONF_TOKEN
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryError
+from homeassistant.exceptions import ConfigEntryError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
 from homeassistant.util import dt as dt_util
-from homeassistant.util.hass_dict import HassKey
 
-from .certificate_issue import async_create_issue, async_delete_issue
 from .connection import gateway_client
 from .const import (
-    CERTIFICATE_PACE,
     CONF_CERTIFICATE,
     CONF_PRODUCTION_SOURCE,
     DEFAULT_INTERVAL,
@@ -29,29 +27,13 @@ from .const import (
 )
 from .counter import Counter
 from .data import GatewayData
-from .enphase_api import (
-    AuthenticationError,
-    CertificateChangedError,
-    CommunicationError,
-    EnphaseError,
-    InvalidAnswerError,
-    NotAllowedError,
-    UnsupportedFirmwareError,
-)
+from .enphase_api import AuthenticationError, EnphaseError, InvalidAnswerError
 from .enphase_api.models import Batteries, Info, Readings
+from .failures import Failures
 from .pages import Page, Pages
 from .renewal import TokenRenewal
 
 type GatewayConfigEntry = ConfigEntry[GatewayCoordinator]
-
-#: Since when each entry's gateway has refused its token; it outlives the attempts to set the entry up.
-_REFUSED_SINCE: HassKey[dict[str, datetime]] = HassKey(f"{DOMAIN}_refused_since")
-
-#: A gateway that has just started refuses good tokens until it knows the time.
-_REFUSAL_PATIENCE = timedelta(minutes=10)
-
-#: A gateway that does not answer is asked more and more rarely, but at least this often.
-_LONGEST_WAIT = timedelta(minutes=1)
 
 #: The share of a gateway's time that readings may take: one that takes 2 s is asked every 8 s at most.
 _BUSY_SHARE = 0.25
@@ -61,6 +43,9 @@ _SLOW_PAGE_TIMEOUT = 20
 
 #: How many requests a page is made of, where it is not one.
 _REQUESTS = {Page.BATTERIES: 3}
+
+#: Firmware gives empty lists now and then; batteries that are gone for so long were taken away.
+_EMPTY_PATIENCE = timedelta(hours=1)
 
 
 class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
@@ -87,13 +72,15 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         )
         self.gateway = gateway_client(hass, entry.data[CONF_HOST], entry.data[CONF_CERTIFICATE])
         self.renewal = TokenRenewal(hass, entry, self.gateway)
+        self._failures = Failures(hass, entry, self.gateway, self.renewal, self._interval)
         self.pages = Pages()
         #: By the entities' unique ids.
         self.counters: dict[str, Counter] = {}
         #: eids that the list of meters did not know when it was asked for last.
         self.unknown_eids: tuple[int, ...] = ()
+        self._told_eids: set[int] = set()
         self._answers: GatewayData
-        self._failures = 0
+        self._empty_since: datetime | None = None
         self._slow_pages: asyncio.Task[None] | None = None
 
     @property
@@ -104,7 +91,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     @override
     async def _async_setup(self) -> None:
         """Look whether it is the right gateway, log in, and learn what there is to read."""
-        info = await self._mapped(self.gateway.info())
+        info = await self._failures.mapped(self.gateway.info())
         if info.serial_number != self.serial_number:
             raise ConfigEntryError(
                 translation_domain=DOMAIN,
@@ -115,11 +102,11 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
                     "host": self.gateway.host,
                 },
             )
-        await self._mapped(self._log_in())
+        await self._failures.mapped(self._log_in())
         now = dt_util.utcnow()
         self._answers = GatewayData(
             info=info,
-            meters=await self._mapped(self.gateway.meters()),
+            meters=await self._failures.mapped(self.gateway.meters()),
             production_from=ProductionFrom(self.config_entry.data[CONF_PRODUCTION_SOURCE]),
         )
         for page in (Page.INFO, Page.METERS):
@@ -127,6 +114,9 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             self.pages.answered(page, now, 0)
         # Whether there are batteries decides what is home; not to know it does not keep the meters waiting.
         await self._ask_in_turn([Page.BATTERIES])
+        found = self._answers.found_batteries
+        if found is not None and found.has_ac is not False:
+            await self._ask_in_turn([Page.PRODUCTION])
 
     @override
     async def _async_update_data(self) -> GatewayData:
@@ -138,20 +128,36 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         if is_first or is_wanted or not self.last_update_success:
             is_alone = self._slow_pages is None or self._slow_pages.done()
             started = monotonic()
-            await self._mapped(self._ask(page))
+            await self._failures.mapped(self._ask(page))
             if page is Page.READINGS and is_alone:
                 least = timedelta(seconds=(monotonic() - started) / _BUSY_SHARE)
                 self.update_interval = max(self._interval, least)
         return self._answers
 
     @override
+    async def _async_refresh(
+        self,
+        log_failures: bool = True,
+        raise_on_auth_failed: bool = False,
+        scheduled: bool = False,
+        raise_on_entry_error: bool = False,
+    ) -> None:
+        """Refresh, and say once that the gateway is away: no error, as it comes back by itself.
+
+        Home Assistant's own line is one; that it is back, it says as information too.
+        """
+        was_there = self.last_update_success
+        await super()._async_refresh(False, raise_on_auth_failed, scheduled, raise_on_entry_error)
+        if log_failures and was_there and not self.last_update_success:
+            level = logging.INFO if isinstance(self.last_exception, UpdateFailed) else logging.ERROR
+            LOGGER.log(level, "%s is unavailable: %s", self.name, self.last_exception)
+
+    @override
     @callback
     def _async_refresh_finished(self) -> None:
         if not self.last_update_success:
             return
-        self._failures = 0
-        self._forget_refusals()
-        async_delete_issue(self.hass, self.config_entry)
+        self._failures.forget()
         self._keep_renewed_certificate()
         self.renewal.async_renew_if_due()
         if self._slow_pages is None or self._slow_pages.done():
@@ -169,10 +175,15 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     async def _ask_slow_pages(self) -> None:
         """Ask what is due, page by page: the client sends one request at a time, and readings go between."""
         due = iter(lambda: self.pages.next_due(dt_util.utcnow(), self._needed), None)
+        before = self._answers
         await self._ask_in_turn(due)
         if self.data is not self._answers:
             self.data = self._answers
             self.async_update_listeners()
+        if self._answers.lacks_what_was_in(before):
+            # Whose meter or batteries are gone can be deleted once nothing provides it any more.
+            LOGGER.info("%s: meters or batteries are no longer the same; starting anew", self.name)
+            self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
 
     async def _ask_in_turn(self, pages: Iterable[Page]) -> None:
         """Ask pages whose failure fails nothing else: what they said last counts for a while."""
@@ -200,11 +211,11 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             case Page.METERS:
                 return await self._read_meters()
             case Page.PRODUCTION:
-                return {"production": (await self.gateway.production()).inverters}
+                return {"production": await self.gateway.production()}
             case Page.INVERTERS:
                 return {"inverters": {each.serial_number: each for each in await self.gateway.inverters()}}
             case Page.BATTERIES:
-                return {"batteries": await self._read_batteries()}
+                return {"found_batteries": await self._read_batteries()}
             case Page.INFO:
                 return {"info": await self._read_info()}
 
@@ -220,17 +231,26 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
 
     async def _read_readings(self) -> Readings:
         readings = await self.gateway.readings(self._answers.meters)
-        if set(readings.unknown_eids) - set(self.unknown_eids):
+        unknown, before = set(readings.unknown_eids), set(self.unknown_eids)
+        if unknown - before:
             self.pages.hurry(Page.METERS)
+        for eid in unknown & before - self._told_eids:
+            # The list of meters has been asked again by now.
+            self._told_eids.add(eid)
+            LOGGER.info("%s: readings of meter %s, which it does not list, are left out", self.name, eid)
         self.unknown_eids = readings.unknown_eids
         # The last meter may have been disabled while these were waited for.
         return readings if self._answers.enabled_meters else Readings(())
 
     async def _read_batteries(self) -> Batteries:
         batteries = await self.gateway.batteries()
-        known = self._answers.batteries
-        if known is not None and known.units and not batteries.units:
-            # Firmware gives empty lists now and then; with the batteries forgotten, home would be wrong.
+        known, now = self._answers.found_batteries, dt_util.utcnow()
+        is_empty = known is not None and (
+            (bool(known.units) and not batteries.units) or (known.has_ac and not batteries.has_ac)
+        )
+        self._empty_since = (self._empty_since or now) if is_empty else None
+        if self._empty_since is not None and now - self._empty_since < _EMPTY_PATIENCE:
+            # With the batteries forgotten, home would be wrong.
             raise InvalidAnswerError(
                 "The gateway lists no batteries any more", path="/ivp/ensemble/inventory"
             )
@@ -255,61 +275,3 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             self.hass.config_entries.async_update_entry(
                 self.config_entry, data={**data, CONF_CERTIFICATE: certificate.pem}
             )
-
-    async def _mapped[T](self, request: Awaitable[T]) -> T:
-        """Give what a request gives; an error becomes the one that means it to Home Assistant."""
-        try:
-            return await request
-        except CertificateChangedError as error:
-            # Nothing was sent, and nothing will be: each further look ends within the handshake, until the
-            # owner trusts this certificate, or the trusted one is shown again.
-            async_create_issue(self.hass, self.config_entry, error)
-            raise self._failed("certificate_changed", error, CERTIFICATE_PACE) from error
-        except UnsupportedFirmwareError as error:
-            raise ConfigEntryError(
-                translation_domain=DOMAIN,
-                translation_key="unsupported_firmware",
-                translation_placeholders={"firmware": error.firmware},
-            ) from error
-        except NotAllowedError as error:
-            raise self._failed("not_allowed", error) from error
-        except AuthenticationError as error:
-            self._refused(error)
-        except CommunicationError as error:
-            raise self._failed("cannot_connect", error) from error
-        except InvalidAnswerError as error:
-            raise self._failed("invalid_answer", error) from error
-        except EnphaseError as error:
-            raise self._failed("communication_error", error) from error
-
-    def _failed(self, key: str, error: EnphaseError, wait: timedelta | None = None) -> UpdateFailed:
-        """Say what failed, and when to try again."""
-        self._failures += 1
-        if key != "token_refused":
-            # Whatever else goes wrong, it no longer is refusal upon refusal.
-            self._forget_refusals()
-        wait = wait or min(self._interval * 2 ** min(self._failures, 10), max(self._interval, _LONGEST_WAIT))
-        return UpdateFailed(
-            translation_domain=DOMAIN,
-            translation_key=key,
-            translation_placeholders={"name": self.name, "host": self.gateway.host, "error": str(error)},
-            retry_after=wait.total_seconds(),
-        )
-
-    def _forget_refusals(self) -> None:
-        self.hass.data.get(_REFUSED_SINCE, {}).pop(self.config_entry.entry_id, None)
-
-    def _refused(self, error: AuthenticationError) -> NoReturn:
-        """Say that the gateway refuses the token: for now, or until the owner signs in again."""
-        now = dt_util.utcnow()
-        since = self.hass.data.setdefault(_REFUSED_SINCE, {}).setdefault(self.config_entry.entry_id, now)
-        self.renewal.async_renew_if_due(refused=True)
-        has_ended = self.renewal.token.expires_at <= now
-        # While a renewal may still help, the gateway goes on being asked; the renewal asks the owner itself.
-        if not self.renewal.is_possible and (has_ended or now - since >= _REFUSAL_PATIENCE):
-            raise ConfigEntryAuthFailed(
-                translation_domain=DOMAIN,
-                translation_key="token_refused",
-                translation_placeholders={"name": self.name},
-            ) from error
-        raise self._failed("token_refused", error) from error

@@ -11,6 +11,7 @@ from .enphase_api.models import (
     Inverter,
     MeasurementType,
     Meter,
+    Production,
     ProductionSource,
     Quantities,
     Reading,
@@ -28,10 +29,11 @@ class GatewayData:
     meters: tuple[Meter, ...]
     production_from: ProductionFrom
     readings: Readings = field(default_factory=lambda: Readings(()))
-    #: What the microinverters make in sum; only where production comes from them.
-    production: ProductionSource | None = None
+    #: Only where production comes from the microinverters, or there are AC Batteries.
+    production: Production | None = None
     inverters: Mapping[str, Inverter] | None = None
-    batteries: Batteries | None = None
+    #: Without what AC Batteries do now, which `production` says.
+    found_batteries: Batteries | None = None
 
     @cached_property
     def enabled_meters(self) -> tuple[Meter, ...]:
@@ -44,21 +46,54 @@ class GatewayData:
         return frozenset(meter.measurement_type for meter in self.enabled_meters)
 
     @cached_property
+    def batteries(self) -> Batteries | None:
+        """All batteries, AC Batteries included."""
+        if self.found_batteries is None or self.production is None:
+            return self.found_batteries
+        return self.found_batteries.with_ac(self.production.ac_batteries)
+
+    @cached_property
+    def has_ac_batteries(self) -> bool:
+        """Whether AC Batteries are there, or may be."""
+        return self.batteries is not None and (self.batteries.ac is not None or self.batteries.has_ac is True)
+
+    @cached_property
+    def inverters_sum(self) -> ProductionSource | None:
+        """What the microinverters make in sum."""
+        return None if self.production is None else self.production.inverters
+
+    @cached_property
     def has_unmetered_batteries(self) -> bool:
         """Whether batteries are there, or may be, that no storage meter measures."""
-        may_be_there = self.batteries is None or bool(self.batteries.units)
+        may_be_there = self.batteries is None or self.batteries.are_there
         return may_be_there and MeasurementType.STORAGE not in self.types
 
     @cached_property
     def structure(self) -> tuple[object, ...]:
         """What decides which entities there are."""
         return (
-            tuple((meter.eid, meter.measurement_type) for meter in self.enabled_meters),
+            self._metered,
             tuple(tuple(self.wired_phases(meter)) for meter in self.enabled_meters),
             frozenset(self.inverters or ()),
             None if self.batteries is None else tuple(unit.serial_number for unit in self.batteries.units),
             None if self.batteries is None else self.batteries.grid_connected is not None,
+            self.has_ac_batteries,
         )
+
+    def lacks_what_was_in(self, before: GatewayData) -> bool:
+        """Whether meters have gone, or kinds of batteries have come or gone: home is another sum then."""
+        if not before._metered <= self._metered:
+            return True
+        return None not in (self._kinds, before._kinds) and self._kinds != before._kinds
+
+    @cached_property
+    def _metered(self) -> frozenset[tuple[int, str]]:
+        return frozenset((meter.eid, meter.measurement_type) for meter in self.enabled_meters)
+
+    @cached_property
+    def _kinds(self) -> tuple[bool, bool] | None:
+        """Whether there are IQ Batteries, and AC Batteries; None where it is not known yet."""
+        return None if self.batteries is None else (bool(self.batteries.units), self.has_ac_batteries)
 
     @cached_property
     def site(self) -> Site:
@@ -70,10 +105,11 @@ class GatewayData:
         )
         if self.production_from is ProductionFrom.METER:
             return site
-        if self.production is None:
-            return replace(site, production_power=None, produced_energy=None)
+        made = self.inverters_sum
         return replace(
-            site, production_power=self.production.power, produced_energy=self.production.lifetime_energy
+            site,
+            production_power=None if made is None else made.power,
+            produced_energy=None if made is None else made.lifetime_energy,
         )
 
     @cached_property

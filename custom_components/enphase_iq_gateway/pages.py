@@ -20,8 +20,10 @@ class Page(StrEnum):
 #: Readings are asked for at the owner's interval, the other pages at their own pace.
 PACE = {
     Page.BATTERIES: timedelta(minutes=1),
-    # Inverters report every five minutes.
+    # Inverters report every five minutes, and AC Batteries, over the same power line, no more often.
     Page.INVERTERS: timedelta(minutes=5),
+    # The one page that knows what AC Batteries do on every gateway: the list of inverters has them on some
+    # only, and /inventory.json takes longer still. It takes a gateway up to five seconds.
     Page.PRODUCTION: timedelta(minutes=5),
     Page.METERS: timedelta(minutes=15),
     Page.INFO: timedelta(hours=12),
@@ -30,7 +32,8 @@ PACE = {
 #: What no entity needs is asked all the same, rarely, so that a new inverter, battery or meter is noticed.
 _UNNEEDED_PACE = timedelta(hours=12)
 
-#: No entity is made of it later on, so while none needs it, it is never asked: it takes a gateway seconds.
+#: While no entity needs it, it is never asked: it takes a gateway seconds. Whether there are AC Batteries
+#: stands on the quick page of the batteries.
 _ONLY_IF_NEEDED = {Page.PRODUCTION}
 
 #: After so many paces without an answer the last one no longer counts.

@@ -94,7 +94,7 @@ class EnergySensor(GatewaySensor, RestoreEntity):
         if page is Page.READINGS:
             measured_at = data.readings.measured_at
         else:
-            measured_at = None if data.production is None else data.production.measured_at
+            measured_at = None if data.inverters_sum is None else data.inverters_sum.measured_at
         return measured_at or self.coordinator.pages.answered_at(page) or dt_util.utcnow()
 
 

@@ -9,7 +9,7 @@ from homeassistant.const import PERCENTAGE
 
 from .const import ProductionFrom
 from .data import GatewayData
-from .enphase_api.models import MeasurementType, Meter
+from .enphase_api.models import Batteries, MeasurementType, Meter
 from .pages import Page
 from .sensor_kinds import CHARGE, ENERGY, POWER, STORED_ENERGY, GatewaySensorDescription
 
@@ -29,7 +29,8 @@ def _site(key: str, field: str, kind: dict[str, Any], pages: frozenset[Page]) ->
 def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
     """Give what can be known of the site with the meters and batteries that there are."""
     metered = data.types
-    with_batteries = _METERED | _BATTERIES if data.has_unmetered_batteries else _METERED
+    batteries = _BATTERIES | {Page.PRODUCTION} if data.has_ac_batteries else _BATTERIES
+    with_batteries = _METERED | batteries if data.has_unmetered_batteries else _METERED
     from_meter = data.production_from is ProductionFrom.METER
     production = _METERED if from_meter else frozenset({Page.PRODUCTION})
 
@@ -44,17 +45,17 @@ def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
         yield _site("home_power", "home_power", POWER, with_batteries)
         if not data.has_unmetered_batteries:
             yield _site("home_energy", "consumed_energy", ENERGY, _METERED)
-    elif _TOTAL in metered and _NET not in metered:
+    elif _TOTAL in metered:
         yield _site("home_power", "home_power", POWER, _METERED)
         yield _site("home_energy", "consumed_energy", ENERGY, _METERED)
     if _STORAGE in metered:
         yield _site("battery_power", "battery_power", POWER, _METERED)
         yield _site("battery_energy_charged", "charged_energy", ENERGY, _METERED)
         yield _site("battery_energy_discharged", "discharged_energy", ENERGY, _METERED)
-    if data.batteries is not None and data.batteries.units:
+    if data.batteries is not None and data.batteries.are_there:
         if _STORAGE not in metered:
-            yield _site("battery_power", "battery_power", POWER, _BATTERIES)
-        yield from _BATTERY_SENSORS
+            yield _site("battery_power", "battery_power", POWER, batteries)
+        yield from _battery_sensors(data.batteries, batteries)
 
 
 def named_by_site(data: GatewayData, meter: Meter) -> frozenset[str]:
@@ -65,34 +66,39 @@ def named_by_site(data: GatewayData, meter: Meter) -> frozenset[str]:
     match meter.measurement_type:
         case MeasurementType.PRODUCTION if data.production_from is ProductionFrom.METER:
             return frozenset({"active_power", "energy_delivered"})
-        case MeasurementType.TOTAL_CONSUMPTION if _NET not in data.types:
+        case MeasurementType.TOTAL_CONSUMPTION if not {_NET, _PRODUCTION} <= data.types:
             return frozenset({"active_power", "energy_delivered"})
         case MeasurementType.NET_CONSUMPTION | MeasurementType.STORAGE:
             return frozenset({"active_power", "energy_delivered", "energy_received"})
     return frozenset()
 
 
+#: Key, field of the client's Batteries, kind.
+_BATTERY: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("battery_charge", "state_of_charge", CHARGE),
+    ("battery_available_energy", "available_energy", STORED_ENERGY),
+    ("battery_capacity", "capacity", STORED_ENERGY),
+    (
+        "battery_reserve",
+        "reserve",
+        {"native_unit_of_measurement": PERCENTAGE, "state_class": SensorStateClass.MEASUREMENT},
+    ),
+)
+
+
+def _battery_sensors(found: Batteries, pages: frozenset[Page]) -> Iterator[GatewaySensorDescription]:
+    for key, field, kind in _BATTERY:
+        # AC Batteries keep nothing back: they cannot feed a home that is off the grid.
+        if key != "battery_reserve" or found.units:
+            yield GatewaySensorDescription(
+                key=key,
+                translation_key=key,
+                value_fn=_battery_value(field),
+                pages=pages,
+                entity_registry_enabled_default=key == "battery_charge",
+                **kind,
+            )
+
+
 def _battery_value(field: str) -> Callable[[GatewayData], Any]:
     return lambda data: getattr(data.batteries, field, None)
-
-
-_BATTERY_SENSORS = tuple(
-    GatewaySensorDescription(
-        key=key,
-        translation_key=key,
-        value_fn=_battery_value(field),
-        pages=_BATTERIES,
-        entity_registry_enabled_default=key == "battery_charge",
-        **kind,
-    )
-    for key, field, kind in (
-        ("battery_charge", "state_of_charge", CHARGE),
-        ("battery_available_energy", "available_energy", STORED_ENERGY),
-        ("battery_capacity", "capacity", STORED_ENERGY),
-        (
-            "battery_reserve",
-            "reserve",
-            {"native_unit_of_measurement": PERCENTAGE, "state_class": SensorStateClass.MEASUREMENT},
-        ),
-    )
-)

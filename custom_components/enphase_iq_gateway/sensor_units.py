@@ -39,23 +39,28 @@ def gateway_sensors(coordinator: GatewayCoordinator) -> Iterator[GatewaySensorDe
         certificate = coordinator.gateway.certificate
         return None if certificate is None else certificate.not_after
 
+    def last_reading(data: GatewayData) -> Any:
+        if data.enabled_meters:
+            return data.readings.measured_at
+        return None if data.inverters_sum is None else data.inverters_sum.measured_at
+
+    source = Page.READINGS if coordinator.data.enabled_meters else Page.PRODUCTION
     rows: tuple[tuple[str, Callable[[GatewayData], Any], set[Page], dict[str, Any]], ...] = (
         ("firmware", lambda data: data.info.firmware, {Page.INFO}, {}),
-        ("last_reading", lambda data: data.readings.measured_at, {Page.READINGS}, _TIME),
+        ("last_reading", last_reading, {source}, _TIME),
         ("token_expiry", lambda _: coordinator.renewal.token.expires_at, set(), _TIME),
         ("certificate_expiry", certificate_expiry, set(), _TIME),
     )
     for key, value, pages, kind in rows:
-        if key != "last_reading" or coordinator.data.enabled_meters:
-            yield GatewaySensorDescription(
-                key=key,
-                translation_key=key,
-                value_fn=value,
-                pages=frozenset(pages),
-                entity_registry_enabled_default=False,
-                **kind,
-                **_DIAGNOSTIC,
-            )
+        yield GatewaySensorDescription(
+            key=key,
+            translation_key=key,
+            value_fn=value,
+            pages=frozenset(pages),
+            entity_registry_enabled_default=False,
+            **kind,
+            **_DIAGNOSTIC,
+        )
 
 
 def unit_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:

@@ -9,10 +9,13 @@ from typing import Any
 import pytest
 from homeassistant.const import CONF_SCAN_INTERVAL, STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
+from custom_components.enphase_iq_gateway import async_remove_config_entry_device
 from custom_components.enphase_iq_gateway import coordinator as coordinator_module
-from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, ProductionFrom
+from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN, ProductionFrom
 from custom_components.enphase_iq_gateway.pages import Page
 from enphase_companion.simulator import Simulator
 
@@ -176,8 +179,13 @@ async def test_a_gateway_in_trouble_is_unavailable_and_comes_back_by_itself(
     simulator.faults.clear()
     await tick(seconds=61)
     assert float(state_of(hass, simulator, "production_power")) > 0
-    said = [record for record in caplog.records if entry.title in record.getMessage()]
-    assert [record.levelname for record in said if record.levelno > logging.DEBUG] == ["ERROR", "INFO"]
+    assert [
+        (record.levelname, word)
+        for record in caplog.records
+        for word in ("unavailable", "recovered")
+        if entry.title in record.getMessage() and word in record.getMessage()
+    ] == [("INFO", "unavailable"), ("INFO", "recovered")]
+    assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
 
 async def test_a_gateway_that_does_not_answer_is_asked_more_and_more_rarely(
@@ -313,8 +321,78 @@ async def test_what_a_meter_read_last_is_not_shown_once_the_last_meter_is_disabl
         lambda meters: [meter | {"state": "disabled"} for meter in meters],
     )
     await tick(seconds=61, times=20)
-    for key in ("production_power", "grid_power", "home_power"):
-        assert state_of(hass, simulator, key) == STATE_UNKNOWN
+    assert state_of(hass, simulator, "production_power") == STATE_UNKNOWN
+    for key in ("grid_power", "home_power"):
+        assert state_of(hass, simulator, key) == STATE_UNAVAILABLE
+
+
+@pytest.mark.parametrize("profile", ["battery"])
+async def test_batteries_that_stay_away_were_taken_away(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}), enable=True)
+    unit = next(iter(entry.runtime_data.data.batteries.units)).serial_number
+    simulator.faults.set("status", "/ivp/ensemble/inventory", status=404)
+    await tick(seconds=301, times=11)
+    assert len(entry.runtime_data.data.batteries.units) == 3
+    await tick(seconds=301, times=3)
+    assert not entry.runtime_data.data.batteries.units
+    device = dr.async_get(hass).async_get_device_by_identifier((DOMAIN, unit), entry.entry_id)
+    assert device is not None
+    assert await async_remove_config_entry_device(hass, entry, device)
+
+
+@pytest.mark.parametrize("profile", ["ac-batteries"])
+async def test_ac_batteries_cost_the_gateway_their_slow_page_every_five_minutes(
+    simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
+    asked(simulator)
+    await tick(seconds=61, times=30)
+    paths = asked(simulator)
+    assert paths[READINGS] == 30
+    assert paths["/production.json"] == 6
+
+
+@pytest.mark.parametrize("profile", ["ac-batteries"])
+async def test_home_is_not_shown_while_nobody_knows_what_ac_batteries_do(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    simulator.faults.set("status", "/production.json")
+    await set_up(entry)
+    assert state_of(hass, simulator, "home_power") == STATE_UNAVAILABLE
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    simulator.faults.clear()
+    await tick(seconds=301)
+    home = simulator.house.truth(simulator.clock.time()).total_consumption.total.active_power
+    assert float(state_of(hass, simulator, "home_power")) == pytest.approx(home, abs=1)
+
+
+async def test_a_meter_that_has_gone_leaves_sensors_that_can_be_deleted(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}), enable=True)
+    key = "704643584_net-consumption_voltage"
+    assert float(state_of(hass, simulator, key)) > 0
+    with monkeypatch.context() as without:
+        answer_with(without, simulator, "/ivp/meters", lambda meters: meters[:1])
+        await tick(seconds=61, times=20)
+        registry = er.async_get(hass)
+        entity_id = registry.async_get_entity_id("sensor", DOMAIN, f"{simulator.serial_number}_{key}")
+        state = hass.states.get(str(entity_id))
+        assert state is not None
+        # Nothing provides it, so its owner may delete it.
+        assert (state.state, state.attributes["restored"]) == (STATE_UNAVAILABLE, True)
+        assert float(state_of(hass, simulator, "production_power")) > 0
+        # Its readings go on, and are left out; that is said once.
+        assert caplog.text.count("readings of meter 704643584") == 1
+    await tick(seconds=61, times=20)
+    assert float(state_of(hass, simulator, key)) > 0
 
 
 @pytest.mark.parametrize("profile", ["battery"])

@@ -22,6 +22,7 @@ RARE = [
     "total-consumption",
     "many-meters",
     "battery-without-meter",
+    "ac-batteries",
     "sixty-inverters",
 ]
 
@@ -73,7 +74,7 @@ def site_truth(truth: Truth, profile: str) -> dict[str, float]:
                 | battery_energy
                 | charge
             )
-        case "battery-without-meter":
+        case "battery-without-meter" | "ac-batteries":
             charge = {"battery_charge": truth.battery.state_of_charge} if truth.battery else {}
             return shown | grid_power | grid_energy | home_power | battery | charge
     return shown | grid_power | grid_energy | home_power | home_energy
@@ -88,7 +89,7 @@ async def test_what_is_enabled_by_default_shows_the_truth_and_is_nothing_else(
     enabled = {
         registered.unique_id.removeprefix(f"{simulator.serial_number}_")
         for registered in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
-        if registered.disabled_by is None
+        if registered.domain == "sensor" and registered.disabled_by is None
     }
     assert enabled == set(truth)
     for key, value in truth.items():

@@ -8,7 +8,8 @@ import sys
 import threading
 from typing import TYPE_CHECKING, NoReturn
 
-from .profiles import PROFILES
+from .profiles import PROFILES, Profile, find
+from .quirks import QUIRKS
 
 if TYPE_CHECKING:
     from .simulator import Simulator
@@ -21,6 +22,8 @@ examples:
       a house with batteries, where it is early afternoon now
   python -m enphase_companion.simulator --speed 60
       an hour of the house in a minute
+  python -m enphase_companion.simulator --profile battery+nightly-silence --fault slow-gateway
+      a gateway that says nothing from 23:00 to 23:05 and is slow all day
   python -m enphase_companion.simulator --replay recordings/8.2.127
       answers recorded from a real gateway
 """
@@ -29,10 +32,8 @@ examples:
 def main(arguments: list[str] | None = None) -> int:
     """Run the command and give its exit code: 0, or 1 where the ports or the recording cannot be had."""
     options = _options(arguments)
-    if options.list_profiles:
-        width = max(map(len, PROFILES))
-        for profile in PROFILES.values():
-            print(f"{profile.name:{width}}  {profile.description} ({profile.firmware})")
+    if options.list:
+        print(_lists())
         return 0
     from .simulator import Simulator  # noqa: PLC0415 - --help does without a web server
 
@@ -50,6 +51,8 @@ def main(arguments: list[str] | None = None) -> int:
             hour_of_day=options.hour_of_day,
             replay=options.replay,
         )
+        for name, path in options.fault:
+            simulator.faults.set(name, path)
         with simulator:
             print(_introduction(simulator), flush=True)
             threading.Event().wait()
@@ -73,12 +76,20 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     )
     parser.add_argument(
         "--profile",
-        choices=list(PROFILES),
+        type=_profile,
         default="three-phase",
-        metavar="NAME",
-        help="what is installed (see --list-profiles; default three-phase)",
+        metavar="NAME[+QUIRK...]",
+        help="what is installed, and what its firmware gets wrong (see --list; default three-phase)",
     )
-    parser.add_argument("--list-profiles", action="store_true", help="list the profiles and end")
+    parser.add_argument(
+        "--fault",
+        type=_fault,
+        action="append",
+        default=[],
+        metavar="NAME[@PATH]",
+        help="a bad day, for one path or for all (see --list); can be given more than once",
+    )
+    parser.add_argument("--list", action="store_true", help="list profiles, quirks and faults, and end")
     parser.add_argument(
         "--seed", type=int, default=1, metavar="N", help="another number, another house (default 1)"
     )
@@ -104,6 +115,24 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
+def _lists() -> str:
+    """All names that the options take, with what they mean."""
+    from .faults import FAULTS  # noqa: PLC0415 - --help does without a web server
+
+    profiles = {profile.name: profile.description for profile in PROFILES.values()}
+    lists = {
+        "profiles (--profile)": profiles,
+        "quirks (--profile PROFILE+QUIRK)": QUIRKS,
+        "faults (--fault)": FAULTS,
+    }
+    width = max(len(name) for names in lists.values() for name in names)
+    parts = (
+        "\n".join([f"{title}:", *(f"  {name:{width}}  {meaning}" for name, meaning in names.items())])
+        for title, names in lists.items()
+    )
+    return "\n\n".join(parts)
+
+
 def _introduction(simulator: Simulator) -> str:
     return f"""\
 A simulated IQ Gateway is running; Ctrl-C ends it.
@@ -123,6 +152,23 @@ To try it, in another terminal:
   enphase-gateway-console --trust
   enphase-gateway-console
 """
+
+
+def _profile(text: str) -> Profile:
+    try:
+        return find(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _fault(text: str) -> tuple[str, str | None]:
+    """The name and path of a fault."""
+    from .faults import FAULTS  # noqa: PLC0415 - --help does without a web server
+
+    name, _, path = text.partition("@")
+    if name not in FAULTS:
+        raise argparse.ArgumentTypeError(f"{name!r} is no fault; there are {', '.join(FAULTS)}")
+    return name, path or None
 
 
 def _positive(text: str) -> float:

@@ -13,6 +13,7 @@ import jwt
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from . import tokens
 from .certificate import key_from_seed
 from .faults import Faults
 from .requests import Request, note
@@ -25,6 +26,12 @@ MFA_USERNAME = "mfa@example.com"
 INSTALLER_USERNAME = "installer@example.com"
 LIFETIMES = {"owner": 365 * 86400, "installer": 12 * 3600}
 
+_SIGN_IN_FORM = (
+    '<h1>Sign in</h1><form action="/login" method="post">'
+    '<label>E-mail address <input type="email" name="username"></label>'
+    '<label>Password <input type="password" name="password"></label>'
+    '<input type="submit" value="Sign in"></form>'
+)
 _PAGE = '<!DOCTYPE html>\n<html lang="en"><head><title>Entrez</title></head><body>{}</body></html>\n'
 
 
@@ -39,6 +46,12 @@ class Entrez:
         self._codes: dict[str, tuple[str, str]] = {}
         self.faults = Faults()
         self.requests: list[Request] = []
+        #: The name of the site that the gateway belongs to.
+        self.site_name = "Simulated house"
+        #: What those signed in are given: a kind of TOKENS, or by their role.
+        self.gives: str | None = None
+        #: Seconds that the clock here is ahead of this machine's.
+        self.clock_offset = 0.0
 
     @property
     def public_key(self) -> ec.EllipticCurvePublicKey:
@@ -54,7 +67,7 @@ class Entrez:
         username: str = USERNAME,
     ) -> str:
         """A signed token. `lifetime` counts from when it was issued, `issued_ago` seconds ago."""
-        issued = int(time.time() - issued_ago)
+        issued = int(time.time() + self.clock_offset - issued_ago)
         claims = {
             "aud": serial_number or self._serial_number,
             "iss": "Entrez",
@@ -90,7 +103,7 @@ class Entrez:
         form = await request.post()
         username, password = str(form.get("username", "")), str(form.get("password", ""))
         if username not in (USERNAME, MFA_USERNAME, INSTALLER_USERNAME) or password != PASSWORD:
-            return _page("<h1>Sign in</h1><p>Wrong e-mail address or password.</p>", status=401)
+            return self._refused()
         if username == MFA_USERNAME:
             return _page(
                 '<h1>Multi-factor authentication</h1><form action="/login/mfa" method="post">'
@@ -102,6 +115,12 @@ class Entrez:
         self._signed_in[session] = username
         answer = _page('<h1>Welcome</h1><p><a href="/entrez_tokens">Tokens</a></p>')
         answer.set_cookie("SESSION", session, httponly=True)
+        return answer
+
+    def _refused(self) -> web.Response:
+        """The form again, and a session of nobody, with status 200: as recorded in 2025."""
+        answer = _page(_SIGN_IN_FORM)
+        answer.set_cookie("SESSION", secrets.token_hex(16), httponly=True)
         return answer
 
     def _authorize(self, form: dict[str, str]) -> web.Response:
@@ -119,7 +138,7 @@ class Entrez:
     async def _entrez_tokens(self, request: web.Request) -> web.Response:
         username = self._signed_in.get(request.cookies.get("SESSION", ""))
         if username is None:
-            return _page("<h1>Sign in</h1>", status=401)
+            return _page(_SIGN_IN_FORM, status=401)
         form = await request.post()
         serial_number = (
             UNCOMMISSIONED if form.get("uncommissioned") == "true" else str(form.get("serialNum", ""))
@@ -156,16 +175,17 @@ class Entrez:
         }
 
     def _token_for(self, username: str, serial_number: str) -> str:
+        if self.gives is not None:
+            return tokens.make(self, self.gives)
         role = "installer" if username == INSTALLER_USERNAME else "owner"
         return self.token(role, serial_number=serial_number, username=username)
 
     def _site(self, request: web.Request) -> web.Response:
         if request.cookies.get("SESSION", "") not in self._signed_in:
             return web.Response(status=401, text="Unauthorized")
-        name = request.path.removeprefix("/site/")
-        return web.json_response(
-            [{"siteId": 1234567, "siteName": name, "gatewaySerialNums": [self._serial_number]}]
-        )
+        wanted = request.path.removeprefix("/site/").casefold()
+        site = {"id": 1234567, "name": self.site_name, "serial_numbers": [self._serial_number]}
+        return web.json_response([site] if wanted in self.site_name.casefold() else [])
 
 
 def _page(content: str, status: int = 200) -> web.Response:

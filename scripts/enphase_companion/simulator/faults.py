@@ -3,14 +3,32 @@
 from __future__ import annotations
 
 import asyncio
+import math
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
 from aiohttp import web
 
-_BEFORE = ("slow", "silent", "reset", "status", "html", "refuse")
-_AFTER = ("truncated", "zeros", "counters-fall")
-NAMES = _BEFORE + _AFTER
+from . import latency
+
+#: What each fault does, by name; in brackets what `Faults.set` takes besides.
+FAULTS = {
+    "slow": "answers late (seconds=5)",
+    "silent": "never answers",
+    "reset": "drops the connection",
+    "status": "answers with an error page (status=503)",
+    "html": "gives a page with status 200",
+    "refuse": "answers 401 to everybody",
+    "redirect": "leads elsewhere (location=https://localhost/)",
+    "quick-gateway": "takes for each path as long as a real, quick gateway does",
+    "slow-gateway": "takes for each path as long as a real, slow gateway does",
+    "truncated": "gives half of the JSON",
+    "zeros": "gives 0 for every measured value",
+    "huge": "gives numbers beyond anything for every measured value",
+    "nan": "gives NaN, which JSON does not know, for every measured value",
+    "counters-fall": "gives a share of the energy counters (share=0.5)",
+}
 
 _ENERGY = ("actEnergyDlvd", "actEnergyRcvd", "whLifetime", "whDlvdCum", "whRcvdCum", "wattHoursLifetime")
 _NAMED_NUMBERS = (
@@ -24,12 +42,14 @@ _NAMED_NUMBERS = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Fault:
     name: str
     seconds: float
     status: int
     share: float
+    location: str
+    left: float  #: how many requests it still meets
 
 
 class Faults:
@@ -46,17 +66,17 @@ class Faults:
         seconds: float = 5.0,
         status: int = 503,
         share: float = 0.5,
+        location: str = "https://localhost/",
+        times: int | None = None,
     ) -> None:
-        """Switch a fault on, for one path (without its query) or for all.
+        """Switch a fault of FAULTS on, for one path (without its query) or for all.
 
-        slow (seconds=) answers late; silent never answers; reset drops the connection; status (status=)
-        answers with an error page; html gives a page with status 200; refuse answers 401 to everybody;
-        truncated gives half of the JSON; zeros gives 0 for every measured value; counters-fall (share=) gives
-        a share of the energy counters. Raises ValueError for any other name.
+        With `times` it goes off by itself after so many requests. Raises ValueError for any other name.
         """
-        if name not in NAMES:
-            raise ValueError(f"{name!r} is no fault; there are {', '.join(NAMES)}")
-        self._on.setdefault(path, []).append(_Fault(name, seconds, status, share))
+        if name not in FAULTS:
+            raise ValueError(f"{name!r} is no fault; there are {', '.join(FAULTS)}")
+        left = math.inf if times is None else times
+        self._on.setdefault(path, []).append(_Fault(name, seconds, status, share, location, left))
 
     def clear(self) -> None:
         """Switch all faults off."""
@@ -64,49 +84,56 @@ class Faults:
 
     async def before(self, request: web.Request) -> web.Response | None:
         """Wait, drop the connection, or give an answer in place of the true one; None: go on."""
-        for fault in self._for(request.path):
-            if fault.name == "slow":
-                await asyncio.sleep(fault.seconds)
-            elif fault.name == "silent":
-                await asyncio.Event().wait()
-            elif fault.name == "reset":
-                if request.transport is not None:
-                    request.transport.abort()
-                return web.Response(status=500)
-            elif fault.name == "status":
-                return _page(fault.status, "Service error")
-            elif fault.name == "html":
-                return _page(200, "Please wait while the system starts")
-            elif fault.name == "refuse":
-                return _page(401, "Unauthorized")
+        for fault in self._meeting(request.path, _LATE):
+            await _wait(fault, request.path_qs)
+        if self._meeting(request.path, ("reset",)) and request.transport is not None:
+            request.transport.abort()
+            return web.Response(status=500)
+        for fault in self._meeting(request.path, _PAGES):
+            return _PAGES[fault.name](fault)
         return None
 
     def change(self, path: str, answer: Any) -> Any:
         """The answer (parsed JSON) as the faults of this path would have it."""
-        for fault in self._for(path):
-            if fault.name == "zeros":
-                answer = _scaled(answer, 0.0, None)
-            elif fault.name == "counters-fall":
-                answer = _scaled(answer, fault.share, _ENERGY)
+        for fault in self._meeting(path, _CHANGING):
+            answer = _CHANGING[fault.name](fault, answer)
         return answer
 
     def truncates(self, path: str) -> bool:
         """Whether only half of an answer goes out."""
-        return any(fault.name == "truncated" for fault in self._for(path))
+        return bool(self._meeting(path, ("truncated",)))
 
-    def _for(self, path: str) -> list[_Fault]:
-        return [*self._on.get(None, ()), *self._on.get(path, ())]
+    def _meeting(self, path: str, names: Collection[str]) -> list[_Fault]:
+        """The faults of these names that a request of this path meets now."""
+        on = [*self._on.get(None, ()), *self._on.get(path, ())]
+        met = [fault for fault in on if fault.name in names and fault.left > 0]
+        for fault in met:
+            fault.left -= 1
+        return met
 
 
-def _scaled(value: Any, factor: float, only: tuple[str, ...] | None, key: str = "") -> Any:
-    if isinstance(value, dict):
-        return {name: _scaled(inner, factor, only, name) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_scaled(inner, factor, only, key) for inner in value]
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        return value
-    meant = key in only if only is not None else key not in _NAMED_NUMBERS
-    return type(value)(value * factor) if meant else value
+def zeroed(answer: Any) -> Any:
+    """An answer (parsed JSON) with 0 for every measured value."""
+    return _measured(answer, lambda value: type(value)(0))
+
+
+def _measured(
+    answer: Any, change: Callable[[float], float], only: tuple[str, ...] = (), key: str = ""
+) -> Any:
+    """An answer with all measured numbers changed, or those under `only` these names."""
+    if isinstance(answer, dict):
+        return {name: _measured(inner, change, only, name) for name, inner in answer.items()}
+    if isinstance(answer, list):
+        return [_measured(inner, change, only, key) for inner in answer]
+    if isinstance(answer, bool) or not isinstance(answer, (int, float)):
+        return answer
+    return change(answer) if (key in only if only else key not in _NAMED_NUMBERS) else answer
+
+
+async def _wait(fault: _Fault, path: str) -> None:
+    if fault.name == "silent":
+        await asyncio.Event().wait()
+    await asyncio.sleep(fault.seconds if fault.name == "slow" else latency.seconds(fault.name, path))
 
 
 def _page(status: int, text: str) -> web.Response:
@@ -115,3 +142,20 @@ def _page(status: int, text: str) -> web.Response:
         text=f"<!DOCTYPE html><html><body><h2>{text}</h2></body></html>\n",
         content_type="text/html",
     )
+
+
+_LATE = ("slow", "silent", *latency.GATEWAYS)
+_PAGES: dict[str, Callable[[_Fault], web.Response]] = {
+    "status": lambda fault: _page(fault.status, "Service error"),
+    "html": lambda _: _page(200, "Please wait while the system starts"),
+    "refuse": lambda _: _page(401, "Unauthorized"),
+    "redirect": lambda fault: web.Response(status=302, headers={"Location": fault.location}),
+}
+_CHANGING: dict[str, Callable[[_Fault, Any], Any]] = {
+    "zeros": lambda _, answer: zeroed(answer),
+    "huge": lambda _, answer: _measured(answer, lambda value: 10**30 if isinstance(value, int) else 1e300),
+    "nan": lambda _, answer: _measured(answer, lambda _value: math.nan),
+    "counters-fall": lambda fault, answer: _measured(
+        answer, lambda value: type(value)(value * fault.share), _ENERGY
+    ),
+}

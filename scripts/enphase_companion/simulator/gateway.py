@@ -16,6 +16,8 @@ from .sessions import LEVELS, Sessions, TokenRefusedError
 
 #: What only an installer's token opens (7.6.175 and later refuse owners); all else is open to owners.
 _INSTALLER_ONLY = ("/stream/", "/installer/", "/ivp/peb/")
+#: Seconds between two looks at whether a silence is over.
+_LOOK_AGAIN = 0.1
 _VALID = "<!DOCTYPE html><h2>Valid token.</h2>\n"
 
 
@@ -28,10 +30,16 @@ class Answers(Protocol):
         """The text of /info."""
 
     def get(self, path: str, query: str) -> Any:
-        """The JSON of a path; None: no such path."""
+        """The JSON of a path; None: no such path. Raises PermissionError where nobody may look."""
 
     def post(self, path: str, body: Any) -> Any:
         """The JSON that a POST is answered with; None: no such path."""
+
+    def restart(self) -> None:
+        """What a restart does to what is answered."""
+
+    def silent(self) -> bool:
+        """Whether the gateway answers nothing now."""
 
 
 class Gateway:
@@ -44,11 +52,26 @@ class Gateway:
         self.sessions = Sessions(answers.serial_number, entrez.public_key)
         self.faults = Faults()
         self.requests: list[Request] = []
+        #: Real seconds from each request to its answer, all together.
+        self.busy_seconds = 0.0
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answer one request."""
         note(self.requests, request, self._clock.time(), session_cookie="sessionId")
-        path = request.path.rstrip("/")
+        begun = asyncio.get_running_loop().time()
+        try:
+            return await self._handle(request, request.path.rstrip("/"))
+        finally:
+            self.busy_seconds += asyncio.get_running_loop().time() - begun
+
+    def restart(self) -> None:
+        """Forget every session, and what else a restart brings."""
+        self.sessions.end_all()
+        self._answers.restart()
+
+    async def _handle(self, request: web.Request, path: str) -> web.StreamResponse:
+        while self._answers.silent():  # noqa: ASYNC110 - the house's clock has no event to wait for
+            await asyncio.sleep(_LOOK_AGAIN)
         early = await self.faults.before(request)
         if early is None:
             early = await self._open_to_all(request, path)
@@ -72,7 +95,10 @@ class Gateway:
             return _page(405, "Method Not Allowed")
         if path == "/stream/meter":
             return await self._stream(request)
-        return self._answer(path, self._answers.get(path, request.query_string))
+        try:
+            return self._answer(path, self._answers.get(path, request.query_string))
+        except PermissionError:
+            return _page(401, "Unauthorized")
 
     def _answer(self, path: str, content: Any) -> web.Response:
         if content is None:

@@ -61,6 +61,7 @@ class House:
     ) -> None:
         """`start`: the moment (epoch seconds) around which it is asked; `longitude`, `latitude`: degrees."""
         self.profile = profile
+        self.start = start
         self.longitude = longitude
         self.latitude = latitude
         self._sky = Sky(seed, latitude, longitude)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from . import counting
 from .house import House, Inverter
 from .profiles import Profile
 
@@ -125,6 +126,7 @@ def _unit(serial_number: str, at: int, watts: float, most: float, kind: int) -> 
 def _device(house: House, report: Report, channel: int) -> dict[str, Any]:
     inverter, at = report.inverter, report.at
     midnight = int(house.midnight(at))
+    number = house.inverters.index(inverter)
 
     def produced(moment: float) -> float:
         return house.truth(moment).production.phases[inverter.phase].energy_delivered * inverter.share
@@ -175,7 +177,7 @@ def _device(house: House, report: Report, channel: int) -> dict[str, Any]:
                 "lifetime": {
                     "createdTime": at,
                     "duration": at - _INSTALLED,
-                    "joulesProduced": round(produced(at) * 3600),
+                    "joulesProduced": round(counting.produced_by(house, number, at) * 3600),
                 },
             }
         ],

@@ -47,6 +47,8 @@ class LiveView:
         profile = self._house.profile
         truth = None if at == _NEVER else self._house.truth(at)
         battery = truth.battery if truth else None
+        is_acb = profile.battery is not None and profile.battery.kind == "acb"
+        iq, ac = (None, battery) if is_acb else (battery, None)
         return {
             "last_update": at,
             "soc": _percent(battery),
@@ -56,10 +58,10 @@ class LiveView:
             "backup_soc": round(battery.reserve) if battery else 0,
             "is_split_phase": int(profile.phase_mode == "split"),
             "phase_count": profile.wired,
-            "enc_agg_soc": _percent(battery),
-            "enc_agg_energy": round(battery.available_energy) if battery else 0,
-            "acb_agg_soc": 0,
-            "acb_agg_energy": 0,
+            "enc_agg_soc": _percent(iq),
+            "enc_agg_energy": round(iq.available_energy) if iq else 0,
+            "acb_agg_soc": _percent(ac),
+            "acb_agg_energy": round(ac.available_energy) if ac else 0,
             "pv": _flow(truth.production if truth else None),
             "storage": _flow(truth.storage if truth else None),
             "grid": _flow(truth.net_consumption if truth else None),

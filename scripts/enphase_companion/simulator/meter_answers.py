@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
+from . import counting
 from .house import House
 from .profiles import NET, PRODUCTION, STORAGE, TOTAL, Meter, Reports
 from .truth import NOTHING, Electricity, Measurement
@@ -62,7 +64,7 @@ def meters(house: House) -> list[dict[str, Any]]:
             "state": "enabled" if meter.enabled else "disabled",
             "measurementType": meter.measurement_type,
             "phaseMode": profile.phase_mode,
-            "phaseCount": profile.phase_count or profile.wired,
+            "phaseCount": profile.phase_count,
             "meteringStatus": "normal",
             "statusFlags": [],
         }
@@ -79,7 +81,7 @@ def readings(house: House, at: int) -> list[dict[str, Any]]:
 def reports(house: House, at: int) -> list[dict[str, Any]]:
     """Give /ivp/meters/reports: what is metered, and what follows from that."""
     return [
-        _report(house.truth(at).of(measurement_type), measurement_type, at)
+        _report(_netted(house, measurement_type, at), measurement_type, at)
         for measurement_type in reported_types(house)
     ]
 
@@ -144,21 +146,36 @@ def _seen(house: House, meter: Meter, at: int) -> tuple[Electricity, list[Electr
         return Measurement.of(phases).total, phases
     if meter.reports is not Reports.MEASURED:
         return NOTHING, [NOTHING] * CHANNELS
-    measured = house.truth(at).of(meter.measurement_type)
+    measured = counting.measured(house, meter.measures, at)
     if meter.measurement_type == STORAGE and _phase_lost(house, at):
         # 8.3.6087: one phase all zero and the total equal to the other (pyenphase #478).
         return measured.phases[1], [NOTHING, measured.phases[1], NOTHING]
-    # A split-phase gateway has no third phase; others pick up a little noise on what is not wired.
-    split = house.profile.phase_mode == "split"
-    unwired = [
-        NOTHING if split else house.noise(phase, at, connected=False)
-        for phase in range(len(measured.phases), CHANNELS)
-    ]
+    unwired = [_unwired(house, phase, at) for phase in range(len(measured.phases), CHANNELS)]
     return measured.total, [*measured.phases, *unwired]
+
+
+def _unwired(house: House, phase: int, at: int) -> Electricity:
+    """What a channel says that nothing is connected to."""
+    if phase == CHANNELS - 1 and "third-channel-mirrors" in house.profile.quirks:
+        return counting.measured(house, STORAGE, at).phases[-1]
+    # A split-phase gateway has no third phase; others pick up a little noise on what is not wired.
+    return NOTHING if house.profile.phase_mode == "split" else house.noise(phase, at, connected=False)
 
 
 def _phase_lost(house: House, at: int) -> bool:
     return "storage-loses-phase" in house.profile.quirks and at // 60 % 5 == 0
+
+
+def _netted(house: House, measurement_type: str, at: int) -> Measurement:
+    """What a report is made of; 8.3.5169 counts exports off the imports there."""
+    measured = counting.measured(house, measurement_type, at)
+    if measurement_type != NET or "reports-netted" not in house.profile.quirks:
+        return measured
+    total, *phases = (
+        replace(each, energy_delivered=each.energy_delivered - each.energy_received, energy_received=0.0)
+        for each in (measured.total, *measured.phases)
+    )
+    return Measurement(total, tuple(phases))
 
 
 def _report(measured: Measurement, measurement_type: str, at: int) -> dict[str, Any]:

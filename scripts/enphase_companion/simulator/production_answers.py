@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from . import counting
 from .house import House
 from .inverter_answers import ac_battery_serials, charge_status, last_report_time
 from .meter_answers import CHANNELS, reported_types
@@ -33,8 +34,10 @@ def summary(house: House, at: int) -> dict[str, Any]:
     metered = house.profile.measures(PRODUCTION)
     moment = at if metered else last_report_time(house, at)
     truth = house.truth(moment)
-    today, week, lifetime = _sums(
-        house, moment, lambda then: house.truth(then).production.total.energy_delivered
+    held = counting.measured(house, PRODUCTION, at).total.energy_delivered
+    lifetime = held if metered else counting.produced(house, moment)
+    today, week = _sums(
+        house, moment, lifetime, lambda then: house.truth(then).production.total.energy_delivered
     )
     watts = truth.production.total.active_power if metered else sum(truth.inverters.values())
     return {
@@ -53,7 +56,7 @@ def _inverters(house: House, at: int) -> dict[str, Any]:
         "activeCount": len(house.inverters),
         "readingTime": moment,
         "wNow": round(sum(truth.inverters.values())),
-        "whLifetime": round(truth.production.total.energy_delivered),
+        "whLifetime": round(counting.produced(house, moment)),
     }
 
 
@@ -83,10 +86,11 @@ def _values(house: House, name: str, at: int, part: Callable[[Measurement], Elec
         seen = part(_unmeasured(house, at))
         today = week = lifetime = lag = lead = apparent = 0.0
     else:
-        seen = part(house.truth(at).of(shown))
+        seen = part(counting.measured(house, shown, at))
         lag, lead, apparent = seen.energy_lagging, seen.energy_leading, seen.energy_apparent
-        today, week, lifetime = _sums(
-            house, at, lambda then: _lifetime(shown, part(house.truth(then).of(shown)))
+        lifetime = _lifetime(shown, seen)
+        today, week = _sums(
+            house, at, lifetime, lambda then: _lifetime(shown, part(house.truth(then).of(shown)))
         )
     if name == NET:
         # No recorded gateway counts a day of the grid's.
@@ -119,14 +123,13 @@ def _lifetime(name: str, seen: Electricity) -> float:
     return seen.energy_delivered - (seen.energy_received if name == NET else 0.0)
 
 
-def _sums(house: House, at: int, energy: Callable[[float], float]) -> tuple[float, float, float]:
-    """Energy today, in the seven days before today, and ever."""
-    lifetime = energy(at)
+def _sums(house: House, at: int, lifetime: float, energy: Callable[[float], float]) -> tuple[float, float]:
+    """Energy today and in the seven days before today; `energy` gives what there ever was at a moment."""
     if "today-is-lifetime" in house.profile.quirks:
-        return lifetime, lifetime, lifetime
+        return lifetime, lifetime
     midnight = house.midnight(at)
     before = energy(midnight)
-    return lifetime - before, before - energy(midnight - 7 * _DAY), lifetime
+    return energy(at) - before, before - energy(midnight - 7 * _DAY)
 
 
 def _storage(house: House, at: int) -> dict[str, Any]:

@@ -2,23 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from enum import Enum
 
 from .battery import Battery
+from .quirks import QUIRKS
 
 PRODUCTION, NET, TOTAL, STORAGE = "production", "net-consumption", "total-consumption", "storage"
-
-#: What a firmware gets wrong, by name; profiles list those they have.
-QUIRKS = {
-    "meters-404": "the meter endpoints do not exist instead of being empty",
-    "total-is-net": "/production.json gives net consumption as total consumption (8.3.5433)",
-    "today-is-lifetime": "/production.json and /api/v1/production give lifetime energy as today's (8.3.5433)",
-    "power-factors-added": "the readings' total power factor is the sum over the phases (8.3)",
-    "no-apparent-energy": "the readings' apparent energy stays next to nothing (8.3)",
-    "storage-loses-phase": "every fifth minute one phase of the storage meter is all zero (8.3.6087)",
-    "no-production-data": "/api/v1/production stays at what it once was (8.2.4264 without production meter)",
-}
 
 
 class Reports(Enum):
@@ -38,27 +29,54 @@ class Meter:
     measurement_type: str
     reports: Reports = Reports.MEASURED
     listed: bool = True  #: False: in the readings only, as firmware 8.3 does
+    around: str = ""  #: what it measures, where the type does not say so: another meter's type
 
     @property
     def enabled(self) -> bool:
         """Whether the meter list says so: a meter that measures is enabled."""
         return self.reports is Reports.MEASURED
 
+    @property
+    def measures(self) -> str:
+        """Which of the house's flows it measures, by the type of the meter that is meant for it."""
+        return self.around or self.measurement_type
 
-@dataclass(frozen=True, kw_only=True)
+
+@dataclass(frozen=True)
+class Wiring:
+    """The phases of a gateway."""
+
+    mode: str  #: what the meter list says: single, split or three
+    wired: int  #: phases with a conductor
+    counted: int  #: phases by the meter list
+
+
+@dataclass(frozen=True)
 class Profile:
     """A gateway and what hangs on it."""
 
     name: str
-    description: str
     firmware: str
+    wiring: Wiring
     meters: tuple[Meter, ...] = ()
-    phase_mode: str = "three"  #: what the meter list says: single, split or three
-    wired: int = 3  #: phases with a conductor
-    phase_count: int | None = None  #: what the meter list says; None: as wired
-    inverters: int = 12
     battery: Battery | None = None
-    quirks: frozenset[str] = field(default_factory=frozenset)
+    quirks: frozenset[str] = frozenset()
+    inverters: int = 12
+
+    @property
+    def phase_mode(self) -> str:
+        """What the meter list says of the phases: single, split or three."""
+        return self.wiring.mode
+
+    @property
+    def wired(self) -> int:
+        """Phases with a conductor."""
+        return self.wiring.wired
+
+    @property
+    def phase_count(self) -> int:
+        """Phases by the meter list."""
+        return self.wiring.counted
 
     @property
     def metered(self) -> bool:
@@ -84,150 +102,102 @@ class Profile:
         """Whether an enabled meter of this type is there."""
         return any(meter.enabled and meter.measurement_type == measurement_type for meter in self.meters)
 
+    @property
+    def description(self) -> str:
+        """All of it in words."""
+        parts = [{"single": "one phase", "split": "split phase", "three": "three phases"}[self.phase_mode]]
+        if self.wired < self.phase_count:
+            parts[0] += f" of which {self.wired} wired"
+        for enabled, word in ((True, "metered"), (False, "disabled")):
+            kinds = [
+                meter.measurement_type for meter in self.meters if meter.listed and meter.enabled is enabled
+            ]
+            if kinds:
+                parts.append(f"{' and '.join(kinds)} {word}")
+        parts.append(f"{self.inverters} microinverters")
+        if self.battery is not None:
+            parts.append(
+                f"{self.battery.units} {'IQ' if self.battery.kind == 'encharge' else 'AC'} Batteries"
+            )
+        parts += [name for name in QUIRKS if name in self.quirks]
+        return ", ".join([*(parts if self.meters else ["no meters", *parts]), self.firmware])
 
+
+def find(name: str) -> Profile:
+    """The profile of a name, with the quirks that stand after it: "battery+nightly-silence".
+
+    Raises ValueError for what is no profile or no quirk.
+    """
+    base, *quirks = name.split("+")
+    if base not in PROFILES:
+        raise ValueError(f"{base!r} is no profile; there are {', '.join(PROFILES)}")
+    for quirk in quirks:
+        if quirk not in QUIRKS:
+            raise ValueError(f"{quirk!r} is no quirk; there are {', '.join(QUIRKS)}")
+    added = frozenset(quirks) - PROFILES[base].quirks
+    return replace(_changed_by(added, PROFILES[base]), name=name, quirks=PROFILES[base].quirks | added)
+
+
+def _changed_by(quirks: frozenset[str], profile: Profile) -> Profile:
+    """The profile as these quirks show in what is installed."""
+    for quirk in sorted(quirks & _CHANGES.keys()):
+        profile = _CHANGES[quirk](profile)
+    return profile
+
+
+def _adding(meter: Meter) -> Callable[[Profile], Profile]:
+    return lambda profile: replace(profile, meters=(*profile.meters, meter))
+
+
+#: The quirks that show in what is installed or listed.
+_CHANGES: dict[str, Callable[[Profile], Profile]] = {
+    "unlisted-meter": _adding(Meter(1023410688, "", Reports.ZEROS, listed=False)),
+    "unknown-meter": _adding(Meter(704645376, "heat-pump", around=TOTAL)),
+    "disabled-meter": _adding(Meter(704645632, "backfeed", Reports.NOISE)),
+    "unwired-phases": lambda profile: replace(profile, wiring=Wiring("three", profile.wired, 3)),
+}
+
+_ONE, _SPLIT, _THREE = Wiring("single", 1, 1), Wiring("split", 2, 2), Wiring("three", 3, 3)
 _PRODUCTION = Meter(704643328, PRODUCTION)
-_NET = Meter(704643584, NET)
 _TOTAL = Meter(704643584, TOTAL)
-_STORAGE = Meter(704643840, STORAGE)
-_UNCONNECTED = (Meter(704643328, PRODUCTION, Reports.NOISE), Meter(704643584, NET, Reports.NOISE))
-#: What firmware 8.3 lists besides, and the entry of its readings that the list does not know.
+_GRID = (_PRODUCTION, Meter(704643584, NET))
+_GRID_AND_STORAGE = (*_GRID, Meter(704643840, STORAGE))
+_UNCONNECTED = tuple(replace(meter, reports=Reports.NOISE) for meter in _GRID)
+#: What firmware 8.3 lists besides.
 _MANY = (
     Meter(704643840, STORAGE, Reports.ZEROS),
     Meter(704644352, "backfeed", Reports.NEVER),
     Meter(704644608, "load", Reports.NEVER),
     Meter(704644864, "evse", Reports.NEVER),
     Meter(704645120, "pv3p", Reports.NEVER),
-    Meter(1023410688, "", Reports.ZEROS, listed=False),
 )
-_IQ_BATTERIES = Battery(units=3, unit_capacity=5000, unit_power=1280)
-_AC_BATTERIES = Battery(units=4, unit_capacity=1200, unit_power=270, kind="acb")
+_IQ = Battery(units=3, unit_capacity=5000, unit_power=1280)
+_AC = Battery(units=4, unit_capacity=1200, unit_power=270, kind="acb")
+_LIES_OF_8_3 = frozenset(
+    {"unlisted-meter", "total-is-net", "today-is-lifetime", "power-factors-added", "no-apparent-energy"}
+)
 
 _ROWS = (
+    # name, firmware, wiring, meters, battery
+    Profile("no-meters", "D7.6.175", _ONE),
+    Profile("production-only", "D7.6.175", _ONE, (_PRODUCTION,)),
+    Profile("single-phase", "D7.6.175", _ONE, _GRID),
+    Profile("split-phase", "D8.2.4264", _SPLIT, _GRID),
+    Profile("three-phase", "D8.2.4264", _THREE, _GRID),
+    Profile("battery", "D8.2.4264", _SPLIT, _GRID_AND_STORAGE, _IQ),
+    Profile("no-meters-404", "D7.6.175", _ONE, quirks=frozenset({"meters-404"})),
+    Profile("meters-disabled", "D8.2.4264", _THREE, _UNCONNECTED, quirks=frozenset({"no-production-data"})),
+    Profile("one-of-three", "D7.3.466", _ONE, _GRID, quirks=frozenset({"unwired-phases"})),
+    Profile("total-consumption", "D8.2.4264", _THREE, (_PRODUCTION, _TOTAL)),
+    Profile("many-meters", "D8.3.5433", _SPLIT, (_PRODUCTION, _TOTAL, *_MANY), quirks=_LIES_OF_8_3),
+    Profile("battery-without-meter", "D8.2.4264", _THREE, _GRID, _IQ),
     Profile(
-        name="no-meters",
-        description="standard gateway: microinverters only",
-        firmware="D7.6.175",
-        phase_mode="single",
-        wired=1,
+        "storage-loses-phase", "D8.3.6087", _SPLIT, _GRID_AND_STORAGE, _IQ, frozenset({"storage-loses-phase"})
     ),
-    Profile(
-        name="production-only",
-        description="production meter, one phase",
-        firmware="D7.6.175",
-        meters=(_PRODUCTION,),
-        phase_mode="single",
-        wired=1,
-    ),
-    Profile(
-        name="single-phase",
-        description="production and net meters, one phase",
-        firmware="D7.6.175",
-        meters=(_PRODUCTION, _NET),
-        phase_mode="single",
-        wired=1,
-    ),
-    Profile(
-        name="split-phase",
-        description="production and net meters, split phase (120/240 V)",
-        firmware="D8.2.4264",
-        meters=(_PRODUCTION, _NET),
-        phase_mode="split",
-        wired=2,
-    ),
-    Profile(
-        name="three-phase",
-        description="production and net meters, three phases",
-        firmware="D8.2.4264",
-        meters=(_PRODUCTION, _NET),
-    ),
-    Profile(
-        name="battery",
-        description="production, net and storage meters, split phase, three IQ Batteries",
-        firmware="D8.2.4264",
-        meters=(_PRODUCTION, _NET, _STORAGE),
-        phase_mode="split",
-        wired=2,
-        battery=_IQ_BATTERIES,
-    ),
-    Profile(
-        name="no-meters-404",
-        description="as no-meters, but the meter endpoints do not exist",
-        firmware="D7.6.175",
-        phase_mode="single",
-        wired=1,
-        quirks=frozenset({"meters-404"}),
-    ),
-    Profile(
-        name="meters-disabled",
-        description="metering gateway without current transformers: meters disabled, reporting noise",
-        firmware="D8.2.4264",
-        meters=_UNCONNECTED,
-        quirks=frozenset({"no-production-data"}),
-    ),
-    Profile(
-        name="one-of-three",
-        description="production and net meters set to three phases, one of them wired",
-        firmware="D7.3.466",
-        meters=(_PRODUCTION, _NET),
-        wired=1,
-        phase_count=3,
-    ),
-    Profile(
-        name="total-consumption",
-        description="production and total-consumption meters, three phases: the grid is not metered",
-        firmware="D8.2.4264",
-        meters=(_PRODUCTION, _TOTAL),
-    ),
-    Profile(
-        name="many-meters",
-        description="firmware 8.3: seven meter types, an unknown meter, and its lies about totals and today",
-        firmware="D8.3.5433",
-        meters=(_PRODUCTION, _TOTAL, *_MANY),
-        phase_mode="split",
-        wired=2,
-        quirks=frozenset({"total-is-net", "today-is-lifetime", "power-factors-added", "no-apparent-energy"}),
-    ),
-    Profile(
-        name="battery-without-meter",
-        description="production and net meters, three phases, three IQ Batteries without a storage meter",
-        firmware="D8.2.4264",
-        meters=(_PRODUCTION, _NET),
-        battery=_IQ_BATTERIES,
-    ),
-    Profile(
-        name="storage-loses-phase",
-        description="as battery, with firmware that now and then loses a phase of the storage meter",
-        firmware="D8.3.6087",
-        meters=(_PRODUCTION, _NET, _STORAGE),
-        phase_mode="split",
-        wired=2,
-        battery=_IQ_BATTERIES,
-        quirks=frozenset({"storage-loses-phase"}),
-    ),
-    Profile(
-        name="ac-batteries",
-        description="production and net meters, one phase, four AC Batteries",
-        firmware="D7.6.175",
-        meters=(_PRODUCTION, _NET),
-        phase_mode="single",
-        wired=1,
-        battery=_AC_BATTERIES,
-    ),
-    Profile(
-        name="sixty-inverters",
-        description="production and net meters, three phases, more microinverters than device data lists",
-        firmware="D8.2.4264",
-        meters=(_PRODUCTION, _NET),
-        inverters=60,
-    ),
-    Profile(
-        name="old-firmware",
-        description="firmware 5, from before tokens",
-        firmware="D5.0.62",
-        meters=(_PRODUCTION, _NET),
-        phase_mode="single",
-        wired=1,
-    ),
+    Profile("ac-batteries", "D7.6.175", _ONE, _GRID, _AC),
+    Profile("sixty-inverters", "D8.2.4264", _THREE, _GRID, inverters=60),
+    Profile("old-firmware", "D5.0.62", _ONE, _GRID),
 )
 
-PROFILES: dict[str, Profile] = {profile.name: profile for profile in _ROWS}
+#: Those with a name of their own; `find` knows each with more quirks too.
+PROFILES: dict[str, Profile] = {row.name: _changed_by(row.quirks, row) for row in _ROWS}

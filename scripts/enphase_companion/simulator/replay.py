@@ -41,3 +41,10 @@ class ReplayedAnswers:
 
     def post(self, path: str, body: Any) -> None:
         """Nothing: recordings cannot be written to."""
+
+    def restart(self) -> None:
+        """Nothing: recordings say what they say."""
+
+    def silent(self) -> bool:
+        """Never."""
+        return False

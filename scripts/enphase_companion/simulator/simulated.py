@@ -14,9 +14,16 @@ from . import (
     system_answers,
 )
 from .clock import Clock
+from .faults import zeroed
 from .house import House
 
 _BY_EID = ("/ivp/meters/readings/", "/ivp/meters/")
+#: House seconds after a restart in which a gateway with that quirk knows nothing.
+ZERO_SECONDS = 120
+#: By quirk, the paths below which nobody may look.
+_REFUSING = {"meters-401": "/ivp/meters", "ensemble-401": "/ivp/ensemble"}
+#: Hours of the house's clock between which a gateway with that quirk is silent.
+_SILENT_FROM, _SILENT_TO = 23 * 3600, 23 * 3600 + 300
 
 
 class SimulatedAnswers:
@@ -28,15 +35,38 @@ class SimulatedAnswers:
         self._clock = clock
         self._live = live_answers.LiveView(house)
         self._paths = self._table()
+        self._quirks = house.profile.quirks
+        self._knows_nothing_until = 0.0
 
     def info(self) -> str:
         """The text of /info."""
         return system_answers.info(self._house, self.serial_number, self._now())
 
     def get(self, path: str, query: str) -> Any:
-        """The JSON of a path (no slash at its end) and query, or None where this gateway has no such path."""
-        if path.startswith("/ivp/meters") and "meters-404" in self._house.profile.quirks:
+        """The JSON of a path (no slash at its end) and query, or None where this gateway has no such path.
+
+        Raises PermissionError where this firmware lets nobody look.
+        """
+        if any(path.startswith(_REFUSING[quirk]) for quirk in self._quirks & _REFUSING.keys()):
+            raise PermissionError(path)
+        if path.startswith("/ivp/meters") and "meters-404" in self._quirks:
             return None
+        answer = self._true(path, query)
+        return zeroed(answer) if self._clock.time() < self._knows_nothing_until else answer
+
+    def restart(self) -> None:
+        """What happens to the meters when the power was off for a while."""
+        if "zeros-after-power-cut" in self._quirks:
+            self._knows_nothing_until = self._clock.time() + ZERO_SECONDS
+
+    def silent(self) -> bool:
+        """Whether the gateway is too busy to answer at all, as some are each night."""
+        if "nightly-silence" not in self._quirks:
+            return False
+        now = self._clock.time()
+        return _SILENT_FROM <= now - self._house.midnight(now) < _SILENT_TO
+
+    def _true(self, path: str, query: str) -> Any:
         if path == "/production.json":
             return production_answers.production(self._house, self._now(), details="details=1" in query)
         if path in self._paths:

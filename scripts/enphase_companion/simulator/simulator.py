@@ -4,27 +4,41 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from collections import Counter
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 from aiohttp import web
 
+from . import tokens
 from .certificate import Certificate, key_from_seed, make_certificate
 from .clock import Clock
 from .entrez import PASSWORD, USERNAME, Entrez
 from .faults import Faults
 from .gateway import Answers, Gateway
 from .house import House
-from .profiles import PROFILES, Profile
+from .profiles import Profile, find
 from .replay import ReplayedAnswers
 from .requests import Request
 from .server import Server
 from .simulated import SimulatedAnswers
 from .weather import PATH as WEATHER_PATH
 from .weather import WeatherService
+
+#: Wrapped, so that what freezes time for a test does not find and replace it.
+_monotonic = partial(time.monotonic)
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop whose waits end even while a test has stopped `time.monotonic`."""
+
+    def time(self) -> float:
+        return _monotonic()
 
 
 class Simulator:
@@ -49,12 +63,13 @@ class Simulator:
     ) -> None:
         """Prepare everything but the ports.
 
-        `speed`: house seconds a second. Port 0: any free one. `start`: house time (epoch seconds) at the
-        start, now by default. `hour_of_day`: the sun then stands as at this hour; or `longitude` (degrees):
-        as there; by default as in this machine's time zone. `replay`: a folder of recorded answers to give in
-        place of a house's.
+        `profile`: a name of PROFILES, with any of QUIRKS after it: "battery+nightly-silence". `speed`: house
+        seconds a second. Port 0: any free one. `start`: house time (epoch seconds) at the start, now by
+        default. `hour_of_day`: the sun then stands as at this hour; or `longitude` (degrees): as there; by
+        default as in this machine's time zone. `replay`: a folder of recorded answers to give in place of a
+        house's.
 
-        Raises ValueError for an unknown profile and for a folder without recording.
+        Raises ValueError for an unknown profile or quirk and for a folder without recording.
         """
         self.host = host
         self.username, self.password = USERNAME, PASSWORD
@@ -66,7 +81,9 @@ class Simulator:
         else:
             if longitude is None:
                 longitude = _longitude(self.clock.start, hour_of_day)
-            self._house = House(_find(profile), seed, self.clock.start, longitude)
+            self._house = House(
+                find(profile) if isinstance(profile, str) else profile, seed, self.clock.start, longitude
+            )
             answers = SimulatedAnswers(self._house, self.clock, f"1223{seed % 10**8:08d}")
         self.serial_number = answers.serial_number
         self.entrez = Entrez(self.serial_number, seed)
@@ -97,7 +114,7 @@ class Simulator:
 
     def start(self) -> None:
         """Open both ports. Raises OSError if one is taken."""
-        self._loop = asyncio.new_event_loop()
+        self._loop = _Loop()
         # A client that refuses the certificate or hangs up is no error of the simulator's.
         self._loop.set_exception_handler(lambda _loop, _context: None)
         self._thread = threading.Thread(target=self._loop.run_forever, name="enphase-simulator", daemon=True)
@@ -159,6 +176,15 @@ class Simulator:
         """What the gateway was asked so far."""
         return self.gateway.requests
 
+    def requests_by_path(self) -> Counter[str]:
+        """How often the gateway was asked for each path (with its query) so far."""
+        return Counter(request.path for request in self.requests)
+
+    @property
+    def busy_seconds(self) -> float:
+        """How long the gateway was busy with answers so far (real seconds; two at once count twice)."""
+        return self.gateway.busy_seconds
+
     @property
     def entrez_requests(self) -> list[Request]:
         """What Entrez was asked so far."""
@@ -173,6 +199,10 @@ class Simulator:
     ) -> str:
         """A token as Entrez gives them, for `lifetime` seconds from its issue `issued_ago` seconds ago."""
         return self.entrez.token(role, lifetime, serial_number, issued_ago)
+
+    def strange_token(self, kind: str) -> str:
+        """A token that something is the matter with: a kind of TOKENS. Raises ValueError for any other."""
+        return tokens.make(self.entrez, kind)
 
     def renew_certificate(
         self,
@@ -194,7 +224,7 @@ class Simulator:
 
     def restart(self) -> None:
         """Drop all connections and sessions, and be back at the same address."""
-        self.gateway.sessions.end_all()
+        self.gateway.restart()
         self._run(self._reopen())
 
     def _make_certificate(
@@ -213,14 +243,6 @@ class Simulator:
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
-
-
-def _find(profile: str | Profile) -> Profile:
-    if isinstance(profile, Profile):
-        return profile
-    if profile not in PROFILES:
-        raise ValueError(f"{profile!r} is no profile; there are {', '.join(PROFILES)}")
-    return PROFILES[profile]
 
 
 def _longitude(start: float, hour_of_day: float | None) -> float:

@@ -13,8 +13,11 @@ from pathlib import Path
 import pytest
 
 from enphase_companion.simulator.__main__ import main
+from enphase_companion.simulator.faults import FAULTS
 from enphase_companion.simulator.profiles import PROFILES
+from enphase_companion.simulator.quirks import QUIRKS
 
+ADDRESS = re.compile(r"https://127\.0\.0\.1:\d+")
 COMMAND = [sys.executable, "-m", "enphase_companion.simulator"]
 
 
@@ -32,7 +35,7 @@ def test_it_serves_until_it_is_told_to_end(ending: signal.Signals) -> None:
             line = process.stdout.readline()
             assert line, said
             said += line
-        found = re.search(r"https://127\.0\.0\.1:\d+", said)
+        found = ADDRESS.search(said)
         assert found is not None
         context = ssl._create_unverified_context()  # noqa: S323 - it is the simulator
         with urllib.request.urlopen(found[0] + "/info", context=context) as response:  # noqa: S310 - https
@@ -60,16 +63,34 @@ def test_help_waits_for_no_web_server() -> None:
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_it_lists_its_profiles(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--list-profiles"]) == 0
-    listed = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in listed] == list(PROFILES)
+def test_it_lists_every_profile_quirk_and_fault_with_its_meaning(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert main(["--list"]) == 0
+    listed = [line.split(None, 1) for line in capsys.readouterr().out.splitlines() if line.startswith("  ")]
+    assert [name for name, _ in listed] == [*PROFILES, *QUIRKS, *FAULTS]
+
+
+def test_profile_quirks_and_faults_are_given_by_name() -> None:
+    with subprocess.Popen(
+        [*COMMAND, "--profile", "battery+meters-401", "--fault", "html@/info", "--port=0", "--entrez-port=0"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        url = next(found[0] for found in map(ADDRESS.search, process.stdout) if found)
+        context = ssl._create_unverified_context()  # noqa: S323 - it is the simulator
+        with urllib.request.urlopen(url + "/info", context=context) as response:  # noqa: S310 - https
+            assert "Please wait" in response.read().decode()
+        process.terminate()
 
 
 @pytest.mark.parametrize(
     "options",
     [
         ["--profile", "castle"],
+        ["--profile", "battery+castle"],
+        ["--fault", "castle@/info"],
         ["--speed", "0"],
         ["--port", "70000"],
         ["--hour-of-day", "25"],

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import re
 import secrets
+import time
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
@@ -13,6 +14,7 @@ import jwt
 import pytest
 
 from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.tokens import TOKENS
 
 
 async def sign_in(session: aiohttp.ClientSession, simulator: Simulator, username: str | None = None) -> None:
@@ -72,7 +74,7 @@ async def test_another_gateways_serial_gets_a_page_without_token(
     assert "textarea" not in await token_page(session, simulator, serialNum="122399999999")
 
 
-async def test_a_wrong_password_opens_no_session(
+async def test_a_wrong_password_gets_the_form_again_and_a_session_of_nobody(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     for form in (
@@ -81,8 +83,11 @@ async def test_a_wrong_password_opens_no_session(
         {},
     ):
         async with session.post(simulator.entrez_url + "/login", data=form) as response:
-            assert response.status == 401
-            assert not response.cookies
+            assert response.status == 200
+            assert response.cookies["SESSION"].value
+            page = await response.text()
+        assert 'type="password"' in page
+        assert "/entrez_tokens" not in page
     assert "textarea" not in await token_page(session, simulator, serialNum=simulator.serial_number)
 
 
@@ -110,14 +115,15 @@ async def test_signing_out_ends_the_session(simulator: Simulator, session: aioht
 async def test_a_site_tells_its_gateways_to_those_signed_in(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
-    url = simulator.entrez_url + "/site/My%20house"
+    url = simulator.entrez_url + "/site/simulated%20H"
     async with session.get(url) as response:
         assert response.status == 401
     await sign_in(session, simulator)
     async with session.get(url) as response:
         [site] = await response.json()
-    assert site["siteName"] == "My house"
-    assert site["gatewaySerialNums"] == [simulator.serial_number]
+    assert site == {"id": 1234567, "name": "Simulated house", "serial_numbers": [simulator.serial_number]}
+    async with session.get(simulator.entrez_url + "/site/elsewhere") as response:
+        assert await response.json() == []
 
 
 async def test_a_session_id_gets_a_token_as_text(
@@ -211,3 +217,58 @@ async def test_what_entrez_was_asked_is_noted_without_secrets(
         ("POST", "/entrez_tokens", True),
     ]
     assert simulator.password not in repr(simulator.entrez_requests)
+
+
+async def test_it_hands_out_whatever_token_it_is_told_to(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    await sign_in(session, simulator)
+    simulator.entrez.gives = "other-gateway"
+    given = await token_page(session, simulator, serialNum=simulator.serial_number)
+    found = re.search(r">([^<]+)</textarea>", given)
+    assert found is not None
+    assert jwt.decode(found[1], options={"verify_signature": False})["aud"] == "122399999999"
+
+
+async def test_its_clock_can_be_ahead_of_this_machines(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.entrez.clock_offset = 300
+    token = simulator.token()
+    assert jwt.decode(token, options={"verify_signature": False})["iat"] > time.time() + 290
+    headers = {"Authorization": f"Bearer {token}"}
+    async with session.get(simulator.url + "/ivp/meters", headers=headers) as response:
+        assert response.status == 200
+
+
+GOOD = {"good", "installer", "ends-soon", "from-the-future"}
+
+
+@pytest.mark.parametrize("kind", TOKENS)
+async def test_the_gateway_takes_only_those_tokens_that_are_good_in_spite_of_all(
+    simulator: Simulator, session: aiohttp.ClientSession, kind: str
+) -> None:
+    headers = {"Authorization": f"Bearer {simulator.strange_token(kind)}"}
+    async with session.get(simulator.url + "/ivp/meters", headers=headers) as response:
+        assert response.status == (200 if kind in GOOD else 401)
+
+
+def test_each_kind_of_token_is_what_it_is_called(simulator: Simulator) -> None:
+    tokens = {kind: simulator.strange_token(kind) for kind in TOKENS}
+    readable = tokens.keys() - {"cut-short", "no-token"}
+    said = {kind: jwt.decode(tokens[kind], options={"verify_signature": False}) for kind in readable}
+    now = time.time()
+    assert {kind: jwt.get_unverified_header(tokens[kind])["alg"] for kind in ("good", "hs256", "none")} == {
+        "good": "ES256",
+        "hs256": "HS256",
+        "none": "none",
+    }
+    assert said["installer"]["enphaseUser"] == "installer"
+    assert said["installer"]["exp"] - said["installer"]["iat"] == 12 * 3600
+    assert said["other-gateway"]["aud"] != said["good"]["aud"] == simulator.serial_number
+    assert said["expired"]["exp"] < now < said["ends-soon"]["exp"] < now + 3601
+    assert said["from-the-future"]["iat"] > now + 290
+    assert tokens["good"].split(".")[0] == tokens["cut-short"].split(".")[0]
+    assert len(tokens["cut-short"]) < len(tokens["good"])
+    with pytest.raises(ValueError, match="no kind of token"):
+        simulator.strange_token("wooden")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import math
 import time
 from types import SimpleNamespace
 from typing import Any
@@ -13,7 +14,7 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from enphase_companion.simulator import Simulator
+from enphase_companion.simulator import Simulator, latency
 from enphase_companion.simulator.profiles import PROFILES
 
 READINGS = "/ivp/meters/readings"
@@ -278,6 +279,69 @@ async def test_a_gateway_gives_zeros_or_falling_counters(
     [fallen, *_] = await get(session, simulator, READINGS)
     assert fallen["actEnergyDlvd"] == pytest.approx(true["actEnergyDlvd"] / 2, rel=1e-3)
     assert fallen["activePower"] == pytest.approx(true["activePower"], rel=0.5)
+
+
+async def test_a_gateway_gives_numbers_beyond_anything_and_none_at_all(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.faults.set("huge", READINGS)
+    simulator.faults.set("huge", "/api/v1/production")
+    simulator.faults.set("nan", "/production.json")
+    [reading, *_] = await get(session, simulator, READINGS)
+    assert reading["eid"] == 704643328
+    assert reading["activePower"] == reading["channels"][0]["voltage"] == 1e300
+    assert (await get(session, simulator, "/api/v1/production"))["wattsNow"] == 10**30
+    assert math.isnan((await get(session, simulator, "/production.json"))["production"][0]["wNow"])
+
+
+async def test_a_gateway_leads_elsewhere(simulator: Simulator, session: aiohttp.ClientSession) -> None:
+    simulator.faults.set("redirect", READINGS, location="https://192.0.2.1/")
+    async with session.get(simulator.url + READINGS, allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"]) == (302, "https://192.0.2.1/")
+
+
+async def test_a_fault_can_be_for_some_requests_only(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.faults.set("refuse", READINGS, times=2)
+    simulator.faults.set("truncated", READINGS, times=1)
+    token = simulator.token()
+    assert [await status(session, simulator.url + READINGS, token) for _ in range(3)] == [401, 401, 200]
+    assert await get(session, simulator, READINGS)
+
+
+@pytest.mark.parametrize(
+    ("path", "quick", "slow"),
+    [
+        (READINGS, 0.08, 0.32),
+        (READINGS + "/704643328", 0.08, 0.32),
+        ("/ivp/meters/", 0.07, 0.30),
+        ("/ivp/ensemble/inventory", 0.03, 0.28),
+        ("/production.json", 0.68, 5.0),
+        ("/production.json?details=1", 1.8, 5.4),
+        ("/production", 3.0, 11.1),
+        ("/inventory.json?deleted=1", 3.0, 6.2),
+        ("/home.json", 6.4, 9.3),
+        ("/admin/lib/tariff.json", 0.08, 0.32),
+        ("/auth/check_jwt", 0.02, 0.29),
+    ],
+)
+def test_real_gateways_take_their_time_for_each_path(path: str, quick: float, slow: float) -> None:
+    assert latency.seconds("quick-gateway", path) == quick
+    assert latency.seconds("slow-gateway", path) == slow
+
+
+async def test_it_knows_how_long_it_was_busy_and_with_what(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.faults.set("slow-gateway")
+    await get(session, simulator, READINGS)
+    busy = simulator.busy_seconds
+    assert busy >= 0.32
+    await get(session, simulator, READINGS)
+    await get(session, simulator, "/ivp/meters")
+    assert simulator.busy_seconds >= busy + 0.62
+    assert simulator.requests_by_path() == {READINGS: 2, "/ivp/meters": 1}
 
 
 def test_an_unknown_fault_is_an_error_that_names_those_there_are(simulator: Simulator) -> None:

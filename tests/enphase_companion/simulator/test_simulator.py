@@ -40,6 +40,35 @@ async def test_it_runs_beside_the_loop_of_whoever_waits(session: aiohttp.ClientS
         assert response.status == 200
 
 
+def test_it_starts_and_ends_while_a_test_has_stopped_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Time that is frozen, as freezegun does it, must not freeze the waits within."""
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
+    running = Simulator()
+
+    def all_of_it() -> None:
+        running.start()
+        running.restart()
+        running.renew_certificate()
+        running.stop()
+
+    thread = threading.Thread(target=all_of_it, daemon=True)
+    thread.start()
+    thread.join(30)
+    assert not thread.is_alive()
+
+
+def test_a_gateway_that_was_off_is_back_at_the_same_address() -> None:
+    running = Simulator()
+    running.start()
+    url, shown = running.url, shown_certificate(running)
+    running.stop()
+    with pytest.raises(ConnectionRefusedError):
+        shown_certificate(running)
+    running.start()
+    assert (running.url, shown_certificate(running)) == (url, shown)
+    running.stop()
+
+
 def test_a_port_that_is_taken_is_an_error_and_nothing_stays_behind() -> None:
     with Simulator() as running:
         port = int(running.url.rpartition(":")[2])

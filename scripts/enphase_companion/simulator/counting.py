@@ -1,0 +1,59 @@
+"""What the gateway's counters hold: what flowed, unless they wrap."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from .house import House
+from .truth import Electricity, Measurement
+
+#: How long after the start (house seconds) the counters that wrap do so.
+WRAP_AFTER = 600
+_METER_LIMIT = 2**32
+#: A microinverter counts joules in 32 bits: 1.19 MWh (home-assistant/core #140602).
+INVERTER_LIMIT = 2**32 / 3600
+
+
+def measured(house: House, measurement_type: str, at: float) -> Measurement:
+    """What is true of a measurement type, with the energies that its meter's counters hold."""
+    true = house.truth(at).of(measurement_type)
+    if "meters-wrap" not in house.profile.quirks:
+        return true
+    then = house.truth(house.start + WRAP_AFTER).of(measurement_type)
+    phases = tuple(map(_wrapped, true.phases, then.phases))
+    return Measurement(_wrapped(true.total, then.total), phases)
+
+
+def produced(house: House, at: float) -> float:
+    """Wh that the microinverters together say they ever made."""
+    true = house.truth(at).production.total.energy_delivered
+    if "inverter-wraps" not in house.profile.quirks:
+        return true
+    return true - _made(house, 0, at) + produced_by(house, 0, at)
+
+
+def produced_by(house: House, number: int, at: float) -> float:
+    """Wh that one microinverter says it ever made."""
+    true = _made(house, number, at)
+    if number > 0 or "inverter-wraps" not in house.profile.quirks:
+        return true
+    return _since(true, _made(house, number, house.start + WRAP_AFTER), INVERTER_LIMIT)
+
+
+def _made(house: House, number: int, at: float) -> float:
+    inverter = house.inverters[number]
+    return house.truth(at).production.phases[inverter.phase].energy_delivered * inverter.share
+
+
+def _wrapped(now: Electricity, then: Electricity) -> Electricity:
+    return replace(
+        now,
+        energy_delivered=_since(now.energy_delivered, then.energy_delivered, _METER_LIMIT),
+        energy_received=_since(now.energy_received, then.energy_received, _METER_LIMIT),
+    )
+
+
+def _since(now: float, then: float, limit: float) -> float:
+    """What a counter that begins anew at `limit` holds now, when it began anew at `then`."""
+    # Rounded, lest a counter that stands still is a whole limit above itself.
+    return round(now - then, 3) % limit

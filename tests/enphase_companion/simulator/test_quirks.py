@@ -1,0 +1,214 @@
+"""Each quirk tells the lie that it is named after, and nothing else."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import aiohttp
+import pytest
+
+from enphase_companion.simulator import (
+    Simulator,
+    battery_answers,
+    inverter_answers,
+    meter_answers,
+    production_answers,
+)
+from enphase_companion.simulator.house import House
+from enphase_companion.simulator.profiles import NET, PRODUCTION, STORAGE, TOTAL, find
+
+#: Autumn, at noon where the house stands.
+START = 1_764_000_123
+LONGITUDE = 180 - (START % 86400) / 240
+
+
+def house(profile: str) -> House:
+    return House(find(profile), 1, START, LONGITUDE)
+
+
+def by_type(built: House, at: int) -> dict[str, dict[str, Any]]:
+    """Give the readings of the listed meters by measurement type."""
+    types = {meter["eid"]: meter["measurementType"] for meter in meter_answers.meters(built)}
+    return {
+        types[reading["eid"]]: reading
+        for reading in meter_answers.readings(built, at)
+        if reading["eid"] in types
+    }
+
+
+async def ask(session: aiohttp.ClientSession, simulator: Simulator, path: str) -> tuple[int, Any]:
+    headers = {"Authorization": f"Bearer {simulator.token()}"}
+    async with session.get(simulator.url + path, headers=headers) as response:
+        return response.status, await response.json() if response.status == 200 else None
+
+
+async def test_endpoints_that_are_not_there_or_refuse_everybody(session: aiohttp.ClientSession) -> None:
+    for quirk, refused, open_to_owners in (
+        ("meters-404", ("/ivp/meters", "/ivp/meters/readings"), "/ivp/ensemble/inventory"),
+        ("meters-401", ("/ivp/meters", "/ivp/meters/readings"), "/ivp/ensemble/inventory"),
+        ("ensemble-401", ("/ivp/ensemble/inventory", "/ivp/ensemble/power"), "/ivp/meters"),
+    ):
+        with Simulator(f"battery+{quirk}", hour_of_day=12) as simulator:
+            for path in refused:
+                assert (await ask(session, simulator, path))[0] == int(quirk[-3:])
+            assert (await ask(session, simulator, open_to_owners))[0] == 200
+
+
+def test_a_meter_is_read_that_the_list_does_not_know() -> None:
+    built = house("battery+unlisted-meter")
+    listed = {meter["eid"] for meter in meter_answers.meters(built)}
+    assert {reading["eid"] for reading in meter_answers.readings(built, START)} - listed == {1023410688}
+
+
+def test_a_meter_of_unknown_type_measures_what_the_home_uses() -> None:
+    built = house("three-phase+unknown-meter")
+    reading = by_type(built, START)["heat-pump"]
+    home = built.truth(START).total_consumption
+    assert reading["activePower"] == pytest.approx(home.total.active_power, abs=0.001)
+    assert reading["channels"][2]["actEnergyDlvd"] == pytest.approx(
+        home.phases[2].energy_delivered, abs=0.001
+    )
+
+
+def test_a_disabled_meter_reports_noise() -> None:
+    built = house("three-phase+disabled-meter")
+    assert [meter["state"] for meter in meter_answers.meters(built)] == ["enabled", "enabled", "disabled"]
+    assert 0 < abs(by_type(built, START)["backfeed"]["activePower"]) < 10
+
+
+def test_more_phases_are_counted_than_wired() -> None:
+    built = house("split-phase+unwired-phases")
+    [meter, *_] = meter_answers.meters(built)
+    assert (meter["phaseMode"], meter["phaseCount"]) == ("three", 3)
+    assert 0 < by_type(built, START)[PRODUCTION]["channels"][2]["voltage"] < 15
+
+
+def test_the_third_channel_repeats_the_storage_meters_second() -> None:
+    read = by_type(house("battery+third-channel-mirrors"), START)
+    told = {name: value for name, value in read[NET]["channels"][2].items() if name != "eid"}
+    assert told == {name: value for name, value in read[STORAGE]["channels"][1].items() if name != "eid"}
+    assert told["voltage"] > 100
+
+
+def test_sums_take_net_for_total_and_lifetime_for_today() -> None:
+    found = production_answers.production(house("three-phase+total-is-net"), START, details=False)
+    total, net = found["consumption"]
+    assert (total["measurementType"], total["wNow"], total["whLifetime"]) == (
+        TOTAL,
+        net["wNow"],
+        net["whLifetime"],
+    )
+    built = house("three-phase+today-is-lifetime")
+    produced = production_answers.production(built, START, details=False)["production"][1]
+    assert produced["whToday"] == produced["whLastSevenDays"] == produced["whLifetime"] > 1e6
+    assert production_answers.summary(built, START)["wattHoursToday"] == round(produced["whLifetime"])
+
+
+def test_power_factors_add_up_and_apparent_energy_is_lost() -> None:
+    read = by_type(house("three-phase+power-factors-added+no-apparent-energy"), START)[PRODUCTION]
+    assert read["pwrFactor"] == pytest.approx(sum(channel["pwrFactor"] for channel in read["channels"]))
+    assert read["pwrFactor"] > 1
+    assert read["apparentEnergy"] < 1
+
+
+def test_reports_count_exports_off_imports() -> None:
+    built = house("three-phase+reports-netted")
+    grid = built.truth(START).net_consumption
+    [report] = [each for each in meter_answers.reports(built, START) if each["reportType"] == NET]
+    for said, true in ((report["cumulative"], grid.total), (report["lines"][1], grid.phases[1])):
+        assert said["whRcvdCum"] == 0
+        assert said["whDlvdCum"] == pytest.approx(true.energy_delivered - true.energy_received, abs=0.001)
+    reading = by_type(built, START)[NET]
+    assert reading["actEnergyRcvd"] == pytest.approx(grid.total.energy_received, abs=0.001)
+
+
+def test_the_sums_without_production_meter_stand_still() -> None:
+    built = house("no-meters+no-production-data")
+    assert production_answers.summary(built, START) == production_answers.summary(built, START + 7200)
+
+
+def test_the_storage_meter_loses_a_phase_every_fifth_minute() -> None:
+    built = house("battery+storage-loses-phase")
+    minute = START // 300 * 300
+    lost = [
+        by_type(built, minute + 60 * number)[STORAGE]["channels"][0]["voltage"] == 0 for number in range(5)
+    ]
+    assert lost == [True, False, False, False, False]
+
+
+def test_the_meters_counters_pass_two_to_the_thirty_two_and_go_on_from_nothing() -> None:
+    built, plain = house("three-phase+meters-wrap"), house("three-phase")
+    before, after, later = (by_type(built, START + seconds) for seconds in (599, 601, 4201))
+    for kind, energy in ((PRODUCTION, "actEnergyDlvd"), (NET, "actEnergyRcvd")):
+        assert 2**32 - 10 < before[kind][energy] < 2**32
+        assert 0 <= after[kind][energy] < 10
+        assert 2**32 - 10 < before[kind]["channels"][0][energy] < 2**32
+    grown = later[PRODUCTION]["actEnergyDlvd"] - after[PRODUCTION]["actEnergyDlvd"]
+    truths = [plain.truth(START + seconds).production.total.energy_delivered for seconds in (601, 4201)]
+    assert grown == pytest.approx(truths[1] - truths[0], abs=0.01)
+    assert before[PRODUCTION]["activePower"] == by_type(plain, START + 599)[PRODUCTION]["activePower"]
+    summed = production_answers.production(built, START + 601, details=False)["production"][1]
+    assert summed["whLifetime"] == after[PRODUCTION]["actEnergyDlvd"]
+    assert 0 < summed["whToday"] < 1e6
+
+
+def test_one_microinverters_counter_wraps_and_all_that_was_ever_produced_falls_with_it() -> None:
+    built, plain = house("no-meters+inverter-wraps"), house("no-meters")
+    moments = (START, START + 1200)
+    sums = [production_answers.production(built, at, details=False)["production"][0] for at in moments]
+    made = [plain.truth(entry["readingTime"]).production.total.energy_delivered for entry in sums]
+    lost = sums[0]["whLifetime"] + (made[1] - made[0]) - sums[1]["whLifetime"]
+    assert lost == pytest.approx(2**32 / 3600, abs=2)
+    assert production_answers.summary(built, moments[1])["wattHoursLifetime"] == sums[1]["whLifetime"]
+    counters = [lifetimes(built, at) for at in moments]
+    assert counters[0][0] > 2**32 - 1e6 > 1e6 > counters[1][0]
+    assert all(after >= before for before, after in zip(counters[0][1:], counters[1][1:], strict=True))
+
+
+def lifetimes(built: House, at: int) -> list[int]:
+    """Give the joules of each microinverter."""
+    devices = [each for each in inverter_answers.device_data(built, at).values() if isinstance(each, dict)]
+    return [device["channels"][0]["lifetime"]["joulesProduced"] for device in devices]
+
+
+async def test_after_a_power_cut_all_is_zero_for_two_minutes(session: aiohttp.ClientSession) -> None:
+    with Simulator(
+        "three-phase+zeros-after-power-cut", start=START, longitude=LONGITUDE, speed=0
+    ) as simulator:
+        _, before = await ask(session, simulator, "/ivp/meters/readings")
+        await asyncio.to_thread(simulator.restart)
+        status, cut = await ask(session, simulator, "/ivp/meters/readings")
+        assert status == 200
+        assert [reading["eid"] for reading in cut] == [reading["eid"] for reading in before]
+        assert {reading["activePower"] for reading in cut} == {0}
+        assert {reading["actEnergyDlvd"] for reading in cut} == {0}
+        simulator.clock.advance(121)
+        _, after = await ask(session, simulator, "/ivp/meters/readings")
+    assert after[0]["actEnergyDlvd"] >= before[0]["actEnergyDlvd"] > 0
+
+
+async def test_at_eleven_in_the_evening_nothing_is_answered_for_five_minutes(
+    session: aiohttp.ClientSession,
+) -> None:
+    with Simulator("three-phase+nightly-silence", start=START, longitude=LONGITUDE, speed=0) as simulator:
+        built, clock = simulator.house, simulator.clock
+        eleven = built.midnight(START) + 23 * 3600
+        clock.advance(eleven - 1 - clock.time())
+        assert (await ask(session, simulator, "/ivp/meters"))[0] == 200
+        clock.advance(2)
+        hanging = asyncio.create_task(ask(session, simulator, "/ivp/meters"))
+        unanswered = asyncio.create_task(ask(session, simulator, "/info"))
+        await asyncio.sleep(0.3)
+        assert not hanging.done()
+        assert not unanswered.done()
+        clock.advance(300)
+        assert (await hanging)[0] == 200
+        unanswered.cancel()
+
+
+def test_what_every_gateway_does_needs_no_name() -> None:
+    built = house("three-phase")
+    assert by_type(built, START)[NET]["voltage"] > 600
+    assert inverter_answers.device_data(house("sixty-inverters"), START)["deviceCount"] == 50
+    assert "devices:" in battery_answers.power(house("battery"), START)

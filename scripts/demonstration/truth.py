@@ -149,11 +149,11 @@ def _shown_by_site(house: House, meter: Meter) -> set[str]:
 def _whole(house: House, meter: Meter, quantity: str) -> Value:
     # Between the lines of a split phase there are 240 V; three phases have 230 V each, and 690 V nowhere.
     share = house.profile.wired if quantity == "voltage" and house.profile.phase_mode == "three" else 1
-    return lambda t: float(getattr(t.of(meter.measurement_type).total, quantity)) / share
+    return lambda t: float(getattr(t.of(meter.measures).total, quantity)) / share
 
 
 def _phase(meter: Meter, quantity: str, phase: int) -> Value:
-    return lambda t: float(getattr(t.of(meter.measurement_type).phases[phase], quantity))
+    return lambda t: float(getattr(t.of(meter.measures).phases[phase], quantity))
 
 
 def _inverters(house: House) -> Iterator[Expected]:

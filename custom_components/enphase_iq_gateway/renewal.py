@@ -34,12 +34,17 @@ class TokenRenewal:
         self._hass = hass
         self._entry = entry
         self._gateway = gateway
-        Token.parse(entry.data[CONF_TOKEN])
+        self._raw = entry.data[CONF_TOKEN]
+        self._token = Token.parse(self._raw)
 
     @property
     def token(self) -> Token:
         """The entry's token as it is now: another renewal, from before a reload, may have changed it."""
-        return Token.parse(self._entry.data[CONF_TOKEN])
+        raw = self._entry.data[CONF_TOKEN]
+        # Looked at in each refresh, which parsing would double.
+        if raw is not self._raw:
+            self._raw, self._token = raw, Token.parse(raw)
+        return self._token
 
     @property
     def due_at(self) -> datetime:

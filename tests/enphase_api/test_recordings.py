@@ -94,7 +94,8 @@ async def test_7_6_175_standard_has_inverters_only(recorded: Open) -> None:
         assert production.inverters.lifetime_energy == 174174
         assert production.inverters.measured_at == datetime(2023, 8, 7, 13, 55, 13, tzinfo=UTC)
         assert production.meter is None
-        assert await gateway.batteries() == Batteries(units=())
+        # It has no sums that could speak of AC Batteries.
+        assert await gateway.batteries() == Batteries(units=(), has_ac=None)
         inverters = await gateway.inverters()
         assert len(inverters) == 24
         assert inverters[0] == Inverter(

@@ -65,11 +65,16 @@ class Overview:
                 problems.append(str(error))
                 return before
 
+        inverters = await asked(gateway.inverters(), self.inverters)
+        batteries = await asked(gateway.batteries(), self.batteries)
+        production = await asked(gateway.production(), self.production)
+        if batteries is not None and production is not None:
+            batteries = batteries.with_ac(production.ac_batteries)
         return replace(
             self,
-            inverters=await asked(gateway.inverters(), self.inverters),
-            batteries=await asked(gateway.batteries(), self.batteries),
-            production=await asked(gateway.production(), self.production),
+            inverters=inverters,
+            batteries=batteries,
+            production=production,
             problems=tuple(problems),
         )
 
@@ -86,10 +91,9 @@ class Overview:
     @property
     def site(self) -> Site:
         """What flows where. Where no production meter is enabled, production is what the inverters report."""
-        units = self.batteries.units if self.batteries is not None else ()
         site = Site.from_readings(
             self.readings,
-            unmetered_batteries=bool(units) and not self.is_metered(MeasurementType.STORAGE),
+            unmetered_batteries=self.has_batteries and not self.is_metered(MeasurementType.STORAGE),
             battery_power=self.batteries.power if self.batteries is not None else None,
         )
         if self._made is None or self.is_metered(MeasurementType.PRODUCTION):
@@ -140,8 +144,8 @@ class Overview:
     @property
     def has_batteries(self) -> bool:
         """Whether there is a battery, or a meter of one."""
-        units = self.batteries.units if self.batteries is not None else ()
-        return bool(units) or self.is_metered(MeasurementType.STORAGE)
+        are_there = self.batteries is not None and self.batteries.are_there
+        return are_there or self.is_metered(MeasurementType.STORAGE)
 
     @property
     def produced_today(self) -> float | None:

@@ -60,8 +60,11 @@ def _parts(overview: Overview, *, bars: bool, problem: str | None) -> Iterator[R
     yield from (Text(note, style="italic") for note in _notes(overview))
     if overview.readings.readings:
         yield from ("", tables.meters(overview))
+    if overview.batteries is not None and overview.batteries.are_there:
+        yield from ("", _battery_title(overview))
     if overview.batteries is not None and overview.batteries.units:
-        yield from ("", _battery_title(overview), tables.batteries(overview, overview.batteries.units))
+        # AC Batteries are known in sum only.
+        yield tables.batteries(overview, overview.batteries.units)
     if overview.inverters:
         yield from ("", _inverter_title(overview), tables.inverters(overview, overview.inverters, bars=bars))
 

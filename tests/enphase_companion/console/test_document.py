@@ -131,12 +131,20 @@ def test_consumption_grid_and_battery_are_the_houses(
         assert document["battery"]["power_w"] == pytest.approx(storage.active_power, abs=0.05)
 
 
-@pytest.mark.xfail(strict=True, reason="the client knows nothing of AC Batteries")
 def test_consumption_beside_ac_batteries_is_the_houses(still: Callable[..., Owner]) -> None:
     owner = still("ac-batteries", hour_of_day=21)
     document = told(owner)
-    home = truth(owner, document).total_consumption.total.active_power
-    assert document["consumption"]["power_w"] == pytest.approx(home, abs=0.02)
+    house = truth(owner, document)
+    assert house.battery is not None
+    # A gateway gives whole watts, watt-hours and per cents of AC Batteries.
+    home = house.total_consumption.total.active_power
+    assert document["consumption"]["power_w"] == pytest.approx(home, abs=0.51)
+    battery = document["battery"]
+    assert battery["power_w"] == pytest.approx(house.battery.power, abs=0.51)
+    assert battery["state_of_charge_percent"] == pytest.approx(house.battery.state_of_charge, abs=0.51)
+    assert battery["available_wh"] == pytest.approx(house.battery.available_energy, abs=0.51)
+    assert battery["capacity_wh"] == pytest.approx(house.battery.capacity, abs=0.51)
+    assert battery["units"] == []
 
 
 def direction(grid_power: float) -> str:
@@ -266,6 +274,7 @@ def test_the_gateway_is_asked_gently(still: Callable[..., Owner]) -> None:
         "/ivp/meters/readings",
         "/api/v1/production/inverters",
         "/ivp/ensemble/inventory",
+        "/ivp/ensemble/secctrl",
         "/production.json",
     }
 

@@ -8,13 +8,16 @@ from homeassistant.const import Platform
 
 DOMAIN = "enphase_iq_gateway"
 LOGGER = logging.getLogger(__package__)
-PLATFORMS = [Platform.BINARY_SENSOR, Platform.SENSOR]
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
 
 #: In an entry's data, beside host, token, username and password: the trusted certificate (PEM).
 CONF_CERTIFICATE = "certificate"
 #: The certificate (PEM) that is asked about while the gateway shows another than the trusted one.
 CONF_SHOWN_CERTIFICATE = "shown_certificate"
 CONF_PRODUCTION_SOURCE = "production_source"
+
+#: In an entry's options, beside the interval: whether `call_api` may do more than read.
+CONF_ALLOW_WRITES = "allow_writes"
 
 DEFAULT_INTERVAL = 10
 INTERVALS = (1, 300)

@@ -1,13 +1,18 @@
-"""The options: how often the meters are read."""
+"""The options: how often the meters are read, and whether actions may change something."""
 
 from typing import Any
 
 import voluptuous as vol
 from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
 from homeassistant.const import CONF_SCAN_INTERVAL, UnitOfTime
-from homeassistant.helpers.selector import NumberSelector, NumberSelectorConfig, NumberSelectorMode
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+)
 
-from .const import DEFAULT_INTERVAL, INTERVALS
+from .const import CONF_ALLOW_WRITES, DEFAULT_INTERVAL, INTERVALS
 
 _LOW, _HIGH = INTERVALS
 
@@ -24,7 +29,8 @@ _FORM = vol.Schema(
                 )
             ),
             vol.Coerce(int),
-        )
+        ),
+        vol.Required(CONF_ALLOW_WRITES, default=False): BooleanSelector(),
     }
 )
 
@@ -33,7 +39,7 @@ class GatewayOptionsFlow(OptionsFlowWithReload):
     """One form; the entry is reloaded where something has changed."""
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Take the interval."""
+        """Take both."""
         if user_input is not None:
             return self.async_create_entry(data=user_input)
         form = self.add_suggested_values_to_schema(_FORM, self.config_entry.options)

@@ -9,7 +9,11 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
-from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, CONF_PRODUCTION_SOURCE
+from custom_components.enphase_iq_gateway.const import (
+    CONF_ALLOW_WRITES,
+    CONF_CERTIFICATE,
+    CONF_PRODUCTION_SOURCE,
+)
 from enphase_companion.simulator import Simulator
 
 from .conftest import NOON, SetUp, make_entry
@@ -133,7 +137,7 @@ async def test_the_interval_is_an_option_and_works_at_once(
     shown = await options.async_configure(shown["flow_id"], {CONF_SCAN_INTERVAL: 60})
     assert shown["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done(wait_background_tasks=True)
-    assert entry.options == {CONF_SCAN_INTERVAL: 60}
+    assert entry.options == {CONF_SCAN_INTERVAL: 60, CONF_ALLOW_WRITES: False}
     interval = entry.runtime_data.update_interval
     assert interval is not None
     assert interval.total_seconds() == 60

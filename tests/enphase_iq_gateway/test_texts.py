@@ -20,6 +20,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry  # type
 
 from custom_components.enphase_iq_gateway.connection import ENTREZ_ERRORS, GATEWAY_ERRORS
 from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN
+from custom_components.enphase_iq_gateway.services import CALL_ERRORS
 from enphase_companion.simulator import Simulator
 
 from .conftest import NOON, SetUp, make_entry
@@ -63,12 +64,13 @@ def named(keyword: str) -> set[str]:
     }
 
 
-def first_words(function: str) -> set[str]:
-    """Give the first constant of every call of a function or method."""
+def first_words(*functions: str) -> set[str]:
+    """Give the first constant of every call of these functions or methods."""
     return {
         str(call.args[0].value)
         for call in calls()
-        if (isinstance(call.func, ast.Attribute) and call.func.attr == function)
+        if (call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None))
+        in functions
         and call.args
         and isinstance(call.args[0], ast.Constant)
     }
@@ -117,13 +119,13 @@ def test_every_exception_has_its_text_and_every_text_its_exception() -> None:
         for keyword in call.keywords
         if keyword.arg == "translation_key" and isinstance(keyword.value, ast.Constant)
     }
-    assert raised | first_words("_failed") == set(TEXTS["exceptions"])
+    assert raised | first_words("_failed", "_invalid") | {*CALL_ERRORS.values()} == set(TEXTS["exceptions"])
 
 
 async def test_every_entity_has_its_name_and_every_name_its_entity(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp
 ) -> None:
-    seen: dict[str, set[str]] = {"sensor": set(), "binary_sensor": set()}
+    seen: dict[str, set[str]] = {"sensor": set(), "binary_sensor": set(), "event": set()}
     for seed, profile in enumerate(["no-meters", "three-phase", "battery", "many-meters", "single-phase"], 2):
         with Simulator(profile, seed=seed, start=NOON) as other:
             # Beside production of inverters, a production meter shows its own power and energy.
@@ -245,4 +247,4 @@ def test_the_quality_scale_answers_every_rule() -> None:
 
 
 def test_no_file_lies_beside_the_folders_that_platforms_are_looked_for_in() -> None:
-    assert {path.stem for path in FOLDER.glob("*.py")} & set(Platform) == {"sensor", "binary_sensor"}
+    assert {path.stem for path in FOLDER.glob("*.py")} & set(Platform) == {"sensor", "binary_sensor", "event"}

@@ -1,0 +1,91 @@
+"""Which of the gateway's pages the action `call_api` may ask for, and what of their answers it passes on."""
+
+import re
+from enum import Enum, auto
+from typing import Any
+
+import orjson
+from yarl import URL
+
+#: What stands in the place of a secret; the same as in Home Assistant's own files.
+REDACTED = "**REDACTED**"
+
+#: Bytes. Answers stand in traces and templates; the largest that says something of a site stays below.
+MAX_ANSWER = 1_000_000
+
+#: Pages under these give sessions and tokens, or never end.
+_CLOSED = {"auth", "stream"}
+
+#: Pages with such a word in their name do something when they are merely asked for.
+_DOING = {
+    "add",
+    "decommission",
+    "delete",
+    "installer",
+    "mark",
+    "provision",
+    "redeterminephase",
+    "reset",
+    "set",
+    "start",
+    "test",
+    "unmark",
+    "update",
+    "upgrade",
+    "upload",
+}
+
+_TOKEN = re.compile(rb"eyJ[\w-]{10,}\.[\w-]+\.[\w-]+")
+_SECRET = re.compile(r"passw|passphrase|psk|secret|token|private_?key|session_?id", re.IGNORECASE)
+
+
+class Access(Enum):
+    """What asking for a page amounts to."""
+
+    READS = auto()
+    #: It changes, or may change, something.
+    WRITES = auto()
+    #: Never asked for, whatever the options say.
+    CLOSED = auto()
+    #: It is no path of a gateway.
+    INVALID = auto()
+
+
+def access_of(path: str) -> Access:
+    """Tell what a GET of a path amounts to."""
+    if not path.startswith("/") or not path.isprintable() or re.search(r"[\s\\#]", path):
+        return Access.INVALID
+    try:
+        decoded = URL(f"https://gateway/{path.lstrip('/')}").path.lower()
+    except ValueError:
+        return Access.INVALID
+    segments = [segment for segment in decoded.split("/") if segment]
+    # Nothing that the gateway could read otherwise than this does: no way up, nothing encoded twice.
+    if "%" in decoded or {".", ".."}.intersection(path.lower().replace("%2e", ".").split("?")[0].split("/")):
+        return Access.INVALID
+    if segments and segments[0] in _CLOSED:
+        return Access.CLOSED
+    words = {word for segment in segments for word in re.split(r"[^a-z0-9]+", segment)}
+    return Access.WRITES if words & _DOING else Access.READS
+
+
+def passed_on(body: bytes) -> Any:
+    """Give an answer as parsed JSON, else as text, with what looks like a secret left out; None if empty."""
+    body = _TOKEN.sub(REDACTED.encode(), body)
+    if not body:
+        return None
+    try:
+        return _without_secrets(orjson.loads(body))
+    except orjson.JSONDecodeError:
+        return body.decode(errors="replace")
+
+
+def _without_secrets(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {
+            key: REDACTED if inner and _SECRET.search(key) else _without_secrets(inner)
+            for key, inner in value.items()
+        }
+    if isinstance(value, list):
+        return [_without_secrets(inner) for inner in value]
+    return value

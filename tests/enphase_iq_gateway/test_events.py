@@ -1,0 +1,161 @@
+"""A meter's status as an event: fired when it changes, also over a restart, and once for each change."""
+
+from typing import Any
+
+import pytest
+from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.event import async_track_state_change_event
+from homeassistant.helpers.translation import async_get_translations
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+
+from custom_components.enphase_iq_gateway.const import DOMAIN
+from custom_components.enphase_iq_gateway.pages import PACE, Page
+from custom_components.enphase_iq_gateway.sensor_meters import STATUSES
+from enphase_companion.simulator import Simulator
+
+from .conftest import SetUp, Tick
+from .test_coordinator import answer_with
+
+#: A moment after the list of meters is due again.
+NEXT_LIST = PACE[Page.METERS].total_seconds() + 1
+
+
+class Meters:
+    """What the list of meters says of each meter's status, by measurement type."""
+
+    def __init__(self, hass: HomeAssistant, simulator: Simulator) -> None:
+        self._hass = hass
+        self._simulator = simulator
+        self.statuses: dict[str, str] = {}
+        self.flags: list[str] = []
+
+    def changed(self, listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        """Give the list as it is to be."""
+        return [
+            meter
+            | {
+                "meteringStatus": self.statuses.get(meter["measurementType"], "normal"),
+                "statusFlags": self.flags,
+            }
+            for meter in listed
+        ]
+
+    def entity_id(self, measurement_type: str) -> str:
+        """Give the event entity of a meter."""
+        eid = next(
+            meter.eid
+            for meter in self._simulator.house.profile.meters
+            if meter.measurement_type == measurement_type
+        )
+        unique_id = f"{self._simulator.serial_number}_{eid}_{measurement_type}_status_change"
+        entity_id = er.async_get(self._hass).async_get_entity_id("event", DOMAIN, unique_id)
+        assert entity_id is not None
+        return entity_id
+
+    def fired(self, measurement_type: str) -> list[str]:
+        """Collect the types of a meter's events from now on."""
+        seen: list[str] = []
+
+        @callback
+        def note(event: Event[EventStateChangedData]) -> None:
+            state, before = event.data["new_state"], event.data["old_state"]
+            if state is None or state.state == STATE_UNAVAILABLE:
+                return
+            if before is None or before.state != state.state:
+                seen.append(state.attributes["event_type"])
+
+        async_track_state_change_event(self._hass, self.entity_id(measurement_type), note)
+        return seen
+
+
+@pytest.fixture
+def meters(hass: HomeAssistant, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Meters:
+    """The gateway's meters, all of them well to begin with."""
+    meters = Meters(hass, simulator)
+    answer_with(monkeypatch, simulator, "/ivp/meters", meters.changed)
+    return meters
+
+
+async def test_a_meter_that_is_well_has_no_event(
+    hass: HomeAssistant, meters: Meters, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    await tick(NEXT_LIST, times=2)
+    for kind in ("production", "net-consumption"):
+        state = hass.states.get(meters.entity_id(kind))
+        assert state is not None
+        assert state.state == STATE_UNKNOWN
+        assert state.attributes["event_types"] == STATUSES
+
+
+async def test_a_change_of_a_meter_s_status_is_one_event_of_this_meter(
+    hass: HomeAssistant, meters: Meters, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    production, grid = meters.fired("production"), meters.fired("net-consumption")
+    meters.statuses["production"] = "check-wiring"
+    meters.flags.append("negative-production")
+    await tick(NEXT_LIST, times=3)
+    assert production == ["check-wiring"]
+    state = hass.states.get(meters.entity_id("production"))
+    assert state is not None
+    assert state.attributes["previous"] == "normal"
+    assert state.attributes["flags"] == ["negative-production"]
+    meters.statuses["production"] = "not-metering"
+    await tick(NEXT_LIST)
+    meters.statuses["production"] = "normal"
+    await tick(NEXT_LIST)
+    assert production == ["check-wiring", "not-metering", "normal"]
+    assert grid == []
+
+
+async def test_a_meter_that_is_not_well_when_it_is_set_up_says_so(
+    hass: HomeAssistant, meters: Meters, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    meters.statuses["net-consumption"] = "not-metering"
+    await set_up(entry)
+    state = hass.states.get(meters.entity_id("net-consumption"))
+    assert state is not None
+    assert state.attributes["event_type"] == "not-metering"
+
+
+async def test_a_change_during_a_restart_is_not_missed_and_nothing_is_said_twice(
+    hass: HomeAssistant, meters: Meters, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    meters.statuses["production"] = "check-wiring"
+    await tick(NEXT_LIST)
+    fired = meters.fired("production")
+    at = hass.states.get(meters.entity_id("production"))
+    await tick(60)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    again = hass.states.get(meters.entity_id("production"))
+    assert at is not None
+    assert again is not None
+    assert again.state == at.state
+    meters.statuses["production"] = "normal"
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert fired[-1] == "normal"
+    assert set(fired) == {"check-wiring", "normal"}
+
+
+async def test_a_status_that_nobody_knows_is_no_event(
+    meters: Meters, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    fired = meters.fired("production")
+    meters.statuses["production"] = "calibrating"
+    await tick(NEXT_LIST)
+    assert fired == []
+
+
+async def test_every_type_of_event_has_its_words(hass: HomeAssistant) -> None:
+    texts = await async_get_translations(hass, "en", "entity", {DOMAIN})
+    prefix = f"component.{DOMAIN}.entity.event.meter_status_change.state_attributes."
+    for attribute in ("event_type", "previous"):
+        assert texts[f"{prefix}{attribute}.name"]
+        assert all(texts[f"{prefix}{attribute}.state.{status}"] for status in STATUSES)

@@ -5,12 +5,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .models.meters import Meter, Quantities
+    from .models.meters import Meter
+    from .models.quantities import Quantities
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,6 +68,12 @@ KNOWN = (
         "While one phase is all zero and the whole equals the other, that phase and the whole are unknown.",
     ),
     Quirk(
+        "A phase of one meter shows voltage and current of another's, and a power that these cannot carry",
+        "8.2.127",
+        "recording: the storage meter's first phase says -2115 W at 1130 VA, which are the net meter's",
+        "Power and current of that phase and of the whole meter are unknown; so is what is made from them.",
+    ),
+    Quirk(
         "Reports cannot give exported energy",
         "8.3.5169",
         "net consumption's received energy is 0 and the delivered is netted",
@@ -119,6 +126,9 @@ KNOWN = (
 #: V: a live phase has 100 V or more anywhere; noise on open terminals was seen up to 12 V.
 _WIRED = 50
 
+#: Times volts by amperes: no power exceeds these, however unevenly a meter takes the three.
+_IMPOSSIBLE = 1.5
+
 #: Hours of a day at rated power: no array makes more.
 _DAY = 24
 
@@ -159,6 +169,15 @@ def without_lost_phase(
         return total, channels
     nothing = type(total)()
     return nothing, [nothing if gone else phase for gone, phase in zip(lost, channels, strict=True)]
+
+
+def is_copied(phase: Quantities, others: Iterable[Quantities]) -> bool:
+    """Tell whether a phase shows another's voltage and current, and a power beyond what these can carry."""
+    if not phase.voltage or not phase.current or phase.active_power is None:
+        return False
+    if abs(phase.active_power) <= _IMPOSSIBLE * phase.voltage * abs(phase.current):
+        return False
+    return any((phase.voltage, phase.current) == (other.voltage, other.current) for other in others)
 
 
 def believable_today(today: float | None, lifetime: float | None, rated_power: float) -> float | None:

@@ -266,3 +266,31 @@ def test_what_is_no_list_of_meters_or_readings_is_an_error(answer: object) -> No
         Readings.from_json(answer, ())
     with pytest.raises(InvalidAnswerError, match="/ivp/meters/reports did"):
         Report.list_from_json(answer)
+
+
+def read_beside_net(active_power: float, current: float) -> Quantities | None:
+    """What a storage meter's only phase says beside a net meter's of 120 V and 10 A."""
+    meters = [Meter(eid=1, measurement_type="net-consumption", enabled=True)]
+    meters.append(Meter(eid=2, measurement_type="storage", enabled=True))
+    net = {"voltage": 120, "current": 10, "activePower": 900, "actEnergyDlvd": 5}
+    storage = {"voltage": 120, "current": current, "activePower": active_power, "actEnergyDlvd": 7}
+    answer = [{"eid": 1, **net, "channels": [net]}, {"eid": 2, **storage, "channels": [storage]}]
+    found = Readings.from_json(answer, meters).get("storage")
+    assert found is not None
+    assert found.total.active_power == (found.phases[0] and found.phases[0].active_power)
+    return found.phases[0]
+
+
+def test_a_power_that_another_meters_volts_and_amperes_cannot_carry_is_unknown() -> None:
+    phase = read_beside_net(active_power=-2115, current=10)
+    assert phase is not None
+    assert phase.active_power is phase.current is None
+    # The wire is the same, and its counters go on.
+    assert (phase.voltage, phase.energy_delivered) == (120, 7)
+
+
+@pytest.mark.parametrize(("active_power", "current"), [(-1150, 10), (-2115, 10.001)])
+def test_a_power_that_can_be_or_is_a_meters_own_is_believed(active_power: float, current: float) -> None:
+    phase = read_beside_net(active_power, current)
+    assert phase is not None
+    assert phase.active_power == active_power

@@ -6,8 +6,10 @@ Missing or absurd values are None, never zero. An answer of another structure ra
 from .batteries import AcBatteries, Batteries, Battery
 from .info import Info
 from .live import Live
-from .meters import MeasurementType, Meter, Quantities, Reading, Readings, Report
+from .meters import MeasurementType, Meter
 from .production import Inverter, Production, ProductionSource
+from .quantities import Quantities
+from .readings import Reading, Readings, Report
 from .site import Site
 
 __all__ = [

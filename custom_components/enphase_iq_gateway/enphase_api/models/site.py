@@ -11,7 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Self
 
-from .meters import MeasurementType, Quantities, Readings
+from .meters import MeasurementType
+from .quantities import Quantities
+from .readings import Readings
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

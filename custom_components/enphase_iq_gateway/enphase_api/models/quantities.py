@@ -1,0 +1,95 @@
+"""What a meter, or one of its phases, can say: each quantity with its unit, and what of it is believed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, NamedTuple, Self
+
+from ..values import number
+
+
+class _Rule(NamedTuple):
+    """Where a quantity stands in a reading and in a report, and between what it is believed."""
+
+    in_reading: str
+    in_report: str
+    low: float
+    high: float
+
+
+#: No site behind one gateway comes near 10 MW or 1 TWh: what is beyond is a broken answer.
+_POWER = (-10e6, 10e6)
+_ENERGY = (0, 1e12)
+
+_RULES = {
+    "active_power": _Rule("activePower", "actPower", *_POWER),
+    "reactive_power": _Rule("reactivePower", "reactPwr", *_POWER),
+    "apparent_power": _Rule("apparentPower", "apprntPwr", *_POWER),
+    "voltage": _Rule("voltage", "rmsVoltage", 0, 1_500),
+    "current": _Rule("current", "rmsCurrent", -10_000, 10_000),
+    # A whole meter's factor may be the sum of three: quirks.power_factor sees to it.
+    "power_factor": _Rule("pwrFactor", "pwrFactor", -3, 3),
+    "frequency": _Rule("freq", "freqHz", 0, 100),
+    "energy_delivered": _Rule("actEnergyDlvd", "whDlvdCum", *_ENERGY),
+    "energy_received": _Rule("actEnergyRcvd", "whRcvdCum", *_ENERGY),
+    "apparent_energy": _Rule("apparentEnergy", "vahCum", *_ENERGY),
+    "reactive_energy_lagging": _Rule("reactEnergyLagg", "varhLagCum", *_ENERGY),
+    "reactive_energy_leading": _Rule("reactEnergyLead", "varhLeadCum", *_ENERGY),
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Quantities:
+    """What one meter, or one phase of it, says at one moment."""
+
+    #: W, signed as the meter's purpose says.
+    active_power: float | None = None
+    #: var, positive: lagging (inductive).
+    reactive_power: float | None = None
+    #: VA.
+    apparent_power: float | None = None
+    #: V; for a whole meter as `quirks.meter_voltage` says.
+    voltage: float | None = None
+    #: A; for a whole meter the sum over its phases.
+    current: float | None = None
+    #: -1 to 1, without unit.
+    power_factor: float | None = None
+    #: Hz.
+    frequency: float | None = None
+    #: Wh over the meter's life, of positive power.
+    energy_delivered: float | None = None
+    #: Wh over the meter's life, of negative power.
+    energy_received: float | None = None
+    #: VAh over the meter's life.
+    apparent_energy: float | None = None
+    #: varh over the meter's life, lagging.
+    reactive_energy_lagging: float | None = None
+    #: varh over the meter's life, leading.
+    reactive_energy_leading: float | None = None
+
+    @classmethod
+    def from_reading(cls, data: Mapping[str, Any]) -> Self:
+        """Read one element of /ivp/meters/readings, or one of its channels."""
+        return cls(
+            **{name: number(data, rule.in_reading, rule.low, rule.high) for name, rule in _RULES.items()}
+        )
+
+    @classmethod
+    def from_report(cls, data: Mapping[str, Any]) -> Self:
+        """Read one `cumulative`, or one of the `lines`, of /ivp/meters/reports."""
+        return cls(
+            **{name: number(data, rule.in_report, rule.low, rule.high) for name, rule in _RULES.items()}
+        )
+
+    def without_power(self) -> Self:
+        """Give the same without what flows now; voltage and energies stay."""
+        return replace(
+            self, active_power=None, reactive_power=None, apparent_power=None, power_factor=None, current=None
+        )
+
+    def as_report(self) -> dict[str, float | None]:
+        """Give the shape of a report's `cumulative` or line, with all its keys."""
+        return {"currW": self.active_power} | {
+            rule.in_report: getattr(self, name) for name, rule in _RULES.items()
+        }

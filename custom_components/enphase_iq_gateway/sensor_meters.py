@@ -7,7 +7,7 @@ from homeassistant.components.sensor import SensorDeviceClass
 from homeassistant.const import EntityCategory
 
 from .data import GatewayData
-from .enphase_api.models import Meter
+from .enphase_api.models import MeasurementType, Meter
 from .naming import meter_name
 from .pages import Page
 from .sensor_kinds import (
@@ -36,6 +36,15 @@ QUANTITIES: dict[str, dict[str, Any]] = {
     "energy_received": ENERGY,
 }
 
+#: What the two directions of energy are called where delivered and received would have to be explained.
+_DIRECTIONS: dict[str, dict[str, str]] = {
+    MeasurementType.NET_CONSUMPTION: {
+        "energy_delivered": "energy_imported",
+        "energy_received": "energy_exported",
+    },
+    MeasurementType.STORAGE: {"energy_delivered": "energy_discharged", "energy_received": "energy_charged"},
+}
+
 #: What a gateway says of a meter's state.
 STATUSES = ["normal", "not-metering", "check-wiring"]
 
@@ -62,7 +71,8 @@ def _quantity(meter: Meter, name: str, quantity: str, phase: int | None) -> Gate
         read = data.quantities(meter.eid, phase)
         return None if read is None else getattr(read, quantity)
 
-    key, text, placeholders = f"{meter_key(meter)}_{quantity}", f"meter_{quantity}", {"meter": name}
+    called = _DIRECTIONS.get(meter.measurement_type, {}).get(quantity, quantity)
+    key, text, placeholders = f"{meter_key(meter)}_{quantity}", f"meter_{called}", {"meter": name}
     if phase is not None:
         line = f"L{phase + 1}"
         key, text, placeholders = f"{key}_{line.lower()}", f"{text}_phase", {**placeholders, "phase": line}

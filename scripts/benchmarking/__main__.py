@@ -1,0 +1,42 @@
+"""The command itself, run by scripts/benchmark in the environment that has what is compared."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from . import options
+from .measures import BenchmarkError
+from .results import machine, table
+
+
+def main() -> int:
+    """Run the command and return its exit status."""
+    given = options.arguments()
+    benchmark = import_module(f"{__package__}.{given.name}")
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    results = []
+    try:
+        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+            for result in benchmark.run(given.parts, progress, quick=given.quick):
+                results.append(result)
+                if given.json:
+                    print(result.as_json(), flush=True)
+    except BenchmarkError as error:
+        print(f"scripts/benchmark: {error}", file=sys.stderr)
+        return 1
+    if not given.json:
+        console = Console(highlight=False)
+        console.print(table(results))
+        console.print(f"\n{machine(*benchmark.PACKAGES)}", soft_wrap=True)
+    return 0
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,74 @@
+"""The two clients alone, without Home Assistant: what it takes to ask a gateway and to understand it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from time import process_time
+
+import aiohttp
+from pyenphase import Envoy
+from pyenphase.ssl import NO_VERIFY_SSL_CONTEXT
+
+# Under this name the integration knows the client; its paces are the integration's own.
+from custom_components.enphase_iq_gateway.enphase_api.local.gateway import Gateway as Client
+from custom_components.enphase_iq_gateway.pages import Page, Pages
+
+from .measures import Cost, Gateway
+
+
+class OurClient:
+    """enphase_api, asked what the integration asks with all entities enabled."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._token = gateway.token
+        self._session = aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+        self._client = Client(
+            f"https://{gateway.host}", certificate=gateway.certificate, session=self._session
+        )
+        self._pages = Pages()
+        self._pages_asked = {Page.METERS: self._client.meters, Page.INVERTERS: self._client.inverters}
+        self._now = datetime.now(UTC)
+
+    async def start(self) -> None:
+        """Log in."""
+        await self._client.login(self._token)
+
+    async def refresh(self, seconds: float) -> Cost:
+        """Ask what is due `seconds` after the last time."""
+        self._now += timedelta(seconds=seconds)
+        cpu = process_time()
+        await self._client.readings()
+        for page, ask in self._pages_asked.items():
+            if self._pages.is_due(page, self._now, self._pages_asked):
+                self._pages.asked(page, self._now)
+                await ask()
+        return Cost(cpu=process_time() - cpu)
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        await self._session.close()
+
+
+class Pyenphase:
+    """The client of the built-in integration."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._token = gateway.token
+        self._session = aiohttp.ClientSession(connector=aiohttp.TCPConnector(ssl=NO_VERIFY_SSL_CONTEXT))
+        self._envoy = Envoy(gateway.host, self._session)
+
+    async def start(self) -> None:
+        """Log in, and find out what there is to ask."""
+        await self._envoy.setup()
+        await self._envoy.authenticate(token=self._token)
+        await self._envoy.update()
+
+    async def refresh(self, seconds: float) -> Cost:  # noqa: ARG002  # it asks for everything each time
+        """Ask as the built-in integration does each minute."""
+        cpu = process_time()
+        await self._envoy.update()
+        return Cost(cpu=process_time() - cpu)
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        await self._session.close()

@@ -1,0 +1,151 @@
+"""A Home Assistant with one integration and nothing else, refreshed on demand and measured at that."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import logging
+import os
+import tempfile
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import perf_counter, process_time
+from types import MappingProxyType
+from typing import Any
+
+from homeassistant import config_entries, loader
+from homeassistant.bootstrap import async_load_base_functionality
+from homeassistant.components.network.network import async_get_network
+from homeassistant.config_entries import SOURCE_USER, ConfigEntries, ConfigEntry, ConfigEntryState
+from homeassistant.const import EVENT_STATE_CHANGED, EVENT_STATE_REPORTED, STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant, callback
+from homeassistant.helpers import entity_registry as er
+from homeassistant.setup import async_setup_component
+from homeassistant.util import dt as dt_util
+
+from .loop import occupied
+from .measures import Cost
+
+_COMPONENTS = Path(__file__).resolve().parents[2] / "custom_components"
+_STATM, _PAGE = Path("/proc/self/statm"), os.sysconf("SC_PAGE_SIZE")
+
+
+class HomeAssistantWith:
+    """One integration in a Home Assistant of its own, without recorder and web server."""
+
+    def __init__(self, domain: str, data: Mapping[str, Any], serial_number: str) -> None:
+        self._domain, self._data, self._serial_number = domain, data, serial_number
+        self._changed = self._unchanged = 0
+        self._ahead = timedelta()
+        self._folder = tempfile.TemporaryDirectory()
+        self._hass: HomeAssistant
+        self._entry: ConfigEntry[Any]
+
+    async def start(self) -> None:
+        """Start Home Assistant."""
+        (Path(self._folder.name) / "custom_components").symlink_to(_COMPONENTS)
+        # That a custom integration is there is no news.
+        logging.getLogger(loader.__name__).setLevel(logging.ERROR)
+        hass = self._hass = HomeAssistant(self._folder.name)
+        loader.async_setup(hass)
+        hass.config_entries = ConfigEntries(hass, {})
+        await loader.async_get_custom_components(hass)
+        await async_load_base_functionality(hass)
+        await async_setup_component(hass, "homeassistant", {})
+        # Whoever resolves names asks which networks there are.
+        await async_get_network(hass)
+        await hass.async_start()
+        hass.bus.async_listen(EVENT_STATE_CHANGED, self._note_changed)
+        hass.bus.async_listen(EVENT_STATE_REPORTED, lambda _: None, event_filter=self._note_unchanged)
+        # Whoever asks what time it is, by this name, hears how many refreshes there were.
+        dt_util.utcnow = lambda: datetime.now(UTC) + self._ahead  # type: ignore[assignment]
+        # An owner who enables entities one by one gets half a minute for it.
+        config_entries.RELOAD_AFTER_UPDATE_DELAY = 0
+
+    async def set_up(self, options: Mapping[str, Any]) -> float:
+        """Set the integration up, anew if it is there; give the seconds until its states are there."""
+        hass = self._hass
+        for entry in hass.config_entries.async_entries(self._domain):
+            await hass.config_entries.async_remove(entry.entry_id)
+            await hass.async_block_till_done(wait_background_tasks=True)
+        entry = self._entry = ConfigEntry(
+            data=self._data,
+            discovery_keys=MappingProxyType({}),
+            domain=self._domain,
+            minor_version=1,
+            options=options,
+            source=SOURCE_USER,
+            subentries_data=None,
+            title=f"Gateway {self._serial_number}",
+            unique_id=self._serial_number,
+            version=1,
+        )
+        began = perf_counter()
+        await hass.config_entries.async_add(entry)
+        seconds = perf_counter() - began
+        self._check()
+        await self._settle()
+        return seconds
+
+    async def enable_all(self) -> int:
+        """Enable all that is disabled at first, and give how many entities there are."""
+        hass, registry = self._hass, er.async_get(self._hass)
+        entities = er.async_entries_for_config_entry(registry, self._entry.entry_id)
+        for each in entities:
+            registry.async_update_entity(each.entity_id, disabled_by=None)
+        await asyncio.sleep(0)  # the reload begins
+        await hass.async_block_till_done()
+        await self._settle()
+        self._check()
+        return len(entities)
+
+    async def refresh(self, seconds: float) -> Cost:
+        """Refresh once, `seconds` after the last time, with all that follows from it."""
+        self._ahead += timedelta(seconds=seconds)
+        changed, unchanged = self._changed, self._unchanged
+        cpu, busy = process_time(), occupied()
+        await self._entry.runtime_data.async_refresh()
+        await self._hass.async_block_till_done(wait_background_tasks=True)
+        cpu, busy = process_time() - cpu, occupied() - busy
+        if not self._entry.runtime_data.last_update_success:
+            raise RuntimeError(f"{self._domain}: {self._entry.runtime_data.last_exception!r}")
+        return Cost(
+            cpu=cpu, occupied=busy, changed=self._changed - changed, unchanged=self._unchanged - unchanged
+        )
+
+    async def memory(self) -> int:
+        """Give how many bytes of memory the process has, when what is no longer used is given back."""
+        gc.collect()
+        return int(_STATM.read_text().split()[1]) * _PAGE  # noqa: ASYNC240  # no disk is behind it
+
+    async def stop(self) -> None:
+        """End Home Assistant."""
+        await self._hass.async_stop(force=True)
+        self._folder.cleanup()
+
+    async def _settle(self) -> None:
+        # Once after its start, the built-in integration asks for /home: nothing that a refresh costs.
+        if cancel := getattr(self._entry.runtime_data, "async_cancel_mac_verification", None):
+            cancel()
+        await self._hass.async_block_till_done(wait_background_tasks=True)
+
+    def _check(self) -> None:
+        """Raise RuntimeError unless the integration works."""
+        states = [
+            state
+            for each in er.async_entries_for_config_entry(er.async_get(self._hass), self._entry.entry_id)
+            if (state := self._hass.states.get(each.entity_id))
+        ]
+        unavailable = [state.entity_id for state in states if state.state == STATE_UNAVAILABLE]
+        if self._entry.state is not ConfigEntryState.LOADED or not states or unavailable:
+            raise RuntimeError(f"{self._domain}: {self._entry.state}, {self._entry.reason}; {unavailable}")
+
+    @callback
+    def _note_changed(self, _: object) -> None:
+        self._changed += 1
+
+    @callback
+    def _note_unchanged(self, _: object) -> bool:
+        self._unchanged += 1
+        return False

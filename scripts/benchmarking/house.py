@@ -1,0 +1,66 @@
+"""The simulated gateways that both sides are measured at, and what they are asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+
+from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.profiles import PROFILES, Profile
+
+from .measures import Cost, Gateway
+from .process import Process, measured
+
+#: 2026-06-21 12:00 UTC, always: what there is to read is the same in each run.
+_START = 1782043200.0
+
+THREE_PHASE = PROFILES["three-phase"]
+BATTERY = PROFILES["battery"]
+#: Three meters, three phases, sixty inverters.
+LARGE = replace(BATTERY, name="large", wiring=THREE_PHASE.wiring, inverters=60)
+
+
+@dataclass(frozen=True)
+class Refresh:
+    """One refresh: which pages it asked for, in order, and what it cost who asked."""
+
+    pages: list[str]
+    busy: float  #: seconds that the gateway spent on them
+    cost: Cost
+
+
+class Simulated:
+    """A simulated gateway whose clock stands still between two refreshes of the one process that reads it."""
+
+    def __init__(self, simulator: Simulator, process: Process) -> None:
+        self._simulator = simulator
+        self.process = process
+
+    def be_slow(self) -> None:
+        """Take as long for each page as a real, slow gateway does."""
+        self._simulator.faults.set("slow-gateway")
+
+    def refresh(self, seconds: float) -> Refresh:
+        """Let this time pass, and have the process read what there is then."""
+        simulator = self._simulator
+        simulator.requests.clear()
+        busy = simulator.busy_seconds
+        simulator.clock.advance(seconds)
+        cost = self.process.refresh(seconds)
+        pages = [request.path for request in simulator.requests]
+        return Refresh(pages, simulator.busy_seconds - busy, cost)
+
+
+@contextmanager
+def simulated(profile: Profile, subject: str) -> Iterator[Simulated]:
+    """Start a gateway, and a process with this subject that is to read it."""
+    with Simulator(profile, start=_START, longitude=0, speed=0) as simulator:
+        gateway = Gateway(
+            host=simulator.url.removeprefix("https://"),
+            serial_number=simulator.serial_number,
+            certificate=simulator.certificate_pem,
+            token=simulator.token(),
+        )
+        with measured(subject, gateway) as process:
+            yield Simulated(simulator, process)

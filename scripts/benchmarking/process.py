@@ -1,0 +1,92 @@
+"""A process of its own for what is measured: its processor time and its memory are nobody else's."""
+
+from __future__ import annotations
+
+import asyncio
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from multiprocessing import get_context
+from multiprocessing.connection import Connection
+from typing import Any
+
+from .loop import OccupiedLoop
+from .measures import BenchmarkError, Cost, Gateway
+
+
+class Process:
+    """A subject of `subjects.py` in its process."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    def set_up(self, **options: Any) -> float:
+        """Set the integration up, anew if need be; seconds until it has its states."""
+        return float(self._ask("set_up", options=options))
+
+    def enable_all(self) -> int:
+        """Enable all entities; how many there are."""
+        return int(self._ask("enable_all"))
+
+    def refresh(self, seconds: float) -> Cost:
+        """Refresh once; `seconds` of the house's time after the last one."""
+        cost = self._ask("refresh", seconds=seconds)
+        assert isinstance(cost, Cost)  # noqa: S101
+        return cost
+
+    def memory(self) -> int:
+        """Bytes that the process has in memory."""
+        return int(self._ask("memory"))
+
+    def _ask(self, what: str, **how: Any) -> Any:
+        try:
+            self._connection.send((what, how))
+            worked, answer = self._connection.recv()
+        except (EOFError, OSError) as error:
+            raise BenchmarkError(f"the measured process ended during {what!r}") from error
+        if not worked:
+            raise BenchmarkError(f"the measured process failed at {what!r}:\n{answer}")
+        return answer
+
+
+@contextmanager
+def measured(subject: str, gateway: Gateway) -> Iterator[Process]:
+    """Start a process with this subject, and end it with the `with`. Raises BenchmarkError if it fails."""
+    # Spawned, it holds nothing of this one's memory; what it is told comes through a pipe, the token too.
+    context = get_context("spawn")
+    here, there = context.Pipe()
+    child = context.Process(target=_work, args=(there, subject, gateway), daemon=True)
+    child.start()
+    there.close()
+    process = Process(here)
+    try:
+        process._ask("start")
+        yield process
+        process._ask("stop")
+    finally:
+        here.close()
+        child.join(10)
+        child.kill()
+        child.join()
+
+
+def _work(connection: Connection, name: str, gateway: Gateway) -> None:
+    """Do what is asked through the connection until it is closed."""
+    with asyncio.Runner(loop_factory=OccupiedLoop) as runner:
+        runner.run(_answer(connection, name, gateway))
+
+
+async def _answer(connection: Connection, name: str, gateway: Gateway) -> None:
+    from .subjects import SUBJECTS  # noqa: PLC0415  # takes seconds, and needs a loop of its own
+
+    subject = SUBJECTS[name](gateway)
+    while True:
+        try:
+            # The loop stands still meanwhile: between two refreshes nothing else runs.
+            what, how = connection.recv()
+        except EOFError:
+            return
+        try:
+            connection.send((True, await getattr(subject, what)(**how)))
+        except Exception:  # noqa: BLE001  # whatever it is, the command's user hears it
+            connection.send((False, traceback.format_exc()))

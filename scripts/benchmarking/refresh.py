@@ -1,0 +1,183 @@
+"""One refresh of this integration beside one of Home Assistant's built-in enphase_envoy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from statistics import mean
+
+from rich.progress import Progress
+
+from enphase_companion.simulator.profiles import Profile
+
+from .house import BATTERY, LARGE, THREE_PHASE, Refresh, Simulated, simulated
+from .results import Result, middle
+
+#: Whose versions are told beside the figures.
+PACKAGES = ("homeassistant", "pyenphase")
+
+_MINUTE, _HOUR, _DAY = 60, 3600, 86400
+_MILLI, _KIBI = 1e3, 1 / 1024
+
+#: What a figure's name ends with, and the house that it is of.
+_HOUSES = (("", THREE_PHASE), ("_with_battery", BATTERY))
+
+
+@dataclass(frozen=True)
+class _Side:
+    """One of the two that are compared: its integration, its client, and how often it refreshes."""
+
+    integration: str
+    client: str
+    pace: int  #: seconds between two refreshes, as installed
+    fastest: int  #: the same, as often as its owner can have it
+
+
+_OURS = _Side("enphase_iq_gateway", "enphase_api", pace=10, fastest=1)
+_ITS = _Side("enphase_envoy", "pyenphase", pace=60, fastest=60)
+
+
+@dataclass(frozen=True)
+class _Bench:
+    """One side at its gateway."""
+
+    side: _Side
+    at: Simulated
+    progress: Progress
+
+    def refreshes(self, seconds: int, pace: int | None = None) -> list[Refresh]:
+        """Refresh for so long by the house's clock."""
+        pace = pace or self.side.pace
+        times = range(0, seconds, pace)
+        return [self.at.refresh(pace) for _ in self.progress.track(times, description=self.side.integration)]
+
+
+@dataclass
+class _Run:
+    """A run of the benchmark: how long its pieces are, and where it shows how far it is."""
+
+    progress: Progress
+    quick: bool
+
+    @property
+    def rounds(self) -> range:
+        """As many as a median is taken of."""
+        return range(1 if self.quick else 5)
+
+    def seconds(self, full: int, quick: int) -> int:
+        """House time that something goes on."""
+        return quick if self.quick else full
+
+    @contextmanager
+    def both(self, profile: Profile, kind: str = "integration") -> Iterator[tuple[_Bench, _Bench]]:
+        """Give both sides, each at its own gateway of this profile; rounds by turns are fair."""
+        with (
+            simulated(profile, getattr(_OURS, kind)) as ours,
+            simulated(profile, getattr(_ITS, kind)) as its,
+        ):
+            yield _Bench(_OURS, ours, self.progress), _Bench(_ITS, its, self.progress)
+
+
+def run(parts: Iterable[str], progress: Progress, *, quick: bool) -> Iterator[Result]:
+    """Give the figures of these parts. Raises BenchmarkError."""
+    for part in parts:
+        yield from _PARTS[part](_Run(progress, quick))
+
+
+def _result(figure: str, unit: str, ours: Iterable[float], reference: Iterable[float]) -> Result:
+    return Result("refresh", figure, unit, middle(ours), middle(reference))
+
+
+def _requests(run: _Run) -> Iterator[Result]:
+    """What a gateway is asked for during a day."""
+    for suffix, profile in _HOUSES:
+        with run.both(profile) as both:
+            days = []
+            for bench in both:
+                bench.at.process.set_up()
+                days.append(bench.refreshes(run.seconds(_DAY, 15 * _MINUTE)))
+        asked = [[len(refresh.pages) for refresh in day] for day in days]
+        yield _result(f"requests_per_refresh{suffix}", "requests", *asked)
+        yield _result(f"requests_per_refresh{suffix}_averaged", "requests", *([mean(each)] for each in asked))
+
+
+def _busy(run: _Run) -> Iterator[Result]:
+    """How long a slow gateway works for a refresh, the less frequent pages averaged in; in real time."""
+    for suffix, profile in _HOUSES:
+        taken = []
+        with run.both(profile) as both:
+            for bench in both:
+                bench.at.process.set_up()
+                bench.at.be_slow()
+                # What the gateway is asked for repeats itself each quarter of an hour, and each minute.
+                period = _ITS.pace if bench.side is _ITS or run.quick else 15 * _MINUTE
+                taken.append([mean(refresh.busy for refresh in bench.refreshes(period))])
+        yield _result(f"gateway_busy_per_refresh{suffix}", "s", *taken)
+
+
+def _cpu(run: _Run) -> Iterator[Result]:
+    """What the clients alone take of the processor."""
+    taken: list[list[float]] = [[], []]
+    with run.both(THREE_PHASE, "client") as both:
+        for bench in both:
+            bench.refreshes(20 * bench.side.pace)
+        for _ in run.rounds:
+            for bench, means in zip(both, taken, strict=True):
+                refreshes = bench.refreshes(run.seconds(_HOUR, 5 * _MINUTE))
+                means.append(mean(refresh.cost.cpu for refresh in refreshes) * _MILLI)
+    yield _result("client_cpu_per_refresh", "ms", *taken)
+
+
+def _set_up(run: _Run) -> Iterator[Result]:
+    """How long it takes from the set-up to the states, at a gateway that is quick, and at one that is not."""
+    for suffix in ("", "_of_slow_gateway"):
+        taken: list[list[float]] = [[], []]
+        with run.both(THREE_PHASE) as both:
+            for bench in both:
+                bench.at.process.set_up()  # loads what Home Assistant loads once
+            for _ in run.progress.track(run.rounds, description="set-up"):
+                for bench, seconds in zip(both, taken, strict=True):
+                    if suffix:
+                        bench.at.be_slow()
+                    seconds.append(bench.at.process.set_up())
+        yield _result(f"setup_to_states{suffix}", "s", *taken)
+
+
+def _load(run: _Run) -> Iterator[Result]:
+    """What the large house with all entities is to Home Assistant."""
+    occupied: list[list[float]] = [[], []]
+    written: list[list[float]] = [[], []]
+    unchanged: list[list[float]] = [[], []]
+    with run.both(LARGE) as both:
+        for bench in both:
+            bench.at.process.set_up()
+            bench.at.process.enable_all()
+            bench.refreshes(5 * bench.side.pace)
+        for _ in run.rounds:
+            for index, bench in enumerate(both):
+                costs = [refresh.cost for refresh in bench.refreshes(run.seconds(_HOUR, 5 * _MINUTE))]
+                occupied[index].append(mean(cost.occupied for cost in costs) * _MILLI)
+                written[index].append(mean(cost.changed + cost.unchanged for cost in costs))
+                unchanged[index].append(mean(cost.unchanged for cost in costs))
+    yield _result("event_loop_per_refresh", "ms", *occupied)
+    yield _result("states_written_per_refresh", "states", *written)
+    yield _result("states_written_unchanged_per_refresh", "states", *unchanged)
+
+
+def _memory(run: _Run) -> Iterator[Result]:
+    """How much memory Home Assistant has more after a day at the fastest pace, the first hour apart."""
+    grown = []
+    with run.both(LARGE) as both:
+        for bench in both:
+            process = bench.at.process
+            process.set_up(**({"scan_interval": bench.side.fastest} if bench.side is _OURS else {}))
+            process.enable_all()
+            bench.refreshes(run.seconds(_HOUR, 2 * _MINUTE), bench.side.fastest)
+            before = process.memory()
+            bench.refreshes(run.seconds(_DAY, 5 * _MINUTE), bench.side.fastest)
+            grown.append([(process.memory() - before) * _KIBI])
+    yield _result("memory", "KiB more", *grown)
+
+
+_PARTS = {"requests": _requests, "busy": _busy, "cpu": _cpu, "set-up": _set_up, "load": _load, "memory": _memory}

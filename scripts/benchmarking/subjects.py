@@ -1,0 +1,49 @@
+"""What is measured: the two integrations, each in a Home Assistant, and the two clients alone."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from homeassistant.const import CONF_HOST, CONF_NAME, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
+
+from custom_components.enphase_iq_gateway.const import (
+    CONF_CERTIFICATE,
+    CONF_PRODUCTION_SOURCE,
+    ProductionFrom,
+)
+
+from .clients import OurClient, Pyenphase
+from .home_assistant import HomeAssistantWith
+from .measures import Gateway
+
+
+def _ours(gateway: Gateway) -> HomeAssistantWith:
+    data = {
+        CONF_HOST: f"https://{gateway.host}",
+        CONF_CERTIFICATE: gateway.certificate,
+        CONF_TOKEN: gateway.token,
+        CONF_PRODUCTION_SOURCE: ProductionFrom.METER,
+    }
+    return HomeAssistantWith("enphase_iq_gateway", data, gateway.serial_number)
+
+
+def _built_in(gateway: Gateway) -> HomeAssistantWith:
+    data = {
+        CONF_HOST: gateway.host,
+        CONF_NAME: f"Envoy {gateway.serial_number}",
+        CONF_TOKEN: gateway.token,
+        # Only asked for a new token, which this one outlives.
+        CONF_USERNAME: "",
+        CONF_PASSWORD: "",
+    }
+    return HomeAssistantWith("enphase_envoy", data, gateway.serial_number)
+
+
+#: By the names that `refresh.py` gives them.
+SUBJECTS: dict[str, Callable[[Gateway], Any]] = {
+    "enphase_iq_gateway": _ours,
+    "enphase_envoy": _built_in,
+    "enphase_api": OurClient,
+    "pyenphase": Pyenphase,
+}

@@ -180,4 +180,11 @@ def _memory(run: _Run) -> Iterator[Result]:
     yield _result("memory", "KiB more", *grown)
 
 
-_PARTS = {"requests": _requests, "busy": _busy, "cpu": _cpu, "set-up": _set_up, "load": _load, "memory": _memory}
+_PARTS = {
+    "requests": _requests,
+    "busy": _busy,
+    "cpu": _cpu,
+    "set-up": _set_up,
+    "load": _load,
+    "memory": _memory,
+}

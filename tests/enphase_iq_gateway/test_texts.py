@@ -122,14 +122,30 @@ def test_every_exception_has_its_text_and_every_text_its_exception() -> None:
     assert raised | first_words("_failed", "_invalid") | {*CALL_ERRORS.values()} == set(TEXTS["exceptions"])
 
 
+def add_second_meters(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the gateway list each meter twice: what the second reads is not the site's."""
+    answers = simulator.gateway._answers
+    get = answers.get
+
+    def doubled(path: str, query: str) -> Any:
+        answer = get(path, query)
+        if path not in ("/ivp/meters", "/ivp/meters/readings"):
+            return answer
+        return [*answer, *(entry | {"eid": entry["eid"] + 1} for entry in answer)]
+
+    monkeypatch.setattr(answers, "get", doubled)
+
+
 async def test_every_entity_has_its_name_and_every_name_its_entity(
-    hass: HomeAssistant, simulator: Simulator, set_up: SetUp
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, set[str]] = {"sensor": set(), "binary_sensor": set(), "event": set()}
     for seed, profile in enumerate(["no-meters", "three-phase", "battery", "many-meters", "single-phase"], 2):
         with Simulator(profile, seed=seed, start=NOON) as other:
             # Beside production of inverters, a production meter shows its own power and energy.
             beside = {CONF_PRODUCTION_SOURCE: "inverters"} if profile == "single-phase" else {}
+            if profile == "battery":
+                add_second_meters(other, monkeypatch)
             entry = await set_up(make_entry(other, beside))
             for entity in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id):
                 if entity.translation_key is None:

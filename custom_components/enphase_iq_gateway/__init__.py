@@ -11,6 +11,7 @@ from homeassistant.helpers.typing import ConfigType
 from .certificate_issue import issue_id
 from .const import DOMAIN, PLATFORMS
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
+from .counters import Counters
 from .enphase_api import CertificateError, TokenError
 from .naming import async_words
 from .services import async_setup_services
@@ -58,11 +59,15 @@ async def async_setup_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> b
 
 async def async_unload_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> bool:
     """Unload a gateway."""
-    return await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    is_unloaded = await hass.config_entries.async_unload_platforms(entry, PLATFORMS)
+    if is_unloaded:
+        await entry.runtime_data.counters.async_save()
+    return is_unloaded
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> None:
-    """Take back what an entry asked of its owner."""
+    """Take back what an entry asked of its owner, and forget its counters."""
+    await Counters(hass, entry.entry_id).async_remove()
     ir.async_delete_issue(hass, DOMAIN, issue_id(entry.entry_id))
 
 

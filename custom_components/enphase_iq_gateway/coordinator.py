@@ -25,7 +25,7 @@ from .const import (
     LOGGER,
     ProductionFrom,
 )
-from .counter import Counter
+from .counters import Counters
 from .data import GatewayData
 from .enphase_api import AuthenticationError, EnphaseError, InvalidAnswerError
 from .enphase_api.models import Batteries, Info, Readings
@@ -74,8 +74,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         self.renewal = TokenRenewal(hass, entry, self.gateway)
         self._failures = Failures(hass, entry, self.gateway, self.renewal, self._interval)
         self.pages = Pages()
-        #: By the entities' unique ids.
-        self.counters: dict[str, Counter] = {}
+        self.counters = Counters(hass, entry.entry_id)
         #: eids that the list of meters did not know when it was asked for last.
         self.unknown_eids: tuple[int, ...] = ()
         self._told_eids: set[int] = set()
@@ -91,6 +90,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     @override
     async def _async_setup(self) -> None:
         """Look whether it is the right gateway, log in, and learn what there is to read."""
+        await self.counters.async_load()
         info = await self._failures.mapped(self.gateway.info())
         if info.serial_number != self.serial_number:
             raise ConfigEntryError(

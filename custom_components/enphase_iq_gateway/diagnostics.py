@@ -61,7 +61,7 @@ async def async_get_config_entry_diagnostics(
         },
         "counters": {
             unique_id.removeprefix(f"{serial}_"): counter.as_dict() | {"is_holding": counter.is_holding}
-            for unique_id, counter in coordinator.counters.items()
+            for unique_id, counter in coordinator.counters.shown.items()
         },
         "polling": {
             "interval": coordinator.update_interval and coordinator.update_interval.total_seconds(),

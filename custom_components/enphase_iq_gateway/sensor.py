@@ -8,12 +8,10 @@ from homeassistant.components.sensor import SensorDeviceClass, SensorEntity
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-from homeassistant.helpers.restore_state import ExtraStoredData, RestoreEntity
 from homeassistant.util import dt as dt_util
 
 from .const import LOGGER
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
-from .counter import Counter
 from .entity import GatewayEntity, async_add_as_found
 from .pages import Page
 from .sensor_kinds import GatewaySensorDescription
@@ -55,30 +53,18 @@ class GatewaySensor(GatewayEntity, SensorEntity):
         return self._value
 
 
-class EnergySensor(GatewaySensor, RestoreEntity):
+class EnergySensor(GatewaySensor):
     """A counter, kept over restarts."""
 
     def __init__(self, coordinator: GatewayCoordinator, description: GatewaySensorDescription) -> None:
         super().__init__(coordinator, description)
-        self._counter = Counter()
-
-    @override
-    async def async_added_to_hass(self) -> None:
-        kept = await self.async_get_last_extra_data()
-        if kept is not None:
-            self._counter = Counter.from_dict(kept.as_dict())
-        self.coordinator.counters[str(self.unique_id)] = self._counter
-        await super().async_added_to_hass()
-
-    @property
-    @override
-    def extra_restore_state_data(self) -> ExtraStoredData:
-        return _Kept(self._counter)
+        self._counter = coordinator.counters.show(str(self.unique_id))
 
     @override
     def _read(self) -> float | None:
         offset = self._counter.offset
         value = self._counter.read(super()._read(), self._said_at())
+        self.coordinator.counters.async_save_soon()
         if self._counter.offset != offset:
             LOGGER.warning(
                 "%s: the gateway's counter made a step that lasts; going on from %.0f Wh (offset %.0f Wh)",
@@ -96,14 +82,3 @@ class EnergySensor(GatewaySensor, RestoreEntity):
         else:
             measured_at = None if data.inverters_sum is None else data.inverters_sum.measured_at
         return measured_at or self.coordinator.pages.answered_at(page) or dt_util.utcnow()
-
-
-class _Kept(ExtraStoredData):
-    """A counter in the form in which Home Assistant keeps it."""
-
-    def __init__(self, counter: Counter) -> None:
-        self._counter = counter
-
-    @override
-    def as_dict(self) -> dict[str, Any]:
-        return self._counter.as_dict()

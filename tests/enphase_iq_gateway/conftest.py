@@ -64,7 +64,7 @@ def simulator(
 
 
 @pytest.fixture
-def hass(simulator: Simulator, hass: HomeAssistant) -> HomeAssistant:
+def hass(simulator: Simulator, hass: HomeAssistant, hass_storage: dict[str, Any]) -> HomeAssistant:
     """Home Assistant, which finds the integration, and ends before the gateway that it is connected to."""
     hass.data.pop(loader.DATA_CUSTOM_COMPONENTS)
     return hass

@@ -1,11 +1,13 @@
 """Energy counters in Home Assistant: over bad readings, restarts and another source."""
 
+from typing import Any
+
 import pytest
 from homeassistant.const import STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
-from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, ProductionFrom
+from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN, ProductionFrom
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, make_entry, state_of
@@ -69,7 +71,7 @@ async def test_after_a_reset_energy_goes_on_without_a_jump_or_a_gap(
     assert grown[0] > 0.5
     assert caplog.text.count("made a step that lasts") == len(ENERGIES)
     for key in ENERGIES:
-        counter = entry.runtime_data.counters[f"{simulator.serial_number}_{key}"]
+        counter = entry.runtime_data.counters.shown[f"{simulator.serial_number}_{key}"]
         assert counter.offset > 0
         assert not counter.is_holding
 
@@ -88,6 +90,44 @@ async def test_counters_and_their_offsets_outlive_a_restart(
     after = energies(hass, simulator)
     assert all(new >= old for new, old in zip(after, before, strict=True))
     assert after == pytest.approx(before, abs=0.1)
+
+
+async def test_an_offset_outlives_a_month_without_the_gateway(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    simulator.faults.set("counters-fall", "/ivp/meters/readings", share=0.5)
+    await tick(seconds=60, times=20)
+    before = energies(hass, simulator)
+    await hass.config_entries.async_unload(entry.entry_id)
+    # Home Assistant itself forgets what an entity was after a week.
+    await tick(seconds=30 * 86400)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    after = energies(hass, simulator)
+    assert all(new > old for new, old in zip(after, before, strict=True))
+    assert entry.runtime_data.counters.shown[f"{simulator.serial_number}_production_energy"].offset > 0
+
+
+async def test_counters_are_kept_every_quarter_of_an_hour_and_forgotten_with_their_gateway(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    hass_storage: dict[str, Any],
+) -> None:
+    await set_up(entry)
+    file, key = f"{DOMAIN}.{entry.entry_id}", f"{simulator.serial_number}_home_energy"
+    await tick(seconds=60, times=10)
+    assert file not in hass_storage
+    await tick(seconds=60, times=10)
+    first = hass_storage[file]["data"][key]["value"]
+    assert first > 0
+    await tick(seconds=60, times=16)
+    assert hass_storage[file]["data"][key]["value"] > first
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert file not in hass_storage
 
 
 async def test_a_fall_during_a_restart_is_held_as_well(

@@ -19,15 +19,20 @@ from enphase_companion.simulator import Simulator
 from tests.services.mariadb import database_url, mariadb, mariadb_url, private_mariadb
 from tests.services.rabbitmq import amqp_url, private_rabbitmq, rabbitmq
 
+from .on_the_broker import broker, eyes, place, queue
 from .owner import Owner
 
 __all__ = [
     "amqp_url",
+    "broker",
     "database_url",
+    "eyes",
     "mariadb",
     "mariadb_url",
+    "place",
     "private_mariadb",
     "private_rabbitmq",
+    "queue",
     "rabbitmq",
 ]
 

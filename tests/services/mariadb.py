@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import subprocess
-import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -21,23 +19,23 @@ from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from . import SEARCHED, free_port, unavailable
+from .server import Server
 
-_START, _STOP = 60, 15
+_INSTALLATION = 60
 
 
-class MariaDB:
+class MariaDB(Server):
     """A private server: `url`, and what can happen to a server."""
 
     def __init__(self, folder: Path, program: str, options: tuple[str, ...] = ()) -> None:
-        self._folder = folder
-        self.port = free_port()
-        self._command = [
+        port = free_port()
+        command = [
             program,
             "--no-defaults",
             f"--datadir={folder / 'data'}",
             f"--socket={folder / 'socket'}",
             f"--pid-file={folder / 'pid'}",
-            f"--port={self.port}",
+            f"--port={port}",
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",
             # A commit is on disk when it returns, as it is out of the box.
@@ -46,16 +44,12 @@ class MariaDB:
             *(("--user=root",) if os.geteuid() == 0 else ()),
             *options,
         ]
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(folder, port, command)
 
     @property
     def url(self) -> URL:
         """Its address, without a database."""
         return URL.create("mysql+aiomysql", "root", host="127.0.0.1", port=self.port)
-
-    @property
-    def runs(self) -> bool:
-        return self._process is not None
 
     def install(self) -> None:
         """Make the tables of the server's own."""
@@ -68,48 +62,16 @@ class MariaDB:
                 "--no-defaults",
                 "--auth-root-authentication-method=normal",
                 "--skip-test-db",
-                f"--datadir={self._folder / 'data'}",
+                f"--datadir={self.folder / 'data'}",
                 *(["--user=root"] if os.geteuid() == 0 else []),
             ],
             check=True,
             capture_output=True,
-            timeout=_START,
+            timeout=_INSTALLATION,
         )
 
-    def start(self) -> None:
-        """Start it, with what it had on disk, and wait until it answers."""
-        log = self._folder / "output"
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                self._command, stdout=output, stderr=output, start_new_session=True
-            )
-        end = time.monotonic() + _START
-        while not self._answers():
-            if self._process.poll() is not None or time.monotonic() > end:
-                self.kill()
-                raise RuntimeError(f"MariaDB does not start:\n{log.read_text(errors='replace')[-3000:]}")
-            time.sleep(0.05)
-
-    def kill(self) -> None:
-        """End it as a power cut would."""
-        self._signal(signal.SIGKILL)
-        if self._process is not None:
-            self._process.wait(_STOP)
-            self._process = None
-
-    def pause(self) -> None:
-        """Let it hang: connections stay open, nothing is answered."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
-
-    def _answers(self) -> bool:
+    def answers(self) -> bool:
+        """Tell whether it runs a statement."""
         try:
             execute(self.url, "SELECT 1")
         except OperationalError:

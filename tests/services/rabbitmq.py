@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import signal
 import socket
 import subprocess
 import time
@@ -18,31 +17,30 @@ from pathlib import Path
 import pytest
 
 from . import SEARCHED, free_port, unavailable
+from .server import Server
 
 #: Read at once: tests clear the environment of whoever runs them.
 _NAMED = os.environ.get("ENPHASE_TEST_AMQP_URL")
 
 #: Debian's program on PATH changes to a user of its own; the one it wraps runs as whoever starts it.
 _UNWRAPPED = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
-_START, _STOP = 90, 15
+_STOP = 15
 
 
-class RabbitMQ:
+class RabbitMQ(Server):
     """A private broker: `url`, and what can happen to a broker."""
 
     def __init__(self, folder: Path, program: str) -> None:
-        self._folder = folder
-        self._program = program
-        self.port = free_port()
-        self._environment = {
+        port = free_port()
+        environment = {
             "PATH": SEARCHED,
             "LANG": "C.UTF-8",
             "HOME": str(folder),
             "ERL_EPMD_PORT": str(free_port()),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODENAME": f"enphase{self.port}@localhost",
+            "RABBITMQ_NODENAME": f"enphase{port}@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODE_PORT": str(self.port),
+            "RABBITMQ_NODE_PORT": str(port),
             "RABBITMQ_DIST_PORT": str(free_port()),
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
@@ -56,43 +54,19 @@ class RabbitMQ:
         }
         (folder / "plugins").write_text("[].\n")
         (folder / "rabbitmq.conf").write_text("loopback_users = none\nraft.wal_max_size_bytes = 64000000\n")
-        self._process: subprocess.Popen[bytes] | None = None
+        super().__init__(folder, port, [program], environment)
 
     @property
     def url(self) -> str:
         return f"amqp://guest:guest@127.0.0.1:{self.port}/"
 
-    @property
-    def runs(self) -> bool:
-        return self._process is not None
-
-    def start(self) -> None:
-        """Start it, with what it had on disk, and wait until it speaks AMQP."""
-        log = self._folder / "output"
-        with log.open("ab") as output:
-            self._process = subprocess.Popen(
-                [self._program], env=self._environment, stdout=output, stderr=output, start_new_session=True
-            )
-        end = time.monotonic() + _START
-        while not self._speaks():
-            if self._process.poll() is not None or time.monotonic() > end:
-                self.kill()
-                raise RuntimeError(f"RabbitMQ does not start:\n{log.read_text(errors='replace')[-3000:]}")
-            time.sleep(0.1)
-
-    def kill(self) -> None:
-        """End it as a power cut would."""
-        self._signal(signal.SIGKILL)
-        if self._process is not None:
-            self._process.wait(_STOP)
-            self._process = None
-
-    def pause(self) -> None:
-        """Let it hang: connections stay open, nothing is answered."""
-        self._signal(signal.SIGSTOP)
-
-    def resume(self) -> None:
-        self._signal(signal.SIGCONT)
+    def answers(self) -> bool:
+        """Tell whether it speaks AMQP."""
+        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 2) as connection:
+            connection.settimeout(2)
+            connection.sendall(b"AMQP\x00\x00\x09\x01")
+            return connection.recv(1) == b"\x01"
+        return False
 
     def close(self) -> None:
         """End it, and the port mapper that Erlang started for it."""
@@ -105,18 +79,6 @@ class RabbitMQ:
             if b"not allowed" not in told.stdout:
                 break
             time.sleep(0.1)
-
-    def _signal(self, number: signal.Signals) -> None:
-        if self._process is not None:
-            with suppress(ProcessLookupError):
-                os.killpg(self._process.pid, number)
-
-    def _speaks(self) -> bool:
-        with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 2) as connection:
-            connection.settimeout(2)
-            connection.sendall(b"AMQP\x00\x00\x09\x01")
-            return connection.recv(1) == b"\x01"
-        return False
 
 
 @pytest.fixture(scope="session")

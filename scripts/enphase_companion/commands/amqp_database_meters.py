@@ -8,8 +8,10 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..running.command import serve
 from ..settings.keys import AMQP_KEYS, DATABASE_KEYS
 from ..settings.options import add_settings, new_parser
+from .help_texts import UNTIL_ENDED
 
 if TYPE_CHECKING:
     from ..message import Message
@@ -41,8 +43,7 @@ def parser() -> argparse.ArgumentParser:
         notes=(
             "Start it as often as you like: each reading is stored by one of them. While broker or database\n"
             "is away it says so and waits. Messages of Enphase-API's scripts name no gateway: set\n"
-            "gateway_serial_number to say whose they are.\n\n"
-            "exit status: 0 ended by Ctrl-C or SIGTERM, 1 it cannot work, 2 wrong usage or settings"
+            f"gateway_serial_number to say whose they are.\n\n{UNTIL_ENDED}"
         ),
     )
     add_settings(result, KEYS)
@@ -51,20 +52,10 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and give its exit status."""
-    arguments = parser().parse_args(argv)
-    from ..running.command import run
-
-    return run(arguments, _store)
+    return serve(parser().parse_args(argv), _store)
 
 
-def _store(arguments: argparse.Namespace) -> int:
-    from ..running.service import run
-
-    run(lambda service: _stored(service, arguments))
-    return 0
-
-
-async def _stored(service: Service, arguments: argparse.Namespace) -> None:
+async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..delivery.store import Store
     from ..messaging.broker import Broker
     from ..messaging.consumer import Consumer, StoreError
@@ -74,9 +65,7 @@ async def _stored(service: Service, arguments: argparse.Namespace) -> None:
     from ..storage import Database, StorageError
 
     settings = read(FILE, KEYS, arguments)
-    figures = Figures()
-    if settings.metrics is not None:
-        figures.serve(settings.metrics)
+    figures = Figures(settings.metrics)
     async with Database(database_address(settings), database_zone(settings)) as database:
         store = Store(database)
         await service.unless_stopped(store.begin())

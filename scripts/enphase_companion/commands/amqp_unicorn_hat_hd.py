@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..displays.options import DISPLAY_KEYS, STATUSES, add_display
+from ..running.command import serve
 from ..settings.keys import AMQP_KEYS
 from ..settings.options import add_settings, new_parser
 
@@ -45,31 +46,18 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and give its exit status."""
-    arguments = parser().parse_args(argv)
-    from ..running.command import run
-
-    return run(arguments, _show)
+    return serve(parser().parse_args(argv), _show)
 
 
-def _show(arguments: argparse.Namespace) -> int:
-    from ..running.service import run
-
-    run(lambda service: _shown(service, arguments))
-    return 0
-
-
-async def _shown(service: Service, arguments: argparse.Namespace) -> None:
-    from ..displays.display import open_display
-    from ..displays.forecast import Forecast
+async def _show(service: Service, arguments: argparse.Namespace) -> None:
     from ..displays.panel import Panel
-    from ..displays.player import Player, until_one_ends
+    from ..displays.playing import play
     from ..displays.readings import UNNAMED, OneGateway, Powers
     from ..messaging.broker import Broker
     from ..messaging.newest import Newest
     from ..settings.reading import read
 
     settings = read(FILE, KEYS, arguments)
-    forecast = Forecast.from_settings(settings)
     ours = OneGateway(settings.gateway_serial_number)
     panel = Panel(
         lambda: "broker?" if newest.trouble.text else None,
@@ -86,9 +74,4 @@ async def _shown(service: Service, arguments: argparse.Namespace) -> None:
 
     gateway = settings.gateway_serial_number or UNNAMED
     newest = Newest(Broker.from_settings(settings), take, name=NAME, default_gateway=gateway)
-    display = open_display(arguments.display, settings.brightness, settings.rotation)
-    player = Player(display, panel, service, status, settings.scroll_delay)
-    works = [player.run(wants_weather=forecast is not None), newest.run()]
-    if forecast is not None:
-        works.append(forecast.follow(panel))
-    await until_one_ends(*works)
+    await play(arguments.display, settings, panel, newest.run, service, status)

@@ -9,8 +9,10 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from ..running.command import run
 from ..settings.keys import DATABASE_KEYS, option
 from ..settings.options import add_settings, new_parser
+from .help_texts import ONCE
 
 if TYPE_CHECKING:
     from ..settings.keys import Settings
@@ -40,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
         ],
         notes=(
             "Each may be interrupted at any time and begun again, while other scripts go on writing.\n\n"
-            "exit status: 0 well, 1 it did not work, 2 wrong usage or settings, 130 Ctrl-C"
+            f"{ONCE}"
         ),
     )
     result.add_argument("action", choices=_ACTIONS, help="what to do")
@@ -57,8 +59,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = options.parse_args(argv)
     if arguments.sql and arguments.action != "upgrade":
         options.error("--sql goes with upgrade")
-    from ..running.command import run
-
     return run(arguments, _print_sql if arguments.sql else _do)
 
 

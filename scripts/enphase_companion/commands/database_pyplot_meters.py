@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..charts.options import LIMITS, add_output
 from ..charts.ranges import Range, parse
+from ..running.command import run
 from ..settings.keys import DATABASE_KEYS
 from ..settings.options import add_settings, new_parser
 
@@ -68,8 +69,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = options.parse_args(argv)
     if arguments.follow and not arguments.range.moves:
         options.error("--follow goes with a --range that goes up to now")
-    from ..running.command import run
-
     return run(arguments, _draw)
 
 

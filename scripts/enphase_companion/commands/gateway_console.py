@@ -9,17 +9,13 @@ import re
 import sys
 from collections.abc import Sequence
 
+from ..running.command import run
+from ..settings.keys import ACCOUNT_KEYS, GATEWAY_KEYS
 from ..settings.options import add_settings, new_parser
+from .help_texts import ONCE, TRUST_FIRST, account_of
 
 FILE = "credentials.json"
-KEYS = (
-    "gateway_host",
-    "gateway_serial_number",
-    "gateway_token",
-    "enphase_username",
-    "enphase_password",
-    "entrez_host",
-)
+KEYS = (*GATEWAY_KEYS, *ACCOUNT_KEYS)
 
 #: Seconds.
 _DEFAULT_INTERVAL = 5.0
@@ -32,17 +28,13 @@ def parser() -> argparse.ArgumentParser:
         "Print what an Enphase IQ Gateway says now: production, consumption, grid,\n"
         "batteries, each meter and wired phase, each microinverter.",
         examples=[
-            ("enphase-gateway-console --trust", "first: see and trust it"),
+            TRUST_FIRST,
             ("enphase-gateway-console", "print everything once"),
             ("enphase-gateway-console --watch", "a live page, until Ctrl-C"),
             ("enphase-gateway-console --watch 10 >> log", "a line every 10 seconds"),
             ("enphase-gateway-console --json", "one JSON document"),
         ],
-        notes=(
-            f"{FILE} holds the gateway's token, or user name and password of\n"
-            "the Enphase account: then a token is made, and renewed in time.\n\n"
-            "exit status: 0 well, 1 it did not work, 2 wrong usage or settings, 130 Ctrl-C"
-        ),
+        notes=f"{account_of(FILE)}\n\n{ONCE}",
     )
     result.add_argument(
         "--watch",
@@ -78,8 +70,6 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.error(
             "--trust asks on a terminal; without one, say which certificate to trust with --fingerprint"
         )
-    from ..running.command import run
-
     return run(arguments, _trust if arguments.trust else _show)
 
 

@@ -8,8 +8,10 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..settings.keys import DATABASE_KEYS
+from ..running.command import serve
+from ..settings.keys import DATABASE_KEYS, GATEWAY_KEYS
 from ..settings.options import add_settings, new_parser
+from .help_texts import TRUST_FIRST, UNTIL_ENDED, token_of
 
 if TYPE_CHECKING:
     from ..running.service import Service
@@ -17,9 +19,7 @@ if TYPE_CHECKING:
 NAME = "enphase-gateway-database-meters"
 FILE = "credentials_token.json"
 KEYS = (
-    "gateway_host",
-    "gateway_serial_number",
-    "gateway_token",
+    *GATEWAY_KEYS,
     "interval",
     *DATABASE_KEYS,
     "time_zone",
@@ -30,8 +30,6 @@ KEYS = (
     "metrics",
 )
 
-_MEGABYTE = 1_000_000
-
 
 def parser() -> argparse.ArgumentParser:
     """Give the options of this command."""
@@ -39,18 +37,11 @@ def parser() -> argparse.ArgumentParser:
         "Read the meters of an Enphase IQ Gateway at a steady rate into a database, and roll the readings\n"
         "up to minutes, quarter-hours and days. What the database cannot take waits on disk.",
         examples=[
-            (
-                "enphase-gateway-console --trust",
-                "first of all: look at the gateway's certificate and trust it",
-            ),
+            TRUST_FIRST,
             (NAME, "once a second into enphase.db, until Ctrl-C or SIGTERM"),
             (f"{NAME} --interval 5 --batch-age 60", "every 5 seconds; written once a minute"),
         ],
-        notes=(
-            f"{FILE} holds the gateway's token. A refused token or certificate does not end this\n"
-            "command: it says so, sends nothing, and goes on when the file has changed.\n\n"
-            "exit status: 0 ended by Ctrl-C or SIGTERM, 1 it cannot work, 2 wrong usage or settings"
-        ),
+        notes=f"{token_of(FILE)}\n\n{UNTIL_ENDED}",
     )
     add_settings(result, KEYS)
     return result
@@ -58,45 +49,29 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and give its exit status."""
-    arguments = parser().parse_args(argv)
-    from ..running.command import run
-
-    return run(arguments, _store)
+    return serve(parser().parse_args(argv), _store)
 
 
-def _store(arguments: argparse.Namespace) -> int:
-    from ..running.service import run
-
-    run(lambda service: _stored(service, arguments))
-    return 0
-
-
-async def _stored(service: Service, arguments: argparse.Namespace) -> None:
+async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..delivery.relay import Relay
     from ..delivery.spool import Spool
     from ..delivery.store import Store
     from ..running.figures import Figures
-    from ..running.service import state_file
     from ..settings.database import database_address, database_zone
     from ..settings.reading import read
     from ..source.polling import Poller
     from ..storage import Database
 
     settings = read(FILE, KEYS, arguments)
-    figures = Figures()
-    if settings.metrics is not None:
-        figures.serve(settings.metrics)
-    file = settings.spool_file or state_file("gateway_database_meters.spool")
+    figures = Figures(settings.metrics)
 
     def status() -> str:
         trouble = poller.trouble or relay.trouble
         counts = f"{figures['stored']:g} stored, {figures['waiting']:g} waiting, {figures['dropped']:g} lost"
         return f"{counts}. {trouble}" if trouble else counts
 
-    poller = Poller(
-        settings, lambda: read(FILE, KEYS, arguments), settings.interval, service, figures, status
-    )
-    with Spool(file, settings.spool_limit * _MEGABYTE) as spool:
+    poller = Poller(settings, lambda: read(FILE, KEYS, arguments), service, figures, status)
+    with Spool.from_settings(settings, "gateway_database_meters.spool") as spool:
         async with Database(database_address(settings), database_zone(settings)) as database:
             store = Store(database)
             await service.unless_stopped(store.begin())

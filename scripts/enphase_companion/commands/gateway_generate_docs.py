@@ -11,7 +11,10 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..running.command import run
+from ..settings.keys import ACCOUNT_KEYS, GATEWAY_KEYS
 from ..settings.options import add_settings, new_parser
+from .help_texts import ONCE, TRUST_FIRST, account_of
 
 if TYPE_CHECKING:
     from ..documentation.answers import Source
@@ -22,14 +25,7 @@ if TYPE_CHECKING:
 
 NAME = "enphase-gateway-generate-docs"
 FILE = "credentials.json"
-KEYS = (
-    "gateway_host",
-    "gateway_serial_number",
-    "gateway_token",
-    "enphase_username",
-    "enphase_password",
-    "entrez_host",
-)
+KEYS = (*GATEWAY_KEYS, *ACCOUNT_KEYS)
 
 _FOLDER = Path("docs/gateway")
 #: Seconds between two requests.
@@ -42,16 +38,12 @@ def parser() -> argparse.ArgumentParser:
         "Write a page about each endpoint of an Enphase IQ Gateway: fields with types, units and\n"
         "meanings, and an anonymised example. Only what reads is asked, one thing at a time.",
         examples=[
-            ("enphase-gateway-console --trust", "first: see the gateway's certificate and trust it"),
+            TRUST_FIRST,
             (NAME, f"pages in {_FOLDER}"),
             (f"{NAME} --format markdown --output pages", "in Markdown, elsewhere"),
             (f"{NAME} --from answers", "from recorded answers, without a gateway"),
         ],
-        notes=(
-            f"{FILE} holds the gateway's token, or user name and password of\n"
-            "the Enphase account: then a token is made, and renewed in time. With --from none is needed.\n\n"
-            "exit status: 0 well, 1 it did not work, 2 wrong usage or settings, 130 Ctrl-C"
-        ),
+        notes=f"{account_of(FILE)}\nWith --from none is needed.\n\n{ONCE}",
     )
     result.add_argument(
         "--from",
@@ -82,10 +74,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and give its exit status."""
-    arguments = parser().parse_args(argv)
-    from ..running.command import run
-
-    return run(arguments, _generate)
+    return run(parser().parse_args(argv), _generate)
 
 
 def _pause(text: str) -> float:

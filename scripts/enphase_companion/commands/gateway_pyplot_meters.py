@@ -9,7 +9,10 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..charts.options import LIMITS, add_output
+from ..running.command import run
+from ..settings.keys import GATEWAY_KEYS
 from ..settings.options import add_settings, new_parser
+from .help_texts import TRUST_FIRST, token_of
 
 if TYPE_CHECKING:
     from ..charts.views import View
@@ -19,7 +22,7 @@ if TYPE_CHECKING:
 
 NAME = "enphase-gateway-pyplot-meters"
 FILE = "credentials_token.json"
-KEYS = ("gateway_host", "gateway_serial_number", "gateway_token", "interval", *LIMITS)
+KEYS = (*GATEWAY_KEYS, "interval", *LIMITS)
 
 #: Minutes.
 _SHORTEST, _USUAL, _LONGEST = 1, 30, 1_440
@@ -34,15 +37,14 @@ def parser() -> argparse.ArgumentParser:
         "Draw what the meters of an Enphase IQ Gateway read, as they read it: production up,\n"
         "consumption down, the grid as a line, the battery, and totals in words.",
         examples=[
-            ("enphase-gateway-console --trust", "first of all: see the gateway's certificate and trust it"),
+            TRUST_FIRST,
             (NAME, "the last 30 minutes, in a window"),
             (f"{NAME} --minutes 120 --interval 5", "two hours, read every 5 seconds"),
             (f"{NAME} --output live.png", "a file that is written again and again"),
         ],
         notes=(
             "A click on an entry of the legend hides a line, or brings it back.\n"
-            f"{FILE} holds the gateway's token. A refused token or certificate does not end this\n"
-            "command: it says so, sends nothing, and goes on when the file has changed.\n\n"
+            f"{token_of(FILE)}\n\n"
             "exit status: 0 window closed, Ctrl-C or SIGTERM, 1 it cannot work, 2 wrong usage or settings"
         ),
     )
@@ -61,10 +63,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and give its exit status."""
-    arguments = parser().parse_args(argv)
-    from ..running.command import run
-
-    return run(arguments, _draw)
+    return run(parser().parse_args(argv), _draw)
 
 
 def _minutes(text: str) -> int:
@@ -113,7 +112,6 @@ async def _follow(
     poller = Poller(
         settings,
         lambda: read(FILE, KEYS, arguments),
-        settings.interval,
         service,
         Figures(),
         lambda: poller.trouble or "reading",

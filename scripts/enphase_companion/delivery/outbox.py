@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from types import TracebackType
-from typing import NoReturn, ParamSpec, Self, TypeVar
+from typing import NoReturn, Self
 
 from ..message import Message, encode, is_complete
 from ..messaging.broker import BrokerError, UnroutableError
@@ -17,6 +16,7 @@ from ..running.backoff import Backoff
 from ..running.figures import Figures
 from ..running.trouble import Trouble
 from .spool import Parcel, Spool
+from .spool_thread import SpoolThread
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -30,9 +30,6 @@ _REPLAY_PATIENCE, _WINDOW = 10.0, 500
 #: Messages in memory; there are as many only while the disk hangs.
 _LONGEST_QUEUE = 1_000
 
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
-
 
 class Outbox:
     """Sends messages: directly while the broker confirms them, else through the spool, the oldest first.
@@ -45,20 +42,14 @@ class Outbox:
     ) -> None:
         """`on_safe` is called for each message that has left the memory for good."""
         self._publisher = publisher
-        self._spool = spool
+        self._disk = SpoolThread(spool, figures)
         self._figures = figures
         self._on_safe = on_safe
         self._queue: asyncio.Queue[Parcel] = asyncio.Queue(_LONGEST_QUEUE)
-        #: All that is done with the spool, one after the other, so that nothing waits for the disk.
-        self._disk = ThreadPoolExecutor(1, "spool")
-        self._spooled = asyncio.Event()
         self._tasks: list[asyncio.Task[NoReturn]] = []
         self._unroutable = Trouble("A queue takes the readings again")
-        self._dropping = Trouble("The spool takes all readings again")
-        self._dropped = 0
 
     async def __aenter__(self) -> Self:
-        self._note_spool()
         self._tasks = [
             asyncio.create_task(work()) for work in (self._publisher.run, self._take, self._replay)
         ]
@@ -72,13 +63,13 @@ class Outbox:
         for task in (all_taken, *self._tasks):
             task.cancel()
         await asyncio.wait([all_taken, *self._tasks])
-        self._disk.shutdown()
+        self._disk.end()
         self._raise_failure()
 
     @property
     def waiting(self) -> int:
         """How many messages wait on disk."""
-        return len(self._spool)
+        return len(self._disk)
 
     async def send(self, message: Message) -> None:
         """Take a message; it is published, or on disk, soon after."""
@@ -95,9 +86,9 @@ class Outbox:
     async def _take(self) -> NoReturn:
         while True:
             parcel = await self._queue.get()
-            directly = self._publisher.connected.is_set() and not self._spooled.is_set()
+            directly = self._publisher.connected.is_set() and not self._disk.any.is_set()
             if not directly or not await self._published(parcel, _PATIENCE):
-                await self._keep(parcel)
+                await self._disk.keep(parcel)
             self._on_safe()
             self._queue.task_done()
 
@@ -130,33 +121,15 @@ class Outbox:
         self._publisher.renew()
         return False
 
-    async def _keep(self, parcel: Parcel) -> None:
-        """Put a message on disk, behind those that wait there."""
-        try:
-            dropped = await self._on_disk(self._spool.append, parcel)
-            reason = "is full (spool_limit)"
-        except OSError as error:
-            dropped, reason = 1, f"cannot be written: {error}"
-        self._note_spool()
-        _LOGGER.debug("Message %s waits on disk, as one of %d", parcel.message_id, len(self._spool))
-        if dropped:
-            self._dropped += dropped
-            self._figures.count("dropped", dropped)
-            self._dropping.tell(
-                f"The spool {reason}. Readings are being lost; the count of the lost is in the status"
-            )
-        else:
-            self._dropping.end()
-
     async def _replay(self) -> NoReturn:
         backoff = Backoff(0.5, 30)
         while True:
-            await self._spooled.wait()
+            await self._disk.any.wait()
             await self._publisher.connected.wait()
             try:
                 done = await self._sent_oldest()
             except OSError as error:
-                self._dropping.tell(f"The spool cannot be read: {error}")
+                self._disk.dropping.tell(f"The spool cannot be read: {error}")
                 done = False
             if done:
                 backoff.reset()
@@ -165,22 +138,7 @@ class Outbox:
 
     async def _sent_oldest(self) -> bool:
         """Send the oldest messages of the spool; False where some must be sent again."""
-        oldest = await self._on_disk(self._spool.oldest, _WINDOW)
+        oldest = await self._disk.oldest(_WINDOW)
         sent = await asyncio.gather(*(self._published(parcel, _REPLAY_PATIENCE) for _, parcel in oldest))
-        await self._on_disk(
-            self._spool.remove, [number for (number, _), taken in zip(oldest, sent, strict=True) if taken]
-        )
-        self._note_spool()
+        await self._disk.remove(number for (number, _), taken in zip(oldest, sent, strict=True) if taken)
         return all(sent)
-
-    async def _on_disk(
-        self, work: Callable[_Arguments, _Result], *arguments: _Arguments.args, **names: _Arguments.kwargs
-    ) -> _Result:
-        return await asyncio.get_running_loop().run_in_executor(self._disk, lambda: work(*arguments, **names))
-
-    def _note_spool(self) -> None:
-        if len(self._spool):
-            self._spooled.set()
-        else:
-            self._spooled.clear()
-        self._figures.set("waiting", len(self._spool))

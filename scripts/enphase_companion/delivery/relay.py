@@ -8,9 +8,8 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from typing import NoReturn, ParamSpec, TypeVar
+from typing import NoReturn
 
 from ..message import Message, MessageError, decode, encode
 from ..running.backoff import Backoff
@@ -18,14 +17,12 @@ from ..running.figures import Figures
 from ..running.trouble import Trouble
 from ..storage import StorageError
 from .spool import Parcel, Spool
+from .spool_thread import SpoolThread
 
 _LOGGER = logging.getLogger(__name__)
 
 #: Seconds for what still waits when the script shall end; the rest waits for its next start.
 _LAST = 2.0
-
-_Arguments = ParamSpec("_Arguments")
-_Result = TypeVar("_Result")
 
 
 class Relay:
@@ -46,49 +43,31 @@ class Relay:
         `store` returns when they are safe, and raises StorageError. `on_safe` is called for each message that
         is on disk here.
         """
-        self._spool = spool
+        self._disk = SpoolThread(spool, figures)
         self._store = store
         self._figures = figures
         self._batch = batch
         self._age = age
         self._on_safe = on_safe
-        #: All that is done with the spool, one after the other, so that nothing waits for the disk.
-        self._disk = ThreadPoolExecutor(1, "spool")
-        self._any = asyncio.Event()
-        self._dropping = Trouble("The spool takes all readings again")
         self._away = Trouble("The readings are stored again")
-        self._note()
 
     @property
     def trouble(self) -> str | None:
         """What is wrong with spool or store now; None where nothing is."""
-        return self._dropping.text or self._away.text
+        return self._disk.dropping.text or self._away.text
 
     async def take(self, message: Message) -> None:
         """Take a message; it is on disk when this returns."""
         parcel = Parcel(message.message_id or "", message.gateway, "", encode(message))
-        try:
-            dropped = await self._on_disk(self._spool.append, parcel)
-            reason = "is full (spool_limit)"
-        except OSError as error:
-            dropped, reason = 1, f"cannot be written: {error}"
-        else:
+        if await self._disk.keep(parcel):
             self._on_safe()
-        self._note()
-        if dropped:
-            self._figures.count("dropped", dropped)
-            self._dropping.tell(
-                f"The spool {reason}. Readings are being lost; the count of the lost is in the status"
-            )
-        else:
-            self._dropping.end()
 
     async def run(self) -> NoReturn:
         """Store what was taken, waiting for as long as the store is away."""
         backoff = Backoff(0.5, 30)
         while True:
-            await self._any.wait()
-            if len(self._spool) < self._batch:
+            await self._disk.any.wait()
+            if len(self._disk) < self._batch:
                 await asyncio.sleep(self._age)
             try:
                 await self._move()
@@ -103,13 +82,13 @@ class Relay:
         """Store what still waits, if that can be soon; to be called when `run` has ended."""
         with suppress(StorageError, OSError, TimeoutError):
             async with asyncio.timeout(_LAST):
-                while len(self._spool):
+                while len(self._disk):
                     await self._move()
-        self._disk.shutdown()
+        self._disk.end()
 
     async def _move(self) -> None:
         """Move the oldest messages to the store. Raises StorageError and OSError, and then they stay."""
-        oldest = await self._on_disk(self._spool.oldest, self._batch)
+        oldest = await self._disk.oldest(self._batch)
         messages = []
         for _, parcel in oldest:
             try:
@@ -117,21 +96,8 @@ class Relay:
             except MessageError as error:
                 # Nobody but a newer version of this program can have written that.
                 self._figures.count("dropped")
-                _LOGGER.warning("%s: a message that cannot be read is left out: %s", self._spool.file, error)
+                _LOGGER.warning("%s: a message that cannot be read is left out: %s", self._disk, error)
         await self._store(messages)
-        await self._on_disk(self._spool.remove, [number for number, _ in oldest])
+        await self._disk.remove(number for number, _ in oldest)
         self._figures.count("stored", len(messages))
-        self._note()
-        _LOGGER.debug("%d messages are stored, %d wait", len(messages), len(self._spool))
-
-    async def _on_disk(
-        self, work: Callable[_Arguments, _Result], *arguments: _Arguments.args, **names: _Arguments.kwargs
-    ) -> _Result:
-        return await asyncio.get_running_loop().run_in_executor(self._disk, lambda: work(*arguments, **names))
-
-    def _note(self) -> None:
-        if len(self._spool):
-            self._any.set()
-        else:
-            self._any.clear()
-        self._figures.set("waiting", len(self._spool))
+        _LOGGER.debug("%d messages are stored, %d wait", len(messages), len(self._disk))

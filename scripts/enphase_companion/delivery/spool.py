@@ -16,8 +16,13 @@ from pathlib import Path
 from typing import Self
 
 from ..running.errors import CommandError
+from ..running.service import state_file
+from ..settings.keys import Settings
 
 _LOGGER = logging.getLogger(__name__)
+
+#: What spool_limit counts.
+_MEGABYTE = 1_000_000
 
 #: Of the file's form; a file of another is set aside.
 _VERSION = 1
@@ -59,6 +64,11 @@ class Spool:
             "SELECT count(*), ifnull(sum(length(body)), 0) FROM waiting"
         ).fetchone()
         self._count, self._bytes = int(row[0]), int(row[1])
+
+    @classmethod
+    def from_settings(cls, settings: Settings, name: str) -> Self:
+        """Give the spool that is set, else the one of this name in the script's state directory."""
+        return cls(settings.spool_file or state_file(name), settings.spool_limit * _MEGABYTE)
 
     def __enter__(self) -> Self:
         return self

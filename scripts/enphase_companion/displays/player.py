@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -80,16 +80,3 @@ class Player:
 
 async def _in_thread(thread: ThreadPoolExecutor, work: Callable[..., None], *arguments: Any) -> None:
     await asyncio.get_running_loop().run_in_executor(thread, work, *arguments)
-
-
-async def until_one_ends(*works: Coroutine[Any, Any, None]) -> None:
-    """Run these together until the first of them ends, end the others, and raise what it raised."""
-    tasks = [asyncio.ensure_future(work) for work in works]
-    try:
-        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
-    for task in done:
-        task.result()

@@ -7,12 +7,15 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from copy import copy
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from .errors import CommandError
 from .redaction import RedactingFormatter, redact
+
+if TYPE_CHECKING:
+    from .service import Service
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -45,6 +48,21 @@ def run(arguments: argparse.Namespace, work: Callable[[argparse.Namespace], int]
         signal.signal(signal.SIGTERM, before)
         _let_go_of_stdout()
     return status
+
+
+def serve(
+    arguments: argparse.Namespace, work: Callable[[Service, argparse.Namespace], Awaitable[None]]
+) -> int:
+    """Do work that goes on until SIGTERM or Ctrl-C, as `run` does, and give its exit status."""
+
+    def serving(arguments: argparse.Namespace) -> int:
+        # asyncio is what --help should not wait for.
+        from . import service  # noqa: PLC0415
+
+        service.run(lambda begun: work(begun, arguments))
+        return 0
+
+    return run(arguments, serving)
 
 
 def _end(*_: object) -> NoReturn:

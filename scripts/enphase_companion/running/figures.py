@@ -29,8 +29,11 @@ GAUGES = {
 class Figures:
     """The numbers of one running script; a name that is in neither table raises KeyError."""
 
-    def __init__(self) -> None:
+    def __init__(self, port: int | None = None) -> None:
+        """`port`: where Prometheus finds them; None serves them nowhere. Raises as `serve`."""
         self._values: dict[str, float] = {}
+        if port is not None:
+            self.serve(port)
 
     def __getitem__(self, name: str) -> float:
         if name not in COUNTERS and name not in GAUGES:

@@ -4,7 +4,7 @@ The key `gateway_host` is the option `--gateway-host` and `ENPHASE_GATEWAY_HOST`
 begins with `enphase_`, such as `enphase_password`, is `ENPHASE_PASSWORD`. Secrets have no option: every user
 of a machine can read the options of a running program.
 
-settings_reading.py finds the values, settings_rules.py says what they may be. Nothing is imported here that
+reading.py finds the values, rules.py says what they may be. Nothing is imported here that
 `--help` would have to wait for.
 """
 
@@ -165,6 +165,12 @@ class Settings:
         """Name a key by its place in the file."""
         return f"{self.file}: {name}"
 
+
+#: What says which gateway, and how to be let in.
+GATEWAY_KEYS = ("gateway_host", "gateway_serial_number", "gateway_token")
+
+#: With these a token can be made, and renewed.
+ACCOUNT_KEYS = ("enphase_username", "enphase_password", "entrez_host")
 
 #: What says where the broker is.
 AMQP_KEYS = (

@@ -6,10 +6,14 @@ Nothing is imported here that `--help` would have to wait for.
 from __future__ import annotations
 
 import argparse
+import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
 from .keys import CONFIGURATION_VARIABLE, KEYS, option, variable
+
+#: Columns of a terminal.
+_WIDTH = 79
 
 
 class _Version(argparse.Action):
@@ -26,12 +30,13 @@ class _Version(argparse.Action):
 
 
 def new_parser(summary: str, *, examples: Sequence[tuple[str, str]], notes: str) -> argparse.ArgumentParser:
-    """Give a parser with what every command has; `examples` are command lines and what each of them does."""
-    width = max(len(line) for line, _ in examples)
-    lines = [f"  {line.ljust(width)}  {meaning}" for line, meaning in examples]
+    """Give a parser with what every command has; `examples` are command lines and what each of them does.
+
+    `summary` and `notes` are filled to a terminal's width; an empty line in them begins a paragraph.
+    """
     parser = argparse.ArgumentParser(
-        description=summary,
-        epilog="\n".join(["examples:", *lines, "", notes]),
+        description=_filled(summary),
+        epilog="\n".join(["examples:", *_laid_out(examples), "", _filled(notes)]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         # An option that comes later must not change what a shortened one means.
         allow_abbrev=False,
@@ -66,6 +71,19 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
         text = f"{about['meaning']}{default} ({variable(name)})"
         group.add_argument(option(name), metavar=about["metavar"], help=text)
     group.description = "\n".join([f"{group.description}", "Secrets are never an option:", *secrets])
+
+
+def _laid_out(examples: Sequence[tuple[str, str]]) -> list[str]:
+    """Give the lines of examples: side by side where all of them fit, else each meaning below its command."""
+    width = max(len(command) for command, _ in examples)
+    lines = [f"  {command.ljust(width)}  {meaning}" for command, meaning in examples]
+    if max(map(len, lines)) > _WIDTH:
+        lines = [line for command, meaning in examples for line in (f"  {command}", f"      {meaning}")]
+    return lines
+
+
+def _filled(text: str) -> str:
+    return "\n\n".join(textwrap.fill(" ".join(part.split()), _WIDTH) for part in text.split("\n\n"))
 
 
 def _shown(default: Any) -> str:

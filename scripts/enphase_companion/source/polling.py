@@ -45,7 +45,6 @@ class Poller:
         self,
         settings: Settings,
         read_settings: Callable[[], Settings],
-        interval: float,
         service: Service,
         figures: Figures,
         status: Callable[[], str],
@@ -58,12 +57,13 @@ class Poller:
         """
         self._settings = settings
         self._read_settings = read_settings
-        self._interval = interval
         self._service = service
         self._figures = figures
         self._status = status
         self._complete = complete
-        self._ticks = Ticks(interval)
+        #: Of the first settings, as the ticks are.
+        self._interval = settings.interval
+        self._ticks = Ticks(self._interval)
         self._has_read = False
         self._denied = Trouble("The gateway can be read again")
         self._silent = Trouble("The gateway answers again")
@@ -223,7 +223,7 @@ class _Installed:
             self.unmetered_batteries = False
             return True
         try:
-            self.unmetered_batteries = bool((await self._gateway.batteries()).units)
+            self.unmetered_batteries = (await self._gateway.batteries()).are_there
         except ResponseError as error:
             # A gateway without the page has no batteries.
             self.unmetered_batteries = error.status != 404

@@ -19,8 +19,8 @@ from sqlalchemy.pool import NullPool
 
 from enphase_companion.simulator import Simulator
 
-from ..messaging.conftest import until
-from ..owner import Owner
+from ..on_the_broker import until
+from ..owner import Main, Owner
 
 METERS, READINGS = "/ivp/meters", "/ivp/meters/readings"
 
@@ -194,3 +194,13 @@ def assert_same(stored: Stored, truth: Stored) -> None:
         # MariaDB shows six digits of a power, and all of a counter.
         assert stored[key][0] == pytest.approx(values[0], rel=5e-6, abs=1e-4), key
         assert stored[key][1:] == values[1:], key
+
+
+def assert_refused(owner: Owner, main: Main, file: str, changed: dict[str, Any], message: str) -> None:
+    """See that a setting in this file is named, and that the gateway is asked nothing."""
+    owner.environment.pop("ENPHASE_GATEWAY_HOST")
+    owner.writes_token_file(**changed)
+    result = owner.runs(main)
+    assert result.status == 2
+    assert f"{file}: {message}" in result.error
+    assert not owner.simulator.requests

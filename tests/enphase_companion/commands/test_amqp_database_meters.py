@@ -22,8 +22,8 @@ from enphase_companion.message import encode
 from tests.services.mariadb import MariaDB, execute
 from tests.services.rabbitmq import RabbitMQ
 
-from ..messaging import conftest as broker
-from ..messaging.conftest import AT, SERIAL, message, until
+from .. import on_the_broker as broker
+from ..on_the_broker import AT, SERIAL, message, until
 from ..owner import PASSWORD, USERNAME, Owner
 from .running import Command, Eyes, Given, assert_same, heard_by_systemd
 

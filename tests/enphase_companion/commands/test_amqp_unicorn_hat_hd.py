@@ -22,7 +22,7 @@ from enphase_companion.message import encode
 from tests.services.rabbitmq import RabbitMQ
 
 from ..displays.hats import SeenHat, recorded, say
-from ..messaging.conftest import Eyes, message, until
+from ..on_the_broker import Eyes, message, until
 from ..owner import PASSWORD, Owner
 from .running import Command
 

@@ -26,7 +26,7 @@ from tests.services.mariadb import MariaDB
 from ..charts.conftest import START, ZURICH, local
 from ..charts.test_drawing import lines
 from ..charts.test_window import BACKEND
-from ..messaging.conftest import until
+from ..on_the_broker import until
 from ..owner import Owner
 from .running import Command
 

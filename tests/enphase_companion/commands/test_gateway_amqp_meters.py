@@ -25,8 +25,9 @@ from enphase_companion.settings.reading import read
 from tests.services.rabbitmq import RabbitMQ
 
 from ..message.test_message import read_as_enphase_api_does
-from ..messaging.conftest import Eyes, until
+from ..on_the_broker import Eyes, until
 from ..owner import Owner
+from .running import assert_refused
 
 READINGS = "/ivp/meters/readings"
 
@@ -329,12 +330,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_what_it_publishes_n
 def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
     owner: Owner, changed: dict[str, Any], message: str
 ) -> None:
-    owner.environment.pop("ENPHASE_GATEWAY_HOST")
-    owner.writes_token_file(**changed)
-    result = owner.runs(main)
-    assert result.status == 2
-    assert f"{FILE}: {message}" in result.error
-    assert not owner.simulator.requests
+    assert_refused(owner, main, FILE, changed, message)
 
 
 def test_a_spool_that_cannot_be_is_named(owner: Owner) -> None:

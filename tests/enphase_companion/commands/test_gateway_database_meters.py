@@ -20,9 +20,9 @@ from enphase_companion.message import decode
 from enphase_companion.storage import Database
 from tests.services.mariadb import MariaDB, execute
 
-from ..messaging.conftest import until
+from ..on_the_broker import until
 from ..owner import PASSWORD, USERNAME, Owner
-from .running import READINGS, Command, Eyes, Given, assert_same, heard_by_systemd
+from .running import READINGS, Command, Eyes, Given, assert_refused, assert_same, heard_by_systemd
 
 pytestmark = pytest.mark.slow
 
@@ -328,12 +328,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
 def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
     owner: Owner, changed: dict[str, Any], message: str
 ) -> None:
-    owner.environment.pop("ENPHASE_GATEWAY_HOST")
-    owner.writes_token_file(**changed)
-    result = owner.runs(main)
-    assert result.status == 2
-    assert f"{FILE}: {message}" in result.error
-    assert not owner.simulator.requests
+    assert_refused(owner, main, FILE, changed, message)
 
 
 @pytest.mark.parametrize(

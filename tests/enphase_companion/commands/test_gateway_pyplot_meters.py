@@ -19,9 +19,9 @@ from enphase_companion.commands.gateway_pyplot_meters import FILE, NAME, main
 
 from ..charts.test_drawing import lines
 from ..charts.test_window import BACKEND
-from ..messaging.conftest import until
+from ..on_the_broker import until
 from ..owner import Owner
-from .running import Command
+from .running import Command, assert_refused
 
 READINGS = "/ivp/meters/readings"
 
@@ -187,12 +187,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_window_or_title(
 def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
     owner: Owner, changed: dict[str, Any], message: str
 ) -> None:
-    owner.environment.pop("ENPHASE_GATEWAY_HOST")
-    owner.writes_token_file(**changed)
-    result = owner.runs(main)
-    assert result.status == 2
-    assert f"{FILE}: {message}" in result.error
-    assert not owner.simulator.requests
+    assert_refused(owner, main, FILE, changed, message)
 
 
 @pytest.mark.parametrize("minutes", ["0", "1441", "soon", "1.5", "-3"])

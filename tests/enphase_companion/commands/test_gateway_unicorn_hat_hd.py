@@ -21,9 +21,9 @@ from enphase_companion.displays.icons import Weather, icon, warning
 from enphase_companion.simulator import Simulator
 
 from ..displays.hats import SeenHat, recorded, say
-from ..messaging.conftest import until
+from ..on_the_broker import until
 from ..owner import PASSWORD, USERNAME, Owner
-from .running import READINGS, Command
+from .running import READINGS, Command, assert_refused
 
 pytestmark = pytest.mark.slow
 
@@ -269,12 +269,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title_nor_with_
 def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
     owner: Owner, changed: dict[str, Any], message: str
 ) -> None:
-    owner.environment.pop("ENPHASE_GATEWAY_HOST")
-    owner.writes_token_file(**changed)
-    result = owner.runs(main)
-    assert result.status == 2
-    assert f"{FILE}: {message}" in result.error
-    assert not owner.simulator.requests
+    assert_refused(owner, main, FILE, changed, message)
 
 
 def test_the_equator_at_greenwich_is_a_place_too(showing: Showing, tmp_path: Path) -> None:

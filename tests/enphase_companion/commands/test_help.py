@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -39,13 +40,19 @@ print("imported", *sorted({name.partition(".")[0] for name in sys.modules}))
 @pytest.mark.parametrize("name", COMMANDS)
 def test_help_names_every_setting_has_examples_and_waits_for_nothing_heavy(name: str) -> None:
     shown = subprocess.run(
-        [sys.executable, "-c", _HELP, COMMANDS[name]], capture_output=True, text=True, check=True
+        [sys.executable, "-c", _HELP, COMMANDS[name]],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "COLUMNS": "80"},
     ).stdout
+    *lines, last = shown.splitlines()
     for key in import_module(COMMANDS[name]).KEYS:
         assert (f"{key} (" if ALL_KEYS[key].metadata["secret"] else option(key)) in shown
     assert "examples:" in shown
     assert f"  {name}" in shown
     assert "exit status:" in shown
-    imported = set(shown.splitlines()[-1].split())
+    assert max(map(len, lines)) <= 80
+    imported = set(last.split())
     assert "enphase_companion" in imported
     assert imported & HEAVY == set()

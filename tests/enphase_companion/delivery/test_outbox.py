@@ -28,7 +28,7 @@ from enphase_companion.running.figures import Figures
 from enphase_companion.running.redaction import redact
 from tests.services.rabbitmq import RabbitMQ
 
-from ..messaging.conftest import SERIAL, Eyes, message, number_of, until
+from ..on_the_broker import SERIAL, Eyes, message, number_of, until
 
 
 @dataclass
@@ -268,13 +268,13 @@ async def test_a_queue_of_that_name_in_another_form_is_told_and_the_readings_wai
 KILLED = """
 import asyncio, sys
 from pathlib import Path
-from enphase_companion.figures import Figures
+from enphase_companion.running.figures import Figures
 from enphase_companion.messaging import publisher as publisher_module
 from enphase_companion.messaging.broker import Broker
-from enphase_companion.messaging.outbox import Outbox
+from enphase_companion.delivery.outbox import Outbox
 from enphase_companion.messaging.publisher import Publisher
-from enphase_companion.spool import Spool
-from tests.enphase_companion.messaging.conftest import message
+from enphase_companion.delivery.spool import Spool
+from tests.enphase_companion.on_the_broker import message
 
 async def main():
     url, exchange, queue, file, first, last = sys.argv[1:]

@@ -17,7 +17,7 @@ from enphase_companion.message import Message, encode
 from enphase_companion.running.figures import Figures
 from enphase_companion.storage import UnavailableError
 
-from ..messaging.conftest import SERIAL, message, number_of, until
+from ..on_the_broker import SERIAL, message, number_of, until
 
 
 class Store:

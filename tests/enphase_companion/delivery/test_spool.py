@@ -158,7 +158,7 @@ def fill(spool: Spool) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from enphase_companion.spool import Parcel, Spool
+from enphase_companion.delivery.spool import Parcel, Spool
 spool = Spool(Path(sys.argv[1]), 1 << 30)
 for number in range(1_000_000):
     spool.append(Parcel(str(number), "1", "k", b"x" * 1000))

@@ -13,7 +13,7 @@ from enphase_companion.storage import Database, StorageError
 from tests.services.mariadb import MariaDB, execute
 
 from ..commands.running import Eyes
-from ..messaging.conftest import AT, message, until
+from ..on_the_broker import AT, message, until
 
 
 async def test_tables_are_made_at_the_first_look(database_url: str) -> None:

@@ -17,7 +17,7 @@ from enphase_companion.displays.icons import Weather
 from enphase_companion.displays.panel import Panel
 from enphase_companion.simulator import Simulator
 
-from ..messaging.conftest import until
+from ..on_the_broker import until
 
 
 @pytest.fixture

@@ -10,7 +10,8 @@ import pytest
 
 from enphase_companion.displays.frames import Frame
 from enphase_companion.displays.panel import Panel
-from enphase_companion.displays.player import Player, until_one_ends
+from enphase_companion.displays.player import Player
+from enphase_companion.displays.playing import until_one_ends
 from enphase_companion.displays.readings import Powers
 from enphase_companion.running.errors import CommandError
 from enphase_companion.running.service import Service, Stopped

@@ -22,7 +22,7 @@ from enphase_companion.messaging.consumer import Consumer, StoreError
 from enphase_companion.running.figures import Figures
 from tests.services.rabbitmq import RabbitMQ
 
-from .conftest import AT, SERIAL, Eyes, message, number_of, until
+from ..on_the_broker import AT, SERIAL, Eyes, message, number_of, until
 
 
 class Store:
@@ -267,7 +267,7 @@ async def test_many_workers_share_a_queue_and_each_message_is_stored_by_one(
 
 STORES_THEN_WAITS = """
 import asyncio, sys
-from enphase_companion.figures import Figures
+from enphase_companion.running.figures import Figures
 from enphase_companion.messaging.broker import Broker
 from enphase_companion.messaging.consumer import Consumer
 

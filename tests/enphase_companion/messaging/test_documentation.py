@@ -13,7 +13,7 @@ from enphase_companion.message import SCHEMA_VERSION, encode
 from enphase_companion.messaging import topology
 from enphase_companion.messaging.broker import Broker
 
-from .conftest import message
+from ..on_the_broker import message
 
 TEXT = (Path(__file__).parents[3] / "docs" / "messages.md").read_text()
 

@@ -14,7 +14,7 @@ from enphase_companion.messaging.broker import Broker
 from enphase_companion.messaging.newest import Newest
 from tests.services.rabbitmq import RabbitMQ
 
-from .conftest import Eyes, message, number_of, until
+from ..on_the_broker import Eyes, message, number_of, until
 
 
 class Display:

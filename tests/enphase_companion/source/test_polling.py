@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -54,10 +55,8 @@ class Reader:
         async def take(message: Message) -> None:
             self.messages.append(message)
 
-        settings = read(FILE, KEYS, options)
-        poller = Poller(
-            settings, lambda: read(FILE, KEYS, options), interval, self.service, self.figures, lambda: ""
-        )
+        settings = replace(read(FILE, KEYS, options), interval=interval)
+        poller = Poller(settings, lambda: read(FILE, KEYS, options), self.service, self.figures, lambda: "")
         running = asyncio.create_task(poller.run(take))
         try:
             yield poller

@@ -1,0 +1,69 @@
+"""A server of the tests' own, and what can happen to one: it starts with what it had on disk, it ends."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
+
+_START, _STOP = 90, 15
+
+
+class Server(ABC):
+    """A program that runs in a folder of its own, at a free port."""
+
+    def __init__(
+        self, folder: Path, port: int, command: Sequence[str], environment: Mapping[str, str] | None = None
+    ) -> None:
+        self.folder = folder
+        self.port = port
+        self._command = command
+        self._environment = environment
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def runs(self) -> bool:
+        return self._process is not None
+
+    def start(self) -> None:
+        """Start it, with what it had on disk, and wait until it answers."""
+        log = self.folder / "output"
+        with log.open("ab") as output:
+            self._process = subprocess.Popen(
+                self._command, env=self._environment, stdout=output, stderr=output, start_new_session=True
+            )
+        end = time.monotonic() + _START
+        while not self.answers():
+            if self._process.poll() is not None or time.monotonic() > end:
+                self.kill()
+                name, said = type(self).__name__, log.read_text(errors="replace")[-3000:]
+                raise RuntimeError(f"{name} does not start:\n{said}")
+            time.sleep(0.05)
+
+    @abstractmethod
+    def answers(self) -> bool:
+        """Tell whether it does what it is for."""
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._signal(signal.SIGKILL)
+        if self._process is not None:
+            self._process.wait(_STOP)
+            self._process = None
+
+    def pause(self) -> None:
+        """Let it hang: connections stay open, nothing is answered."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            with suppress(ProcessLookupError):
+                os.killpg(self._process.pid, number)

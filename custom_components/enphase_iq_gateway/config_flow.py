@@ -1,15 +1,13 @@
 """The config flow: find a gateway, trust its certificate, sign in, and see what is metered."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from typing import Any, override
 
-import voluptuous as vol
 from homeassistant.config_entries import (
     SOURCE_IGNORE,
     SOURCE_REAUTH,
     SOURCE_RECONFIGURE,
     ConfigEntry,
-    ConfigFlow,
     ConfigFlowResult,
     OptionsFlow,
 )
@@ -19,11 +17,9 @@ from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 
 from .certificate_issue import async_delete_issue
 from .connection import (
-    ENTREZ_ERRORS,
     GATEWAY_ERRORS,
     FoundGateway,
     async_find_gateway,
-    async_get_token,
     async_is_at,
     async_read_meters,
     error_key,
@@ -32,24 +28,19 @@ from .connection import (
 from .const import CONF_CERTIFICATE, CONF_PRODUCTION_SOURCE, DOMAIN
 from .enphase_api import AuthenticationError, EnphaseError
 from .enphase_api.local import Certificate
-from .enphase_api.models import Meter
-from .flow_forms import ACCOUNT_FORM, CONF_RENEW, DEFAULT_HOST, HOST_FORM, TOKEN_FORM, announced_host
+from .flow_forms import DEFAULT_HOST, HOST_FORM, announced_host
+from .flow_sign_in import SignInFlow
 from .naming import async_words, meter_name
 from .options_flow import GatewayOptionsFlow
 
 CORE_DOMAIN = "enphase_envoy"
 
 
-class GatewayConfigFlow(ConfigFlow, domain=DOMAIN):
+class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
     """Sets a gateway up, signs in again, or finds it at another address."""
 
     VERSION = 1
     MINOR_VERSION = 1
-
-    _gateway: FoundGateway
-    #: The token, and name and password where the owner wants it renewed by itself.
-    _sign_in: dict[str, str]
-    _meters: tuple[Meter, ...]
 
     @staticmethod
     @callback
@@ -147,47 +138,9 @@ class GatewayConfigFlow(ConfigFlow, domain=DOMAIN):
             return await self.async_step_sign_in()
         return self.async_show_form(step_id="both_poll", last_step=False)
 
-    # Sign in.
+    # Signed in.
 
-    async def async_step_sign_in(self, _: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Let the owner choose how."""
-        return self.async_show_menu(step_id="sign_in", menu_options=["account", "token"])
-
-    async def async_step_account(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Get a token from Entrez."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            username, password = user_input[CONF_USERNAME].strip(), user_input[CONF_PASSWORD]
-            serial_number = self._gateway.serial_number
-            token = await self._attempt(
-                async_get_token(self.hass, username, password, serial_number), errors, ENTREZ_ERRORS
-            )
-            if token is not None:
-                sign_in = {CONF_TOKEN: token}
-                if user_input[CONF_RENEW]:
-                    sign_in |= {CONF_USERNAME: username, CONF_PASSWORD: password}
-                if await self._try(sign_in, errors):
-                    return await self._signed_in()
-        return self._form("account", ACCOUNT_FORM, errors, user_input)
-
-    async def async_step_token(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Take a token that the owner has got from Entrez."""
-        errors: dict[str, str] = {}
-        # A token copied from a page may have been broken into lines.
-        if user_input is not None and await self._try(
-            {CONF_TOKEN: "".join(user_input[CONF_TOKEN].split())}, errors
-        ):
-            return await self._signed_in()
-        return self._form("token", TOKEN_FORM, errors, user_input)
-
-    async def _try(self, sign_in: dict[str, str], errors: dict[str, str]) -> bool:
-        """Try a token at the gateway, and learn what is metered."""
-        meters = await self._attempt(async_read_meters(self.hass, self._gateway, sign_in[CONF_TOKEN]), errors)
-        if meters is None:
-            return False
-        self._sign_in, self._meters = sign_in, meters
-        return True
-
+    @override
     async def _signed_in(self) -> ConfigFlowResult:
         if self.source != SOURCE_REAUTH:
             return await self.async_step_metered()
@@ -269,34 +222,6 @@ class GatewayConfigFlow(ConfigFlow, domain=DOMAIN):
         # Trusted is what was shown here: an older question must not take its place.
         async_delete_issue(self.hass, entry)
         return self.async_update_reload_and_abort(entry, data_updates=updates)
-
-    # What every step does.
-
-    async def _attempt[T](
-        self,
-        work: Awaitable[T],
-        errors: dict[str, str],
-        texts: Mapping[type[EnphaseError], str] = GATEWAY_ERRORS,
-    ) -> T | None:
-        """Give what the work gives; on an error None, and the error's key."""
-        try:
-            return await work
-        except EnphaseError as error:
-            errors["base"] = error_key(error, texts)
-            return None
-
-    def _form(
-        self, step_id: str, form: vol.Schema, errors: dict[str, str], values: Mapping[str, Any] | None
-    ) -> ConfigFlowResult:
-        # A secret is typed anew rather than sent back to the browser.
-        shown = {key: value for key, value in (values or {}).items() if key in (CONF_USERNAME, CONF_RENEW)}
-        return self.async_show_form(
-            step_id=step_id,
-            data_schema=self.add_suggested_values_to_schema(form, shown),
-            errors=errors,
-            description_placeholders={"serial": self._gateway.serial_number},
-            last_step=self.source == SOURCE_REAUTH,
-        )
 
     def _host_form(self, step_id: str, errors: dict[str, str], values: Mapping[str, Any]) -> ConfigFlowResult:
         return self.async_show_form(

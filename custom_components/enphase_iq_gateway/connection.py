@@ -22,8 +22,7 @@ from .enphase_api import (
     TokenError,
     UnsupportedFirmwareError,
 )
-from .enphase_api.cloud import Authentication, Token
-from .enphase_api.cloud.authentication import AUTHENTICATION_HOST
+from .enphase_api.cloud import AUTHENTICATION_HOST, Authentication, Token
 from .enphase_api.local import Certificate, Gateway
 from .enphase_api.local.trust import fetch_certificate
 from .enphase_api.models import MeasurementType, Meter

@@ -3,47 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
-from yarl import URL
 
-from ..exceptions import (
-    AuthenticationError,
-    InvalidAnswerError,
-    MultiFactorError,
-    ResponseError,
-    TokenError,
-)
-from ..http import SessionHolder, asking, forget_cookie, parse_host, parse_json, read_body, refused
+from ..exceptions import AuthenticationError, TokenError
+from ..http import parse_json
 from ..oauth import CLIENT_ID, REDIRECT_URI, challenge_of, new_verifier
-from .page import Page, mentions_second_factor
+from .connection import AUTHENTICATION_HOST, SESSION_COOKIE, Answer, Connection
+from .page import Page
 from .token import ENTREZ_PUBLIC_KEY, UNCOMMISSIONED, Token, has_form_of_token
-
-AUTHENTICATION_HOST = "https://entrez.enphaseenergy.com"
-
-#: Seconds.
-_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=15)
-_SESSION_COOKIE = "SESSION"
 
 _SIGN_IN_REFUSED = "Entrez refused the user name and password."
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _Answer:
-    """One answer of Entrez, as far as it matters here."""
-
-    path: str
-    status: int
-    #: Where a redirect points to.
-    location: URL | None
-    cookies: Mapping[str, str]
-    body: bytes
-
-
-class Authentication(SessionHolder):
+class Authentication(Connection):
     """A sign-in to Entrez. `session` is used and never closed; without it see `SessionHolder`.
 
     What Entrez knows the sign-in by stays in this object: no cookie is left in the session. Raises
@@ -53,14 +28,8 @@ class Authentication(SessionHolder):
     def __init__(
         self, session: aiohttp.ClientSession | None = None, *, host: str = AUTHENTICATION_HOST
     ) -> None:
-        super().__init__(session)
-        self._url = parse_host(host, plain_on_loopback=True)
+        super().__init__(session, host)
         self._session_id: str | None = None
-
-    @property
-    def host(self) -> str:
-        """Entrez's address."""
-        return str(self._url).rstrip("/")
 
     async def authenticate(self, username: str, password: str) -> bool:
         """Sign in; False where Entrez refuses user name and password.
@@ -70,11 +39,11 @@ class Authentication(SessionHolder):
         """
         self._session_id = None
         answer = await self._post("/login", {"username": username, "password": password})
-        if _is_refused(answer):
+        if answer.is_refused:
             return False
-        session_id = answer.cookies.get(_SESSION_COOKIE)
+        session_id = answer.cookies.get(SESSION_COOKIE)
         if not session_id or not (answer.status == 200 or self._is_within(answer)):
-            raise _not_understood(answer)
+            raise answer.not_understood()
         self._session_id = session_id
         return True
 
@@ -107,9 +76,9 @@ class Authentication(SessionHolder):
         code = answer.location.query.get("code") if answer.location is not None else None
         if code:
             return code, verifier
-        if _is_refused(answer):
+        if answer.is_refused:
             raise AuthenticationError(_SIGN_IN_REFUSED)
-        raise _not_understood(answer)
+        raise answer.not_understood()
 
     @staticmethod
     async def get_token_from_oauth(
@@ -137,7 +106,7 @@ class Authentication(SessionHolder):
             return given
         if answer.status in (200, 400, 401, 403):
             raise AuthenticationError("Entrez gave no token for this code. Sign in again for a new code.")
-        raise _not_understood(answer)
+        raise answer.not_understood()
 
     async def get_site(self, site_name: str) -> Any:
         """Give the sites of the account whose name holds `site_name`, as Entrez's JSON.
@@ -188,7 +157,7 @@ class Authentication(SessionHolder):
                 "Sign in to Entrez instead, with authenticate."
             )
         if answer.status != 200:
-            raise _not_understood(answer)
+            raise answer.not_understood()
         return token
 
     @staticmethod
@@ -227,83 +196,17 @@ class Authentication(SessionHolder):
             )
         return token
 
-    async def _signed_in(self, method: str, path: str, **options: Any) -> _Answer:
+    async def _signed_in(self, method: str, path: str, **options: Any) -> Answer:
         """Ask for something that only somebody signed in is given."""
         answer = await self._ask(method, path, cookies=self._cookies(), **options)
-        if answer.status == 403 or _is_refused(answer):
+        if answer.status == 403 or answer.is_refused:
             self._session_id = None
             raise AuthenticationError("The sign-in to Entrez has ended. Call authenticate again.")
         if answer.status != 200:
-            raise _not_understood(answer)
+            raise answer.not_understood()
         return answer
 
     def _cookies(self) -> dict[str, str]:
         if self._session_id is None:
             raise AuthenticationError("Nobody is signed in to Entrez. Call authenticate first.")
-        return {_SESSION_COOKIE: self._session_id}
-
-    def _is_within(self, answer: _Answer) -> bool:
-        """Tell whether an answer leads on within Entrez."""
-        return answer.location is not None and self._url.join(answer.location).origin() == self._url
-
-    async def _post(self, path: str, form: Mapping[str, str]) -> _Answer:
-        return await self._ask("POST", path, data=form)
-
-    async def _ask(self, method: str, path: str, **options: Any) -> _Answer:
-        """Send one request to Entrez; every request of this client goes through here."""
-        url = URL(f"{self.host}{path}", encoded=True)
-        with asking(f"Entrez ({self._url.host})", path):
-            async with (
-                self._session() as session,
-                # No redirect is followed: it would carry the secret to where it points. Any form is accepted:
-                # Entrez answers with pages, and with 406 where a client wants something else.
-                session.request(method, url, allow_redirects=False, timeout=_TIMEOUT, **options) as response,
-            ):
-                forget_cookie(session, response, _SESSION_COOKIE)
-                return _Answer(
-                    path=path,
-                    status=response.status,
-                    location=_location(response),
-                    cookies={name: morsel.value for name, morsel in response.cookies.items()},
-                    body=await read_body(response, path),
-                )
-
-
-def _location(response: aiohttp.ClientResponse) -> URL | None:
-    """Give where a redirect points to, where it is one and can be read."""
-    text = response.headers.get("Location")
-    if text is None or not 300 <= response.status < 400:
-        return None
-    try:
-        return URL(text)
-    except ValueError:
-        return None
-
-
-def _is_refused(answer: _Answer) -> bool:
-    """Tell whether an answer wants somebody to sign in (again).
-
-    A wrong password is answered with the form again, status 200 and a SESSION cookie (recorded in 2025), or
-    with status 401 (2023). Raises MultiFactorError where a second factor is wanted.
-    """
-    page = Page(answer.body)
-    if answer.status >= 500 or (page.offers_tokens and not page.asks_password):
-        return False
-    where = "" if answer.location is None else answer.location.path_qs
-    if page.asks_second_factor or any(map(mentions_second_factor, (where, *answer.cookies))):
-        raise MultiFactorError(
-            "This account asks for a second factor, which no program can give. Sign in to "
-            f"{AUTHENTICATION_HOST} in a browser, make a token there and paste it."
-        )
-    return answer.status == 401 or page.asks_password or "login" in where or "error" in where
-
-
-def _not_understood(answer: _Answer) -> ResponseError:
-    if answer.status >= 400:
-        return refused("Entrez", answer.path, answer.status)
-    return InvalidAnswerError(
-        f"Entrez answered {answer.path} with a page that is not known. Try again later, or make a token on "
-        f"{AUTHENTICATION_HOST} and paste it.",
-        path=answer.path,
-        status=answer.status,
-    )
+        return {SESSION_COOKIE: self._session_id}

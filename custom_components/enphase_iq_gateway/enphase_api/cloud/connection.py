@@ -1,0 +1,116 @@
+"""The connection to Entrez: every request goes through here, and what its answers say of the sign-in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+from yarl import URL
+
+from ..exceptions import InvalidAnswerError, MultiFactorError, ResponseError
+from ..http import SessionHolder, asking, forget_cookie, parse_host, read_body, refused
+from .page import Page, mentions_second_factor
+
+AUTHENTICATION_HOST = "https://entrez.enphaseenergy.com"
+
+#: What Entrez knows a sign-in by.
+SESSION_COOKIE = "SESSION"
+
+#: Seconds.
+_TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=15)
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Answer:
+    """One answer of Entrez, as far as it matters here."""
+
+    path: str
+    status: int
+    #: Where a redirect points to.
+    location: URL | None
+    cookies: Mapping[str, str]
+    body: bytes
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it wants somebody to sign in (again).
+
+        A wrong password is answered with the form again, status 200 and a SESSION cookie (recorded in 2025),
+        or with status 401 (2023). Raises MultiFactorError where a second factor is wanted.
+        """
+        page = Page(self.body)
+        if self.status >= 500 or (page.offers_tokens and not page.asks_password):
+            return False
+        where = "" if self.location is None else self.location.path_qs
+        if page.asks_second_factor or any(map(mentions_second_factor, (where, *self.cookies))):
+            raise MultiFactorError(
+                "This account asks for a second factor, which no program can give. Sign in to "
+                f"{AUTHENTICATION_HOST} in a browser, make a token there and paste it."
+            )
+        return self.status == 401 or page.asks_password or "login" in where or "error" in where
+
+    def not_understood(self) -> ResponseError:
+        """Give the error that says so."""
+        if self.status >= 400:
+            return refused("Entrez", self.path, self.status)
+        return InvalidAnswerError(
+            f"Entrez answered {self.path} with a page that is not known. Try again later, or make a token on "
+            f"{AUTHENTICATION_HOST} and paste it.",
+            path=self.path,
+            status=self.status,
+        )
+
+
+class Connection(SessionHolder):
+    """Asks Entrez; no cookie is left in the session.
+
+    Raises InvalidHostError for a `host` that is none (plain http is for a host on this machine only).
+    """
+
+    def __init__(self, session: aiohttp.ClientSession | None, host: str) -> None:
+        super().__init__(session)
+        self._url = parse_host(host, plain_on_loopback=True)
+
+    @property
+    def host(self) -> str:
+        """Entrez's address."""
+        return str(self._url).rstrip("/")
+
+    def _is_within(self, answer: Answer) -> bool:
+        """Tell whether an answer leads on within Entrez."""
+        return answer.location is not None and self._url.join(answer.location).origin() == self._url
+
+    async def _post(self, path: str, form: Mapping[str, str]) -> Answer:
+        return await self._ask("POST", path, data=form)
+
+    async def _ask(self, method: str, path: str, **options: Any) -> Answer:
+        """Send one request to Entrez; every request of this client goes through here."""
+        url = URL(f"{self.host}{path}", encoded=True)
+        with asking(f"Entrez ({self._url.host})", path):
+            async with (
+                self._session() as session,
+                # No redirect is followed: it would carry the secret to where it points. Any form is accepted:
+                # Entrez answers with pages, and with 406 where a client wants something else.
+                session.request(method, url, allow_redirects=False, timeout=_TIMEOUT, **options) as response,
+            ):
+                forget_cookie(session, response, SESSION_COOKIE)
+                return Answer(
+                    path=path,
+                    status=response.status,
+                    location=_location(response),
+                    cookies={name: morsel.value for name, morsel in response.cookies.items()},
+                    body=await read_body(response, path),
+                )
+
+
+def _location(response: aiohttp.ClientResponse) -> URL | None:
+    """Give where a redirect points to, where it is one and can be read."""
+    text = response.headers.get("Location")
+    if text is None or not 300 <= response.status < 400:
+        return None
+    try:
+        return URL(text)
+    except ValueError:
+        return None

@@ -1,0 +1,99 @@
+"""The steps of signing in, for a new gateway and for one whose token has ended."""
+
+from abc import abstractmethod
+from collections.abc import Awaitable, Mapping
+from typing import Any
+
+import voluptuous as vol
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigFlow, ConfigFlowResult
+from homeassistant.const import CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
+
+from .connection import (
+    ENTREZ_ERRORS,
+    GATEWAY_ERRORS,
+    FoundGateway,
+    async_get_token,
+    async_read_meters,
+    error_key,
+)
+from .enphase_api import EnphaseError
+from .enphase_api.models import Meter
+from .flow_forms import ACCOUNT_FORM, CONF_RENEW, TOKEN_FORM
+
+
+class SignInFlow(ConfigFlow):
+    """Signs in to the gateway that was found, by an account or a token."""
+
+    _gateway: FoundGateway
+    #: The token, and name and password where the owner wants it renewed by itself.
+    _sign_in: dict[str, str]
+    _meters: tuple[Meter, ...]
+
+    async def async_step_sign_in(self, _: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Let the owner choose how."""
+        return self.async_show_menu(step_id="sign_in", menu_options=["account", "token"])
+
+    async def async_step_account(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Get a token from Entrez."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            username, password = user_input[CONF_USERNAME].strip(), user_input[CONF_PASSWORD]
+            serial_number = self._gateway.serial_number
+            token = await self._attempt(
+                async_get_token(self.hass, username, password, serial_number), errors, ENTREZ_ERRORS
+            )
+            if token is not None:
+                sign_in = {CONF_TOKEN: token}
+                if user_input[CONF_RENEW]:
+                    sign_in |= {CONF_USERNAME: username, CONF_PASSWORD: password}
+                if await self._try(sign_in, errors):
+                    return await self._signed_in()
+        return self._form("account", ACCOUNT_FORM, errors, user_input)
+
+    async def async_step_token(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Take a token that the owner has got from Entrez."""
+        errors: dict[str, str] = {}
+        # A token copied from a page may have been broken into lines.
+        if user_input is not None and await self._try(
+            {CONF_TOKEN: "".join(user_input[CONF_TOKEN].split())}, errors
+        ):
+            return await self._signed_in()
+        return self._form("token", TOKEN_FORM, errors, user_input)
+
+    async def _try(self, sign_in: dict[str, str], errors: dict[str, str]) -> bool:
+        """Try a token at the gateway, and learn what is metered."""
+        meters = await self._attempt(async_read_meters(self.hass, self._gateway, sign_in[CONF_TOKEN]), errors)
+        if meters is None:
+            return False
+        self._sign_in, self._meters = sign_in, meters
+        return True
+
+    @abstractmethod
+    async def _signed_in(self) -> ConfigFlowResult:
+        """Go on with `_sign_in` and `_meters`."""
+
+    async def _attempt[T](
+        self,
+        work: Awaitable[T],
+        errors: dict[str, str],
+        texts: Mapping[type[EnphaseError], str] = GATEWAY_ERRORS,
+    ) -> T | None:
+        """Give what the work gives; on an error None, and the error's key."""
+        try:
+            return await work
+        except EnphaseError as error:
+            errors["base"] = error_key(error, texts)
+            return None
+
+    def _form(
+        self, step_id: str, form: vol.Schema, errors: dict[str, str], values: Mapping[str, Any] | None
+    ) -> ConfigFlowResult:
+        # A secret is typed anew rather than sent back to the browser.
+        shown = {key: value for key, value in (values or {}).items() if key in (CONF_USERNAME, CONF_RENEW)}
+        return self.async_show_form(
+            step_id=step_id,
+            data_schema=self.add_suggested_values_to_schema(form, shown),
+            errors=errors,
+            description_placeholders={"serial": self._gateway.serial_number},
+            last_step=self.source == SOURCE_REAUTH,
+        )

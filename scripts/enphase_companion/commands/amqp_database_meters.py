@@ -60,9 +60,9 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..messaging.broker import Broker
     from ..messaging.consumer import Consumer, StoreError
     from ..running.figures import Figures
-    from ..settings.database import database_address, database_zone
     from ..settings.reading import read
     from ..storage import Database, StorageError
+    from ..storage.address import database_address, database_zone
 
     settings = read(FILE, KEYS, arguments)
     figures = Figures(settings.metrics)

@@ -76,9 +76,9 @@ def _do(arguments: argparse.Namespace) -> int:
 
 
 async def _done(arguments: argparse.Namespace) -> int:
-    from ..settings.database import database_address, database_zone
     from ..settings.reading import read
     from ..storage import Database
+    from ..storage.address import database_address, database_zone
 
     settings = read(FILE, KEYS, arguments)
     async with Database(database_address(settings), database_zone(settings)) as database:

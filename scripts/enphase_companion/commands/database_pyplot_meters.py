@@ -143,8 +143,8 @@ def _database(settings: Settings) -> Database:
     from pathlib import Path
 
     from ..running.errors import CommandError
-    from ..settings.database import database_address
     from ..storage import Database
+    from ..storage.address import database_address
 
     address = database_address(settings)
     if address.get_backend_name() == "sqlite" and not Path(str(address.database)).exists():

@@ -57,10 +57,10 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..delivery.spool import Spool
     from ..delivery.store import Store
     from ..running.figures import Figures
-    from ..settings.database import database_address, database_zone
     from ..settings.reading import read
     from ..source.polling import Poller
     from ..storage import Database
+    from ..storage.address import database_address, database_zone
 
     settings = read(FILE, KEYS, arguments)
     figures = Figures(settings.metrics)

@@ -9,13 +9,14 @@ from types import TracebackType
 from typing import NoReturn, Self
 
 from ..message import Message, encode, is_complete
+from ..message.parcel import Parcel
 from ..messaging.broker import BrokerError, UnroutableError
 from ..messaging.publisher import Publisher
 from ..messaging.topology import PARTIAL_ROUTING_KEY, ROUTING_KEY
 from ..running.backoff import Backoff
 from ..running.figures import Figures
 from ..running.trouble import Trouble
-from .spool import Parcel, Spool
+from .spool import Spool
 from .spool_thread import SpoolThread
 
 _LOGGER = logging.getLogger(__name__)

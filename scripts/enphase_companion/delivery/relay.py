@@ -12,11 +12,12 @@ from contextlib import suppress
 from typing import NoReturn
 
 from ..message import Message, MessageError, decode, encode
+from ..message.parcel import Parcel
 from ..running.backoff import Backoff
 from ..running.figures import Figures
 from ..running.trouble import Trouble
 from ..storage import StorageError
-from .spool import Parcel, Spool
+from .spool import Spool
 from .spool_thread import SpoolThread
 
 _LOGGER = logging.getLogger(__name__)

@@ -11,10 +11,10 @@ import os
 import sqlite3
 from collections.abc import Iterable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from ..message.parcel import Parcel
 from ..running.errors import CommandError
 from ..running.service import state_file
 from ..settings.keys import Settings
@@ -36,17 +36,6 @@ _TABLE = """
         body BLOB NOT NULL
     )
 """
-
-
-@dataclass(frozen=True, slots=True)
-class Parcel:
-    """A message ready to be sent."""
-
-    message_id: str
-    #: Serial number.
-    gateway: str
-    routing_key: str
-    body: bytes
 
 
 class Spool:

@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
 
+from ..message.parcel import Parcel
 from ..running.figures import Figures
 from ..running.trouble import Trouble
-from .spool import Parcel, Spool
+from .spool import Spool
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -10,7 +10,7 @@ from aio_pika import DeliveryMode
 from aio_pika import Message as AmqpMessage
 from aio_pika.abc import AbstractExchange
 
-from ..delivery.spool import Parcel
+from ..message.parcel import Parcel
 from ..running.backoff import Backoff
 from ..running.trouble import Trouble
 from .broker import Broker, BrokerError, Link, lost, open_link, translated

@@ -1,13 +1,16 @@
-"""Which database: from a URL, from Enphase-API's keys, or a SQLite file where nothing is said."""
+"""Which database is meant, by a URL, Enphase-API's keys or nothing at all; and where its days begin."""
 
 from __future__ import annotations
 
 import ssl
+from zoneinfo import ZoneInfo
 
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ..running.errors import SettingsError
+from ..settings.keys import Settings
+from ..settings.time_zone import zone_of
 
 DEFAULT = "sqlite+aiosqlite:///enphase.db"
 
@@ -16,6 +19,24 @@ _DRIVERS = {
     "mysql": "mysql+aiomysql",
     "mariadb": "mysql+aiomysql",
 }
+
+_ENPHASE_API = ("database_host", "database_username", "database_password", "database_database")
+
+
+def database_address(settings: Settings) -> URL:
+    """Give the address in `database_url`, else the one in Enphase-API's keys, else a SQLite file here.
+
+    Raises SettingsError where that can be none.
+    """
+    values = [getattr(settings, name) for name in _ENPHASE_API]
+    if settings.database_url is None and any(values):
+        return of_enphase_api(*values)
+    return parse(settings.database_url or DEFAULT)
+
+
+def database_zone(settings: Settings) -> ZoneInfo | None:
+    """Give the time zone that is set; None: the database's own, or the system's for a new one."""
+    return zone_of(settings.time_zone) if settings.time_zone else None
 
 
 def parse(url: str, key: str = "database_url") -> URL:

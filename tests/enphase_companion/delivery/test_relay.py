@@ -12,8 +12,9 @@ from typing import Any
 import pytest
 
 from enphase_companion.delivery.relay import Relay
-from enphase_companion.delivery.spool import Parcel, Spool
+from enphase_companion.delivery.spool import Spool
 from enphase_companion.message import Message, encode
+from enphase_companion.message.parcel import Parcel
 from enphase_companion.running.figures import Figures
 from enphase_companion.storage import UnavailableError
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from enphase_companion.delivery.spool import Parcel, Spool
+from enphase_companion.delivery.spool import Spool
+from enphase_companion.message.parcel import Parcel
 from enphase_companion.running.errors import CommandError
 
 LIMIT = 1_000_000
@@ -158,7 +159,8 @@ def fill(spool: Spool) -> None:
 WRITER = """
 import sys
 from pathlib import Path
-from enphase_companion.delivery.spool import Parcel, Spool
+from enphase_companion.delivery.spool import Spool
+from enphase_companion.message.parcel import Parcel
 spool = Spool(Path(sys.argv[1]), 1 << 30)
 for number in range(1_000_000):
     spool.append(Parcel(str(number), "1", "k", b"x" * 1000))

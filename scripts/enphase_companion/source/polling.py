@@ -223,9 +223,12 @@ class _Installed:
             self.unmetered_batteries = False
             return True
         try:
-            self.unmetered_batteries = (await self._gateway.batteries()).are_there
-        except ResponseError as error:
-            # A gateway without the page has no batteries.
-            self.unmetered_batteries = error.status != 404
-            return error.status == 404
+            batteries = await self._gateway.batteries()
+            if batteries.has_ac is None and not batteries.are_there:
+                # Only this page can tell of AC Batteries then, which takes the gateway seconds.
+                batteries = batteries.with_ac((await self._gateway.production()).ac_batteries)
+        except ResponseError:
+            # What was known stays.
+            return False
+        self.unmetered_batteries = batteries.are_there
         return True

@@ -286,7 +286,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_what_it_publishes_n
     publishing.starts("-v")
     assert publishing.process is not None
     await publishing.sees("it refuses amqp_username with amqp_password; correct them")
-    await publishing.sees("waits on disk, as one of 2")
+    await publishing.sees("2 messages wait on disk")
     title = publishing.title
     simulator.faults.set("refuse", path=READINGS)
     await publishing.sees("The gateway does not allow")

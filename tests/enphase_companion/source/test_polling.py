@@ -122,7 +122,18 @@ async def test_one_small_request_a_reading_and_one_sign_in(reader: Reader) -> No
         await reader.reads(20)
     assert reader.asked(READINGS) in (len(reader.messages), len(reader.messages) + 1)
     others = [each.path for each in reader.simulator.requests if each.path != READINGS]
-    assert sorted(others) == ["/auth/check_jwt", "/info", "/ivp/ensemble/inventory", "/ivp/meters"]
+    # Batteries, which no meter of this house would see, are looked for once an hour, as its meters are: IQ
+    # Batteries are in the inventory, AC Batteries in the sums.
+    looks = ["/ivp/ensemble/inventory", "/ivp/ensemble/secctrl", "/ivp/meters"]
+    assert sorted(others) == ["/auth/check_jwt", "/info", *looks]
+
+
+async def test_batteries_that_a_meter_sees_are_not_asked_about(new_reader: Callable[..., Reader]) -> None:
+    reader = new_reader("battery")
+    async with reader.reading():
+        await reader.reads(2)
+    assert not [each.path for each in reader.simulator.requests if "ensemble" in each.path]
+    assert all(is_complete(each) for each in reader.messages)
 
 
 async def test_a_late_answer_does_not_shift_the_next_tick(reader: Reader) -> None:
@@ -295,13 +306,35 @@ async def test_a_gateway_without_meters_is_told_and_asked_rarely(
     assert caplog.text.count("no meter that is switched on") == 1
 
 
+@pytest.mark.parametrize("profile", ["battery-without-meter", "ac-batteries"])
 async def test_consumption_is_not_worked_out_where_no_meter_sees_the_batteries(
-    new_reader: Callable[..., Reader],
+    new_reader: Callable[..., Reader], profile: str
 ) -> None:
-    reader = new_reader("battery-without-meter")
+    reader = new_reader(profile)
     async with reader.reading():
         await reader.reads(2)
     assert all(each.unmetered_batteries and not is_complete(each) for each in reader.messages)
+    assert reader.asked("/production.json") == 0, "it takes a gateway seconds"
+
+
+@pytest.mark.parametrize(("profile", "are_there"), [("ac-batteries", True), ("three-phase", False)])
+async def test_ac_batteries_are_found_on_a_gateway_without_the_sums_of_batteries(
+    new_reader: Callable[..., Reader], profile: str, are_there: bool
+) -> None:
+    reader = new_reader(profile)
+    reader.simulator.faults.set("status", path="/ivp/ensemble/secctrl", status=404)
+    async with reader.reading():
+        await reader.reads(3)
+    assert {each.unmetered_batteries for each in reader.messages} == {are_there}
+    assert reader.asked("/production.json") == 1
+
+
+async def test_batteries_that_are_not_told_of_may_be_there_until_they_are(reader: Reader) -> None:
+    reader.simulator.faults.set("status", path="/ivp/ensemble/inventory", times=1)
+    async with reader.reading():
+        await reader.reads(2)
+        # The next look is a minute away.
+        assert all(each.unmetered_batteries for each in reader.messages)
 
 
 async def test_a_meter_that_the_firmware_always_reports_and_never_lists_is_asked_about_once(

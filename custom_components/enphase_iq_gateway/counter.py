@@ -2,7 +2,8 @@
 
 Counters of real gateways fall to zero after a power cut, wrap at 2^32 Wh or at 1.19 MWh (32 bits of joules),
 show 2^32 Wh for one reading, or start anew with a new meter. Home Assistant's statistics keep each such step
-for ever. So a step is held at the last value; if it lasts, the counter goes on from where it was.
+for ever. So a step is held at the last value; if it lasts, the counter goes on from where it was. A wrap is
+known by what is missing, and needs no waiting.
 """
 
 from collections.abc import Mapping
@@ -20,14 +21,20 @@ _FASTEST = 1_000_000
 #: Wh; a home's energy is a sum of meters, whose small errors let it fall for hours: that is no reset.
 _SMALL_FALL = 1000
 
+#: Wh at which counters are known to begin anew: 32 bits of watt-hours, and of one microinverter's joules.
+_WRAPS = (2**32, 2**32 / 3600)
+
+#: W; hardly any site makes or uses more, and a fall is taken for a wrap only where it is one to within that.
+_FAST = 100_000
+
 #: Counters of one gateway move on together but not at once, and its clock is set back now and then.
 _SHORTEST = timedelta(minutes=1)
 
 
-def _goes_on(before: float, then: datetime, now: float, at: datetime) -> bool:
-    """Tell whether a counter (Wh) can have gone from `before` to `now` in this time."""
+def _goes_on(before: float, then: datetime, now: float, at: datetime, fastest: float = _FASTEST) -> bool:
+    """Tell whether a counter (Wh) can have gone from `before` to `now` in this time, with `fastest` W."""
     hours = max(at - then, _SHORTEST) / timedelta(hours=1)
-    return before <= now <= before + _FASTEST * hours
+    return before <= now <= before + fastest * hours
 
 
 @dataclass(slots=True)
@@ -73,6 +80,9 @@ class Counter:
             return self.value
         elif _goes_on(self.value, self.at, said + self.offset, at):
             self.value, self.at, self._step = said + self.offset, at, None
+        elif (wrap := self._wrap(said, at)) is not None:
+            self.offset += wrap
+            self.value, self.at, self._step = said + self.offset, at, None
         elif 0 < self.value - (said + self.offset) < _SMALL_FALL:
             self._step = None
         elif (step := self._stepped(said, at)).lasts:
@@ -80,6 +90,13 @@ class Counter:
             self.offset = self.value - step.first
             self.value, self.at, self._step = said + self.offset, at, None
         return self.value
+
+    def _wrap(self, said: float, at: datetime) -> float | None:
+        """Give what is missing since the counter began anew, where it did so for want of bits."""
+        if self.value is None or self.at is None:
+            return None
+        before, then, now = self.value, self.at, said + self.offset
+        return next((wrap for wrap in _WRAPS if _goes_on(before, then, now + wrap, at, _FAST)), None)
 
     def _stepped(self, said: float, at: datetime) -> _Step:
         step = self._step

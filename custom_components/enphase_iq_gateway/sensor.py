@@ -67,7 +67,7 @@ class EnergySensor(GatewaySensor):
         self.coordinator.counters.async_save_soon()
         if self._counter.offset != offset:
             LOGGER.warning(
-                "%s: the gateway's counter made a step that lasts; going on from %.0f Wh (offset %.0f Wh)",
+                "%s: the gateway's counter made a step; going on from %.0f Wh (offset %.0f Wh)",
                 self.entity_id,
                 value,
                 self._counter.offset,

@@ -136,18 +136,29 @@ def test_a_leap_that_lasts_goes_on_from_where_it_was(meter: Meter) -> None:
     assert meter.counter.offset == pytest.approx(5000 * KWH - 2.0**32)
 
 
-def test_a_wrap_at_2_to_the_32_goes_on() -> None:
+@pytest.mark.parametrize("limit", [2.0**32, 2.0**32 / 3600])
+@pytest.mark.parametrize("others", [0.0, 7000 * KWH])
+def test_a_counter_that_begins_anew_for_want_of_bits_goes_on_at_once(limit: float, others: float) -> None:
+    # One microinverter's counter is a part of the sum over all.
     meter = Meter()
-    meter.says(2.0**32 - STEP)
-    shown = meter.says(*running(0.0, 31))
-    assert shown[-1] == pytest.approx(2.0**32 - STEP + 29 * STEP)
+    meter.says(others + limit - STEP)
+    shown = meter.says(*running(others + 1.0, 3))
+    assert shown == pytest.approx(running(others + limit + 1.0, 3))
+    assert meter.counter.offset == limit
+    kept = Counter.from_dict(meter.counter.as_dict())
+    assert kept.read(others + 31.0, meter.now + INTERVAL) == pytest.approx(others + limit + 31.0)
+
+
+def test_a_fall_that_only_resembles_a_wrap_is_waited_for(meter: Meter) -> None:
+    assert meter.says(3860 * KWH) == [5000 * KWH]
+    assert meter.holds()
 
 
 def test_what_came_back_half_way_is_no_part_of_the_fall(meter: Meter) -> None:
-    # For one reading next to nothing, then 1.19 MWh less than before.
-    shown = meter.says(5.0, *running(3810 * KWH, 30))
+    # For one reading next to nothing, then 2 MWh less than before.
+    shown = meter.says(5.0, *running(3000 * KWH, 30))
     assert shown[-1] == pytest.approx(5000 * KWH + 29 * STEP)
-    assert meter.counter.offset == pytest.approx(1190 * KWH)
+    assert meter.counter.offset == pytest.approx(2000 * KWH)
 
 
 def test_a_second_fall_is_held_and_taken_as_well(meter: Meter) -> None:

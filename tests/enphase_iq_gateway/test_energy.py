@@ -1,5 +1,6 @@
 """Energy counters in Home Assistant: over bad readings, restarts and another source."""
 
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -69,11 +70,55 @@ async def test_after_a_reset_energy_goes_on_without_a_jump_or_a_gap(
     shown = [after - before for after, before in zip(energies(hass, simulator), shown_before, strict=True)]
     assert shown == pytest.approx([share * each for each in grown], rel=0.01, abs=0.002)
     assert grown[0] > 0.5
-    assert caplog.text.count("made a step that lasts") == len(ENERGIES)
+    assert caplog.text.count("made a step") == len(ENERGIES)
     for key in ENERGIES:
         counter = entry.runtime_data.counters.shown[f"{simulator.serial_number}_{key}"]
         assert counter.offset > 0
         assert not counter.is_holding
+
+
+@pytest.mark.parametrize(
+    ("profile", "keys"),
+    [
+        ("three-phase+meters-wrap", ENERGIES),
+        ("no-meters+inverter-wraps", ["production_energy"]),
+    ],
+)
+async def test_a_counter_that_wraps_goes_on_as_if_it_had_not(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    keys: list[str],
+) -> None:
+    await set_up(entry)
+    shown = [[float(state_of(hass, simulator, key)) for key in keys]]
+    begin = truths(simulator)
+    for _ in range(20):
+        await tick(seconds=60)
+        shown.append([float(state_of(hass, simulator, key)) for key in keys])
+    for before, after in pairwise(shown):
+        # Microinverters are asked every five minutes.
+        assert all(0 <= new - old < 1 for new, old in zip(after, before, strict=True))
+    grown = [end - start for end, start in zip(shown[-1], shown[0], strict=True)]
+    true = [end - start for end, start in zip(truths(simulator), begin, strict=True)][: len(keys)]
+    assert grown == pytest.approx(true, abs=0.01 if len(keys) > 1 else 0.5)
+    counter = entry.runtime_data.counters.shown[f"{simulator.serial_number}_production_energy"]
+    assert counter.offset > 0
+
+
+@pytest.mark.parametrize("profile", ["three-phase+zeros-after-power-cut"])
+async def test_zeros_after_a_power_cut_are_no_reading(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    before = energies(hass, simulator)
+    simulator.restart()
+    await tick(times=8)
+    assert energies(hass, simulator) == before
+    await tick(times=10)
+    assert energies(hass, simulator) == pytest.approx(truths(simulator), abs=0.001)
 
 
 async def test_counters_and_their_offsets_outlive_a_restart(

@@ -10,7 +10,8 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry  # type
 from custom_components.enphase_iq_gateway.const import DOMAIN
 from custom_components.enphase_iq_gateway.sensor_meters import QUANTITIES
 from enphase_companion.simulator import Simulator
-from enphase_companion.simulator.profiles import NET, PRODUCTION, STORAGE, TOTAL
+from enphase_companion.simulator.profiles import NET, PRODUCTION, STORAGE, TOTAL, find
+from enphase_companion.simulator.quirks import QUIRKS
 from enphase_companion.simulator.truth import Electricity, Truth
 
 from .conftest import SetUp, state_of
@@ -24,6 +25,25 @@ RARE = [
     "battery-without-meter",
     "ac-batteries",
     "sixty-inverters",
+]
+
+#: Each way in which firmware lies about what is there, on a house where it shows.
+QUIRKY = [
+    "no-meters-404",
+    "no-meters+meters-401",
+    "three-phase+ensemble-401",
+    "three-phase+unlisted-meter",
+    "three-phase+unknown-meter",
+    "three-phase+disabled-meter",
+    "three-phase+total-is-net",
+    "three-phase+today-is-lifetime",
+    "three-phase+reports-netted",
+    "three-phase+no-production-data",
+    "three-phase+nightly-silence",
+    "split-phase+power-factors-added",
+    "split-phase+no-apparent-energy",
+    "battery+third-channel-mirrors",
+    "battery-without-meter+unwired-phases",
 ]
 
 #: A gateway rounds to thousandths, its microinverters to whole watts.
@@ -52,8 +72,8 @@ def site_truth(truth: Truth, profile: str) -> dict[str, float]:
         "battery_energy_charged": store.energy_received,
         "battery_energy_discharged": store.energy_delivered,
     }
-    match profile:
-        case "no-meters" | "meters-disabled":
+    match profile.partition("+")[0]:
+        case "no-meters" | "no-meters-404" | "meters-disabled":
             return {
                 "production_power": sum(truth.inverters.values()),
                 "production_energy": made.energy_delivered,
@@ -80,7 +100,7 @@ def site_truth(truth: Truth, profile: str) -> dict[str, float]:
     return shown | grid_power | grid_energy | home_power | home_energy
 
 
-@pytest.mark.parametrize("profile", ORDINARY + RARE)
+@pytest.mark.parametrize("profile", ORDINARY + RARE + QUIRKY)
 async def test_what_is_enabled_by_default_shows_the_truth_and_is_nothing_else(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry, profile: str
 ) -> None:
@@ -131,6 +151,17 @@ async def test_every_quantity_of_every_meter_and_wired_phase_shows_the_truth(
                 assert shown == pytest.approx(value, rel=0.001, abs=ROUNDED), key
                 checked += 1
     assert checked >= 30
+
+
+def test_every_quirk_is_met_somewhere() -> None:
+    met = {quirk for name in ORDINARY + RARE + QUIRKY for quirk in find(name).quirks}
+    # What is so only at times is in the tests of energy, or of bad days.
+    assert met >= QUIRKS.keys() - {
+        "storage-loses-phase",
+        "meters-wrap",
+        "inverter-wraps",
+        "zeros-after-power-cut",
+    }
 
 
 @pytest.mark.parametrize("profile", ["one-of-three"])

@@ -95,7 +95,7 @@ KNOWN = (
         "Energy counters fall: 2^32 and 1.19 MWh wraps, zeros after a power cut, meters replaced",
         "all",
         "core issues 176707, 140602 and 120091",
-        "The last value is held; a fall that lasts is a reset, and the sensor goes on from where it was.",
+        "A wrap is known by its size. Else the last value is held; a fall that lasts is a reset, and the sensor goes on.",
     ),
     Quirk(
         "/ivp/pdm/device_data stops at 50 devices",

@@ -95,7 +95,7 @@ KNOWN = (
         "Energy counters fall: 2^32 and 1.19 MWh wraps, zeros after a power cut, meters replaced",
         "all",
         "core issues 176707, 140602 and 120091",
-        "A wrap is known by its size. Else the last value is held; a fall that lasts is a reset, and the sensor goes on.",
+        "A wrap goes on at once. Else the last value is held; after a fall that lasts, the sensor goes on.",
     ),
     Quirk(
         "/ivp/pdm/device_data stops at 50 devices",

@@ -56,7 +56,8 @@ class Certificate:
             parsed = x509.load_pem_x509_certificate(pem.encode())
             names = parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
             key = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-        except (ValueError, UnsupportedAlgorithm) as error:
+            not_before, not_after = parsed.not_valid_before_utc, parsed.not_valid_after_utc
+        except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
             raise CertificateError(
                 "This is not a certificate in PEM form. Trust the gateway again."
             ) from error
@@ -66,8 +67,8 @@ class Certificate:
             fingerprint=_fingerprint(parsed.public_bytes(Encoding.DER)),
             key_fingerprint=_fingerprint(key),
             subject=str(names[0].value) if names else "",
-            not_before=parsed.not_valid_before_utc,
-            not_after=parsed.not_valid_after_utc,
+            not_before=not_before,
+            not_after=not_after,
         )
 
     @property
@@ -84,13 +85,19 @@ class Certificate:
     def ssl_context(self) -> ssl.SSLContext:
         """Give a context that trusts this certificate and no other, whatever name or date it bears.
 
-        Make one for each client and keep it: connections are reused by context.
+        Make one for each client and keep it: connections are reused by context. Raises CertificateError
+        where nobody could prove to be the one that it names.
         """
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
         # Owners reach a gateway by address, by envoy.local, or by their router's name for it.
         context.check_hostname = False
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME
-        context.load_verify_locations(cadata=self.pem)
+        try:
+            context.load_verify_locations(cadata=self.pem)
+        except ssl.SSLError as error:
+            raise CertificateError(
+                "This certificate is damaged: its key or signature cannot be used. Trust the gateway again."
+            ) from error
         return context
 
 

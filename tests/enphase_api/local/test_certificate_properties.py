@@ -1,0 +1,74 @@
+"""Whatever stands in the place of a certificate or an address: this client's errors only."""
+
+from __future__ import annotations
+
+import ssl
+from contextlib import suppress
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from enphase_api import CertificateError, InvalidHostError
+from enphase_api.http import parse_host
+from enphase_api.local import Certificate
+from enphase_companion.simulator import Simulator
+
+PEM = Simulator("no-meters").certificate_pem
+DER = ssl.PEM_cert_to_DER_cert(PEM)
+
+
+@given(
+    st.text()
+    | st.text().map(lambda inner: f"-----BEGIN CERTIFICATE-----\n{inner}\n-----END CERTIFICATE-----")
+)
+def test_a_text_is_a_certificate_or_an_error_of_this_client(text: str) -> None:
+    with suppress(CertificateError):
+        Certificate.from_pem(text)
+
+
+@pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+@settings(max_examples=300)
+@given(st.lists(st.tuples(st.integers(0, len(DER) - 1), st.integers(0, 255)), min_size=1, max_size=3))
+def test_a_certificate_with_bytes_changed_is_read_whole_or_refused(changes: list[tuple[int, int]]) -> None:
+    der = bytearray(DER)
+    for place, byte in changes:
+        der[place] = byte
+    try:
+        certificate = Certificate.from_pem(ssl.DER_cert_to_PEM_cert(bytes(der)))
+    except CertificateError:
+        return
+    assert ssl.PEM_cert_to_DER_cert(certificate.pem) == bytes(der)
+    assert (certificate.fingerprint == Certificate.from_pem(PEM).fingerprint) is (bytes(der) == DER)
+    with suppress(CertificateError):
+        certificate.ssl_context()
+    assert certificate.serial_number is None or len(certificate.serial_number) == 12
+
+
+def test_a_certificate_that_can_be_read_but_not_used_says_so() -> None:
+    der = bytearray(DER)
+    # No UTF-8, which only the library that encrypts looks at.
+    der[DER.index(b"1223")] = 255
+    certificate = Certificate.from_pem(ssl.DER_cert_to_PEM_cert(bytes(der)))
+    with pytest.raises(CertificateError, match="Trust the gateway again"):
+        certificate.ssl_context()
+
+
+@given(st.integers(0, len(PEM)), st.integers(0, len(PEM)))
+def test_a_certificate_cut_short_is_none(start: int, end: int) -> None:
+    try:
+        found = Certificate.from_pem(PEM[start:end])
+    except CertificateError:
+        return
+    assert found.pem == PEM
+
+
+@given(st.text() | st.text(alphabet="htps:/[]@.%?#0:19af envoy.local", max_size=40))
+def test_a_text_is_an_address_by_https_or_an_error_of_this_client(text: str) -> None:
+    try:
+        url = parse_host(text)
+    except InvalidHostError:
+        return
+    assert url.scheme == "https"
+    assert url.host
+    assert url.user is url.password is None

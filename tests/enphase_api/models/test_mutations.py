@@ -1,0 +1,166 @@
+"""Answers of gateways with something in them changed: typed errors or finite values, and nothing repeated."""
+
+from __future__ import annotations
+
+import copy
+import json
+import math
+import os
+from collections.abc import Callable, Iterator
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from enphase_api import EnphaseError
+from enphase_api.models import (
+    Batteries,
+    Inverter,
+    Live,
+    Meter,
+    Production,
+    Quantities,
+    Readings,
+    Report,
+    Site,
+)
+from enphase_companion.simulator import Simulator
+
+from .test_properties import JSON, numbers
+
+#: What may stand anywhere in an answer, and in no error.
+SECRET = "eyJhbGciOiJFUzI1NiJ9"
+
+PROFILES = ["no-meters", "battery", "many-meters", "ac-batteries", "one-of-three"]
+PATHS = [
+    "/ivp/meters",
+    "/ivp/meters/readings",
+    "/ivp/meters/reports",
+    "/production.json",
+    "/api/v1/production/inverters",
+    "/ivp/ensemble/inventory",
+    "/ivp/ensemble/power",
+    "/ivp/ensemble/secctrl",
+    "/ivp/livedata/status",
+]
+
+VALUES = JSON | st.sampled_from(
+    [SECRET, 2**63, 1e300, -1, float("nan"), float("inf"), {}, [], [[]], "1", True]
+)
+
+
+@lru_cache
+def simulated(profile: str) -> dict[str, Any]:
+    """What a simulated gateway says, by path."""
+    answers = Simulator(profile, hour_of_day=11).gateway._answers
+    return {path: answers.get(path, "") for path in PATHS}
+
+
+@lru_cache
+def recorded() -> tuple[dict[str, Any], ...]:
+    """What recorded gateways said, where the folder is there."""
+    folders = sorted(Path(os.environ.get("ENPHASE_RECORDINGS", "nowhere")).glob("*/info"))
+    return tuple(dict(_read(folder.parent)) for folder in folders)
+
+
+def _read(folder: Path) -> Iterator[tuple[str, Any]]:
+    for path in PATHS:
+        file = folder / path.strip("/").replace("/", "_")
+        text = file.read_text() if file.is_file() else ""
+        if text.strip():
+            yield path, json.loads(text)
+
+
+def places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Give every place in a JSON value, as container and key."""
+    pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    for key, inner in pairs:
+        yield value, key
+        yield from places(inner)
+
+
+def mutated(answer: Any, draw: Callable[[Any], Any]) -> Any:
+    """Give an answer with one to four places replaced, left out, doubled, or emptied."""
+    answer = copy.deepcopy(answer)
+    for _ in range(draw(st.integers(1, 4))):
+        found = list(places(answer))
+        if not found:
+            return draw(VALUES)
+        container, key = found[draw(st.integers(0, len(found) - 1))]
+        match draw(st.sampled_from(["replace", "replace", "drop", "double", "rename"])):
+            case "drop":
+                del container[key]
+            case "double" if isinstance(container, list):
+                container.insert(key, copy.deepcopy(container[key]))
+            case "rename" if isinstance(container, dict):
+                container[draw(st.sampled_from([SECRET, "eid", "type", "devices"]))] = container.pop(key)
+            case _:
+                container[key] = draw(VALUES)
+    return answer
+
+
+def read_all(answers: dict[str, Any]) -> Iterator[Callable[[], Any]]:
+    """Give each parser on the answers that it reads."""
+    say = answers.get
+
+    def readings() -> Readings:
+        return Readings.from_json(say("/ivp/meters/readings"), Meter.list_from_json(say("/ivp/meters")))
+
+    def batteries() -> Batteries:
+        return Batteries.from_json(*map(say, PATHS[5:8]))
+
+    yield lambda: Meter.list_from_json(say("/ivp/meters"))
+    yield readings
+    yield lambda: [each.as_report() for each in readings()]
+    yield lambda: Site.from_readings(readings())
+    yield lambda: Site.from_readings(readings(), unmetered_batteries=True, battery_power=batteries().power)
+    yield lambda: Report.list_from_json(say("/ivp/meters/reports"))
+    yield lambda: Production.from_json(say("/production.json"))
+    yield lambda: Inverter.list_from_json(say("/api/v1/production/inverters"))
+    yield batteries
+    yield lambda: batteries().with_ac(Production.from_json(say("/production.json")).ac_batteries)
+    yield lambda: Live.from_json(say("/ivp/livedata/status"))
+
+
+def check(answers: dict[str, Any]) -> None:
+    """Read everything: what comes out is finite, and an error is one of this client and repeats nothing."""
+    for read in read_all(answers):
+        found, said = None, ""
+        try:
+            found = read()
+        except EnphaseError as error:
+            said = f"{error!r} {error} {error.__cause__!r}"
+        assert SECRET not in said
+        parts = found if isinstance(found, list) else [found]
+        assert all(map(math.isfinite, (number for part in parts for number in numbers(part))))
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@given(data=st.data())
+def test_a_simulated_answer_with_something_changed_is_read_or_refused(
+    profile: str, data: st.DataObject
+) -> None:
+    answers = dict(simulated(profile))
+    path = data.draw(st.sampled_from([path for path in PATHS if answers[path] is not None]))
+    check(answers | {path: mutated(answers[path], data.draw)})
+
+
+@pytest.mark.skipif(not recorded(), reason="recordings: ENPHASE_RECORDINGS names no folder with them")
+@given(data=st.data())
+def test_a_recorded_answer_with_something_changed_is_read_or_refused(data: st.DataObject) -> None:
+    answers = data.draw(st.sampled_from(recorded()))
+    path = data.draw(st.sampled_from(sorted(answers)))
+    check(answers | {path: mutated(answers[path], data.draw)})
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+def test_what_is_not_changed_is_read_to_the_last_parser(profile: str) -> None:
+    for read in read_all(simulated(profile)):
+        read()
+
+
+def test_the_search_for_numbers_finds_them() -> None:
+    assert numbers((Quantities(active_power=math.inf, voltage=230),)) == [math.inf]

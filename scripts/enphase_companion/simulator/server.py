@@ -4,14 +4,37 @@ from __future__ import annotations
 
 import asyncio
 import ssl
+import time
 from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
 
 from aiohttp import web
 
 #: Seconds for some turns of the loop.
 _TURNS = 0.01
+#: Seconds that a client gets for its part of the TLS farewell: less, lest a stop leaves connections behind.
+_FAREWELL = _TURNS / 2
 #: Seconds that running answers get when the server stops; some, by design, never end.
 _GRACE = 0.1
+
+
+#: Wrapped, so that what freezes time for a test does not find and replace it.
+_monotonic = partial(time.monotonic)
+
+
+class ServerLoop(asyncio.SelectorEventLoop):
+    """A loop for servers, whose waits end even while a test has stopped `time.monotonic`."""
+
+    def time(self) -> float:
+        """Seconds since some moment."""
+        return _monotonic()
+
+    async def create_server(self, *where: Any, **options: Any) -> asyncio.Server:
+        """Listen as any loop does, but wait for no client's farewell."""
+        if options.get("ssl") is not None:
+            options["ssl_shutdown_timeout"] = _FAREWELL
+        return await super().create_server(*where, **options)
 
 
 class Server:

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections import Counter
 from collections.abc import Coroutine
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -25,20 +23,10 @@ from .house import House
 from .profiles import Profile, find
 from .replay import ReplayedAnswers
 from .requests import Request
-from .server import Server
+from .server import Server, ServerLoop
 from .simulated import SimulatedAnswers
 from .weather import PATH as WEATHER_PATH
 from .weather import WeatherService
-
-#: Wrapped, so that what freezes time for a test does not find and replace it.
-_monotonic = partial(time.monotonic)
-
-
-class _Loop(asyncio.SelectorEventLoop):
-    """A loop whose waits end even while a test has stopped `time.monotonic`."""
-
-    def time(self) -> float:
-        return _monotonic()
 
 
 class Simulator:
@@ -114,7 +102,7 @@ class Simulator:
 
     def start(self) -> None:
         """Open both ports. Raises OSError if one is taken."""
-        self._loop = _Loop()
+        self._loop = ServerLoop()
         # A client that refuses the certificate or hangs up is no error of the simulator's.
         self._loop.set_exception_handler(lambda _loop, _context: None)
         self._thread = threading.Thread(target=self._loop.run_forever, name="enphase-simulator", daemon=True)

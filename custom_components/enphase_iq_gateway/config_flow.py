@@ -70,8 +70,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         if discovery_info.ip_address.version != 4:
             return self.async_abort(reason="not_ipv4_address")
         host = announced_host(discovery_info)
-        serial_number = str(discovery_info.properties.get("serialnum", ""))
-        entry = await self.async_set_unique_id(serial_number or None)
+        entry = await self.async_set_unique_id(discovery_info.properties.get("serialnum") or None)
         if entry is not None:
             # One that its owner ignores holds no address.
             if entry.source != SOURCE_IGNORE:

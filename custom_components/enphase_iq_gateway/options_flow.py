@@ -16,7 +16,7 @@ from .const import CONF_ALLOW_WRITES, DEFAULT_INTERVAL, INTERVALS
 
 _LOW, _HIGH = INTERVALS
 
-_FORM = vol.Schema(
+FORM = vol.Schema(
     {
         vol.Required(CONF_SCAN_INTERVAL, default=DEFAULT_INTERVAL): vol.All(
             NumberSelector(
@@ -42,5 +42,5 @@ class GatewayOptionsFlow(OptionsFlowWithReload):
         """Take both."""
         if user_input is not None:
             return self.async_create_entry(data=user_input)
-        form = self.add_suggested_values_to_schema(_FORM, self.config_entry.options)
+        form = self.add_suggested_values_to_schema(FORM, self.config_entry.options)
         return self.async_show_form(step_id="init", data_schema=form)

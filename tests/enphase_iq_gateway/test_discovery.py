@@ -1,6 +1,7 @@
 """A gateway that announces itself by mDNS: set up from it, and followed to another address with care."""
 
-from ipaddress import ip_address
+from collections.abc import Mapping
+from ipaddress import IPv4Address, ip_address
 
 import pytest
 from homeassistant.config_entries import SOURCE_IGNORE, SOURCE_ZEROCONF, ConfigEntryState
@@ -8,6 +9,8 @@ from homeassistant.const import CONF_HOST
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
+from hypothesis import given
+from hypothesis import strategies as st
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 from yarl import URL
 
@@ -22,7 +25,9 @@ NOBODY = "https://127.0.0.1:1"
 
 
 def announcement(
-    simulator: Simulator, address: str | None = None, properties: dict[str, str] | None = None
+    simulator: Simulator,
+    address: str | None = None,
+    properties: Mapping[str, str | None] | None = None,
 ) -> ZeroconfServiceInfo:
     """Give what a gateway announces."""
     url = URL(simulator.url)
@@ -35,7 +40,7 @@ def announcement(
         hostname="envoy.local.",
         type="_enphase-envoy._tcp.local.",
         name="envoy._enphase-envoy._tcp.local.",
-        properties=announced if properties is None else properties,
+        properties=dict(announced if properties is None else properties),
     )
 
 
@@ -59,6 +64,40 @@ async def test_the_card_of_an_announced_gateway_bears_its_serial_number(
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
     [waiting] = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     assert waiting["context"]["title_placeholders"] == {"name": f"IQ Gateway {simulator.serial_number}"}
+
+
+@pytest.mark.parametrize(
+    "properties", [{}, {"serialnum": None}, {"serialnum": ""}, {"serialnum": "☀" * 300, "protovers": None}]
+)
+async def test_whatever_is_announced_only_what_the_gateway_says_itself_counts(
+    flow: Flow, simulator: Simulator, properties: dict[str, str | None]
+) -> None:
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator, properties=properties))
+    assert flow.shows("trust")
+    assert flow.shown["description_placeholders"]["serial"] == simulator.serial_number
+
+
+@given(
+    st.ip_addresses(v=4),
+    st.none() | st.integers(-1, 70000),
+    st.dictionaries(st.text(max_size=9), st.none() | st.text(max_size=9), max_size=4),
+)
+def test_any_announcement_becomes_an_address(
+    ip: IPv4Address, port: int | None, properties: dict[str, str | None]
+) -> None:
+    host = announced_host(
+        ZeroconfServiceInfo(
+            ip_address=ip,
+            ip_addresses=[ip],
+            port=port,
+            hostname="envoy.local.",
+            type="_enphase-envoy._tcp.local.",
+            name="envoy._enphase-envoy._tcp.local.",
+            properties=properties,
+        )
+    )
+    assert host.partition(":")[0] == str(ip)
+    assert host.partition(":")[2] in ("", str(port))
 
 
 async def test_ipv6_is_left_alone(flow: Flow, simulator: Simulator) -> None:

@@ -1,0 +1,29 @@
+"""The form of the options: whatever is sent, what is kept is a number of seconds that a gateway can bear."""
+
+from contextlib import suppress
+from typing import Any
+
+import voluptuous as vol
+from homeassistant.const import CONF_SCAN_INTERVAL
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from custom_components.enphase_iq_gateway.const import CONF_ALLOW_WRITES
+from custom_components.enphase_iq_gateway.options_flow import FORM
+
+ANYTHING = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.lists(st.integers())
+)
+KEYS = st.sampled_from([CONF_SCAN_INTERVAL, CONF_ALLOW_WRITES, "other"])
+
+
+@given(st.dictionaries(KEYS, ANYTHING) | ANYTHING)
+@example({CONF_SCAN_INTERVAL: float("nan")})
+@example({CONF_SCAN_INTERVAL: 1.5, CONF_ALLOW_WRITES: False})
+def test_whatever_is_sent_an_interval_is_whole_seconds_within_its_bounds(sent: Any) -> None:
+    with suppress(vol.Invalid):
+        kept = FORM(sent)
+        assert kept.keys() == {CONF_SCAN_INTERVAL, CONF_ALLOW_WRITES}
+        assert isinstance(kept[CONF_SCAN_INTERVAL], int)
+        assert 1 <= kept[CONF_SCAN_INTERVAL] <= 300
+        assert isinstance(kept[CONF_ALLOW_WRITES], bool)

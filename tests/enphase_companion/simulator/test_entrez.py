@@ -207,6 +207,21 @@ async def test_entrez_has_bad_days_of_its_own(
         assert response.status == 200
 
 
+async def test_entrez_can_be_down_slow_or_lead_elsewhere(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    faults, url = simulator.entrez.faults, simulator.entrez_url + "/login"
+    faults.set("reset", "/login", times=1)
+    with pytest.raises(aiohttp.ClientError):
+        await session.post(url)
+    faults.set("slow", "/login", seconds=30, times=1)
+    with pytest.raises(TimeoutError):
+        await session.post(url, timeout=aiohttp.ClientTimeout(total=0.2))
+    faults.set("redirect", "/login", location="https://192.0.2.1/")
+    async with session.post(url, allow_redirects=False) as response:
+        assert (response.status, response.headers["Location"]) == (302, "https://192.0.2.1/")
+
+
 async def test_what_entrez_was_asked_is_noted_without_secrets(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:

@@ -69,6 +69,27 @@ def test_a_gateway_that_was_off_is_back_at_the_same_address() -> None:
     running.stop()
 
 
+@pytest.mark.parametrize(("host", "written"), [("::1", "[::1]"), ("127.0.0.2", "127.0.0.2")])
+async def test_it_can_be_at_other_addresses(session: aiohttp.ClientSession, host: str, written: str) -> None:
+    try:
+        running = await Simulator(host=host).__aenter__()
+    except OSError as error:
+        pytest.skip(f"this machine has no {host}: {error}")
+    try:
+        assert running.url.startswith(f"https://{written}:")
+        async with session.get(running.url + "/info") as response:
+            assert response.status == 200
+    finally:
+        running.stop()
+
+
+async def test_http_is_not_answered_where_https_is_spoken(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    with pytest.raises(aiohttp.ClientError):
+        await session.get(simulator.url.replace("https", "http") + "/info")
+
+
 def test_a_port_that_is_taken_is_an_error_and_nothing_stays_behind() -> None:
     with Simulator() as running:
         port = int(running.url.rpartition(":")[2])

@@ -166,18 +166,17 @@ def _load(run: _Run) -> Iterator[Result]:
 
 
 def _memory(run: _Run) -> Iterator[Result]:
-    """How much memory Home Assistant has more after a day at the fastest pace, the first hour apart."""
+    """How much more memory Home Assistant has after a day at the fastest pace, the first hour apart."""
     grown = []
-    with run.both(LARGE) as both:
+    with run.both(THREE_PHASE) as both:
         for bench in both:
             process = bench.at.process
             process.set_up(**({"scan_interval": bench.side.fastest} if bench.side is _OURS else {}))
-            process.enable_all()
             bench.refreshes(run.seconds(_HOUR, 2 * _MINUTE), bench.side.fastest)
             before = process.memory()
             bench.refreshes(run.seconds(_DAY, 5 * _MINUTE), bench.side.fastest)
             grown.append([(process.memory() - before) * _KIBI])
-    yield _result("memory", "KiB more", *grown)
+    yield _result("memory", "KiB more a day", *grown)
 
 
 _PARTS = {

@@ -16,14 +16,19 @@ from .views import Quantity, Totals, Track
 _LEAST = 1.0
 
 
-def energy_tracks(series: Mapping[str, Sequence[Point]], buckets: Sequence[Span]) -> dict[Quantity, Track]:
-    """Give what is drawn of the energy of these meters: Wh in each bucket, NaN where nothing is known."""
+def energy_tracks(
+    series: Mapping[str, Sequence[Point]], buckets: Sequence[Span], *, unmetered_batteries: bool = False
+) -> dict[Quantity, Track]:
+    """Give what is drawn of the energy of these meters: Wh in each bucket, NaN where nothing is known.
+
+    `unmetered_batteries`: see `totals`.
+    """
     counted: list[dict[str, Counted]] = [{} for _ in buckets]
     for name, days in series.items():
         for number, of_bucket in _sorted(days, buckets).items():
             after_gap = number > 0 and of_bucket[0] is not days[0] and name not in counted[number - 1]
             counted[number][name] = _sum(of_bucket, recovered=not after_gap)
-    summed = [totals(each) for each in counted]
+    summed = [totals(each, unmetered_batteries=unmetered_batteries) for each in counted]
     tracks = {
         quantity: track([bucket.start for bucket in buckets], [value(each) for each in summed])
         for quantity, value in _VALUES.items()

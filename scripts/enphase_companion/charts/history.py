@@ -58,7 +58,7 @@ class History:
     def add(self, message: Message) -> None:
         """Take what the meters said."""
         self._gateway = message.gateway
-        self._unmetered_batteries = message.unmetered_batteries
+        self._unmetered_batteries = message.unmetered_batteries is True
         now = round(self._clock() * 1000)
         for sample in message.samples:
             if sample.measurement not in METERS or sample.phase not in self._phases:
@@ -83,9 +83,8 @@ class History:
         for series in self._series.values():
             while series and series[0].measured_at < span.start:
                 series.popleft()
-        whole = max(
-            (series for (_, phase), series in self._series.items() if phase == WHOLE), key=len, default=()
-        )
+        of_whole = {name: series for (name, phase), series in self._series.items() if phase == WHOLE}
+        whole = max(of_whole.values(), key=len, default=())
         gap = self._longest_pause(whole)
         moment = datetime.fromtimestamp(now / 1000, self._zone)
         names = ["", *(f"L{phase}" for phase in range(1, PHASES + 1))]
@@ -97,7 +96,7 @@ class History:
             zone=self._zone,
             panels=[panels[0], *(panel for panel in panels[1:] if panel.tracks)],
             totals=totals(
-                {name: _counted(series) for (name, phase), series in self._series.items() if phase == WHOLE},
+                {name: _counted(series) for name, series in of_whole.items()},
                 unmetered_batteries=self._unmetered_batteries,
             ),
             gaps=[
@@ -105,6 +104,7 @@ class History:
                 for before, after in pairwise(whole)
                 if after.measured_at - before.measured_at > gap
             ],
+            notes=words.not_known(of_whole) if self._unmetered_batteries else [],
             trouble=trouble or _silence(now, whole, gap),
         )
 

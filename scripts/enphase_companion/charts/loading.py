@@ -49,11 +49,13 @@ async def load(database: Database, request: Request, now: float) -> View:
     span = request.range.span(zone, now)
     buckets = _buckets(span, zone)
     width = DAY if buckets else _width(span, request.dots)
+    unmetered = await database.has_unmetered_batteries(gateway)
 
     def panel(name: str, series: Mapping[str, Sequence[Point]]) -> Panel:
         if buckets:
-            return Panel(name, energy_tracks(series, buckets))
-        return Panel(name, power_tracks({name: _power(points) for name, points in series.items()}))
+            return Panel(name, energy_tracks(series, buckets, unmetered_batteries=unmetered))
+        powers = {meter: _power(points) for meter, points in series.items()}
+        return Panel(name, power_tracks(powers, unmetered_batteries=unmetered))
 
     whole = await _series(database, gateway, span, width, WHOLE)
     panels = [panel("", whole)]
@@ -70,10 +72,16 @@ async def load(database: Database, request: Request, now: float) -> View:
         span=span,
         zone=zone,
         panels=panels,
-        totals=totals({name: (each.delivered, each.received) for name, each in energies.items()}),
+        totals=totals(
+            {name: (each.delivered, each.received) for name, each in energies.items()},
+            unmetered_batteries=unmetered,
+        ),
         buckets=buckets,
         gaps=gaps,
-        notes=_notes(whole, energies, zone, left_out=bool(gaps) and not _are_months(buckets)),
+        notes=[
+            *_notes(whole, energies, zone, left_out=bool(gaps) and not _are_months(buckets)),
+            *(words.not_known(whole) if unmetered else []),
+        ],
     )
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
 from ..units import energy
+from .flows import NET, PRODUCTION, TOTAL
 from .ranges import Span
 from .views import Totals
 
@@ -41,6 +43,14 @@ def sentences(totals: Totals) -> list[str]:
             f"{percent(totals.self_sufficiency)} of the consumption came from here (self-sufficiency)"
         )
     return said
+
+
+def not_known(meters: Collection[str]) -> list[str]:
+    """Give what these meters do not tell because none of them sees the batteries, as one note; or none."""
+    if PRODUCTION not in meters or (TOTAL in meters) == (NET in meters):
+        return []
+    what = "what goes to the grid" if TOTAL in meters else "consumption"
+    return [f"{what} is not known: no meter sees the batteries"]
 
 
 def title(span: Span, zone: ZoneInfo) -> str:

@@ -38,7 +38,7 @@ class Powers:
             for number, sample in enumerate(message.samples)
             if sample.phase == WHOLE
         )
-        site = Site.from_readings(Readings(readings), unmetered_batteries=message.unmetered_batteries)
+        site = Site.from_readings(Readings(readings), unmetered_batteries=message.unmetered_batteries is True)
         return cls(site.production_power, site.home_power, message.timestamp)
 
 

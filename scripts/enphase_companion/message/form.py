@@ -38,8 +38,9 @@ class Message:
     #: One for each meter and each of its wired phases; only what meters said, nothing worked out.
     samples: tuple[Sample, ...]
     message_id: str | None = None
-    #: There are batteries without a storage meter: consumption cannot be worked out from the samples.
-    unmetered_batteries: bool = False
+    #: There are batteries without a storage meter: consumption cannot be worked out from the samples. None:
+    #: not said, as by Enphase-API's scripts.
+    unmetered_batteries: bool | None = None
 
 
 def from_readings(
@@ -103,11 +104,13 @@ def decode(body: bytes, default_gateway: str | None = None) -> Message:
         raise MessageError(f"`{key}` is no list of objects") from None
     except ValueError as error:
         raise MessageError(str(error)) from None
-    return Message(gateway, timestamp.timestamp(), samples, None, content.get("unmetered_batteries") is True)
+    said = content.get("unmetered_batteries")
+    unmetered_batteries = said if isinstance(said, bool) else None
+    return Message(gateway, timestamp.timestamp(), samples, None, unmetered_batteries)
 
 
 def _reports(message: Message) -> list[dict[str, Any]]:
-    return reports.from_samples(message.samples, unmetered_batteries=message.unmetered_batteries)
+    return reports.from_samples(message.samples, unmetered_batteries=message.unmetered_batteries is True)
 
 
 def _samples(readings: Readings) -> Iterator[Sample]:

@@ -17,6 +17,7 @@ from ..message.sample import WHOLE
 from ..settings.time_zone import system_zone
 from . import importing, properties, pruning, rebuilding, roller, schema
 from .address import parse
+from .batteries import unmetered_batteries
 from .engine import TIMEOUT, Transactions
 from .errors import StorageError
 from .history import Energy, Point, energy_within, points
@@ -102,6 +103,13 @@ class Database:
     async def gateways(self) -> list[str]:
         """Give the serial numbers of the gateways that were ever written."""
         return sorted(await self._gateways.all())
+
+    async def has_unmetered_batteries(self, gateway: str) -> bool:
+        """Tell whether no meter measures the batteries of a gateway, so that consumption is not known.
+
+        It is the gateway's newest word; False where it never said.
+        """
+        return (await self._transactions.read(unmetered_batteries)).get(gateway) is True
 
     async def energies(self, gateway: str, start: int, end: int, phase: int = WHOLE) -> Mapping[str, Energy]:
         """Give the energy that flowed in [start, end), by measurement.

@@ -9,6 +9,7 @@ from sqlalchemy import bindparam, func, select, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from . import properties, schema
+from .batteries import unmetered_batteries
 from .levels import Level
 from .spans import numbers, span_of_readings
 from .tables import metadata, pending
@@ -21,6 +22,8 @@ class GatewayStatus:
     serial_number: str
     oldest_reading: int | None
     newest_reading: int | None
+    #: Batteries that no meter measures are there; None where the gateway never said.
+    unmetered_batteries: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,16 +53,16 @@ async def status(connection: AsyncConnection) -> Status:
     if version != newest:
         return Status(version, newest)
     counts = await connection.execute(select(pending.c.level, func.count()).group_by(pending.c.level))
+    batteries = await unmetered_batteries(connection)
+    there = []
+    for number, name in (await numbers(connection)).items():
+        oldest, newest_reading = await span_of_readings(connection, number) or (None, None)
+        there.append(GatewayStatus(name, oldest, newest_reading, batteries[name]))
     return Status(
         version,
         newest,
         await properties.time_zone(connection),
-        tuple(
-            [
-                GatewayStatus(serial_number, *(await span_of_readings(connection, number) or (None, None)))
-                for number, serial_number in (await numbers(connection)).items()
-            ]
-        ),
+        tuple(there),
         {Level(level): count for level, count in counts},
         await _size(connection),
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import (
     BigInteger,
+    Boolean,
     Column,
     Double,
     Float,
@@ -53,6 +54,8 @@ gateways = Table(
     metadata,
     Column("id", Integer, primary_key=True),
     Column("serial_number", _WORD, nullable=False, unique=True),
+    # See batteries.py.
+    Column("unmetered_batteries", Boolean),
 )
 
 measurements = Table(

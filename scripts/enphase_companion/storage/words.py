@@ -34,10 +34,11 @@ def status(place: str, found: Status, zone: ZoneInfo | None) -> str:
 
 
 def _gateway(gateway: GatewayStatus, zone: ZoneInfo | None) -> str:
+    batteries = ", batteries without a meter" if gateway.unmetered_batteries else ""
     if gateway.oldest_reading is None or gateway.newest_reading is None:
-        return f"{gateway.serial_number}: no single readings"
+        return f"{gateway.serial_number}: no single readings{batteries}"
     first, last = (
         f"{datetime.fromtimestamp(at / SECOND, zone):%Y-%m-%d %H:%M:%S}"
         for at in (gateway.oldest_reading, gateway.newest_reading)
     )
-    return f"{gateway.serial_number}: readings from {first} to {last}"
+    return f"{gateway.serial_number}: readings from {first} to {last}{batteries}"

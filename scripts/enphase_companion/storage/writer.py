@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..message import Message
+from .batteries import Batteries
 from .engine import Transactions
 from .errors import UnavailableError
 from .levels import MINUTE, Level
@@ -30,6 +31,7 @@ class Writer:
         self._transactions = transactions
         self._gateways = gateways
         self._measurements = measurements
+        self._batteries = Batteries(transactions)
 
     async def write(self, messages: Iterable[Message]) -> None:
         """Write all or nothing; when this returns, it is on disk.
@@ -48,9 +50,11 @@ class Writer:
             )
             if rows:
                 await self._transactions.write(lambda connection: _insert(connection, rows))
+            await self._batteries.note(messages)
         except UnavailableError:
             self._gateways.forget()
             self._measurements.forget()
+            self._batteries.forget()
             raise
 
 

@@ -133,8 +133,10 @@ def test_consumption_with_batteries_that_nobody_measures_is_not_known(history: H
     )
     history.add(Message("1", NOW, samples, None, unmetered_batteries=True))
     assert history.view(None).panels[0].tracks.keys() == {Quantity.PRODUCTION, Quantity.NET}
+    assert history.view(None).notes == ["consumption is not known: no meter sees the batteries"]
     history.add(Message("1", NOW, samples, None))
     assert Quantity.CONSUMPTION in history.view(None).panels[0].tracks
+    assert history.view(None).notes == []
 
 
 def test_phases_are_kept_only_on_request(clock: Clock) -> None:

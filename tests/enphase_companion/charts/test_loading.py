@@ -165,6 +165,52 @@ def _steady(at: int) -> Quantities:
     return Quantities(active_power=1000.0, energy_delivered=at / 3.6 - 4e8)
 
 
+@pytest.mark.parametrize("text", ["2026-06-01", "2026-05-20..2026-06-05"], ids=["power", "energies"])
+async def test_consumption_that_unmetered_batteries_hide_is_not_worked_out_and_a_note_says_why(
+    tmp_path_factory: pytest.TempPathFactory, text: str
+) -> None:
+    url = f"sqlite:///{tmp_path_factory.mktemp('batteries') / 'enphase.db'}"
+    async with Database(url, ZURICH) as database:
+        await database.upgrade()
+        await _store(database, local(2026, 6, 1, 0), "net-consumption", unmetered_batteries=False)
+        before = await seen(url, text)
+        await _store(database, local(2026, 6, 1, 1), "net-consumption", unmetered_batteries=True)
+        after = await seen(url, text)
+    assert Quantity.CONSUMPTION in before.panels[0].tracks
+    assert before.totals.consumed == pytest.approx(2_000, abs=20)
+    assert "consumption is not known: no meter sees the batteries" not in before.notes
+    assert after.panels[0].tracks.keys() == before.panels[0].tracks.keys() - {Quantity.CONSUMPTION}
+    assert (after.totals.consumed, after.totals.self_sufficiency) == (None, None)
+    assert "consumption is not known: no meter sees the batteries" in after.notes
+
+
+async def test_the_grid_that_unmetered_batteries_hide_is_not_worked_out_either(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    url = f"sqlite:///{tmp_path_factory.mktemp('batteries') / 'enphase.db'}"
+    async with Database(url, ZURICH) as database:
+        await database.upgrade()
+        await _store(database, local(2026, 6, 1, 0), "total-consumption", unmetered_batteries=True)
+    view = await seen(url, "2026-06-01")
+    assert view.panels[0].tracks.keys() == {Quantity.PRODUCTION, Quantity.CONSUMPTION}
+    assert "what goes to the grid is not known: no meter sees the batteries" in view.notes
+
+
+async def _store(database: Database, start: int, metered: str, *, unmetered_batteries: bool) -> None:
+    """Store an hour of a kilowatt on two meters."""
+    await database.write(
+        Message(
+            "1",
+            at,
+            tuple(Sample(name, 0, at * 1000, _steady(at)) for name in ("production", metered)),
+            None,
+            unmetered_batteries,
+        )
+        for at in range(start, start + 3600, 30)
+    )
+    await database.roll_up()
+
+
 async def test_an_empty_database_says_who_fills_it(tmp_path_factory: pytest.TempPathFactory) -> None:
     url = f"sqlite:///{tmp_path_factory.mktemp('empty') / 'enphase.db'}"
     async with Database(url) as database:

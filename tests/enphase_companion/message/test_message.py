@@ -181,7 +181,7 @@ def test_batteries_that_no_meter_measures_leave_consumption_unknown() -> None:
     said = message(*readings, unmetered_batteries=True)
     assert list(reports(*readings, unmetered_batteries=True)) == ["production", "net-consumption"]
     assert not is_complete(said)
-    assert decode(encode(said)).unmetered_batteries
+    assert decode(encode(said)).unmetered_batteries is True
 
 
 def test_our_own_message_comes_back_as_it_was() -> None:
@@ -240,6 +240,7 @@ def enphase_api_message(**changed: Any) -> bytes:
 
 def test_messages_of_enphase_api_are_read_as_they_are() -> None:
     said = decode(enphase_api_message(), default_gateway=SERIAL)
+    assert said.unmetered_batteries is None, "they do not say"
     assert (said.gateway, said.timestamp, said.message_id) == (SERIAL, NOW, None)
     assert [(each.measurement, each.phase) for each in said.samples] == [
         (measurement, phase)

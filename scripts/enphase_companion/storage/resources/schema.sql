@@ -113,3 +113,9 @@ CREATE TABLE IF NOT EXISTS properties (
 )ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 INSERT INTO schema_version (version_num) VALUES ('0001');
+
+-- Running upgrade 0001 -> 0002
+
+ALTER TABLE gateways ADD COLUMN unmetered_batteries BOOL;
+
+UPDATE schema_version SET version_num='0002' WHERE schema_version.version_num = '0001';

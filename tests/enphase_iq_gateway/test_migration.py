@@ -1,0 +1,242 @@
+"""An owner who comes from the built-in enphase_envoy, as docs/migration.md says: the statistics go on."""
+
+import logging
+import re
+from collections.abc import Iterator
+from datetime import timedelta
+from itertools import pairwise
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import pytest
+from homeassistant.components.recorder.core import Recorder
+from homeassistant.components.recorder.statistics import StatisticsRow, get_metadata, statistics_during_period
+from homeassistant.components.sensor import DOMAIN as SENSOR
+from homeassistant.config_entries import RELOAD_AFTER_UPDATE_DELAY
+from homeassistant.const import (
+    ATTR_UNIT_OF_MEASUREMENT,
+    CONF_HOST,
+    CONF_NAME,
+    CONF_PASSWORD,
+    CONF_TOKEN,
+    CONF_USERNAME,
+)
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.recorder import get_instance
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+from pytest_homeassistant_custom_component.components.recorder.common import (  # type: ignore[import-untyped]
+    async_wait_recording_done,
+)
+
+from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.profiles import NET, PRODUCTION, STORAGE
+
+from .conftest import SetUp, Tick
+
+pytestmark = pytest.mark.slow
+
+PAGE = Path(__file__).parents[2] / "docs" / "migration.md"
+
+#: Statistics are made ten seconds after each fifth minute.
+FIVE_MINUTES, A_BIT = 300, 20
+HOUR = 12
+
+#: MWh; the built-in integration shows no less.
+WATT_HOUR = 1.1e-6
+
+
+class Sensor(NamedTuple):
+    """A sensor as an owner finds it: on the device of this serial number, by this name."""
+
+    serial_number: str
+    name: str
+
+
+class Moved(NamedTuple):
+    """A sensor's old entity id, which ours is to have, and the unit that the page names."""
+
+    old: str
+    ours: Sensor
+    unit: str
+
+
+def rows() -> list[tuple[str, str, str]]:
+    """Read the sensors that go on out of the page: the built-in one, ours, and the unit."""
+    section = PAGE.read_text().partition("## Sensors that go on")[2].partition("\n## ")[0]
+    found = re.findall(r"^\| ([^|]+) \| ([^|]+) \| (\S+) \|$", section, re.MULTILINE)
+    return found[1:]
+
+
+def sensors(hass: HomeAssistant, entry: MockConfigEntry) -> dict[Sensor, str]:
+    """Give the entity ids of an entry's sensors."""
+    devices = dr.async_get(hass)
+    found = {}
+    for each in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id):
+        device = devices.async_get(each.device_id) if each.device_id else None
+        if device is not None and each.domain == SENSOR:
+            (identifier,) = device.identifiers
+            found[Sensor(identifier[1], each.original_name or "")] = each.entity_id
+    return found
+
+
+def moves(theirs: dict[Sensor, str]) -> Iterator[Moved]:
+    """Give what the page has an owner rename, for each device that has such a sensor."""
+    for built_in, here, unit in rows():
+        # A microinverter's sensor bears its device's name alone.
+        is_inverter = built_in == here == "Inverter"
+        device, _, name = ("Inverter", "", "") if is_inverter else built_in.rpartition(": ")
+        our_name = "" if is_inverter else here.rpartition(": ")[2]
+        begins = f"sensor.{device.lower() or 'envoy'}_"
+        found = [
+            Moved(entity_id, Sensor(sensor.serial_number, our_name), unit)
+            for sensor, entity_id in theirs.items()
+            if sensor.name == name and entity_id.startswith(begins)
+        ]
+        assert found, f"the built-in integration has no {built_in!r}"
+        yield from found
+
+
+@pytest.fixture
+def profile() -> str:
+    return "battery"
+
+
+@pytest.fixture
+def enable_statistics() -> bool:
+    """The recorder makes them, each five minutes and each hour."""
+    return True
+
+
+@pytest.fixture
+async def built_in(
+    recorder_mock: Recorder,
+    hass: HomeAssistant,
+    simulator: Simulator,
+    tick: Tick,
+) -> MockConfigEntry:
+    """The built-in integration, which has read the gateway for two full hours."""
+    entry = MockConfigEntry(
+        domain="enphase_envoy",
+        title=f"Envoy {simulator.serial_number}",
+        unique_id=simulator.serial_number,
+        data={
+            CONF_HOST: simulator.url.removeprefix("https://"),
+            CONF_NAME: f"Envoy {simulator.serial_number}",
+            CONF_USERNAME: simulator.username,
+            CONF_PASSWORD: simulator.password,
+            CONF_TOKEN: simulator.token(),
+        },
+    )
+    # The plug-in has each statement logged, which takes longer than the statements do.
+    logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
+    # A house that makes more than it uses now, and less before this test is over.
+    simulator.clock.advance(3 * 3600)
+    await tick(_until_next_hour() + A_BIT)
+    entry.add_to_hass(hass)
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    await tick(FIVE_MINUTES, times=2 * HOUR)
+    return entry
+
+
+def _until_next_hour() -> float:
+    now = dt_util.utcnow()
+    return 3600 - now.timestamp() % 3600
+
+
+async def statistics_of(
+    hass: HomeAssistant, entity_ids: set[str]
+) -> tuple[dict[str, list[StatisticsRow]], dict[str, str | None]]:
+    """Give the hourly statistics of these entities, in the units in which they are kept, and those units."""
+    await async_wait_recording_done(hass)
+    begin, executor = dt_util.utcnow() - timedelta(days=1), get_instance(hass).async_add_executor_job
+    hours = await executor(
+        statistics_during_period, hass, begin, None, entity_ids, "hour", None, {"state", "sum", "mean"}
+    )
+    metadata = await executor(lambda: get_metadata(hass, statistic_ids=entity_ids))
+    return hours, {entity_id: each["unit_of_measurement"] for entity_id, (_, each) in metadata.items()}
+
+
+def counted(hour: StatisticsRow, what: Literal["sum", "state"]) -> float:
+    """Give an hour's sum or state."""
+    value = hour[what]
+    assert value is not None
+    return value
+
+
+def energies(simulator: Simulator, at: float) -> dict[str, float]:
+    """Give what the counters truly stood at, MWh, by the names of our sensors."""
+    made, grid, stored = (simulator.house.truth(at).of(kind).total for kind in (PRODUCTION, NET, STORAGE))
+    counters = {
+        "Production energy": made.energy_delivered,
+        "Grid energy imported": grid.energy_delivered,
+        "Grid energy exported": grid.energy_received,
+        "Battery charged": stored.energy_received,
+        "Battery discharged": stored.energy_delivered,
+        "Production energy received": made.energy_received,
+    }
+    return {name: energy / 1e6 for name, energy in counters.items()}
+
+
+@pytest.mark.parametrize("hesitates", [False, True], ids=["at once", "after a quarter of an hour"])
+async def test_statistics_go_on_in_one_series_in_their_unit_without_a_jump(
+    built_in: MockConfigEntry,
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    hesitates: bool,
+) -> None:
+    renamed = list(moves(sensors(hass, built_in)))
+    before, units = await statistics_of(hass, {each.old for each in renamed})
+    assert all(len(before[each.old]) == 2 for each in renamed)
+
+    await hass.config_entries.async_remove(built_in.entry_id)
+    await tick(FIVE_MINUTES, times=3)
+    await set_up(entry)
+    await tick(FIVE_MINUTES, times=3 if hesitates else 0)
+    ours, registry = sensors(hass, entry), er.async_get(hass)
+    for each in renamed:
+        registry.async_update_entity(ours[each.ours], new_entity_id=each.old, disabled_by=None)
+        registry.async_update_entity_options(each.old, SENSOR, {ATTR_UNIT_OF_MEASUREMENT: each.unit})
+    await tick(RELOAD_AFTER_UPDATE_DELAY + 1)
+    await tick(FIVE_MINUTES - RELOAD_AFTER_UPDATE_DELAY - 1)
+    await tick(FIVE_MINUTES, times=round((_until_next_hour() + A_BIT) / FIVE_MINUTES) + 2 * HOUR)
+
+    # From the states to their times: the clocks of house and Home Assistant go alike.
+    last_read = timedelta(seconds=FIVE_MINUTES - A_BIT).total_seconds()
+    house_ahead = simulator.clock.time() - dt_util.utcnow().timestamp()
+    moved = set()
+    after, units_after = await statistics_of(hass, {each.old for each in renamed})
+    assert units_after == units == {each.old: each.unit for each in renamed}
+    for each in renamed:
+        state = hass.states.get(each.old)
+        assert state is not None
+        assert state.attributes[ATTR_UNIT_OF_MEASUREMENT] == each.unit
+        hours = after[each.old]
+        assert hours[:2] == before[each.old]
+        assert len(hours) == 5
+        assert all(later["start"] - earlier["start"] == 3600 for earlier, later in pairwise(hours))
+        if hours[0].get("sum") is None:
+            assert all(hour.get("mean") is not None for hour in hours)
+            continue
+        for earlier, later in pairwise(hours):
+            grown = counted(later, "sum") - counted(earlier, "sum")
+            assert grown == pytest.approx(counted(later, "state") - counted(earlier, "state"), abs=1e-9)
+            true, true_before = (
+                energies(simulator, hour["end"] - last_read + house_ahead)[each.ours.name]
+                for hour in (later, earlier)
+            )
+            assert grown == pytest.approx(true - true_before, abs=WATT_HOUR)
+            if grown > 0:
+                moved.add(each.ours.name)
+    assert moved >= {
+        "Production energy",
+        "Grid energy imported",
+        "Grid energy exported",
+        "Battery discharged",
+    }

@@ -34,8 +34,10 @@ def summary(house: House, at: int) -> dict[str, Any]:
     metered = house.profile.measures(PRODUCTION)
     moment = at if metered else last_report_time(house, at)
     truth = house.truth(moment)
-    held = counting.measured(house, PRODUCTION, at).total.energy_delivered
-    lifetime = held if metered else counting.produced(house, moment)
+    if metered:
+        lifetime = counting.measured(house, PRODUCTION, at).total.energy_delivered
+    else:
+        lifetime = counting.produced(house, moment)
     today, week = _sums(
         house, moment, lifetime, lambda then: house.truth(then).production.total.energy_delivered
     )

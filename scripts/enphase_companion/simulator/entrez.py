@@ -176,7 +176,7 @@ class Entrez:
 
     def _token_for(self, username: str, serial_number: str) -> str:
         if self.gives is not None:
-            return tokens.make(self, self.gives)
+            return tokens.make(self.token, self.gives)
         role = "installer" if username == INSTALLER_USERNAME else "owner"
         return self.token(role, serial_number=serial_number, username=username)
 

@@ -190,7 +190,7 @@ class Simulator:
 
     def strange_token(self, kind: str) -> str:
         """A token that something is the matter with: a kind of TOKENS. Raises ValueError for any other."""
-        return tokens.make(self.entrez, kind)
+        return tokens.make(self.entrez.token, kind)
 
     def renew_certificate(
         self,

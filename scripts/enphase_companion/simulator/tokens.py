@@ -3,27 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import jwt
 
 from .certificate import key_from_seed
 
-if TYPE_CHECKING:
-    from .entrez import Entrez
+#: Gives a good token; see Entrez.token for what may be said of it.
+Issue = Callable[..., str]
 
 _HOUR, _YEAR = 3600, 365 * 86400
 
 
-def make(entrez: Entrez, kind: str) -> str:
-    """A token with what TOKENS says of it. Raises ValueError for a name that is not there."""
+def make(issue: Issue, kind: str) -> str:
+    """A token with what TOKENS says of it, made from one that `issue` gives. Raises ValueError for a name that is not there."""
     if kind not in TOKENS:
         raise ValueError(f"{kind!r} is no kind of token; there are {', '.join(TOKENS)}")
-    return _MAKING[kind](entrez)
+    return _MAKING[kind](issue)
 
 
-def _signed(entrez: Entrez, key: Any, algorithm: str) -> str:
-    claims = jwt.decode(entrez.token(), options={"verify_signature": False})
+def _signed(issue: Issue, key: Any, algorithm: str) -> str:
+    claims = jwt.decode(issue(), options={"verify_signature": False})
     return jwt.encode(claims, key, algorithm=algorithm)
 
 
@@ -41,16 +41,16 @@ TOKENS = {
     "cut-short": "its end is missing",
     "no-token": "other text",
 }
-_MAKING: dict[str, Callable[[Entrez], str]] = {
-    "good": lambda entrez: entrez.token(),
-    "installer": lambda entrez: entrez.token("installer"),
-    "other-gateway": lambda entrez: entrez.token(serial_number="122399999999"),
-    "expired": lambda entrez: entrez.token(issued_ago=_YEAR + _HOUR),
-    "ends-soon": lambda entrez: entrez.token(issued_ago=_YEAR - _HOUR),
-    "from-the-future": lambda entrez: entrez.token(issued_ago=-300),
-    "hs256": lambda entrez: _signed(entrez, "no key of Entrez's, but thirty-two bytes", "HS256"),
-    "none": lambda entrez: _signed(entrez, None, "none"),
-    "stranger": lambda entrez: _signed(entrez, key_from_seed("stranger"), "ES256"),
-    "cut-short": lambda entrez: entrez.token()[:-20],
+_MAKING: dict[str, Callable[[Issue], str]] = {
+    "good": lambda issue: issue(),
+    "installer": lambda issue: issue("installer"),
+    "other-gateway": lambda issue: issue(serial_number="122399999999"),
+    "expired": lambda issue: issue(issued_ago=_YEAR + _HOUR),
+    "ends-soon": lambda issue: issue(issued_ago=_YEAR - _HOUR),
+    "from-the-future": lambda issue: issue(issued_ago=-300),
+    "hs256": lambda issue: _signed(issue, "no key of Entrez's, but thirty-two bytes", "HS256"),
+    "none": lambda issue: _signed(issue, None, "none"),
+    "stranger": lambda issue: _signed(issue, key_from_seed("stranger"), "ES256"),
+    "cut-short": lambda issue: issue()[:-20],
     "no-token": lambda _: "Please copy the token",
 }

@@ -11,7 +11,9 @@ from homeassistant.const import STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import entity_registry as er
+from syrupy.assertion import SnapshotAssertion
 
+from custom_components.enphase_iq_gateway.const import DOMAIN
 from enphase_companion.simulator import Simulator
 
 from .conftest import enable_all, state_of
@@ -162,14 +164,30 @@ async def test_a_recorded_gateway_shows_what_it_said_and_what_follows_from_it(
     enabled = {
         entity.unique_id.removeprefix(f"{simulator.serial_number}_")
         for entity in er.async_get(hass).entities.values()
-        if entity.platform == "enphase_iq_gateway"
-        and entity.domain == "sensor"
-        and entity.disabled_by is None
+        if entity.platform == DOMAIN and entity.domain == "sensor" and entity.disabled_by is None
     }
     assert enabled == set(by_default)
     assert_shown(hass, simulator, by_default)
     await enable_all(hass, flow.shown["result"])
     assert_shown(hass, simulator, once_enabled)
+
+
+@pytest.mark.parametrize("recording", EXPECTED, indirect=True)
+async def test_all_that_a_recorded_gateway_shows_stays_as_it_is(
+    hass: HomeAssistant, simulator: Simulator, flow: Flow, snapshot: SnapshotAssertion
+) -> None:
+    await set_up_by_hand(hass, flow)
+    await enable_all(hass, flow.shown["result"])
+    shown = {
+        entity.unique_id.removeprefix(f"{simulator.serial_number}_"): state.state
+        for entity in er.async_get(hass).entities.values()
+        # Of the gateway itself; token and certificate are the simulator's.
+        if entity.platform == DOMAIN
+        and entity.unique_id.startswith(simulator.serial_number)
+        and not entity.unique_id.endswith("_expiry")
+        and (state := hass.states.get(entity.entity_id)) is not None
+    }
+    assert dict(sorted(shown.items())) == snapshot
 
 
 @pytest.mark.parametrize("recording", INVERTERS, indirect=True)

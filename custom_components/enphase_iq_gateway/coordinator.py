@@ -28,7 +28,7 @@ from .const import (
 from .counters import Counters
 from .data import GatewayData
 from .enphase_api import AuthenticationError, EnphaseError, InvalidAnswerError
-from .enphase_api.models import Batteries, Info, Readings
+from .enphase_api.models import Batteries, Info, MeasurementType, Readings
 from .failures import Failures
 from .pages import Page, Pages
 from .renewal import TokenRenewal
@@ -169,13 +169,20 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     def _needed(self) -> set[Page]:
         """The pages that the enabled entities are made from."""
         needed: set[Page] = set().union(*self.async_contexts())
-        # Readings bear eids only: the list says whose they are, and which of them mean anything.
-        return needed | {Page.METERS} if Page.READINGS in needed else needed
+        if Page.READINGS in needed:
+            # Readings bear eids only: the list says whose they are, and which of them mean anything.
+            needed.add(Page.METERS)
+        if Page.BATTERIES in needed and self._answers.has_ac_batteries:
+            # Home may be older than the discovery of these.
+            needed.add(Page.PRODUCTION)
+        return needed
 
     async def _ask_slow_pages(self) -> None:
         """Ask what is due, page by page: the client sends one request at a time, and readings go between."""
         due = iter(lambda: self.pages.next_due(dt_util.utcnow(), self._needed), None)
         before = self._answers
+        is_metered = MeasurementType.STORAGE in before.types
+        self.pages.relaxed = frozenset({Page.BATTERIES} if is_metered else ())
         await self._ask_in_turn(due)
         if self.data is not self._answers:
             self.data = self._answers

@@ -37,6 +37,11 @@ def _goes_on(before: float, then: datetime, now: float, at: datetime, fastest: f
     return before <= now <= before + fastest * hours
 
 
+def _wrap(before: float, then: datetime, now: float, at: datetime) -> float | None:
+    """Give what is missing (Wh) from a counter that began anew for want of bits; None where it did not."""
+    return next((wrap for wrap in _WRAPS if _goes_on(before, then, now + wrap, at, _FAST)), None)
+
+
 @dataclass(slots=True)
 class _Step:
     """What a counter says since it made a step."""
@@ -74,13 +79,16 @@ class Counter:
         if said is None:
             return None
         if self.value is None or self.at is None:
-            self.value, self.at = said, at
+            # A gateway that has just started says 0 at first. Once shown, all that it ever counted would be
+            # a leap from there.
+            if said > 0 or self._stepped(said, at).lasts:
+                self.value, self.at, self._step = said, at, None
         elif said == 0 < self.value:
             # What a gateway says of a meter that it cannot read: no statement at all.
             return self.value
         elif _goes_on(self.value, self.at, said + self.offset, at):
             self.value, self.at, self._step = said + self.offset, at, None
-        elif (wrap := self._wrap(said, at)) is not None:
+        elif (wrap := _wrap(self.value, self.at, said + self.offset, at)) is not None:
             self.offset += wrap
             self.value, self.at, self._step = said + self.offset, at, None
         elif 0 < self.value - (said + self.offset) < _SMALL_FALL:
@@ -90,13 +98,6 @@ class Counter:
             self.offset = self.value - step.first
             self.value, self.at, self._step = said + self.offset, at, None
         return self.value
-
-    def _wrap(self, said: float, at: datetime) -> float | None:
-        """Give what is missing since the counter began anew, where it did so for want of bits."""
-        if self.value is None or self.at is None:
-            return None
-        before, then, now = self.value, self.at, said + self.offset
-        return next((wrap for wrap in _WRAPS if _goes_on(before, then, now + wrap, at, _FAST)), None)
 
     def _stepped(self, said: float, at: datetime) -> _Step:
         step = self._step

@@ -156,8 +156,11 @@ async def _first_states(owner: Owner, entity_ids: Mapping[str, object]) -> dict[
             no_attributes=True,
             minimal_response=True,
         )
+        # Of an entity that was removed and came again, a state between is none.
         numbers = {
-            entity_id: [float(state["s"]) for state in states if state["s"].replace(".", "", 1).isdigit()]
+            entity_id: [
+                float(text) for state in states if (text := state["s"] or "").replace(".", "", 1).isdigit()
+            ]
             for entity_id, states in history.items()
         }
         if all(numbers.get(entity_id) for entity_id in entity_ids):

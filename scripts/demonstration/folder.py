@@ -35,7 +35,7 @@ def held(folder: Path, *, forget: bool = False) -> Iterator[Path]:
             raise DemoError(
                 f"another demo is running in {folder}: end it, or give this one its own --folder and --port"
             ) from error
-        configuration = folder / "home-assistant"
+        configuration = folder.absolute() / "home-assistant"
         shutil.rmtree(configuration, ignore_errors=True)
         configuration.mkdir(mode=0o700)
         try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 from types import TracebackType
 from typing import Any, Self
 
@@ -22,9 +21,7 @@ class Owner:
         self.url = url
         self._client_id = f"{url}/"
         self._session = aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=60))
-        self._socket: aiohttp.ClientWebSocketResponse | None = None
-        self._numbers = itertools.count(1)
-        self._one_question = asyncio.Lock()
+        self._token = ""
 
     async def __aenter__(self) -> Self:
         return self
@@ -56,14 +53,8 @@ class Owner:
 
     async def _sign_in_with(self, code: str) -> None:
         data = {"client_id": self._client_id, "grant_type": "authorization_code", "code": code}
-        token = (await self._request("POST", "/auth/token", data=data))["access_token"]
-        self._session.headers["Authorization"] = f"Bearer {token}"
-        self._socket = await self._session.ws_connect(f"{self.url}/api/websocket", max_msg_size=0)
-        await self._socket.receive_json()
-        await self._socket.send_json({"type": "auth", "access_token": token})
-        answer = await self._socket.receive_json()
-        if answer["type"] != "auth_ok":
-            raise DemoError(f"Home Assistant's WebSocket did not accept its own token: {answer}")
+        self._token = (await self._request("POST", "/auth/token", data=data))["access_token"]
+        self._session.headers["Authorization"] = f"Bearer {self._token}"
 
     async def get(self, path: str) -> Any:
         """Return the JSON at `path`. Raises DemoError for any other answer, as do all of these."""
@@ -72,6 +63,10 @@ class Owner:
     async def post(self, path: str, data: dict[str, Any] | None = None) -> Any:
         """Send `data` as JSON to `path`, and return the JSON that comes back."""
         return await self._request("POST", path, json=data)
+
+    async def delete(self, path: str) -> Any:
+        """Delete what is at `path`, and return the JSON that comes back."""
+        return await self._request("DELETE", path)
 
     async def _request(self, method: str, path: str, **content: Any) -> Any:
         try:
@@ -85,14 +80,23 @@ class Owner:
             raise DemoError(f"Home Assistant does not answer at {self.url}: {why}") from error
 
     async def ask(self, command: str, **fields: Any) -> Any:
-        """Return the result of a WebSocket command."""
-        if self._socket is None:
+        """Return the result of a WebSocket command.
+
+        Each has a connection of its own: Home Assistant hangs up on who has nothing to ask for a minute.
+        """
+        if not self._token:
             raise DemoError("sign in before asking by WebSocket")
-        number = next(self._numbers)
         try:
-            async with self._one_question, asyncio.timeout(60):
-                await self._socket.send_json({"id": number, "type": command, **fields})
-                while (answer := await self._socket.receive_json())["id"] != number:
+            async with (
+                asyncio.timeout(60),
+                self._session.ws_connect(f"{self.url}/api/websocket", max_msg_size=0) as socket,
+            ):
+                await socket.receive_json()
+                await socket.send_json({"type": "auth", "access_token": self._token})
+                if (answer := await socket.receive_json())["type"] != "auth_ok":
+                    raise DemoError(f"Home Assistant's WebSocket did not accept its own token: {answer}")
+                await socket.send_json({"id": 1, "type": command, **fields})
+                while (answer := await socket.receive_json()).get("id") != 1:
                     pass
         except (
             aiohttp.ClientError,

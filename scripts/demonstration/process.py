@@ -82,7 +82,7 @@ def free_port(host: str, port: int) -> int:
 
 @asynccontextmanager
 async def running(configuration: Path, host: str, port: int, **environment: str) -> AsyncIterator[Process]:
-    """Start Home Assistant in that folder and give it once it answers; at the end of the `with` it is gone.
+    """Start Home Assistant in that folder (absolute) and give it once it answers, until the `with` ends.
 
     Raises DemoError if it ends instead, or is not there in time.
     """
@@ -95,10 +95,11 @@ async def running(configuration: Path, host: str, port: int, **environment: str)
     guard = Path(__file__).with_name("guard.py")
     command = [sys.executable, str(guard), sys.executable, "-m", "homeassistant"]
     with log.open("wb") as output:
+        # A folder custom_components where it is started would take the place of the configuration's.
         child = await asyncio.create_subprocess_exec(
             *command, "-c", str(configuration), "--skip-pip", "--log-no-color",
             stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
-            env=surroundings,
+            env=surroundings, cwd=configuration,
         )  # fmt: skip
     process = Process(_address(host, port), log, child)
     try:

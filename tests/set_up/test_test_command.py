@@ -46,7 +46,7 @@ def installed(command: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]
 def run(command: ModuleType, installed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
     monkeypatch.setattr(command, "environment", Path)
     monkeypatch.setattr(command, "TESTS", tmp_path)
-    for folder in ("enphase_api", "enphase_companion", "set_up", "enphase_iq_gateway", "demo"):
+    for folder in ("enphase_api", "enphase_companion", "set_up", "enphase_iq_gateway", "browser", "demo"):
         (tmp_path / folder).mkdir()
         (tmp_path / folder / "test_it.py").touch()
     monkeypatch.chdir(tmp_path)
@@ -77,7 +77,7 @@ def test_without_words_every_suite_runs_in_its_environment(run: Run) -> None:
     assert runs == {
         CLIENT: [*PARALLEL, "enphase_api", "enphase_companion", "set_up"],
         INTEGRATION: [*PARALLEL, "enphase_iq_gateway"],
-        DEMO: ["-p", "no:homeassistant", "--timeout=600", "demo"],
+        DEMO: ["-p", "no:homeassistant", "--timeout=600", "browser", "demo"],
     }
 
 
@@ -118,7 +118,10 @@ def test_one_failed_suite_is_a_failure_and_the_others_still_run(
     outcome, runs = run(outcomes={CLIENT: 1})
     assert outcome == 1
     assert set(runs) == {CLIENT, INTEGRATION, DEMO}
-    assert "client and scripts: FAILED\nintegration: passed\ndemo: passed\n" in capsys.readouterr().out
+    assert (
+        "client and scripts: FAILED\nintegration: passed\ndemo and browser: passed\n"
+        in capsys.readouterr().out
+    )
 
 
 def test_a_suite_without_a_test_that_was_asked_for_is_no_failure(run: Run) -> None:

@@ -1,0 +1,170 @@
+"""Home Assistant's frontend: its pages and dialogs by what a person reads and clicks there.
+
+Playwright's locators look into shadow roots; only labels are not found by `get_by_label`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from playwright.async_api import Browser, FloatRect, Locator, Page, Playwright, expect
+
+from demonstration.owner import PASSWORD, USERNAME
+
+#: Milliseconds; only a machine that is very busy needs them.
+PATIENCE = 30_000
+WIDTH, HEIGHT = 1280, 900
+#: A picture is taken when nothing moves any more; what never stops is taken as it is after so many looks.
+_LOOKS = 6
+_MARGIN = 16
+
+
+async def chromium(playwright: Playwright, program: str) -> Browser:
+    """Start the system's browser."""
+    expect.set_options(timeout=PATIENCE)
+    # A container's root may not use the sandbox, and its /dev/shm is small.
+    options = ["--no-sandbox", "--disable-dev-shm-usage"]
+    return await playwright.chromium.launch(executable_path=program, args=options)
+
+
+@asynccontextmanager
+async def tab(browser: Browser, url: str, pictures: Path) -> AsyncIterator[Frontend]:
+    """Open a browser that knows nobody yet, with one page."""
+    context = await browser.new_context(
+        base_url=url,
+        viewport={"width": WIDTH, "height": HEIGHT},
+        locale="en-GB",
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(PATIENCE)
+    try:
+        yield Frontend(await context.new_page(), pictures)
+    finally:
+        await context.close()
+
+
+def figure(text: str) -> float:
+    """Return the number that a text such as "-1,147.5 W" begins with. Raises ValueError without one."""
+    return float(text.split(maxsplit=1)[0].replace(",", "").replace("\N{MINUS SIGN}", "-"))
+
+
+class Frontend:
+    """A page in the browser."""
+
+    def __init__(self, page: Page, pictures: Path) -> None:
+        self.page = page
+        self._pictures = pictures
+
+    async def sign_in(self) -> None:
+        """Sign in as the owner."""
+        await self.open("/")
+        await self.page.locator("input[name=username]").fill(USERNAME)
+        await self.page.locator("input[name=password]").fill(PASSWORD)
+        await self.picture("sign-in")
+        await self.page.keyboard.press("Enter")
+        await self.page.locator("home-assistant-main").wait_for()
+
+    async def open(self, path: str, height: int = HEIGHT) -> None:
+        """Go to a path of Home Assistant's."""
+        await self.page.set_viewport_size({"width": WIDTH, "height": height})
+        # The page never becomes idle.
+        await self.page.goto(path, wait_until="domcontentloaded")
+
+    async def picture(self, name: str, of: Locator | None = None) -> None:
+        """Leave a picture of the page, or of a part with a little around it, once nothing moves any more."""
+        # Nothing is to look as if the mouse were on it.
+        await self.page.mouse.move(0, 0)
+        clip = await self._around(of) if of else None
+        shown = b""
+        for _ in range(_LOOKS):
+            before, shown = shown, await self.page.screenshot(animations="disabled", clip=clip)
+            if shown == before:
+                break
+            clip = await self._around(of) if of else None
+        self._pictures.mkdir(exist_ok=True)
+        (self._pictures / f"{name}.png").write_bytes(shown)
+
+    async def _around(self, part: Locator) -> FloatRect:
+        box = await part.bounding_box()
+        assert box
+        left, top = max(0, box["x"] - _MARGIN), max(0, box["y"] - _MARGIN)
+        right, bottom = box["x"] + box["width"] + _MARGIN, box["y"] + box["height"] + _MARGIN
+        return {"x": left, "y": top, "width": right - left, "height": bottom - top}
+
+    @property
+    def flow(self) -> Dialog:
+        """The dialog of a flow: an integration's set-up, its options, a repair."""
+        return Dialog(self.page.locator("dialog-data-entry-flow"))
+
+    @property
+    def question(self) -> Dialog:
+        """The dialog that asks whether one is sure."""
+        return Dialog(self.page.locator("dialog-box"))
+
+    async def open_entry(self, domain: str) -> Locator:
+        """Go to an integration's page, and find its one entry there."""
+        await self.open(f"/config/integrations/integration/{domain}")
+        entry = self.page.locator("ha-config-entry-row")
+        await entry.wait_for()
+        return entry
+
+    async def open_menu(self, entry: Locator, words: str) -> Locator:
+        """Open an entry's menu, and find something in it."""
+        menu = entry.locator("ha-dropdown").first
+        await menu.locator("ha-icon-button").first.click()
+        item = menu.locator("ha-dropdown-item").filter(has_text=words)
+        await item.wait_for()
+        return item
+
+    def shown_of(self, name: str) -> Locator:
+        """Find what a sensor shows on its device's page."""
+        row = self.page.locator("hui-generic-entity-row")
+        return row.filter(has=self.page.locator(f'.info[title="{name}"]'))
+
+
+class Dialog:
+    """A dialog: what it says, its fields and its buttons."""
+
+    def __init__(self, root: Locator) -> None:
+        self._root = root
+
+    @property
+    def frame(self) -> Locator:
+        """All that is seen of it."""
+        return self._root.locator("dialog").first
+
+    async def shows(self, *texts: str) -> None:
+        """Wait until it shows these texts."""
+        for text in texts:
+            await self._root.get_by_text(text).first.wait_for()
+
+    def field(self, name: str) -> Locator:
+        """Find a field that something is typed into."""
+        return self._root.locator(f"input[name={name}]")
+
+    @property
+    def number(self) -> Locator:
+        """The field that takes a number."""
+        return self._root.locator("ha-selector-number input")
+
+    async def fill(self, **values: str) -> None:
+        """Type into fields."""
+        for name, value in values.items():
+            await self.field(name).fill(value)
+
+    async def choose(self, words: str) -> None:
+        """Choose from a menu."""
+        await self._root.get_by_text(words).click()
+
+    async def press(self, *names: str) -> None:
+        """Press the button that has one of these names."""
+        pattern = re.compile(f"^({'|'.join(map(re.escape, names))})$")
+        # The cross at the top can have the same name as the button at the bottom.
+        await self._root.get_by_role("button", name=pattern).last.click()
+
+    async def is_gone(self) -> None:
+        """Wait until it is closed."""
+        await expect(self.frame).to_be_hidden()

@@ -1,0 +1,130 @@
+"""The home that the tests look at: a simulated gateway, and a real Home Assistant with an owner."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from zeroconf import InterfaceChoice
+from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
+
+from demonstration import entities, flow, folder, process, simulation
+from demonstration.options import PROJECT
+from demonstration.owner import Owner
+from enphase_companion.simulator import Simulator
+
+HOST = "127.0.0.1"
+#: Beside what the demo has: Home Assistant listens for announcements, and sums up when a test asks for it.
+_PARTS = "zeroconf:\nstatistics_now:\n"
+_SERVICE = "_enphase-envoy._tcp.local."
+
+
+class Gateway(Simulator):
+    """A simulated gateway that can get another address."""
+
+    def move(self) -> None:
+        """Answer at another port from now on, and no longer at the present one."""
+        self._run(self._gateway_server.stop())
+        self._gateway_server.port = 0
+        self._run(self._gateway_server.start(self._certificate.server_context()))
+
+    @asynccontextmanager
+    async def announced(self) -> AsyncIterator[None]:
+        """Announce it by mDNS as gateways do; what is announced leads nowhere from other machines."""
+        info = AsyncServiceInfo(
+            _SERVICE,
+            f"envoy.{_SERVICE}",
+            server="envoy.local.",
+            addresses=[socket.inet_aton(HOST)],
+            port=int(self.url.rpartition(":")[2]),
+            properties={"serialnum": self.serial_number, "protovers": "8.2.4264"},
+        )
+        announcer = AsyncZeroconf(interfaces=InterfaceChoice.Default)
+        try:
+            await announcer.async_register_service(info)
+            yield
+        finally:
+            await announcer.async_unregister_all_services()
+            await announcer.async_close()
+
+
+@dataclass(frozen=True)
+class Home:
+    """A gateway and a Home Assistant; the owner tells it what is not to be done in the browser."""
+
+    gateway: Gateway
+    process: process.Process
+    owner: Owner
+
+    async def entries(self) -> list[dict[str, Any]]:
+        """Return the integration's entries."""
+        found: list[dict[str, Any]] = await self.owner.ask("config_entries/get", domain=flow.DOMAIN)
+        return found
+
+    async def sensors(self) -> dict[str, str]:
+        """Return the gateway's entity ids, by the end of their unique ids."""
+        (entry,) = await self.entries()
+        found = await entities.found(self.owner, entry["entry_id"], [])
+        return {
+            unique_id.removeprefix(f"{self.gateway.serial_number}_"): entity_id
+            for unique_id, entity_id in found.items()
+        }
+
+    async def state(self, entity_id: str) -> str:
+        """Return what an entity shows."""
+        return str((await self.owner.get(f"/api/states/{entity_id}"))["state"])
+
+    async def be_without_gateway(self) -> None:
+        """Remove the gateway from Home Assistant, if it is there."""
+        for entry in await self.entries():
+            await self.owner.delete(f"/api/config/config_entries/entry/{entry['entry_id']}")
+
+    async def be_with_gateway(self, token: str | None = None) -> None:
+        """Have the gateway in Home Assistant, read every second; with this token if one is given."""
+        if token or not await self._is_read():
+            await self.be_without_gateway()
+            gateway = self.gateway
+            steps = flow.steps(
+                gateway.url, gateway.serial_number, gateway.fingerprint, gateway.username, gateway.password
+            )
+            if token:
+                steps |= {"sign_in": {"next_step_id": "token"}, "token": {"token": token}}
+            await flow.walk(self.owner, steps)
+        (entry,) = await self.entries()
+        options = "/api/config/config_entries/options/flow"
+        shown = await self.owner.post(options, {"handler": entry["entry_id"]})
+        await self.owner.post(f"{options}/{shown['flow_id']}", {"scan_interval": 1})
+
+    async def _is_read(self) -> bool:
+        if not any(entry["state"] == "loaded" for entry in await self.entries()):
+            return False
+        power = (await self.sensors()).get("production_power")
+        return power is not None and await self.state(power) not in entities.NOTHING
+
+
+@asynccontextmanager
+async def inhabited(place: Path) -> AsyncIterator[Home]:
+    """Start all of it in that folder, and end it with the `async with`. Raises DemoError."""
+    port = process.free_port(HOST, 0)
+    with folder.held(place) as configuration, Gateway("battery", hour_of_day=13) as gateway:
+        folder.fill(configuration, HOST, port)
+        _add_parts(configuration)
+        async with (
+            process.running(configuration, HOST, port, **simulation.environment(gateway)) as running,
+            Owner(running.url) as owner,
+        ):
+            await owner.become()
+            await owner.use_the_servers_clock()
+            yield Home(gateway, running, owner)
+
+
+def _add_parts(configuration: Path) -> None:
+    custom = configuration / "custom_components"
+    custom.unlink()
+    custom.mkdir()
+    for part in (PROJECT / "custom_components" / flow.DOMAIN, Path(__file__).with_name("statistics_now")):
+        (custom / part.name).symlink_to(part)
+    with (configuration / "configuration.yaml").open("a") as file:
+        file.write(_PARTS)

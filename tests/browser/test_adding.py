@@ -1,0 +1,85 @@
+"""A gateway is added: by hand, and after it has announced itself."""
+
+import pytest
+from playwright.async_api import expect
+
+from demonstration.flow import DOMAIN
+from tests.browser.frontend import Frontend
+from tests.browser.home import Home
+
+pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
+
+
+@pytest.mark.usefixtures("without_gateway")
+async def test_a_gateway_is_added_by_hand_with_an_account(home: Home, frontend: Frontend) -> None:
+    gateway, flow = home.gateway, frontend.flow
+    asked = len(gateway.requests)
+    await frontend.open(f"/config/integrations/dashboard/add?domain={DOMAIN}")
+    await frontend.question.press("OK")
+
+    await flow.shows("Find your gateway", "must be on your network", "Your router lists it")
+    await expect(flow.field("host")).to_have_value("envoy.local")
+    await frontend.picture("add-1-address", flow.frame)
+    await flow.fill(host=gateway.url)
+    await flow.press("Next")
+
+    await flow.shows("Trust this gateway?", gateway.serial_number, gateway.fingerprint)
+    await frontend.picture("add-2-trust", flow.frame)
+    assert not any(request.has_authorization for request in gateway.requests[asked:])
+    await flow.press("Next")
+
+    await flow.shows("Sign in", "How do you want to get one?")
+    await frontend.picture("add-3-sign-in", flow.frame)
+    await flow.choose("With the e-mail address and password")
+
+    await flow.fill(username=gateway.username, password="wrong")
+    await flow.press("Next")
+    await flow.shows("Enphase refuses this e-mail address or password")
+    await expect(flow.field("username")).to_have_value(gateway.username)
+    await expect(flow.field("password")).to_have_value("")
+    await frontend.picture("add-4-wrong-password", flow.frame)
+    assert not any(request.has_authorization for request in gateway.requests[asked:])
+    await flow.fill(password=gateway.password)
+    await flow.press("Next")
+
+    await flow.shows("What is metered", "Production: two phases", "Grid: two phases", "Battery: two phases")
+    await frontend.picture("add-5-metered", flow.frame)
+    await flow.press("Submit")
+
+    await flow.shows("Name and assign", "IQ Gateway")
+    await frontend.picture("add-6-devices", flow.frame)
+    await flow.press("Skip and finish", "Finish")
+    await flow.is_gone()
+    await frontend.page.locator("ha-integration-card").filter(has_text="Enphase IQ Gateway").wait_for()
+    await frontend.picture("add-7-done")
+    (entry,) = await home.entries()
+    assert (entry["title"], entry["state"]) == (f"IQ Gateway {gateway.serial_number}", "loaded")
+
+
+@pytest.mark.usefixtures("without_gateway")
+async def test_a_gateway_that_announces_itself_is_added_with_a_token(home: Home, frontend: Frontend) -> None:
+    gateway, flow = home.gateway, frontend.flow
+    await frontend.open("/config/integrations/dashboard")
+    async with gateway.announced():
+        cards = frontend.page.locator("ha-config-flow-card")
+        # Home Assistant's own integration offers the same gateway, and the cards change places when it does.
+        await expect(cards).to_have_count(2)
+        card = cards.filter(has_text="Enphase IQ Gateway")
+        await frontend.picture("discovery-1-found")
+        await card.get_by_role("button", name="Add").click()
+
+        await flow.shows("Trust this gateway?", gateway.serial_number, gateway.fingerprint)
+        await frontend.picture("discovery-2-trust", flow.frame)
+        await flow.press("Next")
+        await flow.choose("By pasting a token")
+        await flow.shows("Paste a token", gateway.serial_number)
+        await flow.fill(token=gateway.token())
+        await frontend.picture("discovery-3-token", flow.frame)
+        await flow.press("Next")
+        await flow.shows("What is metered")
+        await flow.press("Submit")
+        await flow.press("Skip and finish", "Finish")
+        await flow.is_gone()
+        await card.wait_for(state="detached")
+    (entry,) = await home.entries()
+    assert (entry["source"], entry["state"]) == ("zeroconf", "loaded")

@@ -1,0 +1,146 @@
+"""What an owner looks at every day: the gateway's page and the Energy dashboard, beside the house's truth."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from demonstration import energy
+from demonstration.entities import device_of
+from demonstration.flow import DOMAIN
+from enphase_companion.simulator.truth import Truth
+from tests.browser.frontend import PATIENCE, Frontend, figure
+from tests.browser.home import Home
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="package"),
+    pytest.mark.usefixtures("with_gateway"),
+]
+
+#: Seconds within which a reading is surely on the page.
+LATE = 10
+TOLERANCE = 0.01
+HOUR = 3600
+
+#: Watts, by the sensor's name.
+POWERS: dict[str, Callable[[Truth], float]] = {
+    "Production power": lambda t: t.production.total.active_power,
+    "Grid power": lambda t: t.net_consumption.total.active_power,
+    "Home power": lambda t: t.total_consumption.total.active_power,
+    "Battery power": lambda t: t.storage.total.active_power,
+}
+#: Watt-hours, by the sensor's name.
+ENERGIES: dict[str, Callable[[Truth], float]] = {
+    "Production energy": lambda t: t.production.total.energy_delivered,
+    "Grid energy imported": lambda t: t.net_consumption.total.energy_delivered,
+    "Grid energy exported": lambda t: t.net_consumption.total.energy_received,
+    "Home energy": lambda t: t.total_consumption.total.energy_delivered,
+    "Battery discharged": lambda t: t.storage.total.energy_delivered,
+    "Battery charged": lambda t: t.storage.total.energy_received,
+}
+#: The same by what the Energy dashboard calls them in its totals; what flows out is negative there.
+TOTALS: dict[str, Callable[[Truth], float]] = {
+    "Panels": ENERGIES["Production energy"],
+    "Grid imported": ENERGIES["Grid energy imported"],
+    "Grid exported": lambda t: -ENERGIES["Grid energy exported"](t),
+    "Home": ENERGIES["Home energy"],
+    "Battery discharged": ENERGIES["Battery discharged"],
+    "Battery charged": lambda t: -ENERGIES["Battery charged"](t),
+}
+
+
+async def test_the_gateways_page_shows_what_flows_and_goes_on_by_itself(
+    home: Home, frontend: Frontend
+) -> None:
+    device = await device_of(home.owner, DOMAIN, home.gateway.serial_number)
+    await frontend.open(f"/config/devices/device/{device['id']}", 980)
+    await _sensors_agree(home, frontend)
+    await frontend.picture("device-page")
+    energy_then = figure(await frontend.shown_of("Home energy").inner_text())
+    home.gateway.clock.advance(HOUR)
+    await _sensors_agree(home, frontend)
+    assert figure(await frontend.shown_of("Home energy").inner_text()) > energy_then
+
+
+async def test_the_energy_dashboard_agrees_with_the_house_after_a_day(home: Home, frontend: Frontend) -> None:
+    house, clock = home.gateway.house, home.gateway.clock
+    sensors = await home.sensors()
+    await energy.set_up_dashboard(home.owner, sensors)
+    await energy.import_history(home.owner, sensors, house, clock.start)
+    for _ in range(24):
+        clock.advance(HOUR)
+        await _read_up_to(home, sensors["home_energy"], ENERGIES["Home energy"](house.truth(clock.time())))
+    await home.owner.post("/api/services/statistics_now/compile")
+    midnight = house.midnight(clock.start)
+
+    await frontend.open("/energy/electricity", 1440)
+    await _totals_agree(home, frontend, midnight, clock.time())
+    await frontend.picture("energy-today")
+    await frontend.page.locator("hui-energy-period-selector").get_by_role("button", name="Previous").click()
+    await _totals_agree(home, frontend, midnight - 24 * HOUR, midnight)
+    await frontend.picture("energy-yesterday")
+
+
+async def _sensors_agree(home: Home, frontend: Frontend) -> None:
+    """Wait until each sensor on the gateway's page agrees with the house as it is by then."""
+
+    async def off() -> dict[str, str]:
+        now = home.gateway.clock.time()
+        lately = [home.gateway.house.truth(now - seconds) for seconds in range(LATE)]
+        found = {}
+        for name, value in (POWERS | ENERGIES).items():
+            unit, step = ("W", 1) if name in POWERS else ("kWh", 0.01)
+            truths = [value(truth) / (1 if name in POWERS else 1000) for truth in lately]
+            text = await frontend.shown_of(name).inner_text()
+            if not _agrees(text, unit, min(truths), max(truths), step):
+                found[name] = f"{text!r}, not {truths[0]:.2f} {unit}"
+        return found
+
+    await frontend.shown_of("Home energy").wait_for()
+    await _until_nothing(off)
+
+
+async def _totals_agree(home: Home, frontend: Frontend, begin: float, end: float) -> None:
+    """Wait until the dashboard's totals agree with what happened in the house between two moments."""
+    first, last = home.gateway.house.truth(begin), home.gateway.house.truth(end)
+    totals = {name: (value(last) - value(first)) / 1000 for name, value in TOTALS.items()}
+    rows = frontend.page.locator("hui-energy-sources-table-card tbody tr")
+
+    async def off() -> dict[str, str]:
+        cells = [text.split("\t") for text in await rows.all_inner_texts()]
+        shown = {row[-2].strip(): row[-1].strip() for row in cells}
+        return {
+            name: f"{shown.get(name)!r}, not {total:.2f} kWh"
+            for name, total in totals.items()
+            if not _agrees(shown.get(name, ""), "kWh", total, total, 0.01)
+        }
+
+    await rows.first.wait_for()
+    await _until_nothing(off)
+
+
+def _agrees(text: str, unit: str, low: float, high: float, step: float) -> bool:
+    """Tell whether a text such as "1,147 W" is within the tolerance; the page rounds to steps."""
+    if text.split()[1:] != [unit]:
+        return False
+    slack = TOLERANCE * max(abs(low), abs(high)) + step / 2
+    return low - slack <= figure(text) <= high + slack
+
+
+async def _until_nothing(off: Callable[[], Awaitable[dict[str, str]]]) -> None:
+    """Wait until nothing is off any more; fail with what is, if that lasts."""
+    found: dict[str, str] = {}
+    try:
+        async with asyncio.timeout(PATIENCE / 1000):
+            while found := await off():
+                await asyncio.sleep(0.2)
+    except TimeoutError:
+        pytest.fail(f"the page shows {found}")
+
+
+async def _read_up_to(home: Home, entity_id: str, watt_hours: float) -> None:
+    """Wait until a sensor (kWh) has reached this energy."""
+    async with asyncio.timeout(PATIENCE / 1000):
+        while float(await home.state(entity_id)) * 1000 < watt_hours - 1:
+            await asyncio.sleep(0.1)

@@ -1,0 +1,143 @@
+"""What an owner changes later or has to answer: options, diagnostics, address, certificate, token."""
+
+import json
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Locator, expect
+
+from demonstration.entities import device_of
+from demonstration.flow import DOMAIN
+from tests.browser.frontend import Frontend
+from tests.browser.home import Home
+
+pytestmark = [
+    pytest.mark.browser,
+    pytest.mark.asyncio(loop_scope="package"),
+    pytest.mark.usefixtures("with_gateway"),
+]
+
+#: Seconds; long enough to set a gateway up with the token.
+SOON = 20
+
+
+async def test_the_interval_is_an_option(home: Home, frontend: Frontend) -> None:
+    entry, flow = await frontend.open_entry(DOMAIN), frontend.flow
+    await entry.get_by_role("button", name="Configure").click()
+    await flow.shows("Options", "How often the meters are read")
+    await expect(flow.number).to_have_value("1")
+    await flow.number.fill("301")
+    await flow.press("Submit")
+    await flow.shows("Value 301.0 is too large")
+    await frontend.picture("options-1-too-long", flow.frame)
+    await flow.number.fill("30")
+    await flow.press("Submit")
+    await flow.press("Finish")
+    await flow.is_gone()
+    await entry.get_by_role("button", name="Configure").click()
+    await expect(flow.number).to_have_value("30")
+    await frontend.picture("options-2-as-left", flow.frame)
+    await flow.press("Submit")
+    await flow.press("Finish")
+    await flow.is_gone()
+
+
+async def test_the_diagnostics_are_downloaded_without_a_secret(home: Home, frontend: Frontend) -> None:
+    entry = await frontend.open_entry(DOMAIN)
+    item = await frontend.open_menu(entry, "Download diagnostics")
+    await frontend.picture("diagnostics")
+    async with frontend.page.expect_download() as download:
+        await item.click()
+    file = await download.value
+    text = Path(await file.path()).read_text()
+    assert json.loads(text)["data"]["production"] is None
+    for secret in (home.gateway.serial_number, home.gateway.username, home.gateway.password, "eyJ", "BEGIN"):
+        assert secret not in text
+
+
+async def test_a_gateway_that_moved_is_found_again_by_hand(home: Home, frontend: Frontend) -> None:
+    old = home.gateway.url
+    home.gateway.move()
+    power = await _open_device(home, frontend)
+    await expect(power).to_contain_text("Unavailable")
+    await frontend.picture("reconfigure-1-unavailable")
+
+    flow = frontend.flow
+    await (await frontend.open_menu(await frontend.open_entry(DOMAIN), "Reconfigure")).click()
+    await flow.shows("Another address", "Give the address that the gateway has now")
+    await expect(flow.field("host")).to_have_value(old)
+    await flow.press("Next")
+    await flow.shows("Nothing answers at this address")
+    await flow.fill(host=home.gateway.url)
+    await frontend.picture("reconfigure-2-address", flow.frame)
+    await flow.press("Next")
+    await flow.shows("Reconfiguration was successful")
+    await frontend.picture("reconfigure-3-done", flow.frame)
+    await flow.press("Close", "Finish")
+    await expect(await _open_device(home, frontend)).to_contain_text("W")
+
+
+async def test_a_changed_certificate_is_a_repair(home: Home, frontend: Frontend) -> None:
+    trusted = home.gateway.fingerprint
+    home.gateway.renew_certificate(same_key=False)
+    since = len(home.gateway.requests)
+    await frontend.open("/config/repairs")
+    issue = frontend.page.locator("ha-config-repairs").get_by_text("shows another certificate")
+    await issue.wait_for()
+    await frontend.picture("certificate-1-repairs")
+    await issue.click()
+
+    flow = frontend.flow
+    await flow.shows("Trust the new certificate", trusted, home.gateway.fingerprint)
+    await frontend.picture("certificate-2-question", flow.frame)
+    assert len(home.gateway.requests) == since
+    await flow.press("Submit")
+    await flow.shows("The issue is repaired")
+    await flow.press("Finish")
+    await issue.wait_for(state="detached")
+    await expect(await _open_device(home, frontend)).to_contain_text("W")
+
+
+async def test_an_ended_token_is_replaced_by_signing_in_again(home: Home, frontend: Frontend) -> None:
+    await home.be_with_gateway(token=home.gateway.token(lifetime=SOON))
+    power = await _open_device(home, frontend)
+    await expect(power).to_contain_text("Unavailable")
+    await frontend.picture("token-1-unavailable")
+
+    flow = frontend.flow
+    await frontend.open("/config/integrations/dashboard")
+    card = frontend.page.locator("ha-config-flow-card").filter(has_text="Enphase IQ Gateway")
+    await card.wait_for()
+    await frontend.picture("token-2-attention")
+    await card.get_by_role("button", name="Reconfigure").click()
+    await flow.shows("Sign in again", "near its end or no longer accepted")
+    await frontend.picture("token-3-sign-in-again", flow.frame)
+    await flow.choose("With the e-mail address and password")
+    await flow.fill(username=home.gateway.username, password=home.gateway.password)
+    await frontend.picture("token-4-account", flow.frame)
+    await flow.press("Submit")
+    await flow.shows("Re-authentication was successful")
+    await frontend.picture("token-5-done", flow.frame)
+    await flow.press("Close", "Finish")
+    await card.wait_for(state="detached")
+    await expect(await _open_device(home, frontend)).to_contain_text("W")
+
+
+async def test_a_removed_gateway_leaves_nothing_behind(home: Home, frontend: Frontend) -> None:
+    entry = await frontend.open_entry(DOMAIN)
+    await (await frontend.open_menu(entry, "Delete")).click()
+    await frontend.question.shows("Delete")
+    await frontend.picture("remove-1-question", frontend.question.frame)
+    await frontend.question.press("Delete")
+    await entry.wait_for(state="detached")
+    await frontend.picture("remove-2-done")
+    assert await home.entries() == []
+    devices = await home.owner.ask("config/device_registry/list")
+    assert not any(DOMAIN in (kind for kind, _ in device["identifiers"]) for device in devices)
+
+
+async def _open_device(home: Home, frontend: Frontend) -> Locator:
+    """Go to the gateway's page, and find what is produced there."""
+    device = await device_of(home.owner, DOMAIN, home.gateway.serial_number)
+    await frontend.open(f"/config/devices/device/{device['id']}")
+    return frontend.shown_of("Production power")

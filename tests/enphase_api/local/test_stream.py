@@ -103,7 +103,7 @@ async def test_a_stream_that_falls_silent_is_given_up(
     gateway: Gateway, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "enphase_api.local.gateway._STREAM_TIMEOUT", aiohttp.ClientTimeout(total=None, sock_read=0.2)
+        "enphase_api.local.gateway._STREAM_TIMEOUT", aiohttp.ClientTimeout(total=None, sock_read=0.8)
     )
     assert await gateway.login(sim.token(role="installer"))
     async with aclosing(gateway.api_call_stream("/stream/meter")) as stream:

@@ -29,6 +29,9 @@ PACE = {
     Page.INFO: timedelta(hours=12),
 }
 
+#: Batteries take three requests. With a meter of their own, what is left to ask of them changes slowly.
+_RELAXED_PACE = {Page.BATTERIES: timedelta(minutes=3)}
+
 #: What no entity needs is asked all the same, rarely, so that a new inverter, battery or meter is noticed.
 _UNNEEDED_PACE = timedelta(hours=12)
 
@@ -52,6 +55,8 @@ class Pages:
 
     def __init__(self) -> None:
         self._times = {page: _Times() for page in Page}
+        #: Pages of which less is wanted at this gateway.
+        self.relaxed: frozenset[Page] = frozenset()
 
     def asked(self, page: Page, now: datetime) -> None:
         """Note that a page is being asked."""
@@ -71,7 +76,7 @@ class Pages:
         if page not in needed and page in _ONLY_IF_NEEDED:
             return False
         asked = self._times[page].asked
-        pace = PACE[page] if page in needed else max(PACE[page], _UNNEEDED_PACE)
+        pace = self._pace(page) if page in needed else max(PACE[page], _UNNEEDED_PACE)
         return asked is None or now - asked >= pace
 
     def next_due(self, now: datetime, needed: Collection[Page]) -> Page | None:
@@ -83,7 +88,10 @@ class Pages:
         if page is Page.READINGS:
             return True
         answered = self._times[page].answered
-        return answered is not None and now - answered < _PATIENCE * PACE[page]
+        return answered is not None and now - answered < _PATIENCE * self._pace(page)
+
+    def _pace(self, page: Page) -> timedelta:
+        return _RELAXED_PACE[page] if page in self.relaxed else PACE[page]
 
     def answered_at(self, page: Page) -> datetime | None:
         """Give when a page answered last (UTC)."""

@@ -54,14 +54,14 @@ async def test_slower_pages_are_asked_at_their_own_pace(
     assert sum(paths.values()) < 0.2 * 360
 
 
-@pytest.mark.parametrize("profile", ["battery"])
-async def test_batteries_are_asked_each_minute_and_only_if_an_entity_needs_them(
-    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
+@pytest.mark.parametrize(("profile", "times"), [("battery", 4), ("battery-without-meter", 12)])
+async def test_batteries_are_asked_each_minute_or_each_third_where_a_meter_says_what_they_do(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, times: int
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
     asked(simulator)
-    await tick(seconds=61, times=10)
-    assert asked(simulator)["/ivp/ensemble/inventory"] == 10
+    await tick(seconds=61, times=12)
+    assert asked(simulator)["/ivp/ensemble/inventory"] == times
 
 
 async def test_what_no_enabled_entity_needs_is_not_asked(
@@ -234,7 +234,7 @@ async def test_a_slow_page_holds_up_the_next_readings_for_one_request_at_most(
     assert gone not in coordinator.data.inverters
 
 
-@pytest.mark.parametrize("profile", ["battery"])
+@pytest.mark.parametrize("profile", ["battery-without-meter"])
 async def test_batteries_that_are_missing_once_do_not_turn_into_a_wrong_home(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:

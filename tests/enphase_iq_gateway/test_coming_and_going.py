@@ -1,0 +1,124 @@
+"""Meters and batteries that come while Home Assistant runs, and meters that nobody has thought of."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from homeassistant.const import CONF_SCAN_INTERVAL
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+
+from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN, ProductionFrom
+from enphase_companion.simulator import Simulator
+
+from .conftest import SetUp, Tick, make_entry, state_of
+
+type Answers = Callable[[str, Callable[[Any], Any]], None]
+
+
+@pytest.fixture
+def answers(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Answers:
+    """Has the gateway say something else on a page."""
+    changes: dict[str, Callable[[Any], Any]] = {}
+    get = simulator.gateway._answers.get
+
+    def changed(path: str, query: str) -> Any:
+        return changes.get(path, lambda answer: answer)(get(path, query))
+
+    monkeypatch.setattr(simulator.gateway._answers, "get", changed)
+    return changes.__setitem__
+
+
+def is_provided(hass: HomeAssistant, simulator: Simulator, key: str) -> bool:
+    """Tell whether there is a sensor with this key that the integration still provides."""
+    entity_id = er.async_get(hass).async_get_entity_id("sensor", DOMAIN, f"{simulator.serial_number}_{key}")
+    state = hass.states.get(str(entity_id))
+    return state is not None and "restored" not in state.attributes
+
+
+async def test_a_meter_that_is_enabled_later_appears_by_itself(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, answers: Answers
+) -> None:
+    answers("/ivp/meters", lambda meters: [meters[0], meters[1] | {"state": "disabled"}])
+    await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
+    assert not is_provided(hass, simulator, "grid_power")
+    answers("/ivp/meters", lambda meters: meters)
+    await tick(seconds=61, times=17)
+    truth = simulator.house.truth(simulator.clock.time())
+    assert float(state_of(hass, simulator, "grid_power")) == pytest.approx(
+        truth.net_consumption.total.active_power, abs=1
+    )
+    assert float(state_of(hass, simulator, "home_power")) == pytest.approx(
+        truth.total_consumption.total.active_power, abs=1
+    )
+
+
+@pytest.mark.parametrize("profile", ["battery-without-meter", "ac-batteries"])
+async def test_batteries_that_come_later_are_shown_and_count_in_the_home(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, answers: Answers, profile: str
+) -> None:
+    answers("/ivp/ensemble/inventory", lambda _: [])
+    answers("/ivp/ensemble/secctrl", lambda sums: dict.fromkeys(sums, 0))
+    await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}))
+    assert not is_provided(hass, simulator, "battery_power")
+    assert is_provided(hass, simulator, "home_energy")
+    for page in ("inventory", "secctrl"):
+        answers(f"/ivp/ensemble/{page}", lambda answer: answer)
+    # What nothing is made from is looked at twice a day.
+    await tick(seconds=12 * 3600 + 301)
+    await tick(seconds=301)
+    truth = simulator.house.truth(simulator.clock.time())
+    assert float(state_of(hass, simulator, "battery_power")) == pytest.approx(
+        truth.storage.total.active_power, abs=1
+    )
+    assert float(state_of(hass, simulator, "home_power")) == pytest.approx(
+        truth.total_consumption.total.active_power, abs=1
+    )
+    # Without a meter of theirs, it is not known any more.
+    assert not is_provided(hass, simulator, "home_energy")
+
+
+@pytest.mark.parametrize("profile", ["total-consumption"])
+async def test_home_is_its_own_meters_where_the_grid_has_one_and_production_has_none(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, answers: Answers
+) -> None:
+    # The meter of production is taken for one of the grid: what it says does not matter here.
+    answers("/ivp/meters", lambda meters: [meters[0] | {"measurementType": "net-consumption"}, *meters[1:]])
+    await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: ProductionFrom.INVERTERS}))
+    truth = simulator.house.truth(simulator.clock.time())
+    home = truth.total_consumption.total
+    assert float(state_of(hass, simulator, "home_power")) == pytest.approx(home.active_power, rel=0.01)
+    assert float(state_of(hass, simulator, "home_energy")) * 1000 == pytest.approx(
+        home.energy_delivered, abs=5
+    )
+    assert float(state_of(hass, simulator, "grid_power")) == pytest.approx(
+        truth.production.total.active_power, rel=0.01
+    )
+
+
+@pytest.mark.parametrize("profile", ["three-phase+unknown-meter", "three-phase+unlisted-meter"])
+async def test_a_meter_of_an_unknown_kind_has_a_name_and_one_that_is_not_listed_is_named_once(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    profile: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await set_up(entry, enable=True)
+    await tick(times=5)
+    known = ("production", "net-consumption")
+    [other] = [meter for meter in simulator.house.profile.meters if meter.measurement_type not in known]
+    if "unlisted" in profile:
+        assert caplog.text.count(f"readings of meter {other.eid}") == 1
+        return
+    key = f"{other.eid}_{other.measurement_type}_active_power"
+    truth = simulator.house.truth(simulator.clock.time()).total_consumption.total
+    assert float(state_of(hass, simulator, key)) == pytest.approx(truth.active_power, abs=1)
+    entity_id = er.async_get(hass).async_get_entity_id("sensor", DOMAIN, f"{simulator.serial_number}_{key}")
+    state = hass.states.get(str(entity_id))
+    assert state is not None
+    name = other.measurement_type.replace("-", " ").capitalize()
+    assert state.name == f"{entry.title} {name} active power"

@@ -74,7 +74,8 @@ async def test_whatever_is_announced_only_what_the_gateway_says_itself_counts(
 ) -> None:
     await flow.start(SOURCE_ZEROCONF, announcement(simulator, properties=properties))
     assert flow.shows("trust")
-    assert flow.shown["description_placeholders"]["serial"] == simulator.serial_number
+    placeholders = flow.shown["description_placeholders"] or {}
+    assert placeholders["serial"] == simulator.serial_number
 
 
 @given(

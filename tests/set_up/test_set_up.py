@@ -17,6 +17,7 @@ BEFORE_ALL_ELSE = [
     *sorted((PROJECT / "scripts").glob("set_up*.py")),
     PROJECT / "scripts/test",
     PROJECT / "scripts/demo",
+    PROJECT / "scripts/benchmark",
 ]
 
 

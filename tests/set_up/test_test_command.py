@@ -119,7 +119,7 @@ def test_one_failed_suite_is_a_failure_and_the_others_still_run(
     assert outcome == 1
     assert set(runs) == {CLIENT, INTEGRATION, DEMO}
     assert (
-        "client and scripts: FAILED\nintegration: passed\ndemo and browser: passed\n"
+        "client and scripts: FAILED\nintegration: passed\ndemo, browser and benchmarks: passed\n"
         in capsys.readouterr().out
     )
 

@@ -1,0 +1,67 @@
+"""The benchmark of a refresh, in short: that it runs to its end, and what does not depend on the machine."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from .test_options import COMMAND
+
+pytestmark = pytest.mark.slow
+
+KEYS = ["benchmark", "figure", "unit", "ours", "reference", "ratio"]
+
+
+@pytest.fixture(scope="module")
+def lines() -> list[dict[str, str | float | None]]:
+    """What a short run of all parts says."""
+    run = subprocess.run(
+        [sys.executable, COMMAND, "refresh", "--quick", "--json"],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return [json.loads(line) for line in run.stdout.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def figures(lines: list[dict[str, str | float | None]]) -> dict[str, tuple[float, float]]:
+    """Ours and the reference's, by the figure's name."""
+    return {str(line["figure"]): (float(line["ours"] or 0), float(line["reference"] or 0)) for line in lines}
+
+
+def test_every_line_has_the_same_keys_and_a_figure_of_its_own(
+    lines: list[dict[str, str | float | None]],
+) -> None:
+    assert all(list(line) == KEYS for line in lines)
+    assert {line["benchmark"] for line in lines} == {"refresh"}
+    assert len({line["figure"] for line in lines}) == len(lines)
+
+
+def test_all_that_is_promised_is_measured(figures: dict[str, tuple[float, float]]) -> None:
+    assert set(figures) >= {
+        "requests_per_refresh",
+        "gateway_busy_per_refresh",
+        "client_cpu_per_refresh",
+        "setup_to_states",
+        "event_loop_per_refresh",
+        "states_written_per_refresh",
+        "memory",
+    }
+    assert all(ours > 0 < reference for name, (ours, reference) in figures.items() if "busy" in name)
+
+
+@pytest.mark.parametrize(("suffix", "reference"), [("", 5), ("_with_battery", 10)])
+def test_a_refresh_is_one_request_and_hardly_more_with_the_slower_pages(
+    figures: dict[str, tuple[float, float]], suffix: str, reference: int
+) -> None:
+    assert figures[f"requests_per_refresh{suffix}"] == (1, reference)
+    averaged, _ = figures[f"requests_per_refresh{suffix}_averaged"]
+    assert 1 < averaged < 1.2
+
+
+def test_only_what_has_changed_is_written(figures: dict[str, tuple[float, float]]) -> None:
+    assert figures["states_written_unchanged_per_refresh"][0] == 0
+    ours, reference = figures["states_written_per_refresh"]
+    assert 0 < ours < reference

@@ -172,7 +172,8 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         if Page.READINGS in needed:
             # Readings bear eids only: the list says whose they are, and which of them mean anything.
             needed.add(Page.METERS)
-        if Page.BATTERIES in needed and self._answers.has_ac_batteries:
+        answers = self._answers
+        if Page.BATTERIES in needed and answers.has_ac_batteries and answers.has_unmetered_batteries:
             # Home may be older than the discovery of these.
             needed.add(Page.PRODUCTION)
         return needed

@@ -55,7 +55,8 @@ def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
     if data.batteries is not None and data.batteries.are_there:
         if _STORAGE not in metered:
             yield _site("battery_power", "battery_power", POWER, batteries)
-        yield from _battery_sensors(data.batteries, batteries)
+        # Beside IQ Batteries, the sums of all know how full AC Batteries are.
+        yield from _battery_sensors(data.batteries, _BATTERIES if data.batteries.units else batteries)
 
 
 def named_by_site(data: GatewayData, meter: Meter) -> frozenset[str]:

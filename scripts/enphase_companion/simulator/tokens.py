@@ -16,7 +16,10 @@ _HOUR, _YEAR = 3600, 365 * 86400
 
 
 def make(issue: Issue, kind: str) -> str:
-    """A token with what TOKENS says of it, made from one that `issue` gives. Raises ValueError for a name that is not there."""
+    """A token with what TOKENS says of it, made from one that `issue` gives.
+
+    Raises ValueError for a name that is not there.
+    """
     if kind not in TOKENS:
         raise ValueError(f"{kind!r} is no kind of token; there are {', '.join(TOKENS)}")
     return _MAKING[kind](issue)

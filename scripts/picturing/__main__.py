@@ -9,41 +9,33 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from enphase_companion.charts.ranges import parse
-from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
+from tests.services import rabbitmq
 
+from .house import IMAGES, START, ZONE, house, keep
 from .house_readings import store
+from .outages import amqp_database_meters, folder, gateway_amqp_meters, gateway_database_meters, publishing
 from .terminal import drawn, run_in_terminal
-
-IMAGES = Path(__file__).resolve().parents[2] / "docs" / "images"
-
-#: 2026-06-21 11:00 in Zurich. The houses stand there and then, whenever the pictures are made: a picture
-#: changes only where what it shows has changed, but for some seconds.
-_START = 1782032400
-_ZONE = "Europe/Zurich"
-_HOUR = 10.0
 
 
 def gateway_console() -> None:
     """Draw what the console prints of a house with batteries, in the morning."""
     columns = 88
-    with _house("battery") as environment:
+    with house("battery") as (_, environment):
         command = str(Path(sys.executable).with_name("enphase-gateway-console"))
         written = run_in_terminal([command], environment, columns)
-    _keep("gateway_console.svg", drawn(written, columns, "enphase-gateway-console"))
+    keep("gateway_console.svg", drawn(written, columns, "enphase-gateway-console"))
 
 
 def gateway_generate_docs() -> None:
     """Draw a page that was made from the answers of a house with batteries."""
     columns = 110
-    with _house("battery") as environment:
+    with house("battery") as (_, environment):
         command = str(Path(sys.executable).with_name("enphase-gateway-generate-docs"))
         output = Path(environment["ENPHASE_CONFIGURATION"]) / "pages"
         arguments = ["--format", "markdown", "--pause", "0", "--output", str(output)]
@@ -54,28 +46,25 @@ def gateway_generate_docs() -> None:
     )
     _, _, shown = page.partition("\n\n")
     written = run_in_terminal([sys.executable, "-c", viewer, shown], environment, columns)
-    _keep("gateway_generate_docs.svg", drawn(written, columns, "ivp_ensemble_power.md"))
+    keep("gateway_generate_docs.svg", drawn(written, columns, "ivp_ensemble_power.md"))
 
 
 def gateway_unicorn_hat_hd() -> None:
     """Record what a HAT shows in the early afternoon: sun and clouds, and more than the home takes."""
-    with _house("three-phase", hour=13, weather=2) as environment:
+    with house("three-phase", hour=13, weather=2) as (_, environment):
         _record("gateway_unicorn_hat_hd", environment)
 
 
 def amqp_unicorn_hat_hd() -> None:
-    """Record what a HAT shows on a cloudy morning; needs a broker, such as that of ENPHASE_AMQP_URL."""
-    with _house("three-phase", hour=9, weather=3) as environment:
-        given = {name: value for name, value in os.environ.items() if name.startswith("ENPHASE_AMQP_")}
-        state = {"XDG_STATE_HOME": environment["ENPHASE_CONFIGURATION"]}
-        command = str(Path(sys.executable).with_name("enphase-gateway-amqp-meters"))
-        with subprocess.Popen(
-            [command], env=environment | given | state, stdout=subprocess.DEVNULL
-        ) as publisher:
-            try:
-                _record("amqp_unicorn_hat_hd", environment | given, "--peak-limit", "4400")
-            finally:
-                publisher.terminate()
+    """Record what a HAT shows on a cloudy morning."""
+    with (
+        folder() as place,
+        rabbitmq.running(place / "broker") as broker,
+        house("three-phase", hour=9, weather=3) as (_, environment),
+    ):
+        environment["ENPHASE_AMQP_URL"] = broker.url
+        with publishing(environment, place):
+            _record("amqp_unicorn_hat_hd", environment, "--peak-limit", "4400")
 
 
 def database_pyplot_meters() -> None:
@@ -86,7 +75,7 @@ def database_pyplot_meters() -> None:
 
 def gateway_pyplot_meters() -> None:
     """Draw half an hour of a house with batteries, which passes in a minute."""
-    with _house("battery", hour=13, speed=30) as environment:
+    with house("battery", hour=13, speed=30) as (_, environment):
         command = str(Path(sys.executable).with_name("enphase-gateway-pyplot-meters"))
         file = IMAGES / "gateway_pyplot_meters.png"
         with subprocess.Popen([command, "--minutes", "30", "--output", file], env=environment) as process:
@@ -99,6 +88,9 @@ PICTURES = {
     draw.__name__: draw
     for draw in (
         gateway_console,
+        gateway_amqp_meters,
+        amqp_database_meters,
+        gateway_database_meters,
         gateway_generate_docs,
         database_pyplot_meters,
         gateway_pyplot_meters,
@@ -110,12 +102,12 @@ PICTURES = {
 
 def _chart(name: str, days: str, step: int, *arguments: str) -> None:
     """Draw these days of a house that is read every `step` seconds."""
-    zone = ZoneInfo(_ZONE)
-    span = parse(days).span(zone, _START)
+    zone = ZoneInfo(ZONE)
+    span = parse(days).span(zone, START)
     start, end = span.start // 1000, span.end // 1000
     with tempfile.TemporaryDirectory() as folder:
         url = f"sqlite:///{folder}/enphase.db"
-        asyncio.run(store(url, zone, House(PROFILES["battery"], 1, _START, 8.5), range(start, end + 1, step)))
+        asyncio.run(store(url, zone, House(PROFILES["battery"], 1, START, 8.5), range(start, end + 1, step)))
         command = str(Path(sys.executable).with_name("enphase-database-pyplot-meters"))
         environment = {"PATH": os.environ["PATH"], "HOME": folder, "ENPHASE_DATABASE_URL": url}
         drawn_to = ["--output", str(IMAGES / name)]
@@ -129,38 +121,6 @@ def _record(name: str, environment: dict[str, str], *arguments: str) -> None:
     displayed = ["--display", str(file), "--brightness", "1", *arguments]
     subprocess.run([command, *displayed], env=environment, check=True)
     print(f"docs/images/{file.name}")
-
-
-@contextmanager
-def _house(
-    profile: str, hour: float = _HOUR, weather: int | None = None, speed: float = 1
-) -> Iterator[dict[str, str]]:
-    """Give the environment of an owner of this simulated gateway, who has trusted it.
-
-    `weather`: a code of the WMO's in the place of that of the house's sky.
-    """
-    with (
-        Simulator(profile, start=_START, hour_of_day=hour, speed=speed) as simulator,
-        tempfile.TemporaryDirectory() as folder,
-    ):
-        simulator.weather.code, simulator.weather.wind = weather, 0
-        (Path(folder) / "gateway.cer").write_text(simulator.certificate_pem)
-        yield {
-            "PATH": os.environ["PATH"],
-            "TZ": _ZONE,
-            "ENPHASE_CONFIGURATION": folder,
-            "ENPHASE_GATEWAY_HOST": simulator.url,
-            "ENPHASE_GATEWAY_TOKEN": simulator.token(),
-            "ENPHASE_WEATHER_HOST": simulator.weather_url,
-            "ENPHASE_LATITUDE": "47.4",
-            "ENPHASE_LONGITUDE": "8.5",
-        }
-
-
-def _keep(name: str, picture: str) -> None:
-    IMAGES.mkdir(parents=True, exist_ok=True)
-    (IMAGES / name).write_text(picture)
-    print(f"docs/images/{name}")
 
 
 def main() -> None:

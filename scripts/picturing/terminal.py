@@ -47,6 +47,6 @@ def _until_closed(terminal: int) -> bytes:
 def drawn(written: str, columns: int, title: str) -> str:
     """Give an SVG of a terminal in which this was written."""
     console = Console(record=True, width=columns, file=io.StringIO())
-    console.print(Text.from_ansi(written.rstrip()), soft_wrap=True)
+    console.print(Text.from_ansi(written.rstrip()))
     # Without the fonts that rich would have a browser fetch from elsewhere.
     return re.sub(r"@font-face \{.*?\}\s*", "", console.export_svg(title=title), flags=re.DOTALL)

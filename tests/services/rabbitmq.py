@@ -11,7 +11,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -68,6 +68,15 @@ class RabbitMQ(Server):
             return connection.recv(1) == b"\x01"
         return False
 
+    def add_user(self, name: str, password: str) -> None:
+        """Let another user do everything."""
+        control = [str(Path(self._command[0]).with_name("rabbitmqctl")), "--node"]
+        control.append(self._environment["RABBITMQ_NODENAME"])
+        for told in (["add_user", name, password], ["set_permissions", name, ".*", ".*", ".*"]):
+            subprocess.run(
+                [*control, *told], env=self._environment, check=True, capture_output=True, timeout=60
+            )
+
     def close(self) -> None:
         """End it, and the port mapper that Erlang started for it."""
         self.kill()
@@ -81,20 +90,27 @@ class RabbitMQ(Server):
             time.sleep(0.1)
 
 
-@pytest.fixture(scope="session")
-def private_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
-    """A broker that may be killed; one for all tests, see `rabbitmq`."""
-    if _NAMED:
-        pytest.skip("the broker of ENPHASE_TEST_AMQP_URL is not for tests to kill")
+@contextmanager
+def running(folder: Path) -> Iterator[RabbitMQ]:
+    """Give a broker of one's own in an empty folder."""
     program = str(_UNWRAPPED) if _UNWRAPPED.exists() else shutil.which("rabbitmq-server", path=SEARCHED)
     if program is None:
         unavailable("rabbitmq-server")
-    broker = RabbitMQ(tmp_path_factory.mktemp("rabbitmq"), program)
+    broker = RabbitMQ(folder, program)
     try:
         broker.start()
         yield broker
     finally:
         broker.close()
+
+
+@pytest.fixture(scope="session")
+def private_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """A broker that may be killed; one for all tests, see `rabbitmq`."""
+    if _NAMED:
+        pytest.skip("the broker of ENPHASE_TEST_AMQP_URL is not for tests to kill")
+    with running(tmp_path_factory.mktemp("rabbitmq")) as broker:
+        yield broker
 
 
 @pytest.fixture

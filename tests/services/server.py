@@ -23,7 +23,7 @@ class Server(ABC):
         self.folder = folder
         self.port = port
         self._command = command
-        self._environment = environment
+        self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -35,7 +35,11 @@ class Server(ABC):
         log = self.folder / "output"
         with log.open("ab") as output:
             self._process = subprocess.Popen(
-                self._command, env=self._environment, stdout=output, stderr=output, start_new_session=True
+                self._command,
+                env=self._environment or None,
+                stdout=output,
+                stderr=output,
+                start_new_session=True,
             )
         end = time.monotonic() + _START
         while not self.answers():

@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
@@ -84,6 +85,9 @@ def run(work: Callable[[Service], Awaitable[None]]) -> None:
 
         def stop(number: int) -> None:
             loop.remove_signal_handler(number)
+            if number == signal.SIGINT and sys.stderr.isatty():
+                # The terminal has written ^C, and a shell would go on behind it.
+                print(file=sys.stderr)
             notify("STOPPING=1")
             service.stopping.set()
 

@@ -110,6 +110,18 @@ KNOWN = (
         "After a new log-in that changes nothing, meters or batteries count as absent.",
     ),
     Quirk(
+        "AC Batteries stand among the microinverters, on some gateways",
+        "8.2.4382",
+        "pyenphase pull request 428",
+        "They are told apart by device type, and read from /production.json, where every gateway has them.",
+    ),
+    Quirk(
+        "AC Batteries are counted where there are none",
+        "not known",
+        "pyenphase",
+        "They count only where the gateway also says how full they are.",
+    ),
+    Quirk(
         'The key of /ivp/ensemble/power is "devices:", with the colon',
         "all",
         "recordings",

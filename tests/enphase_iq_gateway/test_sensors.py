@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 import pytest
+from homeassistant.const import STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
@@ -147,6 +148,10 @@ async def test_every_quantity_of_every_meter_and_wired_phase_shows_the_truth(
                 if quantity == "voltage" and not suffix and house.phase_mode == "three":
                     # A gateway gives the sum, which is the voltage of nothing.
                     value /= len(measured.phases)
+                if "energy" in quantity and value == 0:
+                    # A counter's zero is believed once it lasts.
+                    assert state_of(hass, simulator, key) == STATE_UNKNOWN
+                    continue
                 shown = float(state_of(hass, simulator, key)) * (1000 if "energy" in quantity else 1)
                 assert shown == pytest.approx(value, rel=0.001, abs=ROUNDED), key
                 checked += 1
@@ -231,6 +236,45 @@ async def test_each_unit_is_a_device_behind_the_gateway_and_shows_its_last_repor
     connected = hass.states.get(f"binary_sensor.iq_gateway_{simulator.serial_number}_grid_connection")
     assert connected is not None
     assert connected.state == "on"
+
+
+@pytest.mark.parametrize("profile", ["battery-without-meter"])
+async def test_ac_batteries_beside_iq_batteries_count_together(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    get = simulator.gateway._answers.get
+    ac = {"type": "acb", "activeCount": 2, "wNow": 500, "whNow": 600, "percentFull": 25}
+    more = {
+        "/production.json": {"storage": [ac]},
+        "/ivp/ensemble/secctrl": {
+            "ACB_agg_soc": 25,
+            "ACB_agg_energy": 600,
+            "agg_soc": 33,
+            "Max_energy": 17400,
+        },
+    }
+    monkeypatch.setattr(
+        simulator.gateway._answers,
+        "get",
+        lambda path, query: get(path, query) | more[path] if path in more else get(path, query),
+    )
+    await set_up(entry, enable=True)
+    truth = simulator.house.truth(simulator.clock.time())
+    assert truth.battery is not None
+    for key, value in (
+        ("battery_power", truth.battery.power + 500),
+        # What they give, the home has used too.
+        ("home_power", truth.total_consumption.total.active_power + 500),
+        ("battery_charge", 33),
+        ("battery_available_energy", truth.battery.available_energy / 1000 + 0.6),
+        ("battery_capacity", 17.4),
+        ("battery_reserve", truth.battery.reserve),
+    ):
+        assert float(state_of(hass, simulator, key)) == pytest.approx(value, rel=0.001, abs=1), key
 
 
 async def test_the_state_of_meter_token_and_certificate_is_shown_to_those_who_want_it(

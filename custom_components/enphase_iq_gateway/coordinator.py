@@ -1,7 +1,6 @@
 """The coordinator: one request a refresh, slower pages behind it, and what the client's errors mean."""
 
 import asyncio
-import logging
 from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -13,7 +12,7 @@ from homeassistant.const import CONF_HOST, CONF_SCAN_INTERVAL, CONF_TOKEN
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryError
 from homeassistant.helpers import device_registry as dr
-from homeassistant.helpers.update_coordinator import DataUpdateCoordinator, UpdateFailed
+from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
 from .connection import gateway_client
@@ -149,8 +148,8 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         was_there = self.last_update_success
         await super()._async_refresh(False, raise_on_auth_failed, scheduled, raise_on_entry_error)
         if log_failures and was_there and not self.last_update_success:
-            level = logging.INFO if isinstance(self.last_exception, UpdateFailed) else logging.ERROR
-            LOGGER.log(level, "%s is unavailable: %s", self.name, self.last_exception)
+            # A refused token asks its owner in a dialog; what nobody has thought of has a traceback besides.
+            LOGGER.info("%s is unavailable: %s", self.name, self.last_exception)
 
     @override
     @callback

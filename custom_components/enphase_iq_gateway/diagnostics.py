@@ -4,6 +4,7 @@ from dataclasses import asdict
 from typing import Any
 
 from homeassistant.components.diagnostics import async_redact_data
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
 from homeassistant.core import HomeAssistant
 
@@ -25,18 +26,25 @@ TO_REDACT = {
 async def async_get_config_entry_diagnostics(
     _hass: HomeAssistant, entry: GatewayConfigEntry
 ) -> dict[str, Any]:
-    """Give the diagnostics of a gateway."""
-    coordinator = entry.runtime_data
-    data, token = coordinator.data, coordinator.renewal.token
-    certificate = coordinator.gateway.certificate
-    serial = coordinator.serial_number
-    return {
+    """Give the diagnostics of a gateway; of one that could not be set up, why not."""
+    described = {
         "entry": {
             "data": async_redact_data(dict(entry.data), TO_REDACT),
             "options": dict(entry.options),
             # The first digits tell when and where a gateway was made, the last ones whose it is.
-            "serial_number": f"{serial[:6]}******",
-        },
+            "serial_number": f"{str(entry.unique_id)[:6]}******",
+            "state": entry.state.value,
+            # The reason's own text names the gateway and its address.
+            "reason": entry.error_reason_translation_key,
+        }
+    }
+    if entry.state is not ConfigEntryState.LOADED:
+        return described
+    coordinator = entry.runtime_data
+    data, token = coordinator.data, coordinator.renewal.token
+    certificate = coordinator.gateway.certificate
+    serial = coordinator.serial_number
+    return described | {
         "gateway": async_redact_data(asdict(data.info), TO_REDACT),
         "token": {"role": token.role, "issued_at": token.issued_at, "expires_at": token.expires_at},
         "certificate": certificate

@@ -58,8 +58,17 @@ def test_a_counter_that_runs_is_shown_as_it_is(meter: Meter) -> None:
 
 
 def test_the_first_value_is_believed() -> None:
-    assert Meter().says(0.0) == [0.0]
     assert Meter().says(12.5) == [12.5]
+
+
+def test_a_zero_at_first_is_believed_once_it_lasts() -> None:
+    *first, last = Meter().says(*[0.0] * 20)
+    assert first[:9] == [None] * 9
+    assert last == 0.0
+
+
+def test_what_comes_after_the_zeros_of_a_start_is_no_leap() -> None:
+    assert Meter().says(0.0, 0.0, 5000 * KWH) == [None, None, 5000 * KWH]
 
 
 def test_a_counter_at_rest_stays_as_it_is(meter: Meter) -> None:

@@ -13,7 +13,7 @@ from homeassistant.components.automation.config import AUTOMATION_BLUEPRINT_SCHE
 from homeassistant.components.blueprint.importer import fetch_blueprint_from_url
 from homeassistant.components.blueprint.models import Blueprint
 from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN
-from homeassistant.core import HomeAssistant
+from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
 from homeassistant.setup import async_setup_component
 from homeassistant.util.yaml import load_yaml_dict, parse_yaml
@@ -372,6 +372,7 @@ async def read_again(simulator: Simulator, entry: MockConfigEntry, seconds: floa
     simulator.clock.advance(seconds)
     coordinator = entry.runtime_data
     await coordinator.async_refresh()
+    assert coordinator.last_update_success, coordinator.last_exception
     await coordinator._slow_pages
     await settle()
 
@@ -436,7 +437,12 @@ async def test_a_simulated_house_switches_its_load_by_its_own_sun(
 def warned(hass: HomeAssistant) -> list[str]:
     """What the automation has said so far."""
     said: list[str] = []
-    hass.bus.async_listen("warned", lambda event: said.append(event.data["message"]))
+
+    @callback
+    def note(event: Event) -> None:
+        said.append(event.data["message"])
+
+    hass.bus.async_listen("warned", note)
     return said
 
 

@@ -1,0 +1,142 @@
+"""Entrez on bad days: a wrong account, a second factor, down, slow, or with a page that nobody knows."""
+
+import asyncio
+
+import pytest
+from homeassistant.config_entries import SOURCE_REAUTH
+from homeassistant.const import CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
+from homeassistant.core import HomeAssistant
+
+from custom_components.enphase_iq_gateway.const import DOMAIN
+from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.entrez import MFA_USERNAME
+
+from ..conftest import SetUp, Tick, make_entry, state_of
+from ..flow import Flow
+from .conftest import Passing, held
+from .watch import WRONG_PASSWORD, Watch
+
+DAY = 86400
+YEAR = 365 * DAY
+
+
+async def test_after_a_wrong_password_and_a_second_factor_the_right_account_is_taken(flow: Flow) -> None:
+    await flow.reach("account")
+    await flow.give_account(password=WRONG_PASSWORD)
+    assert flow.shows("account", "invalid_auth")
+    await flow.give_account(MFA_USERNAME)
+    assert flow.shows("account", "mfa_required")
+    await flow.give_account(renew=True)
+    assert flow.shows("metered")
+
+
+async def test_who_has_a_second_factor_can_go_back_and_paste_a_token(flow: Flow) -> None:
+    await flow.reach("account")
+    await flow.give_account(MFA_USERNAME)
+    assert flow.shows("account", "mfa_required")
+    # The error says so: its dialog is closed, and the way begins anew.
+    await flow.reach("token")
+    await flow.give_token()
+    assert flow.shows("metered")
+
+
+async def test_entrez_that_is_down_is_named_and_can_be_tried_again(flow: Flow, simulator: Simulator) -> None:
+    await flow.reach("account")
+    # As when its name leads nowhere, or nobody listens there.
+    simulator._run(simulator._entrez_server.stop())
+    await flow.give_account()
+    assert flow.shows("account", "entrez_unavailable")
+    simulator._run(simulator._entrez_server.start())
+    await flow.give_account()
+    assert flow.shows("metered")
+
+
+async def test_entrez_may_take_half_a_minute(flow: Flow, simulator: Simulator, passing: Passing) -> None:
+    await flow.reach("account")
+    with held(simulator.entrez.faults):
+        answered = asyncio.ensure_future(flow.give_account())
+        await passing.until_asked(simulator.entrez_requests)
+        passing.time(30)
+    await answered
+    assert flow.shows("metered")
+
+
+async def test_entrez_that_never_answers_is_given_up_and_can_be_tried_again(
+    flow: Flow, simulator: Simulator, passing: Passing
+) -> None:
+    await flow.reach("account")
+    with held(simulator.entrez.faults):
+        given_up = asyncio.ensure_future(flow.give_account())
+        await passing.until_asked(simulator.entrez_requests)
+        passing.time(61)
+        await given_up
+    assert flow.shows("account", "entrez_unavailable")
+    await flow.give_account()
+    assert flow.shows("metered")
+
+
+@pytest.mark.parametrize("path", ["/login", "/entrez_tokens"])
+@pytest.mark.parametrize(
+    ("fault", "error"),
+    [
+        ("html", {"entrez_unavailable", "not_your_gateway"}),
+        ("status", {"entrez_unavailable"}),
+        ("reset", {"entrez_unavailable"}),
+        ("redirect", {"entrez_unavailable"}),
+        ("refuse", {"invalid_auth"}),
+    ],
+)
+async def test_another_page_of_entrez_is_no_token_and_no_end(
+    flow: Flow, simulator: Simulator, stranger: Simulator, path: str, fault: str, error: set[str]
+) -> None:
+    await flow.reach("account")
+    simulator.entrez.faults.set(fault, path, location=f"{stranger.url}/")
+    await flow.give_account()
+    assert flow.shown["errors"] is not None
+    assert flow.shown["errors"]["base"] in error
+    assert stranger.requests == []
+    simulator.entrez.faults.clear()
+    await flow.give_account()
+    assert flow.shows("metered")
+
+
+@pytest.mark.parametrize("fault", ["html", "status", "reset", "redirect"])
+async def test_a_renewal_waits_for_entrez_and_reading_goes_on(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, fault: str, watch: Watch
+) -> None:
+    simulator.entrez.faults.set(fault)
+    old = simulator.token(lifetime=YEAR, issued_ago=YEAR - 29 * DAY)
+    account = {CONF_USERNAME: simulator.username, CONF_PASSWORD: simulator.password, CONF_TOKEN: old}
+    entry = await set_up(make_entry(simulator, account))
+    await tick(61, times=3)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    assert entry.data[CONF_TOKEN] == old
+    assert watch.log.count("trying again in an hour") == 1
+    simulator.entrez.faults.clear()
+    await tick(3601)
+    assert entry.data[CONF_TOKEN] != old
+    assert watch.spoken(entry.title) == []
+
+
+@pytest.mark.parametrize("password", [None, WRONG_PASSWORD])
+async def test_an_account_that_entrez_no_longer_takes_is_asked_for_once_and_signing_in_ends_that(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, flow: Flow, password: str | None
+) -> None:
+    """Either its password has changed, or its owner has switched a second factor on."""
+    username = simulator.username if password else MFA_USERNAME
+    account = {CONF_USERNAME: username, CONF_PASSWORD: password or simulator.password}
+    old = simulator.token(lifetime=YEAR, issued_ago=YEAR - 29 * DAY)
+    entry = await set_up(make_entry(simulator, {CONF_TOKEN: old, **account}))
+    await tick(3601, times=3)
+    [asked] = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    assert asked["context"]["source"] == SOURCE_REAUTH
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    await flow.follow(asked)  # type: ignore[arg-type]
+    await flow.choose("account")
+    await flow.give_account(password=WRONG_PASSWORD)
+    assert flow.shows("account", "invalid_auth")
+    await flow.give_account(renew=True)
+    assert flow.aborts("reauth_successful")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.data[CONF_TOKEN] != old
+    assert float(state_of(hass, simulator, "production_power")) > 0

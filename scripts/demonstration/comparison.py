@@ -56,7 +56,7 @@ def compared(
         state = None if entity_id is None else states.get(entity_id)
         if state is None:
             rows.append(Row(entity_id or each.unique_id, "-", "-", "missing"))
-        elif state["state"] in NOTHING:
+        elif state["state"] in NOTHING and not each.silent:
             rows.append(Row(_name(state), state["state"], "-", "shows nothing"))
         else:
             rows.append(_compared(each, state, each.right(moments), zone))

@@ -42,6 +42,8 @@ class Expected:
     unit: str = ""
     #: The gateway gives no finer steps than this (in the unit).
     step: float = 0.0
+    #: It shows nothing until something happens, and in this house nothing does.
+    silent: bool = False
 
 
 _QUANTITIES = {
@@ -129,6 +131,7 @@ def _meters(house: House) -> Iterator[Expected]:
     for meter in meters:
         key = f"{meter.eid}_{meter.measurement_type}"
         yield Expected(f"{key}_status", _always("normal"))
+        yield Expected(f"{key}_status_change", _always("unknown"), silent=True)
         yield Expected(f"{key}_problem", _always("off"))
         for quantity, unit in _QUANTITIES.items():
             if quantity not in _shown_by_site(house, meter):

@@ -62,6 +62,13 @@ def test_an_entity_that_shows_nothing_is_off(state: str) -> None:
     assert off(Expected("x", right("normal")), shown(state)) == "shows nothing"
 
 
+@pytest.mark.parametrize(
+    ("state", "said"), [("unknown", ""), ("unavailable", "differs"), ("2026-06-21T12:00:00+00:00", "differs")]
+)
+def test_an_event_that_has_not_happened_shows_nothing(state: str, said: str) -> None:
+    assert off(Expected("x", right("unknown"), silent=True), shown(state)) == said
+
+
 def test_an_entity_that_is_missing_is_off() -> None:
     assert off(Expected("x", right("normal")), None) == "missing"
     assert compared([Expected("x", right("normal"))], {}, {}, MOMENTS, UTC) == [Row("x", "-", "-", "missing")]

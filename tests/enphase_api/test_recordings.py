@@ -16,7 +16,7 @@ from enphase_api.models import Batteries, Inverter, Site
 from enphase_companion.simulator import Simulator
 
 
-def worked_out(**values: float) -> object:
+def worked_out(**values: float | None) -> object:
     """Give a Site of these values, all others None, as it is after rounding."""
     return pytest.approx(asdict(Site(**values)), abs=1e-3)
 

@@ -94,11 +94,7 @@ async def _simulated(running: process.Process, owner: Owner, sim: Simulator, giv
     entry_id = await flow.walk(owner, steps)
     expected = simulation.expected_entities(sim)
     found = await entities.found(owner, entry_id, [each.unique_id for each in expected])
-    if given.as_installed:
-        shown = await entities.enable(owner, entry_id, {f"{sim.serial_number}_last_reading"})
-        expected = [each for each in expected if each.unique_id in shown]
-    else:
-        shown = await entities.enable(owner, entry_id, found)
+    shown = await entities.enable(owner, entry_id, found)
     sensors = {
         unique_id.removeprefix(f"{sim.serial_number}_"): entity_id for unique_id, entity_id in found.items()
     }

@@ -41,11 +41,6 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument("--speed", type=float, metavar="N", help="house seconds a second (default: 1)")
     options.add_argument("--gateway", metavar="ADDRESS", help="a real gateway in place of the simulated one")
     options.add_argument(
-        "--as-installed",
-        action="store_true",
-        help="leave what is disabled at first disabled, but for the time of the last reading",
-    )
-    options.add_argument(
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",

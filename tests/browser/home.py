@@ -73,8 +73,8 @@ class Home:
         }
 
     async def state(self, entity_id: str) -> str:
-        """Return what an entity shows."""
-        return str((await self.owner.get(f"/api/states/{entity_id}"))["state"])
+        """Return what an entity shows; nothing if it is not there."""
+        return str((await self.owner.states()).get(entity_id, {"state": "unavailable"})["state"])
 
     async def be_without_gateway(self) -> None:
         """Remove the gateway from Home Assistant, if it is there."""

@@ -6,6 +6,7 @@ from playwright.async_api import expect
 from demonstration.flow import DOMAIN
 from tests.browser.frontend import Frontend
 from tests.browser.home import Home
+from tests.browser.texts import said
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
@@ -17,24 +18,28 @@ async def test_a_gateway_is_added_by_hand_with_an_account(home: Home, frontend: 
     await frontend.open(f"/config/integrations/dashboard/add?domain={DOMAIN}")
     await frontend.question.press("OK")
 
-    await flow.shows("Find your gateway", "must be on your network", "Your router lists it")
+    await flow.shows(
+        said("config.step.user.title"),
+        said("config.step.user.description"),
+        said("config.step.user.data_description.host"),
+    )
     await expect(flow.field("host")).to_have_value("envoy.local")
     await frontend.picture("add-1-address", flow.frame)
     await flow.fill(host=gateway.url)
     await flow.press("Next")
 
-    await flow.shows("Trust this gateway?", gateway.serial_number, gateway.fingerprint)
+    await flow.shows(said("config.step.trust.title"), gateway.serial_number, gateway.fingerprint)
     await frontend.picture("add-2-trust", flow.frame)
     assert not any(request.has_authorization for request in gateway.requests[asked:])
     await flow.press("Next")
 
-    await flow.shows("Sign in", "How do you want to get one?")
+    await flow.shows(said("config.step.sign_in.title"), said("config.step.sign_in.description"))
     await frontend.picture("add-3-sign-in", flow.frame)
-    await flow.choose("With the e-mail address and password")
+    await flow.choose(said("config.step.sign_in.menu_options.account"))
 
     await flow.fill(username=gateway.username, password="wrong")
     await flow.press("Next")
-    await flow.shows("Enphase refuses this e-mail address or password")
+    await flow.shows(said("config.error.invalid_auth"))
     await expect(flow.field("username")).to_have_value(gateway.username)
     await expect(flow.field("password")).to_have_value("")
     await frontend.picture("add-4-wrong-password", flow.frame)
@@ -42,7 +47,8 @@ async def test_a_gateway_is_added_by_hand_with_an_account(home: Home, frontend: 
     await flow.fill(password=gateway.password)
     await flow.press("Next")
 
-    await flow.shows("What is metered", "Production: two phases", "Grid: two phases", "Battery: two phases")
+    await flow.shows(said("config.step.metered.title"))
+    await flow.shows("Production: two phases", "Grid: two phases", "Battery: two phases")
     await frontend.picture("add-5-metered", flow.frame)
     await flow.press("Submit")
 
@@ -68,15 +74,15 @@ async def test_a_gateway_that_announces_itself_is_added_with_a_token(home: Home,
         await frontend.picture("discovery-1-found")
         await card.get_by_role("button", name="Add").click()
 
-        await flow.shows("Trust this gateway?", gateway.serial_number, gateway.fingerprint)
+        await flow.shows(said("config.step.trust.title"), gateway.serial_number, gateway.fingerprint)
         await frontend.picture("discovery-2-trust", flow.frame)
         await flow.press("Next")
-        await flow.choose("By pasting a token")
-        await flow.shows("Paste a token", gateway.serial_number)
+        await flow.choose(said("config.step.sign_in.menu_options.token"))
+        await flow.shows(said("config.step.token.title"), gateway.serial_number)
         await flow.fill(token=gateway.token())
         await frontend.picture("discovery-3-token", flow.frame)
         await flow.press("Next")
-        await flow.shows("What is metered")
+        await flow.shows(said("config.step.metered.title"))
         await flow.press("Submit")
         await flow.press("Skip and finish", "Finish")
         await flow.is_gone()

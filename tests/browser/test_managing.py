@@ -10,6 +10,7 @@ from demonstration.entities import device_of
 from demonstration.flow import DOMAIN
 from tests.browser.frontend import Frontend
 from tests.browser.home import Home
+from tests.browser.texts import said
 
 pytestmark = [
     pytest.mark.browser,
@@ -24,7 +25,9 @@ SOON = 20
 async def test_the_interval_is_an_option(home: Home, frontend: Frontend) -> None:
     entry, flow = await frontend.open_entry(DOMAIN), frontend.flow
     await entry.get_by_role("button", name="Configure").click()
-    await flow.shows("Options", "How often the meters are read")
+    await flow.shows(
+        said("options.step.init.title"), said("options.step.init.data_description.scan_interval")
+    )
     await expect(flow.number).to_have_value("1")
     await flow.number.fill("301")
     await flow.press("Submit")
@@ -64,10 +67,10 @@ async def test_a_gateway_that_moved_is_found_again_by_hand(home: Home, frontend:
 
     flow = frontend.flow
     await (await frontend.open_menu(await frontend.open_entry(DOMAIN), "Reconfigure")).click()
-    await flow.shows("Another address", "Give the address that the gateway has now")
+    await flow.shows(said("config.step.reconfigure.title"), said("config.step.reconfigure.description"))
     await expect(flow.field("host")).to_have_value(old)
     await flow.press("Next")
-    await flow.shows("Nothing answers at this address")
+    await flow.shows(said("config.error.cannot_connect"))
     await flow.fill(host=home.gateway.url)
     await frontend.picture("reconfigure-2-address", flow.frame)
     await flow.press("Next")
@@ -82,13 +85,14 @@ async def test_a_changed_certificate_is_a_repair(home: Home, frontend: Frontend)
     home.gateway.renew_certificate(same_key=False)
     since = len(home.gateway.requests)
     await frontend.open("/config/repairs")
-    issue = frontend.page.locator("ha-config-repairs").get_by_text("shows another certificate")
+    issue = frontend.page.locator("ha-config-repairs").get_by_text(said("issues.certificate_changed.title"))
     await issue.wait_for()
     await frontend.picture("certificate-1-repairs")
     await issue.click()
 
     flow = frontend.flow
-    await flow.shows("Trust the new certificate", trusted, home.gateway.fingerprint)
+    await flow.shows(said("issues.certificate_changed.fix_flow.step.confirm.title"))
+    await flow.shows(trusted, home.gateway.fingerprint)
     await frontend.picture("certificate-2-question", flow.frame)
     assert len(home.gateway.requests) == since
     await flow.press("Submit")
@@ -110,9 +114,9 @@ async def test_an_ended_token_is_replaced_by_signing_in_again(home: Home, fronte
     await card.wait_for()
     await frontend.picture("token-2-attention")
     await card.get_by_role("button", name="Reconfigure").click()
-    await flow.shows("Sign in again", "near its end or no longer accepted")
+    await flow.shows(said("config.step.reauth_confirm.title"), said("config.step.reauth_confirm.description"))
     await frontend.picture("token-3-sign-in-again", flow.frame)
-    await flow.choose("With the e-mail address and password")
+    await flow.choose(said("config.step.reauth_confirm.menu_options.account"))
     await flow.fill(username=home.gateway.username, password=home.gateway.password)
     await frontend.picture("token-4-account", flow.frame)
     await flow.press("Submit")

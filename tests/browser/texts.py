@@ -1,0 +1,17 @@
+"""The integration's own English texts, so that a test names what is said and not how."""
+
+import json
+import re
+
+from demonstration.flow import DOMAIN
+from demonstration.options import PROJECT
+
+_TEXTS = json.loads((PROJECT / "custom_components" / DOMAIN / "translations" / "en.json").read_text())
+
+
+def said(key: str) -> str:
+    """Return the beginning of a text, up to the first value or formatting in it; `key` is dotted."""
+    text = _TEXTS
+    for part in key.split("."):
+        text = text[part]
+    return re.split(r"[{`\n]", text)[0].strip()

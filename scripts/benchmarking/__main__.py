@@ -6,7 +6,7 @@ import sys
 from importlib import import_module
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from . import options
 from .measures import BenchmarkError
@@ -17,10 +17,12 @@ def main() -> int:
     """Run the command and return its exit status."""
     given = options.arguments()
     benchmark = import_module(f"{__package__}.{given.name}")
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     results = []
     try:
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        with Progress(
+            *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
+        ) as progress:
             for result in benchmark.run(given.parts, progress, quick=given.quick):
                 results.append(result)
                 if given.json:

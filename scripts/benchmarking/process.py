@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -72,6 +73,8 @@ def measured(subject: str, gateway: Gateway) -> Iterator[Process]:
 
 def _work(connection: Connection, name: str, gateway: Gateway) -> None:
     """Do what is asked through the connection until it is closed."""
+    # Ctrl-C is for the command, which closes it.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=OccupiedLoop) as runner:
         runner.run(_answer(connection, name, gateway))
 

@@ -50,7 +50,7 @@ class _Bench:
         """Refresh for so long by the house's clock."""
         pace = pace or self.side.pace
         times = range(0, seconds, pace)
-        return [self.at.refresh(pace) for _ in self.progress.track(times, description=self.side.integration)]
+        return [self.at.refresh(pace) for _ in _shown(times, self.progress, self.side.integration)]
 
 
 @dataclass
@@ -83,6 +83,15 @@ def run(parts: Iterable[str], progress: Progress, *, quick: bool) -> Iterator[Re
     """Give the figures of these parts. Raises BenchmarkError."""
     for part in parts:
         yield from _PARTS[part](_Run(progress, quick))
+
+
+def _shown(times: range, progress: Progress, what: str) -> Iterator[int]:
+    """Go through `times`, with a bar as long as it takes."""
+    task = progress.add_task(what, total=len(times))
+    for each in times:
+        yield each
+        progress.advance(task)
+    progress.remove_task(task)
 
 
 def _result(figure: str, unit: str, ours: Iterable[float], reference: Iterable[float]) -> Result:
@@ -131,17 +140,17 @@ def _cpu(run: _Run) -> Iterator[Result]:
 
 def _set_up(run: _Run) -> Iterator[Result]:
     """How long it takes from the set-up to the states, at a gateway that is quick, and at one that is not."""
-    for suffix in ("", "_of_slow_gateway"):
-        taken: list[list[float]] = [[], []]
-        with run.both(THREE_PHASE) as both:
-            for bench in both:
-                bench.at.process.set_up()  # loads what Home Assistant loads once
-            for _ in run.progress.track(run.rounds, description="set-up"):
+    with run.both(THREE_PHASE) as both:
+        for bench in both:
+            bench.at.process.set_up()  # loads what Home Assistant loads once
+        for suffix in ("", "_of_slow_gateway"):
+            taken: list[list[float]] = [[], []]
+            for bench in both if suffix else ():
+                bench.at.be_slow()
+            for _ in _shown(run.rounds, run.progress, "set-up"):
                 for bench, seconds in zip(both, taken, strict=True):
-                    if suffix:
-                        bench.at.be_slow()
                     seconds.append(bench.at.process.set_up())
-        yield _result(f"setup_to_states{suffix}", "s", *taken)
+            yield _result(f"setup_to_states{suffix}", "s", *taken)
 
 
 def _load(run: _Run) -> Iterator[Result]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -175,5 +177,13 @@ _MEANINGS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], st
 
 
 def _reason(error: BaseException) -> str:
-    own = str(error).strip() or type(error).__name__
+    own = _without_numbers(str(error).strip()) or type(error).__name__
     return next((meaning for kind, meaning in _MEANINGS if isinstance(error, kind)), own)
+
+
+def _without_numbers(text: str) -> str:
+    """Give the system's words for an error; asyncio says, for each address, that a `connect call failed`."""
+    numbers = dict.fromkeys(
+        int(number) for number in re.findall(r"\[Errno (\d+)\] Connect call failed", text)
+    )
+    return ", ".join(os.strerror(number) for number in numbers) or re.sub(r"^\[Errno -?\d+\] ", "", text)

@@ -144,6 +144,9 @@ def _mysql(url: URL) -> AsyncEngine:
     }
     if context is not None:
         arguments["ssl"] = context
+    if url.password:
+        # The driver encodes it as Latin-1; the server knows the bytes of UTF-8, in which passwords are set.
+        arguments["password"] = url.password.encode().decode("latin-1")
     return create_async_engine(
         url.update_query_dict({"charset": "utf8mb4"}),
         connect_args=arguments,

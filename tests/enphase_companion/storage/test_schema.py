@@ -81,6 +81,23 @@ async def test_a_user_who_may_not_make_tables_works_with_those_of_schema_sql(mar
 
 
 @pytest.mark.services
+@pytest.mark.parametrize("password", ["p€ss wörd/:@%", "grün", "密碼"])
+async def test_a_password_may_have_any_letters(mariadb_url: str, password: str) -> None:
+    url = make_url(mariadb_url)
+    user = f"u{str(url.database)[-12:]}"
+    execute(url, f"CREATE USER {user} IDENTIFIED BY '{password}'")
+    execute(url, f"GRANT ALL ON {url.database}.* TO {user}")
+    try:
+        async with Database(url.set(username=user, password=password), VIENNA) as database:
+            await database.upgrade()
+        async with Database(url.set(username=user, password=password + "€")) as database:
+            with pytest.raises(StorageError, match="refuses user name or password"):
+                await database.upgrade()
+    finally:
+        execute(url, f"DROP USER {user}")
+
+
+@pytest.mark.services
 async def test_a_user_who_may_nothing_is_told_so_without_the_password(mariadb_url: str) -> None:
     url = make_url(mariadb_url)
     user = f"u{str(url.database)[-12:]}"

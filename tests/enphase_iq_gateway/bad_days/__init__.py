@@ -1,17 +1,20 @@
 """Bad days: each a test on the real Home Assistant and a simulated gateway, and which file has which.
 
-A wrong password, an account with a second factor, Entrez down, slow or with another page: `test_entrez`, and for
-one error at a time `../test_config_flow`.
-A token of another gateway, expired, of a wrong algorithm, cut short, of a clock five minutes off, an installer's:
-`test_tokens`; renewals in `../test_token`.
-A host that is unknown, refused, silent, no gateway, another gateway, too old, http for https, IPv6, a redirect:
-`test_hosts`; single wrong addresses in `../test_config_flow` and `../test_reconfigure`.
-Answers of HTML, truncated JSON, zeros, NaN, huge numbers, wraps, 401 in the middle, 503, resets: `test_answers`;
-one counter at a time in `../test_counter`. 30 s late, the nightly silence, two addresses in turn: `test_silences`.
-A certificate that is renewed or changed while running: `test_certificates`; the repair in `../test_certificate`.
+- A wrong password, an account with a second factor, Entrez down, slow or with another page: `test_entrez`;
+  one error at a time in `../test_config_flow`.
+- A token of another gateway, expired, of a wrong algorithm, cut short, of a clock five minutes off, an
+  installer's: `test_tokens`; renewals in `../test_token`.
+- A host that is unknown, refused, silent, no gateway, another gateway, too old, http for https, IPv6, a
+  redirect: `test_hosts`; single wrong addresses in `../test_config_flow`, `../test_discovery` and
+  `../test_reconfigure`.
+- Answers of HTML, truncated JSON, zeros, NaN, huge numbers, wraps, 401 in the middle, 503, resets:
+  `test_answers`; one counter at a time in `../test_counter`.
+- Answers 30 s late, the nightly silence, two addresses in turn: `test_silences`.
+- A certificate that is renewed or changed while running: `test_certificates`; the repair in
+  `../test_certificate`.
 
-What holds in each of them, without a word in the test: at the end of every test of this folder the log at debug
-level, the states, the questions and the diagnostics files are searched for all passwords, tokens and cookies that were
-ever given, and the log for errors (`watch`, `conftest`). `test_secrets` shows that the search finds something.
-What the recorder's statistics keep of such hours is compared with the house's truth (`history`).
+What holds in each of them, without a word in the test: at its end the log at debug level, the states, the
+questions and the diagnostics files are searched for all passwords, tokens and cookies that were ever given,
+and the log for errors (`watch`, `conftest`); `test_secrets` shows that this finds something. What the
+statistics keep of such hours is compared with the house's truth (`history`).
 """

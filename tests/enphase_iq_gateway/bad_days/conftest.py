@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.config_entries import ConfigFlowResult
+from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
 from homeassistant.core import HomeAssistant
-from pytest_homeassistant_custom_component.common import async_fire_time_changed  # type: ignore[import-untyped]
+from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed  # type: ignore[import-untyped]
 
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.entrez import PASSWORD
@@ -91,6 +91,11 @@ def stranger(simulator: Simulator) -> Generator[Simulator]:
     with Simulator("three-phase", seed=2, start=NOON, speed=0) as running:
         yield running
         assert not any(request.has_authorization or request.has_session for request in running.requests)
+
+
+def is_loaded(entry: MockConfigEntry) -> bool:
+    """Tell whether a gateway is set up now."""
+    return bool(entry.state is ConfigEntryState.LOADED)
 
 
 class Passing:

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
-from homeassistant.components.recorder import get_instance
 from homeassistant.components.recorder.statistics import statistics_during_period
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.recorder import get_instance
 from pytest_homeassistant_custom_component.components.recorder.common import (  # type: ignore[import-untyped]
     async_wait_recording_done,
 )
@@ -16,7 +16,7 @@ from pytest_homeassistant_custom_component.components.recorder.common import (  
 from custom_components.enphase_iq_gateway.const import DOMAIN
 from enphase_companion.simulator import Simulator
 
-from ..conftest import Tick
+from ..conftest import NOON, Tick
 
 #: The energies of a home with sun and grid, by the keys of their sensors.
 ENERGIES = ("production_energy", "grid_energy_imported", "grid_energy_exported", "home_energy")
@@ -53,11 +53,10 @@ async def three_hours(tick: Tick, begins: Callable[[], object], ends: Callable[[
 
 
 async def require_true_history(
-    hass: HomeAssistant, simulator: Simulator, keys: Iterable[str] = ENERGIES, count: int = 3
+    hass: HomeAssistant, simulator: Simulator, keys: Iterable[str] = ENERGIES, begin: float = NOON
 ) -> None:
-    """Fail where the hours since the house's start show in the statistics as anything but what they were."""
-    begin = simulator.clock.start
-    times = [begin, *(begin + hour * HOUR + _LAST_READ for hour in range(1, count + 1))]
+    """Fail where the three hours from `begin` show in the statistics as anything but what they were."""
+    times = [begin, *(begin + hour * HOUR + _LAST_READ for hour in (1, 2, 3))]
     flowed = [truths(simulator, at) for at in times]
     kept = await _hours(hass, simulator, list(keys), begin)
     for key in keys:

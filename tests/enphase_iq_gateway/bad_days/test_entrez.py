@@ -131,7 +131,7 @@ async def test_an_account_that_entrez_no_longer_takes_is_asked_for_once_and_sign
     [asked] = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     assert asked["context"]["source"] == SOURCE_REAUTH
     assert float(state_of(hass, simulator, "production_power")) > 0
-    await flow.follow(asked)  # type: ignore[arg-type]
+    await flow.follow(asked)
     await flow.choose("account")
     await flow.give_account(password=WRONG_PASSWORD)
     assert flow.shows("account", "invalid_auth")

@@ -135,18 +135,6 @@ def new_storing(amqp_url: str, owner: Owner, tmp_path: Path) -> Iterator[Callabl
         storing.is_killed()
 
 
-@pytest.fixture
-def lite(new_storing: Callable[..., Storing], tmp_path: Path) -> Storing:
-    """The command with an SQLite file."""
-    return new_storing(f"sqlite:///{tmp_path / 'lite.db'}")
-
-
-@pytest.fixture
-def maria(new_storing: Callable[..., Storing], mariadb_url: str) -> Storing:
-    """The command with a database of a MariaDB."""
-    return new_storing(mariadb_url)
-
-
 async def test_the_readings_of_a_house_go_through_the_queue_into_the_database(
     new_storing: Callable[..., Storing], new_owner: Callable[..., Owner], database_url: str, tmp_path: Path
 ) -> None:

@@ -222,10 +222,8 @@ def test_a_rebuild_that_is_stopped_ends_at_once_and_can_be_done_again(
         text=True,
     ) as rebuilding:
         time.sleep(1.5)
-        begun = time.monotonic()
         rebuilding.send_signal(signal.SIGTERM)
-        output, _ = rebuilding.communicate(timeout=20)
-    assert time.monotonic() - begun < 5
+        output, _ = rebuilding.communicate(timeout=5)
     assert rebuilding.returncode in {143, 0}, output
     assert "Traceback" not in output
     assert owner.runs("rebuild").status == 0

@@ -94,6 +94,7 @@ def test_a_day_of_a_house_is_drawn_from_a_database_of_each_kind(
     assert used == pytest.approx(truth, abs=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["svg", "pdf"])
 def test_it_draws_in_other_formats_and_each_phase(
     owner: Owner, house_url: str, axes_drawn: list[Axes], tmp_path: Path, suffix: str
@@ -110,6 +111,7 @@ def test_it_draws_in_other_formats_and_each_phase(
     assert "peak" not in lines(axes_drawn[1])
 
 
+@pytest.mark.slow
 async def test_a_window_shows_it_until_it_is_closed(drawing: Command, house_url: str, tmp_path: Path) -> None:
     drawing.owner.environment["ENPHASE_DATABASE_URL"] = house_url
     drawing.starts("--range", "2026-10-26")
@@ -120,6 +122,7 @@ async def test_a_window_shows_it_until_it_is_closed(drawing: Command, house_url:
     assert drawing.said == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_window_ends_on_a_signal(
     drawing: Command, house_url: str, tmp_path: Path, number: signal.Signals
@@ -131,6 +134,7 @@ async def test_a_window_ends_on_a_signal(
     assert drawing.said == ""
 
 
+@pytest.mark.slow
 async def test_without_a_screen_it_says_so(drawing: Command, house_url: str) -> None:
     drawing.owner.environment |= {"ENPHASE_DATABASE_URL": house_url, "MPLBACKEND": "agg"}
     drawing.starts("--range", "2026-10-26")
@@ -140,6 +144,7 @@ async def test_without_a_screen_it_says_so(drawing: Command, house_url: str) -> 
     assert drawing.said.count("\n") == 1
 
 
+@pytest.mark.slow
 async def test_followed_a_file_is_written_again_with_what_is_new(
     drawing: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -89,18 +89,6 @@ def new_storing(new_owner: Callable[..., Owner], tmp_path: Path) -> Iterator[Cal
         storing.is_killed()
 
 
-@pytest.fixture
-def lite(new_storing: Callable[..., Storing], tmp_path: Path) -> Storing:
-    """The command with a gateway that has a battery, and an SQLite file."""
-    return new_storing(f"sqlite:///{tmp_path / 'lite.db'}")
-
-
-@pytest.fixture
-def maria(new_storing: Callable[..., Storing], mariadb_url: str) -> Storing:
-    """The same with a database of a MariaDB."""
-    return new_storing(mariadb_url)
-
-
 async def test_what_the_gateway_gave_stands_in_the_database_exactly_once(
     new_storing: Callable[..., Storing], database_url: str
 ) -> None:

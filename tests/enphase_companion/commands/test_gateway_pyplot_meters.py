@@ -98,6 +98,7 @@ async def test_a_window_shows_it_until_it_is_closed(drawing: Command, tmp_path: 
     assert drawing.said == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_window_never_waits_for_a_gateway_that_hangs_and_ends_in_time(
     drawing: Command, tmp_path: Path, number: signal.Signals
@@ -113,6 +114,7 @@ async def test_a_window_never_waits_for_a_gateway_that_hangs_and_ends_in_time(
     assert drawing.said == ""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("drawing", ["no-meters"], indirect=True)
 async def test_a_gateway_without_meters_is_told_in_the_window(drawing: Command, tmp_path: Path) -> None:
     drawing.starts()
@@ -121,6 +123,7 @@ async def test_a_gateway_without_meters_is_told_in_the_window(drawing: Command, 
     assert "has no meter that is switched on" in drawing.said
 
 
+@pytest.mark.slow
 async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets_it_going(
     drawing: Command, tmp_path: Path
 ) -> None:
@@ -138,6 +141,7 @@ async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets
     assert drawing.ends() == 0
 
 
+@pytest.mark.slow
 async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(
     drawing: Command, tmp_path: Path
 ) -> None:
@@ -156,6 +160,7 @@ async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(
     assert drawing.ends() == 0
 
 
+@pytest.mark.slow
 async def test_no_secret_is_in_its_log_at_debug_level_nor_in_window_or_title(
     drawing: Command, tmp_path: Path
 ) -> None:

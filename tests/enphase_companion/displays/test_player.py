@@ -26,14 +26,15 @@ class Seen:
         self.threads: set[int] = set()
         self.rounds = 0
         self.closed = 0
-        self.seconds = 0.0
+        self.goes_on = threading.Event()
+        self.goes_on.set()
 
     def show(self, frame: Frame, seconds: float) -> None:  # noqa: ARG002 - as displays are
         assert not self.closed
         assert frame.shape == (16, 16, 3)
         self.at.append(time.monotonic())
         self.threads.add(threading.get_ident())
-        time.sleep(self.seconds)
+        assert self.goes_on.wait(30)
 
     def end_of_round(self) -> None:
         self.rounds += 1
@@ -56,11 +57,13 @@ def player(display: Seen, service: Service, what: Panel) -> Player:
 async def test_frames_are_shown_at_their_pace_by_one_thread_that_is_not_the_loops() -> None:
     display, service = Seen(), Service()
     running = asyncio.ensure_future(player(display, service, panel()).run(wants_weather=False))
-    await asyncio.sleep(1)
+    while len(display.at) < 25:
+        await asyncio.sleep(0.01)
     service.stopping.set()
     with pytest.raises(Stopped):
         await running
-    assert 25 <= len(display.at) <= 51
+    # Never a rush: on a busy machine they may be slower.
+    assert display.at[-1] - display.at[0] > 0.02 * (len(display.at) - 2)
     assert len(display.threads) == 1
     assert threading.get_ident() not in display.threads
     assert display.closed == 1
@@ -68,14 +71,15 @@ async def test_frames_are_shown_at_their_pace_by_one_thread_that_is_not_the_loop
 
 async def test_a_display_that_blocks_does_not_hold_up_the_rest() -> None:
     display, service = Seen(), Service()
-    display.seconds = 0.3
+    display.goes_on.clear()
     running = asyncio.ensure_future(player(display, service, panel()).run(wants_weather=False))
-    longest = 0.0
+    while not display.at:
+        await asyncio.sleep(0.01)
+    # It hangs in its first frame, and this goes on.
     for _ in range(20):
-        begun = time.monotonic()
-        await asyncio.sleep(0.02)
-        longest = max(longest, time.monotonic() - begun)
-    assert longest < 0.25
+        await asyncio.sleep(0)
+    assert len(display.at) == 1
+    display.goes_on.set()
     service.stopping.set()
     with pytest.raises(Stopped):
         await running
@@ -84,9 +88,7 @@ async def test_a_display_that_blocks_does_not_hold_up_the_rest() -> None:
 
 async def test_a_recording_is_one_round_that_nobody_waits_for() -> None:
     display, service = Seen(is_recording=True), Service()
-    begun = time.monotonic()
     await player(display, service, panel()).run(wants_weather=False)
-    assert time.monotonic() - begun < 5
     assert (display.rounds, display.closed) == (1, 1)
     assert len(display.at) > 200
 

@@ -8,7 +8,6 @@ import signal
 import socket
 from collections.abc import Iterator
 from pathlib import Path
-from time import monotonic
 from typing import NoReturn
 
 import pytest
@@ -43,15 +42,14 @@ def test_a_signal_ends_it_after_its_last_work(number: signal.Signals, systemd: s
     async def work(service: Service) -> None:
         os.kill(os.getpid(), number)
         try:
-            await service.sleep(60)
+            await service.sleep(600)
+            done.append("never")
         finally:
             await asyncio.sleep(0.05)
             done.append("the last work")
 
-    begun = monotonic()
     run(work)
     assert done == ["the last work"]
-    assert monotonic() - begun < 5
     assert told(systemd) == ["STOPPING=1"]
 
 

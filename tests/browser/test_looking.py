@@ -54,7 +54,7 @@ async def test_the_gateways_page_shows_what_flows_and_goes_on_by_itself(
     home: Home, frontend: Frontend
 ) -> None:
     device = await device_of(home.owner, DOMAIN, home.gateway.serial_number)
-    await frontend.open(f"/config/devices/device/{device['id']}", 980)
+    await frontend.open(f"/config/devices/device/{device['id']}", 810)
     await _sensors_agree(home, frontend)
     await frontend.picture("device-page")
     energy_then = figure(await frontend.shown_of("Home energy").inner_text())

@@ -14,6 +14,7 @@ from homeassistant.exceptions import ConfigEntryError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
+from homeassistant.util.hass_dict import HassKey
 
 from .connection import gateway_client
 from .const import (
@@ -42,6 +43,9 @@ _SLOW_PAGE_TIMEOUT = 20
 
 #: How many requests a page is made of, where it is not one.
 _REQUESTS = {Page.BATTERIES: 3}
+
+#: The entries whose gateways were last said to be unavailable; it outlives their reloads.
+_AWAY: HassKey[set[str]] = HassKey(f"{DOMAIN}_away")
 
 #: Firmware gives empty lists now and then; batteries that are gone for so long were taken away.
 _EMPTY_PATIENCE = timedelta(hours=1)
@@ -143,13 +147,20 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     ) -> None:
         """Refresh, and say once that the gateway is away: no error, as it comes back by itself.
 
-        Home Assistant's own line is one; that it is back, it says as information too.
+        Home Assistant's own line is one; that it is back, it says as information too, but not after a reload,
+        such as a new sign-in brings.
         """
-        was_there = self.last_update_success
+        was_there, is_first = self.last_update_success, raise_on_entry_error
+        away, entry_id = self.hass.data.setdefault(_AWAY, set()), self.config_entry.entry_id
         await super()._async_refresh(False, raise_on_auth_failed, scheduled, raise_on_entry_error)
         if log_failures and was_there and not self.last_update_success:
             # A refused token asks its owner in a dialog; what nobody has thought of has a traceback besides.
             LOGGER.info("%s is unavailable: %s", self.name, self.last_exception)
+            away.add(entry_id)
+        elif self.last_update_success and entry_id in away:
+            away.remove(entry_id)
+            if is_first:
+                LOGGER.info("%s is available again", self.name)
 
     @override
     @callback

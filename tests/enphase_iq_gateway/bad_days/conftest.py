@@ -25,7 +25,9 @@ from ..flow import TEXTS, Flow
 from .watch import Watch, require_discretion
 
 #: A sentence that tells an owner what to do.
-_ADVICE = re.compile(r"(?:^|[.;,] )(?:[Aa]sk|Check|[Cc]reate|Give|Go back|Look|Sign in|[Tt]ry) ")
+_ADVICE = re.compile(
+    r"(?:^|[.;,] )(?:ask|check|copy|create|enter|go back|look|paste|sign in|try|use) ", re.IGNORECASE
+)
 
 
 @pytest.fixture
@@ -82,7 +84,7 @@ def enable_statistics() -> bool:
 @pytest.fixture
 def recorder_config() -> dict[str, Any]:
     """The recorder writes what statistics are made of, when they are made, and not each state at once."""
-    return {"commit_interval": 3600, "include": {"entity_globs": ["sensor.*energy*"]}}
+    return {"commit_interval": 3600, "include": {"entity_globs": ["sensor.*energy*", "sensor.*charged"]}}
 
 
 @pytest.fixture

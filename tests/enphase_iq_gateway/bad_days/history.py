@@ -18,8 +18,9 @@ from enphase_companion.simulator import Simulator
 
 from ..conftest import NOON, Tick
 
-#: The energies of a home with sun and grid, by the keys of their sensors.
+#: The energies of a home with sun and grid, by the keys of their sensors, and of one with batteries too.
 ENERGIES = ("production_energy", "grid_energy_imported", "grid_energy_exported", "home_energy")
+WITH_BATTERIES = (*ENERGIES, "battery_energy_discharged", "battery_energy_charged")
 
 HOUR, MINUTES_5, MINUTE = 3600, 300, 60
 #: Seconds after a full five minutes at which these hours tick; statistics are made a little earlier.
@@ -31,14 +32,16 @@ _LAST_READ = _A_BIT - MINUTES_5
 def truths(simulator: Simulator, at: float) -> dict[str, float]:
     """Give what has really flowed until a time of the house, kWh."""
     truth = simulator.house.truth(at)
-    grid = truth.net_consumption.total
+    grid, storage = truth.net_consumption.total, truth.storage.total
     flowed = (
         truth.production.total.energy_delivered,
         grid.energy_delivered,
         grid.energy_received,
         truth.total_consumption.total.energy_delivered,
+        storage.energy_delivered,
+        storage.energy_received,
     )
-    return {key: energy / 1000 for key, energy in zip(ENERGIES, flowed, strict=True)}
+    return {key: energy / 1000 for key, energy in zip(WITH_BATTERIES, flowed, strict=True)}
 
 
 async def three_hours(tick: Tick, begins: Callable[[], object], ends: Callable[[], object]) -> None:

@@ -12,7 +12,7 @@ from homeassistant.core import HomeAssistant
 from enphase_companion.simulator import Simulator
 
 from ..conftest import SetUp, Tick, make_entry, state_of
-from .history import ENERGIES, require_true_history, three_hours
+from .history import ENERGIES, WITH_BATTERIES, require_true_history, three_hours
 from .watch import BACK, GONE, Watch
 
 READINGS = "/ivp/meters/readings"
@@ -62,6 +62,26 @@ async def test_bad_answers_neither_leap_nor_stand_still_in_the_statistics(
     await require_true_history(hass, simulator)
     assert watch.spoken(entry.title) == [GONE, BACK] * DAYS[day].is_away
     assert float(state_of(hass, simulator, "production_power")) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("day", ["zeros", "nan", "html", "counters-fall"])
+@pytest.mark.parametrize(
+    ("profile", "keys"),
+    [("battery", WITH_BATTERIES), ("no-meters", ENERGIES[:1]), ("total-consumption", ("home_energy",))],
+)
+async def test_every_kind_of_energy_is_true_through_bad_answers(
+    recorder_mock: Recorder,
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    keys: tuple[str, ...],
+    day: str,
+) -> None:
+    await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
+    await three_hours(tick, lambda: DAYS[day].begins(simulator), simulator.faults.clear)
+    await require_true_history(hass, simulator, keys)
 
 
 @pytest.mark.slow

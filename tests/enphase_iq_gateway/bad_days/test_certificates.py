@@ -64,7 +64,7 @@ async def test_a_changed_certificate_stops_all_until_its_owner_has_decided(
     is_still_asked()
     await accept(hass, await repair(hass, entry))
     assert issue_of(hass, entry) is None
-    assert float(state_of(hass, simulator, "production_power")) > 0
+    assert watch.spoken(entry.title) == [GONE, BACK]
     # What flowed meanwhile is known in sum: nothing of it is lost, and nothing leaps.
     shown = float(state_of(hass, simulator, "production_energy"))
     assert shown == pytest.approx(truths(simulator, simulator.clock.time())["production_energy"], abs=0.01)

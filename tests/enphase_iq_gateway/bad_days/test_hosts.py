@@ -172,7 +172,7 @@ async def test_another_gateway_at_the_address_gets_nothing_and_the_right_one_com
     assert is_loaded(entry)
     assert float(state_of(hass, simulator, "production_power")) > 0
     assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id(entry.entry_id)) is None
-    assert watch.spoken(entry.title) == [GONE]
+    assert watch.spoken(entry.title) == [GONE, BACK]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from enphase_companion.simulator.entrez import INSTALLER_USERNAME
 from ..conftest import SetUp, Tick, make_entry, state_of
 from ..flow import Flow
 from .conftest import is_loaded
-from .watch import GONE, Watch
+from .watch import BACK, GONE, Watch
 
 HOUR = 3600
 
@@ -124,6 +124,7 @@ async def test_an_installers_token_of_twelve_hours_is_asked_for_an_hour_before_i
     assert flow.aborts("reauth_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert float(state_of(hass, simulator, "production_energy")) > 0
+    assert watch.spoken(entry.title) == [GONE, BACK]
 
 
 async def test_an_installers_token_renews_itself_twice_a_day_with_the_password_that_was_left(

@@ -21,8 +21,9 @@ from enphase_companion.simulator import Simulator
 #: A password that is given where a wrong one is wanted.
 WRONG_PASSWORD = "planted-wrong-password"
 
-#: What the coordinator and Home Assistant say when a gateway is gone, and when it is back.
-GONE, BACK = "is unavailable", "recovered"
+#: What an owner reads when a gateway is gone, and when it is back.
+GONE, BACK = "gone", "back"
+_SAID = {"is unavailable": GONE, "recovered": BACK, "is available again": BACK}
 
 
 class Watch(logging.Handler):
@@ -61,13 +62,13 @@ class Watch(logging.Handler):
         monkeypatch.setattr(jwt, "encode", signed)
         monkeypatch.setattr(web.Response, "set_cookie", given)
 
-    def spoken(self, name: str, level: int = logging.INFO) -> list[str]:
-        """Give what an owner reads about a gateway that comes and goes, in turn: GONE and BACK."""
+    def spoken(self, name: str) -> list[str]:
+        """Give what an owner reads, as information, of a gateway that comes and goes: GONE, BACK."""
         return [
-            word
+            meaning
             for at, line in self._lines
-            for word in (GONE, BACK)
-            if at == level and name in line and word in line
+            for words, meaning in _SAID.items()
+            if at == logging.INFO and name in line and words in line
         ]
 
     def found_in(self, text: str) -> list[str]:

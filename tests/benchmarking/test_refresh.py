@@ -8,7 +8,8 @@ import pytest
 
 from .test_options import COMMAND
 
-pytestmark = pytest.mark.slow
+# A minute and a half, on a machine that does nothing else.
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 KEYS = ["benchmark", "figure", "unit", "ours", "reference", "ratio"]
 

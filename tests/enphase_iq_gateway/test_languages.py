@@ -1,0 +1,165 @@
+"""Other languages: each says all that English says, and gives entities names that can be read."""
+
+import json
+import re
+from typing import Any
+
+import pytest
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.translation import async_get_translations
+
+from custom_components.enphase_iq_gateway.const import DOMAIN
+from custom_components.enphase_iq_gateway.naming import async_words
+from enphase_companion.simulator import Simulator
+
+from .conftest import NOON, SetUp, make_entry
+from .test_texts import FOLDER, PLACEHOLDER, TEXTS, leaves
+
+LANGUAGES: dict[str, dict[str, Any]] = {
+    path.stem: json.loads(path.read_text())
+    for path in sorted((FOLDER / "translations").glob("*.json"))
+    if path.stem != "en"
+}
+ENGLISH = dict(leaves(TEXTS))
+
+#: What an owner types, looks for or is shown letter by letter: no language has words of its own for it.
+LITERAL = re.compile(
+    r"Home Assistant|Enphase Envoy|Enphase|Entrez|IQ Gateway|SHA-256|IPv4|JSON|GET|POST|PUT|DELETE|eyJ"
+    r"|/[a-z]+(?:/[a-z]+)*|\d+(?:\.\d+)*|envoy\.local|entrez\.enphaseenergy\.com|`"
+)
+
+#: Texts that are the same word, or the same name, in another language too.
+SAME_WORD = {
+    "{name}",
+    "Enphase IQ Gateway",
+    "Firmware",
+    "Gateway",
+    "Interval",
+    "Normal",
+    "Options",
+    "Production",
+    "Status",
+    "Token",
+}
+
+#: What an owner reads on the page of a gateway with three phases and a battery.
+NAMES = {
+    "de": {
+        "Netzbezug",
+        "Netz: Wirkleistung L1",
+        "Batterie: Zählerstatus",
+        "Zuhause-Leistung",
+        "Batteriestand",
+    },
+    "es": {
+        "Energía importada de la red",
+        "Red: potencia activa L1",
+        "Batería: estado del contador",
+        "Potencia del hogar",
+        "Nivel de la batería",
+    },
+    "fr": {
+        "Énergie importée du réseau",
+        "Réseau\u00a0: puissance active L1",
+        "Batterie\u00a0: état du compteur",
+        "Puissance de la maison",
+        "Niveau de la batterie",
+    },
+    "nl": {
+        "Van het net geïmporteerde energie",
+        "Net: actief vermogen L1",
+        "Batterij: meterstatus",
+        "Thuisvermogen",
+        "Batterijniveau",
+    },
+}
+
+in_each_language = pytest.mark.parametrize("language", LANGUAGES)
+
+
+def both(language: str) -> list[tuple[str, str, str]]:
+    """Give every text in English and in this language, with the keys that lead to it."""
+    said = dict(leaves(LANGUAGES[language]))
+    return [(".".join(path), text, said[path]) for path, text in ENGLISH.items()]
+
+
+def test_four_languages_are_spoken_beside_english() -> None:
+    assert set(LANGUAGES) == {"de", "es", "fr", "nl"} == set(NAMES)
+
+
+@in_each_language
+def test_a_language_has_every_text_in_its_place_and_none_too_many(language: str) -> None:
+    assert [path for path, _ in leaves(LANGUAGES[language])] == list(ENGLISH)
+
+
+@in_each_language
+def test_a_text_names_the_same_things_in_every_language(language: str) -> None:
+    for path, english, text in both(language):
+        assert sorted(PLACEHOLDER.findall(text)) == sorted(PLACEHOLDER.findall(english)), path
+        assert set(LITERAL.findall(text)) >= set(LITERAL.findall(english)), path
+        assert [line[:2] == "- " for line in text.splitlines()] == [
+            line[:2] == "- " for line in english.splitlines()
+        ], path
+
+
+@in_each_language
+def test_nothing_is_left_in_english(language: str) -> None:
+    left = {text for _, english, text in both(language) if text == english}
+    assert left <= SAME_WORD
+
+
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
+def test_a_text_can_be_shown(language: str) -> None:
+    for path, text in leaves(TEXTS if language == "en" else LANGUAGES[language]):
+        assert text, path
+        assert text == text.strip(), path
+        assert not re.search(r"<|https?://|\[%key:", text), path
+        # The frontend takes an apostrophe beside a brace for the beginning of a quotation.
+        assert not re.search(r"'[{}]", text), path
+        assert not re.search(r"[{}]", PLACEHOLDER.sub("", text)), path
+
+
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
+def test_a_warning_calls_the_action_by_its_name(language: str) -> None:
+    texts = TEXTS if language == "en" else LANGUAGES[language]
+    warning = texts["options"]["step"]["init"]["data_description"]["allow_writes"]
+    assert f" {texts['services']['call_api']['name']} " in warning
+
+
+def test_french_puts_a_space_that_does_not_break_before_a_colon() -> None:
+    for path, text in leaves(LANGUAGES["fr"]):
+        assert not re.search(r"[^\u00a0][:;?!](\s|$)", text), path
+
+
+@in_each_language
+async def test_home_assistant_reads_a_language(
+    hass: HomeAssistant, language: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for category, texts in LANGUAGES[language].items():
+        read = await async_get_translations(hass, language, category, {DOMAIN})
+        prefix = f"component.{DOMAIN}.{category}"
+        assert read == {".".join((prefix, *path)): text for path, text in leaves(texts)}, category
+    assert "placeholders" not in caplog.text
+
+
+@in_each_language
+async def test_entities_have_names_of_the_language(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, language: str
+) -> None:
+    hass.config.language = language
+    names: set[str] = set()
+    for seed, profile in enumerate(["three-phase", "battery"], 2):
+        with Simulator(profile, seed=seed, start=NOON) as other:
+            entry = await set_up(make_entry(other))
+            registered = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+            names |= {entity.original_name for entity in registered if entity.original_name}
+            await hass.config_entries.async_unload(entry.entry_id)
+    assert names >= NAMES[language]
+    # A name begins with a meter's word or with a capital: what follows a meter's colon is no new sentence.
+    meters = set((await async_words(hass, "meter")).values())
+    for name in names:
+        assert "{" not in name
+        assert name[0].isupper()
+        meter, colon, _ = name.partition(":")
+        assert not colon or meter.strip() in meters, name

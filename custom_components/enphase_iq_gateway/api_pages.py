@@ -36,7 +36,14 @@ _DOING = {
 }
 
 _TOKEN = re.compile(rb"eyJ[\w-]{10,}\.[\w-]+\.[\w-]+")
-_SECRET = re.compile(r"passw|passphrase|psk|secret|token|private_?key|session_?id", re.IGNORECASE)
+
+_NAMES = r"passw|passphrase|psk|secret|token|session|key(?![a-z])"
+_SECRET = re.compile(_NAMES, re.IGNORECASE)
+
+#: The same where no JSON says what is a name and what its value: `psk=…`, `<password>…`, JSON cut short.
+_IN_TEXT = re.compile(
+    rf"""((?:{_NAMES})\w*["']?\s*[=:>]\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^<\s][^<\n]*)""", re.IGNORECASE
+)
 
 
 class Access(Enum):
@@ -60,10 +67,13 @@ def access_of(path: str) -> Access:
     except ValueError:
         return Access.INVALID
     segments = [segment for segment in decoded.split("/") if segment]
+    # Ways up that URL has taken already, and those that a gateway would still take: "%2f..%2f".
+    steps = path.lower().replace("%2e", ".").split("?")[0].split("/") + segments
     # Nothing that the gateway could read otherwise than this does: no way up, nothing encoded twice.
-    if "%" in decoded or {".", ".."}.intersection(path.lower().replace("%2e", ".").split("?")[0].split("/")):
+    if re.search(r"[%\\]", decoded) or not decoded.isprintable() or {".", ".."}.intersection(steps):
         return Access.INVALID
-    if segments and segments[0] in _CLOSED:
+    # "auth;x" and "auth.x" may be "auth" to it.
+    if segments and re.split(r"\W", segments[0])[0] in _CLOSED:
         return Access.CLOSED
     words = {word for segment in segments for word in re.split(r"[^a-z0-9]+", segment)}
     return Access.WRITES if words & _DOING else Access.READS
@@ -77,7 +87,7 @@ def passed_on(body: bytes) -> Any:
     try:
         return _without_secrets(orjson.loads(body))
     except orjson.JSONDecodeError:
-        return body.decode(errors="replace")
+        return _without_secrets(body.decode(errors="replace"))
 
 
 def _without_secrets(value: Any) -> Any:
@@ -88,4 +98,6 @@ def _without_secrets(value: Any) -> Any:
         }
     if isinstance(value, list):
         return [_without_secrets(inner) for inner in value]
+    if isinstance(value, str):
+        return _IN_TEXT.sub(rf"\1{REDACTED}", value)
     return value

@@ -166,6 +166,10 @@ async def test_a_page_is_given_as_json_or_as_text(
         "/ivp/../auth/check_jwt",
         "/ivp/%2e%2e/auth/check_jwt",
         "/%2561uth/check_jwt",
+        "/ivp/..%2fauth/check_jwt",
+        "/ivp%2f%2e%2e%2Fauth/check_jwt",
+        "/auth%00/check_jwt",
+        "/ivp%5c..%5cauth/check_jwt",
         "/ivp/meters#x",
         "/ivp\\meters",
         "/ivp/me ters",
@@ -197,6 +201,9 @@ async def test_what_is_no_path_of_the_gateway_is_refused(
         "/%61uth/get_jwt",
         "///auth/check_jwt",
         "/auth?x=1",
+        "/auth;x/check_jwt",
+        "/auth%2fcheck_jwt",
+        "/auth%20/check_jwt",
         "/stream/meter",
         "/Stream/psd",
     ],
@@ -292,6 +299,7 @@ async def test_what_looks_like_a_secret_is_not_passed_on(
         "note": f"Bearer {token} and more",
         "access_token": "hunter2",
         "sessionId": "hunter2",
+        "wpa-key": "hunter2",
         "password_set": False,
     }
     answer_with(monkeypatch, simulator, "/ivp/livedata/status", lambda _: planted)
@@ -308,6 +316,17 @@ async def test_what_looks_like_a_secret_is_not_passed_on(
 def test_a_secret_in_a_text_is_not_passed_on_either(simulator: Simulator) -> None:
     token = simulator.token()
     assert passed_on(f"<textarea>{token}</textarea>".encode()) == f"<textarea>{REDACTED}</textarea>"
+    for text in (
+        "<wifi><password>hunter2 and 3</password></wifi>",
+        'ssid=Home\npsk = "hunter2"\n',
+        '{"ssid": "Home", "Passphrase": "a\\"hunter2", "power": NaN}',
+        "sessionId=hunter2&x=1",
+        '{"file": "wpa_key=hunter2"}',
+    ):
+        passed = str(passed_on(text.encode()))
+        assert "hunter2" not in passed
+        assert REDACTED in passed
+    assert passed_on(b"<p>1 keyword</p>") == "<p>1 keyword</p>"
     assert passed_on(b"") is None
     assert passed_on(b"caf\xe9") == "caf\N{REPLACEMENT CHARACTER}"
 

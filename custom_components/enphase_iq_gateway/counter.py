@@ -82,7 +82,10 @@ class Counter:
             # A gateway that has just started says 0 at first. Once shown, all that it ever counted would be
             # a leap from there.
             if said > 0 or self._stepped(said, at).lasts:
-                self.value, self.at, self._step = said, at, None
+                # A home's energy is below zero where one of its meters was replaced or came later than another.
+                # Home Assistant's statistics leave out whatever is: it is counted from zero on.
+                self.offset = max(0.0, -said)
+                self.value, self.at, self._step = said + self.offset, at, None
         elif said == 0 < self.value:
             # What a gateway says of a meter that it cannot read: no statement at all.
             return self.value

@@ -71,6 +71,17 @@ def test_what_comes_after_the_zeros_of_a_start_is_no_leap() -> None:
     assert Meter().says(0.0, 0.0, 5000 * KWH) == [None, None, 5000 * KWH]
 
 
+def test_a_sum_below_zero_is_counted_from_zero_on() -> None:
+    meter = Meter()
+    values = [-9000 * KWH + STEP * number for number in range(30)]
+    shown = [value for value in meter.says(*values) if value is not None]
+    assert shown[0] == 0.0
+    assert shown == sorted(shown)
+    assert shown[-1] == pytest.approx(STEP * (len(shown) - 1))
+    kept = Counter.from_dict(meter.counter.as_dict())
+    assert kept.read(values[-1] + STEP, meter.now + INTERVAL) == pytest.approx(shown[-1] + STEP)
+
+
 def test_a_counter_at_rest_stays_as_it_is(meter: Meter) -> None:
     assert meter.says(5000 * KWH, 5000 * KWH) == [5000 * KWH, 5000 * KWH]
 

@@ -82,7 +82,7 @@ class Counter:
             # A gateway that has just started says 0 at first. Once shown, all that it ever counted would be
             # a leap from there.
             if said > 0 or self._stepped(said, at).lasts:
-                # A home's energy is below zero where one of its meters is younger than another, and statistics
+                # A home's energy is below zero where one of its meters is younger than another. Statistics
                 # leave out whatever is: it is counted from zero on.
                 self.offset = max(0.0, -said)
                 self.value, self.at, self._step = said + self.offset, at, None

@@ -168,3 +168,5 @@ class Dialog:
     async def is_gone(self) -> None:
         """Wait until it is closed."""
         await expect(self.frame).to_be_hidden()
+        # It goes back a step in the history as it closes: a page that is opened before would be left.
+        await self._root.page.wait_for_function("!history.state?.open && !history.state?.dialog")

@@ -77,6 +77,7 @@ async def test_a_gateway_that_moved_is_found_again_by_hand(home: Home, frontend:
     await flow.shows("Reconfiguration was successful")
     await frontend.picture("reconfigure-3-done", flow.frame)
     await flow.press("Close", "Finish")
+    await flow.is_gone()
     await expect(await _open_device(home, frontend)).to_contain_text("W")
 
 
@@ -98,6 +99,7 @@ async def test_a_changed_certificate_is_a_repair(home: Home, frontend: Frontend)
     await flow.press("Submit")
     await flow.shows("The issue is repaired")
     await flow.press("Finish")
+    await flow.is_gone()
     await issue.wait_for(state="detached")
     await expect(await _open_device(home, frontend)).to_contain_text("W")
 
@@ -123,6 +125,7 @@ async def test_an_ended_token_is_replaced_by_signing_in_again(home: Home, fronte
     await flow.shows("Re-authentication was successful")
     await frontend.picture("token-5-done", flow.frame)
     await flow.press("Close", "Finish")
+    await flow.is_gone()
     await card.wait_for(state="detached")
     await expect(await _open_device(home, frontend)).to_contain_text("W")
 

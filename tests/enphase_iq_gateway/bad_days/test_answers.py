@@ -145,6 +145,38 @@ async def test_a_gateway_that_answers_badly_at_its_first_set_up_is_set_up_once_i
     assert float(state_of(hass, simulator, "production_energy")) > 0
 
 
+@pytest.mark.parametrize("fault", ["refuse", "reset"])
+async def test_one_refusal_or_one_broken_connection_is_no_absence(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch, fault: str
+) -> None:
+    entry = await set_up(make_entry(simulator))
+    for _ in range(5):
+        simulator.faults.set(fault, READINGS, times=1)
+        simulator.requests.clear()
+        await tick()
+        asked = [request.path for request in simulator.requests]
+        assert asked == [READINGS, *["/auth/check_jwt"] * (fault == "refuse"), READINGS]
+        assert state_of(hass, simulator, "production_power") != STATE_UNAVAILABLE
+    assert watch.spoken(entry.title) == []
+
+
+async def test_refusals_that_end_within_ten_minutes_ask_nobody_and_log_in_once_a_look(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
+) -> None:
+    entry = await set_up(make_entry(simulator))
+    simulator.restart()
+    simulator.faults.set("refuse")
+    simulator.requests.clear()
+    await tick(61, times=9)
+    logins = [request for request in simulator.requests if request.path == "/auth/check_jwt"]
+    assert len(logins) == 9
+    simulator.faults.clear()
+    await tick(61)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    assert not hass.config_entries.flow.async_progress()
+    assert watch.spoken(entry.title) == [GONE, BACK]
+
+
 async def test_what_a_meter_says_in_madness_is_unknown_and_no_number(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:

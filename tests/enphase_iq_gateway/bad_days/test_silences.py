@@ -13,7 +13,7 @@ from enphase_companion.simulator import Simulator
 from ..conftest import NOON, SetUp, Tick, make_entry, state_of
 from ..flow import Flow
 from ..test_discovery import announcement
-from .conftest import Passing, held
+from .conftest import Passing, held, is_loaded
 from .history import ENERGIES, HOUR, MINUTES_5, require_true_history, three_hours
 from .watch import BACK, GONE, Watch
 
@@ -58,6 +58,36 @@ async def test_an_answer_that_never_comes_is_given_up_and_asked_for_again(
     await tick(61)
     assert float(state_of(hass, simulator, "production_power")) > 0
     assert watch.spoken(entry.title) == [GONE, BACK]
+
+
+async def test_a_gateway_that_is_silent_at_the_start_is_waited_for(
+    hass: HomeAssistant, simulator: Simulator, passing: Passing, tick: Tick
+) -> None:
+    entry = make_entry(simulator)
+    entry.add_to_hass(hass)
+    with held(simulator.faults):
+        starting = hass.async_create_task(hass.config_entries.async_setup(entry.entry_id))
+        await passing.until_asked(simulator.requests)
+        passing.time(GIVEN_UP)
+        assert not await starting
+    assert not is_loaded(entry)
+    await tick(61)
+    assert is_loaded(entry)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+
+
+async def test_home_assistant_does_not_wait_for_a_silent_gateway_to_be_done_with_it(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, passing: Passing, tick: Tick, watch: Watch
+) -> None:
+    entry = await set_up(make_entry(simulator))
+    with held(simulator.faults):
+        await passing.until_asked(simulator.requests, 11)
+        assert await hass.config_entries.async_unload(entry.entry_id)
+        await passing.until_done()
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await tick()
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    assert watch.spoken(entry.title) == []
 
 
 @pytest.mark.slow

@@ -88,12 +88,22 @@ def test_readings_are_joined_by_eid_and_not_by_their_order() -> None:
     ]
     readings = Readings.from_json(answer, meters)
     assert [(each.meter.measurement_type, each.total.active_power) for each in readings] == [
-        ("production", 1.0),
         ("net-consumption", 2.0),
+        ("production", 1.0),
     ]
     assert readings.unknown_eids == (99,)
-    assert readings.get("net-consumption") is readings.readings[1]
+    assert readings.get("net-consumption") is readings.readings[0]
     assert readings.get("storage") is None
+
+
+def test_the_first_of_two_meters_of_a_type_is_the_one_listed_first_whatever_the_answers_order() -> None:
+    second = PRODUCTION + 1
+    meters = Meter.list_from_json([listed(PRODUCTION, "production"), listed(second, "production")])
+    answer = [reading(second), reading(PRODUCTION)]
+    for each in (answer, answer[::-1]):
+        first = Readings.from_json(each, meters).get("production")
+        assert first is not None
+        assert first.meter.eid == PRODUCTION
 
 
 def test_a_disabled_meter_that_still_reports_is_left_out() -> None:

@@ -69,7 +69,7 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """One answer of /ivp/meters/readings: the readings of the enabled meters, in the answer's order."""
+    """One answer of /ivp/meters/readings: the readings of the enabled meters, in these meters' order."""
 
     readings: tuple[Reading, ...]
     #: eids that the list of meters does not know. 8.3 always has one; a new one means that the list changed.
@@ -92,7 +92,8 @@ class Readings:
                 unknown.append(eid)
             elif meter.enabled:
                 found[eid] = Reading.from_json(entry, meter)
-        readings = (reading.without_copies(found.values()) for reading in found.values())
+        # In the meters' order: which of two of one type is the first may not depend on the answer.
+        readings = (found[eid].without_copies(found.values()) for eid in by_eid if eid in found)
         return cls(tuple(readings), tuple(dict.fromkeys(unknown)))
 
     def __iter__(self) -> Iterator[Reading]:

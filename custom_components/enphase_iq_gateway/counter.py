@@ -30,10 +30,14 @@ _FAST = 100_000
 #: Counters of one gateway move on together but not at once, and its clock is set back now and then.
 _SHORTEST = timedelta(minutes=1)
 
+#: A gateway that starts without knowing the time is years behind at first: once its clock is right again, any
+#: leap and any wrap would have had time enough.
+_LONGEST = timedelta(days=30)
+
 
 def _goes_on(before: float, then: datetime, now: float, at: datetime, fastest: float = _FASTEST) -> bool:
     """Tell whether a counter (Wh) can have gone from `before` to `now` in this time, with `fastest` W."""
-    hours = max(at - then, _SHORTEST) / timedelta(hours=1)
+    hours = min(max(at - then, _SHORTEST), _LONGEST) / timedelta(hours=1)
     return before <= now <= before + fastest * hours
 
 

@@ -82,6 +82,15 @@ def test_a_sum_below_zero_is_counted_from_zero_on() -> None:
     assert kept.read(values[-1] + STEP, meter.now + INTERVAL) == pytest.approx(shown[-1] + STEP)
 
 
+@pytest.mark.parametrize("after", [2.0**32, 15_000 * KWH, 3.0])
+def test_a_clock_that_was_years_behind_lets_no_leap_through(after: float) -> None:
+    meter = Meter()
+    meter.says(20_000 * KWH)
+    meter.counter.read(20_000 * KWH + STEP, datetime(2016, 1, 1, tzinfo=UTC))
+    assert meter.says(after) == [20_000 * KWH + STEP]
+    assert meter.holds()
+
+
 def test_a_counter_at_rest_stays_as_it_is(meter: Meter) -> None:
     assert meter.says(5000 * KWH, 5000 * KWH) == [5000 * KWH, 5000 * KWH]
 

@@ -11,7 +11,7 @@ from homeassistant.helpers.typing import ConfigType
 from .certificate_issue import issue_id
 from .const import DOMAIN, PLATFORMS
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
-from .counters import Counters
+from .counter_store import Counters
 from .enphase_api import CertificateError, TokenError
 from .naming import async_words
 from .services import async_setup_services

@@ -73,7 +73,8 @@ def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewayBinarySens
 
 def _problem(meter: Meter, name: str) -> GatewayBinarySensorDescription:
     def flags(data: GatewayData) -> list[str] | None:
-        return next((list(each.status_flags) for each in data.enabled_meters if each.eid == meter.eid), None)
+        listed = data.meter(meter.eid)
+        return None if listed is None else list(listed.status_flags)
 
     def is_problem(data: GatewayData) -> bool | None:
         found = flags(data)

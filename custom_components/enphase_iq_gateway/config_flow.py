@@ -23,11 +23,11 @@ from .connection import (
     async_is_at,
     async_read_meters,
     error_key,
+    is_trusted,
     production_from,
 )
 from .const import CONF_CERTIFICATE, CONF_PRODUCTION_SOURCE, DOMAIN
 from .enphase_api import AuthenticationError, EnphaseError
-from .enphase_api.local import Certificate
 from .flow_forms import DEFAULT_HOST, HOST_FORM, announced_host
 from .flow_sign_in import SignInFlow
 from .naming import async_words, meter_name
@@ -94,6 +94,8 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         And anybody can announce a gateway: only the trusted certificate proves that it is there.
         """
         present = entry.data[CONF_HOST]
+        if present == f"https://{host}":
+            return
         if await async_is_at(self.hass, entry, present) or not await async_is_at(self.hass, entry, host):
             return
         self.hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_HOST: f"https://{host}"})
@@ -197,8 +199,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
                 errors["base"] = "another_gateway"
             elif found is not None:
                 self._gateway = found
-                trusted = Certificate.from_pem(entry.data[CONF_CERTIFICATE])
-                if found.certificate.key_fingerprint != trusted.key_fingerprint:
+                if not is_trusted(entry, found.certificate):
                     return await self.async_step_trust()
                 return await self._move_by_hand("reconfigure")
         return self._host_form("reconfigure", errors, user_input or entry.data)

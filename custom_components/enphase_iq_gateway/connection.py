@@ -48,6 +48,15 @@ class FoundGateway:
         )
 
 
+def is_trusted(entry: ConfigEntry, certificate: Certificate) -> bool:
+    """Tell whether a certificate has the key of the one that an entry trusts; a damaged one is none."""
+    try:
+        trusted = Certificate.from_pem(entry.data[CONF_CERTIFICATE])
+    except CertificateError:
+        return False
+    return certificate.key_fingerprint == trusted.key_fingerprint
+
+
 def gateway_client(hass: HomeAssistant, host: str, certificate: str) -> Gateway:
     """Give a client that speaks only to the gateway with this certificate (PEM)."""
     return Gateway(host, certificate=certificate, session=async_get_clientsession(hass))

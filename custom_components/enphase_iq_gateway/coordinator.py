@@ -25,7 +25,7 @@ from .const import (
     LOGGER,
     ProductionFrom,
 )
-from .counters import Counters
+from .counter_store import Counters
 from .data import GatewayData
 from .enphase_api import AuthenticationError, EnphaseError, InvalidAnswerError
 from .enphase_api.models import Batteries, Info, MeasurementType, Readings
@@ -38,8 +38,9 @@ type GatewayConfigEntry = ConfigEntry[GatewayCoordinator]
 #: The share of a gateway's time that readings may take: one that takes 2 s is asked every 8 s at most.
 _BUSY_SHARE = 0.25
 
-#: Seconds a request after which a slow page is given up, so that the readings behind it are not late.
-_SLOW_PAGE_TIMEOUT = 20
+#: Seconds a request after which a slow page is given up, so that the readings behind it are not late: twice
+#: what the slowest of them takes a slow gateway.
+_SLOW_PAGE_TIMEOUT = 10
 
 #: How many requests a page is made of, where it is not one.
 _REQUESTS = {Page.BATTERIES: 3}

@@ -34,6 +34,9 @@ _SHORTEST = timedelta(minutes=1)
 #: leap and any wrap would have had time enough.
 _LONGEST = timedelta(days=30)
 
+#: After a longer time a new meter's first energies could pass for an inverter's wrap.
+_WRAP_SEEN_WITHIN = timedelta(days=1)
+
 
 def _goes_on(before: float, then: datetime, now: float, at: datetime, fastest: float = _FASTEST) -> bool:
     """Tell whether a counter (Wh) can have gone from `before` to `now` in this time, with `fastest` W."""
@@ -43,6 +46,8 @@ def _goes_on(before: float, then: datetime, now: float, at: datetime, fastest: f
 
 def _wrap(before: float, then: datetime, now: float, at: datetime) -> float | None:
     """Give what is missing (Wh) from a counter that began anew for want of bits; None where it did not."""
+    if at - then > _WRAP_SEEN_WITHIN:
+        return None
     return next((wrap for wrap in _WRAPS if _goes_on(before, then, now + wrap, at, _FAST)), None)
 
 

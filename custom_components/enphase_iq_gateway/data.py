@@ -84,7 +84,12 @@ class GatewayData:
         """Whether meters have gone, or kinds of batteries have come or gone: home is another sum then."""
         if not before._metered <= self._metered:
             return True
-        return None not in (self._kinds, before._kinds) and self._kinds != before._kinds
+        if self._kinds is None:
+            return False
+        if before._kinds is None:
+            # Home was set up as if there were batteries, and would wait for a page that says nothing of it.
+            return before.has_unmetered_batteries and not self.has_unmetered_batteries
+        return self._kinds != before._kinds
 
     @cached_property
     def _metered(self) -> frozenset[tuple[int, str]]:
@@ -111,6 +116,10 @@ class GatewayData:
             production_power=None if made is None else made.power,
             produced_energy=None if made is None else made.lifetime_energy,
         )
+
+    def meter(self, eid: int) -> Meter | None:
+        """Give an enabled meter; None where it is none any more."""
+        return next((meter for meter in self.enabled_meters if meter.eid == eid), None)
 
     @cached_property
     def by_eid(self) -> Mapping[int, Reading]:

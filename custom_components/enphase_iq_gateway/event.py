@@ -10,7 +10,6 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
-from .data import GatewayData
 from .enphase_api.models import Meter
 from .entity import GatewayEntity, GatewayEntityDescription, async_add_as_found
 from .naming import meter_name
@@ -61,15 +60,12 @@ def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewayEventDescr
 
 
 def _status_change(meter: Meter, name: str) -> GatewayEventDescription:
-    def listed(data: GatewayData) -> Meter | None:
-        return next((each for each in data.enabled_meters if each.eid == meter.eid), None)
-
     return GatewayEventDescription(
         key=f"{meter_key(meter)}_status_change",
         translation_key="meter_status_change",
         translation_placeholders={"meter": name},
         event_types=STATUSES,
-        value_fn=listed,
+        value_fn=lambda data: data.meter(meter.eid),
         pages=frozenset({Page.METERS}),
         entity_category=EntityCategory.DIAGNOSTIC,
     )

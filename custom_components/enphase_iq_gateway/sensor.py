@@ -62,9 +62,10 @@ class EnergySensor(GatewaySensor):
 
     @override
     def _read(self) -> float | None:
-        offset = self._counter.offset
+        shown, offset = self._counter.value, self._counter.offset
         value = self._counter.read(super()._read(), self._said_at())
-        self.coordinator.counters.async_save_soon()
+        if value != shown:
+            self.coordinator.counters.async_save_soon()
         if self._counter.offset != offset:
             LOGGER.warning(
                 "%s: the gateway's counter made a step; going on from %.0f Wh (offset %.0f Wh)",

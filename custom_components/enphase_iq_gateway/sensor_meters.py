@@ -88,8 +88,8 @@ def _quantity(meter: Meter, name: str, quantity: str, phase: int | None) -> Gate
 
 def _status(meter: Meter, name: str) -> GatewaySensorDescription:
     def value(data: GatewayData) -> str | None:
-        status = next((each.metering_status for each in data.enabled_meters if each.eid == meter.eid), None)
-        return status if status in STATUSES else None
+        listed = data.meter(meter.eid)
+        return listed.metering_status if listed is not None and listed.metering_status in STATUSES else None
 
     return GatewaySensorDescription(
         key=f"{meter_key(meter)}_status",

@@ -10,12 +10,12 @@ from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.selector import ConfigEntrySelector
 from homeassistant.helpers.service import async_get_config_entry, async_register_admin_service
 
-from .api_pages import MAX_ANSWER, Access, access_of, passed_on
+from .api_access import MAX_ANSWER, Access, access_of, passed_on
 from .connection import error_key
 from .const import CONF_ALLOW_WRITES, DOMAIN
 from .coordinator import GatewayConfigEntry
 from .enphase_api import AuthenticationError, CertificateChangedError, EnphaseError, NotAllowedError
-from .readings import newest_readings
+from .newest_readings import newest_readings
 
 GET_READINGS = "get_readings"
 CALL_API = "call_api"

@@ -18,7 +18,7 @@ from homeassistant.util.yaml import load_yaml_dict
 from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUser  # type: ignore[import-untyped]
 
 from custom_components.enphase_iq_gateway import services
-from custom_components.enphase_iq_gateway.api_pages import REDACTED, Access, access_of, passed_on
+from custom_components.enphase_iq_gateway.api_access import REDACTED, Access, access_of, passed_on
 from custom_components.enphase_iq_gateway.const import CONF_ALLOW_WRITES, DOMAIN
 from enphase_companion.simulator import Simulator
 
@@ -416,6 +416,20 @@ async def test_a_token_that_is_no_longer_accepted_is_named(
 )
 def test_pages_that_only_tell_are_open(path: str) -> None:
     assert access_of(path) is Access.READS
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ivp/reboot",
+        "/ivp/peb/clear",
+        "/ivp/ss/dc_switch?toggle=1",
+        "/admin/lib/x?cmd=restart",
+        "/ivp/scan/start",
+    ],
+)
+def test_pages_that_do_something_need_the_option(path: str) -> None:
+    assert access_of(path) is Access.WRITES
 
 
 async def test_every_action_is_described_named_and_has_an_icon(

@@ -79,6 +79,21 @@ async def test_batteries_that_come_later_are_shown_and_count_in_the_home(
     assert not is_provided(hass, simulator, "home_energy")
 
 
+@pytest.mark.parametrize("profile", ["three-phase"])
+async def test_home_waits_for_no_page_of_batteries_once_it_is_known_that_there_are_none(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    simulator.faults.set("status", "/ivp/ensemble/inventory")
+    entry = make_entry(simulator, options={CONF_SCAN_INTERVAL: 60})
+    await set_up(entry)
+    simulator.faults.clear()
+    await tick(seconds=61, times=3)
+    assert is_provided(hass, simulator, "home_energy")
+    simulator.requests.clear()
+    await tick(seconds=61, times=5)
+    assert not [each for each in simulator.requests if "ensemble" in each.path]
+
+
 @pytest.mark.parametrize("profile", ["total-consumption"])
 async def test_home_is_its_own_meters_where_the_grid_has_one_and_production_has_none(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, answers: Answers

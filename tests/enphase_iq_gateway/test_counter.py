@@ -183,6 +183,14 @@ def test_a_fall_that_only_resembles_a_wrap_is_waited_for(meter: Meter) -> None:
     assert meter.holds()
 
 
+def test_a_new_meter_after_weeks_is_no_wrap_whose_difference_was_used() -> None:
+    meter = Meter()
+    meter.says(900 * KWH)
+    meter.now += timedelta(days=14)
+    shown = meter.says(*running(2 * KWH, 30))
+    assert shown[-1] == pytest.approx(900 * KWH + 29 * STEP)
+
+
 def test_what_came_back_half_way_is_no_part_of_the_fall(meter: Meter) -> None:
     # For one reading next to nothing, then 2 MWh less than before.
     shown = meter.says(5.0, *running(3000 * KWH, 30))

@@ -85,6 +85,22 @@ async def test_another_certificate_has_to_be_trusted_again(
     assert moved.state is ConfigEntryState.LOADED
 
 
+async def test_a_stored_certificate_that_is_damaged_is_replaced_by_trusting_anew(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
+) -> None:
+    damaged = "-----BEGIN CERTIFICATE-----\ndamaged"
+    entry = make_entry(simulator, {CONF_CERTIFICATE: damaged})
+    await set_up(entry, state=ConfigEntryState.SETUP_ERROR)
+    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
+    await flow.give_host()
+    assert flow.shows("trust")
+    await flow.answer()
+    assert flow.aborts("reconfigure_successful")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.data[CONF_CERTIFICATE] == simulator.certificate_pem
+    assert entry.state is ConfigEntryState.LOADED
+
+
 @pytest.mark.parametrize("same_key", [True, False])
 async def test_a_gateway_that_fails_meanwhile_can_be_tried_again(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, moved: MockConfigEntry, same_key: bool

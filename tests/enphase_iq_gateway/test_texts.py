@@ -104,7 +104,7 @@ def test_every_error_has_its_text_and_every_text_its_error() -> None:
 
 def test_every_abort_has_its_text_and_every_text_its_abort() -> None:
     # What a gateway that announces itself can fail with ends the flow, as there is no form to go back to.
-    by_discovery = {*GATEWAY_ERRORS.values()} - {"certificate_changed", "invalid_token", "token_refused"}
+    by_discovery = {*GATEWAY_ERRORS.values()} - {"invalid_token", "token_refused"}
     of_repair = set(TEXTS["issues"]["certificate_changed"]["fix_flow"]["abort"])
     reasons = (named("reason") - {"base"}) | {"already_configured"} | by_discovery | OF_HOME_ASSISTANT
     assert reasons == set(TEXTS["config"]["abort"]) | of_repair

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..running.command import serve
+from ..settings.help_texts import UNTIL_ENDED
 from ..settings.keys import AMQP_KEYS, DATABASE_KEYS
 from ..settings.options import add_settings, new_parser
-from .help_texts import UNTIL_ENDED
 
 if TYPE_CHECKING:
     from ..message import Message

@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..running.command import run
+from ..settings.help_texts import ONCE
 from ..settings.keys import DATABASE_KEYS, option
 from ..settings.options import add_settings, new_parser
-from .help_texts import ONCE
 
 if TYPE_CHECKING:
     from ..settings.keys import Settings

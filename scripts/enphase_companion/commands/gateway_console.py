@@ -10,9 +10,9 @@ import sys
 from collections.abc import Sequence
 
 from ..running.command import run
+from ..settings.help_texts import ONCE, TRUST_FIRST, account_of
 from ..settings.keys import ACCOUNT_KEYS, GATEWAY_KEYS
 from ..settings.options import add_settings, new_parser
-from .help_texts import ONCE, TRUST_FIRST, account_of
 
 FILE = "credentials.json"
 KEYS = (*GATEWAY_KEYS, *ACCOUNT_KEYS)

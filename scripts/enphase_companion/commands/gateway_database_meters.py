@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..running.command import serve
+from ..settings.help_texts import TRUST_FIRST, UNTIL_ENDED, token_of
 from ..settings.keys import DATABASE_KEYS, GATEWAY_KEYS
 from ..settings.options import add_settings, new_parser
-from .help_texts import TRUST_FIRST, UNTIL_ENDED, token_of
 
 if TYPE_CHECKING:
     from ..running.service import Service

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..running.command import run
+from ..settings.help_texts import ONCE, TRUST_FIRST, account_of
 from ..settings.keys import ACCOUNT_KEYS, GATEWAY_KEYS
 from ..settings.options import add_settings, new_parser
-from .help_texts import ONCE, TRUST_FIRST, account_of
 
 if TYPE_CHECKING:
     from ..documentation.answers import Source

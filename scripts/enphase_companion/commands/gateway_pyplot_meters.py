@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 
 from ..charts.options import LIMITS, add_output
 from ..running.command import run
+from ..settings.help_texts import TRUST_FIRST, token_of
 from ..settings.keys import GATEWAY_KEYS
 from ..settings.options import add_settings, new_parser
-from .help_texts import TRUST_FIRST, token_of
 
 if TYPE_CHECKING:
     from ..charts.views import View

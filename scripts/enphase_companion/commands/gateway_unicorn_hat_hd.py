@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 
 from ..displays.options import DISPLAY_KEYS, STATUSES, add_display
 from ..running.command import serve
+from ..settings.help_texts import TRUST_FIRST, token_of
 from ..settings.keys import GATEWAY_KEYS
 from ..settings.options import add_settings, new_parser
-from .help_texts import TRUST_FIRST, token_of
 
 if TYPE_CHECKING:
     from ..message import Message

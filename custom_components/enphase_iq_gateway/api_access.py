@@ -16,23 +16,35 @@ MAX_ANSWER = 1_000_000
 #: Pages under these give sessions and tokens, or never end.
 _CLOSED = {"auth", "stream"}
 
-#: Pages with such a word in their name do something when they are merely asked for.
+#: Pages with such a word in their name or query do something when they are merely asked for.
 _DOING = {
     "add",
+    "cancel",
+    "clear",
     "decommission",
     "delete",
+    "disable",
+    "enable",
+    "erase",
     "installer",
     "mark",
     "provision",
+    "reboot",
     "redeterminephase",
+    "remove",
     "reset",
+    "restart",
+    "scan",
     "set",
     "start",
+    "stop",
     "test",
+    "toggle",
     "unmark",
     "update",
     "upgrade",
     "upload",
+    "write",
 }
 
 _TOKEN = re.compile(rb"eyJ[\w-]{10,}\.[\w-]+\.[\w-]+")
@@ -75,8 +87,8 @@ def access_of(path: str) -> Access:
     # "auth;x" and "auth.x" may be "auth" to it.
     if segments and re.split(r"\W", segments[0])[0] in _CLOSED:
         return Access.CLOSED
-    words = {word for segment in segments for word in re.split(r"[^a-z0-9]+", segment)}
-    return Access.WRITES if words & _DOING else Access.READS
+    words = re.split(r"[^a-z0-9]+", "/".join([*segments, path.partition("?")[2].lower()]))
+    return Access.WRITES if _DOING.intersection(words) else Access.READS
 
 
 def passed_on(body: bytes) -> Any:

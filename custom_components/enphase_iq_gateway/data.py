@@ -55,7 +55,12 @@ class GatewayData:
     @cached_property
     def has_ac_batteries(self) -> bool:
         """Whether AC Batteries are there, or may be."""
-        return self.batteries is not None and (self.batteries.ac is not None or self.batteries.has_ac is True)
+        if self.batteries is None:
+            return False
+        if self.batteries.has_ac is None and self.production is None:
+            # Only the page that has not answered yet can tell.
+            return True
+        return self.batteries.ac is not None or self.batteries.has_ac is True
 
     @cached_property
     def inverters_sum(self) -> ProductionSource | None:
@@ -65,7 +70,7 @@ class GatewayData:
     @cached_property
     def has_unmetered_batteries(self) -> bool:
         """Whether batteries are there, or may be, that no storage meter measures."""
-        may_be_there = self.batteries is None or self.batteries.are_there
+        may_be_there = self.batteries is None or self.batteries.are_there or self.has_ac_batteries
         return may_be_there and MeasurementType.STORAGE not in self.types
 
     @cached_property

@@ -94,6 +94,18 @@ async def test_home_waits_for_no_page_of_batteries_once_it_is_known_that_there_a
     assert not [each for each in simulator.requests if "ensemble" in each.path]
 
 
+@pytest.mark.parametrize("profile", ["three-phase+ensemble-401"])
+async def test_home_is_not_taken_for_known_while_only_a_silent_page_could_tell_of_ac_batteries(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    simulator.faults.set("status", "/production.json")
+    await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
+    assert not is_provided(hass, simulator, "home_energy")
+    simulator.faults.clear()
+    await tick(seconds=61, times=7)
+    assert is_provided(hass, simulator, "home_energy")
+
+
 @pytest.mark.parametrize("profile", ["total-consumption"])
 async def test_home_is_its_own_meters_where_the_grid_has_one_and_production_has_none(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, answers: Answers

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from homeassistant.config_entries import ConfigEntry
+from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.const import CONF_HOST
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
@@ -86,8 +86,13 @@ async def async_find_gateway(hass: HomeAssistant, host: str) -> FoundGateway:
 
 async def async_is_at(hass: HomeAssistant, entry: ConfigEntry, host: str) -> bool:
     """Tell whether the gateway that an entry trusts answers at an address."""
+    if entry.state is ConfigEntryState.LOADED and host == entry.data[CONF_HOST]:
+        # The client that reads it all the time: two would send two requests at once.
+        gateway: Gateway = entry.runtime_data.gateway
+    else:
+        gateway = gateway_client(hass, host, entry.data[CONF_CERTIFICATE])
     try:
-        info = await gateway_client(hass, host, entry.data[CONF_CERTIFICATE]).info()
+        info = await gateway.info()
     except EnphaseError:
         return False
     return info.serial_number == entry.unique_id

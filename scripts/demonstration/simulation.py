@@ -76,10 +76,12 @@ def moments(
     inverters = {inverter.serial_number: "/api/v1/production/inverters" for inverter in sim.house.inverters}
     ends = "_last_report"
     units = [unique_id.removesuffix(ends) for unique_id in entities if unique_id.endswith(ends)]
-    production = diagnostics["data"]["production"]
+    made = ((diagnostics["data"]["production"] or {}).get("inverters") or {}).get("measured_at")
     return Moments(
         reading=told(f"{sim.serial_number}_last_reading", "/ivp/meters/readings"),
-        production=datetime.fromisoformat(production["measured_at"]).timestamp() if production else now,
+        production=datetime.fromisoformat(made["measured_at"]).timestamp()
+        if made and made["measured_at"]
+        else now,
         reported={
             unit: told(f"{unit}{ends}", inverters.get(unit, "/ivp/ensemble/inventory")) for unit in units
         },

@@ -60,6 +60,7 @@ _QUANTITIES = {
 #: What the gateway rounds meters' values to, in any unit.
 _METER_STEP = 0.001
 _READINGS, _INVERTERS = "/ivp/meters/readings", "/api/v1/production/inverters"
+_PRODUCTION = "/production.json"
 _INVENTORY, _POWER, _SUMS = "/ivp/ensemble/inventory", "/ivp/ensemble/power", "/ivp/ensemble/secctrl"
 #: Seconds between two reports of a unit.
 _INVERTER_INTERVAL, _BATTERY_INTERVAL = 300, 60
@@ -127,6 +128,8 @@ def _meters(house: House) -> Iterator[Expected]:
     meters = [meter for meter in profile.meters if meter.enabled and meter.listed]
     if meters:
         yield Expected("last_reading", lambda m: _span(int(moment) for moment in m.asked(_READINGS)), "time")
+    else:
+        yield Expected("last_reading", _lately(_PRODUCTION, _INVERTER_INTERVAL), "time")
     phases = range(profile.wired) if (profile.phase_count or profile.wired) > 1 else range(0)
     for meter in meters:
         key = f"{meter.eid}_{meter.measurement_type}"

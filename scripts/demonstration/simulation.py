@@ -79,9 +79,7 @@ def moments(
     made = ((diagnostics["data"]["production"] or {}).get("inverters") or {}).get("measured_at")
     return Moments(
         reading=told(f"{sim.serial_number}_last_reading", "/ivp/meters/readings"),
-        production=datetime.fromisoformat(made["measured_at"]).timestamp()
-        if made and made["measured_at"]
-        else now,
+        production=datetime.fromisoformat(made).timestamp() if made else now,
         reported={
             unit: told(f"{unit}{ends}", inverters.get(unit, "/ivp/ensemble/inventory")) for unit in units
         },

@@ -6,6 +6,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -71,6 +72,8 @@ class Server:
         for transport in open_connections:
             # TLS would wait for the client's farewell.
             if transport is not None:
-                transport.abort()
+                # Python 3.11's TLS transports cannot be aborted once they are closed.
+                with suppress(AttributeError):
+                    transport.abort()
         # What a client broke off in its handshake ends in the loop's next turns.
         await asyncio.sleep(_TURNS)

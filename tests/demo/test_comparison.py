@@ -138,6 +138,7 @@ def test_nothing_is_expected_of_the_grid_where_it_is_not_metered() -> None:
     assert not {"grid_power", "home_power", "battery_power", "grid_energy_imported"} & set(entities)
     _, entities = of_profile("no-meters")
     assert not {"grid_power", "home_power"} & set(entities)
+    assert "last_reading" in entities
     assert value(entities["production_power"]) > 100
 
 

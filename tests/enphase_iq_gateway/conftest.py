@@ -1,9 +1,7 @@
 """What the integration's tests share: a simulated gateway in its own thread, and an entry that reads it."""
 
-import time
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from typing import Any
 
 import pytest
@@ -57,8 +55,6 @@ def simulator(
 ) -> Generator[Simulator]:
     """A gateway and Entrez, both of which answer."""
     with Simulator(profile, start=NOON, longitude=0, speed=clock_speed) as running:
-        # Its own thread goes on in real time where a test stops the time of Home Assistant.
-        vars(running._loop)["time"] = partial(time.monotonic)
         monkeypatch.setenv("ENPHASE_ENTREZ_HOST", running.entrez_url)
         yield running
 

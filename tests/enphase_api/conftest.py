@@ -14,6 +14,7 @@ from enphase_api import values
 from enphase_api.cloud import Authentication
 from enphase_api.local import Gateway
 from enphase_companion.simulator import Simulator
+from tests.houses import JUNE
 
 # The same examples every time, so that a failure is a change's; a busy machine is no failure.
 settings.register_profile("client", max_examples=60, deadline=None, derandomize=True, database=None)
@@ -48,7 +49,7 @@ def folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture
 def sim() -> Iterator[Simulator]:
-    with Simulator("three-phase", hour_of_day=11) as running:
+    with Simulator("three-phase", hour_of_day=11, day=JUNE) as running:
         yield running
 
 

@@ -16,6 +16,7 @@ import pytest
 
 from enphase_companion.running import redaction
 from enphase_companion.simulator import Simulator
+from tests.houses import JUNE
 from tests.services.mariadb import database_url, mariadb, mariadb_url, private_mariadb
 from tests.services.rabbitmq import amqp_url, private_rabbitmq, rabbitmq
 
@@ -61,7 +62,9 @@ def new_owner(
     with ExitStack() as running:
 
         def make(profile: str = "three-phase", **options: Any) -> Owner:
-            simulator = running.enter_context(Simulator(profile, **{"hour_of_day": 11, **options}))
+            simulator = running.enter_context(
+                Simulator(profile, **{"hour_of_day": 11, "day": JUNE, **options})
+            )
             return Owner(simulator, elsewhere / simulator.serial_number, capsys, monkeypatch)
 
         yield make

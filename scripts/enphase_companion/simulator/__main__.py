@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 import threading
+from datetime import date
 from typing import TYPE_CHECKING, NoReturn
 
 from .profiles import PROFILES, Profile, find
@@ -18,8 +19,8 @@ _EXAMPLES = """\
 examples:
   python -m enphase_companion.simulator
       a house with three phases, at https://127.0.0.1:8443
-  python -m enphase_companion.simulator --profile battery --hour-of-day 13
-      a house with batteries, where it is early afternoon now
+  python -m enphase_companion.simulator --profile battery --day 2026-06-21 --hour-of-day 13
+      a house with batteries, where it is an early afternoon in June now
   python -m enphase_companion.simulator --speed 60
       an hour of the house in a minute
   python -m enphase_companion.simulator --profile battery+nightly-silence --fault slow-gateway
@@ -49,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
             port=options.port,
             entrez_port=options.entrez_port,
             hour_of_day=options.hour_of_day,
+            day=options.day,
             replay=options.replay,
         )
         for name, path in options.fault:
@@ -108,6 +110,12 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         type=_hour,
         metavar="H",
         help="how high the sun stands at the start: 13 is early afternoon (default: as here)",
+    )
+    parser.add_argument(
+        "--day",
+        type=_day,
+        metavar="YYYY-MM-DD",
+        help="sun, clouds and household are as on this day (default: today)",
     )
     parser.add_argument(
         "--replay", metavar="DIR", help="serve the recorded answers in this folder: a file for each path"
@@ -190,6 +198,13 @@ def _hour(text: str) -> float:
     if not 0 <= value <= 24:
         raise argparse.ArgumentTypeError(f"{text} is no hour of the day: 0 to 24")
     return value
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text} is no day such as 2026-06-21") from None
 
 
 def _end(signal_number: int, _frame: object) -> NoReturn:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
+from datetime import UTC, date, datetime, time
 from functools import lru_cache
 from math import hypot
 
@@ -53,20 +54,34 @@ class _Day:
 class House:
     """A house with panels, a household and perhaps a battery.
 
-    The same for the same profile, seed, longitude and day of start. Safe to ask from any thread.
+    Sun, clouds and household depend on profile, seed, latitude and solar time alone. Safe to ask from any
+    thread.
     """
 
     def __init__(
-        self, profile: Profile, seed: int, start: float, longitude: float, latitude: float = 47.0
+        self,
+        profile: Profile,
+        seed: int,
+        start: float,
+        longitude: float,
+        latitude: float = 47.0,
+        day: date | None = None,
     ) -> None:
-        """`start`: the moment (epoch seconds) around which it is asked; `longitude`, `latitude`: degrees."""
+        """`start`: the moment (epoch seconds) around which it is asked; `longitude`, `latitude`: degrees.
+
+        `day`: the solar day that `start` is taken for; the calendar's by default.
+        """
         self.profile = profile
         self.start = start
         self.longitude = longitude
         self.latitude = latitude
-        self._sky = Sky(seed, latitude, longitude)
+        self._sky = Sky(seed, latitude)
         self._household = Household(seed, profile.wired)
-        self._offset = round(longitude * 240) - DAY_START_HOUR * 3600
+        #: Added to a moment (epoch seconds), it gives the mean solar time on the house's own calendar.
+        self._to_solar = round(longitude * 240)
+        if day is not None:
+            noon = datetime.combine(day, time(12), UTC).timestamp()
+            self._to_solar += round((noon - start - self._to_solar) / _DAY) * _DAY
         self._voltage = [Noise(seed, f"voltage {phase}", 400) for phase in range(3)]
         self._frequency = Noise(seed, "frequency", 200)
         self.inverters = _inverters(profile, seed)
@@ -107,7 +122,7 @@ class House:
 
     def cloud_cover(self, at: float) -> float:
         """How much of the sky is covered at `at`: 0 to 1."""
-        return self._sky.cloud_cover(at)
+        return self._sky.cloud_cover(at + self._to_solar)
 
     def midnight(self, at: float) -> float:
         """The last midnight before `at` on the house's clock, which is whole hours from UTC."""
@@ -146,10 +161,10 @@ class House:
             return self._day(number), self._counters.at(number)
 
     def _day_number(self, at: float) -> int:
-        return int((at + self._offset) // _DAY)
+        return int((at + self._to_solar - DAY_START_HOUR * 3600) // _DAY)
 
     def _start_of(self, number: int) -> float:
-        return number * _DAY - self._offset
+        return number * _DAY + DAY_START_HOUR * 3600 - self._to_solar
 
     def _energy_of_day(self, number: int) -> Energies:
         series = self._day(number).series
@@ -157,8 +172,9 @@ class House:
 
     def _compute_day(self, number: int) -> _Day:
         start = self._start_of(number)
-        sunshine = [self._sky.sunshine(start + knot * STEP) for knot in range(_KNOTS)]
-        home = self._household.day(number, start, DAY_START_HOUR, _KNOTS)
+        solar = start + self._to_solar
+        sunshine = [self._sky.sunshine(solar + knot * STEP) for knot in range(_KNOTS)]
+        home = self._household.day(number, solar, DAY_START_HOUR, _KNOTS)
         production = [self._produced(peak, sunshine) for peak in self._peaks]
         active = {PRODUCTION: production, TOTAL: home, STORAGE: self._stored(production, home)}
         reactive = {

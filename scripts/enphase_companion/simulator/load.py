@@ -45,7 +45,7 @@ class Household:
         self._always_on = [Noise(seed, f"always on {phase}", 25 * 60) for phase in range(phases)]
 
     def day(self, number: int, start: float, start_hour: float, knots: int) -> list[list[float]]:
-        """Watts by phase at each knot of a day, which begins at `start` (epoch) and `start_hour` (solar)."""
+        """Watts by phase at each knot of a day, which begins at `start` (solar time) at `start_hour`."""
         watts = [self._base(phase, start, knots) for phase in range(self._phases)]
         dice = Random(f"{self._seed} {number}")
         for appliance in APPLIANCES:

@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections import Counter
 from collections.abc import Coroutine
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -46,6 +46,7 @@ class Simulator:
         entrez_port: int = 0,
         hour_of_day: float | None = None,
         start: float | None = None,
+        day: date | None = None,
         longitude: float | None = None,
         replay: str | Path | None = None,
     ) -> None:
@@ -53,7 +54,8 @@ class Simulator:
 
         `profile`: a name of PROFILES, with any of QUIRKS after it: "battery+nightly-silence". `speed`: house
         seconds a second. Port 0: any free one. `start`: house time (epoch seconds) at the start, now by
-        default. `hour_of_day`: the sun then stands as at this hour; or `longitude` (degrees): as there; by
+        default. `day`: sun, clouds and household are then as on this day; the calendar's by default.
+        `hour_of_day`: the sun then stands as at this hour; or `longitude` (degrees): as there; by
         default as in this machine's time zone. `replay`: a folder of recorded answers to give in place of a
         house's.
 
@@ -70,7 +72,11 @@ class Simulator:
             if longitude is None:
                 longitude = _longitude(self.clock.start, hour_of_day)
             self._house = House(
-                find(profile) if isinstance(profile, str) else profile, seed, self.clock.start, longitude
+                find(profile) if isinstance(profile, str) else profile,
+                seed,
+                self.clock.start,
+                longitude,
+                day=day,
             )
             answers = SimulatedAnswers(self._house, self.clock, f"1223{seed % 10**8:08d}")
         self.serial_number = answers.serial_number

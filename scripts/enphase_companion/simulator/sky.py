@@ -1,4 +1,8 @@
-"""The sky over a place: how high the sun stands and how much of it the clouds let through."""
+"""The sky over a place: how high the sun stands and how much of it the clouds let through.
+
+Times are the place's own, by the sun (seconds, see `House`): the same hour of the same day has the same sky,
+wherever on earth and whenever it is looked at.
+"""
 
 from __future__ import annotations
 
@@ -14,11 +18,10 @@ TILT = 35.0
 class Sky:
     """Sunshine on tilted panels at one place: 1.0 is the full sun straight onto them."""
 
-    def __init__(self, seed: int, latitude: float, longitude: float) -> None:
-        """`latitude` and `longitude` in degrees, north and east positive."""
+    def __init__(self, seed: int, latitude: float) -> None:
+        """`latitude` in degrees, north positive."""
         self._latitude = radians(latitude)
         self._tilted = radians(latitude - TILT if latitude >= 0 else latitude + TILT)
-        self._longitude = longitude
         #: Weather of the day, cloud fields within the hour, single clouds within minutes.
         self._clouds = [
             (0.5, Noise(seed, "weather", 6 * 3600)),
@@ -26,15 +29,11 @@ class Sky:
             (0.15, Noise(seed, "single clouds", 6 * 60)),
         ]
 
-    def solar_hour(self, at: float) -> float:
-        """Mean solar time at `at` (epoch seconds), 0 to 24."""
-        return (at / 3600 + self._longitude / 15) % 24
-
     def sunshine(self, at: float) -> float:
         """0 (night) to about 1 (clear, straight onto the panels)."""
         day = datetime.fromtimestamp(at, UTC).timetuple().tm_yday
         declination = radians(-23.44) * cos(2 * pi * (day + 10) / 365.25)
-        hour_angle = (self.solar_hour(at) - 12) * pi / 12
+        hour_angle = (at / 3600 % 24 - 12) * pi / 12
         turning = cos(declination) * cos(hour_angle)
         height = sin(declination) * sin(self._latitude) + turning * cos(self._latitude)
         if height <= 0:

@@ -13,6 +13,7 @@ from enphase_api.models import Batteries, Readings, Site
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import PROFILES
 from enphase_companion.simulator.truth import Electricity, Truth
+from tests.houses import JUNE
 
 from ..servers import certificate, recorder
 
@@ -25,7 +26,7 @@ METERED = [
 
 @asynccontextmanager
 async def house(profile: str, start: float | None = None) -> AsyncIterator[tuple[Simulator, Gateway]]:
-    with Simulator(profile, hour_of_day=11, start=start) as sim:
+    with Simulator(profile, hour_of_day=11, day=JUNE, start=start) as sim:
         async with Gateway(sim.url, certificate=sim.certificate_pem) as gateway:
             assert await gateway.login(sim.token())
             yield sim, gateway

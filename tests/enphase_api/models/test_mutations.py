@@ -28,6 +28,7 @@ from enphase_api.models import (
     Site,
 )
 from enphase_companion.simulator import Simulator
+from tests.houses import JUNE
 
 from .test_properties import JSON, numbers
 
@@ -55,7 +56,7 @@ VALUES = JSON | st.sampled_from(
 @lru_cache
 def simulated(profile: str) -> dict[str, Any]:
     """What a simulated gateway says, by path."""
-    answers = Simulator(profile, hour_of_day=11).gateway._answers
+    answers = Simulator(profile, hour_of_day=11, day=JUNE).gateway._answers
     return {path: answers.get(path, "") for path in PATHS}
 
 

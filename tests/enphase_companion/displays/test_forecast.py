@@ -16,13 +16,14 @@ from enphase_companion.displays.forecast import Forecast, judged
 from enphase_companion.displays.icons import Weather
 from enphase_companion.displays.panel import Panel
 from enphase_companion.simulator import Simulator
+from tests.houses import JUNE
 
 from ..on_the_broker import until
 
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(hour_of_day=12) as running:
+    with Simulator(hour_of_day=12, day=JUNE) as running:
         yield running
 
 

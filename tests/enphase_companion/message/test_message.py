@@ -22,6 +22,7 @@ from enphase_companion.message import (
 )
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import PROFILES
+from tests.houses import JUNE
 
 AT = 1_764_000_000
 NOW = AT + 0.25
@@ -304,7 +305,7 @@ def test_a_message_of_enphase_api_without_a_set_gateway_says_what_to_set() -> No
 
 @pytest.mark.parametrize("profile", [name for name in PROFILES if name != "old-firmware"])
 async def test_every_gateway_gives_messages_that_readers_of_enphase_api_survive(profile: str) -> None:
-    with Simulator(profile, hour_of_day=11) as simulator:
+    with Simulator(profile, hour_of_day=11, day=JUNE) as simulator:
         async with Gateway(simulator.url, certificate=simulator.certificate_pem) as gateway:
             assert await gateway.login(simulator.token())
             said = from_readings(await gateway.readings(), simulator.serial_number, NOW)

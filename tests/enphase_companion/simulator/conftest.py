@@ -8,11 +8,12 @@ import aiohttp
 import pytest
 
 from enphase_companion.simulator import Simulator
+from tests.houses import JUNE
 
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator("three-phase", hour_of_day=11) as running:
+    with Simulator("three-phase", hour_of_day=11, day=JUNE) as running:
         yield running
 
 

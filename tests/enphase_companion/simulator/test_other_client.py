@@ -10,6 +10,7 @@ from pyenphase import Envoy
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import NET, PRODUCTION, PROFILES, TOTAL, find
 from enphase_companion.simulator.truth import Electricity, Truth
+from tests.houses import JUNE
 
 #: The clock stands almost still, so that every answer is about one second.
 STILL = 1e-6
@@ -137,7 +138,7 @@ async def test_it_sees_that_the_storage_meter_lost_a_phase() -> None:
 
 
 async def test_it_reads_no_meters_where_their_endpoints_do_not_exist() -> None:
-    with Simulator("no-meters-404", hour_of_day=11) as running:
+    with Simulator("no-meters-404", hour_of_day=11, day=JUNE) as running:
         envoy, data = await read(running)
     assert envoy.ct_meter_count == 0
     assert data.system_production.watts_now > 0

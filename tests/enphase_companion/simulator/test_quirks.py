@@ -17,6 +17,7 @@ from enphase_companion.simulator import (
 )
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import NET, PRODUCTION, STORAGE, TOTAL, find
+from tests.houses import JUNE
 
 #: Autumn, at noon where the house stands.
 START = 1_764_000_123
@@ -49,7 +50,7 @@ async def test_endpoints_that_are_not_there_or_refuse_everybody(session: aiohttp
         ("meters-401", ("/ivp/meters", "/ivp/meters/readings"), "/ivp/ensemble/inventory"),
         ("ensemble-401", ("/ivp/ensemble/inventory", "/ivp/ensemble/power"), "/ivp/meters"),
     ):
-        with Simulator(f"battery+{quirk}", hour_of_day=12) as simulator:
+        with Simulator(f"battery+{quirk}", hour_of_day=12, day=JUNE) as simulator:
             for path in refused:
                 assert (await ask(session, simulator, path))[0] == int(quirk[-3:])
             assert (await ask(session, simulator, open_to_owners))[0] == 200

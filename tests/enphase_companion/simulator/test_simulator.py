@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.clock import Clock
+from tests.houses import JUNE
 
 
 def shown_certificate(simulator: Simulator) -> x509.Certificate:
@@ -190,3 +191,26 @@ def test_house_time_runs_at_its_speed_and_can_be_moved_on() -> None:
 def test_house_time_begins_with_the_real_one() -> None:
     begin = time.time()
     assert begin <= Clock().time() <= time.time() + 0.1
+
+
+def test_on_a_given_day_sun_household_and_battery_are_the_same_whatever_the_date_and_hour() -> None:
+    starts = [
+        datetime(*at, tzinfo=UTC).timestamp()
+        for at in ((2026, 11, 28, 15, 0), (2028, 2, 29, 23, 59), (2027, 3, 28, 0, 59), (2026, 7, 1, 6, 30))
+    ]
+    powers = set()
+    for start in starts:
+        truth = Simulator("battery", hour_of_day=21, day=JUNE, start=start).house.truth(start)
+        assert truth.battery is not None
+        powers.add(
+            tuple(
+                round(watts)
+                for watts in (
+                    truth.production.total.active_power,
+                    truth.total_consumption.total.active_power,
+                    truth.battery.power,
+                    truth.battery.state_of_charge,
+                )
+            )
+        )
+    assert len(powers) == 1

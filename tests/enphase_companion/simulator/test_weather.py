@@ -9,13 +9,14 @@ import aiohttp
 import pytest
 
 from enphase_companion.simulator import Simulator
+from tests.houses import JUNE
 
 WANTED = {"latitude": "47.1", "longitude": "8.2", "current": "weather_code,wind_speed_10m,is_day"}
 
 
 @pytest.fixture
 def simulator() -> Iterator[Simulator]:
-    with Simulator(hour_of_day=12) as running:
+    with Simulator(hour_of_day=12, day=JUNE) as running:
         yield running
 
 
@@ -75,7 +76,7 @@ async def test_only_what_is_asked_for_is_told(simulator: Simulator) -> None:
 
 @pytest.mark.parametrize(("hour", "is_day"), [(12, 1), (0, 0)])
 async def test_day_is_when_the_sun_is_up(hour: float, is_day: int) -> None:
-    with Simulator(hour_of_day=hour) as simulator:
+    with Simulator(hour_of_day=hour, day=JUNE) as simulator:
         _, said = await answer(simulator, **WANTED)
     assert said["current"]["is_day"] == is_day
 

@@ -19,6 +19,7 @@ from enphase_companion.message import Message, from_readings
 from enphase_companion.simulator import Simulator
 from enphase_companion.source import array as module
 from enphase_companion.source.array import Array
+from tests.houses import JUNE
 
 INVERTERS = "/api/v1/production/inverters"
 
@@ -28,7 +29,7 @@ Opening = Callable[..., AbstractAsyncContextManager[Site]]
 
 @asynccontextmanager
 async def site(folder: Path, profile: str, **options: Any) -> AsyncIterator[Site]:
-    with Simulator(profile, **{"hour_of_day": 12, **options}) as simulator:
+    with Simulator(profile, **{"hour_of_day": 12, "day": JUNE, **options}) as simulator:
         certificate = folder / "gateway.cer"
         certificate.write_text(simulator.certificate_pem)
         async with Gateway(simulator.url, certificate) as gateway:

@@ -97,8 +97,7 @@ class Database:
 
         To be called every few seconds by whoever writes; any number of programs may do so at once.
         """
-        numbers = (await self._measurements.all()).values()
-        return await roller.roll_up(self._transactions, numbers, _now() if now is None else now)
+        return await roller.roll_up(self._transactions, _now() if now is None else now)
 
     async def gateways(self) -> list[str]:
         """Give the serial numbers of the gateways that were ever written."""

@@ -40,7 +40,7 @@ async def rebuild(
             _begin_anew, measurements=measurements, gateway=gateway, oldest=first, start=start, end=end
         )
         await transactions.write(work)
-        await roll_up(transactions, measurements, now)
+        await roll_up(transactions, now)
     progress(len(days), len(days))
 
 

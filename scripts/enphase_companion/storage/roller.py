@@ -19,7 +19,7 @@ from .levels import MINUTE, SECOND, Calendar, Level
 from .minutes import roll_up_minutes
 from .statements import insert_new, replace_unless_poorer
 from .summary import COLUMNS, fold, from_row, to_row
-from .tables import ALL_PHASES, pending, rollups
+from .tables import ALL_PHASES, measurements, pending, rollups
 
 #: Readings that come in time are there this long after their minute.
 GRACE = 3 * SECOND
@@ -44,20 +44,20 @@ class Block(NamedTuple):
         return self.buckets[0]
 
 
-async def roll_up(transactions: Transactions, measurements: Collection[int], now: int) -> int:
+async def roll_up(transactions: Transactions, now: int) -> int:
     """Roll up all pending buckets that ended before `now` (milliseconds), and give how many that were.
 
     Raises StorageError.
     """
     total = 0
     for level in rollups:
-        work = partial(_some, measurements=measurements, level=level, now=now)
+        work = partial(_some, level=level, now=now)
         while done := await transactions.write(work):
             total += done
     return total
 
 
-async def _some(connection: AsyncConnection, measurements: Collection[int], level: Level, now: int) -> int:
+async def _some(connection: AsyncConnection, level: Level, now: int) -> int:
     # Locked: no day may be made in a time zone that is just being changed.
     calendar = await properties.calendar(connection, lock=True)
     before = calendar.start(level, now - GRACE)
@@ -70,11 +70,13 @@ async def _some(connection: AsyncConnection, measurements: Collection[int], leve
             .with_for_update(skip_locked=_can_skip(connection))
         )
     ).all()
+    # After the pending buckets: another program may just have written the first reading of a new measurement.
+    numbers = (await connection.execute(select(measurements.c.id))).scalars().all()
     for block in _blocks(calendar, level, [(bucket, gateway) for bucket, gateway in found]):
         if level is Level.MINUTE:
-            await roll_up_minutes(connection, block.gateways, measurements, block.start, block.end)
+            await roll_up_minutes(connection, block.gateways, numbers, block.start, block.end)
         else:
-            await _roll_up(connection, calendar, level, block, measurements)
+            await _roll_up(connection, calendar, level, block, numbers)
         await connection.execute(
             delete(pending).where(
                 pending.c.level == level,
@@ -90,7 +92,7 @@ async def _some(connection: AsyncConnection, measurements: Collection[int], leve
 
 
 async def _roll_up(
-    connection: AsyncConnection, calendar: Calendar, level: Level, block: Block, measurements: Collection[int]
+    connection: AsyncConnection, calendar: Calendar, level: Level, block: Block, numbers: Collection[int]
 ) -> None:
     source = rollups[level.finer]
     key = (source.c.gateway, source.c.measurement, source.c.phase)
@@ -99,7 +101,7 @@ async def _roll_up(
         .where(
             source.c.gateway.in_(block.gateways),
             # All there are; named, so that the whole key is used.
-            source.c.measurement.in_(measurements),
+            source.c.measurement.in_(numbers),
             source.c.phase.in_(ALL_PHASES),
             source.c.bucket >= block.start,
             source.c.bucket < block.end,

@@ -110,6 +110,7 @@ class GatewayData:
         """What flows where."""
         site = Site.from_readings(
             self.readings,
+            metered=self.types,
             unmetered_batteries=self.has_unmetered_batteries,
             battery_power=None if self.batteries is None else self.batteries.power,
         )

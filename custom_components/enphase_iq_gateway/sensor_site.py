@@ -10,6 +10,7 @@ from homeassistant.const import PERCENTAGE
 from .const import ProductionFrom
 from .data import GatewayData
 from .enphase_api.models import Batteries, MeasurementType, Meter
+from .enphase_api.models.site import home_terms
 from .pages import Page
 from .sensor_kinds import CHARGE, ENERGY, POWER, STORED_ENERGY, GatewaySensorDescription
 
@@ -41,13 +42,13 @@ def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
     if _NET in metered:
         yield _site("grid_energy_imported", "imported_energy", ENERGY, _METERED)
         yield _site("grid_energy_exported", "exported_energy", ENERGY, _METERED)
-    if {_NET, _PRODUCTION} <= metered:
-        yield _site("home_power", "home_power", POWER, with_batteries)
-        if not data.has_unmetered_batteries:
+    home = home_terms(metered, unmetered_batteries=data.has_unmetered_batteries)
+    if {_PRODUCTION, _TOTAL} & home.keys() & metered:
+        is_metered = home.keys() <= metered
+        yield _site("home_power", "home_power", POWER, _METERED if is_metered else with_batteries)
+        # Where batteries decide which meters are home's energy, it waits for them to be known.
+        if is_metered and (data.batteries is not None or not _is_in_doubt(metered)):
             yield _site("home_energy", "consumed_energy", ENERGY, _METERED)
-    elif _TOTAL in metered:
-        yield _site("home_power", "home_power", POWER, _METERED)
-        yield _site("home_energy", "consumed_energy", ENERGY, _METERED)
     if _STORAGE in metered:
         yield _site("battery_power", "battery_power", POWER, _METERED)
         yield _site("battery_energy_charged", "charged_energy", ENERGY, _METERED)
@@ -57,6 +58,11 @@ def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
             yield _site("battery_power", "battery_power", POWER, batteries)
         # Beside IQ Batteries, the sums of all know how full AC Batteries are.
         yield from _battery_sensors(data.batteries, _BATTERIES if data.batteries.units else batteries)
+
+
+def _is_in_doubt(metered: frozenset[str]) -> bool:
+    """Return whether home is made of other meters with unmetered batteries than without."""
+    return home_terms(metered, unmetered_batteries=True) != home_terms(metered)
 
 
 def named_by_site(data: GatewayData, meter: Meter) -> frozenset[str]:

@@ -93,6 +93,7 @@ class Overview:
         """What flows where. Where no production meter is enabled, production is what the inverters report."""
         site = Site.from_readings(
             self.readings,
+            metered={meter.measurement_type for meter in self.meters if meter.enabled},
             unmetered_batteries=self.has_batteries and not self.is_metered(MeasurementType.STORAGE),
             battery_power=self.batteries.power if self.batteries is not None else None,
         )

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from enphase_api.models import Meter, Reading, Readings, Site
+from enphase_api.models import MeasurementType, Meter, Reading, Readings, Site
 
 from ..message import Message
 from ..message.sample import WHOLE
@@ -27,18 +28,23 @@ class Powers:
 
     @classmethod
     def from_message(cls, message: Message) -> Powers:
-        """Give what a message says of them; consumption is worked out where no meter measures it."""
+        """Return what a message says of them; consumption is worked out where no meter measures it."""
+        wholes = [sample for sample in message.samples if sample.phase == WHOLE]
         readings = tuple(
             Reading(
                 meter=Meter(eid=number, measurement_type=sample.measurement, enabled=True),
-                measured_at=None,
+                measured_at=datetime.fromtimestamp(sample.measured_at / 1000, UTC),
                 total=sample.quantities,
                 phases=(),
             )
-            for number, sample in enumerate(message.samples)
-            if sample.phase == WHOLE
+            for number, sample in enumerate(wholes)
         )
-        site = Site.from_readings(Readings(readings), unmetered_batteries=message.unmetered_batteries is True)
+        # Enphase-API's messages do not say whether there are batteries, and have a total of their own.
+        unmetered_batteries = message.unmetered_batteries is True or (
+            message.unmetered_batteries is None
+            and MeasurementType.TOTAL_CONSUMPTION in {sample.measurement for sample in wholes}
+        )
+        site = Site.from_readings(Readings(readings), unmetered_batteries=unmetered_batteries)
         return cls(site.production_power, site.home_power, message.timestamp)
 
 

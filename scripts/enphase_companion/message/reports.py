@@ -7,13 +7,14 @@ place of what is not; a publisher must ask whether all three (`TYPES`) are there
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 from enphase_api import quirks
 from enphase_api.models import MeasurementType, Meter, Quantities
+from enphase_api.models.site import NOTHING, add_up, are_together, grid_terms, home_terms
 from enphase_api.values import moment, nested, text
 
 from .sample import MAX_TEXT, PHASES, WHOLE, Sample
@@ -26,34 +27,26 @@ _NEEDED = (
     "active_power", "reactive_power", "apparent_power", "voltage", "current", "power_factor", "frequency",
 )  # fmt: skip
 
-#: Milliseconds: meters that were read further apart than this are not added up.
-_TOGETHER = 2_000
-
 #: One meter by phase, WHOLE included.
 _Phases = Mapping[int, Sample]
 
 
 def from_samples(samples: Iterable[Sample], *, unmetered_batteries: bool = False) -> list[dict[str, Any]]:
-    """Give the reports that can be given, at most the three of `TYPES`, in their order.
+    """Return the reports that can be given, at most the three of `TYPES`, in their order.
 
-    What no meter measures is worked out for the whole and each phase: total = production + net + storage, or
-    net = total - production - storage. With `unmetered_batteries`, whose power is in no sample, neither is
-    known.
+    Grid and home are those of `enphase_api.models.site`, for the whole and each phase. The power of
+    `unmetered_batteries` is in no sample: what it is a part of is not known.
     """
     meters: dict[str, dict[int, Sample]] = {}
     for sample in samples:
         meters.setdefault(sample.measurement, {}).setdefault(sample.phase, sample)
-    production: _Phases | None
-    net: _Phases | None
-    total: _Phases | None
-    production, net, total = (meters.get(each) for each in TYPES)
-    if production is not None and not unmetered_batteries:
-        others = [production, *filter(None, [meters.get(MeasurementType.STORAGE)])]
-        if total is None and net is not None:
-            total = _added(MeasurementType.TOTAL_CONSUMPTION, net, others, sign=1)
-        elif net is None and total is not None:
-            net = _added(MeasurementType.NET_CONSUMPTION, total, others, sign=-1)
-    return [_report(each) for each in (production, net, total) if each is not None and _is_complete(each)]
+    terms: tuple[Mapping[str, int], ...] = (
+        {MeasurementType.PRODUCTION: 1},
+        grid_terms(meters, unmetered_batteries=unmetered_batteries),
+        home_terms(meters, unmetered_batteries=unmetered_batteries),
+    )
+    found = (_added(measurement, each, meters) for measurement, each in zip(TYPES, terms, strict=True))
+    return [_report(each) for each in found if each is not None and _is_complete(each)]
 
 
 def to_samples(reports: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
@@ -107,51 +100,26 @@ def _is_complete(meter: _Phases) -> bool:
     )
 
 
-def _added(measurement: str, base: _Phases, others: Sequence[_Phases], sign: int) -> _Phases | None:
-    """Give a meter that nobody has: whole and phases of `base`, those of the others added with this sign.
-
-    A phase that another meter has not wired adds nothing to that meter's whole either. None where the
-    meters were not read together.
-    """
-    times = [sample.measured_at for meter in (base, *others) for sample in meter.values()]
-    if max(times) - min(times) > _TOGETHER:
+def _added(measurement: str, terms: Mapping[str, int], meters: Mapping[str, _Phases]) -> _Phases | None:
+    """Return what these terms make, whole and by phase; None where a meter lacks or was not read together."""
+    if not terms or not terms.keys() <= meters.keys():
+        return None
+    involved = [meters[name] for name in terms]
+    times = [sample.measured_at for meter in involved for sample in meter.values()]
+    if not are_together(datetime.fromtimestamp(at / 1000, UTC) for at in times):
         return None
     added = {
-        phase: _sum(sample.quantities, [other[phase].quantities for other in others if phase in other], sign)
-        for phase, sample in base.items()
+        phase: add_up(terms, {name: _of_phase(meters[name], phase) for name in terms})
+        for phase in involved[0]
     }
     currents = [quantities.current for phase, quantities in added.items() if phase != WHOLE]
-    if WHOLE in added and currents:
+    known = [current for current in currents if current is not None]
+    if len(terms) > 1 and WHOLE in added and currents:
         # A whole meter's current is the sum over its phases; its voltage may be their sum or their mean.
-        added[WHOLE] = replace(added[WHOLE], current=_total(currents))
+        current = sum(known) if len(known) == len(currents) else None
+        added[WHOLE] = replace(added[WHOLE], current=current)
     return {phase: Sample(measurement, phase, max(times), quantities) for phase, quantities in added.items()}
 
 
-def _sum(base: Quantities, others: list[Quantities], sign: int) -> Quantities:
-    active = _total([base.active_power, *(_times(sign, other.active_power) for other in others)])
-    reactive = _total([base.reactive_power, *(_times(sign, other.reactive_power) for other in others)])
-    apparent = None if active is None or reactive is None else math.hypot(active, reactive)
-    return Quantities(
-        active_power=active,
-        reactive_power=reactive,
-        apparent_power=apparent,
-        voltage=base.voltage,
-        current=apparent / base.voltage if apparent is not None and base.voltage else None,
-        power_factor=active / apparent if active is not None and apparent else None,
-        frequency=base.frequency,
-        # Two directions cannot be told from a difference of counters, so a net that is worked out has none.
-        energy_delivered=_total([_netted(each) for each in (base, *others)]) if sign > 0 else None,
-    )
-
-
-def _netted(quantities: Quantities) -> float | None:
-    return _total([quantities.energy_delivered, _times(-1, quantities.energy_received)])
-
-
-def _times(sign: int, value: float | None) -> float | None:
-    return None if value is None else sign * value
-
-
-def _total(values: list[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return math.fsum(known) if len(known) == len(values) else None
+def _of_phase(meter: _Phases, phase: int) -> Quantities:
+    return meter[phase].quantities if phase in meter else NOTHING

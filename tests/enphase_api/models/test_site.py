@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from enphase_api.models import Meter, Readings, Site
+import pytest
+
+from enphase_api.models import Meter, Quantities, Readings, Site
+from enphase_api.models.site import NOTHING, add_up, home_terms
 
 EIDS = {"production": 1, "net-consumption": 2, "total-consumption": 3, "storage": 4}
 
@@ -103,3 +108,67 @@ def test_what_is_not_known_now_makes_no_zero_of_a_sum() -> None:
     assert found.grid_power == -500
     found = site(production=(3000, 5000, 0), total_consumption=(None, None, None))
     assert found.grid_power is found.home_power is None
+
+
+def test_beside_production_and_net_a_meter_of_total_consumption_does_not_change_home() -> None:
+    found = site(
+        production=(3000, 5000, 0), net_consumption=(-1000, 2000, 1500), total_consumption=(1900, 7000, 5)
+    )
+    assert (found.home_power, found.consumed_energy) == (2000, 5500)
+    assert (found.grid_power, found.imported_energy, found.exported_energy) == (-1000, 2000, 1500)
+
+
+def test_beside_batteries_without_a_meter_home_is_what_its_own_meter_says() -> None:
+    found = site(
+        production=(3000, 5000, 0),
+        net_consumption=(-1000, 2000, 1500),
+        total_consumption=(1900, 7000, 5),
+        options={"unmetered_batteries": True, "battery_power": -100},
+    )
+    assert (found.home_power, found.consumed_energy) == (1900, 7000)
+
+
+def test_a_direction_that_is_not_known_leaves_the_energy_of_home_unknown() -> None:
+    found = site(production=(3000, 5000, 0), net_consumption=(-1000, 2000, None))
+    assert found.consumed_energy is None
+    assert found.home_power == 2000
+
+
+def test_a_meter_that_does_not_answer_is_not_one_that_is_not_there() -> None:
+    metered = {"metered": {"production", "net-consumption", "total-consumption", "storage"}}
+    found = site(net_consumption=(-1000, 2000, 1500), total_consumption=(1900, 7000, 5), options=metered)
+    assert found.home_power is found.consumed_energy is found.battery_power is None
+    assert found.grid_power == -1000
+
+
+def test_powers_that_were_not_measured_together_are_not_added_up() -> None:
+    listed = Meter.list_from_json(
+        [{"eid": eid, "measurementType": kind, "state": "enabled"} for kind, eid in EIDS.items() if eid < 3]
+    )
+    at = datetime(2026, 6, 1, tzinfo=UTC)
+
+    def read(apart: timedelta) -> Site:
+        times = {1: at, 2: at + apart}
+        answer = [{"eid": eid, "activePower": 500, "timestamp": int(times[eid].timestamp())} for eid in times]
+        return Site.from_readings(Readings.from_json(answer, listed))
+
+    assert read(timedelta(seconds=5)).home_power == 1000
+    assert read(timedelta(seconds=60)).home_power is None
+    assert read(timedelta(seconds=60)).grid_power == 500
+
+
+def test_the_rule_holds_for_a_phase_and_all_that_flows_on_it() -> None:
+    metered = ["production", "net-consumption", "storage"]
+    net = Quantities(active_power=100, reactive_power=-30, voltage=120, frequency=60)
+    made = Quantities(active_power=340, reactive_power=20)
+    phase = {"production": made, "net-consumption": net, "storage": Quantities(active_power=-40)}
+    assert Site.from_quantities(phase).home_power == 400
+    # The battery does not say what flows back and forth, so it is not known of home.
+    assert add_up(home_terms(metered), phase).reactive_power is None
+    home = add_up(home_terms(metered), {**phase, "storage": NOTHING})
+    assert (home.active_power, home.reactive_power, home.apparent_power) == pytest.approx(
+        (440, -10, (440**2 + 10**2) ** 0.5)
+    )
+    assert (home.voltage, home.frequency) == (120, 60)
+    whole = add_up(home_terms(metered), {**phase, "storage": replace(NOTHING, active_power=None)})
+    assert whole.active_power is None

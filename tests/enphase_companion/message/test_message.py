@@ -139,6 +139,23 @@ def test_where_total_is_metered_net_is_what_is_left_and_has_no_energies() -> Non
     assert net["cumulative"]["whRcvdCum"] is None
 
 
+def test_home_is_the_same_sum_beside_a_meter_of_total_consumption() -> None:
+    meters = (
+        reading("production", 1500.0, 1500.0),
+        reading("net-consumption", -600.0, -400.0),
+        reading("total-consumption", 900.0, 1000.0),
+    )
+    home = reports(*meters)["total-consumption"]
+    assert home["cumulative"]["actPower"] == pytest.approx(2000)
+    assert [line["actPower"] for line in home["lines"]] == pytest.approx([900, 1100])
+    assert is_complete(message(*meters))
+    # What the meter itself said goes with it.
+    samples = {
+        (each.measurement, each.phase): each.quantities for each in decode(encode(message(*meters))).samples
+    }
+    assert samples["total-consumption", 0].active_power == 1900
+
+
 def test_a_phase_without_production_is_consumption_alone() -> None:
     home = reports(reading("production", 900.0, None, None), reading("net-consumption", -90.0, 100.0, 30.0))
     assert [line["actPower"] for line in home["total-consumption"]["lines"]] == pytest.approx([810, 100, 30])

@@ -1,19 +1,91 @@
 """What flows at a site: array, grid, batteries and home, put together from the meters that there are.
 
-Home = production + net consumption + storage (positive: discharging), power and energy counters alike. Where
-production or net consumption is not metered, home is what the meter of total consumption says. Without a
-meter of net consumption, grid power is what is left of that, and grid energies do not exist: two directions
-cannot be told from a difference of counters.
+This is the one rule; whoever shows home or grid takes it from here. Home = production + net consumption +
+storage (positive: discharging), power and energy counters alike. Where production, net consumption or a
+battery is not metered, home is what the meter of total consumption says, if there is one. Without a meter of
+net consumption, grid = total consumption - production - storage, and grid energies do not exist: two
+directions cannot be told from a difference of counters. What is not known stays unknown in each sum.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import Self
 
 from .meters import MeasurementType
 from .quantities import Quantities
 from .readings import Readings
+
+PRODUCTION, NET = MeasurementType.PRODUCTION, MeasurementType.NET_CONSUMPTION
+TOTAL, STORAGE = MeasurementType.TOTAL_CONSUMPTION, MeasurementType.STORAGE
+
+#: Powers that were measured further apart than this are not added up.
+TOGETHER = timedelta(seconds=10)
+
+#: What flows on a phase that a meter has not wired.
+NOTHING = Quantities(active_power=0.0, reactive_power=0.0, energy_delivered=0.0, energy_received=0.0)
+
+
+def home_terms(metered: Collection[str], *, unmetered_batteries: bool = False) -> Mapping[str, int]:
+    """Return the sign of each meter in the sum that is home; empty where home cannot be known.
+
+    `metered` names what is metered. A term that is not among it has no meter: what it stands for is known
+    from elsewhere (the power of `unmetered_batteries`, which no storage meter measures), or home is unknown.
+    """
+    unmetered = unmetered_batteries and STORAGE not in metered
+    if TOTAL in metered and (unmetered or not {PRODUCTION, NET} <= set(metered)):
+        return {TOTAL: 1}
+    return dict.fromkeys([NET, PRODUCTION, *_batteries(metered, unmetered)], 1) if NET in metered else {}
+
+
+def grid_terms(metered: Collection[str], *, unmetered_batteries: bool = False) -> Mapping[str, int]:
+    """Return the sign of each meter in the sum that is the grid, as `home_terms` does for home."""
+    if NET in metered:
+        return {NET: 1}
+    if TOTAL not in metered:
+        return {}
+    unmetered = unmetered_batteries and STORAGE not in metered
+    return {TOTAL: 1} | dict.fromkeys([PRODUCTION, *_batteries(metered, unmetered)], -1)
+
+
+def _batteries(metered: Collection[str], unmetered: bool) -> list[str]:
+    return [STORAGE] if unmetered or STORAGE in metered else []
+
+
+def add_up(terms: Mapping[str, int], meters: Mapping[str, Quantities]) -> Quantities:
+    """Return what `terms` make of these meters, or of one phase of each; nothing where one is missing.
+
+    Of a phase that a meter has not wired, that meter says `NOTHING`. A sum has the voltage and frequency of
+    its first term; of energies it has `energy_delivered` alone, and only where nothing is taken away.
+    """
+    if not terms or not terms.keys() <= meters.keys():
+        return Quantities()
+    base = meters[next(iter(terms))]
+    if len(terms) == 1:
+        return base
+    signed = [(sign, meters[name]) for name, sign in terms.items()]
+    active = _sum(_times(sign, each.active_power) for sign, each in signed)
+    reactive = _sum(_times(sign, each.reactive_power) for sign, each in signed)
+    apparent = None if active is None or reactive is None else math.hypot(active, reactive)
+    return Quantities(
+        active_power=active,
+        reactive_power=reactive,
+        apparent_power=apparent,
+        voltage=base.voltage,
+        current=apparent / base.voltage if apparent is not None and base.voltage else None,
+        power_factor=active / apparent if active is not None and apparent else None,
+        frequency=base.frequency,
+        energy_delivered=_sum(_netted(each) for _, each in signed) if min(terms.values()) > 0 else None,
+    )
+
+
+def are_together(times: Iterable[datetime | None]) -> bool:
+    """Return whether powers of these times (None: not known) may be added up."""
+    known = [time for time in times if time is not None]
+    return not known or max(known) - min(known) <= TOGETHER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,59 +108,82 @@ class Site:
     consumed_energy: float | None = None
 
     @classmethod
-    def from_readings(
-        cls, readings: Readings, *, unmetered_batteries: bool = False, battery_power: float | None = None
+    def from_quantities(
+        cls,
+        meters: Mapping[str, Quantities],
+        *,
+        metered: Collection[str] | None = None,
+        unmetered_batteries: bool = False,
+        battery_power: float | None = None,
     ) -> Self:
-        """Put the meters together.
+        """Put together what whole meters say, or one phase of each, by measurement type.
 
-        `unmetered_batteries` says that there are batteries without a storage meter: their `battery_power` (W,
-        positive: discharging) then counts, and the home's energy is not known.
+        `metered` names what is metered where that is more than `meters`. `unmetered_batteries` says that
+        there are batteries without a storage meter: their `battery_power` (W, positive: discharging) then
+        counts, and home's energy is not known unless a meter of total consumption says it.
         """
-        production = readings.get(MeasurementType.PRODUCTION)
-        net = readings.get(MeasurementType.NET_CONSUMPTION)
-        total = readings.get(MeasurementType.TOTAL_CONSUMPTION)
-        storage = readings.get(MeasurementType.STORAGE)
+        metered = meters.keys() if metered is None else metered
+        if STORAGE not in metered:
+            meters = {**meters, STORAGE: Quantities(active_power=battery_power)}
         nothing = Quantities()
-        made = nothing if production is None else production.total
-        grid = nothing if net is None else net.total
-        home = nothing if total is None else total.total
-        store = nothing if storage is None else storage.total
-
-        if storage is not None:
-            battery_power = store.active_power
-        stored_power = battery_power if storage is not None or unmetered_batteries else 0.0
-        stored_energy = (
-            None if unmetered_batteries and storage is None else _netted(store) if storage else 0.0
-        )
-        home_power, home_energy = home.active_power, home.energy_delivered
-        grid_power = grid.active_power
-        if net is not None and (production is not None or total is None):
-            home_power = _sum(made.active_power, grid.active_power, stored_power)
-            home_energy = _sum(_netted(made), _netted(grid), stored_energy)
-        elif net is None:
-            grid_power = _sum(home.active_power, _negative(made.active_power), _negative(stored_power))
+        made, store = meters.get(PRODUCTION, nothing), meters.get(STORAGE, nothing)
+        home = add_up(home_terms(metered, unmetered_batteries=unmetered_batteries), meters)
+        grid = add_up(grid_terms(metered, unmetered_batteries=unmetered_batteries), meters)
+        is_net = NET in metered
         return cls(
             production_power=made.active_power,
-            grid_power=grid_power,
-            battery_power=battery_power,
-            home_power=home_power,
+            grid_power=grid.active_power,
+            battery_power=store.active_power,
+            home_power=home.active_power,
             produced_energy=made.energy_delivered,
-            imported_energy=grid.energy_delivered,
-            exported_energy=grid.energy_received,
+            imported_energy=grid.energy_delivered if is_net else None,
+            exported_energy=grid.energy_received if is_net else None,
             discharged_energy=store.energy_delivered,
             charged_energy=store.energy_received,
-            consumed_energy=home_energy,
+            consumed_energy=home.energy_delivered,
         )
 
+    @classmethod
+    def from_readings(
+        cls,
+        readings: Readings,
+        *,
+        metered: Collection[str] | None = None,
+        unmetered_batteries: bool = False,
+        battery_power: float | None = None,
+    ) -> Self:
+        """Put the first meter of each type together, as `from_quantities` does.
 
-def _sum(*values: float | None) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if len(known) == len(values) else None
+        Powers that were not measured together are not added up.
+        """
+        first = {each.meter.measurement_type: each for each in reversed(readings.readings)}
+        metered = first.keys() if metered is None else metered
+        site = cls.from_quantities(
+            {name: each.total for name, each in first.items()},
+            metered=metered,
+            unmetered_batteries=unmetered_batteries,
+            battery_power=battery_power,
+        )
+
+        def apart(terms: Mapping[str, int]) -> bool:
+            return not are_together(first[name].measured_at for name in terms if name in first)
+
+        if apart(home_terms(metered, unmetered_batteries=unmetered_batteries)):
+            site = replace(site, home_power=None)
+        if apart(grid_terms(metered, unmetered_batteries=unmetered_batteries)):
+            site = replace(site, grid_power=None)
+        return site
 
 
-def _negative(value: float | None) -> float | None:
-    return None if value is None else -value
+def _sum(values: Iterable[float | None]) -> float | None:
+    found = list(values)
+    known = [value for value in found if value is not None]
+    return sum(known) if len(known) == len(found) else None
+
+
+def _times(sign: int, value: float | None) -> float | None:
+    return None if value is None else sign * value
 
 
 def _netted(quantities: Quantities) -> float | None:
-    return _sum(quantities.energy_delivered, _negative(quantities.energy_received))
+    return _sum([quantities.energy_delivered, _times(-1, quantities.energy_received)])

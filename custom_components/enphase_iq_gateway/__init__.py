@@ -11,7 +11,7 @@ from homeassistant.helpers.typing import ConfigType
 from .certificate_issue import issue_id
 from .const import DOMAIN, PLATFORMS
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
-from .counter_store import Counters
+from .counter_store import async_forget_later
 from .enphase_api import CertificateError, TokenError
 from .naming import async_words
 from .services import async_setup_services
@@ -66,8 +66,8 @@ async def async_unload_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> 
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> None:
-    """Take back what an entry asked of its owner, and forget its counters."""
-    await Counters(hass, entry.entry_id).async_remove()
+    """Take back what an entry asked of its owner; its gateway's counters are kept for a while."""
+    await async_forget_later(hass, str(entry.unique_id))
     ir.async_delete_issue(hass, DOMAIN, issue_id(entry.entry_id))
 
 

@@ -30,7 +30,7 @@ from .const import CONF_CERTIFICATE, CONF_PRODUCTION_SOURCE, DOMAIN
 from .enphase_api import AuthenticationError, EnphaseError
 from .flow_forms import DEFAULT_HOST, HOST_FORM, announced_host
 from .flow_sign_in import SignInFlow
-from .naming import async_words, meter_name
+from .naming import async_words, gateway_title, meter_name
 from .options_flow import GatewayOptionsFlow
 
 CORE_DOMAIN = "enphase_envoy"
@@ -84,7 +84,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         # An announcement can say anything: from here on, what the gateway itself said counts.
         await self.async_set_unique_id(found.serial_number)
         self._abort_if_unique_id_configured()
-        self.context["title_placeholders"] = {"name": _title(found.serial_number)}
+        self.context["title_placeholders"] = {"name": gateway_title(found.serial_number)}
         return await self.async_step_trust()
 
     async def _move(self, entry: ConfigEntry, host: str) -> None:
@@ -153,7 +153,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         """Show what is metered, and create the entry."""
         if user_input is not None:
             return self.async_create_entry(
-                title=_title(self._gateway.serial_number),
+                title=gateway_title(self._gateway.serial_number),
                 data={
                     CONF_HOST: self._gateway.host,
                     CONF_CERTIFICATE: self._gateway.certificate.pem,
@@ -230,7 +230,3 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             errors=errors,
             last_step=False,
         )
-
-
-def _title(serial_number: str) -> str:
-    return f"IQ Gateway {serial_number}"

@@ -78,7 +78,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         self.renewal = TokenRenewal(hass, entry, self.gateway)
         self._failures = Failures(hass, entry, self.gateway, self.renewal, self._interval)
         self.pages = Pages()
-        self.counters = Counters(hass, entry.entry_id)
+        self.counters = Counters(hass, self.serial_number)
         #: eids that the list of meters did not know when it was asked for last.
         self.unknown_eids: tuple[int, ...] = ()
         self._told_eids: set[int] = set()
@@ -94,7 +94,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     @override
     async def _async_setup(self) -> None:
         """Look whether it is the right gateway, log in, and learn what there is to read."""
-        await self.counters.async_load()
+        await self.counters.async_load(self.config_entry)
         info = await self._failures.mapped(self.gateway.info())
         if info.serial_number != self.serial_number:
             raise ConfigEntryError(

@@ -29,3 +29,8 @@ def meter_name(names: Mapping[str, str], meters: tuple[Meter, ...], meter: Meter
     same = [other.eid for other in meters if other.measurement_type == kind]
     number = same.index(meter.eid) + 1
     return name if number == 1 else f"{name} {number}"
+
+
+def gateway_title(serial_number: str) -> str:
+    """Return what an entry is called until its owner gives it another name."""
+    return f"IQ Gateway {serial_number}"

@@ -1,5 +1,6 @@
 """The sensors: what their tables describe, as entities of Home Assistant."""
 
+import logging
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any, override
@@ -12,6 +13,7 @@ from homeassistant.util import dt as dt_util
 
 from .const import LOGGER
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
+from .counter import METERS, Source
 from .entity import GatewayEntity, async_add_as_found
 from .pages import Page
 from .sensor_kinds import GatewaySensorDescription
@@ -62,18 +64,26 @@ class EnergySensor(GatewaySensor):
 
     @override
     def _read(self) -> float | None:
-        shown, offset = self._counter.value, self._counter.offset
-        value = self._counter.read(super()._read(), self._said_at())
-        if value != shown:
+        counter = self._counter
+        shown, offset, source = counter.value, counter.offset, counter.source
+        value = counter.read(super()._read(), self._said_at(), self._source)
+        if counter.value != shown:
             self.coordinator.counters.async_save_soon()
-        if self._counter.offset != offset:
-            LOGGER.warning(
+        if shown is not None and counter.offset != offset:
+            # Another source is no fault, and the first value of all no step.
+            LOGGER.log(
+                logging.WARNING if counter.source == source else logging.INFO,
                 "%s: the gateway's counter made a step; going on from %.0f Wh (offset %.0f Wh)",
                 self.entity_id,
-                value,
-                self._counter.offset,
+                counter.value,
+                counter.offset,
             )
         return value
+
+    @property
+    def _source(self) -> Source:
+        """Who counts this energy."""
+        return METERS
 
     def _said_at(self) -> datetime:
         data = self.coordinator.data

@@ -7,7 +7,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from custom_components.enphase_iq_gateway.counter import HOLD_READINGS, HOLD_TIME, Counter
+from custom_components.enphase_iq_gateway.counter import (
+    HOLD_READINGS,
+    HOLD_TIME,
+    INVERTER_WRAP,
+    Counter,
+    Source,
+)
 
 START = datetime(2026, 6, 21, 12, tzinfo=UTC)
 KWH = 1000.0
@@ -181,6 +187,106 @@ def test_a_counter_that_begins_anew_for_want_of_bits_goes_on_at_once(limit: floa
 def test_a_fall_that_only_resembles_a_wrap_is_waited_for(meter: Meter) -> None:
     assert meter.says(3860 * KWH) == [5000 * KWH]
     assert meter.holds()
+
+
+@pytest.mark.parametrize("away", [timedelta(hours=10), timedelta(days=3), timedelta(days=60)])
+@pytest.mark.parametrize("wraps", [1, 2, 3])
+def test_wraps_of_a_sum_of_inverters_go_on_at_once_however_long_nobody_looked(
+    away: timedelta, wraps: int
+) -> None:
+    meter = Meter()
+    meter.says(9000 * KWH)
+    meter.now += away
+    made = 250 * KWH if away > timedelta(days=1) else 30 * KWH
+    shown = meter.says(9000 * KWH + made - wraps * INVERTER_WRAP)
+    assert shown == pytest.approx([9000 * KWH + made])
+    assert meter.counter.offset == pytest.approx(wraps * INVERTER_WRAP)
+    assert not meter.holds()
+
+
+def test_a_reset_in_a_night_is_no_wrap_whose_difference_was_made() -> None:
+    meter = Meter()
+    meter.says(900 * KWH)
+    meter.now += timedelta(hours=12)
+    shown = meter.says(*running(2 * KWH, 30))
+    assert shown[-1] == pytest.approx(900 * KWH + 29 * STEP)
+
+
+def test_a_reset_of_a_large_counter_is_no_number_of_wraps() -> None:
+    meter = Meter()
+    meter.says(4 * INVERTER_WRAP - 20 * KWH)
+    meter.now += timedelta(days=3)
+    shown = meter.says(*running(2 * KWH, 30))
+    assert shown[-1] == pytest.approx(4 * INVERTER_WRAP - 20 * KWH + 29 * STEP)
+
+
+def test_a_fall_by_less_than_half_a_wrap_is_none() -> None:
+    meter = Meter()
+    meter.says(9000 * KWH)
+    meter.now += timedelta(days=30)
+    shown = meter.says(*running(8500 * KWH, 30))
+    assert shown[-1] == pytest.approx(9000 * KWH + 29 * STEP)
+
+
+@pytest.mark.parametrize("after", [174_174.0, 12_000 * KWH, 5000 * KWH])
+@pytest.mark.parametrize("away", [INTERVAL, timedelta(days=200)])
+def test_another_source_goes_on_from_where_the_counter_was(after: float, away: timedelta) -> None:
+    counter = Counter()
+    counter.read(5000 * KWH, START, Source("inverters", "7.6.175"))
+    at = START + away
+    source = Source("totals", "7.6.175")
+    assert counter.read(None, at, source) is None
+    assert counter.read(0.0, at, source) == 5000 * KWH
+    assert counter.read(after, at, source) == 5000 * KWH
+    assert counter.read(after + STEP, at + INTERVAL, source) == pytest.approx(5000 * KWH + STEP)
+    assert not counter.is_holding
+    kept = Counter.from_dict(counter.as_dict())
+    assert kept.read(after + 2 * STEP, at + 2 * INTERVAL, source) == pytest.approx(5000 * KWH + 2 * STEP)
+
+
+@pytest.mark.parametrize(
+    ("hours", "growth", "is_energy"),
+    [
+        (1, 20 * KWH, True),
+        (24 * 7, 300 * KWH, True),
+        # What a sum that is modulo 2^32 J lacked.
+        (1, INVERTER_WRAP, False),
+        (24 * 7, 5 * INVERTER_WRAP, False),
+        (24 * 7, -300 * KWH, False),
+    ],
+)
+def test_a_firmware_update_adds_what_was_made_meanwhile_and_nothing_else(
+    hours: int, growth: float, is_energy: bool
+) -> None:
+    counter = Counter()
+    counter.read(5000 * KWH, START, Source("inverters", "8.2.127"))
+    after = Source("inverters", "8.2.4264")
+    at = START + timedelta(hours=hours)
+    expected = 5000 * KWH + (growth if is_energy else 0)
+    assert counter.read(5000 * KWH + growth, at, after) == expected
+    assert counter.read(5000 * KWH + growth + STEP, at + INTERVAL, after) == pytest.approx(expected + STEP)
+
+
+def test_a_counter_that_fell_for_good_three_times_in_a_month_keeps_falling(meter: Meter) -> None:
+    for _ in range(3):
+        assert not meter.counter.keeps_falling
+        value = meter.counter.value
+        assert value is not None
+        meter.now += timedelta(days=9)
+        meter.says(*running(value - meter.counter.offset - 5 * KWH, 20))
+    assert meter.counter.keeps_falling
+    assert Counter.from_dict(meter.counter.as_dict()).keeps_falling
+    meter.counter.go_on_from_here()
+    assert not meter.counter.keeps_falling
+
+
+def test_falls_that_are_far_apart_are_resets(meter: Meter) -> None:
+    for _ in range(6):
+        meter.now += timedelta(days=16)
+        value = meter.counter.value
+        assert value is not None
+        meter.says(*running(value - meter.counter.offset - 5 * KWH, 20))
+    assert not meter.counter.keeps_falling
 
 
 def test_a_new_meter_after_weeks_is_no_wrap_whose_difference_was_used() -> None:

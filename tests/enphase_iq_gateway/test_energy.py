@@ -1,14 +1,18 @@
 """Energy counters in Home Assistant: over bad readings, restarts and another source."""
 
+from dataclasses import replace
+from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
 import pytest
 from homeassistant.const import STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
 from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN, ProductionFrom
+from custom_components.enphase_iq_gateway.enphase_api.models import Site
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, make_entry, state_of
@@ -154,7 +158,10 @@ async def test_an_offset_outlives_a_month_without_the_gateway(
     assert entry.runtime_data.counters.shown[f"{simulator.serial_number}_production_energy"].offset > 0
 
 
-async def test_counters_are_kept_every_quarter_of_an_hour_and_forgotten_with_their_gateway(
+FILE = f"{DOMAIN}.counters"
+
+
+async def test_counters_are_kept_every_quarter_of_an_hour(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -163,16 +170,110 @@ async def test_counters_are_kept_every_quarter_of_an_hour_and_forgotten_with_the
     hass_storage: dict[str, Any],
 ) -> None:
     await set_up(entry)
-    file, key = f"{DOMAIN}.{entry.entry_id}", f"{simulator.serial_number}_home_energy"
+
+    def kept() -> float:
+        counters = hass_storage[FILE]["data"][simulator.serial_number]["counters"]
+        return float(counters["home_energy"]["value"])
+
     await tick(seconds=60, times=10)
-    assert file not in hass_storage
+    assert FILE not in hass_storage
     await tick(seconds=60, times=10)
-    first = hass_storage[file]["data"][key]["value"]
+    first = kept()
     assert first > 0
     await tick(seconds=60, times=16)
-    assert hass_storage[file]["data"][key]["value"] > first
+    assert kept() > first
+
+
+async def test_an_entry_that_is_deleted_and_added_again_keeps_the_wraps_that_were_seen(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    simulator.faults.set("counters-fall", "/ivp/meters/readings", share=0.5)
+    await tick(seconds=60, times=20)
+    before = energies(hass, simulator)
     await hass.config_entries.async_remove(entry.entry_id)
-    assert file not in hass_storage
+    await tick(seconds=60)
+    again = await set_up(make_entry(simulator))
+    after = energies(hass, simulator)
+    assert all(0 <= new - old < 0.5 for new, old in zip(after, before, strict=True))
+    counters = again.runtime_data.counters.shown
+    assert all(counters[f"{simulator.serial_number}_{key}"].offset > 0 for key in ENERGIES)
+
+
+@pytest.mark.parametrize(("days", "are_kept"), [(364, True), (366, False)])
+async def test_counters_of_a_gateway_that_is_deleted_are_kept_for_a_year(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    hass_storage: dict[str, Any],
+    days: int,
+    are_kept: bool,
+) -> None:
+    long_ago = dt_util.utcnow() - timedelta(days=days)
+    kept = {"value": 9e6, "at": long_ago.isoformat(), "offset": 8e6, "source": ["meter", ""], "falls": []}
+    hass_storage[FILE] = {
+        "version": 1,
+        "key": FILE,
+        "data": {
+            number: {"removed_at": long_ago.isoformat(), "counters": {"grid_energy_imported": kept}}
+            for number in (simulator.serial_number, "999999999999")
+        },
+    }
+    await set_up(entry)
+    counter = entry.runtime_data.counters.shown[f"{simulator.serial_number}_grid_energy_imported"]
+    assert (counter.offset > 0) is are_kept
+    await hass.config_entries.async_unload(entry.entry_id)
+    data = hass_storage[FILE]["data"]
+    assert data[simulator.serial_number]["removed_at"] is None
+    assert ("999999999999" in data) is are_kept
+
+
+async def test_counters_that_were_kept_by_entry_move_to_the_serial_number(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    hass_storage: dict[str, Any],
+) -> None:
+    old = f"{DOMAIN}.{entry.entry_id}"
+    said = truths(simulator)[1] * 1000
+    kept = {"value": said + 5e6, "at": dt_util.utcnow().isoformat(), "offset": 5e6}
+    unique_id = f"{simulator.serial_number}_grid_energy_imported"
+    hass_storage[old] = {"version": 1, "key": old, "data": {unique_id: kept}}
+    await set_up(entry)
+    assert float(state_of(hass, simulator, "grid_energy_imported")) == pytest.approx(
+        (said + 5e6) / 1000, abs=0.5
+    )
+    assert entry.runtime_data.counters.shown[unique_id].offset == 5e6
+    assert old not in hass_storage
+    assert "grid_energy_imported" in hass_storage[FILE]["data"][simulator.serial_number]["counters"]
+
+
+async def test_a_home_below_zero_at_the_first_set_up_is_no_step(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = Site.from_readings
+
+    def younger(*args: Any, **kwargs: Any) -> Site:
+        # The meter of the grid is younger than the one of production.
+        site = read(*args, **kwargs)
+        assert site.consumed_energy is not None
+        return replace(site, consumed_energy=site.consumed_energy - 90e6)
+
+    monkeypatch.setattr(Site, "from_readings", younger)
+    await set_up(entry)
+    assert state_of(hass, simulator, "home_energy") == STATE_UNKNOWN
+    await tick(seconds=60, times=20)
+    assert 0 < float(state_of(hass, simulator, "home_energy")) < 1
+    assert entry.runtime_data.counters.shown[f"{simulator.serial_number}_home_energy"].offset > 0
+    assert "made a step" not in caplog.text
 
 
 async def test_a_fall_during_a_restart_is_held_as_well(

@@ -1,0 +1,39 @@
+"""A gateway that takes another one's place: what its owner had of the old one goes on with the new one."""
+
+from homeassistant.config_entries import ConfigEntry
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
+
+from .const import DOMAIN, LOGGER
+from .counter_store import async_replace
+from .naming import gateway_title
+
+
+async def async_replace_gateway(hass: HomeAssistant, entry: ConfigEntry, serial_number: str) -> None:
+    """Give an entry to the gateway with this serial number, which took the place of the entry's own.
+
+    Entities keep their entity ids, and with them history, statistics, names and whether they are enabled;
+    devices stay. Energies go on from where they were, whatever the new gateway's counters say. Microinverters
+    and batteries have serial numbers of their own. The entry is unloaded afterwards: store the new address,
+    certificate and token, and reload it. The caller makes sure that no other entry has this serial number.
+    """
+    old = str(entry.unique_id)
+    await hass.config_entries.async_unload(entry.entry_id)
+    devices, entities = dr.async_get(hass), er.async_get(hass)
+    for entity in er.async_entries_for_config_entry(entities, entry.entry_id):
+        if entity.unique_id.startswith(f"{old}_"):
+            entities.async_update_entity(
+                entity.entity_id, new_unique_id=f"{serial_number}_{entity.unique_id.removeprefix(f'{old}_')}"
+            )
+    for device in dr.async_entries_for_config_entry(devices, entry.entry_id):
+        if (DOMAIN, old) in device.identifiers:
+            devices.async_update_device(
+                device.id,
+                new_identifiers=device.identifiers - {(DOMAIN, old)} | {(DOMAIN, serial_number)},
+                serial_number=serial_number,
+            )
+    await async_replace(hass, old, serial_number)
+    title = gateway_title(serial_number) if entry.title == gateway_title(old) else entry.title
+    hass.config_entries.async_update_entry(entry, unique_id=serial_number, title=title)
+    LOGGER.info("%s goes on with gateway %s in the place of %s", title, serial_number, old)

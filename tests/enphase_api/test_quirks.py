@@ -40,11 +40,14 @@ def test_no_quirk_is_listed_twice_and_none_is_half_told() -> None:
         # 8.2.127's "last seven days": more than a day at full sun.
         (3164458.272, 3165834.272, 12000, None),
         (-1, 100, 2500, None),
+        # No inverter says the most that it has ever made: the lifetime alone bounds today.
+        (36462, 6139406, None, 36462),
+        (14405465.109, 14405465.109, None, None),
         (None, 100, 2500, None),
         (5, None, 2500, None),
     ],
 )
 def test_today_is_given_where_it_can_be_true(
-    today: float | None, lifetime: float | None, rated: float, believed: float | None
+    today: float | None, lifetime: float | None, rated: float | None, believed: float | None
 ) -> None:
     assert believable_today(today, lifetime, rated) == believed

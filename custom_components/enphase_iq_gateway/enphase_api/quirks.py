@@ -68,10 +68,28 @@ KNOWN = (
         "While one phase is all zero and the whole equals the other, that phase and the whole are unknown.",
     ),
     Quirk(
+        "The active power of a meter's phases does not add up to the meter's",
+        "8.3.5433, gateways with seven meters",
+        "recording: 431.2 W and 364.6 W of 786.5 W",
+        "A phase's power is its instantaneousDemand, which does; elsewhere both are the same.",
+    ),
+    Quirk(
+        "After a power cut the power of a meter is its energy counter",
+        "8.3.5167",
+        "5,284,029 W of production at 240 V and 12 A",
+        "A power beyond 1 MW, or beyond 1.5 times volts by amperes, is unknown; so is what is made from it.",
+    ),
+    Quirk(
         "A phase of one meter shows voltage and current of another's, and a power that these cannot carry",
         "8.2.127",
         "recording: the storage meter's first phase says -2115 W at 1130 VA, which are the net meter's",
         "Power and current of that phase and of the whole meter are unknown; so is what is made from them.",
+    ),
+    Quirk(
+        "A frequency of 0 Hz at an enabled meter",
+        "not known",
+        "120 V beside it",
+        "It is unknown: no grid has 0 Hz.",
     ),
     Quirk(
         "Reports cannot give exported energy",
@@ -141,6 +159,9 @@ _WIRED = 50
 #: Times volts by amperes: no power exceeds these, however unevenly a meter takes the three.
 _IMPOSSIBLE = 1.5
 
+#: W: below some 0.1 A a meter's current is rough, so that its power may be the truer of the two.
+_ROUGH = 25
+
 #: Hours of a day at rated power: no array makes more.
 _DAY = 24
 
@@ -183,17 +204,25 @@ def without_lost_phase(
     return nothing, [nothing if gone else phase for gone, phase in zip(lost, channels, strict=True)]
 
 
+def can_carry(voltage: float | None, current: float | None, power: float | None) -> bool:
+    """Return whether these volts and amperes can carry a power (W, VA or var); what is unknown can be."""
+    if voltage is None or current is None or power is None:
+        return True
+    return abs(power) <= max(_ROUGH, _IMPOSSIBLE * voltage * abs(current))
+
+
 def is_copied(phase: Quantities, others: Iterable[Quantities]) -> bool:
-    """Tell whether a phase shows another's voltage and current, and a power beyond what these can carry."""
-    if not phase.voltage or not phase.current or phase.active_power is None:
-        return False
-    if abs(phase.active_power) <= _IMPOSSIBLE * phase.voltage * abs(phase.current):
+    """Return whether a phase shows another's voltage and current, and had a power that these cannot carry."""
+    if not phase.voltage or not phase.current or phase.active_power is not None:
         return False
     return any((phase.voltage, phase.current) == (other.voltage, other.current) for other in others)
 
 
-def believable_today(today: float | None, lifetime: float | None, rated_power: float) -> float | None:
-    """Give today's energy (Wh) where it can be: below the lifetime's, at most a day at rated power (W)."""
-    if today is None or lifetime is None or not 0 <= today < lifetime or today > _DAY * rated_power:
+def believable_today(today: float | None, lifetime: float | None, rated_power: float | None) -> float | None:
+    """Return today's energy (Wh) where it can be: below the lifetime's, at most a day at rated power (W).
+
+    Where the rated power is not known, the lifetime alone bounds it.
+    """
+    if today is None or lifetime is None or not 0 <= today < lifetime:
         return None
-    return today
+    return None if rated_power is not None and today > _DAY * rated_power else today

@@ -16,6 +16,9 @@ from .exceptions import InvalidAnswerError
 
 _LOGGER = logging.getLogger(__name__)
 
+#: W; no site behind one gateway comes near it, in any direction.
+MAX_POWER = 1e6
+
 #: Keys and reasons already logged; both come from this package, so it stays small.
 _logged: set[tuple[str, str]] = set()
 

@@ -64,7 +64,7 @@ def to_samples(reports: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
         if not isinstance(cumulative, dict):
             raise ValueError(f"the report of {measurement} has no object `cumulative`")  # noqa: TRY004
         measured_at = round(at.timestamp() * 1000)
-        lines = [Quantities.from_report(line) for line in nested(report, "lines")][:PHASES]
+        lines = [Quantities.from_line(line) for line in nested(report, "lines")][:PHASES]
         yield Sample(
             measurement, WHOLE, measured_at, _mended(measurement, Quantities.from_report(cumulative), lines)
         )
@@ -82,7 +82,7 @@ def _mended(measurement: str, total: Quantities, lines: list[Quantities]) -> Qua
         phase_mode="three" if len(lines) == PHASES else None,
     )
     voltage, factor = quirks.meter_voltage(meter, total, lines), quirks.power_factor(total)
-    return replace(total, voltage=voltage, power_factor=factor)
+    return replace(total, voltage=voltage, power_factor=factor).within_bounds()
 
 
 def _report(meter: _Phases) -> dict[str, Any]:

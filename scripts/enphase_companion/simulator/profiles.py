@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import Enum
+from string import ascii_letters
 
 from .battery import Battery
 from .quirks import QUIRKS
@@ -86,7 +87,7 @@ class Profile:
     @property
     def speaks_tokens(self) -> bool:
         """Whether the firmware is of the kind that wants tokens: 7 or later."""
-        return int(self.firmware.lstrip("DR").split(".")[0]) >= 7
+        return int(self.firmware.lstrip(ascii_letters).split(".")[0]) >= 7
 
     @property
     def voltage(self) -> float:

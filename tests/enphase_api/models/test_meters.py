@@ -299,8 +299,74 @@ def test_a_power_that_another_meters_volts_and_amperes_cannot_carry_is_unknown()
     assert (phase.voltage, phase.energy_delivered) == (120, 7)
 
 
-@pytest.mark.parametrize(("active_power", "current"), [(-1150, 10), (-2115, 10.001)])
+@pytest.mark.parametrize(("active_power", "current"), [(-1150, 10), (-1800, 10.001)])
 def test_a_power_that_can_be_or_is_a_meters_own_is_believed(active_power: float, current: float) -> None:
     phase = read_beside_net(active_power, current)
     assert phase is not None
     assert phase.active_power == active_power
+
+
+def test_a_phases_power_is_its_demand_which_adds_up_to_the_meters() -> None:
+    # 8.3.5433: 431.202 + 364.572 is not 786.513.
+    channels = [
+        channel(121.374, activePower=431.202, instantaneousDemand=425.708),
+        channel(121.412, activePower=364.572, instantaneousDemand=360.805),
+    ]
+    found = read({"channels": channels, "activePower": 786.513}, phaseMode="split", phaseCount=2)
+    assert [phase and phase.active_power for phase in found.phases] == [425.708, 360.805]
+    assert found.total.active_power == pytest.approx(425.708 + 360.805)
+    # A report has the two under other names.
+    lines = [{"currW": 425.708, "actPower": 431.202, "rmsVoltage": 121.0}]
+    (report,) = Report.list_from_json(
+        [{"reportType": "production", "cumulative": {"actPower": 786.513, "currW": 0.5}, "lines": lines}]
+    )
+    assert (report.cumulative.active_power, report.lines[0].active_power) == (786.513, 425.708)
+
+
+@pytest.mark.parametrize("key", ["activePower", "reactivePower", "apparentPower"])
+@pytest.mark.parametrize(
+    ("value", "is_believed"),
+    [(5_284_029, False), (-5_284_029, False), (4_330, False), (4_310, True), (-4_310, True)],
+)
+def test_a_power_that_volts_and_amperes_cannot_carry_is_unknown(
+    key: str, value: float, is_believed: bool
+) -> None:
+    names = {
+        "activePower": "active_power",
+        "reactivePower": "reactive_power",
+        "apparentPower": "apparent_power",
+    }
+    answer = {key: value, "voltage": 240.0, "current": 12.0, "actEnergyDlvd": 5_284_029.0}
+    found = read(answer | {"channels": [channel() | answer]}, phaseMode="single", phaseCount=1)
+    for quantities in (found.total, *found.phases):
+        assert quantities is not None
+        assert getattr(quantities, names[key]) == (value if is_believed else None)
+        assert (quantities.voltage, quantities.current, quantities.energy_delivered) == (240, 12, 5_284_029)
+
+
+def test_no_power_is_beyond_a_megawatt_whatever_else_is_known() -> None:
+    assert read({"activePower": 999_000}).total.active_power == 999_000
+    assert read({"activePower": 1_000_001}).total.active_power is None
+    assert Quantities.from_report({"actPower": 5_284_029}).active_power is None
+
+
+def test_a_small_power_is_believed_where_its_current_is_too_small_to_be_measured() -> None:
+    assert read({"activePower": -4.0, "voltage": 240, "current": 0.0}).total.active_power == -4
+    assert read({"activePower": -400.0, "voltage": 240, "current": 0.0}).total.active_power is None
+
+
+def test_a_whole_three_phase_meter_carries_its_volts_by_its_amperes_and_not_the_sum_of_volts() -> None:
+    # 239 V by 10 A is 2,390 VA; 717 V by 10 A would be three times as much.
+    found = read(
+        {"channels": [channel(239)] * 3, "voltage": 717, "current": 10, "activePower": 5_000, "pwrFactor": 1}
+    )
+    assert found.total.active_power is None
+
+
+def test_no_grid_has_0_hertz() -> None:
+    found = read({"freq": 0.0, "voltage": 120, "channels": [channel(120, freq=0.0)]})
+    assert found.total.frequency is None
+    assert found.phases[0] is not None
+    assert found.phases[0].frequency is None
+    assert found.phases[0].voltage == 120
+    assert Quantities.from_report({"freqHz": 0.0, "rmsVoltage": 120}).frequency is None

@@ -57,9 +57,11 @@ def test_a_description_that_would_grow_without_end_is_not_read() -> None:
         Info.from_xml(INFO.format("&b;").replace("?>", f"?>{bomb}").encode())
 
 
-@pytest.mark.parametrize("firmware", ["D7.0.88", "D8.3.5433", "R7.6.175", "10.1"])
+@pytest.mark.parametrize("firmware", ["D7.0.88", "D8.3.5433", "R7.6.175", "M8.2.127", "x7.0", "10.1"])
 def test_firmware_with_tokens_is_supported(firmware: str) -> None:
-    Info.from_xml(INFO.format(firmware).encode()).require_tokens()
+    info = Info.from_xml(INFO.format(firmware).encode())
+    info.require_tokens()
+    assert info.firmware == firmware.lstrip("DRMx")
 
 
 @pytest.mark.parametrize("firmware", ["D5.0.62", "R3.17.3", "R4.10.35", "unknown"])

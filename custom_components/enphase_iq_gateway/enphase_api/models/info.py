@@ -57,7 +57,7 @@ class Info:
         return cls(
             serial_number=serial_number,
             # "D8.2.127": the letter names a release train and says nothing to an owner.
-            firmware=software.lstrip("DRdr"),
+            firmware=re.sub(r"^[A-Za-z]+(?=\d)", "", software),
             part_number=root.findtext("device/pn"),
             is_metered=None if metered is None else metered.strip() == "true",
             time=datetime.fromtimestamp(int(time), UTC) if re.fullmatch(r"\d{1,10}", time) else None,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from ..values import integer, moment, number, one_object
+from ..values import MAX_POWER, integer, moment, number, one_object
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,5 +52,7 @@ class Live:
 
 def _watts(meters: Mapping[str, Any], key: str) -> float | None:
     part = meters.get(key)
-    milliwatts = number(part, "agg_p_mw", -10e9, 10e9) if isinstance(part, dict) else None
+    milliwatts = (
+        number(part, "agg_p_mw", -1000 * MAX_POWER, 1000 * MAX_POWER) if isinstance(part, dict) else None
+    )
     return None if milliwatts is None else milliwatts / 1000

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from ..values import integer, moment, nested, number, objects, one_object, text
+from ..values import MAX_POWER, integer, moment, nested, number, objects, one_object, text
 from .batteries import AcBatteries
 
-_POWER = (-10e6, 10e6)
+_POWER = (-MAX_POWER, MAX_POWER)
 _ENERGY = (0, 1e12)
 
 #: `devType` of a microinverter; AC batteries stand in the same list with another.

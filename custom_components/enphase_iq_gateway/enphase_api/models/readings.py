@@ -29,7 +29,7 @@ class Reading:
     def from_json(cls, data: Mapping[str, Any], meter: Meter) -> Self:
         """Read one element of /ivp/meters/readings that belongs to `meter`."""
         # Three channels are always reported; beyond phase_count they mirror other meters or hold noise.
-        channels = [Quantities.from_reading(entry) for entry in nested(data, "channels")][: meter.phase_count]
+        channels = [Quantities.from_channel(entry) for entry in nested(data, "channels")][: meter.phase_count]
         total, channels = quirks.without_lost_phase(meter, Quantities.from_reading(data), channels)
         return cls(
             meter=meter,
@@ -38,7 +38,7 @@ class Reading:
                 total,
                 voltage=quirks.meter_voltage(meter, total, channels),
                 power_factor=quirks.power_factor(total),
-            ),
+            ).within_bounds(),
             phases=tuple(phase if quirks.is_wired(phase) else None for phase in channels),
         )
 
@@ -133,7 +133,7 @@ class Report:
                 report_type=report_type,
                 created_at=moment(entry, "createdAt"),
                 cumulative=Quantities.from_report(one_object(entry.get("cumulative", {}), path)),
-                lines=tuple(Quantities.from_report(line) for line in nested(entry, "lines")),
+                lines=tuple(Quantities.from_line(line) for line in nested(entry, "lines")),
             )
             for entry in objects(answer, path)
             if (report_type := text(entry, "reportType")) is not None

@@ -34,13 +34,14 @@ TESTS = PROJECT / "tests"
 class Environment:
     """What an environment is for, its Python, and the files in tests/ that say which versions are in it.
 
-    What is in `compiled` is left out where it cannot be built.
+    What is in `compiled` is left out where it cannot be built. `size` is what it takes on disk.
     """
 
     purpose: str
     python: str
     versions: str
     compiled: str = ""
+    size: str = "1.3 GB"
 
     @property
     def files(self) -> list[Path]:
@@ -60,9 +61,11 @@ KINDS = {
         "requirements-newest.in",
         compiled="requirements-newest-compiled.in",
     ),
-    "scripts-3.11": Environment("client and scripts", "3.11", "requirements-scripts.txt"),
-    "scripts-3.13": Environment("client and scripts", "3.13", "requirements-scripts.txt"),
-    "scripts-3.14": Environment("client and scripts; mypy", "3.14", "requirements-scripts.txt"),
+    "scripts-3.11": Environment("client and scripts", "3.11", "requirements-scripts.txt", size="200 MB"),
+    "scripts-3.13": Environment("client and scripts", "3.13", "requirements-scripts.txt", size="200 MB"),
+    "scripts-3.14": Environment(
+        "client and scripts; mypy", "3.14", "requirements-scripts.txt", size="200 MB"
+    ),
 }
 
 # Each file of locked versions, with the oldest Python that it is for and further options of its resolution.
@@ -86,7 +89,7 @@ def environment(name: str) -> Path:
         if interpreter.exists() and stamp.exists() and stamp.read_text() == made_from:
             return interpreter
         base = python(kind.python)
-        say(f"making .venv/{name} ({kind.purpose})")
+        say(f"making .venv/{name} ({kind.purpose}): {kind.size}, some minutes the first time")
         stamp.unlink(missing_ok=True)
         run([uv(), "venv", "--quiet", "--allow-existing", "--no-project", "--python", base, folder])
         _install(interpreter, folder, kind)

@@ -5,16 +5,21 @@ Standard library only, and no syntax newer than Python 3.9: these files run befo
 
 from __future__ import annotations
 
+import contextlib
 import os
 import ssl
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Union
 
 PROJECT = Path(__file__).resolve().parent.parent
 # uv and Pythons that this machine did not have.
 TOOLS = PROJECT / ".python"
+
+# Seconds of silence after which a step that takes long says that it still runs.
+PATIENCE = 10
 
 Words = list[Union[str, Path]]
 
@@ -35,21 +40,40 @@ def run(command: Words, **environment: str) -> str:
     """
     words = [str(word) for word in command]
     try:
-        done = subprocess.run(
+        started = subprocess.Popen(
             words,
             cwd=PROJECT,
-            env={**_trust(), **os.environ, **environment},
+            env={**_caches(), **_trust(), **os.environ, **environment},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
-            check=False,
         )
     except OSError as error:
         raise SetUpError(f"{words[0]} could not be started: {error}") from error
-    if done.returncode != 0:
-        raise SetUpError(f"`{' '.join(words)}` ended with {done.returncode}:\n{done.stdout.strip()}")
-    return done.stdout.strip()
+    with started:
+        try:
+            printed = _output(started)
+        except BaseException:
+            started.kill()
+            raise
+    if started.returncode != 0:
+        raise SetUpError(f"`{' '.join(words)}` ended with {started.returncode}:\n{printed.strip()}")
+    return printed.strip()
+
+
+def _output(process: subprocess.Popen[str]) -> str:
+    """Return what a process printed, once it has ended; say from time to time that it has not."""
+    begin = time.monotonic()
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=PATIENCE)[0]
+        say(f"still at it ({time.monotonic() - begin:.0f} s)")
+
+
+def _caches() -> dict[str, str]:
+    """Return what keeps the downloads of uv and pip in the project's folder."""
+    return {"UV_CACHE_DIR": str(TOOLS / "cache" / "uv"), "PIP_CACHE_DIR": str(TOOLS / "cache" / "pip")}
 
 
 def _trust() -> dict[str, str]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import os
 import signal
 import sys
 import time
 from argparse import Namespace
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from datetime import date
 from pathlib import Path
 
 from enphase_companion.simulator import Simulator
@@ -22,13 +24,33 @@ from .owner import PASSWORD, USERNAME, Owner
 #: What is done with a Home Assistant that runs; returns the exit status.
 Work = Callable[[process.Process, Owner], Awaitable[int]]
 
-#: When the simulated house's day is at its most interesting.
-_HOUR_OF_DAY = 13
+#: A sunny morning, in which batteries are half full and charge for hours.
+_DAY, _HOUR_OF_DAY = date(2026, 5, 7), 9
+
+#: Seconds of silence after which the demo says what it is still doing.
+_PATIENCE = 10
 
 
 def say(text: str = "") -> None:
     """Print, and at once, into a pipe too."""
     print(text, flush=True)
+
+
+@contextlib.asynccontextmanager
+async def _step(text: str) -> AsyncIterator[None]:
+    """Say what is done now, and again every ten seconds until it is."""
+
+    async def remind() -> None:
+        for seconds in itertools.count(_PATIENCE, _PATIENCE):
+            await asyncio.sleep(_PATIENCE)
+            say(f"still {text} ({seconds} s)")
+
+    say(text)
+    reminding = asyncio.create_task(remind())
+    try:
+        yield
+    finally:
+        reminding.cancel()
 
 
 async def demonstrate(given: Namespace) -> int:
@@ -43,7 +65,7 @@ async def demonstrate(given: Namespace) -> int:
 
             return await _with_home_assistant(own, configuration, given.host, port, _here())
         try:
-            simulator = Simulator(given.profile, speed=given.speed, hour_of_day=_HOUR_OF_DAY)
+            simulator = Simulator(given.profile, speed=given.speed, day=_DAY, hour_of_day=_HOUR_OF_DAY)
         except ValueError as error:
             raise DemoError(f"--profile: {error}") from error
         with simulator as sim:
@@ -61,11 +83,12 @@ async def _with_home_assistant(
     work: Work, configuration: Path, host: str, port: int, environment: dict[str, str]
 ) -> int:
     """Start Home Assistant, make and sign in its owner, and do the work for as long as it runs."""
-    say("starting Home Assistant")
-    async with (
-        process.running(configuration, host, port, **environment) as running,
-        Owner(running.url) as owner,
-    ):
+    async with contextlib.AsyncExitStack() as stack:
+        async with _step("starting Home Assistant"):
+            running = await stack.enter_async_context(
+                process.running(configuration, host, port, **environment)
+            )
+        owner = await stack.enter_async_context(Owner(running.url))
         ended = asyncio.create_task(running.ended())
         working = asyncio.create_task(_signed_in(work, running, owner))
         with contextlib.suppress(asyncio.CancelledError):
@@ -89,22 +112,25 @@ async def _signed_in(work: Work, running: process.Process, owner: Owner) -> int:
 
 
 async def _simulated(running: process.Process, owner: Owner, sim: Simulator, given: Namespace) -> int:
-    say("setting the integration up: address, fingerprint, Entrez account")
-    steps = flow.steps(sim.url, sim.serial_number, sim.fingerprint, sim.username, sim.password)
-    entry_id = await flow.walk(owner, steps)
-    expected = simulation.expected_entities(sim)
-    found = await entities.found(owner, entry_id, [each.unique_id for each in expected])
-    shown = await entities.enable(owner, entry_id, found)
+    async with _step("setting the integration up: address, fingerprint, Entrez account"):
+        steps = flow.steps(sim.url, sim.serial_number, sim.fingerprint, sim.username, sim.password)
+        entry_id = await flow.walk(owner, steps)
+        expected = simulation.expected_entities(sim)
+        found = await entities.found(owner, entry_id, [each.unique_id for each in expected])
+        shown = await entities.enable(owner, entry_id, found if given.everything or given.check else ())
+        expected = [each for each in expected if each.unique_id in shown or each.unique_id not in found]
     sensors = {
         unique_id.removeprefix(f"{sim.serial_number}_"): entity_id for unique_id, entity_id in found.items()
     }
-    await energy.set_up_dashboard(owner, sensors)
-    await energy.import_history(owner, sensors, sim.house, sim.clock.start)
+    async with _step("filling the Energy dashboard with the house's last days"):
+        await energy.set_up_dashboard(owner, sensors)
+        await energy.import_history(owner, sensors, sim.house, sim.clock.start)
 
     silent = {each.unique_id for each in expected if each.silent}
-    states = await entities.known_states(
-        owner, [entity_id for unique_id, entity_id in shown.items() if unique_id not in silent]
-    )
+    async with _step("waiting until every sensor has been read"):
+        states = await entities.known_states(
+            owner, [entity_id for unique_id, entity_id in shown.items() if unique_id not in silent]
+        )
     diagnostics = await owner.get(f"/api/diagnostics/config_entry/{entry_id}")
     moments = simulation.moments(sim, shown, states, diagnostics)
     rows = compared(expected, shown, states, moments, simulation.zone(sim))
@@ -179,6 +205,8 @@ async def _until_ended(given: Namespace) -> int:
     assert task is not None  # noqa: S101  # a coroutine runs in one
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+    # A Ctrl-C from before now, which scripts/demo holds back, ends it here.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
         return await demonstrate(given)
     except asyncio.CancelledError:

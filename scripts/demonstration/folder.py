@@ -22,13 +22,19 @@ def held(folder: Path, *, forget: bool = False) -> Iterator[Path]:
 
     With `forget` it is deleted then: a real gateway's token is in it.
 
-    Raises DemoError if another demo has it, or if it is a folder with something else in it.
+    Raises DemoError if another demo has it, if something else is in it, or if it cannot be made.
     """
     lock = folder / _LOCK
-    if folder.exists() and not lock.exists() and any(folder.iterdir()):
-        raise DemoError(f"{folder} has other things in it: give --folder a name that is not in use yet")
-    folder.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as file:
+    try:
+        if folder.exists() and not lock.exists() and any(folder.iterdir()):
+            raise DemoError(f"{folder} has other things in it: give --folder a name that is not in use yet")
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = lock.open("w")
+    except OSError as error:
+        raise DemoError(
+            f"{folder} cannot be used ({error.strerror}): give --folder a place where you may write"
+        ) from error
+    with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

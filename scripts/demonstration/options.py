@@ -19,8 +19,9 @@ examples:
   scripts/demo --check                       only compare every sensor with the house, then end
   scripts/demo --gateway https://envoy.local your own gateway, which you set up in the browser
 
-All it needs is brought into the project's folder: programs to .python/ and .venv/, Home Assistant's
-configuration to .demo/, made anew at each start. Without --host, Home Assistant listens on this machine only.
+All it needs is brought into the project's folder: programs to .python/ and .venv/ (once: 1.5 GB, some
+minutes), Home Assistant's configuration to .demo/, made anew at each start. Without --host, Home Assistant
+listens on this machine only.
 """
 
 
@@ -37,8 +38,13 @@ def parser() -> argparse.ArgumentParser:
         action="store_true",
         help="compare every sensor with the house, then end: 0 if all agree within 1 %%, else 1 and names",
     )
+    options.add_argument(
+        "--everything",
+        action="store_true",
+        help="enable every entity, also those that are disabled for a new owner (--check does so too)",
+    )
     options.add_argument("--profile", metavar="NAME", help="the simulated house (default: three-phase)")
-    options.add_argument("--speed", type=float, metavar="N", help="house seconds a second (default: 1)")
+    options.add_argument("--speed", type=_speed, metavar="N", help="house seconds a second (default: 1)")
     options.add_argument("--gateway", metavar="ADDRESS", help="a real gateway in place of the simulated one")
     options.add_argument(
         "--host",
@@ -48,7 +54,7 @@ def parser() -> argparse.ArgumentParser:
     )
     options.add_argument(
         "--port",
-        type=int,
+        type=_port,
         default=8123,
         metavar="N",
         help="its port (default: %(default)s; 0: any that is free)",
@@ -63,18 +69,34 @@ def parser() -> argparse.ArgumentParser:
     return options
 
 
+def _port(text: str) -> int:
+    try:
+        if 0 <= (port := int(text)) <= 65535:
+            return port
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+
+
+def _speed(text: str) -> float:
+    try:
+        if 0 < (speed := float(text)) < float("inf"):
+            return speed
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+
+
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     """Return the options as given; ends with 2 and a sentence for those that do not go together."""
     options = parser()
     given = options.parse_args(words)
     if given.gateway:
-        for name in ("check", "profile", "speed"):
+        for name in ("check", "everything", "profile", "speed"):
             if getattr(given, name):
                 options.error(f"--{name} is about the simulated house: leave it out with --gateway")
         if not given.gateway.startswith("https://"):
             options.error(f"--gateway: {given.gateway!r} does not begin with https://; gateways need it")
-    if given.speed is not None and not given.speed > 0:
-        options.error("--speed: the house's clock cannot stand still or go back")
     given.profile = given.profile or "three-phase"
     given.speed = given.speed or 1.0
     return given

@@ -4,6 +4,8 @@ import os
 import resource
 import signal
 import socket
+import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from demonstration import flow
 from demonstration.entities import device_of
 from demonstration.owner import Owner
 from enphase_companion.simulator import Simulator
-from tests.demo.running import RunningDemo, demo, processes_with, run, until
+from tests.demo.running import COMMAND, RunningDemo, demo, processes_with, run, until
 
 pytestmark = [pytest.mark.demo, pytest.mark.slow]
 
@@ -62,6 +64,30 @@ def test_the_demo_serves_what_it_says_and_ends_with_ctrl_c(tmp_path: Path) -> No
         assert running.process.returncode == 0
         until(lambda: running.home_assistant == [])
         socket.create_server(("127.0.0.1", port)).close()  # nobody listens there any more
+
+
+def test_the_demo_ends_without_a_traceback_whenever_it_is_interrupted(tmp_path: Path) -> None:
+    command = [*COMMAND, "--port", "0", "--folder", str(tmp_path / "demo")]
+    for seconds in (0.3, 0.6, 1.0, 1.5, 2.5):
+        with subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+        ) as process:
+            time.sleep(seconds)
+            os.killpg(process.pid, signal.SIGINT)
+            output, _ = process.communicate(timeout=60)
+        assert process.returncode == 130
+        assert "Traceback" not in output
+    assert processes_with(str(tmp_path / "demo" / "home-assistant")) == []
+
+
+async def test_a_new_owners_entities_are_what_the_demo_shows(serving: RunningDemo) -> None:
+    async with Owner(serving.url) as owner:
+        await owner.sign_in()
+        entities = await owner.ask("config/entity_registry/list")
+    ours = [each for each in entities if each["platform"] == flow.DOMAIN]
+    assert any(each["disabled_by"] == "integration" for each in ours)
+    rows = serving.output.count(" | ") // 2 - 2  # but for the heading and the line below it
+    assert rows == sum(each["disabled_by"] is None for each in ours)
 
 
 async def test_the_owner_finds_the_gateway_and_a_filled_energy_dashboard(serving: RunningDemo) -> None:

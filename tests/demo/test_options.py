@@ -33,6 +33,10 @@ def test_help_shows_examples_on_a_python_without_any_package() -> None:
         (["--speed", "-1"], "--speed"),
         (["--speed", "nan"], "--speed"),
         (["--port", "http"], "--port"),
+        (["--port", "99999"], "'99999' is no port: 0 to 65535"),
+        (["--port", "-1"], "'-1' is no port"),
+        (["--speed", "fast"], "'fast' is no number above 0"),
+        (["--gateway", "https://envoy.local", "--everything"], "--everything is about the simulated house"),
     ],
 )
 def test_options_that_make_no_sense_are_refused_by_name(

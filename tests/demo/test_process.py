@@ -89,6 +89,15 @@ def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
     assert (tmp_path / "home-assistant" / "secrets.yaml").read_text() == "precious"
 
 
+@pytest.mark.parametrize("folder", ["/proc/demo", "/dev/null", "/dev/null/demo"])
+def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(folder: str) -> None:
+    with (
+        pytest.raises(DemoError, match=rf"{folder} cannot be used \(.+\): give --folder"),
+        held(Path(folder)),
+    ):
+        pass
+
+
 def test_a_second_start_begins_with_an_empty_configuration(tmp_path: Path) -> None:
     for _ in range(2):
         with held(tmp_path / "demo") as configuration:

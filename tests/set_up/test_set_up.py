@@ -51,6 +51,23 @@ def test_a_failed_step_shows_the_command_and_what_it_printed() -> None:
         set_up_steps.run(["sh", "-c", "echo no such thing >&2; exit 3"])
 
 
+def test_a_step_that_takes_long_says_so_again_and_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(set_up_steps, "PATIENCE", 0.01)
+    assert set_up_steps.run(["sh", "-c", "sleep 0.1; echo done"]) == "done"
+    assert capsys.readouterr().err.count("set-up: still at it (") > 1
+
+
+def test_downloads_stay_in_the_projects_folder_unless_the_environment_says_where(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("UV_CACHE_DIR", raising=False)
+    assert set_up_steps.run(["sh", "-c", "echo $UV_CACHE_DIR"]) == f"{PROJECT}/.python/cache/uv"
+    monkeypatch.setenv("UV_CACHE_DIR", "/elsewhere")
+    assert set_up_steps.run(["sh", "-c", "echo $UV_CACHE_DIR"]) == "/elsewhere"
+
+
 def test_a_program_that_is_not_there_is_named() -> None:
     with pytest.raises(set_up_steps.SetUpError, match="no-such-program could not be started"):
         set_up_steps.run(["no-such-program"])

@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..running.service import Service
 
 NAME = "enphase-amqp-database-meters"
-FILE = "credentials_token.json"
 KEYS = (
     "gateway_serial_number",
     *AMQP_KEYS,
@@ -64,7 +63,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..storage import Database, StorageError
     from ..storage.address import database_address, database_zone
 
-    settings = read(FILE, KEYS, arguments)
+    settings = read(KEYS, arguments)
     figures = Figures(settings.metrics)
     async with Database(database_address(settings), database_zone(settings)) as database:
         store = Store(database)

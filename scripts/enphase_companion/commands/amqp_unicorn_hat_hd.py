@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from ..running.service import Service
 
 NAME = "enphase-amqp-unicorn-hat-hd"
-FILE = "credentials_token.json"
 KEYS = (*AMQP_KEYS, "gateway_serial_number", *DISPLAY_KEYS)
 
 
@@ -57,7 +56,7 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     from ..messaging.newest import Newest
     from ..settings.reading import read
 
-    settings = read(FILE, KEYS, arguments)
+    settings = read(KEYS, arguments)
     ours = OneGateway(settings.gateway_serial_number)
     panel = Panel(
         lambda: "broker?" if newest.trouble.text else None,

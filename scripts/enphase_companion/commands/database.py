@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ..storage.pruning import Progress
 
 NAME = "enphase-database"
-FILE = "credentials_token.json"
 KEEP = ("keep_readings", "keep_minutes", "keep_quarters")
 KEYS = (*DATABASE_KEYS, "time_zone", "gateway_serial_number", "import_database_url", *KEEP)
 
@@ -80,7 +79,7 @@ async def _done(arguments: argparse.Namespace) -> int:
     from ..storage import Database
     from ..storage.address import database_address, database_zone
 
-    settings = read(FILE, KEYS, arguments)
+    settings = read(KEYS, arguments)
     async with Database(database_address(settings), database_zone(settings)) as database:
         match arguments.action:
             case "status":

@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ..storage import Database
 
 NAME = "enphase-database-pyplot-meters"
-FILE = "credentials_token.json"
 KEYS = ("gateway_serial_number", *DATABASE_KEYS, *LIMITS)
 
 #: Seconds between two looks at the database.
@@ -87,7 +86,7 @@ def _draw(arguments: argparse.Namespace) -> int:
     from ..charts.showing import keep_writing, show, write
     from ..settings.reading import read
 
-    settings = read(FILE, KEYS, arguments)
+    settings = read(KEYS, arguments)
     lines = limits(settings)
     if arguments.follow:
         with Background(lambda service, put: _follow(settings, arguments, service, put)) as source:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..running.command import serve
-from ..settings.help_texts import TRUST_FIRST, UNTIL_ENDED, token_of
+from ..settings.help_texts import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, UNTIL_ENDED
 from ..settings.keys import AMQP_KEYS, GATEWAY_KEYS
 from ..settings.options import add_settings, new_parser
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ..running.service import Service
 
 NAME = "enphase-gateway-amqp-meters"
-FILE = "credentials_token.json"
 KEYS = (
     *GATEWAY_KEYS,
     "interval",
@@ -39,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
             (NAME, "publish once a second, until Ctrl-C or SIGTERM"),
             (f"{NAME} --interval 5 --amqp-host broker.example", "every 5 seconds, to a broker elsewhere"),
         ],
-        notes=f"{token_of(FILE)}\n\n{UNTIL_ENDED}",
+        notes=f"{CREDENTIALS}\n{NEVER_ENDS}\n\n{UNTIL_ENDED}",
     )
     add_settings(result, KEYS)
     return result
@@ -59,7 +58,7 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
     from ..settings.reading import read
     from ..source.polling import Poller
 
-    settings = read(FILE, KEYS, arguments)
+    settings = read(KEYS, arguments)
     figures = Figures(settings.metrics)
     publisher = Publisher(Broker.from_settings(settings), settings.amqp_queues, NAME)
 
@@ -70,7 +69,7 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
         )
         return f"{counts}. {trouble}" if trouble else counts
 
-    poller = Poller(settings, lambda: read(FILE, KEYS, arguments), service, figures, status)
+    poller = Poller(settings, lambda: read(KEYS, arguments), service, figures, status)
     with Spool.from_settings(settings, "gateway_amqp_meters.spool") as spool:
         async with Outbox(publisher, spool, figures, on_safe=service.ready) as outbox:
             print(

@@ -10,12 +10,11 @@ import sys
 from collections.abc import Sequence
 
 from ..running.command import run
-from ..settings.help_texts import ONCE, TRUST_FIRST, account_of
-from ..settings.keys import ACCOUNT_KEYS, GATEWAY_KEYS
+from ..settings.help_texts import CREDENTIALS, ONCE, TRUST_FIRST
+from ..settings.keys import GATEWAY_KEYS
 from ..settings.options import add_settings, new_parser
 
-FILE = "credentials.json"
-KEYS = (*GATEWAY_KEYS, *ACCOUNT_KEYS)
+KEYS = GATEWAY_KEYS
 
 #: Seconds.
 _DEFAULT_INTERVAL = 5.0
@@ -34,7 +33,7 @@ def parser() -> argparse.ArgumentParser:
             ("enphase-gateway-console --watch 10 >> log", "a line every 10 seconds"),
             ("enphase-gateway-console --json", "one JSON document"),
         ],
-        notes=f"{account_of(FILE)}\n\n{ONCE}",
+        notes=f"{CREDENTIALS}\n\n{ONCE}",
     )
     result.add_argument(
         "--watch",
@@ -98,7 +97,7 @@ def _trust(arguments: argparse.Namespace) -> int:
     from ..console.trust import trust
     from ..settings.reading import read
 
-    return trust(read(FILE, ("gateway_host", "gateway_serial_number"), arguments), arguments.fingerprint)
+    return trust(read(("gateway_host", "gateway_serial_number"), arguments), arguments.fingerprint)
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -115,7 +114,7 @@ async def _shown(arguments: argparse.Namespace) -> None:
     from ..settings.reading import read
     from ..source.opening import open_gateway, sign_in
 
-    settings = read(FILE, KEYS, arguments)
+    settings = read(KEYS, arguments)
     async with open_gateway(settings) as (gateway, info):
         overview = await Overview.read(gateway, info)
         if arguments.watch is None:

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..running.command import serve
-from ..settings.help_texts import TRUST_FIRST, UNTIL_ENDED, token_of
+from ..settings.help_texts import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, UNTIL_ENDED
 from ..settings.keys import DATABASE_KEYS, GATEWAY_KEYS
 from ..settings.options import add_settings, new_parser
 
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from ..running.service import Service
 
 NAME = "enphase-gateway-database-meters"
-FILE = "credentials_token.json"
 KEYS = (
     *GATEWAY_KEYS,
     "interval",
@@ -41,7 +40,7 @@ def parser() -> argparse.ArgumentParser:
             (NAME, "once a second into enphase.db, until Ctrl-C or SIGTERM"),
             (f"{NAME} --interval 5 --batch-age 60", "every 5 seconds; written once a minute"),
         ],
-        notes=f"{token_of(FILE)}\n\n{UNTIL_ENDED}",
+        notes=f"{CREDENTIALS}\n{NEVER_ENDS}\n\n{UNTIL_ENDED}",
     )
     add_settings(result, KEYS)
     return result
@@ -62,7 +61,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..storage import Database
     from ..storage.address import database_address, database_zone
 
-    settings = read(FILE, KEYS, arguments)
+    settings = read(KEYS, arguments)
     figures = Figures(settings.metrics)
 
     def status() -> str:
@@ -70,7 +69,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
         counts = f"{figures['stored']:g} stored, {figures['waiting']:g} waiting, {figures['dropped']:g} lost"
         return f"{counts}. {trouble}" if trouble else counts
 
-    poller = Poller(settings, lambda: read(FILE, KEYS, arguments), service, figures, status)
+    poller = Poller(settings, lambda: read(KEYS, arguments), service, figures, status)
     with Spool.from_settings(settings, "gateway_database_meters.spool") as spool:
         async with Database(database_address(settings), database_zone(settings)) as database:
             store = Store(database)

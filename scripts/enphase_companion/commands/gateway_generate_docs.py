@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..running.command import run
-from ..settings.help_texts import ONCE, TRUST_FIRST, account_of
-from ..settings.keys import ACCOUNT_KEYS, GATEWAY_KEYS
+from ..settings.help_texts import CREDENTIALS, ONCE, TRUST_FIRST
+from ..settings.keys import GATEWAY_KEYS
 from ..settings.options import add_settings, new_parser
 
 if TYPE_CHECKING:
@@ -24,8 +24,7 @@ if TYPE_CHECKING:
     from ..documentation.writing import Written
 
 NAME = "enphase-gateway-generate-docs"
-FILE = "credentials.json"
-KEYS = (*GATEWAY_KEYS, *ACCOUNT_KEYS)
+KEYS = GATEWAY_KEYS
 
 _FOLDER = Path("docs/gateway")
 #: Seconds between two requests.
@@ -43,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
             (f"{NAME} --format markdown --output pages", "in Markdown, elsewhere"),
             (f"{NAME} --from answers", "from recorded answers, without a gateway"),
         ],
-        notes=f"{account_of(FILE)}\nWith --from none is needed.\n\n{ONCE}",
+        notes=f"{CREDENTIALS}\nWith --from none is needed.\n\n{ONCE}",
     )
     result.add_argument(
         "--from",
@@ -131,7 +130,7 @@ async def _asked(arguments: argparse.Namespace, endpoints: tuple[Endpoint, ...])
     from ..settings.reading import read
     from ..source.opening import open_gateway, sign_in
 
-    settings = read(FILE, KEYS, arguments)
+    settings = read(KEYS, arguments)
     async with open_gateway(settings) as (gateway, info):
         with progress(sum(len(each.requests) for each in endpoints)) as step:
             return await asked(

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..charts.options import LIMITS, add_output
 from ..running.command import run
-from ..settings.help_texts import TRUST_FIRST, token_of
+from ..settings.help_texts import CREDENTIALS, NEVER_ENDS, TRUST_FIRST
 from ..settings.keys import GATEWAY_KEYS
 from ..settings.options import add_settings, new_parser
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from ..settings.keys import Settings
 
 NAME = "enphase-gateway-pyplot-meters"
-FILE = "credentials_token.json"
 KEYS = (*GATEWAY_KEYS, "interval", *LIMITS)
 
 #: Minutes.
@@ -44,7 +43,7 @@ def parser() -> argparse.ArgumentParser:
         ],
         notes=(
             "A click on an entry of the legend hides a line, or brings it back.\n"
-            f"{token_of(FILE)}\n\n"
+            f"{CREDENTIALS}\n{NEVER_ENDS}\n\n"
             "exit status: 0 window closed, Ctrl-C or SIGTERM, 1 it cannot work, 2 wrong usage or settings"
         ),
     )
@@ -78,7 +77,7 @@ def _draw(arguments: argparse.Namespace) -> int:
     from ..charts.showing import keep_writing, show
     from ..settings.reading import read
 
-    settings = read(FILE, KEYS, arguments)
+    settings = read(KEYS, arguments)
     with Background(lambda service, put: _follow(settings, arguments, service, put)) as source:
         if arguments.output is not None:
             keep_writing(source.newest, limits(settings), arguments.output)
@@ -111,7 +110,7 @@ async def _follow(
 
     poller = Poller(
         settings,
-        lambda: read(FILE, KEYS, arguments),
+        lambda: read(KEYS, arguments),
         service,
         Figures(),
         lambda: poller.trouble or "reading",

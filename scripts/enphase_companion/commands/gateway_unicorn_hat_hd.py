@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..displays.options import DISPLAY_KEYS, STATUSES, add_display
 from ..running.command import serve
-from ..settings.help_texts import TRUST_FIRST, token_of
+from ..settings.help_texts import CREDENTIALS, NEVER_ENDS, TRUST_FIRST
 from ..settings.keys import GATEWAY_KEYS
 from ..settings.options import add_settings, new_parser
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from ..running.service import Service
 
 NAME = "enphase-gateway-unicorn-hat-hd"
-FILE = "credentials_token.json"
 KEYS = (*GATEWAY_KEYS, "interval", *DISPLAY_KEYS)
 
 
@@ -35,7 +34,7 @@ def parser() -> argparse.ArgumentParser:
             (f"{NAME} --display terminal", "here"),
             (f"{NAME} --display hat.gif", "one round, as a file"),
         ],
-        notes=f"{token_of(FILE)}\n\n{STATUSES}",
+        notes=f"{CREDENTIALS}\n{NEVER_ENDS}\n\n{STATUSES}",
     )
     add_display(result)
     add_settings(result, KEYS)
@@ -56,7 +55,7 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     from ..source.array import Array
     from ..source.polling import Poller
 
-    settings = read(FILE, KEYS, arguments)
+    settings = read(KEYS, arguments)
     array = Array()
     panel = Panel(
         lambda: "gateway?" if poller.trouble else None,
@@ -71,6 +70,6 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     def status() -> str:
         return poller.trouble or panel.summary
 
-    read_anew = partial(read, FILE, KEYS, arguments)
+    read_anew = partial(read, KEYS, arguments)
     poller = Poller(settings, read_anew, service, Figures(), status, array.completed)
     await play(arguments.display, settings, panel, partial(poller.run, take), service, status)

@@ -17,6 +17,9 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from pathlib import Path
 
+#: The credentials files that every script reads: a key comes from the first that has it.
+TOKEN_FILE, ACCOUNT_FILE = CREDENTIALS_FILES = ("credentials_token.json", "credentials.json")
+
 CERTIFICATE_FILE = "gateway.cer"
 CONFIGURATION_VARIABLE = "ENPHASE_CONFIGURATION"
 
@@ -41,10 +44,12 @@ def _key(
 class Settings:
     """What is set; None where nobody has set it."""
 
-    #: Where the file was looked for, or lies; the gateway's certificate lies beside it.
-    file: Path
+    #: Where the credentials files lie or were looked for, and the gateway's certificate; an absolute path.
+    folder: Path
     #: For each key that is set: where, as a message names it.
     origins: Mapping[str, str]
+    #: For each key that a credentials file sets: the file.
+    files: Mapping[str, Path]
     #: The command that trusts the gateway of these settings.
     trust_command: str = "enphase-gateway-console --trust"
 
@@ -150,7 +155,12 @@ class Settings:
     @property
     def certificate_file(self) -> Path:
         """Where the trusted certificate lies."""
-        return self.file.with_name(CERTIFICATE_FILE)
+        return self.folder / CERTIFICATE_FILE
+
+    @property
+    def credentials_files(self) -> tuple[Path, ...]:
+        """Where the credentials files may lie, the first of which has the last word."""
+        return tuple(self.folder / name for name in CREDENTIALS_FILES)
 
     @property
     def has_account(self) -> bool:
@@ -163,14 +173,26 @@ class Settings:
 
     def in_file(self, name: str) -> str:
         """Name a key by its place in the file."""
-        return f"{self.file}: {name}"
+        return f"{self.file_of(name)}: {name}"
+
+    def file_of(self, name: str) -> Path:
+        """Return the credentials file that a key is set in, or belongs into: that of the token or account."""
+        for key in (name, "gateway_token", "enphase_password"):
+            if key in self.files:
+                return self.files[key]
+        there = [file for file in self.credentials_files if file.exists()]
+        return (there or [self.folder / ACCOUNT_FILE])[0]
 
 
-#: What says which gateway, and how to be let in.
-GATEWAY_KEYS = ("gateway_host", "gateway_serial_number", "gateway_token")
-
-#: With these a token can be made, and renewed.
-ACCOUNT_KEYS = ("enphase_username", "enphase_password", "entrez_host")
+#: What says which gateway, and how to be let in: with a token, or with an account that a token is made with.
+GATEWAY_KEYS = (
+    "gateway_host",
+    "gateway_serial_number",
+    "gateway_token",
+    "enphase_username",
+    "enphase_password",
+    "entrez_host",
+)
 
 #: What says where the broker is.
 AMQP_KEYS = (

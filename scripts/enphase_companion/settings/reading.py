@@ -1,4 +1,4 @@
-"""Finds what is set: by option, in the environment, as a systemd credential, or in the credentials file.
+"""Finds what is set: by option, in the environment, as a systemd credential, or in a credentials file.
 
 The first of these that gives a key wins. A systemd credential has the name of its key.
 """
@@ -11,7 +11,7 @@ import json
 import logging
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -19,67 +19,110 @@ from enphase_api.private_file import write_private_file
 
 from ..running.errors import SettingsError
 from ..running.redaction import hide
-from .keys import CONFIGURATION_VARIABLE, KEYS, Settings, option, variable
+from .keys import CONFIGURATION_VARIABLE, CREDENTIALS_FILES, KEYS, Settings, option, variable
 from .rules import checked
 
 _LOGGER = logging.getLogger(__name__)
 
 
-def read(file_name: str, names: Iterable[str], options: argparse.Namespace) -> Settings:
-    """Give the settings with these names, checked; warn of what is strange in the file but harmless.
+def read(names: Iterable[str], options: argparse.Namespace) -> Settings:
+    """Return the settings with these names, checked; warn of what is strange in the files but harmless.
 
-    Raises SettingsError for the first that cannot be right.
+    Raises SettingsError for the first that cannot be right, and where a gateway is to be read for which there
+    is neither a token nor an account.
     """
+    names = tuple(names)
     explicit = options.configuration or os.environ.get(CONFIGURATION_VARIABLE)
-    file = _folder(explicit, file_name) / file_name
-    in_file = _read_file(file)
-    _warn_of_unknown_keys(file, in_file)
+    folders = _folders(explicit)
+    folder = _folder(folders)
+    contents = {file: _read_file(file) for file in (folder / name for name in CREDENTIALS_FILES)}
+    for file, content in contents.items():
+        _warn_of_unknown_keys(file, content)
     given: dict[str, Any] = {}
     origins: dict[str, str] = {}
+    files: dict[str, Path] = {}
     for name in names:
-        for origin, value in _candidates(name, options, file, in_file):
+        for origin, value in _candidates(name, options, contents):
             if value is not None and value != "":
-                given[name], origins[name] = value, origin
+                given[name], origins[name] = value, origin if isinstance(origin, str) else f"{origin}: {name}"
+                if isinstance(origin, Path):
+                    files[name] = origin
                 if KEYS[name].metadata["private"]:
                     hide(str(value))
                 break
-    _warn_of_readers(file, in_file)
+    for file, content in contents.items():
+        _warn_of_readers(file, content)
     where = f" --configuration {explicit}" if explicit else ""
     command = Settings.trust_command + where
-    return Settings(file=file, origins=origins, trust_command=command, **checked(given, origins))
+    settings = Settings(
+        folder=folder, origins=origins, files=files, trust_command=command, **checked(given, origins)
+    )
+    if "gateway_token" in names:
+        _require_credentials(settings, folders)
+    return settings
 
 
 def store(settings: Settings, name: str, value: str) -> None:
-    """Put a value into the file, atomically and with mode 0600; its other keys and their order stay.
+    """Put a value into its file, atomically and with mode 0600; its other keys and their order stay.
 
     Raises OSError where it cannot be written, SettingsError where the file has been broken meanwhile.
     """
-    content = {**_read_file(settings.file), name: value}
-    write_private_file(settings.file, json.dumps(content, indent=4, ensure_ascii=False) + "\n")
+    file = settings.file_of(name)
+    content = {**_read_file(file), name: value}
+    write_private_file(file, json.dumps(content, indent=4, ensure_ascii=False) + "\n")
 
 
-def _folder(explicit: str | None, file_name: str) -> Path:
-    if explicit is not None:
-        folder = Path(explicit).expanduser()
-        if folder.exists() and not folder.is_dir():
-            raise SettingsError(f"--configuration {folder}: this is a file. Give the folder that it lies in.")
-        return folder
-    folders = [Path("configuration"), Path("~/.config/enphase-iq-gateway").expanduser()]
-    with_file = [folder for folder in folders if (folder / file_name).exists()]
+def _folders(explicit: str | None) -> list[Path]:
+    """Return the folders that are looked into, as absolute paths: what a message names can then be found."""
+    if explicit is None:
+        return [Path("configuration").absolute(), Path("~/.config/enphase-iq-gateway").expanduser()]
+    folder = Path(explicit).expanduser().absolute()
+    if folder.exists() and not folder.is_dir():
+        raise SettingsError(f"--configuration {folder}: is a file: name the folder that it lies in")
+    return [folder]
+
+
+def _folder(folders: Sequence[Path]) -> Path:
+    with_file = [folder for folder in folders if any((folder / name).exists() for name in CREDENTIALS_FILES)]
     there = [folder for folder in folders if folder.is_dir()]
-    return (with_file or there or folders[1:])[0]
+    return (with_file or there or folders[-1:])[0]
+
+
+def _require_credentials(settings: Settings, folders: Sequence[Path]) -> None:
+    """Raise SettingsError where there is neither a token nor a whole account to get one with."""
+    if settings.gateway_token is not None or settings.has_account:
+        return
+    files = [folder / name for folder in folders for name in CREDENTIALS_FILES]
+    if not settings.origins.keys() & {"enphase_username", "enphase_password"} and not any(
+        file.exists() for file in files
+    ):
+        raise SettingsError(
+            f"no credentials: none of these files exists: {', '.join(map(str, files))}; make one with "
+            "enphase_username and enphase_password, or with gateway_token, in it"
+        )
+    for name, other in (("enphase_password", "enphase_username"), ("enphase_username", "enphase_password")):
+        if getattr(settings, name) is None and getattr(settings, other) is not None:
+            raise SettingsError(
+                f"{settings.in_file(name)}: is missing: {settings.where(other)} alone gets no token"
+            )
+    there = " and ".join(str(file) for file in settings.credentials_files if file.exists())
+    raise SettingsError(
+        f"{there}: no gateway_token and no enphase_username with enphase_password: fill in the account, or "
+        f"a token made on {Settings.entrez_host}"
+    )
 
 
 def _candidates(
-    name: str, options: argparse.Namespace, file: Path, in_file: Mapping[str, Any]
-) -> Iterator[tuple[str, Any]]:
+    name: str, options: argparse.Namespace, contents: Mapping[Path, Mapping[str, Any]]
+) -> Iterator[tuple[str | Path, Any]]:
     """Give every place where a key may be set, first the one that wins, with what it holds."""
     if not KEYS[name].metadata["secret"]:
         yield option(name), getattr(options, name, None)
     yield variable(name), os.environ.get(variable(name))
     if credentials := os.environ.get("CREDENTIALS_DIRECTORY"):
         yield f"systemd credential {name}", _read_credential(Path(credentials) / name)
-    yield f"{file}: {name}", in_file.get(name)
+    for file, content in contents.items():
+        yield file, content.get(name)
 
 
 def _read_credential(path: Path) -> str | None:

@@ -153,13 +153,15 @@ async def _new_token(info: Info, settings: Settings) -> str:
         await asyncio.to_thread(store, settings, "gateway_token", raw)
     except (OSError, SettingsError) as error:
         _LOGGER.warning(
-            "%s: the new token cannot be stored (%s), so each run asks for one.", settings.file, error
+            "%s: the new token cannot be stored (%s), so each run asks for one.",
+            settings.file_of("gateway_token"),
+            error,
         )
     if settings.gateway_token is not None and settings.where("gateway_token") != settings.in_file(
         "gateway_token"
     ):
         _LOGGER.warning(
             "%s: this token is of no use and comes before the new one in %s. Remove it.",
-            settings.where("gateway_token"), settings.file,
+            settings.where("gateway_token"), settings.file_of("gateway_token"),
         )  # fmt: skip
     return raw

@@ -170,16 +170,16 @@ class Poller:
                 return
 
     async def _wait_for_change(self, longest: float) -> None:
-        """Wait until the credentials file or the certificate beside it is another, or for so many seconds."""
+        """Wait until a credentials file or the certificate beside it is another, or for so many seconds."""
         before = self._stamps()
         end = time.monotonic() + longest
         while time.monotonic() < end and self._stamps() == before:
             await self._pause(_LOOK)
 
     def _stamps(self) -> list[tuple[int, int] | None]:
-        """Give what tells these two files from changed ones."""
+        """Give what tells these files from changed ones."""
         stamps: list[tuple[int, int] | None] = []
-        for file in (self._settings.file, self._settings.certificate_file):
+        for file in (*self._settings.credentials_files, self._settings.certificate_file):
             try:
                 status = file.stat()
                 stamps.append((status.st_mtime_ns, status.st_ino))

@@ -196,11 +196,11 @@ def assert_same(stored: Stored, truth: Stored) -> None:
         assert stored[key][1:] == values[1:], key
 
 
-def assert_refused(owner: Owner, main: Main, file: str, changed: dict[str, Any], message: str) -> None:
-    """See that a setting in this file is named, and that the gateway is asked nothing."""
+def assert_refused(owner: Owner, main: Main, changed: dict[str, Any], message: str) -> None:
+    """See that a setting in its file is named, and that the gateway is asked nothing."""
     owner.environment.pop("ENPHASE_GATEWAY_HOST")
-    owner.writes_token_file(**changed)
+    owner.writes_token_file(**{"gateway_token": owner.simulator.token(), **changed})
     result = owner.runs(main)
     assert result.status == 2
-    assert f"{file}: {message}" in result.error
+    assert f"{owner.folder}/credentials_token.json: {message}" in result.error
     assert not owner.simulator.requests

@@ -17,7 +17,7 @@ import pytest
 from sqlalchemy import make_url
 from yarl import URL
 
-from enphase_companion.commands.amqp_database_meters import FILE, NAME, main
+from enphase_companion.commands.amqp_database_meters import NAME, main
 from enphase_companion.message import encode
 from tests.services.mariadb import MariaDB, execute
 from tests.services.rabbitmq import RabbitMQ
@@ -445,7 +445,7 @@ def test_a_setting_that_cannot_be_right_is_named(owner: Owner, changed: dict[str
     owner.writes_token_file(**changed)
     result = owner.runs(main)
     assert result.status == 2
-    assert f"{FILE}: {message}" in result.error
+    assert f"{owner.folder}/credentials_token.json: {message}" in result.error
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from yarl import URL
 
-from enphase_companion.commands.amqp_unicorn_hat_hd import FILE, NAME, main
+from enphase_companion.commands.amqp_unicorn_hat_hd import NAME, main
 from enphase_companion.displays.icons import Weather, icon, warning
 from enphase_companion.message import encode
 from tests.services.rabbitmq import RabbitMQ
@@ -249,4 +249,4 @@ def test_a_setting_that_cannot_be_right_is_named(owner: Owner, changed: dict[str
     owner.writes_token_file(**changed)
     result = owner.runs(main)
     assert result.status == 2
-    assert f"{FILE}: {message}" in result.error
+    assert f"{owner.folder}/credentials_token.json: {message}" in result.error

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from enphase_companion.commands.gateway_amqp_meters import FILE, KEYS, NAME, main
+from enphase_companion.commands.gateway_amqp_meters import KEYS, NAME, main
 from enphase_companion.delivery.spool import Spool
 from enphase_companion.message import Message, decode
 from enphase_companion.settings.reading import read
@@ -330,22 +330,26 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_what_it_publishes_n
 def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
     owner: Owner, changed: dict[str, Any], message: str
 ) -> None:
-    assert_refused(owner, main, FILE, changed, message)
+    assert_refused(owner, main, changed, message)
 
 
 def test_a_spool_that_cannot_be_is_named(owner: Owner) -> None:
     (owner.home / "file").write_text("")
-    owner.writes_token_file(spool_file=str(owner.home / "file" / "spool"))
+    owner.writes_token_file(
+        gateway_token=owner.simulator.token(), spool_file=str(owner.home / "file" / "spool")
+    )
     result = owner.runs(main)
     assert result.status == 1
     assert "Set spool_file" in result.error
 
 
 def test_queues_are_named_with_commas_in_the_environment_or_none_at_all(owner: Owner) -> None:
+    owner.writes_token_file(gateway_token=owner.simulator.token())
+
     def queues(text: str) -> tuple[str, ...]:
         owner.patch.setenv("ENPHASE_AMQP_QUEUES", text)
         options = argparse.Namespace(configuration=str(owner.folder))
-        return read(FILE, KEYS, options).amqp_queues
+        return read(KEYS, options).amqp_queues
 
     assert queues("Enphase.Meters, Other") == ("Enphase.Meters", "Other")
     assert queues("none") == ()

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from sqlalchemy import make_url
 
-from enphase_companion.commands.gateway_database_meters import FILE, NAME, main
+from enphase_companion.commands.gateway_database_meters import NAME, main
 from enphase_companion.delivery.spool import Spool
 from enphase_companion.message import decode
 from enphase_companion.storage import Database
@@ -316,7 +316,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
 def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
     owner: Owner, changed: dict[str, Any], message: str
 ) -> None:
-    assert_refused(owner, main, FILE, changed, message)
+    assert_refused(owner, main, changed, message)
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ import pytest
 from enphase_companion.charts import showing
 from enphase_companion.charts.drawing import Chart
 from enphase_companion.charts.views import View
-from enphase_companion.commands.gateway_pyplot_meters import FILE, NAME, main
+from enphase_companion.commands.gateway_pyplot_meters import NAME, main
 
 from ..charts.test_drawing import lines
 from ..charts.test_window import BACKEND
@@ -192,7 +192,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_window_or_title(
 def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
     owner: Owner, changed: dict[str, Any], message: str
 ) -> None:
-    assert_refused(owner, main, FILE, changed, message)
+    assert_refused(owner, main, changed, message)
 
 
 @pytest.mark.parametrize("minutes", ["0", "1441", "soon", "1.5", "-3"])

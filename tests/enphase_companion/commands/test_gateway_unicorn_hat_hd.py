@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from enphase_companion import units
-from enphase_companion.commands.gateway_unicorn_hat_hd import FILE, NAME, main
+from enphase_companion.commands.gateway_unicorn_hat_hd import NAME, main
 from enphase_companion.displays.icons import Weather, icon, warning
 from enphase_companion.simulator import Simulator
 
@@ -269,7 +269,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title_nor_with_
 def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
     owner: Owner, changed: dict[str, Any], message: str
 ) -> None:
-    assert_refused(owner, main, FILE, changed, message)
+    assert_refused(owner, main, changed, message)
 
 
 def test_the_equator_at_greenwich_is_a_place_too(showing: Showing, tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ async def test_a_password_may_have_any_letters(rabbitmq: RabbitMQ, queue: str, e
         file.write_text(json.dumps(written))
         file.chmod(0o600)
         options = argparse.Namespace(configuration=str(elsewhere))
-        broker = Broker.from_settings(read(file.name, AMQP_KEYS, options))
+        broker = Broker.from_settings(read(AMQP_KEYS, options))
         async with open_link(broker, "test") as link:
             assert not link.lost.is_set()
         with pytest.raises(BrokerError, match="it refuses amqp_username with amqp_password"):

@@ -15,19 +15,21 @@ import pytest
 from enphase_companion import commands
 from enphase_companion.commands import gateway_console
 from enphase_companion.running.errors import SettingsError
-from enphase_companion.settings.keys import KEYS, Settings, option, variable
+from enphase_companion.settings.keys import CREDENTIALS_FILES, KEYS, Settings, option, variable
 from enphase_companion.settings.reading import read, store
 from enphase_companion.settings.rules import RULES
 
 FILE = "credentials.json"
 CONFIGURATION = Path(__file__).parents[3] / "configuration"
 EXAMPLES = ("credentials.json.example", "credentials_token.json.example")
+#: What is read without wanting a token or an account.
+NO_CREDENTIALS = tuple(name for name in KEYS if name != "gateway_token")
 
 pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
-def set_in_file(content: Any, folder: str = "configuration") -> Path:
-    file = Path(folder) / FILE
+def set_in_file(content: Any, folder: str = "configuration", name: str = FILE) -> Path:
+    file = Path(folder).absolute() / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(content if isinstance(content, str) else json.dumps(content))
     file.chmod(0o600)
@@ -35,13 +37,13 @@ def set_in_file(content: Any, folder: str = "configuration") -> Path:
 
 
 def settings(*names: str, **options: Any) -> Settings:
-    return read(FILE, names or KEYS, Namespace(**{"configuration": None, **options}))
+    return read(names or NO_CREDENTIALS, Namespace(**{"configuration": None, **options}))
 
 
 def refusal(**content: Any) -> str:
     set_in_file(content)
     with pytest.raises(SettingsError) as error:
-        settings()
+        settings(*KEYS)
     assert error.value.exit_status == 2
     return str(error.value)
 
@@ -86,20 +88,20 @@ def test_a_secret_is_never_an_option(name: str, capsys: pytest.CaptureFixture[st
 def test_secrets_come_from_environment_systemd_and_file(
     secret: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    set_in_file({secret: "of-file"})
-    assert getattr(settings(), secret) == "of-file"
+    set_in_file({"enphase_username": "me@of-file", secret: "of-file"})
+    assert getattr(settings(*KEYS), secret) == "of-file"
     (tmp_path / secret).write_text("of-systemd")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert getattr(settings(), secret) == "of-systemd"
+    assert getattr(settings(*KEYS), secret) == "of-systemd"
     monkeypatch.setenv(variable(secret), "of-environment")
-    assert getattr(settings(), secret) == "of-environment"
+    assert getattr(settings(*KEYS), secret) == "of-environment"
 
 
 def test_the_folder_that_is_named_wins_then_here_then_home(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     home = ".config/enphase-iq-gateway"
-    assert settings().file == tmp_path / home / FILE
+    assert settings().folder == tmp_path / home
     set_in_file({"gateway_host": "https://of-home"}, home)
     assert settings().gateway_host == "https://of-home"
     Path("configuration").mkdir()
@@ -149,7 +151,7 @@ def test_a_wrong_value_is_refused_with_its_place_and_cure_but_never_shown(
     name: str, value: Any, cure: str
 ) -> None:
     message = refusal(**{name: value})
-    assert message.startswith(f"configuration/credentials.json: {name}: ")
+    assert message.startswith(f"{Path.cwd()}/configuration/credentials.json: {name}: ")
     assert cure in message
     assert "planted" not in message
     assert str(value) not in message
@@ -175,7 +177,7 @@ def test_values_are_taken_as_owners_write_them() -> None:
             "enphase_password": " with spaces ",
         }
     )
-    found = settings()
+    found = settings(*KEYS)
     assert found.gateway_serial_number == "122300000001"
     assert found.gateway_token == "eyJabc.def"
     assert found.gateway_host == "https://192.168.1.20"
@@ -184,23 +186,116 @@ def test_values_are_taken_as_owners_write_them() -> None:
     assert found.enphase_password == " with spaces "
 
 
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("gateway_serial_number", "012345678912"),
+        ("enphase_username", "you@example.com"),
+        ("enphase_password", "your password"),
+        ("enphase_password", "P4ssW0rd123"),
+    ],
+)
+def test_what_only_an_example_holds_is_refused(name: str, value: str) -> None:
+    assert f"{name}: still has the value of the example" in refusal(**{name: value})
+
+
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_what_only_an_example_holds_is_refused(example: str) -> None:
+def test_of_an_example_only_what_an_owner_knows_is_to_be_filled_in(example: str) -> None:
     content = json.loads((CONFIGURATION / example).read_text())
-    placeholders = {name for name in content if KEYS[name].metadata["placeholders"]}
-    assert "gateway_serial_number" in placeholders
-    for name in placeholders:
-        assert f"{name}: still has the value of the example" in refusal(**{name: content[name]})
-    set_in_file({name: content[name] for name in content.keys() - placeholders})
-    settings()
+    needed = dict.fromkeys(("gateway_token", "enphase_username", "enphase_password"), "filled-in")
+    set_in_file(content | {name: value for name, value in needed.items() if name in content}, name=example)
+    (Path("configuration") / example).rename(Path("configuration") / example.removesuffix(".example"))
+    assert settings(*KEYS).gateway_token == "filled-in"
 
 
-@pytest.mark.parametrize("example", EXAMPLES)
-def test_an_example_holds_every_key_that_a_script_reads_from_it(example: str) -> None:
+def test_the_examples_hold_every_key_that_a_script_reads() -> None:
     modules = [import_module(f"{commands.__name__}.{each.name}") for each in iter_modules(commands.__path__)]
-    read = [module for module in modules if hasattr(module, "FILE")]
-    read_from_it = [{*module.KEYS} for module in read if f"{module.FILE}.example" == example]
-    assert json.loads((CONFIGURATION / example).read_text()).keys() == set().union(*read_from_it)
+    wanted = {name for module in modules for name in getattr(module, "KEYS", ())}
+    account = {"enphase_username", "enphase_password", "entrez_host"}
+    of_account, of_token = (json.loads((CONFIGURATION / example).read_text()).keys() for example in EXAMPLES)
+    assert of_token == wanted - account
+    assert of_account == {*account, "gateway_host", "gateway_serial_number", "gateway_token"}
+
+
+def test_either_file_will_do_and_the_tokens_has_the_last_word() -> None:
+    account = {"enphase_username": "me@example.org", "enphase_password": "secret"}
+    with_account = set_in_file({**account, "gateway_host": "https://of-account"}, name="credentials.json")
+    assert settings(*KEYS).has_account
+    with_token = set_in_file(
+        {"gateway_token": "eyJ", "gateway_host": "https://of-token"}, name="credentials_token.json"
+    )
+    both = settings(*KEYS)
+    assert both.gateway_host == "https://of-token"
+    assert both.where("gateway_token") == f"{with_token}: gateway_token"
+    assert both.has_account, "the token can be renewed, though the account is in the other file"
+    assert both.where("enphase_password") == f"{with_account}: enphase_password"
+    with_account.unlink()
+    assert settings(*KEYS).gateway_token == "eyJ"
+
+
+@pytest.mark.parametrize(
+    ("token_file", "stored_in"),
+    [
+        ({"gateway_token": "eyJ"}, "credentials_token.json"),
+        ({"gateway_token": ""}, "credentials.json"),
+        ({"amqp_host": "broker.example"}, "credentials.json"),
+        (None, "credentials.json"),
+    ],
+)
+def test_a_new_token_goes_where_the_old_one_was_else_to_the_account(
+    token_file: dict[str, str] | None, stored_in: str
+) -> None:
+    set_in_file({"enphase_username": "me@example.org", "enphase_password": "secret"})
+    if token_file is not None:
+        set_in_file(token_file, name="credentials_token.json")
+    store(settings(*KEYS), "gateway_token", "new")
+    assert json.loads((Path("configuration") / stored_in).read_text())["gateway_token"] == "new"
+    assert settings(*KEYS).gateway_token == "new"
+
+
+def refused_credentials(**options: Any) -> str:
+    with pytest.raises(SettingsError) as error:
+        settings(*KEYS, **options)
+    assert error.value.exit_status == 2
+    assert "\n" not in str(error.value)
+    return str(error.value)
+
+
+def test_no_credentials_at_all_are_said_with_the_files_that_were_looked_for(tmp_path: Path) -> None:
+    home = tmp_path / ".config/enphase-iq-gateway"
+    files = [tmp_path / "configuration", home]
+    message = refused_credentials()
+    named = ", ".join(str(folder / name) for folder in files for name in CREDENTIALS_FILES)
+    assert message.startswith(f"no credentials: none of these files exists: {named}; ")
+    assert "enphase_username" in message
+    assert "gateway_token" in message
+    message = refused_credentials(configuration="option")
+    assert f"{tmp_path}/option/credentials_token.json, {tmp_path}/option/credentials.json;" in message
+    assert str(home) not in message
+
+
+def test_half_an_account_is_said_to_be_half_of_one() -> None:
+    file = set_in_file({"enphase_username": "me@example.org"})
+    message = refused_credentials()
+    assert message == f"{file}: enphase_password: is missing: {file}: enphase_username alone gets no token"
+    set_in_file({"enphase_password": "secret"})
+    assert refused_credentials().startswith(f"{file}: enphase_username: is missing")
+
+
+@pytest.mark.parametrize("names", [CREDENTIALS_FILES[:1], CREDENTIALS_FILES[1:], CREDENTIALS_FILES])
+def test_files_without_token_and_account_are_named(names: tuple[str, ...]) -> None:
+    there = [set_in_file({"gateway_token": ""}, name=name) for name in names]
+    message = refused_credentials()
+    assert message.startswith(f"{' and '.join(map(str, there))}: no gateway_token and no enphase_username")
+
+
+def test_credentials_may_stand_in_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENPHASE_USERNAME", "me@example.org")
+    assert refused_credentials().endswith(
+        "enphase_password: is missing: ENPHASE_USERNAME alone gets no token"
+    )
+    monkeypatch.setenv("ENPHASE_PASSWORD", "secret")
+    assert settings(*KEYS).has_account
 
 
 def test_only_what_a_command_reads_is_checked() -> None:
@@ -252,16 +347,16 @@ def test_a_file_that_windows_wrote_is_read() -> None:
 
 def test_a_file_in_place_of_the_folder_is_refused() -> None:
     file = set_in_file({})
-    with pytest.raises(SettingsError, match="Give the folder that it lies in"):
+    with pytest.raises(SettingsError, match="is a file: name the folder that it lies in"):
         settings(configuration=str(file))
 
 
 def test_an_unknown_key_is_named_with_the_one_that_was_meant(caplog: pytest.LogCaptureFixture) -> None:
-    set_in_file({"gateway_hots": "planted", "colour_of_the_roof": "planted"})
+    file = set_in_file({"gateway_hots": "planted", "colour_of_the_roof": "planted"})
     settings()
     assert caplog.messages == [
-        "configuration/credentials.json: unknown key gateway_hots is not used. Did you mean gateway_host?",
-        "configuration/credentials.json: unknown key colour_of_the_roof is not used.",
+        f"{file}: unknown key gateway_hots is not used. Did you mean gateway_host?",
+        f"{file}: unknown key colour_of_the_roof is not used.",
     ]
 
 
@@ -278,8 +373,8 @@ def test_secrets_that_others_can_read_are_warned_of(mode: int, caplog: pytest.Lo
     settings()
     assert caplog.messages == [
         (
-            "configuration/credentials.json: others on this machine can read the enphase_password in it. "
-            "Close it with: chmod 600 configuration/credentials.json"
+            f"{file}: others on this machine can read the enphase_password in it. "
+            f"Close it with: chmod 600 {file}"
         )
     ]
 
@@ -295,7 +390,7 @@ def test_settings_show_no_secret() -> None:
     set_in_file(
         {"gateway_token": "planted-1", "enphase_password": "planted-2", "enphase_username": "planted-3"}
     )
-    assert "planted" not in repr(settings())
+    assert "planted" not in repr(settings(*KEYS))
 
 
 def test_what_is_stored_changes_nothing_else(caplog: pytest.LogCaptureFixture) -> None:

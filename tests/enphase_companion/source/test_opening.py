@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from importlib import import_module
+from pkgutil import iter_modules
 
 import pytest
 
+from enphase_companion import commands
 from enphase_companion.commands.gateway_console import main
 from enphase_companion.settings import reading as settings_reading
 from enphase_companion.simulator import Simulator
@@ -13,6 +16,13 @@ from enphase_companion.simulator import Simulator
 from ..owner import PASSWORD, USERNAME, Owner, Result
 
 DAY = 86400
+
+#: All that ask a gateway, each with what keeps it from opening a window.
+GATEWAY_COMMANDS = {
+    module.name: ("--output", "live.png") if "pyplot" in module.name else ()
+    for module in iter_modules(commands.__path__)
+    if module.name.startswith("gateway_")
+}
 
 
 def expired(owner: Owner) -> str:
@@ -124,11 +134,35 @@ def test_without_an_account_an_expired_token_ends_the_run(owner: Owner) -> None:
     assert "or set enphase_username and enphase_password" in result.error
 
 
-def test_with_nothing_set_the_error_says_what_to_set_and_where(owner: Owner) -> None:
+@pytest.mark.parametrize("name", sorted(GATEWAY_COMMANDS))
+def test_every_script_ends_at_once_without_credentials_and_names_the_files(owner: Owner, name: str) -> None:
     owner.trusts()
-    result = owner.runs(main)
+    result = owner.runs(import_module(f"{commands.__name__}.{name}").main, *GATEWAY_COMMANDS[name])
     assert result.status == 2
-    assert f"{owner.file}: gateway_token: No token is set." in result.error
+    files = f"{owner.folder}/credentials_token.json, {owner.folder}/credentials.json"
+    assert result.err.startswith(f"error: no credentials: none of these files exists: {files}; ")
+    assert not owner.simulator.requests
+
+
+@pytest.mark.parametrize("write", [Owner.writes, Owner.writes_token_file])
+def test_an_account_in_either_file_gets_a_token_that_is_stored_there(
+    owner: Owner, write: Callable[..., None]
+) -> None:
+    owner.trusts()
+    write(owner, enphase_username=USERNAME, enphase_password=PASSWORD)
+    asserts_signed_in(owner.runs(main))
+    asserts_signed_in(owner.runs(main))
+    assert [each.path for each in owner.simulator.entrez_requests].count("/entrez_tokens") == 1
+
+
+def test_a_token_that_has_ended_is_renewed_with_the_account_in_the_other_file(owner: Owner) -> None:
+    owner.trusts()
+    owner.has_account()
+    owner.writes_token_file(gateway_token=expired(owner))
+    asserts_signed_in(owner.runs(main))
+    asserts_signed_in(owner.runs(main))
+    assert [each.path for each in owner.simulator.entrez_requests].count("/entrez_tokens") == 1
+    assert "gateway_token" not in owner.reads(), "it took the place of the old one"
 
 
 def test_a_token_that_the_gateway_refuses_is_renewed_once(owner: Owner) -> None:

@@ -55,8 +55,8 @@ class Reader:
         async def take(message: Message) -> None:
             self.messages.append(message)
 
-        settings = replace(read(FILE, KEYS, options), interval=interval)
-        poller = Poller(settings, lambda: read(FILE, KEYS, options), self.service, self.figures, lambda: "")
+        settings = replace(read(KEYS, options), interval=interval)
+        poller = Poller(settings, lambda: read(KEYS, options), self.service, self.figures, lambda: "")
         running = asyncio.create_task(poller.run(take))
         try:
             yield poller

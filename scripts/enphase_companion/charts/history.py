@@ -16,10 +16,13 @@ from ..message.sample import PHASES, WHOLE
 from . import words
 from .flows import METERS, Counted, power_tracks, totals, track
 from .ranges import Span
-from .views import Panel, View
+from .views import Panel, Track, View
 
 #: Milliseconds. A shorter pause is none that one would ask about; nor is one of thrice the usual.
 _SHORTEST_GAP = 10_000
+
+#: Milliseconds. Microinverters are asked every five minutes, and only the second answer shows it.
+_PAUSE_OF_INVERTERS = 300_000
 
 
 class _Reading(NamedTuple):
@@ -88,7 +91,7 @@ class History:
         gap = self._longest_pause(whole)
         moment = datetime.fromtimestamp(now / 1000, self._zone)
         names = ["", *(f"L{phase}" for phase in range(1, PHASES + 1))]
-        panels = [self._panel(phase, names[phase], gap) for phase in self._phases]
+        panels = [self._panel(phase, names[phase]) for phase in self._phases]
         return View(
             title=f"Live, {moment:%H:%M:%S}",
             subtitle=f"Gateway {self._gateway or '…'} · {words.length(span)} in {self._zone.key}",
@@ -110,19 +113,24 @@ class History:
 
     def _longest_pause(self, series: Sequence[_Reading]) -> float:
         pauses = [after.measured_at - before.measured_at for before, after in pairwise(series)]
-        return max(self._gap, 3 * median(pauses)) if pauses else self._gap
+        return max(self._gap, 3 * (median(pauses) if pauses else _PAUSE_OF_INVERTERS))
 
-    def _panel(self, phase: int, name: str, gap: float) -> Panel:
+    def _panel(self, phase: int, name: str) -> Panel:
+        # Each with its own pause: beside meters, production may come from the microinverters.
         tracks = {
-            measurement: track(
-                [each.measured_at for each in series],
-                [each.power for each in series],
-                [False, *(b.measured_at - a.measured_at > gap for a, b in pairwise(series))],
-            )
+            measurement: _track(series, self._longest_pause(series))
             for (measurement, of_phase), series in self._series.items()
             if of_phase == phase and series
         }
         return Panel(name, power_tracks(tracks, unmetered_batteries=self._unmetered_batteries))
+
+
+def _track(series: Sequence[_Reading], gap: float) -> Track:
+    return track(
+        [each.measured_at for each in series],
+        [each.power for each in series],
+        [False, *(after.measured_at - before.measured_at > gap for before, after in pairwise(series))],
+    )
 
 
 def _silence(now: int, series: Sequence[_Reading], gap: float) -> str | None:

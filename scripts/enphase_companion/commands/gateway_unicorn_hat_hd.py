@@ -56,7 +56,7 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     from ..source.polling import Poller
 
     settings = read(KEYS, arguments)
-    array = Array()
+    array = Array(for_display=True)
     panel = Panel(
         lambda: "gateway?" if poller.trouble else None,
         capacity=settings.peak_limit,
@@ -71,5 +71,5 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
         return poller.trouble or panel.summary
 
     read_anew = partial(read, KEYS, arguments)
-    poller = Poller(settings, read_anew, service, Figures(), status, array.completed)
+    poller = Poller(settings, read_anew, service, Figures(), status, array)
     await play(arguments.display, settings, panel, partial(poller.run, take), service, status)

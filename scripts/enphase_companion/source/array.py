@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from enphase_api import CommunicationError, ResponseError
 from enphase_api.local import Gateway
-from enphase_api.models import Info, Inverter, MeasurementType, Quantities
+from enphase_api.models import Inverter, MeasurementType, Quantities
 
 from ..message import Message
 from ..message.sample import WHOLE, Sample
 
 #: Seconds between two looks: what inverters make changes every 5 minutes, what they can make hardly ever.
-_LOOK, _LOOK_METERED = 300, 3_600
+LOOK, _LOOK_METERED = 300, 3_600
 
 #: Seconds after which a report is not what an inverter makes now; some sites report once an hour.
 _REPORTING = 65 * 60
@@ -22,7 +22,12 @@ _REPORTING = 65 * 60
 class Array:
     """What the microinverters of one gateway say; asked for rarely."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, for_display: bool = False) -> None:
+        """`for_display`: learn what the array can make, too, and repeat its production with every reading.
+
+        What is stored is taken once: a reading between two looks would claim to know what nobody has asked.
+        """
+        self.for_display = for_display
         self._inverters: tuple[Inverter, ...] = ()
         self._next = 0.0
 
@@ -31,28 +36,29 @@ class Array:
         """W: the most that each inverter has ever reported, added up; None where there is nothing of that."""
         return sum(each.max_power or 0 for each in self._inverters) or None
 
-    async def completed(self, gateway: Gateway, info: Info, message: Message | None) -> Message | None:
-        """Give a message of the meters with production in it, from the inverters where no meter measures it.
+    async def completed(self, gateway: Gateway, message: Message, *, is_metered: bool) -> Message:
+        """Return a message with production from the inverters in it, unless a meter measures that.
 
-        None where there are neither. Raises as the gateway does where there are no meters.
+        It stays as it is where there are none, and between two looks. Raises as the gateway does where the
+        message is empty otherwise.
         """
-        measured = message.samples if message is not None else ()
-        is_metered = any(each.measurement == MeasurementType.PRODUCTION for each in measured)
-        if time.monotonic() >= self._next:
+        if is_metered and not self.for_display:
+            return message
+        is_due = time.monotonic() >= self._next
+        if is_due:
             try:
                 self._inverters = await gateway.inverters()
             except (CommunicationError, ResponseError):
-                if message is None:
+                if not message.samples:
                     raise
-            self._next = time.monotonic() + (_LOOK_METERED if is_metered and self._inverters else _LOOK)
-        if is_metered or not self._inverters:
+                is_due = False
+            self._next = time.monotonic() + (_LOOK_METERED if is_metered and self._inverters else LOOK)
+        if is_metered or not self._inverters or not (is_due or self.for_display):
             return message
-        if message is None:
-            message = Message(info.serial_number, time.time(), ())
-        return replace(message, samples=(*measured, self._production(message.timestamp)))
+        return replace(message, samples=(*message.samples, self._production(message.timestamp)))
 
     def _production(self, now: float) -> Sample:
-        """Give what all inverters make together; at night none reports, which is nothing."""
+        """Return what all inverters make together; at night none reports, which is nothing."""
         powers = [
             each.power or 0.0
             for each in self._inverters

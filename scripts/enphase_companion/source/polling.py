@@ -13,7 +13,7 @@ from contextlib import AsyncExitStack
 
 from enphase_api import CommunicationError, EnphaseError, ResponseError
 from enphase_api.local import Gateway
-from enphase_api.models import Info, MeasurementType, Meter
+from enphase_api.models import Info, MeasurementType, Meter, Readings
 
 from ..message import Message, from_readings
 from ..running.backoff import Backoff
@@ -23,6 +23,7 @@ from ..running.service import Service
 from ..running.ticks import Ticks
 from ..running.trouble import Trouble
 from ..settings.keys import Settings
+from .array import LOOK, Array
 from .opening import open_gateway
 
 #: Seconds between two looks at what is installed, and where that was nothing, or was not answered.
@@ -35,7 +36,6 @@ _SESSION = 86_400
 _LOOK = 1.0
 
 Take = Callable[[Message], Awaitable[None]]
-Complete = Callable[[Gateway, Info, Message | None], Awaitable[Message | None]]
 
 
 class Poller:
@@ -48,26 +48,25 @@ class Poller:
         service: Service,
         figures: Figures,
         status: Callable[[], str],
-        complete: Complete | None = None,
+        array: Array | None = None,
     ) -> None:
         """`read_settings` gives what is set by then; `status` says how the script is, for systemd.
 
-        `complete` may add to each message what the gateway says elsewhere, and make one where no meter is
-        switched on.
+        `array` adds production to the messages of a gateway that does not meter it.
         """
         self._settings = settings
         self._read_settings = read_settings
         self._service = service
         self._figures = figures
         self._status = status
-        self._complete = complete
+        self._array = Array() if array is None else array
         #: Of the first settings, as the ticks are.
         self._interval = settings.interval
         self._ticks = Ticks(self._interval)
         self._has_read = False
         self._denied = Trouble("The gateway can be read again")
         self._silent = Trouble("The gateway answers again")
-        self._empty = Trouble("The gateway has meters that are switched on")
+        self._empty = Trouble("The gateway has something to read")
 
     @property
     def trouble(self) -> str | None:
@@ -102,10 +101,11 @@ class Poller:
         """Poll for a day; raises what needs a new session, or other settings."""
         installed = _Installed(gateway)
         failures = Backoff(self._interval, 60)
-        pause = 0.0
+        pause, only_inverters = 0.0, False
         end = time.monotonic() + _SESSION
         while time.monotonic() < end:
-            await self._next_tick(pause)
+            # Microinverters have nothing new at each tick, so none is missed.
+            await (self._pause(pause) if only_inverters else self._next_tick(pause))
             try:
                 message = await self._service.unless_stopped(self._read(gateway, info, installed))
             except (CommunicationError, ResponseError) as error:
@@ -115,11 +115,12 @@ class Poller:
             self._denied.end()
             self._has_read = True
             failures.reset()
-            pause = 0.0
-            if message is None:
+            only_inverters = not installed.any_enabled and not self._array.for_display
+            pause = max(self._interval, LOOK) if only_inverters else 0.0
+            if not message.samples and not installed.any_enabled:
                 self._empty.tell(
-                    f"Gateway {info.serial_number} has no meter that is switched on, so there is nothing to "
-                    "read. An installer can switch them on; it is looked at again from time to time."
+                    f"gateway {info.serial_number} has neither an enabled meter nor microinverters, so there "
+                    "is nothing to read; it is looked at again from time to time"
                 )
                 pause = _LIST_AGAIN
             elif not message.samples:
@@ -132,16 +133,18 @@ class Poller:
                 self._figures.count("readings")
                 await take(message)
 
-    async def _read(self, gateway: Gateway, info: Info, installed: _Installed) -> Message | None:
-        """Give what the meters say now, completed; None where that is nothing."""
+    async def _read(self, gateway: Gateway, info: Info, installed: _Installed) -> Message:
+        """Return what the meters say now, and the microinverters of production that no meter measures."""
         await installed.refresh()
-        message = None
+        readings = Readings(())
         if installed.any_enabled:
             readings = await gateway.readings(installed.meters)
             installed.note_unknown(readings.unknown_eids)
-            unmetered = installed.unmetered_batteries
-            message = from_readings(readings, info.serial_number, time.time(), unmetered_batteries=unmetered)
-        return message if self._complete is None else await self._complete(gateway, info, message)
+        unmetered = installed.unmetered_batteries
+        message = from_readings(readings, info.serial_number, time.time(), unmetered_batteries=unmetered)
+        return await self._array.completed(
+            gateway, message, is_metered=installed.is_enabled(MeasurementType.PRODUCTION)
+        )
 
     async def _read_anew(self) -> None:
         """Read the settings again; what is wrong with them is told, and those from before stay."""
@@ -203,6 +206,10 @@ class _Installed:
     def any_enabled(self) -> bool:
         return any(meter.enabled for meter in self.meters)
 
+    def is_enabled(self, measurement_type: str) -> bool:
+        """Tell whether an enabled meter measures this."""
+        return any(meter.enabled and meter.measurement_type == measurement_type for meter in self.meters)
+
     async def refresh(self) -> None:
         """Ask, if it is time; raises as the gateway does."""
         if time.monotonic() < self._next:
@@ -219,7 +226,7 @@ class _Installed:
 
     async def _look_for_batteries(self) -> bool:
         """Find out whether there are batteries without a meter; False where the gateway does not say."""
-        if any(meter.enabled and meter.measurement_type == MeasurementType.STORAGE for meter in self.meters):
+        if self.is_enabled(MeasurementType.STORAGE):
             self.unmetered_batteries = False
             return True
         try:

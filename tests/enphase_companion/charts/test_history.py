@@ -83,8 +83,34 @@ def test_a_slow_gateway_has_no_gaps(history: History, clock: Clock) -> None:
     assert history.view(None).gaps == []
 
 
+def test_microinverters_that_report_every_five_minutes_have_no_gaps(clock: Clock) -> None:
+    history = History(30, 1, ZURICH, phases=False, clock=clock)
+    for _ in range(6):
+        clock.now += 300
+        history.add(message(clock.now))
+        clock.now += 299
+        assert history.view(None).trouble is None
+        clock.now -= 299
+    view = history.view(None)
+    assert view.gaps == []
+    assert not np.isnan(view.panels[0].tracks[Quantity.PRODUCTION].values).any()
+
+
+def test_beside_a_meter_they_are_a_line_of_their_own_pace(clock: Clock) -> None:
+    history = History(30, 1, ZURICH, phases=False, clock=clock)
+    for second in range(1_500):
+        clock.now = NOW + second
+        net = Sample("net-consumption", 0, round(clock.now) * 1000, Quantities(active_power=1.0))
+        samples = (net, *message(clock.now).samples) if second % 300 == 0 else (net,)
+        history.add(Message("1", clock.now, samples, None))
+    production = history.view(None).panels[0].tracks[Quantity.PRODUCTION].values
+    assert production.tolist() == [1000.0] * 5
+
+
 def test_a_silence_is_said_while_it_lasts(history: History, clock: Clock) -> None:
     assert "waiting for the gateway's first answer" in (history.view(None).trouble or "")
+    # The usual pause is known with the second one.
+    history.add(message(clock.now - 1))
     history.add(message(clock.now))
     clock.now += 8
     assert history.view(None).trouble is None

@@ -216,13 +216,17 @@ async def test_what_waited_on_disk_is_sent_first_at_the_next_start(
 
 
 @pytest.mark.parametrize("publishing", ["no-meters"], indirect=True)
-async def test_a_gateway_without_meters_publishes_nothing_and_says_so(
+async def test_of_a_gateway_without_meters_the_microinverters_sum_is_published(
     publishing: Publishing, eyes: Eyes
 ) -> None:
     publishing.starts()
-    await publishing.sees("no meter that is switched on, so there is nothing to read")
+    await publishing.published(eyes, 1)
     assert publishing.ends() == 0
-    assert await taken(publishing, eyes) == []
+    (message,) = await taken(publishing, eyes)
+    (sample,) = message.samples
+    assert (sample.measurement, sample.phase) == ("production", 0)
+    truth = publishing.owner.simulator.house.truth(sample.measured_at / 1000)
+    assert sample.quantities.active_power == pytest.approx(truth.production.total.active_power, rel=0.1)
 
 
 @pytest.mark.parametrize("publishing", ["production-only"], indirect=True)

@@ -216,14 +216,17 @@ async def test_what_the_gateway_did_not_say_is_a_gap_and_never_zero(lite: Storin
     assert all(values == truth[key] for key, values in lite.eyes.stored.items())
 
 
-async def test_a_gateway_without_meters_stores_nothing_and_says_so(
+async def test_of_a_gateway_without_meters_the_microinverters_sum_is_stored(
     new_storing: Callable[..., Storing], tmp_path: Path
 ) -> None:
     storing = new_storing(f"sqlite:///{tmp_path / 'lite.db'}", "no-meters")
     storing.starts()
-    await storing.sees("no meter that is switched on, so there is nothing to read")
+    await storing.eyes.counts(1)
     assert storing.ends() == 0
-    assert storing.eyes.stored == {}
+    (((at, measurement, phase), (power, _, _)),) = storing.eyes.stored.items()
+    assert (measurement, phase) == ("production", 0)
+    truth = storing.owner.simulator.house.truth(at / 1000).production.total
+    assert power == pytest.approx(truth.active_power, rel=0.1)
 
 
 async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets_it_going(

@@ -114,13 +114,27 @@ async def test_a_window_never_waits_for_a_gateway_that_hangs_and_ends_in_time(
     assert drawing.said == ""
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("drawing", ["no-meters"], indirect=True)
-async def test_a_gateway_without_meters_is_told_in_the_window(drawing: Command, tmp_path: Path) -> None:
-    drawing.starts()
-    await shows(tmp_path, "has no meter that is switched on")
-    assert drawing.ends() == 0
-    assert "has no meter that is switched on" in drawing.said
+def test_of_a_gateway_without_meters_the_microinverters_sum_is_drawn(
+    drawing: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    owner = drawing.owner
+    drawn: dict[str, Any] = {}
+
+    class Seen(Chart):
+        def draw(self, view: View) -> None:
+            super().draw(view)
+            drawn.update(lines(self.panels[0].axes), trouble=view.trouble)
+            if "Production" in drawn:
+                signal.raise_signal(signal.SIGTERM)
+
+    monkeypatch.setattr(showing, "Chart", Seen)
+    monkeypatch.setattr(showing, "_PAUSE", 0.5)
+    result = owner.runs(main, "--output", str(tmp_path / "live.png"))
+    assert (result.status, result.err) == (0, "")
+    (at,), (watts,) = drawn["Production"]
+    assert watts == pytest.approx(owner.simulator.house.truth(at).production.total.active_power, rel=0.1)
+    assert drawn["trouble"] is None
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ import pytest
 
 from enphase_api import ResponseError
 from enphase_api.local import Gateway
-from enphase_api.models import Info
+from enphase_api.models import Info, Readings
 from enphase_companion.message import Message, from_readings
 from enphase_companion.simulator import Simulator
 from enphase_companion.source import array as module
@@ -42,34 +42,55 @@ async def read(gateway: Gateway, info: Info) -> Message:
     return from_readings(await gateway.readings(await gateway.meters()), info.serial_number, time.time())
 
 
-def production(message: Message | None) -> float | None:
-    assert message is not None
+def production(message: Message) -> float | None:
     (found,) = [each for each in message.samples if (each.measurement, each.phase) == ("production", 0)]
     return found.quantities.active_power
 
 
-async def test_what_the_inverters_ever_made_is_the_capacity_and_the_meters_stay(tmp_path: Path) -> None:
+async def nothing_metered(gateway: Gateway, info: Info) -> Message:
+    return from_readings(Readings(()), info.serial_number, time.time())
+
+
+async def completed(array: Array, gateway: Gateway, message: Message) -> Message:
+    is_metered = any(each.measurement == "production" for each in message.samples)
+    return await array.completed(gateway, message, is_metered=is_metered)
+
+
+def asked(simulator: Simulator) -> int:
+    return [each.path for each in simulator.requests].count(INVERTERS)
+
+
+async def test_a_display_learns_what_the_inverters_ever_made_and_the_meters_stay(tmp_path: Path) -> None:
     async with site(tmp_path, "three-phase") as (_, gateway, info):
-        array = Array()
+        array = Array(for_display=True)
         assert array.capacity is None
         message = await read(gateway, info)
-        assert await array.completed(gateway, info, message) is message
+        assert await completed(array, gateway, message) is message
         assert array.capacity == sum(each.max_power or 0 for each in await gateway.inverters())
 
 
-async def test_without_meters_the_inverters_say_what_is_made(tmp_path: Path) -> None:
+async def test_who_stores_readings_asks_no_inverter_where_production_is_metered(tmp_path: Path) -> None:
+    async with site(tmp_path, "three-phase") as (simulator, gateway, info):
+        message = await read(gateway, info)
+        assert await completed(Array(), gateway, message) is message
+        assert not asked(simulator)
+
+
+@pytest.mark.parametrize("for_display", [False, True])
+async def test_without_meters_the_inverters_say_what_is_made(tmp_path: Path, for_display: bool) -> None:
     async with site(tmp_path, "no-meters") as (simulator, gateway, info):
-        found = await Array().completed(gateway, info, None)
+        array = Array(for_display=for_display)
+        found = await completed(array, gateway, await nothing_metered(gateway, info))
         made = [each.power or 0 for each in await gateway.inverters()]
         assert production(found) == pytest.approx(sum(made), rel=0.02)
         assert (production(found) or 0) > 100
-        assert found is not None
         assert found.gateway == simulator.serial_number
+        assert found.message_id
 
 
 async def test_at_night_that_is_nothing(tmp_path: Path) -> None:
     async with site(tmp_path, "no-meters", hour_of_day=1) as (_, gateway, info):
-        assert production(await Array().completed(gateway, info, None)) == 0
+        assert production(await completed(Array(), gateway, await nothing_metered(gateway, info))) == 0
 
 
 async def test_consumption_that_is_metered_alone_is_completed_by_them(tmp_path: Path) -> None:
@@ -78,36 +99,39 @@ async def test_consumption_that_is_metered_alone_is_completed_by_them(tmp_path: 
         net = replace(
             message, samples=tuple(each for each in message.samples if each.measurement != "production")
         )
-        found = await Array().completed(gateway, info, net)
-        assert found is not None
+        found = await completed(Array(), gateway, net)
         assert found.samples[: len(net.samples)] == net.samples
         assert (production(found) or 0) > 0
 
 
-async def test_they_are_asked_rarely(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_they_are_asked_rarely_and_only_a_display_repeats_what_they_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with site(tmp_path, "no-meters") as (simulator, gateway, info):
-        assert (module._LOOK, module._LOOK_METERED) == (300, 3_600)
+        assert (module.LOOK, module._LOOK_METERED) == (300, 3_600)
+        message = await nothing_metered(gateway, info)
+        display, array = Array(for_display=True), Array()
+        assert all([(await completed(display, gateway, message)).samples for _ in range(5)])
+        assert asked(simulator) == 1
+        assert [len((await completed(array, gateway, message)).samples) for _ in range(5)] == [1, 0, 0, 0, 0]
+        assert asked(simulator) == 2
+        monkeypatch.setattr(module, "LOOK", 0.1)
         array = Array()
-        for _ in range(5):
-            await array.completed(gateway, info, None)
-        assert [each.path for each in simulator.requests].count(INVERTERS) == 1
-        array = Array()
-        monkeypatch.setattr(module, "_LOOK", 0.1)
         for _ in range(2):
-            await array.completed(gateway, info, None)
+            assert (await completed(array, gateway, message)).samples
             await asyncio.sleep(0.2)
-        assert [each.path for each in simulator.requests].count(INVERTERS) == 3
+        assert asked(simulator) == 4
 
 
 async def test_where_meters_tell_silence_of_the_inverters_does_not_matter(tmp_path: Path) -> None:
     async with site(tmp_path, "three-phase") as (simulator, gateway, info):
         simulator.faults.set("status", INVERTERS, status=503)
-        array = Array()
+        array = Array(for_display=True)
         message = await read(gateway, info)
-        assert await array.completed(gateway, info, message) is message
+        assert await completed(array, gateway, message) is message
         assert array.capacity is None
         with pytest.raises(ResponseError):
-            await Array().completed(gateway, info, None)
+            await completed(Array(), gateway, await nothing_metered(gateway, info))
 
 
 async def test_a_gateway_with_neither_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,4 +141,4 @@ async def test_a_gateway_with_neither_says_nothing(tmp_path: Path, monkeypatch: 
             return ()
 
         monkeypatch.setattr(Gateway, "inverters", none)
-        assert await Array().completed(gateway, info, None) is None
+        assert not (await completed(Array(), gateway, await nothing_metered(gateway, info))).samples

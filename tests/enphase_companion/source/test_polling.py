@@ -13,11 +13,12 @@ from typing import Any
 
 import pytest
 
+from enphase_api.local import Gateway
 from enphase_companion.message import Message, is_complete
 from enphase_companion.running.figures import Figures
 from enphase_companion.running.service import Service, Stopped
 from enphase_companion.settings.reading import read
-from enphase_companion.source import polling
+from enphase_companion.source import array, polling
 from enphase_companion.source.polling import Poller
 
 from ..owner import Owner
@@ -293,17 +294,55 @@ async def test_settings_that_are_broken_in_mid_run_are_told_and_those_before_are
 
 
 @pytest.mark.parametrize("profile", ["no-meters", "no-meters-404", "meters-disabled"])
-async def test_a_gateway_without_meters_is_told_and_asked_rarely(
+async def test_without_meters_the_microinverters_sum_is_taken_every_five_minutes(
     new_reader: Callable[..., Reader], profile: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     reader = new_reader(profile)
     async with reader.reading():
-        await until(lambda: "no meter that is switched on" in caplog.text)
+        await reader.reads(1)
+        missed = reader.figures["missed_ticks"]
+        await asyncio.sleep(0.5)
+    (message,) = reader.messages
+    (sample,) = message.samples
+    assert (sample.measurement, sample.phase) == ("production", 0)
+    at = sample.measured_at / 1000
+    truth = reader.simulator.house.truth(at).production.total.active_power
+    # Up to five minutes old, of a sun that is not covered.
+    assert sample.quantities.active_power == pytest.approx(truth, rel=0.1)
+    assert reader.asked("/ivp/meters") == 1
+    assert reader.asked("/api/v1/production/inverters") == 1
+    assert reader.asked(READINGS) == 0
+    assert reader.figures["missed_ticks"] == missed, "five minutes are no outage"
+    assert not caplog.messages
+
+
+async def test_the_microinverters_are_asked_again_and_again(
+    new_reader: Callable[..., Reader], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (array, polling):
+        monkeypatch.setattr(module, "LOOK", 0.1)
+    reader = new_reader("no-meters")
+    async with reader.reading():
+        await reader.reads(3)
+    times = [each.samples[0].measured_at for each in reader.messages]
+    assert len({*times}) == len(times)
+
+
+async def test_a_gateway_with_neither_meters_nor_microinverters_is_told_and_asked_rarely(
+    new_reader: Callable[..., Reader], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def none(self: Gateway) -> tuple[()]:
+        return ()
+
+    monkeypatch.setattr(Gateway, "inverters", none)
+    reader = new_reader("no-meters")
+    async with reader.reading():
+        await until(lambda: "neither an enabled meter nor microinverters" in caplog.text)
         await asyncio.sleep(0.5)
     assert reader.asked("/ivp/meters") == 1
-    assert reader.asked(READINGS) == 0
     assert not reader.messages
-    assert caplog.text.count("no meter that is switched on") == 1
+    assert caplog.text.count("neither an enabled meter") == 1
+    assert "installer" not in caplog.text
 
 
 @pytest.mark.parametrize("profile", ["battery-without-meter", "ac-batteries"])

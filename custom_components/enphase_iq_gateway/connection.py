@@ -1,6 +1,5 @@
 """How a gateway and Entrez are reached: what the config flow and the renewal find there, or why not."""
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
@@ -112,17 +111,12 @@ async def async_read_meters(hass: HomeAssistant, found: FoundGateway, token: str
 
 
 async def async_get_token(hass: HomeAssistant, username: str, password: str, serial_number: str) -> str:
-    """Sign in to Entrez and give a token for a gateway.
+    """Sign in to Entrez, else to Enlighten, and return a token for a gateway.
 
-    Raises MultiFactorError where it asks for a second factor, TokenError where the gateway is not one of this
-    account, AuthenticationError where it refuses otherwise, else CommunicationError or ResponseError.
+    Raises as `Authentication.get_token` does.
     """
-    # Another address is only for trying the integration with the simulator.
-    host = os.environ.get("ENPHASE_ENTREZ_HOST", AUTHENTICATION_HOST)
-    authentication = Authentication(async_get_clientsession(hass), host=host)
-    if not await authentication.authenticate(username, password):
-        raise AuthenticationError("Entrez refuses user name and password")
-    return await authentication.get_token_for_commissioned_gateway(serial_number)
+    authentication = Authentication(async_get_clientsession(hass), host=AUTHENTICATION_HOST)
+    return await authentication.get_token(username, password, serial_number)
 
 
 def production_from(meters: tuple[Meter, ...]) -> ProductionFrom:

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 
+from enphase_companion.settings.keys import Settings
 from enphase_companion.simulator import Simulator
 
 Main = Callable[[Sequence[str]], int]
@@ -58,8 +59,11 @@ class Owner:
         self.environment |= {
             "ENPHASE_CONFIGURATION": str(self.folder),
             "ENPHASE_GATEWAY_HOST": self.simulator.url,
-            "ENPHASE_ENTREZ_HOST": self.simulator.entrez_url,
         }
+        # No variable moves where a password goes: a command in this process finds another default.
+        defaults = Settings.__init__.__kwdefaults__
+        assert defaults is not None
+        self.patch.setitem(defaults, "entrez_host", self.simulator.entrez_url)
 
     @property
     def folder(self) -> Path:
@@ -91,8 +95,9 @@ class Owner:
         return content
 
     def has_account(self, **settings: Any) -> None:
-        """Put user name and password into the credentials file, and these settings."""
-        self.writes(enphase_username=USERNAME, enphase_password=PASSWORD, **settings)
+        """Put user name and password into the credentials file, where they are sent, and these settings."""
+        account = {"enphase_username": USERNAME, "enphase_password": PASSWORD}
+        self.writes(**account, entrez_host=self.simulator.entrez_url, **settings)
 
     def trusts(self) -> None:
         """Trust the certificate that the gateway shows now."""

@@ -17,6 +17,7 @@ from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotEx
 from syrupy.assertion import SnapshotAssertion
 
 # Without an import of it, the plug-in's own package custom_components would be found.
+from custom_components.enphase_iq_gateway import connection
 from custom_components.enphase_iq_gateway.const import (
     CONF_CERTIFICATE,
     CONF_PRODUCTION_SOURCE,
@@ -55,7 +56,7 @@ def simulator(
 ) -> Generator[Simulator]:
     """A gateway and Entrez, both of which answer."""
     with Simulator(profile, start=NOON, longitude=0, speed=clock_speed) as running:
-        monkeypatch.setenv("ENPHASE_ENTREZ_HOST", running.entrez_url)
+        monkeypatch.setattr(connection, "AUTHENTICATION_HOST", running.entrez_url)
         yield running
 
 

@@ -13,6 +13,7 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import entity_registry as er
 from syrupy.assertion import SnapshotAssertion
 
+from custom_components.enphase_iq_gateway import connection
 from custom_components.enphase_iq_gateway.const import DOMAIN
 from enphase_companion.simulator import Simulator
 
@@ -131,7 +132,7 @@ def simulator(recording: str, socket_enabled: None, monkeypatch: pytest.MonkeyPa
     if not RECORDINGS or not folder.is_dir():
         pytest.skip(f"recording {recording}: not in the folder that ENPHASE_RECORDINGS names")
     with Simulator(replay=folder) as running:
-        monkeypatch.setenv("ENPHASE_ENTREZ_HOST", running.entrez_url)
+        monkeypatch.setattr(connection, "AUTHENTICATION_HOST", running.entrez_url)
         yield running
 
 

@@ -31,13 +31,19 @@ def _key(
     default: Any = None,
     secret: bool = False,
     private: bool = False,
+    has_variable: bool = True,
     placeholders: tuple[str, ...] = (),
 ) -> Any:
     """Describe a setting. Secret: no option; private: not logged; placeholders: what examples hold."""
-    metadata = {"meaning": meaning, "metavar": metavar, "secret": secret, "private": secret or private}
-    return field(
-        default=default, repr=not (secret or private), metadata={**metadata, "placeholders": placeholders}
-    )
+    metadata = {
+        "meaning": meaning,
+        "metavar": metavar,
+        "secret": secret,
+        "private": secret or private,
+        "has_variable": has_variable,
+        "placeholders": placeholders,
+    }
+    return field(default=default, repr=not (secret or private), metadata=metadata)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +82,8 @@ class Settings:
         "address of Entrez, which makes the tokens",
         metavar="HOST",
         default="https://entrez.enphaseenergy.com",
+        # The password goes there: only who may read it decides, not whoever can set a variable.
+        has_variable=False,
     )
     latitude: float | None = _key("degrees, north positive", metavar="DEGREES")
     longitude: float | None = _key("degrees, east positive", metavar="DEGREES")

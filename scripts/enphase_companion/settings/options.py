@@ -68,7 +68,8 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
             secrets.append(f"  {name} ({variable(name)})")
             continue
         default = f"; without it {_shown(KEYS[name].default)}" if KEYS[name].default is not None else ""
-        text = f"{about['meaning']}{default} ({variable(name)})"
+        named = f" ({variable(name)})" if about["has_variable"] else ""
+        text = f"{about['meaning']}{default}{named}"
         group.add_argument(option(name), metavar=about["metavar"], help=text)
     group.description = "\n".join([f"{group.description}", "Secrets are never an option:", *secrets])
 

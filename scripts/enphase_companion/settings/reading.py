@@ -118,7 +118,8 @@ def _candidates(
     """Give every place where a key may be set, first the one that wins, with what it holds."""
     if not KEYS[name].metadata["secret"]:
         yield option(name), getattr(options, name, None)
-    yield variable(name), os.environ.get(variable(name))
+    if KEYS[name].metadata["has_variable"]:
+        yield variable(name), os.environ.get(variable(name))
     if credentials := os.environ.get("CREDENTIALS_DIRECTORY"):
         yield f"systemd credential {name}", _read_credential(Path(credentials) / name)
     for file, content in contents.items():

@@ -154,11 +154,11 @@ A simulated IQ Gateway is running; Ctrl-C ends it.
 To try it, in another terminal:
 
   export ENPHASE_CONFIGURATION=$(mktemp -d)
-  export ENPHASE_GATEWAY_HOST={simulator.url} ENPHASE_ENTREZ_HOST={simulator.entrez_url}
+  export ENPHASE_GATEWAY_HOST={simulator.url}
   export ENPHASE_WEATHER_HOST={simulator.weather_url}
   export ENPHASE_USERNAME={simulator.username} ENPHASE_PASSWORD={simulator.password}
   enphase-gateway-console --trust
-  enphase-gateway-console
+  enphase-gateway-console --entrez-host {simulator.entrez_url}
 """
 
 

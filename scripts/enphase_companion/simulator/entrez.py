@@ -1,4 +1,4 @@
-"""The simulated Entrez: Enphase's sign-in service, which hands out the gateway's tokens."""
+"""The simulated Entrez: Enphase's sign-in service, which hands out the gateway's tokens; and Enlighten."""
 
 from __future__ import annotations
 
@@ -27,21 +27,33 @@ INSTALLER_USERNAME = "installer@example.com"
 LIFETIMES = {"owner": 365 * 86400, "installer": 12 * 3600}
 
 _SIGN_IN_FORM = (
-    '<h1>Sign in</h1><form action="/login" method="post">'
+    '<h1>Sign in</h1><form action="/login" method="post"><input type="hidden" name="_csrf" value="{csrf}"/>'
     '<label>E-mail address <input type="email" name="username"></label>'
     '<label>Password <input type="password" name="password"></label>'
     '<input type="submit" value="Sign in"></form>'
+)
+_SELECT_FORM = (
+    '<h1>Welcome</h1><form action="/entrez_tokens" method="post">'
+    '<input type="hidden" name="_csrf" value="{csrf}"/>'
+    '<label>Gateway <input name="serialNum"></label><input type="submit" value="Create access token"></form>'
 )
 _PAGE = '<!DOCTYPE html>\n<html lang="en"><head><title>Entrez</title></head><body>{}</body></html>\n'
 
 
 class Entrez:
-    """Accounts, sessions and tokens; the routes are `handle`'s."""
+    """Accounts, sessions and tokens; the routes are `handle`'s.
+
+    Enlighten's sign-in is here too: one address stands for both.
+    """
 
     def __init__(self, serial_number: str, seed: int) -> None:
         self._serial_number = serial_number
         self._key = key_from_seed("entrez", seed)
         self._signed_in: dict[str, str] = {}
+        #: Enlighten's sessions, each with its user.
+        self._of_enlighten: dict[str, str] = {}
+        #: Whether a form without the hidden `_csrf` of its page is refused; Entrez itself takes one.
+        self.wants_csrf = False
         #: By authorisation code, its PKCE challenge and the serial number it was asked for.
         self._codes: dict[str, tuple[str, str]] = {}
         self.faults = Faults()
@@ -86,9 +98,12 @@ class Entrez:
         if fault is not None:
             return fault
         routes = {
+            ("GET", "/login_main_page"): self._login_page,
             ("POST", "/login"): self._login,
             ("POST", "/logout"): self._logout,
+            ("GET", "/entrez_tokens"): self._token_page,
             ("POST", "/entrez_tokens"): self._entrez_tokens,
+            ("POST", "/login/login.json"): self._login_to_enlighten,
             ("POST", "/tokens"): self._tokens,
             ("POST", "/oauth/token"): self._oauth_token,
         }
@@ -99,11 +114,19 @@ class Entrez:
             return self._site(request)
         return web.Response(status=404, text=_PAGE.format("<h1>Not found</h1>"), content_type="text/html")
 
+    async def _login_page(self, _: web.Request) -> web.Response:
+        session = secrets.token_hex(16)
+        answer = _page(_SIGN_IN_FORM.format(csrf=_csrf_of(session)))
+        answer.set_cookie("SESSION", session, httponly=True)
+        return answer
+
     async def _login(self, request: web.Request) -> web.Response:
         form = await request.post()
-        username, password = str(form.get("username", "")), str(form.get("password", ""))
-        if username not in (USERNAME, MFA_USERNAME, INSTALLER_USERNAME) or password != PASSWORD:
-            return self._refused()
+        if self._lacks_csrf(request, form.get("_csrf")):
+            return _page("<h1>Forbidden</h1>", status=403)
+        username = str(form.get("username", ""))
+        if not _is_right(username, form.get("password")):
+            return await self._login_page(request)
         if username == MFA_USERNAME:
             return _page(
                 '<h1>Multi-factor authentication</h1><form action="/login/mfa" method="post">'
@@ -117,10 +140,20 @@ class Entrez:
         answer.set_cookie("SESSION", session, httponly=True)
         return answer
 
-    def _refused(self) -> web.Response:
-        """The form again, and a session of nobody, with status 200: as recorded in 2025."""
-        answer = _page(_SIGN_IN_FORM)
-        answer.set_cookie("SESSION", secrets.token_hex(16), httponly=True)
+    def _lacks_csrf(self, request: web.Request, given: object) -> bool:
+        return self.wants_csrf and given != _csrf_of(request.cookies.get("SESSION", ""))
+
+    async def _login_to_enlighten(self, request: web.Request) -> web.Response:
+        form = await request.post()
+        username = str(form.get("user[email]", ""))
+        if not _is_right(username, form.get("user[password]")):
+            return web.json_response({"message": "Invalid credentials"}, status=401)
+        if username == MFA_USERNAME:
+            return web.json_response({"message": "success", "requires_mfa": True})
+        session = secrets.token_hex(16)
+        self._of_enlighten[session] = username
+        answer = web.json_response({"message": "success", "session_id": session, "is_consumer": True})
+        answer.set_cookie("_enlighten_4_session", session, httponly=True)
         return answer
 
     def _authorize(self, form: dict[str, str]) -> web.Response:
@@ -135,11 +168,19 @@ class Entrez:
         answer.del_cookie("SESSION")
         return answer
 
+    async def _token_page(self, request: web.Request) -> web.Response:
+        session = request.cookies.get("SESSION", "")
+        if session not in self._signed_in:
+            return _page(_SIGN_IN_FORM.format(csrf=""), status=401)
+        return _page(_SELECT_FORM.format(csrf=_csrf_of(session)))
+
     async def _entrez_tokens(self, request: web.Request) -> web.Response:
         username = self._signed_in.get(request.cookies.get("SESSION", ""))
         if username is None:
-            return _page(_SIGN_IN_FORM, status=401)
+            return _page(_SIGN_IN_FORM.format(csrf=""), status=401)
         form = await request.post()
+        if self._lacks_csrf(request, form.get("_csrf")):
+            return _page("<h1>Forbidden</h1>", status=403)
         serial_number = (
             UNCOMMISSIONED if form.get("uncommissioned") == "true" else str(form.get("serialNum", ""))
         )
@@ -153,7 +194,7 @@ class Entrez:
 
     async def _tokens(self, request: web.Request) -> web.Response:
         body = await request.json()
-        username = self._signed_in.get(str(body.get("session_id", "")))
+        username = self._of_enlighten.get(str(body.get("session_id", "")))
         if username is None or body.get("serial_num") != self._serial_number:
             return web.Response(status=403, text="Forbidden")
         return web.Response(text=self._token_for(username, self._serial_number))
@@ -186,6 +227,15 @@ class Entrez:
         wanted = request.path.removeprefix("/site/").casefold()
         site = {"id": 1234567, "name": self.site_name, "serial_numbers": [self._serial_number]}
         return web.json_response([site] if wanted in self.site_name.casefold() else [])
+
+
+def _is_right(username: str, password: object) -> bool:
+    return username in (USERNAME, MFA_USERNAME, INSTALLER_USERNAME) and password == PASSWORD
+
+
+def _csrf_of(session: str) -> str:
+    """What the forms of a session's pages hold."""
+    return hashlib.sha256(session.encode()).hexdigest()[:32]
 
 
 def _page(content: str, status: int = 200) -> web.Response:

@@ -8,8 +8,16 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
-from enphase_api import CertificateChangedError, CertificateError, EnphaseError, NotTrustedError, TokenError
-from enphase_api.cloud import Authentication, Token
+from enphase_api import (
+    AuthenticationError,
+    CertificateChangedError,
+    CertificateError,
+    EnphaseError,
+    MultiFactorError,
+    NotTrustedError,
+    TokenError,
+)
+from enphase_api.cloud import AUTHENTICATION_HOST, Authentication, Token
 from enphase_api.local import Certificate, Gateway
 from enphase_api.local.trust import read_certificate
 from enphase_api.models import Info
@@ -23,8 +31,6 @@ _LOGGER = logging.getLogger(__name__)
 
 #: A token is renewed this long before its end, or a tenth of its life, whichever is less.
 _BEFORE_END = timedelta(days=30)
-
-_ENTREZ = "https://entrez.enphaseenergy.com"
 
 
 @asynccontextmanager
@@ -72,8 +78,8 @@ async def sign_in(gateway: Gateway, info: Info, settings: Settings) -> None:
         problem = "The gateway refuses this token."
     if not settings.has_account:
         raise SettingsError(
-            f"{settings.where('gateway_token')}: {problem} Make one on {_ENTREZ}, or set enphase_username "
-            "and enphase_password, and it is renewed by itself."
+            f"{settings.where('gateway_token')}: {problem} Make one on {AUTHENTICATION_HOST}, or set "
+            "enphase_username and enphase_password, and it is renewed by itself."
         )
     _LOGGER.info("A new token is asked for: %s", problem)
     if not await gateway.login(await _new_token(info, settings)):
@@ -127,7 +133,7 @@ async def _renewed_in_time(raw: str, token: Token, info: Info, settings: Setting
         f"{settings.where('gateway_token')}: the token ends on {token.expires_at.astimezone():%Y-%m-%d %H:%M}"
     )
     if not settings.has_account:
-        _LOGGER.warning("%s. Make a new one on %s.", end, _ENTREZ)
+        _LOGGER.warning("%s. Make a new one on %s.", end, AUTHENTICATION_HOST)
         return raw
     try:
         return await _new_token(info, settings)
@@ -137,14 +143,19 @@ async def _renewed_in_time(raw: str, token: Token, info: Info, settings: Setting
 
 
 async def _new_token(info: Info, settings: Settings) -> str:
-    """Sign in to Entrez, get a token, store it beside the account's name, and give it."""
+    """Sign in to Entrez (or Enlighten), get a token, store it beside the account's name, and give it."""
     async with Authentication(host=settings.entrez_host) as entrez:
-        if not await entrez.authenticate(settings.enphase_username or "", settings.enphase_password or ""):
+        try:
+            raw = await entrez.get_token(
+                settings.enphase_username or "", settings.enphase_password or "", info.serial_number
+            )
+        except (MultiFactorError, TokenError):
+            raise
+        except AuthenticationError:
             raise CommandError(
                 f"Entrez refuses {settings.where('enphase_username')} with "
-                f"{settings.where('enphase_password')}. Try them on {_ENTREZ}, and correct them."
-            )
-        raw = await entrez.get_token_for_commissioned_gateway(info.serial_number)
+                f"{settings.where('enphase_password')}. Try them on {AUTHENTICATION_HOST}, and correct them."
+            ) from None
         hide(raw)
         with suppress(EnphaseError):
             await entrez.logout()

@@ -17,7 +17,7 @@ from enphase_api import (
     ResponseError,
     TokenError,
 )
-from enphase_api.cloud import Authentication, Token
+from enphase_api.cloud import Authentication, Enlighten, Token
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.entrez import INSTALLER_USERNAME, MFA_USERNAME
 
@@ -225,7 +225,8 @@ def signed_in_then(answer: Answer) -> Answer:
     """Let everybody in, then answer everything else with `answer`."""
 
     async def route(request: web.Request) -> web.StreamResponse:
-        return await (page(SELECT_GATEWAY) if request.path == "/login" else answer)(request)
+        signs_in = request.path in ("/login", "/login_main_page")
+        return await (page(SELECT_GATEWAY) if signs_in else answer)(request)
 
     return route
 
@@ -236,9 +237,8 @@ def signed_in_then(answer: Answer) -> Answer:
         page(LOGIN_FORM.format(error="")),
         page(status=302, location="/login"),
         page(status=401),
-        page(status=403),
     ],
-    ids=["form", "redirect", "401", "403"],
+    ids=["form", "redirect", "401"],
 )
 async def test_a_sign_in_that_ended_is_told_and_forgotten(answer: Answer) -> None:
     async with entrez(signed_in_then(answer)) as url:
@@ -254,11 +254,12 @@ async def test_a_sign_in_that_ended_is_told_and_forgotten(answer: Answer) -> Non
     ("answer", "error"),
     [
         (page(status=500), ResponseError),
+        (page(status=403), ResponseError),
         (page(status=302, location="/"), InvalidAnswerError),
         (page('<textarea id="JWTToken">Sorry, no tokens today</textarea>'), TokenError),
         (page('<textarea id="JWTToken"></textarea>'), TokenError),
     ],
-    ids=["500", "redirect", "no token in its place", "nothing in its place"],
+    ids=["500", "403", "redirect", "no token in its place", "nothing in its place"],
 )
 async def test_a_page_without_a_token_is_an_error(answer: Answer, error: type[Exception]) -> None:
     async with entrez(signed_in_then(answer)) as url:
@@ -266,6 +267,17 @@ async def test_a_page_without_a_token_is_an_error(answer: Answer, error: type[Ex
         await authentication.authenticate("me@example.com", "s3cr3t")
         with pytest.raises(error):
             await authentication.get_token_for_commissioned_gateway("122300000001")
+
+
+async def test_a_refused_token_page_is_no_sign_in_that_ended(sim: Simulator) -> None:
+    authentication = Authentication(host=sim.entrez_url)
+    await authentication.authenticate(sim.username, sim.password)
+    sim.entrez.faults.set("status", "/entrez_tokens", status=403)
+    with pytest.raises(ResponseError) as caught:
+        await authentication.get_token_for_commissioned_gateway(sim.serial_number)
+    assert (caught.value.path, caught.value.status) == ("/entrez_tokens", 403)
+    sim.entrez.faults.clear()
+    assert await authentication.get_token_for_commissioned_gateway(sim.serial_number)
 
 
 async def test_sites_are_searched_by_name_whatever_the_name_holds() -> None:
@@ -297,8 +309,8 @@ async def test_signing_out_ends_the_sign_in(sim: Simulator) -> None:
     await authentication.authenticate(sim.username, sim.password)
     assert await authentication.logout()
     assert not await authentication.logout()
-    assert [request.path for request in sim.entrez_requests] == ["/login", "/logout"]
-    assert sim.entrez_requests[1].has_session
+    assert [request.path for request in sim.entrez_requests] == ["/login_main_page", "/login", "/logout"]
+    assert sim.entrez_requests[-1].has_session
 
 
 async def test_a_sign_out_that_fails_is_false_and_forgotten() -> None:
@@ -310,10 +322,7 @@ async def test_a_sign_out_that_fails_is_false_and_forgotten() -> None:
 
 
 async def test_a_session_of_enlighten_gives_a_token(sim: Simulator) -> None:
-    # The simulator takes its own sessions for Enlighten's.
-    authentication = Authentication(host=sim.entrez_url)
-    await authentication.authenticate(sim.username, sim.password)
-    session_id = authentication._session_id or ""
+    session_id = await Enlighten(host=sim.entrez_url).authenticate(sim.username, sim.password)
     token = await Authentication(host=sim.entrez_url).get_token_from_enlighten_session_id(
         session_id, sim.serial_number, sim.username
     )

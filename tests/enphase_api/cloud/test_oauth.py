@@ -56,6 +56,8 @@ async def test_what_is_shown_of_the_verifier_is_its_sha256_and_no_two_are_alike(
 
     async def answer(request: web.Request) -> web.StreamResponse:
         form = await request.post()
+        if request.method == "GET":
+            return web.Response()
         seen.append(form)
         return web.Response(status=302, headers={"Location": f"{form.getone('redirectUri')!s}?code=c0de"})
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from enphase_api.cloud import AUTHENTICATION_HOST
 from enphase_companion import commands
 from enphase_companion.commands import gateway_console
 from enphase_companion.running.errors import SettingsError
@@ -95,6 +96,14 @@ def test_secrets_come_from_environment_systemd_and_file(
     assert getattr(settings(*KEYS), secret) == "of-systemd"
     monkeypatch.setenv(variable(secret), "of-environment")
     assert getattr(settings(*KEYS), secret) == "of-environment"
+
+
+def test_no_variable_moves_where_the_password_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENPHASE_ENTREZ_HOST", "https://planted.example")
+    assert settings().entrez_host == AUTHENTICATION_HOST
+    set_in_file({"entrez_host": "https://of-file"})
+    assert settings().entrez_host == "https://of-file"
+    assert settings(entrez_host="https://of-option").entrez_host == "https://of-option"
 
 
 def test_the_folder_that_is_named_wins_then_here_then_home(

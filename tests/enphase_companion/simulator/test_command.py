@@ -31,7 +31,7 @@ def test_it_serves_until_it_is_told_to_end(ending: signal.Signals) -> None:
     ) as process:
         assert process.stdout is not None
         said = ""
-        while "enphase-gateway-console --trust" not in said:
+        while "enphase-gateway-console --entrez-host" not in said:
             line = process.stdout.readline()
             assert line, said
             said += line
@@ -45,7 +45,7 @@ def test_it_serves_until_it_is_told_to_end(ending: signal.Signals) -> None:
     assert process.returncode == 0
     assert "stopped" in output
     assert errors == ""
-    for part in ("122300000001", "SHA-256", "owner@example.com", "ENPHASE_ENTREZ_HOST=http://127.0.0.1:"):
+    for part in ("122300000001", "SHA-256", "owner@example.com", "--entrez-host http://127.0.0.1:"):
         assert part in said
 
 

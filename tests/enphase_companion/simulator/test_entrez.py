@@ -14,6 +14,7 @@ import jwt
 import pytest
 
 from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.entrez import MFA_USERNAME
 from enphase_companion.simulator.tokens import TOKENS
 
 
@@ -126,17 +127,54 @@ async def test_a_site_tells_its_gateways_to_those_signed_in(
         assert await response.json() == []
 
 
-async def test_a_session_id_gets_a_token_as_text(
+async def test_a_session_of_enlighten_gets_a_token_as_text(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
-    await sign_in(session, simulator)
-    [session_id] = [cookie.value for cookie in session.cookie_jar]
+    url = simulator.entrez_url + "/login/login.json"
+    form = {"user[email]": simulator.username, "user[password]": simulator.password}
+    async with session.post(url, data={**form, "user[password]": "wrong"}) as response:
+        assert response.status == 401
+    async with session.post(url, data={**form, "user[email]": MFA_USERNAME}) as response:
+        assert "session_id" not in await response.json()
+    async with session.post(url, data=form) as response:
+        session_id = (await response.json())["session_id"]
     body = {"session_id": session_id, "serial_num": simulator.serial_number, "username": simulator.username}
     async with session.post(simulator.entrez_url + "/tokens", json=body) as response:
         token = await response.text()
     assert jwt.decode(token, options={"verify_signature": False})["aud"] == simulator.serial_number
     async with session.post(simulator.entrez_url + "/tokens", json={**body, "session_id": "x"}) as response:
         assert response.status == 403
+
+
+async def test_forms_may_be_refused_without_the_hidden_field_of_their_pages(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    simulator.entrez.wants_csrf = True
+    url, form = simulator.entrez_url, {"username": simulator.username, "password": simulator.password}
+    async with session.post(f"{url}/login", data=form) as response:
+        assert response.status == 403
+    async with session.get(f"{url}/login_main_page") as response:
+        form["_csrf"] = hidden_field(await response.text())
+    async with session.post(f"{url}/login", data=form) as response:
+        assert response.status == 200
+    assert "Forbidden" in await token_page(session, simulator, serialNum=simulator.serial_number)
+    async with session.get(f"{url}/entrez_tokens") as response:
+        csrf = hidden_field(await response.text())
+    page = await token_page(session, simulator, serialNum=simulator.serial_number, _csrf=csrf)
+    assert claims(simulator, page)["aud"] == simulator.serial_number
+
+
+async def test_the_page_of_tokens_is_for_those_signed_in(
+    simulator: Simulator, session: aiohttp.ClientSession
+) -> None:
+    async with session.get(f"{simulator.entrez_url}/entrez_tokens") as response:
+        assert response.status == 401
+
+
+def hidden_field(page: str) -> str:
+    found = re.search(r'name="_csrf" value="([^"]+)"', page)
+    assert found is not None
+    return found[1]
 
 
 async def code_for(session: aiohttp.ClientSession, simulator: Simulator, verifier: str) -> str:

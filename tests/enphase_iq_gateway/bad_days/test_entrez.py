@@ -68,11 +68,25 @@ async def test_entrez_that_never_answers_is_given_up_and_can_be_tried_again(
     with held(simulator.entrez.faults):
         given_up = asyncio.ensure_future(flow.give_account())
         await passing.until_asked(simulator.entrez_requests)
+        # Enlighten, which is tried then, does not answer either.
+        await passing.until_asked(simulator.entrez_requests, 61)
         passing.time(61)
         await given_up
     assert flow.shows("account", "entrez_unavailable")
     await flow.give_account()
     assert flow.shows("metered")
+
+
+@pytest.mark.parametrize("path", ["/login", "/entrez_tokens"])
+@pytest.mark.parametrize("fault", ["html", "status", "reset", "redirect"])
+async def test_where_entrez_fails_enlighten_gives_the_token(
+    flow: Flow, simulator: Simulator, stranger: Simulator, path: str, fault: str
+) -> None:
+    await flow.reach("account")
+    simulator.entrez.faults.set(fault, path, location=f"{stranger.url}/")
+    await flow.give_account()
+    assert flow.shows("metered")
+    assert stranger.requests == []
 
 
 @pytest.mark.parametrize("path", ["/login", "/entrez_tokens"])
@@ -83,14 +97,14 @@ async def test_entrez_that_never_answers_is_given_up_and_can_be_tried_again(
         ("status", {"entrez_unavailable"}),
         ("reset", {"entrez_unavailable"}),
         ("redirect", {"entrez_unavailable"}),
-        ("refuse", {"invalid_auth"}),
     ],
 )
 async def test_another_page_of_entrez_is_no_token_and_no_end(
     flow: Flow, simulator: Simulator, stranger: Simulator, path: str, fault: str, error: set[str]
 ) -> None:
     await flow.reach("account")
-    simulator.entrez.faults.set(fault, path, location=f"{stranger.url}/")
+    for failing in (path, "/login/login.json"):
+        simulator.entrez.faults.set(fault, failing, location=f"{stranger.url}/")
     await flow.give_account()
     assert flow.shown["errors"] is not None
     assert flow.shown["errors"]["base"] in error
@@ -98,6 +112,19 @@ async def test_another_page_of_entrez_is_no_token_and_no_end(
     simulator.entrez.faults.clear()
     await flow.give_account()
     assert flow.shows("metered")
+
+
+@pytest.mark.parametrize(
+    ("path", "error"), [("/login", "invalid_auth"), ("/entrez_tokens", "entrez_unavailable")]
+)
+async def test_only_a_refused_sign_in_is_a_wrong_password(
+    flow: Flow, simulator: Simulator, path: str, error: str
+) -> None:
+    await flow.reach("account")
+    for failing in (path, "/login/login.json"):
+        simulator.entrez.faults.set("refuse", failing)
+    await flow.give_account()
+    assert flow.shows("account", error)
 
 
 @pytest.mark.parametrize("fault", ["html", "status", "reset", "redirect"])

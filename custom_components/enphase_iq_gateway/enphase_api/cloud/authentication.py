@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
 
 import aiohttp
 
-from ..exceptions import AuthenticationError, TokenError
+from ..exceptions import (
+    AuthenticationError,
+    EnphaseError,
+    InvalidAnswerError,
+    MultiFactorError,
+    TokenError,
+)
 from ..http import parse_json
 from ..oauth import CLIENT_ID, REDIRECT_URI, challenge_of, new_verifier
 from .connection import AUTHENTICATION_HOST, SESSION_COOKIE, Answer, Connection
-from .page import Page
+from .enlighten import ENLIGHTEN_HOST, Enlighten
+from .page import Form, Page
 from .token import ENTREZ_PUBLIC_KEY, UNCOMMISSIONED, Token, has_form_of_token
 
 _SIGN_IN_REFUSED = "Entrez refused the user name and password."
@@ -21,15 +28,18 @@ _SIGN_IN_REFUSED = "Entrez refused the user name and password."
 class Authentication(Connection):
     """A sign-in to Entrez. `session` is used and never closed; without it see `SessionHolder`.
 
-    What Entrez knows the sign-in by stays in this object: no cookie is left in the session. Raises
-    InvalidHostError for a `host` that is none (plain http is for a host on this machine only).
+    What Entrez knows the sign-in by stays in this object: no cookie is left in the session. Another `host`
+    than Entrez's, such as a simulated one, stands for Enlighten too. Raises InvalidHostError for a `host`
+    that is none (plain http is for a host on this machine only).
     """
 
     def __init__(
         self, session: aiohttp.ClientSession | None = None, *, host: str = AUTHENTICATION_HOST
     ) -> None:
         super().__init__(session, host)
-        self._session_id: str | None = None
+        self._is_signed_in = False
+        #: What Entrez has set since the sign-in began.
+        self._cookies: dict[str, str] = {}
 
     async def authenticate(self, username: str, password: str) -> bool:
         """Sign in; False where Entrez refuses user name and password.
@@ -37,15 +47,49 @@ class Authentication(Connection):
         Raises MultiFactorError where the account asks for a second factor, CommunicationError or
         ResponseError where Entrez is out of order.
         """
-        self._session_id = None
-        answer = await self._post("/login", {"username": username, "password": password})
+        answer = await self._sign_in({"username": username, "password": password})
         if answer.is_refused:
             return False
-        session_id = answer.cookies.get(SESSION_COOKIE)
-        if not session_id or not (answer.status == 200 or self._is_within(answer)):
+        if SESSION_COOKIE not in self._cookies or not (answer.status == 200 or self._is_within(answer)):
             raise answer.not_understood()
-        self._session_id = session_id
+        self._is_signed_in = True
         return True
+
+    async def get_token(self, username: str, password: str, gateway_serial_number: str | int) -> str:
+        """Sign in, by Entrez's form or else by Enlighten, and return a token for a gateway of a site.
+
+        In 2025 and 2026 each of the two ways failed for some accounts while the other worked. Enlighten is
+        not asked where Entrez refuses the password: a second attempt may lock the account.
+
+        Raises AuthenticationError where user name and password are refused, MultiFactorError where the
+        account asks for a second factor, TokenError where Entrez gives no token for this gateway,
+        CommunicationError or ResponseError where Entrez is out of order and Enlighten cannot help.
+        """
+        accepted = False
+        try:
+            accepted = await self.authenticate(username, password)
+            if accepted:
+                return await self.get_token_for_commissioned_gateway(gateway_serial_number)
+        except EnphaseError as error:
+            failure = error
+        else:
+            raise AuthenticationError(_SIGN_IN_REFUSED)
+        if accepted and isinstance(failure, AuthenticationError) and not isinstance(failure, TokenError):
+            # Entrez has just accepted this password: it is not the password that is wrong.
+            failure = InvalidAnswerError(
+                "Entrez accepted user name and password, and then asked for them again",
+                path="/entrez_tokens",
+                status=401,
+            )
+        try:
+            return await self._token_by_enlighten(username, password, gateway_serial_number)
+        except TokenError:
+            raise failure from None
+        except AuthenticationError as error:
+            # The first judgement of the password, or none but this one.
+            raise (failure if accepted or isinstance(failure, MultiFactorError) else error) from None
+        except EnphaseError:
+            raise failure from None
 
     @staticmethod
     async def authenticate_oauth(
@@ -72,7 +116,7 @@ class Authentication(Connection):
             "authFlow": "oauth",
             "serialNum": str(gateway_serial_number),
         }
-        answer = await Authentication(session, host=host)._post("/login", form)
+        answer = await Authentication(session, host=host)._sign_in(form)
         code = answer.location.query.get("code") if answer.location is not None else None
         if code:
             return code, verifier
@@ -100,7 +144,7 @@ class Authentication(Connection):
             "code": code,
             "code_verifier": code_verifier,
         }
-        answer = await Authentication(session, host=host)._post("/oauth/token", form)
+        answer = await Authentication(session, host=host)._ask("POST", "/oauth/token", data=form)
         given = parse_json(answer.body, answer.path, "Entrez") if answer.status == 200 else None
         if isinstance(given, dict) and isinstance(given.get("access_token"), str):
             return given
@@ -179,15 +223,25 @@ class Authentication(Connection):
 
         Raises CommunicationError where Entrez does not answer; the sign-in is forgotten here all the same.
         """
-        if self._session_id is None:
+        if not self._is_signed_in:
             return False
-        cookies = self._cookies()
-        self._session_id = None
-        answer = await self._ask("POST", "/logout", cookies=cookies)
+        self._is_signed_in = False
+        answer = await self._ask_with_cookies("POST", "/logout")
         return answer.status < 400
 
+    async def _sign_in(self, form: Mapping[str, str]) -> Answer:
+        """Send the form of the login page, as a browser does that has opened the page before."""
+        self._is_signed_in = False
+        self._cookies.clear()
+        hidden = await self._hidden_fields("/login_main_page", lambda each: each.asks_password)
+        return await self._ask_with_cookies("POST", "/login", data=hidden | form)
+
     async def _token(self, form: Mapping[str, str], what_for: str) -> str:
-        answer = await self._signed_in("POST", "/entrez_tokens", data=form)
+        self._require_sign_in()
+        hidden = await self._hidden_fields(
+            "/entrez_tokens", lambda each: each.action.endswith("/entrez_tokens")
+        )
+        answer = await self._signed_in("POST", "/entrez_tokens", data=hidden | form)
         token = Page(answer.body).token
         if token is None or not has_form_of_token(token):
             raise TokenError(
@@ -196,17 +250,39 @@ class Authentication(Connection):
             )
         return token
 
+    async def _token_by_enlighten(
+        self, username: str, password: str, gateway_serial_number: str | int
+    ) -> str:
+        host = ENLIGHTEN_HOST if self.host == AUTHENTICATION_HOST else self.host
+        async with self._session() as session:
+            session_id = await Enlighten(session, host=host).authenticate(username, password)
+            return await self.get_token_from_enlighten_session_id(session_id, gateway_serial_number, username)
+
+    async def _hidden_fields(self, path: str, is_wanted: Callable[[Form], bool]) -> dict[str, str]:
+        """Return what a browser sends along unseen with a form of this page; nothing without such a form.
+
+        Entrez may begin to refuse a form that comes without its `_csrf`.
+        """
+        answer = await self._ask_with_cookies("GET", path)
+        forms = Page(answer.body).forms if answer.status == 200 else []
+        return next((form.hidden for form in forms if is_wanted(form)), {})
+
     async def _signed_in(self, method: str, path: str, **options: Any) -> Answer:
         """Ask for something that only somebody signed in is given."""
-        answer = await self._ask(method, path, cookies=self._cookies(), **options)
-        if answer.status == 403 or answer.is_refused:
-            self._session_id = None
+        self._require_sign_in()
+        answer = await self._ask_with_cookies(method, path, **options)
+        if answer.is_refused:
+            self._is_signed_in = False
             raise AuthenticationError("The sign-in to Entrez has ended. Call authenticate again.")
         if answer.status != 200:
             raise answer.not_understood()
         return answer
 
-    def _cookies(self) -> dict[str, str]:
-        if self._session_id is None:
+    async def _ask_with_cookies(self, method: str, path: str, **options: Any) -> Answer:
+        answer = await self._ask(method, path, cookies=self._cookies, **options)
+        self._cookies.update(answer.cookies)
+        return answer
+
+    def _require_sign_in(self) -> None:
+        if not self._is_signed_in:
             raise AuthenticationError("Nobody is signed in to Entrez. Call authenticate first.")
-        return {SESSION_COOKIE: self._session_id}

@@ -1,4 +1,4 @@
-"""The connection to Entrez: every request goes through here, and what its answers say of the sign-in."""
+"""The connection to Entrez or Enlighten: every request to them, and what the answers say of the sign-in."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=15)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Answer:
-    """One answer of Entrez, as far as it matters here."""
+    """One answer of Entrez or Enlighten, as far as it matters here."""
 
+    #: Which of the two.
+    who: str
     path: str
     status: int
     #: Where a redirect points to.
@@ -45,58 +47,63 @@ class Answer:
             return False
         where = "" if self.location is None else self.location.path_qs
         if page.asks_second_factor or any(map(mentions_second_factor, (where, *self.cookies))):
-            raise MultiFactorError(
-                "This account asks for a second factor, which no program can give. Sign in to "
-                f"{AUTHENTICATION_HOST} in a browser, make a token there and paste it."
-            )
+            raise second_factor_wanted()
         return self.status == 401 or page.asks_password or "login" in where or "error" in where
 
     def not_understood(self) -> ResponseError:
         """Give the error that says so."""
         if self.status >= 400:
-            return refused("Entrez", self.path, self.status)
+            return refused(self.who, self.path, self.status)
         return InvalidAnswerError(
-            f"Entrez answered {self.path} with a page that is not known. Try again later, or make a token on "
-            f"{AUTHENTICATION_HOST} and paste it.",
+            f"{self.who} answered {self.path} with a page that is not known. Try again later, or make a "
+            f"token on {AUTHENTICATION_HOST} and paste it.",
             path=self.path,
             status=self.status,
         )
 
 
+def second_factor_wanted() -> MultiFactorError:
+    """Return the error of an account that no program can sign in with."""
+    return MultiFactorError(
+        "This account asks for a second factor, which no program can give. Sign in to "
+        f"{AUTHENTICATION_HOST} in a browser, make a token there and paste it."
+    )
+
+
 class Connection(SessionHolder):
-    """Asks Entrez; no cookie is left in the session.
+    """Asks Entrez, or another host that `who` names; no cookie is left in the session.
 
     Raises InvalidHostError for a `host` that is none (plain http is for a host on this machine only).
     """
 
-    def __init__(self, session: aiohttp.ClientSession | None, host: str) -> None:
+    def __init__(self, session: aiohttp.ClientSession | None, host: str, who: str = "Entrez") -> None:
         super().__init__(session)
         self._url = parse_host(host, plain_on_loopback=True)
+        self._who = who
 
     @property
     def host(self) -> str:
-        """Entrez's address."""
+        """The address."""
         return str(self._url).rstrip("/")
 
     def _is_within(self, answer: Answer) -> bool:
-        """Tell whether an answer leads on within Entrez."""
+        """Whether an answer leads on within this host."""
         return answer.location is not None and self._url.join(answer.location).origin() == self._url
 
-    async def _post(self, path: str, form: Mapping[str, str]) -> Answer:
-        return await self._ask("POST", path, data=form)
-
     async def _ask(self, method: str, path: str, **options: Any) -> Answer:
-        """Send one request to Entrez; every request of this client goes through here."""
+        """Send one request; every request of this client goes through here."""
         url = URL(f"{self.host}{path}", encoded=True)
-        with asking(f"Entrez ({self._url.host})", path):
+        with asking(f"{self._who} ({self._url.host})", path):
             async with (
                 self._session() as session,
                 # No redirect is followed: it would carry the secret to where it points. Any form is accepted:
                 # Entrez answers with pages, and with 406 where a client wants something else.
                 session.request(method, url, allow_redirects=False, timeout=_TIMEOUT, **options) as response,
             ):
-                forget_cookie(session, response, SESSION_COOKIE)
+                for name in response.cookies:
+                    forget_cookie(session, response, name)
                 return Answer(
+                    who=self._who,
                     path=path,
                     status=response.status,
                     location=_location(response),

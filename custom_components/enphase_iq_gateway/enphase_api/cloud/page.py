@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
+from dataclasses import dataclass, field
 from html.parser import HTMLParser
 
 _SECOND_FACTOR = re.compile(
@@ -17,6 +18,16 @@ def mentions_second_factor(text: str) -> bool:
     return _SECOND_FACTOR.search(text) is not None
 
 
+@dataclass(slots=True, repr=False)
+class Form:
+    """A form of a page: where it is sent, and what a browser sends along unseen."""
+
+    action: str
+    #: By name; `_csrf` may be among them.
+    hidden: dict[str, str] = field(default_factory=dict)
+    asks_password: bool = False
+
+
 class Page(HTMLParser):
     """A page of Entrez, or another answer of it, read as far as it matters here."""
 
@@ -25,6 +36,8 @@ class Page(HTMLParser):
         self._token: str | None = None
         self._in_token = self._in_script = False
         self._seen: list[str] = []
+        self._form: Form | None = None
+        self.forms: list[Form] = []
         #: Whether it is the form that asks for user name and password.
         self.asks_password = False
         #: Whether it leads on to the making of tokens, as all pages for somebody signed in do.
@@ -52,14 +65,30 @@ class Page(HTMLParser):
             self._token, self._in_token = "", True
         elif tag in ("script", "style"):
             self._in_script = True
+        elif tag == "form":
+            self._form = Form(values.get("action") or "")
+            self.forms.append(self._form)
         elif tag == "input":
-            self.asks_password |= values.get("type") == "password"
             self._seen.append(values.get("name") or "")
+            self._note_input(values)
+
+    def _note_input(self, values: dict[str, str | None]) -> None:
+        is_password = values.get("type") == "password"
+        self.asks_password |= is_password
+        if self._form is None:
+            return
+        self._form.asks_password |= is_password
+        name = values.get("name")
+        # A browser sends a field that is only made invisible, too.
+        if name and (values.get("type") == "hidden" or "hidden" in values):
+            self._form.hidden[name] = values.get("value") or ""
 
     def handle_endtag(self, tag: str) -> None:
-        """Note where a field ends."""
+        """Note where a field or form ends."""
         if tag == "textarea":
             self._in_token = False
+        elif tag == "form":
+            self._form = None
         elif tag in ("script", "style"):
             self._in_script = False
 

@@ -1,0 +1,42 @@
+"""A session of Enlighten, Enphase's web site for owners: the second way to a gateway's token."""
+
+from __future__ import annotations
+
+import aiohttp
+
+from ..exceptions import AuthenticationError
+from ..http import parse_json
+from .connection import Connection, second_factor_wanted
+from .page import mentions_second_factor
+
+ENLIGHTEN_HOST = "https://enlighten.enphaseenergy.com"
+
+
+class Enlighten(Connection):
+    """A sign-in to Enlighten. `session` is used and never closed; without it see `SessionHolder`.
+
+    Raises as `Connection` does.
+    """
+
+    def __init__(self, session: aiohttp.ClientSession | None = None, *, host: str = ENLIGHTEN_HOST) -> None:
+        super().__init__(session, host, "Enlighten")
+
+    async def authenticate(self, username: str, password: str) -> str:
+        """Sign in and return the session's id, for `Authentication.get_token_from_enlighten_session_id`.
+
+        Raises AuthenticationError where Enlighten refuses user name and password, MultiFactorError where the
+        account asks for a second factor, CommunicationError or ResponseError where it is out of order.
+        """
+        form = {"user[email]": username, "user[password]": password}
+        answer = await self._ask("POST", "/login/login.json", data=form)
+        if answer.status == 401:
+            raise AuthenticationError("Enlighten refused the user name and password.")
+        if answer.status != 200:
+            raise answer.not_understood()
+        given = parse_json(answer.body, answer.path, "Enlighten")
+        session_id = given.get("session_id") if isinstance(given, dict) else None
+        if isinstance(session_id, str) and session_id:
+            return session_id
+        if mentions_second_factor(answer.body.decode("utf-8", errors="replace")):
+            raise second_factor_wanted()
+        raise answer.not_understood()

@@ -1,0 +1,242 @@
+"""The two ways to a token: Entrez's form, and a session of Enlighten where the form fails."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import aiohttp
+import pytest
+from aiohttp import web
+
+from enphase_api import (
+    AuthenticationError,
+    CommunicationError,
+    EnphaseError,
+    InvalidAnswerError,
+    MultiFactorError,
+    ResponseError,
+    TokenError,
+)
+from enphase_api.cloud import AUTHENTICATION_HOST, ENLIGHTEN_HOST, Authentication, Enlighten, Token
+from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.entrez import INSTALLER_USERNAME, MFA_USERNAME
+
+from ..servers import entrez
+from .test_authentication import LOGIN_FORM, SELECT_GATEWAY, page
+
+#: Something that goes wrong at the simulated Entrez or Enlighten.
+Trouble = Callable[[Simulator], None]
+
+ENLIGHTEN = "/login/login.json"
+
+
+def fault(name: str, path: str, status: int = 503) -> Trouble:
+    return lambda sim: sim.entrez.faults.set(name, path, status=status)
+
+
+def asked(sim: Simulator) -> list[str]:
+    """Return what was sent to Entrez and Enlighten, the pages left out that only hold a form."""
+    return [request.path for request in sim.entrez_requests if request.method == "POST"]
+
+
+async def get_token(sim: Simulator, username: str | None = None, password: str | None = None) -> str:
+    return await Authentication(host=sim.entrez_url).get_token(
+        username or sim.username, password or sim.password, sim.serial_number
+    )
+
+
+async def test_where_the_form_works_enlighten_is_not_asked(sim: Simulator) -> None:
+    assert Authentication.check_token_valid(await get_token(sim), sim.serial_number)
+    assert asked(sim) == ["/login", "/entrez_tokens"]
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        fault("status", "/login"),
+        fault("status", "/login", 403),
+        fault("status", "/login", 429),
+        fault("reset", "/login"),
+        fault("reset", "/login_main_page"),
+        fault("html", "/login"),
+        fault("redirect", "/login"),
+        fault("status", "/entrez_tokens"),
+        fault("status", "/entrez_tokens", 403),
+        fault("status", "/entrez_tokens", 406),
+        fault("refuse", "/entrez_tokens"),
+        fault("reset", "/entrez_tokens"),
+        fault("html", "/entrez_tokens"),
+        fault("redirect", "/entrez_tokens"),
+    ],
+)
+async def test_where_the_form_fails_a_session_of_enlighten_gives_the_token(
+    sim: Simulator, trouble: Trouble
+) -> None:
+    trouble(sim)
+    assert Authentication.check_token_valid(await get_token(sim), sim.serial_number)
+    assert asked(sim)[-2:] == [ENLIGHTEN, "/tokens"]
+
+
+async def test_an_installer_gets_his_token_by_enlighten_too(sim: Simulator) -> None:
+    sim.entrez.faults.set("status", "/entrez_tokens")
+    assert Token.parse(await get_token(sim, INSTALLER_USERNAME)).role == "installer"
+
+
+async def test_a_wrong_password_is_tried_once_only(sim: Simulator) -> None:
+    with pytest.raises(AuthenticationError, match="Entrez refused the user name and password") as caught:
+        await get_token(sim, password="wrong")
+    assert type(caught.value) is AuthenticationError
+    assert asked(sim) == ["/login"]
+
+
+async def test_a_wrong_password_is_known_though_the_form_is_out_of_order(sim: Simulator) -> None:
+    sim.entrez.faults.set("status", "/login")
+    with pytest.raises(AuthenticationError, match="Enlighten refused the user name and password"):
+        await get_token(sim, password="wrong")
+
+
+@pytest.mark.parametrize("trouble", [None, fault("status", "/login")])
+async def test_a_second_factor_is_told_whichever_way_asks_for_it(
+    sim: Simulator, trouble: Trouble | None
+) -> None:
+    if trouble is not None:
+        trouble(sim)
+    with pytest.raises(MultiFactorError):
+        await get_token(sim, MFA_USERNAME)
+
+
+async def test_a_second_factor_at_the_form_alone_does_not_stop_enlighten() -> None:
+    token = "eyJ.eyJ.c2ln"
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path == ENLIGHTEN:
+            return web.json_response({"session_id": "s3ss10n"})
+        if request.path == "/tokens":
+            return web.Response(text=token)
+        return await page("<p>Verification code</p>")(request)
+
+    async with entrez(answer) as url:
+        assert await Authentication(host=url).get_token("me@example.com", "s3cr3t", "1") == token
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "error"),
+    [
+        (fault("status", "/login"), fault("status", ENLIGHTEN), ResponseError),
+        (fault("status", "/login"), fault("status", "/tokens", 403), ResponseError),
+        (fault("reset", "/login"), fault("html", ENLIGHTEN), CommunicationError),
+        (fault("status", "/entrez_tokens", 403), fault("status", "/tokens", 403), ResponseError),
+        (fault("status", "/entrez_tokens", 403), fault("refuse", ENLIGHTEN), ResponseError),
+        (fault("refuse", "/entrez_tokens"), fault("refuse", ENLIGHTEN), InvalidAnswerError),
+        (fault("html", "/entrez_tokens"), fault("reset", ENLIGHTEN), TokenError),
+    ],
+)
+async def test_where_both_ways_fail_the_first_is_told_and_no_accepted_password_is_called_wrong(
+    sim: Simulator, first: Trouble, second: Trouble, error: type[EnphaseError]
+) -> None:
+    first(sim)
+    second(sim)
+    with pytest.raises(error) as caught:
+        await get_token(sim)
+    assert type(caught.value) is error
+    assert ENLIGHTEN in asked(sim)
+
+
+async def test_a_gateway_of_another_account_is_told_after_both_ways(sim: Simulator) -> None:
+    authentication = Authentication(host=sim.entrez_url)
+    with pytest.raises(TokenError, match=r"no token for gateway 122399999999\. Check the serial number"):
+        await authentication.get_token(sim.username, sim.password, "122399999999")
+    assert asked(sim)[-1] == "/tokens"
+
+
+async def test_hidden_fields_of_a_page_are_sent_back_with_its_form(sim: Simulator) -> None:
+    sim.entrez.wants_csrf = True
+    await get_token(sim)
+    code, verifier = await Authentication.authenticate_oauth(sim.username, sim.password, host=sim.entrez_url)
+    assert code
+    assert verifier
+    assert asked(sim) == ["/login", "/entrez_tokens", "/login"]
+
+
+async def test_each_form_is_sent_the_hidden_fields_of_its_own_page_and_all_cookies() -> None:
+    sent = []
+    token_page = SELECT_GATEWAY.replace('value="x"', 'value="t&amp;k"')
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.method == "GET":
+            text = LOGIN_FORM.format(error="") if request.path == "/login_main_page" else token_page
+            return await page(text, cookies=("SESSION", "XSRF-TOKEN"))(request)
+        sent.append((request.path, dict(await request.post()), set(request.cookies)))
+        return await page(SELECT_GATEWAY if request.path == "/login" else "")(request)
+
+    async with entrez(answer) as url:
+        authentication = Authentication(host=url)
+        await authentication.authenticate("me@example.com", "s3cr3t")
+        with pytest.raises(TokenError):
+            await authentication.get_token_for_commissioned_gateway("1")
+    cookies = {"SESSION", "XSRF-TOKEN"}
+    login = {"username": "me@example.com", "password": "s3cr3t", "_csrf": "x", "codeChallenge": ""}
+    assert sent == [
+        ("/login", login, cookies),
+        ("/entrez_tokens", {"serialNum": "1", "_csrf": "t&k"}, cookies),
+    ]
+
+
+@pytest.mark.parametrize("status", [403, 404, 405, 500])
+async def test_a_page_that_cannot_be_had_does_not_stop_its_form(sim: Simulator, status: int) -> None:
+    sim.entrez.faults.set("status", "/login_main_page", status=status)
+    sim.entrez.faults.set("status", "/entrez_tokens", status=status, times=1)
+    await get_token(sim)
+    assert asked(sim) == ["/login", "/entrez_tokens"]
+
+
+@pytest.mark.parametrize(
+    ("answer", "error"),
+    [
+        (page("[]"), InvalidAnswerError),
+        (page('{"message": "success"}'), InvalidAnswerError),
+        (page('{"session_id": ""}'), InvalidAnswerError),
+        (page('{"session_id": 5}'), InvalidAnswerError),
+        (page("<h1>Welcome</h1>"), InvalidAnswerError),
+        (page('{"message": "success", "requires_mfa": true}'), MultiFactorError),
+        (page("blocked", status=403), ResponseError),
+        (page(status=302, location="https://elsewhere.example/"), InvalidAnswerError),
+    ],
+)
+async def test_an_answer_of_enlightens_without_a_session_is_an_error(
+    answer: Callable[..., object], error: type[EnphaseError]
+) -> None:
+    async with entrez(answer) as url:  # type: ignore[arg-type]
+        with pytest.raises(error) as caught:
+            await Enlighten(host=url).authenticate("me@example.com", "s3cr3t")
+    assert type(caught.value) is error
+
+
+async def test_no_cookie_of_entrez_or_enlighten_stays_in_a_lent_session(sim: Simulator) -> None:
+    sim.entrez.faults.set("status", "/entrez_tokens")
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        await Authentication(session, host=sim.entrez_url).get_token(
+            sim.username, sim.password, sim.serial_number
+        )
+        assert list(session.cookie_jar) == []
+
+
+async def test_a_password_goes_to_enphase_and_to_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    hosts = []
+
+    async def ask(self: Authentication | Enlighten, method: str, path: str, **_: object) -> None:
+        hosts.append((self.host, path))
+        raise CommunicationError("nobody answers")
+
+    for kind in (Authentication, Enlighten):
+        monkeypatch.setattr(kind, "_ask", ask)
+    with pytest.raises(CommunicationError):
+        await Authentication().get_token("me@example.com", "s3cr3t", "1")
+    with pytest.raises(CommunicationError):
+        await Authentication(host="https://other.example").get_token("me@example.com", "s3cr3t", "1")
+    assert hosts == [
+        (AUTHENTICATION_HOST, "/login_main_page"),
+        (ENLIGHTEN_HOST, ENLIGHTEN),
+        ("https://other.example", "/login_main_page"),
+        ("https://other.example", ENLIGHTEN),
+    ]

@@ -75,18 +75,23 @@ async def demonstrate(given: Namespace) -> int:
 
             say(f"a simulated house ({sim.house.profile.description}) with gateway and Entrez is there")
             return await _with_home_assistant(
-                simulated, configuration, given.host, port, simulation.environment(sim)
+                simulated, configuration, given.host, port, simulation.environment(sim), sim.entrez_url
             )
 
 
 async def _with_home_assistant(
-    work: Work, configuration: Path, host: str, port: int, environment: dict[str, str]
+    work: Work,
+    configuration: Path,
+    host: str,
+    port: int,
+    environment: dict[str, str],
+    entrez: str | None = None,
 ) -> int:
     """Start Home Assistant, make and sign in its owner, and do the work for as long as it runs."""
     async with contextlib.AsyncExitStack() as stack:
         async with _step("starting Home Assistant"):
             running = await stack.enter_async_context(
-                process.running(configuration, host, port, **environment)
+                process.running(configuration, host, port, entrez=entrez, **environment)
             )
         owner = await stack.enter_async_context(Owner(running.url))
         ended = asyncio.create_task(running.ended())

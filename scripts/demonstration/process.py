@@ -81,10 +81,12 @@ def free_port(host: str, port: int) -> int:
 
 
 @asynccontextmanager
-async def running(configuration: Path, host: str, port: int, **environment: str) -> AsyncIterator[Process]:
+async def running(
+    configuration: Path, host: str, port: int, *, entrez: str | None = None, **environment: str
+) -> AsyncIterator[Process]:
     """Start Home Assistant in that folder (absolute) and give it once it answers, until the `with` ends.
 
-    Raises DemoError if it ends instead, or is not there in time.
+    With the address of a simulated `entrez` accounts are signed in to there. Raises DemoError if it ends instead, or is not there in time.
     """
     log = configuration / "demo.log"
     # Its session is its own: Ctrl-C is for this process to act on, and the group holds whatever it starts.
@@ -92,8 +94,9 @@ async def running(configuration: Path, host: str, port: int, **environment: str)
     path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
     surroundings = {**os.environ, **environment, "PATH": path}
     surroundings.pop("PYTHONPATH", None)
-    guard = Path(__file__).with_name("guard.py")
-    command = [sys.executable, str(guard), sys.executable, "-m", "homeassistant"]
+    here = Path(__file__).parent
+    start = ["-m", "homeassistant"] if entrez is None else [str(here / "home_assistant.py"), entrez]
+    command = [sys.executable, str(here / "guard.py"), sys.executable, *start]
     with log.open("wb") as output:
         # A folder custom_components where it is started would take the place of the configuration's.
         child = await asyncio.create_subprocess_exec(

@@ -27,7 +27,6 @@ def environment(sim: Simulator) -> dict[str, str]:
         "DEMO_LONGITUDE": str(sim.house.longitude),
         # In these names the sign is the other way round.
         "DEMO_TIME_ZONE": f"Etc/GMT{-hours:+d}" if hours else "Etc/GMT",
-        "ENPHASE_ENTREZ_HOST": sim.entrez_url,
     }
 
 

@@ -112,7 +112,9 @@ async def inhabited(place: Path) -> AsyncIterator[Home]:
         folder.fill(configuration, HOST, port)
         _add_parts(configuration)
         async with (
-            process.running(configuration, HOST, port, **simulation.environment(gateway)) as running,
+            process.running(
+                configuration, HOST, port, entrez=gateway.entrez_url, **simulation.environment(gateway)
+            ) as running,
             Owner(running.url) as owner,
         ):
             await owner.become()

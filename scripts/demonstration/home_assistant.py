@@ -1,0 +1,23 @@
+"""Runs Home Assistant with a simulated Entrez: `python home_assistant.py ENTREZ -c CONFIGURATION ...`.
+
+The integration itself has no setting for this: an owner's password goes to Enphase and to nobody else.
+"""
+
+import importlib
+import sys
+
+
+def main() -> int:
+    """Put the address in before Home Assistant starts, and return its exit status."""
+    entrez = sys.argv.pop(1)
+    # What `python -m homeassistant` has there: the folder it is started in, which is the configuration's.
+    sys.path[0] = ""
+    from homeassistant.__main__ import main as run  # noqa: PLC0415  # no longer from the folder of this file
+
+    connection = importlib.import_module("custom_components.enphase_iq_gateway.connection")
+    connection.AUTHENTICATION_HOST = entrez  # type: ignore[attr-defined]
+    return run()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

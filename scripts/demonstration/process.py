@@ -86,7 +86,9 @@ async def running(
 ) -> AsyncIterator[Process]:
     """Start Home Assistant in that folder (absolute) and give it once it answers, until the `with` ends.
 
-    With the address of a simulated `entrez` accounts are signed in to there. Raises DemoError if it ends instead, or is not there in time.
+    `entrez` is the address of a simulated one, where accounts are signed in to instead of Enphase's.
+
+    Raises DemoError if it ends instead, or is not there in time.
     """
     log = configuration / "demo.log"
     # Its session is its own: Ctrl-C is for this process to act on, and the group holds whatever it starts.

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from enphase_api import EnphaseError
-from enphase_api.cloud import Authentication, Token
+from enphase_api.cloud import Authentication, Enlighten, Token
 from enphase_api.local import Gateway
 from enphase_companion.simulator import Simulator
 
@@ -109,11 +109,13 @@ async def test_no_error_of_entrez_shows_a_secret(status: int) -> None:
 
     async with entrez(answer) as url:
         authentication = Authentication(host=url)
-        authentication._session_id = COOKIE
+        authentication._cookies["SESSION"], authentication._is_signed_in = COOKIE, True
         calls: list[Any] = [
             authentication.get_token_for_commissioned_gateway("122300000001"),
             authentication.get_token_from_enlighten_session_id(COOKIE, "122300000001", USERNAME),
             authentication.authenticate(USERNAME, PASSWORD),
+            authentication.get_token(USERNAME, PASSWORD, "122300000001"),
+            Enlighten(host=url).authenticate(USERNAME, PASSWORD),
             Authentication.authenticate_oauth(USERNAME, PASSWORD, host=url),
             Authentication.get_token_from_oauth(CODE, VERIFIER, host=url),
             authentication.get_site("home"),
@@ -135,7 +137,7 @@ async def test_no_broken_connection_to_entrez_shows_a_secret(answer: bytes) -> N
         None, answer + b"Connection: close" if answer else b"Connection: close\r\n\r\n"
     ) as server:
         with pytest.raises(EnphaseError) as caught:
-            await Authentication(host=server.url).authenticate(USERNAME, PASSWORD)
+            await Authentication(host=server.url).get_token(USERNAME, PASSWORD, "122300000001")
         hunted(caught.value)
         assert b"POST /login" in server.received
 
@@ -158,7 +160,7 @@ async def test_an_ordinary_day_logs_no_secret(sim: Simulator, caplog: pytest.Log
             token,
             *token.split("."),
             cookie,
-            authentication._session_id or "",
+            authentication._cookies["SESSION"],
         ]
     assert not [secret for secret in secrets if not secret or secret in caplog.text]
     shown = repr([authentication, gateway, Token.parse(token)])

@@ -234,14 +234,14 @@ class Authentication(Connection):
         self._is_signed_in = False
         self._cookies.clear()
         hidden = await self._hidden_fields("/login_main_page", lambda each: each.asks_password)
-        return await self._ask_with_cookies("POST", "/login", data=hidden | form)
+        return await self._ask_with_cookies("POST", "/login", data={**hidden, **form})
 
     async def _token(self, form: Mapping[str, str], what_for: str) -> str:
         self._require_sign_in()
         hidden = await self._hidden_fields(
             "/entrez_tokens", lambda each: each.action.endswith("/entrez_tokens")
         )
-        answer = await self._signed_in("POST", "/entrez_tokens", data=hidden | form)
+        answer = await self._signed_in("POST", "/entrez_tokens", data={**hidden, **form})
         token = Page(answer.body).token
         if token is None or not has_form_of_token(token):
             raise TokenError(

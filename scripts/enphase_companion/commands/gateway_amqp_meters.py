@@ -63,7 +63,7 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
     publisher = Publisher(Broker.from_settings(settings), settings.amqp_queues, NAME)
 
     def status() -> str:
-        trouble = poller.trouble or publisher.trouble.text
+        trouble = poller.trouble or outbox.trouble
         counts = (
             f"{figures['published']:g} published, {figures['waiting']:g} waiting, {figures['dropped']:g} lost"
         )

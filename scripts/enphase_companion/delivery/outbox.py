@@ -1,10 +1,14 @@
-"""The outbox: takes messages at once, and sees to it that each is with the broker or on disk, in order."""
+"""The outbox: takes messages at once, and sees to it that each is with the broker or on disk, in order.
+
+While the disk takes nothing, they wait in memory, and the broker is still tried.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from types import TracebackType
 from typing import NoReturn, Self
 
@@ -28,6 +32,9 @@ _PATIENCE = 1.0
 #: take six times as long.
 _REPLAY_PATIENCE, _WINDOW = 10.0, 500
 
+#: Seconds for what waits in memory only when the script shall end, and between two looks at it.
+_LAST, _LOOK = 2.0, 0.05
+
 #: Messages in memory; there are as many only while the disk hangs.
 _LONGEST_QUEUE = 1_000
 
@@ -49,6 +56,7 @@ class Outbox:
         self._queue: asyncio.Queue[Parcel] = asyncio.Queue(_LONGEST_QUEUE)
         self._tasks: list[asyncio.Task[NoReturn]] = []
         self._unroutable = Trouble("A queue takes the readings again")
+        self._unreadable = Trouble("The spool can be read again")
 
     async def __aenter__(self) -> Self:
         self._tasks = [
@@ -61,6 +69,7 @@ class Outbox:
     ) -> None:
         all_taken = asyncio.ensure_future(self._queue.join())
         await asyncio.wait([all_taken, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        await self._send_held()
         for task in (all_taken, *self._tasks):
             task.cancel()
         await asyncio.wait([all_taken, *self._tasks])
@@ -69,8 +78,13 @@ class Outbox:
 
     @property
     def waiting(self) -> int:
-        """How many messages wait on disk."""
+        """How many messages wait, on disk or, where that takes nothing, in memory."""
         return len(self._disk)
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the spool or the broker now; None where nothing is."""
+        return self._disk.trouble or self._publisher.trouble.text
 
     async def send(self, message: Message) -> None:
         """Take a message; it is published, or on disk, soon after."""
@@ -88,9 +102,11 @@ class Outbox:
         while True:
             parcel = await self._queue.get()
             directly = self._publisher.connected.is_set() and not self._disk.any.is_set()
-            if not directly or not await self._published(parcel, _PATIENCE):
-                await self._disk.keep(parcel)
-            self._on_safe()
+            if directly and await self._published(parcel, _PATIENCE):
+                self._on_safe()
+                await self._disk.look_again()
+            elif await self._disk.keep(parcel):
+                self._on_safe()
             self._queue.task_done()
 
     async def _published(self, parcel: Parcel, patience: float) -> bool:
@@ -130,9 +146,10 @@ class Outbox:
             try:
                 done = await self._sent_oldest()
             except OSError as error:
-                self._disk.dropping.tell(f"The spool cannot be read: {error}")
+                self._unreadable.tell(str(error))
                 done = False
             if done:
+                self._unreadable.end()
                 backoff.reset()
             else:
                 await asyncio.sleep(backoff.next())
@@ -141,5 +158,14 @@ class Outbox:
         """Send the oldest messages of the spool; False where some must be sent again."""
         oldest = await self._disk.oldest(_WINDOW)
         sent = await asyncio.gather(*(self._published(parcel, _REPLAY_PATIENCE) for _, parcel in oldest))
-        await self._disk.remove(number for (number, _), taken in zip(oldest, sent, strict=True) if taken)
+        await self._disk.remove([place for (place, _), taken in zip(oldest, sent, strict=True) if taken])
+        if all(sent):
+            self._on_safe()
         return all(sent)
+
+    async def _send_held(self) -> None:
+        """Give what is in memory only a while to be sent: it would be lost at the end."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST):
+                while self._disk.held and self._publisher.connected.is_set():
+                    await asyncio.sleep(_LOOK)

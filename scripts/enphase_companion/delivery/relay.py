@@ -1,6 +1,7 @@
 """The relay: each message goes to disk at once, and from there to the database, the oldest first.
 
-There is no other way, so an outage of the database is no special case: only more waits on disk.
+There is no other way, so an outage of the database is no special case: only more waits on disk. While the disk
+takes nothing, messages wait in memory instead, and the database is still tried.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from ..message import Message, MessageError, decode, encode
 from ..message.parcel import Parcel
 from ..running.backoff import Backoff
 from ..running.figures import Figures
+from ..running.sentences import join
 from ..running.trouble import Trouble
 from ..storage import StorageError
 from .spool import Spool
@@ -41,8 +43,8 @@ class Relay:
     ) -> None:
         """`batch` messages, or what came within `age` seconds, are stored together.
 
-        `store` returns when they are safe, and raises StorageError. `on_safe` is called for each message that
-        is on disk here.
+        `store` returns when they are safe, and raises StorageError. `on_safe` is called whenever messages have
+        come to a disk, here or there.
         """
         self._disk = SpoolThread(spool, figures)
         self._store = store
@@ -55,10 +57,10 @@ class Relay:
     @property
     def trouble(self) -> str | None:
         """What is wrong with spool or store now; None where nothing is."""
-        return self._disk.dropping.text or self._away.text
+        return self._disk.trouble or self._away.text
 
     async def take(self, message: Message) -> None:
-        """Take a message; it is on disk when this returns."""
+        """Take a message; it is on disk when this returns, or waits in memory where the disk takes nothing."""
         parcel = Parcel(message.message_id or "", message.gateway, "", encode(message))
         if await self._disk.keep(parcel):
             self._on_safe()
@@ -73,7 +75,7 @@ class Relay:
             try:
                 await self._move()
             except (StorageError, OSError) as error:
-                self._away.tell(f"{error} The readings wait on disk.")
+                self._away.tell(join(str(error), self._where_they_wait()))
                 await asyncio.sleep(backoff.next())
             else:
                 self._away.end()
@@ -87,6 +89,9 @@ class Relay:
                     await self._move()
         self._disk.end()
 
+    def _where_they_wait(self) -> str:
+        return "The readings wait in memory" if self._disk.held else "The readings wait on disk"
+
     async def _move(self) -> None:
         """Move the oldest messages to the store. Raises StorageError and OSError, and then they stay."""
         oldest = await self._disk.oldest(self._batch)
@@ -99,6 +104,7 @@ class Relay:
                 self._figures.count("dropped")
                 _LOGGER.warning("%s: a message that cannot be read is left out: %s", self._disk, error)
         await self._store(messages)
-        await self._disk.remove(number for number, _ in oldest)
+        await self._disk.remove([place for place, _ in oldest])
+        self._on_safe()
         self._figures.count("stored", len(messages))
         _LOGGER.debug("%d messages are stored, %d wait", len(messages), len(self._disk))

@@ -1,16 +1,17 @@
-"""The spool: what waits on disk, in order, while the broker cannot take it; one SQLite file of limited size.
+"""The spool: what waits, in order, while the broker or the database cannot take it; on disk, in a limited size.
 
-What `append` has returned from survives a power cut. At the limit the oldest gives way, and whoever appends
-is told how much went.
+While the disk takes nothing (full, over quota, read-only), what comes waits in memory behind what is on disk,
+and what was taken is remembered there; both go to the disk as soon as it can be written. Nothing is lost but
+what neither has room for, the oldest first, and whoever appends gets its count.
 """
 
 from __future__ import annotations
 
-import logging
-import os
-import sqlite3
-from collections.abc import Iterable
-from contextlib import suppress
+from collections import deque
+from collections.abc import Iterable, Iterator
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -18,45 +19,48 @@ from ..message.parcel import Parcel
 from ..running.errors import CommandError
 from ..running.service import state_file
 from ..settings.keys import Settings
-
-_LOGGER = logging.getLogger(__name__)
+from .spool_file import PIECE, SpoolFile
 
 #: What spool_limit counts.
 _MEGABYTE = 1_000_000
 
-#: Of the file's form; a file of another is set aside.
-_VERSION = 1
+#: Messages that wait in memory at most: a quarter of an hour at one a second, in some three megabytes.
+MEMORY = 1_000
 
-_TABLE = """
-    CREATE TABLE waiting (
-        number INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice, also when the last row is gone
-        message_id TEXT NOT NULL,
-        gateway TEXT NOT NULL,
-        routing_key TEXT NOT NULL,
-        body BLOB NOT NULL
-    )
-"""
+
+@dataclass(slots=True, eq=False)
+class Place:
+    """Where a message waits: its number on disk, None in memory."""
+
+    number: int | None = None
 
 
 class Spool:
     """An open spool. Not for two threads at once, nor for two processes.
 
-    Raises CommandError where the file cannot be used. What is in a file that is no spool is kept beside it.
+    Raises CommandError where the file can never be used as it is set.
     """
 
     def __init__(self, file: Path, limit: int) -> None:
-        """`limit`: bytes of messages."""
+        """`limit`: bytes of messages on disk."""
         self.file = file
         self._limit = limit
-        self._connection = self._opened()
-        row = self._connection.execute(
-            "SELECT count(*), ifnull(sum(length(body)), 0) FROM waiting"
-        ).fetchone()
-        self._count, self._bytes = int(row[0]), int(row[1])
+        self._disk: SpoolFile | None = None
+        self._held: deque[tuple[Place, Parcel]] = deque()
+        #: On disk, though they have been taken.
+        self._taken: set[int] = set()
+        #: All up to this number have been taken.
+        self._passed = 0
+        #: Why the disk takes nothing now; None where it does.
+        self.problem: str | None = None
+        try:
+            self._disk = SpoolFile(file)
+        except OSError as error:
+            self.problem = str(error)
 
     @classmethod
     def from_settings(cls, settings: Settings, name: str) -> Self:
-        """Give the spool that is set, else the one of this name in the script's state directory."""
+        """Return the spool that is set, else the one of this name in the script's state directory."""
         return cls(settings.spool_file or state_file(name), settings.spool_limit * _MEGABYTE)
 
     def __enter__(self) -> Self:
@@ -66,130 +70,117 @@ class Spool:
         self.close()
 
     def __len__(self) -> int:
-        return self._count
+        on_disk = self._disk.count - len(self._taken) if self._disk is not None else 0
+        return on_disk + len(self._held)
+
+    @property
+    def held(self) -> int:
+        """How many wait in memory only, since the disk does not take them."""
+        return len(self._held)
 
     def append(self, parcel: Parcel) -> int:
-        """Keep one, and give how many of the oldest had to go for it.
-
-        Raises OSError where the disk does not take it.
-        """
-        try:
-            with self._connection:
-                self._connection.execute("BEGIN IMMEDIATE")
-                dropped, freed = self._make_room(len(parcel.body))
-                self._connection.execute(
-                    "INSERT INTO waiting (message_id, gateway, routing_key, body) VALUES (?, ?, ?, ?)",
-                    (parcel.message_id, parcel.gateway, parcel.routing_key, parcel.body),
-                )
-        except sqlite3.Error as error:
-            raise OSError(f"{self.file}: cannot be written ({error})") from error
-        self._count += 1 - dropped
-        self._bytes += len(parcel.body) - freed
+        """Keep one, and return how many of the oldest had to go for it."""
+        self._held.append((Place(), parcel))
+        dropped = self.flush()
+        while len(self._held) > MEMORY:
+            self._held.popleft()
+            dropped += 1
         return dropped
 
-    def oldest(self, count: int) -> list[tuple[int, Parcel]]:
-        """Give the oldest ones in order, each with the number that `remove` wants.
+    def flush(self) -> int:
+        """Write to disk what waits in memory, if that can be; return how many on disk had to go for it.
 
-        Raises OSError where the disk does not give them.
+        `problem` is what the disk says to that.
         """
-        query = "SELECT number, message_id, gateway, routing_key, body FROM waiting ORDER BY number LIMIT ?"
+        dropped = 0
         try:
-            return [(row[0], Parcel(*row[1:])) for row in self._connection.execute(query, (count,))]
-        except sqlite3.Error as error:
-            raise OSError(f"{self.file}: cannot be read ({error})") from error
+            self._forget_taken()
+            disk = self._opened()
+            if not self._held:
+                disk.probe()
+            while self._held:
+                piece = list(islice(self._held, PIECE))
+                numbers, gone = disk.append([parcel for _, parcel in piece], self._limit)
+                dropped += gone
+                for (place, _), number in zip(piece, numbers, strict=True):
+                    place.number = number
+                    self._held.popleft()
+            self.problem = None
+        except OSError as error:
+            self.problem = str(error)
+        return dropped
 
-    def remove(self, numbers: Iterable[int]) -> None:
-        """Forget these: they have been taken.
+    def oldest(self, count: int) -> list[tuple[Place, Parcel]]:
+        """Return the oldest ones in order, each with the place that `remove` wants.
 
-        Raises OSError where the disk does not take that.
+        Raises OSError where all of them are on disk, and the disk does not give them.
         """
-        gone = 0
-        freed = 0
+        found: list[tuple[Place, Parcel]] = []
         try:
-            with self._connection:
-                self._connection.execute("BEGIN IMMEDIATE")
-                for number in numbers:
-                    query = "DELETE FROM waiting WHERE number = ? RETURNING length(body)"
-                    for (length,) in self._connection.execute(query, (number,)).fetchall():
-                        gone += 1
-                        freed += length
-            self._count -= gone
-            self._bytes -= freed
-            if gone and not self._count:
-                # A day's outage must not cost its disk space for ever.
-                self._connection.execute("VACUUM")
-        except sqlite3.Error as error:
-            raise OSError(f"{self.file}: cannot be written ({error})") from error
+            with closing(self._on_disk()) as waiting:
+                found.extend((Place(number), parcel) for number, parcel in islice(waiting, count))
+        except OSError:
+            if not found and not self._held:
+                raise
+        return found + list(islice(self._held, count - len(found)))
+
+    def remove(self, places: Iterable[Place]) -> None:
+        """Forget these: they have been taken. On a disk that takes nothing, that is known until the end."""
+        gone = set(places)
+        if any(place.number is None for place in gone):
+            self._held = deque(each for each in self._held if each[0] not in gone)
+        if self._disk is None:
+            return
+        numbers = {place.number for place in gone if place.number is not None}
+        with suppress(OSError):
+            # One that gave way to the limit meanwhile is not there any more, and must not be counted.
+            numbers = self._disk.present(numbers)
+        self._taken |= numbers
+        try:
+            self._forget_taken()
+        except OSError as error:
+            self.problem = str(error)
 
     def close(self) -> None:
-        """Close the file; what waits in it waits for the next start."""
-        self._connection.close()
+        """Close the file; what waits in it waits for the next start, and what waits in memory is gone."""
+        if self._disk is not None:
+            self._disk.close()
 
-    def _make_room(self, length: int) -> tuple[int, int]:
-        """Delete the oldest until there is room, in the open transaction; give how many and their bytes."""
-        dropped = freed = 0
-        while self._bytes - freed + length > self._limit and dropped < self._count:
-            query = (
-                "DELETE FROM waiting WHERE number = (SELECT min(number) FROM waiting) RETURNING length(body)"
-            )
-            [(bytes_,)] = self._connection.execute(query).fetchall()
-            dropped += 1
-            freed += bytes_
-        return dropped, freed
+    def _on_disk(self) -> Iterator[tuple[int, Parcel]]:
+        """Yield what waits on disk, the oldest first."""
+        if self._disk is None:
+            return
+        is_first = True
+        with closing(self._disk.after(self._passed)) as rows:
+            for number, parcel in rows:
+                if number not in self._taken:
+                    is_first = False
+                    yield number, parcel
+                elif is_first:
+                    self._passed = number
 
-    def _opened(self) -> sqlite3.Connection:
+    def _forget_taken(self) -> None:
+        """Delete what has been taken from the disk. Raises OSError."""
+        if self._disk is None or not self._taken:
+            return
         try:
-            self.file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Consumption tells who is at home and when: nobody else's business.
-            os.close(os.open(self.file, os.O_CREAT | os.O_RDWR, 0o600))
+            self._disk.remove(self._taken)
+        except OSError:
+            with closing(self._on_disk()) as waiting:
+                if next(waiting, None) is not None:
+                    raise
+            # All of it has been taken: the whole file can go, which needs no room.
+            disk, self._disk = self._disk, None
+            self._taken.clear()
+            self._passed = 0
+            disk.destroy()
+            self._opened()
+
+    def _opened(self) -> SpoolFile:
+        """Return the file, opened again where the disk did not let us before. Raises OSError."""
+        if self._disk is None:
             try:
-                return self._connected()
-            except sqlite3.OperationalError as error:
-                raise CommandError(f"{self.file}: {_what_to_do(error)}") from error
-            except sqlite3.DatabaseError as error:
-                aside = self._set_aside()
-                _LOGGER.warning("%s: no spool (%s). Kept as %s; a new one begins.", self.file, error, aside)
-                return self._connected()
-        except OSError as error:
-            raise CommandError(
-                f"{self.file}: cannot be used as spool ({error.strerror}). Set spool_file."
-            ) from error
-
-    def _connected(self) -> sqlite3.Connection:
-        connection = sqlite3.connect(self.file, timeout=1, isolation_level=None, check_same_thread=False)
-        try:
-            # Held until it is closed: two programs that send what is in it would send it twice.
-            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
-            connection.execute("PRAGMA journal_mode = WAL")
-            connection.execute("PRAGMA synchronous = FULL")
-            connection.execute("BEGIN EXCLUSIVE")
-            version = connection.execute("PRAGMA user_version").fetchone()[0]
-            if version == 0:
-                connection.execute(_TABLE)
-                connection.execute(f"PRAGMA user_version = {_VERSION}")
-            elif version != _VERSION:
-                raise sqlite3.DatabaseError(f"its form is {version}, and only {_VERSION} is known here")
-            connection.execute("COMMIT")
-            if connection.execute("PRAGMA quick_check").fetchone()[0] != "ok":
-                raise sqlite3.DatabaseError("it is damaged")
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-    def _set_aside(self) -> Path:
-        """Rename the file out of the way, and give its new name."""
-        number = 1
-        while (aside := self.file.with_name(f"{self.file.name}.broken-{number}")).exists():
-            number += 1
-        self.file.rename(aside)
-        for ending in ("-wal", "-shm"):
-            with suppress(FileNotFoundError):
-                self.file.with_name(self.file.name + ending).rename(aside.with_name(aside.name + ending))
-        return aside
-
-
-def _what_to_do(error: sqlite3.OperationalError) -> str:
-    if "locked" in str(error):
-        return "another program is using this spool. End that one, or set another spool_file for this one."
-    return f"cannot be used as spool ({error}). Set spool_file."
+                self._disk = SpoolFile(self.file)
+            except CommandError as error:
+                raise OSError(str(error)) from error
+        return self._disk

@@ -10,8 +10,9 @@ from typing import TypeVar, TypeVarTuple
 
 from ..message.parcel import Parcel
 from ..running.figures import Figures
+from ..running.sentences import join
 from ..running.trouble import Trouble
-from .spool import Spool
+from .spool import MEMORY, Place, Spool
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -28,8 +29,8 @@ class SpoolThread:
         self._thread = ThreadPoolExecutor(1, "spool")
         #: Set while anything waits.
         self.any = asyncio.Event()
-        #: Messages are being lost.
-        self.dropping = Trouble("The spool takes all readings again")
+        self._losing = Trouble("No readings are being lost any more")
+        self._unwritable = Trouble(f"{spool.file}: takes all readings again")
         self._note()
 
     def __len__(self) -> int:
@@ -38,41 +39,71 @@ class SpoolThread:
     def __str__(self) -> str:
         return str(self._spool.file)
 
-    async def keep(self, parcel: Parcel) -> bool:
-        """Put a message behind those that wait; False where the disk did not take it, which is told."""
-        try:
-            dropped = await self._do(self._spool.append, parcel)
-            reason = "is full (spool_limit)"
-        except OSError as error:
-            dropped, reason, kept = 1, f"cannot be written: {error}", False
-        else:
-            kept = True
-        self._note()
-        if dropped:
-            self._figures.count("dropped", dropped)
-            self.dropping.tell(
-                f"The spool {reason}. Readings are being lost; the count of the lost is in the status"
-            )
-        else:
-            self.dropping.end()
-        _LOGGER.debug("%d messages wait on disk", len(self))
-        return kept
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the spool now; None where nothing is."""
+        return self._losing.text or self._unwritable.text
 
-    async def oldest(self, count: int) -> list[tuple[int, Parcel]]:
+    @property
+    def held(self) -> int:
+        """How many messages wait in memory only."""
+        return self._spool.held
+
+    async def keep(self, parcel: Parcel) -> bool:
+        """Put a message behind those that wait; False where it is in memory only, which is told."""
+        dropped = await self._do(self._spool.append, parcel)
+        self._note()
+        self._tell(dropped)
+        _LOGGER.debug("%d messages wait", len(self))
+        return not self._spool.held
+
+    async def look_again(self) -> None:
+        """Try the disk again, where it is known to be in trouble."""
+        if self.trouble is not None:
+            self._tell(await self._do(self._spool.flush))
+            self._note()
+
+    async def oldest(self, count: int) -> list[tuple[Place, Parcel]]:
         """See Spool.oldest."""
         return await self._do(self._spool.oldest, count)
 
-    async def remove(self, numbers: Iterable[int]) -> None:
+    async def remove(self, places: Iterable[Place]) -> None:
         """See Spool.remove."""
-        await self._do(self._spool.remove, numbers)
+        await self._do(self._spool.remove, places)
         self._note()
 
     def end(self) -> None:
-        """End the thread, when it has done what it was given."""
+        """End the thread, when it has done what it was given; what is still in memory goes to disk, or is lost."""
         self._thread.shutdown()
+        if not self._spool.held:
+            return
+        dropped = self._spool.flush() + self._spool.held
+        if dropped:
+            self._figures.count("dropped", dropped)
+            _LOGGER.warning("%s", join(f"{dropped} readings are lost", self._spool.problem))
 
     async def _do(self, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    def _tell(self, dropped: int) -> None:
+        problem = self._spool.problem
+        if dropped:
+            self._figures.count("dropped", dropped)
+            self._losing.tell(
+                join(
+                    "Readings are being lost",
+                    problem or f"{self}: is full (spool_limit)",
+                    "The count of the lost is in the status",
+                )
+            )
+        else:
+            self._losing.end()
+        if problem is not None:
+            self._unwritable.tell(
+                join(problem, f"The newest {MEMORY} readings at most wait in memory; make room on that disk")
+            )
+        else:
+            self._unwritable.end()
 
     def _note(self) -> None:
         if len(self._spool):

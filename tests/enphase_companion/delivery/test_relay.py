@@ -13,6 +13,7 @@ import pytest
 
 from enphase_companion.delivery.relay import Relay
 from enphase_companion.delivery.spool import Spool
+from enphase_companion.delivery.spool_file import SpoolFile
 from enphase_companion.message import Message, encode
 from enphase_companion.message.parcel import Parcel
 from enphase_companion.running.figures import Figures
@@ -79,7 +80,7 @@ async def test_messages_are_stored_in_order_and_then_gone_from_the_disk(relaying
     async with relaying.running() as relay:
         for number in range(5):
             await relay.take(message(number))
-        assert relaying.safe == 5
+        assert relaying.safe >= 5
         await until(lambda: relaying.figures["stored"] == 5)
     assert relaying.store.numbers == [0, 1, 2, 3, 4]
     assert relaying.waiting() == relaying.figures["waiting"] == 0
@@ -144,28 +145,63 @@ async def test_a_full_spool_gives_up_the_oldest_and_says_so(
         for number in range(10, 15):
             await relay.take(message(number))
         assert relaying.figures["dropped"] == 2
-        assert (relay.trouble or "").startswith("The spool is full (spool_limit). Readings are being lost")
+        assert "is full (spool_limit)" in (relay.trouble or "")
         relaying.store.away = False
         await until(lambda: relaying.store.numbers == [12, 13, 14])
         await relay.take(message(15))
-        assert "The spool takes all readings again" in caplog.text
+        assert "No readings are being lost any more" in caplog.text
 
 
-async def test_a_spool_that_cannot_be_written_is_told_and_ends_nothing(
-    relaying: Relaying, monkeypatch: pytest.MonkeyPatch
+def full(*_: object) -> None:
+    raise OSError("spool: cannot be written (database or disk is full)")
+
+
+async def test_what_a_full_disk_does_not_take_is_stored_all_the_same(
+    relaying: Relaying, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    def full(*_: object) -> int:
-        raise OSError("spool: cannot be written (database or disk is full)")
-
     async with relaying.running() as relay:
         with monkeypatch.context() as patch:
-            patch.setattr(Spool, "append", full)
+            patch.setattr(SpoolFile, "_transaction", full)
             await relay.take(message(1))
-        assert relaying.figures["dropped"] == 1
-        assert relaying.safe == 0, "systemd is not told that a lost reading is safe"
-        assert "disk is full" in (relay.trouble or "")
+            assert relaying.safe == 0, "systemd is not told that a reading is safe which is in memory only"
+            assert "disk is full" in (relay.trouble or "")
+            await until(lambda: relaying.store.numbers == [1])
+            assert relaying.safe == 1
         await relay.take(message(2))
-        await until(lambda: relaying.store.numbers == [2])
+        await until(lambda: relaying.store.numbers == [1, 2])
+        assert relay.trouble is None
+    assert relaying.figures["dropped"] == 0
+    assert "takes all readings again" in caplog.text
+
+
+async def test_what_was_stored_is_not_stored_again_and_again_while_the_disk_does_not_forget_it(
+    relaying: Relaying, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relaying.store.away = True
+    async with relaying.running(batch=2) as relay:
+        for number in range(1, 4):
+            await relay.take(message(number))
+        monkeypatch.setattr(SpoolFile, "_transaction", full)
+        await relay.take(message(4))
+        relaying.store.away = False
+        await until(lambda: len(relaying.store.numbers) >= 4)
+        await asyncio.sleep(0.2)
+    assert relaying.store.numbers == [1, 2, 3, 4]
+    assert relaying.figures["dropped"] == 0
+
+
+async def test_what_is_in_memory_at_the_end_and_nobody_takes_is_counted_as_lost(
+    relaying: Relaying, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    relaying.store.away = True
+    async with relaying.running() as relay:
+        monkeypatch.setattr(SpoolFile, "_transaction", full)
+        for number in range(3):
+            await relay.take(message(number))
+        assert relaying.figures["dropped"] == 0
+        await until(lambda: "The readings wait in memory." in caplog.text)
+    assert relaying.figures["dropped"] == 3
+    assert "3 readings are lost. spool: cannot be written (database or disk is full)." in caplog.text
 
 
 async def test_what_cannot_be_read_in_the_spool_is_in_the_way_of_nothing(

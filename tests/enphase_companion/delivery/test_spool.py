@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sqlite3
 import stat
 import subprocess
 import sys
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
-from enphase_companion.delivery.spool import Spool
+from enphase_companion.delivery.spool import MEMORY, Spool
+from enphase_companion.delivery.spool_file import SpoolFile
 from enphase_companion.message.parcel import Parcel
 from enphase_companion.running.errors import CommandError
 
@@ -22,6 +25,30 @@ LIMIT = 1_000_000
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     return tmp_path / "state" / "spool.sqlite"
+
+
+class Disk:
+    """A disk on which a spool can write nothing: always, or while this file is there."""
+
+    is_full = False
+    is_full_while: Path | None = None
+
+    def refuse(self) -> None:
+        if self.is_full or (self.is_full_while is not None and self.is_full_while.exists()):
+            raise OSError("spool.sqlite: cannot be written (database or disk is full)")
+
+
+@pytest.fixture
+def disk(monkeypatch: pytest.MonkeyPatch) -> Disk:
+    disk = Disk()
+    writing = SpoolFile._transaction
+
+    def transaction(self: SpoolFile) -> AbstractContextManager[None]:
+        disk.refuse()
+        return writing(self)
+
+    monkeypatch.setattr(SpoolFile, "_transaction", transaction)
+    return disk
 
 
 def parcel(number: int, length: int = 10) -> Parcel:
@@ -138,28 +165,126 @@ def test_a_folder_that_cannot_be_made_says_which_setting_to_change(tmp_path: Pat
         Spool(tmp_path / "file" / "spool", LIMIT)
 
 
-def test_a_full_disk_is_told_and_what_waits_stays(file: Path) -> None:
+def test_what_a_full_disk_does_not_take_waits_in_memory_behind_what_is_on_it(file: Path) -> None:
+    with Spool(file, LIMIT) as spool:
+        spool.append(parcel(0))
+        # SQLite's own word for a disk that is full, at a size that a test can reach.
+        pages(spool, 10)
+        assert [spool.append(parcel(number, 1_000)) for number in range(1, 100)] == [0] * 99
+        assert "disk is full" in (spool.problem or "")
+        assert spool.held
+        assert waiting(spool) == list(range(100))
+        assert len(spool) == 100
+        pages(spool, 1_000_000)
+        spool.append(parcel(100))
+        assert spool.problem is None
+        assert not spool.held
+    with Spool(file, LIMIT) as spool:
+        assert waiting(spool) == list(range(101))
+
+
+def pages(spool: Spool, count: int) -> None:
+    assert spool._disk is not None
+    spool._disk._connection.execute(f"PRAGMA max_page_count = {count}")
+
+
+def test_memory_is_limited_and_what_gives_way_is_counted(file: Path, disk: Disk) -> None:
+    with Spool(file, LIMIT) as spool:
+        spool.append(parcel(0))
+        disk.is_full = True
+        dropped = sum(spool.append(parcel(number)) for number in range(1, MEMORY + 6))
+        assert dropped == 5
+        assert waiting(spool) == [0, *range(6, MEMORY + 6)]
+
+
+def test_what_was_taken_is_not_given_again_though_a_full_disk_does_not_forget_it(
+    file: Path, disk: Disk
+) -> None:
+    with Spool(file, LIMIT) as spool:
+        for number in range(10):
+            spool.append(parcel(number))
+        disk.is_full = True
+        first = spool.oldest(3)
+        spool.remove([place for place, _ in first])
+        assert waiting(spool) == list(range(3, 10))
+        assert len(spool) == 7
+        # Not the oldest: some that were sent at the same time had to be sent again.
+        spool.remove([place for place, each in spool.oldest(7) if int(each.body) % 2])
+        assert waiting(spool) == [4, 6, 8]
+        disk.is_full = False
+        spool.append(parcel(10))
+        assert waiting(spool) == [4, 6, 8, 10]
+    with Spool(file, LIMIT) as spool:
+        assert waiting(spool) == [4, 6, 8, 10]
+
+
+def test_a_file_of_which_all_was_taken_is_made_anew_where_nothing_can_be_deleted_from_it(
+    file: Path, disk: Disk
+) -> None:
+    with Spool(file, LIMIT) as spool:
+        for number in range(100):
+            spool.append(parcel(number, 1_000))
+        disk.is_full = True
+        spool.remove([place for place, _ in spool.oldest(100)])
+        assert len(spool) == 0
+        assert file.stat().st_size < 20_000
+        disk.is_full = False
+        spool.append(parcel(7))
+    with Spool(file, LIMIT) as spool:
+        assert waiting(spool) == [7]
+
+
+def test_what_is_in_memory_can_go_to_the_disk_while_it_is_on_its_way(file: Path, disk: Disk) -> None:
+    with Spool(file, LIMIT) as spool:
+        disk.is_full = True
+        spool.append(parcel(1))
+        [(place, _)] = spool.oldest(10)
+        disk.is_full = False
+        spool.append(parcel(2))
+        spool.remove([place])
+        assert waiting(spool) == [2]
+
+
+def test_room_is_kept_in_hand_given_up_for_deleting_and_taken_again(file: Path, disk: Disk) -> None:
+    reserve = file.with_name("spool.sqlite.reserve")
+    with Spool(file, LIMIT) as spool:
+        for number in range(3):
+            spool.append(parcel(number))
+        assert reserve.stat().st_size == 1_000_000
+        disk.is_full_while = reserve
+        spool.remove([place for place, _ in spool.oldest(1)])
+        assert waiting(spool) == [1, 2]
+        assert spool.problem is None
+        disk.is_full_while = None
+        spool.append(parcel(3))
+        assert reserve.stat().st_size == 1_000_000
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO])
+def test_a_disk_that_takes_nothing_now_is_no_reason_not_to_begin(
+    file: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def refused(*_: object) -> int:
+        raise OSError(number, os.strerror(number))
+
     with Spool(file, LIMIT) as spool:
         spool.append(parcel(1))
-        # SQLite's own word for a disk that is full, at a size that a test can reach.
-        spool._connection.execute("PRAGMA max_page_count = 10")
-        with pytest.raises(OSError, match="full"):
-            fill(spool)
-        spool._connection.execute("PRAGMA max_page_count = 1000000")
-        kept = waiting(spool)
-        assert len(spool) == len(kept)
-        assert kept == list(range(1, len(kept) + 1))
-
-
-def fill(spool: Spool) -> None:
-    for number in range(2, 100):
-        spool.append(parcel(number, 1_000))
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "open", refused)
+        spool = Spool(file, LIMIT)
+        spool.append(parcel(2))
+        assert os.strerror(number) in (spool.problem or "")
+        assert waiting(spool) == [2]
+    spool.append(parcel(3))
+    assert waiting(spool) == [1, 2, 3]
+    spool.close()
 
 
 WRITER = """
 import sys
 from pathlib import Path
-from enphase_companion.delivery.spool import Spool
+from enphase_companion.delivery.spool import MEMORY, Spool
+from enphase_companion.delivery.spool_file import SpoolFile
 from enphase_companion.message.parcel import Parcel
 spool = Spool(Path(sys.argv[1]), 1 << 30)
 for number in range(1_000_000):

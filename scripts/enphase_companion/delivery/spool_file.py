@@ -1,0 +1,252 @@
+"""The spool's file: messages in order in SQLite, and room in hand to let go of them on a full disk.
+
+What `append` has returned from survives a power cut.
+"""
+
+from __future__ import annotations
+
+import errno
+import logging
+import os
+import sqlite3
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import closing, contextmanager, suppress
+from pathlib import Path
+
+from ..message.parcel import Parcel
+from ..running.errors import CommandError
+
+_LOGGER = logging.getLogger(__name__)
+
+#: Of the file's form; a file of another is set aside.
+_VERSION = 1
+
+_TABLE = """
+    CREATE TABLE waiting (
+        number INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice, also when the last row is gone
+        message_id TEXT NOT NULL,
+        gateway TEXT NOT NULL,
+        routing_key TEXT NOT NULL,
+        body BLOB NOT NULL
+    )
+"""
+
+#: Bytes kept in a file beside this one. Deleting rows needs room in the write-ahead log, which a full disk does
+#: not have: then these are given up.
+_RESERVE = 1_000_000
+
+#: Rows of one transaction: few, so that little room is of use too.
+PIECE = 100
+
+#: What a disk says that takes nothing now and may take it later: full, over quota, read-only, failing.
+_PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
+
+#: The same in SQLite's words.
+_SQLITE_PASSING = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
+
+
+class SpoolFile:
+    """An open file. Not for two threads at once, nor for two processes.
+
+    Every method raises OSError where the disk does not do its part, the constructor CommandError where waiting
+    would not help. What is in a file that is no spool is kept beside it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._reserve = path.with_name(f"{path.name}.reserve")
+        self._connection = self._opened()
+        row = self._connection.execute(
+            "SELECT count(*), ifnull(sum(length(body)), 0) FROM waiting"
+        ).fetchone()
+        #: How many messages are in it, and the bytes of their bodies.
+        self.count, self.bytes = int(row[0]), int(row[1])
+        self._keep_reserve()
+
+    def append(self, parcels: Sequence[Parcel], limit: int) -> tuple[list[int], int]:
+        """Keep all or none; return their numbers, and how many of the oldest were dropped for the limit."""
+        length = sum(len(parcel.body) for parcel in parcels)
+        with self._transaction():
+            dropped, freed = self._make_room(length, limit)
+            numbers = [
+                self._connection.execute(
+                    "INSERT INTO waiting (message_id, gateway, routing_key, body) VALUES (?, ?, ?, ?) "
+                    "RETURNING number",
+                    (parcel.message_id, parcel.gateway, parcel.routing_key, parcel.body),
+                ).fetchone()[0]
+                for parcel in parcels
+            ]
+        self.count += len(parcels) - dropped
+        self.bytes += length - freed
+        self._keep_reserve()
+        return numbers, dropped
+
+    def after(self, number: int) -> Iterator[tuple[int, Parcel]]:
+        """Yield those with a greater number, the oldest first; to be closed before anything else is done."""
+        query = "SELECT number, message_id, gateway, routing_key, body FROM waiting WHERE number > ? ORDER BY 1"
+        with self._translated("read"), closing(self._connection.execute(query, (number,))) as rows:
+            for row in rows:
+                yield row[0], Parcel(*row[1:])
+
+    def present(self, numbers: Collection[int]) -> set[int]:
+        """Return those of these numbers that are in the file."""
+        query = "SELECT number FROM waiting WHERE number = ?"
+        with self._translated("read"):
+            return {number for number in numbers if self._connection.execute(query, (number,)).fetchall()}
+
+    def remove(self, numbers: set[int]) -> None:
+        """Delete these, in pieces, and take each that is deleted out of the set."""
+        for piece in _pieces(sorted(numbers)):
+            try:
+                self._delete(piece)
+            except OSError:
+                if not self._release_reserve():
+                    raise
+                self._delete(piece)
+            numbers.difference_update(piece)
+        if not self.count:
+            # A day's outage must not cost its disk space for ever.
+            with self._translated("written"):
+                self._connection.execute("VACUUM")
+                # Until then the file is as long as before.
+                self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        self._keep_reserve()
+
+    def probe(self) -> None:
+        """Write something that changes nothing."""
+        with self._transaction():
+            self._connection.execute(f"PRAGMA user_version = {_VERSION}")
+
+    def close(self) -> None:
+        """Close the file; what is in it is there at the next start."""
+        self._connection.close()
+
+    def destroy(self) -> None:
+        """Close and delete the file, which needs no room on the disk."""
+        self.close()
+        for ending in ("", "-wal", "-shm"):
+            self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
+
+    def _delete(self, numbers: Sequence[int]) -> None:
+        gone = freed = 0
+        with self._transaction():
+            for number in numbers:
+                query = "DELETE FROM waiting WHERE number = ? RETURNING length(body)"
+                for (length,) in self._connection.execute(query, (number,)).fetchall():
+                    gone += 1
+                    freed += length
+        self.count -= gone
+        self.bytes -= freed
+
+    def _make_room(self, length: int, limit: int) -> tuple[int, int]:
+        """Delete the oldest until there is room, in the open transaction; return how many and their bytes."""
+        dropped = freed = 0
+        while self.bytes - freed + length > limit and dropped < self.count:
+            query = (
+                "DELETE FROM waiting WHERE number = (SELECT min(number) FROM waiting) RETURNING length(body)"
+            )
+            [(bytes_,)] = self._connection.execute(query).fetchall()
+            dropped += 1
+            freed += bytes_
+        return dropped, freed
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        with self._translated("written"), self._connection:
+            self._connection.execute("BEGIN IMMEDIATE")
+            yield
+
+    @contextmanager
+    def _translated(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except sqlite3.Error as error:
+            raise OSError(f"{self._path}: cannot be {what} ({error})") from error
+
+    def _keep_reserve(self) -> None:
+        """Take the room in hand again, where there is plenty."""
+        with suppress(OSError):
+            if self._reserve.exists():
+                return
+            disk = os.statvfs(self._path.parent)
+            if disk.f_bavail * disk.f_frsize < 4 * _RESERVE:
+                return
+            try:
+                with open(os.open(self._reserve, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as reserve:
+                    # Zeros take no room where the file system compresses.
+                    reserve.write(os.urandom(_RESERVE))
+            except OSError:
+                self._reserve.unlink()
+
+    def _release_reserve(self) -> bool:
+        """Give the room in hand up; False where there was none."""
+        try:
+            self._reserve.unlink()
+        except OSError:
+            return False
+        return True
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # Consumption tells who is at home and when: nobody else's business.
+            os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
+        except OSError as error:
+            reason = f"{self._path}: cannot be used as spool ({error.strerror})"
+            if error.errno in _PASSING:
+                raise OSError(reason) from error
+            raise CommandError(f"{reason}. Set spool_file.") from error
+        try:
+            return self._connected()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorname.startswith(_SQLITE_PASSING):
+                raise OSError(f"{self._path}: cannot be used as spool ({error})") from error
+            raise CommandError(f"{self._path}: {_what_to_do(error)}") from error
+        except sqlite3.DatabaseError as error:
+            aside = self._set_aside()
+            _LOGGER.warning("%s: no spool (%s). Kept as %s; a new one begins.", self._path, error, aside)
+            with self._translated("written"):
+                return self._connected()
+
+    def _connected(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(self._path, timeout=1, isolation_level=None, check_same_thread=False)
+        try:
+            # Held until it is closed: two programs that send what is in it would send it twice.
+            connection.execute("PRAGMA locking_mode = EXCLUSIVE")
+            connection.execute("PRAGMA journal_mode = WAL")
+            connection.execute("PRAGMA synchronous = FULL")
+            connection.execute("BEGIN EXCLUSIVE")
+            version = connection.execute("PRAGMA user_version").fetchone()[0]
+            if version == 0:
+                connection.execute(_TABLE)
+                connection.execute(f"PRAGMA user_version = {_VERSION}")
+            elif version != _VERSION:
+                raise sqlite3.DatabaseError(f"its form is {version}, and only {_VERSION} is known here")
+            connection.execute("COMMIT")
+            if connection.execute("PRAGMA quick_check").fetchone()[0] != "ok":
+                raise sqlite3.DatabaseError("it is damaged")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def _set_aside(self) -> Path:
+        """Rename the file out of the way and return its new name."""
+        number = 1
+        while (aside := self._path.with_name(f"{self._path.name}.broken-{number}")).exists():
+            number += 1
+        self._path.rename(aside)
+        for ending in ("-wal", "-shm"):
+            with suppress(FileNotFoundError):
+                self._path.with_name(self._path.name + ending).rename(aside.with_name(aside.name + ending))
+        return aside
+
+
+def _what_to_do(error: sqlite3.OperationalError) -> str:
+    if "locked" in str(error):
+        return "another program is using this spool. End that one, or set another spool_file for this one."
+    return f"cannot be used as spool ({error}). Set spool_file."
+
+
+def _pieces(numbers: Sequence[int]) -> Iterator[Sequence[int]]:
+    return (numbers[start : start + PIECE] for start in range(0, len(numbers), PIECE))

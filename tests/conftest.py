@@ -7,8 +7,16 @@ import pytest
 
 from tests.services import SEARCHED, unavailable
 
-# The fixtures of tests/services: whoever asks for one needs the server behind it.
-SERVERS = {"amqp_url", "mariadb", "mariadb_url", "private_mariadb", "private_rabbitmq", "rabbitmq"}
+# The fixtures of tests/services: whoever asks for one needs the server, or the disk, behind it.
+SERVERS = {
+    "amqp_url",
+    "small_disk",
+    "mariadb",
+    "mariadb_url",
+    "private_mariadb",
+    "private_rabbitmq",
+    "rabbitmq",
+}
 
 
 def pytest_configure(config: pytest.Config) -> None:

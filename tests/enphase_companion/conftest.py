@@ -17,6 +17,7 @@ import pytest
 from enphase_companion.running import redaction
 from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
+from tests.services.disk import small_disk
 from tests.services.mariadb import database_url, mariadb, mariadb_url, private_mariadb
 from tests.services.rabbitmq import amqp_url, private_rabbitmq, rabbitmq
 
@@ -35,6 +36,7 @@ __all__ = [
     "private_rabbitmq",
     "queue",
     "rabbitmq",
+    "small_disk",
 ]
 
 

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
-from typing import NoReturn, Self
+from typing import Any, NoReturn, Self
 
 from ..message import Message, encode, is_complete
 from ..message.parcel import Parcel
@@ -32,8 +32,8 @@ _PATIENCE = 1.0
 #: take six times as long.
 _REPLAY_PATIENCE, _WINDOW = 10.0, 500
 
-#: Seconds for what waits in memory only when the script shall end, and between two looks at it.
-_LAST, _LOOK = 2.0, 0.05
+#: Seconds for what waits in memory only, when the script shall end.
+_LAST = 2.0
 
 #: Messages in memory; there are as many only while the disk hangs.
 _LONGEST_QUEUE = 1_000
@@ -67,12 +67,12 @@ class Outbox:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
+        connecting, *working = self._tasks
         all_taken = asyncio.ensure_future(self._queue.join())
         await asyncio.wait([all_taken, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
+        await _cancelled(all_taken, *working)
         await self._send_held()
-        for task in (all_taken, *self._tasks):
-            task.cancel()
-        await asyncio.wait([all_taken, *self._tasks])
+        await _cancelled(connecting)
         self._disk.end()
         self._raise_failure()
 
@@ -165,7 +165,15 @@ class Outbox:
 
     async def _send_held(self) -> None:
         """Give what is in memory only a while to be sent: it would be lost at the end."""
-        with suppress(TimeoutError):
+        with suppress(OSError, TimeoutError):
             async with asyncio.timeout(_LAST):
-                while self._disk.held and self._publisher.connected.is_set():
-                    await asyncio.sleep(_LOOK)
+                while self._disk.held:
+                    await self._publisher.connected.wait()
+                    if not await self._sent_oldest():
+                        return
+
+
+async def _cancelled(*tasks: asyncio.Future[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.wait(tasks)

@@ -1,7 +1,7 @@
 """The relay: each message goes to disk at once, and from there to the database, the oldest first.
 
-There is no other way, so an outage of the database is no special case: only more waits on disk. While the disk
-takes nothing, messages wait in memory instead, and the database is still tried.
+There is no other way, so an outage of the database is no special case: only more waits on disk. While the
+disk takes nothing, messages wait in memory instead, and the database is still tried.
 """
 
 from __future__ import annotations
@@ -43,8 +43,8 @@ class Relay:
     ) -> None:
         """`batch` messages, or what came within `age` seconds, are stored together.
 
-        `store` returns when they are safe, and raises StorageError. `on_safe` is called whenever messages have
-        come to a disk, here or there.
+        `store` returns when they are safe, and raises StorageError. `on_safe` is called whenever messages
+        have come to a disk, here or there.
         """
         self._disk = SpoolThread(spool, figures)
         self._store = store
@@ -60,7 +60,7 @@ class Relay:
         return self._disk.trouble or self._away.text
 
     async def take(self, message: Message) -> None:
-        """Take a message; it is on disk when this returns, or waits in memory where the disk takes nothing."""
+        """Take a message; it is on disk when this returns, or in memory where the disk takes nothing."""
         parcel = Parcel(message.message_id or "", message.gateway, "", encode(message))
         if await self._disk.keep(parcel):
             self._on_safe()

@@ -1,4 +1,4 @@
-"""The spool: what waits, in order, while the broker or the database cannot take it; on disk, in a limited size.
+"""The spool: what waits, in order, while broker or database cannot take it; on disk, in a limited size.
 
 While the disk takes nothing (full, over quota, read-only), what comes waits in memory behind what is on disk,
 and what was taken is remembered there; both go to the disk as soon as it can be written. Nothing is lost but
@@ -8,7 +8,7 @@ what neither has room for, the oldest first, and whoever appends gets its count.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import islice
@@ -146,7 +146,7 @@ class Spool:
         if self._disk is not None:
             self._disk.close()
 
-    def _on_disk(self) -> Iterator[tuple[int, Parcel]]:
+    def _on_disk(self) -> Generator[tuple[int, Parcel]]:
         """Yield what waits on disk, the oldest first."""
         if self._disk is None:
             return

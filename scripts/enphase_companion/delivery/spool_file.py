@@ -9,7 +9,7 @@ import errno
 import logging
 import os
 import sqlite3
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
@@ -31,8 +31,8 @@ _TABLE = """
     )
 """
 
-#: Bytes kept in a file beside this one. Deleting rows needs room in the write-ahead log, which a full disk does
-#: not have: then these are given up.
+#: Bytes kept in a file beside this one. Deleting rows needs room in the write-ahead log, which a full disk
+#: does not have: then these are given up.
 _RESERVE = 1_000_000
 
 #: Rows of one transaction: few, so that little room is of use too.
@@ -48,8 +48,8 @@ _SQLITE_PASSING = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
 class SpoolFile:
     """An open file. Not for two threads at once, nor for two processes.
 
-    Every method raises OSError where the disk does not do its part, the constructor CommandError where waiting
-    would not help. What is in a file that is no spool is kept beside it.
+    Every method raises OSError where the disk does not do its part, the constructor CommandError where
+    waiting would not help. What is in a file that is no spool is kept beside it.
     """
 
     def __init__(self, path: Path) -> None:
@@ -81,9 +81,11 @@ class SpoolFile:
         self._keep_reserve()
         return numbers, dropped
 
-    def after(self, number: int) -> Iterator[tuple[int, Parcel]]:
+    def after(self, number: int) -> Generator[tuple[int, Parcel]]:
         """Yield those with a greater number, the oldest first; to be closed before anything else is done."""
-        query = "SELECT number, message_id, gateway, routing_key, body FROM waiting WHERE number > ? ORDER BY 1"
+        query = (
+            "SELECT number, message_id, gateway, routing_key, body FROM waiting WHERE number > ? ORDER BY 1"
+        )
         with self._translated("read"), closing(self._connection.execute(query, (number,))) as rows:
             for row in rows:
                 yield row[0], Parcel(*row[1:])
@@ -172,9 +174,9 @@ class SpoolFile:
             if disk.f_bavail * disk.f_frsize < 4 * _RESERVE:
                 return
             try:
-                with open(os.open(self._reserve, os.O_CREAT | os.O_WRONLY, 0o600), "wb") as reserve:
-                    # Zeros take no room where the file system compresses.
-                    reserve.write(os.urandom(_RESERVE))
+                self._reserve.touch(0o600)
+                # Zeros take no room where the file system compresses.
+                self._reserve.write_bytes(os.urandom(_RESERVE))
             except OSError:
                 self._reserve.unlink()
 

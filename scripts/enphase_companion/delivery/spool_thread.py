@@ -54,7 +54,7 @@ class SpoolThread:
         dropped = await self._do(self._spool.append, parcel)
         self._note()
         self._tell(dropped)
-        _LOGGER.debug("%d messages wait", len(self))
+        _LOGGER.debug("%d messages wait on disk, %d in memory", len(self) - self.held, self.held)
         return not self._spool.held
 
     async def look_again(self) -> None:
@@ -73,7 +73,7 @@ class SpoolThread:
         self._note()
 
     def end(self) -> None:
-        """End the thread, when it has done what it was given; what is still in memory goes to disk, or is lost."""
+        """End the thread when it has done what it was given; what is in memory goes to disk, or is lost."""
         self._thread.shutdown()
         if not self._spool.held:
             return

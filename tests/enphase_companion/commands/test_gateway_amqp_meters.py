@@ -20,12 +20,15 @@ from yarl import URL
 
 from enphase_companion.commands.gateway_amqp_meters import KEYS, NAME, main
 from enphase_companion.delivery.spool import Spool
-from enphase_companion.message import Message, decode
+from enphase_companion.message import Message, decode, encode
+from enphase_companion.message.parcel import Parcel
+from enphase_companion.messaging.topology import ROUTING_KEY
 from enphase_companion.settings.reading import read
+from tests.services.disk import SmallDisk
 from tests.services.rabbitmq import RabbitMQ
 
 from ..message.test_message import read_as_enphase_api_does
-from ..on_the_broker import Eyes, until
+from ..on_the_broker import SERIAL, Eyes, message, until
 from ..owner import Owner
 from .running import assert_refused
 
@@ -40,15 +43,12 @@ class Publishing:
     url: str
     place: str
     log: Path
+    spool: Path
     process: subprocess.Popen[str] | None = None
 
     @property
     def queue(self) -> str:
         return f"{self.place}.Meters"
-
-    @property
-    def spool(self) -> Path:
-        return self.owner.home / "state" / "spool"
 
     def writes(self, **settings: Any) -> None:
         self.owner.writes_token_file(
@@ -110,7 +110,7 @@ def publishing(
     owner = new_owner(getattr(request, "param", "battery"))
     owner.trusts()
     place = f"Enphase.{time.time_ns()}"
-    running = Publishing(owner, amqp_url, place, tmp_path / "log")
+    running = Publishing(owner, amqp_url, place, tmp_path / "log", owner.home / "state" / "spool")
     running.log.touch()
     running.writes(gateway_token=owner.simulator.token())
     yield running
@@ -213,6 +213,69 @@ async def test_what_waited_on_disk_is_sent_first_at_the_next_start(
     await publishing.published(eyes, len(waited) + 2)
     assert publishing.ends() == 0
     assert [each.timestamp for each in await taken(publishing, eyes)][: len(waited)] == waited
+
+
+@pytest.mark.slow
+async def test_a_disk_that_somebody_else_filled_costs_no_reading_while_the_broker_hangs_and_is_back(
+    rabbitmq: RabbitMQ, publishing: Publishing, eyes: Eyes, small_disk: SmallDisk
+) -> None:
+    publishing.spool = small_disk.path / "spool"
+    publishing.writes(gateway_token=publishing.owner.simulator.token())
+    publishing.starts()
+    await publishing.published(eyes, 3)
+    small_disk.fill()
+    rabbitmq.pause()
+    await publishing.sees("cannot be written (database or disk is full)")
+    before = publishing.given()
+    await until(lambda: publishing.given() >= before + 6)
+    rabbitmq.resume()
+    await publishing.published(eyes, publishing.given())
+    small_disk.free()
+    await publishing.sees(f"{publishing.spool}: takes all readings again")
+    assert publishing.ends() == 0
+    asked = publishing.given()
+    sent = {each.timestamp for each in await taken(publishing, eyes)}
+    assert len(sent) in (asked, asked - 1), "the last may have been cut off"
+    assert "lost." not in publishing.said, publishing.said
+
+
+@pytest.mark.slow
+async def test_it_begins_on_a_full_disk_and_publishes(
+    publishing: Publishing, eyes: Eyes, small_disk: SmallDisk
+) -> None:
+    publishing.spool = small_disk.path / "spool"
+    publishing.writes(gateway_token=publishing.owner.simulator.token())
+    small_disk.fill()
+    publishing.starts()
+    await publishing.published(eyes, 5)
+    assert publishing.ends() == 0
+    asked = publishing.given()
+    assert len(await taken(publishing, eyes)) in (asked, asked - 1)
+
+
+@pytest.mark.slow
+async def test_a_spool_that_filled_its_disk_is_sent_once_after_a_restart_and_newer_readings_behind_it(
+    publishing: Publishing, eyes: Eyes, small_disk: SmallDisk
+) -> None:
+    publishing.spool = small_disk.path / "spool"
+    publishing.writes(gateway_token=publishing.owner.simulator.token())
+    with Spool(publishing.spool, 10**9) as spool:
+        count = 0
+        while not spool.held:
+            spool.append(Parcel(f"waited-{count}", SERIAL, ROUTING_KEY, encode(message(count)).ljust(10_000)))
+            count += 1
+    small_disk.fill()
+    publishing.starts()
+    # The last of them was in the memory of the one that ended.
+    await publishing.published(eyes, count - 1 + 5)
+    assert publishing.ends() == 0
+    identities = [each.message_id or "" for each in await eyes.take_all(publishing.queue)]
+    assert identities[: count - 1] == [f"waited-{number}" for number in range(count - 1)]
+    newer = identities[count - 1 :]
+    assert len(set(newer)) == len(newer)
+    asked = publishing.given()
+    assert len(newer) in (asked, asked - 1)
+    assert publishing.spool.stat().st_size < 100_000, "it gave the room back"
 
 
 @pytest.mark.parametrize("publishing", ["no-meters"], indirect=True)

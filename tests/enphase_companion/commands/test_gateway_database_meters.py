@@ -18,6 +18,7 @@ from enphase_companion.commands.gateway_database_meters import NAME, main
 from enphase_companion.delivery.spool import Spool
 from enphase_companion.message import decode
 from enphase_companion.storage import Database
+from tests.services.disk import SmallDisk
 from tests.services.mariadb import MariaDB, execute
 
 from ..on_the_broker import until
@@ -33,6 +34,7 @@ class Storing(Command):
 
     url: str = ""
     given: Given | None = None
+    spool: Path = Path()
 
     def writes(self, **settings: Any) -> None:
         self.owner.writes_token_file(
@@ -45,10 +47,6 @@ class Storing(Command):
                 **settings,
             }
         )
-
-    @property
-    def spool(self) -> Path:
-        return self.owner.home / "spool"
 
     @property
     def eyes(self) -> Eyes:
@@ -78,7 +76,7 @@ def new_storing(new_owner: Callable[..., Owner], tmp_path: Path) -> Iterator[Cal
         # Ten house seconds between two readings: no two are of the same one.
         owner = new_owner(profile, speed=20, **options)
         owner.trusts()
-        storing = Storing(owner, NAME, tmp_path / "log", url=url)
+        storing = Storing(owner, NAME, tmp_path / "log", url=url, spool=owner.home / "spool")
         storing.given = Given.by(owner.simulator, owner.patch)
         storing.writes(gateway_token=owner.simulator.token())
         made.append(storing)
@@ -175,6 +173,70 @@ async def test_it_ends_within_five_seconds_while_another_program_locks_the_datab
     await lite.begins()
     await lite.eyes.sees(lite.gave.moments - {max(lite.gave.moments)})
     assert lite.ends() == 0
+
+
+async def test_it_begins_on_a_full_disk_and_stores_elsewhere(lite: Storing, small_disk: SmallDisk) -> None:
+    lite.spool = small_disk.path / "spool"
+    lite.writes(gateway_token=lite.owner.simulator.token())
+    small_disk.fill()
+    lite.starts()
+    await lite.sees("cannot be used as spool (database or disk is full)")
+    await lite.eyes.counts(5)
+    small_disk.free()
+    await lite.sees(f"{lite.spool}: takes all readings again")
+    assert lite.ends() == 0
+    assert lite.gave.moments - lite.eyes.moments <= {max(lite.gave.moments)}
+    assert "lost." not in lite.said
+
+
+async def test_a_disk_that_was_mounted_read_only_costs_no_reading(
+    lite: Storing, small_disk: SmallDisk
+) -> None:
+    lite.spool = small_disk.path / "spool"
+    lite.writes(gateway_token=lite.owner.simulator.token())
+    small_disk.is_read_only(True)
+    lite.starts()
+    await lite.sees("cannot be used as spool (Read-only file system)")
+    await lite.eyes.counts(5)
+    small_disk.is_read_only(False)
+    await lite.sees(f"{lite.spool}: takes all readings again")
+    assert lite.ends() == 0
+    assert lite.gave.moments - lite.eyes.moments <= {max(lite.gave.moments)}
+
+
+async def test_what_the_databases_full_disk_does_not_take_waits_and_is_stored_when_there_is_room(
+    new_storing: Callable[..., Storing], small_disk: SmallDisk
+) -> None:
+    storing = new_storing(f"sqlite:///{small_disk.path / 'lite.db'}")
+    storing.starts()
+    await storing.eyes.counts(2)
+    small_disk.fill()
+    await storing.sees("the disk is full. The readings wait on disk.")
+    before = len(storing.gave)
+    await until(lambda: len(storing.gave) >= before + 5)
+    small_disk.free()
+    await storing.sees("The readings are stored again")
+    assert storing.ends() == 0
+    assert storing.gave.moments - storing.eyes.moments <= {max(storing.gave.moments)}
+
+
+async def test_while_spool_and_database_share_a_full_disk_readings_wait_in_memory(
+    new_storing: Callable[..., Storing], small_disk: SmallDisk
+) -> None:
+    storing = new_storing(f"sqlite:///{small_disk.path / 'lite.db'}")
+    storing.spool = small_disk.path / "spool"
+    storing.writes(gateway_token=storing.owner.simulator.token())
+    storing.starts()
+    await storing.eyes.counts(2)
+    small_disk.fill()
+    await storing.sees("The readings wait in memory.")
+    before = len(storing.gave)
+    await until(lambda: len(storing.gave) >= before + 5)
+    small_disk.free()
+    await storing.sees("The readings are stored again")
+    assert storing.ends() == 0
+    assert storing.gave.moments - storing.eyes.moments <= {max(storing.gave.moments)}
+    assert "lost." not in storing.said
 
 
 @pytest.mark.parametrize("age", [0, 60])

@@ -19,6 +19,7 @@ from yarl import URL
 
 from enphase_companion.delivery.outbox import Outbox
 from enphase_companion.delivery.spool import Spool
+from enphase_companion.delivery.spool_file import SpoolFile
 from enphase_companion.message import decode
 from enphase_companion.messaging import publisher as publisher_module
 from enphase_companion.messaging.broker import Broker
@@ -220,6 +221,28 @@ async def test_a_full_spool_says_that_readings_are_lost_and_counts_them(
         await until(lambda: sender.figures["dropped"] > 0)
         await until(lambda: sender.figures["dropped"] + len(sender.spool) == 20)
     assert caplog.text.count("Readings are being lost") == 1
+
+
+async def test_what_a_full_disk_does_not_take_is_sent_all_the_same_and_before_the_end(
+    broker: Broker,
+    queue: str,
+    eyes: Eyes,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def full(_: SpoolFile) -> None:
+        raise OSError("spool: cannot be written (database or disk is full)")
+
+    monkeypatch.setattr(SpoolFile, "_transaction", full)
+    async with sending(broker, file, [queue]) as sender:
+        # Not connected yet.
+        await sender.send(range(20))
+    assert numbers(await eyes.take_all(queue)) == list(range(20))
+    assert sender.figures["dropped"] == 0
+    assert (
+        "cannot be written (database or disk is full). The newest 1000 readings at most wait" in caplog.text
+    )
 
 
 async def test_a_wrong_password_is_told_by_its_key_and_never_shown(

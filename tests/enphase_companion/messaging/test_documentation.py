@@ -1,9 +1,10 @@
-"""docs/messages.md names what stands on the broker and every key of a message."""
+"""docs/messages.md names what stands on the broker and each key; docs/pipeline.md draws the way."""
 
 from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from enphase_companion.messaging.broker import Broker
 
 from ..on_the_broker import message
 
-TEXT = (Path(__file__).parents[3] / "docs" / "messages.md").read_text()
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "docs" / "messages.md").read_text()
 
 
 def keys(content: Any) -> set[str]:
@@ -57,3 +59,29 @@ def test_its_example_is_json_in_the_form_that_is_sent() -> None:
 )
 def test_each_name_on_the_broker_stands_there(name: str) -> None:
     assert f"`{name}`" in TEXT
+
+
+#: Where each line of a drawing goes: up, right, down, left.
+ARMS = {"─": "RL", "│": "UD", "┌": "RD", "┐": "DL", "└": "UR", "┘": "UL", "├": "URD", "┤": "UDL", "┬": "RDL"}
+STEPS = {"U": (-1, 0, "D"), "D": (1, 0, "U"), "L": (0, -1, "R"), "R": (0, 1, "L")}
+
+
+def test_the_lines_of_the_way_from_gateway_to_chart_meet_and_lead_to_every_command() -> None:
+    text = (ROOT / "docs" / "pipeline.md").read_text()
+    drawing = text.split("```")[1]
+    cells = {
+        (row, column): sign
+        for row, line in enumerate(drawing.splitlines())
+        for column, sign in enumerate(line)
+    }
+    for (row, column), sign in cells.items():
+        for arm in ARMS.get(sign, ""):
+            down, right, back = STEPS[arm]
+            met = cells.get((row + down, column + right), " ")
+            # A line between words has a space at each end.
+            assert back in ARMS.get(met, "") or (arm in "LR" and met == " "), (row, column, sign)
+    commands = {
+        command.removeprefix("enphase-").replace("-", "_")
+        for command in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    }
+    assert commands - {word.strip(",") for word in drawing.split()} == {"gateway_generate_docs"}

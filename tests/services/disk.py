@@ -1,0 +1,57 @@
+"""A small disk of the tests' own, which can be full or read-only as a real one: a file system in memory."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+import pytest
+
+from . import unavailable
+
+_SIZE = "8m"
+
+
+class SmallDisk:
+    """A mounted file system of eight megabytes."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._other = path / "of-somebody-else"
+
+    def fill(self) -> None:
+        """Let somebody else take all the room that is left."""
+        with suppress(OSError), self._other.open("ab", buffering=0) as other:
+            while True:
+                other.write(bytes(4096))
+
+    def free(self) -> None:
+        """Let them give it back."""
+        self._other.unlink()
+
+    def is_read_only(self, read_only: bool) -> None:
+        """Mount it again, as a system does when a disk fails; nobody may have a file open there."""
+        _mount("-o", f"remount,{'ro' if read_only else 'rw'}", str(self.path))
+
+
+def _mount(*words: str) -> None:
+    subprocess.run(["mount", *words], check=True, capture_output=True, timeout=30)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
+    """Mount a disk for this test alone."""
+    path = tmp_path / "disk"
+    path.mkdir()
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        unavailable("mount, by root")
+    try:
+        _mount("-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs", str(path))
+    except subprocess.CalledProcessError:
+        unavailable("mount, by a root that may")
+    yield SmallDisk(path)
+    subprocess.run(["umount", "--lazy", path], check=True, timeout=30)

@@ -84,6 +84,15 @@ def test_the_sign_in_to_entrez_is_ended(owner: Owner) -> None:
     assert sent == ["/login", "/entrez_tokens", "/logout"]
 
 
+@pytest.mark.parametrize("path", ["/login", "/entrez_tokens"])
+def test_where_entrez_fails_enlighten_gives_the_token(owner: Owner, path: str) -> None:
+    owner.trusts()
+    owner.has_account()
+    owner.simulator.entrez.faults.set("status", path, status=403)
+    asserts_signed_in(owner.runs(main))
+    assert owner.reads()["gateway_token"].startswith("eyJ")
+
+
 def test_a_token_near_its_end_is_renewed(owner: Owner) -> None:
     owner.trusts()
     old = owner.simulator.token(issued_ago=340 * DAY)
@@ -150,7 +159,7 @@ def test_an_account_in_either_file_gets_a_token_that_is_stored_there(
     write(owner, enphase_username=USERNAME, enphase_password=PASSWORD)
     asserts_signed_in(owner.runs(main))
     asserts_signed_in(owner.runs(main))
-    assert [each.path for each in owner.simulator.entrez_requests].count("/entrez_tokens") == 1
+    assert [each.path for each in owner.simulator.entrez_requests].count("/login") == 1
 
 
 def test_a_token_that_has_ended_is_renewed_with_the_account_in_the_other_file(owner: Owner) -> None:
@@ -159,7 +168,7 @@ def test_a_token_that_has_ended_is_renewed_with_the_account_in_the_other_file(ow
     owner.writes_token_file(gateway_token=expired(owner))
     asserts_signed_in(owner.runs(main))
     asserts_signed_in(owner.runs(main))
-    assert [each.path for each in owner.simulator.entrez_requests].count("/entrez_tokens") == 1
+    assert [each.path for each in owner.simulator.entrez_requests].count("/login") == 1
     assert "gateway_token" not in owner.reads(), "it took the place of the old one"
 
 

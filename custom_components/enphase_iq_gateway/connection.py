@@ -20,6 +20,7 @@ from .enphase_api import (
     MultiFactorError,
     TokenError,
     UnsupportedFirmwareError,
+    UnusableCertificateError,
 )
 from .enphase_api.cloud import AUTHENTICATION_HOST, Authentication, Token
 from .enphase_api.local import Certificate, Gateway
@@ -130,6 +131,7 @@ GATEWAY_ERRORS: dict[type[EnphaseError], str] = {
     InvalidHostError: "invalid_host",
     UnsupportedFirmwareError: "unsupported_firmware",
     CertificateChangedError: "certificate_changed",
+    UnusableCertificateError: "certificate_unusable",
     CertificateError: "certificate_of_another",
     TokenError: "invalid_token",
     AuthenticationError: "token_refused",

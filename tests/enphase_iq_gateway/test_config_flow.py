@@ -135,6 +135,7 @@ async def test_an_address_that_is_none_can_be_corrected(flow: Flow, host: str, e
             lambda simulator: simulator.renew_certificate(common_name="envoy-122399999999"),
             "certificate_of_another",
         ),
+        (lambda simulator: simulator.renew_certificate(for_clients=True), "certificate_unusable"),
     ],
 )
 async def test_what_does_not_answer_as_a_gateway_is_named_and_can_be_tried_again(

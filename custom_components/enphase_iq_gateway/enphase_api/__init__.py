@@ -16,8 +16,10 @@ from .exceptions import (
     NotAllowedError,
     NotTrustedError,
     ResponseError,
+    Silence,
     TokenError,
     UnsupportedFirmwareError,
+    UnusableCertificateError,
 )
 
 __all__ = [
@@ -32,6 +34,8 @@ __all__ = [
     "NotAllowedError",
     "NotTrustedError",
     "ResponseError",
+    "Silence",
     "TokenError",
     "UnsupportedFirmwareError",
+    "UnusableCertificateError",
 ]

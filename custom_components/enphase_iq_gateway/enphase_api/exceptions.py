@@ -5,6 +5,8 @@ Catch `EnphaseError` for everything, a branch to act on its meaning. No message 
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 
 class EnphaseError(Exception):
     """Anything that this client reports.
@@ -19,14 +21,30 @@ class InvalidHostError(EnphaseError, ValueError):
     """The host given cannot be a gateway's or Entrez's: no https, a path in it, or no name."""
 
 
+class Silence(StrEnum):
+    """Why nobody answered."""
+
+    #: No name server knows the host.
+    UNKNOWN_HOST = "unknown_host"
+    #: Something has this address, but takes no connection on this port.
+    REFUSED = "refused"
+    #: Nothing answered in time, or no way leads there.
+    TIMEOUT = "timeout"
+    #: Something answered, but does not speak TLS.
+    NO_TLS = "no_tls"
+    #: The connection broke.
+    BROKEN = "broken"
+
+
 class CommunicationError(EnphaseError):
-    """Nobody answered: host unknown, refused, silent, or the connection broke."""
+    """Nobody answered: `reason` says whether the host is unknown, refuses, is silent, or broke off."""
 
     retryable = True
 
-    def __init__(self, message: str, *, path: str | None = None) -> None:
+    def __init__(self, message: str, *, path: str | None = None, reason: Silence = Silence.BROKEN) -> None:
         super().__init__(message)
         self.path = path
+        self.reason = reason
 
 
 class ResponseError(EnphaseError):
@@ -75,6 +93,10 @@ class TokenError(AuthenticationError):
 
 class CertificateError(EnphaseError):
     """The gateway's certificate is not one that the owner has trusted: nothing secret was sent."""
+
+
+class UnusableCertificateError(CertificateError):
+    """The gateway shows a certificate with which no connection can be made, so it cannot be trusted."""
 
 
 class NotTrustedError(CertificateError):

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import re
+import socket
+import ssl
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from http.cookies import Morsel
@@ -12,7 +16,7 @@ import aiohttp
 import orjson
 from yarl import URL
 
-from .exceptions import CommunicationError, InvalidAnswerError, InvalidHostError, ResponseError
+from .exceptions import CommunicationError, InvalidAnswerError, InvalidHostError, ResponseError, Silence
 
 #: Hosts that plain http may be spoken to: nothing of it leaves this machine.
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -101,8 +105,29 @@ def asking(who: str, path: str) -> Iterator[None]:
         # Of aiohttp's own errors, which can hold the headers of a request or response, only the kind is told.
         cause = error if isinstance(error, OSError) else None
         raise CommunicationError(
-            f"{who} did not answer {path} ({type(error).__name__})", path=path
+            f"{who} did not answer {path} ({type(error).__name__})", path=path, reason=silence_of(error)
         ) from cause
+
+
+def silence_of(error: Exception) -> Silence:
+    """Return what an error of a connection means."""
+    if isinstance(error, aiohttp.ClientConnectorError):
+        error = error.os_error
+    match error:
+        case socket.gaierror() | UnicodeError():
+            return Silence.UNKNOWN_HOST
+        case TimeoutError():
+            return Silence.TIMEOUT
+        case ssl.SSLError():
+            return Silence.NO_TLS
+        case OSError():
+            # Of a host with several addresses, Python tells the errors as a text only.
+            numbers = {error.errno, *map(int, re.findall(r"\[Errno (\d+)\]", str(error)))}
+            if errno.ECONNREFUSED in numbers:
+                return Silence.REFUSED
+            if numbers & {errno.EHOSTUNREACH, errno.ENETUNREACH, errno.EHOSTDOWN, errno.ETIMEDOUT}:
+                return Silence.TIMEOUT
+    return Silence.BROKEN
 
 
 def forget_cookie(session: aiohttp.ClientSession, response: aiohttp.ClientResponse, name: str) -> None:

@@ -12,6 +12,7 @@ from enphase_api.private_file import write_private_file
 
 from ..running.errors import CommandError
 from ..settings.keys import Settings
+from ..source.finding import finding
 from ..source.opening import check_serial_numbers
 
 
@@ -21,7 +22,8 @@ def trust(settings: Settings, fingerprint: str | None) -> int:
     Gives the exit status: 1 where the owner does not say yes. Raises CommandError for another fingerprint.
     """
     # Asking is left out of the event loop: there, Ctrl-C would wait for the answer.
-    shown = asyncio.run(fetch_certificate(settings.gateway_host))
+    with finding(settings):
+        shown = asyncio.run(fetch_certificate(settings.gateway_host))
     if fingerprint not in (None, shown.fingerprint):
         raise CommandError(
             f"{settings.gateway_host} shows the certificate with SHA-256 {shown.fingerprint}, "
@@ -46,7 +48,8 @@ def trust(settings: Settings, fingerprint: str | None) -> int:
 async def _identified(settings: Settings, shown: Certificate) -> Info:
     """Give who answers with this certificate, so that nobody trusts a router's web page."""
     async with Gateway(settings.gateway_host, certificate=shown.pem) as gateway:
-        info = await gateway.info()
+        with finding(settings):
+            info = await gateway.info()
     check_serial_numbers(settings, info, shown, None)
     return info
 
@@ -68,15 +71,22 @@ def _description(settings: Settings, shown: Certificate, info: Info) -> str:
 
 def _lines(certificate: Certificate) -> str:
     expired = " (expired)" if certificate.is_expired else ""
+    not_before, not_after = certificate.not_before.date(), certificate.not_after.date()
+    # A terminal would break it within a byte.
+    half = len(certificate.fingerprint) // 2 + 1
     return (
-        f"  SHA-256  {certificate.fingerprint}\n"
-        f"  Subject  {certificate.subject or '(none)'}\n"
-        f"  Valid    {certificate.not_before:%Y-%m-%d} to {certificate.not_after:%Y-%m-%d}{expired}"
+        f"  Fingerprint (SHA-256)  {certificate.fingerprint[:half]}\n"
+        f"                         {certificate.fingerprint[half:]}\n"
+        f"  Name in it (subject)   {certificate.subject or '(none)'}\n"
+        f"  Valid                  {not_before} to {not_after}{expired}"
     )
 
 
 def _said_yes() -> bool:
-    print("Nobody but you vouches for it. Trust it if you are on your own network and this is your gateway.")
+    print(
+        "Nobody but you vouches for it. Compare the serial number with the label on your gateway, and trust\n"
+        "it if you are on your own network."
+    )
     try:
         return input("Type yes to trust it: ").strip().lower() == "yes"
     except EOFError:

@@ -12,7 +12,7 @@ from pathlib import Path
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
+from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
 VALIDITY = timedelta(days=365)
 #: How long the simulator starts with the same certificate.
@@ -61,14 +61,17 @@ def make_certificate(
     key: ec.EllipticCurvePrivateKey,
     not_before: datetime | None = None,
     extensions: bool = True,
+    for_clients: bool = False,
 ) -> Certificate:
     """A self-signed certificate for `common_name`, valid for 365 days from `not_before`.
+
+    One `for_clients` is no server's, so that nobody can connect to who shows it.
 
     Without `not_before` it is some months old at most, and the very same one at every start in these months.
     """
     begin = not_before or _EPOCH + (datetime.now(UTC) - _EPOCH) // _PERIOD * _PERIOD
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name)])
-    number = hashlib.sha256(f"{common_name} {begin.isoformat()} {extensions}".encode()).digest()
+    number = hashlib.sha256(f"{common_name} {begin.isoformat()} {extensions} {for_clients}".encode()).digest()
     builder = (
         x509.CertificateBuilder()
         .subject_name(name)
@@ -84,6 +87,9 @@ def make_certificate(
             x509.SubjectAlternativeName([x509.DNSName(common_name), x509.DNSName("envoy.local")]),
             critical=False,
         )
+    if for_clients:
+        usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.CLIENT_AUTH])
+        builder = builder.add_extension(usage, critical=True)
     certificate = builder.sign(key, hashes.SHA256(), ecdsa_deterministic=True)
     return Certificate(
         certificate.public_bytes(serialization.Encoding.PEM).decode(),

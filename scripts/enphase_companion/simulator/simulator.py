@@ -205,15 +205,16 @@ class Simulator:
         expired: bool = False,
         extensions: bool = True,
         common_name: str | None = None,
+        for_clients: bool = False,
     ) -> None:
-        """Show a new certificate from now on, for the same key or another.
+        """Show a new certificate from now on, for the same key or another; one `for_clients` serves nobody.
 
         Open connections are closed, as when a gateway restarts its web server; sessions live on.
         """
         if not same_key:
             self._key_number += 1
         begin = datetime.now(UTC) - timedelta(days=400 if expired else 0)
-        self._certificate = self._make_certificate(begin, extensions, common_name)
+        self._certificate = self._make_certificate(begin, extensions, common_name, for_clients)
         self._run(self._reopen())
 
     def restart(self) -> None:
@@ -222,10 +223,14 @@ class Simulator:
         self._run(self._reopen())
 
     def _make_certificate(
-        self, begin: datetime | None = None, extensions: bool = True, common_name: str | None = None
+        self,
+        begin: datetime | None = None,
+        extensions: bool = True,
+        common_name: str | None = None,
+        for_clients: bool = False,
     ) -> Certificate:
         key = key_from_seed("gateway", self._seed, self._key_number)
-        return make_certificate(common_name or self.serial_number, key, begin, extensions)
+        return make_certificate(common_name or self.serial_number, key, begin, extensions, for_clients)
 
     async def _handle_outside(self, request: web.Request) -> web.StreamResponse:
         service = self.weather if request.path == WEATHER_PATH else self.entrez

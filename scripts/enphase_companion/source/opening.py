@@ -26,6 +26,7 @@ from ..running.errors import CommandError, SettingsError
 from ..running.redaction import hide
 from ..settings.keys import Settings
 from ..settings.reading import store
+from .finding import finding
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -45,7 +46,8 @@ async def open_gateway(settings: Settings) -> AsyncIterator[tuple[Gateway, Info]
         if await asyncio.to_thread(read_certificate, settings.certificate_file) is None:
             raise NotTrustedError
         async with Gateway(settings.gateway_host, settings.certificate_file) as gateway:
-            info = await gateway.info()
+            with finding(settings):
+                info = await gateway.info()
             await sign_in(gateway, info, settings)
             yield gateway, info
     except NotTrustedError:

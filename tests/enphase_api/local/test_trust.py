@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
+import socket
 import ssl
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.hashes import SHA256
@@ -23,7 +25,10 @@ from enphase_api import (
     CommunicationError,
     InvalidHostError,
     NotTrustedError,
+    Silence,
+    UnusableCertificateError,
 )
+from enphase_api.http import silence_of
 from enphase_api.local import Certificate, Gateway, fetch_certificate
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.certificate import Certificate as ShownCertificate
@@ -280,6 +285,38 @@ async def test_a_link_to_the_file_stays_a_link(sim: Simulator, tmp_path: Path) -
     await Gateway.trust_gateway(sim.url, tmp_path / "link.cer")
     assert (tmp_path / "link.cer").is_symlink()
     assert (tmp_path / "kept.cer").read_text() == sim.certificate_pem
+
+
+async def test_a_certificate_that_no_client_could_connect_with_is_not_given_to_be_trusted(
+    tmp_path: Path,
+) -> None:
+    shown = make_certificate(SERIAL_NUMBER, key_from_seed("clients"), for_clients=True)
+    async with recorder(shown) as server:
+        with pytest.raises(UnusableCertificateError, match="unsuitable certificate purpose"):
+            await Gateway.trust_gateway(server.url, tmp_path / "gateway.cer")
+        assert server.received == b""
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (socket.gaierror(socket.EAI_NONAME, "Name or service not known"), Silence.UNKNOWN_HOST),
+        (ConnectionRefusedError(111, "Connect call failed"), Silence.REFUSED),
+        (
+            OSError("Multiple exceptions: [Errno 111] Connect call failed, [Errno 111] failed"),
+            Silence.REFUSED,
+        ),
+        (OSError(113, "No route to host"), Silence.TIMEOUT),
+        (TimeoutError(), Silence.TIMEOUT),
+        (aiohttp.ServerTimeoutError(), Silence.TIMEOUT),
+        (ssl.SSLError(1, "wrong version number"), Silence.NO_TLS),
+        (aiohttp.ServerDisconnectedError(), Silence.BROKEN),
+        (ConnectionResetError(104, "Connection reset by peer"), Silence.BROKEN),
+    ],
+)
+def test_an_error_of_a_connection_says_why_nobody_answered(error: Exception, reason: Silence) -> None:
+    assert silence_of(error) is reason
 
 
 async def test_a_server_without_tls_is_no_gateway() -> None:

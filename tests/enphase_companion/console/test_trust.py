@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import io
+import socket
 from collections.abc import Callable
 
 import pytest
+from aiohttp import ClientTimeout
 
+from enphase_api.local import connection, trust
 from enphase_companion.commands.gateway_console import main
 
 from ..owner import Owner
@@ -41,9 +44,14 @@ def test_after_a_yes_what_was_shown_is_stored(owner: Owner, types: Callable[...,
     assert result.status == 0, result.err
     simulator = owner.simulator
     assert f"IQ Gateway {simulator.serial_number} (firmware 8.2.4264) at {simulator.url}" in result.out
-    assert f"SHA-256  {simulator.fingerprint}" in result.out
-    assert f"Subject  {simulator.serial_number}" in result.out
-    assert "Valid    20" in result.out
+    half = len(simulator.fingerprint) // 2 + 1
+    first, second = simulator.fingerprint[:half], simulator.fingerprint[half:]
+    assert f"Fingerprint (SHA-256)  {first}\n                         {second}\n" in result.out
+    assert first.endswith(":"), "broken between two bytes"
+    assert f"Name in it (subject)   {simulator.serial_number}" in result.out
+    assert "Valid                  20" in result.out
+    assert "Compare the serial number with the label on your gateway" in result.out
+    assert max(map(len, result.out.split(str(owner.certificate))[0].splitlines())) < 110
     assert f"It is trusted now ({owner.certificate})." in result.out
     assert owner.certificate.read_text() == simulator.certificate_pem
     assert owner.certificate.stat().st_mode & 0o777 == 0o600
@@ -117,8 +125,9 @@ def test_another_certificate_than_the_trusted_one_is_shown_beside_it(
     types("yes\n")
     result = owner.runs(main, "--trust")
     assert result.status == 0
-    assert result.out.index(owner.simulator.fingerprint) < result.out.index("Trusted until now is another")
-    assert result.out.index("Trusted until now is another") < result.out.index(before)
+    said = "".join(result.out.split())
+    assert said.index(owner.simulator.fingerprint) < said.index("Trusteduntilnowisanother")
+    assert said.index("Trusteduntilnowisanother") < said.index(before)
     assert owner.certificate.read_text() == owner.simulator.certificate_pem
 
 
@@ -138,8 +147,61 @@ def test_what_is_no_gateway_is_not_trusted(owner: Owner) -> None:
     owner.simulator.faults.set("html", "/info")
     result = owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint)
     assert result.status == 1
-    assert "did not answer with a gateway's description" in result.error
+    assert "answers, but is not an IQ Gateway, perhaps your router" in result.error
     assert not list(owner.folder.iterdir())
+
+
+def test_a_certificate_that_nobody_can_connect_with_is_refused_when_it_is_to_be_trusted(owner: Owner) -> None:
+    owner.simulator.renew_certificate(for_clients=True)
+    result = owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint)
+    assert result.status == 1
+    assert "shows a certificate that cannot be trusted (unsuitable certificate purpose)" in result.error
+    assert not list(owner.folder.iterdir())
+
+
+@pytest.mark.parametrize("arguments", [(), ("--trust", "--fingerprint", "AB" * 32)])
+@pytest.mark.parametrize(
+    ("wrong", "advice"),
+    [
+        ("name", "this name is not known on your network: set the gateway's IP address"),
+        ("port", "refuses the connection: the gateway is starting, or this is another device"),
+        ("silent", "does not answer: see that the gateway has power and is on your network"),
+        ("plain", "answers, but not with https, so it is another device"),
+        ("html", "answers, but is not an IQ Gateway, perhaps your router"),
+        ("404", "answers, but is not an IQ Gateway, perhaps your router"),
+        ("503", "answers with status 503, as a gateway does while it starts: try again in a few minutes"),
+        ("reset", "breaks the connection off: try again in a few minutes"),
+    ],
+)
+def test_a_wrong_host_is_named_with_what_to_do(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch, wrong: str, advice: str, arguments: tuple[str, ...]
+) -> None:
+    owner.trusts()
+    owner.writes(gateway_token=owner.simulator.token())
+    simulator, host = owner.simulator, owner.simulator.url
+    with socket.socket() as mute, socket.create_server(("127.0.0.1", 0)) as listener:
+        mute.bind(("127.0.0.1", 0))
+        match wrong:
+            case "name":
+                host = "https://gateway.invalid"
+            case "port":
+                host = f"https://127.0.0.1:{mute.getsockname()[1]}"
+            case "silent":
+                monkeypatch.setattr(connection, "TIMEOUT", ClientTimeout(total=0.3))
+                monkeypatch.setattr(trust, "_TIMEOUT", 0.3)
+                host = f"https://127.0.0.1:{listener.getsockname()[1]}"
+            case "plain":
+                host = simulator.entrez_url.replace("http://", "https://")
+            case "404" | "503":
+                simulator.faults.set("status", "/info", status=int(wrong))
+            case _:
+                simulator.faults.set(wrong, "/info")
+        owner.environment["ENPHASE_GATEWAY_HOST"] = host
+        if arguments and host == simulator.url:
+            arguments = (*arguments[:-1], simulator.fingerprint)
+        result = owner.runs(main, *arguments)
+    assert result.status == 1
+    assert result.error.startswith(f"error: ENPHASE_GATEWAY_HOST: {host} {advice}")
 
 
 def test_another_gateway_than_the_one_that_is_set_is_not_trusted(owner: Owner) -> None:

@@ -17,9 +17,10 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
+from yarl import URL
 
-from ..exceptions import CertificateError, CommunicationError
-from ..http import parse_host
+from ..exceptions import CertificateError, CommunicationError, Silence, UnusableCertificateError
+from ..http import parse_host, silence_of
 
 #: Seconds to wait for a certificate.
 _TIMEOUT = 10
@@ -27,6 +28,9 @@ _TIMEOUT = 10
 #: OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python does not name: the pin is the trust, not the date. A
 #: gateway renews its certificate about yearly, and a day late must not stop an owner's readings.
 _NO_CHECK_TIME = 0x200000
+
+#: OpenSSL's verify codes of a certificate that is another than the trusted one.
+_ANOTHER = {18, 19, 20, 21}
 
 #: "envoy-122333444455", or the serial number alone.
 _SERIAL_IN_NAME = re.compile(r"(?:envoy-)?(\d{12})")
@@ -110,29 +114,54 @@ def unverified_context() -> ssl.SSLContext:
 
 
 async def fetch_certificate(host: str) -> Certificate:
-    """Give the certificate that a host shows now, without believing it.
+    """Return the certificate that a host shows now, without believing it.
 
-    Raises InvalidHostError for an address that is none, CommunicationError where nobody answers with TLS.
+    Raises InvalidHostError for an address that is none, CommunicationError where nobody answers with TLS,
+    UnusableCertificateError where a client that trusts this certificate could not connect all the same.
     """
     url = parse_host(host)
+    shown = Certificate.from_pem(ssl.DER_cert_to_PEM_cert(await _shown(url, unverified_context())))
+    try:
+        # As every request will: a key too short, or a purpose that is no server's, shows only now.
+        await _shown(url, shown.ssl_context())
+    except ssl.SSLCertVerificationError as error:
+        if error.verify_code in _ANOTHER:
+            raise CommunicationError(f"{url.host} changes its certificate just now. Try again.") from error
+        raise UnusableCertificateError(
+            f"{url.host} shows a certificate that cannot be trusted ({error.verify_message}): no connection "
+            "can be made with it. Ask Enphase support for newer firmware."
+        ) from error
+    return shown
+
+
+async def _shown(url: URL, context: ssl.SSLContext) -> bytes:
+    """Return the certificate (DER) that a host shows in a handshake.
+
+    Raises SSLCertVerificationError where the context does not accept it, else as `fetch_certificate` does.
+    """
     try:
         async with asyncio.timeout(_TIMEOUT):
-            _, writer = await asyncio.open_connection(url.host, url.port, ssl=unverified_context())
+            _, writer = await asyncio.open_connection(url.host, url.port, ssl=context)
+    except ssl.SSLCertVerificationError:
+        raise
     except ssl.SSLError as error:
-        raise CommunicationError(f"{url.host} answers, but not with https. Is it the gateway?") from error
+        raise CommunicationError(
+            f"{url.host} answers, but not with https. Is it the gateway?", reason=Silence.NO_TLS
+        ) from error
     except (OSError, TimeoutError, UnicodeError) as error:
         raise CommunicationError(
             f"{url.host} does not answer on port {url.port}. "
-            "Check the address, and that the gateway has power."
+            "Check the address, and that the gateway has power.",
+            reason=silence_of(error),
         ) from error
     try:
-        der = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        der: bytes = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     finally:
         writer.close()
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(_TIMEOUT):
                 await writer.wait_closed()
-    return Certificate.from_pem(ssl.DER_cert_to_PEM_cert(der))
+    return der
 
 
 def read_certificate(cert_file: str | os.PathLike[str]) -> Certificate | None:

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import struct
 import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, cast
 
 import aio_pika
+import aiormq
 import pytest
 from aio_pika.abc import AbstractChannel, AbstractIncomingMessage
+from aiormq.abc import ChannelFrame
+from aiormq.channel import Channel
+from pamqp import commands
+from pamqp.body import ContentBody
+from pamqp.header import ContentHeader
 
 from enphase_api.models import Quantities
 from enphase_companion.message import Message, Sample
@@ -79,6 +87,60 @@ class Eyes:
     async def delete(self, queue: str) -> None:
         async with self.channel() as channel:
             await channel.queue_delete(queue)
+
+
+@dataclass
+class RawProperties:
+    """Properties as any program may write them: which there are, and their bytes."""
+
+    flags: int
+    content: bytes
+
+    def marshal(self) -> bytes:
+        return struct.pack(">H", self.flags) + self.content
+
+
+def short(text: bytes) -> bytes:
+    """A short text of AMQP's: of any bytes."""
+    return bytes([len(text)]) + text
+
+
+def headers(*fields: tuple[bytes, bytes]) -> bytes:
+    """A table of AMQP's: names, and values with the letter of their type before them."""
+    content = b"".join(short(name) + value for name, value in fields)
+    return struct.pack(">I", len(content)) + content
+
+
+#: 1,764,000,000 seconds, in nanoseconds.
+NANOSECONDS = struct.pack(">Q", AT * 10**9)
+
+#: What a broker takes and the library refuses to read, by what is wrong with it.
+UNREADABLE = {
+    "a name in Latin-1": RawProperties(1 << 7, short("Zähler".encode("latin-1"))),
+    "a long name in Latin-1": RawProperties(1 << 7, short(b"\xe4" * 255)),
+    "a type in Latin-1": RawProperties(1 << 15, short(b"text/h\xe4uslich")),
+    "a moment in nanoseconds": RawProperties(1 << 6, NANOSECONDS),
+    "a header's name in Latin-1": RawProperties(1 << 13, headers((b"Z\xe4hler", b"t\x01"))),
+    "a header in nanoseconds": RawProperties(1 << 13, headers((b"when", b"T" + NANOSECONDS))),
+    "a name in a header": RawProperties(1 << 13, headers((b"a", b"F" + headers((b"\xe4", b"t\x01"))))),
+}
+
+
+async def publish_raw(url: str, exchange: str, key: str, properties: RawProperties, content: bytes) -> None:
+    """Publish a message whose properties no library of ours would write; return when the broker has it."""
+    connection = await aiormq.connect(url)
+    try:
+        channel = cast(Channel, await connection.channel())
+        header = ContentHeader(body_size=len(content))
+        header.properties = cast(Any, properties)
+        frames: list[Any] = [
+            commands.Basic.Publish(exchange=exchange, routing_key=key), header, ContentBody(content)
+        ]  # fmt: skip
+        await channel.write_queue.put(ChannelFrame.marshall(channel_number=channel.number, frames=frames))
+        # What is asked on the same channel is answered after that.
+        await channel.exchange_declare(exchange, passive=True)
+    finally:
+        await connection.close()
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from yarl import URL
 from ..running.backoff import Backoff
 from ..running.redaction import hide
 from ..settings.keys import Settings
+from .properties import read_all
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -94,6 +95,7 @@ async def open_link(broker: Broker, name: str) -> AsyncIterator[Link]:
         logging.getLogger(library).setLevel(
             logging.INFO if _LOGGER.isEnabledFor(logging.DEBUG) else logging.CRITICAL
         )
+    read_all()
     lost = asyncio.Event()
 
     def lose(*_: Any) -> None:

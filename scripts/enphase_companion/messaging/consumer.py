@@ -31,6 +31,12 @@ _IDLE = 10.0
 #: Some brokers refuse a header that is much longer.
 _LONGEST_REASON = 500
 
+#: Characters; with more, a message and the reason would not fit into what a broker takes at once.
+_LONGEST_HEADERS = 50_000
+
+#: Seconds without a message that cannot be read, before that is said to be over.
+_QUIET = 60.0
+
 
 class StoreError(Exception):
     """The store cannot take anything now; the text says why. It is asked again."""
@@ -114,6 +120,7 @@ class Consumer:
         try:
             while not link.lost.is_set():
                 self._alive()
+                self._burials.end(_QUIET)
                 await _first(inbox.any, link.lost, timeout=_IDLE)
                 if inbox.any.is_set():
                     await _first(inbox.full, link.lost, timeout=self._age)
@@ -184,9 +191,10 @@ class Consumer:
 
     async def _bury(self, raw: AbstractIncomingMessage, reason: str, bench: _Bench) -> None:
         """Publish a message where a person can look at it, with the reason; raises BrokerError."""
+        headers = raw.headers if len(str(raw.headers)) <= _LONGEST_HEADERS else {}
         grave = AmqpMessage(
             raw.body,
-            headers={**raw.headers, "reason": reason[:_LONGEST_REASON], "queue": self._queue},
+            headers={**headers, "reason": reason[:_LONGEST_REASON], "queue": self._queue},
             content_type=raw.content_type,
             delivery_mode=DeliveryMode.PERSISTENT,
             message_id=raw.message_id,

@@ -16,6 +16,9 @@ from .topology import BINDING, declare_exchange
 #: Seconds.
 _ANSWER = 10.0
 
+#: Seconds without a message that cannot be read, before that is said to be over.
+_QUIET = 60.0
+
 #: The broker keeps the newest and throws away what is older: nobody wants to see that.
 _ARGUMENTS = {"x-max-length": 1}
 
@@ -82,7 +85,7 @@ class Newest:
         except MessageError as error:
             self._unreadable.tell(f"{self._broker}: a message is left out: {error}")
         else:
-            self._unreadable.end()
+            self._unreadable.end(_QUIET)
             await self._show(message)
         with translated(f"{self._broker}: an acknowledgement"):
             # Only now comes the next one, the newest by then.

@@ -22,11 +22,13 @@ class Trouble:
         self._said: dict[str, tuple[float, float]] = {}
         #: What is wrong now; None where nothing is.
         self.text: str | None = None
+        #: When that was told last.
+        self._told = 0.0
 
     def tell(self, text: str) -> None:
         """Say what is wrong, unless the same was said a short while ago."""
         self.text = text
-        now = self._clock()
+        now = self._told = self._clock()
         again, wait = self._said.get(text, (now, 0))
         if now < again:
             return
@@ -34,9 +36,9 @@ class Trouble:
         self._said[text] = (now + wait, wait)
         _LOGGER.warning("%s", text)
 
-    def end(self) -> None:
-        """Say that it is over, if it was told."""
-        if self.text is not None:
+    def end(self, quiet: float = 0) -> None:
+        """Say that it is over, if it was told, but not in the last `quiet` seconds."""
+        if self.text is not None and self._clock() - self._told >= quiet:
             self.text = None
             self._said.clear()
             _LOGGER.warning("%s", self._over)

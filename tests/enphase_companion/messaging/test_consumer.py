@@ -16,12 +16,23 @@ import pytest
 from aio_pika.abc import AbstractExchange
 
 from enphase_companion.message import Message, MessageError, encode
+from enphase_companion.messaging import consumer as consumer_module
 from enphase_companion.messaging.broker import Broker
 from enphase_companion.messaging.consumer import Consumer, StoreError
 from enphase_companion.running.figures import Figures
 from tests.services.rabbitmq import RabbitMQ
 
-from ..on_the_broker import AT, SERIAL, Eyes, message, number_of, until
+from ..on_the_broker import (
+    AT,
+    SERIAL,
+    UNREADABLE,
+    Eyes,
+    RawProperties,
+    message,
+    number_of,
+    publish_raw,
+    until,
+)
 
 
 class Store:
@@ -190,6 +201,64 @@ async def test_a_message_that_cannot_be_read_goes_to_the_dead_letters_with_its_r
     assert (dead.message_id, dead.routing_key) == ("id-2", "MeterStream")
     assert str(dead.headers["reason"]).startswith("not JSON")
     assert (dead.headers["queue"], dead.headers["gateway"]) == (queue, SERIAL)
+
+
+@pytest.mark.parametrize("properties", UNREADABLE.values(), ids=UNREADABLE.keys())
+async def test_properties_that_the_library_refuses_end_no_connection_and_the_reading_is_stored(
+    broker: Broker,
+    queue: str,
+    eyes: Eyes,
+    store: Store,
+    figures: Figures,
+    caplog: pytest.LogCaptureFixture,
+    properties: RawProperties,
+) -> None:
+    good = bodies(4)
+    await publish(eyes, broker, queue, good[0])
+    await publish_raw(eyes.url, broker.exchange, "MeterStream", properties, good[1])
+    await publish_raw(eyes.url, broker.exchange, "MeterStream", properties, b"<html>")
+    await publish(eyes, broker, queue, good[3])
+    async with consuming(broker, queue, store, figures):
+        await until(lambda: len(store.numbers) == 3 and figures["dead_letters"] == 1)
+    assert store.numbers == [0, 1, 3]
+    assert await eyes.waiting(queue) == 0
+    assert "lost" not in caplog.text
+    assert await eyes.waiting(f"{broker.exchange}.DeadLetter") == 1
+
+
+async def test_headers_that_leave_no_room_for_the_reason_stay_behind_when_a_message_cannot_be_read(
+    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+) -> None:
+    await publish(eyes, broker, queue, *bodies(1))
+    async with eyes.channel() as channel:
+        exchange = await channel.get_exchange(broker.exchange)
+        # All but a few of the bytes that a broker takes as headers.
+        long = {"long": "x" * 131_000}
+        await exchange.publish(aio_pika.Message(b"<html>", headers={**long}), "MeterStream")
+    async with consuming(broker, queue, store, figures):
+        await until(lambda: figures["dead_letters"] == 1)
+    [dead] = await eyes.take_all(f"{broker.exchange}.DeadLetter")
+    assert dead.body == b"<html>"
+    assert str(dead.headers["reason"]).startswith("not JSON")
+
+
+async def test_that_all_messages_can_be_read_again_is_said_after_a_while_without_any_other(
+    broker: Broker,
+    queue: str,
+    eyes: Eyes,
+    store: Store,
+    figures: Figures,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(consumer_module, "_QUIET", 0.5)
+    await publish(eyes, broker, queue, b"<html>", bodies(2)[1])
+    async with consuming(broker, queue, store, figures):
+        await until(lambda: store.numbers == [1])
+        await asyncio.sleep(0.6)
+        await publish(eyes, broker, queue, bodies(3)[2])
+        await until(lambda: "All messages can be read again" in caplog.text)
+    assert caplog.text.count("messages go to") == 1
 
 
 async def test_a_message_that_no_store_takes_goes_to_the_dead_letters_and_the_others_are_stored(

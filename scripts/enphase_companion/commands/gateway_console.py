@@ -8,13 +8,17 @@ import argparse
 import re
 import sys
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
-from ..running.command import run
+from ..running.command import run, serve
 from ..settings.help_texts import CREDENTIALS, ONCE, TRUST_FIRST
 from ..settings.keys import GATEWAY_KEYS
 from ..settings.options import add_settings, new_parser
 
 KEYS = GATEWAY_KEYS
+
+if TYPE_CHECKING:
+    from ..running.service import Service
 
 #: Seconds.
 _DEFAULT_INTERVAL = 5.0
@@ -33,7 +37,7 @@ def parser() -> argparse.ArgumentParser:
             ("enphase-gateway-console --watch 10 >> log", "a line every 10 seconds"),
             ("enphase-gateway-console --json", "one JSON document"),
         ],
-        notes=f"{CREDENTIALS}\n\n{ONCE}",
+        notes=f"{CREDENTIALS}\n\n{ONCE}; --watch ends with 0 by Ctrl-C or SIGTERM",
     )
     result.add_argument(
         "--watch",
@@ -69,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.error(
             "--trust asks on a terminal; without one, say which certificate to trust with --fingerprint"
         )
+    if arguments.watch is not None:
+        return serve(arguments, _watch)
     return run(arguments, _trust if arguments.trust else _show)
 
 
@@ -105,6 +111,10 @@ def _show(arguments: argparse.Namespace) -> int:
 
     asyncio.run(_shown(arguments))
     return 0
+
+
+async def _watch(service: Service, arguments: argparse.Namespace) -> None:
+    await service.unless_stopped(_shown(arguments))
 
 
 async def _shown(arguments: argparse.Namespace) -> None:

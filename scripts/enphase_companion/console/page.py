@@ -6,7 +6,6 @@ import io
 from collections.abc import Iterator
 
 from rich.console import Console, Group, RenderableType
-from rich.table import Table
 from rich.text import Text
 
 from enphase_api.models import MeasurementType
@@ -59,7 +58,7 @@ def _parts(overview: Overview, *, bars: bool, problem: str | None) -> Iterator[R
     yield _summary(overview)
     yield from (Text(note, style="italic") for note in _notes(overview))
     if overview.readings.readings:
-        yield from ("", tables.meters(overview))
+        yield from ("", _meter_title(overview), tables.meters(overview))
     if overview.batteries is not None and overview.batteries.are_there:
         yield from ("", _battery_title(overview))
     if overview.batteries is not None and overview.batteries.units:
@@ -69,9 +68,9 @@ def _parts(overview: Overview, *, bars: bool, problem: str | None) -> Iterator[R
         yield from ("", _inverter_title(overview), tables.inverters(overview, overview.inverters, bars=bars))
 
 
-def _summary(overview: Overview) -> Table:
+def _summary(overview: Overview) -> tables.Columns:
     site = overview.site
-    table = tables.new_table("<><<")
+    table = tables.Columns("<><<", leave_out=(3,))
     table.add_row(*tables.heading("", "Now", "", "Lifetime"))
     today = overview.produced_today
     table.add_row(
@@ -132,6 +131,10 @@ def _notes(overview: Overview) -> Iterator[str]:
         yield "The batteries have no meter: their lifetime energies are not known, nor is the home's."
     for problem in overview.problems:
         yield f"Incomplete: {problem}."
+
+
+def _meter_title(overview: Overview) -> Text:
+    return Text.assemble(("Meters", "bold"), f": {tables.wiring(overview.meters)}")
 
 
 def _battery_title(overview: Overview) -> Text:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from enphase_api.models import Battery, Inverter, MeasurementType, Quantities, Reading
+from enphase_api.models import Battery, Inverter, MeasurementType, Meter, Quantities, Reading
 
 from ..units import energy, local_time, power, quantity
 from .overview import Overview
@@ -22,15 +23,58 @@ _MEANINGS: dict[str, tuple[str, str, str, str]] = {
     MeasurementType.STORAGE: ("Battery", "Discharged", "Charged", "#CC79A7"),
 }
 
+#: What a phase mode, or a number of phases where a meter has no mode, is called.
+_WIRINGS: dict[str | int, str] = {
+    "split": "split phase",
+    "three": "three phases",
+    "single": "one phase",
+    1: "one phase",
+    2: "split phase",
+    3: "three phases",
+}
+
 _BAR_WIDTH = 12
 
+#: Columns of a terminal that no table needs.
+_WIDER_THAN_ANY = 1_000
 
-def new_table(justify: str) -> Table:
-    """Give an empty table without lines; each character is a column, "<" or ">"."""
-    table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
-    for side in justify:
-        table.add_column(justify="right" if side == ">" else "left", no_wrap=True)
-    return table
+
+class Columns:
+    """A table without lines. A narrow terminal gets fewer columns, never a part of a number."""
+
+    def __init__(self, justify: str, leave_out: Sequence[int]) -> None:
+        """`justify`: each character is a column, "<" or ">"; `leave_out`: columns, the first to go first."""
+        self._justify = justify
+        self._leave_out = leave_out
+        self._rows: list[tuple[tuple[RenderableType, ...], str | None]] = []
+
+    def add_row(self, *cells: RenderableType, style: str | None = None) -> None:
+        """Add a row with a cell for each column."""
+        self._rows.append((cells, style))
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        columns = [*range(len(self._justify))]
+        wide = options.update(width=_WIDER_THAN_ANY)
+        for gone in (None, *self._leave_out):
+            columns = [column for column in columns if column != gone]
+            table = self._table(columns, no_wrap=True)
+            if console.measure(table, options=wide).maximum <= options.max_width:
+                yield table
+                return
+        yield self._table(columns, no_wrap=False)
+
+    def _table(self, columns: Sequence[int], *, no_wrap: bool) -> Table:
+        table = Table(box=None, show_header=False, pad_edge=False, padding=(0, 2, 0, 0))
+        for column in columns:
+            side = self._justify[column]
+            table.add_column(
+                justify="right" if side == ">" else "left",
+                no_wrap=no_wrap,
+                overflow="ellipsis" if no_wrap else "fold",
+            )
+        for cells, style in self._rows:
+            table.add_row(*(cells[column] for column in columns), style=style)
+        return table
 
 
 def heading(*cells: Text | str) -> list[Text]:
@@ -44,9 +88,15 @@ def label(measurement_type: str) -> Text:
     return Text(name, style=f"bold {colour}".strip())
 
 
-def meters(overview: Overview) -> Table:
+def wiring(meters: Iterable[Meter]) -> str:
+    """Return how the enabled meters are wired, in the words of an electrician."""
+    modes = {meter.phase_mode: meter.phase_count for meter in meters if meter.enabled}
+    return ", ".join(_WIRINGS.get(mode or "", _WIRINGS[count]) for mode, count in modes.items())
+
+
+def meters(overview: Overview) -> Columns:
     """Give each enabled meter: as a whole, and each wired phase where it counts more than one."""
-    table = new_table("<>>>>>>>")
+    table = Columns("<>>>>>>>", leave_out=(5, 4, 3, 2, 7, 6))
     for reading in overview.readings:
         kind = reading.meter.measurement_type
         _, delivered, received, _ = _MEANINGS.get(kind, ("", "Delivered", "Received", ""))
@@ -77,9 +127,9 @@ def _cells(quantities: Quantities) -> list[str]:
     ]
 
 
-def batteries(overview: Overview, units: Iterable[Battery]) -> Table:
+def batteries(overview: Overview, units: Iterable[Battery]) -> Columns:
     """Give each battery."""
-    table = new_table("<>>>><")
+    table = Columns("<>>>><", leave_out=(3, 4, 5, 2))
     table.add_row(*heading("  Serial number", "Charge", "Power", "Capacity", "Temperature", "Last report"))
     for unit in units:
         silent = "" if unit.communicating is not False else ", does not answer"
@@ -94,11 +144,11 @@ def batteries(overview: Overview, units: Iterable[Battery]) -> Table:
     return table
 
 
-def inverters(overview: Overview, units: Sequence[Inverter], *, bars: bool) -> Table:
+def inverters(overview: Overview, units: Sequence[Inverter], *, bars: bool) -> Columns:
     """Give each microinverter; what it last made, only while that is new enough to be what it makes now."""
     reporting = [unit for unit in units if overview.is_reporting(unit)]
     bars = bars and bool(reporting)
-    table = new_table("<><><" if bars else "<>><")
+    table = Columns("<><><", leave_out=(2, 3, 4)) if bars else Columns("<>><", leave_out=(2, 3))
     table.add_row(*heading("  Serial number", "Power", *([""] if bars else []), "Most ever", "Last report"))
     for unit in units:
         new = unit in reporting

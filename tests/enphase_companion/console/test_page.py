@@ -2,14 +2,22 @@
 
 from __future__ import annotations
 
+import io
 import re
+from argparse import Namespace
 from collections.abc import Callable
 from datetime import datetime
 
 import pytest
+from rich.console import Console
 
 from enphase_companion.commands.gateway_console import main
+from enphase_companion.console.overview import Overview
+from enphase_companion.console.page import page
+from enphase_companion.settings.reading import read
 from enphase_companion.simulator.truth import Truth
+from enphase_companion.source.opening import open_gateway
+from enphase_companion.units import power
 
 from ..owner import Owner
 
@@ -93,6 +101,54 @@ def test_plain_text_has_no_colour_and_no_spaces_at_the_end(still: Callable[..., 
     assert "\x1b" not in page
     assert all(line == line.rstrip() for line in page.splitlines())
     assert max(map(len, page.splitlines())) <= 80
+
+
+QUANTITY = re.compile(r"-?[\d.]+ (?:[kM]?Wh?|V|A|Hz|%|°C)(?![A-Za-z])")
+
+
+def drawn(overview: Overview, width: int) -> str:
+    console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
+    with console.capture() as captured:
+        console.print(page(overview, bars=True))
+    return captured.get()
+
+
+@pytest.mark.parametrize("profile", ["battery", "three-phase", "many-meters", "sixty-inverters"])
+async def test_a_narrow_terminal_gets_fewer_columns_but_whole_numbers(
+    still: Callable[..., Owner], profile: str
+) -> None:
+    owner = still(profile, hour_of_day=12)
+    names = ("gateway_host", "gateway_token")
+    options = Namespace(configuration=str(owner.folder), gateway_host=owner.simulator.url)
+    async with open_gateway(read(names, options)) as (gateway, info):
+        overview = await Overview.read(gateway, info)
+    whole = drawn(overview, 200)
+    known = {*QUANTITY.findall(whole)}
+    columns = []
+    for width in (78, 70, 60, 50, 40, 34):
+        narrow = drawn(overview, width)
+        assert max(map(len, narrow.splitlines())) <= width
+        assert "…" not in narrow
+        assert {*QUANTITY.findall(narrow)} <= known
+        for each in overview.readings:
+            assert power(each.total.active_power) in narrow
+        for inverter in overview.inverters or ():
+            assert inverter.serial_number in narrow
+        columns.append(
+            sum(word in narrow for word in ("Frequency", "Factor", "Current", "Voltage", "Most ever"))
+        )
+    assert columns == sorted(columns, reverse=True)
+    assert columns[0] > columns[-1]
+
+
+@pytest.mark.parametrize(
+    ("profile", "wiring"),
+    [("split-phase", "split phase"), ("three-phase", "three phases"), ("single-phase", "one phase")],
+)
+def test_the_wiring_is_called_as_electricians_do(
+    still: Callable[..., Owner], profile: str, wiring: str
+) -> None:
+    assert f"\nMeters: {wiring}\n" in printed(still(profile, hour_of_day=12))
 
 
 @pytest.mark.parametrize("profile", ["no-meters", "no-meters-404"])

@@ -117,7 +117,7 @@ def test_watch_keeps_a_live_page_until_ctrl_c(ready: Callable[..., Owner]) -> No
         terminal.until(rf"{re.escape(OTHER_SCREEN)}.*IQ Gateway.*Microinverters.*IQ Gateway.*IQ Gateway")
         terminal.types("\x03")
         written = terminal.until_end()
-        assert terminal.process.returncode == 130
+        assert terminal.process.returncode == 0
     assert len({*re.findall(r"\d\d:\d\d:\d\d", written)}) >= 2, "time goes on"
     assert written.rindex(BACK) > written.rindex("IQ Gateway")
     assert written.rindex(CURSOR) > written.rindex(HIDDEN_CURSOR)
@@ -129,7 +129,7 @@ def test_watch_gives_the_terminal_back_when_it_is_terminated(ready: Callable[...
         terminal.until("IQ Gateway")
         terminal.process.terminate()
         written = terminal.until_end()
-        assert terminal.process.returncode == 143
+        assert terminal.process.returncode == 0
     assert BACK in written
     assert written.rindex(CURSOR) > written.rindex(HIDDEN_CURSOR)
 
@@ -160,7 +160,7 @@ def test_watch_through_a_pipe_gives_a_line_a_tick(ready: Callable[..., Owner]) -
         lines = [process.stdout.readline() for _ in range(3)]
         process.send_signal(signal.SIGINT)
         rest, errors = process.communicate(timeout=10)
-    assert process.returncode == 130
+    assert process.returncode == 0
     assert not errors
     assert "\x1b" not in "".join(lines) + rest
     for line in lines:
@@ -210,7 +210,7 @@ def test_trust_asks_on_a_terminal(owner: Owner) -> None:
         terminal.types("yes\n")
         written = terminal.until_end()
         assert terminal.process.returncode == 0
-    assert owner.simulator.fingerprint in written
+    assert owner.simulator.fingerprint in "".join(written.split())
     assert owner.certificate.read_text() == owner.simulator.certificate_pem
 
 

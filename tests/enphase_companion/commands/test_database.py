@@ -109,7 +109,7 @@ def test_the_status_names_gateways_and_their_time(fortnight: Owner) -> None:
     found = fortnight.runs("status")
     assert found.status == 0
     first, gateway, waiting = found.out.splitlines()
-    assert "tables of version 0002, days of Europe/Vienna, " in first
+    assert "tables of version 0003, days of Europe/Vienna, " in first
     assert gateway.startswith(f"{GATEWAY}: readings from ")
     assert f"to {fortnight.newest:%Y-%m-%d}" in gateway
     assert waiting.startswith("to be rolled up, or not ended yet: ")

@@ -16,6 +16,7 @@ from sqlalchemy import (
     Text,
 )
 from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
 
 from ..message.sample import MAX_TEXT, PHASES, WHOLE
 from .levels import Level
@@ -50,7 +51,7 @@ _WORD = String(MAX_TEXT).with_variant(
 )
 
 #: SQLite has one size only, and its tables were made with the other name of it.
-_POWER = Double().with_variant(Float(), "sqlite")
+_POWER: TypeEngine[float] = Double().with_variant(Float(), "sqlite")
 
 gateways = Table(
     "gateways",

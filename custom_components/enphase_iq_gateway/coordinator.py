@@ -110,6 +110,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         now = dt_util.utcnow()
         self._answers = GatewayData(
             info=info,
+            at=self.gateway.now,
             meters=await self._failures.mapped(self.gateway.meters()),
             production_from=ProductionFrom(self.config_entry.data[CONF_PRODUCTION_SOURCE]),
         )
@@ -187,6 +188,9 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         if Page.BATTERIES in needed and answers.has_ac_batteries and answers.has_unmetered_batteries:
             # Home may be older than the discovery of these.
             needed.add(Page.PRODUCTION)
+        if answers.batteries is not None and answers.batteries.grid_connected is False:
+            # Grid power may be unknown until the grid is back.
+            needed.add(Page.BATTERIES)
         return needed
 
     async def _ask_slow_pages(self) -> None:
@@ -220,7 +224,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         answer = await self._read(page)
         self.pages.answered(page, dt_util.utcnow(), monotonic() - started)
         # Only now: another page may have answered while this one was waited for.
-        self._answers = replace(self._answers, **answer)
+        self._answers = replace(self._answers, **answer, at=self.gateway.now)
 
     async def _read(self, page: Page) -> dict[str, Any]:
         """Give what a page answers, by the field of GatewayData."""
@@ -232,7 +236,8 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             case Page.PRODUCTION:
                 return {"production": await self.gateway.production()}
             case Page.INVERTERS:
-                return {"inverters": {each.serial_number: each for each in await self.gateway.inverters()}}
+                inverters = await self.gateway.inverters()
+                return {"found_inverters": {each.serial_number: each for each in inverters}}
             case Page.BATTERIES:
                 return {"found_batteries": await self._read_batteries()}
             case Page.INFO:

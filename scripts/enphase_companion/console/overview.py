@@ -39,7 +39,7 @@ class Overview:
     found_inverters: tuple[Inverter, ...] | None = None
     found_batteries: Batteries | None = None
     problems: tuple[str, ...] = ()
-    #: The gateway's own time when the newest answer came (UTC); None: as the answers have it.
+    #: The gateway's own time when the newest answer came (UTC); None: what the answers themselves name.
     gateway_time: datetime | None = None
 
     @classmethod
@@ -85,9 +85,13 @@ class Overview:
 
     @property
     def at(self) -> datetime:
-        """What is shown is of this time, by the gateway's own clock (UTC)."""
-        known = [self.readings.measured_at, self.info.time, self.gateway_time]
+        """The newest time that the gateway has named, by its own clock (UTC)."""
+        known = [self.readings.measured_at, self.info.time, self._made.measured_at if self._made else None]
         return max((at for at in known if at is not None), default=datetime.now(UTC))
+
+    @property
+    def _now(self) -> datetime:
+        return self.at if self.gateway_time is None else self.gateway_time
 
     @property
     def site(self) -> Site:
@@ -107,7 +111,7 @@ class Overview:
     @property
     def reported_power(self) -> float | None:
         """W that all inverters together report; nothing once none reports any more, as at night."""
-        return reported_power(self.inverters, self._made, self.at)
+        return reported_power(self.inverters, self._made, self._now)
 
     @property
     def last_reported_at(self) -> datetime | None:
@@ -118,19 +122,19 @@ class Overview:
 
     def is_reporting(self, inverter: Inverter) -> bool:
         """Whether an inverter's last report is new enough to be what it makes now; none is at night."""
-        return not inverter.is_silent(self.at)
+        return not inverter.is_silent(self._now)
 
     @property
     def inverters(self) -> tuple[Inverter, ...] | None:
         """Each microinverter; what a silent one makes is not known."""
         if self.found_inverters is None:
             return None
-        return tuple(inverter.as_of(self.at) for inverter in self.found_inverters)
+        return tuple(inverter.as_of(self._now) for inverter in self.found_inverters)
 
     @property
     def batteries(self) -> Batteries | None:
         """All batteries; what silent ones do is not known."""
-        return None if self.found_batteries is None else self.found_batteries.as_of(self.at)
+        return None if self.found_batteries is None else self.found_batteries.as_of(self._now)
 
     @property
     def _made(self) -> ProductionSource | None:

@@ -17,8 +17,7 @@ from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotEx
 from syrupy.assertion import SnapshotAssertion
 
 # Without an import of it, the plug-in's own package custom_components would be found.
-from custom_components.enphase_iq_gateway import connection
-from custom_components.enphase_iq_gateway import coordinator
+from custom_components.enphase_iq_gateway import connection, coordinator
 from custom_components.enphase_iq_gateway.const import (
     CONF_CERTIFICATE,
     CONF_PRODUCTION_SOURCE,

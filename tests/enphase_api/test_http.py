@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from yarl import URL
 
 from enphase_api import InvalidHostError
-from enphase_api.http import forget_cookie, parse_host
+from enphase_api.http import forget_cookie, parse_host, read_host
 from enphase_api.private_file import write_private_file
 
 
@@ -68,6 +68,62 @@ def test_plain_http_is_for_this_machine_and_only_where_it_is_allowed(host: str) 
     assert parse_host(host, plain_on_loopback=True).scheme == "http"
     with pytest.raises(InvalidHostError):
         parse_host(host)
+
+
+@pytest.mark.parametrize(
+    ("copied", "address"),
+    [
+        ("https://192.168.1.20/home", "https://192.168.1.20"),
+        ("http://192.168.1.20/home#/overview", "https://192.168.1.20"),
+        ("http://envoy.local", "https://envoy.local"),
+        ("http://envoy.local:80/", "https://envoy.local"),
+        ("envoy.local:80", "https://envoy.local"),
+        ("https://envoy.local:443/home?lang=de", "https://envoy.local"),
+        ("HTTPS://ENVOY.LOCAL/Home", "https://envoy.local"),
+        ("  192.168.1.20 / ", "https://192.168.1.20"),
+        ("//192.168.1.20/home", "https://192.168.1.20"),
+        ("192.168.1.20:8443/home", "https://192.168.1.20:8443"),
+        ("192.168.1.20/?next=https://elsewhere.example/", "https://192.168.1.20"),
+        (r"https://envoy.local\home", "https://envoy.local"),
+        ("http://[fe80::80]:80/home", "https://[fe80::80]"),
+        ("fe80::80", "https://[fe80::80]"),
+    ],
+)
+def test_what_an_owner_copied_from_a_browser_becomes_the_address_of_its_host(
+    copied: str, address: str
+) -> None:
+    assert read_host(copied) == address
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "",
+        "/home",
+        "https://",
+        "ftp://envoy.local",
+        "file:///home",
+        "me:s3cr3t@envoy.local/home",
+        "https://me@envoy.local",
+        "https://envoy.local:s3cr3t@elsewhere.example/",
+        "envoy.local:0/home",
+        "envoy.local:99999",
+        "envoy..local",
+    ],
+)
+def test_what_an_owner_copied_and_is_no_host_is_told_without_repeating_it(host: str) -> None:
+    with pytest.raises(InvalidHostError, match=r"such as https://envoy\.local|must begin with") as caught:
+        read_host(host)
+    assert "s3cr3t" not in str(caught.value)
+
+
+@given(st.text() | st.text(alphabet="htps:/[]@.%?#a1\\ "))
+def test_no_copied_text_becomes_anything_but_https_or_an_invalid_host(text: str) -> None:
+    try:
+        address = read_host(text)
+    except InvalidHostError:
+        return
+    assert str(parse_host(address)).rstrip("/") == address
 
 
 @given(st.text() | st.text(alphabet="htps:/[]@.%?#a1\\ "))

@@ -18,6 +18,7 @@ from .exceptions import (
     ResponseError,
     Silence,
     TokenError,
+    TokenReason,
     UnsupportedFirmwareError,
     UnusableCertificateError,
 )
@@ -36,6 +37,7 @@ __all__ = [
     "ResponseError",
     "Silence",
     "TokenError",
+    "TokenReason",
     "UnsupportedFirmwareError",
     "UnusableCertificateError",
 ]

@@ -87,8 +87,25 @@ class MultiFactorError(AuthenticationError):
     """The account asks for a second factor, which no program can give: paste a token instead."""
 
 
+class TokenReason(StrEnum):
+    """Why a token cannot be used, or why there is none."""
+
+    INCOMPLETE = "incomplete"
+    EXPIRED = "expired"
+    OF_ANOTHER_GATEWAY = "of_another_gateway"
+    #: It was issued later than now: this machine's clock is wrong.
+    OF_THE_FUTURE = "of_the_future"
+    NOT_OF_ENTREZ = "not_of_entrez"
+    #: Entrez gives this account none for this gateway.
+    NOT_GIVEN = "not_given"
+
+
 class TokenError(AuthenticationError):
-    """A token cannot be used; the message says why: expired, of another gateway, not issued by Entrez."""
+    """A token cannot be used, or is not given; the message says why, and `reason` for a program."""
+
+    def __init__(self, message: str, reason: TokenReason) -> None:
+        super().__init__(message)
+        self.reason = reason
 
 
 class CertificateError(EnphaseError):

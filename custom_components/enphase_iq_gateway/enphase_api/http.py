@@ -21,6 +21,9 @@ from .exceptions import CommunicationError, InvalidAnswerError, InvalidHostError
 #: Hosts that plain http may be spoken to: nothing of it leaves this machine.
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
+_SCHEME = re.compile(r"(?:([a-z][a-z0-9+.-]*):)?//", re.IGNORECASE)
+_PATH = re.compile(r"[/\\?#]")
+
 #: Bytes. A grid profile, the largest answer documented, stays far below.
 _MAX_BODY = 16_000_000
 
@@ -50,6 +53,24 @@ def parse_host(host: str, *, plain_on_loopback: bool = False) -> URL:
     if not name or not port or more:
         raise InvalidHostError("Give only the name or address of the host, such as https://envoy.local")
     return url.origin()
+
+
+def read_host(text: str) -> str:
+    """Return the https address of the host that an owner means, who may have copied it from a browser.
+
+    White space, a path and what follows it, and the port of plain http are left out; http becomes https.
+
+    Raises InvalidHostError for any other scheme, a user name or no host.
+    """
+    text = "".join(text.split())
+    found = _SCHEME.match(text)
+    scheme = (found[1] or "https").lower() if found else "https"
+    host = _PATH.split(text[found.end() if found else 0 :], maxsplit=1)[0]
+    if scheme not in ("http", "https"):
+        host = f"{scheme}://{host}"
+    elif host.count(":") == 1 or host.startswith("["):
+        host = host.removesuffix(":80")
+    return str(parse_host(host)).rstrip("/")
 
 
 class SessionHolder:

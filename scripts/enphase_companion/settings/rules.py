@@ -12,7 +12,7 @@ import voluptuous as vol
 from yarl import URL
 
 from enphase_api import InvalidHostError
-from enphase_api.http import parse_host
+from enphase_api.http import parse_host, read_host
 
 from ..running.errors import CommandError, SettingsError
 from .keys import KEYS
@@ -47,14 +47,18 @@ def _serial_number(value: Any) -> str:
     return digits
 
 
-def _host(plain_on_loopback: bool) -> Callable[[Any], str]:
-    def check(value: Any) -> str:
-        try:
-            return str(parse_host(_text(value), plain_on_loopback=plain_on_loopback)).rstrip("/")
-        except InvalidHostError as error:
-            raise vol.Invalid(str(error)) from None
+def _host(value: Any) -> str:
+    try:
+        return str(parse_host(_text(value), plain_on_loopback=True)).rstrip("/")
+    except InvalidHostError as error:
+        raise vol.Invalid(str(error)) from None
 
-    return check
+
+def _gateway_host(value: Any) -> str:
+    try:
+        return read_host(_text(value))
+    except InvalidHostError as error:
+        raise vol.Invalid(str(error)) from None
 
 
 def _number(low: float, high: float, of_what: str) -> Callable[[Any], float]:
@@ -134,12 +138,12 @@ def _file(value: Any) -> Path:
 
 
 RULES: Mapping[str, Callable[[Any], Any]] = {
-    "gateway_host": _host(plain_on_loopback=False),
+    "gateway_host": _gateway_host,
     "gateway_serial_number": _serial_number,
     "gateway_token": _token,
     "enphase_username": _text,
     "enphase_password": _secret,
-    "entrez_host": _host(plain_on_loopback=True),
+    "entrez_host": _host,
     "latitude": _degrees(90),
     "longitude": _degrees(180),
     # A gateway is a weak computer, and says whole seconds.
@@ -170,7 +174,7 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     "batch_size": _whole(1, 10_000),
     # Some signs of life lie between two batches.
     "batch_age": _number(0, 60, "of seconds "),
-    "weather_host": _host(plain_on_loopback=True),
+    "weather_host": _host,
     "brightness": _number(0, 1, ""),
     "rotation": _rotation,
     "scroll_delay": _number(0.01, 1, "of seconds "),

@@ -139,8 +139,8 @@ def test_the_command_to_trust_names_the_folder_that_was_named() -> None:
 @pytest.mark.parametrize(
     ("name", "value", "cure"),
     [
-        ("gateway_host", "http://planted.example", "must begin with https://"),
-        ("gateway_host", "https://planted.example/home", "only the name or address"),
+        ("gateway_host", "ftp://planted.example", "must begin with https://"),
+        ("gateway_host", "https://planted..example/home", "such as https://envoy.local"),
         ("gateway_host", "https://me:planted@envoy.local", "only the name or address"),
         ("gateway_host", ["planted"], "must be a text"),
         ("gateway_serial_number", "planted", "12 digits"),
@@ -193,7 +193,7 @@ def test_values_are_taken_as_owners_write_them() -> None:
         {
             "gateway_serial_number": 122300000001,
             "gateway_token": "eyJ\n  abc.def\n",
-            "gateway_host": " 192.168.1.20 ",
+            "gateway_host": " http://192.168.1.20/home ",
             "entrez_host": "http://127.0.0.1:8080",
             "latitude": "51.46",
             "longitude": -2.6,

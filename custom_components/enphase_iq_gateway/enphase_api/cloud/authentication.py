@@ -14,6 +14,7 @@ from ..exceptions import (
     InvalidAnswerError,
     MultiFactorError,
     TokenError,
+    TokenReason,
 )
 from ..http import parse_json
 from ..oauth import CLIENT_ID, REDIRECT_URI, challenge_of, new_verifier
@@ -198,7 +199,8 @@ class Authentication(Connection):
         if answer.status in (400, 401, 403) or (answer.status == 200 and not has_form_of_token(token)):
             raise TokenError(
                 f"Entrez gave no token for gateway {gateway_serial_number} and this Enlighten session. "
-                "Sign in to Entrez instead, with authenticate."
+                "Sign in to Entrez instead, with authenticate.",
+                TokenReason.NOT_GIVEN,
             )
         if answer.status != 200:
             raise answer.not_understood()
@@ -246,7 +248,8 @@ class Authentication(Connection):
         if token is None or not has_form_of_token(token):
             raise TokenError(
                 f"Entrez gave no token for {what_for}. Check the serial number and that the gateway is this "
-                f"account's, or make a token on {AUTHENTICATION_HOST} and paste it."
+                f"account's, or make a token on {AUTHENTICATION_HOST} and paste it.",
+                TokenReason.NOT_GIVEN,
             )
         return token
 

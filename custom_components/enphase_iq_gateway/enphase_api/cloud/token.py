@@ -13,7 +13,7 @@ import jwt
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
-from ..exceptions import TokenError
+from ..exceptions import TokenError, TokenReason
 from ..values import moment, text
 
 #: The one algorithm that Entrez signs with; what a token's own header asks for has no say.
@@ -54,6 +54,8 @@ class Token:
     expires_at: datetime
     #: Why it cannot be used, as a sentence to an owner; None where nothing speaks against it.
     problem: str | None
+    #: The same for a program.
+    reason: TokenReason | None = None
 
     @classmethod
     def parse(
@@ -70,7 +72,8 @@ class Token:
         """
         raw = token.strip()
         no_token = TokenError(
-            "This is not a token, or not all of it. Copy the whole text and paste it again."
+            "This is not a token, or not all of it. Copy the whole text and paste it again.",
+            TokenReason.INCOMPLETE,
         )
         if not has_form_of_token(raw):
             raise no_token
@@ -82,36 +85,52 @@ class Token:
             raise no_token from None
         audience, issued_at, expires_at = text(claims, "aud"), moment(claims, "iat"), moment(claims, "exp")
         if audience is None or issued_at is None or expires_at is None:
-            raise TokenError("This token does not say for which gateway and time it is. Get one from Entrez.")
+            raise TokenError(
+                "This token does not say for which gateway and time it is. Get one from Entrez.",
+                TokenReason.NOT_OF_ENTREZ,
+            )
         serial_number = None if audience == UNCOMMISSIONED else audience
-        problem = _problem(header, claims, gateway_serial_number, serial_number, issued_at, expires_at)
-        if problem is None and verify_signature and not _is_signed_by(raw, public_key):
-            problem = "The token's signature is not Entrez's. Get one from Entrez."
-        return cls(serial_number, text(claims, "enphaseUser"), issued_at, expires_at, problem)
+        error = _error(header, claims, gateway_serial_number, serial_number, issued_at, expires_at)
+        if error is None and verify_signature and not _is_signed_by(raw, public_key):
+            error = TokenError(
+                "The token's signature is not Entrez's. Get one from Entrez.", TokenReason.NOT_OF_ENTREZ
+            )
+        problem, reason = (None, None) if error is None else (str(error), error.reason)
+        return cls(serial_number, text(claims, "enphaseUser"), issued_at, expires_at, problem, reason)
 
     def require_valid(self) -> None:
         """Raise TokenError, with the reason, where the token cannot be used."""
-        if self.problem is not None:
-            raise TokenError(self.problem)
+        if self.problem is not None and self.reason is not None:
+            raise TokenError(self.problem, self.reason)
 
 
-def _problem(
+def _error(
     header: Mapping[str, Any],
     claims: Mapping[str, Any],
     wanted: str | int | None,
     serial_number: str | None,
     issued_at: datetime,
     expires_at: datetime,
-) -> str | None:
+) -> TokenError | None:
     now = datetime.now(UTC)
     if header.get("alg") != _ALGORITHM or claims.get("iss") != _ISSUER:
-        return "The token was not issued by Entrez. Get one from Entrez."
+        return TokenError(
+            "The token was not issued by Entrez. Get one from Entrez.", TokenReason.NOT_OF_ENTREZ
+        )
     if wanted is not None and serial_number is not None and serial_number != str(wanted):
-        return f"The token is for gateway {serial_number}, not for {wanted}. Choose that gateway in Entrez."
+        return TokenError(
+            f"The token is for gateway {serial_number}, not for {wanted}. Choose that gateway in Entrez.",
+            TokenReason.OF_ANOTHER_GATEWAY,
+        )
     if expires_at + _LEEWAY < now:
-        return f"The token expired on {expires_at:%Y-%m-%d %H:%M} UTC. Get a new one."
+        return TokenError(
+            f"The token expired on {expires_at:%Y-%m-%d %H:%M} UTC. Get a new one.", TokenReason.EXPIRED
+        )
     if issued_at - _LEEWAY > now:
-        return f"The token is of {issued_at:%Y-%m-%d %H:%M} UTC, later than now: set this machine's clock."
+        return TokenError(
+            f"The token is of {issued_at:%Y-%m-%d %H:%M} UTC, later than now: set this machine's clock.",
+            TokenReason.OF_THE_FUTURE,
+        )
     return None
 
 

@@ -1,4 +1,4 @@
-"""The config flow: find a gateway, trust its certificate, sign in, and see what is metered."""
+"""The config flow: find a gateway, trust its certificate, sign in, see what is metered; later change that."""
 
 from collections.abc import Mapping
 from typing import Any, override
@@ -27,11 +27,12 @@ from .connection import (
     production_from,
 )
 from .const import CONF_CERTIFICATE, CONF_PRODUCTION_SOURCE, DOMAIN
-from .enphase_api import AuthenticationError, EnphaseError
-from .flow_forms import DEFAULT_HOST, HOST_FORM, announced_host
+from .enphase_api import AuthenticationError, CertificateError, EnphaseError
+from .flow_forms import DEFAULT_HOST, HOST_FORM, announced_host, grouped
 from .flow_sign_in import SignInFlow
 from .naming import async_words, gateway_title, meter_name
 from .options_flow import GatewayOptionsFlow
+from .replacement import async_replace_gateway
 
 CORE_DOMAIN = "enphase_envoy"
 
@@ -79,7 +80,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         found = await self._attempt(async_find_gateway(self.hass, host), errors)
         if found is None:
-            return self.async_abort(reason=errors["base"])
+            return self.async_abort(reason=errors["base"], description_placeholders=self._error_placeholders)
         self._gateway = found
         # An announcement can say anything: from here on, what the gateway itself said counts.
         await self.async_set_unique_id(found.serial_number)
@@ -109,7 +110,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         """Show what was found and its certificate, to be trusted or not."""
         if user_input is not None:
             if self.source == SOURCE_RECONFIGURE:
-                return await self._move_by_hand("trust")
+                return await (self.async_step_replace() if self._is_another else self._move_by_hand("trust"))
             return await (self.async_step_both_poll() if self._core_polls_too else self.async_step_sign_in())
         certificate, metering = self._gateway.certificate, await async_words(self.hass, "metering")
         return self.async_show_form(
@@ -124,7 +125,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
                 "subject": certificate.subject or "-",
                 "not_before": str(certificate.not_before.date()),
                 "not_after": str(certificate.not_after.date()),
-                "fingerprint": certificate.fingerprint,
+                "fingerprint": grouped(certificate.fingerprint),
             },
         )
 
@@ -142,12 +143,20 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
     # Signed in.
 
     @override
+    def _get_entry(self) -> ConfigEntry:
+        return self._get_reauth_entry() if self.source == SOURCE_REAUTH else self._get_reconfigure_entry()
+
+    @override
     async def _signed_in(self) -> ConfigFlowResult:
-        if self.source != SOURCE_REAUTH:
+        if self.source not in (SOURCE_REAUTH, SOURCE_RECONFIGURE):
             return await self.async_step_metered()
-        entry = self._get_reauth_entry()
+        entry, changes = self._get_entry(), dict(self._sign_in)
+        if self.source == SOURCE_RECONFIGURE:
+            changes[CONF_PRODUCTION_SOURCE] = production_from(self._meters)
+            if self._is_another:
+                changes |= await self._replace(entry)
         kept = {key: value for key, value in entry.data.items() if key not in (CONF_USERNAME, CONF_PASSWORD)}
-        return self.async_update_reload_and_abort(entry, data=kept | self._sign_in)
+        return self.async_update_reload_and_abort(entry, data=kept | changes)
 
     async def async_step_metered(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Show what is metered, and create the entry."""
@@ -189,20 +198,35 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             description_placeholders={"name": self._get_reauth_entry().title},
         )
 
-    async def async_step_reconfigure(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Take the gateway's new address."""
+    async def async_step_reconfigure(self, _: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Let the owner choose what to change."""
+        entry = self._get_reconfigure_entry()
+        try:
+            self._gateway = FoundGateway.from_entry(entry)
+        except CertificateError:
+            # Nobody can be signed in to before a certificate is trusted.
+            return await self.async_step_address()
+        return self.async_show_menu(
+            step_id="reconfigure",
+            menu_options=["address", "account", "token"],
+            description_placeholders={"name": entry.title},
+        )
+
+    async def async_step_address(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Take the gateway's new address, or that of the gateway that replaces it."""
         errors: dict[str, str] = {}
         entry = self._get_reconfigure_entry()
         if user_input is not None:
             found = await self._attempt(async_find_gateway(self.hass, user_input[CONF_HOST]), errors)
-            if found is not None and found.serial_number != entry.unique_id:
-                errors["base"] = "another_gateway"
-            elif found is not None:
+            if found is not None:
                 self._gateway = found
-                if not is_trusted(entry, found.certificate):
+                if self._is_another and self._other_entry is not None:
+                    errors["base"] = "another_gateway"
+                elif self._is_another or not is_trusted(entry, found.certificate):
                     return await self.async_step_trust()
-                return await self._move_by_hand("reconfigure")
-        return self._host_form("reconfigure", errors, user_input or entry.data)
+                else:
+                    return await self._move_by_hand("address")
+        return self._host_form("address", errors, user_input or entry.data)
 
     async def _move_by_hand(self, step: str) -> ConfigFlowResult:
         """Store the gateway's new address, its certificate, and what production comes from now."""
@@ -218,15 +242,60 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             errors = {"base": error_key(error, GATEWAY_ERRORS)}
             if step == "trust":
                 return await self.async_step_trust(errors=errors)
-            return self._host_form("reconfigure", errors, {CONF_HOST: self._gateway.host})
+            return self._host_form("address", errors, {CONF_HOST: self._gateway.host})
         # Trusted is what was shown here: an older question must not take its place.
         async_delete_issue(self.hass, entry)
         return self.async_update_reload_and_abort(entry, data_updates=updates)
+
+    # A gateway that replaces another.
+
+    @property
+    def _is_another(self) -> bool:
+        """Whether another gateway than the one that is reconfigured answers at the address."""
+        return self._gateway.serial_number != self._get_reconfigure_entry().unique_id
+
+    @property
+    def _other_entry(self) -> ConfigEntry | None:
+        """The entry that the gateway has already; one that its owner ignores is none."""
+        entries = self.hass.config_entries.async_entries(DOMAIN, include_ignore=False)
+        return next((each for each in entries if each.unique_id == self._gateway.serial_number), None)
+
+    async def async_step_replace(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Ask whether the gateway that was found replaces the old one; it needs a token of its own."""
+        if user_input is not None:
+            return await self.async_step_sign_in()
+        entry = self._get_reconfigure_entry()
+        return self.async_show_form(
+            step_id="replace",
+            last_step=False,
+            description_placeholders={
+                "name": entry.title,
+                "host": self._gateway.host,
+                "old": str(entry.unique_id),
+                "new": self._gateway.serial_number,
+            },
+        )
+
+    async def _replace(self, entry: ConfigEntry) -> dict[str, str]:
+        """Give the entry to the gateway that was found, and return where that is and what it shows."""
+        serial_number = self._gateway.serial_number
+        for ignored in self.hass.config_entries.async_entries(DOMAIN):
+            if ignored.unique_id == serial_number and ignored.source == SOURCE_IGNORE:
+                await self.hass.config_entries.async_remove(ignored.entry_id)
+        flows = self.hass.config_entries.flow
+        for waiting in flows.async_progress_by_handler(DOMAIN):
+            # It has announced itself, and waits for being added.
+            if waiting["context"].get("unique_id") == serial_number and waiting["flow_id"] != self.flow_id:
+                flows.async_abort(waiting["flow_id"])
+        async_delete_issue(self.hass, entry)
+        await async_replace_gateway(self.hass, entry, serial_number)
+        return {CONF_HOST: self._gateway.host, CONF_CERTIFICATE: self._gateway.certificate.pem}
 
     def _host_form(self, step_id: str, errors: dict[str, str], values: Mapping[str, Any]) -> ConfigFlowResult:
         return self.async_show_form(
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(HOST_FORM, values),
             errors=errors,
+            description_placeholders=self._error_placeholders,
             last_step=False,
         )

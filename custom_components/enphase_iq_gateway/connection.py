@@ -19,10 +19,12 @@ from .enphase_api import (
     InvalidHostError,
     MultiFactorError,
     TokenError,
+    TokenReason,
     UnsupportedFirmwareError,
     UnusableCertificateError,
 )
 from .enphase_api.cloud import AUTHENTICATION_HOST, Authentication, Token
+from .enphase_api.http import read_host
 from .enphase_api.local import Certificate, Gateway
 from .enphase_api.local.trust import fetch_certificate
 from .enphase_api.models import MeasurementType, Meter
@@ -63,11 +65,12 @@ def gateway_client(hass: HomeAssistant, host: str, certificate: str) -> Gateway:
 
 
 async def async_find_gateway(hass: HomeAssistant, host: str) -> FoundGateway:
-    """Look who answers at an address; nothing secret is sent.
+    """Look who answers at an address, which may be copied from a browser; nothing secret is sent.
 
     Raises CertificateError where the certificate names another gateway than the one that answers, else what
     `Gateway.info` does.
     """
+    host = read_host(host)
     # A gateway of before firmware 7 may know no https: its owner is to hear that, not that it is away.
     await Gateway(host, cert_file=None, session=async_get_clientsession(hass)).info()
     certificate = await fetch_certificate(host)
@@ -126,6 +129,16 @@ def production_from(meters: tuple[Meter, ...]) -> ProductionFrom:
     return ProductionFrom.METER if metered else ProductionFrom.INVERTERS
 
 
+#: The config flow's error for each reason why a token cannot be used, or is not given.
+TOKEN_ERRORS: dict[TokenReason, str] = {
+    TokenReason.INCOMPLETE: "token_incomplete",
+    TokenReason.EXPIRED: "token_expired",
+    TokenReason.OF_ANOTHER_GATEWAY: "token_of_another",
+    TokenReason.OF_THE_FUTURE: "token_of_the_future",
+    TokenReason.NOT_OF_ENTREZ: "token_not_of_entrez",
+    TokenReason.NOT_GIVEN: "not_your_gateway",
+}
+
 #: The config flow's error for each error of the gateway's; the first that fits.
 GATEWAY_ERRORS: dict[type[EnphaseError], str] = {
     InvalidHostError: "invalid_host",
@@ -133,7 +146,6 @@ GATEWAY_ERRORS: dict[type[EnphaseError], str] = {
     CertificateChangedError: "certificate_changed",
     UnusableCertificateError: "certificate_unusable",
     CertificateError: "certificate_of_another",
-    TokenError: "invalid_token",
     AuthenticationError: "token_refused",
     CommunicationError: "cannot_connect",
     EnphaseError: "not_a_gateway",
@@ -142,12 +154,13 @@ GATEWAY_ERRORS: dict[type[EnphaseError], str] = {
 #: The same for errors of Entrez's.
 ENTREZ_ERRORS: dict[type[EnphaseError], str] = {
     MultiFactorError: "mfa_required",
-    TokenError: "not_your_gateway",
     AuthenticationError: "invalid_auth",
     EnphaseError: "entrez_unavailable",
 }
 
 
 def error_key(error: EnphaseError, errors: Mapping[type[EnphaseError], str]) -> str:
-    """Give the key of an error's text."""
+    """Return the key of an error's text."""
+    if isinstance(error, TokenError):
+        return TOKEN_ERRORS[error.reason]
     return next(key for kind, key in errors.items() if isinstance(error, kind))

@@ -1,4 +1,4 @@
-"""The forms of the config flow, and how an announcement becomes an address."""
+"""The forms of the config flow, how an announcement becomes an address, and how a fingerprint is shown."""
 
 import voluptuous as vol
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
@@ -44,3 +44,8 @@ def announced_host(discovery_info: ZeroconfServiceInfo) -> str:
     if discovery_info.port in _USUAL_PORTS:
         return discovery_info.host
     return f"{discovery_info.host}:{discovery_info.port}"
+
+
+def grouped(fingerprint: str) -> str:
+    """Return a fingerprint in four groups of eight bytes: a line breaks between them, not within a byte."""
+    return " ".join(fingerprint[start : start + 24].rstrip(":") for start in range(0, len(fingerprint), 24))

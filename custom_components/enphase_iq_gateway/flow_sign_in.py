@@ -5,7 +5,13 @@ from collections.abc import Awaitable, Mapping
 from typing import Any
 
 import voluptuous as vol
-from homeassistant.config_entries import SOURCE_REAUTH, ConfigFlow, ConfigFlowResult
+from homeassistant.config_entries import (
+    SOURCE_REAUTH,
+    SOURCE_RECONFIGURE,
+    ConfigEntry,
+    ConfigFlow,
+    ConfigFlowResult,
+)
 from homeassistant.const import CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
 
 from .connection import (
@@ -16,7 +22,8 @@ from .connection import (
     async_read_meters,
     error_key,
 )
-from .enphase_api import EnphaseError
+from .enphase_api import EnphaseError, MultiFactorError, UnsupportedFirmwareError
+from .enphase_api.cloud import AUTHENTICATION_HOST
 from .enphase_api.models import Meter
 from .flow_forms import ACCOUNT_FORM, CONF_RENEW, TOKEN_FORM
 
@@ -28,6 +35,8 @@ class SignInFlow(ConfigFlow):
     #: The token, and name and password where the owner wants it renewed by itself.
     _sign_in: dict[str, str]
     _meters: tuple[Meter, ...]
+    #: What stands in the text of an error.
+    _error_placeholders: Mapping[str, str] = {}
 
     async def async_step_sign_in(self, _: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Let the owner choose how."""
@@ -48,7 +57,9 @@ class SignInFlow(ConfigFlow):
                     sign_in |= {CONF_USERNAME: username, CONF_PASSWORD: password}
                 if await self._try(sign_in, errors):
                     return await self._signed_in()
-        return self._form("account", ACCOUNT_FORM, errors, user_input)
+            if errors.get("base") == ENTREZ_ERRORS[MultiFactorError]:
+                return self._form("token", TOKEN_FORM, errors, None)
+        return self._form("account", ACCOUNT_FORM, errors, user_input or self._account)
 
     async def async_step_token(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Take a token that the owner has got from Entrez."""
@@ -68,6 +79,18 @@ class SignInFlow(ConfigFlow):
         self._sign_in, self._meters = sign_in, meters
         return True
 
+    @property
+    def _account(self) -> dict[str, Any]:
+        """The account that the gateway was signed in with, as far as its name and renewal are kept."""
+        if self.source not in (SOURCE_REAUTH, SOURCE_RECONFIGURE):
+            return {}
+        entry = self._get_entry()
+        return {CONF_USERNAME: entry.data.get(CONF_USERNAME, ""), CONF_RENEW: CONF_PASSWORD in entry.data}
+
+    @abstractmethod
+    def _get_entry(self) -> ConfigEntry:
+        """Return the entry that is signed in to again, or reconfigured."""
+
     @abstractmethod
     async def _signed_in(self) -> ConfigFlowResult:
         """Go on with `_sign_in` and `_meters`."""
@@ -78,10 +101,12 @@ class SignInFlow(ConfigFlow):
         errors: dict[str, str],
         texts: Mapping[type[EnphaseError], str] = GATEWAY_ERRORS,
     ) -> T | None:
-        """Give what the work gives; on an error None, and the error's key."""
+        """Return what the work returns; on an error None, and the error's key."""
         try:
             return await work
         except EnphaseError as error:
+            if isinstance(error, UnsupportedFirmwareError):
+                self._error_placeholders = {"firmware": error.firmware}
             errors["base"] = error_key(error, texts)
             return None
 
@@ -94,6 +119,9 @@ class SignInFlow(ConfigFlow):
             step_id=step_id,
             data_schema=self.add_suggested_values_to_schema(form, shown),
             errors=errors,
-            description_placeholders={"serial": self._gateway.serial_number},
-            last_step=self.source == SOURCE_REAUTH,
+            description_placeholders={
+                "serial": self._gateway.serial_number,
+                "entrez": AUTHENTICATION_HOST,
+            },
+            last_step=self.source in (SOURCE_REAUTH, SOURCE_RECONFIGURE),
         )

@@ -9,6 +9,7 @@ from .certificate_issue import async_delete_issue, question
 from .connection import FoundGateway
 from .const import CONF_CERTIFICATE, DOMAIN
 from .enphase_api.local import Certificate
+from .flow_forms import grouped
 
 
 class CertificateRepairFlow(RepairsFlow):
@@ -40,8 +41,8 @@ class CertificateRepairFlow(RepairsFlow):
                 description_placeholders={
                     "name": self._entry.title,
                     "host": trusted.host,
-                    "trusted": trusted.certificate.fingerprint,
-                    "shown": self._shown.fingerprint,
+                    "trusted": grouped(trusted.certificate.fingerprint),
+                    "shown": grouped(self._shown.fingerprint),
                     "not_before": str(self._shown.not_before.date()),
                     "not_after": str(self._shown.not_after.date()),
                 },

@@ -6,7 +6,7 @@ from playwright.async_api import expect
 from demonstration.flow import DOMAIN
 from tests.browser.frontend import Frontend
 from tests.browser.home import Home
-from tests.browser.texts import said
+from tests.browser.texts import grouped, said
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
@@ -28,7 +28,7 @@ async def test_a_gateway_is_added_by_hand_with_an_account(home: Home, frontend: 
     await flow.fill(host=gateway.url)
     await flow.press("Next")
 
-    await flow.shows(said("config.step.trust.title"), gateway.serial_number, gateway.fingerprint)
+    await flow.shows(said("config.step.trust.title"), gateway.serial_number, grouped(gateway.fingerprint))
     await frontend.picture("add-2-trust", flow.frame)
     assert not any(request.has_authorization for request in gateway.requests[asked:])
     await flow.press("Next")
@@ -74,7 +74,7 @@ async def test_a_gateway_that_announces_itself_is_added_with_a_token(home: Home,
         await frontend.picture("discovery-1-found")
         await card.get_by_role("button", name="Add").click()
 
-        await flow.shows(said("config.step.trust.title"), gateway.serial_number, gateway.fingerprint)
+        await flow.shows(said("config.step.trust.title"), gateway.serial_number, grouped(gateway.fingerprint))
         await frontend.picture("discovery-2-trust", flow.frame)
         await flow.press("Next")
         await flow.choose(said("config.step.sign_in.menu_options.token"))

@@ -10,7 +10,7 @@ from demonstration.entities import device_of
 from demonstration.flow import DOMAIN
 from tests.browser.frontend import Frontend
 from tests.browser.home import Home
-from tests.browser.texts import said
+from tests.browser.texts import grouped, said
 
 pytestmark = [
     pytest.mark.browser,
@@ -68,14 +68,17 @@ async def test_a_gateway_that_moved_is_found_again_by_hand(home: Home, frontend:
     flow = frontend.flow
     await (await frontend.open_menu(await frontend.open_entry(DOMAIN), "Reconfigure")).click()
     await flow.shows(said("config.step.reconfigure.title"), said("config.step.reconfigure.description"))
+    await frontend.picture("reconfigure-2-what", flow.frame)
+    await flow.choose(said("config.step.reconfigure.menu_options.address"))
+    await flow.shows(said("config.step.address.title"), said("config.step.address.description"))
     await expect(flow.field("host")).to_have_value(old)
     await flow.press("Next")
     await flow.shows(said("config.error.cannot_connect"))
     await flow.fill(host=home.gateway.url)
-    await frontend.picture("reconfigure-2-address", flow.frame)
+    await frontend.picture("reconfigure-3-address", flow.frame)
     await flow.press("Next")
     await flow.shows("Reconfiguration was successful")
-    await frontend.picture("reconfigure-3-done", flow.frame)
+    await frontend.picture("reconfigure-4-done", flow.frame)
     await flow.press("Close", "Finish")
     await flow.is_gone()
     await expect(await _open_device(home, frontend)).to_contain_text("W")
@@ -93,7 +96,7 @@ async def test_a_changed_certificate_is_a_repair(home: Home, frontend: Frontend)
 
     flow = frontend.flow
     await flow.shows(said("issues.certificate_changed.fix_flow.step.confirm.title"))
-    await flow.shows(trusted, home.gateway.fingerprint)
+    await flow.shows(grouped(trusted), grouped(home.gateway.fingerprint))
     await frontend.picture("certificate-2-question", flow.frame)
     assert len(home.gateway.requests) == since
     await flow.press("Submit")

@@ -15,3 +15,9 @@ def said(key: str) -> str:
     for part in key.split("."):
         text = text[part]
     return re.split(r"[{`\n]", text)[0].strip()
+
+
+def grouped(fingerprint: str) -> str:
+    """Return a fingerprint as the dialogs show it: groups of eight bytes."""
+    parts = fingerprint.split(":")
+    return " ".join(":".join(parts[start : start + 8]) for start in range(0, len(parts), 8))

@@ -17,6 +17,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry  # type
 from custom_components.enphase_iq_gateway.certificate_issue import issue_id
 from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, CONF_SHOWN_CERTIFICATE, DOMAIN
 from custom_components.enphase_iq_gateway.enphase_api.local import Certificate
+from custom_components.enphase_iq_gateway.flow_forms import grouped
 from custom_components.enphase_iq_gateway.repairs import async_create_fix_flow
 from enphase_companion.simulator import Simulator
 
@@ -91,8 +92,8 @@ async def test_the_repair_shows_the_old_and_the_new_fingerprint(
     assert issue.severity is ir.IssueSeverity.ERROR
     shown = await repair(hass, changed)
     assert shown["step_id"] == "confirm"
-    assert shown["description_placeholders"]["trusted"] == trusted
-    assert shown["description_placeholders"]["shown"] == simulator.fingerprint
+    assert shown["description_placeholders"]["trusted"] == grouped(trusted)
+    assert shown["description_placeholders"]["shown"] == grouped(simulator.fingerprint)
     assert trusted != simulator.fingerprint
 
 
@@ -187,6 +188,7 @@ async def test_an_old_question_does_not_undo_a_newer_trust(
     shown = await repair(hass, changed)
     simulator.renew_certificate(same_key=False)
     await flow.start(SOURCE_RECONFIGURE, entry_id=changed.entry_id)
+    await flow.choose("address")
     await flow.give_host()
     assert flow.shows("trust")
     await flow.answer()

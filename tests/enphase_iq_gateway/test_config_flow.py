@@ -71,7 +71,8 @@ async def test_the_trust_step_shows_what_was_found_and_the_certificate(
     await flow.give_host(simulator.url.removeprefix("https://"))
     shown = flow.shown["description_placeholders"]
     assert shown is not None
-    assert shown["fingerprint"] == simulator.fingerprint
+    assert shown["fingerprint"].replace(" ", ":") == simulator.fingerprint
+    assert [len(group) for group in shown["fingerprint"].split()] == [23, 23, 23, 23], "eight bytes each"
     assert shown["serial"] == simulator.serial_number
     assert simulator.serial_number in shown["subject"]
     assert shown["host"] == simulator.url
@@ -110,9 +111,10 @@ async def test_a_gateway_without_meters_takes_production_from_its_inverters(flow
 @pytest.mark.parametrize(
     ("host", "error"),
     [
-        ("http://envoy.local", "invalid_host"),
-        ("https://envoy.local/home", "invalid_host"),
+        ("ftp://envoy.local", "invalid_host"),
+        ("https://envoy..local/home", "invalid_host"),
         ("owner:secret@envoy.local", "invalid_host"),
+        ("https://owner@envoy.local/home", "invalid_host"),
         ("", "invalid_host"),
         ("127.0.0.1:1", "cannot_connect"),
     ],
@@ -122,6 +124,25 @@ async def test_an_address_that_is_none_can_be_corrected(flow: Flow, host: str, e
     await flow.give_host(host)
     assert flow.shows("user", error)
     await flow.give_host()
+    assert flow.shows("trust")
+
+
+@pytest.mark.parametrize("copied", ["{}/home", "{}/", " {} ", "{}/home?lang=de#/overview", "HTTPS:{}"])
+async def test_an_address_copied_from_a_browser_is_taken(
+    flow: Flow, simulator: Simulator, copied: str
+) -> None:
+    await flow.start()
+    address = simulator.url.removeprefix("https:") if copied.startswith("HTTPS") else simulator.url
+    await flow.give_host(copied.format(address))
+    assert flow.shows("trust")
+    placeholders = flow.shown["description_placeholders"]
+    assert placeholders is not None
+    assert placeholders["host"] == simulator.url
+
+
+async def test_plain_http_copied_from_a_browser_becomes_https(flow: Flow, simulator: Simulator) -> None:
+    await flow.start()
+    await flow.give_host(f"http:{simulator.url.removeprefix('https:')}/home")
     assert flow.shows("trust")
 
 
@@ -156,6 +177,7 @@ async def test_firmware_older_than_7_is_refused_with_the_reason(flow: Flow) -> N
     await flow.start()
     await flow.give_host()
     assert flow.shows("user", "unsupported_firmware")
+    assert flow.shown["description_placeholders"] == {"firmware": "5.0.62"}
 
 
 def _becomes_foreign(simulator: Simulator) -> None:
@@ -197,7 +219,6 @@ async def test_what_fails_at_the_sign_in_is_named_and_can_be_tried_again(
     [
         (None, "wrong", "invalid_auth"),
         ("nobody@example.com", None, "invalid_auth"),
-        (MFA_USERNAME, None, "mfa_required"),
     ],
 )
 async def test_a_wrong_account_can_be_corrected(
@@ -208,6 +229,20 @@ async def test_a_wrong_account_can_be_corrected(
     assert flow.shows("account", error)
     await flow.give_account()
     assert flow.shows("metered")
+
+
+async def test_an_account_with_a_second_factor_is_led_to_pasting_a_token(
+    flow: Flow, simulator: Simulator
+) -> None:
+    await flow.reach("account")
+    await flow.give_account(MFA_USERNAME)
+    assert flow.shows("token", "mfa_required")
+    token = simulator.token()
+    await flow.give_token(token)
+    assert flow.shows("metered")
+    await flow.answer()
+    assert flow.shown["data"][CONF_TOKEN] == token
+    assert not {CONF_USERNAME, CONF_PASSWORD} & set(flow.shown["data"])
 
 
 async def test_a_password_is_not_sent_back_to_the_browser(flow: Flow) -> None:
@@ -222,10 +257,13 @@ async def test_a_password_is_not_sent_back_to_the_browser(flow: Flow) -> None:
 @pytest.mark.parametrize(
     ("make_token", "error"),
     [
-        (lambda _: "eyJ.not.a-token", "invalid_token"),
-        (lambda simulator: simulator.token()[:100], "invalid_token"),
-        (lambda simulator: simulator.token(serial_number="122399999999"), "invalid_token"),
-        (lambda simulator: simulator.token(lifetime=60, issued_ago=3600), "invalid_token"),
+        (lambda _: "eyJ.not.a-token", "token_incomplete"),
+        (lambda simulator: simulator.token()[:100], "token_incomplete"),
+        (lambda _: "", "token_incomplete"),
+        (lambda simulator: simulator.token(serial_number="122399999999"), "token_of_another"),
+        (lambda simulator: simulator.token(lifetime=60, issued_ago=3600), "token_expired"),
+        (lambda simulator: simulator.token(issued_ago=-3600), "token_of_the_future"),
+        (lambda simulator: simulator.strange_token("hs256"), "token_not_of_entrez"),
         (lambda simulator: Entrez(simulator.serial_number, seed=99).token(), "token_refused"),
     ],
 )

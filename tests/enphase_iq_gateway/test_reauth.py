@@ -76,7 +76,7 @@ async def test_a_new_token_of_another_gateway_is_refused(
     await reauth_of(hass, flow)
     await flow.choose("token")
     await flow.give_token(simulator.token(serial_number="122399999999"))
-    assert flow.shows("token", "invalid_token")
+    assert flow.shows("token", "token_of_another")
     await flow.give_token()
     assert flow.aborts("reauth_successful")
     await hass.async_block_till_done(wait_background_tasks=True)

@@ -1,10 +1,8 @@
-"""A gateway at another address, and the options."""
-
-from collections.abc import Generator
+"""What an owner changes later: address, account, token and renewal, and the options."""
 
 import pytest
 from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntryState
-from homeassistant.const import CONF_HOST, CONF_SCAN_INTERVAL, CONF_TOKEN
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_SCAN_INTERVAL, CONF_TOKEN, CONF_USERNAME
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType, InvalidData
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
@@ -14,9 +12,10 @@ from custom_components.enphase_iq_gateway.const import (
     CONF_CERTIFICATE,
     CONF_PRODUCTION_SOURCE,
 )
+from custom_components.enphase_iq_gateway.flow_forms import grouped
 from enphase_companion.simulator import Simulator
 
-from .conftest import NOON, SetUp, make_entry
+from .conftest import SetUp, make_entry
 from .flow import Flow
 
 
@@ -27,14 +26,9 @@ async def moved(flow: Flow, simulator: Simulator, set_up: SetUp) -> MockConfigEn
     await set_up(entry, state=ConfigEntryState.SETUP_RETRY)
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     assert flow.shows("reconfigure")
+    await flow.choose("address")
+    assert flow.shows("address")
     return entry
-
-
-@pytest.fixture
-def other(simulator: Simulator) -> Generator[Simulator]:
-    """Another gateway."""
-    with Simulator("three-phase", seed=2, start=NOON) as running:
-        yield running
 
 
 async def test_a_new_address_is_taken_at_once_with_the_trusted_certificate(
@@ -51,18 +45,7 @@ async def test_a_wrong_address_can_be_corrected(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, moved: MockConfigEntry
 ) -> None:
     await flow.give_host("127.0.0.1:1")
-    assert flow.shows("reconfigure", "cannot_connect")
-    await flow.give_host()
-    assert flow.aborts("reconfigure_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
-
-
-async def test_another_gateway_at_the_address_is_refused(
-    hass: HomeAssistant, flow: Flow, other: Simulator, moved: MockConfigEntry
-) -> None:
-    await flow.give_host(other.url)
-    assert flow.shows("reconfigure", "another_gateway")
-    assert not any(request.has_authorization for request in other.requests)
+    assert flow.shows("address", "cannot_connect")
     await flow.give_host()
     assert flow.aborts("reconfigure_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -76,7 +59,7 @@ async def test_another_certificate_has_to_be_trusted_again(
     assert flow.shows("trust")
     placeholders = flow.shown["description_placeholders"]
     assert placeholders is not None
-    assert placeholders["fingerprint"] == simulator.fingerprint
+    assert placeholders["fingerprint"] == grouped(simulator.fingerprint)
     assert not any(request.has_authorization for request in simulator.requests)
     await flow.answer()
     assert flow.aborts("reconfigure_successful")
@@ -92,6 +75,7 @@ async def test_a_stored_certificate_that_is_damaged_is_replaced_by_trusting_anew
     entry = make_entry(simulator, {CONF_CERTIFICATE: damaged})
     await set_up(entry, state=ConfigEntryState.SETUP_ERROR)
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
+    assert flow.shows("address"), "nobody can be signed in to before a certificate is trusted"
     await flow.give_host()
     assert flow.shows("trust")
     await flow.answer()
@@ -110,7 +94,7 @@ async def test_a_gateway_that_fails_meanwhile_can_be_tried_again(
     await flow.give_host()
     if not same_key:
         await flow.answer()
-    assert flow.shows("reconfigure" if same_key else "trust", "not_a_gateway")
+    assert flow.shows("address" if same_key else "trust", "not_a_gateway")
     simulator.faults.clear()
     await (flow.give_host() if same_key else flow.answer())
     assert flow.aborts("reconfigure_successful")
@@ -125,6 +109,7 @@ async def test_a_gateway_moves_even_with_a_token_that_has_ended(
     entry = make_entry(simulator, {CONF_HOST: "https://127.0.0.1:1", CONF_TOKEN: ended})
     await set_up(entry, state=ConfigEntryState.SETUP_RETRY)
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
+    await flow.choose("address")
     await flow.give_host()
     assert flow.aborts("reconfigure_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -138,9 +123,85 @@ async def test_meters_that_were_enabled_meanwhile_are_used_after_a_reconfigurati
 ) -> None:
     entry = await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: "inverters"}))
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
+    await flow.choose("address")
     await flow.give_host()
     await hass.async_block_till_done(wait_background_tasks=True)
     assert entry.data[CONF_PRODUCTION_SOURCE] == "meter"
+
+
+ACCOUNT = {CONF_USERNAME: "before@example.com", CONF_PASSWORD: "planted-password"}
+
+
+async def test_the_account_is_changed_and_renewal_switched_on_without_deleting_the_entry(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(entry)
+    old = entry.data[CONF_TOKEN]
+    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
+    await flow.choose("account")
+    assert flow.shows("account")
+    await flow.give_account(password="wrong")
+    assert flow.shows("account", "invalid_auth")
+    await flow.give_account(renew=True)
+    assert flow.aborts("reconfigure_successful")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.state is ConfigEntryState.LOADED
+    assert entry.data[CONF_TOKEN] != old
+    assert entry.data[CONF_USERNAME] == simulator.username
+    assert entry.data[CONF_PASSWORD] == simulator.password
+    assert (entry.data[CONF_HOST], entry.unique_id) == (simulator.url, simulator.serial_number)
+
+
+async def test_the_form_shows_the_account_and_renewal_of_now_but_no_password(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
+) -> None:
+    entry = await set_up(make_entry(simulator, ACCOUNT))
+    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
+    await flow.choose("account")
+    schema = flow.shown["data_schema"]
+    assert schema is not None
+    suggested = {str(key): (key.description or {}).get("suggested_value") for key in schema.schema}
+    assert suggested == {CONF_USERNAME: ACCOUNT[CONF_USERNAME], CONF_PASSWORD: None, "renew": True}
+
+
+async def test_renewal_is_switched_off_and_the_password_forgotten(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
+) -> None:
+    entry = await set_up(make_entry(simulator, ACCOUNT))
+    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
+    await flow.choose("account")
+    await flow.give_account(renew=False)
+    assert flow.aborts("reconfigure_successful")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert not {CONF_USERNAME, CONF_PASSWORD} & set(entry.data)
+
+
+async def test_a_token_is_replaced_by_a_pasted_one_without_deleting_the_entry(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
+) -> None:
+    entry = await set_up(make_entry(simulator, ACCOUNT))
+    token = simulator.token("installer")
+    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
+    await flow.choose("token")
+    await flow.give_token(token)
+    assert flow.aborts("reconfigure_successful")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.state is ConfigEntryState.LOADED
+    assert entry.data[CONF_TOKEN] == token
+    assert not {CONF_USERNAME, CONF_PASSWORD} & set(entry.data)
+
+
+async def test_no_new_token_goes_to_a_gateway_whose_certificate_is_not_trusted(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(entry)
+    simulator.renew_certificate(same_key=False)
+    simulator.requests.clear()
+    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
+    await flow.choose("token")
+    await flow.give_token()
+    assert flow.shows("token", "certificate_changed")
+    assert simulator.requests == []
 
 
 async def test_the_interval_is_an_option_and_works_at_once(

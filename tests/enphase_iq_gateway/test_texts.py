@@ -18,7 +18,7 @@ from homeassistant.loader import async_get_integration
 from homeassistant.util.yaml import load_yaml_dict
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
-from custom_components.enphase_iq_gateway.connection import ENTREZ_ERRORS, GATEWAY_ERRORS
+from custom_components.enphase_iq_gateway.connection import ENTREZ_ERRORS, GATEWAY_ERRORS, TOKEN_ERRORS
 from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN
 from custom_components.enphase_iq_gateway.services import CALL_ERRORS
 from enphase_companion.simulator import Simulator
@@ -98,13 +98,13 @@ def test_every_step_has_its_texts_and_every_text_its_step() -> None:
 
 
 def test_every_error_has_its_text_and_every_text_its_error() -> None:
-    errors = {*GATEWAY_ERRORS.values(), *ENTREZ_ERRORS.values(), *base_errors()}
+    errors = {*GATEWAY_ERRORS.values(), *ENTREZ_ERRORS.values(), *TOKEN_ERRORS.values(), *base_errors()}
     assert errors == set(TEXTS["config"]["error"])
 
 
 def test_every_abort_has_its_text_and_every_text_its_abort() -> None:
     # What a gateway that announces itself can fail with ends the flow, as there is no form to go back to.
-    by_discovery = {*GATEWAY_ERRORS.values()} - {"invalid_token", "token_refused"}
+    by_discovery = {*GATEWAY_ERRORS.values()} - {"token_refused"}
     of_repair = set(TEXTS["issues"]["certificate_changed"]["fix_flow"]["abort"])
     reasons = (named("reason") - {"base"}) | {"already_configured"} | by_discovery | OF_HOME_ASSISTANT
     assert reasons == set(TEXTS["config"]["abort"]) | of_repair

@@ -5,6 +5,7 @@ from homeassistant.config_entries import SOURCE_REAUTH, ConfigFlowResult
 from homeassistant.const import CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 
+from custom_components.enphase_iq_gateway.connection import TOKEN_ERRORS
 from custom_components.enphase_iq_gateway.const import DOMAIN
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.entrez import INSTALLER_USERNAME
@@ -32,7 +33,7 @@ def asked(hass: HomeAssistant) -> list[ConfigFlowResult]:
 
 def require_named(flow: Flow, step: str, kind: str, simulator: Simulator) -> None:
     """Fail unless the form says what is the matter with the token, and it was not sent in vain."""
-    assert flow.shows(step, "invalid_token") or flow.shows(step, "token_refused")
+    assert any(flow.shows(step, error) for error in (*TOKEN_ERRORS.values(), "token_refused"))
     sent = any(request.has_authorization for request in simulator.requests)
     assert sent or kind not in SENT
     assert not sent or kind not in NEVER_SENT

@@ -15,6 +15,11 @@ from .frames import SIZE, Frame, as_lit
 #: Pixels from one LED to the next.
 PITCH = 12
 
+#: Milliseconds that a format counts in, and for which it shows a frame at least: of a GIF, which counts in
+#: hundredths of a second, browsers show what is shorter for a tenth.
+_UNIT = {"GIF": 10, "PNG": 1}
+_SHORTEST = {"GIF": 20, "PNG": 1}
+
 #: What an LED that is off looks like, and what is between them.
 _OFF, _BOARD = 26, 10
 
@@ -54,15 +59,15 @@ class Recording:
 
         Raises CommandError where it cannot be written.
         """
-        milliseconds = [round(seconds * 1000) for seconds in self._seconds]
+        pictures, milliseconds = self._timed()
         part = self._file.with_name(f".{self._file.name}.part")
         try:
             with part.open("wb") as written:
-                self._pictures[0].save(
+                pictures[0].save(
                     written,
                     format=self._format,
                     save_all=True,
-                    append_images=self._pictures[1:],
+                    append_images=pictures[1:],
                     duration=milliseconds,
                     loop=0,
                 )
@@ -71,6 +76,26 @@ class Recording:
             raise CommandError(f"--display {self._file}: it cannot be written ({error.strerror}).") from error
         finally:
             part.unlink(missing_ok=True)
+
+    def _timed(self) -> tuple[list[Image.Image], list[int]]:
+        """Return the pictures, and for how many milliseconds each is shown, which add up to what was shown.
+
+        What a frame has to be rounded by goes to the next; one that is too short for the format gives way.
+        """
+        unit = _UNIT[self._format]
+        pictures: list[Image.Image] = []
+        begins: list[int] = []
+        elapsed = 0.0
+        for picture, seconds in zip(self._pictures, self._seconds, strict=True):
+            at = round(elapsed * 1000 / unit) * unit
+            if begins and at - begins[-1] < _SHORTEST[self._format]:
+                pictures[-1] = picture
+            else:
+                pictures.append(picture)
+                begins.append(at)
+            elapsed += seconds
+        ends = [*begins[1:], max(round(elapsed * 1000 / unit) * unit, begins[-1] + _SHORTEST[self._format])]
+        return pictures, [end - begin for begin, end in zip(begins, ends, strict=True)]
 
     def close(self) -> None:
         """Forget what was never written."""

@@ -45,6 +45,21 @@ def test_every_frame_is_in_the_file_for_as_long_as_it_was_shown(file: Path) -> N
         assert picture.info["loop"] == 0
 
 
+@pytest.mark.parametrize("step", [0.016, 0.035, 0.012, 0.01, 0.0333, 1 / 7])
+def test_it_lasts_as_long_as_it_was_shown(file: Path, step: float) -> None:
+    recording = Recording(file, 1, 0)
+    for number in range(100):
+        recording.show(blank((number, 255 - number, 2 * number)), step)
+    recording.end_of_round()
+    with Image.open(file) as picture:
+        lasts = []
+        for number in range(getattr(picture, "n_frames")):  # noqa: B009 - the type does not know it
+            picture.seek(number)
+            lasts.append(picture.info["duration"])
+    assert sum(lasts) == pytest.approx(100_000 * step, abs=10)
+    assert min(lasts) >= (20 if file.suffix.lower() == ".gif" else 1), "browsers show less for a tenth"
+
+
 def test_brightness_and_rotation_look_as_on_the_hat(tmp_path: Path) -> None:
     frame = blank()
     frame[0, 15] = (255, 0, 0)

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+import sys
 from itertools import groupby
+from typing import TextIO
 
 from rich.color import Color
 from rich.console import Console
@@ -36,8 +39,13 @@ class Terminal:
                 f"--display terminal: this terminal is too small. It must have {2 * SIZE} columns and "
                 f"{SIZE + 1} lines."
             )
-        self._live = Live(console=self._console, auto_refresh=False, transient=True)
+        # What goes to a file, such as 2>log, stays out of the picture anyway.
+        is_seen = sys.stderr.isatty()
+        self._log = _handlers_of(sys.stderr) if is_seen else []
+        self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stderr=is_seen)
         self._live.start()
+        # A warning would be drawn over by the next frame; now it is written above the picture.
+        self._set_streams()
 
     def show(self, frame: Frame, seconds: float) -> None:  # noqa: ARG002 - for recordings
         """Draw a frame over the one before."""
@@ -51,6 +59,20 @@ class Terminal:
     def close(self) -> None:
         """Wipe the picture off, and show the cursor again."""
         self._live.stop()
+        self._set_streams()
+
+    def _set_streams(self) -> None:
+        for handler in self._log:
+            handler.setStream(sys.stderr)
+
+
+def _handlers_of(stream: TextIO) -> list[logging.StreamHandler[TextIO]]:
+    """Return what writes the log to this stream."""
+    return [
+        handler
+        for handler in logging.getLogger().handlers
+        if isinstance(handler, logging.StreamHandler) and handler.stream is stream
+    ]
 
 
 def _without_colours(frame: Frame) -> Segments:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
+import sys
 
 import numpy as np
 import pytest
@@ -69,6 +71,72 @@ def test_the_cursor_is_shown_again_at_the_end() -> None:
     terminal.close()
     assert written(used).rindex("\x1b[?25h") > written(used).rindex("\x1b[?25l")
     assert written(used).count("\x1b[2K") >= SIZE, "the picture is wiped off"
+
+
+def screen(text: str) -> list[str]:
+    """What stands on a terminal after this was written to it."""
+    lines, row, column = [""], 0, 0
+    for part in re.findall(r"\x1b\[[?\d;]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", text):
+        if part == "\r":
+            column = 0
+        elif part == "\n":
+            row, column = row + 1, 0
+            lines += [""] * (row - len(lines) + 1)
+        elif part[0] != "\x1b":
+            lines[row] = lines[row][:column].ljust(column) + part + lines[row][column + len(part) :]
+            column += len(part)
+        elif part[-1] == "A":
+            row -= int(part[2:-1])
+        elif part[-1] == "K":
+            lines[row] = ""
+    return lines
+
+
+class OnTerminal(io.StringIO):
+    """A stderr on the terminal that the picture is drawn on."""
+
+    def isatty(self) -> bool:
+        return True
+
+
+def test_a_warning_stays_readable_above_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = console()
+    stderr = OnTerminal()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    handler = logging.StreamHandler()
+    log = logging.getLogger()
+    log.addHandler(handler)
+    try:
+        terminal = Terminal(1, 0, used)
+        terminal.show(blank((9, 9, 9)), 0.04)
+        log.warning("The gateway does not answer: %s. Asking again.", "x" * 70)
+        for _ in range(3):
+            terminal.show(blank((9, 9, 9)), 0.04)
+        during = screen(written(used))
+        terminal.close()
+        log.warning("after it")
+    finally:
+        log.removeHandler(handler)
+    assert [line.strip() for line in during[:3]] == [
+        "The gateway does not answer:", f"{'x' * 70}. Asking", "again.",
+    ]  # fmt: skip
+    assert len(during) == 3 + SIZE, "and the picture is whole below it"
+    left = [line.strip() for line in screen(written(used)) if line.strip()]
+    assert left == ["The gateway does not answer:", f"{'x' * 70}. Asking", "again."]
+    assert stderr.getvalue() == "after it\n"
+
+
+def test_a_log_in_a_file_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = console()
+    stderr = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stderr)
+    handler = logging.StreamHandler()
+    terminal = Terminal(1, 0, used)
+    handler.emit(logging.makeLogRecord({"msg": "in the file"}))
+    print("also", file=sys.stderr)
+    terminal.close()
+    assert stderr.getvalue() == "in the file\nalso\n"
+    assert "in the file" not in written(used)
 
 
 def test_a_pipe_is_no_display() -> None:

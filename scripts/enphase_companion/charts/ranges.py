@@ -9,6 +9,9 @@ from datetime import date, datetime, time, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+#: Milliseconds of 24 hours; a local day may have fewer or more.
+DAY = 86_400_000
+
 _DAY = timedelta(days=1)
 
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
@@ -49,17 +52,15 @@ def parse(text: str) -> Range:
     first, dots, last = text.partition("..")
     start, _ = _moment(first)
     if dots and not last:
-        return Range(
-            text, lambda now: (_local(start, now), max(now, _local(start, now) + timedelta(minutes=1)))
-        )
+        return Range(text, lambda now: (_local(start, now, min), _up_to_now(_local(start, now, min), now)))
     _, end = _moment(last if dots else first)
     if end <= start:
         raise ValueError(f"{last} is not after {first}")
-    return Range(text, lambda now: (_local(start, now), _local(end, now)), moves=False)
+    return Range(text, lambda now: (_local(start, now, min), _local(end, now, max)), moves=False)
 
 
 def _moment(text: str) -> tuple[datetime, datetime]:
-    """Give the beginning and the end of what a text names on the clock: a whole day, or a moment."""
+    """Return the beginning and the end of what a text names on the clock: a whole day, or a moment."""
     try:
         if _DATE.fullmatch(text):
             day = datetime.combine(date.fromisoformat(text), time())
@@ -75,8 +76,21 @@ def _moment(text: str) -> tuple[datetime, datetime]:
     return moment, moment
 
 
-def _local(clock: datetime, now: datetime) -> datetime:
-    return clock.replace(tzinfo=now.tzinfo)
+def _local(clock: datetime, now: datetime, pick: Callable[..., datetime]) -> datetime:
+    """Return the moment of a local time.
+
+    Of a time that comes twice, or is left out, when the clock is changed, `pick` (min or max) takes one: what
+    bears a name is shown whole, and no range ends before it begins.
+    """
+    if clock.time() == time():
+        # A day begins once.
+        return clock.replace(tzinfo=now.tzinfo)
+    return pick((clock.replace(tzinfo=now.tzinfo, fold=fold) for fold in (0, 1)), key=datetime.timestamp)
+
+
+def _up_to_now(start: datetime, now: datetime) -> datetime:
+    # Not by comparing datetimes, which compare what the clock shows.
+    return datetime.fromtimestamp(max(now.timestamp(), start.timestamp() + 60), now.tzinfo)
 
 
 def _midnight(now: datetime, days: int = 0) -> datetime:
@@ -118,6 +132,11 @@ def days(span: Span, zone: ZoneInfo) -> list[Span]:
 def months(span: Span, zone: ZoneInfo) -> list[Span]:
     """Give the local months that a time touches."""
     return _cut(span, zone, lambda clock: _midnight(clock).replace(day=1), lambda month: _months_on(month, 1))
+
+
+def day_start(day: date, zone: ZoneInfo) -> int:
+    """Return when a local day begins, in milliseconds since the epoch."""
+    return _milliseconds(datetime.combine(day, time(), zone))
 
 
 def _cut(

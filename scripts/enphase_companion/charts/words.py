@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime
+from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from ..units import energy
@@ -13,6 +13,11 @@ from .views import Totals
 
 #: Milliseconds; where a clock is set back there are longer ones than of 24 hours.
 _LONGEST_DAY = 30 * 3_600_000
+
+
+def count(number: float, unit: str) -> str:
+    """Return "1 minute", "30 minutes"."""
+    return f"{number:g} {unit}" if number == 1 else f"{number:g} {unit}s"
 
 
 def percent(part: float) -> str:
@@ -53,6 +58,27 @@ def not_known(meters: Collection[str]) -> list[str]:
     return [f"{what} is not known: no meter sees the batteries"]
 
 
+def of_inverters() -> list[str]:
+    """Return the note for production that no meter measures."""
+    return ["production is the sum of what the microinverters report, every five minutes"]
+
+
+def counted_by_phase() -> list[str]:
+    """Return the note for a gateway that adds up import and export by phase."""
+    note = (
+        "import and export are counted by phase, and one phase may import while another exports: "
+        "both totals are more than the grid line shows"
+    )
+    return [note]
+
+
+def begins(first: int, zone: ZoneInfo, *, is_day: bool) -> list[str]:
+    """Return the note for a time that begins before the first reading (milliseconds since the epoch)."""
+    start = datetime.fromtimestamp(first / 1000, zone)
+    at = "" if is_day else f", {start:%H:%M}"
+    return [f"the first readings are of {_short(start)} {start.year}{at}"]
+
+
 def title(span: Span, zone: ZoneInfo) -> str:
     """Give the time that is shown: a day by its name, else its first and last day, or moment."""
     start, end = (datetime.fromtimestamp(each / 1000, zone) for each in (span.start, span.end))
@@ -75,9 +101,24 @@ def bucket(span: Span, zone: ZoneInfo) -> str:
     return f"{start.day} {month}" if span.length < _LONGEST_DAY else f"{month} {start.year}"
 
 
+def weekday(moment: datetime) -> str:
+    """Return the short name of a day: "Sun 25"."""
+    return f"{_DAYS[moment.weekday()][:3]} {moment.day:02}"
+
+
+def offset(moment: datetime) -> str:
+    """Return which clock a moment is told by: "CEST", or "UTC+10:30" where that has no name."""
+    name = moment.tzname() or ""
+    if name.isalpha():
+        return name
+    hours, minutes = divmod(round((moment.utcoffset() or timedelta()).total_seconds()) // 60, 60)
+    return f"UTC{hours:+}:{minutes:02}" if minutes else f"UTC{hours:+}"
+
+
 def length(span: Span) -> str:
-    """Give how long a time is: "the last 60 minutes"."""
-    return f"the last {span.length / 60_000:g} minutes"
+    """Return how long a time is: "the last 60 minutes"."""
+    minutes = span.length / 60_000
+    return "the last minute" if minutes == 1 else f"the last {count(minutes, 'minute')}"
 
 
 # Not by strftime: it would speak the language of the machine, and the chart speaks one.

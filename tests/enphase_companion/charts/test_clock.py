@@ -1,0 +1,146 @@
+"""The axis tells local time over both changes of the clock, for every range and window."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+from enphase_companion.charts.clock import on_axis, set_clock, ticks
+from enphase_companion.charts.history import History
+from enphase_companion.charts.ranges import Span, parse
+from enphase_companion.charts.views import Panel, Totals, View
+
+MINUTE, HOUR = 60_000, 3_600_000
+
+#: The moments (UTC) of 2026 at which each clock is set forward, and back.
+CHANGES = {
+    "Europe/Vienna": [(2026, 3, 29, 1, 0), (2026, 10, 25, 1, 0)],
+    "America/New_York": [(2026, 3, 8, 7, 0), (2026, 11, 1, 6, 0)],
+    # By half an hour.
+    "Australia/Lord_Howe": [(2026, 10, 3, 15, 30), (2026, 4, 4, 15, 0)],
+    # Around Ramadan; summer time is what it has else.
+    "Africa/Casablanca": [(2026, 3, 22, 2, 0), (2026, 2, 15, 2, 0)],
+    # At midnight: a day that begins at one o'clock.
+    "Asia/Beirut": [(2026, 3, 28, 22, 0), (2026, 10, 24, 21, 0)],
+}
+EACH_CHANGE = [
+    pytest.param(ZoneInfo(zone), datetime(*change, tzinfo=UTC), id=f"{zone}-{name}")
+    for zone, changes in CHANGES.items()
+    for change, name in zip(changes, ("forward", "back"), strict=True)
+]
+each_change = pytest.mark.parametrize(("zone", "change"), EACH_CHANGE)
+
+RANGES = ["today", "day", "week", "{day}", "{day}T00:00..", "{day}T00:30..{day}T04:30", "{before}..{day}"]
+WINDOWS = [1, 2, 5, 10, 30, 45, 60, 90, 120, 240, 720, 1_440]
+
+
+AXES = Figure((12, 7)).subplots()
+
+
+def shown(span: Span, zone: ZoneInfo) -> list[tuple[int, str]]:
+    """The ticks of a chart of this time, and their labels."""
+    AXES.set_xlim(*on_axis(np.array([span.start, span.end])))
+    view = View(title="", subtitle="", span=span, zone=zone, panels=[Panel("", {})], totals=Totals())
+    set_clock(AXES, view)
+    places = AXES.get_xticks()
+    labels = AXES.xaxis.get_major_formatter().format_ticks(places.tolist())
+    return list(zip((round(float(at) * 86_400_000) for at in places), labels, strict=True))
+
+
+def assert_is_local_time(span: Span, zone: ZoneInfo) -> None:
+    """See that ticks are evenly spread over local time, none is missing or twice, and each is right."""
+    found = shown(span, zone)
+    moments = [at for at, _ in found]
+    assert 2 <= len(found) <= 14
+    assert moments == sorted(set(moments))
+    assert all(span.start <= at <= span.end for at in moments)
+    for at, label in found:
+        clock = datetime.fromtimestamp(at / 1000, zone)
+        first, *which = label.split("\n")
+        begins = at == start_of(clock, zone)
+        assert first == (
+            f"{clock:%a %d}" if begins else f"{clock:%H:%M:%S}" if at % MINUTE else f"{clock:%H:%M}"
+        )
+        twice = clock.replace(fold=0).utcoffset() != clock.replace(fold=1).utcoffset()
+        assert which == ([named(clock)] if twice and not begins else [])
+    assert moments == expected(span, zone, moments)
+
+
+def named(clock: datetime) -> str:
+    name = clock.tzname() or ""
+    return {"+11": "UTC+11", "+1030": "UTC+10:30", "+01": "UTC+1", "+00": "UTC+0"}.get(name, name)
+
+
+def start_of(clock: datetime, zone: ZoneInfo) -> int:
+    return round(datetime(clock.year, clock.month, clock.day, tzinfo=zone).timestamp() * 1000)
+
+
+def expected(span: Span, zone: ZoneInfo, moments: list[int]) -> list[int]:
+    """All moments of the span at which the local clock is a multiple of what is usual between ticks."""
+    usual = min(after - before for before, after in pairwise(moments))
+    if usual < MINUTE:
+        return list(range(-(-span.start // usual) * usual, span.end + 1, usual))
+    clocks = {
+        at: datetime.fromtimestamp(at / 1000, zone)
+        for at in range(-(-span.start // MINUTE) * MINUTE, span.end + 1, MINUTE)
+    }
+    of_day = {at: clock.hour * 60 + clock.minute for at, clock in clocks.items()}
+    begins = {at for at, clock in clocks.items() if of_day[at] <= 60 and at == start_of(clock, zone)}
+    every: list[int] = []
+    for step in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440):
+        if step * MINUTE >= usual and every != moments:
+            every = [at for at in clocks if of_day[at] % step == 0 or at in begins]
+    return every
+
+
+@each_change
+@pytest.mark.parametrize("text", RANGES)
+def test_each_range_has_its_ticks_over_a_change(zone: ZoneInfo, change: datetime, text: str) -> None:
+    day = change.astimezone(zone).date()
+    named = text.format(day=day, before=day - timedelta(days=1))
+    for hours in (-1, 0, 1, 5, 20):
+        assert_is_local_time(parse(named).span(zone, (change + timedelta(hours=hours)).timestamp()), zone)
+
+
+@each_change
+@pytest.mark.parametrize("minutes", WINDOWS)
+def test_each_window_has_its_ticks_over_a_change(zone: ZoneInfo, change: datetime, minutes: int) -> None:
+    for after in (-60, -30, 0, 1, 15, 30, 45, 60, 61, 90, 120):
+        now = (change + timedelta(minutes=after)).timestamp()
+        view = History(minutes, 1, zone, phases=False, clock=lambda now=now: now).view(None)  # type: ignore[misc]
+        assert_is_local_time(view.span, zone)
+
+
+def test_the_hour_that_comes_twice_says_which_of_both_it_is() -> None:
+    change = round(datetime(2026, 10, 25, 1, tzinfo=UTC).timestamp() * 1000)
+    labels = [label for _, label in shown(Span(change - HOUR, change + HOUR), ZoneInfo("Europe/Vienna"))]
+    assert labels == [
+        "02:00\nCEST", "02:15\nCEST", "02:30\nCEST", "02:45\nCEST",
+        "02:00\nCET", "02:15\nCET", "02:30\nCET", "02:45\nCET", "03:00",
+    ]  # fmt: skip
+    lord_howe = round(datetime(2026, 4, 4, 15, tzinfo=UTC).timestamp() * 1000)
+    labels = [label for _, label in shown(Span(lord_howe - HOUR, lord_howe), ZoneInfo("Australia/Lord_Howe"))]
+    assert labels[-4:] == ["01:30\nUTC+11", "01:40\nUTC+11", "01:50\nUTC+11", "01:30\nUTC+10:30"]
+
+
+def test_the_hour_that_is_left_out_is_not_on_the_axis() -> None:
+    change = round(datetime(2026, 3, 29, 1, tzinfo=UTC).timestamp() * 1000)
+    labels = [label for _, label in shown(Span(change - HOUR, change + HOUR), ZoneInfo("Europe/Vienna"))]
+    assert labels == ["01:00", "01:15", "01:30", "01:45", "03:00", "03:15", "03:30", "03:45", "04:00"]
+
+
+def test_a_day_that_begins_at_one_oclock_has_its_name_there() -> None:
+    change = round(datetime(2026, 3, 28, 22, tzinfo=UTC).timestamp() * 1000)
+    found = dict(shown(Span(change - 12 * HOUR, change + 12 * HOUR), ZoneInfo("Asia/Beirut")))
+    assert found[change] == "Sun 29"
+
+
+@pytest.mark.parametrize("days", [10, 12, 60, 400, 4_000, 200_000])
+def test_who_zooms_out_finds_ticks_and_no_end_of_memory(days: int) -> None:
+    start = round(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
+    assert 1 <= len(ticks(Span(start - days * 86_400_000, start), ZoneInfo("Europe/Vienna"))) <= 40

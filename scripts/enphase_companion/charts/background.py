@@ -15,7 +15,7 @@ from .views import View
 #: Seconds that the work has to end.
 _END = 4.0
 
-#: What is to be done; each view that it makes goes to the function that it is given.
+#: What is to be done until the service is stopped; each view goes to the function that it is given.
 Work = Callable[[Service, Callable[[View], None]], Awaitable[None]]
 
 
@@ -72,6 +72,9 @@ class Background:
         self._loop = asyncio.get_running_loop()
         with suppress(Stopped):
             await self._work(self._service, self._put)
+        if not self._service.stopping.is_set():
+            # Nobody would notice that what is shown grows old.
+            raise RuntimeError("what brings new readings has ended")
 
     def _put(self, view: View) -> None:
         with self._news:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import wrap
 from typing import Any
 
 import numpy as np
@@ -25,6 +26,9 @@ WIDTH, HEIGHT, PHASE_HEIGHT = 12.0, 7.0, 2.2
 DOTS = 110
 #: Inches around the panels.
 _LEFT, _RIGHT, _TOP, _BOTTOM = 0.75, 1.55, 2.05, 0.85
+
+#: Inches from a line of remarks to the next, beside the figure's right edge, and letters to an inch.
+_LINE, _MARGIN, _PLAIN, _BOLD = 0.17, 0.3, 13.5, 12.0
 
 #: How many dots wide the panels are.
 DOTS_WIDE = round((WIDTH - _LEFT - _RIGHT) * DOTS)
@@ -57,16 +61,17 @@ class Chart:
         if self._view is None or len(view.panels) != len(self.panels):
             self._make_panels(view)
         self._view = view
-        self._place()
-        for drawing, panel in zip(self.panels, view.panels, strict=True):
-            drawing.draw(panel, view, self.hidden)
+        remarks = self._remarks(view)
+        self._place(len(remarks))
         axes = self.panels[0].axes
         if self._set_x is None or axes.get_xlim() == self._set_x:
             # The last day or month is drawn whole, though it may go on.
             shown = Span(view.buckets[0].start, view.buckets[-1].end) if view.buckets else view.span
             axes.set_xlim(*on_axis(np.array([shown.start, shown.end])))
             self._set_x = axes.get_xlim()
-        self._draw_around(view)
+        for drawing, panel in zip(self.panels, view.panels, strict=True):
+            drawing.draw(panel, view, self.hidden)
+        self._draw_around(view, remarks)
 
     def _make_panels(self, view: View) -> None:
         self.figure.clear()
@@ -83,16 +88,25 @@ class Chart:
             PanelDrawing(each, {} if number else self._limits) for number, each in enumerate(axes[:, 0])
         ]
 
-    def _place(self) -> None:
+    def _remarks(self, view: View) -> list[str]:
+        """Return what is wrong, or else what an owner should know, in lines that fit."""
+        width, _ = self.figure.get_size_inches()
+        across = round((width - _LEFT - _MARGIN) * (_BOLD if view.trouble is not None else _PLAIN))
+        text = "Note: " + "; ".join(view.notes) if view.notes else ""
+        return wrap(text if view.trouble is None else f"Not up to date: {view.trouble}", max(across, 20))
+
+    def _place(self, remarks: int) -> None:
+        """Make room for the panels, and below them for so many lines."""
         width, height = self.figure.get_size_inches()
+        bottom = _BOTTOM + _LINE * max(remarks - 1, 0)
         self.figure.subplots_adjust(
             left=_LEFT / width,
             right=max(1 - _RIGHT / width, 0.5),
             top=max(1 - _TOP / height, 0.3),
-            bottom=min(_BOTTOM / height, 0.25),
+            bottom=min(bottom / height, 0.4),
         )
 
-    def _draw_around(self, view: View) -> None:
+    def _draw_around(self, view: View, remarks: list[str]) -> None:
         for artist in self._drawn:
             artist.remove()
         self._drawn.clear()
@@ -103,17 +117,18 @@ class Chart:
             self._write(1.72 * number, 1.17, name, size=9, color=FAINT)
         self._write(0, 1.5, "   ·   ".join(words.sentences(view.totals)), size=10)
         self._draw_legend(view)
+        look: dict[str, Any] = {"color": FAINT}
         if view.trouble is not None:
-            self._write(0, -0.22, f"Not up to date: {view.trouble}", size=9, weight="bold", color=WARNING)
-        elif view.notes:
-            self._write(0, -0.22, "Note: " + "; ".join(view.notes), size=9, color=FAINT)
+            look = {"color": WARNING, "weight": "bold"}
+        for number, line in enumerate(reversed(remarks)):
+            self._write(0, -0.14 - _LINE * number, line, size=9, **look)
 
     def _write(
         self, x: float, y: float, text: str, *, right: bool = False, color: str = INK, **look: Any
     ) -> None:
         """Write at so many inches from the panels' left edge, and from the top, or (negative) the bottom."""
         width, height = self.figure.get_size_inches()
-        across = 1 - 0.3 / width if right else (_LEFT + x) / width
+        across = 1 - _MARGIN / width if right else (_LEFT + x) / width
         up = -y / height if y < 0 else 1 - y / height
         self._drawn.append(
             self.figure.text(

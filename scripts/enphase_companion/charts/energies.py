@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 
-import numpy as np
-
-from ..storage import Point
-from .flows import Counted, totals, track
+from ..storage import Energy, Point
+from .flows import WHOLE_HOUSE, Counted, Metering, totals, track
 from .ranges import Span
 from .views import Quantity, Totals, Track
 
@@ -17,55 +16,56 @@ _LEAST = 1.0
 
 
 def energy_tracks(
-    series: Mapping[str, Sequence[Point]], buckets: Sequence[Span], *, unmetered_batteries: bool = False
+    series: Mapping[str, Sequence[Point]], buckets: Sequence[Span], metering: Metering = WHOLE_HOUSE
 ) -> dict[Quantity, Track]:
-    """Give what is drawn of the energy of these meters: Wh in each bucket, NaN where nothing is known.
+    """Return what is drawn of the energy of these meters: Wh in each bucket, NaN where nothing is known.
 
-    `unmetered_batteries`: see `totals`.
+    Home and grid are added up day by day: what one meter did not count on a day is missing, but not mixed.
     """
-    counted: list[dict[str, Counted]] = [{} for _ in buckets]
-    for name, days in series.items():
-        for number, of_bucket in _sorted(days, buckets).items():
-            after_gap = number > 0 and of_bucket[0] is not days[0] and name not in counted[number - 1]
-            counted[number][name] = _sum(of_bucket, recovered=not after_gap)
-    summed = [totals(each, unmetered_batteries=unmetered_batteries) for each in counted]
-    tracks = {
-        quantity: track([bucket.start for bucket in buckets], [value(each) for each in summed])
-        for quantity, value in _VALUES.items()
+    days = _days(series, buckets)
+    begun = set(metering.metered or ()) - series.keys()
+    summed: list[dict[Quantity, float]] = [{} for _ in buckets]
+    for start in sorted(days):
+        number, counted = days[start]
+        # A meter that was added later does not count before, but once there it must be known.
+        begun |= counted.keys()
+        of_day = totals(counted, replace(metering, metered=frozenset(begun)))
+        for quantity, value in _VALUES.items():
+            if (watt_hours := value(of_day)) is not None:
+                summed[number][quantity] = summed[number].get(quantity, 0.0) + watt_hours
+    return {
+        quantity: track([bucket.start for bucket in buckets], [each.get(quantity) for each in summed])
+        for quantity in _VALUES
+        if any(quantity in each for each in summed)
     }
-    return {quantity: each for quantity, each in tracks.items() if not np.isnan(each.values).all()}
 
 
-def _sorted(days: Sequence[Point], buckets: Sequence[Span]) -> dict[int, list[Point]]:
-    """Give the days of each bucket that has any, by its number."""
+def _days(
+    series: Mapping[str, Sequence[Point]], buckets: Sequence[Span]
+) -> dict[int, tuple[int, dict[str, Counted]]]:
+    """Return for the beginning of each day the number of its bucket, and what each meter counted."""
     starts = [bucket.start for bucket in buckets]
-    found: dict[int, list[Point]] = {}
-    for day in days:
-        if (number := bisect_right(starts, day.start) - 1) >= 0:
-            found.setdefault(number, []).append(day)
+    found: dict[int, tuple[int, dict[str, Counted]]] = {}
+    for name, points in series.items():
+        before: int | None = None
+        for point in points:
+            if (number := bisect_right(starts, point.start) - 1) < 0:
+                continue
+            # What flowed in a gap over whole buckets flowed in all of them, and would dwarf every other.
+            recovered = before is None or number <= before + 1
+            found.setdefault(point.start, (number, {}))[1][name] = _counted(point.energy, recovered=recovered)
+            before = number
     return found
 
 
-def _sum(days: Sequence[Point], *, recovered: bool) -> Counted:
-    """Give the energy of these days.
-
-    Without `recovered`, not what flowed in a gap before: after buckets that are missing, that is what flowed
-    in all of them, and would dwarf every other.
-    """
-    energies = [day.energy for day in days]
-    delivered = _added([each.delivered for each in energies])
-    received = _added([each.received for each in energies])
+def _counted(energy: Energy, *, recovered: bool) -> Counted:
+    """Return what was counted on a day; without `recovered`, not what flowed in a gap before."""
     if recovered:
-        return delivered, received
+        return energy.delivered, energy.received
     return (
-        _less(delivered, energies[0].delivered_recovered),
-        _less(received, energies[0].received_recovered),
+        _less(energy.delivered, energy.delivered_recovered),
+        _less(energy.received, energy.received_recovered),
     )
-
-
-def _added(values: Sequence[float | None]) -> float | None:
-    known = [value for value in values if value is not None]
-    return sum(known) if known else None
 
 
 def _less(whole: float | None, part: float) -> float | None:
@@ -76,7 +76,7 @@ def _less(whole: float | None, part: float) -> float | None:
 
 
 def _net(each: Totals) -> float | None:
-    return None if each.exported is None or each.imported is None else each.exported - each.imported
+    return None if each.exported is None or each.imported is None else each.imported - each.exported
 
 
 _VALUES: Mapping[Quantity, Callable[[Totals], float | None]] = {

@@ -1,12 +1,15 @@
-"""From meters to what a chart shows: signs, and what no meter measures worked out from the others."""
+"""From meters to what a chart shows; home and grid are put together by the client's rule."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from math import isclose
 
 import numpy as np
 
-from enphase_api.models import MeasurementType
+from enphase_api.models import MeasurementType, Quantities, Site
+from enphase_api.models.site import TOGETHER, grid_terms, home_terms
 
 from .views import Floats, Quantity, Times, Totals, Track
 
@@ -24,48 +27,76 @@ PRODUCTION, NET, TOTAL, STORAGE = (
 METERS = (PRODUCTION, NET, TOTAL, STORAGE)
 
 #: Milliseconds: what was read further apart than this is not added up.
-_TOGETHER = 2_000
+_TOGETHER = round(TOGETHER.total_seconds() * 1000)
+
+#: Wh; less than this says nothing of how a meter counts.
+_LEAST = 1.0
+#: The part by which a whole meter's energy and the sum of its phases' may differ by rounding.
+_ALIKE = 0.01
 
 
 def track(times: Sequence[int], values: Sequence[float | None], interrupted: Sequence[bool] = ()) -> Track:
-    """Give the track of these values, with a break before each that is interrupted."""
+    """Return the track of these values, with a break before each that is interrupted."""
     at = np.array(times, dtype=np.int64)
     watts = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
     breaks = np.flatnonzero(interrupted)
     return Track(np.insert(at, breaks, at[breaks] - 1), np.insert(watts, breaks, np.nan))
 
 
-def power_tracks(meters: Mapping[str, Track], *, unmetered_batteries: bool = False) -> dict[Quantity, Track]:
-    """Give what is drawn of the power of these meters, each as its meter signs it.
+@dataclass(frozen=True, slots=True)
+class Metering:
+    """What the meters behind a panel are, beyond what they said."""
 
-    Consumption = production + net + storage, and net = total - production - storage, where they are not
-    metered. With `unmetered_batteries`, whose power nobody knows, neither is worked out.
-    """
-    production, net, total, storage = (meters.get(name) for name in METERS)
-    if production is not None and not unmetered_batteries:
-        if total is None and net is not None:
-            total = _added(net, [(1, production), (1, storage)])
-        elif net is None and total is not None:
-            net = _added(total, [(-1, production), (-1, storage)])
+    #: The meters of the house; None: all that say anything in the panel, and no others.
+    metered: Collection[str] | None = None
+    #: Meters of which other phases are wired, but not this one: nothing flows there.
+    unwired: Collection[str] = ()
+    #: There are batteries that no meter sees.
+    unmetered_batteries: bool = False
+
+    def home(self, names: Collection[str]) -> Mapping[str, int]:
+        """Return the terms of home, see `enphase_api.models.site`; empty where one of them is not known."""
+        return self._known(home_terms, names)
+
+    def grid(self, names: Collection[str]) -> Mapping[str, int]:
+        """Return the terms of the grid, as `home` does."""
+        return self._known(grid_terms, names)
+
+    def _known(self, rule: Callable[..., Mapping[str, int]], names: Collection[str]) -> Mapping[str, int]:
+        metered = set(names if self.metered is None else self.metered)
+        terms = rule(metered, unmetered_batteries=self.unmetered_batteries)
+        return terms if terms.keys() <= (metered & set(names)) | set(self.unwired) else {}
+
+
+#: A whole house in which every battery is metered.
+WHOLE_HOUSE = Metering()
+
+
+def power_tracks(meters: Mapping[str, Track], metering: Metering = WHOLE_HOUSE) -> dict[Quantity, Track]:
+    """Return what is drawn of the power of these meters, each as its meter signs it."""
     found = {
-        Quantity.PRODUCTION: production,
-        Quantity.CONSUMPTION: total,
-        Quantity.NET: None if net is None else Track(net.times, -net.values),
-        Quantity.BATTERY: storage,
+        Quantity.PRODUCTION: meters.get(PRODUCTION),
+        Quantity.CONSUMPTION: _added(metering.home(meters), meters),
+        Quantity.NET: _added(metering.grid(meters), meters),
+        Quantity.BATTERY: meters.get(STORAGE),
     }
     return {quantity: each for quantity, each in found.items() if each is not None and each.times.size}
 
 
-def _added(base: Track, others: Iterable[tuple[int, Track | None]]) -> Track:
-    values = base.values.copy()
-    for sign, other in others:
-        if other is not None:
-            values += sign * _at(base.times, other)
-    return Track(base.times, values)
+def _added(terms: Mapping[str, int], meters: Mapping[str, Track]) -> Track | None:
+    """Return the sum of these terms, at the times of the first that is here; None where none is."""
+    here = [(sign, meters[name]) for name, sign in terms.items() if name in meters]
+    if not here:
+        return None
+    _, base = here[0]
+    values = np.zeros(base.times.size)
+    for sign, each in here:
+        values += sign * _at(base.times, each)
+    return Track(base.times, values, base.is_stepped)
 
 
 def _at(times: Times, other: Track) -> Floats:
-    """Give what another meter said at these times; NaN where it said nothing then."""
+    """Return what another meter said at these times; NaN where it said nothing then."""
     at, values = other.times, other.values
     if not at.size:
         return np.full(times.size, np.nan)
@@ -80,34 +111,36 @@ def _at(times: Times, other: Track) -> Floats:
 Counted = tuple[float | None, float | None]
 
 
-def totals(meters: Mapping[str, Counted], *, unmetered_batteries: bool = False) -> Totals:
-    """Give the energies of these meters, and the consumption worked out where it is not metered.
-
-    Where only total consumption is metered, nothing is known of imports and exports.
-    """
-    nothing: Counted = (None, None)
-    produced, _ = meters.get(PRODUCTION, nothing)
-    imported, exported = meters.get(NET, nothing)
-    consumed, _ = meters.get(TOTAL, nothing)
-    discharged, charged = meters.get(STORAGE, nothing)
-    if TOTAL not in meters and not unmetered_batteries and {PRODUCTION, NET} <= meters.keys():
-        consumed = _sum(_netted(meters[name]) for name in (PRODUCTION, NET, STORAGE) if name in meters)
+def totals(meters: Mapping[str, Counted], metering: Metering = WHOLE_HOUSE) -> Totals:
+    """Return the energies of these meters, and home's as `enphase_api.models.site` adds it up."""
+    counted = {**dict.fromkeys(metering.unwired, (0.0, 0.0)), **meters}
+    found = Site.from_quantities(
+        {
+            name: Quantities(energy_delivered=delivered, energy_received=received)
+            for name, (delivered, received) in counted.items()
+        },
+        metered=metering.metered,
+        unmetered_batteries=metering.unmetered_batteries,
+    )
     return Totals(
-        produced=produced,
-        consumed=consumed,
-        imported=imported,
-        exported=exported,
-        charged=charged,
-        discharged=discharged,
+        produced=found.produced_energy,
+        consumed=found.consumed_energy,
+        imported=found.imported_energy,
+        exported=found.exported_energy,
+        charged=found.charged_energy,
+        discharged=found.discharged_energy,
     )
 
 
-def _netted(counted: Counted) -> float | None:
-    delivered, received = counted
-    # A meter that says nothing of the other direction has none.
-    return None if delivered is None else delivered - (received or 0.0)
+def counts_by_phase(whole: Counted, phases: Sequence[Counted]) -> bool:
+    """Return whether a meter's energies in both directions are the sums of its phases'.
 
-
-def _sum(values: Iterable[float | None]) -> float | None:
-    known = list(values)
-    return None if None in known else sum(value for value in known if value is not None)
+    While one phase imports and another exports, both grow, and the power of the whole meter shows less.
+    """
+    return len(phases) > 1 and all(
+        total is not None
+        and total >= _LEAST
+        and None not in (parts := [phase[direction] for phase in phases])
+        and isclose(total, sum(part or 0.0 for part in parts), rel_tol=_ALIKE)
+        for direction, total in enumerate(whole)
+    )

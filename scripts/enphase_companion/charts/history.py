@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 from itertools import pairwise
 from statistics import median
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from ..message import Message
+from enphase_api.models import Quantities
+
+from ..message import Message, Sample
 from ..message.sample import PHASES, WHOLE
 from . import words
-from .flows import METERS, Counted, power_tracks, totals, track
+from .flows import (
+    METERS,
+    NET,
+    PRODUCTION,
+    Counted,
+    Metering,
+    counts_by_phase,
+    power_tracks,
+    totals,
+    track,
+)
 from .ranges import Span
 from .views import Panel, Track, View
 
 #: Milliseconds. A shorter pause is none that one would ask about; nor is one of thrice the usual.
 _SHORTEST_GAP = 10_000
 
-#: Milliseconds. Microinverters are asked every five minutes, and only the second answer shows it.
-_PAUSE_OF_INVERTERS = 300_000
+#: Milliseconds; so often microinverters are asked for what they report.
+_PACE_OF_INVERTERS = 300_000
+
+#: A measurement and its phase.
+_Key = tuple[str, int]
 
 
 class _Reading(NamedTuple):
@@ -30,6 +46,51 @@ class _Reading(NamedTuple):
     power: float | None
     delivered: float | None
     received: float | None
+
+
+class _Series:
+    """What one meter, or one of its phases, said; or what all microinverters together did."""
+
+    def __init__(self, most: int, *, of_inverters: bool) -> None:
+        self.readings: deque[_Reading] = deque(maxlen=most)
+        self.of_inverters = of_inverters
+
+    def forget(self, start: int) -> None:
+        """Forget what is older; of what stands until the next reading, one of before stays."""
+        kept = 1 if self.of_inverters else 0
+        while len(self.readings) > kept and self.readings[kept].measured_at < start:
+            self.readings.popleft()
+
+    def longest_pause(self, shortest: float) -> float:
+        """Return after how many milliseconds a pause is a gap."""
+        pauses = [after.measured_at - before.measured_at for before, after in pairwise(self.readings)]
+        return max(shortest, 3 * self._holds, 3 * median(pauses) if pauses else 0)
+
+    def gaps(self, shortest: float) -> list[Span]:
+        """Return the times of which nothing is known between two readings."""
+        longest = self.longest_pause(shortest)
+        return [
+            Span(before.measured_at + self._holds, after.measured_at)
+            for before, after in pairwise(self.readings)
+            if after.measured_at - before.measured_at > longest
+        ]
+
+    def track(self, shortest_gap: float, now: int) -> Track:
+        """Return the line of these readings, broken at gaps; what holds until the next goes on to `now`."""
+        points = [(each.measured_at, each.power) for each in self.readings]
+        # Where a line of steps ends, or a line from reading to reading is broken.
+        points += [(gap.start if self._holds else gap.end - 1, None) for gap in self.gaps(shortest_gap)]
+        points.sort(key=lambda point: point[0])
+        at, power = points[-1]
+        if self._holds and 0 < now - at <= self.longest_pause(shortest_gap):
+            points.append((now, power))
+        line = track([at for at, _ in points], [power for _, power in points])
+        return replace(line, is_stepped=self.of_inverters)
+
+    @property
+    def _holds(self) -> int:
+        """Milliseconds for which a reading stands."""
+        return _PACE_OF_INVERTERS if self.of_inverters else 0
 
 
 class History:
@@ -52,9 +113,10 @@ class History:
         self._clock = clock
         # A gateway's times are whole seconds, and one that is there is not taken again.
         self._most = round(minutes * 60 / max(interval, 1)) + 2
-        self._series: dict[tuple[str, int], deque[_Reading]] = {}
+        self._series: dict[_Key, _Series] = {}
         self._gateway: str | None = None
         self._unmetered_batteries = False
+        self._counts_by_phase = False
         #: Milliseconds that the gateway's clock is ahead of ours.
         self._ahead = 0
 
@@ -62,87 +124,109 @@ class History:
         """Take what the meters said."""
         self._gateway = message.gateway
         self._unmetered_batteries = message.unmetered_batteries is True
+        self._counts_by_phase = _counts_by_phase(message)
         now = round(self._clock() * 1000)
         for sample in message.samples:
-            if sample.measurement not in METERS or sample.phase not in self._phases:
-                continue
-            series = self._series.setdefault((sample.measurement, sample.phase), deque(maxlen=self._most))
-            if series and sample.measured_at <= series[-1].measured_at:
-                # Set back by a day, a clock must not stop the chart for one.
-                if series[-1].measured_at - sample.measured_at > self._gap:
-                    series.clear()
-                else:
-                    continue
-            self._ahead = sample.measured_at - now
-            said = sample.quantities
-            series.append(
-                _Reading(sample.measured_at, said.active_power, said.energy_delivered, said.energy_received)
-            )
+            if sample.measurement in METERS and sample.phase in self._phases:
+                self._add(sample, now)
+
+    def _add(self, sample: Sample, now: int) -> None:
+        said, of_inverters = sample.quantities, _is_of_inverters(sample)
+        key = sample.measurement, sample.phase
+        series = self._series.get(key)
+        if series is None or series.of_inverters != of_inverters:
+            series = self._series[key] = _Series(self._most, of_inverters=of_inverters)
+        readings = series.readings
+        # What is asked of microinverters has the time of who asked; all else, the gateway's.
+        at = sample.measured_at + (self._ahead if of_inverters else 0)
+        if readings and at <= readings[-1].measured_at:
+            # Set back by a day, a clock must not stop the chart for one.
+            if readings[-1].measured_at - at <= self._gap:
+                return
+            readings.clear()
+        if not of_inverters:
+            self._ahead = at - now
+        readings.append(_Reading(at, said.active_power, said.energy_delivered, said.energy_received))
 
     def view(self, trouble: str | None) -> View:
-        """Give what is to be shown now; `trouble`: why nothing new comes."""
+        """Return what is to be shown now; `trouble`: why nothing new comes."""
         now = round(self._clock() * 1000) + self._ahead
         span = Span(now - self._length, now)
         for series in self._series.values():
-            while series and series[0].measured_at < span.start:
-                series.popleft()
-        of_whole = {name: series for (name, phase), series in self._series.items() if phase == WHOLE}
-        whole = max(of_whole.values(), key=len, default=())
-        gap = self._longest_pause(whole)
+            series.forget(span.start)
+        of_whole = {name: each for (name, phase), each in self._series.items() if phase == WHOLE}
+        whole = max(of_whole.values(), key=lambda each: len(each.readings), default=None)
+        gap = self._gap if whole is None else whole.longest_pause(self._gap)
         moment = datetime.fromtimestamp(now / 1000, self._zone)
-        names = ["", *(f"L{phase}" for phase in range(1, PHASES + 1))]
-        panels = [self._panel(phase, names[phase]) for phase in self._phases]
+        metered = {name for name, each in of_whole.items() if not each.of_inverters}
+        energies = totals(
+            {name: _counted(of_whole[name].readings) for name in metered},
+            Metering(unmetered_batteries=self._unmetered_batteries),
+        )
         return View(
             title=f"Live, {moment:%H:%M:%S}",
             subtitle=f"Gateway {self._gateway or '…'} · {words.length(span)} in {self._zone.key}",
             span=span,
             zone=self._zone,
-            panels=[panels[0], *(panel for panel in panels[1:] if panel.tracks)],
-            totals=totals(
-                {name: _counted(series) for name, series in of_whole.items()},
-                unmetered_batteries=self._unmetered_batteries,
-            ),
-            gaps=[
-                Span(before.measured_at, after.measured_at)
-                for before, after in pairwise(whole)
-                if after.measured_at - before.measured_at > gap
+            panels=self._panels(now, metered),
+            totals=energies,
+            gaps=[] if whole is None else whole.gaps(self._gap),
+            notes=[
+                *(words.not_known(of_whole) if self._unmetered_batteries else []),
+                *(words.of_inverters() if metered != of_whole.keys() else []),
+                *(
+                    words.counted_by_phase()
+                    if self._counts_by_phase and energies.imported and energies.exported
+                    else []
+                ),
             ],
-            notes=words.not_known(of_whole) if self._unmetered_batteries else [],
             trouble=trouble or _silence(now, whole, gap),
         )
 
-    def _longest_pause(self, series: Sequence[_Reading]) -> float:
-        pauses = [after.measured_at - before.measured_at for before, after in pairwise(series)]
-        return max(self._gap, 3 * (median(pauses) if pauses else _PAUSE_OF_INVERTERS))
+    def _panels(self, now: int, metered: Collection[str]) -> list[Panel]:
+        """Return the whole house, and each phase of which anything is known."""
+        known = {key: series for key, series in self._series.items() if series.readings}
+        by_phase = {name for name, phase in known if phase != WHOLE}
+        panels = []
+        for phase in self._phases:
+            tracks = {name: each.track(self._gap, now) for (name, of), each in known.items() if of == phase}
+            unwired = () if phase == WHOLE else by_phase - tracks.keys()
+            metering = Metering(metered, unwired, self._unmetered_batteries)
+            if tracks or phase == WHOLE:
+                panels.append(Panel("" if phase == WHOLE else f"L{phase}", power_tracks(tracks, metering)))
+        return panels
 
-    def _panel(self, phase: int, name: str) -> Panel:
-        # Each with its own pause: beside meters, production may come from the microinverters.
-        tracks = {
-            measurement: _track(series, self._longest_pause(series))
-            for (measurement, of_phase), series in self._series.items()
-            if of_phase == phase and series
-        }
-        return Panel(name, power_tracks(tracks, unmetered_batteries=self._unmetered_batteries))
 
-
-def _track(series: Sequence[_Reading], gap: float) -> Track:
-    return track(
-        [each.measured_at for each in series],
-        [each.power for each in series],
-        [False, *(after.measured_at - before.measured_at > gap for before, after in pairwise(series))],
+def _is_of_inverters(sample: Sample) -> bool:
+    """Return whether it is what microinverters report: their power, and nothing that a meter would add."""
+    watts = sample.quantities.active_power
+    return (
+        sample.measurement == PRODUCTION
+        and watts is not None
+        and sample.quantities == Quantities(active_power=watts)
     )
 
 
-def _silence(now: int, series: Sequence[_Reading], gap: float) -> str | None:
-    if not series:
+def _counts_by_phase(message: Message) -> bool:
+    grid = {
+        sample.phase: (sample.quantities.energy_delivered, sample.quantities.energy_received)
+        for sample in message.samples
+        if sample.measurement == NET
+    }
+    return WHOLE in grid and counts_by_phase(
+        grid[WHOLE], [counted for phase, counted in grid.items() if phase != WHOLE]
+    )
+
+
+def _silence(now: int, series: _Series | None, gap: float) -> str | None:
+    if series is None or not series.readings:
         return "waiting for the gateway's first answer"
-    age = now - series[-1].measured_at
-    return f"no answer of the gateway for {age / 1000:.0f} seconds" if age > gap else None
+    age = now - series.readings[-1].measured_at
+    return f"no answer of the gateway for {words.count(round(age / 1000), 'second')}" if age > gap else None
 
 
-def _counted(series: Iterable[_Reading]) -> Counted:
-    """Give what flowed in both directions since the first of these readings."""
-    readings = list(series)
+def _counted(readings: Sequence[_Reading]) -> Counted:
+    """Return what flowed in both directions since the first of these readings."""
     return _rise([each.delivered for each in readings]), _rise([each.received for each in readings])
 
 

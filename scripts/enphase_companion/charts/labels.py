@@ -10,15 +10,17 @@ from matplotlib.axes import Axes
 
 from ..units import power
 from .clock import on_axis
-from .style import FAINT, HALO, INK, LOOKS
+from .style import FAINT, INK, LOOKS, PAPER
 from .views import Quantity, Track
 
 #: Points of a label's height.
 _HEIGHT = 13.0
 
 
-def label_ends(axes: Axes, tracks: Mapping[Quantity, Track], *, is_old: bool) -> list[Artist]:
-    """Mark the end of each line with its value; labels that would lie on one another make room."""
+def label_ends(
+    axes: Axes, tracks: Mapping[Quantity, Track], *, has_values: bool, is_old: bool
+) -> list[Artist]:
+    """Name each line at its end, with its last value if it `has_values`; labels make room for one another."""
     ends = []
     for quantity, track in tracks.items():
         known = np.flatnonzero(~np.isnan(track.values))
@@ -34,14 +36,15 @@ def label_ends(axes: Axes, tracks: Mapping[Quantity, Track], *, is_old: bool) ->
         drawn += axes.plot([x], [y], "o", color=look.colour, markersize=5, zorder=5, clip_on=False)
         drawn.append(
             axes.annotate(
-                f"{look.name} {power(value)}".replace("-", "\N{MINUS SIGN}"),
+                f"{look.name} {power(value)}".replace("-", "\N{MINUS SIGN}") if has_values else look.name,
                 (x, y),
                 xytext=(8, place - y * scale),
                 textcoords="offset points",
                 va="center",
                 color=FAINT if is_old else INK,
                 fontsize=8.5,
-                path_effects=HALO,
+                # The zero line would strike it through.
+                bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.5},
                 zorder=6,
                 arrowprops={"arrowstyle": "-", "color": look.colour, "linewidth": 0.8, "shrinkA": 0},
             )

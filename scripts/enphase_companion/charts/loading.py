@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from itertools import pairwise
+from statistics import median
 from zoneinfo import ZoneInfo
 
 from ..message.sample import PHASES, WHOLE
@@ -13,7 +14,7 @@ from ..running.errors import CommandError, SettingsError
 from ..storage import DAY, MINUTE, QUARTER, SECOND, Database, Energy, Point
 from . import words
 from .energies import energy_tracks
-from .flows import METERS, power_tracks, totals, track
+from .flows import METERS, NET, Counted, Metering, counts_by_phase, power_tracks, totals, track
 from .ranges import Range, Span, days, months
 from .views import Panel, Track, View
 
@@ -23,6 +24,9 @@ _DOTS_A_BUCKET = 2
 _LONGEST_POWER, _LONGEST_DAYS = 10 * DAY, 100 * DAY
 #: At the ends of a range, a shorter time without readings is none that one would ask about.
 _SHORTEST_GAP = 6 * MINUTE
+
+#: Milliseconds since the epoch; no gateway has read anything before.
+_EARLIEST = 1_199_145_600_000
 
 _WIDTHS = {QUARTER: "means of quarter-hours", MINUTE: "means of minutes", SECOND: "every reading"}
 
@@ -40,7 +44,7 @@ class Request:
 
 
 async def load(database: Database, request: Request, now: float) -> View:
-    """Give the view of what was read until `now` (epoch seconds).
+    """Return the view of what was read until `now` (epoch seconds).
 
     Raises CommandError where there is nothing to choose from, StorageError as the database does.
     """
@@ -50,22 +54,13 @@ async def load(database: Database, request: Request, now: float) -> View:
     buckets = _buckets(span, zone)
     width = DAY if buckets else _width(span, request.dots)
     unmetered = await database.has_unmetered_batteries(gateway)
-
-    def panel(name: str, series: Mapping[str, Sequence[Point]]) -> Panel:
-        if buckets:
-            return Panel(name, energy_tracks(series, buckets, unmetered_batteries=unmetered))
-        powers = {meter: _power(points) for meter, points in series.items()}
-        return Panel(name, power_tracks(powers, unmetered_batteries=unmetered))
-
     whole = await _series(database, gateway, span, width, WHOLE)
-    panels = [panel("", whole)]
+    panels = [_panel("", whole, buckets, Metering(unmetered_batteries=unmetered))]
     if request.phases:
-        phases = [
-            (phase, await _series(database, gateway, span, width, phase)) for phase in range(1, PHASES + 1)
-        ]
-        panels += [panel(f"L{phase}", series) for phase, series in phases if series]
-    energies = await database.energies(gateway, span.start, span.end) if whole else {}
-    gaps = _gaps(max(whole.values(), key=len, default=[]), span, round(now * 1000))
+        panels += await _phases(database, gateway, span, width, whole, buckets, unmetered_batteries=unmetered)
+    energies = await _energies(database, gateway, span, WHOLE) if whole else {}
+    longest = max(whole.values(), key=len, default=[])
+    gaps = _gaps(longest, span, round(now * 1000))
     return View(
         title=words.title(span, zone),
         subtitle=f"Gateway {gateway} · {_fineness(buckets, width)} in {zone.key}",
@@ -73,16 +68,86 @@ async def load(database: Database, request: Request, now: float) -> View:
         zone=zone,
         panels=panels,
         totals=totals(
-            {name: (each.delivered, each.received) for name, each in energies.items()},
-            unmetered_batteries=unmetered,
+            {name: _counted(each) for name, each in energies.items()}, Metering(unmetered_batteries=unmetered)
         ),
         buckets=buckets,
         gaps=gaps,
         notes=[
             *_notes(whole, energies, zone, left_out=bool(gaps) and not _are_months(buckets)),
+            *await _first_reading(database, gateway, whole, gaps, span, zone, buckets),
             *(words.not_known(whole) if unmetered else []),
+            *await _counted_by_phase(database, gateway, span, energies),
         ],
+        is_now=bool(longest) and longest[-1].end >= round(now * 1000) - _SHORTEST_GAP,
     )
+
+
+def _panel(
+    name: str, series: Mapping[str, Sequence[Point]], buckets: Sequence[Span], metering: Metering
+) -> Panel:
+    if buckets:
+        return Panel(name, energy_tracks(series, buckets, metering))
+    return Panel(name, power_tracks({meter: _power(points) for meter, points in series.items()}, metering))
+
+
+async def _phases(
+    database: Database,
+    gateway: str,
+    span: Span,
+    width: int,
+    whole: Collection[str],
+    buckets: Sequence[Span],
+    *,
+    unmetered_batteries: bool,
+) -> list[Panel]:
+    """Return a panel for each phase of which anything is known."""
+    phases = {phase: await _series(database, gateway, span, width, phase) for phase in range(1, PHASES + 1)}
+    by_phase = {name for series in phases.values() for name in series}
+    return [
+        _panel(f"L{phase}", series, buckets, Metering(whole, by_phase - series.keys(), unmetered_batteries))
+        for phase, series in phases.items()
+        if series
+    ]
+
+
+async def _energies(database: Database, gateway: str, span: Span, phase: int) -> Mapping[str, Energy]:
+    return await database.energies(gateway, span.start, span.end, phase)
+
+
+def _counted(energy: Energy) -> Counted:
+    return energy.delivered, energy.received
+
+
+async def _counted_by_phase(
+    database: Database, gateway: str, span: Span, energies: Mapping[str, Energy]
+) -> list[str]:
+    if NET not in energies:
+        return []
+    phases = [await _energies(database, gateway, span, phase) for phase in range(1, PHASES + 1)]
+    counted = [_counted(each[NET]) for each in phases if NET in each]
+    return words.counted_by_phase() if counts_by_phase(_counted(energies[NET]), counted) else []
+
+
+async def _first_reading(
+    database: Database,
+    gateway: str,
+    whole: Mapping[str, Sequence[Point]],
+    gaps: Sequence[Span],
+    span: Span,
+    zone: ZoneInfo,
+    buckets: Sequence[Span],
+) -> list[str]:
+    """Return a note of when readings begin, where that is in this time."""
+    if not whole or not gaps or gaps[0].start != span.start:
+        return []
+    begin = min(points[0].start for points in whole.values())
+    for name in whole:
+        # Days reach back for ever; quarter-hours tell of the day in which this time begins.
+        for since, width in ((_EARLIEST, DAY), (span.start - DAY, QUARTER)):
+            before = await database.series(gateway, name, since, span.start, width)
+            if any(point.end <= span.start for point in before):
+                return []
+    return words.begins(begin, zone, is_day=bool(buckets))
 
 
 async def _gateway(database: Database, wanted: str | None) -> str:
@@ -152,15 +217,16 @@ def _gaps(points: Sequence[Point], span: Span, now: int) -> list[Span]:
     end = min(span.end, now)
     if not points:
         return [Span(span.start, end)] if end > span.start else []
+    pauses = [after.start - before.end for before, after in pairwise(points)]
+    # Of a slow source, as microinverters are, a pause is none before it is thrice the usual.
+    longest = max(_SHORTEST_GAP, 3 * median(pauses)) if pauses else _SHORTEST_GAP
     found = [
         Span(before.end, after.start)
-        for before, after in pairwise(points)
-        if after.after_gap or before.end < after.start - _SHORTEST_GAP
+        for (before, after), pause in zip(pairwise(points), pauses, strict=True)
+        if after.after_gap or pause > longest
     ]
     edges = [Span(span.start, points[0].start), Span(points[-1].end, end)]
-    return sorted(
-        [*found, *(each for each in edges if each.length > _SHORTEST_GAP)], key=lambda each: each.start
-    )
+    return sorted([*found, *(each for each in edges if each.length > longest)], key=lambda each: each.start)
 
 
 def _notes(
@@ -170,8 +236,6 @@ def _notes(
     recovered = max(
         (each.delivered_recovered + each.received_recovered for each in energies.values()), default=0.0
     )
-    if any(each.delivered_estimated + each.received_estimated >= 1 for each in energies.values()):
-        notes.append("energy is estimated by power where no counters were stored (imports)")
     if not any(whole.values()):
         notes.append("no readings in this time")
     if recovered >= 1 and left_out:

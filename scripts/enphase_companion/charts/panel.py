@@ -19,6 +19,9 @@ from .views import Floats, Panel, Quantity, Track, View
 
 #: Watts (or Wh) that the vertical axis shows at least.
 _LEAST = 100.0
+#: What the axis says of the ways up and down; the battery's are in the legend.
+_UP = {Quantity.PRODUCTION: "production", Quantity.NET: "export"}
+_DOWN = {Quantity.CONSUMPTION: "consumption", Quantity.NET: "import"}
 #: What is read at a glance: bars with white between them.
 _BAR = 0.78
 
@@ -50,12 +53,12 @@ class PanelDrawing:
         else:
             extremes = [self._draw_line(LOOKS[quantity], track) for quantity, track in shown.items()]
             extremes += [self._draw_limit(name, watts) for name, watts in self._limits.items()]
-        self._scale(extremes, "Wh" if view.buckets else "W")
+        self._scale(extremes, "Wh" if view.buckets else "W", () if panel.name else shown)
         set_clock(self.axes, view)
         if panel.name:
             self._keep(self._write(0.008, 0.9, panel.name, size=11, weight="bold"))
         if not view.buckets:
-            self._keep(*label_ends(self.axes, shown, is_old=view.trouble is not None))
+            self._keep(*label_ends(self.axes, shown, has_values=view.is_now, is_old=view.trouble is not None))
 
     def _keep(self, *artists: Artist) -> None:
         self._drawn += artists
@@ -85,15 +88,17 @@ class PanelDrawing:
     def _draw_line(self, look: Look, track: Track) -> Floats:
         x, y = on_axis(track.times), look.sign * track.values
         if look.filled:
+            filled = thinned(x, y, self.axes.get_xlim(), round(self.axes.get_window_extent().width))
             self._keep(
                 self.axes.fill_between(
-                    x, y, 0, facecolor=(look.colour, 0.35), edgecolor=(look.colour, 0.55),
-                    hatch=look.hatch, linewidth=0, zorder=2,
+                    *filled, 0, step="post" if track.is_stepped else None, facecolor=(look.colour, 0.35),
+                    edgecolor=(look.colour, 0.55), hatch=look.hatch, linewidth=0, zorder=2,
                 )
             )  # fmt: skip
         (line,) = self.axes.plot(
-            x, y, color=look.colour, linestyle=look.line, linewidth=look.width, label=look.name, zorder=4
-        )
+            x, y, drawstyle="steps-post" if track.is_stepped else "default", color=look.colour,
+            linestyle=look.line, linewidth=look.width, label=look.name, zorder=4,
+        )  # fmt: skip
         self._keep(line)
         return y
 
@@ -140,7 +145,7 @@ class PanelDrawing:
         )  # fmt: skip
         return np.array([watts])
 
-    def _scale(self, extremes: list[Floats], unit: str) -> None:
+    def _scale(self, extremes: list[Floats], unit: str, shown: Collection[Quantity]) -> None:
         known = np.concatenate([np.zeros(1), *extremes])
         low, high = float(np.nanmin(known)), float(np.nanmax(known))
         margin = max(0.06 * (high - low), _LEAST / 2)
@@ -151,4 +156,28 @@ class PanelDrawing:
             FuncFormatter(lambda value, _: f"{abs(value) / (1000 if kilo else 1):,g}")
         )
         self.axes.yaxis.set_major_locator(MaxNLocator(nbins=7, steps=[1, 2, 2.5, 5, 10]))
-        self.axes.set_ylabel(f"k{unit}" if kilo else unit, color=FAINT, fontsize=9)
+        name = f"k{unit}" if kilo else unit
+        # Read from below, as it is turned.
+        below = ", ".join(word for quantity, word in _DOWN.items() if quantity in shown)
+        above = ", ".join(word for quantity, word in _UP.items() if quantity in shown)
+        down = [f"\N{LEFTWARDS ARROW} {below}"] if below else []
+        up = [f"{above} \N{RIGHTWARDS ARROW}"] if above else []
+        self.axes.set_ylabel("    ".join([*down, name, *up]), color=FAINT, fontsize=8.5)
+
+
+def thinned(x: Floats, y: Floats, limits: tuple[float, float], dots: int) -> tuple[Floats, Floats]:
+    """Return a line's points so that no dot of the axes' width has more than four: what it looks like stays.
+
+    Of each dot that is its first and last point, its lowest and its highest; a break (NaN) stays one.
+    """
+    low, high = limits
+    if x.size <= 4 * dots or high <= low:
+        return x, y
+    dot = np.floor((x - low) / (high - low) * dots)
+    known = ~np.isnan(y)
+    # A run is what lies in one dot, and is all known or all unknown.
+    starts = np.flatnonzero(np.r_[True, (np.diff(dot) != 0) | (np.diff(known.astype(int)) != 0)])
+    ends = np.r_[starts[1:], x.size] - 1
+    order = np.lexsort((y, np.repeat(np.arange(starts.size), ends - starts + 1)))
+    kept = np.unique(np.r_[starts, ends, order[starts], order[ends]])
+    return x[kept], y[kept]

@@ -50,7 +50,7 @@ LOOKS = {
     Quantity.BATTERY: Look(
         "Battery", "Battery (up: discharging, down: charging)", PURPLE, (0, (5, 1.5, 1, 1.5)), width=1.8
     ),
-    Quantity.NET: Look("Grid", "Grid (up: export, down: import)", BLACK, (0, (3, 1)), width=1.3),
+    Quantity.NET: Look("Grid", "Grid (up: export, down: import)", BLACK, (0, (3, 1)), sign=-1, width=1.3),
     Quantity.DISCHARGED: Look("Discharged", "Battery discharged", PURPLE, "-", "...", filled=True),
     Quantity.CHARGED: Look("Charged", "Battery charged", PURPLE, "-", "xxxx", sign=-1, filled=True),
 }

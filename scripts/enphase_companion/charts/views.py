@@ -24,7 +24,7 @@ class Quantity(StrEnum):
     PRODUCTION = "production"
     #: What the home uses; drawn downwards.
     CONSUMPTION = "consumption"
-    #: What goes to the grid; negative: what comes from it.
+    #: What comes from the grid; negative: what goes to it, which is drawn upwards.
     NET = "net"
     #: What the battery gives; negative: what it takes.
     BATTERY = "battery"
@@ -40,6 +40,8 @@ class Track:
 
     times: Times
     values: Floats
+    #: Each value stands until the next, as of what is asked for every few minutes.
+    is_stepped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,5 +98,7 @@ class View:
     gaps: Sequence[Span] = ()
     #: What else an owner should know.
     notes: Sequence[str] = ()
+    #: Whether lines end at the present: their last values are those of now.
+    is_now: bool = True
     #: What is wrong right now: what is shown may be old.
     trouble: str | None = None

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NoReturn
 
 from ..charts.options import LIMITS, add_output
 from ..running.command import run
@@ -102,7 +102,7 @@ async def _follow(
     async def take(message: Message) -> None:
         history.add(message)
 
-    async def keep_showing() -> None:
+    async def keep_showing() -> NoReturn:
         # Whatever comes or not: a silence is shown while it lasts.
         while True:
             put(history.view(poller.trouble))
@@ -115,8 +115,6 @@ async def _follow(
         Figures(),
         lambda: poller.trouble or "reading",
     )
-    showing = asyncio.create_task(keep_showing())
-    try:
+    # Should one of both fail, both end, and the window says why.
+    async with service.beside(keep_showing()):
         await poller.run(take)
-    finally:
-        showing.cancel()

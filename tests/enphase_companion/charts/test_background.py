@@ -53,6 +53,15 @@ def test_what_ends_the_work_is_raised_where_views_are_taken() -> None:
         source.newest(5)
 
 
+def test_work_that_ends_by_itself_is_no_picture_that_stands_still() -> None:
+    async def work(_: Service, put: Put) -> None:
+        put(VIEW)
+
+    with Background(work) as source, pytest.raises(RuntimeError, match="has ended"):  # noqa: PT012
+        source.newest(5)
+        source.newest(5)
+
+
 @pytest.mark.parametrize("wait", [0.0, 0.3])
 def test_work_that_hangs_is_ended_with_it(wait: float) -> None:
     ended = []

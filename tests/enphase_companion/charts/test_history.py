@@ -56,7 +56,7 @@ def test_it_holds_no_more_than_it_shows_although_nobody_looks(history: History, 
     for _ in range(5_000):
         clock.now += 1
         history.add(message(clock.now))
-    assert sum(map(len, history._series.values())) <= 302
+    assert sum(len(each.readings) for each in history._series.values()) <= 302
 
 
 def test_meters_that_no_chart_shows_are_not_kept(history: History) -> None:
@@ -83,34 +83,69 @@ def test_a_slow_gateway_has_no_gaps(history: History, clock: Clock) -> None:
     assert history.view(None).gaps == []
 
 
-def test_microinverters_that_report_every_five_minutes_have_no_gaps(clock: Clock) -> None:
+def of_inverters(at: float, watts: float = 1000.0) -> Sample:
+    """What is published of microinverters."""
+    return Sample("production", 0, round(at) * 1000, Quantities(active_power=watts))
+
+
+def test_microinverters_that_report_every_five_minutes_are_steps_without_gaps(clock: Clock) -> None:
     history = History(30, 1, ZURICH, phases=False, clock=clock)
-    for _ in range(6):
-        clock.now += 300
-        history.add(message(clock.now))
+    for number in range(6):
+        clock.now = NOW + 300 * number
+        history.add(Message("1", clock.now, (of_inverters(clock.now, 100.0 * number),), None))
         clock.now += 299
         assert history.view(None).trouble is None
-        clock.now -= 299
     view = history.view(None)
+    track = view.panels[0].tracks[Quantity.PRODUCTION]
+    assert track.is_stepped
+    assert track.values.tolist() == [0, 100, 200, 300, 400, 500, 500]
+    assert np.diff(track.times).tolist() == [300_000] * 5 + [299_000], "the last value stands until now"
     assert view.gaps == []
-    assert not np.isnan(view.panels[0].tracks[Quantity.PRODUCTION].values).any()
+    assert view.notes == ["production is the sum of what the microinverters report, every five minutes"]
+
+
+def test_where_microinverters_stop_there_is_a_gap_and_it_is_said(clock: Clock) -> None:
+    history = History(60, 1, ZURICH, phases=False, clock=clock)
+    for second in (0, 300, 600, 2_400, 2_700):
+        clock.now = NOW + second
+        history.add(Message("1", clock.now, (of_inverters(clock.now),), None))
+    view = history.view(None)
+    assert [(gap.start, gap.end) for gap in view.gaps] == [((NOW + 900) * 1000, (NOW + 2_400) * 1000)]
+    track = view.panels[0].tracks[Quantity.PRODUCTION]
+    (broken,) = np.flatnonzero(np.isnan(track.values))
+    assert track.times[broken] == (NOW + 900) * 1000, "a report holds for five minutes"
+    clock.now += 901
+    silent = history.view(None)
+    assert silent.trouble == "no answer of the gateway for 901 seconds"
+    assert silent.panels[0].tracks[Quantity.PRODUCTION].times[-1] == (NOW + 2_700) * 1000
+
+
+def test_of_microinverters_the_value_that_the_shown_minutes_begin_with_stays(clock: Clock) -> None:
+    history = History(5, 1, ZURICH, phases=False, clock=clock)
+    for second in (0, 300, 600):
+        clock.now = NOW + second
+        history.add(Message("1", clock.now, (of_inverters(clock.now),), None))
+    clock.now += 100
+    view = history.view(None)
+    assert view.panels[0].tracks[Quantity.PRODUCTION].times[0] <= view.span.start
 
 
 def test_beside_a_meter_they_are_a_line_of_their_own_pace(clock: Clock) -> None:
     history = History(30, 1, ZURICH, phases=False, clock=clock)
     for second in range(1_500):
         clock.now = NOW + second
-        net = Sample("net-consumption", 0, round(clock.now) * 1000, Quantities(active_power=1.0))
-        samples = (net, *message(clock.now).samples) if second % 300 == 0 else (net,)
+        # The gateway's clock is a day off; who asks the microinverters has the right one.
+        net = Sample("net-consumption", 0, (round(clock.now) - 86_400) * 1000, Quantities(active_power=1.0))
+        samples = (net, of_inverters(clock.now)) if second % 300 == 0 else (net,)
         history.add(Message("1", clock.now, samples, None))
-    production = history.view(None).panels[0].tracks[Quantity.PRODUCTION].values
-    assert production.tolist() == [1000.0] * 5
+    view = history.view(None)
+    assert view.panels[0].tracks[Quantity.PRODUCTION].values.tolist() == [1000.0] * 6
+    assert view.span.end == (NOW + 1_499 - 86_400) * 1000
+    assert Quantity.CONSUMPTION not in view.panels[0].tracks, "home needs a meter for each"
 
 
 def test_a_silence_is_said_while_it_lasts(history: History, clock: Clock) -> None:
     assert "waiting for the gateway's first answer" in (history.view(None).trouble or "")
-    # The usual pause is known with the second one.
-    history.add(message(clock.now - 1))
     history.add(message(clock.now))
     clock.now += 8
     assert history.view(None).trouble is None
@@ -154,7 +189,7 @@ def test_a_counter_that_fell_says_nothing(history: History) -> None:
 
 def test_consumption_with_batteries_that_nobody_measures_is_not_known(history: History) -> None:
     samples = tuple(
-        Sample(name, 0, NOW * 1000, Quantities(active_power=1000.0))
+        Sample(name, 0, NOW * 1000, Quantities(active_power=1000.0, voltage=230.0))
         for name in ("production", "net-consumption")
     )
     history.add(Message("1", NOW, samples, None, unmetered_batteries=True))
@@ -163,6 +198,44 @@ def test_consumption_with_batteries_that_nobody_measures_is_not_known(history: H
     history.add(Message("1", NOW, samples, None))
     assert Quantity.CONSUMPTION in history.view(None).panels[0].tracks
     assert history.view(None).notes == []
+
+
+@pytest.mark.parametrize(
+    ("seconds", "said"), [(1, "the last minute"), (5, "the last 5 minutes"), (1_440, "the last 1440 minutes")]
+)
+def test_what_is_shown_is_said_in_words(seconds: int, said: str, clock: Clock) -> None:
+    assert f"· {said} in" in History(seconds, 1, ZURICH, phases=False, clock=clock).view(None).subtitle
+
+
+def test_totals_that_add_up_by_phase_are_explained_beside_the_line(history: History, clock: Clock) -> None:
+    for second in (0, 60):
+        clock.now = NOW + second
+        counted = {0: (9_800.0, 6_200.0), 1: (9_700.0, 100.0), 2: (100.0, 6_100.0)}
+        history.add(
+            Message(
+                "1",
+                clock.now,
+                tuple(
+                    Sample(
+                        "net-consumption",
+                        phase,
+                        round(clock.now) * 1000,
+                        Quantities(
+                            active_power=50.0,
+                            energy_delivered=imported + second * (phase != 2),
+                            energy_received=exported + second * (phase != 1),
+                        ),
+                    )
+                    for phase, (imported, exported) in counted.items()
+                ),
+                None,
+            )
+        )
+    view = history.view(None)
+    assert (view.totals.imported, view.totals.exported) == (60, 60)
+    (note,) = view.notes
+    assert note.startswith("import and export are counted by phase")
+    assert note.endswith("both totals are more than the grid line shows")
 
 
 def test_phases_are_kept_only_on_request(clock: Clock) -> None:

@@ -132,8 +132,9 @@ def test_of_a_gateway_without_meters_the_microinverters_sum_is_drawn(
     monkeypatch.setattr(showing, "_PAUSE", 0.5)
     result = owner.runs(main, "--output", str(tmp_path / "live.png"))
     assert (result.status, result.err) == (0, "")
-    (at,), (watts,) = drawn["Production"]
-    assert watts == pytest.approx(owner.simulator.house.truth(at).production.total.active_power, rel=0.1)
+    (at, *_), watts = drawn["Production"]
+    truth = owner.simulator.house.truth(at).production.total.active_power
+    assert watts == pytest.approx([truth] * len(watts), rel=0.1)
     assert drawn["trouble"] is None
 
 
@@ -214,3 +215,15 @@ def test_minutes_that_cannot_be_shown_are_refused(owner: Owner, minutes: str) ->
     result = owner.runs(main, "--minutes", minutes)
     assert result.status == 2
     assert "argument --minutes: " in result.err
+
+
+def test_a_chart_whose_task_fails_ends_and_says_so(
+    drawing: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    def fails(*_: object) -> object:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr("enphase_companion.charts.history.History.view", fails)
+    result = drawing.owner.runs(main, "--output", str(tmp_path / "live.png"))
+    assert result.status == 1
+    assert "This should not happen (ZeroDivisionError)" in result.err

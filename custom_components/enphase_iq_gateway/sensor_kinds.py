@@ -5,13 +5,13 @@ from typing import Any
 
 from homeassistant.components.sensor import SensorDeviceClass, SensorEntityDescription, SensorStateClass
 from homeassistant.const import (
-    PERCENTAGE,
     UnitOfApparentPower,
     UnitOfElectricCurrent,
     UnitOfElectricPotential,
     UnitOfEnergy,
     UnitOfFrequency,
     UnitOfPower,
+    UnitOfRatio,
     UnitOfReactivePower,
     UnitOfTemperature,
 )
@@ -40,7 +40,7 @@ VOLTAGE = _measured(SensorDeviceClass.VOLTAGE, UnitOfElectricPotential.VOLT, 1)
 CURRENT = _measured(SensorDeviceClass.CURRENT, UnitOfElectricCurrent.AMPERE, 2)
 POWER_FACTOR = _measured(SensorDeviceClass.POWER_FACTOR, None, 2)
 FREQUENCY = _measured(SensorDeviceClass.FREQUENCY, UnitOfFrequency.HERTZ, 2)
-CHARGE = _measured(SensorDeviceClass.BATTERY, PERCENTAGE, 0)
+CHARGE = _measured(SensorDeviceClass.BATTERY, UnitOfRatio.PERCENTAGE, 0)
 TEMPERATURE = _measured(SensorDeviceClass.TEMPERATURE, UnitOfTemperature.CELSIUS, 0)
 STORED_ENERGY = _measured(SensorDeviceClass.ENERGY_STORAGE, UnitOfEnergy.WATT_HOUR, 2) | {
     "suggested_unit_of_measurement": UnitOfEnergy.KILO_WATT_HOUR,

@@ -5,7 +5,7 @@ from operator import attrgetter
 from typing import Any
 
 from homeassistant.components.sensor import SensorStateClass
-from homeassistant.const import PERCENTAGE
+from homeassistant.const import UnitOfRatio
 
 from .const import ProductionFrom
 from .data import GatewayData
@@ -88,7 +88,7 @@ _BATTERY: tuple[tuple[str, str, dict[str, Any]], ...] = (
     (
         "battery_reserve",
         "reserve",
-        {"native_unit_of_measurement": PERCENTAGE, "state_class": SensorStateClass.MEASUREMENT},
+        {"native_unit_of_measurement": UnitOfRatio.PERCENTAGE, "state_class": SensorStateClass.MEASUREMENT},
     ),
 )
 

@@ -68,4 +68,6 @@ def _status_change(meter: Meter, name: str) -> GatewayEventDescription:
         value_fn=lambda data: data.meter(meter.eid),
         pages=frozenset({Page.METERS}),
         entity_category=EntityCategory.DIAGNOSTIC,
+        # A meter that is well has no event yet, which is shown as "Unknown".
+        entity_registry_enabled_default=False,
     )

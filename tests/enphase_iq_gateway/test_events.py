@@ -78,10 +78,23 @@ def meters(hass: HomeAssistant, simulator: Simulator, monkeypatch: pytest.Monkey
     return meters
 
 
+async def test_events_of_meters_are_there_for_those_who_want_them(
+    hass: HomeAssistant, meters: Meters, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(entry)
+    for kind in ("production", "net-consumption"):
+        registered = er.async_get(hass).async_get(meters.entity_id(kind))
+        assert registered is not None
+        assert registered.disabled_by is er.RegistryEntryDisabler.INTEGRATION
+        # A new owner sees nothing that is "Unknown" from the first minute on.
+        assert hass.states.get(meters.entity_id(kind)) is None
+    assert not [state.entity_id for state in hass.states.async_all() if state.state == STATE_UNKNOWN]
+
+
 async def test_a_meter_that_is_well_has_no_event(
     hass: HomeAssistant, meters: Meters, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
-    await set_up(entry)
+    await set_up(entry, enable=True)
     await tick(NEXT_LIST, times=2)
     for kind in ("production", "net-consumption"):
         state = hass.states.get(meters.entity_id(kind))
@@ -93,7 +106,7 @@ async def test_a_meter_that_is_well_has_no_event(
 async def test_a_change_of_a_meter_s_status_is_one_event_of_this_meter(
     hass: HomeAssistant, meters: Meters, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
-    await set_up(entry)
+    await set_up(entry, enable=True)
     production, grid = meters.fired("production"), meters.fired("net-consumption")
     meters.statuses["production"] = "check-wiring"
     meters.flags.append("negative-production")
@@ -115,7 +128,7 @@ async def test_a_meter_that_is_not_well_when_it_is_set_up_says_so(
     hass: HomeAssistant, meters: Meters, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     meters.statuses["net-consumption"] = "not-metering"
-    await set_up(entry)
+    await set_up(entry, enable=True)
     state = hass.states.get(meters.entity_id("net-consumption"))
     assert state is not None
     assert state.attributes["event_type"] == "not-metering"
@@ -124,7 +137,7 @@ async def test_a_meter_that_is_not_well_when_it_is_set_up_says_so(
 async def test_a_change_during_a_restart_is_not_missed_and_nothing_is_said_twice(
     hass: HomeAssistant, meters: Meters, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
-    await set_up(entry)
+    await set_up(entry, enable=True)
     meters.statuses["production"] = "check-wiring"
     await tick(NEXT_LIST)
     fired = meters.fired("production")
@@ -146,7 +159,7 @@ async def test_a_change_during_a_restart_is_not_missed_and_nothing_is_said_twice
 async def test_a_status_that_nobody_knows_is_no_event(
     meters: Meters, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
-    await set_up(entry)
+    await set_up(entry, enable=True)
     fired = meters.fired("production")
     meters.statuses["production"] = "calibrating"
     await tick(NEXT_LIST)

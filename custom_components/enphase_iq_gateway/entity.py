@@ -24,7 +24,8 @@ class Unit:
     """A device behind the gateway: a microinverter or a battery."""
 
     serial_number: str
-    name: str
+    #: Of its name, which is made with its serial number.
+    translation_key: str
     model: str
     part_number: str | None = None
     firmware: str | None = None
@@ -127,7 +128,8 @@ def _device_info(coordinator: GatewayCoordinator, unit: Unit | None) -> DeviceIn
         manufacturer="Enphase",
         model=unit.model,
         model_id=unit.part_number,
-        name=unit.name,
+        translation_key=unit.translation_key,
+        translation_placeholders={"serial": unit.serial_number},
         serial_number=unit.serial_number,
         sw_version=unit.firmware,
     )

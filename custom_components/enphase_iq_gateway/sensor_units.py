@@ -86,16 +86,14 @@ def unit_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
 
 def inverter_unit(inverter: Inverter) -> Unit:
     """Give the device that a microinverter is."""
-    return Unit(
-        serial_number=inverter.serial_number, name=f"Inverter {inverter.serial_number}", model="Microinverter"
-    )
+    return Unit(serial_number=inverter.serial_number, translation_key="inverter", model="Microinverter")
 
 
 def battery_unit(battery: Battery) -> Unit:
     """Give the device that a battery is."""
     return Unit(
         serial_number=battery.serial_number,
-        name=f"IQ Battery {battery.serial_number}",
+        translation_key="battery",
         model="IQ Battery",
         part_number=battery.part_number,
         firmware=battery.firmware,

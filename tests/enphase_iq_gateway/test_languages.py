@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.translation import async_get_translations
 
@@ -73,6 +74,15 @@ NAMES = {
         "Thuisvermogen",
         "Batterijniveau",
     },
+}
+
+#: What the devices behind such a gateway are called, before their serial numbers.
+DEVICES = {
+    "de": {"Wechselrichter", "IQ-Batterie"},
+    "en": {"Inverter", "IQ Battery"},
+    "es": {"Inversor", "Batería IQ"},
+    "fr": {"Onduleur", "Batterie IQ"},
+    "nl": {"Omvormer", "IQ-batterij"},
 }
 
 in_each_language = pytest.mark.parametrize("language", LANGUAGES)
@@ -163,3 +173,34 @@ async def test_entities_have_names_of_the_language(
         assert name[0].isupper()
         meter, colon, _ = name.partition(":")
         assert not colon or meter.strip() in meters, name
+
+
+@pytest.mark.parametrize("profile", ["battery"])
+@pytest.mark.parametrize("language", DEVICES)
+async def test_devices_have_names_of_the_language(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, language: str
+) -> None:
+    hass.config.language = language
+    entry = await set_up(make_entry(simulator))
+    devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+    units = [device for device in devices if device.id != entry.runtime_data.device_id]
+    assert len(units) == len(simulator.house.inverters) + 3
+    names = {str(device.name).removesuffix(f" {device.serial_number}") for device in units}
+    assert names == DEVICES[language]
+    assert language == "en" or not names & DEVICES["en"]
+
+
+@pytest.mark.parametrize("profile", ["three-phase"])
+async def test_the_documentation_says_how_entity_ids_differ_by_language(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp
+) -> None:
+    text = (FOLDER.parents[1] / "docs" / "automations.md").read_text()
+    [paragraph] = [each for each in text.split("\n\n") if each.startswith("**Entity ids depend on")]
+    hass.config.language = "de"
+    entry = await set_up(make_entry(simulator))
+    registered = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    # The documentation's serial number of a microinverter is another house's.
+    ids = {each.entity_id for each in registered}
+    german = {re.sub(r"wechselrichter_\d+", "wechselrichter_122300000101", each) for each in ids}
+    assert set(re.findall(r"sensor\.\w*(?:netzleistung|wechselrichter\w*)", paragraph)) <= german
+    assert len(re.findall(r"`sensor\.", paragraph)) == 4

@@ -136,6 +136,18 @@ def add_second_meters(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(answers, "get", doubled)
 
 
+def test_every_device_has_its_name_and_every_name_its_device() -> None:
+    in_code = {
+        keyword.value.value
+        for call in calls()
+        if isinstance(call.func, ast.Name) and call.func.id == "Unit"
+        for keyword in call.keywords
+        if keyword.arg == "translation_key" and isinstance(keyword.value, ast.Constant)
+    }
+    assert in_code == set(TEXTS["device"])
+    assert {tuple(PLACEHOLDER.findall(each["name"])) for each in TEXTS["device"].values()} == {("serial",)}
+
+
 async def test_every_entity_has_its_name_and_every_name_its_entity(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -202,7 +214,7 @@ async def test_home_assistant_reads_texts_and_icons(
     hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
-    for category in ("config", "options", "entity", "exceptions", "issues", "selector", "title"):
+    for category in ("config", "options", "device", "entity", "exceptions", "issues", "selector", "title"):
         assert await async_get_translations(hass, "en", category, {DOMAIN}), category
     icons = await async_get_icons(hass, "entity", [DOMAIN])
     assert icons[DOMAIN] == ICONS["entity"]

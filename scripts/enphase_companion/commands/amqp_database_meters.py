@@ -59,6 +59,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..messaging.broker import Broker
     from ..messaging.consumer import Consumer, StoreError
     from ..running.figures import Figures
+    from ..running.sentences import join
     from ..settings.reading import read
     from ..storage import Database, StorageError
     from ..storage.address import database_address, database_zone
@@ -73,14 +74,14 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
             try:
                 await store.write(messages)
             except StorageError as error:
-                raise StoreError(f"{error} The readings wait in the queue.") from error
+                raise StoreError(join(str(error), "The readings wait in the queue")) from error
 
         def alive() -> None:
             trouble = consumer.trouble
             if trouble is None:
                 service.ready()
             counts = f"{figures['consumed']:g} stored, {figures['dead_letters']:g} refused"
-            service.alive(f"{counts}. {trouble}" if trouble else counts)
+            service.alive(join(counts, trouble) if trouble else counts)
 
         broker = Broker.from_settings(settings)
         consumer = Consumer(
@@ -98,5 +99,6 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
             f"Readings of queue {settings.amqp_queue} on {broker} go to {database.place}. Ctrl-C ends it.",
             flush=True,
         )
+        service.report()
         async with service.beside(store.roll_up()):
             await consumer.run(service.stopping)

@@ -55,6 +55,7 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
     from ..messaging.broker import Broker
     from ..messaging.publisher import Publisher
     from ..running.figures import Figures
+    from ..running.sentences import join
     from ..settings.reading import read
     from ..source.polling import Poller
 
@@ -67,7 +68,7 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
         counts = (
             f"{figures['published']:g} published, {figures['waiting']:g} waiting, {figures['dropped']:g} lost"
         )
-        return f"{counts}. {trouble}" if trouble else counts
+        return join(counts, trouble) if trouble else counts
 
     poller = Poller(settings, lambda: read(KEYS, arguments), service, figures, status)
     with Spool.from_settings(settings, "gateway_amqp_meters.spool") as spool:
@@ -77,4 +78,5 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
                 f"{settings.amqp_exchange}, every {settings.interval:g} s. Ctrl-C ends it.",
                 flush=True,
             )
+            service.report()
             await poller.run(outbox.send)

@@ -56,6 +56,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..delivery.spool import Spool
     from ..delivery.store import Store
     from ..running.figures import Figures
+    from ..running.sentences import join
     from ..settings.reading import read
     from ..source.polling import Poller
     from ..storage import Database
@@ -67,7 +68,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     def status() -> str:
         trouble = poller.trouble or relay.trouble
         counts = f"{figures['stored']:g} stored, {figures['waiting']:g} waiting, {figures['dropped']:g} lost"
-        return f"{counts}. {trouble}" if trouble else counts
+        return join(counts, trouble) if trouble else counts
 
     poller = Poller(settings, lambda: read(KEYS, arguments), service, figures, status)
     with Spool.from_settings(settings, "gateway_database_meters.spool") as spool:
@@ -87,6 +88,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
                 f"{settings.interval:g} s. Ctrl-C ends it.",
                 flush=True,
             )
+            service.report()
             try:
                 async with service.beside(store.roll_up()), service.beside(relay.run()):
                     await poller.run(relay.take)

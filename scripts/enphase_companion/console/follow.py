@@ -10,6 +10,7 @@ from typing import NamedTuple
 from enphase_api import AuthenticationError, CommunicationError, ResponseError
 from enphase_api.local import Gateway
 
+from ..running.sentences import join
 from .overview import Overview
 
 _LOGGER = logging.getLogger(__name__)
@@ -61,4 +62,4 @@ async def follow(
             signed_in_anew = True
         except (CommunicationError, ResponseError) as error:
             failures = min(failures + 1, 10)
-            yield State(overview, f"{error}. Asking again.")
+            yield State(overview, join(str(error), "Asking again"))

@@ -15,6 +15,7 @@ from enphase_api.values import integer, number, one_object
 
 from ..running.backoff import Backoff
 from ..running.errors import SettingsError
+from ..running.sentences import join
 from ..running.trouble import Trouble
 from ..settings.keys import Settings
 from .icons import Weather
@@ -70,7 +71,7 @@ class Forecast:
                 panel.weather = await self.now()
             except EnphaseError as error:
                 panel.weather = None
-                self._trouble.tell(f"{error}. Its picture is left out.")
+                self._trouble.tell(join(str(error), "Its picture is left out"))
                 await asyncio.sleep(backoff.next())
             else:
                 self._trouble.end()

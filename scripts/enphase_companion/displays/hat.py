@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..running.errors import CommandError
+from ..running.installing import how_to_install
 from .frames import Frame, as_light
 
 _INSTEAD = "Without a HAT, try --display terminal."
@@ -23,7 +24,7 @@ class Hat:
         except ImportError as error:
             raise CommandError(
                 f"--display hat: the Python package {error.name or 'spidev'} is missing. "
-                f"On a Raspberry Pi, install the project with '.[hat]'. {_INSTEAD}"
+                f"On a Raspberry Pi, install the project, in its folder: {how_to_install('hat')}. {_INSTEAD}"
             ) from None
         self._library = unicornhathd
         self._library.brightness(brightness)

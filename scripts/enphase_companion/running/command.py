@@ -7,11 +7,14 @@ import logging
 import os
 import signal
 import sys
+import warnings
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from copy import copy
 from typing import TYPE_CHECKING, NoReturn
 
 from .errors import CommandError
+from .installing import how_to_install, how_to_part_from_enphase_api
 from .redaction import RedactingFormatter, redact
 
 if TYPE_CHECKING:
@@ -37,6 +40,8 @@ def run(arguments: argparse.Namespace, work: Callable[[argparse.Namespace], int]
         status = work(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
+        # What could not begin any more is no coroutine that somebody forgot to await.
+        warnings.simplefilter("ignore", RuntimeWarning)
         status = INTERRUPTED
     except BrokenPipeError:
         status = UNREAD
@@ -74,21 +79,26 @@ def _verdict(error: Exception) -> tuple[int, str]:
     """Give exit status and message for what stopped the work."""
     if isinstance(error, CommandError):
         return error.exit_status, str(error)
+    if isinstance(error, ImportError) and (advice := how_to_part_from_enphase_api()) is not None:
+        return 1, advice
     if isinstance(error, ModuleNotFoundError):
         return 1, (
             f"The Python package {error.name} is missing. "
-            "Install the project, in its folder: python3 -m pip install . (or '.[all]', for every script)"
+            f"Install the project, in its folder: {how_to_install()}"
         )
     # Only now: without the packages that it needs, the lines above have something to say.
-    from enphase_api import EnphaseError  # noqa: PLC0415
+    with suppress(ImportError):
+        from enphase_api import EnphaseError  # noqa: PLC0415
 
-    if isinstance(error, EnphaseError):
-        return 1, str(error)
+        if isinstance(error, EnphaseError):
+            return 1, str(error)
     if isinstance(error, OSError):
         named = f"{error.filename}: " if error.filename else ""
         return 1, f"{named}{error.strerror or type(error).__name__}"
     name = type(error).__name__
-    return 1, f"This should not happen ({name}). Run it again with -v, and report what it says: {_ISSUES}"
+    return 1, how_to_part_from_enphase_api() or (
+        f"This should not happen ({name}). Run it again with -v, and report what it says: {_ISSUES}"
+    )
 
 
 class _LogFormatter(RedactingFormatter):

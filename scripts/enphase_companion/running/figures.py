@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from .errors import CommandError
+from .installing import how_to_install
 
 #: What is counted up.
 COUNTERS = {
@@ -57,7 +58,8 @@ class Figures:
             from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415
         except ModuleNotFoundError:
             raise CommandError(
-                "metrics: the package prometheus-client is missing. Install it, or leave metrics out."
+                "metrics: the Python package prometheus-client is missing. Leave metrics out, or install the "
+                f"project, in its folder: {how_to_install('metrics')}"
             ) from None
         registry = CollectorRegistry()
         registry.register(self)

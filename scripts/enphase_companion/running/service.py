@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import signal
 import socket
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
 from contextlib import asynccontextmanager, suppress
+from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
+
+from .redaction import redact
 
 _Result = TypeVar("_Result")
 
 #: Seconds between two status lines at least.
 _STATUS_EVERY = 1.0
+
+#: Seconds until a terminal is told for the first time how it goes, and then between two lines.
+_FIRST_LINE, _LINE_EVERY = 10.0, 60.0
 
 
 class Stopped(Exception):  # noqa: N818 - no error: what was awaited was given up, since the script shall end
@@ -29,6 +36,12 @@ class Service:
         self.stopping = asyncio.Event()
         self._is_ready = False
         self._next_status = 0.0
+        self._next_line = math.inf
+
+    def report(self) -> None:
+        """From now on, print a line a minute of how the work goes; only for a person, at a terminal."""
+        if sys.stdout.isatty() and "NOTIFY_SOCKET" not in os.environ:
+            self._next_line = asyncio.get_running_loop().time() + _FIRST_LINE
 
     async def unless_stopped(self, work: Coroutine[Any, Any, _Result]) -> _Result:
         """Give the result of `work`; it is cancelled, and Stopped raised, as soon as the script shall end."""
@@ -69,8 +82,14 @@ class Service:
             notify("READY=1")
 
     def alive(self, status: str) -> None:
-        """Tell systemd's watchdog that the work goes on, and `systemctl status` how; for the work to call."""
+        """Tell systemd's watchdog that the work goes on, and `systemctl status` how; for the work to call.
+
+        A terminal is told too, after `report`.
+        """
         now = asyncio.get_running_loop().time()
+        if now >= self._next_line:
+            self._next_line = now + _LINE_EVERY
+            print(redact(f"{datetime.now():%H:%M} {status}"), flush=True)  # noqa: DTZ005 - the reader's clock
         if now >= self._next_status:
             self._next_status = now + _STATUS_EVERY
             notify("WATCHDOG=1", f"STATUS={status}")

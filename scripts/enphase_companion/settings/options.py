@@ -29,12 +29,20 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+class Parser(argparse.ArgumentParser):
+    """Ends with one line where it does not understand, as all other errors do."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print what is wrong, and where to read more; exit with status 2."""
+        self.exit(2, f"error: {message}. Options and examples: {self.prog} --help\n")
+
+
 def new_parser(summary: str, *, examples: Sequence[tuple[str, str]], notes: str) -> argparse.ArgumentParser:
     """Give a parser with what every command has; `examples` are command lines and what each of them does.
 
     `summary` and `notes` are filled to a terminal's width; an empty line in them begins a paragraph.
     """
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         description=_filled(summary),
         epilog="\n".join(["examples:", *_laid_out(examples), "", _filled(notes)]),
         formatter_class=argparse.RawDescriptionHelpFormatter,

@@ -9,6 +9,7 @@ import threading
 from datetime import date
 from typing import TYPE_CHECKING, NoReturn
 
+from ..settings.options import Parser
 from .profiles import PROFILES, Profile, find
 from .quirks import QUIRKS
 
@@ -70,7 +71,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _options(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
+    parser = Parser(
         prog="python -m enphase_companion.simulator",
         description="Simulates an IQ Gateway, with Entrez beside it, to try things without hardware.",
         epilog=_EXAMPLES,

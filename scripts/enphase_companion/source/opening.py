@@ -24,6 +24,7 @@ from enphase_api.models import Info
 
 from ..running.errors import CommandError, SettingsError
 from ..running.redaction import hide
+from ..running.sentences import join
 from ..settings.keys import Settings
 from ..settings.reading import store
 from .finding import finding
@@ -63,7 +64,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[tuple[Gateway, Info]
             f" If you expected that, trust the new one: {settings.trust_command}"
         ) from error
     except CertificateError as error:
-        raise CommandError(f"{error} {settings.trust_command}") from error
+        raise CommandError(f"{str(error).rstrip('.')}: {settings.trust_command}") from error
 
 
 async def sign_in(gateway: Gateway, info: Info, settings: Settings) -> None:
@@ -80,8 +81,11 @@ async def sign_in(gateway: Gateway, info: Info, settings: Settings) -> None:
         problem = "The gateway refuses this token."
     if not settings.has_account:
         raise SettingsError(
-            f"{settings.where('gateway_token')}: {problem} Make one on {AUTHENTICATION_HOST}, or set "
-            "enphase_username and enphase_password, and it is renewed by itself."
+            join(
+                f"{settings.where('gateway_token')}: {problem}",
+                f"Make one on {AUTHENTICATION_HOST}, or set enphase_username and enphase_password, and it is "
+                "renewed by itself",
+            )
         )
     _LOGGER.info("A new token is asked for: %s", problem)
     if not await gateway.login(await _new_token(info, settings)):

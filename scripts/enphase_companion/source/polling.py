@@ -19,6 +19,7 @@ from ..message import Message, from_readings
 from ..running.backoff import Backoff
 from ..running.errors import CommandError
 from ..running.figures import Figures
+from ..running.sentences import join
 from ..running.service import Service
 from ..running.ticks import Ticks
 from ..running.trouble import Trouble
@@ -160,7 +161,7 @@ class Poller:
 
     def _tell_silence(self, error: EnphaseError) -> None:
         self._figures.count("failed_requests")
-        self._silent.tell(f"{error}. Asking again.")
+        self._silent.tell(join(str(error), "Asking again"))
 
     async def _pause(self, seconds: float) -> None:
         """Wait, with signs of life."""

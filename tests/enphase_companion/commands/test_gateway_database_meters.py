@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 import signal
 import sqlite3
@@ -413,6 +414,18 @@ async def test_systemd_is_told_when_the_first_reading_is_safe_and_how_it_goes_on
         assert any("WATCHDOG=1" in each and status.search(each) for each in told)
         assert lite.ends(signal.SIGINT) == 0
         assert "STOPPING=1" in told
+
+
+def test_at_a_terminal_it_says_how_many_readings_are_stored(lite: Storing) -> None:
+    lite.writes(gateway_token=lite.owner.simulator.token())
+    ours, theirs = os.openpty()
+    with lite.owner.starts(NAME, stdout=theirs, stderr=theirs) as process:
+        os.close(theirs)
+        with os.fdopen(ours, errors="replace") as terminal:
+            assert "Ctrl-C ends it." in terminal.readline()
+            assert re.fullmatch(r"\d\d:\d\d [1-9]\d* stored, \d+ waiting, 0 lost\n", terminal.readline())
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(5) == 0
 
 
 async def test_the_days_of_a_new_database_begin_in_the_time_zone_that_is_set(

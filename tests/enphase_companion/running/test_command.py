@@ -9,6 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
+import sysconfig
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -17,7 +18,7 @@ import pytest
 
 from enphase_api import EnphaseError
 from enphase_companion.commands import gateway_console
-from enphase_companion.running import command
+from enphase_companion.running import command, installing
 from enphase_companion.running.errors import CommandError, SettingsError
 
 from ..owner import Owner
@@ -59,6 +60,51 @@ def test_without_its_packages_a_script_says_how_to_install_them() -> None:
     assert re.fullmatch(r"error: The Python package \w+ is missing\. Install [^\n]+\n", ended.stderr)
 
 
+@pytest.mark.parametrize(
+    ("is_managed", "prefix", "said"),
+    [
+        (True, sys.base_prefix, "python3 -m venv ~/enphase && ~/enphase/bin/pip install '.[plot]'"),
+        (False, sys.base_prefix, f"{sys.executable} -m pip install '.[plot]'"),
+        (True, "/an/environment", f"{sys.executable} -m pip install '.[plot]'"),
+    ],
+)
+def test_packages_are_installed_where_the_program_runs_or_in_an_environment_where_that_is_refused(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_managed: bool, prefix: str, said: str
+) -> None:
+    if is_managed:
+        (tmp_path / "EXTERNALLY-MANAGED").touch()
+    monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
+    monkeypatch.setattr(sys, "prefix", prefix)
+    assert installing.how_to_install("plot") == said
+
+
+@pytest.mark.parametrize("content", ["", "class EnphaseError(Exception):\n    pass\n"])
+def test_where_enphase_api_is_in_the_way_that_is_said_with_what_to_do(tmp_path: Path, content: str) -> None:
+    """PyPI's Enphase-API has an import package of the same name."""
+    (tmp_path / "Enphase_API-1.0.dist-info").mkdir()
+    (tmp_path / "Enphase_API-1.0.dist-info" / "METADATA").write_text("Name: Enphase-API\nVersion: 1.0\n")
+    (tmp_path / "enphase_api").mkdir()
+    (tmp_path / "enphase_api" / "__init__.py").write_text(content)
+    ended = subprocess.run(
+        [
+            sys.executable,
+            "-c",
+            "import sys; from enphase_companion.commands.gateway_console import main; main([])",
+        ],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=tmp_path,
+        env={"PYTHONPATH": str(tmp_path), "HOME": str(tmp_path)},
+    )
+    assert ended.stderr.startswith("error: Enphase-API is in the same Python environment")
+    assert ended.stderr.endswith(
+        f"{sys.executable} -m pip uninstall Enphase-API && "
+        f"{sys.executable} -m pip install --force-reinstall --no-deps .\n"
+    )
+    assert ended.stderr.count("\n") == 1
+
+
 def _with_python() -> dict[str, str]:
     return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
@@ -83,7 +129,10 @@ def test_wrong_usage_ends_with_status_2(
     with pytest.raises(SystemExit) as end:
         gateway_console.main(arguments)
     assert end.value.code == 2
-    assert said in capsys.readouterr().err
+    written = capsys.readouterr()
+    assert said in written.err
+    assert re.fullmatch(r"error: [^\n]+\. Options and examples: [^\n]+ --help\n", written.err)
+    assert not written.out
 
 
 @pytest.mark.parametrize(
@@ -129,6 +178,47 @@ def test_a_traceback_is_shown_to_who_asks_for_it(capsys: pytest.CaptureFixture[s
     written = capsys.readouterr().err
     assert "Traceback" in written
     assert "ZeroDivisionError: for [hidden]" in written
+
+
+_INTERRUPTED = """
+import asyncio, sys
+from importlib import import_module
+
+def interrupted():
+    raise KeyboardInterrupt
+
+asyncio.events.new_event_loop = interrupted
+sys.exit(import_module(sys.argv[1]).main(sys.argv[2:]))
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["gateway_console"],
+        ["gateway_console", "--watch"],
+        ["database", "status"],
+        ["database_pyplot_meters", "--output", "chart.png"],
+        ["gateway_amqp_meters"],
+        ["gateway_database_meters"],
+        ["amqp_database_meters"],
+        ["gateway_unicorn_hat_hd"],
+        ["amqp_unicorn_hat_hd"],
+    ],
+)
+def test_ctrl_c_before_the_work_begins_says_nothing(ready: Owner, arguments: list[str]) -> None:
+    """Python would warn of a coroutine that was never awaited."""
+    ready.writes_token_file(gateway_token=ready.simulator.token())
+    name, *others = arguments
+    ended = subprocess.run(
+        [sys.executable, "-c", _INTERRUPTED, f"enphase_companion.commands.{name}", *others],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ready.home,
+        env={"PATH": os.environ["PATH"], "HOME": str(ready.home), **ready.environment},
+    )
+    assert (ended.returncode, ended.stderr) == (130, "")
 
 
 def test_a_run_that_works_ends_with_0_and_says_nothing_else(ready: Owner) -> None:

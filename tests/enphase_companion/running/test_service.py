@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import socket
 from collections.abc import Iterator
@@ -70,6 +71,48 @@ def test_an_error_of_the_work_is_not_hidden() -> None:
 
     with pytest.raises(OSError, match="broken"):
         run(work)
+
+
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Service:
+    """Return one that runs at what looks like a terminal, and not under systemd."""
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("enphase_companion.running.service._FIRST_LINE", 0)
+    return Service()
+
+
+async def test_a_terminal_is_told_once_a_minute_how_the_work_goes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = at_a_terminal(monkeypatch)
+    service.report()
+    for count in range(3):
+        service.alive(f"{count} stored, at amqp://me:hunter2@host")
+    assert re.fullmatch(r"\d\d:\d\d 0 stored, at amqp://\[hidden\]@host\n", capsys.readouterr().out)
+    monkeypatch.setattr(service, "_next_line", asyncio.get_running_loop().time())
+    service.alive("3 stored")
+    assert "3 stored" in capsys.readouterr().out
+
+
+async def test_who_draws_on_the_terminal_is_not_disturbed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_a_terminal(monkeypatch).alive("a picture")
+    assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+async def test_neither_a_file_nor_systemds_journal_is_told_once_a_minute(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_file: bool
+) -> None:
+    service = at_a_terminal(monkeypatch)
+    if is_file:
+        monkeypatch.setattr("sys.stdout.isatty", lambda: False)
+    else:
+        monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere")
+    service.report()
+    service.alive("1 stored")
+    assert not capsys.readouterr().out
 
 
 async def test_what_is_awaited_is_given_or_given_up() -> None:

@@ -15,6 +15,7 @@ from pathlib import Path
 
 from ..message.parcel import Parcel
 from ..running.errors import CommandError
+from ..running.sentences import join
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -197,7 +198,7 @@ class SpoolFile:
             reason = f"{self._path}: cannot be used as spool ({error.strerror})"
             if error.errno in _PASSING:
                 raise OSError(reason) from error
-            raise CommandError(f"{reason}. Set spool_file.") from error
+            raise CommandError(join(reason, "Set spool_file")) from error
         try:
             return self._connected()
         except sqlite3.OperationalError as error:

@@ -14,7 +14,7 @@ from enphase_companion.messaging.broker import Broker
 from enphase_companion.messaging.newest import Newest
 from tests.services.rabbitmq import RabbitMQ
 
-from ..on_the_broker import Eyes, message, number_of, until
+from ..on_the_broker import UNREADABLE, Eyes, RawProperties, message, number_of, publish_raw, until
 
 
 class Display:
@@ -51,6 +51,17 @@ async def publish(eyes: Eyes, broker: Broker, *bodies: bytes) -> None:
         exchange = await channel.declare_exchange(broker.exchange, aio_pika.ExchangeType.TOPIC, durable=True)
         for body in bodies:
             await exchange.publish(aio_pika.Message(body), "MeterStream")
+
+
+@pytest.mark.parametrize("properties", UNREADABLE.values(), ids=UNREADABLE.keys())
+async def test_properties_that_the_library_refuses_are_in_the_way_of_no_picture(
+    broker: Broker, eyes: Eyes, display: Display, properties: RawProperties
+) -> None:
+    async with showing(broker, display) as newest:
+        await shows_what_is_published(eyes, broker, display, 1)
+        await publish_raw(eyes.url, broker.exchange, "MeterStream", properties, encode(message(2)))
+        await until(lambda: display.shown[-1] == 2)
+        assert newest.trouble.text is None
 
 
 async def shows_what_is_published(eyes: Eyes, broker: Broker, display: Display, number: int) -> None:

@@ -17,6 +17,7 @@ from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 
 from .certificate_issue import async_delete_issue
 from .connection import (
+    DISCOVERY_ERRORS,
     GATEWAY_ERRORS,
     FoundGateway,
     async_find_gateway,
@@ -28,6 +29,7 @@ from .connection import (
 )
 from .const import CONF_CERTIFICATE, CONF_PRODUCTION_SOURCE, DOMAIN
 from .enphase_api import AuthenticationError, CertificateError, EnphaseError
+from .enphase_api.models import Meter
 from .flow_forms import DEFAULT_HOST, HOST_FORM, announced_host, grouped
 from .flow_sign_in import SignInFlow
 from .naming import async_words, gateway_title, meter_name
@@ -78,7 +80,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
                 await self._move(entry, host)
             return self.async_abort(reason="already_configured")
         errors: dict[str, str] = {}
-        found = await self._attempt(async_find_gateway(self.hass, host), errors)
+        found = await self._attempt(async_find_gateway(self.hass, host), errors, DISCOVERY_ERRORS)
         if found is None:
             return self.async_abort(reason=errors["base"], description_placeholders=self._error_placeholders)
         self._gateway = found
@@ -174,9 +176,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         if not enabled:
             return self.async_show_form(step_id="unmetered")
         names, phases = await async_words(self.hass, "meter"), await async_words(self.hass, "phases")
-        lines = [
-            f"- {meter_name(names, enabled, meter)}: {phases[str(meter.phase_count)]}" for meter in enabled
-        ]
+        lines = [f"- {meter_name(names, enabled, meter)}: {phases[_phases_key(meter)]}" for meter in enabled]
         return self.async_show_form(step_id="metered", description_placeholders={"meters": "\n".join(lines)})
 
     async def async_step_unmetered(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -299,3 +299,8 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             description_placeholders=self._error_placeholders,
             last_step=False,
         )
+
+
+def _phases_key(meter: Meter) -> str:
+    """Return the key of the word for how a meter is connected: two phases may be two halves of one."""
+    return "split" if meter.phase_mode == "split" else str(meter.phase_count)

@@ -18,6 +18,7 @@ from .enphase_api import (
     EnphaseError,
     InvalidHostError,
     MultiFactorError,
+    Silence,
     TokenError,
     TokenReason,
     UnsupportedFirmwareError,
@@ -139,6 +140,15 @@ TOKEN_ERRORS: dict[TokenReason, str] = {
     TokenReason.NOT_GIVEN: "not_your_gateway",
 }
 
+#: The config flow's error for each reason why nobody answers at an address.
+SILENCE_ERRORS: dict[Silence, str] = {
+    Silence.UNKNOWN_HOST: "unknown_host",
+    Silence.REFUSED: "connection_refused",
+    Silence.TIMEOUT: "cannot_connect",
+    Silence.NO_TLS: "not_https",
+    Silence.BROKEN: "cannot_connect",
+}
+
 #: The config flow's error for each error of the gateway's; the first that fits.
 GATEWAY_ERRORS: dict[type[EnphaseError], str] = {
     InvalidHostError: "invalid_host",
@@ -150,6 +160,9 @@ GATEWAY_ERRORS: dict[type[EnphaseError], str] = {
     CommunicationError: "cannot_connect",
     EnphaseError: "not_a_gateway",
 }
+
+#: The same for a gateway that announced itself: nobody typed its address.
+DISCOVERY_ERRORS = dict(GATEWAY_ERRORS)
 
 #: The same for errors of Entrez's.
 ENTREZ_ERRORS: dict[type[EnphaseError], str] = {
@@ -163,4 +176,6 @@ def error_key(error: EnphaseError, errors: Mapping[type[EnphaseError], str]) -> 
     """Return the key of an error's text."""
     if isinstance(error, TokenError):
         return TOKEN_ERRORS[error.reason]
+    if isinstance(error, CommunicationError) and errors is GATEWAY_ERRORS:
+        return SILENCE_ERRORS[error.reason]
     return next(key for kind, key in errors.items() if isinstance(error, kind))

@@ -19,15 +19,14 @@ _LOW, _HIGH = INTERVALS
 FORM = vol.Schema(
     {
         vol.Required(CONF_SCAN_INTERVAL, default=DEFAULT_INTERVAL): vol.All(
+            # Without limits of its own, which would be refused by words that do not name them.
             NumberSelector(
                 NumberSelectorConfig(
-                    min=_LOW,
-                    max=_HIGH,
-                    step=1,
-                    unit_of_measurement=UnitOfTime.SECONDS,
-                    mode=NumberSelectorMode.BOX,
+                    step=1, unit_of_measurement=UnitOfTime.SECONDS, mode=NumberSelectorMode.BOX
                 )
             ),
+            # No endless number, which would be no whole one.
+            vol.Range(min=-1e9, max=1e9),
             vol.Coerce(int),
         ),
         vol.Required(CONF_ALLOW_WRITES, default=False): BooleanSelector(),
@@ -40,7 +39,15 @@ class GatewayOptionsFlow(OptionsFlowWithReload):
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Take both."""
+        errors: dict[str, str] = {}
         if user_input is not None:
-            return self.async_create_entry(data=user_input)
-        form = self.add_suggested_values_to_schema(FORM, self.config_entry.options)
-        return self.async_show_form(step_id="init", data_schema=form)
+            if _LOW <= user_input[CONF_SCAN_INTERVAL] <= _HIGH:
+                return self.async_create_entry(data=user_input)
+            errors[CONF_SCAN_INTERVAL] = "interval_out_of_range"
+        form = self.add_suggested_values_to_schema(FORM, user_input or self.config_entry.options)
+        return self.async_show_form(
+            step_id="init",
+            data_schema=form,
+            errors=errors,
+            description_placeholders={"low": str(_LOW), "high": str(_HIGH)},
+        )

@@ -48,7 +48,7 @@ async def test_a_gateway_is_added_by_hand_with_an_account(home: Home, frontend: 
     await flow.press("Next")
 
     await flow.shows(said("config.step.metered.title"))
-    await flow.shows("Production: two phases", "Grid: two phases", "Battery: two phases")
+    await flow.shows("Production: split phase", "Grid: split phase", "Battery: split phase")
     await frontend.picture("add-5-metered", flow.frame)
     await flow.press("Submit")
 

@@ -8,7 +8,9 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
+from custom_components.enphase_iq_gateway import config_flow
 from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, CONF_PRODUCTION_SOURCE
+from custom_components.enphase_iq_gateway.enphase_api import CommunicationError, Silence
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.entrez import MFA_USERNAME, Entrez
 
@@ -91,12 +93,18 @@ async def test_nothing_secret_is_sent_before_the_certificate_is_trusted(
     assert not any(request.has_authorization or request.has_session for request in simulator.requests)
 
 
-async def test_what_is_metered_is_shown_by_name_and_phases(flow: Flow) -> None:
+@pytest.mark.parametrize(
+    ("profile", "meters"),
+    [
+        ("three-phase", "- Production: three phases\n- Grid: three phases"),
+        ("split-phase", "- Production: split phase\n- Grid: split phase"),
+        ("single-phase", "- Production: one phase\n- Grid: one phase"),
+    ],
+)
+async def test_what_is_metered_is_shown_by_name_and_phases(flow: Flow, meters: str) -> None:
     await flow.reach("token")
     await flow.give_token()
-    assert flow.shown["description_placeholders"] == {
-        "meters": "- Production: three phases\n- Grid: three phases"
-    }
+    assert flow.shown["description_placeholders"] == {"meters": meters}
 
 
 @pytest.mark.parametrize("profile", ["no-meters", "no-meters-404", "meters-disabled"])
@@ -116,7 +124,7 @@ async def test_a_gateway_without_meters_takes_production_from_its_inverters(flow
         ("owner:secret@envoy.local", "invalid_host"),
         ("https://owner@envoy.local/home", "invalid_host"),
         ("", "invalid_host"),
-        ("127.0.0.1:1", "cannot_connect"),
+        ("127.0.0.1:1", "connection_refused"),
     ],
 )
 async def test_an_address_that_is_none_can_be_corrected(flow: Flow, host: str, error: str) -> None:
@@ -170,6 +178,28 @@ async def test_what_does_not_answer_as_a_gateway_is_named_and_can_be_tried_again
     simulator.renew_certificate()
     await flow.give_host()
     assert flow.shows("trust")
+
+
+@pytest.mark.parametrize(
+    ("reason", "error"),
+    [
+        (Silence.UNKNOWN_HOST, "unknown_host"),
+        (Silence.REFUSED, "connection_refused"),
+        (Silence.TIMEOUT, "cannot_connect"),
+        (Silence.NO_TLS, "not_https"),
+        (Silence.BROKEN, "cannot_connect"),
+    ],
+)
+async def test_why_nobody_answers_is_told_with_what_to_do(
+    flow: Flow, monkeypatch: pytest.MonkeyPatch, reason: Silence, error: str
+) -> None:
+    async def silent(*_: object) -> None:
+        raise CommunicationError("nobody answers", reason=reason)
+
+    monkeypatch.setattr(config_flow, "async_find_gateway", silent)
+    await flow.start()
+    await flow.give_host()
+    assert flow.shows("user", error)
 
 
 @pytest.mark.parametrize("profile", ["old-firmware"])

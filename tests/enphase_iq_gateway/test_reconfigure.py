@@ -4,7 +4,7 @@ import pytest
 from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntryState
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_SCAN_INTERVAL, CONF_TOKEN, CONF_USERNAME
 from homeassistant.core import HomeAssistant
-from homeassistant.data_entry_flow import FlowResultType, InvalidData
+from homeassistant.data_entry_flow import FlowResultType
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
 from custom_components.enphase_iq_gateway.const import (
@@ -17,6 +17,7 @@ from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, make_entry
 from .flow import Flow
+from .test_texts import TEXTS
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ async def test_a_wrong_address_can_be_corrected(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, moved: MockConfigEntry
 ) -> None:
     await flow.give_host("127.0.0.1:1")
-    assert flow.shows("address", "cannot_connect")
+    assert flow.shows("address", "connection_refused")
     await flow.give_host()
     assert flow.aborts("reconfigure_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -220,12 +221,19 @@ async def test_the_interval_is_an_option_and_works_at_once(
     assert interval.total_seconds() == 60
 
 
-@pytest.mark.parametrize("seconds", [0, 301])
-async def test_an_interval_beyond_1_to_300_s_is_refused(
-    hass: HomeAssistant, set_up: SetUp, entry: MockConfigEntry, seconds: int
+@pytest.mark.parametrize("seconds", [-1, 0, 0.5, 301, 1_000_000])
+async def test_an_interval_beyond_1_to_300_s_is_refused_by_words_that_name_the_range(
+    hass: HomeAssistant, set_up: SetUp, entry: MockConfigEntry, seconds: float
 ) -> None:
     await set_up(entry)
     options = hass.config_entries.options
     shown = await options.async_init(entry.entry_id)
-    with pytest.raises(InvalidData):
-        await options.async_configure(shown["flow_id"], {CONF_SCAN_INTERVAL: seconds})
+    shown = await options.async_configure(shown["flow_id"], {CONF_SCAN_INTERVAL: seconds})
+    assert shown["type"] is FlowResultType.FORM
+    assert shown["errors"] == {CONF_SCAN_INTERVAL: "interval_out_of_range"}
+    text = TEXTS["options"]["error"]["interval_out_of_range"]
+    assert text.format(**shown["description_placeholders"]) == "Enter a number of seconds from 1 to 300."
+    shown = await options.async_configure(shown["flow_id"], {CONF_SCAN_INTERVAL: 300})
+    assert shown["type"] is FlowResultType.CREATE_ENTRY
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert entry.options[CONF_SCAN_INTERVAL] == 300

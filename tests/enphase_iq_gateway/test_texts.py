@@ -18,7 +18,12 @@ from homeassistant.loader import async_get_integration
 from homeassistant.util.yaml import load_yaml_dict
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
-from custom_components.enphase_iq_gateway.connection import ENTREZ_ERRORS, GATEWAY_ERRORS, TOKEN_ERRORS
+from custom_components.enphase_iq_gateway.connection import (
+    ENTREZ_ERRORS,
+    GATEWAY_ERRORS,
+    SILENCE_ERRORS,
+    TOKEN_ERRORS,
+)
 from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN
 from custom_components.enphase_iq_gateway.services import CALL_ERRORS
 from enphase_companion.simulator import Simulator
@@ -98,8 +103,17 @@ def test_every_step_has_its_texts_and_every_text_its_step() -> None:
 
 
 def test_every_error_has_its_text_and_every_text_its_error() -> None:
-    errors = {*GATEWAY_ERRORS.values(), *ENTREZ_ERRORS.values(), *TOKEN_ERRORS.values(), *base_errors()}
+    errors = {
+        *GATEWAY_ERRORS.values(),
+        *ENTREZ_ERRORS.values(),
+        *TOKEN_ERRORS.values(),
+        *SILENCE_ERRORS.values(),
+    } | base_errors()
     assert errors == set(TEXTS["config"]["error"])
+
+
+def test_every_error_of_the_options_has_its_text() -> None:
+    assert set(TEXTS["options"]["error"]) == {"interval_out_of_range"}
 
 
 def test_every_abort_has_its_text_and_every_text_its_abort() -> None:

@@ -132,7 +132,10 @@ def asking(who: str, path: str) -> Iterator[None]:
 
 def silence_of(error: Exception) -> Silence:
     """Return what an error of a connection means."""
-    if isinstance(error, aiohttp.ClientConnectorError):
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        # Some resolvers, Home Assistant's among them, raise another OSError than Python's.
+        error = socket.gaierror()
+    elif isinstance(error, aiohttp.ClientConnectorError):
         error = error.os_error
     match error:
         case socket.gaierror() | UnicodeError():

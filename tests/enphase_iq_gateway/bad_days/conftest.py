@@ -26,7 +26,7 @@ from .watch import Watch, require_discretion
 
 #: A sentence that tells an owner what to do.
 _ADVICE = re.compile(
-    r"(?:^|[.;,] )(?:ask|check|copy|create|enter|go back|look|paste|sign in|try|use) ", re.IGNORECASE
+    r"(?:^|[.;,] )(?:ask|check|compare|copy|create|enter|go back|look|paste|sign in|try|use) ", re.IGNORECASE
 )
 
 

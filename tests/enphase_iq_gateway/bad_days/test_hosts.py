@@ -52,11 +52,11 @@ def unknown_name(monkeypatch: pytest.MonkeyPatch) -> str:
 async def test_an_unknown_name_can_be_corrected(flow: Flow, unknown_name: str) -> None:
     await flow.start()
     await flow.give_host(unknown_name)
-    assert flow.shows("user", "cannot_connect")
+    assert flow.shows("user", "unknown_host")
     await go_on_to_success(flow)
 
 
-@pytest.mark.parametrize("host", ["http://{}", "http://{}/home", "{}/home", f"owner:{WRONG_PASSWORD}@{{}}"])
+@pytest.mark.parametrize("host", ["ftp://{}", "wss://{}/home", "?{}", f"owner:{WRONG_PASSWORD}@{{}}"])
 async def test_what_is_no_address_of_https_can_be_corrected(
     flow: Flow, simulator: Simulator, host: str
 ) -> None:
@@ -98,7 +98,7 @@ def plain(simulator: Simulator) -> Generator[Plain]:
 
 
 @pytest.mark.parametrize(
-    ("profile", "error"), [("old-firmware", "unsupported_firmware"), ("three-phase", "cannot_connect")]
+    ("profile", "error"), [("old-firmware", "unsupported_firmware"), ("three-phase", "not_https")]
 )
 async def test_what_speaks_only_http_is_told_apart_by_its_firmware(
     flow: Flow, simulator: Simulator, plain: Plain, error: str

@@ -14,7 +14,7 @@ _COMPARE = "compare the address with that of the gateway in your router's list o
 #: For each reason: what is wrong with the host, and what to do.
 _ADVICE = {
     Silence.UNKNOWN_HOST: (
-        "this name is not known on your network: set the gateway's IP address, as your router's list of "
+        "is not known on your network: set the gateway's IP address, as your router's list of "
         "devices shows it"
     ),
     Silence.REFUSED: (

@@ -163,7 +163,7 @@ def test_a_certificate_that_nobody_can_connect_with_is_refused_when_it_is_to_be_
 @pytest.mark.parametrize(
     ("wrong", "advice"),
     [
-        ("name", "this name is not known on your network: set the gateway's IP address"),
+        ("name", "is not known on your network: set the gateway's IP address"),
         ("port", "refuses the connection: the gateway is starting, or this is another device"),
         ("silent", "does not answer: see that the gateway has power and is on your network"),
         ("plain", "answers, but not with https, so it is another device"),

@@ -27,7 +27,7 @@ from .const import (
 )
 from .counter_store import Counters
 from .data import GatewayData
-from .enphase_api import AuthenticationError, EnphaseError, InvalidAnswerError
+from .enphase_api import AuthenticationError, EnphaseError, InvalidAnswerError, ResponseError
 from .enphase_api.models import Batteries, Info, MeasurementType, Readings
 from .failures import Failures
 from .pages import Page, Pages
@@ -41,6 +41,9 @@ _BUSY_SHARE = 0.25
 #: Seconds a request after which a slow page is given up, so that the readings behind it are not late: twice
 #: what the slowest of them takes a slow gateway.
 _SLOW_PAGE_TIMEOUT = 10
+
+#: Seconds after a bad answer until the page is asked once more.
+_SECOND_LOOK = 1.5
 
 #: How many requests a page is made of, where it is not one.
 _REQUESTS = {Page.BATTERIES: 3}
@@ -77,7 +80,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         self.gateway = gateway_client(hass, entry.data[CONF_HOST], entry.data[CONF_CERTIFICATE])
         self.renewal = TokenRenewal(hass, entry, self.gateway)
         self._failures = Failures(hass, entry, self.gateway, self.renewal, self._interval)
-        self.pages = Pages()
+        self.pages = Pages(self._interval)
         self.counters = Counters(hass, self.serial_number)
         #: eids that the list of meters did not know when it was asked for last.
         self.unknown_eids: tuple[int, ...] = ()
@@ -110,6 +113,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         now = dt_util.utcnow()
         self._answers = GatewayData(
             info=info,
+            at=self.gateway.now,
             meters=await self._failures.mapped(self.gateway.meters()),
             production_from=ProductionFrom(self.config_entry.data[CONF_PRODUCTION_SOURCE]),
         )
@@ -132,11 +136,29 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         if is_first or is_wanted or not self.last_update_success:
             is_alone = self._slow_pages is None or self._slow_pages.done()
             started = monotonic()
-            await self._failures.mapped(self._ask(page))
-            if page is Page.READINGS and is_alone:
+            was_retried = await self._failures.mapped(self._ask_again_after_a_bad_answer(page))
+            if page is Page.READINGS and is_alone and not was_retried:
                 least = timedelta(seconds=(monotonic() - started) / _BUSY_SHARE)
-                self.update_interval = max(self._interval, least)
+                self.update_interval = self.pages.interval = max(self._interval, least)
         return self._answers
+
+    async def _ask_again_after_a_bad_answer(self, page: Page) -> bool:
+        """Ask a page, and once more where one bad answer comes after good ones; return whether that was so.
+
+        A web server that is just busy with something else answers 503, HTML or half a document. Without a
+        second look, everything would be unavailable until the next refresh.
+        """
+        try:
+            await self._ask(page)
+        except ResponseError as error:
+            if not (error.retryable and self.last_update_success):
+                raise
+            LOGGER.debug("%s: asking once more after: %s", self.name, error)
+        else:
+            return False
+        await asyncio.sleep(_SECOND_LOOK)
+        await self._ask(page)
+        return True
 
     @override
     async def _async_refresh(
@@ -187,6 +209,9 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         if Page.BATTERIES in needed and answers.has_ac_batteries and answers.has_unmetered_batteries:
             # Home may be older than the discovery of these.
             needed.add(Page.PRODUCTION)
+        if answers.batteries is not None and answers.batteries.grid_connected is False:
+            # Grid power may be unknown until the grid is back.
+            needed.add(Page.BATTERIES)
         return needed
 
     async def _ask_slow_pages(self) -> None:
@@ -220,7 +245,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         answer = await self._read(page)
         self.pages.answered(page, dt_util.utcnow(), monotonic() - started)
         # Only now: another page may have answered while this one was waited for.
-        self._answers = replace(self._answers, **answer)
+        self._answers = replace(self._answers, **answer, at=self.gateway.now)
 
     async def _read(self, page: Page) -> dict[str, Any]:
         """Give what a page answers, by the field of GatewayData."""
@@ -232,7 +257,8 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             case Page.PRODUCTION:
                 return {"production": await self.gateway.production()}
             case Page.INVERTERS:
-                return {"inverters": {each.serial_number: each for each in await self.gateway.inverters()}}
+                inverters = await self.gateway.inverters()
+                return {"found_inverters": {each.serial_number: each for each in inverters}}
             case Page.BATTERIES:
                 return {"found_batteries": await self._read_batteries()}
             case Page.INFO:

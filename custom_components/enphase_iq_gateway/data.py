@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 
 from .const import ProductionFrom
@@ -18,6 +19,7 @@ from .enphase_api.models import (
     Readings,
     Site,
 )
+from .enphase_api.models.production import reported_power
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,9 +33,12 @@ class GatewayData:
     readings: Readings = field(default_factory=lambda: Readings(()))
     #: Only where production comes from the microinverters, or there are AC Batteries.
     production: Production | None = None
-    inverters: Mapping[str, Inverter] | None = None
-    #: Without what AC Batteries do now, which `production` says.
+    #: As they last reported, however long ago.
+    found_inverters: Mapping[str, Inverter] | None = None
+    #: Likewise, without what AC Batteries do now, which `production` says.
     found_batteries: Batteries | None = None
+    #: The gateway's own time when the newest answer came (UTC): what is silent by then does nothing known.
+    at: datetime
 
     @cached_property
     def enabled_meters(self) -> tuple[Meter, ...]:
@@ -48,9 +53,17 @@ class GatewayData:
     @cached_property
     def batteries(self) -> Batteries | None:
         """All batteries, AC Batteries included."""
-        if self.found_batteries is None or self.production is None:
-            return self.found_batteries
-        return self.found_batteries.with_ac(self.production.ac_batteries)
+        if self.found_batteries is None:
+            return None
+        ac = None if self.production is None else self.production.ac_batteries
+        return self.found_batteries.with_ac(ac).as_of(self.at)
+
+    @cached_property
+    def inverters(self) -> Mapping[str, Inverter] | None:
+        """All microinverters, by serial number."""
+        if self.found_inverters is None:
+            return None
+        return {each.serial_number: each.as_of(self.at) for each in self.found_inverters.values()}
 
     @cached_property
     def has_ac_batteries(self) -> bool:
@@ -113,13 +126,15 @@ class GatewayData:
             metered=self.types,
             unmetered_batteries=self.has_unmetered_batteries,
             battery_power=None if self.batteries is None else self.batteries.power,
+            grid_connected=None if self.batteries is None else self.batteries.grid_connected,
         )
         if self.production_from is ProductionFrom.METER:
             return site
         made = self.inverters_sum
+        found = None if self.found_inverters is None else self.found_inverters.values()
         return replace(
             site,
-            production_power=None if made is None else made.power,
+            production_power=reported_power(found, made, self.at),
             produced_energy=None if made is None else made.lifetime_energy,
         )
 

@@ -95,7 +95,7 @@ class Failures:
         if key != "token_refused":
             # Whatever else goes wrong, it no longer is refusal upon refusal.
             self._forget_refusals()
-        wait = wait or min(self._interval * 2 ** min(self._count, 10), max(self._interval, _LONGEST_WAIT))
+        wait = wait or min(self._interval * 2 ** min(self._count, 10), _LONGEST_WAIT)
         return UpdateFailed(
             translation_domain=DOMAIN,
             translation_key=key,

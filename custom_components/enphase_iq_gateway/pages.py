@@ -53,8 +53,10 @@ class _Times:
 class Pages:
     """When each page was asked and answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, interval: timedelta = timedelta()) -> None:
         self._times = {page: _Times() for page in Page}
+        #: Between two refreshes: a page is asked behind a refresh, so it can be due sooner than it is asked.
+        self.interval = interval
         #: Pages of which less is wanted at this gateway.
         self.relaxed: frozenset[Page] = frozenset()
 
@@ -88,7 +90,7 @@ class Pages:
         if page is Page.READINGS:
             return True
         answered = self._times[page].answered
-        return answered is not None and now - answered < _PATIENCE * self._pace(page)
+        return answered is not None and now - answered < _PATIENCE * max(self._pace(page), self.interval)
 
     def _pace(self, page: Page) -> timedelta:
         return _RELAXED_PACE[page] if page in self.relaxed else PACE[page]

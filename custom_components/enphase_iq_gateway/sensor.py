@@ -52,6 +52,10 @@ class GatewaySensor(GatewayEntity, SensorEntity):
     @property
     @override
     def native_value(self) -> Any:
+        digits = self.entity_description.suggested_display_precision
+        if digits is not None and isinstance(self._value, float) and round(self._value, digits) == 0:
+            # What is rounded away has no sign: a dashboard would show "-0 W".
+            return abs(self._value)
         return self._value
 
 

@@ -34,8 +34,10 @@ def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
     with_batteries = _METERED | batteries if data.has_unmetered_batteries else _METERED
     from_meter = data.production_from is ProductionFrom.METER
     production = _METERED if from_meter else frozenset({Page.PRODUCTION})
+    # Which microinverters are silent stands on a page of its own.
+    reported = _METERED if from_meter else production | {Page.INVERTERS}
 
-    yield _site("production_power", "production_power", POWER, production)
+    yield _site("production_power", "production_power", POWER, reported)
     yield _site("production_energy", "produced_energy", ENERGY, production)
     if _NET in metered or {_TOTAL, _PRODUCTION} <= metered:
         yield _site("grid_power", "grid_power", POWER, _METERED if _NET in metered else with_batteries)

@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotEx
 from syrupy.assertion import SnapshotAssertion
 
 # Without an import of it, the plug-in's own package custom_components would be found.
-from custom_components.enphase_iq_gateway import connection
+from custom_components.enphase_iq_gateway import connection, coordinator
 from custom_components.enphase_iq_gateway.const import (
     CONF_CERTIFICATE,
     CONF_PRODUCTION_SOURCE,
@@ -136,8 +136,15 @@ async def _wait_for_reload(hass: HomeAssistant) -> None:
 
 
 @pytest.fixture
-def tick(hass: HomeAssistant, simulator: Simulator, freezer: FrozenDateTimeFactory) -> Tick:
+def tick(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    freezer: FrozenDateTimeFactory,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Tick:
     """Lets seconds pass, for Home Assistant and for the house, refresh by refresh."""
+    # While time stands still, nobody can wait for the second look at a bad answer.
+    monkeypatch.setattr(coordinator, "_SECOND_LOOK", 0)
 
     async def run(seconds: float = 11, times: int = 1) -> None:
         for _ in range(times):

@@ -7,8 +7,14 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
-from homeassistant.const import CONF_SCAN_INTERVAL, STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN
-from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.const import (
+    CONF_SCAN_INTERVAL,
+    EVENT_STATE_CHANGED,
+    STATE_ON,
+    STATE_UNAVAILABLE,
+    STATE_UNKNOWN,
+)
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
@@ -22,6 +28,7 @@ from enphase_companion.simulator import Simulator
 from .conftest import SetUp, Tick, disable_all, make_entry, state_of
 
 READINGS = "/ivp/meters/readings"
+PRODUCTION = "/production.json"
 
 
 def asked(simulator: Simulator) -> Counter[str]:
@@ -102,7 +109,8 @@ async def test_a_gateway_without_meters_is_asked_for_production_every_five_minut
     await set_up(entry)
     asked(simulator)
     await tick(times=180)  # 33 minutes
-    assert asked(simulator) == {"/production.json": 6}
+    # Which microinverters are silent stands on a page of its own.
+    assert asked(simulator) == {"/production.json": 6, "/api/v1/production/inverters": 6}
 
 
 @pytest.mark.parametrize("profile", ["single-phase"])
@@ -186,6 +194,58 @@ async def test_a_gateway_in_trouble_is_unavailable_and_comes_back_by_itself(
         if entry.title in record.getMessage() and word in record.getMessage()
     ] == [("INFO", "unavailable"), ("INFO", "recovered")]
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
+
+
+@pytest.mark.parametrize("interval", [1, 100, 179, 200, 300])
+@pytest.mark.parametrize("profile", ["battery-without-meter", "battery", "ac-batteries", "no-meters"])
+async def test_nothing_is_unavailable_while_its_page_answers_whatever_the_interval(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, interval: int
+) -> None:
+    await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: interval}), enable=True)
+    await tick(interval + 1, times=2)
+    gone: list[str] = []
+
+    @callback
+    def note(event: Event[EventStateChangedData]) -> None:
+        if (state := event.data["new_state"]) is not None and state.state == STATE_UNAVAILABLE:
+            gone.append(state.entity_id)
+
+    hass.bus.async_listen(EVENT_STATE_CHANGED, note)
+    await tick(interval + 1, times=14)
+    assert gone == []
+    assert not [state.entity_id for state in hass.states.async_all() if state.state == STATE_UNAVAILABLE]
+
+
+@pytest.mark.parametrize("fault", ["status", "html", "truncated"])
+@pytest.mark.parametrize("profile", ["three-phase", "no-meters"])
+async def test_one_bad_answer_is_looked_at_twice_and_makes_nothing_unavailable(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, fault: str, profile: str
+) -> None:
+    await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}))
+    path = READINGS if profile == "three-phase" else PRODUCTION
+    for _ in range(2):
+        simulator.faults.set(fault, path, times=1)
+        asked(simulator)
+        await tick(301)
+        assert asked(simulator)[path] == 2
+        assert state_of(hass, simulator, "production_power") not in (STATE_UNAVAILABLE, STATE_UNKNOWN)
+
+
+async def test_a_gateway_that_goes_on_answering_badly_is_back_within_a_minute_of_being_well(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}))
+    simulator.faults.set("status", READINGS)
+    asked(simulator)
+    await tick(301)
+    assert asked(simulator)[READINGS] == 2
+    await tick(61, times=3)
+    # One look each: it has enough to do.
+    assert asked(simulator)[READINGS] == 3
+    assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE
+    simulator.faults.clear()
+    await tick(61)
+    assert float(state_of(hass, simulator, "production_power")) > 0
 
 
 async def test_a_gateway_that_does_not_answer_is_asked_more_and_more_rarely(

@@ -1,6 +1,7 @@
 """Every sensor against the truth of the house, at the time that the reading itself bears."""
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from homeassistant.const import STATE_UNKNOWN
@@ -15,7 +16,8 @@ from enphase_companion.simulator.profiles import NET, PRODUCTION, STORAGE, TOTAL
 from enphase_companion.simulator.quirks import QUIRKS
 from enphase_companion.simulator.truth import Electricity, Truth
 
-from .conftest import SetUp, state_of
+from .conftest import SetUp, Tick, state_of
+from .test_coordinator import answer_with
 
 ORDINARY = ["no-meters", "production-only", "single-phase", "split-phase", "three-phase", "battery"]
 RARE = [
@@ -308,3 +310,99 @@ async def test_power_and_energy_fit_the_energy_dashboard(
             assert state.attributes["device_class"] == "power"
             assert state.attributes["state_class"] == "measurement"
             assert state.attributes["unit_of_measurement"] == "W"
+
+
+@pytest.mark.parametrize("profile", ["no-meters"])
+async def test_what_a_silent_microinverter_makes_is_unknown_and_in_no_sum(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    entry: MockConfigEntry,
+    tick: Tick,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # The house's clock is months behind Home Assistant's, as that of a gateway without the Internet may be.
+    silent: dict[str, Any] = {}
+
+    def changed(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        silent.update(silent or listed[0])
+        return [dict(silent), *listed[1:]]
+
+    answer_with(monkeypatch, simulator, "/api/v1/production/inverters", changed)
+    await set_up(entry, enable=True)
+
+    def power(serial_number: str) -> str:
+        entity_id = er.async_get(hass).async_get_entity_id("sensor", DOMAIN, f"{serial_number}_power")
+        assert entity_id is not None
+        state = hass.states.get(entity_id)
+        assert state is not None
+        return state.state
+
+    first, *others = (inverter.serial_number for inverter in simulator.house.inverters)
+    assert float(power(first)) == silent["lastReportWatts"]
+    await tick(seconds=310, times=12)
+    assert float(power(first)) == silent["lastReportWatts"]
+    await tick(seconds=310, times=2)
+    assert power(first) == STATE_UNKNOWN
+    together = sum(float(power(other)) for other in others)
+    assert together > 0
+    assert float(state_of(hass, simulator, "production_power")) == together
+    # What it was is not handed to automations either; the most it ever made stays known.
+    response = await hass.services.async_call(
+        DOMAIN,
+        "get_readings",
+        {"config_entry_id": entry.entry_id},
+        blocking=True,
+        return_response=True,
+    )
+    assert isinstance(response, dict)
+    inverters: Any = response["inverters"]
+    assert inverters[first]["power"] is None
+    assert inverters[first]["max_power"] == silent["maxReportWatts"]
+
+
+@pytest.mark.parametrize("profile", ["battery"])
+@pytest.mark.parametrize(("watts", "shown"), [(1500.0, STATE_UNKNOWN), (0.0, "0.0")])
+async def test_off_the_grid_a_generators_power_is_not_the_grids(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    watts: float,
+    shown: str,
+) -> None:
+    def disconnected(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [
+            {**group, "devices": [device | {"mains_oper_state": "open"} for device in group["devices"]]}
+            for group in groups
+        ]
+
+    def generated(readings: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        return [each | {"activePower": watts} if each["eid"] == 704643584 else each for each in readings]
+
+    answer_with(monkeypatch, simulator, "/ivp/ensemble/inventory", disconnected)
+    answer_with(monkeypatch, simulator, "/ivp/meters/readings", generated)
+    await set_up(entry)
+    assert state_of(hass, simulator, "grid_power") == shown
+    # The home is fed by it all the same.
+    truth = simulator.house.truth(simulator.clock.time())
+    home = truth.production.total.active_power + watts + truth.storage.total.active_power
+    assert float(state_of(hass, simulator, "home_power")) == pytest.approx(home, rel=0.01, abs=5)
+
+
+@pytest.mark.parametrize("profile", ["battery-without-meter"])
+async def test_a_battery_that_does_next_to_nothing_does_not_show_minus_nothing(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def idle(answer: dict[str, Any]) -> dict[str, Any]:
+        return {"devices:": [unit | {"real_power_mw": -100} for unit in answer["devices:"]]}
+
+    answer_with(monkeypatch, simulator, "/ivp/ensemble/power", idle)
+    await set_up(entry)
+    # -0.3 W, which a dashboard without decimals would show as -0 W.
+    assert float(state_of(hass, simulator, "battery_power")) >= 0

@@ -92,6 +92,12 @@ KNOWN = (
         "It is unknown: no grid has 0 Hz.",
     ),
     Quirk(
+        "A generator that runs counts as grid import though the grid is off",
+        "all with a System Controller",
+        "the net consumption meter measures whatever feeds the home",
+        "While the grid is off and power flows there, grid power is unknown; imported energy counts it.",
+    ),
+    Quirk(
         "Reports cannot give exported energy",
         "8.3.5169",
         "net consumption's received energy is 0 and the delivered is netted",
@@ -114,6 +120,24 @@ KNOWN = (
         "all",
         "core issues 176707, 140602 and 120091",
         "A wrap goes on at once. Else the last value is held; after a fall that lasts, the sensor goes on.",
+    ),
+    Quirk(
+        "A silent microinverter or battery keeps its last values for years",
+        "all",
+        "microinverters last heard of in 2018, or 26 hours ago",
+        "65 minutes after its last report, by the gateway's clock, what it does is unknown, and in no sum.",
+    ),
+    Quirk(
+        "The most that each microinverter ever reported is 0",
+        "not known",
+        "58 W beside it",
+        "The most is unknown, and does not bound today's energy.",
+    ),
+    Quirk(
+        "Max_energy of AC Batteries is less than they hold",
+        "not known",
+        "412 Wh beside 446 Wh available at 18 %",
+        "Their capacity is unknown then.",
     ),
     Quirk(
         "/ivp/pdm/device_data stops at 50 devices",
@@ -216,6 +240,11 @@ def is_copied(phase: Quantities, others: Iterable[Quantities]) -> bool:
     if not phase.voltage or not phase.current or phase.active_power is not None:
         return False
     return any((phase.voltage, phase.current) == (other.voltage, other.current) for other in others)
+
+
+def grid_power(power: float | None, *, grid_connected: bool | None) -> float | None:
+    """Return what the grid's meter says (W); None off grid, where what flows there is a generator's."""
+    return None if grid_connected is False and power is not None and abs(power) > _ROUGH else power
 
 
 def believable_today(today: float | None, lifetime: float | None, rated_power: float | None) -> float | None:

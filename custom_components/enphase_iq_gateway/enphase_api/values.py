@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from .exceptions import InvalidAnswerError
@@ -18,6 +18,10 @@ _LOGGER = logging.getLogger(__name__)
 
 #: W; no site behind one gateway comes near it, in any direction.
 MAX_POWER = 1e6
+
+#: After this long without a report, a microinverter or battery is silent: what it said last is not so now.
+#: Each reports every five minutes, and where an installer has set it so, every hour.
+SILENT_AFTER = timedelta(minutes=65)
 
 #: Keys and reasons already logged; both come from this package, so it stays small.
 _logged: set[tuple[str, str]] = set()
@@ -123,3 +127,8 @@ def nested(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
         _dropped(key, "not a list")
         return []
     return [entry for entry in value if isinstance(entry, dict)]
+
+
+def is_silent(reported_at: datetime, now: datetime) -> bool:
+    """Return whether a report is too old to say what is so `now`, both by the gateway's clock."""
+    return now - reported_at > SILENT_AFTER

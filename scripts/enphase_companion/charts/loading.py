@@ -236,6 +236,8 @@ def _notes(
     recovered = max(
         (each.delivered_recovered + each.received_recovered for each in energies.values()), default=0.0
     )
+    if any(each.delivered_estimated + each.received_estimated >= 1 for each in energies.values()):
+        notes.append("energy is estimated by power where no counters were stored (imports)")
     if not any(whole.values()):
         notes.append("no readings in this time")
     if recovered >= 1 and left_out:

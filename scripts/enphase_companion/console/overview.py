@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Self, TypeVar
 
 from enphase_api import CommunicationError, ResponseError
@@ -20,11 +20,8 @@ from enphase_api.models import (
     Readings,
     Site,
 )
+from enphase_api.models.production import rated_power, reported_power
 from enphase_api.quirks import believable_today
-
-#: Inverters report every 5 minutes, on some sites every hour (Enphase calls it the polling configuration):
-#: what is older than that is no longer what they make now.
-_REPORTING = timedelta(minutes=65)
 
 _T = TypeVar("_T")
 
@@ -38,9 +35,12 @@ class Overview:
     meters: tuple[Meter, ...] = ()
     readings: Readings = field(default_factory=lambda: Readings(()))
     production: Production | None = None
-    inverters: tuple[Inverter, ...] | None = None
-    batteries: Batteries | None = None
+    #: As they last reported, however long ago.
+    found_inverters: tuple[Inverter, ...] | None = None
+    found_batteries: Batteries | None = None
     problems: tuple[str, ...] = ()
+    #: The gateway's own time when the newest answer came (UTC); None: what the answers themselves name.
+    gateway_time: datetime | None = None
 
     @classmethod
     async def read(cls, gateway: Gateway, info: Info) -> Self:
@@ -49,10 +49,9 @@ class Overview:
         return await (await start.with_readings(gateway)).with_slow_pages(gateway)
 
     async def with_readings(self, gateway: Gateway) -> Self:
-        """Give this with the meters read anew, which is one small request. Raises as `api_call` does."""
-        return (
-            replace(self, readings=await gateway.readings(self.meters)) if self.has_enabled_meters else self
-        )
+        """Return this with the meters read again, which is one small request. Raises as `api_call` does."""
+        readings = await gateway.readings(self.meters) if self.has_enabled_meters else self.readings
+        return replace(self, readings=readings, gateway_time=gateway.now)
 
     async def with_slow_pages(self, gateway: Gateway) -> Self:
         """Give this with all else asked anew, which takes a gateway seconds; `problems` names what fails."""
@@ -65,22 +64,24 @@ class Overview:
                 problems.append(str(error))
                 return before
 
-        inverters = await asked(gateway.inverters(), self.inverters)
-        batteries = await asked(gateway.batteries(), self.batteries)
+        inverters = await asked(gateway.inverters(), self.found_inverters)
+        batteries = await asked(gateway.batteries(), self.found_batteries)
         production = await asked(gateway.production(), self.production)
         if batteries is not None and production is not None:
             batteries = batteries.with_ac(production.ac_batteries)
         return replace(
             self,
-            inverters=inverters,
-            batteries=batteries,
+            found_inverters=inverters,
+            found_batteries=batteries,
             production=production,
             problems=tuple(problems),
+            gateway_time=gateway.now,
         )
 
     async def with_identity(self, gateway: Gateway) -> Self:
         """Give this with the gateway's clock and its list of meters anew. Raises as `api_call` does."""
-        return replace(self, info=await gateway.info(), meters=await gateway.meters())
+        info, meters = await gateway.info(), await gateway.meters()
+        return replace(self, info=info, meters=meters, gateway_time=gateway.now)
 
     @property
     def at(self) -> datetime:
@@ -89,24 +90,28 @@ class Overview:
         return max((at for at in known if at is not None), default=datetime.now(UTC))
 
     @property
+    def _now(self) -> datetime:
+        return self.at if self.gateway_time is None else self.gateway_time
+
+    @property
     def site(self) -> Site:
         """What flows where. Where no production meter is enabled, production is what the inverters report."""
         site = Site.from_readings(
             self.readings,
             metered={meter.measurement_type for meter in self.meters if meter.enabled},
             unmetered_batteries=self.has_batteries and not self.is_metered(MeasurementType.STORAGE),
-            battery_power=self.batteries.power if self.batteries is not None else None,
+            battery_power=None if self.batteries is None else self.batteries.power,
+            grid_connected=None if self.batteries is None else self.batteries.grid_connected,
         )
-        if self._made is None or self.is_metered(MeasurementType.PRODUCTION):
+        if self.is_metered(MeasurementType.PRODUCTION):
             return site
-        return replace(site, production_power=self.reported_power, produced_energy=self._made.lifetime_energy)
+        energy = None if self._made is None else self._made.lifetime_energy
+        return replace(site, production_power=self.reported_power, produced_energy=energy)
 
     @property
     def reported_power(self) -> float | None:
         """W that all inverters together report; nothing once none reports any more, as at night."""
-        if self._made is None:
-            return None
-        return self._made.power if self._is_new(self._made.measured_at) else 0.0
+        return reported_power(self.inverters, self._made, self._now)
 
     @property
     def last_reported_at(self) -> datetime | None:
@@ -117,10 +122,19 @@ class Overview:
 
     def is_reporting(self, inverter: Inverter) -> bool:
         """Whether an inverter's last report is new enough to be what it makes now; none is at night."""
-        return self._is_new(inverter.last_reported_at)
+        return not inverter.is_silent(self._now)
 
-    def _is_new(self, reported_at: datetime | None) -> bool:
-        return reported_at is not None and self.at - reported_at <= _REPORTING
+    @property
+    def inverters(self) -> tuple[Inverter, ...] | None:
+        """Each microinverter; what a silent one makes is not known."""
+        if self.found_inverters is None:
+            return None
+        return tuple(inverter.as_of(self._now) for inverter in self.found_inverters)
+
+    @property
+    def batteries(self) -> Batteries | None:
+        """All batteries; what silent ones do is not known."""
+        return None if self.found_batteries is None else self.found_batteries.as_of(self._now)
 
     @property
     def _made(self) -> ProductionSource | None:
@@ -151,9 +165,9 @@ class Overview:
     @property
     def produced_today(self) -> float | None:
         """Wh since midnight, where what the firmware says of it can be believed."""
-        if self.production is None:
+        if self.production is None or self.inverters is None:
             return None
         metered = self.is_metered(MeasurementType.PRODUCTION)
         made = self.production.meter if metered else self._made
-        rated = sum(inverter.max_power or 0 for inverter in self.inverters or ())
+        rated = rated_power(self.inverters)
         return None if made is None else believable_today(made.energy_today, made.lifetime_energy, rated)

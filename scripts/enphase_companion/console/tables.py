@@ -155,7 +155,7 @@ def inverters(overview: Overview, units: Sequence[Inverter], *, bars: bool) -> C
         table.add_row(
             f"  {unit.serial_number}",
             power(unit.power) if new else "-",
-            *([_bar(unit, new)] if bars else []),
+            *([_bar(unit)] if bars else []),
             power(unit.max_power),
             local_time(unit.last_reported_at, overview.at) if new else _silence(unit, overview),
             style=None if new else "dim",
@@ -163,9 +163,9 @@ def inverters(overview: Overview, units: Sequence[Inverter], *, bars: bool) -> C
     return table
 
 
-def _bar(unit: Inverter, new: bool) -> ProgressBar:
-    """Draw what an inverter makes as a part of the most it ever made."""
-    watts = max(0.0, unit.power or 0.0) if new else 0.0
+def _bar(unit: Inverter) -> ProgressBar:
+    """Draw what an inverter makes as a part of the most it ever made; nothing where one is not known."""
+    watts = 0.0 if unit.power is None or unit.max_power is None else max(0.0, unit.power)
     _, _, _, colour = _MEANINGS[MeasurementType.PRODUCTION]
     return ProgressBar(unit.max_power or 1, watts, _BAR_WIDTH, complete_style=colour, finished_style=colour)
 

@@ -41,10 +41,11 @@ class Powers:
         )
         # Enphase-API's messages do not say whether there are batteries, and have a total of their own.
         unmetered_batteries = message.unmetered_batteries is True or (
-            message.unmetered_batteries is None
-            and MeasurementType.TOTAL_CONSUMPTION in {sample.measurement for sample in wholes}
+            message.unmetered_batteries is None and MeasurementType.TOTAL_CONSUMPTION in message.metered
         )
-        site = Site.from_readings(Readings(readings), unmetered_batteries=unmetered_batteries)
+        site = Site.from_readings(
+            Readings(readings), metered=message.metered, unmetered_batteries=unmetered_batteries
+        )
         return cls(site.production_power, site.home_power, message.timestamp)
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 
 from enphase_api import InvalidAnswerError
-from enphase_api.models import Quantities, Readings
+from enphase_api.models import MeasurementType, Quantities, Readings
 from enphase_api.values import integer, moment, objects, text
 
 from . import reports
@@ -41,6 +41,14 @@ class Message:
     #: There are batteries without a storage meter: consumption cannot be worked out from the samples. None:
     #: not said, as by Enphase-API's scripts.
     unmetered_batteries: bool | None = None
+    #: Production is what microinverters report, some minutes old, which is added up with nothing.
+    production_is_reported: bool = False
+
+    @property
+    def metered(self) -> frozenset[str]:
+        """What is metered."""
+        found = frozenset(sample.measurement for sample in self.samples)
+        return found - {MeasurementType.PRODUCTION} if self.production_is_reported else found
 
 
 def from_readings(
@@ -68,6 +76,7 @@ def encode(message: Message) -> bytes:
             "schema_version": SCHEMA_VERSION,
             "gateway": message.gateway,
             "unmetered_batteries": message.unmetered_batteries,
+            **({"production_is_reported": True} if message.production_is_reported else {}),
             "meters": [_entry(sample) for sample in message.samples],
         }
     )
@@ -106,11 +115,19 @@ def decode(body: bytes, default_gateway: str | None = None) -> Message:
         raise MessageError(str(error)) from None
     said = content.get("unmetered_batteries")
     unmetered_batteries = said if isinstance(said, bool) else None
-    return Message(gateway, timestamp.timestamp(), samples, None, unmetered_batteries)
+    return Message(
+        gateway,
+        timestamp.timestamp(),
+        samples,
+        unmetered_batteries=unmetered_batteries,
+        production_is_reported=content.get("production_is_reported") is True,
+    )
 
 
 def _reports(message: Message) -> list[dict[str, Any]]:
-    return reports.from_samples(message.samples, unmetered_batteries=message.unmetered_batteries is True)
+    return reports.from_samples(
+        message.samples, message.metered, unmetered_batteries=message.unmetered_batteries is True
+    )
 
 
 def _samples(readings: Readings) -> Iterator[Sample]:

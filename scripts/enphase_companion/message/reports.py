@@ -7,7 +7,7 @@ place of what is not; a publisher must ask whether all three (`TYPES`) are there
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
@@ -31,7 +31,9 @@ _NEEDED = (
 _Phases = Mapping[int, Sample]
 
 
-def from_samples(samples: Iterable[Sample], *, unmetered_batteries: bool = False) -> list[dict[str, Any]]:
+def from_samples(
+    samples: Iterable[Sample], metered: Collection[str], *, unmetered_batteries: bool = False
+) -> list[dict[str, Any]]:
     """Return the reports that can be given, at most the three of `TYPES`, in their order.
 
     Grid and home are those of `enphase_api.models.site`, for the whole and each phase. The power of
@@ -42,8 +44,8 @@ def from_samples(samples: Iterable[Sample], *, unmetered_batteries: bool = False
         meters.setdefault(sample.measurement, {}).setdefault(sample.phase, sample)
     terms: tuple[Mapping[str, int], ...] = (
         {MeasurementType.PRODUCTION: 1},
-        grid_terms(meters, unmetered_batteries=unmetered_batteries),
-        home_terms(meters, unmetered_batteries=unmetered_batteries),
+        grid_terms(metered, unmetered_batteries=unmetered_batteries),
+        home_terms(metered, unmetered_batteries=unmetered_batteries),
     )
     found = (_added(measurement, each, meters) for measurement, each in zip(TYPES, terms, strict=True))
     return [_report(each) for each in found if each is not None and _is_complete(each)]

@@ -18,6 +18,9 @@ from ..running.errors import CommandError, SettingsError
 from .keys import KEYS
 from .time_zone import zone_of
 
+#: What a password is written like within an address.
+ESCAPED = "in it @ : / # ? of a password are written %40 %3A %2F %23 %3F"
+
 
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not value.strip():
@@ -65,7 +68,7 @@ def _number(low: float, high: float, of_what: str) -> Callable[[Any], float]:
         except (TypeError, ValueError):
             number = math.nan
         if not low <= number <= high:
-            raise vol.Invalid(f"must be a number {of_what}from {low:g} to {high:g}")
+            raise vol.Invalid(f"must be a number {of_what}from {low:.12g} to {high:.12g}")
         return number
 
     return check
@@ -81,17 +84,16 @@ def _whole(low: int, high: int) -> Callable[[Any], int]:
     def check(value: Any) -> int:
         found = number(value)
         if not found.is_integer():
-            raise vol.Invalid("must be a whole number")
+            raise vol.Invalid(f"must be a whole number from {low} to {high}")
         return int(found)
 
     return check
 
 
 def _rotation(value: Any) -> int:
-    degrees = _whole(0, 270)(value)
-    if degrees % 90:
+    if str(value) not in ("0", "90", "180", "270"):
         raise vol.Invalid("must be 0, 90, 180 or 270")
-    return degrees
+    return int(value)
 
 
 def _names(value: Any) -> tuple[str, ...]:
@@ -114,8 +116,13 @@ def _broker(value: Any) -> str:
         port = url.port
     except ValueError:
         url, port = URL(), None
-    if url.scheme not in ("amqp", "amqps") or not url.host or port == 0:
-        raise vol.Invalid("must be an address such as amqps://user:password@broker.example:5671/")
+    # A password with / ? or # in it ends the host before the @ that should begin it.
+    is_split = "@" in f"{url.raw_path}{url.raw_query_string}{url.raw_fragment}"
+    if url.scheme not in ("amqp", "amqps") or not url.host or port == 0 or is_split:
+        raise vol.Invalid(
+            f"must be an address such as amqps://user:password@broker.example:5671/; {ESCAPED}, and "
+            "amqp_username with amqp_password takes them as they are"
+        )
     return str(url)
 
 

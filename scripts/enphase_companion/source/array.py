@@ -7,16 +7,14 @@ from dataclasses import replace
 
 from enphase_api import CommunicationError, ResponseError
 from enphase_api.local import Gateway
-from enphase_api.models import Inverter, MeasurementType, Quantities
+from enphase_api.models import Inverter, MeasurementType, ProductionSource, Quantities
+from enphase_api.models.production import reported_power
 
 from ..message import Message
 from ..message.sample import WHOLE, Sample
 
 #: Seconds between two looks: what inverters make changes every 5 minutes, what they can make hardly ever.
 LOOK, _LOOK_METERED = 300, 3_600
-
-#: Seconds after which a report is not what an inverter makes now; some sites report once an hour.
-_REPORTING = 65 * 60
 
 
 class Array:
@@ -29,6 +27,7 @@ class Array:
         """
         self.for_display = for_display
         self._inverters: tuple[Inverter, ...] = ()
+        self._counted: ProductionSource | None = None
         self._next = 0.0
 
     @property
@@ -39,15 +38,18 @@ class Array:
     async def completed(self, gateway: Gateway, message: Message, *, is_metered: bool) -> Message:
         """Return a message with production from the inverters in it, unless a meter measures that.
 
-        It stays as it is where there are none, and between two looks. Raises as the gateway does where the
-        message is empty otherwise.
+        It stays as it is where there are none, and between two looks; where it is stored, also beside other
+        meters: production that is minutes old would be added up with them. Raises as the gateway does where
+        the message is empty otherwise.
         """
-        if is_metered and not self.for_display:
+        if not self.for_display and (is_metered or message.samples):
             return message
         is_due = time.monotonic() >= self._next
         if is_due:
             try:
                 self._inverters = await gateway.inverters()
+                # Without a meter, production is the gateway's own sum, as in Home Assistant.
+                self._counted = None if is_metered else (await gateway.production()).inverters
             except (CommunicationError, ResponseError):
                 if not message.samples:
                     raise
@@ -55,14 +57,7 @@ class Array:
             self._next = time.monotonic() + (_LOOK_METERED if is_metered and self._inverters else LOOK)
         if is_metered or not self._inverters or not (is_due or self.for_display):
             return message
-        return replace(message, samples=(*message.samples, self._production(message.timestamp)))
-
-    def _production(self, now: float) -> Sample:
-        """Return what all inverters make together; at night none reports, which is nothing."""
-        powers = [
-            each.power or 0.0
-            for each in self._inverters
-            if each.last_reported_at is not None and now - each.last_reported_at.timestamp() <= _REPORTING
-        ]
-        quantities = Quantities(active_power=sum(powers))
-        return Sample(str(MeasurementType.PRODUCTION), WHOLE, round(now * 1000), quantities)
+        power = reported_power(self._inverters, self._counted, gateway.now)
+        at = round(message.timestamp * 1000)
+        made = Sample(str(MeasurementType.PRODUCTION), WHOLE, at, Quantities(active_power=power))
+        return replace(message, samples=(*message.samples, made), production_is_reported=True)

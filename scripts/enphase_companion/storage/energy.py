@@ -54,11 +54,11 @@ def counted(runs: Sequence[Run], edges: Sequence[int]) -> list[Counted]:
             there.recovered += rise
         else:
             pause = after.first_time - before.last_time
-            for first, last in pairwise(_cut(before.last_time, after.first_time, edges)):
+            for first, last in pairwise(cut(before.last_time, after.first_time, edges)):
                 at(first).add(rise * (last - first) / pause)
     return result
 
 
-def _cut(start: int, end: int, edges: Sequence[int]) -> list[int]:
+def cut(start: int, end: int, edges: Sequence[int]) -> list[int]:
     """Give start and end with the edges that lie between them."""
     return [start, *edges[bisect_right(edges, start) : bisect_left(edges, end)], end]

@@ -8,13 +8,14 @@ from itertools import groupby, pairwise
 from statistics import median
 
 from .energy import counted
+from .estimates import divided, estimates
 from .levels import DAY, MINUTE, QUARTER, Calendar, Level
 from .summary import Power, Summary, fold
 
 
 @dataclass(frozen=True, slots=True)
 class Energy:
-    """Energy in a stretch of time, in Wh; None where no counter tells."""
+    """Energy in a stretch of time, in Wh; None where neither counters nor powers tell."""
 
     #: In the positive direction: produced, imported, consumed, discharged.
     delivered: float | None
@@ -26,10 +27,13 @@ class Energy:
     #: When (milliseconds since the epoch) a counter was first seen to have begun anew, or another meter's
     #: to have taken its place. What flowed before that moment, since the reading before it, is missing.
     resets: tuple[int, ...]
+    #: How much of it is an estimate by power, as the meter's counters were not stored.
+    delivered_estimated: float = 0.0
+    received_estimated: float = 0.0
 
     @property
     def is_known(self) -> bool:
-        """Whether any counter tells of this time."""
+        """Whether anything tells of this time."""
         return self.delivered is not None or self.received is not None
 
 
@@ -90,16 +94,22 @@ def _energies(around: Sequence[Summary], edges: Sequence[int]) -> list[Energy]:
         counted([run for summary in around for run in summary.received], edges),
         strict=True,
     )
+    estimated = divided(estimates(around), edges)
     return [
         Energy(
-            delivered.energy,
-            received.energy,
+            _added(delivered.energy, estimate, 0),
+            _added(received.energy, estimate, 1),
             delivered.recovered,
             received.recovered,
             tuple(sorted({*delivered.resets, *received.resets})),
+            *(estimate or (0.0, 0.0)),
         )
-        for delivered, received in directions
+        for (delivered, received), estimate in zip(directions, estimated, strict=True)
     ]
+
+
+def _added(counted: float | None, estimate: tuple[float, float] | None, direction: int) -> float | None:
+    return counted if estimate is None else (counted or 0.0) + estimate[direction]
 
 
 def _ends_of_gaps(buckets: Mapping[int, Summary], shortest: int) -> set[int]:

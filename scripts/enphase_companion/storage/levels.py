@@ -15,8 +15,9 @@ from zoneinfo import ZoneInfo
 SECOND = 1000
 MINUTE = 60 * SECOND
 QUARTER = 15 * MINUTE
+HOUR = 60 * MINUTE
 #: What a chart takes for a day; the shortest local day has 23 hours, in rare places less.
-DAY = 24 * 60 * MINUTE
+DAY = 24 * HOUR
 
 
 class Level(IntEnum):

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, FromClause, Select, and_, case, func, null, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .levels import MINUTE, Level
+from .levels import HOUR, MINUTE, Level
 from .runs import largest_rise
 from .statements import replace, replace_unless_poorer
 from .summary import COLUMNS, fold, of_reading, to_row
@@ -75,6 +75,8 @@ def _summaries(gateways: Sequence[int], start: int, end: int) -> Select[Any]:
     bucket = readings.c.time - readings.c.time % MINUTE
     series = (readings.c.gateway, readings.c.measurement, readings.c.phase)
     delivered, received = readings.c.energy_delivered, readings.c.energy_received
+    power = readings.c.active_power
+    with_power = case((power.is_not(None), readings.c.time))
     grouped = (
         select(
             *series,
@@ -82,9 +84,14 @@ def _summaries(gateways: Sequence[int], start: int, end: int) -> Select[Any]:
             func.count().label("readings"),
             func.min(readings.c.time).label("first_time"),
             func.max(readings.c.time).label("last_time"),
-            func.avg(readings.c.active_power).label("power_mean"),
-            func.min(readings.c.active_power).label("power_min"),
-            func.max(readings.c.active_power).label("power_max"),
+            func.count(power).label("power_readings"),
+            func.avg(power).label("power_mean"),
+            func.min(power).label("power_min"),
+            func.max(power).label("power_max"),
+            # Comparing with an unknown power gives neither, and leaves it out.
+            func.avg(case((power > 0, power), (power <= 0, 0.0))).label("positive_mean"),
+            func.max(with_power).label("last_power"),
+            func.min(with_power).label("first_power"),
             func.count(delivered).label("delivered_count"),
             func.min(delivered).label("delivered_low"),
             func.max(delivered).label("delivered_high"),
@@ -98,9 +105,17 @@ def _summaries(gateways: Sequence[int], start: int, end: int) -> Select[Any]:
     )
     first, last = readings.alias("first"), readings.alias("last")
     is_plain = and_(*(_is_plain(grouped.c, name, first, last) for name in ("delivered", "received")))
+    is_estimated = and_(
+        grouped.c.delivered_count == 0, grouped.c.received_count == 0, grouped.c.power_readings > 1
+    )
+    hours = (grouped.c.last_power - grouped.c.first_power) / float(HOUR)
     return (
         select(
-            *(grouped.c[name] for name in (*_KEY, *COLUMNS[:6])),
+            *(grouped.c[name] for name in (*_KEY, *COLUMNS[:7])),
+            case((is_estimated, grouped.c.positive_mean * hours)).label("estimated_delivered"),
+            case((is_estimated, (grouped.c.positive_mean - grouped.c.power_mean) * hours)).label(
+                "estimated_received"
+            ),
             first.c.energy_delivered.label("delivered_first"),
             last.c.energy_delivered.label("delivered_last"),
             first.c.energy_received.label("received_first"),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from .levels import MINUTE, SECOND
+from .levels import HOUR, MINUTE, SECOND
 
 #: A longer pause is a gap. The slowest polling of this project, every 300 s, is none.
 GAP = 6 * MINUTE
@@ -27,8 +27,6 @@ _TREMBLE = 100.0
 #: Times are whole seconds, and clocks are set now and then.
 _JITTER = 2 * SECOND
 
-_HOUR = 60 * MINUTE
-
 
 class Run(NamedTuple):
     """A stretch in which the counter only rose, without a gap. Times in milliseconds, counters in Wh."""
@@ -41,7 +39,7 @@ class Run(NamedTuple):
 
 def largest_rise(pause: int) -> float:
     """Give how many Wh a counter may rise in `pause` milliseconds."""
-    return _MAX_POWER * (pause + _JITTER) / _HOUR
+    return _MAX_POWER * (pause + _JITTER) / HOUR
 
 
 def continues(before: Run, after: Run) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from .estimates import estimates, total
 from .runs import Run, joined, without_glitches
 
 #: Columns of a rollup that make up a summary, in the order of `to_row` and `from_row`.
@@ -15,9 +16,12 @@ COLUMNS = (
     "readings",
     "first_time",
     "last_time",
+    "power_readings",
     "power_mean",
     "power_min",
     "power_max",
+    "estimated_delivered",
+    "estimated_received",
     "delivered_first",
     "delivered_last",
     "received_first",
@@ -45,8 +49,12 @@ class Summary:
     readings: int
     first_time: int
     last_time: int
-    #: None where no reading gave any.
+    #: How many of the readings gave a power.
+    power_readings: int
+    #: Of these; None where there are none.
     power: Power | None
+    #: Wh in both directions by power; None where the counters tell, or nothing does.
+    estimated: tuple[float, float] | None
     #: The counters in both directions; empty where no reading gave any.
     delivered: tuple[Run, ...]
     received: tuple[Run, ...]
@@ -60,28 +68,33 @@ def of_reading(
         1,
         time,
         time,
+        0 if active_power is None else 1,
         None if active_power is None else Power(active_power, active_power, active_power),
+        None,
         () if delivered is None else (Run(time, delivered, time, delivered),),
         () if received is None else (Run(time, received, time, received),),
     )
 
 
 def fold(parts: Sequence[Summary]) -> Summary:
-    """Give the one summary of consecutive ones, at least one; a mean weighs by the number of readings."""
+    """Give the one summary of consecutive ones, at least one; a mean weighs by the readings with a power."""
     if len(parts) == 1:
         return parts[0]
-    powers = [(part.power, part.readings) for part in parts if part.power is not None]
+    powers = [(part.power, part.power_readings) for part in parts if part.power is not None]
+    power_readings = sum(part.power_readings for part in parts)
     return Summary(
         sum(part.readings for part in parts),
         parts[0].first_time,
         parts[-1].last_time,
+        power_readings,
         Power(
-            sum(power.mean * weight for power, weight in powers) / sum(weight for _, weight in powers),
+            sum(power.mean * weight for power, weight in powers) / power_readings,
             min(power.low for power, _ in powers),
             max(power.high for power, _ in powers),
         )
         if powers
         else None,
+        total(estimates(parts)),
         _runs(run for part in parts for run in part.delivered),
         _runs(run for part in parts for run in part.received),
     )
@@ -102,7 +115,9 @@ def to_row(summary: Summary) -> dict[str, Any]:
         summary.readings,
         summary.first_time,
         summary.last_time,
+        summary.power_readings,
         *(summary.power or (None, None, None)),
+        *(summary.estimated or (None, None)),
         delivered[0].first if delivered else None,
         delivered[-1].last if delivered else None,
         received[0].first if received else None,
@@ -114,7 +129,8 @@ def to_row(summary: Summary) -> dict[str, Any]:
 
 def from_row(row: Sequence[Any]) -> Summary:
     """Read the COLUMNS of a rollup."""
-    readings, first_time, last_time, mean, low, high, d_first, d_last, r_first, r_last, runs = row
+    readings, first_time, last_time, power_readings, mean, low, high, *more = row
+    e_delivered, e_received, d_first, d_last, r_first, r_last, runs = more
     delivered: tuple[Run, ...]
     received: tuple[Run, ...]
     if runs is None:
@@ -123,7 +139,8 @@ def from_row(row: Sequence[Any]) -> Summary:
     else:
         delivered, received = (tuple(Run(*run) for run in direction) for direction in orjson.loads(runs))
     power = None if mean is None else Power(mean, low, high)
-    return Summary(readings, first_time, last_time, power, delivered, received)
+    estimated = None if e_delivered is None else (e_delivered, e_received)
+    return Summary(readings, first_time, last_time, power_readings, power, estimated, delivered, received)
 
 
 def _to_json(*directions: Iterable[Run]) -> str:

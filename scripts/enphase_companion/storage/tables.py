@@ -16,13 +16,14 @@ from sqlalchemy import (
     Text,
 )
 from sqlalchemy.dialects import mysql
+from sqlalchemy.types import TypeEngine
 
 from ..message.sample import MAX_TEXT, PHASES, WHOLE
 from .levels import Level
 
 metadata = MetaData()
 
-#: What a meter says at one moment, W to Hz: seven digits are more than it measures. SQLite has one size only.
+#: What a meter says at one moment, W to Hz.
 INSTANT = (
     "active_power",
     "reactive_power",
@@ -49,6 +50,9 @@ _WORD = String(MAX_TEXT).with_variant(
     mysql.VARCHAR(MAX_TEXT, charset="utf8mb4", collation="utf8mb4_bin"), "mysql"
 )
 
+#: SQLite has one size only, and its tables were made with the other name of it.
+_POWER: TypeEngine[float] = Double().with_variant(Float(), "sqlite")
+
 gateways = Table(
     "gateways",
     metadata,
@@ -74,7 +78,10 @@ readings = Table(
     Column("time", BigInteger, primary_key=True, autoincrement=False),
     Column("measurement", SmallInteger, primary_key=True, autoincrement=False),
     Column("phase", SmallInteger, primary_key=True, autoincrement=False),
-    *(Column(name, Float) for name in INSTANT),
+    # MariaDB gives back six digits of a FLOAT: enough of what is only shown, but all else is worked out from
+    # active power.
+    Column("active_power", _POWER),
+    *(Column(name, Float) for name in INSTANT[1:]),
     *(Column(name, Double) for name in COUNTERS),
     sqlite_with_rowid=False,
 )
@@ -91,9 +98,14 @@ def _rollup(name: str) -> Table:
         Column("readings", Integer, nullable=False),
         Column("first_time", BigInteger, nullable=False),
         Column("last_time", BigInteger, nullable=False),
-        Column("power_mean", Float),
-        Column("power_min", Float),
-        Column("power_max", Float),
+        # How many of them had a power; the mean is theirs.
+        Column("power_readings", Integer, nullable=False, server_default="0"),
+        Column("power_mean", _POWER),
+        Column("power_min", _POWER),
+        Column("power_max", _POWER),
+        # Wh in either direction by power, of readings that have no counters: see estimates.py.
+        Column("estimated_delivered", Double),
+        Column("estimated_received", Double),
         Column("delivered_first", Double),
         Column("delivered_last", Double),
         Column("received_first", Double),

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from enphase_api import InvalidAnswerError, UnsupportedFirmwareError
-from enphase_api.models import AcBatteries, Batteries, Info, Inverter, Live, Production
+from enphase_api.models import AcBatteries, Batteries, Info, Inverter, Live, Production, ProductionSource
+from enphase_api.models.production import rated_power, reported_power
 
 INFO = """<?xml version="1.0" encoding="UTF-8"?>
 <envoy_info><time>1700000000</time><device><sn> 122300000001 </sn><pn>800-00654-r08</pn>
@@ -286,3 +288,110 @@ def test_the_live_status_is_in_watts() -> None:
     for answer in answers:
         with pytest.raises(InvalidAnswerError, match="/ivp/livedata/status"):
             Live.from_json(answer)
+
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
+JUST_SPOKE, SILENT = NOW - timedelta(minutes=65), NOW - timedelta(minutes=65, seconds=1)
+
+
+def inverter(serial_number: str, reported_at: datetime | None, power: float | None = 58.0) -> Inverter:
+    return Inverter(serial_number=serial_number, last_reported_at=reported_at, power=power, max_power=253)
+
+
+@pytest.mark.parametrize("reported_at", [SILENT, datetime(2018, 5, 1, tzinfo=UTC), None])
+def test_what_a_silent_microinverter_makes_is_not_known(reported_at: datetime | None) -> None:
+    assert inverter("1", reported_at).as_of(NOW) == inverter("1", reported_at, power=None)
+    assert inverter("1", JUST_SPOKE).as_of(NOW) == inverter("1", JUST_SPOKE)
+
+
+def counted(power: float, *, at: datetime | None = NOW, count: int = 2) -> ProductionSource:
+    return ProductionSource(
+        active_count=count,
+        measured_at=at,
+        power=power,
+        lifetime_energy=None,
+        energy_today=None,
+        energy_last_seven_days=None,
+    )
+
+
+def test_all_microinverters_together_make_what_those_report_that_are_not_silent() -> None:
+    reporting, silent = inverter("1", NOW, 200.0), inverter("2", SILENT)
+    # The gateway's sum may hold the 58 W of the silent one, and is as good as any other while there is none.
+    assert reported_power([reporting, silent], counted(258), NOW) == 200
+    assert reported_power([reporting, inverter("2", NOW)], counted(257), NOW) == 257
+    assert reported_power([reporting, inverter("2", NOW)], None, NOW) == 258
+    # All are silent at night, and none makes anything.
+    assert reported_power([silent], None, NOW) == reported_power([silent], counted(58, at=SILENT), NOW) == 0
+    assert reported_power(None, counted(0, at=None), NOW) == 0
+    # A list that lacks some that the gateway counts says less than the gateway.
+    assert reported_power([reporting, silent], counted(5521, count=38), NOW) == 5521
+    assert reported_power(None, counted(257), NOW) == 257
+    # What is not known makes no zero of a sum.
+    assert reported_power([reporting, inverter("2", NOW, None)], None, NOW) is None
+    assert reported_power([], None, NOW) is reported_power(None, None, NOW) is None
+
+
+def test_the_most_that_a_microinverter_made_is_not_0_and_not_less_than_it_makes() -> None:
+    def read(now: int, most: int) -> Inverter:
+        answer = [{"serialNumber": "1", "lastReportWatts": now, "maxReportWatts": most}]
+        return Inverter.list_from_json(answer)[0]
+
+    assert [read(*each).max_power for each in ((58, 253), (58, 0), (0, 0), (58, 57))] == [253, *[None] * 3]
+    assert [read(*each).power for each in ((58, 57), (5_284_029, 253))] == [58, None]
+    assert rated_power([read(58, 253), read(58, 300)]) == 553
+    assert rated_power([read(58, 253), read(58, 0)]) is rated_power([]) is None
+
+
+def test_what_a_silent_battery_does_is_not_known_and_neither_is_what_all_do() -> None:
+    times = {"1": int(NOW.timestamp()), "2": int(SILENT.timestamp())}
+    units = [unit(number, encharge_capacity=5000, last_rpt_date=at) for number, at in times.items()]
+    power = {"devices:": [{"serial_num": number, "real_power_mw": 6000} for number in times]}
+    found = Batteries.from_json(inventory(*units), power, SUMS)
+    assert found.power == 12
+    assert found.as_of(JUST_SPOKE) == found
+    assert [each.power for each in found.as_of(NOW).units] == [6, None]
+    assert found.as_of(NOW).units[1].state_of_charge is found.as_of(NOW).units[1].temperature is None
+    assert found.as_of(NOW).units[1].capacity == 5000
+    assert found.as_of(NOW).power is None
+    assert found.as_of(NOW).state_of_charge == 51
+    assert found.as_of(NOW + timedelta(days=1)).state_of_charge is None
+    assert found.as_of(NOW + timedelta(days=1)).available_energy is None
+
+
+def test_what_silent_ac_batteries_do_is_not_known() -> None:
+    ac = ac_batteries()
+    assert ac is not None
+    assert ac.measured_at is not None
+    assert ac.as_of(ac.measured_at + timedelta(minutes=65)) == ac
+    later = ac.measured_at + timedelta(hours=2)
+    assert ac.as_of(later) == replace(ac, power=None, energy=None, state_of_charge=None)
+    alone = Batteries.from_json([], secctrl=SUMS_OF_BOTH | {"ENC_agg_soc": 0}).with_ac(ac).as_of(later)
+    assert alone.are_there
+    assert alone.power is alone.state_of_charge is alone.available_energy is None
+
+
+@pytest.mark.parametrize(("most", "capacity"), [(412, None), (446, 446), (4800, 4800)])
+def test_ac_batteries_cannot_hold_less_than_they_hold_now(most: float, capacity: float | None) -> None:
+    sums = dict.fromkeys(SUMS_OF_BOTH, 0) | {"agg_soc": 18, "ACB_agg_energy": 446, "Max_energy": most}
+    found = Batteries.from_json([], secctrl=sums)
+    assert (found.available_energy, found.capacity) == (446, capacity)
+    assert found.with_ac(ac_batteries(whNow=446)).capacity == capacity
+    assert found.with_ac(ac_batteries(whNow=446)).available_energy == 446
+
+
+def test_a_battery_gives_no_more_than_its_kind_can() -> None:
+    power = {"devices:": [{"serial_num": each, "real_power_mw": 7_680_000} for each in "12"]}
+    units = [unit("1", encharge_capacity=5000), unit("2", encharge_capacity=3500)]
+    found = Batteries.from_json(inventory(*units), power, SUMS)
+    assert [each.power for each in found.units] == [7680, None]
+    assert found.power is None
+    ac = ac_batteries(wNow=-5000)
+    assert ac is not None
+    assert ac.power is None
+
+
+def test_a_battery_that_does_next_to_nothing_does_not_do_minus_nothing() -> None:
+    for milliwatts in (-0.0, 0, -0):
+        power = {"devices:": [{"serial_num": "1", "real_power_mw": milliwatts}]}
+        assert str(Batteries.from_json(inventory(unit("1")), power).power) == "0.0"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -237,3 +238,40 @@ async def test_which_gateway_is_asked_for_where_there_are_several(
     nothing = await seen(url, "2026-06-05", gateway="2")
     assert nothing.notes == ["no readings in this time"]
     assert nothing.panels[0].tracks == {}
+
+
+@pytest.mark.parametrize("text", ["2026-10-01..2026-10-28", "2026-01-01..2026-12-31", "2026-10-27"])
+async def test_imported_readings_have_an_energy_that_is_called_an_estimate(tmp_path: Path, text: str) -> None:
+    """Enphase-API stored no counters: 1,000 W made and 400 W exported for four hours, on two days."""
+    url = f"sqlite:///{tmp_path}/enphase.db"
+    async with Database(url, ZURICH) as database:
+        await database.upgrade()
+        for day in (26, 27):
+            start = local(2026, 10, day, 10)
+            await database.write(
+                Message(
+                    "122300000001",
+                    float(at),
+                    (
+                        Sample("production", 0, at * 1000, Quantities(active_power=1000.0)),
+                        Sample("net-consumption", 0, at * 1000, Quantities(active_power=-400.0)),
+                    ),
+                    None,
+                )
+                for at in range(start, start + 4 * 3600 + 1, 60)
+            )
+        await database.roll_up(END * 1000)
+    view = await seen(url, text)
+    days = 1 if text == "2026-10-27" else 2
+    assert view.totals.produced == pytest.approx(4000 * days)
+    assert view.totals.exported == pytest.approx(1600 * days)
+    assert view.totals.imported == 0
+    assert view.totals.consumed == pytest.approx(2400 * days)
+    assert "energy is estimated by power where no counters were stored (imports)" in view.notes
+    if days == 2:
+        assert sum(_known(view, Quantity.PRODUCTION)[1]) == pytest.approx(8000)
+        assert sum(_known(view, Quantity.NET)[1]) == pytest.approx(-3200)
+
+
+async def test_energy_of_counters_is_no_estimate(house: House, house_url: str) -> None:
+    assert not any("estimated" in note for note in (await seen(house_url, "2026-10-20..2026-10-28")).notes)

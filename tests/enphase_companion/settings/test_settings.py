@@ -154,6 +154,20 @@ def test_the_command_to_trust_names_the_folder_that_was_named() -> None:
         ("latitude", 90.1, "from -90 to 90"),
         ("longitude", -180.5, "from -180 to 180"),
         ("longitude", True, "from -180 to 180"),
+        ("interval", -7, "must be a number of seconds from 0.5 to 3600"),
+        ("interval", "0.1", "must be a number of seconds from 0.5 to 3600"),
+        ("spool_limit", 0.25, "must be a number from 1 to 1000000"),
+        ("spool_limit", 1.5, "must be a whole number from 1 to 1000000"),
+        ("rotation", 300, "must be 0, 90, 180 or 270"),
+        ("rotation", 45, "must be 0, 90, 180 or 270"),
+        ("amqp_url", "amqp://me:plan/ted@broker.example/", "written %40 %3A %2F %23 %3F"),
+        ("amqp_url", "amqp://me:23608#planted@broker.example/", "written %40 %3A %2F %23 %3F"),
+        ("amqp_url", "amqp://me:23608/planted@broker.example/", "written %40 %3A %2F %23 %3F"),
+        (
+            "amqp_url",
+            "amqp://me:23608?planted@broker.example/",
+            "amqp_username with amqp_password takes them",
+        ),
     ],
 )
 def test_a_wrong_value_is_refused_with_its_place_and_cure_but_never_shown(

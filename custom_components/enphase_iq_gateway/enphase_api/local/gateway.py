@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -59,6 +60,8 @@ class Gateway(Connection):
         self._token: str | None = None
         self._session_id: str | None = None
         self._meters: tuple[Meter, ...] | None = None
+        #: How far the gateway's clock is ahead of this machine's; None until it has named a time.
+        self._ahead: timedelta | None = None
         # A gateway is a weak computer: it is never asked two things at once.
         self._lock = asyncio.Lock()
 
@@ -167,7 +170,24 @@ class Gateway(Connection):
             raise refused(_WHO, path, answer.status)
         info = Info.from_xml(answer.body, path)
         info.require_tokens()
+        if info.time is not None:
+            self._ahead = info.time - datetime.now(UTC)
         return info
+
+    @property
+    def now(self) -> datetime:
+        """The gateway's own time (UTC), by which it dates its meters' readings and its units' reports.
+
+        A gateway without the Internet can be off by years: this is this machine's clock, moved by as much as
+        the gateway's differed when it last said what time it is (`info`), or dated anything later than that.
+        """
+        return datetime.now(UTC) + (self._ahead or timedelta())
+
+    def _note_dates(self, *dates: datetime | None) -> None:
+        """Note that the gateway's clock is not behind what it has dated already."""
+        newest = max((date for date in dates if date is not None), default=None)
+        if newest is not None and newest > self.now:
+            self._ahead = newest - datetime.now(UTC)
 
     async def meters(self) -> tuple[Meter, ...]:
         """Give all meters, disabled ones included; none where the gateway has no metering."""
@@ -188,7 +208,11 @@ class Gateway(Connection):
             known = await self.meters()
         if not any(meter.enabled for meter in known):
             return Readings(())
-        return Readings.from_json(await self.api_call("/ivp/meters/readings"), known)
+        readings = Readings.from_json(await self.api_call("/ivp/meters/readings"), known)
+        if self._ahead is None and readings.measured_at is not None:
+            self._ahead = readings.measured_at - datetime.now(UTC)
+        self._note_dates(readings.measured_at)
+        return readings
 
     async def reports(self) -> tuple[Report, ...]:
         """Give /ivp/meters/reports; prefer `readings`, which know the exported energy on every firmware."""
@@ -196,11 +220,15 @@ class Gateway(Connection):
 
     async def production(self) -> Production:
         """Give /production.json, which takes a gateway seconds: ask for it rarely."""
-        return Production.from_json(await self.api_call("/production.json"))
+        production = Production.from_json(await self.api_call("/production.json"))
+        self._note_dates(None if production.inverters is None else production.inverters.measured_at)
+        return production
 
     async def inverters(self) -> tuple[Inverter, ...]:
         """Give each microinverter's last report."""
-        return Inverter.list_from_json(await self.api_call("/api/v1/production/inverters"))
+        inverters = Inverter.list_from_json(await self.api_call("/api/v1/production/inverters"))
+        self._note_dates(*(inverter.last_reported_at for inverter in inverters))
+        return inverters
 
     async def batteries(self) -> Batteries:
         """Give all batteries; two small requests, three where there are IQ Batteries.

@@ -7,9 +7,26 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-from ..values import flag, integer, moment, nested, number, objects, one_object, text
+from ..values import (
+    MAX_POWER,
+    flag,
+    integer,
+    is_silent,
+    moment,
+    nested,
+    number,
+    objects,
+    one_object,
+    text,
+)
 
 _ENERGY = (0, 1e9)
+
+#: W for each Wh of capacity: an IQ Battery 5P holds 5 kWh and gives 7.68 kW for three seconds.
+_MOST_POWER = 2
+
+#: W and Wh that an AC Battery is rated at; 1.5 times that is believed, as of meters.
+_AC_POWER, _AC_ENERGY, _BEYOND = 270, 1200, 1.5
 
 #: Wh that all IQ Batteries together can hold, as the sums have it.
 _CAPACITY = "Enc_max_available_capacity"
@@ -41,17 +58,26 @@ class Battery:
         serial_number = text(data, "serial_num")
         if serial_number is None:
             return None
+        capacity, watts = number(data, "encharge_capacity", 0, 1e6), power.get(serial_number)
+        if watts is not None and capacity and abs(watts) > _MOST_POWER * capacity:
+            watts = None
         return cls(
             serial_number=serial_number,
             part_number=text(data, "part_num"),
             firmware=text(data, "img_pnum_running"),
             state_of_charge=number(data, "percentFull", 0, 100),
             temperature=number(data, "temperature", -60, 150),
-            capacity=number(data, "encharge_capacity", 0, 1e6),
-            power=power.get(serial_number),
+            capacity=capacity,
+            power=watts,
             last_reported_at=moment(data, "last_rpt_date"),
             communicating=flag(data, "communicating"),
         )
+
+    def as_of(self, now: datetime) -> Self:
+        """Return the same at `now`, by the gateway's clock: of a silent one, no charge or power is known."""
+        if self.last_reported_at is None or not is_silent(self.last_reported_at, now):
+            return self
+        return replace(self, state_of_charge=None, temperature=None, power=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,8 +95,8 @@ class AcBatteries:
     power: float | None
     #: Wh that they hold now.
     energy: float | None
-    #: % of what they can hold.
-    state_of_charge: float
+    #: % of what they can hold; None once they are silent.
+    state_of_charge: float | None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self | None:
@@ -80,14 +106,21 @@ class AcBatteries:
         state_of_charge = number(data, "percentFull", 0, 100)
         if text(data, "type") != "acb" or active_count is None or state_of_charge is None:
             return None
+        most_power = _BEYOND * _AC_POWER * active_count
         return cls(
             active_count=active_count,
             measured_at=moment(data, "readingTime"),
             # -178 W while charging: jesserizzo/envoy_reader issue 36.
-            power=number(data, "wNow", -10e6, 10e6),
-            energy=number(data, "whNow", *_ENERGY),
+            power=number(data, "wNow", -most_power, most_power),
+            energy=number(data, "whNow", 0, _BEYOND * _AC_ENERGY * active_count),
             state_of_charge=state_of_charge,
         )
+
+    def as_of(self, now: datetime) -> Self:
+        """Return the same at `now`, by the gateway's clock: of silent ones, nothing that changes is known."""
+        if self.measured_at is None or not is_silent(self.measured_at, now):
+            return self
+        return replace(self, power=None, energy=None, state_of_charge=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,20 +179,51 @@ class Batteries:
             available_energy=_sum(available),
             capacity=number(sums, "Max_energy" if has_ac else _CAPACITY, *_ENERGY),
             reserve=integer(sums, "configured_backup_soc", 0, 100) if units else None,
-        )
+        )._within_capacity()
 
     def with_ac(self, ac: AcBatteries | None) -> Self:
         """Give the same batteries with what /production.json says (`Production.ac_batteries`).
 
         Until then the power of all is not known where there are AC Batteries.
         """
+        joined = replace(self, ac=ac, power=self._power(ac))
+        if ac is None or self.units:
+            return joined
+        return replace(
+            joined, state_of_charge=ac.state_of_charge, available_energy=ac.energy
+        )._within_capacity()
+
+    def as_of(self, now: datetime) -> Self:
+        """Return the same at `now`, by the gateway's clock, with what the silent ones do now unknown.
+
+        Once all are silent, so is what all hold together.
+        """
+        units = tuple(unit.as_of(now) for unit in self.units)
+        ac = None if self.ac is None else self.ac.as_of(now)
+        if units == self.units and ac == self.ac:
+            return self
+        found = replace(self, units=units, ac=ac)
+        found = replace(found, power=found._power(ac))
+        charges = [unit.state_of_charge for unit in units] + ([] if ac is None else [ac.state_of_charge])
+        return (
+            found
+            if any(charge is not None for charge in charges)
+            else replace(found, state_of_charge=None, available_energy=None)
+        )
+
+    def _power(self, ac: AcBatteries | None) -> float | None:
+        """Return the sum over all, W; None where one is missing."""
         powers = [unit.power for unit in self.units]
         if ac is not None or self.has_ac:
             powers.append(None if ac is None else ac.power)
-        joined = replace(self, ac=ac, power=_sum(powers))
-        if ac is None or self.units:
-            return joined
-        return replace(joined, state_of_charge=ac.state_of_charge, available_energy=ac.energy)
+        return _sum(powers)
+
+    def _within_capacity(self) -> Self:
+        """Return the same without a capacity that is less than what can be discharged (but for rounding)."""
+        capacity, available = self.capacity, self.available_energy
+        if capacity is None or available is None or available <= 1.01 * capacity:
+            return self
+        return replace(self, capacity=None)
 
     @property
     def are_there(self) -> bool:
@@ -187,7 +251,10 @@ def _power_by_serial(answer: object) -> dict[str, float | None]:
     root = one_object(answer, "/ivp/ensemble/power")
     powers: dict[str, float | None] = {}
     for entry in nested(root, "devices:") or nested(root, "devices"):
-        serial_number, milliwatts = text(entry, "serial_num"), number(entry, "real_power_mw", -10e9, 10e9)
+        serial_number, milliwatts = (
+            text(entry, "serial_num"),
+            number(entry, "real_power_mw", -1000 * MAX_POWER, 1000 * MAX_POWER),
+        )
         if serial_number is not None:
             powers[serial_number] = None if milliwatts is None else milliwatts / 1000
     return powers

@@ -6,16 +6,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-from ..values import MAX_POWER, integer, moment, nested, number, objects, one_object, text
+from ..values import MAX_POWER, integer, is_silent, moment, nested, number, objects, one_object, text
 from .batteries import AcBatteries
 
 _POWER = (-MAX_POWER, MAX_POWER)
 _ENERGY = (0, 1e12)
+
+#: W that no microinverter makes, however large its panels.
+_MOST_WATTS = 2_000
 
 #: `devType` of a microinverter; AC batteries stand in the same list with another.
 _MICROINVERTER = 1
@@ -98,7 +101,7 @@ class Inverter:
     last_reported_at: datetime | None
     #: W.
     power: float | None
-    #: W, the most it has ever reported.
+    #: W, the most it has ever reported; None where the gateway does not know.
     max_power: float | None
 
     @classmethod
@@ -108,13 +111,55 @@ class Inverter:
         Raises InvalidAnswerError where it is no list of objects.
         """
         return tuple(
-            cls(
-                serial_number=serial_number,
-                last_reported_at=moment(entry, "lastReportDate"),
-                power=number(entry, "lastReportWatts", -100_000, 100_000),
-                max_power=number(entry, "maxReportWatts", 0, 100_000),
-            )
+            cls._from_json(entry, serial_number)
             for entry in objects(answer, path)
             if (serial_number := text(entry, "serialNumber")) is not None
             and entry.get("devType", _MICROINVERTER) == _MICROINVERTER
         )
+
+    @classmethod
+    def _from_json(cls, data: Mapping[str, Any], serial_number: str) -> Self:
+        power = number(data, "lastReportWatts", -_MOST_WATTS, _MOST_WATTS)
+        most = number(data, "maxReportWatts", 0, _MOST_WATTS)
+        # Some gateways keep 0 for all, and none has ever made less than it makes now.
+        is_known = most is not None and most > 0 and (power is None or power <= most)
+        return cls(
+            serial_number=serial_number,
+            last_reported_at=moment(data, "lastReportDate"),
+            power=power,
+            max_power=most if is_known else None,
+        )
+
+    def is_silent(self, now: datetime) -> bool:
+        """Return whether its last report is too old at `now`, by the gateway's clock; all are at night."""
+        return self.last_reported_at is None or is_silent(self.last_reported_at, now)
+
+    def as_of(self, now: datetime) -> Self:
+        """Return the same at `now`, by the gateway's clock: what a silent one makes is not known."""
+        return replace(self, power=None) if self.is_silent(now) else self
+
+
+def reported_power(
+    inverters: Collection[Inverter] | None, counted: ProductionSource | None, now: datetime
+) -> float | None:
+    """Return W that all microinverters make at `now`, by the gateway's clock, as of their last reports.
+
+    Silent ones make nothing, which is what all are at night. `counted` is the gateway's own sum, which may
+    count the last reports of silent ones for ever: while there are any, those that report are added up.
+    """
+    known = inverters or ()
+    powers = [inverter.power for inverter in known if not inverter.is_silent(now)]
+    if counted is not None:
+        if counted.measured_at is None or is_silent(counted.measured_at, now):
+            return 0.0
+        # A list that is shorter than what the gateway counts says less than its sum.
+        if len(powers) == len(known) or len(known) < (counted.active_count or 0):
+            return counted.power
+    reported = [power for power in powers if power is not None]
+    return float(sum(reported)) if known and len(reported) == len(powers) else None
+
+
+def rated_power(inverters: Collection[Inverter]) -> float | None:
+    """Return the most that each microinverter has reported, added up (W); None where one is not known."""
+    known = [inverter.max_power for inverter in inverters if inverter.max_power is not None]
+    return sum(known) if known and len(known) == len(inverters) else None

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Self
 
+from .. import quirks
 from .meters import MeasurementType
 from .quantities import Quantities
 from .readings import Readings
@@ -32,27 +33,26 @@ NOTHING = Quantities(active_power=0.0, reactive_power=0.0, energy_delivered=0.0,
 def home_terms(metered: Collection[str], *, unmetered_batteries: bool = False) -> Mapping[str, int]:
     """Return the sign of each meter in the sum that is home; empty where home cannot be known.
 
-    `metered` names what is metered. A term that is not among it has no meter: what it stands for is known
-    from elsewhere (the power of `unmetered_batteries`, which no storage meter measures), or home is unknown.
+    `metered` names what is metered. Storage may be among the terms without being metered: it stands for the
+    power of `unmetered_batteries`, which no storage meter measures.
     """
-    unmetered = unmetered_batteries and STORAGE not in metered
-    if TOTAL in metered and (unmetered or not {PRODUCTION, NET} <= set(metered)):
+    is_sum = {PRODUCTION, NET} <= set(metered)
+    if TOTAL in metered and not (is_sum and (STORAGE in metered or not unmetered_batteries)):
         return {TOTAL: 1}
-    return dict.fromkeys([NET, PRODUCTION, *_batteries(metered, unmetered)], 1) if NET in metered else {}
+    return dict.fromkeys([NET, PRODUCTION, *_storage(metered, unmetered_batteries)], 1) if is_sum else {}
 
 
 def grid_terms(metered: Collection[str], *, unmetered_batteries: bool = False) -> Mapping[str, int]:
     """Return the sign of each meter in the sum that is the grid, as `home_terms` does for home."""
     if NET in metered:
         return {NET: 1}
-    if TOTAL not in metered:
+    if not {TOTAL, PRODUCTION} <= set(metered):
         return {}
-    unmetered = unmetered_batteries and STORAGE not in metered
-    return {TOTAL: 1} | dict.fromkeys([PRODUCTION, *_batteries(metered, unmetered)], -1)
+    return {TOTAL: 1} | dict.fromkeys([PRODUCTION, *_storage(metered, unmetered_batteries)], -1)
 
 
-def _batteries(metered: Collection[str], unmetered: bool) -> list[str]:
-    return [STORAGE] if unmetered or STORAGE in metered else []
+def _storage(metered: Collection[str], unmetered_batteries: bool) -> list[str]:
+    return [STORAGE] if unmetered_batteries or STORAGE in metered else []
 
 
 def add_up(terms: Mapping[str, int], meters: Mapping[str, Quantities]) -> Quantities:
@@ -118,7 +118,8 @@ class Site:
     ) -> Self:
         """Put together what whole meters say, or one phase of each, by measurement type.
 
-        `metered` names what is metered where that is more than `meters`. `unmetered_batteries` says that
+        `metered` names what is metered where that is not just `meters`: a meter may say nothing now, and
+        production may be what microinverters report, which goes into no sum. `unmetered_batteries` says that
         there are batteries without a storage meter: their `battery_power` (W, positive: discharging) then
         counts, and home's energy is not known unless a meter of total consumption says it.
         """
@@ -151,10 +152,12 @@ class Site:
         metered: Collection[str] | None = None,
         unmetered_batteries: bool = False,
         battery_power: float | None = None,
+        grid_connected: bool | None = None,
     ) -> Self:
         """Put the first meter of each type together, as `from_quantities` does.
 
-        Powers that were not measured together are not added up.
+        Powers that were not measured together are not added up. Without a grid (`grid_connected`), what its
+        meter measures is a generator's.
         """
         first = {each.meter.measurement_type: each for each in reversed(readings.readings)}
         metered = first.keys() if metered is None else metered
@@ -172,7 +175,7 @@ class Site:
             site = replace(site, home_power=None)
         if apart(grid_terms(metered, unmetered_batteries=unmetered_batteries)):
             site = replace(site, grid_power=None)
-        return site
+        return replace(site, grid_power=quirks.grid_power(site.grid_power, grid_connected=grid_connected))
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

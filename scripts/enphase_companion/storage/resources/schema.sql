@@ -119,3 +119,39 @@ INSERT INTO schema_version (version_num) VALUES ('0001');
 ALTER TABLE gateways ADD COLUMN unmetered_batteries BOOL;
 
 UPDATE schema_version SET version_num='0002' WHERE schema_version.version_num = '0001';
+
+-- Running upgrade 0002 -> 0003
+
+ALTER TABLE minutes ADD COLUMN power_readings INTEGER NOT NULL DEFAULT '0';
+
+ALTER TABLE minutes ADD COLUMN estimated_delivered DOUBLE;
+
+ALTER TABLE minutes ADD COLUMN estimated_received DOUBLE;
+
+UPDATE minutes SET power_readings = readings WHERE power_mean IS NOT NULL;
+
+ALTER TABLE quarters ADD COLUMN power_readings INTEGER NOT NULL DEFAULT '0';
+
+ALTER TABLE quarters ADD COLUMN estimated_delivered DOUBLE;
+
+ALTER TABLE quarters ADD COLUMN estimated_received DOUBLE;
+
+UPDATE quarters SET power_readings = readings WHERE power_mean IS NOT NULL;
+
+ALTER TABLE days ADD COLUMN power_readings INTEGER NOT NULL DEFAULT '0';
+
+ALTER TABLE days ADD COLUMN estimated_delivered DOUBLE;
+
+ALTER TABLE days ADD COLUMN estimated_received DOUBLE;
+
+UPDATE days SET power_readings = readings WHERE power_mean IS NOT NULL;
+
+ALTER TABLE readings MODIFY active_power DOUBLE;
+
+ALTER TABLE minutes MODIFY power_mean DOUBLE, MODIFY power_min DOUBLE, MODIFY power_max DOUBLE;
+
+ALTER TABLE quarters MODIFY power_mean DOUBLE, MODIFY power_min DOUBLE, MODIFY power_max DOUBLE;
+
+ALTER TABLE days MODIFY power_mean DOUBLE, MODIFY power_min DOUBLE, MODIFY power_max DOUBLE;
+
+UPDATE schema_version SET version_num='0003' WHERE schema_version.version_num = '0002';

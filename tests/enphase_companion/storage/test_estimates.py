@@ -1,0 +1,195 @@
+"""Power and energy by power: means weigh by readings with a power, energy without counters is an estimate."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import pytest
+from alembic import command
+from sqlalchemy.ext.asyncio import create_async_engine
+
+from enphase_companion.message import Message
+from enphase_companion.storage import DAY, MINUTE, QUARTER, SECOND, Database, Energy, Point, schema
+
+from .conftest import GATEWAY, VIENNA, change, local, message, rising, rows
+
+START = local(2026, 10, 24)
+HOUR = 60 * MINUTE
+EVER = START + 30 * DAY
+
+
+def powers(start: int, end: int, watts: float | None, step: int = 10_000) -> list[Message]:
+    """What a meter says whose counters are not stored."""
+    return [message(at, active_power=watts, energy_delivered=None) for at in range(start, end, step)]
+
+
+async def bucket(database: Database, width: int) -> Point:
+    (point,) = await database.series(GATEWAY, "production", START, START + DAY, width)
+    return point
+
+
+async def energy(database: Database, start: int, end: int) -> Energy | None:
+    return (await database.energies(GATEWAY, start, end)).get("production")
+
+
+@pytest.mark.parametrize("width", [QUARTER, DAY])
+async def test_a_mean_weighs_minutes_by_their_readings_with_a_power(database: Database, width: int) -> None:
+    """Of 60 readings of the first minute, one had a power."""
+    await database.write(
+        [
+            message(START, active_power=6000.0),
+            *(message(START + second * SECOND, active_power=None) for second in range(1, 60)),
+            *(message(START + MINUTE + second * SECOND, active_power=0.0) for second in range(59)),
+        ]
+    )
+    pending = await bucket(database, width)
+    await database.roll_up(EVER)
+    rolled_up = await bucket(database, width)
+    for point in (pending, rolled_up):
+        assert point.readings == 119
+        assert point.power is not None
+        assert point.power.mean == pytest.approx(100)
+        assert point.power[1:] == (0, 6000)
+
+
+async def test_a_day_weighs_its_quarter_hours_by_their_readings_with_a_power(
+    database: Database, database_url: str
+) -> None:
+    await database.write(
+        [
+            *powers(START, START + QUARTER, None, SECOND),
+            message(START + QUARTER - 1, active_power=900.0),
+            *powers(START + QUARTER, START + 2 * QUARTER, 100.0, 100 * SECOND),
+        ]
+    )
+    await database.roll_up(EVER)
+    assert await rows(database_url, "SELECT readings, power_readings, power_mean FROM days") == [
+        (910, 10, pytest.approx(180))
+    ]
+    # And what was rolled up before is not lost where a late reading has the bucket made again.
+    await database.write([message(START + QUARTER + SECOND, active_power=180.0)])
+    await database.roll_up(EVER)
+    assert await rows(database_url, "SELECT readings, power_readings, power_mean FROM days") == [
+        (911, 11, pytest.approx(180))
+    ]
+
+
+async def test_powers_have_all_their_digits(database: Database) -> None:
+    """MariaDB's FLOAT gives back six."""
+    await database.write([message(START, active_power=1_234_567.891)])
+    await database.roll_up(EVER)
+    for width in (SECOND, MINUTE, QUARTER, DAY):
+        assert (await bucket(database, width)).power == (1_234_567.891,) * 3
+
+
+@pytest.mark.parametrize("step", [SECOND, 10 * SECOND, MINUTE, 5 * MINUTE])
+async def test_energy_without_counters_is_estimated_by_power(database: Database, step: int) -> None:
+    await database.write(
+        [
+            *powers(START, START + HOUR, 1200.0, step),
+            *powers(START + HOUR, START + 2 * HOUR, -600.0, step),
+        ]
+    )
+    made = pytest.approx(1200, abs=5 + 1200 * step / HOUR)
+    used = pytest.approx(600, abs=5 + 600 * step / HOUR)
+    for now in (0, START + HOUR, EVER):
+        await database.roll_up(now)
+        found = await energy(database, START, START + 3 * HOUR)
+        assert found is not None
+        assert found.delivered == made
+        assert found.received == used
+        assert (found.delivered_estimated, found.received_estimated) == (found.delivered, found.received)
+    for width in (SECOND, MINUTE, QUARTER, DAY):
+        points = await database.series(GATEWAY, "production", START, START + DAY, width)
+        assert sum(point.energy.delivered or 0 for point in points) == made
+        assert sum(point.energy.received or 0 for point in points) == used
+
+
+async def test_nothing_is_estimated_over_a_gap_or_from_one_reading(database: Database) -> None:
+    await database.write(
+        [*powers(START, START + HOUR, 1000.0), message(START + 8 * HOUR, energy_delivered=None)]
+    )
+    await database.roll_up(EVER)
+    assert (await bucket(database, DAY)).energy.delivered == pytest.approx(1000, abs=3)
+    assert await energy(database, START + 7 * HOUR, START + 9 * HOUR) is None
+
+
+async def test_nothing_is_estimated_where_counters_tell(database: Database) -> None:
+    """A meter that is silent about its counters for twenty minutes, and for one reading."""
+    counted = rising(START, START + 3 * HOUR, watts=1000.0)
+    silent = [
+        message(each.samples[0].measured_at, active_power=9000.0, energy_delivered=None) for each in counted
+    ]
+    await database.write([*counted[:360], *silent[360:480], *counted[480:700], silent[700], *counted[701:]])
+    for now in (0, START + 90 * MINUTE, EVER):
+        await database.roll_up(now)
+        found = await energy(database, START, START + 3 * HOUR)
+        assert found is not None
+        assert found.delivered == pytest.approx(3000, abs=4)
+        assert found.delivered_estimated == 0
+    days = await database.series(GATEWAY, "production", START, START + DAY, DAY)
+    assert [day.energy.delivered_estimated for day in days] == [0]
+
+
+async def test_on_the_day_that_counters_begin_what_was_imported_before_counts_too(database: Database) -> None:
+    await database.write(
+        [
+            *powers(START, START + 10 * HOUR, 500.0),
+            *rising(START + 10 * HOUR, START + 20 * HOUR, watts=1000.0),
+        ]
+    )
+    await database.roll_up(EVER)
+    (day,) = await database.series(GATEWAY, "production", START, START + DAY, DAY)
+    assert day.energy.delivered == pytest.approx(5000 + 10_000, abs=8)
+    assert day.energy.delivered_estimated == pytest.approx(5000, abs=3)
+    found = await energy(database, START, START + DAY)
+    assert found is not None
+    assert found.delivered == pytest.approx(15_000, abs=8)
+
+
+async def test_the_parts_of_an_estimate_make_up_the_whole(database: Database) -> None:
+    """Through the night when clocks went back in Vienna, whose day has 25 hours."""
+    await database.write(powers(START, START + 72 * HOUR, 777.0, 5 * MINUTE))
+    await database.roll_up(EVER)
+    edges = [START + 3 * SECOND, START + 17 * MINUTE, START + 23 * HOUR, START + 60 * HOUR]
+    for first, last in pairwise(edges):
+        found = await energy(database, first, last)
+        assert found is not None
+        assert found.delivered == pytest.approx(777 * (last - first) / HOUR, rel=0.01)
+    days = await database.series(GATEWAY, "production", START, START + 72 * HOUR, DAY)
+    assert [day.energy.delivered for day in days] == [
+        pytest.approx(777 * hours, abs=1) for hours in (24, 25, 23 - 5 / 60)
+    ]
+
+
+async def test_tables_of_before_are_upgraded_with_what_is_in_them(database_url: str) -> None:
+    engine = create_async_engine(database_url)
+    async with engine.begin() as connection:
+        await connection.run_sync(
+            lambda sync: command.upgrade(schema._configuration({"connection": sync}), "0002")
+        )
+    await engine.dispose()
+    for statement in (
+        "INSERT INTO gateways VALUES (1, :gateway, NULL)",
+        "INSERT INTO measurements VALUES (1, 'production')",
+        "INSERT INTO properties VALUES ('time_zone', 'Europe/Vienna')",
+        (
+            "INSERT INTO quarters"
+            " VALUES (1, 1, 0, :start, 90, :start, :end - 10000, 100.5, 0, 200, 0, 25, 0, 0, NULL)"
+        ),
+        "INSERT INTO quarters VALUES (1, 1, 0, :end, 90, :end, :end, NULL, NULL, NULL, 25, 25, 0, 0, NULL)",
+    ):
+        names = {"gateway": GATEWAY, "start": START, "end": START + QUARTER}
+        await change(
+            database_url, statement, **{name: each for name, each in names.items() if f":{name}" in statement}
+        )
+    for _ in range(2):
+        async with Database(database_url, VIENNA) as database:
+            await database.upgrade()
+            assert await rows(
+                database_url, "SELECT power_readings, power_mean FROM quarters ORDER BY bucket"
+            ) == [(90, 100.5), (0, None)]
+            points = await database.series(GATEWAY, "production", START, START + HOUR, QUARTER)
+            assert [point.power for point in points] == [(100.5, 0, 200), None]
+        # As after an upgrade that was interrupted before its end, which MariaDB does not undo.
+        await change(database_url, "UPDATE schema_version SET version_num = '0002'")

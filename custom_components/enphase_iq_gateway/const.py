@@ -14,7 +14,11 @@ PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
 CONF_CERTIFICATE = "certificate"
 #: The certificate (PEM) that is asked about while the gateway shows another than the trusted one.
 CONF_SHOWN_CERTIFICATE = "shown_certificate"
+#: METER, or INVERTERS where no meter is of production.
 CONF_PRODUCTION_SOURCE = "production_source"
+#: Where production without a meter is counted, and the firmware with which that was found out.
+CONF_COUNTED_BY = "production_counted_by"
+CONF_COUNTED_FIRMWARE = "production_counted_firmware"
 
 #: In an entry's options, beside the interval: whether `call_api` may do more than read.
 CONF_ALLOW_WRITES = "allow_writes"
@@ -27,8 +31,10 @@ CERTIFICATE_PACE = timedelta(minutes=5)
 
 
 class ProductionFrom(StrEnum):
-    """Where production comes from; fixed when the gateway is set up or reconfigured."""
+    """Where production comes from; fixed until the gateway is reconfigured or has other firmware."""
 
     METER = "meter"
-    #: The sum over the microinverters, in /production.json.
+    #: Power and energy are the sum over the microinverters, in /production.json.
     INVERTERS = "inverters"
+    #: Power is that sum, energy the total of /api/v1/production.
+    TOTALS = "totals"

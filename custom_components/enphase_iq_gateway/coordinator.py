@@ -19,6 +19,8 @@ from homeassistant.util.hass_dict import HassKey
 from .connection import gateway_client
 from .const import (
     CONF_CERTIFICATE,
+    CONF_COUNTED_BY,
+    CONF_COUNTED_FIRMWARE,
     CONF_PRODUCTION_SOURCE,
     DEFAULT_INTERVAL,
     DOMAIN,
@@ -47,6 +49,9 @@ _SECOND_LOOK = 1.5
 
 #: How many requests a page is made of, where it is not one.
 _REQUESTS = {Page.BATTERIES: 3}
+
+#: The field of GatewayData that holds a page's answer, where it is not called like the page.
+_FIELDS = {Page.BATTERIES: "found_batteries", Page.INVERTERS: "found_inverters"}
 
 #: The entries whose gateways were last said to be unavailable; it outlives their reloads.
 _AWAY: HassKey[set[str]] = HassKey(f"{DOMAIN}_away")
@@ -88,6 +93,8 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         self._answers: GatewayData
         self._empty_since: datetime | None = None
         self._slow_pages: asyncio.Task[None] | None = None
+        #: Whether it is not known yet where production without a meter is counted.
+        self._is_undecided = False
 
     @property
     def serial_number(self) -> str:
@@ -120,11 +127,36 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         for page in (Page.INFO, Page.METERS):
             self.pages.asked(page, now)
             self.pages.answered(page, now, 0)
+        if self._answers.production_from is not ProductionFrom.METER:
+            await self._find_out_what_counts()
         # Whether there are batteries decides what is home; not to know it does not keep the meters waiting.
         await self._ask_in_turn([Page.BATTERIES])
         found = self._answers.found_batteries
         if found is not None and found.has_ac is not False:
             await self._ask_in_turn([Page.PRODUCTION])
+
+    async def _find_out_what_counts(self) -> None:
+        """Decide where production without a meter is counted, unless it was decided with this firmware."""
+        entry, firmware = self.config_entry, self._answers.info.firmware
+        decided = self._answers.counted_by
+        if decided is None and entry.data.get(CONF_COUNTED_FIRMWARE) == firmware:
+            decided = ProductionFrom(entry.data[CONF_COUNTED_BY])
+            if decided is ProductionFrom.TOTALS:
+                await self._ask_in_turn([Page.TOTALS])
+        elif decided is None:
+            await self._failures.mapped(self._ask(Page.TOTALS))
+            if self._answers.counted_by is None:
+                await self._failures.mapped(self._ask(Page.PRODUCTION))
+            decided = self._answers.counted_by
+            if decided is not None:
+                found = {CONF_COUNTED_BY: decided, CONF_COUNTED_FIRMWARE: firmware}
+                self.hass.config_entries.async_update_entry(entry, data={**entry.data, **found})
+        # Totals that say nothing yet show nothing; a gateway without that page has only the sum.
+        likely = ProductionFrom.INVERTERS if self._answers.totals is None else ProductionFrom.TOTALS
+        self._is_undecided = decided is None
+        self._answers = replace(
+            self._answers, production_from=decided or ProductionFrom(entry.data.get(CONF_COUNTED_BY, likely))
+        )
 
     @override
     async def _async_update_data(self) -> GatewayData:
@@ -132,6 +164,9 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         page = Page.READINGS if self._answers.enabled_meters else Page.PRODUCTION
         needed, now = self._needed, dt_util.utcnow()
         is_wanted = page in needed if page is Page.READINGS else self.pages.is_due(page, now, needed)
+        if not self.last_update_success and page is Page.PRODUCTION:
+            # A silence may have been an update of the firmware, after which something else may be counted.
+            await self._failures.mapped(self._ask(Page.INFO))
         is_first = self.pages.answered_at(page) is None
         if is_first or is_wanted or not self.last_update_success:
             is_alone = self._slow_pages is None or self._slow_pages.done()
@@ -228,6 +263,8 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             # Whose meter or batteries are gone can be deleted once nothing provides it any more.
             LOGGER.info("%s: meters or batteries are no longer the same; starting anew", self.name)
             self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
+        elif self._is_undecided and self._answers.counted_by is not None:
+            self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
 
     async def _ask_in_turn(self, pages: Iterable[Page]) -> None:
         """Ask pages whose failure fails nothing else: what they said last counts for a while."""
@@ -251,18 +288,20 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         """Give what a page answers, by the field of GatewayData."""
         match page:
             case Page.READINGS:
-                return {"readings": await self._read_readings()}
+                answer: Any = await self._read_readings()
             case Page.METERS:
                 return await self._read_meters()
             case Page.PRODUCTION:
-                return {"production": await self.gateway.production()}
+                answer = await self.gateway.production()
+            case Page.TOTALS:
+                answer = await self.gateway.production_totals()
             case Page.INVERTERS:
-                inverters = await self.gateway.inverters()
-                return {"found_inverters": {each.serial_number: each for each in inverters}}
+                answer = {each.serial_number: each for each in await self.gateway.inverters()}
             case Page.BATTERIES:
-                return {"found_batteries": await self._read_batteries()}
+                answer = await self._read_batteries()
             case Page.INFO:
-                return {"info": await self._read_info()}
+                answer = await self._read_info()
+        return {_FIELDS.get(page, page.value): answer}
 
     async def _read_meters(self) -> dict[str, Any]:
         meters = await self.gateway.meters()
@@ -304,6 +343,10 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     async def _read_info(self) -> Info:
         info = await self.gateway.info()
         dr.async_get(self.hass).async_update_device(self.device_id, sw_version=info.firmware)
+        before = self._answers
+        if info.firmware != before.info.firmware and before.production_from is not ProductionFrom.METER:
+            # Other firmware may count production elsewhere.
+            self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
         return info
 
     async def _log_in(self) -> None:

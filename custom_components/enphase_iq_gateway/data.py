@@ -14,6 +14,7 @@ from .enphase_api.models import (
     Meter,
     Production,
     ProductionSource,
+    ProductionTotals,
     Quantities,
     Reading,
     Readings,
@@ -33,6 +34,8 @@ class GatewayData:
     readings: Readings = field(default_factory=lambda: Readings(()))
     #: Only where production comes from the microinverters, or there are AC Batteries.
     production: Production | None = None
+    #: Only where production is counted there.
+    totals: ProductionTotals | None = None
     #: As they last reported, however long ago.
     found_inverters: Mapping[str, Inverter] | None = None
     #: Likewise, without what AC Batteries do now, which `production` says.
@@ -79,6 +82,24 @@ class GatewayData:
     def inverters_sum(self) -> ProductionSource | None:
         """What the microinverters make in sum."""
         return None if self.production is None else self.production.inverters
+
+    @cached_property
+    def counted_by(self) -> ProductionFrom | None:
+        """Where production without a meter is counted; None where what has answered cannot tell."""
+        if ProductionTotals.are_stalled(self.info, self.meters):
+            return ProductionFrom.INVERTERS
+        if self.totals is None:
+            return None
+        if not self.totals.is_empty:
+            return ProductionFrom.TOTALS
+        # A gateway that has just started says 0 of everything.
+        made = self.inverters_sum
+        return ProductionFrom.INVERTERS if made is not None and made.lifetime_energy else None
+
+    @property
+    def _unmetered_energy(self) -> float | None:
+        counts = self.totals if self.production_from is ProductionFrom.TOTALS else self.inverters_sum
+        return None if counts is None else counts.lifetime_energy
 
     @cached_property
     def has_unmetered_batteries(self) -> bool:
@@ -135,7 +156,7 @@ class GatewayData:
         return replace(
             site,
             production_power=reported_power(found, made, self.at),
-            produced_energy=None if made is None else made.lifetime_energy,
+            produced_energy=self._unmetered_energy,
         )
 
     def meter(self, eid: int) -> Meter | None:

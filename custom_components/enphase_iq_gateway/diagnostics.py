@@ -51,6 +51,7 @@ async def async_get_config_entry_diagnostics(
         and {"not_before": certificate.not_before, "not_after": certificate.not_after},
         "production_from": data.production_from,
         "production": data.production and asdict(data.production),
+        "totals": data.totals and asdict(data.totals),
         "meters": [asdict(meter) for meter in data.meters],
         "readings": [asdict(reading) for reading in data.readings],
         "site": asdict(data.site),

@@ -12,6 +12,7 @@ class Page(StrEnum):
     READINGS = "readings"
     METERS = "meters"
     PRODUCTION = "production"
+    TOTALS = "totals"
     INVERTERS = "inverters"
     BATTERIES = "batteries"
     INFO = "info"
@@ -25,6 +26,7 @@ PACE = {
     # The one page that knows what AC Batteries do on every gateway: the list of inverters has them on some
     # only, and /inventory.json takes longer still. It takes a gateway up to five seconds.
     Page.PRODUCTION: timedelta(minutes=5),
+    Page.TOTALS: timedelta(minutes=5),
     Page.METERS: timedelta(minutes=15),
     Page.INFO: timedelta(hours=12),
 }
@@ -35,9 +37,9 @@ _RELAXED_PACE = {Page.BATTERIES: timedelta(minutes=3)}
 #: What no entity needs is asked all the same, rarely, so that a new inverter, battery or meter is noticed.
 _UNNEEDED_PACE = timedelta(hours=12)
 
-#: While no entity needs it, it is never asked: it takes a gateway seconds. Whether there are AC Batteries
-#: stands on the quick page of the batteries.
-_ONLY_IF_NEEDED = {Page.PRODUCTION}
+#: While no entity needs them, they are never asked: the first takes a gateway seconds, and whether there are
+#: AC Batteries stands on the quick page of the batteries. Neither says anything new.
+_ONLY_IF_NEEDED = {Page.PRODUCTION, Page.TOTALS}
 
 #: After so many paces without an answer the last one no longer counts.
 _PATIENCE = 3

@@ -65,6 +65,8 @@ class EnergySensor(GatewaySensor):
     def __init__(self, coordinator: GatewayCoordinator, description: GatewaySensorDescription) -> None:
         super().__init__(coordinator, description)
         self._counter = coordinator.counters.show(str(self.unique_id))
+        # An energy is counted on one page.
+        (self._page,) = description.pages
 
     @override
     def _read(self) -> float | None:
@@ -87,13 +89,16 @@ class EnergySensor(GatewaySensor):
     @property
     def _source(self) -> Source:
         """Who counts this energy."""
-        return METERS
+        data = self.coordinator.data
+        if self._page is Page.READINGS:
+            return METERS
+        return Source(data.production_from, data.info.firmware)
 
     def _said_at(self) -> datetime:
-        data = self.coordinator.data
-        page = Page.PRODUCTION if Page.PRODUCTION in self.entity_description.pages else Page.READINGS
+        data, page = self.coordinator.data, self._page
+        measured_at = None
         if page is Page.READINGS:
             measured_at = data.readings.measured_at
-        else:
-            measured_at = None if data.inverters_sum is None else data.inverters_sum.measured_at
+        elif page is Page.PRODUCTION and data.inverters_sum is not None:
+            measured_at = data.inverters_sum.measured_at
         return measured_at or self.coordinator.pages.answered_at(page) or dt_util.utcnow()

@@ -20,6 +20,15 @@ _TOTAL, _STORAGE = MeasurementType.TOTAL_CONSUMPTION, MeasurementType.STORAGE
 _METERED = frozenset({Page.READINGS})
 _BATTERIES = frozenset({Page.BATTERIES})
 
+#: The pages of production's power, and the page of its energy. Which microinverters are silent stands on a page
+#: of its own.
+_REPORTED = frozenset({Page.PRODUCTION, Page.INVERTERS})
+_PRODUCTION_PAGES = {
+    ProductionFrom.METER: (_METERED, Page.READINGS),
+    ProductionFrom.INVERTERS: (_REPORTED, Page.PRODUCTION),
+    ProductionFrom.TOTALS: (_REPORTED, Page.TOTALS),
+}
+
 
 def _site(key: str, field: str, kind: dict[str, Any], pages: frozenset[Page]) -> GatewaySensorDescription:
     return GatewaySensorDescription(
@@ -32,13 +41,10 @@ def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
     metered = data.types
     batteries = _BATTERIES | {Page.PRODUCTION} if data.has_ac_batteries else _BATTERIES
     with_batteries = _METERED | batteries if data.has_unmetered_batteries else _METERED
-    from_meter = data.production_from is ProductionFrom.METER
-    production = _METERED if from_meter else frozenset({Page.PRODUCTION})
-    # Which microinverters are silent stands on a page of its own.
-    reported = _METERED if from_meter else production | {Page.INVERTERS}
+    power, energy = _PRODUCTION_PAGES[data.production_from]
 
-    yield _site("production_power", "production_power", POWER, reported)
-    yield _site("production_energy", "produced_energy", ENERGY, production)
+    yield _site("production_power", "production_power", POWER, power)
+    yield _site("production_energy", "produced_energy", ENERGY, frozenset({energy}))
     if _NET in metered or {_TOTAL, _PRODUCTION} <= metered:
         yield _site("grid_power", "grid_power", POWER, _METERED if _NET in metered else with_batteries)
     if _NET in metered:

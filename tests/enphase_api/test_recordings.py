@@ -12,7 +12,13 @@ from pathlib import Path
 import pytest
 
 from enphase_api.local import Gateway
-from enphase_api.models import Batteries, Inverter, Site
+from enphase_api.models import (
+    Batteries,
+    Inverter,
+    ProductionTotals,
+    Site,
+    unmetered_lifetime_energy,
+)
 from enphase_companion.simulator import Simulator
 
 
@@ -91,8 +97,15 @@ async def test_7_6_175_standard_has_inverters_only(recorded: Open) -> None:
         production = await gateway.production()
         assert production.inverters is not None
         assert (production.inverters.active_count, production.inverters.power) == (24, 5739)
+        # Modulo 2^32 J, 1,193,046 Wh; the totals are right.
         assert production.inverters.lifetime_energy == 174174
         assert production.inverters.measured_at == datetime(2023, 8, 7, 13, 55, 13, tzinfo=UTC)
+        totals = await gateway.production_totals()
+        assert totals == ProductionTotals(
+            power=5740, lifetime_energy=6139406, energy_today=36462, energy_last_seven_days=189712
+        )
+        lifetime = unmetered_lifetime_energy(await gateway.info(), (), totals, production.inverters)
+        assert lifetime == 6139406
         assert production.meter is None
         # It has no sums that could speak of AC Batteries.
         assert await gateway.batteries() == Batteries(units=(), has_ac=None)
@@ -118,6 +131,11 @@ async def test_8_2_4264_meters_that_are_disabled_say_nothing(recorded: Open) -> 
         assert (production.inverters.power, production.inverters.lifetime_energy) == (5521, 32465106)
         assert production.meter is not None
         assert production.meter.active_count == 0
+        totals, meters = await gateway.production_totals(), await gateway.meters()
+        assert totals is not None
+        assert totals.lifetime_energy == 1583
+        lifetime = unmetered_lifetime_energy(await gateway.info(), meters, totals, production.inverters)
+        assert lifetime == 32465106
         assert (await gateway.batteries()).units == ()
 
 

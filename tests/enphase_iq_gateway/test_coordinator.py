@@ -109,8 +109,12 @@ async def test_a_gateway_without_meters_is_asked_for_production_every_five_minut
     await set_up(entry)
     asked(simulator)
     await tick(times=180)  # 33 minutes
-    # Which microinverters are silent stands on a page of its own.
-    assert asked(simulator) == {"/production.json": 6, "/api/v1/production/inverters": 6}
+    # Which microinverters are silent stands on a page of its own, and so does what they ever made.
+    assert asked(simulator) == {
+        "/production.json": 6,
+        "/api/v1/production": 6,
+        "/api/v1/production/inverters": 6,
+    }
 
 
 @pytest.mark.parametrize("profile", ["single-phase"])

@@ -14,6 +14,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry  # type
 from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN, ProductionFrom
 from custom_components.enphase_iq_gateway.enphase_api.models import Site
 from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.profiles import find
 
 from .conftest import SetUp, Tick, make_entry, state_of
 
@@ -301,6 +302,126 @@ async def test_another_source_of_production_does_not_show_in_the_statistics(
     assert float(state_of(hass, simulator, "production_energy")) == before
     await tick(seconds=60, times=20)
     assert before < float(state_of(hass, simulator, "production_energy")) < before + 2
+
+
+def made_by_inverters(simulator: Simulator) -> float:
+    """Return what the microinverters ever made, kWh, as of their last report."""
+    at = simulator.clock.time() // 300 * 300
+    return simulator.house.truth(at).production.total.energy_delivered / 1000
+
+
+@pytest.mark.parametrize(
+    ("profile", "source"),
+    [
+        ("no-meters", ProductionFrom.TOTALS),
+        ("no-meters-8.3", ProductionFrom.INVERTERS),
+        ("meters-disabled", ProductionFrom.INVERTERS),
+    ],
+)
+async def test_without_meters_energy_is_read_where_this_firmware_counts_it(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, source: ProductionFrom
+) -> None:
+    await set_up(entry)
+    shown = float(state_of(hass, simulator, "production_energy"))
+    assert shown == pytest.approx(made_by_inverters(simulator), abs=0.5)
+    assert entry.runtime_data.data.production_from is source
+
+
+async def production_through(hass: HomeAssistant, simulator: Simulator, tick: Tick, minutes: int) -> None:
+    """Assert that no more energy is shown than is made."""
+    before, true = float(state_of(hass, simulator, "production_energy")), made_by_inverters(simulator)
+    for _ in range(minutes // 5):
+        await tick(seconds=300)
+    after = float(state_of(hass, simulator, "production_energy"))
+    # Microinverters report every five minutes.
+    assert after - before == pytest.approx(made_by_inverters(simulator) - true, abs=0.5)
+    assert after > before
+
+
+@pytest.mark.parametrize("profile", ["no-meters"])
+@pytest.mark.parametrize("silence", [0, 1, 5, 24])
+async def test_a_firmware_update_with_another_source_adds_no_energy(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    silence: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await set_up(entry)
+    await production_through(hass, simulator, tick, 20)
+    before = float(state_of(hass, simulator, "production_energy"))
+    if silence:
+        simulator.faults.set("status")
+        await tick(seconds=300)
+        await tick(seconds=silence * 3600)
+        simulator.faults.clear()
+    # What it says afterwards is its sum over the inverters, and that is another number.
+    simulator.house.profile = find("no-meters-8.3")
+    simulator.faults.set("counters-fall", "/production.json", share=1.5)
+    if not silence:
+        # Firmware is asked for when the integration starts.
+        await hass.config_entries.async_reload(entry.entry_id)
+    await tick(times=40)
+    assert entry.runtime_data.data.production_from is ProductionFrom.INVERTERS
+    assert 0 <= float(state_of(hass, simulator, "production_energy")) - before < 1
+    assert not any("made a step" in record.message for record in caplog.records if record.levelno >= 30)
+
+
+@pytest.mark.parametrize("profile", ["no-meters"])
+async def test_the_source_stays_though_its_page_says_nothing_for_a_while(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    before = float(state_of(hass, simulator, "production_energy"))
+    simulator.faults.set("zeros", "/api/v1/production")
+    await tick(seconds=300, times=3)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    await tick(seconds=300, times=3)
+    assert float(state_of(hass, simulator, "production_energy")) == before
+    simulator.faults.clear()
+    await tick(seconds=300, times=2)
+    assert entry.runtime_data.data.production_from is ProductionFrom.TOTALS
+    assert float(state_of(hass, simulator, "production_energy")) == pytest.approx(
+        made_by_inverters(simulator), abs=0.5
+    )
+
+
+@pytest.mark.parametrize("profile", ["no-meters"])
+async def test_a_gateway_that_has_just_started_decides_nothing(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    simulator.faults.set("zeros")
+    await set_up(entry)
+    await tick(seconds=300, times=2)
+    assert state_of(hass, simulator, "production_energy") == STATE_UNKNOWN
+    simulator.faults.clear()
+    await tick(seconds=300, times=4)
+    assert entry.runtime_data.data.production_from is ProductionFrom.TOTALS
+    assert float(state_of(hass, simulator, "production_energy")) == pytest.approx(
+        made_by_inverters(simulator), abs=0.5
+    )
+
+
+@pytest.mark.parametrize("profile", ["no-meters"])
+async def test_an_entry_that_took_the_microinverters_sum_goes_on_without_a_leap(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    hass_storage: dict[str, Any],
+) -> None:
+    # Until now that sum was taken, modulo 2^32 J as it is, and it was away for a week.
+    old, unique_id = f"{DOMAIN}.{entry.entry_id}", f"{simulator.serial_number}_production_energy"
+    week_ago = dt_util.utcnow() - timedelta(days=7)
+    kept = {"value": 174_174.0, "at": week_ago.isoformat(), "offset": 0.0}
+    hass_storage[old] = {"version": 1, "key": old, "data": {unique_id: kept}}
+    await set_up(entry)
+    assert float(state_of(hass, simulator, "production_energy")) == 174.174
+    await production_through(hass, simulator, tick, 60)
 
 
 @pytest.mark.parametrize("profile", ["storage-loses-phase"])

@@ -56,7 +56,7 @@ EXPECTED: dict[str, tuple[Values, Values]] = {
         {"704643328_production_power_factor": 0.957, "704643328_production_frequency": 50.0},
     ),
     "7.6.175_standard": (
-        {"production_power": 5739.0, "production_energy": 174.174},
+        {"production_power": 5739.0, "production_energy": 6139.406},
         {"firmware": "7.6.175"},
     ),
     "8.2.4264_metered_noct": (

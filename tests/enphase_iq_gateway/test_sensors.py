@@ -33,6 +33,7 @@ RARE = [
 #: Each way in which firmware lies about what is there, on a house where it shows.
 QUIRKY = [
     "no-meters-404",
+    "no-meters-8.3",
     "no-meters+meters-401",
     "three-phase+ensemble-401",
     "three-phase+unlisted-meter",
@@ -76,7 +77,7 @@ def site_truth(truth: Truth, profile: str) -> dict[str, float]:
         "battery_energy_discharged": store.energy_delivered,
     }
     match profile.partition("+")[0]:
-        case "no-meters" | "no-meters-404" | "meters-disabled":
+        case "no-meters" | "no-meters-404" | "no-meters-8.3" | "meters-disabled":
             return {
                 "production_power": sum(truth.inverters.values()),
                 "production_energy": made.energy_delivered,
@@ -168,6 +169,7 @@ def test_every_quirk_is_met_somewhere() -> None:
         "meters-wrap",
         "inverter-wraps",
         "zeros-after-power-cut",
+        "second-inverter",
     }
 
 

@@ -119,7 +119,19 @@ KNOWN = (
         "Energy counters fall: 2^32 and 1.19 MWh wraps, zeros after a power cut, meters replaced",
         "all",
         "core issues 176707, 140602 and 120091",
-        "A wrap goes on at once. Else the last value is held; after a fall that lasts, the sensor goes on.",
+        "A wrap, or several, goes on at once. Else the last value is held; after a fall that lasts, it goes on.",
+    ),
+    Quirk(
+        "The microinverters' sum in /production.json is modulo 2^32 J",
+        "7.0 to 8.2.127",
+        "recording of 7.6.175: 174,174 Wh where 6,139,406 Wh were made",
+        "Without a production meter, lifetime energy is the total of /api/v1/production.",
+    ),
+    Quirk(
+        "The totals of /api/v1/production are 0, or stand still, without a production meter",
+        "8.3.5422; with meters that are not connected 8.2.4264 and later",
+        "recording of 8.2.4264: 1583 Wh; pyenphase",
+        "The microinverters' sum in /production.json counts there. Another source adds no energy.",
     ),
     Quirk(
         "A silent microinverter or battery keeps its last values for years",

@@ -17,8 +17,10 @@ from enphase_api.models import (
     Meter,
     Production,
     ProductionSource,
+    ProductionTotals,
     Readings,
     Site,
+    unmetered_lifetime_energy,
 )
 from enphase_api.models.production import rated_power, reported_power
 from enphase_api.quirks import believable_today
@@ -35,6 +37,7 @@ class Overview:
     meters: tuple[Meter, ...] = ()
     readings: Readings = field(default_factory=lambda: Readings(()))
     production: Production | None = None
+    totals: ProductionTotals | None = None
     #: As they last reported, however long ago.
     found_inverters: tuple[Inverter, ...] | None = None
     found_batteries: Batteries | None = None
@@ -67,6 +70,9 @@ class Overview:
         inverters = await asked(gateway.inverters(), self.found_inverters)
         batteries = await asked(gateway.batteries(), self.found_batteries)
         production = await asked(gateway.production(), self.production)
+        totals = self.totals
+        if not self.is_metered(MeasurementType.PRODUCTION):
+            totals = await asked(gateway.production_totals(), self.totals)
         if batteries is not None and production is not None:
             batteries = batteries.with_ac(production.ac_batteries)
         return replace(
@@ -74,6 +80,7 @@ class Overview:
             found_inverters=inverters,
             found_batteries=batteries,
             production=production,
+            totals=totals,
             problems=tuple(problems),
             gateway_time=gateway.now,
         )
@@ -105,8 +112,11 @@ class Overview:
         )
         if self.is_metered(MeasurementType.PRODUCTION):
             return site
-        energy = None if self._made is None else self._made.lifetime_energy
-        return replace(site, production_power=self.reported_power, produced_energy=energy)
+        return replace(
+            site,
+            production_power=self.reported_power,
+            produced_energy=unmetered_lifetime_energy(self.info, self.meters, self.totals, self._made),
+        )
 
     @property
     def reported_power(self) -> float | None:

@@ -23,6 +23,8 @@ REACH = 400
 _DAY = 86400
 _KNOTS = _DAY // STEP + 1
 _PANEL_WATTS = 370.0
+#: W a phase that a second inverter makes in full sun, where there is one.
+_SECOND_ARRAY = 800.0
 #: What idle inverters and their meter draw from each phase at night.
 _STANDBY_WATTS = 2.2
 #: var without load and var a watt: inverters and batteries lag, household electronics lead.
@@ -181,6 +183,11 @@ class House:
             name: [self._reactive(name, phase) for phase in phases] for name, phases in active.items()
         }
         active[NET], reactive[NET] = _from_grid(active), _from_grid(reactive)
+        if "second-inverter" in self.profile.quirks:
+            active[NET] = [
+                [grid - _SECOND_ARRAY * sun for grid, sun in zip(phase, sunshine, strict=True)]
+                for phase in active[NET]
+            ]
         series = {
             name: [Series(p, q) for p, q in zip(active[name], reactive[name], strict=True)] for name in active
         }

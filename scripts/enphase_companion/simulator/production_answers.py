@@ -41,6 +41,8 @@ def summary(house: House, at: int) -> dict[str, Any]:
     today, week = _sums(
         house, moment, lifetime, lambda then: house.truth(then).production.total.energy_delivered
     )
+    if "empty-totals" in house.profile.quirks:
+        today = week = lifetime = 0
     watts = truth.production.total.active_power if metered else sum(truth.inverters.values())
     return {
         "wattHoursToday": round(today),
@@ -58,7 +60,7 @@ def _inverters(house: House, at: int) -> dict[str, Any]:
         "activeCount": len(house.inverters),
         "readingTime": moment,
         "wNow": round(sum(truth.inverters.values())),
-        "whLifetime": round(counting.produced(house, moment)),
+        "whLifetime": round(counting.inverters_sum(house, moment)),
     }
 
 

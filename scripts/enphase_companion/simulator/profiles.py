@@ -87,7 +87,12 @@ class Profile:
     @property
     def speaks_tokens(self) -> bool:
         """Whether the firmware is of the kind that wants tokens: 7 or later."""
-        return int(self.firmware.lstrip(ascii_letters).split(".")[0]) >= 7
+        return self.version >= (7,)
+
+    @property
+    def version(self) -> tuple[int, ...]:
+        """The numbers of the firmware's version."""
+        return tuple(map(int, self.firmware.lstrip(ascii_letters).split(".")))
 
     @property
     def voltage(self) -> float:
@@ -187,6 +192,7 @@ _ROWS = (
     Profile("three-phase", "D8.2.4264", _THREE, _GRID),
     Profile("battery", "D8.2.4264", _SPLIT, _GRID_AND_STORAGE, _IQ),
     Profile("no-meters-404", "D7.6.175", _ONE, quirks=frozenset({"meters-404"})),
+    Profile("no-meters-8.3", "D8.3.5422", _ONE, quirks=frozenset({"empty-totals"})),
     Profile("meters-disabled", "D8.2.4264", _THREE, _UNCONNECTED, quirks=frozenset({"no-production-data"})),
     Profile("one-of-three", "D7.3.466", _ONE, _GRID, quirks=frozenset({"unwired-phases"})),
     Profile("total-consumption", "D8.2.4264", _THREE, (_PRODUCTION, _TOTAL)),

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 #: By name, what is wrong, and in brackets the firmware it was seen on. What every gateway does is no option:
 #: three channels for each meter, a whole meter's voltage as the sum of its phases', device data that ends at
-#: fifty devices, a colon in the key of the batteries' power.
+#: fifty devices, a colon in the key of the batteries' power; and on 7.0 to 8.2.127 a sum over the
+#: microinverters in /production.json that is modulo 2^32 J.
 QUIRKS = {
     "meters-404": "the meter endpoints do not exist instead of being empty",
     "meters-401": "the meter endpoints refuse everybody (standard gateways)",
@@ -20,6 +21,8 @@ QUIRKS = {
     "no-apparent-energy": "the readings' apparent energy stays next to nothing (8.3)",
     "reports-netted": "/ivp/meters/reports nets the grid's energies: nothing is exported (8.3.5169)",
     "no-production-data": "/api/v1/production stays at what it once was (8.2.4264 without production meter)",
+    "empty-totals": "/api/v1/production counts nothing: its energies are 0 (8.3.5422 without meters)",
+    "second-inverter": "an inverter that no meter measures: the house seems to use less, or to give",
     "storage-loses-phase": "every fifth minute one phase of the storage meter is all zero (8.3.6087)",
     "meters-wrap": "ten minutes after the start the meters' energy counters pass 2^32 Wh, and begin at 0",
     "inverter-wraps": "ten minutes after the start a microinverter's counter passes 2^32 J: 1.19 MWh less",

@@ -9,7 +9,18 @@ from typing import Any
 import pytest
 
 from enphase_api import InvalidAnswerError, UnsupportedFirmwareError
-from enphase_api.models import AcBatteries, Batteries, Info, Inverter, Live, Production, ProductionSource
+from enphase_api.models import (
+    AcBatteries,
+    Batteries,
+    Info,
+    Inverter,
+    Live,
+    Meter,
+    Production,
+    ProductionSource,
+    ProductionTotals,
+    unmetered_lifetime_energy,
+)
 from enphase_api.models.production import rated_power, reported_power
 
 INFO = """<?xml version="1.0" encoding="UTF-8"?>
@@ -250,6 +261,71 @@ def test_production_without_meters_is_the_inverters() -> None:
 def test_production_of_another_structure_is_an_error(answer: object) -> None:
     with pytest.raises(InvalidAnswerError):
         Production.from_json(answer)
+
+
+def totals(lifetime: Any, today: Any = 36_462, week: Any = 189_712) -> ProductionTotals:
+    """Return what /api/v1/production says."""
+    return ProductionTotals.from_json(
+        {
+            "wattHoursToday": today,
+            "wattHoursSevenDays": week,
+            "wattHoursLifetime": lifetime,
+            "wattsNow": 5740,
+        }
+    )
+
+
+SUM = ProductionSource(
+    active_count=24,
+    measured_at=None,
+    power=5739,
+    lifetime_energy=174_174,
+    energy_today=None,
+    energy_last_seven_days=None,
+)
+
+
+@pytest.mark.parametrize(
+    ("firmware", "is_metered", "said", "lifetime"),
+    [
+        ("7.6.175", False, totals(6_139_406), 6_139_406),
+        ("8.3.5528", False, totals(6_139_406), 6_139_406),
+        # New in the morning of its first day.
+        ("8.3.5528", False, totals(12, today=12, week=0), 12),
+        # Nothing is counted there.
+        ("8.3.5422", False, totals(0, today=0, week=0), 174_174),
+        ("8.2.4264", False, totals(0, today=0, week=0), 174_174),
+        # The sum is modulo 2^32 J.
+        ("7.0.0", False, totals(0, today=0, week=0), None),
+        ("8.2.127", True, totals(0, today=0, week=0), None),
+        # What was counted once, and nothing since.
+        ("8.2.4264", True, totals(1583, today=0, week=1583), 174_174),
+        ("9.0.1", True, totals(1583, today=0, week=1583), 174_174),
+        ("8.2.4263", True, totals(6_139_406), 6_139_406),
+        # A value or the page is missing: nothing else takes its place.
+        ("7.6.175", False, totals(None), None),
+        ("8.3.5528", False, None, None),
+    ],
+)
+def test_without_a_production_meter_lifetime_energy_is_what_this_firmware_counts(
+    firmware: str, is_metered: bool, said: ProductionTotals | None, lifetime: float | None
+) -> None:
+    info = Info(serial_number="1", firmware=firmware, is_metered=is_metered)
+    disabled = Meter(eid=1, measurement_type="production", enabled=False)
+    meters = (disabled,) if is_metered else ()
+    assert unmetered_lifetime_energy(info, meters, said, SUM) == lifetime
+
+
+def test_totals_beside_a_meter_that_is_enabled_do_not_stand_still() -> None:
+    info = Info(serial_number="1", firmware="8.2.4264", is_metered=True)
+    home = Meter(eid=1, measurement_type="total-consumption", enabled=True)
+    assert unmetered_lifetime_energy(info, (home,), totals(5_000), SUM) == 5_000
+
+
+@pytest.mark.parametrize("answer", [[], None, "text"])
+def test_totals_of_another_structure_are_an_error(answer: object) -> None:
+    with pytest.raises(InvalidAnswerError):
+        ProductionTotals.from_json(answer)
 
 
 def test_inverters_are_microinverters_with_a_serial_number() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from enphase_companion.simulator import battery_answers, inverter_answers, live_answers, production_answers
+from enphase_companion.simulator.counting import INVERTER_LIMIT
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
 
@@ -74,10 +75,23 @@ def test_microinverters_sum_up_at_the_last_full_five_minutes() -> None:
     assert entry["readingTime"] == AT // 300 * 300
     truth = built.truth(entry["readingTime"])
     assert entry["wNow"] == round(truth.production.total.active_power) > 100
-    assert entry["whLifetime"] == round(truth.production.total.energy_delivered)
+    made = truth.production.total.energy_delivered
+    # This firmware's sum is modulo 2^32 J.
+    assert made > 2 * INVERTER_LIMIT
+    assert entry["whLifetime"] == round(made % INVERTER_LIMIT)
     summary = production_answers.summary(built, AT)
     assert summary["wattsNow"] == entry["wNow"]
-    assert summary["wattHoursLifetime"] == entry["whLifetime"]
+    assert summary["wattHoursLifetime"] == round(made)
+
+
+def test_firmware_8_3_without_meters_counts_in_the_microinverters_sum_alone() -> None:
+    built = house("no-meters-8.3")
+    [entry] = production_answers.production(built, AT, details=True)["production"]
+    truth = built.truth(entry["readingTime"])
+    assert entry["whLifetime"] == round(truth.production.total.energy_delivered)
+    summary = production_answers.summary(built, AT)
+    assert summary.pop("wattsNow") == entry["wNow"]
+    assert set(summary.values()) == {0}
 
 
 def test_a_gateway_without_transformers_gives_noise_and_a_stalled_summary() -> None:

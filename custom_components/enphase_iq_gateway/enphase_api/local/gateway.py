@@ -19,7 +19,7 @@ from ..exceptions import (
     ResponseError,
 )
 from ..http import asking, parse_json, read_body, refused
-from ..models import Batteries, Info, Inverter, Live, Meter, Production, Readings, Report
+from ..models import Batteries, Info, Inverter, Live, Meter, Production, ProductionTotals, Readings, Report
 from ..oauth import CLIENT_ID, REDIRECT_URI
 from ..private_file import write_private_file
 from .connection import SESSION_COOKIE, TIMEOUT, Connection
@@ -223,6 +223,15 @@ class Gateway(Connection):
         production = Production.from_json(await self.api_call("/production.json"))
         self._note_dates(None if production.inverters is None else production.inverters.measured_at)
         return production
+
+    async def production_totals(self) -> ProductionTotals | None:
+        """Return /api/v1/production, a quick page; None where the gateway has none.
+
+        Without a production meter they are the microinverters', except where they stand still or are empty:
+        `models.unmetered_lifetime_energy` knows what then counts.
+        """
+        answer = await self._optional("/api/v1/production")
+        return None if answer is None else ProductionTotals.from_json(answer)
 
     async def inverters(self) -> tuple[Inverter, ...]:
         """Give each microinverter's last report."""

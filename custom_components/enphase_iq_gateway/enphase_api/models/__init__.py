@@ -7,7 +7,13 @@ from .batteries import AcBatteries, Batteries, Battery
 from .info import Info
 from .live import Live
 from .meters import MeasurementType, Meter
-from .production import Inverter, Production, ProductionSource
+from .production import (
+    Inverter,
+    Production,
+    ProductionSource,
+    ProductionTotals,
+    unmetered_lifetime_energy,
+)
 from .quantities import Quantities
 from .readings import Reading, Readings, Report
 from .site import Site
@@ -23,9 +29,11 @@ __all__ = [
     "Meter",
     "Production",
     "ProductionSource",
+    "ProductionTotals",
     "Quantities",
     "Reading",
     "Readings",
     "Report",
     "Site",
+    "unmetered_lifetime_energy",
 ]

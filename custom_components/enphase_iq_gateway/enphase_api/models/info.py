@@ -63,6 +63,11 @@ class Info:
             time=datetime.fromtimestamp(int(time), UTC) if re.fullmatch(r"\d{1,10}", time) else None,
         )
 
+    @property
+    def version(self) -> tuple[int, ...]:
+        """The numbers of the firmware's version, to compare with others: (8, 2, 127)."""
+        return tuple(int(part) for part in re.findall(r"\d{1,9}", self.firmware))
+
     def require_tokens(self) -> None:
         """Raise UnsupportedFirmwareError where the firmware is older than 7."""
         major = re.match(r"\d{1,9}", self.firmware)

@@ -1,4 +1,4 @@
-"""What the array makes: the sections of /production.json, and each microinverter.
+"""What the array makes: the sections of /production.json, the totals of the array, and each microinverter.
 
 /production.json takes a gateway seconds, and some firmware writes nonsense into it: meters' values come from
 `Readings` instead, wherever there are meters.
@@ -6,19 +6,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
 from ..values import MAX_POWER, integer, is_silent, moment, nested, number, objects, one_object, text
 from .batteries import AcBatteries
+from .info import Info
+from .meters import Meter
 
 _POWER = (-MAX_POWER, MAX_POWER)
 _ENERGY = (0, 1e12)
 
 #: W that no microinverter makes, however large its panels.
 _MOST_WATTS = 2_000
+
+#: From this firmware on, a metered gateway without current transformers counts next to nothing in its totals.
+_STALLED_SINCE = (8, 2, 4264)
+
+#: The last firmware whose sum of the microinverters in /production.json is modulo 2^32 J.
+_WRAPPING_UNTIL = (8, 2, 127)
 
 #: `devType` of a microinverter; AC batteries stand in the same list with another.
 _MICROINVERTER = 1
@@ -90,6 +98,58 @@ class Production:
             total_consumption=source("total-consumption"),
             ac_batteries=next(filter(None, map(AcBatteries.from_json, nested(root, "storage"))), None),
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProductionTotals:
+    """The answer of /api/v1/production: what the production meter counted, or else the microinverters."""
+
+    #: W.
+    power: float | None
+    #: Wh.
+    lifetime_energy: float | None
+    #: Wh; often wrong.
+    energy_today: float | None
+    #: Wh; often wrong.
+    energy_last_seven_days: float | None
+
+    @classmethod
+    def from_json(cls, answer: object, path: str = "/api/v1/production") -> Self:
+        """Read the whole answer.
+
+        Raises InvalidAnswerError where it is no object.
+        """
+        root = one_object(answer, path)
+        return cls(
+            power=number(root, "wattsNow", *_POWER),
+            lifetime_energy=number(root, "wattHoursLifetime", *_ENERGY),
+            energy_today=number(root, "wattHoursToday", *_ENERGY),
+            energy_last_seven_days=number(root, "wattHoursSevenDays", *_ENERGY),
+        )
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is counted: on some gateways without a production meter all energies stay 0."""
+        return not any((self.lifetime_energy, self.energy_today, self.energy_last_seven_days))
+
+    @staticmethod
+    def are_stalled(info: Info, meters: Iterable[Meter]) -> bool:
+        """Return whether this gateway's totals stand still: it has meters, and none of them is connected."""
+        is_connected = any(meter.enabled for meter in meters)
+        return info.is_metered is True and not is_connected and info.version >= _STALLED_SINCE
+
+
+def unmetered_lifetime_energy(
+    info: Info, meters: Iterable[Meter], totals: ProductionTotals | None, made: ProductionSource | None
+) -> float | None:
+    """Return the energy (Wh) that an array without a production meter has ever produced.
+
+    `made` is the microinverters' sum of /production.json, which counts where the totals do not. None where
+    that sum is modulo 2^32 J, or what counts is not known.
+    """
+    if ProductionTotals.are_stalled(info, meters) or (totals is not None and totals.is_empty):
+        return None if made is None or info.version[:3] <= _WRAPPING_UNTIL else made.lifetime_energy
+    return None if totals is None else totals.lifetime_energy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

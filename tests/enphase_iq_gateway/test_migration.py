@@ -240,3 +240,49 @@ async def test_statistics_go_on_in_one_series_in_their_unit_without_a_jump(
         "Grid energy exported",
         "Battery discharged",
     }
+
+
+@pytest.mark.parametrize("profile", ["no-meters", "no-meters-8.3", "meters-disabled"])
+async def test_without_meters_the_statistics_of_production_go_on_without_a_jump(
+    built_in: MockConfigEntry,
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+) -> None:
+    names = {"Lifetime energy production": ("Production energy", "MWh")}
+    names |= {"Current power production": ("Production power", "kW")}
+    theirs = {
+        each.name: entity_id
+        for each, entity_id in sensors(hass, built_in).items()
+        if each.serial_number == simulator.serial_number
+    }
+    before, units = await statistics_of(hass, {theirs[name] for name in names})
+    await hass.config_entries.async_remove(built_in.entry_id)
+    await tick(FIVE_MINUTES, times=3)
+    await set_up(entry)
+    ours, registry = sensors(hass, entry), er.async_get(hass)
+    for name, (our_name, unit) in names.items():
+        entity_id = ours[Sensor(simulator.serial_number, our_name)]
+        registry.async_update_entity(entity_id, new_entity_id=theirs[name])
+        registry.async_update_entity_options(theirs[name], SENSOR, {ATTR_UNIT_OF_MEASUREMENT: unit})
+    await tick(RELOAD_AFTER_UPDATE_DELAY + 1)
+    await tick(FIVE_MINUTES - RELOAD_AFTER_UPDATE_DELAY - 1)
+    await tick(FIVE_MINUTES, times=round((_until_next_hour() + A_BIT) / FIVE_MINUTES) + 2 * HOUR)
+
+    after, units_after = await statistics_of(hass, set(units))
+    assert units_after == units
+    energy, power = (after[theirs[name]] for name in names)
+    assert energy[:2] == before[theirs["Lifetime energy production"]]
+    assert len(energy) == len(power) == 5
+    house_ahead = simulator.clock.time() - dt_util.utcnow().timestamp()
+    for earlier, later in pairwise(energy):
+        grown = counted(later, "sum") - counted(earlier, "sum")
+        assert grown == pytest.approx(counted(later, "state") - counted(earlier, "state"), abs=1e-9)
+        true, true_before = (
+            energies(simulator, hour["end"] + house_ahead)["Production energy"] for hour in (later, earlier)
+        )
+        # MWh; microinverters report every five minutes, to the watt-hour, and are asked as often.
+        assert grown == pytest.approx(true - true_before, abs=0.0006)
+    assert counted(energy[-1], "sum") - counted(energy[0], "sum") > 0.001

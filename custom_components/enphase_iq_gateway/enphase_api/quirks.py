@@ -119,7 +119,7 @@ KNOWN = (
         "Energy counters fall: 2^32 and 1.19 MWh wraps, zeros after a power cut, meters replaced",
         "all",
         "core issues 176707, 140602 and 120091",
-        "A wrap, or several, goes on at once. Else the last value is held; after a fall that lasts, it goes on.",
+        "Wraps, one or more, go on at once. Else the last value is held; after a lasting fall, it goes on.",
     ),
     Quirk(
         "The microinverters' sum in /production.json is modulo 2^32 J",

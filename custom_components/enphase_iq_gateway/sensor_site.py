@@ -20,7 +20,7 @@ _TOTAL, _STORAGE = MeasurementType.TOTAL_CONSUMPTION, MeasurementType.STORAGE
 _METERED = frozenset({Page.READINGS})
 _BATTERIES = frozenset({Page.BATTERIES})
 
-#: The pages of production's power, and the page of its energy. Which microinverters are silent stands on a page
+#: The pages of production's power, and the page of its energy. Which microinverters are silent is on a page
 #: of its own.
 _REPORTED = frozenset({Page.PRODUCTION, Page.INVERTERS})
 _PRODUCTION_PAGES = {

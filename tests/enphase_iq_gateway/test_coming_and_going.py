@@ -4,7 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from homeassistant.const import CONF_SCAN_INTERVAL
+from homeassistant.const import CONF_SCAN_INTERVAL, STATE_OFF, STATE_ON, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
@@ -149,3 +149,39 @@ async def test_a_meter_of_an_unknown_kind_has_a_name_and_one_that_is_not_listed_
     assert state is not None
     name = other.measurement_type.replace("-", " ").capitalize()
     assert state.name == f"{entry.title} {name} active power"
+
+
+@pytest.mark.parametrize("profile", ["meter-collar"])
+async def test_a_meter_collar_says_whether_the_site_is_on_the_grid(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, answers: Answers
+) -> None:
+    await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}), enable=True)
+    unique_id = f"{simulator.serial_number}_grid_connected"
+    entity_id = er.async_get(hass).async_get_entity_id("binary_sensor", DOMAIN, unique_id)
+
+    def shown() -> str:
+        state = hass.states.get(str(entity_id))
+        assert state is not None
+        return state.state
+
+    def says(word: str) -> None:
+        # Its grid_state stays as it is.
+        answers(
+            "/ivp/ensemble/inventory",
+            lambda groups: [
+                group | {"devices": [device | {"admin_state_str": word} for device in group["devices"]]}
+                if group["type"] == "COLLAR"
+                else group
+                for group in groups
+            ],
+        )
+
+    assert shown() == STATE_ON
+    for word, state in (
+        ("ENCMN_MDE_OFF_GRID", STATE_OFF),
+        ("ENCMN_MDE_SYNCHRONIZING", STATE_UNKNOWN),
+        ("ENCMN_MDE_ON_GRID", STATE_ON),
+    ):
+        says(word)
+        await tick(61, times=4)
+        assert shown() == state

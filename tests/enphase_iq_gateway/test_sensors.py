@@ -26,6 +26,7 @@ RARE = [
     "total-consumption",
     "many-meters",
     "battery-without-meter",
+    "meter-collar",
     "ac-batteries",
     "sixty-inverters",
 ]
@@ -86,7 +87,7 @@ def site_truth(truth: Truth, profile: str) -> dict[str, float]:
             return shown
         case "total-consumption" | "many-meters":
             return shown | grid_power | home_power | home_energy
-        case "battery":
+        case "battery" | "meter-collar":
             charge = {"battery_charge": truth.battery.state_of_charge} if truth.battery else {}
             return (
                 shown

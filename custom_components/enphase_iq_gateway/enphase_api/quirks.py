@@ -98,6 +98,12 @@ KNOWN = (
         "While the grid is off and power flows there, grid power is unknown; imported energy counts it.",
     ),
     Quirk(
+        "The grid_state of an IQ Meter Collar stays on_grid while the site is off the grid",
+        "8.3",
+        "core pull request 153766",
+        "Grid connection comes from its admin_state_str: ENCMN_MDE_ON_GRID or _OFF_GRID, else unknown.",
+    ),
+    Quirk(
         "Reports cannot give exported energy",
         "8.3.5169",
         "net consumption's received energy is 0 and the delivered is netted",

@@ -28,6 +28,7 @@ class Battery:
     unit_power: float  #: W, charging or discharging
     reserve: float = 0.2  #: the share that is never discharged
     kind: str = "encharge"  #: encharge (IQ Battery) or acb (AC Battery)
+    collar: bool = False  #: whether an IQ Meter Collar is in the place of a System Controller
 
     @property
     def capacity(self) -> float:

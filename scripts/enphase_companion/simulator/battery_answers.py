@@ -12,6 +12,7 @@ _INSTALLED = 1735689600
 _REPORT_INTERVAL = 60
 _CONTACTS = ("NC1", "NC2", "NO1", "NO2")
 _CONTROLLER_SERIAL = "482500000001"
+_COLLAR_SERIAL = "482520000001"
 
 
 def inventory(house: House, at: int) -> list[dict[str, Any]]:
@@ -19,6 +20,8 @@ def inventory(house: House, at: int) -> list[dict[str, Any]]:
     if not _serial_numbers(house):
         return []
     units = [_unit(house, number, at) for number in range(len(_serial_numbers(house)))]
+    if house.profile.battery is not None and house.profile.battery.collar:
+        return [{"type": "ENCHARGE", "devices": units}, {"type": "COLLAR", "devices": [_collar(at)]}]
     return [{"type": "ENCHARGE", "devices": units}, {"type": "ENPOWER", "devices": [_controller(at)]}]
 
 
@@ -234,6 +237,27 @@ def _controller(at: int) -> dict[str, Any]:
         "Enchg_grid_mode": "multimode-ongrid",
         "Enpwr_relay_state_bm": 15868,
         "Enpwr_curr_state_id": 16,
+    }
+
+
+def _collar(at: int) -> dict[str, Any]:
+    return {
+        "part_num": "865-00400-r22",
+        "serial_num": _COLLAR_SERIAL,
+        "installed": _INSTALLED,
+        "device_status": ["envoy.global.ok", "prop.done"],
+        "last_rpt_date": at // _REPORT_INTERVAL * _REPORT_INTERVAL,
+        "admin_state": 88,
+        "admin_state_str": "ENCMN_MDE_ON_GRID",
+        "created_date": _INSTALLED,
+        "img_load_date": _INSTALLED,
+        "img_pnum_running": "3.0.6-D0",
+        "communicating": True,
+        "temperature": 42,
+        "mid_state": "close",
+        "grid_state": "on_grid",
+        "control_error": 0,
+        "collar_state": "Installed",
     }
 
 

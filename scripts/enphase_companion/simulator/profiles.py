@@ -125,6 +125,7 @@ class Profile:
             parts.append(
                 f"{self.battery.units} {'IQ' if self.battery.kind == 'encharge' else 'AC'} Batteries"
             )
+            parts += ["IQ Meter Collar"] if self.battery.collar else []
         parts += [name for name in QUIRKS if name in self.quirks]
         return ", ".join([*(parts if self.meters else ["no meters", *parts]), self.firmware])
 
@@ -201,6 +202,7 @@ _ROWS = (
     Profile(
         "storage-loses-phase", "D8.3.6087", _SPLIT, _GRID_AND_STORAGE, _IQ, frozenset({"storage-loses-phase"})
     ),
+    Profile("meter-collar", "D8.3.1598", _SPLIT, _GRID_AND_STORAGE, replace(_IQ, collar=True)),
     Profile("ac-batteries", "D7.6.175", _ONE, _GRID, _AC),
     Profile("sixty-inverters", "D8.2.4264", _THREE, _GRID, inverters=60),
     Profile("old-firmware", "D5.0.62", _ONE, _GRID),

@@ -204,6 +204,25 @@ def test_a_controller_without_batteries_knows_the_grid(mains: str, connected: bo
 
 
 @pytest.mark.parametrize(
+    ("state", "connected"),
+    [("ENCMN_MDE_ON_GRID", True), ("ENCMN_MDE_OFF_GRID", False), ("ENCMN_MDE_STANDBY", None), (None, None)],
+)
+def test_a_meter_collar_without_a_controller_knows_the_grid_by_its_own_state(
+    state: str | None, connected: bool | None
+) -> None:
+    # Its grid_state does not follow.
+    collar = {"serial_num": "9", "admin_state_str": state, "grid_state": "on_grid"}
+    collars = {"type": "COLLAR", "devices": [collar]}
+    assert Batteries.from_json([*inventory(unit("1")), collars]).grid_connected is connected
+    assert Batteries.from_json([collars]).grid_connected is connected
+
+
+def test_a_controller_s_relay_counts_beside_a_meter_collar() -> None:
+    collars = {"type": "COLLAR", "devices": [{"serial_num": "9", "admin_state_str": "ENCMN_MDE_ON_GRID"}]}
+    assert Batteries.from_json([collars, *inventory(mains="open")]).grid_connected is False
+
+
+@pytest.mark.parametrize(
     ("answers", "path"),
     [
         (({}, {}, {}), "/ivp/ensemble/inventory"),

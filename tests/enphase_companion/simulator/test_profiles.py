@@ -29,6 +29,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "simulator.md"
         ("total-consumption", [PRODUCTION, TOTAL], [], (3, 3), None),
         ("many-meters", [PRODUCTION, TOTAL], [STORAGE, "backfeed", "load", "evse", "pv3p", ""], (2, 2), None),
         ("battery-without-meter", [PRODUCTION, NET], [], (3, 3), "encharge"),
+        ("meter-collar", [PRODUCTION, NET, STORAGE], [], (2, 2), "encharge"),
         ("storage-loses-phase", [PRODUCTION, NET, STORAGE], [], (2, 2), "encharge"),
         ("ac-batteries", [PRODUCTION, NET], [], (1, 1), "acb"),
         ("sixty-inverters", [PRODUCTION, NET], [], (3, 3), None),

@@ -28,6 +28,9 @@ _MOST_POWER = 2
 #: W and Wh that an AC Battery is rated at; 1.5 times that is believed, as of meters.
 _AC_POWER, _AC_ENERGY, _BEYOND = 270, 1200, 1.5
 
+#: What an IQ Meter Collar says of itself while the site is on the grid, and while it is not.
+_COLLAR_ON_GRID = {"ENCMN_MDE_ON_GRID": True, "ENCMN_MDE_OFF_GRID": False}
+
 #: Wh that all IQ Batteries together can hold, as the sums have it.
 _CAPACITY = "Enc_max_available_capacity"
 
@@ -146,7 +149,8 @@ class Batteries:
     reserve: float | None = None
     #: W, positive: discharging; the sum over all, None where one is missing.
     power: float | None = None
-    #: Whether the system controller's relay connects the site to the grid; None without a controller.
+    #: Whether the System Controller's relay, or an IQ Meter Collar, connects the site to the grid; None where
+    #: there is neither, or the collar says neither yes nor no.
     grid_connected: bool | None = None
 
     @classmethod
@@ -161,13 +165,9 @@ class Batteries:
         powers = {} if power is None else _power_by_serial(power)
         read = (Battery.from_json(entry, powers) for entry in devices.get("ENCHARGE", []))
         units = tuple(unit for unit in read if unit is not None)
-        controller = next(iter(devices.get("ENPOWER", [])), None)
-        mains = None if controller is None else text(controller, "mains_oper_state")
         sums = {} if secctrl is None else one_object(secctrl, "/ivp/ensemble/secctrl")
         has_ac = None if secctrl is None else _speaks_of_ac(sums)
-        found = cls(
-            units=units, has_ac=has_ac, grid_connected=None if mains is None else mains == "closed"
-        ).with_ac(None)
+        found = cls(units=units, has_ac=has_ac, grid_connected=_is_on_grid(devices)).with_ac(None)
         if not units and not has_ac:
             # Without batteries the firmware fills the sums with zeros.
             return found
@@ -229,6 +229,18 @@ class Batteries:
     def are_there(self) -> bool:
         """Whether there is any battery."""
         return bool(self.units) or self.has_ac is True or self.ac is not None
+
+
+def _is_on_grid(devices: Mapping[str | None, list[Mapping[str, Any]]]) -> bool | None:
+    """Return whether what stands between site and grid connects them, by the devices of each type."""
+    for controller in devices.get("ENPOWER", []):
+        if (mains := text(controller, "mains_oper_state")) is not None:
+            return mains == "closed"
+    for collar in devices.get("COLLAR", []):
+        # Its own grid_state stays "on_grid" (quirks.KNOWN).
+        if (state := text(collar, "admin_state_str")) in _COLLAR_ON_GRID:
+            return _COLLAR_ON_GRID[state]
+    return None
 
 
 def _speaks_of_ac(sums: Mapping[str, Any]) -> bool:

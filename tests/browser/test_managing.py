@@ -73,7 +73,7 @@ async def test_a_gateway_that_moved_is_found_again_by_hand(home: Home, frontend:
     await flow.shows(said("config.step.address.title"), said("config.step.address.description"))
     await expect(flow.field("host")).to_have_value(old)
     await flow.press("Next")
-    await flow.shows(said("config.error.cannot_connect"))
+    await flow.shows(said("config.error.connection_refused"))
     await flow.fill(host=home.gateway.url)
     await frontend.picture("reconfigure-3-address", flow.frame)
     await flow.press("Next")

@@ -232,6 +232,7 @@ async def test_an_interval_beyond_1_to_300_s_is_refused_by_words_that_name_the_r
     assert shown["type"] is FlowResultType.FORM
     assert shown["errors"] == {CONF_SCAN_INTERVAL: "interval_out_of_range"}
     text = TEXTS["options"]["error"]["interval_out_of_range"]
+    assert shown["description_placeholders"] is not None
     assert text.format(**shown["description_placeholders"]) == "Enter a number of seconds from 1 to 300."
     shown = await options.async_configure(shown["flow_id"], {CONF_SCAN_INTERVAL: 300})
     assert shown["type"] is FlowResultType.CREATE_ENTRY

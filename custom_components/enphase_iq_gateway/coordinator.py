@@ -34,6 +34,7 @@ from .enphase_api.models import Batteries, Info, MeasurementType, Readings
 from .failures import Failures
 from .pages import Page, Pages
 from .renewal import TokenRenewal
+from .shared_inverters import async_foreign_inverters
 
 type GatewayConfigEntry = ConfigEntry[GatewayCoordinator]
 
@@ -49,9 +50,6 @@ _SECOND_LOOK = 1.5
 
 #: How many requests a page is made of, where it is not one.
 _REQUESTS = {Page.BATTERIES: 3}
-
-#: The field of GatewayData that holds a page's answer, where it is not called like the page.
-_FIELDS = {Page.BATTERIES: "found_batteries", Page.INVERTERS: "found_inverters"}
 
 #: The entries whose gateways were last said to be unavailable; it outlives their reloads.
 _AWAY: HassKey[set[str]] = HassKey(f"{DOMAIN}_away")
@@ -296,12 +294,16 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             case Page.TOTALS:
                 answer = await self.gateway.production_totals()
             case Page.INVERTERS:
-                answer = {each.serial_number: each for each in await self.gateway.inverters()}
+                return await self._read_inverters()
             case Page.BATTERIES:
-                answer = await self._read_batteries()
+                return {"found_batteries": await self._read_batteries()}
             case Page.INFO:
                 answer = await self._read_info()
-        return {_FIELDS.get(page, page.value): answer}
+        return {page.value: answer}
+
+    async def _read_inverters(self) -> dict[str, Any]:
+        found = {each.serial_number: each for each in await self.gateway.inverters()}
+        return {"found_inverters": found, "foreign_inverters": async_foreign_inverters(self, found)}
 
     async def _read_meters(self) -> dict[str, Any]:
         meters = await self.gateway.meters()

@@ -38,6 +38,8 @@ class GatewayData:
     totals: ProductionTotals | None = None
     #: As they last reported, however long ago.
     found_inverters: Mapping[str, Inverter] | None = None
+    #: Serial numbers among these that another gateway's entry shows, as it lists them too.
+    foreign_inverters: frozenset[str] = frozenset()
     #: Likewise, without what AC Batteries do now, which `production` says.
     found_batteries: Batteries | None = None
     #: The gateway's own time when the newest answer came (UTC): what is silent by then does nothing known.
@@ -63,10 +65,14 @@ class GatewayData:
 
     @cached_property
     def inverters(self) -> Mapping[str, Inverter] | None:
-        """All microinverters, by serial number."""
+        """The microinverters that have reported to this gateway, and to no other since; by serial number."""
         if self.found_inverters is None:
             return None
-        return {each.serial_number: each.as_of(self.at) for each in self.found_inverters.values()}
+        return {
+            serial_number: inverter.as_of(self.at)
+            for serial_number, inverter in self.found_inverters.items()
+            if inverter.last_reported_at is not None and serial_number not in self.foreign_inverters
+        }
 
     @cached_property
     def has_ac_batteries(self) -> bool:

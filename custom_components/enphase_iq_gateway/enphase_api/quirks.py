@@ -188,6 +188,12 @@ KNOWN = (
         "It is read with the colon and without.",
     ),
     Quirk(
+        "A gateway lists a neighbour's microinverters, which it hears over the power line",
+        "all",
+        "users' reports: they never reported to it, or not for long",
+        "Those that never reported to it are left out; of two gateways, the one they report to has them.",
+    ),
+    Quirk(
         "Silence of some minutes every night about 23:00",
         "8.3",
         "core issue 156189",

@@ -42,10 +42,10 @@ def quantities(line: str) -> list[float]:
 
 
 def house(owner: Owner, page: str) -> Truth:
-    """Give the house at the second that the page was read."""
-    moment = re.search(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d", page)
-    assert moment
-    return owner.simulator.house.truth(datetime.fromisoformat(moment[0]).astimezone().timestamp())
+    """Return the house at the second that the page is about; no time passes in it."""
+    moment = int(owner.simulator.clock.time())
+    assert f"{datetime.fromtimestamp(moment).astimezone():%Y-%m-%d %H:%M:%S}" in page
+    return owner.simulator.house.truth(moment)
 
 
 def test_the_page_says_what_the_house_has(still: Callable[..., Owner]) -> None:

@@ -1,0 +1,145 @@
+"""Two gateways that list the same microinverters: each is one device, of the gateway that it reports to."""
+
+from collections.abc import Callable, Generator
+from typing import Any
+
+import pytest
+from homeassistant.const import CONF_SCAN_INTERVAL
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+
+from custom_components.enphase_iq_gateway.const import DOMAIN
+from enphase_companion.simulator import Simulator
+
+from .conftest import NOON, SetUp, Tick, make_entry
+
+LIST = "/api/v1/production/inverters"
+DAY = 86_400
+
+type Listed = list[dict[str, Any]]
+type Lists = Callable[[Simulator, Callable[[Listed], Listed]], None]
+
+
+@pytest.fixture
+def neighbour(simulator: Simulator) -> Generator[Simulator]:
+    """The gateway of the house next door, on the same line."""
+    with Simulator("three-phase", seed=2, start=NOON, longitude=0, speed=0) as running:
+        yield running
+
+
+@pytest.fixture
+def lists(monkeypatch: pytest.MonkeyPatch) -> Lists:
+    """Has a gateway list other microinverters."""
+
+    def change(simulator: Simulator, changed: Callable[[Listed], Listed]) -> None:
+        answers = simulator.gateway._answers
+        get = type(answers).get
+
+        def said(path: str, query: str) -> Any:
+            answer = get(answers, path, query)
+            return changed(answer) if path == LIST else answer
+
+        monkeypatch.setattr(answers, "get", said)
+
+    return change
+
+
+def heard(simulator: Simulator, **instead: Any) -> Listed:
+    """Give the microinverters of a gateway, with something else said of them."""
+    listed: Listed = type(simulator.gateway._answers).get(simulator.gateway._answers, LIST, "")
+    return [unit | instead for unit in listed]
+
+
+def entry_of(simulator: Simulator) -> MockConfigEntry:
+    return make_entry(simulator, options={CONF_SCAN_INTERVAL: 60})
+
+
+def owners(hass: HomeAssistant, simulator: Simulator) -> set[str | None]:
+    """Give the entries that the sensors and devices of a house's microinverters belong to."""
+    registry, found = er.async_get(hass), set()
+    for inverter in simulator.house.inverters:
+        entity_id = registry.async_get_entity_id("sensor", DOMAIN, f"{inverter.serial_number}_power")
+        registered = registry.async_get(str(entity_id))
+        found.add(None if registered is None else registered.config_entry_id)
+        identifiers = {(DOMAIN, inverter.serial_number)}
+        for device in dr.async_get(hass).async_get_devices(identifiers=identifiers):
+            found.add(device.config_entry_id)
+    return found
+
+
+def powers(hass: HomeAssistant, simulator: Simulator) -> list[str]:
+    registry = er.async_get(hass)
+    ids = [
+        registry.async_get_entity_id("sensor", DOMAIN, f"{inverter.serial_number}_power")
+        for inverter in simulator.house.inverters
+    ]
+    states = [hass.states.get(str(entity_id)) for entity_id in ids]
+    return ["missing" if state is None else state.state for state in states]
+
+
+@pytest.mark.parametrize("is_first", [True, False])
+async def test_what_never_reported_to_a_gateway_is_not_that_gateways(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    neighbour: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    lists: Lists,
+    caplog: pytest.LogCaptureFixture,
+    is_first: bool,
+) -> None:
+    lists(neighbour, lambda own: own + heard(simulator, lastReportDate=0, lastReportWatts=0))
+    lists(simulator, lambda own: own + heard(neighbour, lastReportDate=0, lastReportWatts=0))
+    mine, theirs = entry_of(simulator), entry_of(neighbour)
+    for entry in (mine, theirs) if is_first else (theirs, mine):
+        await set_up(entry, enable=True)
+    await tick(seconds=61, times=6)
+    assert owners(hass, simulator) == {mine.entry_id}
+    assert owners(hass, neighbour) == {theirs.entry_id}
+    assert all(float(power) > 0 for power in powers(hass, simulator) + powers(hass, neighbour))
+    assert "unique ID" not in caplog.text
+
+
+async def test_what_reports_to_two_gateways_is_the_ones_that_it_reported_to_last(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    neighbour: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    lists: Lists,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """As after panels were moved to a second gateway: the first lists them for ever."""
+    mine, theirs = entry_of(simulator), entry_of(neighbour)
+    await set_up(mine, enable=True)
+    before = powers(hass, simulator)
+    assert all(float(power) > 0 for power in before)
+
+    long_ago = int(simulator.clock.time()) - DAY
+    lists(simulator, lambda own: [unit | {"lastReportDate": long_ago} for unit in own])
+    lists(neighbour, lambda own: own + heard(simulator, lastReportWatts=123))
+    await tick(seconds=61, times=6)
+    await set_up(theirs, enable=True)
+    await tick(seconds=61, times=8)
+    assert owners(hass, simulator) == {theirs.entry_id}
+    assert powers(hass, simulator) == ["123.0"] * len(before)
+
+    await hass.config_entries.async_reload(mine.entry_id)
+    await tick(seconds=61, times=6)
+    assert owners(hass, simulator) == {theirs.entry_id}
+    assert powers(hass, simulator) == ["123.0"] * len(before)
+    assert "unique ID" not in caplog.text
+
+
+async def test_both_gateways_hear_it_and_it_stays_where_it_is(
+    hass: HomeAssistant, simulator: Simulator, neighbour: Simulator, set_up: SetUp, tick: Tick, lists: Lists
+) -> None:
+    lists(neighbour, lambda own: own + heard(simulator, lastReportWatts=123))
+    mine, theirs = entry_of(simulator), entry_of(neighbour)
+    await set_up(mine, enable=True)
+    await set_up(theirs, enable=True)
+    await tick(seconds=61, times=12)
+    assert owners(hass, simulator) == {mine.entry_id}
+    assert "123.0" not in powers(hass, simulator)

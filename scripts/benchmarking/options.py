@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from dataclasses import dataclass
 
+from enphase_companion.settings.options import Parser
+
 
 @dataclass(frozen=True)
 class Benchmark:
@@ -37,7 +39,7 @@ A simulated gateway answers both sides in the same run. docs/benchmarks.md says 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
     """Return the options as given: name, parts, json, quick."""
     about = "\n".join(f"  {name:10} {benchmark.about}" for name, benchmark in BENCHMARKS.items())
-    options = argparse.ArgumentParser(
+    options = Parser(
         prog="scripts/benchmark",
         description=f"Measures what this project costs beside what others cost, on this machine.\n\n{about}",
         epilog=_EXAMPLES,

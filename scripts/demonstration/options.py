@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from enphase_companion.settings.options import Parser
+
 PROJECT = Path(__file__).resolve().parent.parent.parent
 
 _DESCRIPTION = """\
@@ -27,7 +29,7 @@ listens on this machine only.
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
-    options = argparse.ArgumentParser(
+    options = Parser(
         prog="scripts/demo",
         description=_DESCRIPTION,
         epilog=_EXAMPLES,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import os
 import subprocess
@@ -13,6 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from enphase_companion.charts.ranges import parse
+from enphase_companion.settings.options import Parser
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
 from tests.services import rabbitmq
@@ -125,7 +125,7 @@ def _record(name: str, environment: dict[str, str], *arguments: str) -> None:
 
 def main() -> None:
     """Make the pictures that are named, or all."""
-    parser = argparse.ArgumentParser(prog="scripts/pictures", description=__doc__)
+    parser = Parser(prog="scripts/pictures", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"one of: {', '.join(PICTURES)}")
     names = parser.parse_args().names or list(PICTURES)
     if unknown := sorted(set(names) - set(PICTURES)):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import sqlite3
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -47,6 +49,7 @@ class Transactions:
         self._timeout = timeout
         is_sqlite = url.get_backend_name() == "sqlite"
         self._file = url.database if is_sqlite else None
+        self._folder = Path(url.database).parent if is_sqlite and url.database else None
         self._engine = _sqlite(url) if is_sqlite else _mysql(url)
         self._writing = self._engine.execution_options(begin="BEGIN IMMEDIATE")
 
@@ -65,7 +68,7 @@ class Transactions:
         try:
             await asyncio.to_thread(lambda: sqlite3.connect(file).close())
         except sqlite3.Error as error:
-            raise explained(DBAPIError(None, None, error), self.place) from error
+            raise self._explained(DBAPIError(None, None, error)) from error
         self._file = None
 
     async def read(self, work: Callable[[AsyncConnection], Awaitable[T]]) -> T:
@@ -97,7 +100,10 @@ class Transactions:
                     return await work(connection)
             except DBAPIError as error:
                 if attempt == _ATTEMPTS or not wants_repeating(error):
-                    raise explained(error, self.place) from error
+                    if self._folder is not None:
+                        # What was opened while the disk was read-only can never write.
+                        await self._engine.dispose()
+                    raise self._explained(error) from error
                 _LOGGER.debug("%s: another transaction came between; once more", self.place)
             except (TimeoutError, PoolTimeoutError):
                 raise UnavailableError(f"{self.place}: the database does not answer in time.") from None
@@ -107,6 +113,16 @@ class Transactions:
             # Two that met once should not meet again.
             await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
         raise AssertionError("the last attempt returns or raises")
+
+    def _explained(self, error: DBAPIError) -> StorageError:
+        """Return the error in a person's words; a disk that the system made read-only is only away."""
+        problem = explained(error, self.place)
+        if self._folder is None or isinstance(problem, UnavailableError):
+            return problem
+        with suppress(OSError):
+            if os.statvfs(self._folder).f_flag & os.ST_RDONLY:
+                return UnavailableError(f"{self.place}: its disk is read-only now.")
+        return problem
 
 
 def _sqlite(url: URL) -> AsyncEngine:

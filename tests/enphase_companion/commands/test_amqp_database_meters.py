@@ -19,6 +19,7 @@ from yarl import URL
 
 from enphase_companion.commands.amqp_database_meters import NAME, main
 from enphase_companion.message import encode
+from tests.services.disk import SmallDisk
 from tests.services.mariadb import MariaDB, execute
 from tests.services.rabbitmq import RabbitMQ
 
@@ -133,6 +134,23 @@ def new_storing(amqp_url: str, owner: Owner, tmp_path: Path) -> Iterator[Callabl
     yield make
     for storing in made:
         storing.is_killed()
+
+
+@pytest.mark.slow
+async def test_what_the_databases_full_disk_does_not_take_waits_in_the_queue(
+    new_storing: Callable[..., Storing], small_disk: SmallDisk
+) -> None:
+    storing = new_storing(f"sqlite:///{small_disk.path / 'lite.db'}")
+    await storing.begins()
+    await storing.publish(*bodies(1, 2))
+    await storing.eyes.sees(moments(1, 2))
+    small_disk.fill()
+    await storing.publish(*bodies(*range(3, 100)))
+    await storing.sees("the disk is full. The readings wait in the queue.")
+    small_disk.free()
+    await storing.eyes.sees(moments(*range(1, 100)), within=60)
+    assert storing.ends() == 0
+    assert await storing.buried() == []
 
 
 async def test_the_readings_of_a_house_go_through_the_queue_into_the_database(

@@ -221,6 +221,25 @@ async def test_what_the_databases_full_disk_does_not_take_waits_and_is_stored_wh
     assert storing.gave.moments - storing.eyes.moments <= {max(storing.gave.moments)}
 
 
+async def test_a_database_on_a_disk_that_was_mounted_read_only_is_waited_for(
+    new_storing: Callable[..., Storing], small_disk: SmallDisk
+) -> None:
+    storing = new_storing(f"sqlite:///{small_disk.path / 'lite.db'}")
+    storing.starts()
+    await storing.eyes.counts(2)
+    assert storing.ends() == 0
+    small_disk.is_read_only(True)
+    storing.starts()
+    await storing.sees("its disk is read-only now. The readings wait on disk.")
+    before = len(storing.gave)
+    await until(lambda: len(storing.gave) >= before + 3)
+    small_disk.is_read_only(False)
+    await storing.sees("The readings are stored again", within=40)
+    assert storing.ends() == 0
+    # The last before each end may have been cut off.
+    assert len(storing.gave.moments - storing.eyes.moments) <= 2
+
+
 async def test_while_spool_and_database_share_a_full_disk_readings_wait_in_memory(
     new_storing: Callable[..., Storing], small_disk: SmallDisk
 ) -> None:

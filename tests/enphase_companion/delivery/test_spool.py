@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import resource
 import signal
 import sqlite3
 import stat
@@ -186,6 +187,26 @@ def test_what_a_full_disk_does_not_take_waits_in_memory_behind_what_is_on_it(fil
 def pages(spool: Spool, count: int) -> None:
     assert spool._disk is not None
     spool._disk._connection.execute(f"PRAGMA max_page_count = {count}")
+
+
+def test_a_quota_that_is_used_up_is_waited_for_as_a_full_disk_is(file: Path) -> None:
+    """So many bytes in a file and no more: a limit of the system's, in SQLite's words a disk I/O error."""
+    with Spool(file, LIMIT) as spool:
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, before[1]))
+        try:
+            for number in range(100):
+                spool.append(parcel(number, 3_000))
+            assert "disk I/O error" in (spool.problem or "")
+            assert waiting(spool) == list(range(100))
+            spool.remove([place for place, _ in spool.oldest(50)])
+            assert waiting(spool) == list(range(50, 100))
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        spool.append(parcel(100))
+        assert spool.problem is None
+    with Spool(file, LIMIT) as spool:
+        assert waiting(spool) == list(range(50, 101))
 
 
 def test_memory_is_limited_and_what_gives_way_is_counted(file: Path, disk: Disk) -> None:

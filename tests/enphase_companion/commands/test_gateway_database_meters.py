@@ -395,7 +395,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
         ({"batch_age": 61}, "batch_age: must be a number of seconds from 0 to 60"),
         ({"spool_limit": 0}, "spool_limit: must be a number from 1"),
         ({"database_host": 5}, "database_host: must be a text"),
-        ({"gateway_host": "http://envoy.local"}, "gateway_host: the address must begin with https://"),
+        ({"gateway_host": "ftp://envoy.local"}, "gateway_host: the address must begin with https://"),
     ],
 )
 def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(

@@ -232,7 +232,7 @@ def test_a_token_that_ends_in_mid_run_without_an_account_is_told(ready: Callable
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"gateway_host": "http://envoy.local"}, "gateway_host: the address must begin with https://"),
+        ({"gateway_host": "ftp://envoy.local"}, "gateway_host: the address must begin with https://"),
         ({"gateway_token": 5}, "gateway_token: must be a text"),
         ({"gateway_token": "nonsense"}, "gateway_token: "),
         ({}, "gateway_token: No token is set."),

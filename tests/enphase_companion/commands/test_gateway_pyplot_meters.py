@@ -201,7 +201,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_window_or_title(
     [
         ({"interval": 0.1}, "interval: must be a number of seconds from 0.5 to 3600"),
         ({"peak_limit": 0}, "peak_limit: must be a number of watts"),
-        ({"gateway_host": "http://envoy.local"}, "gateway_host: the address must begin with https://"),
+        ({"gateway_host": "ftp://envoy.local"}, "gateway_host: the address must begin with https://"),
     ],
 )
 def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(

@@ -262,7 +262,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title_nor_with_
         ({"latitude": 0}, "longitude: is missing. The weather needs both"),
         ({"longitude": 0}, "latitude: is missing. The weather needs both"),
         ({"weather_host": "http://weather.example"}, "weather_host: the address must begin with https://"),
-        ({"gateway_host": "http://envoy.local"}, "gateway_host: the address must begin with https://"),
+        ({"gateway_host": "ftp://envoy.local"}, "gateway_host: the address must begin with https://"),
         ({"interval": 0}, "interval: must be a number of seconds from 0.5"),
     ],
 )

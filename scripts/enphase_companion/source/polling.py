@@ -143,9 +143,7 @@ class Poller:
             installed.note_unknown(readings.unknown_eids)
         unmetered = installed.unmetered_batteries
         message = from_readings(readings, info.serial_number, time.time(), unmetered_batteries=unmetered)
-        return await self._array.completed(
-            gateway, message, is_metered=installed.is_enabled(MeasurementType.PRODUCTION)
-        )
+        return await self._array.completed(gateway, info, installed.meters, message)
 
     async def _read_anew(self) -> None:
         """Read the settings again; what is wrong with them is told, and those from before stay."""

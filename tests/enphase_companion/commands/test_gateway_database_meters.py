@@ -305,10 +305,11 @@ async def test_of_a_gateway_without_meters_the_microinverters_sum_is_stored(
     storing.starts()
     await storing.eyes.counts(1)
     assert storing.ends() == 0
-    (((at, measurement, phase), (power, _, _)),) = storing.eyes.stored.items()
+    (((at, measurement, phase), (power, produced, _)),) = storing.eyes.stored.items()
     assert (measurement, phase) == ("production", 0)
     truth = storing.owner.simulator.house.truth(at / 1000).production.total
     assert power == pytest.approx(truth.active_power, rel=0.1)
+    assert produced == pytest.approx(truth.energy_delivered, rel=0.001)
 
 
 async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets_it_going(

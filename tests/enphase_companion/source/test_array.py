@@ -14,7 +14,7 @@ import pytest
 
 from enphase_api import ResponseError
 from enphase_api.local import Gateway
-from enphase_api.models import Info, Readings
+from enphase_api.models import Info, ProductionTotals, Readings
 from enphase_companion.displays.readings import Powers
 from enphase_companion.message import Message, from_readings
 from enphase_companion.simulator import Simulator
@@ -53,8 +53,15 @@ async def nothing_metered(gateway: Gateway, info: Info) -> Message:
 
 
 async def completed(array: Array, gateway: Gateway, message: Message) -> Message:
-    is_metered = any(each.measurement == "production" for each in message.samples)
-    return await array.completed(gateway, message, is_metered=is_metered)
+    """Complete a message of a gateway that has the meters which are in it, and disabled ones."""
+    measured = {each.measurement for each in message.samples}
+    meters = [replace(meter, enabled=meter.measurement_type in measured) for meter in await gateway.meters()]
+    return await array.completed(gateway, await gateway.info(), meters, message)
+
+
+def produced(message: Message) -> float | None:
+    (found,) = [each for each in message.samples if (each.measurement, each.phase) == ("production", 0)]
+    return found.quantities.energy_delivered
 
 
 def asked(simulator: Simulator) -> int:
@@ -148,3 +155,33 @@ async def test_a_gateway_with_neither_says_nothing(tmp_path: Path, monkeypatch: 
 
         monkeypatch.setattr(Gateway, "inverters", none)
         assert not (await completed(Array(), gateway, await nothing_metered(gateway, info))).samples
+
+
+@pytest.mark.parametrize("profile", ["no-meters", "no-meters-404", "no-meters-8.3"])
+async def test_the_energy_is_what_their_firmware_counts(tmp_path: Path, profile: str) -> None:
+    async with site(tmp_path, profile) as (simulator, gateway, info):
+        found = await completed(Array(), gateway, await nothing_metered(gateway, info))
+        truth = simulator.house.truth(found.timestamp).production.total.energy_delivered
+        assert produced(found) == pytest.approx(truth, rel=0.01)
+
+
+async def test_a_counter_that_says_nothing_once_is_not_replaced_by_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with site(tmp_path, "no-meters") as (_, gateway, info):
+        monkeypatch.setattr(module, "LOOK", 0)
+        monkeypatch.setattr(type(info), "version", (8, 3, 1))
+        array, message = Array(), await nothing_metered(gateway, info)
+        counted = produced(await completed(array, gateway, message))
+        assert counted
+        before = Gateway.production_totals
+
+        async def empty(self: Gateway) -> ProductionTotals:
+            return ProductionTotals(
+                power=0.0, lifetime_energy=0.0, energy_today=0.0, energy_last_seven_days=0.0
+            )
+
+        monkeypatch.setattr(Gateway, "production_totals", empty)
+        assert produced(await completed(array, gateway, message)) is None
+        monkeypatch.setattr(Gateway, "production_totals", before)
+        assert produced(await completed(array, gateway, message)) == pytest.approx(counted, abs=50)

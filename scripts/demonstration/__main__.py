@@ -27,6 +27,9 @@ Work = Callable[[process.Process, Owner], Awaitable[int]]
 #: A sunny morning, in which batteries are half full and charge for hours.
 _DAY, _HOUR_OF_DAY = date(2026, 5, 7), 9
 
+#: Seconds before now at which a house begins whose clock runs fast.
+_FAST_START = 86_400
+
 #: Seconds of silence after which the demo says what it is still doing.
 _PATIENCE = 10
 
@@ -65,7 +68,11 @@ async def demonstrate(given: Namespace) -> int:
 
             return await _with_home_assistant(own, configuration, given.host, port, _here())
         try:
-            simulator = Simulator(given.profile, speed=given.speed, day=_DAY, hour_of_day=_HOUR_OF_DAY)
+            # One that runs fast begins a day ago: its gateway has nothing to say of the future.
+            start = time.time() - (_FAST_START if given.speed > 1 else 0)
+            simulator = Simulator(
+                given.profile, speed=given.speed, start=start, day=_DAY, hour_of_day=_HOUR_OF_DAY
+            )
         except ValueError as error:
             raise DemoError(f"--profile: {error}") from error
         with simulator as sim:
@@ -75,7 +82,7 @@ async def demonstrate(given: Namespace) -> int:
 
             say(f"a simulated house ({sim.house.profile.description}) with gateway and Entrez is there")
             return await _with_home_assistant(
-                simulated, configuration, given.host, port, simulation.environment(sim), sim.entrez_url
+                simulated, configuration, given.host, port, simulation.environment(sim), sim
             )
 
 
@@ -85,13 +92,20 @@ async def _with_home_assistant(
     host: str,
     port: int,
     environment: dict[str, str],
-    entrez: str | None = None,
+    sim: Simulator | None = None,
 ) -> int:
     """Start Home Assistant, make and sign in its owner, and do the work for as long as it runs."""
     async with contextlib.AsyncExitStack() as stack:
         async with _step("starting Home Assistant"):
             running = await stack.enter_async_context(
-                process.running(configuration, host, port, entrez=entrez, **environment)
+                process.running(
+                    configuration,
+                    host,
+                    port,
+                    entrez=None if sim is None else sim.entrez_url,
+                    speed=1 if sim is None else sim.clock.speed,
+                    **environment,
+                )
             )
         owner = await stack.enter_async_context(Owner(running.url))
         ended = asyncio.create_task(running.ended())

@@ -17,7 +17,7 @@ _EXAMPLES = """\
 examples:
   scripts/demo                               a house with panels on three phases
   scripts/demo --profile battery             another one, with batteries
-  scripts/demo --speed 60                    a minute of the house each second
+  scripts/demo --speed 60                    the house's last day in 24 minutes
   scripts/demo --check                       only compare every sensor with the house, then end
   scripts/demo --gateway https://envoy.local your own gateway, which you set up in the browser
 
@@ -46,7 +46,12 @@ def parser() -> argparse.ArgumentParser:
         help="enable every entity, also those that are disabled for a new owner (--check does so too)",
     )
     options.add_argument("--profile", metavar="NAME", help="the simulated house (default: three-phase)")
-    options.add_argument("--speed", type=_speed, metavar="N", help="house seconds a second (default: 1)")
+    options.add_argument(
+        "--speed",
+        type=_speed,
+        metavar="N",
+        help="house seconds a second, from a day ago until now (default: 1)",
+    )
     options.add_argument("--gateway", metavar="ADDRESS", help="a real gateway in place of the simulated one")
     options.add_argument(
         "--host",

@@ -82,11 +82,18 @@ def free_port(host: str, port: int) -> int:
 
 @asynccontextmanager
 async def running(
-    configuration: Path, host: str, port: int, *, entrez: str | None = None, **environment: str
+    configuration: Path,
+    host: str,
+    port: int,
+    *,
+    entrez: str | None = None,
+    speed: float = 1,
+    **environment: str,
 ) -> AsyncIterator[Process]:
     """Start Home Assistant in that folder (absolute) and give it once it answers, until the `with` ends.
 
-    `entrez` is the address of a simulated one, where accounts are signed in to instead of Enphase's.
+    `entrez` is the address of a simulated one, where accounts are signed in to instead of Enphase's, and
+    `speed` that of the simulated house.
 
     Raises DemoError if it ends instead, or is not there in time.
     """
@@ -97,7 +104,9 @@ async def running(
     surroundings = {**os.environ, **environment, "PATH": path}
     surroundings.pop("PYTHONPATH", None)
     here = Path(__file__).parent
-    start = ["-m", "homeassistant"] if entrez is None else [str(here / "home_assistant.py"), entrez]
+    start = (
+        ["-m", "homeassistant"] if entrez is None else [str(here / "home_assistant.py"), entrez, str(speed)]
+    )
     command = [sys.executable, str(here / "guard.py"), sys.executable, *start]
     with log.open("wb") as output:
         # A folder custom_components where it is started would take the place of the configuration's.

@@ -1,5 +1,6 @@
 """The demo as a whole: a real Home Assistant beside the house, and nothing left over when it ends."""
 
+import asyncio
 import os
 import resource
 import signal
@@ -7,6 +8,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,27 @@ def test_every_entity_agrees_with_the_house(profile: str, tmp_path: Path) -> Non
 def test_the_check_holds_while_the_houses_clock_runs_fast(tmp_path: Path) -> None:
     done = run("--check", "--speed", "300", "--port", "0", "--folder", str(tmp_path / "demo"))
     assert done.returncode == 0, done.stdout
+
+
+async def test_in_a_house_whose_clock_runs_fast_nothing_is_frozen_or_of_the_future(tmp_path: Path) -> None:
+    words = ("--speed", "120", "--everything", "--profile", "battery")
+    with demo(tmp_path / "demo", *words) as running:
+        async with Owner(running.url) as owner:
+            await owner.sign_in()
+            reports: list[dict[str, datetime]] = []
+            for _ in range(2):
+                states = await owner.states()
+                reports.append(
+                    {
+                        name: datetime.fromisoformat(state["state"])
+                        for name, state in states.items()
+                        if name.endswith(("_last_report", "_last_reading"))
+                    }
+                )
+                assert all(at < datetime.now(UTC) for at in reports[-1].values())
+                await asyncio.sleep(25)
+    assert len(reports[0]) == 1 + 12 + 3
+    assert all(reports[1][name] > at for name, at in reports[0].items())
 
 
 def test_a_sensor_off_by_two_percent_fails_the_check_by_name(

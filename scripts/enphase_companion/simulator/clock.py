@@ -1,4 +1,4 @@
-"""The house's clock: starts with the real one, may run faster, and can be moved on."""
+"""The house's clock: starts with the real one or before, may run faster, and can be moved on."""
 
 from __future__ import annotations
 
@@ -9,15 +9,21 @@ class Clock:
     """House time in epoch seconds."""
 
     def __init__(self, speed: float = 1.0, start: float | None = None) -> None:
-        """`speed`: house seconds a real second; `start`: the house time to begin with, now by default."""
+        """`speed`: house seconds a real second; `start`: the house time to begin with, now by default.
+
+        A clock that runs fast from a start in the past goes no further than the present.
+        """
         self.speed = speed
-        self.start = time.time() if start is None else start
+        now = time.time()
+        self.start = now if start is None else start
         self._origin = time.monotonic()
         self._advanced = 0.0
+        self._catches_up = speed > 1 and self.start < now
 
     def time(self) -> float:
         """House time now."""
-        return self.start + (time.monotonic() - self._origin) * self.speed + self._advanced
+        house_time = self.start + (time.monotonic() - self._origin) * self.speed + self._advanced
+        return min(house_time, time.time()) if self._catches_up else house_time
 
     def advance(self, seconds: float) -> None:
         """Moves house time on at once."""

@@ -214,3 +214,11 @@ def test_on_a_given_day_sun_household_and_battery_are_the_same_whatever_the_date
             )
         )
     assert len(powers) == 1
+
+
+def test_a_clock_that_runs_fast_from_the_past_does_not_pass_the_present() -> None:
+    before = time.time()
+    clock = Clock(speed=1e6, start=before - 86_400)
+    time.sleep(0.2)
+    assert before < clock.time() <= time.time()
+    assert Clock(speed=1e6, start=before + 10).time() >= before + 10

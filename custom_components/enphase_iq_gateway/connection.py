@@ -172,6 +172,12 @@ ENTREZ_ERRORS: dict[type[EnphaseError], str] = {
 }
 
 
+def error_placeholders(error: EnphaseError) -> dict[str, str]:
+    """Return what a translated text may name of an error; its own sentence is English, and for the log."""
+    named = {"path": getattr(error, "path", None), "status": getattr(error, "status", None)}
+    return {key: str(value) for key, value in named.items() if value is not None}
+
+
 def error_key(error: EnphaseError, errors: Mapping[type[EnphaseError], str]) -> str:
     """Return the key of an error's text."""
     if isinstance(error, TokenError):

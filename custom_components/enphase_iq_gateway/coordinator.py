@@ -211,7 +211,9 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         await super()._async_refresh(False, raise_on_auth_failed, scheduled, raise_on_entry_error)
         if log_failures and was_there and not self.last_update_success:
             # A refused token asks its owner in a dialog; what nobody has thought of has a traceback besides.
-            LOGGER.info("%s is unavailable: %s", self.name, self.last_exception)
+            # Texts are for owners; the client's own words, which they stand for, say more.
+            reason = self.last_exception and (self.last_exception.__cause__ or self.last_exception)
+            LOGGER.info("%s is unavailable: %s", self.name, reason)
             away.add(entry_id)
         elif self.last_update_success and entry_id in away:
             away.remove(entry_id)

@@ -12,6 +12,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .certificate_issue import async_create_issue, async_delete_issue
+from .connection import error_placeholders
 from .const import CERTIFICATE_PACE, DOMAIN
 from .enphase_api import (
     AuthenticationError,
@@ -20,6 +21,7 @@ from .enphase_api import (
     EnphaseError,
     InvalidAnswerError,
     NotAllowedError,
+    ResponseError,
     UnsupportedFirmwareError,
 )
 from .enphase_api.local import Gateway
@@ -86,6 +88,8 @@ class Failures:
             raise self._failed("cannot_connect", error) from error
         except InvalidAnswerError as error:
             raise self._failed("invalid_answer", error) from error
+        except ResponseError as error:
+            raise self._failed("error_status", error) from error
         except EnphaseError as error:
             raise self._failed("communication_error", error) from error
 
@@ -102,7 +106,7 @@ class Failures:
             translation_placeholders={
                 "name": self._entry.title,
                 "host": self._gateway.host,
-                "error": str(error),
+                **error_placeholders(error),
             },
             retry_after=wait.total_seconds(),
         )

@@ -11,10 +11,18 @@ from homeassistant.helpers.selector import ConfigEntrySelector
 from homeassistant.helpers.service import async_get_config_entry, async_register_admin_service
 
 from .api_access import MAX_ANSWER, Access, access_of, passed_on
-from .connection import error_key
+from .connection import error_key, error_placeholders
 from .const import CONF_ALLOW_WRITES, DOMAIN
 from .coordinator import GatewayConfigEntry
-from .enphase_api import AuthenticationError, CertificateChangedError, EnphaseError, NotAllowedError
+from .enphase_api import (
+    AuthenticationError,
+    CertificateChangedError,
+    CommunicationError,
+    EnphaseError,
+    InvalidAnswerError,
+    NotAllowedError,
+    ResponseError,
+)
 from .newest_readings import newest_readings
 
 GET_READINGS = "get_readings"
@@ -29,8 +37,11 @@ METHODS = ["GET", "POST", "PUT", "DELETE"]
 #: The text for each error of a call; the first that fits.
 CALL_ERRORS: dict[type[EnphaseError], str] = {
     CertificateChangedError: "certificate_changed",
-    NotAllowedError: "call_failed",
+    NotAllowedError: "call_not_allowed",
     AuthenticationError: "token_refused",
+    CommunicationError: "call_unanswered",
+    InvalidAnswerError: "call_unreadable",
+    ResponseError: "call_status",
     EnphaseError: "call_failed",
 }
 
@@ -120,8 +131,8 @@ async def _async_ask(entry: GatewayConfigEntry, path: str, method: str, body: An
             translation_placeholders={
                 "name": entry.title,
                 "host": gateway.host,
+                **error_placeholders(error),
                 "path": path,
-                "error": str(error),
             },
         ) from error
 

@@ -5,6 +5,7 @@ import re
 from typing import Any
 
 import pytest
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
@@ -113,6 +114,14 @@ def test_a_text_names_the_same_things_in_every_language(language: str) -> None:
         ], path
 
 
+@pytest.mark.parametrize("language", ["en", *LANGUAGES])
+def test_no_text_makes_room_for_a_sentence_of_the_client(language: str) -> None:
+    texts = TEXTS if language == "en" else LANGUAGES[language]
+    named = {name for _, text in leaves(texts["exceptions"]) for name in PLACEHOLDER.findall(text)}
+    # Each a name, a number or an address.
+    assert named == {"found", "firmware", "host", "limit", "method", "name", "path", "status", "wanted"}
+
+
 @in_each_language
 def test_nothing_is_left_in_english(language: str) -> None:
     left = {text for _, english, text in both(language) if text == english}
@@ -140,6 +149,31 @@ def test_a_warning_calls_the_action_by_its_name(language: str) -> None:
 def test_french_puts_a_space_that_does_not_break_before_a_colon() -> None:
     for path, text in leaves(LANGUAGES["fr"]):
         assert not re.search(r"[^\u00a0][:;?!](\s|$)", text), path
+
+
+@pytest.mark.parametrize(
+    ("fault", "key"),
+    [
+        ("reset", "cannot_connect"),
+        ("html", "invalid_answer"),
+        ("truncated", "invalid_answer"),
+        ("status", "error_status"),
+        ("refuse", "not_allowed"),
+    ],
+)
+async def test_why_a_gateway_cannot_be_read_is_said_in_german_alone(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, fault: str, key: str
+) -> None:
+    simulator.faults.set(fault, "/ivp/meters/readings")
+    entry = await set_up(make_entry(simulator), state=ConfigEntryState.SETUP_RETRY)
+    assert entry.error_reason_translation_key == key
+    text = LANGUAGES["de"]["exceptions"][key]["message"]
+    placeholders = entry.error_reason_translation_placeholders
+    assert placeholders is not None
+    said = text.format(**placeholders)
+    assert not re.search(r"\b(the|gateway answered|did not|with this token)\b", said)
+    assert entry.title in said
+    assert key == "cannot_connect" or "/ivp/meters/readings" in said
 
 
 @in_each_language

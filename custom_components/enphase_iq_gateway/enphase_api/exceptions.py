@@ -80,7 +80,11 @@ class AuthenticationError(EnphaseError):
 
 
 class NotAllowedError(AuthenticationError):
-    """The gateway accepts the token, but not for this path: it needs another role, such as an installer's."""
+    """The gateway accepts the token, but not for this `path`, which needs a role such as an installer's."""
+
+    def __init__(self, message: str, *, path: str) -> None:
+        super().__init__(message)
+        self.path = path
 
 
 class MultiFactorError(AuthenticationError):

@@ -296,7 +296,7 @@ class Gateway(Connection):
             return AuthenticationError(
                 f"The gateway wants a login for {path}. Call login with a token first."
             )
-        return NotAllowedError(f"The gateway does not allow {path} with this token's role.")
+        return NotAllowedError(f"The gateway does not allow {path} with this token's role.", path=path)
 
     def _signed(self) -> dict[str, Any]:
         """Give what authorises a request: the session's cookie, or the token where the gateway gave none."""

@@ -120,8 +120,8 @@ class Chart:
         look: dict[str, Any] = {"color": FAINT}
         if view.trouble is not None:
             look = {"color": WARNING, "weight": "bold"}
-        for number, line in enumerate(reversed(remarks)):
-            self._write(0, -0.14 - _LINE * number, line, size=9, **look)
+        for below, line in zip(reversed(range(len(remarks))), remarks, strict=True):
+            self._write(0, -0.14 - _LINE * below, line, size=9, **look)
 
     def _write(
         self, x: float, y: float, text: str, *, right: bool = False, color: str = INK, **look: Any

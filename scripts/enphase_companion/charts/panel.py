@@ -87,16 +87,18 @@ class PanelDrawing:
 
     def _draw_line(self, look: Look, track: Track) -> Floats:
         x, y = on_axis(track.times), look.sign * track.values
+        seen = thinned(x, y, self.axes.get_xlim(), round(self.axes.get_window_extent().width))
         if look.filled:
-            filled = thinned(x, y, self.axes.get_xlim(), round(self.axes.get_window_extent().width))
             self._keep(
                 self.axes.fill_between(
-                    *filled, 0, step="post" if track.is_stepped else None, facecolor=(look.colour, 0.35),
+                    *seen, 0, step="post" if track.is_stepped else None, facecolor=(look.colour, 0.35),
                     edgecolor=(look.colour, 0.55), hatch=look.hatch, linewidth=0, zorder=2,
                 )
             )  # fmt: skip
+        # In a window, somebody may zoom in before there is a new view.
+        points = seen if self.axes.figure.canvas.manager is None else (x, y)
         (line,) = self.axes.plot(
-            x, y, drawstyle="steps-post" if track.is_stepped else "default", color=look.colour,
+            *points, drawstyle="steps-post" if track.is_stepped else "default", color=look.colour,
             linestyle=look.line, linewidth=look.width, label=look.name, zorder=4,
         )  # fmt: skip
         self._keep(line)

@@ -16,11 +16,12 @@ from matplotlib.colors import to_rgb
 from matplotlib.dates import num2date
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
-from matplotlib.text import Text
+from matplotlib.text import Annotation, Text
 
 from enphase_companion.charts.drawing import Chart, size
 from enphase_companion.charts.labels import spread
 from enphase_companion.charts.output import save
+from enphase_companion.charts.panel import thinned
 from enphase_companion.charts.ranges import Span, days, parse
 from enphase_companion.charts.style import LOOKS
 from enphase_companion.charts.views import Panel, Quantity, Totals, Track, View
@@ -113,6 +114,23 @@ def test_what_goes_down_is_no_negative_number_on_the_axis() -> None:
     assert "    kW    " in axes.get_ylabel()
 
 
+def test_the_axis_says_which_way_is_up_of_what_is_drawn() -> None:
+    assert drawn().panels[0].axes.get_ylabel() == (
+        "\N{LEFTWARDS ARROW} consumption, import    kW    production, export \N{RIGHTWARDS ARROW}"
+    )
+    alone = drawn(replace(VIEW, panels=[Panel("", {Quantity.PRODUCTION: TRACKS[Quantity.PRODUCTION]})]))
+    assert alone.panels[0].axes.get_ylabel() == "kW    production \N{RIGHTWARDS ARROW}"
+
+
+def test_the_axis_words_do_not_run_into_the_times() -> None:
+    chart = drawn(replace(VIEW, panels=[Panel("", TRACKS), Panel("L1", TRACKS)]))
+    for panel in chart.panels:
+        words = panel.axes.yaxis.label.get_window_extent()
+        frame = panel.axes.get_window_extent()
+        assert frame.y0 <= words.y0
+        assert words.y1 <= frame.y1
+
+
 def test_a_gap_is_a_break_in_the_line_and_a_patch_and_named() -> None:
     values = WAVE.copy()
     values[40:50] = np.nan
@@ -137,6 +155,103 @@ def test_the_latest_values_are_written_at_the_ends_of_their_lines() -> None:
     said = texts(drawn())
     assert "Consumption 500 W" in said
     assert "Grid 500 W" in said, "positive: import, as everywhere"
+
+
+def test_exported_power_is_negative_in_print_and_drawn_upwards() -> None:
+    exporting = {Quantity.NET: Track(TIMES, np.full(TIMES.size, -1_500.0))}
+    chart = drawn(replace(VIEW, panels=[Panel("", exporting)]))
+    assert "Grid \N{MINUS SIGN}1.50 kW" in texts(chart)
+    assert lines(chart.panels[0].axes)["Grid"][1] == [1_500.0] * TIMES.size
+
+
+def test_a_finished_day_names_its_lines_without_values_that_look_like_now() -> None:
+    said = texts(drawn(replace(VIEW, is_now=False)))
+    assert {"Production", "Consumption", "Battery", "Grid"} <= set(said)
+    assert not any(each.startswith(("Consumption ", "Battery 0")) for each in said)
+
+
+def test_the_zero_line_does_not_strike_a_label_through() -> None:
+    half = TIMES.size // 2
+    ended = {Quantity.BATTERY: Track(TIMES[:half], np.zeros(half))}
+    chart = drawn(replace(VIEW, panels=[Panel("", ended)]))
+    (label,) = (each for each in chart.figure.findobj(Annotation) if each.get_text() == "Battery 0 W")
+    box = label.get_bbox_patch()
+    assert box is not None
+    assert label.get_zorder() > chart.panels[0]._zero.get_zorder()
+    # In the row of the zero line, no dark dot stands left and right of the letters within the box.
+    pixels = np.asarray(chart.figure.canvas.buffer_rgba())[:, :, :3].astype(int).sum(axis=2)  # type: ignore[attr-defined]
+    extent, letters = box.get_window_extent(), label.get_window_extent()
+    row = round(pixels.shape[0] - (extent.y0 + extent.y1) / 2)
+    right = pixels[row - 1 : row + 2, round(extent.x1) + 4 : round(extent.x1) + 40]
+    assert (right.min(axis=0) < 300).all(), "beside the label, the line goes on"
+    gap = pixels[row - 3 : row + 3, round(letters.x1) - 1 : round(extent.x1) - 1]
+    assert gap.min() > 600
+
+
+@pytest.mark.parametrize("inches", [12, 8, 6])
+@pytest.mark.parametrize("what", ["trouble", "notes"])
+def test_a_long_reason_is_wrapped_and_whole(what: str, inches: int) -> None:
+    reason = (
+        "/home/ada/.config/enphase-iq-gateway/gateway.cer: the gateway now shows another certificate "
+        f"(SHA-256 {':'.join(['5A'] * 32)}, valid to 2027-07-01), so nothing secret was sent. "
+        "If you expected that, trust the new one: enphase-gateway-console --trust"
+    )
+    view = replace(VIEW, trouble=reason) if what == "trouble" else replace(VIEW, notes=[reason])
+    chart = Chart(Figure((inches, 7)), {})
+    FigureCanvasAgg(chart.figure)
+    chart.draw(view)
+    chart.figure.canvas.draw()
+    size_ = chart.figure.bbox
+    below = [
+        text
+        for text in chart.figure.texts
+        if text.get_window_extent().y1 < chart.panels[0].axes.get_window_extent().y0
+    ]
+    written = " ".join(text.get_text() for text in below)
+    assert written.replace(" ", "").endswith(reason.replace(" ", ""))
+    assert "enphase-gateway-console --trust" in written
+    for text in below:
+        box = text.get_window_extent()
+        assert 0 < box.x0 < box.x1 < size_.x1
+        assert box.y0 > 0
+    times = [label.get_window_extent() for label in chart.panels[0].axes.get_xticklabels()]
+    assert max(text.get_window_extent().y1 for text in below) < min(box.y0 for box in times)
+
+
+def test_steps_are_drawn_as_steps() -> None:
+    stepped = {Quantity.PRODUCTION: Track(TIMES, WAVE, is_stepped=True)}
+    axes = drawn(replace(VIEW, panels=[Panel("", stepped)])).panels[0].axes
+    (line,) = (each for each in axes.lines if each.get_label() == "Production")
+    assert line.get_drawstyle() == "steps-post"
+
+
+def test_a_line_is_thinned_out_without_losing_what_is_seen_of_it() -> None:
+    x = np.linspace(0, 1, 86_400)
+    y = np.sin(40 * x)
+    y[30_000], y[60_000], y[70_000:70_500] = 9.0, -9.0, np.nan
+    few_x, few_y = thinned(x, y, (0.0, 1.0), 1_000)
+    assert few_x.size <= 4 * 1_002
+    assert (np.diff(few_x) > 0).all()
+    assert (np.nanmax(few_y), np.nanmin(few_y)) == (9.0, -9.0)
+    assert (few_x[0], few_x[-1]) == (0.0, 1.0)
+    broken = few_x[np.isnan(few_y)]
+    assert (broken[0], broken[-1]) == (x[70_000], x[70_499])
+    assert thinned(x[:500], y[:500], (0.0, 1.0), 1_000)[0].size == 500
+    zoomed, _ = thinned(x, y, (0.4, 0.402), 1_000)
+    assert np.isin(x[(x > 0.4) & (x < 0.402)], zoomed).all(), "who zooms in sees every reading"
+
+
+def test_a_live_svg_of_a_day_of_seconds_is_small(tmp_path: Path) -> None:
+    times = np.arange(START, START + 86_400_000, 1_000)
+    noise = np.random.default_rng(1).normal(1_000, 200, times.size)
+    tracks = {
+        Quantity.PRODUCTION: Track(times, noise),
+        Quantity.CONSUMPTION: Track(times, noise[::-1]),
+        Quantity.NET: Track(times, noise - noise[::-1]),
+        Quantity.BATTERY: Track(times, noise / 3),
+    }
+    save(drawn(replace(VIEW, panels=[Panel("", tracks)])).figure, tmp_path / "day.svg")
+    assert (tmp_path / "day.svg").stat().st_size < 1_000_000
 
 
 def test_labels_make_room_for_one_another_and_stay_near() -> None:

@@ -112,6 +112,57 @@ async def test_today_is_no_gap_where_it_is_yet_to_come(house_url: str) -> None:
     assert [(gap.start, gap.end) for gap in silent.gaps] == [(END * 1000 + 60_000, (END + 6 * 3600) * 1000)]
 
 
+@pytest.mark.parametrize(
+    ("text", "note"),
+    [
+        ("2026-10-23..2026-10-24", "the first readings are of 24 October 2026, 00:00"),
+        ("2026-10-10..2026-10-26", "the first readings are of 24 October 2026"),
+    ],
+)
+async def test_time_before_the_first_reading_is_a_gap_and_a_note_says_when_that_was(
+    house_url: str, text: str, note: str
+) -> None:
+    view = await seen(house_url, text)
+    assert view.gaps[0].start == view.span.start
+    assert note in view.notes
+
+
+async def test_an_outage_at_the_beginning_is_not_taken_for_the_first_reading(house_url: str) -> None:
+    view = await seen(house_url, "2026-10-24T14:00..2026-10-24T18:00")
+    assert view.gaps[0].start == view.span.start
+    assert not any("first readings" in note for note in view.notes)
+
+
+async def test_totals_beside_the_grid_line_say_that_they_add_up_by_phase(house_url: str) -> None:
+    for text in ("2026-10-26", "2026-10-20..2026-10-31"):
+        assert any("counted by phase" in note for note in (await seen(house_url, text)).notes)
+
+
+async def test_only_lines_that_end_now_have_values_of_now(house_url: str) -> None:
+    assert (await seen(house_url, "day", END)).is_now
+    assert not (await seen(house_url, "day", END + 3_600)).is_now
+    assert not (await seen(house_url, "2026-10-25", END)).is_now
+
+
+async def test_what_microinverters_report_every_five_minutes_has_no_gaps(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    url = f"sqlite:///{tmp_path_factory.mktemp('inverters') / 'enphase.db'}"
+    start = local(2026, 6, 1)
+    # Some answers come late.
+    times = [start + 300 * number + 100 * (number % 3) for number in range(288) if not 100 < number < 110]
+    async with Database(url, ZURICH) as database:
+        await database.upgrade()
+        await database.write(
+            Message("1", at, (Sample("production", 0, at * 1000, Quantities(active_power=100.0)),), None)
+            for at in times
+        )
+        await database.roll_up()
+    for text in ("2026-06-01", "2026-06-01T06:00..2026-06-01T12:00"):
+        (gap,) = (await seen(url, text)).gaps
+        assert (gap.start / 1000, gap.end / 1000) == pytest.approx((times[100], times[101]), abs=60)
+
+
 async def test_each_phase_is_a_panel_of_its_own(house: House, house_url: str) -> None:
     view = await seen(house_url, "2026-10-26", phases=True)
     assert [panel.name for panel in view.panels] == ["", "L1", "L2"]

@@ -52,6 +52,28 @@ def test_a_day_is_as_long_as_its_clock_says(day: tuple[int, int, int], hours: in
     assert parse("day").span(ZURICH, noon).length == 24 * 3_600_000
 
 
+@pytest.mark.parametrize(
+    ("text", "minutes"),
+    [
+        ("2026-10-25T02:00..2026-10-25T03:00", 120),
+        ("2026-10-25T02:30..2026-10-25T02:45", 75),
+        ("2026-10-25..2026-10-25", 1_500),
+        ("2026-03-29T01:00..2026-03-29T04:00", 120),
+        ("2026-03-29T02:30..2026-03-29T03:15", 45),
+        ("2026-03-29T02:15..2026-03-29T02:45", 90),
+    ],
+)
+def test_a_range_in_an_hour_that_comes_twice_or_never_is_whole_and_not_negative(
+    text: str, minutes: int
+) -> None:
+    assert parse(text).span(ZURICH, local(2026, 12, 1)).length == minutes * 60_000
+
+
+def test_up_to_now_ends_now_also_in_the_second_of_two_hours() -> None:
+    now = local(2026, 10, 25, 3, 0) - 50 * 60
+    assert parse("2026-10-25T02:30..").span(ZURICH, now).end == now * 1000
+
+
 def test_only_what_goes_up_to_now_moves_on() -> None:
     assert [parse(each).moves for each in ("today", "year", "2026-06-01..")] == [True, True, True]
     assert [parse(each).moves for each in ("2026-06-01", "2026-06-01..2026-06-02")] == [False, False]

@@ -48,8 +48,13 @@ def drawing(
 async def shows(folder: Path, what: str, within: float = 30) -> str:
     """Wait until the window shows this, and give all that it shows."""
     file = folder / "window"
-    await until(lambda: file.exists() and what in file.read_text(), within)
-    return file.read_text()
+
+    def shown() -> str:
+        # What is long is shown in several lines.
+        return " ".join(file.read_text().split()) if file.exists() else ""
+
+    await until(lambda: what in shown(), within)
+    return shown()
 
 
 def turns(folder: Path) -> int:

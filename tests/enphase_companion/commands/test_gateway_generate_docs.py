@@ -235,7 +235,7 @@ def test_a_token_that_ends_in_mid_run_without_an_account_is_told(ready: Callable
         ({"gateway_host": "ftp://envoy.local"}, "gateway_host: the address must begin with https://"),
         ({"gateway_token": 5}, "gateway_token: must be a text"),
         ({"gateway_token": "nonsense"}, "gateway_token: "),
-        ({}, "gateway_token: No token is set."),
+        ({}, "no gateway_token and no enphase_username with enphase_password: fill in"),
     ],
 )
 def test_a_setting_that_cannot_be_right_is_named(owner: Owner, changed: dict[str, Any], message: str) -> None:

@@ -255,7 +255,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title_nor_with_
         ({"brightness": 1.5}, "brightness: must be a number from 0 to 1"),
         ({"brightness": "bright"}, "brightness: must be a number from 0 to 1"),
         ({"rotation": 45}, "rotation: must be 0, 90, 180 or 270"),
-        ({"rotation": 360}, "rotation: must be a number from 0 to 270"),
+        ({"rotation": 360}, "rotation: must be 0, 90, 180 or 270"),
         ({"scroll_delay": 0}, "scroll_delay: must be a number of seconds from 0.01 to 1"),
         ({"peak_limit": -1}, "peak_limit: must be a number of watts from 1"),
         ({"latitude": 91, "longitude": 0}, "latitude: must be a number of degrees from -90 to 90"),

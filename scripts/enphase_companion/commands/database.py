@@ -5,7 +5,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
@@ -21,9 +21,16 @@ if TYPE_CHECKING:
 
 NAME = "enphase-database"
 KEEP = ("keep_readings", "keep_minutes", "keep_quarters")
-KEYS = (*DATABASE_KEYS, "time_zone", "gateway_serial_number", "import_database_url", *KEEP)
 
-_ACTIONS = ("status", "upgrade", "import", "prune", "rebuild")
+#: What each action knows beside the database.
+_ACTIONS: Mapping[str, tuple[str, ...]] = {
+    "status": (),
+    "upgrade": ("time_zone",),
+    "import": ("time_zone", "gateway_serial_number", "import_database_url"),
+    "prune": KEEP,
+    "rebuild": ("time_zone",),
+}
+KEYS = (*DATABASE_KEYS, *dict.fromkeys(key for keys in _ACTIONS.values() for key in keys))
 
 
 def parser() -> argparse.ArgumentParser:
@@ -44,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
             f"{ONCE}"
         ),
     )
-    result.add_argument("action", choices=_ACTIONS, help="what to do")
+    result.add_argument("action", choices=tuple(_ACTIONS), help="what to do")
     result.add_argument(
         "--sql", action="store_true", help="with upgrade: print what makes the tables, and do nothing"
     )
@@ -58,6 +65,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = options.parse_args(argv)
     if arguments.sql and arguments.action != "upgrade":
         options.error("--sql goes with upgrade")
+    for key in KEYS:
+        given = getattr(arguments, key, None) is not None
+        if given and key not in (*DATABASE_KEYS, *_ACTIONS[arguments.action]):
+            actions = " or ".join(action for action, keys in _ACTIONS.items() if key in keys)
+            options.error(f"{option(key)} goes with {actions}, not with {arguments.action}")
     return run(arguments, _print_sql if arguments.sql else _do)
 
 
@@ -79,7 +91,7 @@ async def _done(arguments: argparse.Namespace) -> int:
     from ..storage import Database
     from ..storage.address import database_address, database_zone
 
-    settings = read(KEYS, arguments)
+    settings = read((*DATABASE_KEYS, *_ACTIONS[arguments.action]), arguments)
     async with Database(database_address(settings), database_zone(settings)) as database:
         match arguments.action:
             case "status":
@@ -102,7 +114,8 @@ async def _status(database: Database) -> int:
     from ..storage import words
 
     status = await database.status()
-    print(words.status(database.place, status, await database.time_zone() if status.is_up_to_date else None))
+    zone = await database.time_zone() if status.is_up_to_date else None
+    print(words.status(database.place, status, zone, database.protection))
     return 0 if status.is_up_to_date else 1
 
 

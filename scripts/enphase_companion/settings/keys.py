@@ -95,7 +95,8 @@ class Settings:
     amqp_password: str = _key("password of the broker's user", default="guest", secret=True)
     amqp_virtual_host: str = _key("virtual host on the broker", default="/")
     amqp_url: str | None = _key(
-        "amqps://USER:PASSWORD@HOST:PORT/VIRTUAL-HOST, in the place of these five; amqps is TLS", secret=True
+        "amqps://USER:PASSWORD@HOST:PORT/VIRTUAL-HOST, in the place of these five; amqps is TLS",
+        secret=True,
     )
     amqp_exchange: str = _key("exchange for the readings", default="Enphase")
     amqp_queue: str = _key("queue that is read", default="Enphase.Meters")

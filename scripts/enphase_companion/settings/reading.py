@@ -19,6 +19,7 @@ from enphase_api.private_file import write_private_file
 
 from ..running.errors import SettingsError
 from ..running.redaction import hide
+from .addresses import secrets
 from .keys import CONFIGURATION_VARIABLE, CREDENTIALS_FILES, KEYS, Settings, option, variable
 from .rules import checked
 
@@ -48,7 +49,8 @@ def read(names: Iterable[str], options: argparse.Namespace) -> Settings:
                 if isinstance(origin, Path):
                     files[name] = origin
                 if KEYS[name].metadata["private"]:
-                    hide(str(value))
+                    for secret in secrets(str(value)) if name.endswith("_url") else (str(value),):
+                        hide(secret)
                 break
     for file, content in contents.items():
         _warn_of_readers(file, content)

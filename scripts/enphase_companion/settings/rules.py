@@ -15,11 +15,9 @@ from enphase_api import InvalidHostError
 from enphase_api.http import parse_host, read_host
 
 from ..running.errors import CommandError, SettingsError
+from .addresses import SPELLING, is_clear
 from .keys import KEYS
 from .time_zone import zone_of
-
-#: What a password is written like within an address.
-ESCAPED = "in it @ : / # ? of a password are written %40 %3A %2F %23 %3F"
 
 
 def _text(value: Any) -> str:
@@ -111,18 +109,21 @@ def _name(value: Any) -> str:
 
 
 def _broker(value: Any) -> str:
-    try:
-        url = URL(_text(value))
-        port = url.port
-    except ValueError:
-        url, port = URL(), None
-    # A password with / ? or # in it ends the host before the @ that should begin it.
-    is_split = "@" in f"{url.raw_path}{url.raw_query_string}{url.raw_fragment}"
-    if url.scheme not in ("amqp", "amqps") or not url.host or port == 0 or is_split:
+    address = _text(value)
+    like = "must be an address such as amqps://user:password@broker.example:5671/"
+    if not re.match(r"amqps?://", address):
+        raise vol.Invalid(like)
+    if not is_clear(address):
         raise vol.Invalid(
-            f"must be an address such as amqps://user:password@broker.example:5671/; {ESCAPED}, and "
-            "amqp_username with amqp_password takes them as they are"
+            f"{like}: {SPELLING}, or set amqp_host, amqp_username and amqp_password, which take them as "
+            "they are"
         )
+    try:
+        url = URL(address)
+    except ValueError:
+        url = URL()
+    if not url.host:
+        raise vol.Invalid(like)
     return str(url)
 
 

@@ -25,6 +25,7 @@ from .levels import SECOND, Level, level_for
 from .names import Names
 from .pruning import Progress
 from .reader import Reader
+from .spans import first_reading
 from .status import Status, status
 from .tables import gateways, measurements
 from .writer import Writer
@@ -55,6 +56,11 @@ class Database:
     def place(self) -> str:
         """Which database that is, without its password."""
         return self._transactions.place
+
+    @property
+    def protection(self) -> str | None:
+        """How the connection is protected, in words; None for a file."""
+        return self._transactions.protection
 
     async def __aenter__(self) -> Self:
         """Connect only when something is asked."""
@@ -102,6 +108,19 @@ class Database:
     async def gateways(self) -> list[str]:
         """Give the serial numbers of the gateways that were ever written."""
         return sorted(await self._gateways.all())
+
+    async def first_reading(self, gateway: str) -> int | None:
+        """Return when a gateway was first read, as far as that is still stored; None where it never was.
+
+        Of readings that are pruned, their oldest minute, quarter-hour or day tells.
+        """
+        number = (await self._gateways.all()).get(gateway)
+        measurements = (await self._measurements.all()).values()
+        if number is None:
+            return None
+        return await self._transactions.read(
+            partial(first_reading, gateway=number, measurements=measurements)
+        )
 
     async def has_unmetered_batteries(self, gateway: str) -> bool:
         """Tell whether no meter measures the batteries of a gateway, so that consumption is not known.

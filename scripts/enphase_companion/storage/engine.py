@@ -17,7 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from .address import named, tls
+from . import mariadb
+from .address import named, protection
 from .errors import StorageError, UnavailableError, explained, wants_repeating
 
 _LOGGER = logging.getLogger(__name__)
@@ -46,11 +47,12 @@ class Transactions:
     def __init__(self, url: URL, timeout: float = TIMEOUT) -> None:
         """`timeout`: seconds for one transaction, before the database counts as gone."""
         self.place = named(url)
+        self.protection = protection(url)
         self._timeout = timeout
         is_sqlite = url.get_backend_name() == "sqlite"
         self._file = url.database if is_sqlite else None
         self._folder = Path(url.database).parent if is_sqlite and url.database else None
-        self._engine = _sqlite(url) if is_sqlite else _mysql(url)
+        self._engine = _sqlite(url) if is_sqlite else mariadb.engine(url, self.place)
         self._writing = self._engine.execution_options(begin="BEGIN IMMEDIATE")
 
     async def open(self, *, make: bool = False) -> None:
@@ -148,26 +150,3 @@ def _sqlite(url: URL) -> AsyncEngine:
         connection.exec_driver_sql(connection.get_execution_options().get("begin", "BEGIN"))
 
     return engine
-
-
-def _mysql(url: URL) -> AsyncEngine:
-    url, context = tls(url)
-    # Without strict mode a server would store what it can of a wrong value. What a rollup takes from
-    # readings locks no gaps between them as it would in REPEATABLE READ.
-    arguments: dict[str, Any] = {
-        "connect_timeout": 10,
-        "init_command": "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
-    }
-    if context is not None:
-        arguments["ssl"] = context
-    if url.password:
-        # The driver encodes it as Latin-1; the server knows the bytes of UTF-8, in which passwords are set.
-        arguments["password"] = url.password.encode().decode("latin-1")
-    return create_async_engine(
-        url.update_query_dict({"charset": "utf8mb4"}),
-        connect_args=arguments,
-        isolation_level="READ COMMITTED",
-        hide_parameters=True,
-        pool_pre_ping=True,
-        pool_recycle=3600,
-    )

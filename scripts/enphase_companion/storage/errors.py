@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import ssl
 from collections.abc import Iterator
@@ -36,11 +37,29 @@ _LASTING = {
     1698: "the server refuses this user: it may only come from its own machine's terminal.",
 }
 
-#: Too many connections, shutting down, disk or table full, lost connections of several kinds, read-only for
-#: a while.
-_PASSING = frozenset(
-    {0, 1021, 1040, 1053, 1077, 1114, 1129, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 1290, 1927}
-)
+_DISK_FULL = 1021
+_FULL = "the server's disk is full: make room on it"
+_READ_ONLY = "the server only reads just now: it was started so, or is a copy of another"
+
+#: What somebody has to see to at the server; it goes on afterwards as if nothing had been.
+_AT_THE_SERVER = {
+    20: _FULL,
+    _DISK_FULL: _FULL,
+    1114: "the server has no more room for this table: make room on its disk, or raise its limit",
+    1290: _READ_ONLY,
+    1836: _READ_ONLY,
+    1792: _READ_ONLY,
+    3: "the server cannot write to its disk",
+    1026: "the server cannot write to its disk",
+}
+
+#: Errors of the disk's within a general one: no space left, read-only, quota. "Got error 28 ... from storage
+#: engine InnoDB".
+_STORAGE_ENGINE = 1030
+_OF_THE_DISK = re.compile(r"\berror (?:28|30|69|122)\b")
+
+#: Too many connections, shutting down, lost connections of several kinds.
+_PASSING = frozenset({0, 1040, 1053, 1077, 1129, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 1927})
 
 #: Numbers that the client library gives: it cannot connect, or not go on.
 _CLIENT = range(2000, 3000)
@@ -69,14 +88,18 @@ def explained(error: DBAPIError, place: str) -> StorageError:
     """Give the error in a person's words; `place` names the database, without its password."""
     if isinstance(error.orig, sqlite3.Error):
         return _explained_sqlite(error, place)
-    code = _code(error)
+    code, said = _code(error), _said(error)
     if code in _LASTING:
         return StorageError(f"{place}: {_LASTING[code]}")
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _causes(error)):
         return StorageError(f"{place}: the server's certificate is not the one that ssl_ca names.")
+    if code == _STORAGE_ENGINE and _OF_THE_DISK.search(said):
+        code = _DISK_FULL
+    if code in _AT_THE_SERVER:
+        return UnavailableError(f"{place}: {_AT_THE_SERVER[code]} ({said}).")
     if error.connection_invalidated or code in _PASSING or code in _CLIENT:
-        return UnavailableError(f"{place}: the database does not answer as it should ({_said(error)}).")
-    return StorageError(f"{place}: {_said(error)}")
+        return UnavailableError(f"{place}: the database does not answer as it should ({said}).")
+    return StorageError(f"{place}: {said}")
 
 
 def _explained_sqlite(error: DBAPIError, place: str) -> StorageError:

@@ -44,6 +44,27 @@ async def span_of_rollup(
     return (min(first for first, _ in there), max(last for _, last in there)) if there else None
 
 
+async def first_reading(
+    connection: AsyncConnection, gateway: int, measurements: Collection[int]
+) -> int | None:
+    """Return the time of the oldest reading, or of the oldest that rollups know of; None without any."""
+    span = await span_of_readings(connection, gateway)
+    found = [] if span is None else [span[0]]
+    for level in rollups:
+        columns = rollups[level].c
+        if (buckets := await span_of_rollup(connection, level, gateway, measurements)) is not None:
+            first = await connection.scalar(
+                select(func.min(columns.first_time)).where(
+                    columns.gateway == gateway,
+                    columns.measurement.in_(measurements),
+                    columns.phase.in_(ALL_PHASES),
+                    columns.bucket == buckets[0],
+                )
+            )
+            found.append(first if first is not None else buckets[0])
+    return min(found, default=None)
+
+
 async def _span(
     connection: AsyncConnection, column: Column[int], *where: ColumnElement[bool]
 ) -> tuple[int, int] | None:

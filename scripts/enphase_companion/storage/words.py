@@ -11,8 +11,11 @@ from .status import GatewayStatus, Status
 _NAMES = {Level.MINUTE: "minute", Level.QUARTER: "quarter-hour", Level.DAY: "day"}
 
 
-def status(place: str, found: Status, zone: ZoneInfo | None) -> str:
-    """Give what is in the database at `place`, with moments in the time zone of its days."""
+def status(place: str, found: Status, zone: ZoneInfo | None, protection: str | None) -> str:
+    """Give what is in the database at `place`, with moments in the time zone of its days.
+
+    `protection`: of the connection, see `Database.protection`.
+    """
     if found.version is None:
         return f"{place}: has no tables yet. Make them: enphase-database upgrade"
     if not found.is_up_to_date:
@@ -27,6 +30,7 @@ def status(place: str, found: Status, zone: ZoneInfo | None) -> str:
     ]
     lines = [
         f"{place}: tables of version {found.version}, days of {found.time_zone}{size}",
+        *([f"connection: {protection}"] if protection is not None else []),
         *(_gateway(gateway, zone) for gateway in found.gateways),
         f"to be rolled up, or not ended yet: {', '.join(waiting) or 'nothing'}",
     ]

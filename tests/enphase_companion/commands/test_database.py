@@ -109,7 +109,9 @@ def test_without_settings_a_file_is_made_here(
 def test_the_status_names_gateways_and_their_time(fortnight: Owner) -> None:
     found = fortnight.runs("status")
     assert found.status == 0
-    first, gateway, waiting = found.out.splitlines()
+    first, *connection, gateway, waiting = found.out.splitlines()
+    is_file = fortnight.url.startswith("sqlite")
+    assert connection == ([] if is_file else ["connection: not encrypted, but stays on this machine"])
     assert "tables of version 0003, days of Europe/Vienna, " in first
     assert gateway.startswith(f"{GATEWAY}: readings from ")
     assert fortnight.newest is not None
@@ -143,6 +145,68 @@ def test_pruning_keeps_what_the_owner_says(fortnight: Owner) -> None:
     assert "readings deleted, those of the last 3 days kept." in lines[0]
     assert "minutes deleted, those of the last 10 days kept." in lines[1]
     assert 3 * 144 <= fortnight.readings() <= 4 * 144 + 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("status", "--keep-readings", "9"), "--keep-readings goes with prune, not with status"),
+        (("--keep-minutes", "9", "rebuild"), "--keep-minutes goes with prune, not with rebuild"),
+        (("upgrade", "--keep-quarters", "9"), "--keep-quarters goes with prune, not with upgrade"),
+        (
+            ("prune", "--time-zone", "Asia/Tokyo"),
+            "--time-zone goes with upgrade or import or rebuild, not with",
+        ),
+        (
+            ("status", "--time-zone", "Asia/Tokyo"),
+            "--time-zone goes with upgrade or import or rebuild, not with",
+        ),
+        (
+            ("rebuild", "--gateway-serial-number", GATEWAY),
+            "--gateway-serial-number goes with import, not with",
+        ),
+    ],
+)
+def test_an_option_of_another_action_is_refused(
+    elsewhere: Path, capsys: pytest.CaptureFixture[str], arguments: Sequence[str], said: str
+) -> None:
+    refused = Owner("", capsys).runs(*arguments)
+    assert refused.status == 2
+    assert said in refused.err
+    assert not list(elsewhere.iterdir())
+
+
+def test_settings_of_another_action_may_stand_in_the_file(
+    owner: Owner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENPHASE_KEEP_READINGS", "many")
+    assert owner.runs("upgrade").status == 0
+    assert owner.runs("prune").status == 2
+
+
+def test_a_file_as_the_databases_address_is_explained(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("ENPHASE_DATABASE_URL", "enphase.db")
+    refused = Owner("", capsys).runs("status")
+    assert refused.status == 2
+    assert refused.err == (
+        "error: database_url: enphase.db is no address: write sqlite:///enphase.db for this file\n"
+    )
+
+
+@pytest.mark.parametrize("name", ["ENPHASE_DATABASE_URL", "ENPHASE_IMPORT_DATABASE_URL"])
+@pytest.mark.parametrize(
+    "url", ["mysql://me:Pa@WORD@db.lan/x", "me:Pa@WORD@db.lan", "mysql://me:pa#WORD@db.lan/x"]
+)
+def test_no_part_of_a_password_with_an_at_sign_is_shown(
+    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, url: str
+) -> None:
+    monkeypatch.setenv(name, url)
+    refused = Owner("", capsys).runs("-v", "import", "--gateway-serial-number", GATEWAY)
+    assert refused.status == 2
+    assert "WORD" not in refused.out + refused.err
+    assert "must look like" in refused.err
 
 
 def test_rebuilding_says_what_it_did(fortnight: Owner) -> None:

@@ -9,13 +9,16 @@ from importlib import import_module
 from pathlib import Path
 from pkgutil import iter_modules
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
+from yarl import URL
 
 from enphase_api.cloud import AUTHENTICATION_HOST
 from enphase_companion import commands
 from enphase_companion.commands import gateway_console
 from enphase_companion.running.errors import SettingsError
+from enphase_companion.running.redaction import redact
 from enphase_companion.settings.keys import CREDENTIALS_FILES, KEYS, Settings, option, variable
 from enphase_companion.settings.reading import read, store
 from enphase_companion.settings.rules import RULES
@@ -438,3 +441,42 @@ def test_a_missing_file_is_made_to_store_something(tmp_path: Path) -> None:
     file = tmp_path / ".config/enphase-iq-gateway" / FILE
     assert json.loads(file.read_text()) == {"gateway_token": "new"}
     assert file.stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.parametrize(
+    "password",
+    [
+        "Pa@WORD",
+        "Pa@23608",
+        "23608/WORD",
+        "23608#WORD",
+        "23608?WORD",
+        "Pa:WORD@x",
+        "Pa/@WORD",
+        "@WORD",
+        "#WORD",
+    ],
+)
+def test_a_brokers_password_with_letters_that_mean_something_shows_nothing_of_itself(password: str) -> None:
+    said = refusal(amqp_url=f"amqp://me:{password}@broker.lan/")
+    assert "amqp_url: must be an address such as amqps://" in said
+    assert (
+        "write @ : / # ? % as %40 %3A %2F %23 %3F %25, or set amqp_host, amqp_username and amqp_password"
+        in said
+    )
+    assert "WORD" not in said
+    assert "23608" not in said
+
+
+@pytest.mark.parametrize("password", ["Pa%40WORD", "a%3A%2F%23%3F%25z", "Pa:WORD", "grün"])
+def test_a_brokers_escaped_password_is_taken(password: str) -> None:
+    set_in_file({"amqp_url": f"amqps://me:{password}@broker.lan:5671/solar"})
+    url = URL(str(settings("amqp_url").amqp_url))
+    assert (url.password, url.host, url.port) == (unquote(password), "broker.lan", 5671)
+
+
+def test_the_password_of_an_address_is_kept_out_of_messages_and_a_files_name_is_not() -> None:
+    set_in_file({"database_url": "mysql://me:open%40sesame@db/x", "import_database_url": "enphase.db"})
+    settings("database_url", "import_database_url")
+    assert redact("me came in with open%40sesame or open@sesame") == "me came in with [hidden] or [hidden]"
+    assert redact("enphase.db: no such file") == "enphase.db: no such file"

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from urllib.parse import quote
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from enphase_companion.running.errors import SettingsError
-from enphase_companion.storage import Database, StorageError, UnavailableError
+from enphase_companion.storage import Database, StorageError, UnavailableError, address
 from enphase_companion.storage.address import DEFAULT, named, of_enphase_api, parse
 
 from .conftest import VIENNA, change, message
@@ -33,12 +37,19 @@ def test_an_address_is_taken_with_any_driver_or_none(url: str, driver: str, plac
 @pytest.mark.parametrize(
     ("url", "hint"),
     [
-        ("enphase.db", "is no address"),
+        ("enphase.db", r"enphase\.db is no address: write sqlite:///enphase\.db for this file"),
+        ("/var/lib/enphase.db", "write sqlite:////var/lib/enphase.db for this file"),
+        ("sqlite://var/enphase.db", "three slashes"),
+        ("sqlite:enphase.db", "three slashes"),
+        ("me:secret@db/enphase", "must look like"),
+        ("mysql://me:secret@db/enphase?conect_timeout=3", "conect_timeout after the [?] is no option"),
         ("postgresql://me:secret@db/enphase", "postgresql is no database"),
         ("mysql://me:secret@db", "no database is named"),
-        ("sqlite://", "no database is named"),
-        ("sqlite:///:memory:", "no database is named"),
-        ("mysql://me:secret@db:port/x", "is no address"),
+        ("sqlite://", "three slashes"),
+        ("sqlite:///", "no database is named"),
+        ("sqlite:///:memory:", "would be lost"),
+        ("mysql://me:secret@db:port/x", "must look like"),
+        ("mysql://me:secret@db:99999/x", "must look like"),
     ],
 )
 def test_what_can_be_no_address_is_refused_without_its_password(url: str, hint: str) -> None:
@@ -46,6 +57,45 @@ def test_what_can_be_no_address_is_refused_without_its_password(url: str, hint: 
         parse(url)
     assert "secret" not in str(error.value)
     assert error.value.__cause__ is None
+
+
+@pytest.mark.parametrize("key", ["database_url", "import_database_url"])
+@pytest.mark.parametrize(
+    "password",
+    ["Pa@WORD", "Pa@23608", "23608/WORD", "23608#WORD", "23608?WORD", "Pa:WORD@x", "Pa/@WORD", "@WORD"],
+)
+def test_a_password_with_letters_that_mean_something_shows_nothing_of_itself(password: str, key: str) -> None:
+    """Libraries take a part of each for the host or its port, and messages would name it."""
+    with pytest.raises(SettingsError) as error:
+        parse(f"mysql://me:{password}@db.lan/enphase", key)
+    said = str(error.value)
+    assert "WORD" not in said
+    assert "23608" not in said
+    assert said.startswith(f"{key}: ")
+    assert "write @ : / # ? % as %40 %3A %2F %23 %3F %25" in said
+    assert ("database_password" in said) is (key == "database_url")
+
+
+@given(st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1))
+def test_an_escaped_password_is_always_itself(password: str) -> None:
+    parsed = parse(f"mysql://me:{quote(password, safe='')}@db.lan/enphase")
+    assert (parsed.password, parsed.host, parsed.database) == (password, "db.lan", "enphase")
+
+
+@pytest.mark.parametrize(
+    ("url", "protection"),
+    [
+        ("sqlite:///enphase.db", None),
+        ("mysql://db.lan/x", r"not encrypted: \?ssl_ca=FILE, or \?ssl=required, in database_url encrypts it"),
+        ("mysql://127.0.0.1/x", "not encrypted, but stays on this machine"),
+        ("mysql:///x?unix_socket=/run/mysqld.sock", "by a socket of this machine"),
+        ("mysql://db.lan/x?ssl=required", "encrypted, but whose server it is nobody verifies"),
+        ("mysql://db.lan/x?ssl=required&ssl_ca=ca.pem", "encrypted, to the server that ssl_ca names"),
+    ],
+)
+def test_how_a_connection_is_protected_is_said(url: str, protection: str | None) -> None:
+    said = address.protection(parse(url))
+    assert said is None if protection is None else re.match(protection, said or "")
 
 
 def test_enphase_apis_keys_have_its_defaults() -> None:

@@ -78,7 +78,7 @@ async def test_an_older_word_that_another_program_stored_is_mended(
 
 async def test_the_status_names_them(database: Database) -> None:
     await database.write([*said(0, True), *said(0, False, "other"), *said(0, None, "third")])
-    shown = words.status("here", await database.status(), VIENNA).splitlines()
+    shown = words.status("here", await database.status(), VIENNA, None).splitlines()
     assert [line.partition(":")[0] for line in shown if "batteries without a meter" in line] == [GATEWAY]
 
 

@@ -183,3 +183,14 @@ async def test_the_status_says_what_there_is(database_url: str) -> None:
         assert 10_000 < status.size < 10_000_000
         await database.roll_up()
         assert not (await database.status()).pending
+
+
+async def test_the_first_reading_is_known_also_when_it_is_pruned(nine_days: Database) -> None:
+    first = await nine_days.first_reading(GATEWAY)
+    assert first is not None
+    points = await nine_days.series(GATEWAY, "production", 0, first + DAY, 1)
+    assert points[0].start == first
+    for level in (Level.READING, Level.MINUTE, Level.QUARTER):
+        await nine_days.prune(level, 1, lambda *_: None, first + 9 * DAY)
+        assert await nine_days.first_reading(GATEWAY) == first
+    assert await nine_days.first_reading("122300000009") is None

@@ -1,4 +1,4 @@
-"""A MariaDB elsewhere: the connection is encrypted, and only to the server whose certificate is named."""
+"""A MariaDB elsewhere: how the connection is protected, and what keeps a user from being let in."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
+from sqlalchemy import make_url
 
 from enphase_companion.running.errors import SettingsError
 from enphase_companion.storage import Database, StorageError, UnavailableError
@@ -58,8 +59,9 @@ def server(tmp_path: Path) -> Iterator[str]:
     folder = tmp_path / "server"
     folder.mkdir()
     shown, key = certificate(tmp_path, "server")
+    options = (f"--ssl-cert={shown}", f"--ssl-key={key}", "--plugin-load-add=auth_ed25519;auth_pam")
     with (
-        running(folder, (f"--ssl-cert={shown}", f"--ssl-key={key}")) as mariadb,
+        running(folder, (*options, "--pam-use-cleartext-plugin")) as mariadb,
         new_database(mariadb.url) as url,
     ):
         execute(url, "CREATE USER guarded IDENTIFIED BY 'a secret' REQUIRE SSL")
@@ -80,3 +82,64 @@ async def test_only_the_certificate_that_is_named_is_trusted(server: str, tmp_pa
         assert not isinstance(error.value, UnavailableError)
     with pytest.raises(SettingsError, match="ssl_ca"):
         Database(f"{server}?ssl_ca={tmp_path}/missing.pem")
+
+
+async def test_a_user_who_must_come_encrypted_is_told_how(server: str) -> None:
+    async with Database(server) as database:
+        with pytest.raises(
+            StorageError, match=r"must come encrypted: add \?ssl_ca=FILE to database_url"
+        ) as error:
+            await database.upgrade()
+    assert not isinstance(error.value, UnavailableError)
+    assert "a secret" not in str(error.value)
+
+
+async def test_ssl_required_encrypts_to_whatever_server_answers(server: str) -> None:
+    async with Database(f"{server}?ssl=required", VIENNA) as database:
+        await database.upgrade()
+        found = await database._transactions.read(
+            lambda connection: connection.exec_driver_sql("SHOW SESSION STATUS LIKE 'Ssl_cipher'")
+        )
+        assert "TLS_" in str(found.one())
+    with pytest.raises(SettingsError, match="ssl= can only be required"):
+        Database(f"{server}?ssl=off")
+
+
+@pytest.mark.parametrize("option", ["ssl=required", "ssl_ca={folder}/server.pem"])
+async def test_where_tls_is_wanted_a_server_without_it_gets_nothing(tmp_path: Path, option: str) -> None:
+    """The driver alone would go on unencrypted."""
+    certificate(tmp_path, "server")
+    folder = tmp_path / "plain"
+    folder.mkdir()
+    with running(folder, ("--skip-ssl",)) as mariadb, new_database(mariadb.url) as url:
+        named = f"{url.render_as_string(hide_password=False)}?{option.format(folder=tmp_path)}"
+        async with Database(named, VIENNA) as database:
+            with pytest.raises(StorageError, match="offers no TLS") as error:
+                await database.upgrade()
+        assert not isinstance(error.value, UnavailableError)
+
+
+async def test_a_user_of_a_plugin_that_is_not_known_is_told_which_are(server: str) -> None:
+    execute(
+        make_url(server).set(username="root", password=""),
+        "CREATE USER signed IDENTIFIED VIA ed25519 USING PASSWORD('a secret')",
+    )
+    async with Database(server.replace("guarded", "signed")) as database:
+        for _ in range(2):
+            with pytest.raises(
+                StorageError, match=r"via client_ed25519, which is not supported.*via mysql_native_password"
+            ) as error:
+                await database.upgrade()
+            assert not isinstance(error.value, UnavailableError)
+
+
+async def test_a_password_goes_in_clear_only_to_the_server_that_is_named(server: str, tmp_path: Path) -> None:
+    execute(make_url(server).set(username="root", password=""), "CREATE USER open IDENTIFIED VIA pam")
+    url = server.replace("guarded", "open")
+    for option in ("", "?ssl=required"):
+        async with Database(url + option) as database:
+            with pytest.raises(StorageError, match="only goes to one that ssl_ca names"):
+                await database.upgrade()
+    async with Database(f"{url}?ssl_ca={tmp_path}/server.pem") as database:
+        with pytest.raises(StorageError, match="refuses user name or password"):
+            await database.upgrade()

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from urllib.parse import unquote
 
 #: How a message says what to write for letters that mean something in an address.
-SPELLING = "in user and password, write @ : / # ? % as %40 %3A %2F %23 %3F %25"
+SPELLING = "in user and password, @ : / # ? % are written %40 %3A %2F %23 %3F %25"
 
 #: Nothing, a name or an IP address, and a port.
 _PLACE = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[\w.-]*)(?::(?P<port>[0-9]{1,5}))?")

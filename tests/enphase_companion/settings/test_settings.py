@@ -169,7 +169,7 @@ def test_the_command_to_trust_names_the_folder_that_was_named() -> None:
         (
             "amqp_url",
             "amqp://me:23608?planted@broker.example/",
-            "amqp_username with amqp_password takes them",
+            "amqp_password, which take them as they are",
         ),
     ],
 )
@@ -461,7 +461,7 @@ def test_a_brokers_password_with_letters_that_mean_something_shows_nothing_of_it
     said = refusal(amqp_url=f"amqp://me:{password}@broker.lan/")
     assert "amqp_url: must be an address such as amqps://" in said
     assert (
-        "write @ : / # ? % as %40 %3A %2F %23 %3F %25, or set amqp_host, amqp_username and amqp_password"
+        "@ : / # ? % are written %40 %3A %2F %23 %3F %25, or set amqp_host, amqp_username and amqp_password"
         in said
     )
     assert "WORD" not in said

@@ -72,7 +72,7 @@ def test_a_password_with_letters_that_mean_something_shows_nothing_of_itself(pas
     assert "WORD" not in said
     assert "23608" not in said
     assert said.startswith(f"{key}: ")
-    assert "write @ : / # ? % as %40 %3A %2F %23 %3F %25" in said
+    assert "@ : / # ? % are written %40 %3A %2F %23 %3F %25" in said
     assert ("database_password" in said) is (key == "database_url")
 
 

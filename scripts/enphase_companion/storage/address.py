@@ -56,14 +56,17 @@ def parse(url: str, key: str = "database_url") -> URL:
     Raises SettingsError, without the URL, which may hold a password.
     """
     url = url.strip()
-    if re.fullmatch(r"[\w./~ -]+", url):
+    if re.fullmatch(r"[\w./~ -]+\.(?:db|sqlite3?)", url):
         raise SettingsError(f"{key}: {url} is no address: write sqlite:///{url} for this file")
     if url.startswith("sqlite") and not re.match(r"sqlite[+\w]*:///", url):
         raise SettingsError(
             f"{key}: a file has three slashes before its name, as in sqlite:///enphase.db, and four before a "
             "path from the root, as in sqlite:////var/lib/enphase/enphase.db"
         )
-    alike = f"{key}: must look like sqlite:///enphase.db or mysql://user:password@host/database"
+    alike = (
+        f"{key}: is no address of a database: it must look like sqlite:///enphase.db or "
+        "mysql://user:password@host/database"
+    )
     if not url.startswith("sqlite") and not is_clear(url):
         raise SettingsError(f"{alike}: {SPELLING}" + _WITHOUT_URL.get(key, ""))
     try:

@@ -7,6 +7,7 @@ import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from enphase_api import (
     AuthenticationError,
@@ -33,6 +34,15 @@ _LOGGER = logging.getLogger(__name__)
 
 #: A token is renewed this long before its end, or a tenth of its life, whichever is less.
 _BEFORE_END = timedelta(days=30)
+
+
+#: Tokens that could not be stored, by the file that they belong into: a service whose files are read-only
+#: copies would otherwise ask Entrez for one at each connection.
+_unstored: dict[Path, str] = {}
+
+
+class AccountError(CommandError):
+    """Entrez refuses the account: to try it again and again would have it locked."""
 
 
 @asynccontextmanager
@@ -74,11 +84,16 @@ async def sign_in(gateway: Gateway, info: Info, settings: Settings) -> None:
     """
     raw = settings.gateway_token
     token, problem = _judged(raw, info.serial_number)
+    if (kept := _unstored.get(settings.file_of("gateway_token"))) is not None:
+        renewed, trouble = _judged(kept, info.serial_number)
+        if trouble is None and (problem is not None or _end(renewed) > _end(token)):
+            raw, token, problem = kept, renewed, None
     check_serial_numbers(settings, info, gateway.certificate, token)
     if raw is not None and token is not None and problem is None:
         if await gateway.login(await _renewed_in_time(raw, token, info, settings)):
             return
         problem = "The gateway refuses this token."
+        _unstored.pop(settings.file_of("gateway_token"), None)
     if not settings.has_account:
         raise SettingsError(
             join(
@@ -104,6 +119,10 @@ def _judged(raw: str | None, serial_number: str) -> tuple[Token | None, str | No
     except TokenError as error:
         return None, str(error)
     return token, token.problem
+
+
+def _end(token: Token | None) -> datetime:
+    return datetime.min.replace(tzinfo=UTC) if token is None else token.expires_at
 
 
 def check_serial_numbers(
@@ -158,7 +177,7 @@ async def _new_token(info: Info, settings: Settings) -> str:
         except (MultiFactorError, TokenError):
             raise
         except AuthenticationError:
-            raise CommandError(
+            raise AccountError(
                 f"Entrez refuses {settings.where('enphase_username')} with "
                 f"{settings.where('enphase_password')}. Try them on {AUTHENTICATION_HOST}, and correct them."
             ) from None
@@ -169,6 +188,7 @@ async def _new_token(info: Info, settings: Settings) -> str:
     try:
         await asyncio.to_thread(store, settings, "gateway_token", raw)
     except (OSError, SettingsError) as error:
+        _unstored[settings.file_of("gateway_token")] = raw
         _LOGGER.warning(
             "%s: the new token cannot be stored (%s), so each run asks for one.",
             settings.file_of("gateway_token"),

@@ -25,13 +25,16 @@ from ..running.ticks import Ticks
 from ..running.trouble import Trouble
 from ..settings.keys import Settings
 from .array import LOOK, Array
-from .opening import open_gateway
+from .opening import AccountError, open_gateway
 
 #: Seconds between two looks at what is installed, and where that was nothing, or was not answered.
 _LIST, _LIST_AGAIN = 3_600, 60
 
 #: Seconds after which settings are read and a session is begun anew, which tells in time that a token ends.
 _SESSION = 86_400
+
+#: Seconds after which an account that was refused is tried again, unless the files change.
+_ACCOUNT = 86_400
 
 #: Seconds between two looks at the files, while they are what is wrong.
 _LOOK = 1.0
@@ -95,7 +98,8 @@ class Poller:
                     denial.reset()
                 else:
                     self._denied.tell(str(error))
-                    await self._wait_for_change(denial.next())
+                    refused = isinstance(error, AccountError)
+                    await self._wait_for_change(_ACCOUNT if refused else denial.next())
             await self._read_anew()
 
     async def _session(self, gateway: Gateway, info: Info, take: Take) -> None:

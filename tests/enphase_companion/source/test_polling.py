@@ -15,16 +15,18 @@ import pytest
 
 from enphase_api.local import Gateway
 from enphase_companion.message import Message, is_complete
+from enphase_companion.running.backoff import Backoff
 from enphase_companion.running.figures import Figures
 from enphase_companion.running.service import Service, Stopped
+from enphase_companion.settings.keys import GATEWAY_KEYS
 from enphase_companion.settings.reading import read
-from enphase_companion.source import array, polling
+from enphase_companion.source import array, opening, polling
 from enphase_companion.source.polling import Poller
 
-from ..owner import Owner
+from ..owner import PASSWORD, USERNAME, Owner
 
 FILE = "credentials_token.json"
-KEYS = ("gateway_host", "gateway_serial_number", "gateway_token", "interval")
+KEYS = (*GATEWAY_KEYS, "interval")
 READINGS = "/ivp/meters/readings"
 
 
@@ -290,6 +292,39 @@ async def test_settings_that_are_broken_in_mid_run_are_told_and_those_before_are
         await until(lambda: "not valid JSON" in caplog.text)
         reader.simulator.faults.clear()
         file.write_text(whole)
+        await reader.reads(2)
+
+
+async def test_a_token_that_cannot_be_stored_is_kept_and_not_asked_for_at_each_connection(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fail(*_: object) -> None:
+        raise OSError(30, "Read-only file system")
+
+    monkeypatch.setattr(opening, "store", fail)
+    monkeypatch.setattr(polling, "_SESSION", 1)
+    old = reader.simulator.token(issued_ago=90_000, lifetime=86_400)
+    account = {"enphase_username": USERNAME, "enphase_password": PASSWORD}
+    reader.writes(gateway_token=old, entrez_host=reader.simulator.entrez_url, **account)
+    async with reader.reading():
+        await until(lambda: reader.asked("/auth/check_jwt") >= 3)
+        await reader.reads(1)
+    assert [each.path for each in reader.simulator.entrez_requests].count("/login") == 1
+    assert caplog.text.count("the new token cannot be stored") == 1
+
+
+async def test_an_account_that_is_refused_is_not_tried_again_until_the_file_changes(
+    reader: Reader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(polling, "Backoff", lambda *_: Backoff(0.05, 0.05))
+    account = {"enphase_username": USERNAME, "entrez_host": reader.simulator.entrez_url}
+    reader.writes(**account, enphase_password="wrong")
+    async with reader.reading():
+        await until(lambda: "Entrez refuses" in caplog.text)
+        asked = len(reader.simulator.entrez_requests)
+        await asyncio.sleep(1)
+        assert len(reader.simulator.entrez_requests) == asked
+        reader.writes(**account, enphase_password=PASSWORD)
         await reader.reads(2)
 
 

@@ -416,7 +416,9 @@ def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
 def test_a_database_that_cannot_be_is_named_without_its_password(
     owner: Owner, url: str, status: int, message: str
 ) -> None:
-    owner.writes_token_file(database_url=url, spool_file=str(owner.home / "spool"))
+    owner.writes_token_file(
+        gateway_token=owner.simulator.token(), database_url=url, spool_file=str(owner.home / "spool")
+    )
     result = owner.runs(main)
     assert result.status == status
     assert message in result.error

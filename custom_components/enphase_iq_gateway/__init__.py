@@ -8,6 +8,7 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.typing import ConfigType
 
+from . import home_issue
 from .certificate_issue import issue_id
 from .const import DOMAIN, PLATFORMS
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
@@ -69,6 +70,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> 
     """Take back what an entry asked of its owner; its gateway's counters are kept for a while."""
     await async_forget_later(hass, str(entry.unique_id))
     ir.async_delete_issue(hass, DOMAIN, issue_id(entry.entry_id))
+    home_issue.async_delete_issue(hass, entry)
 
 
 async def async_remove_config_entry_device(

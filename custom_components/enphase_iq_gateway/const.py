@@ -23,6 +23,9 @@ CONF_COUNTED_FIRMWARE = "production_counted_firmware"
 #: In an entry's options, beside the interval: whether `call_api` may do more than read.
 CONF_ALLOW_WRITES = "allow_writes"
 
+#: The key of the sensor of home's energy, whose falls are judged.
+HOME_ENERGY = "home_energy"
+
 DEFAULT_INTERVAL = 10
 INTERVALS = (1, 300)
 

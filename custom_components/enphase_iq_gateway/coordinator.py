@@ -16,6 +16,7 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
+from . import home_issue
 from .connection import gateway_client
 from .const import (
     CONF_CERTIFICATE,
@@ -24,6 +25,7 @@ from .const import (
     CONF_PRODUCTION_SOURCE,
     DEFAULT_INTERVAL,
     DOMAIN,
+    HOME_ENERGY,
     LOGGER,
     ProductionFrom,
 )
@@ -122,6 +124,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             meters=await self._failures.mapped(self.gateway.meters()),
             production_from=ProductionFrom(self.config_entry.data[CONF_PRODUCTION_SOURCE]),
         )
+        self.async_judge_home()
         for page in (Page.INFO, Page.METERS):
             self.pages.asked(page, now)
             self.pages.answered(page, now, 0)
@@ -356,6 +359,16 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     async def _log_in(self) -> None:
         if not await self.gateway.login(self.config_entry.data[CONF_TOKEN]):
             raise AuthenticationError("The gateway refuses the token.")
+
+    @callback
+    def async_judge_home(self) -> None:
+        """Take home for unknown, and say why, while its energy falls again and again."""
+        home_falls = self.counters.keeps_falling(HOME_ENERGY)
+        if home_falls:
+            home_issue.async_create_issue(self.hass, self.config_entry)
+        else:
+            home_issue.async_delete_issue(self.hass, self.config_entry)
+        self._answers = replace(self._answers, home_falls=home_falls)
 
     @callback
     def _keep_renewed_certificate(self) -> None:

@@ -135,6 +135,16 @@ class Counters:
         """Keep all now."""
         await self._file.async_save()
 
+    def keeps_falling(self, key: str) -> bool:
+        """Whether the counter of an entity falls again and again; `key` is its unique id's end."""
+        return key in self._all and self._all[key].keeps_falling
+
+    async def async_go_on_from_here(self, key: str) -> None:
+        """Forget a counter's falls, and let it go on from where it is."""
+        if key in self._all:
+            self._all[key].go_on_from_here()
+            await self.async_save()
+
     def show(self, unique_id: str) -> Counter:
         """Return an entity's counter: the one that was kept, or a new one."""
         counter = self._all.setdefault(unique_id.removeprefix(self._prefix), Counter())

@@ -42,6 +42,8 @@ class GatewayData:
     foreign_inverters: frozenset[str] = frozenset()
     #: Likewise, without what AC Batteries do now, which `production` says.
     found_batteries: Batteries | None = None
+    #: Whether home's energy falls again and again, so that what is worked out is not the home.
+    home_falls: bool = False
     #: The gateway's own time when the newest answer came (UTC): what is silent by then does nothing known.
     at: datetime
 
@@ -155,6 +157,8 @@ class GatewayData:
             battery_power=None if self.batteries is None else self.batteries.power,
             grid_connected=None if self.batteries is None else self.batteries.grid_connected,
         )
+        if self.home_falls:
+            site = replace(site, home_power=None, consumed_energy=None)
         if self.production_from is ProductionFrom.METER:
             return site
         made = self.inverters_sum

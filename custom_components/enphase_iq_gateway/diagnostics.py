@@ -66,6 +66,7 @@ async def async_get_config_entry_diagnostics(
                 for reading in data.readings
                 if None in reading.phases
             },
+            "home_falls": data.home_falls,
             "batteries_without_meter": data.has_unmetered_batteries,
         },
         "counters": {

@@ -1,13 +1,15 @@
-"""The repair of a changed certificate: shows the old and the new one, and trusts the new one on a click."""
+"""The repairs: a changed certificate that is trusted on a click, a home that is worked out again on one."""
 
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
+from . import home_issue
 from .certificate_issue import async_delete_issue, question
 from .connection import FoundGateway
-from .const import CONF_CERTIFICATE, DOMAIN
+from .const import CONF_CERTIFICATE, DOMAIN, HOME_ENERGY
+from .coordinator import GatewayCoordinator
 from .enphase_api.local import Certificate
 from .flow_forms import grouped
 
@@ -54,13 +56,36 @@ class CertificateRepairFlow(RepairsFlow):
         return self.async_create_entry(data={})
 
 
+class HomeRepairFlow(RepairsFlow):
+    """Works home out again, once its owner says that all that feeds it is metered."""
+
+    def __init__(self, entry: ConfigEntry[GatewayCoordinator]) -> None:
+        self._entry = entry
+
+    async def async_step_init(self, _: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Start with the one step there is."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Say why home is unknown and what to do; go on with home where it was, once confirmed."""
+        if user_input is None:
+            return self.async_show_form(
+                step_id="confirm", description_placeholders={"name": self._entry.title}
+            )
+        await self._entry.runtime_data.counters.async_go_on_from_here(HOME_ENERGY)
+        self.hass.config_entries.async_schedule_reload(self._entry.entry_id)
+        return self.async_create_entry(data={})
+
+
 async def async_create_fix_flow(
-    hass: HomeAssistant, _issue_id: str, data: dict[str, str | int | float | None] | None
+    hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
 ) -> RepairsFlow:
     """Give the flow of an issue.
 
     Raises HomeAssistantError where its gateway is gone or the question is answered.
     """
+    if (entry := home_issue.entry_of(hass, issue_id, data)) is not None:
+        return HomeRepairFlow(entry)
     match question(hass, data):
         case (entry, trusted, certificate):
             return CertificateRepairFlow(entry, trusted, certificate)

@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.util import dt as dt_util
 
-from .const import LOGGER
+from .const import HOME_ENERGY, LOGGER
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
 from .counter import METERS, Source
 from .entity import GatewayEntity, async_add_as_found
@@ -73,8 +73,12 @@ class EnergySensor(GatewaySensor):
         counter = self._counter
         shown, offset, source = counter.value, counter.offset, counter.source
         value = counter.read(super()._read(), self._said_at(), self._source)
-        if counter.value != shown:
+        if (counter.value, counter.offset) != (shown, offset):
             self.coordinator.counters.async_save_soon()
+        if self.entity_description.key == HOME_ENERGY and counter.keeps_falling:
+            if not self.coordinator.data.home_falls:
+                self.coordinator.async_judge_home()
+            return None
         if shown is not None and counter.offset != offset:
             # Another source is no fault, and the first value of all no step.
             LOGGER.log(

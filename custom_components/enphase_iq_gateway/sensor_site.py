@@ -7,7 +7,7 @@ from typing import Any
 from homeassistant.components.sensor import SensorStateClass
 from homeassistant.const import UnitOfRatio
 
-from .const import ProductionFrom
+from .const import HOME_ENERGY, ProductionFrom
 from .data import GatewayData
 from .enphase_api.models import Batteries, MeasurementType, Meter
 from .enphase_api.models.site import home_terms
@@ -56,7 +56,7 @@ def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
         yield _site("home_power", "home_power", POWER, _METERED if is_metered else with_batteries)
         # Where batteries decide which meters are home's energy, it waits for them to be known.
         if is_metered and (data.batteries is not None or not _is_in_doubt(metered)):
-            yield _site("home_energy", "consumed_energy", ENERGY, _METERED)
+            yield _site(HOME_ENERGY, "consumed_energy", ENERGY, _METERED)
     if _STORAGE in metered:
         yield _site("battery_power", "battery_power", POWER, _METERED)
         yield _site("battery_energy_charged", "charged_energy", ENERGY, _METERED)

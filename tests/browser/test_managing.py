@@ -9,7 +9,7 @@ from playwright.async_api import Locator, expect
 from demonstration.entities import device_of
 from demonstration.flow import DOMAIN
 from tests.browser.frontend import Frontend
-from tests.browser.home import Home
+from tests.browser.home import Gateway, Home
 from tests.browser.texts import grouped, said
 
 pytestmark = [
@@ -82,6 +82,37 @@ async def test_a_gateway_that_moved_is_found_again_by_hand(home: Home, frontend:
     await flow.press("Close", "Finish")
     await flow.is_gone()
     await expect(await _open_device(home, frontend)).to_contain_text("W")
+
+
+async def test_a_gateway_that_replaces_the_old_one_goes_on_in_its_place(
+    home: Home, frontend: Frontend
+) -> None:
+    device = await device_of(home.owner, DOMAIN, home.gateway.serial_number)
+    power, flow = (await home.sensors())["production_power"], frontend.flow
+    with Gateway("battery", seed=2, hour_of_day=13) as successor:
+        await (await frontend.open_menu(await frontend.open_entry(DOMAIN), "Reconfigure")).click()
+        await flow.choose(said("config.step.reconfigure.menu_options.address"))
+        await flow.fill(host=f"{successor.url}/home")
+        await flow.press("Next")
+        await flow.shows(said("config.step.trust.title"), successor.serial_number)
+        await flow.press("Next")
+        await flow.shows(
+            said("config.step.replace.title"), successor.serial_number, home.gateway.serial_number
+        )
+        await frontend.picture("replace-1-question", flow.frame)
+        assert not any(request.has_authorization for request in successor.requests)
+        await flow.press("Next")
+        await flow.choose(said("config.step.sign_in.menu_options.token"))
+        await flow.fill(token=successor.token())
+        await flow.press("Submit")
+        await flow.shows("Reconfiguration was successful")
+        await flow.press("Close", "Finish")
+        await flow.is_gone()
+        await frontend.open(f"/config/devices/device/{device['id']}")
+        await expect(frontend.shown_of("Production power")).to_contain_text("W")
+        await frontend.picture("replace-2-done")
+        assert await home.state(power) not in ("unavailable", "unknown")
+        await home.be_without_gateway()
 
 
 async def test_a_changed_certificate_is_a_repair(home: Home, frontend: Frontend) -> None:

@@ -23,6 +23,7 @@ from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, state_of
 from .flow import Flow
+from .test_texts import TEXTS
 
 # Home Assistant's own http, which repairs come with.
 pytestmark = pytest.mark.filterwarnings("ignore:It is recommended to use web.AppKey")
@@ -158,6 +159,10 @@ async def test_a_certificate_of_another_gateway_cannot_be_trusted(
     shown = await repair(hass, entry)
     assert shown["type"] is FlowResultType.ABORT
     assert shown["reason"] == "another_gateway"
+    text = TEXTS["issues"]["certificate_changed"]["fix_flow"]["abort"]["another_gateway"]
+    told = text.format(**shown["description_placeholders"])
+    assert "If 122399999999 replaces this gateway" in told
+    assert "choose Reconfigure in the menu of this gateway" in told
     assert shown["description_placeholders"]["serial"] == "122399999999"
     assert issue_of(hass, entry) is not None
 

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
 from homeassistant.const import CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
 from custom_components.enphase_iq_gateway import connection, renewal
@@ -90,6 +92,30 @@ async def test_entrez_is_asked_once_an_hour_while_it_is_out_of_order(
     simulator.entrez.faults.clear()
     await tick(seconds=3601)
     assert entry.data[CONF_TOKEN] != old
+
+
+@pytest.mark.parametrize("path", ["/login", "/entrez_tokens"])
+async def test_where_entrez_fails_a_token_is_renewed_by_enlighten(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, path: str
+) -> None:
+    simulator.entrez.faults.set("status", path, status=403)
+    entry = await set_up(aged(simulator, left=29 * DAY, password=simulator.password))
+    renewed = Token.parse(entry.data[CONF_TOKEN], simulator.serial_number)
+    assert (renewed.expires_at - renewed.issued_at).days == 365
+    assert renewed.expires_at > dt_util.utcnow() + timedelta(days=300)
+    assert not asks(hass)
+
+
+@pytest.mark.parametrize("fault", ["status", "refuse"])
+async def test_no_token_after_a_good_sign_in_is_no_reason_to_ask_for_the_password(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    for path in ("/entrez_tokens", "/tokens"):
+        simulator.entrez.faults.set(fault, path, status=403)
+    entry = await set_up(aged(simulator, left=29 * DAY, password=simulator.password))
+    assert not asks(hass)
+    assert "trying again in an hour" in caplog.text
+    assert entry.state is ConfigEntryState.LOADED
 
 
 def _with(username: str | None, password: str | None) -> Callable[[Simulator], dict[str, str]]:

@@ -43,6 +43,23 @@ def test_words_that_only_look_like_a_second_factor_are_none(word: str) -> None:
     assert not Page(f'<input name="{word}"><p>{word}</p>'.encode()).asks_second_factor
 
 
+def test_a_form_has_what_a_browser_sends_along_unseen_and_nothing_else() -> None:
+    page = Page(
+        b'<input type="hidden" name="outside" value="no">'
+        b'<FORM Action="/login"><input type=HIDDEN name=_csrf value="a&amp;b"><input type="text" name="seen">'
+        b'<input type="text" name="codeChallenge" hidden=true><input type="hidden" value="nameless">'
+        b'<input type="password" name="password"></FORM>'
+        b'<form action="/logout"><input type="hidden" name="_csrf" value="c"></form>'
+    )
+    login, logout = page.forms
+    assert (login.action, login.hidden, login.asks_password) == (
+        "/login",
+        {"_csrf": "a&b", "codeChallenge": ""},
+        True,
+    )
+    assert (logout.action, logout.hidden, logout.asks_password) == ("/logout", {"_csrf": "c"}, False)
+
+
 @given(st.binary() | st.text(alphabet="<>!-[]?&#;/ =\"'atexrJWToken").map(str.encode))
 def test_no_page_breaks_the_reader(body: bytes) -> None:
     page = Page(body)

@@ -73,14 +73,15 @@ class Page(HTMLParser):
             self._note_input(values)
 
     def _note_input(self, values: dict[str, str | None]) -> None:
-        is_password = values.get("type") == "password"
+        kind = (values.get("type") or "").lower()
+        is_password = kind == "password"
         self.asks_password |= is_password
         if self._form is None:
             return
         self._form.asks_password |= is_password
         name = values.get("name")
         # A browser sends a field that is only made invisible, too.
-        if name and (values.get("type") == "hidden" or "hidden" in values):
+        if name and (kind == "hidden" or "hidden" in values):
             self._form.hidden[name] = values.get("value") or ""
 
     def handle_endtag(self, tag: str) -> None:

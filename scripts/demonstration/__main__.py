@@ -102,9 +102,9 @@ async def _with_home_assistant(
                     configuration,
                     host,
                     port,
+                    environment,
                     entrez=None if sim is None else sim.entrez_url,
                     speed=1 if sim is None else sim.clock.speed,
-                    **environment,
                 )
             )
         owner = await stack.enter_async_context(Owner(running.url))

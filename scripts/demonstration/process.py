@@ -9,7 +9,7 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -85,10 +85,10 @@ async def running(
     configuration: Path,
     host: str,
     port: int,
+    environment: Mapping[str, str],
     *,
     entrez: str | None = None,
     speed: float = 1,
-    **environment: str,
 ) -> AsyncIterator[Process]:
     """Start Home Assistant in that folder (absolute) and give it once it answers, until the `with` ends.
 

@@ -14,6 +14,7 @@ from demonstration import entities, flow, folder, process, simulation
 from demonstration.options import PROJECT
 from demonstration.owner import Owner
 from enphase_companion.simulator import Simulator
+from tests.houses import JUNE
 
 HOST = "127.0.0.1"
 #: Beside what the demo has: Home Assistant listens for announcements, and sums up when a test asks for it.
@@ -108,12 +109,12 @@ class Home:
 async def inhabited(place: Path) -> AsyncIterator[Home]:
     """Start all of it in that folder, and end it with the `async with`. Raises DemoError."""
     port = process.free_port(HOST, 0)
-    with folder.held(place) as configuration, Gateway("battery", hour_of_day=13) as gateway:
+    with folder.held(place) as configuration, Gateway("battery", day=JUNE, hour_of_day=13) as gateway:
         folder.fill(configuration, HOST, port)
         _add_parts(configuration)
         async with (
             process.running(
-                configuration, HOST, port, entrez=gateway.entrez_url, **simulation.environment(gateway)
+                configuration, HOST, port, simulation.environment(gateway), entrez=gateway.entrez_url
             ) as running,
             Owner(running.url) as owner,
         ):

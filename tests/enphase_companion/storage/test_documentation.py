@@ -49,7 +49,9 @@ def test_each_example_is_tried_here() -> None:
         ("America/New_York", "07:00", date(2026, 10, 31), 3),
         ("Australia/Sydney", "22:00", date(2026, 10, 3), 3),
         ("Australia/Lord_Howe", "22:30", date(2026, 4, 4), 3),
+        ("Australia/Lord_Howe", "22:30", date(2026, 10, 3), 3),
         ("Africa/Casablanca", "13:00", date(2026, 2, 14), 3),
+        ("Africa/Casablanca", "13:00", date(2026, 3, 21), 3),
         ("Pacific/Kiritimati", "26:00", date(2026, 6, 1), 2),
     ],
 )

@@ -63,7 +63,13 @@ def test_a_day_is_made_of_whole_quarter_hours(calendar: Calendar, at: int) -> No
         ("Europe/Vienna", (2026, 3, 29), 23),
         ("Europe/Vienna", (2026, 10, 25), 25),
         ("Europe/Vienna", (2026, 10, 26), 24),
+        ("America/New_York", (2026, 3, 8), 23),
+        ("America/New_York", (2026, 11, 1), 25),
         ("Australia/Lord_Howe", (2026, 4, 5), 24.5),
+        ("Australia/Lord_Howe", (2026, 10, 4), 23.5),
+        # Summer time is left for Ramadan.
+        ("Africa/Casablanca", (2026, 2, 15), 25),
+        ("Africa/Casablanca", (2026, 3, 22), 23),
         # Clocks go from 24:00 back to 23:00, or from 0:00 on to 1:00: the day has no midnight, or two.
         ("America/Havana", (2026, 3, 8), 23),
         ("America/Havana", (2026, 11, 1), 25),

@@ -25,9 +25,6 @@ _LONGEST_POWER, _LONGEST_DAYS = 10 * DAY, 100 * DAY
 #: At the ends of a range, a shorter time without readings is none that one would ask about.
 _SHORTEST_GAP = 6 * MINUTE
 
-#: Milliseconds since the epoch; no gateway has read anything before.
-_EARLIEST = 1_199_145_600_000
-
 _WIDTHS = {QUARTER: "means of quarter-hours", MINUTE: "means of minutes", SECOND: "every reading"}
 
 
@@ -74,7 +71,7 @@ async def load(database: Database, request: Request, now: float) -> View:
         gaps=gaps,
         notes=[
             *_notes(whole, energies, zone, left_out=bool(gaps) and not _are_months(buckets)),
-            *await _first_reading(database, gateway, whole, gaps, span, zone, buckets),
+            *await _first_reading(database, gateway, gaps, span, zone, is_day=bool(buckets)),
             *(words.not_known(whole) if unmetered else []),
             *await _counted_by_phase(database, gateway, span, energies),
         ],
@@ -129,25 +126,17 @@ async def _counted_by_phase(
 
 
 async def _first_reading(
-    database: Database,
-    gateway: str,
-    whole: Mapping[str, Sequence[Point]],
-    gaps: Sequence[Span],
-    span: Span,
-    zone: ZoneInfo,
-    buckets: Sequence[Span],
+    database: Database, gateway: str, gaps: Sequence[Span], span: Span, zone: ZoneInfo, *, is_day: bool
 ) -> list[str]:
     """Return a note of when readings begin, where that is in this time."""
-    if not whole or not gaps or gaps[0].start != span.start:
+    if not gaps or gaps[0].start != span.start:
         return []
-    begin = min(points[0].start for points in whole.values())
-    for name in whole:
-        # Days reach back for ever; quarter-hours tell of the day in which this time begins.
-        for since, width in ((_EARLIEST, DAY), (span.start - DAY, QUARTER)):
-            before = await database.series(gateway, name, since, span.start, width)
-            if any(point.end <= span.start for point in before):
-                return []
-    return words.begins(begin, zone, is_day=bool(buckets))
+    first = await database.first_reading(gateway)
+    return (
+        words.begins(first, zone, is_day=is_day)
+        if first is not None and span.start < first < span.end
+        else []
+    )
 
 
 async def _gateway(database: Database, wanted: str | None) -> str:

@@ -8,6 +8,7 @@ from homeassistant.config_entries import (
     SOURCE_REAUTH,
     SOURCE_RECONFIGURE,
     ConfigEntry,
+    ConfigEntryState,
     ConfigFlowResult,
     OptionsFlow,
 )
@@ -113,7 +114,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         if user_input is not None:
             if self.source == SOURCE_RECONFIGURE:
                 return await (self.async_step_replace() if self._is_another else self._move_by_hand("trust"))
-            return await (self.async_step_both_poll() if self._core_polls_too else self.async_step_sign_in())
+            return await (self.async_step_further() if self._unread else self._go_on_to_sign_in())
         certificate, metering = self._gateway.certificate, await async_words(self.hass, "metering")
         return self.async_show_form(
             step_id="trust",
@@ -130,6 +131,29 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
                 "fingerprint": grouped(certificate.fingerprint),
             },
         )
+
+    async def async_step_further(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Say that a gateway that replaces another needs no new entry, in which its history would not be."""
+        if user_input is not None:
+            return await self._go_on_to_sign_in()
+        return self.async_show_form(
+            step_id="further",
+            last_step=False,
+            description_placeholders={"name": self._unread, "serial": self._gateway.serial_number},
+        )
+
+    @property
+    def _unread(self) -> str:
+        """The names of the gateways that are set up, but not read at present."""
+        entries = self.hass.config_entries.async_entries(DOMAIN, include_ignore=False, include_disabled=False)
+        return ", ".join(
+            entry.title
+            for entry in entries
+            if entry.state is not ConfigEntryState.LOADED or not entry.runtime_data.last_update_success
+        )
+
+    async def _go_on_to_sign_in(self) -> ConfigFlowResult:
+        return await (self.async_step_both_poll() if self._core_polls_too else self.async_step_sign_in())
 
     @property
     def _core_polls_too(self) -> bool:

@@ -191,3 +191,31 @@ async def test_another_gateway_at_the_old_address_is_sent_nothing_and_the_reason
     assert f"Gateway {successor.serial_number} answers at {successor.url}" in entry.reason
     assert "Choose Reconfigure in the menu of this gateway" in entry.reason
     assert nothing_secret_was_sent(successor)
+
+
+async def test_who_adds_a_gateway_while_another_is_silent_is_told_of_the_way_that_keeps_the_history(
+    hass: HomeAssistant, simulator: Simulator, successor: Simulator, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(entry)
+    simulator.faults.set("reset")
+    await hass.config_entries.async_reload(entry.entry_id)
+    added = Flow(hass, successor)
+    await added.start(SOURCE_ZEROCONF, announcement(successor))
+    await added.answer()
+    assert added.shows("further")
+    assert added.shown["description_placeholders"] == {
+        "name": entry.title,
+        "serial": successor.serial_number,
+    }
+    await added.answer()
+    assert added.shows("sign_in")
+
+
+async def test_who_adds_a_gateway_while_the_others_are_read_is_not_asked(
+    hass: HomeAssistant, successor: Simulator, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(entry)
+    added = Flow(hass, successor)
+    await added.start(SOURCE_ZEROCONF, announcement(successor))
+    await added.answer()
+    assert added.shows("sign_in")

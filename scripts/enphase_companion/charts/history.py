@@ -12,8 +12,6 @@ from statistics import median
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from enphase_api.models import Quantities
-
 from ..message import Message, Sample
 from ..message.sample import PHASES, WHOLE
 from . import words
@@ -128,10 +126,11 @@ class History:
         now = round(self._clock() * 1000)
         for sample in message.samples:
             if sample.measurement in METERS and sample.phase in self._phases:
-                self._add(sample, now)
+                is_reported = message.production_is_reported and sample.measurement == PRODUCTION
+                self._add(sample, now, of_inverters=is_reported)
 
-    def _add(self, sample: Sample, now: int) -> None:
-        said, of_inverters = sample.quantities, _is_of_inverters(sample)
+    def _add(self, sample: Sample, now: int, *, of_inverters: bool) -> None:
+        said = sample.quantities
         key = sample.measurement, sample.phase
         series = self._series.get(key)
         if series is None or series.of_inverters != of_inverters:
@@ -195,16 +194,6 @@ class History:
             if tracks or phase == WHOLE:
                 panels.append(Panel("" if phase == WHOLE else f"L{phase}", power_tracks(tracks, metering)))
         return panels
-
-
-def _is_of_inverters(sample: Sample) -> bool:
-    """Return whether it is what microinverters report: their power, and nothing that a meter would add."""
-    watts = sample.quantities.active_power
-    return (
-        sample.measurement == PRODUCTION
-        and watts is not None
-        and sample.quantities == Quantities(active_power=watts)
-    )
 
 
 def _counts_by_phase(message: Message) -> bool:

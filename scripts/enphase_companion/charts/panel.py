@@ -89,10 +89,12 @@ class PanelDrawing:
         x, y = on_axis(track.times), look.sign * track.values
         seen = thinned(x, y, self.axes.get_xlim(), round(self.axes.get_window_extent().width))
         if look.filled:
+            # Not by `step`: that leaves out what stands before a break.
+            filled = _stairs(*seen) if track.is_stepped else seen
             self._keep(
                 self.axes.fill_between(
-                    *seen, 0, step="post" if track.is_stepped else None, facecolor=(look.colour, 0.35),
-                    edgecolor=(look.colour, 0.55), hatch=look.hatch, linewidth=0, zorder=2,
+                    *filled, 0, facecolor=(look.colour, 0.35), edgecolor=(look.colour, 0.55),
+                    hatch=look.hatch, linewidth=0, zorder=2,
                 )
             )  # fmt: skip
         # In a window, somebody may zoom in before there is a new view.
@@ -165,6 +167,11 @@ class PanelDrawing:
         down = [f"\N{LEFTWARDS ARROW} {below}"] if below else []
         up = [f"{above} \N{RIGHTWARDS ARROW}"] if above else []
         self.axes.set_ylabel("    ".join([*down, name, *up]), color=FAINT, fontsize=8.5)
+
+
+def _stairs(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+    """Return the corners of a line of which each value stands until the next."""
+    return np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
 
 
 def thinned(x: Floats, y: Floats, limits: tuple[float, float], dots: int) -> tuple[Floats, Floats]:

@@ -218,11 +218,17 @@ def test_a_long_reason_is_wrapped_and_whole(what: str, inches: int) -> None:
     assert max(text.get_window_extent().y1 for text in below) < min(box.y0 for box in times)
 
 
-def test_steps_are_drawn_as_steps() -> None:
-    stepped = {Quantity.PRODUCTION: Track(TIMES, WAVE, is_stepped=True)}
+def test_steps_are_drawn_as_steps_and_filled_up_to_a_gap() -> None:
+    at = START + 300_000 * np.arange(4)
+    stepped = {Quantity.PRODUCTION: Track(at, np.array([100.0, 300.0, np.nan, 200.0]), is_stepped=True)}
     axes = drawn(replace(VIEW, panels=[Panel("", stepped)])).panels[0].axes
     (line,) = (each for each in axes.lines if each.get_label() == "Production")
     assert line.get_drawstyle() == "steps-post"
+    (fill,) = axes.collections
+    corners = np.asarray(fill.get_paths()[0].vertices)
+    assert {(round(x * 86_400_000), y) for x, y in corners.tolist() if y} == {
+        (at[0], 100.0), (at[1], 100.0), (at[1], 300.0), (at[2], 300.0),
+    }  # fmt: skip
 
 
 def test_a_line_is_thinned_out_without_losing_what_is_seen_of_it() -> None:

@@ -158,10 +158,13 @@ class History:
         gap = self._gap if whole is None else whole.longest_pause(self._gap)
         moment = datetime.fromtimestamp(now / 1000, self._zone)
         metered = {name for name, each in of_whole.items() if not each.of_inverters}
+        counted = {name: _counted(each.readings) for name, each in of_whole.items()}
         energies = totals(
-            {name: _counted(of_whole[name].readings) for name in metered},
-            Metering(unmetered_batteries=self._unmetered_batteries),
+            {name: counted[name] for name in metered}, Metering(unmetered_batteries=self._unmetered_batteries)
         )
+        if PRODUCTION not in metered:
+            # What the array has made is known, but nothing is added up with it.
+            energies = replace(energies, produced=counted.get(PRODUCTION, (None, None))[0])
         return View(
             title=f"Live, {moment:%H:%M:%S}",
             subtitle=f"Gateway {self._gateway or '…'} · {words.length(span)} in {self._zone.key}",

@@ -85,14 +85,20 @@ def test_a_slow_gateway_has_no_gaps(history: History, clock: Clock) -> None:
 
 def of_inverters(at: float, watts: float = 1000.0) -> Sample:
     """What is published of microinverters."""
-    return Sample("production", 0, round(at) * 1000, Quantities(active_power=watts))
+    said = Quantities(active_power=watts, energy_delivered=(at - NOW) / 3.6)
+    return Sample("production", 0, round(at) * 1000, said)
+
+
+def reported(at: float, *samples: Sample) -> Message:
+    """A message of a gateway that does not meter production."""
+    return Message("1", at, samples, None, production_is_reported=True)
 
 
 def test_microinverters_that_report_every_five_minutes_are_steps_without_gaps(clock: Clock) -> None:
     history = History(30, 1, ZURICH, phases=False, clock=clock)
     for number in range(6):
         clock.now = NOW + 300 * number
-        history.add(Message("1", clock.now, (of_inverters(clock.now, 100.0 * number),), None))
+        history.add(reported(clock.now, of_inverters(clock.now, 100.0 * number)))
         clock.now += 299
         assert history.view(None).trouble is None
     view = history.view(None)
@@ -101,6 +107,8 @@ def test_microinverters_that_report_every_five_minutes_are_steps_without_gaps(cl
     assert track.values.tolist() == [0, 100, 200, 300, 400, 500, 500]
     assert np.diff(track.times).tolist() == [300_000] * 5 + [299_000], "the last value stands until now"
     assert view.gaps == []
+    assert view.totals.produced == pytest.approx(1_500 / 3.6)
+    assert view.totals.consumed is None
     assert view.notes == ["production is the sum of what the microinverters report, every five minutes"]
 
 
@@ -108,7 +116,7 @@ def test_where_microinverters_stop_there_is_a_gap_and_it_is_said(clock: Clock) -
     history = History(60, 1, ZURICH, phases=False, clock=clock)
     for second in (0, 300, 600, 2_400, 2_700):
         clock.now = NOW + second
-        history.add(Message("1", clock.now, (of_inverters(clock.now),), None))
+        history.add(reported(clock.now, of_inverters(clock.now)))
     view = history.view(None)
     assert [(gap.start, gap.end) for gap in view.gaps] == [((NOW + 900) * 1000, (NOW + 2_400) * 1000)]
     track = view.panels[0].tracks[Quantity.PRODUCTION]
@@ -124,7 +132,7 @@ def test_of_microinverters_the_value_that_the_shown_minutes_begin_with_stays(clo
     history = History(5, 1, ZURICH, phases=False, clock=clock)
     for second in (0, 300, 600):
         clock.now = NOW + second
-        history.add(Message("1", clock.now, (of_inverters(clock.now),), None))
+        history.add(reported(clock.now, of_inverters(clock.now)))
     clock.now += 100
     view = history.view(None)
     assert view.panels[0].tracks[Quantity.PRODUCTION].times[0] <= view.span.start
@@ -136,8 +144,10 @@ def test_beside_a_meter_they_are_a_line_of_their_own_pace(clock: Clock) -> None:
         clock.now = NOW + second
         # The gateway's clock is a day off; who asks the microinverters has the right one.
         net = Sample("net-consumption", 0, (round(clock.now) - 86_400) * 1000, Quantities(active_power=1.0))
-        samples = (net, of_inverters(clock.now)) if second % 300 == 0 else (net,)
-        history.add(Message("1", clock.now, samples, None))
+        if second % 300 == 0:
+            history.add(reported(clock.now, net, of_inverters(clock.now)))
+        else:
+            history.add(Message("1", clock.now, (net,), None))
     view = history.view(None)
     assert view.panels[0].tracks[Quantity.PRODUCTION].values.tolist() == [1000.0] * 6
     assert view.span.end == (NOW + 1_499 - 86_400) * 1000

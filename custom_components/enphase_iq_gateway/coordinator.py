@@ -31,7 +31,14 @@ from .const import (
 )
 from .counter_store import Counters
 from .data import GatewayData
-from .enphase_api import AuthenticationError, EnphaseError, InvalidAnswerError, ResponseError
+from .enphase_api import (
+    AuthenticationError,
+    CommunicationError,
+    EnphaseError,
+    InvalidAnswerError,
+    ResponseError,
+    Silence,
+)
 from .enphase_api.models import Batteries, Info, MeasurementType, Readings
 from .failures import Failures
 from .pages import Page, Pages
@@ -181,13 +188,14 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     async def _ask_again_after_a_bad_answer(self, page: Page) -> bool:
         """Ask a page, and once more where one bad answer comes after good ones; return whether that was so.
 
-        A web server that is just busy with something else answers 503, HTML or half a document. Without a
-        second look, everything would be unavailable until the next refresh.
+        A web server that is just busy with something else answers 503, HTML or half a document, or breaks
+        off. Without a second look, everything would be unavailable until the next refresh.
         """
         try:
             await self._ask(page)
-        except ResponseError as error:
-            if not (error.retryable and self.last_update_success):
+        except (ResponseError, CommunicationError) as error:
+            is_silent = isinstance(error, CommunicationError) and error.reason is not Silence.BROKEN
+            if is_silent or not (error.retryable and self.last_update_success):
                 raise
             LOGGER.debug("%s: asking once more after: %s", self.name, error)
         else:

@@ -220,7 +220,7 @@ async def test_nothing_is_unavailable_while_its_page_answers_whatever_the_interv
     assert not [state.entity_id for state in hass.states.async_all() if state.state == STATE_UNAVAILABLE]
 
 
-@pytest.mark.parametrize("fault", ["status", "html", "truncated"])
+@pytest.mark.parametrize("fault", ["status", "html", "truncated", "reset"])
 @pytest.mark.parametrize("profile", ["three-phase", "no-meters"])
 async def test_one_bad_answer_is_looked_at_twice_and_makes_nothing_unavailable(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, fault: str, profile: str
@@ -233,6 +233,33 @@ async def test_one_bad_answer_is_looked_at_twice_and_makes_nothing_unavailable(
         await tick(301)
         assert asked(simulator)[path] == 2
         assert state_of(hass, simulator, "production_power") not in (STATE_UNAVAILABLE, STATE_UNKNOWN)
+
+
+@pytest.mark.parametrize("interval", [1, 10, 300])
+async def test_a_silence_of_five_minutes_is_one_line_and_its_end_another(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    caplog: pytest.LogCaptureFixture,
+    interval: int,
+) -> None:
+    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: interval}))
+    await tick(interval + 1)
+    caplog.clear()
+    simulator.faults.set("reset")
+    await tick(interval + 1)
+    await tick(61, times=5)
+    simulator.faults.clear()
+    await tick(61)
+    await tick(interval + 1, times=2)
+    assert [
+        word
+        for record in caplog.records
+        for word in ("unavailable", "recovered")
+        if entry.title in record.getMessage() and word in record.getMessage()
+    ] == ["unavailable", "recovered"]
+    assert float(state_of(hass, simulator, "production_power")) > 0
 
 
 async def test_a_gateway_that_goes_on_answering_badly_is_back_within_a_minute_of_being_well(

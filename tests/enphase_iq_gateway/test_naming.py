@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from custom_components.enphase_iq_gateway.const import INTERVALS
 from custom_components.enphase_iq_gateway.enphase_api.models import Meter
 from custom_components.enphase_iq_gateway.naming import meter_name
 from custom_components.enphase_iq_gateway.pages import PACE, Page, Pages
@@ -26,9 +27,9 @@ def test_two_meters_of_a_type_are_told_apart() -> None:
     assert [meter_name(WORDS, meters, meter) for meter in meters] == ["Production", "Production 2"]
 
 
-def test_pages_that_were_never_asked_are_all_due_but_the_slowest_one() -> None:
+def test_pages_that_were_never_asked_are_all_due_but_those_that_say_nothing_new() -> None:
     due = {page for page in PACE if Pages().is_due(page, NOW, ())}
-    assert due == set(PACE) - {Page.PRODUCTION}
+    assert due == set(PACE) - {Page.PRODUCTION, Page.TOTALS}
 
 
 def test_a_page_that_was_asked_is_due_again_after_its_pace() -> None:
@@ -48,3 +49,19 @@ def test_an_answer_counts_for_three_paces() -> None:
     pages.answered(Page.BATTERIES, NOW, 0.1)
     assert pages.is_fresh(Page.BATTERIES, NOW + timedelta(seconds=179))
     assert not pages.is_fresh(Page.BATTERIES, NOW + timedelta(seconds=180))
+
+
+@pytest.mark.parametrize("relaxed", [frozenset(), frozenset({Page.BATTERIES})], ids=["unmetered", "metered"])
+def test_every_answer_counts_until_the_next_one_whatever_the_interval(relaxed: frozenset[Page]) -> None:
+    for seconds in range(INTERVALS[0], INTERVALS[1] + 1):
+        interval, now = timedelta(seconds=seconds), NOW
+        pages = Pages(interval)
+        pages.relaxed = relaxed
+        while now < NOW + timedelta(hours=1):
+            # Behind each refresh; a slow gateway takes its time.
+            for page in PACE:
+                assert now == NOW or pages.is_fresh(page, now), (page, seconds)
+                if pages.is_due(page, now, set(PACE)):
+                    pages.asked(page, now)
+                    pages.answered(page, now + timedelta(seconds=min(seconds, 5) / 2), 0.1)
+            now += interval

@@ -122,6 +122,7 @@ async def test_an_announcement_without_a_gateway_behind_it_ends(
 async def test_an_announced_gateway_of_before_firmware_7_is_refused(flow: Flow, simulator: Simulator) -> None:
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
     assert flow.aborts("unsupported_firmware")
+    assert flow.shown["description_placeholders"] == {"firmware": "5.0.62"}
 
 
 async def test_two_announcements_of_one_gateway_make_one_card(

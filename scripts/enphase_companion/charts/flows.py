@@ -30,7 +30,7 @@ METERS = (PRODUCTION, NET, TOTAL, STORAGE)
 _TOGETHER = round(TOGETHER.total_seconds() * 1000)
 
 #: Wh; less than this says nothing of how a meter counts.
-_LEAST = 1.0
+LEAST = 1.0
 #: The part by which a whole meter's energy and the sum of its phases' may differ by rounding.
 _ALIKE = 0.01
 
@@ -139,7 +139,7 @@ def counts_by_phase(whole: Counted, phases: Sequence[Counted]) -> bool:
     """
     return len(phases) > 1 and all(
         total is not None
-        and total >= _LEAST
+        and total >= LEAST
         and None not in (parts := [phase[direction] for phase in phases])
         and isclose(total, sum(part or 0.0 for part in parts), rel_tol=_ALIKE)
         for direction, total in enumerate(whole)

@@ -16,6 +16,7 @@ from ..message import Message, Sample
 from ..message.sample import PHASES, WHOLE
 from . import words
 from .flows import (
+    LEAST,
     METERS,
     NET,
     PRODUCTION,
@@ -178,7 +179,8 @@ class History:
                 *(words.of_inverters() if metered != of_whole.keys() else []),
                 *(
                     words.counted_by_phase()
-                    if self._counts_by_phase and energies.imported and energies.exported
+                    if self._counts_by_phase
+                    and min(energies.imported or 0.0, energies.exported or 0.0) >= LEAST
                     else []
                 ),
             ],

@@ -217,9 +217,12 @@ def test_what_is_shown_is_said_in_words(seconds: int, said: str, clock: Clock) -
     assert f"· {said} in" in History(seconds, 1, ZURICH, phases=False, clock=clock).view(None).subtitle
 
 
-def test_totals_that_add_up_by_phase_are_explained_beside_the_line(history: History, clock: Clock) -> None:
-    for second in (0, 60):
-        clock.now = NOW + second
+@pytest.mark.parametrize("seconds", [60, 0.3])
+def test_totals_that_add_up_by_phase_are_explained_where_both_directions_flowed(
+    history: History, clock: Clock, seconds: float
+) -> None:
+    for number, second in enumerate((0, seconds)):
+        clock.now = NOW + 60 * number
         counted = {0: (9_800.0, 6_200.0), 1: (9_700.0, 100.0), 2: (100.0, 6_100.0)}
         history.add(
             Message(
@@ -242,7 +245,10 @@ def test_totals_that_add_up_by_phase_are_explained_beside_the_line(history: Hist
             )
         )
     view = history.view(None)
-    assert (view.totals.imported, view.totals.exported) == (60, 60)
+    assert (view.totals.imported, view.totals.exported) == pytest.approx((seconds, seconds))
+    if seconds < 1:
+        assert view.notes == []
+        return
     (note,) = view.notes
     assert note.startswith("import and export are counted by phase")
     assert note.endswith("both totals are more than the grid line shows")

@@ -5,7 +5,6 @@ import re
 from typing import Any
 
 import pytest
-from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
@@ -15,7 +14,7 @@ from custom_components.enphase_iq_gateway.const import DOMAIN
 from custom_components.enphase_iq_gateway.naming import async_words
 from enphase_companion.simulator import Simulator
 
-from .conftest import NOON, SetUp, make_entry
+from .conftest import NOON, SetUp, Tick, make_entry
 from .test_texts import FOLDER, PLACEHOLDER, TEXTS, leaves
 
 LANGUAGES: dict[str, dict[str, Any]] = {
@@ -162,15 +161,15 @@ def test_french_puts_a_space_that_does_not_break_before_a_colon() -> None:
     ],
 )
 async def test_why_a_gateway_cannot_be_read_is_said_in_german_alone(
-    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, fault: str, key: str
+    simulator: Simulator, set_up: SetUp, tick: Tick, fault: str, key: str
 ) -> None:
+    entry = await set_up(make_entry(simulator))
     simulator.faults.set(fault, "/ivp/meters/readings")
-    entry = await set_up(make_entry(simulator), state=ConfigEntryState.SETUP_RETRY)
-    assert entry.error_reason_translation_key == key
-    text = LANGUAGES["de"]["exceptions"][key]["message"]
-    placeholders = entry.error_reason_translation_placeholders
-    assert placeholders is not None
-    said = text.format(**placeholders)
+    await tick()
+    error = entry.runtime_data.last_exception
+    assert error is not None
+    assert error.translation_key == key
+    said = LANGUAGES["de"]["exceptions"][key]["message"].format(**error.translation_placeholders)
     assert not re.search(r"\b(the|gateway answered|did not|with this token)\b", said)
     assert entry.title in said
     assert key == "cannot_connect" or "/ivp/meters/readings" in said

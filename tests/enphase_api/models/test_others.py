@@ -424,7 +424,7 @@ def test_all_microinverters_together_make_what_those_report_that_are_not_silent(
     assert reported_power(None, counted(257), NOW) == 257
     # What is not known makes no zero of a sum.
     assert reported_power([reporting, inverter("2", NOW, None)], None, NOW) is None
-    assert reported_power([], None, NOW) is reported_power(None, None, NOW) is None
+    assert reported_power([], counted(257), NOW) is reported_power(None, None, NOW) is None
 
 
 def test_the_most_that_a_microinverter_made_is_not_0_and_not_less_than_it_makes() -> None:

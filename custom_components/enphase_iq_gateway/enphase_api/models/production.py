@@ -205,8 +205,11 @@ def reported_power(
     """Return W that all microinverters make at `now`, by the gateway's clock, as of their last reports.
 
     Silent ones make nothing, which is what all are at night. `counted` is the gateway's own sum, which may
-    count the last reports of silent ones for ever: while there are any, those that report are added up.
+    count the last reports of silent ones for ever: while there are any, those that report are added up. None
+    where none is listed, as after a power cut.
     """
+    if inverters is not None and not inverters:
+        return None
     known = inverters or ()
     powers = [inverter.power for inverter in known if not inverter.is_silent(now)]
     if counted is not None:

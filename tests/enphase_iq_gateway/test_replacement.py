@@ -146,7 +146,10 @@ async def test_statistics_go_on_without_a_step(
     tick: Tick,
 ) -> None:
     logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
-    await tick(3600 - dt_util.utcnow().timestamp() % 3600 + A_BIT)
+    # One o'clock of the house is a full hour of Home Assistant's, whatever minute this test began in.
+    until_next_hour = 3600 - dt_util.utcnow().timestamp() % 3600
+    simulator.clock.advance(3600 - until_next_hour)
+    await tick(until_next_hour + A_BIT)
     await set_up(entry)
     energies = {
         each.entity_id: each.unique_id.removeprefix(f"{simulator.serial_number}_")

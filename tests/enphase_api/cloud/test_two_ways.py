@@ -119,6 +119,17 @@ async def test_a_second_factor_at_the_form_alone_does_not_stop_enlighten() -> No
         assert await Authentication(host=url).get_token("me@example.com", "s3cr3t", "1") == token
 
 
+async def test_a_second_factor_that_is_asked_for_after_the_password_is_told() -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if request.path == ENLIGHTEN:
+            return web.Response(status=503)
+        return await page(SELECT_GATEWAY if request.path == "/login" else "<p>Verification code</p>")(request)
+
+    async with entrez(answer) as url:
+        with pytest.raises(MultiFactorError):
+            await Authentication(host=url).get_token("me@example.com", "s3cr3t", "1")
+
+
 @pytest.mark.parametrize(
     ("first", "second", "error"),
     [

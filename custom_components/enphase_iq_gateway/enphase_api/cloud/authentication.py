@@ -75,7 +75,8 @@ class Authentication(Connection):
             failure = error
         else:
             raise AuthenticationError(_SIGN_IN_REFUSED)
-        if accepted and isinstance(failure, AuthenticationError) and not isinstance(failure, TokenError):
+        is_known = isinstance(failure, (TokenError, MultiFactorError))
+        if accepted and isinstance(failure, AuthenticationError) and not is_known:
             # Entrez has just accepted this password: it is not the password that is wrong.
             failure = InvalidAnswerError(
                 "Entrez accepted user name and password, and then asked for them again",

@@ -180,6 +180,9 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         if self.source == SOURCE_RECONFIGURE:
             changes[CONF_PRODUCTION_SOURCE] = production_from(self._meters)
             if self._is_another:
+                if self._other_entry is not None:
+                    # It was added while its owner signed in here.
+                    return self.async_abort(reason="already_configured")
                 changes |= await self._replace(entry)
         kept = {key: value for key, value in entry.data.items() if key not in (CONF_USERNAME, CONF_PASSWORD)}
         return self.async_update_reload_and_abort(entry, data=kept | changes)

@@ -164,6 +164,24 @@ async def test_a_gateway_that_has_an_entry_of_its_own_replaces_none(
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
+async def test_a_gateway_that_is_added_while_its_owner_signs_in_replaces_none(
+    hass: HomeAssistant,
+    flow: Flow,
+    simulator: Simulator,
+    successor: Simulator,
+    replaced: MockConfigEntry,
+    set_up: SetUp,
+) -> None:
+    await flow.answer()
+    await flow.answer()
+    await flow.choose("token")
+    await set_up(make_entry(successor))
+    await flow.give_token(successor.token())
+    assert flow.aborts("already_configured")
+    assert replaced.unique_id == simulator.serial_number
+    assert replaced.state is ConfigEntryState.LOADED
+
+
 async def test_a_gateway_that_announced_itself_or_was_ignored_can_replace_another(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, successor: Simulator, replaced: MockConfigEntry
 ) -> None:

@@ -5,7 +5,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 
-from .const import DOMAIN, LOGGER
+from .const import CONF_COUNTED_BY, CONF_COUNTED_FIRMWARE, DOMAIN, LOGGER
 from .counter_store import async_replace
 from .naming import gateway_title
 
@@ -19,6 +19,9 @@ async def async_replace_gateway(hass: HomeAssistant, entry: ConfigEntry, serial_
     certificate and token, and reload it. The caller makes sure that no other entry has this serial number.
     """
     old = str(entry.unique_id)
+    async with entry.setup_lock:
+        # While Home Assistant tries to reach the old gateway, its entry cannot be unloaded.
+        pass
     await hass.config_entries.async_unload(entry.entry_id)
     devices, entities = dr.async_get(hass), er.async_get(hass)
     for entity in er.async_entries_for_config_entry(entities, entry.entry_id):
@@ -35,5 +38,8 @@ async def async_replace_gateway(hass: HomeAssistant, entry: ConfigEntry, serial_
             )
     await async_replace(hass, old, serial_number)
     title = gateway_title(serial_number) if entry.title == gateway_title(old) else entry.title
-    hass.config_entries.async_update_entry(entry, unique_id=serial_number, title=title)
+    # Where production is counted was found out of the old gateway.
+    of_old = (CONF_COUNTED_BY, CONF_COUNTED_FIRMWARE)
+    data = {key: value for key, value in entry.data.items() if key not in of_old}
+    hass.config_entries.async_update_entry(entry, unique_id=serial_number, title=title, data=data)
     LOGGER.info("%s goes on with gateway %s in the place of %s", title, serial_number, old)

@@ -1,5 +1,7 @@
 """A gateway that replaces another: entities, history and energies go on where they were."""
 
+import asyncio
+import dataclasses
 import logging
 from collections.abc import Generator
 from datetime import timedelta
@@ -21,9 +23,10 @@ from pytest_homeassistant_custom_component.components.recorder.common import (  
     async_wait_recording_done,
 )
 
-from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, DOMAIN
+from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, DOMAIN, ProductionFrom
 from custom_components.enphase_iq_gateway.replacement import async_replace_gateway
 from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.profiles import find
 
 from .conftest import NOON, SetUp, Tick, state_of
 
@@ -95,6 +98,34 @@ async def test_what_its_owner_called_the_entry_stays(
     hass.config_entries.async_update_entry(entry, title="Roof")
     await replace(hass, entry, successor)
     assert entry.title == "Roof"
+
+
+async def test_an_old_gateway_that_home_assistant_is_just_trying_to_reach_is_replaced_all_the_same(
+    hass: HomeAssistant, simulator: Simulator, successor: Simulator, entry: MockConfigEntry
+) -> None:
+    entry.add_to_hass(hass)
+    simulator.faults.set("silent")
+    reaching = hass.async_create_task(hass.config_entries.async_setup(entry.entry_id))
+    while not simulator.requests:
+        await asyncio.sleep(0.01)
+    assert entry.state is ConfigEntryState.SETUP_IN_PROGRESS
+    replacing = hass.async_create_task(replace(hass, entry, successor))
+    await asyncio.sleep(0)
+    simulator.faults.clear()
+    await asyncio.gather(reaching, replacing)
+    assert entry.unique_id == successor.serial_number
+
+
+@pytest.mark.parametrize("profile", ["no-meters-8.3"])
+async def test_where_the_new_gateway_counts_is_found_out_of_it_though_its_firmware_is_the_old_ones(
+    hass: HomeAssistant, successor: Simulator, entry: MockConfigEntry, set_up: SetUp, profile: str
+) -> None:
+    await set_up(entry)
+    before = entry.runtime_data.data.production_from
+    successor.house.profile = dataclasses.replace(find(profile), quirks=frozenset())
+    await replace(hass, entry, successor)
+    after = entry.runtime_data.data.production_from
+    assert (before, after) == (ProductionFrom.INVERTERS, ProductionFrom.TOTALS)
 
 
 async def test_energies_go_on_from_where_they_were_and_through_restarts(

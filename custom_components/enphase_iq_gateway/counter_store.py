@@ -99,6 +99,14 @@ async def async_replace(hass: HomeAssistant, old: str, new: str) -> None:
     await file.async_save()
 
 
+async def async_go_on_from_here(hass: HomeAssistant, serial_number: str, key: str) -> None:
+    """Forget the falls of a gateway's counter, and let it go on from where it is; whether it is read or not."""
+    file = await _async_file(hass)
+    if (counter := file.counters.get(serial_number, {}).get(key)) is not None:
+        counter.go_on_from_here()
+        await file.async_save()
+
+
 class Counters:
     """The counters of one gateway, by the unique ids of the entities that show them."""
 
@@ -138,12 +146,6 @@ class Counters:
     def keeps_falling(self, key: str) -> bool:
         """Whether the counter of an entity falls again and again; `key` is its unique id's end."""
         return key in self._all and self._all[key].keeps_falling
-
-    async def async_go_on_from_here(self, key: str) -> None:
-        """Forget a counter's falls, and let it go on from where it is."""
-        if key in self._all:
-            self._all[key].go_on_from_here()
-            await self.async_save()
 
     def show(self, unique_id: str) -> Counter:
         """Return an entity's counter: the one that was kept, or a new one."""

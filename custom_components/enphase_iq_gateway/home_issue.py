@@ -1,6 +1,6 @@
 """The repair issue of a home whose energy falls: something feeds it that no meter of the gateway measures."""
 
-from homeassistant.config_entries import ConfigEntry, ConfigEntryState
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
@@ -39,8 +39,6 @@ def async_delete_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
 def entry_of(
     hass: HomeAssistant, issue: str, data: dict[str, str | int | float | None] | None
 ) -> ConfigEntry | None:
-    """Return the entry that an issue is of; None where it is of another kind, or its gateway is not read."""
+    """Return the entry that an issue is of; None where it is of another kind, or the entry is gone."""
     entry = hass.config_entries.async_get_entry(str((data or {}).get(_ENTRY_ID)))
-    if entry is None or issue != issue_id(entry.entry_id) or entry.state is not ConfigEntryState.LOADED:
-        return None
-    return entry
+    return None if entry is None or issue != issue_id(entry.entry_id) else entry

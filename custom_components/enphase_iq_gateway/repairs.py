@@ -9,7 +9,7 @@ from . import home_issue
 from .certificate_issue import async_delete_issue, question
 from .connection import FoundGateway
 from .const import CONF_CERTIFICATE, DOMAIN, HOME_ENERGY
-from .coordinator import GatewayCoordinator
+from .counter_store import async_go_on_from_here
 from .enphase_api.local import Certificate
 from .flow_forms import grouped
 
@@ -59,7 +59,7 @@ class CertificateRepairFlow(RepairsFlow):
 class HomeRepairFlow(RepairsFlow):
     """Works home out again, once its owner says that all that feeds it is metered."""
 
-    def __init__(self, entry: ConfigEntry[GatewayCoordinator]) -> None:
+    def __init__(self, entry: ConfigEntry) -> None:
         self._entry = entry
 
     async def async_step_init(self, _: dict[str, str] | None = None) -> RepairsFlowResult:
@@ -72,7 +72,7 @@ class HomeRepairFlow(RepairsFlow):
             return self.async_show_form(
                 step_id="confirm", description_placeholders={"name": self._entry.title}
             )
-        await self._entry.runtime_data.counters.async_go_on_from_here(HOME_ENERGY)
+        await async_go_on_from_here(self.hass, str(self._entry.unique_id), HOME_ENERGY)
         self.hass.config_entries.async_schedule_reload(self._entry.entry_id)
         return self.async_create_entry(data={})
 

@@ -3,6 +3,7 @@
 import pytest
 from homeassistant.components.repairs import DOMAIN as REPAIRS
 from homeassistant.components.repairs import repairs_flow_manager
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -10,7 +11,7 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
-from custom_components.enphase_iq_gateway.const import DOMAIN
+from custom_components.enphase_iq_gateway.const import CONF_SHOWN_CERTIFICATE, DOMAIN
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import find
 
@@ -81,6 +82,33 @@ async def test_home_that_falls_again_and_again_is_unknown_with_one_repair(
     assert issues(hass) == []
     assert float(state_of(hass, simulator, "home_energy")) == pytest.approx(before / 1000, abs=0.001)
     assert state_of(hass, simulator, "home_power") != STATE_UNKNOWN
+
+
+async def test_the_repair_is_answered_though_the_gateway_is_away_and_its_certificate_is_asked_about(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(entry)
+    counter = entry.runtime_data.counters.shown[f"{simulator.serial_number}_home_energy"]
+    assert counter.at is not None
+    counter.falls = [counter.at] * 3
+    entry.runtime_data.async_judge_home()
+    [issue] = issues(hass)
+    simulator.faults.set("reset")
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.SETUP_RETRY
+    hass.config_entries.async_update_entry(
+        entry, data={**entry.data, CONF_SHOWN_CERTIFICATE: simulator.certificate_pem}
+    )
+    assert await async_setup_component(hass, REPAIRS, {})
+    manager = repairs_flow_manager(hass)
+    assert manager is not None
+    shown = await manager.async_init(DOMAIN, data={"issue_id": issue.issue_id})
+    assert shown["description_placeholders"] == {"name": entry.title}
+    done = await manager.async_configure(shown["flow_id"], {})
+    assert done["type"] is FlowResultType.CREATE_ENTRY
+    assert not counter.keeps_falling
+    assert issues(hass) == []
+    await hass.async_block_till_done(wait_background_tasks=True)
 
 
 @pytest.mark.parametrize("profile", ["three-phase+second-inverter"])

@@ -100,7 +100,7 @@ async def async_replace(hass: HomeAssistant, old: str, new: str) -> None:
 
 
 async def async_go_on_from_here(hass: HomeAssistant, serial_number: str, key: str) -> None:
-    """Forget the falls of a gateway's counter, and let it go on from where it is; whether it is read or not."""
+    """Forget the falls of a gateway's counter, read now or not, and let it go on from where it is."""
     file = await _async_file(hass)
     if (counter := file.counters.get(serial_number, {}).get(key)) is not None:
         counter.go_on_from_here()

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import datetime, timedelta, tzinfo
+from typing import Self
 
 import pytest
 
 from enphase_api import InvalidAnswerError
 from enphase_api.local import Gateway
+from enphase_api.local import gateway as gateway_module
 from enphase_api.models import Batteries, Readings, Site, unmetered_lifetime_energy
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import PROFILES
@@ -223,6 +226,22 @@ async def test_ac_batteries_are_no_inverters() -> None:
     async with house("ac-batteries") as (sim, gateway):
         serials = {inverter.serial_number for inverter in await gateway.inverters()}
         assert serials == set(sim.house.truth(sim.clock.time()).inverters)
+
+
+async def test_the_gateways_time_stays_known_when_this_machine_is_told_the_time(
+    gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a power cut, on a computer that has no clock of its own until it has asked for the time."""
+
+    class Set(datetime):
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Self:
+            return super().now(tz) + timedelta(hours=5)
+
+    await gateway.info()
+    before = gateway.now
+    monkeypatch.setattr(gateway_module, "datetime", Set)
+    assert gateway.now - before < timedelta(hours=1)
 
 
 async def test_the_live_status_is_true(logged_in: Gateway, sim: Simulator) -> None:

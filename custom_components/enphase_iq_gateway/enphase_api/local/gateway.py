@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -60,8 +61,8 @@ class Gateway(Connection):
         self._token: str | None = None
         self._session_id: str | None = None
         self._meters: tuple[Meter, ...] | None = None
-        #: How far the gateway's clock is ahead of this machine's; None until it has named a time.
-        self._ahead: timedelta | None = None
+        #: The gateway's time when this machine's steady clock was at 0; None until it has named a time.
+        self._steady_zero: datetime | None = None
         # A gateway is a weak computer: it is never asked two things at once.
         self._lock = asyncio.Lock()
 
@@ -171,23 +172,29 @@ class Gateway(Connection):
         info = Info.from_xml(answer.body, path)
         info.require_tokens()
         if info.time is not None:
-            self._ahead = info.time - datetime.now(UTC)
+            self._set_clock(info.time)
         return info
 
     @property
     def now(self) -> datetime:
         """The gateway's own time (UTC), by which it dates its meters' readings and its units' reports.
 
-        A gateway without the Internet can be off by years: this is this machine's clock, moved by as much as
-        the gateway's differed when it last said what time it is (`info`), or dated anything later than that.
+        A gateway without the Internet can be off by years, and so can this machine until it has asked for the
+        time: this goes on steadily from what the gateway last said that it is (`info`), or dated later than
+        that. Until it has said anything, this is this machine's clock.
         """
-        return datetime.now(UTC) + (self._ahead or timedelta())
+        if self._steady_zero is None:
+            return datetime.now(UTC)
+        return self._steady_zero + timedelta(seconds=time.monotonic())
+
+    def _set_clock(self, now: datetime) -> None:
+        self._steady_zero = now - timedelta(seconds=time.monotonic())
 
     def _note_dates(self, *dates: datetime | None) -> None:
         """Note that the gateway's clock is not behind what it has dated already."""
         newest = max((date for date in dates if date is not None), default=None)
         if newest is not None and newest > self.now:
-            self._ahead = newest - datetime.now(UTC)
+            self._set_clock(newest)
 
     async def meters(self) -> tuple[Meter, ...]:
         """Give all meters, disabled ones included; none where the gateway has no metering."""
@@ -209,8 +216,8 @@ class Gateway(Connection):
         if not any(meter.enabled for meter in known):
             return Readings(())
         readings = Readings.from_json(await self.api_call("/ivp/meters/readings"), known)
-        if self._ahead is None and readings.measured_at is not None:
-            self._ahead = readings.measured_at - datetime.now(UTC)
+        if self._steady_zero is None and readings.measured_at is not None:
+            self._set_clock(readings.measured_at)
         self._note_dates(readings.measured_at)
         return readings
 

@@ -133,7 +133,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         )
 
     async def async_step_further(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Say that a gateway that replaces another needs no new entry, in which its history would not be."""
+        """Show that a gateway that replaces another needs no new entry, which would have no history."""
         if user_input is not None:
             return await self._go_on_to_sign_in()
         return self.async_show_form(
@@ -304,7 +304,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         )
 
     async def _replace(self, entry: ConfigEntry) -> dict[str, str]:
-        """Give the entry to the gateway that was found, and return where that is and what it shows."""
+        """Move the entry to the gateway that was found, and return its address and certificate."""
         serial_number = self._gateway.serial_number
         for ignored in self.hass.config_entries.async_entries(DOMAIN):
             if ignored.unique_id == serial_number and ignored.source == SOURCE_IGNORE:

@@ -18,7 +18,7 @@ def issue_id(entry_id: str) -> str:
 
 @callback
 def async_create_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Tell the owner why home is unknown; what has to do with the serial number stays out of issues."""
+    """Create the issue that explains why home is unknown; issues hold no serial number."""
     ir.async_create_issue(
         hass,
         DOMAIN,

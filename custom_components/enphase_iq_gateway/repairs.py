@@ -67,7 +67,7 @@ class HomeRepairFlow(RepairsFlow):
         return await self.async_step_confirm()
 
     async def async_step_confirm(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
-        """Say why home is unknown and what to do; go on with home where it was, once confirmed."""
+        """Show why home is unknown and what to do; once confirmed, continue home from its last value."""
         if user_input is None:
             return self.async_show_form(
                 step_id="confirm", description_placeholders={"name": self._entry.title}

@@ -11,7 +11,7 @@ from .naming import gateway_title
 
 
 async def async_replace_gateway(hass: HomeAssistant, entry: ConfigEntry, serial_number: str) -> None:
-    """Give an entry to the gateway with this serial number, which took the place of the entry's own.
+    """Move an entry to the gateway with this serial number, which replaced the entry's own.
 
     Entities keep their entity ids, and with them history, statistics, names and whether they are enabled;
     devices stay. Energies go on from where they were, whatever the new gateway's counters say. Microinverters

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import logging
 import os
 import re
@@ -84,6 +85,14 @@ class Link:
     lost: asyncio.Event
 
 
+class _Connection(aio_pika.Connection):
+    """A connection that only `open_link` closes."""
+
+    def __del__(self) -> None:
+        # The library's own begins to close it, also where no loop runs: Python warns of what nobody awaits.
+        pass
+
+
 @asynccontextmanager
 async def open_link(broker: Broker, name: str) -> AsyncIterator[Link]:
     """Give a connection named `name`, whose channel confirms what is published and raises what is unroutable.
@@ -106,7 +115,9 @@ async def open_link(broker: Broker, name: str) -> AsyncIterator[Link]:
         url = url.update_query(heartbeat=_HEARTBEAT)
     with translated(f"{broker}: no connection"):
         async with asyncio.timeout(_CONNECT):
-            connection = await aio_pika.connect(url, client_properties={"connection_name": name})
+            connection = await aio_pika.connect(
+                url, client_properties={"connection_name": name}, connection_class=_Connection
+            )
     try:
         connection.close_callbacks.add(lose)
         with translated(f"{broker}: no channel"):
@@ -188,4 +199,6 @@ def _without_numbers(text: str) -> str:
     numbers = dict.fromkeys(
         int(number) for number in re.findall(r"\[Errno (\d+)\] Connect call failed", text)
     )
+    if errno.ECONNREFUSED in numbers:
+        return f"{os.strerror(errno.ECONNREFUSED)}: see that RabbitMQ runs there, or correct the address"
     return ", ".join(os.strerror(number) for number in numbers) or re.sub(r"^\[Errno -?\d+\] ", "", text)

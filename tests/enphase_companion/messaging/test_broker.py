@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -107,7 +108,7 @@ async def test_a_password_may_have_any_letters(rabbitmq: RabbitMQ, queue: str, e
 
 
 async def test_nobody_there_is_said_in_words_and_not_in_numbers() -> None:
-    with pytest.raises(BrokerError, match=r"no connection \(Connection refused\)$"):
+    with pytest.raises(BrokerError, match=r"no connection \(Connection refused: see that RabbitMQ runs"):
         async with open_link(Broker(f"amqp://guest:guest@localhost:{free_port()}/"), "test"):
             pass
     with pytest.raises(BrokerError, match=r"no connection \([A-Z][a-z ,]+\)$"):
@@ -138,3 +139,22 @@ async def test_whoever_is_no_broker_is_told_and_tried_again(
         running.cancel()
         await asyncio.wait((running,))
     assert all("\n" not in text for text in caplog.messages)
+
+
+def test_a_connection_that_failed_leaves_no_warning_behind(recwarn: pytest.WarningsRecorder) -> None:
+    """The library would begin to close it when nothing runs any more that could do so."""
+
+    async def fails() -> None:
+        with pytest.raises(BrokerError):
+            async with open_link(Broker(f"amqp://guest:guest@localhost:{free_port()}/"), "test"):
+                pass
+
+    loop = asyncio.new_event_loop()
+    gc.disable()
+    try:
+        loop.run_until_complete(fails())
+        gc.collect()
+    finally:
+        gc.enable()
+        loop.close()
+    assert [warning.message for warning in recwarn] == []

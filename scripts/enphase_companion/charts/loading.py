@@ -143,7 +143,7 @@ async def _gateway(database: Database, wanted: str | None) -> str:
     there = await database.gateways()
     if not there:
         raise CommandError(
-            "The database holds no readings yet. enphase-gateway-database-meters and "
+            f"{database.place}: it holds no readings yet. enphase-gateway-database-meters and "
             "enphase-amqp-database-meters write them."
         )
     if wanted is None and len(there) > 1:

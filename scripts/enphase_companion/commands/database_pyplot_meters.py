@@ -139,17 +139,7 @@ async def _load(database: Database, settings: Settings, arguments: argparse.Name
 
 
 def _database(settings: Settings) -> Database:
-    from pathlib import Path
-
-    from ..running.errors import CommandError
     from ..storage import Database
     from ..storage.address import database_address
 
-    address = database_address(settings)
-    if address.get_backend_name() == "sqlite" and not Path(str(address.database)).exists():
-        # Looking at it would make one.
-        raise CommandError(
-            f"{address.database}: there is no such database. Say with {settings.where('database_url')} where "
-            "yours is, or let enphase-gateway-database-meters write one."
-        )
-    return Database(address)
+    return Database(database_address(settings))

@@ -64,8 +64,12 @@ class Transactions:
         file = self._file
         if file is None:
             return
-        if not make and not await asyncio.to_thread(Path(file).exists):
-            raise StorageError(f"{self.place}: there is no such file. Make it: enphase-database upgrade")
+        path = await asyncio.to_thread(Path(file).absolute)
+        if not make and not await asyncio.to_thread(path.exists):
+            raise StorageError(
+                f"{path}: there is no such file. If yours is elsewhere, start this in its folder or "
+                "set database_url; the scripts that write, and enphase-database upgrade, make a new one."
+            )
         # Here and not only below, where a failure would leave aiosqlite's thread behind.
         try:
             await asyncio.to_thread(lambda: sqlite3.connect(file).close())

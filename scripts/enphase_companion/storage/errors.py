@@ -51,6 +51,7 @@ _AT_THE_SERVER = {
     1792: _READ_ONLY,
     3: "the server cannot write to its disk",
     1026: "the server cannot write to its disk",
+    2003: "no connection: see that the server runs there, or correct the address",
 }
 
 #: Errors of the disk's within a general one: no space left, read-only, quota. "Got error 28 ... from storage

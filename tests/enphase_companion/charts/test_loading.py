@@ -267,7 +267,7 @@ async def test_an_empty_database_says_who_fills_it(tmp_path_factory: pytest.Temp
     url = f"sqlite:///{tmp_path_factory.mktemp('empty') / 'enphase.db'}"
     async with Database(url) as database:
         await database.upgrade()
-    with pytest.raises(CommandError, match=r"holds no readings yet\. enphase-gateway-database-meters"):
+    with pytest.raises(CommandError, match=r"it holds no readings yet\. enphase-gateway-database-meters"):
         await seen(url, "today")
 
 

@@ -188,7 +188,7 @@ def test_an_empty_database_is_told(owner: Owner, tmp_path: Path) -> None:
     for more in ([], ["--follow"]):
         result = owner.runs(main, "--output", str(tmp_path / "day.png"), *more)
         assert result.status == 1
-        assert "The database holds no readings yet." in result.err
+        assert "enphase.db: it holds no readings yet." in result.err
     assert not (tmp_path / "day.png").exists()
 
 
@@ -196,9 +196,7 @@ def test_a_database_that_is_not_there_is_told_and_none_is_made(owner: Owner, tmp
     owner.environment["ENPHASE_DATABASE_URL"] = f"sqlite:///{tmp_path / 'nowhere.db'}"
     result = owner.runs(main, "--output", str(tmp_path / "day.png"))
     assert result.status == 1
-    assert (
-        "nowhere.db: there is no such database. Say with ENPHASE_DATABASE_URL where yours is" in result.error
-    )
+    assert f"{tmp_path / 'nowhere.db'}: there is no such file. If yours is elsewhere" in result.error
     assert not (tmp_path / "nowhere.db").exists()
 
 

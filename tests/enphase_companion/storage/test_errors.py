@@ -54,3 +54,12 @@ async def test_what_a_read_only_server_refused_is_stored_when_it_writes_again(ma
         finally:
             execute(url, "SET GLOBAL read_only = 0")
             execute(url, "DROP USER writer")
+
+
+def test_a_server_that_cannot_be_reached_comes_with_what_to_see_to() -> None:
+    said = "Can't connect to MySQL server on 'db.lan'"
+    error = explained(DBAPIError("INSERT", None, OperationalError(2003, said)), "enphase on db.lan")
+    assert isinstance(error, UnavailableError)
+    assert str(error) == (
+        f"enphase on db.lan: no connection: see that the server runs there, or correct the address ({said})."
+    )

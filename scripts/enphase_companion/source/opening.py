@@ -13,6 +13,7 @@ from enphase_api import (
     AuthenticationError,
     CertificateChangedError,
     CertificateError,
+    CommunicationError,
     EnphaseError,
     MultiFactorError,
     NotTrustedError,
@@ -176,10 +177,19 @@ async def _new_token(info: Info, settings: Settings) -> str:
             )
         except (MultiFactorError, TokenError):
             raise
+        except CommunicationError as error:
+            raise CommunicationError(
+                f"{error}: see that this machine is connected to the Internet",
+                path=error.path,
+                reason=error.reason,
+            ) from error
         except AuthenticationError:
+            name = settings.where("enphase_username")
+            # The file's name once, where both stand in it.
+            file = name.removesuffix("enphase_username")
             raise AccountError(
-                f"Entrez refuses {settings.where('enphase_username')} with "
-                f"{settings.where('enphase_password')}. Try them on {AUTHENTICATION_HOST}, and correct them."
+                f"Entrez refuses {name} with {settings.where('enphase_password').removeprefix(file)}. "
+                f"Try them on {AUTHENTICATION_HOST}, and correct them."
             ) from None
         hide(raw)
         with suppress(EnphaseError):

@@ -12,6 +12,7 @@ from enphase_companion import commands
 from enphase_companion.commands.gateway_console import main
 from enphase_companion.settings import reading as settings_reading
 from enphase_companion.simulator import Simulator
+from tests.services import free_port
 
 from ..owner import PASSWORD, USERNAME, Owner, Result
 
@@ -220,6 +221,23 @@ def test_refused_credentials_are_named_by_the_places_they_stand_in(owner: Owner)
     owner.writes(enphase_username=USERNAME)
     message = owner.runs(main).error
     assert f"Entrez refuses {owner.file}: enphase_username with ENPHASE_PASSWORD." in message
+
+
+def test_a_refused_account_names_its_file_once(owner: Owner) -> None:
+    owner.trusts()
+    owner.writes(enphase_username=USERNAME, enphase_password="planted-wrong")
+    message = owner.runs(main).error
+    assert f"Entrez refuses {owner.file}: enphase_username with enphase_password. Try them" in message
+
+
+def test_without_the_internet_it_is_said_where_to_look(owner: Owner) -> None:
+    owner.trusts()
+    nobody = f"http://127.0.0.1:{free_port()}"
+    owner.writes(enphase_username=USERNAME, enphase_password=PASSWORD, entrez_host=nobody)
+    result = owner.runs(main)
+    assert result.status == 1
+    assert "Entrez (127.0.0.1) did not answer" in result.error
+    assert "see that this machine is connected to the Internet" in result.error
 
 
 def test_an_outage_of_entrez_is_an_error_of_one_line(owner: Owner) -> None:

@@ -96,7 +96,7 @@ class GatewayData:
         """Where production without a meter is counted; None where what has answered cannot tell."""
         if ProductionTotals.are_stalled(self.info, self.meters):
             return ProductionFrom.INVERTERS
-        if self.totals is None:
+        if self.totals is None or self.totals.lifetime_energy is None:
             return None
         if not self.totals.is_empty:
             return ProductionFrom.TOTALS

@@ -41,7 +41,7 @@ def say(text: str = "") -> None:
 
 @contextlib.asynccontextmanager
 async def _step(text: str) -> AsyncIterator[None]:
-    """Say what is done now, and again every ten seconds until it is."""
+    """Print what is done now, and again every ten seconds until it is."""
 
     async def remind() -> None:
         for seconds in itertools.count(_PATIENCE, _PATIENCE):

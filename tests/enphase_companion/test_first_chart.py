@@ -107,7 +107,7 @@ def test_who_types_the_page_line_by_line_has_a_chart_at_its_end(newcomer: Newcom
 
 
 def has_reading(database: Path) -> bool:
-    """Tell whether a reading stands in the database."""
+    """Whether a reading stands in the database."""
     if not database.exists():
         return False
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:

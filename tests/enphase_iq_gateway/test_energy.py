@@ -12,7 +12,7 @@ from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
 from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN, ProductionFrom
-from custom_components.enphase_iq_gateway.enphase_api.models import Site
+from custom_components.enphase_iq_gateway.enphase_api.models import ProductionTotals, Site
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import find
 
@@ -403,6 +403,14 @@ async def test_a_gateway_that_has_just_started_decides_nothing(
     assert float(state_of(hass, simulator, "production_energy")) == pytest.approx(
         made_by_inverters(simulator), abs=0.5
     )
+
+
+@pytest.mark.parametrize("profile", ["no-meters"])
+async def test_an_answer_without_the_lifetime_decides_nothing(entry: MockConfigEntry, set_up: SetUp) -> None:
+    await set_up(entry)
+    data = entry.runtime_data.data
+    assert data.counted_by is ProductionFrom.TOTALS
+    assert replace(data, totals=ProductionTotals.from_json({})).counted_by is None
 
 
 @pytest.mark.parametrize("profile", ["no-meters"])

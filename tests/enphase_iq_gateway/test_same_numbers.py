@@ -35,7 +35,7 @@ type Numbers = dict[str, float | None]
 
 
 def scripts_name(module: str) -> ModuleType:
-    """Give a module of the scripts, or of the client under the name by which they know it."""
+    """Return a module of the scripts, or of the client under the name by which they know it."""
     if "enphase_api" not in sys.modules:
         folder = Path(integrations_client.__path__[0])
         found = importlib.util.spec_from_file_location(
@@ -61,7 +61,7 @@ class Answers:
         self._answers.restart()
 
     def get(self, path: str) -> tuple[int, bytes]:
-        """Give status and body of a path: the same to everybody who asks."""
+        """Return status and body of a path: the same to everybody who asks."""
         if path not in self._given:
             self._given[path] = self._get(path)
         return self._given[path]
@@ -87,7 +87,7 @@ class Answers:
 
 
 async def client(gateway: type[Any], connection: Any, answers: Answers) -> Any:
-    """Give a client of a gateway that is asked without a network."""
+    """Return a client of a gateway that is asked without a network."""
 
     class Direct(gateway):  # type: ignore[misc]
         async def _ask(self, _method: str, path: str, **_: Any) -> Any:
@@ -100,7 +100,7 @@ async def client(gateway: type[Any], connection: Any, answers: Answers) -> Any:
 
 
 async def home_assistant(gateway: Any) -> Numbers:
-    """Give what the integration's sensors of the site are made from."""
+    """Return what the integration's sensors of the site are made from."""
     info, meters = await gateway.info(), await gateway.meters()
     metered = {meter.measurement_type for meter in meters if meter.enabled}
     data = GatewayData(
@@ -120,7 +120,7 @@ async def home_assistant(gateway: Any) -> Numbers:
 
 
 async def console(gateway: Any) -> tuple[Numbers, dict[str, Any]]:
-    """Give what the console's page is made from, and its document."""
+    """Return what the console's page is made from, and its document."""
     overview = await scripts_name("enphase_companion.console.overview").Overview.read(
         gateway, await gateway.info()
     )
@@ -130,7 +130,7 @@ async def console(gateway: Any) -> tuple[Numbers, dict[str, Any]]:
 
 
 async def message(gateway: Any) -> Any:
-    """Give the message of the readings, as it comes out of a queue, production of microinverters included."""
+    """Return the message of the readings, as a queue gives it, production of microinverters included."""
     form = scripts_name("enphase_companion.message")
     meters, batteries = await gateway.meters(), await gateway.batteries()
     batteries = batteries.with_ac((await gateway.production()).ac_batteries)
@@ -147,13 +147,13 @@ async def message(gateway: Any) -> Any:
 
 
 def reports(said: Any) -> Numbers:
-    """Give the power of each report that readers of Enphase-API's messages find."""
+    """Return the power of each report that readers of Enphase-API's messages find."""
     listed = json.loads(scripts_name("enphase_companion.message").encode(said))["readings"]
     return {each["reportType"]: each["cumulative"]["actPower"] for each in listed}
 
 
 def chart(said: Any) -> Numbers:
-    """Give what a chart draws, and counts, of this message alone."""
+    """Return what a chart draws, and counts, of this message alone."""
     flows = scripts_name("enphase_companion.charts.flows")
     whole = {each.measurement: each for each in said.samples if each.phase == 0}
     metering = flows.Metering(metered=said.metered, unmetered_batteries=said.unmetered_batteries)
@@ -189,7 +189,7 @@ def math_is_nan(value: Any) -> bool:
 
 
 def about(numbers: Mapping[str, float | None]) -> Any:
-    """Give these numbers for a comparison that the dust of adding up does not disturb."""
+    """Return these numbers for a comparison that the dust of adding up does not disturb."""
     return pytest.approx(dict(numbers), rel=1e-9, abs=1e-3)
 
 

@@ -47,7 +47,7 @@ def lists(monkeypatch: pytest.MonkeyPatch) -> Lists:
 
 
 def heard(simulator: Simulator, **instead: Any) -> Listed:
-    """Give the microinverters of a gateway, with something else said of them."""
+    """Return the microinverters of a gateway, with something else said of them."""
     listed: Listed = type(simulator.gateway._answers).get(simulator.gateway._answers, LIST, "")
     return [unit | instead for unit in listed]
 
@@ -57,7 +57,7 @@ def entry_of(simulator: Simulator) -> MockConfigEntry:
 
 
 def owners(hass: HomeAssistant, simulator: Simulator) -> set[str | None]:
-    """Give the entries that the sensors and devices of a house's microinverters belong to."""
+    """Return the entries that the sensors and devices of a house's microinverters belong to."""
     registry, found = er.async_get(hass), set()
     for inverter in simulator.house.inverters:
         entity_id = registry.async_get_entity_id("sensor", DOMAIN, f"{inverter.serial_number}_power")

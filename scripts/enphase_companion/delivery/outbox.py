@@ -164,7 +164,7 @@ class Outbox:
         return all(sent)
 
     async def _send_held(self) -> None:
-        """Give what is in memory only a while to be sent: it would be lost at the end."""
+        """Allow what is in memory only a while to be sent: it would be lost at the end."""
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(_LAST):
                 while self._disk.held:

@@ -182,7 +182,7 @@ class SpoolFile:
                 self._reserve.unlink()
 
     def _release_reserve(self) -> bool:
-        """Give the room in hand up; False where there was none."""
+        """Release the room in hand; return False where there was none."""
         try:
             self._reserve.unlink()
         except OSError:

@@ -82,7 +82,7 @@ class Service:
             notify("READY=1")
 
     def alive(self, status: str) -> None:
-        """Tell systemd's watchdog that the work goes on, and `systemctl status` how; for the work to call.
+        """Notify systemd's watchdog that the work goes on, and `systemctl status` how; for the work to call.
 
         A terminal is told too, after `report`.
         """

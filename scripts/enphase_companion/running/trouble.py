@@ -37,7 +37,7 @@ class Trouble:
         _LOGGER.warning("%s", text)
 
     def end(self, quiet: float = 0) -> None:
-        """Say that it is over, if it was told, but not in the last `quiet` seconds."""
+        """Log that it is over, if it was told, but not in the last `quiet` seconds."""
         if self.text is not None and self._clock() - self._told >= quiet:
             self.text = None
             self._said.clear()

@@ -183,7 +183,7 @@ class Poller:
             await self._pause(_LOOK)
 
     def _stamps(self) -> list[tuple[int, int] | None]:
-        """Give what tells these files from changed ones."""
+        """Return what tells these files from changed ones."""
         stamps: list[tuple[int, int] | None] = []
         for file in (*self._settings.credentials_files, self._settings.certificate_file):
             try:
@@ -210,7 +210,7 @@ class _Installed:
         return any(meter.enabled for meter in self.meters)
 
     def is_enabled(self, measurement_type: str) -> bool:
-        """Tell whether an enabled meter measures this."""
+        """Whether an enabled meter measures this."""
         return any(meter.enabled and meter.measurement_type == measurement_type for meter in self.meters)
 
     async def refresh(self) -> None:

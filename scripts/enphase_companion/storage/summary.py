@@ -77,7 +77,7 @@ def of_reading(
 
 
 def fold(parts: Sequence[Summary]) -> Summary:
-    """Give the one summary of consecutive ones, at least one; a mean weighs by the readings with a power."""
+    """Return one summary of consecutive ones, at least one; a mean weighs by readings with a power."""
     if len(parts) == 1:
         return parts[0]
     powers = [(part.power, part.power_readings) for part in parts if part.power is not None]

@@ -12,7 +12,7 @@ _NAMES = {Level.MINUTE: "minute", Level.QUARTER: "quarter-hour", Level.DAY: "day
 
 
 def status(place: str, found: Status, zone: ZoneInfo | None, protection: str | None) -> str:
-    """Give what is in the database at `place`, with moments in the time zone of its days.
+    """Return what is in the database at `place`, with moments in the time zone of its days.
 
     `protection`: of the connection, see `Database.protection`.
     """

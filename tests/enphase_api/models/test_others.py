@@ -323,6 +323,7 @@ SUM = ProductionSource(
         ("8.2.4263", True, totals(6_139_406), 6_139_406),
         # A value or the page is missing: nothing else takes its place.
         ("7.6.175", False, totals(None), None),
+        ("8.3.5528", False, totals(None, today=None, week=None), None),
         ("8.3.5528", False, None, None),
     ],
 )

@@ -130,7 +130,8 @@ class ProductionTotals:
     @property
     def is_empty(self) -> bool:
         """Whether nothing is counted: on some gateways without a production meter all energies stay 0."""
-        return not any((self.lifetime_energy, self.energy_today, self.energy_last_seven_days))
+        energies = self.lifetime_energy, self.energy_today, self.energy_last_seven_days
+        return self.lifetime_energy is not None and not any(energies)
 
     @staticmethod
     def are_stalled(info: Info, meters: Iterable[Meter]) -> bool:

@@ -60,10 +60,10 @@ def main(arguments: list[str] | None = None) -> int:
             print(_introduction(simulator), flush=True)
             threading.Event().wait()
     except OSError as error:
-        print(f"A port cannot be had ({error}). Try another --port or --entrez-port.", file=sys.stderr)
+        print(f"error: a port cannot be had ({error}). Try another --port or --entrez-port.", file=sys.stderr)
         return 1
     except ValueError as error:
-        print(error, file=sys.stderr)
+        print(f"error: {error}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
         print("\nThe simulated gateway has stopped.")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import ssl
 import subprocess
 import sys
@@ -107,3 +108,11 @@ def test_a_wrong_option_is_bad_usage(options: list[str], capsys: pytest.CaptureF
 def test_a_folder_without_recording_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--replay", str(tmp_path)]) == 1
     assert str(tmp_path) in capsys.readouterr().err
+
+
+def test_a_port_that_is_taken_is_an_error_that_names_the_options(capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        assert main(["--port", str(taken.getsockname()[1]), "--entrez-port", "0"]) == 1
+    error = capsys.readouterr().err
+    assert error.startswith("error: a port cannot be had (")
+    assert error.endswith("Try another --port or --entrez-port.\n")

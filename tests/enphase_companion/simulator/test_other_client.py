@@ -120,7 +120,11 @@ def assert_batteries(data: Any, truth: Truth, kind: str | None) -> None:
         power = sum(unit.real_power_mw for unit in data.encharge_power.values()) / 1000
         assert power == pytest.approx(state.power, abs=0.01)
         assert len(data.encharge_inventory) == len(data.encharge_power) == 3
-        assert data.enpower.mains_oper_state == "closed"
+        if data.enpower is None:
+            # An IQ Meter Collar takes the System Controller's place.
+            assert data.collar.admin_state_str == "ENCMN_MDE_ON_GRID"
+        else:
+            assert data.enpower.mains_oper_state == "closed"
     else:
         assert not data.encharge_inventory
     if kind == "acb" and state is not None:

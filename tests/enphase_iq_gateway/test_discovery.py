@@ -167,7 +167,7 @@ async def test_a_gateway_that_has_moved_is_followed(
 async def test_a_stranger_that_announces_itself_as_the_gateway_is_not_followed(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
-    with Simulator("three-phase", seed=2, start=NOON) as other:
+    with Simulator("three-phase", seed=2, start=NOON, longitude=0) as other:
         entry = make_entry(simulator, {CONF_HOST: NOBODY, "certificate": other.certificate_pem})
         await set_up(entry, state=ConfigEntryState.SETUP_RETRY)
         await flow.start(SOURCE_ZEROCONF, announcement(simulator))

@@ -193,7 +193,7 @@ async def test_entities_have_names_of_the_language(
     hass.config.language = language
     names: set[str] = set()
     for seed, profile in enumerate(["three-phase", "battery"], 2):
-        with Simulator(profile, seed=seed, start=NOON) as other:
+        with Simulator(profile, seed=seed, start=NOON, longitude=0) as other:
             entry = await set_up(make_entry(other))
             registered = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
             names |= {entity.original_name for entity in registered if entity.original_name}

@@ -167,7 +167,7 @@ async def test_every_entity_has_its_name_and_every_name_its_entity(
 ) -> None:
     seen: dict[str, set[str]] = {"sensor": set(), "binary_sensor": set(), "event": set()}
     for seed, profile in enumerate(["no-meters", "three-phase", "battery", "many-meters", "single-phase"], 2):
-        with Simulator(profile, seed=seed, start=NOON) as other:
+        with Simulator(profile, seed=seed, start=NOON, longitude=0) as other:
             # Beside production of inverters, a production meter shows its own power and energy.
             beside = {CONF_PRODUCTION_SOURCE: "inverters"} if profile == "single-phase" else {}
             if profile == "battery":

@@ -90,7 +90,7 @@ def recorder_config() -> dict[str, Any]:
 @pytest.fixture
 def stranger(simulator: Simulator) -> Generator[Simulator]:
     """Another gateway, which nothing secret may be sent to."""
-    with Simulator("three-phase", seed=2, start=NOON, speed=0) as running:
+    with Simulator("three-phase", seed=2, start=NOON, longitude=0, speed=0) as running:
         yield running
         assert not any(request.has_authorization or request.has_session for request in running.requests)
 

@@ -159,7 +159,7 @@ async def test_another_gateway_at_the_address_gets_nothing_and_the_right_one_com
     entry = await set_up(make_entry(simulator))
     port = simulator._gateway_server.port
     simulator.stop()
-    with Simulator("three-phase", seed=2, start=NOON, speed=0, port=port) as other:
+    with Simulator("three-phase", seed=2, start=NOON, longitude=0, speed=0, port=port) as other:
         await tick(301, times=5)
         assert other.requests == []
         assert ir.async_get(hass).async_get_issue(DOMAIN, issue_id(entry.entry_id)) is not None
@@ -179,7 +179,7 @@ async def test_another_gateway_at_the_address_gets_nothing_and_the_right_one_com
 def over_ipv6(simulator: Simulator) -> Generator[Simulator]:
     """The same gateway at an IPv6 address."""
     pytest_socket.socket_allow_hosts(["127.0.0.1", "::1"])
-    with Simulator("three-phase", start=NOON, speed=0, host="::1") as running:
+    with Simulator("three-phase", start=NOON, longitude=0, speed=0, host="::1") as running:
         yield running
     pytest_socket.socket_allow_hosts(["127.0.0.1"])
 

@@ -140,7 +140,7 @@ async def test_two_addresses_announced_in_turn_move_nothing_while_the_present_on
 ) -> None:
     entry = await set_up(make_entry(simulator))
     coordinator = entry.runtime_data
-    with Simulator("three-phase", start=NOON, speed=0) as elsewhere:
+    with Simulator("three-phase", start=NOON, longitude=0, speed=0) as elsewhere:
         for _ in range(6):
             for address in (elsewhere, simulator):
                 flow = Flow(hass, simulator)
@@ -157,7 +157,7 @@ async def test_a_gateway_whose_cable_is_pulled_is_followed_to_its_other_address_
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
 ) -> None:
     entry = await set_up(make_entry(simulator))
-    with Simulator("three-phase", start=NOON, speed=0) as elsewhere:
+    with Simulator("three-phase", start=NOON, longitude=0, speed=0) as elsewhere:
         simulator.stop()
         await tick(61, times=2)
         assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE

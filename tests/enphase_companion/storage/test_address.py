@@ -122,7 +122,7 @@ async def test_a_file_that_cannot_be_made_says_why(tmp_path: Path) -> None:
 
 async def test_asking_makes_no_file(tmp_path: Path) -> None:
     async with Database(f"sqlite:///{tmp_path}/enphase.db") as database:
-        with pytest.raises(StorageError, match=r"no such file. Make it: enphase-database upgrade"):
+        with pytest.raises(StorageError, match=r"there is no such file\. .*enphase-database upgrade"):
             await database.gateways()
         assert not list(tmp_path.iterdir())
         await database.upgrade()

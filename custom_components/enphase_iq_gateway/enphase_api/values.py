@@ -2,6 +2,9 @@
 
 A key nobody asks for is ignored. Why a value was dropped is logged once for each key and reason, at debug
 level.
+
+Who answers may be anybody, so its words are data: a text that could change what a terminal, a log or a page
+shows is none, and where one must be shown all the same, `printable` spells it out.
 """
 
 from __future__ import annotations
@@ -22,6 +25,9 @@ MAX_POWER = 1e6
 #: After this long without a report, a microinverter or battery is silent: what it said last is not so now.
 #: Each reports every five minutes, and where an installer has set it so, every hour.
 SILENT_AFTER = timedelta(minutes=65)
+
+#: Characters; no word of a gateway's, such as a part number or a state, comes near it.
+MAX_TEXT = 64
 
 #: Keys and reasons already logged; both come from this package, so it stays small.
 _logged: set[tuple[str, str]] = set()
@@ -71,13 +77,41 @@ def integer(data: Mapping[str, Any], key: str, low: float = -math.inf, high: flo
 
 
 def text(data: Mapping[str, Any], key: str) -> str | None:
-    """Give the text under `key`, stripped, or None where it is none or empty."""
+    """Return the text under `key`, stripped, or None where it is none, empty, too long or not printable."""
     value = data.get(key)
-    if isinstance(value, str):
-        return value.strip() or None
-    if value is not None:
-        _dropped(key, "not a text")
+    if not isinstance(value, str):
+        if value is not None:
+            _dropped(key, "not a text")
+        return None
+    value = value.strip()
+    if is_printable(value):
+        return value or None
+    _dropped(key, f"not a text of at most {MAX_TEXT} printable characters")
     return None
+
+
+def is_printable(value: str, limit: int = MAX_TEXT) -> bool:
+    """Return whether a peer's text may be shown as it is: short, and no control or format character in it."""
+    return len(value) <= limit and value.isprintable()
+
+
+def is_serial_number(value: str) -> bool:
+    """Return whether a text can be a serial number: 1 to 32 digits."""
+    return 0 < len(value) <= 32 and value.isascii() and value.isdigit()
+
+
+def printable(value: str, limit: int = MAX_TEXT) -> str:
+    r"""Return a peer's text in printable characters, at most `limit` of them.
+
+    Control, format and bidirectional characters are spelled out, such as "\x1b" and "\u202e"; what is cut
+    off is marked with an ellipsis.
+    """
+    # Cut before it is spelled out, too: the text can be of any size.
+    spelled = "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
+        for each in value[: limit + 1]
+    )
+    return spelled if len(spelled) <= limit else f"{spelled[: limit - 1]}…"
 
 
 def flag(data: Mapping[str, Any], key: str) -> bool | None:

@@ -10,7 +10,23 @@ from typing import Any
 import pytest
 
 from enphase_api import InvalidAnswerError
-from enphase_api.values import flag, integer, moment, nested, number, objects, one_object, text
+from enphase_api.values import (
+    MAX_TEXT,
+    flag,
+    integer,
+    is_serial_number,
+    moment,
+    nested,
+    number,
+    objects,
+    one_object,
+    printable,
+    text,
+)
+
+#: What a terminal, a log or a page would take for more than a letter: escape, line break, bidirectional
+#: override, zero width, line separator, half a surrogate.
+UNPRINTABLE = ["\x1b[2K", "a\nb", "\u202etxt", "a\u200bb", "a\u2028b", "\x9b1m", "a\x7f", "\ud83d"]
 
 
 @pytest.mark.parametrize("value", [0, 1, -1, 2.5, 1e300, -0.0])
@@ -61,6 +77,35 @@ def test_a_whole_number_is_whole(value: Any, taken: int | None) -> None:
 @pytest.mark.parametrize(("value", "taken"), [(" a ", "a"), ("", None), ("  ", None), (5, None), ([], None)])
 def test_a_text_is_stripped_or_none(value: Any, taken: str | None) -> None:
     assert text({"state": value}, "state") == taken
+
+
+@pytest.mark.parametrize("value", [*UNPRINTABLE, "a" * (MAX_TEXT + 1)])
+def test_a_text_that_is_none_of_a_gateways_words_is_dropped(value: str) -> None:
+    assert text({"state": value}, "state") is None
+    assert text({"state": "a" * MAX_TEXT}, "state") == "a" * MAX_TEXT
+
+
+@pytest.mark.parametrize("value", [*UNPRINTABLE, "Grüße, 日本", "a" * 1_000_000, "\x1b" * 1_000_000])
+def test_what_must_be_shown_is_spelled_out_and_cut(value: str) -> None:
+    shown = printable(value)
+    assert shown.isprintable()
+    assert 0 < len(shown) <= MAX_TEXT
+    assert len(printable(value, 8)) <= 8
+
+
+def test_what_is_spelled_out_can_be_read() -> None:
+    assert printable("a\x1b[2K\u202eb") == "a\\x1b[2K\\u202eb"
+    assert printable("Grüße") == "Grüße"
+    assert printable("a" * 70) == "a" * 63 + "…"
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [("122333444455", True), ("1" * 32, True), ("1" * 33, False)]
+    + [(text, False) for text in ("", "12a", "١٢٣", "12\n", " 12")],
+)
+def test_a_serial_number_is_digits(value: str, is_one: bool) -> None:
+    assert is_serial_number(value) == is_one
 
 
 @pytest.mark.parametrize(("value", "taken"), [(True, True), (False, False), (1, None), ("true", None)])

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 import math
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -28,6 +29,11 @@ SILENT_AFTER = timedelta(minutes=65)
 
 #: Characters; no word of a gateway's, such as a part number or a state, comes near it.
 MAX_TEXT = 64
+
+_MAX_TEXTS = 32
+
+#: Serial and part numbers of devices: "122333444455", "122115055931EIM2", "800-01374-r02".
+_IDENTIFIER = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,31}")
 
 #: Keys and reasons already logged; both come from this package, so it stays small.
 _logged: set[tuple[str, str]] = set()
@@ -90,13 +96,39 @@ def text(data: Mapping[str, Any], key: str) -> str | None:
     return None
 
 
+def texts(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
+    """Return the texts listed under `key`, each by the rule of `text`; at most 32."""
+    value = data.get(key)
+    if not isinstance(value, list):
+        return ()
+    found = (text({key: entry}, key) for entry in value[:_MAX_TEXTS])
+    return tuple(entry for entry in found if entry is not None)
+
+
+def identifier(data: Mapping[str, Any], key: str) -> str | None:
+    """Return the serial or part number under `key`, or None where it is none.
+
+    They become parts of file names, entities and rows: only letters, digits and hyphens, at most 32.
+    """
+    value = text(data, key)
+    if value is None or is_identifier(value):
+        return value
+    _dropped(key, "not a serial or part number")
+    return None
+
+
+def is_identifier(value: str) -> bool:
+    """Return whether a text can be a device's serial or part number."""
+    return _IDENTIFIER.fullmatch(value) is not None
+
+
 def is_printable(value: str, limit: int = MAX_TEXT) -> bool:
     """Return whether a peer's text may be shown as it is: short, and no control or format character in it."""
     return len(value) <= limit and value.isprintable()
 
 
 def is_serial_number(value: str) -> bool:
-    """Return whether a text can be a serial number: 1 to 32 digits."""
+    """Return whether a text can be a gateway's serial number: 1 to 32 digits."""
     return 0 < len(value) <= 32 and value.isascii() and value.isdigit()
 
 

@@ -96,7 +96,7 @@ def recorded(folder: Path, endpoints: tuple[Endpoint, ...]) -> tuple[Source, lis
 
 def _firmware(folder: Path) -> str:
     try:
-        return Info.from_xml((folder / _INFO).read_bytes()).firmware
+        return Info.firmware_from_xml((folder / _INFO).read_bytes())
     except (OSError, EnphaseError):
         return "unknown"
 

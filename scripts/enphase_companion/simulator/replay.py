@@ -7,11 +7,17 @@ import re
 from pathlib import Path
 from typing import Any
 
+_SERIAL = re.compile(r"(<sn>\s*)([^<\s]+)(\s*</sn>)")
+
+#: Served for a serial number that is no number: some recordings are published with a word in its place.
+_BLANKED = "122300000042"
+
 
 class ReplayedAnswers:
     """Answers from a folder whose file names are paths with `_` for `/`, `?` and `=`.
 
-    `production.json_details_1` is /production.json?details=1. A missing or empty file: no such endpoint.
+    `production.json_details_1` is /production.json?details=1. A missing or empty file: no such endpoint. A
+    serial number that was blanked is served as an invented one, as a gateway's is digits.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -19,14 +25,17 @@ class ReplayedAnswers:
         self._folder = folder
         if not (folder / "info").is_file():
             raise ValueError(f"{folder}: no recording of a gateway, as it holds no file info")
-        found = re.search(r"<sn>\s*([^<\s]+)\s*</sn>", self.info())
+        found = _SERIAL.search(self.info())
         if found is None:
             raise ValueError(f"{folder / 'info'}: holds no <sn>, the gateway's serial number")
-        self.serial_number = found[1]
+        self.serial_number = found[2]
 
     def info(self) -> str:
         """The text of /info."""
-        return (self._folder / "info").read_text(encoding="utf-8")
+        text = (self._folder / "info").read_text(encoding="utf-8")
+        return _SERIAL.sub(
+            lambda each: each[0] if each[2].isdigit() else f"{each[1]}{_BLANKED}{each[3]}", text
+        )
 
     def get(self, path: str, query: str) -> Any:
         """The JSON that was recorded for a path and query, or for the path alone; None: nothing was."""

@@ -141,6 +141,13 @@ def test_a_token_without_a_claim_that_counts_is_none(missing: str) -> None:
         Token.parse(forged(**claims))
 
 
+@pytest.mark.parametrize("audience", ["envoy", "1" * 33, "1\x1b[2K", "[a](https://b)", "\u0661"])
+def test_a_token_for_what_is_no_serial_number_is_none(audience: str) -> None:
+    with pytest.raises(TokenError, match="does not say") as caught:
+        Token.parse(forged(aud=audience, iat=1_700_000_000, exp=4_000_000_000, iss="Entrez"))
+    assert str(caught.value).isprintable()
+
+
 def test_what_is_known_of_a_token_does_not_hold_it(sim: Simulator) -> None:
     token = sim.token()
     assert all(part not in repr(Token.parse(token)) for part in token.split("."))

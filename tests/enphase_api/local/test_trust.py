@@ -239,6 +239,21 @@ def test_a_certificate_names_the_gateway_where_it_does(name: str, serial_number:
     assert Certificate.from_pem(make_certificate(name, key_from_seed("x")).pem).serial_number == serial_number
 
 
+@pytest.mark.parametrize(
+    ("name", "subject"),
+    [
+        ("envoy\x1b[2K\u202e1", "envoy\\x1b[2K\\u202e1"),
+        ("a\nSHA-256 00:11", "a\\nSHA-256 00:11"),
+        ("\u0661" * 12, "\u0661" * 12),
+        ("b" * 64, "b" * 64),
+    ],
+)
+def test_the_name_in_a_certificate_is_shown_in_printable_characters(name: str, subject: str) -> None:
+    shown = Certificate.from_pem(make_certificate(name, key_from_seed("x"), extensions=False).pem)
+    assert shown.subject == subject
+    assert shown.serial_number is None
+
+
 @pytest.mark.parametrize("text", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n", "\udc80"])
 def test_a_text_that_is_no_certificate_is_told(text: str) -> None:
     with pytest.raises(CertificateError, match="Trust the gateway again"):

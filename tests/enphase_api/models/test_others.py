@@ -53,15 +53,45 @@ def test_a_gateway_may_say_little() -> None:
         b"<envoy_info><device><sn>1</sn></device></envoy_info>",
         b"<envoy_info><device><software>D8</software></device></envoy_info>",
         b"<envoy_info><device><sn>%b</sn><software>D8</software></device></envoy_info>" % (b"1" * 99),
+        INFO.format("D8").replace("122300000001", "envoyserial").encode(),
+        INFO.format("D8").replace("122300000001", "12230000000\u0661").encode(),
+        INFO.format("unknown").encode(),
+        INFO.format("D8 [a](https://b)").encode(),
+        INFO.format("D8\u202e1").encode(),
+        INFO.format("D8." + 40 * "1").encode(),
+        INFO.format("D8" + 80 * "<a>" + 80 * "</a>").encode(),
         INFO.format("D8")[:100].encode(),
         INFO.format("D8").encode("utf-16"),
         b"\xff\xfe",
     ],
-    ids=["empty", "html", "bare", "no software", "no serial", "long serial", "cut", "utf-16", "bytes"],
+    ids=[
+        *["empty", "html", "bare", "no software", "no serial", "long serial", "word as serial"],
+        *["digits of another script", "no version", "Markdown", "bidirectional", "long version"],
+        *["nested", "cut", "utf-16", "bytes"],
+    ],
 )
 def test_what_is_no_description_of_a_gateway_is_an_error(answer: bytes) -> None:
     with pytest.raises(InvalidAnswerError, match="gateway's description"):
         Info.from_xml(answer)
+
+
+def test_an_error_of_a_description_repeats_nothing_of_it() -> None:
+    with pytest.raises(InvalidAnswerError) as caught:
+        Info.from_xml(INFO.format("D8<\x1b[2Ka>").encode())
+    assert caught.value.__cause__ is None
+    assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("said", ["a" * 40, "\x9b2K", "[a](https://b)", "a b", ""])
+def test_a_part_number_that_is_none_is_none(said: str) -> None:
+    info = Info.from_xml(INFO.format("D8").replace("800-00654-r08", said).encode())
+    assert info.part_number is None
+    assert info.serial_number == "122300000001"
+
+
+def test_what_says_neither_yes_nor_no_says_nothing() -> None:
+    info = Info.from_xml(INFO.format("D8").replace("true", "maybe").replace("1700000000", "soon").encode())
+    assert (info.is_metered, info.time) == (None, None)
 
 
 def test_a_description_that_would_grow_without_end_is_not_read() -> None:
@@ -77,7 +107,7 @@ def test_firmware_with_tokens_is_supported(firmware: str) -> None:
     assert info.firmware == firmware.lstrip("DRMx")
 
 
-@pytest.mark.parametrize("firmware", ["D5.0.62", "R3.17.3", "R4.10.35", "unknown"])
+@pytest.mark.parametrize("firmware", ["D5.0.62", "R3.17.3", "R4.10.35", "6"])
 def test_firmware_without_tokens_is_refused_by_its_version(firmware: str) -> None:
     with pytest.raises(
         UnsupportedFirmwareError, match=f"firmware {firmware.lstrip('DR')}; version 7 or later"
@@ -346,6 +376,15 @@ def test_totals_beside_a_meter_that_is_enabled_do_not_stand_still() -> None:
 def test_totals_of_another_structure_are_an_error(answer: object) -> None:
     with pytest.raises(InvalidAnswerError):
         ProductionTotals.from_json(answer)
+
+
+@pytest.mark.parametrize("said", ["../1", "[a](https://b)", "1\u202e2", "1 2", "-1", "1" * 33, ""])
+def test_a_unit_without_a_serial_number_of_letters_and_digits_is_left_out(said: str) -> None:
+    inverters = Inverter.list_from_json([{"serialNumber": said}, {"serialNumber": "482250079070"}])
+    assert [each.serial_number for each in inverters] == ["482250079070"]
+    power = {"devices:": [{"serial_num": said, "real_power_mw": 1000}]}
+    found = Batteries.from_json(inventory(unit(said), unit("1", part_num=said)), power)
+    assert [(each.serial_number, each.part_number, each.power) for each in found.units] == [("1", None, None)]
 
 
 def test_inverters_are_microinverters_with_a_serial_number() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import fields, is_dataclass
@@ -111,13 +112,16 @@ def test_a_body_is_json_or_an_error_of_this_client(body: bytes) -> None:
         parse_json(body, "/ivp/x", "The gateway")
 
 
-DESCRIPTION = "<envoy_info><device><sn>{0}</sn><software>{0}</software></device></envoy_info>"
+DESCRIPTION = """<envoy_info><device><sn>{0}</sn><pn>{1}</pn><software>{0}</software>
+<imeter>{1}</imeter></device><time>{1}</time></envoy_info>"""
+#: What a peer can write into an element, with what a version and a serial number are made of.
+WORDS = st.text() | st.text(alphabet="D8.1") | st.text(alphabet="12", max_size=40)
 
 
 @given(
     st.binary()
     | st.text(alphabet="<>/&;!?[]\"'= envoy_infodeviceswt18").map(str.encode)
-    | st.text().map(lambda text: DESCRIPTION.format(text).encode("utf-8", "surrogatepass"))
+    | st.tuples(WORDS, WORDS).map(lambda words: DESCRIPTION.format(*words).encode("utf-8", "surrogatepass"))
 )
 def test_a_description_is_a_gateways_or_an_error_of_this_client(answer: bytes) -> None:
     try:
@@ -125,4 +129,6 @@ def test_a_description_is_a_gateways_or_an_error_of_this_client(answer: bytes) -
         info.require_tokens()
     except EnphaseError:
         return
-    assert info.serial_number
+    assert re.fullmatch(r"[0-9]{1,32}", info.serial_number)
+    assert re.fullmatch(r"[0-9.]{1,31}", info.firmware)
+    assert re.fullmatch(r"[0-9A-Za-z-]{1,32}", info.part_number or "-")

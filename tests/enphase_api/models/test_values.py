@@ -13,7 +13,9 @@ from enphase_api import InvalidAnswerError
 from enphase_api.values import (
     MAX_TEXT,
     flag,
+    identifier,
     integer,
+    is_identifier,
     is_serial_number,
     moment,
     nested,
@@ -22,6 +24,7 @@ from enphase_api.values import (
     one_object,
     printable,
     text,
+    texts,
 )
 
 #: What a terminal, a log or a page would take for more than a letter: escape, line break, bidirectional
@@ -106,6 +109,26 @@ def test_what_is_spelled_out_can_be_read() -> None:
 )
 def test_a_serial_number_is_digits(value: str, is_one: bool) -> None:
     assert is_serial_number(value) == is_one
+
+
+@pytest.mark.parametrize(
+    ("value", "is_one"),
+    [(text, True) for text in ("122333444455", "122115055931EIM2", "800-01374-r02", "a" * 32)]
+    + [
+        (text, False)
+        for text in ("", "-1", "a" * 33, "a b", "a/b", "..", "a_b", "é", "\u0661", "a\n", *UNPRINTABLE)
+    ],
+)
+def test_a_serial_or_part_number_is_letters_digits_and_hyphens(value: str, is_one: bool) -> None:
+    assert is_identifier(value) == is_one
+    assert (identifier({"sn": value}, "sn") == value) == is_one
+
+
+def test_a_list_of_texts_is_short_and_each_is_a_text() -> None:
+    words: list[object] = ["a", 5, None, *UNPRINTABLE, " b ", "c" * 65, [], {}]
+    assert texts({"flags": words}, "flags") == ("a", "b")
+    assert len(texts({"flags": ["a"] * 1000}, "flags")) == 32
+    assert texts({"flags": "a"}, "flags") == texts({}, "flags") == ()
 
 
 @pytest.mark.parametrize(("value", "taken"), [(True, True), (False, False), (1, None), ("true", None)])

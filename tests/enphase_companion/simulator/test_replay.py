@@ -54,6 +54,17 @@ async def test_a_recorded_answer_is_served_at_its_path(
             assert (status, json.loads(text)) == (200, expected)
 
 
+async def test_a_serial_number_that_was_blanked_is_served_as_digits(
+    recording: Path, session: aiohttp.ClientSession
+) -> None:
+    info = recording / "info"
+    info.write_text("<envoy_info><device><sn> envoyserial </sn></device></envoy_info>")
+    with Simulator(replay=recording) as running:
+        assert running.serial_number == "122300000042"
+        _, text = await answer(session, running, "/info")
+    assert text == "<envoy_info><device><sn> 122300000042 </sn></device></envoy_info>"
+
+
 async def test_missing_and_empty_recordings_are_no_endpoints(
     recording: Path, session: aiohttp.ClientSession
 ) -> None:

@@ -21,6 +21,7 @@ from yarl import URL
 
 from ..exceptions import CertificateError, CommunicationError, Silence, UnusableCertificateError
 from ..http import parse_host, silence_of
+from ..values import printable
 
 #: Seconds to wait for a certificate.
 _TIMEOUT = 10
@@ -33,7 +34,7 @@ _NO_CHECK_TIME = 0x200000
 _ANOTHER = {18, 19, 20, 21}
 
 #: "envoy-122333444455", or the serial number alone.
-_SERIAL_IN_NAME = re.compile(r"(?:envoy-)?(\d{12})")
+_SERIAL_IN_NAME = re.compile(r"(?:envoy-)?([0-9]{12})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,8 @@ class Certificate:
     fingerprint: str
     #: SHA-256 of its public key: a renewal keeps it.
     key_fingerprint: str
-    #: The common name, such as "envoy-122333444455", or "" where it has none.
+    #: The common name, such as "envoy-122333444455", or "" where it has none: at most 64 characters, all
+    #: printable.
     subject: str
     not_before: datetime
     not_after: datetime
@@ -70,7 +72,7 @@ class Certificate:
             pem=parsed.public_bytes(Encoding.PEM).decode("ascii"),
             fingerprint=_fingerprint(parsed.public_bytes(Encoding.DER)),
             key_fingerprint=_fingerprint(key),
-            subject=str(names[0].value) if names else "",
+            subject=printable(str(names[0].value)) if names else "",
             not_before=not_before,
             not_after=not_after,
         )

@@ -10,6 +10,7 @@ from typing import Any, Self
 from ..values import (
     MAX_POWER,
     flag,
+    identifier,
     integer,
     is_silent,
     moment,
@@ -58,7 +59,7 @@ class Battery:
     @classmethod
     def from_json(cls, data: Mapping[str, Any], power: Mapping[str, float | None]) -> Self | None:
         """Read one device of the inventory; `power` gives W by serial. None without a serial number."""
-        serial_number = text(data, "serial_num")
+        serial_number = identifier(data, "serial_num")
         if serial_number is None:
             return None
         capacity, watts = number(data, "encharge_capacity", 0, 1e6), power.get(serial_number)
@@ -66,7 +67,7 @@ class Battery:
             watts = None
         return cls(
             serial_number=serial_number,
-            part_number=text(data, "part_num"),
+            part_number=identifier(data, "part_num"),
             firmware=text(data, "img_pnum_running"),
             state_of_charge=number(data, "percentFull", 0, 100),
             temperature=number(data, "temperature", -60, 150),
@@ -264,7 +265,7 @@ def _power_by_serial(answer: object) -> dict[str, float | None]:
     powers: dict[str, float | None] = {}
     for entry in nested(root, "devices:") or nested(root, "devices"):
         serial_number, milliwatts = (
-            text(entry, "serial_num"),
+            identifier(entry, "serial_num"),
             number(entry, "real_power_mw", -1000 * MAX_POWER, 1000 * MAX_POWER),
         )
         if serial_number is not None:

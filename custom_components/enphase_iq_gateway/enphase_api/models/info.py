@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Self
 from xml.etree import ElementTree
 
 from ..exceptions import InvalidAnswerError, UnsupportedFirmwareError
+from ..values import is_identifier, is_serial_number
 
 #: Firmware from which on gateways take tokens.
 _OLDEST_FIRMWARE = 7
@@ -16,14 +18,18 @@ _OLDEST_FIRMWARE = 7
 #: What begins a document type, which could hold entities that grow without end.
 _DOCUMENT_TYPE = "<!DOCTYPE"
 
-_LONGEST_SERIAL = 32
+#: "D8.2.127" or "8.2.127", at most 32 characters.
+_FIRMWARE = re.compile(r"[A-Za-z]?([0-9][0-9.]{0,30})")
+
+#: Elements within each other; a gateway's description has three.
+_MAX_DEPTH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Info:
     """A gateway's identity, as it says itself without a login."""
 
-    #: 12 digits; in a recording it may be blanked.
+    #: 12 digits.
     serial_number: str
     #: Such as "8.2.127", without the leading letter.
     firmware: str
@@ -39,29 +45,31 @@ class Info:
 
         Raises InvalidAnswerError where it is no such document.
         """
-        no_gateway = InvalidAnswerError(f"{path} did not answer with a gateway's description", path=path)
-        try:
-            # As text: the encoding that the document names has no say.
-            document = answer.decode()
-            if _DOCUMENT_TYPE in document:
-                raise no_gateway
-            root = ElementTree.fromstring(document)  # noqa: S314 - no document type, no entities
-        except (UnicodeDecodeError, ElementTree.ParseError) as error:
-            raise no_gateway from error
-        serial_number = (root.findtext("device/sn") or "").strip()
-        software = (root.findtext("device/software") or "").strip()
-        if root.tag != "envoy_info" or not software or not 0 < len(serial_number) <= _LONGEST_SERIAL:
-            raise no_gateway
-        metered = root.findtext("device/imeter")
-        time = (root.findtext("time") or "").strip()
+        said = _read(answer, path)
+        serial_number, part_number, metered, time = map(
+            said, ("device/sn", "device/pn", "device/imeter", "time")
+        )
+        firmware = _FIRMWARE.fullmatch(said("device/software"))
+        if firmware is None or not is_serial_number(serial_number):
+            raise _no_gateway(path)
         return cls(
             serial_number=serial_number,
-            # "D8.2.127": the letter names a release train and says nothing to an owner.
-            firmware=re.sub(r"^[A-Za-z]+(?=\d)", "", software),
-            part_number=root.findtext("device/pn"),
-            is_metered=None if metered is None else metered.strip() == "true",
-            time=datetime.fromtimestamp(int(time), UTC) if re.fullmatch(r"\d{1,10}", time) else None,
+            # The letter names a release train and says nothing to an owner.
+            firmware=firmware[1],
+            part_number=part_number if is_identifier(part_number) else None,
+            is_metered={"true": True, "false": False}.get(metered),
+            time=datetime.fromtimestamp(int(time), UTC) if re.fullmatch(r"[0-9]{1,10}", time) else None,
         )
+
+    @staticmethod
+    def firmware_from_xml(answer: bytes, path: str = "/info") -> str:
+        """Read the firmware alone, as of a recording whose serial number is blanked.
+
+        Raises InvalidAnswerError where it is no such document.
+        """
+        if (firmware := _FIRMWARE.fullmatch(_read(answer, path)("device/software"))) is None:
+            raise _no_gateway(path)
+        return firmware[1]
 
     @property
     def version(self) -> tuple[int, ...]:
@@ -73,3 +81,43 @@ class Info:
         major = re.match(r"\d{1,9}", self.firmware)
         if major is None or int(major[0]) < _OLDEST_FIRMWARE:
             raise UnsupportedFirmwareError(self.firmware)
+
+
+def _no_gateway(path: str) -> InvalidAnswerError:
+    # Without a cause, which could repeat what the peer wrote.
+    return InvalidAnswerError(f"{path} did not answer with a gateway's description", path=path)
+
+
+def _read(answer: bytes, path: str) -> Callable[[str], str]:
+    """Return a function that gives the text of an element of the document, "" where it has none."""
+    try:
+        # As text: the encoding that the document names has no say.
+        document = answer.decode()
+        if _DOCUMENT_TYPE in document:
+            raise _no_gateway(path)
+        parser = ElementTree.XMLParser(target=_Tree())  # noqa: S314 - no document type, no entities
+        parser.feed(document)
+        root: ElementTree.Element = parser.close()
+    except (UnicodeDecodeError, ElementTree.ParseError):
+        raise _no_gateway(path) from None
+    if root.tag != "envoy_info":
+        raise _no_gateway(path)
+    return lambda name: (root.findtext(name) or "").strip()
+
+
+class _Tree(ElementTree.TreeBuilder):
+    """A document that is no deeper than any gateway's: a deeper one is a ParseError."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = 0
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> ElementTree.Element:
+        self._depth += 1
+        if self._depth > _MAX_DEPTH:
+            raise ElementTree.ParseError("nested too deeply")
+        return super().start(tag, attrs)
+
+    def end(self, tag: str, /) -> ElementTree.Element:
+        self._depth -= 1
+        return super().end(tag)

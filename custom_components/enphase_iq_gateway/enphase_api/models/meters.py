@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-from ..values import integer, objects, text
+from ..values import integer, objects, text, texts
 
 
 class MeasurementType(StrEnum):
@@ -56,7 +56,6 @@ class Meter:
         measurement_type = text(data, "measurementType")
         if eid is None or measurement_type is None:
             return None
-        flags = data.get("statusFlags")
         return cls(
             eid=eid,
             measurement_type=measurement_type,
@@ -64,9 +63,7 @@ class Meter:
             phase_mode=text(data, "phaseMode"),
             phase_count=integer(data, "phaseCount", low=1, high=3) or 1,
             metering_status=text(data, "meteringStatus"),
-            status_flags=tuple(entry for entry in flags if isinstance(entry, str))
-            if isinstance(flags, list)
-            else (),
+            status_flags=texts(data, "statusFlags"),
         )
 
     @classmethod

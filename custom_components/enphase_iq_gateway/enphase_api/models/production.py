@@ -11,7 +11,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-from ..values import MAX_POWER, integer, is_silent, moment, nested, number, objects, one_object, text
+from ..values import (
+    MAX_POWER,
+    identifier,
+    integer,
+    is_silent,
+    moment,
+    nested,
+    number,
+    objects,
+    one_object,
+    text,
+)
 from .batteries import AcBatteries
 from .info import Info
 from .meters import Meter
@@ -174,7 +185,7 @@ class Inverter:
         return tuple(
             cls._from_json(entry, serial_number)
             for entry in objects(answer, path)
-            if (serial_number := text(entry, "serialNumber")) is not None
+            if (serial_number := identifier(entry, "serialNumber")) is not None
             and entry.get("devType", _MICROINVERTER) == _MICROINVERTER
         )
 

@@ -16,36 +16,30 @@ MAX_ANSWER = 1_000_000
 #: Pages under these give sessions and tokens, or never end.
 _CLOSED = {"auth", "stream"}
 
-#: Pages with such a word in their name or query do something when they are merely asked for.
-_DOING = {
-    "add",
-    "cancel",
-    "clear",
-    "decommission",
-    "delete",
-    "disable",
-    "enable",
-    "erase",
-    "installer",
-    "mark",
-    "provision",
-    "reboot",
-    "redeterminephase",
-    "remove",
-    "reset",
-    "restart",
-    "scan",
-    "set",
-    "start",
-    "stop",
-    "test",
-    "toggle",
-    "unmark",
-    "update",
-    "upgrade",
-    "upload",
-    "write",
+#: What the companion scripts' catalogue of endpoints does not mark safe, so that not even GET reads it unless
+#: changes are allowed; a test holds both together. As `_segments` gives them, with all that is below.
+_UNSAFE = {
+    ("admin", "lib", "date_time_display"),
+    ("admin", "lib", "network_display"),
+    ("admin", "lib", "wireless_display"),
+    ("installer",),
+    ("ivp", "ensemble", "comm_check"),
+    ("ivp", "livedata", "stream"),
+    ("ivp", "peb", "newscan"),
 }
+
+#: Pages with such a word in their name or query may do something when they are merely asked for.
+_ACTIONS = re.compile(
+    # Inside of other words, too, such as "newscan"; "deleted" and "enabled" only say what is.
+    r"""(?:activate|apply|calibrate|cancel|commission|create|delete|disable|enable|erase|execute|factory|identify
+    |install|modify|override|provision|reboot|redetermine|remove|reset|restart|scan|shutdown|toggle|trigger
+    |unmark|unpair|update|upgrade|upload|wipe)(?!e?d(?![a-z0-9]))
+    # As a word of its own only: "add" is no address, "set" no settings.
+    |(?<![a-z0-9])(?:abort|add|balance|change|check|clear|close|commit|control|edit|exec|flush|force|format
+    |kill|locate|mark|move|open|pair|patch|ping|poll|post|probe|prov|purge|put|resume|revoke|run|save|sched
+    |select|send|set|start|stop|submit|suspend|switch|sync|test|trip|write)(?![a-z0-9])""",
+    re.VERBOSE,
+)
 
 _TOKEN = re.compile(rb"eyJ[\w-]{10,}\.[\w-]+\.[\w-]+")
 
@@ -70,25 +64,40 @@ class Access(Enum):
     INVALID = auto()
 
 
-def access_of(path: str) -> Access:
-    """Tell what a GET of a path amounts to."""
+def access_of(path: str, method: str = "GET", *, has_body: bool = False) -> Access:
+    """Return what a request of a path amounts to."""
     if not path.startswith("/") or not path.isprintable() or re.search(r"[\s\\#]", path):
         return Access.INVALID
     try:
-        decoded = URL(f"https://gateway/{path.lstrip('/')}").path.lower()
+        url = URL(f"https://gateway/{path.lstrip('/')}")
+        decoded, query = url.path, url.query_string
     except ValueError:
         return Access.INVALID
-    segments = [segment for segment in decoded.split("/") if segment]
     # Ways up that URL has taken already, and those that a gateway would still take: "%2f..%2f".
-    steps = path.lower().replace("%2e", ".").split("?")[0].split("/") + segments
+    steps = [*path.lower().replace("%2e", ".").split("?")[0].split("/"), *decoded.split("/")]
     # Nothing that the gateway could read otherwise than this does: no way up, nothing encoded twice.
-    if re.search(r"[%\\]", decoded) or not decoded.isprintable() or {".", ".."}.intersection(steps):
+    plain = f"{decoded}{query}"
+    if re.search(r"[%\\]", plain) or not plain.isprintable() or {".", ".."}.intersection(steps):
         return Access.INVALID
-    # "auth;x" and "auth.x" may be "auth" to it.
-    if segments and re.split(r"\W", segments[0])[0] in _CLOSED:
+    segments = _segments(decoded)
+    if segments and segments[0] in _CLOSED:
         return Access.CLOSED
-    words = re.split(r"[^a-z0-9]+", "/".join([*segments, path.partition("?")[2].lower()]))
-    return Access.WRITES if _DOING.intersection(words) else Access.READS
+    is_unsafe = any(segments[: len(each)] == each for each in _UNSAFE)
+    if method != "GET" or has_body or is_unsafe or _acts(f"{decoded}?{query}"):
+        return Access.WRITES
+    return Access.READS
+
+
+def _acts(asked: str) -> bool:
+    # "resetDevice" is "reset_Device" to a reader.
+    apart = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", asked)
+    return _ACTIONS.search(f"{asked} {apart}".lower()) is not None
+
+
+def _segments(path: str) -> tuple[str, ...]:
+    """Return the parts of a decoded path as any server may read them: "//Auth;x/ y.json" is auth, y."""
+    words = (re.search(r"[\w-]+", segment.split(";")[0]) for segment in path.lower().split("/"))
+    return tuple(word[0] for word in words if word)
 
 
 def passed_on(body: bytes) -> Any:

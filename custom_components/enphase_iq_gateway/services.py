@@ -101,13 +101,12 @@ async def _async_call_api(call: ServiceCall) -> ServiceResponse:
     """Give what a page of the gateway answers."""
     entry = _entry(call)
     path, method, body = call.data[ATTR_PATH], call.data[ATTR_METHOD], call.data.get(ATTR_BODY)
-    access = access_of(path)
+    access = access_of(path, method, has_body=body is not None)
     if access is Access.INVALID:
         raise _invalid("path_invalid", path=path)
     if access is Access.CLOSED:
         raise _invalid("path_closed", path=path)
-    reads = access is Access.READS and method == "GET" and body is None
-    if not reads and not entry.options.get(CONF_ALLOW_WRITES):
+    if access is Access.WRITES and not entry.options.get(CONF_ALLOW_WRITES):
         raise _invalid("writes_not_allowed", name=entry.title, method=method, path=path)
     answer = await _async_ask(entry, path, method, body)
     if len(answer) > MAX_ANSWER:

@@ -20,6 +20,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUs
 from custom_components.enphase_iq_gateway import services
 from custom_components.enphase_iq_gateway.api_access import REDACTED, Access, access_of, passed_on
 from custom_components.enphase_iq_gateway.const import CONF_ALLOW_WRITES, DOMAIN
+from enphase_companion.documentation.catalogue import Endpoint, catalogue
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, make_entry, state_of
@@ -174,6 +175,8 @@ async def test_a_page_is_given_as_json_or_as_text(
         "/ivp\\meters",
         "/ivp/me ters",
         "/ivp/meters\r\nX-Header: 1",
+        "/ivp/meters?x=%2572eset",
+        "/ivp/meters?x=%5c",
         "",
     ],
 )
@@ -204,6 +207,9 @@ async def test_what_is_no_path_of_the_gateway_is_refused(
         "/auth;x/check_jwt",
         "/auth%2fcheck_jwt",
         "/auth%20/check_jwt",
+        "/%20auth/check_jwt",
+        "/;x/auth/check_jwt",
+        "/auth.json",
         "/stream/meter",
         "/Stream/psd",
     ],
@@ -241,6 +247,8 @@ async def test_pages_of_sessions_and_endless_ones_are_never_asked_for(
         {"path": "/ivp/ensemble/reset_device/1234"},
         {"path": "/ivp/firmware_manager/update_all"},
         {"path": "/ivp/pdm/reset_export"},
+        {"path": "/ivp/ensemble/comm_check"},
+        {"path": "/ivp/peb/newscan"},
     ],
 )
 async def test_what_may_change_something_is_refused_unless_the_owner_allows_it(
@@ -251,6 +259,109 @@ async def test_what_may_change_something_is_refused_unless_the_owner_allows_it(
     with pytest.raises(ServiceValidationError, match=f"the options of {entry.title} do not allow"):
         await act("call_api", **call)
     assert paths(simulator) == []
+
+
+@pytest.mark.parametrize("endpoint", catalogue(), ids=lambda each: each.path)
+def test_only_what_the_catalogue_marks_safe_is_read(endpoint: Endpoint) -> None:
+    for query in ("", *(f"?{each}" for each in endpoint.queries)):
+        for method in services.METHODS:
+            expected = Access.WRITES
+            if endpoint.path.startswith(("/auth/", "/stream/")):
+                expected = Access.CLOSED
+            elif endpoint.safe and method == "GET" and method in endpoint.methods:
+                expected = Access.READS
+            assert access_of(endpoint.path + query, method) is expected
+        # With a body, even a GET may be taken for more than reading.
+        assert access_of(endpoint.path + query, has_body=True) is not Access.READS
+
+
+@pytest.mark.parametrize("endpoint", catalogue(), ids=lambda each: each.path)
+def test_no_other_spelling_of_a_path_is_let_through(endpoint: Endpoint) -> None:
+    """What servers may take for the same page is judged as that page is, or refused."""
+    path = endpoint.path
+    first, *rest = path.strip("/").split("/")
+    encoded = "".join(f"%{ord(each):02x}" if each != "/" else each for each in path)
+    for other in (
+        path.upper(),
+        path.title(),
+        f"{path}/",
+        f"/{path}",
+        path.replace("/", "//"),
+        path.replace("/", "/;x=1/"),
+        path.replace("/", "/%20"),
+        f"{path};x=1",
+        f"{path}.json",
+        f"{path}.",
+        f"{path}%20",
+        f"{path}%09",
+        f"{path}%00",
+        f"{path}?",
+        f"{path}?x=1",
+        f"{path}%3Fx=1",
+        f"{path}%23x",
+        f"{path}/x",
+        f"/x/..{path}",
+        f"/.{path}",
+        encoded,
+        encoded.replace("%", "%25"),
+        path.replace("/", "%2f").replace("%2f", "/", 1),
+        "/" + "/".join([f"{first};v=1", *rest]),
+    ):
+        access = access_of(other)
+        assert access in (access_of(path), Access.INVALID) or access_of(path) is Access.READS
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/ivp/x/resetDevice",
+        "/ivp/x/RESET",
+        "/ivp/x/re%73et",
+        "/ivp/x?do=re%73et",
+        "/ivp/x?_method=PUT",
+        "/ivp/x?command=start",
+        "/ivp/autoupdate",
+        "/ivp/ensemble/ec1_wiring_test",
+        "/ivp/ss/gen_delete",
+        "/ivp/ss/generator_meter_enable",
+        "/ivp/ss/load_control",
+        "/ivp/ss/sys_phase_balance",
+        "/ivp/sc/sched",
+        "/ivp/tpm/select",
+        "/ivp/zb/provision",
+        "/ivp/zb/set_phase",
+        "/ivp/adc/relaxedparams/add",
+        "/prov",
+        "/upload",
+    ],
+)
+def test_an_unknown_page_with_a_word_of_action_is_not_read(path: str) -> None:
+    assert access_of(path) is Access.WRITES
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/",
+        "/inv",
+        "/home",
+        "/ivp/cellular",
+        "/ivp/eh/devs",
+        "/ivp/ensemble/device_list",
+        "/ivp/ensemble/device_status?serial_num=1234",
+        "/ivp/ensemble/sleep",
+        "/ivp/firmware_manager/state",
+        "/ivp/grest/profile/G99-1-6%3A2020%20UK/1.2.10",
+        "/ivp/meters/cts/704643328",
+        "/ivp/mod/603980032/mode/power",
+        "/ivp/ss/der_settings",
+        "/ivp/x?address=1&offset=2&enabled=1",
+        "/ivp/zb/pairing_status",
+        "/datatab/inventory_dt",
+    ],
+)
+def test_an_unknown_page_without_one_is_read(path: str) -> None:
+    assert access_of(path) is Access.READS
 
 
 async def test_an_owner_can_allow_more_and_take_it_back(

@@ -139,7 +139,7 @@ def test_programs_are_installed_only_for_the_suite_that_drives_them(run: Run, in
     run("demo")
     assert installed == ["chromium"]
     run("enphase_companion")
-    assert installed == ["chromium", "rabbitmq-server", "mariadb-server"]
+    assert installed == ["chromium", "rabbitmq-server", "mariadb-server", "asciidoctor"]
 
 
 @pytest.mark.parametrize("option", ["--fast", "--no-install"])
@@ -154,7 +154,10 @@ def test_nothing_is_installed_without_being_root(
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     assert run()[0] == 0
     assert installed == []
-    assert "as root: apt-get install rabbitmq-server mariadb-server chromium" in capsys.readouterr().err
+    assert (
+        "as root: apt-get install rabbitmq-server mariadb-server asciidoctor chromium"
+        in capsys.readouterr().err
+    )
 
 
 @pytest.mark.parametrize(("second", "outcome"), [(0, 0), (1, 1), (5, 1)])

@@ -19,7 +19,7 @@ def index(
 ) -> Page:
     """Give the index of these endpoints' pages."""
     outcomes = {page.name: page.outcome for page in pages}
-    firmware = ", ".join(dict.fromkeys(source.firmware for source in sources))
+    firmware = ", ".join(dict.fromkeys(markup.literal(source.firmware) for source in sources))
     introduction = (
         f"What a gateway answers, learned from answers of firmware {firmware} and merged with a catalogue of "
         "what is known: field by field, with units. The examples are anonymised."

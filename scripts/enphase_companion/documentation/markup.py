@@ -1,4 +1,9 @@
-"""The two languages that pages are written in, AsciiDoc and Markdown: how each writes the parts of a page."""
+"""The two languages that pages are written in, AsciiDoc and Markdown: how each writes the parts of a page.
+
+Names, values and answers are a gateway's, and so anybody's: nothing in them is a sign of the language, of
+HTML or of what a site generator reads before both. `literal` spells such characters out, `code` closes with a
+fence that its lines do not have.
+"""
 
 from __future__ import annotations
 
@@ -6,9 +11,23 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
+#: Characters of a name; no path of a field comes near it.
+_LONGEST_NAME = 256
+#: What a name may not hold as it is. The rest has no meaning inside code; there too, a colon begins some of
+#: AsciiDoc's macros. "{id}" is our own word for any number.
+_SIGN = re.compile(
+    r"(\{id\})|[^A-Za-z0-9 _./:?=&%,@#()\[\]-]|^ | $|(?<=pass):|(?<=stem):|(?<=math):", re.IGNORECASE
+)
+#: What AsciiDoc's reader acts on wherever a line begins with it.
+_DIRECTIVE = re.compile(r"^\\*(?=(?:include|ifdef|ifndef|ifeval|endif)::)", re.MULTILINE)
+
 
 class Markup(Protocol):
-    """A language for pages. `text` and `literal` bring plain words into it; the others take what is in it."""
+    """A language for pages.
+
+    `literal` and `code` take the words of anybody, `text` the catalogue's; the others take what is in the
+    language already.
+    """
 
     ending: str
 
@@ -55,15 +74,18 @@ class AsciiDoc:
 
     def code(self, lines: str, language: str) -> str:
         """Give lines as they are."""
-        return f"[source,{language}]\n----\n{lines}\n----"
+        fence = _fence(lines, "-", 4)
+        # Its reader takes directives out before it looks for blocks, and numbers in angle brackets after.
+        lines = _DIRECTIVE.sub(r"\\\g<0>", lines)
+        return f'[source,{language},subs="-callouts"]\n{fence}\n{lines}\n{fence}'
 
     def text(self, plain: str) -> str:
         """Give a plain text; what is between backticks in it is code."""
         return _with_code(plain, self.literal)
 
     def literal(self, name: str) -> str:
-        """Give a name as code; between the pluses nothing in it has a meaning."""
-        return f"`+{name}+`"
+        """Return a name as code; between the pluses none of its characters has a meaning."""
+        return f"`+{_spelled(name)}+`"
 
     def link(self, page: str, content: str) -> str:
         """Give a link to a page beside this one."""
@@ -92,15 +114,16 @@ class Markdown:
 
     def code(self, lines: str, language: str) -> str:
         """Give lines as they are."""
-        return f"```{language}\n{lines}\n```"
+        fence = _fence(lines, "`", 3)
+        return f"{fence}{language}\n{lines}\n{fence}"
 
     def text(self, plain: str) -> str:
         """Give a plain text; what is between backticks in it is code."""
         return _with_code(plain.replace("&", "&amp;").replace("<", "&lt;"), self.literal)
 
     def literal(self, name: str) -> str:
-        """Give a name as code."""
-        return f"`{name}`"
+        """Return a name as code."""
+        return f"`{_spelled(name)}`"
 
     def link(self, page: str, content: str) -> str:
         """Give a link to a page beside this one."""
@@ -116,3 +139,22 @@ def _asciidoc_row(cells: Sequence[str]) -> str:
 
 def _with_code(plain: str, literal: Callable[[str], str]) -> str:
     return re.sub(r"`([^`]+)`", lambda found: literal(found[1]), plain)
+
+
+def _spelled(name: str) -> str:
+    r"""Return a name, cut where it is long, with each character that could be a sign spelled out: "\x60"."""
+    if not name:
+        return '""'
+    text = _SIGN.sub(lambda found: found[1] or _escape(found[0]), name[: _LONGEST_NAME + 1])
+    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 3]}..."
+
+
+def _escape(character: str) -> str:
+    number = ord(character)
+    return f"\\x{number:02x}" if number < 256 else character.encode("unicode_escape").decode("ascii")
+
+
+def _fence(lines: str, sign: str, shortest: int) -> str:
+    """Return a fence that is longer than any run of its sign in these lines."""
+    longest = max((len(found[0]) for found in re.finditer(f"{re.escape(sign)}+", lines)), default=0)
+    return sign * max(shortest, longest + 1)

@@ -23,6 +23,10 @@ _WITHOUT_ANSWER = {
 }
 _WIDTHS = {"Field": 3, "Type": 2, "Unit": 2, "There": 2, "Meaning": 6}
 _HEAD = tuple(_WIDTHS)
+#: Fields and characters of an example that a page has room for; no gateway's answer has a fifth of it.
+_MOST_FIELDS, _LONGEST_EXAMPLE = 1000, 200_000
+#: Objects that are the same, named in one heading.
+_MOST_SHARING = 20
 _CATALOGUE_ALONE = "What stands here is from the catalogue alone."
 
 
@@ -83,7 +87,7 @@ def _overview(endpoint: Endpoint, firmware: Sequence[str], markup: Markup) -> st
     if endpoint.firmware:
         rows.append(("Known of firmware", ", ".join(endpoint.firmware)))
     if firmware:
-        rows.append(("Answers here", f"firmware {', '.join(firmware)}"))
+        rows.append(("Answers here", f"firmware {', '.join(markup.literal(each) for each in firmware)}"))
     return markup.table(("Endpoint", markup.literal(endpoint.path)), rows, (1, 4))
 
 
@@ -102,13 +106,24 @@ def _fields(endpoint: Endpoint, tables: Mapping[str, Table], markup: Markup) -> 
         yield markup.heading(2, "Fields")
     elif tables:
         yield "The answer is an empty object."
+    left = _MOST_FIELDS
     for (head, *rows), sharing in shared.items():
-        yield markup.heading(3, ", ".join(_title(place, markup) for place in sharing))
-        yield markup.table(head, rows, [_WIDTHS[each] for each in head])
+        yield markup.heading(3, _titles(sharing, markup))
+        yield markup.table(head, rows[:left], [_WIDTHS[each] for each in head])
+        if left < len(rows):
+            yield f"More than {_MOST_FIELDS:,} fields were answered; the others are left out."
+            return
+        left -= len(rows)
 
 
 def _depth(place: str) -> int:
     return 0 if place in ("", "[]") else 1 + place.count(".")
+
+
+def _titles(places: Sequence[str], markup: Markup) -> str:
+    titles = ", ".join(_title(place, markup) for place in places[:_MOST_SHARING])
+    more = len(places) - _MOST_SHARING
+    return f"{titles} and {more} more" if more > 0 else titles
 
 
 def _title(place: str, markup: Markup) -> str:
@@ -148,6 +163,10 @@ def _example(endpoint: Endpoint, contents: list[Any], markup: Markup) -> Iterato
     whole = richest(contents)
     example = shortened(whole)
     yield markup.heading(2, "Example")
+    lines = written(example, endpoint.format)
+    if len(lines) > _LONGEST_EXAMPLE:
+        yield f"It is left out: it has more than {_LONGEST_EXAMPLE:,} characters."
+        return
     cut = " Of elements of the same form, only the first is left." if example != whole else ""
     yield f"Anonymised: serial numbers, addresses, names and places are invented, times are moved.{cut}"
-    yield markup.code(written(example, endpoint.format), endpoint.format)
+    yield markup.code(lines, endpoint.format)

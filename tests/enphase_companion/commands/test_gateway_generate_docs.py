@@ -62,7 +62,7 @@ def test_there_is_a_page_for_each_endpoint_and_an_index_that_links_them(
     assert written.keys() == {"README", *(each.page for each in catalogue())}
     assert sorted(re.findall(r"link:(\S+)\.adoc\[", written["README"])) == sorted({*written} - {"README"})
     version = owner.simulator.house.profile.firmware.lstrip("D")
-    assert f"firmware {version}" in written["info"]
+    assert f"firmware `+{version}+`" in written["info"]
     assert result.out.startswith(f"docs/gateway: {len(written)} new. Endpoints: ")
 
 

@@ -2,21 +2,30 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+import re
+from collections import Counter
 from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
+import orjson
+
 from enphase_api import EnphaseError
 from enphase_api.models import Info
+from enphase_api.values import printable
 
 from ..running.errors import CommandError
 from .catalogue import Endpoint, file_name
 
 _INFO = "info"
+
+#: Bytes, levels and values of an answer; that of a site with 1,000 inverters stays below half of each.
+_LARGEST, _DEEPEST, _MOST_VALUES = 4_000_000, 64, 200_000
+_INTEGER = re.compile(r"0|[1-9][0-9]{0,18}")
+_TOO_DEEP = f"it is nested deeper than {_DEEPEST} levels"
+_TOO_MANY = f"it has more than {_MOST_VALUES:,} values"
 
 
 class Outcome(Enum):
@@ -46,20 +55,64 @@ class Source:
 
 
 def parsed(body: bytes, endpoint: Endpoint) -> Any:
-    """Give the tree of an answer; of XML too: elements are objects, those that repeat are lists.
+    """Return the tree of an answer; of XML too: elements are objects, those that repeat are lists.
 
-    Raises ValueError where it is no such answer.
+    Raises ValueError where it is no such answer, or more than any gateway's.
     """
+    if len(body) > _LARGEST:
+        raise ValueError(f"it has more than {_LARGEST:,} bytes")
     text = body.decode("utf-8-sig")
-    if endpoint.format == "json":
-        return json.loads(text)
+    tree = orjson.loads(text) if endpoint.format == "json" else _tree_of_xml(text)
+    _check_size(tree)
+    return tree
+
+
+def _tree_of_xml(text: str) -> Any:
     if "<!DOCTYPE" in text:
         raise ValueError("it has a document type, which could hold entities that grow without end")
+    parser = ElementTree.XMLParser(target=_Builder())  # noqa: S314 - no document type, no entities
     try:
-        root = ElementTree.fromstring(text)  # noqa: S314 - no document type, no entities
+        parser.feed(text)
+        root = parser.close()
     except ElementTree.ParseError as error:
-        raise ValueError(str(error)) from error
-    return {root.tag: _tree(root)}
+        raise ValueError(printable(str(error), 128)) from error
+    return {_name(root.tag): _tree(root)}
+
+
+class _Builder(ElementTree.TreeBuilder):
+    """Builds elements as deep, and as many, as an answer may have: what is more is never built."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._depth = self._count = 0
+
+    def start(self, tag: str, attrs: dict[str, str], /) -> ElementTree.Element:
+        """Open an element."""
+        self._depth += 1
+        self._count += 1
+        if self._depth > _DEEPEST:
+            raise ValueError(_TOO_DEEP)
+        if self._count > _MOST_VALUES:
+            raise ValueError(_TOO_MANY)
+        return super().start(tag, attrs)
+
+    def end(self, tag: str, /) -> ElementTree.Element:
+        """Close an element."""
+        self._depth -= 1
+        return super().end(tag)
+
+
+def _check_size(tree: Any) -> None:
+    """Raise ValueError where a tree is deeper, or has more values, than any gateway's answer."""
+    level, count = [tree] if isinstance(tree, (dict, list)) else [], 1
+    for _ in range(_DEEPEST):
+        members = [each for value in level for each in (value.values() if isinstance(value, dict) else value)]
+        count += len(members)
+        if count > _MOST_VALUES:
+            raise ValueError(_TOO_MANY)
+        level = [each for each in members if isinstance(each, (dict, list))]
+    if level:
+        raise ValueError(_TOO_DEEP)
 
 
 def recorded(folder: Path, endpoints: tuple[Endpoint, ...]) -> tuple[Source, list[str]]:
@@ -103,28 +156,38 @@ def _firmware(folder: Path) -> str:
 
 def _body(file: Path) -> bytes:
     try:
-        return file.read_bytes()
+        return _read(file)
     except OSError as error:
         raise CommandError(f"{file}: cannot be read ({error.strerror}).") from None
+
+
+def _read(file: Path) -> bytes:
+    """Return what a file holds, or as much of it as tells that it is too large. Raises OSError."""
+    with file.open("rb") as opened:
+        return opened.read(_LARGEST + 1)
 
 
 def _tree(element: ElementTree.Element) -> Any:
     children = list(element)
     if not children and not element.attrib:
         return _value((element.text or "").strip())
-    result: dict[str, Any] = {f"@{name}": value for name, value in element.attrib.items()}
-    counts: Mapping[str, int] = {
-        each.tag: sum(other.tag == each.tag for other in children) for each in children
-    }
+    result: dict[str, Any] = {f"@{_name(name)}": value for name, value in element.attrib.items()}
+    counts = Counter(_name(each.tag) for each in children)
     for child in children:
-        if counts[child.tag] == 1:
-            result[child.tag] = _tree(child)
+        name = _name(child.tag)
+        if counts[name] == 1:
+            result[name] = _tree(child)
         else:
-            result.setdefault(child.tag, []).append(_tree(child))
+            result.setdefault(name, []).append(_tree(child))
     return result
+
+
+def _name(tag: str) -> str:
+    """Return the name of an element or attribute without the address of its namespace."""
+    return tag.rpartition("}")[2]
 
 
 def _value(text: str) -> Any:
     if text in ("true", "false"):
         return text == "true"
-    return int(text) if text.isdecimal() and str(int(text)) == text else text
+    return int(text) if _INTEGER.fullmatch(text) else text

@@ -2,7 +2,7 @@
 
 An object is named by its path: "" the whole answer, "[]" each element of one that is a list,
 "production[].lines[]" each line of each production; "{id}" stands for names that are numbers, such as serial
-numbers.
+numbers, or that identify.
 """
 
 from __future__ import annotations
@@ -77,8 +77,8 @@ def learned(answers: Iterable[Any]) -> dict[str, Table]:
 
 
 def general(name: str) -> str:
-    """Give a field's name, or what stands for it where it is a number."""
-    return ANY_NUMBER if _NUMBER.fullmatch(name) else name
+    """Return a field's name, or what stands for it where it is a number, or was replaced as it identifies."""
+    return ANY_NUMBER if isinstance(name, Replaced) or _NUMBER.fullmatch(name) else name
 
 
 def _learn(value: Any, path: str, tables: dict[str, Table]) -> None:

@@ -72,9 +72,69 @@ def test_what_identifies_is_gone(name: str, secret: Any) -> None:
     assert f'"{name}"' in after, "the name of the field is no secret"
 
 
-@pytest.mark.parametrize("name", ["122249017193", "00:1D:C0:6A:12:34", "192.168.178.20", "me@house.example"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "122249017193",
+        "00:1D:C0:6A:12:34",
+        "001dc06a1234",
+        "192.168.178.20",
+        "fe80::21d:c0ff:fe6a:1234",
+        "me@house.example",
+        "millers-gateway.local",
+        "gateway.miller.home",
+        "Miller",
+        "Anna Miller",
+        "AnnaMiller",
+        "Müller",
+        TOKEN,
+        "6f1ed002-ab12-4c3d-9e8f-001122334455",
+        "a" * 500,
+    ],
+)
 def test_what_identifies_is_gone_from_names_too(name: str) -> None:
-    assert name not in json.dumps(told({"network": {name: 1}}))
+    after = told({"network": {name: 1}, name: {"state": "enabled"}, "list": [{name: [1]}]})
+    assert name not in json.dumps(after, ensure_ascii=False)
+    (new,) = after["network"]
+    assert after == {"network": {new: 1}, new: {"state": "enabled"}, "list": [{new: [1]}]}, (
+        "the same for the same"
+    )
+
+
+@pytest.mark.parametrize("holder", ["hosts", "userNames", "ssids", "sites", "site", "serials", "customer"])
+def test_what_is_listed_under_names_is_listed_under_invented_ones(holder: str) -> None:
+    after = told({holder: {"millers-house": {"type": "x"}, "status": "ok", "id": 1}})
+    assert "millers" not in json.dumps(after)
+    assert after[holder].items() >= {"status": "ok", "id": 1}.items()
+
+
+def test_a_name_is_known_wherever_it_turns_up_again() -> None:
+    after = told({"hostName": "millers-gateway", "seen": "millers-gateway", "leases": {"millers-gateway": 1}})
+    assert "millers" not in json.dumps(after)
+    assert len(after["leases"]) == 1
+
+
+def test_what_identifies_is_gone_from_the_names_of_elements_and_attributes() -> None:
+    tree = {"devices": {"Miller": {"@AnnaMiller": "x", "@type": "x", "pn": "800-01374-r02"}}}
+    after = told(tree, "/info")
+    assert "Miller" not in json.dumps(after)
+    assert "<name-" in written(after, "xml")
+
+
+def test_a_text_around_what_identifies_does_not_stay() -> None:
+    assert told({"note": "Miller's gateway is at 192.168.178.20"}) == {"note": "text"}
+
+
+@pytest.mark.parametrize("value", [1.5, -122249017193, 1e300])
+def test_a_number_that_is_no_serial_number_is_no_secret_kept(value: float) -> None:
+    assert told({"serial_num": value}) == {"serial_num": 0}
+
+
+@pytest.mark.parametrize(
+    "text", ["1" * 4000, "a.b" * 1000, "a@b." * 1000, ":a" * 1000, "eyJ" * 1000, "-----BEGIN A-----" * 300]
+)
+def test_a_text_longer_than_a_word_is_not_looked_into(text: str) -> None:
+    assert told({"anything": text, "serial_num": text}) == {"anything": "text", "serial_num": "text"}
 
 
 @pytest.mark.parametrize(

@@ -81,7 +81,7 @@ def test_several_gateways_become_one_documentation(run: Run, elsewhere: Path) ->
         )
     assert run("--from", "0", "--from", "1")[0] == 0
     page = (elsewhere / "docs" / "gateway" / "ivp_meters.adoc").read_text()
-    assert "firmware 8.0.1, 8.1.1" in page
+    assert "firmware `+8.0.1+`, `+8.1.1+`" in page
     assert "| `+eid+` | integer |  | always |" in page
     assert "| `+only_here+` | integer |  | optional |" in page
     assert json.loads(re.findall(r"----\n(.*?)\n----", page, re.DOTALL)[0]) == [{"eid": 1, "only_here": 1}]
@@ -95,6 +95,14 @@ def test_several_gateways_become_one_documentation(run: Run, elsewhere: Path) ->
         ({"ivp_meters": "[{"}, "ivp_meters: not valid JSON"),
         ({"info": "<envoy_info>"}, "info: not valid XML"),
         ({"info": "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"}, "info: not valid XML"),
+        ({"ivp_meters": '[{"eid": NaN}]'}, "ivp_meters: not valid JSON"),
+        ({"ivp_meters": '["\\ud800"]'}, "ivp_meters: not valid JSON"),
+        ({"ivp_meters": "[" * 65 + "]" * 65}, "nested deeper than 64 levels"),
+        ({"ivp_meters": "[" * 5000 + "]" * 5000}, "ivp_meters: not valid JSON"),
+        ({"info": "<a>" * 65 + "</a>" * 65}, "nested deeper than 64 levels"),
+        ({"ivp_meters": f"[{'1,' * 200_000}1]"}, "more than 200,000 values"),
+        ({"info": f"<a>{'<b/>' * 200_000}</a>"}, "more than 200,000 values"),
+        ({"ivp_meters": f"[{' ' * 4_000_000}]"}, "more than 4,000,000 bytes"),
     ],
 )
 def test_a_folder_that_cannot_be_right_is_named(
@@ -111,6 +119,28 @@ def test_a_folder_that_cannot_be_right_is_named(
     assert not (elsewhere / "docs").exists()
 
 
+def test_a_page_is_no_longer_than_a_person_reads(run: Run, elsewhere: Path) -> None:
+    (elsewhere / "answers").mkdir()
+    many = {f"field_{number}": {"type": "word" * 10} for number in range(3000)}
+    (elsewhere / "answers" / "ivp_meters").write_text(json.dumps([many]))
+    assert run("--from", "answers", "--format", "markdown")[0] == 0
+    page = (elsewhere / "docs" / "gateway" / "ivp_meters.md").read_text()
+    assert len(page) < 100_000
+    assert "More than 1,000 fields were answered; the others are left out." in page
+    assert "It is left out: it has more than 200,000 characters." in page
+
+
+def test_the_names_of_namespaces_are_no_names_of_fields(run: Run, elsewhere: Path) -> None:
+    (elsewhere / "answers").mkdir()
+    (elsewhere / "answers" / "info").write_text(
+        '<a xmlns="https://a.example/x y" xmlns:b="c"><d b:e="1">f</d></a>'
+    )
+    assert run("--from", "answers", "--format", "markdown")[0] == 0
+    page = (elsewhere / "docs" / "gateway" / "info.md").read_text()
+    assert '<a>\n  <d e="1">' in page
+    assert "a.example" not in page
+
+
 @pytest.mark.parametrize("form", ["asciidoc", "markdown"])
 @pytest.mark.parametrize("name", RECORDINGS)
 def test_a_recorded_gateway_becomes_pages_without_its_serial_numbers(
@@ -122,7 +152,7 @@ def test_a_recorded_gateway_becomes_pages_without_its_serial_numbers(
     pages = {each.name: each.read_text() for each in (elsewhere / "pages").iterdir()}
     everything = "".join(pages.values())
     assert [each for each in sorted(serial_numbers(folder)) if each in everything] == []
-    assert f"firmware {name.partition('_')[0]}" in everything
+    assert re.search(rf"firmware `\+?{re.escape(name.partition('_')[0])}\+?`", everything)
     assert run("--from", str(folder), "--format", form, "--output", "pages")[1].startswith(
         f"pages: {len(pages)} as before. "
     )

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import ctypes
 import gc
 import logging
 import os
+import platform
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from time import perf_counter, process_time
 from types import MappingProxyType
@@ -17,17 +20,28 @@ from typing import Any
 from homeassistant import config_entries, loader
 from homeassistant.bootstrap import async_load_base_functionality
 from homeassistant.components.network.network import async_get_network
-from homeassistant.config_entries import SOURCE_USER, ConfigEntries, ConfigEntry, ConfigEntryState
+from homeassistant.config_entries import (
+    SOURCE_USER,
+    SOURCE_ZEROCONF,
+    ConfigEntries,
+    ConfigEntry,
+    ConfigEntryState,
+)
 from homeassistant.const import EVENT_STATE_CHANGED, EVENT_STATE_REPORTED, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from homeassistant.setup import async_setup_component
 from homeassistant.util import dt as dt_util
 
-from .loop import occupied
-from .measures import Cost
+import custom_components
 
-_COMPONENTS = Path(__file__).resolve().parents[2] / "custom_components"
+from .loop import Blockages, occupied
+from .measures import Announcement, Cost, Disturbance
+
+#: Of the checkout that is measured.
+_COMPONENTS = Path(custom_components.__path__[0])
+_HERE = "127.0.0.1"
 _STATM, _PAGE = Path("/proc/self/statm"), os.sysconf("SC_PAGE_SIZE")
 
 
@@ -114,9 +128,42 @@ class HomeAssistantWith:
             cpu=cpu, occupied=busy, changed=self._changed - changed, unchanged=self._unchanged - unchanged
         )
 
+    async def announce(
+        self, announcements: Sequence[Announcement], pace: float, settling: float
+    ) -> Disturbance:
+        """Announce these one by one, as the network does, and wait until nothing works for them."""
+        hass, flows = self._hass, self._hass.config_entries.flow
+        waiting, memory = len(flows.async_progress()), await self.memory()
+        blockages = Blockages()
+        for each in announcements:
+            info = ZeroconfServiceInfo(
+                ip_address=ip_address(_HERE),
+                ip_addresses=[ip_address(_HERE)],
+                port=each.port,
+                hostname="envoy.local.",
+                type="_enphase-envoy._tcp.local.",
+                name="envoy._enphase-envoy._tcp.local.",
+                properties={"serialnum": each.serial_number},
+            )
+            hass.async_create_task(
+                flows.async_init(self._domain, context={"source": SOURCE_ZEROCONF}, data=info)
+            )
+            await asyncio.sleep(pace)
+        await hass.async_block_till_done()
+        longest, cpu = blockages.longest, blockages.cpu
+        await asyncio.sleep(settling)
+        return Disturbance(
+            longest=longest,
+            cpu=cpu,
+            left=await self.memory() - memory,
+            waiting=len(flows.async_progress()) - waiting,
+        )
+
     async def memory(self) -> int:
         """Give how many bytes of memory the process has, when what is no longer used is given back."""
         gc.collect()
+        if platform.libc_ver()[0] == "glibc":
+            ctypes.CDLL(None).malloc_trim(0)
         return int(_STATM.read_text().split()[1]) * _PAGE  # noqa: ASYNC240  # no disk is behind it
 
     async def stop(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import PROFILES, Profile
@@ -36,6 +37,7 @@ class Simulated:
     def __init__(self, simulator: Simulator, process: Process) -> None:
         self._simulator = simulator
         self.process = process
+        self.serial_number = simulator.serial_number
 
     def be_slow(self) -> None:
         """Take as long for each page as a real, slow gateway does."""
@@ -53,8 +55,8 @@ class Simulated:
 
 
 @contextmanager
-def simulated(profile: Profile, subject: str) -> Iterator[Simulated]:
-    """Start a gateway, and a process with this subject that is to read it."""
+def simulated(profile: Profile, subject: str, build: Path | None = None) -> Iterator[Simulated]:
+    """Start a gateway, and a process with this subject, of this checkout, that is to read it."""
     with Simulator(profile, start=_START, longitude=0, speed=0) as simulator:
         gateway = Gateway(
             host=simulator.url.removeprefix("https://"),
@@ -62,5 +64,5 @@ def simulated(profile: Profile, subject: str) -> Iterator[Simulated]:
             certificate=simulator.certificate_pem,
             token=simulator.token(),
         )
-        with measured(subject, gateway) as process:
+        with measured(subject, gateway, build) as process:
             yield Simulated(simulator, process)

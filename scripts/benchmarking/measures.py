@@ -27,3 +27,21 @@ class Cost:
     occupied: float = 0.0  #: seconds of the event loop
     changed: int = 0  #: states written that differ from what was there before
     unchanged: int = 0  #: states written again as they were
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announcement:
+    """What a peer announces on the network: where it answers, and the serial number that it claims."""
+
+    port: int
+    serial_number: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Disturbance:
+    """What announcements took of a Home Assistant."""
+
+    longest: float  #: most seconds at a stretch in which its event loop did nothing else
+    cpu: float  #: seconds of the processor, of the event loop alone
+    left: int  #: bytes of memory that it has more than before
+    waiting: int  #: set-up flows that wait for their owner

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import dataclass
+from pathlib import Path
 
 from enphase_companion.settings.options import Parser
 
@@ -15,6 +16,7 @@ class Benchmark:
     about: str
     environment: str
     parts: tuple[str, ...]
+    needs_build: bool = False  #: whether only an earlier build can be its reference
 
 
 BENCHMARKS = {
@@ -22,6 +24,12 @@ BENCHMARKS = {
         "one refresh of the integration, beside Home Assistant's built-in enphase_envoy and its pyenphase",
         "locked",
         ("requests", "busy", "cpu", "set-up", "load", "memory"),
+    ),
+    "hostile": Benchmark(
+        "strangers that announce themselves as gateways, beside an earlier build (--against)",
+        "locked",
+        ("one", "minute"),
+        needs_build=True,
     ),
 }
 
@@ -31,14 +39,17 @@ examples:
   scripts/benchmark refresh --part requests  only what the gateway is asked for
   scripts/benchmark refresh --json           one line of JSON a figure, for a script
   scripts/benchmark refresh --quick          whether it works: a minute, and figures that mean little
+  scripts/benchmark refresh --against ../v1  beside an earlier build of this project, in a checkout of it
+  scripts/benchmark hostile --against ../v1  strangers on the network, beside an earlier build
 
 A simulated gateway answers both sides in the same run. docs/benchmarks.md says how each figure is measured.
 """
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
-    """Return the options as given: name, parts, json, quick."""
+    """Return the options as given: name, parts, against, json, quick."""
     about = "\n".join(f"  {name:10} {benchmark.about}" for name, benchmark in BENCHMARKS.items())
+    parts = "; ".join(f"{name}: {', '.join(each.parts)}" for name, each in BENCHMARKS.items())
     options = Parser(
         prog="scripts/benchmark",
         description=f"Measures what this project costs beside what others cost, on this machine.\n\n{about}",
@@ -51,13 +62,23 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         action="append",
         dest="parts",
         metavar="PART",
-        help=f"only this part of it; may be given again (refresh: {', '.join(BENCHMARKS['refresh'].parts)})",
+        help=f"only this part of it; may be given again ({parts})",
+    )
+    options.add_argument(
+        "--against",
+        type=lambda folder: Path(folder).resolve(),
+        metavar="CHECKOUT",
+        help="compare with the build in this folder (git worktree add CHECKOUT COMMIT makes one)",
     )
     options.add_argument("--json", action="store_true", help="a line of JSON a figure in place of the table")
     options.add_argument("--quick", action="store_true", help="as short as can be, to see that it works")
     given = options.parse_args(words)
-    parts = BENCHMARKS[given.name].parts
-    if unknown := sorted(set(given.parts or ()) - set(parts)):
-        options.error(f"{given.name} has no part {', '.join(unknown)}; it has {', '.join(parts)}")
-    given.parts = [part for part in parts if not given.parts or part in given.parts]
+    known = BENCHMARKS[given.name].parts
+    if given.against is None and BENCHMARKS[given.name].needs_build:
+        options.error(f"{given.name} compares with an earlier build: give --against CHECKOUT")
+    if given.against is not None and not (given.against / "custom_components/enphase_iq_gateway").is_dir():
+        options.error(f"{given.against} is no checkout of this project")
+    if unknown := sorted(set(given.parts or ()) - set(known)):
+        options.error(f"{given.name} has no part {', '.join(unknown)}; it has {', '.join(known)}")
+    given.parts = [part for part in known if not given.parts or part in given.parts]
     return given

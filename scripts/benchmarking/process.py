@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import signal
+import sys
 import traceback
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
+from pathlib import Path
 from typing import Any
 
 from .loop import OccupiedLoop
-from .measures import BenchmarkError, Cost, Gateway
+from .measures import Announcement, BenchmarkError, Cost, Disturbance, Gateway
 
 
 class Process:
@@ -39,6 +41,17 @@ class Process:
         """Bytes that the process has in memory."""
         return int(self._ask("memory"))
 
+    def announce(
+        self, announcements: Sequence[Announcement], pace: float, settling: float = 0.0
+    ) -> Disturbance:
+        """Announce these one by one, a pace of seconds apart, and wait until nothing works for them.
+
+        Memory is looked at after `settling` more seconds.
+        """
+        disturbance = self._ask("announce", announcements=announcements, pace=pace, settling=settling)
+        assert isinstance(disturbance, Disturbance)  # noqa: S101
+        return disturbance
+
     def _ask(self, what: str, **how: Any) -> Any:
         try:
             self._connection.send((what, how))
@@ -51,12 +64,15 @@ class Process:
 
 
 @contextmanager
-def measured(subject: str, gateway: Gateway) -> Iterator[Process]:
-    """Start a process with this subject, and end it with the `with`. Raises BenchmarkError if it fails."""
+def measured(subject: str, gateway: Gateway, build: Path | None = None) -> Iterator[Process]:
+    """Start a process with this subject, and end it with the `with`. Raises BenchmarkError if it fails.
+
+    `build` is a checkout whose product is measured in the place of this one's.
+    """
     # Spawned, it holds nothing of this one's memory; what it is told comes through a pipe, the token too.
     context = get_context("spawn")
     here, there = context.Pipe()
-    child = context.Process(target=_work, args=(there, subject, gateway), daemon=True)
+    child = context.Process(target=_work, args=(there, subject, gateway, build), daemon=True)
     child.start()
     there.close()
     process = Process(here)
@@ -71,8 +87,11 @@ def measured(subject: str, gateway: Gateway) -> Iterator[Process]:
         child.join()
 
 
-def _work(connection: Connection, name: str, gateway: Gateway) -> None:
+def _work(connection: Connection, name: str, gateway: Gateway, build: Path | None) -> None:
     """Do what is asked through the connection until it is closed."""
+    if build is not None:
+        # Before anything of the product is imported: there its packages are found first.
+        sys.path.insert(0, str(build))
     # Ctrl-C is for the command, which closes it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=OccupiedLoop) as runner:

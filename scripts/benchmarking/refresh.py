@@ -1,10 +1,11 @@
-"""One refresh of this integration beside one of Home Assistant's built-in enphase_envoy."""
+"""One refresh of this integration beside one of the built-in enphase_envoy, or of an earlier build."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from statistics import mean
 
 from rich.progress import Progress
@@ -32,10 +33,12 @@ class _Side:
     client: str
     pace: int  #: seconds between two refreshes, as installed
     fastest: int  #: the same, as often as its owner can have it
+    period: int  #: seconds after which what is asked for repeats itself
+    build: Path | None = None  #: the checkout that it is of, where that is not this one
 
 
-_OURS = _Side("enphase_iq_gateway", "enphase_api", pace=10, fastest=1)
-_ITS = _Side("enphase_envoy", "pyenphase", pace=60, fastest=60)
+_OURS = _Side("enphase_iq_gateway", "enphase_api", pace=10, fastest=1, period=900)
+_ITS = _Side("enphase_envoy", "pyenphase", pace=60, fastest=60, period=60)
 
 
 @dataclass(frozen=True)
@@ -59,6 +62,7 @@ class _Run:
 
     progress: Progress
     quick: bool
+    reference: _Side
 
     @property
     def rounds(self) -> range:
@@ -74,15 +78,16 @@ class _Run:
         """Give both sides, each at its own gateway of this profile; rounds by turns are fair."""
         with (
             simulated(profile, getattr(_OURS, kind)) as ours,
-            simulated(profile, getattr(_ITS, kind)) as its,
+            simulated(profile, getattr(self.reference, kind), self.reference.build) as its,
         ):
-            yield _Bench(_OURS, ours, self.progress), _Bench(_ITS, its, self.progress)
+            yield _Bench(_OURS, ours, self.progress), _Bench(self.reference, its, self.progress)
 
 
-def run(parts: Iterable[str], progress: Progress, *, quick: bool) -> Iterator[Result]:
+def run(parts: Iterable[str], progress: Progress, *, quick: bool, against: Path | None) -> Iterator[Result]:
     """Give the figures of these parts. Raises BenchmarkError."""
+    reference = replace(_OURS, build=against) if against else _ITS
     for part in parts:
-        yield from _PARTS[part](_Run(progress, quick))
+        yield from _PARTS[part](_Run(progress, quick, reference))
 
 
 def _shown(times: range, progress: Progress, what: str) -> Iterator[int]:
@@ -119,8 +124,7 @@ def _busy(run: _Run) -> Iterator[Result]:
             for bench in both:
                 bench.at.process.set_up()
                 bench.at.be_slow()
-                # What the gateway is asked for repeats itself each quarter of an hour, and each minute.
-                period = _ITS.pace if bench.side is _ITS or run.quick else 15 * _MINUTE
+                period = run.seconds(bench.side.period, _MINUTE)
                 taken.append([mean(refresh.busy for refresh in bench.refreshes(period))])
         yield _result(f"gateway_busy_per_refresh{suffix}", "s", *taken)
 
@@ -180,7 +184,8 @@ def _memory(run: _Run) -> Iterator[Result]:
     with run.both(THREE_PHASE) as both:
         for bench in both:
             process = bench.at.process
-            process.set_up(**({"scan_interval": bench.side.fastest} if bench.side is _OURS else {}))
+            ours = bench.side.integration == _OURS.integration
+            process.set_up(**({"scan_interval": bench.side.fastest} if ours else {}))
             bench.refreshes(run.seconds(_HOUR, 2 * _MINUTE), bench.side.fastest)
             before = process.memory()
             bench.refreshes(run.seconds(_DAY, 5 * _MINUTE), bench.side.fastest)

@@ -8,7 +8,8 @@ import pytest
 
 from benchmarking.options import BENCHMARKS, arguments
 
-COMMAND = Path(__file__).resolve().parents[2] / "scripts" / "benchmark"
+PROJECT = Path(__file__).resolve().parents[2]
+COMMAND = PROJECT / "scripts" / "benchmark"
 
 
 def test_help_shows_examples_on_a_python_without_any_package() -> None:
@@ -25,6 +26,8 @@ def test_help_shows_examples_on_a_python_without_any_package() -> None:
         (["nothing"], "'nothing'"),
         (["refresh", "--part", "gas"], "refresh has no part gas; it has requests"),
         ([], "NAME"),
+        (["hostile"], "hostile compares with an earlier build: give --against CHECKOUT"),
+        (["refresh", "--against", "/nowhere"], "/nowhere is no checkout of this project"),
     ],
 )
 def test_what_there_is_not_is_refused_by_name(
@@ -40,3 +43,8 @@ def test_without_a_part_all_are_measured_in_their_order() -> None:
     parts = BENCHMARKS["refresh"].parts
     assert arguments(["refresh"]).parts == list(parts)
     assert arguments(["refresh", "--part", "memory", "--part", "cpu"]).parts == ["cpu", "memory"]
+
+
+def test_a_build_is_a_folder_from_wherever_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT / "docs")
+    assert arguments(["hostile", "--against", ".."]).against == PROJECT

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from .test_options import COMMAND
+from .test_options import COMMAND, PROJECT
 
 # A minute and a half, on a machine that does nothing else.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
@@ -66,3 +66,15 @@ def test_only_what_has_changed_is_written(figures: dict[str, tuple[float, float]
     assert figures["states_written_unchanged_per_refresh"][0] == 0
     ours, reference = figures["states_written_per_refresh"]
     assert 0 < ours < reference
+
+
+def test_beside_the_same_build_a_refresh_asks_for_the_same() -> None:
+    run = subprocess.run(
+        [sys.executable, COMMAND, "refresh", "--quick", "--json", "--part=requests", "--against", PROJECT],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    assert lines
+    assert {line["ratio"] for line in lines} == {1}

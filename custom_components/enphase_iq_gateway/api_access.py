@@ -2,10 +2,13 @@
 
 import re
 from enum import Enum, auto
+from itertools import pairwise
 from typing import Any
 
 import orjson
 from yarl import URL
+
+from .enphase_api.redaction import MAX_NAME, hide_secrets, is_secret
 
 #: What stands in the place of a secret; the same as in Home Assistant's own files.
 REDACTED = "**REDACTED**"
@@ -41,15 +44,27 @@ _ACTIONS = re.compile(
     re.VERBOSE,
 )
 
-_TOKEN = re.compile(rb"eyJ[\w-]{10,}\.[\w-]+\.[\w-]+")
+#: What names, and what holds, the value of an object such as {"name": "password", "value": …}.
+_NAMING = {
+    "attribute",
+    "field",
+    "id",
+    "key",
+    "label",
+    "name",
+    "option",
+    "param",
+    "parameter",
+    "property",
+    "setting",
+}
+_VALUED = {"content", "data", "val", "value", "v"}
 
-_NAMES = r"passw|passphrase|psk|secret|token|session|key(?![a-z])"
-_SECRET = re.compile(_NAMES, re.IGNORECASE)
+#: What names the columns of a table, and what holds its rows.
+_TABLES = (("columns", "rows"), ("fields", "values"), ("names", "values"))
 
-#: The same where no JSON says what is a name and what its value: `psk=…`, `<password>…`, JSON cut short.
-_IN_TEXT = re.compile(
-    rf"""((?:{_NAMES})\w*["']?\s*[=:>]\s*)("(?:[^"\\]|\\.)*"|'[^']*'|[^<\s][^<\n]*)""", re.IGNORECASE
-)
+#: Deeper than any page goes.
+_MAX_DEPTH = 64
 
 
 class Access(Enum):
@@ -101,24 +116,74 @@ def _segments(path: str) -> tuple[str, ...]:
 
 
 def passed_on(body: bytes) -> Any:
-    """Give an answer as parsed JSON, else as text, with what looks like a secret left out; None if empty."""
-    body = _TOKEN.sub(REDACTED.encode(), body)
+    """Return an answer as JSON, else as text, with what looks like a secret left out; None if empty."""
     if not body:
         return None
     try:
-        return _without_secrets(orjson.loads(body))
+        answer = orjson.loads(body)
     except orjson.JSONDecodeError:
-        return _without_secrets(body.decode(errors="replace"))
+        answer = body.decode(errors="replace")
+    return without_secrets(answer)
 
 
-def _without_secrets(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {
-            key: REDACTED if inner and _SECRET.search(key) else _without_secrets(inner)
-            for key, inner in value.items()
-        }
-    if isinstance(value, list):
-        return [_without_secrets(inner) for inner in value]
+def without_secrets(value: Any, depth: int = 0) -> Any:
+    """Return what JSON can hold with `REDACTED` in the place of what looks like a secret."""
+    if depth > _MAX_DEPTH:
+        return REDACTED
     if isinstance(value, str):
-        return _IN_TEXT.sub(rf"\1{REDACTED}", value)
+        return _text_without_secrets(value, depth)
+    if isinstance(value, dict):
+        return _members_without_secrets(value, depth)
+    if isinstance(value, list):
+        # ["password", …], too.
+        return [
+            _hidden(inner)
+            if _names_secret(before) and " " not in before
+            else without_secrets(inner, depth + 1)
+            for before, inner in pairwise(["", *value])
+        ]
     return value
+
+
+def _members_without_secrets(members: dict[str, Any], depth: int) -> dict[str, Any]:
+    is_pair = any(key.lower() in _VALUED for key in members)
+    names = {key for key in members if key.lower() in _NAMING and (is_pair or not is_secret(key))}
+    is_named_secret = any(_names_secret(members[key]) for key in names)
+    kept = {
+        hide_secrets(key, REDACTED): _hidden(inner)
+        if key not in names and (is_named_secret or is_secret(key))
+        else without_secrets(inner, depth + 1)
+        for key, inner in members.items()
+    }
+    for titles, rows in _TABLES:
+        if isinstance(members.get(titles), list) and isinstance(kept.get(rows), list):
+            secret = {at for at, title in enumerate(members[titles]) if _names_secret(title)}
+            # One row, or many.
+            many = all(isinstance(row, list) for row in kept[rows])
+            kept[rows] = [_row(row, secret) for row in kept[rows]] if many else _row(kept[rows], secret)
+    return kept
+
+
+def _row(row: list[Any], secret: set[int]) -> list[Any]:
+    return [_hidden(cell) if at in secret else cell for at, cell in enumerate(row)]
+
+
+def _names_secret(name: Any) -> bool:
+    return isinstance(name, str) and len(name) <= MAX_NAME and is_secret(name)
+
+
+def _hidden(value: Any) -> Any:
+    """Return what stands in the place of a secret; whether there is one may be told."""
+    return REDACTED if value and not isinstance(value, bool) else value
+
+
+def _text_without_secrets(text: str, depth: int) -> str:
+    if text[:1] in ("{", "["):
+        try:
+            inner = orjson.loads(text)
+        except orjson.JSONDecodeError:
+            pass
+        else:
+            kept = without_secrets(inner, depth + 1)
+            return text if kept == inner else orjson.dumps(kept).decode()
+    return hide_secrets(text, REDACTED)

@@ -115,7 +115,8 @@ async def _async_call_api(call: ServiceCall) -> ServiceResponse:
             translation_key="answer_too_large",
             translation_placeholders={"path": path, "limit": str(MAX_ANSWER // 1_000_000)},
         )
-    return {"answer": passed_on(answer)}
+    # It may hold anything: reading through a large one takes longer than the event loop should wait.
+    return {"answer": await call.hass.async_add_executor_job(passed_on, answer)}
 
 
 async def _async_ask(entry: GatewayConfigEntry, path: str, method: str, body: Any) -> bytes:

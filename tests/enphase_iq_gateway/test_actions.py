@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import threading
 from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
@@ -440,6 +441,22 @@ def test_a_secret_in_a_text_is_not_passed_on_either(simulator: Simulator) -> Non
     assert passed_on(b"<p>1 keyword</p>") == "<p>1 keyword</p>"
     assert passed_on(b"") is None
     assert passed_on(b"caf\xe9") == "caf\N{REPLACEMENT CHARACTER}"
+
+
+async def test_an_answer_is_looked_through_outside_the_event_loop(
+    entry: MockConfigEntry, set_up: SetUp, act: Act, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await set_up(entry)
+    threads = []
+
+    def noted(body: bytes) -> Any:
+        threads.append(threading.current_thread())
+        return passed_on(body)
+
+    monkeypatch.setattr(services, "passed_on", noted)
+    assert (await act("call_api", path="/ivp/meters"))["answer"]
+    assert threads
+    assert threading.main_thread() not in threads
 
 
 async def test_an_answer_that_is_too_large_is_not_passed_on(

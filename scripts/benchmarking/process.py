@@ -8,6 +8,7 @@ import sys
 import traceback
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -52,6 +53,11 @@ class Process:
         assert isinstance(disturbance, Disturbance)  # noqa: S101
         return disturbance
 
+    def consume(self, bodies: Sequence[bytes]) -> tuple[float, float]:
+        """Decode these messages and store them; seconds of the processor for each of both."""
+        decoding, storing = self._ask("consume", bodies=bodies)
+        return float(decoding), float(storing)
+
     def _ask(self, what: str, **how: Any) -> Any:
         try:
             self._connection.send((what, how))
@@ -64,15 +70,18 @@ class Process:
 
 
 @contextmanager
-def measured(subject: str, gateway: Gateway, build: Path | None = None) -> Iterator[Process]:
+def measured(
+    subject: str, gateway: Gateway | None, build: Path | None = None, *, module: str = "subjects"
+) -> Iterator[Process]:
     """Start a process with this subject, and end it with the `with`. Raises BenchmarkError if it fails.
 
+    `module` is the one here whose SUBJECTS name it.
     `build` is a checkout whose product is measured in the place of this one's.
     """
     # Spawned, it holds nothing of this one's memory; what it is told comes through a pipe, the token too.
     context = get_context("spawn")
     here, there = context.Pipe()
-    child = context.Process(target=_work, args=(there, subject, gateway, build), daemon=True)
+    child = context.Process(target=_work, args=(there, f"{module}:{subject}", gateway, build), daemon=True)
     child.start()
     there.close()
     process = Process(here)
@@ -87,21 +96,21 @@ def measured(subject: str, gateway: Gateway, build: Path | None = None) -> Itera
         child.join()
 
 
-def _work(connection: Connection, name: str, gateway: Gateway, build: Path | None) -> None:
+def _work(connection: Connection, name: str, gateway: Gateway | None, build: Path | None) -> None:
     """Do what is asked through the connection until it is closed."""
     if build is not None:
         # Before anything of the product is imported: there its packages are found first.
-        sys.path.insert(0, str(build))
+        sys.path[:0] = map(str, (build, build / "scripts", build / "custom_components/enphase_iq_gateway"))
     # Ctrl-C is for the command, which closes it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=OccupiedLoop) as runner:
         runner.run(_answer(connection, name, gateway))
 
 
-async def _answer(connection: Connection, name: str, gateway: Gateway) -> None:
-    from .subjects import SUBJECTS  # noqa: PLC0415  # takes seconds, and needs a loop of its own
-
-    subject = SUBJECTS[name](gateway)
+async def _answer(connection: Connection, name: str, gateway: Gateway | None) -> None:
+    module, _, name = name.partition(":")
+    # Takes seconds, and needs a loop of its own.
+    subject = import_module(f"{__package__}.{module}").SUBJECTS[name](gateway)
     while True:
         try:
             # The loop stands still meanwhile: between two refreshes nothing else runs.

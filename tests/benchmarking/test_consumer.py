@@ -1,0 +1,23 @@
+"""The benchmark of a consumer, in short: that it runs to its end beside a build."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+from .test_options import COMMAND, PROJECT
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_decoding_and_storing_are_measured_beside_a_build() -> None:
+    run = subprocess.run(
+        [sys.executable, COMMAND, "consumer", "--quick", "--json", "--against", PROJECT],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    assert [line["figure"] for line in lines] == ["messages_decoded", "messages_stored"]
+    assert all(line["ours"] > 0 < line["reference"] for line in lines)

@@ -15,6 +15,14 @@ from ..settings.keys import Settings
 from ..source.finding import finding
 from ..source.opening import check_serial_numbers
 
+_CHANGED = "Its key is another:\nthe gateway was reset, or another device answers in its place."
+
+#: A serial number is public: it tells no gateway from an impostor.
+_ADVICE = (
+    "Any device on your network can claim this serial number. Look up the gateway's address in your router,\n"
+    "open it in a browser on another device, and trust it only if that shows the same fingerprint."
+)
+
 
 def trust(settings: Settings, fingerprint: str | None) -> int:
     """Store the certificate that the gateway shows, after a typed yes or where it has this fingerprint.
@@ -33,10 +41,10 @@ def trust(settings: Settings, fingerprint: str | None) -> int:
     trusted = _trusted_until_now(settings)
     print(_description(settings, shown, info))
     if trusted is not None and trusted.fingerprint == shown.fingerprint:
+        print(f"{_fingerprint('Fingerprint (SHA-256)', shown)}\n")
         print(f"It is trusted already ({settings.certificate_file}).")
         return 0
-    if trusted is not None:
-        print(f"Trusted until now is another ({settings.certificate_file}):\n\n{_lines(trusted)}\n")
+    print(_question(settings, shown, trusted))
     if fingerprint is None and not _said_yes():
         print("Nothing was stored.")
         return 1
@@ -63,30 +71,35 @@ def _trusted_until_now(settings: Settings) -> Certificate | None:
 
 
 def _description(settings: Settings, shown: Certificate, info: Info) -> str:
+    """Return all words of the peer: what comes after them cannot be written over by one."""
+    expired = " (expired)" if shown.is_expired else ""
     return (
-        f"IQ Gateway {info.serial_number} (firmware {info.firmware}) at {settings.gateway_host} "
-        f"shows this certificate:\n\n{_lines(shown)}\n"
+        f"{settings.gateway_host} answers as this gateway:\n\n"
+        f"  Serial number          {info.serial_number}\n"
+        f"  Firmware               {info.firmware}\n"
+        f"  Certificate            {shown.subject or '(without a name)'}\n"
+        f"  Valid                  {shown.not_before.date()} to {shown.not_after.date()}{expired}\n"
     )
 
 
-def _lines(certificate: Certificate) -> str:
-    expired = " (expired)" if certificate.is_expired else ""
-    not_before, not_after = certificate.not_before.date(), certificate.not_after.date()
+def _question(settings: Settings, shown: Certificate, trusted: Certificate | None) -> str:
+    if trusted is None:
+        return f"{_ADVICE}\n\n{_fingerprint('Fingerprint (SHA-256)', shown)}\n"
+    same = trusted.key_fingerprint == shown.key_fingerprint
+    change = "It is a renewal, with the trusted key." if same else f"{_CHANGED}\n\n{_ADVICE}"
+    return (
+        f"Another certificate is trusted until now ({settings.certificate_file}). {change}\n\n"
+        f"{_fingerprint('Trusted until now', trusted)}\n\n{_fingerprint('Shown now', shown)}\n"
+    )
+
+
+def _fingerprint(label: str, certificate: Certificate) -> str:
     # A terminal would break it within a byte.
     half = len(certificate.fingerprint) // 2 + 1
-    return (
-        f"  Fingerprint (SHA-256)  {certificate.fingerprint[:half]}\n"
-        f"                         {certificate.fingerprint[half:]}\n"
-        f"  Name in it (subject)   {certificate.subject or '(none)'}\n"
-        f"  Valid                  {not_before} to {not_after}{expired}"
-    )
+    return f"  {label:21}  {certificate.fingerprint[:half]}\n{'':25}{certificate.fingerprint[half:]}"
 
 
 def _said_yes() -> bool:
-    print(
-        "Nobody but you vouches for it. Compare the serial number with the label on your gateway, and trust\n"
-        "it if you are on your own network."
-    )
     try:
         return input("Type yes to trust it: ").strip().lower() == "yes"
     except EOFError:

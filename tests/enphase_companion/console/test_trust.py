@@ -43,14 +43,16 @@ def test_after_a_yes_what_was_shown_is_stored(owner: Owner, types: Callable[...,
     result = owner.runs(main, "--trust")
     assert result.status == 0, result.err
     simulator = owner.simulator
-    assert f"IQ Gateway {simulator.serial_number} (firmware 8.2.4264) at {simulator.url}" in result.out
+    assert f"{simulator.url} answers as this gateway:" in result.out
+    assert f"Serial number          {simulator.serial_number}\n" in result.out
+    assert "Firmware               8.2.4264\n" in result.out
     half = len(simulator.fingerprint) // 2 + 1
     first, second = simulator.fingerprint[:half], simulator.fingerprint[half:]
     assert f"Fingerprint (SHA-256)  {first}\n                         {second}\n" in result.out
     assert first.endswith(":"), "broken between two bytes"
-    assert f"Name in it (subject)   {simulator.serial_number}" in result.out
+    assert f"Certificate            {simulator.serial_number}\n" in result.out
     assert "Valid                  20" in result.out
-    assert "Compare the serial number with the label on your gateway" in result.out
+    assert "Any device on your network can claim this serial number." in result.out
     assert max(map(len, result.out.split(str(owner.certificate))[0].splitlines())) < 110
     assert f"It is trusted now ({owner.certificate})." in result.out
     assert owner.certificate.read_text() == simulator.certificate_pem
@@ -126,9 +128,28 @@ def test_another_certificate_than_the_trusted_one_is_shown_beside_it(
     result = owner.runs(main, "--trust")
     assert result.status == 0
     said = "".join(result.out.split())
-    assert said.index(owner.simulator.fingerprint) < said.index("Trusteduntilnowisanother")
-    assert said.index("Trusteduntilnowisanother") < said.index(before)
+    assert "oranotherdeviceanswersinitsplace" in said
+    assert f"Trusteduntilnow{before}Shownnow{owner.simulator.fingerprint}Type" in said
     assert owner.certificate.read_text() == owner.simulator.certificate_pem
+
+
+def test_a_renewal_with_the_trusted_key_is_said_to_be_one(owner: Owner, types: Callable[..., None]) -> None:
+    owner.trusts()
+    owner.simulator.renew_certificate(same_key=True)
+    types("yes\n")
+    result = owner.runs(main, "--trust")
+    assert result.status == 0
+    assert "It is a renewal, with the trusted key." in result.out
+    assert "another device answers" not in result.out
+
+
+def test_the_fingerprint_comes_after_all_words_of_the_peer(owner: Owner, types: Callable[..., None]) -> None:
+    types("no\n")
+    shown = owner.runs(main, "--trust").out
+    after = shown[shown.index("Fingerprint (SHA-256)") :]
+    assert [word for word in after.split() if set(word) - set("0123456789ABCDEF:")] == (
+        ["Fingerprint", "(SHA-256)", "Type", "yes", "to", "trust", "it:", "Nothing", "was", "stored."]
+    )
 
 
 def test_a_broken_stored_certificate_is_no_obstacle(owner: Owner) -> None:

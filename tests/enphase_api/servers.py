@@ -31,9 +31,11 @@ class Recorder:
     def __init__(self) -> None:
         self.url = ""
         self.received = b""
+        self.connections = 0
         self.answer = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
         if (first := await reader.readexactly(1)) == _CLIENT_HELLO:
             writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             return

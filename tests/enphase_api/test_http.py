@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
-from http.cookies import SimpleCookie
 from pathlib import Path
-from unittest.mock import Mock
 
-import aiohttp
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from yarl import URL
 
 from enphase_api import InvalidHostError
-from enphase_api.http import forget_cookie, parse_host, read_host
+from enphase_api.http import parse_host, read_host
 from enphase_api.private_file import write_private_file
 
 
@@ -154,19 +150,3 @@ def test_a_private_file_that_was_open_to_all_is_closed(tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8") == "new é"
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [file]
-
-
-@pytest.mark.parametrize("domain", [None, "entrez.example.com", ".example.com"])
-async def test_a_secret_cookie_is_forgotten_though_it_was_set_for_the_whole_domain(
-    domain: str | None,
-) -> None:
-    url = URL("https://entrez.example.com/login")
-    secret, other = SimpleCookie({"SESSION": "s3cr3t"}), SimpleCookie({"SESSION": "theirs"})
-    if domain is not None:
-        secret["SESSION"]["domain"] = domain
-    async with aiohttp.ClientSession() as session:
-        session.cookie_jar.update_cookies(other, URL("https://elsewhere.example.com"))
-        session.cookie_jar.update_cookies(secret, url)
-        assert "s3cr3t" in [cookie.value for cookie in session.cookie_jar]
-        forget_cookie(session, Mock(spec=aiohttp.ClientResponse, cookies=secret, url=url), "SESSION")
-        assert [cookie.value for cookie in session.cookie_jar] == ["theirs"]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import errno
 import re
 import socket
 import ssl
-from collections.abc import AsyncIterator, Iterator
+import weakref
+import zlib
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from http.cookies import Morsel
 from types import TracebackType
 from typing import Any, Self
 
@@ -24,8 +26,19 @@ _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 _SCHEME = re.compile(r"(?:([a-z][a-z0-9+.-]*):)?//", re.IGNORECASE)
 _PATH = re.compile(r"[/\\?#]")
 
-#: Bytes. A grid profile, the largest answer documented, stays far below.
-_MAX_BODY = 16_000_000
+#: Bytes, after decompression. A grid profile, the largest answer documented, stays below.
+MAX_BODY = 4_000_000
+
+#: JSON within JSON; no gateway's answer has more than ten.
+_MAX_DEPTH = 64
+
+#: Bytes of JSON that take so long that they are not parsed in the event loop.
+_LARGE = 100_000
+
+#: What a cookie's value can be made of (RFC 6265, and a quoted one); a session's has some hundred characters.
+_COOKIE = re.compile(r"[!-:<-~]{1,4096}")
+_COOKIE_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]{1,64}", re.ASCII)
+_MAX_COOKIES = 32
 
 
 def parse_host(host: str, *, plain_on_loopback: bool = False) -> URL:
@@ -83,10 +96,12 @@ class SessionHolder:
     def __init__(self, session: aiohttp.ClientSession | None) -> None:
         self._lent = session
         self._kept: aiohttp.ClientSession | None = None
+        #: What asks over the connections of the lent session.
+        self._sharing: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
         if self._lent is None and self._kept is None:
-            self._kept = _new_session()
+            self._kept = new_session()
         return self
 
     async def __aexit__(
@@ -102,19 +117,63 @@ class SessionHolder:
 
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
-        session = self._kept if self._lent is None else self._lent
-        if session is not None:
-            if session.closed:
-                raise CommunicationError("The session that was handed in is closed already.")
-            yield session
-            return
-        async with _new_session() as session:
-            yield session
+        if self._lent is not None:
+            yield self._shared(self._lent)
+        elif self._kept is not None:
+            yield self._kept
+        else:
+            async with new_session() as session:
+                yield session
+
+    def _shared(self, lent: aiohttp.ClientSession) -> aiohttp.ClientSession:
+        """Return a session with the connections of the lent one, and nothing else of it.
+
+        Its cookies, headers and hooks are for others' requests, and what is asked and set here is not for
+        them.
+        """
+        if lent.closed:
+            raise CommunicationError("The session that was handed in is closed already.")
+        if self._sharing is None:
+            self._sharing = new_session(lent)
+            # There is nothing to close: the connections are the lender's.
+            weakref.finalize(self, self._sharing.detach)
+        return self._sharing
 
 
-def _new_session() -> aiohttp.ClientSession:
-    # The clients keep their cookies themselves: a jar would send them on its own idea of the host.
-    return aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar())
+def new_session(lent: aiohttp.ClientSession | None = None) -> aiohttp.ClientSession:
+    """Return a session without a jar, which asks for plain answers and reads them as they come.
+
+    It is to be closed, but for one with the connections of a session that is `lent`.
+    """
+    headers = {"Accept-Encoding": "identity"}
+    if lent is not None and "User-Agent" in lent.headers:
+        headers["User-Agent"] = lent.headers["User-Agent"]
+    return aiohttp.ClientSession(
+        connector=None if lent is None else lent.connector,
+        connector_owner=lent is None,
+        # The clients keep their cookies themselves: a jar would send them on its own idea of the host.
+        cookie_jar=aiohttp.DummyCookieJar(),
+        headers=headers,
+        # A few bytes can grow without end: `read_body` says how far.
+        auto_decompress=False,
+        trust_env=lent is not None and lent.trust_env,
+    )
+
+
+def cookies_of(response: aiohttp.ClientResponse) -> dict[str, str]:
+    """Return the cookies that a response sets, as `cookie_header` sends them; none with odd characters."""
+    found = {name: morsel.coded_value for name, morsel in response.cookies.items()}
+    usable = (
+        (name, value)
+        for name, value in found.items()
+        if _COOKIE_NAME.fullmatch(name) and _COOKIE.fullmatch(value)
+    )
+    return dict(list(usable)[:_MAX_COOKIES])
+
+
+def cookie_header(cookies: Mapping[str, str]) -> dict[str, str]:
+    """Return the header that sends these cookies; none for no cookies."""
+    return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())} if cookies else {}
 
 
 @contextmanager
@@ -154,41 +213,80 @@ def silence_of(error: Exception) -> Silence:
     return Silence.BROKEN
 
 
-def forget_cookie(session: aiohttp.ClientSession, response: aiohttp.ClientResponse, name: str) -> None:
-    """Take a secret cookie that a response set out of the session's jar: no other user of it may send it."""
-    if name in response.cookies:
-        host = f".{response.url.host}"
+async def read_body(response: aiohttp.ClientResponse, path: str, limit: int = MAX_BODY) -> bytes:
+    """Return the body of a response, inflated where it is compressed.
 
-        # A cookie can be set for the host's whole domain, too.
-        def is_it(morsel: Morsel[str]) -> bool:
-            return morsel.key == name and host.endswith(f".{morsel['domain'].lstrip('.')}")
-
-        session.cookie_jar.clear(is_it)
-
-
-async def read_body(response: aiohttp.ClientResponse, path: str) -> bytes:
-    """Give the body of a response.
-
-    Raises InvalidAnswerError where it is larger than any answer that is known.
+    Raises InvalidAnswerError where it is larger than `limit`, or compressed in a way that was not asked for.
     """
+    status = response.status
+    too_large = InvalidAnswerError(
+        f"The answer of {path} is larger than {limit:,} bytes", path=path, status=status
+    )
+    if (response.content_length or 0) > limit:
+        raise too_large
     body = bytearray()
     async for part in response.content.iter_any():
         body += part
-        if len(body) > _MAX_BODY:
-            raise InvalidAnswerError(f"The answer of {path} has no end", path=path, status=response.status)
-    return bytes(body)
+        if len(body) > limit:
+            raise too_large
+    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding in ("", "identity"):
+        return bytes(body)
+    if encoding not in ("gzip", "x-gzip", "deflate"):
+        raise InvalidAnswerError(f"The answer of {path} is in a form not asked for", path=path, status=status)
+    inflated = await asyncio.to_thread(_inflate, body, limit)
+    if inflated is None:
+        raise InvalidAnswerError(f"The answer of {path} is compressed and damaged", path=path, status=status)
+    if len(inflated) > limit:
+        raise too_large
+    return inflated
+
+
+def _inflate(body: bytes | bytearray, limit: int) -> bytes | None:
+    """Return what gzip or zlib has compressed, at most a byte more than `limit`; None where it is damaged."""
+    stream = zlib.decompressobj(wbits=47)  # of either format
+    try:
+        inflated = stream.decompress(body, limit + 1)
+    except zlib.error:
+        return None
+    return inflated if stream.eof or len(inflated) > limit else None
+
+
+async def read_json(body: bytes, path: str, who: str) -> Any:
+    """Return a body as parsed JSON; a large one is parsed beside the event loop. Raises as `parse_json`."""
+    if len(body) <= _LARGE:
+        return parse_json(body, path, who)
+    return await asyncio.to_thread(parse_json, body, path, who)
 
 
 def parse_json(body: bytes, path: str, who: str) -> Any:
-    """Give a body as parsed JSON.
+    """Return a body as parsed JSON.
 
-    Raises InvalidAnswerError where it is none.
+    Raises InvalidAnswerError where it is none, or nested deeper than any that is known.
     """
     try:
-        return orjson.loads(body)
+        value = orjson.loads(body)
     except orjson.JSONDecodeError:
         # Without the cause, which holds the whole body.
         raise InvalidAnswerError(f"{who} answered {path}, but not with JSON", path=path) from None
+    if body.count(b"[") + body.count(b"{") > _MAX_DEPTH and _is_too_deep(value):
+        raise InvalidAnswerError(f"{who} answered {path} with JSON that is nested too deeply", path=path)
+    return value
+
+
+def _is_too_deep(value: object) -> bool:
+    level = [value]
+    for _ in range(_MAX_DEPTH):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def refused(who: str, path: str, status: int) -> ResponseError:

@@ -10,7 +10,7 @@ import asyncio
 import aiohttp
 
 from enphase_api import EnphaseError, InvalidAnswerError
-from enphase_api.http import asking, parse_json, read_body, refused
+from enphase_api.http import asking, new_session, parse_json, read_body, refused
 from enphase_api.values import integer, number, one_object
 
 from ..running.backoff import Backoff
@@ -29,6 +29,9 @@ _CACHED = 900
 
 #: Seconds before the first further attempt after a failure; then ever later, up to the above.
 _AGAIN = 60
+
+#: Bytes; the service's answer has some five hundred.
+_MAX_ANSWER = 64_000
 
 _TIMEOUT = aiohttp.ClientTimeout(total=5)
 
@@ -93,12 +96,12 @@ class Forecast:
         }
         with asking(_WHO, _PATH):
             async with (
-                aiohttp.ClientSession(cookie_jar=aiohttp.DummyCookieJar(), timeout=_TIMEOUT) as session,
-                session.get(self._url, params=wanted, allow_redirects=False) as response,
+                new_session() as session,
+                session.get(self._url, params=wanted, allow_redirects=False, timeout=_TIMEOUT) as response,
             ):
                 if response.status != 200:
                     raise refused(_WHO, _PATH, response.status)
-                answer = parse_json(await read_body(response, _PATH), _PATH, _WHO)
+                answer = parse_json(await read_body(response, _PATH, _MAX_ANSWER), _PATH, _WHO)
         return _read(answer)
 
 

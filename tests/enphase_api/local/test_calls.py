@@ -77,13 +77,27 @@ async def test_an_answer_cut_off_in_its_body_is_an_error() -> None:
             await gateway.api_call("/ivp/meters")
 
 
-async def test_an_answer_without_end_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("enphase_api.http._MAX_BODY", 1000)
+@pytest.mark.parametrize(
+    ("path", "limit"),
+    [
+        ("/info", 64_000),
+        ("/ivp/meters/readings", 1_000_000),
+        ("ivp/meters/readings/?x=1", 1_000_000),
+        ("/production.json?details=1", 1_000_000),
+        ("/api/v1/production/inverters", 4_000_000),
+        ("/ivp/ensemble/inventory", 4_000_000),
+        ("/ivp/unknown", 4_000_000),
+    ],
+)
+async def test_an_answer_is_taken_up_to_the_limit_of_its_path(path: str, limit: int) -> None:
     shown = certificate()
-    answer = b"HTTP/1.1 200 OK\r\nContent-Length: 1001\r\n\r\n" + b" " * 1001
-    async with recorder(shown, answer) as server, Gateway(server.url, certificate=shown.pem) as gateway:
-        with pytest.raises(InvalidAnswerError, match="has no end"):
-            await gateway.api_call("/ivp/meters")
+    async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+        assert await gateway.login(TOKEN)
+        server.answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b" " * limit
+        assert len(await gateway.api_call(path, response_raw=True)) == limit
+        server.answer += b" "
+        with pytest.raises(InvalidAnswerError, match=f"is larger than {limit:,} bytes"):
+            await gateway.api_call(path, response_raw=True)
 
 
 async def test_an_empty_answer_is_none() -> None:

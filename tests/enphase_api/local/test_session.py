@@ -8,7 +8,13 @@ import aiohttp
 import pytest
 from yarl import URL
 
-from enphase_api import AuthenticationError, CommunicationError, NotAllowedError, ResponseError
+from enphase_api import (
+    AuthenticationError,
+    CommunicationError,
+    InvalidAnswerError,
+    NotAllowedError,
+    ResponseError,
+)
 from enphase_api.local import Gateway
 from enphase_companion.simulator import Simulator
 
@@ -45,23 +51,74 @@ async def test_the_session_outlives_the_connection_it_was_opened_on(sim: Simulat
     assert paths(sim).count("/auth/check_jwt") == 1
 
 
+def others_jar(url: str) -> aiohttp.CookieJar:
+    """The jar of a lent session, in which others keep cookies for the same host."""
+    jar = aiohttp.CookieJar(unsafe=True)
+    jar.update_cookies({"sessionId": "theirs", "other": "theirs too"}, URL(url))
+    return jar
+
+
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
-async def test_a_lent_session_keeps_no_cookie_and_stays_open(host: str, sim: Simulator) -> None:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-        url = sim.url.replace("127.0.0.1", host)
+async def test_a_lent_sessions_cookies_are_neither_sent_nor_changed(host: str, sim: Simulator) -> None:
+    url = sim.url.replace("127.0.0.1", host)
+    async with aiohttp.ClientSession(cookie_jar=others_jar(url)) as session:
         async with Gateway(url, certificate=sim.certificate_pem, session=session) as gateway:
             assert await gateway.login(sim.token())
-            assert await gateway.meters()
+            # Many at once: at no moment is there a cookie in the jar that another could send.
+            await asyncio.gather(*(gateway.api_call("/ivp/meters") for _ in range(5)))
+            assert paths(sim).count("/auth/check_jwt") == 1
         assert not session.closed
-        assert list(session.cookie_jar) == []
+        assert sorted(cookie.value for cookie in session.cookie_jar) == ["theirs", "theirs too"]
+        assert sim.requests[-1].has_session
 
 
-async def test_other_users_of_a_lent_session_keep_their_cookies(sim: Simulator) -> None:
-    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
-        session.cookie_jar.update_cookies({"sessionId": "theirs"}, URL("https://envoy.local"))
-        gateway = Gateway(sim.url, certificate=sim.certificate_pem, session=session)
-        assert await gateway.login(sim.token())
-        assert [cookie.value for cookie in session.cookie_jar] == ["theirs"]
+async def test_nothing_of_a_lent_session_but_its_connections_and_its_name_is_used() -> None:
+    shown = certificate()
+    async with recorder(shown) as server:
+        headers = {"X-Lent": "theirs", "Authorization": "Bearer theirs", "User-Agent": "Lender/1"}
+        session = aiohttp.ClientSession(
+            cookie_jar=others_jar(server.url), headers=headers, raise_for_status=True, base_url=server.url
+        )
+        async with session:
+            gateway = Gateway(server.url, certificate=shown.pem, session=session)
+            assert await gateway.login(TOKEN)
+            assert await gateway.api_call("/ivp/meters") == {}
+        assert b"theirs" not in server.received
+        assert b"User-Agent: Lender/1" in server.received
+        assert b"Accept-Encoding: identity" in server.received
+        # One connection, for as long as the session lasts.
+        assert server.connections == 1
+
+
+async def test_whom_nobody_can_verify_gets_no_cookie() -> None:
+    shown = certificate()
+    answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: sessionId=planted\r\nContent-Length: 2\r\n\r\n{}"
+    async with (
+        recorder(shown, answer) as server,
+        aiohttp.ClientSession(cookie_jar=others_jar(server.url)) as session,
+    ):
+        looking = Gateway(server.url, cert_file=None, session=session)
+        for _ in range(2):
+            with pytest.raises(InvalidAnswerError):
+                await looking.info()
+        believing = Gateway(server.url, session=session, insecure=True)
+        assert await believing.login(TOKEN)
+        assert await believing.api_call("/ivp/meters") == {}
+        assert b"GET /ivp/meters" in server.received
+        assert b"cookie" not in server.received.lower()
+
+
+@pytest.mark.parametrize("value", ['"a b"', "a,b", "a\tb", "a" * 5000, "caf\xe9", ""])
+async def test_a_cookie_with_odd_characters_is_no_session(value: str) -> None:
+    shown = certificate()
+    head = f"HTTP/1.1 200 OK\r\nSet-Cookie: sessionId={value}\r\nContent-Length: 2\r\n\r\n{{}}"
+    async with recorder(shown, head.encode("latin-1")) as server:
+        async with Gateway(server.url, certificate=shown.pem) as gateway:
+            assert await gateway.login(TOKEN)
+            assert await gateway.api_call("/ivp/meters") == {}
+        sent = [line for line in server.received.split(b"\r\n") if line.lower().startswith(b"cookie:")]
+        assert all(line.removeprefix(b"Cookie: sessionId=").isascii() for line in sent)
+        assert not [line for line in sent if b" " in line.removeprefix(b"Cookie: ") or len(line) > 4200]
 
 
 async def test_a_lent_session_that_verifies_nothing_changes_no_trust(sim: Simulator) -> None:

@@ -10,11 +10,11 @@ import ssl
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import aiohttp
 import pytest
 from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
@@ -30,6 +30,7 @@ from enphase_api import (
 )
 from enphase_api.http import silence_of
 from enphase_api.local import Certificate, Gateway, fetch_certificate
+from enphase_api.local.tls import GatewayConnection, unverified_context
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.certificate import Certificate as ShownCertificate
 from enphase_companion.simulator.certificate import key_from_seed, make_certificate
@@ -356,12 +357,95 @@ async def test_a_host_that_does_not_exist_is_told() -> None:
         await fetch_certificate("nowhere.invalid")
 
 
-async def test_a_certificate_that_python_cannot_read_is_told(
-    sim: Simulator, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def broken(*_: Any) -> str:
-        return "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n"
+@pytest.mark.parametrize("size", [0, 3, 8_193, 100_000])
+def test_what_a_peer_shows_and_is_no_certificate_of_a_gateways_is_told(size: int) -> None:
+    with pytest.raises(UnusableCertificateError, match="Check that the address is the gateway's"):
+        Certificate.from_der(b"0" * size)
 
-    monkeypatch.setattr(ssl, "DER_cert_to_PEM_cert", broken)
-    with pytest.raises(CertificateError):
-        await fetch_certificate(sim.url)
+
+def signed_by_the_gateways_key(key: str, *, is_authority: bool) -> tuple[ShownCertificate, ShownCertificate]:
+    """A gateway's certificate, which may or may not be one to sign others, and what its key signed."""
+    own, other, now = key_from_seed("gateway"), key_from_seed(key), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SERIAL_NUMBER)])
+    leaf = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "leaf")])
+
+    def made(subject: x509.Name, public: ec.EllipticCurvePublicKey) -> str:
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(name)
+            .public_key(public)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+        )
+        if is_authority and subject is name:
+            builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        return builder.sign(own, SHA256()).public_bytes(Encoding.PEM).decode()
+
+    return (
+        replace(certificate(), pem=made(name, own.public_key())),
+        replace(certificate(key), pem=made(leaf, other.public_key())),
+    )
+
+
+@pytest.mark.parametrize("is_authority", [True, False], ids=["authority", "no authority"])
+async def test_no_token_leaves_for_a_certificate_that_the_trusted_key_signed(is_authority: bool) -> None:
+    trusted, signed = signed_by_the_gateways_key("stranger", is_authority=is_authority)
+    async with recorder(signed) as server, Gateway(server.url, certificate=trusted.pem) as gateway:
+        for call in (gateway.login(TOKEN), gateway.info(), gateway.api_call("/ivp/meters")):
+            with pytest.raises(CertificateChangedError) as caught:
+                await call
+            assert caught.value.shown_pem == signed.pem
+        assert server.received == b""
+
+
+async def test_openssl_alone_would_take_what_the_trusted_key_signed() -> None:
+    """So that the test above cannot pass for another reason."""
+    trusted, signed = signed_by_the_gateways_key("stranger", is_authority=True)
+    context = Certificate.from_pem(trusted.pem).ssl_context()
+    context.wanted_key = None
+    async with (
+        recorder(signed) as server,
+        aiohttp.ClientSession() as session,
+        session.get(server.url, ssl=context) as response,
+    ):
+        assert response.status == 200
+
+
+async def test_a_renewal_that_the_trusted_key_signed_for_itself_goes_on() -> None:
+    trusted, renewed = signed_by_the_gateways_key("gateway", is_authority=True)
+    async with recorder(renewed) as server, Gateway(server.url, certificate=trusted.pem) as gateway:
+        assert await gateway.login(TOKEN)
+        assert await gateway.api_call("/ivp/meters") == {}
+
+
+async def test_a_lent_session_goes_no_further_with_what_the_trusted_key_signed() -> None:
+    trusted, signed = signed_by_the_gateways_key("stranger", is_authority=True)
+    async with recorder(signed) as server, aiohttp.ClientSession() as session:
+        with pytest.raises(CertificateChangedError):
+            await Gateway(server.url, certificate=trusted.pem, session=session).login(TOKEN)
+        assert server.received == b""
+
+
+async def test_the_key_is_compared_once_for_each_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown, compared = certificate(), []
+    read = GatewayConnection._shown_key
+
+    def counted(connection: GatewayConnection) -> str | None:
+        compared.append(connection)
+        return read(connection)
+
+    monkeypatch.setattr(GatewayConnection, "_shown_key", counted)
+    async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+        assert await gateway.login(TOKEN)
+        for _ in range(5):
+            await gateway.api_call("/ivp/meters/readings")
+    assert len(compared) == 1
+
+
+async def test_a_peer_may_not_choose_an_exchange_of_keys_that_takes_a_second() -> None:
+    for context in (unverified_context(), Certificate.from_pem(certificate().pem).ssl_context()):
+        names = {each["name"].replace("ECDHE-", "") for each in context.get_ciphers()}
+        assert not [name for name in names if "DHE-" in name]
+        assert "ECDSA-AES128-GCM-SHA256" in names

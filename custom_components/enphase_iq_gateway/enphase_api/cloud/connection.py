@@ -10,13 +10,16 @@ import aiohttp
 from yarl import URL
 
 from ..exceptions import InvalidAnswerError, MultiFactorError, ResponseError
-from ..http import SessionHolder, asking, forget_cookie, parse_host, read_body, refused
+from ..http import SessionHolder, asking, cookie_header, cookies_of, parse_host, read_body, refused
 from .page import Page, mentions_second_factor
 
 AUTHENTICATION_HOST = "https://entrez.enphaseenergy.com"
 
 #: What Entrez knows a sign-in by.
 SESSION_COOKIE = "SESSION"
+
+#: Bytes; no page of Entrez's comes near it.
+_MAX_PAGE = 1_000_000
 
 #: Seconds.
 _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=15)
@@ -90,7 +93,9 @@ class Connection(SessionHolder):
         """Whether an answer leads on within this host."""
         return answer.location is not None and self._url.join(answer.location).origin() == self._url
 
-    async def _ask(self, method: str, path: str, **options: Any) -> Answer:
+    async def _ask(
+        self, method: str, path: str, *, cookies: Mapping[str, str] | None = None, **options: Any
+    ) -> Answer:
         """Send one request; every request of this client goes through here."""
         url = URL(f"{self.host}{path}", encoded=True)
         with asking(f"{self._who} ({self._url.host})", path):
@@ -98,17 +103,22 @@ class Connection(SessionHolder):
                 self._session() as session,
                 # No redirect is followed: it would carry the secret to where it points. Any form is accepted:
                 # Entrez answers with pages, and with 406 where a client wants something else.
-                session.request(method, url, allow_redirects=False, timeout=_TIMEOUT, **options) as response,
+                session.request(
+                    method,
+                    url,
+                    headers=cookie_header(cookies or {}),
+                    allow_redirects=False,
+                    timeout=_TIMEOUT,
+                    **options,
+                ) as response,
             ):
-                for name in response.cookies:
-                    forget_cookie(session, response, name)
                 return Answer(
                     who=self._who,
                     path=path,
                     status=response.status,
                     location=_location(response),
-                    cookies={name: morsel.value for name, morsel in response.cookies.items()},
-                    body=await read_body(response, path),
+                    cookies=cookies_of(response),
+                    body=await read_body(response, path, _MAX_PAGE),
                 )
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import ssl
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -14,10 +13,11 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
-from ..exceptions import CertificateChangedError, NotTrustedError
-from ..http import SessionHolder, asking, forget_cookie, parse_host, read_body
+from ..exceptions import CertificateChangedError, CommunicationError, InvalidAnswerError, NotTrustedError
+from ..http import MAX_BODY, SessionHolder, asking, cookies_of, parse_host, read_body
 from ..private_file import write_private_file
-from .trust import Certificate, fetch_certificate, read_certificate, unverified_context
+from .tls import GatewayContext, unverified_context
+from .trust import Certificate, fetch_certificate, read_certificate
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -27,6 +27,28 @@ TIMEOUT = aiohttp.ClientTimeout(total=45, sock_connect=10)
 _HEADERS = {"Accept": "application/json"}
 
 SESSION_COOKIE = "sessionId"
+
+_WORDS, _READINGS = 64_000, 1_000_000
+
+#: Bytes that an answer may have, by path; all others are lists (`MAX_BODY`).
+_LIMITS = {
+    "/info": _WORDS,
+    "/auth/check_jwt": _WORDS,
+    "/auth/get_jwt": _WORDS,
+    "/ivp/meters": _READINGS,
+    "/ivp/meters/readings": _READINGS,
+    "/ivp/meters/reports": _READINGS,
+    "/ivp/livedata/status": _READINGS,
+    "/ivp/ensemble/power": _READINGS,
+    "/ivp/ensemble/secctrl": _READINGS,
+    "/api/v1/production": _READINGS,
+    "/production.json": _READINGS,
+}
+
+
+def limit_of(path: str) -> int:
+    """Return how many bytes the answer of a path may have, after decompression."""
+    return _LIMITS.get(f"/{path.partition('?')[0].strip('/')}", MAX_BODY)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -58,7 +80,8 @@ class Connection(SessionHolder):
         self._url = parse_host(host)
         self._cert_file = None if certificate is not None else cert_file
         self._certificate = None if certificate is None else Certificate.from_pem(certificate)
-        self._context = unverified_context() if insecure else None
+        self._is_insecure = insecure
+        self._context: GatewayContext | None = None
 
     @property
     def host(self) -> str:
@@ -97,55 +120,70 @@ class Connection(SessionHolder):
         }
         context = await self._trusted_context(secret)
         async with self._session() as session:
-            with asking(str(self._url.host), path):
-                try:
-                    response = await session.request(method, url, ssl=context, **options)
-                except aiohttp.ClientConnectorCertificateError:
-                    context = await self._renewed_context()
-                    response = await session.request(method, url, ssl=context, **options)
-                async with response:
-                    forget_cookie(session, response, SESSION_COOKIE)
+            try:
+                with asking(str(self._url.host), path):
                     try:
-                        yield response
-                    finally:
-                        _hang_up(response)
+                        response = await session.request(method, url, ssl=context, **options)
+                    except aiohttp.ClientConnectorCertificateError:
+                        await self._note_renewal()
+                        context = await self._trusted_context(secret)
+                        response = await session.request(method, url, ssl=context, **options)
+                    async with response:
+                        try:
+                            yield response
+                        finally:
+                            _hang_up(response)
+            except CommunicationError:
+                if context.was_flooded:
+                    raise InvalidAnswerError(f"The answer of {path} has no end", path=path) from None
+                raise
 
     async def _ask(self, method: str, path: str, **options: Any) -> Answer:
         """Send one request and read its answer to the end."""
         async with self._open(method, path, **options) as response:
-            cookie = response.cookies.get(SESSION_COOKIE)
             return Answer(
                 status=response.status,
-                session_id=cookie.value if cookie is not None else None,
-                body=await read_body(response, path),
+                session_id=cookies_of(response).get(SESSION_COOKIE),
+                body=await read_body(response, path, limit_of(path)),
             )
 
-    async def _trusted_context(self, secret: bool) -> ssl.SSLContext:
-        """Give the one context of this client, made on first use.
+    async def _trusted_context(self, secret: bool) -> GatewayContext:
+        """Return the one context of this client, made with its first secret.
 
-        Raises NotTrustedError for a secret while nothing is trusted.
+        Until then whoever answers has only been looked at, and is heard no longer than /info takes. Raises
+        NotTrustedError for a secret while nothing is trusted.
         """
         if self._context is not None:
             return self._context
+        if self._is_insecure:
+            context = unverified_context(for_first_words=not secret)
+        elif (certificate := await self._read_certificate()) is not None:
+            context = certificate.ssl_context(for_first_words=not secret)
+        elif secret:
+            raise NotTrustedError(
+                "No certificate of this gateway is trusted yet, so no token was sent. "
+                "Call Gateway.trust_gateway first, and compare the fingerprint it gives."
+            )
+        else:
+            context = unverified_context(for_first_words=True)
+        if secret:
+            if self._certificate is not None and self._certificate.is_expired:
+                _LOGGER.warning(
+                    "%s: the trusted certificate expired on %s; it is trusted all the same",
+                    self._certificate.gateway,
+                    self._certificate.not_after.date(),
+                )
+            self._context = context
+        return context
+
+    async def _read_certificate(self) -> Certificate | None:
+        """Return the trusted certificate, read from its file on first use."""
         if self._certificate is None and self._cert_file is not None:
             self._certificate = await asyncio.to_thread(read_certificate, self._cert_file)
-        if self._certificate is None:
-            if secret:
-                raise NotTrustedError(
-                    "No certificate of this gateway is trusted yet, so no token was sent. "
-                    "Call Gateway.trust_gateway first, and compare the fingerprint it gives."
-                )
-            return unverified_context()
-        if self._certificate.is_expired:
-            _LOGGER.warning(
-                "The gateway's trusted certificate expired on %s; it is trusted all the same",
-                self._certificate.not_after.date(),
-            )
-        self._context = self._certificate.ssl_context()
-        return self._context
+        return self._certificate
 
-    async def _renewed_context(self) -> ssl.SSLContext:
-        """Give a context for the certificate shown now, where it is the trusted one renewed with its key.
+    async def _note_renewal(self) -> None:
+        """Trust the certificate that is shown now, where it is the trusted one renewed with its key.
 
         Only who holds a key can show a certificate of it. Raises CertificateChangedError for another key.
         """
@@ -157,9 +195,10 @@ class Connection(SessionHolder):
                 shown=shown.fingerprint,
                 shown_pem=shown.pem,
             )
-        _LOGGER.info("The gateway has renewed its certificate, same key: SHA-256 %s", shown.fingerprint)
-        self._certificate = shown
-        self._context = shown.ssl_context()
+        _LOGGER.info(
+            "%s has renewed its certificate, same key: SHA-256 %s", trusted.gateway, shown.fingerprint
+        )
+        self._certificate, self._context = shown, None
         if self._cert_file is not None:
             try:
                 await asyncio.to_thread(write_private_file, self._cert_file, shown.pem)
@@ -167,7 +206,6 @@ class Connection(SessionHolder):
                 _LOGGER.warning(
                     "%s: could not store the renewed certificate: %s", self._cert_file, error.strerror
                 )
-        return self._context
 
 
 def _hang_up(response: aiohttp.ClientResponse) -> None:

@@ -6,10 +6,12 @@ import asyncio
 import os
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
+from yarl import URL
 
 from ..cloud.token import has_form_of_token
 from ..exceptions import (
@@ -18,12 +20,13 @@ from ..exceptions import (
     InvalidAnswerError,
     NotAllowedError,
     ResponseError,
+    Silence,
 )
-from ..http import asking, parse_json, read_body, refused
+from ..http import cookie_header, parse_json, read_json, refused
 from ..models import Batteries, Info, Inverter, Live, Meter, Production, ProductionTotals, Readings, Report
 from ..oauth import CLIENT_ID, REDIRECT_URI
 from ..private_file import write_private_file
-from .connection import SESSION_COOKIE, TIMEOUT, Connection
+from .connection import SESSION_COOKIE, Connection, limit_of
 from .trust import Certificate, fetch_certificate
 
 DEFAULT_HOST = "https://envoy.local"
@@ -33,7 +36,10 @@ DEFAULT_CERT_FILE = "configuration/gateway.cer"
 _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 
 #: Bytes; an event of /stream/meter has some two thousand.
-_MAX_EVENT = 1_000_000
+_MAX_EVENT = 100_000
+
+#: Seconds that a gateway of before firmware 7 may take to say who it is.
+_PLAIN_TIMEOUT = 10
 
 _WHO = "The gateway"
 
@@ -97,7 +103,7 @@ class Gateway(Connection):
         body = {"client_id": CLIENT_ID, "redirect_uri": REDIRECT_URI, "code_verifier": verifier, "code": code}
         async with self._lock:
             answer = await self._ask("POST", path, json=body)
-            given = parse_json(answer.body, path, _WHO) if answer.status == 200 else None
+            given = await read_json(answer.body, path, _WHO) if answer.status == 200 else None
             if isinstance(given, dict) and isinstance(given.get("access_token"), str):
                 return await self._login(given["access_token"])
         if answer.status in (200, 400, 401, 403):
@@ -130,7 +136,7 @@ class Gateway(Connection):
             raise refused(_WHO, path, answer.status)
         if response_raw:
             return answer.body
-        return parse_json(answer.body, path, _WHO) if answer.body else None
+        return await read_json(answer.body, path, _WHO) if answer.body else None
 
     async def api_call_stream(self, path: str) -> AsyncGenerator[Any, None]:
         """Give the Server-Sent Events of a path as parsed JSON until the gateway ends them.
@@ -164,8 +170,9 @@ class Gateway(Connection):
         async with self._lock:
             try:
                 answer = await self._ask("GET", path, secret=False)
-            except CommunicationError:
-                await self._refuse_old_firmware(path)
+            except CommunicationError as error:
+                if error.reason is not Silence.UNKNOWN_HOST:
+                    await self._refuse_old_firmware(path)
                 raise
         if answer.status != 200:
             raise refused(_WHO, path, answer.status)
@@ -272,7 +279,8 @@ class Gateway(Connection):
             return False
         if answer.status != 200:
             raise refused(_WHO, path, answer.status)
-        self._token, self._session_id = raw, answer.session_id
+        # Whom nobody can verify gets no cookie: he is shown the token, as the owner has said.
+        self._token, self._session_id = raw, None if self._is_insecure else answer.session_id
         return True
 
     async def _login_again(self, token: str) -> None:
@@ -284,19 +292,10 @@ class Gateway(Connection):
 
         Such a gateway may know no https; its owner is to hear that, not that nobody answers.
         """
-        if self._context is not None:
+        if self._certificate is not None or self._is_insecure:
             return
-        url = self._url.with_scheme("http").joinpath(path.lstrip("/"))
-        try:
-            with asking(_WHO, path):
-                async with (
-                    self._session() as session,
-                    session.get(url, allow_redirects=False, proxy="", timeout=TIMEOUT) as response,
-                ):
-                    info = Info.from_xml(await read_body(response, path), path)
-        except (CommunicationError, InvalidAnswerError):
-            return
-        info.require_tokens()
+        with suppress(OSError, InvalidAnswerError):
+            Info.from_xml(await _plain_answer(self._url, path), path).require_tokens()
 
     def _not_allowed(self, path: str) -> AuthenticationError:
         if self._token is None:
@@ -306,9 +305,9 @@ class Gateway(Connection):
         return NotAllowedError(f"The gateway does not allow {path} with this token's role.", path=path)
 
     def _signed(self) -> dict[str, Any]:
-        """Give what authorises a request: the session's cookie, or the token where the gateway gave none."""
+        """Return what authorises a request: the session's cookie, or the token where there is none."""
         if self._session_id is not None:
-            return {"cookies": {SESSION_COOKIE: self._session_id}}
+            return {"headers": cookie_header({SESSION_COOKIE: self._session_id})}
         return {} if self._token is None else {"headers": {"Authorization": f"Bearer {self._token}"}}
 
     async def _optional(self, path: str) -> Any:
@@ -324,14 +323,54 @@ class Gateway(Connection):
             return None
 
 
+async def _plain_answer(url: URL, path: str) -> bytes:
+    """Return what a host answers to a path by plain http, as much of it as a gateway's can have.
+
+    Read as it comes, so that nobody can keep this machine busy with it. Raises OSError where nobody answers.
+    """
+    limit, answer, end = limit_of(path), bytearray(), b"</envoy_info>"
+    async with asyncio.timeout(_PLAIN_TIMEOUT):
+        reader, writer = await asyncio.open_connection(url.host, url.with_scheme("http").port)
+        try:
+            writer.write(f"GET {path} HTTP/1.0\r\nHost: {url.raw_host}\r\nAccept: */*\r\n\r\n".encode())
+            while len(answer) <= limit and (part := await reader.read(limit)):
+                answer += part
+                # Some keep the connection open all the same.
+                if answer.find(end, len(answer) - len(part) - len(end)) >= 0:
+                    break
+        finally:
+            writer.transport.abort()
+    return bytes(answer.partition(b"\r\n\r\n")[2])
+
+
 async def _events(response: aiohttp.ClientResponse, path: str) -> AsyncIterator[Any]:
     """Give each event of a stream; one that was cut off is dropped."""
-    rest = b""
-    async for part in response.content.iter_any():
-        *events, rest = (rest + part).replace(b"\r\n", b"\n").split(b"\n\n")
+    data, size = [], 0
+    async for line in _lines(response.content, path):
+        if line.startswith(b"data:"):
+            data.append(line.removeprefix(b"data:"))
+            if (size := size + len(line)) > _MAX_EVENT:
+                raise _endless(path)
+        elif not line:
+            if data:
+                yield parse_json(b"\n".join(data), path, _WHO)
+            data, size = [], 0
+
+
+async def _lines(content: aiohttp.StreamReader, path: str) -> AsyncIterator[bytes]:
+    """Give each line that has ended."""
+    rest = bytearray()
+    async for part in content.iter_any():
+        # Only what is new can hold the line's end.
+        start = len(rest)
+        rest += part
+        while (end := rest.find(b"\n", start)) >= 0:
+            yield bytes(rest[:end]).removesuffix(b"\r")
+            del rest[: end + 1]
+            start = 0
         if len(rest) > _MAX_EVENT:
-            raise InvalidAnswerError(f"The gateway sent an event of {path} that has no end", path=path)
-        for event in events:
-            lines = [line.removeprefix(b"data:") for line in event.split(b"\n") if line.startswith(b"data:")]
-            if lines:
-                yield parse_json(b"\n".join(lines), path, _WHO)
+            raise _endless(path)
+
+
+def _endless(path: str) -> InvalidAnswerError:
+    return InvalidAnswerError(f"The gateway sent an event of {path} that has no end", path=path)

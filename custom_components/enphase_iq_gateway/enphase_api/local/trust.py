@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import os
 import re
 import ssl
@@ -14,14 +13,22 @@ from pathlib import Path
 from typing import Self
 
 from cryptography import x509
-from cryptography.exceptions import UnsupportedAlgorithm
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 from yarl import URL
 
 from ..exceptions import CertificateError, CommunicationError, Silence, UnusableCertificateError
 from ..http import parse_host, silence_of
 from ..values import printable
+from .tls import (
+    ANOTHER_KEY,
+    UNREADABLE,
+    GatewayContext,
+    client_context,
+    fingerprint,
+    key_fingerprint,
+    unverified_context,
+)
 
 #: Seconds to wait for a certificate.
 _TIMEOUT = 10
@@ -31,7 +38,10 @@ _TIMEOUT = 10
 _NO_CHECK_TIME = 0x200000
 
 #: OpenSSL's verify codes of a certificate that is another than the trusted one.
-_ANOTHER = {18, 19, 20, 21}
+_ANOTHER = {18, 19, 20, 21, ANOTHER_KEY}
+
+#: Bytes; a gateway's certificate has some 600.
+_MAX_CERTIFICATE = 8_192
 
 #: "envoy-122333444455", or the serial number alone.
 _SERIAL_IN_NAME = re.compile(r"(?:envoy-)?([0-9]{12})")
@@ -59,22 +69,42 @@ class Certificate:
         Raises CertificateError where the text is none.
         """
         try:
-            parsed = x509.load_pem_x509_certificate(pem.encode())
-            names = parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
-            key = parsed.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
-            not_before, not_after = parsed.not_valid_before_utc, parsed.not_valid_after_utc
-        except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion) as error:
+            return cls._from_parsed(x509.load_pem_x509_certificate(pem.encode()))
+        except UNREADABLE as error:
             raise CertificateError(
                 "This is not a certificate in PEM form. Trust the gateway again."
             ) from error
+
+    @classmethod
+    def from_der(cls, der: bytes) -> Self:
+        """Read what a peer showed.
+
+        Raises UnusableCertificateError where it is no certificate, or larger than any gateway's.
+        """
+        if len(der) > _MAX_CERTIFICATE:
+            raise UnusableCertificateError(
+                f"The certificate that was shown has {len(der)} bytes, more than a gateway's. "
+                "Check that the address is the gateway's."
+            )
+        try:
+            return cls._from_parsed(x509.load_der_x509_certificate(der))
+        except UNREADABLE:
+            # Without the cause, which could repeat what the peer wrote.
+            raise UnusableCertificateError(
+                "The certificate that was shown cannot be read. Check that the address is the gateway's."
+            ) from None
+
+    @classmethod
+    def _from_parsed(cls, parsed: x509.Certificate) -> Self:
+        names = parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         return cls(
             # Only this one: whatever else stood in the text is not to be trusted with it.
             pem=parsed.public_bytes(Encoding.PEM).decode("ascii"),
-            fingerprint=_fingerprint(parsed.public_bytes(Encoding.DER)),
-            key_fingerprint=_fingerprint(key),
+            fingerprint=fingerprint(parsed.public_bytes(Encoding.DER)),
+            key_fingerprint=key_fingerprint(parsed),
             subject=printable(str(names[0].value)) if names else "",
-            not_before=not_before,
-            not_after=not_after,
+            not_before=parsed.not_valid_before_utc,
+            not_after=parsed.not_valid_after_utc,
         )
 
     @property
@@ -88,15 +118,19 @@ class Certificate:
         """Whether its time has run out by this machine's clock; the pin holds all the same."""
         return self.not_after < datetime.now(UTC)
 
-    def ssl_context(self) -> ssl.SSLContext:
-        """Give a context that trusts this certificate and no other, whatever name or date it bears.
+    @property
+    def gateway(self) -> str:
+        """How a log names the gateway: by the last four digits of its serial number."""
+        return "The gateway" if self.serial_number is None else f"Gateway …{self.serial_number[-4:]}"
 
-        Make one for each client and keep it: connections are reused by context. Raises CertificateError
-        where nobody could prove to be the one that it names.
+    def ssl_context(self, *, for_first_words: bool = False) -> GatewayContext:
+        """Return a context that trusts this certificate and no other, whatever name or date it bears.
+
+        Make one for each client and keep it: connections are reused by context. One `for_first_words` is for
+        /info alone. Raises CertificateError where nobody could prove to be the one that it names.
         """
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-        # Owners reach a gateway by address, by envoy.local, or by their router's name for it.
-        context.check_hostname = False
+        context = client_context(for_first_words=for_first_words)
+        context.wanted_key = self.key_fingerprint
         context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN | _NO_CHECK_TIME
         try:
             context.load_verify_locations(cadata=self.pem)
@@ -107,14 +141,6 @@ class Certificate:
         return context
 
 
-def unverified_context() -> ssl.SSLContext:
-    """Give a context that believes anybody: to look at a certificate, never to send a secret."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.check_hostname = False
-    context.verify_mode = ssl.CERT_NONE
-    return context
-
-
 async def fetch_certificate(host: str) -> Certificate:
     """Return the certificate that a host shows now, without believing it.
 
@@ -122,16 +148,16 @@ async def fetch_certificate(host: str) -> Certificate:
     UnusableCertificateError where a client that trusts this certificate could not connect all the same.
     """
     url = parse_host(host)
-    shown = Certificate.from_pem(ssl.DER_cert_to_PEM_cert(await _shown(url, unverified_context())))
+    shown = Certificate.from_der(await _shown(url, unverified_context(for_first_words=True)))
     try:
         # As every request will: a key too short, or a purpose that is no server's, shows only now.
-        await _shown(url, shown.ssl_context())
+        await _shown(url, shown.ssl_context(for_first_words=True))
     except ssl.SSLCertVerificationError as error:
         if error.verify_code in _ANOTHER:
             raise CommunicationError(f"{url.host} changes its certificate just now. Try again.") from error
         raise UnusableCertificateError(
-            f"{url.host} shows a certificate that cannot be trusted ({error.verify_message}): no connection "
-            "can be made with it. Ask Enphase support for newer firmware."
+            f"{url.host} shows a certificate that cannot be trusted ({printable(error.verify_message)}): "
+            "no connection can be made with it. Ask Enphase support for newer firmware."
         ) from error
     return shown
 
@@ -181,7 +207,3 @@ def read_certificate(cert_file: str | os.PathLike[str]) -> Certificate | None:
         raise CertificateError(
             f"{os.fspath(cert_file)}: no certificate in it. Trust the gateway again."
         ) from error
-
-
-def _fingerprint(data: bytes) -> str:
-    return hashlib.sha256(data).digest().hex(":").upper()

@@ -8,6 +8,7 @@ import uuid
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, cast
 
 import aio_pika
@@ -123,6 +124,12 @@ UNREADABLE = {
     "a header's name in Latin-1": RawProperties(1 << 13, headers((b"Z\xe4hler", b"t\x01"))),
     "a header in nanoseconds": RawProperties(1 << 13, headers((b"when", b"T" + NANOSECONDS))),
     "a name in a header": RawProperties(1 << 13, headers((b"a", b"F" + headers((b"\xe4", b"t\x01"))))),
+    "a header in Latin-1": RawProperties(1 << 13, headers((b"a", b"S\x00\x00\x00\x01\xe4"))),
+    "a header too large to send": RawProperties(1 << 13, headers((b"a", b"d" + struct.pack(">d", 1e39)))),
+    "a header with a long name": RawProperties(1 << 13, headers((b"a" * 200, b"t\x01"))),
+    "tables within tables": RawProperties(
+        1 << 13, reduce(lambda inner, _: headers((b"a", b"F" + inner)), range(1500), headers())
+    ),
 }
 
 

@@ -1,12 +1,16 @@
 """Reading AMQP properties that the library refuses: one such message would end each connection that gets it.
 
 A broker takes short texts and names of headers that are not UTF-8, as of a program that writes Latin-1, and
-moments beyond the year 9999, as of one that counts nanoseconds. None of them matters for a reading.
+moments beyond the year 9999, as of one that counts nanoseconds; and headers that the library reads and then
+cannot write, though a message that cannot be read is sent on with them. None of them matters for a reading.
 """
 
 from __future__ import annotations
 
-from pamqp import decode
+import logging
+import struct
+
+from pamqp import decode, encode
 from pamqp.common import FieldValue
 
 #: The header that stands for all headers, where they cannot be read.
@@ -15,11 +19,16 @@ UNREADABLE = "unreadable headers"
 #: Bytes.
 _MOMENT = 8
 
+#: Bytes. The library needs time as their square.
+_LONGEST_TABLE = 16_000
+
 
 def read_all() -> None:
     """Let the library read what it would refuse; to be called before connecting, any number of times."""
     decode.METHODS.update(shortstr=_short_text, table=_table, timestamp=_moment)
-    decode.TABLE_MAPPING.update({b"F": _table, b"T": _moment})
+    decode.TABLE_MAPPING[b"T"] = _moment
+    # It names each header whose name it cuts, in the words of whoever sent it.
+    logging.getLogger(encode.__name__).setLevel(logging.ERROR)
 
 
 def _short_text(value: bytes) -> tuple[int, FieldValue]:
@@ -32,11 +41,18 @@ def _short_text(value: bytes) -> tuple[int, FieldValue]:
 
 
 def _table(value: bytes) -> tuple[int, FieldValue]:
-    try:
+    end = 4 + int.from_bytes(value[:4])
+    if end > len(value):  # Cut off: that is for the library to refuse.
         return decode.field_table(value)
-    except UnicodeDecodeError:
-        length = int.from_bytes(value[:4])
-        return 4 + length, {UNREADABLE: bytearray(value[4 : 4 + length])}
+    if end <= _LONGEST_TABLE:
+        try:
+            read, table = decode.field_table(value[:end])
+            if read == end:
+                encode.field_table(table)
+                return end, table
+        except (ValueError, TypeError, OverflowError, RecursionError, struct.error):
+            pass
+    return end, {UNREADABLE: bytearray(value[4:end])}
 
 
 def _moment(value: bytes) -> tuple[int, FieldValue]:

@@ -1,0 +1,132 @@
+"""python -m tests.fuzzing: look for an input that is neither understood nor refused, as long as you like."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import importlib
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+PROJECT = Path(__file__).parents[2]
+
+#: Seconds of this process that one input may take; what is instrumented is some ten times slower than it is.
+LONGEST = 2.0
+#: Megabytes that the whole of it may take.
+MEMORY = 1024
+#: Bytes of an input.
+LARGEST = 20_000
+AS_IT_IS = b"\x00"
+
+
+def main() -> int:
+    """Run what the command line asks for and return the exit status: 1 where an input failed."""
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzzing", description=__doc__)
+    parser.add_argument("names", nargs="+", metavar="NAME", help="a place, as in targets.py")
+    parser.add_argument("--seconds", type=int, default=600, help="for each place (default: 600)")
+    parser.add_argument("--kept", type=Path, help="folder for inputs that fail (default: a new one)")
+    parser.add_argument("--again", type=Path, help="try the input in this file once more, and nothing else")
+    parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
+    options = parser.parse_args()
+    kept = options.kept or Path(tempfile.mkdtemp(prefix="fuzzing-"))
+    if options.again is not None:
+        for name in options.names:
+            _targets()[name].run(options.again.read_bytes())
+        return 0
+    if options.alone:
+        _fuzz(options.names[0], options.seconds, kept)
+    # libFuzzer ends its process, so that each place has one of its own.
+    command = [sys.executable, "-m", "tests.fuzzing", "--alone"]
+    statuses = [
+        subprocess.run(
+            [*command, name, "--seconds", str(options.seconds), "--kept", str(kept)],
+            cwd=PROJECT,
+            check=False,
+        ).returncode
+        for name in options.names
+    ]
+    return 1 if any(statuses) else 0
+
+
+def _targets() -> Any:
+    # The client lies in a folder with another name, where no instrument would find it as it is installed.
+    sys.path[:0] = [str(PROJECT / "scripts"), str(PROJECT / "custom_components" / "enphase_iq_gateway")]
+    from .targets import TARGETS  # noqa: PLC0415 - only now that it can be found
+
+    return TARGETS
+
+
+def _fuzz(name: str, seconds: int, kept: Path) -> None:
+    """Look for an input of this place that fails, until one does or the time is over; never return."""
+    atheris = _atheris()
+    with atheris.instrument_imports(
+        include=["enphase_api", "enphase_companion", "integration", "html", "xml"]
+    ):
+        target = _targets()[name]
+    from hypothesis import HealthCheck, Phase, given, settings  # noqa: PLC0415 - not needed to try one again
+
+    kept.mkdir(parents=True, exist_ok=True)
+    begin = Path(tempfile.mkdtemp(prefix=f"fuzzing-{name}-"))
+
+    @settings(max_examples=50, phases=[Phase.generate], database=None, deadline=None)
+    @given(target.inputs)
+    def begin_with(body: bytes) -> None:
+        (begin / hashlib.sha256(body).hexdigest()).write_bytes(AS_IT_IS + body)
+
+    begin_with()
+
+    @settings(database=None, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(target.inputs)
+    def made(body: bytes) -> None:
+        _timed(target.run, body, kept / name)
+
+    def one(data: bytes) -> None:
+        # What is not an input as it is tells the strategy what to make.
+        if data[:1] == AS_IT_IS and name != "properties":
+            _timed(target.run, data[1:], kept / name)
+        else:
+            made.hypothesis.fuzz_one_input(data[1:])
+
+    arguments = {
+        "max_total_time": seconds,
+        "max_len": LARGEST,
+        "len_control": 0,
+        "rss_limit_mb": MEMORY,
+        "timeout": int(LONGEST * 5),
+        "artifact_prefix": f"{kept}/",
+        "print_final_stats": 1,
+    }
+    atheris.Setup([name, *(f"-{key}={value}" for key, value in arguments.items()), str(begin)], one)
+    atheris.Fuzz()
+
+
+def _timed(run: Callable[[bytes], None], body: bytes, kept: Path) -> None:
+    """Run one input and keep it where it fails or takes too long."""
+    begun = time.process_time()
+    try:
+        run(body)
+        taken = time.process_time() - begun
+        if taken > LONGEST:
+            raise TimeoutError(f"{taken:.1f} s for {len(body)} bytes")
+    except Exception:
+        kept.write_bytes(body)
+        print(f"kept as {kept}", file=sys.stderr)
+        raise
+
+
+def _atheris() -> ModuleType:
+    try:
+        # No dependency of the project, and without types.
+        return importlib.import_module("atheris")
+    except ImportError:
+        raise SystemExit("Atheris is missing: see tests/fuzzing/__init__.py") from None
+
+
+if __name__ == "__main__":
+    sys.exit(main())

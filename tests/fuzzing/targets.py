@@ -1,0 +1,410 @@
+"""Where the bytes of others come in: each place, what comes there, and what must hold whatever comes."""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import importlib
+import json
+import logging
+import math
+import ssl
+import struct
+import sys
+import tempfile
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, fields, is_dataclass
+from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from hypothesis import strategies as st
+from hypothesis.strategies import SearchStrategy
+from pamqp.header import ContentHeader
+
+from enphase_api import (
+    CertificateError,
+    InvalidAnswerError,
+    MultiFactorError,
+    TokenError,
+    UnsupportedFirmwareError,
+)
+from enphase_api.cloud.connection import Answer as Page
+from enphase_api.cloud.token import Token
+from enphase_api.http import parse_json
+from enphase_api.local import Certificate
+from enphase_api.models import (
+    Batteries,
+    Info,
+    Inverter,
+    Live,
+    Meter,
+    Production,
+    ProductionTotals,
+    Readings,
+    Report,
+    Site,
+)
+from enphase_api.values import is_printable
+from enphase_companion.delivery.spool_file import SpoolFile
+from enphase_companion.displays import forecast
+from enphase_companion.documentation.anonymous import without_owners
+from enphase_companion.documentation.answers import Answer, Outcome, Source, parsed
+from enphase_companion.documentation.catalogue import catalogue
+from enphase_companion.documentation.markup import FORMATS
+from enphase_companion.documentation.page import page
+from enphase_companion.documentation.patterns import Substitutes
+from enphase_companion.message import MessageError, decode, encode, from_readings, is_complete
+from enphase_companion.message.parcel import Parcel
+from enphase_companion.messaging.properties import read_all
+from enphase_companion.running.errors import CommandError, SettingsError
+from enphase_companion.running.redaction import redact
+from enphase_companion.settings.keys import KEYS
+from enphase_companion.settings.reading import read
+from enphase_companion.simulator import Simulator
+from tests.houses import JUNE
+
+from .inputs import changed, changed_json, properties
+
+PATHS = {
+    "/ivp/meters": Meter.list_from_json,
+    "/ivp/meters/reports": Report.list_from_json,
+    "/production.json": Production.from_json,
+    "/api/v1/production": ProductionTotals.from_json,
+    "/api/v1/production/inverters": Inverter.list_from_json,
+    "/ivp/livedata/status": Live.from_json,
+}
+ENSEMBLE = ("/ivp/ensemble/inventory", "/ivp/ensemble/power", "/ivp/ensemble/secctrl")
+READINGS = "/ivp/meters/readings"
+#: When it is in all houses, in seconds since the epoch.
+START = 1782032400.0
+#: Between the answers of one input; in no answer.
+APART = b"\x1e"
+
+
+@dataclass(frozen=True)
+class Target:
+    """A place: `run` raises for what must not be, whatever bytes it gets; `inputs` makes some that matter."""
+
+    run: Callable[[bytes], None]
+    inputs: SearchStrategy[bytes]
+    #: So many of them are a test; fewer where each is slow.
+    examples: int = 100
+
+
+@cache
+def simulator(profile: str = "battery") -> Simulator:
+    """Return a house whose answers are well."""
+    return Simulator(profile, hour_of_day=11, day=JUNE, start=START)
+
+
+@cache
+def certificate() -> str:
+    """Return what such a house's gateway shows."""
+    return simulator()._make_certificate(datetime.fromtimestamp(START, UTC)).pem
+
+
+@cache
+def answers(*paths: str) -> tuple[Any, ...]:
+    """Return what simulated gateways answer to these paths."""
+    found = [
+        simulator(profile).gateway._answers.get(path, "")
+        for path in paths
+        for profile in ("battery", "three-phase", "ac-batteries", "no-meters")
+    ]
+    return tuple(answer for answer in found if answer is not None)
+
+
+def check(found: Any) -> None:
+    """Raise AssertionError where something holds what no reader should get."""
+    if isinstance(found, str):
+        assert is_printable(found), ascii(found)
+    elif isinstance(found, float):
+        assert math.isfinite(found)
+    elif isinstance(found, datetime):
+        assert found.tzinfo is not None
+    elif is_dataclass(found):
+        for each in fields(found):
+            check(getattr(found, each.name))
+    elif isinstance(found, Mapping):
+        for pair in found.items():
+            check(pair)
+    elif isinstance(found, (tuple, list)):
+        for each in found:
+            check(each)
+
+
+def run_info(body: bytes) -> None:
+    """The description of a gateway, which anybody may give before there is any trust."""
+    with suppress(InvalidAnswerError):
+        check(Info.firmware_from_xml(body))
+    with suppress(InvalidAnswerError, UnsupportedFirmwareError):
+        info = Info.from_xml(body)
+        check(info)
+        check(info.version)
+        info.require_tokens()
+
+
+def run_certificate(body: bytes) -> None:
+    """A certificate, as it is shown in a handshake, and as it lies in a file."""
+    for pem in (ssl.DER_cert_to_PEM_cert(body), body.decode("ascii", "replace")):
+        with suppress(CertificateError):
+            found = Certificate.from_pem(pem)
+            check((found.subject, found.serial_number, found.not_before, found.not_after, found.is_expired))
+            assert Certificate.from_pem(found.pem) == found
+            found.ssl_context()
+
+
+def run_readings(body: bytes) -> None:
+    """What meters read, and the message that is made of it."""
+    listed, _, read_now = body.partition(APART)
+    with suppress(InvalidAnswerError):
+        meters = Meter.list_from_json(parse_json(listed, "/ivp/meters", "The gateway"))
+        readings = Readings.from_json(parse_json(read_now, READINGS, "The gateway"), meters)
+        check(tuple(readings))
+        check(readings.measured_at)
+        check(Site.from_readings(readings))
+        _send(encode(from_readings(readings, "122333444455", START)))
+
+
+def run_models(body: bytes) -> None:
+    """Each other answer of a gateway; the first byte says to what."""
+    number, body = body[:1].rjust(1), body[1:]
+    path, make = list(PATHS.items())[number[0] % len(PATHS)]
+    with suppress(InvalidAnswerError):
+        check(make(parse_json(body, path, "The gateway"), path))
+
+
+def run_batteries(body: bytes) -> None:
+    """The three answers about batteries."""
+    parts = [*body.split(APART), b"[]", b"{}", b"{}"][: len(ENSEMBLE)]
+    with suppress(InvalidAnswerError):
+        batteries = Batteries.from_json(
+            *(parse_json(part, path, "The gateway") for path, part in zip(ENSEMBLE, parts, strict=True))
+        )
+        check(batteries)
+        check(batteries.as_of(datetime.fromisoformat("2026-06-21T11:00:00+00:00")))
+
+
+def _send(body: bytes) -> None:
+    """Read a message of our own as each of its readers does."""
+    message = decode(body)
+    check(message)
+    assert decode(encode(message)).samples == message.samples
+    is_complete(message)
+
+
+def run_message(body: bytes) -> None:
+    """A message from a broker: whatever is read can be sent on, and is read as the same again."""
+    with suppress(MessageError):
+        _send(encode(decode(body, "122333444455")))
+
+
+def run_properties(body: bytes) -> None:
+    """What a message has about it: whatever a broker takes is read, and can be sent on."""
+    read_all()
+    header = ContentHeader()
+    payload = struct.pack(">HHQ", 60, 0, 0) + body
+    try:
+        header.unmarshal(payload)
+    except (ValueError, struct.error, IndexError, KeyError):
+        # No broker sends what is cut off; what it does send is made by `properties`.
+        return
+    header.marshal()
+
+
+def run_whole_properties(body: bytes) -> None:
+    """The same, of bytes that a broker takes: none of them may be refused."""
+    read_all()
+    header = ContentHeader()
+    header.unmarshal(struct.pack(">HHQ", 60, 0, 0) + body)
+    header.marshal()
+
+
+def run_weather(body: bytes) -> None:
+    """What the weather service says."""
+    with suppress(InvalidAnswerError):
+        forecast._read(parse_json(body, forecast._PATH, "The weather service"))
+
+
+def run_token(body: bytes) -> None:
+    """A token: the text itself, and one that says what the bytes say."""
+    made = (base64.urlsafe_b64encode(part).rstrip(b"=") for part in (b'{"alg":"ES256"}', body, b"c"))
+    for text in (body.decode(errors="replace"), b".".join(made).decode()):
+        with suppress(TokenError):
+            check(Token.parse(text, "122333444455", verify_signature=True))
+
+
+def run_page(body: bytes) -> None:
+    """A page of Entrez."""
+    answer = Page(who="Entrez", path="/login", status=200, location=None, cookies={}, body=body)
+    with suppress(MultiFactorError):
+        assert answer.is_refused in (True, False)
+
+
+def run_settings(body: bytes) -> None:
+    """A file of settings."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "credentials.json"
+        file.touch(0o600)
+        file.write_bytes(body)
+        with suppress(SettingsError):
+            read(KEYS, argparse.Namespace(configuration=folder))
+
+
+def run_spool(body: bytes) -> None:
+    """A spool's file: what is in it can be sent on, and there is a spool in any case."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "spool"
+        file.write_bytes(body)
+        with suppress(OSError, CommandError), ExitStack() as ends:
+            spool = SpoolFile(file)
+            ends.callback(spool.close)
+            numbers, _ = spool.append([PARCEL], 1_000_000)
+            found = list(spool.after(0))
+            for _, parcel in found:
+                assert {type(each) for each in (parcel.message_id, parcel.gateway, parcel.routing_key)} == {
+                    str
+                }
+                assert type(parcel.body) is bytes
+            assert (numbers[0], PARCEL) in found
+            spool.remove({number for number, _ in found})
+            assert spool.count == 0
+
+
+def run_passed_on(body: bytes) -> None:
+    """What `call_api` passes on of an answer."""
+    json.dumps(API_ACCESS.passed_on(body))
+    assert TOKEN not in json.dumps(API_ACCESS.passed_on(body + TOKEN.encode()))
+
+
+def run_redaction(body: bytes) -> None:
+    """What the scripts write to their log."""
+    text = body.decode(errors="replace")
+    assert TOKEN not in redact(f"{text} {TOKEN} {text}")
+
+
+def run_documentation(body: bytes) -> None:
+    """A page made of an answer: its lines are printable, and what ends its listing is its last line."""
+    form, body = body[:1], body[1:]
+    path = "/info" if form == b"x" else "/home.json"
+    endpoint = next(each for each in catalogue() if each.path == path)
+    with suppress(ValueError):
+        source = Source("8.2.127", {path: Answer(Outcome.ANSWERED, parsed(body, endpoint))})
+        nobodys = without_owners(source, catalogue(), Substitutes())
+        for markup in FORMATS.values():
+            made = page(endpoint, [nobodys], markup)
+            assert len("".join((*made.facts, *made.example))) < 500_000
+            lines = [line for part in (*made.facts, *made.example) for line in part.split("\n")]
+            assert all(line.isprintable() for line in lines)
+            fence = lines[-1]
+            assert sum(line.startswith(fence) for line in lines) == (2 if set(fence) <= {*"`-"} else 1)
+
+
+def _api_access() -> ModuleType:
+    """Return a module of the integration, without the package's own, which needs Home Assistant."""
+    package = ModuleType("integration")
+    package.__path__ = [str(Path(__file__).parents[2] / "custom_components" / "enphase_iq_gateway")]
+    sys.modules[package.__name__] = package
+    return importlib.import_module(f"{package.__name__}.api_access")
+
+
+API_ACCESS = _api_access()
+TOKEN = f"eyJhbGciOiJFUzI1NiJ9.{'e30' * 10}.{'c2ln' * 10}"
+PARCEL = Parcel("an-id", "122333444455", "meters", b"{}")
+
+
+@cache
+def spool() -> bytes:
+    """Return the bytes of a spool with something in it."""
+    with tempfile.TemporaryDirectory() as folder:
+        file = SpoolFile(Path(folder) / "spool")
+        file.append([PARCEL] * 3, 1_000_000)
+        file.close()
+        return (Path(folder) / "spool").read_bytes()
+
+
+def _together(*strategies: SearchStrategy[bytes]) -> SearchStrategy[bytes]:
+    return st.tuples(*strategies).map(APART.join)
+
+
+def _messages() -> list[Any]:
+    readings = Readings.from_json(answers(READINGS)[0], Meter.list_from_json(answers("/ivp/meters")[0]))
+    return [json.loads(encode(from_readings(readings, "122333444455", START)))]
+
+
+_CLAIMS = {
+    "aud": "122333444455",
+    "iss": "Entrez",
+    "enphaseUser": "owner",
+    "exp": 1893456000,
+    "iat": int(START),
+}
+_WEATHER = {
+    "current_units": {"wind_speed_10m": "m/s"},
+    "current": {"weather_code": 3, "wind_speed_10m": 2.5, "is_day": 1},
+}
+_PAGES = (
+    (
+        b'<form action="/login" method="post"><input type="hidden" name="_csrf" value="a">'
+        b'<input type="password" name="password"></form><a href="/entrez_tokens">tokens</a>'
+    ),
+    b'<html><script>var a = "otp";</script><textarea id="JWTToken">eyJ.a.b</textarea></html>',
+)
+_SETTINGS: dict[str, Any] = dict.fromkeys(KEYS, "") | {
+    "gateway_host": "https://envoy.local",
+    "gateway_serial_number": "122333444455",
+    "gateway_token": "eyJ.a.b",
+    "interval": 5,
+    "latitude": 48.2,
+    "longitude": 16.4,
+    "amqp_url": "amqps://user:password@broker.example:5671/",
+    "amqp_queues": ["a", "b"],
+}
+_SECRETS = (
+    b'{"ssid": "home", "psk": "hunter2", "sub": [{"token": "eyJ.a.b"}]}',
+    b"password=hunter2&user=me <password>hunter2</password> Bearer abc",
+    b"amqp://user:password@broker.example/ owner@house.example",
+)
+
+TARGETS: Mapping[str, Target] = {
+    "info": Target(run_info, changed([each.gateway._answers.info().encode() for each in (simulator(),)])),
+    "certificate": Target(
+        run_certificate,
+        changed([ssl.PEM_cert_to_DER_cert(certificate()), certificate().encode()]),
+    ),
+    "readings": Target(
+        run_readings, _together(changed_json(answers("/ivp/meters")), changed_json(answers(READINGS)))
+    ),
+    "models": Target(
+        run_models,
+        st.one_of(
+            *(
+                changed_json(answers(path)).map(lambda body, number=number: bytes([number]) + body)  # type: ignore[misc]
+                for number, path in enumerate(PATHS)
+            )
+        ),
+    ),
+    "batteries": Target(run_batteries, _together(*(changed_json(answers(path)) for path in ENSEMBLE))),
+    "message": Target(run_message, changed_json(_messages())),
+    "properties": Target(run_whole_properties, properties()),
+    "cut-properties": Target(run_properties, properties().flatmap(lambda whole: changed([whole]))),
+    "weather": Target(run_weather, changed_json([_WEATHER])),
+    "token": Target(run_token, changed_json([_CLAIMS])),
+    "page": Target(run_page, changed(_PAGES)),
+    "settings": Target(run_settings, changed_json([_SETTINGS])),
+    "spool": Target(run_spool, changed([spool()]), examples=25),
+    "passed-on": Target(run_passed_on, changed(_SECRETS) | changed_json([json.loads(_SECRETS[0])])),
+    "redaction": Target(run_redaction, changed(_SECRETS)),
+    "documentation": Target(
+        run_documentation,
+        changed_json(answers("/home.json", "/ivp/meters", *ENSEMBLE)).map(lambda body: b"j" + body)
+        | changed([simulator().gateway._answers.info().encode()]).map(lambda body: b"x" + body),
+    ),
+}
+
+# What is strange in a file is said in the log, once for each input.
+logging.getLogger("enphase_companion").setLevel(logging.CRITICAL)

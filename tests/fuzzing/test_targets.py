@@ -1,0 +1,40 @@
+"""Some hundred inputs of each place where bytes of others come in: each is understood or refused."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from .inputs import WORDS
+from .targets import TARGETS
+
+pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+
+
+@pytest.mark.parametrize("name", TARGETS)
+def test_what_others_send_is_understood_or_refused(name: str) -> None:
+    target = TARGETS[name]
+
+    @settings(
+        max_examples=target.examples,
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(target.inputs)
+    def holds(body: bytes) -> None:
+        target.run(body)
+
+    holds()
+
+
+@pytest.mark.parametrize("name", sorted({*TARGETS} - {"properties"}))
+def test_bytes_that_are_nothing_at_all_are_refused(name: str) -> None:
+    @settings(max_examples=TARGETS[name].examples // 2, deadline=None, derandomize=True, database=None)
+    @given(st.binary(max_size=40) | st.lists(st.sampled_from(WORDS), max_size=12).map(b"".join))
+    def holds(body: bytes) -> None:
+        TARGETS[name].run(body)
+
+    holds()

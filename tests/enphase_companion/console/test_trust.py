@@ -152,6 +152,37 @@ def test_the_fingerprint_comes_after_all_words_of_the_peer(owner: Owner, types: 
     )
 
 
+@pytest.mark.parametrize(
+    "name",
+    [
+        "\x1b[1A\x1b[2K\rFingerprint 00",
+        "gateway\n  Trusted until now    00:11",
+        "\u202eyawetag",
+        "a\u0085b\u2028c",
+        "[link](https://a.example)",
+    ],
+)
+def test_no_word_of_an_impostor_moves_the_cursor_or_adds_a_line(
+    owner: Owner, types: Callable[..., None], name: str
+) -> None:
+    owner.trusts()
+    trusted = owner.simulator.fingerprint
+    types("no\n")
+    plain = owner.runs(main, "--trust").out.splitlines()
+    assert "It is trusted already" in plain[-1]
+    owner.simulator.renew_certificate(same_key=False, extensions=False, common_name=name)
+    shown = owner.runs(main, "--trust").out
+    assert all(line.isprintable() for line in shown.split("\n"))
+    lines = shown.splitlines()
+    said = "".join(shown.split())
+    assert f"Trusteduntilnow{trusted}Shownnow{owner.simulator.fingerprint}Type" in said
+    assert [line.split("  ")[1] for line in lines if line.startswith("  ") and line[2] != " "] == [
+        *("Serial number", "Firmware", "Certificate", "Valid"),
+        *("Trusted until now", "Shown now"),
+    ]
+    assert owner.certificate.read_text() != owner.simulator.certificate_pem
+
+
 def test_a_broken_stored_certificate_is_no_obstacle(owner: Owner) -> None:
     owner.certificate.write_text("")
     assert owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint).status == 0

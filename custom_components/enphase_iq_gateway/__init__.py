@@ -9,7 +9,7 @@ from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.typing import ConfigType
 
 from . import home_issue
-from .certificate_issue import issue_id
+from .certificate_issue import async_delete_claim_issue, issue_id
 from .const import DOMAIN, PLATFORMS
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
 from .counter_store import async_forget_later
@@ -70,6 +70,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> 
     """Take back what an entry asked of its owner; its gateway's counters are kept for a while."""
     await async_forget_later(hass, str(entry.unique_id))
     ir.async_delete_issue(hass, DOMAIN, issue_id(entry.entry_id))
+    async_delete_claim_issue(hass, entry)
     home_issue.async_delete_issue(hass, entry)
 
 

@@ -1,13 +1,14 @@
-"""The repair issue of a gateway that shows another certificate than the trusted one."""
+"""The issues of a gateway that shows another certificate, and of another device that claims to be one."""
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
 
-from .const import CONF_SHOWN_CERTIFICATE, DOMAIN
+from .const import CONF_SHOWN_CERTIFICATE, DOMAIN, LOGGER
 from .enphase_api import CertificateChangedError
 
 ISSUE = "certificate_changed"
+CLAIM_ISSUE = "serial_number_claimed"
 
 _ENTRY_ID = "entry_id"
 _TRUSTED = "trusted"
@@ -39,6 +40,38 @@ def async_create_issue(hass: HomeAssistant, entry: ConfigEntry, error: Certifica
         translation_key=ISSUE,
         data={_ENTRY_ID: entry.entry_id, _TRUSTED: error.trusted},
     )
+
+
+@callback
+def async_create_claim_issue(hass: HomeAssistant, entry: ConfigEntry, host: str) -> None:
+    """Tell the owner that another device announces a gateway that is set up, and is still read.
+
+    As it stands in diagnostics files, the issue has no address in it: that is in the log.
+    """
+    if ir.async_get(hass).async_get_issue(DOMAIN, _claim_issue_id(entry)) is None:
+        LOGGER.warning(
+            "%s says that it is a gateway that is set up, but shows another certificate, with another key. "
+            "Nothing was sent to it. Look for this address in your router's list of devices",
+            host,
+        )
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        _claim_issue_id(entry),
+        is_fixable=False,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key=CLAIM_ISSUE,
+    )
+
+
+@callback
+def async_delete_claim_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Take the warning back."""
+    ir.async_delete_issue(hass, DOMAIN, _claim_issue_id(entry))
+
+
+def _claim_issue_id(entry: ConfigEntry) -> str:
+    return f"{CLAIM_ISSUE}_{entry.entry_id}"
 
 
 @callback

@@ -14,9 +14,11 @@ from homeassistant.config_entries import (
 )
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
 from homeassistant.core import callback
+from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 
-from .certificate_issue import async_delete_issue
+from .certificate_issue import async_create_claim_issue, async_delete_claim_issue, async_delete_issue
+from .claims import MAX_FLOWS, Claim, async_other_claims, async_remove_claim, async_set_claim
 from .connection import (
     DISCOVERY_ERRORS,
     GATEWAY_ERRORS,
@@ -30,8 +32,10 @@ from .connection import (
 )
 from .const import CONF_CERTIFICATE, CONF_PRODUCTION_SOURCE, DOMAIN
 from .enphase_api import AuthenticationError, CertificateError, EnphaseError
+from .enphase_api.local import Certificate
 from .enphase_api.models import Meter
-from .flow_forms import DEFAULT_HOST, HOST_FORM, announced_host, grouped
+from .enphase_api.values import is_serial_number
+from .flow_forms import DEFAULT_HOST, HOST_FORM, announced_host, grouped, in_code
 from .flow_sign_in import SignInFlow
 from .naming import async_words, gateway_title, meter_name
 from .options_flow import GatewayOptionsFlow
@@ -45,6 +49,9 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
 
     VERSION = 1
     MINOR_VERSION = 1
+
+    #: Addresses that the owner was shown as those of others that say they are this gateway.
+    _seen_rivals: frozenset[str] = frozenset()
 
     @staticmethod
     @callback
@@ -60,10 +67,11 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         """Take the address of a gateway."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            found = await self._attempt(async_find_gateway(self.hass, user_input[CONF_HOST]), errors)
+            found = await self._find(user_input[CONF_HOST], errors)
             if found is not None:
-                self._gateway = found
-                await self.async_set_unique_id(found.serial_number, raise_on_progress=False)
+                entry = await self.async_set_unique_id(found.serial_number, raise_on_progress=False)
+                if entry and entry.source != SOURCE_IGNORE and not is_trusted(entry, found.certificate):
+                    return self._claimed()
                 self._abort_if_unique_id_configured()
                 return await self.async_step_trust()
         return self._host_form("user", errors, user_input or {CONF_HOST: DEFAULT_HOST})
@@ -73,37 +81,103 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         """Take a gateway that announces itself."""
         if discovery_info.ip_address.version != 4:
             return self.async_abort(reason="not_ipv4_address")
+        serial_number = discovery_info.properties.get("serialnum") or None
+        if serial_number is not None and not is_serial_number(serial_number):
+            return self.async_abort(reason="not_a_gateway")
+        # Two can announce the same serial number: which flows are of one gateway is decided by its key.
+        entry = await self.async_set_unique_id(serial_number, raise_on_progress=False)
         host = announced_host(discovery_info)
-        entry = await self.async_set_unique_id(discovery_info.properties.get("serialnum") or None)
-        if entry is not None:
-            # One that its owner ignores holds no address.
-            if entry.source != SOURCE_IGNORE:
-                await self._move(entry, host)
+        if entry is not None and await self._knows(entry, host):
             return self.async_abort(reason="already_configured")
-        errors: dict[str, str] = {}
-        found = await self._attempt(async_find_gateway(self.hass, host), errors, DISCOVERY_ERRORS)
-        if found is None:
-            return self.async_abort(reason=errors["base"], description_placeholders=self._error_placeholders)
-        self._gateway = found
+        found = await self._look_at_announced(host)
         # An announcement can say anything: from here on, what the gateway itself said counts.
-        await self.async_set_unique_id(found.serial_number)
-        self._abort_if_unique_id_configured()
+        entry = await self.async_set_unique_id(found.serial_number, raise_on_progress=False)
+        if entry is not None:
+            return await self._meet(entry, found)
         self.context["title_placeholders"] = {"name": gateway_title(found.serial_number)}
         return await self.async_step_trust()
 
-    async def _move(self, entry: ConfigEntry, host: str) -> None:
-        """Let an entry follow its gateway to another address.
+    async def _look_at_announced(self, host: str) -> FoundGateway:
+        """Look who answers at an announced address, unless another flow does or many flows are open.
+
+        Raises AbortFlow where nothing comes of it.
+        """
+        claims = async_other_claims(self.hass, self.flow_id)
+        if any(claim.host in (host, f"https://{host}") for claim in claims):
+            raise AbortFlow("already_in_progress")
+        if len(claims) >= MAX_FLOWS:
+            raise AbortFlow("too_many_found")
+        async_set_claim(self.hass, self.flow_id, Claim(host))
+        errors: dict[str, str] = {}
+        found = await self._find(host, errors, DISCOVERY_ERRORS)
+        if found is None:
+            raise AbortFlow(errors["base"], self._error_placeholders)
+        # A gateway with both Wi-Fi and Ethernet announces two addresses.
+        this = (found.serial_number, found.certificate.key_fingerprint)
+        others = async_other_claims(self.hass, self.flow_id)
+        if this in {(claim.serial_number, claim.key) for claim in others}:
+            raise AbortFlow("already_in_progress")
+        return found
+
+    async def _knows(self, entry: ConfigEntry, host: str) -> bool:
+        """Return whether an entry's own gateway is at an announced address; let the entry follow it there.
 
         A gateway with both Wi-Fi and Ethernet announces two in turn: the present one stays while it answers.
         And anybody can announce a gateway: only the trusted certificate proves that it is there.
         """
-        present = entry.data[CONF_HOST]
-        if present == f"https://{host}":
-            return
-        if await async_is_at(self.hass, entry, present) or not await async_is_at(self.hass, entry, host):
-            return
-        self.hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_HOST: f"https://{host}"})
-        self.hass.config_entries.async_schedule_reload(entry.entry_id)
+        # One that its owner ignores holds no address.
+        if entry.source == SOURCE_IGNORE or entry.data[CONF_HOST] == f"https://{host}":
+            return True
+        if not await async_is_at(self.hass, entry, host):
+            return False
+        if not await async_is_at(self.hass, entry, entry.data[CONF_HOST]):
+            entries = self.hass.config_entries
+            entries.async_update_entry(entry, data={**entry.data, CONF_HOST: f"https://{host}"})
+            entries.async_schedule_reload(entry.entry_id)
+        return True
+
+    async def _meet(self, entry: ConfigEntry, found: FoundGateway) -> ConfigFlowResult:
+        """Decide about what announced itself with the serial number of an entry, by the key that it shows."""
+        if is_trusted(entry, found.certificate) or await self._knows(entry, found.host):
+            return self.async_abort(reason="already_configured")
+        if _is_read(entry):
+            async_create_claim_issue(self.hass, entry, found.host)
+            return self._claimed()
+        try:
+            self._trusted = Certificate.from_pem(entry.data[CONF_CERTIFICATE])
+        except CertificateError:
+            # Which certificate was trusted is not known any more: reconfiguring asks about a new one.
+            return self._claimed()
+        self.context["title_placeholders"] = {"name": entry.title}
+        return await self.async_step_changed()
+
+    def _claimed(self) -> ConfigFlowResult:
+        """End: what answers says that it is a gateway that is set up, but has another key."""
+        return self.async_abort(
+            reason="claimed",
+            description_placeholders={
+                "host": in_code(self._gateway.host),
+                "serial": self._gateway.serial_number,
+            },
+        )
+
+    async def _find(
+        self, host: str, errors: dict[str, str], texts: Mapping[type[EnphaseError], str] = GATEWAY_ERRORS
+    ) -> FoundGateway | None:
+        """Look who answers at an address; on an error return None, and the error's key."""
+        found = await self._attempt(async_find_gateway(self.hass, host), errors, texts)
+        if found is not None:
+            self._gateway = found
+            if self.source != SOURCE_RECONFIGURE:
+                claim = Claim(found.host, found.serial_number, found.certificate.key_fingerprint)
+                async_set_claim(self.hass, self.flow_id, claim)
+        return found
+
+    @callback
+    @override
+    def async_remove(self) -> None:
+        """Forget what was found, now that the flow has ended."""
+        async_remove_claim(self.hass, self.flow_id)
 
     # Trust.
 
@@ -111,25 +185,89 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         self, user_input: dict[str, Any] | None = None, errors: dict[str, str] | None = None
     ) -> ConfigFlowResult:
         """Show what was found and its certificate, to be trusted or not."""
+        if self._unseen_rivals:
+            return await self.async_step_contested()
         if user_input is not None:
-            if self.source == SOURCE_RECONFIGURE:
-                return await (self.async_step_replace() if self._is_another else self._move_by_hand("trust"))
-            return await (self.async_step_further() if self._unread else self._go_on_to_sign_in())
-        certificate, metering = self._gateway.certificate, await async_words(self.hass, "metering")
+            return await self._trusted_at_first()
         return self.async_show_form(
             step_id="trust",
             errors=errors,
             last_step=False,
-            description_placeholders={
-                "host": self._gateway.host,
-                "serial": self._gateway.serial_number,
-                "firmware": self._gateway.firmware,
-                "metering": metering["yes" if self._gateway.is_metered else "no"],
-                "subject": certificate.subject or "-",
-                "not_before": str(certificate.not_before.date()),
-                "not_after": str(certificate.not_after.date()),
-                "fingerprint": grouped(certificate.fingerprint),
-            },
+            description_placeholders=await self._description(),
+        )
+
+    async def async_step_contested(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Show that something else, with another key, says that it is this gateway too."""
+        if user_input is not None and not self._unseen_rivals:
+            return await self._trusted_at_first()
+        self._seen_rivals |= self._rivals
+        return self.async_show_form(
+            step_id="contested",
+            last_step=False,
+            description_placeholders=await self._description()
+            | {"others": ", ".join(f"`{in_code(host)}`" for host in sorted(self._seen_rivals))},
+        )
+
+    async def _description(self) -> dict[str, str]:
+        """Return what is shown of the gateway that was found, and of its certificate."""
+        certificate, metering = self._gateway.certificate, await async_words(self.hass, "metering")
+        return {
+            "host": in_code(self._gateway.host),
+            "serial": self._gateway.serial_number,
+            "firmware": in_code(self._gateway.firmware),
+            "metering": metering["yes" if self._gateway.is_metered else "no"],
+            "subject": in_code(certificate.subject or "-"),
+            "not_before": str(certificate.not_before.date()),
+            "not_after": str(certificate.not_after.date()),
+            "fingerprint": grouped(certificate.fingerprint),
+        }
+
+    @property
+    def _rivals(self) -> set[str]:
+        """The addresses of what says that it is the gateway that was found here, but has another key."""
+        return {
+            claim.host
+            for claim in async_other_claims(self.hass, self.flow_id)
+            if claim.serial_number == self._gateway.serial_number
+            and claim.key != self._gateway.certificate.key_fingerprint
+        }
+
+    @property
+    def _unseen_rivals(self) -> set[str]:
+        """Those of them that the owner was not shown: the form may be older than what announced itself."""
+        return self._rivals - self._seen_rivals
+
+    async def _trusted_at_first(self) -> ConfigFlowResult:
+        if self.source == SOURCE_RECONFIGURE:
+            return await (self.async_step_replace() if self._is_another else self._move_by_hand("trust"))
+        return await (self.async_step_further() if self._unread else self._go_on_to_sign_in())
+
+    @property
+    @override
+    def _name(self) -> str:
+        entry = self._entry
+        return entry.title if entry is not None else gateway_title(self._gateway.serial_number)
+
+    @property
+    def _entry(self) -> ConfigEntry | None:
+        """The entry whose gateway shows another key, where it is set up already."""
+        if self.source in (SOURCE_REAUTH, SOURCE_RECONFIGURE):
+            return self._get_entry()
+        return self.hass.config_entries.async_entry_for_domain_unique_id(DOMAIN, self._gateway.serial_number)
+
+    @override
+    async def _trusted_again(self) -> ConfigFlowResult:
+        if self.source == SOURCE_RECONFIGURE:
+            return await (self.async_step_replace() if self._is_another else self._move_by_hand("changed"))
+        entry = self._entry
+        if entry is None or _is_read(entry):
+            # It was removed meanwhile, or its own gateway is back.
+            return self._claimed()
+        async_delete_issue(self.hass, entry)
+        async_delete_claim_issue(self.hass, entry)
+        updates = {CONF_HOST: self._gateway.host, CONF_CERTIFICATE: self._gateway.certificate.pem}
+        return self.async_update_reload_and_abort(
+            entry, data_updates=updates, reason="reconfigure_successful"
         )
 
     async def async_step_further(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
@@ -184,6 +322,9 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
                     # It was added while its owner signed in here.
                     return self.async_abort(reason="already_configured")
                 changes |= await self._replace(entry)
+        if not is_trusted(entry, self._gateway.certificate):
+            changes[CONF_CERTIFICATE] = self._gateway.certificate.pem
+            async_delete_issue(self.hass, entry)
         kept = {key: value for key, value in entry.data.items() if key not in (CONF_USERNAME, CONF_PASSWORD)}
         return self.async_update_reload_and_abort(entry, data=kept | changes)
 
@@ -244,16 +385,25 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         errors: dict[str, str] = {}
         entry = self._get_reconfigure_entry()
         if user_input is not None:
-            found = await self._attempt(async_find_gateway(self.hass, user_input[CONF_HOST]), errors)
+            found = await self._find(user_input[CONF_HOST], errors)
             if found is not None:
-                self._gateway = found
                 if self._is_another and self._other_entry is not None:
                     errors["base"] = "another_gateway"
-                elif self._is_another or not is_trusted(entry, found.certificate):
-                    return await self.async_step_trust()
+                elif not is_trusted(entry, found.certificate):
+                    return await self._ask_about_another_key(entry)
+                elif self._is_another:
+                    return await self.async_step_replace()
                 else:
                     return await self._move_by_hand("address")
         return self._host_form("address", errors, user_input or entry.data)
+
+    async def _ask_about_another_key(self, entry: ConfigEntry) -> ConfigFlowResult:
+        try:
+            self._trusted = Certificate.from_pem(entry.data[CONF_CERTIFICATE])
+        except CertificateError:
+            # A damaged one cannot be shown beside it, nor be trusted.
+            return await self.async_step_trust()
+        return await self.async_step_changed()
 
     async def _move_by_hand(self, step: str) -> ConfigFlowResult:
         """Store the gateway's new address, its certificate, and what production comes from now."""
@@ -267,8 +417,11 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             pass
         except EnphaseError as error:
             errors = {"base": error_key(error, GATEWAY_ERRORS)}
-            if step == "trust":
-                return await self.async_step_trust(errors=errors)
+            match step:
+                case "trust":
+                    return await self.async_step_trust(errors=errors)
+                case "changed":
+                    return await self.async_step_changed(errors=errors)
             return self._host_form("address", errors, {CONF_HOST: self._gateway.host})
         # Trusted is what was shown here: an older question must not take its place.
         async_delete_issue(self.hass, entry)
@@ -326,6 +479,11 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             description_placeholders=self._error_placeholders,
             last_step=False,
         )
+
+
+def _is_read(entry: ConfigEntry) -> bool:
+    """Return whether the gateway of an entry answers where the entry expects it."""
+    return entry.state is ConfigEntryState.LOADED and entry.runtime_data.last_update_success
 
 
 def _phases_key(meter: Meter) -> str:

@@ -89,13 +89,13 @@ async def async_find_gateway(hass: HomeAssistant, host: str) -> FoundGateway:
 
 
 async def async_is_at(hass: HomeAssistant, entry: ConfigEntry, host: str) -> bool:
-    """Tell whether the gateway that an entry trusts answers at an address."""
-    if entry.state is ConfigEntryState.LOADED and host == entry.data[CONF_HOST]:
-        # The client that reads it all the time: two would send two requests at once.
-        gateway: Gateway = entry.runtime_data.gateway
-    else:
-        gateway = gateway_client(hass, host, entry.data[CONF_CERTIFICATE])
+    """Return whether the gateway that an entry trusts answers at an address."""
     try:
+        if entry.state is ConfigEntryState.LOADED and host == entry.data[CONF_HOST]:
+            # The client that reads it all the time: two would send two requests at once.
+            gateway: Gateway = entry.runtime_data.gateway
+        else:
+            gateway = gateway_client(hass, host, entry.data[CONF_CERTIFICATE])
         info = await gateway.info()
     except EnphaseError:
         return False

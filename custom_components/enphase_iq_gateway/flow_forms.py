@@ -1,4 +1,4 @@
-"""The forms of the config flow, how an announcement becomes an address, and how a fingerprint is shown."""
+"""The forms of the config flow, how an announcement becomes an address, and how a certificate is shown."""
 
 import voluptuous as vol
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
@@ -9,6 +9,9 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
+
+from .enphase_api.local import Certificate
+from .enphase_api.values import printable
 
 CONF_RENEW = "renew"
 DEFAULT_HOST = "envoy.local"
@@ -49,3 +52,18 @@ def announced_host(discovery_info: ZeroconfServiceInfo) -> str:
 def grouped(fingerprint: str) -> str:
     """Return a fingerprint in four groups of eight bytes: a line breaks between them, not within a byte."""
     return " ".join(fingerprint[start : start + 24].rstrip(":") for start in range(0, len(fingerprint), 24))
+
+
+def in_code(text: str) -> str:
+    """Return a peer's text for a code span of Markdown, which it cannot end and where nothing is rendered."""
+    return printable(text).replace("`", "'")
+
+
+def trusted_and_shown(trusted: Certificate, shown: Certificate) -> dict[str, str]:
+    """Return the placeholders of the question whether another certificate is to be trusted."""
+    return {
+        "trusted": grouped(trusted.fingerprint),
+        "shown": grouped(shown.fingerprint),
+        "not_before": str(shown.not_before.date()),
+        "not_after": str(shown.not_after.date()),
+    }

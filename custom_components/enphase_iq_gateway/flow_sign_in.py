@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Awaitable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import voluptuous as vol
@@ -22,18 +23,21 @@ from .connection import (
     async_read_meters,
     error_key,
 )
-from .enphase_api import EnphaseError, MultiFactorError, UnsupportedFirmwareError
+from .enphase_api import CertificateChangedError, EnphaseError, MultiFactorError, UnsupportedFirmwareError
 from .enphase_api.cloud import AUTHENTICATION_HOST
+from .enphase_api.local import Certificate
 from .enphase_api.models import Meter
-from .flow_forms import ACCOUNT_FORM, CONF_RENEW, TOKEN_FORM
+from .flow_forms import ACCOUNT_FORM, CONF_RENEW, TOKEN_FORM, in_code, trusted_and_shown
 
 
 class SignInFlow(ConfigFlow):
     """Signs in to the gateway that was found, by an account or a token."""
 
     _gateway: FoundGateway
-    #: The token, and name and password where the owner wants it renewed by itself.
-    _sign_in: dict[str, str]
+    #: The certificate that was trusted, while `_gateway` shows one with another key.
+    _trusted: Certificate | None = None
+    #: The token, and name and password where the owner wants it renewed by itself; empty until it was tried.
+    _sign_in: Mapping[str, str] = {}
     _meters: tuple[Meter, ...]
     #: What stands in the text of an error.
     _error_placeholders: Mapping[str, str] = {}
@@ -57,6 +61,8 @@ class SignInFlow(ConfigFlow):
                     sign_in |= {CONF_USERNAME: username, CONF_PASSWORD: password}
                 if await self._try(sign_in, errors):
                     return await self._signed_in()
+                if self._trusted is not None:
+                    return await self.async_step_changed()
             if errors.get("base") == ENTREZ_ERRORS[MultiFactorError]:
                 return self._form("token", TOKEN_FORM, errors, None)
         return self._form("account", ACCOUNT_FORM, errors, user_input or self._account)
@@ -64,20 +70,57 @@ class SignInFlow(ConfigFlow):
     async def async_step_token(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Take a token that the owner has got from Entrez."""
         errors: dict[str, str] = {}
-        # A token copied from a page may have been broken into lines.
-        if user_input is not None and await self._try(
-            {CONF_TOKEN: "".join(user_input[CONF_TOKEN].split())}, errors
-        ):
-            return await self._signed_in()
+        if user_input is not None:
+            # A token copied from a page may have been broken into lines.
+            if await self._try({CONF_TOKEN: "".join(user_input[CONF_TOKEN].split())}, errors):
+                return await self._signed_in()
+            if self._trusted is not None:
+                return await self.async_step_changed()
         return self._form("token", TOKEN_FORM, errors, user_input)
 
-    async def _try(self, sign_in: dict[str, str], errors: dict[str, str]) -> bool:
-        """Try a token at the gateway, and learn what is metered."""
-        meters = await self._attempt(async_read_meters(self.hass, self._gateway, sign_in[CONF_TOKEN]), errors)
-        if meters is None:
-            return False
-        self._sign_in, self._meters = sign_in, meters
-        return True
+    async def _try(self, sign_in: Mapping[str, str], errors: dict[str, str]) -> bool:
+        """Try a token at the gateway, and learn what is metered.
+
+        False where that fails; `_trusted` is set where the gateway shows another key, and was sent nothing.
+        """
+        self._sign_in, self._trusted = sign_in, None
+        try:
+            self._meters = await async_read_meters(self.hass, self._gateway, sign_in[CONF_TOKEN])
+        except CertificateChangedError as error:
+            shown = Certificate.from_pem(error.shown_pem)
+            if shown.serial_number in (None, self._gateway.serial_number):
+                self._trusted = self._gateway.certificate
+                self._gateway = replace(self._gateway, certificate=shown)
+            errors["base"] = "certificate_of_another"
+        except EnphaseError as error:
+            errors["base"] = error_key(error, GATEWAY_ERRORS)
+        else:
+            return True
+        return False
+
+    async def async_step_changed(
+        self, user_input: dict[str, Any] | None = None, errors: dict[str, str] | None = None
+    ) -> ConfigFlowResult:
+        """Ask whether another key than the trusted one is the gateway's, as the repair does."""
+        if user_input is not None:
+            if not self._sign_in:
+                return await self._trusted_again()
+            errors = {}
+            if await self._try(self._sign_in, errors):
+                return await self._signed_in()
+            if self._trusted is None:
+                return self._form("token", TOKEN_FORM, errors, None)
+        return self.async_show_form(
+            step_id="changed",
+            errors=errors,
+            last_step=False,
+            description_placeholders={
+                "name": self._name,
+                "host": in_code(self._gateway.host),
+                "serial": self._gateway.serial_number,
+                **trusted_and_shown(self._trusted or self._gateway.certificate, self._gateway.certificate),
+            },
+        )
 
     @property
     def _account(self) -> dict[str, Any]:
@@ -90,6 +133,15 @@ class SignInFlow(ConfigFlow):
     @abstractmethod
     def _get_entry(self) -> ConfigEntry:
         """Return the entry that is signed in to again, or reconfigured."""
+
+    @property
+    @abstractmethod
+    def _name(self) -> str:
+        """What the owner knows the gateway by."""
+
+    @abstractmethod
+    async def _trusted_again(self) -> ConfigFlowResult:
+        """Go on, once the owner trusts the key that `_gateway` shows, where nobody has signed in yet."""
 
     @abstractmethod
     async def _signed_in(self) -> ConfigFlowResult:

@@ -4,6 +4,7 @@ Home Assistant translates an entity's name, but not its placeholders: one text f
 one for each quantity of each type of meter, needs the types' words from here.
 """
 
+import re
 from collections.abc import Mapping
 
 from homeassistant.core import HomeAssistant
@@ -23,9 +24,10 @@ async def async_words(hass: HomeAssistant, kind: str) -> dict[str, str]:
 
 
 def meter_name(names: Mapping[str, str], meters: tuple[Meter, ...], meter: Meter) -> str:
-    """Give what a meter among `meters` is called; firmware's own word where its type is not known."""
+    """Return what a meter among `meters` is called; firmware's own words where its type is not known."""
     kind = meter.measurement_type
-    name = names.get(kind) or kind.replace("-", " ").replace("_", " ").capitalize()
+    # Letters and digits alone: dialogs render Markdown.
+    name = names.get(kind) or " ".join(re.findall(r"[^\W_]+", kind)).capitalize() or str(meter.eid)
     same = [other.eid for other in meters if other.measurement_type == kind]
     number = same.index(meter.eid) + 1
     return name if number == 1 else f"{name} {number}"

@@ -11,7 +11,7 @@ from .connection import FoundGateway
 from .const import CONF_CERTIFICATE, DOMAIN, HOME_ENERGY
 from .counter_store import async_go_on_from_here
 from .enphase_api.local import Certificate
-from .flow_forms import grouped
+from .flow_forms import in_code, trusted_and_shown
 
 
 class CertificateRepairFlow(RepairsFlow):
@@ -35,18 +35,18 @@ class CertificateRepairFlow(RepairsFlow):
         if self._shown.serial_number not in (None, trusted.serial_number):
             return self.async_abort(
                 reason="another_gateway",
-                description_placeholders={"serial": str(self._shown.serial_number), "host": trusted.host},
+                description_placeholders={
+                    "serial": str(self._shown.serial_number),
+                    "host": in_code(trusted.host),
+                },
             )
         if user_input is None:
             return self.async_show_form(
                 step_id="confirm",
                 description_placeholders={
                     "name": self._entry.title,
-                    "host": trusted.host,
-                    "trusted": grouped(trusted.certificate.fingerprint),
-                    "shown": grouped(self._shown.fingerprint),
-                    "not_before": str(self._shown.not_before.date()),
-                    "not_after": str(self._shown.not_after.date()),
+                    "host": in_code(trusted.host),
+                    **trusted_and_shown(trusted.certificate, self._shown),
                 },
             )
         entries = self.hass.config_entries

@@ -225,7 +225,6 @@ def _becomes_foreign(simulator: Simulator) -> None:
         (lambda simulator: simulator.faults.set("reset", "/auth/check_jwt"), "cannot_connect"),
         (lambda simulator: simulator.faults.set("html", "/ivp/meters"), "not_a_gateway"),
         (lambda simulator: simulator.faults.set("truncated", "/ivp/meters"), "not_a_gateway"),
-        (lambda simulator: simulator.renew_certificate(same_key=False), "certificate_changed"),
     ],
 )
 async def test_what_fails_at_the_sign_in_is_named_and_can_be_tried_again(
@@ -238,8 +237,6 @@ async def test_what_fails_at_the_sign_in_is_named_and_can_be_tried_again(
     simulator.faults.clear()
     simulator.entrez.faults.clear()
     simulator.entrez._serial_number = simulator.serial_number
-    simulator._key_number = 0
-    simulator.renew_certificate()
     await flow.give_account()
     assert flow.shows("metered")
 

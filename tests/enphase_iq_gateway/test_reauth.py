@@ -90,5 +90,10 @@ async def test_no_new_token_goes_to_a_gateway_with_another_certificate(
     simulator.requests.clear()
     await flow.choose("token")
     await flow.give_token()
-    assert flow.shows("token", "certificate_changed")
+    assert flow.shows("changed")
     assert simulator.requests == []
+    await flow.answer()
+    assert flow.aborts("reauth_successful")
+    assert ended.data[CONF_CERTIFICATE] == simulator.certificate_pem
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert ended.state is ConfigEntryState.LOADED

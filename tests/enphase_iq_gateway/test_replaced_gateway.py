@@ -45,7 +45,7 @@ async def replaced(
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.choose("address")
     await flow.give_host(successor.url)
-    assert flow.shows("trust")
+    assert flow.shows("changed")
     return entry
 
 
@@ -58,7 +58,7 @@ async def test_a_gateway_that_replaces_the_old_one_goes_on_under_the_same_entiti
 ) -> None:
     shown = flow.shown["description_placeholders"]
     assert shown is not None
-    assert (shown["serial"], shown["fingerprint"]) == (
+    assert (shown["serial"], shown["shown"]) == (
         successor.serial_number,
         grouped(successor.fingerprint),
     )

@@ -121,6 +121,7 @@ def test_every_abort_has_its_text_and_every_text_its_abort() -> None:
     by_discovery = {*GATEWAY_ERRORS.values()} - {"token_refused"}
     of_repair = set(TEXTS["issues"]["certificate_changed"]["fix_flow"]["abort"])
     reasons = (named("reason") - {"base"}) | {"already_configured"} | by_discovery | OF_HOME_ASSISTANT
+    reasons |= first_words("AbortFlow")
     assert reasons == set(TEXTS["config"]["abort"]) | of_repair
 
 

@@ -1,0 +1,299 @@
+"""Trust that nobody can talk an owner into: a peer's words are data, and two can claim one serial number."""
+
+import json
+import re
+from collections.abc import Generator
+from typing import Any
+
+import pytest
+from homeassistant.config_entries import SOURCE_RECONFIGURE, SOURCE_ZEROCONF, ConfigEntryState
+from homeassistant.const import CONF_HOST
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import issue_registry as ir
+from markdown_it import MarkdownIt
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+
+from custom_components.enphase_iq_gateway import claims
+from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, DOMAIN
+from custom_components.enphase_iq_gateway.enphase_api.local import Certificate
+from custom_components.enphase_iq_gateway.flow_forms import grouped, in_code
+from enphase_companion.simulator import Simulator
+
+from .conftest import NOON, SetUp, make_entry
+from .flow import Flow
+from .test_discovery import NOBODY, announcement
+from .test_languages import LANGUAGES
+from .test_texts import TEXTS, leaves
+
+#: Texts that a peer, or the network, has a say in.
+OF_PEERS = {"firmware", "host", "new", "serial", "shown", "subject"}
+
+MARKDOWN = MarkdownIt("commonmark", {"html": True})
+
+
+@pytest.fixture
+def rival(socket_enabled: None) -> Generator[Simulator]:
+    """Another device that says it is the gateway; it does not have the gateway's key."""
+    with Simulator("three-phase", start=NOON, longitude=0) as running:
+        running.renew_certificate(same_key=False)
+        running.requests.clear()
+        yield running
+
+
+def nothing_secret_was_sent(device: Simulator) -> bool:
+    return not any(request.has_authorization or request.has_session for request in device.requests)
+
+
+def claim_issue(hass: HomeAssistant, entry: MockConfigEntry) -> ir.IssueEntry | None:
+    return ir.async_get(hass).async_get_issue(DOMAIN, f"serial_number_claimed_{entry.entry_id}")
+
+
+# Words are data.
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_what_a_peer_says_stands_in_code_wherever_markdown_is_rendered(language: str) -> None:
+    texts = LANGUAGES[language]
+    config = texts["config"]
+    rendered = {"step": config["step"], "abort": config["abort"], "issues": texts["issues"]}
+    for path, text in leaves(rendered):
+        if path[-1] == "title" or "data" in path[-2] or "menu_option" in path[-2]:
+            # Shown as plain text.
+            continue
+        outside = re.sub(r"`[^`]*`", "", text)
+        named = set(re.findall(r"{(\w+)}", outside)) & OF_PEERS
+        # A serial number is digits, and firmware letters, digits and dots: nothing of either is rendered.
+        assert named <= {"serial", "firmware"}, (path, named)
+
+
+HOSTILE = ["# Safe", "![](https://x.example/a)", "`[a](b)", "<b>`x", "**a**", "a_b_", "&lt;`|"]
+
+
+@pytest.mark.parametrize("words", HOSTILE)
+async def test_the_words_in_a_certificate_are_shown_and_not_rendered(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, words: str
+) -> None:
+    simulator.renew_certificate(common_name=words)
+    await flow.start()
+    await flow.give_host()
+    assert flow.shows("trust")
+    placeholders = flow.shown["description_placeholders"] or {}
+    text = TEXTS["config"]["step"]["trust"]["description"]
+    plain = MARKDOWN.render(text.format(**{**placeholders, "subject": "x"}))
+    shown = MARKDOWN.render(text.format(**placeholders))
+    assert re.findall(r"<[^>]*>", shown) == re.findall(r"<[^>]*>", plain)
+
+
+def test_the_fingerprint_is_the_last_that_a_dialog_shows() -> None:
+    for texts in LANGUAGES.values():
+        steps = texts["config"]["step"]
+        for step in ("trust", "contested"):
+            assert steps[step]["description"].endswith("`{fingerprint}`")
+        repair = texts["issues"]["certificate_changed"]["fix_flow"]["step"]["confirm"]
+        for description in (steps["changed"]["description"], repair["description"]):
+            assert description.endswith("`{shown}`")
+
+
+def test_a_code_span_cannot_be_ended_from_within() -> None:
+    assert in_code("a`b``c") == "a'b''c"
+    assert in_code("a\n\u202eb").isprintable()
+
+
+# Two that claim one serial number.
+
+
+async def test_a_second_device_with_the_serial_number_of_a_waiting_gateway_is_shown_to_both(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator
+) -> None:
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator))
+    assert flow.shows("trust")
+    other = Flow(hass, rival)
+    await other.start(SOURCE_ZEROCONF, announcement(rival))
+    assert other.shows("contested")
+    placeholders = other.shown["description_placeholders"] or {}
+    assert (placeholders["host"], placeholders["others"]) == (rival.url, f"`{simulator.url}`")
+    assert placeholders["fingerprint"] == grouped(rival.fingerprint)
+    # The owner submits the form that was shown before the second announced itself.
+    await flow.answer()
+    assert flow.shows("contested")
+    placeholders = flow.shown["description_placeholders"] or {}
+    assert (placeholders["host"], placeholders["others"]) == (simulator.url, f"`{rival.url}`")
+    await flow.answer()
+    assert flow.shows("sign_in")
+    assert nothing_secret_was_sent(simulator)
+    assert nothing_secret_was_sent(rival)
+
+
+async def test_the_owner_who_adds_a_gateway_by_its_address_hears_of_the_other(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator
+) -> None:
+    await Flow(hass, rival).start(SOURCE_ZEROCONF, announcement(rival))
+    await flow.start()
+    await flow.give_host()
+    assert flow.shows("contested")
+
+
+async def test_the_other_is_forgotten_with_its_flow(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator
+) -> None:
+    other = Flow(hass, rival)
+    await other.start(SOURCE_ZEROCONF, announcement(rival))
+    hass.config_entries.flow.async_abort(other.shown["flow_id"])
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator))
+    assert flow.shows("trust")
+
+
+async def test_one_gateway_with_two_addresses_makes_one_card(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator
+) -> None:
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator))
+    with Simulator("three-phase", start=NOON, longitude=0) as second:
+        again = Flow(hass, second)
+        await again.start(SOURCE_ZEROCONF, announcement(second))
+    assert again.aborts("already_in_progress")
+
+
+async def test_a_device_that_announces_a_gateway_that_is_read_is_reported_and_changes_nothing(
+    hass: HomeAssistant,
+    flow: Flow,
+    rival: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await set_up(entry)
+    before = dict(entry.data)
+    for _ in range(3):
+        await flow.start(SOURCE_ZEROCONF, announcement(rival))
+        assert flow.aborts("claimed")
+    assert dict(entry.data) == before
+    assert nothing_secret_was_sent(rival)
+    issue = claim_issue(hass, entry)
+    assert issue is not None
+    assert not issue.is_fixable
+    assert str(entry.unique_id) not in json.dumps(issue.to_json())
+    assert caplog.text.count(f"{rival.url} says that it is a gateway that is set up") == 1
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert claim_issue(hass, entry) is None
+
+
+async def test_the_address_of_a_device_that_claims_to_be_a_gateway_that_is_set_up_is_not_taken(
+    hass: HomeAssistant, flow: Flow, rival: Simulator, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(entry)
+    await flow.start()
+    await flow.give_host(rival.url)
+    assert flow.aborts("claimed")
+    assert nothing_secret_was_sent(rival)
+
+
+# Another key is never a first contact.
+
+
+async def test_a_gateway_that_is_away_and_announced_with_another_key_is_asked_about_as_by_the_repair(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator, set_up: SetUp
+) -> None:
+    entry = await set_up(make_entry(simulator, {CONF_HOST: NOBODY}), state=ConfigEntryState.SETUP_RETRY)
+    await flow.start(SOURCE_ZEROCONF, announcement(rival))
+    assert flow.shows("changed")
+    placeholders = flow.shown["description_placeholders"] or {}
+    assert placeholders["trusted"] == grouped(Certificate.from_pem(simulator.certificate_pem).fingerprint)
+    assert placeholders["shown"] == grouped(rival.fingerprint)
+    assert placeholders["host"] == rival.url
+    assert entry.data[CONF_HOST] == NOBODY
+    assert nothing_secret_was_sent(rival)
+    await flow.answer()
+    assert flow.aborts("reconfigure_successful")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert (entry.data[CONF_HOST], entry.data[CONF_CERTIFICATE]) == (rival.url, rival.certificate_pem)
+    assert entry.state is ConfigEntryState.LOADED
+
+
+async def test_an_older_question_is_void_once_the_gateway_itself_is_back(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator, set_up: SetUp
+) -> None:
+    entry = await set_up(make_entry(simulator, {CONF_HOST: NOBODY}), state=ConfigEntryState.SETUP_RETRY)
+    await flow.start(SOURCE_ZEROCONF, announcement(rival))
+    hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_HOST: simulator.url})
+    await hass.config_entries.async_reload(entry.entry_id)
+    assert entry.state is ConfigEntryState.LOADED
+    await flow.answer()
+    assert flow.aborts("claimed")
+    assert entry.data[CONF_HOST] == simulator.url
+    assert nothing_secret_was_sent(rival)
+
+
+async def test_a_key_that_changes_between_trust_and_sign_in_is_asked_about(
+    flow: Flow, simulator: Simulator
+) -> None:
+    await flow.reach("token")
+    before = simulator.fingerprint
+    simulator.renew_certificate(same_key=False)
+    simulator.requests.clear()
+    await flow.give_token()
+    assert flow.shows("changed")
+    placeholders = flow.shown["description_placeholders"] or {}
+    assert (placeholders["trusted"], placeholders["shown"]) == (
+        grouped(before),
+        grouped(simulator.fingerprint),
+    )
+    assert simulator.requests == []
+    await flow.answer()
+    assert flow.shows("metered")
+    await flow.answer()
+    assert flow.shown["type"] is FlowResultType.CREATE_ENTRY
+    assert flow.shown["data"][CONF_CERTIFICATE] == simulator.certificate_pem
+
+
+async def test_a_certificate_that_names_another_gateway_is_not_even_asked_about(
+    flow: Flow, simulator: Simulator
+) -> None:
+    await flow.reach("token")
+    simulator.renew_certificate(same_key=False, common_name="122399999999")
+    simulator.requests.clear()
+    await flow.give_token()
+    assert flow.shows("token", "certificate_of_another")
+    assert simulator.requests == []
+
+
+async def test_a_reconfigured_gateway_with_another_key_gets_nothing_before_the_answer(
+    hass: HomeAssistant, flow: Flow, rival: Simulator, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(entry)
+    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
+    await flow.choose("address")
+    await flow.give_host(rival.url)
+    assert flow.shows("changed")
+    assert nothing_secret_was_sent(rival)
+
+
+# Bounded.
+
+
+async def test_strangers_open_no_more_than_some_cards(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("custom_components.enphase_iq_gateway.config_flow.MAX_FLOWS", 1)
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator))
+    with Simulator("three-phase", seed=2, start=NOON, longitude=0) as further:
+        other = Flow(hass, further)
+        await other.start(SOURCE_ZEROCONF, announcement(further))
+        assert other.aborts("too_many_found")
+        assert further.requests == []
+        # By hand there is no such limit.
+        by_hand = Flow(hass, further)
+        await by_hand.start()
+        await by_hand.give_host()
+        assert by_hand.shows("trust")
+
+
+async def test_a_flow_keeps_no_more_than_an_address_a_number_and_a_key(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator
+) -> None:
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator))
+    [claim] = claims.async_other_claims(hass, "")
+    assert claim.host == simulator.url
+    hass.config_entries.flow.async_abort(flow.shown["flow_id"])
+    left: list[Any] = claims.async_other_claims(hass, "")
+    assert left == []

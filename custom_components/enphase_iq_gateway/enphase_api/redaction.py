@@ -50,6 +50,10 @@ def _assigned(plain: str) -> re.Pattern[str]:
 
 
 _IN_DOCUMENT = _assigned(r"[^<\s][^<\n]*+")
+#: Headers have their whole line to themselves, in a log, too.
+_HEADER = re.compile("cookie|authorization", re.IGNORECASE)
+#: As "amqp_password: must be a text", "credentials.json: …", "/auth/check_jwt: …" tell of something.
+_TOLD_OF = re.compile(r""":\s++(?!["'])""")
 _IN_LOG = _assigned(r"""[^\s,;&<>"'(){}\[\]]++""")
 
 #: {"name": "password", "value": …}, <param name="password" value=…>.
@@ -141,8 +145,13 @@ def _span(text: str, at: int, word: str, is_log: bool) -> tuple[int, int] | None
     if name is None:
         return None
     begin = name.end()
+    if is_log and _HEADER.match(text, at) is None:
+        is_told_of = text[max(at - 1, 0) : at] in ("_", "/", ".") or "." in name[0] or word == "key"
+        assigned = None if is_told_of and _TOLD_OF.match(text, begin) else _IN_LOG.match(text, begin)
+    else:
+        assigned = _IN_DOCUMENT.match(text, begin)
     found = (
-        (_IN_LOG if is_log else _IN_DOCUMENT).match(text, begin)
+        assigned
         or _PAIR.match(text, begin)
         or _NEXT_ELEMENT.match(text, begin)
         or _ATTRIBUTE.match(text, begin)

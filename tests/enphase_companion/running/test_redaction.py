@@ -7,6 +7,7 @@ import logging
 
 import pytest
 
+from enphase_companion.running import redaction
 from enphase_companion.running.redaction import RedactingFormatter, hide, redact
 
 TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJhdWQiOiIxMjIzIn0.c2ln-bmF0_dXJl"
@@ -27,6 +28,20 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
         ('{"password": "planted-word"}', "planted"),
         ("somebody.planted+x@mail.example.com signed in", "planted"),
         ("amqp://guest:planted@localhost:5672/", "planted"),
+        ("amqp://guest:plan@planted@localhost:5672/", "planted"),
+        ("Authorization: Basic planted", "planted"),
+        ("Cookie: a=1; b=planted", "planted"),
+        ("refused: X-Auth-Token: planted", "planted"),
+        ("{'amqp_password': 'planted word'}", "planted"),
+        ('{"name": "password", "value": "planted"}', "planted"),
+        ("pwd=planted, x=1", "planted"),
+        ("pin: planted", "planted"),
+        ("wifi_pass=planted", "planted"),
+        ("client_secret='planted'", "planted"),
+        ("code_verifier=planted", "planted"),
+        ("wpa_key:planted", "planted"),
+        ("<psk>planted and planted</psk>", "planted"),
+        ("-----BEGIN PRIVATE KEY-----\nplanted\n-----END PRIVATE KEY-----", "planted"),
     ],
 )
 def test_what_looks_like_a_secret_is_hidden(text: str, secret: str) -> None:
@@ -41,6 +56,10 @@ def test_what_looks_like_a_secret_is_hidden(text: str, secret: str) -> None:
         "gateway 122300000001, firmware 8.2.4264",
         "configuration/credentials.json: enphase_password still has the value of the example.",
         "No session is open for session 5",
+        "configuration/credentials.json: amqp_password: must be a text",
+        "POST /auth/check_jwt: no answer",
+        "error: key: wrong.",
+        "passed: 5, shipping=1, author='Somebody', keypad=yes",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:
@@ -57,6 +76,18 @@ def test_of_two_secrets_the_longer_one_is_hidden_whole() -> None:
     hide("planted")
     hide("planted-and-more")
     assert redact("planted-and-more") == "[hidden]"
+
+
+def test_of_thousands_of_secrets_each_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(redaction, "_known", {})
+    for number in range(2000):
+        hide(f"planted-{number}")
+    assert redact("planted-7 planted-1999, planted-19") == "[hidden] [hidden], [hidden]"
+
+
+def test_a_huge_text_is_cut_off() -> None:
+    assert redact("x" * 50_000) == "x" * 50_000
+    assert redact("x" * 200_000) == "x" * 50_000 + "…"
 
 
 def test_a_log_line_holds_no_secret_of_message_arguments_or_traceback(

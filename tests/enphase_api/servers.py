@@ -22,7 +22,7 @@ def certificate(key: str = "gateway") -> Certificate:
 
 
 #: What a TLS handshake begins with; a plain server answers that it understands nothing.
-_CLIENT_HELLO = b"\x16"
+CLIENT_HELLO = b"\x16"
 
 
 class Recorder:
@@ -36,7 +36,7 @@ class Recorder:
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
-        if (first := await reader.readexactly(1)) == _CLIENT_HELLO:
+        if (first := await reader.readexactly(1)) == CLIENT_HELLO:
             writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
             return
         self.received += first

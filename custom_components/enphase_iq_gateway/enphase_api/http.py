@@ -63,7 +63,7 @@ def parse_host(host: str, *, plain_on_loopback: bool = False) -> URL:
             "The address must begin with https://: nothing secret is sent without encryption."
         )
     more = url.user or url.password or url.path not in ("", "/") or url.query or url.fragment
-    if not name or not port or more:
+    if not name or not name.isprintable() or not port or more:
         raise InvalidHostError("Give only the name or address of the host, such as https://envoy.local")
     return url.origin()
 

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from typing import Any
+from unittest.mock import Mock
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from enphase_api.cloud import page as page_module
 from enphase_api.cloud.page import Page
 
 
@@ -66,5 +71,87 @@ def test_no_page_breaks_the_reader(body: bytes) -> None:
     assert page.token is None or isinstance(page.token, str)
 
 
-def test_markup_that_python_gives_up_on_keeps_what_stood_before() -> None:
+def test_broken_markup_keeps_what_stood_before() -> None:
     assert Page(b'<textarea id="JWTToken">a.b.c</textarea><![bad[ <p>').token == "a.b.c"
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'<!-- <input type="password"> <textarea id="JWTToken">no</textarea> -->',
+        b"<!-- <!-- <input type=password> -->",
+        b"<p>a</p><!-- never closed <input type=password>",
+        b"<title><input type=password></title>",
+        b"<textarea><input type=password></textarea>",
+    ],
+    ids=["comment", "comment in a comment", "open comment", "title", "textarea"],
+)
+def test_what_stands_in_a_comment_or_is_text_is_no_field(body: bytes) -> None:
+    page = Page(body)
+    assert (page.token, page.asks_password) == (None, False)
+
+
+def test_a_comment_in_a_script_hides_nothing_behind_it() -> None:
+    assert Page(b'<script>var a = "<!--";</script><textarea id="JWTToken">a.b.c</textarea>').token == "a.b.c"
+
+
+def test_a_value_may_hold_what_ends_a_tag() -> None:
+    page = Page(b"<form action='/a>b'><input type=\"hidden\" name='x' value=\"c>d\"></form>")
+    assert [(form.action, form.hidden) for form in page.forms] == [("/a>b", {"x": "c>d"})]
+
+
+def test_an_entity_of_thousands_of_digits_is_text() -> None:
+    assert not Page(b"<p>&#" + b"1" * 5000 + b";</p><a href='&#x" + b"1" * 5000 + b"'>").asks_password
+
+
+#: What keeps a parser that looks ahead busy with each of its beginnings.
+BEGINNINGS = [
+    "<",
+    "<a",
+    "</",
+    "<a ",
+    "<!--",
+    "<!",
+    "<?",
+    "<a '",
+    '<a "',
+    "<a b=",
+    "<a/",
+    "&",
+    "&#1",
+    "<script>",
+]
+
+
+@pytest.mark.parametrize("text", BEGINNINGS)
+def test_each_part_of_a_page_is_looked_at_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    searches, looked_at = [], []
+
+    class Watched(str):
+        __slots__ = ()
+
+        def find(self, *args: Any) -> int:
+            looked_at.append(args)
+            return super().find(*args)
+
+    real = page_module._MARKUP
+
+    def search(text: str, position: int) -> re.Match[str] | None:
+        searches.append(position)
+        return real.search(text, position)
+
+    monkeypatch.setattr(page_module, "_MARKUP", Mock(search=search))
+    page = Page(b"")
+    searches.clear()
+    page._read(Watched(text * 2_000))
+    # Ever further on, and only one look for a comment's end that is not there.
+    assert searches == sorted(set(searches))
+    assert len(looked_at) <= 1
+
+
+def test_no_pattern_of_a_page_can_try_a_part_twice() -> None:
+    """Each repetition is possessive: it gives nothing back, so that there is nothing to try again."""
+    for pattern in (page_module._MARKUP, page_module._ATTRIBUTE, page_module._UNSEEN):
+        # Whatever stands in a class is no repetition.
+        outside = re.sub(r"\[\^?[^\]]*\]", "x", pattern.pattern)
+        assert re.findall(r"[*+](?!\+)(?<!\+\+)(?<!\*\+)", outside) == []

@@ -153,7 +153,8 @@ async def test_a_firmware_that_knows_no_https_is_told_by_its_version() -> None:
 
 @pytest.mark.parametrize("body", [OLD.replace(b"R4", b"D8"), b"<html></html>"], ids=["8", "no gateway"])
 async def test_plain_http_is_taken_for_nothing_else(body: bytes) -> None:
-    async with recorder(None, answered(body)) as server:
+    answer = answered(body).replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")
+    async with recorder(None, answer) as server:
         with pytest.raises(CommunicationError):
             await Gateway(server.url.replace("http://", "https://")).info()
 

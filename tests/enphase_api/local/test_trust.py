@@ -106,6 +106,26 @@ async def test_a_renewal_with_the_same_key_is_accepted_and_stored(
     assert f"renewed its certificate, same key: SHA-256 {sim.fingerprint}" in caplog.text
 
 
+async def test_the_log_names_a_gateway_by_its_last_four_digits(
+    sim: Simulator, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, logger="enphase_api")
+    sim.renew_certificate(expired=True)
+    await Gateway.trust_gateway(sim.url, tmp_path / "gateway.cer")
+    gateway = Gateway(sim.url, tmp_path / "gateway.cer")
+    assert await gateway.login(sim.token())
+    sim.renew_certificate()
+    await gateway.info()
+    await gateway.batteries()
+    said = [record.getMessage() for record in caplog.records if record.name.startswith("enphase_api")]
+    named = f"Gateway …{sim.serial_number[-4:]}"
+    assert [line.partition(" certificate")[0] for line in said if named in line] == [
+        f"{named}: the trusted",
+        f"{named} has renewed its",
+    ]
+    assert not [line for line in said if sim.serial_number in line]
+
+
 async def test_a_renewal_is_known_to_who_keeps_the_certificate_himself(
     logged_in: Gateway, sim: Simulator
 ) -> None:

@@ -20,7 +20,7 @@ from ..http import parse_json
 from ..oauth import CLIENT_ID, REDIRECT_URI, challenge_of, new_verifier
 from .connection import AUTHENTICATION_HOST, SESSION_COOKIE, Answer, Connection
 from .enlighten import ENLIGHTEN_HOST, Enlighten
-from .page import Form, Page
+from .page import Form
 from .token import ENTREZ_PUBLIC_KEY, UNCOMMISSIONED, Token, has_form_of_token
 
 _SIGN_IN_REFUSED = "Entrez refused the user name and password."
@@ -245,7 +245,7 @@ class Authentication(Connection):
             "/entrez_tokens", lambda each: each.action.endswith("/entrez_tokens")
         )
         answer = await self._signed_in("POST", "/entrez_tokens", data={**hidden, **form})
-        token = Page(answer.body).token
+        token = answer.page.token
         if token is None or not has_form_of_token(token):
             raise TokenError(
                 f"Entrez gave no token for {what_for}. Check the serial number and that the gateway is this "
@@ -268,7 +268,7 @@ class Authentication(Connection):
         Entrez may begin to refuse a form that comes without its `_csrf`.
         """
         answer = await self._ask_with_cookies("GET", path)
-        forms = Page(answer.body).forms if answer.status == 200 else []
+        forms = answer.page.forms if answer.status == 200 else []
         return next((form.hidden for form in forms if is_wanted(form)), {})
 
     async def _signed_in(self, method: str, path: str, **options: Any) -> Answer:

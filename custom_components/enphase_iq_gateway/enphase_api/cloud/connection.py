@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ AUTHENTICATION_HOST = "https://entrez.enphaseenergy.com"
 SESSION_COOKIE = "SESSION"
 
 #: Bytes; no page of Entrez's comes near it.
-_MAX_PAGE = 1_000_000
+_MAX_PAGE = 256_000
 
 #: Seconds.
 _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=15)
@@ -37,6 +38,8 @@ class Answer:
     location: URL | None
     cookies: Mapping[str, str]
     body: bytes
+    #: The body, read as a page.
+    page: Page
 
     @property
     def is_refused(self) -> bool:
@@ -45,7 +48,7 @@ class Answer:
         A wrong password is answered with the form again, status 200 and a SESSION cookie (recorded in 2025),
         or with status 401 (2023). Raises MultiFactorError where a second factor is wanted.
         """
-        page = Page(self.body)
+        page = self.page
         if self.status >= 500 or (page.offers_tokens and not page.asks_password):
             return False
         where = "" if self.location is None else self.location.path_qs
@@ -112,13 +115,15 @@ class Connection(SessionHolder):
                     **options,
                 ) as response,
             ):
+                body = await read_body(response, path, _MAX_PAGE)
                 return Answer(
                     who=self._who,
                     path=path,
                     status=response.status,
                     location=_location(response),
                     cookies=cookies_of(response),
-                    body=await read_body(response, path, _MAX_PAGE),
+                    body=body,
+                    page=await asyncio.to_thread(Page, body),
                 )
 
 

@@ -2,15 +2,36 @@
 
 from __future__ import annotations
 
+import html
 import re
-from contextlib import suppress
 from dataclasses import dataclass, field
-from html.parser import HTMLParser
+from itertools import islice
 
 _SECOND_FACTOR = re.compile(
     r"(?<![a-z])(?:mfa|otp)(?![a-z])|(?:multi|two|second)[- ]?factor|one[- ]time|verification code",
     re.IGNORECASE,
 )
+
+#: A tag that matters, with its slash, name and attributes, or the begin of a comment. No "<" can be in a tag,
+#: so that each attempt ends where the next begins.
+_MARKUP = re.compile(
+    r"""<(?:!--|(/?)(textarea|form|input|a|script|style|title)\b((?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+)>)""",
+    re.IGNORECASE,
+)
+
+#: An attribute's name, and its value in double, single or no quotes.
+_ATTRIBUTE = re.compile(r"""([^\s"'>/=]++)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++)))?""")
+
+#: Any other tag, which nobody sees.
+_UNSEEN = re.compile(r"<[^<>]*+>")
+
+#: Elements in which a tag is text.
+_ONLY_TEXT = {"script", "style", "textarea", "title"}
+
+_MAX_ATTRIBUTES = 64
+
+#: Characters; no text with an entity in it that matters is longer.
+_MAX_ESCAPED = 4_000
 
 
 def mentions_second_factor(text: str) -> bool:
@@ -22,58 +43,82 @@ def mentions_second_factor(text: str) -> bool:
 class Form:
     """A form of a page: where it is sent, and what a browser sends along unseen."""
 
-    action: str
+    action: str = ""
     #: By name; `_csrf` may be among them.
     hidden: dict[str, str] = field(default_factory=dict)
     asks_password: bool = False
 
 
-class Page(HTMLParser):
-    """A page of Entrez, or another answer of it, read as far as it matters here."""
+class Page:
+    """A page of Entrez, or another answer of it, read as far as it matters here.
+
+    Python's own parser takes minutes for some pages of 256 kB; each pattern here goes over the text once.
+    """
 
     def __init__(self, body: bytes) -> None:
-        super().__init__()
-        self._token: str | None = None
-        self._in_token = self._in_script = False
+        self._token: list[str] | None = None
         self._seen: list[str] = []
         self._form: Form | None = None
+        #: The element that holds only text, where it is in one.
+        self._within = ""
         self.forms: list[Form] = []
         #: Whether it is the form that asks for user name and password.
         self.asks_password = False
         #: Whether it leads on to the making of tokens, as all pages for somebody signed in do.
         self.offers_tokens = False
-        # Python up to 3.13 gives up on some broken markup: what stands before it was read.
-        with suppress(AssertionError):
-            self.feed(body.decode("utf-8", errors="replace"))
-            self.close()
+        self._read(body.decode("utf-8", errors="replace"))
+        #: Whether what a person sees of it, or a name of its fields, speaks of a second factor.
+        self.asks_second_factor = mentions_second_factor(_UNSEEN.sub(" ", " ".join(self._seen)))
 
     @property
     def token(self) -> str | None:
         """The text of the field that holds a token; None without such a field."""
-        return None if self._token is None else self._token.strip()
+        return None if self._token is None else "".join(self._token).strip()
 
-    @property
-    def asks_second_factor(self) -> bool:
-        """Whether what a person sees of it, or a name of its fields, speaks of a second factor."""
-        return mentions_second_factor(" ".join(self._seen))
+    def _read(self, text: str) -> None:
+        position = 0
+        while found := _MARKUP.search(text, position):
+            self._note_text(text[position : found.start()])
+            position = found.end()
+            # The group is none in a comment.
+            tag = str(found[2] or "").lower()
+            if self._within:
+                if found[1] and tag == self._within:
+                    self._within = ""
+                else:
+                    self._note_text(found[0])
+            elif not tag:  # a comment
+                end = text.find("-->", position)
+                position = len(text) if end < 0 else end + 3
+            elif not found[1]:
+                self._begin(tag, found[3])
+            elif tag == "form":
+                self._form = None
+        self._note_text(text[position:])
 
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        """Note the fields."""
-        values = dict(attrs)
+    def _begin(self, tag: str, attributes: str) -> None:
+        if tag == "form":
+            self._form = Form()
+            self.forms.append(self._form)
+        if tag in _ONLY_TEXT:
+            self._within = tag
+        if not attributes:
+            return
+        values = {
+            each[1].lower(): _unescape(each[2] or each[3] or each[4] or "")
+            for each in islice(_ATTRIBUTE.finditer(attributes), _MAX_ATTRIBUTES)
+        }
         self.offers_tokens |= "/entrez_tokens" in (values.get("action"), values.get("href"))
         if tag == "textarea" and values.get("id") == "JWTToken":
-            self._token, self._in_token = "", True
-        elif tag in ("script", "style"):
-            self._in_script = True
-        elif tag == "form":
-            self._form = Form(values.get("action") or "")
-            self.forms.append(self._form)
+            self._token = []
+        elif tag == "form" and self._form is not None:
+            self._form.action = values.get("action", "")
         elif tag == "input":
-            self._seen.append(values.get("name") or "")
+            self._seen.append(values.get("name", ""))
             self._note_input(values)
 
-    def _note_input(self, values: dict[str, str | None]) -> None:
-        kind = (values.get("type") or "").lower()
+    def _note_input(self, values: dict[str, str]) -> None:
+        kind = values.get("type", "").lower()
         is_password = kind == "password"
         self.asks_password |= is_password
         if self._form is None:
@@ -82,20 +127,15 @@ class Page(HTMLParser):
         name = values.get("name")
         # A browser sends a field that is only made invisible, too.
         if name and (kind == "hidden" or "hidden" in values):
-            self._form.hidden[name] = values.get("value") or ""
+            self._form.hidden[name] = values.get("value", "")
 
-    def handle_endtag(self, tag: str) -> None:
-        """Note where a field or form ends."""
-        if tag == "textarea":
-            self._in_token = False
-        elif tag == "form":
-            self._form = None
-        elif tag in ("script", "style"):
-            self._in_script = False
+    def _note_text(self, text: str) -> None:
+        if self._within == "textarea" and self._token is not None:
+            self._token.append(_unescape(text))
+        elif self._within not in ("script", "style"):
+            self._seen.append(text)
 
-    def handle_data(self, data: str) -> None:
-        """Note the texts."""
-        if self._in_token:
-            self._token = (self._token or "") + data
-        elif not self._in_script:
-            self._seen.append(data)
+
+def _unescape(text: str) -> str:
+    # Python reads a number of thousands of digits as no number, but as an error.
+    return html.unescape(text) if len(text) <= _MAX_ESCAPED else text

@@ -134,9 +134,11 @@ class Connection(SessionHolder):
                         finally:
                             _hang_up(response)
             except CommunicationError:
-                if context.was_flooded:
-                    raise InvalidAnswerError(f"The answer of {path} has no end", path=path) from None
-                raise
+                if not context.was_flooded:
+                    raise
+            # An answer without a length ends where the connection does, so this one can seem whole.
+            if context.was_flooded:
+                raise InvalidAnswerError(f"The answer of {path} has no end", path=path)
 
     async def _ask(self, method: str, path: str, **options: Any) -> Answer:
         """Send one request and read its answer to the end."""

@@ -1,0 +1,213 @@
+"""Peers that send too much, too slowly or without end, before anybody has trusted them and after."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+import threading
+import zlib
+from collections.abc import Iterator
+from contextlib import aclosing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
+
+from enphase_api import CommunicationError, EnphaseError, InvalidAnswerError, UnusableCertificateError
+from enphase_api import http as http_module
+from enphase_api.http import parse_json
+from enphase_api.local import Gateway, fetch_certificate
+from enphase_companion.simulator.certificate import Certificate as ShownCertificate
+from enphase_companion.simulator.certificate import key_from_seed
+
+from ..servers import CLIENT_HELLO, Serve, certificate, listening, recorder
+
+TOKEN = "eyJ0b2tlbg.c2VjcmV0.c2lnbmF0dXJl"
+OK = b"HTTP/1.1 200 OK\r\n"
+#: Bytes that a peer of these tests sends before it gives up: more than any first look takes.
+MUCH = 200_000
+
+
+def answered(body: bytes, *headers: bytes) -> bytes:
+    return b"\r\n".join([OK.strip(), b"Content-Length: %d" % len(body), *headers, b"", body])
+
+
+def sending(head: bytes, again: bytes) -> Serve:
+    """Answer each request with `head`, and then with the same over and over."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if await reader.readexactly(1) == CLIENT_HELLO:
+            return
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(head + again * (MUCH // len(again)))
+        await writer.drain()
+        await reader.read()
+
+    return serve
+
+
+#: What is sent once and what without end, and how the client says that it has hung up.
+FLOODS = {
+    "continue": (b"", b"HTTP/1.1 100 Continue\r\n\r\n", "has no end"),
+    "chunks": (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1\r\na\r\n", "has no end"),
+    "chunk extensions": (OK + b"Transfer-Encoding: chunked\r\n\r\n", b"1;a=b\r\na\r\n", "has no end"),
+    "body": (OK + b"\r\n", b"a", "larger than 64,000|has no end"),
+    "headers": (OK, b"X-A: b\r\n", "did not answer|has no end"),
+    "one header": (OK + b"X-A: ", b"a", "did not answer|has no end"),
+    "cookies": (OK, b"Set-Cookie: a=b\r\n", "did not answer|has no end"),
+}
+
+
+@pytest.mark.parametrize("pinned", [True, False], ids=["pinned", "first look"])
+@pytest.mark.parametrize("flood", FLOODS)
+async def test_who_is_only_looked_at_is_not_heard_without_end(flood: str, pinned: bool) -> None:
+    shown = certificate()
+    head, again, said = FLOODS[flood]
+    async with listening(sending(head, again), shown) as url, aiohttp.ClientSession() as session:
+        gateway = Gateway(url, None, certificate=shown.pem if pinned else None, session=session)
+        with pytest.raises((InvalidAnswerError, CommunicationError), match=said) as caught:
+            await gateway.info()
+        assert str(caught.value).isprintable()
+
+
+@pytest.mark.parametrize("again", [b"a", b"HTTP/1.1 100 Continue\r\n\r\n"])
+async def test_who_answers_by_plain_http_is_not_heard_without_end(again: bytes) -> None:
+    async with listening(sending(OK + b"\r\n", again)) as url:
+        with pytest.raises(CommunicationError):
+            await Gateway(url.replace("http://", "https://"), None).info()
+
+
+async def test_what_comes_ever_so_slowly_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(OK + b"\r\n")
+        while not writer.is_closing():
+            writer.write(b" ")
+            await asyncio.sleep(0.01)
+
+    monkeypatch.setattr("enphase_api.local.connection.TIMEOUT", aiohttp.ClientTimeout(total=0.2))
+    shown = certificate()
+    async with listening(drip, shown) as url, Gateway(url, certificate=shown.pem) as gateway:
+        with pytest.raises(CommunicationError, match="/info"):
+            await gateway.info()
+        with pytest.raises(CommunicationError, match="/auth/check_jwt"):
+            await gateway.login(TOKEN)
+
+
+def with_other_names(count: int) -> ShownCertificate:
+    """A certificate with many names besides its own."""
+    key, now = key_from_seed("gateway"), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "envoy")])
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now - timedelta(days=1))
+        .not_valid_after(now + timedelta(days=1))
+        .add_extension(
+            x509.SubjectAlternativeName([x509.DNSName(f"{number}.example") for number in range(count)]),
+            critical=False,
+        )
+        .sign(key, SHA256())
+    )
+    return replace(certificate(), pem=made.public_bytes(Encoding.PEM).decode())
+
+
+async def test_a_certificate_larger_than_any_gateways_is_not_read() -> None:
+    async with recorder(with_other_names(1000)) as server:
+        with pytest.raises(UnusableCertificateError, match="more than a gateway's"):
+            await fetch_certificate(server.url)
+        assert server.received == b""
+    async with recorder(with_other_names(20)) as server:
+        assert (await fetch_certificate(server.url)).subject == "envoy"
+
+
+@pytest.mark.parametrize(
+    ("encoding", "pack"),
+    [("gzip", gzip.compress), ("GZIP", gzip.compress), ("deflate", zlib.compress), ("identity", bytes)],
+)
+async def test_an_answer_that_was_compressed_unasked_is_read_up_to_its_limit(
+    encoding: str, pack: Any
+) -> None:
+    shown, header = certificate(), f"Content-Encoding: {encoding}".encode()
+    async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+        assert await gateway.login(TOKEN)
+        server.answer = answered(pack(b" " * 999_999 + b"1"), header)
+        assert await gateway.api_call("/ivp/meters") == 1
+        server.answer = answered(pack(b" " * 1_000_000 + b"1"), header)
+        with pytest.raises(InvalidAnswerError, match="is larger than 1,000,000 bytes"):
+            await gateway.api_call("/ivp/meters")
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body"),
+    [
+        ("gzip", b"[]"),
+        ("gzip", gzip.compress(b"[1]")[:-9]),
+        ("br", b"[]"),
+        ("gzip, gzip", b""),
+        ("\x1b", b""),
+    ],
+)
+async def test_an_answer_that_cannot_be_inflated_is_an_error(encoding: str, body: bytes) -> None:
+    shown = certificate()
+    async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+        assert await gateway.login(TOKEN)
+        server.answer = answered(body, f"Content-Encoding: {encoding}".encode())
+        with pytest.raises(EnphaseError) as caught:
+            await gateway.api_call("/ivp/meters")
+        assert str(caught.value).isprintable()
+
+
+def nested(depth: int) -> Iterator[bytes]:
+    yield b"[" * depth + b"]" * depth
+    yield b'{"a":' * depth + b"1" + b"}" * depth
+    yield b'[{"a":' * (depth // 2) + (b"[]" if depth % 2 else b"1") + b"}]" * (depth // 2)
+
+
+def test_json_is_taken_up_to_64_within_each_other() -> None:
+    for body in nested(64):
+        assert parse_json(body, "/ivp/x", "The gateway")
+    for depth in (65, 100, 2000):
+        for body in nested(depth):
+            with pytest.raises(InvalidAnswerError, match=r"nested too deeply|not with JSON"):
+                parse_json(body, "/ivp/x", "The gateway")
+    wide = json.dumps([{"a": [1, {}]}] * 1000).encode()
+    assert len(parse_json(wide, "/ivp/x", "The gateway")) == 1000
+
+
+async def test_a_large_answer_is_parsed_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+    threads = []
+
+    def parse(*args: Any) -> Any:
+        threads.append(threading.get_ident())
+        return parse_json(*args)
+
+    monkeypatch.setattr(http_module, "parse_json", parse)
+    shown = certificate()
+    async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+        assert await gateway.login(TOKEN)
+        for size in (100_000, 100_001):
+            server.answer = answered(b" " * (size - 1) + b"1")
+            assert await gateway.api_call("/ivp/meters") == 1
+    assert [thread == threading.get_ident() for thread in threads] == [True, False]
+
+
+async def test_a_stream_of_lines_that_do_not_end_is_an_error() -> None:
+    shown = certificate()
+    head = OK + b"Content-Type: text/event-stream\r\n\r\n"
+    for again in (b"a", b"data: a\n"):
+        async with listening(sending(head, again), shown) as url:
+            gateway = Gateway(url, certificate=shown.pem)
+            async with aclosing(gateway.api_call_stream("/stream/meter")) as stream:
+                with pytest.raises(InvalidAnswerError, match="has no end"):
+                    await anext(stream)

@@ -165,3 +165,71 @@ async def test_an_ordinary_day_logs_no_secret(sim: Simulator, caplog: pytest.Log
     assert not [secret for secret in secrets if not secret or secret in caplog.text]
     shown = repr([authentication, gateway, Token.parse(token)])
     assert not [secret for secret in secrets if secret in shown]
+
+
+#: What would change what a terminal or a page shows, as far as a peer can write it into an answer.
+CONTROLS = "\x1b[2K\x9b1m\u202e"
+
+ODD = {
+    "reason": response(f"200 {CONTROLS}"),
+    "reason of an error": response(f"500 {CONTROLS}", body=CONTROLS),
+    "no version": f"HTTP/{CONTROLS} 200 OK\r\n\r\n".encode(),
+    "no http": f"{CONTROLS}\r\n\r\n".encode(),
+    "redirect": response("302 Found", f"Location: https://{CONTROLS}.example/{CONTROLS}"),
+    "header": response("200 OK", f"{CONTROLS}: x"),
+    "encoding": response("200 OK", f"Content-Encoding: {CONTROLS}"),
+    "length": response("200 OK").replace(b"Length: 0", f"Length: {CONTROLS}".encode()),
+    "cookie": response("200 OK", f"Set-Cookie: sessionId={CONTROLS}", body="<p>"),
+    "body": response(body=f"{{'a': '{CONTROLS}'}}"),
+    "description": response(
+        body=f"<envoy_info><device><sn>{CONTROLS}</sn><software>D8</software></device></envoy_info>"
+    ),
+    "form": response(body=f"<form action='{CONTROLS}'><input type='password' name='{CONTROLS}'></form>"),
+}
+
+
+def shown_of(error: BaseException) -> str:
+    """All that a log may show of an error but the lines of code."""
+    formatted = traceback.TracebackException.from_exception(error, capture_locals=False)
+    return "".join(
+        line
+        for each in (formatted, formatted.__cause__, formatted.__context__)
+        if each is not None
+        for line in each.format_exception_only()
+    )
+
+
+@pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
+async def test_no_error_repeats_what_whoever_answers_wrote(
+    answer: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    shown = certificate()
+    async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+        assert await gateway.login(TOKEN)
+        server.answer = answer
+        calls: list[Callable[[], Any]] = [
+            gateway.info,
+            gateway.meters,
+            lambda: gateway.login(TOKEN),
+            lambda: gateway.login_oauth_code(CODE, VERIFIER),
+            lambda: anext(gateway.api_call_stream("/stream/meter")),
+        ]
+        said = [shown_of(error) for error in [await failure_of(call) for call in calls] if error is not None]
+    async with recorder(None, answer) as server:
+        entrez_calls: list[Callable[[], Any]] = [
+            lambda: Authentication(host=server.url).get_token(USERNAME, PASSWORD, "122300000001"),
+            lambda: Enlighten(host=server.url).authenticate(USERNAME, PASSWORD),
+        ]
+        errors = [await failure_of(call) for call in entrez_calls]
+        said += [shown_of(error) for error in errors if error is not None]
+    assert len(said) >= 3
+    said += [record.getMessage() for record in caplog.records if record.name.startswith("enphase_api")]
+    assert not [text for text in said for line in text.splitlines() if not line.isprintable()]
+
+
+async def failure_of(call: Callable[[], Any]) -> BaseException | None:
+    try:
+        await call()
+    except (EnphaseError, StopAsyncIteration) as error:
+        return error
+    return None

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from enphase_api import TokenError
 from enphase_api.cloud import Authentication, Token
+from enphase_api.cloud.token import has_form_of_token
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.certificate import key_from_seed
 
@@ -139,6 +140,11 @@ def test_a_token_without_a_claim_that_counts_is_none(missing: str) -> None:
     del claims[missing]
     with pytest.raises(TokenError, match="does not say"):
         Token.parse(forged(**claims))
+
+
+def test_a_text_longer_than_any_token_is_none() -> None:
+    assert has_form_of_token("a.b." + "c" * 7_996)
+    assert not has_form_of_token("a.b." + "c" * 7_997)
 
 
 @pytest.mark.parametrize("audience", ["envoy", "1" * 33, "1\x1b[2K", "[a](https://b)", "\u0661"])

@@ -4,8 +4,15 @@ from __future__ import annotations
 
 import ssl
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -13,6 +20,7 @@ from enphase_api import CertificateError, InvalidHostError
 from enphase_api.http import parse_host
 from enphase_api.local import Certificate
 from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.certificate import key_from_seed
 
 PEM = Simulator("no-meters").certificate_pem
 DER = ssl.PEM_cert_to_DER_cert(PEM)
@@ -43,6 +51,32 @@ def test_a_certificate_with_bytes_changed_is_read_whole_or_refused(changes: list
     with suppress(CertificateError):
         certificate.ssl_context()
     assert certificate.serial_number is None or len(certificate.serial_number) == 12
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        ec.generate_private_key(ec.SECP521R1()),
+        ec.generate_private_key(ec.BrainpoolP256R1()),
+        rsa.generate_private_key(65537, 2048),
+        ed25519.Ed25519PrivateKey.generate(),
+        x25519.X25519PrivateKey.generate(),
+    ],
+    ids=["P-521", "Brainpool", "RSA", "Ed25519", "X25519"],
+)
+def test_a_certificate_of_a_key_that_no_gateway_has_is_read_all_the_same(key: Any) -> None:
+    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "envoy")]), datetime.now(UTC)
+    made = (
+        x509.CertificateBuilder()
+        .subject_name(name)
+        .issuer_name(name)
+        .public_key(key.public_key())
+        .serial_number(1)
+        .not_valid_before(now)
+        .not_valid_after(now + timedelta(days=1))
+        .sign(key_from_seed("gateway"), SHA256())
+    )
+    assert Certificate.from_der(made.public_bytes(Encoding.DER)).subject == "envoy"
 
 
 def test_a_certificate_that_can_be_read_but_not_used_says_so() -> None:

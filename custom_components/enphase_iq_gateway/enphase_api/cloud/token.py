@@ -34,10 +34,13 @@ ENTREZ_PUBLIC_KEY = (
 
 _FORM = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
+#: Characters; a token has some seven hundred, and more than this is no header.
+_MAX_TOKEN = 8_000
+
 
 def has_form_of_token(text: str) -> bool:
     """Tell whether a text could be a token: three words of base64url."""
-    return _FORM.fullmatch(text) is not None
+    return len(text) <= _MAX_TOKEN and _FORM.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)

@@ -119,6 +119,9 @@ class Connection(SessionHolder):
             "proxy": "",
         }
         context = await self._trusted_context(secret)
+        if context is not self._context:
+            # Nothing else is asked over a connection for the first words.
+            options["headers"]["Connection"] = "close"
         async with self._session() as session:
             try:
                 with asking(str(self._url.host), path):

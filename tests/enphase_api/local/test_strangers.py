@@ -1,0 +1,22 @@
+"""Peers that answer /info with too much, too slowly or too deep: refused before anything is trusted."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarking.strangers import KINDS, Stranger, listening
+from enphase_api import EnphaseError
+from enphase_api.local import Gateway
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_what_a_gateway_could_say_is_taken_and_all_else_refused(kind: str) -> None:
+    stranger = Stranger(kind, "122400000007", 0.2)
+    with listening([stranger]) as [port]:
+        try:
+            info = await Gateway(f"https://127.0.0.1:{port}", cert_file=None).info()
+        except EnphaseError:
+            is_taken = False
+        else:
+            is_taken = info.serial_number == stranger.serial_number
+    assert is_taken == (kind in ("gateway", "impostor", "certificate", "at_limit"))

@@ -237,6 +237,14 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         """Those of them that the owner was not shown: the form may be older than what announced itself."""
         return self._rivals - self._seen_rivals
 
+    @override
+    async def _ask_in_doubt(self) -> ConfigFlowResult | None:
+        entry = self._entry
+        if entry is not None and is_trusted(entry, self._gateway.certificate):
+            return None
+        # The other may have announced itself only after this one was trusted.
+        return await self.async_step_contested() if self._unseen_rivals else None
+
     async def _trusted_at_first(self) -> ConfigFlowResult:
         if self.source == SOURCE_RECONFIGURE:
             return await (self.async_step_replace() if self._is_another else self._move_by_hand("trust"))
@@ -260,8 +268,8 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         if self.source == SOURCE_RECONFIGURE:
             return await (self.async_step_replace() if self._is_another else self._move_by_hand("changed"))
         entry = self._entry
-        if entry is None or _is_read(entry):
-            # It was removed meanwhile, or its own gateway is back.
+        if entry is None or _is_read(entry) or self._trusted is None or not is_trusted(entry, self._trusted):
+            # It was removed meanwhile, its own gateway is back, or another one than was shown is trusted now.
             return self._claimed()
         async_delete_issue(self.hass, entry)
         async_delete_claim_issue(self.hass, entry)

@@ -59,6 +59,8 @@ class SignInFlow(ConfigFlow):
                 sign_in = {CONF_TOKEN: token}
                 if user_input[CONF_RENEW]:
                     sign_in |= {CONF_USERNAME: username, CONF_PASSWORD: password}
+                if (question := await self._ask_in_doubt()) is not None:
+                    return question
                 if await self._try(sign_in, errors):
                     return await self._signed_in()
                 if self._trusted is not None:
@@ -71,6 +73,8 @@ class SignInFlow(ConfigFlow):
         """Take a token that the owner has got from Entrez."""
         errors: dict[str, str] = {}
         if user_input is not None:
+            if (question := await self._ask_in_doubt()) is not None:
+                return question
             # A token copied from a page may have been broken into lines.
             if await self._try({CONF_TOKEN: "".join(user_input[CONF_TOKEN].split())}, errors):
                 return await self._signed_in()
@@ -138,6 +142,10 @@ class SignInFlow(ConfigFlow):
     @abstractmethod
     def _name(self) -> str:
         """What the owner knows the gateway by."""
+
+    @abstractmethod
+    async def _ask_in_doubt(self) -> ConfigFlowResult | None:
+        """Return the question to be answered before a token is sent, or None where there is none."""
 
     @abstractmethod
     async def _trusted_again(self) -> ConfigFlowResult:

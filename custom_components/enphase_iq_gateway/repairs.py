@@ -8,7 +8,7 @@ from homeassistant.exceptions import HomeAssistantError
 from . import home_issue
 from .certificate_issue import async_delete_issue, question
 from .connection import FoundGateway
-from .const import CONF_CERTIFICATE, DOMAIN, HOME_ENERGY
+from .const import CONF_CERTIFICATE, CONF_SHOWN_CERTIFICATE, DOMAIN, HOME_ENERGY
 from .counter_store import async_go_on_from_here
 from .enphase_api.local import Certificate
 from .flow_forms import in_code, trusted_and_shown
@@ -29,8 +29,8 @@ class CertificateRepairFlow(RepairsFlow):
     async def async_step_confirm(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
         """Show both certificates; trust the new one once confirmed."""
         trusted = FoundGateway.from_entry(self._entry)
-        if trusted.certificate.fingerprint != self._trusted:
-            # The owner has trusted another one meanwhile, by a reconfiguration.
+        if trusted.certificate.fingerprint != self._trusted or CONF_SHOWN_CERTIFICATE not in self._entry.data:
+            # The owner has trusted another one meanwhile, by a reconfiguration, or the trusted one is back.
             return self.async_abort(reason="answered")
         if self._shown.serial_number not in (None, trusted.serial_number):
             return self.async_abort(

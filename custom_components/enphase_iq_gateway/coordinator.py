@@ -41,6 +41,7 @@ from .enphase_api import (
 )
 from .enphase_api.models import Batteries, Info, MeasurementType, Readings
 from .failures import Failures
+from .naming import log_name
 from .pages import Page, Pages
 from .renewal import TokenRenewal
 from .shared_inverters import async_foreign_inverters
@@ -86,7 +87,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             hass,
             LOGGER,
             config_entry=entry,
-            name=entry.title,
+            name=log_name(entry),
             update_interval=self._interval,
         )
         self.gateway = gateway_client(hass, entry.data[CONF_HOST], entry.data[CONF_CERTIFICATE])

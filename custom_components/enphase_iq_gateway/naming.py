@@ -7,6 +7,7 @@ one for each quantity of each type of meter, needs the types' words from here.
 import re
 from collections.abc import Mapping
 
+from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.translation import async_get_translations
 
@@ -31,6 +32,15 @@ def meter_name(names: Mapping[str, str], meters: tuple[Meter, ...], meter: Meter
     same = [other.eid for other in meters if other.measurement_type == kind]
     number = same.index(meter.eid) + 1
     return name if number == 1 else f"{name} {number}"
+
+
+def log_name(entry: ConfigEntry) -> str:
+    """Return what an entry is called in the log: by the last four digits of its serial number.
+
+    Logs are shown to others, and a serial number is what a stranger needs to claim to be the gateway.
+    """
+    serial_number = str(entry.unique_id)
+    return entry.title.replace(serial_number, f"…{serial_number[-4:]}")
 
 
 def gateway_title(serial_number: str) -> str:

@@ -13,6 +13,7 @@ from .const import DOMAIN, LOGGER
 from .enphase_api import AuthenticationError, EnphaseError
 from .enphase_api.cloud import Token
 from .enphase_api.local import Gateway
+from .naming import log_name
 
 #: Entrez gives an owner's token for a year, an installer's for 12 hours.
 _LONGEST_NOTICE = timedelta(days=30)
@@ -68,7 +69,7 @@ class TokenRenewal:
         tried_at[self._entry.entry_id] = now
         if self.is_possible:
             # Not a task of the entry's: where the entry cannot be set up with the old token, those are ended.
-            self._hass.async_create_background_task(self._renew(), f"{self._entry.title} renew token")
+            self._hass.async_create_background_task(self._renew(), f"{log_name(self._entry)} renew token")
         elif not refused:
             self._entry.async_start_reauth(self._hass)
 
@@ -91,10 +92,14 @@ class TokenRenewal:
         if isinstance(failure, AuthenticationError):
             entry.async_start_reauth(self._hass)
         elif failure is not None:
-            LOGGER.warning("%s: its token is not renewed, trying again in an hour: %s", entry.title, failure)
+            LOGGER.warning(
+                "%s: its token is not renewed, trying again in an hour: %s", log_name(entry), failure
+            )
         else:
             entries.async_update_entry(entry, data={**entry.data, CONF_TOKEN: token})
             if entry.state is ConfigEntryState.LOADED and entry.runtime_data.renewal is not self:
                 # Reloaded meanwhile: the client of now has logged in with the old token.
                 entries.async_schedule_reload(entry.entry_id)
-            LOGGER.info("%s: the token was renewed until %s", self._entry.title, self.token.expires_at.date())
+            LOGGER.info(
+                "%s: the token was renewed until %s", log_name(self._entry), self.token.expires_at.date()
+            )

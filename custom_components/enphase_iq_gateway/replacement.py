@@ -7,7 +7,7 @@ from homeassistant.helpers import entity_registry as er
 
 from .const import CONF_COUNTED_BY, CONF_COUNTED_FIRMWARE, DOMAIN, LOGGER
 from .counter_store import async_replace
-from .naming import gateway_title
+from .naming import gateway_title, log_name
 
 
 async def async_replace_gateway(hass: HomeAssistant, entry: ConfigEntry, serial_number: str) -> None:
@@ -42,4 +42,4 @@ async def async_replace_gateway(hass: HomeAssistant, entry: ConfigEntry, serial_
     of_old = (CONF_COUNTED_BY, CONF_COUNTED_FIRMWARE)
     data = {key: value for key, value in entry.data.items() if key not in of_old}
     hass.config_entries.async_update_entry(entry, unique_id=serial_number, title=title, data=data)
-    LOGGER.info("%s goes on with gateway %s in the place of %s", title, serial_number, old)
+    LOGGER.info("%s goes on in the place of gateway …%s", log_name(entry), old[-4:])

@@ -92,7 +92,7 @@ async def _async_get_readings(call: ServiceCall) -> ServiceResponse:
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="no_newest_readings",
-            translation_placeholders={"name": coordinator.name},
+            translation_placeholders={"name": coordinator.config_entry.title},
         )
     return newest_readings(coordinator)
 

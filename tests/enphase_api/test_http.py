@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from enphase_api import InvalidHostError
 from enphase_api.http import parse_host, read_host
-from enphase_api.private_file import write_private_file
+from enphase_api.private_file import write_file, write_private_file
 
 
 @pytest.mark.parametrize(
@@ -153,3 +153,50 @@ def test_a_private_file_that_was_open_to_all_is_closed(tmp_path: Path) -> None:
     assert file.read_text(encoding="utf-8") == "new é"
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [file]
+
+
+def test_a_file_without_secrets_gets_the_mode_that_the_umask_leaves(tmp_path: Path) -> None:
+    old_mask = os.umask(0o027)
+    try:
+        write_file(tmp_path / "chart.png", b"x")
+    finally:
+        os.umask(old_mask)
+    assert (tmp_path / "chart.png").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.parametrize("name", [".chart.png.new", ".chart.png.part", ".chart.png.tmp", "chart.png"])
+def test_no_link_that_somebody_else_put_into_the_folder_is_followed(tmp_path: Path, name: str) -> None:
+    other = tmp_path / "other"
+    other.write_text("kept")
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    (folder / name).symlink_to(other)
+    write_file(folder / "chart.png", b"x")
+    assert other.read_text() == "kept"
+    assert (folder / "chart.png").read_bytes() == b"x"
+    assert not (folder / "chart.png").is_symlink()
+
+
+def test_a_private_file_that_is_a_link_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "secret")
+    write_private_file(tmp_path / "link", "x")
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "secret").read_text() == "x"
+
+
+def test_what_a_killed_write_left_behind_is_removed_by_the_next(tmp_path: Path) -> None:
+    left, younger = (tmp_path / f".secret.{digit * 16}.tmp" for digit in "ab")
+    others = tmp_path / ".secret.tmp", tmp_path / f".secret2.{'a' * 16}.tmp", tmp_path / ".secret.a.tmp"
+    for file in (left, younger, *others):
+        file.write_text("half")
+        os.utime(file, (0, 0))
+    younger.touch()
+    write_private_file(tmp_path / "secret", "x")
+    assert sorted(tmp_path.iterdir()) == sorted((younger, *others, tmp_path / "secret"))
+
+
+def test_a_write_that_fails_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "taken").mkdir()
+    with pytest.raises(OSError, match="directory"):
+        write_file(tmp_path / "taken", b"x")
+    assert [each.name for each in tmp_path.iterdir()] == ["taken"]

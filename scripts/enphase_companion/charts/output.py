@@ -7,6 +7,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
+from enphase_api.private_file import write_file
+
 from .drawing import DOTS
 
 
@@ -17,9 +19,4 @@ def save(figure: Figure, file: Path) -> None:
     """
     content = io.BytesIO()
     figure.savefig(content, format=file.suffix[1:].lower(), dpi=DOTS)
-    new = file.with_name(f".{file.name}.new")
-    try:
-        new.write_bytes(content.getvalue())
-        new.replace(file)
-    finally:
-        new.unlink(missing_ok=True)
+    write_file(file, content.getvalue())

@@ -27,6 +27,7 @@ KEYS = (
     "batch_size",
     "batch_age",
     "metrics",
+    "metrics_host",
 )
 
 
@@ -65,7 +66,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..storage.address import database_address, database_zone
 
     settings = read(KEYS, arguments)
-    figures = Figures(settings.metrics)
+    figures = Figures(settings.metrics, settings.metrics_host)
     async with Database(database_address(settings), database_zone(settings)) as database:
         store = Store(database)
         await service.unless_stopped(store.begin())

@@ -25,6 +25,7 @@ KEYS = (
     "spool_file",
     "spool_limit",
     "metrics",
+    "metrics_host",
 )
 
 
@@ -60,7 +61,7 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
     from ..source.polling import Poller
 
     settings = read(KEYS, arguments)
-    figures = Figures(settings.metrics)
+    figures = Figures(settings.metrics, settings.metrics_host)
     publisher = Publisher(Broker.from_settings(settings), settings.amqp_queues, NAME)
 
     def status() -> str:

@@ -27,6 +27,7 @@ KEYS = (
     "spool_file",
     "spool_limit",
     "metrics",
+    "metrics_host",
 )
 
 
@@ -63,7 +64,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..storage.address import database_address, database_zone
 
     settings = read(KEYS, arguments)
-    figures = Figures(settings.metrics)
+    figures = Figures(settings.metrics, settings.metrics_host)
 
     def status() -> str:
         trouble = poller.trouble or relay.trouble

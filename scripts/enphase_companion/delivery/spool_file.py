@@ -175,9 +175,11 @@ class SpoolFile:
             if disk.f_bavail * disk.f_frsize < 4 * _RESERVE:
                 return
             try:
-                self._reserve.touch(0o600)
-                # Zeros take no room where the file system compresses.
-                self._reserve.write_bytes(os.urandom(_RESERVE))
+                # No link is followed: in a folder of many, somebody else may have put it there.
+                flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+                with os.fdopen(os.open(self._reserve, flags, 0o600), "wb") as file:
+                    # Zeros take no room where the file system compresses.
+                    file.write(os.urandom(_RESERVE))
             except OSError:
                 self._reserve.unlink()
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import io
 import os
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 from PIL import Image
+
+from enphase_api.private_file import write_file
 
 from ..running.errors import CommandError
 from .frames import SIZE, Frame, as_lit
@@ -60,22 +63,19 @@ class Recording:
         Raises CommandError where it cannot be written.
         """
         pictures, milliseconds = self._timed()
-        part = self._file.with_name(f".{self._file.name}.part")
+        content = io.BytesIO()
+        pictures[0].save(
+            content,
+            format=self._format,
+            save_all=True,
+            append_images=pictures[1:],
+            duration=milliseconds,
+            loop=0,
+        )
         try:
-            with part.open("wb") as written:
-                pictures[0].save(
-                    written,
-                    format=self._format,
-                    save_all=True,
-                    append_images=pictures[1:],
-                    duration=milliseconds,
-                    loop=0,
-                )
-            part.replace(self._file)
+            write_file(self._file, content.getvalue())
         except OSError as error:
             raise CommandError(f"--display {self._file}: it cannot be written ({error.strerror}).") from error
-        finally:
-            part.unlink(missing_ok=True)
 
     def _timed(self) -> tuple[list[Image.Image], list[int]]:
         """Return the pictures, and for how many milliseconds each is shown, which add up to what was shown.

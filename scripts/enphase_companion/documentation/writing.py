@@ -11,6 +11,8 @@ import re
 from enum import Enum
 from pathlib import Path
 
+from enphase_api.private_file import write_file
+
 from .answers import Outcome
 from .markup import Markup
 from .page import Page
@@ -72,9 +74,4 @@ def _read(file: Path) -> str | None:
 
 def _replace(file: Path, content: str) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    new = file.with_name(f".{file.name}.new")
-    try:
-        new.write_text(content, encoding="utf-8")
-        new.replace(file)
-    finally:
-        new.unlink(missing_ok=True)
+    write_file(file, content.encode())

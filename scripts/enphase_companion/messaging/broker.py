@@ -10,6 +10,7 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, Self
 
 import aio_pika
@@ -55,24 +56,39 @@ class Broker:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """Give the broker that is set."""
+        """Return the broker that is set; warn where a password goes to another machine in plain text."""
         if settings.amqp_url is not None:
-            hide(URL(settings.amqp_url).password or "")
-            return cls(settings.amqp_url, settings.amqp_exchange)
-        url = URL.build(
-            scheme="amqp",
-            host=settings.amqp_host,
-            port=settings.amqp_port,
-            user=settings.amqp_username,
-            password=settings.amqp_password,
-            path="/" + settings.amqp_virtual_host,
-        )
-        return cls(str(url), settings.amqp_exchange)
+            url = URL(settings.amqp_url)
+            hide(url.password or "")
+        else:
+            url = URL.build(
+                scheme="amqp",
+                host=settings.amqp_host,
+                port=settings.amqp_port,
+                user=settings.amqp_username,
+                password=settings.amqp_password,
+                path="/" + settings.amqp_virtual_host,
+            )
+        broker = cls(settings.amqp_url or str(url), settings.amqp_exchange)
+        if url.scheme == "amqp" and url.password and not _is_this_machine(url.host or "localhost"):
+            _LOGGER.warning(
+                "%s: user, password and readings cross the network in plain text. Use TLS: set amqp_url to "
+                "an address that begins with amqps://",
+                broker,
+            )
+        return broker
 
     def __str__(self) -> str:
         """Name the broker without its secrets."""
         url = URL(self.url)
         return f"{url.host}:{url.port or (5671 if url.scheme == 'amqps' else 5672)}"
+
+
+def _is_this_machine(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 @dataclass(frozen=True, slots=True)

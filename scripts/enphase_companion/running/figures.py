@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterable
 from typing import Any
 
@@ -30,11 +31,11 @@ GAUGES = {
 class Figures:
     """The numbers of one running script; a name that is in neither table raises KeyError."""
 
-    def __init__(self, port: int | None = None) -> None:
-        """`port`: where Prometheus finds them; None serves them nowhere. Raises as `serve`."""
+    def __init__(self, port: int | None = None, host: str = "127.0.0.1") -> None:
+        """`port` and `host`: where Prometheus finds them; without a port nowhere. Raises as `serve`."""
         self._values: dict[str, float] = {}
         if port is not None:
-            self.serve(port)
+            self.serve(port, host)
 
     def __getitem__(self, name: str) -> float:
         if name not in COUNTERS and name not in GAUGES:
@@ -49,8 +50,8 @@ class Figures:
         """Set a gauge."""
         self._values[name] = value + 0 * self[name]
 
-    def serve(self, port: int, host: str = "") -> None:
-        """Serve them to Prometheus at this port, from a thread, until the program ends.
+    def serve(self, port: int, host: str) -> None:
+        """Serve them to Prometheus at this port of this address, from a thread, until the program ends.
 
         Raises CommandError where that cannot be.
         """
@@ -64,10 +65,15 @@ class Figures:
         registry = CollectorRegistry()
         registry.register(self)
         try:
-            start_http_server(port, host or "0.0.0.0", registry)  # noqa: S104 - who sets the port wants it seen
+            start_http_server(port, host, registry)
+        except socket.gaierror as error:
+            raise CommandError(
+                f"metrics_host: {host} is no address of this machine. Set one, such as 127.0.0.1."
+            ) from error
         except OSError as error:
             raise CommandError(
-                f"metrics: port {port} cannot be used ({error.strerror}). Set another."
+                f"metrics: port {port} of {host} cannot be used ({error.strerror}). Set another port, or "
+                "another metrics_host."
             ) from error
 
     def collect(self) -> Iterable[Any]:

@@ -89,6 +89,9 @@ class Settings:
     longitude: float | None = _key("degrees, east positive", metavar="DEGREES")
     interval: float = _key("seconds between two readings", metavar="SECONDS", default=1.0)
     metrics: int | None = _key("port where Prometheus may read what is counted", metavar="PORT")
+    metrics_host: str = _key(
+        "address of this machine where it may; 0.0.0.0: from anywhere", metavar="HOST", default="127.0.0.1"
+    )
     amqp_host: str = _key("host of the RabbitMQ broker", metavar="HOST", default="localhost")
     amqp_port: int = _key("port of the broker", metavar="PORT", default=5672)
     amqp_username: str = _key("user of the broker", default="guest")

@@ -29,6 +29,19 @@ class _Version(argparse.Action):
         parser.exit()
 
 
+class _Secret(argparse.Action):
+    def __init__(self, *arguments: Any, key: str, **options: Any) -> None:
+        self._key = key
+        super().__init__(*arguments, **options)
+
+    def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
+        """End: others on the machine can read a command line. The value is not repeated."""
+        parser.error(
+            f"{self._key} is a secret, and a command line can be read by others: set it in the file or as "
+            f"{variable(self._key)}"
+        )
+
+
 class Parser(argparse.ArgumentParser):
     """Ends with one line where it does not understand, as all other errors do."""
 
@@ -80,6 +93,10 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
         text = f"{about['meaning']}{default}{named}"
         group.add_argument(option(name), metavar=about["metavar"], help=text)
     group.description = "\n".join([f"{group.description}", "Secrets are never an option:", *secrets])
+    for name, setting in KEYS.items():
+        if setting.metadata["secret"]:
+            # Not offered, but known: as an unknown option its value would be in the error.
+            group.add_argument(option(name), action=_Secret, key=name, help=argparse.SUPPRESS)
 
 
 def _laid_out(examples: Sequence[tuple[str, str]]) -> list[str]:

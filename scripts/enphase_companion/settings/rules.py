@@ -150,6 +150,7 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     # A gateway is a weak computer, and says whole seconds.
     "interval": _number(0.5, 3_600, "of seconds "),
     "metrics": _whole(1, 65_535),
+    "metrics_host": _text,
     "amqp_host": _text,
     "amqp_port": _whole(1, 65_535),
     "amqp_username": _text,

@@ -64,8 +64,8 @@ def parse(url: str, key: str = "database_url") -> URL:
             "path from the root, as in sqlite:////var/lib/enphase/enphase.db"
         )
     alike = (
-        f"{key}: is no address of a database: it must look like sqlite:///enphase.db or "
-        "mysql://user:password@host/database"
+        f"{key}: is no address of a database: it must look like sqlite:///enphase.db, or like "
+        "mysql://host/database with user:password@ before the host"
     )
     if not url.startswith("sqlite") and not is_clear(url):
         raise SettingsError(f"{alike}: {SPELLING}" + _WITHOUT_URL.get(key, ""))

@@ -41,6 +41,16 @@ _PRAGMAS = (
 )
 
 
+def _make_private(path: Path) -> None:
+    """Make the file where there is none, for its owner only: consumption tells who is at home and when.
+
+    SQLite gives the files that it adds the same mode. One that is there keeps its mode.
+    """
+    # What is wrong is said by SQLite, in words that are explained.
+    with suppress(OSError):
+        os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+
+
 class Transactions:
     """The way into one database."""
 
@@ -72,6 +82,8 @@ class Transactions:
             )
         # Here and not only below, where a failure would leave aiosqlite's thread behind.
         try:
+            if make:
+                await asyncio.to_thread(_make_private, path)
             await asyncio.to_thread(lambda: sqlite3.connect(file).close())
         except sqlite3.Error as error:
             raise self._explained(DBAPIError(None, None, error)) from error

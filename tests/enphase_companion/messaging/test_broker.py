@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from yarl import URL
@@ -158,3 +159,26 @@ def test_a_connection_that_failed_leaves_no_warning_behind(recwarn: pytest.Warni
         gc.enable()
         loop.close()
     assert [warning.message for warning in recwarn] == []
+
+
+@pytest.mark.parametrize(
+    ("set_to", "is_plain"),
+    [
+        ({"amqp_host": "broker.example"}, True),
+        ({"amqp_host": "192.0.2.1", "amqp_password": "secret"}, True),
+        ({"amqp_url": "amqp://me:secret@broker.example/"}, True),
+        ({"amqp_url": "amqp://me:secret@[2001:db8::1]/"}, True),
+        ({"amqp_url": "amqps://me:secret@broker.example/"}, False),
+        ({"amqp_url": "amqp://broker.example/"}, False),
+        ({"amqp_host": "localhost"}, False),
+        ({"amqp_host": "127.0.0.2"}, False),
+        ({"amqp_url": "amqp://me:secret@[::1]:5672/"}, False),
+    ],
+)
+def test_a_password_that_crosses_the_network_in_plain_text_is_warned_of(
+    set_to: dict[str, Any], is_plain: bool, elsewhere: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = read(AMQP_KEYS, argparse.Namespace(configuration=str(elsewhere)))
+    Broker.from_settings(replace(settings, **set_to))
+    assert ("plain text. Use TLS" in caplog.text) is is_plain
+    assert "secret" not in caplog.text

@@ -80,12 +80,16 @@ def test_a_key_has_one_name_everywhere() -> None:
     assert len({variable(name) for name in KEYS}) == len(KEYS)
 
 
+@pytest.mark.parametrize("separator", [" ", "="])
 @pytest.mark.parametrize("name", [name for name in KEYS if KEYS[name].metadata["secret"]])
-def test_a_secret_is_never_an_option(name: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_secret_is_never_an_option(name: str, separator: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        gateway_console.main([option(name), "planted"])
+        gateway_console.main(f"{option(name)}{separator}planted".split())
     assert end.value.code == 2
-    assert "unrecognized arguments" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert f"{name} is a secret" in said
+    assert f"as {variable(name)}" in said
+    assert "planted" not in said
 
 
 @pytest.mark.parametrize("secret", ["gateway_token", "enphase_password"])

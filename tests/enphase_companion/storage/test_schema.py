@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from importlib.resources import files
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -158,3 +159,18 @@ async def test_a_commit_is_on_disk_in_sqlite(tmp_path: Path) -> None:
     await transactions.open(make=True)
     assert await transactions.write(asked) == ["wal", 2]
     await transactions.close()
+
+
+async def test_a_new_file_is_for_its_owner_only_and_one_that_is_there_keeps_its_mode(tmp_path: Path) -> None:
+    old_mask = os.umask(0)
+    try:
+        async with Database(f"sqlite:///{tmp_path / 'new.db'}") as database:
+            await database.upgrade()
+            await database.write([message(0)])
+            assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o600}
+        (tmp_path / "new.db").chmod(0o640)
+        async with Database(f"sqlite:///{tmp_path / 'new.db'}") as database:
+            await database.write([message(1)])
+            assert {file.stat().st_mode & 0o777 for file in tmp_path.iterdir()} == {0o640}
+    finally:
+        os.umask(old_mask)

@@ -32,7 +32,8 @@ from enphase_api import (
     TokenError,
     UnsupportedFirmwareError,
 )
-from enphase_api.cloud.connection import Answer as Page
+from enphase_api.cloud.connection import Answer as EntrezAnswer
+from enphase_api.cloud.page import Page
 from enphase_api.cloud.token import Token
 from enphase_api.http import parse_json
 from enphase_api.local import Certificate
@@ -240,7 +241,7 @@ def run_token(body: bytes) -> None:
 
 def run_page(body: bytes) -> None:
     """A page of Entrez."""
-    answer = Page(who="Entrez", path="/login", status=200, location=None, cookies={}, body=body)
+    answer = EntrezAnswer("Entrez", "/login", 200, None, cookies={}, body=body, page=Page(body))
     with suppress(MultiFactorError):
         assert answer.is_refused in (True, False)
 

@@ -57,6 +57,7 @@ def from_readings(
     """Give the message of one answer of a gateway, read at `now` (seconds since the epoch).
 
     A meter that does not say when it measured is left out: its reading could not be told from one sent twice.
+    So is one with a word that no message can bear, which is no firmware's.
     Of two meters that measure the same, the first stands for it, as everywhere.
     """
     return Message(gateway, now, _unique(_samples(readings)), uuid.uuid4().hex, unmetered_batteries)
@@ -132,7 +133,7 @@ def _reports(message: Message) -> list[dict[str, Any]]:
 
 def _samples(readings: Readings) -> Iterator[Sample]:
     for reading in readings:
-        if reading.measured_at is None:
+        if reading.measured_at is None or len(reading.meter.measurement_type) > MAX_TEXT:
             continue
         measurement, at = str(reading.meter.measurement_type), round(reading.measured_at.timestamp() * 1000)
         yield Sample(measurement, WHOLE, at, reading.total)

@@ -227,6 +227,12 @@ def test_a_meter_without_a_time_of_its_own_is_left_out() -> None:
     assert {each.measurement for each in samples} == {"net-consumption"}
 
 
+def test_a_meter_with_a_word_that_no_message_can_bear_is_left_out() -> None:
+    made = message(reading("x" * 33, 900.0), reading("net-consumption", 1.0))
+    assert {each.measurement for each in made.samples} == {"net-consumption"}
+    assert decode(encode(made)).samples == made.samples
+
+
 def test_of_two_meters_that_measure_the_same_the_first_stands_for_it() -> None:
     samples = message(reading("production", 900.0), reading("production", 1.0)).samples
     assert [each.quantities.active_power for each in samples] == [900.0, 900.0]

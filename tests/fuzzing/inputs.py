@@ -67,7 +67,9 @@ def changed_json(draw: DrawFn, wholes: Sequence[Any]) -> bytes:
         if not places:
             break
         container, key = draw(st.sampled_from(places))
-        value = draw(st.sampled_from(VALUES) | st.text(max_size=8) | st.integers() | st.floats())
+        value = copy.deepcopy(
+            draw(st.sampled_from(VALUES) | st.text(max_size=8) | st.integers() | st.floats())
+        )
         match draw(st.integers(0, 4)):
             case 0 if isinstance(container, dict):
                 container[draw(st.sampled_from(TEXTS) | st.text(max_size=8))] = container.pop(key)
@@ -80,7 +82,7 @@ def changed_json(draw: DrawFn, wholes: Sequence[Any]) -> bytes:
                     value = [value] if draw(st.booleans()) else {"a": value}
                 container[key] = value
             case _:
-                container[key] = copy.deepcopy(value)
+                container[key] = value
     body = json.dumps(made, ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")
     return draw(changed([body])) if draw(st.integers(0, 4)) == 0 else body
 

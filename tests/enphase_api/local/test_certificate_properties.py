@@ -16,7 +16,7 @@ from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enphase_api import CertificateError, InvalidHostError
+from enphase_api import CertificateError, InvalidHostError, UnusableCertificateError
 from enphase_api.http import parse_host
 from enphase_api.local import Certificate
 from enphase_companion.simulator import Simulator
@@ -86,6 +86,17 @@ def test_a_certificate_that_can_be_read_but_not_used_says_so() -> None:
     certificate = Certificate.from_pem(ssl.DER_cert_to_PEM_cert(bytes(der)))
     with pytest.raises(CertificateError, match="Trust the gateway again"):
         certificate.ssl_context()
+
+
+def test_a_certificate_whose_name_is_no_text_is_refused() -> None:
+    # A common name that is a row of bits.
+    before, text, after = DER.rpartition(b"\x55\x04\x03\x0c\x0c1")
+    der = before + b"\x55\x04\x03\x03\x0c\x00" + after
+    assert text
+    with pytest.raises(CertificateError):
+        Certificate.from_pem(ssl.DER_cert_to_PEM_cert(der))
+    with pytest.raises(UnusableCertificateError):
+        Certificate.from_der(der)
 
 
 @given(st.integers(0, len(PEM)), st.integers(0, len(PEM)))

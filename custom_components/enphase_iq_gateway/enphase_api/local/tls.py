@@ -13,8 +13,8 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-#: What cryptography raises for a certificate that it cannot read.
-UNREADABLE = (ValueError, UnsupportedAlgorithm, x509.InvalidVersion)
+#: What cryptography raises for a certificate that it cannot read; TypeError for a name that is no text.
+UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 
 #: Bytes that a connection may receive where nobody has logged in yet: /info (64 kB at most) with its headers.
 #: Ever more "100 Continue" or chunks of one byte would else keep this machine busy as long as they come.

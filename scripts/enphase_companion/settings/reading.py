@@ -142,6 +142,8 @@ def _read_file(file: Path) -> dict[str, Any]:
     try:
         # Editors on Windows put a byte order mark first.
         content = json.loads(file.read_text(encoding="utf-8-sig"))
+        # What is stored later has to be written with all else that is in it.
+        json.dumps(content, ensure_ascii=False).encode()
     except FileNotFoundError:
         return {}
     except json.JSONDecodeError as error:
@@ -152,6 +154,9 @@ def _read_file(file: Path) -> dict[str, Any]:
         ) from None
     except (OSError, UnicodeDecodeError) as error:
         raise SettingsError(f"{file}: cannot be read ({_reason(error)}).") from None
+    except (ValueError, RecursionError):
+        # Half a character, a number of thousands of digits, or lists within lists.
+        raise SettingsError(f"{file}: holds values that no setting can have.") from None
     if not isinstance(content, dict):
         raise SettingsError(
             f"{file}: should hold one JSON object, {{...}}. Compare it with {file.name}.example."

@@ -63,7 +63,7 @@ def _number(low: float, high: float, of_what: str) -> Callable[[Any], float]:
     def check(value: Any) -> float:
         try:
             number = math.nan if isinstance(value, bool) else float(value)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             number = math.nan
         if not low <= number <= high:
             raise vol.Invalid(f"must be a number {of_what}from {low:.12g} to {high:.12g}")

@@ -163,6 +163,7 @@ def test_the_command_to_trust_names_the_folder_that_was_named() -> None:
         ("longitude", True, "from -180 to 180"),
         ("interval", -7, "must be a number of seconds from 0.5 to 3600"),
         ("interval", "0.1", "must be a number of seconds from 0.5 to 3600"),
+        ("interval", 10**400, "must be a number of seconds from 0.5 to 3600"),
         ("spool_limit", 0.25, "must be a number from 1 to 1000000"),
         ("spool_limit", 1.5, "must be a whole number from 1 to 1000000"),
         ("rotation", 300, "must be 0, 90, 180 or 270"),
@@ -343,6 +344,9 @@ def test_every_key_has_a_rule() -> None:
         ('{"gateway_host": "planted" "x": 1}', "line 1, column 28: not valid JSON (Expecting ',' delimiter)"),
         ('["planted"]', "should hold one JSON object"),
         ("", "line 1, column 1: not valid JSON"),
+        ('{"gateway_token": "planted\\ud800"}', "holds values that no setting can have"),
+        (f'{{"planted": {"1" * 5000}}}', "holds values that no setting can have"),
+        (f'{{"planted": {"[" * 100_000}{"]" * 100_000}}}', "holds values that no setting can have"),
     ],
 )
 def test_a_broken_file_is_refused_with_the_place_but_not_its_content(text: str, said: str) -> None:

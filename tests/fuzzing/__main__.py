@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import importlib
+import logging
 import subprocess
 import sys
 import tempfile
@@ -93,6 +94,8 @@ def _fuzz(name: str, seconds: int, kept: Path) -> None:
         else:
             made.hypothesis.fuzz_one_input(data[1:])
 
+    # What is strange in a file is said there, for each input.
+    logging.getLogger("enphase_companion").setLevel(logging.CRITICAL)
     arguments = {
         "max_total_time": seconds,
         "max_len": LARGEST,

@@ -6,7 +6,6 @@ import argparse
 import base64
 import importlib
 import json
-import logging
 import math
 import ssl
 import struct
@@ -151,9 +150,10 @@ def run_info(body: bytes) -> None:
 
 def run_certificate(body: bytes) -> None:
     """A certificate, as it is shown in a handshake, and as it lies in a file."""
-    for pem in (ssl.DER_cert_to_PEM_cert(body), body.decode("ascii", "replace")):
+    for is_pem in (False, True):
         with suppress(CertificateError):
-            found = Certificate.from_pem(pem)
+            text = body.decode("ascii", "replace")
+            found = Certificate.from_pem(text) if is_pem else Certificate.from_der(body)
             check((found.subject, found.serial_number, found.not_before, found.not_after, found.is_expired))
             assert Certificate.from_pem(found.pem) == found
             found.ssl_context()
@@ -236,7 +236,9 @@ def run_token(body: bytes) -> None:
     made = (base64.urlsafe_b64encode(part).rstrip(b"=") for part in (b'{"alg":"ES256"}', body, b"c"))
     for text in (body.decode(errors="replace"), b".".join(made).decode()):
         with suppress(TokenError):
-            check(Token.parse(text, "122333444455", verify_signature=True))
+            token = Token.parse(text, "122333444455", verify_signature=True)
+            check((token.serial_number, token.role, token.issued_at, token.expires_at, token.reason))
+            assert token.problem is None or is_printable(token.problem, 200)
 
 
 def run_page(body: bytes) -> None:
@@ -406,6 +408,3 @@ TARGETS: Mapping[str, Target] = {
         | changed([simulator().gateway._answers.info().encode()]).map(lambda body: b"x" + body),
     ),
 }
-
-# What is strange in a file is said in the log, once for each input.
-logging.getLogger("enphase_companion").setLevel(logging.CRITICAL)

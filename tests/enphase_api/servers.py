@@ -5,9 +5,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from cryptography import x509
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.serialization import Encoding
+from cryptography.x509.oid import NameOID
 
 from enphase_companion.simulator.certificate import Certificate, key_from_seed, make_certificate
 
@@ -19,6 +26,32 @@ SERIAL_NUMBER = "122300000042"
 def certificate(key: str = "gateway") -> Certificate:
     """A self-signed certificate; the same key for the same word."""
     return make_certificate(SERIAL_NUMBER, key_from_seed(key))
+
+
+def signed_by_the_gateways_key(key: str, *, is_authority: bool) -> tuple[Certificate, Certificate]:
+    """A gateway's certificate, which may or may not be one to sign others, and what its key signed."""
+    own, other, now = key_from_seed("gateway"), key_from_seed(key), datetime.now(UTC)
+    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SERIAL_NUMBER)])
+    leaf = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "leaf")])
+
+    def made(subject: x509.Name, public: ec.EllipticCurvePublicKey) -> str:
+        builder = (
+            x509.CertificateBuilder()
+            .subject_name(subject)
+            .issuer_name(name)
+            .public_key(public)
+            .serial_number(x509.random_serial_number())
+            .not_valid_before(now - timedelta(days=1))
+            .not_valid_after(now + timedelta(days=1))
+        )
+        if is_authority and subject is name:
+            builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+        return builder.sign(own, SHA256()).public_bytes(Encoding.PEM).decode()
+
+    return (
+        replace(certificate(), pem=made(name, own.public_key())),
+        replace(certificate(key), pem=made(leaf, other.public_key())),
+    )
 
 
 #: What a TLS handshake begins with; a plain server answers that it understands nothing.

@@ -14,7 +14,6 @@ from pathlib import Path
 import aiohttp
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
@@ -35,7 +34,7 @@ from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.certificate import Certificate as ShownCertificate
 from enphase_companion.simulator.certificate import key_from_seed, make_certificate
 
-from ..servers import SERIAL_NUMBER, certificate, listening, recorder
+from ..servers import SERIAL_NUMBER, certificate, listening, recorder, signed_by_the_gateways_key
 
 TOKEN = "eyJ0b2tlbg.c2VjcmV0.c2lnbmF0dXJl"
 
@@ -381,32 +380,6 @@ async def test_a_host_that_does_not_exist_is_told() -> None:
 def test_what_a_peer_shows_and_is_no_certificate_of_a_gateways_is_told(size: int) -> None:
     with pytest.raises(UnusableCertificateError, match="Check that the address is the gateway's"):
         Certificate.from_der(b"0" * size)
-
-
-def signed_by_the_gateways_key(key: str, *, is_authority: bool) -> tuple[ShownCertificate, ShownCertificate]:
-    """A gateway's certificate, which may or may not be one to sign others, and what its key signed."""
-    own, other, now = key_from_seed("gateway"), key_from_seed(key), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SERIAL_NUMBER)])
-    leaf = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "leaf")])
-
-    def made(subject: x509.Name, public: ec.EllipticCurvePublicKey) -> str:
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(name)
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-        )
-        if is_authority and subject is name:
-            builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        return builder.sign(own, SHA256()).public_bytes(Encoding.PEM).decode()
-
-    return (
-        replace(certificate(), pem=made(name, own.public_key())),
-        replace(certificate(key), pem=made(leaf, other.public_key())),
-    )
 
 
 @pytest.mark.parametrize("is_authority", [True, False], ids=["authority", "no authority"])

@@ -213,6 +213,11 @@ def silence_of(error: Exception) -> Silence:
     return Silence.BROKEN
 
 
+def encoding_of(response: aiohttp.ClientResponse) -> str:
+    """Return how a body is compressed; "identity" where it is not, which is what was asked for."""
+    return response.headers.get("Content-Encoding", "").strip().lower() or "identity"
+
+
 async def read_body(response: aiohttp.ClientResponse, path: str, limit: int = MAX_BODY) -> bytes:
     """Return the body of a response, inflated where it is compressed.
 
@@ -229,8 +234,8 @@ async def read_body(response: aiohttp.ClientResponse, path: str, limit: int = MA
         body += part
         if len(body) > limit:
             raise too_large
-    encoding = response.headers.get("Content-Encoding", "identity").strip().lower()
-    if encoding in ("", "identity"):
+    encoding = encoding_of(response)
+    if encoding == "identity":
         return bytes(body)
     if encoding not in ("gzip", "x-gzip", "deflate"):
         raise InvalidAnswerError(f"The answer of {path} is in a form not asked for", path=path, status=status)

@@ -91,6 +91,13 @@ async def test_an_event_without_end_is_an_error() -> None:
         await events(b"data: " + json.dumps("x" * 1_100_000).encode())
 
 
+async def test_a_stream_that_is_compressed_unasked_is_an_error() -> None:
+    shown, head = certificate(), HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
+    async with recorder(shown, head) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+        with pytest.raises(InvalidAnswerError, match="not asked for"):
+            await anext(gateway.api_call_stream("/stream/meter"))
+
+
 async def test_a_stream_that_breaks_off_is_an_error() -> None:
     body = b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n8\r\ndata: 1\n"
     shown = certificate()

@@ -22,7 +22,7 @@ from ..exceptions import (
     ResponseError,
     Silence,
 )
-from ..http import cookie_header, parse_json, read_json, refused
+from ..http import cookie_header, encoding_of, parse_json, read_json, refused
 from ..models import Batteries, Info, Inverter, Live, Meter, Production, ProductionTotals, Readings, Report
 from ..oauth import CLIENT_ID, REDIRECT_URI
 from ..private_file import write_private_file
@@ -49,7 +49,8 @@ class Gateway(Connection):
 
     `certificate` (PEM) is the trusted certificate; without it, it is read from `cert_file` when first needed.
     With neither, no token is sent: see `trust_gateway`. `insecure=True` believes any certificate instead, at
-    the owner's own risk. `session` is used and never closed; without it see `SessionHolder`.
+    the owner's own risk, and shows the token with each request, as whom nobody can verify gets no cookie.
+    `session` is used and never closed; without it see `SessionHolder`.
 
     Raises InvalidHostError for an address that is none, CertificateError for a `certificate` that is none.
     """
@@ -148,6 +149,8 @@ class Gateway(Connection):
         for attempt in (1, 2):
             async with self._open("GET", path, timeout=_STREAM_TIMEOUT, **self._signed()) as response:
                 if response.status == 200:
+                    if encoding_of(response) != "identity":
+                        raise InvalidAnswerError(f"The stream {path} is in a form not asked for", path=path)
                     async for event in _events(response, path):
                         yield event
                     return

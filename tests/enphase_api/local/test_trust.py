@@ -7,6 +7,7 @@ import logging
 import re
 import socket
 import ssl
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -442,3 +443,18 @@ async def test_a_peer_may_not_choose_an_exchange_of_keys_that_takes_a_second() -
         names = {each["name"].replace("ECDHE-", "") for each in context.get_ciphers()}
         assert not [name for name in names if "DHE-" in name]
         assert "ECDSA-AES128-GCM-SHA256" in names
+
+
+def test_a_connection_does_not_wait_for_a_farewell() -> None:
+    to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
+    server = certificate().server_context().wrap_bio(to_server, to_client, server_side=True)
+    client = unverified_context().wrap_bio(to_client, to_server)
+    hands = [client, server]
+    while hands:
+        for hand in list(hands):
+            with suppress(ssl.SSLWantReadError):
+                hand.do_handshake()
+                hands.remove(hand)
+    to_server.read()
+    client.unwrap()
+    assert to_server.pending, "what the peer is told"

@@ -294,10 +294,10 @@ def run_documentation(body: bytes) -> None:
     """A page made of an answer: its lines are printable, and what ends its listing is its last line."""
     form, body = body[:1], body[1:]
     path = "/info" if form == b"x" else "/home.json"
-    endpoint = next(each for each in catalogue() if each.path == path)
+    endpoint = next(each for each in CATALOGUE if each.path == path)
     with suppress(ValueError):
         source = Source("8.2.127", {path: Answer(Outcome.ANSWERED, parsed(body, endpoint))})
-        nobodys = without_owners(source, catalogue(), Substitutes())
+        nobodys = without_owners(source, CATALOGUE, Substitutes())
         for markup in FORMATS.values():
             made = page(endpoint, [nobodys], markup)
             assert len("".join((*made.facts, *made.example))) < 500_000
@@ -316,6 +316,7 @@ def _api_access() -> ModuleType:
 
 
 API_ACCESS = _api_access()
+CATALOGUE = catalogue()
 TOKEN = f"eyJhbGciOiJFUzI1NiJ9.{'e30' * 10}.{'c2ln' * 10}"
 PARCEL = Parcel("an-id", "122333444455", "meters", b"{}")
 

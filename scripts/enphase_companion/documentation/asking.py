@@ -82,6 +82,6 @@ async def _asked(
             and not isinstance(error, InvalidAnswerError)
         ):
             return Answer(Outcome.MISSING)
-        reason = error if isinstance(error, ResponseError) else "its answer is cut short, or no such answer"
+        reason = error if isinstance(error, ResponseError) else "its answer is cut short, too large or none"
         _LOGGER.warning("%s: %s. Its page stays as it is.", request, str(reason).rstrip("."))
         return Answer(Outcome.FAILED)

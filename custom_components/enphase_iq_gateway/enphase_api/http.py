@@ -30,7 +30,7 @@ _PATH = re.compile(r"[/\\?#]")
 MAX_BODY = 4_000_000
 
 #: JSON within JSON; no gateway's answer has more than ten.
-_MAX_DEPTH = 64
+MAX_DEPTH = 64
 
 #: Bytes of JSON that take so long that they are not parsed in the event loop.
 _LARGE = 100_000
@@ -274,14 +274,15 @@ def parse_json(body: bytes, path: str, who: str) -> Any:
     except orjson.JSONDecodeError:
         # Without the cause, which holds the whole body.
         raise InvalidAnswerError(f"{who} answered {path}, but not with JSON", path=path) from None
-    if body.count(b"[") + body.count(b"{") > _MAX_DEPTH and _is_too_deep(value):
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and is_too_deep(value):
         raise InvalidAnswerError(f"{who} answered {path} with JSON that is nested too deeply", path=path)
     return value
 
 
-def _is_too_deep(value: object) -> bool:
+def is_too_deep(value: object) -> bool:
+    """Return whether JSON is nested deeper than any that is known."""
     level = [value]
-    for _ in range(_MAX_DEPTH):
+    for _ in range(MAX_DEPTH):
         level = [
             inner
             for each in level

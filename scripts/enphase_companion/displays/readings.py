@@ -13,6 +13,9 @@ from ..message.sample import WHOLE
 
 _LOGGER = logging.getLogger(__name__)
 
+#: Other gateways that are named in the log; whoever sends can invent as many as they like.
+_MOST_NAMED = 5
+
 #: Whose the messages of Enphase-API's scripts are where nothing is set: they do not say, and there is one.
 UNNAMED = "unnamed"
 
@@ -62,7 +65,7 @@ class OneGateway:
         self._serial_number = self._serial_number or message.gateway
         if message.gateway == self._serial_number:
             return True
-        if message.gateway not in self._others:
+        if message.gateway not in self._others and len(self._others) < _MOST_NAMED:
             self._others.add(message.gateway)
             _LOGGER.warning(
                 "Readings of gateway %s come too. Those of %s are shown; gateway_serial_number says whose.",

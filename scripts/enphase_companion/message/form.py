@@ -3,21 +3,26 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import orjson
 
 from enphase_api import InvalidAnswerError
+from enphase_api.http import MAX_DEPTH, is_too_deep
 from enphase_api.models import MeasurementType, Quantities, Readings
-from enphase_api.values import integer, moment, objects, text
+from enphase_api.values import integer, is_identifier, is_serial_number, moment, objects, text
 
 from . import reports
-from .sample import MAX_TEXT, PHASES, WHOLE, Sample
+from .sample import MAX_SAMPLES, PHASES, WHOLE, Sample
 
 #: Counted up when a reader of the one before would misunderstand a message; new keys do not need that.
 SCHEMA_VERSION = 1
+
+#: Bytes. A message of as many samples as it may have stays below half of this; usual ones have four thousand.
+MAX_BODY = 64_000
 
 #: Milliseconds; as for the gateway's own times, see enphase_api.values.
 _EARLIEST, _LATEST = 1_199_145_600_000, 4_102_444_800_000
@@ -57,10 +62,11 @@ def from_readings(
     """Give the message of one answer of a gateway, read at `now` (seconds since the epoch).
 
     A meter that does not say when it measured is left out: its reading could not be told from one sent twice.
-    So is one with a word that no message can bear, which is no firmware's.
-    Of two meters that measure the same, the first stands for it, as everywhere.
+    Of two meters that measure the same, the first stands for it, as everywhere. What no reader would take, a
+    type that is not written in letters, digits and hyphens or a sample too many, is left out.
     """
-    return Message(gateway, now, _unique(_samples(readings)), uuid.uuid4().hex, unmetered_batteries)
+    samples = tuple(islice(_unique(_samples(readings)), MAX_SAMPLES))
+    return Message(gateway, now, samples, uuid.uuid4().hex, unmetered_batteries)
 
 
 def is_complete(message: Message) -> bool:
@@ -88,28 +94,14 @@ def decode(body: bytes, default_gateway: str | None = None) -> Message:
 
     Theirs names no gateway: it is taken for `default_gateway`'s. Raises MessageError where it cannot be read.
     """
-    try:
-        content = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise MessageError(f"not JSON: {error}") from None
-    if not isinstance(content, dict):
-        raise MessageError("not a JSON object")
-    version = content.get("schema_version", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:
-        raise MessageError(
-            f"schema_version {version!r:.20}, and only {SCHEMA_VERSION} is known here: update this program"
-        )
-    gateway = text(content, "gateway") if "gateway" in content else default_gateway
-    if gateway is None or len(gateway) > MAX_TEXT:
-        raise MessageError(
-            "it does not say which gateway's it is; for Enphase-API's, set gateway_serial_number"
-        )
+    content = _parsed(body)
+    gateway = _gateway(content, default_gateway)
     timestamp = moment(content, "timestamp")
     if timestamp is None:
         raise MessageError("it has no timestamp that could be one")
     key, read = ("meters", _from_entries) if "meters" in content else ("readings", reports.to_samples)
     try:
-        samples = _unique(read(objects(content.get(key), key)))
+        samples = tuple(_unique(read(_bounded(objects(content.get(key), key), key))))
     except InvalidAnswerError:
         raise MessageError(f"`{key}` is no list of objects") from None
     except ValueError as error:
@@ -125,6 +117,41 @@ def decode(body: bytes, default_gateway: str | None = None) -> Message:
     )
 
 
+def _parsed(body: bytes) -> Mapping[str, Any]:
+    """Return a body as a JSON object of a version that is known. Raises MessageError."""
+    if len(body) > MAX_BODY:
+        raise MessageError(f"{len(body)} bytes, and no message has more than {MAX_BODY}")
+    try:
+        content = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MessageError(f"not JSON: {error}") from None
+    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and is_too_deep(content):
+        raise MessageError("JSON that is nested too deeply")
+    if not isinstance(content, dict):
+        raise MessageError("not a JSON object")
+    version = content.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        shown = f"{version}" if isinstance(version, int | float) else "is no number"
+        raise MessageError(
+            f"schema_version {shown}, and only {SCHEMA_VERSION} is known here: update this program"
+        )
+    return content
+
+
+def _gateway(content: Mapping[str, Any], default: str | None) -> str:
+    """Return whose the message is. Raises MessageError."""
+    gateway = default
+    if "gateway" in content:
+        gateway = text(content, "gateway")
+        if gateway is None or not is_serial_number(gateway):
+            raise MessageError("its gateway is no serial number")
+    if gateway is None:
+        raise MessageError(
+            "it does not say which gateway's it is; for Enphase-API's, set gateway_serial_number"
+        )
+    return gateway
+
+
 def _reports(message: Message) -> list[dict[str, Any]]:
     return reports.from_samples(
         message.samples, message.metered, unmetered_batteries=message.unmetered_batteries is True
@@ -133,9 +160,11 @@ def _reports(message: Message) -> list[dict[str, Any]]:
 
 def _samples(readings: Readings) -> Iterator[Sample]:
     for reading in readings:
-        if reading.measured_at is None or len(reading.meter.measurement_type) > MAX_TEXT:
+        if reading.measured_at is None:
             continue
         measurement, at = str(reading.meter.measurement_type), round(reading.measured_at.timestamp() * 1000)
+        if not is_identifier(measurement):
+            continue
         yield Sample(measurement, WHOLE, at, reading.total)
         for phase, quantities in enumerate(reading.phases, start=1):
             if quantities is not None:
@@ -162,13 +191,21 @@ def _from_entries(entries: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
         measurement = text(entry, "measurement")
         phase = integer(entry, "phase", low=WHOLE, high=PHASES)
         measured_at = integer(entry, "measured_at", low=_EARLIEST, high=_LATEST)
-        if measurement is None or len(measurement) > MAX_TEXT or phase is None or measured_at is None:
+        if measurement is None or not is_identifier(measurement) or phase is None or measured_at is None:
             raise MessageError("an element of `meters` does not say what, which phase or when it measured")
         yield Sample(measurement, phase, measured_at, Quantities.from_report(entry))
 
 
-def _unique(samples: Iterable[Sample]) -> tuple[Sample, ...]:
+def _bounded(entries: Sequence[Mapping[str, Any]], key: str) -> Sequence[Mapping[str, Any]]:
+    """Return these entries of a message. Raises MessageError where there are more than meters can make."""
+    most = MAX_SAMPLES if key == "meters" else MAX_SAMPLES // (1 + PHASES)
+    if len(entries) > most:
+        raise MessageError(f"{len(entries)} elements of `{key}`, and no gateway has more than {most}")
+    return entries
+
+
+def _unique(samples: Iterable[Sample]) -> Iterable[Sample]:
     by_key: dict[tuple[str, int], Sample] = {}
     for sample in samples:
         by_key.setdefault((sample.measurement, sample.phase), sample)
-    return tuple(by_key.values())
+    return by_key.values()

@@ -15,9 +15,9 @@ from typing import Any
 from enphase_api import quirks
 from enphase_api.models import MeasurementType, Meter, Quantities
 from enphase_api.models.site import NOTHING, add_up, are_together, grid_terms, home_terms
-from enphase_api.values import moment, nested, text
+from enphase_api.values import is_identifier, moment, nested, text
 
-from .sample import MAX_TEXT, PHASES, WHOLE, Sample
+from .sample import PHASES, WHOLE, Sample
 
 #: The reports that a reader of Enphase-API's expects, in its gateway's order.
 TYPES = (MeasurementType.PRODUCTION, MeasurementType.NET_CONSUMPTION, MeasurementType.TOTAL_CONSUMPTION)
@@ -58,7 +58,7 @@ def to_samples(reports: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
     """
     for report in reports:
         measurement, at = text(report, "reportType"), moment(report, "createdAt")
-        if measurement is None or len(measurement) > MAX_TEXT:
+        if measurement is None or not is_identifier(measurement):
             raise ValueError("a report without a reportType that could be one")
         if at is None:
             raise ValueError(f"the report of {measurement} has no createdAt that could be a time")

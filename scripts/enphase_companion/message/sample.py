@@ -6,8 +6,12 @@ from dataclasses import dataclass
 
 from enphase_api.models import Quantities
 
-#: The longest word for a measurement, and the longest serial number, that a message may bear.
+#: Characters of a word for a measurement, and of a serial number, as columns hold them.
 MAX_TEXT = 32
+
+#: In one message: sixteen meters of three phases. Gateways know eight types of meters, and of each type one
+#: meter counts.
+MAX_SAMPLES = 64
 
 #: Phases are 1 to 3; 0 is the whole meter.
 WHOLE = 0

@@ -239,3 +239,11 @@ def test_of_several_gateways_one_is_shown_and_the_other_told_once(caplog: pytest
     assert len(caplog.records) == 1
     assert "gateway 2" in caplog.text
     assert not OneGateway("3").is_its(message(gateway="1"))
+
+
+def test_not_every_gateway_that_is_invented_is_named_in_the_log(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    ours = OneGateway("1")
+    assert not any(ours.is_its(message(gateway=str(number))) for number in range(2, 100))
+    assert len(caplog.records) == 5

@@ -11,7 +11,9 @@ import pytest
 
 from enphase_api.local import Gateway
 from enphase_api.models import Meter, Quantities, Reading, Readings
+from enphase_api.values import is_printable
 from enphase_companion.message import (
+    MAX_BODY,
     Message,
     MessageError,
     Sample,
@@ -20,6 +22,7 @@ from enphase_companion.message import (
     from_readings,
     is_complete,
 )
+from enphase_companion.message.sample import MAX_SAMPLES
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import PROFILES
 from tests.houses import JUNE
@@ -262,6 +265,14 @@ def enphase_api_message(**changed: Any) -> bytes:
     return json.dumps({**content, **changed}).encode()
 
 
+def nested(depth: int) -> list[Any]:
+    """Lists within lists, as many as this."""
+    outermost: list[Any] = []
+    for _ in range(depth - 1):
+        outermost = [outermost]
+    return outermost
+
+
 def test_messages_of_enphase_api_are_read_as_they_are() -> None:
     said = decode(enphase_api_message(), default_gateway=SERIAL)
     assert said.unmetered_batteries is None, "they do not say"
@@ -305,9 +316,24 @@ def test_a_gateway_without_meters_says_nothing_and_that_is_no_error() -> None:
         (enphase_api_message(readings=[{"createdAt": AT, "reportType": "x" * 99}]), "reportType"),
         (enphase_api_message(readings=[{"reportType": "production", "cumulative": {}}]), "createdAt"),
         (enphase_api_message(readings=[{"reportType": "production", "createdAt": AT}]), "cumulative"),
-        (enphase_api_message(gateway=7), "which gateway"),
-        (enphase_api_message(gateway="x" * 99), "which gateway"),
+        *[
+            (enphase_api_message(gateway=each), "its gateway is no serial number")
+            for each in (7, None, "", "x", "1" * 33, "12 34", "\uff11", "12\x1b[2J", "\u202e12", "*12*")
+        ],
         (enphase_api_message(schema_version=2), "schema_version 2"),
+        (enphase_api_message(schema_version="\x1b[2J"), "schema_version is no number"),
+        (enphase_api_message(schema_version=[[1]]), "schema_version is no number"),
+        (enphase_api_message(more="x" * MAX_BODY), f"no message has more than {MAX_BODY}"),
+        (enphase_api_message(more=nested(64)), "nested too deeply"),
+        (enphase_api_message(meters=[{}] * 65), "65 elements of `meters`"),
+        (enphase_api_message(readings=[{}] * 17), "17 elements of `readings`"),
+        *[
+            (
+                enphase_api_message(readings=[{"createdAt": AT, "reportType": each, "cumulative": {}}]),
+                "reportType",
+            )
+            for each in ("evse\x1b]0;", "ev\u202ese", "ev se", "ev\nse", "<b>", "läd")
+        ],
         (enphase_api_message(meters={}), "`meters` is no list"),
         (
             enphase_api_message(meters=[{"measurement": "production", "phase": 4, "measured_at": AT * 1000}]),
@@ -317,8 +343,34 @@ def test_a_gateway_without_meters_says_nothing_and_that_is_no_error() -> None:
     ],
 )
 def test_a_message_that_cannot_be_read_says_why(body: bytes, reason: str) -> None:
-    with pytest.raises(MessageError, match=reason):
+    with pytest.raises(MessageError, match=reason) as error:
         decode(body, SERIAL)
+    assert is_printable(str(error.value), 200)
+
+
+def test_json_may_be_nested_as_deep_as_a_gateways() -> None:
+    body = enphase_api_message(more=nested(63))
+    assert decode(body, SERIAL).gateway == SERIAL
+
+
+def test_what_a_gateway_can_measure_at_most_is_half_a_message_at_most_and_is_read_again() -> None:
+    words = [
+        "production",
+        "net-consumption",
+        "total-consumption",
+        *(f"a-further-type-of-meters-{n}" for n in range(20)),
+    ]
+    said = message(*(reading(word, -99999.123, 9.25e-5, 12345.678) for word in words))
+    assert len(said.samples) == MAX_SAMPLES
+    body = encode(said)
+    assert len(body) < MAX_BODY / 2
+    assert decode(body).samples == said.samples
+
+
+@pytest.mark.parametrize("word", ["ev se", "evse\x1b[2J", "ev\u202ese", "x" * 33, "*evse*"])
+def test_a_meter_whose_type_no_reader_takes_is_left_out_of_the_message_and_the_others_stay(word: str) -> None:
+    said = message(reading("production", 900.0), reading(word, 5.0))
+    assert [each.measurement for each in decode(encode(said)).samples] == ["production", "production"]
 
 
 def test_a_message_of_enphase_api_without_a_set_gateway_says_what_to_set() -> None:

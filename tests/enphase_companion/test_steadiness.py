@@ -109,6 +109,19 @@ def test_another_thing_is_said_at_once_and_two_in_turn_are_not_said_each_time(
     assert caplog.messages == ["no answer", "wrong password"]
 
 
+def test_texts_that_differ_each_time_are_said_by_their_number_from_the_tenth_on(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    trouble = Trouble("well again", clock)
+    for number in range(1000):
+        trouble.tell(f"gateway {number} is not known")
+    assert caplog.messages == [f"gateway {number} is not known" for number in range(11)]
+    clock.now += 60
+    trouble.tell("gateway 1000 is not known")
+    assert caplog.messages[11:] == ["gateway 1000 is not known (989 others like it were not logged)"]
+    assert trouble.text == "gateway 1000 is not known"
+
+
 def test_that_it_is_over_is_said_once_and_only_if_it_was_told(
     caplog: pytest.LogCaptureFixture, clock: Clock
 ) -> None:

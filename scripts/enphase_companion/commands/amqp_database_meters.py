@@ -57,12 +57,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..delivery.store import Store
+    from ..message import MessageError
     from ..messaging.broker import Broker
     from ..messaging.consumer import Consumer, StoreError
     from ..running.figures import Figures
     from ..running.sentences import join
     from ..settings.reading import read
-    from ..storage import Database, StorageError
+    from ..storage import Database, StorageError, UnstorableError
     from ..storage.address import database_address, database_zone
 
     settings = read(KEYS, arguments)
@@ -74,6 +75,8 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
         async def write(messages: Sequence[Message]) -> None:
             try:
                 await store.write(messages)
+            except UnstorableError as error:
+                raise MessageError(str(error)) from error
             except StorageError as error:
                 raise StoreError(join(str(error), "The readings wait in the queue")) from error
 

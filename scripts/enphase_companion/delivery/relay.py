@@ -18,7 +18,7 @@ from ..running.backoff import Backoff
 from ..running.figures import Figures
 from ..running.sentences import join
 from ..running.trouble import Trouble
-from ..storage import StorageError
+from ..storage import StorageError, UnstorableError
 from .spool import Spool
 from .spool_thread import SpoolThread
 
@@ -26,6 +26,9 @@ _LOGGER = logging.getLogger(__name__)
 
 #: Seconds for what still waits when the script shall end; the rest waits for its next start.
 _LAST = 2.0
+
+#: Seconds without a message that cannot be stored, before that is said to be over.
+_QUIET = 60.0
 
 
 class Relay:
@@ -53,6 +56,7 @@ class Relay:
         self._age = age
         self._on_safe = on_safe
         self._away = Trouble("The readings are stored again")
+        self._refused = Trouble("All readings can be stored again")
 
     @property
     def trouble(self) -> str | None:
@@ -101,10 +105,26 @@ class Relay:
                 messages.append(decode(parcel.body))
             except MessageError as error:
                 # Nobody but a newer version of this program can have written that.
-                self._figures.count("dropped")
-                _LOGGER.warning("%s: a message that cannot be read is left out: %s", self._disk, error)
-        await self._store(messages)
+                self._refuse(f"{self._disk}: a message that cannot be read is left out: {error}")
+        stored = await self._stored(messages)
         await self._disk.remove([place for place, _ in oldest])
         self._on_safe()
-        self._figures.count("stored", len(messages))
-        _LOGGER.debug("%d messages are stored, %d wait", len(messages), len(self._disk))
+        self._figures.count("stored", stored)
+        self._refused.end(_QUIET)
+        _LOGGER.debug("%d messages are stored, %d wait", stored, len(self._disk))
+
+    async def _stored(self, messages: Sequence[Message]) -> int:
+        """Store these but for what the store can never take, which is left out; return how many that were."""
+        try:
+            await self._store(messages)
+        except UnstorableError as error:
+            if len(messages) > 1:
+                middle = len(messages) // 2
+                return await self._stored(messages[:middle]) + await self._stored(messages[middle:])
+            self._refuse(f"A reading is left out: {error}")
+            return 0
+        return len(messages)
+
+    def _refuse(self, text: str) -> None:
+        self._figures.count("dropped")
+        self._refused.tell(text)

@@ -9,7 +9,7 @@ from typing import NoReturn
 
 from ..message import Message
 from ..running.trouble import Trouble
-from ..storage import Database, StorageError, UnavailableError
+from ..storage import Database, StorageError, UnavailableError, UnstorableError
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -36,10 +36,15 @@ class Store:
             _LOGGER.debug("Beginning without the database: %s", error)
 
     async def write(self, messages: Sequence[Message]) -> None:
-        """Write all or nothing; when this returns, they are on the database's disk. Raises StorageError."""
+        """Write all or nothing; when this returns, they are on the database's disk.
+
+        Raises StorageError, and UnstorableError where the database can never hold one of them.
+        """
         try:
             await self._prepare()
             await self._database.write(messages)
+        except UnstorableError:
+            raise
         except StorageError:
             # What answers next may be a new server, whose tables are still to be made.
             self._has_tables = False
@@ -63,5 +68,9 @@ class Store:
 
     async def _prepare(self) -> None:
         if not self._has_tables:
-            await self._database.upgrade()
+            try:
+                await self._database.upgrade()
+            except UnstorableError as error:
+                # That is no message's fault.
+                raise StorageError(str(error)) from error
             self._has_tables = True

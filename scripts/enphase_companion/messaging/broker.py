@@ -18,6 +18,8 @@ from aio_pika.abc import AbstractChannel
 from aiormq import exceptions
 from yarl import URL
 
+from enphase_api.values import printable
+
 from ..running.backoff import Backoff
 from ..running.redaction import hide
 from ..settings.keys import Settings
@@ -33,6 +35,9 @@ _HELD = 30
 
 #: Seconds between the signs of life that both sides send; after three missed ones the connection is given up.
 _HEARTBEAT = 10
+
+#: Characters of a reason.
+_LONGEST_REASON = 300
 
 #: What the library raises where the connection, the channel or the broker does not do what it should.
 _FAILURES = (exceptions.AMQPError, exceptions.ChannelInvalidStateError, OSError, asyncio.InvalidStateError)
@@ -206,7 +211,11 @@ _MEANINGS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], st
 
 
 def _reason(error: BaseException) -> str:
-    own = _without_numbers(str(error).strip()) or type(error).__name__
+    # The broker's words can hold names that somebody else gave it.
+    own = (
+        printable(_without_numbers(str(error)[:_LONGEST_REASON].strip()), _LONGEST_REASON)
+        or type(error).__name__
+    )
     return next((meaning for kind, meaning in _MEANINGS if isinstance(error, kind)), own)
 
 

@@ -34,8 +34,15 @@ _LONGEST_REASON = 500
 #: Characters; with more, a message and the reason would not fit into what a broker takes at once.
 _LONGEST_HEADERS = 50_000
 
-#: Seconds without a message that cannot be read, before that is said to be over.
+#: Seconds without a message that cannot be read, or with room for all, before that is said to be over.
 _QUIET = 60.0
+
+#: Bytes of messages in memory, and of a message that is longer than usual ones. RabbitMQ knows no limit in
+#: bytes: how many messages it may send ahead follows from their size.
+_MOST_BYTES, _LONG = 32_000_000, 8_000
+
+#: What headers take in memory, as a multiple of what they are written in.
+_HEADERS_GROW = 10
 
 
 class StoreError(Exception):
@@ -50,7 +57,8 @@ class Consumer:
 
     `store` gets batches in the order of the queue, and returns when they are safe. It raises StoreError where
     it cannot take anything now, and MessageError where it can never take something of this batch: it then
-    gets each message alone, and those that it refuses are buried, as those that cannot be read.
+    gets the batch in ever smaller parts, and a message that it refuses alone is buried, as one that cannot be
+    read.
     """
 
     def __init__(
@@ -83,6 +91,8 @@ class Consumer:
         self._trouble = Trouble(f"{broker}: connected again")
         self._store_trouble = Trouble("The readings are stored again")
         self._burials = Trouble("All messages can be read again")
+        # Less, and a batch would never fill while the one before is being stored.
+        self._usual = self._prefetch = min(2 * batch, _MOST_BYTES // _LONG)
 
     @property
     def trouble(self) -> str | None:
@@ -95,24 +105,27 @@ class Consumer:
         while not stopping.is_set():
             try:
                 async with open_link(self._broker, self._name) as link:
-                    await self._consume(link, stopping, backoff)
-                if not stopping.is_set():
-                    self._trouble.tell(f"{self._broker}: the connection was lost")
+                    why = await self._consume(link, stopping, backoff)
+                if why is not None and not stopping.is_set():
+                    self._trouble.tell(f"{self._broker}: {why}")
             except BrokerError as error:
                 self._trouble.tell(str(error))
             self._alive()
             await _first(stopping, timeout=backoff.next())
 
-    async def _consume(self, link: Link, stopping: asyncio.Event, backoff: Backoff) -> None:
-        """Consume on this connection until it is lost or `stopping` is set."""
+    async def _consume(self, link: Link, stopping: asyncio.Event, backoff: Backoff) -> str | None:
+        """Consume on this connection until it is lost or `stopping` is set.
+
+        Returns why it ended; None where a new connection only gets more at once again.
+        """
         graves = await declare_dead_letters(link)
         queue = await declare_queue(link, await declare_exchange(link), self._queue)
-        inbox = _Inbox(self._batch)
+        inbox = _Inbox(min(self._batch, self._prefetch), link.lost)
         with translated(f"{self._broker}: queue {self._queue}"):
-            # Less, and a batch would never fill while the one before is being stored.
-            await link.channel.set_qos(prefetch_count=2 * self._batch, timeout=_ANSWER)
+            await link.channel.set_qos(prefetch_count=self._prefetch, timeout=_ANSWER)
             await queue.consume(inbox.put, timeout=_ANSWER)
         self._trouble.end()
+        begun = asyncio.get_running_loop().time()
         ends = [
             asyncio.ensure_future(lost(link, backoff)),
             asyncio.ensure_future(_set_by(stopping, link.lost)),
@@ -125,10 +138,24 @@ class Consumer:
                 if inbox.any.is_set():
                     await _first(inbox.full, link.lost, timeout=self._age)
                 if stopping.is_set() or not link.lost.is_set():
-                    await self._settle(inbox.take(), _Bench(link, graves))
+                    arrived = inbox.take()
+                    await self._settle(arrived, _Bench(link, graves))
+                    inbox.release(arrived)
+                if self._prefetch < self._usual and asyncio.get_running_loop().time() - begun > _QUIET:
+                    self._prefetch = self._usual
+                    return None
         finally:
             for end in ends:
                 end.cancel()
+            if inbox.overflowed:
+                # All of them are delivered again, fewer at a time.
+                self._prefetch = max(1, inbox.overflowed // 2)
+        if inbox.overflowed:
+            return (
+                f"the messages in {self._queue} are far larger than a gateway's: {self._prefetch} of them "
+                "are taken at once for a while"
+            )
+        return "the connection was lost"
 
     async def _settle(self, arrived: Sequence[AbstractIncomingMessage], bench: _Bench) -> None:
         """Store what can be read, bury what cannot, and let the broker forget both; or leave all to it."""
@@ -143,9 +170,8 @@ class Consumer:
             else:
                 read.append((raw, replace(message, message_id=raw.message_id)))
         if await self._stored(read, bench):
-            with translated(f"{self._broker}: an acknowledgement"):
-                async with asyncio.timeout(_ANSWER):
-                    await arrived[-1].ack(multiple=True)
+            if kept := [raw for raw, _ in read if not raw.processed]:
+                await self._acknowledge(kept[-1], multiple=True)
             _LOGGER.debug("%d messages are stored and acknowledged", len(arrived))
 
     async def _stored(self, read: Sequence[tuple[AbstractIncomingMessage, Message]], bench: _Bench) -> bool:
@@ -163,7 +189,10 @@ class Consumer:
                     return False
             except MessageError as error:
                 if len(read) > 1:
-                    return all([await self._stored([each], bench) for each in read])
+                    middle = len(read) // 2
+                    return await self._stored(read[:middle], bench) and await self._stored(
+                        read[middle:], bench
+                    )
                 await self._bury(read[0][0], str(error), bench)
                 return True
             else:
@@ -190,7 +219,11 @@ class Consumer:
                     await storing
 
     async def _bury(self, raw: AbstractIncomingMessage, reason: str, bench: _Bench) -> None:
-        """Publish a message where a person can look at it, with the reason; raises BrokerError."""
+        """Publish a message where a person can look at it, with the reason, and let go of it.
+
+        Raises BrokerError.
+        """
+        self._alive()
         headers = raw.headers if len(str(raw.headers)) <= _LONGEST_HEADERS else {}
         grave = AmqpMessage(
             raw.body,
@@ -204,8 +237,15 @@ class Consumer:
             f"{self._broker}: a message that cannot be read was not taken by {bench.graves.name}"
         ):
             await bench.graves.publish(grave, raw.routing_key or "", mandatory=True, timeout=_ANSWER)
+        # At once: while the store is away, it would be delivered and buried again on each new connection.
+        await self._acknowledge(raw)
         self._figures.count("dead_letters")
         self._burials.tell(f"{self._broker}: messages go to {bench.graves.name}: {reason}")
+
+    async def _acknowledge(self, raw: AbstractIncomingMessage, *, multiple: bool = False) -> None:
+        with translated(f"{self._broker}: an acknowledgement"):
+            async with asyncio.timeout(_ANSWER):
+                await raw.ack(multiple=multiple)
 
 
 @dataclass(frozen=True, slots=True)
@@ -217,23 +257,42 @@ class _Bench:
 
 
 class _Inbox:
-    """What has arrived on one connection and was not taken yet."""
+    """What has arrived on one connection and was not taken yet; where that is too large, it sets `lost`."""
 
-    def __init__(self, batch: int) -> None:
+    def __init__(self, batch: int, lost: asyncio.Event) -> None:
         self._batch = batch
+        self._lost = lost
+        #: Bytes of what is here, and of what was taken and is not released.
+        self._held = 0
+        #: How many messages there were when they became too large; 0 where they did not.
+        self.overflowed = 0
+        self._taken = 0
         self._messages: deque[AbstractIncomingMessage] = deque()
         self.any = asyncio.Event()
         self.full = asyncio.Event()
 
     async def put(self, message: AbstractIncomingMessage) -> None:
+        if self.overflowed:
+            return
         self._messages.append(message)
+        self._held += _size(message)
+        if self._held > _MOST_BYTES and (count := self._taken + len(self._messages)) > 1:
+            self.overflowed = count
+            self._messages.clear()
+            self._lost.set()
         self._note()
 
     def take(self) -> list[AbstractIncomingMessage]:
         """Give the oldest ones, a batch at most."""
         taken = [self._messages.popleft() for _ in range(min(self._batch, len(self._messages)))]
+        self._taken += len(taken)
         self._note()
         return taken
+
+    def release(self, taken: Sequence[AbstractIncomingMessage]) -> None:
+        """Forget the size of what was taken and is not needed any more."""
+        self._taken -= len(taken)
+        self._held -= sum(map(_size, taken))
 
     def _note(self) -> None:
         for event, count in ((self.any, 1), (self.full, self._batch)):
@@ -241,6 +300,10 @@ class _Inbox:
                 event.set()
             else:
                 event.clear()
+
+
+def _size(message: AbstractIncomingMessage) -> int:
+    return len(message.body) + _HEADERS_GROW * len(str(message.headers))
 
 
 async def _first(*events: asyncio.Event, timeout: float) -> None:

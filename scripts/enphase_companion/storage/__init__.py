@@ -1,7 +1,7 @@
 """Storage: readings exactly once in SQLite or MariaDB, rolled up to minutes, quarter-hours and local days."""
 
 from .database import Database
-from .errors import StorageError, UnavailableError
+from .errors import StorageError, UnavailableError, UnstorableError
 from .history import Energy, Point
 from .levels import DAY, MINUTE, QUARTER, SECOND, Level
 from .summary import Power
@@ -18,4 +18,5 @@ __all__ = [
     "Power",
     "StorageError",
     "UnavailableError",
+    "UnstorableError",
 ]

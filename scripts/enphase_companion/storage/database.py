@@ -30,6 +30,12 @@ from .status import Status, status
 from .tables import gateways, measurements
 from .writer import Writer
 
+#: Twice the largest fleet that this was measured with.
+MAX_GATEWAYS = 2_000
+
+#: Gateways know eight types of meters. The column has room for 32,767 numbers.
+MAX_MEASUREMENTS = 100
+
 
 class Database:
     """One database: SQLite, MariaDB or MySQL; an asynchronous context manager.
@@ -47,8 +53,8 @@ class Database:
         Raises SettingsError where the URL cannot be right.
         """
         self._transactions = Transactions(parse(url) if isinstance(url, str) else url, timeout)
-        self._gateways = Names(self._transactions, gateways)
-        self._measurements = Names(self._transactions, measurements)
+        self._gateways = Names(self._transactions, gateways, MAX_GATEWAYS)
+        self._measurements = Names(self._transactions, measurements, MAX_MEASUREMENTS)
         self._writer = Writer(self._transactions, self._gateways, self._measurements)
         self._time_zone = time_zone
 
@@ -94,7 +100,8 @@ class Database:
         """Write all of them or none; when this returns, they are on disk.
 
         A reading that is there already (gateway, moment, measurement and phase) stays as it is, so the same
-        messages may come any number of times, in any order.
+        messages may come any number of times, in any order. Raises UnstorableError where it can never hold
+        one of them.
         """
         await self._writer.write(messages)
 

@@ -9,6 +9,8 @@ from collections.abc import Iterator
 
 from sqlalchemy.exc import DBAPIError
 
+from enphase_api.values import printable
+
 from ..running.errors import CommandError
 
 
@@ -18,6 +20,10 @@ class StorageError(CommandError):
 
 class UnavailableError(StorageError):
     """The database does not answer, or cannot just now: the same may work later."""
+
+
+class UnstorableError(StorageError):
+    """The database can never hold what it was given; without that, it may hold the rest."""
 
 
 _UPGRADE = "its tables are missing or old. Make them: enphase-database upgrade"
@@ -62,6 +68,18 @@ _OF_THE_DISK = re.compile(r"\berror (?:28|30|69|122)\b")
 #: Too many connections, shutting down, lost connections of several kinds.
 _PASSING = frozenset({0, 1040, 1053, 1077, 1129, 1152, 1158, 1159, 1160, 1161, 1203, 1226, 1927})
 
+#: Data that no column takes: a value that is missing, there twice, cut, wrong or out of range; a statement
+#: too long (1153) or with too many values (1390); a rule of the table that is broken (3819, 4025).
+_UNSTORABLE = frozenset(
+    {1048, 1062, 1153, 1264, 1265, 1292, 1366, 1367, 1390, 1406, 1411, 1416, 1441, 1690, 3819, 4025}
+)
+
+#: The same of SQLite's.
+_SQLITE_UNSTORABLE = frozenset({"CONSTRAINT", "MISMATCH", "RANGE", "TOOBIG"})
+
+#: Characters of what a server says.
+_MAX_SAID = 200
+
 #: Numbers that the client library gives: it cannot connect, or not go on.
 _CLIENT = range(2000, 3000)
 
@@ -100,7 +118,8 @@ def explained(error: DBAPIError, place: str) -> StorageError:
         return UnavailableError(f"{place}: {_AT_THE_SERVER[code]} ({said}).")
     if error.connection_invalidated or code in _PASSING or code in _CLIENT:
         return UnavailableError(f"{place}: the database does not answer as it should ({said}).")
-    return StorageError(f"{place}: {said}")
+    kind = UnstorableError if code in _UNSTORABLE else StorageError
+    return kind(f"{place}: {said}")
 
 
 def _explained_sqlite(error: DBAPIError, place: str) -> StorageError:
@@ -109,7 +128,8 @@ def _explained_sqlite(error: DBAPIError, place: str) -> StorageError:
         return UnavailableError(f"{place}: {_SQLITE_PASSING[name]}")
     if said.startswith(("no such table", "no such column")):
         return StorageError(f"{place}: {_UPGRADE}")
-    return StorageError(f"{place}: {_SQLITE_LASTING.get(name, said)}")
+    kind = UnstorableError if name in _SQLITE_UNSTORABLE else StorageError
+    return kind(f"{place}: {_SQLITE_LASTING.get(name, said)}")
 
 
 def _causes(error: BaseException | None) -> Iterator[BaseException]:
@@ -133,4 +153,5 @@ def _sqlite_name(error: DBAPIError) -> str:
 def _said(error: DBAPIError) -> str:
     """Give the driver's own words; not SQLAlchemy's, which hold the statement and with it the data."""
     arguments = error.orig.args if error.orig is not None else ()
-    return str(arguments[-1]).rstrip(".") if arguments else type(error.orig).__name__
+    # A server's words can hold names and values that somebody else gave it.
+    return printable(str(arguments[-1]).rstrip("."), _MAX_SAID) if arguments else type(error.orig).__name__

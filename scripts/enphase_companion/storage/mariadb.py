@@ -11,6 +11,8 @@ from pymysql.constants import CLIENT  # type: ignore[import-untyped]
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from enphase_api.values import printable
+
 from .address import tls
 from .errors import StorageError
 
@@ -102,7 +104,7 @@ class _Connection(Connection):  # type: ignore[misc]
         except aiomysql.OperationalError as error:
             if error.args[:1] != (_UNKNOWN_PLUGIN,):
                 raise
-            name = plugin_name.decode(errors="replace")
+            name = printable(plugin_name.decode(errors="replace"))
             raise StorageError(
                 f"{self._place}: this user is identified via {name}, which is not supported here: let him be "
                 f"identified via {_PLUGINS}"

@@ -11,6 +11,8 @@ from sqlalchemy import Insert, Table, func
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from .errors import UnstorableError
+
 #: Rows in one statement: some hundred kilobytes, and servers take 16 megabytes. More are not faster.
 _ROWS = 2000
 
@@ -21,15 +23,18 @@ async def insert_new(connection: AsyncConnection, table: Table, rows: Sequence[S
     """Insert those rows, of numbers and None only, whose key is not there yet; the others change nothing.
 
     Rows have a value for each column. As one text of SQL they cost a twentieth of what parameters cost.
-    Raises TypeError for anything but numbers and None.
+    Raises UnstorableError for anything but numbers and None.
     """
     head, tail = _spelled(table, connection.dialect.name)
     for batch in _batches(rows):
-        values = orjson.dumps(batch)
+        try:
+            values = orjson.dumps(batch)
+        except TypeError:  # an integer of more than 64 bits, among others
+            values = b'"'
         # JSON's numbers and null are SQL's. Without quotes and braces there is no text among them to be
         # wary of.
         if b'"' in values or b"{" in values:
-            raise TypeError(f"only numbers and None can be inserted into {table.name}")
+            raise UnstorableError(f"only numbers and None can be inserted into {table.name}")
         await connection.exec_driver_sql(f"{head}{values[1:-1].translate(_TO_SQL).decode()}{tail}")
 
 

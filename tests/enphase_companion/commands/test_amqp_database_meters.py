@@ -251,6 +251,15 @@ async def test_no_message_ends_it(
         changed(1, schema_version=None),
         changed(1, gateway="x" * 33),
         changed(1, gateway=5),
+        changed(1, gateway="☀"),
+        changed(1, gateway="12\u0000"),
+        changed(1, gateway="'; DROP TABLE readings; --"),
+        changed(1, gateway="A"),
+        entry(1, measurement="Ünicode 🌞"),
+        entry(1, measurement="evse\x1b[2J"),
+        entry(1, measurement="ev\u202ese"),
+        changed(1, meters=good["meters"] * 17),
+        changed(1, more="x" * 64_000),
         changed(1, timestamp="now"),
         changed(1, meters={}),
         changed(1, meters=[1]),
@@ -262,20 +271,20 @@ async def test_no_message_ends_it(
         entry(1, measured_at=10**400),
     ]
     strange = [
-        changed(2, gateway="☀" * 32),
-        changed(3, gateway="a\u0000b"),
-        changed(4, gateway="'; DROP TABLE readings; --"),
-        entry(5, measurement="Ünicode 🌞"),
+        changed(2, gateway="1" * 32),
+        changed(3, gateway=" 12 "),
+        changed(4, gateway="0"),
+        entry(5, measurement="EVSE-2"),
         entry(6, actPower=1e300),
         entry(7, actPower="much"),
         entry(8, whDlvdCum=-1, rmsVoltage=True),
         entry(9, actPower=-0.0),
-        changed(10, gateway="A") + b"\n",
-        changed(11, gateway="a"),
-        changed(12, gateway="ä"),
+        changed(10, gateway="1") + b"\n",
+        changed(11, gateway="01"),
+        changed(12, gateway="2"),
         changed(13, meters=[]),
-        entry(14, measurement="ﬁ"),
-        entry(15, measurement="fi"),
+        entry(14, measurement="Production"),
+        entry(15, measurement="PRODUCTION"),
     ]
     await storing.publish(*unreadable, *strange, *bodies(20))
     storing.starts()
@@ -284,11 +293,40 @@ async def test_no_message_ends_it(
     assert storing.ends() == 0
     assert [body for body, _ in await storing.buried()] == unreadable
     names = {row[0] for row in storing.eyes.query("SELECT serial_number FROM gateways")}
-    assert {"☀" * 32, "a\0b", "'; DROP TABLE readings; --", "A", "a", "ä"} <= names
+    assert names == {"1" * 32, "12", "0", "1", "01", "2", SERIAL}
     stored = storing.eyes.stored
     for number in (6, 7):
         [absurd] = [values for (at, _, _), values in stored.items() if at == (AT + number) * 1000]
         assert absurd[0] is None, "unknown, not zero"
+
+
+@pytest.mark.parametrize("how", ["words", "an old table"])
+async def test_only_what_the_server_can_never_hold_is_left_out(maria: Storing, how: str) -> None:
+    maria.starts()
+    await maria.sees("Ctrl-C ends it.")
+    await maria.publish(*bodies(1))
+    await maria.eyes.sees(moments(1))
+    good = json.loads(encode(message(2)))
+    if how == "words":
+        # In a message as a whole, and in many.
+        entries = [{**good["meters"][0], "measurement": f"m{number}"} for number in range(65)]
+        bad = [json.dumps({**good, "meters": entries}).encode()]
+        bad += [json.dumps({**good, "meters": entries[first : first + 60]}).encode() for first in (0, 60)]
+        left_out, reason = [bad[0]], "65 elements of `meters`"
+    else:
+        # The number of the next word is beyond what its column in `readings` holds.
+        execute(make_url(maria.database_url), "ALTER TABLE measurements AUTO_INCREMENT = 40000")
+        bad = left_out = [
+            json.dumps({**good, "meters": [{**good["meters"][0], "measurement": "evse"}]}).encode()
+        ]
+        reason = "Out of range value for column 'measurement'"
+    await maria.publish(*bodies(*range(3, 20)), *bad, *bodies(*range(20, 40)))
+    await maria.eyes.sees(moments(*range(3, 40)))
+    await maria.empties()
+    assert maria.ends() == 0
+    buried = await maria.buried()
+    assert [body for body, _ in buried] == left_out
+    assert reason in buried[0][1]
 
 
 async def test_workers_share_a_queue_and_make_the_tables_of_an_empty_database_together(

@@ -17,7 +17,7 @@ from enphase_companion.delivery.spool_file import SpoolFile
 from enphase_companion.message import Message, encode
 from enphase_companion.message.parcel import Parcel
 from enphase_companion.running.figures import Figures
-from enphase_companion.storage import UnavailableError
+from enphase_companion.storage import UnavailableError, UnstorableError
 
 from ..on_the_broker import SERIAL, message, number_of, until
 
@@ -29,12 +29,15 @@ class Store:
         self.batches: list[list[int]] = []
         self.away = False
         self.hangs = False
+        self.refuses: set[int] = set()
 
     async def __call__(self, messages: Sequence[Message]) -> None:
         if self.hangs:
             await asyncio.sleep(3600)
         if self.away:
             raise UnavailableError("the store is away.")
+        if refused := [number for number in map(number_of, messages) if number in self.refuses]:
+            raise UnstorableError(f"{refused[0]} is out of range.")
         self.batches.append([number_of(each) for each in messages])
 
     @property
@@ -215,3 +218,19 @@ async def test_what_cannot_be_read_in_the_spool_is_in_the_way_of_nothing(
     assert relaying.waiting() == 0
     assert relaying.figures["dropped"] == 1
     assert "a message that cannot be read is left out: it does not say which gateway's it is" in caplog.text
+
+
+async def test_a_reading_that_can_never_be_stored_is_left_out_and_told_and_the_others_are_stored(
+    relaying: Relaying, caplog: pytest.LogCaptureFixture
+) -> None:
+    relaying.store.refuses = {3, 4, 17}
+    with Spool(relaying.file, relaying.limit) as spool:
+        for number in range(20):
+            spool.append(Parcel("id", SERIAL, "", encode(message(number))))
+    async with relaying.running():
+        await until(lambda: len(relaying.store.numbers) == 17)
+        await until(lambda: relaying.figures["stored"] == 17)
+    assert relaying.store.numbers == [number for number in range(20) if number not in {3, 4, 17}]
+    assert relaying.waiting() == 0
+    assert relaying.figures["dropped"] == 3
+    assert "A reading is left out: 3 is out of range." in caplog.text

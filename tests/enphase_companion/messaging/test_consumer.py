@@ -15,7 +15,7 @@ import aio_pika
 import pytest
 from aio_pika.abc import AbstractExchange
 
-from enphase_companion.message import Message, MessageError, encode
+from enphase_companion.message import MAX_BODY, Message, MessageError, encode
 from enphase_companion.messaging import consumer as consumer_module
 from enphase_companion.messaging.broker import Broker
 from enphase_companion.messaging.consumer import Consumer, StoreError
@@ -272,6 +272,105 @@ async def test_a_message_that_no_store_takes_goes_to_the_dead_letters_and_the_ot
     assert await eyes.waiting(queue) == 0
     dead = await eyes.take_all(f"{broker.exchange}.DeadLetter")
     assert [each.headers["reason"] for each in dead] == ["3 cannot be stored", "5 cannot be stored"]
+
+
+async def test_of_a_large_batch_only_the_message_that_no_store_takes_is_left_out_and_few_attempts_find_it(
+    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+) -> None:
+    store.refuses = {100}
+    await publish(eyes, broker, queue, *bodies(256))
+    async with consuming(broker, queue, store, figures, batch=256, age=2):
+        await until(lambda: len(store.numbers) == 255)
+    assert store.numbers == [number for number in range(256) if number != 100]
+    assert len(store.batches) < 30
+    assert await eyes.waiting(queue) == 0
+    [dead] = await eyes.take_all(f"{broker.exchange}.DeadLetter")
+    assert dead.body == encode(message(100))
+
+
+async def test_a_message_that_is_far_too_large_goes_unread_and_whole_to_the_dead_letters(
+    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+) -> None:
+    large = b"[" + b" " * 300_000 + b"]"
+    good = bodies(3)
+    await publish(eyes, broker, queue, good[0], large, good[2])
+    async with consuming(broker, queue, store, figures):
+        await until(lambda: store.numbers == [0, 2])
+    [dead] = await eyes.take_all(f"{broker.exchange}.DeadLetter")
+    assert dead.body == large
+    assert dead.headers["reason"] == f"{len(large)} bytes, and no message has more than {MAX_BODY}"
+
+
+async def test_what_is_held_in_memory_is_bounded_in_bytes_and_all_is_stored_once_the_store_is_back(
+    broker: Broker,
+    queue: str,
+    eyes: Eyes,
+    store: Store,
+    figures: Figures,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(consumer_module, "_MOST_BYTES", 200_000)
+    monkeypatch.setattr(consumer_module, "_LONG", 1)
+    store.away = True
+    padded = [body[:-1] + b" " * 40_000 + b"}" for body in bodies(60)]
+    await publish(eyes, broker, queue, *padded)
+    async with consuming(broker, queue, store, figures):
+        await until(lambda: "far larger than a gateway's" in caplog.text)
+        await asyncio.sleep(2)
+        # Those that the consumer has are not ready for others; no more than fit are with it.
+        assert await eyes.waiting(queue) >= 60 - 200_000 // 40_000
+        store.away = False
+        await until(lambda: set(store.numbers) == set(range(60)))
+    assert await eyes.waiting(queue) == 0
+    assert max(map(len, store.batches)) <= 5
+
+
+async def test_messages_that_are_small_again_come_as_many_at_once_as_before(
+    broker: Broker,
+    queue: str,
+    eyes: Eyes,
+    store: Store,
+    figures: Figures,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(consumer_module, "_MOST_BYTES", 200_000)
+    monkeypatch.setattr(consumer_module, "_LONG", 1)
+    monkeypatch.setattr(consumer_module, "_QUIET", 0.5)
+    monkeypatch.setattr(consumer_module, "_IDLE", 0.2)
+    await publish(eyes, broker, queue, *[body[:-1] + b" " * 40_000 + b"}" for body in bodies(20)])
+    async with consuming(broker, queue, store, figures, batch=50, age=0.5):
+        await until(lambda: set(store.numbers) == set(range(20)))
+        assert max(map(len, store.batches)) <= 5
+        await asyncio.sleep(3)
+        await publish(eyes, broker, queue, *bodies(20))
+        await until(lambda: max(map(len, store.batches)) == 20)
+    assert "lost" not in caplog.text
+
+
+async def test_what_cannot_be_read_is_buried_once_though_the_store_is_away_through_many_connections(
+    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+) -> None:
+    store.away = True
+    await publish(eyes, broker, queue, b"<html>", *bodies(2))
+    for _ in range(3):
+        async with consuming(broker, queue, store, figures):
+            await asyncio.sleep(0.7)
+    store.away = False
+    async with consuming(broker, queue, store, figures):
+        await until(lambda: len(store.numbers) == 2)
+    assert len(await eyes.take_all(f"{broker.exchange}.DeadLetter")) == 1
+    assert await eyes.waiting(queue) == 0
+
+
+async def test_messages_that_are_wrong_in_ever_other_ways_make_few_lines_in_the_log(
+    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures, caplog: pytest.LogCaptureFixture
+) -> None:
+    await publish(eyes, broker, queue, *[b"1" * number + b"<" for number in range(1, 60)])
+    async with consuming(broker, queue, store, figures):
+        await until(lambda: figures["dead_letters"] == 59)
+    assert 1 < caplog.text.count("messages go to") <= 11
 
 
 @pytest.mark.slow

@@ -53,6 +53,17 @@ async def publish(eyes: Eyes, broker: Broker, *bodies: bytes) -> None:
             await exchange.publish(aio_pika.Message(body), "MeterStream")
 
 
+async def test_a_message_that_is_far_too_large_is_left_out_unread_and_the_next_is_shown(
+    broker: Broker, eyes: Eyes, display: Display, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with showing(broker, display) as newest:
+        await shows_what_is_published(eyes, broker, display, 1)
+        await publish(eyes, broker, b" " * 300_000, encode(message(2)))
+        await until(lambda: display.shown[-1] == 2)
+        assert newest.trouble.text is None
+    assert "a message is left out: 300000 bytes, and no message has more than" in caplog.text
+
+
 @pytest.mark.parametrize("properties", UNREADABLE.values(), ids=UNREADABLE.keys())
 async def test_properties_that_the_library_refuses_are_in_the_way_of_no_picture(
     broker: Broker, eyes: Eyes, display: Display, properties: RawProperties

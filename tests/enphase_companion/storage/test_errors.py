@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from pymysql.err import OperationalError  # type: ignore[import-untyped]
+from pymysql.err import DataError as MariaDataError  # type: ignore[import-untyped]
+from pymysql.err import OperationalError
 from sqlalchemy.exc import DBAPIError
 
-from enphase_companion.storage import Database, UnavailableError
+from enphase_api.values import is_printable
+from enphase_companion.storage import Database, UnavailableError, UnstorableError
 from enphase_companion.storage.errors import explained
 from tests.services.mariadb import MariaDB, execute, new_database
 
-from .conftest import VIENNA, message, stored
+from .conftest import VIENNA, change, message, stored
 
 
 @pytest.mark.parametrize(
@@ -29,6 +31,50 @@ def test_a_server_that_is_full_or_read_only_is_waited_for(number: int, said: str
     assert isinstance(error, UnavailableError)
     assert str(error).startswith("enphase on db.lan: ")
     assert words in str(error)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"),
+    [
+        (1264, "Out of range value for column 'measurement' at row 1"),
+        (1406, "Data too long for column 'word' at row 1"),
+        (1366, "Incorrect double value: 'much' for column 'voltage' at row 1"),
+        (1265, "Data truncated for column 'voltage' at row 1"),
+        (1292, "Truncated incorrect DOUBLE value: 'much'"),
+        (1153, "Got a packet bigger than 'max_allowed_packet' bytes"),
+        (4025, "CONSTRAINT `sane` failed for `enphase`.`readings`"),
+    ],
+)
+def test_data_that_a_server_can_never_hold_is_told_from_what_a_wait_cures(number: int, said: str) -> None:
+    for kind in (MariaDataError, OperationalError):
+        error = explained(DBAPIError("INSERT", None, kind(number, said)), "enphase on db.lan")
+        assert isinstance(error, UnstorableError)
+        assert str(error) == f"enphase on db.lan: {said}"
+
+
+@pytest.mark.parametrize("number", [1205, 1213, 1054, 1142, 1021, 2003, 2006, 2013, 9999])
+def test_what_is_wrong_with_the_server_is_no_fault_of_the_data(number: int) -> None:
+    error = explained(DBAPIError("INSERT", None, OperationalError(number, "x")), "enphase on db.lan")
+    assert not isinstance(error, UnstorableError)
+
+
+async def test_what_a_rule_of_the_owners_forbids_can_never_be_stored(
+    database: Database, database_url: str
+) -> None:
+    await change(database_url, "DROP TABLE pending")
+    await change(
+        database_url, "CREATE TABLE pending (level INT CHECK (level < 0), bucket BIGINT, gateway INT)"
+    )
+    with pytest.raises(UnstorableError, match=r"(?i)constraint"):
+        await database.write([message(0)])
+    assert await stored(database_url) == 0
+
+
+def test_the_words_of_a_server_are_printable_and_short() -> None:
+    said = "Unknown error \x1b[2J\u202e" + "x" * 10_000
+    error = str(explained(DBAPIError("INSERT", None, OperationalError(9999, said)), "enphase on db.lan"))
+    assert is_printable(error, 300)
+    assert r"\x1b[2J\u202e" in error
 
 
 def test_an_engine_that_is_broken_is_not_waited_for() -> None:

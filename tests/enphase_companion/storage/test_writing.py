@@ -13,10 +13,12 @@ import pytest
 
 from enphase_api.models import Quantities
 from enphase_companion.message import Message, Sample
-from enphase_companion.storage import Database, StorageError, UnavailableError
+from enphase_companion.storage import Database, StorageError, UnavailableError, UnstorableError
+from enphase_companion.storage import database as database_module
+from enphase_companion.storage import names as names_module
 from tests.services.mariadb import MariaDB
 
-from .conftest import GATEWAY, VIENNA, local, message, rising, rows, stored
+from .conftest import GATEWAY, VIENNA, change, local, message, rising, rows, stored
 
 START = local(2026, 6, 1, 12)
 
@@ -90,11 +92,63 @@ async def test_gateways_and_words_never_heard_of_get_a_number_each(database_url:
 async def test_a_value_that_is_no_number_is_refused_before_it_becomes_sql(
     database: Database, database_url: str
 ) -> None:
-    with pytest.raises(TypeError):
+    with pytest.raises(UnstorableError, match="only numbers and None"):
         await database.write(
             [message(START), message(START + 1, active_power="1); DELETE FROM readings; --")]  # type: ignore[arg-type]
         )
     assert await stored(database_url) == 0
+
+
+@pytest.mark.parametrize("value", [10**30, -(2**70)])
+async def test_an_integer_that_no_column_holds_is_refused(
+    database: Database, database_url: str, value: int
+) -> None:
+    with pytest.raises(UnstorableError):
+        await database.write([message(START), message(START + 1, active_power=value)])
+    assert await stored(database_url) == 0
+
+
+async def test_invented_gateways_and_measurements_fill_no_table_and_known_ones_go_on(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "MAX_GATEWAYS", 3)
+    monkeypatch.setattr(database_module, "MAX_MEASUREMENTS", 2)
+    said = Quantities(active_power=1.0)
+
+    def measured(word: str) -> Message:
+        return Message(GATEWAY, 0.0, (Sample(word, 0, START, said),), None)
+
+    async with Database(database_url, VIENNA) as database:
+        await database.upgrade()
+        await database.write([message(START), message(START, "1"), message(START, "2")])
+        for number in range(10, 15):
+            with pytest.raises(UnstorableError, match="table gateways takes no more than 3: delete there"):
+                await database.write([message(START + 1), message(START + 1, str(number))])
+        await database.write([measured("evse")])
+        with pytest.raises(UnstorableError, match="table measurements takes no more than 2"):
+            await database.write([measured("invented")])
+        await database.write([message(START + 2)])
+        assert await database.gateways() == ["1", GATEWAY, "2"]
+    assert await rows(database_url, "SELECT word FROM measurements ORDER BY id") == [
+        ("production",),
+        ("evse",),
+    ]
+    assert await stored(database_url) == 5
+
+
+async def test_room_that_the_owner_makes_for_gateways_is_seen(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(database_module, "MAX_GATEWAYS", 1)
+    monkeypatch.setattr(names_module, "_LOOK", 0.0)
+    async with Database(database_url, VIENNA) as database:
+        await database.upgrade()
+        await database.write([Message("1", 0.0, (), None)])
+        with pytest.raises(UnstorableError):
+            await database.write([message(START)])
+        await change(database_url, "DELETE FROM gateways")
+        await database.write([message(START)])
+    assert await stored(database_url) == 1
 
 
 async def test_several_writers_and_rollers_at_once_leave_every_reading_once(database_url: str) -> None:

@@ -9,6 +9,8 @@ from itertools import pairwise
 from statistics import median
 from zoneinfo import ZoneInfo
 
+from enphase_api.values import is_serial_number
+
 from ..message.sample import PHASES, WHOLE
 from ..running.errors import CommandError, SettingsError
 from ..storage import DAY, MINUTE, QUARTER, SECOND, Database, Energy, Point
@@ -140,7 +142,8 @@ async def _first_reading(
 
 
 async def _gateway(database: Database, wanted: str | None) -> str:
-    there = await database.gateways()
+    # Another program can have stored any name there.
+    there = [name for name in await database.gateways() if is_serial_number(name)]
     if not there:
         raise CommandError(
             f"{database.place}: it holds no readings yet. enphase-gateway-database-meters and "

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from enphase_api.values import printable
+
 from .levels import SECOND, Level
 from .status import GatewayStatus, Status
 
@@ -38,11 +40,13 @@ def status(place: str, found: Status, zone: ZoneInfo | None, protection: str | N
 
 
 def _gateway(gateway: GatewayStatus, zone: ZoneInfo | None) -> str:
+    # Another program can have stored any name there.
+    name = printable(gateway.serial_number)
     batteries = ", batteries without a meter" if gateway.unmetered_batteries else ""
     if gateway.oldest_reading is None or gateway.newest_reading is None:
-        return f"{gateway.serial_number}: no single readings{batteries}"
+        return f"{name}: no single readings{batteries}"
     first, last = (
         f"{datetime.fromtimestamp(at / SECOND, zone):%Y-%m-%d %H:%M:%S}"
         for at in (gateway.oldest_reading, gateway.newest_reading)
     )
-    return f"{gateway.serial_number}: readings from {first} to {last}{batteries}"
+    return f"{name}: readings from {first} to {last}{batteries}"

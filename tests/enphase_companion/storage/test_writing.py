@@ -13,9 +13,10 @@ import pytest
 
 from enphase_api.models import Quantities
 from enphase_companion.message import Message, Sample
-from enphase_companion.storage import Database, StorageError, UnavailableError, UnstorableError
+from enphase_companion.storage import Database, StorageError, UnavailableError, UnstorableError, words
 from enphase_companion.storage import database as database_module
 from enphase_companion.storage import names as names_module
+from enphase_companion.storage.status import GatewayStatus, Status
 from tests.services.mariadb import MariaDB
 
 from .conftest import GATEWAY, VIENNA, change, local, message, rising, rows, stored
@@ -282,3 +283,9 @@ async def test_a_database_without_its_tables_says_what_to_do(database_url: str) 
                 Path(database_url.removeprefix("sqlite+aiosqlite:///")).touch()
         await database.upgrade()
         await database.write([message(START)])
+
+
+def test_a_name_that_another_program_stored_is_printable_in_the_status() -> None:
+    stranger = GatewayStatus("1\x1b[2J\u202e", None, None, None)
+    shown = words.status("enphase.db", Status("1", "1", "UTC", (stranger,)), None, None)
+    assert r"1\x1b[2J\u202e: no single readings" in shown.splitlines()

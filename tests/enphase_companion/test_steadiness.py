@@ -11,6 +11,7 @@ import pytest
 from enphase_companion.running.backoff import Backoff
 from enphase_companion.running.errors import CommandError
 from enphase_companion.running.figures import Figures
+from enphase_companion.settings.keys import Settings
 from enphase_companion.running.ticks import Ticks
 from enphase_companion.running.trouble import Trouble
 
@@ -159,6 +160,18 @@ def test_prometheus_reads_what_is_counted() -> None:
         text = answer.read().decode()
     assert "enphase_published_total 3.0\n" in text
     assert "enphase_waiting 7.0\n" in text
+
+
+def test_metrics_are_for_this_machine_unless_told_otherwise() -> None:
+    assert Settings.metrics_host == "127.0.0.1"
+    port = free_port()
+    # As every script makes them: the address is the setting's, and the same one without it.
+    Figures(port)
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
+        assert answer.status == 200
+    # All of 127.0.0.0/8 is this machine, and only one address of it was bound.
+    with pytest.raises(OSError, match="refused"):
+        urllib.request.urlopen(f"http://127.0.0.2:{port}/metrics", timeout=5)
 
 
 def test_a_port_that_is_taken_says_which_setting_to_change() -> None:

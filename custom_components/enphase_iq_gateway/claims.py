@@ -6,9 +6,12 @@ from homeassistant.core import HomeAssistant, callback
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
+from .enphase_api.http import parse_host
 
 #: Flows of announced gateways at the same time; anybody on the network can announce as many as it likes.
 MAX_FLOWS = 16
+#: Those of one address, whatever the ports: a single device must not keep all others away.
+MAX_FLOWS_OF_ADDRESS = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,14 @@ class Claim:
 
 
 _CLAIMS: HassKey[dict[str, Claim]] = HassKey(f"{DOMAIN}_claims")
+
+
+@callback
+def async_is_full(hass: HomeAssistant, flow_id: str, address: str) -> bool:
+    """Return whether so many flows are open that nothing more is looked at, at this address or at any."""
+    others = async_other_claims(hass, flow_id)
+    here = sum(parse_host(claim.host).host == address for claim in others)
+    return here >= MAX_FLOWS_OF_ADDRESS or len(others) >= MAX_FLOWS
 
 
 @callback

@@ -18,7 +18,7 @@ from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 
 from .certificate_issue import async_create_claim_issue, async_delete_claim_issue, async_delete_issue
-from .claims import MAX_FLOWS, Claim, async_other_claims, async_remove_claim, async_set_claim
+from .claims import Claim, async_is_full, async_other_claims, async_remove_claim, async_set_claim
 from .connection import (
     DISCOVERY_ERRORS,
     GATEWAY_ERRORS,
@@ -102,10 +102,11 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
 
         Raises AbortFlow where nothing comes of it.
         """
-        claims = async_other_claims(self.hass, self.flow_id)
-        if any(claim.host in (host, f"https://{host}") for claim in claims):
+        if any(
+            claim.host in (host, f"https://{host}") for claim in async_other_claims(self.hass, self.flow_id)
+        ):
             raise AbortFlow("already_in_progress")
-        if len(claims) >= MAX_FLOWS:
+        if async_is_full(self.hass, self.flow_id, host.partition(":")[0]):
             raise AbortFlow("too_many_found")
         async_set_claim(self.hass, self.flow_id, Claim(host))
         errors: dict[str, str] = {}
@@ -216,7 +217,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             "serial": self._gateway.serial_number,
             "firmware": in_code(self._gateway.firmware),
             "metering": metering["yes" if self._gateway.is_metered else "no"],
-            "subject": in_code(certificate.subject or "-"),
+            "subject": in_code(certificate.subject),
             "not_before": str(certificate.not_before.date()),
             "not_after": str(certificate.not_after.date()),
             "fingerprint": grouped(certificate.fingerprint),

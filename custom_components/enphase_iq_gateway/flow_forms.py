@@ -38,6 +38,9 @@ TOKEN_FORM = vol.Schema(
     }
 )
 
+#: Characters; no name of a host is longer.
+_LONGEST_NAME = 255
+
 #: What gateways announce, by firmware: their pages on these ports are one and the same.
 _USUAL_PORTS = (None, 80, 443)
 
@@ -56,7 +59,7 @@ def grouped(fingerprint: str) -> str:
 
 def in_code(text: str) -> str:
     """Return a peer's text for a code span of Markdown, which it cannot end and where nothing is rendered."""
-    return printable(text).replace("`", "'")
+    return printable(text, _LONGEST_NAME).replace("`", "'") or "-"
 
 
 def trusted_and_shown(trusted: Certificate, shown: Certificate) -> dict[str, str]:

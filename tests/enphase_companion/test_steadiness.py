@@ -11,9 +11,9 @@ import pytest
 from enphase_companion.running.backoff import Backoff
 from enphase_companion.running.errors import CommandError
 from enphase_companion.running.figures import Figures
-from enphase_companion.settings.keys import Settings
 from enphase_companion.running.ticks import Ticks
 from enphase_companion.running.trouble import Trouble
+from enphase_companion.settings.keys import Settings
 
 
 class Clock:

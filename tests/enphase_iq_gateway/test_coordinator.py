@@ -22,6 +22,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry  # type
 from custom_components.enphase_iq_gateway import async_remove_config_entry_device
 from custom_components.enphase_iq_gateway import coordinator as coordinator_module
 from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN, ProductionFrom
+from custom_components.enphase_iq_gateway.naming import log_name
 from custom_components.enphase_iq_gateway.pages import Page
 from enphase_companion.simulator import Simulator
 
@@ -195,7 +196,7 @@ async def test_a_gateway_in_trouble_is_unavailable_and_comes_back_by_itself(
         (record.levelname, word)
         for record in caplog.records
         for word in ("unavailable", "recovered")
-        if entry.title in record.getMessage() and word in record.getMessage()
+        if log_name(entry) in record.getMessage() and word in record.getMessage()
     ] == [("INFO", "unavailable"), ("INFO", "recovered")]
     assert not [record for record in caplog.records if record.levelno >= logging.ERROR]
 
@@ -257,7 +258,7 @@ async def test_a_silence_of_five_minutes_is_one_line_and_its_end_another(
         word
         for record in caplog.records
         for word in ("unavailable", "recovered")
-        if entry.title in record.getMessage() and word in record.getMessage()
+        if log_name(entry) in record.getMessage() and word in record.getMessage()
     ] == ["unavailable", "recovered"]
     assert float(state_of(hass, simulator, "production_power")) > 0
 

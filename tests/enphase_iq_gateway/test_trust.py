@@ -98,6 +98,8 @@ def test_the_fingerprint_is_the_last_that_a_dialog_shows() -> None:
 def test_a_code_span_cannot_be_ended_from_within() -> None:
     assert in_code("a`b``c") == "a'b''c"
     assert in_code("a\n\u202eb").isprintable()
+    assert in_code("") == "-"
+    assert in_code("a" * 255) == "a" * 255
 
 
 # Two that claim one serial number.
@@ -271,10 +273,11 @@ async def test_a_reconfigured_gateway_with_another_key_gets_nothing_before_the_a
 # Bounded.
 
 
+@pytest.mark.parametrize("limit", ["MAX_FLOWS", "MAX_FLOWS_OF_ADDRESS"])
 async def test_strangers_open_no_more_than_some_cards(
-    hass: HomeAssistant, flow: Flow, simulator: Simulator, monkeypatch: pytest.MonkeyPatch
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr("custom_components.enphase_iq_gateway.config_flow.MAX_FLOWS", 1)
+    monkeypatch.setattr(claims, limit, 1)
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
     with Simulator("three-phase", seed=2, start=NOON, longitude=0) as further:
         other = Flow(hass, further)

@@ -17,8 +17,8 @@ from typing import Any
 
 PROJECT = Path(__file__).parents[2]
 
-#: Seconds of this process that an input may take, and again for each 100 kB of it; what is instrumented is some
-#: ten times slower than it is.
+#: Seconds of this process that an input may take, and again for each 100 kB of it. What is instrumented
+#: is some ten times slower than it is.
 LONGEST = 2.0
 #: Megabytes that the whole of it may take.
 MEMORY = 1024

@@ -43,8 +43,10 @@ def _store(progress: Progress, against: Path, *, quick: bool) -> Iterator[Result
             bodies = [_body(second) for second in range(first, first + _MESSAGES)]
             both = [(ours, rates[0]), (reference, rates[1])]
             for process, taken in both if number % 2 else reversed(both):
-                taken.append([_MESSAGES / seconds for seconds in process.consume(bodies)])
-    for index, figure in enumerate(("messages_decoded", "messages_stored")):
+                decoding, storing = process.consume(bodies)
+                seconds = (decoding, storing, decoding + storing)
+                taken.append([_MESSAGES / each for each in seconds])
+    for index, figure in enumerate(("messages_decoded", "messages_stored", "messages_consumed")):
         ours_rates, reference_rates = ([each[index] for each in taken[1:]] for taken in rates)
         yield Result("consumer", figure, "1/s of the processor", middle(ours_rates), middle(reference_rates))
 

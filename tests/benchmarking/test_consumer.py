@@ -19,5 +19,6 @@ def test_decoding_and_storing_are_measured_beside_a_build() -> None:
         check=True,
     )
     lines = [json.loads(line) for line in run.stdout.splitlines()]
-    assert [line["figure"] for line in lines] == ["messages_decoded", "messages_stored"]
+    figures = [line["figure"] for line in lines]
+    assert figures == ["messages_decoded", "messages_stored", "messages_consumed"]
     assert all(line["ours"] > 0 < line["reference"] for line in lines)

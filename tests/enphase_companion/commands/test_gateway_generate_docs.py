@@ -84,7 +84,7 @@ def test_a_page_merges_what_is_known_with_what_was_answered(ready: Callable[...,
 
 def test_only_gets_that_are_safe_are_asked_each_once_and_with_a_pause(ready: Callable[..., Owner]) -> None:
     owner = ready("battery")
-    # An owner's is refused where an installer's is needed, which the client tries once more with a new session.
+    # An owner gets a refusal where an installer is needed, and the client tries that once more.
     owner.writes(gateway_token=owner.simulator.token("installer"))
     begun = time.monotonic()
     assert owner.runs(main, "--pause", "0.05").status == 0

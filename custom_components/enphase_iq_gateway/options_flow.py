@@ -16,6 +16,10 @@ from .const import CONF_ALLOW_WRITES, DEFAULT_INTERVAL, INTERVALS
 
 _LOW, _HIGH = INTERVALS
 
+#: States that a recorder writes in a day at one reading a second, with three phases: of what is enabled at
+#: first (7 each second), and of all that there is. In groups of digits as every language may write them.
+_WRITTEN = {"few": "604\N{NO-BREAK SPACE}800", "many": "4\N{NO-BREAK SPACE}500\N{NO-BREAK SPACE}000"}
+
 FORM = vol.Schema(
     {
         vol.Required(CONF_SCAN_INTERVAL, default=DEFAULT_INTERVAL): vol.All(
@@ -49,5 +53,5 @@ class GatewayOptionsFlow(OptionsFlowWithReload):
             step_id="init",
             data_schema=form,
             errors=errors,
-            description_placeholders={"low": str(_LOW), "high": str(_HIGH)},
+            description_placeholders={"low": str(_LOW), "high": str(_HIGH), **_WRITTEN},
         )

@@ -1,11 +1,13 @@
 """The sensors: what their tables describe, as entities of Home Assistant."""
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, override
 
+from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
 from homeassistant.components.sensor import SensorDeviceClass, SensorEntity
+from homeassistant.components.sensor.const import UNIT_CONVERTERS
 from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -22,6 +24,16 @@ from .sensor_site import site_sensors
 from .sensor_units import gateway_sensors, unit_sensors
 
 PARALLEL_UPDATES = 0
+
+#: What is not steady even where nothing changes: written where a change of it can be seen.
+_SPARING = {
+    SensorDeviceClass.APPARENT_POWER,
+    SensorDeviceClass.CURRENT,
+    SensorDeviceClass.FREQUENCY,
+    SensorDeviceClass.POWER,
+    SensorDeviceClass.REACTIVE_POWER,
+    SensorDeviceClass.VOLTAGE,
+}
 
 
 async def async_setup_entry(
@@ -48,6 +60,33 @@ class GatewaySensor(GatewayEntity, SensorEntity):
     """A value as its page gives it."""
 
     entity_description: GatewaySensorDescription
+
+    @override
+    def _read(self) -> Any:
+        """Return the newest value; the one shown where it has changed by less than is displayed.
+
+        At one reading a second, each change that nobody sees would be a row of the recorder. What is shown is
+        never further from the newest reading than the display's last digit. Zero is told from almost nothing.
+        """
+        newest, shown = super()._read(), self._value
+        if self.device_class not in _SPARING or not newest or not isinstance(shown, int | float):
+            return newest
+        # 230.1 - 230.0 is a little less than 0.1 to a computer.
+        return shown if abs(newest - shown) < 0.999 * self._step else newest
+
+    @property
+    def _step(self) -> float:
+        """What one more is in the last digit shown: where the owner chose more digits, in that one."""
+        step = 10.0 ** -(self.entity_description.suggested_display_precision or 0)
+        options: Mapping[str, Mapping[str, Any]] = self.registry_entry.options if self.registry_entry else {}
+        chosen: int | None = options.get(SENSOR_DOMAIN, {}).get("display_precision")
+        if chosen is None:
+            return step
+        unit, shown_in = self.native_unit_of_measurement, self.unit_of_measurement
+        finer: float = 10.0**-chosen
+        if shown_in != unit:
+            finer = UNIT_CONVERTERS[self.device_class].convert(finer, shown_in, unit)
+        return min(step, finer)
 
     @property
     @override

@@ -1,0 +1,172 @@
+"""The recorder gets a row where something has changed that can be seen, and no other."""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.event import async_track_state_change_event
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+
+from custom_components.enphase_iq_gateway.const import DOMAIN
+from enphase_companion.simulator import Simulator
+
+from .conftest import SetUp, Tick, state_of
+from .test_coordinator import answer_with
+
+PRODUCTION = 704643328
+
+#: By the field of the readings: the sensor's key, and a reading with changes of it: one that is
+#: written, one that is not, and two that are only together.
+STEPS = {
+    "activePower": ("production_power", 1000.0, 1.0, 0.9, (0.6, 1.1)),
+    "reactivePower": ("704643328_production_reactive_power", 100.0, -1.0, -0.9, (-0.6, -1.1)),
+    "apparentPower": ("704643328_production_apparent_power", 1000.0, 1.0, 0.9, (0.6, 1.1)),
+    "voltage": ("704643328_production_voltage", 230.0, 0.1, 0.09, (0.06, 0.11)),
+    "current": ("704643328_production_current", 5.0, 0.01, 0.009, (0.006, 0.011)),
+    "freq": ("704643328_production_frequency", 50.0, 0.01, 0.009, (0.006, 0.011)),
+}
+
+type Say = Callable[[str, float], None]
+
+
+@pytest.fixture
+def say(monkeypatch: pytest.MonkeyPatch, simulator: Simulator) -> Say:
+    """Have the production meter and its phases read something else from now on."""
+    said: dict[str, float] = {}
+
+    def changed(readings: Any) -> Any:
+        return [
+            each | said | {"channels": [channel | said for channel in each["channels"]]}
+            if each["eid"] == PRODUCTION
+            else each
+            for each in readings
+        ]
+
+    answer_with(monkeypatch, simulator, "/ivp/meters/readings", changed)
+    return said.__setitem__
+
+
+def entity_of(hass: HomeAssistant, simulator: Simulator, key: str) -> str:
+    """Return the id of the gateway's sensor with this key."""
+    found = er.async_get(hass).async_get_entity_id("sensor", DOMAIN, f"{simulator.serial_number}_{key}")
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("field", STEPS)
+async def test_a_change_that_nobody_sees_is_not_written(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    say: Say,
+    field: str,
+) -> None:
+    key, reading, seen, unseen, together = STEPS[field]
+    say(field, reading)
+    await set_up(entry, enable=True)
+    assert float(state_of(hass, simulator, key)) == pytest.approx(reading)
+    for change, shown in (
+        (unseen, 0),
+        (-unseen, 0),
+        (seen, seen),
+        (seen + together[0], seen),
+        (seen + together[1], seen + together[1]),
+    ):
+        say(field, reading + change)
+        await tick()
+        assert float(state_of(hass, simulator, key)) == pytest.approx(reading + shown, abs=1e-6)
+
+
+async def test_zero_is_told_from_almost_nothing(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick, say: Say
+) -> None:
+    say("activePower", 0.9)
+    await set_up(entry)
+    assert float(state_of(hass, simulator, "production_power")) == pytest.approx(0.9)
+    say("activePower", 0.0)
+    await tick()
+    assert float(state_of(hass, simulator, "production_power")) == 0
+
+
+async def test_what_is_back_is_written_even_where_it_is_as_before(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick, say: Say
+) -> None:
+    say("activePower", 1000.0)
+    await set_up(entry)
+    simulator.faults.set("refuse")
+    await tick(seconds=11, times=8)
+    assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE
+    simulator.faults.clear()
+    say("activePower", 1000.4)
+    await tick(seconds=120)
+    assert float(state_of(hass, simulator, "production_power")) == pytest.approx(1000, abs=1)
+
+
+@pytest.mark.parametrize(
+    ("options", "unit"),
+    [({"display_precision": 1}, 1.0), ({"display_precision": 4, "unit_of_measurement": "kW"}, 0.001)],
+)
+async def test_an_owner_who_shows_more_digits_gets_them(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    say: Say,
+    options: dict[str, Any],
+    unit: float,
+) -> None:
+    say("activePower", 1000.0)
+    await set_up(entry)
+    entity_id = entity_of(hass, simulator, "production_power")
+    er.async_get(hass).async_update_entity_options(entity_id, "sensor", options)
+    await hass.async_block_till_done()
+    for reading, shown in ((1000.05, 1000.0), (1000.11, 1000.11), (1000.21, 1000.21)):
+        say("activePower", reading)
+        await tick()
+        assert float(state_of(hass, simulator, "production_power")) == pytest.approx(
+            shown * unit, abs=0.001 * unit
+        )
+
+
+async def test_an_owner_who_shows_fewer_digits_keeps_what_automations_compare(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick, say: Say
+) -> None:
+    say("activePower", 1000.0)
+    await set_up(entry)
+    entity_id = entity_of(hass, simulator, "production_power")
+    options = {"display_precision": 1, "unit_of_measurement": "kW"}
+    er.async_get(hass).async_update_entity_options(entity_id, "sensor", options)
+    say("activePower", 1002.0)
+    await tick()
+    assert float(state_of(hass, simulator, "production_power")) == pytest.approx(1.002)
+
+
+async def test_energies_are_written_whenever_they_change(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    entity_id = entity_of(hass, simulator, "production_energy")
+    written: list[Event[EventStateChangedData]] = []
+    async_track_state_change_event(hass, entity_id, written.append)
+    await tick(times=5)
+    assert len(written) == 5
+
+
+async def test_what_is_shown_is_near_the_newest_reading_at_any_time(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    written: list[Event[EventStateChangedData]] = []
+    entity_id = entity_of(hass, simulator, "grid_power")
+    async_track_state_change_event(hass, entity_id, written.append)
+    for _ in range(20):
+        await tick(seconds=10)
+        newest = entry.runtime_data.data.site.grid_power
+        assert abs(float(state_of(hass, simulator, "grid_power")) - newest) < 1
+    assert 0 < len(written) <= 20

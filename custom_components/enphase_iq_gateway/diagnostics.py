@@ -8,6 +8,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
 from homeassistant.core import HomeAssistant
 
+from .api_access import without_secrets
 from .const import CONF_CERTIFICATE, CONF_SHOWN_CERTIFICATE
 from .coordinator import GatewayConfigEntry
 from .enphase_api.models import Battery, Inverter
@@ -29,8 +30,8 @@ async def async_get_config_entry_diagnostics(
     """Give the diagnostics of a gateway; of one that could not be set up, why not."""
     described = {
         "entry": {
-            "data": async_redact_data(dict(entry.data), TO_REDACT),
-            "options": dict(entry.options),
+            "data": without_secrets(async_redact_data(dict(entry.data), TO_REDACT)),
+            "options": without_secrets(dict(entry.options)),
             # The first digits tell when and where a gateway was made, the last ones whose it is.
             "serial_number": f"{str(entry.unique_id)[:6]}******",
             "state": entry.state.value,
@@ -45,7 +46,7 @@ async def async_get_config_entry_diagnostics(
     certificate = coordinator.gateway.certificate
     serial = coordinator.serial_number
     return described | {
-        "gateway": async_redact_data(asdict(data.info), TO_REDACT),
+        "gateway": without_secrets(async_redact_data(asdict(data.info), TO_REDACT)),
         "token": {"role": token.role, "issued_at": token.issued_at, "expires_at": token.expires_at},
         "certificate": certificate
         and {"not_before": certificate.not_before, "not_after": certificate.not_after},

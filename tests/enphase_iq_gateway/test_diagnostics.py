@@ -69,6 +69,14 @@ def secrets_of(simulator: Simulator, planted: dict[str, str]) -> list[str]:
     return [simulator.password, simulator.username, token, *token.split("."), *sessions]
 
 
+async def test_what_only_looks_like_a_secret_is_not_in_the_diagnostics_either(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp
+) -> None:
+    planted = {"later_pin": "planted", "cookie": "planted", "note": "wifi_pass=planted"}
+    entry = await set_up(make_entry(simulator, planted, options={"proxy_auth": "planted"}))
+    assert "planted" not in json.dumps(await diagnostics(hass, entry))
+
+
 @pytest.mark.parametrize("profile", ["battery"])
 async def test_nothing_of_the_owner_is_in_the_diagnostics(
     hass: HomeAssistant, simulator: Simulator, planted: dict[str, str], set_up: SetUp

@@ -1,0 +1,54 @@
+"""Secrets are found in time that grows only as the text does: no pattern goes back over what it has read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from re import _constants as constants  # type: ignore[attr-defined]
+from re import _parser as parser  # type: ignore[attr-defined]
+from typing import Any
+
+import pytest
+
+from enphase_api import redaction
+from enphase_api.redaction import hide_secrets, is_secret
+
+
+def patterns() -> dict[str, re.Pattern[str]]:
+    """Return every pattern of the module."""
+    named = {name: value for name, value in vars(redaction).items() if isinstance(value, re.Pattern)}
+    return named | redaction._MARKED
+
+
+def operations(tree: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield every operation of a parsed pattern, those inside of others too."""
+    if isinstance(tree, parser.SubPattern):
+        for operation in tree:
+            yield operation
+            yield from operations(operation[1])
+    elif isinstance(tree, (tuple, list)):
+        for each in tree:
+            yield from operations(each)
+
+
+@pytest.mark.parametrize("name", patterns())
+def test_no_repetition_without_end_is_gone_back_over(name: str) -> None:
+    pattern = patterns()[name]
+    for operation, argument in operations(parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE)):
+        if operation in (constants.MAX_REPEAT, constants.MIN_REPEAT):
+            assert argument[1] is not constants.MAXREPEAT
+
+
+def test_a_text_with_more_names_than_any_page_is_hidden_from_there() -> None:
+    few, many = (hide_secrets("key " * times + "end", "X") for times in (2000, 2001))
+    assert few.endswith("key end")
+    assert many == "key " * 2000 + "X"
+
+
+def test_a_name_longer_than_any_is_taken_for_a_secrets() -> None:
+    assert not is_secret("x" * 100)
+    assert is_secret("x" * 101)
+
+
+def test_letters_that_change_their_length_in_lower_case_move_nothing() -> None:
+    assert hide_secrets("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE} pin=1234", "X").endswith(" pin=X")

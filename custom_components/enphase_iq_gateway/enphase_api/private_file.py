@@ -17,11 +17,11 @@ _LEFT_BEHIND = 60
 def write_private_file(path: str | os.PathLike[str], content: str) -> None:
     """Write `content` to `path` with mode 0600, atomically: a crash leaves the old file or the new one.
 
-    The folder is made where it is missing. A link is followed, so that the file it points to is replaced and
-    the link stays. Raises OSError, and then leaves nothing behind.
+    The folder is made where it is missing, for its owner only. A link is followed, so that the file it points
+    to is replaced and the link stays. Raises OSError, and then leaves nothing behind.
     """
     target = Path(path).resolve()
-    target.parent.mkdir(parents=True, exist_ok=True)
+    target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
     _replace(target, content.encode(), 0o600, durably=True)
 
 

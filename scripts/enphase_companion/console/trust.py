@@ -44,7 +44,7 @@ def trust(settings: Settings, fingerprint: str | None) -> int:
         print(f"{_fingerprint('Fingerprint (SHA-256)', shown)}\n")
         print(f"It is trusted already ({settings.certificate_file}).")
         return 0
-    print(_question(settings, shown, trusted))
+    print(_question(settings, shown, trusted, info))
     if fingerprint is None and not _said_yes():
         print("Nothing was stored.")
         return 1
@@ -74,7 +74,7 @@ def _description(settings: Settings, shown: Certificate, info: Info) -> str:
     """Return all words of the peer: what comes after them cannot be written over by one."""
     expired = " (expired)" if shown.is_expired else ""
     return (
-        f"{settings.gateway_host} answers as this gateway:\n\n"
+        f"{settings.gateway_host} says it is this gateway:\n\n"
         f"  Serial number          {info.serial_number}\n"
         f"  Firmware               {info.firmware}\n"
         f"  Certificate            {shown.subject or '(without a name)'}\n"
@@ -82,15 +82,28 @@ def _description(settings: Settings, shown: Certificate, info: Info) -> str:
     )
 
 
-def _question(settings: Settings, shown: Certificate, trusted: Certificate | None) -> str:
+def _question(settings: Settings, shown: Certificate, trusted: Certificate | None, info: Info) -> str:
     if trusted is None:
         return f"{_ADVICE}\n\n{_fingerprint('Fingerprint (SHA-256)', shown)}\n"
     same = trusted.key_fingerprint == shown.key_fingerprint
-    change = "It is a renewal, with the trusted key." if same else f"{_CHANGED}\n\n{_ADVICE}"
+    change = (
+        "It is a renewal, with the trusted key."
+        if same
+        else f"{_CHANGED}\n{_claim(trusted.serial_number, info.serial_number)}\n{_ADVICE}"
+    )
     return (
         f"Another certificate is trusted until now ({settings.certificate_file}). {change}\n\n"
         f"{_fingerprint('Trusted until now', trusted)}\n\n{_fingerprint('Shown now', shown)}\n"
     )
+
+
+def _claim(trusted: str | None, claimed: str) -> str:
+    """Return how the serial number that a peer claims goes with that of the trusted certificate."""
+    if trusted is None:
+        return ""
+    if trusted == claimed:
+        return "It claims the serial number of the trusted gateway.\n"
+    return f"The trusted gateway is {trusted}: this one says it is another.\n"
 
 
 def _fingerprint(label: str, certificate: Certificate) -> str:

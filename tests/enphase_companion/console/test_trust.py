@@ -43,7 +43,7 @@ def test_after_a_yes_what_was_shown_is_stored(owner: Owner, types: Callable[...,
     result = owner.runs(main, "--trust")
     assert result.status == 0, result.err
     simulator = owner.simulator
-    assert f"{simulator.url} answers as this gateway:" in result.out
+    assert f"{simulator.url} says it is this gateway:" in result.out
     assert f"Serial number          {simulator.serial_number}\n" in result.out
     assert "Firmware               8.2.4264\n" in result.out
     half = len(simulator.fingerprint) // 2 + 1
@@ -131,6 +131,30 @@ def test_another_certificate_than_the_trusted_one_is_shown_beside_it(
     assert "oranotherdeviceanswersinitsplace" in said
     assert f"Trusteduntilnow{before}Shownnow{owner.simulator.fingerprint}Type" in said
     assert owner.certificate.read_text() == owner.simulator.certificate_pem
+
+
+@pytest.mark.parametrize(
+    ("trusted", "said"),
+    [
+        ("its own", "It claims the serial number of the trusted gateway."),
+        ("122300000099", "The trusted gateway is 122300000099: this one says it is another."),
+    ],
+)
+def test_a_serial_number_that_is_trusted_with_another_key_is_said_to_be_so(
+    owner: Owner, types: Callable[..., None], trusted: str, said: str
+) -> None:
+    number = owner.simulator.serial_number
+    owner.simulator.renew_certificate(same_key=False, common_name=number if trusted == "its own" else trusted)
+    owner.trusts()
+    before = owner.certificate.read_text()
+    owner.simulator.renew_certificate(same_key=False)
+    types("no\n")
+    result = owner.runs(main, "--trust")
+    assert result.status == 1
+    assert said in result.out
+    assert result.out.index(said) < result.out.index("Trusted until now")
+    assert owner.certificate.read_text() == before
+    assert not any(request.has_authorization for request in owner.simulator.requests)
 
 
 def test_a_renewal_with_the_trusted_key_is_said_to_be_one(owner: Owner, types: Callable[..., None]) -> None:
@@ -276,3 +300,4 @@ def test_a_missing_folder_is_made(owner: Owner) -> None:
     owner.folder.rmdir()
     assert owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint).status == 0
     assert owner.certificate.exists()
+    assert owner.folder.stat().st_mode & 0o777 == 0o700

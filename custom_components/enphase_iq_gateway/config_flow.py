@@ -26,6 +26,7 @@ from .connection import (
     async_find_gateway,
     async_is_at,
     async_read_meters,
+    async_shows_trusted_key,
     error_key,
     is_trusted,
     production_from,
@@ -129,9 +130,11 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         # One that its owner ignores holds no address.
         if entry.source == SOURCE_IGNORE or entry.data[CONF_HOST] == f"https://{host}":
             return True
-        if not await async_is_at(self.hass, entry, host):
+        if not await async_shows_trusted_key(entry, host):
             return False
-        if not await async_is_at(self.hass, entry, entry.data[CONF_HOST]):
+        if not await async_is_at(self.hass, entry, entry.data[CONF_HOST]) and await async_is_at(
+            self.hass, entry, host
+        ):
             entries = self.hass.config_entries
             entries.async_update_entry(entry, data={**entry.data, CONF_HOST: f"https://{host}"})
             entries.async_schedule_reload(entry.entry_id)
@@ -139,7 +142,8 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
 
     async def _meet(self, entry: ConfigEntry, found: FoundGateway) -> ConfigFlowResult:
         """Decide about what announced itself with the serial number of an entry, by the key that it shows."""
-        if is_trusted(entry, found.certificate) or await self._knows(entry, found.host):
+        # One that its owner ignores holds no certificate.
+        if entry.source == SOURCE_IGNORE or is_trusted(entry, found.certificate):
             return self.async_abort(reason="already_configured")
         if _is_read(entry):
             async_create_claim_issue(self.hass, entry, found.host)

@@ -88,6 +88,14 @@ async def async_find_gateway(hass: HomeAssistant, host: str) -> FoundGateway:
     )
 
 
+async def async_shows_trusted_key(entry: ConfigEntry, host: str) -> bool:
+    """Return whether what answers at an address has the key that an entry trusts; nothing is asked there."""
+    try:
+        return is_trusted(entry, await fetch_certificate(host))
+    except EnphaseError:
+        return False
+
+
 async def async_is_at(hass: HomeAssistant, entry: ConfigEntry, host: str) -> bool:
     """Return whether the gateway that an entry trusts answers at an address."""
     try:

@@ -63,6 +63,25 @@ async def test_a_gateway_is_added_by_hand_with_an_account(home: Home, frontend: 
 
 
 @pytest.mark.usefixtures("without_gateway")
+async def test_no_word_of_a_stranger_is_more_than_text_in_the_dialog(home: Home, frontend: Frontend) -> None:
+    gateway, flow = home.gateway, frontend.flow
+    words = "# `![x](/x.png) [b](//b.example) <h1>c"
+    elements = flow.frame.locator("h1, h3, img, a[href]")
+    gateway.renew_certificate(common_name=words)
+    try:
+        await frontend.open(f"/config/integrations/dashboard/add?domain={DOMAIN}")
+        await frontend.question.press("OK")
+        await flow.fill(host=gateway.url)
+        await flow.press("Next")
+        await flow.shows(words.replace("`", "'"), grouped(gateway.fingerprint))
+        await frontend.picture("stranger-trust", flow.frame)
+        await expect(elements).to_have_count(0)
+        await expect(flow.frame.locator("code").last).to_have_text(grouped(gateway.fingerprint))
+    finally:
+        gateway.renew_certificate()
+
+
+@pytest.mark.usefixtures("without_gateway")
 async def test_a_gateway_that_announces_itself_is_added_with_a_token(home: Home, frontend: Frontend) -> None:
     gateway, flow = home.gateway, frontend.flow
     await frontend.open("/config/integrations/dashboard")

@@ -187,6 +187,14 @@ def test_only_an_unusual_port_is_part_of_an_announced_address(port: int | None, 
     assert announced_host(info) == host
 
 
+async def test_a_gateway_that_its_owner_ignores_is_known_by_what_it_says_itself(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator
+) -> None:
+    MockConfigEntry(domain=DOMAIN, unique_id=simulator.serial_number, source=SOURCE_IGNORE).add_to_hass(hass)
+    await flow.start(SOURCE_ZEROCONF, announcement(simulator, properties={}))
+    assert flow.aborts("already_configured")
+
+
 async def test_a_gateway_that_its_owner_ignores_is_not_asked(
     hass: HomeAssistant, flow: Flow, simulator: Simulator
 ) -> None:

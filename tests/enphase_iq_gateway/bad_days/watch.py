@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -62,8 +63,10 @@ class Watch(logging.Handler):
         monkeypatch.setattr(jwt, "encode", signed)
         monkeypatch.setattr(web.Response, "set_cookie", given)
 
-    def spoken(self, name: str) -> list[str]:
-        """Give what an owner reads, as information, of a gateway that comes and goes: GONE, BACK."""
+    def spoken(self, title: str) -> list[str]:
+        """Return what an owner reads, as information, of a gateway that comes and goes: GONE, BACK."""
+        # Of a serial number the log has the last four digits alone.
+        name = re.sub(r"\d+(?=\d{4}$)", "…", title)
         return [
             meaning
             for at, line in self._lines

@@ -99,7 +99,7 @@ def _require_credentials(settings: Settings, folders: Sequence[Path]) -> None:
         file.exists() for file in files
     ):
         raise SettingsError(
-            f"no credentials: none of these files exists: {', '.join(map(str, files))}; make one with "
+            f"none of these credentials files exists: {', '.join(map(str, files))}; make one with "
             "enphase_username and enphase_password, or with gateway_token, in it"
         )
     for name, other in (("enphase_password", "enphase_username"), ("enphase_username", "enphase_password")):

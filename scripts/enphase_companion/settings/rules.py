@@ -110,7 +110,7 @@ def _name(value: Any) -> str:
 
 def _broker(value: Any) -> str:
     address = _text(value)
-    like = "must be an address such as amqps://user:password@broker.example:5671/"
+    like = "must be an address such as amqps://broker.example:5671/, with user:password@ before the host"
     if not re.match(r"amqps?://", address):
         raise vol.Invalid(like)
     if not is_clear(address):

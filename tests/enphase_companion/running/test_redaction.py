@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import io
 import logging
+from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
+import enphase_companion
 from enphase_companion.running import redaction
 from enphase_companion.running.redaction import RedactingFormatter, hide, redact
 
@@ -109,3 +113,31 @@ def test_a_log_line_holds_no_secret_of_message_arguments_or_traceback(
     assert "for [hidden] with [hidden]" in written
     assert "planted-known" not in written
     assert "eyJ" not in written
+
+
+def test_no_text_of_the_scripts_is_taken_for_a_secret() -> None:
+    package = Path(enphase_companion.__file__).parent
+    # Not of the settings' meanings: --help prints these as they are.
+    files = {*package.rglob("*.py")} - {*package.glob("simulator/**/*.py"), package / "settings/keys.py"}
+    texts = [text for file in files for text in _texts(ast.parse(file.read_text(encoding="utf-8")))]
+    assert len(texts) > 300
+    assert [text for text in texts if redact(text) != text] == []
+
+
+def _texts(tree: ast.Module) -> Iterator[str]:
+    """Yield each text of more than a word, with something in the place of what is filled in; no docstring."""
+    documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    docstrings = {
+        ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.JoinedStr):
+            node_text = "".join(
+                str(part.value) if isinstance(part, ast.Constant) else "x" for part in node.values
+            )
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            node_text = node.value
+        else:
+            continue
+        if " " in node_text and node_text not in docstrings:
+            yield node_text

@@ -297,7 +297,7 @@ def test_no_credentials_at_all_are_said_with_the_files_that_were_looked_for(tmp_
     files = [tmp_path / "configuration", home]
     message = refused_credentials()
     named = ", ".join(str(folder / name) for folder in files for name in CREDENTIALS_FILES)
-    assert message.startswith(f"no credentials: none of these files exists: {named}; ")
+    assert message.startswith(f"none of these credentials files exists: {named}; ")
     assert "enphase_username" in message
     assert "gateway_token" in message
     message = refused_credentials(configuration="option")

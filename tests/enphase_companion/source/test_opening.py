@@ -148,7 +148,7 @@ def test_every_script_ends_at_once_without_credentials_and_names_the_files(owner
     result = owner.runs(import_module(f"{commands.__name__}.{name}").main, *GATEWAY_COMMANDS[name])
     assert result.status == 2
     files = f"{owner.folder}/credentials_token.json, {owner.folder}/credentials.json"
-    assert result.err.startswith(f"error: no credentials: none of these files exists: {files}; ")
+    assert result.err.startswith(f"error: none of these credentials files exists: {files}; ")
     assert not owner.simulator.requests
 
 

@@ -9,6 +9,7 @@ import orjson
 from yarl import URL
 
 from .enphase_api.redaction import MAX_NAME, hide_secrets, is_secret
+from .enphase_api.values import MAX_DEPTH
 
 #: What stands in the place of a secret; the same as in Home Assistant's own files.
 REDACTED = "**REDACTED**"
@@ -62,9 +63,6 @@ _VALUED = {"content", "data", "val", "value", "v"}
 
 #: What names the columns of a table, and what holds its rows.
 _TABLES = (("columns", "rows"), ("fields", "values"), ("names", "values"))
-
-#: Deeper than any page goes.
-_MAX_DEPTH = 64
 
 
 class Access(Enum):
@@ -128,7 +126,7 @@ def passed_on(body: bytes) -> Any:
 
 def without_secrets(value: Any, depth: int = 0) -> Any:
     """Return what JSON can hold with `REDACTED` in the place of what looks like a secret."""
-    if depth > _MAX_DEPTH:
+    if depth > MAX_DEPTH:
         return REDACTED
     if isinstance(value, str):
         return _text_without_secrets(value, depth)

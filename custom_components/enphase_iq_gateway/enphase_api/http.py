@@ -19,6 +19,7 @@ import orjson
 from yarl import URL
 
 from .exceptions import CommunicationError, InvalidAnswerError, InvalidHostError, ResponseError, Silence
+from .values import is_too_deep
 
 #: Hosts that plain http may be spoken to: nothing of it leaves this machine.
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -28,9 +29,6 @@ _PATH = re.compile(r"[/\\?#]")
 
 #: Bytes, after decompression. A grid profile, the largest answer documented, stays below.
 MAX_BODY = 4_000_000
-
-#: JSON within JSON; no gateway's answer has more than ten.
-MAX_DEPTH = 64
 
 #: Bytes of JSON that take so long that they are not parsed in the event loop.
 _LARGE = 100_000
@@ -274,25 +272,9 @@ def parse_json(body: bytes, path: str, who: str) -> Any:
     except orjson.JSONDecodeError:
         # Without the cause, which holds the whole body.
         raise InvalidAnswerError(f"{who} answered {path}, but not with JSON", path=path) from None
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and is_too_deep(value):
+    if is_too_deep(body, value):
         raise InvalidAnswerError(f"{who} answered {path} with JSON that is nested too deeply", path=path)
     return value
-
-
-def is_too_deep(value: object) -> bool:
-    """Return whether JSON is nested deeper than any that is known."""
-    level = [value]
-    for _ in range(MAX_DEPTH):
-        level = [
-            inner
-            for each in level
-            if isinstance(each, dict | list)
-            for inner in (each.values() if isinstance(each, dict) else each)
-            if isinstance(inner, dict | list)
-        ]
-        if not level:
-            return False
-    return True
 
 
 def refused(who: str, path: str, status: int) -> ResponseError:

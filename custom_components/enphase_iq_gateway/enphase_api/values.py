@@ -27,6 +27,9 @@ MAX_POWER = 1e6
 #: Each reports every five minutes, and where an installer has set it so, every hour.
 SILENT_AFTER = timedelta(minutes=65)
 
+#: JSON within JSON, or elements within each other; no gateway's answer has more than ten.
+MAX_DEPTH = 64
+
 #: Characters; no word of a gateway's, such as a part number or a state, comes near it.
 MAX_TEXT = 64
 
@@ -196,6 +199,25 @@ def nested(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
         _dropped(key, "not a list")
         return []
     return [entry for entry in value if isinstance(entry, dict)]
+
+
+def is_too_deep(body: bytes, value: object) -> bool:
+    """Return whether a body that was parsed as this value is nested deeper than any that is known."""
+    # Nearly all bodies have fewer brackets than a deep one needs.
+    if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
+        return False
+    level = [value]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner
+            for each in level
+            if isinstance(each, dict | list)
+            for inner in (each.values() if isinstance(each, dict) else each)
+            if isinstance(inner, dict | list)
+        ]
+        if not level:
+            return False
+    return True
 
 
 def is_silent(reported_at: datetime, now: datetime) -> bool:

@@ -14,17 +14,17 @@ import orjson
 
 from enphase_api import EnphaseError
 from enphase_api.models import Info
-from enphase_api.values import printable
+from enphase_api.values import MAX_DEPTH, printable
 
 from ..running.errors import CommandError
 from .catalogue import Endpoint, file_name
 
 _INFO = "info"
 
-#: Bytes, levels and values of an answer; that of a site with 1,000 inverters stays below half of each.
-_LARGEST, _DEEPEST, _MOST_VALUES = 4_000_000, 64, 200_000
+#: Bytes and values of an answer; that of a site with 1,000 inverters stays below half of each.
+_LARGEST, _MOST_VALUES = 4_000_000, 200_000
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,18}")
-_TOO_DEEP = f"it is nested deeper than {_DEEPEST} levels"
+_TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
 _TOO_MANY = f"it has more than {_MOST_VALUES:,} values"
 
 
@@ -90,7 +90,7 @@ class _Builder(ElementTree.TreeBuilder):
         """Open an element."""
         self._depth += 1
         self._count += 1
-        if self._depth > _DEEPEST:
+        if self._depth > MAX_DEPTH:
             raise ValueError(_TOO_DEEP)
         if self._count > _MOST_VALUES:
             raise ValueError(_TOO_MANY)
@@ -105,7 +105,7 @@ class _Builder(ElementTree.TreeBuilder):
 def _check_size(tree: Any) -> None:
     """Raise ValueError where a tree is deeper, or has more values, than any gateway's answer."""
     level, count = [tree] if isinstance(tree, (dict, list)) else [], 1
-    for _ in range(_DEEPEST):
+    for _ in range(MAX_DEPTH):
         members = [each for value in level for each in (value.values() if isinstance(value, dict) else value)]
         count += len(members)
         if count > _MOST_VALUES:

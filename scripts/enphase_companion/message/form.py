@@ -11,9 +11,8 @@ from typing import Any
 import orjson
 
 from enphase_api import InvalidAnswerError
-from enphase_api.http import MAX_DEPTH, is_too_deep
 from enphase_api.models import MeasurementType, Quantities, Readings
-from enphase_api.values import integer, is_identifier, is_serial_number, moment, objects, text
+from enphase_api.values import integer, is_identifier, is_serial_number, is_too_deep, moment, objects, text
 
 from . import reports
 from .sample import MAX_SAMPLES, PHASES, WHOLE, Sample
@@ -125,7 +124,7 @@ def _parsed(body: bytes) -> Mapping[str, Any]:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise MessageError(f"not JSON: {error}") from None
-    if body.count(b"[") + body.count(b"{") > MAX_DEPTH and is_too_deep(content):
+    if is_too_deep(body, content):
         raise MessageError("JSON that is nested too deeply")
     if not isinstance(content, dict):
         raise MessageError("not a JSON object")

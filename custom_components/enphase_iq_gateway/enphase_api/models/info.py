@@ -10,7 +10,7 @@ from typing import Self
 from xml.etree import ElementTree
 
 from ..exceptions import InvalidAnswerError, UnsupportedFirmwareError
-from ..values import is_identifier, is_serial_number
+from ..values import MAX_DEPTH, is_identifier, is_serial_number
 
 #: Firmware from which on gateways take tokens.
 _OLDEST_FIRMWARE = 7
@@ -20,9 +20,6 @@ _DOCUMENT_TYPE = "<!DOCTYPE"
 
 #: "D8.2.127" or "8.2.127", at most 32 characters.
 _FIRMWARE = re.compile(r"[A-Za-z]?([0-9][0-9.]{0,30})")
-
-#: Elements within each other; a gateway's description has three.
-_MAX_DEPTH = 64
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,7 +111,7 @@ class _Tree(ElementTree.TreeBuilder):
 
     def start(self, tag: str, attrs: dict[str, str], /) -> ElementTree.Element:
         self._depth += 1
-        if self._depth > _MAX_DEPTH:
+        if self._depth > MAX_DEPTH:
             raise ElementTree.ParseError("nested too deeply")
         return super().start(tag, attrs)
 

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.util.hass_dict import HassKey
+from yarl import URL
 
 from .const import DOMAIN
-from .enphase_api.http import parse_host
 
 #: Flows of announced gateways at the same time; anybody on the network can announce as many as it likes.
 MAX_FLOWS = 16
@@ -18,7 +18,7 @@ MAX_FLOWS_OF_ADDRESS = 4
 class Claim:
     """What answers at an address, as far as it is known."""
 
-    #: Such as "https://192.168.1.20", or "192.168.1.20" while nobody has been asked there.
+    #: Such as "https://192.168.1.20".
     host: str
     serial_number: str = ""
     #: Fingerprint of the public key.
@@ -29,10 +29,10 @@ _CLAIMS: HassKey[dict[str, Claim]] = HassKey(f"{DOMAIN}_claims")
 
 
 @callback
-def async_is_full(hass: HomeAssistant, flow_id: str, address: str) -> bool:
+def async_is_full(hass: HomeAssistant, flow_id: str, host: str) -> bool:
     """Return whether so many flows are open that nothing more is looked at, at this address or at any."""
-    others = async_other_claims(hass, flow_id)
-    here = sum(parse_host(claim.host).host == address for claim in others)
+    others, address = async_other_claims(hass, flow_id), URL(host).host
+    here = sum(URL(claim.host).host == address for claim in others)
     return here >= MAX_FLOWS_OF_ADDRESS or len(others) >= MAX_FLOWS
 
 

@@ -30,10 +30,10 @@ from .connection import (
     error_key,
     is_trusted,
     production_from,
+    trusted_certificate,
 )
 from .const import CONF_CERTIFICATE, CONF_PRODUCTION_SOURCE, DOMAIN
 from .enphase_api import AuthenticationError, CertificateError, EnphaseError
-from .enphase_api.local import Certificate
 from .enphase_api.models import Meter
 from .enphase_api.values import is_serial_number
 from .flow_forms import DEFAULT_HOST, HOST_FORM, announced_host, grouped, in_code
@@ -87,7 +87,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             return self.async_abort(reason="not_a_gateway")
         # Two can announce the same serial number: which flows are of one gateway is decided by its key.
         entry = await self.async_set_unique_id(serial_number, raise_on_progress=False)
-        host = announced_host(discovery_info)
+        host = f"https://{announced_host(discovery_info)}"
         if entry is not None and await self._knows(entry, host):
             return self.async_abort(reason="already_configured")
         found = await self._look_at_announced(host)
@@ -103,11 +103,9 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
 
         Raises AbortFlow where nothing comes of it.
         """
-        if any(
-            claim.host in (host, f"https://{host}") for claim in async_other_claims(self.hass, self.flow_id)
-        ):
+        if any(claim.host == host for claim in async_other_claims(self.hass, self.flow_id)):
             raise AbortFlow("already_in_progress")
-        if async_is_full(self.hass, self.flow_id, host.partition(":")[0]):
+        if async_is_full(self.hass, self.flow_id, host):
             raise AbortFlow("too_many_found")
         async_set_claim(self.hass, self.flow_id, Claim(host))
         errors: dict[str, str] = {}
@@ -128,7 +126,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         And anybody can announce a gateway: only the trusted certificate proves that it is there.
         """
         # One that its owner ignores holds no address.
-        if entry.source == SOURCE_IGNORE or entry.data[CONF_HOST] == f"https://{host}":
+        if entry.source == SOURCE_IGNORE or entry.data[CONF_HOST] == host:
             return True
         if not await async_shows_trusted_key(entry, host):
             return False
@@ -136,7 +134,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             self.hass, entry, host
         ):
             entries = self.hass.config_entries
-            entries.async_update_entry(entry, data={**entry.data, CONF_HOST: f"https://{host}"})
+            entries.async_update_entry(entry, data={**entry.data, CONF_HOST: host})
             entries.async_schedule_reload(entry.entry_id)
         return True
 
@@ -148,9 +146,8 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         if _is_read(entry):
             async_create_claim_issue(self.hass, entry, found.host)
             return self._claimed()
-        try:
-            self._trusted = Certificate.from_pem(entry.data[CONF_CERTIFICATE])
-        except CertificateError:
+        self._trusted = trusted_certificate(entry)
+        if self._trusted is None:
             # Which certificate was trusted is not known any more: reconfiguring asks about a new one.
             return self._claimed()
         self.context["title_placeholders"] = {"name": entry.title}
@@ -297,11 +294,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
     def _unread(self) -> str:
         """The names of the gateways that are set up, but not read at present."""
         entries = self.hass.config_entries.async_entries(DOMAIN, include_ignore=False, include_disabled=False)
-        return ", ".join(
-            entry.title
-            for entry in entries
-            if entry.state is not ConfigEntryState.LOADED or not entry.runtime_data.last_update_success
-        )
+        return ", ".join(entry.title for entry in entries if not _is_read(entry))
 
     async def _go_on_to_sign_in(self) -> ConfigFlowResult:
         return await (self.async_step_both_poll() if self._core_polls_too else self.async_step_sign_in())
@@ -403,20 +396,14 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
                 if self._is_another and self._other_entry is not None:
                     errors["base"] = "another_gateway"
                 elif not is_trusted(entry, found.certificate):
-                    return await self._ask_about_another_key(entry)
+                    self._trusted = trusted_certificate(entry)
+                    # A damaged one cannot be shown beside it.
+                    return await (self.async_step_changed() if self._trusted else self.async_step_trust())
                 elif self._is_another:
                     return await self.async_step_replace()
                 else:
                     return await self._move_by_hand("address")
         return self._host_form("address", errors, user_input or entry.data)
-
-    async def _ask_about_another_key(self, entry: ConfigEntry) -> ConfigFlowResult:
-        try:
-            self._trusted = Certificate.from_pem(entry.data[CONF_CERTIFICATE])
-        except CertificateError:
-            # A damaged one cannot be shown beside it, nor be trusted.
-            return await self.async_step_trust()
-        return await self.async_step_changed()
 
     async def _move_by_hand(self, step: str) -> ConfigFlowResult:
         """Store the gateway's new address, its certificate, and what production comes from now."""
@@ -430,11 +417,10 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             pass
         except EnphaseError as error:
             errors = {"base": error_key(error, GATEWAY_ERRORS)}
-            match step:
-                case "trust":
-                    return await self.async_step_trust(errors=errors)
-                case "changed":
-                    return await self.async_step_changed(errors=errors)
+            if step == "trust":
+                return await self.async_step_trust(errors=errors)
+            if step == "changed":
+                return await self.async_step_changed(errors=errors)
             return self._host_form("address", errors, {CONF_HOST: self._gateway.host})
         # Trusted is what was shown here: an older question must not take its place.
         async_delete_issue(self.hass, entry)

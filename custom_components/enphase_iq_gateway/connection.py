@@ -51,13 +51,18 @@ class FoundGateway:
         )
 
 
-def is_trusted(entry: ConfigEntry, certificate: Certificate) -> bool:
-    """Tell whether a certificate has the key of the one that an entry trusts; a damaged one is none."""
+def trusted_certificate(entry: ConfigEntry) -> Certificate | None:
+    """Return the certificate that an entry trusts; None for a damaged one, or for an ignored entry."""
     try:
-        trusted = Certificate.from_pem(entry.data[CONF_CERTIFICATE])
+        return Certificate.from_pem(entry.data.get(CONF_CERTIFICATE, ""))
     except CertificateError:
-        return False
-    return certificate.key_fingerprint == trusted.key_fingerprint
+        return None
+
+
+def is_trusted(entry: ConfigEntry, certificate: Certificate) -> bool:
+    """Return whether a certificate has the key of the one that an entry trusts."""
+    trusted = trusted_certificate(entry)
+    return trusted is not None and certificate.key_fingerprint == trusted.key_fingerprint
 
 
 def gateway_client(hass: HomeAssistant, host: str, certificate: str) -> Gateway:

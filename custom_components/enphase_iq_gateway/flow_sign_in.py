@@ -59,12 +59,8 @@ class SignInFlow(ConfigFlow):
                 sign_in = {CONF_TOKEN: token}
                 if user_input[CONF_RENEW]:
                     sign_in |= {CONF_USERNAME: username, CONF_PASSWORD: password}
-                if (question := await self._ask_in_doubt()) is not None:
-                    return question
-                if await self._try(sign_in, errors):
-                    return await self._signed_in()
-                if self._trusted is not None:
-                    return await self.async_step_changed()
+                if (result := await self._sign_in_with(sign_in, errors)) is not None:
+                    return result
             if errors.get("base") == ENTREZ_ERRORS[MultiFactorError]:
                 return self._form("token", TOKEN_FORM, errors, None)
         return self._form("account", ACCOUNT_FORM, errors, user_input or self._account)
@@ -73,14 +69,19 @@ class SignInFlow(ConfigFlow):
         """Take a token that the owner has got from Entrez."""
         errors: dict[str, str] = {}
         if user_input is not None:
-            if (question := await self._ask_in_doubt()) is not None:
-                return question
             # A token copied from a page may have been broken into lines.
-            if await self._try({CONF_TOKEN: "".join(user_input[CONF_TOKEN].split())}, errors):
-                return await self._signed_in()
-            if self._trusted is not None:
-                return await self.async_step_changed()
+            sign_in = {CONF_TOKEN: "".join(user_input[CONF_TOKEN].split())}
+            if (result := await self._sign_in_with(sign_in, errors)) is not None:
+                return result
         return self._form("token", TOKEN_FORM, errors, user_input)
+
+    async def _sign_in_with(self, sign_in: dict[str, str], errors: dict[str, str]) -> ConfigFlowResult | None:
+        """Return what comes after a sign-in, or a question that comes before it; None where it fails."""
+        if (question := await self._ask_in_doubt()) is not None:
+            return question
+        if await self._try(sign_in, errors):
+            return await self._signed_in()
+        return None if self._trusted is None else await self.async_step_changed()
 
     async def _try(self, sign_in: Mapping[str, str], errors: dict[str, str]) -> bool:
         """Try a token at the gateway, and learn what is metered.

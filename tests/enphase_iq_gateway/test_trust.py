@@ -6,7 +6,7 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
-from homeassistant.config_entries import SOURCE_RECONFIGURE, SOURCE_ZEROCONF, ConfigEntryState
+from homeassistant.config_entries import SOURCE_IGNORE, SOURCE_RECONFIGURE, SOURCE_ZEROCONF, ConfigEntryState
 from homeassistant.const import CONF_HOST
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -188,6 +188,15 @@ async def test_the_address_of_a_device_that_claims_to_be_a_gateway_that_is_set_u
     await flow.give_host(rival.url)
     assert flow.aborts("claimed")
     assert nothing_secret_was_sent(rival)
+
+
+async def test_a_gateway_that_its_owner_ignored_is_added_by_its_address(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator
+) -> None:
+    MockConfigEntry(domain=DOMAIN, unique_id=simulator.serial_number, source=SOURCE_IGNORE).add_to_hass(hass)
+    await flow.reach("token")
+    await flow.give_token()
+    assert flow.shows("metered")
 
 
 # Another key is never a first contact.

@@ -44,7 +44,7 @@ def async_create_issue(hass: HomeAssistant, entry: ConfigEntry, error: Certifica
 
 @callback
 def async_create_claim_issue(hass: HomeAssistant, entry: ConfigEntry, host: str) -> None:
-    """Tell the owner that another device announces a gateway that is set up, and is still read.
+    """Warn the owner that another device announces a gateway that is set up, and is still read.
 
     As it stands in diagnostics files, the issue has no address in it: that is in the log.
     """

@@ -35,7 +35,7 @@ class Names:
         return self._known
 
     async def numbers(self, names: Iterable[str]) -> Mapping[str, int]:
-        """Give the numbers of at least these names; one that the database has not heard of gets one.
+        """Return the numbers of at least these names; one that the database has not heard of gets one.
 
         Raises UnstorableError where the table has no room for all of them, and then adds none.
         """

@@ -361,7 +361,7 @@ async def _events(response: aiohttp.ClientResponse, path: str) -> AsyncIterator[
 
 
 async def _lines(content: aiohttp.StreamReader, path: str) -> AsyncIterator[bytes]:
-    """Give each line that has ended."""
+    """Yield each line that has ended."""
     rest = bytearray()
     async for part in content.iter_any():
         # Only what is new can hold the line's end.

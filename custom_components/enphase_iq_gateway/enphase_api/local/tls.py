@@ -56,7 +56,7 @@ class GatewayConnection(ssl.SSLObject):
             raise error
 
     def unwrap(self) -> Any:
-        """Say farewell without waiting for the peer's, for which a connection would stay half a minute."""
+        """End the connection without waiting for the peer's farewell, which can take half a minute."""
         with suppress(ssl.SSLWantReadError):
             super().unwrap()
 

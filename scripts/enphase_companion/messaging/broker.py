@@ -10,7 +10,6 @@ import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
-from ipaddress import ip_address
 from typing import Any, Self
 
 import aio_pika
@@ -22,6 +21,7 @@ from enphase_api.values import printable
 
 from ..running.backoff import Backoff
 from ..running.redaction import hide
+from ..settings.addresses import is_this_machine
 from ..settings.keys import Settings
 from .properties import read_all
 
@@ -75,7 +75,7 @@ class Broker:
                 path="/" + settings.amqp_virtual_host,
             )
         broker = cls(settings.amqp_url or str(url), settings.amqp_exchange)
-        if url.scheme == "amqp" and url.password and not _is_this_machine(url.host or "localhost"):
+        if url.scheme == "amqp" and url.password and not is_this_machine(url.host):
             _LOGGER.warning(
                 "%s: user, password and readings cross the network in plain text. Use TLS: set amqp_url to "
                 "an address that begins with amqps://",
@@ -87,13 +87,6 @@ class Broker:
         """Name the broker without its secrets."""
         url = URL(self.url)
         return f"{url.host}:{url.port or (5671 if url.scheme == 'amqps' else 5672)}"
-
-
-def _is_this_machine(host: str) -> bool:
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @dataclass(frozen=True, slots=True)

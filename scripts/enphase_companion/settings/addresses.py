@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from ipaddress import ip_address
 from urllib.parse import unquote
 
 #: How a message says what to write for letters that mean something in an address.
@@ -25,6 +26,14 @@ def is_clear(address: str) -> bool:
     if found is None or not 0 < int(found["port"] or 1) <= 65_535:
         return False
     return "@" not in user and not re.search("[@#]", "".join(rest))
+
+
+def is_this_machine(host: str | None) -> bool:
+    """Return whether what is sent to a host stays on this machine; None: no host is named."""
+    try:
+        return host is None or ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def secrets(address: str) -> Iterator[str]:

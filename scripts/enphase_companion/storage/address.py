@@ -10,7 +10,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ..running.errors import SettingsError
-from ..settings.addresses import SPELLING, is_clear
+from ..settings.addresses import SPELLING, is_clear, is_this_machine
 from ..settings.keys import Settings
 from ..settings.time_zone import zone_of
 
@@ -122,7 +122,7 @@ def protection(url: URL) -> str | None:
         return "encrypted, to the server that ssl_ca names"
     if "ssl" in url.query:
         return "encrypted, but whose server it is nobody verifies: ?ssl_ca=FILE in database_url does"
-    if url.host in (None, "localhost", "127.0.0.1", "::1"):
+    if is_this_machine(url.host):
         return "not encrypted, but stays on this machine"
     return "not encrypted: ?ssl_ca=FILE, or ?ssl=required, in database_url encrypts it"
 

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric.types import CertificatePublicKeyTypes
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
@@ -30,28 +31,40 @@ def certificate(key: str = "gateway") -> Certificate:
 
 def signed_by_the_gateways_key(key: str, *, is_authority: bool) -> tuple[Certificate, Certificate]:
     """A gateway's certificate, which may or may not be one to sign others, and what its key signed."""
-    own, other, now = key_from_seed("gateway"), key_from_seed(key), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SERIAL_NUMBER)])
-    leaf = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "leaf")])
+    own = key_from_seed("gateway")
+    authority = x509.BasicConstraints(ca=True, path_length=None) if is_authority else None
+    gateway = signed(SERIAL_NUMBER, own.public_key(), own, extension=authority)
+    leaf = signed("leaf", key_from_seed(key).public_key(), own, issuer=SERIAL_NUMBER)
+    return replace(certificate(), pem=pem_of(gateway)), replace(certificate(key), pem=pem_of(leaf))
 
-    def made(subject: x509.Name, public: ec.EllipticCurvePublicKey) -> str:
-        builder = (
-            x509.CertificateBuilder()
-            .subject_name(subject)
-            .issuer_name(name)
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-        )
-        if is_authority and subject is name:
-            builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        return builder.sign(own, SHA256()).public_bytes(Encoding.PEM).decode()
 
-    return (
-        replace(certificate(), pem=made(name, own.public_key())),
-        replace(certificate(key), pem=made(leaf, other.public_key())),
+def signed(
+    name: str,
+    public_key: CertificatePublicKeyTypes,
+    signer: ec.EllipticCurvePrivateKey,
+    *,
+    issuer: str | None = None,
+    extension: x509.ExtensionType | None = None,
+) -> x509.Certificate:
+    """A certificate of this key, valid at any time that a test runs; issued by itself, or by `issuer`."""
+    builder = (
+        x509.CertificateBuilder()
+        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
+        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, issuer or name)]))
+        .public_key(public_key)
+        .serial_number(x509.random_serial_number())
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2120, 1, 1, tzinfo=UTC))
     )
+    if extension is not None:
+        critical = isinstance(extension, x509.BasicConstraints)
+        builder = builder.add_extension(extension, critical=critical)
+    return builder.sign(signer, SHA256())
+
+
+def pem_of(made: x509.Certificate) -> str:
+    """The text of a certificate."""
+    return made.public_bytes(Encoding.PEM).decode()
 
 
 #: What a TLS handshake begins with; a plain server answers that it understands nothing.

@@ -107,6 +107,11 @@ class Flow:
         return self.shown["type"] is FlowResultType.ABORT and self.shown["reason"] == reason
 
 
+def nothing_secret_was_sent(device: Simulator) -> bool:
+    """Return whether a device was sent neither a token nor a session's cookie."""
+    return not any(request.has_authorization or request.has_session for request in device.requests)
+
+
 def _options(shown: ConfigFlowResult) -> list[str]:
     options = shown.get("menu_options")
     return options if isinstance(options, list) else []

@@ -25,7 +25,7 @@ from custom_components.enphase_iq_gateway.flow_forms import grouped
 from enphase_companion.simulator import Simulator
 
 from .conftest import NOON, SetUp, make_entry, state_of
-from .flow import Flow
+from .flow import Flow, nothing_secret_was_sent
 from .test_discovery import announcement
 
 
@@ -47,10 +47,6 @@ async def replaced(
     await flow.give_host(successor.url)
     assert flow.shows("changed")
     return entry
-
-
-def nothing_secret_was_sent(gateway: Simulator) -> bool:
-    return not any(request.has_authorization or request.has_session for request in gateway.requests)
 
 
 async def test_a_gateway_that_replaces_the_old_one_goes_on_under_the_same_entities(

@@ -21,7 +21,7 @@ from custom_components.enphase_iq_gateway.flow_forms import grouped, in_code
 from enphase_companion.simulator import Simulator
 
 from .conftest import NOON, SetUp, make_entry
-from .flow import Flow
+from .flow import Flow, nothing_secret_was_sent
 from .test_discovery import NOBODY, announcement
 from .test_languages import LANGUAGES
 from .test_texts import TEXTS, leaves
@@ -39,10 +39,6 @@ def rival(socket_enabled: None) -> Generator[Simulator]:
         running.renew_certificate(same_key=False)
         running.requests.clear()
         yield running
-
-
-def nothing_secret_was_sent(device: Simulator) -> bool:
-    return not any(request.has_authorization or request.has_session for request in device.requests)
 
 
 def claim_issue(hass: HomeAssistant, entry: MockConfigEntry) -> ir.IssueEntry | None:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import ssl
 from contextlib import suppress
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa, x25519
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -21,6 +17,8 @@ from enphase_api.http import parse_host
 from enphase_api.local import Certificate
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.certificate import key_from_seed
+
+from ..servers import signed
 
 PEM = Simulator("no-meters").certificate_pem
 DER = ssl.PEM_cert_to_DER_cert(PEM)
@@ -65,17 +63,7 @@ def test_a_certificate_with_bytes_changed_is_read_whole_or_refused(changes: list
     ids=["P-521", "Brainpool", "RSA", "Ed25519", "X25519"],
 )
 def test_a_certificate_of_a_key_that_no_gateway_has_is_read_all_the_same(key: Any) -> None:
-    name, now = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "envoy")]), datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=1))
-        .sign(key_from_seed("gateway"), SHA256())
-    )
+    made = signed("envoy", key.public_key(), key_from_seed("gateway"))
     assert Certificate.from_der(made.public_bytes(Encoding.DER)).subject == "envoy"
 
 

@@ -10,15 +10,11 @@ import zlib
 from collections.abc import Iterator
 from contextlib import aclosing
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
 from enphase_api import CommunicationError, EnphaseError, InvalidAnswerError, UnusableCertificateError
 from enphase_api import http as http_module
@@ -27,7 +23,7 @@ from enphase_api.local import Gateway, fetch_certificate
 from enphase_companion.simulator.certificate import Certificate as ShownCertificate
 from enphase_companion.simulator.certificate import key_from_seed
 
-from ..servers import CLIENT_HELLO, Serve, certificate, listening, recorder
+from ..servers import CLIENT_HELLO, Serve, certificate, listening, pem_of, recorder, signed
 
 TOKEN = "eyJ0b2tlbg.c2VjcmV0.c2lnbmF0dXJl"
 OK = b"HTTP/1.1 200 OK\r\n"
@@ -103,23 +99,9 @@ async def test_what_comes_ever_so_slowly_is_given_up(monkeypatch: pytest.MonkeyP
 
 def with_other_names(count: int) -> ShownCertificate:
     """A certificate with many names besides its own."""
-    key, now = key_from_seed("gateway"), datetime.now(UTC)
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "envoy")])
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - timedelta(days=1))
-        .not_valid_after(now + timedelta(days=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.DNSName(f"{number}.example") for number in range(count)]),
-            critical=False,
-        )
-        .sign(key, SHA256())
-    )
-    return replace(certificate(), pem=made.public_bytes(Encoding.PEM).decode())
+    key = key_from_seed("gateway")
+    names = x509.SubjectAlternativeName([x509.DNSName(f"{number}.example") for number in range(count)])
+    return replace(certificate(), pem=pem_of(signed("envoy", key.public_key(), key, extension=names)))
 
 
 async def test_a_certificate_larger_than_any_gateways_is_not_read() -> None:

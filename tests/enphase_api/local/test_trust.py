@@ -14,10 +14,6 @@ from pathlib import Path
 
 import aiohttp
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.serialization import Encoding
-from cryptography.x509.oid import NameOID
 
 from enphase_api import (
     CertificateChangedError,
@@ -35,7 +31,15 @@ from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.certificate import Certificate as ShownCertificate
 from enphase_companion.simulator.certificate import key_from_seed, make_certificate
 
-from ..servers import SERIAL_NUMBER, certificate, listening, recorder, signed_by_the_gateways_key
+from ..servers import (
+    SERIAL_NUMBER,
+    certificate,
+    listening,
+    pem_of,
+    recorder,
+    signed,
+    signed_by_the_gateways_key,
+)
 
 TOKEN = "eyJ0b2tlbg.c2VjcmV0.c2lnbmF0dXJl"
 
@@ -176,19 +180,9 @@ async def test_a_certificate_without_extensions_works(sim: Simulator) -> None:
 
 def issued_by_somebody() -> ShownCertificate:
     """A certificate that is not signed by its own key."""
-    authority, key = key_from_seed("authority"), key_from_seed("gateway")
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder()
-        .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, SERIAL_NUMBER)]))
-        .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Some authority")]))
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now)
-        .not_valid_after(now + timedelta(days=1))
-        .sign(authority, SHA256())
-    )
-    return replace(certificate(), pem=made.public_bytes(Encoding.PEM).decode())
+    key, authority = key_from_seed("gateway"), key_from_seed("authority")
+    made = signed(SERIAL_NUMBER, key.public_key(), authority, issuer="Some authority")
+    return replace(certificate(), pem=pem_of(made))
 
 
 async def test_a_certificate_that_somebody_issued_is_trusted_for_itself_and_not_for_its_issuer() -> None:

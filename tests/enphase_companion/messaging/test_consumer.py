@@ -301,6 +301,18 @@ async def test_a_message_that_is_far_too_large_goes_unread_and_whole_to_the_dead
     assert dead.headers["reason"] == f"{len(large)} bytes, and no message has more than {MAX_BODY}"
 
 
+@pytest.fixture
+def little_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a consumer hold five large messages."""
+    monkeypatch.setattr(consumer_module, "_MOST_BYTES", 200_000)
+    monkeypatch.setattr(consumer_module, "_LONG", 1)
+
+
+def large_bodies(count: int) -> list[bytes]:
+    return [body[:-1] + b" " * 40_000 + b"}" for body in bodies(count)]
+
+
+@pytest.mark.usefixtures("little_memory")
 async def test_what_is_held_in_memory_is_bounded_in_bytes_and_all_is_stored_once_the_store_is_back(
     broker: Broker,
     queue: str,
@@ -308,13 +320,9 @@ async def test_what_is_held_in_memory_is_bounded_in_bytes_and_all_is_stored_once
     store: Store,
     figures: Figures,
     caplog: pytest.LogCaptureFixture,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(consumer_module, "_MOST_BYTES", 200_000)
-    monkeypatch.setattr(consumer_module, "_LONG", 1)
     store.away = True
-    padded = [body[:-1] + b" " * 40_000 + b"}" for body in bodies(60)]
-    await publish(eyes, broker, queue, *padded)
+    await publish(eyes, broker, queue, *large_bodies(60))
     async with consuming(broker, queue, store, figures):
         await until(lambda: "far larger than a gateway's" in caplog.text)
         await asyncio.sleep(2)
@@ -326,6 +334,7 @@ async def test_what_is_held_in_memory_is_bounded_in_bytes_and_all_is_stored_once
     assert max(map(len, store.batches)) <= 5
 
 
+@pytest.mark.usefixtures("little_memory")
 async def test_messages_that_are_small_again_come_as_many_at_once_as_before(
     broker: Broker,
     queue: str,
@@ -335,11 +344,9 @@ async def test_messages_that_are_small_again_come_as_many_at_once_as_before(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(consumer_module, "_MOST_BYTES", 200_000)
-    monkeypatch.setattr(consumer_module, "_LONG", 1)
     monkeypatch.setattr(consumer_module, "_QUIET", 0.5)
     monkeypatch.setattr(consumer_module, "_IDLE", 0.2)
-    await publish(eyes, broker, queue, *[body[:-1] + b" " * 40_000 + b"}" for body in bodies(20)])
+    await publish(eyes, broker, queue, *large_bodies(20))
     async with consuming(broker, queue, store, figures, batch=50, age=0.5):
         await until(lambda: set(store.numbers) == set(range(20)))
         assert max(map(len, store.batches)) <= 5

@@ -13,11 +13,11 @@ from custom_components.enphase_iq_gateway.enphase_api.local import Certificate
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, make_entry
-from .flow import Flow
+from .flow import Flow, nothing_secret_was_sent
 from .test_certificate import accept, changed, issue_of, repair
 from .test_discovery import NOBODY, announcement
 from .test_languages import LANGUAGES
-from .test_trust import nothing_secret_was_sent, rival
+from .test_trust import rival
 
 __all__ = ["changed", "rival"]
 

@@ -282,9 +282,10 @@ def test_a_bar_on_a_terminal_says_what_is_asked_and_how_far_it_is(ready: Callabl
         written = terminal.until_end()
         assert terminal.process.returncode == 0
     assert "━" in written
-    total = sum(len(each.requests) for each in catalogue())
-    assert f"{total}/{total}" in written
-    assert "/ivp/meters/readings" in written
+    requests = [path for endpoint in catalogue() for path in endpoint.requests]
+    assert f"{len(requests)}/{len(requests)}" in written
+    # The bar is drawn ten times a second: which of the paths it shows depends on how fast they are answered.
+    assert any(path in written for path in requests)
 
 
 def test_no_secret_is_in_its_log_at_debug_level_nor_on_a_page(ready: Callable[..., Owner]) -> None:

@@ -77,7 +77,7 @@ async def async_remove_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> 
 async def async_remove_config_entry_device(
     _hass: HomeAssistant, entry: GatewayConfigEntry, device: dr.DeviceEntry
 ) -> bool:
-    """Tell whether a device may be deleted: an inverter or a battery that the gateway no longer lists."""
+    """Return whether a device may be deleted: an inverter or a battery that the gateway no longer lists."""
     if entry.state is not ConfigEntryState.LOADED:
         return False
     data = entry.runtime_data.data

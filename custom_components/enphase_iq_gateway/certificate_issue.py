@@ -15,7 +15,7 @@ _TRUSTED = "trusted"
 
 
 def issue_id(entry_id: str) -> str:
-    """Give the id of an entry's issue."""
+    """Return the id of an entry's issue."""
     return f"{ISSUE}_{entry_id}"
 
 
@@ -86,7 +86,7 @@ def async_delete_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
 def question(
     hass: HomeAssistant, data: dict[str, str | int | float | None] | None
 ) -> tuple[ConfigEntry, str, str] | None:
-    """Give what an issue asks: the entry, the fingerprint that was trusted, and the certificate (PEM) shown.
+    """Return what an issue asks: the entry, the trusted fingerprint, and the certificate (PEM) shown.
 
     None where the entry is gone, or nothing is asked about it any more.
     """

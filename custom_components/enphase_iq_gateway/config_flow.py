@@ -58,7 +58,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
     @callback
     @override
     def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
-        """Give the flow of the options."""
+        """Return the flow of the options."""
         return GatewayOptionsFlow()
 
     # Find.

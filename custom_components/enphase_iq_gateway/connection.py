@@ -43,7 +43,7 @@ class FoundGateway:
 
     @classmethod
     def from_entry(cls, entry: ConfigEntry) -> Self:
-        """Give the gateway that an entry trusts, without asking it."""
+        """Return the gateway that an entry trusts, without asking it."""
         return cls(
             host=entry.data[CONF_HOST],
             certificate=Certificate.from_pem(entry.data[CONF_CERTIFICATE]),
@@ -66,7 +66,7 @@ def is_trusted(entry: ConfigEntry, certificate: Certificate) -> bool:
 
 
 def gateway_client(hass: HomeAssistant, host: str, certificate: str) -> Gateway:
-    """Give a client that speaks only to the gateway with this certificate (PEM)."""
+    """Return a client that speaks only to the gateway with this certificate (PEM)."""
     return Gateway(host, certificate=certificate, session=async_get_clientsession(hass))
 
 
@@ -138,7 +138,7 @@ async def async_get_token(hass: HomeAssistant, username: str, password: str, ser
 
 
 def production_from(meters: tuple[Meter, ...]) -> ProductionFrom:
-    """Give what production is taken from, with these meters."""
+    """Return what production is taken from, with these meters."""
     metered = any(meter.enabled and meter.measurement_type == MeasurementType.PRODUCTION for meter in meters)
     return ProductionFrom.METER if metered else ProductionFrom.INVERTERS
 

@@ -170,7 +170,7 @@ class GatewayData:
         )
 
     def meter(self, eid: int) -> Meter | None:
-        """Give an enabled meter; None where it is none any more."""
+        """Return an enabled meter; None where it is none any more."""
         return next((meter for meter in self.enabled_meters if meter.eid == eid), None)
 
     @cached_property
@@ -179,14 +179,14 @@ class GatewayData:
         return {reading.meter.eid: reading for reading in self.readings}
 
     def quantities(self, eid: int, phase: int | None) -> Quantities | None:
-        """Give what a meter, or one of its phases (0 to 2), reads; None where it says nothing."""
+        """Return what a meter, or one of its phases (0 to 2), reads; None where it says nothing."""
         reading = self.by_eid.get(eid)
         if reading is None or phase is None:
             return None if reading is None else reading.total
         return reading.phases[phase] if phase < len(reading.phases) else None
 
     def wired_phases(self, meter: Meter) -> Iterator[int]:
-        """Give the phases of a meter that are wired; none of a single-phase meter, which is its own phase."""
+        """Yield the wired phases of a meter; none of a single-phase meter, which is its own phase."""
         reading = self.by_eid.get(meter.eid)
         if reading is not None and meter.phase_count > 1:
             yield from (number for number, phase in enumerate(reading.phases) if phase is not None)

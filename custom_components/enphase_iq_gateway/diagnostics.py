@@ -27,7 +27,7 @@ TO_REDACT = {
 async def async_get_config_entry_diagnostics(
     _hass: HomeAssistant, entry: GatewayConfigEntry
 ) -> dict[str, Any]:
-    """Give the diagnostics of a gateway; of one that could not be set up, why not."""
+    """Return the diagnostics of a gateway; of one that could not be set up, why not."""
     described = {
         "entry": {
             "data": without_secrets(async_redact_data(dict(entry.data), TO_REDACT)),

@@ -46,7 +46,7 @@ _USUAL_PORTS = (None, 80, 443)
 
 
 def announced_host(discovery_info: ZeroconfServiceInfo) -> str:
-    """Give the address of a gateway that announces itself; a port only where it is an unusual one."""
+    """Return the address of a gateway that announces itself; a port only where it is an unusual one."""
     if discovery_info.port in _USUAL_PORTS:
         return discovery_info.host
     return f"{discovery_info.host}:{discovery_info.port}"

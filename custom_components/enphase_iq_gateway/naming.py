@@ -18,7 +18,7 @@ _CATEGORY = "selector"
 
 
 async def async_words(hass: HomeAssistant, kind: str) -> dict[str, str]:
-    """Give the words of a kind: "meter" (by type), "phases" (by number), or "metering" ("yes" and "no")."""
+    """Return the words of a kind: "meter" (by type), "phases" (by number), or "metering" ("yes" and "no")."""
     texts = await async_get_translations(hass, hass.config.language, _CATEGORY, {DOMAIN})
     prefix = f"component.{DOMAIN}.{_CATEGORY}.{kind}.options."
     return {key.removeprefix(prefix): text for key, text in texts.items() if key.startswith(prefix)}

@@ -18,7 +18,7 @@ _PATIENCE = 3
 
 
 def newest_readings(coordinator: GatewayCoordinator) -> dict[str, Any]:
-    """Give what the coordinator knows now, without a request; None for what is not known, or no longer.
+    """Return what the coordinator knows now, without a request; None for what is not known, or no longer.
 
     Powers in W, energies in Wh as the gateway counts them, all else as in the client's models; times as ISO
     8601. The site's values bear the keys of the sensors that show them.
@@ -53,7 +53,7 @@ def _site(data: GatewayData, is_newest: Callable[[Page], bool]) -> dict[str, Any
 
 
 def _by_purpose(meters: Iterable[Meter]) -> Iterable[tuple[str, Meter]]:
-    """Give each meter with what it measures, in a form that templates like: net_consumption, production_2."""
+    """Yield each meter under a key for templates: net_consumption, production_2."""
     counts: dict[str, int] = {}
     for meter in meters:
         purpose = meter.measurement_type.replace("-", "_")

@@ -76,7 +76,7 @@ class Pages:
         self._times[page].asked = None
 
     def is_due(self, page: Page, now: datetime, needed: Collection[Page]) -> bool:
-        """Tell whether it is time to ask a page."""
+        """Return whether it is time to ask a page."""
         if page not in needed and page in _ONLY_IF_NEEDED:
             return False
         asked = self._times[page].asked
@@ -84,11 +84,11 @@ class Pages:
         return asked is None or now - asked >= pace
 
     def next_due(self, now: datetime, needed: Collection[Page]) -> Page | None:
-        """Give a page that is due, the quickest-paced first, or None."""
+        """Return a page that is due, the quickest-paced first, or None."""
         return next((page for page in PACE if self.is_due(page, now, needed)), None)
 
     def is_fresh(self, page: Page, now: datetime) -> bool:
-        """Tell whether a page's last answer still counts; of the readings the coordinator itself knows."""
+        """Return whether a page's last answer still counts; of the readings the coordinator itself knows."""
         if page is Page.READINGS:
             return True
         answered = self._times[page].answered
@@ -98,11 +98,11 @@ class Pages:
         return _RELAXED_PACE[page] if page in self.relaxed else PACE[page]
 
     def answered_at(self, page: Page) -> datetime | None:
-        """Give when a page answered last (UTC)."""
+        """Return when a page answered last (UTC)."""
         return self._times[page].answered
 
     def as_dict(self) -> dict[str, dict[str, str | float | None]]:
-        """Give all times, for diagnostics."""
+        """Return all times, for diagnostics."""
         return {
             page.value: {
                 "asked": None if times.asked is None else times.asked.isoformat(),

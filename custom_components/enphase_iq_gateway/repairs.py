@@ -80,7 +80,7 @@ class HomeRepairFlow(RepairsFlow):
 async def async_create_fix_flow(
     hass: HomeAssistant, issue_id: str, data: dict[str, str | int | float | None] | None
 ) -> RepairsFlow:
-    """Give the flow of an issue.
+    """Return the flow of an issue.
 
     Raises HomeAssistantError where its gateway is gone or the question is answered.
     """

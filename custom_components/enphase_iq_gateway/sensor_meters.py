@@ -50,7 +50,7 @@ STATUSES = ["normal", "not-metering", "check-wiring"]
 
 
 def meter_sensors(data: GatewayData, names: Mapping[str, str]) -> Iterator[GatewaySensorDescription]:
-    """Give the sensors of all enabled meters, except for what the site's sensors show already."""
+    """Yield the sensors of all enabled meters, except for what the site's sensors show already."""
     for meter in data.enabled_meters:
         name = meter_name(names, data.enabled_meters, meter)
         yield _status(meter, name)
@@ -62,7 +62,7 @@ def meter_sensors(data: GatewayData, names: Mapping[str, str]) -> Iterator[Gatew
 
 
 def meter_key(meter: Meter) -> str:
-    """Give what a meter's unique ids begin with: its place in the gateway, and what it measures there."""
+    """Return what a meter's unique ids begin with: its place in the gateway, and what it measures there."""
     return f"{meter.eid}_{meter.measurement_type}"
 
 

@@ -37,7 +37,7 @@ def _site(key: str, field: str, kind: dict[str, Any], pages: frozenset[Page]) ->
 
 
 def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
-    """Give what can be known of the site with the meters and batteries that there are."""
+    """Yield what can be known of the site with the meters and batteries that there are."""
     metered = data.types
     batteries = _BATTERIES | {Page.PRODUCTION} if data.has_ac_batteries else _BATTERIES
     with_batteries = _METERED | batteries if data.has_unmetered_batteries else _METERED
@@ -74,7 +74,7 @@ def _is_in_doubt(metered: frozenset[str]) -> bool:
 
 
 def named_by_site(data: GatewayData, meter: Meter) -> frozenset[str]:
-    """Give the quantities of a whole meter that are the site's: one fact is one entity."""
+    """Return the quantities of a whole meter that are the site's: one fact is one entity."""
     first = next(each for each in data.enabled_meters if each.measurement_type == meter.measurement_type)
     if meter.eid != first.eid:
         return frozenset()

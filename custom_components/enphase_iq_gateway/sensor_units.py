@@ -33,7 +33,7 @@ _BATTERY: tuple[tuple[str, str, dict[str, Any]], ...] = (
 
 
 def gateway_sensors(coordinator: GatewayCoordinator) -> Iterator[GatewaySensorDescription]:
-    """Give what there is to know of the gateway itself."""
+    """Yield what there is to know of the gateway itself."""
 
     def certificate_expiry(_: GatewayData) -> Any:
         certificate = coordinator.gateway.certificate
@@ -64,7 +64,7 @@ def gateway_sensors(coordinator: GatewayCoordinator) -> Iterator[GatewaySensorDe
 
 
 def unit_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
-    """Give the sensors of each microinverter and each battery."""
+    """Yield the sensors of each microinverter and each battery."""
     for inverter in (data.inverters or {}).values():
         unit = inverter_unit(inverter)
         for key, field, kind in _INVERTER:
@@ -85,12 +85,12 @@ def unit_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
 
 
 def inverter_unit(inverter: Inverter) -> Unit:
-    """Give the device that a microinverter is."""
+    """Return the device that a microinverter is."""
     return Unit(serial_number=inverter.serial_number, translation_key="inverter", model="Microinverter")
 
 
 def battery_unit(battery: Battery) -> Unit:
-    """Give the device that a battery is."""
+    """Return the device that a battery is."""
     return Unit(
         serial_number=battery.serial_number,
         translation_key="battery",

@@ -86,7 +86,7 @@ def async_setup_services(hass: HomeAssistant) -> None:
 
 
 async def _async_get_readings(call: ServiceCall) -> ServiceResponse:
-    """Give the newest readings; the gateway is not asked."""
+    """Return the newest readings; the gateway is not asked."""
     coordinator = _entry(call).runtime_data
     if not coordinator.last_update_success:
         raise HomeAssistantError(
@@ -98,7 +98,7 @@ async def _async_get_readings(call: ServiceCall) -> ServiceResponse:
 
 
 async def _async_call_api(call: ServiceCall) -> ServiceResponse:
-    """Give what a page of the gateway answers."""
+    """Return what a page of the gateway answers."""
     entry = _entry(call)
     path, method, body = call.data[ATTR_PATH], call.data[ATTR_METHOD], call.data.get(ATTR_BODY)
     access = access_of(path, method, has_body=body is not None)

@@ -160,7 +160,7 @@ class HomeAssistantWith:
         )
 
     async def memory(self) -> int:
-        """Give how many bytes of memory the process has, when what is no longer used is given back."""
+        """Return how many bytes of memory the process has, when what is no longer used is given back."""
         gc.collect()
         if platform.libc_ver()[0] == "glibc":
             ctypes.CDLL(None).malloc_trim(0)

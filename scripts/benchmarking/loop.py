@@ -50,7 +50,7 @@ class OccupiedLoop(asyncio.SelectorEventLoop):
 
 
 def occupied() -> float:
-    """Give `occupied` of the running loop, which is an OccupiedLoop."""
+    """Return `occupied` of the running loop, which is an OccupiedLoop."""
     loop: Any = asyncio.get_running_loop()
     return float(loop.occupied)
 

@@ -75,7 +75,7 @@ class _Run:
 
     @contextmanager
     def both(self, profile: Profile, kind: str = "integration") -> Iterator[tuple[_Bench, _Bench]]:
-        """Give both sides, each at its own gateway of this profile; rounds by turns are fair."""
+        """Yield both sides, each at its own gateway of this profile; rounds by turns are fair."""
         with (
             simulated(profile, getattr(_OURS, kind)) as ours,
             simulated(profile, getattr(self.reference, kind), self.reference.build) as its,
@@ -84,7 +84,7 @@ class _Run:
 
 
 def run(parts: Iterable[str], progress: Progress, *, quick: bool, against: Path | None) -> Iterator[Result]:
-    """Give the figures of these parts. Raises BenchmarkError."""
+    """Yield the figures of these parts. Raises BenchmarkError."""
     reference = replace(_OURS, build=against) if against else _ITS
     for part in parts:
         yield from _PARTS[part](_Run(progress, quick, reference))

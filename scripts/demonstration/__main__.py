@@ -172,7 +172,7 @@ def _verdict(rows: list[Row], complaints: list[str]) -> str:
 
 
 async def _serve(words: str) -> int:
-    """Say where to look, and stay until somebody ends the demo."""
+    """Return where to look, and stay until somebody ends the demo."""
     began = float(os.environ.get("DEMO_STARTED", "nan"))
     say(f"{words}\n\nReady after {time.time() - began:.0f} s. Ctrl-C ends everything.")
     try:

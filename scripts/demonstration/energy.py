@@ -39,7 +39,7 @@ _FLOWS: dict[str, Callable[[Truth], Electricity]] = {
 
 
 async def set_up_dashboard(owner: Owner, sensors: Mapping[str, str]) -> None:
-    """Give the Energy dashboard the sensors that are there; `sensors` gives entity ids by unique id's end."""
+    """Add the sensors that exist to the Energy dashboard; `sensors` maps a unique id's end to an entity."""
     sources: list[dict[str, Any]] = [
         {
             "type": "solar",

@@ -223,7 +223,7 @@ def _page(path: str) -> Callable[[Moments], Iterable[float]]:
 
 
 def _lately(path: str, interval: float) -> Callable[[Moments], tuple[float, float]]:
-    """Tell when a unit that reports at an interval last did so, seen from when its page was asked for."""
+    """Return when a unit that reports at an interval last did so, seen from when its page was asked for."""
     return lambda moments: (min(moments.asked(path)) - interval - 1, max(moments.asked(path)))
 
 

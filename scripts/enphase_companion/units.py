@@ -8,7 +8,7 @@ UNKNOWN = "unknown"
 
 
 def power(watts: float | None) -> str:
-    """Give "215 W" or "3.42 kW"."""
+    """Return "215 W" or "3.42 kW"."""
     if watts is None:
         return UNKNOWN
     # Adding 0.0 makes a zero out of "-0".
@@ -16,7 +16,7 @@ def power(watts: float | None) -> str:
 
 
 def energy(watt_hours: float | None) -> str:
-    """Give "512 Wh", "12.3 kWh" or "45.21 MWh"."""
+    """Return "512 Wh", "12.3 kWh" or "45.21 MWh"."""
     if watt_hours is None:
         return UNKNOWN
     if abs(watt_hours) < 999.5:
@@ -25,12 +25,12 @@ def energy(watt_hours: float | None) -> str:
 
 
 def quantity(value: float | None, unit: str, digits: int = 1) -> str:
-    """Give a number with its unit, such as "231.2 V"."""
+    """Return a number with its unit, such as "231.2 V"."""
     return UNKNOWN if value is None else f"{round(value, digits) + 0.0:.{digits}f} {unit}".rstrip()
 
 
 def local_time(moment: datetime | None, today: datetime | None = None) -> str:
-    """Give a time on this machine's clock: "12:31" if of the same day as `today`, else with its date."""
+    """Return a time on this machine's clock: "12:31" if of the same day as `today`, else with its date."""
     if moment is None:
         return "never"
     local = moment.astimezone()

@@ -24,7 +24,7 @@ _HOUR = 10.0
 def house(
     profile: str, hour: float = _HOUR, weather: int | None = None, speed: float = 1
 ) -> Iterator[tuple[Simulator, dict[str, str]]]:
-    """Give this simulated gateway, and the environment of an owner who has trusted it.
+    """Yield this simulated gateway, and the environment of an owner who has trusted it.
 
     `weather`: a code of the WMO's in the place of that of the house's sky.
     """

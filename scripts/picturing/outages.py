@@ -88,7 +88,7 @@ def gateway_database_meters() -> None:
 
 @contextmanager
 def folder() -> Iterator[Path]:
-    """Give an empty folder for servers and what else lies around, until the end."""
+    """Yield an empty folder for servers and what else lies around, until the end."""
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as name:
         for part in ("broker", "server"):
             (Path(name) / part).mkdir()

@@ -20,7 +20,7 @@ _LINES = 60
 
 
 def run_in_terminal(command: Sequence[str], environment: Mapping[str, str], columns: int) -> str:
-    """Give what a command writes to a terminal of this width, colours included.
+    """Return what a command writes to a terminal of this width, colours included.
 
     Raises CalledProcessError where it ends with another status than 0.
     """
@@ -45,7 +45,7 @@ def _until_closed(terminal: int) -> bytes:
 
 
 def drawn(written: str, columns: int, title: str) -> str:
-    """Give an SVG of a terminal in which this was written."""
+    """Return an SVG of a terminal in which this was written."""
     console = Console(record=True, width=columns, file=io.StringIO())
     console.print(Text.from_ansi(written.rstrip()))
     # Without the fonts that rich would have a browser fetch from elsewhere.

@@ -121,7 +121,7 @@ async def _totals_agree(home: Home, frontend: Frontend, begin: float, end: float
 
 
 def _agrees(text: str, unit: str, low: float, high: float, step: float) -> bool:
-    """Tell whether a text such as "1,147 W" is within the tolerance; the page rounds to steps."""
+    """Return whether a text such as "1,147 W" is within the tolerance; the page rounds to steps."""
     if text.split()[1:] != [unit]:
         return False
     slack = TOLERANCE * max(abs(low), abs(high)) + step / 2

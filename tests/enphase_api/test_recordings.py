@@ -23,7 +23,7 @@ from enphase_companion.simulator import Simulator
 
 
 def worked_out(**values: float | None) -> object:
-    """Give a Site of these values, all others None, as it is after rounding."""
+    """Return a Site of these values, all others None, as it is after rounding."""
     return pytest.approx(asdict(Site(**values)), abs=1e-3)
 
 
@@ -32,7 +32,7 @@ Open = Callable[[str], AbstractAsyncContextManager[Gateway]]
 
 @pytest.fixture
 def recorded() -> Open:
-    """Give a client of a recorded gateway, logged in; skipped by name where the recordings are absent."""
+    """Return a client of a recorded gateway, logged in; skipped by name where the recordings are absent."""
 
     @asynccontextmanager
     async def open_recording(name: str) -> AsyncIterator[Gateway]:

@@ -60,7 +60,7 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 def new_owner(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., Owner]]:
-    """Give what makes the owner of a gateway of a profile: `new_owner("battery", hour_of_day=13)`."""
+    """Yield what makes the owner of a gateway of a profile: `new_owner("battery", hour_of_day=13)`."""
     with ExitStack() as running:
 
         def make(profile: str = "three-phase", **options: Any) -> Owner:
@@ -74,5 +74,5 @@ def new_owner(
 
 @pytest.fixture
 def owner(new_owner: Callable[..., Owner]) -> Owner:
-    """Give somebody with three phases, to whom the gateway is known but nothing is set up yet."""
+    """Return somebody with three phases, to whom the gateway is known but nothing is set up yet."""
     return new_owner()

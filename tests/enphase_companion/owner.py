@@ -90,7 +90,7 @@ class Owner:
         written.replace(self.folder / "credentials_token.json")
 
     def reads(self) -> dict[str, Any]:
-        """Give what stands in the credentials file."""
+        """Return what stands in the credentials file."""
         content: dict[str, Any] = json.loads(self.file.read_text())
         return content
 

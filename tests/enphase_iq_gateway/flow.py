@@ -94,7 +94,7 @@ class Flow:
         await self.choose(step)
 
     def shows(self, step: str, error: str | None = None) -> bool:
-        """Tell whether a step is shown, and with this error alone."""
+        """Return whether a step is shown, and with this error alone."""
         expected = {} if error is None else {"base": error}
         return (
             self.shown["type"] in (FlowResultType.FORM, FlowResultType.MENU)
@@ -103,7 +103,7 @@ class Flow:
         )
 
     def aborts(self, reason: str) -> bool:
-        """Tell whether the flow has ended without an entry, for this reason."""
+        """Return whether the flow has ended without an entry, for this reason."""
         return self.shown["type"] is FlowResultType.ABORT and self.shown["reason"] == reason
 
 

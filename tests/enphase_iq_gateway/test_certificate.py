@@ -30,7 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:It is recommended to use web.App
 
 
 def issue_of(hass: HomeAssistant, entry: MockConfigEntry) -> ir.IssueEntry | None:
-    """Give the question that the owner is asked."""
+    """Return the question that the owner is asked."""
     return ir.async_get(hass).async_get_issue(DOMAIN, issue_id(entry.entry_id))
 
 

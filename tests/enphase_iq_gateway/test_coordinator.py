@@ -33,7 +33,7 @@ PRODUCTION = "/production.json"
 
 
 def asked(simulator: Simulator) -> Counter[str]:
-    """Give how often each page was asked for since this was called last."""
+    """Return how often each page was asked for since this was called last."""
     paths = Counter(request.path for request in simulator.requests)
     simulator.requests.clear()
     return paths

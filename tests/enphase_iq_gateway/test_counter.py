@@ -39,7 +39,7 @@ class Meter:
         return shown
 
     def holds(self) -> bool:
-        """Tell whether the counter shows something else than what is said."""
+        """Return whether the counter shows something else than what is said."""
         return self.counter.is_holding
 
 
@@ -52,7 +52,7 @@ def meter() -> Meter:
 
 
 def running(first: float, count: int) -> list[float]:
-    """Give what a counter says that runs on from `first`."""
+    """Return what a counter says that runs on from `first`."""
     return [first + STEP * number for number in range(count)]
 
 

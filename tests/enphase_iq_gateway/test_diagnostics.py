@@ -24,7 +24,7 @@ from .flow import Flow
 
 
 async def diagnostics(hass: HomeAssistant, entry: MockConfigEntry) -> Any:
-    """Give the file as its owner downloads it."""
+    """Return the file as its owner downloads it."""
     return json.loads(json.dumps(await async_get_config_entry_diagnostics(hass, entry), cls=JSONEncoder))
 
 
@@ -62,7 +62,7 @@ def planted(simulator: Simulator) -> dict[str, str]:
 
 
 def secrets_of(simulator: Simulator, planted: dict[str, str]) -> list[str]:
-    """Give every text that must not get out: account, token and its parts, session, certificate."""
+    """Return every text that must not get out: account, token and its parts, session, certificate."""
     token = planted[CONF_TOKEN]
     sessions = list(simulator.gateway.sessions._open)
     assert sessions

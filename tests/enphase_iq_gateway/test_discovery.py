@@ -29,7 +29,7 @@ def announcement(
     address: str | None = None,
     properties: Mapping[str, str | None] | None = None,
 ) -> ZeroconfServiceInfo:
-    """Give what a gateway announces."""
+    """Return what a gateway announces."""
     url = URL(simulator.url)
     ip = ip_address(address or str(url.host))
     announced = {"serialnum": simulator.serial_number, "protovers": "8.2.4264"}

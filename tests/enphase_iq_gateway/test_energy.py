@@ -22,12 +22,12 @@ ENERGIES = ["production_energy", "grid_energy_imported", "grid_energy_exported",
 
 
 def energies(hass: HomeAssistant, simulator: Simulator) -> list[float]:
-    """Give what the energy sensors show, kWh."""
+    """Return what the energy sensors show, kWh."""
     return [float(state_of(hass, simulator, key)) for key in ENERGIES]
 
 
 def truths(simulator: Simulator) -> list[float]:
-    """Give what they ought to show, kWh."""
+    """Return what they ought to show, kWh."""
     truth = simulator.house.truth(simulator.clock.time())
     grid = truth.net_consumption.total
     return [

@@ -32,7 +32,7 @@ class Meters:
         self.flags: list[str] = []
 
     def changed(self, listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Give the list as it is to be."""
+        """Return the list as it is to be."""
         return [
             meter
             | {
@@ -43,7 +43,7 @@ class Meters:
         ]
 
     def entity_id(self, measurement_type: str) -> str:
-        """Give the event entity of a meter."""
+        """Return the event entity of a meter."""
         eid = next(
             meter.eid
             for meter in self._simulator.house.profile.meters

@@ -23,7 +23,7 @@ PROJECT = Path(__file__).parents[2]
 
 
 def devices(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, dr.DeviceEntry]:
-    """Give an entry's devices by serial number."""
+    """Return an entry's devices by serial number."""
     found = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
     return {str(device.serial_number): device for device in found}
 

@@ -89,7 +89,7 @@ in_each_language = pytest.mark.parametrize("language", LANGUAGES)
 
 
 def both(language: str) -> list[tuple[str, str, str]]:
-    """Give every text in English and in this language, with the keys that lead to it."""
+    """Return every text in English and in this language, with the keys that lead to it."""
     said = dict(leaves(LANGUAGES[language]))
     return [(".".join(path), text, said[path]) for path, text in ENGLISH.items()]
 

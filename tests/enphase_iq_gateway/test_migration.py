@@ -71,7 +71,7 @@ def rows() -> list[tuple[str, str, str]]:
 
 
 def sensors(hass: HomeAssistant, entry: MockConfigEntry) -> dict[Sensor, str]:
-    """Give the entity ids of an entry's sensors."""
+    """Return the entity ids of an entry's sensors."""
     devices = dr.async_get(hass)
     found = {}
     for each in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id):
@@ -83,7 +83,7 @@ def sensors(hass: HomeAssistant, entry: MockConfigEntry) -> dict[Sensor, str]:
 
 
 def moves(theirs: dict[Sensor, str]) -> Iterator[Moved]:
-    """Give what the page has an owner rename, for each device that has such a sensor."""
+    """Yield what the page has an owner rename, for each device that has such a sensor."""
     for built_in, here, unit in rows():
         # A microinverter's sensor bears its device's name alone.
         is_inverter = built_in == here == "Inverter"
@@ -151,7 +151,7 @@ def _until_next_hour() -> float:
 async def statistics_of(
     hass: HomeAssistant, entity_ids: set[str]
 ) -> tuple[dict[str, list[StatisticsRow]], dict[str, str | None]]:
-    """Give the hourly statistics of these entities, in the units in which they are kept, and those units."""
+    """Return the hourly statistics of these entities in their stored units, and those units."""
     await async_wait_recording_done(hass)
     begin, executor = dt_util.utcnow() - timedelta(days=1), get_instance(hass).async_add_executor_job
     hours = await executor(
@@ -162,14 +162,14 @@ async def statistics_of(
 
 
 def counted(hour: StatisticsRow, what: Literal["sum", "state"]) -> float:
-    """Give an hour's sum or state."""
+    """Return an hour's sum or state."""
     value = hour[what]
     assert value is not None
     return value
 
 
 def energies(simulator: Simulator, at: float) -> dict[str, float]:
-    """Give what the counters truly stood at, MWh, by the names of our sensors."""
+    """Return what the counters truly stood at, MWh, by the names of our sensors."""
     made, grid, stored = (simulator.house.truth(at).of(kind).total for kind in (PRODUCTION, NET, STORAGE))
     counters = {
         "Production energy": made.energy_delivered,

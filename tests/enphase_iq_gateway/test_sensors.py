@@ -62,7 +62,7 @@ def clock_speed() -> float:
 
 
 def site_truth(truth: Truth, profile: str) -> dict[str, float]:
-    """Give what the site's sensors must show (W, Wh, %), by key."""
+    """Return what the site's sensors must show (W, Wh, %), by key."""
     made, grid, home, store = (truth.of(kind).total for kind in (PRODUCTION, NET, TOTAL, STORAGE))
     shown = {"production_power": made.active_power, "production_energy": made.energy_delivered}
     grid_power = {"grid_power": grid.active_power}

@@ -43,7 +43,7 @@ OF_HOME_ASSISTANT = {"already_in_progress", "reauth_successful", "reconfigure_su
 
 
 def leaves(tree: Any, *path: str) -> Iterator[tuple[tuple[str, ...], str]]:
-    """Give every text with the keys that lead to it."""
+    """Yield every text with the keys that lead to it."""
     if isinstance(tree, str):
         yield path, tree
         return
@@ -52,13 +52,13 @@ def leaves(tree: Any, *path: str) -> Iterator[tuple[tuple[str, ...], str]]:
 
 
 def calls() -> Iterator[ast.Call]:
-    """Give every call in the integration's code."""
+    """Yield every call in the integration's code."""
     for module in CODE:
         yield from (node for node in ast.walk(module) if isinstance(node, ast.Call))
 
 
 def named(keyword: str) -> set[str]:
-    """Give every constant that a call names by this keyword."""
+    """Return every constant that a call names by this keyword."""
     return {
         value.value
         for call in calls()
@@ -70,7 +70,7 @@ def named(keyword: str) -> set[str]:
 
 
 def first_words(*functions: str) -> set[str]:
-    """Give the first constant of every call of these functions or methods."""
+    """Return the first constant of every call of these functions or methods."""
     return {
         str(call.args[0].value)
         for call in calls()
@@ -82,7 +82,7 @@ def first_words(*functions: str) -> set[str]:
 
 
 def base_errors() -> set[str]:
-    """Give every constant that is set as the error of a form."""
+    """Return every constant that is set as the error of a form."""
     return {
         str(node.value.value)
         for module in CODE

@@ -23,7 +23,7 @@ def unavailable(program: str) -> NoReturn:
 
 
 def free_port() -> int:
-    """Give a port of this machine that nobody listens on now.
+    """Return a port of this machine that nobody listens on now.
 
     None of those that the system gives to whoever connects somewhere: a server that starts again would find
     its own taken.

@@ -71,7 +71,7 @@ class MariaDB(Server):
         )
 
     def answers(self) -> bool:
-        """Tell whether it runs a statement."""
+        """Return whether it runs a statement."""
         try:
             execute(self.url, "SELECT 1")
         except OperationalError:
@@ -91,7 +91,7 @@ def execute(url: URL, statement: str) -> None:
 
 @contextmanager
 def new_database(server: URL) -> Iterator[URL]:
-    """Give an empty database of the server's, dropped at the end where the server still runs."""
+    """Yield an empty database of the server's, dropped at the end where the server still runs."""
     name = f"enphase_test_{uuid.uuid4().hex[:12]}"
     execute(server, f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     yield server.set(database=name)
@@ -101,7 +101,7 @@ def new_database(server: URL) -> Iterator[URL]:
 
 @contextmanager
 def running(folder: Path, options: tuple[str, ...] = ()) -> Iterator[MariaDB]:
-    """Give a server of one's own in an empty folder, with these options beside the usual ones."""
+    """Yield a server of one's own in an empty folder, with these options beside the usual ones."""
     program = shutil.which("mariadbd", path=SEARCHED)
     if program is None:
         unavailable("mariadbd")

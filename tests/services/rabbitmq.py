@@ -61,7 +61,7 @@ class RabbitMQ(Server):
         return f"amqp://guest:guest@127.0.0.1:{self.port}/"
 
     def answers(self) -> bool:
-        """Tell whether it speaks AMQP."""
+        """Return whether it speaks AMQP."""
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 2) as connection:
             connection.settimeout(2)
             connection.sendall(b"AMQP\x00\x00\x09\x01")
@@ -92,7 +92,7 @@ class RabbitMQ(Server):
 
 @contextmanager
 def running(folder: Path) -> Iterator[RabbitMQ]:
-    """Give a broker of one's own in an empty folder."""
+    """Yield a broker of one's own in an empty folder."""
     program = str(_UNWRAPPED) if _UNWRAPPED.exists() else shutil.which("rabbitmq-server", path=SEARCHED)
     if program is None:
         unavailable("rabbitmq-server")

@@ -51,7 +51,7 @@ class Server(ABC):
 
     @abstractmethod
     def answers(self) -> bool:
-        """Tell whether it does what it is for."""
+        """Return whether it does what it is for."""
 
     def kill(self) -> None:
         """End it as a power cut would."""

@@ -40,7 +40,7 @@ _MAX_COOKIES = 32
 
 
 def parse_host(host: str, *, plain_on_loopback: bool = False) -> URL:
-    """Give the https address of a host: a name or address, with or without "https://" and a port.
+    """Return the https address of a host: a name or address, with or without "https://" and a port.
 
     Raises InvalidHostError for any other scheme, a path, a query or a user name in it.
     """
@@ -278,7 +278,7 @@ def parse_json(body: bytes, path: str, who: str) -> Any:
 
 
 def refused(who: str, path: str, status: int) -> ResponseError:
-    """Give the error for a status that is no success."""
+    """Return the error for a status that is no success."""
     return ResponseError(
         f"{who} answered {path} with status {status}",
         path=path,

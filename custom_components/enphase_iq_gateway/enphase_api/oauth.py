@@ -12,10 +12,10 @@ REDIRECT_URI = "https://envoy.local/auth/callback"
 
 
 def new_verifier() -> str:
-    """Give a fresh secret of 64 characters (RFC 7636 wants 43 to 128)."""
+    """Return a fresh secret of 64 characters (RFC 7636 wants 43 to 128)."""
     return secrets.token_urlsafe(48)
 
 
 def challenge_of(verifier: str) -> str:
-    """Give what is shown of a verifier when a code is asked for: its SHA-256 (method S256)."""
+    """Return what is shown of a verifier when a code is asked for: its SHA-256 (method S256)."""
     return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()

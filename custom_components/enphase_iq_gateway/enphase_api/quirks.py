@@ -215,12 +215,12 @@ _DAY = 24
 
 
 def is_wired(phase: Quantities) -> bool:
-    """Tell whether a phase is connected, by its voltage; unknown voltage is taken for connected."""
+    """Return whether a phase is connected, by its voltage; unknown voltage is taken for connected."""
     return phase.voltage is None or phase.voltage >= _WIRED
 
 
 def meter_voltage(meter: Meter, total: Quantities, channels: Sequence[Quantities]) -> float | None:
-    """Give a whole meter's voltage: the mean of its wired phases on three-phase meters, else as reported."""
+    """Return a whole meter's voltage: the mean of its wired phases if there are three, else as reported."""
     wired = [phase.voltage for phase in channels if phase.voltage is not None and is_wired(phase)]
     if meter.phase_mode != "three" or len(wired) < 2:
         return total.voltage
@@ -228,7 +228,7 @@ def meter_voltage(meter: Meter, total: Quantities, channels: Sequence[Quantities
 
 
 def power_factor(total: Quantities) -> float | None:
-    """Give a whole meter's power factor, worked out where the firmware added up those of the phases."""
+    """Return a whole meter's power factor, worked out where the firmware added up those of the phases."""
     if total.power_factor is None or abs(total.power_factor) <= 1:
         return total.power_factor
     if not total.apparent_power or total.active_power is None:
@@ -240,7 +240,7 @@ def power_factor(total: Quantities) -> float | None:
 def without_lost_phase(
     meter: Meter, total: Quantities, channels: list[Quantities]
 ) -> tuple[Quantities, list[Quantities]]:
-    """Give the meter and its phases, with nothing said where a split-phase storage meter has lost a phase."""
+    """Return the meter and its phases, without values if a split-phase storage meter has lost a phase."""
     if meter.measurement_type != "storage" or meter.phase_mode != "split" or len(channels) != 2:
         return total, channels
     lost = [

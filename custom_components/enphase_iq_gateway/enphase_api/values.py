@@ -54,7 +54,7 @@ def _dropped(key: str, reason: str) -> None:
 
 
 def number(data: Mapping[str, Any], key: str, low: float = -math.inf, high: float = math.inf) -> float | None:
-    """Give the number under `key` where it is one between `low` and `high`, else None."""
+    """Return the number under `key` where it is one between `low` and `high`, else None."""
     value = data.get(key)
     if value is None:
         return None
@@ -79,7 +79,7 @@ def _is_finite(value: float) -> bool:
 
 
 def integer(data: Mapping[str, Any], key: str, low: float = -math.inf, high: float = math.inf) -> int | None:
-    """Give the whole number under `key` where it is one between `low` and `high`, else None."""
+    """Return the whole number under `key` where it is one between `low` and `high`, else None."""
     value = number(data, key, low=low, high=high)
     if value is not None and value.is_integer():
         return int(value)
@@ -153,7 +153,7 @@ def printable(value: str, limit: int = MAX_TEXT) -> str:
 
 
 def flag(data: Mapping[str, Any], key: str) -> bool | None:
-    """Give the truth value under `key`, or None where it is none."""
+    """Return the truth value under `key`, or None where it is none."""
     value = data.get(key)
     if isinstance(value, bool):
         return value
@@ -163,7 +163,7 @@ def flag(data: Mapping[str, Any], key: str) -> bool | None:
 
 
 def moment(data: Mapping[str, Any], key: str) -> datetime | None:
-    """Give the time (UTC) under `key`, from epoch seconds; 0 means never to a gateway, and is None."""
+    """Return the time (UTC) under `key`, from epoch seconds; 0 means never to a gateway, and is None."""
     if data.get(key) == 0:
         return None
     value = number(data, key, low=_EARLIEST, high=_LATEST)
@@ -171,7 +171,7 @@ def moment(data: Mapping[str, Any], key: str) -> datetime | None:
 
 
 def one_object(answer: object, path: str) -> Mapping[str, Any]:
-    """Give the answer as the one JSON object that `path` should hold.
+    """Return the answer as the one JSON object that `path` should hold.
 
     Raises InvalidAnswerError where it is anything else.
     """
@@ -181,7 +181,7 @@ def one_object(answer: object, path: str) -> Mapping[str, Any]:
 
 
 def objects(answer: object, path: str) -> list[Mapping[str, Any]]:
-    """Give the answer as the list of JSON objects that `path` should hold.
+    """Return the answer as the list of JSON objects that `path` should hold.
 
     Raises InvalidAnswerError where it is anything else.
     """
@@ -191,7 +191,7 @@ def objects(answer: object, path: str) -> list[Mapping[str, Any]]:
 
 
 def nested(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    """Give the objects listed under `key`; what is no object in the list, or no list at all, is left out."""
+    """Return the objects listed under `key`; anything else in the list, or no list, is left out."""
     value = data.get(key)
     if value is None:
         return []

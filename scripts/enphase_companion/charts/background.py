@@ -48,7 +48,7 @@ class Background:
         self._thread.join(_END)
 
     def newest(self, timeout: float = 0.0) -> View | None:
-        """Give the newest view that nobody has taken yet; None where there is none within `timeout` seconds.
+        """Return the newest view that nobody has taken yet; None if there is none within `timeout` seconds.
 
         Raises what ended the work.
         """

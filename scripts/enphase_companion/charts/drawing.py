@@ -35,7 +35,7 @@ DOTS_WIDE = round((WIDTH - _LEFT - _RIGHT) * DOTS)
 
 
 def size(panels: int) -> tuple[float, float]:
-    """Give width and height, in inches, of a chart with so many panels."""
+    """Return width and height, in inches, of a chart with so many panels."""
     return WIDTH, HEIGHT + (panels - 1) * PHASE_HEIGHT
 
 

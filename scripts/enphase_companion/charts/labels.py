@@ -53,7 +53,7 @@ def label_ends(
 
 
 def spread(places: list[float], distance: float) -> list[float]:
-    """Give ascending places, moved apart until no two are closer than `distance`."""
+    """Return ascending places, moved apart until no two are closer than `distance`."""
     heaps: list[list[float]] = []
     for place in places:
         heaps.append([place])
@@ -66,6 +66,6 @@ def spread(places: list[float], distance: float) -> list[float]:
 
 
 def _edges(heap: list[float], distance: float) -> tuple[float, float]:
-    """Give where a heap of labels begins and ends, if it lies around the middle of its places."""
+    """Return where a heap of labels begins and ends, if it lies around the middle of its places."""
     middle, half = sum(heap) / len(heap), len(heap) * distance / 2
     return middle - half, middle + half

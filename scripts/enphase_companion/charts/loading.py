@@ -205,7 +205,7 @@ def _power(points: Sequence[Point]) -> Track:
 
 
 def _gaps(points: Sequence[Point], span: Span, now: int) -> list[Span]:
-    """Give the times of a range, up to now, of which nothing is known."""
+    """Return the times of a range, up to now, of which nothing is known."""
     end = min(span.end, now)
     if not points:
         return [Span(span.start, end)] if end > span.start else []

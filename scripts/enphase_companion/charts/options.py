@@ -31,6 +31,6 @@ def _file(text: str) -> Path:
 
 
 def limits(settings: Settings) -> dict[str, float]:
-    """Give the lines across a chart that are set, in W, by name."""
+    """Return the lines across a chart that are set, in W, by name."""
     found = {"peak": settings.peak_limit, "continuous": settings.continuous_limit}
     return {name: watts for name, watts in found.items() if watts is not None}

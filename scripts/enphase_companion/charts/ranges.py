@@ -40,7 +40,7 @@ class Range:
     moves: bool = True
 
     def span(self, zone: ZoneInfo, now: float) -> Span:
-        """Give the stretch of time as it lies at `now` (epoch seconds) in this time zone."""
+        """Return the stretch of time as it lies at `now` (epoch seconds) in this time zone."""
         start, end = self._span(datetime.fromtimestamp(now, zone))
         return Span(_milliseconds(start), _milliseconds(end))
 
@@ -94,7 +94,7 @@ def _up_to_now(start: datetime, now: datetime) -> datetime:
 
 
 def _midnight(now: datetime, days: int = 0) -> datetime:
-    """Give the beginning of a day; a day is not always 24 hours, so it is found on the calendar."""
+    """Return the beginning of a day; a day is not always 24 hours, so it is found on the calendar."""
     return datetime.combine(now.date() + days * _DAY, time(), now.tzinfo)
 
 
@@ -104,12 +104,12 @@ def _month_ago(now: datetime) -> datetime:
 
 
 def _year(now: datetime) -> datetime:
-    """Give the beginning of the twelve months of which this is the last."""
+    """Return the beginning of the twelve months of which this is the last."""
     return _months_on(_midnight(now).replace(day=1), -11)
 
 
 def _months_on(first: datetime, months: int) -> datetime:
-    """Give the first of another month, from the first of one."""
+    """Return the first of another month, from the first of one."""
     year, month = divmod(first.year * 12 + first.month - 1 + months, 12)
     return first.replace(year=year, month=month + 1)
 
@@ -125,12 +125,12 @@ _NAMED: dict[str, Callable[[datetime], tuple[datetime, datetime]]] = {
 
 
 def days(span: Span, zone: ZoneInfo) -> list[Span]:
-    """Give the local days that a time touches."""
+    """Return the local days that a time touches."""
     return _cut(span, zone, _midnight, lambda day: _midnight(day, 1))
 
 
 def months(span: Span, zone: ZoneInfo) -> list[Span]:
-    """Give the local months that a time touches."""
+    """Return the local months that a time touches."""
     return _cut(span, zone, lambda clock: _midnight(clock).replace(day=1), lambda month: _months_on(month, 1))
 
 

@@ -71,7 +71,7 @@ def show(newest: Newest, limits: Mapping[str, float], name: str) -> None:
 
 @contextmanager
 def _ending() -> Iterator[Callable[[], bool]]:
-    """Give what tells whether Ctrl-C or SIGTERM came; a toolkit would swallow an exception."""
+    """Yield what tells whether Ctrl-C or SIGTERM came; a toolkit would swallow an exception."""
     came: list[int] = []
 
     def note(number: int, _: object) -> None:

@@ -21,12 +21,12 @@ def count(number: float, unit: str) -> str:
 
 
 def percent(part: float) -> str:
-    """Give "53 %"."""
+    """Return "53 %"."""
     return f"{100 * part:.0f} %"
 
 
 def tiles(totals: Totals) -> list[tuple[str, str]]:
-    """Give each total that there is, with what it is."""
+    """Return each total that there is, with what it is."""
     energies = [
         (totals.produced, "produced"),
         (totals.consumed, "consumed"),
@@ -39,7 +39,7 @@ def tiles(totals: Totals) -> list[tuple[str, str]]:
 
 
 def sentences(totals: Totals) -> list[str]:
-    """Give self-consumption and self-sufficiency in words; what is not known is not said."""
+    """Return self-consumption and self-sufficiency in words; what is not known is not said."""
     said = []
     if totals.self_consumption is not None:
         said.append(f"{percent(totals.self_consumption)} of the production was used here (self-consumption)")
@@ -51,7 +51,7 @@ def sentences(totals: Totals) -> list[str]:
 
 
 def not_known(meters: Collection[str]) -> list[str]:
-    """Give what these meters do not tell because none of them sees the batteries, as one note; or none."""
+    """Return what these meters do not tell because none of them sees the batteries, as one note; or none."""
     if PRODUCTION not in meters or (TOTAL in meters) == (NET in meters):
         return []
     what = "what goes to the grid" if TOTAL in meters else "consumption"
@@ -80,7 +80,7 @@ def begins(first: int, zone: ZoneInfo, *, is_day: bool) -> list[str]:
 
 
 def title(span: Span, zone: ZoneInfo) -> str:
-    """Give the time that is shown: a day by its name, else its first and last day, or moment."""
+    """Return the time that is shown: a day by its name, else its first and last day, or moment."""
     start, end = (datetime.fromtimestamp(each / 1000, zone) for each in (span.start, span.end))
     last = datetime.fromtimestamp(span.end / 1000 - 1, zone)
     if (start.hour, start.minute, end.hour, end.minute) != (0, 0, 0, 0):
@@ -95,7 +95,7 @@ def title(span: Span, zone: ZoneInfo) -> str:
 
 
 def bucket(span: Span, zone: ZoneInfo) -> str:
-    """Give the name of a day, "13 Sep", or a month, "Sep 2025"."""
+    """Return the name of a day, "13 Sep", or a month, "Sep 2025"."""
     start = datetime.fromtimestamp(span.start / 1000, zone)
     month = _MONTHS[start.month - 1][:3]
     return f"{start.day} {month}" if span.length < _LONGEST_DAY else f"{month} {start.year}"

@@ -32,7 +32,7 @@ KEYS = (
 
 
 def parser() -> argparse.ArgumentParser:
-    """Give the options of this command."""
+    """Return the options of this command."""
     result = new_parser(
         "Store the readings of Enphase IQ Gateways that RabbitMQ has into a database, and roll them up to\n"
         "minutes, quarter-hours and days. A reading leaves the queue when it is on the database's disk.",

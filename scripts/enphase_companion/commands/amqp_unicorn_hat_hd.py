@@ -22,7 +22,7 @@ KEYS = (*AMQP_KEYS, "gateway_serial_number", *DISPLAY_KEYS)
 
 
 def parser() -> argparse.ArgumentParser:
-    """Give the options of this command."""
+    """Return the options of this command."""
     result = new_parser(
         "Show what a solar array makes on a Unicorn HAT HD, as enphase-gateway-amqp-meters publishes it:\n"
         "the weather, the power in scrolling numbers, and as a bar beside that of the home. The gateway\n"

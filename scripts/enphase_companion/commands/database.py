@@ -34,7 +34,7 @@ KEYS = (*DATABASE_KEYS, *dict.fromkeys(key for keys in _ACTIONS.values() for key
 
 
 def parser() -> argparse.ArgumentParser:
-    """Give the options of this command."""
+    """Return the options of this command."""
     result = new_parser(
         "Look after the database of readings.",
         examples=[
@@ -159,7 +159,7 @@ async def _prune(database: Database, settings: Settings) -> None:
 
 @contextmanager
 def _bar(what: str) -> Iterator[Progress]:
-    """Give what is told how far it is: a bar on a terminal, nothing elsewhere."""
+    """Yield what is told how far it is: a bar on a terminal, nothing elsewhere."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

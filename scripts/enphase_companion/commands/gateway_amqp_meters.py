@@ -30,7 +30,7 @@ KEYS = (
 
 
 def parser() -> argparse.ArgumentParser:
-    """Give the options of this command."""
+    """Return the options of this command."""
     result = new_parser(
         "Read the meters of an Enphase IQ Gateway at a steady rate and publish each reading to RabbitMQ.\n"
         "What the broker cannot take waits on disk, and is sent in order when it is back.",

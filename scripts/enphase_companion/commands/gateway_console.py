@@ -26,7 +26,7 @@ _SHORTEST_INTERVAL, _LONGEST_INTERVAL = 1.0, 3600.0
 
 
 def parser() -> argparse.ArgumentParser:
-    """Give the options of this command."""
+    """Return the options of this command."""
     result = new_parser(
         "Print what an Enphase IQ Gateway says now: production, consumption, grid,\n"
         "batteries, each meter and wired phase, each microinverter.",

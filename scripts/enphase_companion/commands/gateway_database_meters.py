@@ -32,7 +32,7 @@ KEYS = (
 
 
 def parser() -> argparse.ArgumentParser:
-    """Give the options of this command."""
+    """Return the options of this command."""
     result = new_parser(
         "Read the meters of an Enphase IQ Gateway at a steady rate into a database, and roll the readings\n"
         "up to minutes, quarter-hours and days. What the database cannot take waits on disk.",

@@ -32,7 +32,7 @@ _PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
 
 def parser() -> argparse.ArgumentParser:
-    """Give the options of this command."""
+    """Return the options of this command."""
     result = new_parser(
         "Write a page about each endpoint of an Enphase IQ Gateway: fields with types, units and\n"
         "meanings, and an anonymised example. Only what reads is asked, one thing at a time.",

@@ -31,7 +31,7 @@ _LOOK = 1.0
 
 
 def parser() -> argparse.ArgumentParser:
-    """Give the options of this command."""
+    """Return the options of this command."""
     result = new_parser(
         "Draw what the meters of an Enphase IQ Gateway read, as they read it: production up,\n"
         "consumption down, the grid as a line, the battery, and totals in words.",

@@ -24,7 +24,7 @@ KEYS = (*GATEWAY_KEYS, "interval", *DISPLAY_KEYS)
 
 
 def parser() -> argparse.ArgumentParser:
-    """Give the options of this command."""
+    """Return the options of this command."""
     result = new_parser(
         "Show what the array of an Enphase IQ Gateway makes on a Unicorn HAT HD: the weather, the\n"
         "power in scrolling numbers, and as a bar beside that of the home.",

@@ -30,7 +30,7 @@ _UNITS = {
 
 
 def document(overview: Overview) -> dict[str, Any]:
-    """Give everything as objects that `json` can write. Powers in W, energies in Wh, times in UTC."""
+    """Return everything as objects that `json` can write. Powers in W, energies in Wh, times in UTC."""
     site = _rounded(overview.site)
     return {
         "schema_version": 1,
@@ -71,7 +71,7 @@ def direction(grid_power: float | None) -> str | None:
 
 
 def _rounded(site: Site) -> Site:
-    """Give sums with the three digits that the meters give, without the dust of adding them up."""
+    """Return sums with the three digits that the meters give, without the dust of adding them up."""
     known = {name: value for name, value in asdict(site).items() if value is not None}
     return Site(**{name: round(value, 3) for name, value in known.items()})
 

@@ -31,7 +31,7 @@ class State(NamedTuple):
 async def follow(
     gateway: Gateway, overview: Overview, interval: float, sign_in: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[State]:
-    """Give a state now and about each `interval` seconds, for ever.
+    """Yield a state now and about each `interval` seconds, for ever.
 
     A late answer does not shift the next tick, and a missed tick is left out. `sign_in` is called where the
     session can no longer be renewed. Raises what it raises, and CertificateError.

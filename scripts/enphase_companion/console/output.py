@@ -35,7 +35,7 @@ def show(overview: Overview, *, as_json: bool) -> None:
 
 @contextmanager
 def showing(*, as_json: bool) -> Iterator[Callable[[State], None]]:
-    """Give what shows state after state: a live page where stdout is a terminal, else a line each."""
+    """Yield what shows state after state: a live page where stdout is a terminal, else a line each."""
     console = Console(highlight=False)
     if as_json or not console.is_terminal:
         yield lambda state: _write_line(state, as_json=as_json)

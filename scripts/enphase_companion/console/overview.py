@@ -57,7 +57,7 @@ class Overview:
         return replace(self, readings=readings, gateway_time=gateway.now)
 
     async def with_slow_pages(self, gateway: Gateway) -> Self:
-        """Give this with all else asked anew, which takes a gateway seconds; `problems` names what fails."""
+        """Return this with all else requested again, which takes seconds; `problems` names what fails."""
         problems: list[str] = []
 
         async def asked(answer: Awaitable[_T], before: _T) -> _T:
@@ -86,7 +86,7 @@ class Overview:
         )
 
     async def with_identity(self, gateway: Gateway) -> Self:
-        """Give this with the gateway's clock and its list of meters anew. Raises as `api_call` does."""
+        """Return this with the gateway's clock and its list of meters anew. Raises as `api_call` does."""
         info, meters = await gateway.info(), await gateway.meters()
         return replace(self, info=info, meters=meters, gateway_time=gateway.now)
 

@@ -18,7 +18,7 @@ _PLAIN_WIDTH = 120
 
 
 def plain_text(overview: Overview) -> str:
-    """Give the page without colours, bars and trailing spaces."""
+    """Return the page without colours, bars and trailing spaces."""
     console = Console(
         file=io.StringIO(), width=_PLAIN_WIDTH, color_system=None, force_terminal=False, highlight=False
     )
@@ -28,7 +28,7 @@ def plain_text(overview: Overview) -> str:
 
 
 def one_line(overview: Overview) -> str:
-    """Give what flows now as one line."""
+    """Return what flows now as one line."""
     site = overview.site
     grid = " ".join(_flow(site.grid_power, "import", "export")).rstrip()
     battery = " ".join(_flow(site.battery_power, "discharging", "charging")).rstrip()
@@ -42,7 +42,7 @@ def one_line(overview: Overview) -> str:
 
 
 def page(overview: Overview, *, bars: bool, problem: str | None = None) -> RenderableType:
-    """Give the whole page. `problem` says why what it shows is no longer new."""
+    """Return the whole page. `problem` says why what it shows is no longer new."""
     return Group(*_parts(overview, bars=bars, problem=problem))
 
 
@@ -99,7 +99,7 @@ def _summary(overview: Overview) -> tables.Columns:
 
 
 def _flow(watts: float | None, positive: str, negative: str) -> tuple[str, str]:
-    """Give a power without its sign, and its direction in words; none for what is shown as 0."""
+    """Return a power without its sign, and its direction in words; none for what is shown as 0."""
     if watts is None or abs(watts) < 0.5:
         return power(watts), ""
     return power(abs(watts)), positive if watts > 0 else negative
@@ -112,7 +112,7 @@ def _both(one: float | None, one_word: str, other: float | None, other_word: str
 
 
 def _notes(overview: Overview) -> Iterator[str]:
-    """Give what an owner should know about what is, or is not, shown."""
+    """Yield what an owner should know about what is, or is not, shown."""
     if not overview.meters:
         yield "This gateway has no meters: what is known is what its microinverters report."
     elif not overview.has_enabled_meters:

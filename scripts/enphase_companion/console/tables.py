@@ -78,12 +78,12 @@ class Columns:
 
 
 def heading(*cells: Text | str) -> list[Text]:
-    """Give the row that names the columns of what follows."""
+    """Return the row that names the columns of what follows."""
     return [cell if isinstance(cell, Text) else Text(cell, style="dim") for cell in cells]
 
 
 def label(measurement_type: str) -> Text:
-    """Give what an owner calls this; a type that only the firmware knows keeps its word."""
+    """Return what an owner calls this; a type that only the firmware knows keeps its word."""
     name, _, _, colour = _MEANINGS.get(measurement_type, (measurement_type, "", "", ""))
     return Text(name, style=f"bold {colour}".strip())
 
@@ -95,7 +95,7 @@ def wiring(meters: Iterable[Meter]) -> str:
 
 
 def meters(overview: Overview) -> Columns:
-    """Give each enabled meter: as a whole, and each wired phase where it counts more than one."""
+    """Return each enabled meter: as a whole, and each wired phase where it counts more than one."""
     table = Columns("<>>>>>>>", leave_out=(5, 4, 3, 2, 7, 6))
     for reading in overview.readings:
         kind = reading.meter.measurement_type
@@ -128,7 +128,7 @@ def _cells(quantities: Quantities) -> list[str]:
 
 
 def batteries(overview: Overview, units: Iterable[Battery]) -> Columns:
-    """Give each battery."""
+    """Return each battery."""
     table = Columns("<>>>><", leave_out=(3, 4, 5, 2))
     table.add_row(*heading("  Serial number", "Charge", "Power", "Capacity", "Temperature", "Last report"))
     for unit in units:
@@ -145,7 +145,7 @@ def batteries(overview: Overview, units: Iterable[Battery]) -> Columns:
 
 
 def inverters(overview: Overview, units: Sequence[Inverter], *, bars: bool) -> Columns:
-    """Give each microinverter; what it last made, only while that is new enough to be what it makes now."""
+    """Return each microinverter; what it last made, only while that is new enough to be what it makes now."""
     reporting = [unit for unit in units if overview.is_reporting(unit)]
     bars = bars and bool(reporting)
     table = Columns("<><><", leave_out=(2, 3, 4)) if bars else Columns("<>><", leave_out=(2, 3))

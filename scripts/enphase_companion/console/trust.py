@@ -54,7 +54,7 @@ def trust(settings: Settings, fingerprint: str | None) -> int:
 
 
 async def _identified(settings: Settings, shown: Certificate) -> Info:
-    """Give who answers with this certificate, so that nobody trusts a router's web page."""
+    """Return who answers with this certificate, so that nobody trusts a router's web page."""
     async with Gateway(settings.gateway_host, certificate=shown.pem) as gateway:
         with finding(settings):
             info = await gateway.info()

@@ -124,7 +124,7 @@ class Outbox:
         return True
 
     def _is_unwanted(self) -> bool:
-        """Tell whether a message that no queue takes may go: where no queue is set to keep it."""
+        """Return whether a message that no queue takes may go: where no queue is set to keep it."""
         self._figures.count("unroutable")
         if not self._publisher.queues:
             self._unroutable.tell(

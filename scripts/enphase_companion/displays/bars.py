@@ -58,7 +58,7 @@ def bars(chart: Chart, grown: float = 1, moved: float = 0) -> Frame:
 
 
 def growing(frames: int, still: int) -> Iterator[tuple[float, float]]:
-    """Give `grown` and `moved` for each frame of bars that grow, ever slower, and then stand."""
+    """Yield `grown` and `moved` for each frame of bars that grow, ever slower, and then stand."""
     for number in range(frames + still):
         share = min((number + 1) / frames, 1)
         yield 1 - (1 - share) ** 3, number / 4

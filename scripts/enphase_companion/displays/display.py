@@ -37,7 +37,7 @@ class Display(Protocol):
 
 
 def check_name(name: str) -> str:
-    """Give the name of a display as it was given.
+    """Return the name of a display as it was given.
 
     Raises ValueError, with what it may be, where it is none.
     """
@@ -47,7 +47,7 @@ def check_name(name: str) -> str:
 
 
 def open_display(name: str, brightness: float, rotation: int) -> Display:
-    """Give the display of this name.
+    """Return the display of this name.
 
     `brightness`: 0 to 1; `rotation`: degrees against the clock, in steps of 90.
 

@@ -20,7 +20,7 @@ _UNKNOWN = "?"
 
 
 def _parsed(drawing: str) -> dict[str, Bitmap]:
-    """Give the letters of a drawing: blocks of eight lines below a line that names them."""
+    """Return the letters of a drawing: blocks of eight lines below a line that names them."""
     found = {}
     lines = [line for line in drawing.splitlines() if line.strip()]
     for start in range(0, len(lines), HEIGHT + 1):
@@ -34,7 +34,7 @@ GLYPHS = _parsed(LETTERS)
 
 
 def written(words: str) -> Bitmap:
-    """Give words as they are drawn, 8 rows high; a character that was never drawn is a question mark."""
+    """Return words as they are drawn, 8 rows high; a character that was never drawn is a question mark."""
     columns: list[Bitmap] = [np.zeros((HEIGHT, 0), dtype=np.bool_)]
     for number, character in enumerate(words):
         if number:
@@ -47,7 +47,7 @@ def written(words: str) -> Bitmap:
 
 
 def doubled(bitmap: Bitmap) -> Bitmap:
-    """Give a bitmap twice as wide and high, its slopes smoothed (the rule known as Scale2x)."""
+    """Return a bitmap twice as wide and high, its slopes smoothed (the rule known as Scale2x)."""
     padded = np.pad(bitmap, 1)
     above, below = padded[:-2, 1:-1], padded[2:, 1:-1]
     left, right = padded[1:-1, :-2], padded[1:-1, 2:]

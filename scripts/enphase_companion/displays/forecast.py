@@ -53,7 +53,7 @@ class Forecast:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Forecast | None:
-        """Give what is set; None where no place is.
+        """Return what is set; None where no place is.
 
         Raises SettingsError where half of one is.
         """
@@ -118,7 +118,7 @@ def _read(answer: object) -> Weather:
 
 
 def judged(code: int, wind: float, *, is_day: bool) -> Weather | None:
-    """Give the picture for a code of the WMO's table 4677, as Open-Meteo uses it, and wind in m/s.
+    """Return the picture for a code of the WMO's table 4677, as Open-Meteo uses it, and wind in m/s.
 
     None for a code that it does not use.
     """

@@ -29,12 +29,12 @@ _GAMMA = 2.2
 
 
 def blank(colour: Colour = (0, 0, 0)) -> Frame:
-    """Give a frame of one colour; dark by default."""
+    """Return a frame of one colour; dark by default."""
     return np.full((SIZE, SIZE, 3), colour, dtype=np.uint8)
 
 
 def sprite(drawing: str, palette: Mapping[str, Colour]) -> Sprite:
-    """Give a picture drawn in letters: each is a pixel of its colour, and a dot is none."""
+    """Return a picture drawn in letters: each is a pixel of its colour, and a dot is none."""
     rows = drawing.split()
     result = np.zeros((len(rows), len(rows[0]), 4))
     for y, row in enumerate(rows):
@@ -66,26 +66,26 @@ def paste(frame: Frame, picture: Sprite, x: float, y: float, opacity: float = 1)
 
 
 def mixed(first: Colour, second: Colour, share: float) -> Colour:
-    """Give a colour between two: `share` 0 is the first, 1 the second."""
+    """Return a colour between two: `share` 0 is the first, 1 the second."""
     share = min(max(share, 0.0), 1.0)
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
 def faded(frame: Frame) -> Frame:
-    """Give a frame without colour and darker, as what is old is shown."""
+    """Return a frame without colour and darker, as what is old is shown."""
     grey = frame @ np.array([0.3, 0.6, 0.1]) * 0.55
     return _bytes(np.repeat(grey[..., np.newaxis], 3, axis=2) / 255)
 
 
 def as_light(frame: Frame) -> Frame:
-    """Give the same picture in numbers that are light, from 0 to 255, as LEDs want them."""
+    """Return the same picture in numbers that are light, from 0 to 255, as LEDs want them."""
     lit: Frame = _light_table()[frame]
     return lit
 
 
 def as_lit(frame: Frame, brightness: float, rotation: int) -> Frame:
-    """Give what a screen has to show to look like the HAT, with this brightness (0 to 1) and rotation."""
+    """Return what a screen has to show to look like the HAT, with this brightness (0 to 1) and rotation."""
     return _bytes(np.rot90(frame, rotation // 90) / 255 * brightness ** (1 / _GAMMA))
 
 

@@ -31,7 +31,7 @@ _OLD: Colour = (130, 130, 140)
 
 
 def one_round(panel: Panel, step: float) -> Iterator[Timed]:
-    """Give everything once, as it is known when its turn comes; words move by an LED every `step` seconds."""
+    """Yield everything once, as known when its turn comes; text scrolls by an LED every `step` seconds."""
     if panel.weather is not None:
         weather = panel.weather
         yield from ((icon(weather, seconds), FRAME) for seconds in _times(PERIOD))
@@ -54,7 +54,7 @@ def one_round(panel: Panel, step: float) -> Iterator[Timed]:
 
 
 def _said(chart: Chart) -> tuple[str, Colour]:
-    """Give what the array makes in words, and the colour for how much that is; else what the home takes."""
+    """Return what the array makes in words, and the colour for how much that is; else what the home takes."""
     if chart.production is None and chart.consumption is not None:
         return units.power(chart.consumption), BOUGHT
     share = max(chart.production or 0, 0) / chart.top if chart.top else 0

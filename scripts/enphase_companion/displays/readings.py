@@ -61,7 +61,7 @@ class OneGateway:
         self._others: set[str] = set()
 
     def is_its(self, message: Message) -> bool:
-        """Tell whether it is this gateway's message; of another's, it is said once that they are left out."""
+        """Return whether it is this gateway's message; the first of another gateway is logged."""
         self._serial_number = self._serial_number or message.gateway
         if message.gateway == self._serial_number:
             return True

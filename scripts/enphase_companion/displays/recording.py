@@ -104,7 +104,7 @@ class Recording:
 
 
 def drawn(frame: Frame) -> npt.NDArray[np.uint8]:
-    """Give a picture of the LEDs: round ones on a dark board, PITCH pixels apart."""
+    """Return a picture of the LEDs: round ones on a dark board, PITCH pixels apart."""
     centre = (PITCH - 1) / 2
     across = np.arange(PITCH) - centre
     distance = np.hypot(across, across[:, np.newaxis])

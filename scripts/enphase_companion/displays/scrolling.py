@@ -15,7 +15,7 @@ _LIGHT_SHARE = 0.35
 
 
 def scrolling(words: str, colour: Colour) -> Iterator[Frame]:
-    """Give a frame for each step by one LED: from dark, through the words, to dark again."""
+    """Yield a frame for each step by one LED: from dark, through the words, to dark again."""
     letters = doubled(written(words))
     if not letters[-2:].any():
         # Without a letter that reaches below the line, there is a row to spare above.

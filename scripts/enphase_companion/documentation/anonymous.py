@@ -64,7 +64,7 @@ _SERIAL_LIKE = range(10**11, 10**14)
 
 
 def without_owners(source: Source, endpoints: tuple[Endpoint, ...], substitutes: Substitutes) -> Source:
-    """Give a source without anything that says whose it is.
+    """Return a source without anything that says whose it is.
 
     The same thing in sources that share `substitutes` is replaced by the same.
     """
@@ -178,7 +178,7 @@ class _Anonymiser:
         return 0 if words & _NOBODYS and unknown else value
 
     def _by_name(self, name: str, words: set[str], value: str, known: Field | None) -> str | None:
-        """Give what comes in the place of a text whose name says that it identifies, or that it does not."""
+        """Return the replacement for a text whose name says that it identifies, or that it does not."""
         if len(value) > LONGEST:
             return TEXT
         if known is not None and value in known.values:
@@ -192,7 +192,7 @@ class _Anonymiser:
         return Replaced(NOON) if words & _WHEN and _CLOCK.fullmatch(value) else None
 
     def _by_form(self, words: set[str], value: str, known: Field | None) -> str:
-        """Give what comes in the place of any other text: itself, where it can only be a program's."""
+        """Return what comes in the place of any other text: itself, where it can only be a program's."""
         if self._substitutes.knows_name(value) and known is None:
             return Replaced("example")
         moved = DAY if _AMERICAN_DAY.fullmatch(value) else shifted_text(value, self._shift)
@@ -205,7 +205,7 @@ class _Anonymiser:
 
 
 def _values(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:
-    """Give every value with the name that it, or the list that it is in, has."""
+    """Yield every value with the name that it, or the list that it is in, has."""
     if isinstance(tree, dict):
         for key, content in tree.items():
             yield from _values(content, key)

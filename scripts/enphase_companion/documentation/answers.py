@@ -116,7 +116,7 @@ def _check_size(tree: Any) -> None:
 
 
 def recorded(folder: Path, endpoints: tuple[Endpoint, ...]) -> tuple[Source, list[str]]:
-    """Give what a folder of recorded answers holds, and the names of files that no endpoint has.
+    """Return what a folder of recorded answers holds, and the names of files that no endpoint has.
 
     A file's name is its request, as `file_name` gives it; a missing or empty file: no such endpoint. Raises
     CommandError where there is no such folder, or one of its files cannot be read.

@@ -33,7 +33,7 @@ async def asked(
     sign_in: Callable[[], Awaitable[None]],
     step: Callable[[str], None],
 ) -> Source:
-    """Give what the gateway answers; `step` is told each request before it is sent.
+    """Return what the gateway answers; `step` is told each request before it is sent.
 
     `sign_in` is called where the session can no longer be renewed. Raises what it raises, CertificateError,
     and CommunicationError where the gateway answers nothing any more.

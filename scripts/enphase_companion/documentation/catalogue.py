@@ -53,12 +53,12 @@ class Endpoint:
 
 
 def file_name(request: str) -> str:
-    """Give a request as the name of a file: /production.json?details=1 is production.json_details_1."""
+    """Return a request as the name of a file: /production.json?details=1 is production.json_details_1."""
     return request.strip("/").translate(str.maketrans("/?=&", "____"))
 
 
 def catalogue() -> tuple[Endpoint, ...]:
-    """Give all endpoints, by chapter and path."""
+    """Return all endpoints, by chapter and path."""
     sources = sorted(files(__package__).joinpath("endpoints").iterdir(), key=lambda each: each.name)
     chapters = [tomllib.loads(each.read_text(encoding="utf-8")) for each in sources]
     endpoints = [

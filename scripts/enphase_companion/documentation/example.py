@@ -48,7 +48,7 @@ def written(answer: Any, form: str) -> str:
 
 
 def richest(answers: Iterable[Any]) -> Any:
-    """Give the answer that shows the most once it is shortened; of equal ones the first."""
+    """Return the answer that shows the most once it is shortened; of equal ones the first."""
     return max(answers, key=lambda each: len(written(shortened(each), "json").splitlines()))
 
 

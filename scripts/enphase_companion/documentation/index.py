@@ -17,7 +17,7 @@ NAME = "README"
 def index(
     endpoints: Sequence[Endpoint], pages: Sequence[Page], sources: Sequence[Source], markup: Markup
 ) -> Page:
-    """Give the index of these endpoints' pages."""
+    """Return the index of these endpoints' pages."""
     outcomes = {page.name: page.outcome for page in pages}
     firmware = ", ".join(dict.fromkeys(markup.literal(source.firmware) for source in sources))
     introduction = (

@@ -32,25 +32,25 @@ class Markup(Protocol):
     ending: str
 
     def comment(self, text: str) -> str:
-        """Give a line that is not shown."""
+        """Return a line that is not shown."""
 
     def heading(self, level: int, content: str) -> str:
-        """Give a heading; level 1 is the page's."""
+        """Return a heading; level 1 is the page's."""
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
-        """Give a table; the widths are in parts, for a language that knows any."""
+        """Return a table; the widths are in parts, for a language that knows any."""
 
     def code(self, lines: str, language: str) -> str:
-        """Give lines as they are."""
+        """Return lines as they are."""
 
     def text(self, plain: str) -> str:
-        """Give a plain text; what is between backticks in it is code."""
+        """Return a plain text; what is between backticks in it is code."""
 
     def literal(self, name: str) -> str:
-        """Give a name as code."""
+        """Return a name as code."""
 
     def link(self, page: str, content: str) -> str:
-        """Give a link to a page beside this one."""
+        """Return a link to a page beside this one."""
 
 
 class AsciiDoc:
@@ -59,28 +59,28 @@ class AsciiDoc:
     ending = ".adoc"
 
     def comment(self, text: str) -> str:
-        """Give a line that is not shown."""
+        """Return a line that is not shown."""
         return f"// {text}"
 
     def heading(self, level: int, content: str) -> str:
-        """Give a heading; level 1 is the page's."""
+        """Return a heading; level 1 is the page's."""
         return f"{'=' * level} {content}"
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
-        """Give a table; the widths are in parts."""
+        """Return a table; the widths are in parts."""
         columns = ",".join(str(each) for each in widths)
         lines = [f'[cols="{columns}", options="header"]', "|===", _asciidoc_row(head), ""]
         return "\n".join([*lines, *(_asciidoc_row(row) for row in rows), "|==="])
 
     def code(self, lines: str, language: str) -> str:
-        """Give lines as they are."""
+        """Return lines as they are."""
         fence = _fence(lines, "-", 4)
         # Its reader takes directives out before it looks for blocks, and numbers in angle brackets after.
         lines = _DIRECTIVE.sub(r"\\\g<0>", lines)
         return f'[source,{language},subs="-callouts"]\n{fence}\n{lines}\n{fence}'
 
     def text(self, plain: str) -> str:
-        """Give a plain text; what is between backticks in it is code."""
+        """Return a plain text; what is between backticks in it is code."""
         return _with_code(plain, self.literal)
 
     def literal(self, name: str) -> str:
@@ -88,7 +88,7 @@ class AsciiDoc:
         return f"`+{_spelled(name)}+`"
 
     def link(self, page: str, content: str) -> str:
-        """Give a link to a page beside this one."""
+        """Return a link to a page beside this one."""
         return f"link:{page}{self.ending}[{content}]"
 
 
@@ -98,27 +98,27 @@ class Markdown:
     ending = ".md"
 
     def comment(self, text: str) -> str:
-        """Give a line that is not shown."""
+        """Return a line that is not shown."""
         return f"<!-- {text} -->"
 
     def heading(self, level: int, content: str) -> str:
-        """Give a heading; level 1 is the page's."""
+        """Return a heading; level 1 is the page's."""
         return f"{'#' * level} {content}"
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
-        """Give a table; Markdown knows no widths."""
+        """Return a table; Markdown knows no widths."""
         lines = [head, ["---"] * len(widths), *rows]
         return "\n".join(
             "| " + " | ".join(each.replace("|", "\\|") for each in line) + " |" for line in lines
         )
 
     def code(self, lines: str, language: str) -> str:
-        """Give lines as they are."""
+        """Return lines as they are."""
         fence = _fence(lines, "`", 3)
         return f"{fence}{language}\n{lines}\n{fence}"
 
     def text(self, plain: str) -> str:
-        """Give a plain text; what is between backticks in it is code."""
+        """Return a plain text; what is between backticks in it is code."""
         return _with_code(plain.replace("&", "&amp;").replace("<", "&lt;"), self.literal)
 
     def literal(self, name: str) -> str:
@@ -126,7 +126,7 @@ class Markdown:
         return f"`{_spelled(name)}`"
 
     def link(self, page: str, content: str) -> str:
-        """Give a link to a page beside this one."""
+        """Return a link to a page beside this one."""
         return f"[{content}]({page}{self.ending})"
 
 

@@ -18,7 +18,7 @@ _WRITTEN = re.compile(r"(\d{4}-\d\d-\d\d)(?:([T ])(\d\d:\d\d:\d\d))?")
 
 
 def is_moment(value: Any) -> int | None:
-    """Give the seconds since 1970 of a number, or text of digits, that can be a moment; else None."""
+    """Return the seconds since 1970 of a number, or text of digits, that can be a moment; else None."""
     if isinstance(value, str):
         value = int(value) if re.fullmatch(r"\d{10}|\d{13}", value) else None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
@@ -29,14 +29,14 @@ def is_moment(value: Any) -> int | None:
 
 
 def shifted(value: Any, seconds: int) -> Any:
-    """Give a moment that much later, in the form that it has: seconds or milliseconds, number or text."""
+    """Return a moment that much later, in the form that it has: seconds or milliseconds, number or text."""
     if isinstance(value, str):
         return str(shifted(int(value), seconds))
     return value + (seconds if value < _LATEST else seconds * 1000)
 
 
 def shifted_text(text: str, seconds: int) -> str:
-    """Give a text with each moment in it, such as "2026-07-29 13:47:37 UTC", that much later."""
+    """Return a text with each moment in it, such as "2026-07-29 13:47:37 UTC", that much later."""
 
     def moved(found: re.Match[str]) -> str:
         day, between, clock = found.groups()

@@ -41,7 +41,7 @@ class Page:
 
 
 def page(endpoint: Endpoint, sources: Sequence[Source], markup: Markup) -> Page:
-    """Give an endpoint's page. The sources must be without anything that says whose they are."""
+    """Return an endpoint's page. The sources must be without anything that says whose they are."""
     contents = [
         (source, request, source.answers[request].content)
         for source in sources
@@ -96,7 +96,7 @@ def _role(role: str) -> str:
 
 
 def _fields(endpoint: Endpoint, tables: Mapping[str, Table], markup: Markup) -> Iterator[str]:
-    """Give a table for each object, the outer ones first; objects that are the same share one."""
+    """Yield a table for each object, the outer ones first; objects that are the same share one."""
     places = list(dict.fromkeys((*endpoint.fields, *tables)))
     shown = [place for place in places if endpoint.fields.get(place) or tables.get(place, Table()).fields]
     shared: dict[tuple[tuple[str, ...], ...], list[str]] = {}
@@ -131,7 +131,7 @@ def _title(place: str, markup: Markup) -> str:
 
 
 def _table(known: Mapping[str, Field], table: Table | None, markup: Markup) -> tuple[tuple[str, ...], ...]:
-    """Give head and rows: the catalogue's fields in its order, then the others."""
+    """Return head and rows: the catalogue's fields in its order, then the others."""
     names = [*known, *sorted((table.fields if table else {}).keys() - known.keys())]
     rows = [_HEAD, *(_row(name, known.get(name, Field()), table, markup) for name in names)]
     # Without an answer, nobody knows which fields are there.

@@ -86,7 +86,7 @@ class Substitutes:
         return str(value) in self._serials
 
     def serial(self, serial: str) -> Replaced:
-        """Give a serial number in the place of this one: of digits as many, where it is of digits."""
+        """Return a serial number in the place of this one: of digits as many, where it is of digits."""
         if serial.isdecimal():
             width = min(max(len(serial) - 2, 1), _LONGEST_SERIAL - 2)
             return self._for("serial", serial, lambda number: f"12{number:0{width}d}")
@@ -96,7 +96,7 @@ class Substitutes:
         return self._for("serial", serial, lambda number: f"serial-{number}")
 
     def mac(self, address: str) -> Replaced:
-        """Give a hardware address of those for documentation (RFC 7042)."""
+        """Return a hardware address of those for documentation (RFC 7042)."""
         return self._for("mac", address.upper(), lambda number: f"00:00:5E:00:53:{number % 256:02X}")
 
     def in_text(self, text: str) -> str:

@@ -11,7 +11,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 @contextmanager
 def progress(total: int) -> Iterator[Callable[[str], None]]:
-    """Give what is told each of `total` steps by name, when it begins."""
+    """Yield what is told each of `total` steps by name, when it begins."""
     console = Console(stderr=True, highlight=False)
     columns = (
         BarColumn(bar_width=24),

@@ -69,7 +69,7 @@ class Table:
 
 
 def learned(answers: Iterable[Any]) -> dict[str, Table]:
-    """Give each object that these answers of one endpoint hold, by its path."""
+    """Return each object that these answers of one endpoint hold, by its path."""
     tables: dict[str, Table] = {}
     for answer in answers:
         _learn(answer, "", tables)

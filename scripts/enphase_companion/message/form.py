@@ -58,7 +58,7 @@ class Message:
 def from_readings(
     readings: Readings, gateway: str, now: float, *, unmetered_batteries: bool = False
 ) -> Message:
-    """Give the message of one answer of a gateway, read at `now` (seconds since the epoch).
+    """Return the message of one answer of a gateway, read at `now` (seconds since the epoch).
 
     A meter that does not say when it measured is left out: its reading could not be told from one sent twice.
     Of two meters that measure the same, the first stands for it, as everywhere. What no reader would take, a
@@ -69,12 +69,12 @@ def from_readings(
 
 
 def is_complete(message: Message) -> bool:
-    """Tell whether a reader of Enphase-API's finds all that it needs; a message without that would end it."""
+    """Return whether Enphase-API's consumer finds all that it needs; it ends at a message without that."""
     return len(_reports(message)) == len(reports.TYPES)
 
 
 def encode(message: Message) -> bytes:
-    """Give the message as JSON: Enphase-API's form, and beside it all meters, both directions of energy."""
+    """Return the message as JSON: Enphase-API's form, and beside it all meters, both directions of energy."""
     return orjson.dumps(
         {
             "timestamp": message.timestamp,
@@ -89,7 +89,7 @@ def encode(message: Message) -> bytes:
 
 
 def decode(body: bytes, default_gateway: str | None = None) -> Message:
-    """Give the message that a body holds, our own or one of Enphase-API's scripts.
+    """Return the message that a body holds, our own or one of Enphase-API's scripts.
 
     Theirs names no gateway: it is taken for `default_gateway`'s. Raises MessageError where it cannot be read.
     """
@@ -171,7 +171,7 @@ def _samples(readings: Readings) -> Iterator[Sample]:
 
 
 def _entry(sample: Sample) -> dict[str, Any]:
-    """Give one element of `meters`: the words of a report; what is unknown is left out."""
+    """Return one element of `meters`: the words of a report; what is unknown is left out."""
     said = {
         key: value
         for key, value in sample.quantities.as_report().items()

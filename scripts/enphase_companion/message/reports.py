@@ -52,7 +52,7 @@ def from_samples(
 
 
 def to_samples(reports: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
-    """Give what reports say of each whole meter and each wired phase, firmware's lies mended.
+    """Yield what reports say of each whole meter and each wired phase, firmware's lies mended.
 
     Raises ValueError, with the reason, for a report that does not say of what and of when it is.
     """

@@ -109,7 +109,7 @@ class _Connection(aio_pika.Connection):
 
 @asynccontextmanager
 async def open_link(broker: Broker, name: str) -> AsyncIterator[Link]:
-    """Give a connection named `name`, whose channel confirms what is published and raises what is unroutable.
+    """Yield a connection named `name`; its channel confirms messages and raises for unroutable ones.
 
     Raises BrokerError.
     """
@@ -158,7 +158,7 @@ async def lost(link: Link, backoff: Backoff) -> None:
 
 @contextmanager
 def translated(what: str) -> Iterator[None]:
-    """Give the library's errors as BrokerError: `what` went wrong, and why."""
+    """Yield the library's errors as BrokerError: `what` went wrong, and why."""
     try:
         yield
     except (asyncio.CancelledError, *_FAILURES) as error:
@@ -213,7 +213,7 @@ def _reason(error: BaseException) -> str:
 
 
 def _without_numbers(text: str) -> str:
-    """Give the system's words for an error; asyncio says, for each address, that a `connect call failed`."""
+    """Return the system's words for an error; asyncio lists a `connect call failed` per address."""
     numbers = dict.fromkeys(
         int(number) for number in re.findall(r"\[Errno (\d+)\] Connect call failed", text)
     )

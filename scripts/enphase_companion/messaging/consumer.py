@@ -283,7 +283,7 @@ class _Inbox:
         self._note()
 
     def take(self) -> list[AbstractIncomingMessage]:
-        """Give the oldest ones, a batch at most."""
+        """Return the oldest ones, a batch at most."""
         taken = [self._messages.popleft() for _ in range(min(self._batch, len(self._messages)))]
         self._taken += len(taken)
         self._note()

@@ -79,7 +79,7 @@ class Publisher:
             self._unread.end()
 
     def renew(self) -> None:
-        """Give the connection up for a new one, on which all is declared again."""
+        """Return the connection up for a new one, on which all is declared again."""
         self.connected.clear()
         if self._link is not None:
             self._link.lost.set()

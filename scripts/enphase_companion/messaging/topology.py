@@ -33,7 +33,7 @@ _ARGUMENTS: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_00
 
 
 async def declare_exchange(link: Link) -> AbstractExchange:
-    """Give the exchange that readings are published to.
+    """Return the exchange that readings are published to.
 
     Raises BrokerError.
     """
@@ -43,7 +43,7 @@ async def declare_exchange(link: Link) -> AbstractExchange:
 
 
 async def declare_queue(link: Link, exchange: AbstractExchange, name: str) -> AbstractQueue:
-    """Give the durable queue of this name, which takes all readings from now on.
+    """Return the durable queue of this name, which takes all readings from now on.
 
     Raises BrokerError.
     """
@@ -54,7 +54,7 @@ async def declare_queue(link: Link, exchange: AbstractExchange, name: str) -> Ab
 
 
 async def declare_dead_letters(link: Link) -> AbstractExchange:
-    """Give the exchange for what cannot be read, with a durable queue of the same name that keeps it.
+    """Return the exchange for what cannot be read, with a durable queue of the same name that keeps it.
 
     Raises BrokerError.
     """

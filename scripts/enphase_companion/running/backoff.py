@@ -14,7 +14,7 @@ class Backoff:
         self._next = first
 
     def next(self) -> float:
-        """Give the seconds to wait now: between half and all of what this attempt's turn is."""
+        """Return the seconds to wait now: between half and all of what this attempt's turn is."""
         wait, self._next = self._next, min(self._next * 2, self._longest)
         return wait * random.uniform(0.5, 1)  # noqa: S311 - chance, not a secret
 

@@ -76,7 +76,7 @@ def _end(*_: object) -> NoReturn:
 
 
 def _verdict(error: Exception) -> tuple[int, str]:
-    """Give exit status and message for what stopped the work."""
+    """Return exit status and message for what stopped the work."""
     if isinstance(error, CommandError):
         return error.exit_status, str(error)
     if isinstance(error, ImportError) and (advice := how_to_part_from_enphase_api()) is not None:
@@ -105,7 +105,7 @@ class _LogFormatter(RedactingFormatter):
     """Spells warnings as this command's errors are spelt, in its own log only."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
-        """Give the line of a record."""
+        """Return the line of a record."""
         shown = copy(record)
         if shown.levelno == logging.WARNING:
             shown.levelname = "warning"

@@ -77,7 +77,7 @@ class Figures:
             ) from error
 
     def collect(self) -> Iterable[Any]:
-        """Give the numbers as Prometheus wants them; only those that this script has."""
+        """Yield the numbers as Prometheus wants them; only those that this script has."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
 
         for name, value in list(self._values.items()):

@@ -61,5 +61,5 @@ class RedactingFormatter(logging.Formatter):
     """Formats a record without its secrets: message, arguments and traceback alike."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Give the finished line or lines."""
+        """Return the finished line or lines."""
         return redact(super().format(record))

@@ -44,7 +44,7 @@ class Service:
             self._next_line = asyncio.get_running_loop().time() + _FIRST_LINE
 
     async def unless_stopped(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        """Give the result of `work`; it is cancelled, and Stopped raised, as soon as the script shall end."""
+        """Return the result of `work`; cancel it and raise Stopped as soon as the script is told to stop."""
         task = asyncio.ensure_future(work)
         stop = asyncio.ensure_future(self.stopping.wait())
         try:
@@ -119,7 +119,7 @@ def run(work: Callable[[Service], Awaitable[None]]) -> None:
 
 
 def state_file(name: str) -> Path:
-    """Give where a file of this name lies that shall outlast the script: in its state directory.
+    """Return where a file of this name lies that shall outlast the script: in its state directory.
 
     That is systemd's (StateDirectory=), else the user's own.
     """

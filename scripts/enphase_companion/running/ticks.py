@@ -20,7 +20,7 @@ class Ticks:
         self._last = -1
 
     def next(self, pause: float = 0) -> tuple[float, int]:
-        """Give the seconds to wait for the next tick that is yet to come, and how many were missed.
+        """Return the seconds to wait for the next tick that is yet to come, and how many were missed.
 
         With `pause`, it is the first after so many seconds. A tick that was missed is not made up for.
         """

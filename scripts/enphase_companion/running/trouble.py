@@ -34,7 +34,7 @@ class Trouble:
         self._told = 0.0
 
     def tell(self, text: str) -> None:
-        """Say what is wrong, unless the same was said a short while ago."""
+        """Return what is wrong, unless the same was said a short while ago."""
         self.text = text
         now = self._told = self._clock()
         key = text if text in self._said or len(self._said) < _MOST else _OTHERS

@@ -230,10 +230,10 @@ KEYS: Mapping[str, Field[Any]] = {each.name: each for each in fields(Settings) i
 
 
 def variable(name: str) -> str:
-    """Give the name of a key in the environment."""
+    """Return the name of a key in the environment."""
     return f"ENPHASE_{name.removeprefix('enphase_').upper()}"
 
 
 def option(name: str) -> str:
-    """Give a key as an option."""
+    """Return a key as an option."""
     return f"--{name.replace('_', '-')}"

@@ -51,7 +51,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def new_parser(summary: str, *, examples: Sequence[tuple[str, str]], notes: str) -> argparse.ArgumentParser:
-    """Give a parser with what every command has; `examples` are command lines and what each of them does.
+    """Return a parser with what every command has; `examples` are command lines and what each of them does.
 
     `summary` and `notes` are filled to a terminal's width; an empty line in them begins a paragraph.
     """
@@ -100,7 +100,7 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
 
 
 def _laid_out(examples: Sequence[tuple[str, str]]) -> list[str]:
-    """Give the lines of examples: side by side where all of them fit, else each meaning below its command."""
+    """Return the lines of examples: side by side if all of them fit, else each meaning below its command."""
     width = max(len(command) for command, _ in examples)
     lines = [f"  {command.ljust(width)}  {meaning}" for command, meaning in examples]
     if max(map(len, lines)) > _WIDTH:

@@ -117,7 +117,7 @@ def _require_credentials(settings: Settings, folders: Sequence[Path]) -> None:
 def _candidates(
     name: str, options: argparse.Namespace, contents: Mapping[Path, Mapping[str, Any]]
 ) -> Iterator[tuple[str | Path, Any]]:
-    """Give every place where a key may be set, first the one that wins, with what it holds."""
+    """Yield every place where a key may be set, first the one that wins, with what it holds."""
     if not KEYS[name].metadata["secret"]:
         yield option(name), getattr(options, name, None)
     if KEYS[name].metadata["has_variable"]:
@@ -138,7 +138,7 @@ def _read_credential(path: Path) -> str | None:
 
 
 def _read_file(file: Path) -> dict[str, Any]:
-    """Give the content of a credentials file; nothing where there is none."""
+    """Return the content of a credentials file; nothing where there is none."""
     try:
         # Editors on Windows put a byte order mark first.
         content = json.loads(file.read_text(encoding="utf-8-sig"))

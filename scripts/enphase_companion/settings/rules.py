@@ -200,7 +200,7 @@ _SCHEMA = vol.Schema({vol.Optional(name): vol.All(rule, _own(name)) for name, ru
 
 
 def checked(given: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, Any]:
-    """Give the values in the form that the settings hold.
+    """Return the values in the form that the settings hold.
 
     Raises SettingsError for the first that cannot be right: where it is and what it must be, never its value.
     """

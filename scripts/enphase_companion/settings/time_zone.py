@@ -13,7 +13,7 @@ _NAME_FILE = Path("/etc/timezone")
 
 
 def zone_of(name: str) -> ZoneInfo:
-    """Give the time zone of this name, such as Europe/Vienna.
+    """Return the time zone of this name, such as Europe/Vienna.
 
     Raises CommandError where there is none.
     """
@@ -27,7 +27,7 @@ def zone_of(name: str) -> ZoneInfo:
 
 
 def system_zone() -> ZoneInfo:
-    """Give the time zone of this machine; UTC where it has none that is known."""
+    """Return the time zone of this machine; UTC where it has none that is known."""
     for name in (os.environ.get("TZ", "").lstrip(":"), _linked(), _written()):
         if name:
             try:

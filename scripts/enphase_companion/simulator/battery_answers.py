@@ -16,7 +16,7 @@ _COLLAR_SERIAL = "482520000001"
 
 
 def inventory(house: House, at: int) -> list[dict[str, Any]]:
-    """Give /ivp/ensemble/inventory."""
+    """Return /ivp/ensemble/inventory."""
     if not _serial_numbers(house):
         return []
     units = [_unit(house, number, at) for number in range(len(_serial_numbers(house)))]
@@ -26,7 +26,7 @@ def inventory(house: House, at: int) -> list[dict[str, Any]]:
 
 
 def power(house: House, at: int) -> dict[str, Any]:
-    """Give /ivp/ensemble/power, whose one key ends in a colon on every gateway."""
+    """Return /ivp/ensemble/power, whose one key ends in a colon on every gateway."""
     state, serial_numbers = _state(house, at), _serial_numbers(house)
     return {
         "devices:": [
@@ -42,7 +42,7 @@ def power(house: House, at: int) -> dict[str, Any]:
 
 
 def secctrl(house: House, at: int) -> dict[str, Any]:
-    """Give /ivp/ensemble/secctrl: all batteries together, IQ Batteries as ENC and AC Batteries as ACB."""
+    """Return /ivp/ensemble/secctrl: all batteries together, IQ Batteries as ENC and AC Batteries as ACB."""
     state = _state(house, at)
     iq = state if _serial_numbers(house) else _NO_BATTERY
     ac = _NO_BATTERY if iq is state else state
@@ -76,7 +76,7 @@ def secctrl(house: House, at: int) -> dict[str, Any]:
 
 
 def status(house: House, at: int) -> dict[str, Any]:
-    """Give /ivp/ensemble/status."""
+    """Return /ivp/ensemble/status."""
     units = {
         serial_number: {
             "device_type": 13,
@@ -102,7 +102,7 @@ def status(house: House, at: int) -> dict[str, Any]:
 
 
 def relay(house: House) -> dict[str, Any]:
-    """Give /ivp/ensemble/relay."""
+    """Return /ivp/ensemble/relay."""
     mode = "grid-tied" if _serial_numbers(house) else "unknown"
     return {
         "mains_admin_state": "closed",
@@ -115,12 +115,12 @@ def relay(house: House) -> dict[str, Any]:
 
 
 def dry_contacts() -> dict[str, Any]:
-    """Give /ivp/ensemble/dry_contacts."""
+    """Return /ivp/ensemble/dry_contacts."""
     return {"dry_contacts": [{"id": contact, "status": "open"} for contact in _CONTACTS]}
 
 
 def dry_contact_settings() -> dict[str, Any]:
-    """Give /ivp/ss/dry_contact_settings."""
+    """Return /ivp/ss/dry_contact_settings."""
     settings = {
         "type": "NONE",
         "grid_action": "none",
@@ -137,7 +137,7 @@ def dry_contact_settings() -> dict[str, Any]:
 
 
 def generator() -> dict[str, Any]:
-    """Give /ivp/ensemble/generator: there is none."""
+    """Return /ivp/ensemble/generator: there is none."""
     return {
         "admin_state": "unknown",
         "oper_state": "open",
@@ -152,7 +152,7 @@ def generator() -> dict[str, Any]:
 
 
 def tariff(house: House, at: int) -> dict[str, Any]:
-    """Give /admin/lib/tariff: one price all year, and how the battery is used."""
+    """Return /admin/lib/tariff: one price all year, and how the battery is used."""
     reserve = round(_state(house, at).reserve)
     usage = {
         "operation_mode_sub_type": "",

@@ -46,7 +46,7 @@ def reports(house: House, at: int) -> list[Report]:
 
 
 def inverters(house: House, at: int) -> list[dict[str, Any]]:
-    """Give /api/v1/production/inverters; AC Batteries stand among the microinverters."""
+    """Return /api/v1/production/inverters; AC Batteries stand among the microinverters."""
     units = [
         _unit(said.inverter.serial_number, said.at, said.watts, said.inverter.peak, _MICROINVERTER)
         for said in reports(house, at)
@@ -69,7 +69,7 @@ def ac_battery_serials(profile: Profile) -> list[str]:
 
 
 def device_data(house: House, at: int) -> dict[str, Any]:
-    """Give /ivp/pdm/device_data: no more than fifty devices."""
+    """Return /ivp/pdm/device_data: no more than fifty devices."""
     listed = reports(house, at)[:DEVICE_DATA_LIMIT]
     devices: dict[str, Any] = {
         str(553648384 + 256 * number): _device(house, report, 1627390225 + 256 * number)
@@ -79,7 +79,7 @@ def device_data(house: House, at: int) -> dict[str, Any]:
 
 
 def inventory(house: House, at: int) -> list[dict[str, Any]]:
-    """Give /inventory.json."""
+    """Return /inventory.json."""
     microinverters = [
         {
             "part_num": "800-01374-r02",

@@ -28,7 +28,7 @@ class LiveView:
         return {"sc_stream": "enabled" if on else "disabled"}
 
     def status(self, at: int) -> dict[str, Any]:
-        """Give /ivp/livedata/status."""
+        """Return /ivp/livedata/status."""
         streaming = at < self._on_until
         return {
             "connection": {

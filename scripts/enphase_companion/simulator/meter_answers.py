@@ -56,7 +56,7 @@ _STREAMED = {
 
 
 def meters(house: House) -> list[dict[str, Any]]:
-    """Give /ivp/meters."""
+    """Return /ivp/meters."""
     profile = house.profile
     return [
         {
@@ -74,12 +74,12 @@ def meters(house: House) -> list[dict[str, Any]]:
 
 
 def readings(house: House, at: int) -> list[dict[str, Any]]:
-    """Give /ivp/meters/readings at `at` (epoch seconds)."""
+    """Return /ivp/meters/readings at `at` (epoch seconds)."""
     return [_reading(house, meter, at) for meter in house.profile.meters]
 
 
 def reports(house: House, at: int) -> list[dict[str, Any]]:
-    """Give /ivp/meters/reports: what is metered, and what follows from that."""
+    """Return /ivp/meters/reports: what is metered, and what follows from that."""
     return [
         _report(_netted(house, measurement_type, at), measurement_type, at)
         for measurement_type in reported_types(house)
@@ -87,12 +87,12 @@ def reports(house: House, at: int) -> list[dict[str, Any]]:
 
 
 def production_report(house: House, at: int) -> dict[str, Any] | None:
-    """Give /ivp/meters/reports/production: one report, if production is metered."""
+    """Return /ivp/meters/reports/production: one report, if production is metered."""
     return next((report for report in reports(house, at) if report["reportType"] == PRODUCTION), None)
 
 
 def consumption_reports(house: House, at: int) -> list[dict[str, Any]]:
-    """Give /ivp/meters/reports/consumption: both, net and total."""
+    """Return /ivp/meters/reports/consumption: both, net and total."""
     return [report for report in reports(house, at) if report["reportType"] != PRODUCTION]
 
 
@@ -104,7 +104,7 @@ def reported_types(house: House) -> list[str]:
 
 
 def streamed(house: House, at: int) -> dict[str, Any]:
-    """Give one event of /stream/meter."""
+    """Return one event of /stream/meter."""
     names = ("ph-a", "ph-b", "ph-c")
     event = {}
     for measurement_type in (PRODUCTION, NET, TOTAL):

@@ -18,7 +18,7 @@ _STALLED = {"wattHoursToday": 0, "wattHoursSevenDays": 1583, "wattHoursLifetime"
 
 
 def production(house: House, at: int, details: bool) -> dict[str, Any]:
-    """Give /production.json, with the phases if `details`, and /production without them."""
+    """Return /production.json, with the phases if `details`, and /production without them."""
     answer: dict[str, Any] = {"production": [_inverters(house, at)]}
     if house.profile.metered:
         answer["production"].append(_meter(house, PRODUCTION, at, details))
@@ -28,7 +28,7 @@ def production(house: House, at: int, details: bool) -> dict[str, Any]:
 
 
 def summary(house: House, at: int) -> dict[str, Any]:
-    """Give /api/v1/production: the production meter's sums, or else what the microinverters reported."""
+    """Return /api/v1/production: the production meter's sums, or else what the microinverters reported."""
     if "no-production-data" in house.profile.quirks:
         return _STALLED
     metered = house.profile.measures(PRODUCTION)

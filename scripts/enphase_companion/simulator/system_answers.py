@@ -23,7 +23,7 @@ _BUILT = 1687460237
 
 
 def info(house: House, serial_number: str, at: int) -> str:
-    """Give /info (XML)."""
+    """Return /info (XML)."""
     profile = house.profile
     part = "800-00654-r08" if profile.metered else "800-00656-r06"
     tokens = "  <web-tokens>true</web-tokens>\n" if profile.speaks_tokens else ""
@@ -44,7 +44,7 @@ def info(house: House, serial_number: str, at: int) -> str:
 
 
 def home(house: House, at: int) -> dict[str, Any]:
-    """Give /home.json and /home."""
+    """Return /home.json and /home."""
     local = datetime.fromtimestamp(at + house.utc_offset, UTC)
     hours = round(house.utc_offset / 3600)
     return {

@@ -48,7 +48,7 @@ class AccountError(CommandError):
 
 @asynccontextmanager
 async def open_gateway(settings: Settings) -> AsyncIterator[tuple[Gateway, Info]]:
-    """Give the gateway of these settings, logged in, and who it is; closed at the end.
+    """Yield the gateway of these settings, logged in, and who it is; closed at the end.
 
     Raises CommandError where certificate, serial numbers or token do not allow it, EnphaseError where gateway
     or Entrez does not answer as it should. What is wrong with the certificate is said in the owner's words,
@@ -112,7 +112,7 @@ async def sign_in(gateway: Gateway, info: Info, settings: Settings) -> None:
 
 
 def _judged(raw: str | None, serial_number: str) -> tuple[Token | None, str | None]:
-    """Give what a token says, where it is one, and why it cannot be used."""
+    """Return what a token says, where it is one, and why it cannot be used."""
     if raw is None:
         return None, "No token is set."
     try:
@@ -151,7 +151,7 @@ def check_serial_numbers(
 
 
 async def _renewed_in_time(raw: str, token: Token, info: Info, settings: Settings) -> str:
-    """Give the token, or a new one where it soon ends and there is an account that may get one."""
+    """Return the token, or a new one where it soon ends and there is an account that may get one."""
     left = token.expires_at - datetime.now(UTC)
     if left > min(_BEFORE_END, (token.expires_at - token.issued_at) / 10):
         return raw

@@ -35,7 +35,7 @@ _ENPHASE_API = ("database_host", "database_username", "database_password", "data
 
 
 def database_address(settings: Settings) -> URL:
-    """Give the address in `database_url`, else the one in Enphase-API's keys, else a SQLite file here.
+    """Return the address in `database_url`, else the one in Enphase-API's keys, else a SQLite file here.
 
     Raises SettingsError where that can be none.
     """
@@ -46,7 +46,7 @@ def database_address(settings: Settings) -> URL:
 
 
 def database_zone(settings: Settings) -> ZoneInfo | None:
-    """Give the time zone that is set; None: the database's own, or the system's for a new one."""
+    """Return the time zone that is set; None: the database's own, or the system's for a new one."""
     return zone_of(settings.time_zone) if settings.time_zone else None
 
 
@@ -94,7 +94,7 @@ def parse(url: str, key: str = "database_url") -> URL:
 
 
 def of_enphase_api(host: str | None, username: str | None, password: str | None, database: str | None) -> URL:
-    """Give the MariaDB or MySQL that Enphase-API's keys mean, with its defaults for the others."""
+    """Return the MariaDB or MySQL that Enphase-API's keys mean, with its defaults for the others."""
     return URL.create(
         _MYSQL,
         username=username or "root",
@@ -105,7 +105,7 @@ def of_enphase_api(host: str | None, username: str | None, password: str | None,
 
 
 def named(url: URL) -> str:
-    """Give the address as a message may name it: without user, password and options."""
+    """Return the address as a message may name it: without user, password and options."""
     if url.get_backend_name() == "sqlite":
         return str(url.database)
     port = f":{url.port}" if url.port else ""

@@ -17,7 +17,7 @@ _LOOK = 60.0
 
 
 async def unmetered_batteries(connection: AsyncConnection) -> dict[str, bool | None]:
-    """Give the newest word of each gateway, by serial number; None where it never said."""
+    """Return the newest word of each gateway, by serial number; None where it never said."""
     found = await connection.execute(select(gateways.c.serial_number, gateways.c.unmetered_batteries))
     return {row[0]: row[1] for row in found}
 

@@ -113,7 +113,7 @@ class Database:
         return await roller.roll_up(self._transactions, _now() if now is None else now)
 
     async def gateways(self) -> list[str]:
-        """Give the serial numbers of the gateways that were ever written."""
+        """Return the serial numbers of the gateways that were ever written."""
         return sorted(await self._gateways.all())
 
     async def first_reading(self, gateway: str) -> int | None:
@@ -130,14 +130,14 @@ class Database:
         )
 
     async def has_unmetered_batteries(self, gateway: str) -> bool:
-        """Tell whether no meter measures the batteries of a gateway, so that consumption is not known.
+        """Return whether no meter measures the batteries of a gateway, so that consumption is not known.
 
         It is the gateway's newest word; False where it never said.
         """
         return (await self._transactions.read(unmetered_batteries)).get(gateway) is True
 
     async def energies(self, gateway: str, start: int, end: int, phase: int = WHOLE) -> Mapping[str, Energy]:
-        """Give the energy that flowed in [start, end), by measurement.
+        """Return the energy that flowed in [start, end), by measurement.
 
         Those that no counter tells anything about are left out.
         """
@@ -157,7 +157,7 @@ class Database:
     async def series(
         self, gateway: str, measurement: str, start: int, end: int, width: int, phase: int = WHOLE
     ) -> list[Point]:
-        """Give power and energy over time, in the longest buckets that are not longer than `width`.
+        """Return power and energy over time, in the longest buckets that are not longer than `width`.
 
         They are minutes, quarter-hours or local days, whole ones, so that the first may begin before
         `start` and the last end after `end`; below a minute, single readings. Of the buckets in a gap there
@@ -179,11 +179,11 @@ class Database:
         return await self._transactions.read(work)
 
     async def status(self) -> Status:
-        """Give what the database holds."""
+        """Return what the database holds."""
         return await self._transactions.read(status)
 
     async def time_zone(self) -> ZoneInfo:
-        """Give the time zone of the database's days."""
+        """Return the time zone of the database's days."""
         return (await self._transactions.read(properties.calendar)).zone
 
     async def import_enphase_api(self, source: URL | None, gateway: str, progress: Progress) -> int:
@@ -225,7 +225,7 @@ class Database:
 
 
 async def _ready_with(connection: AsyncConnection) -> str | None:
-    """Give the time zone of a database whose tables are as they should be; else None."""
+    """Return the time zone of a database whose tables are as they should be; else None."""
     if await schema.version(connection) != schema.newest():
         return None
     return await properties.time_zone(connection)

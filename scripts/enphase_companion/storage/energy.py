@@ -28,7 +28,7 @@ class Counted:
 
 
 def counted(runs: Sequence[Run], edges: Sequence[int]) -> list[Counted]:
-    """Give the energy between each two neighbours of `edges`.
+    """Return the energy between each two neighbours of `edges`.
 
     `runs` are in order of time and none lies across an edge; those of before and after tell what flowed
     across the outer edges. What flowed between two readings on both sides of an edge is divided by time,
@@ -60,5 +60,5 @@ def counted(runs: Sequence[Run], edges: Sequence[int]) -> list[Counted]:
 
 
 def cut(start: int, end: int, edges: Sequence[int]) -> list[int]:
-    """Give start and end with the edges that lie between them."""
+    """Return start and end with the edges that lie between them."""
     return [start, *edges[bisect_right(edges, start) : bisect_left(edges, end)], end]

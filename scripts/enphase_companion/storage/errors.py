@@ -99,12 +99,12 @@ _SQLITE_LASTING = {
 
 
 def wants_repeating(error: DBAPIError) -> bool:
-    """Tell whether a transaction was ended only because of another one: it is to be done again."""
+    """Return whether a transaction was ended only because of another one: it is to be done again."""
     return _code(error) in _AGAIN or _sqlite_name(error) in {"BUSY", "LOCKED"}
 
 
 def explained(error: DBAPIError, place: str) -> StorageError:
-    """Give the error in a person's words; `place` names the database, without its password."""
+    """Return the error in a person's words; `place` names the database, without its password."""
     if isinstance(error.orig, sqlite3.Error):
         return _explained_sqlite(error, place)
     code, said = _code(error), _said(error)
@@ -139,19 +139,19 @@ def _causes(error: BaseException | None) -> Iterator[BaseException]:
 
 
 def _code(error: DBAPIError) -> int | None:
-    """Give the number of an error of MariaDB's or MySQL's."""
+    """Return the number of an error of MariaDB's or MySQL's."""
     arguments = error.orig.args if error.orig is not None else ()
     return arguments[0] if arguments and isinstance(arguments[0], int) else None
 
 
 def _sqlite_name(error: DBAPIError) -> str:
-    """Give SQLite's name for the error, such as BUSY, without the further details of it."""
+    """Return SQLite's name for the error, such as BUSY, without the further details of it."""
     name = getattr(error.orig, "sqlite_errorname", None) or ""
     return name.removeprefix("SQLITE_").partition("_")[0]
 
 
 def _said(error: DBAPIError) -> str:
-    """Give the driver's own words; not SQLAlchemy's, which hold the statement and with it the data."""
+    """Return the driver's own words; not SQLAlchemy's, which hold the statement and with it the data."""
     arguments = error.orig.args if error.orig is not None else ()
     # A server's words can hold names and values that somebody else gave it.
     return printable(str(arguments[-1]).rstrip("."), _MAX_SAID) if arguments else type(error.orig).__name__

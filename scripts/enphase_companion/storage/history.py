@@ -63,12 +63,12 @@ _SHORTEST_GAP = {
 
 
 def energy_within(around: Sequence[Summary], start: int, end: int) -> Energy:
-    """Give the energy in [start, end) from the summaries of that time and the ones next to it."""
+    """Return the energy in [start, end) from the summaries of that time and the ones next to it."""
     return _energies(around, (start, end))[0]
 
 
 def points(calendar: Calendar, level: Level, around: Sequence[Summary], start: int, end: int) -> list[Point]:
-    """Give a point for each bucket in [start, end) of which anything is known; both are edges of buckets."""
+    """Return a point for each bucket in [start, end) with data; both are edges of buckets."""
     buckets = {
         bucket: fold(list(parts))
         for bucket, parts in groupby(
@@ -113,7 +113,7 @@ def _added(counted: float | None, estimate: tuple[float, float] | None, directio
 
 
 def _ends_of_gaps(buckets: Mapping[int, Summary], shortest: int) -> set[int]:
-    """Give the buckets before which the meter was not seen for longer than the pauses of its polling."""
+    """Return the buckets before which the meter was not seen for longer than the pauses of its polling."""
     pauses = {
         bucket: summary.first_time - before.last_time
         for before, (bucket, summary) in zip(buckets.values(), list(buckets.items())[1:], strict=False)

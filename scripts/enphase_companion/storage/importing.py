@@ -88,7 +88,7 @@ async def import_readings(
 
 
 async def _newest(connection: AsyncConnection, place: str) -> int:
-    """Give the number of the newest row. Raises StorageError where there are no such tables."""
+    """Return the number of the newest row. Raises StorageError where there are no such tables."""
     names = {_readings.name, _results.name}
     there = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     if connection.dialect.name != "mysql" or not names <= set(there):
@@ -144,7 +144,7 @@ def _samples(row: RowMapping, results: Mapping[int, Quantities]) -> Iterator[Sam
 
 
 def _whole(phases: Sequence[Quantities]) -> Quantities:
-    """Give what the meter as a whole said, which was not kept there, from its wired phases."""
+    """Return what the meter as a whole said, which was not kept there, from its wired phases."""
 
     def total(name: str) -> float:
         return float(sum(getattr(phase, name) for phase in phases))

@@ -35,7 +35,7 @@ class Level(IntEnum):
 
 
 def level_for(width: int) -> Level:
-    """Give the longest buckets that are not longer than `width` milliseconds."""
+    """Return the longest buckets that are not longer than `width` milliseconds."""
     if width >= DAY:
         return Level.DAY
     if width >= QUARTER:
@@ -50,7 +50,7 @@ class Calendar:
         self.zone = zone
 
     def start(self, level: Level, at: int) -> int:
-        """Give the beginning of the bucket that `at` lies in; at the level of readings, `at` itself."""
+        """Return the beginning of the bucket that `at` lies in; at the level of readings, `at` itself."""
         match level:
             case Level.READING:
                 return at
@@ -63,7 +63,7 @@ class Calendar:
                 return self.midnight(datetime.fromtimestamp(at // SECOND, self.zone).date())
 
     def after(self, level: Level, start: int) -> int:
-        """Give the beginning of the bucket after the one that begins at `start`."""
+        """Return the beginning of the bucket after the one that begins at `start`."""
         match level:
             case Level.READING:
                 return start + 1
@@ -79,19 +79,19 @@ class Calendar:
                 return following
 
     def ceiling(self, level: Level, at: int) -> int:
-        """Give the first beginning of a bucket at or after `at`."""
+        """Return the first beginning of a bucket at or after `at`."""
         start = self.start(level, at)
         return start if start == at else self.after(level, start)
 
     def edges(self, level: Level, start: int, end: int) -> list[int]:
-        """Give the beginnings of all buckets that touch [start, end), and the end of the last."""
+        """Return the beginnings of all buckets that touch [start, end), and the end of the last."""
         result = [self.start(level, start)]
         while result[-1] < end:
             result.append(self.after(level, result[-1]))
         return result
 
     def midnight(self, day: date) -> int:
-        """Give the beginning of a local day; where the clock skips midnight, the moment it does."""
+        """Return the beginning of a local day; where the clock skips midnight, the moment it does."""
         return round(datetime(day.year, day.month, day.day, tzinfo=self.zone).timestamp()) * SECOND
 
 

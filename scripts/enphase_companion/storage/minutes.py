@@ -141,7 +141,7 @@ def _is_at(alias: FromClause, grouped: Any, time: str) -> ColumnElement[bool]:
 
 
 def _is_plain(grouped: Any, name: str, first: FromClause, last: FromClause) -> ColumnElement[bool]:
-    """Tell whether a counter's first and last value say all: it only rose, or it is in none of the readings.
+    """Return whether a counter's first and last value say all: it only rose, or no reading has it.
 
     A fall to more than the first value, made up for in the same minute, is not seen: it changes nothing.
     """

@@ -29,7 +29,7 @@ class Names:
         self._looked_at = 0.0
 
     async def all(self) -> Mapping[str, int]:
-        """Give all numbers that are in the database."""
+        """Return all numbers that are in the database."""
         self._known = await self._transactions.read(self._read)
         self._looked_at = time.monotonic()
         return self._known

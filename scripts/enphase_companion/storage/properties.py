@@ -14,7 +14,7 @@ _TIME_ZONE = "time_zone"
 
 
 async def get(connection: AsyncConnection, name: str, *, lock: bool = False) -> str | None:
-    """Give the value of a property; None where it was never set.
+    """Return the value of a property; None where it was never set.
 
     `lock`: nobody else changes it until this transaction ends.
     """
@@ -30,12 +30,12 @@ async def put(connection: AsyncConnection, name: str, value: str) -> None:
 
 
 async def time_zone(connection: AsyncConnection) -> str | None:
-    """Give the time zone of the database's days; None where it has none yet."""
+    """Return the time zone of the database's days; None where it has none yet."""
     return await get(connection, _TIME_ZONE)
 
 
 async def calendar(connection: AsyncConnection, *, lock: bool = False) -> Calendar:
-    """Give the calendar of the database's days, the system's where none is set. `lock`: see `get`."""
+    """Return the calendar of the database's days, the system's where none is set. `lock`: see `get`."""
     name = await get(connection, _TIME_ZONE, lock=lock)
     return Calendar(zone_of(name) if name else system_zone())
 

@@ -70,7 +70,7 @@ async def prune(
 async def _oldest(
     connection: AsyncConnection, level: Level, measurements: Collection[int]
 ) -> list[tuple[int, int]]:
-    """Give each gateway with the time of its oldest reading, or bucket, of this level."""
+    """Return each gateway with the time of its oldest reading, or bucket, of this level."""
     result = []
     for gateway in await numbers(connection):
         if level is Level.READING:

@@ -40,7 +40,7 @@ class Reader:
         self._phase = phase
 
     async def within(self, level: Level, start: int, end: int) -> Summaries:
-        """Give what was said in [start, end), in summaries no longer than the buckets of `level`."""
+        """Return what was said in [start, end), in summaries no longer than the buckets of `level`."""
         result: dict[int, list[Summary]] = defaultdict(list)
         for segment in cover(self._calendar, level, start, end, await self._stale(start, end)):
             read = self._readings if segment.level is Level.READING else self._rollup
@@ -49,7 +49,7 @@ class Reader:
         return result
 
     async def around(self, level: Level, start: int, end: int) -> Summaries:
-        """Give the same, and at either end what was said near it, or else next to it."""
+        """Return the same, and at either end what was said near it, or else next to it."""
         before = await self.within(Level.QUARTER, start - _NEAR, start)
         inside = await self.within(level, start, end)
         after = await self.within(Level.QUARTER, end, end + _NEAR)

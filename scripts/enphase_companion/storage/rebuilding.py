@@ -55,7 +55,7 @@ async def change_time_zone(transactions: Transactions, measurements: Collection[
 
 
 async def _spans(connection: AsyncConnection) -> list[tuple[int, int, int]]:
-    """Give each gateway with the times of its oldest and newest reading."""
+    """Return each gateway with the times of its oldest and newest reading."""
     found = [(number, await span_of_readings(connection, number)) for number in await numbers(connection)]
     return [(number, *span) for number, span in found if span is not None]
 

@@ -136,7 +136,7 @@ def _blocks(calendar: Calendar, level: Level, found: Iterable[tuple[int, int]]) 
 
 
 def _can_skip(connection: AsyncConnection) -> bool:
-    """Tell whether the server knows SKIP LOCKED: MariaDB from 10.6, MySQL from 8.0. SQLite locks no rows."""
+    """Return whether the server has SKIP LOCKED: MariaDB 10.6, MySQL 8.0. SQLite locks no rows."""
     dialect = connection.dialect
     oldest = (10, 6) if getattr(dialect, "is_mariadb", False) else (8, 0)
     return tuple(getattr(dialect, "server_version_info", None) or ()) >= oldest

@@ -38,12 +38,12 @@ class Run(NamedTuple):
 
 
 def largest_rise(pause: int) -> float:
-    """Give how many Wh a counter may rise in `pause` milliseconds."""
+    """Return how many Wh a counter may rise in `pause` milliseconds."""
     return _MAX_POWER * (pause + _JITTER) / HOUR
 
 
 def continues(before: Run, after: Run) -> bool:
-    """Tell whether the counter may have gone on from the end of one run to the beginning of the other."""
+    """Return whether the counter may have gone on from the end of one run to the beginning of the other."""
     return _goes_on(before, after.first, after.first_time)
 
 
@@ -52,7 +52,7 @@ def _goes_on(before: Run, value: float, time: int) -> bool:
 
 
 def is_gap(before: Run, after: Run) -> bool:
-    """Tell whether the meter was not seen for long between two runs."""
+    """Return whether the meter was not seen for long between two runs."""
     return after.first_time - before.last_time > GAP
 
 
@@ -74,7 +74,7 @@ def without_glitches(runs: Sequence[Run]) -> list[Run]:
 
 
 def _resumed(before: Run, runs: Sequence[Run], broken: int) -> int | None:
-    """Give where the counter goes on from `before` although it did not at `broken`; None if not soon."""
+    """Return where the counter goes on from `before` although it did not at `broken`; None if not soon."""
     end = runs[broken].first_time + GLITCH
     for index in range(broken + 1, len(runs)):
         if runs[index].first_time > end:

@@ -27,14 +27,14 @@ _LOCK_SECONDS = 50
 
 
 def newest() -> str:
-    """Give the version of the tables that this program works with."""
+    """Return the version of the tables that this program works with."""
     version = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
     assert version is not None  # noqa: S101 - the first migration is part of this package
     return version
 
 
 async def version(connection: AsyncConnection) -> str | None:
-    """Give the version of a database's tables; None where there are none."""
+    """Return the version of a database's tables; None where there are none."""
     return await connection.run_sync(_version)
 
 
@@ -75,7 +75,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 def sql() -> str:
-    """Give the statements that make the tables in MariaDB or MySQL."""
+    """Return the statements that make the tables in MariaDB or MySQL."""
     output = io.StringIO()
     options = {"dialect_name": "mysql", "literal_binds": True, "output_buffer": output}
     command.upgrade(_configuration(options), "head", sql=True)
@@ -87,7 +87,7 @@ def sql() -> str:
 
 
 def _configuration(options: dict[str, Any]) -> Config:
-    """Give Alembic's settings, which need no file; the options are for migrations/env.py."""
+    """Return Alembic's settings, which need no file; the options are for migrations/env.py."""
     configuration = Config(attributes={**options, "version_table": VERSION_TABLE})
     configuration.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     return configuration

@@ -12,7 +12,7 @@ from .tables import ALL_PHASES, gateways, readings, rollups
 
 
 async def numbers(connection: AsyncConnection) -> dict[int, str]:
-    """Give the serial number of each gateway by its number here, in the order of serial numbers."""
+    """Return the serial number of each gateway by its number here, in the order of serial numbers."""
     found = await connection.execute(
         select(gateways.c.id, gateways.c.serial_number).order_by(gateways.c.serial_number)
     )
@@ -20,14 +20,14 @@ async def numbers(connection: AsyncConnection) -> dict[int, str]:
 
 
 async def span_of_readings(connection: AsyncConnection, gateway: int) -> tuple[int, int] | None:
-    """Give the times of the oldest and the newest reading; None where there is none."""
+    """Return the times of the oldest and the newest reading; None where there is none."""
     return await _span(connection, readings.c.time, readings.c.gateway == gateway)
 
 
 async def span_of_rollup(
     connection: AsyncConnection, level: Level, gateway: int, measurements: Collection[int]
 ) -> tuple[int, int] | None:
-    """Give where the oldest and the newest bucket begin; None where there is none."""
+    """Return where the oldest and the newest bucket begin; None where there is none."""
     columns = rollups[level].c
     found = [
         await _span(

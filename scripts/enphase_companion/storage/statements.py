@@ -55,7 +55,7 @@ def _batches(rows: Sequence[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
 
 
 def keep_first(table: Table, dialect: str) -> Insert:
-    """Give an INSERT that changes nothing where a row with the same key or name is there."""
+    """Return an INSERT that changes nothing where a row with the same key or name is there."""
     if dialect == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     key = table.primary_key.columns.values()[0]
@@ -63,7 +63,7 @@ def keep_first(table: Table, dialect: str) -> Insert:
 
 
 def replace(table: Table, dialect: str) -> Insert:
-    """Give an INSERT that takes the place of a row with the same key."""
+    """Return an INSERT that takes the place of a row with the same key."""
     names = [column.name for column in table.columns if not column.primary_key]
     if dialect == "sqlite":
         lite = sqlite.insert(table)
@@ -75,7 +75,7 @@ def replace(table: Table, dialect: str) -> Insert:
 
 
 def replace_unless_poorer(table: Table, dialect: str) -> Insert:
-    """Give an INSERT of summaries that takes the place of a row, unless that is of more readings.
+    """Return an INSERT of summaries that takes the place of a row, unless that is of more readings.
 
     Readings are only ever added, or pruned. So a summary of fewer is one of a bucket whose readings were
     pruned before a late one came, or one that another program has meanwhile overtaken.

@@ -48,7 +48,7 @@ class Status:
 
 
 async def status(connection: AsyncConnection) -> Status:
-    """Give what the database holds; only the versions where its tables are not of this program's."""
+    """Return what the database holds; only the versions where its tables are not of this program's."""
     version, newest = await schema.version(connection), schema.newest()
     if version != newest:
         return Status(version, newest)

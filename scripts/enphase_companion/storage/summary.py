@@ -63,7 +63,7 @@ class Summary:
 def of_reading(
     time: int, active_power: float | None, delivered: float | None, received: float | None
 ) -> Summary:
-    """Give the summary of a single reading: W, and Wh in both directions."""
+    """Return the summary of a single reading: W, and Wh in both directions."""
     return Summary(
         1,
         time,
@@ -108,7 +108,7 @@ def _runs(runs: Iterable[Run]) -> tuple[Run, ...]:
 
 
 def to_row(summary: Summary) -> dict[str, Any]:
-    """Give the summary as columns of a rollup."""
+    """Return the summary as columns of a rollup."""
     delivered, received = summary.delivered, summary.received
     is_plain = _is_plain(delivered, summary) and _is_plain(received, summary)
     values = (
@@ -149,7 +149,7 @@ def _to_json(*directions: Iterable[Run]) -> str:
 
 
 def _is_plain(runs: tuple[Run, ...], summary: Summary) -> bool:
-    """Tell whether first and last value say all."""
+    """Return whether first and last value say all."""
     if not runs:
         return True
     return len(runs) == 1 and (runs[0].first_time, runs[0].last_time) == (

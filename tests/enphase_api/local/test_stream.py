@@ -25,7 +25,7 @@ HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream
 
 
 async def events(body: bytes) -> list[object]:
-    """Give what is made of a stream with this body."""
+    """Return what is made of a stream with this body."""
     shown = certificate()
     async with recorder(shown, HEAD + body) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         return [event async for event in gateway.api_call_stream("/stream/meter")]

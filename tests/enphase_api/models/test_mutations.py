@@ -76,7 +76,7 @@ def _read(folder: Path) -> Iterator[tuple[str, Any]]:
 
 
 def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Give every place in a JSON value, as container and key."""
+    """Yield every place in a JSON value, as container and key."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in pairs:
         yield value, key
@@ -84,7 +84,7 @@ def places(value: Any) -> Iterator[tuple[Any, Any]]:
 
 
 def mutated(answer: Any, draw: Callable[[Any], Any]) -> Any:
-    """Give an answer with one to four places replaced, left out, doubled, or emptied."""
+    """Return an answer with one to four places replaced, left out, doubled, or emptied."""
     answer = copy.deepcopy(answer)
     for _ in range(draw(st.integers(1, 4))):
         found = list(places(answer))
@@ -104,7 +104,7 @@ def mutated(answer: Any, draw: Callable[[Any], Any]) -> Any:
 
 
 def read_all(answers: dict[str, Any]) -> Iterator[Callable[[], Any]]:
-    """Give each parser on the answers that it reads."""
+    """Yield each parser on the answers that it reads."""
     say = answers.get
 
     def readings() -> Readings:

@@ -60,7 +60,7 @@ class FigureManager(FigureManagerBase):
             time.sleep(0.02)
 
     def look(self, turns: int) -> None:
-        """Tell what is drawn, and do what a person would do."""
+        """Return what is drawn, and do what a person would do."""
         if (told := os.environ.get("WINDOW_TELLS")) and turns % 10 == 0:
             texts = [text.get_text() for text in self.canvas.figure.texts]
             Path(told).write_text(f"{turns}\n" + "\n".join(texts))

@@ -11,11 +11,11 @@ import pytest
 
 @pytest.fixture
 def lite(new_storing: Callable[..., Any], tmp_path: Path) -> Any:
-    """Give the command with an SQLite file."""
+    """Return the command with an SQLite file."""
     return new_storing(f"sqlite:///{tmp_path / 'lite.db'}")
 
 
 @pytest.fixture
 def maria(new_storing: Callable[..., Any], mariadb_url: str) -> Any:
-    """Give the command with a database of a MariaDB."""
+    """Return the command with a database of a MariaDB."""
     return new_storing(mariadb_url)

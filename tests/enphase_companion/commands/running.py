@@ -84,7 +84,7 @@ class Command:
 
 @contextmanager
 def heard_by_systemd(owner: Owner, folder: Path) -> Iterator[Iterator[str]]:
-    """Give what commands of this owner tell systemd, as it comes."""
+    """Yield what commands of this owner tell systemd, as it comes."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(folder / "notify"))
         systemd.settimeout(30)
@@ -147,7 +147,7 @@ class Eyes:
     url: str
 
     def query(self, statement: str) -> list[Any]:
-        """Give the rows; none where there are no tables yet, or nobody answers."""
+        """Return the rows; none where there are no tables yet, or nobody answers."""
         url = make_url(self.url)
         driver = {"sqlite": "sqlite", "mysql": "mysql+pymysql"}[url.get_backend_name()]
         if driver == "sqlite" and not Path(str(url.database)).exists():

@@ -119,7 +119,7 @@ def of_enphase_api(number: int) -> bytes:
 
 @pytest.fixture
 def new_storing(amqp_url: str, owner: Owner, tmp_path: Path) -> Iterator[Callable[..., Storing]]:
-    """Give what makes the command, or another one beside it, with a database at this address."""
+    """Yield what makes the command, or another one beside it, with a database at this address."""
     made: list[Storing] = []
     place = f"Enphase.{time.time_ns()}"
 

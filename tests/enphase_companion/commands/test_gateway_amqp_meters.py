@@ -88,7 +88,7 @@ class Publishing:
                 await asyncio.sleep(0.2)
 
     def given(self) -> int:
-        """Say how often the gateway was asked for readings."""
+        """Return how often the gateway was asked for readings."""
         return sum(each.path == READINGS for each in self.owner.simulator.requests)
 
     @property

@@ -70,7 +70,7 @@ class Storing(Command):
 
 @pytest.fixture
 def new_storing(new_owner: Callable[..., Owner], tmp_path: Path) -> Iterator[Callable[..., Storing]]:
-    """Give what makes the command with a gateway of this profile and a database at this address."""
+    """Yield what makes the command with a gateway of this profile and a database at this address."""
     made = []
 
     def make(url: str, profile: str = "battery", **options: Any) -> Storing:

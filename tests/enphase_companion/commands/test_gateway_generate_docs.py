@@ -25,7 +25,7 @@ QUICK = ("--pause", "0")
 
 @pytest.fixture
 def ready(new_owner: Callable[..., Owner]) -> Callable[..., Owner]:
-    """Give what makes an owner who has trusted the gateway and holds a token."""
+    """Return what makes an owner who has trusted the gateway and holds a token."""
 
     def make(profile: str = "battery", **options: Any) -> Owner:
         owner = new_owner(profile, **options)
@@ -41,7 +41,7 @@ def generates(owner: Owner, *arguments: str) -> Result:
 
 
 def pages(owner: Owner, ending: str = ".adoc") -> dict[str, str]:
-    """Give all pages in docs/gateway, by name."""
+    """Return all pages in docs/gateway, by name."""
     folder = owner.home.parent / "docs" / "gateway"
     assert [each for each in folder.iterdir() if each.suffix != ending] == []
     return {each.stem: each.read_text() for each in folder.iterdir()}

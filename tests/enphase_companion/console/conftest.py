@@ -13,7 +13,7 @@ from ..owner import Owner
 
 @pytest.fixture
 def ready(new_owner: Callable[..., Owner]) -> Callable[..., Owner]:
-    """Give what makes an owner who has trusted the gateway and has a token: `ready("battery")`."""
+    """Return what makes an owner who has trusted the gateway and has a token: `ready("battery")`."""
 
     def make(profile: str = "three-phase", **options: Any) -> Owner:
         owner = new_owner(profile, **options)
@@ -26,5 +26,5 @@ def ready(new_owner: Callable[..., Owner]) -> Callable[..., Owner]:
 
 @pytest.fixture
 def still(ready: Callable[..., Owner]) -> Callable[..., Owner]:
-    """Give what makes such an owner in whose house no time passes: all pages are about the same moment."""
+    """Return what makes such an owner in whose house no time passes: all pages are about the same moment."""
     return partial(ready, speed=1e-6)

@@ -37,12 +37,12 @@ def seconds(moment: str) -> float:
 
 
 def truth(owner: Owner, document: Any) -> Truth:
-    """Give the house at the moment that its meters were read."""
+    """Return the house at the moment that its meters were read."""
     return owner.simulator.house.truth(seconds(document["meters"][0]["measured_at"]))
 
 
 def slowly(names: Iterable[str]) -> list[Any]:
-    """Give profiles as parameters, the rarer ones marked as slow."""
+    """Return profiles as parameters, the rarer ones marked as slow."""
     return [pytest.param(name, marks=() if name in ORDINARY else pytest.mark.slow) for name in names]
 
 

@@ -36,12 +36,12 @@ NOON = datetime.combine(JUNE, time(12)).timestamp()
 
 
 def row(page: str, start: str, number: int = 0) -> str:
-    """Give the line that starts with a word; of several, the one with this number."""
+    """Return the line that starts with a word; of several, the one with this number."""
     return [line for line in page.splitlines() if re.match(rf"\s*{re.escape(start)}(\s|$)", line)][number]
 
 
 def quantities(line: str) -> list[float]:
-    """Give every number with a unit in a line, in the unit's base."""
+    """Return every number with a unit in a line, in the unit's base."""
     found = re.findall(r"(-?[\d.]+) (W|kW|Wh|kWh|MWh|V|A|Hz)\b", line)
     return [float(number) * UNITS[unit] for number, unit in found]
 

@@ -19,7 +19,7 @@ TOKEN = "eyJraWQiOiI3ZDEwMDA1ZC03ODk5IiwidHlwIjoiSldUIiwiYWxnIjoiRVMyNTYifQ.eyJh
 
 
 def told(content: Any, path: str = HOME, inverters: Any = ()) -> Any:
-    """Give what is left of an answer to this path; `inverters` is what stands beside it."""
+    """Return what is left of an answer to this path; `inverters` is what stands beside it."""
     answers = {
         PRODUCTION: Answer(Outcome.ANSWERED, list(inverters)),
         path: Answer(Outcome.ANSWERED, content),

@@ -28,7 +28,7 @@ RECORDINGS = (
 
 @pytest.fixture
 def run(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Give what runs the command without settings, and gives status, output and errors."""
+    """Return what runs the command without settings, and gives status, output and errors."""
 
     def run_command(*arguments: str) -> tuple[int, str, str]:
         status = main(arguments)
@@ -46,7 +46,7 @@ def recording(name: str) -> Path:
 
 
 def serial_numbers(folder: Path) -> set[str]:
-    """Give what is said to be a serial number anywhere in a recording."""
+    """Return what is said to be a serial number anywhere in a recording."""
     text = "".join(each.read_text() for each in folder.iterdir())
     return {
         *re.findall(r'"(?:serial_?[nN]um(?:ber)?|sn)": "?(\w{6,})', text),

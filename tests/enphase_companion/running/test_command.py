@@ -28,7 +28,7 @@ COMMAND = "enphase-gateway-console"
 
 @pytest.fixture
 def ready(owner: Owner) -> Owner:
-    """Give an owner who has set up everything."""
+    """Return an owner who has set up everything."""
     owner.trusts()
     owner.writes(gateway_token=owner.simulator.token())
     return owner

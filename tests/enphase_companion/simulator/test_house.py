@@ -19,12 +19,12 @@ TYPES = (PRODUCTION, NET, TOTAL, STORAGE)
 
 @cache
 def house(profile: str, seed: int = 1, start: float = START, longitude: float = 12.0) -> House:
-    """Give a house whose days, once computed, serve all tests."""
+    """Return a house whose days, once computed, serve all tests."""
     return House(PROFILES[profile], seed, start, longitude)
 
 
 def parts(measured: Measurement) -> list[Electricity]:
-    """Give the phases and the total."""
+    """Return the phases and the total."""
     return [*measured.phases, measured.total]
 
 

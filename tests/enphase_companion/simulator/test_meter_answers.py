@@ -33,7 +33,7 @@ QUANTITIES = {
 
 @cache
 def house(profile: str) -> House:
-    """Give a house whose days, once computed, serve all tests."""
+    """Return a house whose days, once computed, serve all tests."""
     return House(PROFILES[profile], 1, AT, 12.0)
 
 

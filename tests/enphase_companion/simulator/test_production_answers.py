@@ -19,12 +19,12 @@ LONGITUDE = 180 - (AT % 86400) / 240
 
 @cache
 def house(profile: str) -> House:
-    """Give a house whose days, once computed, serve all tests."""
+    """Return a house whose days, once computed, serve all tests."""
     return House(PROFILES[profile], 1, AT, LONGITUDE)
 
 
 def entries(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Give the entries of /production.json by what they are about."""
+    """Return the entries of /production.json by what they are about."""
     both = [*answer["production"], *answer.get("consumption", [])]
     return {entry.get("measurementType", entry["type"]): entry for entry in both}
 

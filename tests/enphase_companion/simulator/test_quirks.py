@@ -29,7 +29,7 @@ def house(profile: str) -> House:
 
 
 def by_type(built: House, at: int) -> dict[str, dict[str, Any]]:
-    """Give the readings of the listed meters by measurement type."""
+    """Return the readings of the listed meters by measurement type."""
     types = {meter["eid"]: meter["measurementType"] for meter in meter_answers.meters(built)}
     return {
         types[reading["eid"]]: reading
@@ -183,7 +183,7 @@ def test_a_second_inverter_is_seen_by_the_grid_meter_alone() -> None:
 
 
 def lifetimes(built: House, at: int) -> list[int]:
-    """Give the joules of each microinverter."""
+    """Return the joules of each microinverter."""
     devices = [each for each in inverter_answers.device_data(built, at).values() if isinstance(each, dict)]
     return [device["channels"][0]["lifetime"]["joulesProduced"] for device in devices]
 

@@ -96,7 +96,7 @@ def stranger(simulator: Simulator) -> Generator[Simulator]:
 
 
 def is_loaded(entry: MockConfigEntry) -> bool:
-    """Tell whether a gateway is set up now."""
+    """Return whether a gateway is set up now."""
     return bool(entry.state is ConfigEntryState.LOADED)
 
 

@@ -30,7 +30,7 @@ _LAST_READ = _A_BIT - MINUTES_5
 
 
 def truths(simulator: Simulator, at: float) -> dict[str, float]:
-    """Give what has really flowed until a time of the house, kWh."""
+    """Return what has really flowed until a time of the house, kWh."""
     truth = simulator.house.truth(at)
     grid, storage = truth.net_consumption.total, truth.storage.total
     flowed = (
@@ -70,7 +70,7 @@ async def require_true_history(
 async def _hours(
     hass: HomeAssistant, simulator: Simulator, keys: Sequence[str], begin: float
 ) -> dict[str, list[float]]:
-    """Give what each energy sensor has grown by in each hour (kWh), as the Energy dashboard shows it."""
+    """Return what each energy sensor has grown by in each hour (kWh), as the Energy dashboard shows it."""
     await async_wait_recording_done(hass)
     registry = er.async_get(hass)
     ids = {

@@ -26,7 +26,7 @@ BAD = (*NEVER_SENT, *SENT, "cut-short")
 
 
 def asked(hass: HomeAssistant) -> list[ConfigFlowResult]:
-    """Give the questions to sign in again."""
+    """Return the questions to sign in again."""
     flows = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     return [each for each in flows if each["context"]["source"] == SOURCE_REAUTH]
 

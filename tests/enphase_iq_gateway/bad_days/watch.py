@@ -75,11 +75,11 @@ class Watch(logging.Handler):
         ]
 
     def found_in(self, text: str) -> list[str]:
-        """Give the secrets that are in a text."""
+        """Return the secrets that are in a text."""
         return [secret for secret in self._secrets if secret in text]
 
     def errors(self) -> list[str]:
-        """Give what was logged as an error and not expected, and what nobody had caught."""
+        """Return what was logged as an error and not expected, and what nobody had caught."""
         return [
             line
             for level, line in self._lines
@@ -97,7 +97,7 @@ class Watch(logging.Handler):
 
 
 async def published(hass: HomeAssistant) -> str:
-    """Give what an owner may show to others: states, questions, and every diagnostics file."""
+    """Return what an owner may show to others: states, questions, and every diagnostics file."""
     states = [f"{state.entity_id} {state.state} {state.attributes}" for state in hass.states.async_all()]
     questions = [json.dumps(issue.to_json()) for issue in ir.async_get(hass).issues.values()]
     files = [await file_of(hass, entry) for entry in hass.config_entries.async_entries(DOMAIN)]
@@ -105,12 +105,12 @@ async def published(hass: HomeAssistant) -> str:
 
 
 async def file_of(hass: HomeAssistant, entry: Any) -> str:
-    """Give the diagnostics file of an entry, in whatever state it is."""
+    """Return the diagnostics file of an entry, in whatever state it is."""
     return json.dumps(await async_get_config_entry_diagnostics(hass, entry), cls=JSONEncoder)
 
 
 def serial_numbers(hass: HomeAssistant) -> Iterator[str]:
-    """Give the serial numbers of all devices: those belong into names and ids, and into no file."""
+    """Yield the serial numbers of all devices: those belong into names and ids, and into no file."""
     for entry in hass.config_entries.async_entries(DOMAIN):
         yield str(entry.unique_id)
         for device in dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id):

@@ -102,7 +102,7 @@ class Authentication(Connection):
         host: str = AUTHENTICATION_HOST,
         session: aiohttp.ClientSession | None = None,
     ) -> tuple[str, str]:
-        """Give a code and its verifier, for `get_token_from_oauth` or `Gateway.login_oauth_code`.
+        """Return a code and its verifier, for `get_token_from_oauth` or `Gateway.login_oauth_code`.
 
         Raises AuthenticationError where Entrez refuses user name and password, MultiFactorError where the
         account asks for a second factor, CommunicationError or ResponseError where Entrez is out of order.
@@ -134,7 +134,7 @@ class Authentication(Connection):
         host: str = AUTHENTICATION_HOST,
         session: aiohttp.ClientSession | None = None,
     ) -> dict[str, Any]:
-        """Give Entrez's answer for a code of `authenticate_oauth`: the token is its `access_token`.
+        """Return Entrez's answer for a code of `authenticate_oauth`: the token is its `access_token`.
 
         Raises AuthenticationError where Entrez refuses the code, which is good for once and for minutes only;
         CommunicationError or ResponseError where Entrez is out of order.
@@ -155,7 +155,7 @@ class Authentication(Connection):
         raise answer.not_understood()
 
     async def get_site(self, site_name: str) -> Any:
-        """Give the sites of the account whose name holds `site_name`, as Entrez's JSON.
+        """Return the sites of the account whose name holds `site_name`, as Entrez's JSON.
 
         A list of objects with `id`, `name` and `serial_numbers` (of the gateways). Raises AuthenticationError
         where nobody is signed in (any more), CommunicationError or ResponseError where Entrez is out of
@@ -165,7 +165,7 @@ class Authentication(Connection):
         return parse_json(answer.body, answer.path, "Entrez")
 
     async def get_token_for_commissioned_gateway(self, gateway_serial_number: str | int) -> str:
-        """Give a token for a gateway that belongs to a site.
+        """Return a token for a gateway that belongs to a site.
 
         An owner's is good for a year, an installer's for 12 hours.
         Raises TokenError where Entrez gives none, AuthenticationError where nobody is signed in (any more),
@@ -175,7 +175,7 @@ class Authentication(Connection):
         return await self._token({"serialNum": serial_number}, f"gateway {serial_number}")
 
     async def get_token_for_uncommissioned_gateway(self) -> str:
-        """Give a token for gateways that no site has yet.
+        """Return a token for gateways that no site has yet.
 
         Raises as `get_token_for_commissioned_gateway` does.
         """
@@ -184,7 +184,7 @@ class Authentication(Connection):
     async def get_token_from_enlighten_session_id(
         self, enlighten_session_id: str, gateway_serial_number: str | int, username: str
     ) -> str:
-        """Give a token for a session of the Enlighten web site; needs no `authenticate`.
+        """Return a token for a session of the Enlighten web site; needs no `authenticate`.
 
         Raises TokenError where Entrez gives none, CommunicationError or ResponseError where it is out of
         order.
@@ -215,7 +215,7 @@ class Authentication(Connection):
         *,
         public_key: str = ENTREZ_PUBLIC_KEY,
     ) -> bool:
-        """Tell whether a token can be used: `Token.parse` tells why not, and what the options mean."""
+        """Return whether a token can be used: `Token.parse` tells why not, and what the options mean."""
         try:
             return Token.parse(token, gateway_serial_number, verify_signature, public_key).problem is None
         except TokenError:

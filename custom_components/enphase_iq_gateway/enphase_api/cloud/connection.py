@@ -57,7 +57,7 @@ class Answer:
         return self.status == 401 or page.asks_password or "login" in where or "error" in where
 
     def not_understood(self) -> ResponseError:
-        """Give the error that says so."""
+        """Return the error that says so."""
         if self.status >= 400:
             return refused(self.who, self.path, self.status)
         return InvalidAnswerError(
@@ -128,7 +128,7 @@ class Connection(SessionHolder):
 
 
 def _location(response: aiohttp.ClientResponse) -> URL | None:
-    """Give where a redirect points to, where it is one and can be read."""
+    """Return where a redirect points to, where it is one and can be read."""
     text = response.headers.get("Location")
     if text is None or not 300 <= response.status < 400:
         return None

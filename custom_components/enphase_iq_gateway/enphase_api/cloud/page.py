@@ -35,7 +35,7 @@ _MAX_ESCAPED = 4_000
 
 
 def mentions_second_factor(text: str) -> bool:
-    """Tell whether a text, an address or a cookie's name speaks of a second factor."""
+    """Return whether a text, an address or a cookie's name speaks of a second factor."""
     return _SECOND_FACTOR.search(text) is not None
 
 

@@ -39,7 +39,7 @@ _MAX_TOKEN = 8_000
 
 
 def has_form_of_token(text: str) -> bool:
-    """Tell whether a text could be a token: three words of base64url."""
+    """Return whether a text could be a token: three words of base64url."""
     return len(text) <= _MAX_TOKEN and _FORM.fullmatch(text) is not None
 
 

@@ -119,7 +119,7 @@ class Gateway(Connection):
         json: Any = None,
         response_raw: bool = False,
     ) -> Any:
-        """Give the parsed JSON of a path, or its bytes with `response_raw`; None where the answer is empty.
+        """Return the parsed JSON of a path, or its bytes with `response_raw`; None where the answer is empty.
 
         A session that has ended is opened again once, silently. Raises AuthenticationError where the token is
         no longer accepted (NotAllowedError: not for this path), ResponseError for any other status,
@@ -140,7 +140,7 @@ class Gateway(Connection):
         return await read_json(answer.body, path, _WHO) if answer.body else None
 
     async def api_call_stream(self, path: str) -> AsyncGenerator[Any, None]:
-        """Give the Server-Sent Events of a path as parsed JSON until the gateway ends them.
+        """Yield the Server-Sent Events of a path as parsed JSON until the gateway ends them.
 
         /stream/meter needs an installer's token since firmware 7.6. It runs beside other calls; to end it
         early, use `contextlib.aclosing`. Raises as `api_call` does, and CommunicationError after a minute of
@@ -164,7 +164,7 @@ class Gateway(Connection):
         raise self._not_allowed(path)
 
     async def info(self) -> Info:
-        """Give the gateway's identity; needs no login, and where nothing is trusted yet, no trust either.
+        """Return the gateway's identity; needs no login, and where nothing is trusted yet, no trust either.
 
         Raises InvalidAnswerError where something else than a gateway answers, UnsupportedFirmwareError where
         its firmware is older than 7.
@@ -207,7 +207,7 @@ class Gateway(Connection):
             self._set_clock(newest)
 
     async def meters(self) -> tuple[Meter, ...]:
-        """Give all meters, disabled ones included; none where the gateway has no metering."""
+        """Return all meters, disabled ones included; none where the gateway has no metering."""
         answer = await self._optional("/ivp/meters")
         # A standard gateway has no such page, or answers with an error in the place of a list.
         if isinstance(answer, dict) and "error" in answer:
@@ -216,7 +216,7 @@ class Gateway(Connection):
         return self._meters
 
     async def readings(self, meters: Iterable[Meter] | None = None) -> Readings:
-        """Give what the enabled meters read now.
+        """Return what the enabled meters read now.
 
         `meters` is what `meters()` gave; without it, the list is asked for once and kept.
         """
@@ -232,11 +232,11 @@ class Gateway(Connection):
         return readings
 
     async def reports(self) -> tuple[Report, ...]:
-        """Give /ivp/meters/reports; prefer `readings`, which know the exported energy on every firmware."""
+        """Return /ivp/meters/reports; prefer `readings`, which know the exported energy on every firmware."""
         return Report.list_from_json(await self.api_call("/ivp/meters/reports"))
 
     async def production(self) -> Production:
-        """Give /production.json, which takes a gateway seconds: ask for it rarely."""
+        """Return /production.json, which takes a gateway seconds: ask for it rarely."""
         production = Production.from_json(await self.api_call("/production.json"))
         self._note_dates(None if production.inverters is None else production.inverters.measured_at)
         return production
@@ -251,13 +251,13 @@ class Gateway(Connection):
         return None if answer is None else ProductionTotals.from_json(answer)
 
     async def inverters(self) -> tuple[Inverter, ...]:
-        """Give each microinverter's last report."""
+        """Return each microinverter's last report."""
         inverters = Inverter.list_from_json(await self.api_call("/api/v1/production/inverters"))
         self._note_dates(*(inverter.last_reported_at for inverter in inverters))
         return inverters
 
     async def batteries(self) -> Batteries:
-        """Give all batteries; two small requests, three where there are IQ Batteries.
+        """Return all batteries; two small requests, three where there are IQ Batteries.
 
         What AC Batteries do now stands in /production.json alone, which takes a gateway seconds: where
         `has_ac` is not False, join it with `batteries.with_ac((await gateway.production()).ac_batteries)`.
@@ -268,7 +268,7 @@ class Gateway(Connection):
         return Batteries.from_json(inventory, power, await self._optional("/ivp/ensemble/secctrl"))
 
     async def live(self) -> Live:
-        """Give the live status; its values move each second only while a stream is on."""
+        """Return the live status; its values move each second only while a stream is on."""
         return Live.from_json(await self.api_call("/ivp/livedata/status"))
 
     async def _login(self, token: str) -> bool:
@@ -314,7 +314,7 @@ class Gateway(Connection):
         return {} if self._token is None else {"headers": {"Authorization": f"Bearer {self._token}"}}
 
     async def _optional(self, path: str) -> Any:
-        """Give what `api_call` gives, or None where this gateway has no such page or keeps it to itself."""
+        """Return what `api_call` gives, or None where this gateway has no such page or keeps it to itself."""
         try:
             return await self.api_call(path)
         except NotAllowedError:
@@ -347,7 +347,7 @@ async def _plain_answer(url: URL, path: str) -> bytes:
 
 
 async def _events(response: aiohttp.ClientResponse, path: str) -> AsyncIterator[Any]:
-    """Give each event of a stream; one that was cut off is dropped."""
+    """Yield each event of a stream; one that was cut off is dropped."""
     data, size = [], 0
     async for line in _lines(response.content, path):
         if line.startswith(b"data:"):

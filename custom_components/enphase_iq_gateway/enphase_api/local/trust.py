@@ -193,7 +193,7 @@ async def _shown(url: URL, context: ssl.SSLContext) -> bytes:
 
 
 def read_certificate(cert_file: str | os.PathLike[str]) -> Certificate | None:
-    """Give the stored certificate, or None where none is stored.
+    """Return the stored certificate, or None where none is stored.
 
     Raises CertificateError where the file holds none, or cannot be read.
     """

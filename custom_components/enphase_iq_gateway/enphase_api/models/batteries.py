@@ -183,7 +183,7 @@ class Batteries:
         )._within_capacity()
 
     def with_ac(self, ac: AcBatteries | None) -> Self:
-        """Give the same batteries with what /production.json says (`Production.ac_batteries`).
+        """Return the same batteries with what /production.json says (`Production.ac_batteries`).
 
         Until then the power of all is not known where there are AC Batteries.
         """
@@ -245,7 +245,7 @@ def _is_on_grid(devices: Mapping[str | None, list[Mapping[str, Any]]]) -> bool |
 
 
 def _speaks_of_ac(sums: Mapping[str, Any]) -> bool:
-    """Tell whether the sums count AC Batteries: these hold energy, or all hold more than IQ Batteries can."""
+    """Return whether the sums count AC Batteries: they hold energy or all hold more than IQ Batteries."""
     if number(sums, "ACB_agg_energy", *_ENERGY) or number(sums, "ACB_agg_soc", 0, 100):
         return True
     # A battery that is away lowers what is available, and maybe not what all can hold.

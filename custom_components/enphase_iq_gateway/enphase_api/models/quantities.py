@@ -105,13 +105,13 @@ class Quantities:
         return replace(self, **dict.fromkeys(beyond)) if beyond else self
 
     def without_power(self) -> Self:
-        """Give the same without what flows now; voltage and energies stay."""
+        """Return the same without what flows now; voltage and energies stay."""
         return replace(
             self, active_power=None, reactive_power=None, apparent_power=None, power_factor=None, current=None
         )
 
     def as_report(self) -> dict[str, float | None]:
-        """Give the shape of a report's `cumulative` or line, with all its keys."""
+        """Return the shape of a report's `cumulative` or line, with all its keys."""
         return {"currW": self.active_power} | {
             rule.in_report: getattr(self, name) for name, rule in _RULES.items()
         }

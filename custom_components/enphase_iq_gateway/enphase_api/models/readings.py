@@ -43,7 +43,7 @@ class Reading:
         )
 
     def without_copies(self, readings: Iterable[Reading]) -> Self:
-        """Give the same without the power of phases that are another meter's of `readings`."""
+        """Return the same without the power of phases that are another meter's of `readings`."""
         others = [
             phase for each in readings if each.meter is not self.meter for phase in each.phases if phase
         ]
@@ -58,7 +58,7 @@ class Reading:
         )
 
     def as_report(self) -> dict[str, Any]:
-        """Give this reading in the shape of one element of /ivp/meters/reports, wired phases only."""
+        """Return this reading in the shape of one element of /ivp/meters/reports, wired phases only."""
         return {
             "createdAt": None if self.measured_at is None else int(self.measured_at.timestamp()),
             "reportType": self.meter.measurement_type,
@@ -101,7 +101,7 @@ class Readings:
         return iter(self.readings)
 
     def get(self, measurement_type: str) -> Reading | None:
-        """Give the first reading of this type, or None."""
+        """Return the first reading of this type, or None."""
         return next((each for each in self.readings if each.meter.measurement_type == measurement_type), None)
 
     @property

@@ -64,12 +64,12 @@ def amqp_unicorn_hat_hd() -> None:
     ):
         environment["ENPHASE_AMQP_URL"] = broker.url
         with publishing(environment, place):
-            _record("amqp_unicorn_hat_hd", environment, "--peak-limit", "4400")
+            _record("amqp_unicorn_hat_hd", environment, "--peak-power", "4400")
 
 
 def database_pyplot_meters() -> None:
     """Draw a day and a month of a house with batteries, from a database."""
-    _chart("database_pyplot_meters.png", "2026-06-21", 60, "--peak-limit", "4600")
+    _chart("database_pyplot_meters.png", "2026-06-21", 60, "--peak-power", "4600")
     _chart("database_pyplot_meters_month.png", "2026-06-01..2026-06-30", 300)
 
 

@@ -26,7 +26,7 @@ def gateway_amqp_meters() -> None:
     """Draw a broker that goes and comes back, and what is counted in the end."""
     with folder() as place, rabbitmq.running(place / "broker") as broker, house("battery") as (_, owner):
         with Shell(owner | {"ENPHASE_AMQP_URL": broker.url}, place, _COLUMNS) as shell:
-            shell.types("enphase-gateway-amqp-meters --metrics 9101 &")
+            shell.types("enphase-gateway-amqp-meters --metrics-port 9101 &")
             shell.sees("Ctrl-C ends it.")
             time.sleep(_SOME)
             broker.kill()

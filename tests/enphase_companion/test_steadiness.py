@@ -178,5 +178,5 @@ def test_a_port_that_is_taken_says_which_setting_to_change() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        with pytest.raises(CommandError, match=r"metrics: port \d+ of 127.0.0.1 cannot be used"):
+        with pytest.raises(CommandError, match=r"metrics_port: port \d+ of 127.0.0.1 cannot be used"):
             Figures().serve(taken.getsockname()[1], "127.0.0.1")

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 FORMATS = (".png", ".svg", ".pdf")
 
 #: Settings that are lines across a chart.
-LIMITS = ("peak_limit", "continuous_limit")
+LIMITS = ("peak_power", "continuous_power")
 
 
 def add_output(parser: argparse.ArgumentParser, help_text: str) -> None:
@@ -32,5 +32,5 @@ def _file(text: str) -> Path:
 
 def limits(settings: Settings) -> dict[str, float]:
     """Return the lines across a chart that are set, in W, by name."""
-    found = {"peak": settings.peak_limit, "continuous": settings.continuous_limit}
+    found = {"peak": settings.peak_power, "continuous": settings.continuous_power}
     return {name: watts for name, watts in found.items() if watts is not None}

@@ -25,8 +25,8 @@ KEYS = (
     *DATABASE_KEYS,
     "time_zone",
     "batch_size",
-    "batch_age",
-    "metrics",
+    "flush_interval",
+    "metrics_port",
     "metrics_host",
 )
 
@@ -38,7 +38,7 @@ def parser() -> argparse.ArgumentParser:
         "minutes, quarter-hours and days. A reading leaves the queue when it is on the database's disk.",
         examples=[
             (NAME, "store what comes, until Ctrl-C or SIGTERM"),
-            (f"{NAME} --batch-age 10", "write to the disk every 10 seconds at most"),
+            (f"{NAME} --flush-interval 10", "write to the disk every 10 seconds at most"),
         ],
         notes=(
             "Start it as often as you like: each reading is stored by one of them. While broker or database\n"
@@ -67,7 +67,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..storage.address import database_address, database_zone
 
     settings = read(KEYS, arguments)
-    figures = Figures(settings.metrics, settings.metrics_host)
+    figures = Figures(settings.metrics_port, settings.metrics_host)
     async with Database(database_address(settings), database_zone(settings)) as database:
         store = Store(database)
         await service.unless_stopped(store.begin())
@@ -96,7 +96,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
             name=NAME,
             default_gateway=settings.gateway_serial_number,
             batch=settings.batch_size,
-            age=settings.batch_age,
+            age=settings.flush_interval,
             alive=alive,
         )
         print(

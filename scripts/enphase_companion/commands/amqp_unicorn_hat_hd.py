@@ -29,13 +29,16 @@ def parser() -> argparse.ArgumentParser:
         "is asked nothing.",
         examples=[
             (NAME, "on the HAT of this Raspberry Pi, until Ctrl-C or SIGTERM"),
-            (f"{NAME} --amqp-host broker.example --peak-limit 5320", "14 panels of 380 W fill the bars"),
+            (
+                f"{NAME} --amqp-host broker.example --peak-power 5320",
+                "14 panels of 380 W fill the bars",
+            ),
             (f"{NAME} --display terminal", "here"),
             (f"{NAME} --display hat.gif", "one round, as a file"),
         ],
         notes=(
             "Only the newest reading counts: it has a queue of its own, which ends with this command.\n"
-            f"Without peak_limit, the bars' full height is the most that was seen so far.\n\n{STATUSES}"
+            f"Without peak_power, the bars' full height is the highest power so far.\n\n{STATUSES}"
         ),
     )
     add_display(result)
@@ -60,8 +63,8 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     ours = OneGateway(settings.gateway_serial_number)
     panel = Panel(
         lambda: "broker?" if newest.trouble.text else None,
-        capacity=settings.peak_limit,
-        continuous=settings.continuous_limit,
+        capacity=settings.peak_power,
+        continuous=settings.continuous_power,
     )
 
     async def take(message: Message) -> None:

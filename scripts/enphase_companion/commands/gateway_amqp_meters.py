@@ -24,7 +24,7 @@ KEYS = (
     "amqp_queues",
     "spool_file",
     "spool_limit",
-    "metrics",
+    "metrics_port",
     "metrics_host",
 )
 
@@ -61,7 +61,7 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
     from ..source.polling import Poller
 
     settings = read(KEYS, arguments)
-    figures = Figures(settings.metrics, settings.metrics_host)
+    figures = Figures(settings.metrics_port, settings.metrics_host)
     publisher = Publisher(Broker.from_settings(settings), settings.amqp_queues, NAME)
 
     def status() -> str:

@@ -23,10 +23,10 @@ KEYS = (
     *DATABASE_KEYS,
     "time_zone",
     "batch_size",
-    "batch_age",
+    "flush_interval",
     "spool_file",
     "spool_limit",
-    "metrics",
+    "metrics_port",
     "metrics_host",
 )
 
@@ -39,7 +39,7 @@ def parser() -> argparse.ArgumentParser:
         examples=[
             TRUST_FIRST,
             (NAME, "once a second into enphase.db, until Ctrl-C or SIGTERM"),
-            (f"{NAME} --interval 5 --batch-age 60", "every 5 seconds; written once a minute"),
+            (f"{NAME} --interval 5 --flush-interval 60", "every 5 seconds; written once a minute"),
         ],
         notes=f"{CREDENTIALS}\n{NEVER_ENDS}\n\n{UNTIL_ENDED}",
     )
@@ -64,7 +64,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..storage.address import database_address, database_zone
 
     settings = read(KEYS, arguments)
-    figures = Figures(settings.metrics, settings.metrics_host)
+    figures = Figures(settings.metrics_port, settings.metrics_host)
 
     def status() -> str:
         trouble = poller.trouble or relay.trouble
@@ -81,7 +81,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
                 store.write,
                 figures,
                 batch=settings.batch_size,
-                age=settings.batch_age,
+                age=settings.flush_interval,
                 on_safe=service.ready,
             )
             print(

@@ -59,12 +59,12 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     array = Array(for_display=True)
     panel = Panel(
         lambda: "gateway?" if poller.trouble else None,
-        capacity=settings.peak_limit,
-        continuous=settings.continuous_limit,
+        capacity=settings.peak_power,
+        continuous=settings.continuous_power,
     )
 
     async def take(message: Message) -> None:
-        panel.capacity = settings.peak_limit or array.capacity
+        panel.capacity = settings.peak_power or array.capacity
         panel.take(Powers.from_message(message))
 
     def status() -> str:

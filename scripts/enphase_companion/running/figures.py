@@ -59,8 +59,8 @@ class Figures:
             from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415
         except ModuleNotFoundError:
             raise CommandError(
-                "metrics: the Python package prometheus-client is missing. Leave metrics out, or install the "
-                f"project, in its folder: {how_to_install('metrics')}"
+                "metrics_port: the Python package prometheus-client is missing. Leave the setting out, or "
+                f"install the project, in its folder: {how_to_install('metrics')}"
             ) from None
         registry = CollectorRegistry()
         registry.register(self)
@@ -72,8 +72,8 @@ class Figures:
             ) from error
         except OSError as error:
             raise CommandError(
-                f"metrics: port {port} of {host} cannot be used ({error.strerror}). Set another port, or "
-                "another metrics_host."
+                f"metrics_port: port {port} of {host} cannot be used ({error.strerror}). Set another "
+                "port, or another metrics_host."
             ) from error
 
     def collect(self) -> Iterable[Any]:

@@ -88,7 +88,7 @@ class Settings:
     latitude: float | None = _key("degrees, north positive", metavar="DEGREES")
     longitude: float | None = _key("degrees, east positive", metavar="DEGREES")
     interval: float = _key("seconds between two readings", metavar="SECONDS", default=1.0)
-    metrics: int | None = _key("port where Prometheus may read what is counted", metavar="PORT")
+    metrics_port: int | None = _key("port where Prometheus may read what is counted", metavar="PORT")
     metrics_host: str = _key(
         "address of this machine where it may; 0.0.0.0: from anywhere", metavar="HOST", default="127.0.0.1"
     )
@@ -139,7 +139,7 @@ class Settings:
         "database of Enphase-API's to import from; without it the tables beside the others", secret=True
     )
     batch_size: int = _key("readings that are stored together at most", metavar="COUNT", default=500)
-    batch_age: float = _key(
+    flush_interval: float = _key(
         "seconds that a reading waits for others to be stored with; more of them spare an SD card",
         metavar="SECONDS",
         default=1.0,
@@ -156,11 +156,11 @@ class Settings:
     scroll_delay: float = _key(
         "seconds for which words stand before they move by one LED", metavar="SECONDS", default=0.04
     )
-    peak_limit: float | None = _key(
+    peak_power: float | None = _key(
         "what the array can make for a moment: a line in charts, the full height of the HAT's bars",
         metavar="WATTS",
     )
-    continuous_limit: float | None = _key(
+    continuous_power: float | None = _key(
         "what it can make all day: a line in charts, another colour on the HAT", metavar="WATTS"
     )
 

@@ -149,7 +149,7 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     "longitude": _degrees(180),
     # A gateway is a weak computer, and says whole seconds.
     "interval": _number(0.5, 3_600, "of seconds "),
-    "metrics": _whole(1, 65_535),
+    "metrics_port": _whole(1, 65_535),
     "metrics_host": _text,
     "amqp_host": _text,
     "amqp_port": _whole(1, 65_535),
@@ -175,13 +175,13 @@ RULES: Mapping[str, Callable[[Any], Any]] = {
     "import_database_url": _secret,
     "batch_size": _whole(1, 10_000),
     # Some signs of life lie between two batches.
-    "batch_age": _number(0, 60, "of seconds "),
+    "flush_interval": _number(0, 60, "of seconds "),
     "weather_host": _host,
     "brightness": _number(0, 1, ""),
     "rotation": _rotation,
     "scroll_delay": _number(0.01, 1, "of seconds "),
-    "peak_limit": _number(1, 10_000_000, "of watts "),
-    "continuous_limit": _number(1, 10_000_000, "of watts "),
+    "peak_power": _number(1, 10_000_000, "of watts "),
+    "continuous_power": _number(1, 10_000_000, "of watts "),
 }
 
 

@@ -55,7 +55,7 @@ class Storing(Command):
                 "amqp_queue": self.queue,
                 "amqp_queues": self.queue,
                 "database_url": self.database_url,
-                "batch_age": 0.2,
+                "flush_interval": 0.2,
                 **settings,
             }
         )
@@ -492,9 +492,9 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
         ({"amqp_url": "http://broker"}, "amqp_url: must be an address such as amqps://"),
         ({"amqp_queue": "amq.mine"}, "amqp_queue: must be a name of at most 200 bytes"),
         ({"batch_size": 0}, "batch_size: must be a number from 1 to 10000"),
-        ({"batch_age": "long"}, "batch_age: must be a number of seconds from 0 to 60"),
+        ({"flush_interval": "long"}, "flush_interval: must be a number of seconds from 0 to 60"),
         ({"gateway_serial_number": "12"}, "gateway_serial_number: must be the 12 digits"),
-        ({"metrics": 0}, "metrics: must be a number from 1"),
+        ({"metrics_port": 0}, "metrics_port: must be a number from 1"),
     ],
 )
 def test_a_setting_that_cannot_be_right_is_named(owner: Owner, changed: dict[str, Any], message: str) -> None:

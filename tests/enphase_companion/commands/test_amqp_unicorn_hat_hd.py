@@ -97,7 +97,7 @@ def of_enphase_api(production: float, consumption: float) -> bytes:
 
 async def test_what_is_published_is_shown_and_the_gateway_is_asked_nothing(showing: Showing) -> None:
     hat = showing.leds
-    showing.starts("--peak-limit", "4000")
+    showing.starts("--peak-power", "4000")
     await showing.publishes_until(lambda: said(1_000), lambda: len(hat.bars) > 60)
     assert hat.says("1.00 kW")
     last = hat.bars[-1]
@@ -241,7 +241,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(showing: 
         ({"gateway_serial_number": "12"}, "gateway_serial_number: must be the 12 digits"),
         ({"brightness": -0.1}, "brightness: must be a number from 0 to 1"),
         ({"rotation": 89}, "rotation: must be 0, 90, 180 or 270"),
-        ({"continuous_limit": "much"}, "continuous_limit: must be a number of watts"),
+        ({"continuous_power": "much"}, "continuous_power: must be a number of watts"),
         ({"latitude": 1}, "longitude: is missing"),
     ],
 )

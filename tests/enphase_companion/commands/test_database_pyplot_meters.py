@@ -102,7 +102,7 @@ def test_it_draws_in_other_formats_and_each_phase(
     owner.environment["ENPHASE_DATABASE_URL"] = house_url
     file = tmp_path / f"day.{suffix}"
     result = owner.runs(
-        main, "--range", "2026-10-26", "--phases", "--peak-limit", "4400", "--output", str(file)
+        main, "--range", "2026-10-26", "--phases", "--peak-power", "4400", "--output", str(file)
     )
     assert (result.status, result.err) == (0, "")
     assert file.stat().st_size > 10_000
@@ -206,8 +206,8 @@ def test_a_database_that_is_not_there_is_told_and_none_is_made(owner: Owner, tmp
         ({"database_url": "postgresql://db/enphase"}, "database_url: postgresql is no database"),
         ({"database_url": "planted"}, "database_url: is no address of a database"),
         ({"database_url": 5}, "database_url: must be a text"),
-        ({"peak_limit": "much"}, "peak_limit: must be a number of watts"),
-        ({"continuous_limit": -1}, "continuous_limit: must be a number of watts"),
+        ({"peak_power": "much"}, "peak_power: must be a number of watts"),
+        ({"continuous_power": -1}, "continuous_power: must be a number of watts"),
         ({"gateway_serial_number": "1"}, "gateway_serial_number: must be the 12 digits"),
     ],
 )

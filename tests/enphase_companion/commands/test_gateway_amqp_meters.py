@@ -390,7 +390,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_what_it_publishes_n
         ({"amqp_queues": "a,,b"}, "amqp_queues: must be a text"),
         ({"amqp_password": 5}, "amqp_password: must be a text"),
         ({"spool_limit": 0}, "spool_limit: must be a number from 1"),
-        ({"metrics": "yes"}, "metrics: must be a number from 1"),
+        ({"metrics_port": "yes"}, "metrics_port: must be a number from 1"),
         ({"gateway_host": "ftp://envoy.local"}, "gateway_host: the address must begin with https://"),
     ],
 )

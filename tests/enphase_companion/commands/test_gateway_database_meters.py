@@ -44,7 +44,7 @@ class Storing(Command):
                 "database_url": self.url,
                 "spool_file": str(self.spool),
                 "interval": 0.5,
-                "batch_age": 0.3,
+                "flush_interval": 0.3,
                 **settings,
             }
         )
@@ -261,7 +261,7 @@ async def test_while_spool_and_database_share_a_full_disk_readings_wait_in_memor
 
 @pytest.mark.parametrize("age", [0, 60])
 async def test_what_was_read_outlasts_a_kill(lite: Storing, age: float) -> None:
-    lite.writes(gateway_token=lite.owner.simulator.token(), batch_age=age)
+    lite.writes(gateway_token=lite.owner.simulator.token(), flush_interval=age)
     lite.starts()
     await until(lambda: len(lite.gave) >= 4)
     lite.is_killed()
@@ -273,7 +273,7 @@ async def test_what_was_read_outlasts_a_kill(lite: Storing, age: float) -> None:
 
 
 async def test_what_waits_for_others_is_stored_at_the_end(lite: Storing) -> None:
-    lite.writes(gateway_token=lite.owner.simulator.token(), batch_age=60)
+    lite.writes(gateway_token=lite.owner.simulator.token(), flush_interval=60)
     lite.starts()
     await until(lambda: len(lite.gave) >= 4)
     assert lite.eyes.moments == set()
@@ -393,7 +393,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
         ({"interval": 0.1}, "interval: must be a number of seconds from 0.5 to 3600"),
         ({"batch_size": 0}, "batch_size: must be a number from 1 to 10000"),
         ({"batch_size": 2.5}, "batch_size: must be a whole number"),
-        ({"batch_age": 61}, "batch_age: must be a number of seconds from 0 to 60"),
+        ({"flush_interval": 61}, "flush_interval: must be a number of seconds from 0 to 60"),
         ({"spool_limit": 0}, "spool_limit: must be a number from 1"),
         ({"database_host": 5}, "database_host: must be a text"),
         ({"gateway_host": "ftp://envoy.local"}, "gateway_host: the address must begin with https://"),

@@ -205,7 +205,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_window_or_title(
     ("changed", "message"),
     [
         ({"interval": 0.1}, "interval: must be a number of seconds from 0.5 to 3600"),
-        ({"peak_limit": 0}, "peak_limit: must be a number of watts"),
+        ({"peak_power": 0}, "peak_power: must be a number of watts"),
         ({"gateway_host": "ftp://envoy.local"}, "gateway_host: the address must begin with https://"),
     ],
 )

@@ -81,7 +81,7 @@ async def test_a_hat_shows_weather_power_and_bars_of_the_house_and_is_off_at_the
     simulator, hat = showing.owner.simulator, showing.leds
     simulator.weather.code, simulator.weather.wind, simulator.weather.is_day = 61, 0, True
     showing.owner.environment |= PLACE
-    showing.starts("--peak-limit", str(2 * production(simulator)))
+    showing.starts("--peak-power", str(2 * production(simulator)))
     await until(lambda: len(hat.bars) > 60, 60)
     assert showing.ends() == 0
     assert hat.is_off
@@ -257,7 +257,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title_nor_with_
         ({"rotation": 45}, "rotation: must be 0, 90, 180 or 270"),
         ({"rotation": 360}, "rotation: must be 0, 90, 180 or 270"),
         ({"scroll_delay": 0}, "scroll_delay: must be a number of seconds from 0.01 to 1"),
-        ({"peak_limit": -1}, "peak_limit: must be a number of watts from 1"),
+        ({"peak_power": -1}, "peak_power: must be a number of watts from 1"),
         ({"latitude": 91, "longitude": 0}, "latitude: must be a number of degrees from -90 to 90"),
         ({"latitude": 0}, "longitude: is missing. The weather needs both"),
         ({"longitude": 0}, "latitude: is missing. The weather needs both"),

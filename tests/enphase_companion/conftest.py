@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from enphase_companion.running import redaction
+from enphase_companion.runtime import redaction
 from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
 from tests.services.disk import small_disk

@@ -22,8 +22,8 @@ from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
 from enphase_api.models import Quantities
+from enphase_companion.amqp.broker import Broker
 from enphase_companion.message import Message, Sample
-from enphase_companion.messaging.broker import Broker
 
 AT = 1_764_000_000
 SERIAL = "122300000001"

@@ -8,12 +8,12 @@ import urllib.request
 
 import pytest
 
-from enphase_companion.running.backoff import Backoff
-from enphase_companion.running.errors import CommandError
-from enphase_companion.running.figures import Figures
-from enphase_companion.running.ticks import Ticks
-from enphase_companion.running.trouble import Trouble
-from enphase_companion.settings.keys import Settings
+from enphase_companion.config.keys import Settings
+from enphase_companion.runtime.backoff import Backoff
+from enphase_companion.runtime.errors import CommandError
+from enphase_companion.runtime.figures import Figures
+from enphase_companion.runtime.ticks import Ticks
+from enphase_companion.runtime.trouble import Trouble
 
 
 class Clock:

@@ -21,7 +21,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUs
 from custom_components.enphase_iq_gateway import services
 from custom_components.enphase_iq_gateway.api_access import REDACTED, Access, access_of, passed_on
 from custom_components.enphase_iq_gateway.const import CONF_ALLOW_WRITES, DOMAIN
-from enphase_companion.documentation.catalogue import Endpoint, catalogue
+from enphase_companion.endpoint_docs.catalogue import Endpoint, catalogue
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, make_entry, state_of

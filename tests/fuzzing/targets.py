@@ -49,21 +49,21 @@ from enphase_api.models import (
     Site,
 )
 from enphase_api.values import is_printable
+from enphase_companion.amqp.properties import read_all
+from enphase_companion.config.keys import KEYS
+from enphase_companion.config.reading import read
 from enphase_companion.delivery.spool_file import SpoolFile
 from enphase_companion.displays import forecast
-from enphase_companion.documentation.anonymous import without_owners
-from enphase_companion.documentation.answers import Answer, Outcome, Source, parsed
-from enphase_companion.documentation.catalogue import catalogue
-from enphase_companion.documentation.markup import FORMATS
-from enphase_companion.documentation.page import page
-from enphase_companion.documentation.patterns import Substitutes
+from enphase_companion.endpoint_docs.anonymous import without_owners
+from enphase_companion.endpoint_docs.answers import Answer, Outcome, Source, parsed
+from enphase_companion.endpoint_docs.catalogue import catalogue
+from enphase_companion.endpoint_docs.markup import FORMATS
+from enphase_companion.endpoint_docs.page import page
+from enphase_companion.endpoint_docs.patterns import Substitutes
 from enphase_companion.message import MessageError, decode, encode, from_readings, is_complete
 from enphase_companion.message.parcel import Parcel
-from enphase_companion.messaging.properties import read_all
-from enphase_companion.running.errors import CommandError, SettingsError
-from enphase_companion.running.redaction import redact
-from enphase_companion.settings.keys import KEYS
-from enphase_companion.settings.reading import read
+from enphase_companion.runtime.errors import CommandError, SettingsError
+from enphase_companion.runtime.redaction import redact
 from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
 

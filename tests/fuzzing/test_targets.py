@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from enphase_api import values
-from enphase_companion.running import redaction
+from enphase_companion.runtime import redaction
 
 from .inputs import WORDS
 from .targets import TARGETS

@@ -5,16 +5,6 @@ from pathlib import Path
 from typing import Any
 
 
-def test_every_package_is_listed(project: Path, pyproject: dict[str, Any]) -> None:
-    setuptools = pyproject["tool"]["setuptools"]
-    found = {
-        ".".join((name, *file.parent.relative_to(project / root).parts))
-        for name, root in setuptools["package-dir"].items()
-        for file in (project / root).rglob("__init__.py")
-    }
-    assert set(setuptools["packages"]) == found
-
-
 def test_the_integration_and_the_packages_have_one_version(project: Path, pyproject: dict[str, Any]) -> None:
     manifest = json.loads((project / "custom_components/enphase_iq_gateway/manifest.json").read_text())
     assert manifest["version"] == pyproject["project"]["version"]

@@ -14,6 +14,10 @@ from tests.set_up.conftest import PROJECT
 
 pytestmark = pytest.mark.slow
 
+PACKAGES = (
+    PROJECT / "custom_components/enphase_iq_gateway/enphase_api",
+    PROJECT / "scripts/enphase_companion",
+)
 PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 
 
@@ -46,8 +50,8 @@ def test_every_command_explains_itself(installed: Path, tmp_path: Path) -> None:
 
 def test_every_file_of_the_packages_is_in_it(installed: Path) -> None:
     (site_packages,) = installed.parent.glob("lib/python*/site-packages")
-    for package, folder in PYPROJECT["tool"]["setuptools"]["package-dir"].items():
-        assert files_below(site_packages / package) == files_below(PROJECT / folder)
+    for folder in PACKAGES:
+        assert files_below(site_packages / folder.name) == files_below(folder)
 
 
 def files_below(folder: Path) -> set[str]:

@@ -9,7 +9,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Self
 
-from ..running.service import Service, Stopped
+from ..runtime.service import Service, Stopped
 from .views import View
 
 #: Seconds that the work has to end.

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from enphase_api.values import is_serial_number
 
 from ..message.sample import PHASES, WHOLE
-from ..running.errors import CommandError, SettingsError
+from ..runtime.errors import CommandError, SettingsError
 from ..storage import DAY, MINUTE, QUARTER, SECOND, Database, Energy, Point
 from . import words
 from .energies import energy_tracks

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..settings.keys import Settings
+    from ..config.keys import Settings
 
 #: By the end of the file's name.
 FORMATS = (".png", ".svg", ".pdf")

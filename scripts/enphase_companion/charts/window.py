@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from ..running.errors import CommandError
+from ..runtime.errors import CommandError
 
 _ADVICE = (
     "Give --output FILE.png to get a file, or install a toolkit (Debian: apt install python3-tk) and start "

@@ -8,14 +8,14 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..running.command import serve
-from ..settings.help_texts import UNTIL_ENDED
-from ..settings.keys import AMQP_KEYS, DATABASE_KEYS
-from ..settings.options import add_settings, new_parser
+from ..config.help_texts import UNTIL_ENDED
+from ..config.keys import AMQP_KEYS, DATABASE_KEYS
+from ..config.options import add_settings, new_parser
+from ..runtime.command import serve
 
 if TYPE_CHECKING:
     from ..message import Message
-    from ..running.service import Service
+    from ..runtime.service import Service
 
 NAME = "enphase-amqp-database-meters"
 KEYS = (
@@ -56,13 +56,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _store(service: Service, arguments: argparse.Namespace) -> None:
+    from ..amqp.broker import Broker
+    from ..amqp.consumer import Consumer, StoreError
+    from ..config.reading import read
     from ..delivery.store import Store
     from ..message import MessageError
-    from ..messaging.broker import Broker
-    from ..messaging.consumer import Consumer, StoreError
-    from ..running.figures import Figures
-    from ..running.sentences import join
-    from ..settings.reading import read
+    from ..runtime.figures import Figures
+    from ..runtime.sentences import join
     from ..storage import Database, StorageError, UnstorableError
     from ..storage.address import database_address, database_zone
 

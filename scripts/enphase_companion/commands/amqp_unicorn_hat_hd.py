@@ -8,14 +8,14 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from ..config.keys import AMQP_KEYS
+from ..config.options import add_settings, new_parser
 from ..displays.options import DISPLAY_KEYS, STATUSES, add_display
-from ..running.command import serve
-from ..settings.keys import AMQP_KEYS
-from ..settings.options import add_settings, new_parser
+from ..runtime.command import serve
 
 if TYPE_CHECKING:
     from ..message import Message
-    from ..running.service import Service
+    from ..runtime.service import Service
 
 NAME = "enphase-amqp-unicorn-hat-hd"
 KEYS = (*AMQP_KEYS, "gateway_serial_number", *DISPLAY_KEYS)
@@ -52,12 +52,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _show(service: Service, arguments: argparse.Namespace) -> None:
+    from ..amqp.broker import Broker
+    from ..amqp.newest import Newest
+    from ..config.reading import read
     from ..displays.panel import Panel
     from ..displays.playing import play
     from ..displays.readings import UNNAMED, OneGateway, Powers
-    from ..messaging.broker import Broker
-    from ..messaging.newest import Newest
-    from ..settings.reading import read
 
     settings = read(KEYS, arguments)
     ours = OneGateway(settings.gateway_serial_number)

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..running.command import run
-from ..settings.help_texts import ONCE
-from ..settings.keys import DATABASE_KEYS, option
-from ..settings.options import add_settings, new_parser
+from ..config.help_texts import ONCE
+from ..config.keys import DATABASE_KEYS, option
+from ..config.options import add_settings, new_parser
+from ..runtime.command import run
 
 if TYPE_CHECKING:
-    from ..settings.keys import Settings
+    from ..config.keys import Settings
     from ..storage import Database
     from ..storage.pruning import Progress
 
@@ -87,7 +87,7 @@ def _do(arguments: argparse.Namespace) -> int:
 
 
 async def _done(arguments: argparse.Namespace) -> int:
-    from ..settings.reading import read
+    from ..config.reading import read
     from ..storage import Database
     from ..storage.address import database_address, database_zone
 
@@ -120,7 +120,7 @@ async def _status(database: Database) -> int:
 
 
 async def _import(database: Database, settings: Settings) -> None:
-    from ..running.errors import SettingsError
+    from ..runtime.errors import SettingsError
     from ..storage.address import parse
 
     gateway, url = settings.gateway_serial_number, settings.import_database_url
@@ -137,7 +137,7 @@ async def _import(database: Database, settings: Settings) -> None:
 
 
 async def _prune(database: Database, settings: Settings) -> None:
-    from ..running.errors import SettingsError
+    from ..runtime.errors import SettingsError
     from ..storage import Level
 
     wanted = {

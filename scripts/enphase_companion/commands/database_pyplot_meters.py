@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from ..charts.options import LIMITS, add_output
 from ..charts.ranges import Range, parse
-from ..running.command import run
-from ..settings.keys import DATABASE_KEYS
-from ..settings.options import add_settings, new_parser
+from ..config.keys import DATABASE_KEYS
+from ..config.options import add_settings, new_parser
+from ..runtime.command import run
 
 if TYPE_CHECKING:
     from ..charts.views import View
-    from ..running.service import Service
-    from ..settings.keys import Settings
+    from ..config.keys import Settings
+    from ..runtime.service import Service
     from ..storage import Database
 
 NAME = "enphase-database-pyplot-meters"
@@ -84,7 +84,7 @@ def _draw(arguments: argparse.Namespace) -> int:
     from ..charts.background import Background
     from ..charts.options import limits
     from ..charts.showing import keep_writing, show, write
-    from ..settings.reading import read
+    from ..config.reading import read
 
     settings = read(KEYS, arguments)
     lines = limits(settings)

@@ -10,15 +10,15 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..running.command import run, serve
-from ..settings.help_texts import CREDENTIALS, ONCE, TRUST_FIRST
-from ..settings.keys import GATEWAY_KEYS
-from ..settings.options import add_settings, new_parser
+from ..config.help_texts import CREDENTIALS, ONCE, TRUST_FIRST
+from ..config.keys import GATEWAY_KEYS
+from ..config.options import add_settings, new_parser
+from ..runtime.command import run, serve
 
 KEYS = GATEWAY_KEYS
 
 if TYPE_CHECKING:
-    from ..running.service import Service
+    from ..runtime.service import Service
 
 #: Seconds.
 _DEFAULT_INTERVAL = 5.0
@@ -100,8 +100,8 @@ def _fingerprint(text: str) -> str:
 
 
 def _trust(arguments: argparse.Namespace) -> int:
+    from ..config.reading import read
     from ..console.trust import trust
-    from ..settings.reading import read
 
     return trust(read(("gateway_host", "gateway_serial_number"), arguments), arguments.fingerprint)
 
@@ -118,11 +118,11 @@ async def _watch(service: Service, arguments: argparse.Namespace) -> None:
 
 
 async def _shown(arguments: argparse.Namespace) -> None:
+    from ..config.reading import read
     from ..console.follow import follow
     from ..console.output import show, showing
     from ..console.overview import Overview
-    from ..settings.reading import read
-    from ..source.opening import open_gateway, sign_in
+    from ..gateway.opening import open_gateway, sign_in
 
     settings = read(KEYS, arguments)
     async with open_gateway(settings) as (gateway, info):

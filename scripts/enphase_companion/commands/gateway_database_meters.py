@@ -8,13 +8,13 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..running.command import serve
-from ..settings.help_texts import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, UNTIL_ENDED
-from ..settings.keys import DATABASE_KEYS, GATEWAY_KEYS
-from ..settings.options import add_settings, new_parser
+from ..config.help_texts import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, UNTIL_ENDED
+from ..config.keys import DATABASE_KEYS, GATEWAY_KEYS
+from ..config.options import add_settings, new_parser
+from ..runtime.command import serve
 
 if TYPE_CHECKING:
-    from ..running.service import Service
+    from ..runtime.service import Service
 
 NAME = "enphase-gateway-database-meters"
 KEYS = (
@@ -53,13 +53,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _store(service: Service, arguments: argparse.Namespace) -> None:
+    from ..config.reading import read
     from ..delivery.relay import Relay
     from ..delivery.spool import Spool
     from ..delivery.store import Store
-    from ..running.figures import Figures
-    from ..running.sentences import join
-    from ..settings.reading import read
-    from ..source.polling import Poller
+    from ..gateway.polling import Poller
+    from ..runtime.figures import Figures
+    from ..runtime.sentences import join
     from ..storage import Database
     from ..storage.address import database_address, database_zone
 

@@ -11,17 +11,17 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..running.command import run
-from ..settings.help_texts import CREDENTIALS, ONCE, TRUST_FIRST
-from ..settings.keys import GATEWAY_KEYS
-from ..settings.options import add_settings, new_parser
+from ..config.help_texts import CREDENTIALS, ONCE, TRUST_FIRST
+from ..config.keys import GATEWAY_KEYS
+from ..config.options import add_settings, new_parser
+from ..runtime.command import run
 
 if TYPE_CHECKING:
-    from ..documentation.answers import Source
-    from ..documentation.catalogue import Endpoint
-    from ..documentation.markup import Markup
-    from ..documentation.page import Page
-    from ..documentation.writing import Written
+    from ..endpoint_docs.answers import Source
+    from ..endpoint_docs.catalogue import Endpoint
+    from ..endpoint_docs.markup import Markup
+    from ..endpoint_docs.page import Page
+    from ..endpoint_docs.writing import Written
 
 NAME = "enphase-gateway-generate-docs"
 KEYS = GATEWAY_KEYS
@@ -89,12 +89,12 @@ def _pause(text: str) -> float:
 def _generate(arguments: argparse.Namespace) -> int:
     import asyncio
 
-    from ..documentation.anonymous import without_owners
-    from ..documentation.catalogue import catalogue
-    from ..documentation.index import index
-    from ..documentation.markup import FORMATS
-    from ..documentation.page import page
-    from ..documentation.patterns import Substitutes
+    from ..endpoint_docs.anonymous import without_owners
+    from ..endpoint_docs.catalogue import catalogue
+    from ..endpoint_docs.index import index
+    from ..endpoint_docs.markup import FORMATS
+    from ..endpoint_docs.page import page
+    from ..endpoint_docs.patterns import Substitutes
 
     endpoints, markup, substitutes = catalogue(), FORMATS[arguments.format], Substitutes()
     if arguments.folders:
@@ -111,7 +111,7 @@ def _generate(arguments: argparse.Namespace) -> int:
 def _recorded(folders: Sequence[Path], endpoints: tuple[Endpoint, ...]) -> list[Source]:
     import logging
 
-    from ..documentation.answers import recorded
+    from ..endpoint_docs.answers import recorded
 
     sources = []
     for folder in folders:
@@ -125,10 +125,10 @@ def _recorded(folders: Sequence[Path], endpoints: tuple[Endpoint, ...]) -> list[
 
 
 async def _asked(arguments: argparse.Namespace, endpoints: tuple[Endpoint, ...]) -> Source:
-    from ..documentation.asking import asked
-    from ..documentation.progress import progress
-    from ..settings.reading import read
-    from ..source.opening import open_gateway, sign_in
+    from ..config.reading import read
+    from ..endpoint_docs.asking import asked
+    from ..endpoint_docs.progress import progress
+    from ..gateway.opening import open_gateway, sign_in
 
     settings = read(KEYS, arguments)
     async with open_gateway(settings) as (gateway, info):
@@ -147,8 +147,8 @@ def _write(pages: Sequence[Page], markup: Markup, arguments: argparse.Namespace)
     """Write all pages and say what became of them."""
     import logging
 
-    from ..documentation.answers import Outcome
-    from ..documentation.writing import Written, write
+    from ..endpoint_docs.answers import Outcome
+    from ..endpoint_docs.writing import Written, write
 
     became: Counter[Written] = Counter()
     for page in pages:

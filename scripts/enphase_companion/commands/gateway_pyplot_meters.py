@@ -9,16 +9,16 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from ..charts.options import LIMITS, add_output
-from ..running.command import run
-from ..settings.help_texts import CREDENTIALS, NEVER_ENDS, TRUST_FIRST
-from ..settings.keys import GATEWAY_KEYS
-from ..settings.options import add_settings, new_parser
+from ..config.help_texts import CREDENTIALS, NEVER_ENDS, TRUST_FIRST
+from ..config.keys import GATEWAY_KEYS
+from ..config.options import add_settings, new_parser
+from ..runtime.command import run
 
 if TYPE_CHECKING:
     from ..charts.views import View
+    from ..config.keys import Settings
     from ..message import Message
-    from ..running.service import Service
-    from ..settings.keys import Settings
+    from ..runtime.service import Service
 
 NAME = "enphase-gateway-pyplot-meters"
 KEYS = (*GATEWAY_KEYS, "interval", *LIMITS)
@@ -75,7 +75,7 @@ def _draw(arguments: argparse.Namespace) -> int:
     from ..charts.background import Background
     from ..charts.options import limits
     from ..charts.showing import keep_writing, show
-    from ..settings.reading import read
+    from ..config.reading import read
 
     settings = read(KEYS, arguments)
     with Background(lambda service, put: _follow(settings, arguments, service, put)) as source:
@@ -92,10 +92,10 @@ async def _follow(
     import asyncio
 
     from ..charts.history import History
-    from ..running.figures import Figures
-    from ..settings.reading import read
-    from ..settings.time_zone import system_zone
-    from ..source.polling import Poller
+    from ..config.reading import read
+    from ..config.time_zone import system_zone
+    from ..gateway.polling import Poller
+    from ..runtime.figures import Figures
 
     history = History(arguments.minutes, settings.interval, system_zone(), phases=arguments.phases)
 

@@ -9,15 +9,15 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
+from ..config.help_texts import CREDENTIALS, NEVER_ENDS, TRUST_FIRST
+from ..config.keys import GATEWAY_KEYS
+from ..config.options import add_settings, new_parser
 from ..displays.options import DISPLAY_KEYS, STATUSES, add_display
-from ..running.command import serve
-from ..settings.help_texts import CREDENTIALS, NEVER_ENDS, TRUST_FIRST
-from ..settings.keys import GATEWAY_KEYS
-from ..settings.options import add_settings, new_parser
+from ..runtime.command import serve
 
 if TYPE_CHECKING:
     from ..message import Message
-    from ..running.service import Service
+    from ..runtime.service import Service
 
 NAME = "enphase-gateway-unicorn-hat-hd"
 KEYS = (*GATEWAY_KEYS, "interval", *DISPLAY_KEYS)
@@ -47,13 +47,13 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _show(service: Service, arguments: argparse.Namespace) -> None:
+    from ..config.reading import read
     from ..displays.panel import Panel
     from ..displays.playing import play
     from ..displays.readings import Powers
-    from ..running.figures import Figures
-    from ..settings.reading import read
-    from ..source.array import Array
-    from ..source.polling import Poller
+    from ..gateway.array import Array
+    from ..gateway.polling import Poller
+    from ..runtime.figures import Figures
 
     settings = read(KEYS, arguments)
     array = Array(for_display=True)

@@ -10,10 +10,10 @@ from enphase_api.local.trust import read_certificate
 from enphase_api.models import Info
 from enphase_api.private_file import write_private_file
 
-from ..running.errors import CommandError
-from ..settings.keys import Settings
-from ..source.finding import finding
-from ..source.opening import check_serial_numbers
+from ..config.keys import Settings
+from ..gateway.finding import finding
+from ..gateway.opening import check_serial_numbers
+from ..runtime.errors import CommandError
 
 _CHANGED = "Its key is another:\nthe gateway was reset, or another device answers in its place."
 

@@ -12,14 +12,14 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
+from ..amqp.broker import BrokerError, UnroutableError
+from ..amqp.publisher import Publisher
+from ..amqp.topology import PARTIAL_ROUTING_KEY, ROUTING_KEY
 from ..message import Message, encode, is_complete
 from ..message.parcel import Parcel
-from ..messaging.broker import BrokerError, UnroutableError
-from ..messaging.publisher import Publisher
-from ..messaging.topology import PARTIAL_ROUTING_KEY, ROUTING_KEY
-from ..running.backoff import Backoff
-from ..running.figures import Figures
-from ..running.trouble import Trouble
+from ..runtime.backoff import Backoff
+from ..runtime.figures import Figures
+from ..runtime.trouble import Trouble
 from .spool import Spool
 from .spool_thread import SpoolThread
 

@@ -14,10 +14,10 @@ from typing import NoReturn
 
 from ..message import Message, MessageError, decode, encode
 from ..message.parcel import Parcel
-from ..running.backoff import Backoff
-from ..running.figures import Figures
-from ..running.sentences import join
-from ..running.trouble import Trouble
+from ..runtime.backoff import Backoff
+from ..runtime.figures import Figures
+from ..runtime.sentences import join
+from ..runtime.trouble import Trouble
 from ..storage import StorageError, UnstorableError
 from .spool import Spool
 from .spool_thread import SpoolThread

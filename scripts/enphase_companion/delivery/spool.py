@@ -15,10 +15,10 @@ from itertools import islice
 from pathlib import Path
 from typing import Self
 
+from ..config.keys import Settings
 from ..message.parcel import Parcel
-from ..running.errors import CommandError
-from ..running.service import state_file
-from ..settings.keys import Settings
+from ..runtime.errors import CommandError
+from ..runtime.service import state_file
 from .spool_file import PIECE, SpoolFile
 
 #: What spool_limit counts.

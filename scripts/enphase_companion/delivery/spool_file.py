@@ -14,8 +14,8 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from ..message.parcel import Parcel
-from ..running.errors import CommandError
-from ..running.sentences import join
+from ..runtime.errors import CommandError
+from ..runtime.sentences import join
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
 
 from ..message.parcel import Parcel
-from ..running.figures import Figures
-from ..running.sentences import join
-from ..running.trouble import Trouble
+from ..runtime.figures import Figures
+from ..runtime.sentences import join
+from ..runtime.trouble import Trouble
 from .spool import MEMORY, Place, Spool
 
 _LOGGER = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ..message import Message
-from ..running.trouble import Trouble
+from ..runtime.trouble import Trouble
 from ..storage import Database, StorageError, UnavailableError, UnstorableError
 
 _LOGGER = logging.getLogger(__name__)

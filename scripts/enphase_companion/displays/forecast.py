@@ -13,11 +13,11 @@ from enphase_api import EnphaseError, InvalidAnswerError
 from enphase_api.http import asking, new_session, parse_json, read_body, refused
 from enphase_api.values import integer, number, one_object
 
-from ..running.backoff import Backoff
-from ..running.errors import SettingsError
-from ..running.sentences import join
-from ..running.trouble import Trouble
-from ..settings.keys import Settings
+from ..config.keys import Settings
+from ..runtime.backoff import Backoff
+from ..runtime.errors import SettingsError
+from ..runtime.sentences import join
+from ..runtime.trouble import Trouble
 from .icons import Weather
 from .panel import Panel
 

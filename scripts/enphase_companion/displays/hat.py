@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..running.errors import CommandError
-from ..running.installing import how_to_install
+from ..runtime.errors import CommandError
+from ..runtime.installing import how_to_install
 from .frames import Frame, as_light
 
 _INSTEAD = "Without a HAT, try --display terminal."

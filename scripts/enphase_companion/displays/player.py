@@ -8,8 +8,8 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
-from ..running.errors import CommandError
-from ..running.service import Service
+from ..runtime.errors import CommandError
+from ..runtime.service import Service
 from .display import Display
 from .panel import Panel
 from .programme import one_round

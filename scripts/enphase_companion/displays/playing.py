@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from ..running.service import Service
-from ..settings.keys import Settings
+from ..config.keys import Settings
+from ..runtime.service import Service
 from .display import open_display
 from .forecast import Forecast
 from .panel import Panel

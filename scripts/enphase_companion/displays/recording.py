@@ -12,7 +12,7 @@ from PIL import Image
 
 from enphase_api.private_file import write_file
 
-from ..running.errors import CommandError
+from ..runtime.errors import CommandError
 from .frames import SIZE, Frame, as_lit
 
 #: Pixels from one LED to the next.

@@ -13,7 +13,7 @@ from rich.live import Live
 from rich.segment import Segment, Segments
 from rich.style import Style
 
-from ..running.errors import CommandError
+from ..runtime.errors import CommandError
 from .frames import SIZE, Frame, as_lit
 
 #: From dark to bright, for terminals without colours.

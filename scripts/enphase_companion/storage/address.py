@@ -9,10 +9,10 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ..running.errors import SettingsError
-from ..settings.addresses import SPELLING, is_clear, is_this_machine
-from ..settings.keys import Settings
-from ..settings.time_zone import zone_of
+from ..config.addresses import SPELLING, is_clear, is_this_machine
+from ..config.keys import Settings
+from ..config.time_zone import zone_of
+from ..runtime.errors import SettingsError
 
 DEFAULT = "sqlite+aiosqlite:///enphase.db"
 

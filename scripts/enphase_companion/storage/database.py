@@ -12,9 +12,9 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ..config.time_zone import system_zone
 from ..message import Message
 from ..message.sample import WHOLE
-from ..settings.time_zone import system_zone
 from . import importing, properties, pruning, rebuilding, roller, schema
 from .address import parse
 from .batteries import unmetered_batteries

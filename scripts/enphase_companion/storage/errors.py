@@ -11,7 +11,7 @@ from sqlalchemy.exc import DBAPIError
 
 from enphase_api.values import printable
 
-from ..running.errors import CommandError
+from ..runtime.errors import CommandError
 
 
 class StorageError(CommandError):

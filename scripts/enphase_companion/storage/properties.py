@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..settings.time_zone import system_zone, zone_of
+from ..config.time_zone import system_zone, zone_of
 from .levels import Calendar
 from .statements import keep_first, replace
 from .tables import properties

@@ -11,8 +11,8 @@ import pytest
 
 from enphase_companion.charts.background import Background
 from enphase_companion.charts.views import View
-from enphase_companion.running.errors import CommandError
-from enphase_companion.running.service import Service
+from enphase_companion.runtime.errors import CommandError
+from enphase_companion.runtime.service import Service
 
 from .test_drawing import VIEW
 

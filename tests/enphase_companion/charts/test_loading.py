@@ -13,7 +13,7 @@ from enphase_companion.charts.loading import Request, load
 from enphase_companion.charts.ranges import parse
 from enphase_companion.charts.views import Quantity, View
 from enphase_companion.message import Message, Sample
-from enphase_companion.running.errors import CommandError, SettingsError
+from enphase_companion.runtime.errors import CommandError, SettingsError
 from enphase_companion.simulator.house import House
 from enphase_companion.storage import Database
 

@@ -16,7 +16,7 @@ from matplotlib import pyplot
 
 from enphase_companion.charts.showing import show
 from enphase_companion.charts.window import Window
-from enphase_companion.running.errors import CommandError
+from enphase_companion.runtime.errors import CommandError
 
 from .test_drawing import VIEW
 

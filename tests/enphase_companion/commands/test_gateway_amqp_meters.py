@@ -18,12 +18,12 @@ from typing import Any
 import pytest
 from yarl import URL
 
+from enphase_companion.amqp.topology import ROUTING_KEY
 from enphase_companion.commands.gateway_amqp_meters import KEYS, NAME, main
+from enphase_companion.config.reading import read
 from enphase_companion.delivery.spool import Spool
 from enphase_companion.message import Message, decode, encode
 from enphase_companion.message.parcel import Parcel
-from enphase_companion.messaging.topology import ROUTING_KEY
-from enphase_companion.settings.reading import read
 from tests.services.disk import SmallDisk
 from tests.services.rabbitmq import RabbitMQ
 

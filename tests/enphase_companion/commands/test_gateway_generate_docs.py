@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from enphase_companion.commands.gateway_generate_docs import NAME, main
-from enphase_companion.documentation.catalogue import Endpoint, catalogue
+from enphase_companion.endpoint_docs.catalogue import Endpoint, catalogue
 
 from ..console.test_terminal import on_terminal
 from ..owner import PASSWORD, USERNAME, Owner, Result

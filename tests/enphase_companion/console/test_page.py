@@ -12,11 +12,11 @@ import pytest
 from rich.console import Console
 
 from enphase_companion.commands.gateway_console import main
+from enphase_companion.config.reading import read
 from enphase_companion.console.overview import Overview
 from enphase_companion.console.page import page
-from enphase_companion.settings.reading import read
+from enphase_companion.gateway.opening import open_gateway
 from enphase_companion.simulator.truth import Truth
-from enphase_companion.source.opening import open_gateway
 from enphase_companion.units import power
 from tests.houses import JUNE
 

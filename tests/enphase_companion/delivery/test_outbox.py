@@ -17,15 +17,15 @@ import pytest
 from aio_pika.abc import AbstractIncomingMessage
 from yarl import URL
 
+from enphase_companion.amqp import publisher as publisher_module
+from enphase_companion.amqp.broker import Broker
+from enphase_companion.amqp.publisher import Publisher
 from enphase_companion.delivery.outbox import Outbox
 from enphase_companion.delivery.spool import Spool
 from enphase_companion.delivery.spool_file import SpoolFile
 from enphase_companion.message import decode
-from enphase_companion.messaging import publisher as publisher_module
-from enphase_companion.messaging.broker import Broker
-from enphase_companion.messaging.publisher import Publisher
-from enphase_companion.running.figures import Figures
-from enphase_companion.running.redaction import redact
+from enphase_companion.runtime.figures import Figures
+from enphase_companion.runtime.redaction import redact
 from tests.services.rabbitmq import RabbitMQ
 
 from ..on_the_broker import SERIAL, Eyes, message, number_of, until
@@ -287,11 +287,11 @@ async def test_a_queue_of_that_name_in_another_form_is_told_and_the_readings_wai
 KILLED = """
 import asyncio, sys
 from pathlib import Path
-from enphase_companion.running.figures import Figures
-from enphase_companion.messaging import publisher as publisher_module
-from enphase_companion.messaging.broker import Broker
+from enphase_companion.runtime.figures import Figures
+from enphase_companion.amqp import publisher as publisher_module
+from enphase_companion.amqp.broker import Broker
 from enphase_companion.delivery.outbox import Outbox
-from enphase_companion.messaging.publisher import Publisher
+from enphase_companion.amqp.publisher import Publisher
 from enphase_companion.delivery.spool import Spool
 from tests.enphase_companion.on_the_broker import message
 

@@ -16,7 +16,7 @@ from enphase_companion.delivery.spool import Spool
 from enphase_companion.delivery.spool_file import SpoolFile
 from enphase_companion.message import Message, encode
 from enphase_companion.message.parcel import Parcel
-from enphase_companion.running.figures import Figures
+from enphase_companion.runtime.figures import Figures
 from enphase_companion.storage import UnavailableError, UnstorableError
 
 from ..on_the_broker import SERIAL, message, number_of, until

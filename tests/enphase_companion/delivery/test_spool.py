@@ -18,7 +18,7 @@ import pytest
 from enphase_companion.delivery.spool import MEMORY, Spool
 from enphase_companion.delivery.spool_file import SpoolFile
 from enphase_companion.message.parcel import Parcel
-from enphase_companion.running.errors import CommandError
+from enphase_companion.runtime.errors import CommandError
 
 LIMIT = 1_000_000
 

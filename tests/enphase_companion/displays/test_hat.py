@@ -10,7 +10,7 @@ import pytest
 
 from enphase_companion.displays.frames import SIZE, Frame, blank
 from enphase_companion.displays.hat import Hat
-from enphase_companion.running.errors import CommandError
+from enphase_companion.runtime.errors import CommandError
 
 from .spidev import SpiDev
 

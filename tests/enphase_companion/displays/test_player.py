@@ -13,8 +13,8 @@ from enphase_companion.displays.panel import Panel
 from enphase_companion.displays.player import Player
 from enphase_companion.displays.playing import until_one_ends
 from enphase_companion.displays.readings import Powers
-from enphase_companion.running.errors import CommandError
-from enphase_companion.running.service import Service, Stopped
+from enphase_companion.runtime.errors import CommandError
+from enphase_companion.runtime.service import Service, Stopped
 
 
 class Seen:

@@ -12,7 +12,7 @@ from enphase_companion.displays.display import check_name
 from enphase_companion.displays.frames import SIZE, Frame, blank
 from enphase_companion.displays.icons import Weather, icon
 from enphase_companion.displays.recording import PITCH, Recording
-from enphase_companion.running.errors import CommandError
+from enphase_companion.runtime.errors import CommandError
 
 
 def leds(picture: Image.Image) -> Frame:

@@ -13,7 +13,7 @@ from rich.console import Console
 
 from enphase_companion.displays.frames import SIZE, blank
 from enphase_companion.displays.terminal import Terminal
-from enphase_companion.running.errors import CommandError
+from enphase_companion.runtime.errors import CommandError
 
 
 def console(**options: object) -> Console:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enphase_companion.running.errors import SettingsError
+from enphase_companion.runtime.errors import SettingsError
 from enphase_companion.storage import Database, StorageError, UnavailableError, address
 from enphase_companion.storage.address import DEFAULT, named, of_enphase_api, parse
 

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from sqlalchemy import make_url
 
-from enphase_companion.running.errors import SettingsError
+from enphase_companion.runtime.errors import SettingsError
 from enphase_companion.storage import Database, StorageError, UnavailableError
 from tests.services.mariadb import execute, new_database, running
 

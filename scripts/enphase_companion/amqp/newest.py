@@ -1,0 +1,92 @@
+"""The newest message, for who shows what is now: a queue of its own that holds one message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+from aio_pika.abc import AbstractIncomingMessage
+
+from ..message import Message, MessageError, decode
+from ..runtime.backoff import Backoff
+from ..runtime.trouble import Trouble
+from .broker import Broker, BrokerError, Link, lost, open_link, translated
+from .topology import BINDING, declare_exchange
+
+#: Seconds.
+_ANSWER = 10.0
+
+#: Seconds without a message that cannot be read, before that is said to be over.
+_QUIET = 60.0
+
+#: The broker keeps the newest and throws away what is older: nobody wants to see that.
+_ARGUMENTS = {"x-max-length": 1}
+
+
+class Newest:
+    """Gives each message to `show`; while that is busy, all but the newest are left out."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        show: Callable[[Message], Awaitable[None]],
+        *,
+        name: str,
+        default_gateway: str | None = None,
+    ) -> None:
+        """`default_gateway`: whose the messages of Enphase-API's scripts are, which do not say."""
+        self._broker = broker
+        self._show = show
+        self._name = name
+        self._default_gateway = default_gateway
+        #: What is wrong, for who shows that too.
+        self.trouble = Trouble(f"{broker}: connected again")
+        self._unreadable = Trouble("Messages can be read again")
+
+    async def run(self) -> None:
+        """Go on through every outage of the broker until cancelled."""
+        backoff = Backoff(1, 30)
+        while True:
+            try:
+                async with open_link(self._broker, self._name) as link:
+                    await self._follow(link, backoff)
+                self.trouble.tell(f"{self._broker}: the connection was lost")
+            except BrokerError as error:
+                self.trouble.tell(str(error))
+            await asyncio.sleep(backoff.next())
+
+    async def _follow(self, link: Link, backoff: Backoff) -> None:
+        with translated(f"{self._broker}: a queue for the newest reading"):
+            await link.channel.set_qos(prefetch_count=1, timeout=_ANSWER)
+            # Only exclusive ones may be transient: RabbitMQ 4.3 refuses others.
+            queue = await link.channel.declare_queue(
+                exclusive=True, auto_delete=True, arguments={**_ARGUMENTS}, timeout=_ANSWER
+            )
+            await queue.bind(await declare_exchange(link), BINDING, timeout=_ANSWER)
+            arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
+            await queue.consume(arrived.put, timeout=_ANSWER)
+        self.trouble.end()
+        losing = asyncio.ensure_future(lost(link, backoff))
+        try:
+            while not losing.done():
+                arriving = asyncio.ensure_future(arrived.get())
+                try:
+                    await asyncio.wait((arriving, losing), return_when=asyncio.FIRST_COMPLETED)
+                    if arriving.done():
+                        await self._take(arriving.result())
+                finally:
+                    arriving.cancel()
+        finally:
+            losing.cancel()
+
+    async def _take(self, raw: AbstractIncomingMessage) -> None:
+        try:
+            message = decode(raw.body, self._default_gateway)
+        except MessageError as error:
+            self._unreadable.tell(f"{self._broker}: a message is left out: {error}")
+        else:
+            self._unreadable.end(_QUIET)
+            await self._show(message)
+        with translated(f"{self._broker}: an acknowledgement"):
+            # Only now comes the next one, the newest by then.
+            await raw.ack()

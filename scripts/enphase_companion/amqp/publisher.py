@@ -1,0 +1,104 @@
+"""The publisher: keeps a connection, declares what must stand there, and publishes what is then confirmed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from typing import NoReturn
+
+from aio_pika import DeliveryMode
+from aio_pika import Message as AmqpMessage
+from aio_pika.abc import AbstractExchange
+
+from ..message.parcel import Parcel
+from ..runtime.backoff import Backoff
+from ..runtime.trouble import Trouble
+from .broker import Broker, BrokerError, Link, lost, open_link, translated
+from .topology import declare_exchange, declare_queue
+
+#: Seconds between two looks at the queues, and how many messages are too many to wait for a reader that will
+#: start soon: half a day of readings.
+_LOOK_EVERY, _MANY = 3_600, 43_200
+
+
+class Publisher:
+    """Publishes while it is connected; `run` connects it again for as long as it runs."""
+
+    def __init__(self, broker: Broker, queues: Sequence[str], name: str) -> None:
+        """`queues`: durable ones that shall take all messages; `name`: what the broker calls us."""
+        self.broker = broker
+        self.queues = tuple(queues)
+        self.connected = asyncio.Event()
+        self.trouble = Trouble(f"{broker}: connected again")
+        self._unread = Trouble("The queues are being read again")
+        self._name = name
+        self._link: Link | None = None
+        self._exchange: AbstractExchange | None = None
+
+    async def run(self) -> NoReturn:
+        """Keep connected until cancelled; says what is wrong while it is not."""
+        backoff = Backoff(1, 30)
+        while True:
+            try:
+                async with open_link(self.broker, self._name) as link:
+                    exchange = await declare_exchange(link)
+                    await self._declare_queues(link, exchange)
+                    self._link, self._exchange = link, exchange
+                    self.connected.set()
+                    self.trouble.end()
+                    await self._watch(link, exchange, backoff)
+                    self.trouble.tell(f"{self.broker}: the connection was lost")
+            except BrokerError as error:
+                self.trouble.tell(str(error))
+            finally:
+                self.connected.clear()
+                self._link = self._exchange = None
+            await asyncio.sleep(backoff.next())
+
+    async def _watch(self, link: Link, exchange: AbstractExchange, backoff: Backoff) -> None:
+        """Return when the connection is lost; look after the queues until then."""
+        losing = asyncio.ensure_future(lost(link, backoff))
+        try:
+            while not (await asyncio.wait((losing,), timeout=_LOOK_EVERY))[0]:
+                await self._declare_queues(link, exchange)
+        finally:
+            losing.cancel()
+
+    async def _declare_queues(self, link: Link, exchange: AbstractExchange) -> None:
+        """Declare the queues, and tell of one that only grows: it would fill the broker's disk in the end."""
+        is_unread = False
+        for name in self.queues:
+            found = (await declare_queue(link, exchange, name)).declaration_result
+            if not found.consumer_count and (found.message_count or 0) > _MANY:
+                is_unread = True
+                self._unread.tell(
+                    f"{self.broker}: nobody reads {name}, and more and more messages wait in it. Start what "
+                    "shall read it, or take it out of amqp_queues and delete it."
+                )
+        if not is_unread:
+            self._unread.end()
+
+    def renew(self) -> None:
+        """Return the connection up for a new one, on which all is declared again."""
+        self.connected.clear()
+        if self._link is not None:
+            self._link.lost.set()
+
+    async def publish(self, parcel: Parcel, timeout: float) -> None:
+        """Publish a message, and return when the broker has it safely in every queue that takes it.
+
+        Raises UnroutableError where no queue takes it, BrokerError where that is not confirmed within
+        `timeout` seconds: then it may or may not have it.
+        """
+        if self._exchange is None or not self.connected.is_set():
+            raise BrokerError(f"{self.broker}: not connected")
+        message = AmqpMessage(
+            parcel.body,
+            headers={"gateway": parcel.gateway},
+            content_type="application/json",
+            delivery_mode=DeliveryMode.PERSISTENT,
+            message_id=parcel.message_id,
+            app_id=self._name,
+        )
+        with translated(f"{self.broker}: a message was not confirmed"):
+            await self._exchange.publish(message, parcel.routing_key, mandatory=True, timeout=timeout)

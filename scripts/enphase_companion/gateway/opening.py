@@ -1,0 +1,214 @@
+"""From settings to a gateway that answers: its trusted certificate, its token (renewed in time), a login."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from enphase_api import (
+    AuthenticationError,
+    CertificateChangedError,
+    CertificateError,
+    CommunicationError,
+    EnphaseError,
+    MultiFactorError,
+    NotTrustedError,
+    TokenError,
+)
+from enphase_api.cloud import AUTHENTICATION_HOST, Authentication, Token
+from enphase_api.local import Certificate, Gateway
+from enphase_api.local.trust import read_certificate
+from enphase_api.models import Info
+
+from ..config.keys import Settings
+from ..config.reading import store
+from ..runtime.errors import CommandError, SettingsError
+from ..runtime.redaction import hide
+from ..runtime.sentences import join
+from .finding import finding
+
+_LOGGER = logging.getLogger(__name__)
+
+#: A token is renewed this long before its end, or a tenth of its life, whichever is less.
+_BEFORE_END = timedelta(days=30)
+
+
+#: Tokens that could not be stored, by the file that they belong into: a service whose files are read-only
+#: copies would otherwise ask Entrez for one at each connection.
+_unstored: dict[Path, str] = {}
+
+
+class AccountError(CommandError):
+    """Entrez refuses the account: to try it again and again would have it locked."""
+
+
+@asynccontextmanager
+async def open_gateway(settings: Settings) -> AsyncIterator[tuple[Gateway, Info]]:
+    """Yield the gateway of these settings, logged in, and who it is; closed at the end.
+
+    Raises CommandError where certificate, serial numbers or token do not allow it, EnphaseError where gateway
+    or Entrez does not answer as it should. What is wrong with the certificate is said in the owner's words,
+    whenever it comes up.
+    """
+    try:
+        if await asyncio.to_thread(read_certificate, settings.certificate_file) is None:
+            raise NotTrustedError
+        async with Gateway(settings.gateway_host, settings.certificate_file) as gateway:
+            with finding(settings):
+                info = await gateway.info()
+            await sign_in(gateway, info, settings)
+            yield gateway, info
+    except NotTrustedError:
+        raise CommandError(
+            f"{settings.certificate_file}: the certificate of {settings.gateway_host} is not trusted yet, "
+            f"so nothing secret was sent. Look at it and trust it: {settings.trust_command}"
+        ) from None
+    except CertificateChangedError as error:
+        shown = Certificate.from_pem(error.shown_pem)
+        raise CommandError(
+            f"{settings.certificate_file}: the gateway now shows another certificate "
+            f"(SHA-256 {shown.fingerprint}, valid to {shown.not_after:%Y-%m-%d}), so nothing secret was sent."
+            f" If you expected that, trust the new one: {settings.trust_command}"
+        ) from error
+    except CertificateError as error:
+        raise CommandError(f"{str(error).rstrip('.')}: {settings.trust_command}") from error
+
+
+async def sign_in(gateway: Gateway, info: Info, settings: Settings) -> None:
+    """Log in with the token of the settings, or with a new one where that cannot be used or soon ends.
+
+    Raises as `open_gateway` does.
+    """
+    raw = settings.gateway_token
+    token, problem = _judged(raw, info.serial_number)
+    if (kept := _unstored.get(settings.file_of("gateway_token"))) is not None:
+        renewed, trouble = _judged(kept, info.serial_number)
+        if trouble is None and (problem is not None or _end(renewed) > _end(token)):
+            raw, token, problem = kept, renewed, None
+    check_serial_numbers(settings, info, gateway.certificate, token)
+    if raw is not None and token is not None and problem is None:
+        if await gateway.login(await _renewed_in_time(raw, token, info, settings)):
+            return
+        problem = "The gateway refuses this token."
+        _unstored.pop(settings.file_of("gateway_token"), None)
+    if not settings.has_account:
+        raise SettingsError(
+            join(
+                f"{settings.where('gateway_token')}: {problem}",
+                f"Make one on {AUTHENTICATION_HOST}, or set enphase_username and enphase_password, and it is "
+                "renewed by itself",
+            )
+        )
+    _LOGGER.info("A new token is asked for: %s", problem)
+    if not await gateway.login(await _new_token(info, settings)):
+        raise CommandError(
+            f"The gateway at {settings.gateway_host} refuses even a new token. Check that the account of "
+            f"{settings.where('enphase_username')} is that of the gateway's owner."
+        )
+
+
+def _judged(raw: str | None, serial_number: str) -> tuple[Token | None, str | None]:
+    """Return what a token says, where it is one, and why it cannot be used."""
+    if raw is None:
+        return None, "No token is set."
+    try:
+        token = Token.parse(raw, serial_number)
+    except TokenError as error:
+        return None, str(error)
+    return token, token.problem
+
+
+def _end(token: Token | None) -> datetime:
+    return datetime.min.replace(tzinfo=UTC) if token is None else token.expires_at
+
+
+def check_serial_numbers(
+    settings: Settings, info: Info, certificate: Certificate | None, token: Token | None
+) -> None:
+    """See that all that names a gateway names the one that answers.
+
+    Raises SettingsError.
+    """
+    named = {
+        settings.where("gateway_serial_number"): settings.gateway_serial_number,
+        f"its certificate ({settings.certificate_file})": certificate.serial_number if certificate else None,
+        settings.where("gateway_token"): token.serial_number if token else None,
+    }
+    others = [
+        f"{where} is of {serial}"
+        for where, serial in named.items()
+        if serial not in (None, info.serial_number)
+    ]
+    if others:
+        raise SettingsError(
+            f"The gateway at {settings.gateway_host} is {info.serial_number}, but {', and '.join(others)}. "
+            "Correct what is wrong, or gateway_host."
+        )
+
+
+async def _renewed_in_time(raw: str, token: Token, info: Info, settings: Settings) -> str:
+    """Return the token, or a new one where it soon ends and there is an account that may get one."""
+    left = token.expires_at - datetime.now(UTC)
+    if left > min(_BEFORE_END, (token.expires_at - token.issued_at) / 10):
+        return raw
+    end = (
+        f"{settings.where('gateway_token')}: the token ends on {token.expires_at.astimezone():%Y-%m-%d %H:%M}"
+    )
+    if not settings.has_account:
+        _LOGGER.warning("%s. Make a new one on %s.", end, AUTHENTICATION_HOST)
+        return raw
+    try:
+        return await _new_token(info, settings)
+    except (CommandError, EnphaseError) as error:
+        _LOGGER.warning("%s, and could not be renewed now: %s", end, error)
+        return raw
+
+
+async def _new_token(info: Info, settings: Settings) -> str:
+    """Sign in to Entrez (or Enlighten), get a token, store it beside the account's name, and give it."""
+    async with Authentication(host=settings.entrez_host) as entrez:
+        try:
+            raw = await entrez.get_token(
+                settings.enphase_username or "", settings.enphase_password or "", info.serial_number
+            )
+        except (MultiFactorError, TokenError):
+            raise
+        except CommunicationError as error:
+            raise CommunicationError(
+                f"{error}: see that this machine is connected to the Internet",
+                path=error.path,
+                reason=error.reason,
+            ) from error
+        except AuthenticationError:
+            name = settings.where("enphase_username")
+            # The file's name once, where both stand in it.
+            file = name.removesuffix("enphase_username")
+            raise AccountError(
+                f"Entrez refuses {name} with {settings.where('enphase_password').removeprefix(file)}. "
+                f"Try them on {AUTHENTICATION_HOST}, and correct them."
+            ) from None
+        hide(raw)
+        with suppress(EnphaseError):
+            await entrez.logout()
+    Token.parse(raw, info.serial_number).require_valid()
+    try:
+        await asyncio.to_thread(store, settings, "gateway_token", raw)
+    except (OSError, SettingsError) as error:
+        _unstored[settings.file_of("gateway_token")] = raw
+        _LOGGER.warning(
+            "%s: the new token cannot be stored (%s), so each run asks for one.",
+            settings.file_of("gateway_token"),
+            error,
+        )
+    if settings.gateway_token is not None and settings.where("gateway_token") != settings.in_file(
+        "gateway_token"
+    ):
+        _LOGGER.warning(
+            "%s: this token is of no use and comes before the new one in %s. Remove it.",
+            settings.where("gateway_token"), settings.file_of("gateway_token"),
+        )  # fmt: skip
+    return raw

@@ -1,0 +1,244 @@
+"""Polls one gateway at a steady rate for as long as a script runs, through its silences and ours.
+
+A refused token or certificate ends nothing: what is wrong is said at growing intervals, and it goes on when
+the file has changed, or a later attempt goes well. Nothing secret goes out that open_gateway would not send.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+
+from enphase_api import CommunicationError, EnphaseError, ResponseError
+from enphase_api.local import Gateway
+from enphase_api.models import Info, MeasurementType, Meter, Readings
+
+from ..config.keys import Settings
+from ..message import Message, from_readings
+from ..runtime.backoff import Backoff
+from ..runtime.errors import CommandError
+from ..runtime.figures import Figures
+from ..runtime.sentences import join
+from ..runtime.service import Service
+from ..runtime.ticks import Ticks
+from ..runtime.trouble import Trouble
+from .array import LOOK, Array
+from .opening import AccountError, open_gateway
+
+#: Seconds between two looks at what is installed, and where that was nothing, or was not answered.
+_LIST, _LIST_AGAIN = 3_600, 60
+
+#: Seconds after which settings are read and a session is begun anew, which tells in time that a token ends.
+_SESSION = 86_400
+
+#: Seconds after which an account that was refused is tried again, unless the files change.
+_ACCOUNT = 86_400
+
+#: Seconds between two looks at the files, while they are what is wrong.
+_LOOK = 1.0
+
+Take = Callable[[Message], Awaitable[None]]
+
+
+class Poller:
+    """Reads one gateway's meters again and again."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        read_settings: Callable[[], Settings],
+        service: Service,
+        figures: Figures,
+        status: Callable[[], str],
+        array: Array | None = None,
+    ) -> None:
+        """`read_settings` gives what is set by then; `status` says how the script is, for systemd.
+
+        `array` adds production to the messages of a gateway that does not meter it.
+        """
+        self._settings = settings
+        self._read_settings = read_settings
+        self._service = service
+        self._figures = figures
+        self._status = status
+        self._array = Array() if array is None else array
+        #: Of the first settings, as the ticks are.
+        self._interval = settings.interval
+        self._ticks = Ticks(self._interval)
+        self._has_read = False
+        self._denied = Trouble("The gateway can be read again")
+        self._silent = Trouble("The gateway answers again")
+        self._empty = Trouble("The gateway has something to read")
+
+    @property
+    def trouble(self) -> str | None:
+        """What is wrong with the gateway now; None where nothing is."""
+        return self._denied.text or self._silent.text or self._empty.text
+
+    async def run(self, take: Take) -> None:
+        """Read until the service is stopped, and give each message to `take`; then raises Stopped."""
+        silence = Backoff(1, 60)
+        denial = Backoff(60, 3_600)
+        while True:
+            self._has_read = False
+            try:
+                async with AsyncExitStack() as stack:
+                    opening = stack.enter_async_context(open_gateway(self._settings))
+                    gateway, info = await self._service.unless_stopped(opening)
+                    silence.reset()
+                    await self._session(gateway, info, take)
+            except (CommunicationError, ResponseError) as error:
+                self._tell_silence(error)
+                await self._pause(silence.next())
+            except (CommandError, EnphaseError) as error:
+                if self._has_read:
+                    # What has just ended may be renewed already: the file is read again before that is told.
+                    denial.reset()
+                else:
+                    self._denied.tell(str(error))
+                    refused = isinstance(error, AccountError)
+                    await self._wait_for_change(_ACCOUNT if refused else denial.next())
+            await self._read_anew()
+
+    async def _session(self, gateway: Gateway, info: Info, take: Take) -> None:
+        """Poll for a day; raises what needs a new session, or other settings."""
+        installed = _Installed(gateway)
+        failures = Backoff(self._interval, 60)
+        pause, only_inverters = 0.0, False
+        end = time.monotonic() + _SESSION
+        while time.monotonic() < end:
+            # Microinverters have nothing new at each tick, so none is missed.
+            await (self._pause(pause) if only_inverters else self._next_tick(pause))
+            try:
+                message = await self._service.unless_stopped(self._read(gateway, info, installed))
+            except (CommunicationError, ResponseError) as error:
+                self._tell_silence(error)
+                pause = failures.next()
+                continue
+            self._denied.end()
+            self._has_read = True
+            failures.reset()
+            only_inverters = not installed.any_enabled and not self._array.for_display
+            pause = max(self._interval, LOOK) if only_inverters else 0.0
+            if not message.samples and not installed.any_enabled:
+                self._empty.tell(
+                    f"gateway {info.serial_number} has neither an enabled meter nor microinverters, so there "
+                    "is nothing to read; it is looked at again from time to time"
+                )
+                pause = _LIST_AGAIN
+            elif not message.samples:
+                self._silent.tell(
+                    "The gateway does not say when it measured, as after its start. Asking again."
+                )
+            else:
+                self._empty.end()
+                self._silent.end()
+                self._figures.count("readings")
+                await take(message)
+
+    async def _read(self, gateway: Gateway, info: Info, installed: _Installed) -> Message:
+        """Return what the meters say now, and the microinverters of production that no meter measures."""
+        await installed.refresh()
+        readings = Readings(())
+        if installed.any_enabled:
+            readings = await gateway.readings(installed.meters)
+            installed.note_unknown(readings.unknown_eids)
+        unmetered = installed.unmetered_batteries
+        message = from_readings(readings, info.serial_number, time.time(), unmetered_batteries=unmetered)
+        return await self._array.completed(gateway, info, installed.meters, message)
+
+    async def _read_anew(self) -> None:
+        """Read the settings again; what is wrong with them is told, and those from before stay."""
+        try:
+            self._settings = await asyncio.to_thread(self._read_settings)
+        except CommandError as error:
+            self._denied.tell(str(error))
+
+    async def _next_tick(self, pause: float) -> None:
+        wait, missed = self._ticks.next(pause)
+        self._figures.count("missed_ticks", missed)
+        await self._pause(wait)
+
+    def _tell_silence(self, error: EnphaseError) -> None:
+        self._figures.count("failed_requests")
+        self._silent.tell(join(str(error), "Asking again"))
+
+    async def _pause(self, seconds: float) -> None:
+        """Wait, with signs of life."""
+        end = time.monotonic() + seconds
+        while True:
+            self._service.alive(self._status())
+            left = end - time.monotonic()
+            await self._service.sleep(min(max(left, 0), _LOOK))
+            if left <= _LOOK:
+                return
+
+    async def _wait_for_change(self, longest: float) -> None:
+        """Wait until a credentials file or the certificate beside it is another, or for so many seconds."""
+        before = self._stamps()
+        end = time.monotonic() + longest
+        while time.monotonic() < end and self._stamps() == before:
+            await self._pause(_LOOK)
+
+    def _stamps(self) -> list[tuple[int, int] | None]:
+        """Return what tells these files from changed ones."""
+        stamps: list[tuple[int, int] | None] = []
+        for file in (*self._settings.credentials_files, self._settings.certificate_file):
+            try:
+                status = file.stat()
+                stamps.append((status.st_mtime_ns, status.st_ino))
+            except OSError:
+                stamps.append(None)
+        return stamps
+
+
+class _Installed:
+    """What meters and batteries a gateway has; asked for rarely."""
+
+    def __init__(self, gateway: Gateway) -> None:
+        self._gateway = gateway
+        self._next = 0.0
+        self._unknown: tuple[int, ...] = ()
+        self.meters: tuple[Meter, ...] = ()
+        #: Batteries that no meter measures; also while that is not known.
+        self.unmetered_batteries = True
+
+    @property
+    def any_enabled(self) -> bool:
+        return any(meter.enabled for meter in self.meters)
+
+    def is_enabled(self, measurement_type: str) -> bool:
+        """Whether an enabled meter measures this."""
+        return any(meter.enabled and meter.measurement_type == measurement_type for meter in self.meters)
+
+    async def refresh(self) -> None:
+        """Ask, if it is time; raises as the gateway does."""
+        if time.monotonic() < self._next:
+            return
+        self.meters = await self._gateway.meters()
+        known = await self._look_for_batteries()
+        self._next = time.monotonic() + (_LIST if known and self.any_enabled else _LIST_AGAIN)
+
+    def note_unknown(self, eids: tuple[int, ...]) -> None:
+        """Ask again where there are readings of meters not known so far; some firmware always has one."""
+        if eids != self._unknown:
+            self._unknown = eids
+            self._next = 0.0
+
+    async def _look_for_batteries(self) -> bool:
+        """Find out whether there are batteries without a meter; False where the gateway does not say."""
+        if self.is_enabled(MeasurementType.STORAGE):
+            self.unmetered_batteries = False
+            return True
+        try:
+            batteries = await self._gateway.batteries()
+            if batteries.has_ac is None and not batteries.are_there:
+                # Only this page can tell of AC Batteries then, which takes the gateway seconds.
+                batteries = batteries.with_ac((await self._gateway.production()).ac_batteries)
+        except ResponseError:
+            # What was known stays.
+            return False
+        self.unmetered_batteries = batteries.are_there
+        return True

@@ -1,0 +1,87 @@
+"""docs/messages.md names what stands on the broker and each key; docs/pipeline.md draws the way."""
+
+from __future__ import annotations
+
+import json
+import re
+import tomllib
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from enphase_companion.amqp import topology
+from enphase_companion.amqp.broker import Broker
+from enphase_companion.message import SCHEMA_VERSION, encode
+
+from ..on_the_broker import message
+
+ROOT = Path(__file__).parents[3]
+TEXT = (ROOT / "docs" / "messages.md").read_text()
+
+
+def keys(content: Any) -> set[str]:
+    """Every key, at every depth."""
+    if isinstance(content, list):
+        return {key for each in content for key in keys(each)}
+    if isinstance(content, dict):
+        return set(content) | {key for each in content.values() for key in keys(each)}
+    return set()
+
+
+@pytest.mark.parametrize("key", sorted(keys(json.loads(encode(message(1))))))
+def test_each_key_of_a_message_is_explained(key: str) -> None:
+    assert f"`{key}`" in TEXT or f'"{key}":' in TEXT
+
+
+def test_its_example_is_json_in_the_form_that_is_sent() -> None:
+    [example] = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
+    content = json.loads(example)
+    sent = json.loads(encode(message(1)))
+    assert list(content) == list(sent)
+    assert [each["reportType"] for each in content["readings"]] == [
+        each["reportType"] for each in sent["readings"]
+    ]
+    assert set(content["readings"][0]["cumulative"]) == set(sent["readings"][0]["cumulative"])
+    assert content["schema_version"] == SCHEMA_VERSION
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        Broker("amqp://localhost").exchange,
+        f"{Broker('amqp://localhost').exchange}.DeadLetter",
+        topology.ROUTING_KEY,
+        topology.PARTIAL_ROUTING_KEY,
+        topology.BINDING,
+        topology.DATABASE_QUEUE,
+    ],
+)
+def test_each_name_on_the_broker_stands_there(name: str) -> None:
+    assert f"`{name}`" in TEXT
+
+
+#: Where each line of a drawing goes: up, right, down, left.
+ARMS = {"─": "RL", "│": "UD", "┌": "RD", "┐": "DL", "└": "UR", "┘": "UL", "├": "URD", "┤": "UDL", "┬": "RDL"}
+STEPS = {"U": (-1, 0, "D"), "D": (1, 0, "U"), "L": (0, -1, "R"), "R": (0, 1, "L")}
+
+
+def test_the_lines_of_the_way_from_gateway_to_chart_meet_and_lead_to_every_command() -> None:
+    text = (ROOT / "docs" / "pipeline.md").read_text()
+    drawing = text.split("```")[1]
+    cells = {
+        (row, column): sign
+        for row, line in enumerate(drawing.splitlines())
+        for column, sign in enumerate(line)
+    }
+    for (row, column), sign in cells.items():
+        for arm in ARMS.get(sign, ""):
+            down, right, back = STEPS[arm]
+            met = cells.get((row + down, column + right), " ")
+            # A line between words has a space at each end.
+            assert back in ARMS.get(met, "") or (arm in "LR" and met == " "), (row, column, sign)
+    commands = {
+        command.removeprefix("enphase-").replace("-", "_")
+        for command in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
+    }
+    assert commands - {word.strip(",") for word in drawing.split()} == {"gateway_generate_docs"}

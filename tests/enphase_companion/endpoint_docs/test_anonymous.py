@@ -1,0 +1,216 @@
+"""What says whose answers they are is taken out of them, wherever it stands; what does not stays."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from enphase_companion.endpoint_docs.anonymous import without_owners
+from enphase_companion.endpoint_docs.answers import Answer, Outcome, Source
+from enphase_companion.endpoint_docs.catalogue import catalogue
+from enphase_companion.endpoint_docs.example import shortened, written
+from enphase_companion.endpoint_docs.patterns import Substitutes
+
+HOME, PRODUCTION = "/home.json", "/api/v1/production/inverters"
+
+TOKEN = "eyJraWQiOiI3ZDEwMDA1ZC03ODk5IiwidHlwIjoiSldUIiwiYWxnIjoiRVMyNTYifQ.eyJhdWQi.c2ln"
+
+
+def told(content: Any, path: str = HOME, inverters: Any = ()) -> Any:
+    """Return what is left of an answer to this path; `inverters` is what stands beside it."""
+    answers = {
+        PRODUCTION: Answer(Outcome.ANSWERED, list(inverters)),
+        path: Answer(Outcome.ANSWERED, content),
+    }
+    return without_owners(Source("8.2", answers), catalogue(), Substitutes()).answers[path].content
+
+
+@pytest.mark.parametrize(
+    ("name", "secret"),
+    [
+        ("anything", "owner@house.example"),
+        ("anything", "write to owner@house.example, please"),
+        ("anything", TOKEN),
+        ("anything", "192.168.178.20"),
+        ("anything", "https://192.168.178.20:443/home"),
+        ("anything", "fe80::21d:c0ff:fe6a:1234"),
+        ("anything", "00:1D:C0:6A:12:34"),
+        ("anything", "001dc06a1234"),
+        ("anything", "122249017193"),
+        ("anything", "4f9a1c0de3b24d6f8a7b6c5d4e3f2a1b"),
+        ("anything", "6f1ed002-ab12-4c3d-9e8f-001122334455"),
+        ("anything", "Müller"),
+        ("anything", "Miller"),
+        ("anything", "Anna Miller"),
+        ("anything", "12 Sunny Lane"),
+        ("serialNumber", "122249017193"),
+        ("serial_num", "envoyserial"),
+        ("sn", 122249017193),
+        ("unheard_of", 122249017193),
+        ("ssid", "millers-wifi"),
+        ("hostName", "millers-gateway"),
+        ("user_name", "miller"),
+        ("siteName", "miller"),
+        ("load_name", "garage"),
+        ("wpa_psk", "hunter2"),
+        ("pin", 4711),
+        ("zip_code", 90210),
+        ("city", "springfield"),
+        ("latitude", 47.3769),
+        ("lon", "8.5417"),
+        ("coordinates", [47.3769, 8.5417]),
+        ("timezone", "Europe/Zurich"),
+    ],
+)
+def test_what_identifies_is_gone(name: str, secret: Any) -> None:
+    before = {"alerts": [{name: secret}], name: secret, "network": {"interfaces": [{name: secret}]}}
+    after = written(shortened(told(before)), "json")
+    for each in secret if isinstance(secret, list) else [secret]:
+        assert str(each) not in after
+    assert f'"{name}"' in after, "the name of the field is no secret"
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "122249017193",
+        "00:1D:C0:6A:12:34",
+        "001dc06a1234",
+        "192.168.178.20",
+        "fe80::21d:c0ff:fe6a:1234",
+        "me@house.example",
+        "millers-gateway.local",
+        "gateway.miller.home",
+        "Miller",
+        "Anna Miller",
+        "AnnaMiller",
+        "Müller",
+        TOKEN,
+        "6f1ed002-ab12-4c3d-9e8f-001122334455",
+        "a" * 500,
+    ],
+)
+def test_what_identifies_is_gone_from_names_too(name: str) -> None:
+    after = told({"network": {name: 1}, name: {"state": "enabled"}, "list": [{name: [1]}]})
+    assert name not in json.dumps(after, ensure_ascii=False)
+    (new,) = after["network"]
+    assert after == {"network": {new: 1}, new: {"state": "enabled"}, "list": [{new: [1]}]}, (
+        "the same for the same"
+    )
+
+
+@pytest.mark.parametrize("holder", ["hosts", "userNames", "ssids", "sites", "site", "serials", "customer"])
+def test_what_is_listed_under_names_is_listed_under_invented_ones(holder: str) -> None:
+    after = told({holder: {"millers-house": {"type": "x"}, "status": "ok", "id": 1}})
+    assert "millers" not in json.dumps(after)
+    assert after[holder].items() >= {"status": "ok", "id": 1}.items()
+
+
+def test_a_name_is_known_wherever_it_turns_up_again() -> None:
+    after = told({"hostName": "millers-gateway", "seen": "millers-gateway", "leases": {"millers-gateway": 1}})
+    assert "millers" not in json.dumps(after)
+    assert len(after["leases"]) == 1
+
+
+def test_what_identifies_is_gone_from_the_names_of_elements_and_attributes() -> None:
+    tree = {"devices": {"Miller": {"@AnnaMiller": "x", "@type": "x", "pn": "800-01374-r02"}}}
+    after = told(tree, "/info")
+    assert "Miller" not in json.dumps(after)
+    assert "<name-" in written(after, "xml")
+
+
+def test_a_text_around_what_identifies_does_not_stay() -> None:
+    assert told({"note": "Miller's gateway is at 192.168.178.20"}) == {"note": "text"}
+
+
+@pytest.mark.parametrize("value", [1.5, -122249017193, 1e300])
+def test_a_number_that_is_no_serial_number_is_no_secret_kept(value: float) -> None:
+    assert told({"serial_num": value}) == {"serial_num": 0}
+
+
+@pytest.mark.parametrize(
+    "text", ["1" * 4000, "a.b" * 1000, "a@b." * 1000, ":a" * 1000, "eyJ" * 1000, "-----BEGIN A-----" * 300]
+)
+def test_a_text_longer_than_a_word_is_not_looked_into(text: str) -> None:
+    assert told({"anything": text, "serial_num": text}) == {"anything": "text", "serial_num": "text"}
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("state", "enabled"),
+        ("status", "ENCHG_STATE_READY"),
+        ("condition", "envoy.cond_flags.pcu_ctrl.dc-pwr-low"),
+        ("img_pnum_running", "520-00082-r01-v04.28.07"),
+        ("fw_version", "001.002.1.7.2"),
+        ("version", "3.0.5654_rel/31.13"),
+        ("flags_hex", "0x0000000000000000"),
+        ("ip", "0.0.0.0"),
+        ("ip", "127.0.0.1"),
+        ("netmask", "255.255.255.0"),
+        ("size", "8 MB"),
+        ("percent", "2"),
+        ("whLifetime", 14405464.86),
+        ("joulesProduced", 297173835012),
+        ("eid", 704643328),
+        ("chaneid", 1627390225),
+        ("dhcp", True),
+        ("essential_start_time", 28800.0),
+        ("nothing", None),
+    ],
+)
+def test_what_identifies_nobody_stays(name: str, value: Any) -> None:
+    assert told({name: value}) == {name: value}
+
+
+def test_what_is_put_in_its_place_is_of_the_same_form_and_the_same_for_the_same() -> None:
+    inverters = [{"serialNumber": serial} for serial in ("122249017193", "122249017194", "122249017193")]
+    first, second, third = (each["serialNumber"] for each in told(inverters, PRODUCTION))
+    assert first == third != second
+    assert len(first) == 12
+    assert first.isdecimal()
+    network = told({"mac": "00:1D:C0:6A:12:34", "ip": "10.0.0.7", "mail": "a@b.example", "e": "a@b.example"})
+    assert network == {
+        "mac": "00:00:5E:00:53:01",
+        "ip": "192.0.2.1",
+        "mail": "example",
+        "e": "owner1@example.com",
+    }
+
+
+def test_a_serial_number_is_known_wherever_it_turns_up_again() -> None:
+    content = {"alerts": ["envoyserial is dark"], "eim": "122249017193EIM1", "key": {"envoyserial": 1}}
+    after = told(content, inverters=[{"serialNumber": "envoyserial"}])
+    assert "envoyserial" not in json.dumps(after)
+    assert after["eim"].endswith("EIM1")
+    assert after["eim"][:12].isdecimal()
+
+
+def test_times_keep_their_distances_and_their_form_but_not_their_day() -> None:
+    after = told(
+        {
+            "last_update": 1785332858,
+            "created": "1785332800",
+            "timestamp": 1785332858000,
+            "lastReportDate": 0,
+            "date": "2026-07-29 13:47:37 UTC",
+            "current_date": "07/29/2026",
+            "current_time": "13:47",
+        }
+    )
+    assert after == {
+        "last_update": 1768478400,
+        "created": "1768478342",
+        "timestamp": 1768478400000,
+        "lastReportDate": 0,
+        "date": "2026-01-15 11:59:59 UTC",
+        "current_date": "01/15/2026",
+        "current_time": "12:00",
+    }
+
+
+def test_the_same_answers_always_become_the_same() -> None:
+    content = {"b": "192.168.178.20", "a": "192.168.178.21", "serial": ["122249017193", "122249017194"]}
+    assert told(content) == told(content)

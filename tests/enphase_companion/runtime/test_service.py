@@ -1,0 +1,207 @@
+"""Long-running scripts: they end well when they are asked to, and systemd knows how they are."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import signal
+import socket
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NoReturn
+
+import pytest
+
+from enphase_companion.runtime.service import Service, Stopped, run, state_file
+
+
+@pytest.fixture
+def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
+    """What systemd listens at."""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        listener.bind(str(tmp_path / "notify"))
+        listener.setblocking(False)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "notify"))
+        yield listener
+
+
+def told(systemd: socket.socket) -> list[str]:
+    """What systemd was told, a datagram each."""
+    lines = []
+    while True:
+        try:
+            lines.append(systemd.recv(4096).decode())
+        except BlockingIOError:
+            return lines
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_a_signal_ends_it_after_its_last_work(number: signal.Signals, systemd: socket.socket) -> None:
+    done = []
+
+    async def work(service: Service) -> None:
+        os.kill(os.getpid(), number)
+        try:
+            await service.sleep(600)
+            done.append("never")
+        finally:
+            await asyncio.sleep(0.05)
+            done.append("the last work")
+
+    run(work)
+    assert done == ["the last work"]
+    assert told(systemd) == ["STOPPING=1"]
+
+
+def test_a_second_ctrl_c_ends_it_at_once() -> None:
+    async def work(service: Service) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
+        await service.stopping.wait()
+        os.kill(os.getpid(), signal.SIGINT)
+        await asyncio.sleep(60)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(work)
+
+
+def test_an_error_of_the_work_is_not_hidden() -> None:
+    async def work(service: Service) -> None:
+        raise OSError("broken")
+
+    with pytest.raises(OSError, match="broken"):
+        run(work)
+
+
+def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Service:
+    """Return one that runs at what looks like a terminal, and not under systemd."""
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    monkeypatch.setattr("enphase_companion.runtime.service._FIRST_LINE", 0)
+    return Service()
+
+
+async def test_a_terminal_is_told_once_a_minute_how_the_work_goes(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    service = at_a_terminal(monkeypatch)
+    service.report()
+    for count in range(3):
+        service.alive(f"{count} stored, at amqp://me:hunter2@host")
+    assert re.fullmatch(r"\d\d:\d\d 0 stored, at amqp://\[hidden\]@host\n", capsys.readouterr().out)
+    monkeypatch.setattr(service, "_next_line", asyncio.get_running_loop().time())
+    service.alive("3 stored")
+    assert "3 stored" in capsys.readouterr().out
+
+
+async def test_who_draws_on_the_terminal_is_not_disturbed(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    at_a_terminal(monkeypatch).alive("a picture")
+    assert not capsys.readouterr().out
+
+
+@pytest.mark.parametrize("is_file", [True, False])
+async def test_neither_a_file_nor_systemds_journal_is_told_once_a_minute(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_file: bool
+) -> None:
+    service = at_a_terminal(monkeypatch)
+    if is_file:
+        monkeypatch.setattr("sys.stdout.isatty", lambda: False)
+    else:
+        monkeypatch.setenv("NOTIFY_SOCKET", "/nowhere")
+    service.report()
+    service.alive("1 stored")
+    assert not capsys.readouterr().out
+
+
+async def test_what_is_awaited_is_given_or_given_up() -> None:
+    service = Service()
+    cancelled = asyncio.Event()
+
+    async def slow() -> None:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            cancelled.set()
+            raise
+
+    assert await service.unless_stopped(asyncio.sleep(0, "a result")) == "a result"
+    asyncio.get_running_loop().call_later(0.05, service.stopping.set)
+    with pytest.raises(Stopped):
+        await service.unless_stopped(slow())
+    assert cancelled.is_set()
+
+
+async def test_an_error_of_what_is_awaited_is_given_on() -> None:
+    async def failing() -> None:
+        raise OSError("no answer")
+
+    with pytest.raises(OSError, match="no answer"):
+        await Service().unless_stopped(failing())
+
+
+async def test_systemd_is_told_once_that_it_is_ready_and_how_it_is_not_too_often(
+    systemd: socket.socket,
+) -> None:
+    service = Service()
+    service.ready()
+    service.ready()
+    for number in range(10):
+        service.alive(f"{number} published")
+    assert told(systemd) == ["READY=1", "WATCHDOG=1\nSTATUS=0 published"]
+
+
+async def test_an_abstract_socket_of_systemd_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
+        name = f"enphase-test-{os.getpid()}"
+        listener.bind(f"\0{name}")
+        monkeypatch.setenv("NOTIFY_SOCKET", f"@{name}")
+        Service().ready()
+        assert listener.recv(100) == b"READY=1"
+
+
+async def test_without_systemd_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
+    Service().ready()
+    monkeypatch.delenv("NOTIFY_SOCKET")
+    Service().alive("well")
+
+
+def test_files_lie_in_the_state_directory_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/enphase:/var/lib/other")
+    assert state_file("a.spool") == Path("/var/lib/enphase/a.spool")
+    monkeypatch.delenv("STATE_DIRECTORY")
+    monkeypatch.setenv("XDG_STATE_HOME", "/home/owner/state")
+    assert state_file("a.spool") == Path("/home/owner/state/enphase-iq-gateway/a.spool")
+    monkeypatch.delenv("XDG_STATE_HOME")
+    monkeypatch.setenv("HOME", "/home/owner")
+    assert state_file("a.spool") == Path("/home/owner/.local/state/enphase-iq-gateway/a.spool")
+
+
+async def test_work_beside_ends_with_the_body() -> None:
+    service, ended = Service(), []
+
+    async def beside() -> NoReturn:
+        try:
+            while True:
+                await asyncio.sleep(60)
+        finally:
+            ended.append(True)
+
+    async with service.beside(beside()):
+        await asyncio.sleep(0)
+        assert not ended
+    assert ended
+
+
+def test_work_beside_that_fails_ends_all_with_its_error() -> None:
+    async def beside() -> NoReturn:
+        raise ValueError("a fault of the program's")
+
+    async def work(service: Service) -> None:
+        async with service.beside(beside()):
+            await service.sleep(60)
+
+    with pytest.raises(ValueError, match="a fault"):
+        run(work)

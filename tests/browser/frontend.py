@@ -12,7 +12,7 @@ from pathlib import Path
 
 from playwright.async_api import Browser, FloatRect, Locator, Page, Playwright, expect
 
-from demonstration.owner import PASSWORD, USERNAME
+from development.demo.owner import PASSWORD, USERNAME
 
 #: Milliseconds; only a machine that is very busy needs them.
 PATIENCE = 30_000

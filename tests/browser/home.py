@@ -10,9 +10,9 @@ from typing import Any
 from zeroconf import InterfaceChoice
 from zeroconf.asyncio import AsyncServiceInfo, AsyncZeroconf
 
-from demonstration import entities, flow, folder, process, simulation
-from demonstration.options import PROJECT
-from demonstration.owner import Owner
+from development.demo import entities, flow, folder, process, simulation
+from development.demo.owner import Owner
+from development.steps import PROJECT
 from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
 

@@ -3,7 +3,7 @@
 import pytest
 from playwright.async_api import expect
 
-from demonstration.flow import DOMAIN
+from development.demo.flow import DOMAIN
 from tests.browser.frontend import Frontend
 from tests.browser.home import Home
 from tests.browser.texts import grouped, said

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from importlib import import_module
 from pathlib import Path
 
-from demonstration.flow import DOMAIN
-from demonstration.options import PROJECT
+from development.demo.flow import DOMAIN
+from development.steps import PROJECT
 
 README = (PROJECT / "README.md").read_text()
 FRONTEND = Path(import_module("hass_frontend").__path__[0])

@@ -5,9 +5,9 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from demonstration import energy
-from demonstration.entities import device_of
-from demonstration.flow import DOMAIN
+from development.demo import energy
+from development.demo.entities import device_of
+from development.demo.flow import DOMAIN
 from enphase_companion.simulator.truth import Truth
 from tests.browser.frontend import PATIENCE, Frontend, figure
 from tests.browser.home import Home

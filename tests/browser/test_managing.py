@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Locator, expect
 
-from demonstration.entities import device_of
-from demonstration.flow import DOMAIN
+from development.demo.entities import device_of
+from development.demo.flow import DOMAIN
 from tests.browser.frontend import Frontend
 from tests.browser.home import Gateway, Home
 from tests.browser.texts import grouped, said

@@ -3,8 +3,8 @@
 import json
 import re
 
-from demonstration.flow import DOMAIN
-from demonstration.options import PROJECT
+from development.demo.flow import DOMAIN
+from development.steps import PROJECT
 
 _TEXTS = json.loads((PROJECT / "custom_components" / DOMAIN / "translations" / "en.json").read_text())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarking.strangers import KINDS, Stranger, listening
+from development.benchmarks.strangers import KINDS, Stranger, listening
 from enphase_api import EnphaseError
 from enphase_api.local import Gateway
 

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from development.pictures.house_readings import store
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
-from picturing.house_readings import store
 
 ZURICH = ZoneInfo("Europe/Zurich")
 

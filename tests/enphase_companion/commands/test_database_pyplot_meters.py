@@ -15,12 +15,12 @@ import pytest
 from matplotlib.axes import Axes
 from yarl import URL
 
+from development.pictures.house_readings import store
 from enphase_companion.charts import showing
 from enphase_companion.charts.drawing import Chart
 from enphase_companion.commands.database_pyplot_meters import NAME, main
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
-from picturing.house_readings import store
 from tests.services.mariadb import MariaDB
 
 from ..charts.conftest import START, ZURICH, local

@@ -1,0 +1,80 @@
+"""The folder that Home Assistant is configured in: made anew at each start, held by one demo at a time."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from ..steps import PROJECT
+from .errors import DemoError
+
+_LOCK = "demo.lock"
+
+
+@contextmanager
+def held(folder: Path, *, forget: bool = False) -> Iterator[Path]:
+    """Return a fresh configuration folder inside `folder`, held to the end of the `with`.
+
+    With `forget` it is deleted then: a real gateway's token is in it.
+
+    Raises DemoError if another demo has it, if something else is in it, or if it cannot be made.
+    """
+    lock = folder / _LOCK
+    try:
+        if folder.exists() and not lock.exists() and any(folder.iterdir()):
+            raise DemoError(f"{folder} has other things in it: give --folder a name that is not in use yet")
+        folder.mkdir(parents=True, exist_ok=True)
+        opened = lock.open("w")
+    except OSError as error:
+        raise DemoError(
+            f"{folder} cannot be used ({error.strerror}): give --folder a place where you may write"
+        ) from error
+    with opened as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            raise DemoError(
+                f"another demo is running in {folder}: end it, or give this one its own --folder and --port"
+            ) from error
+        configuration = folder.absolute() / "home-assistant"
+        shutil.rmtree(configuration, ignore_errors=True)
+        configuration.mkdir(mode=0o700)
+        try:
+            yield configuration
+        finally:
+            if forget:
+                shutil.rmtree(configuration, ignore_errors=True)
+
+
+def fill(configuration: Path, host: str, port: int) -> None:
+    """Write what Home Assistant needs to start at that address, with only the first user left to make."""
+    shutil.copy(PROJECT / "configuration" / "demo" / "configuration.yaml", configuration)
+    (configuration / "custom_components").symlink_to(PROJECT / "custom_components")
+    storage = configuration / ".storage"
+    storage.mkdir()
+    # Unless a person confirms it, `http:` in the YAML is taken back after five minutes, ending the process.
+    listening = {
+        "server_host": [host],
+        "server_port": port,
+        "cors_allowed_origins": ["https://cast.home-assistant.io"],
+        "login_attempts_threshold": -1,
+        "ip_ban_enabled": True,
+        "ssl_profile": "intermediate_v6",
+        "use_x_frame_options": True,
+        "created_at": datetime.now(UTC).isoformat(),
+        "error": None,
+        "error_message": None,
+    }
+    _store(storage, "http", (3, 1), {"stable": listening, "pending": None, "yaml_migration_done": True})
+    # Its step "core_config" would add integrations that look for servers on the internet.
+    _store(storage, "onboarding", (4, 1), {"done": ["core_config", "analytics", "integration"]})
+
+
+def _store(storage: Path, key: str, version: tuple[int, int], data: dict[str, object]) -> None:
+    document = {"version": version[0], "minor_version": version[1], "key": key, "data": data}
+    (storage / key).write_text(json.dumps(document))

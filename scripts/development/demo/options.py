@@ -1,0 +1,109 @@
+"""What can be said to scripts/demo; standard library only, as `--help` works before anything is set up."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from enphase_companion.config.options import Parser
+
+from ..steps import PROJECT
+
+_DESCRIPTION = """\
+Shows the integration at work: a simulated IQ Gateway and Entrez, a real Home Assistant that is set up with
+them, a table of its sensors beside the truth, and where to look at it in a browser. Ctrl-C ends all of it.
+"""
+_EXAMPLES = """\
+examples:
+  scripts/demo                               a house with panels on three phases
+  scripts/demo --profile battery             another one, with batteries
+  scripts/demo --speed 60                    the house's last day in 24 minutes
+  scripts/demo --check                       only compare every sensor with the house, then end
+  scripts/demo --gateway https://envoy.local your own gateway, which you set up in the browser
+
+All it needs is brought into the project's folder: programs to .python/ and .venv/ (once: 1.5 GB, some
+minutes), Home Assistant's configuration to .demo/, made anew at each start. Without --host, Home Assistant
+listens on this machine only.
+"""
+
+
+def parser() -> argparse.ArgumentParser:
+    """Return the parser of the command's options."""
+    options = Parser(
+        prog="scripts/demo",
+        description=_DESCRIPTION,
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument(
+        "--check",
+        action="store_true",
+        help="compare every sensor with the house, then end: 0 if all agree within 1 %%, else 1 and names",
+    )
+    options.add_argument(
+        "--everything",
+        action="store_true",
+        help="enable every entity, also those that are disabled for a new owner (--check does so too)",
+    )
+    options.add_argument("--profile", metavar="NAME", help="the simulated house (default: three-phase)")
+    options.add_argument(
+        "--speed",
+        type=_speed,
+        metavar="N",
+        help="house seconds a second, from a day ago until now (default: 1)",
+    )
+    options.add_argument("--gateway", metavar="ADDRESS", help="a real gateway in place of the simulated one")
+    options.add_argument(
+        "--host",
+        default="127.0.0.1",
+        metavar="ADDRESS",
+        help="where Home Assistant listens (default: %(default)s; 0.0.0.0: for the whole network)",
+    )
+    options.add_argument(
+        "--port",
+        type=_port,
+        default=8123,
+        metavar="N",
+        help="its port (default: %(default)s; 0: any that is free)",
+    )
+    options.add_argument(
+        "--folder",
+        type=Path,
+        default=PROJECT / ".demo",
+        metavar="FOLDER",
+        help="where its configuration is made (default: .demo in the project)",
+    )
+    return options
+
+
+def _port(text: str) -> int:
+    try:
+        if 0 <= (port := int(text)) <= 65535:
+            return port
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+
+
+def _speed(text: str) -> float:
+    try:
+        if 0 < (speed := float(text)) < float("inf"):
+            return speed
+    except ValueError:
+        pass
+    raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
+
+
+def arguments(words: list[str] | None = None) -> argparse.Namespace:
+    """Return the options as given; ends with 2 and a sentence for those that do not go together."""
+    options = parser()
+    given = options.parse_args(words)
+    if given.gateway:
+        for name in ("check", "everything", "profile", "speed"):
+            if getattr(given, name):
+                options.error(f"--{name} is about the simulated house: leave it out with --gateway")
+        if not given.gateway.startswith("https://"):
+            options.error(f"--gateway: {given.gateway!r} does not begin with https://; gateways need it")
+    given.profile = given.profile or "three-phase"
+    given.speed = given.speed or 1.0
+    return given

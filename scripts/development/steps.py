@@ -1,0 +1,95 @@
+"""Run the commands that set an environment up, and print what each step does.
+
+Standard library only, and no syntax newer than Python 3.9: these files run before all else is there.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import ssl
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Union
+
+PROJECT = Path(__file__).resolve().parents[2]
+# uv and Pythons that this machine did not have.
+TOOLS = PROJECT / ".python"
+
+# Seconds of silence after which a step that takes long says that it still runs.
+PATIENCE = 10
+
+Words = list[Union[str, Path]]
+
+
+class SetUpError(Exception):
+    """Something that the set-up needs cannot be had; the text says what, and what to do about it."""
+
+
+def say(text: str) -> None:
+    """Tell the person in front of the screen what is done now."""
+    print(f"set-up: {text}", file=sys.stderr, flush=True)
+
+
+def run(command: Words, **environment: str) -> str:
+    """Run a command in the project's folder, with additions to its environment, and return what it printed.
+
+    Raises SetUpError, with what it printed, if it cannot be started or fails.
+    """
+    words = [str(word) for word in command]
+    try:
+        started = subprocess.Popen(
+            words,
+            cwd=PROJECT,
+            env={**_caches(), **_trust(), **os.environ, **environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+    except OSError as error:
+        raise SetUpError(f"{words[0]} could not be started: {error}") from error
+    with started:
+        try:
+            printed = _output(started)
+        except BaseException:
+            started.kill()
+            raise
+    if started.returncode != 0:
+        raise SetUpError(f"`{' '.join(words)}` ended with {started.returncode}:\n{printed.strip()}")
+    return printed.strip()
+
+
+def _output(process: subprocess.Popen[str]) -> str:
+    """Return what a process printed, once it has ended; say from time to time that it has not."""
+    begin = time.monotonic()
+    while True:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            return process.communicate(timeout=PATIENCE)[0]
+        say(f"still at it ({time.monotonic() - begin:.0f} s)")
+
+
+def _caches() -> dict[str, str]:
+    """Return what keeps the downloads of uv and pip in the project's folder."""
+    return {"UV_CACHE_DIR": str(TOOLS / "cache" / "uv"), "PIP_CACHE_DIR": str(TOOLS / "cache" / "pip")}
+
+
+def _trust() -> dict[str, str]:
+    """Return what makes uv trust whom this system trusts, as pip and apt do: mirrors may need that.
+
+    Where the system has no certificates at all, uv is left to those that it brings along.
+    """
+    store = ssl.get_default_verify_paths()
+    filled = store.cafile or (store.capath and any(os.scandir(store.capath)))
+    return {"UV_SYSTEM_CERTS": "true"} if filled else {}
+
+
+def works(command: Words) -> bool:
+    """Return whether a command can be run and ends well."""
+    try:
+        run(command)
+    except SetUpError:
+        return False
+    return True

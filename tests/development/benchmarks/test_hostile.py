@@ -1,0 +1,73 @@
+"""The benchmark of strangers, in short: that it runs to its end beside a build, and what strangers answer."""
+
+import asyncio
+import json
+import subprocess
+import sys
+
+import pytest
+
+from development.benchmarks.strangers import INFO_LIMIT, KINDS, LARGE, Stranger, listening
+
+from .test_options import COMMAND, PROJECT
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_every_kind_of_stranger_and_a_minute_of_them_are_measured_beside_a_build() -> None:
+    run = subprocess.run(
+        [sys.executable, COMMAND, "hostile", "--quick", "--json", "--against", PROJECT],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    lines = [json.loads(line) for line in run.stdout.splitlines()]
+    assert {line["benchmark"] for line in lines} == {"hostile"}
+    measured = {line["figure"] for line in lines}
+    assert measured == {
+        f"{figure}_of_{what}"
+        for figure in ("longest_blockage", "event_loop_cpu", "memory_left")
+        for what in (*KINDS, "a_minute")
+    }
+    assert all(line["ours"] > 0 < line["reference"] for line in lines if "memory" not in line["figure"])
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_stranger_answers_with_the_serial_number_that_it_announces(kind: str) -> None:
+    pieces = KINDS[kind]("122400000007")
+    assert kind == "compressed" or b"<sn>122400000007</sn>" in pieces[0]
+
+
+def test_an_answer_is_just_within_the_limit_or_just_beyond_or_far_beyond() -> None:
+    sizes = {kind: sum(map(len, answer("122400000007"))) for kind, answer in KINDS.items()}
+    assert sizes["at_limit"] == INFO_LIMIT
+    assert sizes["over_limit"] == INFO_LIMIT + 1
+    assert sizes["elements"] == LARGE <= sizes["firmware"]
+    assert sizes["compressed"] < LARGE / 10
+
+
+async def test_a_stranger_that_drips_never_ends_its_answer() -> None:
+    reader = asyncio.StreamReader()
+    reader.feed_data(b"GET /info HTTP/1.1\r\n\r\n")
+
+    class Writer:
+        sent = b""
+
+        def write(self, data: bytes) -> None:
+            self.sent += data
+
+        async def drain(self) -> None:
+            pass
+
+        def close(self) -> None:
+            self.closed = True
+
+    writer = Writer()
+    await Stranger("drip", "122400000007", 0.2).serve(reader, writer)  # type: ignore[arg-type]
+    assert writer.sent.endswith(b"\r\n\r\n<?")
+    assert writer.closed
+
+
+def test_strangers_listen_each_at_a_port_of_its_own_until_they_are_left() -> None:
+    with listening([Stranger("gateway", "122400000007", 0.0)] * 2) as ports:
+        assert len(set(ports)) == 2

@@ -1,0 +1,50 @@
+"""The options of the benchmarks, as they are read before anything is set up."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from development.benchmarks.options import BENCHMARKS, arguments
+
+PROJECT = Path(__file__).resolve().parents[3]
+COMMAND = PROJECT / "scripts" / "benchmark"
+
+
+def test_help_shows_examples_on_a_python_without_any_package() -> None:
+    shown = subprocess.run(
+        [sys.executable, "-S", COMMAND, "--help"], capture_output=True, text=True, check=True
+    )
+    assert "scripts/benchmark refresh --json" in shown.stdout
+    assert all(name in shown.stdout for name in BENCHMARKS)
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["nothing"], "'nothing'"),
+        (["refresh", "--part", "gas"], "refresh has no part gas; it has requests"),
+        ([], "NAME"),
+        (["hostile"], "hostile compares with an earlier build: give --against CHECKOUT"),
+        (["refresh", "--against", "/nowhere"], "/nowhere is no checkout of this project"),
+    ],
+)
+def test_what_there_is_not_is_refused_by_name(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        arguments(words)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_without_a_part_all_are_measured_in_their_order() -> None:
+    parts = BENCHMARKS["refresh"].parts
+    assert arguments(["refresh"]).parts == list(parts)
+    assert arguments(["refresh", "--part", "memory", "--part", "cpu"]).parts == ["cpu", "memory"]
+
+
+def test_a_build_is_a_folder_from_wherever_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(PROJECT / "docs")
+    assert arguments(["hostile", "--against", ".."]).against == PROJECT

@@ -1,0 +1,93 @@
+"""A demo in a process of its own, as a person starts it, and what it leaves behind."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from development.steps import PROJECT
+
+COMMAND = [sys.executable, str(PROJECT / "scripts" / "demo")]
+
+
+class RunningDemo:
+    """A demo that serves, and its output up to there."""
+
+    def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
+        self.process = process
+        self.folder = folder
+        self.output = ""
+        assert process.stdout is not None
+        for line in process.stdout:
+            self.output += line
+            if "Ctrl-C ends everything" in line:
+                break
+
+    @property
+    def url(self) -> str:
+        found = re.search(r"^Home Assistant +(http\S+)", self.output, re.MULTILINE)
+        assert found, self.output
+        return found[1]
+
+    @property
+    def home_assistant(self) -> list[int]:
+        """The processes that run with this demo's configuration."""
+        return processes_with(str(self.folder / "home-assistant"))
+
+    def end(self, *signals: signal.Signals, pause: float = 0.5) -> int:
+        """Send the signals one after the other, and return the exit status."""
+        for number in signals:
+            self.process.send_signal(number)
+            time.sleep(pause)
+        assert self.process.stdout is not None
+        self.output += self.process.stdout.read()
+        return self.process.wait(timeout=60)
+
+
+@contextmanager
+def demo(folder: Path, *words: str) -> Iterator[RunningDemo]:
+    """Start `scripts/demo` in that folder and give it once it serves; nothing of it is left afterwards."""
+    command = [*COMMAND, "--port", "0", "--folder", str(folder), *words]
+    with subprocess.Popen(
+        command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
+    ) as process:
+        running = RunningDemo(process, folder)
+        try:
+            yield running
+        finally:
+            process.kill()
+            for number in running.home_assistant:
+                os.kill(number, signal.SIGKILL)
+
+
+def run(*words: str) -> subprocess.CompletedProcess[str]:
+    """Run `scripts/demo` to its end."""
+    return subprocess.run(
+        [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
+    )
+
+
+def processes_with(word: str) -> list[int]:
+    """Return the living processes (no zombies) with this word in their command line."""
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (folder / "cmdline").read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue
+        if word in words:
+            found.append(int(folder.name))
+    return found
+
+
+def until(true: Callable[[], bool], limit: float = 15) -> None:
+    """Wait until something is true; fail if it is not in time (seconds)."""
+    end = time.monotonic() + limit
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.05)

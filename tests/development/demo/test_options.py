@@ -1,0 +1,54 @@
+"""The demo's options, as they are read before anything is set up."""
+
+import subprocess
+import sys
+import time
+
+import pytest
+
+from development.demo.options import arguments
+from development.steps import PROJECT
+
+
+def test_help_shows_examples_on_a_python_without_any_package() -> None:
+    begin = time.monotonic()
+    shown = subprocess.run(
+        [sys.executable, "-S", PROJECT / "scripts" / "demo", "--help"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert "scripts/demo --gateway https://envoy.local" in shown.stdout
+    assert time.monotonic() - begin < 2
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--gateway", "http://envoy.local"], "does not begin with https://"),
+        (["--gateway", "https://envoy.local", "--check"], "--check is about the simulated house"),
+        (
+            ["--gateway", "https://envoy.local", "--profile", "battery"],
+            "--profile is about the simulated house",
+        ),
+        (["--speed", "-1"], "--speed"),
+        (["--speed", "nan"], "--speed"),
+        (["--port", "http"], "--port"),
+        (["--port", "99999"], "'99999' is no port: 0 to 65535"),
+        (["--port", "-1"], "'-1' is no port"),
+        (["--speed", "fast"], "'fast' is no number above 0"),
+        (["--gateway", "https://envoy.local", "--everything"], "--everything is about the simulated house"),
+    ],
+)
+def test_options_that_make_no_sense_are_refused_by_name(
+    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        arguments(words)
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+def test_without_options_home_assistant_is_for_this_machine_only() -> None:
+    given = arguments([])
+    assert (given.host, given.port, given.profile, given.speed) == ("127.0.0.1", 8123, "three-phase", 1.0)

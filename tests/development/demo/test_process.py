@@ -1,0 +1,118 @@
+"""Home Assistant's process and folder: nothing is left over, and nobody else's things are touched."""
+
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from development.demo.errors import DemoError
+from development.demo.folder import held
+from development.demo.process import complaints, free_port
+from development.steps import PROJECT
+
+TIME = "2026-11-24 12:00:01.000+00:00"
+LOADER = (
+    f"{TIME} WARNING (SyncWorker_0) [homeassistant.loader] We found a custom integration enphase_iq_gateway "
+    "which has not been tested by Home Assistant. This component might cause stability problems"
+)
+OTHERS = f"{TIME} ERROR (MainThread) [haffmpeg.core] FFmpeg fails\nTraceback (most"
+
+
+def alive(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(") ")[2][0] != "Z"
+    except FileNotFoundError:
+        return False
+
+
+def until(true: Callable[[], bool]) -> None:
+    end = time.monotonic() + 10
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_log_with_the_loaders_line_and_others_errors_holds_no_complaint() -> None:
+    assert complaints(f"{LOADER}\n{OTHERS}\n") == []
+
+
+@pytest.mark.parametrize(
+    "record",
+    [
+        f"{TIME} WARNING (MainThread) [custom_components.enphase_iq_gateway.sensor] Odd",
+        f"{TIME} ERROR (MainThread) [homeassistant] E\n  File /custom_components/enphase_iq_gateway/x.py",
+        f"{TIME} WARNING (Recorder) [homeassistant] Entity sensor.x from enphase_iq_gateway is odd",
+    ],
+)
+def test_a_complaint_about_the_integration_is_found_whoever_logs_it(record: str) -> None:
+    assert complaints(f"{LOADER}\n{record}\n{OTHERS}\n") == [record]
+
+
+def test_a_command_under_guard_ends_when_its_starter_is_killed() -> None:
+    starter = (
+        "import subprocess, sys, time\n"
+        "child = subprocess.Popen([sys.executable, *sys.argv[1:]])\n"
+        "print(child.pid, flush=True)\n"
+        "time.sleep(60)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", starter, PROJECT / "scripts/development/demo/guard.py", "/bin/sleep", "60"],
+        stdout=subprocess.PIPE,
+        text=True,
+    ) as parent:
+        assert parent.stdout is not None
+        child = int(parent.stdout.readline())
+        until(lambda: Path(f"/proc/{child}/cmdline").read_bytes().startswith(b"/bin/sleep"))
+        parent.send_signal(signal.SIGKILL)
+        until(lambda: not alive(child))
+
+
+def test_a_folder_is_held_by_one_demo_at_a_time(tmp_path: Path) -> None:
+    with (
+        held(tmp_path / "demo"),
+        pytest.raises(DemoError, match=r"another demo is running in .*demo.*--folder"),
+        held(tmp_path / "demo"),
+    ):
+        pass
+
+
+def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "home-assistant").mkdir()
+    (tmp_path / "home-assistant" / "secrets.yaml").write_text("precious")
+    with pytest.raises(DemoError, match="has other things in it"), held(tmp_path):
+        pass
+    assert (tmp_path / "home-assistant" / "secrets.yaml").read_text() == "precious"
+
+
+@pytest.mark.parametrize("folder", ["/proc/demo", "/dev/null", "/dev/null/demo"])
+def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(folder: str) -> None:
+    with (
+        pytest.raises(DemoError, match=rf"{folder} cannot be used \(.+\): give --folder"),
+        held(Path(folder)),
+    ):
+        pass
+
+
+def test_a_second_start_begins_with_an_empty_configuration(tmp_path: Path) -> None:
+    for _ in range(2):
+        with held(tmp_path / "demo") as configuration:
+            assert list(configuration.iterdir()) == []
+            (configuration / "home-assistant_v2.db").touch()
+
+
+def test_a_taken_port_is_named_with_what_to_do() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        port = other.getsockname()[1]
+        with pytest.raises(DemoError, match=rf"127\.0\.0\.1 port {port} .*another --port"):
+            free_port("127.0.0.1", port)
+    assert free_port("127.0.0.1", port) == port
+
+
+def test_an_address_of_another_machine_is_named_with_what_to_do() -> None:
+    with pytest.raises(DemoError, match=r"192\.0\.2\.1 port 8123 .*another --host"):
+        free_port("192.0.2.1", 8123)

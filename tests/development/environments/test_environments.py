@@ -1,0 +1,203 @@
+"""Set-up starts on old Pythons, takes what is there, and says what to do about what cannot be had."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from development import debian, environments, steps, toolchain
+from tests.development.environments.conftest import PROJECT
+
+BEFORE_ALL_ELSE = [
+    *sorted((PROJECT / "scripts/development").glob("*.py")),
+    PROJECT / "scripts/test",
+    PROJECT / "scripts/demo",
+    PROJECT / "scripts/benchmark",
+    PROJECT / "scripts/pictures",
+]
+
+
+@pytest.fixture
+def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A machine that has no program but those put into bin/, and whose .python/ is tools/."""
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    for module in (environments, debian, toolchain):
+        monkeypatch.setattr(module, "TOOLS", tmp_path / "tools")
+    return tmp_path
+
+
+def program(file: Path, text: str) -> str:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    file.write_text(f"#!/bin/sh\n{text}\n")
+    file.chmod(0o755)
+    return str(file)
+
+
+@pytest.mark.parametrize("file", BEFORE_ALL_ELSE, ids=lambda file: file.name)
+def test_what_runs_before_all_else_is_python_3_9(file: Path) -> None:
+    tree = ast.parse(file.read_text(), feature_version=(3, 9))
+    imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    imported |= {
+        node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level
+    }
+    own = {path.stem for path in (PROJECT / "scripts").iterdir()}
+    assert {name.split(".")[0] for name in imported} - own <= sys.stdlib_module_names
+
+
+def test_a_failed_step_shows_the_command_and_what_it_printed() -> None:
+    with pytest.raises(steps.SetUpError, match=r"(?s)`sh -c .*` ended with 3:\nno such thing"):
+        steps.run(["sh", "-c", "echo no such thing >&2; exit 3"])
+
+
+def test_a_step_that_takes_long_says_so_again_and_again(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(steps, "PATIENCE", 0.01)
+    assert steps.run(["sh", "-c", "sleep 0.1; echo done"]) == "done"
+    assert capsys.readouterr().err.count("set-up: still at it (") > 1
+
+
+def test_downloads_stay_in_the_projects_folder_unless_the_environment_says_where(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("UV_CACHE_DIR", raising=False)
+    assert steps.run(["sh", "-c", "echo $UV_CACHE_DIR"]) == f"{PROJECT}/.python/cache/uv"
+    monkeypatch.setenv("UV_CACHE_DIR", "/elsewhere")
+    assert steps.run(["sh", "-c", "echo $UV_CACHE_DIR"]) == "/elsewhere"
+
+
+def test_a_program_that_is_not_there_is_named() -> None:
+    with pytest.raises(steps.SetUpError, match="no-such-program could not be started"):
+        steps.run(["no-such-program"])
+
+
+def test_uv_on_the_path_is_used(machine: Path) -> None:
+    there = program(machine / "bin/uv", "echo uv 99.0.1")
+    assert toolchain.uv() == there
+
+
+def test_uv_that_was_brought_before_is_used_when_the_one_on_the_path_is_too_old(machine: Path) -> None:
+    program(machine / "bin/uv", "echo uv 0.1.45")
+    brought = program(machine / "tools/uv/bin/uv", "echo uv 99.0.1")
+    assert toolchain.uv() == brought
+
+
+def test_without_uv_and_pip_the_person_is_told_what_to_install(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bare = program(machine / "bin/python3", "echo No module named pip; exit 1")
+    monkeypatch.setattr(sys, "executable", bare)
+    with pytest.raises(steps.SetUpError, match="Install your system's python3-venv, or uv"):
+        toolchain.uv()
+
+
+def test_a_python_that_this_machine_has_is_used(machine: Path) -> None:
+    found = """case "$*" in --version) echo uv 99.0;; *">=3.14.2,<3.15") echo /a/python3.14;; esac"""
+    program(machine / "bin/uv", found)
+    assert toolchain.python("3.14") == "/a/python3.14"
+
+
+def test_a_python_that_cannot_be_had_is_named(machine: Path) -> None:
+    program(machine / "bin/uv", 'case "$*" in --version) echo uv 99.0;; *) echo no network; exit 2;; esac')
+    with pytest.raises(steps.SetUpError, match=r"(?s)no Python 3\.14\.2 or later 3\.14.*no network"):
+        toolchain.python("3.14")
+
+
+def test_debian_packages_come_from_the_archive_that_this_machine_uses(machine: Path) -> None:
+    addresses = "http://mirror.invalid/debian-security/ http://mirror.invalid/debian/ http://else.invalid/"
+    program(machine / "bin/apt-get", f"for address in {addresses}; do echo $address; done")
+    assert debian._archive() == "http://mirror.invalid/debian/"
+
+
+def test_without_a_debian_archive_the_person_is_told(machine: Path) -> None:
+    program(machine / "bin/apt-get", "echo http://mirror.invalid/ubuntu/")
+    with pytest.raises(steps.SetUpError, match="name no Debian archive"):
+        debian._archive()
+
+
+def test_no_service_starts_while_packages_are_installed(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    policy = machine / "policy-rc.d"
+    monkeypatch.setattr(debian, "POLICY", policy)
+    asked = machine / "asked"
+    program(machine / "bin/apt-get", f"{policy}; echo $? >> {asked}; echo $* >> {asked}")
+    debian.install(["chromium"])
+    assert asked.read_text().splitlines() == [
+        "101", "update",
+        "101", "-y --no-install-recommends install chromium",
+    ]  # fmt: skip
+    assert not policy.exists()
+
+
+@pytest.fixture
+def uv_log(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """What a uv was told that finds every Python, makes every environment, and cannot compile anything."""
+    monkeypatch.setattr(environments, "ENVIRONMENTS", machine / "environments")
+    log = machine / "uv.log"
+    log.touch()
+    text = f"""
+    case "$*" in
+        --version) echo uv 99.0; exit;;
+        "python find"*) echo /a/python; exit;;
+        venv*) for folder; do :; done; /bin/mkdir -p $folder/bin; : > $folder/bin/python;;
+    esac
+    echo "$*" >> {log}
+    case "$*" in *compiled.in) exit 1;; esac"""
+    program(machine / "bin/uv", text)
+    return log
+
+
+def test_a_locked_environment_has_what_was_locked_and_the_project(uv_log: Path) -> None:
+    python = environments.environment("scripts-3.14")
+    (venv, sync, install) = uv_log.read_text().splitlines()
+    assert venv.endswith(f"--python /a/python {python.parents[1]}")
+    assert sync.endswith(f"--require-hashes {PROJECT}/tests/requirements-scripts.txt")
+    assert install.endswith(f"--no-deps --editable {PROJECT}")
+
+
+def test_an_environment_is_made_once_and_again_when_its_files_have_changed(
+    uv_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    environments.environment("locked")
+    uv_log.write_text("")
+    environments.environment("locked")
+    assert uv_log.read_text() == ""
+    changed = tmp_path / "pyproject.toml"
+    changed.write_text("other")
+    monkeypatch.setattr(environments, "PYPROJECT", changed)
+    environments.environment("locked")
+    assert uv_log.read_text() != ""
+
+
+def test_an_environment_that_was_not_finished_is_made_again(uv_log: Path, machine: Path) -> None:
+    working = (machine / "bin/uv").read_text()
+    program(machine / "bin/uv", working + 'case "$*" in *sync*) exit 1;; esac')
+    with pytest.raises(steps.SetUpError, match="pip sync"):
+        environments.environment("locked")
+    program(machine / "bin/uv", working)
+    uv_log.write_text("")
+    environments.environment("locked")
+    assert "pip sync" in uv_log.read_text()
+
+
+def test_what_cannot_be_compiled_is_left_out_and_named(
+    uv_log: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    environments.environment("newest")
+    assert "--editable" in uv_log.read_text().splitlines()[-1]
+    assert "requirements-newest-compiled.in names could not be compiled here" in capsys.readouterr().err
+
+
+def test_an_environment_that_nobody_knows_is_bad_usage() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "development.environments", "newset"],
+        cwd=PROJECT / "scripts",
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "no environment is named newset; there are: locked, oldest, newest" in done.stderr

@@ -1,0 +1,190 @@
+"""scripts/test runs the suites that its words ask for, and fails when one fails or none ran."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from importlib.machinery import SourceFileLoader
+from importlib.util import module_from_spec, spec_from_loader
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from tests.development.environments.conftest import PROJECT
+
+CLIENT, INTEGRATION, DEMO = "scripts-3.14", "locked", "newest"
+PARALLEL = ["-n", "auto", "--maxprocesses=4", "--dist=loadfile"]
+
+# Runs scripts/test with such words; returns its exit status and what the pytest of each environment was told.
+Run = Callable[..., tuple[int, dict[str, list[str]]]]
+
+
+@pytest.fixture
+def command(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """scripts/test as a module."""
+    loader = SourceFileLoader("scripts_test", str(PROJECT / "scripts/test"))
+    spec = spec_from_loader(loader.name, loader)
+    assert spec
+    module = module_from_spec(spec)
+    monkeypatch.setitem(sys.modules, loader.name, module)
+    loader.exec_module(module)
+    return module
+
+
+@pytest.fixture
+def installed(command: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The packages that were installed on this system, which is a Debian without any of them, as root."""
+    packages: list[str] = []
+    monkeypatch.setattr(command, "install", packages.extend)
+    monkeypatch.setattr(command, "is_debian", lambda: True)
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    monkeypatch.setattr("shutil.which", lambda _program, **_options: None)
+    return packages
+
+
+@pytest.fixture
+def run(command: ModuleType, installed: list[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Run:
+    monkeypatch.setattr(command, "environment", Path)
+    monkeypatch.setattr(command, "TESTS", tmp_path)
+    for folder in (
+        "enphase_api",
+        "enphase_companion",
+        "development/environments",
+        "enphase_iq_gateway",
+        "browser",
+        "development/demo",
+    ):
+        (tmp_path / folder).mkdir(parents=True)
+        (tmp_path / folder / "test_it.py").touch()
+    monkeypatch.chdir(tmp_path)
+
+    def run_with(*words: str, outcomes: dict[str, int] | None = None) -> tuple[int, dict[str, list[str]]]:
+        runs = {}
+
+        def record(arguments: list[str], cwd: Path, *, check: bool) -> subprocess.CompletedProcess[str]:
+            assert arguments[1:3] == ["-m", "pytest"]
+            assert (cwd, check) == (PROJECT, False)
+            environment = arguments[0]
+            told = [word.replace(f"{tmp_path}/", "") for word in arguments[3:]]
+            kept = next(word for word in told if word.startswith("cache_dir="))
+            runs[environment] = [word for word in told if word not in ("-o", kept)]
+            return subprocess.CompletedProcess(arguments, (outcomes or {}).get(environment, 0))
+
+        with monkeypatch.context() as patch:
+            patch.setattr("subprocess.run", record)
+            patch.setattr(sys, "argv", ["scripts/test", *words])
+            return command.main(), runs
+
+    return run_with
+
+
+def test_without_words_every_suite_runs_in_its_environment(run: Run) -> None:
+    outcome, runs = run()
+    assert outcome == 0
+    assert runs == {
+        CLIENT: [*PARALLEL, "enphase_api", "enphase_companion", "development/environments"],
+        INTEGRATION: [*PARALLEL, "enphase_iq_gateway"],
+        DEMO: ["-p", "no:homeassistant", "--timeout=600", "browser", "development/demo"],
+    }
+
+
+def test_a_path_runs_only_the_suite_that_it_belongs_to(run: Run) -> None:
+    assert run("enphase_iq_gateway/test_it.py")[1] == {INTEGRATION: ["enphase_iq_gateway/test_it.py"]}
+    assert run("development/demo/test_it.py::test_x[a/b]", "development/environments")[1] == {
+        CLIENT: ["development/environments"],
+        DEMO: ["-p", "no:homeassistant", "--timeout=600", "development/demo/test_it.py::test_x[a/b]"],
+    }
+
+
+def test_further_words_go_to_pytest_in_their_order(run: Run) -> None:
+    assert run("-x", "enphase_api", "-k", "trust and not slow", "--lf")[1] == {
+        CLIENT: ["-x", "-k", "trust and not slow", "--lf", "enphase_api"]
+    }
+
+
+def test_fast_leaves_out_what_takes_long(run: Run) -> None:
+    assert run("--fast", "enphase_api")[1] == {
+        CLIENT: ["-m", "not slow and not browser and not demo and not services", "enphase_api"]
+    }
+
+
+def test_another_python_and_another_home_assistant_can_be_chosen(run: Run) -> None:
+    _, runs = run("--python", "3.11", "--home-assistant", "oldest")
+    assert set(runs) == {"scripts-3.11", "oldest", DEMO}
+
+
+def test_the_newest_home_assistant_gets_what_the_plug_in_lacks_there(run: Run) -> None:
+    assert run("--home-assistant", "newest", "enphase_iq_gateway")[1] == {
+        "newest": ["-p", "tests.newest_home_assistant", "enphase_iq_gateway"]
+    }
+
+
+def test_one_failed_suite_is_a_failure_and_the_others_still_run(
+    run: Run, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome, runs = run(outcomes={CLIENT: 1})
+    assert outcome == 1
+    assert set(runs) == {CLIENT, INTEGRATION, DEMO}
+    assert (
+        "client and scripts: FAILED\nintegration: passed\ndemo, browser and benchmarks: passed\n"
+        in capsys.readouterr().out
+    )
+
+
+def test_a_suite_without_a_test_that_was_asked_for_is_no_failure(run: Run) -> None:
+    assert run("-k", "certificate", outcomes={DEMO: 5})[0] == 0
+
+
+def test_a_run_without_any_test_is_a_failure(run: Run, capsys: pytest.CaptureFixture[str]) -> None:
+    assert run("-k", "misspelt", outcomes={CLIENT: 5, INTEGRATION: 5, DEMO: 5})[0] == 5
+    assert "no test was run" in capsys.readouterr().err
+
+
+def test_programs_are_installed_only_for_the_suite_that_drives_them(run: Run, installed: list[str]) -> None:
+    run("enphase_iq_gateway")
+    assert installed == []
+    run("development/demo")
+    assert installed == ["chromium"]
+    run("enphase_companion")
+    assert installed == ["chromium", "rabbitmq-server", "mariadb-server", "asciidoctor"]
+
+
+@pytest.mark.parametrize("option", ["--fast", "--no-install"])
+def test_nothing_is_installed_when_that_is_not_wanted(run: Run, installed: list[str], option: str) -> None:
+    run(option)
+    assert installed == []
+
+
+def test_nothing_is_installed_without_being_root(
+    run: Run, installed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    assert run()[0] == 0
+    assert installed == []
+    assert (
+        "as root: apt-get install rabbitmq-server mariadb-server asciidoctor chromium"
+        in capsys.readouterr().err
+    )
+
+
+@pytest.mark.parametrize(("second", "outcome"), [(0, 0), (1, 1), (5, 1)])
+def test_what_failed_is_tried_again_alone_and_fails_when_it_fails_twice(
+    command: ModuleType, run: Run, monkeypatch: pytest.MonkeyPatch, second: int, outcome: int
+) -> None:
+    told: list[list[str]] = []
+    ends = iter([1, second])
+
+    def record(arguments: list[str], **_: object) -> subprocess.CompletedProcess[str]:
+        told.append(arguments)
+        return subprocess.CompletedProcess(arguments, next(ends))
+
+    suite = command.suites("3.14", "locked")[1]
+    monkeypatch.setattr("subprocess.run", record)
+    assert command._run(suite, PARALLEL, ["-m", "fast", "here"], again=True) == outcome
+    assert "-n" in told[0]
+    assert "-n" not in told[1]
+    assert told[1][-5:] == ["--last-failed", "--last-failed-no-failures=none", "-m", "fast", "here"]
+
+
+def test_without_again_a_failure_is_one_at_once(run: Run) -> None:
+    assert run("-x", outcomes={INTEGRATION: 1})[0] == 1

@@ -1,0 +1,77 @@
+"""The wheel, installed alone and far from the checkout, is complete."""
+
+import shutil
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from development.steps import run
+from development.toolchain import uv
+from tests.development.environments.conftest import PROJECT
+
+pytestmark = pytest.mark.slow
+
+PACKAGES = (
+    PROJECT / "custom_components/enphase_iq_gateway/enphase_api",
+    PROJECT / "scripts/enphase_companion",
+)
+PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of an environment that has the wheel and what it depends on, without extras."""
+    folder = tmp_path_factory.mktemp("wheel")
+    sources = folder / "sources"
+    # Built in the checkout, a wheel would also hold what earlier builds left there.
+    for name in ("custom_components", "scripts/enphase_companion"):
+        shutil.copytree(PROJECT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(PROJECT / name, sources / name)
+    run([uv(), "build", "--quiet", "--wheel", "--out-dir", folder, sources])
+    (wheel,) = folder.glob("*.whl")
+    run([uv(), "venv", "--quiet", "--python", sys.executable, folder / "environment"])
+    binaries = folder / "environment/bin"
+    run([uv(), "pip", "install", "--quiet", "--python", binaries / "python", wheel])
+    return binaries
+
+
+def test_every_command_explains_itself(installed: Path, tmp_path: Path) -> None:
+    for command in PYPROJECT["project"]["scripts"]:
+        done = subprocess.run(
+            [installed / command, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        assert command in done.stdout
+
+
+def test_every_file_of_the_packages_is_in_it(installed: Path) -> None:
+    (site_packages,) = installed.parent.glob("lib/python*/site-packages")
+    for folder in PACKAGES:
+        assert files_below(site_packages / folder.name) == files_below(folder)
+
+
+def files_below(folder: Path) -> set[str]:
+    files = (path for path in folder.rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {str(path.relative_to(folder)) for path in files}
+
+
+def test_both_packages_can_be_imported_by_their_short_names(installed: Path, tmp_path: Path) -> None:
+    code = """
+import enphase_api, enphase_api.cloud, enphase_api.local, enphase_companion.simulator
+for package in (enphase_api, enphase_companion):
+    assert "site-packages" in package.__file__, package.__file__
+"""
+    done = subprocess.run(
+        [installed / "python", "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_no_part_of_home_assistant_comes_with_it(installed: Path) -> None:
+    packages = run([uv(), "pip", "list", "--quiet", "--python", installed / "python"])
+    assert "aiohttp" in packages
+    assert "homeassistant" not in packages

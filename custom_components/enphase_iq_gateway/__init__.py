@@ -31,11 +31,11 @@ async def async_setup_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> b
     try:
         coordinator = GatewayCoordinator(hass, entry)
     except CertificateError as error:
-        raise ConfigEntryError(translation_domain=DOMAIN, translation_key="no_certificate") from error
+        raise ConfigEntryError(translation_domain=DOMAIN, translation_key="invalid_certificate") from error
     except TokenError as error:
         raise ConfigEntryAuthFailed(
             translation_domain=DOMAIN,
-            translation_key="token_refused",
+            translation_key="token_rejected",
             translation_placeholders={"name": entry.title},
         ) from error
     await coordinator.async_config_entry_first_refresh()

@@ -86,7 +86,7 @@ def _problem(meter: Meter, name: str) -> GatewayBinarySensorDescription:
         translation_placeholders={"meter": name},
         device_class=BinarySensorDeviceClass.PROBLEM,
         value_fn=is_problem,
-        attributes_fn=lambda data: {"flags": flags(data) or []},
+        attributes_fn=lambda data: {"status_flags": flags(data) or []},
         pages=frozenset({Page.METERS}),
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,

@@ -8,7 +8,7 @@ from .const import CONF_SHOWN_CERTIFICATE, DOMAIN, LOGGER
 from .enphase_api import CertificateChangedError
 
 ISSUE = "certificate_changed"
-CLAIM_ISSUE = "serial_number_claimed"
+CLAIM_ISSUE = "serial_number_conflict"
 
 _ENTRY_ID = "entry_id"
 _TRUSTED = "trusted"

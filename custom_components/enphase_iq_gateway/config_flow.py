@@ -106,7 +106,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         if any(claim.host == host for claim in async_other_claims(self.hass, self.flow_id)):
             raise AbortFlow("already_in_progress")
         if async_is_full(self.hass, self.flow_id, host):
-            raise AbortFlow("too_many_found")
+            raise AbortFlow("too_many_discoveries")
         async_set_claim(self.hass, self.flow_id, Claim(host))
         errors: dict[str, str] = {}
         found = await self._find(host, errors, DISCOVERY_ERRORS)
@@ -151,12 +151,12 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             # Which certificate was trusted is not known any more: reconfiguring asks about a new one.
             return self._claimed()
         self.context["title_placeholders"] = {"name": entry.title}
-        return await self.async_step_changed()
+        return await self.async_step_certificate_changed()
 
     def _claimed(self) -> ConfigFlowResult:
         """End: what answers says that it is a gateway that is set up, but has another key."""
         return self.async_abort(
-            reason="claimed",
+            reason="serial_number_conflict",
             description_placeholders={
                 "host": in_code(self._gateway.host),
                 "serial": self._gateway.serial_number,
@@ -188,7 +188,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
     ) -> ConfigFlowResult:
         """Show what was found and its certificate, to be trusted or not."""
         if self._unseen_rivals:
-            return await self.async_step_contested()
+            return await self.async_step_serial_number_conflict()
         if user_input is not None:
             return await self._trusted_at_first()
         return self.async_show_form(
@@ -198,13 +198,15 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             description_placeholders=await self._description(),
         )
 
-    async def async_step_contested(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+    async def async_step_serial_number_conflict(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
         """Show that something else, with another key, says that it is this gateway too."""
         if user_input is not None and not self._unseen_rivals:
             return await self._trusted_at_first()
         self._seen_rivals |= self._rivals
         return self.async_show_form(
-            step_id="contested",
+            step_id="serial_number_conflict",
             last_step=False,
             description_placeholders=await self._description()
             | {"others": ", ".join(f"`{in_code(host)}`" for host in sorted(self._seen_rivals))},
@@ -245,12 +247,12 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         if entry is not None and is_trusted(entry, self._gateway.certificate):
             return None
         # The other may have announced itself only after this one was trusted.
-        return await self.async_step_contested() if self._unseen_rivals else None
+        return await self.async_step_serial_number_conflict() if self._unseen_rivals else None
 
     async def _trusted_at_first(self) -> ConfigFlowResult:
         if self.source == SOURCE_RECONFIGURE:
             return await (self.async_step_replace() if self._is_another else self._move_by_hand("trust"))
-        return await (self.async_step_further() if self._unread else self._go_on_to_sign_in())
+        return await (self.async_step_additional_gateway() if self._unread else self._go_on_to_sign_in())
 
     @property
     @override
@@ -268,7 +270,9 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
     @override
     async def _trusted_again(self) -> ConfigFlowResult:
         if self.source == SOURCE_RECONFIGURE:
-            return await (self.async_step_replace() if self._is_another else self._move_by_hand("changed"))
+            return await (
+                self.async_step_replace() if self._is_another else self._move_by_hand("certificate_changed")
+            )
         entry = self._entry
         if entry is None or _is_read(entry) or self._trusted is None or not is_trusted(entry, self._trusted):
             # It was removed meanwhile, its own gateway is back, or another one than was shown is trusted now.
@@ -280,12 +284,14 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             entry, data_updates=updates, reason="reconfigure_successful"
         )
 
-    async def async_step_further(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+    async def async_step_additional_gateway(
+        self, user_input: dict[str, Any] | None = None
+    ) -> ConfigFlowResult:
         """Show that a gateway that replaces another needs no new entry, which would have no history."""
         if user_input is not None:
             return await self._go_on_to_sign_in()
         return self.async_show_form(
-            step_id="further",
+            step_id="additional_gateway",
             last_step=False,
             description_placeholders={"name": self._unread, "serial": self._gateway.serial_number},
         )
@@ -297,18 +303,20 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         return ", ".join(entry.title for entry in entries if not _is_read(entry))
 
     async def _go_on_to_sign_in(self) -> ConfigFlowResult:
-        return await (self.async_step_both_poll() if self._core_polls_too else self.async_step_sign_in())
+        return await (
+            self.async_step_core_integration() if self._core_polls_too else self.async_step_sign_in()
+        )
 
     @property
     def _core_polls_too(self) -> bool:
         entries = self.hass.config_entries.async_entries(CORE_DOMAIN, include_ignore=False)
         return any(entry.unique_id in (None, self._gateway.serial_number) for entry in entries)
 
-    async def async_step_both_poll(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+    async def async_step_core_integration(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Say that Home Assistant's own integration asks this gateway as well."""
         if user_input is not None:
             return await self.async_step_sign_in()
-        return self.async_show_form(step_id="both_poll", last_step=False)
+        return self.async_show_form(step_id="core_integration", last_step=False)
 
     # Signed in.
 
@@ -319,7 +327,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
     @override
     async def _signed_in(self) -> ConfigFlowResult:
         if self.source not in (SOURCE_REAUTH, SOURCE_RECONFIGURE):
-            return await self.async_step_metered()
+            return await self.async_step_meters_found()
         entry, changes = self._get_entry(), dict(self._sign_in)
         if self.source == SOURCE_RECONFIGURE:
             changes[CONF_PRODUCTION_SOURCE] = production_from(self._meters)
@@ -334,7 +342,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         kept = {key: value for key, value in entry.data.items() if key not in (CONF_USERNAME, CONF_PASSWORD)}
         return self.async_update_reload_and_abort(entry, data=kept | changes)
 
-    async def async_step_metered(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+    async def async_step_meters_found(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Show what is metered, and create the entry."""
         if user_input is not None:
             return self.async_create_entry(
@@ -348,14 +356,16 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             )
         enabled = tuple(meter for meter in self._meters if meter.enabled)
         if not enabled:
-            return self.async_show_form(step_id="unmetered")
+            return self.async_show_form(step_id="no_meters")
         names, phases = await async_words(self.hass, "meter"), await async_words(self.hass, "phases")
         lines = [f"- {meter_name(names, enabled, meter)}: {phases[_phases_key(meter)]}" for meter in enabled]
-        return self.async_show_form(step_id="metered", description_placeholders={"meters": "\n".join(lines)})
+        return self.async_show_form(
+            step_id="meters_found", description_placeholders={"meters": "\n".join(lines)}
+        )
 
-    async def async_step_unmetered(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+    async def async_step_no_meters(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Create the entry of a gateway that has no meters."""
-        return await self.async_step_metered(user_input)
+        return await self.async_step_meters_found(user_input)
 
     # Sign in again, and move.
 
@@ -394,11 +404,13 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             found = await self._find(user_input[CONF_HOST], errors)
             if found is not None:
                 if self._is_another and self._other_entry is not None:
-                    errors["base"] = "another_gateway"
+                    errors["base"] = "gateway_already_configured"
                 elif not is_trusted(entry, found.certificate):
                     self._trusted = trusted_certificate(entry)
                     # A damaged one cannot be shown beside it.
-                    return await (self.async_step_changed() if self._trusted else self.async_step_trust())
+                    return await (
+                        self.async_step_certificate_changed() if self._trusted else self.async_step_trust()
+                    )
                 elif self._is_another:
                     return await self.async_step_replace()
                 else:
@@ -419,8 +431,8 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             errors = {"base": error_key(error, GATEWAY_ERRORS)}
             if step == "trust":
                 return await self.async_step_trust(errors=errors)
-            if step == "changed":
-                return await self.async_step_changed(errors=errors)
+            if step == "certificate_changed":
+                return await self.async_step_certificate_changed(errors=errors)
             return self._host_form("address", errors, {CONF_HOST: self._gateway.host})
         # Trusted is what was shown here: an older question must not take its place.
         async_delete_issue(self.hass, entry)

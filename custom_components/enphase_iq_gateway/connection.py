@@ -145,11 +145,11 @@ def production_from(meters: tuple[Meter, ...]) -> ProductionFrom:
 
 #: The config flow's error for each reason why a token cannot be used, or is not given.
 TOKEN_ERRORS: dict[TokenReason, str] = {
-    TokenReason.INCOMPLETE: "token_incomplete",
+    TokenReason.INCOMPLETE: "invalid_token",
     TokenReason.EXPIRED: "token_expired",
-    TokenReason.OF_ANOTHER_GATEWAY: "token_of_another",
-    TokenReason.OF_THE_FUTURE: "token_of_the_future",
-    TokenReason.NOT_OF_ENTREZ: "token_not_of_entrez",
+    TokenReason.OF_ANOTHER_GATEWAY: "token_wrong_gateway",
+    TokenReason.OF_THE_FUTURE: "token_not_yet_valid",
+    TokenReason.NOT_OF_ENTREZ: "token_wrong_issuer",
     TokenReason.NOT_GIVEN: "not_your_gateway",
 }
 
@@ -168,8 +168,8 @@ GATEWAY_ERRORS: dict[type[EnphaseError], str] = {
     UnsupportedFirmwareError: "unsupported_firmware",
     CertificateChangedError: "certificate_changed",
     UnusableCertificateError: "certificate_unusable",
-    CertificateError: "certificate_of_another",
-    AuthenticationError: "token_refused",
+    CertificateError: "certificate_mismatch",
+    AuthenticationError: "token_rejected",
     CommunicationError: "cannot_connect",
     EnphaseError: "not_a_gateway",
 }

@@ -17,8 +17,8 @@ CONF_SHOWN_CERTIFICATE = "shown_certificate"
 #: METER, or INVERTERS where no meter is of production.
 CONF_PRODUCTION_SOURCE = "production_source"
 #: Where production without a meter is counted, and the firmware with which that was found out.
-CONF_COUNTED_BY = "production_counted_by"
-CONF_COUNTED_FIRMWARE = "production_counted_firmware"
+CONF_ENERGY_SOURCE = "production_energy_source"
+CONF_ENERGY_SOURCE_FIRMWARE = "production_energy_source_firmware"
 
 #: In an entry's options, beside the interval: whether `call_api` may do more than read.
 CONF_ALLOW_WRITES = "allow_writes"

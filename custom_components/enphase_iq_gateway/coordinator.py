@@ -20,8 +20,8 @@ from . import home_issue
 from .connection import gateway_client
 from .const import (
     CONF_CERTIFICATE,
-    CONF_COUNTED_BY,
-    CONF_COUNTED_FIRMWARE,
+    CONF_ENERGY_SOURCE,
+    CONF_ENERGY_SOURCE_FIRMWARE,
     CONF_PRODUCTION_SOURCE,
     DEFAULT_INTERVAL,
     DOMAIN,
@@ -112,12 +112,12 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     @override
     async def _async_setup(self) -> None:
         """Look whether it is the right gateway, log in, and learn what there is to read."""
-        await self.counters.async_load(self.config_entry)
+        await self.counters.async_load()
         info = await self._failures.mapped(self.gateway.info())
         if info.serial_number != self.serial_number:
             raise ConfigEntryError(
                 translation_domain=DOMAIN,
-                translation_key="another_gateway",
+                translation_key="wrong_gateway",
                 translation_placeholders={
                     "found": info.serial_number,
                     "wanted": self.serial_number,
@@ -148,8 +148,8 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         """Decide where production without a meter is counted, unless it was decided with this firmware."""
         entry, firmware = self.config_entry, self._answers.info.firmware
         decided = self._answers.counted_by
-        if decided is None and entry.data.get(CONF_COUNTED_FIRMWARE) == firmware:
-            decided = ProductionFrom(entry.data[CONF_COUNTED_BY])
+        if decided is None and entry.data.get(CONF_ENERGY_SOURCE_FIRMWARE) == firmware:
+            decided = ProductionFrom(entry.data[CONF_ENERGY_SOURCE])
             if decided is ProductionFrom.TOTALS:
                 await self._ask_in_turn([Page.TOTALS])
         elif decided is None:
@@ -158,13 +158,14 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
                 await self._failures.mapped(self._ask(Page.PRODUCTION))
             decided = self._answers.counted_by
             if decided is not None:
-                found = {CONF_COUNTED_BY: decided, CONF_COUNTED_FIRMWARE: firmware}
+                found = {CONF_ENERGY_SOURCE: decided, CONF_ENERGY_SOURCE_FIRMWARE: firmware}
                 self.hass.config_entries.async_update_entry(entry, data={**entry.data, **found})
         # Totals that say nothing yet show nothing; a gateway without that page has only the sum.
         likely = ProductionFrom.INVERTERS if self._answers.totals is None else ProductionFrom.TOTALS
         self._is_undecided = decided is None
         self._answers = replace(
-            self._answers, production_from=decided or ProductionFrom(entry.data.get(CONF_COUNTED_BY, likely))
+            self._answers,
+            production_from=decided or ProductionFrom(entry.data.get(CONF_ENERGY_SOURCE, likely)),
         )
 
     @override

@@ -201,10 +201,10 @@ class Counter:
         """Return what has to be kept over a restart."""
         return {
             "value": self.value,
-            "at": None if self.at is None else self.at.isoformat(),
+            "updated_at": None if self.at is None else self.at.isoformat(),
             "offset": self.offset,
             "source": list(self.source),
-            "falls": [at.isoformat() for at in self.falls],
+            "decreases": [at.isoformat() for at in self.falls],
         }
 
     @classmethod
@@ -213,10 +213,10 @@ class Counter:
         try:
             return cls(
                 float(data["value"]),
-                datetime.fromisoformat(data["at"]),
+                datetime.fromisoformat(data["updated_at"]),
                 float(data["offset"]),
                 Source(*map(str, data.get("source", METERS))),
-                [datetime.fromisoformat(at) for at in data.get("falls", ())],
+                [datetime.fromisoformat(at) for at in data.get("decreases", ())],
             )
         except KeyError, TypeError, ValueError:
             return cls()

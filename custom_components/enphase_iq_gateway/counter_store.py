@@ -9,15 +9,14 @@ from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
-from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.singleton import singleton
 from homeassistant.helpers.storage import Store
 from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
-from .const import CONF_PRODUCTION_SOURCE, DOMAIN
-from .counter import METERS, Counter, Source
+from .const import DOMAIN
+from .counter import Counter
 
 _VERSION = 1
 
@@ -123,21 +122,11 @@ class Counters:
         """Those that an entity shows now."""
         return self._shown
 
-    async def async_load(self, entry: ConfigEntry) -> None:
-        """Read what was kept, and take over once what was kept by entry, not by serial number."""
+    async def async_load(self) -> None:
+        """Load the counters of this gateway from storage."""
         self._file = await _async_file(self._hass)
         self._file.removed.pop(self._serial_number, None)
         self._all = self._file.counters.setdefault(self._serial_number, {})
-        by_entry: Store[dict[str, Any]] = Store(self._hass, _VERSION, f"{DOMAIN}.{entry.entry_id}")
-        if (kept := await by_entry.async_load()) is None:
-            return
-        for unique_id, data in kept.items():
-            key, counter = unique_id.removeprefix(self._prefix), Counter.from_dict(data)
-            is_production = key == "production_energy"
-            counter.source = Source(entry.data[CONF_PRODUCTION_SOURCE]) if is_production else METERS
-            self._all.setdefault(key, counter)
-        await self.async_save()
-        await by_entry.async_remove()
 
     async def async_save(self) -> None:
         """Keep all now."""

@@ -50,9 +50,9 @@ async def async_get_config_entry_diagnostics(
         "token": {"role": token.role, "issued_at": token.issued_at, "expires_at": token.expires_at},
         "certificate": certificate
         and {"not_before": certificate.not_before, "not_after": certificate.not_after},
-        "production_from": data.production_from,
+        "production_source": data.production_from,
         "production": data.production and asdict(data.production),
-        "totals": data.totals and asdict(data.totals),
+        "production_totals": data.totals and asdict(data.totals),
         "meters": [asdict(meter) for meter in data.meters],
         "readings": [asdict(reading) for reading in data.readings],
         "site": asdict(data.site),
@@ -62,23 +62,23 @@ async def async_get_config_entry_diagnostics(
         "quirks": {
             "disabled_meters": [meter.eid for meter in data.meters if not meter.enabled],
             "unknown_eids": list(coordinator.unknown_eids),
-            "phases_not_wired": {
+            "unwired_phases": {
                 reading.meter.eid: [number for number, phase in enumerate(reading.phases, 1) if phase is None]
                 for reading in data.readings
                 if None in reading.phases
             },
-            "home_falls": data.home_falls,
-            "batteries_without_meter": data.has_unmetered_batteries,
+            "home_energy_decreasing": data.home_falls,
+            "unmetered_batteries": data.has_unmetered_batteries,
         },
         "counters": {
             unique_id.removeprefix(f"{serial}_"): counter.as_dict() | {"is_holding": counter.is_holding}
             for unique_id, counter in coordinator.counters.shown.items()
         },
         "polling": {
-            "interval": coordinator.update_interval and coordinator.update_interval.total_seconds(),
+            "update_interval": coordinator.update_interval and coordinator.update_interval.total_seconds(),
             "last_update_success": coordinator.last_update_success,
-            "last_error": coordinator.last_exception and type(coordinator.last_exception).__name__,
-            "pages": coordinator.pages.as_dict(),
+            "last_exception": coordinator.last_exception and type(coordinator.last_exception).__name__,
+            "endpoints": coordinator.pages.as_dict(),
         },
     }
 

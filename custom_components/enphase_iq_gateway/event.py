@@ -48,7 +48,7 @@ class MeterStatusEvent(GatewayEntity, EventEntity):
         previous = self.state_attributes[ATTR_EVENT_TYPE] or _NORMAL
         if meter is not None and meter.metering_status in STATUSES and meter.metering_status != previous:
             self._trigger_event(
-                meter.metering_status, {"previous": previous, "flags": list(meter.status_flags)}
+                meter.metering_status, {"previous_status": previous, "status_flags": list(meter.status_flags)}
             )
         return self.state
 

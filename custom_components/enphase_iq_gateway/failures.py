@@ -81,22 +81,22 @@ class Failures:
                 translation_placeholders={"firmware": error.firmware},
             ) from error
         except NotAllowedError as error:
-            raise self._failed("not_allowed", error) from error
+            raise self._failed("forbidden", error) from error
         except AuthenticationError as error:
             self._refused(error)
         except CommunicationError as error:
             raise self._failed("cannot_connect", error) from error
         except InvalidAnswerError as error:
-            raise self._failed("invalid_answer", error) from error
+            raise self._failed("invalid_response", error) from error
         except ResponseError as error:
-            raise self._failed("error_status", error) from error
+            raise self._failed("http_error", error) from error
         except EnphaseError as error:
             raise self._failed("communication_error", error) from error
 
     def _failed(self, key: str, error: EnphaseError, wait: timedelta | None = None) -> UpdateFailed:
         """Say what failed, and when to try again."""
         self._count += 1
-        if key != "token_refused":
+        if key != "token_rejected":
             # Whatever else goes wrong, it no longer is refusal upon refusal.
             self._forget_refusals()
         wait = wait or min(self._interval * 2 ** min(self._count, 10), _LONGEST_WAIT)
@@ -124,7 +124,7 @@ class Failures:
         if not self._renewal.is_possible and (has_ended or now - since >= _REFUSAL_PATIENCE):
             raise ConfigEntryAuthFailed(
                 translation_domain=DOMAIN,
-                translation_key="token_refused",
+                translation_key="token_rejected",
                 translation_placeholders={"name": self._entry.title},
             ) from error
-        raise self._failed("token_refused", error) from error
+        raise self._failed("token_rejected", error) from error

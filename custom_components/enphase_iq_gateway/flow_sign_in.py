@@ -81,7 +81,7 @@ class SignInFlow(ConfigFlow):
             return question
         if await self._try(sign_in, errors):
             return await self._signed_in()
-        return None if self._trusted is None else await self.async_step_changed()
+        return None if self._trusted is None else await self.async_step_certificate_changed()
 
     async def _try(self, sign_in: Mapping[str, str], errors: dict[str, str]) -> bool:
         """Try a token at the gateway, and learn what is metered.
@@ -96,14 +96,14 @@ class SignInFlow(ConfigFlow):
             if shown.serial_number in (None, self._gateway.serial_number):
                 self._trusted = self._gateway.certificate
                 self._gateway = replace(self._gateway, certificate=shown)
-            errors["base"] = "certificate_of_another"
+            errors["base"] = "certificate_mismatch"
         except EnphaseError as error:
             errors["base"] = error_key(error, GATEWAY_ERRORS)
         else:
             return True
         return False
 
-    async def async_step_changed(
+    async def async_step_certificate_changed(
         self, user_input: dict[str, Any] | None = None, errors: dict[str, str] | None = None
     ) -> ConfigFlowResult:
         """Ask whether another key than the trusted one is the gateway's, as the repair does."""
@@ -116,7 +116,7 @@ class SignInFlow(ConfigFlow):
             if self._trusted is None:
                 return self._form("token", TOKEN_FORM, errors, None)
         return self.async_show_form(
-            step_id="changed",
+            step_id="certificate_changed",
             errors=errors,
             last_step=False,
             description_placeholders={

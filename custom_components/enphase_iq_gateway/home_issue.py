@@ -6,7 +6,7 @@ from homeassistant.helpers import issue_registry as ir
 
 from .const import DOMAIN
 
-ISSUE = "home_falls"
+ISSUE = "home_energy_decreasing"
 
 _ENTRY_ID = "entry_id"
 

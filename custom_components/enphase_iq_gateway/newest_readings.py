@@ -65,7 +65,7 @@ def _meter(meter: Meter, reading: Reading | None) -> dict[str, Any]:
     phases = () if reading is None else reading.phases
     return {
         "status": meter.metering_status,
-        "flags": list(meter.status_flags),
+        "status_flags": list(meter.status_flags),
         "measured_at": None if reading is None else _plain(reading.measured_at),
         "total": None if reading is None else asdict(reading.total),
         "phases": {

@@ -105,9 +105,9 @@ class Pages:
         """Return all times, for diagnostics."""
         return {
             page.value: {
-                "asked": None if times.asked is None else times.asked.isoformat(),
-                "answered": None if times.answered is None else times.answered.isoformat(),
-                "seconds": None if times.seconds is None else round(times.seconds, 3),
+                "requested_at": None if times.asked is None else times.asked.isoformat(),
+                "received_at": None if times.answered is None else times.answered.isoformat(),
+                "duration": None if times.seconds is None else round(times.seconds, 3),
             }
             for page, times in self._times.items()
         }

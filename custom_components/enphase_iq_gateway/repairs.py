@@ -31,10 +31,10 @@ class CertificateRepairFlow(RepairsFlow):
         trusted = FoundGateway.from_entry(self._entry)
         if trusted.certificate.fingerprint != self._trusted or CONF_SHOWN_CERTIFICATE not in self._entry.data:
             # The owner has trusted another one meanwhile, by a reconfiguration, or the trusted one is back.
-            return self.async_abort(reason="answered")
+            return self.async_abort(reason="already_resolved")
         if self._shown.serial_number not in (None, trusted.serial_number):
             return self.async_abort(
-                reason="another_gateway",
+                reason="wrong_gateway",
                 description_placeholders={
                     "serial": str(self._shown.serial_number),
                     "host": in_code(trusted.host),

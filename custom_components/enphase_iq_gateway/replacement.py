@@ -5,7 +5,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 
-from .const import CONF_COUNTED_BY, CONF_COUNTED_FIRMWARE, DOMAIN, LOGGER
+from .const import CONF_ENERGY_SOURCE, CONF_ENERGY_SOURCE_FIRMWARE, DOMAIN, LOGGER
 from .counter_store import async_replace
 from .naming import gateway_title, log_name
 
@@ -39,7 +39,7 @@ async def async_replace_gateway(hass: HomeAssistant, entry: ConfigEntry, serial_
     await async_replace(hass, old, serial_number)
     title = gateway_title(serial_number) if entry.title == gateway_title(old) else entry.title
     # Where production is counted was found out of the old gateway.
-    of_old = (CONF_COUNTED_BY, CONF_COUNTED_FIRMWARE)
+    of_old = (CONF_ENERGY_SOURCE, CONF_ENERGY_SOURCE_FIRMWARE)
     data = {key: value for key, value in entry.data.items() if key not in of_old}
     hass.config_entries.async_update_entry(entry, unique_id=serial_number, title=title, data=data)
     LOGGER.info("%s goes on in the place of gateway …%s", log_name(entry), old[-4:])

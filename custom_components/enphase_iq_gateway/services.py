@@ -37,11 +37,11 @@ METHODS = ["GET", "POST", "PUT", "DELETE"]
 #: The text for each error of a call; the first that fits.
 CALL_ERRORS: dict[type[EnphaseError], str] = {
     CertificateChangedError: "certificate_changed",
-    NotAllowedError: "call_not_allowed",
-    AuthenticationError: "token_refused",
-    CommunicationError: "call_unanswered",
-    InvalidAnswerError: "call_unreadable",
-    ResponseError: "call_status",
+    NotAllowedError: "call_forbidden",
+    AuthenticationError: "token_rejected",
+    CommunicationError: "call_no_response",
+    InvalidAnswerError: "call_invalid_response",
+    ResponseError: "call_http_error",
     EnphaseError: "call_failed",
 }
 
@@ -91,7 +91,7 @@ async def _async_get_readings(call: ServiceCall) -> ServiceResponse:
     if not coordinator.last_update_success:
         raise HomeAssistantError(
             translation_domain=DOMAIN,
-            translation_key="no_newest_readings",
+            translation_key="readings_unavailable",
             translation_placeholders={"name": coordinator.config_entry.title},
         )
     return newest_readings(coordinator)
@@ -103,20 +103,20 @@ async def _async_call_api(call: ServiceCall) -> ServiceResponse:
     path, method, body = call.data[ATTR_PATH], call.data[ATTR_METHOD], call.data.get(ATTR_BODY)
     access = access_of(path, method, has_body=body is not None)
     if access is Access.INVALID:
-        raise _invalid("path_invalid", path=path)
+        raise _invalid("invalid_path", path=path)
     if access is Access.CLOSED:
-        raise _invalid("path_closed", path=path)
+        raise _invalid("path_not_allowed", path=path)
     if access is Access.WRITES and not entry.options.get(CONF_ALLOW_WRITES):
         raise _invalid("writes_not_allowed", name=entry.title, method=method, path=path)
     answer = await _async_ask(entry, path, method, body)
     if len(answer) > MAX_ANSWER:
         raise HomeAssistantError(
             translation_domain=DOMAIN,
-            translation_key="answer_too_large",
+            translation_key="response_too_large",
             translation_placeholders={"path": path, "limit": str(MAX_ANSWER // 1_000_000)},
         )
     # It may hold anything: reading through a large one takes longer than the event loop should wait.
-    return {"answer": await call.hass.async_add_executor_job(passed_on, answer)}
+    return {"content": await call.hass.async_add_executor_job(passed_on, answer)}
 
 
 async def _async_ask(entry: GatewayConfigEntry, path: str, method: str, body: Any) -> bytes:

@@ -47,7 +47,7 @@ async def test_a_gateway_is_added_by_hand_with_an_account(home: Home, frontend: 
     await flow.fill(password=gateway.password)
     await flow.press("Next")
 
-    await flow.shows(said("config.step.metered.title"))
+    await flow.shows(said("config.step.meters_found.title"))
     await flow.shows("Production: split phase", "Grid: split phase", "Battery: split phase")
     await frontend.picture("add-5-metered", flow.frame)
     await flow.press("Submit")
@@ -104,7 +104,7 @@ async def test_a_gateway_that_announces_itself_is_added_with_a_token(home: Home,
         await flow.fill(token=gateway.token())
         await frontend.picture("discovery-3-token", flow.frame)
         await flow.press("Next")
-        await flow.shows(said("config.step.metered.title"))
+        await flow.shows(said("config.step.meters_found.title"))
         await flow.press("Submit")
         await flow.press("Skip and finish", "Finish")
         await flow.is_gone()

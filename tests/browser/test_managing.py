@@ -94,7 +94,7 @@ async def test_a_gateway_that_replaces_the_old_one_goes_on_in_its_place(
         await flow.choose(said("config.step.reconfigure.menu_options.address"))
         await flow.fill(host=f"{successor.url}/home")
         await flow.press("Next")
-        await flow.shows(said("config.step.changed.title"), successor.serial_number)
+        await flow.shows(said("config.step.certificate_changed.title"), successor.serial_number)
         await flow.press("Next")
         await flow.shows(
             said("config.step.replace.title"), successor.serial_number, home.gateway.serial_number

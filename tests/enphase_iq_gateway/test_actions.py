@@ -152,12 +152,12 @@ async def test_a_page_is_given_as_json_or_as_text(
 ) -> None:
     await set_up(entry)
     paths(simulator)
-    answer = (await act("call_api", path="/ivp/meters"))["answer"]
+    answer = (await act("call_api", path="/ivp/meters"))["content"]
     assert [meter["measurementType"] for meter in answer] == ["production", "net-consumption"]
     assert paths(simulator) == ["GET /ivp/meters"]
-    details = (await act("call_api", path="/production.json?details=1"))["answer"]
+    details = (await act("call_api", path="/production.json?details=1"))["content"]
     assert details["production"][1]["lines"]
-    assert "<sn>" in (await act("call_api", path="/info"))["answer"]
+    assert "<sn>" in (await act("call_api", path="/info"))["content"]
 
 
 @pytest.mark.parametrize(
@@ -381,7 +381,7 @@ async def test_an_owner_can_allow_more_and_take_it_back(
 
     await choose(True)
     paths(simulator)
-    assert (await act("call_api", **call))["answer"]
+    assert (await act("call_api", **call))["content"]
     assert "POST /ivp/livedata/stream" in paths(simulator)
     await choose(False)
     with pytest.raises(ServiceValidationError):
@@ -398,7 +398,7 @@ async def test_whoever_is_no_administrator_gets_readings_but_no_page(
     with pytest.raises(Unauthorized):
         await act("call_api", context=context, path="/ivp/meters")
     owner = MockUser(name="Owner", is_owner=True).add_to_hass(hass)
-    assert (await act("call_api", context=Context(user_id=owner.id), path="/ivp/meters"))["answer"]
+    assert (await act("call_api", context=Context(user_id=owner.id), path="/ivp/meters"))["content"]
 
 
 async def test_what_looks_like_a_secret_is_not_passed_on(
@@ -416,7 +416,7 @@ async def test_what_looks_like_a_secret_is_not_passed_on(
         "password_set": False,
     }
     answer_with(monkeypatch, simulator, "/ivp/livedata/status", lambda _: planted)
-    answer = (await act("call_api", path="/ivp/livedata/status"))["answer"]
+    answer = (await act("call_api", path="/ivp/livedata/status"))["content"]
     text = json.dumps(answer)
     assert "hunter2" not in text
     assert token not in text
@@ -455,7 +455,7 @@ async def test_an_answer_is_looked_through_outside_the_event_loop(
         return passed_on(body)
 
     monkeypatch.setattr(services, "passed_on", noted)
-    assert (await act("call_api", path="/ivp/meters"))["answer"]
+    assert (await act("call_api", path="/ivp/meters"))["content"]
     assert threads
     assert threading.main_thread() not in threads
 
@@ -464,7 +464,7 @@ async def test_an_answer_that_is_too_large_is_not_passed_on(
     entry: MockConfigEntry, set_up: SetUp, act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await set_up(entry)
-    size = len(json.dumps((await act("call_api", path="/ivp/meters"))["answer"]))
+    size = len(json.dumps((await act("call_api", path="/ivp/meters"))["content"]))
     monkeypatch.setattr(services, "MAX_ANSWER", size // 2)
     with pytest.raises(HomeAssistantError, match="is larger than"):
         await act("call_api", path="/ivp/meters")

@@ -122,7 +122,7 @@ async def test_the_example_of_a_page_tells_what_it_says(
         blocking=True,
         return_response=True,
     )
-    relay = page["answer"]["meters"]["main_relay_state"]
+    relay = page["content"]["meters"]["main_relay_state"]
     assert call.data["message"] == f"The main relay's state is {relay}."
 
 

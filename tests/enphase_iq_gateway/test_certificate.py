@@ -158,8 +158,8 @@ async def test_a_certificate_of_another_gateway_cannot_be_trusted(
     await tick()
     shown = await repair(hass, entry)
     assert shown["type"] is FlowResultType.ABORT
-    assert shown["reason"] == "another_gateway"
-    text = TEXTS["issues"]["certificate_changed"]["fix_flow"]["abort"]["another_gateway"]
+    assert shown["reason"] == "wrong_gateway"
+    text = TEXTS["issues"]["certificate_changed"]["fix_flow"]["abort"]["wrong_gateway"]
     told = text.format(**shown["description_placeholders"])
     assert "If 122399999999 replaces this gateway" in told
     assert "choose Reconfigure in the menu of this gateway" in told
@@ -195,7 +195,7 @@ async def test_an_old_question_does_not_undo_a_newer_trust(
     await flow.start(SOURCE_RECONFIGURE, entry_id=changed.entry_id)
     await flow.choose("address")
     await flow.give_host()
-    assert flow.shows("changed")
+    assert flow.shows("certificate_changed")
     await flow.answer()
     assert flow.aborts("reconfigure_successful")
     assert issue_of(hass, changed) is None
@@ -203,6 +203,6 @@ async def test_an_old_question_does_not_undo_a_newer_trust(
     await hass.async_block_till_done(wait_background_tasks=True)
     result = await accept(hass, shown)
     assert result["type"] is FlowResultType.ABORT
-    assert result["reason"] == "answered"
+    assert result["reason"] == "already_resolved"
     assert Certificate.from_pem(changed.data[CONF_CERTIFICATE]).fingerprint == simulator.fingerprint
     assert changed.state is ConfigEntryState.LOADED

@@ -33,7 +33,7 @@ async def test_an_owner_signs_in_with_an_account_and_lets_the_token_renew_itself
     await flow.choose("account")
     assert flow.shows("account")
     await flow.give_account(renew=True)
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
     await flow.answer()
 
     assert flow.shown["type"] is FlowResultType.CREATE_ENTRY
@@ -60,7 +60,7 @@ async def test_an_owner_pastes_a_token_that_was_broken_into_lines(flow: Flow, si
     await flow.reach("token")
     assert flow.shows("token")
     await flow.give_token(f"  {token[:60]}\n{token[60:]} \n")
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
     await flow.answer()
     assert flow.shown["data"][CONF_TOKEN] == token
     assert CONF_USERNAME not in flow.shown["data"]
@@ -111,7 +111,7 @@ async def test_what_is_metered_is_shown_by_name_and_phases(flow: Flow, meters: s
 async def test_a_gateway_without_meters_takes_production_from_its_inverters(flow: Flow) -> None:
     await flow.reach("token")
     await flow.give_token()
-    assert flow.shows("unmetered")
+    assert flow.shows("no_meters")
     await flow.answer()
     assert flow.shown["data"][CONF_PRODUCTION_SOURCE] == "inverters"
 
@@ -162,7 +162,7 @@ async def test_plain_http_copied_from_a_browser_becomes_https(flow: Flow, simula
         (lambda simulator: simulator.faults.set("reset", "/info"), "cannot_connect"),
         (
             lambda simulator: simulator.renew_certificate(common_name="envoy-122399999999"),
-            "certificate_of_another",
+            "certificate_mismatch",
         ),
         (lambda simulator: simulator.renew_certificate(for_clients=True), "certificate_unusable"),
     ],
@@ -221,7 +221,7 @@ def _becomes_foreign(simulator: Simulator) -> None:
         (lambda simulator: simulator.entrez.faults.set("reset"), "entrez_unavailable"),
         (lambda simulator: simulator.entrez.faults.set("html"), "entrez_unavailable"),
         (_becomes_foreign, "not_your_gateway"),
-        (lambda simulator: simulator.faults.set("refuse", "/auth/check_jwt"), "token_refused"),
+        (lambda simulator: simulator.faults.set("refuse", "/auth/check_jwt"), "token_rejected"),
         (lambda simulator: simulator.faults.set("reset", "/auth/check_jwt"), "cannot_connect"),
         (lambda simulator: simulator.faults.set("html", "/ivp/meters"), "not_a_gateway"),
         (lambda simulator: simulator.faults.set("truncated", "/ivp/meters"), "not_a_gateway"),
@@ -238,7 +238,7 @@ async def test_what_fails_at_the_sign_in_is_named_and_can_be_tried_again(
     simulator.entrez.faults.clear()
     simulator.entrez._serial_number = simulator.serial_number
     await flow.give_account()
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
 
 
 @pytest.mark.parametrize(
@@ -255,7 +255,7 @@ async def test_a_wrong_account_can_be_corrected(
     await flow.give_account(username, password)
     assert flow.shows("account", error)
     await flow.give_account()
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
 
 
 async def test_an_account_with_a_second_factor_is_led_to_pasting_a_token(
@@ -266,7 +266,7 @@ async def test_an_account_with_a_second_factor_is_led_to_pasting_a_token(
     assert flow.shows("token", "mfa_required")
     token = simulator.token()
     await flow.give_token(token)
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
     await flow.answer()
     assert flow.shown["data"][CONF_TOKEN] == token
     assert not {CONF_USERNAME, CONF_PASSWORD} & set(flow.shown["data"])
@@ -284,14 +284,14 @@ async def test_a_password_is_not_sent_back_to_the_browser(flow: Flow) -> None:
 @pytest.mark.parametrize(
     ("make_token", "error"),
     [
-        (lambda _: "eyJ.not.a-token", "token_incomplete"),
-        (lambda simulator: simulator.token()[:100], "token_incomplete"),
-        (lambda _: "", "token_incomplete"),
-        (lambda simulator: simulator.token(serial_number="122399999999"), "token_of_another"),
+        (lambda _: "eyJ.not.a-token", "invalid_token"),
+        (lambda simulator: simulator.token()[:100], "invalid_token"),
+        (lambda _: "", "invalid_token"),
+        (lambda simulator: simulator.token(serial_number="122399999999"), "token_wrong_gateway"),
         (lambda simulator: simulator.token(lifetime=60, issued_ago=3600), "token_expired"),
-        (lambda simulator: simulator.token(issued_ago=-3600), "token_of_the_future"),
-        (lambda simulator: simulator.strange_token("hs256"), "token_not_of_entrez"),
-        (lambda simulator: Entrez(simulator.serial_number, seed=99).token(), "token_refused"),
+        (lambda simulator: simulator.token(issued_ago=-3600), "token_not_yet_valid"),
+        (lambda simulator: simulator.strange_token("hs256"), "token_wrong_issuer"),
+        (lambda simulator: Entrez(simulator.serial_number, seed=99).token(), "token_rejected"),
     ],
 )
 async def test_a_token_that_cannot_be_used_can_be_replaced(
@@ -301,7 +301,7 @@ async def test_a_token_that_cannot_be_used_can_be_replaced(
     await flow.give_token(make_token(simulator))
     assert flow.shows("token", error)
     await flow.give_token()
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
 
 
 async def test_a_token_of_another_gateway_is_not_sent_anywhere(flow: Flow, simulator: Simulator) -> None:
@@ -328,7 +328,7 @@ async def test_the_flow_says_that_the_built_in_integration_polls_too(
     await flow.start()
     await flow.give_host()
     await flow.answer()
-    assert flow.shows("both_poll")
+    assert flow.shows("core_integration")
     await flow.answer()
     assert flow.shows("sign_in")
 

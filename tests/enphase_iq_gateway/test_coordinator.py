@@ -520,10 +520,10 @@ async def test_a_flag_that_joins_others_is_shown_though_the_problem_stays_one(
 
     def shown() -> list[str]:
         [state, *_] = [
-            state for state in hass.states.async_all("binary_sensor") if "flags" in state.attributes
+            state for state in hass.states.async_all("binary_sensor") if "status_flags" in state.attributes
         ]
         assert state.state == STATE_ON
-        return list(state.attributes["flags"])
+        return list(state.attributes["status_flags"])
 
     assert shown() == ["check-wiring"]
     flags.append("phase-imbalance")

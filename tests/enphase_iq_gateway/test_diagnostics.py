@@ -36,7 +36,7 @@ async def test_a_maintainer_finds_meters_source_quirks_counters_and_timings(
     found = await diagnostics(hass, entry)
     profiled = simulator.house.profile
     assert found["gateway"]["firmware"] == profiled.firmware.lstrip("D")
-    assert found["production_from"] == ("meter" if profiled.metered else "totals")
+    assert found["production_source"] == ("meter" if profiled.metered else "totals")
     listed = [meter for meter in profiled.meters if meter.listed]
     assert [meter["measurement_type"] for meter in found["meters"]] == [
         meter.measurement_type for meter in listed
@@ -47,7 +47,7 @@ async def test_a_maintainer_finds_meters_source_quirks_counters_and_timings(
     assert found["counters"]["production_energy"]["offset"] == 0
     assert found["token"]["role"] == "owner"
     page = "readings" if profiled.metered else "production"
-    assert 0 < found["polling"]["pages"][page]["seconds"] < 5
+    assert 0 < found["polling"]["endpoints"][page]["duration"] < 5
     assert len(found["inverters"]) == profiled.inverters
 
 

@@ -212,7 +212,13 @@ async def test_counters_of_a_gateway_that_is_deleted_are_kept_for_a_year(
     are_kept: bool,
 ) -> None:
     long_ago = dt_util.utcnow() - timedelta(days=days)
-    kept = {"value": 9e6, "at": long_ago.isoformat(), "offset": 8e6, "source": ["meter", ""], "falls": []}
+    kept = {
+        "value": 9e6,
+        "updated_at": long_ago.isoformat(),
+        "offset": 8e6,
+        "source": ["meter", ""],
+        "decreases": [],
+    }
     hass_storage[FILE] = {
         "version": 1,
         "key": FILE,
@@ -228,27 +234,6 @@ async def test_counters_of_a_gateway_that_is_deleted_are_kept_for_a_year(
     data = hass_storage[FILE]["data"]
     assert data[simulator.serial_number]["removed_at"] is None
     assert ("999999999999" in data) is are_kept
-
-
-async def test_counters_that_were_kept_by_entry_move_to_the_serial_number(
-    hass: HomeAssistant,
-    simulator: Simulator,
-    entry: MockConfigEntry,
-    set_up: SetUp,
-    hass_storage: dict[str, Any],
-) -> None:
-    old = f"{DOMAIN}.{entry.entry_id}"
-    said = truths(simulator)[1] * 1000
-    kept = {"value": said + 5e6, "at": dt_util.utcnow().isoformat(), "offset": 5e6}
-    unique_id = f"{simulator.serial_number}_grid_energy_imported"
-    hass_storage[old] = {"version": 1, "key": old, "data": {unique_id: kept}}
-    await set_up(entry)
-    assert float(state_of(hass, simulator, "grid_energy_imported")) == pytest.approx(
-        (said + 5e6) / 1000, abs=0.5
-    )
-    assert entry.runtime_data.counters.shown[unique_id].offset == 5e6
-    assert old not in hass_storage
-    assert "grid_energy_imported" in hass_storage[FILE]["data"][simulator.serial_number]["counters"]
 
 
 async def test_a_home_below_zero_at_the_first_set_up_is_no_step(
@@ -422,11 +407,17 @@ async def test_an_entry_that_took_the_microinverters_sum_goes_on_without_a_leap(
     tick: Tick,
     hass_storage: dict[str, Any],
 ) -> None:
-    # Until now that sum was taken, modulo 2^32 J as it is, and it was away for a week.
-    old, unique_id = f"{DOMAIN}.{entry.entry_id}", f"{simulator.serial_number}_production_energy"
+    # That sum is modulo 2^32 J, and it was away for a week.
     week_ago = dt_util.utcnow() - timedelta(days=7)
-    kept = {"value": 174_174.0, "at": week_ago.isoformat(), "offset": 0.0}
-    hass_storage[old] = {"version": 1, "key": old, "data": {unique_id: kept}}
+    stored = {
+        "value": 174_174.0,
+        "updated_at": week_ago.isoformat(),
+        "offset": 0.0,
+        "source": ["inverters", ""],
+        "decreases": [],
+    }
+    gateway = {"removed_at": None, "counters": {"production_energy": stored}}
+    hass_storage[FILE] = {"version": 1, "key": FILE, "data": {simulator.serial_number: gateway}}
     await set_up(entry)
     assert float(state_of(hass, simulator, "production_energy")) == 174.174
     await production_through(hass, simulator, tick, 60)

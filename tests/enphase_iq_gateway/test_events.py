@@ -114,8 +114,8 @@ async def test_a_change_of_a_meter_s_status_is_one_event_of_this_meter(
     assert production == ["check-wiring"]
     state = hass.states.get(meters.entity_id("production"))
     assert state is not None
-    assert state.attributes["previous"] == "normal"
-    assert state.attributes["flags"] == ["negative-production"]
+    assert state.attributes["previous_status"] == "normal"
+    assert state.attributes["status_flags"] == ["negative-production"]
     meters.statuses["production"] = "not-metering"
     await tick(NEXT_LIST)
     meters.statuses["production"] = "normal"
@@ -169,6 +169,6 @@ async def test_a_status_that_nobody_knows_is_no_event(
 async def test_every_type_of_event_has_its_words(hass: HomeAssistant) -> None:
     texts = await async_get_translations(hass, "en", "entity", {DOMAIN})
     prefix = f"component.{DOMAIN}.entity.event.meter_status_change.state_attributes."
-    for attribute in ("event_type", "previous"):
+    for attribute in ("event_type", "previous_status"):
         assert texts[f"{prefix}{attribute}.name"]
         assert all(texts[f"{prefix}{attribute}.state.{status}"] for status in STATUSES)

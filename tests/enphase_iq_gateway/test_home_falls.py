@@ -45,7 +45,7 @@ async def test_home_that_falls_again_and_again_is_unknown_with_one_repair(
     assert issues(hass) == []
     await tick(LOOK, times=4 * DAY)
     [issue] = issues(hass)
-    assert (issue.translation_key, issue.is_fixable) == ("home_falls", True)
+    assert (issue.translation_key, issue.is_fixable) == ("home_energy_decreasing", True)
     assert simulator.serial_number not in str((issue.data, issue.translation_placeholders))
     await tick(LOOK, times=DAY)
     assert len(issues(hass)) == 1

@@ -30,7 +30,7 @@ def test_no_question_of_trust_has_the_fingerprint_compared_with_what_who_asks_sh
     texts = LANGUAGES[language]
     steps = texts["config"]["step"]
     repair_step = texts["issues"]["certificate_changed"]["fix_flow"]["step"]["confirm"]
-    for step in (steps["trust"], steps["contested"], steps["changed"], repair_step):
+    for step in (steps["trust"], steps["serial_number_conflict"], steps["certificate_changed"], repair_step):
         # Named as who asks, never as where to look: an impostor's address shows the impostor's fingerprint.
         description = step["description"]
         assert description.count("{host}") == 1
@@ -45,9 +45,9 @@ async def test_a_gateway_that_announces_itself_after_an_impostor_was_trusted_sto
     await impostor.answer()
     await impostor.choose("token")
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
-    assert flow.shows("contested")
+    assert flow.shows("serial_number_conflict")
     await impostor.give_token()
-    assert impostor.shows("contested")
+    assert impostor.shows("serial_number_conflict")
     assert (impostor.shown["description_placeholders"] or {})["others"] == f"`{simulator.url}`"
     assert nothing_secret_was_sent(rival)
 
@@ -65,9 +65,9 @@ async def test_who_trusted_an_impostor_is_told_once_the_gateway_announces_itself
     assert impostor.shown["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done(wait_background_tasks=True)
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
-    assert flow.aborts("claimed")
+    assert flow.aborts("serial_number_conflict")
     entry = impostor.shown["result"]
-    assert ir.async_get(hass).async_get_issue(DOMAIN, f"serial_number_claimed_{entry.entry_id}")
+    assert ir.async_get(hass).async_get_issue(DOMAIN, f"serial_number_conflict_{entry.entry_id}")
 
 
 async def test_an_older_question_of_a_discovery_does_not_undo_a_newer_trust(
@@ -75,12 +75,12 @@ async def test_an_older_question_of_a_discovery_does_not_undo_a_newer_trust(
 ) -> None:
     entry = await set_up(make_entry(simulator, {CONF_HOST: NOBODY}), state=ConfigEntryState.SETUP_RETRY)
     await flow.start(SOURCE_ZEROCONF, announcement(rival))
-    assert flow.shows("changed")
+    assert flow.shows("certificate_changed")
     simulator.renew_certificate(same_key=False)
     newer = {**entry.data, CONF_CERTIFICATE: simulator.certificate_pem}
     hass.config_entries.async_update_entry(entry, data=newer)
     await flow.answer()
-    assert flow.aborts("claimed")
+    assert flow.aborts("serial_number_conflict")
     assert entry.data == newer
     assert nothing_secret_was_sent(rival)
 
@@ -95,6 +95,6 @@ async def test_an_open_repair_is_void_once_the_trusted_certificate_is_shown_agai
     await tick(seconds=301)
     assert issue_of(hass, changed) is None
     result = await accept(hass, shown)
-    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "answered")
+    assert (result["type"], result["reason"]) == (FlowResultType.ABORT, "already_resolved")
     kept = Certificate.from_pem(changed.data[CONF_CERTIFICATE])
     assert kept.key_fingerprint == trusted.key_fingerprint

@@ -93,7 +93,7 @@ async def test_no_token_goes_to_another_gateway_at_the_address(
     with Simulator("three-phase", seed=2, start=NOON, longitude=0) as other:
         entry = make_entry(simulator, {CONF_HOST: other.url, CONF_CERTIFICATE: other.certificate_pem})
         await set_up(entry, state=ConfigEntryState.SETUP_ERROR)
-        assert entry.error_reason_translation_key == "another_gateway"
+        assert entry.error_reason_translation_key == "wrong_gateway"
         assert not any(request.has_authorization for request in other.requests)
         await hass.async_stop(force=True)
 
@@ -101,7 +101,7 @@ async def test_no_token_goes_to_another_gateway_at_the_address(
 async def test_an_entry_without_its_certificate_says_so(simulator: Simulator, set_up: SetUp) -> None:
     entry = make_entry(simulator, {CONF_CERTIFICATE: "damaged"})
     await set_up(entry, state=ConfigEntryState.SETUP_ERROR)
-    assert entry.error_reason_translation_key == "no_certificate"
+    assert entry.error_reason_translation_key == "invalid_certificate"
     assert simulator.requests == []
 
 

@@ -154,10 +154,10 @@ def test_french_puts_a_space_that_does_not_break_before_a_colon() -> None:
     ("fault", "key"),
     [
         ("reset", "cannot_connect"),
-        ("html", "invalid_answer"),
-        ("truncated", "invalid_answer"),
-        ("status", "error_status"),
-        ("refuse", "not_allowed"),
+        ("html", "invalid_response"),
+        ("truncated", "invalid_response"),
+        ("status", "http_error"),
+        ("refuse", "forbidden"),
     ],
 )
 async def test_why_a_gateway_cannot_be_read_is_said_in_german_alone(

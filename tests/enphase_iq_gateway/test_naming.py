@@ -51,7 +51,9 @@ def test_an_answer_counts_for_three_paces() -> None:
     assert not pages.is_fresh(Page.BATTERIES, NOW + timedelta(seconds=180))
 
 
-@pytest.mark.parametrize("relaxed", [frozenset(), frozenset({Page.BATTERIES})], ids=["unmetered", "metered"])
+@pytest.mark.parametrize(
+    "relaxed", [frozenset(), frozenset({Page.BATTERIES})], ids=["no_meters", "meters_found"]
+)
 def test_every_answer_counts_until_the_next_one_whatever_the_interval(relaxed: frozenset[Page]) -> None:
     for seconds in range(INTERVALS[0], INTERVALS[1] + 1):
         interval, now = timedelta(seconds=seconds), NOW

@@ -76,7 +76,7 @@ async def test_a_new_token_of_another_gateway_is_refused(
     await reauth_of(hass, flow)
     await flow.choose("token")
     await flow.give_token(simulator.token(serial_number="122399999999"))
-    assert flow.shows("token", "token_of_another")
+    assert flow.shows("token", "token_wrong_gateway")
     await flow.give_token()
     assert flow.aborts("reauth_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -90,7 +90,7 @@ async def test_no_new_token_goes_to_a_gateway_with_another_certificate(
     simulator.requests.clear()
     await flow.choose("token")
     await flow.give_token()
-    assert flow.shows("changed")
+    assert flow.shows("certificate_changed")
     assert simulator.requests == []
     await flow.answer()
     assert flow.aborts("reauth_successful")

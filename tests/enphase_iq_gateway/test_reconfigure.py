@@ -58,7 +58,7 @@ async def test_another_certificate_has_to_be_trusted_again(
 ) -> None:
     simulator.renew_certificate(same_key=False)
     await flow.give_host()
-    assert flow.shows("changed")
+    assert flow.shows("certificate_changed")
     placeholders = flow.shown["description_placeholders"]
     assert placeholders is not None
     trusted = Certificate.from_pem(moved.data[CONF_CERTIFICATE]).fingerprint
@@ -98,7 +98,7 @@ async def test_a_gateway_that_fails_meanwhile_can_be_tried_again(
     await flow.give_host()
     if not same_key:
         await flow.answer()
-    assert flow.shows("address" if same_key else "changed", "not_a_gateway")
+    assert flow.shows("address" if same_key else "certificate_changed", "not_a_gateway")
     simulator.faults.clear()
     await (flow.give_host() if same_key else flow.answer())
     assert flow.aborts("reconfigure_successful")
@@ -204,7 +204,7 @@ async def test_no_new_token_goes_to_a_gateway_whose_certificate_is_not_trusted(
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.choose("token")
     await flow.give_token()
-    assert flow.shows("changed")
+    assert flow.shows("certificate_changed")
     assert simulator.requests == []
     await flow.answer()
     assert flow.aborts("reconfigure_successful")

@@ -45,7 +45,7 @@ async def replaced(
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.choose("address")
     await flow.give_host(successor.url)
-    assert flow.shows("changed")
+    assert flow.shows("certificate_changed")
     return entry
 
 
@@ -72,7 +72,7 @@ async def test_a_gateway_that_replaces_the_old_one_goes_on_under_the_same_entiti
     assert nothing_secret_was_sent(successor)
     await flow.choose("token")
     await flow.give_token(simulator.token())
-    assert flow.shows("token", "token_of_another")
+    assert flow.shows("token", "token_wrong_gateway")
     assert nothing_secret_was_sent(successor)
     await flow.give_token(successor.token())
     assert flow.aborts("reconfigure_successful")
@@ -154,7 +154,7 @@ async def test_a_gateway_that_has_an_entry_of_its_own_replaces_none(
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.choose("address")
     await flow.give_host(successor.url)
-    assert flow.shows("address", "another_gateway")
+    assert flow.shows("address", "gateway_already_configured")
     await flow.give_host()
     assert flow.aborts("reconfigure_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -216,7 +216,7 @@ async def test_who_adds_a_gateway_while_another_is_silent_is_told_of_the_way_tha
     added = Flow(hass, successor)
     await added.start(SOURCE_ZEROCONF, announcement(successor))
     await added.answer()
-    assert added.shows("further")
+    assert added.shows("additional_gateway")
     assert added.shown["description_placeholders"] == {
         "name": entry.title,
         "serial": successor.serial_number,

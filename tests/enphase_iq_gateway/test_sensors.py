@@ -296,7 +296,7 @@ async def test_the_state_of_meter_token_and_certificate_is_shown_to_those_who_wa
     problem = hass.states.get(f"binary_sensor.iq_gateway_{simulator.serial_number}_grid_meter_problem")
     assert problem is not None
     assert problem.state == "off"
-    assert problem.attributes["flags"] == []
+    assert problem.attributes["status_flags"] == []
 
 
 @pytest.mark.parametrize("profile", ["battery", "battery-without-meter"])

@@ -118,7 +118,7 @@ def test_every_error_of_the_options_has_its_text() -> None:
 
 def test_every_abort_has_its_text_and_every_text_its_abort() -> None:
     # What a gateway that announces itself can fail with ends the flow, as there is no form to go back to.
-    by_discovery = {*GATEWAY_ERRORS.values()} - {"token_refused"}
+    by_discovery = {*GATEWAY_ERRORS.values()} - {"token_rejected"}
     of_repair = set(TEXTS["issues"]["certificate_changed"]["fix_flow"]["abort"])
     reasons = (named("reason") - {"base"}) | {"already_configured"} | by_discovery | OF_HOME_ASSISTANT
     reasons |= first_words("AbortFlow")

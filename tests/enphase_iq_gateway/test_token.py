@@ -255,7 +255,7 @@ async def test_a_page_that_the_role_may_not_read_is_no_refused_token(
     assert not asks(hass)
     error = entry.runtime_data.last_exception
     assert error is not None
-    assert error.translation_key == "not_allowed"
+    assert error.translation_key == "forbidden"
     assert "/ivp/meters/readings" in str(error)
 
 

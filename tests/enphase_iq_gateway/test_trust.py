@@ -42,7 +42,7 @@ def rival(socket_enabled: None) -> Generator[Simulator]:
 
 
 def claim_issue(hass: HomeAssistant, entry: MockConfigEntry) -> ir.IssueEntry | None:
-    return ir.async_get(hass).async_get_issue(DOMAIN, f"serial_number_claimed_{entry.entry_id}")
+    return ir.async_get(hass).async_get_issue(DOMAIN, f"serial_number_conflict_{entry.entry_id}")
 
 
 # Words are data.
@@ -84,10 +84,10 @@ async def test_the_words_in_a_certificate_are_shown_and_not_rendered(
 def test_the_fingerprint_is_the_last_that_a_dialog_shows() -> None:
     for texts in LANGUAGES.values():
         steps = texts["config"]["step"]
-        for step in ("trust", "contested"):
+        for step in ("trust", "serial_number_conflict"):
             assert steps[step]["description"].endswith("`{fingerprint}`")
         repair = texts["issues"]["certificate_changed"]["fix_flow"]["step"]["confirm"]
-        for description in (steps["changed"]["description"], repair["description"]):
+        for description in (steps["certificate_changed"]["description"], repair["description"]):
             assert description.endswith("`{shown}`")
 
 
@@ -108,13 +108,13 @@ async def test_a_second_device_with_the_serial_number_of_a_waiting_gateway_is_sh
     assert flow.shows("trust")
     other = Flow(hass, rival)
     await other.start(SOURCE_ZEROCONF, announcement(rival))
-    assert other.shows("contested")
+    assert other.shows("serial_number_conflict")
     placeholders = other.shown["description_placeholders"] or {}
     assert (placeholders["host"], placeholders["others"]) == (rival.url, f"`{simulator.url}`")
     assert placeholders["fingerprint"] == grouped(rival.fingerprint)
     # The owner submits the form that was shown before the second announced itself.
     await flow.answer()
-    assert flow.shows("contested")
+    assert flow.shows("serial_number_conflict")
     placeholders = flow.shown["description_placeholders"] or {}
     assert (placeholders["host"], placeholders["others"]) == (simulator.url, f"`{rival.url}`")
     await flow.answer()
@@ -129,7 +129,7 @@ async def test_the_owner_who_adds_a_gateway_by_its_address_hears_of_the_other(
     await Flow(hass, rival).start(SOURCE_ZEROCONF, announcement(rival))
     await flow.start()
     await flow.give_host()
-    assert flow.shows("contested")
+    assert flow.shows("serial_number_conflict")
 
 
 async def test_the_other_is_forgotten_with_its_flow(
@@ -164,7 +164,7 @@ async def test_a_device_that_announces_a_gateway_that_is_read_is_reported_and_ch
     before = dict(entry.data)
     for _ in range(3):
         await flow.start(SOURCE_ZEROCONF, announcement(rival))
-        assert flow.aborts("claimed")
+        assert flow.aborts("serial_number_conflict")
     assert dict(entry.data) == before
     assert nothing_secret_was_sent(rival)
     issue = claim_issue(hass, entry)
@@ -182,7 +182,7 @@ async def test_the_address_of_a_device_that_claims_to_be_a_gateway_that_is_set_u
     await set_up(entry)
     await flow.start()
     await flow.give_host(rival.url)
-    assert flow.aborts("claimed")
+    assert flow.aborts("serial_number_conflict")
     assert nothing_secret_was_sent(rival)
 
 
@@ -192,7 +192,7 @@ async def test_a_gateway_that_its_owner_ignored_is_added_by_its_address(
     MockConfigEntry(domain=DOMAIN, unique_id=simulator.serial_number, source=SOURCE_IGNORE).add_to_hass(hass)
     await flow.reach("token")
     await flow.give_token()
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
 
 
 # Another key is never a first contact.
@@ -203,7 +203,7 @@ async def test_a_gateway_that_is_away_and_announced_with_another_key_is_asked_ab
 ) -> None:
     entry = await set_up(make_entry(simulator, {CONF_HOST: NOBODY}), state=ConfigEntryState.SETUP_RETRY)
     await flow.start(SOURCE_ZEROCONF, announcement(rival))
-    assert flow.shows("changed")
+    assert flow.shows("certificate_changed")
     placeholders = flow.shown["description_placeholders"] or {}
     assert placeholders["trusted"] == grouped(Certificate.from_pem(simulator.certificate_pem).fingerprint)
     assert placeholders["shown"] == grouped(rival.fingerprint)
@@ -226,7 +226,7 @@ async def test_an_older_question_is_void_once_the_gateway_itself_is_back(
     await hass.config_entries.async_reload(entry.entry_id)
     assert entry.state is ConfigEntryState.LOADED
     await flow.answer()
-    assert flow.aborts("claimed")
+    assert flow.aborts("serial_number_conflict")
     assert entry.data[CONF_HOST] == simulator.url
     assert nothing_secret_was_sent(rival)
 
@@ -239,7 +239,7 @@ async def test_a_key_that_changes_between_trust_and_sign_in_is_asked_about(
     simulator.renew_certificate(same_key=False)
     simulator.requests.clear()
     await flow.give_token()
-    assert flow.shows("changed")
+    assert flow.shows("certificate_changed")
     placeholders = flow.shown["description_placeholders"] or {}
     assert (placeholders["trusted"], placeholders["shown"]) == (
         grouped(before),
@@ -247,7 +247,7 @@ async def test_a_key_that_changes_between_trust_and_sign_in_is_asked_about(
     )
     assert simulator.requests == []
     await flow.answer()
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
     await flow.answer()
     assert flow.shown["type"] is FlowResultType.CREATE_ENTRY
     assert flow.shown["data"][CONF_CERTIFICATE] == simulator.certificate_pem
@@ -260,7 +260,7 @@ async def test_a_certificate_that_names_another_gateway_is_not_even_asked_about(
     simulator.renew_certificate(same_key=False, common_name="122399999999")
     simulator.requests.clear()
     await flow.give_token()
-    assert flow.shows("token", "certificate_of_another")
+    assert flow.shows("token", "certificate_mismatch")
     assert simulator.requests == []
 
 
@@ -271,7 +271,7 @@ async def test_a_reconfigured_gateway_with_another_key_gets_nothing_before_the_a
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.choose("address")
     await flow.give_host(rival.url)
-    assert flow.shows("changed")
+    assert flow.shows("certificate_changed")
     assert nothing_secret_was_sent(rival)
 
 
@@ -287,7 +287,7 @@ async def test_strangers_open_no_more_than_some_cards(
     with Simulator("three-phase", seed=2, start=NOON, longitude=0) as further:
         other = Flow(hass, further)
         await other.start(SOURCE_ZEROCONF, announcement(further))
-        assert other.aborts("too_many_found")
+        assert other.aborts("too_many_discoveries")
         assert further.requests == []
         # By hand there is no such limit.
         by_hand = Flow(hass, further)

@@ -52,6 +52,6 @@ def steps(url: str, serial_number: str, fingerprint: str, username: str, passwor
         "trust": compared,
         "sign_in": {"next_step_id": "account"},
         "account": {"username": username, "password": password, "renew": False},
-        "metered": {},
-        "unmetered": {},
+        "meters_found": {},
+        "no_meters": {},
     }

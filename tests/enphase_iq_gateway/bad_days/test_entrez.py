@@ -25,7 +25,7 @@ async def test_after_a_wrong_password_the_right_account_is_taken(flow: Flow) -> 
     await flow.give_account(password=WRONG_PASSWORD)
     assert flow.shows("account", "invalid_auth")
     await flow.give_account(renew=True)
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
 
 
 async def test_who_has_a_second_factor_is_led_to_pasting_a_token(flow: Flow) -> None:
@@ -33,7 +33,7 @@ async def test_who_has_a_second_factor_is_led_to_pasting_a_token(flow: Flow) -> 
     await flow.give_account(MFA_USERNAME)
     assert flow.shows("token", "mfa_required")
     await flow.give_token()
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
 
 
 async def test_entrez_that_is_down_is_named_and_can_be_tried_again(flow: Flow, simulator: Simulator) -> None:
@@ -44,7 +44,7 @@ async def test_entrez_that_is_down_is_named_and_can_be_tried_again(flow: Flow, s
     assert flow.shows("account", "entrez_unavailable")
     simulator._run(simulator._entrez_server.start())
     await flow.give_account()
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
 
 
 async def test_entrez_may_take_half_a_minute(flow: Flow, simulator: Simulator, passing: Passing) -> None:
@@ -54,7 +54,7 @@ async def test_entrez_may_take_half_a_minute(flow: Flow, simulator: Simulator, p
         await passing.until_asked(simulator.entrez_requests)
         passing.time(30)
     await answered
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
 
 
 async def test_entrez_that_never_answers_is_given_up_and_can_be_tried_again(
@@ -70,7 +70,7 @@ async def test_entrez_that_never_answers_is_given_up_and_can_be_tried_again(
         await given_up
     assert flow.shows("account", "entrez_unavailable")
     await flow.give_account()
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
 
 
 @pytest.mark.parametrize("path", ["/login", "/entrez_tokens"])
@@ -81,7 +81,7 @@ async def test_where_entrez_fails_enlighten_gives_the_token(
     await flow.reach("account")
     simulator.entrez.faults.set(fault, path, location=f"{stranger.url}/")
     await flow.give_account()
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
     assert stranger.requests == []
 
 
@@ -107,7 +107,7 @@ async def test_another_page_of_entrez_is_no_token_and_no_end(
     assert stranger.requests == []
     simulator.entrez.faults.clear()
     await flow.give_account()
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
 
 
 @pytest.mark.parametrize(

@@ -126,7 +126,7 @@ async def test_a_redirect_is_followed_nowhere(flow: Flow, simulator: Simulator, 
         simulator.faults.clear()
     assert stranger.requests == []
     await flow.give_token()
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
 
 
 @pytest.mark.parametrize("location", ["https", "http"])

@@ -33,7 +33,7 @@ def asked(hass: HomeAssistant) -> list[ConfigFlowResult]:
 
 def require_named(flow: Flow, step: str, kind: str, simulator: Simulator) -> None:
     """Fail unless the form says what is the matter with the token, and it was not sent in vain."""
-    assert any(flow.shows(step, error) for error in (*TOKEN_ERRORS.values(), "token_refused"))
+    assert any(flow.shows(step, error) for error in (*TOKEN_ERRORS.values(), "token_rejected"))
     sent = any(request.has_authorization for request in simulator.requests)
     assert sent or kind not in SENT
     assert not sent or kind not in NEVER_SENT
@@ -48,7 +48,7 @@ async def test_a_pasted_token_is_taken_or_named_and_another_one_is_taken_after_i
     if kind in BAD:
         require_named(flow, "token", kind, simulator)
         await flow.give_token()
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
 
 
 @pytest.mark.parametrize("kind", [*GOOD, *BAD])
@@ -65,7 +65,7 @@ async def test_a_token_that_entrez_gives_is_looked_at_as_well(
     if kind in BAD:
         simulator.entrez.gives = None
         await flow.give_account()
-    assert flow.shows("metered")
+    assert flow.shows("meters_found")
 
 
 @pytest.mark.parametrize("offset", [-300, 300])
@@ -98,7 +98,7 @@ async def test_a_bad_token_at_a_start_is_asked_for_and_a_good_one_ends_that(
     await flow.follow(question)
     await flow.choose("token")
     await flow.give_token(simulator.strange_token("stranger"))
-    assert flow.shows("token", "token_refused")
+    assert flow.shows("token", "token_rejected")
     await flow.give_token()
     assert flow.aborts("reauth_successful")
     await hass.async_block_till_done(wait_background_tasks=True)

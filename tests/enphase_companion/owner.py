@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from enphase_companion.config.keys import Settings
+from enphase_companion.config.settings import Settings
 from enphase_companion.simulator import Simulator
 
 Main = Callable[[Sequence[str]], int]

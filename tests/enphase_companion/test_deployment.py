@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from enphase_companion.config.keys import CONFIGURATION_VARIABLE, KEYS, variable
+from enphase_companion.config.settings import CONFIGURATION_VARIABLE, KEYS, variable
 
 PROJECT = Path(__file__).parents[2]
 UNITS = sorted((PROJECT / "configuration" / "systemd").glob("*.service"))

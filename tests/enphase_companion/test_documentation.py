@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from enphase_companion.config.keys import KEYS, variable
+from enphase_companion.config.settings import KEYS, variable
 from enphase_companion.runtime import command
 
 DOCUMENTATION = Path(__file__).parents[2] / "docs" / "scripts.md"

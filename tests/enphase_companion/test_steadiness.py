@@ -8,7 +8,7 @@ import urllib.request
 
 import pytest
 
-from enphase_companion.config.keys import Settings
+from enphase_companion.config.settings import Settings
 from enphase_companion.runtime.backoff import Backoff
 from enphase_companion.runtime.errors import CommandError
 from enphase_companion.runtime.figures import Figures

@@ -50,8 +50,8 @@ from enphase_api.models import (
 )
 from enphase_api.values import is_printable
 from enphase_companion.amqp.properties import read_all
-from enphase_companion.config.keys import KEYS
-from enphase_companion.config.reading import read
+from enphase_companion.config.loader import read
+from enphase_companion.config.settings import KEYS
 from enphase_companion.delivery.spool_file import SpoolFile
 from enphase_companion.displays import forecast
 from enphase_companion.endpoint_docs.anonymous import without_owners

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
-from enphase_companion.config.options import Parser
+from enphase_companion.config.command_line import Parser
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from enphase_companion.config.options import Parser
+from enphase_companion.config.command_line import Parser
 
 from ..steps import PROJECT
 

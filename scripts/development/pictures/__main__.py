@@ -12,7 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from enphase_companion.charts.ranges import parse
-from enphase_companion.config.options import Parser
+from enphase_companion.config.command_line import Parser
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
 from tests.services import rabbitmq

@@ -20,7 +20,7 @@ from yarl import URL
 from enphase_api.values import printable
 
 from ..config.addresses import is_this_machine
-from ..config.keys import Settings
+from ..config.settings import Settings
 from ..runtime.backoff import Backoff
 from ..runtime.redaction import hide
 from .properties import read_all

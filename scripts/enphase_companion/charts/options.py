@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from ..config.keys import Settings
+    from ..config.settings import Settings
 
 #: By the end of the file's name.
 FORMATS = (".png", ".svg", ".pdf")

@@ -8,9 +8,8 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..config.help_texts import UNTIL_ENDED
-from ..config.keys import AMQP_KEYS, DATABASE_KEYS
-from ..config.options import add_settings, new_parser
+from ..config.command_line import UNTIL_ENDED, add_settings, new_parser
+from ..config.settings import AMQP_KEYS, DATABASE_KEYS
 from ..runtime.command import serve
 
 if TYPE_CHECKING:
@@ -58,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..amqp.broker import Broker
     from ..amqp.consumer import Consumer, StoreError
-    from ..config.reading import read
+    from ..config.loader import read
     from ..delivery.store import Store
     from ..message import MessageError
     from ..runtime.figures import Figures

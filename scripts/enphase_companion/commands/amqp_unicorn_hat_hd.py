@@ -8,8 +8,8 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..config.keys import AMQP_KEYS
-from ..config.options import add_settings, new_parser
+from ..config.command_line import add_settings, new_parser
+from ..config.settings import AMQP_KEYS
 from ..displays.options import DISPLAY_KEYS, STATUSES, add_display
 from ..runtime.command import serve
 
@@ -54,7 +54,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _show(service: Service, arguments: argparse.Namespace) -> None:
     from ..amqp.broker import Broker
     from ..amqp.newest import Newest
-    from ..config.reading import read
+    from ..config.loader import read
     from ..displays.panel import Panel
     from ..displays.playing import play
     from ..displays.readings import UNNAMED, OneGateway, Powers

@@ -9,13 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from ..config.help_texts import ONCE
-from ..config.keys import DATABASE_KEYS, option
-from ..config.options import add_settings, new_parser
+from ..config.command_line import ONCE, add_settings, new_parser
+from ..config.settings import DATABASE_KEYS, option
 from ..runtime.command import run
 
 if TYPE_CHECKING:
-    from ..config.keys import Settings
+    from ..config.settings import Settings
     from ..storage import Database
     from ..storage.pruning import Progress
 
@@ -87,7 +86,7 @@ def _do(arguments: argparse.Namespace) -> int:
 
 
 async def _done(arguments: argparse.Namespace) -> int:
-    from ..config.reading import read
+    from ..config.loader import read
     from ..storage import Database
     from ..storage.address import database_address, database_zone
 

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING
 
 from ..charts.options import LIMITS, add_output
 from ..charts.ranges import Range, parse
-from ..config.keys import DATABASE_KEYS
-from ..config.options import add_settings, new_parser
+from ..config.command_line import add_settings, new_parser
+from ..config.settings import DATABASE_KEYS
 from ..runtime.command import run
 
 if TYPE_CHECKING:
     from ..charts.views import View
-    from ..config.keys import Settings
+    from ..config.settings import Settings
     from ..runtime.service import Service
     from ..storage import Database
 
@@ -84,7 +84,7 @@ def _draw(arguments: argparse.Namespace) -> int:
     from ..charts.background import Background
     from ..charts.options import limits
     from ..charts.showing import keep_writing, show, write
-    from ..config.reading import read
+    from ..config.loader import read
 
     settings = read(KEYS, arguments)
     lines = limits(settings)

@@ -10,9 +10,8 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..config.help_texts import CREDENTIALS, ONCE, TRUST_FIRST
-from ..config.keys import GATEWAY_KEYS
-from ..config.options import add_settings, new_parser
+from ..config.command_line import CREDENTIALS, ONCE, TRUST_FIRST, add_settings, new_parser
+from ..config.settings import GATEWAY_KEYS
 from ..runtime.command import run, serve
 
 KEYS = GATEWAY_KEYS
@@ -100,7 +99,7 @@ def _fingerprint(text: str) -> str:
 
 
 def _trust(arguments: argparse.Namespace) -> int:
-    from ..config.reading import read
+    from ..config.loader import read
     from ..console.trust import trust
 
     return trust(read(("gateway_host", "gateway_serial_number"), arguments), arguments.fingerprint)
@@ -118,7 +117,7 @@ async def _watch(service: Service, arguments: argparse.Namespace) -> None:
 
 
 async def _shown(arguments: argparse.Namespace) -> None:
-    from ..config.reading import read
+    from ..config.loader import read
     from ..console.follow import follow
     from ..console.output import show, showing
     from ..console.overview import Overview

@@ -8,9 +8,8 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..config.help_texts import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, UNTIL_ENDED
-from ..config.keys import DATABASE_KEYS, GATEWAY_KEYS
-from ..config.options import add_settings, new_parser
+from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, UNTIL_ENDED, add_settings, new_parser
+from ..config.settings import DATABASE_KEYS, GATEWAY_KEYS
 from ..runtime.command import serve
 
 if TYPE_CHECKING:
@@ -53,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _store(service: Service, arguments: argparse.Namespace) -> None:
-    from ..config.reading import read
+    from ..config.loader import read
     from ..delivery.relay import Relay
     from ..delivery.spool import Spool
     from ..delivery.store import Store

@@ -11,9 +11,8 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..config.help_texts import CREDENTIALS, ONCE, TRUST_FIRST
-from ..config.keys import GATEWAY_KEYS
-from ..config.options import add_settings, new_parser
+from ..config.command_line import CREDENTIALS, ONCE, TRUST_FIRST, add_settings, new_parser
+from ..config.settings import GATEWAY_KEYS
 from ..runtime.command import run
 
 if TYPE_CHECKING:
@@ -125,7 +124,7 @@ def _recorded(folders: Sequence[Path], endpoints: tuple[Endpoint, ...]) -> list[
 
 
 async def _asked(arguments: argparse.Namespace, endpoints: tuple[Endpoint, ...]) -> Source:
-    from ..config.reading import read
+    from ..config.loader import read
     from ..endpoint_docs.asking import asked
     from ..endpoint_docs.progress import progress
     from ..gateway.opening import open_gateway, sign_in

@@ -9,14 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from ..charts.options import LIMITS, add_output
-from ..config.help_texts import CREDENTIALS, NEVER_ENDS, TRUST_FIRST
-from ..config.keys import GATEWAY_KEYS
-from ..config.options import add_settings, new_parser
+from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, add_settings, new_parser
+from ..config.settings import GATEWAY_KEYS
 from ..runtime.command import run
 
 if TYPE_CHECKING:
     from ..charts.views import View
-    from ..config.keys import Settings
+    from ..config.settings import Settings
     from ..message import Message
     from ..runtime.service import Service
 
@@ -75,7 +74,7 @@ def _draw(arguments: argparse.Namespace) -> int:
     from ..charts.background import Background
     from ..charts.options import limits
     from ..charts.showing import keep_writing, show
-    from ..config.reading import read
+    from ..config.loader import read
 
     settings = read(KEYS, arguments)
     with Background(lambda service, put: _follow(settings, arguments, service, put)) as source:
@@ -92,7 +91,7 @@ async def _follow(
     import asyncio
 
     from ..charts.history import History
-    from ..config.reading import read
+    from ..config.loader import read
     from ..config.time_zone import system_zone
     from ..gateway.polling import Poller
     from ..runtime.figures import Figures

@@ -9,9 +9,8 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..config.help_texts import CREDENTIALS, NEVER_ENDS, TRUST_FIRST
-from ..config.keys import GATEWAY_KEYS
-from ..config.options import add_settings, new_parser
+from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, add_settings, new_parser
+from ..config.settings import GATEWAY_KEYS
 from ..displays.options import DISPLAY_KEYS, STATUSES, add_display
 from ..runtime.command import serve
 
@@ -47,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _show(service: Service, arguments: argparse.Namespace) -> None:
-    from ..config.reading import read
+    from ..config.loader import read
     from ..displays.panel import Panel
     from ..displays.playing import play
     from ..displays.readings import Powers

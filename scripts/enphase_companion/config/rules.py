@@ -16,7 +16,7 @@ from enphase_api.http import parse_host, read_host
 
 from ..runtime.errors import CommandError, SettingsError
 from .addresses import SPELLING, is_clear
-from .keys import KEYS
+from .settings import KEYS
 from .time_zone import zone_of
 
 

@@ -10,7 +10,7 @@ from enphase_api.local.trust import read_certificate
 from enphase_api.models import Info
 from enphase_api.private_file import write_private_file
 
-from ..config.keys import Settings
+from ..config.settings import Settings
 from ..gateway.finding import finding
 from ..gateway.opening import check_serial_numbers
 from ..runtime.errors import CommandError

@@ -15,7 +15,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Self
 
-from ..config.keys import Settings
+from ..config.settings import Settings
 from ..message.parcel import Parcel
 from ..runtime.errors import CommandError
 from ..runtime.service import state_file

@@ -13,7 +13,7 @@ from enphase_api import EnphaseError, InvalidAnswerError
 from enphase_api.http import asking, new_session, parse_json, read_body, refused
 from enphase_api.values import integer, number, one_object
 
-from ..config.keys import Settings
+from ..config.settings import Settings
 from ..runtime.backoff import Backoff
 from ..runtime.errors import SettingsError
 from ..runtime.sentences import join

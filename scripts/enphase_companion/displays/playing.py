@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Callable, Coroutine
 from typing import Any
 
-from ..config.keys import Settings
+from ..config.settings import Settings
 from ..runtime.service import Service
 from .display import open_display
 from .forecast import Forecast

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from enphase_api import CommunicationError, InvalidAnswerError, ResponseError, Silence
 
-from ..config.keys import Settings
+from ..config.settings import Settings
 
 _COMPARE = "compare the address with that of the gateway in your router's list of devices"
 

@@ -24,8 +24,8 @@ from enphase_api.local import Certificate, Gateway
 from enphase_api.local.trust import read_certificate
 from enphase_api.models import Info
 
-from ..config.keys import Settings
-from ..config.reading import store
+from ..config.loader import store
+from ..config.settings import Settings
 from ..runtime.errors import CommandError, SettingsError
 from ..runtime.redaction import hide
 from ..runtime.sentences import join

@@ -15,7 +15,7 @@ from enphase_api import CommunicationError, EnphaseError, ResponseError
 from enphase_api.local import Gateway
 from enphase_api.models import Info, MeasurementType, Meter, Readings
 
-from ..config.keys import Settings
+from ..config.settings import Settings
 from ..message import Message, from_readings
 from ..runtime.backoff import Backoff
 from ..runtime.errors import CommandError

@@ -9,7 +9,7 @@ import threading
 from datetime import date
 from typing import TYPE_CHECKING, NoReturn
 
-from ..config.options import Parser
+from ..config.command_line import Parser
 from .profiles import PROFILES, Profile, find
 from .quirks import QUIRKS
 

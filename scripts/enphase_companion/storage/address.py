@@ -10,7 +10,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from ..config.addresses import SPELLING, is_clear, is_this_machine
-from ..config.keys import Settings
+from ..config.settings import Settings
 from ..config.time_zone import zone_of
 from ..runtime.errors import SettingsError
 

@@ -17,8 +17,8 @@ from yarl import URL
 
 from enphase_companion.amqp.broker import Broker, BrokerError, open_link
 from enphase_companion.amqp.publisher import Publisher
-from enphase_companion.config.keys import AMQP_KEYS
-from enphase_companion.config.reading import read
+from enphase_companion.config.loader import read
+from enphase_companion.config.settings import AMQP_KEYS
 from tests.services import free_port
 from tests.services.rabbitmq import RabbitMQ
 

@@ -20,7 +20,7 @@ from yarl import URL
 
 from enphase_companion.amqp.topology import ROUTING_KEY
 from enphase_companion.commands.gateway_amqp_meters import KEYS, NAME, main
-from enphase_companion.config.reading import read
+from enphase_companion.config.loader import read
 from enphase_companion.delivery.spool import Spool
 from enphase_companion.message import Message, decode, encode
 from enphase_companion.message.parcel import Parcel

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from enphase_companion.config.keys import KEYS as ALL_KEYS
-from enphase_companion.config.keys import option
+from enphase_companion.config.settings import KEYS as ALL_KEYS
+from enphase_companion.config.settings import option
 
 PROJECT = Path(__file__).parents[3]
 COMMANDS = {

@@ -17,9 +17,9 @@ from yarl import URL
 from enphase_api.cloud import AUTHENTICATION_HOST
 from enphase_companion import commands
 from enphase_companion.commands import gateway_console
-from enphase_companion.config.keys import CREDENTIALS_FILES, KEYS, Settings, option, variable
-from enphase_companion.config.reading import read, store
+from enphase_companion.config.loader import read, store
 from enphase_companion.config.rules import RULES
+from enphase_companion.config.settings import CREDENTIALS_FILES, KEYS, Settings, option, variable
 from enphase_companion.runtime.errors import SettingsError
 from enphase_companion.runtime.redaction import redact
 

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from enphase_companion.commands.gateway_console import main
-from enphase_companion.config.reading import read
+from enphase_companion.config.loader import read
 from enphase_companion.console.overview import Overview
 from enphase_companion.console.page import page
 from enphase_companion.gateway.opening import open_gateway

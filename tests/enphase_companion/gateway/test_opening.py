@@ -10,7 +10,7 @@ import pytest
 
 from enphase_companion import commands
 from enphase_companion.commands.gateway_console import main
-from enphase_companion.config import reading as settings_reading
+from enphase_companion.config import loader
 from enphase_companion.simulator import Simulator
 from tests.services import free_port
 
@@ -338,7 +338,7 @@ def test_a_new_token_that_cannot_be_stored_is_used_with_a_warning(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(settings_reading, "write_private_file", full)
+    monkeypatch.setattr(loader, "write_private_file", full)
     owner.trusts()
     owner.has_account()
     result = owner.runs(main)

@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from enphase_api.local import Gateway
-from enphase_companion.config.keys import GATEWAY_KEYS
-from enphase_companion.config.reading import read
+from enphase_companion.config.loader import read
+from enphase_companion.config.settings import GATEWAY_KEYS
 from enphase_companion.gateway import array, opening, polling
 from enphase_companion.gateway.polling import Poller
 from enphase_companion.message import Message, is_complete

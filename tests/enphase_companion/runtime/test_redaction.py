@@ -118,7 +118,7 @@ def test_a_log_line_holds_no_secret_of_message_arguments_or_traceback(
 def test_no_text_of_the_scripts_is_taken_for_a_secret() -> None:
     package = Path(enphase_companion.__file__).parent
     # Not of the settings' meanings: --help prints these as they are.
-    files = {*package.rglob("*.py")} - {*package.glob("simulator/**/*.py"), package / "settings/keys.py"}
+    files = {*package.rglob("*.py")} - {*package.glob("simulator/**/*.py"), package / "config/settings.py"}
     texts = [text for file in files for text in _texts(ast.parse(file.read_text(encoding="utf-8")))]
     assert len(texts) > 300
     assert [text for text in texts if redact(text) != text] == []

@@ -20,8 +20,8 @@ from enphase_api.private_file import write_private_file
 from ..runtime.errors import SettingsError
 from ..runtime.redaction import hide
 from .addresses import secrets
-from .keys import CONFIGURATION_VARIABLE, CREDENTIALS_FILES, KEYS, Settings, option, variable
 from .rules import checked
+from .settings import CONFIGURATION_VARIABLE, CREDENTIALS_FILES, KEYS, Settings, option, variable
 
 _LOGGER = logging.getLogger(__name__)
 

@@ -4,8 +4,7 @@ The key `gateway_host` is the option `--gateway-host` and `ENPHASE_GATEWAY_HOST`
 begins with `enphase_`, such as `enphase_password`, is `ENPHASE_PASSWORD`. Secrets have no option: every user
 of a machine can read the options of a running program.
 
-reading.py finds the values, rules.py says what they may be. Nothing is imported here that
-`--help` would have to wait for.
+loader.py finds the values. Nothing is imported here that `--help` would have to wait for.
 """
 
 from __future__ import annotations

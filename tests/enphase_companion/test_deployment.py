@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from enphase_companion.config.settings import CONFIGURATION_VARIABLE, KEYS, variable
+from enphase_companion.config.settings import CONFIGURATION_VARIABLE, SETTINGS, variable
 
 PROJECT = Path(__file__).parents[2]
 UNITS = sorted((PROJECT / "configuration" / "systemd").glob("*.service"))
@@ -68,7 +68,7 @@ def test_a_unit_keeps_a_script_running_that_is_not_set_up_wrongly(unit: Path) ->
 
 def test_compose_names_only_commands_and_settings_that_there_are() -> None:
     assert set(re.findall(r"enphase-[a-z-]*(?:meters|hd|console)", COMPOSE)) <= commands()
-    known = {variable(name) for name in KEYS} | {CONFIGURATION_VARIABLE}
+    known = {variable(name) for name in SETTINGS} | {CONFIGURATION_VARIABLE}
     written = set(re.findall(r"ENPHASE_[A-Z_]+", COMPOSE + (PROJECT / "Dockerfile").read_text()))
     assert written
     assert written <= known
@@ -77,7 +77,7 @@ def test_compose_names_only_commands_and_settings_that_there_are() -> None:
 def test_secrets_of_compose_are_named_as_the_keys_that_they_give_and_are_never_committed() -> None:
     secrets = re.findall(r"^  (\w+):\n    file: (\S+)$", COMPOSE, re.MULTILINE)
     assert {name for name, _ in secrets} == {"amqp_password", "database_password"}
-    assert all(KEYS[name].metadata["secret"] for name, _ in secrets)
+    assert all(SETTINGS[name].metadata["secret"] for name, _ in secrets)
     git = shutil.which("git")
     if git is None or not (PROJECT / ".git").exists():
         pytest.skip("no checkout")

@@ -1,33 +1,45 @@
-"""docs/scripts.md says everything about the settings and exit statuses that the scripts have."""
+"""docs/settings.md and docs/scripts.md say everything about the settings and exit statuses of the scripts."""
 
 from __future__ import annotations
 
 import re
 from pathlib import Path
 
-import pytest
-
-from enphase_companion.config.settings import KEYS, variable
+from enphase_companion.config.settings import SETTINGS, variable
 from enphase_companion.runtime import command
 
-DOCUMENTATION = Path(__file__).parents[2] / "docs" / "scripts.md"
+DOCS = Path(__file__).parents[2] / "docs"
+SCRIPTS = (DOCS / "scripts.md").read_text()
 
 
-@pytest.mark.parametrize("name", KEYS)
-def test_each_key_stands_in_the_table_with_its_variable(name: str) -> None:
-    rows = [line for line in DOCUMENTATION.read_text().splitlines() if line.startswith("| `")]
-    row = next(row for row in rows if f"`{name}`" in row.split("|")[1])
-    assert (f"`{variable(name)}`" in row) is KEYS[name].metadata["has_variable"]
+def row(name: str) -> str:
+    """Return the row of a setting in the table, as it is declared."""
+    setting = SETTINGS[name]
+    about = setting.metadata
+    default = setting.default
+    shown = ",".join(default) if isinstance(default, tuple) else default
+    cells = (
+        f"`{name}`",
+        f"`{variable(name)}`" if about["has_variable"] else "",
+        f"`{shown:g}`" if isinstance(shown, float) else "" if shown is None else f"`{shown}`",
+        f"{about['meaning']}{' **(secret)**' if about['secret'] else ''}",
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def test_each_setting_is_in_the_table_as_it_is_declared() -> None:
+    rows = [line for line in (DOCS / "settings.md").read_text().splitlines() if line.startswith("| `")]
+    assert rows == [row(name) for name in SETTINGS]
 
 
 def test_each_exit_status_stands_in_the_table() -> None:
-    listed = {int(status) for status in re.findall(r"^\| (\d+) \|", DOCUMENTATION.read_text(), re.MULTILINE)}
+    listed = {int(status) for status in re.findall(r"^\| (\d+) \|", SCRIPTS, re.MULTILINE)}
     assert listed == {0, 1, 2, command.INTERRUPTED, command.UNREAD, command.TERMINATED}
 
 
 def test_its_pictures_are_there_and_fetch_nothing_from_elsewhere() -> None:
-    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", DOCUMENTATION.read_text())
+    pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", SCRIPTS)
     assert pictures
     for picture in pictures:
-        drawn = (DOCUMENTATION.parent / picture).read_bytes()
+        drawn = (DOCS / picture).read_bytes()
         assert not re.search(rb"(?:url\(|href=)[\"']?https?:", drawn)

@@ -50,8 +50,8 @@ from enphase_api.models import (
 )
 from enphase_api.values import is_printable
 from enphase_companion.amqp.properties import read_all
-from enphase_companion.config.loader import read
-from enphase_companion.config.settings import KEYS
+from enphase_companion.config.loader import load_settings
+from enphase_companion.config.settings import SETTINGS
 from enphase_companion.delivery.spool_file import SpoolFile
 from enphase_companion.displays import forecast
 from enphase_companion.endpoint_docs.anonymous import without_owners
@@ -255,7 +255,7 @@ def run_settings(body: bytes) -> None:
         file.touch(0o600)
         file.write_bytes(body)
         with suppress(SettingsError):
-            read(KEYS, argparse.Namespace(configuration=folder))
+            load_settings(SETTINGS, argparse.Namespace(configuration=folder))
 
 
 def run_spool(body: bytes) -> None:
@@ -358,7 +358,7 @@ _PAGES = (
     ),
     b'<html><script>var a = "otp";</script><textarea id="JWTToken">eyJ.a.b</textarea></html>',
 )
-_SETTINGS: dict[str, Any] = dict.fromkeys(KEYS, "") | {
+_SETTINGS: dict[str, Any] = dict.fromkeys(SETTINGS, "") | {
     "gateway_host": "https://envoy.local",
     "gateway_serial_number": "122333444455",
     "gateway_token": "eyJ.a.b",

@@ -57,7 +57,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..amqp.broker import Broker
     from ..amqp.consumer import Consumer, StoreError
-    from ..config.loader import read
+    from ..config.loader import load_settings
     from ..delivery.store import Store
     from ..message import MessageError
     from ..runtime.figures import Figures
@@ -65,7 +65,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..storage import Database, StorageError, UnstorableError
     from ..storage.address import database_address, database_zone
 
-    settings = read(KEYS, arguments)
+    settings = load_settings(KEYS, arguments)
     figures = Figures(settings.metrics_port, settings.metrics_host)
     async with Database(database_address(settings), database_zone(settings)) as database:
         store = Store(database)

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..config.command_line import add_settings, new_parser
-from ..config.settings import AMQP_KEYS
-from ..displays.options import DISPLAY_KEYS, STATUSES, add_display
+from ..config.settings import AMQP_KEYS, DISPLAY_KEYS
+from ..displays.options import STATUSES, add_display
 from ..runtime.command import serve
 
 if TYPE_CHECKING:
@@ -54,12 +54,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _show(service: Service, arguments: argparse.Namespace) -> None:
     from ..amqp.broker import Broker
     from ..amqp.newest import Newest
-    from ..config.loader import read
+    from ..config.loader import load_settings
     from ..displays.panel import Panel
     from ..displays.playing import play
     from ..displays.readings import UNNAMED, OneGateway, Powers
 
-    settings = read(KEYS, arguments)
+    settings = load_settings(KEYS, arguments)
     ours = OneGateway(settings.gateway_serial_number)
     panel = Panel(
         lambda: "broker?" if newest.trouble.text else None,

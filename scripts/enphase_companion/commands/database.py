@@ -86,11 +86,11 @@ def _do(arguments: argparse.Namespace) -> int:
 
 
 async def _done(arguments: argparse.Namespace) -> int:
-    from ..config.loader import read
+    from ..config.loader import load_settings
     from ..storage import Database
     from ..storage.address import database_address, database_zone
 
-    settings = read((*DATABASE_KEYS, *_ACTIONS[arguments.action]), arguments)
+    settings = load_settings((*DATABASE_KEYS, *_ACTIONS[arguments.action]), arguments)
     async with Database(database_address(settings), database_zone(settings)) as database:
         match arguments.action:
             case "status":

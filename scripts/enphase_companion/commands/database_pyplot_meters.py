@@ -84,9 +84,9 @@ def _draw(arguments: argparse.Namespace) -> int:
     from ..charts.background import Background
     from ..charts.options import limits
     from ..charts.showing import keep_writing, show, write
-    from ..config.loader import read
+    from ..config.loader import load_settings
 
-    settings = read(KEYS, arguments)
+    settings = load_settings(KEYS, arguments)
     lines = limits(settings)
     if arguments.follow:
         with Background(lambda service, put: _follow(settings, arguments, service, put)) as source:

@@ -52,14 +52,14 @@ def main(argv: Sequence[str] | None = None) -> int:
 async def _publish(service: Service, arguments: argparse.Namespace) -> None:
     from ..amqp.broker import Broker
     from ..amqp.publisher import Publisher
-    from ..config.loader import read
+    from ..config.loader import load_settings
     from ..delivery.outbox import Outbox
     from ..delivery.spool import Spool
     from ..gateway.polling import Poller
     from ..runtime.figures import Figures
     from ..runtime.sentences import join
 
-    settings = read(KEYS, arguments)
+    settings = load_settings(KEYS, arguments)
     figures = Figures(settings.metrics_port, settings.metrics_host)
     publisher = Publisher(Broker.from_settings(settings), settings.amqp_queues, NAME)
 
@@ -70,7 +70,7 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
         )
         return join(counts, trouble) if trouble else counts
 
-    poller = Poller(settings, lambda: read(KEYS, arguments), service, figures, status)
+    poller = Poller(settings, lambda: load_settings(KEYS, arguments), service, figures, status)
     with Spool.from_settings(settings, "gateway_amqp_meters.spool") as spool:
         async with Outbox(publisher, spool, figures, on_safe=service.ready) as outbox:
             print(

@@ -99,10 +99,10 @@ def _fingerprint(text: str) -> str:
 
 
 def _trust(arguments: argparse.Namespace) -> int:
-    from ..config.loader import read
+    from ..config.loader import load_settings
     from ..console.trust import trust
 
-    return trust(read(("gateway_host", "gateway_serial_number"), arguments), arguments.fingerprint)
+    return trust(load_settings(("gateway_host", "gateway_serial_number"), arguments), arguments.fingerprint)
 
 
 def _show(arguments: argparse.Namespace) -> int:
@@ -117,13 +117,13 @@ async def _watch(service: Service, arguments: argparse.Namespace) -> None:
 
 
 async def _shown(arguments: argparse.Namespace) -> None:
-    from ..config.loader import read
+    from ..config.loader import load_settings
     from ..console.follow import follow
     from ..console.output import show, showing
     from ..console.overview import Overview
     from ..gateway.opening import open_gateway, sign_in
 
-    settings = read(KEYS, arguments)
+    settings = load_settings(KEYS, arguments)
     async with open_gateway(settings) as (gateway, info):
         overview = await Overview.read(gateway, info)
         if arguments.watch is None:

@@ -52,7 +52,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _store(service: Service, arguments: argparse.Namespace) -> None:
-    from ..config.loader import read
+    from ..config.loader import load_settings
     from ..delivery.relay import Relay
     from ..delivery.spool import Spool
     from ..delivery.store import Store
@@ -62,7 +62,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..storage import Database
     from ..storage.address import database_address, database_zone
 
-    settings = read(KEYS, arguments)
+    settings = load_settings(KEYS, arguments)
     figures = Figures(settings.metrics_port, settings.metrics_host)
 
     def status() -> str:
@@ -70,7 +70,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
         counts = f"{figures['stored']:g} stored, {figures['waiting']:g} waiting, {figures['dropped']:g} lost"
         return join(counts, trouble) if trouble else counts
 
-    poller = Poller(settings, lambda: read(KEYS, arguments), service, figures, status)
+    poller = Poller(settings, lambda: load_settings(KEYS, arguments), service, figures, status)
     with Spool.from_settings(settings, "gateway_database_meters.spool") as spool:
         async with Database(database_address(settings), database_zone(settings)) as database:
             store = Store(database)

@@ -124,12 +124,12 @@ def _recorded(folders: Sequence[Path], endpoints: tuple[Endpoint, ...]) -> list[
 
 
 async def _asked(arguments: argparse.Namespace, endpoints: tuple[Endpoint, ...]) -> Source:
-    from ..config.loader import read
+    from ..config.loader import load_settings
     from ..endpoint_docs.asking import asked
     from ..endpoint_docs.progress import progress
     from ..gateway.opening import open_gateway, sign_in
 
-    settings = read(KEYS, arguments)
+    settings = load_settings(KEYS, arguments)
     async with open_gateway(settings) as (gateway, info):
         with progress(sum(len(each.requests) for each in endpoints)) as step:
             return await asked(

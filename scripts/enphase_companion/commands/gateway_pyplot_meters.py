@@ -74,9 +74,9 @@ def _draw(arguments: argparse.Namespace) -> int:
     from ..charts.background import Background
     from ..charts.options import limits
     from ..charts.showing import keep_writing, show
-    from ..config.loader import read
+    from ..config.loader import load_settings
 
-    settings = read(KEYS, arguments)
+    settings = load_settings(KEYS, arguments)
     with Background(lambda service, put: _follow(settings, arguments, service, put)) as source:
         if arguments.output is not None:
             keep_writing(source.newest, limits(settings), arguments.output)
@@ -91,7 +91,7 @@ async def _follow(
     import asyncio
 
     from ..charts.history import History
-    from ..config.loader import read
+    from ..config.loader import load_settings
     from ..config.time_zone import system_zone
     from ..gateway.polling import Poller
     from ..runtime.figures import Figures
@@ -109,7 +109,7 @@ async def _follow(
 
     poller = Poller(
         settings,
-        lambda: read(KEYS, arguments),
+        lambda: load_settings(KEYS, arguments),
         service,
         Figures(),
         lambda: poller.trouble or "reading",

@@ -10,8 +10,8 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, add_settings, new_parser
-from ..config.settings import GATEWAY_KEYS
-from ..displays.options import DISPLAY_KEYS, STATUSES, add_display
+from ..config.settings import DISPLAY_KEYS, GATEWAY_KEYS
+from ..displays.options import STATUSES, add_display
 from ..runtime.command import serve
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 async def _show(service: Service, arguments: argparse.Namespace) -> None:
-    from ..config.loader import read
+    from ..config.loader import load_settings
     from ..displays.panel import Panel
     from ..displays.playing import play
     from ..displays.readings import Powers
@@ -54,7 +54,7 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     from ..gateway.polling import Poller
     from ..runtime.figures import Figures
 
-    settings = read(KEYS, arguments)
+    settings = load_settings(KEYS, arguments)
     array = Array(for_display=True)
     panel = Panel(
         lambda: "gateway?" if poller.trouble else None,
@@ -69,6 +69,6 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     def status() -> str:
         return poller.trouble or panel.summary
 
-    read_anew = partial(read, KEYS, arguments)
+    read_anew = partial(load_settings, KEYS, arguments)
     poller = Poller(settings, read_anew, service, Figures(), status, array)
     await play(arguments.display, settings, panel, partial(poller.run, take), service, status)

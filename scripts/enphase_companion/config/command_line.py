@@ -1,4 +1,4 @@
-"""What the command lines of all commands have in common: their form, and the options that each of them has.
+"""Build the command lines: the parser, the options and the help texts that all commands share.
 
 Nothing is imported here that `--help` would have to wait for.
 """
@@ -10,7 +10,7 @@ import textwrap
 from collections.abc import Iterable, Sequence
 from typing import Any, NoReturn
 
-from .settings import CONFIGURATION_VARIABLE, KEYS, option, variable
+from .settings import CONFIGURATION_VARIABLE, SETTINGS, option, variable
 
 #: The first of the examples of each command that reads a gateway.
 TRUST_FIRST = (
@@ -19,21 +19,21 @@ TRUST_FIRST = (
 )
 
 #: The exit statuses of what runs until somebody ends it.
-UNTIL_ENDED = "exit status: 0 ended by Ctrl-C or SIGTERM, 1 it cannot work, 2 wrong usage or settings"
+UNTIL_ENDED = "exit status: 0 stopped by Ctrl-C or SIGTERM, 1 failure, 2 usage or configuration error"
 
 #: The exit statuses of what does one thing.
-ONCE = "exit status: 0 well, 1 it did not work, 2 wrong usage or settings, 130 Ctrl-C"
+ONCE = "exit status: 0 success, 1 failure, 2 usage or configuration error, 130 interrupted"
 
 #: What the files hold that every script reads which asks a gateway.
 CREDENTIALS = (
-    "credentials_token.json or credentials.json holds the gateway's token, or user name and password of\n"
-    "the Enphase account: then a token is made, and renewed in time."
+    "credentials_token.json or credentials.json holds the gateway's token, or the user name and password\n"
+    "of the Enphase account: then a token is requested, and renewed before it expires."
 )
 
 #: What a script does that reads the gateway for years.
 NEVER_ENDS = (
-    "A refused token or certificate does not end this command: it says so, sends nothing, and goes on\n"
-    "when the file has changed."
+    "A rejected token or certificate does not stop this command: it logs the problem, sends nothing, and\n"
+    "continues when the file has changed."
 )
 
 #: Columns of a terminal.
@@ -59,15 +59,15 @@ class _Secret(argparse.Action):
         super().__init__(*arguments, **options)
 
     def __call__(self, parser: argparse.ArgumentParser, *_: Any) -> NoReturn:
-        """End: others on the machine can read a command line. The value is not repeated."""
+        """Exit: other users can read a command line. The value is not repeated."""
         parser.error(
-            f"{self._key} is a secret, and a command line can be read by others: set it in the file or as "
-            f"{variable(self._key)}"
+            f"{self._key} is a secret, and other users can read a command line: set it in the credentials "
+            f"file or as {variable(self._key)}"
         )
 
 
 class Parser(argparse.ArgumentParser):
-    """Ends with one line where it does not understand, as all other errors do."""
+    """Parser whose usage errors are one line, as all other errors are."""
 
     def error(self, message: str) -> NoReturn:
         """Print what is wrong, and where to read more; exit with status 2."""
@@ -75,9 +75,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def new_parser(summary: str, *, examples: Sequence[tuple[str, str]], notes: str) -> argparse.ArgumentParser:
-    """Return a parser with what every command has; `examples` are command lines and what each of them does.
+    """Return a parser with the options of every command; `examples` are command lines and their meanings.
 
-    `summary` and `notes` are filled to a terminal's width; an empty line in them begins a paragraph.
+    `summary` and `notes` are wrapped to a terminal's width; an empty line in them begins a paragraph.
     """
     parser = Parser(
         description=_filled(summary),
@@ -87,44 +87,45 @@ def new_parser(summary: str, *, examples: Sequence[tuple[str, str]], notes: str)
         allow_abbrev=False,
     )
     parser.add_argument(
-        "-v", "--verbose", action="store_true", help="log what is done, without secrets, to stderr"
+        "-v", "--verbose", action="store_true", help="log each step, without secrets, to stderr"
     )
-    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and end")
+    parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     return parser
 
 
 def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
-    """Add `--configuration` and the options of these keys; a secret one has none."""
+    """Add `--configuration` and the options of these settings; a secret has none."""
     group = parser.add_argument_group(
         "settings",
-        "Each may also stand in the file under its name (gateway_host),\n"
-        "or in the environment under the name in brackets.",
+        "Each can also be set in the credentials file under its name (gateway_host),\n"
+        "or in the environment under the name in square brackets.",
     )
     group.add_argument(
         "--configuration",
         metavar="DIR",
-        help="folder of credentials file and gateway.cer; without it ./configuration or "
-        f"~/.config/enphase-iq-gateway ({CONFIGURATION_VARIABLE})",
+        help="folder with the credentials file and gateway.cer (default: ./configuration or "
+        f"~/.config/enphase-iq-gateway) [{CONFIGURATION_VARIABLE}]",
     )
     secrets = []
     for name in names:
-        about = KEYS[name].metadata
+        about = SETTINGS[name].metadata
         if about["secret"]:
-            secrets.append(f"  {name} ({variable(name)})")
+            secrets.append(f"  {name} [{variable(name)}]")
             continue
-        default = f"; without it {_shown(KEYS[name].default)}" if KEYS[name].default is not None else ""
-        named = f" ({variable(name)})" if about["has_variable"] else ""
-        text = f"{about['meaning']}{default}{named}"
+        default = SETTINGS[name].default
+        shown = f" (default: {_shown(default)})" if default is not None else ""
+        named = f" [{variable(name)}]" if about["has_variable"] else ""
+        text = f"{about['meaning']}{shown}{named}"
         group.add_argument(option(name), metavar=about["metavar"], help=text)
     group.description = "\n".join([f"{group.description}", "Secrets are never an option:", *secrets])
-    for name, setting in KEYS.items():
+    for name, setting in SETTINGS.items():
         if setting.metadata["secret"]:
-            # Not offered, but known: as an unknown option its value would be in the error.
+            # Hidden, but known: the error for an unknown option would show its value.
             group.add_argument(option(name), action=_Secret, key=name, help=argparse.SUPPRESS)
 
 
 def _laid_out(examples: Sequence[tuple[str, str]]) -> list[str]:
-    """Return the lines of examples: side by side if all of them fit, else each meaning below its command."""
+    """Return the lines of examples: side by side if they fit, else each meaning below its command."""
     width = max(len(command) for command, _ in examples)
     lines = [f"  {command.ljust(width)}  {meaning}" for command, meaning in examples]
     if max(map(len, lines)) > _WIDTH:

@@ -1,6 +1,6 @@
-"""Finds what is set: by option, in the environment, as a systemd credential, or in a credentials file.
+"""Load settings from options, the environment, systemd credentials and the credentials files.
 
-The first of these that gives a key wins. A systemd credential has the name of its key.
+The first of these that has a setting wins. A systemd credential has the name of its setting.
 """
 
 from __future__ import annotations
@@ -11,26 +11,28 @@ import json
 import logging
 import os
 import stat
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import voluptuous as vol
 
 from enphase_api.private_file import write_private_file
 
 from ..runtime.errors import SettingsError
 from ..runtime.redaction import hide
 from .addresses import secrets
-from .rules import checked
-from .settings import CONFIGURATION_VARIABLE, CREDENTIALS_FILES, KEYS, Settings, option, variable
+from .rules import invalid
+from .settings import CONFIGURATION_VARIABLE, CREDENTIALS_FILES, SETTINGS, Settings, option, variable
 
 _LOGGER = logging.getLogger(__name__)
 
 
-def read(names: Iterable[str], options: argparse.Namespace) -> Settings:
-    """Return the settings with these names, checked; warn of what is strange in the files but harmless.
+def load_settings(names: Iterable[str], options: argparse.Namespace) -> Settings:
+    """Return the settings with these names, validated; warn of harmless mistakes in the files.
 
-    Raises SettingsError for the first that cannot be right, and where a gateway is to be read for which there
-    is neither a token nor an account.
+    Raises SettingsError for the first invalid value, and if the gateway's settings are wanted but neither a
+    token nor an account is set.
     """
     names = tuple(names)
     explicit = options.configuration or os.environ.get(CONFIGURATION_VARIABLE)
@@ -48,7 +50,7 @@ def read(names: Iterable[str], options: argparse.Namespace) -> Settings:
                 given[name], origins[name] = value, origin if isinstance(origin, str) else f"{origin}: {name}"
                 if isinstance(origin, Path):
                     files[name] = origin
-                if KEYS[name].metadata["private"]:
+                if SETTINGS[name].metadata["private"]:
                     for secret in secrets(str(value)) if name.endswith("_url") else (str(value),):
                         hide(secret)
                 break
@@ -57,7 +59,7 @@ def read(names: Iterable[str], options: argparse.Namespace) -> Settings:
     where = f" --configuration {explicit}" if explicit else ""
     command = Settings.trust_command + where
     settings = Settings(
-        folder=folder, origins=origins, files=files, trust_command=command, **checked(given, origins)
+        folder=folder, origins=origins, files=files, trust_command=command, **_validated(given, origins)
     )
     if "gateway_token" in names:
         _require_credentials(settings, folders)
@@ -65,22 +67,50 @@ def read(names: Iterable[str], options: argparse.Namespace) -> Settings:
 
 
 def store(settings: Settings, name: str, value: str) -> None:
-    """Put a value into its file, atomically and with mode 0600; its other keys and their order stay.
+    """Write a value to its credentials file, atomically and with mode 0600; other keys and the order stay.
 
-    Raises OSError where it cannot be written, SettingsError where the file has been broken meanwhile.
+    Raises OSError if the file cannot be written, SettingsError if it has become invalid meanwhile.
     """
     file = settings.file_of(name)
     content = {**_read_file(file), name: value}
     write_private_file(file, json.dumps(content, indent=4, ensure_ascii=False) + "\n")
 
 
+def _validated(given: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, Any]:
+    """Return the values in the form that the settings hold.
+
+    Raises SettingsError for the first invalid one: its place and what it must be, never its value.
+    """
+    schema = vol.Schema(
+        {name: vol.All(SETTINGS[name].metadata["rule"], _no_placeholder(name)) for name in given}
+    )
+    try:
+        result: dict[str, Any] = schema(dict(given))
+    except vol.MultipleInvalid as error:
+        first = error.errors[0]
+        reason = first.error_message.rstrip(".")
+        raise SettingsError(f"{origins[str(first.path[0])]}: {reason[0].lower()}{reason[1:]}") from None
+    return result
+
+
+def _no_placeholder(name: str) -> Callable[[Any], Any]:
+    """Return the rule that refuses the values of the examples."""
+
+    def check(value: Any) -> Any:
+        if value in SETTINGS[name].metadata["placeholders"]:
+            raise invalid("still has the value of the example: replace it or leave it out")
+        return value
+
+    return check
+
+
 def _folders(explicit: str | None) -> list[Path]:
-    """Return the folders that are looked into, as absolute paths: what a message names can then be found."""
+    """Return the folders to search, as absolute paths, so that a message names a place that can be found."""
     if explicit is None:
         return [Path("configuration").absolute(), Path("~/.config/enphase-iq-gateway").expanduser()]
     folder = Path(explicit).expanduser().absolute()
     if folder.exists() and not folder.is_dir():
-        raise SettingsError(f"--configuration {folder}: is a file: name the folder that it lies in")
+        raise SettingsError(f"--configuration {folder}: is a file: name its folder")
     return [folder]
 
 
@@ -91,7 +121,7 @@ def _folder(folders: Sequence[Path]) -> Path:
 
 
 def _require_credentials(settings: Settings, folders: Sequence[Path]) -> None:
-    """Raise SettingsError where there is neither a token nor a whole account to get one with."""
+    """Raise SettingsError if there is neither a token nor a complete account to get one with."""
     if settings.gateway_token is not None or settings.has_account:
         return
     files = [folder / name for folder in folders for name in CREDENTIALS_FILES]
@@ -117,10 +147,10 @@ def _require_credentials(settings: Settings, folders: Sequence[Path]) -> None:
 def _candidates(
     name: str, options: argparse.Namespace, contents: Mapping[Path, Mapping[str, Any]]
 ) -> Iterator[tuple[str | Path, Any]]:
-    """Yield every place where a key may be set, first the one that wins, with what it holds."""
-    if not KEYS[name].metadata["secret"]:
+    """Yield every place of a setting with its value there, the one that wins first."""
+    if not SETTINGS[name].metadata["secret"]:
         yield option(name), getattr(options, name, None)
-    if KEYS[name].metadata["has_variable"]:
+    if SETTINGS[name].metadata["has_variable"]:
         yield variable(name), os.environ.get(variable(name))
     if credentials := os.environ.get("CREDENTIALS_DIRECTORY"):
         yield f"systemd credential {name}", _read_credential(Path(credentials) / name)
@@ -134,32 +164,32 @@ def _read_credential(path: Path) -> str | None:
     except FileNotFoundError:
         return None
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{path}: cannot be read ({_reason(error)}).") from None
+        raise SettingsError(f"{path}: cannot be read ({_reason(error)})") from None
 
 
 def _read_file(file: Path) -> dict[str, Any]:
-    """Return the content of a credentials file; nothing where there is none."""
+    """Return the content of a credentials file; empty if there is none."""
     try:
         # Editors on Windows put a byte order mark first.
         content = json.loads(file.read_text(encoding="utf-8-sig"))
-        # What is stored later has to be written with all else that is in it.
+        # Storing a new token writes everything else in it again.
         json.dumps(content, ensure_ascii=False).encode()
     except FileNotFoundError:
         return {}
     except json.JSONDecodeError as error:
         # Without the cause: it holds the whole text.
         raise SettingsError(
-            f"{file}, line {error.lineno}, column {error.colno}: not valid JSON ({error.msg}). "
-            "Look for a missing comma or quotation mark there or one line before."
+            f"{file}, line {error.lineno}, column {error.colno}: not valid JSON ({error.msg}): look for "
+            "a missing comma or quotation mark there or one line before"
         ) from None
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"{file}: cannot be read ({_reason(error)}).") from None
+        raise SettingsError(f"{file}: cannot be read ({_reason(error)})") from None
     except (ValueError, RecursionError):
         # Half a character, a number of thousands of digits, or lists within lists.
-        raise SettingsError(f"{file}: holds values that no setting can have.") from None
+        raise SettingsError(f"{file}: holds values that no setting can have") from None
     if not isinstance(content, dict):
         raise SettingsError(
-            f"{file}: should hold one JSON object, {{...}}. Compare it with {file.name}.example."
+            f"{file}: must hold one JSON object, {{...}}: compare it with {file.name}.example"
         )
     return content
 
@@ -170,18 +200,20 @@ def _reason(error: Exception) -> str:
 
 def _warn_of_unknown_keys(file: Path, content: Mapping[str, Any]) -> None:
     for name in content:
-        if name not in KEYS:
-            meant = difflib.get_close_matches(name, KEYS, n=1)
-            hint = f" Did you mean {meant[0]}?" if meant else ""
-            _LOGGER.warning("%s: unknown key %s is not used.%s", file, name, hint)
+        if name not in SETTINGS:
+            meant = difflib.get_close_matches(name, SETTINGS, n=1)
+            hint = f": did you mean {meant[0]}?" if meant else ""
+            _LOGGER.warning("%s: unknown key %s is ignored%s", file, name, hint)
 
 
 def _warn_of_readers(file: Path, content: Mapping[str, Any]) -> None:
-    """Warn where others on this machine can read the secrets in the file."""
-    secret = [name for name in content if name in KEYS and KEYS[name].metadata["secret"] and content[name]]
+    """Warn if other users of this machine can read the secrets in the file."""
+    secret = [
+        name for name in content if name in SETTINGS and SETTINGS[name].metadata["secret"] and content[name]
+    ]
     if secret and os.name == "posix" and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
         _LOGGER.warning(
-            "%s: others on this machine can read the %s in it. Close it with: chmod 600 %s",
+            "%s: other users of this machine can read its %s: run chmod 600 %s",
             file,
             secret[0],
             file,

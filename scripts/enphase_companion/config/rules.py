@@ -1,120 +1,146 @@
-"""What the value of each setting may be, and what to do about one that is not."""
+"""The rules of settings: each returns a value in the form that the settings hold, or raises vol.Invalid.
+
+settings.py names them, so this module imports voluptuous and the client only when a rule runs: `--help` does
+not wait for them.
+"""
 
 from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import voluptuous as vol
-from yarl import URL
-
-from enphase_api import InvalidHostError
-from enphase_api.http import parse_host, read_host
-
-from ..runtime.errors import CommandError, SettingsError
+from ..runtime.errors import CommandError
 from .addresses import SPELLING, is_clear
-from .settings import KEYS
-from .time_zone import zone_of
+
+if TYPE_CHECKING:
+    import voluptuous as vol
 
 
-def _text(value: Any) -> str:
+def invalid(reason: str) -> vol.Invalid:
+    """Return the error for a value that cannot be right; the reason never holds the value."""
+    import voluptuous as vol  # noqa: PLC0415
+
+    return vol.Invalid(reason)
+
+
+def text(value: Any) -> str:
+    """Take a text that is not empty, without the space around it."""
     if not isinstance(value, str) or not value.strip():
-        raise vol.Invalid('must be a text, in "quotation marks" in the file')
+        raise invalid('must be a text, in "quotation marks" in the file')
     return value.strip()
 
 
-def _secret(value: Any) -> str:
-    # A password may begin or end with a space.
+def secret(value: Any) -> str:
+    """Take a text as it is: a password may begin or end with a space."""
     if not isinstance(value, str):
-        raise vol.Invalid('must be a text, in "quotation marks" in the file')
+        raise invalid('must be a text, in "quotation marks" in the file')
     return value
 
 
-def _token(value: Any) -> str:
-    # Pasted tokens come with line breaks in them.
-    return re.sub(r"\s+", "", _text(value))
+def token(value: Any) -> str:
+    """Take a token without the line breaks that pasting adds."""
+    return re.sub(r"\s+", "", text(value))
 
 
-def _serial_number(value: Any) -> str:
-    digits = str(value) if isinstance(value, int) and not isinstance(value, bool) else _text(value)
+def serial_number(value: Any) -> str:
+    """Take 12 digits, as a number too."""
+    digits = str(value) if isinstance(value, int) and not isinstance(value, bool) else text(value)
     if not re.fullmatch(r"[0-9]{12}", digits):
-        raise vol.Invalid("must be the 12 digits that are printed on the gateway")
+        raise invalid("must be the 12 digits that are printed on the gateway")
     return digits
 
 
-def _host(value: Any) -> str:
+def host(value: Any) -> str:
+    """Take the address of a web service."""
+    from enphase_api import InvalidHostError  # noqa: PLC0415
+    from enphase_api.http import parse_host  # noqa: PLC0415
+
     try:
-        return str(parse_host(_text(value), plain_on_loopback=True)).rstrip("/")
+        return str(parse_host(text(value), plain_on_loopback=True)).rstrip("/")
     except InvalidHostError as error:
-        raise vol.Invalid(str(error)) from None
+        raise invalid(str(error)) from None
 
 
-def _gateway_host(value: Any) -> str:
+def gateway_host(value: Any) -> str:
+    """Take the address of a gateway."""
+    from enphase_api import InvalidHostError  # noqa: PLC0415
+    from enphase_api.http import read_host  # noqa: PLC0415
+
     try:
-        return read_host(_text(value))
+        return read_host(text(value))
     except InvalidHostError as error:
-        raise vol.Invalid(str(error)) from None
+        raise invalid(str(error)) from None
 
 
-def _number(low: float, high: float, of_what: str) -> Callable[[Any], float]:
+def number(low: float, high: float, of_what: str) -> Callable[[Any], float]:
+    """Return the rule for a number from `low` to `high`; `of_what` ends in a space or is empty."""
+
     def check(value: Any) -> float:
         try:
-            number = math.nan if isinstance(value, bool) else float(value)
+            found = math.nan if isinstance(value, bool) else float(value)
         except (TypeError, ValueError, OverflowError):
-            number = math.nan
-        if not low <= number <= high:
-            raise vol.Invalid(f"must be a number {of_what}from {low:.12g} to {high:.12g}")
-        return number
+            found = math.nan
+        if not low <= found <= high:
+            raise invalid(f"must be a number {of_what}from {low:.12g} to {high:.12g}")
+        return found
 
     return check
 
 
-def _degrees(limit: float) -> Callable[[Any], float]:
-    return _number(-limit, limit, "of degrees ")
+def degrees(limit: float) -> Callable[[Any], float]:
+    """Return the rule for degrees from -limit to limit."""
+    return number(-limit, limit, "of degrees ")
 
 
-def _whole(low: int, high: int) -> Callable[[Any], int]:
-    number = _number(low, high, "")
+def whole(low: int, high: int) -> Callable[[Any], int]:
+    """Return the rule for a whole number from `low` to `high`."""
+    any_number = number(low, high, "")
 
     def check(value: Any) -> int:
-        found = number(value)
+        found = any_number(value)
         if not found.is_integer():
-            raise vol.Invalid(f"must be a whole number from {low} to {high}")
+            raise invalid(f"must be a whole number from {low} to {high}")
         return int(found)
 
     return check
 
 
-def _rotation(value: Any) -> int:
+def rotation(value: Any) -> int:
+    """Take a quarter turn."""
     if str(value) not in ("0", "90", "180", "270"):
-        raise vol.Invalid("must be 0, 90, 180 or 270")
+        raise invalid("must be 0, 90, 180 or 270")
     return int(value)
 
 
-def _names(value: Any) -> tuple[str, ...]:
-    names = value if isinstance(value, list) else _text(value).split(",")
+def amqp_names(value: Any) -> tuple[str, ...]:
+    """Take names of queues: a list, or a text with commas; "none" is no name."""
+    names = value if isinstance(value, list) else text(value).split(",")
     if names == ["none"]:
         return ()
-    return tuple(_name(name) for name in names)
+    return tuple(amqp_name(name) for name in names)
 
 
-def _name(value: Any) -> str:
-    name = _text(value)
+def amqp_name(value: Any) -> str:
+    """Take the name of a queue or an exchange; RabbitMQ keeps names in "amq." for itself."""
+    name = text(value)
     if len(name.encode()) > 200 or name.startswith("amq."):
-        raise vol.Invalid('must be a name of at most 200 bytes that does not begin with "amq."')
+        raise invalid('must be a name of at most 200 bytes that does not begin with "amq."')
     return name
 
 
-def _broker(value: Any) -> str:
-    address = _text(value)
+def amqp_url(value: Any) -> str:
+    """Take the URL of a broker whose user and password cannot be mistaken for its host."""
+    from yarl import URL  # noqa: PLC0415
+
+    address = text(value)
     like = "must be an address such as amqps://broker.example:5671/, with user:password@ before the host"
     if not re.match(r"amqps?://", address):
-        raise vol.Invalid(like)
+        raise invalid(like)
     if not is_clear(address):
-        raise vol.Invalid(
+        raise invalid(
             f"{like}: {SPELLING}, or set amqp_host, amqp_username and amqp_password, which take them as "
             "they are"
         )
@@ -123,91 +149,20 @@ def _broker(value: Any) -> str:
     except ValueError:
         url = URL()
     if not url.host:
-        raise vol.Invalid(like)
+        raise invalid(like)
     return str(url)
 
 
-def _zone(value: Any) -> str:
+def time_zone(value: Any) -> str:
+    """Take the name of a time zone."""
+    from .time_zone import zone_of  # noqa: PLC0415
+
     try:
-        return zone_of(_text(value)).key
+        return zone_of(text(value)).key
     except CommandError:
-        raise vol.Invalid("must be the name of a time zone, such as Europe/Vienna") from None
+        raise invalid("must be the name of a time zone, such as Europe/Vienna") from None
 
 
-def _file(value: Any) -> Path:
-    return Path(_text(value)).expanduser()
-
-
-RULES: Mapping[str, Callable[[Any], Any]] = {
-    "gateway_host": _gateway_host,
-    "gateway_serial_number": _serial_number,
-    "gateway_token": _token,
-    "enphase_username": _text,
-    "enphase_password": _secret,
-    "entrez_host": _host,
-    "latitude": _degrees(90),
-    "longitude": _degrees(180),
-    # A gateway is a weak computer, and says whole seconds.
-    "interval": _number(0.5, 3_600, "of seconds "),
-    "metrics_port": _whole(1, 65_535),
-    "metrics_host": _text,
-    "amqp_host": _text,
-    "amqp_port": _whole(1, 65_535),
-    "amqp_username": _text,
-    "amqp_password": _secret,
-    "amqp_virtual_host": _text,
-    "amqp_url": _broker,
-    "amqp_exchange": _name,
-    "amqp_queue": _name,
-    "amqp_queues": _names,
-    "spool_file": _file,
-    "spool_limit": _whole(1, 1_000_000),
-    # storage.address judges it: what it can be depends on what is installed.
-    "database_url": _secret,
-    "database_host": _text,
-    "database_username": _text,
-    "database_password": _secret,
-    "database_database": _text,
-    "time_zone": _zone,
-    "keep_readings": _whole(0, 100_000),
-    "keep_minutes": _whole(0, 100_000),
-    "keep_quarters": _whole(0, 100_000),
-    "import_database_url": _secret,
-    "batch_size": _whole(1, 10_000),
-    # Some signs of life lie between two batches.
-    "flush_interval": _number(0, 60, "of seconds "),
-    "weather_host": _host,
-    "brightness": _number(0, 1, ""),
-    "rotation": _rotation,
-    "scroll_delay": _number(0.01, 1, "of seconds "),
-    "peak_power": _number(1, 10_000_000, "of watts "),
-    "continuous_power": _number(1, 10_000_000, "of watts "),
-}
-
-
-def _own(name: str) -> Callable[[Any], Any]:
-    """Refuse what only stands in an example."""
-
-    def check(value: Any) -> Any:
-        if value in KEYS[name].metadata["placeholders"]:
-            raise vol.Invalid("still has the value of the example. Put in your own, or leave it out")
-        return value
-
-    return check
-
-
-_SCHEMA = vol.Schema({vol.Optional(name): vol.All(rule, _own(name)) for name, rule in RULES.items()})
-
-
-def checked(given: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, Any]:
-    """Return the values in the form that the settings hold.
-
-    Raises SettingsError for the first that cannot be right: where it is and what it must be, never its value.
-    """
-    try:
-        result: dict[str, Any] = _SCHEMA(dict(given))
-    except vol.MultipleInvalid as invalid:
-        first = invalid.errors[0]
-        reason = first.error_message.rstrip(".")
-        raise SettingsError(f"{origins[str(first.path[0])]}: {reason[0].lower()}{reason[1:]}.") from None
-    return result
+def file(value: Any) -> Path:
+    """Take the path of a file; ~ is the home directory."""
+    return Path(text(value)).expanduser()

@@ -1,42 +1,55 @@
-"""What an owner can set: each key once, with the same name as option, in the environment and in the file.
+"""Every setting: name, type, rule, default, meaning and group, each declared once.
 
-The key `gateway_host` is the option `--gateway-host` and `ENPHASE_GATEWAY_HOST` in the environment; one that
-begins with `enphase_`, such as `enphase_password`, is `ENPHASE_PASSWORD`. Secrets have no option: every user
-of a machine can read the options of a running program.
+The setting `gateway_host` is the option `--gateway-host` and `ENPHASE_GATEWAY_HOST` in the environment; one
+that begins with `enphase_`, such as `enphase_password`, is `ENPHASE_PASSWORD`. Secrets have no option: every
+user of a machine can read the command line of a running program. Options, help, the loader and the checks of
+docs/settings.md read this declaration.
 
-loader.py finds the values. Nothing is imported here that `--help` would have to wait for.
+Nothing is imported here that `--help` would have to wait for.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import Field, dataclass, field, fields
 from typing import TYPE_CHECKING, Any
+
+from . import rules
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-#: The credentials files that every script reads: a key comes from the first that has it.
+#: The credentials files that every script reads: a value comes from the first that has it.
 TOKEN_FILE, ACCOUNT_FILE = CREDENTIALS_FILES = ("credentials_token.json", "credentials.json")
 
 CERTIFICATE_FILE = "gateway.cer"
 CONFIGURATION_VARIABLE = "ENPHASE_CONFIGURATION"
 
+#: Groups of settings that several scripts read together.
+_GATEWAY, _AMQP, _DATABASE, _DISPLAY = "gateway", "amqp", "database", "display"
 
-def _key(
+
+def _setting(
+    rule: Callable[[Any], Any],
     meaning: str,
     *,
     metavar: str = "TEXT",
     default: Any = None,
+    group: str | None = None,
     secret: bool = False,
     private: bool = False,
     has_variable: bool = True,
     placeholders: tuple[str, ...] = (),
 ) -> Any:
-    """Describe a setting. Secret: no option; private: not logged; placeholders: what examples hold."""
+    """Declare a setting: its rule returns the checked value or raises vol.Invalid.
+
+    A secret has no option, private values are not logged, and `placeholders` are values of the examples.
+    """
     metadata = {
+        "rule": rule,
         "meaning": meaning,
         "metavar": metavar,
+        "group": group,
         "secret": secret,
         "private": secret or private,
         "has_variable": has_variable,
@@ -47,147 +60,225 @@ def _key(
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What is set; None where nobody has set it."""
+    """The values of a run; None where a setting has neither a value nor a default."""
 
-    #: Where the credentials files lie or were looked for, and the gateway's certificate; an absolute path.
+    #: Absolute path of the folder with the credentials files and the gateway's certificate.
     folder: Path
-    #: For each key that is set: where, as a message names it.
+    #: The place of each setting that is set, as a message names it.
     origins: Mapping[str, str]
-    #: For each key that a credentials file sets: the file.
+    #: The credentials file of each setting that one sets.
     files: Mapping[str, Path]
     #: The command that trusts the gateway of these settings.
     trust_command: str = "enphase-gateway-console --trust"
 
-    gateway_host: str = _key("address of the gateway", metavar="HOST", default="https://envoy.local")
-    gateway_serial_number: str | None = _key(
-        "12 digits, printed on the gateway; compared with what the gateway says, and taken for readings "
-        "whose message does not say",
+    gateway_host: str = _setting(
+        rules.gateway_host,
+        "address of the gateway",
+        group=_GATEWAY,
+        metavar="HOST",
+        default="https://envoy.local",
+    )
+    gateway_serial_number: str | None = _setting(
+        rules.serial_number,
+        "12 digits printed on the gateway: any other gateway is refused; messages that name no gateway are "
+        "stored as this one's",
+        group=_GATEWAY,
         metavar="SERIAL",
         placeholders=("012345678912",),
     )
-    gateway_token: str | None = _key("token for the gateway, made by Entrez", secret=True)
-    enphase_username: str | None = _key(
-        "e-mail address of the Enphase account, to renew the token",
+    gateway_token: str | None = _setting(rules.token, "token of the gateway", group=_GATEWAY, secret=True)
+    enphase_username: str | None = _setting(
+        rules.text,
+        "e-mail address of the Enphase account that renews the token",
+        group=_GATEWAY,
         metavar="E-MAIL",
         private=True,
         placeholders=("you@example.com",),
     )
-    enphase_password: str | None = _key(
-        "password of the Enphase account, to renew the token",
+    enphase_password: str | None = _setting(
+        rules.secret,
+        "password of the Enphase account",
+        group=_GATEWAY,
         secret=True,
         placeholders=("your password", "P4ssW0rd123"),
     )
-    entrez_host: str = _key(
-        "address of Entrez, which makes the tokens",
+    entrez_host: str = _setting(
+        rules.host,
+        "address of Entrez, which issues the tokens",
+        group=_GATEWAY,
         metavar="HOST",
         default="https://entrez.enphaseenergy.com",
-        # The password goes there: only who may read it decides, not whoever can set a variable.
+        # The password goes there: whoever can set a variable must not move it.
         has_variable=False,
     )
-    latitude: float | None = _key("degrees, north positive", metavar="DEGREES")
-    longitude: float | None = _key("degrees, east positive", metavar="DEGREES")
-    interval: float = _key("seconds between two readings", metavar="SECONDS", default=1.0)
-    metrics_port: int | None = _key("port where Prometheus may read what is counted", metavar="PORT")
-    metrics_host: str = _key(
-        "address of this machine where it may; 0.0.0.0: from anywhere", metavar="HOST", default="127.0.0.1"
-    )
-    amqp_host: str = _key("host of the RabbitMQ broker", metavar="HOST", default="localhost")
-    amqp_port: int = _key("port of the broker", metavar="PORT", default=5672)
-    amqp_username: str = _key("user of the broker", default="guest")
-    amqp_password: str = _key("password of the broker's user", default="guest", secret=True)
-    amqp_virtual_host: str = _key("virtual host on the broker", default="/")
-    amqp_url: str | None = _key(
-        "amqps://USER:PASSWORD@HOST:PORT/VIRTUAL-HOST, in the place of these five; amqps is TLS",
-        secret=True,
-    )
-    amqp_exchange: str = _key("exchange for the readings", default="Enphase")
-    amqp_queue: str = _key("queue that is read", default="Enphase.Meters")
-    amqp_queues: tuple[str, ...] = _key(
-        "durable queues that keep the readings until they are read, with commas between them; "
-        "none: only who listens gets them",
-        metavar="NAMES",
-        default=("Enphase.Meters",),
-    )
-    spool_file: Path | None = _key(  # noqa: RUF009 - it gives a field, as for all others
-        "where readings wait while broker or database is away; without it in the service's state directory, "
-        "or ~/.local/state/enphase-iq-gateway",
-        metavar="FILE",
-    )
-    spool_limit: int = _key("megabytes that may wait; then the oldest give way", metavar="MB", default=500)
-    database_url: str | None = _key(
-        "sqlite:///FILE or mysql://USER:PASSWORD@HOST/DATABASE; without it, and without the next four, "
-        "sqlite:///enphase.db in the folder where the script is started",
-        secret=True,
-    )
-    database_host: str | None = _key(
-        "host of a MariaDB or MySQL server, as Enphase-API has it", metavar="HOST"
-    )
-    database_username: str | None = _key("user of that server")
-    database_password: str | None = _key("password of that user", secret=True)
-    database_database: str | None = _key("database on that server")
-    time_zone: str | None = _key(
-        "where the days of a new database begin, such as Europe/Vienna; without it the system's",
-        metavar="ZONE",
-    )
-    keep_readings: int | None = _key("days for which single readings are kept", metavar="DAYS")
-    keep_minutes: int | None = _key("days for which their minutes are kept", metavar="DAYS")
-    keep_quarters: int | None = _key(
-        "days for which their quarter-hours are kept; days are kept for ever", metavar="DAYS"
-    )
-    import_database_url: str | None = _key(
-        "database of Enphase-API's to import from; without it the tables beside the others", secret=True
-    )
-    batch_size: int = _key("readings that are stored together at most", metavar="COUNT", default=500)
-    flush_interval: float = _key(
-        "seconds that a reading waits for others to be stored with; more of them spare an SD card",
+    # A gateway is slow, and its timestamps are whole seconds.
+    interval: float = _setting(
+        rules.number(0.5, 3_600, "of seconds "),
+        "seconds between two polls of the meters",
         metavar="SECONDS",
         default=1.0,
     )
-    weather_host: str = _key(
-        "address of the weather service, Open-Meteo's or one like it",
+    metrics_port: int | None = _setting(
+        rules.whole(1, 65_535), "port for Prometheus metrics (default: none)", metavar="PORT"
+    )
+    metrics_host: str = _setting(
+        rules.text,
+        "address on which the metrics port listens, 0.0.0.0 for all",
+        metavar="HOST",
+        default="127.0.0.1",
+    )
+    amqp_host: str = _setting(
+        rules.text, "host of the RabbitMQ broker", group=_AMQP, metavar="HOST", default="localhost"
+    )
+    amqp_port: int = _setting(
+        rules.whole(1, 65_535), "port of the broker", group=_AMQP, metavar="PORT", default=5672
+    )
+    amqp_username: str = _setting(rules.text, "user name on the broker", group=_AMQP, default="guest")
+    amqp_password: str = _setting(
+        rules.secret, "password on the broker", group=_AMQP, default="guest", secret=True
+    )
+    amqp_virtual_host: str = _setting(rules.text, "virtual host on the broker", group=_AMQP, default="/")
+    amqp_url: str | None = _setting(
+        rules.amqp_url,
+        "amqps://USER:PASSWORD@HOST:PORT/VIRTUAL-HOST, instead of these five; amqps uses TLS",
+        group=_AMQP,
+        secret=True,
+    )
+    amqp_exchange: str = _setting(
+        rules.amqp_name, "exchange for the readings", group=_AMQP, default="Enphase"
+    )
+    amqp_queue: str = _setting(rules.amqp_name, "queue to consume", default="Enphase.Meters")
+    amqp_queues: tuple[str, ...] = _setting(
+        rules.amqp_names,
+        "durable queues to declare, separated by commas; none: only connected consumers get readings",
+        metavar="NAMES",
+        default=("Enphase.Meters",),
+    )
+    spool_file: Path | None = _setting(  # noqa: RUF009 - it gives a field, as for all others
+        rules.file,
+        "file that keeps readings while broker or database is away (default: in the service's state "
+        "directory, or in ~/.local/state/enphase-iq-gateway)",
+        metavar="FILE",
+    )
+    spool_limit: int = _setting(
+        rules.whole(1, 1_000_000),
+        "maximum spool size in MB; the oldest readings are dropped first",
+        metavar="MB",
+        default=500,
+    )
+    # storage.address checks the URL: what it can be depends on the installed packages.
+    database_url: str | None = _setting(
+        rules.secret,
+        "sqlite:///FILE or mysql://USER:PASSWORD@HOST/DATABASE (default: sqlite:///enphase.db in the current "
+        "folder, unless one of the next four is set)",
+        group=_DATABASE,
+        secret=True,
+    )
+    database_host: str | None = _setting(
+        rules.text, "host of a MariaDB or MySQL server, as in Enphase-API", group=_DATABASE, metavar="HOST"
+    )
+    database_username: str | None = _setting(rules.text, "user name on that server", group=_DATABASE)
+    database_password: str | None = _setting(
+        rules.secret, "password on that server", group=_DATABASE, secret=True
+    )
+    database_database: str | None = _setting(rules.text, "database on that server", group=_DATABASE)
+    time_zone: str | None = _setting(
+        rules.time_zone,
+        "time zone of the days of a new database, such as Europe/Vienna (default: the system's)",
+        metavar="ZONE",
+    )
+    keep_readings: int | None = _setting(
+        rules.whole(0, 100_000), "days for which single readings are kept", metavar="DAYS"
+    )
+    keep_minutes: int | None = _setting(
+        rules.whole(0, 100_000), "days for which minutes are kept", metavar="DAYS"
+    )
+    keep_quarters: int | None = _setting(
+        rules.whole(0, 100_000),
+        "days for which quarter-hours are kept; days are kept for ever",
+        metavar="DAYS",
+    )
+    import_database_url: str | None = _setting(
+        rules.secret, "database of Enphase-API to import from (default: the same database)", secret=True
+    )
+    batch_size: int = _setting(
+        rules.whole(1, 10_000), "maximum number of readings per transaction", metavar="COUNT", default=500
+    )
+    # Heartbeats to systemd happen between two batches.
+    flush_interval: float = _setting(
+        rules.number(0, 60, "of seconds "),
+        "maximum seconds that a reading waits for its batch; a longer wait spares an SD card",
+        metavar="SECONDS",
+        default=1.0,
+    )
+    latitude: float | None = _setting(
+        rules.degrees(90), "latitude in degrees, north positive", group=_DISPLAY, metavar="DEGREES"
+    )
+    longitude: float | None = _setting(
+        rules.degrees(180), "longitude in degrees, east positive", group=_DISPLAY, metavar="DEGREES"
+    )
+    weather_host: str = _setting(
+        rules.host,
+        "address of the weather service, Open-Meteo's API",
+        group=_DISPLAY,
         metavar="HOST",
         default="https://api.open-meteo.com",
     )
-    brightness: float = _key("how bright the LEDs are, 0 to 1", metavar="SHARE", default=0.5)
-    rotation: int = _key(
-        "how far the picture is turned against the clock: 0, 90, 180 or 270", metavar="DEGREES", default=0
+    brightness: float = _setting(
+        rules.number(0, 1, ""), "brightness of the LEDs, 0 to 1", group=_DISPLAY, metavar="SHARE", default=0.5
     )
-    scroll_delay: float = _key(
-        "seconds for which words stand before they move by one LED", metavar="SECONDS", default=0.04
+    rotation: int = _setting(
+        rules.rotation,
+        "counter-clockwise rotation of the picture: 0, 90, 180 or 270",
+        group=_DISPLAY,
+        metavar="DEGREES",
+        default=0,
     )
-    peak_power: float | None = _key(
-        "what the array can make for a moment: a line in charts, the full height of the HAT's bars",
+    scroll_delay: float = _setting(
+        rules.number(0.01, 1, "of seconds "),
+        "seconds per step of scrolling text",
+        group=_DISPLAY,
+        metavar="SECONDS",
+        default=0.04,
+    )
+    peak_power: float | None = _setting(
+        rules.number(1, 10_000_000, "of watts "),
+        "peak output power of the array: a line in charts, the full height of the HAT's bars",
+        group=_DISPLAY,
         metavar="WATTS",
     )
-    continuous_power: float | None = _key(
-        "what it can make all day: a line in charts, another colour on the HAT", metavar="WATTS"
+    continuous_power: float | None = _setting(
+        rules.number(1, 10_000_000, "of watts "),
+        "continuous output power of the array: a line in charts, another colour on the HAT",
+        group=_DISPLAY,
+        metavar="WATTS",
     )
 
     @property
     def certificate_file(self) -> Path:
-        """Where the trusted certificate lies."""
+        """Path of the trusted certificate."""
         return self.folder / CERTIFICATE_FILE
 
     @property
     def credentials_files(self) -> tuple[Path, ...]:
-        """Where the credentials files may lie, the first of which has the last word."""
+        """Paths of the credentials files, the one that wins first."""
         return tuple(self.folder / name for name in CREDENTIALS_FILES)
 
     @property
     def has_account(self) -> bool:
-        """Whether there are a user name and a password to get a token with."""
+        """Whether a user name and a password are set."""
         return self.enphase_username is not None and self.enphase_password is not None
 
     def where(self, name: str) -> str:
-        """Name a key by the place it is set in, or could be: the option, the variable, or file and key."""
+        """Return the place of a setting for a message: its option, its variable, or file and key."""
         return self.origins.get(name, self.in_file(name))
 
     def in_file(self, name: str) -> str:
-        """Name a key by its place in the file."""
+        """Return the place of a setting in its credentials file."""
         return f"{self.file_of(name)}: {name}"
 
     def file_of(self, name: str) -> Path:
-        """Return the credentials file that a key is set in, or belongs into: that of the token or account."""
+        """Return the credentials file of a setting: where it is set, else where the token or account is."""
         for key in (name, "gateway_token", "enphase_password"):
             if key in self.files:
                 return self.files[key]
@@ -195,44 +286,24 @@ class Settings:
         return (there or [self.folder / ACCOUNT_FILE])[0]
 
 
-#: What says which gateway, and how to be let in: with a token, or with an account that a token is made with.
-GATEWAY_KEYS = (
-    "gateway_host",
-    "gateway_serial_number",
-    "gateway_token",
-    "enphase_username",
-    "enphase_password",
-    "entrez_host",
-)
+SETTINGS: Mapping[str, Field[Any]] = {each.name: each for each in fields(Settings) if each.metadata}
 
-#: What says where the broker is.
-AMQP_KEYS = (
-    "amqp_host",
-    "amqp_port",
-    "amqp_username",
-    "amqp_password",
-    "amqp_virtual_host",
-    "amqp_url",
-    "amqp_exchange",
-)
 
-#: What says which database.
-DATABASE_KEYS = (
-    "database_url",
-    "database_host",
-    "database_username",
-    "database_password",
-    "database_database",
-)
+def _names(group: str) -> tuple[str, ...]:
+    return tuple(name for name, setting in SETTINGS.items() if setting.metadata["group"] == group)
 
-KEYS: Mapping[str, Field[Any]] = {each.name: each for each in fields(Settings) if each.metadata}
+
+GATEWAY_KEYS = _names(_GATEWAY)
+AMQP_KEYS = _names(_AMQP)
+DATABASE_KEYS = _names(_DATABASE)
+DISPLAY_KEYS = _names(_DISPLAY)
 
 
 def variable(name: str) -> str:
-    """Return the name of a key in the environment."""
+    """Return the name of a setting in the environment."""
     return f"ENPHASE_{name.removeprefix('enphase_').upper()}"
 
 
 def option(name: str) -> str:
-    """Return a key as an option."""
+    """Return a setting as an option."""
     return f"--{name.replace('_', '-')}"

@@ -6,18 +6,6 @@ import argparse
 
 from .display import HAT, TERMINAL, check_name
 
-#: What both scripts of the HAT read.
-DISPLAY_KEYS = (
-    "brightness",
-    "rotation",
-    "scroll_delay",
-    "peak_power",
-    "continuous_power",
-    "latitude",
-    "longitude",
-    "weather_host",
-)
-
 #: The exit statuses of both.
 STATUSES = (
     "exit status: 0 ended by Ctrl-C or SIGTERM, or a file is written, 1 it cannot work,\n"

@@ -17,7 +17,7 @@ from yarl import URL
 
 from enphase_companion.amqp.broker import Broker, BrokerError, open_link
 from enphase_companion.amqp.publisher import Publisher
-from enphase_companion.config.loader import read
+from enphase_companion.config.loader import load_settings
 from enphase_companion.config.settings import AMQP_KEYS
 from tests.services import free_port
 from tests.services.rabbitmq import RabbitMQ
@@ -100,7 +100,7 @@ async def test_a_password_may_have_any_letters(rabbitmq: RabbitMQ, queue: str, e
         file.write_text(json.dumps(written))
         file.chmod(0o600)
         options = argparse.Namespace(configuration=str(elsewhere))
-        broker = Broker.from_settings(read(AMQP_KEYS, options))
+        broker = Broker.from_settings(load_settings(AMQP_KEYS, options))
         async with open_link(broker, "test") as link:
             assert not link.lost.is_set()
         with pytest.raises(BrokerError, match="it refuses amqp_username with amqp_password"):
@@ -178,7 +178,7 @@ def test_a_connection_that_failed_leaves_no_warning_behind(recwarn: pytest.Warni
 def test_a_password_that_crosses_the_network_in_plain_text_is_warned_of(
     set_to: dict[str, Any], is_plain: bool, elsewhere: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = read(AMQP_KEYS, argparse.Namespace(configuration=str(elsewhere)))
+    settings = load_settings(AMQP_KEYS, argparse.Namespace(configuration=str(elsewhere)))
     Broker.from_settings(replace(settings, **set_to))
     assert ("plain text. Use TLS" in caplog.text) is is_plain
     assert "secret" not in caplog.text

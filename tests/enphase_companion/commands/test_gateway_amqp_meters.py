@@ -20,7 +20,7 @@ from yarl import URL
 
 from enphase_companion.amqp.topology import ROUTING_KEY
 from enphase_companion.commands.gateway_amqp_meters import KEYS, NAME, main
-from enphase_companion.config.loader import read
+from enphase_companion.config.loader import load_settings
 from enphase_companion.delivery.spool import Spool
 from enphase_companion.message import Message, decode, encode
 from enphase_companion.message.parcel import Parcel
@@ -416,7 +416,7 @@ def test_queues_are_named_with_commas_in_the_environment_or_none_at_all(owner: O
     def queues(text: str) -> tuple[str, ...]:
         owner.patch.setenv("ENPHASE_AMQP_QUEUES", text)
         options = argparse.Namespace(configuration=str(owner.folder))
-        return read(KEYS, options).amqp_queues
+        return load_settings(KEYS, options).amqp_queues
 
     assert queues("Enphase.Meters, Other") == ("Enphase.Meters", "Other")
     assert queues("none") == ()

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from enphase_companion.config.settings import KEYS as ALL_KEYS
-from enphase_companion.config.settings import option
+from enphase_companion.config.settings import SETTINGS, option
 
 PROJECT = Path(__file__).parents[3]
 COMMANDS = {
@@ -48,7 +47,7 @@ def test_help_names_every_setting_has_examples_and_waits_for_nothing_heavy(name:
     ).stdout
     *lines, last = shown.splitlines()
     for key in import_module(COMMANDS[name]).KEYS:
-        assert (f"{key} (" if ALL_KEYS[key].metadata["secret"] else option(key)) in shown
+        assert (f"{key} [" if SETTINGS[key].metadata["secret"] else option(key)) in shown
     assert "examples:" in shown
     assert f"  {name}" in shown
     assert "exit status:" in shown

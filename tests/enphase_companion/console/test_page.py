@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from enphase_companion.commands.gateway_console import main
-from enphase_companion.config.loader import read
+from enphase_companion.config.loader import load_settings
 from enphase_companion.console.overview import Overview
 from enphase_companion.console.page import page
 from enphase_companion.gateway.opening import open_gateway
@@ -125,7 +125,7 @@ async def test_a_narrow_terminal_gets_fewer_columns_but_whole_numbers(
     owner = still(profile, hour_of_day=12)
     names = ("gateway_host", "gateway_token")
     options = Namespace(configuration=str(owner.folder), gateway_host=owner.simulator.url)
-    async with open_gateway(read(names, options)) as (gateway, info):
+    async with open_gateway(load_settings(names, options)) as (gateway, info):
         overview = await Overview.read(gateway, info)
     whole = drawn(overview, 200)
     known = {*QUANTITY.findall(whole)}

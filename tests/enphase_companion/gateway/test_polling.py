@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from enphase_api.local import Gateway
-from enphase_companion.config.loader import read
+from enphase_companion.config.loader import load_settings
 from enphase_companion.config.settings import GATEWAY_KEYS
 from enphase_companion.gateway import array, opening, polling
 from enphase_companion.gateway.polling import Poller
@@ -58,8 +58,10 @@ class Reader:
         async def take(message: Message) -> None:
             self.messages.append(message)
 
-        settings = replace(read(KEYS, options), interval=interval)
-        poller = Poller(settings, lambda: read(KEYS, options), self.service, self.figures, lambda: "")
+        settings = replace(load_settings(KEYS, options), interval=interval)
+        poller = Poller(
+            settings, lambda: load_settings(KEYS, options), self.service, self.figures, lambda: ""
+        )
         running = asyncio.create_task(poller.run(take))
         try:
             yield poller

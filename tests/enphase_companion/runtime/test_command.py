@@ -42,7 +42,7 @@ def test_help_shows_examples_settings_and_exit_statuses(capsys: pytest.CaptureFi
     assert "enphase-gateway-console --trust" in shown
     assert "ENPHASE_GATEWAY_HOST" in shown
     assert "ENPHASE_PASSWORD" in shown
-    assert "exit status: 0 well, 1 it did not work, 2 wrong usage or settings, 130 Ctrl-C" in shown
+    assert "exit status: 0 success, 1 failure, 2 usage or configuration error, 130" in shown
 
 
 def test_the_script_in_the_checkout_is_the_same_command() -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import orjson
 from yarl import URL
 
+from .enphase_api.json_values import MAX_DEPTH
 from .enphase_api.redaction import MAX_NAME, hide_secrets, is_secret
-from .enphase_api.values import MAX_DEPTH
 
 #: What stands in the place of a secret; the same as in Home Assistant's own files.
 REDACTED = "**REDACTED**"

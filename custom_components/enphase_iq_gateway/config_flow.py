@@ -34,8 +34,8 @@ from .connection import (
 )
 from .const import CONF_CERTIFICATE, CONF_PRODUCTION_SOURCE, DOMAIN
 from .enphase_api import AuthenticationError, CertificateError, EnphaseError
+from .enphase_api.json_values import is_serial_number
 from .enphase_api.models import Meter
-from .enphase_api.values import is_serial_number
 from .flow_forms import DEFAULT_HOST, HOST_FORM, announced_host, grouped, in_code
 from .flow_sign_in import SignInFlow
 from .naming import async_words, gateway_title, meter_name

@@ -10,8 +10,8 @@ from homeassistant.helpers.selector import (
 )
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 
+from .enphase_api.json_values import printable
 from .enphase_api.local import Certificate
-from .enphase_api.values import printable
 
 CONF_RENEW = "renew"
 DEFAULT_HOST = "envoy.local"

@@ -15,8 +15,8 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, LOGGER
+from .enphase_api.json_values import SILENT_AFTER
 from .enphase_api.models import Inverter
-from .enphase_api.values import SILENT_AFTER
 from .pages import Page
 
 if TYPE_CHECKING:

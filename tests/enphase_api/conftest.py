@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from enphase_api import values
+from enphase_api import json_values
 from enphase_api.cloud import Authentication
 from enphase_api.local import Gateway
 from enphase_companion.simulator import Simulator
@@ -37,7 +37,7 @@ def nothing_is_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def nothing_is_logged_yet(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reasons are logged once in a process; here once in a test."""
-    monkeypatch.setattr(values, "_logged", set())
+    monkeypatch.setattr(json_values, "_logged", set())
 
 
 @pytest.fixture(autouse=True)

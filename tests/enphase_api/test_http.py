@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from enphase_api import InvalidHostError
+from enphase_api.files import write_file, write_private
 from enphase_api.http import parse_host, read_host
-from enphase_api.private_file import write_file, write_private_file
 
 
 @pytest.mark.parametrize(
@@ -139,7 +139,7 @@ def test_no_text_raises_anything_but_an_invalid_host(text: str) -> None:
 def test_a_private_file_is_its_owners_alone_from_the_start(tmp_path: Path) -> None:
     old_mask = os.umask(0)
     try:
-        write_private_file(tmp_path / "a" / "b" / "secret", "x")
+        write_private(tmp_path / "a" / "b" / "secret", "x")
     finally:
         os.umask(old_mask)
     assert (tmp_path / "a" / "b" / "secret").stat().st_mode & 0o777 == 0o600
@@ -149,7 +149,7 @@ def test_a_private_file_that_was_open_to_all_is_closed(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("old")
     file.chmod(0o644)
-    write_private_file(file, "new é")
+    write_private(file, "new é")
     assert file.read_text(encoding="utf-8") == "new é"
     assert file.stat().st_mode & 0o777 == 0o600
     assert list(tmp_path.iterdir()) == [file]
@@ -179,7 +179,7 @@ def test_no_link_that_somebody_else_put_into_the_folder_is_followed(tmp_path: Pa
 
 def test_a_private_file_that_is_a_link_stays_one(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "secret")
-    write_private_file(tmp_path / "link", "x")
+    write_private(tmp_path / "link", "x")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "secret").read_text() == "x"
 
@@ -191,7 +191,7 @@ def test_what_a_killed_write_left_behind_is_removed_by_the_next(tmp_path: Path) 
         file.write_text("half")
         os.utime(file, (0, 0))
     younger.touch()
-    write_private_file(tmp_path / "secret", "x")
+    write_private(tmp_path / "secret", "x")
     assert sorted(tmp_path.iterdir()) == sorted((younger, *others, tmp_path / "secret"))
 
 

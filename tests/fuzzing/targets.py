@@ -32,9 +32,10 @@ from enphase_api import (
     UnsupportedFirmwareError,
 )
 from enphase_api.cloud.connection import Answer as EntrezAnswer
-from enphase_api.cloud.page import Page
+from enphase_api.cloud.html import EntrezPage
 from enphase_api.cloud.token import Token
 from enphase_api.http import parse_json
+from enphase_api.json_values import is_printable
 from enphase_api.local import Certificate
 from enphase_api.models import (
     Batteries,
@@ -48,7 +49,6 @@ from enphase_api.models import (
     Report,
     Site,
 )
-from enphase_api.values import is_printable
 from enphase_companion.amqp.properties import read_all
 from enphase_companion.config.loader import load_settings
 from enphase_companion.config.settings import SETTINGS
@@ -243,7 +243,7 @@ def run_token(body: bytes) -> None:
 
 def run_page(body: bytes) -> None:
     """A page of Entrez."""
-    answer = EntrezAnswer("Entrez", "/login", 200, None, cookies={}, body=body, page=Page(body))
+    answer = EntrezAnswer("Entrez", "/login", 200, None, cookies={}, body=body, page=EntrezPage(body))
     with suppress(MultiFactorError):
         assert answer.is_refused in (True, False)
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from enphase_api import values
+from enphase_api import json_values
 from enphase_companion.runtime import redaction
 
 from .inputs import WORDS
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.Cryptography
 def nothing_is_kept_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
     """Secrets that were in a file of settings are hidden in a process for ever; here in a test."""
     monkeypatch.setattr(redaction, "_known", {})
-    monkeypatch.setattr(values, "_logged", set())
+    monkeypatch.setattr(json_values, "_logged", set())
 
 
 @pytest.mark.parametrize("name", TARGETS)

@@ -19,7 +19,7 @@ import orjson
 from yarl import URL
 
 from .exceptions import CommunicationError, InvalidAnswerError, InvalidHostError, ResponseError, Silence
-from .values import is_too_deep
+from .json_values import is_too_deep
 
 #: Hosts that plain http may be spoken to: nothing of it leaves this machine.
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
@@ -175,7 +175,7 @@ def cookie_header(cookies: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def asking(who: str, path: str) -> Iterator[None]:
+def translate_errors(who: str, path: str) -> Iterator[None]:
     """Raise CommunicationError where `who` does not answer `path`."""
     try:
         yield
@@ -277,7 +277,7 @@ def parse_json(body: bytes, path: str, who: str) -> Any:
     return value
 
 
-def refused(who: str, path: str, status: int) -> ResponseError:
+def status_error(who: str, path: str, status: int) -> ResponseError:
     """Return the error for a status that is no success."""
     return ResponseError(
         f"{who} answered {path} with status {status}",

@@ -17,7 +17,7 @@ from aio_pika.abc import AbstractChannel
 from aiormq import exceptions
 from yarl import URL
 
-from enphase_api.values import printable
+from enphase_api.json_values import printable
 
 from ..config.addresses import is_this_machine
 from ..config.settings import Settings

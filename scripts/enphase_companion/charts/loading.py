@@ -9,7 +9,7 @@ from itertools import pairwise
 from statistics import median
 from zoneinfo import ZoneInfo
 
-from enphase_api.values import is_serial_number
+from enphase_api.json_values import is_serial_number
 
 from ..message.sample import PHASES, WHOLE
 from ..runtime.errors import CommandError, SettingsError

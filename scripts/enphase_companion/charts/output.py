@@ -7,7 +7,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from enphase_api.private_file import write_file
+from enphase_api.files import write_file
 
 from .drawing import DOTS
 

@@ -17,7 +17,7 @@ from typing import Any
 
 import voluptuous as vol
 
-from enphase_api.private_file import write_private_file
+from enphase_api.files import write_private
 
 from ..runtime.errors import SettingsError
 from ..runtime.redaction import hide
@@ -73,7 +73,7 @@ def store(settings: Settings, name: str, value: str) -> None:
     """
     file = settings.file_of(name)
     content = {**_read_file(file), name: value}
-    write_private_file(file, json.dumps(content, indent=4, ensure_ascii=False) + "\n")
+    write_private(file, json.dumps(content, indent=4, ensure_ascii=False) + "\n")
 
 
 def _validated(given: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, Any]:

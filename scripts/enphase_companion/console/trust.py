@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 
 from enphase_api import CertificateError
+from enphase_api.files import write_private
 from enphase_api.local import Certificate, Gateway, fetch_certificate
 from enphase_api.local.trust import read_certificate
 from enphase_api.models import Info
-from enphase_api.private_file import write_private_file
 
 from ..config.settings import Settings
 from ..gateway.finding import finding
@@ -48,7 +48,7 @@ def trust(settings: Settings, fingerprint: str | None) -> int:
     if fingerprint is None and not _said_yes():
         print("Nothing was stored.")
         return 1
-    write_private_file(settings.certificate_file, shown.pem)
+    write_private(settings.certificate_file, shown.pem)
     print(f"It is trusted now ({settings.certificate_file}).")
     return 0
 

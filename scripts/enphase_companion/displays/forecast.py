@@ -10,8 +10,8 @@ import asyncio
 import aiohttp
 
 from enphase_api import EnphaseError, InvalidAnswerError
-from enphase_api.http import asking, new_session, parse_json, read_body, refused
-from enphase_api.values import integer, number, one_object
+from enphase_api.http import new_session, parse_json, read_body, status_error, translate_errors
+from enphase_api.json_values import integer, json_object, number
 
 from ..config.settings import Settings
 from ..runtime.backoff import Backoff
@@ -94,21 +94,21 @@ class Forecast:
             "timeformat": "unixtime",
             "timezone": "GMT",
         }
-        with asking(_WHO, _PATH):
+        with translate_errors(_WHO, _PATH):
             async with (
                 new_session() as session,
                 session.get(self._url, params=wanted, allow_redirects=False, timeout=_TIMEOUT) as response,
             ):
                 if response.status != 200:
-                    raise refused(_WHO, _PATH, response.status)
+                    raise status_error(_WHO, _PATH, response.status)
                 answer = parse_json(await read_body(response, _PATH, _MAX_ANSWER), _PATH, _WHO)
         return _read(answer)
 
 
 def _read(answer: object) -> Weather:
-    root = one_object(answer, _PATH)
-    current = one_object(root.get("current"), _PATH)
-    unit = one_object(root.get("current_units"), _PATH).get("wind_speed_10m")
+    root = json_object(answer, _PATH)
+    current = json_object(root.get("current"), _PATH)
+    unit = json_object(root.get("current_units"), _PATH).get("wind_speed_10m")
     code, wind = integer(current, "weather_code", 0, 99), number(current, "wind_speed_10m", 0, 200)
     is_day = integer(current, "is_day", 0, 1)
     found = None if code is None or is_day is None else judged(code, wind or 0, is_day=bool(is_day))

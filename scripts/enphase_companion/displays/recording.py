@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from enphase_api.private_file import write_file
+from enphase_api.files import write_file
 
 from ..runtime.errors import CommandError
 from .frames import SIZE, Frame, as_lit

@@ -13,8 +13,8 @@ from xml.etree import ElementTree
 import orjson
 
 from enphase_api import EnphaseError
+from enphase_api.json_values import MAX_DEPTH, printable
 from enphase_api.models import Info
-from enphase_api.values import MAX_DEPTH, printable
 
 from ..runtime.errors import CommandError
 from .catalogue import Endpoint, file_name

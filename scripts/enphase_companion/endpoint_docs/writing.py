@@ -11,7 +11,7 @@ import re
 from enum import Enum
 from pathlib import Path
 
-from enphase_api.private_file import write_file
+from enphase_api.files import write_file
 
 from .answers import Outcome
 from .markup import Markup

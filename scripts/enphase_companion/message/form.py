@@ -11,8 +11,16 @@ from typing import Any
 import orjson
 
 from enphase_api import InvalidAnswerError
+from enphase_api.json_values import (
+    integer,
+    is_identifier,
+    is_serial_number,
+    is_too_deep,
+    json_objects,
+    text,
+    timestamp,
+)
 from enphase_api.models import MeasurementType, Quantities, Readings
-from enphase_api.values import integer, is_identifier, is_serial_number, is_too_deep, moment, objects, text
 
 from . import reports
 from .sample import MAX_SAMPLES, PHASES, WHOLE, Sample
@@ -23,7 +31,7 @@ SCHEMA_VERSION = 1
 #: Bytes. A message of as many samples as it may have stays below half of this; usual ones have four thousand.
 MAX_BODY = 64_000
 
-#: Milliseconds; as for the gateway's own times, see enphase_api.values.
+#: Milliseconds; as for the gateway's own times, see enphase_api.json_values.
 _EARLIEST, _LATEST = 1_199_145_600_000, 4_102_444_800_000
 
 
@@ -95,12 +103,12 @@ def decode(body: bytes, default_gateway: str | None = None) -> Message:
     """
     content = _parsed(body)
     gateway = _gateway(content, default_gateway)
-    timestamp = moment(content, "timestamp")
-    if timestamp is None:
+    sent_at = timestamp(content, "timestamp")
+    if sent_at is None:
         raise MessageError("it has no timestamp that could be one")
     key, read = ("meters", _from_entries) if "meters" in content else ("readings", reports.to_samples)
     try:
-        samples = tuple(_unique(read(_bounded(objects(content.get(key), key), key))))
+        samples = tuple(_unique(read(_bounded(json_objects(content.get(key), key), key))))
     except InvalidAnswerError:
         raise MessageError(f"`{key}` is no list of objects") from None
     except ValueError as error:
@@ -109,7 +117,7 @@ def decode(body: bytes, default_gateway: str | None = None) -> Message:
     unmetered_batteries = said if isinstance(said, bool) else None
     return Message(
         gateway,
-        timestamp.timestamp(),
+        sent_at.timestamp(),
         samples,
         unmetered_batteries=unmetered_batteries,
         production_is_reported=content.get("production_is_reported") is True,

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 from enphase_api import quirks
+from enphase_api.json_values import is_identifier, nested_objects, text, timestamp
 from enphase_api.models import MeasurementType, Meter, Quantities
 from enphase_api.models.site import NOTHING, add_up, are_together, grid_terms, home_terms
-from enphase_api.values import is_identifier, moment, nested, text
 
 from .sample import PHASES, WHOLE, Sample
 
@@ -57,7 +57,7 @@ def to_samples(reports: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
     Raises ValueError, with the reason, for a report that does not say of what and of when it is.
     """
     for report in reports:
-        measurement, at = text(report, "reportType"), moment(report, "createdAt")
+        measurement, at = text(report, "reportType"), timestamp(report, "createdAt")
         if measurement is None or not is_identifier(measurement):
             raise ValueError("a report without a reportType that could be one")
         if at is None:
@@ -66,7 +66,7 @@ def to_samples(reports: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
         if not isinstance(cumulative, dict):
             raise ValueError(f"the report of {measurement} has no object `cumulative`")  # noqa: TRY004
         measured_at = round(at.timestamp() * 1000)
-        lines = [Quantities.from_line(line) for line in nested(report, "lines")][:PHASES]
+        lines = [Quantities.from_line(line) for line in nested_objects(report, "lines")][:PHASES]
         yield Sample(
             measurement, WHOLE, measured_at, _mended(measurement, Quantities.from_report(cumulative), lines)
         )

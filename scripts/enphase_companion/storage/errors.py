@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 from sqlalchemy.exc import DBAPIError
 
-from enphase_api.values import printable
+from enphase_api.json_values import printable
 
 from ..runtime.errors import CommandError
 

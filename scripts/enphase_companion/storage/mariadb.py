@@ -11,7 +11,7 @@ from pymysql.constants import CLIENT  # type: ignore[import-untyped]
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
-from enphase_api.values import printable
+from enphase_api.json_values import printable
 
 from .address import tls
 from .errors import StorageError

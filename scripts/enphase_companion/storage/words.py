@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from enphase_api.values import printable
+from enphase_api.json_values import printable
 
 from .levels import SECOND, Level
 from .status import GatewayStatus, Status

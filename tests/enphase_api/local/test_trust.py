@@ -148,7 +148,7 @@ async def test_a_renewal_that_cannot_be_stored_is_a_warning_and_works(
     def read_only(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr("enphase_api.local.connection.write_private_file", read_only)
+    monkeypatch.setattr("enphase_api.local.connection.write_private", read_only)
     gateway = Gateway(sim.url, file)
     sim.renew_certificate()
     assert await gateway.login(sim.token())

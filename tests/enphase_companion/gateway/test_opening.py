@@ -338,7 +338,7 @@ def test_a_new_token_that_cannot_be_stored_is_used_with_a_warning(
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(loader, "write_private_file", full)
+    monkeypatch.setattr(loader, "write_private", full)
     owner.trusts()
     owner.has_account()
     result = owner.runs(main)

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
+from enphase_api.json_values import is_printable
 from enphase_api.local import Gateway
 from enphase_api.models import Meter, Quantities, Reading, Readings
-from enphase_api.values import is_printable
 from enphase_companion.message import (
     MAX_BODY,
     Message,

@@ -7,7 +7,7 @@ from pymysql.err import DataError as MariaDataError  # type: ignore[import-untyp
 from pymysql.err import OperationalError
 from sqlalchemy.exc import DBAPIError
 
-from enphase_api.values import is_printable
+from enphase_api.json_values import is_printable
 from enphase_companion.storage import Database, UnavailableError, UnstorableError
 from enphase_companion.storage.errors import explained
 from tests.services.mariadb import MariaDB, execute, new_database

@@ -20,7 +20,7 @@ from ..http import parse_json
 from ..oauth import CLIENT_ID, REDIRECT_URI, challenge_of, new_verifier
 from .connection import AUTHENTICATION_HOST, SESSION_COOKIE, Answer, Connection
 from .enlighten import ENLIGHTEN_HOST, Enlighten
-from .page import Form
+from .html import Form
 from .token import ENTREZ_PUBLIC_KEY, UNCOMMISSIONED, Token, has_form_of_token
 
 _SIGN_IN_REFUSED = "Entrez refused the user name and password."

@@ -11,8 +11,16 @@ import aiohttp
 from yarl import URL
 
 from ..exceptions import InvalidAnswerError, MultiFactorError, ResponseError
-from ..http import SessionHolder, asking, cookie_header, cookies_of, parse_host, read_body, refused
-from .page import Page, mentions_second_factor
+from ..http import (
+    SessionHolder,
+    cookie_header,
+    cookies_of,
+    parse_host,
+    read_body,
+    status_error,
+    translate_errors,
+)
+from .html import EntrezPage, mentions_second_factor
 
 AUTHENTICATION_HOST = "https://entrez.enphaseenergy.com"
 
@@ -39,7 +47,7 @@ class Answer:
     cookies: Mapping[str, str]
     body: bytes
     #: The body, read as a page.
-    page: Page
+    page: EntrezPage
 
     @property
     def is_refused(self) -> bool:
@@ -59,7 +67,7 @@ class Answer:
     def not_understood(self) -> ResponseError:
         """Return the error that says so."""
         if self.status >= 400:
-            return refused(self.who, self.path, self.status)
+            return status_error(self.who, self.path, self.status)
         return InvalidAnswerError(
             f"{self.who} answered {self.path} with a page that is not known. Try again later, or make a "
             f"token on {AUTHENTICATION_HOST} and paste it.",
@@ -101,7 +109,7 @@ class Connection(SessionHolder):
     ) -> Answer:
         """Send one request; every request of this client goes through here."""
         url = URL(f"{self.host}{path}", encoded=True)
-        with asking(f"{self._who} ({self._url.host})", path):
+        with translate_errors(f"{self._who} ({self._url.host})", path):
             async with (
                 self._session() as session,
                 # No redirect is followed: it would carry the secret to where it points. Any form is accepted:
@@ -123,7 +131,7 @@ class Connection(SessionHolder):
                     location=_location(response),
                     cookies=cookies_of(response),
                     body=body,
-                    page=await asyncio.to_thread(Page, body),
+                    page=await asyncio.to_thread(EntrezPage, body),
                 )
 
 

@@ -7,7 +7,7 @@ import aiohttp
 from ..exceptions import AuthenticationError
 from ..http import parse_json
 from .connection import Connection, second_factor_wanted
-from .page import mentions_second_factor
+from .html import mentions_second_factor
 
 ENLIGHTEN_HOST = "https://enlighten.enphaseenergy.com"
 

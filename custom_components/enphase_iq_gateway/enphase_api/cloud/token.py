@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 from cryptography.hazmat.primitives.serialization import load_der_public_key
 
 from ..exceptions import TokenError, TokenReason
-from ..values import is_serial_number, moment, text
+from ..json_values import is_serial_number, text, timestamp
 
 #: The one algorithm that Entrez signs with; what a token's own header asks for has no say.
 _ALGORITHM = "ES256"
@@ -86,7 +86,11 @@ class Token:
         except (jwt.InvalidTokenError, RecursionError):
             # Without the cause: its text may repeat parts of the token.
             raise no_token from None
-        audience, issued_at, expires_at = text(claims, "aud"), moment(claims, "iat"), moment(claims, "exp")
+        audience, issued_at, expires_at = (
+            text(claims, "aud"),
+            timestamp(claims, "iat"),
+            timestamp(claims, "exp"),
+        )
         is_for_gateway = audience is not None and (audience == UNCOMMISSIONED or is_serial_number(audience))
         if not is_for_gateway or issued_at is None or expires_at is None:
             raise TokenError(

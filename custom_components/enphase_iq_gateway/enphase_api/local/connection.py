@@ -14,8 +14,8 @@ import aiohttp
 from yarl import URL
 
 from ..exceptions import CertificateChangedError, CommunicationError, InvalidAnswerError, NotTrustedError
-from ..http import MAX_BODY, SessionHolder, asking, cookies_of, parse_host, read_body
-from ..private_file import write_private_file
+from ..files import write_private
+from ..http import MAX_BODY, SessionHolder, cookies_of, parse_host, read_body, translate_errors
 from .tls import GatewayContext, unverified_context
 from .trust import Certificate, fetch_certificate, read_certificate
 
@@ -124,7 +124,7 @@ class Connection(SessionHolder):
             options["headers"]["Connection"] = "close"
         async with self._session() as session:
             try:
-                with asking(str(self._url.host), path):
+                with translate_errors(str(self._url.host), path):
                     try:
                         response = await session.request(method, url, ssl=context, **options)
                     except aiohttp.ClientConnectorCertificateError:
@@ -206,7 +206,7 @@ class Connection(SessionHolder):
         self._certificate, self._context = shown, None
         if self._cert_file is not None:
             try:
-                await asyncio.to_thread(write_private_file, self._cert_file, shown.pem)
+                await asyncio.to_thread(write_private, self._cert_file, shown.pem)
             except OSError as error:
                 _LOGGER.warning(
                     "%s: could not store the renewed certificate: %s", self._cert_file, error.strerror

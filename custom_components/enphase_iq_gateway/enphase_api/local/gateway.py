@@ -22,10 +22,10 @@ from ..exceptions import (
     ResponseError,
     Silence,
 )
-from ..http import cookie_header, encoding_of, parse_json, read_json, refused
+from ..files import write_private
+from ..http import cookie_header, encoding_of, parse_json, read_json, status_error
 from ..models import Batteries, Info, Inverter, Live, Meter, Production, ProductionTotals, Readings, Report
 from ..oauth import CLIENT_ID, REDIRECT_URI
-from ..private_file import write_private_file
 from .connection import SESSION_COOKIE, Connection, limit_of
 from .trust import Certificate, fetch_certificate
 
@@ -83,7 +83,7 @@ class Gateway(Connection):
         CommunicationError where nobody answers, OSError where the file cannot be written.
         """
         certificate = await fetch_certificate(host)
-        await asyncio.to_thread(write_private_file, cert_file, certificate.pem)
+        await asyncio.to_thread(write_private, cert_file, certificate.pem)
         return certificate
 
     async def login(self, token: str) -> bool:
@@ -109,7 +109,7 @@ class Gateway(Connection):
                 return await self._login(given["access_token"])
         if answer.status in (200, 400, 401, 403):
             raise AuthenticationError("The gateway got no token for this code. Sign in again for a new code.")
-        raise refused(_WHO, path, answer.status)
+        raise status_error(_WHO, path, answer.status)
 
     async def api_call(
         self,
@@ -134,7 +134,7 @@ class Gateway(Connection):
         if answer.status == 401:
             raise self._not_allowed(path)
         if not 200 <= answer.status < 300:
-            raise refused(_WHO, path, answer.status)
+            raise status_error(_WHO, path, answer.status)
         if response_raw:
             return answer.body
         return await read_json(answer.body, path, _WHO) if answer.body else None
@@ -155,7 +155,7 @@ class Gateway(Connection):
                         yield event
                     return
                 if response.status != 401:
-                    raise refused(_WHO, path, response.status)
+                    raise status_error(_WHO, path, response.status)
             if self._token is None:
                 break
             if attempt == 1:
@@ -178,7 +178,7 @@ class Gateway(Connection):
                     await self._refuse_old_firmware(path)
                 raise
         if answer.status != 200:
-            raise refused(_WHO, path, answer.status)
+            raise status_error(_WHO, path, answer.status)
         info = Info.from_xml(answer.body, path)
         info.require_tokens()
         if info.time is not None:
@@ -281,7 +281,7 @@ class Gateway(Connection):
         if answer.status in (401, 403):
             return False
         if answer.status != 200:
-            raise refused(_WHO, path, answer.status)
+            raise status_error(_WHO, path, answer.status)
         # Whom nobody can verify gets no cookie: he is shown the token, as the owner has said.
         self._token, self._session_id = raw, None if self._is_insecure else answer.session_id
         return True

@@ -19,7 +19,7 @@ from yarl import URL
 
 from ..exceptions import CertificateError, CommunicationError, Silence, UnusableCertificateError
 from ..http import parse_host, silence_of
-from ..values import printable
+from ..json_values import printable
 from .tls import (
     ANOTHER_KEY,
     UNREADABLE,

@@ -7,18 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-from ..values import (
+from ..json_values import (
     MAX_POWER,
-    flag,
+    boolean,
     identifier,
     integer,
     is_silent,
-    moment,
-    nested,
+    json_object,
+    json_objects,
+    nested_objects,
     number,
-    objects,
-    one_object,
     text,
+    timestamp,
 )
 
 _ENERGY = (0, 1e9)
@@ -73,8 +73,8 @@ class Battery:
             temperature=number(data, "temperature", -60, 150),
             capacity=capacity,
             power=watts,
-            last_reported_at=moment(data, "last_rpt_date"),
-            communicating=flag(data, "communicating"),
+            last_reported_at=timestamp(data, "last_rpt_date"),
+            communicating=boolean(data, "communicating"),
         )
 
     def as_of(self, now: datetime) -> Self:
@@ -113,7 +113,7 @@ class AcBatteries:
         most_power = _BEYOND * _AC_POWER * active_count
         return cls(
             active_count=active_count,
-            measured_at=moment(data, "readingTime"),
+            measured_at=timestamp(data, "readingTime"),
             # -178 W while charging: jesserizzo/envoy_reader issue 36.
             power=number(data, "wNow", -most_power, most_power),
             energy=number(data, "whNow", 0, _BEYOND * _AC_ENERGY * active_count),
@@ -161,12 +161,12 @@ class Batteries:
         Raises InvalidAnswerError where one has another structure.
         """
         devices: dict[str | None, list[Mapping[str, Any]]] = {}
-        for group in objects(inventory, "/ivp/ensemble/inventory"):
-            devices.setdefault(text(group, "type"), []).extend(nested(group, "devices"))
+        for group in json_objects(inventory, "/ivp/ensemble/inventory"):
+            devices.setdefault(text(group, "type"), []).extend(nested_objects(group, "devices"))
         powers = {} if power is None else _power_by_serial(power)
         read = (Battery.from_json(entry, powers) for entry in devices.get("ENCHARGE", []))
         units = tuple(unit for unit in read if unit is not None)
-        sums = {} if secctrl is None else one_object(secctrl, "/ivp/ensemble/secctrl")
+        sums = {} if secctrl is None else json_object(secctrl, "/ivp/ensemble/secctrl")
         has_ac = None if secctrl is None else _speaks_of_ac(sums)
         found = cls(units=units, has_ac=has_ac, grid_connected=_is_on_grid(devices)).with_ac(None)
         if not units and not has_ac:
@@ -261,9 +261,9 @@ def _sum(values: list[float | None]) -> float | None:
 
 def _power_by_serial(answer: object) -> dict[str, float | None]:
     """Read /ivp/ensemble/power as W by serial number; its key ends in a colon on every firmware seen."""
-    root = one_object(answer, "/ivp/ensemble/power")
+    root = json_object(answer, "/ivp/ensemble/power")
     powers: dict[str, float | None] = {}
-    for entry in nested(root, "devices:") or nested(root, "devices"):
+    for entry in nested_objects(root, "devices:") or nested_objects(root, "devices"):
         serial_number, milliwatts = (
             identifier(entry, "serial_num"),
             number(entry, "real_power_mw", -1000 * MAX_POWER, 1000 * MAX_POWER),

@@ -10,7 +10,7 @@ from typing import Self
 from xml.etree import ElementTree
 
 from ..exceptions import InvalidAnswerError, UnsupportedFirmwareError
-from ..values import MAX_DEPTH, is_identifier, is_serial_number
+from ..json_values import MAX_DEPTH, is_identifier, is_serial_number
 
 #: Firmware from which on gateways take tokens.
 _OLDEST_FIRMWARE = 7

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Self
 
-from ..values import MAX_POWER, integer, moment, number, one_object
+from ..json_values import MAX_POWER, integer, json_object, number, timestamp
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,9 +37,9 @@ class Live:
 
         Raises InvalidAnswerError where it is no object with an object `meters`.
         """
-        meters = one_object(one_object(answer, path).get("meters"), path)
+        meters = json_object(json_object(answer, path).get("meters"), path)
         return cls(
-            updated_at=moment(meters, "last_update"),
+            updated_at=timestamp(meters, "last_update"),
             state_of_charge=number(meters, "soc", 0, 100),
             main_relay_state=integer(meters, "main_relay_state"),
             solar_power=_watts(meters, "pv"),

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Self
 
-from ..values import integer, objects, text, texts
+from ..json_values import integer, json_objects, text, texts
 
 
 class MeasurementType(StrEnum):
@@ -72,5 +72,5 @@ class Meter:
 
         Raises InvalidAnswerError where it is no list of objects.
         """
-        meters = (cls.from_json(entry) for entry in objects(answer, path))
+        meters = (cls.from_json(entry) for entry in json_objects(answer, path))
         return tuple(meter for meter in meters if meter is not None)

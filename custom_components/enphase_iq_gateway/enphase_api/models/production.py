@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-from ..values import (
+from ..json_values import (
     MAX_POWER,
     identifier,
     integer,
     is_silent,
-    moment,
-    nested,
+    json_object,
+    json_objects,
+    nested_objects,
     number,
-    objects,
-    one_object,
     text,
+    timestamp,
 )
 from .batteries import AcBatteries
 from .info import Info
@@ -65,7 +65,7 @@ class ProductionSource:
         """Read one entry."""
         return cls(
             active_count=integer(data, "activeCount", 0, 10_000),
-            measured_at=moment(data, "readingTime"),
+            measured_at=timestamp(data, "readingTime"),
             power=number(data, "wNow", *_POWER),
             lifetime_energy=number(data, "whLifetime", *_ENERGY),
             energy_today=number(data, "whToday", *_ENERGY),
@@ -92,8 +92,8 @@ class Production:
 
         Raises InvalidAnswerError where it is no object with a list `production`.
         """
-        root = one_object(answer, path)
-        entries = objects(root.get("production"), path) + nested(root, "consumption")
+        root = json_object(answer, path)
+        entries = json_objects(root.get("production"), path) + nested_objects(root, "consumption")
         # The inverters' entry has no measurementType, the meters' entries have no other use of `type`.
         by_kind = {
             text(entry, "measurementType") or text(entry, "type"): entry for entry in reversed(entries)
@@ -107,7 +107,9 @@ class Production:
             meter=source("production"),
             net_consumption=source("net-consumption"),
             total_consumption=source("total-consumption"),
-            ac_batteries=next(filter(None, map(AcBatteries.from_json, nested(root, "storage"))), None),
+            ac_batteries=next(
+                filter(None, map(AcBatteries.from_json, nested_objects(root, "storage"))), None
+            ),
         )
 
 
@@ -130,7 +132,7 @@ class ProductionTotals:
 
         Raises InvalidAnswerError where it is no object.
         """
-        root = one_object(answer, path)
+        root = json_object(answer, path)
         return cls(
             power=number(root, "wattsNow", *_POWER),
             lifetime_energy=number(root, "wattHoursLifetime", *_ENERGY),
@@ -184,7 +186,7 @@ class Inverter:
         """
         return tuple(
             cls._from_json(entry, serial_number)
-            for entry in objects(answer, path)
+            for entry in json_objects(answer, path)
             if (serial_number := identifier(entry, "serialNumber")) is not None
             and entry.get("devType", _MICROINVERTER) == _MICROINVERTER
         )
@@ -197,7 +199,7 @@ class Inverter:
         is_known = most is not None and most > 0 and (power is None or power <= most)
         return cls(
             serial_number=serial_number,
-            last_reported_at=moment(data, "lastReportDate"),
+            last_reported_at=timestamp(data, "lastReportDate"),
             power=power,
             max_power=most if is_known else None,
         )

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from typing import Any, NamedTuple, Self
 
 from .. import quirks
-from ..values import MAX_POWER, number
+from ..json_values import MAX_POWER, number
 
 
 class _Rule(NamedTuple):

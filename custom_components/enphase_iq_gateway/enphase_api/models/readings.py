@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Self
 
 from .. import quirks
-from ..values import integer, moment, nested, objects, one_object, text
+from ..json_values import integer, json_object, json_objects, nested_objects, text, timestamp
 from .meters import Meter
 from .quantities import Quantities
 
@@ -29,11 +29,13 @@ class Reading:
     def from_json(cls, data: Mapping[str, Any], meter: Meter) -> Self:
         """Read one element of /ivp/meters/readings that belongs to `meter`."""
         # Three channels are always reported; beyond phase_count they mirror other meters or hold noise.
-        channels = [Quantities.from_channel(entry) for entry in nested(data, "channels")][: meter.phase_count]
+        channels = [Quantities.from_channel(entry) for entry in nested_objects(data, "channels")][
+            : meter.phase_count
+        ]
         total, channels = quirks.without_lost_phase(meter, Quantities.from_reading(data), channels)
         return cls(
             meter=meter,
-            measured_at=moment(data, "timestamp"),
+            measured_at=timestamp(data, "timestamp"),
             total=replace(
                 total,
                 voltage=quirks.meter_voltage(meter, total, channels),
@@ -84,7 +86,7 @@ class Readings:
         by_eid = {meter.eid: meter for meter in meters}
         found: dict[int, Reading] = {}
         unknown: list[int] = []
-        for entry in objects(answer, path):
+        for entry in json_objects(answer, path):
             eid = integer(entry, "eid", low=0)
             if eid is None:
                 continue
@@ -131,10 +133,10 @@ class Report:
         return tuple(
             cls(
                 report_type=report_type,
-                created_at=moment(entry, "createdAt"),
-                cumulative=Quantities.from_report(one_object(entry.get("cumulative", {}), path)),
-                lines=tuple(Quantities.from_line(line) for line in nested(entry, "lines")),
+                created_at=timestamp(entry, "createdAt"),
+                cumulative=Quantities.from_report(json_object(entry.get("cumulative", {}), path)),
+                lines=tuple(Quantities.from_line(line) for line in nested_objects(entry, "lines")),
             )
-            for entry in objects(answer, path)
+            for entry in json_objects(answer, path)
             if (report_type := text(entry, "reportType")) is not None
         )

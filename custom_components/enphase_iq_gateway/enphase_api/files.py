@@ -14,7 +14,7 @@ from pathlib import Path
 _LEFT_BEHIND = 60
 
 
-def write_private_file(path: str | os.PathLike[str], content: str) -> None:
+def write_private(path: str | os.PathLike[str], content: str) -> None:
     """Write `content` to `path` with mode 0600, atomically: a crash leaves the old file or the new one.
 
     The folder is made where it is missing, for its owner only. A link is followed, so that the file it points

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from enphase_api.cloud import page as page_module
-from enphase_api.cloud.page import Page
+from enphase_api.cloud import html
+from enphase_api.cloud.html import EntrezPage
 
 
 @pytest.mark.parametrize(
@@ -26,30 +26,32 @@ from enphase_api.cloud.page import Page
     ids=["2023", "other order and case", "white space", "second field", "never closed"],
 )
 def test_a_token_is_found_however_its_field_is_written(field: str) -> None:
-    assert Page(field.format("eyJ.a-b_c.d").encode()).token == "eyJ.a-b_c.d"
+    assert EntrezPage(field.format("eyJ.a-b_c.d").encode()).token == "eyJ.a-b_c.d"
 
 
 def test_entities_in_a_token_are_understood() -> None:
-    assert Page(b'<textarea id="JWTToken">a&#45;b&#x2e;c&amp;</textarea>').token == "a-b.c&"
+    assert EntrezPage(b'<textarea id="JWTToken">a&#45;b&#x2e;c&amp;</textarea>').token == "a-b.c&"
 
 
 def test_a_page_without_the_field_has_no_token() -> None:
-    assert Page(b'<p id="JWTToken">eyJ.a.b</p>').token is None
+    assert EntrezPage(b'<p id="JWTToken">eyJ.a.b</p>').token is None
 
 
 def test_a_script_is_not_what_a_person_sees() -> None:
-    page = Page(b"<style>.mfa {}</style><script>var otp = '<input type=\"password\">';</script><p>Hello</p>")
+    page = EntrezPage(
+        b"<style>.mfa {}</style><script>var otp = '<input type=\"password\">';</script><p>Hello</p>"
+    )
     assert not page.asks_second_factor
     assert not page.asks_password
 
 
 @pytest.mark.parametrize("word", ["codeChallenge", "option", "Smfany", "potpie", "factory"])
 def test_words_that_only_look_like_a_second_factor_are_none(word: str) -> None:
-    assert not Page(f'<input name="{word}"><p>{word}</p>'.encode()).asks_second_factor
+    assert not EntrezPage(f'<input name="{word}"><p>{word}</p>'.encode()).asks_second_factor
 
 
 def test_a_form_has_what_a_browser_sends_along_unseen_and_nothing_else() -> None:
-    page = Page(
+    page = EntrezPage(
         b'<input type="hidden" name="outside" value="no">'
         b'<FORM Action="/login"><input type=HIDDEN name=_csrf value="a&amp;b"><input type="text" name="seen">'
         b'<input type="text" name="codeChallenge" hidden=true><input type="hidden" value="nameless">'
@@ -67,12 +69,12 @@ def test_a_form_has_what_a_browser_sends_along_unseen_and_nothing_else() -> None
 
 @given(st.binary() | st.text(alphabet="<>!-[]?&#;/ =\"'atexrJWToken").map(str.encode))
 def test_no_page_breaks_the_reader(body: bytes) -> None:
-    page = Page(body)
+    page = EntrezPage(body)
     assert page.token is None or isinstance(page.token, str)
 
 
 def test_broken_markup_keeps_what_stood_before() -> None:
-    assert Page(b'<textarea id="JWTToken">a.b.c</textarea><![bad[ <p>').token == "a.b.c"
+    assert EntrezPage(b'<textarea id="JWTToken">a.b.c</textarea><![bad[ <p>').token == "a.b.c"
 
 
 @pytest.mark.parametrize(
@@ -87,21 +89,24 @@ def test_broken_markup_keeps_what_stood_before() -> None:
     ids=["comment", "comment in a comment", "open comment", "title", "textarea"],
 )
 def test_what_stands_in_a_comment_or_is_text_is_no_field(body: bytes) -> None:
-    page = Page(body)
+    page = EntrezPage(body)
     assert (page.token, page.asks_password) == (None, False)
 
 
 def test_a_comment_in_a_script_hides_nothing_behind_it() -> None:
-    assert Page(b'<script>var a = "<!--";</script><textarea id="JWTToken">a.b.c</textarea>').token == "a.b.c"
+    assert (
+        EntrezPage(b'<script>var a = "<!--";</script><textarea id="JWTToken">a.b.c</textarea>').token
+        == "a.b.c"
+    )
 
 
 def test_a_value_may_hold_what_ends_a_tag() -> None:
-    page = Page(b"<form action='/a>b'><input type=\"hidden\" name='x' value=\"c>d\"></form>")
+    page = EntrezPage(b"<form action='/a>b'><input type=\"hidden\" name='x' value=\"c>d\"></form>")
     assert [(form.action, form.hidden) for form in page.forms] == [("/a>b", {"x": "c>d"})]
 
 
 def test_an_entity_of_thousands_of_digits_is_text() -> None:
-    assert not Page(b"<p>&#" + b"1" * 5000 + b";</p><a href='&#x" + b"1" * 5000 + b"'>").asks_password
+    assert not EntrezPage(b"<p>&#" + b"1" * 5000 + b";</p><a href='&#x" + b"1" * 5000 + b"'>").asks_password
 
 
 #: What keeps a parser that looks ahead busy with each of its beginnings.
@@ -134,14 +139,14 @@ def test_each_part_of_a_page_is_looked_at_once(text: str, monkeypatch: pytest.Mo
             looked_at.append(args)
             return super().find(*args)
 
-    real = page_module._MARKUP
+    real = html._MARKUP
 
     def search(text: str, position: int) -> re.Match[str] | None:
         searches.append(position)
         return real.search(text, position)
 
-    monkeypatch.setattr(page_module, "_MARKUP", Mock(search=search))
-    page = Page(b"")
+    monkeypatch.setattr(html, "_MARKUP", Mock(search=search))
+    page = EntrezPage(b"")
     searches.clear()
     page._read(Watched(text * 2_000))
     # Ever further on, and only one look for a comment's end that is not there.
@@ -151,7 +156,7 @@ def test_each_part_of_a_page_is_looked_at_once(text: str, monkeypatch: pytest.Mo
 
 def test_no_pattern_of_a_page_can_try_a_part_twice() -> None:
     """Each repetition is possessive: it gives nothing back, so that there is nothing to try again."""
-    for pattern in (page_module._MARKUP, page_module._ATTRIBUTE, page_module._UNSEEN):
+    for pattern in (html._MARKUP, html._ATTRIBUTE, html._UNSEEN):
         # Whatever stands in a class is no repetition.
         outside = re.sub(r"\[\^?[^\]]*\]", "x", pattern.pattern)
         assert re.findall(r"[*+](?!\+)(?<!\+\+)(?<!\*\+)", outside) == []

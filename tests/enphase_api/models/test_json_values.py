@@ -10,21 +10,21 @@ from typing import Any
 import pytest
 
 from enphase_api import InvalidAnswerError
-from enphase_api.values import (
+from enphase_api.json_values import (
     MAX_TEXT,
-    flag,
+    boolean,
     identifier,
     integer,
     is_identifier,
     is_serial_number,
-    moment,
-    nested,
+    json_object,
+    json_objects,
+    nested_objects,
     number,
-    objects,
-    one_object,
     printable,
     text,
     texts,
+    timestamp,
 )
 
 #: What a terminal, a log or a page would take for more than a letter: escape, line break, bidirectional
@@ -51,8 +51,8 @@ def test_what_is_no_number_is_none(value: Any) -> None:
 def test_a_missing_value_is_none_and_no_news(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     assert number({"w": None}, "w") is None
-    assert [rule({}, "w") for rule in (number, integer, text, flag, moment)] == [None] * 5
-    assert nested({}, "w") == []
+    assert [rule({}, "w") for rule in (number, integer, text, boolean, timestamp)] == [None] * 5
+    assert nested_objects({}, "w") == []
     assert caplog.text == ""
 
 
@@ -133,7 +133,7 @@ def test_a_list_of_texts_is_short_and_each_is_a_text() -> None:
 
 @pytest.mark.parametrize(("value", "taken"), [(True, True), (False, False), (1, None), ("true", None)])
 def test_a_truth_value_is_one_or_none(value: Any, taken: bool | None) -> None:
-    assert flag({"communicating": value}, "communicating") is taken
+    assert boolean({"communicating": value}, "communicating") is taken
 
 
 @pytest.mark.parametrize(
@@ -150,30 +150,30 @@ def test_a_truth_value_is_one_or_none(value: Any, taken: bool | None) -> None:
     ],
 )
 def test_a_time_is_one_a_gateway_can_have(value: Any, taken: datetime | None) -> None:
-    assert moment({"timestamp": value}, "timestamp") == taken
+    assert timestamp({"timestamp": value}, "timestamp") == taken
 
 
 def test_zero_is_never_to_a_gateway_and_no_news(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
-    moment({"lastReportDate": 0}, "lastReportDate")
+    timestamp({"lastReportDate": 0}, "lastReportDate")
     assert caplog.text == ""
 
 
 @pytest.mark.parametrize("answer", [None, [], [1], "x", 1, True])
 def test_an_answer_of_another_structure_is_an_error(answer: object) -> None:
     with pytest.raises(InvalidAnswerError, match="/ivp/x did not answer with a JSON object") as caught:
-        one_object(answer, "/ivp/x")
+        json_object(answer, "/ivp/x")
     assert caught.value.path == "/ivp/x"
-    assert one_object({"a": 1}, "/ivp/x") == {"a": 1}
+    assert json_object({"a": 1}, "/ivp/x") == {"a": 1}
 
 
 @pytest.mark.parametrize("answer", [None, {}, [1], [{}, None], "x", 1])
 def test_a_list_of_another_structure_is_an_error(answer: object) -> None:
     with pytest.raises(InvalidAnswerError, match="list of JSON objects"):
-        objects(answer, "/ivp/x")
-    assert objects([{}], "/ivp/x") == [{}]
+        json_objects(answer, "/ivp/x")
+    assert json_objects([{}], "/ivp/x") == [{}]
 
 
 def test_what_is_no_object_in_an_inner_list_is_left_out() -> None:
-    assert nested({"channels": [{"a": 1}, None, 5]}, "channels") == [{"a": 1}]
-    assert nested({"channels": "none"}, "channels") == []
+    assert nested_objects({"channels": [{"a": 1}, None, 5]}, "channels") == [{"a": 1}]
+    assert nested_objects({"channels": "none"}, "channels") == []

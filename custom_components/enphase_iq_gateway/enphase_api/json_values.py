@@ -152,7 +152,7 @@ def printable(value: str, limit: int = MAX_TEXT) -> str:
     return spelled if len(spelled) <= limit else f"{spelled[: limit - 1]}…"
 
 
-def flag(data: Mapping[str, Any], key: str) -> bool | None:
+def boolean(data: Mapping[str, Any], key: str) -> bool | None:
     """Return the truth value under `key`, or None where it is none."""
     value = data.get(key)
     if isinstance(value, bool):
@@ -162,7 +162,7 @@ def flag(data: Mapping[str, Any], key: str) -> bool | None:
     return None
 
 
-def moment(data: Mapping[str, Any], key: str) -> datetime | None:
+def timestamp(data: Mapping[str, Any], key: str) -> datetime | None:
     """Return the time (UTC) under `key`, from epoch seconds; 0 means never to a gateway, and is None."""
     if data.get(key) == 0:
         return None
@@ -170,7 +170,7 @@ def moment(data: Mapping[str, Any], key: str) -> datetime | None:
     return None if value is None else datetime.fromtimestamp(value, UTC)
 
 
-def one_object(answer: object, path: str) -> Mapping[str, Any]:
+def json_object(answer: object, path: str) -> Mapping[str, Any]:
     """Return the answer as the one JSON object that `path` should hold.
 
     Raises InvalidAnswerError where it is anything else.
@@ -180,7 +180,7 @@ def one_object(answer: object, path: str) -> Mapping[str, Any]:
     return answer
 
 
-def objects(answer: object, path: str) -> list[Mapping[str, Any]]:
+def json_objects(answer: object, path: str) -> list[Mapping[str, Any]]:
     """Return the answer as the list of JSON objects that `path` should hold.
 
     Raises InvalidAnswerError where it is anything else.
@@ -190,7 +190,7 @@ def objects(answer: object, path: str) -> list[Mapping[str, Any]]:
     return answer
 
 
-def nested(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
+def nested_objects(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
     """Return the objects listed under `key`; anything else in the list, or no list, is left out."""
     value = data.get(key)
     if value is None:

@@ -49,7 +49,7 @@ class Form:
     asks_password: bool = False
 
 
-class Page:
+class EntrezPage:
     """A page of Entrez, or another answer of it, read as far as it matters here.
 
     Python's own parser takes minutes for some pages of 256 kB; each pattern here goes over the text once.

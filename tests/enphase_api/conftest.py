@@ -42,7 +42,7 @@ def nothing_is_logged_yet(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(autouse=True)
 def folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The default configuration/gateway.cer is found below the working directory."""
+    """Work in a temporary folder, in which the default configuration/gateway.cer is found."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
@@ -55,7 +55,7 @@ def sim() -> Iterator[Simulator]:
 
 @pytest.fixture
 def entrez_is_the_simulated_one(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """`Authentication()` then works as it stands in documentation."""
+    """Let `Authentication()` work as in the documentation."""
     defaults = Authentication.__init__.__kwdefaults__
     assert defaults is not None
     monkeypatch.setitem(defaults, "host", sim.entrez_url)
@@ -63,7 +63,7 @@ def entrez_is_the_simulated_one(sim: Simulator, monkeypatch: pytest.MonkeyPatch)
 
 @pytest.fixture
 async def gateway(sim: Simulator) -> AsyncIterator[Gateway]:
-    """A client that trusts the simulated gateway and is not logged in yet."""
+    """Yield a client that trusts the simulated gateway and is not logged in yet."""
     async with Gateway(sim.url, certificate=sim.certificate_pem) as client:
         yield client
     # The farewell of TLS on a connection that was given up takes some turns of the loop.

@@ -25,12 +25,12 @@ SERIAL_NUMBER = "122300000042"
 
 
 def certificate(key: str = "gateway") -> Certificate:
-    """A self-signed certificate; the same key for the same word."""
+    """Return a self-signed certificate; the same key for the same word."""
     return make_certificate(SERIAL_NUMBER, key_from_seed(key))
 
 
 def signed_by_the_gateways_key(key: str, *, is_authority: bool) -> tuple[Certificate, Certificate]:
-    """A gateway's certificate, which may or may not be one to sign others, and what its key signed."""
+    """Return a gateway's certificate, which may or may not be one to sign others, and what its key signed."""
     own = key_from_seed("gateway")
     authority = x509.BasicConstraints(ca=True, path_length=None) if is_authority else None
     gateway = signed(SERIAL_NUMBER, own.public_key(), own, extension=authority)
@@ -46,7 +46,7 @@ def signed(
     issuer: str | None = None,
     extension: x509.ExtensionType | None = None,
 ) -> x509.Certificate:
-    """A certificate of this key, valid at any time that a test runs; issued by itself, or by `issuer`."""
+    """Return a certificate of this key, always valid, issued by itself or by `issuer`."""
     builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
@@ -63,7 +63,7 @@ def signed(
 
 
 def pem_of(made: x509.Certificate) -> str:
-    """The text of a certificate."""
+    """Return the text of a certificate."""
     return made.public_bytes(Encoding.PEM).decode()
 
 

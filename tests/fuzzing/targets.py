@@ -138,7 +138,7 @@ def check(found: Any) -> None:
 
 
 def run_info(body: bytes) -> None:
-    """The description of a gateway, which anybody may give before there is any trust."""
+    """Read the description of a gateway, which anybody may give before there is any trust."""
     with suppress(InvalidAnswerError):
         check(Info.firmware_from_xml(body))
     with suppress(InvalidAnswerError, UnsupportedFirmwareError):
@@ -149,7 +149,7 @@ def run_info(body: bytes) -> None:
 
 
 def run_certificate(body: bytes) -> None:
-    """A certificate, as it is shown in a handshake, and as it lies in a file."""
+    """Read a certificate as in a handshake, and as in a file."""
     for is_pem in (False, True):
         with suppress(CertificateError):
             text = body.decode("ascii", "replace")
@@ -160,7 +160,7 @@ def run_certificate(body: bytes) -> None:
 
 
 def run_readings(body: bytes) -> None:
-    """What meters read, and the message that is made of it."""
+    """Read meters, and encode the message of their readings."""
     listed, _, read_now = body.partition(APART)
     with suppress(InvalidAnswerError):
         meters = Meter.list_from_json(parse_json(listed, "/ivp/meters", "The gateway"))
@@ -180,7 +180,7 @@ def run_models(body: bytes) -> None:
 
 
 def run_batteries(body: bytes) -> None:
-    """The three answers about batteries."""
+    """Read the three answers about batteries."""
     parts = [*body.split(APART), b"[]", b"{}", b"{}"][: len(ENSEMBLE)]
     with suppress(InvalidAnswerError):
         batteries = Batteries.from_json(
@@ -199,13 +199,13 @@ def _send(body: bytes) -> None:
 
 
 def run_message(body: bytes) -> None:
-    """A message from a broker: whatever is read can be sent on, and is read as the same again."""
+    """Read a message from a broker: whatever is read can be sent on, and is read as the same again."""
     with suppress(MessageError):
         _send(encode(decode(body, "122333444455")))
 
 
 def run_properties(body: bytes) -> None:
-    """What a message has about it: whatever a broker takes is read, and can be sent on."""
+    """Read the properties of a message: all that a broker accepts is read, and can be sent on."""
     read_all()
     header = ContentHeader()
     payload = struct.pack(">HHQ", 60, 0, 0) + body
@@ -218,7 +218,7 @@ def run_properties(body: bytes) -> None:
 
 
 def run_whole_properties(body: bytes) -> None:
-    """The same, of bytes that a broker takes: none of them may be refused."""
+    """Read properties of bytes that a broker accepts: none may be refused."""
     read_all()
     header = ContentHeader()
     header.unmarshal(struct.pack(">HHQ", 60, 0, 0) + body)
@@ -226,13 +226,13 @@ def run_whole_properties(body: bytes) -> None:
 
 
 def run_weather(body: bytes) -> None:
-    """What the weather service says."""
+    """Read an answer of the weather service."""
     with suppress(InvalidAnswerError):
         forecast._read(parse_json(body, forecast._PATH, "The weather service"))
 
 
 def run_token(body: bytes) -> None:
-    """A token: the text itself, and one that says what the bytes say."""
+    """Read a token: the text itself, and one whose claims are the bytes."""
     made = (base64.urlsafe_b64encode(part).rstrip(b"=") for part in (b'{"alg":"ES256"}', body, b"c"))
     for text in (body.decode(errors="replace"), b".".join(made).decode()):
         with suppress(TokenError):
@@ -242,14 +242,14 @@ def run_token(body: bytes) -> None:
 
 
 def run_page(body: bytes) -> None:
-    """A page of Entrez."""
+    """Read a page of Entrez."""
     answer = EntrezAnswer("Entrez", "/login", 200, None, cookies={}, body=body, page=EntrezPage(body))
     with suppress(MultiFactorError):
         assert answer.is_refused in (True, False)
 
 
 def run_settings(body: bytes) -> None:
-    """A file of settings."""
+    """Read a file of settings."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "credentials.json"
         file.touch(0o600)
@@ -259,7 +259,7 @@ def run_settings(body: bytes) -> None:
 
 
 def run_spool(body: bytes) -> None:
-    """A spool's file: what is in it can be sent on, and there is a spool in any case."""
+    """Read a spool's file: what is in it can be sent on, and there is a spool in any case."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "spool"
         file.write_bytes(body)
@@ -279,19 +279,19 @@ def run_spool(body: bytes) -> None:
 
 
 def run_passed_on(body: bytes) -> None:
-    """What `call_api` passes on of an answer."""
+    """Redact an answer for `call_api`."""
     json.dumps(API_ACCESS.passed_on(body))
     assert TOKEN not in json.dumps(API_ACCESS.passed_on(body + TOKEN.encode()))
 
 
 def run_redaction(body: bytes) -> None:
-    """What the scripts write to their log."""
+    """Redact a line of the scripts' log."""
     text = body.decode(errors="replace")
     assert TOKEN not in redact(f"{text} {TOKEN} {text}")
 
 
 def run_documentation(body: bytes) -> None:
-    """A page made of an answer: its lines are printable, and what ends its listing is its last line."""
+    """Generate a page from an answer: its lines are printable, and its listing ends at its last line."""
     form, body = body[:1], body[1:]
     path = "/info" if form == b"x" else "/home.json"
     endpoint = next(each for each in CATALOGUE if each.path == path)

@@ -116,7 +116,7 @@ def running(folder: Path, options: tuple[str, ...] = ()) -> Iterator[MariaDB]:
 
 @pytest.fixture(scope="session")
 def private_mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaDB]:
-    """A server that may be killed; one for all tests, see `mariadb`."""
+    """Yield a server that may be killed; one for all tests, see `mariadb`."""
     if os.environ.get("ENPHASE_TEST_DATABASE_URL"):
         pytest.skip("the server of ENPHASE_TEST_DATABASE_URL is not for tests to kill")
     with running(tmp_path_factory.mktemp("mariadb")) as server:
@@ -125,7 +125,7 @@ def private_mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaD
 
 @pytest.fixture
 def mariadb(private_mariadb: MariaDB) -> Iterator[MariaDB]:
-    """A private server for this test, which runs when it begins; the test may end or pause it."""
+    """Yield a private server for this test, which runs when it begins; the test may end or pause it."""
     if not private_mariadb.runs:
         private_mariadb.start()
     yield private_mariadb
@@ -134,7 +134,7 @@ def mariadb(private_mariadb: MariaDB) -> Iterator[MariaDB]:
 
 @pytest.fixture
 def mariadb_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The address of an empty database, on the private server or the one that is named."""
+    """Yield the address of an empty database, on the private server or the one that is named."""
     named = os.environ.get("ENPHASE_TEST_DATABASE_URL")
     server = make_url(named) if named else request.getfixturevalue("mariadb").url
     with new_database(server) as url:
@@ -143,7 +143,7 @@ def mariadb_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.services())])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """The address of an empty database: a test that asks for it runs on SQLite and on MariaDB."""
+    """Return the address of an empty database: a test that asks for it runs on SQLite and on MariaDB."""
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path / 'enphase.db'}"
     return str(request.getfixturevalue("mariadb_url"))

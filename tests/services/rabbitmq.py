@@ -106,7 +106,7 @@ def running(folder: Path) -> Iterator[RabbitMQ]:
 
 @pytest.fixture(scope="session")
 def private_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
-    """A broker that may be killed; one for all tests, see `rabbitmq`."""
+    """Yield a broker that may be killed; one for all tests, see `rabbitmq`."""
     if _NAMED:
         pytest.skip("the broker of ENPHASE_TEST_AMQP_URL is not for tests to kill")
     with running(tmp_path_factory.mktemp("rabbitmq")) as broker:
@@ -115,7 +115,7 @@ def private_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbi
 
 @pytest.fixture
 def rabbitmq(private_rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
-    """A private broker for this test, which runs when it begins; the test may end or pause it."""
+    """Yield a private broker for this test, which runs when it begins; the test may end or pause it."""
     if not private_rabbitmq.runs:
         private_rabbitmq.start()
     yield private_rabbitmq
@@ -124,7 +124,7 @@ def rabbitmq(private_rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
 
 @pytest.fixture
 def amqp_url(request: pytest.FixtureRequest) -> str:
-    """The address of a broker that stays up: the private one, or the one that is named."""
+    """Return the address of a broker that stays up: the private one, or the one that is named."""
     if _NAMED:
         return _NAMED
     broker = request.getfixturevalue("rabbitmq")

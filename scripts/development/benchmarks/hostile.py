@@ -90,14 +90,14 @@ def run(parts: Iterable[str], progress: Progress, *, quick: bool, against: Path)
 
 
 def _one(run: _Run) -> Iterator[Result]:
-    """What one announcement of each kind takes."""
+    """Measure one announcement of each kind."""
     pairs = run.both(lambda bench: (bench.announce([kind]) for kind in KINDS))
     for name, pair in zip(KINDS, pairs, strict=True):
         yield from _results(f"_of_{name}", *pair)
 
 
 def _minute(run: _Run) -> Iterator[Result]:
-    """What a minute of them takes."""
+    """Measure a minute of announcements."""
     kinds = list(islice(cycle(_MIX), run.announcements))
     for pair in run.both(lambda bench: [bench.announce(kinds, run.pace, run.settling)]):
         yield from _results("_of_a_minute", *pair)

@@ -104,7 +104,7 @@ def _result(figure: str, unit: str, ours: Iterable[float], reference: Iterable[f
 
 
 def _requests(run: _Run) -> Iterator[Result]:
-    """What a gateway is asked for during a day."""
+    """Count the requests that a gateway gets during a day."""
     for suffix, profile in _HOUSES:
         with run.both(profile) as both:
             days = []
@@ -130,7 +130,7 @@ def _busy(run: _Run) -> Iterator[Result]:
 
 
 def _cpu(run: _Run) -> Iterator[Result]:
-    """What the clients alone take of the processor."""
+    """Measure the CPU time of the clients alone."""
     taken: list[list[float]] = [[], []]
     with run.both(THREE_PHASE, "client") as both:
         for bench in both:
@@ -158,7 +158,7 @@ def _set_up(run: _Run) -> Iterator[Result]:
 
 
 def _load(run: _Run) -> Iterator[Result]:
-    """What the large house with all entities is to Home Assistant."""
+    """Measure the load of the large house with all entities on Home Assistant."""
     occupied: list[list[float]] = [[], []]
     written: list[list[float]] = [[], []]
     unchanged: list[list[float]] = [[], []]

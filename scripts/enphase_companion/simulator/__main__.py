@@ -171,7 +171,7 @@ def _profile(text: str) -> Profile:
 
 
 def _fault(text: str) -> tuple[str, str | None]:
-    """The name and path of a fault."""
+    """Return the name and path of a fault."""
     from .faults import FAULTS  # noqa: PLC0415 - --help does without a web server
 
     name, _, path = text.partition("@")

@@ -76,7 +76,7 @@ def _still_to_come(watts: list[float]) -> list[float]:
 
 
 def _closed(powers: list[float], level: float) -> list[float]:
-    """The day ending at zero power, with what is left, `level`, given back evenly in its last half hour."""
+    """Return the day ending at zero power; the rest, `level`, is discharged evenly in its last half hour."""
     last = len(powers) - 1
     level += _gained(powers[last - 1], 0.0) - _gained(powers[last - 1], powers[last])
     extra = level * EFFICIENCY / (_HOURS * (_CLOSING_KNOTS - 1))

@@ -23,7 +23,7 @@ _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 
 
 def key_from_seed(*seed: object) -> ec.EllipticCurvePrivateKey:
-    """A P-256 key, the same for the same words, so that a restarted simulator is recognised.
+    """Return a P-256 key derived from the words, so that a restarted simulator is recognised.
 
     Whoever knows the words knows the key: it protects nothing.
     """
@@ -63,7 +63,7 @@ def make_certificate(
     extensions: bool = True,
     for_clients: bool = False,
 ) -> Certificate:
-    """A self-signed certificate for `common_name`, valid for 365 days from `not_before`.
+    """Return a self-signed certificate for `common_name`, valid for 365 days from `not_before`.
 
     One `for_clients` is no server's, so that nobody can connect to who shows it.
 

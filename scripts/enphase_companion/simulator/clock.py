@@ -26,5 +26,5 @@ class Clock:
         return min(house_time, time.time()) if self._catches_up else house_time
 
     def advance(self, seconds: float) -> None:
-        """Moves house time on at once."""
+        """Move house time on at once."""
         self._advanced += seconds

@@ -44,7 +44,7 @@ class Counters:
         self._known = {start_day: _at_start(profile, peak, age)}
 
     def at(self, day: int) -> Energies:
-        """The counters when `day` began."""
+        """Return the counters when `day` began."""
         step = 1 if day > self._start_day else -1
         nearest = day
         while nearest not in self._known:

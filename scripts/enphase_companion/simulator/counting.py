@@ -18,7 +18,7 @@ _SUM_WRAPS_UNTIL = (8, 2, 127)
 
 
 def measured(house: House, measurement_type: str, at: float) -> Measurement:
-    """What is true of a measurement type, with the energies that its meter's counters hold."""
+    """Return the true values of a measurement type, with the energies of its meter's counters."""
     true = house.truth(at).of(measurement_type)
     if "meters-wrap" not in house.profile.quirks:
         return true
@@ -64,6 +64,6 @@ def _wrapped(now: Electricity, then: Electricity) -> Electricity:
 
 
 def _since(now: float, then: float, limit: float) -> float:
-    """What a counter that begins anew at `limit` holds now, when it began anew at `then`."""
+    """Return the value of a counter that wraps at `limit`, if it last wrapped at `then`."""
     # Rounded, lest a counter that stands still is a whole limit above itself.
     return round(now - then, 3) % limit

@@ -78,7 +78,7 @@ class Entrez:
         issued_ago: float = 0,
         username: str = USERNAME,
     ) -> str:
-        """A signed token. `lifetime` counts from when it was issued, `issued_ago` seconds ago."""
+        """Return a signed token. `lifetime` counts from when it was issued, `issued_ago` seconds ago."""
         issued = int(time.time() + self.clock_offset - issued_ago)
         claims = {
             "aud": serial_number or self._serial_number,
@@ -204,7 +204,7 @@ class Entrez:
         return web.json_response(self.redeem(str(form.get("code", "")), str(form.get("code_verifier", ""))))
 
     def redeem(self, code: str, verifier: str) -> dict[str, object]:
-        """What an authorisation code is worth, once: a token, or a `message` that says why not."""
+        """Return the token for an authorisation code, once, else the `message` with the reason."""
         challenge, serial_number = self._codes.pop(code, ("", ""))
         digest = base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
         if not challenge or digest != challenge:
@@ -234,7 +234,7 @@ def _is_right(username: str, password: object) -> bool:
 
 
 def _csrf_of(session: str) -> str:
-    """What the forms of a session's pages hold."""
+    """Return the hidden fields of a session's forms."""
     return hashlib.sha256(session.encode()).hexdigest()[:32]
 
 

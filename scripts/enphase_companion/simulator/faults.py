@@ -94,7 +94,7 @@ class Faults:
         return None
 
     def change(self, path: str, answer: Any) -> Any:
-        """The answer (parsed JSON) as the faults of this path would have it."""
+        """Return the answer (parsed JSON) with the faults of this path applied."""
         for fault in self._meeting(path, _CHANGING):
             answer = _CHANGING[fault.name](fault, answer)
         return answer
@@ -104,7 +104,7 @@ class Faults:
         return bool(self._meeting(path, ("truncated",)))
 
     def _meeting(self, path: str, names: Collection[str]) -> list[_Fault]:
-        """The faults of these names that a request of this path meets now."""
+        """Return the faults among these names that apply to a request of this path now."""
         on = [*self._on.get(None, ()), *self._on.get(path, ())]
         met = [fault for fault in on if fault.name in names and fault.left > 0]
         for fault in met:
@@ -113,14 +113,14 @@ class Faults:
 
 
 def zeroed(answer: Any) -> Any:
-    """An answer (parsed JSON) with 0 for every measured value."""
+    """Return an answer (parsed JSON) with 0 for every measured value."""
     return _measured(answer, lambda value: type(value)(0))
 
 
 def _measured(
     answer: Any, change: Callable[[float], float], only: tuple[str, ...] = (), key: str = ""
 ) -> Any:
-    """An answer with all measured numbers changed, or those under `only` these names."""
+    """Return an answer with all measured numbers changed, or those under `only` these names."""
     if isinstance(answer, dict):
         return {name: _measured(inner, change, only, name) for name, inner in answer.items()}
     if isinstance(answer, list):

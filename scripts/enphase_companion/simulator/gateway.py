@@ -27,16 +27,16 @@ class Answers(Protocol):
     serial_number: str
 
     def info(self) -> str:
-        """The text of /info."""
+        """Return the text of /info."""
 
     def get(self, path: str, query: str) -> Any:
-        """The JSON of a path; None: no such path. Raises PermissionError where nobody may look."""
+        """Return the JSON of a path; None: no such path. Raises PermissionError if the role is too low."""
 
     def post(self, path: str, body: Any) -> Any:
-        """The JSON that a POST is answered with; None: no such path."""
+        """Return the JSON that a POST is answered with; None: no such path."""
 
     def restart(self) -> None:
-        """What a restart does to what is answered."""
+        """Apply a restart to the state of the answers."""
 
     def silent(self) -> bool:
         """Whether the gateway answers nothing now."""
@@ -118,14 +118,14 @@ class Gateway:
         return answer
 
     async def _get_jwt(self, request: web.Request) -> web.Response:
-        """The gateway asks Entrez what the code is worth, and passes on what it hears."""
+        """Exchange the code at Entrez and return its answer."""
         body = await _body(request)
         if not isinstance(body, dict):
             return _page(400, "Bad Request")
         return web.json_response(self._entrez.redeem(str(body.get("code")), str(body.get("code_verifier"))))
 
     def _level(self, request: web.Request) -> int:
-        """What the sender may ask; 0 for one who showed neither a live session nor a good token."""
+        """Return the role of the sender; 0 without a live session or a valid token."""
         session = self.sessions.find(request.cookies.get("sessionId", ""))
         if session is None:
             try:
@@ -151,7 +151,7 @@ def _needed(path: str) -> int:
 
 
 async def _body(request: web.Request) -> Any:
-    """The JSON that was sent, whatever the content type says, or None."""
+    """Return the JSON body, whatever the content type, or None."""
     try:
         return json.loads(await request.text())
     except ValueError:

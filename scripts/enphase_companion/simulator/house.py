@@ -127,7 +127,7 @@ class House:
         return self._sky.cloud_cover(at + self._to_solar)
 
     def midnight(self, at: float) -> float:
-        """The last midnight before `at` on the house's clock, which is whole hours from UTC."""
+        """Return the last midnight before `at` on the house's clock, which is whole hours from UTC."""
         offset = self.utc_offset
         return (at + offset) // _DAY * _DAY - offset
 
@@ -137,7 +137,7 @@ class House:
         return round(self.longitude / 15) * 3600
 
     def noise(self, phase: int, at: float, connected: bool) -> Electricity:
-        """What a channel picks up where no current is measured, with or without a conductor's voltage."""
+        """Return the noise of a channel without current, with or without a conductor's voltage."""
         flutter = self._voltage[phase](at)
         voltage = self._volts(phase, at) if connected else 2.0 + 9.0 * flutter
         return Electricity(
@@ -281,7 +281,7 @@ def _peak(inverters: list[Inverter], phase: int) -> float:
 
 
 def _from_grid(powers: dict[str, Phases]) -> Phases:
-    """What the grid gives: what the house uses without what the sun and the battery give."""
+    """Return the grid's power: consumption less production and battery discharge."""
     return [
         [home - sun - battery for home, sun, battery in zip(*phase, strict=True)]
         for phase in zip(powers[TOTAL], powers[PRODUCTION], powers[STORAGE], strict=True)

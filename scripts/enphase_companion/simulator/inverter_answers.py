@@ -37,7 +37,7 @@ def last_report_time(house: House, at: int, delay: int = 0) -> int:
 
 
 def reports(house: House, at: int) -> list[Report]:
-    """The last report of each microinverter; they report one after the other."""
+    """Return the last report of each microinverter; they report one after the other."""
     latest = []
     for number, inverter in enumerate(house.inverters):
         moment = last_report_time(house, at, delay=number * REPORT_INTERVAL // len(house.inverters))
@@ -62,7 +62,7 @@ def inverters(house: House, at: int) -> list[dict[str, Any]]:
 
 
 def ac_battery_serials(profile: Profile) -> list[str]:
-    """The serial numbers of a house's AC Batteries, if it has that kind."""
+    """Return the serial numbers of a house's AC Batteries, if it has that kind."""
     if profile.battery is None or profile.battery.kind != "acb":
         return []
     return [f"1219{number + 1:08d}" for number in range(profile.battery.units)]
@@ -213,5 +213,5 @@ def _ac_battery(house: House, serial_number: str, at: int) -> dict[str, Any]:
 
 
 def charge_status(power: float) -> str:
-    """What a battery does that gives `power` watts, in the gateway's words."""
+    """Return the gateway's word for the state of a battery that discharges at `power` watts."""
     return "discharging" if power > 1 else "charging" if power < -1 else "idle"

@@ -34,6 +34,6 @@ def seconds(gateway: str, path: str) -> float:
 
 
 def _parents(path: str) -> list[str]:
-    """The folders of /ivp pages, nearest first: one meter is read like all of them."""
+    """Return the folders of /ivp pages, nearest first: one meter is read like all of them."""
     parts = path.split("/")
     return ["/".join(parts[:end]) for end in range(len(parts) - 1, 2, -1)] if path.startswith("/ivp/") else []

@@ -97,7 +97,7 @@ def consumption_reports(house: House, at: int) -> list[dict[str, Any]]:
 
 
 def reported_types(house: House) -> list[str]:
-    """The measurement types that these meters give: with a consumption meter, both net and total."""
+    """Return the measurement types that these meters give: with a consumption meter, both net and total."""
     profile = house.profile
     consumption = profile.measures(NET) or profile.measures(TOTAL)
     return [PRODUCTION] * profile.measures(PRODUCTION) + [NET, TOTAL] * consumption
@@ -140,7 +140,7 @@ def _reading(house: House, meter: Meter, at: int) -> dict[str, Any]:
 
 
 def _seen(house: House, meter: Meter, at: int) -> tuple[Electricity, list[Electricity]]:
-    """What a meter sees in total and on each channel."""
+    """Return the true values of a meter in total and on each channel."""
     if meter.reports is Reports.NOISE:
         phases = [house.noise(phase, at, connected=True) for phase in range(CHANNELS)]
         return Measurement.of(phases).total, phases
@@ -155,7 +155,7 @@ def _seen(house: House, meter: Meter, at: int) -> tuple[Electricity, list[Electr
 
 
 def _unwired(house: House, phase: int, at: int) -> Electricity:
-    """What a channel says that nothing is connected to."""
+    """Return the values of an unconnected channel."""
     if phase == CHANNELS - 1 and "third-channel-mirrors" in house.profile.quirks:
         return counting.measured(house, STORAGE, at).phases[-1]
     # A split-phase gateway has no third phase; others pick up a little noise on what is not wired.
@@ -167,7 +167,7 @@ def _phase_lost(house: House, at: int) -> bool:
 
 
 def _netted(house: House, measurement_type: str, at: int) -> Measurement:
-    """What a report is made of; 8.3.5169 counts exports off the imports there."""
+    """Return the parts of a report; firmware 8.3.5169 subtracts exports from imports there."""
     measured = counting.measured(house, measurement_type, at)
     if measurement_type != NET or "reports-netted" not in house.profile.quirks:
         return measured

@@ -6,7 +6,7 @@ _MASK = (1 << 64) - 1
 
 
 def _hash(seed: int, index: int) -> float:
-    """A number from 0 to 1 that depends on `seed` and `index` alone (the splitmix64 mixer)."""
+    """Return a number from 0 to 1 that depends on `seed` and `index` alone (the splitmix64 mixer)."""
     mixed = (seed + (index + 1) * 0x9E3779B97F4A7C15) & _MASK
     mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _MASK
     mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _MASK
@@ -21,7 +21,7 @@ class Noise:
         self._period = period
 
     def __call__(self, at: float) -> float:
-        """The value at `at` (seconds)."""
+        """Return the value at `at` (seconds)."""
         position = at / self._period
         index = int(position // 1)
         fraction = position - index

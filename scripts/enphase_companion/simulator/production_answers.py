@@ -83,7 +83,7 @@ def _phase(number: int) -> Callable[[Measurement], Electricity]:
 
 
 def _values(house: House, name: str, at: int, part: Callable[[Measurement], Electricity]) -> dict[str, float]:
-    """The numbers of one meter or of one of its phases; `part` picks which."""
+    """Return the numbers of one meter or of one of its phases; `part` picks which."""
     # 8.3.5433 writes net into total, power and energy (pyenphase #467).
     shown = NET if name == TOTAL and "total-is-net" in house.profile.quirks else name
     if name not in reported_types(house):
@@ -123,7 +123,7 @@ def _unmeasured(house: House, at: int) -> Measurement:
 
 
 def _lifetime(name: str, seen: Electricity) -> float:
-    """The one energy that is given: for the grid, imports less exports, as recorded gateways give it."""
+    """Return the single energy: for the grid, imports less exports, as on recorded gateways."""
     return seen.energy_delivered - (seen.energy_received if name == NET else 0.0)
 
 

@@ -131,7 +131,7 @@ class Profile:
 
 
 def find(name: str) -> Profile:
-    """The profile of a name, with the quirks that stand after it: "battery+nightly-silence".
+    """Return the profile of a name with the quirks that follow it: "battery+nightly-silence".
 
     Raises ValueError for what is no profile or no quirk.
     """
@@ -146,7 +146,7 @@ def find(name: str) -> Profile:
 
 
 def _changed_by(quirks: frozenset[str], profile: Profile) -> Profile:
-    """The profile as these quirks show in what is installed."""
+    """Return the profile with the devices that these quirks change."""
     for quirk in sorted(quirks & _CHANGES.keys()):
         profile = _CHANGES[quirk](profile)
     return profile

@@ -31,14 +31,14 @@ class ReplayedAnswers:
         self.serial_number = found[2]
 
     def info(self) -> str:
-        """The text of /info."""
+        """Return the text of /info."""
         text = (self._folder / "info").read_text(encoding="utf-8")
         return _SERIAL.sub(
             lambda each: each[0] if each[2].isdigit() else f"{each[1]}{_BLANKED}{each[3]}", text
         )
 
     def get(self, path: str, query: str) -> Any:
-        """The JSON that was recorded for a path and query, or for the path alone; None: nothing was."""
+        """Return the recorded JSON of a path and query, else of the path alone; None: not recorded."""
         plain = path.strip("/").replace("/", "_")
         asked = f"{plain}_{re.sub('[=&]', '_', query)}" if query else plain
         for name in (asked, plain):

@@ -19,7 +19,7 @@ class Request:
 
 
 def note(requests: list[Request], request: web.Request, at: float, session_cookie: str) -> None:
-    """Adds a request to those seen."""
+    """Add a request to those seen."""
     requests.append(
         Request(
             request.path_qs,

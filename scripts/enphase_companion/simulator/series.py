@@ -14,7 +14,7 @@ _HOURS = STEP / 3600
 
 
 def positive_mean(first: float, last: float) -> float:
-    """The mean of what lies above zero of a straight line from `first` to `last`."""
+    """Return the mean of the positive part of a straight line from `first` to `last`."""
     if first >= 0 and last >= 0:
         return (first + last) / 2
     if first <= 0 and last <= 0:
@@ -24,7 +24,7 @@ def positive_mean(first: float, last: float) -> float:
 
 
 def place(seconds: float, knots: int) -> tuple[int, float]:
-    """The knot at or before `seconds` after a day's start, and how far (0 to 1) it is to the next."""
+    """Return the knot at or before `seconds` after a day's start, and how far (0 to 1) it is to the next."""
     index = min(int(seconds // STEP), knots - 2)
     return index, seconds / STEP - index
 
@@ -39,13 +39,13 @@ class Curve:
         self._below = _summed(array("d", [-knot for knot in knots]))
 
     def at(self, seconds: float) -> float:
-        """The value, `seconds` after the day's start."""
+        """Return the value, `seconds` after the day's start."""
         index, fraction = place(seconds, len(self._knots))
         first = self._knots[index]
         return first + (self._knots[index + 1] - first) * fraction
 
     def areas(self, seconds: float) -> tuple[float, float]:
-        """What was above and what was below zero since the day's start, in value-hours, both positive."""
+        """Return the positive and the negative integral since the day began, in value-hours, both positive."""
         index, fraction = place(seconds, len(self._knots))
         first = self._knots[index]
         now = first + (self._knots[index + 1] - first) * fraction
@@ -56,7 +56,7 @@ class Curve:
 
 
 def _summed(knots: array[float]) -> array[float]:
-    """The running sum of what lies above zero, in steps."""
+    """Return the running sum of the positive part, in steps."""
     if max(knots) <= 0:
         return array("d", bytes(knots.itemsize * len(knots)))
     if min(knots) >= 0:
@@ -76,7 +76,7 @@ class Energy(NamedTuple):
     leading: float = 0.0  #: varh
 
     def plus(self, other: Energy, times: float = 1.0) -> Energy:
-        """This energy and `times` the other."""
+        """Return the sum of this energy and `times` the other."""
         return Energy(*(mine + times * more for mine, more in zip(self, other, strict=True)))
 
 
@@ -100,6 +100,6 @@ class Series:
 
 
 def _apparent_mean(first: tuple[float, float], last: tuple[float, float]) -> float:
-    """The mean apparent power while (active, reactive) goes straight on (Simpson's rule)."""
+    """Return the mean apparent power while (active, reactive) changes linearly (Simpson's rule)."""
     middle = hypot((first[0] + last[0]) / 2, (first[1] + last[1]) / 2)
     return (hypot(*first) + 4 * middle + hypot(*last)) / 6

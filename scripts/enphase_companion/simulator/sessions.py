@@ -38,7 +38,7 @@ class Sessions:
         self.idle_seconds = IDLE_SECONDS
 
     def check(self, token: str) -> Session:
-        """The session a token entitles to. Raises TokenRefusedError."""
+        """Return the session of a token. Raises TokenRefusedError."""
         try:
             claims = jwt.decode(
                 token,
@@ -57,13 +57,13 @@ class Sessions:
         return Session(role, claims["exp"], time.monotonic())
 
     def open(self, token: str) -> str:
-        """The cookie's value for a new session. Raises TokenRefusedError."""
+        """Return the cookie's value for a new session. Raises TokenRefusedError."""
         session_id = secrets.token_urlsafe(24)
         self._open[session_id] = self.check(token)
         return session_id
 
     def find(self, session_id: str) -> Session | None:
-        """The session of a cookie, or None if it ended: unknown, idle too long, or its token has expired."""
+        """Return the session of a cookie; None if it is unknown, idle too long, or its token has expired."""
         session = self._open.get(session_id)
         if session is None:
             return None

@@ -39,11 +39,11 @@ class SimulatedAnswers:
         self._knows_nothing_until = 0.0
 
     def info(self) -> str:
-        """The text of /info."""
+        """Return the text of /info."""
         return system_answers.info(self._house, self.serial_number, self._now())
 
     def get(self, path: str, query: str) -> Any:
-        """The JSON of a path (no slash at its end) and query, or None where this gateway has no such path.
+        """Return the JSON of a path (without trailing slash) and query; None if it does not exist.
 
         Raises PermissionError where this firmware lets nobody look.
         """
@@ -55,7 +55,7 @@ class SimulatedAnswers:
         return zeroed(answer) if self._clock.time() < self._knows_nothing_until else answer
 
     def restart(self) -> None:
-        """What happens to the meters when the power was off for a while."""
+        """Apply a power cut to the meters."""
         if "zeros-after-power-cut" in self._quirks:
             self._knows_nothing_until = self._clock.time() + ZERO_SECONDS
 
@@ -79,7 +79,7 @@ class SimulatedAnswers:
         return None
 
     def post(self, path: str, body: Any) -> Any:
-        """The JSON that a POST is answered with, or None where nothing is to be posted."""
+        """Return the JSON answer of a POST; None if the path takes none."""
         if path != "/ivp/livedata/stream" or not isinstance(body, dict):
             return None
         return self._live.switch(bool(body.get("enable")), self._now())

@@ -191,11 +191,11 @@ class Simulator:
         serial_number: str | None = None,
         issued_ago: float = 0,
     ) -> str:
-        """A token as Entrez gives them, for `lifetime` seconds from its issue `issued_ago` seconds ago."""
+        """Return a token of Entrez, valid for `lifetime` seconds from its issue `issued_ago` seconds ago."""
         return self.entrez.token(role, lifetime, serial_number, issued_ago)
 
     def strange_token(self, kind: str) -> str:
-        """A token that something is the matter with: a kind of TOKENS. Raises ValueError for any other."""
+        """Return an invalid token of a kind in TOKENS. Raises ValueError for any other kind."""
         return tokens.make(self.entrez.token, kind)
 
     def renew_certificate(

@@ -16,7 +16,7 @@ _HOUR, _YEAR = 3600, 365 * 86400
 
 
 def make(issue: Issue, kind: str) -> str:
-    """A token with what TOKENS says of it, made from one that `issue` gives.
+    """Return a token with what TOKENS says of it, made from one that `issue` gives.
 
     Raises ValueError for a name that is not there.
     """

@@ -44,7 +44,7 @@ class Measurement:
 
     @classmethod
     def of(cls, phases: list[Electricity]) -> Measurement:
-        """The phases and their total."""
+        """Return the phases and their total."""
         sums = Electricity(*map(sum, zip(*map(_QUANTITIES, phases), strict=True)))
         total = replace(
             sums,
@@ -78,7 +78,7 @@ class Truth:
     inverters: dict[str, float]  #: watts by serial number
 
     def of(self, measurement_type: str) -> Measurement:
-        """The measurement that the gateway calls production, net-consumption, total-consumption or storage.
+        """Return the measurement of a type: production, net-consumption, total-consumption or storage.
 
         Raises KeyError for a type that the house does not know.
         """
@@ -91,5 +91,5 @@ class Truth:
 
 
 def power_factor(active: float, apparent: float) -> float:
-    """The share of the apparent power that is active; 0 where nothing flows."""
+    """Return the share of the apparent power that is active; 0 where nothing flows."""
     return active / apparent if apparent else 0.0

@@ -16,7 +16,7 @@ KEYS = ["benchmark", "figure", "unit", "ours", "reference", "ratio"]
 
 @pytest.fixture(scope="module")
 def lines() -> list[dict[str, str | float | None]]:
-    """What a short run of all parts says."""
+    """Return the results of a short run of all parts."""
     run = subprocess.run(
         [sys.executable, COMMAND, "refresh", "--quick", "--json"],
         stdout=subprocess.PIPE,

@@ -196,6 +196,6 @@ async def test_an_owner_adds_a_gateway_of_their_own_and_it_is_forgotten_afterwar
 
 @pytest.fixture(scope="module")
 def serving(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningDemo]:
-    """A demo for looking at."""
+    """Yield a running demo."""
     with demo(tmp_path_factory.mktemp("served") / "demo") as running:
         yield running

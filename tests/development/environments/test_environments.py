@@ -21,7 +21,7 @@ BEFORE_ALL_ELSE = [
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A machine that has no program but those put into bin/, and whose .python/ is tools/."""
+    """Return the folder of a machine whose only programs are in bin/, and whose .python/ is tools/."""
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     for module in (environments, debian, toolchain):
         monkeypatch.setattr(module, "TOOLS", tmp_path / "tools")
@@ -134,7 +134,7 @@ def test_no_service_starts_while_packages_are_installed(
 
 @pytest.fixture
 def uv_log(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """What a uv was told that finds every Python, makes every environment, and cannot compile anything."""
+    """Return the log of a uv that finds every Python, makes every environment, and compiles nothing."""
     monkeypatch.setattr(environments, "ENVIRONMENTS", machine / "environments")
     log = machine / "uv.log"
     log.touch()

@@ -33,7 +33,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def installed(command: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The packages that were installed on this system, which is a Debian without any of them, as root."""
+    """Return the packages installed by root on this system, a Debian without any of them."""
     packages: list[str] = []
     monkeypatch.setattr(command, "install", packages.extend)
     monkeypatch.setattr(command, "is_debian", lambda: True)

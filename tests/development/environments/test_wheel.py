@@ -23,7 +23,7 @@ PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The bin folder of an environment that has the wheel and what it depends on, without extras."""
+    """Return the bin folder of an environment that has the wheel and what it depends on, without extras."""
     folder = tmp_path_factory.mktemp("wheel")
     sources = folder / "sources"
     # Built in the checkout, a wheel would also hold what earlier builds left there.

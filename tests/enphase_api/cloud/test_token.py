@@ -28,7 +28,7 @@ def spki(key: Any) -> str:
 
 
 def forged(**claims: Any) -> str:
-    """A token with these claims, signed by nobody."""
+    """Return a token with these claims, signed by nobody."""
     parts = [{"alg": "ES256"}, claims]
     return ".".join(
         [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]

@@ -98,7 +98,7 @@ async def test_what_comes_ever_so_slowly_is_given_up(monkeypatch: pytest.MonkeyP
 
 
 def with_other_names(count: int) -> ShownCertificate:
-    """A certificate with many names besides its own."""
+    """Return a certificate with many names besides its own."""
     key = key_from_seed("gateway")
     names = x509.SubjectAlternativeName([x509.DNSName(f"{number}.example") for number in range(count)])
     return replace(certificate(), pem=pem_of(signed("envoy", key.public_key(), key, extension=names)))

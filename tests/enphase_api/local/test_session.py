@@ -52,7 +52,7 @@ async def test_the_session_outlives_the_connection_it_was_opened_on(sim: Simulat
 
 
 def others_jar(url: str) -> aiohttp.CookieJar:
-    """The jar of a lent session, in which others keep cookies for the same host."""
+    """Return the jar of a lent session, in which others keep cookies for the same host."""
     jar = aiohttp.CookieJar(unsafe=True)
     jar.update_cookies({"sessionId": "theirs", "other": "theirs too"}, URL(url))
     return jar

@@ -179,7 +179,7 @@ async def test_a_certificate_without_extensions_works(sim: Simulator) -> None:
 
 
 def issued_by_somebody() -> ShownCertificate:
-    """A certificate that is not signed by its own key."""
+    """Return a certificate that is not signed by its own key."""
     key, authority = key_from_seed("gateway"), key_from_seed("authority")
     made = signed(SERIAL_NUMBER, key.public_key(), authority, issuer="Some authority")
     return replace(certificate(), pem=pem_of(made))

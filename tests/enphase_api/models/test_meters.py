@@ -279,7 +279,7 @@ def test_what_is_no_list_of_meters_or_readings_is_an_error(answer: object) -> No
 
 
 def read_beside_net(active_power: float, current: float) -> Quantities | None:
-    """What a storage meter's only phase says beside a net meter's of 120 V and 10 A."""
+    """Return the only phase of a storage meter beside a net meter's 120 V and 10 A."""
     meters = [Meter(eid=1, measurement_type="net-consumption", enabled=True)]
     meters.append(Meter(eid=2, measurement_type="storage", enabled=True))
     net = {"voltage": 120, "current": 10, "activePower": 900, "actEnergyDlvd": 5}

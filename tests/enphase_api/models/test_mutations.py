@@ -55,14 +55,14 @@ VALUES = JSON | st.sampled_from(
 
 @lru_cache
 def simulated(profile: str) -> dict[str, Any]:
-    """What a simulated gateway says, by path."""
+    """Return the answers of a simulated gateway by path."""
     answers = Simulator(profile, hour_of_day=11, day=JUNE).gateway._answers
     return {path: answers.get(path, "") for path in PATHS}
 
 
 @lru_cache
 def recorded() -> tuple[dict[str, Any], ...]:
-    """What recorded gateways said, where the folder is there."""
+    """Return the answers of recorded gateways, if the folder exists."""
     folders = sorted(Path(os.environ.get("ENPHASE_RECORDINGS", "nowhere")).glob("*/info"))
     return tuple(dict(_read(folder.parent)) for folder in folders)
 

@@ -19,7 +19,7 @@ def simulator() -> Iterator[Simulator]:
 
 @pytest.fixture
 async def session() -> AsyncIterator[aiohttp.ClientSession]:
-    """A session that trusts any certificate and keeps cookies of addresses."""
+    """Yield a session that trusts any certificate and keeps cookies of addresses."""
     connector, jar = aiohttp.TCPConnector(ssl=False), aiohttp.CookieJar(unsafe=True)
     async with aiohttp.ClientSession(connector=connector, cookie_jar=jar) as opened:
         yield opened

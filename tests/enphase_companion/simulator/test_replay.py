@@ -18,7 +18,7 @@ FOLDERS = sorted(path.parent for path in Path(RECORDINGS).glob("*/info")) if REC
 
 @pytest.fixture
 def recording(tmp_path: Path) -> Path:
-    """A small recording."""
+    """Return a small recording."""
     files = {
         "info": "<envoy_info><device><sn>122300000077</sn></device></envoy_info>",
         "ivp_meters": '[{"eid": 1}]',

@@ -45,7 +45,7 @@ class Curve:
         return first + (self._knots[index + 1] - first) * fraction
 
     def areas(self, seconds: float) -> tuple[float, float]:
-        """Return the positive and the negative integral since the day began, in value-hours, both positive."""
+        """Return the positive and the negative integral since the day began, in value-hours, unsigned."""
         index, fraction = place(seconds, len(self._knots))
         first = self._knots[index]
         now = first + (self._knots[index + 1] - first) * fraction

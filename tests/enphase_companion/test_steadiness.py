@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import socket
 import urllib.request
 
@@ -11,7 +12,7 @@ import pytest
 from enphase_companion.config.settings import Settings
 from enphase_companion.runtime.backoff import Backoff
 from enphase_companion.runtime.errors import CommandError
-from enphase_companion.runtime.figures import Figures
+from enphase_companion.runtime.figures import COUNTERS, GAUGES, Figures
 from enphase_companion.runtime.ticks import Ticks
 from enphase_companion.runtime.trouble import Trouble
 
@@ -139,9 +140,9 @@ def test_that_it_is_over_is_said_once_and_only_if_it_was_told(
 def test_a_figure_that_nobody_knows_is_an_error() -> None:
     figures = Figures()
     with pytest.raises(KeyError):
-        figures.count("publishd")
+        figures.count("messages_publishd")
     with pytest.raises(KeyError):
-        figures.set("wating", 1)
+        figures.set("spool_mesages", 1)
 
 
 def free_port() -> int:
@@ -152,14 +153,14 @@ def free_port() -> int:
 
 def test_prometheus_reads_what_is_counted() -> None:
     figures = Figures()
-    figures.count("published", 3)
-    figures.set("waiting", 7)
+    figures.count("messages_published", 3)
+    figures.set("spool_messages", 7)
     port = free_port()
     figures.serve(port, "127.0.0.1")
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
         text = answer.read().decode()
-    assert "enphase_published_total 3.0\n" in text
-    assert "enphase_waiting 7.0\n" in text
+    assert "enphase_messages_published_total 3.0\n" in text
+    assert "enphase_spool_messages 7.0\n" in text
 
 
 def test_metrics_are_for_this_machine_unless_told_otherwise() -> None:
@@ -180,3 +181,15 @@ def test_a_port_that_is_taken_says_which_setting_to_change() -> None:
         taken.listen()
         with pytest.raises(CommandError, match=r"metrics_port: port \d+ of 127.0.0.1 cannot be used"):
             Figures().serve(taken.getsockname()[1], "127.0.0.1")
+
+
+@pytest.mark.parametrize(
+    "name", [f"enphase_{name}_total" for name in COUNTERS] + [f"enphase_{name}" for name in GAUGES]
+)
+def test_metric_names_follow_the_rules_of_prometheus(name: str) -> None:
+    assert re.fullmatch(r"enphase_[a-z]+(_[a-z]+)+", name)
+
+
+@pytest.mark.parametrize("text", [*COUNTERS.values(), *GAUGES.values()])
+def test_the_help_of_a_metric_is_a_sentence(text: str) -> None:
+    assert re.fullmatch(r"[A-Z].*[^.]\.", text)

@@ -197,7 +197,7 @@ class Consumer:
                 return True
             else:
                 self._store_trouble.end()
-                self._figures.count("consumed", len(read))
+                self._figures.count("messages_stored", len(read))
                 return True
         return True
 
@@ -227,7 +227,11 @@ class Consumer:
         headers = raw.headers if len(str(raw.headers)) <= _LONGEST_HEADERS else {}
         grave = AmqpMessage(
             raw.body,
-            headers={**headers, "reason": reason[:_LONGEST_REASON], "queue": self._queue},
+            headers={
+                **headers,
+                "dead_letter_reason": reason[:_LONGEST_REASON],
+                "original_queue": self._queue,
+            },
             content_type=raw.content_type,
             delivery_mode=DeliveryMode.PERSISTENT,
             message_id=raw.message_id,
@@ -239,7 +243,7 @@ class Consumer:
             await bench.graves.publish(grave, raw.routing_key or "", mandatory=True, timeout=_ANSWER)
         # At once: while the store is away, it would be delivered and buried again on each new connection.
         await self._acknowledge(raw)
-        self._figures.count("dead_letters")
+        self._figures.count("messages_dead_lettered")
         self._burials.tell(f"{self._broker}: messages go to {bench.graves.name}: {reason}")
 
     async def _acknowledge(self, raw: AbstractIncomingMessage, *, multiple: bool = False) -> None:

@@ -94,7 +94,7 @@ class Publisher:
             raise BrokerError(f"{self.broker}: not connected")
         message = AmqpMessage(
             parcel.body,
-            headers={"gateway": parcel.gateway},
+            headers={"gateway_serial_number": parcel.gateway},
             content_type="application/json",
             delivery_mode=DeliveryMode.PERSISTENT,
             message_id=parcel.message_id,

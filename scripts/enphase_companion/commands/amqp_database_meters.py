@@ -83,7 +83,9 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
             trouble = consumer.trouble
             if trouble is None:
                 service.ready()
-            counts = f"{figures['consumed']:g} stored, {figures['dead_letters']:g} refused"
+            counts = (
+                f"{figures['messages_stored']:g} stored, {figures['messages_dead_lettered']:g} dead-lettered"
+            )
             service.alive(join(counts, trouble) if trouble else counts)
 
         broker = Broker.from_settings(settings)

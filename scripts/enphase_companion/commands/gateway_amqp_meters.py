@@ -66,7 +66,8 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
     def status() -> str:
         trouble = poller.trouble or outbox.trouble
         counts = (
-            f"{figures['published']:g} published, {figures['waiting']:g} waiting, {figures['dropped']:g} lost"
+            f"{figures['messages_published']:g} published, {figures['spool_messages']:g} in the spool, "
+            f"{figures['messages_dropped']:g} dropped"
         )
         return join(counts, trouble) if trouble else counts
 

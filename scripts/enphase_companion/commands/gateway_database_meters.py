@@ -67,7 +67,10 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
 
     def status() -> str:
         trouble = poller.trouble or relay.trouble
-        counts = f"{figures['stored']:g} stored, {figures['waiting']:g} waiting, {figures['dropped']:g} lost"
+        counts = (
+            f"{figures['messages_stored']:g} stored, {figures['spool_messages']:g} in the spool, "
+            f"{figures['messages_dropped']:g} dropped"
+        )
         return join(counts, trouble) if trouble else counts
 
     poller = Poller(settings, lambda: load_settings(KEYS, arguments), service, figures, status)

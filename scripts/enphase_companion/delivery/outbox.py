@@ -119,13 +119,13 @@ class Outbox:
             self._publisher.trouble.tell(str(error))
             return False
         self._unroutable.end()
-        self._figures.count("published")
+        self._figures.count("messages_published")
         _LOGGER.debug("Message %s is with the broker", parcel.message_id)
         return True
 
     def _is_unwanted(self) -> bool:
         """Return whether a message that no queue takes may go: where no queue is set to keep it."""
-        self._figures.count("unroutable")
+        self._figures.count("messages_unroutable")
         if not self._publisher.queues:
             self._unroutable.tell(
                 f"{self._publisher.broker}: no queue takes the readings, and amqp_queues names none"

@@ -109,7 +109,7 @@ class Relay:
         stored = await self._stored(messages)
         await self._disk.remove([place for place, _ in oldest])
         self._on_safe()
-        self._figures.count("stored", stored)
+        self._figures.count("messages_stored", stored)
         self._refused.end(_QUIET)
         _LOGGER.debug("%d messages are stored, %d wait", stored, len(self._disk))
 
@@ -126,5 +126,5 @@ class Relay:
         return len(messages)
 
     def _refuse(self, text: str) -> None:
-        self._figures.count("dropped")
+        self._figures.count("messages_dropped")
         self._refused.tell(text)

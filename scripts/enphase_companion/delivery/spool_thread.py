@@ -79,7 +79,7 @@ class SpoolThread:
             return
         dropped = self._spool.flush() + self._spool.held
         if dropped:
-            self._figures.count("dropped", dropped)
+            self._figures.count("messages_dropped", dropped)
             _LOGGER.warning("%s", join(f"{dropped} readings are lost", self._spool.problem))
 
     async def _do(self, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
@@ -88,7 +88,7 @@ class SpoolThread:
     def _tell(self, dropped: int) -> None:
         problem = self._spool.problem
         if dropped:
-            self._figures.count("dropped", dropped)
+            self._figures.count("messages_dropped", dropped)
             self._losing.tell(
                 join(
                     "Readings are being lost",
@@ -110,4 +110,4 @@ class SpoolThread:
             self.any.set()
         else:
             self.any.clear()
-        self._figures.set("waiting", len(self._spool))
+        self._figures.set("spool_messages", len(self._spool))

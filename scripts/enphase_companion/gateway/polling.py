@@ -135,7 +135,7 @@ class Poller:
             else:
                 self._empty.end()
                 self._silent.end()
-                self._figures.count("readings")
+                self._figures.count("polls_succeeded")
                 await take(message)
 
     async def _read(self, gateway: Gateway, info: Info, installed: _Installed) -> Message:
@@ -158,11 +158,11 @@ class Poller:
 
     async def _next_tick(self, pause: float) -> None:
         wait, missed = self._ticks.next(pause)
-        self._figures.count("missed_ticks", missed)
+        self._figures.count("polls_skipped", missed)
         await self._pause(wait)
 
     def _tell_silence(self, error: EnphaseError) -> None:
-        self._figures.count("failed_requests")
+        self._figures.count("polls_failed")
         self._silent.tell(join(str(error), "Asking again"))
 
     async def _pause(self, seconds: float) -> None:

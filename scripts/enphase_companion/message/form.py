@@ -88,9 +88,9 @@ def encode(message: Message) -> bytes:
             "timestamp": message.timestamp,
             "readings": _reports(message),
             "schema_version": SCHEMA_VERSION,
-            "gateway": message.gateway,
-            "unmetered_batteries": message.unmetered_batteries,
-            **({"production_is_reported": True} if message.production_is_reported else {}),
+            "gateway_serial_number": message.gateway,
+            "has_unmetered_batteries": message.unmetered_batteries,
+            **({"has_unmetered_production": True} if message.production_is_reported else {}),
             "meters": [_entry(sample) for sample in message.samples],
         }
     )
@@ -113,14 +113,14 @@ def decode(body: bytes, default_gateway: str | None = None) -> Message:
         raise MessageError(f"`{key}` is no list of objects") from None
     except ValueError as error:
         raise MessageError(str(error)) from None
-    said = content.get("unmetered_batteries")
+    said = content.get("has_unmetered_batteries")
     unmetered_batteries = said if isinstance(said, bool) else None
     return Message(
         gateway,
         sent_at.timestamp(),
         samples,
         unmetered_batteries=unmetered_batteries,
-        production_is_reported=content.get("production_is_reported") is True,
+        production_is_reported=content.get("has_unmetered_production") is True,
     )
 
 
@@ -148,10 +148,10 @@ def _parsed(body: bytes) -> Mapping[str, Any]:
 def _gateway(content: Mapping[str, Any], default: str | None) -> str:
     """Return whose the message is. Raises MessageError."""
     gateway = default
-    if "gateway" in content:
-        gateway = text(content, "gateway")
+    if "gateway_serial_number" in content:
+        gateway = text(content, "gateway_serial_number")
         if gateway is None or not is_serial_number(gateway):
-            raise MessageError("its gateway is no serial number")
+            raise MessageError("its gateway_serial_number is no serial number")
     if gateway is None:
         raise MessageError(
             "it does not say which gateway's it is; for Enphase-API's, set gateway_serial_number"
@@ -186,7 +186,7 @@ def _entry(sample: Sample) -> dict[str, Any]:
         if value is not None and key != "currW"
     }
     return {
-        "measurement": sample.measurement,
+        "measurement_type": sample.measurement,
         "phase": sample.phase,
         "measured_at": sample.measured_at,
         **said,
@@ -195,7 +195,7 @@ def _entry(sample: Sample) -> dict[str, Any]:
 
 def _from_entries(entries: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
     for entry in entries:
-        measurement = text(entry, "measurement")
+        measurement = text(entry, "measurement_type")
         phase = integer(entry, "phase", low=WHOLE, high=PHASES)
         measured_at = integer(entry, "measured_at", low=_EARLIEST, high=_LATEST)
         if measurement is None or not is_identifier(measurement) or phase is None or measured_at is None:

@@ -9,22 +9,21 @@ from typing import Any
 from .errors import CommandError
 from .installing import how_to_install
 
-#: What is counted up.
+#: What only grows, by its name without the prefix `enphase_` and the suffix `_total` that Prometheus sees.
 COUNTERS = {
-    "readings": "answers of the gateway with readings",
-    "missed_ticks": "times at which the gateway was not asked, as the answer before took too long",
-    "failed_requests": "requests that the gateway did not answer as it should",
-    "published": "messages that the broker confirmed",
-    "unroutable": "messages that no queue took",
-    "dropped": "messages that were lost, since the spool was full or could not be written",
-    "consumed": "messages that were taken from the queue and stored",
-    "stored": "answers of the gateway that are in the database",
-    "dead_letters": "messages that could not be read, and went to the dead-letter exchange",
+    "polls_succeeded": "Polls of the gateway that returned readings.",
+    "polls_skipped": "Polls skipped because the previous one overran.",
+    "polls_failed": "Polls that failed: the gateway did not answer, or answered with an error.",
+    "messages_published": "Messages confirmed by the broker.",
+    "messages_unroutable": "Messages returned by the broker because no queue is bound.",
+    "messages_stored": "Messages committed to the database.",
+    "messages_dead_lettered": "Messages moved to the dead-letter exchange: not readable or never storable.",
+    "messages_dropped": "Messages lost: the spool is full or not writable, or never storable.",
 }
 
-#: What goes up and down.
+#: What goes up and down, by its name without the prefix `enphase_`.
 GAUGES = {
-    "waiting": "messages that wait on disk",
+    "spool_messages": "Messages in the spool, on disk or in memory.",
 }
 
 

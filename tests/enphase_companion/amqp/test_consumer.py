@@ -103,7 +103,10 @@ async def publish(eyes: Eyes, broker: Broker, queue: str, *bodies: bytes) -> Non
         sent = (
             exchange.publish(
                 aio_pika.Message(
-                    body, message_id=f"id-{number}", delivery_mode=2, headers={"gateway": SERIAL}
+                    body,
+                    message_id=f"id-{number}",
+                    delivery_mode=2,
+                    headers={"gateway_serial_number": SERIAL},
                 ),
                 "MeterStream",
             )
@@ -125,7 +128,7 @@ async def test_what_waits_is_stored_in_batches_in_order_and_then_gone(
     assert store.numbers == list(range(250))
     assert max(map(len, store.batches)) <= 100
     assert len(store.batches) <= 5
-    assert figures["consumed"] == 250
+    assert figures["messages_stored"] == 250
     assert await eyes.waiting(queue) == 0
     assert store.messages[7] == message(7, message_id="id-7")
 
@@ -194,13 +197,13 @@ async def test_a_message_that_cannot_be_read_goes_to_the_dead_letters_with_its_r
     async with consuming(broker, queue, store, figures):
         await until(lambda: len(store.numbers) == 3)
     assert store.numbers == [0, 1, 3]
-    assert figures["dead_letters"] == 1
+    assert figures["messages_dead_lettered"] == 1
     assert await eyes.waiting(queue) == 0
     [dead] = await eyes.take_all(f"{broker.exchange}.DeadLetter")
     assert dead.body == b"<html>"
     assert (dead.message_id, dead.routing_key) == ("id-2", "MeterStream")
-    assert str(dead.headers["reason"]).startswith("not JSON")
-    assert (dead.headers["queue"], dead.headers["gateway"]) == (queue, SERIAL)
+    assert str(dead.headers["dead_letter_reason"]).startswith("not JSON")
+    assert (dead.headers["original_queue"], dead.headers["gateway_serial_number"]) == (queue, SERIAL)
 
 
 @pytest.mark.parametrize("properties", UNREADABLE.values(), ids=UNREADABLE.keys())
@@ -219,7 +222,7 @@ async def test_properties_that_the_library_refuses_end_no_connection_and_the_rea
     await publish_raw(eyes.url, broker.exchange, "MeterStream", properties, b"<html>")
     await publish(eyes, broker, queue, good[3])
     async with consuming(broker, queue, store, figures):
-        await until(lambda: len(store.numbers) == 3 and figures["dead_letters"] == 1)
+        await until(lambda: len(store.numbers) == 3 and figures["messages_dead_lettered"] == 1)
     assert store.numbers == [0, 1, 3]
     assert await eyes.waiting(queue) == 0
     assert "lost" not in caplog.text
@@ -236,10 +239,10 @@ async def test_headers_that_leave_no_room_for_the_reason_stay_behind_when_a_mess
         long = {"long": "x" * 131_000}
         await exchange.publish(aio_pika.Message(b"<html>", headers={**long}), "MeterStream")
     async with consuming(broker, queue, store, figures):
-        await until(lambda: figures["dead_letters"] == 1)
+        await until(lambda: figures["messages_dead_lettered"] == 1)
     [dead] = await eyes.take_all(f"{broker.exchange}.DeadLetter")
     assert dead.body == b"<html>"
-    assert str(dead.headers["reason"]).startswith("not JSON")
+    assert str(dead.headers["dead_letter_reason"]).startswith("not JSON")
 
 
 async def test_that_all_messages_can_be_read_again_is_said_after_a_while_without_any_other(
@@ -271,7 +274,10 @@ async def test_a_message_that_no_store_takes_goes_to_the_dead_letters_and_the_ot
     assert store.numbers == [0, 1, 2, 4, 6, 7]
     assert await eyes.waiting(queue) == 0
     dead = await eyes.take_all(f"{broker.exchange}.DeadLetter")
-    assert [each.headers["reason"] for each in dead] == ["3 cannot be stored", "5 cannot be stored"]
+    assert [each.headers["dead_letter_reason"] for each in dead] == [
+        "3 cannot be stored",
+        "5 cannot be stored",
+    ]
 
 
 async def test_of_a_large_batch_only_the_message_that_no_store_takes_is_left_out_and_few_attempts_find_it(
@@ -298,7 +304,9 @@ async def test_a_message_that_is_far_too_large_goes_unread_and_whole_to_the_dead
         await until(lambda: store.numbers == [0, 2])
     [dead] = await eyes.take_all(f"{broker.exchange}.DeadLetter")
     assert dead.body == large
-    assert dead.headers["reason"] == f"{len(large)} bytes, and no message has more than {MAX_BODY}"
+    assert (
+        dead.headers["dead_letter_reason"] == f"{len(large)} bytes, and no message has more than {MAX_BODY}"
+    )
 
 
 @pytest.fixture
@@ -376,7 +384,7 @@ async def test_messages_that_are_wrong_in_ever_other_ways_make_few_lines_in_the_
 ) -> None:
     await publish(eyes, broker, queue, *[b"1" * number + b"<" for number in range(1, 60)])
     async with consuming(broker, queue, store, figures):
-        await until(lambda: figures["dead_letters"] == 59)
+        await until(lambda: figures["messages_dead_lettered"] == 59)
     assert 1 < caplog.text.count("messages go to") <= 11
 
 

@@ -96,7 +96,7 @@ class Storing(Command):
     async def buried(self) -> list[tuple[bytes, str]]:
         """Take the dead letters: what they hold, and the reason."""
         letters = await self.broker.take_all(f"{self.place}.DeadLetter")
-        return [(letter.body, str(letter.headers["reason"])) for letter in letters]
+        return [(letter.body, str(letter.headers["dead_letter_reason"])) for letter in letters]
 
 
 def bodies(*numbers: int) -> list[bytes]:
@@ -249,15 +249,15 @@ async def test_no_message_ends_it(
         b"[" * 100_000,
         changed(1, schema_version=2),
         changed(1, schema_version=None),
-        changed(1, gateway="x" * 33),
-        changed(1, gateway=5),
-        changed(1, gateway="☀"),
-        changed(1, gateway="12\u0000"),
-        changed(1, gateway="'; DROP TABLE readings; --"),
-        changed(1, gateway="A"),
-        entry(1, measurement="Ünicode 🌞"),
-        entry(1, measurement="evse\x1b[2J"),
-        entry(1, measurement="ev\u202ese"),
+        changed(1, gateway_serial_number="x" * 33),
+        changed(1, gateway_serial_number=5),
+        changed(1, gateway_serial_number="☀"),
+        changed(1, gateway_serial_number="12\u0000"),
+        changed(1, gateway_serial_number="'; DROP TABLE readings; --"),
+        changed(1, gateway_serial_number="A"),
+        entry(1, measurement_type="Ünicode 🌞"),
+        entry(1, measurement_type="evse\x1b[2J"),
+        entry(1, measurement_type="ev\u202ese"),
         changed(1, meters=good["meters"] * 17),
         changed(1, more="x" * 64_000),
         changed(1, timestamp="now"),
@@ -265,26 +265,26 @@ async def test_no_message_ends_it(
         changed(1, meters=[1]),
         entry(1, phase=4),
         entry(1, phase=0.5),
-        entry(1, measurement="x" * 33),
+        entry(1, measurement_type="x" * 33),
         entry(1, measured_at=None),
         entry(1, measured_at=-5),
         entry(1, measured_at=10**400),
     ]
     strange = [
-        changed(2, gateway="1" * 32),
-        changed(3, gateway=" 12 "),
-        changed(4, gateway="0"),
-        entry(5, measurement="EVSE-2"),
+        changed(2, gateway_serial_number="1" * 32),
+        changed(3, gateway_serial_number=" 12 "),
+        changed(4, gateway_serial_number="0"),
+        entry(5, measurement_type="EVSE-2"),
         entry(6, actPower=1e300),
         entry(7, actPower="much"),
         entry(8, whDlvdCum=-1, rmsVoltage=True),
         entry(9, actPower=-0.0),
-        changed(10, gateway="1") + b"\n",
-        changed(11, gateway="01"),
-        changed(12, gateway="2"),
+        changed(10, gateway_serial_number="1") + b"\n",
+        changed(11, gateway_serial_number="01"),
+        changed(12, gateway_serial_number="2"),
         changed(13, meters=[]),
-        entry(14, measurement="Production"),
-        entry(15, measurement="PRODUCTION"),
+        entry(14, measurement_type="Production"),
+        entry(15, measurement_type="PRODUCTION"),
     ]
     await storing.publish(*unreadable, *strange, *bodies(20))
     storing.starts()
@@ -309,7 +309,7 @@ async def test_only_what_the_server_can_never_hold_is_left_out(maria: Storing, h
     good = json.loads(encode(message(2)))
     if how == "words":
         # In a message as a whole, and in many.
-        entries = [{**good["meters"][0], "measurement": f"m{number}"} for number in range(65)]
+        entries = [{**good["meters"][0], "measurement_type": f"m{number}"} for number in range(65)]
         bad = [json.dumps({**good, "meters": entries}).encode()]
         bad += [json.dumps({**good, "meters": entries[first : first + 60]}).encode() for first in (0, 60)]
         left_out, reason = [bad[0]], "65 elements of `meters`"
@@ -317,7 +317,7 @@ async def test_only_what_the_server_can_never_hold_is_left_out(maria: Storing, h
         # The number of the next word is beyond what its column in `readings` holds.
         execute(make_url(maria.database_url), "ALTER TABLE measurements AUTO_INCREMENT = 40000")
         bad = left_out = [
-            json.dumps({**good, "meters": [{**good["meters"][0], "measurement": "evse"}]}).encode()
+            json.dumps({**good, "meters": [{**good["meters"][0], "measurement_type": "evse"}]}).encode()
         ]
         reason = "Out of range value for column 'measurement'"
     await maria.publish(*bodies(*range(3, 20)), *bad, *bodies(*range(20, 40)))
@@ -525,7 +525,7 @@ async def test_systemd_is_told_when_it_listens_and_how_it_goes_on(lite: Storing,
         lite.starts()
         assert await asyncio.to_thread(lambda: "READY=1" in told), "though nobody has sent anything"
         await lite.publish(*bodies(1, 2), b"{}")
-        status = re.compile(r"STATUS=2 stored, 1 refused$")
+        status = re.compile(r"STATUS=2 stored, 1 dead-lettered$")
         assert await asyncio.to_thread(
             lambda: any("WATCHDOG=1" in each and status.search(each) for each in told)
         )

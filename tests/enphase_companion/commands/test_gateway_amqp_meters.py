@@ -431,7 +431,7 @@ def test_systemd_is_told_when_the_first_reading_is_safe(publishing: Publishing, 
         told = []
         while "READY=1" not in told:
             told.append(systemd.recv(4096).decode())
-        while not re.search(r"STATUS=[1-9]\d* published, 0 waiting, 0 lost$", told[-1]):
+        while not re.search(r"STATUS=[1-9]\d* published, 0 in the spool, 0 dropped$", told[-1]):
             told.append(systemd.recv(4096).decode())
         assert publishing.ends() == 0
         while told[-1] != "STOPPING=1":

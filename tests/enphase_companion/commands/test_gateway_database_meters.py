@@ -432,7 +432,7 @@ async def test_systemd_is_told_when_the_first_reading_is_safe_and_how_it_goes_on
     with heard_by_systemd(lite.owner, tmp_path) as told:
         lite.starts()
         assert "READY=1" in told
-        status = re.compile(r"STATUS=[1-9]\d* stored, \d+ waiting, 0 lost$")
+        status = re.compile(r"STATUS=[1-9]\d* stored, \d+ in the spool, 0 dropped$")
         assert any("WATCHDOG=1" in each and status.search(each) for each in told)
         assert lite.ends(signal.SIGINT) == 0
         assert "STOPPING=1" in told
@@ -445,7 +445,9 @@ def test_at_a_terminal_it_says_how_many_readings_are_stored(lite: Storing) -> No
         os.close(theirs)
         with os.fdopen(ours, errors="replace") as terminal:
             assert "Ctrl-C ends it." in terminal.readline()
-            assert re.fullmatch(r"\d\d:\d\d [1-9]\d* stored, \d+ waiting, 0 lost\n", terminal.readline())
+            assert re.fullmatch(
+                r"\d\d:\d\d [1-9]\d* stored, \d+ in the spool, 0 dropped\n", terminal.readline()
+            )
             process.send_signal(signal.SIGTERM)
             assert process.wait(5) == 0
 

@@ -45,7 +45,7 @@ class Sender:
             await self.outbox.send(message(number))
 
     def has_sent(self, count: int) -> bool:
-        return self.figures["published"] >= count and not len(self.spool)
+        return self.figures["messages_published"] >= count and not len(self.spool)
 
 
 @asynccontextmanager
@@ -83,7 +83,7 @@ async def test_a_message_is_confirmed_persistent_and_says_whose_it_is(
     [taken] = await eyes.take_all(queue)
     assert taken.delivery_mode == aio_pika.DeliveryMode.PERSISTENT
     assert (taken.message_id, taken.content_type) == ("id-1", "application/json")
-    assert taken.headers["gateway"] == SERIAL
+    assert taken.headers["gateway_serial_number"] == SERIAL
     assert (taken.routing_key, taken.exchange) == ("MeterStream", broker.exchange)
     assert decode(taken.body).samples == message(1).samples
 
@@ -133,7 +133,7 @@ async def test_a_broker_that_hangs_delays_nothing_and_loses_nothing(
         await until(lambda: sender.has_sent(1))
         rabbitmq.pause()
         await sender.send(range(1, 50))
-        assert sender.figures["published"] == 1, "all were taken, and the broker has none of them"
+        assert sender.figures["messages_published"] == 1, "all were taken, and the broker has none of them"
         await until(lambda: len(sender.spool) == 49)
         rabbitmq.resume()
         await until(lambda: sender.has_sent(50), within=60)
@@ -184,7 +184,7 @@ async def test_where_no_queue_is_set_and_nobody_listens_that_is_told_and_counted
     async with sending(broker, file, []) as sender:
         await sender.publisher.connected.wait()
         await sender.send([0, 1, 2])
-        await until(lambda: sender.figures["unroutable"] == 3)
+        await until(lambda: sender.figures["messages_unroutable"] == 3)
         assert not len(sender.spool)
     assert caplog.text.count("no queue takes the readings, and amqp_queues names none") == 1
 
@@ -218,8 +218,8 @@ async def test_a_full_spool_says_that_readings_are_lost_and_counts_them(
     away = Broker(str(URL(broker.url).with_port(1)))
     async with sending(away, file, [queue], limit=10_000) as sender:
         await sender.send(range(20))
-        await until(lambda: sender.figures["dropped"] > 0)
-        await until(lambda: sender.figures["dropped"] + len(sender.spool) == 20)
+        await until(lambda: sender.figures["messages_dropped"] > 0)
+        await until(lambda: sender.figures["messages_dropped"] + len(sender.spool) == 20)
     assert caplog.text.count("Readings are being lost") == 1
 
 
@@ -239,7 +239,7 @@ async def test_what_a_full_disk_does_not_take_is_sent_all_the_same_and_before_th
         # Not connected yet.
         await sender.send(range(20))
     assert numbers(await eyes.take_all(queue)) == list(range(20))
-    assert sender.figures["dropped"] == 0
+    assert sender.figures["messages_dropped"] == 0
     assert (
         "cannot be written (database or disk is full). The newest 1000 readings at most wait" in caplog.text
     )
@@ -339,7 +339,7 @@ async def test_a_program_that_is_killed_between_sending_and_confirmation_loses_n
     await killed.wait()
     async with sending(broker, file, [queue]) as sender:
         await sender.send([200])
-        await until(lambda: len(sender.spool) == 0 and sender.figures["published"] >= 1)
+        await until(lambda: len(sender.spool) == 0 and sender.figures["messages_published"] >= 1)
     taken = numbers(await eyes.take_all(queue))
     assert set(taken) == set(range(201))
     assert without_repetitions(taken) == list(range(201))

@@ -84,9 +84,9 @@ async def test_messages_are_stored_in_order_and_then_gone_from_the_disk(relaying
         for number in range(5):
             await relay.take(message(number))
         assert relaying.safe >= 5
-        await until(lambda: relaying.figures["stored"] == 5)
+        await until(lambda: relaying.figures["messages_stored"] == 5)
     assert relaying.store.numbers == [0, 1, 2, 3, 4]
-    assert relaying.waiting() == relaying.figures["waiting"] == 0
+    assert relaying.waiting() == relaying.figures["spool_messages"] == 0
 
 
 async def test_what_waited_is_stored_in_batches_without_pause(relaying: Relaying) -> None:
@@ -95,7 +95,7 @@ async def test_what_waited_is_stored_in_batches_without_pause(relaying: Relaying
             spool.append(Parcel(f"id-{number}", SERIAL, "", encode(message(number))))
     async with relaying.running(batch=100, age=1) as relay:
         await until(lambda: len(relaying.store.numbers) == 200, within=0.9)
-        await until(lambda: relaying.figures["stored"] == 250)
+        await until(lambda: relaying.figures["messages_stored"] == 250)
         assert relay.trouble is None
     assert [len(batch) for batch in relaying.store.batches] == [100, 100, 50]
 
@@ -147,7 +147,7 @@ async def test_a_full_spool_gives_up_the_oldest_and_says_so(
     async with relaying.running() as relay:
         for number in range(10, 15):
             await relay.take(message(number))
-        assert relaying.figures["dropped"] == 2
+        assert relaying.figures["messages_dropped"] == 2
         assert "is full (spool_limit)" in (relay.trouble or "")
         relaying.store.away = False
         await until(lambda: relaying.store.numbers == [12, 13, 14])
@@ -173,7 +173,7 @@ async def test_what_a_full_disk_does_not_take_is_stored_all_the_same(
         await relay.take(message(2))
         await until(lambda: relaying.store.numbers == [1, 2])
         assert relay.trouble is None
-    assert relaying.figures["dropped"] == 0
+    assert relaying.figures["messages_dropped"] == 0
     assert "takes all readings again" in caplog.text
 
 
@@ -190,7 +190,7 @@ async def test_what_was_stored_is_not_stored_again_and_again_while_the_disk_does
         await until(lambda: len(relaying.store.numbers) >= 4)
         await asyncio.sleep(0.2)
     assert relaying.store.numbers == [1, 2, 3, 4]
-    assert relaying.figures["dropped"] == 0
+    assert relaying.figures["messages_dropped"] == 0
 
 
 async def test_what_is_in_memory_at_the_end_and_nobody_takes_is_counted_as_lost(
@@ -201,9 +201,9 @@ async def test_what_is_in_memory_at_the_end_and_nobody_takes_is_counted_as_lost(
         monkeypatch.setattr(SpoolFile, "_transaction", full)
         for number in range(3):
             await relay.take(message(number))
-        assert relaying.figures["dropped"] == 0
+        assert relaying.figures["messages_dropped"] == 0
         await until(lambda: "The readings wait in memory." in caplog.text)
-    assert relaying.figures["dropped"] == 3
+    assert relaying.figures["messages_dropped"] == 3
     assert "3 readings are lost. spool: cannot be written (database or disk is full)." in caplog.text
 
 
@@ -216,7 +216,7 @@ async def test_what_cannot_be_read_in_the_spool_is_in_the_way_of_nothing(
     async with relaying.running():
         await until(lambda: relaying.store.numbers == [1])
     assert relaying.waiting() == 0
-    assert relaying.figures["dropped"] == 1
+    assert relaying.figures["messages_dropped"] == 1
     assert "a message that cannot be read is left out: it does not say which gateway's it is" in caplog.text
 
 
@@ -229,8 +229,8 @@ async def test_a_reading_that_can_never_be_stored_is_left_out_and_told_and_the_o
             spool.append(Parcel("id", SERIAL, "", encode(message(number))))
     async with relaying.running():
         await until(lambda: len(relaying.store.numbers) == 17)
-        await until(lambda: relaying.figures["stored"] == 17)
+        await until(lambda: relaying.figures["messages_stored"] == 17)
     assert relaying.store.numbers == [number for number in range(20) if number not in {3, 4, 17}]
     assert relaying.waiting() == 0
-    assert relaying.figures["dropped"] == 3
+    assert relaying.figures["messages_dropped"] == 3
     assert "A reading is left out: 3 is out of range." in caplog.text

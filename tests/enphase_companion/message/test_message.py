@@ -317,7 +317,7 @@ def test_a_gateway_without_meters_says_nothing_and_that_is_no_error() -> None:
         (enphase_api_message(readings=[{"reportType": "production", "cumulative": {}}]), "createdAt"),
         (enphase_api_message(readings=[{"reportType": "production", "createdAt": AT}]), "cumulative"),
         *[
-            (enphase_api_message(gateway=each), "its gateway is no serial number")
+            (enphase_api_message(gateway_serial_number=each), "its gateway_serial_number is no serial number")
             for each in (7, None, "", "x", "1" * 33, "12 34", "\uff11", "12\x1b[2J", "\u202e12", "*12*")
         ],
         (enphase_api_message(schema_version=2), "schema_version 2"),
@@ -336,10 +336,15 @@ def test_a_gateway_without_meters_says_nothing_and_that_is_no_error() -> None:
         ],
         (enphase_api_message(meters={}), "`meters` is no list"),
         (
-            enphase_api_message(meters=[{"measurement": "production", "phase": 4, "measured_at": AT * 1000}]),
+            enphase_api_message(
+                meters=[{"measurement_type": "production", "phase": 4, "measured_at": AT * 1000}]
+            ),
             "which phase",
         ),
-        (enphase_api_message(meters=[{"measurement": "production", "phase": 1, "measured_at": AT}]), "when"),
+        (
+            enphase_api_message(meters=[{"measurement_type": "production", "phase": 1, "measured_at": AT}]),
+            "when",
+        ),
     ],
 )
 def test_a_message_that_cannot_be_read_says_why(body: bytes, reason: str) -> None:

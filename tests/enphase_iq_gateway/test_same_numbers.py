@@ -236,7 +236,7 @@ async def compare(answers: Answers) -> None:
     if PRODUCTION not in said.metered:
         expected["produced_energy"] = None
     assert chart(said) == about(expected)
-    powers = scripts_name("enphase_companion.displays.readings").Powers.from_message(said)
+    powers = scripts_name("enphase_companion.displays.state").Powers.from_message(said)
     assert {"production_power": powers.production, "home_power": powers.consumption} == about(
         {key: expected[key] for key in ("production_power", "home_power")}
     )

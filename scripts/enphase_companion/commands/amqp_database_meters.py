@@ -1,6 +1,6 @@
 """enphase-amqp-database-meters: readings from RabbitMQ into a database, each exactly once."""
 
-# ruff: noqa: PLC0415 - what is imported inside functions is what --help should not wait for
+# ruff: noqa: PLC0415 - --help does not wait for what is imported inside functions
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEYS = (
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the options of this command."""
+    """Return the parser of this command."""
     result = new_parser(
         "Store the readings of Enphase IQ Gateways that RabbitMQ has into a database, and roll them up to\n"
         "minutes, quarter-hours and days. A reading leaves the queue when it is on the database's disk.",
@@ -50,7 +50,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and give its exit status."""
+    """Run the command and return its exit status."""
     return serve(parser().parse_args(argv), _store)
 
 

@@ -1,6 +1,6 @@
-"""enphase-amqp-unicorn-hat-hd: what RabbitMQ says that an array makes, and the weather, on 16 x 16 LEDs."""
+"""enphase-amqp-unicorn-hat-hd: show the production from RabbitMQ, and the weather, on 16 x 16 LEDs."""
 
-# ruff: noqa: PLC0415 - what is imported inside functions is what --help should not wait for
+# ruff: noqa: PLC0415 - --help does not wait for what is imported inside functions
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..config.command_line import add_settings, new_parser
 from ..config.settings import AMQP_KEYS, DISPLAY_KEYS
-from ..displays.options import STATUSES, add_display
+from ..displays.display import STATUSES, add_display
 from ..runtime.command import serve
 
 if TYPE_CHECKING:
@@ -22,23 +22,23 @@ KEYS = (*AMQP_KEYS, "gateway_serial_number", *DISPLAY_KEYS)
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the options of this command."""
+    """Return the parser of this command."""
     result = new_parser(
-        "Show what a solar array makes on a Unicorn HAT HD, as enphase-gateway-amqp-meters publishes it:\n"
-        "the weather, the power in scrolling numbers, and as a bar beside that of the home. The gateway\n"
-        "is asked nothing.",
+        "Show the production that enphase-gateway-amqp-meters publishes on a Unicorn HAT HD: the weather,\n"
+        "the power in scrolling numbers, and as a bar beside the consumption of the home. It sends no\n"
+        "request to the gateway.",
         examples=[
             (NAME, "on the HAT of this Raspberry Pi, until Ctrl-C or SIGTERM"),
             (
                 f"{NAME} --amqp-host broker.example --peak-power 5320",
                 "14 panels of 380 W fill the bars",
             ),
-            (f"{NAME} --display terminal", "here"),
-            (f"{NAME} --display hat.gif", "one round, as a file"),
+            (f"{NAME} --display terminal", "in this terminal"),
+            (f"{NAME} --display hat.gif", "one round as a file"),
         ],
         notes=(
-            "Only the newest reading counts: it has a queue of its own, which ends with this command.\n"
-            f"Without peak_power, the bars' full height is the highest power so far.\n\n{STATUSES}"
+            "Only the latest reading is shown; its exclusive queue is deleted when this command stops.\n"
+            f"Without peak_power, the full height of the bars is the highest power so far.\n\n{STATUSES}"
         ),
     )
     add_display(result)
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and give its exit status."""
+    """Run the command and return its exit status."""
     return serve(parser().parse_args(argv), _show)
 
 
@@ -55,25 +55,24 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     from ..amqp.broker import Broker
     from ..amqp.newest import Newest
     from ..config.loader import load_settings
-    from ..displays.panel import Panel
-    from ..displays.playing import play
-    from ..displays.readings import UNNAMED, OneGateway, Powers
+    from ..displays.player import play
+    from ..displays.state import UNNAMED, DisplayState, GatewayFilter, Powers
 
     settings = load_settings(KEYS, arguments)
-    ours = OneGateway(settings.gateway_serial_number)
-    panel = Panel(
+    ours = GatewayFilter(settings.gateway_serial_number)
+    state = DisplayState(
         lambda: "broker?" if newest.trouble.text else None,
         capacity=settings.peak_power,
         continuous=settings.continuous_power,
     )
 
     async def take(message: Message) -> None:
-        if ours.is_its(message):
-            panel.take(Powers.from_message(message))
+        if ours.accepts(message):
+            state.take(Powers.from_message(message))
 
     def status() -> str:
-        return newest.trouble.text or panel.summary
+        return newest.trouble.text or state.summary
 
     gateway = settings.gateway_serial_number or UNNAMED
     newest = Newest(Broker.from_settings(settings), take, name=NAME, default_gateway=gateway)
-    await play(arguments.display, settings, panel, newest.run, service, status)
+    await play(arguments.display, settings, state, newest.run, service, status)

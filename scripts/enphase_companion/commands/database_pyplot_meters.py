@@ -1,6 +1,6 @@
 """enphase-database-pyplot-meters: any stretch of time from the database as a chart, in a window or a file."""
 
-# ruff: noqa: PLC0415 - what is imported inside functions is what --help should not wait for
+# ruff: noqa: PLC0415 - --help does not wait for what is imported inside functions
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ _PAUSE = 10.0
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the options of this command."""
+    """Return the parser of this command."""
     result = new_parser(
         "Draw what the meters of an Enphase IQ Gateway read, from the database: production up,\n"
         "consumption down, the grid as a line, the battery, and totals in words.",
@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and give its exit status."""
+    """Run the command and return its exit status."""
     options = parser()
     arguments = options.parse_args(argv)
     if arguments.follow and not arguments.range.moves:

@@ -1,6 +1,6 @@
 """enphase-gateway-console: what a gateway says, as a page, a live page, lines or JSON; and trusting it."""
 
-# ruff: noqa: PLC0415 - what is imported inside functions is what --help should not wait for
+# ruff: noqa: PLC0415 - --help does not wait for what is imported inside functions
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _SHORTEST_INTERVAL, _LONGEST_INTERVAL = 1.0, 3600.0
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the options of this command."""
+    """Return the parser of this command."""
     result = new_parser(
         "Print what an Enphase IQ Gateway says now: production, consumption, grid,\n"
         "batteries, each meter and wired phase, each microinverter.",
@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and give its exit status."""
+    """Run the command and return its exit status."""
     options = parser()
     arguments = options.parse_args(argv)
     if arguments.trust and (arguments.json or arguments.watch):

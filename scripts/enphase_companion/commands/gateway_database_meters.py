@@ -1,6 +1,6 @@
 """enphase-gateway-database-meters: what a gateway's meters read, into a database, through every outage."""
 
-# ruff: noqa: PLC0415 - what is imported inside functions is what --help should not wait for
+# ruff: noqa: PLC0415 - --help does not wait for what is imported inside functions
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KEYS = (
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the options of this command."""
+    """Return the parser of this command."""
     result = new_parser(
         "Read the meters of an Enphase IQ Gateway at a steady rate into a database, and roll the readings\n"
         "up to minutes, quarter-hours and days. What the database cannot take waits on disk.",
@@ -47,7 +47,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and give its exit status."""
+    """Run the command and return its exit status."""
     return serve(parser().parse_args(argv), _store)
 
 

@@ -1,6 +1,6 @@
 """enphase-gateway-generate-docs: pages about a gateway's endpoints, from a catalogue and its own answers."""
 
-# ruff: noqa: PLC0415 - what is imported inside functions is what --help should not wait for
+# ruff: noqa: PLC0415 - --help does not wait for what is imported inside functions
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _PAUSE, _LONGEST_PAUSE = 1.0, 60.0
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the options of this command."""
+    """Return the parser of this command."""
     result = new_parser(
         "Write a page about each endpoint of an Enphase IQ Gateway: fields with types, units and\n"
         "meanings, and an anonymised example. Only what reads is asked, one thing at a time.",
@@ -71,7 +71,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and give its exit status."""
+    """Run the command and return its exit status."""
     return run(parser().parse_args(argv), _generate)
 
 

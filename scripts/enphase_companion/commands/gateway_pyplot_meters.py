@@ -1,6 +1,6 @@
 """enphase-gateway-pyplot-meters: what a gateway's meters read now, as a live chart in a window or a file."""
 
-# ruff: noqa: PLC0415 - what is imported inside functions is what --help should not wait for
+# ruff: noqa: PLC0415 - --help does not wait for what is imported inside functions
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _LOOK = 1.0
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the options of this command."""
+    """Return the parser of this command."""
     result = new_parser(
         "Draw what the meters of an Enphase IQ Gateway read, as they read it: production up,\n"
         "consumption down, the grid as a line, the battery, and totals in words.",
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and give its exit status."""
+    """Run the command and return its exit status."""
     return run(parser().parse_args(argv), _draw)
 
 

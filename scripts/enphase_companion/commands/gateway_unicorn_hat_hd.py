@@ -1,6 +1,6 @@
-"""enphase-gateway-unicorn-hat-hd: what a gateway's array makes, and the weather, on 16 x 16 LEDs."""
+"""enphase-gateway-unicorn-hat-hd: show the production of a gateway, and the weather, on 16 x 16 LEDs."""
 
-# ruff: noqa: PLC0415 - what is imported inside functions is what --help should not wait for
+# ruff: noqa: PLC0415 - --help does not wait for what is imported inside functions
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, add_settings, new_parser
 from ..config.settings import DISPLAY_KEYS, GATEWAY_KEYS
-from ..displays.options import STATUSES, add_display
+from ..displays.display import STATUSES, add_display
 from ..runtime.command import serve
 
 if TYPE_CHECKING:
@@ -23,15 +23,15 @@ KEYS = (*GATEWAY_KEYS, "interval", *DISPLAY_KEYS)
 
 
 def parser() -> argparse.ArgumentParser:
-    """Return the options of this command."""
+    """Return the parser of this command."""
     result = new_parser(
-        "Show what the array of an Enphase IQ Gateway makes on a Unicorn HAT HD: the weather, the\n"
-        "power in scrolling numbers, and as a bar beside that of the home.",
+        "Show the production of an Enphase IQ Gateway on a Unicorn HAT HD: the weather, the power in\n"
+        "scrolling numbers, and as a bar beside the consumption of the home.",
         examples=[
             TRUST_FIRST,
             (NAME, "on the HAT of this Raspberry Pi, until Ctrl-C or SIGTERM"),
-            (f"{NAME} --display terminal", "here"),
-            (f"{NAME} --display hat.gif", "one round, as a file"),
+            (f"{NAME} --display terminal", "in this terminal"),
+            (f"{NAME} --display hat.gif", "one round as a file"),
         ],
         notes=f"{CREDENTIALS}\n{NEVER_ENDS}\n\n{STATUSES}",
     )
@@ -41,34 +41,33 @@ def parser() -> argparse.ArgumentParser:
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and give its exit status."""
+    """Run the command and return its exit status."""
     return serve(parser().parse_args(argv), _show)
 
 
 async def _show(service: Service, arguments: argparse.Namespace) -> None:
     from ..config.loader import load_settings
-    from ..displays.panel import Panel
-    from ..displays.playing import play
-    from ..displays.readings import Powers
+    from ..displays.player import play
+    from ..displays.state import DisplayState, Powers
     from ..gateway.array import Array
     from ..gateway.polling import Poller
     from ..runtime.figures import Figures
 
     settings = load_settings(KEYS, arguments)
     array = Array(for_display=True)
-    panel = Panel(
+    state = DisplayState(
         lambda: "gateway?" if poller.trouble else None,
         capacity=settings.peak_power,
         continuous=settings.continuous_power,
     )
 
     async def take(message: Message) -> None:
-        panel.capacity = settings.peak_power or array.capacity
-        panel.take(Powers.from_message(message))
+        state.capacity = settings.peak_power or array.capacity
+        state.take(Powers.from_message(message))
 
     def status() -> str:
-        return poller.trouble or panel.summary
+        return poller.trouble or state.summary
 
     read_anew = partial(load_settings, KEYS, arguments)
     poller = Poller(settings, read_anew, service, Figures(), status, array)
-    await play(arguments.display, settings, panel, partial(poller.run, take), service, status)
+    await play(arguments.display, settings, state, partial(poller.run, take), service, status)

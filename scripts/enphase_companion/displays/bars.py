@@ -1,4 +1,4 @@
-"""The bar chart: what the array makes, and beside it what the home takes, against what the array can make."""
+"""The bar chart: production and consumption against the array's peak power."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .frames import SIZE, Colour, Frame, blank, mixed
+from .frames import SIZE, Colour, Frame, blank, mix
 
 #: Rows from the line at the bottom to the top.
 ROWS = SIZE - 1
 
-#: Columns of two bars, and of one alone.
+#: Columns of two bars, and of a single one.
 _LEFT, _RIGHT, _ALONE = range(1, 7), range(9, 15), range(4, 12)
 
-#: Orange and blue are told apart by every eye; that they are two bars is the second cue.
+#: Every eye distinguishes orange and blue; the position of the bars is the second cue.
 USED: Colour = (255, 120, 0)
 SURPLUS: Colour = (255, 220, 70)
 STRAINED: Colour = (255, 60, 20)
@@ -26,23 +26,23 @@ MARK: Colour = (190, 190, 210)
 
 @dataclass(frozen=True, slots=True)
 class Chart:
-    """What the bars show, in W; None where it is not known."""
+    """Values of the bars in W; None if unknown."""
 
     production: float | None
     consumption: float | None
-    #: What the array can make; None or 0: the larger of both bars fills the height.
+    #: Peak power of the array; None or 0: the larger bar fills the height.
     capacity: float | None = None
-    #: Above this, the array makes more than it can for long.
+    #: Continuous power of the array: above it, the bar changes colour.
     continuous: float | None = None
 
     @property
     def top(self) -> float:
-        """W of the full height; 0 where there is nothing to show."""
+        """W of the full height; 0 if there is nothing to show."""
         return max(self.capacity or 0, self.production or 0, self.consumption or 0, 0)
 
 
-def bars(chart: Chart, grown: float = 1, moved: float = 0) -> Frame:
-    """Draw the chart. `grown`: how far the bars are, 0 to 1; `moved`: rows that the shimmer has risen."""
+def draw_bars(chart: Chart, grown: float = 1, moved: float = 0) -> Frame:
+    """Draw the chart. `grown`: progress of the bars, 0 to 1; `moved`: rows that the shimmer has risen."""
     frame = blank()
     frame[ROWS] = LINE
     production, consumption = max(chart.production or 0, 0), max(chart.consumption or 0, 0)
@@ -57,19 +57,19 @@ def bars(chart: Chart, grown: float = 1, moved: float = 0) -> Frame:
     return frame
 
 
-def growing(frames: int, still: int) -> Iterator[tuple[float, float]]:
-    """Yield `grown` and `moved` for each frame of bars that grow, ever slower, and then stand."""
+def growth(frames: int, still: int) -> Iterator[tuple[float, float]]:
+    """Yield `grown` and `moved` for each frame: the bars grow, ever slower, and then stay."""
     for number in range(frames + still):
         share = min((number + 1) / frames, 1)
         yield 1 - (1 - share) ** 3, number / 4
 
 
-#: Up to which W a bar has which colour, from the bottom.
+#: Upper limit in W and colour of each part of a bar, from the bottom.
 _Colours = list[tuple[float, Colour]]
 
 
 def _production_colours(chart: Chart, consumption: float) -> _Colours:
-    """Orange is used here, yellow is more than that; red is a strain, and white beyond what can be."""
+    """Return orange for own use, yellow for surplus, red above continuous and white above peak power."""
     used = consumption if chart.consumption is not None else math.inf
     limits = [(chart.continuous or math.inf, STRAINED), (chart.capacity or math.inf, BEYOND)]
     colours: _Colours = [(used, USED), (math.inf, SURPLUS)]
@@ -86,14 +86,14 @@ def _draw(frame: Frame, columns: range, watts: float, chart: Chart, colours: _Co
         middle = (row + 0.5) / ROWS * chart.top
         colour = next(each for limit, each in colours if middle <= limit)
         if colour in (SURPLUS, BEYOND):
-            # It flows away, upwards.
-            colour = mixed(colour, USED, 0.2 + 0.2 * math.cos((row - moved) * math.tau / 5))
+            # The surplus flows upwards.
+            colour = mix(colour, USED, 0.2 + 0.2 * math.cos((row - moved) * math.tau / 5))
         part = min(height - row, 1)
-        frame[ROWS - 1 - row, columns.start : columns.stop] = mixed((0, 0, 0), colour, part)
+        frame[ROWS - 1 - row, columns.start : columns.stop] = mix((0, 0, 0), colour, part)
 
 
 def _mark_capacity(frame: Frame, chart: Chart) -> None:
-    """Mark the capacity beside the bars; across them where one is higher."""
+    """Mark the capacity beside the bars; across them if one is higher."""
     if chart.capacity is None or chart.capacity <= 0:
         return
     row = ROWS - min(max(round(chart.capacity / chart.top * ROWS), 1), ROWS)

@@ -1,4 +1,4 @@
-"""What a display is, and the one that an option names."""
+"""The interface of a display, and the option that selects one; loads nothing that --help would wait for."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from .frames import Frame
+import argparse
 
 HAT, TERMINAL = "hat", "terminal"
 
@@ -17,19 +18,19 @@ ENDINGS = (".gif", ".png")
 class Display(Protocol):
     """Something with 16 x 16 LEDs. One thread at a time calls it."""
 
-    #: A recording is over when everything has been shown once, and nobody watches meanwhile.
-    is_recording: bool
+    #: An animation ends after one round, and is not played in real time.
+    is_animation: bool
 
     def show(self, frame: Frame, seconds: float) -> None:
-        """Show a frame, which will stay for so many seconds; may take a few milliseconds.
+        """Show a frame for `seconds`; may take a few milliseconds.
 
-        Raises CommandError where the display does not work.
+        Raises CommandError if the display fails.
         """
 
     def end_of_round(self) -> None:
-        """Take note that everything has been shown once.
+        """Finish a round: everything has been shown once.
 
-        Raises CommandError where the display does not work.
+        Raises CommandError if the display fails.
         """
 
     def close(self) -> None:
@@ -37,9 +38,9 @@ class Display(Protocol):
 
 
 def check_name(name: str) -> str:
-    """Return the name of a display as it was given.
+    """Return a valid name of a display unchanged.
 
-    Raises ValueError, with what it may be, where it is none.
+    Raises ValueError, with the valid names, for any other.
     """
     if name in (HAT, TERMINAL) or Path(name).suffix.lower() in ENDINGS:
         return name
@@ -49,18 +50,44 @@ def check_name(name: str) -> str:
 def open_display(name: str, brightness: float, rotation: int) -> Display:
     """Return the display of this name.
 
-    `brightness`: 0 to 1; `rotation`: degrees against the clock, in steps of 90.
+    `brightness`: 0 to 1; `rotation`: degrees counter-clockwise, in steps of 90.
 
-    Raises CommandError where this machine does not have it.
+    Raises CommandError if this machine does not have it.
     """
     if name == HAT:
-        from .hat import Hat  # noqa: PLC0415 - nothing else may load what only a Raspberry Pi has
+        from .hat import Hat  # noqa: PLC0415 - only a Raspberry Pi has its library
 
         return Hat(brightness, rotation)
     if name == TERMINAL:
         from .terminal import Terminal  # noqa: PLC0415
 
         return Terminal(brightness, rotation)
-    from .recording import Recording  # noqa: PLC0415
+    from .animation import Animation  # noqa: PLC0415
 
-    return Recording(Path(name), brightness, rotation)
+    return Animation(Path(name), brightness, rotation)
+
+
+#: The exit statuses of both.
+STATUSES = (
+    "exit status: 0 stopped by Ctrl-C or SIGTERM, or a file is written, 1 failure,\n"
+    "2 usage or configuration error"
+)
+
+
+def add_display(parser: argparse.ArgumentParser) -> None:
+    """Add the option `--display`."""
+    parser.add_argument(
+        "--display",
+        type=_name,
+        default=HAT,
+        metavar="DISPLAY",
+        help=f"{HAT}, {TERMINAL}, or a file, FILE.gif or FILE.png, for one round as an animation "
+        f"(default: {HAT})",
+    )
+
+
+def _name(text: str) -> str:
+    try:
+        return check_name(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None

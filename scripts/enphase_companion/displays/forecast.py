@@ -1,6 +1,6 @@
-"""The weather outside, as Open-Meteo tells it every quarter of an hour; without it, its picture is left out.
+"""The current weather from Open-Meteo, every 15 minutes; without it, the weather is not shown.
 
-Open-Meteo wants no key, and non-commercial use is free. It learns where you are only to a kilometre.
+Open-Meteo needs no key, and non-commercial use is free. It gets the location only to a kilometre.
 """
 
 from __future__ import annotations
@@ -19,23 +19,23 @@ from ..runtime.errors import SettingsError
 from ..runtime.sentences import join
 from ..runtime.trouble import Trouble
 from .icons import Weather
-from .panel import Panel
+from .state import DisplayState
 
 _WHO = "The weather service"
 _PATH = "/v1/forecast"
 
-#: Seconds: the service itself works it out anew as often.
+#: Seconds between two requests, the service's own update interval.
 _CACHED = 900
 
-#: Seconds before the first further attempt after a failure; then ever later, up to the above.
+#: Seconds before the first retry after a failure, doubled up to the above.
 _AGAIN = 60
 
-#: Bytes; the service's answer has some five hundred.
+#: Bytes; an answer has about five hundred.
 _MAX_ANSWER = 64_000
 
 _TIMEOUT = aiohttp.ClientTimeout(total=5)
 
-#: Digits of the coordinates: a kilometre is near enough for the weather.
+#: Digits of the coordinates: a kilometre is precise enough for the weather.
 _DIGITS = 2
 
 #: m/s at 10 m, Beaufort 6: a strong breeze, umbrellas are hard to hold.
@@ -43,38 +43,38 @@ _STRONG = 10.8
 
 
 class Forecast:
-    """Keeps a panel's weather up to date."""
+    """Keeps the weather of a state up to date."""
 
     def __init__(self, host: str, latitude: float, longitude: float) -> None:
         """`latitude`, `longitude`: degrees, north and east positive."""
         self._url = host + _PATH
         self._place = {"latitude": f"{latitude:.{_DIGITS}f}", "longitude": f"{longitude:.{_DIGITS}f}"}
-        self._trouble = Trouble("The weather is known again")
+        self._trouble = Trouble("The weather service answers again")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Forecast | None:
-        """Return what is set; None where no place is.
+        """Return the forecast of the settings; None without a location.
 
-        Raises SettingsError where half of one is.
+        Raises SettingsError for half a location.
         """
         if settings.latitude is None or settings.longitude is None:
             missing = "longitude" if settings.longitude is None else "latitude"
             if settings.latitude != settings.longitude:
                 raise SettingsError(
-                    f"{settings.where(missing)}: is missing. The weather needs both, latitude and longitude."
+                    f"{settings.where(missing)}: is missing: the weather needs both latitude and longitude"
                 )
             return None
         return cls(settings.weather_host, settings.latitude, settings.longitude)
 
-    async def follow(self, panel: Panel) -> None:
-        """Go on until cancelled; while the service does not answer, the panel has no weather."""
+    async def follow(self, state: DisplayState) -> None:
+        """Update the state until cancelled; it has no weather while the service fails."""
         backoff = Backoff(_AGAIN, _CACHED)
         while True:
             try:
-                panel.weather = await self.now()
+                state.weather = await self.now()
             except EnphaseError as error:
-                panel.weather = None
-                self._trouble.tell(join(str(error), "Its picture is left out"))
+                state.weather = None
+                self._trouble.tell(join(str(error), "The weather is not shown"))
                 await asyncio.sleep(backoff.next())
             else:
                 self._trouble.end()
@@ -82,7 +82,7 @@ class Forecast:
                 await asyncio.sleep(_CACHED)
 
     async def now(self) -> Weather:
-        """Ask for the weather.
+        """Request the weather.
 
         Raises CommunicationError, ResponseError or InvalidAnswerError.
         """
@@ -111,14 +111,14 @@ def _read(answer: object) -> Weather:
     unit = json_object(root.get("current_units"), _PATH).get("wind_speed_10m")
     code, wind = integer(current, "weather_code", 0, 99), number(current, "wind_speed_10m", 0, 200)
     is_day = integer(current, "is_day", 0, 1)
-    found = None if code is None or is_day is None else judged(code, wind or 0, is_day=bool(is_day))
+    found = None if code is None or is_day is None else classify(code, wind or 0, is_day=bool(is_day))
     if found is None or unit != "m/s":
-        raise InvalidAnswerError(f"{_WHO} answered {_PATH} with a weather that is not known", path=_PATH)
+        raise InvalidAnswerError(f"{_WHO} answered {_PATH} with an unknown weather", path=_PATH)
     return found
 
 
-def judged(code: int, wind: float, *, is_day: bool) -> Weather | None:
-    """Return the picture for a code of the WMO's table 4677, as Open-Meteo uses it, and wind in m/s.
+def classify(code: int, wind: float, *, is_day: bool) -> Weather | None:
+    """Return the icon for a code of the WMO's table 4677, as Open-Meteo uses it, and wind in m/s.
 
     None for a code that it does not use.
     """

@@ -1,6 +1,6 @@
-"""A frame: what 16 x 16 LEDs show at one moment, and how pictures are laid into it.
+"""Frames of 16 x 16 LEDs, and sprites pasted into them.
 
-Colours are those of a screen (sRGB): a picture looks the same on the HAT, in a terminal and in a file.
+Colours are sRGB: a picture looks the same on the HAT, in a terminal and in a file.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ Colour = tuple[int, int, int]
 #: multiplied by the opacity already, so that two can be blended by adding them up.
 Sprite = npt.NDArray[np.float64]
 
-#: How a value of 0 to 1 on a screen becomes light; an LED's light follows its number as it is.
+#: Exponent from a screen's value (0 to 1) to light; an LED's light is linear.
 _GAMMA = 2.2
 
 
@@ -34,7 +34,7 @@ def blank(colour: Colour = (0, 0, 0)) -> Frame:
 
 
 def sprite(drawing: str, palette: Mapping[str, Colour]) -> Sprite:
-    """Return a picture drawn in letters: each is a pixel of its colour, and a dot is none."""
+    """Return a picture drawn in letters: each is a pixel of its colour, a dot is transparent."""
     rows = drawing.split()
     result = np.zeros((len(rows), len(rows[0]), 4))
     for y, row in enumerate(rows):
@@ -45,9 +45,9 @@ def sprite(drawing: str, palette: Mapping[str, Colour]) -> Sprite:
 
 
 def paste(frame: Frame, picture: Sprite, x: float, y: float, opacity: float = 1) -> None:
-    """Lay a picture into a frame, its left upper corner at column `x` and row `y`.
+    """Paste a picture into a frame, its upper left corner at column `x` and row `y`.
 
-    What lies beyond the edges is cut off. Between two LEDs it is shared out to both: movement is smooth.
+    Parts beyond the edges are cut off. A position between two LEDs is spread over both: movement is smooth.
     """
     left, top = int(np.floor(x)), int(np.floor(y))
     right_part, lower_part = x - left, y - top
@@ -65,27 +65,27 @@ def paste(frame: Frame, picture: Sprite, x: float, y: float, opacity: float = 1)
     frame[rows, columns] = _bytes(seen[..., :3] + below * (1 - seen[..., 3:]))
 
 
-def mixed(first: Colour, second: Colour, share: float) -> Colour:
+def mix(first: Colour, second: Colour, share: float) -> Colour:
     """Return a colour between two: `share` 0 is the first, 1 the second."""
     share = min(max(share, 0.0), 1.0)
     red, green, blue = (round(a + (b - a) * share) for a, b in zip(first, second, strict=True))
     return red, green, blue
 
 
-def faded(frame: Frame) -> Frame:
-    """Return a frame without colour and darker, as what is old is shown."""
+def fade(frame: Frame) -> Frame:
+    """Return a frame without colour and darker, for stale values."""
     grey = frame @ np.array([0.3, 0.6, 0.1]) * 0.55
     return _bytes(np.repeat(grey[..., np.newaxis], 3, axis=2) / 255)
 
 
-def as_light(frame: Frame) -> Frame:
-    """Return the same picture in numbers that are light, from 0 to 255, as LEDs want them."""
+def to_light(frame: Frame) -> Frame:
+    """Return a frame as linear light from 0 to 255, as LEDs need it."""
     lit: Frame = _light_table()[frame]
     return lit
 
 
-def as_lit(frame: Frame, brightness: float, rotation: int) -> Frame:
-    """Return what a screen has to show to look like the HAT, with this brightness (0 to 1) and rotation."""
+def to_screen(frame: Frame, brightness: float, rotation: int) -> Frame:
+    """Return a frame that looks like the HAT on a screen, with this brightness (0 to 1) and rotation."""
     return _bytes(np.rot90(frame, rotation // 90) / 255 * brightness ** (1 / _GAMMA))
 
 

@@ -4,27 +4,27 @@ from __future__ import annotations
 
 from ..runtime.errors import CommandError
 from ..runtime.installing import how_to_install
-from .frames import Frame, as_light
+from .frames import Frame, to_light
 
-_INSTEAD = "Without a HAT, try --display terminal."
+_INSTEAD = "without a HAT, use --display terminal"
 
 
 class Hat:
     """The HAT; see Display."""
 
-    is_recording = False
+    is_animation = False
 
     def __init__(self, brightness: float, rotation: int) -> None:
         """Open the SPI bus.
 
-        Raises CommandError where there is none, or the library is missing.
+        Raises CommandError if there is none, or the library is missing.
         """
         try:
             import unicornhathd  # type: ignore[import-untyped]  # noqa: PLC0415 - nothing else may load it
         except ImportError as error:
             raise CommandError(
-                f"--display hat: the Python package {error.name or 'spidev'} is missing. "
-                f"On a Raspberry Pi, install the project, in its folder: {how_to_install('hat')}. {_INSTEAD}"
+                f"--display hat: the Python package {error.name or 'spidev'} is missing: "
+                f"on a Raspberry Pi, install the project, in its folder: {how_to_install('hat')}; {_INSTEAD}"
             ) from None
         self._library = unicornhathd
         self._library.brightness(brightness)
@@ -35,9 +35,9 @@ class Hat:
             raise self._broken(error) from None
 
     def show(self, frame: Frame, seconds: float) -> None:  # noqa: ARG002 - for recordings
-        """Send a frame; the library then waits for 1/120 s."""
+        """Send a frame; the library then waits 1/120 s."""
         # What the library calls x are rows: a picture goes in as it is.
-        self._library.get_pixels()[:] = as_light(frame)
+        self._library.get_pixels()[:] = to_light(frame)
         try:
             self._library.show()
         except OSError as error:
@@ -56,6 +56,6 @@ class Hat:
     @staticmethod
     def _broken(error: OSError) -> CommandError:
         return CommandError(
-            f"The HAT cannot be reached over SPI ({error.strerror or type(error).__name__}). Switch SPI on "
-            f"with raspi-config, and put the user of this script into the group spi. {_INSTEAD}"
+            f"--display hat: the HAT is not reachable over SPI ({error.strerror or type(error).__name__}): "
+            f"enable SPI with raspi-config, and add the user of this script to the group spi; {_INSTEAD}"
         )

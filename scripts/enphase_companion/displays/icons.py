@@ -8,8 +8,8 @@ from enum import StrEnum
 
 import numpy as np
 
-from .drawings import CLOUD, DARK_CLOUD, FLAKE, FLASH, MOON, SMALL_CLOUD, WARNING
-from .frames import SIZE, Colour, Frame, Sprite, blank, mixed, paste
+from .frames import SIZE, Colour, Frame, Sprite, blank, mix, paste
+from .sprites import CLOUD, DARK_CLOUD, FLAKE, FLASH, MOON, SMALL_CLOUD, WARNING
 
 #: Seconds after which each picture begins anew.
 PERIOD = 3.2
@@ -90,7 +90,7 @@ def _night_sky(turn: float) -> Frame:
     frame = blank(_NIGHT)
     for x, y, peak in _STARS:
         light = 0.5 + 0.5 * math.cos((turn - peak) * math.tau)
-        frame[y, x] = mixed((30, 35, 70), (230, 235, 255), light**3)
+        frame[y, x] = mix((30, 35, 70), (230, 235, 255), light**3)
     return frame
 
 
@@ -142,7 +142,7 @@ def _rain(turn: float) -> Frame:
         for behind, light in ((0, 1.0), (1, 0.65), (2, 0.3)):
             row = math.floor(y) - behind
             if 7 <= row < SIZE:
-                frame[row, x] = mixed(_DULL, (70, 160, 255), light)
+                frame[row, x] = mix(_DULL, (70, 160, 255), light)
     paste(frame, DARK_CLOUD, 1, 0)
     return frame
 

@@ -1,70 +1,72 @@
-"""Shows round after round on a display, from a thread of its own, until the script shall end."""
+"""Play round after round on a display, from a thread of its own, until the script is told to stop."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from ..config.settings import Settings
 from ..runtime.errors import CommandError
 from ..runtime.service import Service
-from .display import Display
-from .panel import Panel
-from .programme import one_round
+from .display import Display, open_display
+from .forecast import Forecast
+from .playlist import render_round
+from .state import DisplayState
 
-#: Seconds that a recording waits for a first reading, and then for the weather.
+#: Seconds that an animation waits for the first reading, and then for the weather.
 _FIRST, _WEATHER = 20.0, 5.0
 
-#: Seconds between two looks for them.
+#: Seconds between two checks for them.
 _LOOK = 0.1
 
 
 class Player:
-    """Joins a panel to a display."""
+    """Plays the current state on a display."""
 
     def __init__(
-        self, display: Display, panel: Panel, service: Service, status: Callable[[], str], step: float
+        self, display: Display, state: DisplayState, service: Service, status: Callable[[], str], step: float
     ) -> None:
         """`status` says how the script is, for systemd; `step`: see one_round."""
         self._display = display
-        self._panel = panel
+        self._state = state
         self._service = service
         self._status = status
         self._step = step
 
     async def run(self, *, wants_weather: bool) -> None:
-        """Show everything again and again; a recording ends after one round, all else with Stopped.
+        """Play rounds; an animation ends after one, every other display when Stopped is raised.
 
-        Raises CommandError where the display does not work, or a recording has nothing to show but that.
+        Raises CommandError if the display fails, or an animation shows no reading.
         """
-        # In a thread, because a display blocks; in always the same one, as none of them is made for more.
+        # In a thread, because a display blocks; always in the same one, because none is thread-safe.
         thread = ThreadPoolExecutor(1, thread_name_prefix="display")
         try:
-            if self._display.is_recording:
-                await self._wait(lambda: self._panel.powers is not None, _FIRST)
-                await self._wait(lambda: self._panel.weather is not None or not wants_weather, _WEATHER)
+            if self._display.is_animation:
+                await self._wait(lambda: self._state.powers is not None, _FIRST)
+                await self._wait(lambda: self._state.weather is not None or not wants_weather, _WEATHER)
             while True:
                 await self._round(thread)
                 await self._call(thread, self._display.end_of_round)
-                if self._display.is_recording:
+                if self._display.is_animation:
                     break
         finally:
-            # Not awaited: whoever is cancelled twice must still switch the LEDs off.
+            # Not awaited: a task that is cancelled twice must still switch the LEDs off.
             thread.shutdown(wait=True, cancel_futures=True)
             self._display.close()
-        if self._panel.powers is None:
-            raise CommandError("Nothing was read, so what was recorded shows only that.")
+        if self._state.powers is None:
+            raise CommandError("no reading arrived: the animation shows only that")
 
     async def _round(self, thread: ThreadPoolExecutor) -> None:
         due = time.monotonic()
-        for frame, seconds in one_round(self._panel, self._step):
+        for frame, seconds in render_round(self._state, self._step):
             self._service.alive(self._status())
             await self._call(thread, self._display.show, frame, seconds)
             self._service.ready()
-            if not self._display.is_recording:
-                # What was late is not made up for by a rush.
+            if not self._display.is_animation:
+                # A late frame does not speed up the next ones.
                 due = max(due + seconds, time.monotonic())
                 await self._service.sleep(due - time.monotonic())
 
@@ -80,3 +82,38 @@ class Player:
 
 async def _in_thread(thread: ThreadPoolExecutor, work: Callable[..., None], *arguments: Any) -> None:
     await asyncio.get_running_loop().run_in_executor(thread, work, *arguments)
+
+
+async def play(
+    name: str,
+    settings: Settings,
+    state: DisplayState,
+    keep: Callable[[], Coroutine[Any, Any, None]],
+    service: Service,
+    status: Callable[[], str],
+) -> None:
+    """Show a state on the display of this name while `keep` updates it, until one of both ends.
+
+    `status` returns the status line for systemd. Raises CommandError if the display fails, and what
+    `keep` raises.
+    """
+    forecast = Forecast.from_settings(settings)
+    display = open_display(name, settings.brightness, settings.rotation)
+    player = Player(display, state, service, status, settings.scroll_delay)
+    works = [player.run(wants_weather=forecast is not None), keep()]
+    if forecast is not None:
+        works.append(forecast.follow(state))
+    await run_until_first_ends(*works)
+
+
+async def run_until_first_ends(*works: Coroutine[Any, Any, None]) -> None:
+    """Run these concurrently until the first ends, cancel the others, and raise what it raised."""
+    tasks = [asyncio.ensure_future(work) for work in works]
+    try:
+        done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    for task in done:
+        task.result()

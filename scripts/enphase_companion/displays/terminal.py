@@ -1,4 +1,4 @@
-"""A terminal in the place of the HAT: two characters for each LED."""
+"""A display in the terminal: two characters for each LED."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rich.segment import Segment, Segments
 from rich.style import Style
 
 from ..runtime.errors import CommandError
-from .frames import SIZE, Frame, as_lit
+from .frames import SIZE, Frame, to_screen
 
 #: From dark to bright, for terminals without colours.
 _SHADES = " .:-=+*#%@"
@@ -23,33 +23,33 @@ _SHADES = " .:-=+*#%@"
 class Terminal:
     """A terminal; see Display."""
 
-    is_recording = False
+    is_animation = False
 
     def __init__(self, brightness: float, rotation: int, console: Console | None = None) -> None:
-        """Raises CommandError where the output goes elsewhere, or is too small."""
+        """Open the display. Raises CommandError if the output is no terminal, or too small."""
         self._brightness = brightness
         self._rotation = rotation
         self._console = console or Console(highlight=False)
         if not self._console.is_terminal:
             raise CommandError(
-                "--display terminal: this is no terminal. Name a file, such as --display hat.gif"
+                "--display terminal: the output is no terminal: name a file, such as --display hat.gif"
             )
         if self._console.width < 2 * SIZE or self._console.height < SIZE + 1:
             raise CommandError(
-                f"--display terminal: this terminal is too small. It must have {2 * SIZE} columns and "
-                f"{SIZE + 1} lines."
+                f"--display terminal: the terminal is too small: it needs {2 * SIZE} columns and {SIZE + 1} "
+                "lines"
             )
-        # What goes to a file, such as 2>log, stays out of the picture anyway.
+        # Output to a file, such as 2>log, does not disturb the picture.
         is_seen = sys.stderr.isatty()
         self._log = _handlers_of(sys.stderr) if is_seen else []
         self._live = Live(console=self._console, auto_refresh=False, transient=True, redirect_stderr=is_seen)
         self._live.start()
-        # A warning would be drawn over by the next frame; now it is written above the picture.
+        # The next frame would overwrite a warning; this prints it above the picture.
         self._set_streams()
 
     def show(self, frame: Frame, seconds: float) -> None:  # noqa: ARG002 - for recordings
-        """Draw a frame over the one before."""
-        lit = as_lit(frame, self._brightness, self._rotation)
+        """Draw a frame over the last one."""
+        lit = to_screen(frame, self._brightness, self._rotation)
         draw = _without_colours if self._console.no_color else _coloured
         self._live.update(draw(lit), refresh=True)
 
@@ -57,7 +57,7 @@ class Terminal:
         """Go on."""
 
     def close(self) -> None:
-        """Wipe the picture off, and show the cursor again."""
+        """Clear the picture, and show the cursor again."""
         self._live.stop()
         self._set_streams()
 
@@ -67,7 +67,7 @@ class Terminal:
 
 
 def _handlers_of(stream: TextIO) -> list[logging.StreamHandler[TextIO]]:
-    """Return what writes the log to this stream."""
+    """Return the log handlers that write to this stream."""
     return [
         handler
         for handler in logging.getLogger().handlers
@@ -84,7 +84,7 @@ def _without_colours(frame: Frame) -> Segments:
 def _coloured(frame: Frame) -> Segments:
     segments = []
     for row in frame.tolist():
-        # Neighbours alike are written together: 25 frames a second go through slow connections too.
+        # Equal neighbours are one segment: 25 frames a second fit slow connections too.
         for (red, green, blue), alike in groupby(row):
             width = 2 * len(list(alike))
             segments.append(Segment(" " * width, Style(bgcolor=Color.from_rgb(red, green, blue))))

@@ -151,7 +151,7 @@ def test_a_file_of_a_broker_without_messages_shows_that_and_says_so(showing: Sho
     showing.starts("--display", str(tmp_path / "hat.gif"))
     assert showing.process is not None
     assert showing.process.wait(60) == 1
-    assert "error: Nothing was read" in showing.said
+    assert "error: no reading arrived" in showing.said
     assert (tmp_path / "hat.gif").exists()
 
 

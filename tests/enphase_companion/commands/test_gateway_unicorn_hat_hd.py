@@ -162,7 +162,7 @@ def test_without_the_weather_only_its_picture_is_missing(showing: Showing, tmp_p
     result = showing.owner.runs(main, "--display", str(tmp_path / "hat.png"))
     assert result.status == 0
     (warning,) = result.warnings
-    assert "The weather service answered /v1/forecast with status 503. Its picture is left out." in warning
+    assert "The weather service answered /v1/forecast with status 503. The weather is not shown." in warning
     assert recorded(tmp_path / "hat.png")[-1][15].any()
 
 
@@ -173,7 +173,7 @@ def test_a_silent_gateway_is_recorded_and_told(
     showing.owner.simulator.faults.set("status", status=503)
     result = showing.owner.runs(main, "--display", str(tmp_path / "hat.png"))
     assert result.status == 1
-    assert "Nothing was read" in result.error
+    assert "no reading arrived" in result.error
     assert "status 503" in result.warnings[0]
     assert say(recorded(tmp_path / "hat.png"), "gateway?")
 
@@ -259,8 +259,8 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title_nor_with_
         ({"scroll_delay": 0}, "scroll_delay: must be a number of seconds from 0.01 to 1"),
         ({"peak_power": -1}, "peak_power: must be a number of watts from 1"),
         ({"latitude": 91, "longitude": 0}, "latitude: must be a number of degrees from -90 to 90"),
-        ({"latitude": 0}, "longitude: is missing. The weather needs both"),
-        ({"longitude": 0}, "latitude: is missing. The weather needs both"),
+        ({"latitude": 0}, "longitude: is missing: the weather needs both"),
+        ({"longitude": 0}, "latitude: is missing: the weather needs both"),
         ({"weather_host": "http://weather.example"}, "weather_host: the address must begin with https://"),
         ({"gateway_host": "ftp://envoy.local"}, "gateway_host: the address must begin with https://"),
         ({"interval": 0}, "interval: must be a number of seconds from 0.5"),
@@ -290,7 +290,7 @@ def test_what_is_no_display_is_wrong_usage(owner: Owner) -> None:
     [
         (
             {"FAKE_SPI_ERROR": str(errno.EACCES)},
-            r"over SPI \(Permission denied\)\. Switch SPI on with raspi-config",
+            r"over SPI \(Permission denied\): enable SPI with raspi-config",
         ),
         ({"PYTHONPATH": ""}, r"--display hat: the Python package spidev is missing"),
     ],
@@ -310,7 +310,7 @@ def test_without_a_hat_it_says_what_to_do_and_asks_the_gateway_nothing(
 def test_a_pipe_is_no_terminal(showing: Showing) -> None:
     result = showing.owner.runs(main, "--display", "terminal")
     assert result.status == 1
-    assert "this is no terminal" in result.error
+    assert "the output is no terminal" in result.error
 
 
 def test_help_waits_for_no_picture_library(showing: Showing) -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from enphase_companion.displays.animation import PITCH
 from enphase_companion.displays.bars import LINE
-from enphase_companion.displays.frames import SIZE, Frame, as_light, blank
-from enphase_companion.displays.recording import PITCH
-from enphase_companion.displays.scrolling import scrolling
+from enphase_companion.displays.frames import SIZE, Frame, blank, to_light
+from enphase_companion.displays.text import scroll
 
 _BYTES = 769
 
@@ -42,7 +42,7 @@ class SeenHat:
 
     def shows(self, frame: Frame) -> bool:
         """Whether it has shown this frame."""
-        wanted = as_light(frame)
+        wanted = to_light(frame)
         return any(np.array_equal(each, wanted) for each in self.frames)
 
     def says(self, words: str) -> bool:
@@ -52,7 +52,7 @@ class SeenHat:
     @property
     def bars(self) -> list[Frame]:
         """The bar charts that it has shown."""
-        line = as_light(blank(LINE))[0]
+        line = to_light(blank(LINE))[0]
         return [frame for frame in self.frames if np.array_equal(frame[-1], line)]
 
     @property
@@ -75,7 +75,7 @@ def recorded(file: Path) -> list[Frame]:
 def say(frames: list[Frame], words: str) -> bool:
     """Whether these words scroll by in whole."""
     # A file keeps only one of frames that are alike, such as two dark ones.
-    wanted = [_lit(frame) for frame in scrolling(words, (255, 255, 255)) if frame.any()]
+    wanted = [_lit(frame) for frame in scroll(words, (255, 255, 255)) if frame.any()]
     found = [_lit(frame) for frame in frames]
     return any(found[start : start + len(wanted)] == wanted for start in range(len(found)))
 

@@ -17,8 +17,8 @@ from enphase_companion.displays.bars import (
     SURPLUS,
     USED,
     Chart,
-    bars,
-    growing,
+    draw_bars,
+    growth,
 )
 from enphase_companion.displays.frames import Colour, Frame
 
@@ -35,12 +35,12 @@ def height(frame: Frame, number: int) -> int:
 
 
 def test_the_full_height_is_what_the_array_can_make() -> None:
-    frame = bars(Chart(1_500, 750, capacity=1_500))
+    frame = draw_bars(Chart(1_500, 750, capacity=1_500))
     assert (height(frame, PRODUCTION), height(frame, CONSUMPTION)) == (15, 8)
 
 
 def test_what_is_used_here_is_orange_in_both_bars_and_what_is_left_over_yellow() -> None:
-    frame = bars(Chart(1_000, 400, capacity=1_500))
+    frame = draw_bars(Chart(1_000, 400, capacity=1_500))
     made, taken = column(frame, PRODUCTION), column(frame, CONSUMPTION)
     assert made[:4] == taken[:4] == [USED] * 4
     for led in made[4:10]:
@@ -51,18 +51,18 @@ def test_what_is_used_here_is_orange_in_both_bars_and_what_is_left_over_yellow()
 
 
 def test_what_the_array_does_not_cover_is_blue() -> None:
-    taken = column(bars(Chart(300, 1_000, capacity=1_500)), CONSUMPTION)
+    taken = column(draw_bars(Chart(300, 1_000, capacity=1_500)), CONSUMPTION)
     assert taken == [USED] * 3 + [BOUGHT] * 7 + [(0, 0, 0)] * 5
 
 
 def test_a_part_of_an_led_is_a_darker_one() -> None:
-    taken = column(bars(Chart(0, 125, capacity=1_500)), CONSUMPTION)
+    taken = column(draw_bars(Chart(0, 125, capacity=1_500)), CONSUMPTION)
     assert taken[0] == BOUGHT
     assert taken[1] == tuple(round(value * 0.25) for value in BOUGHT)
 
 
 def test_more_than_can_be_goes_beyond_a_mark_across_all_columns() -> None:
-    frame = bars(Chart(3_000, 100, capacity=1_500), moved=2.5)
+    frame = draw_bars(Chart(3_000, 100, capacity=1_500), moved=2.5)
     row = ROWS - 8
     assert {tuple(led) for led in frame[row].tolist()} == {MARK}
     beyond = column(frame, PRODUCTION)[9:]
@@ -71,18 +71,18 @@ def test_more_than_can_be_goes_beyond_a_mark_across_all_columns() -> None:
 
 
 def test_a_home_that_takes_more_than_the_array_can_make_fits_too() -> None:
-    frame = bars(Chart(500, 6_000, capacity=1_500))
+    frame = draw_bars(Chart(500, 6_000, capacity=1_500))
     assert height(frame, CONSUMPTION) == 14, "all but the mark"
     assert height(frame, PRODUCTION) == 2
 
 
 def test_below_the_capacity_its_mark_is_at_the_top_between_the_bars() -> None:
-    frame = bars(Chart(100, 100, capacity=1_500))
+    frame = draw_bars(Chart(100, 100, capacity=1_500))
     assert np.argwhere((frame == MARK).all(axis=2)).tolist() == [[0, 0], [0, 7], [0, 8], [0, 15]]
 
 
 def test_what_it_can_only_make_for_a_moment_is_red() -> None:
-    made = column(bars(Chart(1_500, 1_500, capacity=1_500, continuous=1_000)), PRODUCTION)
+    made = column(draw_bars(Chart(1_500, 1_500, capacity=1_500, continuous=1_000)), PRODUCTION)
     assert made == [USED] * 10 + [STRAINED] * 5
 
 
@@ -91,7 +91,7 @@ def test_what_it_can_only_make_for_a_moment_is_red() -> None:
 def test_at_zero_only_the_line_is_lit(
     production: float | None, consumption: float | None, capacity: float | None
 ) -> None:
-    frame = bars(Chart(production, consumption, capacity))
+    frame = draw_bars(Chart(production, consumption, capacity))
     assert {tuple(led) for led in frame[ROWS].tolist()} == {LINE}
     others = {tuple(led) for led in frame[:ROWS].reshape(-1, 3).tolist()}
     assert others <= {(0, 0, 0), MARK}
@@ -99,21 +99,21 @@ def test_at_zero_only_the_line_is_lit(
 
 
 def test_without_a_known_capacity_the_larger_bar_fills_the_height() -> None:
-    frame = bars(Chart(900, 300))
+    frame = draw_bars(Chart(900, 300))
     assert (height(frame, PRODUCTION), height(frame, CONSUMPTION)) == (15, 5)
     assert not (frame == MARK).all(axis=2).any()
 
 
 @pytest.mark.parametrize("chart", [Chart(700, None, 1_500), Chart(None, 700, 1_500)])
 def test_what_is_metered_alone_stands_in_the_middle(chart: Chart) -> None:
-    lit = bars(chart)[1:ROWS].any(axis=(0, 2))
+    lit = draw_bars(chart)[1:ROWS].any(axis=(0, 2))
     assert np.flatnonzero(lit).tolist() == list(range(4, 12))
 
 
 def test_the_bars_grow_to_their_height_and_stand() -> None:
     chart = Chart(1_500, 700, capacity=1_500)
-    moments = list(growing(20, 30))
-    heights = [height(bars(chart, *moment), PRODUCTION) for moment in moments]
+    moments = list(growth(20, 30))
+    heights = [height(draw_bars(chart, *moment), PRODUCTION) for moment in moments]
     assert len(heights) == 50
     assert heights == sorted(heights)
     assert heights[0] < 5
@@ -132,6 +132,6 @@ def test_no_power_is_too_much_for_it(
     grown: float,
     moved: float,
 ) -> None:
-    frame = bars(Chart(production, consumption, capacity, continuous), grown, moved)
+    frame = draw_bars(Chart(production, consumption, capacity, continuous), grown, moved)
     assert frame.shape == (16, 16, 3)
     assert frame.dtype.name == "uint8"

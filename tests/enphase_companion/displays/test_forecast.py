@@ -12,9 +12,9 @@ import pytest
 
 from enphase_api import CommunicationError, EnphaseError, InvalidAnswerError, ResponseError
 from enphase_companion.displays import forecast as module
-from enphase_companion.displays.forecast import Forecast, judged
+from enphase_companion.displays.forecast import Forecast, classify
 from enphase_companion.displays.icons import Weather
-from enphase_companion.displays.panel import Panel
+from enphase_companion.displays.state import DisplayState
 from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
 
@@ -75,13 +75,13 @@ async def test_wind_counts_in_metres_a_second(
 )
 def test_every_code_has_its_picture(codes: list[int], day: Weather | None, night: Weather | None) -> None:
     for code in codes:
-        assert judged(code, 1, is_day=True) == day
-        assert judged(code, 1, is_day=False) == night
+        assert classify(code, 1, is_day=True) == day
+        assert classify(code, 1, is_day=False) == night
 
 
 def test_rain_in_a_storm_is_rain() -> None:
-    assert judged(63, 25, is_day=True) == Weather.RAIN
-    assert judged(3, 25, is_day=False) == Weather.WIND
+    assert classify(63, 25, is_day=True) == Weather.RAIN
+    assert classify(3, 25, is_day=False) == Weather.WIND
 
 
 @pytest.mark.parametrize(
@@ -139,20 +139,20 @@ async def test_it_is_asked_rarely_left_out_after_a_failure_and_back_when_it_answ
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     assert (module._CACHED, module._AGAIN) == (900, 60)
-    panel = Panel(lambda: None)
+    state = DisplayState(lambda: None)
     monkeypatch.setattr(module, "_CACHED", 0.3)
     monkeypatch.setattr(module, "_AGAIN", 0.2)
-    following = asyncio.ensure_future(forecast.follow(panel))
-    await until(lambda: panel.weather is not None)
+    following = asyncio.ensure_future(forecast.follow(state))
+    await until(lambda: state.weather is not None)
     assert len(simulator.weather.requests) == 1
     simulator.weather.faults.set("status")
-    await until(lambda: panel.weather is None)
+    await until(lambda: state.weather is None)
     assert (
-        "The weather service answered /v1/forecast with status 503. Its picture is left out." in caplog.text
+        "The weather service answered /v1/forecast with status 503. The weather is not shown." in caplog.text
     )
     simulator.weather.faults.clear()
-    await until(lambda: panel.weather is not None)
-    assert "The weather is known again" in caplog.text
+    await until(lambda: state.weather is not None)
+    assert "The weather service answers again" in caplog.text
     following.cancel()
     with suppress(asyncio.CancelledError):
         await following

@@ -8,21 +8,20 @@ import numpy as np
 import pytest
 
 from enphase_companion import units
-from enphase_companion.displays.font import GLYPHS, doubled, written
 from enphase_companion.displays.frames import (
     SIZE,
     Colour,
     Frame,
-    as_light,
-    as_lit,
     blank,
-    faded,
-    mixed,
+    fade,
+    mix,
     paste,
     sprite,
+    to_light,
+    to_screen,
 )
 from enphase_companion.displays.icons import PERIOD, Weather, icon, waiting, warning
-from enphase_companion.displays.scrolling import scrolling
+from enphase_companion.displays.text import GLYPHS, render, scale2x, scroll
 
 RED: Colour = (255, 0, 0)
 
@@ -61,26 +60,26 @@ def test_what_is_nothing_in_a_picture_leaves_what_is_below() -> None:
 
 
 def test_what_is_faded_has_no_colour_and_is_darker() -> None:
-    grey = faded(blank((255, 120, 0)))
+    grey = fade(blank((255, 120, 0)))
     assert len(set(led(grey, 0, 0))) == 1
     assert 0 < grey.max() < 120
 
 
 def test_half_of_the_light_looks_like_more_than_half_on_a_screen() -> None:
-    assert led(as_lit(blank((255, 255, 255)), 0.5, 0), 0, 0) == (186, 186, 186)
-    assert led(as_light(blank((255, 186, 0))), 0, 0) == (255, 127, 0)
-    assert as_lit(blank((255, 255, 255)), 0, 0).max() == 0
+    assert led(to_screen(blank((255, 255, 255)), 0.5, 0), 0, 0) == (186, 186, 186)
+    assert led(to_light(blank((255, 186, 0))), 0, 0) == (255, 127, 0)
+    assert to_screen(blank((255, 255, 255)), 0, 0).max() == 0
 
 
 def test_a_screen_turns_a_picture_as_the_hat_does() -> None:
     frame = blank()
     frame[0, 15] = RED
-    assert led(as_lit(frame, 1, 90), 0, 0) == RED
+    assert led(to_screen(frame, 1, 90), 0, 0) == RED
 
 
 def test_mixing_stays_between_the_two() -> None:
-    assert mixed((0, 0, 0), (200, 100, 50), 0.5) == (100, 50, 25)
-    assert mixed((0, 0, 0), (200, 100, 50), 7) == (200, 100, 50)
+    assert mix((0, 0, 0), (200, 100, 50), 0.5) == (100, 50, 25)
+    assert mix((0, 0, 0), (200, 100, 50), 7) == (200, 100, 50)
 
 
 @pytest.mark.parametrize("weather", Weather)
@@ -134,8 +133,8 @@ def test_the_signs_of_trouble_and_of_waiting_are_lit_and_move() -> None:
 
 def test_every_letter_is_eight_high_and_no_two_are_alike() -> None:
     assert {glyph.shape[0] for glyph in GLYPHS.values()} == {8}
-    drawn = {(glyph.shape, glyph.tobytes()) for glyph in GLYPHS.values()}
-    assert len(drawn) == len(GLYPHS)
+    draw_leds = {(glyph.shape, glyph.tobytes()) for glyph in GLYPHS.values()}
+    assert len(draw_leds) == len(GLYPHS)
     # No column of dots is left empty: letters stand one dot apart.
     for name, glyph in GLYPHS.items():
         assert glyph[:, 0].any(), name
@@ -148,12 +147,12 @@ def test_every_power_can_be_written(words: str) -> None:
 
 
 def test_what_was_never_drawn_is_a_question_mark() -> None:
-    assert np.array_equal(written("€"), written("?"))
-    assert written("").shape == (8, 0)
+    assert np.array_equal(render("€"), render("?"))
+    assert render("").shape == (8, 0)
 
 
 def test_doubling_smooths_slopes_and_keeps_straight_lines() -> None:
-    slope = doubled(np.array([[True, False], [False, True]]))
+    slope = scale2x(np.array([[True, False], [False, True]]))
     assert slope.tolist() == [
         [True, True, False, False],
         [True, True, True, False],
@@ -161,12 +160,12 @@ def test_doubling_smooths_slopes_and_keeps_straight_lines() -> None:
         [False, False, True, True],
     ]
     line = np.array([[False, True, False]] * 3)
-    assert np.array_equal(doubled(line), line.repeat(2, axis=0).repeat(2, axis=1))
+    assert np.array_equal(scale2x(line), line.repeat(2, axis=0).repeat(2, axis=1))
 
 
 def test_words_come_from_the_right_and_go_to_the_left_by_one_led_at_a_time() -> None:
-    frames = list(scrolling("215 W", (255, 120, 0)))
-    width = doubled(written("215 W")).shape[1]
+    frames = list(scroll("215 W", (255, 120, 0)))
+    width = scale2x(render("215 W")).shape[1]
     assert len(frames) == width + SIZE + 1
     assert not frames[0].any()
     assert not frames[-1].any()
@@ -176,5 +175,5 @@ def test_words_come_from_the_right_and_go_to_the_left_by_one_led_at_a_time() -> 
 
 
 def test_numbers_stand_in_the_middle_of_the_height() -> None:
-    rows = np.any([frame.any(axis=(1, 2)) for frame in scrolling("88", (255, 120, 0))], axis=0)
+    rows = np.any([frame.any(axis=(1, 2)) for frame in scroll("88", (255, 120, 0))], axis=0)
     assert np.flatnonzero(rows).tolist() == list(range(1, 15))

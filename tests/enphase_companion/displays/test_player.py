@@ -9,10 +9,8 @@ import time
 import pytest
 
 from enphase_companion.displays.frames import Frame
-from enphase_companion.displays.panel import Panel
-from enphase_companion.displays.player import Player
-from enphase_companion.displays.playing import until_one_ends
-from enphase_companion.displays.readings import Powers
+from enphase_companion.displays.player import Player, run_until_first_ends
+from enphase_companion.displays.state import DisplayState, Powers
 from enphase_companion.runtime.errors import CommandError
 from enphase_companion.runtime.service import Service, Stopped
 
@@ -20,8 +18,8 @@ from enphase_companion.runtime.service import Service, Stopped
 class Seen:
     """A display that notes what is done with it."""
 
-    def __init__(self, *, is_recording: bool = False) -> None:
-        self.is_recording = is_recording
+    def __init__(self, *, is_animation: bool = False) -> None:
+        self.is_animation = is_animation
         self.at: list[float] = []
         self.threads: set[int] = set()
         self.rounds = 0
@@ -43,20 +41,20 @@ class Seen:
         self.closed += 1
 
 
-def panel(production: float | None = 1_000) -> Panel:
-    result = Panel(lambda: None)
+def state(production: float | None = 1_000) -> DisplayState:
+    result = DisplayState(lambda: None)
     if production is not None:
         result.take(Powers(production, 500, time.time()))
     return result
 
 
-def player(display: Seen, service: Service, what: Panel) -> Player:
+def player(display: Seen, service: Service, what: DisplayState) -> Player:
     return Player(display, what, service, lambda: "well", 0.02)
 
 
 async def test_frames_are_shown_at_their_pace_by_one_thread_that_is_not_the_loops() -> None:
     display, service = Seen(), Service()
-    running = asyncio.ensure_future(player(display, service, panel()).run(wants_weather=False))
+    running = asyncio.ensure_future(player(display, service, state()).run(wants_weather=False))
     while len(display.at) < 25:
         await asyncio.sleep(0.01)
     service.stopping.set()
@@ -72,7 +70,7 @@ async def test_frames_are_shown_at_their_pace_by_one_thread_that_is_not_the_loop
 async def test_a_display_that_blocks_does_not_hold_up_the_rest() -> None:
     display, service = Seen(), Service()
     display.goes_on.clear()
-    running = asyncio.ensure_future(player(display, service, panel()).run(wants_weather=False))
+    running = asyncio.ensure_future(player(display, service, state()).run(wants_weather=False))
     while not display.at:
         await asyncio.sleep(0.01)
     # It hangs in its first frame, and this goes on.
@@ -87,14 +85,14 @@ async def test_a_display_that_blocks_does_not_hold_up_the_rest() -> None:
 
 
 async def test_a_recording_is_one_round_that_nobody_waits_for() -> None:
-    display, service = Seen(is_recording=True), Service()
-    await player(display, service, panel()).run(wants_weather=False)
+    display, service = Seen(is_animation=True), Service()
+    await player(display, service, state()).run(wants_weather=False)
     assert (display.rounds, display.closed) == (1, 1)
     assert len(display.at) > 200
 
 
 async def test_a_recording_waits_for_a_first_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    display, service, late = Seen(is_recording=True), Service(), panel(None)
+    display, service, late = Seen(is_animation=True), Service(), state(None)
     running = asyncio.ensure_future(player(display, service, late).run(wants_weather=False))
     await asyncio.sleep(0.5)
     assert not display.at
@@ -105,9 +103,9 @@ async def test_a_recording_waits_for_a_first_reading(monkeypatch: pytest.MonkeyP
 
 async def test_a_recording_without_reading_is_made_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("enphase_companion.displays.player._FIRST", 0.2)
-    display, service = Seen(is_recording=True), Service()
-    with pytest.raises(CommandError, match="Nothing was read"):
-        await player(display, service, panel(None)).run(wants_weather=False)
+    display, service = Seen(is_animation=True), Service()
+    with pytest.raises(CommandError, match="no reading arrived"):
+        await player(display, service, state(None)).run(wants_weather=False)
     assert (display.rounds, display.closed) == (1, 1)
 
 
@@ -127,7 +125,7 @@ async def test_a_display_that_breaks_ends_everything_and_is_closed() -> None:
             cancelled.set()
 
     with pytest.raises(CommandError, match="no HAT"):
-        await until_one_ends(player(display, service, panel()).run(wants_weather=False), other())
+        await run_until_first_ends(player(display, service, state()).run(wants_weather=False), other())
     assert cancelled.is_set()
     assert display.closed == 1
 
@@ -140,6 +138,6 @@ async def test_the_display_is_closed_when_something_else_breaks() -> None:
         raise OSError("no network")
 
     with pytest.raises(OSError, match="no network"):
-        await until_one_ends(player(display, service, panel()).run(wants_weather=False), other())
+        await run_until_first_ends(player(display, service, state()).run(wants_weather=False), other())
     assert display.closed == 1
     assert display.at

@@ -27,7 +27,7 @@ def console(**options: object) -> Console:
     return Console(**{**given, "_environ": {}, **options})  # type: ignore[arg-type]
 
 
-def written(used: Console) -> str:
+def render(used: Console) -> str:
     assert isinstance(used.file, io.StringIO)
     return used.file.getvalue()
 
@@ -39,7 +39,7 @@ def test_each_led_is_two_columns_of_its_colour() -> None:
     terminal = Terminal(1, 0, used)
     terminal.show(frame, 0.04)
     terminal.close()
-    backgrounds = re.findall(r"48;2;(\d+);(\d+);(\d+)m( *)", written(used))
+    backgrounds = re.findall(r"48;2;(\d+);(\d+);(\d+)m( *)", render(used))
     leds = [list(map(int, each[:3])) for each in backgrounds for _ in range(len(each[3]) // 2)]
     # It is drawn once for the frame, and once when it is left.
     picture = np.array(leds[: SIZE * SIZE]).reshape(SIZE, SIZE, 3)
@@ -51,8 +51,8 @@ def test_brightness_and_rotation_look_as_on_the_hat() -> None:
     frame[0, 15] = (255, 0, 0)
     used = console()
     Terminal(0.5, 90, used).show(frame, 0.04)
-    assert "48;2;186;0;0m" in written(used)
-    assert written(used).index("48;2;186;0;0m") < written(used).index("48;2;0;0;0m")
+    assert "48;2;186;0;0m" in render(used)
+    assert render(used).index("48;2;186;0;0m") < render(used).index("48;2;0;0;0m")
 
 
 def test_without_colours_bright_leds_are_dense_characters() -> None:
@@ -60,8 +60,8 @@ def test_without_colours_bright_leds_are_dense_characters() -> None:
     frame[8:] = (0, 0, 0)
     used = console(no_color=True)
     Terminal(1, 0, used).show(frame, 0.04)
-    assert written(used).count("@@" * SIZE) == 8
-    assert "48;2" not in written(used)
+    assert render(used).count("@@" * SIZE) == 8
+    assert "48;2" not in render(used)
 
 
 def test_the_cursor_is_shown_again_at_the_end() -> None:
@@ -69,8 +69,8 @@ def test_the_cursor_is_shown_again_at_the_end() -> None:
     terminal = Terminal(1, 0, used)
     terminal.show(blank(), 0.04)
     terminal.close()
-    assert written(used).rindex("\x1b[?25h") > written(used).rindex("\x1b[?25l")
-    assert written(used).count("\x1b[2K") >= SIZE, "the picture is wiped off"
+    assert render(used).rindex("\x1b[?25h") > render(used).rindex("\x1b[?25l")
+    assert render(used).count("\x1b[2K") >= SIZE, "the picture is wiped off"
 
 
 def screen(text: str) -> list[str]:
@@ -112,7 +112,7 @@ def test_a_warning_stays_readable_above_the_picture(monkeypatch: pytest.MonkeyPa
         log.warning("The gateway does not answer: %s. Asking again.", "x" * 70)
         for _ in range(3):
             terminal.show(blank((9, 9, 9)), 0.04)
-        during = screen(written(used))
+        during = screen(render(used))
         terminal.close()
         log.warning("after it")
     finally:
@@ -121,7 +121,7 @@ def test_a_warning_stays_readable_above_the_picture(monkeypatch: pytest.MonkeyPa
         "The gateway does not answer:", f"{'x' * 70}. Asking", "again.",
     ]  # fmt: skip
     assert len(during) == 3 + SIZE, "and the picture is whole below it"
-    left = [line.strip() for line in screen(written(used)) if line.strip()]
+    left = [line.strip() for line in screen(render(used)) if line.strip()]
     assert left == ["The gateway does not answer:", f"{'x' * 70}. Asking", "again."]
     assert stderr.getvalue() == "after it\n"
 
@@ -136,11 +136,11 @@ def test_a_log_in_a_file_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
     print("also", file=sys.stderr)
     terminal.close()
     assert stderr.getvalue() == "in the file\nalso\n"
-    assert "in the file" not in written(used)
+    assert "in the file" not in render(used)
 
 
 def test_a_pipe_is_no_display() -> None:
-    with pytest.raises(CommandError, match=r"this is no terminal\. Name a file"):
+    with pytest.raises(CommandError, match="the output is no terminal: name a file"):
         Terminal(1, 0, console(force_terminal=False))
 
 

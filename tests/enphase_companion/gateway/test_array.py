@@ -15,7 +15,7 @@ import pytest
 from enphase_api import ResponseError
 from enphase_api.local import Gateway
 from enphase_api.models import Info, ProductionTotals, Readings
-from enphase_companion.displays.readings import Powers
+from enphase_companion.displays.state import Powers
 from enphase_companion.gateway import array as module
 from enphase_companion.gateway.array import Array
 from enphase_companion.message import Message, from_readings

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from enphase_companion.displays.animation import PITCH, Animation
 from enphase_companion.displays.display import check_name
 from enphase_companion.displays.frames import SIZE, Frame, blank
 from enphase_companion.displays.icons import Weather, icon
-from enphase_companion.displays.recording import PITCH, Recording
 from enphase_companion.runtime.errors import CommandError
 
 
@@ -28,7 +28,7 @@ def file(tmp_path: Path, request: pytest.FixtureRequest) -> Path:
 
 def test_every_frame_is_in_the_file_for_as_long_as_it_was_shown(file: Path) -> None:
     frames = [icon(Weather.CLEAR_DAY, seconds) for seconds in (0, 0.4, 0.8)]
-    recording = Recording(file, 1, 0)
+    recording = Animation(file, 1, 0)
     for frame in frames:
         recording.show(frame, 0.04)
         recording.show(frame, 0.06)
@@ -47,7 +47,7 @@ def test_every_frame_is_in_the_file_for_as_long_as_it_was_shown(file: Path) -> N
 
 @pytest.mark.parametrize("step", [0.016, 0.035, 0.012, 0.01, 0.0333, 1 / 7])
 def test_it_lasts_as_long_as_it_was_shown(file: Path, step: float) -> None:
-    recording = Recording(file, 1, 0)
+    recording = Animation(file, 1, 0)
     for number in range(100):
         recording.show(blank((number, 255 - number, 2 * number)), step)
     recording.end_of_round()
@@ -63,7 +63,7 @@ def test_it_lasts_as_long_as_it_was_shown(file: Path, step: float) -> None:
 def test_brightness_and_rotation_look_as_on_the_hat(tmp_path: Path) -> None:
     frame = blank()
     frame[0, 15] = (255, 0, 0)
-    recording = Recording(tmp_path / "hat.png", 0.5, 90)
+    recording = Animation(tmp_path / "hat.png", 0.5, 90)
     recording.show(frame, 0.04)
     recording.end_of_round()
     with Image.open(tmp_path / "hat.png") as picture:
@@ -72,7 +72,7 @@ def test_brightness_and_rotation_look_as_on_the_hat(tmp_path: Path) -> None:
 
 def test_what_was_not_finished_is_not_written(file: Path) -> None:
     file.write_text("before")
-    recording = Recording(file, 1, 0)
+    recording = Animation(file, 1, 0)
     recording.show(blank(), 0.04)
     recording.close()
     assert file.read_text() == "before"
@@ -80,15 +80,15 @@ def test_what_was_not_finished_is_not_written(file: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_told_at_once(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match=r"nothing can be written to the folder .*nowhere"):
-        Recording(tmp_path / "nowhere" / "hat.gif", 1, 0)
+    with pytest.raises(CommandError, match=r"the folder .*nowhere is not writable"):
+        Animation(tmp_path / "nowhere" / "hat.gif", 1, 0)
 
 
 def test_a_file_that_cannot_be_written_is_told_and_nothing_is_left_over(tmp_path: Path) -> None:
     (tmp_path / "hat.gif").mkdir()
-    recording = Recording(tmp_path / "hat.gif", 1, 0)
+    recording = Animation(tmp_path / "hat.gif", 1, 0)
     recording.show(blank(), 0.04)
-    with pytest.raises(CommandError, match=r"hat\.gif: it cannot be written"):
+    with pytest.raises(CommandError, match=r"hat\.gif: cannot be written"):
         recording.end_of_round()
     assert [each.name for each in tmp_path.iterdir()] == ["hat.gif"]
 

@@ -1,60 +1,60 @@
-"""What is shown in which order: the weather, what the array makes, the bars; or what is wrong."""
+"""The order of a round: the weather, the production, the bars; or a problem."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from .. import units
-from .bars import BOUGHT, Chart, bars, growing
-from .frames import Colour, Frame, faded, mixed
+from .bars import BOUGHT, Chart, draw_bars, growth
+from .frames import Colour, Frame, fade, mix
 from .icons import PERIOD, icon, waiting, warning
-from .panel import Panel
-from .scrolling import scrolling
+from .state import DisplayState
+from .text import scroll
 
 #: A frame, and the seconds for which it is shown.
 Timed = tuple[Frame, float]
 
-#: Seconds between two frames of what moves.
+#: Seconds between two frames of an animation.
 FRAME = 0.04
 
-#: Frames in which the bars grow, and in which they stand.
+#: Frames in which the bars grow, and in which they stay.
 _GROWING, _STANDING = 20, 105
 
-#: Seconds for which a sign is shown.
+#: Seconds for which the warning sign is shown.
 _SIGN = 2.0
 
-#: From nothing to all that the array can make: ever brighter, for eyes that see no colours too.
+#: From zero to the array's peak power: brighter and brighter, for colour-blind eyes too.
 _EMBERS: tuple[Colour, ...] = ((120, 70, 190), (235, 100, 30), (255, 160, 20), (255, 230, 80))
 
 _ALARM: Colour = (255, 176, 0)
 _OLD: Colour = (130, 130, 140)
 
 
-def one_round(panel: Panel, step: float) -> Iterator[Timed]:
-    """Yield everything once, as known when its turn comes; text scrolls by an LED every `step` seconds."""
-    if panel.weather is not None:
-        weather = panel.weather
+def render_round(state: DisplayState, step: float) -> Iterator[Timed]:
+    """Yield the frames of a round with the current state; text scrolls by an LED every `step` seconds."""
+    if state.weather is not None:
+        weather = state.weather
         yield from ((icon(weather, seconds), FRAME) for seconds in _times(PERIOD))
-    if panel.is_fresh:
-        words, colour = _said(panel.chart)
-        yield from ((frame, step) for frame in scrolling(words, colour))
-        # Looked up for each frame: the bars follow what is read meanwhile.
-        yield from ((bars(panel.chart, *moment), FRAME) for moment in growing(_GROWING, _STANDING))
+    if state.is_fresh:
+        words, colour = _said(state.chart)
+        yield from ((frame, step) for frame in scroll(words, colour))
+        # Evaluated for each frame: the bars follow new readings.
+        yield from ((draw_bars(state.chart, *moment), FRAME) for moment in growth(_GROWING, _STANDING))
         return
-    age, trouble = panel.age, panel.trouble
+    age, trouble = state.age, state.trouble
     if age is None and trouble is None:
         yield from ((waiting(seconds), FRAME) for seconds in _times(PERIOD))
         return
     yield from ((warning(seconds), FRAME) for seconds in _times(_SIGN))
     since = "" if age is None else f" {_duration(age)}"
-    yield from ((frame, step) for frame in scrolling(f"{trouble or 'no data'}{since}", _ALARM))
+    yield from ((frame, step) for frame in scroll(f"{trouble or 'no data'}{since}", _ALARM))
     if age is not None:
-        yield from ((frame, step) for frame in scrolling(_said(panel.chart)[0], _OLD))
-        yield from ((faded(bars(panel.chart, *moment)), FRAME) for moment in growing(_GROWING, _STANDING))
+        yield from ((frame, step) for frame in scroll(_said(state.chart)[0], _OLD))
+        yield from ((fade(draw_bars(state.chart, *moment)), FRAME) for moment in growth(_GROWING, _STANDING))
 
 
 def _said(chart: Chart) -> tuple[str, Colour]:
-    """Return what the array makes in words, and the colour for how much that is; else what the home takes."""
+    """Return the production as text with its colour; without one, the consumption."""
     if chart.production is None and chart.consumption is not None:
         return units.power(chart.consumption), BOUGHT
     share = max(chart.production or 0, 0) / chart.top if chart.top else 0
@@ -64,7 +64,7 @@ def _said(chart: Chart) -> tuple[str, Colour]:
 def _ember(share: float) -> Colour:
     place = min(max(share, 0), 1) * (len(_EMBERS) - 1)
     lower = min(int(place), len(_EMBERS) - 2)
-    return mixed(_EMBERS[lower], _EMBERS[lower + 1], place - lower)
+    return mix(_EMBERS[lower], _EMBERS[lower + 1], place - lower)
 
 
 def _duration(seconds: float) -> str:

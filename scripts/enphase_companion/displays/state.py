@@ -1,0 +1,151 @@
+"""The current state that the displays show: powers, weather, problems, and their age."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from enphase_api.models import MeasurementType, Meter, Reading, Readings, Site
+
+from .. import units
+from ..message import Message
+from ..message.sample import WHOLE
+from .bars import Chart
+from .icons import Weather
+
+#: Seconds after which a reading is stale.
+STALE = 60.0
+
+#: Seconds by which the clock of the reading machine may differ from this one's.
+_CLOCKS = 120.0
+
+
+class DisplayState:
+    """The latest powers and weather; producers write here, the player reads."""
+
+    def __init__(
+        self,
+        trouble: Callable[[], str | None],
+        *,
+        capacity: float | None = None,
+        continuous: float | None = None,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        """`trouble` returns a short text for a current problem; `capacity`, `continuous`: W, see Chart."""
+        self._trouble = trouble
+        self._clock = clock
+        self._taken_at = 0.0
+        self._most = 0.0
+        #: W; see Chart.
+        self.capacity = capacity
+        self.continuous = continuous
+        self.weather: Weather | None = None
+        self.powers: Powers | None = None
+
+    def take(self, powers: Powers) -> None:
+        """Take the powers of a message unless they are older than the current ones."""
+        if self.powers is None or powers.read_at >= self.powers.read_at:
+            self.powers = powers
+            self._most = max(self._most, powers.production or 0, powers.consumption or 0)
+            self._taken_at = self._clock()
+
+    @property
+    def age(self) -> float | None:
+        """Seconds since the powers were read; None before the first ones."""
+        if self.powers is None:
+            return None
+        now = self._clock()
+        # A delayed message is old on arrival; its age counts beyond the difference of both clocks.
+        return max(now - self._taken_at, now - self.powers.read_at - _CLOCKS, 0.0)
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether the powers are current."""
+        age = self.age
+        return age is not None and age <= STALE
+
+    @property
+    def trouble(self) -> str | None:
+        """Short text for a current problem; None without one."""
+        return self._trouble()
+
+    @property
+    def chart(self) -> Chart:
+        """Values of the bars."""
+        known = self.powers or Powers(None, None, 0)
+        return Chart(known.production, known.consumption, self.capacity or self._most, self.continuous)
+
+    @property
+    def summary(self) -> str:
+        """The powers as one line of text."""
+        if self.powers is None:
+            return "nothing read yet"
+        made, taken = units.power(self.powers.production), units.power(self.powers.consumption)
+        return f"production {made}, home {taken}"
+
+
+_LOGGER = logging.getLogger(__name__)
+
+#: Other gateways that the log names; a sender can invent any number of them.
+_MOST_NAMED = 5
+
+#: Gateway of messages of Enphase-API's scripts, which name none, if no serial number is set.
+UNNAMED = "unnamed"
+
+
+@dataclass(frozen=True, slots=True)
+class Powers:
+    """Powers in W at one time; None if not metered."""
+
+    production: float | None
+    consumption: float | None
+    #: Seconds since the epoch, by the clock of the reading machine.
+    read_at: float
+
+    @classmethod
+    def from_message(cls, message: Message) -> Powers:
+        """Return the powers of a message; consumption is calculated if no meter measures it."""
+        wholes = [sample for sample in message.samples if sample.phase == WHOLE]
+        readings = tuple(
+            Reading(
+                meter=Meter(eid=number, measurement_type=sample.measurement, enabled=True),
+                measured_at=datetime.fromtimestamp(sample.measured_at / 1000, UTC),
+                total=sample.quantities,
+                phases=(),
+            )
+            for number, sample in enumerate(wholes)
+        )
+        # Enphase-API's messages do not say whether there are batteries, and have a total of their own.
+        unmetered_batteries = message.unmetered_batteries is True or (
+            message.unmetered_batteries is None and MeasurementType.TOTAL_CONSUMPTION in message.metered
+        )
+        site = Site.from_readings(
+            Readings(readings), metered=message.metered, unmetered_batteries=unmetered_batteries
+        )
+        return cls(site.production_power, site.home_power, message.timestamp)
+
+
+class GatewayFilter:
+    """Tells the messages of one gateway from those of others on the same broker."""
+
+    def __init__(self, serial_number: str | None) -> None:
+        """Without `serial_number` it is the one whose message comes first."""
+        self._serial_number = serial_number
+        self._others: set[str] = set()
+
+    def accepts(self, message: Message) -> bool:
+        """Return whether it is this gateway's message; the first of another gateway is logged."""
+        self._serial_number = self._serial_number or message.gateway
+        if message.gateway == self._serial_number:
+            return True
+        if message.gateway not in self._others and len(self._others) < _MOST_NAMED:
+            self._others.add(message.gateway)
+            _LOGGER.warning(
+                "Readings of gateway %s come too. Those of %s are shown; gateway_serial_number says whose.",
+                message.gateway,
+                self._serial_number,
+            )
+        return False

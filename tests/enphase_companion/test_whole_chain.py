@@ -117,7 +117,7 @@ async def test_all_that_the_gateway_gave_stands_in_the_database_exactly_once_tho
     # It may have been ended while an answer was on its way to it.
     last = max(chain.given.moments)
     await chain.eyes.sees(chain.given.moments - {last})
-    rolled_up = "SELECT SUM(readings) FROM minutes"
+    rolled_up = "SELECT SUM(reading_count) FROM minutes"
     await until(lambda: chain.eyes.query(rolled_up) == [(len(chain.eyes.stored),)])
     assert chain.consumer.ends() == 0
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..storage.pruning import Progress
 
 NAME = "enphase-database"
-KEEP = ("keep_readings", "keep_minutes", "keep_quarters")
+KEEP = ("keep_readings", "keep_minutes", "keep_quarter_hours")
 
 #: What each action knows beside the database.
 _ACTIONS: Mapping[str, tuple[str, ...]] = {

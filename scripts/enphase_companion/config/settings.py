@@ -193,7 +193,7 @@ class Settings:
     keep_minutes: int | None = _setting(
         rules.whole(0, 100_000), "days for which minutes are kept", metavar="DAYS"
     )
-    keep_quarters: int | None = _setting(
+    keep_quarter_hours: int | None = _setting(
         rules.whole(0, 100_000),
         "days for which quarter-hours are kept; days are kept for ever",
         metavar="DAYS",

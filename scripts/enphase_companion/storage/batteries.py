@@ -18,7 +18,7 @@ _LOOK = 60.0
 
 async def unmetered_batteries(connection: AsyncConnection) -> dict[str, bool | None]:
     """Return the newest word of each gateway, by serial number; None where it never said."""
-    found = await connection.execute(select(gateways.c.serial_number, gateways.c.unmetered_batteries))
+    found = await connection.execute(select(gateways.c.serial_number, gateways.c.has_unmetered_batteries))
     return {row[0]: row[1] for row in found}
 
 
@@ -65,7 +65,7 @@ async def _put(connection: AsyncConnection, words: Mapping[str, bool]) -> None:
     statement = (
         update(gateways)
         .where(gateways.c.serial_number == bindparam("gateway"))
-        .values(unmetered_batteries=bindparam("word"))
+        .values(has_unmetered_batteries=bindparam("word"))
     )
     # In one order, so that two writers wait for one another and do not deadlock.
     await connection.execute(

@@ -18,7 +18,7 @@ from .summary import COLUMNS, fold, of_reading, to_row
 from .tables import ALL_PHASES, readings, rollups
 
 _minutes = rollups[Level.MINUTE]
-_KEY = ("gateway", "measurement", "phase", "bucket")
+_KEY = ("gateway_id", "measurement_id", "phase", "bucket_start")
 
 #: Stands for runs until they are worked out, in the same transaction.
 _UNKNOWN = "?"
@@ -36,12 +36,12 @@ async def roll_up_minutes(
     await connection.execute(statement.from_select([*_KEY, *COLUMNS], _summaries(gateways, start, end)))
     odd = await connection.execute(
         select(*(_minutes.c[name] for name in _KEY)).where(
-            _minutes.c.gateway.in_(gateways),
-            _minutes.c.measurement.in_(measurements),
+            _minutes.c.gateway_id.in_(gateways),
+            _minutes.c.measurement_id.in_(measurements),
             _minutes.c.phase.in_(ALL_PHASES),
-            _minutes.c.bucket >= start,
-            _minutes.c.bucket < end,
-            _minutes.c.runs == _UNKNOWN,
+            _minutes.c.bucket_start >= start,
+            _minutes.c.bucket_start < end,
+            _minutes.c.segments == _UNKNOWN,
         )
     )
     for gateway, measurement, phase, bucket in odd.all():
@@ -54,16 +54,19 @@ async def _roll_up_odd(
     """Make the summary of a minute in which a counter fell, leapt or was left out."""
     found = await connection.execute(
         select(
-            readings.c.time, readings.c.active_power, readings.c.energy_delivered, readings.c.energy_received
+            readings.c.measured_at,
+            readings.c.active_power,
+            readings.c.energy_delivered,
+            readings.c.energy_received,
         )
         .where(
-            readings.c.gateway == gateway,
-            readings.c.time >= bucket,
-            readings.c.time < bucket + MINUTE,
-            readings.c.measurement == measurement,
+            readings.c.gateway_id == gateway,
+            readings.c.measured_at >= bucket,
+            readings.c.measured_at < bucket + MINUTE,
+            readings.c.measurement_id == measurement,
             readings.c.phase == phase,
         )
-        .order_by(readings.c.time)
+        .order_by(readings.c.measured_at)
     )
     key = dict(zip(_KEY, (gateway, measurement, phase, bucket), strict=True))
     row = key | to_row(fold([of_reading(*each) for each in found]))
@@ -72,19 +75,19 @@ async def _roll_up_odd(
 
 def _summaries(gateways: Sequence[int], start: int, end: int) -> Select[Any]:
     """Select what can be counted of each minute, with its first and last reading beside it."""
-    bucket = readings.c.time - readings.c.time % MINUTE
-    series = (readings.c.gateway, readings.c.measurement, readings.c.phase)
+    bucket = readings.c.measured_at - readings.c.measured_at % MINUTE
+    series = (readings.c.gateway_id, readings.c.measurement_id, readings.c.phase)
     delivered, received = readings.c.energy_delivered, readings.c.energy_received
     power = readings.c.active_power
-    with_power = case((power.is_not(None), readings.c.time))
+    with_power = case((power.is_not(None), readings.c.measured_at))
     grouped = (
         select(
             *series,
-            bucket.label("bucket"),
-            func.count().label("readings"),
-            func.min(readings.c.time).label("first_time"),
-            func.max(readings.c.time).label("last_time"),
-            func.count(power).label("power_readings"),
+            bucket.label("bucket_start"),
+            func.count().label("reading_count"),
+            func.min(readings.c.measured_at).label("first_measured_at"),
+            func.max(readings.c.measured_at).label("last_measured_at"),
+            func.count(power).label("power_reading_count"),
             func.avg(power).label("power_mean"),
             func.min(power).label("power_min"),
             func.max(power).label("power_max"),
@@ -99,32 +102,34 @@ def _summaries(gateways: Sequence[int], start: int, end: int) -> Select[Any]:
             func.min(received).label("received_low"),
             func.max(received).label("received_high"),
         )
-        .where(readings.c.gateway.in_(gateways), readings.c.time >= start, readings.c.time < end)
+        .where(
+            readings.c.gateway_id.in_(gateways), readings.c.measured_at >= start, readings.c.measured_at < end
+        )
         .group_by(*series, bucket)
         .subquery("grouped")
     )
     first, last = readings.alias("first"), readings.alias("last")
     is_plain = and_(*(_is_plain(grouped.c, name, first, last) for name in ("delivered", "received")))
     is_estimated = and_(
-        grouped.c.delivered_count == 0, grouped.c.received_count == 0, grouped.c.power_readings > 1
+        grouped.c.delivered_count == 0, grouped.c.received_count == 0, grouped.c.power_reading_count > 1
     )
     hours = (grouped.c.last_power - grouped.c.first_power) / float(HOUR)
     return (
         select(
             *(grouped.c[name] for name in (*_KEY, *COLUMNS[:7])),
-            case((is_estimated, grouped.c.positive_mean * hours)).label("estimated_delivered"),
+            case((is_estimated, grouped.c.positive_mean * hours)).label("energy_delivered_estimated"),
             case((is_estimated, (grouped.c.positive_mean - grouped.c.power_mean) * hours)).label(
-                "estimated_received"
+                "energy_received_estimated"
             ),
-            first.c.energy_delivered.label("delivered_first"),
-            last.c.energy_delivered.label("delivered_last"),
-            first.c.energy_received.label("received_first"),
-            last.c.energy_received.label("received_last"),
-            case((is_plain, null()), else_=_UNKNOWN).label("runs"),
+            first.c.energy_delivered.label("energy_delivered_first"),
+            last.c.energy_delivered.label("energy_delivered_last"),
+            first.c.energy_received.label("energy_received_first"),
+            last.c.energy_received.label("energy_received_last"),
+            case((is_plain, null()), else_=_UNKNOWN).label("segments"),
         )
         .select_from(grouped)
-        .join(first, _is_at(first, grouped.c, "first_time"))
-        .join(last, _is_at(last, grouped.c, "last_time"))
+        .join(first, _is_at(first, grouped.c, "first_measured_at"))
+        .join(last, _is_at(last, grouped.c, "last_measured_at"))
         # SQLite needs a WHERE to tell what follows from the ON of a join.
         .where(true())
     )
@@ -133,9 +138,9 @@ def _summaries(gateways: Sequence[int], start: int, end: int) -> Select[Any]:
 def _is_at(alias: FromClause, grouped: Any, time: str) -> ColumnElement[bool]:
     """Join the reading that was made at the first or last time of its minute."""
     return and_(
-        alias.c.gateway == grouped.gateway,
-        alias.c.time == grouped[time],
-        alias.c.measurement == grouped.measurement,
+        alias.c.gateway_id == grouped.gateway_id,
+        alias.c.measured_at == grouped[time],
+        alias.c.measurement_id == grouped.measurement_id,
         alias.c.phase == grouped.phase,
     )
 
@@ -150,7 +155,7 @@ def _is_plain(grouped: Any, name: str, first: FromClause, last: FromClause) -> C
     return or_(
         count == 0,
         and_(
-            count == grouped.readings,
+            count == grouped.reading_count,
             low == first.c[column],
             high == last.c[column],
             high - low <= largest_rise(MINUTE),

@@ -13,7 +13,7 @@ from . import properties
 from .engine import Transactions
 from .levels import DAY, MINUTE, SECOND, Calendar, Level
 from .spans import numbers, span_of_readings, span_of_rollup
-from .tables import ALL_PHASES, pending, readings, rollups
+from .tables import ALL_PHASES, pending_rollups, readings, rollups
 
 #: Called with how much is done, and of how much.
 Progress = Callable[[int, int], None]
@@ -93,26 +93,26 @@ async def _delete(
 ) -> int:
     if level is Level.READING:
         statement = delete(readings).where(
-            readings.c.gateway == gateway, readings.c.time >= start, readings.c.time < end
+            readings.c.gateway_id == gateway, readings.c.measured_at >= start, readings.c.measured_at < end
         )
     else:
         table = rollups[level]
         statement = delete(table).where(
-            table.c.gateway == gateway,
-            table.c.measurement.in_(measurements),
+            table.c.gateway_id == gateway,
+            table.c.measurement_id.in_(measurements),
             table.c.phase.in_(ALL_PHASES),
-            table.c.bucket >= start,
-            table.c.bucket < end,
+            table.c.bucket_start >= start,
+            table.c.bucket_start < end,
         )
     deleted = (await connection.execute(statement)).rowcount
     # Asked only now: what came late, while the rows were being deleted, has its note by now.
     longer = Level(level + 1)
     not_rolled_up = await connection.scalar(
         select(func.count()).where(
-            pending.c.level <= longer,
-            pending.c.bucket >= calendar.start(longer, start),
-            pending.c.bucket < end,
-            pending.c.gateway == gateway,
+            pending_rollups.c.resolution <= longer,
+            pending_rollups.c.bucket_start >= calendar.start(longer, start),
+            pending_rollups.c.bucket_start < end,
+            pending_rollups.c.gateway_id == gateway,
         )
     )
     if not_rolled_up:

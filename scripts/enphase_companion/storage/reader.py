@@ -11,7 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from .levels import Bucket, Calendar, Level, Segment, cover
 from .runs import GLITCH
 from .summary import COLUMNS, Summary, from_row, of_reading
-from .tables import pending, readings, rollups
+from .tables import pending_rollups, readings, rollups
 
 #: So far around a stretch of time is read too, by which a fall at its edge is told from a glitch. Only
 #: where nothing was said so near is the nearest looked for, in rollups alone: further away nothing should
@@ -63,11 +63,11 @@ class Reader:
     async def _stale(self, start: int, end: int) -> list[Bucket]:
         # A day that is pending may have begun before.
         found = await self._connection.execute(
-            select(pending.c.level, pending.c.bucket).where(
-                pending.c.level.in_(list(rollups)),
-                pending.c.bucket >= self._calendar.start(Level.DAY, start),
-                pending.c.bucket < end,
-                pending.c.gateway == self._gateway,
+            select(pending_rollups.c.resolution, pending_rollups.c.bucket_start).where(
+                pending_rollups.c.resolution.in_(list(rollups)),
+                pending_rollups.c.bucket_start >= self._calendar.start(Level.DAY, start),
+                pending_rollups.c.bucket_start < end,
+                pending_rollups.c.gateway_id == self._gateway,
             )
         )
         return [Bucket(Level(level), bucket) for level, bucket in found]
@@ -76,35 +76,35 @@ class Reader:
         columns = readings.c
         found = await self._connection.execute(
             select(
-                columns.measurement,
-                columns.time,
+                columns.measurement_id,
+                columns.measured_at,
                 columns.active_power,
                 columns.energy_delivered,
                 columns.energy_received,
             )
             .where(
-                columns.gateway == self._gateway,
-                columns.time >= segment.start,
-                columns.time < segment.end,
-                columns.measurement.in_(self._measurements),
+                columns.gateway_id == self._gateway,
+                columns.measured_at >= segment.start,
+                columns.measured_at < segment.end,
+                columns.measurement_id.in_(self._measurements),
                 columns.phase == self._phase,
             )
-            .order_by(columns.time)
+            .order_by(columns.measured_at)
         )
         return [(measurement, of_reading(*values)) for measurement, *values in found]
 
     async def _rollup(self, segment: Segment) -> list[tuple[int, Summary]]:
         columns = rollups[segment.level].c
         found = await self._connection.execute(
-            select(columns.measurement, *(columns[name] for name in COLUMNS))
+            select(columns.measurement_id, *(columns[name] for name in COLUMNS))
             .where(
-                columns.gateway == self._gateway,
-                columns.measurement.in_(self._measurements),
+                columns.gateway_id == self._gateway,
+                columns.measurement_id.in_(self._measurements),
                 columns.phase == self._phase,
-                columns.bucket >= segment.start,
-                columns.bucket < segment.end,
+                columns.bucket_start >= segment.start,
+                columns.bucket_start < segment.end,
             )
-            .order_by(columns.measurement, columns.bucket)
+            .order_by(columns.measurement_id, columns.bucket_start)
         )
         return [(measurement, from_row(values)) for measurement, *values in found]
 
@@ -133,12 +133,12 @@ class Reader:
         found = await self._connection.execute(
             select(*(columns[name] for name in COLUMNS))
             .where(
-                columns.gateway == self._gateway,
-                columns.measurement == measurement,
+                columns.gateway_id == self._gateway,
+                columns.measurement_id == measurement,
                 columns.phase == self._phase,
-                columns.bucket < edge if last else columns.bucket >= edge,
+                columns.bucket_start < edge if last else columns.bucket_start >= edge,
             )
-            .order_by(columns.bucket.desc() if last else columns.bucket)
+            .order_by(columns.bucket_start.desc() if last else columns.bucket_start)
             .limit(1)
         )
         return [from_row(values) for values in found]

@@ -16,7 +16,7 @@ from .pruning import Progress
 from .roller import roll_up
 from .spans import numbers, span_of_readings, span_of_rollup
 from .statements import insert_new
-from .tables import ALL_PHASES, pending, readings, rollups
+from .tables import ALL_PHASES, pending_rollups, readings, rollups
 
 
 async def rebuild(
@@ -72,27 +72,29 @@ async def _begin_anew(
     # A bucket that began before the oldest reading has lost some of its readings, and is better left alone.
     for level in rollups:
         await _delete(connection, level, measurements, gateway, max(start, oldest), end)
-    bucket = readings.c.time - readings.c.time % MINUTE
+    bucket = readings.c.measured_at - readings.c.measured_at % MINUTE
     found = await connection.scalars(
         select(bucket)
-        .where(readings.c.gateway == gateway, readings.c.time >= start, readings.c.time < end)
+        .where(
+            readings.c.gateway_id == gateway, readings.c.measured_at >= start, readings.c.measured_at < end
+        )
         .distinct()
         .order_by(bucket)
     )
-    await insert_new(connection, pending, [(int(Level.MINUTE), minute, gateway) for minute in found])
+    await insert_new(connection, pending_rollups, [(int(Level.MINUTE), minute, gateway) for minute in found])
 
 
 async def _change_time_zone(connection: AsyncConnection, measurements: Collection[int], name: str) -> None:
     await properties.put_time_zone(connection, name)
     calendar = await properties.calendar(connection)
-    await connection.execute(delete(pending).where(pending.c.level == Level.DAY))
+    await connection.execute(delete(pending_rollups).where(pending_rollups.c.resolution == Level.DAY))
     for gateway in await numbers(connection):
         span = await span_of_rollup(connection, Level.QUARTER, gateway, measurements)
         if span is not None:
             first, last = span
             await _delete(connection, Level.DAY, measurements, gateway, first, last + 1)
             days = calendar.edges(Level.DAY, first, last + 1)[:-1]
-            await insert_new(connection, pending, [(int(Level.DAY), day, gateway) for day in days])
+            await insert_new(connection, pending_rollups, [(int(Level.DAY), day, gateway) for day in days])
 
 
 async def _delete(
@@ -106,10 +108,10 @@ async def _delete(
     table = rollups[level]
     await connection.execute(
         delete(table).where(
-            table.c.gateway == gateway,
-            table.c.measurement.in_(measurements),
+            table.c.gateway_id == gateway,
+            table.c.measurement_id.in_(measurements),
             table.c.phase.in_(ALL_PHASES),
-            table.c.bucket >= start,
-            table.c.bucket < end,
+            table.c.bucket_start >= start,
+            table.c.bucket_start < end,
         )
     )

@@ -1,6 +1,6 @@
 """Rolling up: minutes from readings, quarter-hours from minutes, days from quarter-hours, each made anew.
 
-What is to be done stands in the table `pending`; any number of programs may do it at the same time.
+What is to be done stands in the table `pending_rollups`; any number of programs may do it at the same time.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .levels import MINUTE, SECOND, Calendar, Level
 from .minutes import roll_up_minutes
 from .statements import insert_new, replace_unless_poorer
 from .summary import COLUMNS, fold, from_row, to_row
-from .tables import ALL_PHASES, measurements, pending, rollups
+from .tables import ALL_PHASES, measurements, pending_rollups, rollups
 
 #: Readings that come in time are there this long after their minute.
 GRACE = 3 * SECOND
@@ -63,9 +63,9 @@ async def _some(connection: AsyncConnection, level: Level, now: int) -> int:
     before = calendar.start(level, now - GRACE)
     found = (
         await connection.execute(
-            select(pending.c.bucket, pending.c.gateway)
-            .where(pending.c.level == level, pending.c.bucket < before)
-            .order_by(pending.c.bucket, pending.c.gateway)
+            select(pending_rollups.c.bucket_start, pending_rollups.c.gateway_id)
+            .where(pending_rollups.c.resolution == level, pending_rollups.c.bucket_start < before)
+            .order_by(pending_rollups.c.bucket_start, pending_rollups.c.gateway_id)
             .limit(_AT_ONCE[level])
             .with_for_update(skip_locked=_can_skip(connection))
         )
@@ -78,16 +78,16 @@ async def _some(connection: AsyncConnection, level: Level, now: int) -> int:
         else:
             await _roll_up(connection, calendar, level, block, numbers)
         await connection.execute(
-            delete(pending).where(
-                pending.c.level == level,
-                pending.c.bucket.in_(block.buckets),
-                pending.c.gateway.in_(block.gateways),
+            delete(pending_rollups).where(
+                pending_rollups.c.resolution == level,
+                pending_rollups.c.bucket_start.in_(block.buckets),
+                pending_rollups.c.gateway_id.in_(block.gateways),
             )
         )
     if level is not Level.DAY:
         longer = Level(level + 1)
         touched = {(int(longer), calendar.start(longer, bucket), gateway) for bucket, gateway in found}
-        await insert_new(connection, pending, sorted(touched))
+        await insert_new(connection, pending_rollups, sorted(touched))
     return len(found)
 
 
@@ -95,21 +95,21 @@ async def _roll_up(
     connection: AsyncConnection, calendar: Calendar, level: Level, block: Block, numbers: Collection[int]
 ) -> None:
     source = rollups[level.finer]
-    key = (source.c.gateway, source.c.measurement, source.c.phase)
+    key = (source.c.gateway_id, source.c.measurement_id, source.c.phase)
     found = await connection.execute(
-        select(*key, source.c.bucket, *(source.c[name] for name in COLUMNS))
+        select(*key, source.c.bucket_start, *(source.c[name] for name in COLUMNS))
         .where(
-            source.c.gateway.in_(block.gateways),
+            source.c.gateway_id.in_(block.gateways),
             # All there are; named, so that the whole key is used.
-            source.c.measurement.in_(numbers),
+            source.c.measurement_id.in_(numbers),
             source.c.phase.in_(ALL_PHASES),
-            source.c.bucket >= block.start,
-            source.c.bucket < block.end,
+            source.c.bucket_start >= block.start,
+            source.c.bucket_start < block.end,
         )
-        .order_by(*key, source.c.bucket)
+        .order_by(*key, source.c.bucket_start)
     )
     rows = [
-        {"gateway": gateway, "measurement": measurement, "phase": phase, "bucket": bucket}
+        {"gateway_id": gateway, "measurement_id": measurement, "phase": phase, "bucket_start": bucket}
         | to_row(fold([from_row(row[4:]) for row in parts]))
         for (gateway, measurement, phase, bucket), parts in groupby(
             found, lambda row: (*row[:3], calendar.start(level, row[3]))

@@ -21,7 +21,7 @@ async def numbers(connection: AsyncConnection) -> dict[int, str]:
 
 async def span_of_readings(connection: AsyncConnection, gateway: int) -> tuple[int, int] | None:
     """Return the times of the oldest and the newest reading; None where there is none."""
-    return await _span(connection, readings.c.time, readings.c.gateway == gateway)
+    return await _span(connection, readings.c.measured_at, readings.c.gateway_id == gateway)
 
 
 async def span_of_rollup(
@@ -32,9 +32,9 @@ async def span_of_rollup(
     found = [
         await _span(
             connection,
-            columns.bucket,
-            columns.gateway == gateway,
-            columns.measurement == measurement,
+            columns.bucket_start,
+            columns.gateway_id == gateway,
+            columns.measurement_id == measurement,
             columns.phase == phase,
         )
         for measurement in measurements
@@ -54,11 +54,11 @@ async def first_reading(
         columns = rollups[level].c
         if (buckets := await span_of_rollup(connection, level, gateway, measurements)) is not None:
             first = await connection.scalar(
-                select(func.min(columns.first_time)).where(
-                    columns.gateway == gateway,
-                    columns.measurement.in_(measurements),
+                select(func.min(columns.first_measured_at)).where(
+                    columns.gateway_id == gateway,
+                    columns.measurement_id.in_(measurements),
                     columns.phase.in_(ALL_PHASES),
-                    columns.bucket == buckets[0],
+                    columns.bucket_start == buckets[0],
                 )
             )
             found.append(first if first is not None else buckets[0])

@@ -86,12 +86,12 @@ def replace_unless_poorer(table: Table, dialect: str) -> Insert:
         return lite.on_conflict_do_update(
             index_elements=list(table.primary_key),
             set_={name: lite.excluded[name] for name in names},
-            where=lite.excluded.readings >= table.c.readings,
+            where=lite.excluded.reading_count >= table.c.reading_count,
         )
     my = mysql.insert(table)
-    richer = my.inserted.readings >= table.c.readings
+    richer = my.inserted.reading_count >= table.c.reading_count
     # Assignments are made one after the other, and each sees those before: the count must be the last.
-    names.sort(key=lambda name: name == "readings")
+    names.sort(key=lambda name: name == "reading_count")
     return my.on_duplicate_key_update(
         [(name, func.if_(richer, my.inserted[name], table.c[name])) for name in names]
     )

@@ -12,7 +12,7 @@ from . import properties, schema
 from .batteries import unmetered_batteries
 from .levels import Level
 from .spans import numbers, span_of_readings
-from .tables import metadata, pending
+from .tables import metadata, pending_rollups
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,9 @@ async def status(connection: AsyncConnection) -> Status:
     version, newest = await schema.version(connection), schema.newest()
     if version != newest:
         return Status(version, newest)
-    counts = await connection.execute(select(pending.c.level, func.count()).group_by(pending.c.level))
+    counts = await connection.execute(
+        select(pending_rollups.c.resolution, func.count()).group_by(pending_rollups.c.resolution)
+    )
     batteries = await unmetered_batteries(connection)
     there = []
     for number, name in (await numbers(connection)).items():

@@ -13,20 +13,20 @@ from .runs import Run, joined, without_glitches
 
 #: Columns of a rollup that make up a summary, in the order of `to_row` and `from_row`.
 COLUMNS = (
-    "readings",
-    "first_time",
-    "last_time",
-    "power_readings",
+    "reading_count",
+    "first_measured_at",
+    "last_measured_at",
+    "power_reading_count",
     "power_mean",
     "power_min",
     "power_max",
-    "estimated_delivered",
-    "estimated_received",
-    "delivered_first",
-    "delivered_last",
-    "received_first",
-    "received_last",
-    "runs",
+    "energy_delivered_estimated",
+    "energy_received_estimated",
+    "energy_delivered_first",
+    "energy_delivered_last",
+    "energy_received_first",
+    "energy_received_last",
+    "segments",
 )
 
 

@@ -1,6 +1,11 @@
-"""The tables as statements are built from them; the migrations make them."""
+"""The tables, as statements are built from them; the migrations create them.
+
+The comment of each column is its unit or meaning, in the database and in docs/reference.md.
+"""
 
 from __future__ import annotations
+
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -23,120 +28,133 @@ from .levels import Level
 
 metadata = MetaData()
 
-#: What a meter says at one moment, W to Hz.
-INSTANT = (
-    "active_power",
-    "reactive_power",
-    "apparent_power",
-    "voltage",
-    "current",
-    "power_factor",
-    "frequency",
-)
-#: Counters over a meter's life, Wh to varh: all digits.
-COUNTERS = (
-    "energy_delivered",
-    "energy_received",
-    "apparent_energy",
-    "reactive_energy_lagging",
-    "reactive_energy_leading",
-)
-
-#: The whole meter and its phases. Statements name them so that the whole of a rollup's key is used.
+#: The whole meter and its phases. Statements name them, so that the whole key of a rollup is used.
 ALL_PHASES = range(WHOLE, PHASES + 1)
 
-#: MariaDB takes "Load" and "load" for one word unless it is told otherwise.
-_WORD = String(MAX_TEXT).with_variant(
+#: Without this collation, MariaDB compares "Load" and "load" as equal.
+_NAME = String(MAX_TEXT).with_variant(
     mysql.VARCHAR(MAX_TEXT, charset="utf8mb4", collation="utf8mb4_bin"), "mysql"
 )
 
-#: SQLite has one size only, and its tables were made with the other name of it.
-_POWER: TypeEngine[float] = Double().with_variant(Float(), "sqlite")
+_TIME = "ms since 1970-01-01 00:00 UTC"
+_BUCKET = f"start of the bucket, {_TIME}"
+
+
+def _key(name: str, kind: type[TypeEngine[Any]], comment: str) -> Column[Any]:
+    return Column(name, kind, primary_key=True, autoincrement=False, comment=comment)
+
+
+def _gateway_id() -> Column[Any]:
+    return _key("gateway_id", Integer, "gateways.id")
+
+
+def _measurement_id() -> Column[Any]:
+    return _key("measurement_id", SmallInteger, "measurements.id")
+
+
+def _phase() -> Column[Any]:
+    return _key("phase", SmallInteger, "0: whole meter, 1 to 3: L1 to L3")
+
 
 gateways = Table(
     "gateways",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("serial_number", _WORD, nullable=False, unique=True),
+    Column("id", Integer, primary_key=True, comment="gateway_id in other tables"),
+    Column("serial_number", _NAME, nullable=False, unique=True, comment="serial number of the gateway"),
     # See batteries.py.
-    Column("unmetered_batteries", Boolean),
+    Column("has_unmetered_batteries", Boolean, comment="whether it has batteries without a meter"),
 )
 
 measurements = Table(
     "measurements",
     metadata,
-    Column("id", Integer, primary_key=True),
-    Column("word", _WORD, nullable=False, unique=True),
+    Column("id", Integer, primary_key=True, comment="measurement_id in other tables"),
+    Column("name", _NAME, nullable=False, unique=True, comment="production, net-consumption, ..."),
 )
 
-#: One row for each gateway, moment, measurement and phase. In this order a second of all gateways lies close
-#: together: a tenth of the pages are touched that one place a series would need.
+#: One row for each gateway, time, measurement and phase. With this key, rows of the same second are stored
+#: together: an insert touches a tenth of the pages that a key by series would need.
 readings = Table(
     "readings",
     metadata,
-    Column("gateway", Integer, primary_key=True, autoincrement=False),
-    Column("time", BigInteger, primary_key=True, autoincrement=False),
-    Column("measurement", SmallInteger, primary_key=True, autoincrement=False),
-    Column("phase", SmallInteger, primary_key=True, autoincrement=False),
-    # MariaDB gives back six digits of a FLOAT: enough of what is only shown, but all else is worked out from
-    # active power.
-    Column("active_power", _POWER),
-    *(Column(name, Float) for name in INSTANT[1:]),
-    *(Column(name, Double) for name in COUNTERS),
+    _gateway_id(),
+    _key("measured_at", BigInteger, _TIME),
+    _measurement_id(),
+    _phase(),
+    # MariaDB returns six digits of a FLOAT. Active power has all digits, because energy estimates and rollups
+    # are calculated from it.
+    Column("active_power", Double, comment="W"),
+    Column("reactive_power", Float, comment="var"),
+    Column("apparent_power", Float, comment="VA"),
+    Column("voltage", Float, comment="V"),
+    Column("current", Float, comment="A"),
+    Column("power_factor", Float, comment="-1 to 1"),
+    Column("frequency", Float, comment="Hz"),
+    Column("energy_delivered", Double, comment="Wh, counter of the positive direction"),
+    Column("energy_received", Double, comment="Wh, counter of the negative direction"),
+    Column("apparent_energy", Double, comment="VAh, counter"),
+    Column("reactive_energy_lagging", Double, comment="varh, counter"),
+    Column("reactive_energy_leading", Double, comment="varh, counter"),
     sqlite_with_rowid=False,
 )
+
+#: The quantities of a reading, in the order of their columns.
+QUANTITIES = tuple(column.name for column in readings.columns if not column.primary_key)
 
 
 def _rollup(name: str) -> Table:
     return Table(
         name,
         metadata,
-        Column("gateway", Integer, primary_key=True, autoincrement=False),
-        Column("measurement", SmallInteger, primary_key=True, autoincrement=False),
-        Column("phase", SmallInteger, primary_key=True, autoincrement=False),
-        Column("bucket", BigInteger, primary_key=True, autoincrement=False),
-        Column("readings", Integer, nullable=False),
-        Column("first_time", BigInteger, nullable=False),
-        Column("last_time", BigInteger, nullable=False),
-        # How many of them had a power; the mean is theirs.
-        Column("power_readings", Integer, nullable=False, server_default="0"),
-        Column("power_mean", _POWER),
-        Column("power_min", _POWER),
-        Column("power_max", _POWER),
-        # Wh in either direction by power, of readings that have no counters: see estimates.py.
-        Column("estimated_delivered", Double),
-        Column("estimated_received", Double),
-        Column("delivered_first", Double),
-        Column("delivered_last", Double),
-        Column("received_first", Double),
-        Column("received_last", Double),
-        # JSON, only where a counter fell or paused inside the bucket: see runs.py.
-        Column("runs", Text().with_variant(mysql.MEDIUMTEXT(), "mysql")),
+        _gateway_id(),
+        _measurement_id(),
+        _phase(),
+        _key("bucket_start", BigInteger, _BUCKET),
+        Column("reading_count", Integer, nullable=False, comment="readings in the bucket"),
+        Column("first_measured_at", BigInteger, nullable=False, comment=f"first reading, {_TIME}"),
+        Column("last_measured_at", BigInteger, nullable=False, comment=f"last reading, {_TIME}"),
+        Column("power_reading_count", Integer, nullable=False, comment="readings with an active power"),
+        Column("power_mean", Double, comment="W, active power"),
+        Column("power_min", Double, comment="W, active power"),
+        Column("power_max", Double, comment="W, active power"),
+        # See estimates.py.
+        Column("energy_delivered_estimated", Double, comment="Wh, from power where counters are unknown"),
+        Column("energy_received_estimated", Double, comment="Wh, from power where counters are unknown"),
+        Column("energy_delivered_first", Double, comment="Wh, counter at its first reading"),
+        Column("energy_delivered_last", Double, comment="Wh, counter at its last reading"),
+        Column("energy_received_first", Double, comment="Wh, counter at its first reading"),
+        Column("energy_received_last", Double, comment="Wh, counter at its last reading"),
+        # See runs.py.
+        Column(
+            "segments",
+            Text().with_variant(mysql.MEDIUMTEXT(), "mysql"),
+            comment="JSON of counter segments [ms, Wh, ms, Wh], NULL where each counter has one",
+        ),
         sqlite_with_rowid=False,
     )
 
 
-#: What readings are rolled up to, by the length of their buckets.
+#: The rollups, by the length of their buckets.
 rollups = {
     Level.MINUTE: _rollup("minutes"),
-    Level.QUARTER: _rollup("quarters"),
+    Level.QUARTER: _rollup("quarter_hours"),
     Level.DAY: _rollup("days"),
 }
 
-#: Buckets that something was written into since they were last rolled up, or that never were.
-pending = Table(
-    "pending",
+#: Buckets with readings that are not rolled up yet.
+pending_rollups = Table(
+    "pending_rollups",
     metadata,
-    Column("level", SmallInteger, primary_key=True, autoincrement=False),
-    Column("bucket", BigInteger, primary_key=True, autoincrement=False),
-    Column("gateway", Integer, primary_key=True, autoincrement=False),
+    _key("resolution", SmallInteger, "1: minute, 2: quarter-hour, 3: day"),
+    _key("bucket_start", BigInteger, _BUCKET),
+    _gateway_id(),
     sqlite_with_rowid=False,
 )
 
-#: What is true of the database as a whole, such as the time zone of its days.
+#: Properties of the whole database, such as the time zone of its days.
 properties = Table(
     "properties",
     metadata,
-    Column("name", String(64), primary_key=True),
-    Column("value", String(255), nullable=False),
+    Column("name", String(64), primary_key=True, comment="time_zone, or progress of an import"),
+    Column("value", String(255), nullable=False, comment="its value"),
 )

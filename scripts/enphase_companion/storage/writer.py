@@ -15,9 +15,9 @@ from .errors import UnavailableError
 from .levels import MINUTE, Level
 from .names import Names
 from .statements import insert_new
-from .tables import COUNTERS, INSTANT, pending, readings
+from .tables import QUANTITIES, pending_rollups, readings
 
-_values = attrgetter(*INSTANT, *COUNTERS)
+_values = attrgetter(*QUANTITIES)
 _key = itemgetter(0, 1, 2, 3)
 
 #: gateway, time, measurement, phase, and the values.
@@ -84,4 +84,4 @@ async def _insert(connection: AsyncConnection, rows: list[Row]) -> None:
     # The note is written even if it is there: this waits for whoever is rolling up that minute, who may not
     # have seen these readings. A reading that is committed is therefore either rolled up or noted.
     touched = {(int(Level.MINUTE), time - time % MINUTE, gateway) for gateway, time, *_ in rows}
-    await insert_new(connection, pending, sorted(touched))
+    await insert_new(connection, pending_rollups, sorted(touched))

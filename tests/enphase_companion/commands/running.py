@@ -163,8 +163,8 @@ class Eyes:
     def stored(self) -> Stored:
         """Power and both counters of each reading that stands there, which may be there only once."""
         rows = self.query(
-            "SELECT time, word, phase, active_power, energy_delivered, energy_received FROM readings "
-            "JOIN measurements ON measurements.id = readings.measurement"
+            "SELECT measured_at, name, phase, active_power, energy_delivered, energy_received FROM readings "
+            "JOIN measurements ON measurements.id = readings.measurement_id"
         )
         found = {(row[0], row[1], row[2]): (row[3], row[4], row[5]) for row in rows}
         assert len(found) == len(rows), "twice"
@@ -172,7 +172,7 @@ class Eyes:
 
     @property
     def moments(self) -> set[int]:
-        return {row[0] for row in self.query("SELECT DISTINCT time FROM readings")}
+        return {row[0] for row in self.query("SELECT DISTINCT measured_at FROM readings")}
 
     async def sees(self, moments: Iterable[int], within: float = 30) -> None:
         """Wait until readings of all these moments stand there."""

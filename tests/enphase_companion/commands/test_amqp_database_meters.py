@@ -189,11 +189,11 @@ async def test_what_has_ended_is_rolled_up(new_storing: Callable[..., Storing], 
     await storing.publish(*bodies(*range(0, 1000, 10)))
     storing.starts()
     # Another day's message comes later, for a minute that ended long ago.
-    await until(lambda: len(storing.eyes.query("SELECT DISTINCT bucket FROM days")) == 1)
+    await until(lambda: len(storing.eyes.query("SELECT DISTINCT bucket_start FROM days")) == 1)
     await storing.publish(*bodies(-86_400))
-    await until(lambda: len(storing.eyes.query("SELECT DISTINCT bucket FROM days")) == 2)
-    assert len(storing.eyes.query("SELECT DISTINCT bucket FROM minutes")) == 18
-    assert storing.eyes.query("SELECT * FROM pending") == []
+    await until(lambda: len(storing.eyes.query("SELECT DISTINCT bucket_start FROM days")) == 2)
+    assert len(storing.eyes.query("SELECT DISTINCT bucket_start FROM minutes")) == 18
+    assert storing.eyes.query("SELECT * FROM pending_rollups") == []
     assert storing.ends() == 0
 
 
@@ -319,7 +319,7 @@ async def test_only_what_the_server_can_never_hold_is_left_out(maria: Storing, h
         bad = left_out = [
             json.dumps({**good, "meters": [{**good["meters"][0], "measurement_type": "evse"}]}).encode()
         ]
-        reason = "Out of range value for column 'measurement'"
+        reason = "Out of range value for column 'measurement_id'"
     await maria.publish(*bodies(*range(3, 20)), *bad, *bodies(*range(20, 40)))
     await maria.eyes.sees(moments(*range(3, 40)))
     await maria.empties()

@@ -114,7 +114,7 @@ def test_the_status_names_gateways_and_their_time(fortnight: Owner) -> None:
     first, *connection, gateway, waiting = found.out.splitlines()
     is_file = fortnight.url.startswith("sqlite")
     assert connection == ([] if is_file else ["connection: not encrypted, but stays on this machine"])
-    assert "tables of version 0003, days of Europe/Vienna, " in first
+    assert "tables of version 0001, days of Europe/Vienna, " in first
     assert gateway.startswith(f"{GATEWAY}: readings from ")
     assert fortnight.newest is not None
     assert f"to {fortnight.newest.astimezone(VIENNA):%Y-%m-%d}" in gateway
@@ -154,7 +154,7 @@ def test_pruning_keeps_what_the_owner_says(fortnight: Owner) -> None:
     [
         (("status", "--keep-readings", "9"), "--keep-readings goes with prune, not with status"),
         (("--keep-minutes", "9", "rebuild"), "--keep-minutes goes with prune, not with rebuild"),
-        (("upgrade", "--keep-quarters", "9"), "--keep-quarters goes with prune, not with upgrade"),
+        (("upgrade", "--keep-quarter-hours", "9"), "--keep-quarter-hours goes with prune, not with upgrade"),
         (
             ("prune", "--time-zone", "Asia/Tokyo"),
             "--time-zone goes with upgrade or import or rebuild, not with",

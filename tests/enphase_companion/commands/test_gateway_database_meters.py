@@ -108,7 +108,7 @@ async def test_what_has_ended_is_rolled_up(new_storing: Callable[..., Storing], 
     storing = new_storing(database_url, start=1_764_000_000)
     storing.starts()
     await storing.eyes.counts(12)
-    minutes = "SELECT DISTINCT bucket FROM minutes"
+    minutes = "SELECT DISTINCT bucket_start FROM minutes"
     await until(lambda: len(storing.eyes.query(minutes)) >= 2)
     assert storing.ends() == 0
 

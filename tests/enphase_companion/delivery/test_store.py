@@ -78,4 +78,6 @@ async def test_what_cannot_be_rolled_up_is_told_and_tried_again(
         await until(lambda: "The readings are rolled up again" in caplog.text)
         rolling.cancel()
         await asyncio.wait([rolling])
-    assert len(Eyes(f"sqlite:///{tmp_path / 'enphase.db'}").query("SELECT DISTINCT bucket FROM days")) == 1
+    assert (
+        len(Eyes(f"sqlite:///{tmp_path / 'enphase.db'}").query("SELECT DISTINCT bucket_start FROM days")) == 1
+    )

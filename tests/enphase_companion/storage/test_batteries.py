@@ -6,18 +6,15 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from alembic import command
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from enphase_companion.message import Message
-from enphase_companion.storage import Database, batteries, schema, words
-from enphase_companion.storage.address import parse
+from enphase_companion.storage import Database, batteries, words
 from enphase_companion.storage.engine import Transactions
 
-from .conftest import GATEWAY, VIENNA, change, local, message, rows
+from .conftest import GATEWAY, VIENNA, local, message, rows
 
 START = local(2026, 6, 1, 12)
-ASKED = "SELECT serial_number, unmetered_batteries FROM gateways ORDER BY serial_number"
+ASKED = "SELECT serial_number, has_unmetered_batteries FROM gateways ORDER BY serial_number"
 
 
 def said(second: int, word: bool | None, gateway: str = GATEWAY) -> list[Message]:
@@ -80,50 +77,3 @@ async def test_the_status_names_them(database: Database) -> None:
     await database.write([*said(0, True), *said(0, False, "other"), *said(0, None, "third")])
     shown = words.status("here", await database.status(), VIENNA, None).splitlines()
     assert [line.partition(":")[0] for line in shown if "batteries without a meter" in line] == [GATEWAY]
-
-
-@pytest.mark.parametrize("interrupted", [False, True], ids=["", "interrupted"])
-async def test_a_database_of_version_0001_keeps_all_that_it_holds(
-    database_url: str, interrupted: bool
-) -> None:
-    await of_version("0001", database_url)
-    await change(database_url, "INSERT INTO gateways (id, serial_number) VALUES (7, :name)", name=GATEWAY)
-    await change(database_url, "INSERT INTO measurements (id, word) VALUES (3, 'production')")
-    await change(database_url, "INSERT INTO properties VALUES ('time_zone', 'Europe/Vienna')")
-    for second in range(0, 120, 10):
-        await change(
-            database_url,
-            "INSERT INTO readings (gateway, time, measurement, phase, active_power, energy_delivered) "
-            "VALUES (7, :at, 3, 0, 3600, :counter)",
-            at=START + second * 1000, counter=1000.0 + second,
-        )  # fmt: skip
-    await change(database_url, "INSERT INTO pending VALUES (1, :at, 7)", at=START)
-    await change(database_url, "INSERT INTO pending VALUES (1, :at, 7)", at=START + 60_000)
-    if interrupted:
-        # Between the change of the table and the note of it, which MariaDB cannot do together.
-        await change(database_url, "ALTER TABLE gateways ADD COLUMN unmetered_batteries BOOL")
-
-    async with Database(database_url) as database:
-        await database.upgrade()
-        assert await rows(database_url, "SELECT version_num FROM schema_version") == [(schema.newest(),)]
-        assert await rows(database_url, "SELECT * FROM gateways") == [(7, GATEWAY, None)]
-        assert (await database.time_zone()).key == "Europe/Vienna"
-        await database.write(said(120, True))
-        await database.roll_up()
-        energies = await database.energies(GATEWAY, START, START + 110_000)
-        assert energies["production"].delivered == pytest.approx(110)
-        assert await database.has_unmetered_batteries(GATEWAY)
-
-
-async def of_version(version: str, url: str) -> None:
-    """Make the tables as an older program did."""
-
-    async def make(connection: AsyncConnection) -> None:
-        await connection.run_sync(
-            lambda sync: command.upgrade(schema._configuration({"connection": sync}), version)
-        )
-
-    transactions = Transactions(parse(url))
-    await transactions.open(make=True)
-    await transactions.write(make)
-    await transactions.close()

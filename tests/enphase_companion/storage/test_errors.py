@@ -61,9 +61,11 @@ def test_what_is_wrong_with_the_server_is_no_fault_of_the_data(number: int) -> N
 async def test_what_a_rule_of_the_owners_forbids_can_never_be_stored(
     database: Database, database_url: str
 ) -> None:
-    await change(database_url, "DROP TABLE pending")
+    await change(database_url, "DROP TABLE pending_rollups")
     await change(
-        database_url, "CREATE TABLE pending (level INT CHECK (level < 0), bucket BIGINT, gateway INT)"
+        database_url,
+        "CREATE TABLE pending_rollups"
+        " (resolution INT CHECK (resolution < 0), bucket_start BIGINT, gateway_id INT)",
     )
     with pytest.raises(UnstorableError, match=r"(?i)constraint"):
         await database.write([message(0)])

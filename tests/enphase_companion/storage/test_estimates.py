@@ -5,13 +5,11 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
-from alembic import command
-from sqlalchemy.ext.asyncio import create_async_engine
 
 from enphase_companion.message import Message
-from enphase_companion.storage import DAY, MINUTE, QUARTER, SECOND, Database, Energy, Point, schema
+from enphase_companion.storage import DAY, MINUTE, QUARTER, SECOND, Database, Energy, Point
 
-from .conftest import GATEWAY, VIENNA, change, local, message, rising, rows
+from .conftest import GATEWAY, local, message, rising, rows
 
 START = local(2026, 10, 24)
 HOUR = 60 * MINUTE
@@ -63,13 +61,13 @@ async def test_a_day_weighs_its_quarter_hours_by_their_readings_with_a_power(
         ]
     )
     await database.roll_up(EVER)
-    assert await rows(database_url, "SELECT readings, power_readings, power_mean FROM days") == [
+    assert await rows(database_url, "SELECT reading_count, power_reading_count, power_mean FROM days") == [
         (910, 10, pytest.approx(180))
     ]
     # And what was rolled up before is not lost where a late reading has the bucket made again.
     await database.write([message(START + QUARTER + SECOND, active_power=180.0)])
     await database.roll_up(EVER)
-    assert await rows(database_url, "SELECT readings, power_readings, power_mean FROM days") == [
+    assert await rows(database_url, "SELECT reading_count, power_reading_count, power_mean FROM days") == [
         (911, 11, pytest.approx(180))
     ]
 
@@ -160,36 +158,3 @@ async def test_the_parts_of_an_estimate_make_up_the_whole(database: Database) ->
     assert [day.energy.delivered for day in days] == [
         pytest.approx(777 * hours, abs=1) for hours in (24, 25, 23 - 5 / 60)
     ]
-
-
-async def test_tables_of_before_are_upgraded_with_what_is_in_them(database_url: str) -> None:
-    engine = create_async_engine(database_url)
-    async with engine.begin() as connection:
-        await connection.run_sync(
-            lambda sync: command.upgrade(schema._configuration({"connection": sync}), "0002")
-        )
-    await engine.dispose()
-    for statement in (
-        "INSERT INTO gateways VALUES (1, :gateway, NULL)",
-        "INSERT INTO measurements VALUES (1, 'production')",
-        "INSERT INTO properties VALUES ('time_zone', 'Europe/Vienna')",
-        (
-            "INSERT INTO quarters"
-            " VALUES (1, 1, 0, :start, 90, :start, :end - 10000, 100.5, 0, 200, 0, 25, 0, 0, NULL)"
-        ),
-        "INSERT INTO quarters VALUES (1, 1, 0, :end, 90, :end, :end, NULL, NULL, NULL, 25, 25, 0, 0, NULL)",
-    ):
-        names = {"gateway": GATEWAY, "start": START, "end": START + QUARTER}
-        await change(
-            database_url, statement, **{name: each for name, each in names.items() if f":{name}" in statement}
-        )
-    for _ in range(2):
-        async with Database(database_url, VIENNA) as database:
-            await database.upgrade()
-            assert await rows(
-                database_url, "SELECT power_readings, power_mean FROM quarters ORDER BY bucket"
-            ) == [(90, 100.5), (0, None)]
-            points = await database.series(GATEWAY, "production", START, START + HOUR, QUARTER)
-            assert [point.power for point in points] == [(100.5, 0, 200), None]
-        # As after an upgrade that was interrupted before its end, which MariaDB does not undo.
-        await change(database_url, "UPDATE schema_version SET version_num = '0002'")

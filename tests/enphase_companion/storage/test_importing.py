@@ -83,9 +83,9 @@ async def test_every_moment_comes_in_with_its_signs_units_and_phases(
     assert await database.import_enphase_api(theirs.url, GATEWAY, quiet) == 2
     found = await rows(
         database_url,
-        "SELECT word, phase, active_power, reactive_power, apparent_power, voltage, current, power_factor,"
-        " frequency, energy_delivered FROM readings JOIN measurements ON measurement = measurements.id"
-        " WHERE time = :at ORDER BY word, phase",
+        "SELECT name, phase, active_power, reactive_power, apparent_power, voltage, current, power_factor,"
+        " frequency, energy_delivered FROM readings JOIN measurements ON measurement_id = measurements.id"
+        " WHERE measured_at = :at ORDER BY name, phase",
         at=START,
     )
     assert [row[:2] for row in found] == [
@@ -112,7 +112,9 @@ async def test_one_phase_is_the_whole_and_a_split_phase_keeps_its_sum_of_volts(
     theirs.add([START + 2000], phases=1, volts=7)
     await database.import_enphase_api(theirs.url, GATEWAY, quiet)
     found = await rows(
-        database_url, "SELECT time, phase, voltage FROM readings WHERE measurement = 1 ORDER BY time, phase"
+        database_url,
+        "SELECT measured_at, phase, voltage FROM readings WHERE measurement_id = 1"
+        " ORDER BY measured_at, phase",
     )
     assert [(time - START, phase, volts) for time, phase, volts in found] == [
         (0, 0, pytest.approx(238.61, rel=1e-5)),
@@ -161,7 +163,7 @@ async def test_what_is_here_already_stays(theirs: Theirs, database: Database, da
     assert await database.import_enphase_api(theirs.url, GATEWAY, quiet) == 3
     found = await rows(
         database_url,
-        "SELECT active_power FROM readings WHERE measurement = 1 AND phase = 0 ORDER BY time",
+        "SELECT active_power FROM readings WHERE measurement_id = 1 AND phase = 0 ORDER BY measured_at",
     )
     assert found == [(1.0,), (pytest.approx(1850.25),)]
 

@@ -38,7 +38,7 @@ async def test_pruning_keeps_todays_and_as_many_whole_days_before(
     nine_days: Database, database_url: str
 ) -> None:
     deleted = await nine_days.prune(Level.READING, 3, quiet, NOW)
-    assert await rows(database_url, "SELECT MIN(time), COUNT(*) FROM readings") == [
+    assert await rows(database_url, "SELECT MIN(measured_at), COUNT(*) FROM readings") == [
         (local(2026, 10, 26), (NOW - local(2026, 10, 26)) // STEP + 1)
     ]
     assert deleted == (local(2026, 10, 26) - FIRST) // STEP
@@ -65,10 +65,12 @@ async def test_pruning_deletes_nothing_that_is_not_rolled_up(database: Database,
     """A minute that has not ended by this machine's clock, as when a gateway's clock is wrong, cannot be."""
     await database.write(rising(FIRST, FIRST + 2 * DAY, step=600 * SECOND))
     await database.roll_up(NOW)
-    await change(database_url, "INSERT INTO pending VALUES (1, :minute, 1)", minute=FIRST + 90 * MINUTE)
+    await change(
+        database_url, "INSERT INTO pending_rollups VALUES (1, :minute, 1)", minute=FIRST + 90 * MINUTE
+    )
     transactions = Transactions(parse(database_url))
     await pruning.prune(transactions, [1], Level.READING, 0, NOW, quiet)
-    assert await rows(database_url, "SELECT time FROM readings") == [
+    assert await rows(database_url, "SELECT measured_at FROM readings") == [
         (FIRST + 60 * MINUTE + i * 600 * SECOND,) for i in range(6)
     ]
     await pruning.prune(transactions, [1], Level.MINUTE, 0, NOW, quiet)
@@ -91,7 +93,9 @@ async def test_a_reading_that_comes_after_its_time_was_pruned_does_no_harm(
     await nine_days.roll_up(NOW)
     assert await nine_days.series(GATEWAY, "production", FIRST, NOW, DAY) == before
     assert await rows(
-        database_url, "SELECT COUNT(*) FROM pending WHERE bucket < :day", day=local(2026, 10, 29)
+        database_url,
+        "SELECT COUNT(*) FROM pending_rollups WHERE bucket_start < :day",
+        day=local(2026, 10, 29),
     ) == [(0,)]
 
 
@@ -104,13 +108,14 @@ async def test_pruning_tells_how_far_it_is(nine_days: Database) -> None:
 
 
 async def test_rebuilding_makes_the_same_again(nine_days: Database, database_url: str) -> None:
-    tables = ("minutes", "quarters", "days", "pending")
+    tables = ("minutes", "quarter_hours", "days", "pending_rollups")
     before = [await rows(database_url, f"SELECT * FROM {table}") for table in tables]
-    for table in ("minutes", "quarters", "days"):
+    for table in ("minutes", "quarter_hours", "days"):
         await change(
-            database_url, f"UPDATE {table} SET power_mean = 0, delivered_last = 0 WHERE readings > 1"
+            database_url,
+            f"UPDATE {table} SET power_mean = 0, energy_delivered_last = 0 WHERE reading_count > 1",
         )
-        await change(database_url, f"DELETE FROM {table} WHERE bucket % 7 = 0")
+        await change(database_url, f"DELETE FROM {table} WHERE bucket_start % 7 = 0")
     told: list[tuple[int, int]] = []
     await nine_days.rebuild(lambda done, total: told.append((done, total)), NOW)
     assert [await rows(database_url, f"SELECT * FROM {table}") for table in tables] == before
@@ -123,7 +128,7 @@ async def test_rebuilding_forgets_readings_that_were_deleted(nine_days: Database
     await nine_days.write([message(NOW - DAY, active_power=9e6, energy_delivered=5.0)])
     await nine_days.roll_up(NOW)
     await change(database_url, "DELETE FROM readings WHERE active_power > 1e6")
-    await change(database_url, "DELETE FROM readings WHERE time < :day", day=FIRST + DAY)
+    await change(database_url, "DELETE FROM readings WHERE measured_at < :day", day=FIRST + DAY)
     await nine_days.rebuild(quiet, NOW)
     points = await nine_days.series(GATEWAY, "production", FIRST, NOW, DAY)
     assert max(point.power.high for point in points if point.power) < 10_000
@@ -156,7 +161,9 @@ async def test_days_can_be_moved_to_another_time_zone(nine_days: Database, datab
     assert (await nine_days.time_zone()).key == "Asia/Tokyo"
     await nine_days.write(rising(NOW, NOW + 2 * DAY, step=600 * SECOND))
     await nine_days.roll_up(NOW + 3 * DAY)
-    assert {bucket % DAY for (bucket,) in await rows(database_url, "SELECT bucket FROM days")} == {15 * HOUR}
+    assert {bucket % DAY for (bucket,) in await rows(database_url, "SELECT bucket_start FROM days")} == {
+        15 * HOUR
+    }
 
 
 async def test_the_status_says_what_there_is(database_url: str) -> None:

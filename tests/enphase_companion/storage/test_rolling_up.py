@@ -105,7 +105,7 @@ async def test_rollups_say_what_the_readings_say(database: Database, database_ur
             (name, at, approximately(each)) for name, at, each in before
         ]
 
-    assert await rows(database_url, "SELECT COUNT(*) FROM pending") == [(0,)]
+    assert await rows(database_url, "SELECT COUNT(*) FROM pending_rollups") == [(0,)]
     assert any(each.resets for *_, each in before)
     assert any(each.delivered_recovered for *_, each in before)
     # That they are asked at all: without the readings the answer is the same where no minute is cut.
@@ -120,10 +120,10 @@ async def test_a_bucket_is_rolled_up_when_it_has_ended_and_not_before(
     await database.write(rising(START, START + 10 * MINUTE))
     assert await database.roll_up(START + MINUTE) == 0
     await database.roll_up(START + MINUTE + 4 * SECOND)
-    assert await rows(database_url, "SELECT bucket FROM minutes") == [(START,)]
-    assert await rows(database_url, "SELECT COUNT(*) FROM quarters") == [(0,)]
+    assert await rows(database_url, "SELECT bucket_start FROM minutes") == [(START,)]
+    assert await rows(database_url, "SELECT COUNT(*) FROM quarter_hours") == [(0,)]
     await database.roll_up(START + 2 * MINUTE + 4 * SECOND)
-    assert await rows(database_url, "SELECT bucket FROM quarters") == [(START - 13 * MINUTE,)]
+    assert await rows(database_url, "SELECT bucket_start FROM quarter_hours") == [(START - 13 * MINUTE,)]
     assert await rows(database_url, "SELECT COUNT(*) FROM days") == [(0,)]
 
 
@@ -157,7 +157,7 @@ async def test_a_late_reading_is_there_at_once_and_in_every_rollup_after_the_nex
         (day,) = await database.series(GATEWAY, "production", start, end, DAY)
         assert day.readings == len(said)
         await database.roll_up()
-    assert await rows(database_url, "SELECT readings FROM days") == [(len(said),)]
+    assert await rows(database_url, "SELECT reading_count FROM days") == [(len(said),)]
 
 
 async def test_power_is_the_mean_lowest_and_highest_of_the_readings(database: Database) -> None:
@@ -240,8 +240,8 @@ async def test_a_rollup_is_not_replaced_by_one_of_fewer_readings(
     await change(database_url, "DELETE FROM readings")
     await database.write(said[-1:])
     await database.roll_up()
-    for table in ("minutes", "quarters", "days"):
-        assert await rows(database_url, f"SELECT readings FROM {table}") == [(len(said) - 1,)]
+    for table in ("minutes", "quarter_hours", "days"):
+        assert await rows(database_url, f"SELECT reading_count FROM {table}") == [(len(said) - 1,)]
 
 
 async def test_gateways_are_rolled_up_apart(database: Database) -> None:
@@ -277,8 +277,8 @@ async def test_rolling_up_goes_on_where_a_program_was_stopped(database: Database
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     await database.roll_up()
-    assert await rows(database_url, "SELECT SUM(readings) FROM minutes") == [(3600,)]
-    assert await rows(database_url, "SELECT SUM(readings) FROM days") == [(3600,)]
+    assert await rows(database_url, "SELECT SUM(reading_count) FROM minutes") == [(3600,)]
+    assert await rows(database_url, "SELECT SUM(reading_count) FROM days") == [(3600,)]
 
 
 async def test_days_are_the_owners(database: Database) -> None:

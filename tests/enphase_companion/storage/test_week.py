@@ -113,8 +113,8 @@ async def test_the_energy_of_a_week_is_the_houses_own(database: Database, databa
         await check(database)
         await database.roll_up(END + MINUTE)
     assert await rows(database_url, "SELECT COUNT(*) FROM readings") == [(3 * len(week()),)]
-    assert await rows(database_url, "SELECT SUM(readings) FROM days") == [(3 * len(week()),)]
-    assert await rows(database_url, "SELECT COUNT(*) FROM pending") == [(0,)]
+    assert await rows(database_url, "SELECT SUM(reading_count) FROM days") == [(3 * len(week()),)]
+    assert await rows(database_url, "SELECT COUNT(*) FROM pending_rollups") == [(0,)]
 
 
 async def check(database: Database) -> None:

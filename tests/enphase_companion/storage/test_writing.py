@@ -36,10 +36,10 @@ async def test_what_a_meter_said_stands_in_the_database_as_it_said_it(
 
     ((found),) = await rows(
         database_url,
-        "SELECT serial_number, word, phase, time, active_power, reactive_power, apparent_power, voltage,"
-        " current, power_factor, frequency, energy_delivered, energy_received, apparent_energy,"
+        "SELECT serial_number, name, phase, measured_at, active_power, reactive_power, apparent_power,"
+        " voltage, current, power_factor, frequency, energy_delivered, energy_received, apparent_energy,"
         " reactive_energy_lagging, reactive_energy_leading FROM readings"
-        " JOIN gateways ON gateway = gateways.id JOIN measurements ON measurement = measurements.id",
+        " JOIN gateways ON gateway_id = gateways.id JOIN measurements ON measurement_id = measurements.id",
     )
     assert found[:4] == (GATEWAY, "net-consumption", 2, START)
     values = (-1850.25, -210.4, 1873.6, 238.61, 7.85, -0.99, 50.0, 8123456.217, 0.0, None, 120034.1, 1e12)
@@ -85,7 +85,7 @@ async def test_gateways_and_words_never_heard_of_get_a_number_each(database_url:
                 [Message(f"g{number % 3}", 0.0, (Sample(word, 0, START + number, said),), None)]
             )
         assert await first.gateways() == await second.gateways() == ["g0", "g1", "g2"]
-    found = await rows(database_url, "SELECT word FROM measurements ORDER BY id")
+    found = await rows(database_url, "SELECT name FROM measurements ORDER BY id")
     assert [word for (word,) in found] == words
     assert await stored(database_url) == 2 * len(words)
 
@@ -130,7 +130,7 @@ async def test_invented_gateways_and_measurements_fill_no_table_and_known_ones_g
             await database.write([measured("invented")])
         await database.write([message(START + 2)])
         assert await database.gateways() == ["1", GATEWAY, "2"]
-    assert await rows(database_url, "SELECT word FROM measurements ORDER BY id") == [
+    assert await rows(database_url, "SELECT name FROM measurements ORDER BY id") == [
         ("production",),
         ("evse",),
     ]
@@ -175,9 +175,9 @@ async def test_several_writers_and_rollers_at_once_leave_every_reading_once(data
         await asyncio.gather(write(first, 1), write(second, 2), roll(second), roll(third), write(third, 3))
         await first.roll_up()
     assert await stored(database_url) == len(said)
-    assert await rows(database_url, "SELECT COUNT(*), SUM(readings) FROM minutes") == [(120, len(said))]
-    assert await rows(database_url, "SELECT COUNT(*), SUM(readings) FROM days") == [(1, len(said))]
-    assert await rows(database_url, "SELECT * FROM pending") == []
+    assert await rows(database_url, "SELECT COUNT(*), SUM(reading_count) FROM minutes") == [(120, len(said))]
+    assert await rows(database_url, "SELECT COUNT(*), SUM(reading_count) FROM days") == [(1, len(said))]
+    assert await rows(database_url, "SELECT * FROM pending_rollups") == []
 
 
 #: Writes a batch after the other, saying each time what is committed; batches are 90 readings.
@@ -218,11 +218,11 @@ async def test_a_writer_that_is_killed_leaves_whole_batches_and_all_that_it_had_
                 break
         committed = max([committed, *(int(line) for line in writer.stdout if line.endswith("\n"))])
 
+    division = "DIV" if database_url.startswith("mysql") else "/"
     batches = await rows(
         database_url,
-        "SELECT (time - :start) DIV 90000 AS batch, COUNT(*) FROM readings GROUP BY batch ORDER BY batch"
-        if database_url.startswith("mysql")
-        else "SELECT (time - :start) / 90000 AS batch, COUNT(*) FROM readings GROUP BY batch ORDER BY batch",
+        f"SELECT (measured_at - :start) {division} 90000 AS batch, COUNT(*) FROM readings"
+        " GROUP BY batch ORDER BY batch",
         start=START,
     )
     assert [number for number, _ in batches] == list(range(len(batches)))
@@ -233,7 +233,7 @@ async def test_a_writer_that_is_killed_leaves_whole_batches_and_all_that_it_had_
     await database.write([message(START + i * 1000) for i in range((committed + 5) * 90)])
     await database.roll_up()
     assert await stored(database_url) == (committed + 5) * 90
-    assert (await rows(database_url, "SELECT SUM(readings) FROM minutes"))[0][0] == (committed + 5) * 90
+    assert (await rows(database_url, "SELECT SUM(reading_count) FROM minutes"))[0][0] == (committed + 5) * 90
 
 
 @pytest.mark.services

@@ -9,149 +9,117 @@ CREATE TABLE schema_version (
 -- Running upgrade  -> 0001
 
 CREATE TABLE IF NOT EXISTS gateways (
-    id INTEGER NOT NULL AUTO_INCREMENT, 
-    serial_number VARCHAR(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, 
+    id INTEGER NOT NULL COMMENT 'gateway_id in other tables' AUTO_INCREMENT, 
+    serial_number VARCHAR(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'serial number of the gateway', 
+    has_unmetered_batteries BOOL COMMENT 'whether it has batteries without a meter', 
     PRIMARY KEY (id), 
     UNIQUE (serial_number)
 )ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE IF NOT EXISTS measurements (
-    id INTEGER NOT NULL AUTO_INCREMENT, 
-    word VARCHAR(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL, 
+    id INTEGER NOT NULL COMMENT 'measurement_id in other tables' AUTO_INCREMENT, 
+    name VARCHAR(32) CHARACTER SET utf8mb4 COLLATE utf8mb4_bin NOT NULL COMMENT 'production, net-consumption, ...', 
     PRIMARY KEY (id), 
-    UNIQUE (word)
+    UNIQUE (name)
 )ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE IF NOT EXISTS readings (
-    gateway INTEGER NOT NULL, 
-    time BIGINT NOT NULL, 
-    measurement SMALLINT NOT NULL, 
-    phase SMALLINT NOT NULL, 
-    active_power FLOAT, 
-    reactive_power FLOAT, 
-    apparent_power FLOAT, 
-    voltage FLOAT, 
-    current FLOAT, 
-    power_factor FLOAT, 
-    frequency FLOAT, 
-    energy_delivered DOUBLE, 
-    energy_received DOUBLE, 
-    apparent_energy DOUBLE, 
-    reactive_energy_lagging DOUBLE, 
-    reactive_energy_leading DOUBLE, 
-    PRIMARY KEY (gateway, time, measurement, phase)
+    gateway_id INTEGER NOT NULL COMMENT 'gateways.id', 
+    measured_at BIGINT NOT NULL COMMENT 'ms since 1970-01-01 00:00 UTC', 
+    measurement_id SMALLINT NOT NULL COMMENT 'measurements.id', 
+    phase SMALLINT NOT NULL COMMENT '0: whole meter, 1 to 3: L1 to L3', 
+    active_power DOUBLE COMMENT 'W', 
+    reactive_power FLOAT COMMENT 'var', 
+    apparent_power FLOAT COMMENT 'VA', 
+    voltage FLOAT COMMENT 'V', 
+    current FLOAT COMMENT 'A', 
+    power_factor FLOAT COMMENT '-1 to 1', 
+    frequency FLOAT COMMENT 'Hz', 
+    energy_delivered DOUBLE COMMENT 'Wh, counter of the positive direction', 
+    energy_received DOUBLE COMMENT 'Wh, counter of the negative direction', 
+    apparent_energy DOUBLE COMMENT 'VAh, counter', 
+    reactive_energy_lagging DOUBLE COMMENT 'varh, counter', 
+    reactive_energy_leading DOUBLE COMMENT 'varh, counter', 
+    PRIMARY KEY (gateway_id, measured_at, measurement_id, phase)
 )ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE IF NOT EXISTS minutes (
-    gateway INTEGER NOT NULL, 
-    measurement SMALLINT NOT NULL, 
-    phase SMALLINT NOT NULL, 
-    bucket BIGINT NOT NULL, 
-    readings INTEGER NOT NULL, 
-    first_time BIGINT NOT NULL, 
-    last_time BIGINT NOT NULL, 
-    power_mean FLOAT, 
-    power_min FLOAT, 
-    power_max FLOAT, 
-    delivered_first DOUBLE, 
-    delivered_last DOUBLE, 
-    received_first DOUBLE, 
-    received_last DOUBLE, 
-    runs MEDIUMTEXT, 
-    PRIMARY KEY (gateway, measurement, phase, bucket)
+    gateway_id INTEGER NOT NULL COMMENT 'gateways.id', 
+    measurement_id SMALLINT NOT NULL COMMENT 'measurements.id', 
+    phase SMALLINT NOT NULL COMMENT '0: whole meter, 1 to 3: L1 to L3', 
+    bucket_start BIGINT NOT NULL COMMENT 'start of the bucket, ms since 1970-01-01 00:00 UTC', 
+    reading_count INTEGER NOT NULL COMMENT 'readings in the bucket', 
+    first_measured_at BIGINT NOT NULL COMMENT 'first reading, ms since 1970-01-01 00:00 UTC', 
+    last_measured_at BIGINT NOT NULL COMMENT 'last reading, ms since 1970-01-01 00:00 UTC', 
+    power_reading_count INTEGER NOT NULL COMMENT 'readings with an active power', 
+    power_mean DOUBLE COMMENT 'W, active power', 
+    power_min DOUBLE COMMENT 'W, active power', 
+    power_max DOUBLE COMMENT 'W, active power', 
+    energy_delivered_estimated DOUBLE COMMENT 'Wh, from power where counters are unknown', 
+    energy_received_estimated DOUBLE COMMENT 'Wh, from power where counters are unknown', 
+    energy_delivered_first DOUBLE COMMENT 'Wh, counter at its first reading', 
+    energy_delivered_last DOUBLE COMMENT 'Wh, counter at its last reading', 
+    energy_received_first DOUBLE COMMENT 'Wh, counter at its first reading', 
+    energy_received_last DOUBLE COMMENT 'Wh, counter at its last reading', 
+    segments MEDIUMTEXT COMMENT 'JSON of counter segments [ms, Wh, ms, Wh], NULL where each counter has one', 
+    PRIMARY KEY (gateway_id, measurement_id, phase, bucket_start)
 )ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
-CREATE TABLE IF NOT EXISTS quarters (
-    gateway INTEGER NOT NULL, 
-    measurement SMALLINT NOT NULL, 
-    phase SMALLINT NOT NULL, 
-    bucket BIGINT NOT NULL, 
-    readings INTEGER NOT NULL, 
-    first_time BIGINT NOT NULL, 
-    last_time BIGINT NOT NULL, 
-    power_mean FLOAT, 
-    power_min FLOAT, 
-    power_max FLOAT, 
-    delivered_first DOUBLE, 
-    delivered_last DOUBLE, 
-    received_first DOUBLE, 
-    received_last DOUBLE, 
-    runs MEDIUMTEXT, 
-    PRIMARY KEY (gateway, measurement, phase, bucket)
+CREATE TABLE IF NOT EXISTS quarter_hours (
+    gateway_id INTEGER NOT NULL COMMENT 'gateways.id', 
+    measurement_id SMALLINT NOT NULL COMMENT 'measurements.id', 
+    phase SMALLINT NOT NULL COMMENT '0: whole meter, 1 to 3: L1 to L3', 
+    bucket_start BIGINT NOT NULL COMMENT 'start of the bucket, ms since 1970-01-01 00:00 UTC', 
+    reading_count INTEGER NOT NULL COMMENT 'readings in the bucket', 
+    first_measured_at BIGINT NOT NULL COMMENT 'first reading, ms since 1970-01-01 00:00 UTC', 
+    last_measured_at BIGINT NOT NULL COMMENT 'last reading, ms since 1970-01-01 00:00 UTC', 
+    power_reading_count INTEGER NOT NULL COMMENT 'readings with an active power', 
+    power_mean DOUBLE COMMENT 'W, active power', 
+    power_min DOUBLE COMMENT 'W, active power', 
+    power_max DOUBLE COMMENT 'W, active power', 
+    energy_delivered_estimated DOUBLE COMMENT 'Wh, from power where counters are unknown', 
+    energy_received_estimated DOUBLE COMMENT 'Wh, from power where counters are unknown', 
+    energy_delivered_first DOUBLE COMMENT 'Wh, counter at its first reading', 
+    energy_delivered_last DOUBLE COMMENT 'Wh, counter at its last reading', 
+    energy_received_first DOUBLE COMMENT 'Wh, counter at its first reading', 
+    energy_received_last DOUBLE COMMENT 'Wh, counter at its last reading', 
+    segments MEDIUMTEXT COMMENT 'JSON of counter segments [ms, Wh, ms, Wh], NULL where each counter has one', 
+    PRIMARY KEY (gateway_id, measurement_id, phase, bucket_start)
 )ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE IF NOT EXISTS days (
-    gateway INTEGER NOT NULL, 
-    measurement SMALLINT NOT NULL, 
-    phase SMALLINT NOT NULL, 
-    bucket BIGINT NOT NULL, 
-    readings INTEGER NOT NULL, 
-    first_time BIGINT NOT NULL, 
-    last_time BIGINT NOT NULL, 
-    power_mean FLOAT, 
-    power_min FLOAT, 
-    power_max FLOAT, 
-    delivered_first DOUBLE, 
-    delivered_last DOUBLE, 
-    received_first DOUBLE, 
-    received_last DOUBLE, 
-    runs MEDIUMTEXT, 
-    PRIMARY KEY (gateway, measurement, phase, bucket)
+    gateway_id INTEGER NOT NULL COMMENT 'gateways.id', 
+    measurement_id SMALLINT NOT NULL COMMENT 'measurements.id', 
+    phase SMALLINT NOT NULL COMMENT '0: whole meter, 1 to 3: L1 to L3', 
+    bucket_start BIGINT NOT NULL COMMENT 'start of the bucket, ms since 1970-01-01 00:00 UTC', 
+    reading_count INTEGER NOT NULL COMMENT 'readings in the bucket', 
+    first_measured_at BIGINT NOT NULL COMMENT 'first reading, ms since 1970-01-01 00:00 UTC', 
+    last_measured_at BIGINT NOT NULL COMMENT 'last reading, ms since 1970-01-01 00:00 UTC', 
+    power_reading_count INTEGER NOT NULL COMMENT 'readings with an active power', 
+    power_mean DOUBLE COMMENT 'W, active power', 
+    power_min DOUBLE COMMENT 'W, active power', 
+    power_max DOUBLE COMMENT 'W, active power', 
+    energy_delivered_estimated DOUBLE COMMENT 'Wh, from power where counters are unknown', 
+    energy_received_estimated DOUBLE COMMENT 'Wh, from power where counters are unknown', 
+    energy_delivered_first DOUBLE COMMENT 'Wh, counter at its first reading', 
+    energy_delivered_last DOUBLE COMMENT 'Wh, counter at its last reading', 
+    energy_received_first DOUBLE COMMENT 'Wh, counter at its first reading', 
+    energy_received_last DOUBLE COMMENT 'Wh, counter at its last reading', 
+    segments MEDIUMTEXT COMMENT 'JSON of counter segments [ms, Wh, ms, Wh], NULL where each counter has one', 
+    PRIMARY KEY (gateway_id, measurement_id, phase, bucket_start)
 )ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
-CREATE TABLE IF NOT EXISTS pending (
-    level SMALLINT NOT NULL, 
-    bucket BIGINT NOT NULL, 
-    gateway INTEGER NOT NULL, 
-    PRIMARY KEY (level, bucket, gateway)
+CREATE TABLE IF NOT EXISTS pending_rollups (
+    resolution SMALLINT NOT NULL COMMENT '1: minute, 2: quarter-hour, 3: day', 
+    bucket_start BIGINT NOT NULL COMMENT 'start of the bucket, ms since 1970-01-01 00:00 UTC', 
+    gateway_id INTEGER NOT NULL COMMENT 'gateways.id', 
+    PRIMARY KEY (resolution, bucket_start, gateway_id)
 )ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE IF NOT EXISTS properties (
-    name VARCHAR(64) NOT NULL, 
-    value VARCHAR(255) NOT NULL, 
+    name VARCHAR(64) NOT NULL COMMENT 'time_zone, or progress of an import', 
+    value VARCHAR(255) NOT NULL COMMENT 'its value', 
     PRIMARY KEY (name)
 )ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 INSERT INTO schema_version (version_num) VALUES ('0001');
-
--- Running upgrade 0001 -> 0002
-
-ALTER TABLE gateways ADD COLUMN unmetered_batteries BOOL;
-
-UPDATE schema_version SET version_num='0002' WHERE schema_version.version_num = '0001';
-
--- Running upgrade 0002 -> 0003
-
-ALTER TABLE minutes ADD COLUMN power_readings INTEGER NOT NULL DEFAULT '0';
-
-ALTER TABLE minutes ADD COLUMN estimated_delivered DOUBLE;
-
-ALTER TABLE minutes ADD COLUMN estimated_received DOUBLE;
-
-UPDATE minutes SET power_readings = readings WHERE power_mean IS NOT NULL;
-
-ALTER TABLE quarters ADD COLUMN power_readings INTEGER NOT NULL DEFAULT '0';
-
-ALTER TABLE quarters ADD COLUMN estimated_delivered DOUBLE;
-
-ALTER TABLE quarters ADD COLUMN estimated_received DOUBLE;
-
-UPDATE quarters SET power_readings = readings WHERE power_mean IS NOT NULL;
-
-ALTER TABLE days ADD COLUMN power_readings INTEGER NOT NULL DEFAULT '0';
-
-ALTER TABLE days ADD COLUMN estimated_delivered DOUBLE;
-
-ALTER TABLE days ADD COLUMN estimated_received DOUBLE;
-
-UPDATE days SET power_readings = readings WHERE power_mean IS NOT NULL;
-
-ALTER TABLE readings MODIFY active_power DOUBLE;
-
-ALTER TABLE minutes MODIFY power_mean DOUBLE, MODIFY power_min DOUBLE, MODIFY power_max DOUBLE;
-
-ALTER TABLE quarters MODIFY power_mean DOUBLE, MODIFY power_min DOUBLE, MODIFY power_max DOUBLE;
-
-ALTER TABLE days MODIFY power_mean DOUBLE, MODIFY power_min DOUBLE, MODIFY power_max DOUBLE;
-
-UPDATE schema_version SET version_num='0003' WHERE schema_version.version_num = '0002';

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from enphase_companion.config.settings import SETTINGS, variable
-from enphase_companion.runtime import command
+from enphase_companion.runtime import main
 
 DOCS = Path(__file__).parents[2] / "docs"
 SCRIPTS = (DOCS / "scripts.md").read_text()
@@ -34,7 +34,7 @@ def test_each_setting_is_in_the_table_as_it_is_declared() -> None:
 
 def test_each_exit_status_stands_in_the_table() -> None:
     listed = {int(status) for status in re.findall(r"^\| (\d+) \|", SCRIPTS, re.MULTILINE)}
-    assert listed == {0, 1, 2, command.INTERRUPTED, command.UNREAD, command.TERMINATED}
+    assert listed == {0, 1, 2, main.INTERRUPTED, main.UNREAD, main.TERMINATED}
 
 
 def test_its_pictures_are_there_and_fetch_nothing_from_elsewhere() -> None:

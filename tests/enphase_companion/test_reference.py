@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sqlalchemy import Table
 
-from enphase_companion.runtime.figures import COUNTERS, GAUGES
+from enphase_companion.runtime.metrics import COUNTERS, GAUGES
 from enphase_companion.storage.schema import VERSION_TABLE
 from enphase_companion.storage.tables import metadata
 

@@ -21,8 +21,8 @@ from enphase_api.json_values import printable
 
 from ..config.addresses import is_this_machine
 from ..config.settings import Settings
-from ..runtime.backoff import Backoff
 from ..runtime.redaction import hide
+from ..runtime.timing import Backoff
 from .properties import read_all
 
 _LOGGER = logging.getLogger(__name__)

@@ -14,9 +14,9 @@ from aio_pika import Message as AmqpMessage
 from aio_pika.abc import AbstractExchange, AbstractIncomingMessage
 
 from ..message import Message, MessageError, decode
-from ..runtime.backoff import Backoff
-from ..runtime.figures import Figures
-from ..runtime.trouble import Trouble
+from ..runtime.metrics import Metrics
+from ..runtime.recurring_warning import RecurringWarning
+from ..runtime.timing import Backoff
 from .broker import Broker, BrokerError, Link, lost, open_link, translated
 from .topology import declare_dead_letters, declare_exchange, declare_queue
 
@@ -66,7 +66,7 @@ class Consumer:
         broker: Broker,
         queue: str,
         store: Store,
-        figures: Figures,
+        metrics: Metrics,
         *,
         name: str,
         default_gateway: str | None = None,
@@ -82,22 +82,22 @@ class Consumer:
         self._broker = broker
         self._queue = queue
         self._store = store
-        self._figures = figures
+        self._metrics = metrics
         self._name = name
         self._default_gateway = default_gateway
         self._batch = batch
         self._age = age
         self._alive = alive
-        self._trouble = Trouble(f"{broker}: connected again")
-        self._store_trouble = Trouble("The readings are stored again")
-        self._burials = Trouble("All messages can be read again")
+        self._problem = RecurringWarning(f"{broker}: connected again")
+        self._store_problem = RecurringWarning("The readings are stored again")
+        self._burials = RecurringWarning("All messages can be read again")
         # Less, and a batch would never fill while the one before is being stored.
         self._usual = self._prefetch = min(2 * batch, _MOST_BYTES // _LONG)
 
     @property
-    def trouble(self) -> str | None:
+    def problem(self) -> str | None:
         """What is wrong with broker or store now; None where nothing is."""
-        return self._trouble.text or self._store_trouble.text
+        return self._problem.text or self._store_problem.text
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Consume until `stopping` is set; what is on its way then is stored first, if that can be."""
@@ -107,9 +107,9 @@ class Consumer:
                 async with open_link(self._broker, self._name) as link:
                     why = await self._consume(link, stopping, backoff)
                 if why is not None and not stopping.is_set():
-                    self._trouble.tell(f"{self._broker}: {why}")
+                    self._problem.raise_(f"{self._broker}: {why}")
             except BrokerError as error:
-                self._trouble.tell(str(error))
+                self._problem.raise_(str(error))
             self._alive()
             await _first(stopping, timeout=backoff.next())
 
@@ -124,7 +124,7 @@ class Consumer:
         with translated(f"{self._broker}: queue {self._queue}"):
             await link.channel.set_qos(prefetch_count=self._prefetch, timeout=_ANSWER)
             await queue.consume(inbox.put, timeout=_ANSWER)
-        self._trouble.end()
+        self._problem.clear()
         begun = asyncio.get_running_loop().time()
         ends = [
             asyncio.ensure_future(lost(link, backoff)),
@@ -133,7 +133,7 @@ class Consumer:
         try:
             while not link.lost.is_set():
                 self._alive()
-                self._burials.end(_QUIET)
+                self._burials.clear(_QUIET)
                 await _first(inbox.any, link.lost, timeout=_IDLE)
                 if inbox.any.is_set():
                     await _first(inbox.full, link.lost, timeout=self._age)
@@ -183,7 +183,7 @@ class Consumer:
                 if not await self._asked([message for _, message in read], bench.link.lost):
                     return False
             except StoreError as error:
-                self._store_trouble.tell(str(error))
+                self._store_problem.raise_(str(error))
                 await _first(bench.link.lost, timeout=backoff.next())
                 if bench.link.lost.is_set():
                     return False
@@ -196,8 +196,8 @@ class Consumer:
                 await self._bury(read[0][0], str(error), bench)
                 return True
             else:
-                self._store_trouble.end()
-                self._figures.count("messages_stored", len(read))
+                self._store_problem.clear()
+                self._metrics.count("messages_stored", len(read))
                 return True
         return True
 
@@ -243,8 +243,8 @@ class Consumer:
             await bench.graves.publish(grave, raw.routing_key or "", mandatory=True, timeout=_ANSWER)
         # At once: while the store is away, it would be delivered and buried again on each new connection.
         await self._acknowledge(raw)
-        self._figures.count("messages_dead_lettered")
-        self._burials.tell(f"{self._broker}: messages go to {bench.graves.name}: {reason}")
+        self._metrics.count("messages_dead_lettered")
+        self._burials.raise_(f"{self._broker}: messages go to {bench.graves.name}: {reason}")
 
     async def _acknowledge(self, raw: AbstractIncomingMessage, *, multiple: bool = False) -> None:
         with translated(f"{self._broker}: an acknowledgement"):

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from aio_pika.abc import AbstractIncomingMessage
 
 from ..message import Message, MessageError, decode
-from ..runtime.backoff import Backoff
-from ..runtime.trouble import Trouble
+from ..runtime.recurring_warning import RecurringWarning
+from ..runtime.timing import Backoff
 from .broker import Broker, BrokerError, Link, lost, open_link, translated
 from .topology import BINDING, declare_exchange
 
@@ -40,8 +40,8 @@ class Newest:
         self._name = name
         self._default_gateway = default_gateway
         #: What is wrong, for who shows that too.
-        self.trouble = Trouble(f"{broker}: connected again")
-        self._unreadable = Trouble("Messages can be read again")
+        self.problem = RecurringWarning(f"{broker}: connected again")
+        self._unreadable = RecurringWarning("Messages can be read again")
 
     async def run(self) -> None:
         """Go on through every outage of the broker until cancelled."""
@@ -50,9 +50,9 @@ class Newest:
             try:
                 async with open_link(self._broker, self._name) as link:
                     await self._follow(link, backoff)
-                self.trouble.tell(f"{self._broker}: the connection was lost")
+                self.problem.raise_(f"{self._broker}: the connection was lost")
             except BrokerError as error:
-                self.trouble.tell(str(error))
+                self.problem.raise_(str(error))
             await asyncio.sleep(backoff.next())
 
     async def _follow(self, link: Link, backoff: Backoff) -> None:
@@ -65,7 +65,7 @@ class Newest:
             await queue.bind(await declare_exchange(link), BINDING, timeout=_ANSWER)
             arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
             await queue.consume(arrived.put, timeout=_ANSWER)
-        self.trouble.end()
+        self.problem.clear()
         losing = asyncio.ensure_future(lost(link, backoff))
         try:
             while not losing.done():
@@ -83,9 +83,9 @@ class Newest:
         try:
             message = decode(raw.body, self._default_gateway)
         except MessageError as error:
-            self._unreadable.tell(f"{self._broker}: a message is left out: {error}")
+            self._unreadable.raise_(f"{self._broker}: a message is left out: {error}")
         else:
-            self._unreadable.end(_QUIET)
+            self._unreadable.clear(_QUIET)
             await self._show(message)
         with translated(f"{self._broker}: an acknowledgement"):
             # Only now comes the next one, the newest by then.

@@ -11,8 +11,8 @@ from aio_pika import Message as AmqpMessage
 from aio_pika.abc import AbstractExchange
 
 from ..message.parcel import Parcel
-from ..runtime.backoff import Backoff
-from ..runtime.trouble import Trouble
+from ..runtime.recurring_warning import RecurringWarning
+from ..runtime.timing import Backoff
 from .broker import Broker, BrokerError, Link, lost, open_link, translated
 from .topology import declare_exchange, declare_queue
 
@@ -29,8 +29,8 @@ class Publisher:
         self.broker = broker
         self.queues = tuple(queues)
         self.connected = asyncio.Event()
-        self.trouble = Trouble(f"{broker}: connected again")
-        self._unread = Trouble("The queues are being read again")
+        self.problem = RecurringWarning(f"{broker}: connected again")
+        self._unread = RecurringWarning("The queues are being read again")
         self._name = name
         self._link: Link | None = None
         self._exchange: AbstractExchange | None = None
@@ -45,11 +45,11 @@ class Publisher:
                     await self._declare_queues(link, exchange)
                     self._link, self._exchange = link, exchange
                     self.connected.set()
-                    self.trouble.end()
+                    self.problem.clear()
                     await self._watch(link, exchange, backoff)
-                    self.trouble.tell(f"{self.broker}: the connection was lost")
+                    self.problem.raise_(f"{self.broker}: the connection was lost")
             except BrokerError as error:
-                self.trouble.tell(str(error))
+                self.problem.raise_(str(error))
             finally:
                 self.connected.clear()
                 self._link = self._exchange = None
@@ -71,12 +71,12 @@ class Publisher:
             found = (await declare_queue(link, exchange, name)).declaration_result
             if not found.consumer_count and (found.message_count or 0) > _MANY:
                 is_unread = True
-                self._unread.tell(
+                self._unread.raise_(
                     f"{self.broker}: nobody reads {name}, and more and more messages wait in it. Start what "
                     "shall read it, or take it out of amqp_queues and delete it."
                 )
         if not is_unread:
-            self._unread.end()
+            self._unread.clear()
 
     def renew(self) -> None:
         """Return the connection up for a new one, on which all is declared again."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..config.command_line import UNTIL_ENDED, add_settings, new_parser
 from ..config.settings import AMQP_KEYS, DATABASE_KEYS
-from ..runtime.command import serve
+from ..runtime.main import serve
 
 if TYPE_CHECKING:
     from ..message import Message
@@ -60,13 +60,13 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..config.loader import load_settings
     from ..delivery.store import Store
     from ..message import MessageError
-    from ..runtime.figures import Figures
-    from ..runtime.sentences import join
+    from ..runtime.errors import join
+    from ..runtime.metrics import Metrics
     from ..storage import Database, StorageError, UnstorableError
     from ..storage.address import database_address, database_zone
 
     settings = load_settings(KEYS, arguments)
-    figures = Figures(settings.metrics_port, settings.metrics_host)
+    metrics = Metrics(settings.metrics_port, settings.metrics_host)
     async with Database(database_address(settings), database_zone(settings)) as database:
         store = Store(database)
         await service.unless_stopped(store.begin())
@@ -80,11 +80,11 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
                 raise StoreError(join(str(error), "The readings wait in the queue")) from error
 
         def alive() -> None:
-            trouble = consumer.trouble
+            trouble = consumer.problem
             if trouble is None:
                 service.ready()
             counts = (
-                f"{figures['messages_stored']:g} stored, {figures['messages_dead_lettered']:g} dead-lettered"
+                f"{metrics['messages_stored']:g} stored, {metrics['messages_dead_lettered']:g} dead-lettered"
             )
             service.alive(join(counts, trouble) if trouble else counts)
 
@@ -93,7 +93,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
             broker,
             settings.amqp_queue,
             write,
-            figures,
+            metrics,
             name=NAME,
             default_gateway=settings.gateway_serial_number,
             batch=settings.batch_size,

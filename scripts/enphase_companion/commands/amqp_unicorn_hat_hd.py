@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from ..config.command_line import add_settings, new_parser
 from ..config.settings import AMQP_KEYS, DISPLAY_KEYS
 from ..displays.display import STATUSES, add_display
-from ..runtime.command import serve
+from ..runtime.main import serve
 
 if TYPE_CHECKING:
     from ..message import Message
@@ -61,7 +61,7 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     settings = load_settings(KEYS, arguments)
     ours = GatewayFilter(settings.gateway_serial_number)
     state = DisplayState(
-        lambda: "broker?" if newest.trouble.text else None,
+        lambda: "broker?" if newest.problem.text else None,
         capacity=settings.peak_power,
         continuous=settings.continuous_power,
     )
@@ -71,7 +71,7 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
             state.take(Powers.from_message(message))
 
     def status() -> str:
-        return newest.trouble.text or state.summary
+        return newest.problem.text or state.summary
 
     gateway = settings.gateway_serial_number or UNNAMED
     newest = Newest(Broker.from_settings(settings), take, name=NAME, default_gateway=gateway)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..config.command_line import ONCE, add_settings, new_parser
 from ..config.settings import DATABASE_KEYS, option
-from ..runtime.command import run
+from ..runtime.main import run
 
 if TYPE_CHECKING:
     from ..config.settings import Settings

@@ -12,7 +12,7 @@ from ..charts.options import LIMITS, add_output
 from ..charts.ranges import Range, parse
 from ..config.command_line import add_settings, new_parser
 from ..config.settings import DATABASE_KEYS
-from ..runtime.command import run
+from ..runtime.main import run
 
 if TYPE_CHECKING:
     from ..charts.views import View

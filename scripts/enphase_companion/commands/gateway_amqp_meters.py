@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, UNTIL_ENDED, add_settings, new_parser
 from ..config.settings import AMQP_KEYS, GATEWAY_KEYS
-from ..runtime.command import serve
+from ..runtime.main import serve
 
 if TYPE_CHECKING:
     from ..runtime.service import Service
@@ -56,24 +56,24 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
     from ..delivery.outbox import Outbox
     from ..delivery.spool import Spool
     from ..gateway.polling import Poller
-    from ..runtime.figures import Figures
-    from ..runtime.sentences import join
+    from ..runtime.errors import join
+    from ..runtime.metrics import Metrics
 
     settings = load_settings(KEYS, arguments)
-    figures = Figures(settings.metrics_port, settings.metrics_host)
+    metrics = Metrics(settings.metrics_port, settings.metrics_host)
     publisher = Publisher(Broker.from_settings(settings), settings.amqp_queues, NAME)
 
     def status() -> str:
-        trouble = poller.trouble or outbox.trouble
+        trouble = poller.problem or outbox.problem
         counts = (
-            f"{figures['messages_published']:g} published, {figures['spool_messages']:g} in the spool, "
-            f"{figures['messages_dropped']:g} dropped"
+            f"{metrics['messages_published']:g} published, {metrics['spool_messages']:g} in the spool, "
+            f"{metrics['messages_dropped']:g} dropped"
         )
         return join(counts, trouble) if trouble else counts
 
-    poller = Poller(settings, lambda: load_settings(KEYS, arguments), service, figures, status)
+    poller = Poller(settings, lambda: load_settings(KEYS, arguments), service, metrics, status)
     with Spool.from_settings(settings, "gateway_amqp_meters.spool") as spool:
-        async with Outbox(publisher, spool, figures, on_safe=service.ready) as outbox:
+        async with Outbox(publisher, spool, metrics, on_safe=service.ready) as outbox:
             print(
                 f"Readings of {settings.gateway_host} go to {publisher.broker}, exchange "
                 f"{settings.amqp_exchange}, every {settings.interval:g} s. Ctrl-C ends it.",

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from ..config.command_line import CREDENTIALS, ONCE, TRUST_FIRST, add_settings, new_parser
 from ..config.settings import GATEWAY_KEYS
-from ..runtime.command import run, serve
+from ..runtime.main import run, serve
 
 KEYS = GATEWAY_KEYS
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, UNTIL_ENDED, add_settings, new_parser
 from ..config.settings import DATABASE_KEYS, GATEWAY_KEYS
-from ..runtime.command import serve
+from ..runtime.main import serve
 
 if TYPE_CHECKING:
     from ..runtime.service import Service
@@ -57,23 +57,23 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..delivery.spool import Spool
     from ..delivery.store import Store
     from ..gateway.polling import Poller
-    from ..runtime.figures import Figures
-    from ..runtime.sentences import join
+    from ..runtime.errors import join
+    from ..runtime.metrics import Metrics
     from ..storage import Database
     from ..storage.address import database_address, database_zone
 
     settings = load_settings(KEYS, arguments)
-    figures = Figures(settings.metrics_port, settings.metrics_host)
+    metrics = Metrics(settings.metrics_port, settings.metrics_host)
 
     def status() -> str:
-        trouble = poller.trouble or relay.trouble
+        trouble = poller.problem or relay.problem
         counts = (
-            f"{figures['messages_stored']:g} stored, {figures['spool_messages']:g} in the spool, "
-            f"{figures['messages_dropped']:g} dropped"
+            f"{metrics['messages_stored']:g} stored, {metrics['spool_messages']:g} in the spool, "
+            f"{metrics['messages_dropped']:g} dropped"
         )
         return join(counts, trouble) if trouble else counts
 
-    poller = Poller(settings, lambda: load_settings(KEYS, arguments), service, figures, status)
+    poller = Poller(settings, lambda: load_settings(KEYS, arguments), service, metrics, status)
     with Spool.from_settings(settings, "gateway_database_meters.spool") as spool:
         async with Database(database_address(settings), database_zone(settings)) as database:
             store = Store(database)
@@ -81,7 +81,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
             relay = Relay(
                 spool,
                 store.write,
-                figures,
+                metrics,
                 batch=settings.batch_size,
                 age=settings.flush_interval,
                 on_safe=service.ready,

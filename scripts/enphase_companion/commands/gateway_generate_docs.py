@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..config.command_line import CREDENTIALS, ONCE, TRUST_FIRST, add_settings, new_parser
 from ..config.settings import GATEWAY_KEYS
-from ..runtime.command import run
+from ..runtime.main import run
 
 if TYPE_CHECKING:
     from ..endpoint_docs.answers import Source

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, NoReturn
 from ..charts.options import LIMITS, add_output
 from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, add_settings, new_parser
 from ..config.settings import GATEWAY_KEYS
-from ..runtime.command import run
+from ..runtime.main import run
 
 if TYPE_CHECKING:
     from ..charts.views import View
@@ -94,7 +94,7 @@ async def _follow(
     from ..config.loader import load_settings
     from ..config.time_zone import system_zone
     from ..gateway.polling import Poller
-    from ..runtime.figures import Figures
+    from ..runtime.metrics import Metrics
 
     history = History(arguments.minutes, settings.interval, system_zone(), phases=arguments.phases)
 
@@ -104,15 +104,15 @@ async def _follow(
     async def keep_showing() -> NoReturn:
         # Whatever comes or not: a silence is shown while it lasts.
         while True:
-            put(history.view(poller.trouble))
+            put(history.view(poller.problem))
             await asyncio.sleep(_LOOK)
 
     poller = Poller(
         settings,
         lambda: load_settings(KEYS, arguments),
         service,
-        Figures(),
-        lambda: poller.trouble or "reading",
+        Metrics(),
+        lambda: poller.problem or "reading",
     )
     # Should one of both fail, both end, and the window says why.
     async with service.beside(keep_showing()):

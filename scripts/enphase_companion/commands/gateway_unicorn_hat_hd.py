@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, add_settings, new_parser
 from ..config.settings import DISPLAY_KEYS, GATEWAY_KEYS
 from ..displays.display import STATUSES, add_display
-from ..runtime.command import serve
+from ..runtime.main import serve
 
 if TYPE_CHECKING:
     from ..message import Message
@@ -51,12 +51,12 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     from ..displays.state import DisplayState, Powers
     from ..gateway.array import Array
     from ..gateway.polling import Poller
-    from ..runtime.figures import Figures
+    from ..runtime.metrics import Metrics
 
     settings = load_settings(KEYS, arguments)
     array = Array(for_display=True)
     state = DisplayState(
-        lambda: "gateway?" if poller.trouble else None,
+        lambda: "gateway?" if poller.problem else None,
         capacity=settings.peak_power,
         continuous=settings.continuous_power,
     )
@@ -66,8 +66,8 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
         state.take(Powers.from_message(message))
 
     def status() -> str:
-        return poller.trouble or state.summary
+        return poller.problem or state.summary
 
     read_anew = partial(load_settings, KEYS, arguments)
-    poller = Poller(settings, read_anew, service, Figures(), status, array)
+    poller = Poller(settings, read_anew, service, Metrics(), status, array)
     await play(arguments.display, settings, state, partial(poller.run, take), service, status)

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from enphase_api import AuthenticationError, CommunicationError, ResponseError
 from enphase_api.local import Gateway
 
-from ..runtime.sentences import join
+from ..runtime.errors import join
 from .overview import Overview
 
 _LOGGER = logging.getLogger(__name__)

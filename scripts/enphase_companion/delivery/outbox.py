@@ -17,9 +17,9 @@ from ..amqp.publisher import Publisher
 from ..amqp.topology import PARTIAL_ROUTING_KEY, ROUTING_KEY
 from ..message import Message, encode, is_complete
 from ..message.parcel import Parcel
-from ..runtime.backoff import Backoff
-from ..runtime.figures import Figures
-from ..runtime.trouble import Trouble
+from ..runtime.metrics import Metrics
+from ..runtime.recurring_warning import RecurringWarning
+from ..runtime.timing import Backoff
 from .spool import Spool
 from .spool_thread import SpoolThread
 
@@ -46,17 +46,17 @@ class Outbox:
     """
 
     def __init__(
-        self, publisher: Publisher, spool: Spool, figures: Figures, on_safe: Callable[[], None] = lambda: None
+        self, publisher: Publisher, spool: Spool, metrics: Metrics, on_safe: Callable[[], None] = lambda: None
     ) -> None:
         """`on_safe` is called for each message that has left the memory for good."""
         self._publisher = publisher
-        self._disk = SpoolThread(spool, figures)
-        self._figures = figures
+        self._disk = SpoolThread(spool, metrics)
+        self._metrics = metrics
         self._on_safe = on_safe
         self._queue: asyncio.Queue[Parcel] = asyncio.Queue(_LONGEST_QUEUE)
         self._tasks: list[asyncio.Task[NoReturn]] = []
-        self._unroutable = Trouble("A queue takes the readings again")
-        self._unreadable = Trouble("The spool can be read again")
+        self._unroutable = RecurringWarning("A queue takes the readings again")
+        self._unreadable = RecurringWarning("The spool can be read again")
 
     async def __aenter__(self) -> Self:
         self._tasks = [
@@ -82,9 +82,9 @@ class Outbox:
         return len(self._disk)
 
     @property
-    def trouble(self) -> str | None:
+    def problem(self) -> str | None:
         """What is wrong with the spool or the broker now; None where nothing is."""
-        return self._disk.trouble or self._publisher.trouble.text
+        return self._disk.problem or self._publisher.problem.text
 
     async def send(self, message: Message) -> None:
         """Take a message; it is published, or on disk, soon after."""
@@ -116,23 +116,23 @@ class Outbox:
         except UnroutableError:
             return self._is_unwanted()
         except BrokerError as error:
-            self._publisher.trouble.tell(str(error))
+            self._publisher.problem.raise_(str(error))
             return False
-        self._unroutable.end()
-        self._figures.count("messages_published")
+        self._unroutable.clear()
+        self._metrics.count("messages_published")
         _LOGGER.debug("Message %s is with the broker", parcel.message_id)
         return True
 
     def _is_unwanted(self) -> bool:
         """Return whether a message that no queue takes may go: where no queue is set to keep it."""
-        self._figures.count("messages_unroutable")
+        self._metrics.count("messages_unroutable")
         if not self._publisher.queues:
-            self._unroutable.tell(
+            self._unroutable.raise_(
                 f"{self._publisher.broker}: no queue takes the readings, and amqp_queues names none"
             )
             return True
         names = ", ".join(self._publisher.queues)
-        self._unroutable.tell(
+        self._unroutable.raise_(
             f"{self._publisher.broker}: no queue takes the readings; declaring {names} again"
         )
         self._publisher.renew()
@@ -146,10 +146,10 @@ class Outbox:
             try:
                 done = await self._sent_oldest()
             except OSError as error:
-                self._unreadable.tell(str(error))
+                self._unreadable.raise_(str(error))
                 done = False
             if done:
-                self._unreadable.end()
+                self._unreadable.clear()
                 backoff.reset()
             else:
                 await asyncio.sleep(backoff.next())

@@ -14,10 +14,10 @@ from typing import NoReturn
 
 from ..message import Message, MessageError, decode, encode
 from ..message.parcel import Parcel
-from ..runtime.backoff import Backoff
-from ..runtime.figures import Figures
-from ..runtime.sentences import join
-from ..runtime.trouble import Trouble
+from ..runtime.errors import join
+from ..runtime.metrics import Metrics
+from ..runtime.recurring_warning import RecurringWarning
+from ..runtime.timing import Backoff
 from ..storage import StorageError, UnstorableError
 from .spool import Spool
 from .spool_thread import SpoolThread
@@ -38,7 +38,7 @@ class Relay:
         self,
         spool: Spool,
         store: Callable[[Sequence[Message]], Awaitable[None]],
-        figures: Figures,
+        metrics: Metrics,
         *,
         batch: int,
         age: float,
@@ -49,19 +49,19 @@ class Relay:
         `store` returns when they are safe, and raises StorageError. `on_safe` is called whenever messages
         have come to a disk, here or there.
         """
-        self._disk = SpoolThread(spool, figures)
+        self._disk = SpoolThread(spool, metrics)
         self._store = store
-        self._figures = figures
+        self._metrics = metrics
         self._batch = batch
         self._age = age
         self._on_safe = on_safe
-        self._away = Trouble("The readings are stored again")
-        self._refused = Trouble("All readings can be stored again")
+        self._away = RecurringWarning("The readings are stored again")
+        self._refused = RecurringWarning("All readings can be stored again")
 
     @property
-    def trouble(self) -> str | None:
+    def problem(self) -> str | None:
         """What is wrong with spool or store now; None where nothing is."""
-        return self._disk.trouble or self._away.text
+        return self._disk.problem or self._away.text
 
     async def take(self, message: Message) -> None:
         """Take a message; it is on disk when this returns, or in memory where the disk takes nothing."""
@@ -79,10 +79,10 @@ class Relay:
             try:
                 await self._move()
             except (StorageError, OSError) as error:
-                self._away.tell(join(str(error), self._where_they_wait()))
+                self._away.raise_(join(str(error), self._where_they_wait()))
                 await asyncio.sleep(backoff.next())
             else:
-                self._away.end()
+                self._away.clear()
                 backoff.reset()
 
     async def finish(self) -> None:
@@ -109,8 +109,8 @@ class Relay:
         stored = await self._stored(messages)
         await self._disk.remove([place for place, _ in oldest])
         self._on_safe()
-        self._figures.count("messages_stored", stored)
-        self._refused.end(_QUIET)
+        self._metrics.count("messages_stored", stored)
+        self._refused.clear(_QUIET)
         _LOGGER.debug("%d messages are stored, %d wait", stored, len(self._disk))
 
     async def _stored(self, messages: Sequence[Message]) -> int:
@@ -126,5 +126,5 @@ class Relay:
         return len(messages)
 
     def _refuse(self, text: str) -> None:
-        self._figures.count("messages_dropped")
-        self._refused.tell(text)
+        self._metrics.count("messages_dropped")
+        self._refused.raise_(text)

@@ -14,8 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from ..message.parcel import Parcel
-from ..runtime.errors import CommandError
-from ..runtime.sentences import join
+from ..runtime.errors import CommandError, join
 
 _LOGGER = logging.getLogger(__name__)
 

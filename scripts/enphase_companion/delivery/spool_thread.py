@@ -9,9 +9,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
 
 from ..message.parcel import Parcel
-from ..runtime.figures import Figures
-from ..runtime.sentences import join
-from ..runtime.trouble import Trouble
+from ..runtime.errors import join
+from ..runtime.metrics import Metrics
+from ..runtime.recurring_warning import RecurringWarning
 from .spool import MEMORY, Place, Spool
 
 _LOGGER = logging.getLogger(__name__)
@@ -23,14 +23,14 @@ _Result = TypeVar("_Result")
 class SpoolThread:
     """Does with a spool one thing after the other, and counts what waits there and what is lost."""
 
-    def __init__(self, spool: Spool, figures: Figures) -> None:
+    def __init__(self, spool: Spool, metrics: Metrics) -> None:
         self._spool = spool
-        self._figures = figures
+        self._metrics = metrics
         self._thread = ThreadPoolExecutor(1, "spool")
         #: Set while anything waits.
         self.any = asyncio.Event()
-        self._losing = Trouble("No readings are being lost any more")
-        self._unwritable = Trouble(f"{spool.file}: takes all readings again")
+        self._losing = RecurringWarning("No readings are being lost any more")
+        self._unwritable = RecurringWarning(f"{spool.file}: takes all readings again")
         self._note()
 
     def __len__(self) -> int:
@@ -40,7 +40,7 @@ class SpoolThread:
         return str(self._spool.file)
 
     @property
-    def trouble(self) -> str | None:
+    def problem(self) -> str | None:
         """What is wrong with the spool now; None where nothing is."""
         return self._losing.text or self._unwritable.text
 
@@ -59,7 +59,7 @@ class SpoolThread:
 
     async def look_again(self) -> None:
         """Try the disk again, where it is known to be in trouble."""
-        if self.trouble is not None:
+        if self.problem is not None:
             self._tell(await self._do(self._spool.flush))
             self._note()
 
@@ -79,7 +79,7 @@ class SpoolThread:
             return
         dropped = self._spool.flush() + self._spool.held
         if dropped:
-            self._figures.count("messages_dropped", dropped)
+            self._metrics.count("messages_dropped", dropped)
             _LOGGER.warning("%s", join(f"{dropped} readings are lost", self._spool.problem))
 
     async def _do(self, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
@@ -88,8 +88,8 @@ class SpoolThread:
     def _tell(self, dropped: int) -> None:
         problem = self._spool.problem
         if dropped:
-            self._figures.count("messages_dropped", dropped)
-            self._losing.tell(
+            self._metrics.count("messages_dropped", dropped)
+            self._losing.raise_(
                 join(
                     "Readings are being lost",
                     problem or f"{self}: is full (spool_limit)",
@@ -97,17 +97,17 @@ class SpoolThread:
                 )
             )
         else:
-            self._losing.end()
+            self._losing.clear()
         if problem is not None:
-            self._unwritable.tell(
+            self._unwritable.raise_(
                 join(problem, f"The newest {MEMORY} readings at most wait in memory; make room on that disk")
             )
         else:
-            self._unwritable.end()
+            self._unwritable.clear()
 
     def _note(self) -> None:
         if len(self._spool):
             self.any.set()
         else:
             self.any.clear()
-        self._figures.set("spool_messages", len(self._spool))
+        self._metrics.set("spool_messages", len(self._spool))

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ..message import Message
-from ..runtime.trouble import Trouble
+from ..runtime.recurring_warning import RecurringWarning
 from ..storage import Database, StorageError, UnavailableError, UnstorableError
 
 _LOGGER = logging.getLogger(__name__)
@@ -23,7 +23,7 @@ class Store:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._has_tables = False
-        self._not_rolling = Trouble("The readings are rolled up again")
+        self._not_rolling = RecurringWarning("The readings are rolled up again")
 
     async def begin(self) -> None:
         """Look at the database; that it is only away now is no reason not to begin.
@@ -62,9 +62,9 @@ class Store:
                 # Whoever writes says so, if it lasts.
                 _LOGGER.debug("Not rolled up: %s", error)
             except StorageError as error:
-                self._not_rolling.tell(f"The readings are not rolled up: {error}")
+                self._not_rolling.raise_(f"The readings are not rolled up: {error}")
             else:
-                self._not_rolling.end()
+                self._not_rolling.clear()
 
     async def _prepare(self) -> None:
         if not self._has_tables:

@@ -14,10 +14,9 @@ from enphase_api.http import new_session, parse_json, read_body, status_error, t
 from enphase_api.json_values import integer, json_object, number
 
 from ..config.settings import Settings
-from ..runtime.backoff import Backoff
-from ..runtime.errors import SettingsError
-from ..runtime.sentences import join
-from ..runtime.trouble import Trouble
+from ..runtime.errors import SettingsError, join
+from ..runtime.recurring_warning import RecurringWarning
+from ..runtime.timing import Backoff
 from .icons import Weather
 from .state import DisplayState
 
@@ -49,7 +48,7 @@ class Forecast:
         """`latitude`, `longitude`: degrees, north and east positive."""
         self._url = host + _PATH
         self._place = {"latitude": f"{latitude:.{_DIGITS}f}", "longitude": f"{longitude:.{_DIGITS}f}"}
-        self._trouble = Trouble("The weather service answers again")
+        self._problem = RecurringWarning("The weather service answers again")
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Forecast | None:
@@ -74,10 +73,10 @@ class Forecast:
                 state.weather = await self.now()
             except EnphaseError as error:
                 state.weather = None
-                self._trouble.tell(join(str(error), "The weather is not shown"))
+                self._problem.raise_(join(str(error), "The weather is not shown"))
                 await asyncio.sleep(backoff.next())
             else:
-                self._trouble.end()
+                self._problem.clear()
                 backoff.reset()
                 await asyncio.sleep(_CACHED)
 

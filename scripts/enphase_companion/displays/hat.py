@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from ..runtime.errors import CommandError
-from ..runtime.installing import how_to_install
+from ..runtime.errors import CommandError, how_to_install
 from .frames import Frame, to_light
 
 _INSTEAD = "without a HAT, use --display terminal"

@@ -26,9 +26,8 @@ from enphase_api.models import Info
 
 from ..config.loader import store
 from ..config.settings import Settings
-from ..runtime.errors import CommandError, SettingsError
+from ..runtime.errors import CommandError, SettingsError, join
 from ..runtime.redaction import hide
-from ..runtime.sentences import join
 from .finding import finding
 
 _LOGGER = logging.getLogger(__name__)

@@ -17,13 +17,11 @@ from enphase_api.models import Info, MeasurementType, Meter, Readings
 
 from ..config.settings import Settings
 from ..message import Message, from_readings
-from ..runtime.backoff import Backoff
-from ..runtime.errors import CommandError
-from ..runtime.figures import Figures
-from ..runtime.sentences import join
+from ..runtime.errors import CommandError, join
+from ..runtime.metrics import Metrics
+from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.service import Service
-from ..runtime.ticks import Ticks
-from ..runtime.trouble import Trouble
+from ..runtime.timing import Backoff, FixedRate
 from .array import LOOK, Array
 from .opening import AccountError, open_gateway
 
@@ -50,7 +48,7 @@ class Poller:
         settings: Settings,
         read_settings: Callable[[], Settings],
         service: Service,
-        figures: Figures,
+        metrics: Metrics,
         status: Callable[[], str],
         array: Array | None = None,
     ) -> None:
@@ -61,19 +59,19 @@ class Poller:
         self._settings = settings
         self._read_settings = read_settings
         self._service = service
-        self._figures = figures
+        self._metrics = metrics
         self._status = status
         self._array = Array() if array is None else array
         #: Of the first settings, as the ticks are.
         self._interval = settings.interval
-        self._ticks = Ticks(self._interval)
+        self._ticks = FixedRate(self._interval)
         self._has_read = False
-        self._denied = Trouble("The gateway can be read again")
-        self._silent = Trouble("The gateway answers again")
-        self._empty = Trouble("The gateway has something to read")
+        self._denied = RecurringWarning("The gateway can be read again")
+        self._silent = RecurringWarning("The gateway answers again")
+        self._empty = RecurringWarning("The gateway has something to read")
 
     @property
-    def trouble(self) -> str | None:
+    def problem(self) -> str | None:
         """What is wrong with the gateway now; None where nothing is."""
         return self._denied.text or self._silent.text or self._empty.text
 
@@ -97,7 +95,7 @@ class Poller:
                     # What has just ended may be renewed already: the file is read again before that is told.
                     denial.reset()
                 else:
-                    self._denied.tell(str(error))
+                    self._denied.raise_(str(error))
                     refused = isinstance(error, AccountError)
                     await self._wait_for_change(_ACCOUNT if refused else denial.next())
             await self._read_anew()
@@ -117,25 +115,25 @@ class Poller:
                 self._tell_silence(error)
                 pause = failures.next()
                 continue
-            self._denied.end()
+            self._denied.clear()
             self._has_read = True
             failures.reset()
             only_inverters = not installed.any_enabled and not self._array.for_display
             pause = max(self._interval, LOOK) if only_inverters else 0.0
             if not message.samples and not installed.any_enabled:
-                self._empty.tell(
+                self._empty.raise_(
                     f"gateway {info.serial_number} has neither an enabled meter nor microinverters, so there "
                     "is nothing to read; it is looked at again from time to time"
                 )
                 pause = _LIST_AGAIN
             elif not message.samples:
-                self._silent.tell(
+                self._silent.raise_(
                     "The gateway does not say when it measured, as after its start. Asking again."
                 )
             else:
-                self._empty.end()
-                self._silent.end()
-                self._figures.count("polls_succeeded")
+                self._empty.clear()
+                self._silent.clear()
+                self._metrics.count("polls_succeeded")
                 await take(message)
 
     async def _read(self, gateway: Gateway, info: Info, installed: _Installed) -> Message:
@@ -154,16 +152,16 @@ class Poller:
         try:
             self._settings = await asyncio.to_thread(self._read_settings)
         except CommandError as error:
-            self._denied.tell(str(error))
+            self._denied.raise_(str(error))
 
     async def _next_tick(self, pause: float) -> None:
         wait, missed = self._ticks.next(pause)
-        self._figures.count("polls_skipped", missed)
+        self._metrics.count("polls_skipped", missed)
         await self._pause(wait)
 
     def _tell_silence(self, error: EnphaseError) -> None:
-        self._figures.count("polls_failed")
-        self._silent.tell(join(str(error), "Asking again"))
+        self._metrics.count("polls_failed")
+        self._silent.raise_(join(str(error), "Asking again"))
 
     async def _pause(self, seconds: float) -> None:
         """Wait, with signs of life."""

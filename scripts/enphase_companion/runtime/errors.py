@@ -1,6 +1,11 @@
-"""How a command ends other than well: in one line that says what is wrong and what to do."""
+"""Errors that end a command with one line: what is wrong and what to do about it."""
 
 from __future__ import annotations
+
+import shlex
+import sys
+import sysconfig
+from pathlib import Path
 
 
 class CommandError(Exception):
@@ -13,3 +18,43 @@ class SettingsError(CommandError):
     """A setting is missing or wrong: the text names its key and where it stands."""
 
     exit_status = 2
+
+
+def join(*parts: str | None) -> str:
+    """Return the parts as sentences, each with its full stop; what is None or empty is left out."""
+    return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts if part)
+
+
+def how_to_install(extra: str = "all") -> str:
+    """Return the command that installs the project with this extra, for its folder."""
+    if sys.prefix == sys.base_prefix and _is_managed():
+        # The system's own Python refuses pip on Debian 12 and later.
+        return f"python3 -m venv ~/enphase && ~/enphase/bin/pip install '.[{extra}]'"
+    return f"{_pip()} install '.[{extra}]'"
+
+
+def how_to_part_from_enphase_api() -> str | None:
+    """Return what to do where PyPI's Enphase-API is in the same environment; None where it is not.
+
+    Its import package is `enphase_api` too, so each of the two overwrites files of the other.
+    """
+    # What --help should not wait for.
+    from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415
+
+    try:
+        distribution("Enphase-API")
+    except PackageNotFoundError:
+        return None
+    return (
+        "Enphase-API is in the same Python environment, and its package enphase_api is in the way of this "
+        "project's. Install the project into an environment of its own, or take the other out: "
+        f"{_pip()} uninstall Enphase-API && {_pip()} install --force-reinstall --no-deps ."
+    )
+
+
+def _pip() -> str:
+    return f"{shlex.quote(sys.executable)} -m pip"
+
+
+def _is_managed() -> bool:
+    return Path(sysconfig.get_path("stdlib"), "EXTERNALLY-MANAGED").exists()

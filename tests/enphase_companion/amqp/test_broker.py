@@ -134,7 +134,7 @@ async def test_whoever_is_no_broker_is_told_and_tried_again(
         publisher = Publisher(broker, ["queue"], "test")
         running = asyncio.create_task(publisher.run())
         async with asyncio.timeout(30):
-            while publisher.trouble.text is None:
+            while publisher.problem.text is None:
                 await asyncio.sleep(0.05)
         assert not running.done()
         running.cancel()

@@ -19,7 +19,7 @@ from enphase_companion.amqp import consumer as consumer_module
 from enphase_companion.amqp.broker import Broker
 from enphase_companion.amqp.consumer import Consumer, StoreError
 from enphase_companion.message import MAX_BODY, Message, MessageError, encode
-from enphase_companion.runtime.figures import Figures
+from enphase_companion.runtime.metrics import Metrics
 from tests.services.rabbitmq import RabbitMQ
 
 from ..on_the_broker import (
@@ -67,15 +67,15 @@ def store() -> Store:
 
 
 @pytest.fixture
-def figures() -> Figures:
-    return Figures()
+def metrics() -> Metrics:
+    return Metrics()
 
 
 @asynccontextmanager
 async def consuming(
-    broker: Broker, queue: str, store: Store, figures: Figures, **options: Any
+    broker: Broker, queue: str, store: Store, metrics: Metrics, **options: Any
 ) -> AsyncIterator[None]:
-    consumer = Consumer(broker, queue, store, figures, name="test", **options)
+    consumer = Consumer(broker, queue, store, metrics, name="test", **options)
     stopping = asyncio.Event()
     running = asyncio.create_task(consumer.run(stopping))
     try:
@@ -120,34 +120,34 @@ def bodies(count: int) -> list[bytes]:
 
 
 async def test_what_waits_is_stored_in_batches_in_order_and_then_gone(
-    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+    broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics
 ) -> None:
     await publish(eyes, broker, queue, *bodies(250))
-    async with consuming(broker, queue, store, figures, batch=100):
+    async with consuming(broker, queue, store, metrics, batch=100):
         await until(lambda: len(store.numbers) == 250)
     assert store.numbers == list(range(250))
     assert max(map(len, store.batches)) <= 100
     assert len(store.batches) <= 5
-    assert figures["messages_stored"] == 250
+    assert metrics["messages_stored"] == 250
     assert await eyes.waiting(queue) == 0
     assert store.messages[7] == message(7, message_id="id-7")
 
 
 async def test_a_batch_that_does_not_fill_is_stored_when_it_is_old_enough(
-    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+    broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics
 ) -> None:
-    async with consuming(broker, queue, store, figures, batch=1000, age=0.2):
+    async with consuming(broker, queue, store, metrics, batch=1000, age=0.2):
         await publish(eyes, broker, queue, *bodies(3))
         await until(lambda: len(store.numbers) == 3, within=3)
     assert store.numbers == [0, 1, 2]
 
 
 async def test_messages_of_enphase_api_are_stored_as_the_set_gateways(
-    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+    broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics
 ) -> None:
     block = {"actPower": 5.0, "rmsVoltage": 230.0}
     report = {"createdAt": AT, "reportType": "production", "cumulative": block, "lines": [block]}
-    async with consuming(broker, queue, store, figures, default_gateway=SERIAL):
+    async with consuming(broker, queue, store, metrics, default_gateway=SERIAL):
         await publish(eyes, broker, queue, json.dumps({"timestamp": AT + 0.5, "readings": [report]}).encode())
         await until(lambda: len(store.messages) == 1)
     assert store.messages[0].gateway == SERIAL
@@ -155,11 +155,11 @@ async def test_messages_of_enphase_api_are_stored_as_the_set_gateways(
 
 
 async def test_nothing_is_acknowledged_while_the_store_is_away(
-    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures, caplog: pytest.LogCaptureFixture
+    broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.away = True
     await publish(eyes, broker, queue, *bodies(50))
-    async with consuming(broker, queue, store, figures, batch=20):
+    async with consuming(broker, queue, store, metrics, batch=20):
         await until(lambda: "the store is away" in caplog.text)
         await asyncio.sleep(1.5)
         store.away = False
@@ -170,34 +170,34 @@ async def test_nothing_is_acknowledged_while_the_store_is_away(
 
 
 async def test_what_a_store_never_took_stays_in_the_queue_at_the_end(
-    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures, caplog: pytest.LogCaptureFixture
+    broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics, caplog: pytest.LogCaptureFixture
 ) -> None:
     store.away = True
     await publish(eyes, broker, queue, *bodies(10))
-    async with consuming(broker, queue, store, figures):
+    async with consuming(broker, queue, store, metrics):
         await until(lambda: "the store is away" in caplog.text)
     assert await eyes.waiting(queue) == 10
 
 
 async def test_a_store_that_hangs_does_not_keep_the_script_from_ending(
-    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+    broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics
 ) -> None:
     store.hangs = True
     await publish(eyes, broker, queue, *bodies(10))
-    async with consuming(broker, queue, store, figures):
+    async with consuming(broker, queue, store, metrics):
         await asyncio.sleep(0.7)
     assert await eyes.waiting(queue) == 10
 
 
 async def test_a_message_that_cannot_be_read_goes_to_the_dead_letters_with_its_reason(
-    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+    broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics
 ) -> None:
     good = bodies(4)
     await publish(eyes, broker, queue, good[0], good[1], b"<html>", good[3])
-    async with consuming(broker, queue, store, figures):
+    async with consuming(broker, queue, store, metrics):
         await until(lambda: len(store.numbers) == 3)
     assert store.numbers == [0, 1, 3]
-    assert figures["messages_dead_lettered"] == 1
+    assert metrics["messages_dead_lettered"] == 1
     assert await eyes.waiting(queue) == 0
     [dead] = await eyes.take_all(f"{broker.exchange}.DeadLetter")
     assert dead.body == b"<html>"
@@ -212,7 +212,7 @@ async def test_properties_that_the_library_refuses_end_no_connection_and_the_rea
     queue: str,
     eyes: Eyes,
     store: Store,
-    figures: Figures,
+    metrics: Metrics,
     caplog: pytest.LogCaptureFixture,
     properties: RawProperties,
 ) -> None:
@@ -221,8 +221,8 @@ async def test_properties_that_the_library_refuses_end_no_connection_and_the_rea
     await publish_raw(eyes.url, broker.exchange, "MeterStream", properties, good[1])
     await publish_raw(eyes.url, broker.exchange, "MeterStream", properties, b"<html>")
     await publish(eyes, broker, queue, good[3])
-    async with consuming(broker, queue, store, figures):
-        await until(lambda: len(store.numbers) == 3 and figures["messages_dead_lettered"] == 1)
+    async with consuming(broker, queue, store, metrics):
+        await until(lambda: len(store.numbers) == 3 and metrics["messages_dead_lettered"] == 1)
     assert store.numbers == [0, 1, 3]
     assert await eyes.waiting(queue) == 0
     assert "lost" not in caplog.text
@@ -230,7 +230,7 @@ async def test_properties_that_the_library_refuses_end_no_connection_and_the_rea
 
 
 async def test_headers_that_leave_no_room_for_the_reason_stay_behind_when_a_message_cannot_be_read(
-    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+    broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics
 ) -> None:
     await publish(eyes, broker, queue, *bodies(1))
     async with eyes.channel() as channel:
@@ -238,8 +238,8 @@ async def test_headers_that_leave_no_room_for_the_reason_stay_behind_when_a_mess
         # All but a few of the bytes that a broker takes as headers.
         long = {"long": "x" * 131_000}
         await exchange.publish(aio_pika.Message(b"<html>", headers={**long}), "MeterStream")
-    async with consuming(broker, queue, store, figures):
-        await until(lambda: figures["messages_dead_lettered"] == 1)
+    async with consuming(broker, queue, store, metrics):
+        await until(lambda: metrics["messages_dead_lettered"] == 1)
     [dead] = await eyes.take_all(f"{broker.exchange}.DeadLetter")
     assert dead.body == b"<html>"
     assert str(dead.headers["dead_letter_reason"]).startswith("not JSON")
@@ -250,13 +250,13 @@ async def test_that_all_messages_can_be_read_again_is_said_after_a_while_without
     queue: str,
     eyes: Eyes,
     store: Store,
-    figures: Figures,
+    metrics: Metrics,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(consumer_module, "_QUIET", 0.5)
     await publish(eyes, broker, queue, b"<html>", bodies(2)[1])
-    async with consuming(broker, queue, store, figures):
+    async with consuming(broker, queue, store, metrics):
         await until(lambda: store.numbers == [1])
         await asyncio.sleep(0.6)
         await publish(eyes, broker, queue, bodies(3)[2])
@@ -265,11 +265,11 @@ async def test_that_all_messages_can_be_read_again_is_said_after_a_while_without
 
 
 async def test_a_message_that_no_store_takes_goes_to_the_dead_letters_and_the_others_are_stored(
-    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+    broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics
 ) -> None:
     store.refuses = {3, 5}
     await publish(eyes, broker, queue, *bodies(8))
-    async with consuming(broker, queue, store, figures):
+    async with consuming(broker, queue, store, metrics):
         await until(lambda: len(store.numbers) == 6)
     assert store.numbers == [0, 1, 2, 4, 6, 7]
     assert await eyes.waiting(queue) == 0
@@ -281,11 +281,11 @@ async def test_a_message_that_no_store_takes_goes_to_the_dead_letters_and_the_ot
 
 
 async def test_of_a_large_batch_only_the_message_that_no_store_takes_is_left_out_and_few_attempts_find_it(
-    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+    broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics
 ) -> None:
     store.refuses = {100}
     await publish(eyes, broker, queue, *bodies(256))
-    async with consuming(broker, queue, store, figures, batch=256, age=2):
+    async with consuming(broker, queue, store, metrics, batch=256, age=2):
         await until(lambda: len(store.numbers) == 255)
     assert store.numbers == [number for number in range(256) if number != 100]
     assert len(store.batches) < 30
@@ -295,12 +295,12 @@ async def test_of_a_large_batch_only_the_message_that_no_store_takes_is_left_out
 
 
 async def test_a_message_that_is_far_too_large_goes_unread_and_whole_to_the_dead_letters(
-    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+    broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics
 ) -> None:
     large = b"[" + b" " * 300_000 + b"]"
     good = bodies(3)
     await publish(eyes, broker, queue, good[0], large, good[2])
-    async with consuming(broker, queue, store, figures):
+    async with consuming(broker, queue, store, metrics):
         await until(lambda: store.numbers == [0, 2])
     [dead] = await eyes.take_all(f"{broker.exchange}.DeadLetter")
     assert dead.body == large
@@ -326,12 +326,12 @@ async def test_what_is_held_in_memory_is_bounded_in_bytes_and_all_is_stored_once
     queue: str,
     eyes: Eyes,
     store: Store,
-    figures: Figures,
+    metrics: Metrics,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     store.away = True
     await publish(eyes, broker, queue, *large_bodies(60))
-    async with consuming(broker, queue, store, figures):
+    async with consuming(broker, queue, store, metrics):
         await until(lambda: "far larger than a gateway's" in caplog.text)
         await asyncio.sleep(2)
         # Those that the consumer has are not ready for others; no more than fit are with it.
@@ -348,14 +348,14 @@ async def test_messages_that_are_small_again_come_as_many_at_once_as_before(
     queue: str,
     eyes: Eyes,
     store: Store,
-    figures: Figures,
+    metrics: Metrics,
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(consumer_module, "_QUIET", 0.5)
     monkeypatch.setattr(consumer_module, "_IDLE", 0.2)
     await publish(eyes, broker, queue, *large_bodies(20))
-    async with consuming(broker, queue, store, figures, batch=50, age=0.5):
+    async with consuming(broker, queue, store, metrics, batch=50, age=0.5):
         await until(lambda: set(store.numbers) == set(range(20)))
         assert max(map(len, store.batches)) <= 5
         await asyncio.sleep(3)
@@ -365,35 +365,35 @@ async def test_messages_that_are_small_again_come_as_many_at_once_as_before(
 
 
 async def test_what_cannot_be_read_is_buried_once_though_the_store_is_away_through_many_connections(
-    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+    broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics
 ) -> None:
     store.away = True
     await publish(eyes, broker, queue, b"<html>", *bodies(2))
     for _ in range(3):
-        async with consuming(broker, queue, store, figures):
+        async with consuming(broker, queue, store, metrics):
             await asyncio.sleep(0.7)
     store.away = False
-    async with consuming(broker, queue, store, figures):
+    async with consuming(broker, queue, store, metrics):
         await until(lambda: len(store.numbers) == 2)
     assert len(await eyes.take_all(f"{broker.exchange}.DeadLetter")) == 1
     assert await eyes.waiting(queue) == 0
 
 
 async def test_messages_that_are_wrong_in_ever_other_ways_make_few_lines_in_the_log(
-    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures, caplog: pytest.LogCaptureFixture
+    broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics, caplog: pytest.LogCaptureFixture
 ) -> None:
     await publish(eyes, broker, queue, *[b"1" * number + b"<" for number in range(1, 60)])
-    async with consuming(broker, queue, store, figures):
-        await until(lambda: figures["messages_dead_lettered"] == 59)
+    async with consuming(broker, queue, store, metrics):
+        await until(lambda: metrics["messages_dead_lettered"] == 59)
     assert 1 < caplog.text.count("messages go to") <= 11
 
 
 @pytest.mark.slow
 async def test_it_goes_on_when_the_broker_was_killed_and_is_back(
-    rabbitmq: RabbitMQ, broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+    rabbitmq: RabbitMQ, broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics
 ) -> None:
     await publish(eyes, broker, queue, *bodies(100))
-    async with consuming(broker, queue, store, figures, batch=10):
+    async with consuming(broker, queue, store, metrics, batch=10):
         await until(lambda: len(store.numbers) >= 20)
         await asyncio.to_thread(rabbitmq.kill)
         await asyncio.sleep(0.5)
@@ -404,10 +404,10 @@ async def test_it_goes_on_when_the_broker_was_killed_and_is_back(
 
 
 async def test_it_goes_on_when_somebody_deleted_its_queue(
-    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+    broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics
 ) -> None:
     await publish(eyes, broker, queue, *bodies(1))
-    async with consuming(broker, queue, store, figures):
+    async with consuming(broker, queue, store, metrics):
         await until(lambda: store.numbers == [0])
         await eyes.delete(queue)
         await asyncio.sleep(2.5)
@@ -418,7 +418,7 @@ async def test_it_goes_on_when_somebody_deleted_its_queue(
 
 
 async def test_a_message_that_was_returned_a_hundred_times_is_still_there(
-    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+    broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics
 ) -> None:
     await publish(eyes, broker, queue, *bodies(1))
     async with eyes.channel() as channel:
@@ -427,17 +427,17 @@ async def test_a_message_that_was_returned_a_hundred_times_is_still_there(
             got = await place.get(timeout=5)
             assert got is not None
             await got.nack(requeue=True)
-    async with consuming(broker, queue, store, figures):
+    async with consuming(broker, queue, store, metrics):
         await until(lambda: store.numbers == [0])
 
 
 async def test_many_workers_share_a_queue_and_each_message_is_stored_by_one(
-    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+    broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics
 ) -> None:
     other = Store()
     async with (
-        consuming(broker, queue, store, figures, batch=10),
-        consuming(broker, queue, other, figures, batch=10),
+        consuming(broker, queue, store, metrics, batch=10),
+        consuming(broker, queue, other, metrics, batch=10),
     ):
         await asyncio.sleep(0.5)
         await publish(eyes, broker, queue, *bodies(400))
@@ -449,7 +449,7 @@ async def test_many_workers_share_a_queue_and_each_message_is_stored_by_one(
 
 STORES_THEN_WAITS = """
 import asyncio, sys
-from enphase_companion.runtime.figures import Figures
+from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.amqp.broker import Broker
 from enphase_companion.amqp.consumer import Consumer
 
@@ -459,14 +459,14 @@ async def store(messages):
 
 async def main():
     url, exchange, queue = sys.argv[1:]
-    await Consumer(Broker(url, exchange), queue, store, Figures(), name="killed").run(asyncio.Event())
+    await Consumer(Broker(url, exchange), queue, store, Metrics(), name="killed").run(asyncio.Event())
 
 asyncio.run(main())
 """
 
 
 async def test_a_consumer_that_is_killed_between_commit_and_acknowledgement_loses_nothing(
-    broker: Broker, queue: str, eyes: Eyes, store: Store, figures: Figures
+    broker: Broker, queue: str, eyes: Eyes, store: Store, metrics: Metrics
 ) -> None:
     await publish(eyes, broker, queue, *bodies(30))
     arguments = [sys.executable, "-c", STORES_THEN_WAITS, broker.url, broker.exchange, queue]
@@ -475,7 +475,7 @@ async def test_a_consumer_that_is_killed_between_commit_and_acknowledgement_lose
     assert int(await killed.stdout.readline()) > 0
     os.kill(killed.pid, signal.SIGKILL)
     await killed.wait()
-    async with consuming(broker, queue, store, figures):
+    async with consuming(broker, queue, store, metrics):
         await until(lambda: len(store.numbers) == 30)
     assert store.numbers == list(range(30))
     assert await eyes.waiting(queue) == 0

@@ -60,7 +60,7 @@ async def test_a_message_that_is_far_too_large_is_left_out_unread_and_the_next_i
         await shows_what_is_published(eyes, broker, display, 1)
         await publish(eyes, broker, b" " * 300_000, encode(message(2)))
         await until(lambda: display.shown[-1] == 2)
-        assert newest.trouble.text is None
+        assert newest.problem.text is None
     assert "a message is left out: 300000 bytes, and no message has more than" in caplog.text
 
 
@@ -72,7 +72,7 @@ async def test_properties_that_the_library_refuses_are_in_the_way_of_no_picture(
         await shows_what_is_published(eyes, broker, display, 1)
         await publish_raw(eyes.url, broker.exchange, "MeterStream", properties, encode(message(2)))
         await until(lambda: display.shown[-1] == 2)
-        assert newest.trouble.text is None
+        assert newest.problem.text is None
 
 
 async def shows_what_is_published(eyes: Eyes, broker: Broker, display: Display, number: int) -> None:
@@ -111,10 +111,10 @@ async def test_it_goes_on_when_the_broker_was_killed_and_is_back(
     async with showing(broker, display) as newest:
         await shows_what_is_published(eyes, broker, display, 0)
         await asyncio.to_thread(rabbitmq.kill)
-        await until(lambda: newest.trouble.text is not None)
+        await until(lambda: newest.problem.text is not None)
         await asyncio.to_thread(rabbitmq.start)
         await shows_what_is_published(eyes, broker, display, 1)
-        assert newest.trouble.text is None
+        assert newest.problem.text is None
 
 
 async def test_nothing_of_it_stays_on_the_broker(broker: Broker, eyes: Eyes, display: Display) -> None:

@@ -24,7 +24,7 @@ from enphase_companion.delivery.outbox import Outbox
 from enphase_companion.delivery.spool import Spool
 from enphase_companion.delivery.spool_file import SpoolFile
 from enphase_companion.message import decode
-from enphase_companion.runtime.figures import Figures
+from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.runtime.redaction import redact
 from tests.services.rabbitmq import RabbitMQ
 
@@ -37,7 +37,7 @@ class Sender:
 
     outbox: Outbox
     publisher: Publisher
-    figures: Figures
+    metrics: Metrics
     spool: Spool
 
     async def send(self, numbers: Sequence[int]) -> None:
@@ -45,18 +45,18 @@ class Sender:
             await self.outbox.send(message(number))
 
     def has_sent(self, count: int) -> bool:
-        return self.figures["messages_published"] >= count and not len(self.spool)
+        return self.metrics["messages_published"] >= count and not len(self.spool)
 
 
 @asynccontextmanager
 async def sending(
     broker: Broker, file: Path, queues: Sequence[str], limit: int = 10**9
 ) -> AsyncIterator[Sender]:
-    figures = Figures()
+    metrics = Metrics()
     publisher = Publisher(broker, queues, "test")
     with Spool(file, limit) as spool:
-        async with Outbox(publisher, spool, figures) as outbox:
-            yield Sender(outbox, publisher, figures, spool)
+        async with Outbox(publisher, spool, metrics) as outbox:
+            yield Sender(outbox, publisher, metrics, spool)
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ async def test_a_broker_that_hangs_delays_nothing_and_loses_nothing(
         await until(lambda: sender.has_sent(1))
         rabbitmq.pause()
         await sender.send(range(1, 50))
-        assert sender.figures["messages_published"] == 1, "all were taken, and the broker has none of them"
+        assert sender.metrics["messages_published"] == 1, "all were taken, and the broker has none of them"
         await until(lambda: len(sender.spool) == 49)
         rabbitmq.resume()
         await until(lambda: sender.has_sent(50), within=60)
@@ -184,7 +184,7 @@ async def test_where_no_queue_is_set_and_nobody_listens_that_is_told_and_counted
     async with sending(broker, file, []) as sender:
         await sender.publisher.connected.wait()
         await sender.send([0, 1, 2])
-        await until(lambda: sender.figures["messages_unroutable"] == 3)
+        await until(lambda: sender.metrics["messages_unroutable"] == 3)
         assert not len(sender.spool)
     assert caplog.text.count("no queue takes the readings, and amqp_queues names none") == 1
 
@@ -218,8 +218,8 @@ async def test_a_full_spool_says_that_readings_are_lost_and_counts_them(
     away = Broker(str(URL(broker.url).with_port(1)))
     async with sending(away, file, [queue], limit=10_000) as sender:
         await sender.send(range(20))
-        await until(lambda: sender.figures["messages_dropped"] > 0)
-        await until(lambda: sender.figures["messages_dropped"] + len(sender.spool) == 20)
+        await until(lambda: sender.metrics["messages_dropped"] > 0)
+        await until(lambda: sender.metrics["messages_dropped"] + len(sender.spool) == 20)
     assert caplog.text.count("Readings are being lost") == 1
 
 
@@ -239,7 +239,7 @@ async def test_what_a_full_disk_does_not_take_is_sent_all_the_same_and_before_th
         # Not connected yet.
         await sender.send(range(20))
     assert numbers(await eyes.take_all(queue)) == list(range(20))
-    assert sender.figures["messages_dropped"] == 0
+    assert sender.metrics["messages_dropped"] == 0
     assert (
         "cannot be written (database or disk is full). The newest 1000 readings at most wait" in caplog.text
     )
@@ -252,7 +252,7 @@ async def test_a_wrong_password_is_told_by_its_key_and_never_shown(
     wrong = Broker(str(URL(broker.url).with_password("hunter2-secret")), broker.exchange)
     async with sending(wrong, file, [queue]) as sender:
         await sender.send([0])
-        await until(lambda: sender.publisher.trouble.text is not None)
+        await until(lambda: sender.publisher.problem.text is not None)
         await until(lambda: len(sender.spool) == 1)
     assert "it refuses amqp_username with amqp_password; correct them" in caplog.text
     assert "hunter2" not in redact(caplog.text)
@@ -264,7 +264,7 @@ async def test_a_virtual_host_that_is_not_there_is_told_by_its_key(
     broker: Broker, queue: str, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with sending(Broker(str(URL(broker.url) / "nowhere")), file, [queue]) as sender:
-        await until(lambda: sender.publisher.trouble.text is not None)
+        await until(lambda: sender.publisher.problem.text is not None)
     assert "it refuses amqp_virtual_host; correct it" in caplog.text
 
 
@@ -275,7 +275,7 @@ async def test_a_queue_of_that_name_in_another_form_is_told_and_the_readings_wai
         await channel.declare_queue(queue, durable=True)
     async with sending(broker, file, [queue]) as sender:
         await sender.send([0])
-        await until(lambda: sender.publisher.trouble.text is not None)
+        await until(lambda: sender.publisher.problem.text is not None)
         await until(lambda: len(sender.spool) == 1)
         assert (
             f"queue {queue} (it exists there in another form: delete it, or set another name)" in caplog.text
@@ -287,7 +287,7 @@ async def test_a_queue_of_that_name_in_another_form_is_told_and_the_readings_wai
 KILLED = """
 import asyncio, sys
 from pathlib import Path
-from enphase_companion.runtime.figures import Figures
+from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.amqp import publisher as publisher_module
 from enphase_companion.amqp.broker import Broker
 from enphase_companion.delivery.outbox import Outbox
@@ -298,7 +298,7 @@ from tests.enphase_companion.on_the_broker import message
 async def main():
     url, exchange, queue, file, first, last = sys.argv[1:]
     publisher = Publisher(Broker(url, exchange), [queue], "killed")
-    async with Outbox(publisher, Spool(Path(file), 10**9), Figures()) as outbox:
+    async with Outbox(publisher, Spool(Path(file), 10**9), Metrics()) as outbox:
         await publisher.connected.wait()
         print("connected", flush=True)
         sys.stdin.readline()
@@ -339,7 +339,7 @@ async def test_a_program_that_is_killed_between_sending_and_confirmation_loses_n
     await killed.wait()
     async with sending(broker, file, [queue]) as sender:
         await sender.send([200])
-        await until(lambda: len(sender.spool) == 0 and sender.figures["messages_published"] >= 1)
+        await until(lambda: len(sender.spool) == 0 and sender.metrics["messages_published"] >= 1)
     taken = numbers(await eyes.take_all(queue))
     assert set(taken) == set(range(201))
     assert without_repetitions(taken) == list(range(201))

@@ -16,7 +16,7 @@ from enphase_companion.delivery.spool import Spool
 from enphase_companion.delivery.spool_file import SpoolFile
 from enphase_companion.message import Message, encode
 from enphase_companion.message.parcel import Parcel
-from enphase_companion.runtime.figures import Figures
+from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.storage import UnavailableError, UnstorableError
 
 from ..on_the_broker import SERIAL, message, number_of, until
@@ -52,7 +52,7 @@ class Relaying:
         self.file = file
         self.limit = limit
         self.store = Store()
-        self.figures = Figures()
+        self.metrics = Metrics()
         self.safe = 0
 
     def _note_safe(self) -> None:
@@ -62,7 +62,7 @@ class Relaying:
     async def running(self, **options: Any) -> AsyncIterator[Relay]:
         with Spool(self.file, self.limit) as spool:
             options = {"batch": 500, "age": 0.05, "on_safe": self._note_safe, **options}
-            relay = Relay(spool, self.store, self.figures, **options)
+            relay = Relay(spool, self.store, self.metrics, **options)
             task = asyncio.ensure_future(relay.run())
             yield relay
             task.cancel()
@@ -84,9 +84,9 @@ async def test_messages_are_stored_in_order_and_then_gone_from_the_disk(relaying
         for number in range(5):
             await relay.take(message(number))
         assert relaying.safe >= 5
-        await until(lambda: relaying.figures["messages_stored"] == 5)
+        await until(lambda: relaying.metrics["messages_stored"] == 5)
     assert relaying.store.numbers == [0, 1, 2, 3, 4]
-    assert relaying.waiting() == relaying.figures["spool_messages"] == 0
+    assert relaying.waiting() == relaying.metrics["spool_messages"] == 0
 
 
 async def test_what_waited_is_stored_in_batches_without_pause(relaying: Relaying) -> None:
@@ -95,8 +95,8 @@ async def test_what_waited_is_stored_in_batches_without_pause(relaying: Relaying
             spool.append(Parcel(f"id-{number}", SERIAL, "", encode(message(number))))
     async with relaying.running(batch=100, age=1) as relay:
         await until(lambda: len(relaying.store.numbers) == 200, within=0.9)
-        await until(lambda: relaying.figures["messages_stored"] == 250)
-        assert relay.trouble is None
+        await until(lambda: relaying.metrics["messages_stored"] == 250)
+        assert relay.problem is None
     assert [len(batch) for batch in relaying.store.batches] == [100, 100, 50]
 
 
@@ -106,12 +106,12 @@ async def test_what_the_store_does_not_take_waits_on_disk_and_that_is_told_until
     relaying.store.away = True
     async with relaying.running() as relay:
         await relay.take(message(1))
-        await until(lambda: relay.trouble == "the store is away. The readings wait on disk.")
+        await until(lambda: relay.problem == "the store is away. The readings wait on disk.")
         await relay.take(message(2))
         await asyncio.sleep(1)
         relaying.store.away = False
         await until(lambda: relaying.store.numbers == [1, 2])
-        await until(lambda: relay.trouble is None)
+        await until(lambda: relay.problem is None)
     assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
         "the store is away. The readings wait on disk.",
         "The readings are stored again",
@@ -147,8 +147,8 @@ async def test_a_full_spool_gives_up_the_oldest_and_says_so(
     async with relaying.running() as relay:
         for number in range(10, 15):
             await relay.take(message(number))
-        assert relaying.figures["messages_dropped"] == 2
-        assert "is full (spool_limit)" in (relay.trouble or "")
+        assert relaying.metrics["messages_dropped"] == 2
+        assert "is full (spool_limit)" in (relay.problem or "")
         relaying.store.away = False
         await until(lambda: relaying.store.numbers == [12, 13, 14])
         await relay.take(message(15))
@@ -167,13 +167,13 @@ async def test_what_a_full_disk_does_not_take_is_stored_all_the_same(
             patch.setattr(SpoolFile, "_transaction", full)
             await relay.take(message(1))
             assert relaying.safe == 0, "systemd is not told that a reading is safe which is in memory only"
-            assert "disk is full" in (relay.trouble or "")
+            assert "disk is full" in (relay.problem or "")
             await until(lambda: relaying.store.numbers == [1])
             assert relaying.safe == 1
         await relay.take(message(2))
         await until(lambda: relaying.store.numbers == [1, 2])
-        assert relay.trouble is None
-    assert relaying.figures["messages_dropped"] == 0
+        assert relay.problem is None
+    assert relaying.metrics["messages_dropped"] == 0
     assert "takes all readings again" in caplog.text
 
 
@@ -190,7 +190,7 @@ async def test_what_was_stored_is_not_stored_again_and_again_while_the_disk_does
         await until(lambda: len(relaying.store.numbers) >= 4)
         await asyncio.sleep(0.2)
     assert relaying.store.numbers == [1, 2, 3, 4]
-    assert relaying.figures["messages_dropped"] == 0
+    assert relaying.metrics["messages_dropped"] == 0
 
 
 async def test_what_is_in_memory_at_the_end_and_nobody_takes_is_counted_as_lost(
@@ -201,9 +201,9 @@ async def test_what_is_in_memory_at_the_end_and_nobody_takes_is_counted_as_lost(
         monkeypatch.setattr(SpoolFile, "_transaction", full)
         for number in range(3):
             await relay.take(message(number))
-        assert relaying.figures["messages_dropped"] == 0
+        assert relaying.metrics["messages_dropped"] == 0
         await until(lambda: "The readings wait in memory." in caplog.text)
-    assert relaying.figures["messages_dropped"] == 3
+    assert relaying.metrics["messages_dropped"] == 3
     assert "3 readings are lost. spool: cannot be written (database or disk is full)." in caplog.text
 
 
@@ -216,7 +216,7 @@ async def test_what_cannot_be_read_in_the_spool_is_in_the_way_of_nothing(
     async with relaying.running():
         await until(lambda: relaying.store.numbers == [1])
     assert relaying.waiting() == 0
-    assert relaying.figures["messages_dropped"] == 1
+    assert relaying.metrics["messages_dropped"] == 1
     assert "a message that cannot be read is left out: it does not say which gateway's it is" in caplog.text
 
 
@@ -229,8 +229,8 @@ async def test_a_reading_that_can_never_be_stored_is_left_out_and_told_and_the_o
             spool.append(Parcel("id", SERIAL, "", encode(message(number))))
     async with relaying.running():
         await until(lambda: len(relaying.store.numbers) == 17)
-        await until(lambda: relaying.figures["messages_stored"] == 17)
+        await until(lambda: relaying.metrics["messages_stored"] == 17)
     assert relaying.store.numbers == [number for number in range(20) if number not in {3, 4, 17}]
     assert relaying.waiting() == 0
-    assert relaying.figures["messages_dropped"] == 3
+    assert relaying.metrics["messages_dropped"] == 3
     assert "A reading is left out: 3 is out of range." in caplog.text

@@ -19,9 +19,9 @@ from enphase_companion.config.settings import GATEWAY_KEYS
 from enphase_companion.gateway import array, opening, polling
 from enphase_companion.gateway.polling import Poller
 from enphase_companion.message import Message, is_complete
-from enphase_companion.runtime.backoff import Backoff
-from enphase_companion.runtime.figures import Figures
+from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.runtime.service import Service, Stopped
+from enphase_companion.runtime.timing import Backoff
 
 from ..owner import PASSWORD, USERNAME, Owner
 
@@ -36,7 +36,7 @@ class Reader:
     def __init__(self, owner: Owner) -> None:
         self.simulator = owner.simulator
         self.owner = owner
-        self.figures = Figures()
+        self.metrics = Metrics()
         self.messages: list[Message] = []
         self.service = Service()
 
@@ -60,7 +60,7 @@ class Reader:
 
         settings = replace(load_settings(KEYS, options), interval=interval)
         poller = Poller(
-            settings, lambda: load_settings(KEYS, options), self.service, self.figures, lambda: ""
+            settings, lambda: load_settings(KEYS, options), self.service, self.metrics, lambda: ""
         )
         running = asyncio.create_task(poller.run(take))
         try:
@@ -164,7 +164,7 @@ async def test_an_answer_that_takes_longer_than_the_interval_costs_ticks_and_the
         await reader.reads(1)
         reader.simulator.faults.clear()
         await reader.reads(1)
-    assert reader.figures["polls_skipped"] >= 3, "those of 0.7 seconds, and more on a busy machine"
+    assert reader.metrics["polls_skipped"] >= 3, "those of 0.7 seconds, and more on a busy machine"
 
 
 @pytest.mark.parametrize("fault", ["reset", "status", "html", "truncated"])
@@ -174,7 +174,7 @@ async def test_a_gateway_that_does_not_answer_as_it_should_is_waited_for(
     async with reader.reading():
         await reader.reads(2)
         reader.simulator.faults.set(fault, path=READINGS)
-        await until(lambda: reader.figures["polls_failed"] >= 3)
+        await until(lambda: reader.metrics["polls_failed"] >= 3)
         before = reader.asked(READINGS)
         await asyncio.sleep(0.5)
         assert reader.asked(READINGS) - before <= 4, (
@@ -337,7 +337,7 @@ async def test_without_meters_the_microinverters_sum_is_taken_every_five_minutes
     reader = new_reader(profile)
     async with reader.reading():
         await reader.reads(1)
-        missed = reader.figures["polls_skipped"]
+        missed = reader.metrics["polls_skipped"]
         await asyncio.sleep(0.5)
     (message,) = reader.messages
     (sample,) = message.samples
@@ -349,7 +349,7 @@ async def test_without_meters_the_microinverters_sum_is_taken_every_five_minutes
     assert reader.asked("/ivp/meters") == 1
     assert reader.asked("/api/v1/production/inverters") == 1
     assert reader.asked(READINGS) == 0
-    assert reader.figures["polls_skipped"] == missed, "five minutes are no outage"
+    assert reader.metrics["polls_skipped"] == missed, "five minutes are no outage"
     assert not caplog.messages
 
 

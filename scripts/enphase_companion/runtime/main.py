@@ -13,8 +13,7 @@ from contextlib import suppress
 from copy import copy
 from typing import TYPE_CHECKING, NoReturn
 
-from .errors import CommandError
-from .installing import how_to_install, how_to_part_from_enphase_api
+from .errors import CommandError, how_to_install, how_to_part_from_enphase_api
 from .redaction import RedactingFormatter, redact
 
 if TYPE_CHECKING:

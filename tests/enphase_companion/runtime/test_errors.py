@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from enphase_companion.runtime.sentences import join
+from enphase_companion.runtime.errors import join
 
 SOURCES = Path(__file__).parents[3] / "scripts" / "enphase_companion"
 

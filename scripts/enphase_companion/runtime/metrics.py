@@ -6,8 +6,7 @@ import socket
 from collections.abc import Iterable
 from typing import Any
 
-from .errors import CommandError
-from .installing import how_to_install
+from .errors import CommandError, how_to_install
 
 #: What only grows, by its name without the prefix `enphase_` and the suffix `_total` that Prometheus sees.
 COUNTERS = {
@@ -27,7 +26,7 @@ GAUGES = {
 }
 
 
-class Figures:
+class Metrics:
     """The numbers of one running script; a name that is in neither table raises KeyError."""
 
     def __init__(self, port: int | None = None, host: str = "127.0.0.1") -> None:

@@ -1,8 +1,9 @@
-"""A steady rate: ticks that never drift, whatever is late."""
+"""Waits of scripts that run for long: a fixed rate that never drifts, and a backoff between attempts."""
 
 from __future__ import annotations
 
 import math
+import random
 import time
 from collections.abc import Callable
 
@@ -10,7 +11,7 @@ from collections.abc import Callable
 _LATE = 0.1
 
 
-class Ticks:
+class FixedRate:
     """Ticks every `interval` seconds from now on."""
 
     def __init__(self, interval: float, clock: Callable[[], float] = time.monotonic) -> None:
@@ -29,3 +30,21 @@ class Ticks:
         missed = tick - self._last - 1
         self._last = tick
         return max(0.0, self._start + tick * self._interval - self._clock()), missed
+
+
+class Backoff:
+    """Waits of `first` seconds, then of twice as long each time up to `longest`; all a bit less by chance."""
+
+    def __init__(self, first: float, longest: float) -> None:
+        self._first = first
+        self._longest = longest
+        self._next = first
+
+    def next(self) -> float:
+        """Return the seconds to wait now: between half and all of what this attempt's turn is."""
+        wait, self._next = self._next, min(self._next * 2, self._longest)
+        return wait * random.uniform(0.5, 1)  # noqa: S311 - chance, not a secret
+
+    def reset(self) -> None:
+        """Begin again with `first`: the attempt went well."""
+        self._next = self._first

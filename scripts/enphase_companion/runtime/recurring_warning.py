@@ -18,7 +18,7 @@ _MOST = 10
 _OTHERS = ""
 
 
-class Trouble:
+class RecurringWarning:
     """One thing that can be wrong, such as that the broker is away; `over` is said when it is well again."""
 
     def __init__(self, over: str, clock: Callable[[], float] = time.monotonic) -> None:
@@ -33,7 +33,7 @@ class Trouble:
         #: When that was told last.
         self._told = 0.0
 
-    def tell(self, text: str) -> None:
+    def raise_(self, text: str) -> None:
         """Return what is wrong, unless the same was said a short while ago."""
         self.text = text
         now = self._told = self._clock()
@@ -48,7 +48,7 @@ class Trouble:
             text, self._unlogged = f"{text} ({self._unlogged} others like it were not logged)", 0
         _LOGGER.warning("%s", text)
 
-    def end(self, quiet: float = 0) -> None:
+    def clear(self, quiet: float = 0) -> None:
         """Log that it is over, if it was told, but not in the last `quiet` seconds."""
         if self.text is not None and self._clock() - self._told >= quiet:
             self.text = None

@@ -18,7 +18,7 @@ import pytest
 
 from enphase_api import EnphaseError
 from enphase_companion.commands import gateway_console
-from enphase_companion.runtime import command, installing
+from enphase_companion.runtime import errors, main
 from enphase_companion.runtime.errors import CommandError, SettingsError
 
 from ..owner import Owner
@@ -75,7 +75,7 @@ def test_packages_are_installed_where_the_program_runs_or_in_an_environment_wher
         (tmp_path / "EXTERNALLY-MANAGED").touch()
     monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
     monkeypatch.setattr(sys, "prefix", prefix)
-    assert installing.how_to_install("plot") == said
+    assert errors.how_to_install("plot") == said
 
 
 @pytest.mark.parametrize("content", ["", "class EnphaseError(Exception):\n    pass\n"])
@@ -161,7 +161,7 @@ def test_whatever_ends_a_run_is_one_line_and_a_status(
     def work(_: argparse.Namespace) -> int:
         raise error
 
-    assert command.run(argparse.Namespace(verbose=False), work) == status
+    assert main.run(argparse.Namespace(verbose=False), work) == status
     written = capsys.readouterr()
     assert written.err.startswith(line)
     assert written.err.count("\n") == (1 if line else 0)
@@ -174,7 +174,7 @@ def test_a_traceback_is_shown_to_who_asks_for_it(capsys: pytest.CaptureFixture[s
     def work(_: argparse.Namespace) -> int:
         raise ZeroDivisionError("for owner@example.com")
 
-    assert command.run(argparse.Namespace(verbose=True), work) == 1
+    assert main.run(argparse.Namespace(verbose=True), work) == 1
     written = capsys.readouterr().err
     assert "Traceback" in written
     assert "ZeroDivisionError: for [hidden]" in written

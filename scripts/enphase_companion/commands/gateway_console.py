@@ -1,4 +1,4 @@
-"""enphase-gateway-console: what a gateway says, as a page, a live page, lines or JSON; and trusting it."""
+"""enphase-gateway-console: print the values of a gateway as a page, a live page, lines or JSON; trust it."""
 
 # ruff: noqa: PLC0415 - --help does not wait for what is imported inside functions
 
@@ -27,8 +27,8 @@ _SHORTEST_INTERVAL, _LONGEST_INTERVAL = 1.0, 3600.0
 def parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
-        "Print what an Enphase IQ Gateway says now: production, consumption, grid,\n"
-        "batteries, each meter and wired phase, each microinverter.",
+        "Print the current values of an Enphase IQ Gateway: production, consumption,\n"
+        "grid, batteries, each meter and wired phase, each microinverter.",
         examples=[
             TRUST_FIRST,
             ("enphase-gateway-console", "print everything once"),
@@ -36,7 +36,7 @@ def parser() -> argparse.ArgumentParser:
             ("enphase-gateway-console --watch 10 >> log", "a line every 10 seconds"),
             ("enphase-gateway-console --json", "one JSON document"),
         ],
-        notes=f"{CREDENTIALS}\n\n{ONCE}; --watch ends with 0 by Ctrl-C or SIGTERM",
+        notes=f"{CREDENTIALS}\n\n{ONCE}; --watch exits with 0 on Ctrl-C or SIGTERM",
     )
     result.add_argument(
         "--watch",
@@ -44,17 +44,18 @@ def parser() -> argparse.ArgumentParser:
         nargs="?",
         const=_DEFAULT_INTERVAL,
         metavar="SECONDS",
-        help=f"go on: the meters every {_DEFAULT_INTERVAL:g} (or so many) seconds, all else every 5 minutes",
+        help="keep running: poll the meters every SECONDS "
+        f"(default: {_DEFAULT_INTERVAL:g}), everything else every 5 minutes",
     )
-    result.add_argument("--json", action="store_true", help="print JSON; with --watch one document a line")
+    result.add_argument("--json", action="store_true", help="print JSON; with --watch one document per line")
     result.add_argument(
-        "--trust", action="store_true", help="show the gateway's certificate, ask, and store it"
+        "--trust", action="store_true", help="show the gateway's certificate and store it after confirmation"
     )
     result.add_argument(
         "--fingerprint",
         type=_fingerprint,
         metavar="SHA256",
-        help="with --trust: do not ask, but store the certificate if it has this SHA-256 fingerprint",
+        help="with --trust: store the certificate without confirmation if it has this fingerprint",
     )
     add_settings(result, KEYS)
     return result
@@ -65,13 +66,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser()
     arguments = options.parse_args(argv)
     if arguments.trust and (arguments.json or arguments.watch):
-        options.error("--trust goes with neither --json nor --watch")
+        options.error("--trust cannot be combined with --json or --watch")
     if arguments.fingerprint and not arguments.trust:
-        options.error("--fingerprint goes with --trust")
+        options.error("--fingerprint requires --trust")
     if arguments.trust and not arguments.fingerprint and not (sys.stdin and sys.stdin.isatty()):
-        options.error(
-            "--trust asks on a terminal; without one, say which certificate to trust with --fingerprint"
-        )
+        options.error("--trust asks for confirmation on a terminal: without one, add --fingerprint")
     if arguments.watch is not None:
         return serve(arguments, _watch)
     return run(arguments, _trust if arguments.trust else _show)
@@ -119,7 +118,7 @@ async def _watch(service: Service, arguments: argparse.Namespace) -> None:
 async def _shown(arguments: argparse.Namespace) -> None:
     from ..config.loader import load_settings
     from ..console.follow import follow
-    from ..console.output import show, showing
+    from ..console.output import open_output, show
     from ..console.overview import Overview
     from ..gateway.opening import open_gateway, sign_in
 
@@ -129,7 +128,7 @@ async def _shown(arguments: argparse.Namespace) -> None:
         if arguments.watch is None:
             show(overview, as_json=arguments.json)
             return
-        with showing(as_json=arguments.json) as show_state:
+        with open_output(as_json=arguments.json) as show_state:
             async for state in follow(
                 gateway, overview, arguments.watch, lambda: sign_in(gateway, info, settings)
             ):

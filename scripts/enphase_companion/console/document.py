@@ -1,4 +1,4 @@
-"""The overview as one JSON document for other programs: stable keys with units, null for what is unknown.
+"""Format an overview as one JSON document: stable keys with units, null for unknown values.
 
 docs/scripts.md describes it. Keys are only ever added; a change of meaning would raise `schema_version`.
 """
@@ -30,7 +30,7 @@ _UNITS = {
 
 
 def document(overview: Overview) -> dict[str, Any]:
-    """Return everything as objects that `json` can write. Powers in W, energies in Wh, times in UTC."""
+    """Return everything as objects for `json`. Powers in W, energies in Wh, times in UTC."""
     site = _rounded(overview.site)
     return {
         "schema_version": 1,
@@ -40,7 +40,7 @@ def document(overview: Overview) -> dict[str, Any]:
             "firmware": overview.info.firmware,
             "part_number": overview.info.part_number,
         },
-        "at": _time(overview.at),
+        "measured_at": _time(overview.at),
         "production": {
             "power_w": site.production_power,
             "lifetime_wh": site.produced_energy,
@@ -64,14 +64,14 @@ def document(overview: Overview) -> dict[str, Any]:
 
 
 def direction(grid_power: float | None) -> str | None:
-    """Name which way the grid's power flows: "import", "export" or "none"; None where it is unknown."""
+    """Return the direction of the grid's power: "import", "export" or "none"; None if unknown."""
     if grid_power is None:
         return None
     return "import" if grid_power > 0 else "export" if grid_power < 0 else "none"
 
 
 def _rounded(site: Site) -> Site:
-    """Return sums with the three digits that the meters give, without the dust of adding them up."""
+    """Round sums to the three digits of the meters."""
     known = {name: value for name, value in asdict(site).items() if value is not None}
     return Site(**{name: round(value, 3) for name, value in known.items()})
 

@@ -1,4 +1,4 @@
-"""Follows a gateway: its meters at every tick, its slow pages rarely, through times when it is silent."""
+"""Follow a gateway: poll its meters at every tick and slow endpoints rarely, through outages."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from .overview import Overview
 
 _LOGGER = logging.getLogger(__name__)
 
-#: Seconds. Inverters report no more often, and /production.json takes a gateway seconds.
+#: Seconds between polls of slow endpoints: inverters report no more often.
 _SLOW = 300
-#: Seconds, at most, between two tries while the gateway does not answer.
+#: Maximum seconds between two retries while the gateway does not answer.
 _LONGEST_PAUSE = 60
 
 
 class State(NamedTuple):
-    """The last that is known, and why that is old, where it is."""
+    """The latest overview, and the problem that keeps it from being updated."""
 
     overview: Overview
     problem: str | None = None
@@ -31,16 +31,16 @@ class State(NamedTuple):
 async def follow(
     gateway: Gateway, overview: Overview, interval: float, sign_in: Callable[[], Awaitable[None]]
 ) -> AsyncIterator[State]:
-    """Yield a state now and about each `interval` seconds, for ever.
+    """Yield a state now and every `interval` seconds, for ever.
 
-    A late answer does not shift the next tick, and a missed tick is left out. `sign_in` is called where the
-    session can no longer be renewed. Raises what it raises, and CertificateError.
+    A late answer does not shift the next tick, and a missed tick is skipped. `sign_in` is called if the
+    session cannot be renewed. Raises what `sign_in` raises, and CertificateError.
     """
     yield State(overview)
     clock = asyncio.get_running_loop().time
     start = clock()
     next_slow = start + _SLOW
-    failures, signed_in_anew = 0, False
+    failures, signed_in_again = 0, False
     while True:
         step = interval if overview.has_enabled_meters else _SLOW
         until_tick = step - (clock() - start) % step
@@ -51,15 +51,15 @@ async def follow(
                 yield State(overview)
             if clock() >= next_slow:
                 next_slow = clock() + _SLOW
-                overview = await (await overview.with_identity(gateway)).with_slow_pages(gateway)
+                overview = await (await overview.with_identity(gateway)).with_slow_endpoints(gateway)
                 yield State(overview)
-            failures, signed_in_anew = 0, False
+            failures, signed_in_again = 0, False
         except AuthenticationError as error:
-            if signed_in_anew:
+            if signed_in_again:
                 raise
-            _LOGGER.info("Signing in anew: %s", error)
+            _LOGGER.info("Signing in again: %s", error)
             await sign_in()
-            signed_in_anew = True
+            signed_in_again = True
         except (CommunicationError, ResponseError) as error:
             failures = min(failures + 1, 10)
-            yield State(overview, join(str(error), "Asking again"))
+            yield State(overview, join(str(error), "Retrying"))

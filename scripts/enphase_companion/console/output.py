@@ -1,4 +1,4 @@
-"""Where an overview goes: once or again and again, to a terminal, to a file or pipe, or as JSON."""
+"""Write overviews, once or continuously: to a terminal, to a file or pipe, or as JSON."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _LOGGER = logging.getLogger(__name__)
 
 
 def show(overview: Overview, *, as_json: bool) -> None:
-    """Write everything once to stdout: JSON, a coloured page where that is a terminal, else plain text."""
+    """Write everything once to stdout: JSON, a coloured page on a terminal, else plain text."""
     console = Console(highlight=False)
     if as_json:
         sys.stdout.write(json.dumps(document(overview), indent=2, ensure_ascii=False) + "\n")
@@ -34,21 +34,21 @@ def show(overview: Overview, *, as_json: bool) -> None:
 
 
 @contextmanager
-def showing(*, as_json: bool) -> Iterator[Callable[[State], None]]:
-    """Yield what shows state after state: a live page where stdout is a terminal, else a line each."""
+def open_output(*, as_json: bool) -> Iterator[Callable[[State], None]]:
+    """Yield the function that shows a state: a live page on a terminal, else a line each."""
     console = Console(highlight=False)
     if as_json or not console.is_terminal:
         yield lambda state: _write_line(state, as_json=as_json)
         return
     with Live(console=console, screen=True, auto_refresh=False) as live:
         yield lambda state: live.update(
-            _Cut(page(state.overview, bars=True, problem=state.problem)), refresh=True
+            _Cropped(page(state.overview, bars=True, problem=state.problem)), refresh=True
         )
 
 
 @dataclass(frozen=True)
-class _Cut:
-    """As much of a page as a terminal has lines for, and how much is left out."""
+class _Cropped:
+    """As much of a page as fits the lines of a terminal, and how much is left out."""
 
     whole: RenderableType
 
@@ -64,7 +64,7 @@ class _Cut:
 
 def _write_line(state: State, *, as_json: bool) -> None:
     if state.problem is not None:
-        # Nothing is repeated: what the gateway did not say is a gap.
+        # Old values are not repeated: a missing answer is a gap.
         _LOGGER.warning("%s", state.problem)
         return
     text = json.dumps(document(state.overview), ensure_ascii=False) if as_json else one_line(state.overview)

@@ -1,4 +1,4 @@
-"""All that a gateway says at one moment, and the few conclusions that a page, a line and a document share."""
+"""The answers of a gateway at one time, and the values derived from them for page, line and JSON."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _T = TypeVar("_T")
 
 @dataclass(frozen=True, kw_only=True)
 class Overview:
-    """What a gateway says. What one of the slow pages did not answer is None, and `problems` says why."""
+    """Answers of a gateway. A slow endpoint that failed is None, and `problems` has the reason."""
 
     host: str
     info: Info
@@ -42,37 +42,37 @@ class Overview:
     found_inverters: tuple[Inverter, ...] | None = None
     found_batteries: Batteries | None = None
     problems: tuple[str, ...] = ()
-    #: The gateway's own time when the newest answer came (UTC); None: what the answers themselves name.
+    #: The gateway's own time at the latest answer (UTC); None: use the timestamps of the answers.
     gateway_time: datetime | None = None
 
     @classmethod
     async def read(cls, gateway: Gateway, info: Info) -> Self:
-        """Ask for everything once, the meters first. Raises as `api_call` does where these fail."""
+        """Request everything once, the meters first. Raises as `api_call` does if these fail."""
         start = cls(host=gateway.host, info=info, meters=await gateway.meters())
-        return await (await start.with_readings(gateway)).with_slow_pages(gateway)
+        return await (await start.with_readings(gateway)).with_slow_endpoints(gateway)
 
     async def with_readings(self, gateway: Gateway) -> Self:
-        """Return this with the meters read again, which is one small request. Raises as `api_call` does."""
+        """Return this with new readings, which is one small request. Raises as `api_call` does."""
         readings = await gateway.readings(self.meters) if self.has_enabled_meters else self.readings
         return replace(self, readings=readings, gateway_time=gateway.now)
 
-    async def with_slow_pages(self, gateway: Gateway) -> Self:
-        """Return this with all else requested again, which takes seconds; `problems` names what fails."""
+    async def with_slow_endpoints(self, gateway: Gateway) -> Self:
+        """Return this with the slow endpoints requested again; `problems` names those that fail."""
         problems: list[str] = []
 
-        async def asked(answer: Awaitable[_T], before: _T) -> _T:
+        async def request(answer: Awaitable[_T], before: _T) -> _T:
             try:
                 return await answer
             except (ResponseError, CommunicationError) as error:
                 problems.append(str(error))
                 return before
 
-        inverters = await asked(gateway.inverters(), self.found_inverters)
-        batteries = await asked(gateway.batteries(), self.found_batteries)
-        production = await asked(gateway.production(), self.production)
+        inverters = await request(gateway.inverters(), self.found_inverters)
+        batteries = await request(gateway.batteries(), self.found_batteries)
+        production = await request(gateway.production(), self.production)
         totals = self.totals
         if not self.is_metered(MeasurementType.PRODUCTION):
-            totals = await asked(gateway.production_totals(), self.totals)
+            totals = await request(gateway.production_totals(), self.totals)
         if batteries is not None and production is not None:
             batteries = batteries.with_ac(production.ac_batteries)
         return replace(
@@ -86,13 +86,13 @@ class Overview:
         )
 
     async def with_identity(self, gateway: Gateway) -> Self:
-        """Return this with the gateway's clock and its list of meters anew. Raises as `api_call` does."""
+        """Return this with a new identity and list of meters. Raises as `api_call` does."""
         info, meters = await gateway.info(), await gateway.meters()
         return replace(self, info=info, meters=meters, gateway_time=gateway.now)
 
     @property
     def at(self) -> datetime:
-        """The newest time that the gateway has named, by its own clock (UTC)."""
+        """The latest timestamp of the answers, by the gateway's clock (UTC)."""
         known = [self.readings.measured_at, self.info.time, self._made.measured_at if self._made else None]
         return max((at for at in known if at is not None), default=datetime.now(UTC))
 
@@ -102,7 +102,7 @@ class Overview:
 
     @property
     def site(self) -> Site:
-        """What flows where. Where no production meter is enabled, production is what the inverters report."""
+        """Powers and energies of the site; without a production meter, of the inverters."""
         site = Site.from_readings(
             self.readings,
             metered={meter.measurement_type for meter in self.meters if meter.enabled},
@@ -120,30 +120,30 @@ class Overview:
 
     @property
     def reported_power(self) -> float | None:
-        """W that all inverters together report; nothing once none reports any more, as at night."""
+        """Sum of the reported powers in W; None once no inverter reports, as at night."""
         return reported_power(self.inverters, self._made, self._now)
 
     @property
     def last_reported_at(self) -> datetime | None:
-        """When an inverter last reported."""
+        """Time of the latest report of an inverter."""
         return max(
             (each.last_reported_at for each in self.inverters or () if each.last_reported_at), default=None
         )
 
     def is_reporting(self, inverter: Inverter) -> bool:
-        """Whether an inverter's last report is new enough to be what it makes now; none is at night."""
+        """Whether an inverter's last report is recent; none is at night."""
         return not inverter.is_silent(self._now)
 
     @property
     def inverters(self) -> tuple[Inverter, ...] | None:
-        """Each microinverter; what a silent one makes is not known."""
+        """Each microinverter; the power of a silent one is None."""
         if self.found_inverters is None:
             return None
         return tuple(inverter.as_of(self._now) for inverter in self.found_inverters)
 
     @property
     def batteries(self) -> Batteries | None:
-        """All batteries; what silent ones do is not known."""
+        """All batteries; the power of silent ones is None."""
         return None if self.found_batteries is None else self.found_batteries.as_of(self._now)
 
     @property
@@ -152,16 +152,16 @@ class Overview:
 
     @property
     def has_enabled_meters(self) -> bool:
-        """Whether there is anything to read."""
+        """Whether any meter is enabled."""
         return any(meter.enabled for meter in self.meters)
 
     def is_metered(self, measurement_type: str) -> bool:
-        """Whether an enabled meter measures this."""
+        """Whether an enabled meter measures this type."""
         return any(meter.enabled and meter.measurement_type == measurement_type for meter in self.meters)
 
     @property
     def has_consumption(self) -> bool:
-        """Whether the home's consumption is measured, or follows from the grid's."""
+        """Whether consumption is measured or can be calculated."""
         return self.is_metered(MeasurementType.NET_CONSUMPTION) or self.is_metered(
             MeasurementType.TOTAL_CONSUMPTION
         )
@@ -174,7 +174,7 @@ class Overview:
 
     @property
     def produced_today(self) -> float | None:
-        """Wh since midnight, where what the firmware says of it can be believed."""
+        """Wh since midnight; None if the firmware's value is implausible."""
         if self.production is None or self.inverters is None:
             return None
         metered = self.is_metered(MeasurementType.PRODUCTION)

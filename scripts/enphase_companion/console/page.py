@@ -1,4 +1,4 @@
-"""The overview as a page for people: in a terminal with colours and bars, elsewhere as plain aligned text."""
+"""Format an overview as a page: with colours and bars in a terminal, else as plain aligned text."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def plain_text(overview: Overview) -> str:
 
 
 def one_line(overview: Overview) -> str:
-    """Return what flows now as one line."""
+    """Return the current powers as one line."""
     site = overview.site
     grid = " ".join(_flow(site.grid_power, "import", "export")).rstrip()
     battery = " ".join(_flow(site.battery_power, "discharging", "charging")).rstrip()
@@ -42,7 +42,7 @@ def one_line(overview: Overview) -> str:
 
 
 def page(overview: Overview, *, bars: bool, problem: str | None = None) -> RenderableType:
-    """Return the whole page. `problem` says why what it shows is no longer new."""
+    """Return the whole page. `problem` is the reason why its values are old."""
     return Group(*_parts(overview, bars=bars, problem=problem))
 
 
@@ -75,7 +75,7 @@ def _summary(overview: Overview) -> tables.Columns:
     today = overview.produced_today
     table.add_row(
         tables.label(MeasurementType.PRODUCTION),
-        *_flow(site.production_power, "", "drawn by the array"),
+        *_flow(site.production_power, "", "consumed by the array"),
         f"{energy(site.produced_energy)} (today {'unknown (firmware)' if today is None else energy(today)})",
     )
     nothing = ("-", "not metered", "")
@@ -99,7 +99,7 @@ def _summary(overview: Overview) -> tables.Columns:
 
 
 def _flow(watts: float | None, positive: str, negative: str) -> tuple[str, str]:
-    """Return a power without its sign, and its direction in words; none for what is shown as 0."""
+    """Return a power without its sign, and its direction as text; empty for a displayed 0."""
     if watts is None or abs(watts) < 0.5:
         return power(watts), ""
     return power(abs(watts)), positive if watts > 0 else negative
@@ -112,11 +112,11 @@ def _both(one: float | None, one_word: str, other: float | None, other_word: str
 
 
 def _notes(overview: Overview) -> Iterator[str]:
-    """Yield what an owner should know about what is, or is not, shown."""
+    """Yield notes about missing or limited values."""
     if not overview.meters:
-        yield "This gateway has no meters: what is known is what its microinverters report."
+        yield "This gateway has no meters: the values are those of its microinverters."
     elif not overview.has_enabled_meters:
-        yield "All meters of this gateway are disabled: what is known is what its microinverters report."
+        yield "All meters of this gateway are disabled: the values are those of its microinverters."
     disabled = [str(tables.label(meter.measurement_type)) for meter in overview.meters if not meter.enabled]
     if disabled and overview.has_enabled_meters:
         yield f"Disabled meters: {', '.join(disabled)}."
@@ -128,7 +128,7 @@ def _notes(overview: Overview) -> Iterator[str]:
         if meter.enabled and said:
             yield f"{tables.label(meter.measurement_type)} meter: the gateway reports {', '.join(said)}."
     if overview.has_batteries and not overview.is_metered(MeasurementType.STORAGE):
-        yield "The batteries have no meter: their lifetime energies are not known, nor is the home's."
+        yield "The batteries have no meter: their lifetime energies and the home's are unknown."
     for problem in overview.problems:
         yield f"Incomplete: {problem}."
 
@@ -147,14 +147,14 @@ def _battery_title(overview: Overview) -> Text:
         f"reserve {quantity(known.reserve, '%', 0)}",
     ]
     if known.grid_connected is not None:
-        said.append("on the grid" if known.grid_connected else "off the grid")
+        said.append("on grid" if known.grid_connected else "off grid")
     return Text.assemble(("Batteries", "bold"), f": {', '.join(said)}")
 
 
 def _inverter_title(overview: Overview) -> Text:
     units = overview.inverters or ()
     reporting = sum(overview.is_reporting(unit) for unit in units)
-    said = f"{reporting} of {len(units)} report"
+    said = f"{reporting} of {len(units)} reporting"
     if not reporting:
         last = overview.last_reported_at
         said = f"none of {len(units)} has reported" + (

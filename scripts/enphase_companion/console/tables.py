@@ -14,8 +14,8 @@ from enphase_api.models import Battery, Inverter, MeasurementType, Meter, Quanti
 from ..units import energy, local_time, power, quantity
 from .overview import Overview
 
-#: How an owner calls what a meter measures; its energy in the positive direction, and in the other; a colour
-#: of Okabe and Ito's, which colour-blind people can tell apart (what it means is always said in words too).
+#: Label of a measurement type; labels of its energy in the positive and the negative direction; a colour of
+#: the Okabe-Ito palette, which colour-blind people can distinguish (its meaning is always written out too).
 _MEANINGS: dict[str, tuple[str, str, str, str]] = {
     MeasurementType.PRODUCTION: ("Production", "Produced", "Drawn", "#E69F00"),
     MeasurementType.TOTAL_CONSUMPTION: ("Consumption", "Consumed", "Returned", "#56B4E9"),
@@ -23,7 +23,7 @@ _MEANINGS: dict[str, tuple[str, str, str, str]] = {
     MeasurementType.STORAGE: ("Battery", "Discharged", "Charged", "#CC79A7"),
 }
 
-#: What a phase mode, or a number of phases where a meter has no mode, is called.
+#: Label of a phase mode, or of a number of phases for a meter without a mode.
 _WIRINGS: dict[str | int, str] = {
     "split": "split phase",
     "three": "three phases",
@@ -35,15 +35,15 @@ _WIRINGS: dict[str | int, str] = {
 
 _BAR_WIDTH = 12
 
-#: Columns of a terminal that no table needs.
+#: Columns of a terminal; more than any table needs.
 _WIDER_THAN_ANY = 1_000
 
 
 class Columns:
-    """A table without lines. A narrow terminal gets fewer columns, never a part of a number."""
+    """A table without lines. A narrow terminal gets fewer columns, never a truncated number."""
 
     def __init__(self, justify: str, leave_out: Sequence[int]) -> None:
-        """`justify`: each character is a column, "<" or ">"; `leave_out`: columns, the first to go first."""
+        """`justify`: each character is a column, "<" or ">"; `leave_out`: columns to drop, in this order."""
         self._justify = justify
         self._leave_out = leave_out
         self._rows: list[tuple[tuple[RenderableType, ...], str | None]] = []
@@ -78,24 +78,24 @@ class Columns:
 
 
 def heading(*cells: Text | str) -> list[Text]:
-    """Return the row that names the columns of what follows."""
+    """Return the row of column headings."""
     return [cell if isinstance(cell, Text) else Text(cell, style="dim") for cell in cells]
 
 
 def label(measurement_type: str) -> Text:
-    """Return what an owner calls this; a type that only the firmware knows keeps its word."""
+    """Return the label of a measurement type; an unknown type keeps the firmware's word."""
     name, _, _, colour = _MEANINGS.get(measurement_type, (measurement_type, "", "", ""))
     return Text(name, style=f"bold {colour}".strip())
 
 
 def wiring(meters: Iterable[Meter]) -> str:
-    """Return how the enabled meters are wired, in the words of an electrician."""
+    """Return the wiring of the enabled meters, such as three phases."""
     modes = {meter.phase_mode: meter.phase_count for meter in meters if meter.enabled}
     return ", ".join(_WIRINGS.get(mode or "", _WIRINGS[count]) for mode, count in modes.items())
 
 
 def meters(overview: Overview) -> Columns:
-    """Return each enabled meter: as a whole, and each wired phase where it counts more than one."""
+    """Return the table of enabled meters: each as a whole and, with more than one, its wired phases."""
     table = Columns("<>>>>>>>", leave_out=(5, 4, 3, 2, 7, 6))
     for reading in overview.readings:
         kind = reading.meter.measurement_type
@@ -128,11 +128,11 @@ def _cells(quantities: Quantities) -> list[str]:
 
 
 def batteries(overview: Overview, units: Iterable[Battery]) -> Columns:
-    """Return each battery."""
+    """Return the table of batteries."""
     table = Columns("<>>>><", leave_out=(3, 4, 5, 2))
     table.add_row(*heading("  Serial number", "Charge", "Power", "Capacity", "Temperature", "Last report"))
     for unit in units:
-        silent = "" if unit.communicating is not False else ", does not answer"
+        silent = "" if unit.communicating is not False else ", not communicating"
         table.add_row(
             f"  {unit.serial_number}",
             quantity(unit.state_of_charge, "%", 0),
@@ -145,11 +145,11 @@ def batteries(overview: Overview, units: Iterable[Battery]) -> Columns:
 
 
 def inverters(overview: Overview, units: Sequence[Inverter], *, bars: bool) -> Columns:
-    """Return each microinverter; what it last made, only while that is new enough to be what it makes now."""
+    """Return the table of microinverters, with the last power of those that report."""
     reporting = [unit for unit in units if overview.is_reporting(unit)]
     bars = bars and bool(reporting)
     table = Columns("<><><", leave_out=(2, 3, 4)) if bars else Columns("<>><", leave_out=(2, 3))
-    table.add_row(*heading("  Serial number", "Power", *([""] if bars else []), "Most ever", "Last report"))
+    table.add_row(*heading("  Serial number", "Power", *([""] if bars else []), "Maximum", "Last report"))
     for unit in units:
         new = unit in reporting
         table.add_row(
@@ -164,7 +164,7 @@ def inverters(overview: Overview, units: Sequence[Inverter], *, bars: bool) -> C
 
 
 def _bar(unit: Inverter) -> ProgressBar:
-    """Draw what an inverter makes as a part of the most it ever made; nothing where one is not known."""
+    """Draw an inverter's power as a share of its maximum; empty if one is unknown."""
     watts = 0.0 if unit.power is None or unit.max_power is None else max(0.0, unit.power)
     _, _, _, colour = _MEANINGS[MeasurementType.PRODUCTION]
     return ProgressBar(unit.max_power or 1, watts, _BAR_WIDTH, complete_style=colour, finished_style=colour)
@@ -173,5 +173,5 @@ def _bar(unit: Inverter) -> ProgressBar:
 def _silence(unit: Inverter, overview: Overview) -> str:
     if unit.last_reported_at is None:
         return "never reported"
-    # The day is enough where it was another one; with the time, a line would be too long for many a terminal.
+    # For another day, the date is enough: with the time, the line would be too long for many terminals.
     return f"not reported since {local_time(unit.last_reported_at, overview.at).split()[0]}"

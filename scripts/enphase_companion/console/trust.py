@@ -1,4 +1,4 @@
-"""Trusting a gateway: its certificate shown, agreed to by its owner, and stored as it was shown."""
+"""Trust a gateway: show its certificate, ask the owner, and store it as shown."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from ..gateway.finding import finding
 from ..gateway.opening import check_serial_numbers
 from ..runtime.errors import CommandError
 
-_CHANGED = "Its key is another:\nthe gateway was reset, or another device answers in its place."
+_CHANGED = "Its key has changed:\nthe gateway was reset, or another device answers in its place."
 
-#: A serial number is public: it tells no gateway from an impostor.
+#: A serial number is public: it does not distinguish a gateway from an impostor.
 _ADVICE = (
     "Any device on your network can claim this serial number. Look up the gateway's address in your router,\n"
     "open it in a browser on another device, and trust it only if that shows the same fingerprint."
@@ -25,27 +25,27 @@ _ADVICE = (
 
 
 def trust(settings: Settings, fingerprint: str | None) -> int:
-    """Store the certificate that the gateway shows, after a typed yes or where it has this fingerprint.
+    """Store the gateway's certificate after a typed yes, or if it has this fingerprint.
 
-    Gives the exit status: 1 where the owner does not say yes. Raises CommandError for another fingerprint.
+    Returns the exit status: 1 without a yes. Raises CommandError for another fingerprint.
     """
-    # Asking is left out of the event loop: there, Ctrl-C would wait for the answer.
+    # The question is asked outside the event loop: there, Ctrl-C would wait for the answer.
     with finding(settings):
         shown = asyncio.run(fetch_certificate(settings.gateway_host))
     if fingerprint not in (None, shown.fingerprint):
         raise CommandError(
             f"{settings.gateway_host} shows the certificate with SHA-256 {shown.fingerprint}, "
-            "not the one given with --fingerprint. Nothing was stored."
+            "not the one of --fingerprint: nothing was stored"
         )
-    info = asyncio.run(_identified(settings, shown))
-    trusted = _trusted_until_now(settings)
+    info = asyncio.run(_identify(settings, shown))
+    trusted = _read_trusted(settings)
     print(_description(settings, shown, info))
     if trusted is not None and trusted.fingerprint == shown.fingerprint:
         print(f"{_fingerprint('Fingerprint (SHA-256)', shown)}\n")
         print(f"It is trusted already ({settings.certificate_file}).")
         return 0
     print(_question(settings, shown, trusted, info))
-    if fingerprint is None and not _said_yes():
+    if fingerprint is None and not _confirm():
         print("Nothing was stored.")
         return 1
     write_private(settings.certificate_file, shown.pem)
@@ -53,8 +53,8 @@ def trust(settings: Settings, fingerprint: str | None) -> int:
     return 0
 
 
-async def _identified(settings: Settings, shown: Certificate) -> Info:
-    """Return who answers with this certificate, so that nobody trusts a router's web page."""
+async def _identify(settings: Settings, shown: Certificate) -> Info:
+    """Return the identity behind this certificate, so that nobody trusts a router's web page."""
     async with Gateway(settings.gateway_host, certificate=shown.pem) as gateway:
         with finding(settings):
             info = await gateway.info()
@@ -62,16 +62,16 @@ async def _identified(settings: Settings, shown: Certificate) -> Info:
     return info
 
 
-def _trusted_until_now(settings: Settings) -> Certificate | None:
+def _read_trusted(settings: Settings) -> Certificate | None:
     try:
         return read_certificate(settings.certificate_file)
     except CertificateError:
-        # Enphase-API's scripts leave an empty file behind where the gateway did not answer.
+        # Enphase-API's scripts leave an empty file if the gateway did not answer.
         return None
 
 
 def _description(settings: Settings, shown: Certificate, info: Info) -> str:
-    """Return all words of the peer: what comes after them cannot be written over by one."""
+    """Return all text of the peer: nothing after it can be overwritten by it."""
     expired = " (expired)" if shown.is_expired else ""
     return (
         f"{settings.gateway_host} says it is this gateway:\n\n"
@@ -98,7 +98,7 @@ def _question(settings: Settings, shown: Certificate, trusted: Certificate | Non
 
 
 def _claim(trusted: str | None, claimed: str) -> str:
-    """Return how the serial number that a peer claims goes with that of the trusted certificate."""
+    """Compare the claimed serial number with that of the trusted certificate."""
     if trusted is None:
         return ""
     if trusted == claimed:
@@ -107,12 +107,12 @@ def _claim(trusted: str | None, claimed: str) -> str:
 
 
 def _fingerprint(label: str, certificate: Certificate) -> str:
-    # A terminal would break it within a byte.
+    # A terminal would break the line within a byte.
     half = len(certificate.fingerprint) // 2 + 1
     return f"  {label:21}  {certificate.fingerprint[:half]}\n{'':25}{certificate.fingerprint[half:]}"
 
 
-def _said_yes() -> bool:
+def _confirm() -> bool:
     try:
         return input("Type yes to trust it: ").strip().lower() == "yes"
     except EOFError:

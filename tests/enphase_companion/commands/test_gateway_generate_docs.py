@@ -15,8 +15,8 @@ import pytest
 from enphase_companion.commands.gateway_generate_docs import NAME, main
 from enphase_companion.endpoint_docs.catalogue import Endpoint, catalogue
 
-from ..console.test_terminal import on_terminal
 from ..owner import PASSWORD, USERNAME, Owner, Result
+from ..terminal import on_terminal
 
 pytestmark = pytest.mark.slow
 

@@ -180,7 +180,7 @@ def test_without_enabled_meters_production_is_what_the_inverters_reported(
     assert document["production"]["source"] == "inverters"
     # Some minutes lie between the reports of the single inverters and their sum.
     assert document["production"]["power_w"] == pytest.approx(reported, rel=0.2)
-    house = owner.simulator.house.truth(seconds(document["at"])).production.total
+    house = owner.simulator.house.truth(seconds(document["measured_at"])).production.total
     assert document["production"]["lifetime_wh"] == pytest.approx(house.energy_delivered, rel=1e-4)
     assert document["consumption"] == {"power_w": None, "lifetime_wh": None}
     assert set(document["grid"].values()) == {None}
@@ -209,7 +209,7 @@ def test_todays_energy_is_the_houses_where_the_firmware_is_honest(still: Callabl
     owner = still("three-phase", hour_of_day=15)
     document = told(owner)
     house = owner.simulator.house
-    at = seconds(document["at"])
+    at = seconds(document["measured_at"])
     since_midnight = (
         house.truth(at).production.total.energy_delivered
         - house.truth(house.midnight(at)).production.total.energy_delivered

@@ -94,7 +94,7 @@ def test_the_batterys_direction_is_a_word(still: Callable[..., Owner], hour: flo
     page = printed(owner)
     assert re.match(rf"Battery +[\d.]+ k?W  {word} ", row(page, "Battery"))
     assert re.match(
-        r"Batteries: \d+ % charged, [\d.]+ kWh of 15.0 kWh, reserve 20 %, on the grid$",
+        r"Batteries: \d+ % charged, [\d.]+ kWh of 15.0 kWh, reserve 20 %, on grid$",
         row(page, "Batteries:"),
     )
     units = re.findall(r"^  4924\d{8} +\d+ % +-?[\d.]+ k?W +5.0 kWh +\d+ °C  \d\d:\d\d$", page, re.MULTILINE)
@@ -140,7 +140,7 @@ async def test_a_narrow_terminal_gets_fewer_columns_but_whole_numbers(
         for inverter in overview.inverters or ():
             assert inverter.serial_number in narrow
         columns.append(
-            sum(word in narrow for word in ("Frequency", "Factor", "Current", "Voltage", "Most ever"))
+            sum(word in narrow for word in ("Frequency", "Factor", "Current", "Voltage", "Maximum"))
         )
     assert columns == sorted(columns, reverse=True)
     assert columns[0] > columns[-1]
@@ -159,7 +159,7 @@ def test_the_wiring_is_called_as_electricians_do(
 @pytest.mark.parametrize("profile", ["no-meters", "no-meters-404"])
 def test_without_meters_the_page_says_so(still: Callable[..., Owner], profile: str) -> None:
     page = printed(still(profile, hour_of_day=12))
-    assert "This gateway has no meters: what is known is what its microinverters report." in page
+    assert "This gateway has no meters: the values are those of its microinverters." in page
     assert row(page, "Consumption").split() == ["Consumption", "-", "not", "metered"]
     assert row(page, "Grid").endswith("not metered")
     assert "12 of 12 report" in page
@@ -193,7 +193,7 @@ def test_batteries_without_a_meter_leave_energies_unknown_with_the_reason(
 ) -> None:
     page = printed(still("battery-without-meter"))
     assert row(page, "Consumption").endswith("unknown")
-    assert "The batteries have no meter: their lifetime energies are not known, nor is the home's." in page
+    assert "The batteries have no meter: their lifetime energies and the home's are unknown." in page
 
 
 def test_at_night_the_page_says_since_when_nothing_was_reported(still: Callable[..., Owner]) -> None:
@@ -205,7 +205,7 @@ def test_at_night_the_page_says_since_when_nothing_was_reported(still: Callable[
 
 def test_the_nightly_draw_of_the_array_is_no_production(still: Callable[..., Owner]) -> None:
     page = printed(still("three-phase", hour_of_day=1))
-    assert re.match(r"Production +\d+ W  drawn by the array ", row(page, "Production"))
+    assert re.match(r"Production +\d+ W  consumed by the array ", row(page, "Production"))
 
 
 def test_of_a_three_phase_meter_only_the_wired_phase_is_shown(still: Callable[..., Owner]) -> None:

@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import fcntl
 import json
-import os
-import pty
 import re
-import select
 import signal
-import struct
-import subprocess
-import termios
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import pytest
 
 from ..owner import Owner
+from ..terminal import on_terminal
 
 pytestmark = pytest.mark.slow
 
@@ -26,70 +19,6 @@ COMMAND = "enphase-gateway-console"
 OTHER_SCREEN, BACK = "\x1b[?1049h", "\x1b[?1049l"
 HIDDEN_CURSOR, CURSOR = "\x1b[?25l", "\x1b[?25h"
 COLOUR = re.compile(r"\x1b\[[\d;]*\b38;")
-
-
-class Terminal:
-    """A terminal with a command on it."""
-
-    def __init__(self, file: int, process: subprocess.Popen[str]) -> None:
-        self._file = file
-        self.process = process
-        self.written = ""
-
-    def types(self, text: str) -> None:
-        os.write(self._file, text.encode())
-
-    def until(self, wanted: str, seconds: float = 40) -> str:
-        """Wait until this pattern has been written, and give everything that was."""
-        deadline = time.monotonic() + seconds
-        while not re.search(wanted, self.written, re.DOTALL):
-            assert time.monotonic() < deadline, self.written
-            if not self._read():
-                break
-        assert re.search(wanted, self.written, re.DOTALL), self.written
-        return self.written
-
-    def until_end(self) -> str:
-        deadline = time.monotonic() + 40
-        while self._read():
-            assert time.monotonic() < deadline, self.written
-        self.process.wait(timeout=10)
-        return self.written
-
-    def _read(self) -> bool:
-        if not select.select([self._file], [], [], 1)[0]:
-            return True
-        try:
-            part = os.read(self._file, 65536)
-        except OSError:
-            # What Linux says once nobody holds the other end any more.
-            part = b""
-        self.written += part.decode(errors="replace")
-        return bool(part)
-
-
-@contextmanager
-def on_terminal(
-    owner: Owner, *arguments: str, command: str = COMMAND, lines: int = 40, columns: int = 90
-) -> Iterator[Terminal]:
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    owner.environment = {"TERM": "xterm-256color", "COLORTERM": "truecolor", **owner.environment}
-    ends = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
-    with owner.starts(
-        command, *arguments, start_new_session=True, preexec_fn=_own_terminal, **ends
-    ) as process:
-        os.close(theirs)
-        try:
-            yield Terminal(ours, process)
-        finally:
-            process.kill()
-            os.close(ours)
-
-
-def _own_terminal() -> None:
-    """Make the terminal the one whose Ctrl-C this process gets."""
-    fcntl.ioctl(0, termios.TIOCSCTTY, 0)
 
 
 def test_on_a_terminal_the_page_has_colours_and_bars(ready: Callable[..., Owner]) -> None:
@@ -187,7 +116,7 @@ def test_watch_as_json_gives_a_document_a_line_and_a_gap_while_the_gateway_is_aw
         process.terminate()
         process.communicate(timeout=10)
     assert first["gateway"] == second["gateway"]
-    assert first["at"] < second["at"]
+    assert first["measured_at"] < second["measured_at"]
 
 
 @pytest.mark.slow

@@ -105,7 +105,7 @@ def test_a_wrong_fingerprint_stores_nothing_and_says_what_was_shown(owner: Owner
     owner.simulator.renew_certificate(same_key=False)
     result = owner.runs(main, "--trust", "--fingerprint", fingerprint)
     assert result.status == 1
-    assert f"SHA-256 {owner.simulator.fingerprint}, not the one given" in result.error
+    assert f"SHA-256 {owner.simulator.fingerprint}, not the one of --fingerprint" in result.error
     assert owner.certificate.read_text() == before
     assert not owner.simulator.requests
 

@@ -21,7 +21,7 @@ from tests.services.disk import small_disk
 from tests.services.mariadb import database_url, mariadb, mariadb_url, private_mariadb
 from tests.services.rabbitmq import amqp_url, private_rabbitmq, rabbitmq
 
-from .on_the_broker import broker, eyes, place, queue
+from .amqp_helpers import broker, eyes, place, queue
 from .owner import Owner
 
 __all__ = [

@@ -15,9 +15,9 @@ from PIL import Image
 from tests.services.mariadb import MariaDB
 from tests.services.rabbitmq import RabbitMQ
 
-from . import on_the_broker as broker
+from . import amqp_helpers as broker
+from .amqp_helpers import until
 from .commands.running import Command, Eyes, Given, assert_same
-from .on_the_broker import until
 from .owner import Owner
 
 #: Seconds after which RabbitMQ 3.10 may be killed without losing a quorum queue that was just declared.

@@ -141,7 +141,7 @@ async def message(gateway: Any) -> Any:
         datetime.now(UTC).timestamp(),
         unmetered_batteries=batteries.are_there and STORAGE not in metered,
     )
-    array = scripts_name("enphase_companion.gateway.array").Array(for_display=True)
+    array = scripts_name("enphase_companion.gateway.inverters").Array(for_display=True)
     said = await array.completed(gateway, await gateway.info(), meters, said)
     return form.decode(form.encode(said))
 

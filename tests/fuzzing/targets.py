@@ -61,7 +61,7 @@ from enphase_companion.endpoint_docs.markup import FORMATS
 from enphase_companion.endpoint_docs.page import page
 from enphase_companion.endpoint_docs.patterns import Substitutes
 from enphase_companion.message import MessageError, decode, encode, from_readings, is_complete
-from enphase_companion.message.parcel import Parcel
+from enphase_companion.message.model import OutgoingMessage
 from enphase_companion.runtime.errors import CommandError, SettingsError
 from enphase_companion.runtime.redaction import redact
 from enphase_companion.simulator import Simulator
@@ -318,7 +318,7 @@ def _api_access() -> ModuleType:
 API_ACCESS = _api_access()
 CATALOGUE = catalogue()
 TOKEN = f"eyJhbGciOiJFUzI1NiJ9.{'e30' * 10}.{'c2ln' * 10}"
-PARCEL = Parcel("an-id", "122333444455", "meters", b"{}")
+PARCEL = OutgoingMessage("an-id", "122333444455", "meters", b"{}")
 
 
 @cache

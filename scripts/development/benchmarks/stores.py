@@ -8,7 +8,7 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 from time import process_time
 
-from enphase_companion.delivery.store import Store
+from enphase_companion.delivery.sink import Sink
 from enphase_companion.message import decode
 from enphase_companion.storage import Database
 
@@ -21,13 +21,13 @@ class ConsumerStore:
 
     def __init__(self, _: object) -> None:
         self._stack = AsyncExitStack()
-        self._store: Store
+        self._store: Sink
 
     async def start(self) -> None:
         """Make the database."""
         folder = self._stack.enter_context(tempfile.TemporaryDirectory())
         url = f"sqlite:///{Path(folder) / 'enphase.db'}"
-        self._store = Store(await self._stack.enter_async_context(Database(url)))
+        self._store = Sink(await self._stack.enter_async_context(Database(url)))
         await self._store.begin()
 
     async def consume(self, bodies: Sequence[bytes]) -> tuple[float, float]:

@@ -90,17 +90,17 @@ class Broker:
 
 
 @dataclass(frozen=True, slots=True)
-class Link:
+class Channel:
     """An open connection with one channel."""
 
     broker: Broker
-    channel: AbstractChannel
+    amqp: AbstractChannel
     #: Set when connection, channel or consumer has ended, or somebody wants a new one.
     lost: asyncio.Event
 
 
 class _Connection(aio_pika.Connection):
-    """A connection that only `open_link` closes."""
+    """A connection that only `open_channel` closes."""
 
     def __del__(self) -> None:
         # The library's own begins to close it, also where no loop runs: Python warns of what nobody awaits.
@@ -108,7 +108,7 @@ class _Connection(aio_pika.Connection):
 
 
 @asynccontextmanager
-async def open_link(broker: Broker, name: str) -> AsyncIterator[Link]:
+async def open_channel(broker: Broker, name: str) -> AsyncIterator[Channel]:
     """Yield a connection named `name`; its channel confirms messages and raises for unroutable ones.
 
     Raises BrokerError.
@@ -127,20 +127,20 @@ async def open_link(broker: Broker, name: str) -> AsyncIterator[Link]:
     url = URL(broker.url)
     if "heartbeat" not in url.query:
         url = url.update_query(heartbeat=_HEARTBEAT)
-    with translated(f"{broker}: no connection"):
+    with translate_errors(f"{broker}: no connection"):
         async with asyncio.timeout(_CONNECT):
             connection = await aio_pika.connect(
                 url, client_properties={"connection_name": name}, connection_class=_Connection
             )
     try:
         connection.close_callbacks.add(lose)
-        with translated(f"{broker}: no channel"):
+        with translate_errors(f"{broker}: no channel"):
             async with asyncio.timeout(_CONNECT):
                 channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
                 channel.close_callbacks.add(lose)
                 # Somebody deleted the queue: the consumer alone ends.
                 (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(lose)
-        yield Link(broker, channel, lost)
+        yield Channel(broker, channel, lost)
     finally:
         with suppress(*_FAILURES, TimeoutError):
             async with asyncio.timeout(_CLOSE):
@@ -148,16 +148,16 @@ async def open_link(broker: Broker, name: str) -> AsyncIterator[Link]:
         _raise_if_cancelled()
 
 
-async def lost(link: Link, backoff: Backoff) -> None:
-    """Return when the link is lost; if it had held for a while, the waits before the next ones begin anew."""
+async def lost(channel: Channel, backoff: Backoff) -> None:
+    """Return when the channel is lost; if it had held for a while, the backoff starts over."""
     begun = asyncio.get_running_loop().time()
-    await link.lost.wait()
+    await channel.lost.wait()
     if asyncio.get_running_loop().time() - begun > _HELD:
         backoff.reset()
 
 
 @contextmanager
-def translated(what: str) -> Iterator[None]:
+def translate_errors(what: str) -> Iterator[None]:
     """Yield the library's errors as BrokerError: `what` went wrong, and why."""
     try:
         yield

@@ -17,7 +17,7 @@ from ..message import Message, MessageError, decode
 from ..runtime.metrics import Metrics
 from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.timing import Backoff
-from .broker import Broker, BrokerError, Link, lost, open_link, translated
+from .broker import Broker, BrokerError, Channel, lost, open_channel, translate_errors
 from .topology import declare_dead_letters, declare_exchange, declare_queue
 
 _LOGGER = logging.getLogger(__name__)
@@ -104,8 +104,8 @@ class Consumer:
         backoff = Backoff(1, 30)
         while not stopping.is_set():
             try:
-                async with open_link(self._broker, self._name) as link:
-                    why = await self._consume(link, stopping, backoff)
+                async with open_channel(self._broker, self._name) as channel:
+                    why = await self._consume(channel, stopping, backoff)
                 if why is not None and not stopping.is_set():
                     self._problem.raise_(f"{self._broker}: {why}")
             except BrokerError as error:
@@ -113,33 +113,33 @@ class Consumer:
             self._alive()
             await _first(stopping, timeout=backoff.next())
 
-    async def _consume(self, link: Link, stopping: asyncio.Event, backoff: Backoff) -> str | None:
+    async def _consume(self, channel: Channel, stopping: asyncio.Event, backoff: Backoff) -> str | None:
         """Consume on this connection until it is lost or `stopping` is set.
 
         Returns why it ended; None where a new connection only gets more at once again.
         """
-        graves = await declare_dead_letters(link)
-        queue = await declare_queue(link, await declare_exchange(link), self._queue)
-        inbox = _Inbox(min(self._batch, self._prefetch), link.lost)
-        with translated(f"{self._broker}: queue {self._queue}"):
-            await link.channel.set_qos(prefetch_count=self._prefetch, timeout=_ANSWER)
+        graves = await declare_dead_letters(channel)
+        queue = await declare_queue(channel, await declare_exchange(channel), self._queue)
+        inbox = _Inbox(min(self._batch, self._prefetch), channel.lost)
+        with translate_errors(f"{self._broker}: queue {self._queue}"):
+            await channel.amqp.set_qos(prefetch_count=self._prefetch, timeout=_ANSWER)
             await queue.consume(inbox.put, timeout=_ANSWER)
         self._problem.clear()
         begun = asyncio.get_running_loop().time()
         ends = [
-            asyncio.ensure_future(lost(link, backoff)),
-            asyncio.ensure_future(_set_by(stopping, link.lost)),
+            asyncio.ensure_future(lost(channel, backoff)),
+            asyncio.ensure_future(_set_by(stopping, channel.lost)),
         ]
         try:
-            while not link.lost.is_set():
+            while not channel.lost.is_set():
                 self._alive()
                 self._burials.clear(_QUIET)
-                await _first(inbox.any, link.lost, timeout=_IDLE)
+                await _first(inbox.any, channel.lost, timeout=_IDLE)
                 if inbox.any.is_set():
-                    await _first(inbox.full, link.lost, timeout=self._age)
-                if stopping.is_set() or not link.lost.is_set():
+                    await _first(inbox.full, channel.lost, timeout=self._age)
+                if stopping.is_set() or not channel.lost.is_set():
                     arrived = inbox.take()
-                    await self._settle(arrived, _Bench(link, graves))
+                    await self._settle(arrived, _Bench(channel, graves))
                     inbox.release(arrived)
                 if self._prefetch < self._usual and asyncio.get_running_loop().time() - begun > _QUIET:
                     self._prefetch = self._usual
@@ -180,12 +180,12 @@ class Consumer:
         while read:
             self._alive()
             try:
-                if not await self._asked([message for _, message in read], bench.link.lost):
+                if not await self._asked([message for _, message in read], bench.channel.lost):
                     return False
             except StoreError as error:
                 self._store_problem.raise_(str(error))
-                await _first(bench.link.lost, timeout=backoff.next())
-                if bench.link.lost.is_set():
+                await _first(bench.channel.lost, timeout=backoff.next())
+                if bench.channel.lost.is_set():
                     return False
             except MessageError as error:
                 if len(read) > 1:
@@ -237,7 +237,7 @@ class Consumer:
             message_id=raw.message_id,
             app_id=self._name,
         )
-        with translated(
+        with translate_errors(
             f"{self._broker}: a message that cannot be read was not taken by {bench.graves.name}"
         ):
             await bench.graves.publish(grave, raw.routing_key or "", mandatory=True, timeout=_ANSWER)
@@ -247,7 +247,7 @@ class Consumer:
         self._burials.raise_(f"{self._broker}: messages go to {bench.graves.name}: {reason}")
 
     async def _acknowledge(self, raw: AbstractIncomingMessage, *, multiple: bool = False) -> None:
-        with translated(f"{self._broker}: an acknowledgement"):
+        with translate_errors(f"{self._broker}: an acknowledgement"):
             async with asyncio.timeout(_ANSWER):
                 await raw.ack(multiple=multiple)
 
@@ -256,7 +256,7 @@ class Consumer:
 class _Bench:
     """Where a batch is worked on."""
 
-    link: Link
+    channel: Channel
     graves: AbstractExchange
 
 

@@ -9,7 +9,7 @@ from aio_pika import ExchangeType
 from aio_pika.abc import AbstractExchange, AbstractQueue
 from pamqp.common import FieldTable
 
-from .broker import Link, translated
+from .broker import Channel, translate_errors
 
 #: What Enphase-API's scripts publish with and bind to.
 ROUTING_KEY = "MeterStream"
@@ -32,37 +32,37 @@ _TIMEOUT = 10
 _ARGUMENTS: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
 
 
-async def declare_exchange(link: Link) -> AbstractExchange:
+async def declare_exchange(channel: Channel) -> AbstractExchange:
     """Return the exchange that readings are published to.
 
     Raises BrokerError.
     """
-    name = link.broker.exchange
-    with translated(f"{link.broker}: exchange {name}"):
-        return await link.channel.declare_exchange(name, ExchangeType.TOPIC, durable=True, timeout=_TIMEOUT)
+    name = channel.broker.exchange
+    with translate_errors(f"{channel.broker}: exchange {name}"):
+        return await channel.amqp.declare_exchange(name, ExchangeType.TOPIC, durable=True, timeout=_TIMEOUT)
 
 
-async def declare_queue(link: Link, exchange: AbstractExchange, name: str) -> AbstractQueue:
+async def declare_queue(channel: Channel, exchange: AbstractExchange, name: str) -> AbstractQueue:
     """Return the durable queue of this name, which takes all readings from now on.
 
     Raises BrokerError.
     """
-    with translated(f"{link.broker}: queue {name}"):
-        queue = await link.channel.declare_queue(name, durable=True, arguments=_ARGUMENTS, timeout=_TIMEOUT)
+    with translate_errors(f"{channel.broker}: queue {name}"):
+        queue = await channel.amqp.declare_queue(name, durable=True, arguments=_ARGUMENTS, timeout=_TIMEOUT)
         await queue.bind(exchange, BINDING, timeout=_TIMEOUT)
         return queue
 
 
-async def declare_dead_letters(link: Link) -> AbstractExchange:
+async def declare_dead_letters(channel: Channel) -> AbstractExchange:
     """Return the exchange for what cannot be read, with a durable queue of the same name that keeps it.
 
     Raises BrokerError.
     """
-    name = f"{link.broker.exchange}.DeadLetter"
-    with translated(f"{link.broker}: exchange and queue {name}"):
-        exchange = await link.channel.declare_exchange(
+    name = f"{channel.broker.exchange}.DeadLetter"
+    with translate_errors(f"{channel.broker}: exchange and queue {name}"):
+        exchange = await channel.amqp.declare_exchange(
             name, ExchangeType.FANOUT, durable=True, timeout=_TIMEOUT
         )
-        queue = await link.channel.declare_queue(name, durable=True, arguments=_ARGUMENTS, timeout=_TIMEOUT)
+        queue = await channel.amqp.declare_queue(name, durable=True, arguments=_ARGUMENTS, timeout=_TIMEOUT)
         await queue.bind(exchange, timeout=_TIMEOUT)
         return exchange

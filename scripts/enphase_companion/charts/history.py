@@ -13,7 +13,7 @@ from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from ..message import Message, Sample
-from ..message.sample import PHASES, WHOLE
+from ..message.model import PHASES, WHOLE
 from . import words
 from .flows import (
     LEAST,

@@ -58,7 +58,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..amqp.broker import Broker
     from ..amqp.consumer import Consumer, StoreError
     from ..config.loader import load_settings
-    from ..delivery.store import Store
+    from ..delivery.sink import Sink
     from ..message import MessageError
     from ..runtime.errors import join
     from ..runtime.metrics import Metrics
@@ -68,12 +68,12 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     settings = load_settings(KEYS, arguments)
     metrics = Metrics(settings.metrics_port, settings.metrics_host)
     async with Database(database_address(settings), database_zone(settings)) as database:
-        store = Store(database)
-        await service.unless_stopped(store.begin())
+        sink = Sink(database)
+        await service.unless_stopped(sink.begin())
 
         async def write(messages: Sequence[Message]) -> None:
             try:
-                await store.write(messages)
+                await sink.write(messages)
             except UnstorableError as error:
                 raise MessageError(str(error)) from error
             except StorageError as error:
@@ -105,5 +105,5 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
             flush=True,
         )
         service.report()
-        async with service.beside(store.roll_up()):
+        async with service.beside(sink.roll_up()):
             await consumer.run(service.stopping)

@@ -53,7 +53,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def _show(service: Service, arguments: argparse.Namespace) -> None:
     from ..amqp.broker import Broker
-    from ..amqp.newest import Newest
+    from ..amqp.latest import LatestConsumer
     from ..config.loader import load_settings
     from ..displays.player import play
     from ..displays.state import UNNAMED, DisplayState, GatewayFilter, Powers
@@ -61,7 +61,7 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     settings = load_settings(KEYS, arguments)
     ours = GatewayFilter(settings.gateway_serial_number)
     state = DisplayState(
-        lambda: "broker?" if newest.problem.text else None,
+        lambda: "broker?" if consumer.problem.text else None,
         capacity=settings.peak_power,
         continuous=settings.continuous_power,
     )
@@ -71,8 +71,8 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
             state.take(Powers.from_message(message))
 
     def status() -> str:
-        return newest.problem.text or state.summary
+        return consumer.problem.text or state.summary
 
     gateway = settings.gateway_serial_number or UNNAMED
-    newest = Newest(Broker.from_settings(settings), take, name=NAME, default_gateway=gateway)
-    await play(arguments.display, settings, state, newest.run, service, status)
+    consumer = LatestConsumer(Broker.from_settings(settings), take, name=NAME, default_gateway=gateway)
+    await play(arguments.display, settings, state, consumer.run, service, status)

@@ -53,9 +53,9 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
     from ..amqp.broker import Broker
     from ..amqp.publisher import Publisher
     from ..config.loader import load_settings
-    from ..delivery.outbox import Outbox
+    from ..delivery.sender import Sender
     from ..delivery.spool import Spool
-    from ..gateway.polling import Poller
+    from ..gateway.poller import Poller
     from ..runtime.errors import join
     from ..runtime.metrics import Metrics
 
@@ -64,7 +64,7 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
     publisher = Publisher(Broker.from_settings(settings), settings.amqp_queues, NAME)
 
     def status() -> str:
-        trouble = poller.problem or outbox.problem
+        trouble = poller.problem or sender.problem
         counts = (
             f"{metrics['messages_published']:g} published, {metrics['spool_messages']:g} in the spool, "
             f"{metrics['messages_dropped']:g} dropped"
@@ -73,11 +73,11 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
 
     poller = Poller(settings, lambda: load_settings(KEYS, arguments), service, metrics, status)
     with Spool.from_settings(settings, "gateway_amqp_meters.spool") as spool:
-        async with Outbox(publisher, spool, metrics, on_safe=service.ready) as outbox:
+        async with Sender(publisher, spool, metrics, on_safe=service.ready) as sender:
             print(
                 f"Readings of {settings.gateway_host} go to {publisher.broker}, exchange "
                 f"{settings.amqp_exchange}, every {settings.interval:g} s. Ctrl-C ends it.",
                 flush=True,
             )
             service.report()
-            await poller.run(outbox.send)
+            await poller.run(sender.send)

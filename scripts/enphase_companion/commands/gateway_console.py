@@ -120,7 +120,7 @@ async def _shown(arguments: argparse.Namespace) -> None:
     from ..console.follow import follow
     from ..console.output import open_output, show
     from ..console.overview import Overview
-    from ..gateway.opening import open_gateway, sign_in
+    from ..gateway.connection import open_gateway, sign_in
 
     settings = load_settings(KEYS, arguments)
     async with open_gateway(settings) as (gateway, info):

@@ -53,10 +53,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..config.loader import load_settings
-    from ..delivery.relay import Relay
+    from ..delivery.forwarder import Forwarder
+    from ..delivery.sink import Sink
     from ..delivery.spool import Spool
-    from ..delivery.store import Store
-    from ..gateway.polling import Poller
+    from ..gateway.poller import Poller
     from ..runtime.errors import join
     from ..runtime.metrics import Metrics
     from ..storage import Database
@@ -66,7 +66,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     metrics = Metrics(settings.metrics_port, settings.metrics_host)
 
     def status() -> str:
-        trouble = poller.problem or relay.problem
+        trouble = poller.problem or forwarder.problem
         counts = (
             f"{metrics['messages_stored']:g} stored, {metrics['spool_messages']:g} in the spool, "
             f"{metrics['messages_dropped']:g} dropped"
@@ -76,11 +76,11 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     poller = Poller(settings, lambda: load_settings(KEYS, arguments), service, metrics, status)
     with Spool.from_settings(settings, "gateway_database_meters.spool") as spool:
         async with Database(database_address(settings), database_zone(settings)) as database:
-            store = Store(database)
-            await service.unless_stopped(store.begin())
-            relay = Relay(
+            sink = Sink(database)
+            await service.unless_stopped(sink.begin())
+            forwarder = Forwarder(
                 spool,
-                store.write,
+                sink.write,
                 metrics,
                 batch=settings.batch_size,
                 age=settings.flush_interval,
@@ -93,7 +93,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
             )
             service.report()
             try:
-                async with service.beside(store.roll_up()), service.beside(relay.run()):
-                    await poller.run(relay.take)
+                async with service.beside(sink.roll_up()), service.beside(forwarder.run()):
+                    await poller.run(forwarder.take)
             finally:
-                await relay.finish()
+                await forwarder.finish()

@@ -127,7 +127,7 @@ async def _asked(arguments: argparse.Namespace, endpoints: tuple[Endpoint, ...])
     from ..config.loader import load_settings
     from ..endpoint_docs.asking import asked
     from ..endpoint_docs.progress import progress
-    from ..gateway.opening import open_gateway, sign_in
+    from ..gateway.connection import open_gateway, sign_in
 
     settings = load_settings(KEYS, arguments)
     async with open_gateway(settings) as (gateway, info):

@@ -93,7 +93,7 @@ async def _follow(
     from ..charts.history import History
     from ..config.loader import load_settings
     from ..config.time_zone import system_zone
-    from ..gateway.polling import Poller
+    from ..gateway.poller import Poller
     from ..runtime.metrics import Metrics
 
     history = History(arguments.minutes, settings.interval, system_zone(), phases=arguments.phases)

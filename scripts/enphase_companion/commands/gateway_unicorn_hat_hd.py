@@ -49,12 +49,12 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     from ..config.loader import load_settings
     from ..displays.player import play
     from ..displays.state import DisplayState, Powers
-    from ..gateway.array import Array
-    from ..gateway.polling import Poller
+    from ..gateway.inverters import InverterProduction
+    from ..gateway.poller import Poller
     from ..runtime.metrics import Metrics
 
     settings = load_settings(KEYS, arguments)
-    array = Array(for_display=True)
+    inverters = InverterProduction(for_display=True)
     state = DisplayState(
         lambda: "gateway?" if poller.problem else None,
         capacity=settings.peak_power,
@@ -62,12 +62,12 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     )
 
     async def take(message: Message) -> None:
-        state.capacity = settings.peak_power or array.capacity
+        state.capacity = settings.peak_power or inverters.capacity
         state.take(Powers.from_message(message))
 
     def status() -> str:
         return poller.problem or state.summary
 
     read_anew = partial(load_settings, KEYS, arguments)
-    poller = Poller(settings, read_anew, service, Metrics(), status, array)
+    poller = Poller(settings, read_anew, service, Metrics(), status, inverters)
     await play(arguments.display, settings, state, partial(poller.run, take), service, status)

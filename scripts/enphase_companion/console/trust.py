@@ -11,8 +11,7 @@ from enphase_api.local.trust import read_certificate
 from enphase_api.models import Info
 
 from ..config.settings import Settings
-from ..gateway.finding import finding
-from ..gateway.opening import check_serial_numbers
+from ..gateway.connection import check_serial_numbers, explain_silence
 from ..runtime.errors import CommandError
 
 _CHANGED = "Its key has changed:\nthe gateway was reset, or another device answers in its place."
@@ -30,7 +29,7 @@ def trust(settings: Settings, fingerprint: str | None) -> int:
     Returns the exit status: 1 without a yes. Raises CommandError for another fingerprint.
     """
     # The question is asked outside the event loop: there, Ctrl-C would wait for the answer.
-    with finding(settings):
+    with explain_silence(settings):
         shown = asyncio.run(fetch_certificate(settings.gateway_host))
     if fingerprint not in (None, shown.fingerprint):
         raise CommandError(
@@ -56,7 +55,7 @@ def trust(settings: Settings, fingerprint: str | None) -> int:
 async def _identify(settings: Settings, shown: Certificate) -> Info:
     """Return the identity behind this certificate, so that nobody trusts a router's web page."""
     async with Gateway(settings.gateway_host, certificate=shown.pem) as gateway:
-        with finding(settings):
+        with explain_silence(settings):
             info = await gateway.info()
     check_serial_numbers(settings, info, shown, None)
     return info

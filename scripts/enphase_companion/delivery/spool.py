@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Self
 
 from ..config.settings import Settings
-from ..message.parcel import Parcel
+from ..message.model import OutgoingMessage
 from ..runtime.errors import CommandError
 from ..runtime.service import state_file
 from .spool_file import PIECE, SpoolFile
@@ -46,7 +46,7 @@ class Spool:
         self.file = file
         self._limit = limit
         self._disk: SpoolFile | None = None
-        self._held: deque[tuple[Place, Parcel]] = deque()
+        self._held: deque[tuple[Place, OutgoingMessage]] = deque()
         #: On disk, though they have been taken.
         self._taken: set[int] = set()
         #: All up to this number have been taken.
@@ -78,9 +78,9 @@ class Spool:
         """How many wait in memory only, since the disk does not take them."""
         return len(self._held)
 
-    def append(self, parcel: Parcel) -> int:
+    def append(self, message: OutgoingMessage) -> int:
         """Keep one, and return how many of the oldest had to go for it."""
-        self._held.append((Place(), parcel))
+        self._held.append((Place(), message))
         dropped = self.flush()
         while len(self._held) > MEMORY:
             self._held.popleft()
@@ -100,7 +100,7 @@ class Spool:
                 disk.probe()
             while self._held:
                 piece = list(islice(self._held, PIECE))
-                numbers, gone = disk.append([parcel for _, parcel in piece], self._limit)
+                numbers, gone = disk.append([message for _, message in piece], self._limit)
                 dropped += gone
                 for (place, _), number in zip(piece, numbers, strict=True):
                     place.number = number
@@ -110,15 +110,15 @@ class Spool:
             self.problem = str(error)
         return dropped
 
-    def oldest(self, count: int) -> list[tuple[Place, Parcel]]:
+    def oldest(self, count: int) -> list[tuple[Place, OutgoingMessage]]:
         """Return the oldest ones in order, each with the place that `remove` wants.
 
         Raises OSError where all of them are on disk, and the disk does not give them.
         """
-        found: list[tuple[Place, Parcel]] = []
+        found: list[tuple[Place, OutgoingMessage]] = []
         try:
             with closing(self._on_disk()) as waiting:
-                found.extend((Place(number), parcel) for number, parcel in islice(waiting, count))
+                found.extend((Place(number), message) for number, message in islice(waiting, count))
         except OSError:
             if not found and not self._held:
                 raise
@@ -146,16 +146,16 @@ class Spool:
         if self._disk is not None:
             self._disk.close()
 
-    def _on_disk(self) -> Generator[tuple[int, Parcel]]:
+    def _on_disk(self) -> Generator[tuple[int, OutgoingMessage]]:
         """Yield what waits on disk, the oldest first."""
         if self._disk is None:
             return
         is_first = True
         with closing(self._disk.after(self._passed)) as rows:
-            for number, parcel in rows:
+            for number, message in rows:
                 if number not in self._taken:
                     is_first = False
-                    yield number, parcel
+                    yield number, message
                 elif is_first:
                     self._passed = number
 

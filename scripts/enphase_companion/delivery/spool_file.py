@@ -13,7 +13,7 @@ from collections.abc import Collection, Generator, Iterator, Sequence
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
-from ..message.parcel import Parcel
+from ..message.model import OutgoingMessage
 from ..runtime.errors import CommandError, join
 
 _LOGGER = logging.getLogger(__name__)
@@ -63,32 +63,32 @@ class SpoolFile:
         self.count, self.bytes = int(row[0]), int(row[1])
         self._keep_reserve()
 
-    def append(self, parcels: Sequence[Parcel], limit: int) -> tuple[list[int], int]:
+    def append(self, messages: Sequence[OutgoingMessage], limit: int) -> tuple[list[int], int]:
         """Keep all or none; return their numbers, and how many of the oldest were dropped for the limit."""
-        length = sum(len(parcel.body) for parcel in parcels)
+        length = sum(len(message.body) for message in messages)
         with self._transaction():
             dropped, freed = self._make_room(length, limit)
             numbers = [
                 self._connection.execute(
                     "INSERT INTO waiting (message_id, gateway, routing_key, body) VALUES (?, ?, ?, ?) "
                     "RETURNING number",
-                    (parcel.message_id, parcel.gateway, parcel.routing_key, parcel.body),
+                    (message.message_id, message.gateway, message.routing_key, message.body),
                 ).fetchone()[0]
-                for parcel in parcels
+                for message in messages
             ]
-        self.count += len(parcels) - dropped
+        self.count += len(messages) - dropped
         self.bytes += length - freed
         self._keep_reserve()
         return numbers, dropped
 
-    def after(self, number: int) -> Generator[tuple[int, Parcel]]:
+    def after(self, number: int) -> Generator[tuple[int, OutgoingMessage]]:
         """Yield those with a greater number, the oldest first; to be closed before anything else is done."""
         query = (
             "SELECT number, message_id, gateway, routing_key, body FROM waiting WHERE number > ? ORDER BY 1"
         )
         with self._translated("read"), closing(self._connection.execute(query, (number,))) as rows:
             for row in rows:
-                yield row[0], Parcel(*row[1:])
+                yield row[0], OutgoingMessage(*row[1:])
 
     def present(self, numbers: Collection[int]) -> set[int]:
         """Return those of these numbers that are in the file."""
@@ -174,7 +174,7 @@ class SpoolFile:
             if disk.f_bavail * disk.f_frsize < 4 * _RESERVE:
                 return
             try:
-                # No link is followed: in a folder of many, somebody else may have put it there.
+                # No channel is followed: in a folder of many, somebody else may have put it there.
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
                 with os.fdopen(os.open(self._reserve, flags, 0o600), "wb") as file:
                     # Zeros take no room where the file system compresses.

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
 
-from ..message.parcel import Parcel
+from ..message.model import OutgoingMessage
 from ..runtime.errors import join
 from ..runtime.metrics import Metrics
 from ..runtime.recurring_warning import RecurringWarning
@@ -49,9 +49,9 @@ class SpoolThread:
         """How many messages wait in memory only."""
         return self._spool.held
 
-    async def keep(self, parcel: Parcel) -> bool:
+    async def keep(self, message: OutgoingMessage) -> bool:
         """Put a message behind those that wait; False where it is in memory only, which is told."""
-        dropped = await self._do(self._spool.append, parcel)
+        dropped = await self._do(self._spool.append, message)
         self._note()
         self._tell(dropped)
         _LOGGER.debug("%d messages wait on disk, %d in memory", len(self) - self.held, self.held)
@@ -63,7 +63,7 @@ class SpoolThread:
             self._tell(await self._do(self._spool.flush))
             self._note()
 
-    async def oldest(self, count: int) -> list[tuple[Place, Parcel]]:
+    async def oldest(self, count: int) -> list[tuple[Place, OutgoingMessage]]:
         """See Spool.oldest."""
         return await self._do(self._spool.oldest, count)
 

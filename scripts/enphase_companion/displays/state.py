@@ -12,7 +12,7 @@ from enphase_api.models import MeasurementType, Meter, Reading, Readings, Site
 
 from .. import units
 from ..message import Message
-from ..message.sample import WHOLE
+from ..message.model import WHOLE
 from .bars import Chart
 from .icons import Weather
 

@@ -1,7 +1,7 @@
 """A message: what the meters of one gateway said at one moment; and its form on the queue."""
 
-from .form import MAX_BODY, SCHEMA_VERSION, Message, MessageError, decode, encode, from_readings, is_complete
-from .sample import PHASES, WHOLE, Sample
+from .codec import MAX_BODY, SCHEMA_VERSION, MessageError, decode, encode, from_readings, is_complete
+from .model import PHASES, WHOLE, Message, OutgoingMessage, Sample
 
 __all__ = [
     "MAX_BODY",
@@ -10,6 +10,7 @@ __all__ = [
     "WHOLE",
     "Message",
     "MessageError",
+    "OutgoingMessage",
     "Sample",
     "decode",
     "encode",

@@ -17,7 +17,7 @@ from enphase_api.json_values import is_identifier, nested_objects, text, timesta
 from enphase_api.models import MeasurementType, Meter, Quantities
 from enphase_api.models.site import NOTHING, add_up, are_together, grid_terms, home_terms
 
-from .sample import PHASES, WHOLE, Sample
+from .model import PHASES, WHOLE, Sample
 
 #: The reports that a reader of Enphase-API's expects, in its gateway's order.
 TYPES = (MeasurementType.PRODUCTION, MeasurementType.NET_CONSUMPTION, MeasurementType.TOTAL_CONSUMPTION)

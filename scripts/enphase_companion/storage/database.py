@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..config.time_zone import system_zone
 from ..message import Message
-from ..message.sample import WHOLE
+from ..message.model import WHOLE
 from . import importing, properties, pruning, rebuilding, roller, schema
 from .address import parse
 from .batteries import unmetered_batteries

@@ -14,7 +14,7 @@ from enphase_api import quirks
 from enphase_api.models import MeasurementType, Quantities
 
 from ..message import Message
-from ..message.sample import WHOLE, Sample
+from ..message.model import WHOLE, Sample
 from . import properties
 from .engine import Transactions
 from .errors import StorageError

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
-from ..message.sample import MAX_TEXT, PHASES, WHOLE
+from ..message.model import MAX_TEXT, PHASES, WHOLE
 from .levels import Level
 
 metadata = MetaData()

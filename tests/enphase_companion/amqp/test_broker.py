@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 from yarl import URL
 
-from enphase_companion.amqp.broker import Broker, BrokerError, open_link
+from enphase_companion.amqp.broker import Broker, BrokerError, open_channel
 from enphase_companion.amqp.publisher import Publisher
 from enphase_companion.config.loader import load_settings
 from enphase_companion.config.settings import AMQP_KEYS
@@ -101,19 +101,19 @@ async def test_a_password_may_have_any_letters(rabbitmq: RabbitMQ, queue: str, e
         file.chmod(0o600)
         options = argparse.Namespace(configuration=str(elsewhere))
         broker = Broker.from_settings(load_settings(AMQP_KEYS, options))
-        async with open_link(broker, "test") as link:
-            assert not link.lost.is_set()
+        async with open_channel(broker, "test") as channel:
+            assert not channel.lost.is_set()
         with pytest.raises(BrokerError, match="it refuses amqp_username with amqp_password"):
-            async with open_link(replace(broker, url=str(url.with_password(password + "€"))), "test"):
+            async with open_channel(replace(broker, url=str(url.with_password(password + "€"))), "test"):
                 pass
 
 
 async def test_nobody_there_is_said_in_words_and_not_in_numbers() -> None:
     with pytest.raises(BrokerError, match=r"no connection \(Connection refused: see that RabbitMQ runs"):
-        async with open_link(Broker(f"amqp://guest:guest@localhost:{free_port()}/"), "test"):
+        async with open_channel(Broker(f"amqp://guest:guest@localhost:{free_port()}/"), "test"):
             pass
     with pytest.raises(BrokerError, match=r"no connection \([A-Z][a-z ,]+\)$"):
-        async with open_link(Broker("amqp://guest:guest@no-such-host.invalid/"), "test"):
+        async with open_channel(Broker("amqp://guest:guest@no-such-host.invalid/"), "test"):
             pass
 
 
@@ -147,7 +147,7 @@ def test_a_connection_that_failed_leaves_no_warning_behind(recwarn: pytest.Warni
 
     async def fails() -> None:
         with pytest.raises(BrokerError):
-            async with open_link(Broker(f"amqp://guest:guest@localhost:{free_port()}/"), "test"):
+            async with open_channel(Broker(f"amqp://guest:guest@localhost:{free_port()}/"), "test"):
                 pass
 
     loop = asyncio.new_event_loop()

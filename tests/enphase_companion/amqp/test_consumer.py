@@ -22,7 +22,7 @@ from enphase_companion.message import MAX_BODY, Message, MessageError, encode
 from enphase_companion.runtime.metrics import Metrics
 from tests.services.rabbitmq import RabbitMQ
 
-from ..on_the_broker import (
+from ..amqp_helpers import (
     AT,
     SERIAL,
     UNREADABLE,

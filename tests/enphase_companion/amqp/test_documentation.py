@@ -14,7 +14,7 @@ from enphase_companion.amqp import topology
 from enphase_companion.amqp.broker import Broker
 from enphase_companion.message import SCHEMA_VERSION, encode
 
-from ..on_the_broker import message
+from ..amqp_helpers import message
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "messages.md").read_text()

@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from enphase_companion.simulator import Simulator
 
-from ..on_the_broker import until
+from ..amqp_helpers import until
 from ..owner import Main, Owner
 
 METERS, READINGS = "/ivp/meters", "/ivp/meters/readings"

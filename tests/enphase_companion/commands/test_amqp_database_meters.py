@@ -23,8 +23,8 @@ from tests.services.disk import SmallDisk
 from tests.services.mariadb import MariaDB, execute
 from tests.services.rabbitmq import RabbitMQ
 
-from .. import on_the_broker as broker
-from ..on_the_broker import AT, SERIAL, message, until
+from .. import amqp_helpers as broker
+from ..amqp_helpers import AT, SERIAL, message, until
 from ..owner import PASSWORD, USERNAME, Owner
 from .running import Command, Eyes, Given, assert_same, heard_by_systemd
 

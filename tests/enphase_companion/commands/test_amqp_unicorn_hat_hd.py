@@ -21,8 +21,8 @@ from enphase_companion.displays.icons import Weather, icon, warning
 from enphase_companion.message import encode
 from tests.services.rabbitmq import RabbitMQ
 
+from ..amqp_helpers import Eyes, message, until
 from ..displays.hats import SeenHat, recorded, say
-from ..on_the_broker import Eyes, message, until
 from ..owner import PASSWORD, Owner
 from .running import Command
 

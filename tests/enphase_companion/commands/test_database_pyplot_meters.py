@@ -23,10 +23,10 @@ from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
 from tests.services.mariadb import MariaDB
 
+from ..amqp_helpers import until
 from ..charts.conftest import START, ZURICH, local
 from ..charts.test_drawing import lines
 from ..charts.test_window import BACKEND
-from ..on_the_broker import until
 from ..owner import Owner
 from .running import Command
 

@@ -23,12 +23,12 @@ from enphase_companion.commands.gateway_amqp_meters import KEYS, NAME, main
 from enphase_companion.config.loader import load_settings
 from enphase_companion.delivery.spool import Spool
 from enphase_companion.message import Message, decode, encode
-from enphase_companion.message.parcel import Parcel
+from enphase_companion.message.model import OutgoingMessage
 from tests.services.disk import SmallDisk
 from tests.services.rabbitmq import RabbitMQ
 
+from ..amqp_helpers import SERIAL, Eyes, message, until
 from ..message.test_message import read_as_enphase_api_does
-from ..on_the_broker import SERIAL, Eyes, message, until
 from ..owner import Owner
 from .running import assert_refused
 
@@ -190,7 +190,7 @@ async def test_it_ends_within_five_seconds_and_nothing_is_lost_while_the_broker_
     assert publishing.ends(number) == 0
     rabbitmq.resume()
     with Spool(publishing.spool, 10**9) as spool:
-        left = [decode(parcel.body).timestamp for _, parcel in spool.oldest(1000)]
+        left = [decode(message.body).timestamp for _, message in spool.oldest(1000)]
     sent = [each.timestamp for each in await taken(publishing, eyes)]
     asked = publishing.given()
     assert len({*left, *sent}) in (asked, asked - 1), "the last may have been cut off before it was read"
@@ -206,7 +206,7 @@ async def test_what_waited_on_disk_is_sent_first_at_the_next_start(
     await until(lambda: publishing.given() >= 4)
     assert publishing.ends() == 0
     with Spool(publishing.spool, 10**9) as spool:
-        waited = [decode(parcel.body).timestamp for _, parcel in spool.oldest(1000)]
+        waited = [decode(message.body).timestamp for _, message in spool.oldest(1000)]
     assert len(waited) >= 3
     await asyncio.to_thread(rabbitmq.start)
     publishing.starts()
@@ -262,7 +262,9 @@ async def test_a_spool_that_filled_its_disk_is_sent_once_after_a_restart_and_new
     with Spool(publishing.spool, 10**9) as spool:
         count = 0
         while not spool.held:
-            spool.append(Parcel(f"waited-{count}", SERIAL, ROUTING_KEY, encode(message(count)).ljust(10_000)))
+            spool.append(
+                OutgoingMessage(f"waited-{count}", SERIAL, ROUTING_KEY, encode(message(count)).ljust(10_000))
+            )
             count += 1
     small_disk.fill()
     publishing.starts()

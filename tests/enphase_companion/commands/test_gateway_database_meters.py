@@ -22,7 +22,7 @@ from enphase_companion.storage import Database
 from tests.services.disk import SmallDisk
 from tests.services.mariadb import MariaDB, execute
 
-from ..on_the_broker import until
+from ..amqp_helpers import until
 from ..owner import PASSWORD, USERNAME, Owner
 from .running import READINGS, Command, Eyes, Given, assert_refused, assert_same, heard_by_systemd
 
@@ -63,8 +63,8 @@ class Storing(Command):
         with Spool(self.spool, 10**9) as spool:
             return [
                 sample.measured_at
-                for _, parcel in spool.oldest(10_000)
-                for sample in decode(parcel.body).samples
+                for _, message in spool.oldest(10_000)
+                for sample in decode(message.body).samples
             ]
 
 

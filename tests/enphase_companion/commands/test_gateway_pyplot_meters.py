@@ -17,9 +17,9 @@ from enphase_companion.charts.drawing import Chart
 from enphase_companion.charts.views import View
 from enphase_companion.commands.gateway_pyplot_meters import NAME, main
 
+from ..amqp_helpers import until
 from ..charts.test_drawing import lines
 from ..charts.test_window import BACKEND
-from ..on_the_broker import until
 from ..owner import Owner
 from .running import Command, assert_refused
 

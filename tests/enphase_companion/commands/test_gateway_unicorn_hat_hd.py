@@ -20,8 +20,8 @@ from enphase_companion.commands.gateway_unicorn_hat_hd import NAME, main
 from enphase_companion.displays.icons import Weather, icon, warning
 from enphase_companion.simulator import Simulator
 
+from ..amqp_helpers import until
 from ..displays.hats import SeenHat, recorded, say
-from ..on_the_broker import until
 from ..owner import PASSWORD, USERNAME, Owner
 from .running import READINGS, Command, assert_refused
 

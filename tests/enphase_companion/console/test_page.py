@@ -15,7 +15,7 @@ from enphase_companion.commands.gateway_console import main
 from enphase_companion.config.loader import load_settings
 from enphase_companion.console.overview import Overview
 from enphase_companion.console.page import page
-from enphase_companion.gateway.opening import open_gateway
+from enphase_companion.gateway.connection import open_gateway
 from enphase_companion.simulator.truth import Truth
 from enphase_companion.units import power
 from tests.houses import JUNE

@@ -18,7 +18,7 @@ from enphase_companion.displays.state import DisplayState
 from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
 
-from ..on_the_broker import until
+from ..amqp_helpers import until
 
 
 @pytest.fixture

@@ -22,7 +22,7 @@ from enphase_companion.message import (
     from_readings,
     is_complete,
 )
-from enphase_companion.message.sample import MAX_SAMPLES
+from enphase_companion.message.model import MAX_SAMPLES
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import PROFILES
 from tests.houses import JUNE

@@ -16,8 +16,8 @@ import pytest
 from enphase_api.local import Gateway
 from enphase_companion.config.loader import load_settings
 from enphase_companion.config.settings import GATEWAY_KEYS
-from enphase_companion.gateway import array, opening, polling
-from enphase_companion.gateway.polling import Poller
+from enphase_companion.gateway import connection, inverters, poller
+from enphase_companion.gateway.poller import Poller
 from enphase_companion.message import Message, is_complete
 from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.runtime.service import Service, Stopped
@@ -89,7 +89,7 @@ async def until(condition: Callable[[], Any], within: float = 15) -> None:
 @pytest.fixture
 def new_reader(new_owner: Callable[..., Owner], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Reader]:
     # What takes minutes on a roof takes moments here.
-    monkeypatch.setattr(polling, "_LOOK", 0.05)
+    monkeypatch.setattr(poller, "_LOOK", 0.05)
 
     def make(profile: str = "three-phase", **options: Any) -> Reader:
         reader = Reader(new_owner(profile, **options))
@@ -303,8 +303,8 @@ async def test_a_token_that_cannot_be_stored_is_kept_and_not_asked_for_at_each_c
     def fail(*_: object) -> None:
         raise OSError(30, "Read-only file system")
 
-    monkeypatch.setattr(opening, "store", fail)
-    monkeypatch.setattr(polling, "_SESSION", 1)
+    monkeypatch.setattr(connection, "store", fail)
+    monkeypatch.setattr(poller, "_SESSION", 1)
     old = reader.simulator.token(issued_ago=90_000, lifetime=86_400)
     account = {"enphase_username": USERNAME, "enphase_password": PASSWORD}
     reader.writes(gateway_token=old, entrez_host=reader.simulator.entrez_url, **account)
@@ -318,7 +318,7 @@ async def test_a_token_that_cannot_be_stored_is_kept_and_not_asked_for_at_each_c
 async def test_an_account_that_is_refused_is_not_tried_again_until_the_file_changes(
     reader: Reader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(polling, "Backoff", lambda *_: Backoff(0.05, 0.05))
+    monkeypatch.setattr(poller, "Backoff", lambda *_: Backoff(0.05, 0.05))
     account = {"enphase_username": USERNAME, "entrez_host": reader.simulator.entrez_url}
     reader.writes(**account, enphase_password="wrong")
     async with reader.reading():
@@ -356,7 +356,7 @@ async def test_without_meters_the_microinverters_sum_is_taken_every_five_minutes
 async def test_the_microinverters_are_asked_again_and_again(
     new_reader: Callable[..., Reader], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (array, polling):
+    for module in (inverters, poller):
         monkeypatch.setattr(module, "LOOK", 0.1)
     reader = new_reader("no-meters")
     async with reader.reading():
@@ -423,7 +423,7 @@ async def test_a_meter_that_the_firmware_always_reports_and_never_lists_is_asked
 
 
 async def test_settings_are_read_anew_each_day(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(polling, "_SESSION", 0.5)
+    monkeypatch.setattr(poller, "_SESSION", 0.5)
     async with reader.reading():
         await reader.reads(2)
         reader.writes(gateway_token=reader.simulator.token(issued_ago=7))

@@ -1,4 +1,4 @@
-"""The relay: each message goes to disk at once, and from there to the database, the oldest first.
+"""The forwarder: each message goes to disk at once, and from there to the database, the oldest first.
 
 There is no other way, so an outage of the database is no special case: only more waits on disk. While the
 disk takes nothing, messages wait in memory instead, and the database is still tried.
@@ -13,7 +13,7 @@ from contextlib import suppress
 from typing import NoReturn
 
 from ..message import Message, MessageError, decode, encode
-from ..message.parcel import Parcel
+from ..message.model import OutgoingMessage
 from ..runtime.errors import join
 from ..runtime.metrics import Metrics
 from ..runtime.recurring_warning import RecurringWarning
@@ -31,7 +31,7 @@ _LAST = 2.0
 _QUIET = 60.0
 
 
-class Relay:
+class Forwarder:
     """Takes messages, and gives them to `store` many at a time."""
 
     def __init__(
@@ -65,8 +65,8 @@ class Relay:
 
     async def take(self, message: Message) -> None:
         """Take a message; it is on disk when this returns, or in memory where the disk takes nothing."""
-        parcel = Parcel(message.message_id or "", message.gateway, "", encode(message))
-        if await self._disk.keep(parcel):
+        outgoing = OutgoingMessage(message.message_id or "", message.gateway, "", encode(message))
+        if await self._disk.keep(outgoing):
             self._on_safe()
 
     async def run(self) -> NoReturn:
@@ -100,9 +100,9 @@ class Relay:
         """Move the oldest messages to the store. Raises StorageError and OSError, and then they stay."""
         oldest = await self._disk.oldest(self._batch)
         messages = []
-        for _, parcel in oldest:
+        for _, message in oldest:
             try:
-                messages.append(decode(parcel.body))
+                messages.append(decode(message.body))
             except MessageError as error:
                 # Nobody but a newer version of this program can have written that.
                 self._refuse(f"{self._disk}: a message that cannot be read is left out: {error}")

@@ -22,8 +22,8 @@ from ..runtime.metrics import Metrics
 from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.service import Service
 from ..runtime.timing import Backoff, FixedRate
-from .array import LOOK, Array
-from .opening import AccountError, open_gateway
+from .connection import AccountError, open_gateway
+from .inverters import LOOK, InverterProduction
 
 #: Seconds between two looks at what is installed, and where that was nothing, or was not answered.
 _LIST, _LIST_AGAIN = 3_600, 60
@@ -50,18 +50,18 @@ class Poller:
         service: Service,
         metrics: Metrics,
         status: Callable[[], str],
-        array: Array | None = None,
+        inverters: InverterProduction | None = None,
     ) -> None:
         """`read_settings` gives what is set by then; `status` says how the script is, for systemd.
 
-        `array` adds production to the messages of a gateway that does not meter it.
+        `inverters` adds production to the messages of a gateway that does not meter it.
         """
         self._settings = settings
         self._read_settings = read_settings
         self._service = service
         self._metrics = metrics
         self._status = status
-        self._array = Array() if array is None else array
+        self._inverters = InverterProduction() if inverters is None else inverters
         #: Of the first settings, as the ticks are.
         self._interval = settings.interval
         self._ticks = FixedRate(self._interval)
@@ -118,7 +118,7 @@ class Poller:
             self._denied.clear()
             self._has_read = True
             failures.reset()
-            only_inverters = not installed.any_enabled and not self._array.for_display
+            only_inverters = not installed.any_enabled and not self._inverters.for_display
             pause = max(self._interval, LOOK) if only_inverters else 0.0
             if not message.samples and not installed.any_enabled:
                 self._empty.raise_(
@@ -145,7 +145,7 @@ class Poller:
             installed.note_unknown(readings.unknown_eids)
         unmetered = installed.unmetered_batteries
         message = from_readings(readings, info.serial_number, time.time(), unmetered_batteries=unmetered)
-        return await self._array.completed(gateway, info, installed.meters, message)
+        return await self._inverters.completed(gateway, info, installed.meters, message)
 
     async def _read_anew(self) -> None:
         """Read the settings again; what is wrong with them is told, and those from before stay."""

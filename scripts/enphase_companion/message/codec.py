@@ -1,10 +1,9 @@
-"""A message: what the meters of one gateway said at one moment, and its form on the queue."""
+"""Encode messages to JSON and decode them."""
 
 from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
@@ -20,10 +19,10 @@ from enphase_api.json_values import (
     text,
     timestamp,
 )
-from enphase_api.models import MeasurementType, Quantities, Readings
+from enphase_api.models import Quantities, Readings
 
 from . import reports
-from .sample import MAX_SAMPLES, PHASES, WHOLE, Sample
+from .model import MAX_SAMPLES, PHASES, WHOLE, Message, Sample
 
 #: Counted up when a reader of the one before would misunderstand a message; new keys do not need that.
 SCHEMA_VERSION = 1
@@ -37,30 +36,6 @@ _EARLIEST, _LATEST = 1_199_145_600_000, 4_102_444_800_000
 
 class MessageError(ValueError):
     """No message that can be read; the text is the reason."""
-
-
-@dataclass(frozen=True, slots=True)
-class Message:
-    """What the meters of one gateway said at one moment."""
-
-    #: Serial number.
-    gateway: str
-    #: Seconds since the epoch by the clock of who read it; the samples have their own times.
-    timestamp: float
-    #: One for each meter and each of its wired phases; only what meters said, nothing worked out.
-    samples: tuple[Sample, ...]
-    message_id: str | None = None
-    #: There are batteries without a storage meter: consumption cannot be worked out from the samples. None:
-    #: not said, as by Enphase-API's scripts.
-    unmetered_batteries: bool | None = None
-    #: Production is what microinverters report, some minutes old, which is added up with nothing.
-    production_is_reported: bool = False
-
-    @property
-    def metered(self) -> frozenset[str]:
-        """What is metered."""
-        found = frozenset(sample.measurement for sample in self.samples)
-        return found - {MeasurementType.PRODUCTION} if self.production_is_reported else found
 
 
 def from_readings(

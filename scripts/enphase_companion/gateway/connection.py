@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -15,8 +15,11 @@ from enphase_api import (
     CertificateError,
     CommunicationError,
     EnphaseError,
+    InvalidAnswerError,
     MultiFactorError,
     NotTrustedError,
+    ResponseError,
+    Silence,
     TokenError,
 )
 from enphase_api.cloud import AUTHENTICATION_HOST, Authentication, Token
@@ -28,7 +31,6 @@ from ..config.loader import store
 from ..config.settings import Settings
 from ..runtime.errors import CommandError, SettingsError, join
 from ..runtime.redaction import hide
-from .finding import finding
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -39,6 +41,27 @@ _BEFORE_END = timedelta(days=30)
 #: Tokens that could not be stored, by the file that they belong into: a service whose files are read-only
 #: copies would otherwise ask Entrez for one at each connection.
 _unstored: dict[Path, str] = {}
+
+_COMPARE = "compare the address with that of the gateway in your router's list of devices"
+
+#: For each reason: what is wrong with the host, and what to do.
+_ADVICE = {
+    Silence.UNKNOWN_HOST: (
+        "is not known on your network: set the gateway's IP address, as your router's list of "
+        "devices shows it"
+    ),
+    Silence.REFUSED: (
+        f"refuses the connection: the gateway is starting, or this is another device: {_COMPARE}"
+    ),
+    Silence.TIMEOUT: (
+        f"does not answer: see that the gateway has power and is on your network, and {_COMPARE}"
+    ),
+    Silence.NO_TLS: f"answers, but not with https, so it is another device: {_COMPARE}",
+    Silence.BROKEN: (
+        f"breaks the connection off: try again in a few minutes, and if that does not help, {_COMPARE}"
+    ),
+}
+_NO_GATEWAY = f"answers, but is not an IQ Gateway, perhaps your router: {_COMPARE}"
 
 
 class AccountError(CommandError):
@@ -57,7 +80,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[tuple[Gateway, Info]
         if await asyncio.to_thread(read_certificate, settings.certificate_file) is None:
             raise NotTrustedError
         async with Gateway(settings.gateway_host, settings.certificate_file) as gateway:
-            with finding(settings):
+            with explain_silence(settings):
                 info = await gateway.info()
             await sign_in(gateway, info, settings)
             yield gateway, info
@@ -211,3 +234,27 @@ async def _new_token(info: Info, settings: Settings) -> str:
             settings.where("gateway_token"), settings.file_of("gateway_token"),
         )  # fmt: skip
     return raw
+
+
+@contextmanager
+def explain_silence(settings: Settings) -> Iterator[None]:
+    """Raise an error of the same kind that says what its owner can do, where no gateway answers there."""
+    named = f"{settings.where('gateway_host')}: {settings.gateway_host}"
+    try:
+        yield
+    except CommunicationError as error:
+        text = f"{named} {_ADVICE[error.reason]}"
+        raise CommunicationError(text, path=error.path, reason=error.reason) from error
+    except InvalidAnswerError as error:
+        raise InvalidAnswerError(f"{named} {_NO_GATEWAY}", path=error.path, status=error.status) from error
+    except ResponseError as error:
+        starting = (
+            f"answers with status {error.status}, as a gateway does while it starts: "
+            "try again in a few minutes"
+        )
+        raise ResponseError(
+            f"{named} {starting if error.retryable else _NO_GATEWAY}",
+            path=error.path,
+            status=error.status,
+            retryable=error.retryable,
+        ) from error

@@ -17,7 +17,7 @@ _LOGGER = logging.getLogger(__name__)
 _ROLL_UP = 5.0
 
 
-class Store:
+class Sink:
     """Writes into a database that may be away, or be another one when it is back."""
 
     def __init__(self, database: Database) -> None:

@@ -10,11 +10,11 @@ import aio_pika
 import pytest
 
 from enphase_companion.amqp.broker import Broker
-from enphase_companion.amqp.newest import Newest
+from enphase_companion.amqp.latest import LatestConsumer
 from enphase_companion.message import Message, encode
 from tests.services.rabbitmq import RabbitMQ
 
-from ..on_the_broker import UNREADABLE, Eyes, RawProperties, message, number_of, publish_raw, until
+from ..amqp_helpers import UNREADABLE, Eyes, RawProperties, message, number_of, publish_raw, until
 
 
 class Display:
@@ -35,11 +35,11 @@ def display() -> Display:
 
 
 @asynccontextmanager
-async def showing(broker: Broker, display: Display) -> AsyncIterator[Newest]:
-    newest = Newest(broker, display.show, name="test")
-    running = asyncio.create_task(newest.run())
+async def showing(broker: Broker, display: Display) -> AsyncIterator[LatestConsumer]:
+    consumer = LatestConsumer(broker, display.show, name="test")
+    running = asyncio.create_task(consumer.run())
     try:
-        yield newest
+        yield consumer
     finally:
         running.cancel()
         with suppress(asyncio.CancelledError):
@@ -56,11 +56,11 @@ async def publish(eyes: Eyes, broker: Broker, *bodies: bytes) -> None:
 async def test_a_message_that_is_far_too_large_is_left_out_unread_and_the_next_is_shown(
     broker: Broker, eyes: Eyes, display: Display, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with showing(broker, display) as newest:
+    async with showing(broker, display) as consumer:
         await shows_what_is_published(eyes, broker, display, 1)
         await publish(eyes, broker, b" " * 300_000, encode(message(2)))
         await until(lambda: display.shown[-1] == 2)
-        assert newest.problem.text is None
+        assert consumer.problem.text is None
     assert "a message is left out: 300000 bytes, and no message has more than" in caplog.text
 
 
@@ -68,11 +68,11 @@ async def test_a_message_that_is_far_too_large_is_left_out_unread_and_the_next_i
 async def test_properties_that_the_library_refuses_are_in_the_way_of_no_picture(
     broker: Broker, eyes: Eyes, display: Display, properties: RawProperties
 ) -> None:
-    async with showing(broker, display) as newest:
+    async with showing(broker, display) as consumer:
         await shows_what_is_published(eyes, broker, display, 1)
         await publish_raw(eyes.url, broker.exchange, "MeterStream", properties, encode(message(2)))
         await until(lambda: display.shown[-1] == 2)
-        assert newest.problem.text is None
+        assert consumer.problem.text is None
 
 
 async def shows_what_is_published(eyes: Eyes, broker: Broker, display: Display, number: int) -> None:
@@ -108,13 +108,13 @@ async def test_what_cannot_be_read_is_left_out_and_told(
 async def test_it_goes_on_when_the_broker_was_killed_and_is_back(
     rabbitmq: RabbitMQ, broker: Broker, eyes: Eyes, display: Display
 ) -> None:
-    async with showing(broker, display) as newest:
+    async with showing(broker, display) as consumer:
         await shows_what_is_published(eyes, broker, display, 0)
         await asyncio.to_thread(rabbitmq.kill)
-        await until(lambda: newest.problem.text is not None)
+        await until(lambda: consumer.problem.text is not None)
         await asyncio.to_thread(rabbitmq.start)
         await shows_what_is_published(eyes, broker, display, 1)
-        assert newest.problem.text is None
+        assert consumer.problem.text is None
 
 
 async def test_nothing_of_it_stays_on_the_broker(broker: Broker, eyes: Eyes, display: Display) -> None:
@@ -131,7 +131,7 @@ async def test_an_error_of_the_display_is_not_hidden(broker: Broker, eyes: Eyes,
     async def broken(newest: Message) -> None:
         raise OSError("no display")
 
-    running = asyncio.create_task(Newest(broker, broken, name="test").run())
+    running = asyncio.create_task(LatestConsumer(broker, broken, name="test").run())
     async with asyncio.timeout(20):
         while not running.done():
             await publish(eyes, broker, encode(message(0)))

@@ -20,7 +20,7 @@ from yarl import URL
 from enphase_companion.amqp import publisher as publisher_module
 from enphase_companion.amqp.broker import Broker
 from enphase_companion.amqp.publisher import Publisher
-from enphase_companion.delivery.outbox import Outbox
+from enphase_companion.delivery.sender import Sender
 from enphase_companion.delivery.spool import Spool
 from enphase_companion.delivery.spool_file import SpoolFile
 from enphase_companion.message import decode
@@ -28,21 +28,21 @@ from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.runtime.redaction import redact
 from tests.services.rabbitmq import RabbitMQ
 
-from ..on_the_broker import SERIAL, Eyes, message, number_of, until
+from ..amqp_helpers import SERIAL, Eyes, message, number_of, until
 
 
 @dataclass
-class Sender:
-    """An open outbox and what is behind it."""
+class OpenSender:
+    """An open sender and what is behind it."""
 
-    outbox: Outbox
+    sender: Sender
     publisher: Publisher
     metrics: Metrics
     spool: Spool
 
     async def send(self, numbers: Sequence[int]) -> None:
         for number in numbers:
-            await self.outbox.send(message(number))
+            await self.sender.send(message(number))
 
     def has_sent(self, count: int) -> bool:
         return self.metrics["messages_published"] >= count and not len(self.spool)
@@ -51,12 +51,12 @@ class Sender:
 @asynccontextmanager
 async def sending(
     broker: Broker, file: Path, queues: Sequence[str], limit: int = 10**9
-) -> AsyncIterator[Sender]:
+) -> AsyncIterator[OpenSender]:
     metrics = Metrics()
     publisher = Publisher(broker, queues, "test")
     with Spool(file, limit) as spool:
-        async with Outbox(publisher, spool, metrics) as outbox:
-            yield Sender(outbox, publisher, metrics, spool)
+        async with Sender(publisher, spool, metrics) as sender:
+            yield OpenSender(sender, publisher, metrics, spool)
 
 
 @pytest.fixture
@@ -97,7 +97,7 @@ async def test_readers_of_enphase_api_never_see_a_message_that_would_end_them(
         theirs = await channel.declare_queue(f"{queue}.theirs", durable=True)
         await theirs.bind(broker.exchange, "MeterStream")
         await sender.send([1])
-        await sender.outbox.send(message(2, samples=message(2).samples[:2]))
+        await sender.sender.send(message(2, samples=message(2).samples[:2]))
         await until(lambda: sender.has_sent(2))
     assert numbers(await eyes.take_all(f"{queue}.theirs")) == [1]
     ours = await eyes.take_all(queue)
@@ -290,24 +290,24 @@ from pathlib import Path
 from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.amqp import publisher as publisher_module
 from enphase_companion.amqp.broker import Broker
-from enphase_companion.delivery.outbox import Outbox
+from enphase_companion.delivery.sender import Sender
 from enphase_companion.amqp.publisher import Publisher
 from enphase_companion.delivery.spool import Spool
-from tests.enphase_companion.on_the_broker import message
+from tests.enphase_companion.amqp_helpers import message
 
 async def main():
     url, exchange, queue, file, first, last = sys.argv[1:]
     publisher = Publisher(Broker(url, exchange), [queue], "killed")
-    async with Outbox(publisher, Spool(Path(file), 10**9), Metrics()) as outbox:
+    async with Sender(publisher, Spool(Path(file), 10**9), Metrics()) as sender:
         await publisher.connected.wait()
         print("connected", flush=True)
         sys.stdin.readline()
         for number in range(int(first), int(last)):
-            await outbox.send(message(number))
-        while outbox.waiting < int(last) - int(first):
+            await sender.send(message(number))
+        while sender.waiting < int(last) - int(first):
             await asyncio.sleep(0.01)
         print("waiting", flush=True)
-        while outbox.waiting:
+        while sender.waiting:
             await asyncio.sleep(0.001)
         print("sent", flush=True)
         await asyncio.sleep(60)

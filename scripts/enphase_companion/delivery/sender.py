@@ -1,4 +1,4 @@
-"""The outbox: takes messages at once, and sees to it that each is with the broker or on disk, in order.
+"""The sender: takes messages at once, and sees to it that each is with the broker or on disk, in order.
 
 While the disk takes nothing, they wait in memory, and the broker is still tried.
 """
@@ -16,7 +16,7 @@ from ..amqp.broker import BrokerError, UnroutableError
 from ..amqp.publisher import Publisher
 from ..amqp.topology import PARTIAL_ROUTING_KEY, ROUTING_KEY
 from ..message import Message, encode, is_complete
-from ..message.parcel import Parcel
+from ..message.model import OutgoingMessage
 from ..runtime.metrics import Metrics
 from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.timing import Backoff
@@ -39,7 +39,7 @@ _LAST = 2.0
 _LONGEST_QUEUE = 1_000
 
 
-class Outbox:
+class Sender:
     """Sends messages: directly while the broker confirms them, else through the spool, the oldest first.
 
     An async context manager: at its end all that was taken is with the broker or in the spool.
@@ -53,7 +53,7 @@ class Outbox:
         self._disk = SpoolThread(spool, metrics)
         self._metrics = metrics
         self._on_safe = on_safe
-        self._queue: asyncio.Queue[Parcel] = asyncio.Queue(_LONGEST_QUEUE)
+        self._queue: asyncio.Queue[OutgoingMessage] = asyncio.Queue(_LONGEST_QUEUE)
         self._tasks: list[asyncio.Task[NoReturn]] = []
         self._unroutable = RecurringWarning("A queue takes the readings again")
         self._unreadable = RecurringWarning("The spool can be read again")
@@ -90,7 +90,9 @@ class Outbox:
         """Take a message; it is published, or on disk, soon after."""
         self._raise_failure()
         key = ROUTING_KEY if is_complete(message) else PARTIAL_ROUTING_KEY
-        await self._queue.put(Parcel(message.message_id or "", message.gateway, key, encode(message)))
+        await self._queue.put(
+            OutgoingMessage(message.message_id or "", message.gateway, key, encode(message))
+        )
 
     def _raise_failure(self) -> None:
         """Raise what ended one of the tasks, none of which should ever end."""
@@ -100,19 +102,19 @@ class Outbox:
 
     async def _take(self) -> NoReturn:
         while True:
-            parcel = await self._queue.get()
+            message = await self._queue.get()
             directly = self._publisher.connected.is_set() and not self._disk.any.is_set()
-            if directly and await self._published(parcel, _PATIENCE):
+            if directly and await self._published(message, _PATIENCE):
                 self._on_safe()
                 await self._disk.look_again()
-            elif await self._disk.keep(parcel):
+            elif await self._disk.keep(message):
                 self._on_safe()
             self._queue.task_done()
 
-    async def _published(self, parcel: Parcel, patience: float) -> bool:
+    async def _published(self, message: OutgoingMessage, patience: float) -> bool:
         """Publish a message; False where it must be sent again."""
         try:
-            await self._publisher.publish(parcel, patience)
+            await self._publisher.publish(message, patience)
         except UnroutableError:
             return self._is_unwanted()
         except BrokerError as error:
@@ -120,7 +122,7 @@ class Outbox:
             return False
         self._unroutable.clear()
         self._metrics.count("messages_published")
-        _LOGGER.debug("Message %s is with the broker", parcel.message_id)
+        _LOGGER.debug("Message %s is with the broker", message.message_id)
         return True
 
     def _is_unwanted(self) -> bool:
@@ -157,7 +159,7 @@ class Outbox:
     async def _sent_oldest(self) -> bool:
         """Send the oldest messages of the spool; False where some must be sent again."""
         oldest = await self._disk.oldest(_WINDOW)
-        sent = await asyncio.gather(*(self._published(parcel, _REPLAY_PATIENCE) for _, parcel in oldest))
+        sent = await asyncio.gather(*(self._published(message, _REPLAY_PATIENCE) for _, message in oldest))
         await self._disk.remove([place for (place, _), taken in zip(oldest, sent, strict=True) if taken])
         if all(sent):
             self._on_safe()

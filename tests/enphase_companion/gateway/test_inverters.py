@@ -16,8 +16,8 @@ from enphase_api import ResponseError
 from enphase_api.local import Gateway
 from enphase_api.models import Info, ProductionTotals, Readings
 from enphase_companion.displays.state import Powers
-from enphase_companion.gateway import array as module
-from enphase_companion.gateway.array import Array
+from enphase_companion.gateway import inverters as module
+from enphase_companion.gateway.inverters import InverterProduction
 from enphase_companion.message import Message, from_readings
 from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
@@ -52,11 +52,11 @@ async def nothing_metered(gateway: Gateway, info: Info) -> Message:
     return from_readings(Readings(()), info.serial_number, time.time())
 
 
-async def completed(array: Array, gateway: Gateway, message: Message) -> Message:
+async def completed(inverters: InverterProduction, gateway: Gateway, message: Message) -> Message:
     """Complete a message of a gateway that has the meters which are in it, and disabled ones."""
     measured = {each.measurement for each in message.samples}
     meters = [replace(meter, enabled=meter.measurement_type in measured) for meter in await gateway.meters()]
-    return await array.completed(gateway, await gateway.info(), meters, message)
+    return await inverters.completed(gateway, await gateway.info(), meters, message)
 
 
 def produced(message: Message) -> float | None:
@@ -70,25 +70,25 @@ def asked(simulator: Simulator) -> int:
 
 async def test_a_display_learns_what_the_inverters_ever_made_and_the_meters_stay(tmp_path: Path) -> None:
     async with site(tmp_path, "three-phase") as (_, gateway, info):
-        array = Array(for_display=True)
-        assert array.capacity is None
+        inverters = InverterProduction(for_display=True)
+        assert inverters.capacity is None
         message = await read(gateway, info)
-        assert await completed(array, gateway, message) is message
-        assert array.capacity == sum(each.max_power or 0 for each in await gateway.inverters())
+        assert await completed(inverters, gateway, message) is message
+        assert inverters.capacity == sum(each.max_power or 0 for each in await gateway.inverters())
 
 
 async def test_who_stores_readings_asks_no_inverter_where_production_is_metered(tmp_path: Path) -> None:
     async with site(tmp_path, "three-phase") as (simulator, gateway, info):
         message = await read(gateway, info)
-        assert await completed(Array(), gateway, message) is message
+        assert await completed(InverterProduction(), gateway, message) is message
         assert not asked(simulator)
 
 
 @pytest.mark.parametrize("for_display", [False, True])
 async def test_without_meters_the_inverters_say_what_is_made(tmp_path: Path, for_display: bool) -> None:
     async with site(tmp_path, "no-meters") as (simulator, gateway, info):
-        array = Array(for_display=for_display)
-        found = await completed(array, gateway, await nothing_metered(gateway, info))
+        inverters = InverterProduction(for_display=for_display)
+        found = await completed(inverters, gateway, await nothing_metered(gateway, info))
         counted = (await gateway.production()).inverters
         assert counted is not None
         assert production(found) == counted.power
@@ -99,7 +99,10 @@ async def test_without_meters_the_inverters_say_what_is_made(tmp_path: Path, for
 
 async def test_at_night_that_is_nothing(tmp_path: Path) -> None:
     async with site(tmp_path, "no-meters", hour_of_day=1) as (_, gateway, info):
-        assert production(await completed(Array(), gateway, await nothing_metered(gateway, info))) == 0
+        assert (
+            production(await completed(InverterProduction(), gateway, await nothing_metered(gateway, info)))
+            == 0
+        )
 
 
 async def test_consumption_that_is_metered_alone_is_completed_by_them(tmp_path: Path) -> None:
@@ -108,13 +111,13 @@ async def test_consumption_that_is_metered_alone_is_completed_by_them(tmp_path: 
         net = replace(
             message, samples=tuple(each for each in message.samples if each.measurement != "production")
         )
-        found = await completed(Array(for_display=True), gateway, net)
+        found = await completed(InverterProduction(for_display=True), gateway, net)
         assert found.samples[: len(net.samples)] == net.samples
         assert (production(found) or 0) > 0
         # It is minutes old and added up with nothing; of what is stored, nobody could tell.
         assert Powers.from_message(found).consumption is None
         assert Powers.from_message(found).production == production(found)
-        assert await completed(Array(), gateway, net) is net
+        assert await completed(InverterProduction(), gateway, net) is net
 
 
 async def test_they_are_asked_rarely_and_only_a_display_repeats_what_they_said(
@@ -123,15 +126,21 @@ async def test_they_are_asked_rarely_and_only_a_display_repeats_what_they_said(
     async with site(tmp_path, "no-meters") as (simulator, gateway, info):
         assert (module.LOOK, module._LOOK_METERED) == (300, 3_600)
         message = await nothing_metered(gateway, info)
-        display, array = Array(for_display=True), Array()
+        display, inverters = InverterProduction(for_display=True), InverterProduction()
         assert all([(await completed(display, gateway, message)).samples for _ in range(5)])
         assert asked(simulator) == 1
-        assert [len((await completed(array, gateway, message)).samples) for _ in range(5)] == [1, 0, 0, 0, 0]
+        assert [len((await completed(inverters, gateway, message)).samples) for _ in range(5)] == [
+            1,
+            0,
+            0,
+            0,
+            0,
+        ]
         assert asked(simulator) == 2
         monkeypatch.setattr(module, "LOOK", 0.1)
-        array = Array()
+        inverters = InverterProduction()
         for _ in range(2):
-            assert (await completed(array, gateway, message)).samples
+            assert (await completed(inverters, gateway, message)).samples
             await asyncio.sleep(0.2)
         assert asked(simulator) == 4
 
@@ -139,12 +148,12 @@ async def test_they_are_asked_rarely_and_only_a_display_repeats_what_they_said(
 async def test_where_meters_tell_silence_of_the_inverters_does_not_matter(tmp_path: Path) -> None:
     async with site(tmp_path, "three-phase") as (simulator, gateway, info):
         simulator.faults.set("status", INVERTERS, status=503)
-        array = Array(for_display=True)
+        inverters = InverterProduction(for_display=True)
         message = await read(gateway, info)
-        assert await completed(array, gateway, message) is message
-        assert array.capacity is None
+        assert await completed(inverters, gateway, message) is message
+        assert inverters.capacity is None
         with pytest.raises(ResponseError):
-            await completed(Array(), gateway, await nothing_metered(gateway, info))
+            await completed(InverterProduction(), gateway, await nothing_metered(gateway, info))
 
 
 async def test_a_gateway_with_neither_says_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,13 +163,15 @@ async def test_a_gateway_with_neither_says_nothing(tmp_path: Path, monkeypatch: 
             return ()
 
         monkeypatch.setattr(Gateway, "inverters", none)
-        assert not (await completed(Array(), gateway, await nothing_metered(gateway, info))).samples
+        assert not (
+            await completed(InverterProduction(), gateway, await nothing_metered(gateway, info))
+        ).samples
 
 
 @pytest.mark.parametrize("profile", ["no-meters", "no-meters-404", "no-meters-8.3"])
 async def test_the_energy_is_what_their_firmware_counts(tmp_path: Path, profile: str) -> None:
     async with site(tmp_path, profile) as (simulator, gateway, info):
-        found = await completed(Array(), gateway, await nothing_metered(gateway, info))
+        found = await completed(InverterProduction(), gateway, await nothing_metered(gateway, info))
         truth = simulator.house.truth(found.timestamp).production.total.energy_delivered
         assert produced(found) == pytest.approx(truth, rel=0.01)
 
@@ -171,8 +182,8 @@ async def test_a_counter_that_says_nothing_once_is_not_replaced_by_another(
     async with site(tmp_path, "no-meters") as (_, gateway, info):
         monkeypatch.setattr(module, "LOOK", 0)
         monkeypatch.setattr(type(info), "version", (8, 3, 1))
-        array, message = Array(), await nothing_metered(gateway, info)
-        counted = produced(await completed(array, gateway, message))
+        inverters, message = InverterProduction(), await nothing_metered(gateway, info)
+        counted = produced(await completed(inverters, gateway, message))
         assert counted
         before = Gateway.production_totals
 
@@ -182,6 +193,6 @@ async def test_a_counter_that_says_nothing_once_is_not_replaced_by_another(
             )
 
         monkeypatch.setattr(Gateway, "production_totals", empty)
-        assert produced(await completed(array, gateway, message)) is None
+        assert produced(await completed(inverters, gateway, message)) is None
         monkeypatch.setattr(Gateway, "production_totals", before)
-        assert produced(await completed(array, gateway, message)) == pytest.approx(counted, abs=50)
+        assert produced(await completed(inverters, gateway, message)) == pytest.approx(counted, abs=50)

@@ -10,7 +10,7 @@ from aio_pika.abc import AbstractIncomingMessage
 from ..message import Message, MessageError, decode
 from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.timing import Backoff
-from .broker import Broker, BrokerError, Link, lost, open_link, translated
+from .broker import Broker, BrokerError, Channel, lost, open_channel, translate_errors
 from .topology import BINDING, declare_exchange
 
 #: Seconds.
@@ -23,7 +23,7 @@ _QUIET = 60.0
 _ARGUMENTS = {"x-max-length": 1}
 
 
-class Newest:
+class LatestConsumer:
     """Gives each message to `show`; while that is busy, all but the newest are left out."""
 
     def __init__(
@@ -48,25 +48,25 @@ class Newest:
         backoff = Backoff(1, 30)
         while True:
             try:
-                async with open_link(self._broker, self._name) as link:
-                    await self._follow(link, backoff)
+                async with open_channel(self._broker, self._name) as channel:
+                    await self._follow(channel, backoff)
                 self.problem.raise_(f"{self._broker}: the connection was lost")
             except BrokerError as error:
                 self.problem.raise_(str(error))
             await asyncio.sleep(backoff.next())
 
-    async def _follow(self, link: Link, backoff: Backoff) -> None:
-        with translated(f"{self._broker}: a queue for the newest reading"):
-            await link.channel.set_qos(prefetch_count=1, timeout=_ANSWER)
+    async def _follow(self, channel: Channel, backoff: Backoff) -> None:
+        with translate_errors(f"{self._broker}: a queue for the newest reading"):
+            await channel.amqp.set_qos(prefetch_count=1, timeout=_ANSWER)
             # Only exclusive ones may be transient: RabbitMQ 4.3 refuses others.
-            queue = await link.channel.declare_queue(
+            queue = await channel.amqp.declare_queue(
                 exclusive=True, auto_delete=True, arguments={**_ARGUMENTS}, timeout=_ANSWER
             )
-            await queue.bind(await declare_exchange(link), BINDING, timeout=_ANSWER)
+            await queue.bind(await declare_exchange(channel), BINDING, timeout=_ANSWER)
             arrived: asyncio.Queue[AbstractIncomingMessage] = asyncio.Queue()
             await queue.consume(arrived.put, timeout=_ANSWER)
         self.problem.clear()
-        losing = asyncio.ensure_future(lost(link, backoff))
+        losing = asyncio.ensure_future(lost(channel, backoff))
         try:
             while not losing.done():
                 arriving = asyncio.ensure_future(arrived.get())
@@ -87,6 +87,6 @@ class Newest:
         else:
             self._unreadable.clear(_QUIET)
             await self._show(message)
-        with translated(f"{self._broker}: an acknowledgement"):
+        with translate_errors(f"{self._broker}: an acknowledgement"):
             # Only now comes the next one, the newest by then.
             await raw.ack()

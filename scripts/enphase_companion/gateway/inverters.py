@@ -21,13 +21,13 @@ from enphase_api.models import (
 from enphase_api.models.production import reported_power
 
 from ..message import Message
-from ..message.sample import WHOLE, Sample
+from ..message.model import WHOLE, Sample
 
 #: Seconds between two looks: what inverters make changes every 5 minutes, what they can make hardly ever.
 LOOK, _LOOK_METERED = 300, 3_600
 
 
-class Array:
+class InverterProduction:
     """What the microinverters of one gateway say; asked for rarely."""
 
     def __init__(self, *, for_display: bool = False) -> None:

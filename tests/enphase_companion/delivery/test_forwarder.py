@@ -1,4 +1,4 @@
-"""The relay: on disk at once, in the store when that can be, and honest about what neither takes."""
+"""The forwarder: on disk at once, in the store when that can be, and honest about what neither takes."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from typing import Any
 
 import pytest
 
-from enphase_companion.delivery.relay import Relay
+from enphase_companion.delivery.forwarder import Forwarder
 from enphase_companion.delivery.spool import Spool
 from enphase_companion.delivery.spool_file import SpoolFile
 from enphase_companion.message import Message, encode
-from enphase_companion.message.parcel import Parcel
+from enphase_companion.message.model import OutgoingMessage
 from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.storage import UnavailableError, UnstorableError
 
-from ..on_the_broker import SERIAL, message, number_of, until
+from ..amqp_helpers import SERIAL, message, number_of, until
 
 
 class Store:
@@ -46,7 +46,7 @@ class Store:
 
 
 class Relaying:
-    """A relay at work, with the spool and the store that it is between."""
+    """A forwarder at work, with the spool and the store that it is between."""
 
     def __init__(self, file: Path, limit: int = 10**6) -> None:
         self.file = file
@@ -59,15 +59,15 @@ class Relaying:
         self.safe += 1
 
     @asynccontextmanager
-    async def running(self, **options: Any) -> AsyncIterator[Relay]:
+    async def running(self, **options: Any) -> AsyncIterator[Forwarder]:
         with Spool(self.file, self.limit) as spool:
             options = {"batch": 500, "age": 0.05, "on_safe": self._note_safe, **options}
-            relay = Relay(spool, self.store, self.metrics, **options)
-            task = asyncio.ensure_future(relay.run())
-            yield relay
+            forwarder = Forwarder(spool, self.store, self.metrics, **options)
+            task = asyncio.ensure_future(forwarder.run())
+            yield forwarder
             task.cancel()
             await asyncio.wait([task])
-            await relay.finish()
+            await forwarder.finish()
 
     def waiting(self) -> int:
         with Spool(self.file, self.limit) as spool:
@@ -80,9 +80,9 @@ def relaying(tmp_path: Path) -> Relaying:
 
 
 async def test_messages_are_stored_in_order_and_then_gone_from_the_disk(relaying: Relaying) -> None:
-    async with relaying.running() as relay:
+    async with relaying.running() as forwarder:
         for number in range(5):
-            await relay.take(message(number))
+            await forwarder.take(message(number))
         assert relaying.safe >= 5
         await until(lambda: relaying.metrics["messages_stored"] == 5)
     assert relaying.store.numbers == [0, 1, 2, 3, 4]
@@ -92,11 +92,11 @@ async def test_messages_are_stored_in_order_and_then_gone_from_the_disk(relaying
 async def test_what_waited_is_stored_in_batches_without_pause(relaying: Relaying) -> None:
     with Spool(relaying.file, relaying.limit) as spool:
         for number in range(250):
-            spool.append(Parcel(f"id-{number}", SERIAL, "", encode(message(number))))
-    async with relaying.running(batch=100, age=1) as relay:
+            spool.append(OutgoingMessage(f"id-{number}", SERIAL, "", encode(message(number))))
+    async with relaying.running(batch=100, age=1) as forwarder:
         await until(lambda: len(relaying.store.numbers) == 200, within=0.9)
         await until(lambda: relaying.metrics["messages_stored"] == 250)
-        assert relay.problem is None
+        assert forwarder.problem is None
     assert [len(batch) for batch in relaying.store.batches] == [100, 100, 50]
 
 
@@ -104,14 +104,14 @@ async def test_what_the_store_does_not_take_waits_on_disk_and_that_is_told_until
     relaying: Relaying, caplog: pytest.LogCaptureFixture
 ) -> None:
     relaying.store.away = True
-    async with relaying.running() as relay:
-        await relay.take(message(1))
-        await until(lambda: relay.problem == "the store is away. The readings wait on disk.")
-        await relay.take(message(2))
+    async with relaying.running() as forwarder:
+        await forwarder.take(message(1))
+        await until(lambda: forwarder.problem == "the store is away. The readings wait on disk.")
+        await forwarder.take(message(2))
         await asyncio.sleep(1)
         relaying.store.away = False
         await until(lambda: relaying.store.numbers == [1, 2])
-        await until(lambda: relay.problem is None)
+        await until(lambda: forwarder.problem is None)
     assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
         "the store is away. The readings wait on disk.",
         "The readings are stored again",
@@ -123,8 +123,8 @@ async def test_a_store_that_hangs_does_not_keep_it_from_ending_and_the_next_one_
 ) -> None:
     relaying.store.hangs = True
     begun = asyncio.get_running_loop().time()
-    async with relaying.running() as relay:
-        await relay.take(message(1))
+    async with relaying.running() as forwarder:
+        await forwarder.take(message(1))
     assert asyncio.get_running_loop().time() - begun < 4
     assert relaying.waiting() == 1
     relaying.store.hangs = False
@@ -133,8 +133,8 @@ async def test_a_store_that_hangs_does_not_keep_it_from_ending_and_the_next_one_
 
 
 async def test_what_is_still_on_disk_is_stored_at_the_end(relaying: Relaying) -> None:
-    async with relaying.running(age=60) as relay:
-        await relay.take(message(1))
+    async with relaying.running(age=60) as forwarder:
+        await forwarder.take(message(1))
         assert relaying.store.numbers == []
     assert relaying.store.numbers == [1]
 
@@ -144,14 +144,14 @@ async def test_a_full_spool_gives_up_the_oldest_and_says_so(
 ) -> None:
     relaying = Relaying(tmp_path / "spool", limit=3 * len(encode(message(10))))
     relaying.store.away = True
-    async with relaying.running() as relay:
+    async with relaying.running() as forwarder:
         for number in range(10, 15):
-            await relay.take(message(number))
+            await forwarder.take(message(number))
         assert relaying.metrics["messages_dropped"] == 2
-        assert "is full (spool_limit)" in (relay.problem or "")
+        assert "is full (spool_limit)" in (forwarder.problem or "")
         relaying.store.away = False
         await until(lambda: relaying.store.numbers == [12, 13, 14])
-        await relay.take(message(15))
+        await forwarder.take(message(15))
         assert "No readings are being lost any more" in caplog.text
 
 
@@ -162,17 +162,17 @@ def full(*_: object) -> None:
 async def test_what_a_full_disk_does_not_take_is_stored_all_the_same(
     relaying: Relaying, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with relaying.running() as relay:
+    async with relaying.running() as forwarder:
         with monkeypatch.context() as patch:
             patch.setattr(SpoolFile, "_transaction", full)
-            await relay.take(message(1))
+            await forwarder.take(message(1))
             assert relaying.safe == 0, "systemd is not told that a reading is safe which is in memory only"
-            assert "disk is full" in (relay.problem or "")
+            assert "disk is full" in (forwarder.problem or "")
             await until(lambda: relaying.store.numbers == [1])
             assert relaying.safe == 1
-        await relay.take(message(2))
+        await forwarder.take(message(2))
         await until(lambda: relaying.store.numbers == [1, 2])
-        assert relay.problem is None
+        assert forwarder.problem is None
     assert relaying.metrics["messages_dropped"] == 0
     assert "takes all readings again" in caplog.text
 
@@ -181,11 +181,11 @@ async def test_what_was_stored_is_not_stored_again_and_again_while_the_disk_does
     relaying: Relaying, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     relaying.store.away = True
-    async with relaying.running(batch=2) as relay:
+    async with relaying.running(batch=2) as forwarder:
         for number in range(1, 4):
-            await relay.take(message(number))
+            await forwarder.take(message(number))
         monkeypatch.setattr(SpoolFile, "_transaction", full)
-        await relay.take(message(4))
+        await forwarder.take(message(4))
         relaying.store.away = False
         await until(lambda: len(relaying.store.numbers) >= 4)
         await asyncio.sleep(0.2)
@@ -197,10 +197,10 @@ async def test_what_is_in_memory_at_the_end_and_nobody_takes_is_counted_as_lost(
     relaying: Relaying, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     relaying.store.away = True
-    async with relaying.running() as relay:
+    async with relaying.running() as forwarder:
         monkeypatch.setattr(SpoolFile, "_transaction", full)
         for number in range(3):
-            await relay.take(message(number))
+            await forwarder.take(message(number))
         assert relaying.metrics["messages_dropped"] == 0
         await until(lambda: "The readings wait in memory." in caplog.text)
     assert relaying.metrics["messages_dropped"] == 3
@@ -212,7 +212,7 @@ async def test_what_cannot_be_read_in_the_spool_is_in_the_way_of_nothing(
 ) -> None:
     with Spool(relaying.file, relaying.limit) as spool:
         for body in (b"{}", encode(message(1))):
-            spool.append(Parcel("id", SERIAL, "", body))
+            spool.append(OutgoingMessage("id", SERIAL, "", body))
     async with relaying.running():
         await until(lambda: relaying.store.numbers == [1])
     assert relaying.waiting() == 0
@@ -226,7 +226,7 @@ async def test_a_reading_that_can_never_be_stored_is_left_out_and_told_and_the_o
     relaying.store.refuses = {3, 4, 17}
     with Spool(relaying.file, relaying.limit) as spool:
         for number in range(20):
-            spool.append(Parcel("id", SERIAL, "", encode(message(number))))
+            spool.append(OutgoingMessage("id", SERIAL, "", encode(message(number))))
     async with relaying.running():
         await until(lambda: len(relaying.store.numbers) == 17)
         await until(lambda: relaying.metrics["messages_stored"] == 17)

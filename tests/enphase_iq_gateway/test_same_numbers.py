@@ -154,7 +154,7 @@ def reports(said: Any) -> Numbers:
 
 def chart(said: Any) -> Numbers:
     """Return what a chart draws, and counts, of this message alone."""
-    flows = scripts_name("enphase_companion.charts.flows")
+    flows = scripts_name("enphase_companion.charts.series")
     whole = {each.measurement: each for each in said.samples if each.phase == 0}
     metering = flows.Metering(metered=said.metered, unmetered_batteries=said.unmetered_batteries)
     tracks = {

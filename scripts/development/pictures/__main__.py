@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-from enphase_companion.charts.ranges import parse
+from enphase_companion.charts.time_range import parse
 from enphase_companion.config.command_line import Parser
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES

@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import Self
 
 from ..runtime.service import Service, Stopped
-from .views import View
+from .model import View
 
 #: Seconds that the work has to end.
 _END = 4.0

@@ -14,12 +14,12 @@ from matplotlib.legend import Legend
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
-from . import words
-from .clock import on_axis
+from . import text
+from .model import Quantity, View
 from .panel import PanelDrawing
-from .ranges import Span
 from .style import BLANK, FAINT, INK, LOOKS, PAPER, WARNING, Look
-from .views import Quantity, View
+from .time_axis import to_axis
+from .time_range import Span
 
 #: Inches. A phase adds to the height.
 WIDTH, HEIGHT, PHASE_HEIGHT = 12.0, 7.0, 2.2
@@ -67,7 +67,7 @@ class Chart:
         if self._set_x is None or axes.get_xlim() == self._set_x:
             # The last day or month is drawn whole, though it may go on.
             shown = Span(view.buckets[0].start, view.buckets[-1].end) if view.buckets else view.span
-            axes.set_xlim(*on_axis(np.array([shown.start, shown.end])))
+            axes.set_xlim(*to_axis(np.array([shown.start, shown.end])))
             self._set_x = axes.get_xlim()
         for drawing, panel in zip(self.panels, view.panels, strict=True):
             drawing.draw(panel, view, self.hidden)
@@ -112,10 +112,10 @@ class Chart:
         self._drawn.clear()
         self._write(0, 0.5, view.title, size=17, weight="bold")
         self._write(0, 0.5, view.subtitle, size=9, color=FAINT, right=True)
-        for number, (value, name) in enumerate(words.tiles(view.totals)):
+        for number, (value, name) in enumerate(text.tiles(view.totals)):
             self._write(1.72 * number, 0.95, value, size=15, weight="bold")
             self._write(1.72 * number, 1.17, name, size=9, color=FAINT)
-        self._write(0, 1.5, "   ·   ".join(words.sentences(view.totals)), size=10)
+        self._write(0, 1.5, "   ·   ".join(text.sentences(view.totals)), size=10)
         self._draw_legend(view)
         look: dict[str, Any] = {"color": FAINT}
         if view.trouble is not None:
@@ -151,10 +151,10 @@ class Chart:
         self.figure.add_artist(legend)
         self._drawn.append(legend)
         self._pickable.clear()
-        for quantity, handle, text in zip(
+        for quantity, handle, label in zip(
             quantities, legend.legend_handles, legend.get_texts(), strict=False
         ):
-            for artist in (handle, text):
+            for artist in (handle, label):
                 if artist is not None:
                     artist.set_picker(True)
                     # Not at 1: that would make a half-transparent colour solid.

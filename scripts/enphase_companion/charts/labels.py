@@ -9,9 +9,9 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 
 from ..units import power
-from .clock import on_axis
+from .model import Quantity, Track
 from .style import FAINT, INK, LOOKS, PAPER
-from .views import Quantity, Track
+from .time_axis import to_axis
 
 #: Points of a label's height.
 _HEIGHT = 13.0
@@ -26,7 +26,7 @@ def label_ends(
         known = np.flatnonzero(~np.isnan(track.values))
         if known.size:
             look, value = LOOKS[quantity], float(track.values[known[-1]])
-            ends.append((look.sign * value, float(on_axis(track.times[known[-1:]])[0]), value, look))
+            ends.append((look.sign * value, float(to_axis(track.times[known[-1:]])[0]), value, look))
     ends.sort(key=lambda end: end[0])
     low, high = axes.get_ylim()
     scale = axes.get_window_extent().height * 72 / axes.figure.dpi / (high - low)

@@ -1,15 +1,90 @@
-"""A chart as a file."""
+"""Write a chart to a file, or keep showing it in a window or a file until the script is told to stop."""
 
 from __future__ import annotations
 
 import io
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from matplotlib.figure import Figure
 
 from enphase_api.files import write_file
 
-from .drawing import DOTS
+from .drawing import DOTS, Chart, size
+from .model import View
+from .window import Window
+
+#: Gives the newest view there is, waiting for it so many seconds; None: no new one.
+Newest = Callable[[float], View | None]
+
+#: Seconds; also the longest time until a signal is seen.
+_LOOK = 0.25
+
+#: Seconds between two files: drawing one takes a small computer a second.
+_PAUSE = 5.0
+
+
+def write(view: View, limits: Mapping[str, float], file: Path) -> None:
+    """Write a file. Raises OSError where that cannot be."""
+    chart = Chart(Figure(size(len(view.panels))), limits)
+    chart.draw(view)
+    save(chart.figure, file)
+
+
+def keep_writing(newest: Newest, limits: Mapping[str, float], file: Path) -> None:
+    """Write a file with each new view, until Ctrl-C or SIGTERM. Raises OSError, and what `newest` raises."""
+    with _ending() as is_over:
+        print(f"{file} is written again and again. Ctrl-C ends it.", flush=True)
+        due = 0.0
+        while not is_over():
+            if time.monotonic() < due:
+                time.sleep(_LOOK)
+            elif (view := newest(_LOOK)) is not None:
+                due = time.monotonic() + _PAUSE
+                write(view, limits, file)
+
+
+def show(newest: Newest, limits: Mapping[str, float], name: str) -> None:
+    """Open a window at the first view and go on, until it is closed, Ctrl-C or SIGTERM.
+
+    Raises CommandError where there can be no window, and what `newest` raises.
+    """
+    with _ending() as is_over:
+        view = None
+        while view is None:
+            if is_over():
+                return
+            view = newest(_LOOK)
+        window = Window(size(len(view.panels)), name)
+        chart = Chart(window.figure, limits)
+        chart.draw(view)
+
+        def look() -> bool:
+            if (new := newest(0)) is not None:
+                chart.draw(new)
+                window.figure.canvas.draw_idle()
+            return not is_over()
+
+        window.run(look, _LOOK)
+
+
+@contextmanager
+def _ending() -> Iterator[Callable[[], bool]]:
+    """Yield what tells whether Ctrl-C or SIGTERM came; a toolkit would swallow an exception."""
+    came: list[int] = []
+
+    def note(number: int, _: object) -> None:
+        came.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield lambda: bool(came)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def save(figure: Figure, file: Path) -> None:

@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..units import power
-from .clock import on_axis, set_clock
 from .labels import label_ends
-from .ranges import Span
+from .model import Floats, Panel, Quantity, Track, View
 from .style import BLANK, FAINT, GRID, HALO, INK, LOOKS, PAPER, Look
-from .views import Floats, Panel, Quantity, Track, View
+from .time_axis import set_time_axis, to_axis
+from .time_range import Span
 
 #: Watts (or Wh) that the vertical axis shows at least.
 _LEAST = 100.0
@@ -54,7 +54,7 @@ class PanelDrawing:
             extremes = [self._draw_line(LOOKS[quantity], track) for quantity, track in shown.items()]
             extremes += [self._draw_limit(name, watts) for name, watts in self._limits.items()]
         self._scale(extremes, "Wh" if view.buckets else "W", () if panel.name else shown)
-        set_clock(self.axes, view)
+        set_time_axis(self.axes, view)
         if panel.name:
             self._keep(self._write(0.008, 0.9, panel.name, size=11, weight="bold"))
         if not view.buckets:
@@ -78,7 +78,7 @@ class PanelDrawing:
 
     def _draw_gaps(self, view: View) -> None:
         for gap in view.gaps:
-            start, end = on_axis(np.array([gap.start, gap.end]))
+            start, end = to_axis(np.array([gap.start, gap.end]))
             self._keep(
                 self.axes.axvspan(
                     start, end, facecolor=BLANK, edgecolor="#DADADA", hatch="\\\\\\", linewidth=0, zorder=0.5
@@ -86,7 +86,7 @@ class PanelDrawing:
             )
 
     def _draw_line(self, look: Look, track: Track) -> Floats:
-        x, y = on_axis(track.times), look.sign * track.values
+        x, y = to_axis(track.times), look.sign * track.values
         seen = thinned(x, y, self.axes.get_xlim(), round(self.axes.get_window_extent().width))
         if look.filled:
             # Not by `step`: that leaves out what stands before a break.
@@ -108,8 +108,8 @@ class PanelDrawing:
 
     def _draw_bars(self, shown: Mapping[Quantity, Track], buckets: Sequence[Span]) -> list[Floats]:
         """Draw bars up and down, the battery's on those of sun and home, and the grid as a line."""
-        starts = on_axis(np.array([bucket.start for bucket in buckets]))
-        ends = on_axis(np.array([bucket.end for bucket in buckets]))
+        starts = to_axis(np.array([bucket.start for bucket in buckets]))
+        ends = to_axis(np.array([bucket.end for bucket in buckets]))
         middles, widths = (starts + ends) / 2, _BAR * (ends - starts)
         heaps = {sign: np.zeros(len(buckets)) for sign in (1, -1)}
         extremes = []

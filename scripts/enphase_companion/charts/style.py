@@ -7,7 +7,7 @@ from typing import Literal
 
 from matplotlib.patheffects import withStroke
 
-from .views import Quantity
+from .model import Quantity
 
 INK = "#222222"
 FAINT = "#6B6B6B"

@@ -9,13 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from ..charts.options import LIMITS, add_output
-from ..charts.ranges import Range, parse
+from ..charts.time_range import Range, parse
 from ..config.command_line import add_settings, new_parser
 from ..config.settings import DATABASE_KEYS
 from ..runtime.main import run
 
 if TYPE_CHECKING:
-    from ..charts.views import View
+    from ..charts.model import View
     from ..config.settings import Settings
     from ..runtime.service import Service
     from ..storage import Database
@@ -83,7 +83,7 @@ def _draw(arguments: argparse.Namespace) -> int:
 
     from ..charts.background import Background
     from ..charts.options import limits
-    from ..charts.showing import keep_writing, show, write
+    from ..charts.output import keep_writing, show, write
     from ..config.loader import load_settings
 
     settings = load_settings(KEYS, arguments)
@@ -132,7 +132,7 @@ async def _load(database: Database, settings: Settings, arguments: argparse.Name
     import time
 
     from ..charts.drawing import DOTS_WIDE
-    from ..charts.loading import Request, load
+    from ..charts.load import Request, load
 
     request = Request(arguments.range, settings.gateway_serial_number, arguments.phases, DOTS_WIDE)
     return await load(database, request, time.time())

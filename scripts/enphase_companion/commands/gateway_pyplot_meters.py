@@ -14,7 +14,7 @@ from ..config.settings import GATEWAY_KEYS
 from ..runtime.main import run
 
 if TYPE_CHECKING:
-    from ..charts.views import View
+    from ..charts.model import View
     from ..config.settings import Settings
     from ..message import Message
     from ..runtime.service import Service
@@ -73,7 +73,7 @@ def _minutes(text: str) -> int:
 def _draw(arguments: argparse.Namespace) -> int:
     from ..charts.background import Background
     from ..charts.options import limits
-    from ..charts.showing import keep_writing, show
+    from ..charts.output import keep_writing, show
     from ..config.loader import load_settings
 
     settings = load_settings(KEYS, arguments)
@@ -90,13 +90,13 @@ async def _follow(
 ) -> None:
     import asyncio
 
-    from ..charts.history import History
+    from ..charts.live import LiveData
     from ..config.loader import load_settings
     from ..config.time_zone import system_zone
     from ..gateway.poller import Poller
     from ..runtime.metrics import Metrics
 
-    history = History(arguments.minutes, settings.interval, system_zone(), phases=arguments.phases)
+    history = LiveData(arguments.minutes, settings.interval, system_zone(), phases=arguments.phases)
 
     async def take(message: Message) -> None:
         history.add(message)

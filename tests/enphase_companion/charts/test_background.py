@@ -10,11 +10,11 @@ from collections.abc import Callable
 import pytest
 
 from enphase_companion.charts.background import Background
-from enphase_companion.charts.views import View
+from enphase_companion.charts.model import View
 from enphase_companion.runtime.errors import CommandError
 from enphase_companion.runtime.service import Service
 
-from .test_drawing import VIEW
+from .helpers import VIEW
 
 Put = Callable[[View], None]
 

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from matplotlib.axes import Axes
 from matplotlib.backend_bases import MouseButton, MouseEvent
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import to_rgb
@@ -20,32 +19,14 @@ from matplotlib.text import Annotation, Text
 
 from enphase_companion.charts.drawing import Chart, size
 from enphase_companion.charts.labels import spread
+from enphase_companion.charts.model import Panel, Quantity, Totals, Track, View
 from enphase_companion.charts.output import save
 from enphase_companion.charts.panel import thinned
-from enphase_companion.charts.ranges import Span, days, parse
 from enphase_companion.charts.style import LOOKS
-from enphase_companion.charts.views import Panel, Quantity, Totals, Track, View
+from enphase_companion.charts.time_range import Span, days, parse
 
-from .conftest import ZURICH, local
-
-START, END = local(2026, 10, 25) * 1000, local(2026, 10, 26) * 1000
-TIMES = np.arange(START, END, 900_000)
-WAVE = 2000 * np.sin(np.linspace(0, np.pi, TIMES.size))
-
-TRACKS = {
-    Quantity.PRODUCTION: Track(TIMES, WAVE),
-    Quantity.CONSUMPTION: Track(TIMES, np.full(TIMES.size, 500.0)),
-    Quantity.NET: Track(TIMES, 500 - WAVE),
-    Quantity.BATTERY: Track(TIMES, np.zeros(TIMES.size)),
-}
-VIEW = View(
-    title="A day",
-    subtitle="Gateway 1",
-    span=Span(START, END),
-    zone=ZURICH,
-    panels=[Panel("", TRACKS)],
-    totals=Totals(produced=23_600, consumed=10_800, imported=4_000, exported=16_900),
-)
+from .conftest import ZURICH
+from .helpers import END, START, TIMES, TRACKS, VIEW, WAVE, lines
 
 
 def drawn(view: View = VIEW, **limits: float) -> Chart:
@@ -55,17 +36,6 @@ def drawn(view: View = VIEW, **limits: float) -> Chart:
     chart.draw(view)
     figure.canvas.draw()
     return chart
-
-
-def lines(axes: Axes) -> dict[str, tuple[list[int], list[float]]]:
-    """The drawn lines' data by name: seconds since the epoch, and W or Wh."""
-    found = {}
-    for line in axes.lines:
-        if not str(line.get_label()).startswith("_"):
-            moments = num2date(line.get_xdata())  # type: ignore[no-untyped-call]
-            values = np.asarray(line.get_ydata(), dtype=float).tolist()
-            found[str(line.get_label())] = ([round(moment.timestamp()) for moment in moments], values)
-    return found
 
 
 def texts(chart: Chart) -> list[str]:

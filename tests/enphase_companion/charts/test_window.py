@@ -14,13 +14,11 @@ from pathlib import Path
 import pytest
 from matplotlib import pyplot
 
-from enphase_companion.charts.showing import show
+from enphase_companion.charts.output import show
 from enphase_companion.charts.window import Window
 from enphase_companion.runtime.errors import CommandError
 
-from .test_drawing import VIEW
-
-BACKEND = "module://tests.enphase_companion.charts.window_backend"
+from .helpers import BACKEND, VIEW
 
 
 @pytest.fixture(autouse=True)
@@ -88,8 +86,8 @@ def test_it_draws_what_comes_and_gives_the_signals_back() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_a_real_window_of_tk_ends_on_a_signal_within_a_second(number: signal.Signals, tmp_path: Path) -> None:
     code = (
-        "from tests.enphase_companion.charts.test_drawing import VIEW\n"
-        "from enphase_companion.charts.showing import show\n"
+        "from tests.enphase_companion.charts.helpers import VIEW\n"
+        "from enphase_companion.charts.output import show\n"
         "count = 0\n"
         "def newest(timeout):\n"
         "    global count\n"

@@ -16,7 +16,7 @@ from matplotlib.axes import Axes
 from yarl import URL
 
 from development.pictures.house_readings import store
-from enphase_companion.charts import showing
+from enphase_companion.charts import output
 from enphase_companion.charts.drawing import Chart
 from enphase_companion.commands.database_pyplot_meters import NAME, main
 from enphase_companion.simulator.house import House
@@ -25,8 +25,7 @@ from tests.services.mariadb import MariaDB
 
 from ..amqp_helpers import until
 from ..charts.conftest import START, ZURICH, local
-from ..charts.test_drawing import lines
-from ..charts.test_window import BACKEND
+from ..charts.helpers import BACKEND, lines
 from ..owner import Owner
 from .running import Command
 
@@ -44,7 +43,7 @@ def axes_drawn(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
             super().draw(view)
             found[:] = [panel.axes for panel in self.panels]
 
-    monkeypatch.setattr(showing, "Chart", Seen)
+    monkeypatch.setattr(output, "Chart", Seen)
     return found
 
 

@@ -12,14 +12,13 @@ from typing import Any
 
 import pytest
 
-from enphase_companion.charts import showing
+from enphase_companion.charts import output
 from enphase_companion.charts.drawing import Chart
-from enphase_companion.charts.views import View
+from enphase_companion.charts.model import View
 from enphase_companion.commands.gateway_pyplot_meters import NAME, main
 
 from ..amqp_helpers import until
-from ..charts.test_drawing import lines
-from ..charts.test_window import BACKEND
+from ..charts.helpers import BACKEND, lines
 from ..owner import Owner
 from .running import Command, assert_refused
 
@@ -76,8 +75,8 @@ def test_what_the_meters_read_is_drawn_as_they_read_it(
             if len(drawn.get("Production", [[]])[0]) >= 4:
                 signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(showing, "Chart", Seen)
-    monkeypatch.setattr(showing, "_PAUSE", 0.5)
+    monkeypatch.setattr(output, "Chart", Seen)
+    monkeypatch.setattr(output, "_PAUSE", 0.5)
     result = owner.runs(main, "--interval", "0.5", "--output", str(tmp_path / "live.png"))
     assert (result.status, result.err) == (0, "")
     assert (tmp_path / "live.png").read_bytes().startswith(b"\x89PNG")
@@ -133,8 +132,8 @@ def test_of_a_gateway_without_meters_the_microinverters_sum_is_drawn(
             if "Production" in drawn:
                 signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(showing, "Chart", Seen)
-    monkeypatch.setattr(showing, "_PAUSE", 0.5)
+    monkeypatch.setattr(output, "Chart", Seen)
+    monkeypatch.setattr(output, "_PAUSE", 0.5)
     result = owner.runs(main, "--output", str(tmp_path / "live.png"))
     assert (result.status, result.err) == (0, "")
     (at, *_), watts = drawn["Production"]
@@ -228,7 +227,7 @@ def test_a_chart_whose_task_fails_ends_and_says_so(
     def fails(*_: object) -> object:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("enphase_companion.charts.history.History.view", fails)
+    monkeypatch.setattr("enphase_companion.charts.live.LiveData.view", fails)
     result = drawing.owner.runs(main, "--output", str(tmp_path / "live.png"))
     assert result.status == 1
     assert "This should not happen (ZeroDivisionError)" in result.err

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from enphase_api.models import Quantities
-from enphase_companion.charts.history import History
-from enphase_companion.charts.views import Quantity
+from enphase_companion.charts.live import LiveData
+from enphase_companion.charts.model import Quantity
 from enphase_companion.message import Message, Sample
 
 from .conftest import ZURICH
@@ -31,8 +31,8 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def history(clock: Clock) -> History:
-    return History(5, 1, ZURICH, phases=False, clock=clock)
+def history(clock: Clock) -> LiveData:
+    return LiveData(5, 1, ZURICH, phases=False, clock=clock)
 
 
 def message(at: float, watts: float = 1000.0, counter: float | None = None, **more: bool) -> Message:
@@ -40,7 +40,7 @@ def message(at: float, watts: float = 1000.0, counter: float | None = None, **mo
     return Message("1", at, (Sample("production", 0, round(at) * 1000, said),), None, **more)
 
 
-def test_the_newest_readings_are_shown_and_the_oldest_forgotten(history: History, clock: Clock) -> None:
+def test_the_newest_readings_are_shown_and_the_oldest_forgotten(history: LiveData, clock: Clock) -> None:
     for _ in range(1_000):
         clock.now += 1
         history.add(message(clock.now, watts=clock.now - NOW))
@@ -52,14 +52,14 @@ def test_the_newest_readings_are_shown_and_the_oldest_forgotten(history: History
     assert view.trouble is None
 
 
-def test_it_holds_no_more_than_it_shows_although_nobody_looks(history: History, clock: Clock) -> None:
+def test_it_holds_no_more_than_it_shows_although_nobody_looks(history: LiveData, clock: Clock) -> None:
     for _ in range(5_000):
         clock.now += 1
         history.add(message(clock.now))
     assert sum(len(each.readings) for each in history._series.values()) <= 302
 
 
-def test_meters_that_no_chart_shows_are_not_kept(history: History) -> None:
+def test_meters_that_no_chart_shows_are_not_kept(history: LiveData) -> None:
     for name in range(1_000):
         history.add(
             Message("1", NOW, (Sample(f"load{name}", 0, NOW * 1000, Quantities(active_power=1)),), None)
@@ -67,7 +67,7 @@ def test_meters_that_no_chart_shows_are_not_kept(history: History) -> None:
     assert history._series == {}
 
 
-def test_a_pause_is_a_gap(history: History, clock: Clock) -> None:
+def test_a_pause_is_a_gap(history: LiveData, clock: Clock) -> None:
     for second in [*range(60), *range(120, 180)]:
         clock.now = NOW + second
         history.add(message(clock.now))
@@ -76,7 +76,7 @@ def test_a_pause_is_a_gap(history: History, clock: Clock) -> None:
     assert np.isnan(view.panels[0].tracks[Quantity.PRODUCTION].values).sum() == 1
 
 
-def test_a_slow_gateway_has_no_gaps(history: History, clock: Clock) -> None:
+def test_a_slow_gateway_has_no_gaps(history: LiveData, clock: Clock) -> None:
     for _ in range(15):
         clock.now += 20
         history.add(message(clock.now))
@@ -95,7 +95,7 @@ def reported(at: float, *samples: Sample) -> Message:
 
 
 def test_microinverters_that_report_every_five_minutes_are_steps_without_gaps(clock: Clock) -> None:
-    history = History(30, 1, ZURICH, phases=False, clock=clock)
+    history = LiveData(30, 1, ZURICH, phases=False, clock=clock)
     for number in range(6):
         clock.now = NOW + 300 * number
         history.add(reported(clock.now, of_inverters(clock.now, 100.0 * number)))
@@ -113,7 +113,7 @@ def test_microinverters_that_report_every_five_minutes_are_steps_without_gaps(cl
 
 
 def test_where_microinverters_stop_there_is_a_gap_and_it_is_said(clock: Clock) -> None:
-    history = History(60, 1, ZURICH, phases=False, clock=clock)
+    history = LiveData(60, 1, ZURICH, phases=False, clock=clock)
     for second in (0, 300, 600, 2_400, 2_700):
         clock.now = NOW + second
         history.add(reported(clock.now, of_inverters(clock.now)))
@@ -129,7 +129,7 @@ def test_where_microinverters_stop_there_is_a_gap_and_it_is_said(clock: Clock) -
 
 
 def test_of_microinverters_the_value_that_the_shown_minutes_begin_with_stays(clock: Clock) -> None:
-    history = History(5, 1, ZURICH, phases=False, clock=clock)
+    history = LiveData(5, 1, ZURICH, phases=False, clock=clock)
     for second in (0, 300, 600):
         clock.now = NOW + second
         history.add(reported(clock.now, of_inverters(clock.now)))
@@ -139,7 +139,7 @@ def test_of_microinverters_the_value_that_the_shown_minutes_begin_with_stays(clo
 
 
 def test_beside_a_meter_they_are_a_line_of_their_own_pace(clock: Clock) -> None:
-    history = History(30, 1, ZURICH, phases=False, clock=clock)
+    history = LiveData(30, 1, ZURICH, phases=False, clock=clock)
     for second in range(1_500):
         clock.now = NOW + second
         # The gateway's clock is a day off; who asks the microinverters has the right one.
@@ -154,7 +154,7 @@ def test_beside_a_meter_they_are_a_line_of_their_own_pace(clock: Clock) -> None:
     assert Quantity.CONSUMPTION not in view.panels[0].tracks, "home needs a meter for each"
 
 
-def test_a_silence_is_said_while_it_lasts(history: History, clock: Clock) -> None:
+def test_a_silence_is_said_while_it_lasts(history: LiveData, clock: Clock) -> None:
     assert "waiting for the gateway's first answer" in (history.view(None).trouble or "")
     history.add(message(clock.now))
     clock.now += 8
@@ -166,7 +166,7 @@ def test_a_silence_is_said_while_it_lasts(history: History, clock: Clock) -> Non
     assert history.view("The token expired.").trouble == "The token expired."
 
 
-def test_a_gateway_whose_clock_is_off_is_shown_by_its_own_clock(history: History, clock: Clock) -> None:
+def test_a_gateway_whose_clock_is_off_is_shown_by_its_own_clock(history: LiveData, clock: Clock) -> None:
     for second in range(10):
         clock.now = NOW + second
         history.add(message(clock.now - 86_400))
@@ -175,7 +175,7 @@ def test_a_gateway_whose_clock_is_off_is_shown_by_its_own_clock(history: History
     assert view.trouble is None
 
 
-def test_a_clock_that_is_set_back_stops_nothing(history: History, clock: Clock) -> None:
+def test_a_clock_that_is_set_back_stops_nothing(history: LiveData, clock: Clock) -> None:
     history.add(message(NOW + 86_400))
     history.add(message(NOW))
     history.add(message(NOW + 1))
@@ -185,19 +185,19 @@ def test_a_clock_that_is_set_back_stops_nothing(history: History, clock: Clock) 
     ]
 
 
-def test_the_same_reading_twice_is_one(history: History) -> None:
+def test_the_same_reading_twice_is_one(history: LiveData) -> None:
     history.add(message(NOW))
     history.add(message(NOW, watts=5))
     assert history.view(None).panels[0].tracks[Quantity.PRODUCTION].values.tolist() == [1000]
 
 
-def test_a_counter_that_fell_says_nothing(history: History) -> None:
+def test_a_counter_that_fell_says_nothing(history: LiveData) -> None:
     history.add(message(NOW, counter=5_000))
     history.add(message(NOW + 1, counter=10))
     assert history.view(None).totals.produced is None
 
 
-def test_consumption_with_batteries_that_nobody_measures_is_not_known(history: History) -> None:
+def test_consumption_with_batteries_that_nobody_measures_is_not_known(history: LiveData) -> None:
     samples = tuple(
         Sample(name, 0, NOW * 1000, Quantities(active_power=1000.0, voltage=230.0))
         for name in ("production", "net-consumption")
@@ -214,12 +214,12 @@ def test_consumption_with_batteries_that_nobody_measures_is_not_known(history: H
     ("seconds", "said"), [(1, "the last minute"), (5, "the last 5 minutes"), (1_440, "the last 1440 minutes")]
 )
 def test_what_is_shown_is_said_in_words(seconds: int, said: str, clock: Clock) -> None:
-    assert f"· {said} in" in History(seconds, 1, ZURICH, phases=False, clock=clock).view(None).subtitle
+    assert f"· {said} in" in LiveData(seconds, 1, ZURICH, phases=False, clock=clock).view(None).subtitle
 
 
 @pytest.mark.parametrize("seconds", [60, 0.3])
 def test_totals_that_add_up_by_phase_are_explained_where_both_directions_flowed(
-    history: History, clock: Clock, seconds: float
+    history: LiveData, clock: Clock, seconds: float
 ) -> None:
     for number, second in enumerate((0, seconds)):
         clock.now = NOW + 60 * number
@@ -260,6 +260,6 @@ def test_phases_are_kept_only_on_request(clock: Clock) -> None:
         "1", NOW, tuple(Sample("production", phase, NOW * 1000, said) for phase in (0, 1, 3)), None
     )
     for phases, names in ((False, [""]), (True, ["", "L1", "L3"])):
-        history = History(5, 1, ZURICH, phases=phases, clock=clock)
+        history = LiveData(5, 1, ZURICH, phases=phases, clock=clock)
         history.add(both)
         assert [panel.name for panel in history.view(None).panels] == names

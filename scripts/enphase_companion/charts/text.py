@@ -7,9 +7,9 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from ..units import energy
-from .flows import NET, PRODUCTION, TOTAL
-from .ranges import Span
-from .views import Totals
+from .model import Totals
+from .series import NET, PRODUCTION, TOTAL
+from .time_range import Span
 
 #: Milliseconds; where a clock is set back there are longer ones than of 24 hours.
 _LONGEST_DAY = 30 * 3_600_000
@@ -50,7 +50,7 @@ def sentences(totals: Totals) -> list[str]:
     return said
 
 
-def not_known(meters: Collection[str]) -> list[str]:
+def unknown_note(meters: Collection[str]) -> list[str]:
     """Return what these meters do not tell because none of them sees the batteries, as one note; or none."""
     if PRODUCTION not in meters or (TOTAL in meters) == (NET in meters):
         return []
@@ -58,12 +58,12 @@ def not_known(meters: Collection[str]) -> list[str]:
     return [f"{what} is not known: no meter sees the batteries"]
 
 
-def of_inverters() -> list[str]:
+def inverters_note() -> list[str]:
     """Return the note for production that no meter measures."""
     return ["production is the sum of what the microinverters report, every five minutes"]
 
 
-def counted_by_phase() -> list[str]:
+def by_phase_note() -> list[str]:
     """Return the note for a gateway that adds up import and export by phase."""
     note = (
         "import and export are counted by phase, and one phase may import while another exports: "
@@ -72,7 +72,7 @@ def counted_by_phase() -> list[str]:
     return [note]
 
 
-def begins(first: int, zone: ZoneInfo, *, is_day: bool) -> list[str]:
+def first_reading_note(first: int, zone: ZoneInfo, *, is_day: bool) -> list[str]:
     """Return the note for a time that begins before the first reading (milliseconds since the epoch)."""
     start = datetime.fromtimestamp(first / 1000, zone)
     at = "" if is_day else f", {start:%H:%M}"

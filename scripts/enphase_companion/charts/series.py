@@ -1,9 +1,10 @@
-"""From meters to what a chart shows; home and grid are put together by the client's rule."""
+"""Turn meter readings into the power and energy of a chart, by the client's site rule."""
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isclose
 
 import numpy as np
@@ -11,7 +12,9 @@ import numpy as np
 from enphase_api.models import MeasurementType, Quantities, Site
 from enphase_api.models.site import TOGETHER, grid_terms, home_terms
 
-from .views import Floats, Quantity, Times, Totals, Track
+from ..storage import Energy, Point
+from .model import Floats, Quantity, Times, Totals, Track
+from .time_range import Span
 
 PRODUCTION, NET, TOTAL, STORAGE = (
     str(each)
@@ -35,7 +38,9 @@ LEAST = 1.0
 _ALIKE = 0.01
 
 
-def track(times: Sequence[int], values: Sequence[float | None], interrupted: Sequence[bool] = ()) -> Track:
+def make_track(
+    times: Sequence[int], values: Sequence[float | None], interrupted: Sequence[bool] = ()
+) -> Track:
     """Return the track of these values, with a break before each that is interrupted."""
     at = np.array(times, dtype=np.int64)
     watts = np.array([np.nan if value is None else value for value in values], dtype=np.float64)
@@ -76,14 +81,14 @@ def power_tracks(meters: Mapping[str, Track], metering: Metering = WHOLE_HOUSE) 
     """Return what is drawn of the power of these meters, each as its meter signs it."""
     found = {
         Quantity.PRODUCTION: meters.get(PRODUCTION),
-        Quantity.CONSUMPTION: _added(metering.home(meters), meters),
-        Quantity.NET: _added(metering.grid(meters), meters),
+        Quantity.CONSUMPTION: _sum_terms(metering.home(meters), meters),
+        Quantity.NET: _sum_terms(metering.grid(meters), meters),
         Quantity.BATTERY: meters.get(STORAGE),
     }
     return {quantity: each for quantity, each in found.items() if each is not None and each.times.size}
 
 
-def _added(terms: Mapping[str, int], meters: Mapping[str, Track]) -> Track | None:
+def _sum_terms(terms: Mapping[str, int], meters: Mapping[str, Track]) -> Track | None:
     """Return the sum of these terms, at the times of the first that is here; None where none is."""
     here = [(sign, meters[name]) for name, sign in terms.items() if name in meters]
     if not here:
@@ -91,11 +96,11 @@ def _added(terms: Mapping[str, int], meters: Mapping[str, Track]) -> Track | Non
     _, base = here[0]
     values = np.zeros(base.times.size)
     for sign, each in here:
-        values += sign * _at(base.times, each)
+        values += sign * _values_at(base.times, each)
     return Track(base.times, values, base.is_stepped)
 
 
-def _at(times: Times, other: Track) -> Floats:
+def _values_at(times: Times, other: Track) -> Floats:
     """Return what another meter said at these times; NaN where it said nothing then."""
     at, values = other.times, other.values
     if not at.size:
@@ -144,3 +149,76 @@ def counts_by_phase(whole: Counted, phases: Sequence[Counted]) -> bool:
         and isclose(total, sum(part or 0.0 for part in parts), rel_tol=_ALIKE)
         for direction, total in enumerate(whole)
     )
+
+
+def energy_tracks(
+    series: Mapping[str, Sequence[Point]], buckets: Sequence[Span], metering: Metering = WHOLE_HOUSE
+) -> dict[Quantity, Track]:
+    """Return what is drawn of the energy of these meters: Wh in each bucket, NaN where nothing is known.
+
+    Home and grid are added up day by day: what one meter did not count on a day is missing, but not mixed.
+    """
+    days = _days(series, buckets)
+    begun = set(metering.metered or ()) - series.keys()
+    summed: list[dict[Quantity, float]] = [{} for _ in buckets]
+    for start in sorted(days):
+        number, counted = days[start]
+        # A meter that was added later does not count before, but once there it must be known.
+        begun |= counted.keys()
+        of_day = totals(counted, replace(metering, metered=frozenset(begun)))
+        for quantity, value in _VALUES.items():
+            if (watt_hours := value(of_day)) is not None:
+                summed[number][quantity] = summed[number].get(quantity, 0.0) + watt_hours
+    return {
+        quantity: make_track([bucket.start for bucket in buckets], [each.get(quantity) for each in summed])
+        for quantity in _VALUES
+        if any(quantity in each for each in summed)
+    }
+
+
+def _days(
+    series: Mapping[str, Sequence[Point]], buckets: Sequence[Span]
+) -> dict[int, tuple[int, dict[str, Counted]]]:
+    """Return for the beginning of each day the number of its bucket, and what each meter counted."""
+    starts = [bucket.start for bucket in buckets]
+    found: dict[int, tuple[int, dict[str, Counted]]] = {}
+    for name, points in series.items():
+        before: int | None = None
+        for point in points:
+            if (number := bisect_right(starts, point.start) - 1) < 0:
+                continue
+            # What flowed in a gap over whole buckets flowed in all of them, and would dwarf every other.
+            recovered = before is None or number <= before + 1
+            found.setdefault(point.start, (number, {}))[1][name] = _counted(point.energy, recovered=recovered)
+            before = number
+    return found
+
+
+def _counted(energy: Energy, *, recovered: bool) -> Counted:
+    """Return what was counted on a day; without `recovered`, not what flowed in a gap before."""
+    if recovered:
+        return energy.delivered, energy.received
+    return (
+        _less(energy.delivered, energy.delivered_recovered),
+        _less(energy.received, energy.received_recovered),
+    )
+
+
+def _less(whole: float | None, part: float) -> float | None:
+    if whole is None or part < LEAST:
+        return whole
+    # Where nothing is left, nothing is known.
+    return whole - part if whole - part >= LEAST else None
+
+
+def _net(each: Totals) -> float | None:
+    return None if each.exported is None or each.imported is None else each.imported - each.exported
+
+
+_VALUES: Mapping[Quantity, Callable[[Totals], float | None]] = {
+    Quantity.PRODUCTION: lambda each: each.produced,
+    Quantity.CONSUMPTION: lambda each: each.consumed,
+    Quantity.NET: _net,
+    Quantity.DISCHARGED: lambda each: each.discharged,
+    Quantity.CHARGED: lambda each: each.charged,
+}

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 
 from enphase_api.models import Quantities
-from enphase_companion.charts.loading import Request, load
-from enphase_companion.charts.ranges import parse
-from enphase_companion.charts.views import Quantity, View
+from enphase_companion.charts.load import Request, load
+from enphase_companion.charts.model import Quantity, View
+from enphase_companion.charts.time_range import parse
 from enphase_companion.message import Message, Sample
 from enphase_companion.runtime.errors import CommandError, SettingsError
 from enphase_companion.simulator.house import House

@@ -14,11 +14,20 @@ from enphase_api.json_values import is_serial_number
 from ..message.model import PHASES, WHOLE
 from ..runtime.errors import CommandError, SettingsError
 from ..storage import DAY, MINUTE, QUARTER, SECOND, Database, Energy, Point
-from . import words
-from .energies import energy_tracks
-from .flows import METERS, NET, Counted, Metering, counts_by_phase, power_tracks, totals, track
-from .ranges import Range, Span, days, months
-from .views import Panel, Track, View
+from . import text
+from .model import Panel, Track, View
+from .series import (
+    METERS,
+    NET,
+    Counted,
+    Metering,
+    counts_by_phase,
+    energy_tracks,
+    make_track,
+    power_tracks,
+    totals,
+)
+from .time_range import Range, Span, days, months
 
 #: A line is made of buckets at most so many dots wide.
 _DOTS_A_BUCKET = 2
@@ -61,7 +70,7 @@ async def load(database: Database, request: Request, now: float) -> View:
     longest = max(whole.values(), key=len, default=[])
     gaps = _gaps(longest, span, round(now * 1000))
     return View(
-        title=words.title(span, zone),
+        title=text.title(span, zone),
         subtitle=f"Gateway {gateway} · {_fineness(buckets, width)} in {zone.key}",
         span=span,
         zone=zone,
@@ -74,7 +83,7 @@ async def load(database: Database, request: Request, now: float) -> View:
         notes=[
             *_notes(whole, energies, zone, left_out=bool(gaps) and not _are_months(buckets)),
             *await _first_reading(database, gateway, gaps, span, zone, is_day=bool(buckets)),
-            *(words.not_known(whole) if unmetered else []),
+            *(text.unknown_note(whole) if unmetered else []),
             *await _counted_by_phase(database, gateway, span, energies),
         ],
         is_now=bool(longest) and longest[-1].end >= round(now * 1000) - _SHORTEST_GAP,
@@ -124,7 +133,7 @@ async def _counted_by_phase(
         return []
     phases = [await _energies(database, gateway, span, phase) for phase in range(1, PHASES + 1)]
     counted = [_counted(each[NET]) for each in phases if NET in each]
-    return words.counted_by_phase() if counts_by_phase(_counted(energies[NET]), counted) else []
+    return text.by_phase_note() if counts_by_phase(_counted(energies[NET]), counted) else []
 
 
 async def _first_reading(
@@ -135,7 +144,7 @@ async def _first_reading(
         return []
     first = await database.first_reading(gateway)
     return (
-        words.begins(first, zone, is_day=is_day)
+        text.first_reading_note(first, zone, is_day=is_day)
         if first is not None and span.start < first < span.end
         else []
     )
@@ -196,7 +205,7 @@ async def _series(
 def _power(points: Sequence[Point]) -> Track:
     # What slow polling passes by is no point of a line: it goes on to the next.
     seen = [point for point in points if point.readings]
-    return track(
+    return make_track(
         # A mean stands for the middle of its time.
         [(point.start + point.end) // 2 for point in seen],
         [None if point.power is None else point.power.mean for point in seen],

@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from enphase_api.models import Quantities, Site
-from enphase_companion.charts.flows import Metering, counts_by_phase, power_tracks, totals, track
-from enphase_companion.charts.views import Quantity, Totals, Track
+from enphase_companion.charts.model import Quantity, Totals, Track
+from enphase_companion.charts.series import Metering, counts_by_phase, make_track, power_tracks, totals
 
 
 def meter(*watts: float | None, at: int = 0) -> Track:
-    return track([at + 1000 * number for number in range(len(watts))], watts)
+    return make_track([at + 1000 * number for number in range(len(watts))], watts)
 
 
 def test_consumption_is_production_and_grid_and_battery() -> None:
@@ -75,7 +75,7 @@ def test_a_value_that_is_missing_is_no_zero() -> None:
 
 
 def test_a_break_is_put_before_what_comes_after_a_gap() -> None:
-    broken = track([0, 1000, 9000], [1, 2, 3], [False, False, True])
+    broken = make_track([0, 1000, 9000], [1, 2, 3], [False, False, True])
     assert broken.times.tolist() == [0, 1000, 8999, 9000]
     assert np.isnan(broken.values[2])
 

@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
-from enphase_companion.charts.clock import on_axis, set_clock, ticks
-from enphase_companion.charts.history import History
-from enphase_companion.charts.ranges import Span, parse
-from enphase_companion.charts.views import Panel, Totals, View
+from enphase_companion.charts.live import LiveData
+from enphase_companion.charts.model import Panel, Totals, View
+from enphase_companion.charts.time_axis import set_time_axis, ticks, to_axis
+from enphase_companion.charts.time_range import Span, parse
 
 MINUTE, HOUR = 60_000, 3_600_000
 
@@ -44,9 +44,9 @@ AXES = Figure((12, 7)).subplots()
 
 def shown(span: Span, zone: ZoneInfo) -> list[tuple[int, str]]:
     """The ticks of a chart of this time, and their labels."""
-    AXES.set_xlim(*on_axis(np.array([span.start, span.end])))
+    AXES.set_xlim(*to_axis(np.array([span.start, span.end])))
     view = View(title="", subtitle="", span=span, zone=zone, panels=[Panel("", {})], totals=Totals())
-    set_clock(AXES, view)
+    set_time_axis(AXES, view)
     places = AXES.get_xticks()
     labels = AXES.xaxis.get_major_formatter().format_ticks(places.tolist())
     return list(zip((round(float(at) * 86_400_000) for at in places), labels, strict=True))
@@ -112,7 +112,7 @@ def test_each_range_has_its_ticks_over_a_change(zone: ZoneInfo, change: datetime
 def test_each_window_has_its_ticks_over_a_change(zone: ZoneInfo, change: datetime, minutes: int) -> None:
     for after in (-60, -30, 0, 1, 15, 30, 45, 60, 61, 90, 120):
         now = (change + timedelta(minutes=after)).timestamp()
-        view = History(minutes, 1, zone, phases=False, clock=lambda now=now: now).view(None)  # type: ignore[misc]
+        view = LiveData(minutes, 1, zone, phases=False, clock=lambda now=now: now).view(None)  # type: ignore[misc]
         assert_is_local_time(view.span, zone)
 
 

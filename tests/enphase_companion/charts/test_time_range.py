@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from enphase_companion.charts.ranges import Span, days, months, parse
+from enphase_companion.charts.time_range import Span, days, months, parse
 
 from .conftest import ZURICH, local
 

@@ -15,9 +15,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.ticker import FixedFormatter, FixedLocator, Formatter, Locator
 
-from . import words
-from .ranges import DAY, Span, day_start
-from .views import Floats, Times, View
+from . import text
+from .model import Floats, Times, View
+from .time_range import DAY, Span, day_start
 
 #: Buckets that bear their names at most.
 _MOST_NAMES = 14
@@ -34,12 +34,12 @@ _QUARTER = 900
 _EARLIEST, _LATEST = 0, 4_102_444_800_000
 
 
-def on_axis(times: Times) -> Floats:
+def to_axis(times: Times) -> Floats:
     """Return times (milliseconds since the epoch) as the axis counts them: in days since then."""
     return times / DAY
 
 
-def set_clock(axes: Axes, view: View) -> None:
+def set_time_axis(axes: Axes, view: View) -> None:
     """Have the axis show the local time of a view, or which day or month each bar is."""
     if view.buckets:
         _name_buckets(axes, view)
@@ -90,7 +90,7 @@ class _LocalTicks(Locator):
 
     def tick_values(self, vmin: float, vmax: float) -> Floats:  # type: ignore[override]  # stubs: a sequence
         """Return where ticks are between these places."""
-        return on_axis(np.array(ticks(Span(round(vmin * DAY), round(vmax * DAY)), self._zone)))
+        return to_axis(np.array(ticks(Span(round(vmin * DAY), round(vmax * DAY)), self._zone)))
 
 
 class _LocalTime(Formatter):
@@ -104,9 +104,9 @@ class _LocalTime(Formatter):
         at = round(x * DAY)
         clock = datetime.fromtimestamp(at / 1000, self._zone)
         if day_start(clock.date(), self._zone) == at:
-            return words.weekday(clock)
+            return text.weekday(clock)
         said = f"{clock:%H:%M:%S}" if at % 60_000 else f"{clock:%H:%M}"
-        return f"{said}\n{words.offset(clock)}" if _comes_twice(clock) else said
+        return f"{said}\n{text.offset(clock)}" if _comes_twice(clock) else said
 
     def format_data_short(self, value: float) -> str:
         """Return the time under the mouse, for a window's tool bar."""
@@ -121,6 +121,6 @@ def _comes_twice(clock: datetime) -> bool:
 def _name_buckets(axes: Axes, view: View) -> None:
     every = -(-len(view.buckets) // _MOST_NAMES)
     named = view.buckets[every // 2 :: every]
-    middles = [on_axis(np.array([(each.start + each.end) // 2]))[0] for each in named]
+    middles = [to_axis(np.array([(each.start + each.end) // 2]))[0] for each in named]
     axes.xaxis.set_major_locator(FixedLocator(middles))
-    axes.xaxis.set_major_formatter(FixedFormatter([words.bucket(each, view.zone) for each in named]))
+    axes.xaxis.set_major_formatter(FixedFormatter([text.bucket(each, view.zone) for each in named]))

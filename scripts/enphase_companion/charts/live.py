@@ -14,8 +14,9 @@ from zoneinfo import ZoneInfo
 
 from ..message import Message, Sample
 from ..message.model import PHASES, WHOLE
-from . import words
-from .flows import (
+from . import text
+from .model import Panel, Track, View
+from .series import (
     LEAST,
     METERS,
     NET,
@@ -23,12 +24,11 @@ from .flows import (
     Counted,
     Metering,
     counts_by_phase,
+    make_track,
     power_tracks,
     totals,
-    track,
 )
-from .ranges import Span
-from .views import Panel, Track, View
+from .time_range import Span
 
 #: Milliseconds. A shorter pause is none that one would ask about; nor is one of thrice the usual.
 _SHORTEST_GAP = 10_000
@@ -74,7 +74,7 @@ class _Series:
             if after.measured_at - before.measured_at > longest
         ]
 
-    def track(self, shortest_gap: float, now: int) -> Track:
+    def to_track(self, shortest_gap: float, now: int) -> Track:
         """Return the line of these readings, broken at gaps; what holds until the next goes on to `now`."""
         points = [(each.measured_at, each.power) for each in self.readings]
         # Where a line of steps ends, or a line from reading to reading is broken.
@@ -83,7 +83,7 @@ class _Series:
         at, power = points[-1]
         if self._holds and 0 < now - at <= self.longest_pause(shortest_gap):
             points.append((now, power))
-        line = track([at for at, _ in points], [power for _, power in points])
+        line = make_track([at for at, _ in points], [power for _, power in points])
         return replace(line, is_stepped=self.of_inverters)
 
     @property
@@ -92,7 +92,7 @@ class _Series:
         return _PACE_OF_INVERTERS if self.of_inverters else 0
 
 
-class History:
+class LiveData:
     """The readings of the last `minutes`."""
 
     def __init__(
@@ -168,17 +168,17 @@ class History:
             energies = replace(energies, produced=counted.get(PRODUCTION, (None, None))[0])
         return View(
             title=f"Live, {moment:%H:%M:%S}",
-            subtitle=f"Gateway {self._gateway or '…'} · {words.length(span)} in {self._zone.key}",
+            subtitle=f"Gateway {self._gateway or '…'} · {text.length(span)} in {self._zone.key}",
             span=span,
             zone=self._zone,
             panels=self._panels(now, metered),
             totals=energies,
             gaps=[] if whole is None else whole.gaps(self._gap),
             notes=[
-                *(words.not_known(of_whole) if self._unmetered_batteries else []),
-                *(words.of_inverters() if metered != of_whole.keys() else []),
+                *(text.unknown_note(of_whole) if self._unmetered_batteries else []),
+                *(text.inverters_note() if metered != of_whole.keys() else []),
                 *(
-                    words.counted_by_phase()
+                    text.by_phase_note()
                     if self._counts_by_phase
                     and min(energies.imported or 0.0, energies.exported or 0.0) >= LEAST
                     else []
@@ -193,7 +193,9 @@ class History:
         by_phase = {name for name, phase in known if phase != WHOLE}
         panels = []
         for phase in self._phases:
-            tracks = {name: each.track(self._gap, now) for (name, of), each in known.items() if of == phase}
+            tracks = {
+                name: each.to_track(self._gap, now) for (name, of), each in known.items() if of == phase
+            }
             unwired = () if phase == WHOLE else by_phase - tracks.keys()
             metering = Metering(metered, unwired, self._unmetered_batteries)
             if tracks or phase == WHOLE:
@@ -216,15 +218,15 @@ def _silence(now: int, series: _Series | None, gap: float) -> str | None:
     if series is None or not series.readings:
         return "waiting for the gateway's first answer"
     age = now - series.readings[-1].measured_at
-    return f"no answer of the gateway for {words.count(round(age / 1000), 'second')}" if age > gap else None
+    return f"no answer of the gateway for {text.count(round(age / 1000), 'second')}" if age > gap else None
 
 
 def _counted(readings: Sequence[_Reading]) -> Counted:
     """Return what flowed in both directions since the first of these readings."""
-    return _rise([each.delivered for each in readings]), _rise([each.received for each in readings])
+    return _increase([each.delivered for each in readings]), _increase([each.received for each in readings])
 
 
-def _rise(counter: list[float | None]) -> float | None:
+def _increase(counter: list[float | None]) -> float | None:
     known = [value for value in counter if value is not None]
     # A counter that fell in these minutes says nothing of them.
     return known[-1] - known[0] if known and known[-1] >= known[0] else None

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from .ranges import Span
+from .time_range import Span
 
 Floats = NDArray[np.float64]
 #: Milliseconds since the epoch.

@@ -1,0 +1,44 @@
+"""A day to draw, what is read back from a chart, and a backend without a screen."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.dates import num2date
+
+from enphase_companion.charts.model import Panel, Quantity, Totals, Track, View
+from enphase_companion.charts.time_range import Span
+
+from .conftest import ZURICH, local
+
+BACKEND = "module://tests.enphase_companion.charts.window_backend"
+
+START, END = local(2026, 10, 25) * 1000, local(2026, 10, 26) * 1000
+TIMES = np.arange(START, END, 900_000)
+WAVE = 2000 * np.sin(np.linspace(0, np.pi, TIMES.size))
+
+TRACKS = {
+    Quantity.PRODUCTION: Track(TIMES, WAVE),
+    Quantity.CONSUMPTION: Track(TIMES, np.full(TIMES.size, 500.0)),
+    Quantity.NET: Track(TIMES, 500 - WAVE),
+    Quantity.BATTERY: Track(TIMES, np.zeros(TIMES.size)),
+}
+VIEW = View(
+    title="A day",
+    subtitle="Gateway 1",
+    span=Span(START, END),
+    zone=ZURICH,
+    panels=[Panel("", TRACKS)],
+    totals=Totals(produced=23_600, consumed=10_800, imported=4_000, exported=16_900),
+)
+
+
+def lines(axes: Axes) -> dict[str, tuple[list[int], list[float]]]:
+    """The drawn lines' data by name: seconds since the epoch, and W or Wh."""
+    found = {}
+    for line in axes.lines:
+        if not str(line.get_label()).startswith("_"):
+            moments = num2date(line.get_xdata())  # type: ignore[no-untyped-call]
+            values = np.asarray(line.get_ydata(), dtype=float).tolist()
+            found[str(line.get_label())] = ([round(moment.timestamp()) for moment in moments], values)
+    return found

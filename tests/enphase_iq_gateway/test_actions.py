@@ -21,7 +21,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, MockUs
 from custom_components.enphase_iq_gateway import services
 from custom_components.enphase_iq_gateway.api_access import REDACTED, Access, access_of, passed_on
 from custom_components.enphase_iq_gateway.const import CONF_ALLOW_WRITES, DOMAIN
-from enphase_companion.endpoint_docs.catalogue import Endpoint, catalogue
+from enphase_companion.endpoint_docs.catalogue import Endpoint, load_catalogue
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, make_entry, state_of
@@ -263,7 +263,7 @@ async def test_what_may_change_something_is_refused_unless_the_owner_allows_it(
     assert paths(simulator) == []
 
 
-@pytest.mark.parametrize("endpoint", catalogue(), ids=lambda each: each.path)
+@pytest.mark.parametrize("endpoint", load_catalogue(), ids=lambda each: each.path)
 def test_only_what_the_catalogue_marks_safe_is_read(endpoint: Endpoint) -> None:
     for query in ("", *(f"?{each}" for each in endpoint.queries)):
         for method in services.METHODS:
@@ -277,7 +277,7 @@ def test_only_what_the_catalogue_marks_safe_is_read(endpoint: Endpoint) -> None:
         assert access_of(endpoint.path + query, has_body=True) is not Access.READS
 
 
-@pytest.mark.parametrize("endpoint", catalogue(), ids=lambda each: each.path)
+@pytest.mark.parametrize("endpoint", load_catalogue(), ids=lambda each: each.path)
 def test_no_other_spelling_of_a_path_is_let_through(endpoint: Endpoint) -> None:
     """What servers may take for the same page is judged as that page is, or refused."""
     path = endpoint.path

@@ -54,12 +54,12 @@ from enphase_companion.config.loader import load_settings
 from enphase_companion.config.settings import SETTINGS
 from enphase_companion.delivery.spool_file import SpoolFile
 from enphase_companion.displays import forecast
-from enphase_companion.endpoint_docs.anonymous import without_owners
-from enphase_companion.endpoint_docs.answers import Answer, Outcome, Source, parsed
-from enphase_companion.endpoint_docs.catalogue import catalogue
+from enphase_companion.endpoint_docs.anonymize import anonymize
+from enphase_companion.endpoint_docs.answers import Answer, Outcome, Recording, parse_answer
+from enphase_companion.endpoint_docs.catalogue import load_catalogue
 from enphase_companion.endpoint_docs.markup import FORMATS
-from enphase_companion.endpoint_docs.page import page
-from enphase_companion.endpoint_docs.patterns import Substitutes
+from enphase_companion.endpoint_docs.pages import build_page
+from enphase_companion.endpoint_docs.placeholders import Placeholders
 from enphase_companion.message import MessageError, decode, encode, from_readings, is_complete
 from enphase_companion.message.model import OutgoingMessage
 from enphase_companion.runtime.errors import CommandError, SettingsError
@@ -296,10 +296,10 @@ def run_documentation(body: bytes) -> None:
     path = "/info" if form == b"x" else "/home.json"
     endpoint = next(each for each in CATALOGUE if each.path == path)
     with suppress(ValueError):
-        source = Source("8.2.127", {path: Answer(Outcome.ANSWERED, parsed(body, endpoint))})
-        nobodys = without_owners(source, CATALOGUE, Substitutes())
+        answers = {path: Answer(Outcome.ANSWERED, parse_answer(body, endpoint))}
+        anonymous = anonymize(Recording("8.2.127", answers), CATALOGUE, Placeholders())
         for markup in FORMATS.values():
-            made = page(endpoint, [nobodys], markup)
+            made = build_page(endpoint, [anonymous], markup)
             assert len("".join((*made.facts, *made.example))) < 500_000
             lines = [line for part in (*made.facts, *made.example) for line in part.split("\n")]
             assert all(line.isprintable() for line in lines)
@@ -316,7 +316,7 @@ def _api_access() -> ModuleType:
 
 
 API_ACCESS = _api_access()
-CATALOGUE = catalogue()
+CATALOGUE = load_catalogue()
 TOKEN = f"eyJhbGciOiJFUzI1NiJ9.{'e30' * 10}.{'c2ln' * 10}"
 PARCEL = OutgoingMessage("an-id", "122333444455", "meters", b"{}")
 

@@ -39,7 +39,7 @@ def gateway_generate_docs() -> None:
     with house("battery") as (_, environment):
         command = str(Path(sys.executable).with_name("enphase-gateway-generate-docs"))
         output = Path(environment["ENPHASE_CONFIGURATION"]) / "pages"
-        arguments = ["--format", "markdown", "--pause", "0", "--output", str(output)]
+        arguments = ["--format", "markdown", "--delay", "0", "--output", str(output)]
         subprocess.run([command, *arguments], env=environment, check=True, stdout=subprocess.DEVNULL)
         page = Path(output / "ivp_ensemble_power.md").read_text()
     viewer = (

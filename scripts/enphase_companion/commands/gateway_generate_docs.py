@@ -1,6 +1,6 @@
-"""enphase-gateway-generate-docs: pages about a gateway's endpoints, from a catalogue and its own answers."""
+"""enphase-gateway-generate-docs: document a gateway's endpoints, from a catalogue and its answers."""
 
-# ruff: noqa: PLC0415 - --help does not wait for what is imported inside functions
+# ruff: noqa: PLC0415 - imports inside functions keep --help fast
 
 from __future__ import annotations
 
@@ -16,55 +16,66 @@ from ..config.settings import GATEWAY_KEYS
 from ..runtime.main import run
 
 if TYPE_CHECKING:
-    from ..endpoint_docs.answers import Source
+    from ..endpoint_docs.answers import Recording
     from ..endpoint_docs.catalogue import Endpoint
     from ..endpoint_docs.markup import Markup
-    from ..endpoint_docs.page import Page
-    from ..endpoint_docs.writing import Written
+    from ..endpoint_docs.pages import Page
+    from ..endpoint_docs.writer import WriteResult
 
 NAME = "enphase-gateway-generate-docs"
 KEYS = GATEWAY_KEYS
 
 _FOLDER = Path("docs/gateway")
 #: Seconds between two requests.
-_PAUSE, _LONGEST_PAUSE = 1.0, 60.0
+_DELAY, _MAX_DELAY = 1.0, 60.0
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
-        "Write a page about each endpoint of an Enphase IQ Gateway: fields with types, units and\n"
-        "meanings, and an anonymised example. Only what reads is asked, one thing at a time.",
+        "Write a page about each endpoint of an Enphase IQ Gateway, with fields, types, units, meanings\n"
+        "and an anonymized example. Only endpoints that are safe to read are requested, one at a time.",
         examples=[
             TRUST_FIRST,
-            (NAME, f"pages in {_FOLDER}"),
-            (f"{NAME} --format markdown --output pages", "in Markdown, elsewhere"),
-            (f"{NAME} --from answers", "from recorded answers, without a gateway"),
+            (NAME, f"write pages to {_FOLDER}"),
+            (f"{NAME} --format markdown --output pages", "write Markdown to another folder"),
+            (f"{NAME} --recording answers", "use recorded answers instead of a gateway"),
         ],
-        notes=f"{CREDENTIALS}\nWith --from none is needed.\n\n{ONCE}",
+        notes=f"{CREDENTIALS}\nNot required with --recording.\n\n{ONCE}",
     )
     result.add_argument(
-        "--from",
+        "--recording",
         dest="folders",
         action="append",
         type=Path,
         metavar="DIR",
-        help="take recorded answers of a gateway from this folder, whose files have the names of paths "
-        "(ivp_meters_readings, production.json_details_1); more than once for several gateways",
-    )
-    result.add_argument("--output", type=Path, default=_FOLDER, metavar="DIR", help=f"without it {_FOLDER}")
-    result.add_argument(
-        "--format", choices=("asciidoc", "markdown"), default="asciidoc", help="without it asciidoc"
+        help="folder of recorded answers, in files named after their paths (ivp_meters_readings, "
+        "production.json_details_1); repeat for several gateways",
     )
     result.add_argument(
-        "--overwrite", action="store_true", help="also overwrite pages that were edited, and files of others"
+        "--output",
+        type=Path,
+        default=_FOLDER,
+        metavar="DIR",
+        help="folder of the pages (default: %(default)s)",
     )
     result.add_argument(
-        "--pause",
-        type=_pause,
-        default=_PAUSE,
+        "--format",
+        choices=("asciidoc", "markdown"),
+        default="asciidoc",
+        help="markup language of the pages (default: %(default)s)",
+    )
+    result.add_argument(
+        "--overwrite",
+        action="store_true",
+        help="replace pages that were edited, and files that this command did not write",
+    )
+    result.add_argument(
+        "--delay",
+        type=_delay,
+        default=_DELAY,
         metavar="SECONDS",
-        help=f"between two requests to the gateway; without it {_PAUSE:g}",
+        help=f"delay between two requests (default: {_DELAY:g})",
     )
     add_settings(result, KEYS)
     return result
@@ -75,92 +86,90 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run(parser().parse_args(argv), _generate)
 
 
-def _pause(text: str) -> float:
+def _delay(text: str) -> float:
     try:
         seconds = float(text)
     except ValueError:
         seconds = -1
-    if not 0 <= seconds <= _LONGEST_PAUSE:
-        raise argparse.ArgumentTypeError(f"must be from 0 to {_LONGEST_PAUSE:g} seconds")
+    if not 0 <= seconds <= _MAX_DELAY:
+        raise argparse.ArgumentTypeError(f"must be from 0 to {_MAX_DELAY:g} seconds")
     return seconds
 
 
 def _generate(arguments: argparse.Namespace) -> int:
     import asyncio
 
-    from ..endpoint_docs.anonymous import without_owners
-    from ..endpoint_docs.catalogue import catalogue
-    from ..endpoint_docs.index import index
+    from ..endpoint_docs.anonymize import anonymize
+    from ..endpoint_docs.catalogue import load_catalogue
     from ..endpoint_docs.markup import FORMATS
-    from ..endpoint_docs.page import page
-    from ..endpoint_docs.patterns import Substitutes
+    from ..endpoint_docs.pages import build_index, build_page
+    from ..endpoint_docs.placeholders import Placeholders
 
-    endpoints, markup, substitutes = catalogue(), FORMATS[arguments.format], Substitutes()
+    endpoints, markup, placeholders = load_catalogue(), FORMATS[arguments.format], Placeholders()
     if arguments.folders:
-        sources = _recorded(arguments.folders, endpoints)
+        recordings = _load_recordings(arguments.folders, endpoints)
     else:
-        sources = [asyncio.run(_asked(arguments, endpoints))]
-    # From here on nobody knows any more whose they are.
-    nobodys = [without_owners(source, endpoints, substitutes) for source in sources]
-    pages = [page(endpoint, nobodys, markup) for endpoint in endpoints]
-    _write([*pages, index(endpoints, pages, nobodys, markup)], markup, arguments)
+        recordings = [asyncio.run(_fetch_answers(arguments, endpoints))]
+    # Nothing after this line sees private data.
+    anonymous = [anonymize(recording, endpoints, placeholders) for recording in recordings]
+    pages = [build_page(endpoint, anonymous, markup) for endpoint in endpoints]
+    _write_pages([*pages, build_index(endpoints, pages, anonymous, markup)], markup, arguments)
     return 0
 
 
-def _recorded(folders: Sequence[Path], endpoints: tuple[Endpoint, ...]) -> list[Source]:
+def _load_recordings(folders: Sequence[Path], endpoints: tuple[Endpoint, ...]) -> list[Recording]:
     import logging
 
-    from ..endpoint_docs.answers import recorded
+    from ..endpoint_docs.answers import load_recording
 
-    sources = []
+    recordings = []
     for folder in folders:
-        source, others = recorded(folder, endpoints)
+        recording, others = load_recording(folder, endpoints)
         if others:
             logging.getLogger(__name__).warning(
-                "%s: no endpoint of the catalogue has %s.", folder, ", ".join(others)
+                "%s: ignored, as the catalogue has no such endpoint: %s", folder, ", ".join(others)
             )
-        sources.append(source)
-    return sources
+        recordings.append(recording)
+    return recordings
 
 
-async def _asked(arguments: argparse.Namespace, endpoints: tuple[Endpoint, ...]) -> Source:
+async def _fetch_answers(arguments: argparse.Namespace, endpoints: tuple[Endpoint, ...]) -> Recording:
     from ..config.loader import load_settings
-    from ..endpoint_docs.asking import asked
-    from ..endpoint_docs.progress import progress
+    from ..endpoint_docs.fetch import fetch_answers
     from ..gateway.connection import open_gateway, sign_in
 
     settings = load_settings(KEYS, arguments)
     async with open_gateway(settings) as (gateway, info):
-        with progress(sum(len(each.requests) for each in endpoints)) as step:
-            return await asked(
-                gateway,
-                info.firmware,
-                endpoints,
-                pause=arguments.pause,
-                sign_in=lambda: sign_in(gateway, info, settings),
-                step=step,
-            )
+        return await fetch_answers(
+            gateway,
+            info.firmware,
+            endpoints,
+            delay=arguments.delay,
+            sign_in=lambda: sign_in(gateway, info, settings),
+        )
 
 
-def _write(pages: Sequence[Page], markup: Markup, arguments: argparse.Namespace) -> None:
-    """Write all pages and say what became of them."""
+def _write_pages(pages: Sequence[Page], markup: Markup, arguments: argparse.Namespace) -> None:
+    """Write all pages and print a summary."""
     import logging
 
     from ..endpoint_docs.answers import Outcome
-    from ..endpoint_docs.writing import Written, write
+    from ..endpoint_docs.writer import WriteResult, write_page
 
-    became: Counter[Written] = Counter()
+    results: Counter[WriteResult] = Counter()
     for page in pages:
-        result = write(page, arguments.output, markup, overwrite=arguments.overwrite)
-        became[result] += 1
-        if result is Written.EDITED:
+        result = write_page(page, arguments.output, markup, overwrite=arguments.overwrite)
+        results[result] += 1
+        if result is WriteResult.EDITED:
             logging.getLogger(__name__).warning(
-                "%s: edited, or not made by this command, so it is left alone. --overwrite replaces it.",
-                arguments.output / f"{page.name}{markup.ending}",
+                "%s: not replaced, as it was edited or not written by this command: use --overwrite to "
+                "replace it",
+                arguments.output / f"{page.name}{markup.suffix}",
             )
     outcomes = Counter(page.outcome for page in pages[:-1])
-    print(f"{arguments.output}: {_counts(became, Written)}. Endpoints: {_counts(outcomes, Outcome)}.")
+    print(f"{arguments.output}: {_format_counts(results, WriteResult)}")
+    print(f"endpoints: {_format_counts(outcomes, Outcome)}")
 
 
-def _counts(counter: Counter[Any], kinds: Iterable[Enum]) -> str:
+def _format_counts(counter: Counter[Any], kinds: Iterable[Enum]) -> str:
     return ", ".join(f"{counter[kind]} {kind.value}" for kind in kinds if counter[kind])

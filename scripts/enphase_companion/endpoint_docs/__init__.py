@@ -1,1 +1,1 @@
-"""The gateway's endpoints, documented: a catalogue of facts, and what a gateway's own answers show."""
+"""Documentation of the gateway's endpoints: a catalogue of facts, merged with the answers of a gateway."""

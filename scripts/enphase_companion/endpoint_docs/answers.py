@@ -1,4 +1,4 @@
-"""Answers of a gateway, as trees of objects, lists and values: what was said, or why nothing was."""
+"""Answers of a gateway, parsed from JSON or XML, and recordings: the answers of one gateway."""
 
 from __future__ import annotations
 
@@ -21,66 +21,66 @@ from .catalogue import Endpoint, file_name
 
 _INFO = "info"
 
-#: Bytes and values of an answer; that of a site with 1,000 inverters stays below half of each.
-_LARGEST, _MOST_VALUES = 4_000_000, 200_000
+#: Maximum bytes and values of an answer. Answers of a site with 1,000 inverters have less than half.
+_MAX_BYTES, _MAX_VALUES = 4_000_000, 200_000
 _INTEGER = re.compile(r"0|[1-9][0-9]{0,18}")
-_TOO_DEEP = f"it is nested deeper than {MAX_DEPTH} levels"
-_TOO_MANY = f"it has more than {_MOST_VALUES:,} values"
+_TOO_DEEP = f"nested deeper than {MAX_DEPTH} levels"
+_TOO_MANY = f"more than {_MAX_VALUES:,} values"
 
 
 class Outcome(Enum):
-    """What came of a request."""
+    """The outcome of a request."""
 
     ANSWERED = "answered"
-    MISSING = "not there"
-    REFUSED = "refused, or not there"
-    FAILED = "no answer this time"
-    UNASKED = "never asked"
+    MISSING = "not available"
+    REFUSED = "refused or not available"
+    FAILED = "no answer"
+    NOT_REQUESTED = "not requested"
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one request; `content` is a tree where it was answered."""
+    """The outcome of one request; `content` is the parsed answer, if there was one."""
 
     outcome: Outcome
     content: Any = None
 
 
 @dataclass
-class Source:
-    """One gateway, and what it said: the answers by request."""
+class Recording:
+    """The answers of one gateway, by request (path and query)."""
 
     firmware: str
     answers: dict[str, Answer] = field(default_factory=dict)
 
 
-def parsed(body: bytes, endpoint: Endpoint) -> Any:
-    """Return the tree of an answer; of XML too: elements are objects, those that repeat are lists.
+def parse_answer(body: bytes, endpoint: Endpoint) -> Any:
+    """Return an answer as objects, lists and values. XML elements become objects, repeated ones lists.
 
-    Raises ValueError where it is no such answer, or more than any gateway's.
+    Raises ValueError if the answer is invalid or too large.
     """
-    if len(body) > _LARGEST:
-        raise ValueError(f"it has more than {_LARGEST:,} bytes")
+    if len(body) > _MAX_BYTES:
+        raise ValueError(f"more than {_MAX_BYTES:,} bytes")
     text = body.decode("utf-8-sig")
-    tree = orjson.loads(text) if endpoint.format == "json" else _tree_of_xml(text)
+    tree = orjson.loads(text) if endpoint.format == "json" else _parse_xml(text)
     _check_size(tree)
     return tree
 
 
-def _tree_of_xml(text: str) -> Any:
+def _parse_xml(text: str) -> Any:
     if "<!DOCTYPE" in text:
-        raise ValueError("it has a document type, which could hold entities that grow without end")
+        raise ValueError("document types are not allowed, as their entities can expand without limit")
     parser = ElementTree.XMLParser(target=_Builder())  # noqa: S314 - no document type, no entities
     try:
         parser.feed(text)
         root = parser.close()
     except ElementTree.ParseError as error:
         raise ValueError(printable(str(error), 128)) from error
-    return {_name(root.tag): _tree(root)}
+    return {_name(root.tag): _element(root)}
 
 
 class _Builder(ElementTree.TreeBuilder):
-    """Builds elements as deep, and as many, as an answer may have: what is more is never built."""
+    """Tree builder that stops at the maximum depth and number of elements."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class _Builder(ElementTree.TreeBuilder):
         self._count += 1
         if self._depth > MAX_DEPTH:
             raise ValueError(_TOO_DEEP)
-        if self._count > _MOST_VALUES:
+        if self._count > _MAX_VALUES:
             raise ValueError(_TOO_MANY)
         return super().start(tag, attrs)
 
@@ -103,48 +103,48 @@ class _Builder(ElementTree.TreeBuilder):
 
 
 def _check_size(tree: Any) -> None:
-    """Raise ValueError where a tree is deeper, or has more values, than any gateway's answer."""
+    """Raise ValueError if an answer is nested too deeply or has too many values."""
     level, count = [tree] if isinstance(tree, (dict, list)) else [], 1
     for _ in range(MAX_DEPTH):
         members = [each for value in level for each in (value.values() if isinstance(value, dict) else value)]
         count += len(members)
-        if count > _MOST_VALUES:
+        if count > _MAX_VALUES:
             raise ValueError(_TOO_MANY)
         level = [each for each in members if isinstance(each, (dict, list))]
     if level:
         raise ValueError(_TOO_DEEP)
 
 
-def recorded(folder: Path, endpoints: tuple[Endpoint, ...]) -> tuple[Source, list[str]]:
-    """Return what a folder of recorded answers holds, and the names of files that no endpoint has.
+def load_recording(folder: Path, endpoints: tuple[Endpoint, ...]) -> tuple[Recording, list[str]]:
+    """Return the recorded answers in a folder, and the names of files that match no endpoint.
 
-    A file's name is its request, as `file_name` gives it; a missing or empty file: no such endpoint. Raises
-    CommandError where there is no such folder, or one of its files cannot be read.
+    Each file is named after its request by `file_name`. A missing or empty file means that the gateway does
+    not have the endpoint. Raises CommandError if the folder is missing or a file is unreadable or invalid.
     """
     if not folder.is_dir():
-        raise CommandError(f"--from {folder}: there is no such folder.")
-    found = {each.name for each in folder.iterdir() if each.is_file() and each.name[0] not in "._"}
-    source = Source(_firmware(folder))
+        raise CommandError(f"--recording {folder}: no such folder")
+    names = {each.name for each in folder.iterdir() if each.is_file() and each.name[0] not in "._"}
+    recording = Recording(_firmware(folder))
     for endpoint in endpoints:
         for request in endpoint.requests:
             name = file_name(request)
-            body = _body(folder / name) if name in found else b""
-            found.discard(name)
+            body = _body(folder / name) if name in names else b""
+            names.discard(name)
             if not body.strip():
-                source.answers[request] = Answer(Outcome.MISSING)
+                recording.answers[request] = Answer(Outcome.MISSING)
                 continue
             try:
-                source.answers[request] = Answer(Outcome.ANSWERED, parsed(body, endpoint))
+                recording.answers[request] = Answer(Outcome.ANSWERED, parse_answer(body, endpoint))
             except ValueError as error:
                 raise CommandError(
-                    f"{folder / name}: not valid {endpoint.format.upper()} ({error}). Correct or remove it."
+                    f"{folder / name}: invalid {endpoint.format.upper()} ({error}): correct or remove it"
                 ) from None
-    if all(each.outcome is Outcome.MISSING for each in source.answers.values()):
+    if all(each.outcome is Outcome.MISSING for each in recording.answers.values()):
         raise CommandError(
-            f"--from {folder}: holds no recorded answer. The file of /ivp/meters is called "
-            "ivp_meters, that of /production.json?details=1 production.json_details_1."
+            f"--recording {folder}: no recorded answers: name the file of /ivp/meters ivp_meters, and that "
+            "of /production.json?details=1 production.json_details_1"
         )
-    return source, sorted(found)
+    return recording, sorted(names)
 
 
 def _firmware(folder: Path) -> str:
@@ -158,16 +158,16 @@ def _body(file: Path) -> bytes:
     try:
         return _read(file)
     except OSError as error:
-        raise CommandError(f"{file}: cannot be read ({error.strerror}).") from None
+        raise CommandError(f"{file}: not readable ({error.strerror})") from None
 
 
 def _read(file: Path) -> bytes:
-    """Return what a file holds, or as much of it as tells that it is too large. Raises OSError."""
+    """Return the content of a file, up to one byte more than the maximum. Raises OSError."""
     with file.open("rb") as opened:
-        return opened.read(_LARGEST + 1)
+        return opened.read(_MAX_BYTES + 1)
 
 
-def _tree(element: ElementTree.Element) -> Any:
+def _element(element: ElementTree.Element) -> Any:
     children = list(element)
     if not children and not element.attrib:
         return _value((element.text or "").strip())
@@ -176,14 +176,14 @@ def _tree(element: ElementTree.Element) -> Any:
     for child in children:
         name = _name(child.tag)
         if counts[name] == 1:
-            result[name] = _tree(child)
+            result[name] = _element(child)
         else:
-            result.setdefault(name, []).append(_tree(child))
+            result.setdefault(name, []).append(_element(child))
     return result
 
 
 def _name(tag: str) -> str:
-    """Return the name of an element or attribute without the address of its namespace."""
+    """Return the name of an element or attribute without its namespace."""
     return tag.rpartition("}")[2]
 
 

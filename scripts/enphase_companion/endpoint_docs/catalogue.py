@@ -1,9 +1,10 @@
-"""The catalogue of endpoints: facts that no answer tells, from the TOML files in endpoints/.
+"""The catalogue of endpoints: facts that answers do not contain, from the TOML files in endpoints/.
 
-A file has a `title`, groups of fields that several objects share, and endpoints: `path`, `summary`, `methods`
-with the least role each needs, `queries` with what they do, `safe` where a GET only reads and ends, `format`
-(json, or xml), and the `firmware` whose answers were seen. Fields stand by the object that they are in, as
-schema.py writes it; "*" brings in a group. A field is its type, unit, meaning and, for some, known values.
+A file has a `title`, `groups` of fields that several objects share, and endpoints: `path`, `summary`,
+`methods` with the lowest role that each requires, `queries` with their effects, `safe` (a GET only reads, and
+ends), `format` (json or xml), and the `firmware` whose answers are known. The fields of an object are listed
+under its path, as in schema.py; "*" includes a group. A field has a type, unit, meaning and, optionally,
+known values.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from typing import Any
 
 @dataclass(frozen=True)
 class Field:
-    """What is known of a field; empty where it is not."""
+    """The facts about a field; empty if unknown."""
 
     type: str = ""
     unit: str = ""
@@ -27,38 +28,38 @@ class Field:
 
 @dataclass(frozen=True)
 class Endpoint:
-    """What is known of an endpoint."""
+    """The facts about an endpoint."""
 
     chapter: str
     path: str
     summary: str
-    methods: Mapping[str, str]  #: the least role by method
-    queries: Mapping[str, str]  #: what a query does
+    methods: Mapping[str, str]  #: lowest role by method
+    queries: Mapping[str, str]  #: effect by query
     safe: bool
     format: str
     firmware: tuple[str, ...]
-    fields: Mapping[str, Mapping[str, Field]]  #: by object, then by name
+    fields: Mapping[str, Mapping[str, Field]]  #: by path of the object, then by name
 
     @property
     def requests(self) -> tuple[str, ...]:
-        """Paths, with their queries, that may be asked for; none where a GET does more than read."""
+        """The paths, with queries, that are safe to request; none if a GET does more than read."""
         if not self.safe or "GET" not in self.methods:
             return ()
         return (self.path, *(f"{self.path}?{query}" for query in self.queries))
 
     @property
     def page(self) -> str:
-        """Name of its page, without an ending."""
+        """Name of its page, without suffix."""
         return file_name(self.path)
 
 
 def file_name(request: str) -> str:
-    """Return a request as the name of a file: /production.json?details=1 is production.json_details_1."""
+    """Return the file name of a request: production.json_details_1 for /production.json?details=1."""
     return request.strip("/").translate(str.maketrans("/?=&", "____"))
 
 
-def catalogue() -> tuple[Endpoint, ...]:
-    """Return all endpoints, by chapter and path."""
+def load_catalogue() -> tuple[Endpoint, ...]:
+    """Return all endpoints, sorted by chapter and path."""
     sources = sorted(files(__package__).joinpath("endpoints").iterdir(), key=lambda each: each.name)
     chapters = [tomllib.loads(each.read_text(encoding="utf-8")) for each in sources]
     endpoints = [
@@ -79,7 +80,7 @@ def _endpoint(content: Mapping[str, Any], chapter: str, groups: Mapping[str, Any
         safe=content.get("safe", False),
         format=content.get("format", "json"),
         firmware=tuple(content["firmware"]),
-        fields={place: _fields(fields, groups) for place, fields in content.get("fields", {}).items()},
+        fields={path: _fields(fields, groups) for path, fields in content.get("fields", {}).items()},
     )
 
 

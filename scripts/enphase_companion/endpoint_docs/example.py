@@ -1,4 +1,4 @@
-"""An answer as an example: cut down to one element of each form, and written out."""
+"""Shorten an answer to an example, with one element of each kind, and serialize it."""
 
 from __future__ import annotations
 
@@ -7,90 +7,92 @@ import re
 from collections.abc import Callable, Hashable, Iterable, Iterator
 from typing import Any
 
-from .schema import ANY_NUMBER, general
+from .schema import ANY_ID, generalize_name
 
-#: So many elements of a list, at most.
-_MOST = 4
-#: What says of which kind an element is.
+#: Maximum elements of a list.
+_MAX_ELEMENTS = 4
+#: Fields that name the kind of an element.
 _KINDS = ("type", "measurementType", "reportType")
-_NO_FORM = 0
-#: In texts alone: JSON's own brackets are followed by neither.
-_SIGN_IN_JSON = re.compile(r"[<>&`]|\{(?=[{%#])")
-_SIGN_IN_XML = re.compile(r"[^ -~]|[<>&\"`{]")
+_NO_SHAPE = 0
+#: Only in strings: JSON's own brackets are followed by neither.
+_SPECIAL_IN_JSON = re.compile(r"[<>&`]|\{(?=[{%#])")
+_SPECIAL_IN_XML = re.compile(r"[^ -~]|[<>&\"`{]")
 _ENTITIES = {"<": "&lt;", ">": "&gt;", "&": "&amp;", '"': "&quot;"}
 
 
-def shortened(answer: Any) -> Any:
-    """Return an answer in which lists, and objects under numbers, hold no more than shows their form."""
-    return _shortened(answer, _Forms())
+def shorten(answer: Any) -> Any:
+    """Return an answer with lists, and objects under ids, reduced to one element of each shape."""
+    return _shorten(answer, _Shapes())
 
 
-def _shortened(answer: Any, forms: _Forms) -> Any:
+def _shorten(answer: Any, shapes: _Shapes) -> Any:
     if isinstance(answer, list):
-        return [_shortened(each, forms) for each in _different(answer, forms.of)]
+        return [_shorten(each, shapes) for each in _select_different(answer, shapes.number)]
     if isinstance(answer, dict):
-        numbered = [name for name in answer if general(name) == ANY_NUMBER]
-        left_out = {*numbered} - {*_different(numbered, lambda name: forms.of(answer[name]))}
-        return {name: _shortened(content, forms) for name, content in answer.items() if name not in left_out}
+        ids = [name for name in answer if generalize_name(name) == ANY_ID]
+        omitted = {*ids} - {*_select_different(ids, lambda name: shapes.number(answer[name]))}
+        return {name: _shorten(content, shapes) for name, content in answer.items() if name not in omitted}
     return answer
 
 
-def written(answer: Any, form: str) -> str:
-    """Return an answer as a gateway would write it, with one value a line.
+def serialize(answer: Any, format_: str) -> str:
+    """Return an answer as JSON or XML text, one value per line.
 
-    What a reader of pages could take for more than a character is written as JSON and XML can write any.
+    Characters with a meaning in a markup language are escaped.
     """
-    if form == "json":
-        return _SIGN_IN_JSON.sub(
+    if format_ == "json":
+        return _SPECIAL_IN_JSON.sub(
             lambda found: f"\\u{ord(found[0]):04x}", json.dumps(answer, indent=2, ensure_ascii=True)
         )
     return "\n".join(line for tag, content in answer.items() for line in _xml(tag, content, ""))
 
 
-def richest(answers: Iterable[Any]) -> Any:
-    """Return the answer that shows the most once it is shortened; of equal ones the first."""
-    return max(answers, key=lambda each: len(written(shortened(each), "json").splitlines()))
+def select_richest(answers: Iterable[Any]) -> Any:
+    """Return the answer whose shortened form has the most lines; the first of equals."""
+    return max(answers, key=lambda each: len(serialize(shorten(each), "json").splitlines()))
 
 
-def _different(elements: Iterable[Any], form_of: Callable[[Any], int]) -> list[Any]:
-    """Return the first element of each form, and of values, which have none, all; up to the most."""
+def _select_different(elements: Iterable[Any], number_of: Callable[[Any], int]) -> list[Any]:
+    """Return the first element of each shape, and all values, up to the maximum."""
     kept: list[Any] = []
-    forms: set[int] = set()
+    shapes: set[int] = set()
     for each in elements:
-        if len(kept) == _MOST:
+        if len(kept) == _MAX_ELEMENTS:
             break
-        form = form_of(each)
-        if form == _NO_FORM or form not in forms:
+        shape = number_of(each)
+        if shape == _NO_SHAPE or shape not in shapes:
             kept.append(each)
-            forms.add(form)
+            shapes.add(shape)
     return kept
 
 
-class _Forms:
-    """Numbers the forms of elements: those of the same form share their names and what they say they are.
+class _Shapes:
+    """Assigns a number to each shape: elements have equal shapes if their field names and kinds are equal.
 
-    Each element is looked at once, however deep it lies.
+    Each element is examined once, at any depth.
     """
 
     def __init__(self) -> None:
         self._numbers: dict[Hashable, int] = {}
         self._known: dict[int, int] = {}
 
-    def of(self, value: Any) -> int:
-        """Return the number of an element's form; values have none."""
+    def number(self, value: Any) -> int:
+        """Return the number of an element's shape; 0 for values."""
         if not isinstance(value, (dict, list)):
-            return _NO_FORM
-        # The answer outlives this, so that no other element gets the same address.
+            return _NO_SHAPE
+        # The answer outlives this object, so ids are unique.
         if (known := self._known.get(id(value))) is None:
-            known = self._numbers.setdefault(self._form(value), len(self._numbers) + 1)
+            known = self._numbers.setdefault(self._shape(value), len(self._numbers) + 1)
             self._known[id(value)] = known
         return known
 
-    def _form(self, value: Any) -> Hashable:
+    def _shape(self, value: Any) -> Hashable:
         if isinstance(value, list):
-            return frozenset(self.of(each) for each in value)
+            return frozenset(self.number(each) for each in value)
         kinds = tuple(str(value.get(name)) for name in _KINDS)
-        return kinds, frozenset((general(name), self.of(content)) for name, content in value.items())
+        return kinds, frozenset(
+            (generalize_name(name), self.number(content)) for name, content in value.items()
+        )
 
 
 def _xml(tag: str, content: Any, indent: str) -> Iterator[str]:
@@ -100,10 +102,10 @@ def _xml(tag: str, content: Any, indent: str) -> Iterator[str]:
         return
     if not isinstance(content, dict):
         text = str(content).lower() if isinstance(content, bool) else str(content)
-        yield f"{indent}<{tag}>{_in_xml(text)}</{tag}>"
+        yield f"{indent}<{tag}>{_escape_xml(text)}</{tag}>"
         return
     attributes = "".join(
-        f' {name[1:]}="{_in_xml(str(value))}"' for name, value in content.items() if name[0] == "@"
+        f' {name[1:]}="{_escape_xml(str(value))}"' for name, value in content.items() if name[0] == "@"
     )
     yield f"{indent}<{tag}{attributes}>"
     for name, value in content.items():
@@ -112,5 +114,5 @@ def _xml(tag: str, content: Any, indent: str) -> Iterator[str]:
     yield f"{indent}</{tag}>"
 
 
-def _in_xml(text: str) -> str:
-    return _SIGN_IN_XML.sub(lambda found: _ENTITIES.get(found[0], f"&#{ord(found[0])};"), text)
+def _escape_xml(text: str) -> str:
+    return _SPECIAL_IN_XML.sub(lambda found: _ENTITIES.get(found[0], f"&#{ord(found[0])};"), text)

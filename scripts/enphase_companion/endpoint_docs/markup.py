@@ -1,8 +1,8 @@
-"""The two languages that pages are written in, AsciiDoc and Markdown: how each writes the parts of a page.
+"""Render the parts of a page in a markup language: AsciiDoc or Markdown.
 
-Names, values and answers are a gateway's, and so anybody's: nothing in them is a sign of the language, of
-HTML or of what a site generator reads before both. `literal` spells such characters out, `code` closes with a
-fence that its lines do not have.
+Names, values and answers come from a gateway, so they are untrusted: nothing in them may act as markup, HTML
+or a directive of a site generator. `literal` escapes such characters, `code` uses a fence that does not occur
+in its lines.
 """
 
 from __future__ import annotations
@@ -11,123 +11,122 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-#: Characters of a name; no path of a field comes near it.
-_LONGEST_NAME = 256
-#: What a name may not hold as it is. The rest has no meaning inside code; there too, a colon begins some of
-#: AsciiDoc's macros. "{id}" is our own word for any number.
-_SIGN = re.compile(
+#: Maximum length of a name.
+_MAX_NAME_LENGTH = 256
+#: Characters that are escaped in names. The others have no meaning inside code; a colon does, in some of
+#: AsciiDoc's macros. "{id}" comes from the schema.
+_SPECIAL = re.compile(
     r"(\{id\})|[^A-Za-z0-9 _./:?=&%,@#()\[\]-]|^ | $|(?<=pass):|(?<=stem):|(?<=math):", re.IGNORECASE
 )
-#: What AsciiDoc's reader acts on wherever a line begins with it.
+#: AsciiDoc processes directives at the start of any line, even in listings.
 _DIRECTIVE = re.compile(r"^\\*(?=(?:include|ifdef|ifndef|ifeval|endif)::)", re.MULTILINE)
 
 
 class Markup(Protocol):
-    """A language for pages.
+    """A markup language.
 
-    `literal` and `code` take the words of anybody, `text` the catalogue's; the others take what is in the
-    language already.
+    `literal` and `code` take untrusted text, `text` the catalogue's; the other methods take rendered markup.
     """
 
-    ending: str
+    suffix: str
 
     def comment(self, text: str) -> str:
-        """Return a line that is not shown."""
+        """Return a comment line."""
 
     def heading(self, level: int, content: str) -> str:
-        """Return a heading; level 1 is the page's."""
+        """Return a heading; level 1 is the title of the page."""
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
-        """Return a table; the widths are in parts, for a language that knows any."""
+        """Return a table with relative column widths, if the language supports them."""
 
     def code(self, lines: str, language: str) -> str:
-        """Return lines as they are."""
+        """Return a listing."""
 
     def text(self, plain: str) -> str:
-        """Return a plain text; what is between backticks in it is code."""
+        """Return plain text, with code between backticks."""
 
     def literal(self, name: str) -> str:
-        """Return a name as code."""
+        """Return a name as inline code."""
 
     def link(self, page: str, content: str) -> str:
-        """Return a link to a page beside this one."""
+        """Return a link to a page in the same folder."""
 
 
 class AsciiDoc:
     """AsciiDoc."""
 
-    ending = ".adoc"
+    suffix = ".adoc"
 
     def comment(self, text: str) -> str:
-        """Return a line that is not shown."""
+        """Return a comment line."""
         return f"// {text}"
 
     def heading(self, level: int, content: str) -> str:
-        """Return a heading; level 1 is the page's."""
+        """Return a heading; level 1 is the title of the page."""
         return f"{'=' * level} {content}"
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
-        """Return a table; the widths are in parts."""
+        """Return a table with relative column widths."""
         columns = ",".join(str(each) for each in widths)
         lines = [f'[cols="{columns}", options="header"]', "|===", _asciidoc_row(head), ""]
         return "\n".join([*lines, *(_asciidoc_row(row) for row in rows), "|==="])
 
     def code(self, lines: str, language: str) -> str:
-        """Return lines as they are."""
+        """Return a listing."""
         fence = _fence(lines, "-", 4)
-        # Its reader takes directives out before it looks for blocks, and numbers in angle brackets after.
+        # AsciiDoc processes directives before blocks, and callouts (numbers in angle brackets) after.
         lines = _DIRECTIVE.sub(r"\\\g<0>", lines)
         return f'[source,{language},subs="-callouts"]\n{fence}\n{lines}\n{fence}'
 
     def text(self, plain: str) -> str:
-        """Return a plain text; what is between backticks in it is code."""
-        return _with_code(plain, self.literal)
+        """Return plain text, with code between backticks."""
+        return _render_code(plain, self.literal)
 
     def literal(self, name: str) -> str:
-        """Return a name as code; between the pluses none of its characters has a meaning."""
-        return f"`+{_spelled(name)}+`"
+        """Return a name as inline code; between plus signs, AsciiDoc interprets nothing."""
+        return f"`+{_escape_name(name)}+`"
 
     def link(self, page: str, content: str) -> str:
-        """Return a link to a page beside this one."""
-        return f"link:{page}{self.ending}[{content}]"
+        """Return a link to a page in the same folder."""
+        return f"link:{page}{self.suffix}[{content}]"
 
 
 class Markdown:
-    """Markdown, as GitHub shows it."""
+    """GitHub Flavored Markdown."""
 
-    ending = ".md"
+    suffix = ".md"
 
     def comment(self, text: str) -> str:
-        """Return a line that is not shown."""
+        """Return a comment line."""
         return f"<!-- {text} -->"
 
     def heading(self, level: int, content: str) -> str:
-        """Return a heading; level 1 is the page's."""
+        """Return a heading; level 1 is the title of the page."""
         return f"{'#' * level} {content}"
 
     def table(self, head: Sequence[str], rows: Sequence[Sequence[str]], widths: Sequence[int]) -> str:
-        """Return a table; Markdown knows no widths."""
+        """Return a table; Markdown has no column widths."""
         lines = [head, ["---"] * len(widths), *rows]
         return "\n".join(
             "| " + " | ".join(each.replace("|", "\\|") for each in line) + " |" for line in lines
         )
 
     def code(self, lines: str, language: str) -> str:
-        """Return lines as they are."""
+        """Return a listing."""
         fence = _fence(lines, "`", 3)
         return f"{fence}{language}\n{lines}\n{fence}"
 
     def text(self, plain: str) -> str:
-        """Return a plain text; what is between backticks in it is code."""
-        return _with_code(plain.replace("&", "&amp;").replace("<", "&lt;"), self.literal)
+        """Return plain text, with code between backticks."""
+        return _render_code(plain.replace("&", "&amp;").replace("<", "&lt;"), self.literal)
 
     def literal(self, name: str) -> str:
-        """Return a name as code."""
-        return f"`{_spelled(name)}`"
+        """Return a name as inline code."""
+        return f"`{_escape_name(name)}`"
 
     def link(self, page: str, content: str) -> str:
-        """Return a link to a page beside this one."""
-        return f"[{content}]({page}{self.ending})"
+        """Return a link to a page in the same folder."""
+        return f"[{content}]({page}{self.suffix})"
 
 
 FORMATS: dict[str, Markup] = {"asciidoc": AsciiDoc(), "markdown": Markdown()}
@@ -137,16 +136,16 @@ def _asciidoc_row(cells: Sequence[str]) -> str:
     return " ".join("| " + cell.replace("|", "\\|") for cell in cells).rstrip()
 
 
-def _with_code(plain: str, literal: Callable[[str], str]) -> str:
+def _render_code(plain: str, literal: Callable[[str], str]) -> str:
     return re.sub(r"`([^`]+)`", lambda found: literal(found[1]), plain)
 
 
-def _spelled(name: str) -> str:
-    r"""Return a name, cut where it is long, with each character that could be a sign spelled out: "\x60"."""
+def _escape_name(name: str) -> str:
+    r"""Return a name, truncated to the maximum length, with special characters escaped: "\x60"."""
     if not name:
         return '""'
-    text = _SIGN.sub(lambda found: found[1] or _escape(found[0]), name[: _LONGEST_NAME + 1])
-    return text if len(text) <= _LONGEST_NAME else f"{text[: _LONGEST_NAME - 3]}..."
+    text = _SPECIAL.sub(lambda found: found[1] or _escape(found[0]), name[: _MAX_NAME_LENGTH + 1])
+    return text if len(text) <= _MAX_NAME_LENGTH else f"{text[: _MAX_NAME_LENGTH - 3]}..."
 
 
 def _escape(character: str) -> str:
@@ -154,7 +153,7 @@ def _escape(character: str) -> str:
     return f"\\x{number:02x}" if number < 256 else character.encode("unicode_escape").decode("ascii")
 
 
-def _fence(lines: str, sign: str, shortest: int) -> str:
-    """Return a fence that is longer than any run of its sign in these lines."""
-    longest = max((len(found[0]) for found in re.finditer(f"{re.escape(sign)}+", lines)), default=0)
-    return sign * max(shortest, longest + 1)
+def _fence(lines: str, character: str, minimum: int) -> str:
+    """Return a fence longer than any run of its character in these lines."""
+    longest = max((len(found[0]) for found in re.finditer(f"{re.escape(character)}+", lines)), default=0)
+    return character * max(minimum, longest + 1)

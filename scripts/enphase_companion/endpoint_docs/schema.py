@@ -1,8 +1,8 @@
-"""The form of answers, learned from them: which objects there are, which fields, of which types and values.
+"""Infer the schema of answers: objects, fields, their types and values.
 
-An object is named by its path: "" the whole answer, "[]" each element of one that is a list,
-"production[].lines[]" each line of each production; "{id}" stands for names that are numbers, such as serial
-numbers, or that identify.
+The key of an object is its path: "" is the whole answer, "[]" each element of an answer that is a list,
+"production[].lines[]" each line of each production. "{id}" replaces names that are numbers, such as serial
+numbers, or placeholders.
 """
 
 from __future__ import annotations
@@ -12,38 +12,38 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from .patterns import Replaced
+from .placeholders import Placeholder
 
-ANY_NUMBER = "{id}"
+ANY_ID = "{id}"
 
 _NUMBER = re.compile(r"\d{6,}")
-#: What may be listed as a value of an enumeration; numbers, versions and sentences are none.
+#: A value of an enumeration; not a number, version or sentence.
 _WORD = re.compile(r"(?!.*\d\.\d)[A-Za-z][A-Za-z0-9_.-]{0,40}")
-#: More values than these are no enumeration.
-_MOST_VALUES = 10
+#: Maximum values of an enumeration.
+_MAX_VALUES = 10
 
 
 @dataclass
-class Seen:
-    """What was seen of a field."""
+class FieldSchema:
+    """A field: how often it was present, and its types and texts."""
 
     count: int = 0
     types: set[str] = field(default_factory=set)
     texts: set[str] = field(default_factory=set)
-    replaced: bool = False
+    has_placeholders: bool = False
 
-    def note(self, value: Any) -> None:
-        """Learn from one value."""
+    def add(self, value: Any) -> None:
+        """Add one value."""
         self.types.add(_type(value))
         for each in value if isinstance(value, list) else [value]:
-            if isinstance(each, Replaced):
-                self.replaced = True
+            if isinstance(each, Placeholder):
+                self.has_placeholders = True
             elif isinstance(each, str) and each:
                 self.texts.add(each)
 
     @property
     def type(self) -> str:
-        """Its type in words."""
+        """The types of its values, as text."""
         types = set(self.types)
         if "number" in types:
             types.discard("integer")
@@ -53,46 +53,46 @@ class Seen:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The values that it can have, where it seems to be an enumeration."""
-        if self.replaced or len(self.texts) > _MOST_VALUES:
+        """Its possible values if it appears to be an enumeration, else none."""
+        if self.has_placeholders or len(self.texts) > _MAX_VALUES:
             return ()
         words = all(_WORD.fullmatch(each) for each in self.texts)
         return tuple(sorted(self.texts)) if words else ()
 
 
 @dataclass
-class Table:
-    """What was seen of an object."""
+class ObjectSchema:
+    """An object: how often it was present, and its fields."""
 
     count: int = 0
-    fields: dict[str, Seen] = field(default_factory=dict)
+    fields: dict[str, FieldSchema] = field(default_factory=dict)
 
 
-def learned(answers: Iterable[Any]) -> dict[str, Table]:
-    """Return each object that these answers of one endpoint hold, by its path."""
-    tables: dict[str, Table] = {}
+def infer_schema(answers: Iterable[Any]) -> dict[str, ObjectSchema]:
+    """Return the objects in these answers of one endpoint by path."""
+    objects: dict[str, ObjectSchema] = {}
     for answer in answers:
-        _learn(answer, "", tables)
-    return tables
+        _collect(answer, "", objects)
+    return objects
 
 
-def general(name: str) -> str:
-    """Return a field's name, or what stands for it where it is a number, or was replaced as it identifies."""
-    return ANY_NUMBER if isinstance(name, Replaced) or _NUMBER.fullmatch(name) else name
+def generalize_name(name: str) -> str:
+    """Return a field's name, or "{id}" if it is a number or a placeholder."""
+    return ANY_ID if isinstance(name, Placeholder) or _NUMBER.fullmatch(name) else name
 
 
-def _learn(value: Any, path: str, tables: dict[str, Table]) -> None:
+def _collect(value: Any, path: str, objects: dict[str, ObjectSchema]) -> None:
     if isinstance(value, list):
         for each in value:
-            _learn(each, f"{path}[]", tables)
+            _collect(each, f"{path}[]", objects)
     elif isinstance(value, dict):
-        table = tables.setdefault(path, Table())
-        table.count += 1
-        for name in {general(each) for each in value}:
-            table.fields.setdefault(name, Seen()).count += 1
+        schema = objects.setdefault(path, ObjectSchema())
+        schema.count += 1
+        for name in {generalize_name(each) for each in value}:
+            schema.fields.setdefault(name, FieldSchema()).count += 1
         for name, content in value.items():
-            table.fields[general(name)].note(content)
-            _learn(content, f"{path}.{general(name)}".lstrip("."), tables)
+            schema.fields[generalize_name(name)].add(content)
+            _collect(content, f"{path}.{generalize_name(name)}".lstrip("."), objects)
 
 
 def _type(value: Any) -> str:
@@ -104,13 +104,13 @@ def _type(value: Any) -> str:
     return next(name for kind, name in _TYPES if isinstance(value, kind))
 
 
-#: In this order: to Python, true is an integer too.
+#: In this order, as bool is a subclass of int.
 _TYPES = (
-    (bool, "true or false"),
+    (bool, "boolean"),
     (int, "integer"),
     (float, "number"),
-    (str, "text"),
+    (str, "string"),
     (dict, "object"),
     (type(None), "null"),
 )
-_PLURALS = {"integer": "integers", "number": "numbers", "object": "objects"}
+_PLURALS = {"integer": "integers", "number": "numbers", "object": "objects", "string": "strings"}

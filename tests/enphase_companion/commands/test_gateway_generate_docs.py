@@ -1,4 +1,4 @@
-"""enphase-gateway-generate-docs as its owner runs it, against simulated gateways."""
+"""The command enphase-gateway-generate-docs, against simulated gateways."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from typing import Any
 import pytest
 
 from enphase_companion.commands.gateway_generate_docs import NAME, main
-from enphase_companion.endpoint_docs.catalogue import Endpoint, catalogue
+from enphase_companion.endpoint_docs.catalogue import Endpoint, load_catalogue
 
 from ..owner import PASSWORD, USERNAME, Owner, Result
 from ..terminal import on_terminal
 
 pytestmark = pytest.mark.slow
 
-QUICK = ("--pause", "0")
+QUICK = ("--delay", "0")
 
 
 @pytest.fixture
 def ready(new_owner: Callable[..., Owner]) -> Callable[..., Owner]:
-    """Return what makes an owner who has trusted the gateway and holds a token."""
+    """Return a function that makes an owner who trusts the gateway and has a token."""
 
     def make(profile: str = "battery", **options: Any) -> Owner:
         owner = new_owner(profile, **options)
@@ -48,25 +48,23 @@ def pages(owner: Owner, ending: str = ".adoc") -> dict[str, str]:
 
 
 def endpoint(path: str) -> Endpoint:
-    return next(each for each in catalogue() if each.path == path)
+    return next(each for each in load_catalogue() if each.path == path)
 
 
 @pytest.mark.parametrize("profile", ["battery", "no-meters", "many-meters", "ac-batteries"])
-def test_there_is_a_page_for_each_endpoint_and_an_index_that_links_them(
-    ready: Callable[..., Owner], profile: str
-) -> None:
+def test_each_endpoint_has_a_page_and_the_index_links_them(ready: Callable[..., Owner], profile: str) -> None:
     owner = ready(profile)
     result = generates(owner)
     assert (result.status, result.err) == (0, "")
     written = pages(owner)
-    assert written.keys() == {"README", *(each.page for each in catalogue())}
+    assert written.keys() == {"README", *(each.page for each in load_catalogue())}
     assert sorted(re.findall(r"link:(\S+)\.adoc\[", written["README"])) == sorted({*written} - {"README"})
     version = owner.simulator.house.profile.firmware.lstrip("D")
     assert f"firmware `+{version}+`" in written["info"]
-    assert result.out.startswith(f"docs/gateway: {len(written)} new. Endpoints: ")
+    assert result.out.startswith(f"docs/gateway: {len(written)} new\nendpoints: ")
 
 
-def test_a_page_merges_what_is_known_with_what_was_answered(ready: Callable[..., Owner]) -> None:
+def test_a_page_merges_the_catalogue_with_the_answers(ready: Callable[..., Owner]) -> None:
     owner = ready("battery")
     generates(owner, "--format", "markdown")
     page = pages(owner, ".md")["ivp_meters_readings"]
@@ -76,29 +74,29 @@ def test_a_page_merges_what_is_known_with_what_was_answered(ready: Callable[...,
     assert example[0].keys() >= {"eid", "actEnergyDlvd", "channels"}
     meters = pages(owner, ".md")["ivp_meters"]
     assert "`disabled`, `enabled`" in meters
-    # /ivp/ss/pel_settings of the simulator has one field of those that are known.
+    # The simulator's /ivp/ss/pel_settings has one of the known fields.
     limits = pages(owner, ".md")["ivp_ss_pel_settings"]
-    assert "| `PEL` | true or false |  | always |" in limits
+    assert "| `PEL` | boolean |  | always |" in limits
     assert "| `PEL_Limit` | number |  | not seen |" in limits
 
 
-def test_only_gets_that_are_safe_are_asked_each_once_and_with_a_pause(ready: Callable[..., Owner]) -> None:
+def test_only_safe_endpoints_are_requested_once_each_with_a_delay(ready: Callable[..., Owner]) -> None:
     owner = ready("battery")
-    # An owner gets a refusal where an installer is needed, and the client tries that once more.
+    # An owner's token is refused by some endpoints, and the client repeats those requests.
     owner.writes(gateway_token=owner.simulator.token("installer"))
     begun = time.monotonic()
-    assert owner.runs(main, "--pause", "0.05").status == 0
+    assert owner.runs(main, "--delay", "0.05").status == 0
     asked = [each for each in owner.simulator.requests if each.path != "/auth/check_jwt"]
-    safe = [request for each in catalogue() for request in each.requests]
+    safe = [request for each in load_catalogue() for request in each.requests]
     assert {each.method for each in asked} == {"GET"}
-    assert asked[0].path == "/info", "who is it"
+    assert asked[0].path == "/info", "the identification comes first"
     assert len(asked[1:]) <= len(safe)
     assert {each.path for each in asked} <= {*safe}
     assert len({each.path for each in asked[1:]}) == len(asked[1:])
     assert time.monotonic() - begun >= 0.05 * len(asked[1:])
 
 
-def test_what_starts_something_or_never_ends_is_never_asked() -> None:
+def test_unsafe_endpoints_are_never_requested() -> None:
     for path in (
         "/stream/meter",
         "/installer/pcu_comm_check",
@@ -110,47 +108,45 @@ def test_what_starts_something_or_never_ends_is_never_asked() -> None:
         assert endpoint(path).requests == ()
 
 
-def test_a_gateway_without_meters_gets_their_pages_from_the_catalogue(ready: Callable[..., Owner]) -> None:
+def test_missing_endpoints_are_documented_from_the_catalogue(ready: Callable[..., Owner]) -> None:
     owner = ready("no-meters-404")
     assert generates(owner).status == 0
     page = pages(owner)["ivp_meters"]
     assert "This gateway has no such endpoint" in page
-    assert "| `+measurementType+` | text |" in page
+    assert "| `+measurementType+` | string |" in page
     assert "== Example" not in page
-    assert re.search(r"ivp_meters\.adoc\[.*\| not there \|", pages(owner)["README"])
+    assert re.search(r"ivp_meters\.adoc\[.*\| not available \|", pages(owner)["README"])
 
 
-def test_an_endpoint_that_is_refused_is_said_to_be_and_the_others_go_on(ready: Callable[..., Owner]) -> None:
+def test_a_refused_endpoint_does_not_stop_the_run(ready: Callable[..., Owner]) -> None:
     owner = ready()
     owner.simulator.faults.set("refuse", "/ivp/ensemble/power")
     assert generates(owner).status == 0
-    assert "This gateway refuses it with this token" in pages(owner)["ivp_ensemble_power"]
+    assert "This gateway refuses the request with this token" in pages(owner)["ivp_ensemble_power"]
     assert "== Example" in pages(owner)["ivp_ensemble_secctrl"]
 
 
 @pytest.mark.parametrize("fault", ["html", "truncated", "status", "reset"])
-def test_an_answer_that_is_none_changes_no_page_that_was_there(
-    ready: Callable[..., Owner], fault: str
-) -> None:
+def test_an_invalid_answer_does_not_change_a_page(ready: Callable[..., Owner], fault: str) -> None:
     owner = ready()
     owner.simulator.faults.set(fault, "/ivp/ensemble/secctrl")
     first = generates(owner)
     assert first.status == 0
     assert len(first.warnings) == 1
     assert "/ivp/ensemble/secctrl: " in first.warnings[0]
-    assert "This gateway did not answer when it was asked." in pages(owner)["ivp_ensemble_secctrl"]
+    assert "This gateway did not answer the request." in pages(owner)["ivp_ensemble_secctrl"]
     owner.simulator.faults.clear()
     assert generates(owner).status == 0
     good = pages(owner)["ivp_ensemble_secctrl"]
     assert "== Example" in good
     owner.simulator.faults.set(fault, "/ivp/ensemble/secctrl")
-    assert "left as it was, as nothing was heard" in generates(owner).out
+    assert "1 kept, as there was no answer" in generates(owner).out
     assert pages(owner)["ivp_ensemble_secctrl"] == good
 
 
-def test_a_gateway_that_is_gone_is_left_in_peace_and_nothing_is_written(ready: Callable[..., Owner]) -> None:
+def test_nothing_is_written_if_the_gateway_stops_answering(ready: Callable[..., Owner]) -> None:
     owner = ready()
-    for each in catalogue():
+    for each in load_catalogue():
         if each.requests and each.path != "/info":
             owner.simulator.faults.set("reset", each.path)
     result = generates(owner)
@@ -159,16 +155,16 @@ def test_a_gateway_that_is_gone_is_left_in_peace_and_nothing_is_written(ready: C
     assert not (owner.home.parent / "docs").exists()
 
 
-def test_a_second_run_changes_nothing_though_the_values_are_others(ready: Callable[..., Owner]) -> None:
+def test_a_second_run_with_other_values_changes_nothing(ready: Callable[..., Owner]) -> None:
     owner = ready("three-phase", speed=600)
     generates(owner)
     before = pages(owner)
     result = generates(owner)
-    assert result.out.startswith(f"docs/gateway: {len(before)} as before. ")
+    assert result.out.startswith(f"docs/gateway: {len(before)} unchanged\n")
     assert pages(owner) == before
 
 
-def test_a_page_that_was_edited_is_left_alone_until_it_may_be_overwritten(
+def test_an_edited_page_is_replaced_with_overwrite_only(
     ready: Callable[..., Owner],
 ) -> None:
     owner = ready()
@@ -181,18 +177,18 @@ def test_a_page_that_was_edited_is_left_alone_until_it_may_be_overwritten(
     result = generates(owner)
     assert result.status == 0
     assert result.warnings == [
-        f"warning: docs/gateway/{name}: edited, or not made by this command, so it is left alone. "
-        "--overwrite replaces it."
+        f"warning: docs/gateway/{name}: not replaced, as it was edited or not written by this "
+        "command: use --overwrite to replace it"
         for name in ("ivp_meters.adoc", "README.adoc")
     ]
     assert file.read_text().endswith("Mine.\n")
     assert other.read_text() == "= Not made by it\n"
     assert generates(owner, "--overwrite").err == ""
     assert "Mine." not in file.read_text()
-    assert other.read_text().startswith("// Made by")
+    assert other.read_text().startswith("// Generated by")
 
 
-def test_what_cannot_be_written_is_named(ready: Callable[..., Owner]) -> None:
+def test_an_output_folder_that_is_not_writable_is_an_error(ready: Callable[..., Owner]) -> None:
     owner = ready()
     (owner.home.parent / "taken").write_text("")
     result = generates(owner, "--output", "taken")
@@ -200,7 +196,7 @@ def test_what_cannot_be_written_is_named(ready: Callable[..., Owner]) -> None:
     assert "taken" in result.error
 
 
-def test_another_certificate_stops_it_before_a_token_leaves(ready: Callable[..., Owner]) -> None:
+def test_no_token_is_sent_if_the_certificate_changed(ready: Callable[..., Owner]) -> None:
     owner = ready()
     owner.simulator.renew_certificate(same_key=False)
     result = generates(owner)
@@ -210,22 +206,24 @@ def test_another_certificate_stops_it_before_a_token_leaves(ready: Callable[...,
     assert not (owner.home.parent / "docs").exists()
 
 
-def test_a_token_that_ends_in_mid_run_is_renewed_and_stored(ready: Callable[..., Owner]) -> None:
+def test_a_token_that_expires_during_the_run_is_renewed_and_stored(ready: Callable[..., Owner]) -> None:
     owner = ready()
     old = owner.simulator.token(lifetime=3)
     owner.has_account(gateway_token=old)
-    result = owner.runs(main, "--pause", "0.2")
+    result = owner.runs(main, "--delay", "0.2")
     assert (result.status, result.err) == (0, "")
     assert owner.reads()["gateway_token"] != old
-    installers = sum(bool(each.requests) and each.methods["GET"] == "installer" for each in catalogue())
+    installers = sum(bool(each.requests) and each.methods["GET"] == "installer" for each in load_catalogue())
     assert f" {installers} refused" in result.out
     assert "no answer" not in result.out
 
 
-def test_a_token_that_ends_in_mid_run_without_an_account_is_told(ready: Callable[..., Owner]) -> None:
+def test_an_expired_token_without_an_account_is_an_error(
+    ready: Callable[..., Owner],
+) -> None:
     owner = ready()
     owner.writes(gateway_token=owner.simulator.token(lifetime=3))
-    result = owner.runs(main, "--pause", "0.2")
+    result = owner.runs(main, "--delay", "0.2")
     assert result.status == 2
     assert "gateway_token: " in result.error
     assert "Make one on https://entrez" in result.error
@@ -241,7 +239,7 @@ def test_a_token_that_ends_in_mid_run_without_an_account_is_told(ready: Callable
         ({}, "no gateway_token and no enphase_username with enphase_password: fill in"),
     ],
 )
-def test_a_setting_that_cannot_be_right_is_named(owner: Owner, changed: dict[str, Any], message: str) -> None:
+def test_an_invalid_setting_is_an_error(owner: Owner, changed: dict[str, Any], message: str) -> None:
     if "gateway_host" in changed:
         owner.environment.pop("ENPHASE_GATEWAY_HOST")
     owner.trusts()
@@ -252,15 +250,15 @@ def test_a_setting_that_cannot_be_right_is_named(owner: Owner, changed: dict[str
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--format", "html"), ("--pause", "-1"), ("--pause", "now"), ("--watch",)]
+    "arguments", [("--format", "html"), ("--delay", "-1"), ("--delay", "now"), ("--watch",)]
 )
-def test_an_option_that_cannot_be_right_is_refused(owner: Owner, arguments: tuple[str, ...]) -> None:
+def test_an_invalid_option_is_an_error(owner: Owner, arguments: tuple[str, ...]) -> None:
     assert owner.runs(main, *arguments).status == 2
     assert owner.simulator.requests == []
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
-def test_it_ends_at_once_when_told_to_and_leaves_no_page_half_written(
+def test_a_signal_stops_it_without_partial_pages(
     ready: Callable[..., Owner], tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
     owner = ready()
@@ -277,18 +275,18 @@ def test_it_ends_at_once_when_told_to_and_leaves_no_page_half_written(
     assert not output.exists()
 
 
-def test_a_bar_on_a_terminal_says_what_is_asked_and_how_far_it_is(ready: Callable[..., Owner]) -> None:
-    with on_terminal(ready(), "--pause", "0.05", command=NAME) as terminal:
+def test_a_progress_bar_on_a_terminal_shows_the_request(ready: Callable[..., Owner]) -> None:
+    with on_terminal(ready(), "--delay", "0.05", command=NAME) as terminal:
         written = terminal.until_end()
         assert terminal.process.returncode == 0
     assert "━" in written
-    requests = [path for endpoint in catalogue() for path in endpoint.requests]
+    requests = [path for endpoint in load_catalogue() for path in endpoint.requests]
     assert f"{len(requests)}/{len(requests)}" in written
-    # The bar is drawn ten times a second: which of the paths it shows depends on how fast they are answered.
+    # The bar is drawn ten times a second: which paths it shows depends on the speed of the answers.
     assert any(path in written for path in requests)
 
 
-def test_no_secret_is_in_its_log_at_debug_level_nor_on_a_page(ready: Callable[..., Owner]) -> None:
+def test_no_secret_is_in_the_debug_log_or_on_a_page(ready: Callable[..., Owner]) -> None:
     owner = ready()
     token = owner.simulator.token()
     owner.has_account(gateway_token=token)

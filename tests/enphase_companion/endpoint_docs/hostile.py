@@ -1,4 +1,4 @@
-"""Texts that would be more than text in AsciiDoc, Markdown or HTML, and what a page of them consists of."""
+"""Texts with a meaning in AsciiDoc, Markdown or HTML, and the elements of a page with them."""
 
 from __future__ import annotations
 
@@ -6,15 +6,15 @@ from html.parser import HTMLParser
 
 from hypothesis import strategies
 
-from enphase_companion.endpoint_docs.answers import Answer, Outcome, Source
+from enphase_companion.endpoint_docs.answers import Answer, Outcome, Recording
 from enphase_companion.endpoint_docs.catalogue import Endpoint
 from enphase_companion.endpoint_docs.markup import Markup
-from enphase_companion.endpoint_docs.page import page
-from enphase_companion.endpoint_docs.patterns import Replaced
+from enphase_companion.endpoint_docs.pages import build_page
+from enphase_companion.endpoint_docs.placeholders import Placeholder
 
 HARMLESS = "whLifetime"
 
-#: Each means something to one of the languages, or would to a reader that sees more in them than there is.
+#: Each has a meaning in one of the languages, or for one of their parsers.
 SIGNS = (
     "`", "``", "```", "````", "~~~", "----", "-----", "....", "====", "****", "____", "++++", "|===", "|",
     "||", "\\", "\\|", "\\\\|", "`|`", "+", "+`", "`+", "++", "$$", "*", "**", "_", "__", "#", "##", "# ",
@@ -37,7 +37,7 @@ hostile_texts = strategies.lists(
 
 
 class _Elements(HTMLParser):
-    """Lists the tags of a page with the names of their attributes; what a text says is none."""
+    """Lists the tags of a page with their attributes, without the text."""
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -46,7 +46,7 @@ class _Elements(HTMLParser):
         self._depth = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        # An identifier is made from a heading's words.
+        # Ids are derived from the text of headings.
         names = (f"{name}={value}" for name, value in attrs if name != "id")
         self.found.append(" ".join((tag, *names)))
         self._depth += tag == "pre"
@@ -70,7 +70,7 @@ class _Elements(HTMLParser):
 
 
 def elements(html: str) -> list[str]:
-    """Return the elements of a page in their order."""
+    """Return the elements of a page in order."""
     parser = _Elements()
     parser.feed(html)
     parser.close()
@@ -78,13 +78,13 @@ def elements(html: str) -> list[str]:
 
 
 def written_page(text: str, markup: Markup, form: str = "json") -> str:
-    """Return a page about a gateway that has this text wherever it has a word of its own."""
-    value = Replaced(text)
+    """Return a page about a gateway that uses this text wherever it can."""
+    value = Placeholder(text)
     members = {text: value, "list": [value], "nested": {text: {"a": value}}}
     tags = {"root": {"@attribute": value, "element": value, "list": [value, {"@a": value}]}}
     answer = members if form == "json" else tags
     endpoint = Endpoint("Chapter", "/path", "It answers.", {"GET": "owner"}, {}, True, form, (), {})
-    made = page(endpoint, [Source(text, {"/path": Answer(Outcome.ANSWERED, answer)})], markup)
+    made = build_page(endpoint, [Recording(text, {"/path": Answer(Outcome.ANSWERED, answer)})], markup)
     return "\n\n".join((*made.facts, *made.example)) + "\n"
 
 

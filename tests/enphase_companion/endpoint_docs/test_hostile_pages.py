@@ -1,4 +1,4 @@
-"""Pages about a gateway whose words are signs of the page's language: to real renderers they are text."""
+"""Markup in the answers of a gateway has no effect on a page, as real renderers show."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .hostile import HARMLESS, SIGNS, elements, hostile_texts, listing, written_
 ASCIIDOC, MARKDOWN = FORMATS["asciidoc"], FORMATS["markdown"]
 FORMS = ("json", "xml")
 
-#: As GitHub's: tables, and tags that stand in the text.
+#: Like GitHub: with tables and inline HTML.
 RENDERER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
 
@@ -32,7 +32,7 @@ def html_of_markdown(text: str, form: str) -> str:
 @example(text="a|b`c", form="json")
 @example(text="```\n# a\n<b>", form="xml")
 @example(text="", form="json")
-def test_no_text_of_a_gateway_adds_anything_to_a_page_in_markdown(text: str, form: str) -> None:
+def test_no_text_of_a_gateway_has_an_effect_in_markdown(text: str, form: str) -> None:
     html = html_of_markdown(text, form)
     assert elements(html) == elements(html_of_markdown(HARMLESS, form))
     if form == "json":
@@ -40,13 +40,13 @@ def test_no_text_of_a_gateway_adds_anything_to_a_page_in_markdown(text: str, for
 
 
 @pytest.mark.parametrize("sign", SIGNS)
-def test_no_sign_adds_anything_to_a_page_in_markdown(sign: str) -> None:
+def test_special_characters_have_no_effect_in_markdown(sign: str) -> None:
     for form in FORMS:
         assert elements(html_of_markdown(sign, form)) == elements(html_of_markdown(HARMLESS, form))
 
 
 @pytest.mark.services("asciidoctor")
-def test_no_text_of_a_gateway_adds_anything_to_a_page_in_asciidoc(tmp_path: Path) -> None:
+def test_no_text_of_a_gateway_has_an_effect_in_asciidoc(tmp_path: Path) -> None:
     chance = random.Random(10)
     mixed = ["".join(chance.choices(SIGNS, k=chance.randint(2, 5))) for _ in range(100)]
     pages = {}
@@ -54,7 +54,7 @@ def test_no_text_of_a_gateway_adds_anything_to_a_page_in_asciidoc(tmp_path: Path
         for form in FORMS:
             pages[file := tmp_path / f"{number:03}.{form}.adoc"] = text, form
             file.write_text(written_page(text, ASCIIDOC, form))
-    # Unsafe is what lets directives and macros do what they can.
+    # Unsafe mode enables all directives and macros.
     command = ["asciidoctor", "--safe-mode", "unsafe", "--embedded", *(str(each) for each in pages)]
     shown = subprocess.run(command, capture_output=True, text=True, check=True)
     assert shown.stderr == ""
@@ -65,16 +65,16 @@ def test_no_text_of_a_gateway_adds_anything_to_a_page_in_asciidoc(tmp_path: Path
     assert [pages[file][0] for file, answer in answers.items() if answer["list"] != [pages[file][0]]] == []
 
 
-def test_names_are_shown_in_printable_characters_and_cut_where_they_are_long() -> None:
+def test_names_are_printable_and_truncated() -> None:
     for markup in FORMATS.values():
         assert "a\\u202eb\\x1bc\\x60d" in markup.literal("a\u202eb\x1bc`d")
         assert markup.literal("").strip("`+") == '""'
         assert len(markup.literal("\x1b" * 5000)) < 300
-        assert "serial_nums.{id}" in markup.literal("serial_nums.{id}"), "our own word for any number"
+        assert "serial_nums.{id}" in markup.literal("serial_nums.{id}"), "from the schema"
 
 
 @pytest.mark.parametrize("markup", FORMATS.values(), ids=FORMATS)
-def test_a_listing_ends_where_its_lines_do(markup: Markup) -> None:
+def test_no_line_ends_a_listing(markup: Markup) -> None:
     lines = "````\n-----\n```\n----\ninclude::/etc/hosts[]\n\\endif::[]"
     first, *inside, last = (
         markup.code(lines, "json").removeprefix('[source,json,subs="-callouts"]\n').split("\n")

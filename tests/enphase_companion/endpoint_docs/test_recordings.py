@@ -1,4 +1,4 @@
-"""Pages from folders of recorded answers: hand-made ones, and those that ENPHASE_RECORDINGS names."""
+"""Pages from recorded answers: small ones made here, and those in the folder ENPHASE_RECORDINGS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from enphase_companion.commands.gateway_generate_docs import main
 
 Run = Callable[..., tuple[int, str, str]]
 
-#: Read here, as a test's environment has nothing of the kind.
+#: Read here, as the environment of a test does not have it.
 FOLDER = os.environ.get("ENPHASE_RECORDINGS")
 RECORDINGS = (
     "7.3.466_with_cts_3phase",
@@ -28,7 +28,7 @@ RECORDINGS = (
 
 @pytest.fixture
 def run(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> Run:
-    """Return what runs the command without settings, and gives status, output and errors."""
+    """Return a function that runs the command without settings and returns status, stdout and stderr."""
 
     def run_command(*arguments: str) -> tuple[int, str, str]:
         status = main(arguments)
@@ -46,7 +46,7 @@ def recording(name: str) -> Path:
 
 
 def serial_numbers(folder: Path) -> set[str]:
-    """Return what is said to be a serial number anywhere in a recording."""
+    """Return the serial numbers in a recording."""
     text = "".join(each.read_text() for each in folder.iterdir())
     return {
         *re.findall(r'"(?:serial_?[nN]um(?:ber)?|sn)": "?(\w{6,})', text),
@@ -54,24 +54,24 @@ def serial_numbers(folder: Path) -> set[str]:
     }
 
 
-def test_without_a_gateway_and_without_settings(run: Run, elsewhere: Path) -> None:
+def test_recorded_answers_need_neither_gateway_nor_settings(run: Run, elsewhere: Path) -> None:
     answers = elsewhere / "answers"
     answers.mkdir()
     (answers / "ivp_meters").write_text('[{"eid": 1, "state": "enabled", "new": "a_word"}]')
     (answers / "ivp_meters_readings").write_text("")
     (answers / "ivp_unheard_of").write_text("{}")
     (answers / "_readme").write_text("Hello")
-    status, out, err = run("--from", "answers", "--format", "markdown", "--output", "pages")
+    status, out, err = run("--recording", "answers", "--format", "markdown", "--output", "pages")
     assert status == 0
     assert "1 answered" in out
-    assert err == "warning: answers: no endpoint of the catalogue has ivp_unheard_of.\n"
+    assert err == "warning: answers: ignored, as the catalogue has no such endpoint: ivp_unheard_of\n"
     page = (elsewhere / "pages" / "ivp_meters.md").read_text()
-    assert "| `new` | text |  | always | `a_word` |" in page
-    assert "| `phaseMode` | text |  | not seen |" in page
-    assert "no answer of it was recorded" in (elsewhere / "pages" / "ivp_meters_readings.md").read_text()
+    assert "| `new` | string |  | always | `a_word` |" in page
+    assert "| `phaseMode` | string |  | not seen |" in page
+    assert "or its answer was not recorded" in (elsewhere / "pages" / "ivp_meters_readings.md").read_text()
 
 
-def test_several_gateways_become_one_documentation(run: Run, elsewhere: Path) -> None:
+def test_several_recordings_are_merged(run: Run, elsewhere: Path) -> None:
     for number, more in enumerate(("", ', "only_here": 1')):
         folder = elsewhere / str(number)
         folder.mkdir()
@@ -79,7 +79,7 @@ def test_several_gateways_become_one_documentation(run: Run, elsewhere: Path) ->
         (folder / "info").write_text(
             f"<envoy_info><device><sn>12220000000{number}</sn><software>D8.{number}.1</software></device></envoy_info>"
         )
-    assert run("--from", "0", "--from", "1")[0] == 0
+    assert run("--recording", "0", "--recording", "1")[0] == 0
     page = (elsewhere / "docs" / "gateway" / "ivp_meters.adoc").read_text()
     assert "firmware `+8.0.1+`, `+8.1.1+`" in page
     assert "| `+eid+` | integer |  | always |" in page
@@ -90,52 +90,52 @@ def test_several_gateways_become_one_documentation(run: Run, elsewhere: Path) ->
 @pytest.mark.parametrize(
     ("content", "message"),
     [
-        (None, "there is no such folder"),
-        ({}, "holds no recorded answer. The file of /ivp/meters is called ivp_meters"),
-        ({"ivp_meters": "[{"}, "ivp_meters: not valid JSON"),
-        ({"info": "<envoy_info>"}, "info: not valid XML"),
-        ({"info": "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"}, "info: not valid XML"),
-        ({"ivp_meters": '[{"eid": NaN}]'}, "ivp_meters: not valid JSON"),
-        ({"ivp_meters": '["\\ud800"]'}, "ivp_meters: not valid JSON"),
+        (None, "--recording answers: no such folder"),
+        ({}, "no recorded answers: name the file of /ivp/meters ivp_meters"),
+        ({"ivp_meters": "[{"}, "ivp_meters: invalid JSON"),
+        ({"info": "<envoy_info>"}, "info: invalid XML"),
+        ({"info": "<!DOCTYPE a [<!ENTITY b 'c'>]><a>&b;</a>"}, "info: invalid XML"),
+        ({"ivp_meters": '[{"eid": NaN}]'}, "ivp_meters: invalid JSON"),
+        ({"ivp_meters": '["\\ud800"]'}, "ivp_meters: invalid JSON"),
         ({"ivp_meters": "[" * 65 + "]" * 65}, "nested deeper than 64 levels"),
-        ({"ivp_meters": "[" * 5000 + "]" * 5000}, "ivp_meters: not valid JSON"),
+        ({"ivp_meters": "[" * 5000 + "]" * 5000}, "ivp_meters: invalid JSON"),
         ({"info": "<a>" * 65 + "</a>" * 65}, "nested deeper than 64 levels"),
         ({"ivp_meters": f"[{'1,' * 200_000}1]"}, "more than 200,000 values"),
         ({"info": f"<a>{'<b/>' * 200_000}</a>"}, "more than 200,000 values"),
         ({"ivp_meters": f"[{' ' * 4_000_000}]"}, "more than 4,000,000 bytes"),
     ],
 )
-def test_a_folder_that_cannot_be_right_is_named(
+def test_an_invalid_recording_is_an_error(
     run: Run, elsewhere: Path, content: dict[str, str] | None, message: str
 ) -> None:
     if content is not None:
         (elsewhere / "answers").mkdir()
         for name, text in content.items():
             (elsewhere / "answers" / name).write_text(text)
-    status, out, err = run("--from", "answers")
+    status, out, err = run("--recording", "answers")
     assert (status, out) == (1, "")
     assert err.startswith("error: ")
     assert message in err
     assert not (elsewhere / "docs").exists()
 
 
-def test_a_page_is_no_longer_than_a_person_reads(run: Run, elsewhere: Path) -> None:
+def test_the_length_of_a_page_is_limited(run: Run, elsewhere: Path) -> None:
     (elsewhere / "answers").mkdir()
     many = {f"field_{number}": {"type": "word" * 10} for number in range(3000)}
     (elsewhere / "answers" / "ivp_meters").write_text(json.dumps([many]))
-    assert run("--from", "answers", "--format", "markdown")[0] == 0
+    assert run("--recording", "answers", "--format", "markdown")[0] == 0
     page = (elsewhere / "docs" / "gateway" / "ivp_meters.md").read_text()
     assert len(page) < 100_000
-    assert "More than 1,000 fields were answered; the others are left out." in page
-    assert "It is left out: it has more than 200,000 characters." in page
+    assert "The answers have more than 1,000 fields; the others are omitted." in page
+    assert "The example is omitted: it has more than 200,000 characters." in page
 
 
-def test_the_names_of_namespaces_are_no_names_of_fields(run: Run, elsewhere: Path) -> None:
+def test_xml_namespaces_are_removed(run: Run, elsewhere: Path) -> None:
     (elsewhere / "answers").mkdir()
     (elsewhere / "answers" / "info").write_text(
         '<a xmlns="https://a.example/x y" xmlns:b="c"><d b:e="1">f</d></a>'
     )
-    assert run("--from", "answers", "--format", "markdown")[0] == 0
+    assert run("--recording", "answers", "--format", "markdown")[0] == 0
     page = (elsewhere / "docs" / "gateway" / "info.md").read_text()
     assert '<a>\n  <d e="1">' in page
     assert "a.example" not in page
@@ -143,24 +143,24 @@ def test_the_names_of_namespaces_are_no_names_of_fields(run: Run, elsewhere: Pat
 
 @pytest.mark.parametrize("form", ["asciidoc", "markdown"])
 @pytest.mark.parametrize("name", RECORDINGS)
-def test_a_recorded_gateway_becomes_pages_without_its_serial_numbers(
+def test_pages_of_a_recorded_gateway_have_no_serial_number(
     run: Run, elsewhere: Path, name: str, form: str
 ) -> None:
     folder = recording(name)
-    status, _, err = run("--from", str(folder), "--format", form, "--output", "pages")
+    status, _, err = run("--recording", str(folder), "--format", form, "--output", "pages")
     assert (status, err) == (0, "")
     pages = {each.name: each.read_text() for each in (elsewhere / "pages").iterdir()}
     everything = "".join(pages.values())
     assert [each for each in sorted(serial_numbers(folder)) if each in everything] == []
     assert re.search(rf"firmware `\+?{re.escape(name.partition('_')[0])}\+?`", everything)
-    assert run("--from", str(folder), "--format", form, "--output", "pages")[1].startswith(
-        f"pages: {len(pages)} as before. "
+    assert run("--recording", str(folder), "--format", form, "--output", "pages")[1].startswith(
+        f"pages: {len(pages)} unchanged\n"
     )
     assert {each.name: each.read_text() for each in (elsewhere / "pages").iterdir()} == pages
 
 
-def test_all_recorded_gateways_together_say_what_is_optional(run: Run, elsewhere: Path) -> None:
-    folders = [argument for name in RECORDINGS for argument in ("--from", str(recording(name)))]
+def test_fields_missing_in_some_recordings_are_optional(run: Run, elsewhere: Path) -> None:
+    folders = [argument for name in RECORDINGS for argument in ("--recording", str(recording(name)))]
     assert run(*folders, "--format", "markdown")[0] == 0
     pages = elsewhere / "docs" / "gateway"
     inventory = (pages / "ivp_ensemble_inventory.md").read_text()

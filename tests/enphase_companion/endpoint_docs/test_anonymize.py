@@ -1,4 +1,4 @@
-"""What says whose answers they are is taken out of them, wherever it stands; what does not stays."""
+"""Whatever identifies a person, place or device is replaced; everything else is kept."""
 
 from __future__ import annotations
 
@@ -7,24 +7,24 @@ from typing import Any
 
 import pytest
 
-from enphase_companion.endpoint_docs.anonymous import without_owners
-from enphase_companion.endpoint_docs.answers import Answer, Outcome, Source
-from enphase_companion.endpoint_docs.catalogue import catalogue
-from enphase_companion.endpoint_docs.example import shortened, written
-from enphase_companion.endpoint_docs.patterns import Substitutes
+from enphase_companion.endpoint_docs.anonymize import anonymize
+from enphase_companion.endpoint_docs.answers import Answer, Outcome, Recording
+from enphase_companion.endpoint_docs.catalogue import load_catalogue
+from enphase_companion.endpoint_docs.example import serialize, shorten
+from enphase_companion.endpoint_docs.placeholders import Placeholders
 
 HOME, PRODUCTION = "/home.json", "/api/v1/production/inverters"
 
 TOKEN = "eyJraWQiOiI3ZDEwMDA1ZC03ODk5IiwidHlwIjoiSldUIiwiYWxnIjoiRVMyNTYifQ.eyJhdWQi.c2ln"
 
 
-def told(content: Any, path: str = HOME, inverters: Any = ()) -> Any:
-    """Return what is left of an answer to this path; `inverters` is what stands beside it."""
+def anonymized(content: Any, path: str = HOME, inverters: Any = ()) -> Any:
+    """Return the anonymized answer to this path, of a gateway that also answers `inverters`."""
     answers = {
         PRODUCTION: Answer(Outcome.ANSWERED, list(inverters)),
         path: Answer(Outcome.ANSWERED, content),
     }
-    return without_owners(Source("8.2", answers), catalogue(), Substitutes()).answers[path].content
+    return anonymize(Recording("8.2", answers), load_catalogue(), Placeholders()).answers[path].content
 
 
 @pytest.mark.parametrize(
@@ -64,12 +64,12 @@ def told(content: Any, path: str = HOME, inverters: Any = ()) -> Any:
         ("timezone", "Europe/Zurich"),
     ],
 )
-def test_what_identifies_is_gone(name: str, secret: Any) -> None:
+def test_identifying_values_are_replaced(name: str, secret: Any) -> None:
     before = {"alerts": [{name: secret}], name: secret, "network": {"interfaces": [{name: secret}]}}
-    after = written(shortened(told(before)), "json")
+    after = serialize(shorten(anonymized(before)), "json")
     for each in secret if isinstance(secret, list) else [secret]:
         assert str(each) not in after
-    assert f'"{name}"' in after, "the name of the field is no secret"
+    assert f'"{name}"' in after, "the field name is kept"
 
 
 @pytest.mark.parametrize(
@@ -92,49 +92,51 @@ def test_what_identifies_is_gone(name: str, secret: Any) -> None:
         "a" * 500,
     ],
 )
-def test_what_identifies_is_gone_from_names_too(name: str) -> None:
-    after = told({"network": {name: 1}, name: {"state": "enabled"}, "list": [{name: [1]}]})
+def test_identifying_field_names_are_replaced(name: str) -> None:
+    after = anonymized({"network": {name: 1}, name: {"state": "enabled"}, "list": [{name: [1]}]})
     assert name not in json.dumps(after, ensure_ascii=False)
     (new,) = after["network"]
     assert after == {"network": {new: 1}, new: {"state": "enabled"}, "list": [{new: [1]}]}, (
-        "the same for the same"
+        "equal names get equal placeholders"
     )
 
 
 @pytest.mark.parametrize("holder", ["hosts", "userNames", "ssids", "sites", "site", "serials", "customer"])
-def test_what_is_listed_under_names_is_listed_under_invented_ones(holder: str) -> None:
-    after = told({holder: {"millers-house": {"type": "x"}, "status": "ok", "id": 1}})
+def test_names_as_keys_are_replaced(holder: str) -> None:
+    after = anonymized({holder: {"millers-house": {"type": "x"}, "status": "ok", "id": 1}})
     assert "millers" not in json.dumps(after)
     assert after[holder].items() >= {"status": "ok", "id": 1}.items()
 
 
-def test_a_name_is_known_wherever_it_turns_up_again() -> None:
-    after = told({"hostName": "millers-gateway", "seen": "millers-gateway", "leases": {"millers-gateway": 1}})
+def test_a_name_is_replaced_wherever_it_occurs() -> None:
+    after = anonymized(
+        {"hostName": "millers-gateway", "seen": "millers-gateway", "leases": {"millers-gateway": 1}}
+    )
     assert "millers" not in json.dumps(after)
     assert len(after["leases"]) == 1
 
 
-def test_what_identifies_is_gone_from_the_names_of_elements_and_attributes() -> None:
+def test_identifying_names_of_xml_elements_and_attributes_are_replaced() -> None:
     tree = {"devices": {"Miller": {"@AnnaMiller": "x", "@type": "x", "pn": "800-01374-r02"}}}
-    after = told(tree, "/info")
+    after = anonymized(tree, "/info")
     assert "Miller" not in json.dumps(after)
-    assert "<name-" in written(after, "xml")
+    assert "<name-" in serialize(after, "xml")
 
 
-def test_a_text_around_what_identifies_does_not_stay() -> None:
-    assert told({"note": "Miller's gateway is at 192.168.178.20"}) == {"note": "text"}
+def test_free_text_is_replaced() -> None:
+    assert anonymized({"note": "Miller's gateway is at 192.168.178.20"}) == {"note": "text"}
 
 
 @pytest.mark.parametrize("value", [1.5, -122249017193, 1e300])
-def test_a_number_that_is_no_serial_number_is_no_secret_kept(value: float) -> None:
-    assert told({"serial_num": value}) == {"serial_num": 0}
+def test_an_invalid_number_in_a_serial_number_field_is_replaced(value: float) -> None:
+    assert anonymized({"serial_num": value}) == {"serial_num": 0}
 
 
 @pytest.mark.parametrize(
     "text", ["1" * 4000, "a.b" * 1000, "a@b." * 1000, ":a" * 1000, "eyJ" * 1000, "-----BEGIN A-----" * 300]
 )
-def test_a_text_longer_than_a_word_is_not_looked_into(text: str) -> None:
-    assert told({"anything": text, "serial_num": text}) == {"anything": "text", "serial_num": "text"}
+def test_a_long_string_is_replaced_without_examination(text: str) -> None:
+    assert anonymized({"anything": text, "serial_num": text}) == {"anything": "text", "serial_num": "text"}
 
 
 @pytest.mark.parametrize(
@@ -161,17 +163,19 @@ def test_a_text_longer_than_a_word_is_not_looked_into(text: str) -> None:
         ("nothing", None),
     ],
 )
-def test_what_identifies_nobody_stays(name: str, value: Any) -> None:
-    assert told({name: value}) == {name: value}
+def test_other_values_are_kept(name: str, value: Any) -> None:
+    assert anonymized({name: value}) == {name: value}
 
 
-def test_what_is_put_in_its_place_is_of_the_same_form_and_the_same_for_the_same() -> None:
+def test_placeholders_have_the_form_of_the_original_and_are_equal_for_equal_values() -> None:
     inverters = [{"serialNumber": serial} for serial in ("122249017193", "122249017194", "122249017193")]
-    first, second, third = (each["serialNumber"] for each in told(inverters, PRODUCTION))
+    first, second, third = (each["serialNumber"] for each in anonymized(inverters, PRODUCTION))
     assert first == third != second
     assert len(first) == 12
     assert first.isdecimal()
-    network = told({"mac": "00:1D:C0:6A:12:34", "ip": "10.0.0.7", "mail": "a@b.example", "e": "a@b.example"})
+    network = anonymized(
+        {"mac": "00:1D:C0:6A:12:34", "ip": "10.0.0.7", "mail": "a@b.example", "e": "a@b.example"}
+    )
     assert network == {
         "mac": "00:00:5E:00:53:01",
         "ip": "192.0.2.1",
@@ -180,16 +184,16 @@ def test_what_is_put_in_its_place_is_of_the_same_form_and_the_same_for_the_same(
     }
 
 
-def test_a_serial_number_is_known_wherever_it_turns_up_again() -> None:
+def test_a_serial_number_is_replaced_wherever_it_occurs() -> None:
     content = {"alerts": ["envoyserial is dark"], "eim": "122249017193EIM1", "key": {"envoyserial": 1}}
-    after = told(content, inverters=[{"serialNumber": "envoyserial"}])
+    after = anonymized(content, inverters=[{"serialNumber": "envoyserial"}])
     assert "envoyserial" not in json.dumps(after)
     assert after["eim"].endswith("EIM1")
     assert after["eim"][:12].isdecimal()
 
 
-def test_times_keep_their_distances_and_their_form_but_not_their_day() -> None:
-    after = told(
+def test_timestamps_are_shifted_equally_and_keep_their_form() -> None:
+    after = anonymized(
         {
             "last_update": 1785332858,
             "created": "1785332800",
@@ -211,6 +215,6 @@ def test_times_keep_their_distances_and_their_form_but_not_their_day() -> None:
     }
 
 
-def test_the_same_answers_always_become_the_same() -> None:
+def test_equal_answers_give_equal_results() -> None:
     content = {"b": "192.168.178.20", "a": "192.168.178.21", "serial": ["122249017193", "122249017194"]}
-    assert told(content) == told(content)
+    assert anonymized(content) == anonymized(content)

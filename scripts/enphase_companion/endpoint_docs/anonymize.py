@@ -1,0 +1,253 @@
+"""Anonymize answers: replace whatever identifies a person, place or device with placeholders.
+
+Equal values get equal placeholders, of the same form, and equal answers give equal results. Measured values,
+states, versions and meter ids are kept. A string is kept only if it is a known value or looks like an
+identifier in a program: an unknown one is replaced rather than disclosed. The same applies to field names, as
+a gateway may list objects under serial numbers, addresses or host names.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from .answers import Answer, Outcome, Recording
+from .catalogue import Endpoint, Field
+from .placeholders import MAX_LENGTH, TEXT, Placeholder, Placeholders
+from .schema import generalize_name
+from .timestamps import DAY, NOON, REFERENCE, parse_timestamp, shift, shift_text
+
+_SERIAL = {"serial", "serialnum", "serialnumber", "sn", "eserial"}
+_IDENTIFYING = {
+    "address", "bssid", "cert", "certificate", "city", "company", "cookie", "country", "customer", "dns",
+    "domain", "email", "essid", "fingerprint", "firstname", "guid", "host", "hostname", "installer", "jwt",
+    "key", "lastname", "logger", "mail", "mobile", "name", "owner", "passphrase", "passwd", "password",
+    "phone", "pin", "postal", "postcode", "psk", "region", "secret", "session", "site", "ssid", "street",
+    "suburb", "token", "uri", "url", "user", "username", "uuid", "zip",
+}  # fmt: skip
+#: Those that hold the name of a person, house or device: it is replaced wherever it occurs again.
+_NAMES = {
+    "bssid", "company", "customer", "domain", "essid", "firstname", "host", "hostname", "installer",
+    "lastname", "owner", "site", "ssid", "user", "username",
+}  # fmt: skip
+#: Fields in the catalogue with names that the owner chooses.
+_CHOSEN_BY_OWNER = {"load_name", "logger"}
+_LOCATION = {"coordinates", "gps", "lat", "latitude", "lng", "location", "lon", "longitude", "position"}
+_TIME = {
+    "at", "created", "date", "epoch", "expires", "expiry", "gmt", "installed", "since", "time", "timestamp",
+    "until", "update", "updated",
+}  # fmt: skip
+_ZONE = {"timezone", "tz", "zone"}
+_VERSION = {"version", "vers", "fw", "software", "firmware", "img", "ptpn"}
+#: Words of field names that are kept inside an identifying object; any other may be a name.
+_HARMLESS_CHILDREN = {
+    *_SERIAL, *_IDENTIFYING, *_LOCATION, *_TIME, *_ZONE, *_VERSION, "count", "enabled", "id", "index", "ip",
+    "length", "level", "mac", "part", "port", "role", "size", "state", "status", "type", "valid", "value",
+}  # fmt: skip
+
+#: Greenwich.
+_LATITUDE, _LONGITUDE = 51.4779, -0.0015
+
+_IDENTIFIER = re.compile(r"-?[A-Za-z0-9_.:/+,#%-]{0,64}|\d+(?:\.\d+)? ?[A-Za-z%]{1,4}")
+#: The placeholder of an e-mail address.
+_E_MAIL = re.compile(r"owner\d+@example\.com")
+#: A shifted timestamp, which is not prose although it has spaces.
+_TIMESTAMP = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,9})? ?(?:Z|[A-Z]{2,4}|[+-]\d\d:?\d\d)?")
+#: The form of names of people and places.
+_PROPER_NAME = re.compile(r"[A-Z][a-z]+(?:[._-]?[A-Z][a-z]+)*")
+#: In field names without underscores: those join the words of identifiers, such as Export_Limit_Type.
+_PROPER_FIELD = re.compile(r"[A-Z][a-z]+(?:[.-]?[A-Z][a-z]+)*")
+_CLOCK = re.compile(r"\d{1,2}:\d\d(?::\d\d)?")
+_AMERICAN_DAY = re.compile(r"\d{1,2}/\d{1,2}/\d{4}")
+_SERIAL_RANGE = range(10**11, 10**14)
+
+
+def anonymize(recording: Recording, endpoints: tuple[Endpoint, ...], placeholders: Placeholders) -> Recording:
+    """Return an anonymized recording.
+
+    Equal values in recordings that share `placeholders` get equal placeholders.
+    """
+    answered = [
+        (request, endpoint, recording.answers[request])
+        for endpoint in endpoints
+        for request in endpoint.requests
+        if request in recording.answers
+    ]
+    values = [each for _, _, answer in answered for each in _values(answer.content)]
+    for name, value in values:
+        if _words(name) & _SERIAL and isinstance(value, (str, int)) and not isinstance(value, bool):
+            placeholders.learn_serial(str(value))
+        elif _words(name) & _NAMES and isinstance(value, str):
+            placeholders.learn_name(value)
+    newest = max(
+        (at for name, value in values if _words(name) & _TIME and (at := parse_timestamp(value))), default=0
+    )
+    anonymizer = _Anonymizer(placeholders, REFERENCE - newest)
+    return Recording(
+        recording.firmware,
+        {
+            request: Answer(Outcome.ANSWERED, anonymizer.anonymize_tree(answer.content, endpoint.fields))
+            if answer.outcome is Outcome.ANSWERED
+            else answer
+            for request, endpoint, answer in answered
+        },
+    )
+
+
+class _Anonymizer:
+    """Anonymizes the answers of one gateway; all its timestamps are shifted by `offset` seconds."""
+
+    def __init__(self, placeholders: Placeholders, offset: int) -> None:
+        self._placeholders = placeholders
+        self._offset = offset
+
+    def anonymize_tree(
+        self, value: Any, fields: Mapping[str, Mapping[str, Field]], path: str = "", name: str = ""
+    ) -> Any:
+        if isinstance(value, dict):
+            known = fields.get(path, {})
+            inside = f"{path}." if path else ""
+            identifies = bool(_words(name) & (_IDENTIFYING | _SERIAL))
+            result = {}
+            for key, content in value.items():
+                name = self._anonymize_name(key, known, in_identifying=identifies)
+                result[name] = self._anonymize_member(
+                    content, fields, f"{inside}{generalize_name(name)}", key, known
+                )
+            return result
+        if isinstance(value, list):
+            return [self.anonymize_tree(each, fields, f"{path}[]", name) for each in value]
+        return self._anonymize_value(name, value, None)
+
+    def _anonymize_name(self, key: str, known: Mapping[str, Field], *, in_identifying: bool) -> str:
+        """Return a field's name if it is an identifier in a program, else a placeholder."""
+        if key in known:
+            return key
+        # The prefix of XML attributes.
+        prefix = key[: key.startswith("@")]
+        name = key.removeprefix(prefix)
+        replaced = self._placeholders.replace_in_text(name)
+        if replaced != name and replaced is not TEXT:
+            return Placeholder(prefix + replaced)
+        is_private = (
+            replaced is TEXT
+            or self._placeholders.is_known_name(name)
+            or not _IDENTIFIER.fullmatch(name)
+            or _PROPER_FIELD.fullmatch(name)
+            or (
+                in_identifying
+                and not all({word, _singular(word)} & _HARMLESS_CHILDREN for word in _split(name))
+            )
+        )
+        return Placeholder(prefix + self._placeholders.for_name(name)) if is_private else key
+
+    def _anonymize_member(
+        self,
+        value: Any,
+        fields: Mapping[str, Mapping[str, Field]],
+        path: str,
+        name: str,
+        known: Mapping[str, Field],
+    ) -> Any:
+        if isinstance(value, dict):
+            return self.anonymize_tree(value, fields, path, name)
+        if isinstance(value, list):
+            return [
+                self.anonymize_tree(each, fields, f"{path}[]", name)
+                if isinstance(each, (dict, list))
+                else self._anonymize_value(name, each, known.get(name))
+                for each in value
+            ]
+        return self._anonymize_value(name, value, known.get(name))
+
+    def _anonymize_value(self, name: str, value: Any, known: Field | None) -> Any:
+        if value is None or isinstance(value, bool) or value == "":
+            return value
+        words = _words(name)
+        if words & _ZONE:
+            return Placeholder("Etc/UTC")
+        if words & _LOCATION:
+            return _match_type(value, _LATITUDE if words & {"lat", "latitude"} else _LONGITUDE)
+        if words & _TIME and parse_timestamp(value):
+            return shift(value, self._offset)
+        if isinstance(value, str):
+            return self._replace_by_name(name, words, value, known) or self._replace_by_form(
+                words, value, known
+            )
+        return self._anonymize_number(words, value, known)
+
+    def _anonymize_number(self, words: set[str], value: Any, known: Field | None) -> Any:
+        is_unknown = known is None
+        if (
+            words & _SERIAL
+            or self._placeholders.is_known_serial(value)
+            or (is_unknown and _may_be_serial(value, words))
+        ):
+            # A fraction is never a serial number, but may be private in another way.
+            return int(self._placeholders.for_serial(str(value))) if str(value).isdecimal() else 0
+        return 0 if words & _IDENTIFYING and is_unknown else value
+
+    def _replace_by_name(self, name: str, words: set[str], value: str, known: Field | None) -> str | None:
+        """Return the replacement of a string that its field name determines, else None."""
+        if len(value) > MAX_LENGTH:
+            return TEXT
+        if known is not None and value in known.values:
+            return value
+        if words & _SERIAL:
+            return self._placeholders.for_serial(value)
+        if "mac" in words:
+            return self._placeholders.for_mac(value)
+        if words & _IDENTIFYING and (known is None or name in _CHOSEN_BY_OWNER):
+            return Placeholder("example")
+        return Placeholder(NOON) if words & _TIME and _CLOCK.fullmatch(value) else None
+
+    def _replace_by_form(self, words: set[str], value: str, known: Field | None) -> str:
+        """Return any other string if it is an identifier in a program, else its replacement."""
+        if self._placeholders.is_known_name(value) and known is None:
+            return Placeholder("example")
+        shifted = DAY if _AMERICAN_DAY.fullmatch(value) else shift_text(value, self._offset)
+        replaced = shifted if words & _VERSION else self._placeholders.replace_in_text(shifted)
+        if not _IDENTIFIER.fullmatch(_E_MAIL.sub("", replaced)) and not _TIMESTAMP.fullmatch(replaced):
+            return TEXT
+        if replaced != value:
+            return Placeholder(replaced)
+        return TEXT if _PROPER_NAME.fullmatch(value) and known is None else value
+
+
+def _values(tree: Any, name: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield each value with the name of its field; elements of a list have the list's."""
+    if isinstance(tree, dict):
+        for key, content in tree.items():
+            yield from _values(content, key)
+    elif isinstance(tree, list):
+        for each in tree:
+            yield from _values(each, name)
+    else:
+        yield name, tree
+
+
+def _words(name: str) -> set[str]:
+    """Return the words of a name such as lastReportDate, last_rpt_date or serialNumber, and the whole name.
+
+    Plurals are added in the singular.
+    """
+    words = {*_split(name), re.sub(r"[^a-z0-9]", "", name[:MAX_LENGTH].lower())}
+    return words | {_singular(word) for word in words}
+
+
+def _split(name: str) -> list[str]:
+    return re.split(r"[^a-z0-9]+", re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name[:MAX_LENGTH]).lower())
+
+
+def _singular(word: str) -> str:
+    return word.removesuffix("es" if word.endswith("sses") else "s")
+
+
+def _may_be_serial(value: Any, words: set[str]) -> bool:
+    is_count = any(part in word for word in words for part in ("joule", "wh", "energy", "count", "time"))
+    return isinstance(value, int) and value in _SERIAL_RANGE and not is_count
+
+
+def _match_type(value: Any, number: float) -> Any:
+    return Placeholder(str(number)) if isinstance(value, str) else number

@@ -1,0 +1,149 @@
+"""Placeholders for whatever identifies by its form alone: serial numbers, addresses, e-mail, tokens."""
+
+from __future__ import annotations
+
+import ipaddress
+import re
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+
+class Placeholder(str):
+    """A string that replaces another one, so it is not one of the values of its field."""
+
+    __slots__ = ()
+
+
+#: Replaces free text.
+TEXT = Placeholder("text")
+
+#: Maximum length of strings that are examined; identifiers, addresses and versions are shorter.
+MAX_LENGTH = 128
+
+# Each starts at a boundary and does not backtrack, so that the time is linear in the length of the text.
+_TOKEN = re.compile(r"eyJ[\w-]{8,}(?:\.[\w-]*){0,2}")
+_UUID = re.compile(r"\b[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}\b")
+#: Random letters and digits.
+_OPAQUE = re.compile(
+    r"(?<![\w+/=-])(?=[\w+/-]*\d)(?=[\w+/-]*[A-Za-z])(?:[A-Za-z0-9+/]{20,}+|[\w-]{32,}+)={0,2}+(?![\w+/=-])"
+)
+_E_MAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++)++")
+_MAC = re.compile(r"(?<![0-9A-Fa-f:])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![0-9A-Fa-f:])")
+_BARE_MAC = re.compile(r"\b(?=[0-9a-fA-F]*[a-fA-F])(?=[0-9a-fA-F]*\d)[0-9a-fA-F]{12}\b")
+_IP_4 = re.compile(r"(?<![\d.])(?:\d{1,3}\.){3}\d{1,3}(?![\d.])")
+_IP_6 = re.compile(r"(?<![\w:])(?=[0-9A-Fa-f]*+:[0-9A-Fa-f]*+:)[0-9A-Fa-f:]++(?![\w:])")
+#: Only local and the most common top-level domains, as a gateway's identifiers contain dots too.
+_HOST = re.compile(
+    r"(?<![\w.-])[\w-]++(?:\.[\w-]++)*?\.(?:local|localdomain|lan|home|internal|box|example|com|net|org)(?![\w-])",
+    re.IGNORECASE,
+)
+_SERIAL = re.compile(r"(?<![0-9A-Za-z.])\d{11,16}(?![\d.])")
+_DIGITS = re.compile(r"\d{11,16}")
+#: Where a known serial number can occur in a string: a word, or the digits or letters of one.
+_WORD = re.compile(r"[0-9A-Za-z]+")
+_RUN = re.compile(r"[0-9]+|[A-Za-z]+")
+#: Shorter serial numbers would match inside words.
+_MIN_SERIAL_LENGTH = 6
+#: Maximum length of a serial number's placeholder.
+_MAX_SERIAL_LENGTH = 32
+#: Names of people, houses and devices are rarely shorter; identifiers in programs often are.
+_MIN_NAME_LENGTH = 4
+
+
+class Placeholders:
+    """Maps each identifying string to a stable placeholder."""
+
+    def __init__(self) -> None:
+        self._placeholders: dict[tuple[str, str], Placeholder] = {}
+        self._counts: Counter[str] = Counter()
+        self._used: set[str] = set()
+        self._serials: set[str] = set()
+        self._names: set[str] = set()
+
+    def learn_serial(self, serial: str) -> None:
+        """Replace this serial number wherever it occurs."""
+        if _MIN_SERIAL_LENGTH <= len(serial) <= MAX_LENGTH:
+            self._serials.add(serial)
+            self.for_serial(serial)
+
+    def learn_name(self, name: str) -> None:
+        """Replace this name of a person, place or device wherever it is a whole string."""
+        if _MIN_NAME_LENGTH <= len(name) <= MAX_LENGTH:
+            self._names.add(name)
+
+    def is_known_name(self, text: str) -> bool:
+        """Whether this is a learned name."""
+        return text in self._names
+
+    def for_name(self, name: str) -> Placeholder:
+        """Return the placeholder of a field's name."""
+        return self._get("name", name, lambda number: f"name-{number}")
+
+    def is_known_serial(self, value: Any) -> bool:
+        """Whether this is a learned serial number."""
+        return str(value) in self._serials
+
+    def for_serial(self, serial: str) -> Placeholder:
+        """Return the placeholder of a serial number; of equal length if it consists of digits."""
+        if serial.isdecimal():
+            width = min(max(len(serial) - 2, 1), _MAX_SERIAL_LENGTH - 2)
+            return self._get("serial", serial, lambda number: f"12{number:0{width}d}")
+        if _DIGITS.search(serial):
+            # A meter's serial number is the gateway's, EIM and a digit.
+            return Placeholder(_DIGITS.sub(lambda match: self.for_serial(match[0]), serial))
+        return self._get("serial", serial, lambda number: f"serial-{number}")
+
+    def for_mac(self, address: str) -> Placeholder:
+        """Return the placeholder of a MAC address, from the range for documentation (RFC 7042)."""
+        return self._get("mac", address.upper(), lambda number: f"00:00:5E:00:53:{number % 256:02X}")
+
+    def replace_in_text(self, text: str) -> str:
+        """Return the text with identifying parts replaced: a Placeholder if there were any."""
+        if len(text) > MAX_LENGTH:
+            return TEXT
+        result = self.for_serial(text) if text in self._serials else text
+        for pattern in (_WORD, _RUN):
+            result = pattern.sub(
+                lambda match: self.for_serial(match[0]) if match[0] in self._serials else match[0], result
+            )
+        # Placeholders of serial numbers match the patterns too.
+        result = _TOKEN.sub("hidden", result)
+        result = _UUID.sub("00000000-0000-0000-0000-000000000000", result)
+        result = _E_MAIL.sub(
+            lambda match: self._get("e-mail", match[0], lambda number: f"owner{number}@example.com"), result
+        )
+        result = _MAC.sub(lambda match: self.for_mac(match[0]), result)
+        result = _BARE_MAC.sub(lambda match: self.for_mac(match[0]), result)
+        result = _IP_4.sub(lambda match: self._replace_address(match[0]), result)
+        result = _IP_6.sub(lambda match: self._replace_address(match[0]), result)
+        result = _SERIAL.sub(
+            lambda match: match[0] if match[0] in self._used else self.for_serial(match[0]), result
+        )
+        result = _HOST.sub(lambda match: self._replace_host(match[0]), result)
+        result = _OPAQUE.sub("hidden", result)
+        return text if result == text else Placeholder(result)
+
+    def _replace_host(self, name: str) -> str:
+        if name in self._used or name == "example.com":
+            return name
+        return self._get("host", name, lambda number: f"host{number}.example")
+
+    def _replace_address(self, text: str) -> str:
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            return text
+        if address.is_loopback or address.is_unspecified or text.startswith("255."):
+            return text
+        if address.version == 4:
+            return self._get("IPv4", text, lambda number: f"192.0.2.{(number - 1) % 254 + 1}")
+        return self._get("IPv6", text, lambda number: f"2001:db8::{number:x}")
+
+    def _get(self, kind: str, original: str, create: Callable[[int], str]) -> Placeholder:
+        key = kind, original
+        if key not in self._placeholders:
+            self._counts[kind] += 1
+            self._placeholders[key] = Placeholder(create(self._counts[kind]))
+            self._used.add(self._placeholders[key])
+        return self._placeholders[key]

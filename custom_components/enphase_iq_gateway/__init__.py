@@ -1,27 +1,25 @@
-"""The Enphase IQ Gateway: its meters as sensors, read locally, safely and gently."""
+"""The Enphase IQ Gateway integration."""
 
 from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import device_registry as dr
-from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.typing import ConfigType
 
-from . import home_issue
-from .certificate_issue import async_delete_claim_issue, issue_id
 from .const import DOMAIN, PLATFORMS
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
-from .counter_store import async_forget_later
+from .energy_counter_store import async_mark_removed
 from .enphase_api import CertificateError, TokenError
-from .naming import async_words
+from .helpers import async_get_words
+from .issues import async_delete_issues
 from .services import async_setup_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Register the actions, whether or not a gateway is there: automations that use them stay valid."""
+    """Register the actions; automations that use them stay valid without a loaded entry."""
     async_setup_services(hass)
     return True
 
@@ -52,7 +50,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> b
         sw_version=info.firmware,
     )
     coordinator.device_id = device.id
-    coordinator.meter_names = await async_words(hass, "meter")
+    coordinator.meter_names = await async_get_words(hass, "meter")
     entry.runtime_data = coordinator
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     return True
@@ -67,22 +65,20 @@ async def async_unload_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> 
 
 
 async def async_remove_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> None:
-    """Take back what an entry asked of its owner; its gateway's counters are kept for a while."""
-    await async_forget_later(hass, str(entry.unique_id))
-    ir.async_delete_issue(hass, DOMAIN, issue_id(entry.entry_id))
-    async_delete_claim_issue(hass, entry)
-    home_issue.async_delete_issue(hass, entry)
+    """Delete the issues of an entry, and mark its counters as removed."""
+    await async_mark_removed(hass, str(entry.unique_id))
+    async_delete_issues(hass, entry)
 
 
 async def async_remove_config_entry_device(
     _hass: HomeAssistant, entry: GatewayConfigEntry, device: dr.DeviceEntry
 ) -> bool:
-    """Return whether a device may be deleted: an inverter or a battery that the gateway no longer lists."""
+    """Return whether a device can be deleted: an inverter or battery that the gateway no longer lists."""
     if entry.state is not ConfigEntryState.LOADED:
         return False
     data = entry.runtime_data.data
     if data.inverters is None or data.batteries is None:
         return False
     batteries = (battery.serial_number for battery in data.batteries.units)
-    there = {entry.runtime_data.serial_number, *data.inverters, *batteries}
-    return not any(serial in there for domain, serial in device.identifiers if domain == DOMAIN)
+    present = {entry.runtime_data.serial_number, *data.inverters, *batteries}
+    return not any(serial in present for domain, serial in device.identifiers if domain == DOMAIN)

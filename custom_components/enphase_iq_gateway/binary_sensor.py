@@ -1,4 +1,4 @@
-"""The binary sensors: whether the site is connected to the grid, and whether a meter reports a problem."""
+"""Binary sensors: the connection to the grid, and problems that meters report."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -15,32 +15,32 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
 from .data import GatewayData
+from .endpoints import Endpoint
 from .enphase_api.models import Meter
-from .entity import GatewayEntity, GatewayEntityDescription, async_add_as_found
-from .naming import meter_name
-from .pages import Page
-from .sensor_meters import meter_key
+from .entity import GatewayEntity, GatewayEntityDescription, async_add_discovered_entities, meter_key
+from .helpers import meter_name
 
 PARALLEL_UPDATES = 0
 
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayBinarySensorDescription(BinarySensorEntityDescription, GatewayEntityDescription):
-    """A binary sensor of the gateway."""
+    """Describe a binary sensor."""
 
-    #: What stands behind the state.
     attributes_fn: Callable[[GatewayData], dict[str, Any]] | None = None
 
 
 async def async_setup_entry(
     _hass: HomeAssistant, entry: GatewayConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Add a binary sensor for all that is found now, and for what comes later."""
-    async_add_as_found(entry, Platform.BINARY_SENSOR, async_add_entities, _descriptions, GatewayBinarySensor)
+    """Add the binary sensors."""
+    async_add_discovered_entities(
+        entry, Platform.BINARY_SENSOR, async_add_entities, _descriptions, GatewayBinarySensor
+    )
 
 
 class GatewayBinarySensor(GatewayEntity, BinarySensorEntity):
-    """A yes or no as its page gives it."""
+    """A binary sensor of the gateway."""
 
     entity_description: GatewayBinarySensorDescription
 
@@ -64,7 +64,7 @@ def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewayBinarySens
             translation_key="grid_connected",
             device_class=BinarySensorDeviceClass.CONNECTIVITY,
             value_fn=lambda data: data.batteries and data.batteries.grid_connected,
-            pages=frozenset({Page.BATTERIES}),
+            endpoints=frozenset({Endpoint.BATTERIES}),
             entity_registry_enabled_default=False,
         )
     for meter in data.enabled_meters:
@@ -73,12 +73,12 @@ def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewayBinarySens
 
 def _problem(meter: Meter, name: str) -> GatewayBinarySensorDescription:
     def flags(data: GatewayData) -> list[str] | None:
-        listed = data.meter(meter.eid)
-        return None if listed is None else list(listed.status_flags)
+        current = data.meter(meter.eid)
+        return None if current is None else list(current.status_flags)
 
     def is_problem(data: GatewayData) -> bool | None:
-        found = flags(data)
-        return None if found is None else bool(found)
+        reported = flags(data)
+        return None if reported is None else bool(reported)
 
     return GatewayBinarySensorDescription(
         key=f"{meter_key(meter)}_problem",
@@ -87,7 +87,7 @@ def _problem(meter: Meter, name: str) -> GatewayBinarySensorDescription:
         device_class=BinarySensorDeviceClass.PROBLEM,
         value_fn=is_problem,
         attributes_fn=lambda data: {"status_flags": flags(data) or []},
-        pages=frozenset({Page.METERS}),
+        endpoints=frozenset({Endpoint.METERS}),
         entity_category=EntityCategory.DIAGNOSTIC,
         entity_registry_enabled_default=False,
     )

@@ -1,8 +1,10 @@
-"""The config flow: find a gateway, trust its certificate, sign in, see what is metered; later change that."""
+"""The config flow of a gateway, with reauthentication and reconfiguration, and its options flow."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, override
 
+import voluptuous as vol
 from homeassistant.config_entries import (
     SOURCE_IGNORE,
     SOURCE_REAUTH,
@@ -11,121 +13,192 @@ from homeassistant.config_entries import (
     ConfigEntryState,
     ConfigFlowResult,
     OptionsFlow,
+    OptionsFlowWithReload,
 )
-from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
+from homeassistant.const import (
+    CONF_HOST,
+    CONF_PASSWORD,
+    CONF_SCAN_INTERVAL,
+    CONF_TOKEN,
+    CONF_USERNAME,
+    UnitOfTime,
+)
 from homeassistant.core import callback
 from homeassistant.data_entry_flow import AbortFlow
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+    TextSelector,
+)
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
+from homeassistant.util.hass_dict import HassKey
+from yarl import URL
 
-from .certificate_issue import async_create_claim_issue, async_delete_claim_issue, async_delete_issue
-from .claims import Claim, async_is_full, async_other_claims, async_remove_claim, async_set_claim
-from .connection import (
-    DISCOVERY_ERRORS,
-    GATEWAY_ERRORS,
+from .client import (
     FoundGateway,
     async_find_gateway,
     async_is_at,
     async_read_meters,
     async_shows_trusted_key,
-    error_key,
     is_trusted,
     production_from,
     trusted_certificate,
 )
-from .const import CONF_CERTIFICATE, CONF_PRODUCTION_SOURCE, DOMAIN
+from .const import (
+    CONF_ALLOW_WRITES,
+    CONF_CERTIFICATE,
+    CONF_PRODUCTION_SOURCE,
+    DEFAULT_SCAN_INTERVAL,
+    DOMAIN,
+    MAX_SCAN_INTERVAL,
+    MIN_SCAN_INTERVAL,
+)
 from .enphase_api import AuthenticationError, CertificateError, EnphaseError
 from .enphase_api.json_values import is_serial_number
 from .enphase_api.models import Meter
-from .flow_forms import DEFAULT_HOST, HOST_FORM, announced_host, grouped, in_code
-from .flow_sign_in import SignInFlow
-from .naming import async_words, gateway_title, meter_name
-from .options_flow import GatewayOptionsFlow
-from .replacement import async_replace_gateway
+from .error_handling import DISCOVERY_ERRORS, GATEWAY_ERRORS, error_key
+from .helpers import async_get_words, default_title, escape_code, format_fingerprint, meter_name
+from .issues import (
+    async_create_serial_number_issue,
+    async_delete_certificate_issue,
+    async_delete_serial_number_issue,
+)
+from .registry import async_replace_gateway
+from .sign_in_flow import SignInFlow
 
 CORE_DOMAIN = "enphase_envoy"
 
+_DEFAULT_HOST = "envoy.local"
+
+_HOST_SCHEMA = vol.Schema({vol.Required(CONF_HOST): TextSelector()})
+
+#: Gateways announce one of these ports, depending on the firmware; they are equivalent.
+_USUAL_PORTS = (None, 80, 443)
+
+#: The number of discovery flows at a time, as any device on the network can announce gateways.
+MAX_FLOWS = 16
+#: The number of discovery flows of one address, so that one device cannot block all others.
+MAX_FLOWS_PER_ADDRESS = 4
+
+#: The states per day that the recorder writes at one reading per second with three phases: of the entities
+#: that are enabled by default (7 per second), and of all.
+_RECORDED_STATES = {"few": "604\N{NO-BREAK SPACE}800", "many": "4\N{NO-BREAK SPACE}500\N{NO-BREAK SPACE}000"}
+
+OPTIONS_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_SCAN_INTERVAL, default=DEFAULT_SCAN_INTERVAL): vol.All(
+            # The range is checked in the step: the error of a selector does not name its limits.
+            NumberSelector(
+                NumberSelectorConfig(
+                    step=1, unit_of_measurement=UnitOfTime.SECONDS, mode=NumberSelectorMode.BOX
+                )
+            ),
+            # Infinity cannot be converted to an integer.
+            vol.Range(min=-1e9, max=1e9),
+            vol.Coerce(int),
+        ),
+        vol.Required(CONF_ALLOW_WRITES, default=False): BooleanSelector(),
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Candidate:
+    """The device that an open flow has found, as far as it is known; serial numbers may conflict."""
+
+    #: Such as "https://192.168.1.20".
+    host: str
+    serial_number: str = ""
+    key_fingerprint: str = ""
+
+
+_CANDIDATES: HassKey[dict[str, _Candidate]] = HassKey(f"{DOMAIN}_candidates")
+
 
 class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
-    """Sets a gateway up, signs in again, or finds it at another address."""
+    """Set up, reauthenticate or reconfigure a gateway."""
 
     VERSION = 1
     MINOR_VERSION = 1
 
-    #: Addresses that the owner was shown as those of others that say they are this gateway.
-    _seen_rivals: frozenset[str] = frozenset()
+    #: The addresses, shown to the user, of other devices that claim the same serial number.
+    _shown_rivals: frozenset[str] = frozenset()
 
     @staticmethod
     @callback
     @override
     def async_get_options_flow(config_entry: ConfigEntry) -> OptionsFlow:
-        """Return the flow of the options."""
+        """Return the options flow."""
         return GatewayOptionsFlow()
 
-    # Find.
+    # Find the gateway.
 
     @override
     async def async_step_user(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Take the address of a gateway."""
+        """Find the gateway at an address."""
         errors: dict[str, str] = {}
         if user_input is not None:
             found = await self._find(user_input[CONF_HOST], errors)
             if found is not None:
                 entry = await self.async_set_unique_id(found.serial_number, raise_on_progress=False)
                 if entry and entry.source != SOURCE_IGNORE and not is_trusted(entry, found.certificate):
-                    return self._claimed()
+                    return self._abort_conflict()
                 self._abort_if_unique_id_configured()
                 return await self.async_step_trust()
-        return self._host_form("user", errors, user_input or {CONF_HOST: DEFAULT_HOST})
+        return self._show_host_form("user", errors, user_input or {CONF_HOST: _DEFAULT_HOST})
 
     @override
     async def async_step_zeroconf(self, discovery_info: ZeroconfServiceInfo) -> ConfigFlowResult:
-        """Take a gateway that announces itself."""
+        """Handle a discovered gateway."""
         if discovery_info.ip_address.version != 4:
             return self.async_abort(reason="not_ipv4_address")
         serial_number = discovery_info.properties.get("serialnum") or None
         if serial_number is not None and not is_serial_number(serial_number):
             return self.async_abort(reason="not_a_gateway")
-        # Two can announce the same serial number: which flows are of one gateway is decided by its key.
+        # Two devices may announce the same serial number: flows of one gateway are identified by its key.
         entry = await self.async_set_unique_id(serial_number, raise_on_progress=False)
-        host = f"https://{announced_host(discovery_info)}"
-        if entry is not None and await self._knows(entry, host):
+        host = f"https://{_discovered_host(discovery_info)}"
+        if entry is not None and await self._is_known(entry, host):
             return self.async_abort(reason="already_configured")
-        found = await self._look_at_announced(host)
-        # An announcement can say anything: from here on, what the gateway itself said counts.
+        found = await self._probe_discovered(host)
+        # An announcement may be wrong: from here on, use the serial number that the gateway reports.
         entry = await self.async_set_unique_id(found.serial_number, raise_on_progress=False)
         if entry is not None:
-            return await self._meet(entry, found)
-        self.context["title_placeholders"] = {"name": gateway_title(found.serial_number)}
+            return await self._handle_known_serial_number(entry, found)
+        self.context["title_placeholders"] = {"name": default_title(found.serial_number)}
         return await self.async_step_trust()
 
-    async def _look_at_announced(self, host: str) -> FoundGateway:
-        """Look who answers at an announced address, unless another flow does or many flows are open.
+    async def _probe_discovered(self, host: str) -> FoundGateway:
+        """Identify the gateway at a discovered address.
 
-        Raises AbortFlow where nothing comes of it.
+        Raises AbortFlow if another flow does so already, too many flows are open, or it fails.
         """
-        if any(claim.host == host for claim in async_other_claims(self.hass, self.flow_id)):
+        others = self._other_candidates
+        if any(other.host == host for other in others):
             raise AbortFlow("already_in_progress")
-        if async_is_full(self.hass, self.flow_id, host):
+        at_address = sum(URL(other.host).host == URL(host).host for other in others)
+        if at_address >= MAX_FLOWS_PER_ADDRESS or len(others) >= MAX_FLOWS:
             raise AbortFlow("too_many_discoveries")
-        async_set_claim(self.hass, self.flow_id, Claim(host))
+        self._set_candidate(_Candidate(host))
         errors: dict[str, str] = {}
         found = await self._find(host, errors, DISCOVERY_ERRORS)
         if found is None:
             raise AbortFlow(errors["base"], self._error_placeholders)
         # A gateway with both Wi-Fi and Ethernet announces two addresses.
-        this = (found.serial_number, found.certificate.key_fingerprint)
-        others = async_other_claims(self.hass, self.flow_id)
-        if this in {(claim.serial_number, claim.key) for claim in others}:
+        identity = (found.serial_number, found.certificate.key_fingerprint)
+        if identity in {(other.serial_number, other.key_fingerprint) for other in self._other_candidates}:
             raise AbortFlow("already_in_progress")
         return found
 
-    async def _knows(self, entry: ConfigEntry, host: str) -> bool:
-        """Return whether an entry's own gateway is at an announced address; let the entry follow it there.
+    async def _is_known(self, entry: ConfigEntry, host: str) -> bool:
+        """Return whether the gateway of an entry is at a discovered address, and update the entry if needed.
 
-        A gateway with both Wi-Fi and Ethernet announces two in turn: the present one stays while it answers.
-        And anybody can announce a gateway: only the trusted certificate proves that it is there.
+        A gateway with both Wi-Fi and Ethernet announces two addresses: the current one is kept while it
+        answers. Any device can announce a gateway: only the trusted certificate proves its identity.
         """
-        # One that its owner ignores holds no address.
+        # An ignored entry has no address.
         if entry.source == SOURCE_IGNORE or entry.data[CONF_HOST] == host:
             return True
         if not await async_shows_trusted_key(entry, host):
@@ -138,27 +211,27 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             entries.async_schedule_reload(entry.entry_id)
         return True
 
-    async def _meet(self, entry: ConfigEntry, found: FoundGateway) -> ConfigFlowResult:
-        """Decide about what announced itself with the serial number of an entry, by the key that it shows."""
-        # One that its owner ignores holds no certificate.
+    async def _handle_known_serial_number(self, entry: ConfigEntry, found: FoundGateway) -> ConfigFlowResult:
+        """Decide by its key about a discovered device with the serial number of an entry."""
+        # An ignored entry has no certificate.
         if entry.source == SOURCE_IGNORE or is_trusted(entry, found.certificate):
             return self.async_abort(reason="already_configured")
-        if _is_read(entry):
-            async_create_claim_issue(self.hass, entry, found.host)
-            return self._claimed()
+        if _is_polled(entry):
+            async_create_serial_number_issue(self.hass, entry, found.host)
+            return self._abort_conflict()
         self._trusted = trusted_certificate(entry)
         if self._trusted is None:
-            # Which certificate was trusted is not known any more: reconfiguring asks about a new one.
-            return self._claimed()
+            # The trusted certificate is unknown: a reconfiguration asks about the new one.
+            return self._abort_conflict()
         self.context["title_placeholders"] = {"name": entry.title}
         return await self.async_step_certificate_changed()
 
-    def _claimed(self) -> ConfigFlowResult:
-        """End: what answers says that it is a gateway that is set up, but has another key."""
+    def _abort_conflict(self) -> ConfigFlowResult:
+        """Abort: the device claims the serial number of a configured gateway, but has another key."""
         return self.async_abort(
             reason="serial_number_conflict",
             description_placeholders={
-                "host": in_code(self._gateway.host),
+                "host": escape_code(self._gateway.host),
                 "serial": self._gateway.serial_number,
             },
         )
@@ -166,119 +239,136 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
     async def _find(
         self, host: str, errors: dict[str, str], texts: Mapping[type[EnphaseError], str] = GATEWAY_ERRORS
     ) -> FoundGateway | None:
-        """Look who answers at an address; on an error return None, and the error's key."""
-        found = await self._attempt(async_find_gateway(self.hass, host), errors, texts)
+        """Identify the gateway at an address; if that fails, return None and set the error."""
+        found = await self._call(async_find_gateway(self.hass, host), errors, texts)
         if found is not None:
             self._gateway = found
             if self.source != SOURCE_RECONFIGURE:
-                claim = Claim(found.host, found.serial_number, found.certificate.key_fingerprint)
-                async_set_claim(self.hass, self.flow_id, claim)
+                self._set_candidate(
+                    _Candidate(found.host, found.serial_number, found.certificate.key_fingerprint)
+                )
         return found
+
+    def _set_candidate(self, candidate: _Candidate) -> None:
+        self.hass.data.setdefault(_CANDIDATES, {})[self.flow_id] = candidate
+
+    @property
+    def _other_candidates(self) -> list[_Candidate]:
+        """The devices that the other open flows have found."""
+        candidates = self.hass.data.get(_CANDIDATES, {})
+        return [candidate for flow_id, candidate in candidates.items() if flow_id != self.flow_id]
 
     @callback
     @override
     def async_remove(self) -> None:
-        """Forget what was found, now that the flow has ended."""
-        async_remove_claim(self.hass, self.flow_id)
+        """Clean up after the flow."""
+        self.hass.data.get(_CANDIDATES, {}).pop(self.flow_id, None)
 
-    # Trust.
+    # Trust its certificate.
 
     async def async_step_trust(
         self, user_input: dict[str, Any] | None = None, errors: dict[str, str] | None = None
     ) -> ConfigFlowResult:
-        """Show what was found and its certificate, to be trusted or not."""
-        if self._unseen_rivals:
+        """Ask whether to trust the certificate of the gateway."""
+        if self._new_rivals:
             return await self.async_step_serial_number_conflict()
         if user_input is not None:
-            return await self._trusted_at_first()
+            return await self._continue_after_trust()
         return self.async_show_form(
             step_id="trust",
             errors=errors,
             last_step=False,
-            description_placeholders=await self._description(),
+            description_placeholders=await self._gateway_placeholders(),
         )
 
     async def async_step_serial_number_conflict(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Show that something else, with another key, says that it is this gateway too."""
-        if user_input is not None and not self._unseen_rivals:
-            return await self._trusted_at_first()
-        self._seen_rivals |= self._rivals
+        """Warn that another device, with another key, claims the same serial number."""
+        if user_input is not None and not self._new_rivals:
+            return await self._continue_after_trust()
+        self._shown_rivals |= self._rivals
         return self.async_show_form(
             step_id="serial_number_conflict",
             last_step=False,
-            description_placeholders=await self._description()
-            | {"others": ", ".join(f"`{in_code(host)}`" for host in sorted(self._seen_rivals))},
+            description_placeholders=await self._gateway_placeholders()
+            | {"others": ", ".join(f"`{escape_code(host)}`" for host in sorted(self._shown_rivals))},
         )
 
-    async def _description(self) -> dict[str, str]:
-        """Return what is shown of the gateway that was found, and of its certificate."""
-        certificate, metering = self._gateway.certificate, await async_words(self.hass, "metering")
+    async def _gateway_placeholders(self) -> dict[str, str]:
+        """Return the placeholders for the gateway that was found and its certificate."""
+        certificate, metering = self._gateway.certificate, await async_get_words(self.hass, "metering")
         return {
-            "host": in_code(self._gateway.host),
+            "host": escape_code(self._gateway.host),
             "serial": self._gateway.serial_number,
-            "firmware": in_code(self._gateway.firmware),
+            "firmware": escape_code(self._gateway.firmware),
             "metering": metering["yes" if self._gateway.is_metered else "no"],
-            "subject": in_code(certificate.subject),
+            "subject": escape_code(certificate.subject),
             "not_before": str(certificate.not_before.date()),
             "not_after": str(certificate.not_after.date()),
-            "fingerprint": grouped(certificate.fingerprint),
+            "fingerprint": format_fingerprint(certificate.fingerprint),
         }
 
     @property
     def _rivals(self) -> set[str]:
-        """The addresses of what says that it is the gateway that was found here, but has another key."""
+        """The addresses of other devices that claim the same serial number with another key."""
         return {
-            claim.host
-            for claim in async_other_claims(self.hass, self.flow_id)
-            if claim.serial_number == self._gateway.serial_number
-            and claim.key != self._gateway.certificate.key_fingerprint
+            other.host
+            for other in self._other_candidates
+            if other.serial_number == self._gateway.serial_number
+            and other.key_fingerprint != self._gateway.certificate.key_fingerprint
         }
 
     @property
-    def _unseen_rivals(self) -> set[str]:
-        """Those of them that the owner was not shown: the form may be older than what announced itself."""
-        return self._rivals - self._seen_rivals
+    def _new_rivals(self) -> set[str]:
+        """Those that were discovered after the form was shown to the user."""
+        return self._rivals - self._shown_rivals
 
     @override
-    async def _ask_in_doubt(self) -> ConfigFlowResult | None:
+    async def _check_conflict(self) -> ConfigFlowResult | None:
         entry = self._entry
         if entry is not None and is_trusted(entry, self._gateway.certificate):
             return None
-        # The other may have announced itself only after this one was trusted.
-        return await self.async_step_serial_number_conflict() if self._unseen_rivals else None
+        # The other device may have been discovered after this one was trusted.
+        return await self.async_step_serial_number_conflict() if self._new_rivals else None
 
-    async def _trusted_at_first(self) -> ConfigFlowResult:
+    async def _continue_after_trust(self) -> ConfigFlowResult:
         if self.source == SOURCE_RECONFIGURE:
-            return await (self.async_step_replace() if self._is_another else self._move_by_hand("trust"))
-        return await (self.async_step_additional_gateway() if self._unread else self._go_on_to_sign_in())
+            return await (self.async_step_replace() if self._is_another else self._update_address("trust"))
+        return await (
+            self.async_step_additional_gateway() if self._offline_names else self._continue_to_sign_in()
+        )
 
     @property
     @override
     def _name(self) -> str:
         entry = self._entry
-        return entry.title if entry is not None else gateway_title(self._gateway.serial_number)
+        return entry.title if entry is not None else default_title(self._gateway.serial_number)
 
     @property
     def _entry(self) -> ConfigEntry | None:
-        """The entry whose gateway shows another key, where it is set up already."""
+        """The entry of the gateway, if it is configured already."""
         if self.source in (SOURCE_REAUTH, SOURCE_RECONFIGURE):
             return self._get_entry()
         return self.hass.config_entries.async_entry_for_domain_unique_id(DOMAIN, self._gateway.serial_number)
 
     @override
-    async def _trusted_again(self) -> ConfigFlowResult:
+    async def _trust_changed_certificate(self) -> ConfigFlowResult:
         if self.source == SOURCE_RECONFIGURE:
             return await (
-                self.async_step_replace() if self._is_another else self._move_by_hand("certificate_changed")
+                self.async_step_replace() if self._is_another else self._update_address("certificate_changed")
             )
         entry = self._entry
-        if entry is None or _is_read(entry) or self._trusted is None or not is_trusted(entry, self._trusted):
-            # It was removed meanwhile, its own gateway is back, or another one than was shown is trusted now.
-            return self._claimed()
-        async_delete_issue(self.hass, entry)
-        async_delete_claim_issue(self.hass, entry)
+        if (
+            entry is None
+            or _is_polled(entry)
+            or self._trusted is None
+            or not is_trusted(entry, self._trusted)
+        ):
+            # The entry was removed, its own gateway is online again, or it trusts another certificate now.
+            return self._abort_conflict()
+        async_delete_certificate_issue(self.hass, entry)
+        async_delete_serial_number_issue(self.hass, entry)
         updates = {CONF_HOST: self._gateway.host, CONF_CERTIFICATE: self._gateway.certificate.pem}
         return self.async_update_reload_and_abort(
             entry, data_updates=updates, reason="reconfigure_successful"
@@ -287,45 +377,45 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
     async def async_step_additional_gateway(
         self, user_input: dict[str, Any] | None = None
     ) -> ConfigFlowResult:
-        """Show that a gateway that replaces another needs no new entry, which would have no history."""
+        """Suggest a reconfiguration, which keeps the history, if the gateway replaces another one."""
         if user_input is not None:
-            return await self._go_on_to_sign_in()
+            return await self._continue_to_sign_in()
         return self.async_show_form(
             step_id="additional_gateway",
             last_step=False,
-            description_placeholders={"name": self._unread, "serial": self._gateway.serial_number},
+            description_placeholders={"name": self._offline_names, "serial": self._gateway.serial_number},
         )
 
     @property
-    def _unread(self) -> str:
-        """The names of the gateways that are set up, but not read at present."""
+    def _offline_names(self) -> str:
+        """The names of configured gateways that are not polled at present."""
         entries = self.hass.config_entries.async_entries(DOMAIN, include_ignore=False, include_disabled=False)
-        return ", ".join(entry.title for entry in entries if not _is_read(entry))
+        return ", ".join(entry.title for entry in entries if not _is_polled(entry))
 
-    async def _go_on_to_sign_in(self) -> ConfigFlowResult:
+    async def _continue_to_sign_in(self) -> ConfigFlowResult:
         return await (
-            self.async_step_core_integration() if self._core_polls_too else self.async_step_sign_in()
+            self.async_step_core_integration() if self._has_core_integration else self.async_step_sign_in()
         )
 
     @property
-    def _core_polls_too(self) -> bool:
+    def _has_core_integration(self) -> bool:
         entries = self.hass.config_entries.async_entries(CORE_DOMAIN, include_ignore=False)
         return any(entry.unique_id in (None, self._gateway.serial_number) for entry in entries)
 
     async def async_step_core_integration(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Say that Home Assistant's own integration asks this gateway as well."""
+        """Warn that the built-in integration polls this gateway as well."""
         if user_input is not None:
             return await self.async_step_sign_in()
         return self.async_show_form(step_id="core_integration", last_step=False)
 
-    # Signed in.
+    # After the sign-in.
 
     @override
     def _get_entry(self) -> ConfigEntry:
         return self._get_reauth_entry() if self.source == SOURCE_REAUTH else self._get_reconfigure_entry()
 
     @override
-    async def _signed_in(self) -> ConfigFlowResult:
+    async def _finish_sign_in(self) -> ConfigFlowResult:
         if self.source not in (SOURCE_REAUTH, SOURCE_RECONFIGURE):
             return await self.async_step_meters_found()
         entry, changes = self._get_entry(), dict(self._sign_in)
@@ -333,20 +423,20 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             changes[CONF_PRODUCTION_SOURCE] = production_from(self._meters)
             if self._is_another:
                 if self._other_entry is not None:
-                    # It was added while its owner signed in here.
+                    # It was added in the meantime.
                     return self.async_abort(reason="already_configured")
                 changes |= await self._replace(entry)
         if not is_trusted(entry, self._gateway.certificate):
             changes[CONF_CERTIFICATE] = self._gateway.certificate.pem
-            async_delete_issue(self.hass, entry)
+            async_delete_certificate_issue(self.hass, entry)
         kept = {key: value for key, value in entry.data.items() if key not in (CONF_USERNAME, CONF_PASSWORD)}
         return self.async_update_reload_and_abort(entry, data=kept | changes)
 
     async def async_step_meters_found(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Show what is metered, and create the entry."""
+        """Show the meters, and create the entry."""
         if user_input is not None:
             return self.async_create_entry(
-                title=gateway_title(self._gateway.serial_number),
+                title=default_title(self._gateway.serial_number),
                 data={
                     CONF_HOST: self._gateway.host,
                     CONF_CERTIFICATE: self._gateway.certificate.pem,
@@ -357,25 +447,25 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         enabled = tuple(meter for meter in self._meters if meter.enabled)
         if not enabled:
             return self.async_show_form(step_id="no_meters")
-        names, phases = await async_words(self.hass, "meter"), await async_words(self.hass, "phases")
+        names, phases = await async_get_words(self.hass, "meter"), await async_get_words(self.hass, "phases")
         lines = [f"- {meter_name(names, enabled, meter)}: {phases[_phases_key(meter)]}" for meter in enabled]
         return self.async_show_form(
             step_id="meters_found", description_placeholders={"meters": "\n".join(lines)}
         )
 
     async def async_step_no_meters(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Create the entry of a gateway that has no meters."""
+        """Create the entry of a gateway without meters."""
         return await self.async_step_meters_found(user_input)
 
-    # Sign in again, and move.
+    # Reauthentication and reconfiguration.
 
     async def async_step_reauth(self, _: Mapping[str, Any]) -> ConfigFlowResult:
-        """Start a new sign-in to a gateway that is set up."""
+        """Start a reauthentication."""
         self._gateway = FoundGateway.from_entry(self._get_reauth_entry())
         return await self.async_step_reauth_confirm()
 
     async def async_step_reauth_confirm(self, _: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Let the owner choose how."""
+        """Choose how to sign in."""
         return self.async_show_menu(
             step_id="reauth_confirm",
             menu_options=["account", "token"],
@@ -414,18 +504,18 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
                 elif self._is_another:
                     return await self.async_step_replace()
                 else:
-                    return await self._move_by_hand("address")
-        return self._host_form("address", errors, user_input or entry.data)
+                    return await self._update_address("address")
+        return self._show_host_form("address", errors, user_input or entry.data)
 
-    async def _move_by_hand(self, step: str) -> ConfigFlowResult:
-        """Store the gateway's new address, its certificate, and what production comes from now."""
+    async def _update_address(self, step: str) -> ConfigFlowResult:
+        """Store the address, the certificate and the production source."""
         entry = self._get_reconfigure_entry()
         updates = {CONF_HOST: self._gateway.host, CONF_CERTIFICATE: self._gateway.certificate.pem}
         try:
             meters = await async_read_meters(self.hass, self._gateway, entry.data[CONF_TOKEN])
             updates[CONF_PRODUCTION_SOURCE] = production_from(meters)
         except AuthenticationError:
-            # A token that has ended is asked for after the reload, at the new address.
+            # An invalid token starts a reauthentication after the reload, at the new address.
             pass
         except EnphaseError as error:
             errors = {"base": error_key(error, GATEWAY_ERRORS)}
@@ -433,26 +523,26 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
                 return await self.async_step_trust(errors=errors)
             if step == "certificate_changed":
                 return await self.async_step_certificate_changed(errors=errors)
-            return self._host_form("address", errors, {CONF_HOST: self._gateway.host})
-        # Trusted is what was shown here: an older question must not take its place.
-        async_delete_issue(self.hass, entry)
+            return self._show_host_form("address", errors, {CONF_HOST: self._gateway.host})
+        # The certificate that was shown here is trusted: close an older issue.
+        async_delete_certificate_issue(self.hass, entry)
         return self.async_update_reload_and_abort(entry, data_updates=updates)
 
-    # A gateway that replaces another.
+    # Replacement by another gateway.
 
     @property
     def _is_another(self) -> bool:
-        """Whether another gateway than the one that is reconfigured answers at the address."""
+        """Whether another gateway than that of the entry answers at the address."""
         return self._gateway.serial_number != self._get_reconfigure_entry().unique_id
 
     @property
     def _other_entry(self) -> ConfigEntry | None:
-        """The entry that the gateway has already; one that its owner ignores is none."""
+        """The entry of that other gateway, unless it is ignored."""
         entries = self.hass.config_entries.async_entries(DOMAIN, include_ignore=False)
         return next((each for each in entries if each.unique_id == self._gateway.serial_number), None)
 
     async def async_step_replace(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Ask whether the gateway that was found replaces the old one; it needs a token of its own."""
+        """Ask whether the gateway that was found replaces the old one; it needs its own token."""
         if user_input is not None:
             return await self.async_step_sign_in()
         entry = self._get_reconfigure_entry()
@@ -475,28 +565,60 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
                 await self.hass.config_entries.async_remove(ignored.entry_id)
         flows = self.hass.config_entries.flow
         for waiting in flows.async_progress_by_handler(DOMAIN):
-            # It has announced itself, and waits for being added.
+            # The discovery of the new gateway.
             if waiting["context"].get("unique_id") == serial_number and waiting["flow_id"] != self.flow_id:
                 flows.async_abort(waiting["flow_id"])
-        async_delete_issue(self.hass, entry)
+        async_delete_certificate_issue(self.hass, entry)
         await async_replace_gateway(self.hass, entry, serial_number)
         return {CONF_HOST: self._gateway.host, CONF_CERTIFICATE: self._gateway.certificate.pem}
 
-    def _host_form(self, step_id: str, errors: dict[str, str], values: Mapping[str, Any]) -> ConfigFlowResult:
+    def _show_host_form(
+        self, step_id: str, errors: dict[str, str], values: Mapping[str, Any]
+    ) -> ConfigFlowResult:
         return self.async_show_form(
             step_id=step_id,
-            data_schema=self.add_suggested_values_to_schema(HOST_FORM, values),
+            data_schema=self.add_suggested_values_to_schema(_HOST_SCHEMA, values),
             errors=errors,
             description_placeholders=self._error_placeholders,
             last_step=False,
         )
 
 
-def _is_read(entry: ConfigEntry) -> bool:
-    """Return whether the gateway of an entry answers where the entry expects it."""
+def _is_polled(entry: ConfigEntry) -> bool:
+    """Return whether the gateway of an entry is online at its address."""
     return entry.state is ConfigEntryState.LOADED and entry.runtime_data.last_update_success
 
 
 def _phases_key(meter: Meter) -> str:
-    """Return the key of the word for how a meter is connected: two phases may be two halves of one."""
+    """Return the key of the translated phases; a split phase has two lines."""
     return "split" if meter.phase_mode == "split" else str(meter.phase_count)
+
+
+def _discovered_host(discovery_info: ZeroconfServiceInfo) -> str:
+    """Return the address of a discovered gateway, with the port only if it is unusual."""
+    if discovery_info.port in _USUAL_PORTS:
+        return discovery_info.host
+    return f"{discovery_info.host}:{discovery_info.port}"
+
+
+class GatewayOptionsFlow(OptionsFlowWithReload):
+    """Set the polling interval, and whether actions may change the gateway."""
+
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Set the options."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            if MIN_SCAN_INTERVAL <= user_input[CONF_SCAN_INTERVAL] <= MAX_SCAN_INTERVAL:
+                return self.async_create_entry(data=user_input)
+            errors[CONF_SCAN_INTERVAL] = "interval_out_of_range"
+        schema = self.add_suggested_values_to_schema(OPTIONS_SCHEMA, user_input or self.config_entry.options)
+        return self.async_show_form(
+            step_id="init",
+            data_schema=schema,
+            errors=errors,
+            description_placeholders={
+                "low": str(MIN_SCAN_INTERVAL),
+                "high": str(MAX_SCAN_INTERVAL),
+                **_RECORDED_STATES,
+            },
+        )

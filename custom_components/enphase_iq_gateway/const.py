@@ -1,4 +1,4 @@
-"""Names that several rooms of the integration share."""
+"""Constants of the Enphase IQ Gateway integration."""
 
 import logging
 from datetime import timedelta
@@ -12,32 +12,35 @@ PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
 
 #: In an entry's data, beside host, token, username and password: the trusted certificate (PEM).
 CONF_CERTIFICATE = "certificate"
-#: The certificate (PEM) that is asked about while the gateway shows another than the trusted one.
+#: The untrusted certificate (PEM) that the gateway shows, while its repair issue is open.
 CONF_SHOWN_CERTIFICATE = "shown_certificate"
-#: METER, or INVERTERS where no meter is of production.
+#: METER, or INVERTERS without a production meter.
 CONF_PRODUCTION_SOURCE = "production_source"
-#: Where production without a meter is counted, and the firmware with which that was found out.
+#: Where unmetered production energy is read, and the firmware for which this was determined.
 CONF_ENERGY_SOURCE = "production_energy_source"
 CONF_ENERGY_SOURCE_FIRMWARE = "production_energy_source_firmware"
 
-#: In an entry's options, beside the interval: whether `call_api` may do more than read.
+#: In the options of an entry, besides the interval: whether `call_api` may change the gateway.
 CONF_ALLOW_WRITES = "allow_writes"
 
-#: The key of the sensor of home's energy, whose falls are judged.
+#: The key of the home energy sensor.
 HOME_ENERGY = "home_energy"
 
-DEFAULT_INTERVAL = 10
-INTERVALS = (1, 300)
+#: The statuses of a meter, as the gateway reports them.
+METER_STATUSES = ["normal", "not-metering", "check-wiring"]
 
-#: While the gateway shows a certificate that is not trusted, it is looked at this often, and nothing is sent.
-CERTIFICATE_PACE = timedelta(minutes=5)
+DEFAULT_SCAN_INTERVAL = 10
+MIN_SCAN_INTERVAL, MAX_SCAN_INTERVAL = 1, 300
+
+#: How often to check whether a gateway shows the trusted certificate again; nothing is sent to it.
+CERTIFICATE_CHECK_INTERVAL = timedelta(minutes=5)
 
 
 class ProductionFrom(StrEnum):
-    """Where production comes from; fixed until the gateway is reconfigured or has other firmware."""
+    """Where production is read; it changes only with a reconfiguration or another firmware."""
 
     METER = "meter"
-    #: Power and energy are the sum over the microinverters, in /production.json.
+    #: Power and energy: the sum of the microinverters in /production.json.
     INVERTERS = "inverters"
-    #: Power is that sum, energy the total of /api/v1/production.
+    #: Power: the same sum. Energy: the total of /api/v1/production.
     TOTALS = "totals"

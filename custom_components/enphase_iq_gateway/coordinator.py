@@ -1,4 +1,4 @@
-"""The coordinator: one request a refresh, slower pages behind it, and what the client's errors mean."""
+"""The coordinator: one request per refresh, and the other endpoints in the background."""
 
 import asyncio
 from collections.abc import Iterable
@@ -16,21 +16,21 @@ from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
-from . import home_issue
-from .connection import gateway_client
+from .client import gateway_client
 from .const import (
     CONF_CERTIFICATE,
     CONF_ENERGY_SOURCE,
     CONF_ENERGY_SOURCE_FIRMWARE,
     CONF_PRODUCTION_SOURCE,
-    DEFAULT_INTERVAL,
+    DEFAULT_SCAN_INTERVAL,
     DOMAIN,
     HOME_ENERGY,
     LOGGER,
     ProductionFrom,
 )
-from .counter_store import Counters
 from .data import GatewayData
+from .endpoints import Endpoint, PollSchedule
+from .energy_counter_store import GatewayCounters
 from .enphase_api import (
     AuthenticationError,
     CommunicationError,
@@ -40,49 +40,49 @@ from .enphase_api import (
     Silence,
 )
 from .enphase_api.models import Batteries, Info, MeasurementType, Readings
-from .failures import Failures
-from .naming import log_name
-from .pages import Page, Pages
-from .renewal import TokenRenewal
-from .shared_inverters import async_foreign_inverters
+from .error_handling import ErrorMapper
+from .helpers import log_name
+from .issues import async_create_home_issue, async_delete_home_issue
+from .registry import async_foreign_inverters
+from .token_renewal import TokenRenewal
 
 type GatewayConfigEntry = ConfigEntry[GatewayCoordinator]
 
-#: The share of a gateway's time that readings may take: one that takes 2 s is asked every 8 s at most.
-_BUSY_SHARE = 0.25
+#: The share of the time that readings may keep a gateway busy: if one takes 2 s, poll every 8 s at most.
+_MAX_LOAD = 0.25
 
-#: Seconds a request after which a slow page is given up, so that the readings behind it are not late: twice
-#: what the slowest of them takes a slow gateway.
-_SLOW_PAGE_TIMEOUT = 10
+#: Seconds per request in the background, so that the readings are not late: twice what the slowest response
+#: takes on a slow gateway.
+_BACKGROUND_TIMEOUT = 10
 
-#: Seconds after a bad answer until the page is asked once more.
-_SECOND_LOOK = 1.5
+#: Seconds between a failed request and its retry.
+_RETRY_DELAY = 1.5
 
-#: How many requests a page is made of, where it is not one.
-_REQUESTS = {Page.BATTERIES: 3}
+#: The number of requests of endpoints that take several.
+_REQUEST_COUNTS = {Endpoint.BATTERIES: 3}
 
-#: The entries whose gateways were last said to be unavailable; it outlives their reloads.
-_AWAY: HassKey[set[str]] = HassKey(f"{DOMAIN}_away")
+#: The entries whose gateways were logged as unavailable; kept while they are reloaded.
+_UNAVAILABLE: HassKey[set[str]] = HassKey(f"{DOMAIN}_unavailable")
 
-#: Firmware gives empty lists now and then; batteries that are gone for so long were taken away.
-_EMPTY_PATIENCE = timedelta(hours=1)
+#: Firmware returns an empty list at times; batteries that are missing for longer were removed.
+_EMPTY_LIST_TOLERANCE = timedelta(hours=1)
 
 
 class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
-    """Reads one gateway."""
+    """Poll one gateway."""
 
     config_entry: GatewayConfigEntry
-    #: The gateway's own device; inverters and batteries hang on it.
+    #: The device of the gateway; those of inverters and batteries refer to it.
     device_id: str
-    #: What the meters are called in the language of this Home Assistant, by type.
+    #: The translated names of meters, by type.
     meter_names: dict[str, str]
 
     def __init__(self, hass: HomeAssistant, entry: GatewayConfigEntry) -> None:
-        """Prepare to read.
+        """Create the client.
 
-        Raises CertificateError or TokenError where the entry holds no certificate or no token.
+        Raises CertificateError or TokenError if the entry has no valid certificate or token.
         """
-        self._interval = timedelta(seconds=entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_INTERVAL))
+        self._interval = timedelta(seconds=entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL))
         super().__init__(
             hass,
             LOGGER,
@@ -91,29 +91,29 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             update_interval=self._interval,
         )
         self.gateway = gateway_client(hass, entry.data[CONF_HOST], entry.data[CONF_CERTIFICATE])
-        self.renewal = TokenRenewal(hass, entry, self.gateway)
-        self._failures = Failures(hass, entry, self.gateway, self.renewal, self._interval)
-        self.pages = Pages(self._interval)
-        self.counters = Counters(hass, self.serial_number)
-        #: eids that the list of meters did not know when it was asked for last.
+        self.token_renewal = TokenRenewal(hass, entry, self.gateway)
+        self._error_mapper = ErrorMapper(hass, entry, self.gateway, self.token_renewal, self._interval)
+        self.poll_schedule = PollSchedule(self._interval)
+        self.counters = GatewayCounters(hass, self.serial_number)
+        #: eids in the readings that the list of meters does not have.
         self.unknown_eids: tuple[int, ...] = ()
-        self._told_eids: set[int] = set()
-        self._answers: GatewayData
+        self._logged_eids: set[int] = set()
+        self._latest: GatewayData
         self._empty_since: datetime | None = None
-        self._slow_pages: asyncio.Task[None] | None = None
-        #: Whether it is not known yet where production without a meter is counted.
-        self._is_undecided = False
+        self._background_poll: asyncio.Task[None] | None = None
+        #: Whether the source of unmetered production energy is not determined yet.
+        self._lacks_energy_source = False
 
     @property
     def serial_number(self) -> str:
-        """The gateway's."""
+        """The serial number of the gateway."""
         return str(self.config_entry.unique_id)
 
     @override
     async def _async_setup(self) -> None:
-        """Look whether it is the right gateway, log in, and learn what there is to read."""
+        """Verify that it is the right gateway, log in, and read its meters and batteries."""
         await self.counters.async_load()
-        info = await self._failures.mapped(self.gateway.info())
+        info = await self._error_mapper.call(self.gateway.info())
         if info.serial_number != self.serial_number:
             raise ConfigEntryError(
                 translation_domain=DOMAIN,
@@ -124,86 +124,85 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
                     "host": self.gateway.host,
                 },
             )
-        await self._failures.mapped(self._log_in())
+        await self._error_mapper.call(self._log_in())
         now = dt_util.utcnow()
-        self._answers = GatewayData(
+        self._latest = GatewayData(
             info=info,
-            at=self.gateway.now,
-            meters=await self._failures.mapped(self.gateway.meters()),
+            gateway_time=self.gateway.now,
+            meters=await self._error_mapper.call(self.gateway.meters()),
             production_from=ProductionFrom(self.config_entry.data[CONF_PRODUCTION_SOURCE]),
         )
-        self.async_judge_home()
-        for page in (Page.INFO, Page.METERS):
-            self.pages.asked(page, now)
-            self.pages.answered(page, now, 0)
-        if self._answers.production_from is not ProductionFrom.METER:
-            await self._find_out_what_counts()
-        # Whether there are batteries decides what is home; not to know it does not keep the meters waiting.
-        await self._ask_in_turn([Page.BATTERIES])
-        found = self._answers.found_batteries
+        self.async_check_home_energy()
+        for endpoint in (Endpoint.INFO, Endpoint.METERS):
+            self.poll_schedule[endpoint].mark_requested(now)
+            self.poll_schedule[endpoint].mark_received(now, 0)
+        if self._latest.production_from is not ProductionFrom.METER:
+            await self._determine_energy_source()
+        # The batteries determine how home is calculated; the meters do not wait if they cannot be read.
+        await self._poll_each([Endpoint.BATTERIES])
+        found = self._latest.listed_batteries
         if found is not None and found.has_ac is not False:
-            await self._ask_in_turn([Page.PRODUCTION])
+            await self._poll_each([Endpoint.PRODUCTION])
 
-    async def _find_out_what_counts(self) -> None:
-        """Decide where production without a meter is counted, unless it was decided with this firmware."""
-        entry, firmware = self.config_entry, self._answers.info.firmware
-        decided = self._answers.counted_by
+    async def _determine_energy_source(self) -> None:
+        """Determine where unmetered production energy is read, once for each firmware."""
+        entry, firmware = self.config_entry, self._latest.info.firmware
+        decided = self._latest.energy_source
         if decided is None and entry.data.get(CONF_ENERGY_SOURCE_FIRMWARE) == firmware:
             decided = ProductionFrom(entry.data[CONF_ENERGY_SOURCE])
             if decided is ProductionFrom.TOTALS:
-                await self._ask_in_turn([Page.TOTALS])
+                await self._poll_each([Endpoint.TOTALS])
         elif decided is None:
-            await self._failures.mapped(self._ask(Page.TOTALS))
-            if self._answers.counted_by is None:
-                await self._failures.mapped(self._ask(Page.PRODUCTION))
-            decided = self._answers.counted_by
+            await self._error_mapper.call(self._poll(Endpoint.TOTALS))
+            if self._latest.energy_source is None:
+                await self._error_mapper.call(self._poll(Endpoint.PRODUCTION))
+            decided = self._latest.energy_source
             if decided is not None:
                 found = {CONF_ENERGY_SOURCE: decided, CONF_ENERGY_SOURCE_FIRMWARE: firmware}
                 self.hass.config_entries.async_update_entry(entry, data={**entry.data, **found})
-        # Totals that say nothing yet show nothing; a gateway without that page has only the sum.
-        likely = ProductionFrom.INVERTERS if self._answers.totals is None else ProductionFrom.TOTALS
-        self._is_undecided = decided is None
-        self._answers = replace(
-            self._answers,
+        # Until the totals have a value, the energy is unknown; a gateway without them has only the sum.
+        likely = ProductionFrom.INVERTERS if self._latest.totals is None else ProductionFrom.TOTALS
+        self._lacks_energy_source = decided is None
+        self._latest = replace(
+            self._latest,
             production_from=decided or ProductionFrom(entry.data.get(CONF_ENERGY_SOURCE, likely)),
         )
 
     @override
     async def _async_update_data(self) -> GatewayData:
-        """Ask the one page that everything else waits for, where somebody needs it."""
-        page = Page.READINGS if self._answers.enabled_meters else Page.PRODUCTION
-        needed, now = self._needed, dt_util.utcnow()
-        is_wanted = page in needed if page is Page.READINGS else self.pages.is_due(page, now, needed)
-        if not self.last_update_success and page is Page.PRODUCTION:
-            # A silence may have been an update of the firmware, after which something else may be counted.
-            await self._failures.mapped(self._ask(Page.INFO))
-        is_first = self.pages.answered_at(page) is None
-        if is_first or is_wanted or not self.last_update_success:
-            is_alone = self._slow_pages is None or self._slow_pages.done()
+        """Poll the readings, or the production of a gateway without meters."""
+        endpoint = Endpoint.READINGS if self._latest.enabled_meters else Endpoint.PRODUCTION
+        schedule = self.poll_schedule[endpoint]
+        is_due = schedule.is_due(dt_util.utcnow(), is_needed=endpoint in self._needed_endpoints)
+        if not self.last_update_success and endpoint is Endpoint.PRODUCTION:
+            # The gateway may have been offline for a firmware update, which may change the energy source.
+            await self._error_mapper.call(self._poll(Endpoint.INFO))
+        if schedule.received_at is None or is_due or not self.last_update_success:
+            is_idle = self._background_poll is None or self._background_poll.done()
             started = monotonic()
-            was_retried = await self._failures.mapped(self._ask_again_after_a_bad_answer(page))
-            if page is Page.READINGS and is_alone and not was_retried:
-                least = timedelta(seconds=(monotonic() - started) / _BUSY_SHARE)
-                self.update_interval = self.pages.interval = max(self._interval, least)
-        return self._answers
+            was_retried = await self._error_mapper.call(self._poll_with_retry(endpoint))
+            if endpoint is Endpoint.READINGS and is_idle and not was_retried:
+                shortest = timedelta(seconds=(monotonic() - started) / _MAX_LOAD)
+                self.update_interval = self.poll_schedule.refresh_interval = max(self._interval, shortest)
+        return self._latest
 
-    async def _ask_again_after_a_bad_answer(self, page: Page) -> bool:
-        """Ask a page, and once more where one bad answer comes after good ones; return whether that was so.
+    async def _poll_with_retry(self, endpoint: Endpoint) -> bool:
+        """Poll an endpoint, and retry if a single response is bad; return whether it was retried.
 
-        A web server that is just busy with something else answers 503, HTML or half a document, or breaks
-        off. Without a second look, everything would be unavailable until the next refresh.
+        A busy web server answers with 503, HTML or a truncated document, or closes the connection. Without
+        the retry, all entities would be unavailable until the next refresh.
         """
         try:
-            await self._ask(page)
+            await self._poll(endpoint)
         except (ResponseError, CommunicationError) as error:
             is_silent = isinstance(error, CommunicationError) and error.reason is not Silence.BROKEN
             if is_silent or not (error.retryable and self.last_update_success):
                 raise
-            LOGGER.debug("%s: asking once more after: %s", self.name, error)
+            LOGGER.debug("%s: retrying after: %s", self.name, error)
         else:
             return False
-        await asyncio.sleep(_SECOND_LOOK)
-        await self._ask(page)
+        await asyncio.sleep(_RETRY_DELAY)
+        await self._poll(endpoint)
         return True
 
     @override
@@ -214,22 +213,22 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         scheduled: bool = False,
         raise_on_entry_error: bool = False,
     ) -> None:
-        """Refresh, and say once that the gateway is away: no error, as it comes back by itself.
+        """Refresh, and log once at info level that the gateway is unavailable or available again.
 
-        Home Assistant's own line is one; that it is back, it says as information too, but not after a reload,
-        such as a new sign-in brings.
+        The base class logs an error, although the gateway usually comes back on its own, and nothing if it is
+        available again after a reload.
         """
-        was_there, is_first = self.last_update_success, raise_on_entry_error
-        away, entry_id = self.hass.data.setdefault(_AWAY, set()), self.config_entry.entry_id
+        was_available, is_first = self.last_update_success, raise_on_entry_error
+        unavailable, entry_id = self.hass.data.setdefault(_UNAVAILABLE, set()), self.config_entry.entry_id
         await super()._async_refresh(False, raise_on_auth_failed, scheduled, raise_on_entry_error)
-        if log_failures and was_there and not self.last_update_success:
-            # A refused token asks its owner in a dialog; what nobody has thought of has a traceback besides.
-            # Texts are for owners; the client's own words, which they stand for, say more.
+        if log_failures and was_available and not self.last_update_success:
+            # A rejected token starts reauth; the base class logs unexpected exceptions with a traceback. The
+            # text of the client's error is more precise than the translated one.
             reason = self.last_exception and (self.last_exception.__cause__ or self.last_exception)
             LOGGER.info("%s is unavailable: %s", self.name, reason)
-            away.add(entry_id)
-        elif self.last_update_success and entry_id in away:
-            away.remove(entry_id)
+            unavailable.add(entry_id)
+        elif self.last_update_success and entry_id in unavailable:
+            unavailable.remove(entry_id)
             if is_first:
                 LOGGER.info("%s is available again", self.name)
 
@@ -238,155 +237,156 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     def _async_refresh_finished(self) -> None:
         if not self.last_update_success:
             return
-        self._failures.forget()
-        self._keep_renewed_certificate()
-        self.renewal.async_renew_if_due()
-        if self._slow_pages is None or self._slow_pages.done():
-            self._slow_pages = self.config_entry.async_create_background_task(
-                self.hass, self._ask_slow_pages(), f"{self.name} slow pages", eager_start=False
+        self._error_mapper.reset()
+        self._store_renewed_certificate()
+        self.token_renewal.async_renew_if_due()
+        if self._background_poll is None or self._background_poll.done():
+            self._background_poll = self.config_entry.async_create_background_task(
+                self.hass, self._poll_due_endpoints(), f"{self.name} background poll", eager_start=False
             )
 
     @property
-    def _needed(self) -> set[Page]:
-        """The pages that the enabled entities are made from."""
-        needed: set[Page] = set().union(*self.async_contexts())
-        if Page.READINGS in needed:
-            # Readings bear eids only: the list says whose they are, and which of them mean anything.
-            needed.add(Page.METERS)
-        answers = self._answers
-        if Page.BATTERIES in needed and answers.has_ac_batteries and answers.has_unmetered_batteries:
-            # Home may be older than the discovery of these.
-            needed.add(Page.PRODUCTION)
-        if answers.batteries is not None and answers.batteries.grid_connected is False:
-            # Grid power may be unknown until the grid is back.
-            needed.add(Page.BATTERIES)
+    def _needed_endpoints(self) -> set[Endpoint]:
+        """The endpoints that the enabled entities depend on."""
+        needed: set[Endpoint] = set().union(*self.async_contexts())
+        if Endpoint.READINGS in needed:
+            # Readings have only eids: the list of meters has their types, and which ones are enabled.
+            needed.add(Endpoint.METERS)
+        latest = self._latest
+        if Endpoint.BATTERIES in needed and latest.has_ac_batteries and latest.has_unmetered_batteries:
+            # The home sensors may have been added before these were discovered.
+            needed.add(Endpoint.PRODUCTION)
+        if latest.batteries is not None and latest.batteries.grid_connected is False:
+            # Grid power may be unknown until the grid is connected again.
+            needed.add(Endpoint.BATTERIES)
         return needed
 
-    async def _ask_slow_pages(self) -> None:
-        """Ask what is due, page by page: the client sends one request at a time, and readings go between."""
-        due = iter(lambda: self.pages.next_due(dt_util.utcnow(), self._needed), None)
-        before = self._answers
-        is_metered = MeasurementType.STORAGE in before.types
-        self.pages.relaxed = frozenset({Page.BATTERIES} if is_metered else ())
-        await self._ask_in_turn(due)
-        if self.data is not self._answers:
-            self.data = self._answers
+    async def _poll_due_endpoints(self) -> None:
+        """Poll all endpoints that are due, one by one, so that readings can be polled in between."""
+        due = iter(lambda: self.poll_schedule.next_due(dt_util.utcnow(), self._needed_endpoints), None)
+        before = self._latest
+        self.poll_schedule.set_batteries_metered(MeasurementType.STORAGE in before.metered_types)
+        await self._poll_each(due)
+        if self.data is not self._latest:
+            self.data = self._latest
             self.async_update_listeners()
-        if self._answers.lacks_what_was_in(before):
-            # Whose meter or batteries are gone can be deleted once nothing provides it any more.
-            LOGGER.info("%s: meters or batteries are no longer the same; starting anew", self.name)
+        if self._latest.requires_reload(before):
+            # After the reload, the user can delete entities of meters and batteries that were removed.
+            LOGGER.info("%s: meters or batteries have changed, reloading", self.name)
             self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
-        elif self._is_undecided and self._answers.counted_by is not None:
+        elif self._lacks_energy_source and self._latest.energy_source is not None:
             self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
 
-    async def _ask_in_turn(self, pages: Iterable[Page]) -> None:
-        """Ask pages whose failure fails nothing else: what they said last counts for a while."""
-        for page in pages:
+    async def _poll_each(self, endpoints: Iterable[Endpoint]) -> None:
+        """Poll endpoints whose failure is tolerated: their last responses count for a while."""
+        for endpoint in endpoints:
             try:
-                async with asyncio.timeout(_SLOW_PAGE_TIMEOUT * _REQUESTS.get(page, 1)):
-                    await self._ask(page)
+                async with asyncio.timeout(_BACKGROUND_TIMEOUT * _REQUEST_COUNTS.get(endpoint, 1)):
+                    await self._poll(endpoint)
             except (EnphaseError, TimeoutError) as error:
-                LOGGER.debug("%s: %s not read: %r", self.name, page, error)
+                LOGGER.debug("%s: %s not read: %r", self.name, endpoint, error)
 
-    async def _ask(self, page: Page) -> None:
-        """Ask a page and keep what it answers."""
+    async def _poll(self, endpoint: Endpoint) -> None:
+        """Poll an endpoint and store its response."""
         started = monotonic()
-        self.pages.asked(page, dt_util.utcnow())
-        answer = await self._read(page)
-        self.pages.answered(page, dt_util.utcnow(), monotonic() - started)
-        # Only now: another page may have answered while this one was waited for.
-        self._answers = replace(self._answers, **answer, at=self.gateway.now)
+        self.poll_schedule[endpoint].mark_requested(dt_util.utcnow())
+        response = await self._fetch(endpoint)
+        self.poll_schedule[endpoint].mark_received(dt_util.utcnow(), monotonic() - started)
+        # Replace the latest data only now: other responses may have arrived in the meantime.
+        self._latest = replace(self._latest, **response, gateway_time=self.gateway.now)
 
-    async def _read(self, page: Page) -> dict[str, Any]:
-        """Give what a page answers, by the field of GatewayData."""
-        match page:
-            case Page.READINGS:
-                answer: Any = await self._read_readings()
-            case Page.METERS:
-                return await self._read_meters()
-            case Page.PRODUCTION:
-                answer = await self.gateway.production()
-            case Page.TOTALS:
-                answer = await self.gateway.production_totals()
-            case Page.INVERTERS:
-                return await self._read_inverters()
-            case Page.BATTERIES:
-                return {"found_batteries": await self._read_batteries()}
-            case Page.INFO:
-                answer = await self._read_info()
-        return {page.value: answer}
+    async def _fetch(self, endpoint: Endpoint) -> dict[str, Any]:
+        """Return the response of an endpoint by field of GatewayData."""
+        match endpoint:
+            case Endpoint.READINGS:
+                response: Any = await self._fetch_readings()
+            case Endpoint.METERS:
+                return await self._fetch_meters()
+            case Endpoint.PRODUCTION:
+                response = await self.gateway.production()
+            case Endpoint.TOTALS:
+                response = await self.gateway.production_totals()
+            case Endpoint.INVERTERS:
+                return await self._fetch_inverters()
+            case Endpoint.BATTERIES:
+                return {"listed_batteries": await self._fetch_batteries()}
+            case Endpoint.INFO:
+                response = await self._fetch_info()
+        return {endpoint.value: response}
 
-    async def _read_inverters(self) -> dict[str, Any]:
+    async def _fetch_inverters(self) -> dict[str, Any]:
         found = {each.serial_number: each for each in await self.gateway.inverters()}
-        return {"found_inverters": found, "foreign_inverters": async_foreign_inverters(self, found)}
+        return {"listed_inverters": found, "foreign_inverters": async_foreign_inverters(self, found)}
 
-    async def _read_meters(self) -> dict[str, Any]:
+    async def _fetch_meters(self) -> dict[str, Any]:
         meters = await self.gateway.meters()
-        if self._answers.meters and not meters:
-            # A gateway that has just started refuses the list, or answers with an error in its place.
-            raise InvalidAnswerError("The gateway lists no meters any more", path="/ivp/meters")
+        if self._latest.meters and not meters:
+            # A gateway that has just started returns an error instead of the list.
+            raise InvalidAnswerError("the gateway no longer lists any meters", path="/ivp/meters")
         if any(meter.enabled for meter in meters):
             return {"meters": meters}
-        # Nothing is read any more, so nothing may go on being shown.
+        # The readings are no longer polled: do not show the last ones.
         return {"meters": meters, "readings": Readings(())}
 
-    async def _read_readings(self) -> Readings:
-        readings = await self.gateway.readings(self._answers.meters)
+    async def _fetch_readings(self) -> Readings:
+        readings = await self.gateway.readings(self._latest.meters)
         unknown, before = set(readings.unknown_eids), set(self.unknown_eids)
         if unknown - before:
-            self.pages.hurry(Page.METERS)
-        for eid in unknown & before - self._told_eids:
-            # The list of meters has been asked again by now.
-            self._told_eids.add(eid)
-            LOGGER.info("%s: readings of meter %s, which it does not list, are left out", self.name, eid)
+            self.poll_schedule[Endpoint.METERS].request_refresh()
+        for eid in unknown & before - self._logged_eids:
+            # The list of meters has been polled again since they were first seen.
+            self._logged_eids.add(eid)
+            LOGGER.info(
+                "%s: ignoring the readings of meter %s, which is not in the list of meters", self.name, eid
+            )
         self.unknown_eids = readings.unknown_eids
-        # The last meter may have been disabled while these were waited for.
-        return readings if self._answers.enabled_meters else Readings(())
+        # The last meter may have been disabled during the request.
+        return readings if self._latest.enabled_meters else Readings(())
 
-    async def _read_batteries(self) -> Batteries:
+    async def _fetch_batteries(self) -> Batteries:
         batteries = await self.gateway.batteries()
-        known, now = self._answers.found_batteries, dt_util.utcnow()
+        known, now = self._latest.listed_batteries, dt_util.utcnow()
         is_empty = known is not None and (
             (bool(known.units) and not batteries.units) or (known.has_ac and not batteries.has_ac)
         )
         self._empty_since = (self._empty_since or now) if is_empty else None
-        if self._empty_since is not None and now - self._empty_since < _EMPTY_PATIENCE:
-            # With the batteries forgotten, home would be wrong.
+        if self._empty_since is not None and now - self._empty_since < _EMPTY_LIST_TOLERANCE:
+            # Without the batteries, home would be wrong.
             raise InvalidAnswerError(
-                "The gateway lists no batteries any more", path="/ivp/ensemble/inventory"
+                "the gateway no longer lists any batteries", path="/ivp/ensemble/inventory"
             )
         return batteries
 
-    async def _read_info(self) -> Info:
+    async def _fetch_info(self) -> Info:
         info = await self.gateway.info()
         dr.async_get(self.hass).async_update_device(self.device_id, sw_version=info.firmware)
-        before = self._answers
+        before = self._latest
         if info.firmware != before.info.firmware and before.production_from is not ProductionFrom.METER:
-            # Other firmware may count production elsewhere.
+            # The energy source may differ with another firmware.
             self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
         return info
 
     async def _log_in(self) -> None:
         if not await self.gateway.login(self.config_entry.data[CONF_TOKEN]):
-            raise AuthenticationError("The gateway refuses the token.")
+            raise AuthenticationError("the gateway rejects the token")
 
     @callback
-    def async_judge_home(self) -> None:
-        """Take home for unknown, and say why, while its energy falls again and again."""
-        home_falls = self.counters.keeps_falling(HOME_ENERGY)
-        if home_falls:
-            home_issue.async_create_issue(self.hass, self.config_entry)
+    def async_check_home_energy(self) -> None:
+        """Make home unknown, and create an issue, while its energy decreases again and again."""
+        is_decreasing = self.counters.is_decreasing(HOME_ENERGY)
+        if is_decreasing:
+            async_create_home_issue(self.hass, self.config_entry)
         else:
-            home_issue.async_delete_issue(self.hass, self.config_entry)
-        self._answers = replace(self._answers, home_falls=home_falls)
+            async_delete_home_issue(self.hass, self.config_entry)
+        self._latest = replace(self._latest, is_home_decreasing=is_decreasing)
 
     @callback
-    def _keep_renewed_certificate(self) -> None:
-        """Store the certificate that the gateway has renewed with the trusted key."""
+    def _store_renewed_certificate(self) -> None:
+        """Store a renewed certificate that has the trusted key."""
         certificate = self.gateway.certificate
         data = self.config_entry.data
         if certificate is not None and certificate.pem != data[CONF_CERTIFICATE]:
-            LOGGER.info("%s: the gateway has renewed its certificate: %s", self.name, certificate.fingerprint)
+            LOGGER.info("%s: certificate renewed: %s", self.name, certificate.fingerprint)
             self.hass.config_entries.async_update_entry(
                 self.config_entry, data={**data, CONF_CERTIFICATE: certificate.pem}
             )

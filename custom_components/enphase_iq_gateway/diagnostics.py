@@ -1,4 +1,4 @@
-"""The diagnostics file: what a maintainer needs to know of a gateway, and nothing that names its owner."""
+"""Diagnostics, without secrets and without the identity of the user."""
 
 from dataclasses import asdict
 from typing import Any
@@ -8,7 +8,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
 from homeassistant.core import HomeAssistant
 
-from .api_access import without_secrets
+from .api_access import redact
 from .const import CONF_CERTIFICATE, CONF_SHOWN_CERTIFICATE
 from .coordinator import GatewayConfigEntry
 from .enphase_api.models import Battery, Inverter
@@ -27,26 +27,26 @@ TO_REDACT = {
 async def async_get_config_entry_diagnostics(
     _hass: HomeAssistant, entry: GatewayConfigEntry
 ) -> dict[str, Any]:
-    """Return the diagnostics of a gateway; of one that could not be set up, why not."""
-    described = {
+    """Return the diagnostics of a gateway, or the reason if it could not be set up."""
+    entry_info = {
         "entry": {
-            "data": without_secrets(async_redact_data(dict(entry.data), TO_REDACT)),
-            "options": without_secrets(dict(entry.options)),
-            # The first digits tell when and where a gateway was made, the last ones whose it is.
+            "data": redact(async_redact_data(dict(entry.data), TO_REDACT)),
+            "options": redact(dict(entry.options)),
+            # The first digits are the time and place of manufacture, the others identify the gateway.
             "serial_number": f"{str(entry.unique_id)[:6]}******",
             "state": entry.state.value,
-            # The reason's own text names the gateway and its address.
+            # The text of the reason has the title and address of the gateway.
             "reason": entry.error_reason_translation_key,
         }
     }
     if entry.state is not ConfigEntryState.LOADED:
-        return described
+        return entry_info
     coordinator = entry.runtime_data
-    data, token = coordinator.data, coordinator.renewal.token
+    data, token = coordinator.data, coordinator.token_renewal.token
     certificate = coordinator.gateway.certificate
     serial = coordinator.serial_number
-    return described | {
-        "gateway": without_secrets(async_redact_data(asdict(data.info), TO_REDACT)),
+    return entry_info | {
+        "gateway": redact(async_redact_data(asdict(data.info), TO_REDACT)),
         "token": {"role": token.role, "issued_at": token.issued_at, "expires_at": token.expires_at},
         "certificate": certificate
         and {"not_before": certificate.not_before, "not_after": certificate.not_after},
@@ -56,9 +56,9 @@ async def async_get_config_entry_diagnostics(
         "meters": [asdict(meter) for meter in data.meters],
         "readings": [asdict(reading) for reading in data.readings],
         "site": asdict(data.site),
-        "inverters": data.inverters and [_anonymous(inverter) for inverter in data.inverters.values()],
+        "inverters": data.inverters and [_redact_unit(inverter) for inverter in data.inverters.values()],
         "batteries": data.batteries
-        and asdict(data.batteries) | {"units": [_anonymous(battery) for battery in data.batteries.units]},
+        and asdict(data.batteries) | {"units": [_redact_unit(battery) for battery in data.batteries.units]},
         "quirks": {
             "disabled_meters": [meter.eid for meter in data.meters if not meter.enabled],
             "unknown_eids": list(coordinator.unknown_eids),
@@ -67,21 +67,21 @@ async def async_get_config_entry_diagnostics(
                 for reading in data.readings
                 if None in reading.phases
             },
-            "home_energy_decreasing": data.home_falls,
+            "home_energy_decreasing": data.is_home_decreasing,
             "unmetered_batteries": data.has_unmetered_batteries,
         },
         "counters": {
             unique_id.removeprefix(f"{serial}_"): counter.as_dict() | {"is_holding": counter.is_holding}
-            for unique_id, counter in coordinator.counters.shown.items()
+            for unique_id, counter in coordinator.counters.active.items()
         },
         "polling": {
             "update_interval": coordinator.update_interval and coordinator.update_interval.total_seconds(),
             "last_update_success": coordinator.last_update_success,
             "last_exception": coordinator.last_exception and type(coordinator.last_exception).__name__,
-            "endpoints": coordinator.pages.as_dict(),
+            "endpoints": coordinator.poll_schedule.as_dict(),
         },
     }
 
 
-def _anonymous(unit: Battery | Inverter) -> dict[str, Any]:
+def _redact_unit(unit: Battery | Inverter) -> dict[str, Any]:
     return async_redact_data(asdict(unit), TO_REDACT)

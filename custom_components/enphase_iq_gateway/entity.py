@@ -1,4 +1,4 @@
-"""What all entities share: their device, their name, and that only what has changed is written."""
+"""The base of all entities."""
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -16,7 +16,8 @@ from homeassistant.util import dt as dt_util
 from .const import DOMAIN
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
 from .data import GatewayData
-from .pages import Page
+from .endpoints import Endpoint
+from .enphase_api.models import Meter
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,7 +25,7 @@ class Unit:
     """A device behind the gateway: a microinverter or a battery."""
 
     serial_number: str
-    #: Of its name, which is made with its serial number.
+    #: The translation key of its name, which includes the serial number.
     translation_key: str
     model: str
     part_number: str | None = None
@@ -33,26 +34,31 @@ class Unit:
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayEntityDescription(EntityDescription):
-    """What an entity shows, of which device, and the pages that it is made from."""
+    """Describe an entity: its value, its device, and the endpoints that it depends on."""
 
     value_fn: Callable[[GatewayData], Any]
-    pages: frozenset[Page] = frozenset({Page.READINGS})
+    endpoints: frozenset[Endpoint] = frozenset({Endpoint.READINGS})
     unit: Unit | None = None
 
     def unique_id(self, coordinator: GatewayCoordinator) -> str:
-        """Give the entity's unique id."""
+        """Return the unique id of the entity."""
         return f"{self.unit.serial_number if self.unit else coordinator.serial_number}_{self.key}"
 
 
+def meter_key(meter: Meter) -> str:
+    """Return the prefix of the unique ids of a meter: its place in the gateway, and its type."""
+    return f"{meter.eid}_{meter.measurement_type}"
+
+
 @callback
-def async_add_as_found[DescriptionT: GatewayEntityDescription](
+def async_add_discovered_entities[DescriptionT: GatewayEntityDescription](
     entry: GatewayConfigEntry,
     platform: Platform,
     async_add_entities: AddConfigEntryEntitiesCallback,
     describe: Callable[[GatewayCoordinator], Iterable[DescriptionT]],
-    make: Callable[[GatewayCoordinator, DescriptionT], GatewayEntity],
+    create: Callable[[GatewayCoordinator, DescriptionT], GatewayEntity],
 ) -> None:
-    """Add an entity for all that is described now, and for what is described once more is found."""
+    """Add the entities that are described now, and others as their devices are discovered."""
     coordinator = entry.runtime_data
     registry = er.async_get(coordinator.hass)
     known: set[str] = set()
@@ -65,11 +71,11 @@ def async_add_as_found[DescriptionT: GatewayEntityDescription](
             return
         structure = coordinator.data.structure
         described = {each.unique_id(coordinator): each for each in describe(coordinator)}
-        # A device that its owner has deleted is no longer registered: it may come back.
+        # Entities of a device that the user has deleted may be added again.
         known.intersection_update(
             unique_id for unique_id in known if registry.async_get_entity_id(platform, DOMAIN, unique_id)
         )
-        async_add_entities(make(coordinator, each) for key, each in described.items() if key not in known)
+        async_add_entities(create(coordinator, each) for key, each in described.items() if key not in known)
         known.update(described)
 
     add()
@@ -77,46 +83,52 @@ def async_add_as_found[DescriptionT: GatewayEntityDescription](
 
 
 class GatewayEntity(CoordinatorEntity[GatewayCoordinator]):
-    """An entity of the gateway, or of a unit behind it."""
+    """An entity of the gateway or of a device behind it."""
 
     _attr_has_entity_name = True
     entity_description: GatewayEntityDescription
 
     def __init__(self, coordinator: GatewayCoordinator, description: GatewayEntityDescription) -> None:
-        super().__init__(coordinator, context=description.pages)
+        super().__init__(coordinator, context=description.endpoints)
         self.entity_description = description
         self._attr_unique_id = description.unique_id(coordinator)
         self._attr_device_info = _device_info(coordinator, description.unit)
         self._value: Any = None
-        self._shown: tuple[bool, Any, Any] | None = None
+        self._last_written: tuple[bool, Any, Any] | None = None
 
     @property
     @override
     def available(self) -> bool:
-        """Whether the gateway answers, and the pages have answered lately."""
+        """Whether the last refresh succeeded, and the responses of the other endpoints still count."""
         now = dt_util.utcnow()
-        pages = self.entity_description.pages
-        return super().available and all(self.coordinator.pages.is_fresh(page, now) for page in pages)
+        # The readings are part of each refresh.
+        endpoints = self.entity_description.endpoints - {Endpoint.READINGS}
+        return super().available and all(
+            self.coordinator.poll_schedule.is_fresh(endpoint, now) for endpoint in endpoints
+        )
 
-    def _read(self) -> Any:
-        """Give the newest value; None where it is not known."""
+    def _update_value(self) -> Any:
+        """Return the latest value; None if unknown."""
         return self.entity_description.value_fn(self.coordinator.data)
 
     @override
     async def async_added_to_hass(self) -> None:
         await super().async_added_to_hass()
-        self._has_changed()
+        self._update_and_compare()
 
     @callback
     @override
     def _handle_coordinator_update(self) -> None:
-        if self._has_changed():
+        if self._update_and_compare():
             self.async_write_ha_state()
 
-    def _has_changed(self) -> bool:
-        self._value = self._read()
-        before, self._shown = self._shown, (self.available, self._value, self.extra_state_attributes)
-        return before != self._shown
+    def _update_and_compare(self) -> bool:
+        self._value = self._update_value()
+        before, self._last_written = (
+            self._last_written,
+            (self.available, self._value, self.extra_state_attributes),
+        )
+        return before != self._last_written
 
 
 def _device_info(coordinator: GatewayCoordinator, unit: Unit | None) -> DeviceInfo:

@@ -1,4 +1,4 @@
-"""The events: a meter's status, each time that it changes."""
+"""Event entities: the changes of the status of each meter."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -9,44 +9,45 @@ from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 
+from .const import METER_STATUSES
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
+from .endpoints import Endpoint
 from .enphase_api.models import Meter
-from .entity import GatewayEntity, GatewayEntityDescription, async_add_as_found
-from .naming import meter_name
-from .pages import Page
-from .sensor_meters import STATUSES, meter_key
+from .entity import GatewayEntity, GatewayEntityDescription, async_add_discovered_entities, meter_key
+from .helpers import meter_name
 
 PARALLEL_UPDATES = 0
 
-#: What a meter is taken to have been before its first event.
-_NORMAL = STATUSES[0]
+#: The assumed status of a meter before its first event.
+_NORMAL = METER_STATUSES[0]
 
 
 @dataclass(frozen=True, kw_only=True)
 class GatewayEventDescription(EventEntityDescription, GatewayEntityDescription):
-    """An event of the gateway; its value is the meter as the list of meters has it."""
+    """Describe an event entity, whose value is the meter."""
 
 
 async def async_setup_entry(
     _hass: HomeAssistant, entry: GatewayConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Add an event for each meter that is found now, and for what comes later."""
-    async_add_as_found(entry, Platform.EVENT, async_add_entities, _descriptions, MeterStatusEvent)
+    """Add an event entity for each meter."""
+    async_add_discovered_entities(entry, Platform.EVENT, async_add_entities, _descriptions, MeterStatusEvent)
 
 
 class MeterStatusEvent(GatewayEntity, EventEntity):
-    """A meter that becomes well, or stops being so.
-
-    The type of the last event is kept over restarts, so a change during one is not missed.
-    """
+    """Report the changes of the status of a meter, including those during a restart."""
 
     entity_description: GatewayEventDescription
 
     @override
-    def _read(self) -> Any:
-        meter: Meter | None = super()._read()
+    def _update_value(self) -> Any:
+        meter: Meter | None = super()._update_value()
         previous = self.state_attributes[ATTR_EVENT_TYPE] or _NORMAL
-        if meter is not None and meter.metering_status in STATUSES and meter.metering_status != previous:
+        if (
+            meter is not None
+            and meter.metering_status in METER_STATUSES
+            and meter.metering_status != previous
+        ):
             self._trigger_event(
                 meter.metering_status, {"previous_status": previous, "status_flags": list(meter.status_flags)}
             )
@@ -64,10 +65,10 @@ def _status_change(meter: Meter, name: str) -> GatewayEventDescription:
         key=f"{meter_key(meter)}_status_change",
         translation_key="meter_status_change",
         translation_placeholders={"meter": name},
-        event_types=STATUSES,
+        event_types=METER_STATUSES,
         value_fn=lambda data: data.meter(meter.eid),
-        pages=frozenset({Page.METERS}),
+        endpoints=frozenset({Endpoint.METERS}),
         entity_category=EntityCategory.DIAGNOSTIC,
-        # A meter that is well has no event yet, which is shown as "Unknown".
+        # Before the first event, the state is "Unknown".
         entity_registry_enabled_default=False,
     )

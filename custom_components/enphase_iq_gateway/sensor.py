@@ -1,7 +1,7 @@
-"""The sensors: what their tables describe, as entities of Home Assistant."""
+"""Sensors."""
 
 import logging
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any, override
 
@@ -15,18 +15,15 @@ from homeassistant.util import dt as dt_util
 
 from .const import HOME_ENERGY, LOGGER
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
-from .counter import METERS, Source
-from .entity import GatewayEntity, async_add_as_found
-from .pages import Page
-from .sensor_kinds import GatewaySensorDescription
-from .sensor_meters import meter_sensors
-from .sensor_site import site_sensors
-from .sensor_units import gateway_sensors, unit_sensors
+from .endpoints import Endpoint
+from .energy_counter import METERS, Source
+from .entity import GatewayEntity, async_add_discovered_entities
+from .sensor_descriptions import GatewaySensorDescription, sensor_descriptions
 
 PARALLEL_UPDATES = 0
 
-#: What is not steady even where nothing changes: written where a change of it can be seen.
-_SPARING = {
+#: Measurements that always fluctuate: changes that are smaller than the displayed precision are not written.
+_FLUCTUATING = {
     SensorDeviceClass.APPARENT_POWER,
     SensorDeviceClass.CURRENT,
     SensorDeviceClass.FREQUENCY,
@@ -39,90 +36,84 @@ _SPARING = {
 async def async_setup_entry(
     _hass: HomeAssistant, entry: GatewayConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
-    """Add a sensor for all that is found now, and for what comes later."""
-    async_add_as_found(entry, Platform.SENSOR, async_add_entities, _descriptions, _sensor)
+    """Add the sensors."""
+    async_add_discovered_entities(
+        entry, Platform.SENSOR, async_add_entities, sensor_descriptions, _create_sensor
+    )
 
 
-def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySensorDescription]:
-    data = coordinator.data
-    yield from site_sensors(data)
-    yield from meter_sensors(data, coordinator.meter_names)
-    yield from gateway_sensors(coordinator)
-    yield from unit_sensors(data)
-
-
-def _sensor(coordinator: GatewayCoordinator, description: GatewaySensorDescription) -> GatewaySensor:
-    is_counter = description.device_class is SensorDeviceClass.ENERGY
-    return (EnergySensor if is_counter else GatewaySensor)(coordinator, description)
+def _create_sensor(coordinator: GatewayCoordinator, description: GatewaySensorDescription) -> GatewaySensor:
+    is_energy = description.device_class is SensorDeviceClass.ENERGY
+    return (EnergySensor if is_energy else GatewaySensor)(coordinator, description)
 
 
 class GatewaySensor(GatewayEntity, SensorEntity):
-    """A value as its page gives it."""
+    """A sensor of the gateway or of a device behind it."""
 
     entity_description: GatewaySensorDescription
 
     @override
-    def _read(self) -> Any:
-        """Return the newest value; the one shown where it has changed by less than is displayed.
+    def _update_value(self) -> Any:
+        """Return the latest value, or the previous one if the change is smaller than the displayed precision.
 
-        At one reading a second, each change that nobody sees would be a row of the recorder. What is shown is
-        never further from the newest reading than the display's last digit. Zero is told from almost nothing.
+        At one reading per second, each invisible change would be a row in the recorder. The state never
+        differs from the latest reading by more than the last displayed digit. Zero is always exact.
         """
-        newest, shown = super()._read(), self._value
-        if self.device_class not in _SPARING or not newest or not isinstance(shown, int | float):
-            return newest
-        # 230.1 - 230.0 is a little less than 0.1 to a computer.
-        return shown if abs(newest - shown) < 0.999 * self._step else newest
+        latest, previous = super()._update_value(), self._value
+        if self.device_class not in _FLUCTUATING or not latest or not isinstance(previous, int | float):
+            return latest
+        # Floating point: 230.1 - 230.0 is slightly less than 0.1.
+        return previous if abs(latest - previous) < 0.999 * self._resolution else latest
 
     @property
-    def _step(self) -> float:
-        """What one more is in the last digit shown: where the owner chose more digits, in that one."""
-        step = 10.0 ** -(self.entity_description.suggested_display_precision or 0)
+    def _resolution(self) -> float:
+        """The value of the last displayed digit; the user may have chosen more digits than the default."""
+        default = 10.0 ** -(self.entity_description.suggested_display_precision or 0)
         options: Mapping[str, Mapping[str, Any]] = self.registry_entry.options if self.registry_entry else {}
-        chosen: int | None = options.get(SENSOR_DOMAIN, {}).get("display_precision")
-        if chosen is None:
-            return step
-        unit, shown_in = self.native_unit_of_measurement, self.unit_of_measurement
-        finer: float = 10.0**-chosen
-        if shown_in != unit:
-            finer = UNIT_CONVERTERS[self.device_class].convert(finer, shown_in, unit)
-        return min(step, finer)
+        precision: int | None = options.get(SENSOR_DOMAIN, {}).get("display_precision")
+        if precision is None:
+            return default
+        native_unit, unit = self.native_unit_of_measurement, self.unit_of_measurement
+        chosen: float = 10.0**-precision
+        if unit != native_unit:
+            chosen = UNIT_CONVERTERS[self.device_class].convert(chosen, unit, native_unit)
+        return min(default, chosen)
 
     @property
     @override
     def native_value(self) -> Any:
         digits = self.entity_description.suggested_display_precision
         if digits is not None and isinstance(self._value, float) and round(self._value, digits) == 0:
-            # What is rounded away has no sign: a dashboard would show "-0 W".
+            # A dashboard would show "-0 W".
             return abs(self._value)
         return self._value
 
 
 class EnergySensor(GatewaySensor):
-    """A counter, kept over restarts."""
+    """An energy sensor, whose counter never jumps or drops and is stored over restarts."""
 
     def __init__(self, coordinator: GatewayCoordinator, description: GatewaySensorDescription) -> None:
         super().__init__(coordinator, description)
-        self._counter = coordinator.counters.show(str(self.unique_id))
-        # An energy is counted on one page.
-        (self._page,) = description.pages
+        self._counter = coordinator.counters.add(str(self.unique_id))
+        # An energy is read from exactly one endpoint.
+        (self._endpoint,) = description.endpoints
 
     @override
-    def _read(self) -> float | None:
+    def _update_value(self) -> float | None:
         counter = self._counter
-        shown, offset, source = counter.value, counter.offset, counter.source
-        value = counter.read(super()._read(), self._said_at(), self._source)
-        if (counter.value, counter.offset) != (shown, offset):
-            self.coordinator.counters.async_save_soon()
-        if self.entity_description.key == HOME_ENERGY and counter.keeps_falling:
-            if not self.coordinator.data.home_falls:
-                self.coordinator.async_judge_home()
+        before, offset, source = counter.value, counter.offset, counter.source
+        value = counter.update(super()._update_value(), self._read_at(), self._source)
+        if (counter.value, counter.offset) != (before, offset):
+            self.coordinator.counters.async_schedule_save()
+        if self.entity_description.key == HOME_ENERGY and counter.is_decreasing:
+            if not self.coordinator.data.is_home_decreasing:
+                self.coordinator.async_check_home_energy()
             return None
-        if shown is not None and counter.offset != offset:
-            # Another source is no fault, and the first value of all no step.
+        if before is not None and counter.offset != offset:
+            # A change of the source is expected.
             LOGGER.log(
                 logging.WARNING if counter.source == source else logging.INFO,
-                "%s: the gateway's counter made a step; going on from %.0f Wh (offset %.0f Wh)",
+                "%s: the gateway's counter jumped or was reset; continuing from %.0f Wh (offset %.0f Wh)",
                 self.entity_id,
                 counter.value,
                 counter.offset,
@@ -131,17 +122,16 @@ class EnergySensor(GatewaySensor):
 
     @property
     def _source(self) -> Source:
-        """Who counts this energy."""
         data = self.coordinator.data
-        if self._page is Page.READINGS:
+        if self._endpoint is Endpoint.READINGS:
             return METERS
         return Source(data.production_from, data.info.firmware)
 
-    def _said_at(self) -> datetime:
-        data, page = self.coordinator.data, self._page
+    def _read_at(self) -> datetime:
+        data, endpoint = self.coordinator.data, self._endpoint
         measured_at = None
-        if page is Page.READINGS:
+        if endpoint is Endpoint.READINGS:
             measured_at = data.readings.measured_at
-        elif page is Page.PRODUCTION and data.inverters_sum is not None:
+        elif endpoint is Endpoint.PRODUCTION and data.inverters_sum is not None:
             measured_at = data.inverters_sum.measured_at
-        return measured_at or self.coordinator.pages.answered_at(page) or dt_util.utcnow()
+        return measured_at or self.coordinator.poll_schedule[endpoint].received_at or dt_util.utcnow()

@@ -1,5 +1,8 @@
-"""The actions: the newest readings, and what any page of the gateway answers, as responses."""
+"""The actions: return the latest readings, or the response of any endpoint of the gateway."""
 
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 import voluptuous as vol
@@ -9,11 +12,13 @@ from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers.selector import ConfigEntrySelector
 from homeassistant.helpers.service import async_get_config_entry, async_register_admin_service
+from homeassistant.util import dt as dt_util
 
-from .api_access import MAX_ANSWER, Access, access_of, passed_on
-from .connection import error_key, error_placeholders
+from .api_access import MAX_RESPONSE_SIZE, Access, classify_request, redact_response
 from .const import CONF_ALLOW_WRITES, DOMAIN
-from .coordinator import GatewayConfigEntry
+from .coordinator import GatewayConfigEntry, GatewayCoordinator
+from .data import GatewayData
+from .endpoints import Endpoint
 from .enphase_api import (
     AuthenticationError,
     CertificateChangedError,
@@ -23,7 +28,9 @@ from .enphase_api import (
     NotAllowedError,
     ResponseError,
 )
-from .newest_readings import newest_readings
+from .enphase_api.models import Battery, Inverter, Meter, Reading
+from .error_handling import error_key, error_placeholders
+from .sensor_descriptions import site_sensors
 
 GET_READINGS = "get_readings"
 CALL_API = "call_api"
@@ -34,7 +41,7 @@ ATTR_PATH = "path"
 
 METHODS = ["GET", "POST", "PUT", "DELETE"]
 
-#: The text for each error of a call; the first that fits.
+#: Translation keys of the errors of `call_api`; the first match counts.
 CALL_ERRORS: dict[type[EnphaseError], str] = {
     CertificateChangedError: "certificate_changed",
     NotAllowedError: "call_forbidden",
@@ -45,15 +52,15 @@ CALL_ERRORS: dict[type[EnphaseError], str] = {
     EnphaseError: "call_failed",
 }
 
-_GATEWAY: dict[vol.Marker, Any] = {
+_ENTRY_FIELD: dict[vol.Marker, Any] = {
     vol.Required(ATTR_CONFIG_ENTRY_ID): ConfigEntrySelector({"integration": DOMAIN})
 }
 
-_GET_READINGS_SCHEMA = vol.Schema(_GATEWAY)
+_GET_READINGS_SCHEMA = vol.Schema(_ENTRY_FIELD)
 
 _CALL_API_SCHEMA = vol.Schema(
     {
-        **_GATEWAY,
+        **_ENTRY_FIELD,
         vol.Required(ATTR_PATH): vol.All(cv.string, vol.Length(max=1000)),
         vol.Optional(ATTR_METHOD, default="GET"): vol.In(METHODS),
         vol.Optional(ATTR_BODY): vol.Any(dict, list),
@@ -65,8 +72,8 @@ _CALL_API_SCHEMA = vol.Schema(
 def async_setup_services(hass: HomeAssistant) -> None:
     """Register the actions.
 
-    The readings are what sensors show to everybody. The rest of a gateway is not for everybody who may see
-    a dashboard: its pages name network, devices and addresses, and may be allowed to change things.
+    Every user may get the readings, which the sensors show as well. Other endpoints reveal the network
+    settings and addresses, and may change the gateway: `call_api` is for administrators.
     """
     hass.services.async_register(
         DOMAIN,
@@ -86,41 +93,41 @@ def async_setup_services(hass: HomeAssistant) -> None:
 
 
 async def _async_get_readings(call: ServiceCall) -> ServiceResponse:
-    """Return the newest readings; the gateway is not asked."""
-    coordinator = _entry(call).runtime_data
+    """Return the latest readings, without a request to the gateway."""
+    coordinator = _config_entry(call).runtime_data
     if not coordinator.last_update_success:
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="readings_unavailable",
             translation_placeholders={"name": coordinator.config_entry.title},
         )
-    return newest_readings(coordinator)
+    return _latest_readings(coordinator)
 
 
 async def _async_call_api(call: ServiceCall) -> ServiceResponse:
-    """Return what a page of the gateway answers."""
-    entry = _entry(call)
+    """Return the response of an endpoint of the gateway."""
+    entry = _config_entry(call)
     path, method, body = call.data[ATTR_PATH], call.data[ATTR_METHOD], call.data.get(ATTR_BODY)
-    access = access_of(path, method, has_body=body is not None)
+    access = classify_request(path, method, has_body=body is not None)
     if access is Access.INVALID:
-        raise _invalid("invalid_path", path=path)
-    if access is Access.CLOSED:
-        raise _invalid("path_not_allowed", path=path)
-    if access is Access.WRITES and not entry.options.get(CONF_ALLOW_WRITES):
-        raise _invalid("writes_not_allowed", name=entry.title, method=method, path=path)
-    answer = await _async_ask(entry, path, method, body)
-    if len(answer) > MAX_ANSWER:
+        raise _validation_error("invalid_path", path=path)
+    if access is Access.FORBIDDEN:
+        raise _validation_error("path_not_allowed", path=path)
+    if access is Access.WRITE and not entry.options.get(CONF_ALLOW_WRITES):
+        raise _validation_error("writes_not_allowed", name=entry.title, method=method, path=path)
+    response = await _async_request(entry, path, method, body)
+    if len(response) > MAX_RESPONSE_SIZE:
         raise HomeAssistantError(
             translation_domain=DOMAIN,
             translation_key="response_too_large",
-            translation_placeholders={"path": path, "limit": str(MAX_ANSWER // 1_000_000)},
+            translation_placeholders={"path": path, "limit": str(MAX_RESPONSE_SIZE // 1_000_000)},
         )
-    # It may hold anything: reading through a large one takes longer than the event loop should wait.
-    return {"content": await call.hass.async_add_executor_job(passed_on, answer)}
+    # Redacting a large response would block the event loop.
+    return {"content": await call.hass.async_add_executor_job(redact_response, response)}
 
 
-async def _async_ask(entry: GatewayConfigEntry, path: str, method: str, body: Any) -> bytes:
-    """Ask the gateway, in turn with the coordinator: the client never sends it two requests at once."""
+async def _async_request(entry: GatewayConfigEntry, path: str, method: str, body: Any) -> bytes:
+    """Send a request with the client of the coordinator, which never sends two requests at once."""
     gateway = entry.runtime_data.gateway
     try:
         return bytes(await gateway.api_call(path, method, json=body, response_raw=True))
@@ -137,12 +144,90 @@ async def _async_ask(entry: GatewayConfigEntry, path: str, method: str, body: An
         ) from error
 
 
-def _entry(call: ServiceCall) -> GatewayConfigEntry:
+def _config_entry(call: ServiceCall) -> GatewayConfigEntry:
     entry: GatewayConfigEntry = async_get_config_entry(call.hass, DOMAIN, call.data[ATTR_CONFIG_ENTRY_ID])
     return entry
 
 
-def _invalid(key: str, **placeholders: str) -> ServiceValidationError:
+def _validation_error(key: str, **placeholders: str) -> ServiceValidationError:
     return ServiceValidationError(
         translation_domain=DOMAIN, translation_key=key, translation_placeholders=placeholders
     )
+
+
+def _latest_readings(coordinator: GatewayCoordinator) -> dict[str, Any]:
+    """Return the response of `get_readings`; None for unknown and outdated values.
+
+    Powers in W, energies in Wh as the gateway counts them, everything else as in the models of the client;
+    times in ISO 8601. The values of the site have the keys of their sensors.
+    """
+    data, now = coordinator.data, dt_util.utcnow()
+
+    def is_fresh(endpoint: Endpoint) -> bool:
+        return coordinator.poll_schedule.is_fresh(endpoint, now)
+
+    readings = data.readings_by_eid if is_fresh(Endpoint.READINGS) else {}
+    times = (each.measured_at for each in readings.values() if each.measured_at is not None)
+    return {
+        "gateway": {"serial_number": coordinator.serial_number, "firmware": data.info.firmware},
+        "measured_at": _to_json(max(times, default=None)),
+        "site": _site_values(data, is_fresh),
+        "meters": {
+            key: _meter_values(meter, readings.get(meter.eid)) for key, meter in _by_type(data.enabled_meters)
+        },
+        "inverters": _inverter_values(data) if is_fresh(Endpoint.INVERTERS) else None,
+        "batteries": _battery_values(data, is_fresh(Endpoint.BATTERIES)),
+    }
+
+
+def _site_values(data: GatewayData, is_fresh: Callable[[Endpoint], bool]) -> dict[str, Any]:
+    return {
+        sensor.key: _to_json(sensor.value_fn(data)) if all(map(is_fresh, sensor.endpoints)) else None
+        for sensor in site_sensors(data)
+    }
+
+
+def _by_type(meters: Iterable[Meter]) -> Iterable[tuple[str, Meter]]:
+    """Yield each meter with its key: net_consumption, production, production_2."""
+    counts: dict[str, int] = {}
+    for meter in meters:
+        key = meter.measurement_type.replace("-", "_")
+        counts[key] = count = counts.get(key, 0) + 1
+        yield key if count == 1 else f"{key}_{count}", meter
+
+
+def _meter_values(meter: Meter, reading: Reading | None) -> dict[str, Any]:
+    phases = () if reading is None else reading.phases
+    return {
+        "status": meter.metering_status,
+        "status_flags": list(meter.status_flags),
+        "measured_at": None if reading is None else _to_json(reading.measured_at),
+        "total": None if reading is None else asdict(reading.total),
+        "phases": {
+            f"L{number}": None if phase is None else asdict(phase) for number, phase in enumerate(phases, 1)
+        },
+    }
+
+
+def _inverter_values(data: GatewayData) -> dict[str, Any] | None:
+    return None if data.inverters is None else _by_serial_number(data.inverters.values())
+
+
+def _battery_values(data: GatewayData, is_fresh: bool) -> dict[str, Any] | None:
+    # An empty list stays valid: without batteries, it is polled only twice a day.
+    if data.batteries is None or (data.batteries.units and not is_fresh):
+        return None
+    return _by_serial_number(data.batteries.units)
+
+
+def _by_serial_number(units: Iterable[Battery | Inverter]) -> dict[str, Any]:
+    return {
+        unit.serial_number: {
+            name: _to_json(value) for name, value in asdict(unit).items() if name != "serial_number"
+        }
+        for unit in units
+    }
+
+
+def _to_json(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value

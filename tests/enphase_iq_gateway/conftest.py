@@ -17,7 +17,7 @@ from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotEx
 from syrupy.assertion import SnapshotAssertion
 
 # Without an import of it, the plug-in's own package custom_components would be found.
-from custom_components.enphase_iq_gateway import connection, coordinator
+from custom_components.enphase_iq_gateway import client, coordinator
 from custom_components.enphase_iq_gateway.const import (
     CONF_CERTIFICATE,
     CONF_PRODUCTION_SOURCE,
@@ -56,7 +56,7 @@ def simulator(
 ) -> Generator[Simulator]:
     """A gateway and Entrez, both of which answer."""
     with Simulator(profile, start=NOON, longitude=0, speed=clock_speed) as running:
-        monkeypatch.setattr(connection, "AUTHENTICATION_HOST", running.entrez_url)
+        monkeypatch.setattr(client, "AUTHENTICATION_HOST", running.entrez_url)
         yield running
 
 
@@ -144,7 +144,7 @@ def tick(
 ) -> Tick:
     """Lets seconds pass, for Home Assistant and for the house, refresh by refresh."""
     # While time stands still, nobody can wait for the second look at a bad answer.
-    monkeypatch.setattr(coordinator, "_SECOND_LOOK", 0)
+    monkeypatch.setattr(coordinator, "_RETRY_DELAY", 0)
 
     async def run(seconds: float = 11, times: int = 1) -> None:
         for _ in range(times):
@@ -175,3 +175,22 @@ def state_of(hass: HomeAssistant, simulator: Simulator, key: str) -> str:
 def flow(hass: HomeAssistant, simulator: Simulator) -> Flow:
     """A config flow that nobody has started yet."""
     return Flow(hass, simulator)
+
+
+@pytest.fixture
+async def changed(simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick) -> MockConfigEntry:
+    """An entry whose gateway shows a certificate of another key."""
+    await set_up(entry)
+    simulator.renew_certificate(same_key=False)
+    simulator.requests.clear()
+    await tick()
+    return entry
+
+
+@pytest.fixture
+def rival(socket_enabled: None) -> Generator[Simulator]:
+    """Another device that says it is the gateway; it does not have the gateway's key."""
+    with Simulator("three-phase", start=NOON, longitude=0) as running:
+        running.renew_certificate(same_key=False)
+        running.requests.clear()
+        yield running

@@ -18,13 +18,11 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 )
 
 from custom_components.enphase_iq_gateway import services
-from custom_components.enphase_iq_gateway.const import DOMAIN
-from custom_components.enphase_iq_gateway.sensor_meters import STATUSES
+from custom_components.enphase_iq_gateway.const import DOMAIN, METER_STATUSES
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick
-from .test_coordinator import answer_with
-from .test_events import NEXT_LIST, Meters
+from .helpers import NEXT_LIST, Meters, answer_with
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "automations.md").read_text()
@@ -182,7 +180,7 @@ def test_every_action_field_status_and_blueprint_is_named() -> None:
         assert f"### `{DOMAIN}.{action}`" in TEXT
         for field in description["fields"]:
             assert f"| `{field}` |" in TEXT
-    for word in (*STATUSES, *services.METHODS):
+    for word in (*METER_STATUSES, *services.METHODS):
         assert f"`{word}`" in TEXT
     for blueprint in BLUEPRINTS:
         path = f"blueprints/automation/{DOMAIN}/{blueprint}.yaml"

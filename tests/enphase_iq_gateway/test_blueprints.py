@@ -28,8 +28,7 @@ from custom_components.enphase_iq_gateway.const import DOMAIN
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp
-from .test_coordinator import answer_with
-from .test_events import NEXT_LIST, Meters
+from .helpers import NEXT_LIST, Meters, answer_with
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "blueprints" / "automation" / DOMAIN
@@ -373,7 +372,7 @@ async def read_again(simulator: Simulator, entry: MockConfigEntry, seconds: floa
     coordinator = entry.runtime_data
     await coordinator.async_refresh()
     assert coordinator.last_update_success, coordinator.last_exception
-    await coordinator._slow_pages
+    await coordinator._background_poll
     await settle()
 
 

@@ -3,7 +3,7 @@
 import asyncio
 import logging
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -22,11 +22,12 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry  # type
 from custom_components.enphase_iq_gateway import async_remove_config_entry_device
 from custom_components.enphase_iq_gateway import coordinator as coordinator_module
 from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN, ProductionFrom
-from custom_components.enphase_iq_gateway.naming import log_name
-from custom_components.enphase_iq_gateway.pages import Page
+from custom_components.enphase_iq_gateway.endpoints import Endpoint
+from custom_components.enphase_iq_gateway.helpers import log_name
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, disable_all, make_entry, state_of
+from .helpers import answer_with
 
 READINGS = "/ivp/meters/readings"
 PRODUCTION = "/production.json"
@@ -312,8 +313,8 @@ async def test_a_slow_page_holds_up_the_next_readings_for_one_request_at_most(
     coordinator = entry.runtime_data
     asked(simulator)
     gone = simulator.house.inverters.pop().serial_number
-    for page in (Page.INVERTERS, Page.METERS):
-        coordinator.pages.hurry(page)
+    for endpoint in (Endpoint.INVERTERS, Endpoint.METERS):
+        coordinator.poll_schedule[endpoint].request_refresh()
     simulator.faults.set("slow", "/api/v1/production/inverters", seconds=1)
     await coordinator.async_refresh()
     while len(simulator.requests) < 2:
@@ -360,20 +361,6 @@ async def test_an_entity_is_written_only_when_it_shows_something_else(
     await tick()
     assert any("power" in entity_id for entity_id in written)
     assert not any("inverter" in entity_id or "firmware" in entity_id for entity_id in written)
-
-
-def answer_with(
-    monkeypatch: pytest.MonkeyPatch, simulator: Simulator, path: str, change: Callable[[Any], Any]
-) -> None:
-    """Have the gateway answer one page with something else."""
-    answers = simulator.gateway._answers
-    get = answers.get
-
-    def changed(asked_path: str, query: str) -> Any:
-        answer = get(asked_path, query)
-        return change(answer) if asked_path == path else answer
-
-    monkeypatch.setattr(answers, "get", changed)
 
 
 @pytest.mark.parametrize("answer", ["refuse", "status", "error", "empty"])
@@ -495,7 +482,7 @@ async def test_batteries_of_a_slow_gateway_have_time_for_all_their_requests(
     set_up: SetUp,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(coordinator_module, "_SLOW_PAGE_TIMEOUT", 1.0)
+    monkeypatch.setattr(coordinator_module, "_BACKGROUND_TIMEOUT", 1.0)
     for page in ("inventory", "power", "secctrl"):
         simulator.faults.set("slow", f"/ivp/ensemble/{page}", seconds=0.5)
     await set_up(entry)

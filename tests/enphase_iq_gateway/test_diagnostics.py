@@ -14,9 +14,9 @@ from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
 
-from custom_components.enphase_iq_gateway.certificate_issue import issue_id
 from custom_components.enphase_iq_gateway.const import CONF_SHOWN_CERTIFICATE, DOMAIN
 from custom_components.enphase_iq_gateway.diagnostics import async_get_config_entry_diagnostics
+from custom_components.enphase_iq_gateway.issues import certificate_issue_id
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, make_entry
@@ -93,7 +93,7 @@ async def test_nothing_of_the_owner_is_in_the_diagnostics(
         assert secret not in text
 
 
-async def test_nothing_secret_is_in_a_log_at_debug_level_or_in_a_state_on_good_and_bad_days(
+async def test_nothing_secret_is_in_a_log_at_debug_level_or_in_a_state_on_good_and_failure_modes(
     hass: HomeAssistant,
     simulator: Simulator,
     planted: dict[str, str],
@@ -146,8 +146,8 @@ async def test_nothing_of_the_owner_is_in_the_file_that_is_downloaded_while_a_ce
     assert response.status == 200
     text = await response.text()
     # Home Assistant adds the question itself, as it keeps it.
-    assert issue_id(entry.entry_id) in text
-    issue = ir.async_get(hass).async_get_issue(DOMAIN, issue_id(entry.entry_id))
+    assert certificate_issue_id(entry) in text
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, certificate_issue_id(entry))
     assert issue is not None
     shown = entry.data[CONF_SHOWN_CERTIFICATE].splitlines()[1]
     for secret in [*secrets, trusted, shown, "BEGIN CERTIFICATE"]:

@@ -1,6 +1,5 @@
 """A gateway that announces itself by mDNS: set up from it, and followed to another address with care."""
 
-from collections.abc import Mapping
 from ipaddress import IPv4Address, ip_address
 
 import pytest
@@ -12,36 +11,14 @@ from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from hypothesis import given
 from hypothesis import strategies as st
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
-from yarl import URL
 
+from custom_components.enphase_iq_gateway.config_flow import _discovered_host
 from custom_components.enphase_iq_gateway.const import DOMAIN
-from custom_components.enphase_iq_gateway.flow_forms import announced_host
 from enphase_companion.simulator import Simulator
 
 from .conftest import NOON, SetUp, make_entry
 from .flow import Flow
-
-NOBODY = "https://127.0.0.1:1"
-
-
-def announcement(
-    simulator: Simulator,
-    address: str | None = None,
-    properties: Mapping[str, str | None] | None = None,
-) -> ZeroconfServiceInfo:
-    """Return what a gateway announces."""
-    url = URL(simulator.url)
-    ip = ip_address(address or str(url.host))
-    announced = {"serialnum": simulator.serial_number, "protovers": "8.2.4264"}
-    return ZeroconfServiceInfo(
-        ip_address=ip,
-        ip_addresses=[ip],
-        port=url.port,
-        hostname="envoy.local.",
-        type="_enphase-envoy._tcp.local.",
-        name="envoy._enphase-envoy._tcp.local.",
-        properties=dict(announced if properties is None else properties),
-    )
+from .helpers import NOBODY, announcement
 
 
 async def test_an_announced_gateway_is_set_up_without_typing_its_address(
@@ -96,7 +73,7 @@ async def test_what_announces_no_serial_number_is_not_asked(
 def test_any_announcement_becomes_an_address(
     ip: IPv4Address, port: int | None, properties: dict[str, str | None]
 ) -> None:
-    host = announced_host(
+    host = _discovered_host(
         ZeroconfServiceInfo(
             ip_address=ip,
             ip_addresses=[ip],
@@ -184,7 +161,7 @@ def test_only_an_unusual_port_is_part_of_an_announced_address(port: int | None, 
     info = ZeroconfServiceInfo(
         ip_address=address, ip_addresses=[address], port=port, hostname="", type="", name="", properties={}
     )
-    assert announced_host(info) == host
+    assert _discovered_host(info) == host
 
 
 async def test_a_gateway_that_its_owner_ignores_is_known_by_what_it_says_itself(

@@ -1,8 +1,6 @@
 """Other languages: each says all that English says, and gives entities names that can be read."""
 
-import json
 import re
-from typing import Any
 
 import pytest
 from homeassistant.core import HomeAssistant
@@ -11,17 +9,12 @@ from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.translation import async_get_translations
 
 from custom_components.enphase_iq_gateway.const import DOMAIN
-from custom_components.enphase_iq_gateway.naming import async_words
+from custom_components.enphase_iq_gateway.helpers import async_get_words
 from enphase_companion.simulator import Simulator
 
 from .conftest import NOON, SetUp, Tick, make_entry
-from .test_texts import FOLDER, PLACEHOLDER, TEXTS, leaves
+from .texts import FOLDER, LANGUAGES, PLACEHOLDER, TEXTS, leaves
 
-LANGUAGES: dict[str, dict[str, Any]] = {
-    path.stem: json.loads(path.read_text())
-    for path in sorted((FOLDER / "translations").glob("*.json"))
-    if path.stem != "en"
-}
 ENGLISH = dict(leaves(TEXTS))
 
 #: What an owner types, looks for or is shown letter by letter: no language has words of its own for it.
@@ -200,7 +193,7 @@ async def test_entities_have_names_of_the_language(
             await hass.config_entries.async_unload(entry.entry_id)
     assert names >= NAMES[language]
     # A name begins with a meter's word or with a capital: what follows a meter's colon is no new sentence.
-    meters = set((await async_words(hass, "meter")).values())
+    meters = set((await async_get_words(hass, "meter")).values())
     for name in names:
         assert "{" not in name
         assert name[0].isupper()

@@ -13,12 +13,12 @@ from custom_components.enphase_iq_gateway.const import (
     CONF_PRODUCTION_SOURCE,
 )
 from custom_components.enphase_iq_gateway.enphase_api.local import Certificate
-from custom_components.enphase_iq_gateway.flow_forms import grouped
+from custom_components.enphase_iq_gateway.helpers import format_fingerprint
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, make_entry
 from .flow import Flow
-from .test_texts import TEXTS
+from .texts import TEXTS
 
 
 @pytest.fixture
@@ -62,8 +62,8 @@ async def test_another_certificate_has_to_be_trusted_again(
     placeholders = flow.shown["description_placeholders"]
     assert placeholders is not None
     trusted = Certificate.from_pem(moved.data[CONF_CERTIFICATE]).fingerprint
-    assert placeholders["trusted"] == grouped(trusted)
-    assert placeholders["shown"] == grouped(simulator.fingerprint)
+    assert placeholders["trusted"] == format_fingerprint(trusted)
+    assert placeholders["shown"] == format_fingerprint(simulator.fingerprint)
     assert not any(request.has_authorization for request in simulator.requests)
     await flow.answer()
     assert flow.aborts("reconfigure_successful")

@@ -14,7 +14,7 @@ from custom_components.enphase_iq_gateway.const import DOMAIN
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, state_of
-from .test_coordinator import answer_with
+from .helpers import answer_with
 
 PRODUCTION = 704643328
 

@@ -13,7 +13,7 @@ from homeassistant.data_entry_flow import FlowResultType
 from homeassistant.helpers import entity_registry as er
 from syrupy.assertion import SnapshotAssertion
 
-from custom_components.enphase_iq_gateway import connection
+from custom_components.enphase_iq_gateway import client
 from custom_components.enphase_iq_gateway.const import DOMAIN
 from enphase_companion.simulator import Simulator
 
@@ -133,7 +133,7 @@ def simulator(recording: str, socket_enabled: None, monkeypatch: pytest.MonkeyPa
     if not RECORDINGS or not folder.is_dir():
         pytest.skip(f"recording {recording}: not in the folder that ENPHASE_RECORDINGS names")
     with Simulator(replay=folder) as running:
-        monkeypatch.setattr(connection, "AUTHENTICATION_HOST", running.entrez_url)
+        monkeypatch.setattr(client, "AUTHENTICATION_HOST", running.entrez_url)
         yield running
 
 

@@ -10,14 +10,14 @@ from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
 from custom_components.enphase_iq_gateway.const import DOMAIN
-from custom_components.enphase_iq_gateway.sensor_meters import QUANTITIES
+from custom_components.enphase_iq_gateway.sensor_descriptions import QUANTITIES
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import NET, PRODUCTION, STORAGE, TOTAL, find
 from enphase_companion.simulator.quirks import QUIRKS
 from enphase_companion.simulator.truth import Electricity, Truth
 
 from .conftest import SetUp, Tick, state_of
-from .test_coordinator import answer_with
+from .helpers import answer_with
 
 ORDINARY = ["no-meters", "production-only", "single-phase", "split-phase", "three-phase", "battery"]
 RARE = [
@@ -289,7 +289,8 @@ async def test_the_state_of_meter_token_and_certificate_is_shown_to_those_who_wa
     assert state_of(hass, simulator, "704643328_production_status") == "normal"
     assert state_of(hass, simulator, "firmware") == "8.2.4264"
     assert (
-        state_of(hass, simulator, "token_expiry") == entry.runtime_data.renewal.token.expires_at.isoformat()
+        state_of(hass, simulator, "token_expiry")
+        == entry.runtime_data.token_renewal.token.expires_at.isoformat()
     )
     certificate = datetime.fromisoformat(state_of(hass, simulator, "certificate_expiry"))
     assert certificate > datetime(2026, 1, 1, tzinfo=UTC)

@@ -8,7 +8,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_create_clientsession
 from yarl import URL
 
-from custom_components.enphase_iq_gateway.connection import gateway_client
+from custom_components.enphase_iq_gateway.client import gateway_client
 from custom_components.enphase_iq_gateway.enphase_api import CertificateChangedError
 from custom_components.enphase_iq_gateway.enphase_api.local import Gateway
 from enphase_companion.simulator import Simulator

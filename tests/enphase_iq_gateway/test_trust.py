@@ -2,7 +2,6 @@
 
 import json
 import re
-from collections.abc import Generator
 from typing import Any
 
 import pytest
@@ -14,31 +13,21 @@ from homeassistant.helpers import issue_registry as ir
 from markdown_it import MarkdownIt
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
-from custom_components.enphase_iq_gateway import claims
+from custom_components.enphase_iq_gateway import config_flow
 from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, DOMAIN
 from custom_components.enphase_iq_gateway.enphase_api.local import Certificate
-from custom_components.enphase_iq_gateway.flow_forms import grouped, in_code
+from custom_components.enphase_iq_gateway.helpers import escape_code, format_fingerprint
 from enphase_companion.simulator import Simulator
 
 from .conftest import NOON, SetUp, make_entry
 from .flow import Flow, nothing_secret_was_sent
-from .test_discovery import NOBODY, announcement
-from .test_languages import LANGUAGES
-from .test_texts import TEXTS, leaves
+from .helpers import NOBODY, announcement
+from .texts import LANGUAGES, TEXTS, leaves
 
 #: Texts that a peer, or the network, has a say in.
 OF_PEERS = {"firmware", "host", "new", "serial", "shown", "subject"}
 
 MARKDOWN = MarkdownIt("commonmark", {"html": True})
-
-
-@pytest.fixture
-def rival(socket_enabled: None) -> Generator[Simulator]:
-    """Another device that says it is the gateway; it does not have the gateway's key."""
-    with Simulator("three-phase", start=NOON, longitude=0) as running:
-        running.renew_certificate(same_key=False)
-        running.requests.clear()
-        yield running
 
 
 def claim_issue(hass: HomeAssistant, entry: MockConfigEntry) -> ir.IssueEntry | None:
@@ -92,10 +81,10 @@ def test_the_fingerprint_is_the_last_that_a_dialog_shows() -> None:
 
 
 def test_a_code_span_cannot_be_ended_from_within() -> None:
-    assert in_code("a`b``c") == "a'b''c"
-    assert in_code("a\n\u202eb").isprintable()
-    assert in_code("") == "-"
-    assert in_code("a" * 255) == "a" * 255
+    assert escape_code("a`b``c") == "a'b''c"
+    assert escape_code("a\n\u202eb").isprintable()
+    assert escape_code("") == "-"
+    assert escape_code("a" * 255) == "a" * 255
 
 
 # Two that claim one serial number.
@@ -111,7 +100,7 @@ async def test_a_second_device_with_the_serial_number_of_a_waiting_gateway_is_sh
     assert other.shows("serial_number_conflict")
     placeholders = other.shown["description_placeholders"] or {}
     assert (placeholders["host"], placeholders["others"]) == (rival.url, f"`{simulator.url}`")
-    assert placeholders["fingerprint"] == grouped(rival.fingerprint)
+    assert placeholders["fingerprint"] == format_fingerprint(rival.fingerprint)
     # The owner submits the form that was shown before the second announced itself.
     await flow.answer()
     assert flow.shows("serial_number_conflict")
@@ -171,7 +160,7 @@ async def test_a_device_that_announces_a_gateway_that_is_read_is_reported_and_ch
     assert issue is not None
     assert not issue.is_fixable
     assert str(entry.unique_id) not in json.dumps(issue.to_json())
-    assert caplog.text.count(f"{rival.url} says that it is a gateway that is set up") == 1
+    assert caplog.text.count(f"{rival.url} announces the serial number of a configured gateway") == 1
     await hass.config_entries.async_remove(entry.entry_id)
     assert claim_issue(hass, entry) is None
 
@@ -205,8 +194,10 @@ async def test_a_gateway_that_is_away_and_announced_with_another_key_is_asked_ab
     await flow.start(SOURCE_ZEROCONF, announcement(rival))
     assert flow.shows("certificate_changed")
     placeholders = flow.shown["description_placeholders"] or {}
-    assert placeholders["trusted"] == grouped(Certificate.from_pem(simulator.certificate_pem).fingerprint)
-    assert placeholders["shown"] == grouped(rival.fingerprint)
+    assert placeholders["trusted"] == format_fingerprint(
+        Certificate.from_pem(simulator.certificate_pem).fingerprint
+    )
+    assert placeholders["shown"] == format_fingerprint(rival.fingerprint)
     assert placeholders["host"] == rival.url
     assert entry.data[CONF_HOST] == NOBODY
     assert nothing_secret_was_sent(rival)
@@ -242,8 +233,8 @@ async def test_a_key_that_changes_between_trust_and_sign_in_is_asked_about(
     assert flow.shows("certificate_changed")
     placeholders = flow.shown["description_placeholders"] or {}
     assert (placeholders["trusted"], placeholders["shown"]) == (
-        grouped(before),
-        grouped(simulator.fingerprint),
+        format_fingerprint(before),
+        format_fingerprint(simulator.fingerprint),
     )
     assert simulator.requests == []
     await flow.answer()
@@ -278,11 +269,11 @@ async def test_a_reconfigured_gateway_with_another_key_gets_nothing_before_the_a
 # Bounded.
 
 
-@pytest.mark.parametrize("limit", ["MAX_FLOWS", "MAX_FLOWS_OF_ADDRESS"])
+@pytest.mark.parametrize("limit", ["MAX_FLOWS", "MAX_FLOWS_PER_ADDRESS"])
 async def test_strangers_open_no_more_than_some_cards(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
-    monkeypatch.setattr(claims, limit, 1)
+    monkeypatch.setattr(config_flow, limit, 1)
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
     with Simulator("three-phase", seed=2, start=NOON, longitude=0) as further:
         other = Flow(hass, further)
@@ -300,8 +291,8 @@ async def test_a_flow_keeps_no_more_than_an_address_a_number_and_a_key(
     hass: HomeAssistant, flow: Flow, simulator: Simulator
 ) -> None:
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
-    [claim] = claims.async_other_claims(hass, "")
-    assert claim.host == simulator.url
+    [candidate] = hass.data[config_flow._CANDIDATES].values()
+    assert candidate.host == simulator.url
     hass.config_entries.flow.async_abort(flow.shown["flow_id"])
-    left: list[Any] = claims.async_other_claims(hass, "")
+    left: list[Any] = list(hass.data[config_flow._CANDIDATES].values())
     assert left == []

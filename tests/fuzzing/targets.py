@@ -278,10 +278,10 @@ def run_spool(body: bytes) -> None:
             assert spool.count == 0
 
 
-def run_passed_on(body: bytes) -> None:
+def run_redact_response(body: bytes) -> None:
     """Redact an answer for `call_api`."""
-    json.dumps(API_ACCESS.passed_on(body))
-    assert TOKEN not in json.dumps(API_ACCESS.passed_on(body + TOKEN.encode()))
+    json.dumps(API_ACCESS.redact_response(body))
+    assert TOKEN not in json.dumps(API_ACCESS.redact_response(body + TOKEN.encode()))
 
 
 def run_redaction(body: bytes) -> None:
@@ -401,7 +401,9 @@ TARGETS: Mapping[str, Target] = {
     "page": Target(run_page, changed(_PAGES)),
     "settings": Target(run_settings, changed_json([_SETTINGS])),
     "spool": Target(run_spool, changed([spool()]), examples=25),
-    "passed-on": Target(run_passed_on, changed(_SECRETS) | changed_json([json.loads(_SECRETS[0])])),
+    "redact-response": Target(
+        run_redact_response, changed(_SECRETS) | changed_json([json.loads(_SECRETS[0])])
+    ),
     "redaction": Target(run_redaction, changed(_SECRETS)),
     "documentation": Target(
         run_documentation,

@@ -9,9 +9,10 @@ import aiohttp
 from pyenphase import Envoy
 from pyenphase.ssl import NO_VERIFY_SSL_CONTEXT
 
-# Under this name the integration knows the client; its paces are the integration's own.
+from custom_components.enphase_iq_gateway.endpoints import Endpoint, PollSchedule
+
+# Under this name the integration knows the client; its intervals are the integration's own.
 from custom_components.enphase_iq_gateway.enphase_api.local.gateway import Gateway as Client
-from custom_components.enphase_iq_gateway.pages import Page, Pages
 
 from .measures import Cost, Gateway
 
@@ -25,8 +26,11 @@ class OurClient:
         self._client = Client(
             f"https://{gateway.host}", certificate=gateway.certificate, session=self._session
         )
-        self._pages = Pages()
-        self._pages_asked = {Page.METERS: self._client.meters, Page.INVERTERS: self._client.inverters}
+        self._poll_schedule = PollSchedule()
+        self._requests = {
+            Endpoint.METERS: self._client.meters,
+            Endpoint.INVERTERS: self._client.inverters,
+        }
         self._now = datetime.now(UTC)
 
     async def start(self) -> None:
@@ -38,10 +42,11 @@ class OurClient:
         self._now += timedelta(seconds=seconds)
         cpu = process_time()
         await self._client.readings()
-        for page, ask in self._pages_asked.items():
-            if self._pages.is_due(page, self._now, self._pages_asked):
-                self._pages.asked(page, self._now)
-                await ask()
+        for endpoint, request in self._requests.items():
+            schedule = self._poll_schedule[endpoint]
+            if schedule.is_due(self._now, is_needed=True):
+                schedule.mark_requested(self._now)
+                await request()
         return Cost(cpu=process_time() - cpu)
 
     async def stop(self) -> None:

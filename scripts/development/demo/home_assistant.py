@@ -16,12 +16,16 @@ def main() -> int:
     sys.path[0] = ""
     from homeassistant.__main__ import main as run  # noqa: PLC0415  # no longer from the folder of this file
 
-    connection = importlib.import_module("custom_components.enphase_iq_gateway.connection")
+    connection = importlib.import_module("custom_components.enphase_iq_gateway.client")
     connection.AUTHENTICATION_HOST = entrez  # type: ignore[attr-defined]
-    pages = importlib.import_module("custom_components.enphase_iq_gateway.pages")
-    for paces in (pages.PACE, pages._RELAXED_PACE):
-        for page, pace in paces.items():
-            paces[page] = max(pace / max(speed, 1), timedelta(seconds=1))
+    endpoints = importlib.import_module("custom_components.enphase_iq_gateway.endpoints")
+
+    def shorten(interval: timedelta) -> timedelta:
+        return max(interval / max(speed, 1), timedelta(seconds=1)) if interval else interval
+
+    for endpoint, interval in endpoints.POLL_INTERVALS.items():
+        endpoints.POLL_INTERVALS[endpoint] = shorten(interval)
+    endpoints._METERED_BATTERIES_INTERVAL = shorten(endpoints._METERED_BATTERIES_INTERVAL)  # type: ignore[attr-defined]
     return run()
 
 

@@ -1,0 +1,369 @@
+"""The descriptions of all sensors; a new quantity is a new row of a table."""
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from homeassistant.components.sensor import SensorDeviceClass, SensorEntityDescription, SensorStateClass
+from homeassistant.const import (
+    EntityCategory,
+    UnitOfApparentPower,
+    UnitOfElectricCurrent,
+    UnitOfElectricPotential,
+    UnitOfEnergy,
+    UnitOfFrequency,
+    UnitOfPower,
+    UnitOfRatio,
+    UnitOfReactivePower,
+    UnitOfTemperature,
+)
+
+from .const import HOME_ENERGY, METER_STATUSES, ProductionFrom
+from .coordinator import GatewayCoordinator
+from .data import GatewayData
+from .endpoints import Endpoint
+from .enphase_api.models import Batteries, MeasurementType, Meter
+from .enphase_api.models.site import home_terms
+from .entity import GatewayEntityDescription, Unit, meter_key
+from .helpers import meter_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewaySensorDescription(SensorEntityDescription, GatewayEntityDescription):
+    """Describe a sensor of the gateway or of a device behind it."""
+
+
+def _measurement(device_class: SensorDeviceClass, unit: str | None, precision: int) -> dict[str, Any]:
+    return {
+        "device_class": device_class,
+        "native_unit_of_measurement": unit,
+        "state_class": SensorStateClass.MEASUREMENT,
+        "suggested_display_precision": precision,
+    }
+
+
+_POWER = _measurement(SensorDeviceClass.POWER, UnitOfPower.WATT, 0)
+_REACTIVE_POWER = _measurement(SensorDeviceClass.REACTIVE_POWER, UnitOfReactivePower.VOLT_AMPERE_REACTIVE, 0)
+_APPARENT_POWER = _measurement(SensorDeviceClass.APPARENT_POWER, UnitOfApparentPower.VOLT_AMPERE, 0)
+_VOLTAGE = _measurement(SensorDeviceClass.VOLTAGE, UnitOfElectricPotential.VOLT, 1)
+_CURRENT = _measurement(SensorDeviceClass.CURRENT, UnitOfElectricCurrent.AMPERE, 2)
+_POWER_FACTOR = _measurement(SensorDeviceClass.POWER_FACTOR, None, 2)
+_FREQUENCY = _measurement(SensorDeviceClass.FREQUENCY, UnitOfFrequency.HERTZ, 2)
+_STATE_OF_CHARGE = _measurement(SensorDeviceClass.BATTERY, UnitOfRatio.PERCENTAGE, 0)
+_TEMPERATURE = _measurement(SensorDeviceClass.TEMPERATURE, UnitOfTemperature.CELSIUS, 0)
+_STORED_ENERGY = _measurement(SensorDeviceClass.ENERGY_STORAGE, UnitOfEnergy.WATT_HOUR, 2) | {
+    "suggested_unit_of_measurement": UnitOfEnergy.KILO_WATT_HOUR,
+}
+_RESERVE: dict[str, Any] = {
+    "native_unit_of_measurement": UnitOfRatio.PERCENTAGE,
+    "state_class": SensorStateClass.MEASUREMENT,
+}
+_ENERGY = {
+    "device_class": SensorDeviceClass.ENERGY,
+    "native_unit_of_measurement": UnitOfEnergy.WATT_HOUR,
+    "suggested_unit_of_measurement": UnitOfEnergy.KILO_WATT_HOUR,
+    "state_class": SensorStateClass.TOTAL_INCREASING,
+    "suggested_display_precision": 2,
+}
+_TIMESTAMP: dict[str, Any] = {"device_class": SensorDeviceClass.TIMESTAMP}
+_DIAGNOSTIC: dict[str, Any] = {"entity_category": EntityCategory.DIAGNOSTIC}
+
+
+def sensor_descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySensorDescription]:
+    """Yield the descriptions of all sensors of a gateway and of the devices behind it."""
+    data = coordinator.data
+    yield from site_sensors(data)
+    yield from _meter_sensors(data, coordinator.meter_names)
+    yield from _gateway_sensors(coordinator)
+    yield from _inverter_sensors(data)
+    yield from _battery_sensors(data)
+
+
+# The site: production, grid, home and all batteries together, for the Energy dashboard.
+
+_PRODUCTION, _NET = MeasurementType.PRODUCTION, MeasurementType.NET_CONSUMPTION
+_TOTAL, _STORAGE = MeasurementType.TOTAL_CONSUMPTION, MeasurementType.STORAGE
+
+_READINGS = frozenset({Endpoint.READINGS})
+_BATTERIES = frozenset({Endpoint.BATTERIES})
+
+#: The endpoints of the production power. Which microinverters are silent is at an endpoint of its own.
+_INVERTERS_POWER = frozenset({Endpoint.PRODUCTION, Endpoint.INVERTERS})
+
+#: The endpoints of the production power, and the endpoint of the production energy.
+_PRODUCTION_ENDPOINTS = {
+    ProductionFrom.METER: (_READINGS, Endpoint.READINGS),
+    ProductionFrom.INVERTERS: (_INVERTERS_POWER, Endpoint.PRODUCTION),
+    ProductionFrom.TOTALS: (_INVERTERS_POWER, Endpoint.TOTALS),
+}
+
+#: Key, field of the client's Batteries, kind.
+_SITE_BATTERY_SENSORS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("battery_charge", "state_of_charge", _STATE_OF_CHARGE),
+    ("battery_available_energy", "available_energy", _STORED_ENERGY),
+    ("battery_capacity", "capacity", _STORED_ENERGY),
+    ("battery_reserve", "reserve", _RESERVE),
+)
+
+
+def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
+    """Yield the sensors of the site that its meters and batteries allow."""
+    metered = data.metered_types
+    batteries = _BATTERIES | {Endpoint.PRODUCTION} if data.has_ac_batteries else _BATTERIES
+    with_batteries = _READINGS | batteries if data.has_unmetered_batteries else _READINGS
+    power, energy = _PRODUCTION_ENDPOINTS[data.production_from]
+
+    yield _site_sensor("production_power", "production_power", _POWER, power)
+    yield _site_sensor("production_energy", "produced_energy", _ENERGY, frozenset({energy}))
+    if _NET in metered or {_TOTAL, _PRODUCTION} <= metered:
+        endpoints = _READINGS if _NET in metered else with_batteries
+        yield _site_sensor("grid_power", "grid_power", _POWER, endpoints)
+    if _NET in metered:
+        yield _site_sensor("grid_energy_imported", "imported_energy", _ENERGY, _READINGS)
+        yield _site_sensor("grid_energy_exported", "exported_energy", _ENERGY, _READINGS)
+    home = home_terms(metered, unmetered_batteries=data.has_unmetered_batteries)
+    if {_PRODUCTION, _TOTAL} & home.keys() & metered:
+        is_metered = home.keys() <= metered
+        yield _site_sensor("home_power", "home_power", _POWER, _READINGS if is_metered else with_batteries)
+        # If batteries decide which meters make up the home energy, wait until they are known.
+        if is_metered and (data.batteries is not None or not _depends_on_batteries(metered)):
+            yield _site_sensor(HOME_ENERGY, "consumed_energy", _ENERGY, _READINGS)
+    if _STORAGE in metered:
+        yield _site_sensor("battery_power", "battery_power", _POWER, _READINGS)
+        yield _site_sensor("battery_energy_charged", "charged_energy", _ENERGY, _READINGS)
+        yield _site_sensor("battery_energy_discharged", "discharged_energy", _ENERGY, _READINGS)
+    if data.batteries is not None and data.batteries.are_there:
+        if _STORAGE not in metered:
+            yield _site_sensor("battery_power", "battery_power", _POWER, batteries)
+        # With IQ Batteries, the gateway's sums over all batteries include AC Batteries.
+        yield from _site_battery_sensors(data.batteries, _BATTERIES if data.batteries.units else batteries)
+
+
+def _site_sensor(
+    key: str, field: str, kind: dict[str, Any], endpoints: frozenset[Endpoint]
+) -> GatewaySensorDescription:
+    return GatewaySensorDescription(
+        key=key, translation_key=key, value_fn=attrgetter(f"site.{field}"), endpoints=endpoints, **kind
+    )
+
+
+def _depends_on_batteries(metered: frozenset[str]) -> bool:
+    """Return whether the home is the sum of other meters if there are unmetered batteries."""
+    return home_terms(metered, unmetered_batteries=True) != home_terms(metered)
+
+
+def _site_battery_sensors(
+    batteries: Batteries, endpoints: frozenset[Endpoint]
+) -> Iterator[GatewaySensorDescription]:
+    for key, field, kind in _SITE_BATTERY_SENSORS:
+        # AC Batteries have no reserve: they cannot supply a home that is off the grid.
+        if key != "battery_reserve" or batteries.units:
+            yield GatewaySensorDescription(
+                key=key,
+                translation_key=key,
+                value_fn=_site_battery_value(field),
+                endpoints=endpoints,
+                entity_registry_enabled_default=key == "battery_charge",
+                **kind,
+            )
+
+
+def _site_battery_value(field: str) -> Callable[[GatewayData], Any]:
+    return lambda data: getattr(data.batteries, field, None)
+
+
+# The meters and their phases.
+
+#: By field of the client's Quantities.
+QUANTITIES: dict[str, dict[str, Any]] = {
+    "active_power": _POWER,
+    "reactive_power": _REACTIVE_POWER,
+    "apparent_power": _APPARENT_POWER,
+    "voltage": _VOLTAGE,
+    "current": _CURRENT,
+    "power_factor": _POWER_FACTOR,
+    "frequency": _FREQUENCY,
+    "energy_delivered": _ENERGY,
+    "energy_received": _ENERGY,
+}
+
+#: Translation keys of energies whose direction has a plainer name than delivered and received.
+_DIRECTIONS: dict[str, dict[str, str]] = {
+    MeasurementType.NET_CONSUMPTION: {
+        "energy_delivered": "energy_imported",
+        "energy_received": "energy_exported",
+    },
+    MeasurementType.STORAGE: {"energy_delivered": "energy_discharged", "energy_received": "energy_charged"},
+}
+
+
+def _meter_sensors(data: GatewayData, names: Mapping[str, str]) -> Iterator[GatewaySensorDescription]:
+    """Yield the sensors of all enabled meters, without the quantities that the site's sensors show."""
+    for meter in data.enabled_meters:
+        name = meter_name(names, data.enabled_meters, meter)
+        yield _meter_status(meter, name)
+        for quantity in QUANTITIES:
+            if quantity not in _site_quantities(data, meter):
+                yield _meter_quantity(meter, name, quantity, None)
+            for phase in data.wired_phases(meter):
+                yield _meter_quantity(meter, name, quantity, phase)
+
+
+def _site_quantities(data: GatewayData, meter: Meter) -> frozenset[str]:
+    """Return the quantities of a whole meter that the site's sensors show already."""
+    first = next(each for each in data.enabled_meters if each.measurement_type == meter.measurement_type)
+    if meter.eid != first.eid:
+        return frozenset()
+    match meter.measurement_type:
+        case MeasurementType.PRODUCTION if data.production_from is ProductionFrom.METER:
+            return frozenset({"active_power", "energy_delivered"})
+        case MeasurementType.TOTAL_CONSUMPTION if not {_NET, _PRODUCTION} <= data.metered_types:
+            return frozenset({"active_power", "energy_delivered"})
+        case MeasurementType.NET_CONSUMPTION | MeasurementType.STORAGE:
+            return frozenset({"active_power", "energy_delivered", "energy_received"})
+    return frozenset()
+
+
+def _meter_quantity(meter: Meter, name: str, quantity: str, phase: int | None) -> GatewaySensorDescription:
+    def value(data: GatewayData) -> float | None:
+        quantities = data.quantities(meter.eid, phase)
+        return None if quantities is None else getattr(quantities, quantity)
+
+    direction = _DIRECTIONS.get(meter.measurement_type, {}).get(quantity, quantity)
+    key, translation_key = f"{meter_key(meter)}_{quantity}", f"meter_{direction}"
+    placeholders = {"meter": name}
+    if phase is not None:
+        line = f"L{phase + 1}"
+        key, translation_key = f"{key}_{line.lower()}", f"{translation_key}_phase"
+        placeholders["phase"] = line
+    return GatewaySensorDescription(
+        key=key,
+        translation_key=translation_key,
+        translation_placeholders=placeholders,
+        value_fn=value,
+        entity_registry_enabled_default=False,
+        **QUANTITIES[quantity],
+    )
+
+
+def _meter_status(meter: Meter, name: str) -> GatewaySensorDescription:
+    def value(data: GatewayData) -> str | None:
+        current = data.meter(meter.eid)
+        is_known = current is not None and current.metering_status in METER_STATUSES
+        return current.metering_status if current is not None and is_known else None
+
+    return GatewaySensorDescription(
+        key=f"{meter_key(meter)}_status",
+        translation_key="meter_status",
+        translation_placeholders={"meter": name},
+        device_class=SensorDeviceClass.ENUM,
+        options=METER_STATUSES,
+        value_fn=value,
+        endpoints=frozenset({Endpoint.METERS}),
+        entity_registry_enabled_default=False,
+        **_DIAGNOSTIC,
+    )
+
+
+# The gateway, the microinverters and the IQ Batteries.
+
+#: Key, field of the client's Inverter, kind.
+_INVERTER_SENSORS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("power", "power", _POWER | {"name": None}),
+    ("max_power", "max_power", _POWER | _DIAGNOSTIC),
+    ("last_report", "last_reported_at", _TIMESTAMP | _DIAGNOSTIC),
+)
+
+#: Key, field of the client's Battery, kind.
+_BATTERY_SENSORS: tuple[tuple[str, str, dict[str, Any]], ...] = (
+    ("charge", "state_of_charge", _STATE_OF_CHARGE),
+    ("power", "power", _POWER),
+    ("temperature", "temperature", _TEMPERATURE),
+    ("last_report", "last_reported_at", _TIMESTAMP | _DIAGNOSTIC),
+)
+
+
+def _gateway_sensors(coordinator: GatewayCoordinator) -> Iterator[GatewaySensorDescription]:
+    def certificate_expiry(_: GatewayData) -> Any:
+        certificate = coordinator.gateway.certificate
+        return None if certificate is None else certificate.not_after
+
+    def last_reading(data: GatewayData) -> Any:
+        if data.enabled_meters:
+            return data.readings.measured_at
+        return None if data.inverters_sum is None else data.inverters_sum.measured_at
+
+    polled = Endpoint.READINGS if coordinator.data.enabled_meters else Endpoint.PRODUCTION
+    rows: tuple[tuple[str, Callable[[GatewayData], Any], set[Endpoint], dict[str, Any]], ...] = (
+        ("firmware", lambda data: data.info.firmware, {Endpoint.INFO}, {}),
+        ("last_reading", last_reading, {polled}, _TIMESTAMP),
+        ("token_expiry", lambda _: coordinator.token_renewal.token.expires_at, set(), _TIMESTAMP),
+        ("certificate_expiry", certificate_expiry, set(), _TIMESTAMP),
+    )
+    for key, value, endpoints, kind in rows:
+        yield GatewaySensorDescription(
+            key=key,
+            translation_key=key,
+            value_fn=value,
+            endpoints=frozenset(endpoints),
+            entity_registry_enabled_default=False,
+            **kind,
+            **_DIAGNOSTIC,
+        )
+
+
+def _inverter_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
+    for inverter in (data.inverters or {}).values():
+        unit = Unit(serial_number=inverter.serial_number, translation_key="inverter", model="Microinverter")
+        for key, field, kind in _INVERTER_SENSORS:
+            value = _inverter_value(unit.serial_number, field)
+            yield _unit_sensor(unit, f"inverter_{key}", key, kind, Endpoint.INVERTERS, value)
+
+
+def _battery_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
+    for battery in data.batteries.units if data.batteries else ():
+        unit = Unit(
+            serial_number=battery.serial_number,
+            translation_key="battery",
+            model="IQ Battery",
+            part_number=battery.part_number,
+            firmware=battery.firmware,
+        )
+        for key, field, kind in _BATTERY_SENSORS:
+            value = _battery_value(unit.serial_number, field)
+            yield _unit_sensor(unit, f"battery_unit_{key}", key, kind, Endpoint.BATTERIES, value)
+
+
+def _unit_sensor(
+    unit: Unit,
+    translation_key: str,
+    key: str,
+    kind: dict[str, Any],
+    endpoint: Endpoint,
+    value: Callable[[GatewayData], Any],
+) -> GatewaySensorDescription:
+    return GatewaySensorDescription(
+        key=key,
+        # The main sensor of a unit has the name of its device.
+        translation_key=None if "name" in kind else translation_key,
+        value_fn=value,
+        endpoints=frozenset({endpoint}),
+        unit=unit,
+        entity_registry_enabled_default=False,
+        **kind,
+    )
+
+
+def _inverter_value(serial_number: str, field: str) -> Callable[[GatewayData], Any]:
+    return lambda data: getattr((data.inverters or {}).get(serial_number), field, None)
+
+
+def _battery_value(serial_number: str, field: str) -> Callable[[GatewayData], Any]:
+    def value(data: GatewayData) -> Any:
+        units = data.batteries.units if data.batteries else ()
+        return getattr(
+            next((unit for unit in units if unit.serial_number == serial_number), None), field, None
+        )
+
+    return value

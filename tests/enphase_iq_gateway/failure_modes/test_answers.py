@@ -1,0 +1,191 @@
+"""What a gateway answers on bad days: what the recorder keeps of the energies, and what its owner reads."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from homeassistant.components.recorder.core import Recorder
+from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import CONF_SCAN_INTERVAL, STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.core import HomeAssistant
+
+from enphase_companion.simulator import Simulator
+
+from ..conftest import SetUp, Tick, make_entry, state_of
+from .history import ENERGIES, WITH_BATTERIES, require_true_history, three_hours
+from .watch import BACK, GONE, Watch
+
+READINGS = "/ivp/meters/readings"
+
+
+@dataclass(frozen=True)
+class Day:
+    """How a bad time begins, and whether the gateway is away meanwhile."""
+
+    begins: Callable[[Simulator], None]
+    is_away: bool = True
+
+
+def _fault(name: str, path: str | None = None, *, is_away: bool = True, status: int = 503) -> Day:
+    return Day(lambda simulator: simulator.faults.set(name, path, status=status), is_away)
+
+
+DAYS = {
+    "html": _fault("html"),
+    "truncated": _fault("truncated"),
+    "zeros": _fault("zeros", is_away=False),
+    "nan": _fault("nan"),
+    "huge": _fault("huge", is_away=False),
+    "503": _fault("status"),
+    "404": _fault("status", status=404),
+    "401 for a page": _fault("refuse", READINGS),
+    "reset": _fault("reset"),
+    "redirect": _fault("redirect"),
+    "counters-fall": _fault("counters-fall", is_away=False),
+    "sessions end": Day(lambda simulator: simulator.gateway.sessions.end_all(), is_away=False),
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("day", DAYS)
+async def test_bad_answers_neither_leap_nor_stand_still_in_the_statistics(
+    recorder_mock: Recorder,
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    watch: Watch,
+    day: str,
+) -> None:
+    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
+    await three_hours(tick, lambda: DAYS[day].begins(simulator), simulator.faults.clear)
+    await require_true_history(hass, simulator)
+    assert watch.spoken(entry.title) == [GONE, BACK] * DAYS[day].is_away
+    assert float(state_of(hass, simulator, "production_power")) > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("day", ["zeros", "nan", "html", "counters-fall"])
+@pytest.mark.parametrize(
+    ("profile", "keys"),
+    [("battery", WITH_BATTERIES), ("no-meters", ENERGIES[:1]), ("total-consumption", ("home_energy",))],
+)
+async def test_every_kind_of_energy_is_true_through_bad_answers(
+    recorder_mock: Recorder,
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    keys: tuple[str, ...],
+    day: str,
+) -> None:
+    await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
+    await three_hours(tick, lambda: DAYS[day].begins(simulator), simulator.faults.clear)
+    await require_true_history(hass, simulator, keys)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("profile", "keys"),
+    [
+        ("three-phase+meters-wrap", ENERGIES),
+        ("no-meters+inverter-wraps", ENERGIES[:1]),
+    ],
+)
+async def test_a_counter_that_wraps_for_good_does_not_show_in_the_statistics(
+    recorder_mock: Recorder,
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    watch: Watch,
+    keys: tuple[str, ...],
+) -> None:
+    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
+    await three_hours(tick, lambda: None, lambda: None)
+    await require_true_history(hass, simulator, keys)
+    assert watch.spoken(entry.title) == []
+    assert entry.runtime_data.counters.active[f"{simulator.serial_number}_{keys[0]}"].offset > 0
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", ["three-phase+zeros-after-power-cut"])
+async def test_a_power_cut_with_zeros_after_it_does_not_show_in_the_statistics(
+    recorder_mock: Recorder,
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    watch: Watch,
+) -> None:
+    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
+
+    def power_returns() -> None:
+        simulator.start()
+        simulator.restart()
+
+    await three_hours(tick, simulator.stop, power_returns)
+    await require_true_history(hass, simulator)
+    assert watch.spoken(entry.title) == [GONE, BACK]
+
+
+@pytest.mark.parametrize("fault", ["html", "truncated", "nan", "huge", "zeros", "status", "refuse", "reset"])
+@pytest.mark.parametrize("profile", ["battery", "no-meters", "ac-batteries"])
+async def test_a_gateway_that_answers_badly_at_its_first_set_up_is_set_up_once_it_answers_well(
+    hass: HomeAssistant, simulator: Simulator, tick: Tick, fault: str
+) -> None:
+    entry = make_entry(simulator)
+    simulator.faults.set(fault)
+    entry.add_to_hass(hass)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await tick(61, times=4)
+    simulator.faults.clear()
+    await tick(301, times=5)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    assert float(state_of(hass, simulator, "production_energy")) > 0
+
+
+@pytest.mark.parametrize("fault", ["refuse", "reset"])
+async def test_one_refusal_or_one_broken_connection_is_no_absence(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch, fault: str
+) -> None:
+    entry = await set_up(make_entry(simulator))
+    for _ in range(5):
+        simulator.faults.set(fault, READINGS, times=1)
+        simulator.requests.clear()
+        await tick()
+        asked = [request.path for request in simulator.requests]
+        assert asked == [READINGS, *["/auth/check_jwt"] * (fault == "refuse"), READINGS]
+        assert state_of(hass, simulator, "production_power") != STATE_UNAVAILABLE
+    assert watch.spoken(entry.title) == []
+
+
+async def test_refusals_that_end_within_ten_minutes_ask_nobody_and_log_in_once_a_look(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
+) -> None:
+    entry = await set_up(make_entry(simulator))
+    simulator.restart()
+    simulator.faults.set("refuse")
+    simulator.requests.clear()
+    await tick(61, times=9)
+    logins = [request for request in simulator.requests if request.path == "/auth/check_jwt"]
+    assert len(logins) == 9
+    simulator.faults.clear()
+    await tick(61)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    assert not hass.config_entries.flow.async_progress()
+    assert watch.spoken(entry.title) == [GONE, BACK]
+
+
+async def test_what_a_meter_says_in_madness_is_unknown_and_no_number(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    entry = await set_up(make_entry(simulator), enable=True)
+    simulator.faults.set("huge")
+    await tick(61, times=20)
+    shown = [state for state in hass.states.async_all("sensor") if "unit_of_measurement" in state.attributes]
+    assert len(shown) > 50
+    for state in shown:
+        # Counters stay where they were; whatever else is said is not believed.
+        assert state.state in (STATE_UNKNOWN, STATE_UNAVAILABLE) or "energy" in state.entity_id, state
+    assert entry.state is ConfigEntryState.LOADED

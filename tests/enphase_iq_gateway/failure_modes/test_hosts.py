@@ -1,0 +1,203 @@
+"""Hosts on bad days: what an owner types that leads to nobody, to silence, to something else or elsewhere."""
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Generator
+from contextlib import closing
+
+import pytest
+import pytest_socket
+from aiohttp.resolver import AsyncResolver
+from homeassistant.const import CONF_HOST, STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant
+from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import issue_registry as ir
+
+from custom_components.enphase_iq_gateway.const import DOMAIN
+from custom_components.enphase_iq_gateway.issues import certificate_issue_id
+from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.server import Server
+
+from ..conftest import NOON, SetUp, Tick, make_entry, state_of
+from ..flow import Flow
+from .conftest import Passing, is_loaded
+from .watch import BACK, GONE, WRONG_PASSWORD, Watch
+
+#: Runs a simulated gateway's pages by plain http, and gives the address.
+type Plain = Callable[[Simulator], Awaitable[str]]
+
+
+async def go_on_to_success(flow: Flow) -> None:
+    """Correct the address in the form that is shown, and set the gateway up."""
+    await flow.give_host()
+    assert flow.shows("trust")
+    await flow.answer()
+    await flow.choose("token")
+    await flow.give_token()
+    await flow.answer()
+    assert flow.shown["type"] is FlowResultType.CREATE_ENTRY
+
+
+@pytest.fixture
+def unknown_name(monkeypatch: pytest.MonkeyPatch) -> str:
+    """A name that no resolver knows."""
+
+    async def resolve(*_: object, **__: object) -> None:
+        raise OSError(None, "Domain name not found")
+
+    monkeypatch.setattr(AsyncResolver, "resolve", resolve)
+    return "no-such-gateway.local"
+
+
+async def test_an_unknown_name_can_be_corrected(flow: Flow, unknown_name: str) -> None:
+    await flow.start()
+    await flow.give_host(unknown_name)
+    assert flow.shows("user", "unknown_host")
+    await go_on_to_success(flow)
+
+
+@pytest.mark.parametrize("host", ["ftp://{}", "wss://{}/home", "?{}", f"owner:{WRONG_PASSWORD}@{{}}"])
+async def test_what_is_no_address_of_https_can_be_corrected(
+    flow: Flow, simulator: Simulator, host: str
+) -> None:
+    await flow.start()
+    await flow.give_host(host.format(simulator.url.removeprefix("https://")))
+    assert flow.shows("user", "invalid_host")
+    assert simulator.requests == []
+    await go_on_to_success(flow)
+
+
+async def test_a_host_that_takes_a_call_and_says_nothing_is_given_up_within_a_minute(
+    flow: Flow, passing: Passing
+) -> None:
+    with closing(socket.create_server(("127.0.0.1", 0))) as silent:
+        await flow.start()
+        given_up = asyncio.ensure_future(flow.give_host(f"127.0.0.1:{silent.getsockname()[1]}"))
+        for _ in range(60):
+            for _ in range(100):
+                await asyncio.sleep(0)
+            passing.time(1)
+        await given_up
+    assert flow.shows("user", "cannot_connect")
+    await go_on_to_success(flow)
+
+
+@pytest.fixture
+def plain(simulator: Simulator) -> Generator[Plain]:
+    """Gateways of before https, all closed at the end."""
+    servers = []
+
+    async def run(gateway: Simulator) -> str:
+        servers.append(server := Server(gateway.gateway.handle, "127.0.0.1", 0))
+        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(server.start(), simulator._loop))
+        return f"127.0.0.1:{server.port}"
+
+    yield run
+    for server in servers:
+        simulator._run(server.stop())
+
+
+@pytest.mark.parametrize(
+    ("profile", "error"), [("old-firmware", "unsupported_firmware"), ("three-phase", "not_https")]
+)
+async def test_what_speaks_only_http_is_told_apart_by_its_firmware(
+    flow: Flow, simulator: Simulator, plain: Plain, error: str
+) -> None:
+    address = await plain(simulator)
+    await flow.start()
+    await flow.give_host(address)
+    assert flow.shows("user", error)
+    assert {request.path for request in simulator.requests} == {"/info"}
+
+
+async def test_a_redirect_is_followed_nowhere(flow: Flow, simulator: Simulator, stranger: Simulator) -> None:
+    await flow.start()
+    simulator.faults.set("redirect", "/info", location=f"{stranger.url}/info")
+    await flow.give_host()
+    assert flow.shows("user", "not_a_gateway")
+    simulator.faults.clear()
+    await flow.give_host()
+    await flow.answer()
+    await flow.choose("token")
+    for path in ("/auth/check_jwt", "/ivp/meters"):
+        simulator.faults.set("redirect", path, location=f"{stranger.url}{path}")
+        await flow.give_token()
+        assert flow.shows("token", "not_a_gateway")
+        simulator.faults.clear()
+    assert stranger.requests == []
+    await flow.give_token()
+    assert flow.shows("meters_found")
+
+
+@pytest.mark.parametrize("location", ["https", "http"])
+async def test_a_gateway_that_begins_to_redirect_takes_nothing_secret_along(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    stranger: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    watch: Watch,
+    location: str,
+) -> None:
+    entry = await set_up(make_entry(simulator))
+    simulator.restart()
+    simulator.faults.set("redirect", location=stranger.url.replace("https", location))
+    await tick(61, times=3)
+    assert stranger.requests == []
+    assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE
+    simulator.faults.clear()
+    await tick(61)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    assert watch.spoken(entry.title) == [GONE, BACK]
+
+
+@pytest.mark.parametrize("profile", ["three-phase", "no-meters"])
+async def test_another_gateway_at_the_address_gets_nothing_and_the_right_one_comes_back_by_itself(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
+) -> None:
+    """As when a router gives addresses anew."""
+    entry = await set_up(make_entry(simulator))
+    port = simulator._gateway_server.port
+    simulator.stop()
+    with Simulator("three-phase", seed=2, start=NOON, longitude=0, speed=0, port=port) as other:
+        await tick(301, times=5)
+        assert other.requests == []
+        assert ir.async_get(hass).async_get_issue(DOMAIN, certificate_issue_id(entry)) is not None
+        await hass.config_entries.async_reload(entry.entry_id)
+        await hass.async_block_till_done(wait_background_tasks=True)
+        assert not is_loaded(entry)
+        assert other.requests == []
+    simulator.start()
+    await tick(301, times=2)
+    assert is_loaded(entry)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    assert ir.async_get(hass).async_get_issue(DOMAIN, certificate_issue_id(entry)) is None
+    assert watch.spoken(entry.title) == [GONE, BACK]
+
+
+@pytest.fixture
+def over_ipv6(simulator: Simulator) -> Generator[Simulator]:
+    """The same gateway at an IPv6 address."""
+    pytest_socket.socket_allow_hosts(["127.0.0.1", "::1"])
+    with Simulator("three-phase", start=NOON, longitude=0, speed=0, host="::1") as running:
+        yield running
+    pytest_socket.socket_allow_hosts(["127.0.0.1"])
+
+
+async def test_an_ipv6_address_is_an_address(
+    hass: HomeAssistant, flow: Flow, over_ipv6: Simulator, tick: Tick
+) -> None:
+    await flow.start()
+    await flow.give_host("[::1")
+    assert flow.shows("user", "invalid_host")
+    await flow.give_host(over_ipv6.url.removeprefix("https://"))
+    assert flow.shows("trust")
+    await flow.answer()
+    await flow.choose("token")
+    await flow.give_token(over_ipv6.token())
+    await flow.answer()
+    assert flow.shown["type"] is FlowResultType.CREATE_ENTRY
+    assert flow.shown["data"][CONF_HOST] == over_ipv6.url
+    await hass.async_block_till_done(wait_background_tasks=True)
+    await tick(11, times=2)
+    assert float(state_of(hass, over_ipv6, "production_power")) > 0

@@ -1,0 +1,175 @@
+"""Silences: half a minute, five minutes each night, an hour without power, and two addresses in turn."""
+
+from datetime import UTC, datetime
+
+import pytest
+from homeassistant.components.recorder.core import Recorder
+from homeassistant.config_entries import SOURCE_ZEROCONF, ConfigEntryState
+from homeassistant.const import CONF_HOST, CONF_SCAN_INTERVAL, STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant
+
+from enphase_companion.simulator import Simulator
+
+from ..conftest import NOON, SetUp, Tick, make_entry, state_of
+from ..flow import Flow
+from ..helpers import announcement
+from .conftest import Passing, held, is_loaded
+from .history import ENERGIES, HOUR, MINUTES_5, require_true_history, three_hours
+from .watch import BACK, GONE, Watch
+
+#: Seconds after which the client gives an answer up.
+GIVEN_UP = 46
+
+
+@pytest.mark.slow
+async def test_answers_that_are_half_a_minute_late_are_late_and_no_failure(
+    recorder_mock: Recorder,
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    passing: Passing,
+    watch: Watch,
+) -> None:
+    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
+    await tick(20)
+    await tick(MINUTES_5, times=14)
+    for _ in range(5):
+        with held(simulator.faults):
+            # A gateway that takes so long is asked more rarely.
+            await passing.until_asked(simulator.requests, 150)
+            passing.time(30)
+        await passing.until_done()
+        assert state_of(hass, simulator, "production_power") != STATE_UNAVAILABLE
+    await tick(MINUTES_5, times=19)
+    await require_true_history(hass, simulator)
+    assert watch.spoken(entry.title) == []
+
+
+async def test_an_answer_that_never_comes_is_given_up_and_asked_for_again(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, passing: Passing, watch: Watch, tick: Tick
+) -> None:
+    entry = await set_up(make_entry(simulator))
+    with held(simulator.faults):
+        await passing.until_asked(simulator.requests, 11)
+        passing.time(GIVEN_UP)
+        await passing.until_done()
+    assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE
+    await tick(61)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    assert watch.spoken(entry.title) == [GONE, BACK]
+
+
+async def test_a_gateway_that_is_silent_at_the_start_is_waited_for(
+    hass: HomeAssistant, simulator: Simulator, passing: Passing, tick: Tick
+) -> None:
+    entry = make_entry(simulator)
+    entry.add_to_hass(hass)
+    with held(simulator.faults):
+        starting = hass.async_create_task(hass.config_entries.async_setup(entry.entry_id))
+        await passing.until_asked(simulator.requests)
+        passing.time(GIVEN_UP)
+        assert not await starting
+    assert not is_loaded(entry)
+    await tick(61)
+    assert is_loaded(entry)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+
+
+async def test_home_assistant_does_not_wait_for_a_silent_gateway_to_be_done_with_it(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, passing: Passing, tick: Tick, watch: Watch
+) -> None:
+    entry = await set_up(make_entry(simulator))
+    with held(simulator.faults):
+        await passing.until_asked(simulator.requests, 11)
+        assert await hass.config_entries.async_unload(entry.entry_id)
+        await passing.until_done()
+    assert await hass.config_entries.async_setup(entry.entry_id)
+    await tick()
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    assert watch.spoken(entry.title) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", ["three-phase+nightly-silence"])
+async def test_the_nightly_silence_is_one_absence_and_loses_nothing(
+    recorder_mock: Recorder,
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    passing: Passing,
+    watch: Watch,
+) -> None:
+    await tick(10 * HOUR)
+    assert datetime.fromtimestamp(simulator.clock.time(), UTC).hour == 22
+    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
+    await tick(20)
+    await tick(MINUTES_5, times=11)
+    assert watch.spoken(entry.title) == []
+    for seconds in (301, 61, 61):
+        await passing.until_asked(simulator.requests, seconds)
+        passing.time(GIVEN_UP)
+        await passing.until_done()
+        assert state_of(hass, simulator, "home_power") == STATE_UNAVAILABLE
+    await tick(61)
+    assert state_of(hass, simulator, "home_power") != STATE_UNAVAILABLE
+    await tick(278)
+    await tick(MINUTES_5, times=22)
+    await require_true_history(hass, simulator, begin=NOON + 10 * HOUR)
+    assert watch.spoken(entry.title) == [GONE, BACK]
+
+
+@pytest.mark.slow
+async def test_what_flowed_while_the_gateway_was_off_is_kept_in_sum(
+    recorder_mock: Recorder,
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    watch: Watch,
+) -> None:
+    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
+    await three_hours(tick, simulator.stop, simulator.start)
+    await require_true_history(hass, simulator, ENERGIES)
+    assert watch.spoken(entry.title) == [GONE, BACK]
+
+
+async def test_two_addresses_announced_in_turn_move_nothing_while_the_present_one_answers(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
+) -> None:
+    entry = await set_up(make_entry(simulator))
+    coordinator = entry.runtime_data
+    with Simulator("three-phase", start=NOON, longitude=0, speed=0) as elsewhere:
+        for _ in range(6):
+            for address in (elsewhere, simulator):
+                flow = Flow(hass, simulator)
+                await flow.start(SOURCE_ZEROCONF, announcement(address))
+                assert flow.aborts("already_configured")
+                await tick(900)
+        assert elsewhere.requests == []
+    assert entry.data[CONF_HOST] == simulator.url
+    assert entry.runtime_data is coordinator
+    assert watch.spoken(entry.title) == []
+
+
+async def test_a_gateway_whose_cable_is_pulled_is_followed_to_its_other_address_and_stays_there(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
+) -> None:
+    entry = await set_up(make_entry(simulator))
+    with Simulator("three-phase", start=NOON, longitude=0, speed=0) as elsewhere:
+        simulator.stop()
+        await tick(61, times=2)
+        assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE
+        flow = Flow(hass, simulator)
+        await flow.start(SOURCE_ZEROCONF, announcement(elsewhere))
+        await hass.async_block_till_done(wait_background_tasks=True)
+        assert entry.data[CONF_HOST] == elsewhere.url
+        assert entry.state is ConfigEntryState.LOADED
+        assert float(state_of(hass, simulator, "production_power")) > 0
+        simulator.start()
+        flow = Flow(hass, simulator)
+        await flow.start(SOURCE_ZEROCONF, announcement(simulator))
+        await hass.async_block_till_done(wait_background_tasks=True)
+        assert entry.data[CONF_HOST] == elsewhere.url
+        await hass.config_entries.async_unload(entry.entry_id)

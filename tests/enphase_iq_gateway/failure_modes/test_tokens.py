@@ -1,0 +1,151 @@
+"""Tokens on bad days: of another gateway, ended, badly signed, cut short, of a wrong clock, short-lived."""
+
+import pytest
+from homeassistant.config_entries import SOURCE_REAUTH, ConfigFlowResult
+from homeassistant.const import CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME, STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant
+
+from custom_components.enphase_iq_gateway.const import DOMAIN
+from custom_components.enphase_iq_gateway.error_handling import TOKEN_ERRORS
+from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.entrez import INSTALLER_USERNAME
+
+from ..conftest import SetUp, Tick, make_entry, state_of
+from ..flow import Flow
+from .conftest import is_loaded
+from .watch import BACK, GONE, Watch
+
+HOUR = 3600
+
+GOOD = ("good", "installer", "ends-soon", "from-the-future")
+
+#: Those that nobody has to send anywhere to see that they are no good; with one cut short, chance decides.
+NEVER_SENT = ("other-gateway", "expired", "hs256", "none", "no-token")
+SENT = ("stranger",)
+BAD = (*NEVER_SENT, *SENT, "cut-short")
+
+
+def asked(hass: HomeAssistant) -> list[ConfigFlowResult]:
+    """Return the questions to sign in again."""
+    flows = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    return [each for each in flows if each["context"]["source"] == SOURCE_REAUTH]
+
+
+def require_named(flow: Flow, step: str, kind: str, simulator: Simulator) -> None:
+    """Fail unless the form says what is the matter with the token, and it was not sent in vain."""
+    assert any(flow.shows(step, error) for error in (*TOKEN_ERRORS.values(), "token_rejected"))
+    sent = any(request.has_authorization for request in simulator.requests)
+    assert sent or kind not in SENT
+    assert not sent or kind not in NEVER_SENT
+
+
+@pytest.mark.parametrize("kind", [*GOOD, *BAD])
+async def test_a_pasted_token_is_taken_or_named_and_another_one_is_taken_after_it(
+    flow: Flow, simulator: Simulator, kind: str
+) -> None:
+    await flow.reach("token")
+    await flow.give_token(simulator.strange_token(kind))
+    if kind in BAD:
+        require_named(flow, "token", kind, simulator)
+        await flow.give_token()
+    assert flow.shows("meters_found")
+
+
+@pytest.mark.parametrize("kind", [*GOOD, *BAD])
+async def test_a_token_that_entrez_gives_is_looked_at_as_well(
+    flow: Flow, simulator: Simulator, kind: str
+) -> None:
+    await flow.reach("account")
+    simulator.entrez.gives = kind
+    await flow.give_account()
+    if kind in ("no-token", "none"):
+        assert flow.shows("account", "not_your_gateway")
+    elif kind in BAD:
+        require_named(flow, "account", kind, simulator)
+    if kind in BAD:
+        simulator.entrez.gives = None
+        await flow.give_account()
+    assert flow.shows("meters_found")
+
+
+@pytest.mark.parametrize("offset", [-300, 300])
+async def test_a_clock_that_is_five_minutes_off_keeps_nobody_out(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, tick: Tick, offset: float, watch: Watch
+) -> None:
+    simulator.entrez.clock_offset = offset
+    await flow.reach("account")
+    await flow.give_account()
+    await flow.answer()
+    await hass.async_block_till_done(wait_background_tasks=True)
+    await tick(61, times=5)
+    assert float(state_of(hass, simulator, "production_power")) > 0
+    assert asked(hass) == []
+    assert watch.spoken(flow.shown["title"]) == []
+
+
+@pytest.mark.parametrize("kind", BAD)
+async def test_a_bad_token_at_a_start_is_asked_for_and_a_good_one_ends_that(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, tick: Tick, watch: Watch, kind: str
+) -> None:
+    entry = make_entry(simulator, {CONF_TOKEN: simulator.strange_token(kind)})
+    entry.add_to_hass(hass)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    # A gateway that has just started may refuse a good one: so it is tried for some minutes.
+    await tick(301, times=3)
+    assert not is_loaded(entry)
+    [question] = asked(hass)
+    await flow.follow(question)
+    await flow.choose("token")
+    await flow.give_token(simulator.strange_token("stranger"))
+    assert flow.shows("token", "token_rejected")
+    await flow.give_token()
+    assert flow.aborts("reauth_successful")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert is_loaded(entry)
+    assert asked(hass) == []
+
+
+async def test_an_installers_token_of_twelve_hours_is_asked_for_an_hour_before_its_end(
+    hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
+) -> None:
+    entry = await set_up(make_entry(simulator, {CONF_TOKEN: simulator.token("installer")}))
+    await tick(HOUR / 3, times=32)
+    assert asked(hass) == []
+    await tick(HOUR / 3)
+    [question] = asked(hass)
+    assert state_of(hass, simulator, "production_power") != STATE_UNAVAILABLE
+    await tick(HOUR / 3, times=4)
+    assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE
+    assert len(asked(hass)) == 1
+    assert watch.spoken(entry.title) == [GONE]
+    await flow.follow(question)
+    await flow.choose("token")
+    await flow.give_token(simulator.token("installer"))
+    assert flow.aborts("reauth_successful")
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert float(state_of(hass, simulator, "production_energy")) > 0
+    assert watch.spoken(entry.title) == [GONE, BACK]
+
+
+async def test_an_installers_token_renews_itself_twice_a_day_with_the_password_that_was_left(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
+) -> None:
+    entry = await set_up(
+        make_entry(
+            simulator,
+            {
+                CONF_TOKEN: simulator.token("installer"),
+                CONF_USERNAME: INSTALLER_USERNAME,
+                CONF_PASSWORD: simulator.password,
+            },
+        )
+    )
+    seen = {entry.data[CONF_TOKEN]}
+    for _ in range(36):
+        await tick(HOUR)
+        seen.add(entry.data[CONF_TOKEN])
+        assert state_of(hass, simulator, "production_power") != STATE_UNAVAILABLE
+    assert len(seen) == 4
+    assert asked(hass) == []
+    assert watch.spoken(entry.title) == []

@@ -1,0 +1,377 @@
+"""The rule of the counters: held while in doubt, gone on with once it is clear, and never a jump."""
+
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from custom_components.enphase_iq_gateway.energy_counter import (
+    HOLD_READINGS,
+    HOLD_TIME,
+    INVERTER_OVERFLOW,
+    EnergyCounter,
+    Source,
+)
+
+START = datetime(2026, 6, 21, 12, tzinfo=UTC)
+KWH = 1000.0
+#: What a home uses within one interval of the tests, Wh.
+STEP = 10.0
+INTERVAL = timedelta(minutes=2)
+
+
+class Meter:
+    """A counter that is read at a steady interval."""
+
+    def __init__(self, interval: timedelta = INTERVAL) -> None:
+        self.counter = EnergyCounter()
+        self.now = START
+        self._interval = interval
+
+    def says(self, *values: float | None) -> list[float | None]:
+        """Let time pass, read each value, and give what is shown."""
+        shown = []
+        for value in values:
+            self.now += self._interval
+            shown.append(self.counter.update(value, self.now))
+        return shown
+
+    def holds(self) -> bool:
+        """Return whether the counter shows something else than what is said."""
+        return self.counter.is_holding
+
+
+@pytest.fixture
+def meter() -> Meter:
+    """A meter that has shown 5000 kWh so far."""
+    meter = Meter()
+    meter.says(5000 * KWH)
+    return meter
+
+
+def running(first: float, count: int) -> list[float]:
+    """Return what a counter says that runs on from `first`."""
+    return [first + STEP * number for number in range(count)]
+
+
+def test_a_counter_that_runs_is_shown_as_it_is(meter: Meter) -> None:
+    values = running(5000 * KWH + STEP, 20)
+    assert meter.says(*values) == values
+    assert meter.counter.offset == 0
+    assert not meter.holds()
+
+
+def test_the_first_value_is_believed() -> None:
+    assert Meter().says(12.5) == [12.5]
+
+
+def test_a_zero_at_first_is_believed_once_it_lasts() -> None:
+    *first, last = Meter().says(*[0.0] * 20)
+    assert first[:9] == [None] * 9
+    assert last == 0.0
+
+
+def test_what_comes_after_the_zeros_of_a_start_is_no_leap() -> None:
+    assert Meter().says(0.0, 0.0, 5000 * KWH) == [None, None, 5000 * KWH]
+
+
+def test_a_sum_below_zero_is_counted_from_zero_on() -> None:
+    meter = Meter()
+    values = [-9000 * KWH + STEP * number for number in range(30)]
+    shown = [value for value in meter.says(*values) if value is not None]
+    assert shown[0] == 0.0
+    assert shown == sorted(shown)
+    assert shown[-1] == pytest.approx(STEP * (len(shown) - 1))
+    kept = EnergyCounter.from_dict(meter.counter.as_dict())
+    assert kept.update(values[-1] + STEP, meter.now + INTERVAL) == pytest.approx(shown[-1] + STEP)
+
+
+@pytest.mark.parametrize("after", [2.0**32, 15_000 * KWH, 3.0])
+def test_a_clock_that_was_years_behind_lets_no_leap_through(after: float) -> None:
+    meter = Meter()
+    meter.says(20_000 * KWH)
+    meter.counter.update(20_000 * KWH + STEP, datetime(2016, 1, 1, tzinfo=UTC))
+    assert meter.says(after) == [20_000 * KWH + STEP]
+    assert meter.holds()
+
+
+def test_a_counter_at_rest_stays_as_it_is(meter: Meter) -> None:
+    assert meter.says(5000 * KWH, 5000 * KWH) == [5000 * KWH, 5000 * KWH]
+
+
+def test_a_short_fall_is_held(meter: Meter) -> None:
+    assert meter.says(4999 * KWH, 4999 * KWH) == [5000 * KWH, 5000 * KWH]
+    assert meter.holds()
+    assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]
+    assert not meter.holds()
+    assert meter.counter.offset == 0
+
+
+@pytest.mark.parametrize("after", [3.0, 1190 * KWH, 4998.9 * KWH])
+def test_a_fall_that_lasts_goes_on_from_where_it_was(meter: Meter, after: float) -> None:
+    shown = meter.says(*running(after, 30))
+    # Nothing of what was counted while it was held is lost.
+    assert shown[-1] == pytest.approx(5000 * KWH + 29 * STEP)
+    assert meter.counter.offset == pytest.approx(5000 * KWH - after)
+    assert not meter.holds()
+
+
+def test_a_fall_is_held_for_15_minutes_even_if_it_is_read_every_second() -> None:
+    meter = Meter(timedelta(seconds=1))
+    meter.says(5000 * KWH)
+    held = int(HOLD_TIME.total_seconds())
+    assert set(meter.says(*[7.0] * held)) == {5000 * KWH}
+    assert meter.counter.offset == 0
+    meter.says(7.0)
+    assert meter.counter.offset == 5000 * KWH - 7
+
+
+def test_a_fall_is_held_for_10_readings_even_if_they_are_far_apart() -> None:
+    meter = Meter(timedelta(hours=1))
+    meter.says(5000 * KWH)
+    assert set(meter.says(*[7.0] * (HOLD_READINGS - 1))) == {5000 * KWH}
+    assert meter.holds()
+    assert meter.says(7.0) == [5000 * KWH]
+    assert not meter.holds()
+
+
+def test_the_same_reading_twice_is_one_reading(meter: Meter) -> None:
+    meter.now += timedelta(hours=1)
+    for _ in range(50):
+        assert meter.counter.update(7.0, meter.now) == 5000 * KWH
+    assert meter.holds()
+
+
+@pytest.mark.parametrize("nothing", [None, 0.0])
+def test_nothing_and_zero_in_between_do_not_disturb(meter: Meter, nothing: float | None) -> None:
+    shown = 5000 * KWH if nothing == 0 else None
+    assert meter.says(nothing, nothing) == [shown, shown]
+    assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]
+    values = [value for each in running(3.0, 15) for value in (each, nothing)]
+    meter.says(*values)
+    assert meter.counter.value == pytest.approx(5000 * KWH + STEP + 14 * STEP)
+
+
+def test_zero_for_ever_is_held_for_ever(meter: Meter) -> None:
+    assert set(meter.says(*[0.0] * 2000)) == {5000 * KWH}
+    assert meter.counter.offset == 0
+    assert meter.says(6000 * KWH) == [6000 * KWH]
+
+
+def test_a_leap_for_one_reading_is_not_shown(meter: Meter) -> None:
+    assert meter.says(2.0**32) == [5000 * KWH]
+    assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]
+
+
+def test_a_leap_that_lasts_goes_on_from_where_it_was(meter: Meter) -> None:
+    shown = meter.says(*running(2.0**32, 30))
+    assert shown[-1] == pytest.approx(5000 * KWH + 29 * STEP)
+    assert meter.counter.offset == pytest.approx(5000 * KWH - 2.0**32)
+
+
+@pytest.mark.parametrize("limit", [2.0**32, 2.0**32 / 3600])
+@pytest.mark.parametrize("others", [0.0, 7000 * KWH])
+def test_a_counter_that_begins_anew_for_want_of_bits_goes_on_at_once(limit: float, others: float) -> None:
+    # One microinverter's counter is a part of the sum over all.
+    meter = Meter()
+    meter.says(others + limit - STEP)
+    shown = meter.says(*running(others + 1.0, 3))
+    assert shown == pytest.approx(running(others + limit + 1.0, 3))
+    assert meter.counter.offset == limit
+    kept = EnergyCounter.from_dict(meter.counter.as_dict())
+    assert kept.update(others + 31.0, meter.now + INTERVAL) == pytest.approx(others + limit + 31.0)
+
+
+def test_a_fall_that_only_resembles_a_wrap_is_waited_for(meter: Meter) -> None:
+    assert meter.says(3860 * KWH) == [5000 * KWH]
+    assert meter.holds()
+
+
+@pytest.mark.parametrize("away", [timedelta(hours=10), timedelta(days=3), timedelta(days=60)])
+@pytest.mark.parametrize("wraps", [1, 2, 3])
+def test_wraps_of_a_sum_of_inverters_go_on_at_once_however_long_nobody_looked(
+    away: timedelta, wraps: int
+) -> None:
+    meter = Meter()
+    meter.says(9000 * KWH)
+    meter.now += away
+    made = 250 * KWH if away > timedelta(days=1) else 30 * KWH
+    shown = meter.says(9000 * KWH + made - wraps * INVERTER_OVERFLOW)
+    assert shown == pytest.approx([9000 * KWH + made])
+    assert meter.counter.offset == pytest.approx(wraps * INVERTER_OVERFLOW)
+    assert not meter.holds()
+
+
+def test_a_reset_in_a_night_is_no_wrap_whose_difference_was_made() -> None:
+    meter = Meter()
+    meter.says(900 * KWH)
+    meter.now += timedelta(hours=12)
+    shown = meter.says(*running(2 * KWH, 30))
+    assert shown[-1] == pytest.approx(900 * KWH + 29 * STEP)
+
+
+def test_a_reset_of_a_large_counter_is_no_number_of_wraps() -> None:
+    meter = Meter()
+    meter.says(4 * INVERTER_OVERFLOW - 20 * KWH)
+    meter.now += timedelta(days=3)
+    shown = meter.says(*running(2 * KWH, 30))
+    assert shown[-1] == pytest.approx(4 * INVERTER_OVERFLOW - 20 * KWH + 29 * STEP)
+
+
+def test_a_fall_by_less_than_half_a_wrap_is_none() -> None:
+    meter = Meter()
+    meter.says(9000 * KWH)
+    meter.now += timedelta(days=30)
+    shown = meter.says(*running(8500 * KWH, 30))
+    assert shown[-1] == pytest.approx(9000 * KWH + 29 * STEP)
+
+
+@pytest.mark.parametrize("after", [174_174.0, 12_000 * KWH, 5000 * KWH])
+@pytest.mark.parametrize("away", [INTERVAL, timedelta(days=200)])
+def test_another_source_goes_on_from_where_the_counter_was(after: float, away: timedelta) -> None:
+    counter = EnergyCounter()
+    counter.update(5000 * KWH, START, Source("inverters", "7.6.175"))
+    at = START + away
+    source = Source("totals", "7.6.175")
+    assert counter.update(None, at, source) is None
+    assert counter.update(0.0, at, source) == 5000 * KWH
+    assert counter.update(after, at, source) == 5000 * KWH
+    assert counter.update(after + STEP, at + INTERVAL, source) == pytest.approx(5000 * KWH + STEP)
+    assert not counter.is_holding
+    kept = EnergyCounter.from_dict(counter.as_dict())
+    assert kept.update(after + 2 * STEP, at + 2 * INTERVAL, source) == pytest.approx(5000 * KWH + 2 * STEP)
+
+
+@pytest.mark.parametrize(
+    ("hours", "growth", "is_energy"),
+    [
+        (1, 20 * KWH, True),
+        (24 * 7, 300 * KWH, True),
+        # What a sum that is modulo 2^32 J lacked.
+        (1, INVERTER_OVERFLOW, False),
+        (24 * 7, 5 * INVERTER_OVERFLOW, False),
+        (24 * 7, -300 * KWH, False),
+    ],
+)
+def test_a_firmware_update_adds_what_was_made_meanwhile_and_nothing_else(
+    hours: int, growth: float, is_energy: bool
+) -> None:
+    counter = EnergyCounter()
+    counter.update(5000 * KWH, START, Source("inverters", "8.2.127"))
+    after = Source("inverters", "8.2.4264")
+    at = START + timedelta(hours=hours)
+    expected = 5000 * KWH + (growth if is_energy else 0)
+    assert counter.update(5000 * KWH + growth, at, after) == expected
+    assert counter.update(5000 * KWH + growth + STEP, at + INTERVAL, after) == pytest.approx(expected + STEP)
+
+
+def test_a_counter_that_fell_for_good_three_times_in_a_month_is_decreasing(meter: Meter) -> None:
+    for _ in range(3):
+        assert not meter.counter.is_decreasing
+        value = meter.counter.value
+        assert value is not None
+        meter.now += timedelta(days=9)
+        meter.says(*running(value - meter.counter.offset - 5 * KWH, 20))
+    assert meter.counter.is_decreasing
+    assert EnergyCounter.from_dict(meter.counter.as_dict()).is_decreasing
+    meter.counter.rebase()
+    assert not meter.counter.is_decreasing
+
+
+def test_falls_that_are_far_apart_are_resets(meter: Meter) -> None:
+    for _ in range(6):
+        meter.now += timedelta(days=16)
+        value = meter.counter.value
+        assert value is not None
+        meter.says(*running(value - meter.counter.offset - 5 * KWH, 20))
+    assert not meter.counter.is_decreasing
+
+
+def test_a_new_meter_after_weeks_is_no_wrap_whose_difference_was_used() -> None:
+    meter = Meter()
+    meter.says(900 * KWH)
+    meter.now += timedelta(days=14)
+    shown = meter.says(*running(2 * KWH, 30))
+    assert shown[-1] == pytest.approx(900 * KWH + 29 * STEP)
+
+
+def test_what_came_back_half_way_is_no_part_of_the_fall(meter: Meter) -> None:
+    # For one reading next to nothing, then 2 MWh less than before.
+    shown = meter.says(5.0, *running(3000 * KWH, 30))
+    assert shown[-1] == pytest.approx(5000 * KWH + 29 * STEP)
+    assert meter.counter.offset == pytest.approx(2000 * KWH)
+
+
+def test_a_second_fall_is_held_and_taken_as_well(meter: Meter) -> None:
+    meter.says(*running(3.0, 20), 5 * KWH)
+    before = meter.counter.value
+    assert before is not None
+    shown = meter.says(*running(1.0, 20))
+    assert shown[-1] == pytest.approx(before + 19 * STEP)
+
+
+def test_what_ran_up_during_an_outage_is_shown_at_once(meter: Meter) -> None:
+    meter.now += timedelta(days=2)
+    assert meter.says(5060 * KWH) == [5060 * KWH]
+
+
+def test_a_clock_that_is_set_back_does_not_stop_a_counter(meter: Meter) -> None:
+    meter.now -= timedelta(days=30)
+    assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]
+
+
+def test_a_counter_is_the_same_after_a_restart(meter: Meter) -> None:
+    meter.says(*running(3.0, 20))
+    kept = EnergyCounter.from_dict(meter.counter.as_dict())
+    assert (kept.value, kept.updated_at, kept.offset) == (
+        meter.counter.value,
+        meter.counter.updated_at,
+        meter.counter.offset,
+    )
+    assert kept.update(3.0 + 20 * STEP, meter.now + INTERVAL) == pytest.approx(5000 * KWH + 20 * STEP)
+
+
+@pytest.mark.parametrize(
+    "data", [{}, {"value": None, "at": None, "offset": 0.0}, {"value": "x", "at": "y", "offset": "z"}]
+)
+def test_what_was_kept_in_another_form_is_forgotten(data: dict[str, object]) -> None:
+    assert EnergyCounter.from_dict(data).update(7.0, START) == 7.0
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.one_of(st.none(), st.just(0.0), st.floats(0, 2.0**33), st.floats(4.9e6, 5.1e6)),
+            st.integers(0, 3600),
+        ),
+        max_size=60,
+    )
+)
+def test_whatever_a_gateway_says_a_counter_neither_falls_nor_leaps(
+    readings: list[tuple[float | None, int]],
+) -> None:
+    counter, now = EnergyCounter(), START
+    shown: list[tuple[float, datetime]] = []
+    for said, seconds in readings:
+        now += timedelta(seconds=seconds)
+        value = counter.update(said, now)
+        assert said is not None or value is None
+        if value is not None:
+            shown.append((value, now))
+    for (before, _), (after, _) in pairwise(shown):
+        assert before <= after
+    if shown:
+        (first, begin), (last, end) = shown[0], shown[-1]
+        hours = (end - begin) / timedelta(hours=1) + len(shown) / 60
+        assert last - first <= 1_000_000 * hours + 1
+
+
+def test_a_small_fall_is_held_for_hours_and_never_taken_for_a_reset(meter: Meter) -> None:
+    falling = [5000 * KWH - 2.0 * number for number in range(1, 300)]
+    at_rest = [falling[-1]] * 2 * HOLD_READINGS
+    assert set(meter.says(*falling, *at_rest)) == {5000 * KWH}
+    assert meter.counter.offset == 0
+    # Nothing is dropped: once the sum is above what was shown, it is shown as it is.
+    assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]

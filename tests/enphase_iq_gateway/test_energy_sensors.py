@@ -1,0 +1,439 @@
+"""Energy counters in Home Assistant: over bad readings, restarts and another source."""
+
+from dataclasses import replace
+from datetime import timedelta
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from homeassistant.const import STATE_UNKNOWN
+from homeassistant.core import HomeAssistant
+from homeassistant.util import dt as dt_util
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+
+from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN, ProductionFrom
+from custom_components.enphase_iq_gateway.enphase_api.models import ProductionTotals, Site
+from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.profiles import find
+
+from .conftest import SetUp, Tick, make_entry, state_of
+
+ENERGIES = ["production_energy", "grid_energy_imported", "grid_energy_exported", "home_energy"]
+
+
+def energies(hass: HomeAssistant, simulator: Simulator) -> list[float]:
+    """Return what the energy sensors show, kWh."""
+    return [float(state_of(hass, simulator, key)) for key in ENERGIES]
+
+
+def truths(simulator: Simulator) -> list[float]:
+    """Return what they ought to show, kWh."""
+    truth = simulator.house.truth(simulator.clock.time())
+    grid = truth.net_consumption.total
+    return [
+        truth.production.total.energy_delivered / 1000,
+        grid.energy_delivered / 1000,
+        grid.energy_received / 1000,
+        truth.total_consumption.total.energy_delivered / 1000,
+    ]
+
+
+@pytest.mark.parametrize("fault", ["zeros", "counters-fall"])
+async def test_a_counter_that_falls_for_a_while_is_held(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    fault: str,
+) -> None:
+    await set_up(entry)
+    before = energies(hass, simulator)
+    simulator.faults.set(fault, "/ivp/meters/readings")
+    await tick(times=10)
+    assert energies(hass, simulator) == before
+    simulator.faults.clear()
+    await tick()
+    assert energies(hass, simulator) == pytest.approx(truths(simulator), abs=0.001)
+
+
+async def test_after_a_reset_energy_goes_on_without_a_jump_or_a_gap(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await set_up(entry)
+    share = 0.5
+    simulator.faults.set("counters-fall", "/ivp/meters/readings", share=share)
+    await tick()
+    truth_before, shown_before = truths(simulator), energies(hass, simulator)
+    await tick(seconds=60, times=30)
+    grown = [after - before for after, before in zip(truths(simulator), truth_before, strict=True)]
+    shown = [after - before for after, before in zip(energies(hass, simulator), shown_before, strict=True)]
+    assert shown == pytest.approx([share * each for each in grown], rel=0.01, abs=0.002)
+    assert grown[0] > 0.5
+    assert caplog.text.count("continuing from") == len(ENERGIES)
+    for key in ENERGIES:
+        counter = entry.runtime_data.counters.active[f"{simulator.serial_number}_{key}"]
+        assert counter.offset > 0
+        assert not counter.is_holding
+
+
+@pytest.mark.parametrize(
+    ("profile", "keys"),
+    [
+        ("three-phase+meters-wrap", ENERGIES),
+        ("no-meters+inverter-wraps", ["production_energy"]),
+    ],
+)
+async def test_a_counter_that_wraps_goes_on_as_if_it_had_not(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    keys: list[str],
+) -> None:
+    await set_up(entry)
+    shown = [[float(state_of(hass, simulator, key)) for key in keys]]
+    begin = truths(simulator)
+    for _ in range(20):
+        await tick(seconds=60)
+        shown.append([float(state_of(hass, simulator, key)) for key in keys])
+    for before, after in pairwise(shown):
+        # Microinverters are asked every five minutes.
+        assert all(0 <= new - old < 1 for new, old in zip(after, before, strict=True))
+    grown = [end - start for end, start in zip(shown[-1], shown[0], strict=True)]
+    true = [end - start for end, start in zip(truths(simulator), begin, strict=True)][: len(keys)]
+    assert grown == pytest.approx(true, abs=0.01 if len(keys) > 1 else 0.5)
+    counter = entry.runtime_data.counters.active[f"{simulator.serial_number}_production_energy"]
+    assert counter.offset > 0
+
+
+@pytest.mark.parametrize("profile", ["three-phase+zeros-after-power-cut"])
+async def test_zeros_after_a_power_cut_are_no_reading(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    before = energies(hass, simulator)
+    simulator.restart()
+    await tick(times=8)
+    assert energies(hass, simulator) == before
+    await tick(times=10)
+    assert energies(hass, simulator) == pytest.approx(truths(simulator), abs=0.001)
+
+
+async def test_counters_and_their_offsets_outlive_a_restart(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    simulator.faults.set("counters-fall", "/ivp/meters/readings", share=0.5)
+    await tick(seconds=60, times=20)
+    before = energies(hass, simulator)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert energies(hass, simulator) == pytest.approx(before, abs=0.001)
+    await tick(seconds=60)
+    after = energies(hass, simulator)
+    assert all(new >= old for new, old in zip(after, before, strict=True))
+    assert after == pytest.approx(before, abs=0.1)
+
+
+async def test_an_offset_outlives_a_month_without_the_gateway(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    simulator.faults.set("counters-fall", "/ivp/meters/readings", share=0.5)
+    await tick(seconds=60, times=20)
+    before = energies(hass, simulator)
+    await hass.config_entries.async_unload(entry.entry_id)
+    # Home Assistant itself forgets what an entity was after a week.
+    await tick(seconds=30 * 86400)
+    await hass.config_entries.async_setup(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    after = energies(hass, simulator)
+    assert all(new > old for new, old in zip(after, before, strict=True))
+    assert entry.runtime_data.counters.active[f"{simulator.serial_number}_production_energy"].offset > 0
+
+
+FILE = f"{DOMAIN}.counters"
+
+
+async def test_counters_are_kept_every_quarter_of_an_hour(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    hass_storage: dict[str, Any],
+) -> None:
+    await set_up(entry)
+
+    def kept() -> float:
+        counters = hass_storage[FILE]["data"][simulator.serial_number]["counters"]
+        return float(counters["home_energy"]["value"])
+
+    await tick(seconds=60, times=10)
+    assert FILE not in hass_storage
+    await tick(seconds=60, times=10)
+    first = kept()
+    assert first > 0
+    await tick(seconds=60, times=16)
+    assert kept() > first
+
+
+async def test_an_entry_that_is_deleted_and_added_again_keeps_the_wraps_that_were_seen(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    simulator.faults.set("counters-fall", "/ivp/meters/readings", share=0.5)
+    await tick(seconds=60, times=20)
+    before = energies(hass, simulator)
+    await hass.config_entries.async_remove(entry.entry_id)
+    await tick(seconds=60)
+    again = await set_up(make_entry(simulator))
+    after = energies(hass, simulator)
+    assert all(0 <= new - old < 0.5 for new, old in zip(after, before, strict=True))
+    counters = again.runtime_data.counters.active
+    assert all(counters[f"{simulator.serial_number}_{key}"].offset > 0 for key in ENERGIES)
+
+
+@pytest.mark.parametrize(("days", "are_kept"), [(364, True), (366, False)])
+async def test_counters_of_a_gateway_that_is_deleted_are_kept_for_a_year(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    hass_storage: dict[str, Any],
+    days: int,
+    are_kept: bool,
+) -> None:
+    long_ago = dt_util.utcnow() - timedelta(days=days)
+    kept = {
+        "value": 9e6,
+        "updated_at": long_ago.isoformat(),
+        "offset": 8e6,
+        "source": ["meter", ""],
+        "decreases": [],
+    }
+    hass_storage[FILE] = {
+        "version": 1,
+        "key": FILE,
+        "data": {
+            number: {"removed_at": long_ago.isoformat(), "counters": {"grid_energy_imported": kept}}
+            for number in (simulator.serial_number, "999999999999")
+        },
+    }
+    await set_up(entry)
+    counter = entry.runtime_data.counters.active[f"{simulator.serial_number}_grid_energy_imported"]
+    assert (counter.offset > 0) is are_kept
+    await hass.config_entries.async_unload(entry.entry_id)
+    data = hass_storage[FILE]["data"]
+    assert data[simulator.serial_number]["removed_at"] is None
+    assert ("999999999999" in data) is are_kept
+
+
+async def test_a_home_below_zero_at_the_first_set_up_is_no_step(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read = Site.from_readings
+
+    def younger(*args: Any, **kwargs: Any) -> Site:
+        # The meter of the grid is younger than the one of production.
+        site = read(*args, **kwargs)
+        assert site.consumed_energy is not None
+        return replace(site, consumed_energy=site.consumed_energy - 90e6)
+
+    monkeypatch.setattr(Site, "from_readings", younger)
+    await set_up(entry)
+    assert state_of(hass, simulator, "home_energy") == STATE_UNKNOWN
+    await tick(seconds=60, times=20)
+    assert 0 < float(state_of(hass, simulator, "home_energy")) < 1
+    assert entry.runtime_data.counters.active[f"{simulator.serial_number}_home_energy"].offset > 0
+    assert "continuing from" not in caplog.text
+
+
+async def test_a_fall_during_a_restart_is_held_as_well(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    before = energies(hass, simulator)
+    simulator.faults.set("counters-fall", "/ivp/meters/readings", share=0.1)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert energies(hass, simulator) == before
+
+
+async def test_another_source_of_production_does_not_show_in_the_statistics(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    entry = await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: ProductionFrom.INVERTERS}))
+    before = float(state_of(hass, simulator, "production_energy"))
+    simulator.faults.set("counters-fall", "/ivp/meters/readings", share=0.2)
+    hass.config_entries.async_update_entry(
+        entry, data={**entry.data, CONF_PRODUCTION_SOURCE: ProductionFrom.METER}
+    )
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    assert float(state_of(hass, simulator, "production_energy")) == before
+    await tick(seconds=60, times=20)
+    assert before < float(state_of(hass, simulator, "production_energy")) < before + 2
+
+
+def made_by_inverters(simulator: Simulator) -> float:
+    """Return what the microinverters ever made, kWh, as of their last report."""
+    at = simulator.clock.time() // 300 * 300
+    return simulator.house.truth(at).production.total.energy_delivered / 1000
+
+
+@pytest.mark.parametrize(
+    ("profile", "source"),
+    [
+        ("no-meters", ProductionFrom.TOTALS),
+        ("no-meters-8.3", ProductionFrom.INVERTERS),
+        ("meters-disabled", ProductionFrom.INVERTERS),
+    ],
+)
+async def test_without_meters_energy_is_read_where_this_firmware_counts_it(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, source: ProductionFrom
+) -> None:
+    await set_up(entry)
+    shown = float(state_of(hass, simulator, "production_energy"))
+    assert shown == pytest.approx(made_by_inverters(simulator), abs=0.5)
+    assert entry.runtime_data.data.production_from is source
+
+
+async def production_through(hass: HomeAssistant, simulator: Simulator, tick: Tick, minutes: int) -> None:
+    """Assert that no more energy is shown than is made."""
+    before, true = float(state_of(hass, simulator, "production_energy")), made_by_inverters(simulator)
+    for _ in range(minutes // 5):
+        await tick(seconds=300)
+    after = float(state_of(hass, simulator, "production_energy"))
+    # Microinverters report every five minutes.
+    assert after - before == pytest.approx(made_by_inverters(simulator) - true, abs=0.5)
+    assert after > before
+
+
+@pytest.mark.parametrize("profile", ["no-meters"])
+@pytest.mark.parametrize("silence", [0, 1, 5, 24])
+async def test_a_firmware_update_with_another_source_adds_no_energy(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    silence: int,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    await set_up(entry)
+    await production_through(hass, simulator, tick, 20)
+    before = float(state_of(hass, simulator, "production_energy"))
+    if silence:
+        simulator.faults.set("status")
+        await tick(seconds=300)
+        await tick(seconds=silence * 3600)
+        simulator.faults.clear()
+    # What it says afterwards is its sum over the inverters, and that is another number.
+    simulator.house.profile = find("no-meters-8.3")
+    simulator.faults.set("counters-fall", "/production.json", share=1.5)
+    if not silence:
+        # Firmware is asked for when the integration starts.
+        await hass.config_entries.async_reload(entry.entry_id)
+    await tick(times=40)
+    assert entry.runtime_data.data.production_from is ProductionFrom.INVERTERS
+    assert 0 <= float(state_of(hass, simulator, "production_energy")) - before < 1
+    assert not any("continuing from" in record.message for record in caplog.records if record.levelno >= 30)
+
+
+@pytest.mark.parametrize("profile", ["no-meters"])
+async def test_the_source_stays_though_its_page_says_nothing_for_a_while(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    before = float(state_of(hass, simulator, "production_energy"))
+    simulator.faults.set("zeros", "/api/v1/production")
+    await tick(seconds=300, times=3)
+    await hass.config_entries.async_reload(entry.entry_id)
+    await hass.async_block_till_done(wait_background_tasks=True)
+    await tick(seconds=300, times=3)
+    assert float(state_of(hass, simulator, "production_energy")) == before
+    simulator.faults.clear()
+    await tick(seconds=300, times=2)
+    assert entry.runtime_data.data.production_from is ProductionFrom.TOTALS
+    assert float(state_of(hass, simulator, "production_energy")) == pytest.approx(
+        made_by_inverters(simulator), abs=0.5
+    )
+
+
+@pytest.mark.parametrize("profile", ["no-meters"])
+async def test_a_gateway_that_has_just_started_decides_nothing(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    simulator.faults.set("zeros")
+    await set_up(entry)
+    await tick(seconds=300, times=2)
+    assert state_of(hass, simulator, "production_energy") == STATE_UNKNOWN
+    simulator.faults.clear()
+    await tick(seconds=300, times=4)
+    assert entry.runtime_data.data.production_from is ProductionFrom.TOTALS
+    assert float(state_of(hass, simulator, "production_energy")) == pytest.approx(
+        made_by_inverters(simulator), abs=0.5
+    )
+
+
+@pytest.mark.parametrize("profile", ["no-meters"])
+async def test_an_answer_without_the_lifetime_decides_nothing(entry: MockConfigEntry, set_up: SetUp) -> None:
+    await set_up(entry)
+    data = entry.runtime_data.data
+    assert data.energy_source is ProductionFrom.TOTALS
+    assert replace(data, totals=ProductionTotals.from_json({})).energy_source is None
+
+
+@pytest.mark.parametrize("profile", ["no-meters"])
+async def test_an_entry_that_took_the_microinverters_sum_goes_on_without_a_leap(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    hass_storage: dict[str, Any],
+) -> None:
+    # That sum is modulo 2^32 J, and it was away for a week.
+    week_ago = dt_util.utcnow() - timedelta(days=7)
+    stored = {
+        "value": 174_174.0,
+        "updated_at": week_ago.isoformat(),
+        "offset": 0.0,
+        "source": ["inverters", ""],
+        "decreases": [],
+    }
+    gateway = {"removed_at": None, "counters": {"production_energy": stored}}
+    hass_storage[FILE] = {"version": 1, "key": FILE, "data": {simulator.serial_number: gateway}}
+    await set_up(entry)
+    assert float(state_of(hass, simulator, "production_energy")) == 174.174
+    await production_through(hass, simulator, tick, 60)
+
+
+@pytest.mark.parametrize("profile", ["storage-loses-phase"])
+async def test_what_a_meter_does_not_say_is_unknown_and_never_zero(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    seen = set()
+    for _ in range(12):
+        await tick(seconds=60)
+        seen.add(state_of(hass, simulator, "battery_energy_charged") == STATE_UNKNOWN)
+        for key in ("battery_energy_charged", "battery_energy_discharged", "home_energy"):
+            assert (
+                state_of(hass, simulator, key) == STATE_UNKNOWN or float(state_of(hass, simulator, key)) > 100
+            )
+    assert seen == {True, False}

@@ -1,0 +1,29 @@
+"""The form of the options: whatever is sent, what is kept is a number of seconds that a gateway can bear."""
+
+from contextlib import suppress
+from typing import Any
+
+import voluptuous as vol
+from homeassistant.const import CONF_SCAN_INTERVAL
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from custom_components.enphase_iq_gateway.config_flow import OPTIONS_SCHEMA
+from custom_components.enphase_iq_gateway.const import CONF_ALLOW_WRITES
+
+ANYTHING = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.lists(st.integers())
+)
+KEYS = st.sampled_from([CONF_SCAN_INTERVAL, CONF_ALLOW_WRITES, "other"])
+
+
+@given(st.dictionaries(KEYS, ANYTHING) | ANYTHING)
+@example({CONF_SCAN_INTERVAL: float("nan")})
+@example({CONF_SCAN_INTERVAL: 1.5, CONF_ALLOW_WRITES: False})
+@example({CONF_SCAN_INTERVAL: float("inf"), CONF_ALLOW_WRITES: False})
+def test_whatever_is_sent_an_interval_is_whole_seconds(sent: Any) -> None:
+    with suppress(vol.Invalid):
+        kept = OPTIONS_SCHEMA(sent)
+        assert kept.keys() == {CONF_SCAN_INTERVAL, CONF_ALLOW_WRITES}
+        assert isinstance(kept[CONF_SCAN_INTERVAL], int)
+        assert isinstance(kept[CONF_ALLOW_WRITES], bool)

@@ -1,0 +1,293 @@
+"""Home Assistant, console, message, HAT and chart say the same of the same answers, in any house.
+
+It lives here because only this suite's environment has Home Assistant, and it holds what the other four need
+too: the scripts run on the client under their own name for it, as a second copy beside the integration's.
+"""
+
+import asyncio
+import importlib
+import importlib.util
+import json
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from custom_components.enphase_iq_gateway import enphase_api as integrations_client
+from custom_components.enphase_iq_gateway.const import ProductionFrom
+from custom_components.enphase_iq_gateway.data import GatewayData
+from custom_components.enphase_iq_gateway.enphase_api.local import connection as integrations_connection
+from enphase_companion.simulator.clock import Clock
+from enphase_companion.simulator.house import House
+from enphase_companion.simulator.profiles import NET, PRODUCTION, PROFILES, STORAGE, TOTAL, find
+from enphase_companion.simulator.quirks import QUIRKS
+from enphase_companion.simulator.simulated import SimulatedAnswers
+
+#: Power in W, energy in Wh; None where it is not known.
+type Numbers = dict[str, float | None]
+
+
+def scripts_name(module: str) -> ModuleType:
+    """Return a module of the scripts, or of the client under the name by which they know it."""
+    if "enphase_api" not in sys.modules:
+        folder = Path(integrations_client.__path__[0])
+        found = importlib.util.spec_from_file_location(
+            "enphase_api", folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        assert found is not None
+        assert found.loader is not None
+        sys.modules["enphase_api"] = client = importlib.util.module_from_spec(found)
+        found.loader.exec_module(client)
+    return importlib.import_module(module)
+
+
+class Answers:
+    """What a simulated gateway answers about one moment, some of its meters' words replaced."""
+
+    def __init__(self, profile: str, at: float, damage: list[tuple[int, str, Any]]) -> None:
+        clock = Clock(0.0, at)
+        house = House(find(profile), 1, at, 0.0)
+        self._answers = SimulatedAnswers(house, clock, "122300000001")
+        self._damage = damage
+        self._given: dict[str, tuple[int, bytes]] = {}
+        # As after a power cut, where the gateway has that quirk.
+        self._answers.restart()
+
+    def get(self, path: str) -> tuple[int, bytes]:
+        """Return status and body of a path: the same to everybody who asks."""
+        if path not in self._given:
+            self._given[path] = self._get(path)
+        return self._given[path]
+
+    def _get(self, path: str) -> tuple[int, bytes]:
+        if path == "/auth/check_jwt":
+            return 200, b""
+        if path == "/info":
+            return 200, self._answers.info().encode()
+        try:
+            answer = self._answers.get(path, "")
+        except PermissionError:
+            return 401, b""
+        if answer is None:
+            return 404, b""
+        answer = json.loads(json.dumps(answer))
+        if path == "/ivp/meters/readings" and answer:
+            for number, key, value in self._damage:
+                meter = answer[number % len(answer)]
+                part = [meter, *meter["channels"]][number % 4]
+                part[key] = value
+        return 200, json.dumps(answer).encode()
+
+
+async def client(gateway: type[Any], connection: Any, answers: Answers) -> Any:
+    """Return a client of a gateway that is asked without a network."""
+
+    class Direct(gateway):  # type: ignore[misc]
+        async def _ask(self, _method: str, path: str, **_: Any) -> Any:
+            status, body = answers.get(path)
+            return connection.Answer(status=status, session_id=None, body=body)
+
+    direct = Direct("https://gateway.example", insecure=True)
+    assert await direct.login("e30.e30.AA")
+    return direct
+
+
+async def home_assistant(gateway: Any) -> Numbers:
+    """Return what the integration's sensors of the site are made from."""
+    info, meters = await gateway.info(), await gateway.meters()
+    metered = {meter.measurement_type for meter in meters if meter.enabled}
+    data = GatewayData(
+        info=info,
+        meters=meters,
+        production_from=ProductionFrom.METER,
+        totals=await gateway.production_totals(),
+        readings=await gateway.readings(meters),
+        production=await gateway.production(),
+        listed_inverters={each.serial_number: each for each in await gateway.inverters()},
+        listed_batteries=await gateway.batteries(),
+        gateway_time=gateway.now,
+    )
+    if PRODUCTION not in metered:
+        data = replace(data, production_from=data.energy_source or ProductionFrom.TOTALS)
+    return asdict(data.site)
+
+
+async def console(gateway: Any) -> tuple[Numbers, dict[str, Any]]:
+    """Return what the console's page is made from, and its document."""
+    overview = await scripts_name("enphase_companion.console.overview").Overview.read(
+        gateway, await gateway.info()
+    )
+    assert overview.problems == ()
+    document = scripts_name("enphase_companion.console.document").document(overview)
+    return asdict(overview.site), document
+
+
+async def message(gateway: Any) -> Any:
+    """Return the message of the readings, as a queue gives it, production of microinverters included."""
+    form = scripts_name("enphase_companion.message")
+    meters, batteries = await gateway.meters(), await gateway.batteries()
+    batteries = batteries.with_ac((await gateway.production()).ac_batteries)
+    metered = {meter.measurement_type for meter in meters if meter.enabled}
+    said = form.from_readings(
+        await gateway.readings(meters),
+        "122300000001",
+        datetime.now(UTC).timestamp(),
+        unmetered_batteries=batteries.are_there and STORAGE not in metered,
+    )
+    array = scripts_name("enphase_companion.gateway.inverters").Array(for_display=True)
+    said = await array.completed(gateway, await gateway.info(), meters, said)
+    return form.decode(form.encode(said))
+
+
+def reports(said: Any) -> Numbers:
+    """Return the power of each report that readers of Enphase-API's messages find."""
+    listed = json.loads(scripts_name("enphase_companion.message").encode(said))["readings"]
+    return {each["reportType"]: each["cumulative"]["actPower"] for each in listed}
+
+
+def chart(said: Any) -> Numbers:
+    """Return what a chart draws, and counts, of this message alone."""
+    flows = scripts_name("enphase_companion.charts.series")
+    whole = {each.measurement: each for each in said.samples if each.phase == 0}
+    metering = flows.Metering(metered=said.metered, unmetered_batteries=said.unmetered_batteries)
+    tracks = {
+        name: flows.track([each.measured_at], [each.quantities.active_power]) for name, each in whole.items()
+    }
+    powers = {
+        quantity.name: None if math_is_nan(track.values[-1]) else float(track.values[-1])
+        for quantity, track in flows.power_tracks(tracks, metering).items()
+    }
+    counted = {
+        name: (each.quantities.energy_delivered, each.quantities.energy_received)
+        for name, each in whole.items()
+    }
+    totals = flows.totals(counted, metering)
+    return {
+        "production_power": powers.get("PRODUCTION"),
+        "grid_power": powers.get("NET"),
+        "home_power": powers.get("CONSUMPTION"),
+        "battery_power": powers.get("BATTERY"),
+        "produced_energy": totals.produced,
+        "imported_energy": totals.imported,
+        "exported_energy": totals.exported,
+        "discharged_energy": totals.discharged,
+        "charged_energy": totals.charged,
+        "consumed_energy": totals.consumed,
+    }
+
+
+def math_is_nan(value: Any) -> bool:
+    """Whether a number of numpy's is none."""
+    return bool(value != value)  # noqa: PLR0124 - the one number that is not itself
+
+
+def about(numbers: Mapping[str, float | None]) -> Any:
+    """Return these numbers for a comparison that the dust of adding up does not disturb."""
+    return pytest.approx(dict(numbers), rel=1e-9, abs=1e-3)
+
+
+async def compare(answers: Answers) -> None:
+    """Ask the same gateway in each way, and hold the numbers against each other."""
+    local = scripts_name("enphase_api.local")
+    connection = scripts_name("enphase_api.local.connection")
+    shown = await home_assistant(
+        await client(integrations_client.local.Gateway, integrations_connection, answers)
+    )
+    scripts = await client(local.Gateway, connection, answers)
+    page, document = await console(scripts)
+    said = await message(scripts)
+    totals = await scripts.production_totals()
+    if PRODUCTION not in said.metered and totals.is_empty:
+        # Home Assistant's counter mends zeros and wraps of the microinverters' sum; nobody else can.
+        for numbers in (shown, page):
+            numbers["produced_energy"] = None
+        document["production"]["lifetime_wh"] = None
+
+    assert page == about(shown)
+    battery = document["battery"] or {}
+    assert {
+        "production_power": document["production"]["power_w"],
+        "grid_power": document["grid"]["power_w"],
+        "home_power": document["consumption"]["power_w"],
+        "battery_power": battery.get("power_w"),
+        "produced_energy": document["production"]["lifetime_wh"],
+        "imported_energy": document["grid"]["imported_lifetime_wh"],
+        "exported_energy": document["grid"]["exported_lifetime_wh"],
+        "discharged_energy": battery.get("discharged_lifetime_wh"),
+        "charged_energy": battery.get("charged_lifetime_wh"),
+        "consumed_energy": document["consumption"]["lifetime_wh"],
+    } == about(shown)
+
+    # Of batteries that no meter measures, and of what microinverters have counted, a message says nothing.
+    expected = dict(shown)
+    if said.unmetered_batteries:
+        expected["battery_power"] = None
+        if TOTAL not in said.metered:
+            expected["home_power"] = None
+        if NET not in said.metered:
+            expected["grid_power"] = None
+    if PRODUCTION not in said.metered:
+        expected["produced_energy"] = None
+    assert chart(said) == about(expected)
+    powers = scripts_name("enphase_companion.displays.state").Powers.from_message(said)
+    assert {"production_power": powers.production, "home_power": powers.consumption} == about(
+        {key: expected[key] for key in ("production_power", "home_power")}
+    )
+    reported = reports(said)
+    assert reported == about(
+        {
+            kind: expected[key]
+            for kind, key in ((PRODUCTION, "production_power"), (NET, "grid_power"), (TOTAL, "home_power"))
+            if kind in reported
+        }
+    )
+
+
+#: Words of a meter's reading, or of one of its channels, that are not as they should be.
+DAMAGE = st.lists(
+    st.tuples(
+        st.integers(0, 11),
+        st.sampled_from(
+            [
+                "activePower",
+                "instantaneousDemand",
+                "voltage",
+                "current",
+                "freq",
+                "actEnergyDlvd",
+                "actEnergyRcvd",
+            ]
+        ),
+        st.sampled_from([None, 0.0, -0.0, "broken", 5_284_029.0, -3.25]),
+    ),
+    max_size=3,
+)
+
+#: Any hour of the year 2026; at night no microinverter reports.
+HOURS = st.integers(0, 365 * 24 - 1).map(
+    lambda hour: datetime(2026, 1, 1, tzinfo=UTC).timestamp() + hour * 3600
+)
+
+#: Each profile that the client takes, and each quirk in a house where it shows.
+HOUSES = [
+    *sorted(PROFILES.keys() - {"old-firmware"}),
+    *(f"{'no-meters' if quirk == 'meters-401' else 'battery'}+{quirk}" for quirk in QUIRKS),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("house", HOUSES)
+@settings(deadline=None, max_examples=3, derandomize=True, database=None)
+@given(quirks=st.lists(st.sampled_from(sorted(QUIRKS)), max_size=3, unique=True), at=HOURS, damage=DAMAGE)
+def test_all_say_the_same_of_the_same_answers(
+    house: str, quirks: list[str], at: float, damage: list[tuple[int, str, Any]]
+) -> None:
+    profile = "+".join([house, *(quirk for quirk in quirks if quirk not in house)])
+    asyncio.run(compare(Answers(profile, at, damage)))

@@ -1,0 +1,283 @@
+"""Texts, icons and manifest: what the code names exists, and the reverse, and the platform's rules hold."""
+
+import ast
+import json
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import homeassistant
+import pytest
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.icon import async_get_icons
+from homeassistant.helpers.translation import async_get_translations
+from homeassistant.loader import async_get_integration
+from homeassistant.util.yaml import load_yaml_dict
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+
+from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN
+from custom_components.enphase_iq_gateway.error_handling import (
+    ENTREZ_ERRORS,
+    GATEWAY_ERRORS,
+    SILENCE_ERRORS,
+    TOKEN_ERRORS,
+)
+from custom_components.enphase_iq_gateway.services import CALL_ERRORS
+from enphase_companion.simulator import Simulator
+
+from .conftest import NOON, SetUp, make_entry
+from .texts import FOLDER, PLACEHOLDER, TEXTS, leaves
+
+ICONS: dict[str, Any] = json.loads((FOLDER / "icons.json").read_text())
+MANIFEST: dict[str, Any] = json.loads((FOLDER / "manifest.json").read_text())
+CODE = [ast.parse(path.read_text()) for path in sorted(FOLDER.glob("*.py"))]
+
+#: Texts of Home Assistant's own, which 2026.8 looks for here.
+OF_HOME_ASSISTANT = {"already_in_progress", "reauth_successful", "reconfigure_successful"}
+
+
+def calls() -> Iterator[ast.Call]:
+    """Yield every call in the integration's code."""
+    for module in CODE:
+        yield from (node for node in ast.walk(module) if isinstance(node, ast.Call))
+
+
+def named(keyword: str) -> set[str]:
+    """Return every constant that a call names by this keyword."""
+    return {
+        value.value
+        for call in calls()
+        for argument in call.keywords
+        if argument.arg == keyword
+        for value in ast.walk(argument.value)
+        if isinstance(value, ast.Constant) and isinstance(value.value, str)
+    }
+
+
+def first_words(*functions: str) -> set[str]:
+    """Return the first constant of every call of these functions or methods."""
+    return {
+        str(call.args[0].value)
+        for call in calls()
+        if (call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", None))
+        in functions
+        and call.args
+        and isinstance(call.args[0], ast.Constant)
+    }
+
+
+def base_errors() -> set[str]:
+    """Return every constant that is set as the error of a form."""
+    return {
+        str(node.value.value)
+        for module in CODE
+        for node in ast.walk(module)
+        if isinstance(node, ast.Assign)
+        and isinstance(node.targets[0], ast.Subscript)
+        and isinstance(node.targets[0].slice, ast.Constant)
+        and node.targets[0].slice.value == "base"
+        and isinstance(node.value, ast.Constant)
+    }
+
+
+def test_every_step_has_its_texts_and_every_text_its_step() -> None:
+    steps = named("step_id") | first_words("_show_sign_in_form", "_show_host_form")
+    in_texts = {*TEXTS["config"]["step"], *TEXTS["options"]["step"]}
+    in_texts |= set(TEXTS["issues"]["certificate_changed"]["fix_flow"]["step"])
+    assert steps == in_texts
+
+
+def test_every_error_has_its_text_and_every_text_its_error() -> None:
+    errors = {
+        *GATEWAY_ERRORS.values(),
+        *ENTREZ_ERRORS.values(),
+        *TOKEN_ERRORS.values(),
+        *SILENCE_ERRORS.values(),
+    } | base_errors()
+    assert errors == set(TEXTS["config"]["error"])
+
+
+def test_every_error_of_the_options_has_its_text() -> None:
+    assert set(TEXTS["options"]["error"]) == {"interval_out_of_range"}
+
+
+def test_every_abort_has_its_text_and_every_text_its_abort() -> None:
+    # What a gateway that announces itself can fail with ends the flow, as there is no form to go back to.
+    by_discovery = {*GATEWAY_ERRORS.values()} - {"token_rejected"}
+    of_repair = set(TEXTS["issues"]["certificate_changed"]["fix_flow"]["abort"])
+    reasons = (named("reason") - {"base"}) | {"already_configured"} | by_discovery | OF_HOME_ASSISTANT
+    reasons |= first_words("AbortFlow")
+    assert reasons == set(TEXTS["config"]["abort"]) | of_repair
+
+
+def test_every_exception_has_its_text_and_every_text_its_exception() -> None:
+    raised = {
+        keyword.value.value
+        for call in calls()
+        if isinstance(call.func, ast.Name)
+        and call.func.id.startswith(("ConfigEntry", "HomeAssistantError", "UpdateFailed"))
+        for keyword in call.keywords
+        if keyword.arg == "translation_key" and isinstance(keyword.value, ast.Constant)
+    }
+    assert raised | first_words("_update_failed", "_validation_error") | {*CALL_ERRORS.values()} == set(
+        TEXTS["exceptions"]
+    )
+
+
+def add_second_meters(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have the gateway list each meter twice: what the second reads is not the site's."""
+    answers = simulator.gateway._answers
+    get = answers.get
+
+    def doubled(path: str, query: str) -> Any:
+        answer = get(path, query)
+        if path not in ("/ivp/meters", "/ivp/meters/readings"):
+            return answer
+        return [*answer, *(entry | {"eid": entry["eid"] + 1} for entry in answer)]
+
+    monkeypatch.setattr(answers, "get", doubled)
+
+
+def test_every_device_has_its_name_and_every_name_its_device() -> None:
+    escape_code = {
+        keyword.value.value
+        for call in calls()
+        if isinstance(call.func, ast.Name) and call.func.id == "Unit"
+        for keyword in call.keywords
+        if keyword.arg == "translation_key" and isinstance(keyword.value, ast.Constant)
+    }
+    assert escape_code == set(TEXTS["device"])
+    assert {tuple(PLACEHOLDER.findall(each["name"])) for each in TEXTS["device"].values()} == {("serial",)}
+
+
+async def test_every_entity_has_its_name_and_every_name_its_entity(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: dict[str, set[str]] = {"sensor": set(), "binary_sensor": set(), "event": set()}
+    for seed, profile in enumerate(["no-meters", "three-phase", "battery", "many-meters", "single-phase"], 2):
+        with Simulator(profile, seed=seed, start=NOON, longitude=0) as other:
+            # Beside production of inverters, a production meter shows its own power and energy.
+            beside = {CONF_PRODUCTION_SOURCE: "inverters"} if profile == "single-phase" else {}
+            if profile == "battery":
+                add_second_meters(other, monkeypatch)
+            entry = await set_up(make_entry(other, beside))
+            for entity in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id):
+                if entity.translation_key is None:
+                    # The main sensor of a unit bears the unit's own name.
+                    assert entity.unique_id.endswith("_power")
+                    continue
+                assert entity.original_name
+                assert "{" not in entity.original_name
+                seen[entity.domain].add(entity.translation_key)
+            await hass.config_entries.async_unload(entry.entry_id)
+    assert seen == {domain: set(names) for domain, names in TEXTS["entity"].items()}
+
+
+def test_the_parts_of_a_phase_and_a_meter_agree() -> None:
+    for domain, entities in TEXTS["entity"].items():
+        for key, entity in entities.items():
+            expected = {"meter"} if key.startswith("meter_") else set()
+            expected |= {"phase"} if key.endswith("_phase") else set()
+            assert set(PLACEHOLDER.findall(entity["name"])) == expected, (domain, key)
+
+
+def test_every_field_of_a_form_is_explained() -> None:
+    forms = [*TEXTS["config"]["step"].values(), *TEXTS["options"]["step"].values()]
+    assert sum("data" in form for form in forms) == 5
+    for form in forms:
+        assert set(form.get("data", {})) == set(form.get("data_description", {}))
+
+
+@pytest.mark.parametrize(("path", "text"), leaves(TEXTS), ids=lambda value: ".".join(value)[:80])
+def test_a_text_follows_the_platform_s_rules(path: tuple[str, ...], text: str) -> None:
+    assert text
+    assert text == text.strip()
+    assert not re.search(r"<[a-z/]", text), "no HTML"
+    assert not re.search(r"https?://", text), "an address belongs in a placeholder"
+    assert "[%key:" not in text
+    assert not re.search(r"'\{\w+\}'", text), "no placeholder in single quotes"
+    for key in path:
+        assert re.fullmatch(r"[a-z0-9]+([-_][a-z0-9]+)*", key)
+    if "state" in path:
+        assert not PLACEHOLDER.search(text)
+
+
+def test_every_icon_is_one_and_belongs_to_an_entity() -> None:
+    for domain, entities in ICONS["entity"].items():
+        assert set(entities) <= set(TEXTS["entity"][domain])
+        for icons in entities.values():
+            assert set(icons) <= {"default", "state"}
+            states = icons.get("state", {}).values()
+            assert all(icon.startswith("mdi:") and icon != icons["default"] for icon in states)
+            assert icons["default"].startswith("mdi:")
+
+
+async def test_home_assistant_reads_texts_and_icons(
+    hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(entry)
+    for category in ("config", "options", "device", "entity", "exceptions", "issues", "selector", "title"):
+        assert await async_get_translations(hass, "en", category, {DOMAIN}), category
+    icons = await async_get_icons(hass, "entity", [DOMAIN])
+    assert icons[DOMAIN] == ICONS["entity"]
+
+
+async def test_home_assistant_reads_the_manifest(hass: HomeAssistant) -> None:
+    integration = await async_get_integration(hass, DOMAIN)
+    assert str(integration.version) == MANIFEST["version"]
+    assert not integration.is_built_in
+    assert integration.iot_class == "local_polling"
+    assert integration.has_branding
+
+
+def test_the_manifest_is_complete_and_in_order() -> None:
+    assert list(MANIFEST)[:2] == ["domain", "name"]
+    assert list(MANIFEST)[2:] == sorted(MANIFEST)[:0] + sorted(set(MANIFEST) - {"domain", "name"})
+    assert set(MANIFEST) == {
+        "domain",
+        "name",
+        "codeowners",
+        "config_flow",
+        "documentation",
+        "integration_type",
+        "iot_class",
+        "issue_tracker",
+        "loggers",
+        "requirements",
+        "version",
+        "zeroconf",
+    }
+    assert MANIFEST["domain"] == FOLDER.name
+    assert re.fullmatch(r"\d+\.\d+\.\d+", MANIFEST["version"])
+    for key in ("documentation", "issue_tracker"):
+        assert MANIFEST[key].startswith("https://github.com/enphase-iq-gateway/enphase-iq-gateway")
+    assert MANIFEST["zeroconf"] == [{"type": "_enphase-envoy._tcp.local."}]
+    assert MANIFEST["requirements"] == []
+
+
+def test_hacs_finds_what_it_asks_for() -> None:
+    hacs = json.loads((FOLDER.parents[1] / "hacs.json").read_text())
+    assert set(hacs) == {"name", "homeassistant"}
+    assert hacs["name"] == MANIFEST["name"] == TEXTS["title"]
+    assert (FOLDER / "brand" / "icon.png").is_file()
+    assert [path.name for path in FOLDER.parent.iterdir() if path.is_dir() and path.name[0] not in "._"] == [
+        DOMAIN
+    ]
+
+
+def test_the_quality_scale_answers_every_rule() -> None:
+    rules = load_yaml_dict(str(FOLDER / "quality_scale.yaml"))["rules"]
+    core = Path(homeassistant.__file__).parent / "components" / "enphase_envoy" / "quality_scale.yaml"
+    known = set(load_yaml_dict(str(core))["rules"])
+    assert known <= set(rules)
+    for rule in rules.values():
+        status = rule if isinstance(rule, str) else rule["status"]
+        assert status in ("done", "todo", "exempt")
+        assert status != "exempt" or rule["comment"]
+
+
+def test_no_file_lies_beside_the_folders_that_platforms_are_looked_for_in() -> None:
+    assert {path.stem for path in FOLDER.glob("*.py")} & set(Platform) == {"sensor", "binary_sensor", "event"}

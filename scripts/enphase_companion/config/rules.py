@@ -70,7 +70,7 @@ def gateway_host(value: Any) -> str:
     from enphase_api.http import read_host  # noqa: PLC0415
 
     try:
-        return read_host(text(value))
+        return str(read_host(text(value)))
     except InvalidHostError as error:
         raise invalid(str(error)) from None
 

@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-from .test_options import COMMAND, PROJECT
+from development.steps import PROJECT
+
+from .helpers import COMMAND
 
 
 @pytest.mark.slow

@@ -8,8 +8,9 @@ import sys
 import pytest
 
 from development.benchmarks.strangers import INFO_LIMIT, KINDS, LARGE, Stranger, listening
+from development.steps import PROJECT
 
-from .test_options import COMMAND, PROJECT
+from .helpers import COMMAND
 
 
 @pytest.mark.slow

@@ -2,14 +2,13 @@
 
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
 from development.benchmarks.options import BENCHMARKS, arguments
+from development.steps import PROJECT
 
-PROJECT = Path(__file__).resolve().parents[3]
-COMMAND = PROJECT / "scripts" / "benchmark"
+from .helpers import COMMAND
 
 
 def test_help_shows_examples_on_a_python_without_any_package() -> None:

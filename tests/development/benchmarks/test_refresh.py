@@ -6,7 +6,9 @@ import sys
 
 import pytest
 
-from .test_options import COMMAND, PROJECT
+from development.steps import PROJECT
+
+from .helpers import COMMAND
 
 # A minute and a half, on a machine that does nothing else.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]

@@ -22,31 +22,7 @@ from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.entrez import INSTALLER_USERNAME, MFA_USERNAME
 
 from ..servers import entrez, recorder
-
-# The shape of Entrez's own pages, as recorded in 2025.
-LOGIN_FORM = """<title>Enphase Authentication | Login page</title><p class="error">{error}</p>
-<form class="login-form" action="/login" method="post"><input type="hidden" name="_csrf" value="x"/>
-<input type="text" id="username" name="username"/><input type="password" id="password" name="password"/>
-<input type="text" name="codeChallenge" value="" hidden=true/></form>"""
-SELECT_GATEWAY = """<h1 class="content__title">Authentication</h1>
-<form action="/entrez_tokens" method="post"><input type="hidden" name="_csrf" value="x"/></form>
-<script>var otp = "one-time";</script><p>New: protect your account with two-factor authentication!</p>"""
-
-Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-def page(
-    text: str = "", *, status: int = 200, cookies: tuple[str, ...] = ("SESSION",), location: str = ""
-) -> Answer:
-    async def answer(request: web.Request) -> web.StreamResponse:
-        response = web.Response(status=status, text=text, content_type="text/html")
-        for cookie in cookies:
-            response.set_cookie(cookie, "s3ss10n")
-        if location:
-            response.headers["Location"] = location
-        return response
-
-    return answer
+from .entrez_pages import LOGIN_FORM, SELECT_GATEWAY, Answer, page
 
 
 async def sign_in(answer: Answer) -> bool:

@@ -16,7 +16,7 @@ from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.entrez import MFA_USERNAME
 
 from ..servers import certificate, entrez, recorder
-from .test_authentication import LOGIN_FORM, page
+from .entrez_pages import LOGIN_FORM, page
 
 
 async def code_and_verifier(sim: Simulator) -> tuple[str, str]:

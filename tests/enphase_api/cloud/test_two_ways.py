@@ -22,7 +22,7 @@ from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.entrez import INSTALLER_USERNAME, MFA_USERNAME
 
 from ..servers import entrez
-from .test_authentication import LOGIN_FORM, SELECT_GATEWAY, page
+from .entrez_pages import LOGIN_FORM, SELECT_GATEWAY, page
 
 #: Something that goes wrong at the simulated Entrez or Enlighten.
 Trouble = Callable[[Simulator], None]

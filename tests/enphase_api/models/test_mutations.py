@@ -30,7 +30,7 @@ from enphase_api.models import (
 from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
 
-from .test_properties import JSON, numbers
+from .helpers import JSON, numbers
 
 #: What may stand anywhere in an answer, and in no error.
 SECRET = "eyJhbGciOiJFUzI1NiJ9"

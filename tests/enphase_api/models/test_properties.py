@@ -7,7 +7,6 @@ import math
 import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import fields, is_dataclass
 from typing import Any
 
 import pytest
@@ -17,6 +16,8 @@ from hypothesis import strategies as st
 from enphase_api import EnphaseError
 from enphase_api.http import parse_json
 from enphase_api.models import Batteries, Info, Inverter, Live, Meter, Production, Readings, Report, Site
+
+from .helpers import JSON, KEYS, SCALARS, numbers
 
 METERS = tuple(
     Meter(eid=eid, measurement_type=kind, enabled=True, phase_mode=mode, phase_count=2)
@@ -30,28 +31,6 @@ METERS = tuple(
     )
 )
 
-KEYS = st.sampled_from(
-    """
-    eid measurementType state phaseMode phaseCount statusFlags timestamp activePower apparentPower pwrFactor
-    voltage actEnergyDlvd actEnergyRcvd channels reportType cumulative lines createdAt production consumption
-    type wNow readingTime activeCount serialNumber lastReportDate devType devices devices: serial_num
-    percentFull meters pv last_rpt_date agg_p_mw last_update mains_oper_state real_power_mw ENC_agg_soc soc
-    """.split()  # noqa: SIM905
-)
-SCALARS = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.integers(0, 4)
-    | st.floats()
-    | st.text(max_size=5)
-    | st.sampled_from(["enabled", "production", "storage", "ENCHARGE", "ENPOWER", "inverters", "1"])
-)
-JSON = st.recursive(
-    SCALARS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(KEYS, inner, max_size=6),
-    max_leaves=20,
-)
 LISTS = st.lists(st.dictionaries(KEYS, JSON, max_size=8), max_size=5)
 OBJECTS = st.dictionaries(KEYS, LISTS | JSON, max_size=6)
 ANSWERS = JSON | LISTS | OBJECTS
@@ -72,16 +51,6 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
     ),
     "live": Live.from_json,
 }
-
-
-def numbers(value: object) -> list[float]:
-    if isinstance(value, float):
-        return [value]
-    if isinstance(value, tuple):
-        return [number for inner in value for number in numbers(inner)]
-    if is_dataclass(value):
-        return [number for field in fields(value) for number in numbers(getattr(value, field.name))]
-    return []
 
 
 @pytest.mark.parametrize("parser", PARSERS)

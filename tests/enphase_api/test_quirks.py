@@ -17,17 +17,17 @@ def test_the_page_for_people_holds_every_quirk_of_the_code_and_no_other() -> Non
         for line in PAGE.read_text(encoding="utf-8").splitlines()
         if line.startswith("|")
     ]
-    assert rows[0] == ("What the firmware says", "Firmware", "Seen", "What is done about it")
-    assert rows[2:] == [(quirk.name, quirk.firmware, quirk.source, quirk.cure) for quirk in KNOWN]
+    assert rows[0] == ("Bug", "Firmware", "Source", "Workaround")
+    assert rows[2:] == [(quirk.name, quirk.firmware, quirk.source, quirk.workaround) for quirk in KNOWN]
 
 
 def test_no_quirk_is_listed_twice_and_none_is_half_told() -> None:
     assert len({quirk.name for quirk in KNOWN}) == len(KNOWN)
     for quirk in KNOWN:
-        assert all((quirk.name, quirk.firmware, quirk.source, quirk.cure))
-        assert quirk.cure.endswith(".")
+        assert all((quirk.name, quirk.firmware, quirk.source, quirk.workaround))
+        assert quirk.workaround.endswith(".")
         # A cell of a table cannot hold what parts cells.
-        assert "|" not in f"{quirk.name}{quirk.firmware}{quirk.source}{quirk.cure}"
+        assert "|" not in f"{quirk.name}{quirk.firmware}{quirk.source}{quirk.workaround}"
 
 
 @pytest.mark.parametrize(

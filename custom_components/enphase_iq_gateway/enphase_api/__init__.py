@@ -1,6 +1,6 @@
 """An async client for the Enphase IQ Gateway and for Entrez, which gives out its tokens.
 
-`enphase_api.cloud.authentication.Authentication` and `enphase_api.local.gateway.Gateway` bear the names of
+`enphase_api.cloud.authentication.Authentication` and `enphase_api.local.gateway.Gateway` have the names of
 the documented Enphase-API wrapper, as coroutines where they do I/O. Nothing here knows of Home Assistant.
 """
 

@@ -30,7 +30,7 @@ class Silence(StrEnum):
     REFUSED = "refused"
     #: Nothing answered in time, or no way leads there.
     TIMEOUT = "timeout"
-    #: Something answered, but does not speak TLS.
+    #: Something answered, but not with TLS.
     NO_TLS = "no_tls"
     #: The connection broke.
     BROKEN = "broken"
@@ -92,7 +92,7 @@ class MultiFactorError(AuthenticationError):
 
 
 class TokenReason(StrEnum):
-    """Why a token cannot be used, or why there is none."""
+    """Reason why a token cannot be used, or is missing."""
 
     INCOMPLETE = "incomplete"
     EXPIRED = "expired"

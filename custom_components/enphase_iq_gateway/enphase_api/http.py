@@ -202,7 +202,7 @@ def silence_of(error: Exception) -> Silence:
         case ssl.SSLError():
             return Silence.NO_TLS
         case OSError():
-            # Of a host with several addresses, Python tells the errors as a text only.
+            # For a host with several addresses, Python gives the errors as text only.
             numbers = {error.errno, *map(int, re.findall(r"\[Errno (\d+)\]", str(error)))}
             if errno.ECONNREFUSED in numbers:
                 return Silence.REFUSED
@@ -265,7 +265,7 @@ async def read_json(body: bytes, path: str, who: str) -> Any:
 def parse_json(body: bytes, path: str, who: str) -> Any:
     """Return a body as parsed JSON.
 
-    Raises InvalidAnswerError where it is none, or nested deeper than any that is known.
+    Raises InvalidAnswerError if it is invalid, or nested too deeply.
     """
     try:
         value = orjson.loads(body)

@@ -23,7 +23,7 @@ _LOGGER = logging.getLogger(__name__)
 #: W; no site behind one gateway comes near it, in any direction.
 MAX_POWER = 1e6
 
-#: After this long without a report, a microinverter or battery is silent: what it said last is not so now.
+#: After this long without a report, a microinverter or battery is silent: its last values are outdated.
 #: Each reports every five minutes, and where an installer has set it so, every hour.
 SILENT_AFTER = timedelta(minutes=65)
 
@@ -89,7 +89,7 @@ def integer(data: Mapping[str, Any], key: str, low: float = -math.inf, high: flo
 
 
 def text(data: Mapping[str, Any], key: str) -> str | None:
-    """Return the text under `key`, stripped, or None where it is none, empty, too long or not printable."""
+    """Return the text under `key`, stripped; None if it is no text, empty, too long or not printable."""
     value = data.get(key)
     if not isinstance(value, str):
         if value is not None:
@@ -112,7 +112,7 @@ def texts(data: Mapping[str, Any], key: str) -> tuple[str, ...]:
 
 
 def identifier(data: Mapping[str, Any], key: str) -> str | None:
-    """Return the serial or part number under `key`, or None where it is none.
+    """Return the serial or part number under `key`, or None if it is invalid.
 
     They become parts of file names, entities and rows: only letters, digits and hyphens, at most 32.
     """
@@ -153,7 +153,7 @@ def printable(value: str, limit: int = MAX_TEXT) -> str:
 
 
 def boolean(data: Mapping[str, Any], key: str) -> bool | None:
-    """Return the truth value under `key`, or None where it is none."""
+    """Return the boolean under `key`, or None if it is invalid."""
     value = data.get(key)
     if isinstance(value, bool):
         return value

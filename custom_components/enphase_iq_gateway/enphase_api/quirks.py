@@ -1,6 +1,6 @@
-"""Each known lie of the firmware: its name, where it was seen, and the cure, in this one place.
+"""Known firmware bugs: name, firmware, source and workaround, in one place.
 
-`KNOWN` is the list for people (docs/quirks.md is made from it); the functions are the cures.
+`KNOWN` is the list of docs/quirks.md; the functions are the workarounds.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Quirk:
-    """One lie: what is said, by which firmware, who reported it, what is done about it."""
+    """A firmware bug: what the gateway reports, which firmware, who found it, and the workaround."""
 
     name: str
     firmware: str
     source: str
-    cure: str
+    workaround: str
 
 
 KNOWN = (
@@ -164,7 +164,7 @@ KNOWN = (
         "Microinverters are read from /api/v1/production/inverters, which lists all.",
     ),
     Quirk(
-        "Pages that a gateway lacks answer 401, or an error in the place of a list",
+        "Endpoints that a gateway lacks answer 401, or an error instead of a list",
         "7, standard gateways",
         "pyenphase",
         "After a new log-in that changes nothing, meters or batteries count as absent.",

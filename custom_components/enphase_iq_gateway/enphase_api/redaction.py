@@ -85,12 +85,12 @@ _MARKED = {
 
 
 def is_secret(name: str) -> bool:
-    """Return whether what bears this name is rather kept to oneself."""
+    """Return whether a name stands for a private value."""
     return len(name) > MAX_NAME or any(_NAME.match(name, at) for at, _ in _places(name, _WORDS))
 
 
 def hide_secrets(text: str, mark: str, *, is_log: bool = False) -> str:
-    """Return a text with `mark` in the place of each secret.
+    """Return a text with each secret replaced by `mark`.
 
     In a log, a value without quotes ends with its word; elsewhere with its line.
     """
@@ -103,7 +103,7 @@ def hide_secrets(text: str, mark: str, *, is_log: bool = False) -> str:
 
 
 def _places(text: str, words: tuple[str, ...]) -> list[tuple[int, str]]:
-    """Return where these words stand in a text, in order; up to one more than are looked at."""
+    """Return the positions of these words in a text, in order; at most one more than are examined."""
     # Dotted I is the one letter that is longer in lower case.
     lowered = text.replace("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "i").lower()
 

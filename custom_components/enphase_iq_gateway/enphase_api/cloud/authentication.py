@@ -31,7 +31,7 @@ class Authentication(Connection):
 
     What Entrez knows the sign-in by stays in this object: no cookie is left in the session. Another `host`
     than Entrez's, such as a simulated one, stands for Enlighten too. Raises InvalidHostError for a `host`
-    that is none (plain http is for a host on this machine only).
+    that is invalid (plain http is for a host on this machine only).
     """
 
     def __init__(
@@ -215,7 +215,7 @@ class Authentication(Connection):
         *,
         public_key: str = ENTREZ_PUBLIC_KEY,
     ) -> bool:
-        """Return whether a token can be used: `Token.parse` tells why not, and what the options mean."""
+        """Return whether a token can be used: `Token.parse` has the reasons and the options."""
         try:
             return Token.parse(token, gateway_serial_number, verify_signature, public_key).problem is None
         except TokenError:

@@ -87,7 +87,7 @@ def second_factor_wanted() -> MultiFactorError:
 class Connection(SessionHolder):
     """Asks Entrez, or another host that `who` names; no cookie is left in the session.
 
-    Raises InvalidHostError for a `host` that is none (plain http is for a host on this machine only).
+    Raises InvalidHostError for a `host` that is invalid (plain http is for a host on this machine only).
     """
 
     def __init__(self, session: aiohttp.ClientSession | None, host: str, who: str = "Entrez") -> None:

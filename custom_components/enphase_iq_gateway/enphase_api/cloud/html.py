@@ -35,7 +35,7 @@ _MAX_ESCAPED = 4_000
 
 
 def mentions_second_factor(text: str) -> bool:
-    """Return whether a text, an address or a cookie's name speaks of a second factor."""
+    """Return whether a text, a URL or a cookie's name mentions a second factor."""
     return _SECOND_FACTOR.search(text) is not None
 
 
@@ -67,7 +67,7 @@ class EntrezPage:
         #: Whether it leads on to the making of tokens, as all pages for somebody signed in do.
         self.offers_tokens = False
         self._read(body.decode("utf-8", errors="replace"))
-        #: Whether what a person sees of it, or a name of its fields, speaks of a second factor.
+        #: Whether its visible text, or a name of its fields, mentions a second factor.
         self.asks_second_factor = mentions_second_factor(_UNSEEN.sub(" ", " ".join(self._seen)))
 
     @property
@@ -80,7 +80,7 @@ class EntrezPage:
         while found := _MARKUP.search(text, position):
             self._note_text(text[position : found.start()])
             position = found.end()
-            # The group is none in a comment.
+            # In a comment, the group is None.
             tag = str(found[2] or "").lower()
             if self._within:
                 if found[1] and tag == self._within:

@@ -55,7 +55,7 @@ class Token:
     issued_at: datetime
     #: UTC.
     expires_at: datetime
-    #: Why it cannot be used, as a sentence to an owner; None where nothing speaks against it.
+    #: Reason why it cannot be used, as a sentence for an owner; None if it can.
     problem: str | None
     #: The same for a program.
     reason: TokenReason | None = None
@@ -71,7 +71,7 @@ class Token:
         """Read a token and judge it: for this gateway (any, where none is named), by this machine's clock.
 
         `public_key` is base64 of a SubjectPublicKeyInfo. Raises TokenError where it is no such token at all,
-        ValueError for a public key that is none.
+        ValueError for an invalid public key.
         """
         raw = token.strip()
         no_token = TokenError(

@@ -52,7 +52,7 @@ class Gateway(Connection):
     the owner's own risk, and shows the token with each request, as whom nobody can verify gets no cookie.
     `session` is used and never closed; without it see `SessionHolder`.
 
-    Raises InvalidHostError for an address that is none, CertificateError for a `certificate` that is none.
+    Raises InvalidHostError for an invalid address, CertificateError for an invalid `certificate`.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class Gateway(Connection):
         self._meters: tuple[Meter, ...] | None = None
         #: The gateway's time when this machine's steady clock was at 0; None until it has named a time.
         self._steady_zero: datetime | None = None
-        # A gateway is a weak computer: it is never asked two things at once.
+        # A gateway is slow: it never gets two requests at once.
         self._lock = asyncio.Lock()
 
     @staticmethod
@@ -87,7 +87,7 @@ class Gateway(Connection):
         return certificate
 
     async def login(self, token: str) -> bool:
-        """Open a session with a token; False where the gateway refuses it (a session that was open goes on).
+        """Open a session with a token; False if the gateway rejects it (an open session stays open).
 
         Raises NotTrustedError or CertificateChangedError before anything is sent, CommunicationError and
         ResponseError where the gateway cannot answer.
@@ -209,7 +209,7 @@ class Gateway(Connection):
     async def meters(self) -> tuple[Meter, ...]:
         """Return all meters, disabled ones included; none where the gateway has no metering."""
         answer = await self._optional("/ivp/meters")
-        # A standard gateway has no such page, or answers with an error in the place of a list.
+        # A standard gateway has no such endpoint, or answers with an error instead of a list.
         if isinstance(answer, dict) and "error" in answer:
             answer = []
         self._meters = Meter.list_from_json(answer or [])
@@ -259,7 +259,7 @@ class Gateway(Connection):
     async def batteries(self) -> Batteries:
         """Return all batteries; two small requests, three where there are IQ Batteries.
 
-        What AC Batteries do now stands in /production.json alone, which takes a gateway seconds: where
+        The power of AC Batteries is in /production.json alone, which takes a gateway seconds: if
         `has_ac` is not False, join it with `batteries.with_ac((await gateway.production()).ac_batteries)`.
         """
         inventory = await self._optional("/ivp/ensemble/inventory") or []
@@ -282,7 +282,7 @@ class Gateway(Connection):
             return False
         if answer.status != 200:
             raise status_error(_WHO, path, answer.status)
-        # Whom nobody can verify gets no cookie: he is shown the token, as the owner has said.
+        # An unverified gateway gets no cookie, only the token that the owner chose to send.
         self._token, self._session_id = raw, None if self._is_insecure else answer.session_id
         return True
 
@@ -308,7 +308,7 @@ class Gateway(Connection):
         return NotAllowedError(f"The gateway does not allow {path} with this token's role.", path=path)
 
     def _signed(self) -> dict[str, Any]:
-        """Return what authorises a request: the session's cookie, or the token where there is none."""
+        """Return the header that authorises a request: the session's cookie, else the token."""
         if self._session_id is not None:
             return {"headers": cookie_header({SESSION_COOKIE: self._session_id})}
         return {} if self._token is None else {"headers": {"Authorization": f"Bearer {self._token}"}}

@@ -1,4 +1,4 @@
-"""The gateway's certificate: fetch it to show it, trust that one alone, tell a renewal from a stranger."""
+"""The gateway's certificate: fetch it, trust it alone, and distinguish a renewal from another device."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Certificate:
     def from_pem(cls, pem: str) -> Self:
         """Read a certificate.
 
-        Raises CertificateError where the text is none.
+        Raises CertificateError for an invalid text.
         """
         try:
             return cls._from_parsed(x509.load_pem_x509_certificate(pem.encode()))
@@ -124,7 +124,7 @@ class Certificate:
         return "The gateway" if self.serial_number is None else f"Gateway …{self.serial_number[-4:]}"
 
     def ssl_context(self, *, for_first_words: bool = False) -> GatewayContext:
-        """Return a context that trusts this certificate and no other, whatever name or date it bears.
+        """Return a context that trusts this certificate and no other, whatever its name or date.
 
         Make one for each client and keep it: connections are reused by context. One `for_first_words` is for
         /info alone. Raises CertificateError where nobody could prove to be the one that it names.
@@ -144,7 +144,7 @@ class Certificate:
 async def fetch_certificate(host: str) -> Certificate:
     """Return the certificate that a host shows now, without believing it.
 
-    Raises InvalidHostError for an address that is none, CommunicationError where nobody answers with TLS,
+    Raises InvalidHostError for an invalid address, CommunicationError if nothing answers with TLS,
     UnusableCertificateError where a client that trusts this certificate could not connect all the same.
     """
     url = parse_host(host)

@@ -104,7 +104,7 @@ class AcBatteries:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self | None:
-        """Read one entry of the section; None where it speaks of no AC Batteries."""
+        """Read one entry of the section; None if it has no AC Batteries."""
         active_count = integer(data, "activeCount", 1, 10_000)
         # Gateways without AC Batteries were seen to count some, but not to say how full they are (pyenphase).
         state_of_charge = number(data, "percentFull", 0, 100)

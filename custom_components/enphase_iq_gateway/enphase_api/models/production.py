@@ -39,7 +39,7 @@ _STALLED_SINCE = (8, 2, 4264)
 #: The last firmware whose sum of the microinverters in /production.json is modulo 2^32 J.
 _WRAPPING_UNTIL = (8, 2, 127)
 
-#: `devType` of a microinverter; AC batteries stand in the same list with another.
+#: `devType` of a microinverter; AC Batteries are in the same list with another one.
 _MICROINVERTER = 1
 
 

@@ -12,7 +12,7 @@ from ..json_values import MAX_POWER, number
 
 
 class _Rule(NamedTuple):
-    """Where a quantity stands in a reading and in a report, and between what it is believed."""
+    """Keys of a quantity in a reading and in a report, and its plausible range."""
 
     in_reading: str
     in_report: str

@@ -20,7 +20,7 @@ class Reading:
     meter: Meter
     #: The gateway's own time of measurement (UTC), in whole seconds.
     measured_at: datetime | None
-    #: The meter as a whole, firmware's lies mended (see `quirks`).
+    #: The meter as a whole, firmware bugs corrected (see `quirks`).
     total: Quantities
     #: One entry for each phase the meter counts, in the order L1, L2, L3; None where the phase is not wired.
     phases: tuple[Quantities | None, ...]

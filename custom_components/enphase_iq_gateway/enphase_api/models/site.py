@@ -1,6 +1,6 @@
 """What flows at a site: array, grid, batteries and home, put together from the meters that there are.
 
-This is the one rule; whoever shows home or grid takes it from here. Home = production + net consumption +
+This is the one rule for everything that shows home or grid. Home = production + net consumption +
 storage (positive: discharging), power and energy counters alike. Where production, net consumption or a
 battery is not metered, home is what the meter of total consumption says, if there is one. Without a meter of
 net consumption, grid = total consumption - production - storage, and grid energies do not exist: two

@@ -1,4 +1,4 @@
-"""The broker: where it is, a connection that tells when it is lost, and its errors in an owner's words."""
+"""The broker: its address, a connection that is opened again when lost, and its errors in plain words."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import errno
 import logging
 import os
 import re
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -21,34 +21,38 @@ from enphase_api.json_values import printable
 
 from ..config.addresses import is_this_machine
 from ..config.settings import Settings
+from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.redaction import hide
 from ..runtime.timing import Backoff
 from .properties import read_all
 
 _LOGGER = logging.getLogger(__name__)
 
-#: Seconds to connect, to declare something, and to say goodbye.
-_CONNECT, _DECLARE, _CLOSE = 10, 10, 1
+#: Seconds to connect and to close.
+_CONNECT, _CLOSE = 10, 1
 
-#: Seconds after which a connection counts as one that holds.
+#: Seconds after which a connection counts as stable.
 _HELD = 30
 
 #: Seconds between the signs of life that both sides send; after three missed ones the connection is given up.
 _HEARTBEAT = 10
 
+#: The reason for which work on a channel ends.
+CONNECTION_LOST = "the connection was lost"
+
 #: Characters of a reason.
 _LONGEST_REASON = 300
 
-#: What the library raises where the connection, the channel or the broker does not do what it should.
+#: What the library raises when the connection, the channel or the broker fails.
 _FAILURES = (exceptions.AMQPError, exceptions.ChannelInvalidStateError, OSError, asyncio.InvalidStateError)
 
 
 class BrokerError(Exception):
-    """The broker did not do, or did not confirm, what it was asked; the text says what, and what to do."""
+    """The broker refused a request or did not confirm it; the text says which, and what to do."""
 
 
 class UnroutableError(BrokerError):
-    """The broker has no queue that takes this message."""
+    """No queue on the broker is bound for this message."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +65,7 @@ class Broker:
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
-        """Return the broker that is set; warn where a password goes to another machine in plain text."""
+        """Return the configured broker; warn if a password would cross the network in plain text."""
         if settings.amqp_url is not None:
             url = URL(settings.amqp_url)
             hide(url.password or "")
@@ -77,14 +81,14 @@ class Broker:
         broker = cls(settings.amqp_url or str(url), settings.amqp_exchange)
         if url.scheme == "amqp" and url.password and not is_this_machine(url.host):
             _LOGGER.warning(
-                "%s: user, password and readings cross the network in plain text. Use TLS: set amqp_url to "
-                "an address that begins with amqps://",
+                "%s: user, password and readings cross the network in plain text; use TLS: set amqp_url to "
+                "a URL that begins with amqps://",
                 broker,
             )
         return broker
 
     def __str__(self) -> str:
-        """Name the broker without its secrets."""
+        """Return host and port, without secrets."""
         url = URL(self.url)
         return f"{url.host}:{url.port or (5671 if url.scheme == 'amqps' else 5672)}"
 
@@ -95,7 +99,7 @@ class Channel:
 
     broker: Broker
     amqp: AbstractChannel
-    #: Set when connection, channel or consumer has ended, or somebody wants a new one.
+    #: Set when connection, channel or consumer has ended, or when a new connection is wanted.
     lost: asyncio.Event
 
 
@@ -103,7 +107,7 @@ class _Connection(aio_pika.Connection):
     """A connection that only `open_channel` closes."""
 
     def __del__(self) -> None:
-        # The library's own begins to close it, also where no loop runs: Python warns of what nobody awaits.
+        # The library's own starts a coroutine, even without an event loop: Python warns about that.
         pass
 
 
@@ -113,7 +117,7 @@ async def open_channel(broker: Broker, name: str) -> AsyncIterator[Channel]:
 
     Raises BrokerError.
     """
-    # They shout tracebacks of what is told here in one line, and at debug level every frame that they see.
+    # They log tracebacks of what is one line here, and every frame at debug level.
     for library in ("aio_pika", "aiormq"):
         logging.getLogger(library).setLevel(
             logging.INFO if _LOGGER.isEnabledFor(logging.DEBUG) else logging.CRITICAL
@@ -138,7 +142,7 @@ async def open_channel(broker: Broker, name: str) -> AsyncIterator[Channel]:
             async with asyncio.timeout(_CONNECT):
                 channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
                 channel.close_callbacks.add(lose)
-                # Somebody deleted the queue: the consumer alone ends.
+                # A deleted queue ends the consumer alone.
                 (await channel.get_underlay_channel()).on_consumer_cancel_callbacks.add(lose)
         yield Channel(broker, channel, lost)
     finally:
@@ -148,30 +152,65 @@ async def open_channel(broker: Broker, name: str) -> AsyncIterator[Channel]:
         _raise_if_cancelled()
 
 
-async def lost(channel: Channel, backoff: Backoff) -> None:
-    """Return when the channel is lost; if it had held for a while, the backoff starts over."""
-    begun = asyncio.get_running_loop().time()
-    await channel.lost.wait()
-    if asyncio.get_running_loop().time() - begun > _HELD:
-        backoff.reset()
+async def keep_connected(
+    broker: Broker,
+    name: str,
+    problem: RecurringWarning,
+    work: Callable[[Channel], Awaitable[str | None]],
+    stopping: asyncio.Event | None = None,
+    alive: Callable[[], None] = lambda: None,
+) -> None:
+    """Run `work` on one connection after another until `stopping` is set, or until cancelled.
+
+    `work` clears `problem` when it is ready, and returns when the channel is lost: with the reason, or with
+    None if that needs no warning. BrokerError means the same. The waits between connections grow; they start
+    over after a connection that lasted. `alive` is called after each connection.
+    """
+    loop = asyncio.get_running_loop()
+    stopping = stopping or asyncio.Event()
+    backoff = Backoff(1, 30)
+    while not stopping.is_set():
+        opened = loop.time()
+        try:
+            async with open_channel(broker, name) as channel:
+                opened = loop.time()
+                reason = await work(channel)
+            if reason is not None and not stopping.is_set():
+                problem.raise_(f"{broker}: {reason}")
+        except BrokerError as error:
+            problem.raise_(str(error))
+        if loop.time() - opened > _HELD:
+            backoff.reset()
+        alive()
+        await wait_for_any(stopping, timeout=backoff.next())
+
+
+async def wait_for_any(*events: asyncio.Event, timeout: float) -> None:
+    """Return when the first of the events is set, or after `timeout` seconds."""
+    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    try:
+        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        for wait in waits:
+            wait.cancel()
 
 
 @contextmanager
 def translate_errors(what: str) -> Iterator[None]:
-    """Yield the library's errors as BrokerError: `what` went wrong, and why."""
+    """Raise the library's errors as BrokerError: `what` failed, and why."""
     try:
         yield
     except (asyncio.CancelledError, *_FAILURES) as error:
         _raise_if_cancelled()
         if isinstance(error, exceptions.PublishError):
-            raise UnroutableError(f"{what} (no queue takes it)") from error
+            raise UnroutableError(f"{what} (no queue is bound)") from error
         raise BrokerError(f"{what} ({_reason(error)})") from error
 
 
 def _raise_if_cancelled() -> None:
-    """Raise CancelledError where this task was cancelled: aiormq 7.2 can give its own error in place of it.
+    """Raise CancelledError if this task was cancelled: aiormq 7.2 can raise its own error instead.
 
-    The other way round, it cancels its own futures when a connection ends, though nobody cancelled the task.
+    It also cancels its own futures when a connection ends, although the task was not cancelled.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
@@ -182,29 +221,29 @@ def _raise_if_cancelled() -> None:
 _MEANINGS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], str], ...] = (
     (
         (exceptions.ProbableAuthenticationError, exceptions.AuthenticationError),
-        "it refuses amqp_username with amqp_password; correct them",
+        "it rejects amqp_username with amqp_password: correct them",
     ),
     (
-        # The first is how the library reads a refusal in the place of an opened virtual host.
+        # The first is how the library reads a refusal to open a virtual host.
         (exceptions.InvalidFrameError, exceptions.ConnectionNotAllowed),
-        "it refuses amqp_virtual_host; correct it, or give the user permissions there",
+        "it rejects amqp_virtual_host: correct it, or grant the user permissions there",
     ),
     (
         exceptions.ChannelAccessRefused,
-        "the user may not do that: give it permissions to configure, write and read there",
+        "access refused: grant the user permissions to configure, write and read there",
     ),
     (
         exceptions.ChannelPreconditionFailed,
-        "it exists there in another form: delete it, or set another name",
+        "it exists with other arguments: delete it, or set another name",
     ),
-    (exceptions.DeliveryError, "a queue has no room for it"),
+    (exceptions.DeliveryError, "a queue is full"),
     (TimeoutError, "no answer in time"),
     (asyncio.CancelledError, "the connection ended"),
 )
 
 
 def _reason(error: BaseException) -> str:
-    # The broker's words can hold names that somebody else gave it.
+    # The broker's text can contain names that other clients chose.
     own = (
         printable(_without_numbers(str(error)[:_LONGEST_REASON].strip()), _LONGEST_REASON)
         or type(error).__name__
@@ -213,10 +252,10 @@ def _reason(error: BaseException) -> str:
 
 
 def _without_numbers(text: str) -> str:
-    """Return the system's words for an error; asyncio lists a `connect call failed` per address."""
+    """Return the system's text for an error; asyncio lists a `connect call failed` per address."""
     numbers = dict.fromkeys(
         int(number) for number in re.findall(r"\[Errno (\d+)\] Connect call failed", text)
     )
     if errno.ECONNREFUSED in numbers:
-        return f"{os.strerror(errno.ECONNREFUSED)}: see that RabbitMQ runs there, or correct the address"
+        return f"{os.strerror(errno.ECONNREFUSED)}: check that RabbitMQ runs there, or correct the address"
     return ", ".join(os.strerror(number) for number in numbers) or re.sub(r"^\[Errno -?\d+\] ", "", text)

@@ -1,13 +1,13 @@
-"""The consumer: takes messages from a durable queue in batches, and lets go of them when they are stored."""
+"""The consumer: takes batches of messages from a durable queue and acknowledges them when stored."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 from collections import deque
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 
 from aio_pika import DeliveryMode
 from aio_pika import Message as AmqpMessage
@@ -17,48 +17,57 @@ from ..message import Message, MessageError, decode
 from ..runtime.metrics import Metrics
 from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.timing import Backoff
-from .broker import Broker, BrokerError, Channel, lost, open_channel, translate_errors
+from .broker import (
+    CONNECTION_LOST,
+    Broker,
+    Channel,
+    keep_connected,
+    translate_errors,
+    wait_for_any,
+)
 from .topology import declare_dead_letters, declare_exchange, declare_queue
 
 _LOGGER = logging.getLogger(__name__)
 
-#: Seconds: for what is on its way to the store when the script shall end, and for the broker's answers.
-_LAST, _ANSWER = 2.0, 10.0
+#: Seconds for a batch that is being stored when the script stops, and for the broker's responses.
+_LAST, _TIMEOUT = 2.0, 10.0
 
-#: Seconds between two signs of life while nothing arrives.
+#: Seconds between two calls of `alive` while nothing arrives.
 _IDLE = 10.0
 
-#: Some brokers refuse a header that is much longer.
+#: Characters; some brokers refuse a header that is much longer.
 _LONGEST_REASON = 500
 
-#: Characters; with more, a message and the reason would not fit into what a broker takes at once.
+#: Characters; with more, the headers and the reason would not fit into one frame.
 _LONGEST_HEADERS = 50_000
 
-#: Seconds without a message that cannot be read, or with room for all, before that is said to be over.
+#: Seconds without an unreadable or a large message until that problem counts as over.
 _QUIET = 60.0
 
-#: Bytes of messages in memory, and of a message that is longer than usual ones. RabbitMQ knows no limit in
-#: bytes: how many messages it may send ahead follows from their size.
+#: Bytes of messages in memory, and of a message that is longer than usual. RabbitMQ limits the prefetch by
+#: count, not by bytes: the count follows from their size.
 _MOST_BYTES, _LONG = 32_000_000, 8_000
 
-#: What headers take in memory, as a multiple of what they are written in.
+#: Bytes in memory for each character of the headers' text.
 _HEADERS_GROW = 10
 
 
 class StoreError(Exception):
-    """The store cannot take anything now; the text says why. It is asked again."""
+    """The store is not available now; the text says why. The batch is tried again."""
 
 
 Store = Callable[[Sequence[Message]], Awaitable[None]]
 
+_Decoded = tuple[AbstractIncomingMessage, Message]
+
 
 class Consumer:
-    """Gives messages to a store, each at least once, through every outage of broker and store.
+    """Passes messages to a store, each at least once, through every outage of broker and store.
 
-    `store` gets batches in the order of the queue, and returns when they are safe. It raises StoreError where
-    it cannot take anything now, and MessageError where it can never take something of this batch: it then
-    gets the batch in ever smaller parts, and a message that it refuses alone is buried, as one that cannot be
-    read.
+    `store` gets batches in the order of the queue, and returns when they are on disk. It raises StoreError if
+    it is not available now, and MessageError if it can never store a message of this batch: it then gets the
+    batch in ever smaller parts, and a message that it refuses alone is dead-lettered, as is one that cannot
+    be decoded.
     """
 
     def __init__(
@@ -74,10 +83,10 @@ class Consumer:
         age: float = 0.25,
         alive: Callable[[], None] = lambda: None,
     ) -> None:
-        """`batch` messages, or what came within `age` seconds, are stored together.
+        """Store `batch` messages together, or those that arrived within `age` seconds.
 
-        `default_gateway`: whose the messages of Enphase-API's scripts are, which do not say. `alive` is
-        called again and again while it works.
+        `default_gateway`: gateway of messages from Enphase-API's scripts, which name none. `alive` is called
+        regularly.
         """
         self._broker = broker
         self._queue = queue
@@ -89,9 +98,9 @@ class Consumer:
         self._age = age
         self._alive = alive
         self._problem = RecurringWarning(f"{broker}: connected again")
-        self._store_problem = RecurringWarning("The readings are stored again")
-        self._burials = RecurringWarning("All messages can be read again")
-        # Less, and a batch would never fill while the one before is being stored.
+        self._store_problem = RecurringWarning("readings are stored again")
+        self._unreadable = RecurringWarning("all messages can be read again")
+        # With less, a batch would never fill while the previous one is being stored.
         self._usual = self._prefetch = min(2 * batch, _MOST_BYTES // _LONG)
 
     @property
@@ -100,109 +109,105 @@ class Consumer:
         return self._problem.text or self._store_problem.text
 
     async def run(self, stopping: asyncio.Event) -> None:
-        """Consume until `stopping` is set; what is on its way then is stored first, if that can be."""
-        backoff = Backoff(1, 30)
-        while not stopping.is_set():
-            try:
-                async with open_channel(self._broker, self._name) as channel:
-                    why = await self._consume(channel, stopping, backoff)
-                if why is not None and not stopping.is_set():
-                    self._problem.raise_(f"{self._broker}: {why}")
-            except BrokerError as error:
-                self._problem.raise_(str(error))
-            self._alive()
-            await _first(stopping, timeout=backoff.next())
+        """Consume until `stopping` is set; then store what is in memory, if that is possible at once."""
 
-    async def _consume(self, channel: Channel, stopping: asyncio.Event, backoff: Backoff) -> str | None:
-        """Consume on this connection until it is lost or `stopping` is set.
+        async def work(channel: Channel) -> str | None:
+            return await self._consume(channel, stopping)
 
-        Returns why it ended; None where a new connection only gets more at once again.
+        await keep_connected(self._broker, self._name, self._problem, work, stopping, self._alive)
+
+    async def _consume(self, channel: Channel, stopping: asyncio.Event) -> str | None:
+        """Consume on this channel until it is lost or `stopping` is set.
+
+        Returns why it ended; None if only the prefetch count is raised again.
         """
-        graves = await declare_dead_letters(channel)
+        dead_letters = await declare_dead_letters(channel)
         queue = await declare_queue(channel, await declare_exchange(channel), self._queue)
         inbox = _Inbox(min(self._batch, self._prefetch), channel.lost)
         with translate_errors(f"{self._broker}: queue {self._queue}"):
-            await channel.amqp.set_qos(prefetch_count=self._prefetch, timeout=_ANSWER)
-            await queue.consume(inbox.put, timeout=_ANSWER)
+            await channel.amqp.set_qos(prefetch_count=self._prefetch, timeout=_TIMEOUT)
+            await queue.consume(inbox.put, timeout=_TIMEOUT)
         self._problem.clear()
         begun = asyncio.get_running_loop().time()
-        ends = [
-            asyncio.ensure_future(lost(channel, backoff)),
-            asyncio.ensure_future(_set_by(stopping, channel.lost)),
-        ]
+        ending = asyncio.ensure_future(_set_by(stopping, channel.lost))
         try:
             while not channel.lost.is_set():
                 self._alive()
-                self._burials.clear(_QUIET)
-                await _first(inbox.any, channel.lost, timeout=_IDLE)
+                self._unreadable.clear(_QUIET)
+                await wait_for_any(inbox.any, channel.lost, timeout=_IDLE)
                 if inbox.any.is_set():
-                    await _first(inbox.full, channel.lost, timeout=self._age)
+                    await wait_for_any(inbox.full, channel.lost, timeout=self._age)
                 if stopping.is_set() or not channel.lost.is_set():
-                    arrived = inbox.take()
-                    await self._settle(arrived, _Bench(channel, graves))
-                    inbox.release(arrived)
+                    with inbox.take() as arrived:
+                        await self._settle(arrived, channel, dead_letters)
                 if self._prefetch < self._usual and asyncio.get_running_loop().time() - begun > _QUIET:
                     self._prefetch = self._usual
                     return None
         finally:
-            for end in ends:
-                end.cancel()
+            ending.cancel()
             if inbox.overflowed:
                 # All of them are delivered again, fewer at a time.
                 self._prefetch = max(1, inbox.overflowed // 2)
         if inbox.overflowed:
             return (
-                f"the messages in {self._queue} are far larger than a gateway's: {self._prefetch} of them "
-                "are taken at once for a while"
+                f"messages in {self._queue} are far larger than a gateway's: prefetching {self._prefetch} "
+                "for a while"
             )
-        return "the connection was lost"
+        return CONNECTION_LOST
 
-    async def _settle(self, arrived: Sequence[AbstractIncomingMessage], bench: _Bench) -> None:
-        """Store what can be read, bury what cannot, and let the broker forget both; or leave all to it."""
+    async def _settle(
+        self,
+        arrived: Sequence[AbstractIncomingMessage],
+        channel: Channel,
+        dead_letters: AbstractExchange,
+    ) -> None:
+        """Store what can be decoded, dead-letter the rest, and acknowledge both."""
         if not arrived:
             return
-        read: list[tuple[AbstractIncomingMessage, Message]] = []
+        decoded: list[_Decoded] = []
         for raw in arrived:
             try:
                 message = decode(raw.body, self._default_gateway)
             except MessageError as error:
-                await self._bury(raw, str(error), bench)
+                await self._dead_letter(raw, str(error), dead_letters)
             else:
-                read.append((raw, replace(message, message_id=raw.message_id)))
-        if await self._stored(read, bench):
-            if kept := [raw for raw, _ in read if not raw.processed]:
+                decoded.append((raw, replace(message, message_id=raw.message_id)))
+        if await self._store_all(decoded, channel, dead_letters):
+            if kept := [raw for raw, _ in decoded if not raw.processed]:
                 await self._acknowledge(kept[-1], multiple=True)
-            _LOGGER.debug("%d messages are stored and acknowledged", len(arrived))
+            _LOGGER.debug("%d messages stored and acknowledged", len(arrived))
 
-    async def _stored(self, read: Sequence[tuple[AbstractIncomingMessage, Message]], bench: _Bench) -> bool:
-        """Store these, waiting for as long as the store is away; False where the connection ends first."""
+    async def _store_all(
+        self, decoded: Sequence[_Decoded], channel: Channel, dead_letters: AbstractExchange
+    ) -> bool:
+        """Store these, waiting while the store is away; return False if the channel is lost first."""
         backoff = Backoff(0.5, 30)
-        while read:
+        while decoded:
             self._alive()
             try:
-                if not await self._asked([message for _, message in read], bench.channel.lost):
+                if not await self._try_store([message for _, message in decoded], channel.lost):
                     return False
             except StoreError as error:
                 self._store_problem.raise_(str(error))
-                await _first(bench.channel.lost, timeout=backoff.next())
-                if bench.channel.lost.is_set():
+                await wait_for_any(channel.lost, timeout=backoff.next())
+                if channel.lost.is_set():
                     return False
             except MessageError as error:
-                if len(read) > 1:
-                    middle = len(read) // 2
-                    return await self._stored(read[:middle], bench) and await self._stored(
-                        read[middle:], bench
-                    )
-                await self._bury(read[0][0], str(error), bench)
+                if len(decoded) > 1:
+                    middle = len(decoded) // 2
+                    return await self._store_all(
+                        decoded[:middle], channel, dead_letters
+                    ) and await self._store_all(decoded[middle:], channel, dead_letters)
+                await self._dead_letter(decoded[0][0], str(error), dead_letters)
                 return True
             else:
                 self._store_problem.clear()
-                self._metrics.count("messages_stored", len(read))
+                self._metrics.count("messages_stored", len(decoded))
                 return True
         return True
 
-    async def _asked(self, messages: Sequence[Message], end: asyncio.Event) -> bool:
-        """Ask the store to take these; False where it is given up, a while after `end` is set."""
+    async def _try_store(self, messages: Sequence[Message], end: asyncio.Event) -> bool:
+        """Store these once; return False if that is given up, some seconds after `end` is set."""
         storing = asyncio.ensure_future(self._store(messages))
         ending = asyncio.ensure_future(end.wait())
         try:
@@ -218,14 +223,16 @@ class Consumer:
                 with suppress(asyncio.CancelledError, StoreError, MessageError):
                     await storing
 
-    async def _bury(self, raw: AbstractIncomingMessage, reason: str, bench: _Bench) -> None:
-        """Publish a message where a person can look at it, with the reason, and let go of it.
+    async def _dead_letter(
+        self, raw: AbstractIncomingMessage, reason: str, dead_letters: AbstractExchange
+    ) -> None:
+        """Publish a message to the dead-letter exchange, with the reason, and acknowledge it.
 
         Raises BrokerError.
         """
         self._alive()
         headers = raw.headers if len(str(raw.headers)) <= _LONGEST_HEADERS else {}
-        grave = AmqpMessage(
+        letter = AmqpMessage(
             raw.body,
             headers={
                 **headers,
@@ -237,87 +244,62 @@ class Consumer:
             message_id=raw.message_id,
             app_id=self._name,
         )
-        with translate_errors(
-            f"{self._broker}: a message that cannot be read was not taken by {bench.graves.name}"
-        ):
-            await bench.graves.publish(grave, raw.routing_key or "", mandatory=True, timeout=_ANSWER)
-        # At once: while the store is away, it would be delivered and buried again on each new connection.
+        with translate_errors(f"{self._broker}: exchange {dead_letters.name}: dead letter not confirmed"):
+            await dead_letters.publish(letter, raw.routing_key or "", mandatory=True, timeout=_TIMEOUT)
+        # At once: while the store is away, each new connection would deliver and dead-letter it again.
         await self._acknowledge(raw)
         self._metrics.count("messages_dead_lettered")
-        self._burials.raise_(f"{self._broker}: messages go to {bench.graves.name}: {reason}")
+        self._unreadable.raise_(f"{self._broker}: messages go to {dead_letters.name}: {reason}")
 
     async def _acknowledge(self, raw: AbstractIncomingMessage, *, multiple: bool = False) -> None:
-        with translate_errors(f"{self._broker}: an acknowledgement"):
-            async with asyncio.timeout(_ANSWER):
+        with translate_errors(f"{self._broker}: message not acknowledged"):
+            async with asyncio.timeout(_TIMEOUT):
                 await raw.ack(multiple=multiple)
 
 
-@dataclass(frozen=True, slots=True)
-class _Bench:
-    """Where a batch is worked on."""
-
-    channel: Channel
-    graves: AbstractExchange
-
-
 class _Inbox:
-    """What has arrived on one connection and was not taken yet; where that is too large, it sets `lost`."""
+    """What has arrived on one channel and is not settled yet; if it is too large, it sets `lost`."""
 
     def __init__(self, batch: int, lost: asyncio.Event) -> None:
         self._batch = batch
         self._lost = lost
-        #: Bytes of what is here, and of what was taken and is not released.
-        self._held = 0
-        #: How many messages there were when they became too large; 0 where they did not.
+        #: Bytes of all messages here, and how many of them are being settled.
+        self._bytes = self._taken = 0
+        #: How many messages there were when they became too large; 0 if they did not.
         self.overflowed = 0
-        self._taken = 0
-        self._messages: deque[AbstractIncomingMessage] = deque()
+        #: Each with its size in memory.
+        self._messages: deque[tuple[AbstractIncomingMessage, int]] = deque()
         self.any = asyncio.Event()
         self.full = asyncio.Event()
 
     async def put(self, message: AbstractIncomingMessage) -> None:
         if self.overflowed:
             return
-        self._messages.append(message)
-        self._held += _size(message)
-        if self._held > _MOST_BYTES and (count := self._taken + len(self._messages)) > 1:
+        size = len(message.body) + _HEADERS_GROW * len(str(message.headers))
+        self._messages.append((message, size))
+        self._bytes += size
+        if self._bytes > _MOST_BYTES and (count := self._taken + len(self._messages)) > 1:
             self.overflowed = count
             self._messages.clear()
             self._lost.set()
-        self._note()
+        self._set_events()
 
-    def take(self) -> list[AbstractIncomingMessage]:
-        """Return the oldest ones, a batch at most."""
+    @contextmanager
+    def take(self) -> Iterator[list[AbstractIncomingMessage]]:
+        """Yield the oldest ones, a batch at most; they count until the body ends."""
         taken = [self._messages.popleft() for _ in range(min(self._batch, len(self._messages)))]
         self._taken += len(taken)
-        self._note()
-        return taken
-
-    def release(self, taken: Sequence[AbstractIncomingMessage]) -> None:
-        """Forget the size of what was taken and is not needed any more."""
+        self._set_events()
+        yield [message for message, _ in taken]
         self._taken -= len(taken)
-        self._held -= sum(map(_size, taken))
+        self._bytes -= sum(size for _, size in taken)
 
-    def _note(self) -> None:
+    def _set_events(self) -> None:
         for event, count in ((self.any, 1), (self.full, self._batch)):
             if len(self._messages) >= count:
                 event.set()
             else:
                 event.clear()
-
-
-def _size(message: AbstractIncomingMessage) -> int:
-    return len(message.body) + _HEADERS_GROW * len(str(message.headers))
-
-
-async def _first(*events: asyncio.Event, timeout: float) -> None:
-    """Return when the first of the events is set, or after `timeout` seconds."""
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
-    try:
-        await asyncio.wait(waits, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        for wait in waits:
-            wait.cancel()
 
 
 async def _set_by(event: asyncio.Event, other: asyncio.Event) -> None:

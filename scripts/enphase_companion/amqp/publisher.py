@@ -1,10 +1,9 @@
-"""The publisher: keeps a connection, declares what must stand there, and publishes what is then confirmed."""
+"""The publisher: keeps a connection, declares exchange and queues, and waits for each confirmation."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
-from typing import NoReturn
 
 from aio_pika import DeliveryMode
 from aio_pika import Message as AmqpMessage
@@ -12,83 +11,82 @@ from aio_pika.abc import AbstractExchange
 
 from ..message.model import OutgoingMessage
 from ..runtime.recurring_warning import RecurringWarning
-from ..runtime.timing import Backoff
-from .broker import Broker, BrokerError, Channel, lost, open_channel, translate_errors
+from .broker import (
+    CONNECTION_LOST,
+    Broker,
+    BrokerError,
+    Channel,
+    keep_connected,
+    translate_errors,
+    wait_for_any,
+)
 from .topology import declare_exchange, declare_queue
 
-#: Seconds between two looks at the queues, and how many messages are too many to wait for a reader that will
-#: start soon: half a day of readings.
-_LOOK_EVERY, _MANY = 3_600, 43_200
+#: Seconds between two checks of the queues, and how many messages mean that no consumer will come: half a day
+#: of readings.
+_CHECK_INTERVAL, _TOO_MANY = 3_600, 43_200
 
 
 class Publisher:
     """Publishes while it is connected; `run` connects it again for as long as it runs."""
 
     def __init__(self, broker: Broker, queues: Sequence[str], name: str) -> None:
-        """`queues`: durable ones that shall take all messages; `name`: what the broker calls us."""
+        """`queues`: durable ones that get all messages; `name`: the connection's name on the broker."""
         self.broker = broker
         self.queues = tuple(queues)
         self.connected = asyncio.Event()
         self.problem = RecurringWarning(f"{broker}: connected again")
-        self._unread = RecurringWarning("The queues are being read again")
+        self._unread = RecurringWarning("all queues have consumers again")
         self._name = name
         self._channel: Channel | None = None
         self._exchange: AbstractExchange | None = None
 
-    async def run(self) -> NoReturn:
-        """Keep connected until cancelled; says what is wrong while it is not."""
-        backoff = Backoff(1, 30)
-        while True:
-            try:
-                async with open_channel(self.broker, self._name) as channel:
-                    exchange = await declare_exchange(channel)
-                    await self._declare_queues(channel, exchange)
-                    self._channel, self._exchange = channel, exchange
-                    self.connected.set()
-                    self.problem.clear()
-                    await self._watch(channel, exchange, backoff)
-                    self.problem.raise_(f"{self.broker}: the connection was lost")
-            except BrokerError as error:
-                self.problem.raise_(str(error))
-            finally:
-                self.connected.clear()
-                self._channel = self._exchange = None
-            await asyncio.sleep(backoff.next())
+    async def run(self) -> None:
+        """Keep connected until cancelled; log what is wrong while it is not."""
+        await keep_connected(self.broker, self._name, self.problem, self._use)
 
-    async def _watch(self, channel: Channel, exchange: AbstractExchange, backoff: Backoff) -> None:
-        """Return when the connection is lost; look after the queues until then."""
-        losing = asyncio.ensure_future(lost(channel, backoff))
+    async def _use(self, channel: Channel) -> str:
+        """Publish on this channel until it is lost; check the queues from time to time."""
         try:
-            while not (await asyncio.wait((losing,), timeout=_LOOK_EVERY))[0]:
-                await self._declare_queues(channel, exchange)
+            exchange = await declare_exchange(channel)
+            await self._declare_queues(channel, exchange)
+            self._channel, self._exchange = channel, exchange
+            self.connected.set()
+            self.problem.clear()
+            while not channel.lost.is_set():
+                await wait_for_any(channel.lost, timeout=_CHECK_INTERVAL)
+                if not channel.lost.is_set():
+                    await self._declare_queues(channel, exchange)
         finally:
-            losing.cancel()
+            self.connected.clear()
+            self._channel = self._exchange = None
+        return CONNECTION_LOST
 
     async def _declare_queues(self, channel: Channel, exchange: AbstractExchange) -> None:
-        """Declare the queues, and tell of one that only grows: it would fill the broker's disk in the end."""
+        """Declare the queues, and warn of one without a consumer: it would fill the broker's disk."""
         is_unread = False
         for name in self.queues:
             found = (await declare_queue(channel, exchange, name)).declaration_result
-            if not found.consumer_count and (found.message_count or 0) > _MANY:
+            if not found.consumer_count and (found.message_count or 0) > _TOO_MANY:
                 is_unread = True
                 self._unread.raise_(
-                    f"{self.broker}: nobody reads {name}, and more and more messages wait in it. Start what "
-                    "shall read it, or take it out of amqp_queues and delete it."
+                    f"{self.broker}: queue {name} grows and has no consumer: start one, or remove the queue "
+                    "from amqp_queues and delete it"
                 )
         if not is_unread:
             self._unread.clear()
 
     def renew(self) -> None:
-        """Return the connection up for a new one, on which all is declared again."""
+        """Open a new connection, on which everything is declared again."""
         self.connected.clear()
         if self._channel is not None:
             self._channel.lost.set()
 
     async def publish(self, message: OutgoingMessage, timeout: float) -> None:
-        """Publish a message, and return when the broker has it safely in every queue that takes it.
+        """Publish a message; return when the broker has confirmed it in every queue that is bound for it.
 
-        Raises UnroutableError where no queue takes it, BrokerError where that is not confirmed within
-        `timeout` seconds: then it may or may not have it.
+        Raises UnroutableError if no queue is bound for it, BrokerError if it is not confirmed within
+        `timeout` seconds: the broker may have it or not.
         """
         if self._exchange is None or not self.connected.is_set():
             raise BrokerError(f"{self.broker}: not connected")
@@ -100,5 +98,5 @@ class Publisher:
             message_id=message.message_id,
             app_id=self._name,
         )
-        with translate_errors(f"{self.broker}: a message was not confirmed"):
+        with translate_errors(f"{self.broker}: message not confirmed"):
             await self._exchange.publish(published, message.routing_key, mandatory=True, timeout=timeout)

@@ -60,7 +60,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..config.loader import load_settings
     from ..delivery.sink import Sink
     from ..message import MessageError
-    from ..runtime.errors import join
+    from ..runtime.errors import join_clauses
     from ..runtime.metrics import Metrics
     from ..storage import Database, StorageError, UnstorableError
     from ..storage.address import database_address, database_zone
@@ -77,16 +77,15 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
             except UnstorableError as error:
                 raise MessageError(str(error)) from error
             except StorageError as error:
-                raise StoreError(join(str(error), "The readings wait in the queue")) from error
+                raise StoreError(join_clauses(str(error), "readings wait in the queue")) from error
 
         def alive() -> None:
-            trouble = consumer.problem
-            if trouble is None:
+            if consumer.problem is None:
                 service.ready()
             counts = (
                 f"{metrics['messages_stored']:g} stored, {metrics['messages_dead_lettered']:g} dead-lettered"
             )
-            service.alive(join(counts, trouble) if trouble else counts)
+            service.alive(join_clauses(counts, consumer.problem))
 
         broker = Broker.from_settings(settings)
         consumer = Consumer(

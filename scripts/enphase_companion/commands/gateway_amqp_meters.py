@@ -56,7 +56,7 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
     from ..delivery.sender import Sender
     from ..delivery.spool import Spool
     from ..gateway.poller import Poller
-    from ..runtime.errors import join
+    from ..runtime.errors import join_clauses
     from ..runtime.metrics import Metrics
 
     settings = load_settings(KEYS, arguments)
@@ -64,12 +64,12 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
     publisher = Publisher(Broker.from_settings(settings), settings.amqp_queues, NAME)
 
     def status() -> str:
-        trouble = poller.problem or sender.problem
+        problem = poller.problem or sender.problem
         counts = (
             f"{metrics['messages_published']:g} published, {metrics['spool_messages']:g} in the spool, "
             f"{metrics['messages_dropped']:g} dropped"
         )
-        return join(counts, trouble) if trouble else counts
+        return join_clauses(counts, problem)
 
     poller = Poller(settings, lambda: load_settings(KEYS, arguments), service, metrics, status)
     with Spool.from_settings(settings, "gateway_amqp_meters.spool") as spool:

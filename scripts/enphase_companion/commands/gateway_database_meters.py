@@ -57,7 +57,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..delivery.sink import Sink
     from ..delivery.spool import Spool
     from ..gateway.poller import Poller
-    from ..runtime.errors import join
+    from ..runtime.errors import join_clauses
     from ..runtime.metrics import Metrics
     from ..storage import Database
     from ..storage.address import database_address, database_zone
@@ -66,12 +66,12 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     metrics = Metrics(settings.metrics_port, settings.metrics_host)
 
     def status() -> str:
-        trouble = poller.problem or forwarder.problem
+        problem = poller.problem or forwarder.problem
         counts = (
             f"{metrics['messages_stored']:g} stored, {metrics['spool_messages']:g} in the spool, "
             f"{metrics['messages_dropped']:g} dropped"
         )
-        return join(counts, trouble) if trouble else counts
+        return join_clauses(counts, problem)
 
     poller = Poller(settings, lambda: load_settings(KEYS, arguments), service, metrics, status)
     with Spool.from_settings(settings, "gateway_database_meters.spool") as spool:

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from enphase_api import AuthenticationError, CommunicationError, ResponseError
 from enphase_api.local import Gateway
 
-from ..runtime.errors import join
+from ..runtime.errors import join_clauses
 from .overview import Overview
 
 _LOGGER = logging.getLogger(__name__)
@@ -62,4 +62,4 @@ async def follow(
             signed_in_again = True
         except (CommunicationError, ResponseError) as error:
             failures = min(failures + 1, 10)
-            yield State(overview, join(str(error), "Retrying"))
+            yield State(overview, join_clauses(str(error), "retrying"))

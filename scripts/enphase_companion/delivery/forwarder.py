@@ -14,7 +14,7 @@ from typing import NoReturn
 
 from ..message import Message, MessageError, decode, encode
 from ..message.model import OutgoingMessage
-from ..runtime.errors import join
+from ..runtime.errors import join_clauses
 from ..runtime.metrics import Metrics
 from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.timing import Backoff
@@ -55,8 +55,8 @@ class Forwarder:
         self._batch = batch
         self._age = age
         self._on_safe = on_safe
-        self._away = RecurringWarning("The readings are stored again")
-        self._refused = RecurringWarning("All readings can be stored again")
+        self._away = RecurringWarning("readings are stored again")
+        self._refused = RecurringWarning("all readings can be stored again")
 
     @property
     def problem(self) -> str | None:
@@ -79,7 +79,7 @@ class Forwarder:
             try:
                 await self._move()
             except (StorageError, OSError) as error:
-                self._away.raise_(join(str(error), self._where_they_wait()))
+                self._away.raise_(join_clauses(str(error), self._where_they_wait()))
                 await asyncio.sleep(backoff.next())
             else:
                 self._away.clear()
@@ -94,7 +94,7 @@ class Forwarder:
         self._disk.end()
 
     def _where_they_wait(self) -> str:
-        return "The readings wait in memory" if self._disk.held else "The readings wait on disk"
+        return "readings wait in memory" if self._disk.held else "readings wait on disk"
 
     async def _move(self) -> None:
         """Move the oldest messages to the store. Raises StorageError and OSError, and then they stay."""
@@ -105,7 +105,7 @@ class Forwarder:
                 messages.append(decode(message.body))
             except MessageError as error:
                 # Nobody but a newer version of this program can have written that.
-                self._refuse(f"{self._disk}: a message that cannot be read is left out: {error}")
+                self._refuse(f"{self._disk}: unreadable message dropped: {error}")
         stored = await self._stored(messages)
         await self._disk.remove([place for place, _ in oldest])
         self._on_safe()
@@ -121,7 +121,7 @@ class Forwarder:
             if len(messages) > 1:
                 middle = len(messages) // 2
                 return await self._stored(messages[:middle]) + await self._stored(messages[middle:])
-            self._refuse(f"A reading is left out: {error}")
+            self._refuse(f"reading dropped: {error}")
             return 0
         return len(messages)
 

@@ -54,13 +54,15 @@ class Sender:
         self._metrics = metrics
         self._on_safe = on_safe
         self._queue: asyncio.Queue[OutgoingMessage] = asyncio.Queue(_LONGEST_QUEUE)
-        self._tasks: list[asyncio.Task[NoReturn]] = []
-        self._unroutable = RecurringWarning("A queue takes the readings again")
-        self._unreadable = RecurringWarning("The spool can be read again")
+        self._tasks: list[asyncio.Task[None]] = []
+        self._unroutable = RecurringWarning("messages are routable again")
+        self._unreadable = RecurringWarning("spool can be read again")
 
     async def __aenter__(self) -> Self:
         self._tasks = [
-            asyncio.create_task(work()) for work in (self._publisher.run, self._take, self._replay)
+            asyncio.create_task(self._publisher.run()),
+            asyncio.create_task(self._take()),
+            asyncio.create_task(self._replay()),
         ]
         return self
 
@@ -129,14 +131,10 @@ class Sender:
         """Return whether a message that no queue takes may go: where no queue is set to keep it."""
         self._metrics.count("messages_unroutable")
         if not self._publisher.queues:
-            self._unroutable.raise_(
-                f"{self._publisher.broker}: no queue takes the readings, and amqp_queues names none"
-            )
+            self._unroutable.raise_(f"{self._publisher.broker}: no queue is bound, and amqp_queues is none")
             return True
         names = ", ".join(self._publisher.queues)
-        self._unroutable.raise_(
-            f"{self._publisher.broker}: no queue takes the readings; declaring {names} again"
-        )
+        self._unroutable.raise_(f"{self._publisher.broker}: no queue is bound; declaring {names} again")
         self._publisher.renew()
         return False
 

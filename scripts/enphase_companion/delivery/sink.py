@@ -23,7 +23,7 @@ class Sink:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._has_tables = False
-        self._not_rolling = RecurringWarning("The readings are rolled up again")
+        self._not_rolling = RecurringWarning("readings are rolled up again")
 
     async def begin(self) -> None:
         """Look at the database; that it is only away now is no reason not to begin.
@@ -62,7 +62,7 @@ class Sink:
                 # Whoever writes says so, if it lasts.
                 _LOGGER.debug("Not rolled up: %s", error)
             except StorageError as error:
-                self._not_rolling.raise_(f"The readings are not rolled up: {error}")
+                self._not_rolling.raise_(f"readings are not rolled up: {error}")
             else:
                 self._not_rolling.clear()
 

@@ -14,7 +14,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from ..message.model import OutgoingMessage
-from ..runtime.errors import CommandError, join
+from ..runtime.errors import CommandError, join_clauses
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -199,7 +199,7 @@ class SpoolFile:
             reason = f"{self._path}: cannot be used as spool ({error.strerror})"
             if error.errno in _PASSING:
                 raise OSError(reason) from error
-            raise CommandError(join(reason, "Set spool_file")) from error
+            raise CommandError(join_clauses(reason, "set spool_file")) from error
         try:
             return self._connected()
         except sqlite3.OperationalError as error:
@@ -208,7 +208,9 @@ class SpoolFile:
             raise CommandError(f"{self._path}: {_what_to_do(error)}") from error
         except sqlite3.DatabaseError as error:
             aside = self._set_aside()
-            _LOGGER.warning("%s: no spool (%s). Kept as %s; a new one begins.", self._path, error, aside)
+            _LOGGER.warning(
+                "%s: not a spool (%s); renamed to %s, a new one is created", self._path, error, aside
+            )
             with self._translated("written"):
                 return self._connected()
 
@@ -248,8 +250,8 @@ class SpoolFile:
 
 def _what_to_do(error: sqlite3.OperationalError) -> str:
     if "locked" in str(error):
-        return "another program is using this spool. End that one, or set another spool_file for this one."
-    return f"cannot be used as spool ({error}). Set spool_file."
+        return "another program uses this spool: stop it, or set another spool_file"
+    return f"cannot be used as spool ({error}): set spool_file"
 
 
 def _pieces(numbers: Sequence[int]) -> Iterator[Sequence[int]]:

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
 
 from ..message.model import OutgoingMessage
-from ..runtime.errors import join
+from ..runtime.errors import join_clauses
 from ..runtime.metrics import Metrics
 from ..runtime.recurring_warning import RecurringWarning
 from .spool import MEMORY, Place, Spool
@@ -29,7 +29,7 @@ class SpoolThread:
         self._thread = ThreadPoolExecutor(1, "spool")
         #: Set while anything waits.
         self.any = asyncio.Event()
-        self._losing = RecurringWarning("No readings are being lost any more")
+        self._losing = RecurringWarning("no readings are lost any more")
         self._unwritable = RecurringWarning(f"{spool.file}: takes all readings again")
         self._note()
 
@@ -80,7 +80,7 @@ class SpoolThread:
         dropped = self._spool.flush() + self._spool.held
         if dropped:
             self._metrics.count("messages_dropped", dropped)
-            _LOGGER.warning("%s", join(f"{dropped} readings are lost", self._spool.problem))
+            _LOGGER.warning("%s", join_clauses(f"{dropped} readings are lost", self._spool.problem))
 
     async def _do(self, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
         return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
@@ -90,17 +90,17 @@ class SpoolThread:
         if dropped:
             self._metrics.count("messages_dropped", dropped)
             self._losing.raise_(
-                join(
-                    "Readings are being lost",
+                join_clauses(
+                    "readings are being lost",
                     problem or f"{self}: is full (spool_limit)",
-                    "The count of the lost is in the status",
+                    "the status line counts them",
                 )
             )
         else:
             self._losing.clear()
         if problem is not None:
             self._unwritable.raise_(
-                join(problem, f"The newest {MEMORY} readings at most wait in memory; make room on that disk")
+                join_clauses(problem, f"at most {MEMORY} readings wait in memory: free space on that disk")
             )
         else:
             self._unwritable.clear()

@@ -14,7 +14,7 @@ from enphase_api.http import new_session, parse_json, read_body, status_error, t
 from enphase_api.json_values import integer, json_object, number
 
 from ..config.settings import Settings
-from ..runtime.errors import SettingsError, join
+from ..runtime.errors import SettingsError, join_clauses
 from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.timing import Backoff
 from .icons import Weather
@@ -73,7 +73,7 @@ class Forecast:
                 state.weather = await self.now()
             except EnphaseError as error:
                 state.weather = None
-                self._problem.raise_(join(str(error), "The weather is not shown"))
+                self._problem.raise_(join_clauses(str(error), "weather is not shown"))
                 await asyncio.sleep(backoff.next())
             else:
                 self._problem.clear()

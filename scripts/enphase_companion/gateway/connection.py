@@ -29,7 +29,7 @@ from enphase_api.models import Info
 
 from ..config.loader import store
 from ..config.settings import Settings
-from ..runtime.errors import CommandError, SettingsError, join
+from ..runtime.errors import CommandError, SettingsError, join_clauses
 from ..runtime.redaction import hide
 
 _LOGGER = logging.getLogger(__name__)
@@ -65,7 +65,7 @@ _NO_GATEWAY = f"answers, but is not an IQ Gateway, perhaps your router: {_COMPAR
 
 
 class AccountError(CommandError):
-    """Entrez refuses the account: to try it again and again would have it locked."""
+    """Entrez rejects the account: repeated attempts would lock it."""
 
 
 @asynccontextmanager
@@ -86,15 +86,15 @@ async def open_gateway(settings: Settings) -> AsyncIterator[tuple[Gateway, Info]
             yield gateway, info
     except NotTrustedError:
         raise CommandError(
-            f"{settings.certificate_file}: the certificate of {settings.gateway_host} is not trusted yet, "
-            f"so nothing secret was sent. Look at it and trust it: {settings.trust_command}"
+            f"{settings.certificate_file}: the certificate of {settings.gateway_host} is not trusted yet; "
+            f"no secret was sent: check it and trust it: {settings.trust_command}"
         ) from None
     except CertificateChangedError as error:
         shown = Certificate.from_pem(error.shown_pem)
         raise CommandError(
             f"{settings.certificate_file}: the gateway now shows another certificate "
-            f"(SHA-256 {shown.fingerprint}, valid to {shown.not_after:%Y-%m-%d}), so nothing secret was sent."
-            f" If you expected that, trust the new one: {settings.trust_command}"
+            f"(SHA-256 {shown.fingerprint}, valid to {shown.not_after:%Y-%m-%d}); no secret "
+            f"was sent: if you expected that, trust the new one: {settings.trust_command}"
         ) from error
     except CertificateError as error:
         raise CommandError(f"{str(error).rstrip('.')}: {settings.trust_command}") from error
@@ -115,28 +115,28 @@ async def sign_in(gateway: Gateway, info: Info, settings: Settings) -> None:
     if raw is not None and token is not None and problem is None:
         if await gateway.login(await _renewed_in_time(raw, token, info, settings)):
             return
-        problem = "The gateway refuses this token."
+        problem = "the gateway rejects this token"
         _unstored.pop(settings.file_of("gateway_token"), None)
     if not settings.has_account:
         raise SettingsError(
-            join(
+            join_clauses(
                 f"{settings.where('gateway_token')}: {problem}",
-                f"Make one on {AUTHENTICATION_HOST}, or set enphase_username and enphase_password, and it is "
-                "renewed by itself",
+                f"create one on {AUTHENTICATION_HOST}, or set enphase_username and enphase_password for "
+                "automatic renewal",
             )
         )
-    _LOGGER.info("A new token is asked for: %s", problem)
+    _LOGGER.info("requesting a new token, as %s", problem)
     if not await gateway.login(await _new_token(info, settings)):
         raise CommandError(
-            f"The gateway at {settings.gateway_host} refuses even a new token. Check that the account of "
-            f"{settings.where('enphase_username')} is that of the gateway's owner."
+            f"the gateway at {settings.gateway_host} rejects even a new token, so check that "
+            f"{settings.where('enphase_username')} is the gateway's owner"
         )
 
 
 def _judged(raw: str | None, serial_number: str) -> tuple[Token | None, str | None]:
     """Return what a token says, where it is one, and why it cannot be used."""
     if raw is None:
-        return None, "No token is set."
+        return None, "no token is set"
     try:
         token = Token.parse(raw, serial_number)
     except TokenError as error:
@@ -167,8 +167,8 @@ def check_serial_numbers(
     ]
     if others:
         raise SettingsError(
-            f"The gateway at {settings.gateway_host} is {info.serial_number}, but {', and '.join(others)}. "
-            "Correct what is wrong, or gateway_host."
+            f"the gateway at {settings.gateway_host} is {info.serial_number}, but {', and '.join(others)}: "
+            "correct one of them, or gateway_host"
         )
 
 
@@ -181,12 +181,12 @@ async def _renewed_in_time(raw: str, token: Token, info: Info, settings: Setting
         f"{settings.where('gateway_token')}: the token ends on {token.expires_at.astimezone():%Y-%m-%d %H:%M}"
     )
     if not settings.has_account:
-        _LOGGER.warning("%s. Make a new one on %s.", end, AUTHENTICATION_HOST)
+        _LOGGER.warning("%s: create a new one on %s", end, AUTHENTICATION_HOST)
         return raw
     try:
         return await _new_token(info, settings)
     except (CommandError, EnphaseError) as error:
-        _LOGGER.warning("%s, and could not be renewed now: %s", end, error)
+        _LOGGER.warning("%s; renewal failed: %s", end, error)
         return raw
 
 
@@ -201,7 +201,7 @@ async def _new_token(info: Info, settings: Settings) -> str:
             raise
         except CommunicationError as error:
             raise CommunicationError(
-                f"{error}: see that this machine is connected to the Internet",
+                f"{error}: check this machine's Internet connection",
                 path=error.path,
                 reason=error.reason,
             ) from error
@@ -210,8 +210,8 @@ async def _new_token(info: Info, settings: Settings) -> str:
             # The file's name once, where both stand in it.
             file = name.removesuffix("enphase_username")
             raise AccountError(
-                f"Entrez refuses {name} with {settings.where('enphase_password').removeprefix(file)}. "
-                f"Try them on {AUTHENTICATION_HOST}, and correct them."
+                f"Entrez rejects {name} with {settings.where('enphase_password').removeprefix(file)}: "
+                f"try them on {AUTHENTICATION_HOST}, and correct them"
             ) from None
         hide(raw)
         with suppress(EnphaseError):
@@ -222,7 +222,7 @@ async def _new_token(info: Info, settings: Settings) -> str:
     except (OSError, SettingsError) as error:
         _unstored[settings.file_of("gateway_token")] = raw
         _LOGGER.warning(
-            "%s: the new token cannot be stored (%s), so each run asks for one.",
+            "%s: the new token cannot be stored (%s); each run requests another one",
             settings.file_of("gateway_token"),
             error,
         )
@@ -230,7 +230,7 @@ async def _new_token(info: Info, settings: Settings) -> str:
         "gateway_token"
     ):
         _LOGGER.warning(
-            "%s: this token is of no use and comes before the new one in %s. Remove it.",
+            "%s: this invalid token takes precedence over the renewed one in %s: remove it",
             settings.where("gateway_token"), settings.file_of("gateway_token"),
         )  # fmt: skip
     return raw

@@ -17,7 +17,7 @@ from enphase_api.models import Info, MeasurementType, Meter, Readings
 
 from ..config.settings import Settings
 from ..message import Message, from_readings
-from ..runtime.errors import CommandError, join
+from ..runtime.errors import CommandError, join_clauses
 from ..runtime.metrics import Metrics
 from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.service import Service
@@ -66,9 +66,9 @@ class Poller:
         self._interval = settings.interval
         self._ticks = FixedRate(self._interval)
         self._has_read = False
-        self._denied = RecurringWarning("The gateway can be read again")
-        self._silent = RecurringWarning("The gateway answers again")
-        self._empty = RecurringWarning("The gateway has something to read")
+        self._denied = RecurringWarning("gateway can be read again")
+        self._silent = RecurringWarning("gateway responds again")
+        self._empty = RecurringWarning("gateway has readings again")
 
     @property
     def problem(self) -> str | None:
@@ -128,7 +128,7 @@ class Poller:
                 pause = _LIST_AGAIN
             elif not message.samples:
                 self._silent.raise_(
-                    "The gateway does not say when it measured, as after its start. Asking again."
+                    "The gateway does not say when it measured, as after its start. retrying."
                 )
             else:
                 self._empty.clear()
@@ -161,7 +161,7 @@ class Poller:
 
     def _tell_silence(self, error: EnphaseError) -> None:
         self._metrics.count("polls_failed")
-        self._silent.raise_(join(str(error), "Asking again"))
+        self._silent.raise_(join_clauses(str(error), "retrying"))
 
     async def _pause(self, seconds: float) -> None:
         """Wait, with signs of life."""

@@ -20,9 +20,9 @@ class SettingsError(CommandError):
     exit_status = 2
 
 
-def join(*parts: str | None) -> str:
-    """Return the parts as sentences, each with its full stop; what is None or empty is left out."""
-    return " ".join(part if part.endswith((".", "!", "?")) else f"{part}." for part in parts if part)
+def join_clauses(*parts: str | None) -> str:
+    """Return the parts as one fragment: separated by semicolons, without a final stop; None is left out."""
+    return "; ".join(part.rstrip(".") for part in parts if part)
 
 
 def how_to_install(extra: str = "all") -> str:

@@ -103,13 +103,13 @@ async def test_a_password_may_have_any_letters(rabbitmq: RabbitMQ, queue: str, e
         broker = Broker.from_settings(load_settings(AMQP_KEYS, options))
         async with open_channel(broker, "test") as channel:
             assert not channel.lost.is_set()
-        with pytest.raises(BrokerError, match="it refuses amqp_username with amqp_password"):
+        with pytest.raises(BrokerError, match="it rejects amqp_username with amqp_password"):
             async with open_channel(replace(broker, url=str(url.with_password(password + "€"))), "test"):
                 pass
 
 
 async def test_nobody_there_is_said_in_words_and_not_in_numbers() -> None:
-    with pytest.raises(BrokerError, match=r"no connection \(Connection refused: see that RabbitMQ runs"):
+    with pytest.raises(BrokerError, match=r"no connection \(Connection refused: check that RabbitMQ runs"):
         async with open_channel(Broker(f"amqp://guest:guest@localhost:{free_port()}/"), "test"):
             pass
     with pytest.raises(BrokerError, match=r"no connection \([A-Z][a-z ,]+\)$"):
@@ -180,5 +180,5 @@ def test_a_password_that_crosses_the_network_in_plain_text_is_warned_of(
 ) -> None:
     settings = load_settings(AMQP_KEYS, argparse.Namespace(configuration=str(elsewhere)))
     Broker.from_settings(replace(settings, **set_to))
-    assert ("plain text. Use TLS" in caplog.text) is is_plain
+    assert ("plain text; use TLS" in caplog.text) is is_plain
     assert "secret" not in caplog.text

@@ -166,7 +166,7 @@ async def test_nothing_is_acknowledged_while_the_store_is_away(
         await until(lambda: len(store.numbers) == 50)
     assert store.numbers == list(range(50))
     assert caplog.text.count("the store is away") == 1
-    assert "The readings are stored again" in caplog.text
+    assert "readings are stored again" in caplog.text
 
 
 async def test_what_a_store_never_took_stays_in_the_queue_at_the_end(
@@ -260,7 +260,7 @@ async def test_that_all_messages_can_be_read_again_is_said_after_a_while_without
         await until(lambda: store.numbers == [1])
         await asyncio.sleep(0.6)
         await publish(eyes, broker, queue, bodies(3)[2])
-        await until(lambda: "All messages can be read again" in caplog.text)
+        await until(lambda: "all messages can be read again" in caplog.text)
     assert caplog.text.count("messages go to") == 1
 
 

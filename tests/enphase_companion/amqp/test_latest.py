@@ -61,7 +61,7 @@ async def test_a_message_that_is_far_too_large_is_left_out_unread_and_the_next_i
         await publish(eyes, broker, b" " * 300_000, encode(message(2)))
         await until(lambda: display.shown[-1] == 2)
         assert consumer.problem.text is None
-    assert "a message is left out: 300000 bytes, and no message has more than" in caplog.text
+    assert "message skipped: 300000 bytes, and no message has more than" in caplog.text
 
 
 @pytest.mark.parametrize("properties", UNREADABLE.values(), ids=UNREADABLE.keys())
@@ -100,7 +100,7 @@ async def test_what_cannot_be_read_is_left_out_and_told(
     async with showing(broker, display):
         await shows_what_is_published(eyes, broker, display, 0)
         await publish(eyes, broker, b"<html>")
-        await until(lambda: "a message is left out: not JSON" in caplog.text)
+        await until(lambda: "message skipped: not JSON" in caplog.text)
         await shows_what_is_published(eyes, broker, display, 1)
 
 

@@ -146,7 +146,7 @@ async def test_what_the_databases_full_disk_does_not_take_waits_in_the_queue(
     await storing.eyes.sees(moments(1, 2))
     small_disk.fill()
     await storing.publish(*bodies(*range(3, 100)))
-    await storing.sees("the disk is full. The readings wait in the queue.")
+    await storing.sees("the disk is full; readings wait in the queue")
     small_disk.free()
     await storing.eyes.sees(moments(*range(1, 100)), within=60)
     assert storing.ends() == 0
@@ -377,7 +377,7 @@ async def test_it_goes_on_when_broker_and_database_were_killed_and_are_back(
     await maria.eyes.sees(moments(*range(10)))
     await asyncio.to_thread(mariadb.kill)
     await maria.publish(*bodies(*range(10, 30)))
-    await maria.sees("The readings wait in the queue.")
+    await maria.sees("readings wait in the queue")
     await asyncio.to_thread(mariadb.start)
     await maria.eyes.sees(moments(*range(30)), within=60)
     await maria.settles()
@@ -403,7 +403,7 @@ async def test_it_begins_without_broker_and_database(
     maria.starts()
     await maria.sees("no connection")
     await asyncio.to_thread(rabbitmq.start)
-    await maria.sees("The readings wait in the queue.", within=60)
+    await maria.sees("readings wait in the queue", within=60)
     await asyncio.to_thread(mariadb.start)
     await maria.eyes.sees(moments(*range(5)), within=60)
     assert maria.ends() == 0
@@ -466,7 +466,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
     wrong_broker = str(URL(maria.amqp_url).with_password(password))
     maria.writes(**secrets, database_url=theirs.render_as_string(hide_password=False), amqp_url=wrong_broker)
     maria.starts("-v")
-    await maria.sees("it refuses amqp_username with amqp_password; correct them")
+    await maria.sees("it rejects amqp_username with amqp_password: correct them")
     title = maria.title
     assert maria.ends() == 0
     maria.writes(**secrets, database_url=theirs.render_as_string(hide_password=False))
@@ -475,7 +475,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
     await maria.eyes.sees(moments(1))
     await asyncio.to_thread(mariadb.kill)
     await maria.publish(*bodies(2))
-    await maria.sees("The readings wait in the queue.")
+    await maria.sees("readings wait in the queue")
     assert maria.ends() == 0
     everything = maria.said + title
     assert "DEBUG" in everything

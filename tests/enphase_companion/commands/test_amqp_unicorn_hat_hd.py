@@ -219,7 +219,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(showing: 
     showing.url = str(URL(good).with_password(password))
     showing.writes(gateway_token="eyJplanted.token.here", enphase_password=PASSWORD)
     showing.starts("-v")
-    await showing.sees("it refuses amqp_username with amqp_password; correct them")
+    await showing.sees("it rejects amqp_username with amqp_password: correct them")
     title = showing.title
     assert showing.ends() == 0
     showing.url = good

@@ -318,7 +318,7 @@ async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets
     await asyncio.sleep(1.5)
     assert len(simulator.requests) == heard
     publishing.owner.trusts()
-    await publishing.sees("The gateway can be read again")
+    await publishing.sees("gateway can be read again")
     assert publishing.ends() == 0
 
 
@@ -336,7 +336,7 @@ async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(
     assert publishing.process.poll() is None
     simulator.faults.clear()
     publishing.writes(gateway_token=simulator.token())
-    await publishing.sees("The gateway can be read again")
+    await publishing.sees("gateway can be read again")
     count = await eyes.waiting(publishing.queue)
     await publishing.published(eyes, count + 2)
     assert publishing.ends() == 0
@@ -354,7 +354,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_what_it_publishes_n
     )
     publishing.starts("-v")
     assert publishing.process is not None
-    await publishing.sees("it refuses amqp_username with amqp_password; correct them")
+    await publishing.sees("it rejects amqp_username with amqp_password: correct them")
     await publishing.sees("2 messages wait on disk")
     title = publishing.title
     simulator.faults.set("refuse", path=READINGS)
@@ -409,7 +409,7 @@ def test_a_spool_that_cannot_be_is_named(owner: Owner) -> None:
     )
     result = owner.runs(main)
     assert result.status == 1
-    assert "Set spool_file" in result.error
+    assert "set spool_file" in result.error
 
 
 def test_queues_are_named_with_commas_in_the_environment_or_none_at_all(owner: Owner) -> None:

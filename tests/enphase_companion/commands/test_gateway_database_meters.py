@@ -122,9 +122,9 @@ async def test_no_reading_is_lost_while_the_database_is_killed_and_back(
     await asyncio.to_thread(mariadb.kill)
     before = len(maria.gave)
     await until(lambda: len(maria.gave) >= before + 6)
-    await maria.sees("The readings wait on disk.")
+    await maria.sees("readings wait on disk")
     await asyncio.to_thread(mariadb.start)
-    await maria.sees("The readings are stored again")
+    await maria.sees("readings are stored again")
     assert maria.ends() == 0
     assert maria.gave.moments - maria.eyes.moments <= {max(maria.gave.moments)}
     assert maria.said.count("warning:") < 6, maria.said
@@ -212,11 +212,11 @@ async def test_what_the_databases_full_disk_does_not_take_waits_and_is_stored_wh
     storing.starts()
     await storing.eyes.counts(2)
     small_disk.fill()
-    await storing.sees("the disk is full. The readings wait on disk.")
+    await storing.sees("the disk is full; readings wait on disk")
     before = len(storing.gave)
     await until(lambda: len(storing.gave) >= before + 5)
     small_disk.free()
-    await storing.sees("The readings are stored again")
+    await storing.sees("readings are stored again")
     assert storing.ends() == 0
     assert storing.gave.moments - storing.eyes.moments <= {max(storing.gave.moments)}
 
@@ -230,11 +230,11 @@ async def test_a_database_on_a_disk_that_was_mounted_read_only_is_waited_for(
     assert storing.ends() == 0
     small_disk.is_read_only(True)
     storing.starts()
-    await storing.sees("its disk is read-only now. The readings wait on disk.")
+    await storing.sees("its disk is read-only now; readings wait on disk")
     before = len(storing.gave)
     await until(lambda: len(storing.gave) >= before + 3)
     small_disk.is_read_only(False)
-    await storing.sees("The readings are stored again", within=40)
+    await storing.sees("readings are stored again", within=40)
     assert storing.ends() == 0
     # The last before each end may have been cut off.
     assert len(storing.gave.moments - storing.eyes.moments) <= 2
@@ -249,11 +249,11 @@ async def test_while_spool_and_database_share_a_full_disk_readings_wait_in_memor
     storing.starts()
     await storing.eyes.counts(2)
     small_disk.fill()
-    await storing.sees("The readings wait in memory.")
+    await storing.sees("readings wait in memory")
     before = len(storing.gave)
     await until(lambda: len(storing.gave) >= before + 5)
     small_disk.free()
-    await storing.sees("The readings are stored again")
+    await storing.sees("readings are stored again")
     assert storing.ends() == 0
     assert storing.gave.moments - storing.eyes.moments <= {max(storing.gave.moments)}
     assert "lost." not in storing.said
@@ -287,7 +287,7 @@ async def test_what_the_gateway_did_not_say_is_a_gap_and_never_zero(lite: Storin
     await lite.eyes.counts(2)
     faults = lite.owner.simulator.faults
     faults.set("status", path=READINGS)
-    await lite.sees("Asking again")
+    await lite.sees("retrying")
     before = lite.eyes.moments
     await asyncio.sleep(1.5)
     assert len(lite.eyes.moments - before) <= 1
@@ -325,7 +325,7 @@ async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets
     await asyncio.sleep(1.5)
     assert len(simulator.requests) == heard
     lite.owner.trusts()
-    await lite.sees("The gateway can be read again")
+    await lite.sees("gateway can be read again")
     await lite.eyes.counts(len(lite.eyes.moments) + 2)
     assert lite.ends() == 0
 
@@ -341,7 +341,7 @@ async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(lite:
     assert lite.runs
     simulator.faults.clear()
     lite.writes(gateway_token=simulator.token())
-    await lite.sees("The gateway can be read again")
+    await lite.sees("gateway can be read again")
     await lite.eyes.counts(len(lite.eyes.moments) + 2)
     assert lite.ends() == 0
 
@@ -377,7 +377,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
     await asyncio.to_thread(mariadb.kill)
     simulator.faults.clear()
     maria.writes(gateway_token=token, database_url=theirs)
-    await maria.sees("The readings wait on disk.")
+    await maria.sees("readings wait on disk")
     assert maria.ends() == 0
     everything = maria.said + title
     assert "DEBUG" in everything

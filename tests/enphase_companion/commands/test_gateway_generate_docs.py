@@ -226,7 +226,7 @@ def test_an_expired_token_without_an_account_is_an_error(
     result = owner.runs(main, "--delay", "0.2")
     assert result.status == 2
     assert "gateway_token: " in result.error
-    assert "Make one on https://entrez" in result.error
+    assert "create one on https://entrez" in result.error
     assert not (owner.home.parent / "docs").exists()
 
 

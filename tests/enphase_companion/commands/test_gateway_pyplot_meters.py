@@ -155,7 +155,7 @@ async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets
     await asyncio.sleep(1.5)
     assert len(simulator.requests) == heard
     drawing.owner.trusts()
-    await drawing.sees("The gateway can be read again")
+    await drawing.sees("gateway can be read again")
     await until(lambda: "Not up to date" not in (tmp_path / "window").read_text())
     assert drawing.ends() == 0
 
@@ -174,7 +174,7 @@ async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(
     assert drawing.runs
     simulator.faults.clear()
     drawing.owner.writes_token_file(gateway_token=simulator.token())
-    await drawing.sees("The gateway can be read again")
+    await drawing.sees("gateway can be read again")
     await until(lambda: "Not up to date" not in (tmp_path / "window").read_text())
     assert drawing.ends() == 0
 

@@ -189,7 +189,7 @@ async def test_another_certificate_is_shown_before_a_token_leaves_and_trust_sets
     await until(lambda: hat.shows(warning(0)))
     assert not any(each.has_authorization or each.has_session for each in simulator.requests)
     showing.owner.trusts()
-    await showing.sees("The gateway can be read again")
+    await showing.sees("gateway can be read again")
     await until(lambda: hat.bars, 60)
     assert hat.says("gateway?")
     assert showing.ends() == 0
@@ -220,7 +220,7 @@ async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(showi
     assert showing.runs
     simulator.faults.clear()
     showing.writes(gateway_token=simulator.token())
-    await showing.sees("The gateway can be read again")
+    await showing.sees("gateway can be read again")
     before = showing.asked(READINGS)
     await until(lambda: showing.asked(READINGS) > before)
     assert showing.ends() == 0

@@ -106,15 +106,15 @@ async def test_what_the_store_does_not_take_waits_on_disk_and_that_is_told_until
     relaying.store.away = True
     async with relaying.running() as forwarder:
         await forwarder.take(message(1))
-        await until(lambda: forwarder.problem == "the store is away. The readings wait on disk.")
+        await until(lambda: forwarder.problem == "the store is away; readings wait on disk")
         await forwarder.take(message(2))
         await asyncio.sleep(1)
         relaying.store.away = False
         await until(lambda: relaying.store.numbers == [1, 2])
         await until(lambda: forwarder.problem is None)
     assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
-        "the store is away. The readings wait on disk.",
-        "The readings are stored again",
+        "the store is away; readings wait on disk",
+        "readings are stored again",
     ]
 
 
@@ -152,7 +152,7 @@ async def test_a_full_spool_gives_up_the_oldest_and_says_so(
         relaying.store.away = False
         await until(lambda: relaying.store.numbers == [12, 13, 14])
         await forwarder.take(message(15))
-        assert "No readings are being lost any more" in caplog.text
+        assert "no readings are lost any more" in caplog.text
 
 
 def full(*_: object) -> None:
@@ -202,9 +202,9 @@ async def test_what_is_in_memory_at_the_end_and_nobody_takes_is_counted_as_lost(
         for number in range(3):
             await forwarder.take(message(number))
         assert relaying.metrics["messages_dropped"] == 0
-        await until(lambda: "The readings wait in memory." in caplog.text)
+        await until(lambda: "readings wait in memory" in caplog.text)
     assert relaying.metrics["messages_dropped"] == 3
-    assert "3 readings are lost. spool: cannot be written (database or disk is full)." in caplog.text
+    assert "3 readings are lost; spool: cannot be written (database or disk is full)" in caplog.text
 
 
 async def test_what_cannot_be_read_in_the_spool_is_in_the_way_of_nothing(
@@ -217,7 +217,7 @@ async def test_what_cannot_be_read_in_the_spool_is_in_the_way_of_nothing(
         await until(lambda: relaying.store.numbers == [1])
     assert relaying.waiting() == 0
     assert relaying.metrics["messages_dropped"] == 1
-    assert "a message that cannot be read is left out: it does not say which gateway's it is" in caplog.text
+    assert "unreadable message dropped: it does not say which gateway's it is" in caplog.text
 
 
 async def test_a_reading_that_can_never_be_stored_is_left_out_and_told_and_the_others_are_stored(
@@ -233,4 +233,4 @@ async def test_a_reading_that_can_never_be_stored_is_left_out_and_told_and_the_o
     assert relaying.store.numbers == [number for number in range(20) if number not in {3, 4, 17}]
     assert relaying.waiting() == 0
     assert relaying.metrics["messages_dropped"] == 3
-    assert "A reading is left out: 3 is out of range." in caplog.text
+    assert "reading dropped: 3 is out of range." in caplog.text

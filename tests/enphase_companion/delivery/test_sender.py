@@ -175,7 +175,7 @@ async def test_a_queue_that_somebody_deleted_is_declared_again_and_nothing_is_lo
         await sender.send([1, 2, 3])
         await until(lambda: sender.has_sent(4))
     assert numbers(await eyes.take_all(queue)) == [1, 2, 3]
-    assert f"no queue takes the readings; declaring {queue} again" in caplog.text
+    assert f"no queue is bound; declaring {queue} again" in caplog.text
 
 
 async def test_where_no_queue_is_set_and_nobody_listens_that_is_told_and_counted(
@@ -186,7 +186,7 @@ async def test_where_no_queue_is_set_and_nobody_listens_that_is_told_and_counted
         await sender.send([0, 1, 2])
         await until(lambda: sender.metrics["messages_unroutable"] == 3)
         assert not len(sender.spool)
-    assert caplog.text.count("no queue takes the readings, and amqp_queues names none") == 1
+    assert caplog.text.count("no queue is bound, and amqp_queues is none") == 1
 
 
 async def test_a_queue_that_nobody_reads_is_told_before_it_fills_the_disk(
@@ -197,8 +197,8 @@ async def test_a_queue_that_nobody_reads_is_told_before_it_fills_the_disk(
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(publisher_module, "_LOOK_EVERY", 0.2)
-    monkeypatch.setattr(publisher_module, "_MANY", 5)
+    monkeypatch.setattr(publisher_module, "_CHECK_INTERVAL", 0.2)
+    monkeypatch.setattr(publisher_module, "_TOO_MANY", 5)
     async with sending(broker, file, [queue]) as sender:
         await sender.publisher.connected.wait()
         await sender.send(range(5))
@@ -206,10 +206,10 @@ async def test_a_queue_that_nobody_reads_is_told_before_it_fills_the_disk(
         await asyncio.sleep(0.5)
         assert not caplog.messages
         await sender.send([5])
-        await until(lambda: f"nobody reads {queue}, and more" in caplog.text)
+        await until(lambda: f"queue {queue} grows and has no consumer" in caplog.text)
         await eyes.take_all(queue)
-        await until(lambda: "The queues are being read again" in caplog.text)
-    assert caplog.text.count("nobody reads") == 1
+        await until(lambda: "all queues have consumers again" in caplog.text)
+    assert caplog.text.count("has no consumer") == 1
 
 
 async def test_a_full_spool_says_that_readings_are_lost_and_counts_them(
@@ -220,7 +220,7 @@ async def test_a_full_spool_says_that_readings_are_lost_and_counts_them(
         await sender.send(range(20))
         await until(lambda: sender.metrics["messages_dropped"] > 0)
         await until(lambda: sender.metrics["messages_dropped"] + len(sender.spool) == 20)
-    assert caplog.text.count("Readings are being lost") == 1
+    assert caplog.text.count("readings are being lost") == 1
 
 
 async def test_what_a_full_disk_does_not_take_is_sent_all_the_same_and_before_the_end(
@@ -240,9 +240,7 @@ async def test_what_a_full_disk_does_not_take_is_sent_all_the_same_and_before_th
         await sender.send(range(20))
     assert numbers(await eyes.take_all(queue)) == list(range(20))
     assert sender.metrics["messages_dropped"] == 0
-    assert (
-        "cannot be written (database or disk is full). The newest 1000 readings at most wait" in caplog.text
-    )
+    assert "cannot be written (database or disk is full); at most 1000 readings wait" in caplog.text
 
 
 async def test_a_wrong_password_is_told_by_its_key_and_never_shown(
@@ -254,7 +252,7 @@ async def test_a_wrong_password_is_told_by_its_key_and_never_shown(
         await sender.send([0])
         await until(lambda: sender.publisher.problem.text is not None)
         await until(lambda: len(sender.spool) == 1)
-    assert "it refuses amqp_username with amqp_password; correct them" in caplog.text
+    assert "it rejects amqp_username with amqp_password: correct them" in caplog.text
     assert "hunter2" not in redact(caplog.text)
     assert "hunter2" not in "".join(each.getMessage() for each in caplog.records if "enphase" in each.name)
     assert "hunter2" not in repr(wrong) + str(wrong)
@@ -265,7 +263,7 @@ async def test_a_virtual_host_that_is_not_there_is_told_by_its_key(
 ) -> None:
     async with sending(Broker(str(URL(broker.url) / "nowhere")), file, [queue]) as sender:
         await until(lambda: sender.publisher.problem.text is not None)
-    assert "it refuses amqp_virtual_host; correct it" in caplog.text
+    assert "it rejects amqp_virtual_host: correct it" in caplog.text
 
 
 async def test_a_queue_of_that_name_in_another_form_is_told_and_the_readings_wait(
@@ -278,7 +276,7 @@ async def test_a_queue_of_that_name_in_another_form_is_told_and_the_readings_wai
         await until(lambda: sender.publisher.problem.text is not None)
         await until(lambda: len(sender.spool) == 1)
         assert (
-            f"queue {queue} (it exists there in another form: delete it, or set another name)" in caplog.text
+            f"queue {queue} (it exists with other arguments: delete it, or set another name)" in caplog.text
         )
         await eyes.delete(queue)
         await until(lambda: sender.has_sent(1))

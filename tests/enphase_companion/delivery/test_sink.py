@@ -74,8 +74,8 @@ async def test_what_cannot_be_rolled_up_is_told_and_tried_again(
         with monkeypatch.context() as patch:
             patch.setattr(database, "roll_up", refused)
             rolling = asyncio.ensure_future(sink.roll_up())
-            await until(lambda: "The readings are not rolled up: this user may not" in caplog.text)
-        await until(lambda: "The readings are rolled up again" in caplog.text)
+            await until(lambda: "readings are not rolled up: this user may not" in caplog.text)
+        await until(lambda: "readings are rolled up again" in caplog.text)
         rolling.cancel()
         await asyncio.wait([rolling])
     assert (

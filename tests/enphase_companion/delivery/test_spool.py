@@ -122,7 +122,7 @@ def test_the_disk_space_of_an_outage_is_given_back(file: Path) -> None:
 def test_two_programs_cannot_send_from_the_same_spool(file: Path) -> None:
     with (
         Spool(file, LIMIT),
-        pytest.raises(CommandError, match=r"another program is using this spool.*spool_file"),
+        pytest.raises(CommandError, match=r"another program uses this spool.*spool_file"),
     ):
         Spool(file, LIMIT)
 
@@ -162,7 +162,7 @@ def test_a_torn_file_costs_no_more_than_itself(file: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_says_which_setting_to_change(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CommandError, match=r"file/spool.*Set spool_file"):
+    with pytest.raises(CommandError, match=r"file/spool.*set spool_file"):
         Spool(tmp_path / "file" / "spool", LIMIT)
 
 

@@ -120,7 +120,7 @@ def test_a_token_near_its_end_is_used_with_a_warning_while_entrez_is_down(owner:
     asserts_signed_in(result)
     assert len(result.warnings) == 1
     assert "credentials.json: gateway_token: the token ends on" in result.warnings[0]
-    assert "could not be renewed now" in result.warnings[0]
+    assert "renewal failed" in result.warnings[0]
     assert owner.reads()["gateway_token"] == old
 
 
@@ -130,7 +130,7 @@ def test_without_an_account_a_token_near_its_end_is_warned_of(owner: Owner) -> N
     result = owner.runs(main)
     asserts_signed_in(result)
     assert "the token ends on" in result.warnings[0]
-    assert "Make a new one on https://entrez.enphaseenergy.com" in result.warnings[0]
+    assert "create a new one on https://entrez.enphaseenergy.com" in result.warnings[0]
 
 
 def test_without_an_account_an_expired_token_ends_the_run(owner: Owner) -> None:
@@ -180,7 +180,7 @@ def test_a_token_that_the_gateway_refuses_is_renewed_once(owner: Owner) -> None:
     owner.writes(gateway_token=forged)
     refused = owner.runs(main)
     assert refused.status == 2
-    assert "The gateway refuses this token." in refused.error
+    assert "the gateway rejects this token" in refused.error
     owner.has_account(gateway_token=forged)
     asserts_signed_in(owner.runs(main))
     assert owner.reads()["gateway_token"] != forged
@@ -192,14 +192,14 @@ def test_a_gateway_that_refuses_even_a_new_token_ends_the_run(owner: Owner) -> N
     owner.simulator.faults.set("refuse", "/auth/check_jwt")
     result = owner.runs(main)
     assert result.status == 1
-    assert "refuses even a new token" in result.error
+    assert "rejects even a new token" in result.error
     assert paths(owner.simulator).count("/auth/check_jwt") == 1
 
 
 @pytest.mark.parametrize(
     ("username", "password", "said"),
     [
-        (USERNAME, "planted-wrong", "Entrez refuses"),
+        (USERNAME, "planted-wrong", "Entrez rejects"),
         ("mfa@example.com", PASSWORD, "second factor"),
     ],
 )
@@ -220,14 +220,14 @@ def test_refused_credentials_are_named_by_the_places_they_stand_in(owner: Owner)
     owner.environment["ENPHASE_PASSWORD"] = "planted-wrong"
     owner.writes(enphase_username=USERNAME)
     message = owner.runs(main).error
-    assert f"Entrez refuses {owner.file}: enphase_username with ENPHASE_PASSWORD." in message
+    assert f"Entrez rejects {owner.file}: enphase_username with ENPHASE_PASSWORD:" in message
 
 
 def test_a_refused_account_names_its_file_once(owner: Owner) -> None:
     owner.trusts()
     owner.writes(enphase_username=USERNAME, enphase_password="planted-wrong")
     message = owner.runs(main).error
-    assert f"Entrez refuses {owner.file}: enphase_username with enphase_password. Try them" in message
+    assert f"Entrez rejects {owner.file}: enphase_username with enphase_password: try them" in message
 
 
 def test_without_the_internet_it_is_said_where_to_look(owner: Owner) -> None:
@@ -237,7 +237,7 @@ def test_without_the_internet_it_is_said_where_to_look(owner: Owner) -> None:
     result = owner.runs(main)
     assert result.status == 1
     assert "Entrez (127.0.0.1) did not answer" in result.error
-    assert "see that this machine is connected to the Internet" in result.error
+    assert "check this machine's Internet connection" in result.error
 
 
 def test_an_outage_of_entrez_is_an_error_of_one_line(owner: Owner) -> None:
@@ -256,7 +256,7 @@ def test_a_token_of_another_gateway_is_neither_used_nor_replaced(owner: Owner) -
     result = owner.runs(main)
     assert result.status == 2
     serial_number = owner.simulator.serial_number
-    assert f"is {serial_number}, but {owner.file}: gateway_token is of 122399999999." in result.error
+    assert f"is {serial_number}, but {owner.file}: gateway_token is of 122399999999:" in result.error
     assert owner.reads()["gateway_token"] == foreign
     assert not owner.simulator.entrez_requests
     assert nothing_secret_was_sent(owner.simulator)
@@ -355,7 +355,7 @@ def test_an_expired_token_that_hides_the_stored_one_is_named(owner: Owner) -> No
     result = owner.runs(main)
     asserts_signed_in(result)
     assert result.warnings[0].startswith("warning: ENPHASE_GATEWAY_TOKEN: ")
-    assert "Remove it" in result.warnings[0]
+    assert "remove it" in result.warnings[0]
 
 
 def test_settings_may_all_come_from_the_environment(owner: Owner) -> None:

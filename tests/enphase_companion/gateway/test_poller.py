@@ -182,8 +182,8 @@ async def test_a_gateway_that_does_not_answer_as_it_should_is_waited_for(
         )
         reader.simulator.faults.clear()
         await reader.reads(2)
-    assert sum("Asking again" in each for each in caplog.messages) == 1
-    assert "The gateway answers again" in caplog.messages
+    assert sum("retrying" in each for each in caplog.messages) == 1
+    assert "gateway responds again" in caplog.messages
 
 
 async def test_a_gateway_that_is_away_at_the_start_is_waited_for(
@@ -191,7 +191,7 @@ async def test_a_gateway_that_is_away_at_the_start_is_waited_for(
 ) -> None:
     reader.simulator.faults.set("status")
     async with reader.reading():
-        await until(lambda: "Asking again" in caplog.text)
+        await until(lambda: "retrying" in caplog.text)
         reader.simulator.faults.clear()
         await reader.reads(2)
 
@@ -226,7 +226,7 @@ async def test_no_token_leaves_when_the_certificate_changed_and_reading_goes_on_
         reader.trusts()
         await reader.reads(2)
     assert caplog.text.count("the gateway now shows another certificate") == 1
-    assert "The gateway can be read again" in caplog.messages
+    assert "gateway can be read again" in caplog.messages
 
 
 async def test_a_renewed_certificate_of_the_same_key_is_no_trouble(reader: Reader) -> None:
@@ -322,7 +322,7 @@ async def test_an_account_that_is_refused_is_not_tried_again_until_the_file_chan
     account = {"enphase_username": USERNAME, "entrez_host": reader.simulator.entrez_url}
     reader.writes(**account, enphase_password="wrong")
     async with reader.reading():
-        await until(lambda: "Entrez refuses" in caplog.text)
+        await until(lambda: "Entrez rejects" in caplog.text)
         asked = len(reader.simulator.entrez_requests)
         await asyncio.sleep(1)
         assert len(reader.simulator.entrez_requests) == asked

@@ -1,4 +1,4 @@
-"""Texts are put together so that none runs on into the next."""
+"""Error texts are fragments, joined by one helper."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from enphase_companion.runtime.errors import join
+from enphase_companion.runtime.errors import join_clauses
 
 SOURCES = Path(__file__).parents[3] / "scripts" / "enphase_companion"
 
@@ -17,19 +17,19 @@ SOURCES = Path(__file__).parents[3] / "scripts" / "enphase_companion"
     ("parts", "whole"),
     [
         (
-            ("make them: enphase-database upgrade", "The readings wait"),
-            "make them: enphase-database upgrade. The readings wait.",
+            ("create them: enphase-database upgrade", "readings wait"),
+            "create them: enphase-database upgrade; readings wait",
         ),
-        (("the disk is full.", "The readings wait."), "the disk is full. The readings wait."),
-        (("is that so?", None, "", "Look"), "is that so? Look."),
+        (("the disk is full.", "readings wait."), "the disk is full; readings wait"),
+        (("no answer", None, "", "retrying"), "no answer; retrying"),
     ],
 )
-def test_each_part_is_a_sentence(parts: tuple[str | None, ...], whole: str) -> None:
-    assert join(*parts) == whole
+def test_clauses_are_joined_by_semicolons(parts: tuple[str | None, ...], whole: str) -> None:
+    assert join_clauses(*parts) == whole
 
 
-def test_no_text_is_put_behind_another_one_in_any_other_way() -> None:
-    """A text that comes from elsewhere has its full stop, or has none: whoever adds to it cannot know."""
+def test_error_texts_are_joined_by_the_helper_only() -> None:
+    """A text from elsewhere may end with a full stop or not: the code that adds to it cannot know."""
     foreign = {"error", "problem", "trouble", "reason"}
     found = []
     for file in SOURCES.rglob("*.py"):

@@ -6,15 +6,19 @@ from bisect import bisect_right
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from math import isclose
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from enphase_api.models import MeasurementType, Quantities, Site
 from enphase_api.models.site import TOGETHER, grid_terms, home_terms
 
-from ..storage import Energy, Point
 from .model import Floats, Quantity, Times, Totals, Track
 from .time_range import Span
+
+if TYPE_CHECKING:
+    # A live chart needs no packages of the database.
+    from ..storage import Energy, Point
 
 PRODUCTION, NET, TOTAL, STORAGE = (
     str(each)

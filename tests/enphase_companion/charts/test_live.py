@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -263,3 +266,8 @@ def test_phases_are_kept_only_on_request(clock: Clock) -> None:
         history = LiveData(5, 1, ZURICH, phases=phases, clock=clock)
         history.add(both)
         assert [panel.name for panel in history.view(None).panels] == names
+
+
+def test_a_live_chart_needs_no_package_of_the_database() -> None:
+    code = "import sys, enphase_companion.charts.live; sys.exit('sqlalchemy' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

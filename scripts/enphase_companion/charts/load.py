@@ -13,7 +13,7 @@ from enphase_api.json_values import is_serial_number
 
 from ..message.model import PHASES, WHOLE
 from ..runtime.errors import CommandError, SettingsError
-from ..storage import DAY, MINUTE, QUARTER, SECOND, Database, Energy, Point
+from ..storage import DAY, MINUTE, QUARTER_HOUR, SECOND, Database, Energy, Point
 from . import text
 from .model import Panel, Track, View
 from .series import (
@@ -36,7 +36,7 @@ _LONGEST_POWER, _LONGEST_DAYS = 10 * DAY, 100 * DAY
 #: At the ends of a range, a shorter time without readings is none that one would ask about.
 _SHORTEST_GAP = 6 * MINUTE
 
-_WIDTHS = {QUARTER: "means of quarter-hours", MINUTE: "means of minutes", SECOND: "every reading"}
+_WIDTHS = {QUARTER_HOUR: "means of quarter-hours", MINUTE: "means of minutes", SECOND: "every reading"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,7 +204,7 @@ async def _series(
 
 def _power(points: Sequence[Point]) -> Track:
     # What slow polling passes by is no point of a line: it goes on to the next.
-    seen = [point for point in points if point.readings]
+    seen = [point for point in points if point.reading_count]
     return make_track(
         # A mean stands for the middle of its time.
         [(point.start + point.end) // 2 for point in seen],

@@ -1,4 +1,4 @@
-"""enphase-database: makes the tables, says what is in them, imports, prunes and rebuilds."""
+"""enphase-database: show the status of the database, upgrade, import, prune and rebuild it."""
 
 # ruff: noqa: PLC0415 - --help does not wait for what is imported inside functions
 
@@ -16,12 +16,13 @@ from ..runtime.main import run
 if TYPE_CHECKING:
     from ..config.settings import Settings
     from ..storage import Database
-    from ..storage.pruning import Progress
+    from ..storage.maintenance import Progress
 
 NAME = "enphase-database"
+#: In the order of `Resolution`; days are never deleted.
 KEEP = ("keep_readings", "keep_minutes", "keep_quarter_hours")
 
-#: What each action knows beside the database.
+#: The settings of each action, besides the database.
 _ACTIONS: Mapping[str, tuple[str, ...]] = {
     "status": (),
     "upgrade": ("time_zone",),
@@ -35,24 +36,23 @@ KEYS = (*DATABASE_KEYS, *dict.fromkeys(key for keys in _ACTIONS.values() for key
 def parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
-        "Look after the database of readings.",
+        "Maintain the database of readings.",
         examples=[
-            (f"{NAME} status", "what is in it"),
-            (f"{NAME} upgrade", "make its tables, or bring them up to date; other scripts do so too"),
-            (f"{NAME} upgrade --sql", "print the SQL for an administrator of MariaDB"),
-            (f"{NAME} import", "bring in what Enphase-API's scripts stored"),
-            (f"{NAME} prune --keep-readings 90", "delete readings, but none of the last 90 days"),
-            (f"{NAME} rebuild", "make minutes, quarter-hours and days anew from the readings"),
-            (f"{NAME} rebuild --time-zone Asia/Tokyo", "and let days begin there from now on"),
+            (f"{NAME} status", "show version, size, gateways and pending rollups"),
+            (f"{NAME} upgrade", "create or upgrade its tables; scripts that write do so too"),
+            (f"{NAME} upgrade --sql", "print the SQL that creates them in MariaDB"),
+            (f"{NAME} import", "import the readings of Enphase-API's scripts"),
+            (f"{NAME} prune --keep-readings 90", "delete readings older than 90 days"),
+            (f"{NAME} rebuild", "rebuild minutes, quarter-hours and days from the readings"),
+            (f"{NAME} rebuild --time-zone Asia/Tokyo", "the same, and change the time zone of days"),
         ],
         notes=(
-            "Each may be interrupted at any time and begun again, while other scripts go on writing.\n\n"
-            f"{ONCE}"
+            f"Each action can be interrupted and repeated at any time, while other scripts write.\n\n{ONCE}"
         ),
     )
-    result.add_argument("action", choices=tuple(_ACTIONS), help="what to do")
+    result.add_argument("action", choices=tuple(_ACTIONS), help="action to perform")
     result.add_argument(
-        "--sql", action="store_true", help="with upgrade: print what makes the tables, and do nothing"
+        "--sql", action="store_true", help="with upgrade: only print the SQL that creates the tables"
     )
     add_settings(result, KEYS)
     return result
@@ -63,29 +63,29 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser()
     arguments = options.parse_args(argv)
     if arguments.sql and arguments.action != "upgrade":
-        options.error("--sql goes with upgrade")
+        options.error("--sql is an option of upgrade")
     for key in KEYS:
         given = getattr(arguments, key, None) is not None
         if given and key not in (*DATABASE_KEYS, *_ACTIONS[arguments.action]):
             actions = " or ".join(action for action, keys in _ACTIONS.items() if key in keys)
-            options.error(f"{option(key)} goes with {actions}, not with {arguments.action}")
-    return run(arguments, _print_sql if arguments.sql else _do)
+            options.error(f"{option(key)} is an option of {actions}, not of {arguments.action}")
+    return run(arguments, _print_sql if arguments.sql else _run_action)
 
 
 def _print_sql(_: argparse.Namespace) -> int:
-    from ..storage.schema import sql
+    from ..storage.schema import render_sql
 
-    print(sql(), end="")
+    print(render_sql(), end="")
     return 0
 
 
-def _do(arguments: argparse.Namespace) -> int:
+def _run_action(arguments: argparse.Namespace) -> int:
     import asyncio
 
-    return asyncio.run(_done(arguments))
+    return asyncio.run(_run(arguments))
 
 
-async def _done(arguments: argparse.Namespace) -> int:
+async def _run(arguments: argparse.Namespace) -> int:
     from ..config.loader import load_settings
     from ..storage import Database
     from ..storage.address import database_address, database_zone
@@ -94,10 +94,10 @@ async def _done(arguments: argparse.Namespace) -> int:
     async with Database(database_address(settings), database_zone(settings)) as database:
         match arguments.action:
             case "status":
-                return await _status(database)
+                return await _print_status(database)
             case "upgrade":
                 await database.upgrade()
-                print(f"{database.place}: the tables are up to date.")
+                print(f"{database.place}: the tables are up to date")
             case "import":
                 await _import(database, settings)
             case "prune":
@@ -105,60 +105,60 @@ async def _done(arguments: argparse.Namespace) -> int:
             case "rebuild":
                 with _bar("days") as progress:
                     await database.rebuild(progress)
-                print(f"{database.place}: minutes, quarter-hours and days are made anew.")
+                print(f"{database.place}: rebuilt minutes, quarter-hours and days")
     return 0
 
 
-async def _status(database: Database) -> int:
-    from ..storage import words
+async def _print_status(database: Database) -> int:
+    from ..storage.status import format_status
 
     status = await database.status()
     zone = await database.time_zone() if status.is_up_to_date else None
-    print(words.status(database.place, status, zone, database.protection))
+    print(format_status(database.place, status, zone, database.protection))
     return 0 if status.is_up_to_date else 1
 
 
 async def _import(database: Database, settings: Settings) -> None:
     from ..runtime.errors import SettingsError
-    from ..storage.address import parse
+    from ..storage.address import parse_url
 
     gateway, url = settings.gateway_serial_number, settings.import_database_url
     if gateway is None:
         raise SettingsError(
-            f"{settings.where('gateway_serial_number')}: is needed: Enphase-API did not store "
-            "whose the readings are."
+            f"{settings.where('gateway_serial_number')}: missing: Enphase-API did not store which gateway "
+            "the readings are from"
         )
     await database.upgrade()
-    source = parse(url, "import_database_url") if url else None
-    with _bar("moments") as progress:
+    source = parse_url(url, "import_database_url") if url else None
+    with _bar("readings") as progress:
         count = await database.import_enphase_api(source, gateway, progress)
-    print(f"{database.place}: {count:,} moments of {gateway} were brought in.")
+    print(f"{database.place}: imported {count:,} readings of gateway {gateway}")
 
 
 async def _prune(database: Database, settings: Settings) -> None:
     from ..runtime.errors import SettingsError
-    from ..storage import Level
+    from ..storage import Resolution
 
     wanted = {
-        level: (name, days)
-        for level, name in zip((Level.READING, Level.MINUTE, Level.QUARTER), KEEP, strict=True)
+        resolution: (name, days)
+        for resolution, name in zip(Resolution, KEEP, strict=False)
         if (days := getattr(settings, name)) is not None
     }
     if not wanted:
         raise SettingsError(
-            f"{settings.where(KEEP[0])}: say how many days are to be kept, here or with {option(KEEP[0])}; "
-            f"{KEEP[1]} and {KEEP[2]} are for what readings are rolled up to."
+            f"{settings.where(KEEP[0])}: missing: set the number of days to keep, here or by "
+            f"{option(KEEP[0])}, or {KEEP[1]} or {KEEP[2]} for rollups"
         )
-    for level, (name, days) in wanted.items():
-        what = name.removeprefix("keep_")
+    for resolution, (name, days) in wanted.items():
+        what = name.removeprefix("keep_").replace("_", "-")
         with _bar(what) as progress:
-            count = await database.prune(level, days, progress)
-        print(f"{database.place}: {count:,} {what} deleted, those of the last {days} days kept.")
+            count = await database.prune(resolution, days, progress)
+        print(f"{database.place}: deleted {count:,} {what}, kept the last {days} days")
 
 
 @contextmanager
 def _bar(what: str) -> Iterator[Progress]:
-    """Yield what is told how far it is: a bar on a terminal, nothing elsewhere."""
+    """Show a progress bar on a terminal, and yield the callback that advances it."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 

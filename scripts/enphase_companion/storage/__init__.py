@@ -1,21 +1,21 @@
-"""Storage: readings exactly once in SQLite or MariaDB, rolled up to minutes, quarter-hours and local days."""
+"""Storage: each reading exactly once in a database, rolled up to minutes, quarter-hours and local days."""
 
+from .buckets import DAY, MINUTE, QUARTER_HOUR, SECOND, Resolution
 from .database import Database
 from .errors import StorageError, UnavailableError, UnstorableError
-from .history import Energy, Point
-from .levels import DAY, MINUTE, QUARTER, SECOND, Level
+from .series import Energy, Point
 from .summary import Power
 
 __all__ = [
     "DAY",
     "MINUTE",
-    "QUARTER",
+    "QUARTER_HOUR",
     "SECOND",
     "Database",
     "Energy",
-    "Level",
     "Point",
     "Power",
+    "Resolution",
     "StorageError",
     "UnavailableError",
     "UnstorableError",

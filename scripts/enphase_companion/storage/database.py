@@ -1,4 +1,4 @@
-"""A database of readings: writing, rolling up, and asking what was."""
+"""The database of readings: write, roll up, query and maintain it."""
 
 from __future__ import annotations
 
@@ -15,61 +15,66 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..config.time_zone import system_zone
 from ..message import Message
 from ..message.model import WHOLE
-from . import importing, properties, pruning, rebuilding, roller, schema
-from .address import parse
-from .batteries import unmetered_batteries
+from . import maintenance, rollup, schema
+from .address import parse_url
+from .buckets import SECOND, Resolution, resolution_for
 from .engine import TIMEOUT, Transactions
 from .errors import StorageError
-from .history import Energy, Point, energy_within, points
-from .levels import SECOND, Level, level_for
-from .names import Names
-from .pruning import Progress
+from .import_enphase_api import import_readings
+from .maintenance import Progress
 from .reader import Reader
-from .spans import first_reading
-from .status import Status, status
+from .series import Energy, Point, build_points, energy_between
+from .statements import (
+    find_first_reading,
+    get_battery_flags,
+    get_calendar,
+    get_time_zone,
+    set_initial_time_zone,
+)
+from .status import Status, get_status
 from .tables import gateways, measurements
-from .writer import Writer
+from .writer import IdTable, Writer
 
-#: Twice the largest fleet that this was measured with.
+#: Twice the largest fleet in the benchmarks.
 MAX_GATEWAYS = 2_000
 
-#: Gateways know eight types of meters. The column has room for 32,767 numbers.
+#: Gateways have eight types of meters. The column has room for 32,767 ids.
 MAX_MEASUREMENTS = 100
 
 
 class Database:
-    """One database: SQLite, MariaDB or MySQL; an asynchronous context manager.
+    """A database in SQLite, MariaDB or MySQL; an asynchronous context manager.
 
-    Times are milliseconds since the epoch. Every method raises StorageError, and UnavailableError, which is
-    one, where the database is only away and the same may work later.
+    Times are milliseconds since the epoch. Every method raises StorageError, and its subclass
+    UnavailableError if the database is unavailable and the operation may work later.
     """
 
     def __init__(
         self, url: str | URL, time_zone: ZoneInfo | None = None, *, timeout: float = TIMEOUT
     ) -> None:
-        """`time_zone`: where days begin; a database keeps its first one, without this the system's.
+        """`time_zone`: of the days of a new database; by default the system's.
 
-        `timeout`: seconds for one transaction, until the database counts as away.
-        Raises SettingsError where the URL cannot be right.
+        `timeout`: seconds for one transaction, after which the database counts as unavailable.
+        Raises SettingsError if the URL is invalid.
         """
-        self._transactions = Transactions(parse(url) if isinstance(url, str) else url, timeout)
-        self._gateways = Names(self._transactions, gateways, MAX_GATEWAYS)
-        self._measurements = Names(self._transactions, measurements, MAX_MEASUREMENTS)
-        self._writer = Writer(self._transactions, self._gateways, self._measurements)
+        self._transactions = Transactions(parse_url(url) if isinstance(url, str) else url, timeout)
+        self._gateway_ids = IdTable(self._transactions, gateways, MAX_GATEWAYS)
+        self._measurement_ids = IdTable(self._transactions, measurements, MAX_MEASUREMENTS)
+        self._writer = Writer(self._transactions, self._gateway_ids, self._measurement_ids)
         self._time_zone = time_zone
 
     @property
     def place(self) -> str:
-        """Which database that is, without its password."""
+        """The name of the database, without its password."""
         return self._transactions.place
 
     @property
     def protection(self) -> str | None:
-        """How the connection is protected, in words; None for a file."""
+        """A description of how the connection is protected; None for a file."""
         return self._transactions.protection
 
     async def __aenter__(self) -> Self:
-        """Connect only when something is asked."""
+        """Connect on first use."""
         return self
 
     async def __aexit__(
@@ -79,77 +84,70 @@ class Database:
         await self._transactions.close()
 
     async def upgrade(self) -> None:
-        """Make the tables or bring them to this program's version; nothing is changed where they are.
+        """Create or upgrade the tables; change nothing if they are up to date.
 
-        Raises StorageError too where days begin in another time zone than was asked for.
+        Raises StorageError also if the days of the database are those of another time zone.
         """
-        await self._transactions.open(make=True)
-        stored = await self._transactions.read(_ready_with)
+        await self._transactions.open(create=True)
+        stored = await self._transactions.read(_get_time_zone_if_ready)
         if stored is None:
             await self._transactions.write(schema.upgrade, may_take_long=True)
             zone = self._time_zone or system_zone()
-            await self._transactions.write(partial(properties.put_first_time_zone, name=zone.key))
-            stored = await self._transactions.read(_ready_with)
+            await self._transactions.write(partial(set_initial_time_zone, name=zone.key))
+            stored = await self._transactions.read(_get_time_zone_if_ready)
         if self._time_zone is not None and stored != self._time_zone.key:
             raise StorageError(
-                f"{self._transactions.place}: its days are those of {stored}, not {self._time_zone.key}. "
-                f"Change them with: enphase-database rebuild --time-zone {self._time_zone.key}"
+                f"{self._transactions.place}: its time zone is {stored}, not {self._time_zone.key}: to "
+                f"change it, run enphase-database rebuild --time-zone {self._time_zone.key}"
             )
 
     async def write(self, messages: Iterable[Message]) -> None:
-        """Write all of them or none; when this returns, they are on disk.
+        """Write all messages or none; they are on disk when this returns.
 
-        A reading that is there already (gateway, moment, measurement and phase) stays as it is, so the same
-        messages may come any number of times, in any order. Raises UnstorableError where it can never hold
-        one of them.
+        A reading that exists (same gateway, time, measurement and phase) is kept, so messages may be written
+        repeatedly, and in any order. Raises UnstorableError if the database can never store one of them.
         """
         await self._writer.write(messages)
 
     async def roll_up(self, now: int | None = None) -> int:
-        """Roll up what has ended, and give how many buckets that were.
+        """Roll up all pending buckets that have ended, and return their number.
 
-        To be called every few seconds by whoever writes; any number of programs may do so at once.
+        Programs that write call this every few seconds; several may do so at the same time.
         """
-        return await roller.roll_up(self._transactions, _now() if now is None else now)
+        return await rollup.roll_up(self._transactions, _now() if now is None else now)
 
     async def gateways(self) -> list[str]:
-        """Return the serial numbers of the gateways that were ever written."""
-        return sorted(await self._gateways.all())
+        """Return the serial numbers of all gateways."""
+        return sorted(await self._gateway_ids.refresh())
 
     async def first_reading(self, gateway: str) -> int | None:
-        """Return when a gateway was first read, as far as that is still stored; None where it never was.
-
-        Of readings that are pruned, their oldest minute, quarter-hour or day tells.
-        """
-        number = (await self._gateways.all()).get(gateway)
-        measurements = (await self._measurements.all()).values()
-        if number is None:
+        """Return the time of a gateway's first reading, or of the first one in rollups; None without any."""
+        gateway_id = (await self._gateway_ids.refresh()).get(gateway)
+        measurement_ids = (await self._measurement_ids.refresh()).values()
+        if gateway_id is None:
             return None
         return await self._transactions.read(
-            partial(first_reading, gateway=number, measurements=measurements)
+            partial(find_first_reading, gateway=gateway_id, measurements=measurement_ids)
         )
 
     async def has_unmetered_batteries(self, gateway: str) -> bool:
-        """Return whether no meter measures the batteries of a gateway, so that consumption is not known.
+        """Return whether a gateway has batteries without a meter, so that its consumption is unknown.
 
-        It is the gateway's newest word; False where it never said.
+        This is what the gateway reported last; False if it never did.
         """
-        return (await self._transactions.read(unmetered_batteries)).get(gateway) is True
+        return (await self._transactions.read(get_battery_flags)).get(gateway) is True
 
     async def energies(self, gateway: str, start: int, end: int, phase: int = WHOLE) -> Mapping[str, Energy]:
-        """Return the energy that flowed in [start, end), by measurement.
-
-        Those that no counter tells anything about are left out.
-        """
-        number = (await self._gateways.all()).get(gateway)
-        names = await self._measurements.all()
-        if number is None:
+        """Return the energy in [start, end), by measurement; measurements without any are left out."""
+        gateway_id = (await self._gateway_ids.refresh()).get(gateway)
+        ids = await self._measurement_ids.refresh()
+        if gateway_id is None:
             return {}
 
         async def work(connection: AsyncConnection) -> Mapping[str, Energy]:
-            reader = Reader(connection, await properties.calendar(connection), number, names.values(), phase)
-            around = await reader.around(Level.DAY, start, end)
-            found = {name: energy_within(around[each], start, end) for name, each in names.items()}
+            reader = Reader(connection, await get_calendar(connection), gateway_id, ids.values(), phase)
+            around = await reader.read_with_neighbours(Resolution.DAY, start, end)
+            found = {name: energy_between(around[each], start, end) for name, each in ids.items()}
             return {name: energy for name, energy in found.items() if energy.is_known}
 
         return await self._transactions.read(work)
@@ -159,76 +157,77 @@ class Database:
     ) -> list[Point]:
         """Return power and energy over time, in the longest buckets that are not longer than `width`.
 
-        They are minutes, quarter-hours or local days, whole ones, so that the first may begin before
-        `start` and the last end after `end`; below a minute, single readings. Of the buckets in a gap there
-        are none.
+        Buckets are whole minutes, quarter-hours or local days, so that the first may start before `start` and
+        the last end after `end`; below a minute, single readings. Buckets in a gap are left out.
         """
-        number = (await self._gateways.all()).get(gateway)
-        name = (await self._measurements.all()).get(measurement)
-        if number is None or name is None:
+        gateway_id = (await self._gateway_ids.refresh()).get(gateway)
+        measurement_id = (await self._measurement_ids.refresh()).get(measurement)
+        if gateway_id is None or measurement_id is None:
             return []
-        level = level_for(width)
+        resolution = resolution_for(width)
 
         async def work(connection: AsyncConnection) -> list[Point]:
-            calendar = await properties.calendar(connection)
-            first, last = calendar.start(level, start), calendar.ceiling(level, end)
-            reader = Reader(connection, calendar, number, [name], phase)
-            around = await reader.around(level, first, last)
-            return points(calendar, level, around[name], first, last)
+            calendar = await get_calendar(connection)
+            first, last = calendar.start(resolution, start), calendar.ceiling(resolution, end)
+            reader = Reader(connection, calendar, gateway_id, [measurement_id], phase)
+            around = await reader.read_with_neighbours(resolution, first, last)
+            return build_points(calendar, resolution, around[measurement_id], first, last)
 
         return await self._transactions.read(work)
 
     async def status(self) -> Status:
-        """Return what the database holds."""
-        return await self._transactions.read(status)
+        """Return the contents of the database."""
+        return await self._transactions.read(get_status)
 
     async def time_zone(self) -> ZoneInfo:
         """Return the time zone of the database's days."""
-        return (await self._transactions.read(properties.calendar)).zone
+        return (await self._transactions.read(get_calendar)).zone
 
     async def import_enphase_api(self, source: URL | None, gateway: str, progress: Progress) -> int:
-        """Bring in what Enphase-API's scripts stored at `source` (None: beside this, in the same database).
+        """Import what Enphase-API's scripts stored in `source` (None: in the same database).
 
-        It counts as this gateway's, as it names none. Goes on where it was interrupted, and gives how many
-        moments were brought in.
+        It is stored as readings of `gateway`, because it names none. Continues where it was interrupted.
+        Returns the number of imported readings.
         """
         other = Transactions(source) if source is not None else self._transactions
         try:
-            return await importing.import_readings(
+            return await import_readings(
                 other, self._transactions, self.write, self.roll_up, gateway, progress
             )
         finally:
             if other is not self._transactions:
                 await other.close()
 
-    async def prune(self, level: Level, keep_days: int, progress: Progress, now: int | None = None) -> int:
-        """Delete readings, or minutes or quarter-hours, but for today's and those of `keep_days` before.
+    async def prune(
+        self, resolution: Resolution, keep_days: int, progress: Progress, now: int | None = None
+    ) -> int:
+        """Delete readings, minutes or quarter-hours older than today and the `keep_days` days before it.
 
-        Gives how many rows that were. Days are whole local ones. What is not rolled up yet stays.
+        Days are whole local days. What is not rolled up yet is kept. Returns the number of deleted rows.
         """
         now = _now() if now is None else now
         await self.roll_up(now)
-        numbers = (await self._measurements.all()).values()
-        return await pruning.prune(self._transactions, numbers, level, keep_days, now, progress)
+        ids = (await self._measurement_ids.refresh()).values()
+        return await maintenance.prune(self._transactions, ids, resolution, keep_days, now, progress)
 
     async def rebuild(self, progress: Progress, now: int | None = None) -> None:
-        """Make what readings are rolled up to anew, in the time zone that was asked for, if any was.
+        """Rebuild the rollups from the readings, in the time zone of this object if it has one.
 
-        What is older than the oldest reading stays as it is.
+        Rollups from before the oldest reading are kept.
         """
         now = _now() if now is None else now
-        numbers = (await self._measurements.all()).values()
+        ids = (await self._measurement_ids.refresh()).values()
         if self._time_zone is not None:
-            await rebuilding.change_time_zone(self._transactions, numbers, self._time_zone.key)
-        await rebuilding.rebuild(self._transactions, numbers, now, progress)
+            await maintenance.change_time_zone(self._transactions, ids, self._time_zone.key)
+        await maintenance.rebuild(self._transactions, ids, now, progress)
         await self.roll_up(now)
 
 
-async def _ready_with(connection: AsyncConnection) -> str | None:
-    """Return the time zone of a database whose tables are as they should be; else None."""
-    if await schema.version(connection) != schema.newest():
+async def _get_time_zone_if_ready(connection: AsyncConnection) -> str | None:
+    """Return the time zone of a database whose tables are up to date; else None."""
+    if await schema.get_version(connection) != schema.newest_version():
         return None
-    return await properties.time_zone(connection)
+    return await get_time_zone(connection)
 
 
 def _now() -> int:

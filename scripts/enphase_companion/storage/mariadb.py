@@ -1,4 +1,4 @@
-"""Connections to MariaDB or MySQL by the driver aiomysql, and what it leaves unsaid or unsafe."""
+"""Connections to MariaDB or MySQL by the driver aiomysql, made safe where it is not."""
 
 from __future__ import annotations
 
@@ -13,21 +13,21 @@ from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
 from enphase_api.json_values import printable
 
-from .address import tls
+from .address import extract_tls
 from .errors import StorageError
 
-#: How a user may prove who he is; MariaDB's ed25519, parsec, gssapi and pam are not among it.
+#: The supported authentication plugins. The driver has none for MariaDB's ed25519, parsec, gssapi and pam.
 _PLUGINS = "mysql_native_password, caching_sha2_password or sha256_password"
 
-#: The driver knows no way to do what the server asks of this user; access denied.
+#: Error numbers: authentication plugin not supported by the driver; access denied.
 _UNKNOWN_PLUGIN, _DENIED = 2059, 1045
 
 
-def engine(url: URL, place: str) -> AsyncEngine:
-    """Return the way to a server; `place` names the database in messages."""
-    url, context = tls(url)
-    # Without strict mode a server would store what it can of a wrong value. What a rollup takes from
-    # readings locks no gaps between them as it would in REPEATABLE READ.
+def create_engine(url: URL, place: str) -> AsyncEngine:
+    """Return the engine for a server; `place` names the database in messages."""
+    url, context = extract_tls(url)
+    # Without strict mode a server truncates invalid values. With REPEATABLE READ, the INSERT ... SELECT of a
+    # rollup would lock the gaps between readings.
     arguments: dict[str, Any] = {
         "connect_timeout": 10,
         "init_command": "SET SESSION sql_mode = CONCAT(@@sql_mode, ',STRICT_ALL_TABLES')",
@@ -35,7 +35,7 @@ def engine(url: URL, place: str) -> AsyncEngine:
     if context is not None:
         arguments["ssl"] = context
     if url.password:
-        # The driver encodes it as Latin-1; the server knows the bytes of UTF-8, in which passwords are set.
+        # The driver encodes it as Latin-1, but passwords are set in UTF-8.
         arguments["password"] = url.password.encode().decode("latin-1")
 
     async def connect(**options: Any) -> Connection:
@@ -45,8 +45,8 @@ def engine(url: URL, place: str) -> AsyncEngine:
         except aiomysql.OperationalError as error:
             if connection.wants_tls(error):
                 raise StorageError(
-                    f"{place}: the server refuses user name or password, or this user must come encrypted: "
-                    "add ?ssl_ca=FILE to database_url, with the certificate that the server shows"
+                    f"{place}: the server refuses user name or password, or requires TLS for this user: "
+                    "add ?ssl_ca=FILE to database_url, with the certificate of the server"
                 ) from error
             raise
         return connection
@@ -62,42 +62,42 @@ def engine(url: URL, place: str) -> AsyncEngine:
 
 
 class _Connection(Connection):  # type: ignore[misc]
-    """A connection that is encrypted where that was asked for, and gives no password away."""
+    """A connection that refuses to continue without TLS where it is set, and to reveal the password."""
 
     def __init__(self, place: str, context: ssl.SSLContext | None, **options: Any) -> None:
         super().__init__(**options)
-        # Before the server has said what it can do.
+        # Until the server has sent its capabilities.
         self.server_capabilities = 0
         self._place = place
         self._context = context
 
     @property
     def _is_private(self) -> bool:
-        """Whether nobody else than the server that is meant can be at the other end."""
+        """Whether the other end is verified to be the server."""
         return self._unix_socket is not None or (
             self._context is not None and self._context.verify_mode is ssl.CERT_REQUIRED
         )
 
     def wants_tls(self, error: Exception) -> bool:
-        """Whether a refusal may be of a user who must come by TLS: servers do not say so."""
+        """Return whether TLS may be what a server that denied access requires: servers do not say so."""
         offers = bool(self.server_capabilities & CLIENT.SSL)
         return self._context is None and offers and error.args[:1] == (_DENIED,)
 
     async def _get_server_information(self) -> None:
         await super()._get_server_information()
-        # The driver would go on without: whoever stands in between could have it so.
+        # The driver would continue without TLS, which an attacker in between could cause.
         if self._context is not None and not self.server_capabilities & CLIENT.SSL:
             raise StorageError(
-                f"{self._place}: the server offers no TLS, which ssl or ssl_ca in database_url wants: set up "
-                "its certificate"
+                f"{self._place}: the server offers no TLS, which database_url requires by ssl or ssl_ca: "
+                "configure its certificate"
             )
 
     async def _process_auth(self, plugin_name: bytes, auth_packet: Any) -> Any:
         if plugin_name == b"mysql_clear_password" and not self._is_private:
-            # The driver would send the password as it is to whoever asks.
+            # The driver would send the password in clear text to any server that asks.
             raise StorageError(
-                f"{self._place}: the server asks for the password in clear, which only goes to one that "
-                f"ssl_ca names; or let this user be identified via {_PLUGINS}"
+                f"{self._place}: the server asks for the password in clear text: verify the server by "
+                f"ssl_ca, or identify this user via {_PLUGINS}"
             )
         try:
             return await super()._process_auth(plugin_name, auth_packet)
@@ -106,6 +106,6 @@ class _Connection(Connection):  # type: ignore[misc]
                 raise
             name = printable(plugin_name.decode(errors="replace"))
             raise StorageError(
-                f"{self._place}: this user is identified via {name}, which is not supported here: let him be "
-                f"identified via {_PLUGINS}"
+                f"{self._place}: this user is identified via {name}, which is not supported: identify it via "
+                f"{_PLUGINS}"
             ) from None

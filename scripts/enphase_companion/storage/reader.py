@@ -1,4 +1,4 @@
-"""Reading a stretch of time: from the longest buckets that hold it, else shorter ones, else readings."""
+"""Read a range of time: from the longest buckets that fit, else from shorter ones, else from readings."""
 
 from __future__ import annotations
 
@@ -8,22 +8,21 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from .levels import Bucket, Calendar, Level, Segment, cover
-from .runs import GLITCH
-from .summary import COLUMNS, Summary, from_row, of_reading
+from .buckets import Bucket, BucketRange, Calendar, Resolution, cover
+from .counter_segments import GLITCH
+from .summary import COLUMNS, Summary, from_row, summarize_reading
 from .tables import pending_rollups, readings, rollups
 
-#: So far around a stretch of time is read too, by which a fall at its edge is told from a glitch. Only
-#: where nothing was said so near is the nearest looked for, in rollups alone: further away nothing should
-#: be pending.
-_NEAR = 2 * GLITCH
+#: The time before and after a range that is read too, to tell a reset at its edge from a glitch. Without any
+#: readings in it, the nearest rollup is looked up: further away, nothing should be pending.
+_MARGIN = 2 * GLITCH
 
-#: By measurement, in the order of time.
+#: By measurement, in order of time.
 Summaries = Mapping[int, list[Summary]]
 
 
 class Reader:
-    """Reads, in one transaction, what one gateway's meters said: as a whole (phase 0) or on one phase."""
+    """Reads the meters of one gateway in one transaction: whole meters (phase 0) or one phase."""
 
     def __init__(
         self,
@@ -39,40 +38,41 @@ class Reader:
         self._measurements = measurements
         self._phase = phase
 
-    async def within(self, level: Level, start: int, end: int) -> Summaries:
-        """Return what was said in [start, end), in summaries no longer than the buckets of `level`."""
+    async def read(self, resolution: Resolution, start: int, end: int) -> Summaries:
+        """Return the summaries in [start, end), no longer than the buckets of `resolution`."""
         result: dict[int, list[Summary]] = defaultdict(list)
-        for segment in cover(self._calendar, level, start, end, await self._stale(start, end)):
-            read = self._readings if segment.level is Level.READING else self._rollup
-            for measurement, summary in await read(segment):
+        stale = await self._find_stale(start, end)
+        for part in cover(self._calendar, resolution, start, end, stale):
+            read = self._read_readings if part.resolution is Resolution.READING else self._read_rollup
+            for measurement, summary in await read(part):
                 result[measurement].append(summary)
         return result
 
-    async def around(self, level: Level, start: int, end: int) -> Summaries:
-        """Return the same, and at either end what was said near it, or else next to it."""
-        before = await self.within(Level.QUARTER, start - _NEAR, start)
-        inside = await self.within(level, start, end)
-        after = await self.within(Level.QUARTER, end, end + _NEAR)
+    async def read_with_neighbours(self, resolution: Resolution, start: int, end: int) -> Summaries:
+        """Return the summaries in [start, end), and those shortly before and after, else the nearest."""
+        before = await self.read(Resolution.QUARTER_HOUR, start - _MARGIN, start)
+        inside = await self.read(resolution, start, end)
+        after = await self.read(Resolution.QUARTER_HOUR, end, end + _MARGIN)
         result: dict[int, list[Summary]] = {}
         for measurement in self._measurements:
-            previous = before.get(measurement) or await self._last_before(measurement, start)
-            following = after.get(measurement) or await self._first_after(measurement, end)
+            previous = before.get(measurement) or await self._find_last_before(measurement, start)
+            following = after.get(measurement) or await self._find_first_after(measurement, end)
             result[measurement] = [*previous, *inside.get(measurement, []), *following]
         return result
 
-    async def _stale(self, start: int, end: int) -> list[Bucket]:
-        # A day that is pending may have begun before.
+    async def _find_stale(self, start: int, end: int) -> list[Bucket]:
+        # From the start of the day: a day that is pending may start before the range.
         found = await self._connection.execute(
             select(pending_rollups.c.resolution, pending_rollups.c.bucket_start).where(
                 pending_rollups.c.resolution.in_(list(rollups)),
-                pending_rollups.c.bucket_start >= self._calendar.start(Level.DAY, start),
+                pending_rollups.c.bucket_start >= self._calendar.start(Resolution.DAY, start),
                 pending_rollups.c.bucket_start < end,
                 pending_rollups.c.gateway_id == self._gateway,
             )
         )
-        return [Bucket(Level(level), bucket) for level, bucket in found]
+        return [Bucket(Resolution(resolution), bucket) for resolution, bucket in found]
 
-    async def _readings(self, segment: Segment) -> list[tuple[int, Summary]]:
+    async def _read_readings(self, part: BucketRange) -> list[tuple[int, Summary]]:
         columns = readings.c
         found = await self._connection.execute(
             select(
@@ -84,52 +84,54 @@ class Reader:
             )
             .where(
                 columns.gateway_id == self._gateway,
-                columns.measured_at >= segment.start,
-                columns.measured_at < segment.end,
+                columns.measured_at >= part.start,
+                columns.measured_at < part.end,
                 columns.measurement_id.in_(self._measurements),
                 columns.phase == self._phase,
             )
             .order_by(columns.measured_at)
         )
-        return [(measurement, of_reading(*values)) for measurement, *values in found]
+        return [(measurement, summarize_reading(*values)) for measurement, *values in found]
 
-    async def _rollup(self, segment: Segment) -> list[tuple[int, Summary]]:
-        columns = rollups[segment.level].c
+    async def _read_rollup(self, part: BucketRange) -> list[tuple[int, Summary]]:
+        columns = rollups[part.resolution].c
         found = await self._connection.execute(
             select(columns.measurement_id, *(columns[name] for name in COLUMNS))
             .where(
                 columns.gateway_id == self._gateway,
                 columns.measurement_id.in_(self._measurements),
                 columns.phase == self._phase,
-                columns.bucket_start >= segment.start,
-                columns.bucket_start < segment.end,
+                columns.bucket_start >= part.start,
+                columns.bucket_start < part.end,
             )
             .order_by(columns.measurement_id, columns.bucket_start)
         )
         return [(measurement, from_row(values)) for measurement, *values in found]
 
-    async def _last_before(self, measurement: int, start: int) -> list[Summary]:
+    async def _find_last_before(self, measurement: int, start: int) -> list[Summary]:
         found = [
             summary
-            for level in rollups
-            for summary in await self._nearest(
-                measurement, level, self._calendar.start(level, start), last=True
+            for resolution in rollups
+            for summary in await self._find_nearest(
+                measurement, resolution, self._calendar.start(resolution, start), last=True
             )
         ]
         return [max(found, key=lambda summary: summary.last_time)] if found else []
 
-    async def _first_after(self, measurement: int, end: int) -> list[Summary]:
+    async def _find_first_after(self, measurement: int, end: int) -> list[Summary]:
         found = [
             summary
-            for level in rollups
-            for summary in await self._nearest(
-                measurement, level, self._calendar.ceiling(level, end), last=False
+            for resolution in rollups
+            for summary in await self._find_nearest(
+                measurement, resolution, self._calendar.ceiling(resolution, end), last=False
             )
         ]
         return [min(found, key=lambda summary: summary.first_time)] if found else []
 
-    async def _nearest(self, measurement: int, level: Level, edge: int, *, last: bool) -> list[Summary]:
-        columns = rollups[level].c
+    async def _find_nearest(
+        self, measurement: int, resolution: Resolution, edge: int, *, last: bool
+    ) -> list[Summary]:
+        columns = rollups[resolution].c
         found = await self._connection.execute(
             select(*(columns[name] for name in COLUMNS))
             .where(

@@ -1,69 +1,74 @@
-"""Statements that SQLite and MariaDB (or MySQL) spell differently."""
+"""Statements that several modules share, and those that differ between SQLite and MariaDB."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from itertools import islice
 from typing import Any
 
 import orjson
-from sqlalchemy import Insert, Table, func
+from sqlalchemy import Column, ColumnElement, Insert, Table, func, select
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from ..config.time_zone import system_zone, zone_of
+from .buckets import Calendar, Resolution
 from .errors import UnstorableError
+from .tables import ALL_PHASES, gateways, properties, readings, rollups
 
-#: Rows in one statement: some hundred kilobytes, and servers take 16 megabytes. More are not faster.
+#: Rows per statement: some hundred kilobytes, and servers accept 16 megabytes. More are not faster.
 _ROWS = 2000
 
 _TO_SQL = bytes.maketrans(b"[]", b"()")
 
+_TIME_ZONE = "time_zone"
 
-async def insert_new(connection: AsyncConnection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert those rows, of numbers and None only, whose key is not there yet; the others change nothing.
 
-    Rows have a value for each column. As one text of SQL they cost a twentieth of what parameters cost.
-    Raises UnstorableError for anything but numbers and None.
+async def insert_if_absent(connection: AsyncConnection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
+    """Insert the rows whose key is absent; the others change nothing.
+
+    Rows have a value for each column, a number or None. As one text of SQL they cost a twentieth of what
+    parameters cost. Raises UnstorableError for any other value.
     """
-    head, tail = _spelled(table, connection.dialect.name)
-    for batch in _batches(rows):
+    head, tail = _render_insert(table, connection.dialect.name)
+    for batch in _split_batches(rows):
         try:
             values = orjson.dumps(batch)
         except TypeError:  # an integer of more than 64 bits, among others
             values = b'"'
-        # JSON's numbers and null are SQL's. Without quotes and braces there is no text among them to be
-        # wary of.
+        # JSON's numbers and null are SQL's. Without quotes and braces there is no text among them, so nothing
+        # can inject SQL.
         if b'"' in values or b"{" in values:
             raise UnstorableError(f"only numbers and None can be inserted into {table.name}")
         await connection.exec_driver_sql(f"{head}{values[1:-1].translate(_TO_SQL).decode()}{tail}")
 
 
-def _spelled(table: Table, dialect: str) -> tuple[str, str]:
+def _render_insert(table: Table, dialect: str) -> tuple[str, str]:
     columns = ", ".join(table.columns.keys())
     head = f"INSERT INTO {table.name} ({columns}) VALUES "  # noqa: S608 - the tables are this package's
     if dialect == "sqlite":
         return head, " ON CONFLICT DO NOTHING"
-    # Not INSERT IGNORE, which would also take wrong values and store something else in their place.
+    # Not INSERT IGNORE, which would also accept invalid values and store something else instead.
     key = table.primary_key.columns.values()[0].name
     return head, f" ON DUPLICATE KEY UPDATE {key} = {table.name}.{key}"
 
 
-def _batches(rows: Sequence[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
+def _split_batches(rows: Sequence[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:
     remaining = iter(rows)
     while batch := list(islice(remaining, _ROWS)):
         yield batch
 
 
-def keep_first(table: Table, dialect: str) -> Insert:
-    """Return an INSERT that changes nothing where a row with the same key or name is there."""
+def insert_or_keep(table: Table, dialect: str) -> Insert:
+    """Return an INSERT that changes nothing if a row with the same key or name exists."""
     if dialect == "sqlite":
         return sqlite.insert(table).on_conflict_do_nothing()
     key = table.primary_key.columns.values()[0]
     return mysql.insert(table).on_duplicate_key_update({key.name: key})
 
 
-def replace(table: Table, dialect: str) -> Insert:
-    """Return an INSERT that takes the place of a row with the same key."""
+def upsert(table: Table, dialect: str) -> Insert:
+    """Return an INSERT that replaces the row with the same key."""
     names = [column.name for column in table.columns if not column.primary_key]
     if dialect == "sqlite":
         lite = sqlite.insert(table)
@@ -74,11 +79,11 @@ def replace(table: Table, dialect: str) -> Insert:
     return my.on_duplicate_key_update({name: my.inserted[name] for name in names})
 
 
-def replace_unless_poorer(table: Table, dialect: str) -> Insert:
-    """Return an INSERT of summaries that takes the place of a row, unless that is of more readings.
+def upsert_rollup(table: Table, dialect: str) -> Insert:
+    """Return an INSERT of rollups that replaces the row with the same key, unless that has more readings.
 
-    Readings are only ever added, or pruned. So a summary of fewer is one of a bucket whose readings were
-    pruned before a late one came, or one that another program has meanwhile overtaken.
+    Readings are only ever added, or pruned. So a rollup of fewer readings is one whose readings were pruned
+    before a late reading came, or one that another program has overtaken.
     """
     names = [column.name for column in table.columns if not column.primary_key]
     if dialect == "sqlite":
@@ -89,9 +94,118 @@ def replace_unless_poorer(table: Table, dialect: str) -> Insert:
             where=lite.excluded.reading_count >= table.c.reading_count,
         )
     my = mysql.insert(table)
-    richer = my.inserted.reading_count >= table.c.reading_count
-    # Assignments are made one after the other, and each sees those before: the count must be the last.
+    is_complete = my.inserted.reading_count >= table.c.reading_count
+    # Assignments run one after the other, and each sees those before: the count must be the last.
     names.sort(key=lambda name: name == "reading_count")
     return my.on_duplicate_key_update(
-        [(name, func.if_(richer, my.inserted[name], table.c[name])) for name in names]
+        [(name, func.if_(is_complete, my.inserted[name], table.c[name])) for name in names]
     )
+
+
+async def get_property(connection: AsyncConnection, name: str, *, lock: bool = False) -> str | None:
+    """Return the value of a property; None where it was never set.
+
+    `lock`: no other program changes it until this transaction ends.
+    """
+    statement = select(properties.c.value).where(properties.c.name == name)
+    value: str | None = await connection.scalar(statement.with_for_update(read=True) if lock else statement)
+    return value
+
+
+async def set_property(connection: AsyncConnection, name: str, value: str) -> None:
+    """Set a property."""
+    statement = upsert(properties, connection.dialect.name)
+    await connection.execute(statement, {"name": name, "value": value})
+
+
+async def get_time_zone(connection: AsyncConnection) -> str | None:
+    """Return the name of the database's time zone; None where none is set yet."""
+    return await get_property(connection, _TIME_ZONE)
+
+
+async def get_calendar(connection: AsyncConnection, *, lock: bool = False) -> Calendar:
+    """Return the calendar of the database's time zone, by default the system's.
+
+    `lock`: see `get_property`.
+    """
+    name = await get_property(connection, _TIME_ZONE, lock=lock)
+    return Calendar(zone_of(name) if name else system_zone())
+
+
+async def set_time_zone(connection: AsyncConnection, name: str) -> None:
+    """Set the time zone of the database."""
+    await set_property(connection, _TIME_ZONE, name)
+
+
+async def set_initial_time_zone(connection: AsyncConnection, name: str) -> None:
+    """Set the time zone of the database, unless it has one."""
+    statement = insert_or_keep(properties, connection.dialect.name)
+    await connection.execute(statement, {"name": _TIME_ZONE, "value": name})
+
+
+async def get_gateways(connection: AsyncConnection) -> dict[int, str]:
+    """Return the serial number of each gateway by its id, in the order of serial numbers."""
+    found = await connection.execute(
+        select(gateways.c.id, gateways.c.serial_number).order_by(gateways.c.serial_number)
+    )
+    return {row[0]: row[1] for row in found}
+
+
+async def get_battery_flags(connection: AsyncConnection) -> dict[str, bool | None]:
+    """Return by serial number whether a gateway has batteries without a meter; None where unknown."""
+    found = await connection.execute(select(gateways.c.serial_number, gateways.c.has_unmetered_batteries))
+    return {row[0]: row[1] for row in found}
+
+
+async def find_reading_range(connection: AsyncConnection, gateway: int) -> tuple[int, int] | None:
+    """Return the times of the oldest and the newest reading; None where there is none."""
+    return await _find_range(connection, readings.c.measured_at, readings.c.gateway_id == gateway)
+
+
+async def find_rollup_range(
+    connection: AsyncConnection, resolution: Resolution, gateway: int, measurements: Collection[int]
+) -> tuple[int, int] | None:
+    """Return the starts of the oldest and the newest bucket; None where there is none."""
+    columns = rollups[resolution].c
+    found = [
+        await _find_range(
+            connection,
+            columns.bucket_start,
+            columns.gateway_id == gateway,
+            columns.measurement_id == measurement,
+            columns.phase == phase,
+        )
+        for measurement in measurements
+        for phase in ALL_PHASES
+    ]
+    ranges = [each for each in found if each is not None]
+    return (min(first for first, _ in ranges), max(last for _, last in ranges)) if ranges else None
+
+
+async def find_first_reading(
+    connection: AsyncConnection, gateway: int, measurements: Collection[int]
+) -> int | None:
+    """Return the time of the oldest reading that is stored or part of a rollup; None without any."""
+    stored = await find_reading_range(connection, gateway)
+    found = [] if stored is None else [stored[0]]
+    for resolution in rollups:
+        columns = rollups[resolution].c
+        if (buckets := await find_rollup_range(connection, resolution, gateway, measurements)) is not None:
+            first = await connection.scalar(
+                select(func.min(columns.first_measured_at)).where(
+                    columns.gateway_id == gateway,
+                    columns.measurement_id.in_(measurements),
+                    columns.phase.in_(ALL_PHASES),
+                    columns.bucket_start == buckets[0],
+                )
+            )
+            found.append(first if first is not None else buckets[0])
+    return min(found, default=None)
+
+
+async def _find_range(
+    connection: AsyncConnection, column: Column[int], *where: ColumnElement[bool]
+) -> tuple[int, int] | None:
+    # In two statements: SQLite scans the whole table for both at once, or with GROUP BY.
+    first, last = [await connection.scalar(select(end(column)).where(*where)) for end in (func.min, func.max)]
+    return None if first is None or last is None else (first, last)

@@ -24,7 +24,7 @@ from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
 from ..message.model import MAX_TEXT, PHASES, WHOLE
-from .levels import Level
+from .buckets import Resolution
 
 metadata = MetaData()
 
@@ -61,7 +61,7 @@ gateways = Table(
     metadata,
     Column("id", Integer, primary_key=True, comment="gateway_id in other tables"),
     Column("serial_number", _NAME, nullable=False, unique=True, comment="serial number of the gateway"),
-    # See batteries.py.
+    # See BatteryFlags in writer.py.
     Column("has_unmetered_batteries", Boolean, comment="whether it has batteries without a meter"),
 )
 
@@ -117,14 +117,14 @@ def _rollup(name: str) -> Table:
         Column("power_mean", Double, comment="W, active power"),
         Column("power_min", Double, comment="W, active power"),
         Column("power_max", Double, comment="W, active power"),
-        # See estimates.py.
+        # See estimate_energy in summary.py.
         Column("energy_delivered_estimated", Double, comment="Wh, from power where counters are unknown"),
         Column("energy_received_estimated", Double, comment="Wh, from power where counters are unknown"),
         Column("energy_delivered_first", Double, comment="Wh, counter at its first reading"),
         Column("energy_delivered_last", Double, comment="Wh, counter at its last reading"),
         Column("energy_received_first", Double, comment="Wh, counter at its first reading"),
         Column("energy_received_last", Double, comment="Wh, counter at its last reading"),
-        # See runs.py.
+        # See counter_segments.py.
         Column(
             "segments",
             Text().with_variant(mysql.MEDIUMTEXT(), "mysql"),
@@ -136,9 +136,9 @@ def _rollup(name: str) -> Table:
 
 #: The rollups, by the length of their buckets.
 rollups = {
-    Level.MINUTE: _rollup("minutes"),
-    Level.QUARTER: _rollup("quarter_hours"),
-    Level.DAY: _rollup("days"),
+    Resolution.MINUTE: _rollup("minutes"),
+    Resolution.QUARTER_HOUR: _rollup("quarter_hours"),
+    Resolution.DAY: _rollup("days"),
 }
 
 #: Buckets with readings that are not rolled up yet.

@@ -1,87 +1,190 @@
-"""Writing messages: each reading exactly once, and a note that its minute is to be rolled up."""
+"""Write messages: each reading exactly once, and its minute made pending in the same transaction."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Mapping
 from operator import attrgetter, itemgetter
 from typing import Any
 
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..message import Message
-from .batteries import Batteries
+from .buckets import MINUTE, Resolution
 from .engine import Transactions
-from .errors import UnavailableError
-from .levels import MINUTE, Level
-from .names import Names
-from .statements import insert_new
-from .tables import QUANTITIES, pending_rollups, readings
+from .errors import UnavailableError, UnstorableError
+from .statements import get_battery_flags, insert_if_absent, insert_or_keep
+from .tables import QUANTITIES, gateways, pending_rollups, readings
 
-_values = attrgetter(*QUANTITIES)
-_key = itemgetter(0, 1, 2, 3)
+#: Seconds after which a cache is refreshed: another program, or the owner, may have changed the table.
+_REFRESH_INTERVAL = 60.0
 
-#: gateway, time, measurement, phase, and the values.
+_get_values = attrgetter(*QUANTITIES)
+_get_key = itemgetter(0, 1, 2, 3)
+
+#: Ids, time and phase in the order of the primary key, and the quantities.
 Row = tuple[Any, ...]
 
 
-class Writer:
-    """Writes messages into one database."""
+class IdTable:
+    """The ids of names in one of the tables `gateways` and `measurements`, cached."""
 
-    def __init__(self, transactions: Transactions, gateways: Names, measurements: Names) -> None:
+    def __init__(self, transactions: Transactions, table: Table, limit: int) -> None:
+        """`limit`: maximum number of names, because any sender of messages can invent them."""
         self._transactions = transactions
-        self._gateways = gateways
-        self._measurements = measurements
-        self._batteries = Batteries(transactions)
+        self._table = table
+        self._name = table.columns.values()[1]
+        self._limit = limit
+        self._ids: Mapping[str, int] = {}
+        self._refreshed_at = 0.0
+
+    async def refresh(self) -> Mapping[str, int]:
+        """Return all ids that are in the database."""
+        self._ids = await self._transactions.read(self._read)
+        self._refreshed_at = time.monotonic()
+        return self._ids
+
+    async def get_or_create(self, names: Iterable[str]) -> Mapping[str, int]:
+        """Return the ids of at least these names, and create those that are missing.
+
+        Raises UnstorableError, and creates none, where the table has no room for all of them.
+        """
+        missing = set(names) - self._ids.keys()
+        is_recent = time.monotonic() - self._refreshed_at < _REFRESH_INTERVAL
+        if missing and not (len(self._ids) >= self._limit and is_recent):
+            missing -= (await self.refresh()).keys()
+        if missing:
+            if len(self._ids) + len(missing) > self._limit:
+                raise UnstorableError(
+                    f"{self._transactions.place}: table {self._table.name} has reached its maximum of "
+                    f"{self._limit} rows: delete the rows that are not yours"
+                )
+            await self._transactions.write(lambda connection: self._create(connection, missing))
+            await self.refresh()
+        return self._ids
+
+    def invalidate(self) -> None:
+        """Empty the cache: the database may have been replaced, or restored from a backup."""
+        self._ids = {}
+
+    async def _read(self, connection: AsyncConnection) -> dict[str, int]:
+        rows = await connection.execute(select(self._name, self._table.c.id))
+        return {row[0]: row[1] for row in rows}
+
+    async def _create(self, connection: AsyncConnection, names: Iterable[str]) -> None:
+        statement = insert_or_keep(self._table, connection.dialect.name)
+        await connection.execute(statement, [{self._name.name: name} for name in sorted(names)])
+
+
+class BatteryFlags:
+    """The column `gateways.has_unmetered_batteries`; written only when a gateway reports a change."""
+
+    def __init__(self, transactions: Transactions) -> None:
+        self._transactions = transactions
+        self._stored: Mapping[str, bool | None] = {}
+        self._next_refresh = 0.0
+        #: Timestamp of the newest message of each gateway: a message that is redelivered late is ignored.
+        self._reported_at: dict[str, float] = {}
+
+    async def update(self, messages: Iterable[Message]) -> None:
+        """Store the newest flags of gateways that are in the database, in a transaction of their own.
+
+        Raises StorageError, and UnavailableError where it may work later.
+        """
+        reported = self._find_newest(messages)
+        if time.monotonic() >= self._next_refresh or self._find_changes(reported):
+            self._stored = await self._transactions.read(get_battery_flags)
+            self._next_refresh = time.monotonic() + _REFRESH_INTERVAL
+        if changes := self._find_changes(reported):
+            await self._transactions.write(lambda connection: _update_flags(connection, changes))
+            self._stored = {**self._stored, **changes}
+
+    def invalidate(self) -> None:
+        """Read the column again next time: the database may have been replaced, or restored from a backup."""
+        self._next_refresh = 0.0
+
+    def _find_newest(self, messages: Iterable[Message]) -> dict[str, bool]:
+        reported: dict[str, bool] = {}
+        for message in messages:
+            flag, gateway, at = message.unmetered_batteries, message.gateway, message.timestamp
+            if flag is not None and at >= self._reported_at.get(gateway, at):
+                reported[gateway], self._reported_at[gateway] = flag, at
+        return reported
+
+    def _find_changes(self, reported: Mapping[str, bool]) -> dict[str, bool]:
+        return {gateway: flag for gateway, flag in reported.items() if flag is not self._stored.get(gateway)}
+
+
+async def _update_flags(connection: AsyncConnection, flags: Mapping[str, bool]) -> None:
+    statement = (
+        update(gateways)
+        .where(gateways.c.serial_number == bindparam("gateway"))
+        .values(has_unmetered_batteries=bindparam("flag"))
+    )
+    # Sorted, so that concurrent writers wait for each other instead of deadlocking.
+    await connection.execute(
+        statement, [{"gateway": gateway, "flag": flag} for gateway, flag in sorted(flags.items())]
+    )
+
+
+class Writer:
+    """Writes messages to one database."""
+
+    def __init__(self, transactions: Transactions, gateway_ids: IdTable, measurement_ids: IdTable) -> None:
+        self._transactions = transactions
+        self._gateway_ids = gateway_ids
+        self._measurement_ids = measurement_ids
+        self._battery_flags = BatteryFlags(transactions)
 
     async def write(self, messages: Iterable[Message]) -> None:
-        """Write all or nothing; when this returns, it is on disk.
+        """Write all messages or none; they are on disk when this returns.
 
-        A reading that is there already (same gateway, moment, measurement and phase) stays as it is. Raises
-        StorageError, and UnavailableError where the same may work later.
+        A reading that exists (same gateway, time, measurement and phase) is kept. Raises StorageError, and
+        UnavailableError where it may work later.
         """
         messages = list(messages)
         try:
-            rows = _rows(
+            rows = _build_rows(
                 messages,
-                await self._gateways.numbers(message.gateway for message in messages),
-                await self._measurements.numbers(
+                await self._gateway_ids.get_or_create(message.gateway for message in messages),
+                await self._measurement_ids.get_or_create(
                     {sample.measurement for message in messages for sample in message.samples}
                 ),
             )
             if rows:
                 await self._transactions.write(lambda connection: _insert(connection, rows))
-            await self._batteries.note(messages)
+            await self._battery_flags.update(messages)
         except UnavailableError:
-            self._gateways.forget()
-            self._measurements.forget()
-            self._batteries.forget()
+            self._gateway_ids.invalidate()
+            self._measurement_ids.invalidate()
+            self._battery_flags.invalidate()
             raise
 
 
-def _rows(
-    messages: Iterable[Message], gateways: Mapping[str, int], measurements: Mapping[str, int]
+def _build_rows(
+    messages: Iterable[Message], gateway_ids: Mapping[str, int], measurement_ids: Mapping[str, int]
 ) -> list[Row]:
     rows: list[Row] = [
         (
-            gateway,
+            gateway_id,
             sample.measured_at,
-            measurements[sample.measurement],
+            measurement_ids[sample.measurement],
             sample.phase,
-            *_values(sample.quantities),
+            *_get_values(sample.quantities),
         )
         for message in messages
-        for gateway in (gateways[message.gateway],)
+        for gateway_id in (gateway_ids[message.gateway],)
         for sample in message.samples
     ]
-    # In the order of the key: two writers that lock rows in the same order wait for one another, and do not
-    # deadlock.
-    rows.sort(key=_key)
+    # Sorted by key, so that concurrent writers wait for each other instead of deadlocking.
+    rows.sort(key=_get_key)
     return rows
 
 
 async def _insert(connection: AsyncConnection, rows: list[Row]) -> None:
-    await insert_new(connection, readings, rows)
-    # The note is written even if it is there: this waits for whoever is rolling up that minute, who may not
-    # have seen these readings. A reading that is committed is therefore either rolled up or noted.
-    touched = {(int(Level.MINUTE), time - time % MINUTE, gateway) for gateway, time, *_ in rows}
-    await insert_new(connection, pending_rollups, sorted(touched))
+    await insert_if_absent(connection, readings, rows)
+    # A minute that is pending is inserted too: the statement waits for a rollup of it that is in progress,
+    # and that may not include these readings. So every committed reading is either rolled up or pending.
+    minutes = {(int(Resolution.MINUTE), time - time % MINUTE, gateway) for gateway, time, *_ in rows}
+    await insert_if_absent(connection, pending_rollups, sorted(minutes))

@@ -508,7 +508,7 @@ def test_a_setting_that_cannot_be_right_is_named(owner: Owner, changed: dict[str
     ("url", "status", "message"),
     [
         ("oracle://user:hunter2@host/db", 2, "database_url: "),
-        ("sqlite:////nowhere/at/all.db", 1, "cannot be opened. Does its folder exist"),
+        ("sqlite:////nowhere/at/all.db", 1, "cannot be opened: check that its folder exists"),
     ],
 )
 def test_a_database_that_cannot_be_is_named_without_its_password(

@@ -21,7 +21,7 @@ from enphase_api.models import Quantities
 from enphase_companion.commands.database import main
 from enphase_companion.message import Message, Sample
 from enphase_companion.storage import Database, schema
-from tests.enphase_companion.storage.test_importing import Theirs
+from tests.enphase_companion.storage.test_import_enphase_api import Theirs
 
 GATEWAY = "122300000001"
 VIENNA = ZoneInfo("Europe/Vienna")
@@ -97,10 +97,8 @@ def test_without_settings_a_file_is_made_here(
     owner = Owner("sqlite:///enphase.db", capsys)
     missing = owner.runs("status")
     assert missing.status == 1
-    assert missing.err.startswith(
-        f"error: {elsewhere / 'enphase.db'}: there is no such file. If yours is else"
-    )
-    assert owner.runs("upgrade").out == "enphase.db: the tables are up to date.\n"
+    assert missing.err.startswith(f"error: {elsewhere / 'enphase.db'}: no such file: if yours is else")
+    assert owner.runs("upgrade").out == "enphase.db: the tables are up to date\n"
     assert (elsewhere / "enphase.db").exists()
     found = owner.runs("status")
     assert found.status == 0
@@ -118,7 +116,7 @@ def test_the_status_names_gateways_and_their_time(fortnight: Owner) -> None:
     assert gateway.startswith(f"{GATEWAY}: readings from ")
     assert fortnight.newest is not None
     assert f"to {fortnight.newest.astimezone(VIENNA):%Y-%m-%d}" in gateway
-    assert waiting.startswith("to be rolled up, or not ended yet: ")
+    assert waiting.startswith("pending rollups: ")
     assert waiting.endswith("1 day")
 
 
@@ -144,28 +142,31 @@ def test_pruning_keeps_what_the_owner_says(fortnight: Owner) -> None:
     pruned = fortnight.runs("prune", "--keep-readings", "3", "--keep-minutes", "10")
     assert pruned.status == 0
     lines = pruned.out.splitlines()
-    assert "readings deleted, those of the last 3 days kept." in lines[0]
-    assert "minutes deleted, those of the last 10 days kept." in lines[1]
+    assert "readings, kept the last 3 days" in lines[0]
+    assert "minutes, kept the last 10 days" in lines[1]
     assert 3 * 144 <= fortnight.readings() <= 4 * 144 + 6
 
 
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("status", "--keep-readings", "9"), "--keep-readings goes with prune, not with status"),
-        (("--keep-minutes", "9", "rebuild"), "--keep-minutes goes with prune, not with rebuild"),
-        (("upgrade", "--keep-quarter-hours", "9"), "--keep-quarter-hours goes with prune, not with upgrade"),
+        (("status", "--keep-readings", "9"), "--keep-readings is an option of prune, not of status"),
+        (("--keep-minutes", "9", "rebuild"), "--keep-minutes is an option of prune, not of rebuild"),
+        (
+            ("upgrade", "--keep-quarter-hours", "9"),
+            "--keep-quarter-hours is an option of prune, not of upgrade",
+        ),
         (
             ("prune", "--time-zone", "Asia/Tokyo"),
-            "--time-zone goes with upgrade or import or rebuild, not with",
+            "--time-zone is an option of upgrade or import or rebuild, not of",
         ),
         (
             ("status", "--time-zone", "Asia/Tokyo"),
-            "--time-zone goes with upgrade or import or rebuild, not with",
+            "--time-zone is an option of upgrade or import or rebuild, not of",
         ),
         (
             ("rebuild", "--gateway-serial-number", GATEWAY),
-            "--gateway-serial-number goes with import, not with",
+            "--gateway-serial-number is an option of import, not of",
         ),
     ],
 )
@@ -193,7 +194,7 @@ def test_a_file_as_the_databases_address_is_explained(
     refused = Owner("", capsys).runs("status")
     assert refused.status == 2
     assert refused.err == (
-        "error: database_url: enphase.db is no address: write sqlite:///enphase.db for this file\n"
+        "error: database_url: enphase.db is not a URL: write sqlite:///enphase.db for this file\n"
     )
 
 
@@ -212,7 +213,7 @@ def test_no_part_of_a_password_with_an_at_sign_is_shown(
 
 
 def test_rebuilding_says_what_it_did(fortnight: Owner) -> None:
-    assert fortnight.runs("rebuild").out.endswith("minutes, quarter-hours and days are made anew.\n")
+    assert fortnight.runs("rebuild").out.endswith("rebuilt minutes, quarter-hours and days\n")
 
 
 def test_the_sql_for_an_administrator_is_printed_without_a_database(
@@ -220,7 +221,7 @@ def test_the_sql_for_an_administrator_is_printed_without_a_database(
 ) -> None:
     printed = Owner("", capsys).runs("upgrade", "--sql")
     assert printed.status == 0
-    assert printed.out == schema.sql()
+    assert printed.out == schema.render_sql()
     assert not list(elsewhere.iterdir())
     assert Owner("", capsys).runs("status", "--sql").status == 2
 
@@ -242,9 +243,11 @@ def test_enphase_apis_database_is_imported_from_its_own_keys(
     assert "gateway_serial_number" in refused.err
     done = owner.runs("import", "--gateway-serial-number", GATEWAY)
     assert done.err == ""
-    assert done.out == f"enphase.db: 500 moments of {GATEWAY} were brought in.\n"
+    assert done.out == f"enphase.db: imported 500 readings of gateway {GATEWAY}\n"
     assert owner.readings() == 500
-    assert owner.runs("import", "--gateway-serial-number", GATEWAY).out.startswith("enphase.db: 0 moments")
+    assert owner.runs("import", "--gateway-serial-number", GATEWAY).out.startswith(
+        "enphase.db: imported 0 readings"
+    )
 
 
 def test_no_password_is_shown_by_any_action(

@@ -195,14 +195,14 @@ def test_a_database_that_is_not_there_is_told_and_none_is_made(owner: Owner, tmp
     owner.environment["ENPHASE_DATABASE_URL"] = f"sqlite:///{tmp_path / 'nowhere.db'}"
     result = owner.runs(main, "--output", str(tmp_path / "day.png"))
     assert result.status == 1
-    assert f"{tmp_path / 'nowhere.db'}: there is no such file. If yours is elsewhere" in result.error
+    assert f"{tmp_path / 'nowhere.db'}: no such file: if yours is elsewhere" in result.error
     assert not (tmp_path / "nowhere.db").exists()
 
 
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"database_url": "postgresql://db/enphase"}, "database_url: postgresql is no database"),
+        ({"database_url": "postgresql://db/enphase"}, "database_url: postgresql is not supported"),
         ({"database_url": "planted"}, "database_url: is no address of a database"),
         ({"database_url": 5}, "database_url: must be a text"),
         ({"peak_power": "much"}, "peak_power: must be a number of watts"),

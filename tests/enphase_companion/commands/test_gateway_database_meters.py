@@ -230,7 +230,7 @@ async def test_a_database_on_a_disk_that_was_mounted_read_only_is_waited_for(
     assert storing.ends() == 0
     small_disk.is_read_only(True)
     storing.starts()
-    await storing.sees("its disk is read-only now; readings wait on disk")
+    await storing.sees("its disk is read-only; readings wait on disk")
     before = len(storing.gave)
     await until(lambda: len(storing.gave) >= before + 3)
     small_disk.is_read_only(False)
@@ -408,9 +408,9 @@ def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
 @pytest.mark.parametrize(
     ("url", "status", "message"),
     [
-        ("postgresql://user:hunter2@host/db", 2, "postgresql is no database that this program knows"),
+        ("postgresql://user:hunter2@host/db", 2, "postgresql is not supported"),
         ("hunter2", 2, "database_url: is no address of a database"),
-        ("sqlite:////nowhere/at/all.db", 1, "cannot be opened. Does its folder exist"),
+        ("sqlite:////nowhere/at/all.db", 1, "cannot be opened: check that its folder exists"),
     ],
 )
 def test_a_database_that_cannot_be_is_named_without_its_password(

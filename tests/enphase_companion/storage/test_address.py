@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from enphase_companion.runtime.errors import SettingsError
 from enphase_companion.storage import Database, StorageError, UnavailableError, address
-from enphase_companion.storage.address import DEFAULT, named, of_enphase_api, parse
+from enphase_companion.storage.address import DEFAULT, display_name, enphase_api_url, parse_url
 
 from .conftest import VIENNA, change, message
 
@@ -29,24 +29,24 @@ from .conftest import VIENNA, change, message
     ],
 )
 def test_an_address_is_taken_with_any_driver_or_none(url: str, driver: str, place: str) -> None:
-    parsed = parse(url)
+    parsed = parse_url(url)
     assert parsed.drivername == driver
-    assert named(parsed) == place
+    assert display_name(parsed) == place
 
 
 @pytest.mark.parametrize(
     ("url", "hint"),
     [
-        ("enphase.db", r"enphase\.db is no address: write sqlite:///enphase\.db for this file"),
+        ("enphase.db", r"enphase\.db is not a URL: write sqlite:///enphase\.db for this file"),
         ("/var/lib/enphase.db", "write sqlite:////var/lib/enphase.db for this file"),
         ("sqlite://var/enphase.db", "three slashes"),
         ("sqlite:enphase.db", "three slashes"),
         ("me:secret@db/enphase", "must look like"),
-        ("mysql://me:secret@db/enphase?conect_timeout=3", "conect_timeout after the [?] is no option"),
-        ("postgresql://me:secret@db/enphase", "postgresql is no database"),
-        ("mysql://me:secret@db", "no database is named"),
+        ("mysql://me:secret@db/enphase?conect_timeout=3", "unknown option conect_timeout after the [?]"),
+        ("postgresql://me:secret@db/enphase", "postgresql is not supported"),
+        ("mysql://me:secret@db", "name of the database is missing"),
         ("sqlite://", "three slashes"),
-        ("sqlite:///", "no database is named"),
+        ("sqlite:///", "name of the database is missing"),
         ("sqlite:///:memory:", "would be lost"),
         ("mysql://me:secret@db:port/x", "must look like"),
         ("mysql://me:secret@db:99999/x", "must look like"),
@@ -54,7 +54,7 @@ def test_an_address_is_taken_with_any_driver_or_none(url: str, driver: str, plac
 )
 def test_what_can_be_no_address_is_refused_without_its_password(url: str, hint: str) -> None:
     with pytest.raises(SettingsError, match=hint) as error:
-        parse(url)
+        parse_url(url)
     assert "secret" not in str(error.value)
     assert error.value.__cause__ is None
 
@@ -67,7 +67,7 @@ def test_what_can_be_no_address_is_refused_without_its_password(url: str, hint: 
 def test_a_password_with_letters_that_mean_something_shows_nothing_of_itself(password: str, key: str) -> None:
     """Libraries take a part of each for the host or its port, and messages would name it."""
     with pytest.raises(SettingsError) as error:
-        parse(f"mysql://me:{password}@db.lan/enphase", key)
+        parse_url(f"mysql://me:{password}@db.lan/enphase", key)
     said = str(error.value)
     assert "WORD" not in said
     assert "23608" not in said
@@ -78,7 +78,7 @@ def test_a_password_with_letters_that_mean_something_shows_nothing_of_itself(pas
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1))
 def test_an_escaped_password_is_always_itself(password: str) -> None:
-    parsed = parse(f"mysql://me:{quote(password, safe='')}@db.lan/enphase")
+    parsed = parse_url(f"mysql://me:{quote(password, safe='')}@db.lan/enphase")
     assert (parsed.password, parsed.host, parsed.database) == (password, "db.lan", "enphase")
 
 
@@ -86,23 +86,23 @@ def test_an_escaped_password_is_always_itself(password: str) -> None:
     ("url", "protection"),
     [
         ("sqlite:///enphase.db", None),
-        ("mysql://db.lan/x", r"not encrypted: \?ssl_ca=FILE, or \?ssl=required, in database_url encrypts it"),
+        ("mysql://db.lan/x", r"not encrypted: add \?ssl_ca=FILE or \?ssl=required to database_url"),
         ("mysql://127.0.0.1/x", "not encrypted, but stays on this machine"),
-        ("mysql:///x?unix_socket=/run/mysqld.sock", "by a socket of this machine"),
-        ("mysql://db.lan/x?ssl=required", "encrypted, but whose server it is nobody verifies"),
-        ("mysql://db.lan/x?ssl=required&ssl_ca=ca.pem", "encrypted, to the server that ssl_ca names"),
+        ("mysql:///x?unix_socket=/run/mysqld.sock", "a socket of this machine"),
+        ("mysql://db.lan/x?ssl=required", "encrypted, but the server is not verified"),
+        ("mysql://db.lan/x?ssl=required&ssl_ca=ca.pem", "encrypted, to a server verified by ssl_ca"),
     ],
 )
 def test_how_a_connection_is_protected_is_said(url: str, protection: str | None) -> None:
-    said = address.protection(parse(url))
+    said = address.describe_protection(parse_url(url))
     assert said is None if protection is None else re.match(protection, said or "")
 
 
 def test_enphase_apis_keys_have_its_defaults() -> None:
-    url = of_enphase_api(None, None, None, None)
+    url = enphase_api_url(None, None, None, None)
     assert url.render_as_string(hide_password=False) == "mysql+aiomysql://root@localhost/Enphase"
-    url = of_enphase_api("db.lan", "me", "p@ss/word:%", "Solar")
-    assert parse(url.render_as_string(hide_password=False)) == url
+    url = enphase_api_url("db.lan", "me", "p@ss/word:%", "Solar")
+    assert parse_url(url.render_as_string(hide_password=False)) == url
     assert "p@ss" not in repr(url)
 
 
@@ -115,14 +115,14 @@ async def test_a_server_that_is_away_is_unavailable() -> None:
 
 async def test_a_file_that_cannot_be_made_says_why(tmp_path: Path) -> None:
     async with Database(f"sqlite:///{tmp_path}/missing/enphase.db") as database:
-        with pytest.raises(StorageError, match=r"Does its folder exist") as error:
+        with pytest.raises(StorageError, match=r"check that its folder exists") as error:
             await database.upgrade()
     assert not isinstance(error.value, UnavailableError)
 
 
 async def test_asking_makes_no_file(tmp_path: Path) -> None:
     async with Database(f"sqlite:///{tmp_path}/enphase.db") as database:
-        with pytest.raises(StorageError, match=r"there is no such file\. .*enphase-database upgrade"):
+        with pytest.raises(StorageError, match=r"no such file: .*enphase-database upgrade"):
             await database.gateways()
         assert not list(tmp_path.iterdir())
         await database.upgrade()
@@ -133,7 +133,7 @@ async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     file = tmp_path / "enphase.db"
     file.write_text("a diary, " * 1000)
     async with Database(f"sqlite:///{file}") as database:
-        with pytest.raises(StorageError, match="is no SQLite database"):
+        with pytest.raises(StorageError, match="not an SQLite database"):
             await database.upgrade()
     assert file.read_text() == "a diary, " * 1000
 

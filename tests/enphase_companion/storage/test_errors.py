@@ -9,7 +9,7 @@ from sqlalchemy.exc import DBAPIError
 
 from enphase_api.json_values import is_printable
 from enphase_companion.storage import Database, UnavailableError, UnstorableError
-from enphase_companion.storage.errors import explained
+from enphase_companion.storage.errors import translate_error
 from tests.services.mariadb import MariaDB, execute, new_database
 
 from .conftest import VIENNA, change, message, stored
@@ -20,14 +20,14 @@ from .conftest import VIENNA, change, message, stored
     [
         (1021, "Disk full (/tmp/#sql); waiting for someone to free some space", "the server's disk is full"),
         (1030, 'Got error 28 "No space left on device" from storage engine InnoDB', "disk is full"),
-        (1114, "The table 'readings' is full", "no more room for this table"),
-        (1290, "The MariaDB server is running with the --read-only option", "only reads just now"),
-        (1836, "Running in read-only mode", "only reads just now"),
+        (1114, "The table 'readings' is full", "no room for this table"),
+        (1290, "The MariaDB server is running with the --read-only option", "the server is read-only"),
+        (1836, "Running in read-only mode", "the server is read-only"),
         (1026, "Error writing file './x/readings.ibd' (Errcode: 30)", "cannot write to its disk"),
     ],
 )
 def test_a_server_that_is_full_or_read_only_is_waited_for(number: int, said: str, words: str) -> None:
-    error = explained(DBAPIError("INSERT", None, OperationalError(number, said)), "enphase on db.lan")
+    error = translate_error(DBAPIError("INSERT", None, OperationalError(number, said)), "enphase on db.lan")
     assert isinstance(error, UnavailableError)
     assert str(error).startswith("enphase on db.lan: ")
     assert words in str(error)
@@ -47,14 +47,14 @@ def test_a_server_that_is_full_or_read_only_is_waited_for(number: int, said: str
 )
 def test_data_that_a_server_can_never_hold_is_told_from_what_a_wait_cures(number: int, said: str) -> None:
     for kind in (MariaDataError, OperationalError):
-        error = explained(DBAPIError("INSERT", None, kind(number, said)), "enphase on db.lan")
+        error = translate_error(DBAPIError("INSERT", None, kind(number, said)), "enphase on db.lan")
         assert isinstance(error, UnstorableError)
         assert str(error) == f"enphase on db.lan: {said}"
 
 
 @pytest.mark.parametrize("number", [1205, 1213, 1054, 1142, 1021, 2003, 2006, 2013, 9999])
 def test_what_is_wrong_with_the_server_is_no_fault_of_the_data(number: int) -> None:
-    error = explained(DBAPIError("INSERT", None, OperationalError(number, "x")), "enphase on db.lan")
+    error = translate_error(DBAPIError("INSERT", None, OperationalError(number, "x")), "enphase on db.lan")
     assert not isinstance(error, UnstorableError)
 
 
@@ -74,14 +74,16 @@ async def test_what_a_rule_of_the_owners_forbids_can_never_be_stored(
 
 def test_the_words_of_a_server_are_printable_and_short() -> None:
     said = "Unknown error \x1b[2J\u202e" + "x" * 10_000
-    error = str(explained(DBAPIError("INSERT", None, OperationalError(9999, said)), "enphase on db.lan"))
+    error = str(
+        translate_error(DBAPIError("INSERT", None, OperationalError(9999, said)), "enphase on db.lan")
+    )
     assert is_printable(error, 300)
     assert r"\x1b[2J\u202e" in error
 
 
 def test_an_engine_that_is_broken_is_not_waited_for() -> None:
     said = 'Got error 194 "Tablespace is missing for a table" from storage engine InnoDB'
-    error = explained(DBAPIError("INSERT", None, OperationalError(1030, said)), "enphase on db.lan")
+    error = translate_error(DBAPIError("INSERT", None, OperationalError(1030, said)), "enphase on db.lan")
     assert not isinstance(error, UnavailableError)
 
 
@@ -94,7 +96,7 @@ async def test_what_a_read_only_server_refused_is_stored_when_it_writes_again(ma
             async with Database(url.set(username="writer", password="a secret"), VIENNA) as database:
                 await database.upgrade()
                 execute(url, "SET GLOBAL read_only = 1")
-                with pytest.raises(UnavailableError, match="only reads just now"):
+                with pytest.raises(UnavailableError, match="the server is read-only"):
                     await database.write([message(0)])
                 execute(url, "SET GLOBAL read_only = 0")
                 await database.write([message(0)])
@@ -106,8 +108,8 @@ async def test_what_a_read_only_server_refused_is_stored_when_it_writes_again(ma
 
 def test_a_server_that_cannot_be_reached_comes_with_what_to_see_to() -> None:
     said = "Can't connect to MySQL server on 'db.lan'"
-    error = explained(DBAPIError("INSERT", None, OperationalError(2003, said)), "enphase on db.lan")
+    error = translate_error(DBAPIError("INSERT", None, OperationalError(2003, said)), "enphase on db.lan")
     assert isinstance(error, UnavailableError)
     assert str(error) == (
-        f"enphase on db.lan: no connection: see that the server runs there, or correct the address ({said})."
+        f"enphase on db.lan: no connection: check that the server runs there, or correct the address ({said})"
     )

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from enphase_companion.message import Message
-from enphase_companion.storage import DAY, MINUTE, QUARTER, SECOND, Database, Energy, Point
+from enphase_companion.storage import DAY, MINUTE, QUARTER_HOUR, SECOND, Database, Energy, Point
 
 from .conftest import GATEWAY, local, message, rising, rows
 
@@ -30,7 +30,7 @@ async def energy(database: Database, start: int, end: int) -> Energy | None:
     return (await database.energies(GATEWAY, start, end)).get("production")
 
 
-@pytest.mark.parametrize("width", [QUARTER, DAY])
+@pytest.mark.parametrize("width", [QUARTER_HOUR, DAY])
 async def test_a_mean_weighs_minutes_by_their_readings_with_a_power(database: Database, width: int) -> None:
     """Of 60 readings of the first minute, one had a power."""
     await database.write(
@@ -44,7 +44,7 @@ async def test_a_mean_weighs_minutes_by_their_readings_with_a_power(database: Da
     await database.roll_up(EVER)
     rolled_up = await bucket(database, width)
     for point in (pending, rolled_up):
-        assert point.readings == 119
+        assert point.reading_count == 119
         assert point.power is not None
         assert point.power.mean == pytest.approx(100)
         assert point.power[1:] == (0, 6000)
@@ -55,9 +55,9 @@ async def test_a_day_weighs_its_quarter_hours_by_their_readings_with_a_power(
 ) -> None:
     await database.write(
         [
-            *powers(START, START + QUARTER, None, SECOND),
-            message(START + QUARTER - 1, active_power=900.0),
-            *powers(START + QUARTER, START + 2 * QUARTER, 100.0, 100 * SECOND),
+            *powers(START, START + QUARTER_HOUR, None, SECOND),
+            message(START + QUARTER_HOUR - 1, active_power=900.0),
+            *powers(START + QUARTER_HOUR, START + 2 * QUARTER_HOUR, 100.0, 100 * SECOND),
         ]
     )
     await database.roll_up(EVER)
@@ -65,7 +65,7 @@ async def test_a_day_weighs_its_quarter_hours_by_their_readings_with_a_power(
         (910, 10, pytest.approx(180))
     ]
     # And what was rolled up before is not lost where a late reading has the bucket made again.
-    await database.write([message(START + QUARTER + SECOND, active_power=180.0)])
+    await database.write([message(START + QUARTER_HOUR + SECOND, active_power=180.0)])
     await database.roll_up(EVER)
     assert await rows(database_url, "SELECT reading_count, power_reading_count, power_mean FROM days") == [
         (911, 11, pytest.approx(180))
@@ -76,7 +76,7 @@ async def test_powers_have_all_their_digits(database: Database) -> None:
     """MariaDB's FLOAT gives back six."""
     await database.write([message(START, active_power=1_234_567.891)])
     await database.roll_up(EVER)
-    for width in (SECOND, MINUTE, QUARTER, DAY):
+    for width in (SECOND, MINUTE, QUARTER_HOUR, DAY):
         assert (await bucket(database, width)).power == (1_234_567.891,) * 3
 
 
@@ -97,7 +97,7 @@ async def test_energy_without_counters_is_estimated_by_power(database: Database,
         assert found.delivered == made
         assert found.received == used
         assert (found.delivered_estimated, found.received_estimated) == (found.delivered, found.received)
-    for width in (SECOND, MINUTE, QUARTER, DAY):
+    for width in (SECOND, MINUTE, QUARTER_HOUR, DAY):
         points = await database.series(GATEWAY, "production", START, START + DAY, width)
         assert sum(point.energy.delivered or 0 for point in points) == made
         assert sum(point.energy.received or 0 for point in points) == used

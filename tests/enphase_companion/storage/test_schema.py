@@ -15,7 +15,7 @@ from sqlalchemy import Connection, make_url, text
 from sqlalchemy.ext.asyncio import AsyncConnection, create_async_engine
 
 from enphase_companion.storage import Database, StorageError, schema
-from enphase_companion.storage.address import parse
+from enphase_companion.storage.address import parse_url
 from enphase_companion.storage.engine import Transactions
 from enphase_companion.storage.tables import metadata
 from tests.services.mariadb import execute
@@ -52,12 +52,12 @@ async def test_programs_that_begin_at_the_same_time_make_the_tables_once(databas
             await database.write([message(0)])
 
     await asyncio.gather(*(begin() for _ in range(5)))
-    assert await rows(database_url, "SELECT version_num FROM schema_version") == [(schema.newest(),)]
+    assert await rows(database_url, "SELECT version_num FROM schema_version") == [(schema.newest_version(),)]
     assert await rows(database_url, "SELECT COUNT(*) FROM readings") == [(1,)]
 
 
 def test_schema_sql_is_what_the_migrations_make() -> None:
-    assert SCHEMA.read_text(encoding="utf-8") == schema.sql()
+    assert SCHEMA.read_text(encoding="utf-8") == schema.render_sql()
 
 
 @pytest.mark.services
@@ -151,12 +151,12 @@ async def test_a_database_keeps_the_time_zone_that_it_was_made_with(
 
 async def test_a_commit_is_on_disk_in_sqlite(tmp_path: Path) -> None:
     """With WAL and NORMAL, SQLite's documentation says, a power cut may take back the last commits."""
-    transactions = Transactions(parse(f"sqlite:///{tmp_path}/x.db"))
+    transactions = Transactions(parse_url(f"sqlite:///{tmp_path}/x.db"))
 
     async def asked(connection: AsyncConnection) -> list[object]:
         return [await connection.scalar(text(f"PRAGMA {name}")) for name in ("journal_mode", "synchronous")]
 
-    await transactions.open(make=True)
+    await transactions.open(create=True)
     assert await transactions.write(asked) == ["wal", 2]
     await transactions.close()
 

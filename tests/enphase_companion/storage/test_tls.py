@@ -77,7 +77,7 @@ async def test_only_the_certificate_that_is_named_is_trusted(server: str, tmp_pa
 
     certificate(tmp_path, "another")
     async with Database(f"{server}?ssl_ca={tmp_path}/another.pem", VIENNA) as database:
-        with pytest.raises(StorageError, match="certificate is not the one that ssl_ca names") as error:
+        with pytest.raises(StorageError, match="certificate is not trusted by ssl_ca") as error:
             await database.gateways()
         assert not isinstance(error.value, UnavailableError)
     with pytest.raises(SettingsError, match="ssl_ca"):
@@ -87,7 +87,7 @@ async def test_only_the_certificate_that_is_named_is_trusted(server: str, tmp_pa
 async def test_a_user_who_must_come_encrypted_is_told_how(server: str) -> None:
     async with Database(server) as database:
         with pytest.raises(
-            StorageError, match=r"must come encrypted: add \?ssl_ca=FILE to database_url"
+            StorageError, match=r"requires TLS for this user: add \?ssl_ca=FILE to database_url"
         ) as error:
             await database.upgrade()
     assert not isinstance(error.value, UnavailableError)

@@ -15,7 +15,7 @@ from enphase_companion.message import Message, Sample
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
 from enphase_companion.simulator.truth import Electricity
-from enphase_companion.storage import DAY, MINUTE, QUARTER, SECOND, Database, Energy
+from enphase_companion.storage import DAY, MINUTE, QUARTER_HOUR, SECOND, Database, Energy
 
 from .conftest import GATEWAY, local, rows
 
@@ -149,7 +149,7 @@ async def check(database: Database) -> None:
         # The whole, and the same from finer buckets.
         whole = (await database.energies(GATEWAY, START, END))[name]
         assert_close(whole, truth(START, END))
-        for width in (MINUTE, QUARTER):
+        for width in (MINUTE, QUARTER_HOUR):
             points = await database.series(GATEWAY, name, START, END, width)
             assert sum(point.energy.delivered or 0 for point in points) == close(truth(START, END)[0])
             assert sum(point.energy.received or 0 for point in points) == close(truth(START, END)[1])

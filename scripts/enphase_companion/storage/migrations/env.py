@@ -1,4 +1,4 @@
-"""Run by Alembic for each upgrade: it uses the connection, or writes the SQL, that schema.py gives it."""
+"""Run the migrations on the connection of schema.py, or render their SQL; Alembic executes this file."""
 
 from __future__ import annotations
 

@@ -1,5 +1,5 @@
--- The tables of enphase-iq-gateway in MariaDB or MySQL, made from the migrations by
--- enphase-database upgrade --sql
+-- The tables of enphase-iq-gateway in MariaDB or MySQL,
+-- generated from the migrations by enphase-database upgrade --sql
 
 CREATE TABLE schema_version (
     version_num VARCHAR(32) NOT NULL, 

@@ -13,10 +13,10 @@ import pytest
 
 from enphase_api.models import Quantities
 from enphase_companion.message import Message, Sample
-from enphase_companion.storage import Database, StorageError, UnavailableError, UnstorableError, words
+from enphase_companion.storage import Database, StorageError, UnavailableError, UnstorableError
 from enphase_companion.storage import database as database_module
-from enphase_companion.storage import names as names_module
-from enphase_companion.storage.status import GatewayStatus, Status
+from enphase_companion.storage import writer as writer_module
+from enphase_companion.storage.status import GatewayStatus, Status, format_status
 from tests.services.mariadb import MariaDB
 
 from .conftest import GATEWAY, VIENNA, change, local, message, rising, rows, stored
@@ -123,7 +123,9 @@ async def test_invented_gateways_and_measurements_fill_no_table_and_known_ones_g
         await database.upgrade()
         await database.write([message(START), message(START, "1"), message(START, "2")])
         for number in range(10, 15):
-            with pytest.raises(UnstorableError, match="table gateways takes no more than 3: delete there"):
+            with pytest.raises(
+                UnstorableError, match="table gateways has reached its maximum of 3 rows: delete"
+            ):
                 await database.write([message(START + 1), message(START + 1, str(number))])
         await database.write([measured("evse")])
         with pytest.raises(UnstorableError, match="table measurements takes no more than 2"):
@@ -141,7 +143,7 @@ async def test_room_that_the_owner_makes_for_gateways_is_seen(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(database_module, "MAX_GATEWAYS", 1)
-    monkeypatch.setattr(names_module, "_LOOK", 0.0)
+    monkeypatch.setattr(writer_module, "_REFRESH_INTERVAL", 0.0)
     async with Database(database_url, VIENNA) as database:
         await database.upgrade()
         await database.write([Message("1", 0.0, (), None)])
@@ -287,5 +289,5 @@ async def test_a_database_without_its_tables_says_what_to_do(database_url: str) 
 
 def test_a_name_that_another_program_stored_is_printable_in_the_status() -> None:
     stranger = GatewayStatus("1\x1b[2J\u202e", None, None, None)
-    shown = words.status("enphase.db", Status("1", "1", "UTC", (stranger,)), None, None)
+    shown = format_status("enphase.db", Status("1", "1", "UTC", (stranger,)), None, None)
     assert r"1\x1b[2J\u202e: no single readings" in shown.splitlines()

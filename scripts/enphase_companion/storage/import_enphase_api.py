@@ -1,4 +1,4 @@
-"""Bringing in a database that Enphase-API's scripts made: its tables MeterReading and MeterReading_Result."""
+"""Import the tables MeterReading and MeterReading_Result of Enphase-API's scripts."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from enphase_api.models import MeasurementType, Quantities
 
 from ..message import Message
 from ..message.model import WHOLE, Sample
-from . import properties
+from .buckets import SECOND
 from .engine import Transactions
 from .errors import StorageError
-from .levels import SECOND
-from .pruning import Progress
+from .maintenance import Progress
+from .statements import get_property, set_property
 
-#: So many moments of one gateway at once; a multiple of them is then rolled up.
-_BATCH = 1000
-_ROLL_UP = 20
+#: Readings per transaction, and transactions after which they are rolled up.
+_BATCH_SIZE = 1000
+_ROLL_UP_AFTER = 20
 
 _MEASUREMENTS = {
     "Production": MeasurementType.PRODUCTION,
@@ -32,7 +32,7 @@ _MEASUREMENTS = {
 }
 _PHASES = ("A", "B", "C")
 
-#: Columns of a result, and what they are here: same units, same signs. The counters were not kept there.
+#: Columns of a result and their quantities, with the same units and signs. There are no counters.
 _QUANTITIES = {
     "p": "active_power",
     "q": "reactive_power",
@@ -54,7 +54,7 @@ _results = table("MeterReading_Result", column("ResultID"), *(column(name) for n
 
 class _Batch(NamedTuple):
     messages: list[Message]
-    #: How many rows, and the number of the last.
+    #: The number of rows, and the id of the last one.
     rows: int
     last: int
 
@@ -67,84 +67,84 @@ async def import_readings(
     gateway: str,
     progress: Progress,
 ) -> int:
-    """Bring in all that is new there, as readings of this gateway, and give how many moments that were.
+    """Import all new readings of `source` as readings of this gateway, and return their number.
 
-    Goes on where it was interrupted; what is here already stays as it is. Raises StorageError.
+    Continues where it was interrupted; existing readings are kept. Raises StorageError.
     """
-    newest = await source.read(partial(_newest, place=source.place))
-    mark = "imported " + hashlib.sha256(f"{source.place}\n{gateway}".encode()).hexdigest()[:16]
-    begun = last = int(await target.read(partial(properties.get, name=mark)) or 0)
-    moments = batches = 0
+    newest = await source.read(partial(_find_newest, place=source.place))
+    progress_name = "imported " + hashlib.sha256(f"{source.place}\n{gateway}".encode()).hexdigest()[:16]
+    start = last = int(await target.read(partial(get_property, name=progress_name)) or 0)
+    readings = batches = 0
     while (batch := await source.read(partial(_read, gateway=gateway, after=last))).rows:
-        progress(last - begun, newest - begun)
+        progress(last - start, newest - start)
         await write(batch.messages)
-        last, moments, batches = batch.last, moments + batch.rows, batches + 1
-        await target.write(partial(properties.put, name=mark, value=str(last)))
-        if batches % _ROLL_UP == 0:
+        last, readings, batches = batch.last, readings + batch.rows, batches + 1
+        await target.write(partial(set_property, name=progress_name, value=str(last)))
+        if batches % _ROLL_UP_AFTER == 0:
             await roll_up()
     await roll_up()
-    progress(last - begun, last - begun)
-    return moments
+    progress(last - start, last - start)
+    return readings
 
 
-async def _newest(connection: AsyncConnection, place: str) -> int:
-    """Return the number of the newest row. Raises StorageError where there are no such tables."""
+async def _find_newest(connection: AsyncConnection, place: str) -> int:
+    """Return the id of the newest row. Raises StorageError where the tables are missing."""
     names = {_readings.name, _results.name}
     there = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     if connection.dialect.name != "mysql" or not names <= set(there):
         raise StorageError(
-            f"{place}: holds no {' and '.join(sorted(names))}, which Enphase-API's scripts make in MariaDB "
-            "or MySQL. Name the database that does with import_database_url."
+            f"{place}: has no tables {' and '.join(sorted(names))}, which Enphase-API's scripts create in "
+            "MariaDB or MySQL: set import_database_url to the database that has them"
         )
     return await connection.scalar(select(func.max(_readings.c.ReadingID))) or 0
 
 
 async def _read(connection: AsyncConnection, gateway: str, after: int) -> _Batch:
-    # The server stores moments, whatever time zone it shows them in.
-    moment = func.unix_timestamp(_readings.c.Timestamp).label("moment")
+    # TIMESTAMP is stored in UTC, whatever the time zone of the connection.
+    timestamp = func.unix_timestamp(_readings.c.Timestamp).label("timestamp")
     found = await connection.execute(
-        select(_readings, moment)
+        select(_readings, timestamp)
         .where(_readings.c.ReadingID > after)
         .order_by(_readings.c.ReadingID)
-        .limit(_BATCH)
+        .limit(_BATCH_SIZE)
     )
     rows = found.mappings().all()
-    numbers = {row[name] for row in rows for name in row if str(name).endswith("_ID")} - {None}
+    ids = {row[name] for row in rows for name in row if str(name).endswith("_ID")} - {None}
     results = {
-        row["ResultID"]: _quantities(row)
+        row["ResultID"]: _build_quantities(row)
         for row in (
-            await connection.execute(select(_results).where(_results.c.ResultID.in_(sorted(numbers))))
+            await connection.execute(select(_results).where(_results.c.ResultID.in_(sorted(ids))))
         ).mappings()
     }
     messages = [
-        Message(gateway, float(row["moment"]), tuple(_samples(row, results)), None)
+        Message(gateway, float(row["timestamp"]), tuple(_build_samples(row, results)), None)
         for row in rows
-        if row["moment"]
+        if row["timestamp"]
     ]
     return _Batch(messages, len(rows), rows[-1]["ReadingID"] if rows else after)
 
 
-def _quantities(row: RowMapping) -> Quantities:
+def _build_quantities(row: RowMapping) -> Quantities:
     return Quantities(**{name: float(row[their]) for their, name in _QUANTITIES.items()})
 
 
-def _samples(row: RowMapping, results: Mapping[int, Quantities]) -> Iterator[Sample]:
-    at = int(row["moment"]) * SECOND
+def _build_samples(row: RowMapping, results: Mapping[int, Quantities]) -> Iterator[Sample]:
+    at = int(row["timestamp"]) * SECOND
     for name, measurement in _MEASUREMENTS.items():
-        numbers = [row[f"{name}_Phase_{phase}_ID"] for phase in _PHASES]
+        ids = [row[f"{name}_Phase_{phase}_ID"] for phase in _PHASES]
         phases = {
-            phase: results[number]
-            for phase, number in enumerate(numbers, start=1)
-            if number in results and quirks.is_wired(results[number])
+            phase: results[each]
+            for phase, each in enumerate(ids, start=1)
+            if each in results and quirks.is_wired(results[each])
         }
         if phases:
-            yield Sample(measurement, WHOLE, at, _whole(list(phases.values())))
+            yield Sample(measurement, WHOLE, at, _combine_phases(list(phases.values())))
         for phase, quantities in phases.items():
             yield Sample(measurement, phase, at, quantities)
 
 
-def _whole(phases: Sequence[Quantities]) -> Quantities:
-    """Return what the meter as a whole said, which was not kept there, from its wired phases."""
+def _combine_phases(phases: Sequence[Quantities]) -> Quantities:
+    """Return the quantities of the whole meter, which are not stored there, from its wired phases."""
 
     def total(name: str) -> float:
         return float(sum(getattr(phase, name) for phase in phases))
@@ -154,7 +154,7 @@ def _whole(phases: Sequence[Quantities]) -> Quantities:
         active_power=active,
         reactive_power=total("reactive_power"),
         apparent_power=apparent,
-        # As everywhere here: of three phases the mean, of a split phase the sum.
+        # As everywhere in this project: the mean of three phases, but the sum of a split phase.
         voltage=total("voltage") / (len(phases) if len(phases) == len(_PHASES) else 1),
         current=total("current"),
         power_factor=active / apparent if apparent else None,

@@ -8,8 +8,17 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from enphase_companion.storage import DAY, MINUTE, QUARTER, SECOND, Database, Level, StorageError, pruning
-from enphase_companion.storage.address import parse
+from enphase_companion.storage import (
+    DAY,
+    MINUTE,
+    QUARTER_HOUR,
+    SECOND,
+    Database,
+    Resolution,
+    StorageError,
+    maintenance,
+)
+from enphase_companion.storage.address import parse_url
 from enphase_companion.storage.engine import Transactions
 
 from .conftest import GATEWAY, VIENNA, change, local, message, rising, rows, stored
@@ -37,27 +46,27 @@ async def nine_days(database: Database) -> Database:
 async def test_pruning_keeps_todays_and_as_many_whole_days_before(
     nine_days: Database, database_url: str
 ) -> None:
-    deleted = await nine_days.prune(Level.READING, 3, quiet, NOW)
+    deleted = await nine_days.prune(Resolution.READING, 3, quiet, NOW)
     assert await rows(database_url, "SELECT MIN(measured_at), COUNT(*) FROM readings") == [
         (local(2026, 10, 26), (NOW - local(2026, 10, 26)) // STEP + 1)
     ]
     assert deleted == (local(2026, 10, 26) - FIRST) // STEP
-    assert await nine_days.prune(Level.READING, 3, quiet, NOW) == 0
+    assert await nine_days.prune(Resolution.READING, 3, quiet, NOW) == 0
 
 
 async def test_pruning_readings_changes_nothing_of_what_is_rolled_up(nine_days: Database) -> None:
     async def known() -> list[object]:
         return [
             await nine_days.series(GATEWAY, "production", FIRST, NOW, width)
-            for width in (MINUTE, QUARTER, DAY)
+            for width in (MINUTE, QUARTER_HOUR, DAY)
         ] + [await nine_days.energies(GATEWAY, FIRST, NOW)]
 
     before = await known()
-    await nine_days.prune(Level.READING, 1, quiet, NOW)
+    await nine_days.prune(Resolution.READING, 1, quiet, NOW)
     assert await known() == before
-    await nine_days.prune(Level.MINUTE, 2, quiet, NOW)
+    await nine_days.prune(Resolution.MINUTE, 2, quiet, NOW)
     assert (await known())[1:] == before[1:]
-    await nine_days.prune(Level.QUARTER, 3, quiet, NOW)
+    await nine_days.prune(Resolution.QUARTER_HOUR, 3, quiet, NOW)
     assert (await known())[2:] == before[2:]
 
 
@@ -68,16 +77,16 @@ async def test_pruning_deletes_nothing_that_is_not_rolled_up(database: Database,
     await change(
         database_url, "INSERT INTO pending_rollups VALUES (1, :minute, 1)", minute=FIRST + 90 * MINUTE
     )
-    transactions = Transactions(parse(database_url))
-    await pruning.prune(transactions, [1], Level.READING, 0, NOW, quiet)
+    transactions = Transactions(parse_url(database_url))
+    await maintenance.prune(transactions, [1], Resolution.READING, 0, NOW, quiet)
     assert await rows(database_url, "SELECT measured_at FROM readings") == [
         (FIRST + 60 * MINUTE + i * 600 * SECOND,) for i in range(6)
     ]
-    await pruning.prune(transactions, [1], Level.MINUTE, 0, NOW, quiet)
+    await maintenance.prune(transactions, [1], Resolution.MINUTE, 0, NOW, quiet)
     assert await rows(database_url, "SELECT COUNT(*) FROM minutes") == [(144,)]
     await transactions.close()
 
-    await database.prune(Level.READING, 0, quiet, NOW)
+    await database.prune(Resolution.READING, 0, quiet, NOW)
     assert await stored(database_url) == 0
 
 
@@ -85,8 +94,8 @@ async def test_a_reading_that_comes_after_its_time_was_pruned_does_no_harm(
     nine_days: Database, database_url: str
 ) -> None:
     before = await nine_days.series(GATEWAY, "production", FIRST, NOW, DAY)
-    await nine_days.prune(Level.READING, 1, quiet, NOW)
-    await nine_days.prune(Level.MINUTE, 1, quiet, NOW)
+    await nine_days.prune(Resolution.READING, 1, quiet, NOW)
+    await nine_days.prune(Resolution.MINUTE, 1, quiet, NOW)
     await nine_days.write(
         [message(FIRST + 12 * HOUR + 1000, active_power=9e6, energy_delivered=1e6 + 43_201)]
     )
@@ -101,7 +110,7 @@ async def test_a_reading_that_comes_after_its_time_was_pruned_does_no_harm(
 
 async def test_pruning_tells_how_far_it_is(nine_days: Database) -> None:
     told: list[tuple[int, int]] = []
-    await nine_days.prune(Level.READING, 1, lambda done, total: told.append((done, total)), NOW)
+    await nine_days.prune(Resolution.READING, 1, lambda done, total: told.append((done, total)), NOW)
     assert told[0][0] == 0
     assert told[-1][0] == told[-1][1] > 100
     assert all(a[0] < b[0] and a[1] == b[1] for a, b in pairwise(told))
@@ -132,14 +141,14 @@ async def test_rebuilding_forgets_readings_that_were_deleted(nine_days: Database
     await nine_days.rebuild(quiet, NOW)
     points = await nine_days.series(GATEWAY, "production", FIRST, NOW, DAY)
     assert max(point.power.high for point in points if point.power) < 10_000
-    assert sum(point.readings for point in points[1:]) == await stored(database_url)
+    assert sum(point.reading_count for point in points[1:]) == await stored(database_url)
 
 
 async def test_rebuilding_leaves_what_is_older_than_the_readings(
     nine_days: Database, database_url: str
 ) -> None:
     before = await nine_days.series(GATEWAY, "production", FIRST, NOW, DAY)
-    await nine_days.prune(Level.READING, 2, quiet, NOW)
+    await nine_days.prune(Resolution.READING, 2, quiet, NOW)
     await nine_days.rebuild(quiet, NOW)
     assert await nine_days.series(GATEWAY, "production", FIRST, NOW, DAY) == before
 
@@ -155,7 +164,7 @@ async def test_days_can_be_moved_to_another_time_zone(nine_days: Database, datab
         days = await moved.series(GATEWAY, "production", FIRST, NOW, DAY)
         assert {day.end - day.start for day in days} == {DAY}
         assert {day.start % DAY for day in days} == {15 * HOUR}
-        assert sum(day.readings for day in days) == await stored(database_url)
+        assert sum(day.reading_count for day in days) == await stored(database_url)
         assert (await moved.energies(GATEWAY, FIRST, NOW)) == whole
     # Who was running all the time goes on in the new zone.
     assert (await nine_days.time_zone()).key == "Asia/Tokyo"
@@ -185,7 +194,7 @@ async def test_the_status_says_what_there_is(database_url: str) -> None:
             ("g1", FIRST + HOUR, FIRST + HOUR),
             ("g2", FIRST, FIRST + 2 * HOUR),
         ]
-        assert status.pending == {Level.MINUTE: 3}
+        assert status.pending == {Resolution.MINUTE: 3}
         assert status.size is not None
         assert 10_000 < status.size < 10_000_000
         await database.roll_up()
@@ -197,7 +206,7 @@ async def test_the_first_reading_is_known_also_when_it_is_pruned(nine_days: Data
     assert first is not None
     points = await nine_days.series(GATEWAY, "production", 0, first + DAY, 1)
     assert points[0].start == first
-    for level in (Level.READING, Level.MINUTE, Level.QUARTER):
-        await nine_days.prune(level, 1, lambda *_: None, first + 9 * DAY)
+    for resolution in (Resolution.READING, Resolution.MINUTE, Resolution.QUARTER_HOUR):
+        await nine_days.prune(resolution, 1, lambda *_: None, first + 9 * DAY)
         assert await nine_days.first_reading(GATEWAY) == first
     assert await nine_days.first_reading("122300000009") is None

@@ -10,7 +10,7 @@ import pytest
 
 from enphase_api.models import Quantities
 from enphase_companion.message import Message, Sample
-from enphase_companion.storage import DAY, MINUTE, QUARTER, SECOND, Database, Energy, Point, Power
+from enphase_companion.storage import DAY, MINUTE, QUARTER_HOUR, SECOND, Database, Energy, Point, Power
 
 from .conftest import GATEWAY, VIENNA, change, local, message, rising, rows
 
@@ -82,7 +82,7 @@ async def everything(database: Database, start: int, end: int) -> list[tuple[str
         for a, b in pairwise(edges)
         for name, energy in (await database.energies(GATEWAY, a, b, each)).items()
     ]
-    for width in (MINUTE, QUARTER, DAY):
+    for width in (MINUTE, QUARTER_HOUR, DAY):
         found += [
             ("net-consumption", point.start, point.energy)
             for point in await database.series(GATEWAY, "net-consumption", start, end, width, phase=1)
@@ -109,9 +109,9 @@ async def test_rollups_say_what_the_readings_say(database: Database, database_ur
     assert any(each.resets for *_, each in before)
     assert any(each.delivered_recovered for *_, each in before)
     # That they are asked at all: without the readings the answer is the same where no minute is cut.
-    expected = await database.series(GATEWAY, "production", START, end, QUARTER)
+    expected = await database.series(GATEWAY, "production", START, end, QUARTER_HOUR)
     await change(database_url, "DELETE FROM readings")
-    assert await database.series(GATEWAY, "production", START, end, QUARTER) == expected
+    assert await database.series(GATEWAY, "production", START, end, QUARTER_HOUR) == expected
 
 
 async def test_a_bucket_is_rolled_up_when_it_has_ended_and_not_before(
@@ -131,7 +131,7 @@ async def test_the_minute_that_has_not_ended_is_there_too(database: Database) ->
     await database.write(rising(START, START + 5 * MINUTE + 30 * SECOND))
     await database.roll_up(START + 5 * MINUTE + 30 * SECOND)
     points = await database.series(GATEWAY, "production", START, START + HOUR, MINUTE)
-    assert [(point.start - START, point.readings) for point in points] == [
+    assert [(point.start - START, point.reading_count) for point in points] == [
         (0, 6), (MINUTE, 6), (2 * MINUTE, 6), (3 * MINUTE, 6), (4 * MINUTE, 6), (5 * MINUTE, 3)
     ]  # fmt: skip
 
@@ -145,17 +145,17 @@ async def test_a_late_reading_is_there_at_once_and_in_every_rollup_after_the_nex
     await database.roll_up()
     start, end = local(2026, 6, 1, 10), local(2026, 6, 1, 11)
     assert await database.energies(GATEWAY, start, end) == {}
-    assert await database.series(GATEWAY, "production", start, end, QUARTER) == []
+    assert await database.series(GATEWAY, "production", start, end, QUARTER_HOUR) == []
 
     await database.write(late)
     for _ in range(2):
         (there,) = (await database.energies(GATEWAY, start, end)).values()
         assert there.delivered == pytest.approx(3600)
         assert there.delivered_recovered == 0
-        points = await database.series(GATEWAY, "production", start, end, QUARTER)
-        assert [point.readings for point in points] == [15, 15, 15, 15]
+        points = await database.series(GATEWAY, "production", start, end, QUARTER_HOUR)
+        assert [point.reading_count for point in points] == [15, 15, 15, 15]
         (day,) = await database.series(GATEWAY, "production", start, end, DAY)
-        assert day.readings == len(said)
+        assert day.reading_count == len(said)
         await database.roll_up()
     assert await rows(database_url, "SELECT reading_count FROM days") == [(len(said),)]
 
@@ -176,10 +176,10 @@ async def test_power_is_the_mean_lowest_and_highest_of_the_readings(database: Da
             assert point.power.mean == pytest.approx(sum(said) / len(said), rel=1e-4, abs=0.1)
             assert point.power.low == pytest.approx(min(said), rel=1e-5)
             assert point.power.high == pytest.approx(max(said), rel=1e-5)
-        assert sum(point.readings for point in points) == 3000
+        assert sum(point.reading_count for point in points) == 3000
 
     await check(MINUTE, 3)
-    await check(QUARTER, 45)
+    await check(QUARTER_HOUR, 45)
     await check(DAY, 3000)
     await check(SECOND, 1)
 
@@ -195,7 +195,7 @@ async def test_gaps_stay_gaps(database: Database) -> None:
         points = await database.series(GATEWAY, "production", start, start + 12 * HOUR, width)
         return points, [point for point in points if point.after_gap]
 
-    for width in (SECOND, MINUTE, QUARTER):
+    for width in (SECOND, MINUTE, QUARTER_HOUR):
         points, (after,) = await seen(width)
         assert away[1] - width < after.start <= away[1]
         assert not [point for point in points if away[0] <= point.start and point.end <= away[1]]
@@ -210,10 +210,10 @@ async def test_slow_polling_makes_no_gaps(database: Database) -> None:
     start = local(2026, 6, 1)
     await database.write(rising(start, start + 6 * HOUR, step=300 * SECOND))
     await database.roll_up()
-    for width in (SECOND, MINUTE, QUARTER):
+    for width in (SECOND, MINUTE, QUARTER_HOUR):
         points = await database.series(GATEWAY, "production", start, start + 6 * HOUR, width)
         assert not any(point.after_gap for point in points)
-        assert sum(point.readings for point in points) == 72
+        assert sum(point.reading_count for point in points) == 72
         assert sum(point.energy.delivered or 0 for point in points) == pytest.approx(3600 * 6 - 300)
         assert not any(point.energy.delivered_recovered for point in points)
 
@@ -223,7 +223,7 @@ async def test_a_reset_is_marked_in_every_rollup(database: Database) -> None:
     said = rising(start, start + 6 * HOUR) + rising(start + 6 * HOUR, start + 24 * HOUR, first=0.0)
     await database.write(said)
     await database.roll_up()
-    for width in (MINUTE, QUARTER, DAY):
+    for width in (MINUTE, QUARTER_HOUR, DAY):
         points = await database.series(GATEWAY, "production", start, start + 24 * HOUR, width)
         marked = [point for point in points if point.energy.resets]
         assert [point.energy.resets for point in marked] == [(start + 6 * HOUR,)]

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 import pytest
 from sqlalchemy import URL, make_url
 
-from enphase_companion.storage import DAY, MINUTE, QUARTER, Database, StorageError
+from enphase_companion.storage import DAY, MINUTE, QUARTER_HOUR, Database, StorageError
 from tests.services.mariadb import execute, new_database
 
 from .conftest import GATEWAY, VIENNA, local, message, rows, stored
@@ -172,11 +172,11 @@ async def test_what_was_imported_is_rolled_up(theirs: Theirs, database: Database
     """Through the night when clocks went back, which their TIMESTAMP shows twice."""
     theirs.add(range(START, START + 6 * 60 * MINUTE, 20_000))
     await database.import_enphase_api(theirs.url, GATEWAY, quiet)
-    for width, count in ((MINUTE, 360), (QUARTER, 24), (DAY, 1)):
+    for width, count in ((MINUTE, 360), (QUARTER_HOUR, 24), (DAY, 1)):
         points = await database.series(GATEWAY, "net-consumption", START, START + 6 * 60 * MINUTE, width)
         assert len(points) == count
         assert all(point.power and point.power.mean == pytest.approx(-1850.25) for point in points)
-        assert sum(point.readings for point in points) == 1080
+        assert sum(point.reading_count for point in points) == 1080
     # Their tables have no counters, so energy is what the power makes up: 6 hours but for the last 20 s.
     energies = await database.energies(GATEWAY, START, START + DAY)
     exported = 1850.25 * (6 - 20 / 3600)
@@ -198,5 +198,5 @@ async def test_their_tables_may_lie_beside_ours(mariadb_url: str) -> None:
 
 
 async def test_a_database_without_their_tables_is_named(database: Database) -> None:
-    with pytest.raises(StorageError, match="holds no MeterReading and MeterReading_Result"):
+    with pytest.raises(StorageError, match="has no tables MeterReading and MeterReading_Result"):
         await database.import_enphase_api(None, GATEWAY, quiet)

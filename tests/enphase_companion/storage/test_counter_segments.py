@@ -1,4 +1,4 @@
-"""Runs of counters, the energy they add up to, and that it is the same however they are rolled up."""
+"""Counter segments: the energy that they count, however they are rolled up."""
 
 from __future__ import annotations
 
@@ -8,10 +8,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from enphase_companion.storage.energy import counted
-from enphase_companion.storage.levels import MINUTE
-from enphase_companion.storage.runs import GAP, Run, joined, without_glitches
-from enphase_companion.storage.summary import COLUMNS, Summary, fold, from_row, of_reading, to_row
+from enphase_companion.storage.buckets import MINUTE
+from enphase_companion.storage.counter_segments import (
+    GAP,
+    CounterSegment,
+    count_energy,
+    join_segments,
+    remove_glitches,
+)
+from enphase_companion.storage.summary import COLUMNS, Summary, fold, from_row, summarize_reading, to_row
 
 SECOND = 1000
 
@@ -19,13 +24,15 @@ SECOND = 1000
 patient = settings(deadline=None)
 
 
-def runs(*readings: tuple[float, float]) -> list[Run]:
+def segments(*readings: tuple[float, float]) -> list[CounterSegment]:
     """Single readings: minutes, and Wh."""
-    return [Run(round(at * MINUTE), wh, round(at * MINUTE), wh) for at, wh in readings]
+    return [CounterSegment(round(at * MINUTE), wh, round(at * MINUTE), wh) for at, wh in readings]
 
 
 def energy(*readings: tuple[float, float], edges: tuple[float, ...] = (0, 60)) -> list[float | None]:
-    return [each.energy for each in counted(runs(*readings), [round(edge * MINUTE) for edge in edges])]
+    return [
+        each.energy for each in count_energy(segments(*readings), [round(edge * MINUTE) for edge in edges])
+    ]
 
 
 def test_energy_is_what_the_counter_rose() -> None:
@@ -52,8 +59,8 @@ def test_energy_before_and_after_the_outer_edges_counts_as_far_as_it_is_inside()
 
 
 def test_energy_of_a_gap_belongs_to_its_end_and_is_called_recovered() -> None:
-    before, during, after = counted(
-        runs((1, 100), (2, 110), (58, 500), (59, 510)), [0, 10 * MINUTE, 50 * MINUTE, 60 * MINUTE]
+    before, during, after = count_energy(
+        segments((1, 100), (2, 110), (58, 500), (59, 510)), [0, 10 * MINUTE, 50 * MINUTE, 60 * MINUTE]
     )
     assert (before.energy, before.recovered) == (10, 0)
     assert (during.energy, during.recovered) == (None, 0)
@@ -61,79 +68,86 @@ def test_energy_of_a_gap_belongs_to_its_end_and_is_called_recovered() -> None:
 
 
 def test_a_reset_is_marked_and_its_unknown_energy_not_made_up() -> None:
-    (hour,) = counted(runs((1, 5000), (2, 5010), (3, 0), (4, 12), (30, 100)), [0, 60 * MINUTE])
+    (hour,) = count_energy(segments((1, 5000), (2, 5010), (3, 0), (4, 12), (30, 100)), [0, 60 * MINUTE])
     assert hour.energy == 10 + 12 + 88
     assert hour.resets == (3 * MINUTE,)
 
 
 def test_a_replaced_meter_that_counts_higher_is_seen_too() -> None:
-    (hour,) = counted(runs((1, 5000), (2, 5010), (3, 7_000_000), (30, 7_000_012)), [0, 60 * MINUTE])
+    (hour,) = count_energy(segments((1, 5000), (2, 5010), (3, 7_000_000), (30, 7_000_012)), [0, 60 * MINUTE])
     assert hour.energy == 10 + 12
     assert hour.resets == (3 * MINUTE,)
 
 
 @pytest.mark.parametrize("wrong", [0, 9e9])
 def test_a_counter_that_comes_back_was_never_reset(wrong: float) -> None:
-    (hour,) = counted(runs((1, 5000), (2, 5010), (3, wrong), (4, wrong), (5, 5040)), [0, 60 * MINUTE])
+    (hour,) = count_energy(
+        segments((1, 5000), (2, 5010), (3, wrong), (4, wrong), (5, 5040)), [0, 60 * MINUTE]
+    )
     assert hour.energy == 40
     assert hour.resets == ()
 
 
 def test_a_counter_that_trembles_is_held() -> None:
-    (hour,) = counted(runs(*((i, 5000 + i / 10 - i % 2 * 0.3) for i in range(60))), [0, 60 * MINUTE])
+    (hour,) = count_energy(segments(*((i, 5000 + i / 10 - i % 2 * 0.3) for i in range(60))), [0, 60 * MINUTE])
     assert hour.energy == pytest.approx(5.9 - 0.3)
     assert hour.resets == ()
 
 
 def test_a_fall_of_just_now_may_be_a_glitch_and_is_not_judged() -> None:
     said = [(1, 5000), (2, 5010), (50, 3), (55, 9), (64.9, 9)]
-    (hour,) = counted(runs(*said), [0, 90 * MINUTE])
+    (hour,) = count_energy(segments(*said), [0, 90 * MINUTE])
     assert (hour.energy, hour.resets) == (10, ())
-    (hour,) = counted(runs(*said, (65, 9)), [0, 90 * MINUTE])
+    (hour,) = count_energy(segments(*said, (65, 9)), [0, 90 * MINUTE])
     assert (hour.energy, hour.resets) == (10 + 6, (50 * MINUTE,))
 
 
 def test_a_fall_that_lasts_is_a_reset_although_the_counter_gets_there_again() -> None:
-    said = runs(*((i, 10_000 + 100 * (i if i < 50 else i - 50)) for i in range(200)))
-    (hours,) = counted(said, [0, 200 * MINUTE])
+    said = segments(*((i, 10_000 + 100 * (i if i < 50 else i - 50)) for i in range(200)))
+    (hours,) = count_energy(said, [0, 200 * MINUTE])
     assert hours.energy == 4900 + 14_900
     assert hours.resets == (50 * MINUTE,)
 
 
 def test_runs_are_told_apart_by_gaps_falls_and_leaps_only() -> None:
-    said = runs((0, 9000), (1, 9001), (7, 9007), (13.1, 9013), (14, 5000), (15, 1e9))
-    assert joined(said) == [Run(0, 9000, 7 * MINUTE, 9007), *said[3:]]
+    said = segments((0, 9000), (1, 9001), (7, 9007), (13.1, 9013), (14, 5000), (15, 1e9))
+    assert join_segments(said) == [CounterSegment(0, 9000, 7 * MINUTE, 9007), *said[3:]]
 
 
 def test_what_is_dropped_as_a_glitch_is_only_what_neither_side_agrees_with() -> None:
-    said = runs((0, 9000), (1, 0), (2, 9001), (3, 5000), (4, 5001), (30, 5010))
-    assert without_glitches(said) == [said[0], *said[2:]]
+    said = segments((0, 9000), (1, 0), (2, 9001), (3, 5000), (4, 5001), (30, 5010))
+    assert remove_glitches(said) == [said[0], *said[2:]]
 
 
 def test_a_counter_that_comes_and_goes_all_day_makes_no_endless_rollup() -> None:
     said = [(i / 60, 9000 + i / 100 if i % 3 else 0) for i in range(1, 6000)]
-    parts = [of_reading(run.first_time, 0.0, run.first, None) for run in runs(*said)]
+    parts = [summarize_reading(segment.first_time, 0.0, segment.first, None) for segment in segments(*said)]
     day = fold([fold(parts[i : i + 60]) for i in range(0, len(parts), 60)])
     assert len(day.delivered) < 100
-    (hours,) = counted(day.delivered, [0, 120 * MINUTE])
+    (hours,) = count_energy(day.delivered, [0, 120 * MINUTE])
     assert hours.energy == pytest.approx(59.98, abs=0.1)
     assert hours.resets == ()
 
 
 def test_a_bucket_that_begins_with_a_glitch_keeps_what_is_true() -> None:
-    before, bucket = runs((0, 9000)), runs((1, 0), (2, 9001), (8, 0), (9, 9002), (30, 9003))
+    before, bucket = segments((0, 9000)), segments((1, 0), (2, 9001), (8, 0), (9, 9002), (30, 9003))
     for rolled_up in (
         bucket,
-        fold([of_reading(run.first_time, 0.0, run.first, None) for run in bucket]).delivered,
+        fold(
+            [summarize_reading(segment.first_time, 0.0, segment.first, None) for segment in bucket]
+        ).delivered,
     ):
-        (hour,) = counted([*before, *rolled_up], [0, 60 * MINUTE])
+        (hour,) = count_energy([*before, *rolled_up], [0, 60 * MINUTE])
         assert (hour.energy, hour.resets) == (3, ())
 
 
 def test_a_glitch_that_was_rolled_up_with_what_came_after_is_seen_at_the_edge() -> None:
-    """Where a counter of a few kWh was zero at first in a quarter-hour, its run began at zero."""
-    before, quarter = Run(0, 4000, 14 * MINUTE, 4100), Run(15 * MINUTE, 0, 29 * MINUTE, 4250)
-    (hour,) = counted([before, quarter, *runs((60, 4300))], [0, 60 * MINUTE])
+    """Where a counter of a few kWh was zero at first in a quarter-hour, its segment began at zero."""
+    before, quarter = (
+        CounterSegment(0, 4000, 14 * MINUTE, 4100),
+        CounterSegment(15 * MINUTE, 0, 29 * MINUTE, 4250),
+    )
+    (hour,) = count_energy([before, quarter, *segments((60, 4300))], [0, 60 * MINUTE])
     assert hour.energy == 100 + 150
     assert hour.resets == ()
 
@@ -158,7 +172,7 @@ def _readings(said: list[tuple[int, int, str]]) -> list[Summary]:
         event = event if result else ""  # noqa: PLW2901 - what comes first is what the rest is judged by
         wh += watts * pause / 3600 + {"tremble": -0.3, "reset": -80_000, "replaced": 5e6}.get(event, 0)
         told = {"zero": 0.0, "nonsense": 9e9, "silent": None}.get(event, wh)
-        result.append(of_reading(at * 1000, watts, told, None))
+        result.append(summarize_reading(at * 1000, watts, told, None))
     return result
 
 
@@ -178,15 +192,15 @@ def test_energy_is_the_same_however_readings_are_rolled_up(
     once = parted(readings, cuts)
     twice = parted(once, coarser)
 
-    expected = counted([run for each in readings for run in each.delivered], edges)[0]
+    expected = count_energy([segment for each in readings for segment in each.delivered], edges)[0]
     for rolled in (once, twice, [fold(readings)]):
         rows = [from_row([to_row(each)[name] for name in COLUMNS]) for each in rolled]
         assert rows == rolled
-        found = counted([run for each in rows for run in each.delivered], edges)[0]
+        found = count_energy([segment for each in rows for segment in each.delivered], edges)[0]
         assert found.energy == pytest.approx(expected.energy)
         assert found.recovered == pytest.approx(expected.recovered)
         assert found.resets == expected.resets
-        assert sum(each.readings for each in rows) == len(readings)
+        assert sum(each.reading_count for each in rows) == len(readings)
 
 
 @patient
@@ -209,7 +223,9 @@ def test_without_gaps_energy_up_to_any_moment_follows_the_counter(
         share = (at - times[index - 1]) / (times[index] - times[index - 1])
         return values[index - 1] + share * (values[index] - values[index - 1])
 
-    found = counted([Run(at, wh, at, wh) for at, wh in zip(times, values, strict=True)], edges)
+    found = count_energy(
+        [CounterSegment(at, wh, at, wh) for at, wh in zip(times, values, strict=True)], edges
+    )
     for each, (start, end) in zip(found, pairwise(edges), strict=True):
         expected = counter(end) - (counter(start) if start else values[0])
         assert (each.energy or 0) == pytest.approx(expected, abs=1e-6)

@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from enphase_companion.message import Message
-from enphase_companion.storage import Database, batteries, words
+from enphase_companion.storage import Database, writer
 from enphase_companion.storage.engine import Transactions
+from enphase_companion.storage.status import format_status
 
 from .conftest import GATEWAY, VIENNA, local, message, rows
 
@@ -51,11 +52,11 @@ async def test_nothing_more_is_asked_or_written_while_the_word_is_the_same(
     for name in ("read", "write"):
         work = getattr(Transactions, name)
 
-        async def counted(self: Transactions, *given: Any, name: str = name, work: Any = work) -> Any:
+        async def counting(self: Transactions, *given: Any, name: str = name, work: Any = work) -> Any:
             done.append(name)
             return await work(self, *given)
 
-        monkeypatch.setattr(Transactions, name, counted)
+        monkeypatch.setattr(Transactions, name, counting)
     for second in range(1, 6):
         await database.write(said(second, True))
     assert done == ["write"] * 5, "one transaction a batch, that of the readings"
@@ -64,7 +65,7 @@ async def test_nothing_more_is_asked_or_written_while_the_word_is_the_same(
 async def test_an_older_word_that_another_program_stored_is_mended(
     database: Database, database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(batteries, "_LOOK", 0.0)
+    monkeypatch.setattr(writer, "_REFRESH_INTERVAL", 0.0)
     await database.write(said(5, True))
     async with Database(database_url) as other:
         await other.write(said(4, False))
@@ -75,5 +76,5 @@ async def test_an_older_word_that_another_program_stored_is_mended(
 
 async def test_the_status_names_them(database: Database) -> None:
     await database.write([*said(0, True), *said(0, False, "other"), *said(0, None, "third")])
-    shown = words.status("here", await database.status(), VIENNA, None).splitlines()
+    shown = format_status("here", await database.status(), VIENNA, None).splitlines()
     assert [line.partition(":")[0] for line in shown if "batteries without a meter" in line] == [GATEWAY]

@@ -1,0 +1,221 @@
+"""Maintenance: prune old rows, rebuild rollups, and change the time zone of days."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import datetime, timedelta
+from functools import partial
+from itertools import pairwise
+
+from sqlalchemy import Delete, delete, func, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from .buckets import DAY, MINUTE, SECOND, Calendar, Resolution
+from .engine import Transactions
+from .rollup import roll_up
+from .statements import (
+    find_reading_range,
+    find_rollup_range,
+    get_calendar,
+    get_gateways,
+    insert_if_absent,
+    set_time_zone,
+)
+from .tables import ALL_PHASES, pending_rollups, readings, rollups
+
+#: Called with the number of steps that are done, and of all steps.
+Progress = Callable[[int, int], None]
+
+#: The range of time of one gateway that is pruned in one transaction: some ten thousand rows.
+_PRUNE_AT_ONCE = {
+    Resolution.READING: 60 * MINUTE,
+    Resolution.MINUTE: DAY,
+    Resolution.QUARTER_HOUR: 15 * DAY,
+}
+
+
+class _PendingError(Exception):
+    """A bucket in the range is not rolled up yet: nothing of the range may be deleted."""
+
+
+async def prune(
+    transactions: Transactions,
+    measurements: Collection[int],
+    resolution: Resolution,
+    keep_days: int,
+    now: int,
+    progress: Progress,
+) -> int:
+    """Delete readings or rollups older than today and the `keep_days` days before it.
+
+    Days are whole local days. What is not rolled up yet is kept. Returns the number of deleted rows. Raises
+    StorageError.
+    """
+    calendar = await transactions.read(get_calendar)
+    today = datetime.fromtimestamp(now / SECOND, calendar.zone).date()
+    end = calendar.midnight(today - timedelta(days=keep_days))
+    oldest = await transactions.read(partial(_find_oldest, resolution=resolution, measurements=measurements))
+    width = _PRUNE_AT_ONCE[resolution]
+    ranges = [
+        (gateway, start, min(start + width, end))
+        for gateway, first in oldest
+        for start in range(calendar.start(Resolution.DAY, first), end, width)
+    ]
+    deleted = 0
+    for done, (gateway, start, until) in enumerate(ranges):
+        progress(done, len(ranges))
+        work = partial(
+            _prune_range,
+            calendar=calendar,
+            measurements=measurements,
+            resolution=resolution,
+            gateway=gateway,
+            start=start,
+            end=until,
+        )
+        try:
+            deleted += await transactions.write(work)
+        except _PendingError:
+            continue
+    progress(len(ranges), len(ranges))
+    return deleted
+
+
+async def rebuild(
+    transactions: Transactions, measurements: Collection[int], now: int, progress: Progress
+) -> None:
+    """Rebuild all rollups from the readings; those from before the oldest reading are kept.
+
+    May be interrupted and restarted at any time, while readings are written. Raises StorageError.
+    """
+    calendar = await transactions.read(get_calendar)
+    days = [
+        (gateway, first, start, end)
+        for gateway, first, last in await transactions.read(_find_reading_ranges)
+        for start, end in pairwise(calendar.edges(Resolution.DAY, first, last + 1))
+    ]
+    for done, (gateway, first, start, end) in enumerate(days):
+        progress(done, len(days))
+        work = partial(
+            _reset_day, measurements=measurements, gateway=gateway, oldest=first, start=start, end=end
+        )
+        await transactions.write(work)
+        await roll_up(transactions, now)
+    progress(len(days), len(days))
+
+
+async def change_time_zone(transactions: Transactions, measurements: Collection[int], name: str) -> None:
+    """Change the time zone of days; days whose quarter-hours are pruned are kept as they are.
+
+    All other days are pending afterwards. Raises StorageError.
+    """
+    await transactions.write(
+        partial(_change_time_zone, measurements=measurements, name=name), may_take_long=True
+    )
+
+
+async def _find_oldest(
+    connection: AsyncConnection, resolution: Resolution, measurements: Collection[int]
+) -> list[tuple[int, int]]:
+    """Return each gateway with the time of its oldest reading, or bucket."""
+    result = []
+    for gateway in await get_gateways(connection):
+        if resolution is Resolution.READING:
+            found = await find_reading_range(connection, gateway)
+        else:
+            found = await find_rollup_range(connection, resolution, gateway, measurements)
+        if found is not None:
+            result.append((gateway, found[0]))
+    return result
+
+
+async def _find_reading_ranges(connection: AsyncConnection) -> list[tuple[int, int, int]]:
+    """Return each gateway with the times of its oldest and newest reading."""
+    found = [
+        (gateway, await find_reading_range(connection, gateway)) for gateway in await get_gateways(connection)
+    ]
+    return [(gateway, *times) for gateway, times in found if times is not None]
+
+
+async def _prune_range(
+    connection: AsyncConnection,
+    calendar: Calendar,
+    measurements: Collection[int],
+    resolution: Resolution,
+    gateway: int,
+    start: int,
+    end: int,
+) -> int:
+    if resolution is Resolution.READING:
+        statement = delete(readings).where(
+            readings.c.gateway_id == gateway, readings.c.measured_at >= start, readings.c.measured_at < end
+        )
+    else:
+        statement = _delete_rollups(resolution, measurements, gateway, start, end)
+    deleted = (await connection.execute(statement)).rowcount
+    # Checked last: readings that were written during the deletion have made their minute pending by now.
+    pending = await connection.scalar(
+        select(func.count()).where(
+            pending_rollups.c.resolution <= resolution.coarser,
+            pending_rollups.c.bucket_start >= calendar.start(resolution.coarser, start),
+            pending_rollups.c.bucket_start < end,
+            pending_rollups.c.gateway_id == gateway,
+        )
+    )
+    if pending:
+        raise _PendingError
+    return deleted
+
+
+async def _reset_day(
+    connection: AsyncConnection,
+    measurements: Collection[int],
+    gateway: int,
+    oldest: int,
+    start: int,
+    end: int,
+) -> None:
+    """Delete the rollups of a day, and make all of its minutes pending."""
+    # A bucket that starts before the oldest reading has lost some of its readings to pruning, and is kept.
+    for resolution in rollups:
+        await connection.execute(_delete_rollups(resolution, measurements, gateway, max(start, oldest), end))
+    minute = readings.c.measured_at - readings.c.measured_at % MINUTE
+    found = await connection.scalars(
+        select(minute)
+        .where(
+            readings.c.gateway_id == gateway, readings.c.measured_at >= start, readings.c.measured_at < end
+        )
+        .distinct()
+        .order_by(minute)
+    )
+    await insert_if_absent(
+        connection, pending_rollups, [(int(Resolution.MINUTE), each, gateway) for each in found]
+    )
+
+
+async def _change_time_zone(connection: AsyncConnection, measurements: Collection[int], name: str) -> None:
+    await set_time_zone(connection, name)
+    calendar = await get_calendar(connection)
+    await connection.execute(delete(pending_rollups).where(pending_rollups.c.resolution == Resolution.DAY))
+    for gateway in await get_gateways(connection):
+        found = await find_rollup_range(connection, Resolution.QUARTER_HOUR, gateway, measurements)
+        if found is not None:
+            first, last = found
+            await connection.execute(_delete_rollups(Resolution.DAY, measurements, gateway, first, last + 1))
+            days = calendar.edges(Resolution.DAY, first, last + 1)[:-1]
+            await insert_if_absent(
+                connection, pending_rollups, [(int(Resolution.DAY), day, gateway) for day in days]
+            )
+
+
+def _delete_rollups(
+    resolution: Resolution, measurements: Collection[int], gateway: int, start: int, end: int
+) -> Delete:
+    columns = rollups[resolution].c
+    return delete(rollups[resolution]).where(
+        columns.gateway_id == gateway,
+        columns.measurement_id.in_(measurements),
+        columns.phase.in_(ALL_PHASES),
+        columns.bucket_start >= start,
+        columns.bucket_start < end,
+    )

@@ -203,7 +203,7 @@ def test_a_database_that_is_not_there_is_told_and_none_is_made(owner: Owner, tmp
     ("changed", "message"),
     [
         ({"database_url": "postgresql://db/enphase"}, "database_url: postgresql is not supported"),
-        ({"database_url": "planted"}, "database_url: is no address of a database"),
+        ({"database_url": "planted"}, "database_url: not the URL of a database"),
         ({"database_url": 5}, "database_url: must be a text"),
         ({"peak_power": "much"}, "peak_power: must be a number of watts"),
         ({"continuous_power": -1}, "continuous_power: must be a number of watts"),

@@ -409,7 +409,7 @@ def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
     ("url", "status", "message"),
     [
         ("postgresql://user:hunter2@host/db", 2, "postgresql is not supported"),
-        ("hunter2", 2, "database_url: is no address of a database"),
+        ("hunter2", 2, "database_url: not the URL of a database"),
         ("sqlite:////nowhere/at/all.db", 1, "cannot be opened: check that its folder exists"),
     ],
 )

@@ -128,7 +128,7 @@ async def test_invented_gateways_and_measurements_fill_no_table_and_known_ones_g
             ):
                 await database.write([message(START + 1), message(START + 1, str(number))])
         await database.write([measured("evse")])
-        with pytest.raises(UnstorableError, match="table measurements takes no more than 2"):
+        with pytest.raises(UnstorableError, match="table measurements has reached its maximum of 2"):
             await database.write([measured("invented")])
         await database.write([message(START + 2)])
         assert await database.gateways() == ["1", GATEWAY, "2"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import struct
 import uuid
 from collections.abc import AsyncIterator, Callable
@@ -23,10 +24,13 @@ from pamqp.header import ContentHeader
 
 from enphase_api.models import Quantities
 from enphase_companion.amqp.broker import Broker
-from enphase_companion.message import Message, Sample
+from enphase_companion.message import Message, Sample, build_reports, encode
 
 AT = 1_764_000_000
 SERIAL = "122300000001"
+
+#: What Enphase-API's scripts ask a report or a line for, besides reportType.
+ASKED = {"actPower", "reactPwr", "apprntPwr", "rmsVoltage", "rmsCurrent", "pwrFactor", "freqHz"}
 
 
 def message(number: int, **other: Any) -> Message:
@@ -48,6 +52,27 @@ def message(number: int, **other: Any) -> Message:
         "message_id": f"id-{number}",
     }
     return Message(**{**given, **other})
+
+
+def encode_for_broker(sent: Message) -> bytes:
+    """The body that the publisher sends."""
+    return encode(sent, build_reports(sent))
+
+
+def read_as_enphase_api_does(body: bytes) -> dict[str, list[tuple[Any, ...]]]:
+    """What Enphase-API's writer would store: seven numbers of each line of the only three types it knows."""
+    content = json.loads(body)
+    assert isinstance(content["timestamp"], float)
+    rows: dict[str, list[tuple[Any, ...]]] = {}
+    for report in content["readings"]:
+        assert report["reportType"] in {"production", "net-consumption", "total-consumption"}
+        assert 1 <= len(report["lines"]) <= 3
+        for block in (report["cumulative"], *report["lines"]):
+            assert all(isinstance(block[key], float | int) for key in ASKED)
+        rows[report["reportType"]] = [tuple(line[key] for key in sorted(ASKED)) for line in report["lines"]]
+    # Its display asks for both by name.
+    assert {"production", "total-consumption"} <= set(rows)
+    return rows
 
 
 def number_of(sent: Message) -> int:

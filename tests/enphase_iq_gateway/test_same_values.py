@@ -141,14 +141,14 @@ async def message(gateway: Any) -> Any:
         datetime.now(UTC).timestamp(),
         unmetered_batteries=batteries.are_there and STORAGE not in metered,
     )
-    array = scripts_name("enphase_companion.gateway.inverters").InverterProduction(for_display=True)
-    said = await array.completed(gateway, await gateway.info(), meters, said)
+    inverters = scripts_name("enphase_companion.gateway.inverters").InverterProduction(for_display=True)
+    said = await inverters.completed(gateway, await gateway.info(), meters, said)
     return form.decode(form.encode(said))
 
 
 def reports(said: Any) -> Numbers:
     """Return the power of each report that readers of Enphase-API's messages find."""
-    listed = json.loads(scripts_name("enphase_companion.message").encode(said))["readings"]
+    listed = scripts_name("enphase_companion.message").build_reports(said)
     return {each["reportType"]: each["cumulative"]["actPower"] for each in listed}
 
 
@@ -156,7 +156,7 @@ def chart(said: Any) -> Numbers:
     """Return what a chart draws, and counts, of this message alone."""
     series = scripts_name("enphase_companion.charts.series")
     whole = {each.measurement: each for each in said.samples if each.phase == 0}
-    metering = series.Metering(metered=said.metered, unmetered_batteries=said.unmetered_batteries)
+    metering = series.Metering(metered=said.metered, unmetered_batteries=said.has_unmetered_batteries)
     tracks = {
         name: series.make_track([each.measured_at], [each.quantities.active_power])
         for name, each in whole.items()
@@ -228,7 +228,7 @@ async def compare(answers: Answers) -> None:
 
     # Of batteries that no meter measures, and of what microinverters have counted, a message says nothing.
     expected = dict(shown)
-    if said.unmetered_batteries:
+    if said.has_unmetered_batteries:
         expected["battery_power"] = None
         if TOTAL not in said.metered:
             expected["home_power"] = None

@@ -60,7 +60,7 @@ from enphase_companion.endpoint_docs.catalogue import load_catalogue
 from enphase_companion.endpoint_docs.markup import FORMATS
 from enphase_companion.endpoint_docs.pages import build_page
 from enphase_companion.endpoint_docs.placeholders import Placeholders
-from enphase_companion.message import MessageError, decode, encode, from_readings, is_complete
+from enphase_companion.message import Message, MessageError, build_reports, decode, encode, from_readings
 from enphase_companion.message.model import OutgoingMessage
 from enphase_companion.runtime.errors import CommandError, SettingsError
 from enphase_companion.runtime.redaction import redact
@@ -168,7 +168,7 @@ def run_readings(body: bytes) -> None:
         check(tuple(readings))
         check(readings.measured_at)
         check(Site.from_readings(readings))
-        _send(encode(from_readings(readings, "122333444455", START)))
+        _send(from_readings(readings, "122333444455", START))
 
 
 def run_models(body: bytes) -> None:
@@ -190,18 +190,18 @@ def run_batteries(body: bytes) -> None:
         check(batteries.as_of(datetime.fromisoformat("2026-06-21T11:00:00+00:00")))
 
 
-def _send(body: bytes) -> None:
+def _send(sent: Message) -> None:
     """Read a message of our own as each of its readers does."""
-    message = decode(body)
-    check(message)
-    assert decode(encode(message)).samples == message.samples
-    is_complete(message)
+    for body in (encode(sent), encode(sent, build_reports(sent))):
+        message = decode(body)
+        check(message)
+        assert decode(encode(message)).samples == message.samples
 
 
 def run_message(body: bytes) -> None:
     """Read a message from a broker: whatever is read can be sent on, and is read as the same again."""
     with suppress(MessageError):
-        _send(encode(decode(body, "122333444455")))
+        _send(decode(body, "122333444455"))
 
 
 def run_properties(body: bytes) -> None:
@@ -337,7 +337,8 @@ def _together(*strategies: SearchStrategy[bytes]) -> SearchStrategy[bytes]:
 
 def _messages() -> list[Any]:
     readings = Readings.from_json(answers(READINGS)[0], Meter.list_from_json(answers("/ivp/meters")[0]))
-    return [json.loads(encode(from_readings(readings, "122333444455", START)))]
+    message = from_readings(readings, "122333444455", START)
+    return [json.loads(encode(message, build_reports(message)))]
 
 
 _CLAIMS = {

@@ -219,10 +219,10 @@ def is_wired(phase: Quantities) -> bool:
     return phase.voltage is None or phase.voltage >= _WIRED
 
 
-def meter_voltage(meter: Meter, total: Quantities, channels: Sequence[Quantities]) -> float | None:
+def meter_voltage(total: Quantities, channels: Sequence[Quantities], *, is_three_phase: bool) -> float | None:
     """Return a whole meter's voltage: the mean of its wired phases if there are three, else as reported."""
     wired = [phase.voltage for phase in channels if phase.voltage is not None and is_wired(phase)]
-    if meter.phase_mode != "three" or len(wired) < 2:
+    if not is_three_phase or len(wired) < 2:
         return total.voltage
     return sum(wired) / len(wired)
 

@@ -122,12 +122,12 @@ class LiveData:
     def add(self, message: Message) -> None:
         """Take what the meters said."""
         self._gateway = message.gateway
-        self._unmetered_batteries = message.unmetered_batteries is True
+        self._unmetered_batteries = message.has_unmetered_batteries is True
         self._counts_by_phase = _counts_by_phase(message)
         now = round(self._clock() * 1000)
         for sample in message.samples:
             if sample.measurement in METERS and sample.phase in self._phases:
-                is_reported = message.production_is_reported and sample.measurement == PRODUCTION
+                is_reported = message.has_unmetered_production and sample.measurement == PRODUCTION
                 self._add(sample, now, of_inverters=is_reported)
 
     def _add(self, sample: Sample, now: int, *, of_inverters: bool) -> None:

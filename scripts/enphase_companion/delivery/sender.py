@@ -15,7 +15,7 @@ from typing import Any, NoReturn, Self
 from ..amqp.broker import BrokerError, UnroutableError
 from ..amqp.publisher import Publisher
 from ..amqp.topology import PARTIAL_ROUTING_KEY, ROUTING_KEY
-from ..message import Message, encode, is_complete
+from ..message import Message, are_complete, build_reports, encode
 from ..message.model import OutgoingMessage
 from ..runtime.metrics import Metrics
 from ..runtime.recurring_warning import RecurringWarning
@@ -91,10 +91,10 @@ class Sender:
     async def send(self, message: Message) -> None:
         """Take a message; it is published, or on disk, soon after."""
         self._raise_failure()
-        key = ROUTING_KEY if is_complete(message) else PARTIAL_ROUTING_KEY
-        await self._queue.put(
-            OutgoingMessage(message.message_id or "", message.gateway, key, encode(message))
-        )
+        built = build_reports(message)
+        key = ROUTING_KEY if are_complete(built) else PARTIAL_ROUTING_KEY
+        body = encode(message, built)
+        await self._queue.put(OutgoingMessage(message.message_id or "", message.gateway, key, body))
 
     def _raise_failure(self) -> None:
         """Raise what ended one of the tasks, none of which should ever end."""

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from enphase_api.models import MeasurementType, Meter, Reading, Readings, Site
+from enphase_api.models import MeasurementType, Site
 
 from .. import units
 from ..message import Message
@@ -108,22 +108,18 @@ class Powers:
     @classmethod
     def from_message(cls, message: Message) -> Powers:
         """Return the powers of a message; consumption is calculated if no meter measures it."""
-        wholes = [sample for sample in message.samples if sample.phase == WHOLE]
-        readings = tuple(
-            Reading(
-                meter=Meter(eid=number, measurement_type=sample.measurement, enabled=True),
-                measured_at=datetime.fromtimestamp(sample.measured_at / 1000, UTC),
-                total=sample.quantities,
-                phases=(),
-            )
-            for number, sample in enumerate(wholes)
-        )
         # Enphase-API's messages do not say whether there are batteries, and have a total of their own.
-        unmetered_batteries = message.unmetered_batteries is True or (
-            message.unmetered_batteries is None and MeasurementType.TOTAL_CONSUMPTION in message.metered
+        unmetered_batteries = message.has_unmetered_batteries is True or (
+            message.has_unmetered_batteries is None and MeasurementType.TOTAL_CONSUMPTION in message.metered
         )
-        site = Site.from_readings(
-            Readings(readings), metered=message.metered, unmetered_batteries=unmetered_batteries
+        whole = {each.measurement: each for each in reversed(message.samples) if each.phase == WHOLE}
+        site = Site.from_quantities(
+            {name: each.quantities for name, each in whole.items()},
+            metered=message.metered,
+            unmetered_batteries=unmetered_batteries,
+            measured_at={
+                name: datetime.fromtimestamp(each.measured_at / 1000, UTC) for name, each in whole.items()
+            },
         )
         return cls(site.production_power, site.home_power, message.timestamp)
 

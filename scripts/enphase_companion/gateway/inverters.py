@@ -81,7 +81,7 @@ class InverterProduction:
         at = round(message.timestamp * 1000)
         said = Quantities(active_power=power, energy_delivered=self._energy)
         made = Sample(str(MeasurementType.PRODUCTION), WHOLE, at, said)
-        return replace(message, samples=(*message.samples, made), production_is_reported=True)
+        return replace(message, samples=(*message.samples, made), has_unmetered_production=True)
 
     def _lifetime(self, info: Info, meters: Iterable[Meter], totals: ProductionTotals | None) -> float | None:
         """Return the energy (Wh) that the array ever produced; None where what counted it says nothing now.

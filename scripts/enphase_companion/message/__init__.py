@@ -1,6 +1,15 @@
-"""A message: what the meters of one gateway said at one moment; and its form on the queue."""
+"""A message: what the meters of one gateway read at one time, and its JSON on the queue."""
 
-from .codec import MAX_BODY, SCHEMA_VERSION, MessageError, decode, encode, from_readings, is_complete
+from .codec import (
+    MAX_BODY,
+    SCHEMA_VERSION,
+    MessageError,
+    are_complete,
+    build_reports,
+    decode,
+    encode,
+    from_readings,
+)
 from .model import PHASES, WHOLE, Message, OutgoingMessage, Sample
 
 __all__ = [
@@ -12,8 +21,9 @@ __all__ = [
     "MessageError",
     "OutgoingMessage",
     "Sample",
+    "are_complete",
+    "build_reports",
     "decode",
     "encode",
     "from_readings",
-    "is_complete",
 ]

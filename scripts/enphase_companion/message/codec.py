@@ -24,10 +24,10 @@ from enphase_api.models import Quantities, Readings
 from . import reports
 from .model import MAX_SAMPLES, PHASES, WHOLE, Message, Sample
 
-#: Counted up when a reader of the one before would misunderstand a message; new keys do not need that.
+#: Incremented when older consumers would misunderstand a message; new keys do not need that.
 SCHEMA_VERSION = 1
 
-#: Bytes. A message of as many samples as it may have stays below half of this; usual ones have four thousand.
+#: Bytes: twice the size of a message with MAX_SAMPLES; a usual one has four thousand.
 MAX_BODY = 64_000
 
 #: Milliseconds; as for the gateway's own times, see enphase_api.json_values.
@@ -35,109 +35,107 @@ _EARLIEST, _LATEST = 1_199_145_600_000, 4_102_444_800_000
 
 
 class MessageError(ValueError):
-    """No message that can be read; the text is the reason."""
+    """The message cannot be decoded; the text is the reason."""
 
 
 def from_readings(
     readings: Readings, gateway: str, now: float, *, unmetered_batteries: bool = False
 ) -> Message:
-    """Return the message of one answer of a gateway, read at `now` (seconds since the epoch).
+    """Return the message of one response of a gateway, read at `now` (seconds since the epoch).
 
-    A meter that does not say when it measured is left out: its reading could not be told from one sent twice.
-    Of two meters that measure the same, the first stands for it, as everywhere. What no reader would take, a
-    type that is not written in letters, digits and hyphens or a sample too many, is left out.
+    Omitted are meters without a time of measurement, as duplicates could not be detected; all but the first
+    meter of a type, as everywhere; and what consumers reject: types with characters other than letters,
+    digits and hyphens, and samples beyond MAX_SAMPLES.
     """
     samples = tuple(islice(_unique(_samples(readings)), MAX_SAMPLES))
     return Message(gateway, now, samples, uuid.uuid4().hex, unmetered_batteries)
 
 
-def is_complete(message: Message) -> bool:
-    """Return whether Enphase-API's consumer finds all that it needs; it ends at a message without that."""
-    return len(_reports(message)) == len(reports.TYPES)
+def build_reports(message: Message) -> list[dict[str, Any]]:
+    """Return Enphase-API's reports of a message: those of the three that are known."""
+    return reports.from_samples(
+        message.samples, message.metered, unmetered_batteries=message.has_unmetered_batteries is True
+    )
 
 
-def encode(message: Message) -> bytes:
-    """Return the message as JSON: Enphase-API's form, and beside it all meters, both directions of energy."""
+def are_complete(built: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether these reports are all that Enphase-API's consumers need; they stop at a message with fewer."""
+    return len(built) == len(reports.TYPES)
+
+
+def encode(message: Message, built: Sequence[Mapping[str, Any]] | None = None) -> bytes:
+    """Return the message as JSON: all meters, and Enphase-API's reports if `built`."""
     return orjson.dumps(
         {
             "timestamp": message.timestamp,
-            "readings": _reports(message),
+            **({"readings": built} if built is not None else {}),
             "schema_version": SCHEMA_VERSION,
             "gateway_serial_number": message.gateway,
-            "has_unmetered_batteries": message.unmetered_batteries,
-            **({"has_unmetered_production": True} if message.production_is_reported else {}),
-            "meters": [_entry(sample) for sample in message.samples],
+            "has_unmetered_batteries": message.has_unmetered_batteries,
+            **({"has_unmetered_production": True} if message.has_unmetered_production else {}),
+            "meters": [_to_entry(sample) for sample in message.samples],
         }
     )
 
 
 def decode(body: bytes, default_gateway: str | None = None) -> Message:
-    """Return the message that a body holds, our own or one of Enphase-API's scripts.
+    """Return the message of a body, from the scripts here or from Enphase-API's.
 
-    Theirs names no gateway: it is taken for `default_gateway`'s. Raises MessageError where it cannot be read.
+    Theirs name no gateway: they get `default_gateway`. Raises MessageError.
     """
-    content = _parsed(body)
-    gateway = _gateway(content, default_gateway)
+    content = _parse(body)
+    gateway = _find_gateway(content, default_gateway)
     sent_at = timestamp(content, "timestamp")
     if sent_at is None:
-        raise MessageError("it has no timestamp that could be one")
+        raise MessageError("no valid timestamp")
     key, read = ("meters", _from_entries) if "meters" in content else ("readings", reports.to_samples)
     try:
-        samples = tuple(_unique(read(_bounded(json_objects(content.get(key), key), key))))
+        samples = tuple(_unique(read(_check_count(json_objects(content.get(key), key), key))))
     except InvalidAnswerError:
-        raise MessageError(f"`{key}` is no list of objects") from None
+        raise MessageError(f"`{key}` is not a list of objects") from None
     except ValueError as error:
         raise MessageError(str(error)) from None
-    said = content.get("has_unmetered_batteries")
-    unmetered_batteries = said if isinstance(said, bool) else None
+    unmetered_batteries = content.get("has_unmetered_batteries")
     return Message(
         gateway,
         sent_at.timestamp(),
         samples,
-        unmetered_batteries=unmetered_batteries,
-        production_is_reported=content.get("has_unmetered_production") is True,
+        has_unmetered_batteries=unmetered_batteries if isinstance(unmetered_batteries, bool) else None,
+        has_unmetered_production=content.get("has_unmetered_production") is True,
     )
 
 
-def _parsed(body: bytes) -> Mapping[str, Any]:
-    """Return a body as a JSON object of a version that is known. Raises MessageError."""
+def _parse(body: bytes) -> Mapping[str, Any]:
+    """Return a body as a JSON object of a known version. Raises MessageError."""
     if len(body) > MAX_BODY:
-        raise MessageError(f"{len(body)} bytes, and no message has more than {MAX_BODY}")
+        raise MessageError(f"{len(body)} bytes, more than the maximum of {MAX_BODY}")
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise MessageError(f"not JSON: {error}") from None
     if is_too_deep(body, content):
-        raise MessageError("JSON that is nested too deeply")
+        raise MessageError("JSON nested too deeply")
     if not isinstance(content, dict):
         raise MessageError("not a JSON object")
     version = content.get("schema_version", SCHEMA_VERSION)
     if version != SCHEMA_VERSION:
-        shown = f"{version}" if isinstance(version, int | float) else "is no number"
-        raise MessageError(
-            f"schema_version {shown}, and only {SCHEMA_VERSION} is known here: update this program"
-        )
+        shown = f"{version}" if isinstance(version, int | float) else "is not a number"
+        raise MessageError(f"schema_version {shown}, only {SCHEMA_VERSION} is supported: update this program")
     return content
 
 
-def _gateway(content: Mapping[str, Any], default: str | None) -> str:
-    """Return whose the message is. Raises MessageError."""
+def _find_gateway(content: Mapping[str, Any], default: str | None) -> str:
+    """Return the serial number of the message's gateway. Raises MessageError."""
     gateway = default
     if "gateway_serial_number" in content:
         gateway = text(content, "gateway_serial_number")
         if gateway is None or not is_serial_number(gateway):
-            raise MessageError("its gateway_serial_number is no serial number")
+            raise MessageError("gateway_serial_number is not a serial number")
     if gateway is None:
         raise MessageError(
-            "it does not say which gateway's it is; for Enphase-API's, set gateway_serial_number"
+            "it names no gateway: for messages of Enphase-API's scripts, set gateway_serial_number"
         )
     return gateway
-
-
-def _reports(message: Message) -> list[dict[str, Any]]:
-    return reports.from_samples(
-        message.samples, message.metered, unmetered_batteries=message.unmetered_batteries is True
-    )
 
 
 def _samples(readings: Readings) -> Iterator[Sample]:
@@ -153,9 +151,9 @@ def _samples(readings: Readings) -> Iterator[Sample]:
                 yield Sample(measurement, phase, at, quantities)
 
 
-def _entry(sample: Sample) -> dict[str, Any]:
-    """Return one element of `meters`: the words of a report; what is unknown is left out."""
-    said = {
+def _to_entry(sample: Sample) -> dict[str, Any]:
+    """Return one element of `meters`, with the keys of a report; unknown values are omitted."""
+    quantities = {
         key: value
         for key, value in sample.quantities.as_report().items()
         if value is not None and key != "currW"
@@ -164,7 +162,7 @@ def _entry(sample: Sample) -> dict[str, Any]:
         "measurement_type": sample.measurement,
         "phase": sample.phase,
         "measured_at": sample.measured_at,
-        **said,
+        **quantities,
     }
 
 
@@ -174,15 +172,15 @@ def _from_entries(entries: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
         phase = integer(entry, "phase", low=WHOLE, high=PHASES)
         measured_at = integer(entry, "measured_at", low=_EARLIEST, high=_LATEST)
         if measurement is None or not is_identifier(measurement) or phase is None or measured_at is None:
-            raise MessageError("an element of `meters` does not say what, which phase or when it measured")
+            raise MessageError("an element of `meters` lacks a valid measurement_type, phase or measured_at")
         yield Sample(measurement, phase, measured_at, Quantities.from_report(entry))
 
 
-def _bounded(entries: Sequence[Mapping[str, Any]], key: str) -> Sequence[Mapping[str, Any]]:
-    """Return these entries of a message. Raises MessageError where there are more than meters can make."""
+def _check_count(entries: Sequence[Mapping[str, Any]], key: str) -> Sequence[Mapping[str, Any]]:
+    """Return these entries. Raises MessageError if there are more than a gateway can have."""
     most = MAX_SAMPLES if key == "meters" else MAX_SAMPLES // (1 + PHASES)
     if len(entries) > most:
-        raise MessageError(f"{len(entries)} elements of `{key}`, and no gateway has more than {most}")
+        raise MessageError(f"{len(entries)} elements of `{key}`, more than the maximum of {most}")
     return entries
 
 

@@ -107,7 +107,7 @@ class BatteryFlags:
     def _find_newest(self, messages: Iterable[Message]) -> dict[str, bool]:
         reported: dict[str, bool] = {}
         for message in messages:
-            flag, gateway, at = message.unmetered_batteries, message.gateway, message.timestamp
+            flag, gateway, at = message.has_unmetered_batteries, message.gateway, message.timestamp
             if flag is not None and at >= self._reported_at.get(gateway, at):
                 reported[gateway], self._reported_at[gateway] = flag, at
         return reported

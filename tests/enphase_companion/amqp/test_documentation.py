@@ -12,9 +12,9 @@ import pytest
 
 from enphase_companion.amqp import topology
 from enphase_companion.amqp.broker import Broker
-from enphase_companion.message import SCHEMA_VERSION, encode
+from enphase_companion.message import SCHEMA_VERSION
 
-from ..amqp_helpers import message
+from ..amqp_helpers import encode_for_broker, message
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "messages.md").read_text()
@@ -29,7 +29,7 @@ def keys(content: Any) -> set[str]:
     return set()
 
 
-@pytest.mark.parametrize("key", sorted(keys(json.loads(encode(message(1))))))
+@pytest.mark.parametrize("key", sorted(keys(json.loads(encode_for_broker(message(1))))))
 def test_each_key_of_a_message_is_explained(key: str) -> None:
     assert f"`{key}`" in TEXT or f'"{key}":' in TEXT
 
@@ -37,7 +37,7 @@ def test_each_key_of_a_message_is_explained(key: str) -> None:
 def test_its_example_is_json_in_the_form_that_is_sent() -> None:
     [example] = re.findall(r"```json\n(.*?)```", TEXT, re.DOTALL)
     content = json.loads(example)
-    sent = json.loads(encode(message(1)))
+    sent = json.loads(encode_for_broker(message(1)))
     assert list(content) == list(sent)
     assert [each["reportType"] for each in content["readings"]] == [
         each["reportType"] for each in sent["readings"]

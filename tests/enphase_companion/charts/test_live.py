@@ -94,7 +94,7 @@ def of_inverters(at: float, watts: float = 1000.0) -> Sample:
 
 def reported(at: float, *samples: Sample) -> Message:
     """A message of a gateway that does not meter production."""
-    return Message("1", at, samples, None, production_is_reported=True)
+    return Message("1", at, samples, None, has_unmetered_production=True)
 
 
 def test_microinverters_that_report_every_five_minutes_are_steps_without_gaps(clock: Clock) -> None:
@@ -205,7 +205,7 @@ def test_consumption_with_batteries_that_nobody_measures_is_not_known(history: L
         Sample(name, 0, NOW * 1000, Quantities(active_power=1000.0, voltage=230.0))
         for name in ("production", "net-consumption")
     )
-    history.add(Message("1", NOW, samples, None, unmetered_batteries=True))
+    history.add(Message("1", NOW, samples, None, has_unmetered_batteries=True))
     assert history.view(None).panels[0].tracks.keys() == {Quantity.PRODUCTION, Quantity.NET}
     assert history.view(None).notes == ["consumption is not known: no meter sees the batteries"]
     history.add(Message("1", NOW, samples, None))

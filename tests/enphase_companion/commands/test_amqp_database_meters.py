@@ -217,7 +217,7 @@ async def test_without_a_set_gateway_they_are_kept_as_dead_letters_and_that_is_s
     await lite.eyes.sees(moments(10))
     await lite.empties()
     assert lite.ends() == 0
-    reason = "it does not say which gateway's it is; for Enphase-API's, set gateway_serial_number"
+    reason = "it names no gateway: for messages of Enphase-API's scripts, set gateway_serial_number"
     assert await lite.buried() == [(body, reason) for body in foreign]
     assert lite.said.count("warning:") == 1
     assert f"messages go to {lite.place}.DeadLetter: {reason}" in lite.said

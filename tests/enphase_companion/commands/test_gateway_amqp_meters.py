@@ -27,8 +27,7 @@ from enphase_companion.message.model import OutgoingMessage
 from tests.services.disk import SmallDisk
 from tests.services.rabbitmq import RabbitMQ
 
-from ..amqp_helpers import SERIAL, Eyes, message, until
-from ..message.test_message import read_as_enphase_api_does
+from ..amqp_helpers import SERIAL, Eyes, message, read_as_enphase_api_does, until
 from ..owner import Owner
 from .running import assert_refused
 

@@ -217,7 +217,7 @@ async def test_what_cannot_be_read_in_the_spool_is_in_the_way_of_nothing(
         await until(lambda: relaying.store.numbers == [1])
     assert relaying.waiting() == 0
     assert relaying.metrics["messages_dropped"] == 1
-    assert "unreadable message dropped: it does not say which gateway's it is" in caplog.text
+    assert "unreadable message dropped: it names no gateway" in caplog.text
 
 
 async def test_a_reading_that_can_never_be_stored_is_left_out_and_told_and_the_others_are_stored(

@@ -18,7 +18,7 @@ from enphase_companion.config.loader import load_settings
 from enphase_companion.config.settings import GATEWAY_KEYS
 from enphase_companion.gateway import connection, inverters, poller
 from enphase_companion.gateway.poller import Poller
-from enphase_companion.message import Message, is_complete
+from enphase_companion.message import Message, are_complete, build_reports
 from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.runtime.service import Service, Stopped
 from enphase_companion.runtime.timing import Backoff
@@ -110,7 +110,7 @@ async def test_what_the_house_does_is_what_the_messages_say(reader: Reader) -> N
         await reader.reads(2)
     said = reader.messages[-1]
     assert said.gateway == reader.simulator.serial_number
-    assert is_complete(said)
+    assert are_complete(build_reports(said))
     at = said.samples[0].measured_at / 1000
     truth = reader.simulator.house.truth(at)
     production = next(each for each in said.samples if (each.measurement, each.phase) == ("production", 0))
@@ -138,7 +138,7 @@ async def test_batteries_that_a_meter_sees_are_not_asked_about(new_reader: Calla
     async with reader.reading():
         await reader.reads(2)
     assert not [each.path for each in reader.simulator.requests if "ensemble" in each.path]
-    assert all(is_complete(each) for each in reader.messages)
+    assert all(are_complete(build_reports(each)) for each in reader.messages)
 
 
 async def test_a_late_answer_does_not_shift_the_next_tick(reader: Reader) -> None:
@@ -389,7 +389,9 @@ async def test_consumption_is_not_worked_out_where_no_meter_sees_the_batteries(
     reader = new_reader(profile)
     async with reader.reading():
         await reader.reads(2)
-    assert all(each.unmetered_batteries and not is_complete(each) for each in reader.messages)
+    assert all(
+        each.has_unmetered_batteries and not are_complete(build_reports(each)) for each in reader.messages
+    )
     assert reader.asked("/production.json") == 0, "it takes a gateway seconds"
 
 
@@ -401,7 +403,7 @@ async def test_ac_batteries_are_found_on_a_gateway_without_the_sums_of_batteries
     reader.simulator.faults.set("status", path="/ivp/ensemble/secctrl", status=404)
     async with reader.reading():
         await reader.reads(3)
-    assert {each.unmetered_batteries for each in reader.messages} == {are_there}
+    assert {each.has_unmetered_batteries for each in reader.messages} == {are_there}
     assert reader.asked("/production.json") == 1
 
 
@@ -410,7 +412,7 @@ async def test_batteries_that_are_not_told_of_may_be_there_until_they_are(reader
     async with reader.reading():
         await reader.reads(2)
         # The next look is a minute away.
-        assert all(each.unmetered_batteries for each in reader.messages)
+        assert all(each.has_unmetered_batteries for each in reader.messages)
 
 
 async def test_a_meter_that_the_firmware_always_reports_and_never_lists_is_asked_about_once(

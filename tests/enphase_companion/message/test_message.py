@@ -17,22 +17,22 @@ from enphase_companion.message import (
     Message,
     MessageError,
     Sample,
+    are_complete,
+    build_reports,
     decode,
     encode,
     from_readings,
-    is_complete,
 )
 from enphase_companion.message.model import MAX_SAMPLES
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import PROFILES
 from tests.houses import JUNE
 
+from ..amqp_helpers import read_as_enphase_api_does
+
 AT = 1_764_000_000
 NOW = AT + 0.25
 SERIAL = "122300000001"
-
-#: What Enphase-API's scripts ask a report or a line for, besides reportType.
-ASKED = {"actPower", "reactPwr", "apprntPwr", "rmsVoltage", "rmsCurrent", "pwrFactor", "freqHz"}
 
 
 def quantities(power: float, delivered: float = 5000.0, received: float = 100.0, **other: Any) -> Quantities:
@@ -64,23 +64,7 @@ def message(*readings: Reading, **other: Any) -> Message:
 
 
 def reports(*readings: Reading, **other: Any) -> dict[str, Any]:
-    return {each["reportType"]: each for each in json.loads(encode(message(*readings, **other)))["readings"]}
-
-
-def read_as_enphase_api_does(body: bytes) -> dict[str, list[tuple[Any, ...]]]:
-    """What Enphase-API's writer would store: seven numbers of each line of the only three types it knows."""
-    content = json.loads(body)
-    assert isinstance(content["timestamp"], float)
-    rows: dict[str, list[tuple[Any, ...]]] = {}
-    for report in content["readings"]:
-        assert report["reportType"] in {"production", "net-consumption", "total-consumption"}
-        assert 1 <= len(report["lines"]) <= 3
-        for block in (report["cumulative"], *report["lines"]):
-            assert all(isinstance(block[key], float | int) for key in ASKED)
-        rows[report["reportType"]] = [tuple(line[key] for key in sorted(ASKED)) for line in report["lines"]]
-    # Its display asks for both by name.
-    assert {"production", "total-consumption"} <= set(rows)
-    return rows
+    return {each["reportType"]: each for each in build_reports(message(*readings, **other))}
 
 
 @pytest.mark.parametrize(
@@ -103,8 +87,8 @@ def read_as_enphase_api_does(body: bytes) -> dict[str, list[tuple[Any, ...]]]:
 )
 def test_readers_of_enphase_api_find_all_that_they_ask_for(readings: list[Reading]) -> None:
     said = message(*readings)
-    assert is_complete(said)
-    rows = read_as_enphase_api_does(encode(said))
+    assert are_complete(build_reports(said))
+    rows = read_as_enphase_api_does(encode(said, build_reports(said)))
     assert list(rows) == ["production", "net-consumption", "total-consumption"]
     wired = {each.meter.measurement_type: len([p for p in each.phases if p is not None]) for each in readings}
     assert {name: len(lines) for name, lines in rows.items()} | wired == {
@@ -151,7 +135,7 @@ def test_home_is_the_same_sum_beside_a_meter_of_total_consumption() -> None:
     home = reports(*meters)["total-consumption"]
     assert home["cumulative"]["actPower"] == pytest.approx(2000)
     assert [line["actPower"] for line in home["lines"]] == pytest.approx([900, 1100])
-    assert is_complete(message(*meters))
+    assert are_complete(build_reports(message(*meters)))
     # What the meter itself said goes with it.
     samples = {
         (each.measurement, each.phase): each.quantities for each in decode(encode(message(*meters))).samples
@@ -194,15 +178,15 @@ def test_a_phase_without_production_is_consumption_alone() -> None:
 )
 def test_what_is_not_known_is_left_out_and_never_a_zero(readings: list[Reading], left: list[str]) -> None:
     assert list(reports(*readings)) == left
-    assert not is_complete(message(*readings))
+    assert not are_complete(build_reports(message(*readings)))
 
 
 def test_batteries_that_no_meter_measures_leave_consumption_unknown() -> None:
     readings = [reading("production", 900.0), reading("net-consumption", 100.0)]
     said = message(*readings, unmetered_batteries=True)
     assert list(reports(*readings, unmetered_batteries=True)) == ["production", "net-consumption"]
-    assert not is_complete(said)
-    assert decode(encode(said)).unmetered_batteries is True
+    assert not are_complete(build_reports(said))
+    assert decode(encode(said)).has_unmetered_batteries is True
 
 
 def test_our_own_message_comes_back_as_it_was() -> None:
@@ -275,7 +259,7 @@ def nested(depth: int) -> list[Any]:
 
 def test_messages_of_enphase_api_are_read_as_they_are() -> None:
     said = decode(enphase_api_message(), default_gateway=SERIAL)
-    assert said.unmetered_batteries is None, "they do not say"
+    assert said.has_unmetered_batteries is None, "they do not say"
     assert (said.gateway, said.timestamp, said.message_id) == (SERIAL, NOW, None)
     assert [(each.measurement, each.phase) for each in said.samples] == [
         (measurement, phase)
@@ -310,20 +294,20 @@ def test_a_gateway_without_meters_says_nothing_and_that_is_no_error() -> None:
         (enphase_api_message(timestamp="now"), "timestamp"),
         (enphase_api_message(timestamp=True), "timestamp"),
         (enphase_api_message(timestamp=1e300), "timestamp"),
-        (enphase_api_message(readings=None), "`readings` is no list"),
-        (enphase_api_message(readings=[1]), "`readings` is no list"),
+        (enphase_api_message(readings=None), "`readings` is not a list"),
+        (enphase_api_message(readings=[1]), "`readings` is not a list"),
         (enphase_api_message(readings=[{"createdAt": AT}]), "reportType"),
         (enphase_api_message(readings=[{"createdAt": AT, "reportType": "x" * 99}]), "reportType"),
         (enphase_api_message(readings=[{"reportType": "production", "cumulative": {}}]), "createdAt"),
         (enphase_api_message(readings=[{"reportType": "production", "createdAt": AT}]), "cumulative"),
         *[
-            (enphase_api_message(gateway_serial_number=each), "its gateway_serial_number is no serial number")
+            (enphase_api_message(gateway_serial_number=each), "gateway_serial_number is not a serial number")
             for each in (7, None, "", "x", "1" * 33, "12 34", "\uff11", "12\x1b[2J", "\u202e12", "*12*")
         ],
         (enphase_api_message(schema_version=2), "schema_version 2"),
-        (enphase_api_message(schema_version="\x1b[2J"), "schema_version is no number"),
-        (enphase_api_message(schema_version=[[1]]), "schema_version is no number"),
-        (enphase_api_message(more="x" * MAX_BODY), f"no message has more than {MAX_BODY}"),
+        (enphase_api_message(schema_version="\x1b[2J"), "schema_version is not a number"),
+        (enphase_api_message(schema_version=[[1]]), "schema_version is not a number"),
+        (enphase_api_message(more="x" * MAX_BODY), f"more than the maximum of {MAX_BODY}"),
         (enphase_api_message(more=nested(64)), "nested too deeply"),
         (enphase_api_message(meters=[{}] * 65), "65 elements of `meters`"),
         (enphase_api_message(readings=[{}] * 17), "17 elements of `readings`"),
@@ -334,16 +318,16 @@ def test_a_gateway_without_meters_says_nothing_and_that_is_no_error() -> None:
             )
             for each in ("evse\x1b]0;", "ev\u202ese", "ev se", "ev\nse", "<b>", "läd")
         ],
-        (enphase_api_message(meters={}), "`meters` is no list"),
+        (enphase_api_message(meters={}), "`meters` is not a list"),
         (
             enphase_api_message(
                 meters=[{"measurement_type": "production", "phase": 4, "measured_at": AT * 1000}]
             ),
-            "which phase",
+            "lacks a valid",
         ),
         (
             enphase_api_message(meters=[{"measurement_type": "production", "phase": 1, "measured_at": AT}]),
-            "when",
+            "lacks a valid",
         ),
     ],
 )
@@ -393,6 +377,6 @@ async def test_every_gateway_gives_messages_that_readers_of_enphase_api_survive(
     metered = {each.measurement for each in said.samples}
     consumption = {"net-consumption", "total-consumption"} & metered
     if profile != "storage-loses-phase":  # there, now and then, nobody knows what the batteries do
-        assert is_complete(said) == ("production" in metered and bool(consumption))
-    if is_complete(said):
-        read_as_enphase_api_does(encode(said))
+        assert are_complete(build_reports(said)) == ("production" in metered and bool(consumption))
+    if are_complete(build_reports(said)):
+        read_as_enphase_api_does(encode(said, build_reports(said)))

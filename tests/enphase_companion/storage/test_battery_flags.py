@@ -19,7 +19,7 @@ ASKED = "SELECT serial_number, has_unmetered_batteries FROM gateways ORDER BY se
 
 
 def said(second: int, word: bool | None, gateway: str = GATEWAY) -> list[Message]:
-    return [replace(message(START + second * 1000, gateway), unmetered_batteries=word)]
+    return [replace(message(START + second * 1000, gateway), has_unmetered_batteries=word)]
 
 
 async def test_the_newest_word_of_a_gateway_counts(database: Database, database_url: str) -> None:

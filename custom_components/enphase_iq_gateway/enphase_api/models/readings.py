@@ -38,7 +38,7 @@ class Reading:
             measured_at=timestamp(data, "timestamp"),
             total=replace(
                 total,
-                voltage=quirks.meter_voltage(meter, total, channels),
+                voltage=quirks.meter_voltage(total, channels, is_three_phase=meter.phase_mode == "three"),
                 power_factor=quirks.power_factor(total),
             ).within_bounds(),
             phases=tuple(phase if quirks.is_wired(phase) else None for phase in channels),

@@ -115,27 +115,31 @@ class Site:
         metered: Collection[str] | None = None,
         unmetered_batteries: bool = False,
         battery_power: float | None = None,
+        measured_at: Mapping[str, datetime | None] | None = None,
     ) -> Self:
         """Put together what whole meters say, or one phase of each, by measurement type.
 
         `metered` names what is metered where that is not just `meters`: a meter may say nothing now, and
         production may be what microinverters report, which goes into no sum. `unmetered_batteries` says that
         there are batteries without a storage meter: their `battery_power` (W, positive: discharging) then
-        counts, and home's energy is not known unless a meter of total consumption says it.
+        counts, and home's energy is not known unless a meter of total consumption says it. Powers whose
+        `measured_at` (by type) are too far apart are not added up.
         """
         metered = meters.keys() if metered is None else metered
         if STORAGE not in metered:
             meters = {**meters, STORAGE: Quantities(active_power=battery_power)}
         nothing = Quantities()
         made, store = meters.get(PRODUCTION, nothing), meters.get(STORAGE, nothing)
-        home = add_up(home_terms(metered, unmetered_batteries=unmetered_batteries), meters)
-        grid = add_up(grid_terms(metered, unmetered_batteries=unmetered_batteries), meters)
+        terms = home_terms(metered, unmetered_batteries=unmetered_batteries)
+        home, is_home_together = add_up(terms, meters), _are_together(terms, measured_at)
+        terms = grid_terms(metered, unmetered_batteries=unmetered_batteries)
+        grid, is_grid_together = add_up(terms, meters), _are_together(terms, measured_at)
         is_net = NET in metered
         return cls(
             production_power=made.active_power,
-            grid_power=grid.active_power,
+            grid_power=grid.active_power if is_grid_together else None,
             battery_power=store.active_power,
-            home_power=home.active_power,
+            home_power=home.active_power if is_home_together else None,
             produced_energy=made.energy_delivered,
             imported_energy=grid.energy_delivered if is_net else None,
             exported_energy=grid.energy_received if is_net else None,
@@ -166,16 +170,14 @@ class Site:
             metered=metered,
             unmetered_batteries=unmetered_batteries,
             battery_power=battery_power,
+            measured_at={name: each.measured_at for name, each in first.items()},
         )
-
-        def apart(terms: Mapping[str, int]) -> bool:
-            return not are_together(first[name].measured_at for name in terms if name in first)
-
-        if apart(home_terms(metered, unmetered_batteries=unmetered_batteries)):
-            site = replace(site, home_power=None)
-        if apart(grid_terms(metered, unmetered_batteries=unmetered_batteries)):
-            site = replace(site, grid_power=None)
         return replace(site, grid_power=quirks.grid_power(site.grid_power, grid_connected=grid_connected))
+
+
+def _are_together(terms: Iterable[str], measured_at: Mapping[str, datetime | None] | None) -> bool:
+    times = measured_at or {}
+    return are_together(times[name] for name in terms if name in times)
 
 
 def _sum(values: Iterable[float | None]) -> float | None:

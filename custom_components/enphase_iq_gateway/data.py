@@ -19,6 +19,7 @@ from .enphase_api.models import (
     Reading,
     Readings,
     Site,
+    has_energy_in_totals,
 )
 from .enphase_api.models.production import reported_power
 
@@ -94,15 +95,14 @@ class GatewayData:
     @cached_property
     def energy_source(self) -> ProductionFrom | None:
         """Where unmetered production energy is read; None if the responses so far do not tell."""
-        if ProductionTotals.are_stalled(self.info, self.meters):
-            return ProductionFrom.INVERTERS
-        if self.totals is None or self.totals.lifetime_energy is None:
-            return None
-        if not self.totals.is_empty:
-            return ProductionFrom.TOTALS
-        # A gateway that has just started returns 0 for all energies.
+        is_in_totals = has_energy_in_totals(self.info, self.meters, self.totals)
+        if is_in_totals is None or is_in_totals:
+            return ProductionFrom.TOTALS if is_in_totals else None
         inverters = self.inverters_sum
-        return ProductionFrom.INVERTERS if inverters is not None and inverters.lifetime_energy else None
+        if self.totals is not None and (inverters is None or not inverters.lifetime_energy):
+            # A gateway that has just started returns 0 for all energies.
+            return None
+        return ProductionFrom.INVERTERS
 
     @property
     def _unmetered_energy(self) -> float | None:

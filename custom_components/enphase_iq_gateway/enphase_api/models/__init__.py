@@ -12,6 +12,7 @@ from .production import (
     Production,
     ProductionSource,
     ProductionTotals,
+    has_energy_in_totals,
     unmetered_lifetime_energy,
 )
 from .quantities import Quantities
@@ -35,5 +36,6 @@ __all__ = [
     "Readings",
     "Report",
     "Site",
+    "has_energy_in_totals",
     "unmetered_lifetime_energy",
 ]

@@ -153,17 +153,31 @@ class ProductionTotals:
         return info.is_metered is True and not is_connected and info.version >= _STALLED_SINCE
 
 
+def has_energy_in_totals(info: Info, meters: Iterable[Meter], totals: ProductionTotals | None) -> bool | None:
+    """Return whether the totals have the energy of an array without a production meter.
+
+    If not, only the sum of the microinverters in /production.json has it. None if unknown.
+    """
+    if ProductionTotals.are_stalled(info, meters):
+        return False
+    if totals is None or totals.lifetime_energy is None:
+        return None
+    return not totals.is_empty
+
+
 def unmetered_lifetime_energy(
     info: Info, meters: Iterable[Meter], totals: ProductionTotals | None, made: ProductionSource | None
 ) -> float | None:
-    """Return the energy (Wh) that an array without a production meter has ever produced.
+    """Return the lifetime energy (Wh) of an array without a production meter.
 
-    `made` is the microinverters' sum of /production.json, which counts where the totals do not. None where
-    that sum is modulo 2^32 J, or what counts is not known.
+    `made` is the sum of the microinverters in /production.json. None if the source is unknown, or if it is
+    that sum, modulo 2^32 J.
     """
-    if ProductionTotals.are_stalled(info, meters) or (totals is not None and totals.is_empty):
-        return None if made is None or info.version[:3] <= _WRAPPING_UNTIL else made.lifetime_energy
-    return None if totals is None else totals.lifetime_energy
+    if (is_in_totals := has_energy_in_totals(info, meters, totals)) is None:
+        return None
+    if is_in_totals:
+        return None if totals is None else totals.lifetime_energy
+    return None if made is None or info.version[:3] <= _WRAPPING_UNTIL else made.lifetime_energy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -69,7 +69,7 @@ async def test_the_example_of_the_event_tells_of_a_meter(
     answer_with(monkeypatch, simulator, "/ivp/meters", meters.changed)
     told = async_mock_service(hass, "persistent_notification", "create")
     await set_up(entry, enable=True)
-    await automate("Tell me of a meter")
+    await automate("Notify of a meter status")
     await tick(NEXT_LIST, times=2)
     assert told == []
     meters.statuses["production"] = "check-wiring"

@@ -375,3 +375,102 @@ def test_a_small_fall_is_held_for_hours_and_never_taken_for_a_reset(meter: Meter
     assert meter.counter.offset == 0
     # Nothing is dropped: once the sum is above what was shown, it is shown as it is.
     assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]
+
+
+# The limits, to the Wh and the second.
+
+#: 32 bits of joules.
+OVERFLOW = 2**32 / 3600
+
+
+def test_a_step_persists_after_15_minutes_and_10_readings() -> None:
+    meter = Meter(timedelta(seconds=100))
+    meter.says(5000 * KWH)
+    *held, accepted = meter.says(*running(0.001, 10))
+    assert held == [5000 * KWH] * 9
+    assert accepted == pytest.approx(5000 * KWH + 9 * STEP)
+
+
+@pytest.mark.parametrize(
+    ("interval", "energy"),
+    [(timedelta(seconds=1), 16_666), (timedelta(hours=1), 1_000_000), (timedelta(days=40), 720_000_000)],
+    ids=["at least a minute", "1 MW", "at most 30 days"],
+)
+@pytest.mark.parametrize("excess", [0, 1])
+def test_a_counter_advances_with_1_mw_at_most(interval: timedelta, energy: int, excess: int) -> None:
+    meter = Meter(interval)
+    meter.says(KWH, KWH + energy + excess)
+    assert meter.holds() == bool(excess)
+
+
+@pytest.mark.parametrize(("after", "is_overflow"), [(5, True), (100_000, True), (100_001, False)])
+def test_an_overflow_of_a_meter_is_exact_within_100_kw(after: int, is_overflow: bool) -> None:
+    meter = Meter(timedelta(hours=1))
+    meter.says(2.0**32 + (5 if after == 5 else 0), after)
+    assert meter.holds() != is_overflow
+    assert not is_overflow or meter.counter.value == 2**32 + after
+
+
+@pytest.mark.parametrize(
+    ("hours", "before", "after", "is_overflow"),
+    [
+        # A sum of inverters that is above one overflow now was not reset, however long ago it was read.
+        (48, 2 * OVERFLOW, OVERFLOW, True),
+        (1, 2 * OVERFLOW, OVERFLOW + 100_000, True),
+        (1, 2 * OVERFLOW, OVERFLOW + 100_001, False),
+        (10, 10 * OVERFLOW, 9 * OVERFLOW + 596_523, True),
+        (10, 10 * OVERFLOW, 9 * OVERFLOW + 596_524, False),
+        # One below it may have been reset.
+        (1, OVERFLOW - 1, 59_651, True),
+        (1, OVERFLOW - 1, 59_652, False),
+        (24, OVERFLOW - 100, 50, True),
+        (25, OVERFLOW - 100, 50, False),
+        (1, 2 * OVERFLOW - 100, 50, False),
+    ],
+)
+def test_an_overflow_of_inverters_is_exact(
+    hours: int, before: float, after: float, is_overflow: bool
+) -> None:
+    meter = Meter(timedelta(hours=hours))
+    meter.says(before, after)
+    assert meter.holds() != is_overflow
+    assert not is_overflow or before <= (meter.counter.value or 0) < before + OVERFLOW / 2 + 1
+
+
+@pytest.mark.parametrize(("decrease", "is_held"), [(999, False), (1000, True)])
+def test_a_decrease_below_1_kwh_is_no_step(meter: Meter, decrease: float, is_held: bool) -> None:
+    assert meter.says(5000 * KWH - decrease) == [5000 * KWH]
+    assert meter.holds() == is_held
+
+
+@pytest.mark.parametrize(("growth", "is_kept"), [(0, True), (596_523, True), (596_524, False), (-1, False)])
+def test_after_a_firmware_update_a_plausible_growth_is_kept(growth: int, is_kept: bool) -> None:
+    meter = Meter(timedelta(hours=10))
+    counter, source = meter.counter, Source("totals", "8.2.1")
+    counter.update(5000 * KWH, START, source)
+    counter.update(5000 * KWH + growth, START + timedelta(hours=10), source._replace(firmware="8.2.2"))
+    assert counter.value == 5000 * KWH + (growth if is_kept else 0)
+    assert (counter.offset == 0) == is_kept
+
+
+@pytest.mark.parametrize(("days", "is_decreasing"), [(30, True), (31, False)])
+def test_three_resets_within_30_days_are_a_decrease(days: int, is_decreasing: bool) -> None:
+    counter = EnergyCounter(5000 * KWH, START, decreases=[START, START])
+    for minute in range(0, 30, 2):
+        now = START + timedelta(days=days, minutes=minute - 18)
+        counter.update(1.0, now)
+    assert counter.is_decreasing == is_decreasing
+
+
+def test_a_counter_at_zero_is_read_all_the_same() -> None:
+    meter = Meter(timedelta(hours=1))
+    meter.says(*[0.0] * 40)
+    assert meter.counter.value == 0
+    # In an hour, no site produces 2 MWh.
+    meter.says(2_000 * KWH)
+    assert meter.holds()
+
+
+def test_half_a_state_is_no_state() -> None:
+    for counter in (EnergyCounter(value=5000 * KWH), EnergyCounter(updated_at=START)):
+        assert counter.update(3.0, START) == 3.0

@@ -65,7 +65,7 @@ class Moved(NamedTuple):
 
 def rows() -> list[tuple[str, str, str]]:
     """Read the sensors that go on out of the page: the built-in one, ours, and the unit."""
-    section = PAGE.read_text().partition("## Sensors that go on")[2].partition("\n## ")[0]
+    section = PAGE.read_text().partition("## Sensors that continue")[2].partition("\n## ")[0]
     found = re.findall(r"^\| ([^|]+) \| ([^|]+) \| (\S+) \|$", section, re.MULTILINE)
     return found[1:]
 

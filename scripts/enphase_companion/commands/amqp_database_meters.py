@@ -33,16 +33,16 @@ KEYS = (
 def parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
-        "Store the readings of Enphase IQ Gateways that RabbitMQ has into a database, and roll them up to\n"
-        "minutes, quarter-hours and days. A reading leaves the queue when it is on the database's disk.",
+        "Store readings of Enphase IQ Gateways from RabbitMQ in a database, and roll them up to minutes,\n"
+        "quarter-hours and days. A reading is acknowledged when it is on the disk of the database.",
         examples=[
-            (NAME, "store what comes, until Ctrl-C or SIGTERM"),
-            (f"{NAME} --flush-interval 10", "write to the disk every 10 seconds at most"),
+            (NAME, "store readings until Ctrl-C or SIGTERM"),
+            (f"{NAME} --flush-interval 10", "write to the disk at most every 10 seconds"),
         ],
         notes=(
-            "Start it as often as you like: each reading is stored by one of them. While broker or database\n"
-            "is away it says so and waits. Messages of Enphase-API's scripts name no gateway: set\n"
-            f"gateway_serial_number to say whose they are.\n\n{UNTIL_ENDED}"
+            "Several may run at the same time: each reading is stored by one of them. If the broker or the\n"
+            "database is unavailable, it logs a warning and waits. Messages of Enphase-API's scripts name\n"
+            f"no gateway: set gateway_serial_number for them.\n\n{UNTIL_ENDED}"
         ),
     )
     add_settings(result, KEYS)

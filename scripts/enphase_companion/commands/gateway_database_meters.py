@@ -33,12 +33,13 @@ KEYS = (
 def parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
-        "Read the meters of an Enphase IQ Gateway at a steady rate into a database, and roll the readings\n"
-        "up to minutes, quarter-hours and days. What the database cannot take waits on disk.",
+        "Read the meters of an Enphase IQ Gateway at a fixed rate, store the readings in a database, and\n"
+        "roll them up to minutes, quarter-hours and days. While the database is unavailable, readings wait\n"
+        "on disk.",
         examples=[
             TRUST_FIRST,
-            (NAME, "once a second into enphase.db, until Ctrl-C or SIGTERM"),
-            (f"{NAME} --interval 5 --flush-interval 60", "every 5 seconds; written once a minute"),
+            (NAME, "store a reading per second in enphase.db, until Ctrl-C or SIGTERM"),
+            (f"{NAME} --interval 5 --flush-interval 60", "read every 5 seconds, write once a minute"),
         ],
         notes=f"{CREDENTIALS}\n{NEVER_ENDS}\n\n{UNTIL_ENDED}",
     )

@@ -61,9 +61,14 @@ class ErrorMapper:
         self._token_renewal = token_renewal
         self._interval = interval
         self._failure_count = 0
+        #: At first, an issue from before a restart may still be open.
+        self._needs_reset = True
 
     def reset(self) -> None:
         """Forget all errors after a successful request."""
+        if not self._needs_reset:
+            return
+        self._needs_reset = False
         self._failure_count = 0
         self._reset_rejections()
         async_delete_certificate_issue(self._hass, self._entry)
@@ -102,6 +107,7 @@ class ErrorMapper:
 
     def _update_failed(self, key: str, error: EnphaseError, wait: timedelta | None = None) -> UpdateFailed:
         """Return the error that makes the coordinator retry."""
+        self._needs_reset = True
         self._failure_count += 1
         if key != "token_rejected":
             # Only consecutive rejections count.
@@ -123,6 +129,7 @@ class ErrorMapper:
 
     def _raise_rejected(self, error: AuthenticationError) -> NoReturn:
         """Retry with the rejected token for a while, then require a new sign-in."""
+        self._needs_reset = True
         now = dt_util.utcnow()
         since = self._hass.data.setdefault(_REJECTED_SINCE, {}).setdefault(self._entry.entry_id, now)
         self._token_renewal.async_renew_if_due(is_rejected=True)

@@ -67,6 +67,10 @@ def test_the_first_value_is_believed() -> None:
     assert Meter().says(12.5) == [12.5]
 
 
+def test_less_than_a_watt_hour_is_a_first_value_too() -> None:
+    assert Meter().says(0.5) == [0.5]
+
+
 def test_a_zero_at_first_is_believed_once_it_lasts() -> None:
     *first, last = Meter().says(*[0.0] * 20)
     assert first[:9] == [None] * 9
@@ -437,20 +441,21 @@ def test_an_overflow_of_inverters_is_exact(
     assert not is_overflow or before <= (meter.counter.value or 0) < before + OVERFLOW / 2 + 1
 
 
-@pytest.mark.parametrize(("decrease", "is_held"), [(999, False), (1000, True)])
+@pytest.mark.parametrize(("decrease", "is_held"), [(0.5, False), (999, False), (1000, True)])
 def test_a_decrease_below_1_kwh_is_no_step(meter: Meter, decrease: float, is_held: bool) -> None:
     assert meter.says(5000 * KWH - decrease) == [5000 * KWH]
     assert meter.holds() == is_held
 
 
-@pytest.mark.parametrize(("growth", "is_kept"), [(0, True), (596_523, True), (596_524, False), (-1, False)])
-def test_after_a_firmware_update_a_plausible_growth_is_kept(growth: int, is_kept: bool) -> None:
-    meter = Meter(timedelta(hours=10))
-    counter, source = meter.counter, Source("totals", "8.2.1")
-    counter.update(5000 * KWH, START, source)
-    counter.update(5000 * KWH + growth, START + timedelta(hours=10), source._replace(firmware="8.2.2"))
+@pytest.mark.parametrize(
+    ("growth", "is_kept"), [(0, True), (0.5, True), (596_523, True), (596_524, False), (-1, False)]
+)
+def test_after_a_firmware_update_a_plausible_growth_is_kept(growth: float, is_kept: bool) -> None:
+    source = Source("totals", "8.2.1")
+    counter = EnergyCounter(5000 * KWH, START, offset=1000 * KWH, source=source)
+    counter.update(4000 * KWH + growth, START + timedelta(hours=10), source._replace(firmware="8.2.2"))
     assert counter.value == 5000 * KWH + (growth if is_kept else 0)
-    assert (counter.offset == 0) == is_kept
+    assert (counter.offset == 1000 * KWH) == is_kept
 
 
 @pytest.mark.parametrize(("days", "is_decreasing"), [(30, True), (31, False)])

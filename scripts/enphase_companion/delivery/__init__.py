@@ -1,1 +1,1 @@
-"""Messages on their way: on disk at once or when nobody takes them, and from there to broker or database."""
+"""Delivery of messages: through a spool on disk to the broker or the database."""

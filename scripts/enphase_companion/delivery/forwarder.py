@@ -1,7 +1,7 @@
 """The forwarder: each message goes to disk at once, and from there to the database, the oldest first.
 
-There is no other way, so an outage of the database is no special case: only more waits on disk. While the
-disk takes nothing, messages wait in memory instead, and the database is still tried.
+An outage of the database is no special case: the spool only grows. While the disk is not writable, messages
+wait in memory instead, and the database is still tried.
 """
 
 from __future__ import annotations
@@ -24,15 +24,15 @@ from .spool_thread import SpoolThread
 
 _LOGGER = logging.getLogger(__name__)
 
-#: Seconds for what still waits when the script shall end; the rest waits for its next start.
+#: Seconds to store what still waits when the script stops; the rest waits for the next start.
 _LAST = 2.0
 
-#: Seconds without a message that cannot be stored, before that is said to be over.
+#: Seconds without a dropped message until that problem counts as over.
 _QUIET = 60.0
 
 
 class Forwarder:
-    """Takes messages, and gives them to `store` many at a time."""
+    """Accepts messages and passes them to `store` in batches."""
 
     def __init__(
         self,
@@ -44,10 +44,10 @@ class Forwarder:
         age: float,
         on_safe: Callable[[], None],
     ) -> None:
-        """`batch` messages, or what came within `age` seconds, are stored together.
+        """Store `batch` messages together, or those that arrived within `age` seconds.
 
-        `store` returns when they are safe, and raises StorageError. `on_safe` is called whenever messages
-        have come to a disk, here or there.
+        `store` returns when they are on disk, and raises StorageError. `on_safe` is called when messages are
+        on a disk: the spool's or the database's.
         """
         self._disk = SpoolThread(spool, metrics)
         self._store = store
@@ -60,17 +60,17 @@ class Forwarder:
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with spool or store now; None where nothing is."""
+        """What is wrong with spool or store now; None if nothing is."""
         return self._disk.problem or self._away.text
 
     async def take(self, message: Message) -> None:
-        """Take a message; it is on disk when this returns, or in memory where the disk takes nothing."""
+        """Accept a message; it is on disk when this returns, or in memory if the disk is not writable."""
         outgoing = OutgoingMessage(message.message_id or "", message.gateway, "", encode(message))
         if await self._disk.keep(outgoing):
             self._on_safe()
 
     async def run(self) -> NoReturn:
-        """Store what was taken, waiting for as long as the store is away."""
+        """Store the messages, waiting while the store is unavailable."""
         backoff = Backoff(0.5, 30)
         while True:
             await self._disk.any.wait()
@@ -86,7 +86,7 @@ class Forwarder:
                 backoff.reset()
 
     async def finish(self) -> None:
-        """Store what still waits, if that can be soon; to be called when `run` has ended."""
+        """Store what still waits, for a short time; called when `run` has ended."""
         with suppress(StorageError, OSError, TimeoutError):
             async with asyncio.timeout(_LAST):
                 while len(self._disk):
@@ -104,17 +104,17 @@ class Forwarder:
             try:
                 messages.append(decode(message.body))
             except MessageError as error:
-                # Nobody but a newer version of this program can have written that.
+                # Only a newer version of this program can have written that.
                 self._refuse(f"{self._disk}: unreadable message dropped: {error}")
         stored = await self._stored(messages)
         await self._disk.remove([place for place, _ in oldest])
         self._on_safe()
         self._metrics.count("messages_stored", stored)
         self._refused.clear(_QUIET)
-        _LOGGER.debug("%d messages are stored, %d wait", stored, len(self._disk))
+        _LOGGER.debug("%d messages stored, %d in the spool", stored, len(self._disk))
 
     async def _stored(self, messages: Sequence[Message]) -> int:
-        """Store these but for what the store can never take, which is left out; return how many that were."""
+        """Store these without those that can never be stored; return how many were stored."""
         try:
             await self._store(messages)
         except UnstorableError as error:

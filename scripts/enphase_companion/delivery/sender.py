@@ -1,6 +1,6 @@
-"""The sender: takes messages at once, and sees to it that each is with the broker or on disk, in order.
+"""The sender: accepts messages at once and makes sure that each reaches the broker or the disk, in order.
 
-While the disk takes nothing, they wait in memory, and the broker is still tried.
+While the disk is not writable, they wait in memory, and the broker is still tried.
 """
 
 from __future__ import annotations
@@ -25,30 +25,29 @@ from .spool_thread import SpoolThread
 
 _LOGGER = logging.getLogger(__name__)
 
-#: Seconds that a message waits in memory for the broker's confirmation before it goes to disk.
+#: Seconds that a message waits for the broker's confirmation before it goes to the spool.
 _PATIENCE = 1.0
 
-#: Seconds that messages of the spool may take, and how many of them are on their way at once: one by one they
-#: take six times as long.
+#: Seconds for messages of the spool, and how many are unconfirmed at once: one by one is six times slower.
 _REPLAY_PATIENCE, _WINDOW = 10.0, 500
 
-#: Seconds for what waits in memory only, when the script shall end.
+#: Seconds to send what is in memory only, when the script stops.
 _LAST = 2.0
 
-#: Messages in memory; there are as many only while the disk hangs.
+#: Messages in memory; the limit is reached only while the disk hangs.
 _LONGEST_QUEUE = 1_000
 
 
 class Sender:
     """Sends messages: directly while the broker confirms them, else through the spool, the oldest first.
 
-    An async context manager: at its end all that was taken is with the broker or in the spool.
+    An async context manager: at its end all messages are confirmed or in the spool.
     """
 
     def __init__(
         self, publisher: Publisher, spool: Spool, metrics: Metrics, on_safe: Callable[[], None] = lambda: None
     ) -> None:
-        """`on_safe` is called for each message that has left the memory for good."""
+        """`on_safe` is called for each message that is confirmed or on disk."""
         self._publisher = publisher
         self._disk = SpoolThread(spool, metrics)
         self._metrics = metrics
@@ -80,16 +79,16 @@ class Sender:
 
     @property
     def waiting(self) -> int:
-        """How many messages wait, on disk or, where that takes nothing, in memory."""
+        """How many messages wait in the spool, on disk or in memory."""
         return len(self._disk)
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with the spool or the broker now; None where nothing is."""
+        """What is wrong with the spool or the broker now; None if nothing is."""
         return self._disk.problem or self._publisher.problem.text
 
     async def send(self, message: Message) -> None:
-        """Take a message; it is published, or on disk, soon after."""
+        """Accept a message; it is published or on disk soon after."""
         self._raise_failure()
         built = build_reports(message)
         key = ROUTING_KEY if are_complete(built) else PARTIAL_ROUTING_KEY
@@ -97,7 +96,7 @@ class Sender:
         await self._queue.put(OutgoingMessage(message.message_id or "", message.gateway, key, body))
 
     def _raise_failure(self) -> None:
-        """Raise what ended one of the tasks, none of which should ever end."""
+        """Raise the error of a task that ended; none of them should."""
         for task in self._tasks:
             if task.done() and not task.cancelled():
                 task.result()
@@ -114,7 +113,7 @@ class Sender:
             self._queue.task_done()
 
     async def _published(self, message: OutgoingMessage, patience: float) -> bool:
-        """Publish a message; False where it must be sent again."""
+        """Publish a message; return False if it must be sent again."""
         try:
             await self._publisher.publish(message, patience)
         except UnroutableError:
@@ -124,11 +123,11 @@ class Sender:
             return False
         self._unroutable.clear()
         self._metrics.count("messages_published")
-        _LOGGER.debug("Message %s is with the broker", message.message_id)
+        _LOGGER.debug("Broker confirmed message %s", message.message_id)
         return True
 
     def _is_unwanted(self) -> bool:
-        """Return whether a message that no queue takes may go: where no queue is set to keep it."""
+        """Return whether an unroutable message may be dropped: if amqp_queues is none."""
         self._metrics.count("messages_unroutable")
         if not self._publisher.queues:
             self._unroutable.raise_(f"{self._publisher.broker}: no queue is bound, and amqp_queues is none")
@@ -155,7 +154,7 @@ class Sender:
                 await asyncio.sleep(backoff.next())
 
     async def _sent_oldest(self) -> bool:
-        """Send the oldest messages of the spool; False where some must be sent again."""
+        """Send the oldest messages of the spool; return False if some must be sent again."""
         oldest = await self._disk.oldest(_WINDOW)
         sent = await asyncio.gather(*(self._published(message, _REPLAY_PATIENCE) for _, message in oldest))
         await self._disk.remove([place for (place, _), taken in zip(oldest, sent, strict=True) if taken])
@@ -164,7 +163,7 @@ class Sender:
         return all(sent)
 
     async def _send_held(self) -> None:
-        """Allow what is in memory only a while to be sent: it would be lost at the end."""
+        """Send what is in memory only, for a short time: it would be lost otherwise."""
         with suppress(OSError, TimeoutError):
             async with asyncio.timeout(_LAST):
                 while self._disk.held:

@@ -1,4 +1,4 @@
-"""The database of a script that runs for years: its tables are made in time, and its readings rolled up."""
+"""The database of a long-running script: creates the tables when needed and rolls up the readings."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ..storage import Database, StorageError, UnavailableError, UnstorableError
 
 _LOGGER = logging.getLogger(__name__)
 
-#: Seconds between two looks at what has ended and can be rolled up.
+#: Seconds between two roll-ups.
 _ROLL_UP = 5.0
 
 
 class Sink:
-    """Writes into a database that may be away, or be another one when it is back."""
+    """Writes to a database that may be unavailable, or another one when it is back."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -26,19 +26,19 @@ class Sink:
         self._not_rolling = RecurringWarning("readings are rolled up again")
 
     async def begin(self) -> None:
-        """Look at the database; that it is only away now is no reason not to begin.
+        """Connect to the database; start even if it is unavailable now.
 
-        Raises StorageError where waiting changes nothing.
+        Raises StorageError if waiting does not help.
         """
         try:
             await self._prepare()
         except UnavailableError as error:
-            _LOGGER.debug("Beginning without the database: %s", error)
+            _LOGGER.debug("starting without the database: %s", error)
 
     async def write(self, messages: Sequence[Message]) -> None:
-        """Write all or nothing; when this returns, they are on the database's disk.
+        """Write all messages or none; when this returns, they are on the database's disk.
 
-        Raises StorageError, and UnstorableError where the database can never hold one of them.
+        Raises StorageError, and UnstorableError if the database can never store one of them.
         """
         try:
             await self._prepare()
@@ -46,12 +46,12 @@ class Sink:
         except UnstorableError:
             raise
         except StorageError:
-            # What answers next may be a new server, whose tables are still to be made.
+            # The next connection may be to a new server without tables.
             self._has_tables = False
             raise
 
     async def roll_up(self) -> NoReturn:
-        """Roll up what has ended, again and again."""
+        """Roll up complete intervals regularly."""
         while True:
             await asyncio.sleep(_ROLL_UP)
             if not self._has_tables:
@@ -59,7 +59,7 @@ class Sink:
             try:
                 await self._database.roll_up()
             except UnavailableError as error:
-                # Whoever writes says so, if it lasts.
+                # The writer logs it if it lasts.
                 _LOGGER.debug("Not rolled up: %s", error)
             except StorageError as error:
                 self._not_rolling.raise_(f"readings are not rolled up: {error}")
@@ -71,6 +71,6 @@ class Sink:
             try:
                 await self._database.upgrade()
             except UnstorableError as error:
-                # That is no message's fault.
+                # Not the fault of a message.
                 raise StorageError(str(error)) from error
             self._has_tables = True

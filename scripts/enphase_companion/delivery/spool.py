@@ -1,8 +1,8 @@
-"""The spool: what waits, in order, while broker or database cannot take it; on disk, in a limited size.
+"""The spool: messages in order that wait for broker or database; on disk, limited in size.
 
-While the disk takes nothing (full, over quota, read-only), what comes waits in memory behind what is on disk,
-and what was taken is remembered there; both go to the disk as soon as it can be written. Nothing is lost but
-what neither has room for, the oldest first, and whoever appends gets its count.
+While the disk is not writable (full, over quota, read-only), new messages wait in memory, and removals are
+remembered there; both are written as soon as possible. Only messages without space in either are dropped, the
+oldest first; `append` returns their count.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from .spool_file import PIECE, SpoolFile
 #: What spool_limit counts.
 _MEGABYTE = 1_000_000
 
-#: Messages that wait in memory at most: a quarter of an hour at one a second, in some three megabytes.
+#: Maximum number of messages in memory: a quarter of an hour at one a second, about three megabytes.
 MEMORY = 1_000
 
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """Where a message waits: its number on disk, None in memory."""
+    """Position of a message: its number on disk, None in memory."""
 
     number: int | None = None
 
@@ -38,7 +38,7 @@ class Place:
 class Spool:
     """An open spool. Not for two threads at once, nor for two processes.
 
-    Raises CommandError where the file can never be used as it is set.
+    Raises CommandError if the configured file can never be used.
     """
 
     def __init__(self, file: Path, limit: int) -> None:
@@ -47,11 +47,11 @@ class Spool:
         self._limit = limit
         self._disk: SpoolFile | None = None
         self._held: deque[tuple[Place, OutgoingMessage]] = deque()
-        #: On disk, though they have been taken.
+        #: Numbers that are still on disk, although removed.
         self._taken: set[int] = set()
-        #: All up to this number have been taken.
+        #: All up to this number are removed.
         self._passed = 0
-        #: Why the disk takes nothing now; None where it does.
+        #: Why the disk is not writable now; None if it is.
         self.problem: str | None = None
         try:
             self._disk = SpoolFile(file)
@@ -60,7 +60,7 @@ class Spool:
 
     @classmethod
     def from_settings(cls, settings: Settings, name: str) -> Self:
-        """Return the spool that is set, else the one of this name in the script's state directory."""
+        """Return the configured spool, else the one of this name in the script's state directory."""
         return cls(settings.spool_file or state_file(name), settings.spool_limit * _MEGABYTE)
 
     def __enter__(self) -> Self:
@@ -75,11 +75,11 @@ class Spool:
 
     @property
     def held(self) -> int:
-        """How many wait in memory only, since the disk does not take them."""
+        """How many messages are in memory only."""
         return len(self._held)
 
     def append(self, message: OutgoingMessage) -> int:
-        """Keep one, and return how many of the oldest had to go for it."""
+        """Append a message; return how many of the oldest were dropped."""
         self._held.append((Place(), message))
         dropped = self.flush()
         while len(self._held) > MEMORY:
@@ -88,9 +88,9 @@ class Spool:
         return dropped
 
     def flush(self) -> int:
-        """Write to disk what waits in memory, if that can be; return how many on disk had to go for it.
+        """Write what is in memory to disk, if possible; return how many on disk were dropped for it.
 
-        `problem` is what the disk says to that.
+        Sets `problem`.
         """
         dropped = 0
         try:
@@ -113,7 +113,7 @@ class Spool:
     def oldest(self, count: int) -> list[tuple[Place, OutgoingMessage]]:
         """Return the oldest ones in order, each with the place that `remove` wants.
 
-        Raises OSError where all of them are on disk, and the disk does not give them.
+        Raises OSError if all of them are on disk and the disk is not readable.
         """
         found: list[tuple[Place, OutgoingMessage]] = []
         try:
@@ -125,7 +125,7 @@ class Spool:
         return found + list(islice(self._held, count - len(found)))
 
     def remove(self, places: Iterable[Place]) -> None:
-        """Forget these: they have been taken. On a disk that takes nothing, that is known until the end."""
+        """Remove these. If the disk is not writable, that is remembered until the script stops."""
         gone = set(places)
         if any(place.number is None for place in gone):
             self._held = deque(each for each in self._held if each[0] not in gone)
@@ -133,7 +133,7 @@ class Spool:
             return
         numbers = {place.number for place in gone if place.number is not None}
         with suppress(OSError):
-            # One that gave way to the limit meanwhile is not there any more, and must not be counted.
+            # A message that was dropped meanwhile must not be counted.
             numbers = self._disk.present(numbers)
         self._taken |= numbers
         try:
@@ -142,7 +142,7 @@ class Spool:
             self.problem = str(error)
 
     def close(self) -> None:
-        """Close the file; what waits in it waits for the next start, and what waits in memory is gone."""
+        """Close the file; its messages wait for the next start, those in memory are lost."""
         if self._disk is not None:
             self._disk.close()
 
@@ -160,7 +160,7 @@ class Spool:
                     self._passed = number
 
     def _forget_taken(self) -> None:
-        """Delete what has been taken from the disk. Raises OSError."""
+        """Delete removed messages from the disk. Raises OSError."""
         if self._disk is None or not self._taken:
             return
         try:
@@ -169,7 +169,7 @@ class Spool:
             with closing(self._on_disk()) as waiting:
                 if next(waiting, None) is not None:
                     raise
-            # All of it has been taken: the whole file can go, which needs no room.
+            # All are removed: the whole file can be deleted, which needs no space.
             disk, self._disk = self._disk, None
             self._taken.clear()
             self._passed = 0
@@ -177,7 +177,7 @@ class Spool:
             self._opened()
 
     def _opened(self) -> SpoolFile:
-        """Return the file, opened again where the disk did not let us before. Raises OSError."""
+        """Return the file, opened again if that failed before. Raises OSError."""
         if self._disk is None:
             try:
                 self._disk = SpoolFile(self.file)

@@ -1,6 +1,6 @@
-"""The spool's file: messages in order in SQLite, and room in hand to let go of them on a full disk.
+"""The spool's file: messages in order in SQLite, and reserved space to delete them on a full disk.
 
-What `append` has returned from survives a power cut.
+A message survives a power failure once `append` has returned.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ from ..runtime.errors import CommandError, join_clauses
 
 _LOGGER = logging.getLogger(__name__)
 
-#: Of the file's form; a file of another is set aside.
+#: Schema version; a file of another version is renamed.
 _VERSION = 1
 
 _TABLE = """
     CREATE TABLE waiting (
-        number INTEGER PRIMARY KEY AUTOINCREMENT, -- never given twice, also when the last row is gone
+        number INTEGER PRIMARY KEY AUTOINCREMENT, -- never reused, even after the last row is deleted
         message_id TEXT NOT NULL,
         gateway TEXT NOT NULL,
         routing_key TEXT NOT NULL,
@@ -31,25 +31,25 @@ _TABLE = """
     )
 """
 
-#: Bytes kept in a file beside this one. Deleting rows needs room in the write-ahead log, which a full disk
-#: does not have: then these are given up.
+#: Bytes reserved in a second file. Deleting rows needs space in the write-ahead log, which a full disk lacks:
+#: the reserve is released then.
 _RESERVE = 1_000_000
 
-#: Rows of one transaction: few, so that little room is of use too.
+#: Rows per transaction: few, so that little space is enough.
 PIECE = 100
 
-#: What a disk says that takes nothing now and may take it later: full, over quota, read-only, failing.
+#: Errors of a disk that may be writable later: full, over quota, read-only, failing.
 _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 
-#: The same in SQLite's words.
+#: The same as SQLite reports it.
 _SQLITE_PASSING = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
 
 
 class SpoolFile:
     """An open file. Not for two threads at once, nor for two processes.
 
-    Every method raises OSError where the disk does not do its part, the constructor CommandError where
-    waiting would not help. What is in a file that is no spool is kept beside it.
+    Every method raises OSError if the disk fails, the constructor CommandError if waiting does not help. A
+    file that is not a spool is renamed and kept.
     """
 
     def __init__(self, path: Path) -> None:
@@ -59,12 +59,12 @@ class SpoolFile:
         row = self._connection.execute(
             "SELECT count(*), ifnull(sum(length(body)), 0) FROM waiting"
         ).fetchone()
-        #: How many messages are in it, and the bytes of their bodies.
+        #: Number of messages, and the bytes of their bodies.
         self.count, self.bytes = int(row[0]), int(row[1])
         self._keep_reserve()
 
     def append(self, messages: Sequence[OutgoingMessage], limit: int) -> tuple[list[int], int]:
-        """Keep all or none; return their numbers, and how many of the oldest were dropped for the limit."""
+        """Append all or none; return their numbers, and how many of the oldest were dropped for the limit."""
         length = sum(len(message.body) for message in messages)
         with self._transaction():
             dropped, freed = self._make_room(length, limit)
@@ -82,7 +82,7 @@ class SpoolFile:
         return numbers, dropped
 
     def after(self, number: int) -> Generator[tuple[int, OutgoingMessage]]:
-        """Yield those with a greater number, the oldest first; to be closed before anything else is done."""
+        """Yield those with a greater number, the oldest first; close it before any other call."""
         query = (
             "SELECT number, message_id, gateway, routing_key, body FROM waiting WHERE number > ? ORDER BY 1"
         )
@@ -97,7 +97,7 @@ class SpoolFile:
             return {number for number in numbers if self._connection.execute(query, (number,)).fetchall()}
 
     def remove(self, numbers: set[int]) -> None:
-        """Delete these, in pieces, and take each that is deleted out of the set."""
+        """Delete these in pieces, and remove the deleted ones from the set."""
         for piece in _pieces(sorted(numbers)):
             try:
                 self._delete(piece)
@@ -107,24 +107,24 @@ class SpoolFile:
                 self._delete(piece)
             numbers.difference_update(piece)
         if not self.count:
-            # A day's outage must not cost its disk space for ever.
+            # Release the disk space of a long outage.
             with self._translated("written"):
                 self._connection.execute("VACUUM")
-                # Until then the file is as long as before.
+                # The file shrinks only now.
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
         self._keep_reserve()
 
     def probe(self) -> None:
-        """Write something that changes nothing."""
+        """Test that the disk is writable."""
         with self._transaction():
             self._connection.execute(f"PRAGMA user_version = {_VERSION}")
 
     def close(self) -> None:
-        """Close the file; what is in it is there at the next start."""
+        """Close the file; its messages wait for the next start."""
         self._connection.close()
 
     def destroy(self) -> None:
-        """Close and delete the file, which needs no room on the disk."""
+        """Close and delete the file, which needs no disk space."""
         self.close()
         for ending in ("", "-wal", "-shm"):
             self._path.with_name(self._path.name + ending).unlink(missing_ok=True)
@@ -141,7 +141,7 @@ class SpoolFile:
         self.bytes -= freed
 
     def _make_room(self, length: int, limit: int) -> tuple[int, int]:
-        """Delete the oldest until there is room, in the open transaction; return how many and their bytes."""
+        """Delete the oldest until there is space, in the open transaction; return their count and bytes."""
         dropped = freed = 0
         while self.bytes - freed + length > limit and dropped < self.count:
             query = (
@@ -166,7 +166,7 @@ class SpoolFile:
             raise OSError(f"{self._path}: cannot be {what} ({error})") from error
 
     def _keep_reserve(self) -> None:
-        """Take the room in hand again, where there is plenty."""
+        """Reserve space again if there is enough."""
         with suppress(OSError):
             if self._reserve.exists():
                 return
@@ -177,13 +177,13 @@ class SpoolFile:
                 # No channel is followed: in a folder of many, somebody else may have put it there.
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
                 with os.fdopen(os.open(self._reserve, flags, 0o600), "wb") as file:
-                    # Zeros take no room where the file system compresses.
+                    # Zeros take no space on a compressing file system.
                     file.write(os.urandom(_RESERVE))
             except OSError:
                 self._reserve.unlink()
 
     def _release_reserve(self) -> bool:
-        """Release the room in hand; return False where there was none."""
+        """Release the reserve; return False if there was none."""
         try:
             self._reserve.unlink()
         except OSError:
@@ -193,7 +193,7 @@ class SpoolFile:
     def _opened(self) -> sqlite3.Connection:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-            # Consumption tells who is at home and when: nobody else's business.
+            # Consumption reveals who is at home: private to the user.
             os.close(os.open(self._path, os.O_CREAT | os.O_RDWR, 0o600))
         except OSError as error:
             reason = f"{self._path}: cannot be used as spool ({error.strerror})"
@@ -217,7 +217,7 @@ class SpoolFile:
     def _connected(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=1, isolation_level=None, check_same_thread=False)
         try:
-            # Held until it is closed: two programs that send what is in it would send it twice.
+            # Locked until closed: two programs would send the messages twice.
             connection.execute("PRAGMA locking_mode = EXCLUSIVE")
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")

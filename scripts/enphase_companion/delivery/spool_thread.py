@@ -1,4 +1,4 @@
-"""The spool, for what must not wait for the disk: all that is done with it happens in a thread of its own."""
+"""The spool for asyncio: all its work runs in one thread."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ _Result = TypeVar("_Result")
 
 
 class SpoolThread:
-    """Does with a spool one thing after the other, and counts what waits there and what is lost."""
+    """Runs the spool's work in order, and counts messages in it and dropped ones."""
 
     def __init__(self, spool: Spool, metrics: Metrics) -> None:
         self._spool = spool
         self._metrics = metrics
         self._thread = ThreadPoolExecutor(1, "spool")
-        #: Set while anything waits.
+        #: Set while the spool holds messages.
         self.any = asyncio.Event()
         self._losing = RecurringWarning("no readings are lost any more")
         self._unwritable = RecurringWarning(f"{spool.file}: takes all readings again")
@@ -41,16 +41,16 @@ class SpoolThread:
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with the spool now; None where nothing is."""
+        """What is wrong with the spool now; None if nothing is."""
         return self._losing.text or self._unwritable.text
 
     @property
     def held(self) -> int:
-        """How many messages wait in memory only."""
+        """How many messages are in memory only."""
         return self._spool.held
 
     async def keep(self, message: OutgoingMessage) -> bool:
-        """Put a message behind those that wait; False where it is in memory only, which is told."""
+        """Append a message; return False, and warn, if it is in memory only."""
         dropped = await self._do(self._spool.append, message)
         self._note()
         self._tell(dropped)
@@ -58,7 +58,7 @@ class SpoolThread:
         return not self._spool.held
 
     async def look_again(self) -> None:
-        """Try the disk again, where it is known to be in trouble."""
+        """Try the disk again if it has a problem."""
         if self.problem is not None:
             self._tell(await self._do(self._spool.flush))
             self._note()
@@ -73,7 +73,7 @@ class SpoolThread:
         self._note()
 
     def end(self) -> None:
-        """End the thread when it has done what it was given; what is in memory goes to disk, or is lost."""
+        """End the thread after its work; write what is in memory to disk, or count it as lost."""
         self._thread.shutdown()
         if not self._spool.held:
             return

@@ -1,4 +1,4 @@
-"""The solar array as its microinverters know it: what it can make, and what it makes where no meter tells."""
+"""The solar array as reported by its microinverters: peak power, and production without a meter."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from enphase_api.models.production import reported_power
 from ..message import Message
 from ..message.model import WHOLE, Sample
 
-#: Seconds between two looks: what inverters make changes every 5 minutes, what they can make hardly ever.
+#: Seconds between two requests: inverters report every 5 minutes; their peak power hardly changes.
 LOOK, _LOOK_METERED = 300, 3_600
 
 
 class InverterProduction:
-    """What the microinverters of one gateway say; asked for rarely."""
+    """Production of the microinverters of one gateway; requested rarely."""
 
     def __init__(self, *, for_display: bool = False) -> None:
-        """`for_display`: learn what the array can make, too, and repeat its production with every reading.
+        """`for_display`: also find the array's peak power, and repeat its production with every reading.
 
-        What is stored is taken once: a reading between two looks would claim to know what nobody has asked.
+        For storage, each value is taken once: a repeated value would be an invented reading.
         """
         self.for_display = for_display
         self._inverters: tuple[Inverter, ...] = ()
@@ -44,17 +44,17 @@ class InverterProduction:
 
     @property
     def capacity(self) -> float | None:
-        """W: the most that each inverter has ever reported, added up; None where there is nothing of that."""
+        """W: the sum of the highest power of each inverter; None if unknown."""
         return sum(each.max_power or 0 for each in self._inverters) or None
 
     async def completed(
         self, gateway: Gateway, info: Info, meters: Iterable[Meter], message: Message
     ) -> Message:
-        """Return a message with production from the inverters in it, unless one of the meters measures it.
+        """Return the message with the inverters' production, unless a meter measures it.
 
-        It stays as it is where there are none, and between two looks; where it is stored, also beside other
-        meters: production that is minutes old would be added up with them. Raises as the gateway does where
-        the message is empty otherwise.
+        It is unchanged without inverters and between two requests; for storage, also if there are other
+        meters, as production that is minutes old would be added to theirs. Raises as the gateway does if the
+        message would be empty.
         """
         meters = tuple(meters)
         is_metered = any(
@@ -84,9 +84,9 @@ class InverterProduction:
         return replace(message, samples=(*message.samples, made), has_unmetered_production=True)
 
     def _lifetime(self, info: Info, meters: Iterable[Meter], totals: ProductionTotals | None) -> float | None:
-        """Return the energy (Wh) that the array ever produced; None where what counted it says nothing now.
+        """Return the array's lifetime energy (Wh); None if its counter has no value now.
 
-        Two counters are not one: what has counted once is not replaced by the other for a single answer.
+        There are two counters: the one in use is not replaced by the other for a single response.
         """
         if self._counts_totals and (totals is None or totals.is_empty):
             return None

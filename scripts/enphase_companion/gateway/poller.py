@@ -1,7 +1,7 @@
-"""Polls one gateway at a steady rate for as long as a script runs, through its silences and ours.
+"""Polls one gateway at a fixed rate through all outages.
 
-A refused token or certificate ends nothing: what is wrong is said at growing intervals, and it goes on when
-the file has changed, or a later attempt goes well. Nothing secret goes out that open_gateway would not send.
+A rejected token or certificate does not stop it: the problem is logged at growing intervals, and polling
+continues when the file changes or a later attempt succeeds. Secrets are sent only as open_gateway allows.
 """
 
 from __future__ import annotations
@@ -25,23 +25,23 @@ from ..runtime.timing import Backoff, FixedRate
 from .connection import AccountError, open_gateway
 from .inverters import LOOK, InverterProduction
 
-#: Seconds between two looks at what is installed, and where that was nothing, or was not answered.
+#: Seconds between two requests for the installed meters, and the same after none or no answer.
 _LIST, _LIST_AGAIN = 3_600, 60
 
-#: Seconds after which settings are read and a session is begun anew, which tells in time that a token ends.
+#: Seconds after which settings are loaded and a session starts again, which renews a token in time.
 _SESSION = 86_400
 
-#: Seconds after which an account that was refused is tried again, unless the files change.
+#: Seconds until a rejected account is tried again, unless the files change.
 _ACCOUNT = 86_400
 
-#: Seconds between two looks at the files, while they are what is wrong.
+#: Seconds between two checks of the files while they are invalid.
 _LOOK = 1.0
 
 Take = Callable[[Message], Awaitable[None]]
 
 
 class Poller:
-    """Reads one gateway's meters again and again."""
+    """Polls one gateway's meters."""
 
     def __init__(
         self,
@@ -52,9 +52,9 @@ class Poller:
         status: Callable[[], str],
         inverters: InverterProduction | None = None,
     ) -> None:
-        """`read_settings` gives what is set by then; `status` says how the script is, for systemd.
+        """`read_settings` loads the current settings; `status` returns the status line for systemd.
 
-        `inverters` adds production to the messages of a gateway that does not meter it.
+        `inverters` adds production to the messages of a gateway without production meter.
         """
         self._settings = settings
         self._read_settings = read_settings
@@ -62,7 +62,7 @@ class Poller:
         self._metrics = metrics
         self._status = status
         self._inverters = InverterProduction() if inverters is None else inverters
-        #: Of the first settings, as the ticks are.
+        #: From the first settings, as the rate.
         self._interval = settings.interval
         self._ticks = FixedRate(self._interval)
         self._has_read = False
@@ -72,11 +72,11 @@ class Poller:
 
     @property
     def problem(self) -> str | None:
-        """What is wrong with the gateway now; None where nothing is."""
+        """What is wrong with the gateway now; None if nothing is."""
         return self._denied.text or self._silent.text or self._empty.text
 
     async def run(self, take: Take) -> None:
-        """Read until the service is stopped, and give each message to `take`; then raises Stopped."""
+        """Poll until the service stops, and pass each message to `take`; then raise Stopped."""
         silence = Backoff(1, 60)
         denial = Backoff(60, 3_600)
         while True:
@@ -92,7 +92,7 @@ class Poller:
                 await self._pause(silence.next())
             except (CommandError, EnphaseError) as error:
                 if self._has_read:
-                    # What has just ended may be renewed already: the file is read again before that is told.
+                    # It may be renewed already: load the file again before warning.
                     denial.reset()
                 else:
                     self._denied.raise_(str(error))
@@ -101,13 +101,13 @@ class Poller:
             await self._read_anew()
 
     async def _session(self, gateway: Gateway, info: Info, take: Take) -> None:
-        """Poll for a day; raises what needs a new session, or other settings."""
+        """Poll for a day; raise errors that need a new session or other settings."""
         installed = _Installed(gateway)
         failures = Backoff(self._interval, 60)
         pause, only_inverters = 0.0, False
         end = time.monotonic() + _SESSION
         while time.monotonic() < end:
-            # Microinverters have nothing new at each tick, so none is missed.
+            # Microinverters have no new values at this rate, so no poll counts as skipped.
             await (self._pause(pause) if only_inverters else self._next_tick(pause))
             try:
                 message = await self._service.unless_stopped(self._read(gateway, info, installed))
@@ -148,7 +148,7 @@ class Poller:
         return await self._inverters.completed(gateway, info, installed.meters, message)
 
     async def _read_anew(self) -> None:
-        """Read the settings again; what is wrong with them is told, and those from before stay."""
+        """Load the settings again; if they are invalid, warn and keep the previous ones."""
         try:
             self._settings = await asyncio.to_thread(self._read_settings)
         except CommandError as error:
@@ -164,7 +164,7 @@ class Poller:
         self._silent.raise_(join_clauses(str(error), "retrying"))
 
     async def _pause(self, seconds: float) -> None:
-        """Wait, with signs of life."""
+        """Wait, and notify the watchdog."""
         end = time.monotonic() + seconds
         while True:
             self._service.alive(self._status())
@@ -174,14 +174,14 @@ class Poller:
                 return
 
     async def _wait_for_change(self, longest: float) -> None:
-        """Wait until a credentials file or the certificate beside it is another, or for so many seconds."""
+        """Wait until a credentials file or the certificate changes, or for `longest` seconds."""
         before = self._stamps()
         end = time.monotonic() + longest
         while time.monotonic() < end and self._stamps() == before:
             await self._pause(_LOOK)
 
     def _stamps(self) -> list[tuple[int, int] | None]:
-        """Return what tells these files from changed ones."""
+        """Return values that change with the files."""
         stamps: list[tuple[int, int] | None] = []
         for file in (*self._settings.credentials_files, self._settings.certificate_file):
             try:
@@ -193,14 +193,14 @@ class Poller:
 
 
 class _Installed:
-    """What meters and batteries a gateway has; asked for rarely."""
+    """The meters and batteries of a gateway; requested rarely."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._next = 0.0
         self._unknown: tuple[int, ...] = ()
         self.meters: tuple[Meter, ...] = ()
-        #: Batteries that no meter measures; also while that is not known.
+        #: Batteries without a meter; also True while unknown.
         self.unmetered_batteries = True
 
     @property
@@ -208,11 +208,11 @@ class _Installed:
         return any(meter.enabled for meter in self.meters)
 
     def is_enabled(self, measurement_type: str) -> bool:
-        """Whether an enabled meter measures this."""
+        """Whether an enabled meter measures this type."""
         return any(meter.enabled and meter.measurement_type == measurement_type for meter in self.meters)
 
     async def refresh(self) -> None:
-        """Ask, if it is time; raises as the gateway does."""
+        """Request them if due; raises as the gateway does."""
         if time.monotonic() < self._next:
             return
         self.meters = await self._gateway.meters()
@@ -220,23 +220,23 @@ class _Installed:
         self._next = time.monotonic() + (_LIST if known and self.any_enabled else _LIST_AGAIN)
 
     def note_unknown(self, eids: tuple[int, ...]) -> None:
-        """Ask again where there are readings of meters not known so far; some firmware always has one."""
+        """Request them again after readings of unknown meters; some firmware always has one."""
         if eids != self._unknown:
             self._unknown = eids
             self._next = 0.0
 
     async def _look_for_batteries(self) -> bool:
-        """Find out whether there are batteries without a meter; False where the gateway does not say."""
+        """Check for batteries without a meter; return False if the gateway does not answer that."""
         if self.is_enabled(MeasurementType.STORAGE):
             self.unmetered_batteries = False
             return True
         try:
             batteries = await self._gateway.batteries()
             if batteries.has_ac is None and not batteries.are_there:
-                # Only this page can tell of AC Batteries then, which takes the gateway seconds.
+                # Only this endpoint reports AC Batteries then; it takes the gateway seconds.
                 batteries = batteries.with_ac((await self._gateway.production()).ac_batteries)
         except ResponseError:
-            # What was known stays.
+            # Keep the known value.
             return False
         self.unmetered_batteries = batteries.are_there
         return True

@@ -1,1 +1,1 @@
-"""How every command runs: its log, its ends, its signals, and what a long-running one says of itself."""
+"""The runtime of all commands: log, exit status, signals, and status and metrics of long-running ones."""

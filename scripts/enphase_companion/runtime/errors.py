@@ -9,13 +9,13 @@ from pathlib import Path
 
 
 class CommandError(Exception):
-    """An end that is no fault of the program's; its text is one line for a person and holds no secret."""
+    """An error that is not a bug; its text is one line for the user, without secrets."""
 
     exit_status = 1
 
 
 class SettingsError(CommandError):
-    """A setting is missing or wrong: the text names its key and where it stands."""
+    """A setting is missing or invalid: the text names its key and its source."""
 
     exit_status = 2
 
@@ -28,17 +28,17 @@ def join_clauses(*parts: str | None) -> str:
 def how_to_install(extra: str = "all") -> str:
     """Return the command that installs the project with this extra, for its folder."""
     if sys.prefix == sys.base_prefix and _is_managed():
-        # The system's own Python refuses pip on Debian 12 and later.
+        # The system's Python rejects pip on Debian 12 and later.
         return f"python3 -m venv ~/enphase && ~/enphase/bin/pip install '.[{extra}]'"
     return f"{_pip()} install '.[{extra}]'"
 
 
 def how_to_part_from_enphase_api() -> str | None:
-    """Return what to do where PyPI's Enphase-API is in the same environment; None where it is not.
+    """Return what to do if PyPI's Enphase-API is in the same environment; None if it is not.
 
     Its import package is `enphase_api` too, so each of the two overwrites files of the other.
     """
-    # What --help should not wait for.
+    # --help must not wait for it.
     from importlib.metadata import PackageNotFoundError, distribution  # noqa: PLC0415
 
     try:

@@ -1,4 +1,4 @@
-"""What all commands share when they run: the log, and how a run ends, in a message and an exit status."""
+"""Run a command: its log, and its end with an error message and an exit status."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 _LOGGER = logging.getLogger(__name__)
 
-#: Ended by Ctrl-C, by SIGTERM, and because nobody reads any more (SIGPIPE): as shells count them.
+#: Exit statuses after Ctrl-C, SIGTERM and a closed pipe (SIGPIPE), as in shells.
 INTERRUPTED, TERMINATED, UNREAD = 130, 143, 141
 
 _ISSUES = "https://github.com/enphase-iq-gateway/enphase-iq-gateway/issues"
 
 
 def run(arguments: argparse.Namespace, work: Callable[[argparse.Namespace], int]) -> int:
-    """Do the work and give its exit status; whatever stops it becomes one line on stderr and a status."""
+    """Do the work and return its exit status; an error becomes one line on stderr and a status."""
     _set_up_log(verbose=arguments.verbose)
-    # A terminal that knows no degree sign is no reason to fail.
+    # Do not fail on a terminal without a degree sign.
     for stream in (sys.stdout, sys.stderr):
         if (reconfigure := getattr(stream, "reconfigure", None)) is not None:
             reconfigure(errors="replace")
@@ -39,13 +39,13 @@ def run(arguments: argparse.Namespace, work: Callable[[argparse.Namespace], int]
         status = work(arguments)
         sys.stdout.flush()
     except KeyboardInterrupt:
-        # What could not begin any more is no coroutine that somebody forgot to await.
+        # A coroutine that could not start any more is not a bug.
         warnings.simplefilter("ignore", RuntimeWarning)
         status = INTERRUPTED
     except BrokenPipeError:
         status = UNREAD
     except Exception as error:
-        _LOGGER.debug("This ended the run", exc_info=True)
+        _LOGGER.debug("command failed", exc_info=True)
         status, message = _verdict(error)
         print(redact(f"error: {message}"), file=sys.stderr)
     finally:
@@ -57,10 +57,10 @@ def run(arguments: argparse.Namespace, work: Callable[[argparse.Namespace], int]
 def serve(
     arguments: argparse.Namespace, work: Callable[[Service, argparse.Namespace], Awaitable[None]]
 ) -> int:
-    """Do work that goes on until SIGTERM or Ctrl-C, as `run` does, and give its exit status."""
+    """Do work that lasts until SIGTERM or Ctrl-C, as `run` does, and return its exit status."""
 
     def serving(arguments: argparse.Namespace) -> int:
-        # asyncio is what --help should not wait for.
+        # --help must not wait for asyncio.
         from . import service  # noqa: PLC0415
 
         service.run(lambda begun: work(begun, arguments))
@@ -70,12 +70,12 @@ def serve(
 
 
 def _end(*_: object) -> NoReturn:
-    # Raised wherever the program is, so that everything that is open is closed on the way out.
+    # Raised at the current line, so that all open resources are closed.
     raise SystemExit(TERMINATED)
 
 
 def _verdict(error: Exception) -> tuple[int, str]:
-    """Return exit status and message for what stopped the work."""
+    """Return exit status and message of an error."""
     if isinstance(error, CommandError):
         return error.exit_status, str(error)
     if isinstance(error, ImportError) and (advice := how_to_part_from_enphase_api()) is not None:
@@ -85,7 +85,7 @@ def _verdict(error: Exception) -> tuple[int, str]:
             f"The Python package {error.name} is missing. "
             f"Install the project, in its folder: {how_to_install()}"
         )
-    # Only now: without the packages that it needs, the lines above have something to say.
+    # Only now: if its own dependencies are missing, the lines above report that.
     with suppress(ImportError):
         from enphase_api import EnphaseError  # noqa: PLC0415
 
@@ -101,7 +101,7 @@ def _verdict(error: Exception) -> tuple[int, str]:
 
 
 class _LogFormatter(RedactingFormatter):
-    """Spells warnings as this command's errors are spelt, in its own log only."""
+    """Formats warnings like this command's errors, in its own log only."""
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802 - logging's name
         """Return the line of a record."""
@@ -120,7 +120,7 @@ def _set_up_log(*, verbose: bool) -> None:
 
 
 def _let_go_of_stdout() -> None:
-    """Flush what is left; where nobody takes it, throw it away, before Python complains about it."""
+    """Flush stdout; if its pipe is closed, discard the rest before Python complains about it."""
     try:
         sys.stdout.flush()
     except (OSError, ValueError):

@@ -1,4 +1,4 @@
-"""What a long-running script counts, for its status line and, where a port is set, for Prometheus."""
+"""Metrics of a long-running script, for its status line and, if a port is set, for Prometheus."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from .errors import CommandError, how_to_install
 
-#: What only grows, by its name without the prefix `enphase_` and the suffix `_total` that Prometheus sees.
+#: Help text by name, without the prefix `enphase_` and the suffix `_total` that Prometheus sees.
 COUNTERS = {
     "polls_succeeded": "Polls of the gateway that returned readings.",
     "polls_skipped": "Polls skipped because the previous one overran.",
@@ -20,17 +20,17 @@ COUNTERS = {
     "messages_dropped": "Messages lost: the spool is full or not writable, or never storable.",
 }
 
-#: What goes up and down, by its name without the prefix `enphase_`.
+#: Help text by name, without the prefix `enphase_`.
 GAUGES = {
     "spool_messages": "Messages in the spool, on disk or in memory.",
 }
 
 
 class Metrics:
-    """The numbers of one running script; a name that is in neither table raises KeyError."""
+    """The metrics of one script; a name that is in neither table raises KeyError."""
 
     def __init__(self, port: int | None = None, host: str = "127.0.0.1") -> None:
-        """`port` and `host`: where Prometheus finds them; without a port nowhere. Raises as `serve`."""
+        """`port` and `host`: the address for Prometheus; None: not served. Raises as `serve` does."""
         self._values: dict[str, float] = {}
         if port is not None:
             self.serve(port, host)
@@ -41,7 +41,7 @@ class Metrics:
         return self._values.get(name, 0)
 
     def count(self, name: str, amount: float = 1) -> None:
-        """Count a counter up."""
+        """Increment a counter."""
         self._values[name] = self[name] + amount
 
     def set(self, name: str, value: float) -> None:
@@ -49,9 +49,9 @@ class Metrics:
         self._values[name] = value + 0 * self[name]
 
     def serve(self, port: int, host: str) -> None:
-        """Serve them to Prometheus at this port of this address, from a thread, until the program ends.
+        """Serve the metrics to Prometheus from a thread until the program ends.
 
-        Raises CommandError where that cannot be.
+        Raises CommandError if that is not possible.
         """
         try:
             from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415
@@ -75,7 +75,7 @@ class Metrics:
             ) from error
 
     def collect(self) -> Iterable[Any]:
-        """Yield the numbers as Prometheus wants them; only those that this script has."""
+        """Yield the metrics of this script for Prometheus."""
         from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily  # noqa: PLC0415
 
         for name, value in list(self._values.items()):

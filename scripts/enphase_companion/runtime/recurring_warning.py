@@ -1,4 +1,4 @@
-"""What is wrong and may stay so for long: said at once, then at growing intervals, and when it is over."""
+"""A problem that may last: logged at once, then at growing intervals, and when it is over."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from collections.abc import Callable
 
 _LOGGER = logging.getLogger(__name__)
 
-#: Seconds: a text is said again after one minute, then after two, four, ... and in the end every hour.
+#: Seconds: a text is logged again after one minute, then after two, four, ... and finally every hour.
 _FIRST, _LONGEST = 60, 3_600
 
-#: Texts that are said each by itself; a peer can make the next one different for ever.
+#: Texts that are logged individually; a peer can send a different one each time.
 _MOST = 10
 
 #: Stands for all further texts.
@@ -19,22 +19,22 @@ _OTHERS = ""
 
 
 class RecurringWarning:
-    """One thing that can be wrong, such as that the broker is away; `over` is said when it is well again."""
+    """One possible problem, such as an unreachable broker; `over` is logged when it is solved."""
 
     def __init__(self, over: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._over = over
         self._clock = clock
-        #: For each text that was said: when it may be said again, and how long the wait for that is.
+        #: For each logged text: when it may be logged again, and the current wait.
         self._said: dict[str, tuple[float, float]] = {}
-        #: How many of the further texts were not logged since the last one that was.
+        #: How many further texts were not logged since the last logged one.
         self._unlogged = 0
-        #: What is wrong now; None where nothing is.
+        #: What is wrong now; None if nothing is.
         self.text: str | None = None
-        #: When that was told last.
+        #: When the problem was raised last.
         self._told = 0.0
 
     def raise_(self, text: str) -> None:
-        """Return what is wrong, unless the same was said a short while ago."""
+        """Log the problem, unless the same text was logged a short time ago."""
         self.text = text
         now = self._told = self._clock()
         key = text if text in self._said or len(self._said) < _MOST else _OTHERS
@@ -45,11 +45,11 @@ class RecurringWarning:
         wait = min(wait * 2, _LONGEST) or _FIRST
         self._said[key] = (now + wait, wait)
         if key is _OTHERS and self._unlogged:
-            text, self._unlogged = f"{text} ({self._unlogged} others like it were not logged)", 0
+            text, self._unlogged = f"{text} ({self._unlogged} similar ones were not logged)", 0
         _LOGGER.warning("%s", text)
 
     def clear(self, quiet: float = 0) -> None:
-        """Log that it is over, if it was told, but not in the last `quiet` seconds."""
+        """Log that it is over, if it was raised, but not in the last `quiet` seconds."""
         if self.text is not None and self._clock() - self._told >= quiet:
             self.text = None
             self._said.clear()

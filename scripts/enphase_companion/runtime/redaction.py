@@ -1,4 +1,4 @@
-"""Keeps secrets out of the log and of messages: those that are known by value, and all that look like one."""
+"""Keep secrets out of logs and error messages: known values, and all that look like a secret."""
 
 from __future__ import annotations
 
@@ -8,21 +8,21 @@ from urllib.parse import quote, quote_plus
 
 _HIDDEN = "[hidden]"
 
-#: From the first character of its run on: tried once for each run.
+#: Starts at the first character of a run: tried once per run.
 _E_MAIL = re.compile(r"(?<![\w.+%-])[\w.+%-]++@[\w-]++(?:\.[\w-]++)++")
 
-#: A shorter value would blot out half of every line.
+#: Shorter values would hide half of every line.
 _SHORTEST = 3
 
-#: Characters; nothing that is told at once comes near it, and it takes no longer than some 25 ms.
+#: Characters: far more than any log line; takes about 25 ms at most.
 _LONGEST = 50_000
 
-#: What is known, by its first three characters, the longest first.
+#: Known secrets by their first three characters, the longest first.
 _known: dict[str, list[str]] = {}
 
 
 def hide(value: str) -> None:
-    """Leave this value out of everything from now on, also as a form or an address would spell it."""
+    """Hide this value from now on, also URL-encoded."""
     for spelled in (value, quote(value, safe=""), quote_plus(value)):
         alike = _known.setdefault(spelled[:_SHORTEST], [])
         if len(value) >= _SHORTEST and spelled not in alike:
@@ -31,14 +31,14 @@ def hide(value: str) -> None:
 
 
 def redact(text: str) -> str:
-    """Return the text with "[hidden]" in the place of each secret; its end is cut off where it is huge."""
+    """Return the text with "[hidden]" instead of each secret; a huge text is truncated."""
     text = _without_known(text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…")
     text = _E_MAIL.sub(_HIDDEN, text)
     try:
-        # The client is what --help should not wait for.
+        # --help must not wait for the client.
         from enphase_api.redaction import hide_secrets  # noqa: PLC0415
     except ImportError:
-        # Without it nobody has been asked anything; that it is missing is to be said.
+        # Without the client there are no secrets, and its absence has to be reported.
         return text
     return hide_secrets(text, _HIDDEN, is_log=True)
 

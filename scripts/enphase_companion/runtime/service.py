@@ -1,4 +1,4 @@
-"""A script that runs for years: it ends well on SIGTERM and Ctrl-C, and tells systemd how it is."""
+"""A long-running script: it stops cleanly on SIGTERM and Ctrl-C, and notifies systemd."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from .redaction import redact
 
 _Result = TypeVar("_Result")
 
-#: Seconds between two status lines at least.
+#: Minimum seconds between two status lines.
 _STATUS_EVERY = 1.0
 
-#: Seconds until a terminal is told for the first time how it goes, and then between two lines.
+#: Seconds until the first status line on a terminal, and then between two lines.
 _FIRST_LINE, _LINE_EVERY = 10.0, 60.0
 
 
-class Stopped(Exception):  # noqa: N818 - no error: what was awaited was given up, since the script shall end
-    """The script shall end."""
+class Stopped(Exception):  # noqa: N818 - not an error: the awaited work was cancelled
+    """The script has to stop."""
 
 
 class Service:
-    """One run of such a script: whether it shall end, and what systemd is told. See `run`."""
+    """One run of such a script: its stop request and its notifications to systemd. See `run`."""
 
     def __init__(self) -> None:
         self.stopping = asyncio.Event()
@@ -39,12 +39,12 @@ class Service:
         self._next_line = math.inf
 
     def report(self) -> None:
-        """From now on, print a line a minute of how the work goes; only for a person, at a terminal."""
+        """From now on, print a status line each minute if stdout is a terminal."""
         if sys.stdout.isatty() and "NOTIFY_SOCKET" not in os.environ:
             self._next_line = asyncio.get_running_loop().time() + _FIRST_LINE
 
     async def unless_stopped(self, work: Coroutine[Any, Any, _Result]) -> _Result:
-        """Return the result of `work`; cancel it and raise Stopped as soon as the script is told to stop."""
+        """Return the result of `work`; cancel it and raise Stopped when the script has to stop."""
         task = asyncio.ensure_future(work)
         stop = asyncio.ensure_future(self.stopping.wait())
         try:
@@ -61,7 +61,7 @@ class Service:
 
     @asynccontextmanager
     async def beside(self, work: Coroutine[Any, Any, NoReturn]) -> AsyncIterator[None]:
-        """Do some work beside the body, until that ends; should the work fail, all ends, with its error."""
+        """Run `work` while the body runs; if it fails, the script stops with its error."""
         task = asyncio.ensure_future(work)
         task.add_done_callback(lambda _: self.stopping.set())
         try:
@@ -72,19 +72,19 @@ class Service:
                 await task
 
     async def sleep(self, seconds: float) -> None:
-        """Wait; raises Stopped as soon as the script shall end."""
+        """Wait; raise Stopped when the script has to stop."""
         await self.unless_stopped(asyncio.sleep(seconds))
 
     def ready(self) -> None:
-        """Tell systemd, once, that the work has begun."""
+        """Notify systemd, once, that the script is ready."""
         if not self._is_ready:
             self._is_ready = True
             notify("READY=1")
 
     def alive(self, status: str) -> None:
-        """Notify systemd's watchdog that the work goes on, and `systemctl status` how; for the work to call.
+        """Notify systemd's watchdog and set the status line; called regularly by the work.
 
-        A terminal is told too, after `report`.
+        After `report`, also print it on a terminal.
         """
         now = asyncio.get_running_loop().time()
         if now >= self._next_line:
@@ -96,7 +96,7 @@ class Service:
 
 
 def run(work: Callable[[Service], Awaitable[None]]) -> None:
-    """Run `work` to its end; SIGTERM and SIGINT set `stopping`, a second one ends all at once."""
+    """Run `work` to its end; SIGTERM and SIGINT set `stopping`, a second one ends it at once."""
 
     async def main() -> None:
         service = Service()
@@ -105,7 +105,7 @@ def run(work: Callable[[Service], Awaitable[None]]) -> None:
         def stop(number: int) -> None:
             loop.remove_signal_handler(number)
             if number == signal.SIGINT and sys.stderr.isatty():
-                # The terminal has written ^C, and a shell would go on behind it.
+                # The terminal has printed ^C: end that line.
                 print(file=sys.stderr)
             notify("STOPPING=1")
             service.stopping.set()
@@ -119,9 +119,9 @@ def run(work: Callable[[Service], Awaitable[None]]) -> None:
 
 
 def state_file(name: str) -> Path:
-    """Return where a file of this name lies that shall outlast the script: in its state directory.
+    """Return the path of a file in the script's state directory.
 
-    That is systemd's (StateDirectory=), else the user's own.
+    That is systemd's (StateDirectory=), else the user's.
     """
     if given := os.environ.get("STATE_DIRECTORY"):
         return Path(given.split(":")[0]) / name
@@ -130,11 +130,11 @@ def state_file(name: str) -> Path:
 
 
 def notify(*lines: str) -> None:
-    """Send lines such as READY=1 to systemd, if it started us and listens; see sd_notify(3)."""
+    """Send lines such as READY=1 to systemd, if it listens; see sd_notify(3)."""
     address = os.environ.get("NOTIFY_SOCKET")
     if not address:
         return
-    # A name that begins with @ is one of Linux's abstract ones.
+    # A name that begins with @ is an abstract socket.
     target = "\0" + address[1:] if address.startswith("@") else address
     with (
         suppress(OSError),

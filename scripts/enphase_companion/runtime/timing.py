@@ -7,7 +7,7 @@ import random
 import time
 from collections.abc import Callable
 
-#: What comes less than this part of an interval too late is still done at once.
+#: Part of an interval by which a tick may be late without being skipped.
 _LATE = 0.1
 
 
@@ -21,9 +21,9 @@ class FixedRate:
         self._last = -1
 
     def next(self, pause: float = 0) -> tuple[float, int]:
-        """Return the seconds to wait for the next tick that is yet to come, and how many were missed.
+        """Return the seconds until the next tick, and how many ticks were skipped.
 
-        With `pause`, it is the first after so many seconds. A tick that was missed is not made up for.
+        With `pause`, it is the first tick after so many seconds. Skipped ticks are not made up for.
         """
         elapsed = self._clock() + pause - self._start
         tick = max(self._last + 1, math.ceil(elapsed / self._interval - _LATE))
@@ -33,7 +33,7 @@ class FixedRate:
 
 
 class Backoff:
-    """Waits of `first` seconds, then of twice as long each time up to `longest`; all a bit less by chance."""
+    """Waits that double from `first` up to `longest` seconds, each reduced by random jitter."""
 
     def __init__(self, first: float, longest: float) -> None:
         self._first = first
@@ -41,10 +41,10 @@ class Backoff:
         self._next = first
 
     def next(self) -> float:
-        """Return the seconds to wait now: between half and all of what this attempt's turn is."""
+        """Return the seconds to wait now: between half of this attempt's wait and all of it."""
         wait, self._next = self._next, min(self._next * 2, self._longest)
         return wait * random.uniform(0.5, 1)  # noqa: S311 - chance, not a secret
 
     def reset(self) -> None:
-        """Begin again with `first`: the attempt went well."""
+        """Start over with `first` after a success."""
         self._next = self._first

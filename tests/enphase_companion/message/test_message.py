@@ -380,3 +380,25 @@ async def test_every_gateway_gives_messages_that_readers_of_enphase_api_survive(
         assert are_complete(build_reports(said)) == ("production" in metered and bool(consumption))
     if are_complete(build_reports(said)):
         read_as_enphase_api_does(encode(said, build_reports(said)))
+
+
+def test_a_body_of_the_maximum_size_is_decoded() -> None:
+    body = encode(message(reading("production", 900.0)))
+    assert decode(body.ljust(MAX_BODY)).gateway == SERIAL
+
+
+def test_a_time_of_measurement_after_2100_is_rejected() -> None:
+    content = json.loads(encode(message(reading("production", 900.0))))
+    content["meters"][0]["measured_at"] = 4_102_444_800_001
+    with pytest.raises(MessageError, match="measured_at"):
+        decode(json.dumps(content).encode())
+
+
+def test_meters_have_no_unknown_values_and_no_second_key_of_the_power() -> None:
+    content = json.loads(encode(message(reading("production", 900.0, reactive_power=None))))
+    assert "readings" not in content
+    for element in content["meters"]:
+        assert "currW" not in element
+        assert None not in element.values()
+    assert "reactPwr" not in content["meters"][0]
+    assert "reactPwr" in content["meters"][1]

@@ -45,7 +45,7 @@ def test_ever_different_problems_are_counted_after_the_tenth(
     assert caplog.messages == [f"gateway {number} is not known" for number in range(11)]
     clock.now += 60
     warning.raise_("gateway 1000 is not known")
-    assert caplog.messages[11:] == ["gateway 1000 is not known (989 others like it were not logged)"]
+    assert caplog.messages[11:] == ["gateway 1000 is not known (989 similar ones were not logged)"]
     assert warning.text == "gateway 1000 is not known"
 
 

@@ -229,3 +229,35 @@ def test_without_gaps_energy_up_to_any_moment_follows_the_counter(
     for each, (start, end) in zip(found, pairwise(edges), strict=True):
         expected = counter(end) - (counter(start) if start else values[0])
         assert (each.energy or 0) == pytest.approx(expected, abs=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("fall", "resets"), [(100.0, ()), (100.5, (2 * MINUTE,))], ids=["jitter", "more than jitter"]
+)
+def test_a_fall_of_more_than_100_wh_is_a_reset(fall: float, resets: tuple[int, ...]) -> None:
+    (hour,) = count_energy(segments((1, 5000), (2, 5000 - fall), (30, 5000)), [0, 60 * MINUTE])
+    assert hour.resets == resets
+
+
+@pytest.mark.parametrize(("more", "resets"), [(0, ()), (1, (2 * MINUTE,))])
+def test_a_rise_by_more_than_1_mw_is_another_meters(more: float, resets: tuple[int, ...]) -> None:
+    """A minute and two seconds, by which clocks may be wrong, at 1 MW."""
+    most = 1e6 * 62 / 3600
+    (hour,) = count_energy(segments((1, 5000), (2, 5000 + most + more), (30, 25_000)), [0, 60 * MINUTE])
+    assert hour.resets == resets
+
+
+@pytest.mark.parametrize("fallen", ["delivered", "received"])
+def test_a_row_keeps_the_segments_of_both_counters_where_one_fell(fallen: str) -> None:
+    said: list[tuple[int, float, float]] = [(0, 5000, 5000), (1, 5010, 5010), (2, 5020, 5020)]
+    said[1] = (1, 7, 5010) if fallen == "delivered" else (1, 5010, 7)
+    summary = fold([summarize_reading(at * MINUTE, 0.0, out, back) for at, out, back in said])
+    row = to_row(summary)
+    assert row["segments"] is not None
+    assert from_row([row[name] for name in COLUMNS]) == summary
+
+
+def test_a_row_has_no_segments_where_its_columns_say_the_same() -> None:
+    for counters in ((5000.0, 5000.0), (5000.0, None), (None, 5000.0), (None, None)):
+        summary = fold([summarize_reading(at * MINUTE, 0.0, *counters) for at in range(3)])
+        assert to_row(summary)["segments"] is None

@@ -402,3 +402,13 @@ def test_meters_have_no_unknown_values_and_no_second_key_of_the_power() -> None:
         assert None not in element.values()
     assert "reactPwr" not in content["meters"][0]
     assert "reactPwr" in content["meters"][1]
+
+
+@pytest.mark.parametrize("value", ["yes", 1, None])
+def test_flags_that_are_no_booleans_are_unknown(value: object) -> None:
+    content = json.loads(encode(message(reading("production", 900.0))))
+    decoded = decode(
+        json.dumps({**content, "has_unmetered_batteries": value, "has_unmetered_production": value}).encode()
+    )
+    assert decoded.has_unmetered_batteries is None
+    assert decoded.has_unmetered_production is False

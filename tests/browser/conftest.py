@@ -29,14 +29,14 @@ def pytest_runtest_makereport(
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Home]:
-    """A simulated gateway, and a Home Assistant that knows nothing of it."""
+    """Yield a simulated gateway, and a Home Assistant that knows nothing of it."""
     async with inhabited(tmp_path_factory.mktemp("browser") / "home") as home:
         yield home
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def browser() -> AsyncIterator[Browser]:
-    """The system's Chromium."""
+    """Yield the system's Chromium."""
     program = shutil.which("chromium")
     assert program
     async with async_playwright() as playwright:
@@ -47,7 +47,7 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def signed_in(home: Home, browser: Browser) -> AsyncIterator[Frontend]:
-    """The one page of a browser that the owner has signed in with."""
+    """Yield the one page of a browser that the owner has signed in with."""
     async with tab(browser, home.process.url, OUTPUT) as frontend:
         try:
             await frontend.sign_in()
@@ -61,7 +61,7 @@ async def signed_in(home: Home, browser: Browser) -> AsyncIterator[Frontend]:
 async def frontend(
     request: pytest.FixtureRequest, home: Home, signed_in: Frontend
 ) -> AsyncIterator[Frontend]:
-    """What the owner sees; of a failed test, that and Home Assistant's last words are left behind."""
+    """Yield what the owner sees; of a failed test, that and Home Assistant's last words are left behind."""
     picture, log = (OUTPUT / f"failed-{request.node.name}.{ending}" for ending in ("png", "log"))
     for left in (picture, log):
         left.unlink(missing_ok=True)

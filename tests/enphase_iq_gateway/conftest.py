@@ -37,7 +37,7 @@ type Tick = Callable[..., Awaitable[None]]
 
 @pytest.fixture
 def profile() -> str:
-    """The simulated house; a test asks for another by parametrizing this name."""
+    """Return the simulated house; a test asks for another by parametrizing this name."""
     return "three-phase"
 
 
@@ -54,7 +54,7 @@ def simulator(
     socket_enabled: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Generator[Simulator]:
-    """A gateway and Entrez, both of which answer."""
+    """Yield a gateway and Entrez, both of which answer."""
     with Simulator(profile, start=NOON, longitude=0, speed=clock_speed) as running:
         monkeypatch.setattr(client, "AUTHENTICATION_HOST", running.entrez_url)
         yield running
@@ -69,7 +69,7 @@ def hass(simulator: Simulator, hass: HomeAssistant, hass_storage: dict[str, Any]
 
 @pytest.fixture
 def entry(simulator: Simulator) -> MockConfigEntry:
-    """An entry as the config flow makes it, not yet added."""
+    """Return an entry as the config flow makes it, not yet added."""
     return make_entry(simulator)
 
 
@@ -95,7 +95,7 @@ def make_entry(
 
 @pytest.fixture
 def set_up(hass: HomeAssistant) -> SetUp:
-    """Adds an entry and waits until everything is read; `enable` is for the entities that are disabled."""
+    """Add an entry and wait until everything is read; `enable` is for the entities that are disabled."""
 
     async def run(
         entry: MockConfigEntry,
@@ -173,13 +173,13 @@ def state_of(hass: HomeAssistant, simulator: Simulator, key: str) -> str:
 
 @pytest.fixture
 def flow(hass: HomeAssistant, simulator: Simulator) -> Flow:
-    """A config flow that nobody has started yet."""
+    """Return a config flow that nobody has started yet."""
     return Flow(hass, simulator)
 
 
 @pytest.fixture
 async def changed(simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick) -> MockConfigEntry:
-    """An entry whose gateway shows a certificate of another key."""
+    """Return an entry whose gateway shows a certificate of another key."""
     await set_up(entry)
     simulator.renew_certificate(same_key=False)
     simulator.requests.clear()

@@ -41,7 +41,7 @@ def example(alias: str) -> dict[str, Any]:
 
 @pytest.fixture
 async def automate(hass: HomeAssistant) -> AsyncGenerator[Automate]:
-    """Makes an automation of a documented example, and gives its entity."""
+    """Make an automation of a documented example, and return its entity."""
 
     async def run(alias: str) -> str:
         assert await async_setup_component(hass, "automation", {"automation": [example(alias)]})

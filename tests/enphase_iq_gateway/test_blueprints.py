@@ -80,7 +80,7 @@ def minutes(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Minutes:
 async def automate(
     hass: HomeAssistant, tmp_path: Path, freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[Automate]:
-    """Makes an automation of a blueprint, as its owner would."""
+    """Make an automation of a blueprint, as its owner would."""
     shutil.copytree(ROOT / "blueprints", tmp_path / "blueprints")
     monkeypatch.setattr(hass.config, "config_dir", str(tmp_path))
     freezer.move_to("2026-06-21 12:00:30+00:00")
@@ -378,13 +378,13 @@ async def read_again(simulator: Simulator, entry: MockConfigEntry, seconds: floa
 
 @pytest.fixture
 def clock_speed() -> float:
-    """The house's time passes by hand."""
+    """Advance the house's time by hand."""
     return 0.0
 
 
 @pytest.fixture
 def by_hand(hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp) -> Callable[[], Awaitable[None]]:
-    """Sets the entry up with all its entities; it is read when the test says so."""
+    """Set the entry up with all its entities; the test decides when it is polled."""
 
     async def run() -> None:
         await set_up(entry, enable=True)
@@ -434,7 +434,7 @@ async def test_a_simulated_house_switches_its_load_by_its_own_sun(
 
 @pytest.fixture
 def warned(hass: HomeAssistant) -> list[str]:
-    """What the automation has said so far."""
+    """Return what the automation has said so far."""
     said: list[str] = []
 
     @callback

@@ -53,7 +53,7 @@ async def test_a_maintainer_finds_meters_source_quirks_counters_and_timings(
 
 @pytest.fixture
 def planted(simulator: Simulator) -> dict[str, str]:
-    """An account and a token that can be looked for."""
+    """Return an account and a token that can be looked for."""
     return {
         CONF_USERNAME: simulator.username,
         CONF_PASSWORD: simulator.password,

@@ -45,7 +45,7 @@ class Meter:
 
 @pytest.fixture
 def meter() -> Meter:
-    """A meter that has shown 5000 kWh so far."""
+    """Return a meter that has shown 5000 kWh so far."""
     meter = Meter()
     meter.says(5000 * KWH)
     return meter

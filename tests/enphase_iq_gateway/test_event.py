@@ -16,7 +16,7 @@ from .helpers import NEXT_LIST, Meters, answer_with
 
 @pytest.fixture
 def meters(hass: HomeAssistant, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Meters:
-    """The gateway's meters, all of them well to begin with."""
+    """Return the gateway's meters, all of them well to begin with."""
     meters = Meters(hass, simulator)
     answer_with(monkeypatch, simulator, "/ivp/meters", meters.changed)
     return meters

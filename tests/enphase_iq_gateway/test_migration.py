@@ -106,7 +106,7 @@ def profile() -> str:
 
 @pytest.fixture
 def enable_statistics() -> bool:
-    """The recorder makes them, each five minutes and each hour."""
+    """Make statistics each five minutes and each hour."""
     return True
 
 
@@ -117,7 +117,7 @@ async def built_in(
     simulator: Simulator,
     tick: Tick,
 ) -> MockConfigEntry:
-    """The built-in integration, which has read the gateway for two full hours."""
+    """Return the built-in integration, which has read the gateway for two full hours."""
     entry = MockConfigEntry(
         domain="enphase_envoy",
         title=f"Envoy {simulator.serial_number}",

@@ -25,7 +25,7 @@ async def reauth_of(hass: HomeAssistant, flow: Flow) -> None:
 
 @pytest.fixture
 async def ended(simulator: Simulator, set_up: SetUp) -> MockConfigEntry:
-    """An entry whose token has ended."""
+    """Return an entry whose token has ended."""
     entry = make_entry(simulator, {CONF_TOKEN: simulator.token(lifetime=3600, issued_ago=7200)})
     return await set_up(entry, state=ConfigEntryState.SETUP_ERROR)
 

@@ -23,7 +23,7 @@ from .texts import TEXTS
 
 @pytest.fixture
 async def moved(flow: Flow, simulator: Simulator, set_up: SetUp) -> MockConfigEntry:
-    """An entry whose gateway is no longer where it was; the reconfigure form is shown."""
+    """Return an entry whose gateway is no longer where it was; the reconfigure form is shown."""
     entry = make_entry(simulator, {CONF_HOST: "https://127.0.0.1:1"})
     await set_up(entry, state=ConfigEntryState.SETUP_RETRY)
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)

@@ -122,13 +122,13 @@ INVERTERS: dict[str, tuple[int, int | None]] = {
 
 @pytest.fixture
 def recording(request: pytest.FixtureRequest) -> str:
-    """The recorded gateway that a test asks for."""
+    """Return the recorded gateway that a test asks for."""
     return str(request.param)
 
 
 @pytest.fixture
 def simulator(recording: str, socket_enabled: None, monkeypatch: pytest.MonkeyPatch) -> Generator[Simulator]:
-    """The recorded gateway, and Entrez beside it; skipped by name where the recording is absent."""
+    """Yield the recorded gateway, and Entrez beside it; skipped by name where the recording is absent."""
     folder = Path(RECORDINGS) / recording
     if not RECORDINGS or not folder.is_dir():
         pytest.skip(f"recording {recording}: not in the folder that ENPHASE_RECORDINGS names")

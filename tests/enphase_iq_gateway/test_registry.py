@@ -36,7 +36,7 @@ ENERGIES = ["production_energy", "grid_energy_imported", "grid_energy_exported",
 
 @pytest.fixture
 def successor(profile: str, socket_enabled: None) -> Generator[Simulator]:
-    """The gateway that an owner got for the broken one; its counters are younger by a year."""
+    """Yield the gateway that an owner got for the broken one; its counters are younger by a year."""
     with Simulator(profile, seed=2, start=NOON - 365 * 86400, longitude=0, speed=0) as running:
         yield running
 
@@ -161,7 +161,7 @@ async def test_energies_go_on_from_where_they_were_and_through_restarts(
 
 @pytest.fixture
 def enable_statistics() -> bool:
-    """The recorder makes them, each five minutes and each hour."""
+    """Make statistics each five minutes and each hour."""
     return True
 
 

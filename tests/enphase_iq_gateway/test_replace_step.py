@@ -31,7 +31,7 @@ from .helpers import announcement
 
 @pytest.fixture
 def successor(socket_enabled: None) -> Generator[Simulator]:
-    """The gateway that an owner got for the broken one."""
+    """Yield the gateway that an owner got for the broken one."""
     with Simulator("three-phase", seed=2, start=NOON - 365 * 86400, longitude=0) as running:
         yield running
 
@@ -40,7 +40,7 @@ def successor(socket_enabled: None) -> Generator[Simulator]:
 async def replaced(
     flow: Flow, entry: MockConfigEntry, set_up: SetUp, successor: Simulator
 ) -> MockConfigEntry:
-    """An entry whose owner has given the address of another gateway, which is shown to be trusted."""
+    """Return an entry whose owner has given the address of another gateway, which is shown to be trusted."""
     await set_up(entry)
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.choose("address")

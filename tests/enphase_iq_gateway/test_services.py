@@ -40,7 +40,7 @@ type Act = Callable[..., Awaitable[Any]]
 
 @pytest.fixture
 def act(hass: HomeAssistant, entry: MockConfigEntry) -> Act:
-    """Calls an action for the entry, and gives its response."""
+    """Call an action for the entry, and return its response."""
 
     async def run(action: str, context: Context | None = None, **data: Any) -> Any:
         return await hass.services.async_call(
@@ -57,7 +57,7 @@ def act(hass: HomeAssistant, entry: MockConfigEntry) -> Act:
 
 @pytest.fixture
 def allowing(simulator: Simulator) -> MockConfigEntry:
-    """An entry whose owner lets actions change the gateway."""
+    """Return an entry whose owner lets actions change the gateway."""
     return make_entry(simulator, options={CONF_ALLOW_WRITES: True})
 
 

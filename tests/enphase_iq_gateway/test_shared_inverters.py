@@ -24,7 +24,7 @@ type Lists = Callable[[Simulator, Callable[[Listed], Listed]], None]
 
 @pytest.fixture
 def neighbour(simulator: Simulator) -> Generator[Simulator]:
-    """The gateway of the house next door, on the same line."""
+    """Yield the gateway of the house next door, on the same line."""
     with Simulator("three-phase", seed=2, start=NOON, longitude=0, speed=0) as running:
         yield running
 

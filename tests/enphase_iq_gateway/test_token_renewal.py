@@ -261,7 +261,7 @@ async def test_a_page_that_the_role_may_not_read_is_no_refused_token(
 
 @pytest.fixture
 def entrez_waits(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Holds every answer of Entrez's back until this is set."""
+    """Hold every response of Entrez back until this is set."""
     go_on = asyncio.Event()
     get_token = client.async_get_token
 

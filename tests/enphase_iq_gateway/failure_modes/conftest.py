@@ -32,7 +32,7 @@ _ADVICE = re.compile(
 
 @pytest.fixture
 def clock_speed() -> float:
-    """The house's time passes by hand, as Home Assistant's does."""
+    """Advance the house's time by hand, as Home Assistant's."""
     return 0.0
 
 
@@ -45,7 +45,7 @@ def freezer(freezer: FrozenDateTimeFactory) -> FrozenDateTimeFactory:
 
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Generator[Watch]:
-    """Looks for secrets in all that is logged, at debug level too."""
+    """Look for secrets in all that is logged, at debug level too."""
     root = logging.getLogger()
     level, watch = root.level, Watch()
     watch.plant_all(monkeypatch, PASSWORD)
@@ -60,7 +60,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Generator[Watch]:
 
 @pytest.fixture
 def simulator(watch: Watch, simulator: Simulator, freezer: FrozenDateTimeFactory) -> Simulator:
-    """The gateway and Entrez, none of whose secrets escapes the watch; time stands still from here on.
+    """Return the gateway and Entrez, whose secrets the watch knows; time stands still from here on.
 
     Not before: certificates cannot be made while it does, unless one was made already.
     """
@@ -77,13 +77,13 @@ async def hass(hass: HomeAssistant, simulator: Simulator, watch: Watch) -> Async
 
 @pytest.fixture
 def enable_statistics() -> bool:
-    """The recorder, where a test has one, makes statistics each five minutes and each hour."""
+    """Make statistics each five minutes and each hour, where a test has a recorder."""
     return True
 
 
 @pytest.fixture
 def recorder_config() -> dict[str, Any]:
-    """The recorder writes what statistics are made of, when they are made, and not each state at once."""
+    """Write states when statistics are made, and not each at once."""
     return {"commit_interval": 3600, "include": {"entity_globs": ["sensor.*energy*", "sensor.*charged"]}}
 
 
@@ -152,7 +152,7 @@ def held(faults: Faults) -> Iterator[None]:
 
 @pytest.fixture
 def flow(hass: HomeAssistant, simulator: Simulator) -> Flow:
-    """A config flow, each of whose errors says what to do."""
+    """Return a config flow, each of whose errors says what to do."""
     return AdvisingFlow(hass, simulator)
 
 

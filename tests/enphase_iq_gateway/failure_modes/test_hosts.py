@@ -40,7 +40,7 @@ async def go_on_to_success(flow: Flow) -> None:
 
 @pytest.fixture
 def unknown_name(monkeypatch: pytest.MonkeyPatch) -> str:
-    """A name that no resolver knows."""
+    """Return a name that no resolver knows."""
 
     async def resolve(*_: object, **__: object) -> None:
         raise OSError(None, "Domain name not found")
@@ -177,7 +177,7 @@ async def test_another_gateway_at_the_address_gets_nothing_and_the_right_one_com
 
 @pytest.fixture
 def over_ipv6(simulator: Simulator) -> Generator[Simulator]:
-    """The same gateway at an IPv6 address."""
+    """Yield the same gateway at an IPv6 address."""
     pytest_socket.socket_allow_hosts(["127.0.0.1", "::1"])
     with Simulator("three-phase", start=NOON, longitude=0, speed=0, host="::1") as running:
         yield running

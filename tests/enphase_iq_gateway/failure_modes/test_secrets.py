@@ -29,7 +29,7 @@ SECRETS: dict[str, Pick] = {
 
 @pytest.fixture
 async def entry(simulator: Simulator, set_up: SetUp) -> MockConfigEntry:
-    """A gateway with all its secrets."""
+    """Return a gateway with all its secrets."""
     account = {CONF_USERNAME: simulator.username, CONF_PASSWORD: simulator.password}
     return await set_up(make_entry(simulator, account))
 

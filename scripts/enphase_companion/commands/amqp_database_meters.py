@@ -1,4 +1,4 @@
-"""enphase-amqp-database-meters: readings from RabbitMQ into a database, each exactly once."""
+"""enphase-amqp-database-meters: store readings from RabbitMQ in a database, each exactly once."""
 
 # ruff: noqa: PLC0415 - --help does not wait for what is imported inside functions
 

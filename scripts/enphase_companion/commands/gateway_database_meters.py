@@ -1,4 +1,4 @@
-"""enphase-gateway-database-meters: what a gateway's meters read, into a database, through every outage."""
+"""enphase-gateway-database-meters: store a gateway's readings in a database, through every outage."""
 
 # ruff: noqa: PLC0415 - --help does not wait for what is imported inside functions
 

@@ -1,4 +1,4 @@
-"""Pruning, rebuilding and status: what stays, what goes, what is made anew."""
+"""Maintenance: what pruning and rebuilding delete, keep and recalculate."""
 
 from __future__ import annotations
 

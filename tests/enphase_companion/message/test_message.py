@@ -412,3 +412,15 @@ def test_flags_that_are_no_booleans_are_unknown(value: object) -> None:
     )
     assert decoded.has_unmetered_batteries is None
     assert decoded.has_unmetered_production is False
+
+
+def test_a_message_without_a_complete_report_has_an_empty_list_of_readings() -> None:
+    assert json.loads(encode(message(), build_reports(message())))["readings"] == []
+
+
+@pytest.mark.parametrize("measurement_type", ["Ünicode", "evse\x1b[2J", "x" * 33])
+def test_a_measurement_type_with_other_characters_is_rejected(measurement_type: str) -> None:
+    content = json.loads(encode(message(reading("production", 900.0))))
+    content["meters"][0]["measurement_type"] = measurement_type
+    with pytest.raises(MessageError, match="measurement_type"):
+        decode(json.dumps(content).encode())

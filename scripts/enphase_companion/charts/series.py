@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from enphase_api.models import MeasurementType, Quantities, Site
-from enphase_api.models.site import TOGETHER, grid_terms, home_terms
+from enphase_api.models.site import TOGETHER, grid_terms, home_terms, sum_terms
 
 from .model import Floats, Quantity, Times, Totals, Track
 from .time_range import Span
@@ -94,14 +94,16 @@ def power_tracks(meters: Mapping[str, Track], metering: Metering = WHOLE_HOUSE) 
 
 def _sum_terms(terms: Mapping[str, int], meters: Mapping[str, Track]) -> Track | None:
     """Return the sum of these terms, at the times of the first that is here; None where none is."""
-    here = [(sign, meters[name]) for name, sign in terms.items() if name in meters]
-    if not here:
+    base = next((meters[name] for name in terms if name in meters), None)
+    if base is None:
         return None
-    _, base = here[0]
-    values = np.zeros(base.times.size)
-    for sign, each in here:
-        values += sign * _values_at(base.times, each)
-    return Track(base.times, values, base.is_stepped)
+    # Nothing flows on a phase that a meter has not wired.
+    values = {
+        name: _values_at(base.times, meters[name]) if name in meters else np.zeros(base.times.size)
+        for name in terms
+    }
+    total = sum_terms(terms, values)
+    return None if total is None else Track(base.times, total, base.is_stepped)
 
 
 def _values_at(times: Times, other: Track) -> Floats:

@@ -28,6 +28,23 @@ def test_where_only_consumption_is_metered_the_grid_is_worked_out() -> None:
     assert drawn[Quantity.NET].values.tolist() == [-2000]
 
 
+def test_grid_without_its_own_meter_is_consumption_less_production_and_battery() -> None:
+    drawn = power_tracks(
+        {"production": meter(3000, 0), "total-consumption": meter(1200, 900), "storage": meter(-500, 700)}
+    )
+    assert drawn[Quantity.NET].values.tolist() == [1200 - 3000 + 500, 900 - 700]
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("grid", ["net-consumption", "total-consumption"])
+def test_power_is_that_of_the_site(grid: str, sign: int) -> None:
+    watts = {"production": 3000.0, grid: 1100.0, "storage": sign * 700.0}
+    drawn = power_tracks({name: meter(value) for name, value in watts.items()})
+    site = Site.from_quantities({name: Quantities(active_power=value) for name, value in watts.items()})
+    assert drawn[Quantity.CONSUMPTION].values.tolist() == [site.home_power]
+    assert drawn[Quantity.NET].values.tolist() == [site.grid_power]
+
+
 @pytest.mark.parametrize("other", ["net-consumption", "total-consumption"])
 def test_with_batteries_that_nobody_measures_nothing_is_worked_out(other: str) -> None:
     meters = {"production": meter(3000), other: meter(1000)}

@@ -13,7 +13,7 @@ import math
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from typing import Self
+from typing import Any, Protocol, Self, TypeVar
 
 from .. import quirks
 from .meters import MeasurementType
@@ -55,6 +55,26 @@ def _storage(metered: Collection[str], unmetered_batteries: bool) -> list[str]:
     return [STORAGE] if unmetered_batteries or STORAGE in metered else []
 
 
+class _Summable(Protocol):
+    """A number, or an array of numbers."""
+
+    def __radd__(self, other: Any, /) -> Any: ...
+    def __rmul__(self, other: Any, /) -> Any: ...
+
+
+_Value = TypeVar("_Value", bound=_Summable)
+
+
+def sum_terms(terms: Mapping[str, int], values: Mapping[str, _Value | None]) -> _Value | None:
+    """Return the signed sum of these values, numbers or arrays; None if one of them is unknown."""
+    signed: list[Any] = []
+    for name, sign in terms.items():
+        if (value := values[name]) is None:
+            return None
+        signed.append(sign * value)
+    return sum(signed) if signed else None
+
+
 def add_up(terms: Mapping[str, int], meters: Mapping[str, Quantities]) -> Quantities:
     """Return what `terms` make of these meters, or of one phase of each; nothing where one is missing.
 
@@ -66,9 +86,8 @@ def add_up(terms: Mapping[str, int], meters: Mapping[str, Quantities]) -> Quanti
     base = meters[next(iter(terms))]
     if len(terms) == 1:
         return base
-    signed = [(sign, meters[name]) for name, sign in terms.items()]
-    active = _sum(_times(sign, each.active_power) for sign, each in signed)
-    reactive = _sum(_times(sign, each.reactive_power) for sign, each in signed)
+    active = sum_terms(terms, {name: meters[name].active_power for name in terms})
+    reactive = sum_terms(terms, {name: meters[name].reactive_power for name in terms})
     apparent = None if active is None or reactive is None else math.hypot(active, reactive)
     return Quantities(
         active_power=active,
@@ -78,7 +97,9 @@ def add_up(terms: Mapping[str, int], meters: Mapping[str, Quantities]) -> Quanti
         current=apparent / base.voltage if apparent is not None and base.voltage else None,
         power_factor=active / apparent if active is not None and apparent else None,
         frequency=base.frequency,
-        energy_delivered=_sum(_netted(each) for _, each in signed) if min(terms.values()) > 0 else None,
+        energy_delivered=sum_terms(terms, {name: _net_energy(meters[name]) for name in terms})
+        if min(terms.values()) > 0
+        else None,
     )
 
 
@@ -180,15 +201,8 @@ def _are_together(terms: Iterable[str], measured_at: Mapping[str, datetime | Non
     return are_together(times[name] for name in terms if name in times)
 
 
-def _sum(values: Iterable[float | None]) -> float | None:
-    found = list(values)
-    known = [value for value in found if value is not None]
-    return sum(known) if len(known) == len(found) else None
-
-
-def _times(sign: int, value: float | None) -> float | None:
-    return None if value is None else sign * value
-
-
-def _netted(quantities: Quantities) -> float | None:
-    return _sum([quantities.energy_delivered, _times(-1, quantities.energy_received)])
+def _net_energy(quantities: Quantities) -> float | None:
+    return sum_terms(
+        {"delivered": 1, "received": -1},
+        {"delivered": quantities.energy_delivered, "received": quantities.energy_received},
+    )

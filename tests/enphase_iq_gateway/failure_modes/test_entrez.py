@@ -134,7 +134,7 @@ async def test_a_renewal_waits_for_entrez_and_reading_goes_on(
     await tick(61, times=3)
     assert float(state_of(hass, simulator, "production_power")) > 0
     assert entry.data[CONF_TOKEN] == old
-    assert watch.log.count("trying again in an hour") == 1
+    assert watch.log.count("retrying in an hour") == 1
     simulator.entrez.faults.clear()
     await tick(3601)
     assert entry.data[CONF_TOKEN] != old

@@ -261,3 +261,10 @@ def test_a_row_has_no_segments_where_its_columns_say_the_same() -> None:
     for counters in ((5000.0, 5000.0), (5000.0, None), (None, 5000.0), (None, None)):
         summary = fold([summarize_reading(at * MINUTE, 0.0, *counters) for at in range(3)])
         assert to_row(summary)["segments"] is None
+
+
+def test_a_fall_right_after_the_first_reading_counts_only_when_it_has_lasted() -> None:
+    (hour,) = count_energy(segments((0, 5000), (1, 0), (15.9, 9)), [0, 60 * MINUTE])
+    assert (hour.energy, hour.resets) == (0, ())
+    (hour,) = count_energy(segments((0, 5000), (1, 0), (16, 9)), [0, 60 * MINUTE])
+    assert hour.resets == (MINUTE,)

@@ -93,7 +93,7 @@ async def test_nothing_of_the_owner_is_in_the_diagnostics(
         assert secret not in text
 
 
-async def test_nothing_secret_is_in_a_log_at_debug_level_or_in_a_state_on_good_and_failure_modes(
+async def test_nothing_secret_is_in_a_log_at_debug_level_or_in_a_state_in_any_failure_mode(
     hass: HomeAssistant,
     simulator: Simulator,
     planted: dict[str, str],

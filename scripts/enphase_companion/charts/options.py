@@ -1,4 +1,4 @@
-"""The options that both charts have."""
+"""The options that both chart commands share."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from ..config.settings import Settings
 
-#: By the end of the file's name.
+#: Suffixes of the file formats.
 FORMATS = (".png", ".svg", ".pdf")
 
-#: Settings that are lines across a chart.
+#: Settings that a chart shows as horizontal lines.
 LIMITS = ("peak_power", "continuous_power")
 
 
@@ -26,11 +26,11 @@ def _file(text: str) -> Path:
     if file.suffix.lower() not in FORMATS:
         raise argparse.ArgumentTypeError(f"{text}: the name must end in {', '.join(FORMATS)}")
     if not file.absolute().parent.is_dir():
-        raise argparse.ArgumentTypeError(f"{text}: there is no folder {file.parent}")
+        raise argparse.ArgumentTypeError(f"{text}: no such folder: {file.parent}")
     return file
 
 
 def limits(settings: Settings) -> dict[str, float]:
-    """Return the lines across a chart that are set, in W, by name."""
+    """Return the horizontal lines that are set, in W, by name."""
     found = {"peak": settings.peak_power, "continuous": settings.continuous_power}
     return {name: watts for name, watts in found.items() if watts is not None}

@@ -30,19 +30,18 @@ _PAUSE = 10.0
 def parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
-        "Draw what the meters of an Enphase IQ Gateway read, from the database: production up,\n"
-        "consumption down, the grid as a line, the battery, and totals in words.",
+        "Draw the readings of an Enphase IQ Gateway's meters from the database: production upwards,\n"
+        "consumption downwards, the grid as a line, the battery, and totals.",
         examples=[
             (NAME, "today, in a window"),
             (f"{NAME} --range week --output week.png", "the last seven days, as a file"),
             (f"{NAME} --range 2026-06-01..2026-06-14", "from the first to the last of these days"),
-            (f"{NAME} --follow --phases", "today as it goes on, each phase too"),
+            (f"{NAME} --follow --phases", "today, updated every 10 seconds, with each phase"),
         ],
         notes=(
-            "A click on an entry of the legend hides a line, or brings it back.\n"
-            "Longer than ten days, the chart shows the energy of each day.\n\n"
-            "exit status: 0 well (a window or --follow was ended), 1 it did not work, 2 wrong usage or\n"
-            "settings, 130 Ctrl-C, 143 SIGTERM"
+            "Click an entry of the legend to hide or show its line.\n"
+            "Charts of more than ten days show the energy of each day.\n\n"
+            "exit status: 0 success, 1 failure, 2 usage or configuration error, 130 Ctrl-C, 143 SIGTERM"
         ),
     )
     result.add_argument(
@@ -50,13 +49,15 @@ def parser() -> argparse.ArgumentParser:
         type=_range,
         default=parse("today"),
         metavar="RANGE",
-        help="today (without this option), day (24 hours), week, month or year up to now, a date, or "
-        "FROM..TO: dates or moments such as 2026-06-21T08:00, in local time; without TO up to now",
+        help="today, day (24 hours), week, month or year up to now, a date, or FROM..TO with dates or times "
+        "such as 2026-06-21T08:00, in local time; FROM.. ends now (default: today)",
     )
-    result.add_argument("--phases", action="store_true", help="each wired phase below the whole house")
-    result.add_argument("--follow", action="store_true", help="go on: look for new readings every 10 seconds")
+    result.add_argument("--phases", action="store_true", help="also draw each wired phase")
+    result.add_argument(
+        "--follow", action="store_true", help="keep running: check for new readings every 10 seconds"
+    )
     add_output(
-        result, "write a file (.png, .svg, .pdf) in the place of a window; with --follow again and again"
+        result, "write a file (.png, .svg or .pdf) instead of opening a window; with --follow, repeatedly"
     )
     add_settings(result, KEYS)
     return result
@@ -67,7 +68,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     options = parser()
     arguments = options.parse_args(argv)
     if arguments.follow and not arguments.range.moves:
-        options.error("--follow goes with a --range that goes up to now")
+        options.error("--follow requires a --range that ends now")
     return run(arguments, _draw)
 
 

@@ -32,18 +32,18 @@ _LOOK = 1.0
 def parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
-        "Draw what the meters of an Enphase IQ Gateway read, as they read it: production up,\n"
-        "consumption down, the grid as a line, the battery, and totals in words.",
+        "Draw the readings of an Enphase IQ Gateway's meters as a live chart: production upwards,\n"
+        "consumption downwards, the grid as a line, the battery, and totals.",
         examples=[
             TRUST_FIRST,
             (NAME, "the last 30 minutes, in a window"),
-            (f"{NAME} --minutes 120 --interval 5", "two hours, read every 5 seconds"),
-            (f"{NAME} --output live.png", "a file that is written again and again"),
+            (f"{NAME} --minutes 120 --interval 5", "the last two hours, polled every 5 seconds"),
+            (f"{NAME} --output live.png", "a file, updated every 5 seconds"),
         ],
         notes=(
-            "A click on an entry of the legend hides a line, or brings it back.\n"
+            "Click an entry of the legend to hide or show its line.\n"
             f"{CREDENTIALS}\n{NEVER_ENDS}\n\n"
-            "exit status: 0 window closed, Ctrl-C or SIGTERM, 1 it cannot work, 2 wrong usage or settings"
+            "exit status: 0 window closed, Ctrl-C or SIGTERM, 1 failure, 2 usage or configuration error"
         ),
     )
     result.add_argument(
@@ -51,10 +51,10 @@ def parser() -> argparse.ArgumentParser:
         type=_minutes,
         default=_USUAL,
         metavar="MINUTES",
-        help=f"how much is shown at most, {_SHORTEST} to {_LONGEST}; without it {_USUAL}",
+        help=f"length of the chart in minutes, {_SHORTEST} to {_LONGEST} (default: {_USUAL})",
     )
-    result.add_argument("--phases", action="store_true", help="each wired phase below the whole house")
-    add_output(result, "write a file (.png, .svg, .pdf) every 5 seconds, and no window")
+    result.add_argument("--phases", action="store_true", help="also draw each wired phase")
+    add_output(result, "write a file (.png, .svg or .pdf) every 5 seconds instead of opening a window")
     add_settings(result, KEYS)
     return result
 

@@ -225,9 +225,9 @@ def test_a_setting_that_cannot_be_right_is_named(
     [
         (["--range", "tomorrow"], "argument --range: must be today, day, week, month, year"),
         (["--range", "2026-06-02..2026-06-01"], "2026-06-01 is not after 2026-06-02"),
-        (["--range", "2026-06-01", "--follow"], "--follow goes with a --range that goes up to now"),
+        (["--range", "2026-06-01", "--follow"], "--follow requires a --range that ends now"),
         (["--output", "chart.jpg"], "chart.jpg: the name must end in .png, .svg, .pdf"),
-        (["--output", "/nowhere/chart.png"], "there is no folder /nowhere"),
+        (["--output", "/nowhere/chart.png"], "no such folder: /nowhere"),
     ],
 )
 def test_wrong_usage_ends_with_status_2(owner: Owner, arguments: list[str], message: str) -> None:

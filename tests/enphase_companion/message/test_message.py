@@ -424,3 +424,36 @@ def test_a_measurement_type_with_other_characters_is_rejected(measurement_type: 
     content["meters"][0]["measurement_type"] = measurement_type
     with pytest.raises(MessageError, match="measurement_type"):
         decode(json.dumps(content).encode())
+
+
+def test_a_report_with_an_incomplete_line_is_left_out() -> None:
+    whole = reading("production", 500.0, 600.0)
+    broken = replace(whole, phases=(whole.phases[0], quantities(600.0, voltage=None)))
+    assert (
+        build_reports(message(broken, reading("net-consumption", 1.0, 2.0)))[0]["reportType"] != "production"
+    )
+
+
+def _decode_production(lines: int, **total: float) -> list[Sample]:
+    entry = {"actPower": 100.0, "apprntPwr": 200.0, "rmsVoltage": 230.0, "pwrFactor": 0.5, "rmsCurrent": 1.0}
+    report = {
+        "reportType": "production",
+        "createdAt": AT,
+        "cumulative": {**entry, **total},
+        "lines": [{**entry, "rmsVoltage": 230.0 + 3 * number} for number in range(lines)],
+    }
+    body = json.dumps({"timestamp": NOW, "readings": [report]}).encode()
+    return list(decode(body, default_gateway=SERIAL).samples)
+
+
+@pytest.mark.parametrize(("lines", "voltage"), [(1, 690.0), (2, 690.0), (3, 233.0)])
+def test_only_three_lines_make_the_voltage_of_a_report_their_mean(lines: int, voltage: float) -> None:
+    assert _decode_production(lines, rmsVoltage=690.0)[0].quantities.voltage == voltage
+
+
+def test_a_report_has_at_most_three_lines() -> None:
+    assert [sample.phase for sample in _decode_production(5)] == [0, 1, 2, 3]
+
+
+def test_an_added_up_power_factor_of_a_report_is_calculated_again() -> None:
+    assert _decode_production(3, pwrFactor=1.5)[0].quantities.power_factor == 0.5

@@ -8,6 +8,8 @@ import pytest
 
 from enphase_companion.message import Message
 from enphase_companion.storage import DAY, MINUTE, QUARTER_HOUR, SECOND, Database, Energy, Point
+from enphase_companion.storage.counter_segments import GAP
+from enphase_companion.storage.summary import Estimate, estimate_energy, fold, summarize_reading
 
 from .conftest import GATEWAY, local, message, rising, rows
 
@@ -158,3 +160,30 @@ async def test_the_parts_of_an_estimate_make_up_the_whole(database: Database) ->
     assert [day.energy.delivered for day in days] == [
         pytest.approx(777 * hours, abs=1) for hours in (24, 25, 23 - 5 / 60)
     ]
+
+
+def test_power_is_estimated_up_to_a_gap_and_not_across_it() -> None:
+    first = summarize_reading(0, 600.0, None, None)
+    for pause, expected in ((GAP, [Estimate(0, GAP, 60.0, 0.0)]), (GAP + 1, [])):
+        assert list(estimate_energy([first, summarize_reading(pause, 600.0, None, None)])) == expected
+
+
+@pytest.mark.parametrize("counters", [(5000.0, None), (None, 5000.0)])
+def test_nothing_is_estimated_between_readings_with_and_without_a_counter(
+    counters: tuple[float | None, float | None],
+) -> None:
+    without = summarize_reading(MINUTE, 600.0, None, None)
+    assert list(estimate_energy([summarize_reading(0, 600.0, *counters), without])) == []
+    assert list(estimate_energy([without, summarize_reading(2 * MINUTE, 600.0, *counters)])) == []
+
+
+def test_the_estimate_of_a_bucket_in_which_counters_begin_or_end_counts() -> None:
+    minutes = [summarize_reading(at * MINUTE, 600.0, None, None) for at in range(3)]
+    begins = fold([*minutes, summarize_reading(3 * MINUTE, 600.0, 5000.0, None)])
+    counted = summarize_reading(4 * MINUTE, 600.0, 5010.0, None)
+    ends = fold([counted, *(summarize_reading(at * MINUTE, 600.0, None, None) for at in range(5, 8))])
+    assert begins.estimated is not None
+    assert ends.estimated is not None
+    assert [each[2:] for each in estimate_energy([begins, counted])] == [begins.estimated]
+    earlier = summarize_reading(3 * MINUTE, 600.0, 5000.0, None)
+    assert [each[2:] for each in estimate_energy([earlier, ends])] == [ends.estimated]

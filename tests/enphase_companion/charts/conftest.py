@@ -33,7 +33,7 @@ def house() -> House:
 
 @pytest.fixture(scope="session")
 def house_url(house: House, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The database: read every 30 seconds."""
+    """Return the database: read every 30 seconds."""
     file: Path = tmp_path_factory.mktemp("house") / "enphase.db"
     moments = [at for at in range(START, END + 1, 30) if not GAP[0] < at < GAP[1]]
     asyncio.run(store(f"sqlite:///{file}", ZURICH, house, moments))

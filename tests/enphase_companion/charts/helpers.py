@@ -34,7 +34,7 @@ VIEW = View(
 
 
 def lines(axes: Axes) -> dict[str, tuple[list[int], list[float]]]:
-    """The drawn lines' data by name: seconds since the epoch, and W or Wh."""
+    """Return the data of the drawn lines by name: seconds since the epoch, and W or Wh."""
     found = {}
     for line in axes.lines:
         if not str(line.get_label()).startswith("_"):

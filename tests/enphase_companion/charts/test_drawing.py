@@ -43,7 +43,7 @@ def texts(chart: Chart) -> list[str]:
 
 
 def entry(chart: Chart, name: str) -> Text:
-    """An entry of the legend."""
+    """Return an entry of the legend."""
     (legend,) = chart.figure.findobj(Legend)
     return next(text for text in legend.get_texts() if text.get_text().startswith(name))
 

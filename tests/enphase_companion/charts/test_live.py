@@ -87,13 +87,13 @@ def test_a_slow_gateway_has_no_gaps(history: LiveData, clock: Clock) -> None:
 
 
 def of_inverters(at: float, watts: float = 1000.0) -> Sample:
-    """What is published of microinverters."""
+    """Return the production that microinverters report."""
     said = Quantities(active_power=watts, energy_delivered=(at - NOW) / 3.6)
     return Sample("production", 0, round(at) * 1000, said)
 
 
 def reported(at: float, *samples: Sample) -> Message:
-    """A message of a gateway that does not meter production."""
+    """Return a message of a gateway that does not meter production."""
     return Message("1", at, samples, None, has_unmetered_production=True)
 
 

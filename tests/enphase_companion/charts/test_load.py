@@ -30,7 +30,7 @@ async def seen(
 
 
 def mean(house: House, measurement: str, at: int, seconds: int, phase: int = 0) -> float:
-    """The mean power of a house around a moment (milliseconds)."""
+    """Return the mean power of a house around a moment (milliseconds)."""
     first = at // 1000 - seconds // 2
     measured = [house.truth(first + second).of(measurement) for second in range(0, seconds, 30)]
     wanted = [each.total if phase == 0 else each.phases[phase - 1] for each in measured]

@@ -43,7 +43,7 @@ AXES = Figure((12, 7)).subplots()
 
 
 def shown(span: Span, zone: ZoneInfo) -> list[tuple[int, str]]:
-    """The ticks of a chart of this time, and their labels."""
+    """Return the ticks of a chart of this time, and their labels."""
     AXES.set_xlim(*to_axis(np.array([span.start, span.end])))
     view = View(title="", subtitle="", span=span, zone=zone, panels=[Panel("", {})], totals=Totals())
     set_time_axis(AXES, view)

@@ -14,7 +14,7 @@ from .conftest import ZURICH, local
 
 
 def shown(text: str, now: int) -> tuple[str, str]:
-    """The beginning and the end of a range, as a clock in Zurich shows them."""
+    """Return the beginning and the end of a range, as a clock in Zurich shows them."""
     span = parse(text).span(ZURICH, now)
     first, last = (datetime.fromtimestamp(each / 1000, ZURICH) for each in (span.start, span.end))
     return f"{first:%Y-%m-%d %H:%M}", f"{last:%Y-%m-%d %H:%M}"

@@ -34,7 +34,7 @@ ASKED = {"actPower", "reactPwr", "apprntPwr", "rmsVoltage", "rmsCurrent", "pwrFa
 
 
 def message(number: int, **other: Any) -> Message:
-    """A message that anybody can read, whose measured time is its number."""
+    """Return a message that anybody can read, whose measured time is its number."""
     quantities = Quantities(
         active_power=100.0 + number, reactive_power=1.0, apparent_power=101.0 + number, voltage=230.0,
         current=1.0, power_factor=0.99, frequency=50.0, energy_delivered=1000.0, energy_received=10.0,
@@ -55,12 +55,12 @@ def message(number: int, **other: Any) -> Message:
 
 
 def encode_for_broker(sent: Message) -> bytes:
-    """The body that the publisher sends."""
+    """Return the body that the publisher sends."""
     return encode(sent, build_reports(sent))
 
 
 def read_as_enphase_api_does(body: bytes) -> dict[str, list[tuple[Any, ...]]]:
-    """What Enphase-API's writer would store: seven numbers of each line of the only three types it knows."""
+    """Return the rows that Enphase-API's consumer would store: seven numbers per line of its three types."""
     content = json.loads(body)
     assert isinstance(content["timestamp"], float)
     rows: dict[str, list[tuple[Any, ...]]] = {}
@@ -76,7 +76,7 @@ def read_as_enphase_api_does(body: bytes) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def number_of(sent: Message) -> int:
-    """The number that `message` made this one of."""
+    """Return the number that `message` made this one of."""
     return sent.samples[0].measured_at // 1000 - AT
 
 
@@ -127,12 +127,12 @@ class RawProperties:
 
 
 def short(text: bytes) -> bytes:
-    """A short text of AMQP's: of any bytes."""
+    """Return a short text of AMQP's: of any bytes."""
     return bytes([len(text)]) + text
 
 
 def headers(*fields: tuple[bytes, bytes]) -> bytes:
-    """A table of AMQP's: names, and values with the letter of their type before them."""
+    """Return a table of AMQP's: names, and values with the letter of their type before them."""
     content = b"".join(short(name) + value for name, value in fields)
     return struct.pack(">I", len(content)) + content
 
@@ -177,7 +177,7 @@ async def publish_raw(url: str, exchange: str, key: str, properties: RawProperti
 
 @pytest.fixture
 def place() -> str:
-    """A name on the broker that no other test has."""
+    """Return a name on the broker that no other test has."""
     return f"Enphase.{uuid.uuid4().hex[:8]}"
 
 

@@ -52,3 +52,11 @@ def test_the_product_imports_neither_developers_tools_nor_tests() -> None:
 def test_the_client_needs_neither_home_assistant_nor_the_scripts() -> None:
     for file in (INTEGRATION / "enphase_api").rglob("*.py"):
         assert {"homeassistant", "enphase_companion"}.isdisjoint(parts[0] for parts in imported(file)), file
+
+
+def test_no_module_of_tests_imports_from_another_one() -> None:
+    for file in (PROJECT / "tests").rglob("test_*.py"):
+        for parts in imported(file):
+            module = (PROJECT if parts[0] == "tests" else Path()).joinpath(*parts[:-1])
+            is_test = module.name.startswith("test_") and module.with_suffix(".py").exists()
+            assert not is_test, f"{file} imports from {module}"

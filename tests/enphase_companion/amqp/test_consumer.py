@@ -88,7 +88,7 @@ async def consuming(
 
 
 async def declared(channel: aio_pika.abc.AbstractChannel, broker: Broker, queue: str) -> AbstractExchange:
-    """The exchange as any publisher declares it, and the queue as ours does."""
+    """Return the exchange as any publisher declares it, and the queue as ours does."""
     exchange = await channel.declare_exchange(broker.exchange, aio_pika.ExchangeType.TOPIC, durable=True)
     arguments: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
     await (await channel.declare_queue(queue, durable=True, arguments=arguments)).bind(

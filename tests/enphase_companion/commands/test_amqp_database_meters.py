@@ -104,7 +104,7 @@ def bodies(*numbers: int) -> list[bytes]:
 
 
 def of_enphase_api(number: int) -> bytes:
-    """A message as Enphase-API's script sends it."""
+    """Return a message as Enphase-API's script sends it."""
     block = {
         "currW": 5.0, "actPower": 5.0, "apprntPwr": 6.0, "reactPwr": 1.0, "whDlvdCum": 7.0, "whRcvdCum": 8.0,
         "varhLagCum": 0.0, "varhLeadCum": 0.0, "vahCum": 9.0, "rmsVoltage": 230.0, "rmsCurrent": 0.1,

@@ -71,7 +71,7 @@ def showing(amqp_url: str, owner: Owner, tmp_path: Path) -> Iterator[Showing]:
 
 
 def said(watts: float, ago: float = 0, gateway: str = "122300000001") -> bytes:
-    """A message in which the array makes so much, and the home takes twice as much."""
+    """Return a message in which the array makes so much, and the home takes twice as much."""
     now = time.time() - ago
     made = message(round(now) - 1_764_000_000)
     samples = tuple(
@@ -82,7 +82,7 @@ def said(watts: float, ago: float = 0, gateway: str = "122300000001") -> bytes:
 
 
 def of_enphase_api(production: float, consumption: float) -> bytes:
-    """A message as Enphase-API's script publishes it."""
+    """Return a message as Enphase-API's script publishes it."""
     now = time.time()
     reports = [
         {"createdAt": int(now), "reportType": kind, "cumulative": {"actPower": watts}, "lines": []}

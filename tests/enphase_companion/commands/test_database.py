@@ -21,7 +21,7 @@ from enphase_api.models import Quantities
 from enphase_companion.commands.database import main
 from enphase_companion.message import Message, Sample
 from enphase_companion.storage import Database, schema
-from tests.enphase_companion.storage.test_import_enphase_api import Theirs
+from tests.enphase_companion.storage.helpers import EnphaseApiDatabase
 
 GATEWAY = "122300000001"
 VIENNA = ZoneInfo("Europe/Vienna")
@@ -234,7 +234,7 @@ def test_enphase_apis_database_is_imported_from_its_own_keys(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     """Its keys know no port, so this asks for its own address by `import_database_url`, into a file."""
-    theirs = Theirs(make_url(mariadb_url))
+    theirs = EnphaseApiDatabase(make_url(mariadb_url))
     theirs.add(range(1_760_000_000_000, 1_760_000_500_000, 1000))
     monkeypatch.setenv("ENPHASE_IMPORT_DATABASE_URL", mariadb_url)
     owner = Owner("sqlite:///enphase.db", capsys)

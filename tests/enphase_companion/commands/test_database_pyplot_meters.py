@@ -35,7 +35,7 @@ HEAVY = {"asyncio", "enphase_api", "matplotlib", "numpy", "sqlalchemy", "voluptu
 
 @pytest.fixture
 def axes_drawn(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
-    """What the command has drawn, panel by panel."""
+    """Return what the command has drawn, panel by panel."""
     found: list[Axes] = []
 
     class Seen(Chart):
@@ -49,7 +49,7 @@ def axes_drawn(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
 
 @pytest.fixture
 def drawing(owner: Owner, tmp_path: Path) -> Command:
-    """The command, to be started as a process of its own, with a window that nobody sees."""
+    """Return the command, to be started as a process of its own, with a window that nobody sees."""
     owner.environment |= {
         "MPLBACKEND": BACKEND,
         "PYTHONPATH": str(Path(__file__).parents[3]),
@@ -61,7 +61,7 @@ def drawing(owner: Owner, tmp_path: Path) -> Command:
 
 @pytest.fixture(scope="module")
 def house_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A database with four hours of a morning of a house with batteries."""
+    """Return a database with four hours of a morning of a house with batteries."""
     url = f"sqlite:///{tmp_path_factory.mktemp('house') / 'enphase.db'}"
     begin = local(2026, 10, 26, 8)
     house = House(PROFILES["battery"], 1, START, 8.5)

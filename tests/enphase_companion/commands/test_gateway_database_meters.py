@@ -59,7 +59,7 @@ class Storing(Command):
         return self.given
 
     def waiting(self) -> list[int]:
-        """The moments that wait on disk; to be asked when it has ended."""
+        """Return the moments that wait on disk; to be asked when it has ended."""
         with Spool(self.spool, 10**9) as spool:
             return [
                 sample.measured_at

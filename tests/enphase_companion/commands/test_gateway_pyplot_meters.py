@@ -29,7 +29,7 @@ READINGS = "/ivp/meters/readings"
 def drawing(
     new_owner: Callable[..., Owner], tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Command]:
-    """The command, to be started as a process of its own; its gateway is trusted and its token is good."""
+    """Yield the command as a process to start; its gateway is trusted and its token is valid."""
     owner = new_owner(getattr(request, "param", "battery"))
     owner.trusts()
     owner.writes_token_file(gateway_token=owner.simulator.token())

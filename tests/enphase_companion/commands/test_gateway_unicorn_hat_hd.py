@@ -71,7 +71,7 @@ def production(simulator: Simulator) -> float:
 
 
 def around(watts: float, off: int) -> set[str]:
-    """What may be written of a power that has changed meanwhile by so many watts at most."""
+    """Return what may be written of a power that has changed meanwhile by so many watts at most."""
     return {units.power(max(watts + each, 0)) for each in range(-off, off + 1)}
 
 

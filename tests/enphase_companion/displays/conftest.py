@@ -12,7 +12,7 @@ from . import spidev
 
 @pytest.fixture
 def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[spidev.SpiDev]]:
-    """The bus that a HAT created in this test is on; the library is loaded anew, as by a new process."""
+    """Yield the bus of a HAT created in this test; the library is loaded again, as by a new process."""
     monkeypatch.setitem(sys.modules, "spidev", spidev)
     monkeypatch.delitem(sys.modules, "unicornhathd", raising=False)
     spidev.SpiDev.sent.clear()

@@ -62,7 +62,7 @@ class SeenHat:
 
 
 def recorded(file: Path) -> list[Frame]:
-    """The frames of a file that was recorded at full brightness; LEDs that are off are dark."""
+    """Return the frames of a file that was recorded at full brightness; LEDs that are off are dark."""
     frames = []
     with Image.open(file) as picture:
         for number in range(getattr(picture, "n_frames", 1)):

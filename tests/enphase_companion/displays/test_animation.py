@@ -16,7 +16,7 @@ from enphase_companion.runtime.errors import CommandError
 
 
 def leds(picture: Image.Image) -> Frame:
-    """The colours in the middle of each LED."""
+    """Return the colours in the middle of each LED."""
     pixels = np.asarray(picture.convert("RGB"))
     return pixels[PITCH // 2 :: PITCH, PITCH // 2 :: PITCH]
 

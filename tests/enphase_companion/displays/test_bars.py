@@ -26,7 +26,7 @@ PRODUCTION, CONSUMPTION, ALONE = 3, 11, 7
 
 
 def column(frame: Frame, number: int) -> list[Colour]:
-    """The LEDs of a column from the bottom to the top, without the line."""
+    """Return the LEDs of a column from the bottom to the top, without the line."""
     return [tuple(led) for led in frame[:ROWS, number][::-1].tolist()]
 
 

@@ -19,7 +19,7 @@ START = 0x72
 
 @pytest.fixture
 def frame() -> Frame:
-    """A frame of which no two LEDs are alike, and no turn or mirror image is like another."""
+    """Return a frame of which no two LEDs are alike, and no turn or mirror image is like another."""
     numbers = np.arange(SIZE * SIZE * 3).reshape(SIZE, SIZE, 3)
     return (numbers % 256).astype(np.uint8)
 

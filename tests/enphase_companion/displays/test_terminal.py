@@ -74,7 +74,7 @@ def test_the_cursor_is_shown_again_at_the_end() -> None:
 
 
 def screen(text: str) -> list[str]:
-    """What stands on a terminal after this was written to it."""
+    """Return what stands on a terminal after this was written to it."""
     lines, row, column = [""], 0, 0
     for part in re.findall(r"\x1b\[[?\d;]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", text):
         if part == "\r":

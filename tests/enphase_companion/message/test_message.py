@@ -46,7 +46,7 @@ def quantities(power: float, delivered: float = 5000.0, received: float = 100.0,
 
 
 def reading(measurement: str, *phases: float | None, at: int | None = AT, **other: Any) -> Reading:
-    """A meter that reads these powers on its phases; None: not wired."""
+    """Return a meter that reads these powers on its phases; None: not wired."""
     meter = Meter(
         eid=abs(hash(measurement)), measurement_type=measurement, enabled=True, phase_count=len(phases)
     )
@@ -234,7 +234,7 @@ def block(power: float, voltage: float = 230.0) -> dict[str, float]:
 
 
 def enphase_api_message(**changed: Any) -> bytes:
-    """A message as Enphase-API's script makes it of what a gateway with three phases answers."""
+    """Return a message as Enphase-API's script makes it of what a gateway with three phases answers."""
     report = {
         "createdAt": AT,
         "cumulative": block(1800.0, 691.0),
@@ -250,7 +250,7 @@ def enphase_api_message(**changed: Any) -> bytes:
 
 
 def nested(depth: int) -> list[Any]:
-    """Lists within lists, as many as this."""
+    """Return lists within lists, as many as this."""
     outermost: list[Any] = []
     for _ in range(depth - 1):
         outermost = [outermost]

@@ -18,7 +18,7 @@ from enphase_companion.runtime.service import Service, Stopped, run, state_file
 
 @pytest.fixture
 def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """What systemd listens at."""
+    """Yield what systemd listens at."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
         listener.setblocking(False)
@@ -27,7 +27,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
 
 
 def told(systemd: socket.socket) -> list[str]:
-    """What systemd was told, a datagram each."""
+    """Return what systemd was told, a datagram each."""
     lines = []
     while True:
         try:

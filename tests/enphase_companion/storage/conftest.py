@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from datetime import datetime
+from importlib.resources import files
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -18,6 +19,9 @@ from enphase_companion.storage import Database
 VIENNA = ZoneInfo("Europe/Vienna")
 GATEWAY = "122300000001"
 
+#: The tables as SQL, for those who make them by hand.
+SCHEMA = files("enphase_companion.storage") / "resources" / "schema.sql"
+
 
 def local(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> int:
     """Milliseconds of a moment in Vienna."""
@@ -25,7 +29,7 @@ def local(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> in
 
 
 def message(at: int, gateway: str = GATEWAY, **quantities: float | None) -> Message:
-    """What a gateway with a production meter says at a moment (milliseconds)."""
+    """Return what a gateway with a production meter says at a moment (milliseconds)."""
     said = Quantities(**{"active_power": 1000.0, "energy_delivered": 0.0, **quantities})
     return Message(gateway, at / 1000, (Sample("production", 0, at, said),), None)
 
@@ -42,14 +46,14 @@ def rising(
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """An empty database with its tables, whose days are Vienna's."""
+    """Yield an empty database with its tables, whose days are Vienna's."""
     async with Database(database_url, VIENNA) as empty:
         await empty.upgrade()
         yield empty
 
 
 async def rows(url: str, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-    """What a statement finds in a database, asked beside the product."""
+    """Return what a statement finds in a database, asked beside the product."""
     engine = create_async_engine(url)
     try:
         async with engine.connect() as connection:

@@ -14,8 +14,7 @@ import pytest
 from enphase_companion.storage import SECOND, Database
 from tests.services.mariadb import MariaDB, execute
 
-from .conftest import GATEWAY, VIENNA, message, rising, rows
-from .test_schema import SCHEMA
+from .conftest import GATEWAY, SCHEMA, VIENNA, message, rising, rows
 
 ROOT = Path(__file__).parents[3]
 BLOCKS: set[tuple[str, str]] = {

@@ -19,7 +19,7 @@ EVER = START + 30 * DAY
 
 
 def powers(start: int, end: int, watts: float | None, step: int = 10_000) -> list[Message]:
-    """What a meter says whose counters are not stored."""
+    """Return what a meter says whose counters are not stored."""
     return [message(at, active_power=watts, energy_delivered=None) for at in range(start, end, step)]
 
 

@@ -3,70 +3,24 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import pytest
-from sqlalchemy import URL, make_url
+from sqlalchemy import make_url
 
 from enphase_companion.storage import DAY, MINUTE, QUARTER_HOUR, Database, StorageError
-from tests.services.mariadb import execute, new_database
+from tests.services.mariadb import new_database
 
 from .conftest import GATEWAY, VIENNA, local, message, rows, stored
+from .helpers import EnphaseApiDatabase
 
 START = local(2025, 10, 26, 0, 0)
 
-_PHASES = [
-    f"{name}_Phase_{phase}_ID"
-    for name in ("Production", "NetConsumption", "TotalConsumption")
-    for phase in "ABC"
-]
-_RESULTS = (
-    "CREATE TABLE MeterReading_Result (ResultID INT UNSIGNED AUTO_INCREMENT PRIMARY KEY,"
-    " p DECIMAL(9,3) NOT NULL, q DECIMAL(9,3) NOT NULL, s DECIMAL(9,3) NOT NULL,"
-    " v DECIMAL(6,3) UNSIGNED NOT NULL, i DECIMAL(5,3) NOT NULL, pf DECIMAL(3,2) NOT NULL,"
-    " f DECIMAL(4,2) UNSIGNED NOT NULL)"
-)
-_READINGS = (
-    "CREATE TABLE MeterReading (ReadingID INT UNSIGNED AUTO_INCREMENT PRIMARY KEY,"
-    " Timestamp TIMESTAMP NOT NULL DEFAULT CURRENT_TIMESTAMP, "
-    + ", ".join(f"{name} INT UNSIGNED REFERENCES MeterReading_Result (ResultID)" for name in _PHASES)
-    + ")"
-)
-
-
-class Theirs:
-    """A database as Enphase-API's scripts fill it."""
-
-    def __init__(self, url: URL) -> None:
-        self.url = url
-        self.moments = 0
-        for statement in (_RESULTS, _READINGS):
-            execute(url, statement)
-
-    def add(
-        self, moments: Sequence[int], *, phases: int = 1, watts: float = 1850.25, volts: float = 238.61
-    ) -> None:
-        """Store what was read at these moments (milliseconds), the same on each phase."""
-        results, readings = [], []
-        for at in moments:
-            first = self.moments * len(_PHASES) + 1
-            wired = [number for number in range(len(_PHASES)) if number % 3 < phases]
-            for number in wired:
-                # The second three are net consumption: exported here.
-                sign, size = -1 if number // 3 == 1 else 1, watts * (number % 3 + 1)
-                values = (first + number, sign * size, -210.4, size + 20, volts, 7.85, sign * 0.99, 50)
-                results.append(str(values))
-            ids = [str(first + number) if number in wired else "NULL" for number in range(len(_PHASES))]
-            self.moments += 1
-            readings.append(f"({self.moments}, FROM_UNIXTIME({at / 1000}), {', '.join(ids)})")
-        execute(self.url, f"INSERT INTO MeterReading_Result VALUES {', '.join(results)}")
-        execute(self.url, f"INSERT INTO MeterReading VALUES {', '.join(readings)}")
-
 
 @pytest.fixture
-def theirs(mariadb_url: str) -> Iterator[Theirs]:
+def theirs(mariadb_url: str) -> Iterator[EnphaseApiDatabase]:
     with new_database(make_url(mariadb_url)) as url:
-        yield Theirs(url)
+        yield EnphaseApiDatabase(url)
 
 
 def quiet(_done: int, _total: int) -> None:
@@ -77,7 +31,7 @@ pytestmark = pytest.mark.services
 
 
 async def test_every_moment_comes_in_with_its_signs_units_and_phases(
-    theirs: Theirs, database: Database, database_url: str
+    theirs: EnphaseApiDatabase, database: Database, database_url: str
 ) -> None:
     theirs.add([START, START + 1000], phases=3)
     assert await database.import_enphase_api(theirs.url, GATEWAY, quiet) == 2
@@ -105,7 +59,7 @@ async def test_every_moment_comes_in_with_its_signs_units_and_phases(
 
 
 async def test_one_phase_is_the_whole_and_a_split_phase_keeps_its_sum_of_volts(
-    theirs: Theirs, database: Database, database_url: str
+    theirs: EnphaseApiDatabase, database: Database, database_url: str
 ) -> None:
     theirs.add([START], phases=1)
     theirs.add([START + 1000], phases=2, volts=120)
@@ -126,7 +80,7 @@ async def test_one_phase_is_the_whole_and_a_split_phase_keeps_its_sum_of_volts(
 
 
 async def test_an_import_may_be_interrupted_and_repeated_and_goes_on_with_what_is_new(
-    theirs: Theirs, database: Database, database_url: str
+    theirs: EnphaseApiDatabase, database: Database, database_url: str
 ) -> None:
     theirs.add(range(START, START + 2500 * 1000, 1000))
     told: list[tuple[int, int]] = []
@@ -150,14 +104,16 @@ async def test_an_import_may_be_interrupted_and_repeated_and_goes_on_with_what_i
 
 
 async def test_two_imports_at_once_bring_in_everything_once(
-    theirs: Theirs, database: Database, database_url: str
+    theirs: EnphaseApiDatabase, database: Database, database_url: str
 ) -> None:
     theirs.add(range(START, START + 3000 * 1000, 1000))
     await asyncio.gather(*(database.import_enphase_api(theirs.url, GATEWAY, quiet) for _ in range(2)))
     assert await stored(database_url) == 18_000
 
 
-async def test_what_is_here_already_stays(theirs: Theirs, database: Database, database_url: str) -> None:
+async def test_what_is_here_already_stays(
+    theirs: EnphaseApiDatabase, database: Database, database_url: str
+) -> None:
     await database.write([message(START, active_power=1.0)])
     theirs.add([START, START, START + 1000])
     assert await database.import_enphase_api(theirs.url, GATEWAY, quiet) == 3
@@ -168,7 +124,7 @@ async def test_what_is_here_already_stays(theirs: Theirs, database: Database, da
     assert found == [(1.0,), (pytest.approx(1850.25),)]
 
 
-async def test_what_was_imported_is_rolled_up(theirs: Theirs, database: Database) -> None:
+async def test_what_was_imported_is_rolled_up(theirs: EnphaseApiDatabase, database: Database) -> None:
     """Through the night when clocks went back, which their TIMESTAMP shows twice."""
     theirs.add(range(START, START + 6 * 60 * MINUTE, 20_000))
     await database.import_enphase_api(theirs.url, GATEWAY, quiet)
@@ -188,7 +144,7 @@ async def test_what_was_imported_is_rolled_up(theirs: Theirs, database: Database
 
 
 async def test_their_tables_may_lie_beside_ours(mariadb_url: str) -> None:
-    theirs = Theirs(make_url(mariadb_url))
+    theirs = EnphaseApiDatabase(make_url(mariadb_url))
     theirs.add([START])
     async with Database(mariadb_url, VIENNA) as database:
         await database.upgrade()

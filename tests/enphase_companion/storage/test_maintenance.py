@@ -36,7 +36,7 @@ def quiet(_done: int, _total: int) -> None:
 
 @pytest.fixture
 async def nine_days(database: Database) -> Database:
-    """Readings of nine days and a half, with a clock change on the sixth, rolled up."""
+    """Return readings of nine days and a half, with a clock change on the sixth, rolled up."""
     await database.write(rising(FIRST, NOW, step=STEP))
     await database.write(rising(FIRST, NOW, step=3600 * SECOND, watts=100))
     await database.roll_up(NOW)

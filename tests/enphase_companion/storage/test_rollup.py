@@ -19,7 +19,7 @@ HOUR = 60 * MINUTE
 
 
 def eventful(seed: int, start: int, end: int) -> list[Message]:
-    """A meter of two phases with all that can happen to it, in about 10 s steps."""
+    """Return a meter of two phases with all that can happen to it, in about 10 s steps."""
     chance = random.Random(seed)
     at, counters = start, {("production", 0): [8e6, 3e6], ("net-consumption", 1): [2e7, 4e6]}
     result = []
@@ -74,7 +74,7 @@ def flat(energy: Energy) -> tuple[object, ...]:
 
 
 async def everything(database: Database, start: int, end: int) -> list[tuple[str, int, Energy]]:
-    """The energies of that time as a whole, in odd pieces, and bucket by bucket."""
+    """Return the energies of that time as a whole, in odd pieces, and bucket by bucket."""
     edges = [start, start + 17 * MINUTE + 3 * SECOND, start + 5 * HOUR, end - 20 * HOUR, end]
     found = [
         (name, each, energy)

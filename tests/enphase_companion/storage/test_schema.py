@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import os
-from importlib.resources import files
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -20,9 +19,7 @@ from enphase_companion.storage.engine import Transactions
 from enphase_companion.storage.tables import metadata
 from tests.services.mariadb import execute
 
-from .conftest import GATEWAY, VIENNA, change, message, rows
-
-SCHEMA = files("enphase_companion.storage") / "resources" / "schema.sql"
+from .conftest import GATEWAY, SCHEMA, VIENNA, change, message, rows
 
 
 async def test_the_migrations_make_the_tables_that_statements_are_built_from(

@@ -55,7 +55,7 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
-    """The address of a server that wants TLS, and shows the certificate in server.pem."""
+    """Yield the address of a server that wants TLS, and shows the certificate in server.pem."""
     folder = tmp_path / "server"
     folder.mkdir()
     shown, key = certificate(tmp_path, "server")

@@ -45,14 +45,14 @@ def house() -> House:
 
 @cache
 def true(measurement: str, at: int) -> tuple[float, float]:
-    """The house's own counters: Wh in either direction."""
+    """Return the house's own counters: Wh in either direction."""
     total = house().truth(at / 1000).of(measurement).total
     return total.energy_delivered, total.energy_received
 
 
 @cache
 def week() -> Sequence[Message]:
-    """What the gateway says in that week, late readings included, in order."""
+    """Return what the gateway says in that week, late readings included, in order."""
     replaced = {name: house().truth(RESET / 1000).of(name).total for name in MEASUREMENTS}
 
     def sample(name: str, at: int, seen: Electricity) -> Sample:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from enphase_api.models import Quantities
 from enphase_companion.message import Message, Sample
 from enphase_companion.storage import DAY, MINUTE, QUARTER_HOUR, SECOND, Database, Energy, Point, Power
+from enphase_companion.storage.summary import COLUMNS, Summary, fold, from_row, summarize_reading
 
 from .conftest import GATEWAY, VIENNA, change, local, message, rising, rows
 
@@ -297,3 +299,56 @@ async def test_days_are_the_owners(database: Database) -> None:
         pytest.approx(24 * 3600 - 60),
     ]
     assert (await database.time_zone()) == VIENNA
+
+
+@pytest.mark.parametrize("counters", ["both", "one", "none", "some readings", "one falls"])
+async def test_a_minute_that_the_database_rolls_up_is_what_its_readings_fold_to(
+    database: Database, database_url: str, counters: str
+) -> None:
+    chance = random.Random(counters)
+    expected: list[Summary] = []
+    estimated: list[object] = []
+    messages: list[Message] = []
+    for minute in range(60):
+        readings: list[Summary] = []
+        powers: list[tuple[int, float]] = []
+        for number, second in enumerate(sorted(chance.sample(range(60), chance.randint(1, 6)))):
+            at = START + minute * MINUTE + second * SECOND
+            power = chance.choice([None, 0.0, -250.0, chance.uniform(-3000, 3000)])
+            counted = [5e6 + minute * 10 + number, 3e6 + minute * 10 + number]
+            if counters == "one falls" and chance.random() < 0.2:
+                counted[chance.randrange(2)] = 7.0
+            is_known = counters != "none" and (counters != "some readings" or chance.random() < 0.7)
+            delivered = counted[0] if is_known else None
+            received = counted[1] if is_known and counters != "one" else None
+            readings.append(summarize_reading(at, power, delivered, received))
+            powers += [] if power is None else [(at, power)]
+            messages.append(
+                message(at, active_power=power, energy_delivered=delivered, energy_received=received)
+            )
+        expected.append(fold(readings))
+        if len(powers) > 1 and not (expected[-1].delivered or expected[-1].received):
+            hours = (powers[-1][0] - powers[0][0]) / HOUR
+            estimated.append(
+                (
+                    pytest.approx(sum(max(each, 0.0) for _, each in powers) / len(powers) * hours),
+                    pytest.approx(sum(max(-each, 0.0) for _, each in powers) / len(powers) * hours),
+                )
+            )
+        else:
+            estimated.append(None)
+    await database.write(messages)
+    await database.roll_up()
+    columns = ", ".join(COLUMNS)
+    found = [
+        from_row(row)
+        for row in await rows(database_url, f"SELECT {columns} FROM minutes ORDER BY bucket_start")
+    ]
+    assert [replace(each, power=None, estimated=None) for each in found] == [
+        replace(each, power=None, estimated=None) for each in expected
+    ]
+    assert [each.power for each in found] == [
+        None if each.power is None else pytest.approx(each.power) for each in expected
+    ]
+    if counters == "none":
+        assert estimated == [each.estimated for each in found]

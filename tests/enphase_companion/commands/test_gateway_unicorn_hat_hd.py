@@ -162,7 +162,7 @@ def test_without_the_weather_only_its_picture_is_missing(showing: Showing, tmp_p
     result = showing.owner.runs(main, "--display", str(tmp_path / "hat.png"))
     assert result.status == 0
     (warning,) = result.warnings
-    assert "The weather service answered /v1/forecast with status 503. The weather is not shown." in warning
+    assert "The weather service answered /v1/forecast with status 503; weather is not shown" in warning
     assert recorded(tmp_path / "hat.png")[-1][15].any()
 
 

@@ -30,7 +30,7 @@ async def test_it_begins_without_a_server_and_stores_when_it_is_there(
     async with Database(mariadb_url) as database:
         sink = Sink(database)
         await sink.begin()
-        with pytest.raises(StorageError, match="no connection: see that the server runs there"):
+        with pytest.raises(StorageError, match="no connection: check that the server runs there"):
             await sink.write([message(1)])
         await asyncio.to_thread(mariadb.start)
         await sink.write([message(1)])

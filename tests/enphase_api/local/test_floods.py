@@ -134,7 +134,8 @@ async def test_an_answer_that_was_compressed_unasked_is_read_up_to_its_limit(
     ("encoding", "body"),
     [
         ("gzip", b"[]"),
-        ("gzip", gzip.compress(b"[1]")[:-9]),
+        # Without the time of its making, which would give the test another name in each process.
+        ("gzip", gzip.compress(b"[1]", mtime=0)[:-9]),
         ("br", b"[]"),
         ("gzip, gzip", b""),
         ("\x1b", b""),

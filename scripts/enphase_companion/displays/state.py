@@ -125,7 +125,7 @@ class Powers:
 
 
 class GatewayFilter:
-    """Tells the messages of one gateway from those of others on the same broker."""
+    """Accepts the messages of one gateway, and skips those of others on the same broker."""
 
     def __init__(self, serial_number: str | None) -> None:
         """Without `serial_number` it is the one whose message comes first."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-PROJECT = Path(__file__).parents[3]
+from development.steps import PROJECT
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from development import debian, environments, steps, toolchain
-from tests.development.environments.conftest import PROJECT
+from development.steps import PROJECT
 
 BEFORE_ALL_ELSE = [
     *sorted((PROJECT / "scripts/development").glob("*.py")),

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.development.environments.conftest import PROJECT
+from development.steps import PROJECT
 
 LOCK_FILES = sorted((PROJECT / "tests").glob("requirements*.txt"))
 

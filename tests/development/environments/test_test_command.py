@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from tests.development.environments.conftest import PROJECT
+from development.steps import PROJECT
 
 CLIENT, INTEGRATION, DEMO = "scripts-3.14", "locked", "newest"
 SLOWEST = ["--durations=10", "--durations-min=1"]

@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from development.steps import run
+from development.steps import PROJECT, run
 from development.toolchain import uv
-from tests.development.environments.conftest import PROJECT
 
 pytestmark = pytest.mark.slow
 

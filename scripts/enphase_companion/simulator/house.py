@@ -5,33 +5,22 @@ from __future__ import annotations
 import threading
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time
-from functools import lru_cache
 from math import hypot
 
 from .counters import Counters, Energies
-from .load import Household
+from .day_curves import DAY, DAY_START_HOUR, DayCurves, Installation, day_curves, solar_start
 from .noise import Noise
 from .profiles import NET, PRODUCTION, STORAGE, TOTAL, Profile
-from .series import STEP, Curve, Series
 from .sky import Sky
 from .truth import BatteryState, Electricity, Measurement, Truth, power_factor
 
-#: A day begins at this solar hour, when the sun is down and the battery empty: days are computed one by one.
-DAY_START_HOUR = 3
 #: The house can be asked for this many days before and after its start.
 REACH = 400
-_DAY = 86400
-_KNOTS = _DAY // STEP + 1
 _PANEL_WATTS = 370.0
 #: W a phase that a second inverter makes in full sun, where there is one.
 _SECOND_ARRAY = 800.0
 #: What idle inverters and their meter draw from each phase at night.
 _STANDBY_WATTS = 2.2
-#: var without load and var a watt: inverters and batteries lag, household electronics lead.
-_REACTIVE = {PRODUCTION: (40.0, 0.02), TOTAL: (-60.0, -0.12), STORAGE: (25.0, 0.0)}
-
-#: For each phase, one value a knot.
-Phases = list[list[float]]
 
 
 @dataclass(frozen=True)
@@ -46,11 +35,10 @@ class Inverter:
 
 @dataclass(frozen=True)
 class _Day:
-    """The curves of one day."""
+    """The curves of one day, and when it starts."""
 
     start: float  #: epoch seconds
-    series: dict[str, list[Series]]  #: by measurement type, one a phase
-    sunshine: Curve
+    curves: DayCurves
 
 
 class House:
@@ -78,21 +66,29 @@ class House:
         self.longitude = longitude
         self.latitude = latitude
         self._sky = Sky(seed, latitude)
-        self._household = Household(seed, profile.wired)
         #: Added to a moment (epoch seconds), it gives the mean solar time on the house's own calendar.
         self._to_solar = round(longitude * 240)
         if day is not None:
             noon = datetime.combine(day, time(12), UTC).timestamp()
-            self._to_solar += round((noon - start - self._to_solar) / _DAY) * _DAY
+            self._to_solar += round((noon - start - self._to_solar) / DAY) * DAY
         self._voltage = [Noise(seed, f"voltage {phase}", 400) for phase in range(3)]
         self._frequency = Noise(seed, "frequency", 200)
         self.inverters = _inverters(profile, seed)
-        self._peaks = [_peak(self.inverters, phase) for phase in range(profile.wired)]
+        peaks = tuple(_peak(self.inverters, phase) for phase in range(profile.wired))
+        self._installation = Installation(
+            seed=seed,
+            latitude=latitude,
+            phases=profile.wired,
+            battery=profile.battery,
+            peaks=peaks,
+            # Only a production meter sees what is drawn at night; microinverters report what they make.
+            standby=_STANDBY_WATTS if profile.measures(PRODUCTION) else 0.0,
+            second_array=_SECOND_ARRAY if "second-inverter" in profile.quirks else 0.0,
+        )
         self._start_day = self._day_number(start)
-        self._day = lru_cache(maxsize=20)(self._compute_day)
         self._counters = Counters(
             profile,
-            sum(self._peaks),
+            sum(peaks),
             self._start_day,
             self._start_of(self._start_day),
             self._energy_of_day,
@@ -106,7 +102,7 @@ class House:
         """
         day, before = self._find(at)
         measured = {name: self._measure(name, day, before, at) for name in (PRODUCTION, NET, TOTAL, STORAGE)}
-        sunshine = day.sunshine.at(at - day.start)
+        sunshine = day.curves.sunshine.at(at - day.start)
         return Truth(
             time=at,
             production=measured[PRODUCTION],
@@ -120,7 +116,7 @@ class House:
     def sunshine(self, at: float) -> float:
         """How much of the full sun falls on the panels at `at`: 0 to about 1. Raises as `truth` does."""
         day, _ = self._find(at)
-        return day.sunshine.at(at - day.start)
+        return day.curves.sunshine.at(at - day.start)
 
     def cloud_cover(self, at: float) -> float:
         """How much of the sky is covered at `at`: 0 to 1."""
@@ -129,7 +125,7 @@ class House:
     def midnight(self, at: float) -> float:
         """Return the last midnight before `at` on the house's clock, which is whole hours from UTC."""
         offset = self.utc_offset
-        return (at + offset) // _DAY * _DAY - offset
+        return (at + offset) // DAY * DAY - offset
 
     @property
     def utc_offset(self) -> int:
@@ -163,59 +159,22 @@ class House:
             return self._day(number), self._counters.at(number)
 
     def _day_number(self, at: float) -> int:
-        return int((at + self._to_solar - DAY_START_HOUR * 3600) // _DAY)
+        return int((at + self._to_solar - DAY_START_HOUR * 3600) // DAY)
 
     def _start_of(self, number: int) -> float:
-        return number * _DAY + DAY_START_HOUR * 3600 - self._to_solar
+        return solar_start(number) - self._to_solar
+
+    def _day(self, number: int) -> _Day:
+        return _Day(self._start_of(number), day_curves(self._installation, number))
 
     def _energy_of_day(self, number: int) -> Energies:
-        series = self._day(number).series
-        return {name: [phase.energy(_DAY) for phase in phases] for name, phases in series.items()}
-
-    def _compute_day(self, number: int) -> _Day:
-        start = self._start_of(number)
-        solar = start + self._to_solar
-        sunshine = [self._sky.sunshine(solar + knot * STEP) for knot in range(_KNOTS)]
-        home = self._household.day(number, solar, DAY_START_HOUR, _KNOTS)
-        production = [self._produced(peak, sunshine) for peak in self._peaks]
-        active = {PRODUCTION: production, TOTAL: home, STORAGE: self._stored(production, home)}
-        reactive = {
-            name: [self._reactive(name, phase) for phase in phases] for name, phases in active.items()
-        }
-        active[NET], reactive[NET] = _from_grid(active), _from_grid(reactive)
-        if "second-inverter" in self.profile.quirks:
-            active[NET] = [
-                [grid - _SECOND_ARRAY * sun for grid, sun in zip(phase, sunshine, strict=True)]
-                for phase in active[NET]
-            ]
-        series = {
-            name: [Series(p, q) for p, q in zip(active[name], reactive[name], strict=True)] for name in active
-        }
-        return _Day(start, series, Curve(sunshine))
-
-    def _produced(self, peak: float, sunshine: list[float]) -> list[float]:
-        # Only a production meter sees what the system draws at night; microinverters report what they make.
-        standby = _STANDBY_WATTS if self.profile.measures(PRODUCTION) else 0.0
-        return [sun * peak - standby * max(0.0, 1 - 50 * sun) for sun in sunshine]
-
-    def _stored(self, production: Phases, home: Phases) -> Phases:
-        battery, phases = self.profile.battery, self.profile.wired
-        if battery is None:
-            return [[0.0] * _KNOTS] * phases
-        knots = zip(zip(*production, strict=True), zip(*home, strict=True), strict=True)
-        powers = battery.day([sum(produced) - sum(used) for produced, used in knots])
-        return [[power / phases for power in powers]] * phases
-
-    def _reactive(self, name: str, active: list[float]) -> list[float]:
-        if name == STORAGE and self.profile.battery is None:
-            return active
-        offset, slope = _REACTIVE[name]
-        return [offset + slope * watts for watts in active]
+        series = self._day(number).curves.series
+        return {name: [phase.energy(DAY) for phase in phases] for name, phases in series.items()}
 
     def _measure(self, name: str, day: _Day, before: Energies, at: float) -> Measurement:
         seconds = at - day.start
         phases = []
-        for phase, (series, held) in enumerate(zip(day.series[name], before[name], strict=True)):
+        for phase, (series, held) in enumerate(zip(day.curves.series[name], before[name], strict=True)):
             active, reactive = series.active.at(seconds), series.reactive.at(seconds)
             apparent, voltage = hypot(active, reactive), self._volts(phase, at)
             energy = held.plus(series.energy(seconds))
@@ -247,7 +206,7 @@ class House:
         battery = self.profile.battery
         if battery is None:
             return None
-        today = [series.energy(at - day.start) for series in day.series[STORAGE]]
+        today = [series.energy(at - day.start) for series in day.curves.series[STORAGE]]
         stored = battery.stored(
             delivered=sum(energy.delivered for energy in today),
             received=sum(energy.received for energy in today),
@@ -278,11 +237,3 @@ def _inverters(profile: Profile, seed: int) -> list[Inverter]:
 
 def _peak(inverters: list[Inverter], phase: int) -> float:
     return sum(inverter.peak for inverter in inverters if inverter.phase == phase)
-
-
-def _from_grid(powers: dict[str, Phases]) -> Phases:
-    """Return the grid's power: consumption less production and battery discharge."""
-    return [
-        [home - sun - battery for home, sun, battery in zip(*phase, strict=True)]
-        for phase in zip(powers[TOTAL], powers[PRODUCTION], powers[STORAGE], strict=True)
-    ]

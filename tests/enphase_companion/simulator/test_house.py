@@ -7,6 +7,7 @@ from itertools import pairwise
 
 import pytest
 
+from enphase_companion.simulator.day_curves import day_curves
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import NET, PRODUCTION, PROFILES, STORAGE, TOTAL
 from enphase_companion.simulator.truth import Electricity, Measurement
@@ -183,8 +184,9 @@ def test_the_microinverters_make_what_the_house_produces() -> None:
 def test_the_same_seed_is_the_same_house_whatever_is_asked_first() -> None:
     one, other = (House(PROFILES["battery"], 1, START, 12.0) for _ in range(2))
     other.truth(START + 2 * DAY)
-    assert one.truth(START - 14 * DAY) == other.truth(START - 14 * DAY)
-    assert one.truth(START) == other.truth(START)
+    truths = [one.truth(START - 14 * DAY), one.truth(START)]
+    day_curves.cache_clear()  # the days of equal houses are computed once in a process
+    assert truths == [other.truth(START - 14 * DAY), other.truth(START)]
     assert one.truth(START) != house("battery", seed=2).truth(START)
 
 

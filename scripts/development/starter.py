@@ -11,7 +11,7 @@ import sys
 from typing import NoReturn
 
 from .environments import environment
-from .steps import PROJECT, SetUpError
+from .steps import BYTECODE, PROJECT, SetUpError
 
 
 def start(module: str, name: str, *, holds_interrupt: bool = False, **variables: str) -> NoReturn:
@@ -34,5 +34,5 @@ def start(module: str, name: str, *, holds_interrupt: bool = False, **variables:
     os.execve(  # noqa: S606 - no shell is wanted
         interpreter,
         [str(interpreter), "-m", module, *sys.argv[1:]],
-        {**os.environ, **variables, "PYTHONPATH": path},
+        {**os.environ, **BYTECODE, **variables, "PYTHONPATH": path},
     )

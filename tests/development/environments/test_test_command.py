@@ -1,5 +1,6 @@
 """scripts/test runs the suites that its words ask for, and fails when one fails or none ran."""
 
+import os
 import re
 import subprocess
 import sys
@@ -63,9 +64,12 @@ def run(command: ModuleType, installed: list[str], monkeypatch: pytest.MonkeyPat
     def run_with(*words: str, outcomes: dict[str, int] | None = None) -> tuple[int, dict[str, list[str]]]:
         runs = {}
 
-        def record(arguments: list[str], cwd: Path, *, check: bool) -> subprocess.CompletedProcess[str]:
+        def record(
+            arguments: list[str], cwd: Path, env: dict[str, str], *, check: bool
+        ) -> subprocess.CompletedProcess[str]:
             assert arguments[1:3] == ["-m", "pytest"]
             assert (cwd, check) == (PROJECT, False)
+            assert env == {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
             environment = arguments[0]
             told = [word.replace(f"{tmp_path}/", "") for word in arguments[3:]]
             kept = next(word for word in told if word.startswith("cache_dir="))

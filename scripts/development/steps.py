@@ -18,8 +18,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 # uv and Pythons that this machine did not have.
 TOOLS = PROJECT / ".python"
 
-# For what runs in an environment, even where the variable is set: compiled files that are kept make Home Assistant's
-# start 5 s shorter on a small machine.
+# Python keeps the files that it compiles, even where the environment forbids it: Home Assistant starts sooner then.
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 
 # Seconds of silence after which a step that takes long says that it still runs.

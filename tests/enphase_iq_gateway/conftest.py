@@ -35,6 +35,11 @@ type SetUp = Callable[..., Awaitable[MockConfigEntry]]
 type Tick = Callable[..., Awaitable[None]]
 
 
+@pytest.fixture(autouse=True)
+def enable_event_loop_debug() -> None:
+    """Leave asyncio's debug mode as it is: the plug-in's fixture turns it on, which makes a fast run slow."""
+
+
 @pytest.fixture
 def profile() -> str:
     """Return the simulated house; a test asks for another by parametrizing this name."""

@@ -12,7 +12,10 @@ from enphase_companion.runtime import redaction
 from .inputs import WORDS
 from .targets import TARGETS
 
-pytestmark = pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning"),
+]
 
 
 @pytest.fixture(autouse=True)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import resource
 import signal
 import socket
 import subprocess
@@ -131,13 +130,6 @@ async def test_the_owner_finds_the_gateway_and_a_filled_energy_dashboard(serving
         for statistics in days.values():
             assert len(statistics) >= 10
             assert all(0 < day["change"] < 100 for day in statistics[1:-1])
-
-
-def test_a_second_start_costs_less_than_twenty_seconds_of_a_processor(tmp_path: Path) -> None:
-    before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert run("--check", "--port", "0", "--folder", str(tmp_path / "demo")).returncode == 0
-    after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 20
 
 
 def test_a_home_assistant_that_hangs_is_ended_when_it_is_asked_for_twice(tmp_path: Path) -> None:

@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-import time
 
 import pytest
 
@@ -11,7 +10,6 @@ from development.steps import PROJECT
 
 
 def test_help_shows_examples_on_a_python_without_any_package() -> None:
-    begin = time.monotonic()
     shown = subprocess.run(
         [sys.executable, "-S", PROJECT / "scripts" / "demo", "--help"],
         capture_output=True,
@@ -19,7 +17,6 @@ def test_help_shows_examples_on_a_python_without_any_package() -> None:
         check=True,
     )
     assert "scripts/demo --gateway https://envoy.local" in shown.stdout
-    assert time.monotonic() - begin < 2
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,5 @@
 """scripts/test runs the suites that its words ask for, and fails when one fails or none ran."""
 
-import os
 import re
 import subprocess
 import sys
@@ -16,7 +15,7 @@ from development.steps import PROJECT
 
 CLIENT, INTEGRATION, DEMO = "scripts-3.14", "locked", "newest"
 SLOWEST = ["--durations=10", "--durations-min=1"]
-PARALLEL = ["-n", "auto", "--maxprocesses=4", "--dist=loadfile", *SLOWEST]
+PARALLEL = ["-n", "2", "--dist=loadfile"]
 
 # Runs scripts/test with such words; returns its exit status and what the pytest of each environment was told.
 Run = Callable[..., tuple[int, dict[str, list[str]]]]
@@ -42,6 +41,7 @@ def installed(command: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]
     monkeypatch.setattr(command, "is_debian", lambda: True)
     monkeypatch.setattr("os.geteuid", lambda: 0)
     monkeypatch.setattr("shutil.which", lambda _program, **_options: None)
+    monkeypatch.setattr("os.cpu_count", lambda: 2)
     return packages
 
 
@@ -61,7 +61,9 @@ def run(command: ModuleType, installed: list[str], monkeypatch: pytest.MonkeyPat
         (tmp_path / folder / "test_it.py").touch()
     monkeypatch.chdir(tmp_path)
 
-    def run_with(*words: str, outcomes: dict[str, int] | None = None) -> tuple[int, dict[str, list[str]]]:
+    def run_with(
+        *words: str, outcomes: dict[str, int] | None = None, debugged: list[str] | None = None
+    ) -> tuple[int, dict[str, list[str]]]:
         runs = {}
 
         def record(
@@ -69,7 +71,9 @@ def run(command: ModuleType, installed: list[str], monkeypatch: pytest.MonkeyPat
         ) -> subprocess.CompletedProcess[str]:
             assert arguments[1:3] == ["-m", "pytest"]
             assert (cwd, check) == (PROJECT, False)
-            assert env == {**os.environ, "PYTHONDONTWRITEBYTECODE": ""}
+            assert env["PYTHONDONTWRITEBYTECODE"] == ""
+            if debugged is not None and env.get("PYTHONASYNCIODEBUG"):
+                debugged.append(arguments[0])
             environment = arguments[0]
             told = [word.replace(f"{tmp_path}/", "") for word in arguments[3:]]
             kept = next(word for word in told if word.startswith("cache_dir="))
@@ -88,9 +92,12 @@ def test_without_words_every_suite_runs_in_its_environment(run: Run) -> None:
     outcome, runs = run()
     assert outcome == 0
     assert runs == {
-        CLIENT: [*PARALLEL, "enphase_api", "enphase_companion", "development/environments"],
-        INTEGRATION: [*PARALLEL, "enphase_iq_gateway"],
-        DEMO: ["-p", "no:homeassistant", "--timeout=600", *SLOWEST, "browser", "development/demo"],
+        CLIENT: [
+            *["-n", "4", "--dist=loadfile", *SLOWEST],
+            *["enphase_api", "enphase_companion", "development/environments"],
+        ],
+        INTEGRATION: [*PARALLEL, *SLOWEST, "enphase_iq_gateway"],
+        DEMO: ["-p", "no:homeassistant", "--timeout=600", *PARALLEL, *SLOWEST, "browser", "development/demo"],
     }
 
 
@@ -173,6 +180,16 @@ def test_nothing_is_installed_without_being_root(
     )
 
 
+@pytest.mark.parametrize(("words", "suites"), [((), [INTEGRATION]), (("--fast",), [])])
+def test_the_integration_runs_in_asyncios_debug_mode_unless_it_is_to_be_fast(
+    run: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], suites: list[str]
+) -> None:
+    monkeypatch.delenv("PYTHONASYNCIODEBUG", raising=False)
+    debugged: list[str] = []
+    run(*words, debugged=debugged)
+    assert debugged == suites
+
+
 @pytest.mark.parametrize(("second", "outcome"), [(0, 0), (1, 1), (5, 1)])
 def test_what_failed_is_tried_again_alone_and_fails_when_it_fails_twice(
     command: ModuleType, run: Run, monkeypatch: pytest.MonkeyPatch, second: int, outcome: int
@@ -186,7 +203,7 @@ def test_what_failed_is_tried_again_alone_and_fails_when_it_fails_twice(
 
     suite = command.suites("3.14", "locked")[1]
     monkeypatch.setattr("subprocess.run", record)
-    assert command._run(suite, PARALLEL, ["-m", "fast", "here"], again=True) == outcome
+    assert command._run(suite, PARALLEL, ["-m", "fast", "here"], {}, again=True) == outcome
     assert "-n" in told[0]
     assert "-n" not in told[1]
     assert told[1][-5:] == ["--last-failed", "--last-failed-no-failures=none", "-m", "fast", "here"]

@@ -19,6 +19,8 @@ from enphase_api.models import Batteries, Info, Inverter, Live, Meter, Productio
 
 from .helpers import JSON, KEYS, SCALARS, numbers
 
+pytestmark = pytest.mark.slow
+
 METERS = tuple(
     Meter(eid=eid, measurement_type=kind, enabled=True, phase_mode=mode, phase_count=2)
     for eid, (kind, mode) in enumerate(

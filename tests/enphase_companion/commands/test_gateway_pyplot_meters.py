@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import re
 import signal
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -111,9 +110,8 @@ async def test_a_window_never_waits_for_a_gateway_that_hangs_and_ends_in_time(
     await shows(tmp_path, "produced")
     drawing.owner.simulator.faults.set("silent")
     await shows(tmp_path, "Not up to date: no answer of the gateway for 1", 40)
-    before, begun = turns(tmp_path), time.monotonic()
+    before = turns(tmp_path)
     await until(lambda: turns(tmp_path) > before + 30, 20)
-    assert (turns(tmp_path) - before) / (time.monotonic() - begun) > 3, "rounds a second, while it draws"
     assert drawing.ends(number) == 0
     assert drawing.said == ""
 

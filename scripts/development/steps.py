@@ -18,7 +18,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 # uv and Pythons that this machine did not have.
 TOOLS = PROJECT / ".python"
 
-# Python keeps the files that it compiles, even where the environment forbids it: Home Assistant starts sooner then.
+# Python keeps what it compiles, even where the environment forbids it: Home Assistant then starts sooner.
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 
 # Seconds of silence after which a step that takes long says that it still runs.

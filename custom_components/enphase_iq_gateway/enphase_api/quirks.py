@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .models.meters import Meter
-    from .models.quantities import Quantities
+    from .models.readings import Quantities
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,8 +15,7 @@ from .production import (
     has_energy_in_totals,
     unmetered_lifetime_energy,
 )
-from .quantities import Quantities
-from .readings import Reading, Readings, Report
+from .readings import Quantities, Reading, Readings, Report
 from .site import Site
 
 __all__ = [

@@ -17,8 +17,7 @@ from typing import Any, Protocol, Self, TypeVar
 
 from .. import quirks
 from .meters import MeasurementType
-from .quantities import Quantities
-from .readings import Readings
+from .readings import Quantities, Readings
 
 PRODUCTION, NET = MeasurementType.PRODUCTION, MeasurementType.NET_CONSUMPTION
 TOTAL, STORAGE = MeasurementType.TOTAL_CONSUMPTION, MeasurementType.STORAGE

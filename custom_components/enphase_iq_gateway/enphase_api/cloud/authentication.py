@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
+import secrets
 from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import quote
@@ -17,11 +20,14 @@ from ..exceptions import (
     TokenReason,
 )
 from ..http import parse_json
-from ..oauth import CLIENT_ID, REDIRECT_URI, challenge_of, new_verifier
 from .connection import AUTHENTICATION_HOST, SESSION_COOKIE, Answer, Connection
 from .enlighten import ENLIGHTEN_HOST, Enlighten
 from .html import Form
 from .token import ENTREZ_PUBLIC_KEY, UNCOMMISSIONED, Token, has_form_of_token
+
+#: The gateway's own registration as an OAuth client of Entrez.
+CLIENT_ID = "envoy-ui-1"
+REDIRECT_URI = "https://envoy.local/auth/callback"
 
 _SIGN_IN_REFUSED = "Entrez refused the user name and password."
 
@@ -107,11 +113,11 @@ class Authentication(Connection):
         Raises AuthenticationError where Entrez refuses user name and password, MultiFactorError where the
         account asks for a second factor, CommunicationError or ResponseError where Entrez is out of order.
         """
-        verifier = new_verifier()
+        verifier = _new_verifier()
         form = {
             "username": username,
             "password": password,
-            "codeChallenge": challenge_of(verifier),
+            "codeChallenge": _challenge_of(verifier),
             "redirectUri": REDIRECT_URI,
             "client": "envoy-ui",
             "clientId": "envoy-ui-client",
@@ -290,3 +296,13 @@ class Authentication(Connection):
     def _require_sign_in(self) -> None:
         if not self._is_signed_in:
             raise AuthenticationError("Nobody is signed in to Entrez. Call authenticate first.")
+
+
+def _new_verifier() -> str:
+    """Return a random PKCE verifier of 64 characters (RFC 7636 allows 43 to 128)."""
+    return secrets.token_urlsafe(48)
+
+
+def _challenge_of(verifier: str) -> str:
+    """Return the PKCE challenge of a verifier: its SHA-256 (method S256)."""
+    return base64.urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()

@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 from yarl import URL
 
+from ..cloud.authentication import CLIENT_ID, REDIRECT_URI
 from ..cloud.token import has_form_of_token
 from ..exceptions import (
     AuthenticationError,
@@ -25,7 +26,6 @@ from ..exceptions import (
 from ..files import write_private
 from ..http import cookie_header, encoding_of, parse_json, read_json, status_error
 from ..models import Batteries, Info, Inverter, Live, Meter, Production, ProductionTotals, Readings, Report
-from ..oauth import CLIENT_ID, REDIRECT_URI
 from .connection import SESSION_COOKIE, Connection, limit_of
 from .trust import Certificate, fetch_certificate
 

@@ -8,6 +8,7 @@ from datetime import timedelta
 from itertools import pairwise
 from typing import Any
 
+import aiohttp
 import pytest
 from homeassistant.components.recorder.core import Recorder
 from homeassistant.components.recorder.statistics import statistics_during_period
@@ -24,6 +25,7 @@ from pytest_homeassistant_custom_component.components.recorder.common import (  
 )
 
 from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, DOMAIN, ProductionFrom
+from custom_components.enphase_iq_gateway.enphase_api.local import connection
 from custom_components.enphase_iq_gateway.registry import async_replace_gateway
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import find
@@ -100,9 +102,15 @@ async def test_what_its_owner_called_the_entry_stays(
     assert entry.title == "Roof"
 
 
-async def test_an_old_gateway_that_home_assistant_is_just_trying_to_reach_is_replaced_all_the_same(
-    hass: HomeAssistant, simulator: Simulator, successor: Simulator, entry: MockConfigEntry
+async def test_an_old_gateway_is_replaced_while_its_setup_is_in_progress(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    successor: Simulator,
+    entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    # The replacement waits until the setup has failed.
+    monkeypatch.setattr(connection, "TIMEOUT", aiohttp.ClientTimeout(total=1))
     entry.add_to_hass(hass)
     simulator.faults.set("silent")
     reaching = hass.async_create_task(hass.config_entries.async_setup(entry.entry_id))

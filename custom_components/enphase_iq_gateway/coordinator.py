@@ -111,9 +111,16 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
 
     @override
     async def _async_setup(self) -> None:
-        """Verify that it is the right gateway, log in, and read its meters and batteries."""
+        """Load the counters, log in, and read the meters and batteries."""
         await self.counters.async_load()
-        info = await self._error_mapper.call(self.gateway.info())
+        try:
+            await self._connect()
+        except EnphaseError as error:
+            raise self._error_mapper.map(error) from error
+
+    async def _connect(self) -> None:
+        """Verify that it is the right gateway, log in, and read its meters and batteries."""
+        info = await self.gateway.info()
         if info.serial_number != self.serial_number:
             raise ConfigEntryError(
                 translation_domain=DOMAIN,
@@ -124,12 +131,12 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
                     "host": self.gateway.host,
                 },
             )
-        await self._error_mapper.call(self._log_in())
+        await self._log_in()
         now = dt_util.utcnow()
         self._latest = GatewayData(
             info=info,
             gateway_time=self.gateway.now,
-            meters=await self._error_mapper.call(self.gateway.meters()),
+            meters=await self.gateway.meters(),
             production_from=ProductionFrom(self.config_entry.data[CONF_PRODUCTION_SOURCE]),
         )
         self.async_check_home_energy()
@@ -153,9 +160,9 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             if decided is ProductionFrom.TOTALS:
                 await self._poll_each([Endpoint.TOTALS])
         elif decided is None:
-            await self._error_mapper.call(self._poll(Endpoint.TOTALS))
+            await self._poll(Endpoint.TOTALS)
             if self._latest.energy_source is None:
-                await self._error_mapper.call(self._poll(Endpoint.PRODUCTION))
+                await self._poll(Endpoint.PRODUCTION)
             decided = self._latest.energy_source
             if decided is not None:
                 found = {CONF_ENERGY_SOURCE: decided, CONF_ENERGY_SOURCE_FIRMWARE: firmware}
@@ -170,21 +177,27 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
 
     @override
     async def _async_update_data(self) -> GatewayData:
+        try:
+            await self._poll_main_endpoint()
+        except EnphaseError as error:
+            raise self._error_mapper.map(error) from error
+        return self._latest
+
+    async def _poll_main_endpoint(self) -> None:
         """Poll the readings, or the production of a gateway without meters."""
         endpoint = Endpoint.READINGS if self._latest.enabled_meters else Endpoint.PRODUCTION
         schedule = self.poll_schedule[endpoint]
         is_due = schedule.is_due(dt_util.utcnow(), is_needed=endpoint in self._needed_endpoints)
         if not self.last_update_success and endpoint is Endpoint.PRODUCTION:
             # The gateway may have been offline for a firmware update, which may change the energy source.
-            await self._error_mapper.call(self._poll(Endpoint.INFO))
+            await self._poll(Endpoint.INFO)
         if schedule.received_at is None or is_due or not self.last_update_success:
             is_idle = self._background_poll is None or self._background_poll.done()
             started = monotonic()
-            was_retried = await self._error_mapper.call(self._poll_with_retry(endpoint))
+            was_retried = await self._poll_with_retry(endpoint)
             if endpoint is Endpoint.READINGS and is_idle and not was_retried:
                 shortest = timedelta(seconds=(monotonic() - started) / _MAX_LOAD)
                 self.update_interval = self.poll_schedule.refresh_interval = max(self._interval, shortest)
-        return self._latest
 
     async def _poll_with_retry(self, endpoint: Endpoint) -> bool:
         """Poll an endpoint, and retry if a single response is bad; return whether it was retried.
@@ -221,6 +234,9 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         was_available, is_first = self.last_update_success, raise_on_entry_error
         unavailable, entry_id = self.hass.data.setdefault(_UNAVAILABLE, set()), self.config_entry.entry_id
         await super()._async_refresh(False, raise_on_auth_failed, scheduled, raise_on_entry_error)
+        if self.last_update_success and (is_first or not was_available):
+            # At first, an issue from before a restart may still be open.
+            self._error_mapper.reset()
         if log_failures and was_available and not self.last_update_success:
             # A rejected token starts reauth; the base class logs unexpected exceptions with a traceback. The
             # text of the client's error is more precise than the translated one.
@@ -237,12 +253,10 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     def _async_refresh_finished(self) -> None:
         if not self.last_update_success:
             return
-        self._error_mapper.reset()
         self._store_renewed_certificate()
-        self.token_renewal.async_renew_if_due()
         if self._background_poll is None or self._background_poll.done():
             self._background_poll = self.config_entry.async_create_background_task(
-                self.hass, self._poll_due_endpoints(), f"{self.name} background poll", eager_start=False
+                self.hass, self._poll_in_background(), f"{self.name} background poll", eager_start=False
             )
 
     @property
@@ -261,8 +275,9 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             needed.add(Endpoint.BATTERIES)
         return needed
 
-    async def _poll_due_endpoints(self) -> None:
-        """Poll all endpoints that are due, one by one, so that readings can be polled in between."""
+    async def _poll_in_background(self) -> None:
+        """Renew the token if due, and poll all due endpoints one by one, so that readings fit in between."""
+        self.token_renewal.async_renew_if_due()
         due = iter(lambda: self.poll_schedule.next_due(dt_util.utcnow(), self._needed_endpoints), None)
         before = self._latest
         self.poll_schedule.set_batteries_metered(MeasurementType.STORAGE in before.metered_types)

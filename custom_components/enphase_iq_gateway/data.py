@@ -69,10 +69,20 @@ class GatewayData:
     @cached_property
     def inverters(self) -> Mapping[str, Inverter] | None:
         """The microinverters that report to this gateway, by serial number."""
-        if self.listed_inverters is None:
+        if self._reporting_inverters is None:
             return None
         return {
             serial_number: inverter.as_of(self.gateway_time)
+            for serial_number, inverter in self._reporting_inverters.items()
+        }
+
+    @cached_property
+    def _reporting_inverters(self) -> Mapping[str, Inverter] | None:
+        """The last reports of these microinverters, however old."""
+        if self.listed_inverters is None:
+            return None
+        return {
+            serial_number: inverter
             for serial_number, inverter in self.listed_inverters.items()
             if inverter.last_reported_at is not None and serial_number not in self.foreign_inverters
         }
@@ -80,12 +90,12 @@ class GatewayData:
     @cached_property
     def has_ac_batteries(self) -> bool:
         """Whether there are, or may be, AC Batteries."""
-        if self.batteries is None:
+        if self.listed_batteries is None:
             return False
-        if self.batteries.has_ac is None and self.production is None:
-            # Only /production.json tells, and it has not been read yet.
-            return True
-        return self.batteries.ac is not None or self.batteries.has_ac is True
+        if self.production is None:
+            # Some gateways list them in /production.json only, which has not been read yet.
+            return self.listed_batteries.has_ac is not False
+        return self.production.ac_batteries is not None or self.listed_batteries.has_ac is True
 
     @cached_property
     def inverters_sum(self) -> ProductionSource | None:
@@ -112,18 +122,21 @@ class GatewayData:
     @cached_property
     def has_unmetered_batteries(self) -> bool:
         """Whether there are, or may be, batteries that no storage meter measures."""
-        may_have_any = self.batteries is None or self.batteries.are_there or self.has_ac_batteries
-        return may_have_any and MeasurementType.STORAGE not in self.metered_types
+        if MeasurementType.STORAGE in self.metered_types:
+            return False
+        batteries = self.listed_batteries
+        return batteries is None or bool(batteries.units) or self.has_ac_batteries
 
     @cached_property
     def structure(self) -> tuple[object, ...]:
         """Everything that determines which entities exist."""
+        batteries = self.listed_batteries
         return (
             self._metered,
             tuple(tuple(self.wired_phases(meter)) for meter in self.enabled_meters),
-            frozenset(self.inverters or ()),
-            None if self.batteries is None else tuple(unit.serial_number for unit in self.batteries.units),
-            None if self.batteries is None else self.batteries.grid_connected is not None,
+            frozenset(self._reporting_inverters or ()),
+            None if batteries is None else tuple(unit.serial_number for unit in batteries.units),
+            None if batteries is None else batteries.grid_connected is not None,
             self.has_ac_batteries,
         )
 
@@ -145,17 +158,20 @@ class GatewayData:
     @cached_property
     def _battery_kinds(self) -> tuple[bool, bool] | None:
         """Whether there are IQ Batteries, and AC Batteries; None if not known yet."""
-        return None if self.batteries is None else (bool(self.batteries.units), self.has_ac_batteries)
+        batteries = self.listed_batteries
+        return None if batteries is None else (bool(batteries.units), self.has_ac_batteries)
 
     @cached_property
     def site(self) -> Site:
         """The powers and energies of the site."""
+        # The power of batteries is their meter's, where they have one.
+        batteries = self.batteries if self.has_unmetered_batteries else None
         site = Site.from_readings(
             self.readings,
             metered=self.metered_types,
             unmetered_batteries=self.has_unmetered_batteries,
-            battery_power=None if self.batteries is None else self.batteries.power,
-            grid_connected=None if self.batteries is None else self.batteries.grid_connected,
+            battery_power=None if batteries is None else batteries.power,
+            grid_connected=None if self.listed_batteries is None else self.listed_batteries.grid_connected,
         )
         if self.is_home_decreasing:
             site = replace(site, home_power=None, consumed_energy=None)

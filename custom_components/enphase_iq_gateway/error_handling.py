@@ -1,12 +1,11 @@
 """Map the errors of the client to those of Home Assistant, and to the texts of the config flow."""
 
-from collections.abc import Awaitable, Mapping
+from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import NoReturn
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
-from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryError
+from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryError, HomeAssistantError
 from homeassistant.helpers.update_coordinator import UpdateFailed
 from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
@@ -42,6 +41,16 @@ _REJECTION_TOLERANCE = timedelta(minutes=10)
 #: A gateway that does not answer is polled less and less often, down to once in this time.
 _MAX_BACKOFF = timedelta(minutes=1)
 
+#: Translation keys of the errors that a retry may solve; the first match counts.
+UPDATE_ERRORS: dict[type[EnphaseError], str] = {
+    NotAllowedError: "forbidden",
+    AuthenticationError: "token_rejected",
+    CommunicationError: "cannot_connect",
+    InvalidAnswerError: "invalid_response",
+    ResponseError: "http_error",
+    EnphaseError: "communication_error",
+}
+
 
 class ErrorMapper:
     """Map the errors of one gateway, and back off while they persist."""
@@ -61,53 +70,35 @@ class ErrorMapper:
         self._token_renewal = token_renewal
         self._interval = interval
         self._failure_count = 0
-        #: At first, an issue from before a restart may still be open.
-        self._needs_reset = True
 
     def reset(self) -> None:
-        """Forget all errors after a successful request."""
-        if not self._needs_reset:
-            return
-        self._needs_reset = False
+        """Forget all errors after a successful refresh."""
         self._failure_count = 0
         self._reset_rejections()
         async_delete_certificate_issue(self._hass, self._entry)
 
-    async def call[T](self, request: Awaitable[T]) -> T:
-        """Return the result of a request, with its errors mapped.
+    def map(self, error: EnphaseError) -> HomeAssistantError:
+        """Return the error of Home Assistant for one of the client.
 
-        Raises UpdateFailed, with the time to wait, if a retry may succeed; ConfigEntryAuthFailed if the user
+        That is UpdateFailed, with the time to wait, if a retry may succeed; ConfigEntryAuthFailed if the user
         has to sign in again; ConfigEntryError if neither helps.
         """
-        try:
-            return await request
-        except CertificateChangedError as error:
+        if isinstance(error, CertificateChangedError):
             # The connection ended during the handshake: nothing was sent. It is tried again until the user
             # trusts this certificate, or the gateway shows the trusted one again.
             async_create_certificate_issue(self._hass, self._entry, error)
-            raise self._update_failed("certificate_changed", error, CERTIFICATE_CHECK_INTERVAL) from error
-        except UnsupportedFirmwareError as error:
-            raise ConfigEntryError(
+            return self._update_failed("certificate_changed", error, CERTIFICATE_CHECK_INTERVAL)
+        if isinstance(error, UnsupportedFirmwareError):
+            return ConfigEntryError(
                 translation_domain=DOMAIN,
                 translation_key="unsupported_firmware",
                 translation_placeholders={"firmware": error.firmware},
-            ) from error
-        except NotAllowedError as error:
-            raise self._update_failed("forbidden", error) from error
-        except AuthenticationError as error:
-            self._raise_rejected(error)
-        except CommunicationError as error:
-            raise self._update_failed("cannot_connect", error) from error
-        except InvalidAnswerError as error:
-            raise self._update_failed("invalid_response", error) from error
-        except ResponseError as error:
-            raise self._update_failed("http_error", error) from error
-        except EnphaseError as error:
-            raise self._update_failed("communication_error", error) from error
+            )
+        key = next(key for kind, key in UPDATE_ERRORS.items() if isinstance(error, kind))
+        return self._rejected(error) if key == "token_rejected" else self._update_failed(key, error)
 
     def _update_failed(self, key: str, error: EnphaseError, wait: timedelta | None = None) -> UpdateFailed:
         """Return the error that makes the coordinator retry."""
-        self._needs_reset = True
         self._failure_count += 1
         if key != "token_rejected":
             # Only consecutive rejections count.
@@ -127,21 +118,20 @@ class ErrorMapper:
     def _reset_rejections(self) -> None:
         self._hass.data.get(_REJECTED_SINCE, {}).pop(self._entry.entry_id, None)
 
-    def _raise_rejected(self, error: AuthenticationError) -> NoReturn:
+    def _rejected(self, error: EnphaseError) -> HomeAssistantError:
         """Retry with the rejected token for a while, then require a new sign-in."""
-        self._needs_reset = True
         now = dt_util.utcnow()
         since = self._hass.data.setdefault(_REJECTED_SINCE, {}).setdefault(self._entry.entry_id, now)
         self._token_renewal.async_renew_if_due(is_rejected=True)
         has_expired = self._token_renewal.token.expires_at <= now
         # While a renewal is possible, keep polling; if it fails, the renewal itself starts the reauth.
         if not self._token_renewal.is_possible and (has_expired or now - since >= _REJECTION_TOLERANCE):
-            raise ConfigEntryAuthFailed(
+            return ConfigEntryAuthFailed(
                 translation_domain=DOMAIN,
                 translation_key="token_rejected",
                 translation_placeholders={"name": self._entry.title},
-            ) from error
-        raise self._update_failed("token_rejected", error) from error
+            )
+        return self._update_failed("token_rejected", error)
 
 
 #: Translation keys of the reasons why a token cannot be used or issued.

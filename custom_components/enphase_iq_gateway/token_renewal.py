@@ -42,7 +42,7 @@ class TokenRenewal:
     def token(self) -> Token:
         """The token of the entry, which a renewal from before a reload may have replaced."""
         raw = self._entry.data[CONF_TOKEN]
-        # Read in each refresh: parse only once.
+        # Read in each background poll: parse only once.
         if raw is not self._raw:
             self._raw, self._token = raw, Token.parse(raw)
         return self._token

@@ -24,6 +24,7 @@ from custom_components.enphase_iq_gateway.error_handling import (
     GATEWAY_ERRORS,
     SILENCE_ERRORS,
     TOKEN_ERRORS,
+    UPDATE_ERRORS,
 )
 from custom_components.enphase_iq_gateway.services import CALL_ERRORS
 from enphase_companion.simulator import Simulator
@@ -122,9 +123,8 @@ def test_every_exception_has_its_text_and_every_text_its_exception() -> None:
         for keyword in call.keywords
         if keyword.arg == "translation_key" and isinstance(keyword.value, ast.Constant)
     }
-    assert raised | first_words("_update_failed", "_validation_error") | {*CALL_ERRORS.values()} == set(
-        TEXTS["exceptions"]
-    )
+    raised |= first_words("_update_failed", "_validation_error")
+    assert raised | {*CALL_ERRORS.values(), *UPDATE_ERRORS.values()} == set(TEXTS["exceptions"])
 
 
 def add_second_meters(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:

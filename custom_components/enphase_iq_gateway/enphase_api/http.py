@@ -222,16 +222,13 @@ async def read_body(response: aiohttp.ClientResponse, path: str, limit: int = MA
     Raises InvalidAnswerError where it is larger than `limit`, or compressed in a way that was not asked for.
     """
     status = response.status
-    too_large = InvalidAnswerError(
-        f"The answer of {path} is larger than {limit:,} bytes", path=path, status=status
-    )
     if (response.content_length or 0) > limit:
-        raise too_large
+        raise _too_large(path, limit, status)
     body = bytearray()
     async for part in response.content.iter_any():
         body += part
         if len(body) > limit:
-            raise too_large
+            raise _too_large(path, limit, status)
     encoding = encoding_of(response)
     if encoding == "identity":
         return bytes(body)
@@ -241,8 +238,14 @@ async def read_body(response: aiohttp.ClientResponse, path: str, limit: int = MA
     if inflated is None:
         raise InvalidAnswerError(f"The answer of {path} is compressed and damaged", path=path, status=status)
     if len(inflated) > limit:
-        raise too_large
+        raise _too_large(path, limit, status)
     return inflated
+
+
+def _too_large(path: str, limit: int, status: int) -> InvalidAnswerError:
+    return InvalidAnswerError(
+        f"The answer of {path} is larger than {limit:,} bytes", path=path, status=status
+    )
 
 
 def _inflate(body: bytes | bytearray, limit: int) -> bytes | None:

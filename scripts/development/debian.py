@@ -1,4 +1,4 @@
-"""What Debian's archive gives: packages unpacked inside the project's folder, or installed for the tests.
+"""Debian packages: unpacked inside the project's folder, or installed for the tests.
 
 Unpacking needs no root and changes nothing of the system; it is how Python comes to a machine that reaches
 only its package mirrors. Standard library only, and no syntax newer than Python 3.9.
@@ -42,7 +42,7 @@ def unpack_python(version: str, suite: str, patchelf: Words) -> Path:
 
 
 def unpack(suite: str, packages: list[str], root: Path) -> None:
-    """Unpack packages of a Debian suite, and all that they depend on, below a folder that is made anew."""
+    """Unpack packages of a Debian suite, and their dependencies, below a folder that is recreated."""
     scratch = TOOLS / "apt"
     for folder in (root, scratch):
         shutil.rmtree(folder, ignore_errors=True)
@@ -80,7 +80,7 @@ def _archive() -> str:
 
 
 def install(packages: list[str]) -> None:
-    """Install packages on this system, as root, without starting a service of theirs."""
+    """Install packages on this system, as root, without starting their services."""
     with _no_service_starts():
         run(["apt-get", "update"])
         run(

@@ -5,9 +5,9 @@
     python3 -m development.environments --list                 name the environments and what each is for
     python3 -m development.environments --lock                 resolve tests/requirements*.txt again
 
-Needs only Python 3.9 or newer; uv and the wanted Python are brought where they are missing. An environment
-lies in .venv/NAME and is left alone for as long as what it was made from is the same. The commands in
-`scripts` call `environment`.
+Needs only Python 3.9 or newer; uv and the wanted Python are installed where they are missing. An environment
+is in .venv/NAME and is kept until the files that it was made from change. The commands in `scripts` call
+`environment`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ TESTS = PROJECT / "tests"
 
 @dataclass(frozen=True)
 class Environment:
-    """What an environment is for, its Python, and the files in tests/ that say which versions are in it.
+    """Purpose and Python of an environment, and the files in tests/ that name its versions.
 
     What is in `compiled` is left out where it cannot be built. `size` is what it takes on disk.
     """
@@ -117,7 +117,7 @@ def _install(interpreter: Path, folder: Path, kind: Environment) -> None:
 
 
 def lock() -> None:
-    """Resolve the locked versions anew: for every platform, with hashes, and naming no package index."""
+    """Resolve the locked versions again: for every platform, with hashes, naming no package index."""
     for name, (oldest, options) in LOCKS.items():
         say(f"resolving tests/{name}.txt")
         form: Words = [
@@ -148,13 +148,13 @@ def _one_at_a_time() -> Iterator[None]:
 
 
 def main() -> int:
-    """Do what the command line says and return the exit status."""
+    """Run the command line and return the exit status."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help="environments to make")
     parser.add_argument("--list", action="store_true", help="name the environments and what each is for")
-    parser.add_argument("--lock", action="store_true", help="resolve tests/requirements*.txt anew")
+    parser.add_argument("--lock", action="store_true", help="resolve tests/requirements*.txt again")
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.names) - set(KINDS))
     if unknown:

@@ -21,18 +21,18 @@ TOOLS = PROJECT / ".python"
 # Python keeps what it compiles, even where the environment forbids it: Home Assistant then starts sooner.
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 
-# Seconds of silence after which a step that takes long says that it still runs.
+# Seconds without output after which a long step reports that it still runs.
 PATIENCE = 10
 
 Words = list[Union[str, Path]]
 
 
 class SetUpError(Exception):
-    """Something that the set-up needs cannot be had; the text says what, and what to do about it."""
+    """A requirement of the set-up is missing; the text names it and what to do."""
 
 
 def say(text: str) -> None:
-    """Tell the person in front of the screen what is done now."""
+    """Print what is done now."""
     print(f"set-up: {text}", file=sys.stderr, flush=True)
 
 
@@ -66,23 +66,23 @@ def run(command: Words, **environment: str) -> str:
 
 
 def _output(process: subprocess.Popen[str]) -> str:
-    """Return what a process printed, once it has ended; say from time to time that it has not."""
+    """Return what a process printed, once it has ended; report from time to time that it still runs."""
     begin = time.monotonic()
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
             return process.communicate(timeout=PATIENCE)[0]
-        say(f"still at it ({time.monotonic() - begin:.0f} s)")
+        say(f"still running ({time.monotonic() - begin:.0f} s)")
 
 
 def _caches() -> dict[str, str]:
-    """Return what keeps the downloads of uv and pip in the project's folder."""
+    """Return variables that keep the downloads of uv and pip in the project's folder."""
     return {"UV_CACHE_DIR": str(TOOLS / "cache" / "uv"), "PIP_CACHE_DIR": str(TOOLS / "cache" / "pip")}
 
 
 def _trust() -> dict[str, str]:
-    """Return what makes uv trust whom this system trusts, as pip and apt do: mirrors may need that.
+    """Return variables that make uv use this system's certificates, as pip and apt do: mirrors may need that.
 
-    Where the system has no certificates at all, uv is left to those that it brings along.
+    If the system has none, uv uses its own.
     """
     store = ssl.get_default_verify_paths()
     filled = store.cafile or (store.capath and any(os.scandir(store.capath)))

@@ -1,6 +1,6 @@
 """uv, and Pythons of the wanted versions, from wherever this machine can have them.
 
-What is not on the machine is brought into .python/ in the project's folder. Standard library only, and no
+What is missing on the machine is installed in .python/ in the project's folder. Standard library only, and no
 syntax newer than Python 3.9.
 """
 
@@ -21,12 +21,12 @@ PYTHONS = {"3.11": ("3.11", "bookworm"), "3.13": ("3.13", "trixie"), "3.14": ("3
 
 
 def uv() -> str:
-    """Return the path of uv: the one on PATH, else the project's own, brought with pip."""
+    """Return the path of uv: the one on PATH, else the project's own, installed with pip."""
     own = TOOLS / "uv" / "bin" / "uv"
     for candidate in (shutil.which("uv"), str(own)):
         if candidate and _is_new_enough(candidate):
             return candidate
-    say("bringing uv into .python/uv")
+    say("installing uv in .python/uv")
     shutil.rmtree(TOOLS / "uv", ignore_errors=True)
     oldest = ".".join(str(part) for part in OLDEST_UV)
     run([*_pip(), "install", "--quiet", "--no-input", "--target", TOOLS / "uv", f"uv>={oldest}"])
@@ -53,7 +53,7 @@ def _pip() -> Words:
         for wheel in TOOLS.glob("pip/usr/share/python-wheels/pip-*.whl"):
             return [sys.executable, wheel / "pip"]
     raise SetUpError(
-        "uv is not on PATH, and this Python has no pip to bring it with. Install your system's python3-venv, "
+        "uv is not on PATH, and this Python has no pip to install it. Install your system's python3-venv, "
         "or uv (https://docs.astral.sh/uv/getting-started/installation/); then run this again."
     )
 
@@ -71,14 +71,14 @@ def python(version: str) -> str:
     try:
         return run(find, **own)
     except SetUpError:
-        say(f"bringing Python {version} into .python/uv-python")
+        say(f"installing Python {version} in .python/uv-python")
     try:
         run([uv(), "python", "install", "--no-bin", version], **own)
         return run(find, **own)
     except SetUpError as failure:
         if not is_debian():
             raise SetUpError(
-                f"this machine has no Python {oldest} or later {version}, and uv could not bring one. "
+                f"this machine has no Python {oldest} or later {version}, and uv could not install one. "
                 f"Install it; then run this again.\n{failure}"
             ) from failure
     say(f"that cannot be downloaded here; unpacking Debian's Python {version} into .python/debian-{version}")

@@ -1,4 +1,4 @@
-"""The two clients alone, without Home Assistant: what it takes to ask a gateway and to understand it."""
+"""The two clients without Home Assistant: requests to a gateway and the parsing of its answers."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .measures import Cost, Gateway
 
 
 class OurClient:
-    """enphase_api, asked what the integration asks with all entities enabled."""
+    """enphase_api with the requests of an integration that has all entities enabled."""
 
     def __init__(self, gateway: Gateway) -> None:
         self._token = gateway.token
@@ -38,7 +38,7 @@ class OurClient:
         await self._client.login(self._token)
 
     async def refresh(self, seconds: float) -> Cost:
-        """Ask what is due `seconds` after the last time."""
+        """Request what is due `seconds` after the last refresh."""
         self._now += timedelta(seconds=seconds)
         cpu = process_time()
         await self._client.readings()
@@ -63,13 +63,13 @@ class Pyenphase:
         self._envoy = Envoy(gateway.host, self._session)
 
     async def start(self) -> None:
-        """Log in, and find out what there is to ask."""
+        """Log in, and detect the endpoints."""
         await self._envoy.setup()
         await self._envoy.authenticate(token=self._token)
         await self._envoy.update()
 
-    async def refresh(self, seconds: float) -> Cost:  # noqa: ARG002  # it asks for everything each time
-        """Ask as the built-in integration does each minute."""
+    async def refresh(self, seconds: float) -> Cost:  # noqa: ARG002  # it requests everything each time
+        """Make the requests of the built-in integration, once a minute."""
         cpu = process_time()
         await self._envoy.update()
         return Cost(cpu=process_time() - cpu)

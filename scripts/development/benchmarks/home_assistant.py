@@ -1,4 +1,4 @@
-"""A Home Assistant with one integration and nothing else, refreshed on demand and measured at that."""
+"""A Home Assistant with one integration and nothing else, refreshed and measured on request."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _STATM, _PAGE = Path("/proc/self/statm"), os.sysconf("SC_PAGE_SIZE")
 
 
 class HomeAssistantWith:
-    """One integration in a Home Assistant of its own, without recorder and web server."""
+    """One integration in its own Home Assistant, without recorder and web server."""
 
     def __init__(self, domain: str, data: Mapping[str, Any], serial_number: str) -> None:
         self._domain, self._data, self._serial_number = domain, data, serial_number
@@ -59,7 +59,7 @@ class HomeAssistantWith:
     async def start(self) -> None:
         """Start Home Assistant."""
         (Path(self._folder.name) / "custom_components").symlink_to(_COMPONENTS)
-        # That a custom integration is there is no news.
+        # The warning about custom integrations is not needed here.
         logging.getLogger(loader.__name__).setLevel(logging.ERROR)
         hass = self._hass = HomeAssistant(self._folder.name)
         loader.async_setup(hass)
@@ -67,18 +67,18 @@ class HomeAssistantWith:
         await loader.async_get_custom_components(hass)
         await async_load_base_functionality(hass)
         await async_setup_component(hass, "homeassistant", {})
-        # Whoever resolves names asks which networks there are.
+        # The resolver needs the network's adapters.
         await async_get_network(hass)
         await hass.async_start()
         hass.bus.async_listen(EVENT_STATE_CHANGED, self._note_changed)
         hass.bus.async_listen(EVENT_STATE_REPORTED, lambda _: None, event_filter=self._note_unchanged)
-        # Whoever asks what time it is, by this name, hears how many refreshes there were.
+        # Home Assistant's clock advances with the refreshes.
         dt_util.utcnow = lambda: datetime.now(UTC) + self._ahead  # type: ignore[assignment]
-        # An owner who enables entities one by one gets half a minute for it.
+        # Reload at once after an entity is enabled, not after 30 s.
         config_entries.RELOAD_AFTER_UPDATE_DELAY = 0
 
     async def set_up(self, options: Mapping[str, Any]) -> float:
-        """Set the integration up, anew if it is there; give the seconds until its states are there."""
+        """Set the integration up, again if it is there; return the seconds until it has its states."""
         hass = self._hass
         for entry in hass.config_entries.async_entries(self._domain):
             await hass.config_entries.async_remove(entry.entry_id)
@@ -103,7 +103,7 @@ class HomeAssistantWith:
         return seconds
 
     async def enable_all(self) -> int:
-        """Enable all that is disabled at first, and give how many entities there are."""
+        """Enable all disabled entities, and return the number of entities."""
         hass, registry = self._hass, er.async_get(self._hass)
         entities = er.async_entries_for_config_entry(registry, self._entry.entry_id)
         for each in entities:
@@ -115,7 +115,7 @@ class HomeAssistantWith:
         return len(entities)
 
     async def refresh(self, seconds: float) -> Cost:
-        """Refresh once, `seconds` after the last time, with all that follows from it."""
+        """Refresh once, `seconds` after the last time, and wait for all that follows."""
         self._ahead += timedelta(seconds=seconds)
         changed, unchanged = self._changed, self._unchanged
         cpu, busy = process_time(), occupied()
@@ -131,7 +131,7 @@ class HomeAssistantWith:
     async def announce(
         self, announcements: Sequence[Announcement], pace: float, settling: float
     ) -> Disturbance:
-        """Announce these one by one, as the network does, and wait until nothing works for them."""
+        """Announce these one by one, as zeroconf does, and wait until all flows have settled."""
         hass, flows = self._hass, self._hass.config_entries.flow
         waiting, memory = len(flows.async_progress()), await self.memory()
         blockages = Blockages()
@@ -160,7 +160,7 @@ class HomeAssistantWith:
         )
 
     async def memory(self) -> int:
-        """Return how many bytes of memory the process has, when what is no longer used is given back."""
+        """Return the process's memory in bytes, after unused memory is returned to the system."""
         gc.collect()
         if platform.libc_ver()[0] == "glibc":
             ctypes.CDLL(None).malloc_trim(0)
@@ -172,7 +172,7 @@ class HomeAssistantWith:
         self._folder.cleanup()
 
     async def _settle(self) -> None:
-        # Once after its start, the built-in integration asks for /home: nothing that a refresh costs.
+        # The built-in integration requests /home once after its start, which is not part of a refresh.
         if cancel := getattr(self._entry.runtime_data, "async_cancel_mac_verification", None):
             cancel()
         await self._hass.async_block_till_done(wait_background_tasks=True)

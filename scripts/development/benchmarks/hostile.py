@@ -1,4 +1,4 @@
-"""What strangers that announce themselves as gateways cost Home Assistant, beside an earlier build."""
+"""The cost of peers that announce themselves as gateways, compared with an earlier build."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ PACKAGES = ("homeassistant", "aiohttp", "orjson")
 _MILLI, _MEBI = 1e3, 1 / 2**20
 _MINUTE, _ANNOUNCEMENTS = 60, 100
 
-#: The order in which they come, again and again.
+#: The order of the peers, repeated.
 _MIX = (
     *("elements", "gateway", "firmware", "drip", "compressed", "certificate", "firmware", "over_limit"),
     *("elements", "nested", "firmware", "impostor", "compressed", "at_limit", "firmware"),
@@ -27,12 +27,12 @@ _MIX = (
 
 
 class _Run:
-    """A run of the benchmark: how long its pieces are, and where it shows how far it is."""
+    """A run of the benchmark: the length of its pieces, and its progress bar."""
 
     def __init__(self, progress: Progress, against: Path, *, quick: bool) -> None:
         self.announcements = len(_MIX) if quick else _ANNOUNCEMENTS
         self.pace = 0.0 if quick else _MINUTE / _ANNOUNCEMENTS
-        #: Seconds in which connections that nobody uses are closed.
+        #: Seconds in which unused connections are closed.
         self.settling = 0.0 if quick else 20.0
         self._drip = 2.0 if quick else 20.0
         self._rounds = range(1 if quick else 3)
@@ -63,14 +63,14 @@ _Pair = tuple[Sequence[Disturbance], Sequence[Disturbance]]
 
 
 class _Bench:
-    """A Home Assistant with a gateway that is set up, and strangers beside it."""
+    """A Home Assistant with a gateway that is set up, and other peers."""
 
     def __init__(self, house: Simulated, drip: float) -> None:
         self._process, self._serial_number, self._drip = house.process, house.serial_number, drip
         self._numbers = count(122400000000)
 
     def announce(self, kinds: Iterable[str], pace: float = 0.0, settling: float = 0.0) -> Disturbance:
-        """Let a stranger of each of these kinds announce itself, a pace of seconds apart."""
+        """Announce a peer of each of these kinds, `pace` seconds apart."""
         strangers = [Stranger(kind, self._number(kind), self._drip) for kind in kinds]
         with listening(strangers) as ports:
             announcements = [

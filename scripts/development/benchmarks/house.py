@@ -1,4 +1,4 @@
-"""The simulated gateways that both sides are measured at, and what they are asked."""
+"""The simulated gateways of both sides, and the requests to them."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ LARGE = replace(BATTERY, name="large", wiring=THREE_PHASE.wiring, inverters=60)
 
 @dataclass(frozen=True)
 class Refresh:
-    """One refresh: which pages it asked for, in order, and what it cost who asked."""
+    """One refresh: the requested paths in order, and its cost."""
 
-    pages: list[str]
-    busy: float  #: seconds that the gateway spent on them
+    paths: list[str]
+    busy: float  #: seconds that the gateway worked
     cost: Cost
 
 
@@ -40,18 +40,18 @@ class Simulated:
         self.serial_number = simulator.serial_number
 
     def be_slow(self) -> None:
-        """Take as long for each page as a real, slow gateway does."""
+        """Answer as slowly as a slow real gateway."""
         self._simulator.faults.set("slow-gateway")
 
     def refresh(self, seconds: float) -> Refresh:
-        """Let this time pass, and have the process read what there is then."""
+        """Advance the clock by `seconds`, and have the process refresh."""
         simulator = self._simulator
         simulator.requests.clear()
         busy = simulator.busy_seconds
         simulator.clock.advance(seconds)
         cost = self.process.refresh(seconds)
-        pages = [request.path for request in simulator.requests]
-        return Refresh(pages, simulator.busy_seconds - busy, cost)
+        paths = [request.path for request in simulator.requests]
+        return Refresh(paths, simulator.busy_seconds - busy, cost)
 
 
 @contextmanager

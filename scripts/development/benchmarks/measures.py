@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 
 
 class BenchmarkError(Exception):
-    """Nothing could be measured; the text says why."""
+    """The measurement failed; the text is the reason."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gateway:
-    """A simulated gateway as its owner knows it."""
+    """What an owner knows of a gateway: address, serial number, certificate, token."""
 
     host: str  #: with its port
     serial_number: str
@@ -44,4 +44,4 @@ class Disturbance:
     longest: float  #: most seconds at a stretch in which its event loop did nothing else
     cpu: float  #: seconds of the processor, of the event loop alone
     left: int  #: bytes of memory that it has more than before
-    waiting: int  #: set-up flows that wait for their owner
+    waiting: int  #: config flows that wait for input

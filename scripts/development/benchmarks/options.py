@@ -1,4 +1,4 @@
-"""What can be said to scripts/benchmark; standard library only, as `--help` needs nothing set up."""
+"""Options of scripts/benchmark; standard library only, since `--help` needs no environment."""
 
 from __future__ import annotations
 
@@ -42,19 +42,19 @@ BENCHMARKS = {
 _EXAMPLES = """\
 examples:
   scripts/benchmark refresh                  all figures, in a table: a quarter of an hour
-  scripts/benchmark refresh --part requests  only what the gateway is asked for
+  scripts/benchmark refresh --part requests  only the number of requests
   scripts/benchmark refresh --json           one line of JSON a figure, for a script
   scripts/benchmark refresh --quick          whether it works: a minute, and figures that mean little
   scripts/benchmark refresh --against ../v1  beside an earlier build of this project, in a checkout of it
   scripts/benchmark hostile --against ../v1  strangers on the network, beside an earlier build
   scripts/benchmark consumer --against ../v1 messages into a database, beside an earlier build
 
-A simulated gateway answers both sides in the same run. docs/benchmarks.md says how each figure is measured.
+A simulated gateway answers both sides in the same run. docs/benchmarks.md describes each figure.
 """
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
-    """Return the options as given: name, parts, against, json, quick."""
+    """Return the options: name, parts, against, json, quick."""
     about = "\n".join(f"  {name:10} {benchmark.about}" for name, benchmark in BENCHMARKS.items())
     parts = "; ".join(f"{name}: {', '.join(each.parts)}" for name, each in BENCHMARKS.items())
     options = Parser(
@@ -69,7 +69,7 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         action="append",
         dest="parts",
         metavar="PART",
-        help=f"only this part of it; may be given again ({parts})",
+        help=f"only this part; may be repeated ({parts})",
     )
     options.add_argument(
         "--against",
@@ -77,8 +77,8 @@ def arguments(words: list[str] | None = None) -> argparse.Namespace:
         metavar="CHECKOUT",
         help="compare with the build in this folder (git worktree add CHECKOUT COMMIT makes one)",
     )
-    options.add_argument("--json", action="store_true", help="a line of JSON a figure in place of the table")
-    options.add_argument("--quick", action="store_true", help="as short as can be, to see that it works")
+    options.add_argument("--json", action="store_true", help="print a line of JSON per figure, not the table")
+    options.add_argument("--quick", action="store_true", help="as short as possible, to check that it works")
     given = options.parse_args(words)
     known = BENCHMARKS[given.name].parts
     if given.against is None and BENCHMARKS[given.name].needs_build:

@@ -1,4 +1,4 @@
-"""A process of its own for what is measured: its processor time and its memory are nobody else's."""
+"""A separate process for what is measured, so that its CPU time and memory are its own."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Process:
         self._connection = connection
 
     def set_up(self, **options: Any) -> float:
-        """Set the integration up, anew if need be; seconds until it has its states."""
+        """Set the integration up, again if it is there; return the seconds until it has its states."""
         return float(self._ask("set_up", options=options))
 
     def enable_all(self) -> int:
@@ -76,9 +76,9 @@ def measured(
     """Start a process with this subject, and end it with the `with`. Raises BenchmarkError if it fails.
 
     `module` is the one here whose SUBJECTS name it.
-    `build` is a checkout whose product is measured in the place of this one's.
+    `build` is a checkout whose product is measured instead of this one's.
     """
-    # Spawned, it holds nothing of this one's memory; what it is told comes through a pipe, the token too.
+    # A spawned process shares no memory with this one; all input comes through a pipe, the token too.
     context = get_context("spawn")
     here, there = context.Pipe()
     child = context.Process(target=_work, args=(there, f"{module}:{subject}", gateway, build), daemon=True)
@@ -97,7 +97,7 @@ def measured(
 
 
 def _work(connection: Connection, name: str, gateway: Gateway | None, build: Path | None) -> None:
-    """Do what is asked through the connection until it is closed."""
+    """Answer the requests of a connection until it is closed."""
     if build is not None:
         # Before anything of the product is imported: there its packages are found first.
         sys.path[:0] = map(str, (build, build / "scripts", build / "custom_components/enphase_iq_gateway"))
@@ -109,7 +109,7 @@ def _work(connection: Connection, name: str, gateway: Gateway | None, build: Pat
 
 async def _answer(connection: Connection, name: str, gateway: Gateway | None) -> None:
     module, _, name = name.partition(":")
-    # Takes seconds, and needs a loop of its own.
+    # Takes seconds, and needs its own loop.
     subject = import_module(f"{__package__}.{module}").SUBJECTS[name](gateway)
     while True:
         try:

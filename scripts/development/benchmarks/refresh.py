@@ -15,25 +15,25 @@ from enphase_companion.simulator.profiles import Profile
 from .house import BATTERY, LARGE, THREE_PHASE, Refresh, Simulated, simulated
 from .results import Result, middle
 
-#: Whose versions are told beside the figures.
+#: Packages whose versions are printed below the figures.
 PACKAGES = ("homeassistant", "pyenphase")
 
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _MILLI, _KIBI = 1e3, 1 / 1024
 
-#: What a figure's name ends with, and the house that it is of.
+#: Suffix of a figure's name, and its house.
 _HOUSES = (("", THREE_PHASE), ("_with_battery", BATTERY))
 
 
 @dataclass(frozen=True)
 class _Side:
-    """One of the two that are compared: its integration, its client, and how often it refreshes."""
+    """One of the two that are compared: integration, client and refresh interval."""
 
     integration: str
     client: str
     pace: int  #: seconds between two refreshes, as installed
-    fastest: int  #: the same, as often as its owner can have it
-    period: int  #: seconds after which what is asked for repeats itself
+    fastest: int  #: seconds, the shortest that can be set
+    period: int  #: seconds after which the requests repeat
     build: Path | None = None  #: the checkout that it is of, where that is not this one
 
 
@@ -50,7 +50,7 @@ class _Bench:
     progress: Progress
 
     def refreshes(self, seconds: int, pace: int | None = None) -> list[Refresh]:
-        """Refresh for so long by the house's clock."""
+        """Refresh for these seconds of the house's clock."""
         pace = pace or self.side.pace
         times = range(0, seconds, pace)
         return [self.at.refresh(pace) for _ in _shown(times, self.progress, self.side.integration)]
@@ -66,11 +66,11 @@ class _Run:
 
     @property
     def rounds(self) -> range:
-        """As many as a median is taken of."""
+        """Rounds of a median."""
         return range(1 if self.quick else 5)
 
     def seconds(self, full: int, quick: int) -> int:
-        """House time that something goes on."""
+        """Return the house's seconds that a piece lasts."""
         return quick if self.quick else full
 
     @contextmanager
@@ -104,20 +104,22 @@ def _result(figure: str, unit: str, ours: Iterable[float], reference: Iterable[f
 
 
 def _requests(run: _Run) -> Iterator[Result]:
-    """Count the requests that a gateway gets during a day."""
+    """Count the requests to a gateway during a day."""
     for suffix, profile in _HOUSES:
         with run.both(profile) as both:
             days = []
             for bench in both:
                 bench.at.process.set_up()
                 days.append(bench.refreshes(run.seconds(_DAY, 15 * _MINUTE)))
-        asked = [[len(refresh.pages) for refresh in day] for day in days]
-        yield _result(f"requests_per_refresh{suffix}", "requests", *asked)
-        yield _result(f"requests_per_refresh{suffix}_averaged", "requests", *([mean(each)] for each in asked))
+        requests = [[len(refresh.paths) for refresh in day] for day in days]
+        yield _result(f"requests_per_refresh{suffix}", "requests", *requests)
+        yield _result(
+            f"requests_per_refresh{suffix}_averaged", "requests", *([mean(each)] for each in requests)
+        )
 
 
 def _busy(run: _Run) -> Iterator[Result]:
-    """How long a slow gateway works for a refresh, the less frequent pages averaged in; in real time."""
+    """Measure how long a slow gateway works for a refresh, averaged over all endpoints; in real time."""
     for suffix, profile in _HOUSES:
         taken = []
         with run.both(profile) as both:
@@ -143,7 +145,7 @@ def _cpu(run: _Run) -> Iterator[Result]:
 
 
 def _set_up(run: _Run) -> Iterator[Result]:
-    """How long it takes from the set-up to the states, at a gateway that is quick, and at one that is not."""
+    """Measure the time from set-up to states, at a fast gateway and at a slow one."""
     with run.both(THREE_PHASE) as both:
         for bench in both:
             bench.at.process.set_up()  # loads what Home Assistant loads once
@@ -158,7 +160,7 @@ def _set_up(run: _Run) -> Iterator[Result]:
 
 
 def _load(run: _Run) -> Iterator[Result]:
-    """Measure the load of the large house with all entities on Home Assistant."""
+    """Measure the load on Home Assistant by the large house with all entities."""
     occupied: list[list[float]] = [[], []]
     written: list[list[float]] = [[], []]
     unchanged: list[list[float]] = [[], []]
@@ -179,7 +181,7 @@ def _load(run: _Run) -> Iterator[Result]:
 
 
 def _memory(run: _Run) -> Iterator[Result]:
-    """How much more memory Home Assistant has after a day at the fastest pace, the first hour apart."""
+    """Measure how Home Assistant's memory grows in a day at the shortest interval, after an hour."""
     grown = []
     with run.both(THREE_PHASE) as both:
         for bench in both:

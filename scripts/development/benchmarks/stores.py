@@ -1,4 +1,4 @@
-"""A store of messages in a process of its own: what is measured of the consumer, without a broker."""
+"""The consumer's decoding and storing in a separate process, without a broker."""
 
 from __future__ import annotations
 

@@ -33,14 +33,14 @@ def _built_in(gateway: Gateway) -> HomeAssistantWith:
         CONF_HOST: gateway.host,
         CONF_NAME: f"Envoy {gateway.serial_number}",
         CONF_TOKEN: gateway.token,
-        # Only asked for a new token, which this one outlives.
+        # Used for a new token only, which is not needed during a benchmark.
         CONF_USERNAME: "",
         CONF_PASSWORD: "",
     }
     return HomeAssistantWith("enphase_envoy", data, gateway.serial_number)
 
 
-#: By the names that `refresh.py` gives them.
+#: By their names in `refresh.py`.
 SUBJECTS: dict[str, Callable[[Gateway], Any]] = {
     "enphase_iq_gateway": _ours,
     "enphase_envoy": _built_in,

@@ -56,7 +56,7 @@ def test_a_step_that_takes_long_says_so_again_and_again(
 ) -> None:
     monkeypatch.setattr(steps, "PATIENCE", 0.01)
     assert steps.run(["sh", "-c", "sleep 0.1; echo done"]) == "done"
-    assert capsys.readouterr().err.count("set-up: still at it (") > 1
+    assert capsys.readouterr().err.count("set-up: still running (") > 1
 
 
 def test_downloads_stay_in_the_projects_folder_unless_the_environment_says_where(

@@ -24,11 +24,9 @@ from custom_components.enphase_iq_gateway import enphase_api as integrations_cli
 from custom_components.enphase_iq_gateway.const import ProductionFrom
 from custom_components.enphase_iq_gateway.data import GatewayData
 from custom_components.enphase_iq_gateway.enphase_api.local import connection as integrations_connection
-from enphase_companion.simulator.clock import Clock
-from enphase_companion.simulator.house import House
-from enphase_companion.simulator.profiles import NET, PRODUCTION, PROFILES, STORAGE, TOTAL, find
-from enphase_companion.simulator.quirks import QUIRKS
-from enphase_companion.simulator.simulated import SimulatedAnswers
+from enphase_companion.simulator.answers import SimulatedAnswers
+from enphase_companion.simulator.house import Clock, House
+from enphase_companion.simulator.profiles import NET, PRODUCTION, PROFILES, QUIRKS, STORAGE, TOTAL, find
 
 #: Power in W, energy in Wh; None where it is not known.
 type Numbers = dict[str, float | None]

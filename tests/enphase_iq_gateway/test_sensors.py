@@ -12,8 +12,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry  # type
 from custom_components.enphase_iq_gateway.const import DOMAIN
 from custom_components.enphase_iq_gateway.sensor_descriptions import QUANTITIES
 from enphase_companion.simulator import Simulator
-from enphase_companion.simulator.profiles import NET, PRODUCTION, STORAGE, TOTAL, find
-from enphase_companion.simulator.quirks import QUIRKS
+from enphase_companion.simulator.profiles import NET, PRODUCTION, QUIRKS, STORAGE, TOTAL, find
 from enphase_companion.simulator.truth import Electricity, Truth
 
 from .conftest import SetUp, Tick, state_of

@@ -10,8 +10,7 @@ from datetime import date
 from typing import TYPE_CHECKING, NoReturn
 
 from ..config.command_line import Parser
-from .profiles import PROFILES, Profile, find
-from .quirks import QUIRKS
+from .profiles import PROFILES, QUIRKS, Profile, find
 
 if TYPE_CHECKING:
     from .simulator import Simulator

@@ -1,15 +1,131 @@
-"""The powers of a house over one solar day: what sun, household and battery make of it."""
+"""The powers of a house over one solar day: what sun, clouds, household and battery make of it.
+
+Times are the house's own, by the sun (seconds, see `House`): the same hour of the same day has the same sky,
+wherever on earth and whenever it is requested.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import lru_cache
+from math import cos, pi, radians, sin
+from random import Random
 
 from .battery import Battery
-from .load import Household
 from .profiles import NET, PRODUCTION, STORAGE, TOTAL
-from .series import STEP, Curve, Series
-from .sky import Sky
+from .series import STEP, Curve, Noise, Series
+
+#: Panels face the equator at this slope (degrees).
+TILT = 35.0
+
+
+class Sky:
+    """Sunshine on tilted panels at one place: 1.0 is the full sun straight onto them."""
+
+    def __init__(self, seed: int, latitude: float) -> None:
+        """`latitude` in degrees, north positive."""
+        self._latitude = radians(latitude)
+        self._tilted = radians(latitude - TILT if latitude >= 0 else latitude + TILT)
+        #: Weather of the day, cloud fields within the hour, single clouds within minutes.
+        self._clouds = [
+            (0.5, Noise(seed, "weather", 6 * 3600)),
+            (0.35, Noise(seed, "cloud fields", 40 * 60)),
+            (0.15, Noise(seed, "single clouds", 6 * 60)),
+        ]
+
+    def sunshine(self, at: float) -> float:
+        """0 (night) to about 1 (clear, straight onto the panels)."""
+        day = datetime.fromtimestamp(at, UTC).timetuple().tm_yday
+        declination = radians(-23.44) * cos(2 * pi * (day + 10) / 365.25)
+        hour_angle = (at / 3600 % 24 - 12) * pi / 12
+        turning = cos(declination) * cos(hour_angle)
+        height = sin(declination) * sin(self._latitude) + turning * cos(self._latitude)
+        if height <= 0:
+            return 0.0
+        onto_panels = sin(declination) * sin(self._tilted) + turning * cos(self._tilted)
+        #: Near the horizon the light passes through more air.
+        through_air = min(1.0, height / 0.25)
+        return max(0.0, onto_panels) * through_air * self._through_clouds(at)
+
+    def cloud_cover(self, at: float) -> float:
+        """0 (clear) to 1 (overcast), by day and by night."""
+        cover = sum(weight * cloud(at) for weight, cloud in self._clouds)
+        return min(1.0, max(0.0, (cover - 0.35) / 0.4))
+
+    def _through_clouds(self, at: float) -> float:
+        overcast = self.cloud_cover(at)
+        return 1 - 0.8 * overcast * overcast * (3 - 2 * overcast)
+
+
+@dataclass(frozen=True)
+class Appliance:
+    """Something switched on `times` a day (at most) between two hours of the day, for some minutes."""
+
+    name: str
+    watts: float
+    minutes: tuple[int, int]
+    hours: tuple[float, float]
+    times: int
+    chance: float = 1.0
+    phase: int | None = None  # where it is wired; None: on any phase
+
+
+APPLIANCES = (
+    Appliance("kettle", 2000, (2, 4), (6, 22), 5, 0.8),
+    Appliance("toaster", 900, (3, 5), (6.5, 9), 1, 0.7, phase=0),
+    Appliance("cooker", 1700, (20, 45), (11.5, 13.5), 1, 0.6, phase=1),
+    Appliance("oven", 2400, (25, 50), (17.5, 20), 1, 0.8, phase=2),
+    Appliance("washing machine", 1900, (15, 25), (8, 19), 1, 0.5, phase=0),
+    Appliance("dishwasher", 1800, (30, 40), (19, 22.5), 1, 0.7, phase=1),
+    Appliance("television", 120, (60, 180), (18, 22.5), 1, 0.9),
+    Appliance("electric car", 3600, (60, 150), (10, 22), 1, 0.35, phase=2),
+)
+
+_FRIDGE_WATTS, _FRIDGE_PERIOD, _FRIDGE_RUNS = 95.0, 46 * 60, 16 * 60
+
+
+class Household:
+    """The power drawn on each of `phases` phases, the same for the same seed and day."""
+
+    def __init__(self, seed: int, phases: int) -> None:
+        self._seed = seed
+        self._phases = phases
+        self._always_on = [Noise(seed, f"always on {phase}", 25 * 60) for phase in range(phases)]
+
+    def day(self, number: int, start: float, start_hour: float, knots: int) -> list[list[float]]:
+        """Watts by phase at each knot of a day, which begins at `start` (solar time) at `start_hour`."""
+        watts = [self._base(phase, start, knots) for phase in range(self._phases)]
+        dice = Random(f"{self._seed} {number}")
+        for appliance in APPLIANCES:
+            for _ in range(appliance.times):
+                self._switch_on(appliance, dice, watts, start_hour, knots)
+        return watts
+
+    def _base(self, phase: int, start: float, knots: int) -> list[float]:
+        always_on = self._always_on[phase]
+        fridge = phase == 0
+        watts = []
+        for knot in range(knots):
+            at = start + knot * STEP
+            cooling = fridge and at % _FRIDGE_PERIOD < _FRIDGE_RUNS
+            watts.append(50 + 90 * always_on(at) + (_FRIDGE_WATTS if cooling else 0))
+        return watts
+
+    def _switch_on(
+        self, appliance: Appliance, dice: Random, watts: list[list[float]], start_hour: float, knots: int
+    ) -> None:
+        runs = dice.random() < appliance.chance
+        hour = dice.uniform(*appliance.hours)
+        minutes = dice.randint(*appliance.minutes)
+        phase = dice.randrange(self._phases) if appliance.phase is None else appliance.phase % self._phases
+        if not runs:
+            return
+        first = int((hour - start_hour) % 24 * 3600 / STEP)
+        last = min(first + minutes * 60 // STEP, knots - 2)
+        for knot in range(max(first, 1), last + 1):
+            watts[phase][knot] += appliance.watts
+
 
 #: A day begins at this solar hour, when the sun is down and the battery empty: days are computed one by one.
 DAY_START_HOUR = 3

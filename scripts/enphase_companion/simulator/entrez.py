@@ -13,11 +13,10 @@ import jwt
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from . import tokens
 from .certificate import key_from_seed
 from .faults import Faults
-from .requests import Request, note
-from .sessions import UNCOMMISSIONED
+from .server import Request, note
+from .sessions import UNCOMMISSIONED, make_token
 
 USERNAME, PASSWORD = "owner@example.com", "sunny-side-up"
 #: An account whose sign-in asks for a second factor.
@@ -217,7 +216,7 @@ class Entrez:
 
     def _token_for(self, username: str, serial_number: str) -> str:
         if self.gives is not None:
-            return tokens.make(self.token, self.gives)
+            return make_token(self.token, self.gives)
         role = "installer" if username == INSTALLER_USERNAME else "owner"
         return self.token(role, serial_number=serial_number, username=username)
 

@@ -8,10 +8,10 @@ from typing import Any, Protocol
 
 from aiohttp import web
 
-from .clock import Clock
 from .entrez import Entrez
 from .faults import Faults
-from .requests import Request, note
+from .house import Clock
+from .server import Request, note
 from .sessions import LEVELS, Sessions, TokenRefusedError
 
 #: What only an installer's token opens (7.6.175 and later refuse owners); all else is open to owners.

@@ -1,18 +1,45 @@
-"""The house everything is measured in: its power at any moment, and exactly the energy this adds up to."""
+"""The house that everything is measured in: its clock, its power at any time, and the exact energy."""
 
 from __future__ import annotations
 
 import threading
+import time
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time
+from datetime import UTC, date, datetime
+from datetime import time as time_of_day
 from math import hypot
 
 from .counters import Counters, Energies
-from .day_curves import DAY, DAY_START_HOUR, DayCurves, Installation, day_curves, solar_start
-from .noise import Noise
+from .day_curves import DAY, DAY_START_HOUR, DayCurves, Installation, Sky, day_curves, solar_start
 from .profiles import NET, PRODUCTION, STORAGE, TOTAL, Profile
-from .sky import Sky
+from .series import Noise
 from .truth import BatteryState, Electricity, Measurement, Truth, power_factor
+
+
+class Clock:
+    """House time in epoch seconds."""
+
+    def __init__(self, speed: float = 1.0, start: float | None = None) -> None:
+        """`speed`: house seconds a real second; `start`: the house time to begin with, now by default.
+
+        A clock that runs fast from a start in the past goes no further than the present.
+        """
+        self.speed = speed
+        now = time.time()
+        self.start = now if start is None else start
+        self._origin = time.monotonic()
+        self._advanced = 0.0
+        self._catches_up = speed > 1 and self.start < now
+
+    def time(self) -> float:
+        """House time now."""
+        house_time = self.start + (time.monotonic() - self._origin) * self.speed + self._advanced
+        return min(house_time, time.time()) if self._catches_up else house_time
+
+    def advance(self, seconds: float) -> None:
+        """Move house time on at once."""
+        self._advanced += seconds
+
 
 #: The house can be asked for this many days before and after its start.
 REACH = 400
@@ -69,7 +96,7 @@ class House:
         #: Added to a moment (epoch seconds), it gives the mean solar time on the house's own calendar.
         self._to_solar = round(longitude * 240)
         if day is not None:
-            noon = datetime.combine(day, time(12), UTC).timestamp()
+            noon = datetime.combine(day, time_of_day(12), UTC).timestamp()
             self._to_solar += round((noon - start - self._to_solar) / DAY) * DAY
         self._voltage = [Noise(seed, f"voltage {phase}", 400) for phase in range(3)]
         self._frequency = Noise(seed, "frequency", 200)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from . import counting
+from . import counter_wraps
 from .house import House, Inverter
 from .profiles import Profile
 
@@ -177,7 +177,7 @@ def _device(house: House, report: Report, channel: int) -> dict[str, Any]:
                 "lifetime": {
                     "createdTime": at,
                     "duration": at - _INSTALLED,
-                    "joulesProduced": round(counting.produced_by(house, number, at) * 3600),
+                    "joulesProduced": round(counter_wraps.produced_by(house, number, at) * 3600),
                 },
             }
         ],

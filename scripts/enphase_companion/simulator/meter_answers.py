@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from . import counting
+from . import counter_wraps
 from .house import House
 from .profiles import NET, PRODUCTION, STORAGE, TOTAL, Meter, Reports
 from .truth import NOTHING, Electricity, Measurement
@@ -146,7 +146,7 @@ def _seen(house: House, meter: Meter, at: int) -> tuple[Electricity, list[Electr
         return Measurement.of(phases).total, phases
     if meter.reports is not Reports.MEASURED:
         return NOTHING, [NOTHING] * CHANNELS
-    measured = counting.measured(house, meter.measures, at)
+    measured = counter_wraps.measured(house, meter.measures, at)
     if meter.measurement_type == STORAGE and _phase_lost(house, at):
         # 8.3.6087: one phase all zero and the total equal to the other (pyenphase #478).
         return measured.phases[1], [NOTHING, measured.phases[1], NOTHING]
@@ -157,7 +157,7 @@ def _seen(house: House, meter: Meter, at: int) -> tuple[Electricity, list[Electr
 def _unwired(house: House, phase: int, at: int) -> Electricity:
     """Return the values of an unconnected channel."""
     if phase == CHANNELS - 1 and "third-channel-mirrors" in house.profile.quirks:
-        return counting.measured(house, STORAGE, at).phases[-1]
+        return counter_wraps.measured(house, STORAGE, at).phases[-1]
     # A split-phase gateway has no third phase; others pick up a little noise on what is not wired.
     return NOTHING if house.profile.phase_mode == "split" else house.noise(phase, at, connected=False)
 
@@ -168,7 +168,7 @@ def _phase_lost(house: House, at: int) -> bool:
 
 def _netted(house: House, measurement_type: str, at: int) -> Measurement:
     """Return the parts of a report; firmware 8.3.5169 subtracts exports from imports there."""
-    measured = counting.measured(house, measurement_type, at)
+    measured = counter_wraps.measured(house, measurement_type, at)
     if measurement_type != NET or "reports-netted" not in house.profile.quirks:
         return measured
     total, *phases = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from . import counting
+from . import counter_wraps
 from .house import House
 from .inverter_answers import ac_battery_serials, charge_status, last_report_time
 from .meter_answers import CHANNELS, reported_types
@@ -35,9 +35,9 @@ def summary(house: House, at: int) -> dict[str, Any]:
     moment = at if metered else last_report_time(house, at)
     truth = house.truth(moment)
     if metered:
-        lifetime = counting.measured(house, PRODUCTION, at).total.energy_delivered
+        lifetime = counter_wraps.measured(house, PRODUCTION, at).total.energy_delivered
     else:
-        lifetime = counting.produced(house, moment)
+        lifetime = counter_wraps.produced(house, moment)
     today, week = _sums(
         house, moment, lifetime, lambda then: house.truth(then).production.total.energy_delivered
     )
@@ -60,7 +60,7 @@ def _inverters(house: House, at: int) -> dict[str, Any]:
         "activeCount": len(house.inverters),
         "readingTime": moment,
         "wNow": round(sum(truth.inverters.values())),
-        "whLifetime": round(counting.inverters_sum(house, moment)),
+        "whLifetime": round(counter_wraps.inverters_sum(house, moment)),
     }
 
 
@@ -90,7 +90,7 @@ def _values(house: House, name: str, at: int, part: Callable[[Measurement], Elec
         seen = part(_unmeasured(house, at))
         today = week = lifetime = lag = lead = apparent = 0.0
     else:
-        seen = part(counting.measured(house, shown, at))
+        seen = part(counter_wraps.measured(house, shown, at))
         lag, lead, apparent = seen.energy_lagging, seen.energy_leading, seen.energy_apparent
         lifetime = _lifetime(shown, seen)
         today, week = _sums(

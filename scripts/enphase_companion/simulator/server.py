@@ -1,4 +1,4 @@
-"""One listening port: a web server that can be stopped and started again at the same address."""
+"""One listening port: a web server that can be stopped and started again, and the requests it has seen."""
 
 from __future__ import annotations
 
@@ -7,10 +7,36 @@ import ssl
 import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 from aiohttp import web
+
+
+@dataclass(frozen=True)
+class Request:
+    """One request, as it came in."""
+
+    path: str  #: with its query
+    method: str
+    time: float  #: house time at the gateway, real time at Entrez
+    has_authorization: bool
+    has_session: bool
+
+
+def note(requests: list[Request], request: web.Request, at: float, session_cookie: str) -> None:
+    """Add a request to those seen."""
+    requests.append(
+        Request(
+            request.path_qs,
+            request.method,
+            at,
+            "Authorization" in request.headers,
+            session_cookie in request.cookies,
+        )
+    )
+
 
 #: Seconds for some turns of the loop.
 _TURNS = 0.01

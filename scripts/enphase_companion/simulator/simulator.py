@@ -13,18 +13,15 @@ from typing import Any, Self
 
 from aiohttp import web
 
-from . import tokens
+from .answers import ReplayedAnswers, SimulatedAnswers
 from .certificate import Certificate, key_from_seed, make_certificate
-from .clock import Clock
 from .entrez import PASSWORD, USERNAME, Entrez
 from .faults import Faults
 from .gateway import Answers, Gateway
-from .house import House
+from .house import Clock, House
 from .profiles import Profile, find
-from .replay import ReplayedAnswers
-from .requests import Request
-from .server import Server, ServerLoop
-from .simulated import SimulatedAnswers
+from .server import Request, Server, ServerLoop
+from .sessions import make_token
 from .weather import PATH as WEATHER_PATH
 from .weather import WeatherService
 
@@ -196,7 +193,7 @@ class Simulator:
 
     def strange_token(self, kind: str) -> str:
         """Return an invalid token of a kind in TOKENS. Raises ValueError for any other kind."""
-        return tokens.make(self.entrez.token, kind)
+        return make_token(self.entrez.token, kind)
 
     def renew_certificate(
         self,

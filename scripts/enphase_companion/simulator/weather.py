@@ -8,11 +8,10 @@ from typing import Any
 
 from aiohttp import web
 
-from .clock import Clock
 from .faults import Faults
-from .house import House
-from .noise import Noise
-from .requests import Request, note
+from .house import Clock, House
+from .series import Noise
+from .server import Request, note
 
 PATH = "/v1/forecast"
 

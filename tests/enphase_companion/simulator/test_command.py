@@ -15,8 +15,7 @@ import pytest
 
 from enphase_companion.simulator.__main__ import main
 from enphase_companion.simulator.faults import FAULTS
-from enphase_companion.simulator.profiles import PROFILES
-from enphase_companion.simulator.quirks import QUIRKS
+from enphase_companion.simulator.profiles import PROFILES, QUIRKS
 
 ADDRESS = re.compile(r"https://127\.0\.0\.1:\d+")
 COMMAND = [sys.executable, "-m", "enphase_companion.simulator"]

@@ -15,7 +15,7 @@ import pytest
 
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.entrez import MFA_USERNAME
-from enphase_companion.simulator.tokens import TOKENS
+from enphase_companion.simulator.sessions import TOKENS
 
 
 async def sign_in(session: aiohttp.ClientSession, simulator: Simulator, username: str | None = None) -> None:

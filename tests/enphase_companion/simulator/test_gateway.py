@@ -14,7 +14,8 @@ import jwt
 import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from enphase_companion.simulator import Simulator, latency
+from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.faults import latency
 from enphase_companion.simulator.profiles import PROFILES
 
 READINGS = "/ivp/meters/readings"
@@ -325,8 +326,8 @@ async def test_a_fault_can_be_for_some_requests_only(
     ],
 )
 def test_real_gateways_take_their_time_for_each_path(path: str, quick: float, slow: float) -> None:
-    assert latency.seconds("quick-gateway", path) == quick
-    assert latency.seconds("slow-gateway", path) == slow
+    assert latency("quick-gateway", path) == quick
+    assert latency("slow-gateway", path) == slow
 
 
 async def test_it_knows_how_long_it_was_busy_and_with_what(

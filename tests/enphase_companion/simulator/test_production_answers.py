@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from enphase_companion.simulator import battery_answers, inverter_answers, live_answers, production_answers
-from enphase_companion.simulator.counting import INVERTER_LIMIT
+from enphase_companion.simulator import battery_answers, inverter_answers, production_answers
+from enphase_companion.simulator.counter_wraps import INVERTER_LIMIT
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
 
@@ -184,7 +184,7 @@ def test_ac_batteries_stand_with_the_microinverters_and_in_no_ensemble() -> None
 
 def test_the_live_view_stands_still_until_it_is_switched_on_and_again_after_a_quarter_of_an_hour() -> None:
     built = house("battery")
-    live = live_answers.LiveView(built)
+    live = system_answers.LiveView(built)
     assert live.status(AT)["meters"]["last_update"] == 0
     assert live.switch(True, AT) == {"sc_stream": "enabled"}
     status = live.status(AT + 5)

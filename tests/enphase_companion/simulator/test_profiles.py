@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 
 from enphase_companion.simulator.faults import FAULTS
-from enphase_companion.simulator.profiles import NET, PRODUCTION, PROFILES, STORAGE, TOTAL, find
-from enphase_companion.simulator.quirks import QUIRKS
-from enphase_companion.simulator.tokens import TOKENS
+from enphase_companion.simulator.profiles import NET, PRODUCTION, PROFILES, QUIRKS, STORAGE, TOTAL, find
+from enphase_companion.simulator.sessions import TOKENS
 
 PAGE = Path(__file__).parents[3] / "docs" / "simulator.md"
 

@@ -16,7 +16,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from enphase_companion.simulator import Simulator
-from enphase_companion.simulator.clock import Clock
+from enphase_companion.simulator.house import Clock
 from tests.houses import JUNE
 
 

@@ -18,7 +18,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.entrez import PASSWORD
 from enphase_companion.simulator.faults import Faults
-from enphase_companion.simulator.requests import Request
+from enphase_companion.simulator.server import Request
 
 from ..conftest import NOON
 from ..flow import TEXTS, Flow

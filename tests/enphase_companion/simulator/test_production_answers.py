@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from enphase_companion.simulator import battery_answers, inverter_answers, production_answers
+from enphase_companion.simulator import battery_answers, inverter_answers, production_answers, system_answers
 from enphase_companion.simulator.counter_wraps import INVERTER_LIMIT
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES

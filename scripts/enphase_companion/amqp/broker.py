@@ -19,7 +19,7 @@ from yarl import URL
 
 from enphase_api.json_values import printable
 
-from ..config.addresses import is_this_machine
+from ..config.rules import is_this_machine
 from ..config.settings import Settings
 from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.redaction import hide

@@ -92,7 +92,7 @@ async def _follow(
 
     from ..charts.live import LiveData
     from ..config.loader import load_settings
-    from ..config.time_zone import system_zone
+    from ..config.rules import system_zone
     from ..gateway.poller import Poller
     from ..runtime.metrics import Metrics
 

@@ -21,8 +21,7 @@ from enphase_api.files import write_private
 
 from ..runtime.errors import SettingsError
 from ..runtime.redaction import hide
-from .addresses import secrets
-from .rules import invalid
+from .rules import invalid, secrets
 from .settings import CONFIGURATION_VARIABLE, CREDENTIALS_FILES, SETTINGS, Settings, option, variable
 
 _LOGGER = logging.getLogger(__name__)

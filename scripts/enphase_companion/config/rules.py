@@ -7,16 +7,98 @@ not wait for them.
 from __future__ import annotations
 
 import math
+import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import unquote
+from zoneinfo import ZoneInfo
 
 from ..runtime.errors import CommandError
-from .addresses import SPELLING, is_clear
 
 if TYPE_CHECKING:
     import voluptuous as vol
+
+#: How a message says what to write for letters that mean something in an address.
+SPELLING = "in user and password, @ : / # ? % are written %40 %3A %2F %23 %3F %25"
+
+#: Nothing, a name or an IP address, and a port.
+_PLACE = re.compile(r"(?:\[[0-9A-Fa-f:.]+(?:%\w+)?\]|[\w.-]*)(?::(?P<port>[0-9]{1,5}))?")
+
+
+def is_clear(address: str) -> bool:
+    """Whether nothing in an address can be taken for host or port that belongs to the user or the password.
+
+    An unwritten rule of the libraries would decide otherwise: one takes what is left of the first @ for the
+    password, another what is left of the last, and a / or # ends it for a third.
+    """
+    authority, *rest = re.split(r"(?=[/?#])", address.partition("://")[2], maxsplit=1)
+    user, _, place = authority.rpartition("@")
+    found = _PLACE.fullmatch(place)
+    if found is None or not 0 < int(found["port"] or 1) <= 65_535:
+        return False
+    return "@" not in user and not re.search("[@#]", "".join(rest))
+
+
+def is_this_machine(host: str | None) -> bool:
+    """Return whether what is sent to a host stays on this machine; None: no host is named."""
+    try:
+        return host is None or ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def secrets(address: str) -> Iterator[str]:
+    """Yield what of an address no message may show; nothing of a file's name."""
+    if "@" in address:
+        password = address.partition("://")[2].rpartition("@")[0].partition(":")[2]
+        yield from (address, password, unquote(password))
+    elif "://" in address and not address.lstrip().startswith("sqlite"):
+        yield address
+
+
+_LOCAL_TIME = Path("/etc/localtime")
+_NAME_FILE = Path("/etc/timezone")
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """Return the time zone of this name, such as Europe/Vienna.
+
+    Raises CommandError where there is none.
+    """
+    try:
+        return ZoneInfo(name)
+    except (KeyError, OSError, ValueError):
+        raise CommandError(
+            f"{name}: no time zone of this name is known here. It must be one like Europe/Vienna; where even "
+            "that is unknown, install the package tzdata."
+        ) from None
+
+
+def system_zone() -> ZoneInfo:
+    """Return the time zone of this machine; UTC where it has none that is known."""
+    for name in (os.environ.get("TZ", "").lstrip(":"), _linked(), _written()):
+        if name:
+            try:
+                return ZoneInfo(name)
+            except (KeyError, OSError, ValueError):
+                continue
+    return ZoneInfo("UTC")
+
+
+def _linked() -> str:
+    # /usr/share/zoneinfo/Europe/Vienna
+    _, found, name = str(_LOCAL_TIME.resolve()).partition("/zoneinfo/")
+    return name if found else ""
+
+
+def _written() -> str:
+    try:
+        return _NAME_FILE.read_text(encoding="utf-8").strip()
+    except OSError:
+        return ""
 
 
 def invalid(reason: str) -> vol.Invalid:
@@ -155,7 +237,7 @@ def amqp_url(value: Any) -> str:
 
 def time_zone(value: Any) -> str:
     """Take the name of a time zone."""
-    from .time_zone import zone_of  # noqa: PLC0415
+    from .rules import zone_of  # noqa: PLC0415
 
     try:
         return zone_of(text(value)).key

@@ -14,9 +14,19 @@ from typing import Any
 
 from .answers import Answer, Outcome, Recording
 from .catalogue import Endpoint, Field
-from .placeholders import MAX_LENGTH, TEXT, Placeholder, Placeholders
+from .placeholders import (
+    DAY,
+    MAX_LENGTH,
+    NOON,
+    REFERENCE,
+    TEXT,
+    Placeholder,
+    Placeholders,
+    parse_timestamp,
+    shift,
+    shift_text,
+)
 from .schema import generalize_name
-from .timestamps import DAY, NOON, REFERENCE, parse_timestamp, shift, shift_text
 
 _SERIAL = {"serial", "serialnum", "serialnumber", "sn", "eserial"}
 _IDENTIFYING = {

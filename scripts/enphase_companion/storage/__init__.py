@@ -3,7 +3,7 @@
 from .buckets import DAY, MINUTE, QUARTER_HOUR, SECOND, Resolution
 from .database import Database
 from .errors import StorageError, UnavailableError, UnstorableError
-from .series import Energy, Point
+from .reader import Energy, Point
 from .summary import Power
 
 __all__ = [

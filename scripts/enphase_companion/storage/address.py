@@ -9,9 +9,8 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
-from ..config.addresses import SPELLING, is_clear, is_this_machine
+from ..config.rules import SPELLING, is_clear, is_this_machine, zone_of
 from ..config.settings import Settings
-from ..config.time_zone import zone_of
 from ..runtime.errors import SettingsError
 
 DEFAULT = "sqlite+aiosqlite:///enphase.db"

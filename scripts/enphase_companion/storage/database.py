@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..config.time_zone import system_zone
+from ..config.rules import system_zone
 from ..message import Message
 from ..message.model import WHOLE
 from . import maintenance, rollup, schema
@@ -22,8 +22,7 @@ from .engine import TIMEOUT, Transactions
 from .errors import StorageError
 from .import_enphase_api import import_readings
 from .maintenance import Progress
-from .reader import Reader
-from .series import Energy, Point, build_points, energy_between
+from .reader import Energy, Point, Reader, build_points, energy_between
 from .statements import (
     find_first_reading,
     get_battery_flags,

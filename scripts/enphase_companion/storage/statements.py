@@ -11,7 +11,7 @@ from sqlalchemy import Column, ColumnElement, Insert, Table, func, select
 from sqlalchemy.dialects import mysql, sqlite
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from ..config.time_zone import system_zone, zone_of
+from ..config.rules import system_zone, zone_of
 from .buckets import Calendar, Resolution
 from .errors import UnstorableError
 from .tables import ALL_PHASES, gateways, properties, readings, rollups

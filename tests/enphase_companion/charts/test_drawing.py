@@ -18,10 +18,9 @@ from matplotlib.legend import Legend
 from matplotlib.text import Annotation, Text
 
 from enphase_companion.charts.drawing import Chart, size
-from enphase_companion.charts.labels import spread
 from enphase_companion.charts.model import Panel, Quantity, Totals, Track, View
 from enphase_companion.charts.output import save
-from enphase_companion.charts.panel import thinned
+from enphase_companion.charts.panel import spread, thinned
 from enphase_companion.charts.style import LOOKS
 from enphase_companion.charts.time_range import Span, days, parse
 

@@ -14,8 +14,7 @@ from pathlib import Path
 import pytest
 from matplotlib import pyplot
 
-from enphase_companion.charts.output import show
-from enphase_companion.charts.window import Window
+from enphase_companion.charts.output import Window, show
 from enphase_companion.runtime.errors import CommandError
 
 from .helpers import BACKEND, VIEW

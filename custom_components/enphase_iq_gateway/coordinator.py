@@ -64,7 +64,7 @@ _REQUEST_COUNTS = {Endpoint.BATTERIES: 3}
 #: The entries whose gateways were logged as unavailable; kept while they are reloaded.
 _UNAVAILABLE: HassKey[set[str]] = HassKey(f"{DOMAIN}_unavailable")
 
-#: Firmware returns an empty list at times; batteries that are missing for longer were removed.
+#: Lists are empty at times (quirks.KNOWN); batteries that are missing for longer were removed.
 _EMPTY_LIST_TOLERANCE = timedelta(hours=1)
 
 

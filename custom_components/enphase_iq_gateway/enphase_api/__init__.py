@@ -1,7 +1,8 @@
-"""An async client for the Enphase IQ Gateway and for Entrez, which gives out its tokens.
+"""An async client for the Enphase IQ Gateway and for Entrez, which issues its tokens.
 
 `enphase_api.cloud.authentication.Authentication` and `enphase_api.local.gateway.Gateway` have the names of
-the documented Enphase-API wrapper, as coroutines where they do I/O. Nothing here knows of Home Assistant.
+the documented Enphase-API wrapper, as coroutines where they do I/O. The client is independent of Home
+Assistant.
 """
 
 from .exceptions import (

@@ -1,6 +1,6 @@
-"""What can go wrong between an owner, Entrez and an IQ Gateway, as one tree of errors.
+"""The errors of the client, as one tree.
 
-Catch `EnphaseError` for everything, a branch to act on its meaning. No message holds a secret.
+Catch `EnphaseError` for all errors, or a subclass to handle its meaning. No message contains a secret.
 """
 
 from __future__ import annotations
@@ -9,35 +9,35 @@ from enum import StrEnum
 
 
 class EnphaseError(Exception):
-    """Anything that this client reports.
+    """Base of all errors of this client.
 
-    `retryable` says whether asking the same again later makes sense without a person doing something first.
+    `retryable`: whether the same request may succeed later without user action.
     """
 
     retryable = False
 
 
 class InvalidHostError(EnphaseError, ValueError):
-    """The host given cannot be a gateway's or Entrez's: no https, a path in it, or no name."""
+    """The host is not that of a gateway or of Entrez: no https, a path, or no name."""
 
 
 class Silence(StrEnum):
-    """Why nobody answered."""
+    """The reason why a host does not answer."""
 
     #: No name server knows the host.
     UNKNOWN_HOST = "unknown_host"
-    #: Something has this address, but takes no connection on this port.
+    #: The host refuses connections on this port.
     REFUSED = "refused"
-    #: Nothing answered in time, or no way leads there.
+    #: No answer in time, or no route to the host.
     TIMEOUT = "timeout"
-    #: Something answered, but not with TLS.
+    #: The host answered, but not with TLS.
     NO_TLS = "no_tls"
     #: The connection broke.
     BROKEN = "broken"
 
 
 class CommunicationError(EnphaseError):
-    """Nobody answered: `reason` says whether the host is unknown, refuses, is silent, or broke off."""
+    """The host does not answer; see `reason`."""
 
     retryable = True
 
@@ -48,7 +48,7 @@ class CommunicationError(EnphaseError):
 
 
 class ResponseError(EnphaseError):
-    """Somebody answered, but not with what was asked for: `path`, HTTP `status`, and whether to retry."""
+    """The host answered with an error: `path`, HTTP `status`, and whether to retry."""
 
     def __init__(self, message: str, *, path: str, status: int, retryable: bool = False) -> None:
         super().__init__(message)
@@ -58,14 +58,14 @@ class ResponseError(EnphaseError):
 
 
 class InvalidAnswerError(ResponseError):
-    """The answer came with a good status, but is no such answer: HTML, cut short, or of another structure."""
+    """The answer has a successful status, but is invalid: HTML, truncated, or of another structure."""
 
     def __init__(self, message: str, *, path: str, status: int = 200) -> None:
         super().__init__(message, path=path, status=status, retryable=True)
 
 
 class UnsupportedFirmwareError(EnphaseError):
-    """The gateway runs a firmware older than 7, which knows no tokens."""
+    """The gateway runs a firmware older than 7, which does not support tokens."""
 
     def __init__(self, firmware: str) -> None:
         super().__init__(
@@ -76,7 +76,7 @@ class UnsupportedFirmwareError(EnphaseError):
 
 
 class AuthenticationError(EnphaseError):
-    """User name and password, a token or a session were refused."""
+    """User name and password, a token or a session were rejected."""
 
 
 class NotAllowedError(AuthenticationError):
@@ -88,7 +88,7 @@ class NotAllowedError(AuthenticationError):
 
 
 class MultiFactorError(AuthenticationError):
-    """The account asks for a second factor, which no program can give: paste a token instead."""
+    """The account requires a second factor, which the client cannot provide: paste a token instead."""
 
 
 class TokenReason(StrEnum):
@@ -97,15 +97,15 @@ class TokenReason(StrEnum):
     INCOMPLETE = "incomplete"
     EXPIRED = "expired"
     OF_ANOTHER_GATEWAY = "of_another_gateway"
-    #: It was issued later than now: this machine's clock is wrong.
+    #: It was issued in the future: the clock of this machine is wrong.
     OF_THE_FUTURE = "of_the_future"
     NOT_OF_ENTREZ = "not_of_entrez"
-    #: Entrez gives this account none for this gateway.
+    #: Entrez issues none for this account and gateway.
     NOT_GIVEN = "not_given"
 
 
 class TokenError(AuthenticationError):
-    """A token cannot be used, or is not given; the message says why, and `reason` for a program."""
+    """A token cannot be used or is not issued; see `reason`."""
 
     def __init__(self, message: str, reason: TokenReason) -> None:
         super().__init__(message)
@@ -113,22 +113,22 @@ class TokenError(AuthenticationError):
 
 
 class CertificateError(EnphaseError):
-    """The gateway's certificate is not one that the owner has trusted: nothing secret was sent."""
+    """The gateway does not show a trusted certificate: nothing secret was sent."""
 
 
 class UnusableCertificateError(CertificateError):
-    """The gateway shows a certificate with which no connection can be made, so it cannot be trusted."""
+    """The gateway shows a certificate that cannot be trusted: no connection is possible with it."""
 
 
 class NotTrustedError(CertificateError):
-    """No certificate of this gateway has been trusted yet: call `Gateway.trust_gateway` first."""
+    """No certificate of this gateway is trusted yet: call `Gateway.trust_gateway` first."""
 
 
 class CertificateChangedError(CertificateError):
     """The gateway shows a certificate with another key than the trusted one.
 
-    `trusted` and `shown` are the SHA-256 fingerprints; `shown_pem` is what was shown, to be stored if the
-    owner says yes (never one that was fetched again).
+    `trusted` and `shown` are the SHA-256 fingerprints; `shown_pem` is the certificate to store if the user
+    trusts it (never one that is fetched again).
     """
 
     def __init__(self, *, trusted: str, shown: str, shown_pem: str) -> None:

@@ -1,4 +1,4 @@
-"""Write files whole or not at all; those that hold secrets are readable by their owner only."""
+"""Write files atomically; those that contain secrets are readable by their owner only."""
 
 from __future__ import annotations
 
@@ -10,15 +10,15 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-#: Seconds after which a temporary file is what a killed process left behind, and not another one's work.
+#: Seconds after which a temporary file is a leftover of a killed process, not the work of a running one.
 _LEFT_BEHIND = 60
 
 
 def write_private(path: str | os.PathLike[str], content: str) -> None:
     """Write `content` to `path` with mode 0600, atomically: a crash leaves the old file or the new one.
 
-    The folder is made where it is missing, for its owner only. A link is followed, so that the file it points
-    to is replaced and the link stays. Raises OSError, and then leaves nothing behind.
+    A missing folder is created, for its owner only. A link is followed: the file that it points to is
+    replaced. Raises OSError without leaving a temporary file.
     """
     target = Path(path).resolve()
     target.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -28,15 +28,15 @@ def write_private(path: str | os.PathLike[str], content: str) -> None:
 def write_file(path: str | os.PathLike[str], content: bytes) -> None:
     """Write `content` to `path` with the mode that the umask leaves, atomically.
 
-    A link is replaced: in a folder of many, somebody else may have put it there. Raises OSError, and then
-    leaves nothing behind.
+    A link is replaced: in a shared folder, another user may have created it. Raises OSError without leaving a
+    temporary file.
     """
     _replace(Path(path), content, 0o666, durably=False)
 
 
 def _replace(target: Path, content: bytes, mode: int, *, durably: bool) -> None:
     _remove_leftovers(target)
-    # Nobody can foresee the name, and what has it already is neither opened nor followed.
+    # The name is unpredictable, and an existing file of this name is neither opened nor followed.
     temporary = target.with_name(f".{target.name}.{secrets.token_hex(8)}.tmp")
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
     handle = os.open(temporary, flags, mode)

@@ -1,4 +1,4 @@
-"""What both clients share: sessions that are lent, kept open, or opened for one call; addresses; answers."""
+"""HTTP for both clients: sessions, addresses, bodies and errors."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ from yarl import URL
 from .exceptions import CommunicationError, InvalidAnswerError, InvalidHostError, ResponseError, Silence
 from .json_values import is_too_deep
 
-#: Hosts that plain http may be spoken to: nothing of it leaves this machine.
+#: Hosts for which plain http is allowed: nothing leaves this machine.
 _LOOPBACK = {"localhost", "127.0.0.1", "::1"}
 
 _SCHEME = re.compile(r"(?:([a-z][a-z0-9+.-]*):)?//", re.IGNORECASE)
 _PATH = re.compile(r"[/\\?#]")
 
-#: Bytes, after decompression. A grid profile, the largest answer documented, stays below.
+#: Bytes, after decompression; more than a grid profile, the largest documented answer.
 MAX_BODY = 4_000_000
 
-#: Bytes of JSON that take so long that they are not parsed in the event loop.
+#: Bytes of JSON from which on it is not parsed in the event loop.
 _LARGE = 100_000
 
-#: What a cookie's value can be made of (RFC 6265, and a quoted one); a session's has some hundred characters.
+#: The value of a cookie (RFC 6265, quoted or not); that of a session has some hundred characters.
 _COOKIE = re.compile(r"[!-:<-~]{1,4096}")
 _COOKIE_NAME = re.compile(r"[\w!#$%&'*+.^`|~-]{1,64}", re.ASCII)
 _MAX_COOKIES = 32
@@ -46,12 +46,12 @@ def parse_host(host: str, *, plain_on_loopback: bool = False) -> URL:
     """
     text = host.strip()
     if "://" not in text:
-        # A bare IPv6 address needs its brackets.
+        # An IPv6 address needs brackets.
         text = f"https://[{text}]" if text.count(":") > 1 and not text.startswith("[") else f"https://{text}"
     try:
         url = URL(text)
         name, port = url.host, url.port
-        # Python looks names up in this form: it refuses empty and endless labels, which URL takes.
+        # Python resolves names in this form, which rejects empty and long labels that URL accepts.
         (name or "").encode("idna")
     except ValueError as error:
         raise InvalidHostError("The address is not valid. Use one such as https://envoy.local") from error
@@ -67,9 +67,9 @@ def parse_host(host: str, *, plain_on_loopback: bool = False) -> URL:
 
 
 def read_host(text: str) -> str:
-    """Return the https address of the host that an owner means, who may have copied it from a browser.
+    """Return the https address of a host that a user entered, or copied from a browser.
 
-    White space, a path and what follows it, and the port of plain http are left out; http becomes https.
+    White space, path, query and the port of plain http are removed; http becomes https.
 
     Raises InvalidHostError for any other scheme, a user name or no host.
     """
@@ -85,16 +85,16 @@ def read_host(text: str) -> str:
 
 
 class SessionHolder:
-    """Keeps the aiohttp session of a client.
+    """Hold the aiohttp session of a client.
 
-    A session that was handed in is used and never closed. `async with` opens one and closes it at the end.
+    A session that is passed is used and never closed. `async with` opens one and closes it at the end.
     Without either, each call opens and closes its own.
     """
 
     def __init__(self, session: aiohttp.ClientSession | None) -> None:
         self._lent = session
         self._kept: aiohttp.ClientSession | None = None
-        #: What asks over the connections of the lent session.
+        #: The session that uses the connections of the lent one.
         self._sharing: aiohttp.ClientSession | None = None
 
     async def __aenter__(self) -> Self:
@@ -124,24 +124,24 @@ class SessionHolder:
                 yield session
 
     def _shared(self, lent: aiohttp.ClientSession) -> aiohttp.ClientSession:
-        """Return a session with the connections of the lent one, and nothing else of it.
+        """Return a session with the connections of the lent one.
 
-        Its cookies, headers and hooks are for others' requests, and what is asked and set here is not for
-        them.
+        Nothing else is shared: cookies, headers and hooks of the lent session are for other requests, and the
+        ones here are not for those.
         """
         if lent.closed:
             raise CommunicationError("The session that was handed in is closed already.")
         if self._sharing is None:
             self._sharing = new_session(lent)
-            # There is nothing to close: the connections are the lender's.
+            # There is nothing to close: the connections belong to the lent session.
             weakref.finalize(self, self._sharing.detach)
         return self._sharing
 
 
 def new_session(lent: aiohttp.ClientSession | None = None) -> aiohttp.ClientSession:
-    """Return a session without a jar, which asks for plain answers and reads them as they come.
+    """Return a session without cookie jar, which requests uncompressed answers.
 
-    It is to be closed, but for one with the connections of a session that is `lent`.
+    Close it, unless it uses the connections of a `lent` session.
     """
     headers = {"Accept-Encoding": "identity"}
     if lent is not None and "User-Agent" in lent.headers:
@@ -149,17 +149,17 @@ def new_session(lent: aiohttp.ClientSession | None = None) -> aiohttp.ClientSess
     return aiohttp.ClientSession(
         connector=None if lent is None else lent.connector,
         connector_owner=lent is None,
-        # The clients keep their cookies themselves: a jar would send them on its own idea of the host.
+        # The clients keep their cookies themselves: a jar would send them by its own rules for hosts.
         cookie_jar=aiohttp.DummyCookieJar(),
         headers=headers,
-        # A few bytes can grow without end: `read_body` says how far.
+        # A few bytes can expand without limit: `read_body` limits them.
         auto_decompress=False,
         trust_env=lent is not None and lent.trust_env,
     )
 
 
 def cookies_of(response: aiohttp.ClientResponse) -> dict[str, str]:
-    """Return the cookies that a response sets, as `cookie_header` sends them; none with odd characters."""
+    """Return the cookies that a response sets, for `cookie_header`; invalid ones are dropped."""
     found = {name: morsel.coded_value for name, morsel in response.cookies.items()}
     usable = (
         (name, value)
@@ -170,17 +170,17 @@ def cookies_of(response: aiohttp.ClientResponse) -> dict[str, str]:
 
 
 def cookie_header(cookies: Mapping[str, str]) -> dict[str, str]:
-    """Return the header that sends these cookies; none for no cookies."""
+    """Return the header for these cookies; no header without cookies."""
     return {"Cookie": "; ".join(f"{name}={value}" for name, value in cookies.items())} if cookies else {}
 
 
 @contextmanager
 def translate_errors(who: str, path: str) -> Iterator[None]:
-    """Raise CommunicationError where `who` does not answer `path`."""
+    """Raise CommunicationError if `who` does not answer `path`."""
     try:
         yield
     except (aiohttp.ClientError, OSError) as error:
-        # Of aiohttp's own errors, which can hold the headers of a request or response, only the kind is told.
+        # Errors of aiohttp can contain the headers of a request or response: keep only their class.
         cause = error if isinstance(error, OSError) else None
         raise CommunicationError(
             f"{who} did not answer {path} ({type(error).__name__})", path=path, reason=silence_of(error)
@@ -188,9 +188,9 @@ def translate_errors(who: str, path: str) -> Iterator[None]:
 
 
 def silence_of(error: Exception) -> Silence:
-    """Return what an error of a connection means."""
+    """Return the reason of a connection error."""
     if isinstance(error, aiohttp.ClientConnectorDNSError):
-        # Some resolvers, Home Assistant's among them, raise another OSError than Python's.
+        # Some resolvers, such as Home Assistant's, raise another OSError than Python's.
         error = socket.gaierror()
     elif isinstance(error, aiohttp.ClientConnectorError):
         error = error.os_error
@@ -202,7 +202,7 @@ def silence_of(error: Exception) -> Silence:
         case ssl.SSLError():
             return Silence.NO_TLS
         case OSError():
-            # For a host with several addresses, Python gives the errors as text only.
+            # For a host with several addresses, Python reports the errors as text only.
             numbers = {error.errno, *map(int, re.findall(r"\[Errno (\d+)\]", str(error)))}
             if errno.ECONNREFUSED in numbers:
                 return Silence.REFUSED
@@ -212,14 +212,14 @@ def silence_of(error: Exception) -> Silence:
 
 
 def encoding_of(response: aiohttp.ClientResponse) -> str:
-    """Return how a body is compressed; "identity" where it is not, which is what was asked for."""
+    """Return the compression of a body; "identity" is none, as requested."""
     return response.headers.get("Content-Encoding", "").strip().lower() or "identity"
 
 
 async def read_body(response: aiohttp.ClientResponse, path: str, limit: int = MAX_BODY) -> bytes:
-    """Return the body of a response, inflated where it is compressed.
+    """Return the body of a response, decompressed if necessary.
 
-    Raises InvalidAnswerError where it is larger than `limit`, or compressed in a way that was not asked for.
+    Raises InvalidAnswerError if it is larger than `limit`, or compressed in an unknown way.
     """
     status = response.status
     if (response.content_length or 0) > limit:
@@ -249,7 +249,7 @@ def _too_large(path: str, limit: int, status: int) -> InvalidAnswerError:
 
 
 def _inflate(body: bytes | bytearray, limit: int) -> bytes | None:
-    """Return what gzip or zlib has compressed, at most a byte more than `limit`; None where it is damaged."""
+    """Decompress gzip or zlib, at most one byte more than `limit`; return None if the body is damaged."""
     stream = zlib.decompressobj(wbits=47)  # of either format
     try:
         inflated = stream.decompress(body, limit + 1)
@@ -259,7 +259,7 @@ def _inflate(body: bytes | bytearray, limit: int) -> bytes | None:
 
 
 async def read_json(body: bytes, path: str, who: str) -> Any:
-    """Return a body as parsed JSON; a large one is parsed beside the event loop. Raises as `parse_json`."""
+    """Return a body as parsed JSON; a large one is parsed in a thread. Raises as `parse_json` does."""
     if len(body) <= _LARGE:
         return parse_json(body, path, who)
     return await asyncio.to_thread(parse_json, body, path, who)
@@ -273,7 +273,7 @@ def parse_json(body: bytes, path: str, who: str) -> Any:
     try:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
-        # Without the cause, which holds the whole body.
+        # Without the cause, which contains the whole body.
         raise InvalidAnswerError(f"{who} answered {path}, but not with JSON", path=path) from None
     if is_too_deep(body, value):
         raise InvalidAnswerError(f"{who} answered {path} with JSON that is nested too deeply", path=path)
@@ -281,11 +281,11 @@ def parse_json(body: bytes, path: str, who: str) -> Any:
 
 
 def status_error(who: str, path: str, status: int) -> ResponseError:
-    """Return the error for a status that is no success."""
+    """Return the error for an unsuccessful status."""
     return ResponseError(
         f"{who} answered {path} with status {status}",
         path=path,
         status=status,
-        # 429 and all of 5xx pass: a gateway gives 503 for minutes while it starts.
+        # 429 and 5xx are temporary: a gateway returns 503 for minutes while it starts.
         retryable=status == 429 or status >= 500,
     )

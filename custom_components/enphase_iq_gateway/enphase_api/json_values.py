@@ -1,10 +1,9 @@
-"""Explicit rules for taking a value out of a gateway's JSON: what is missing or absurd becomes None.
+"""Read values from a gateway's JSON by explicit rules: a missing or implausible value is None.
 
-A key nobody asks for is ignored. Why a value was dropped is logged once for each key and reason, at debug
-level.
+Unknown keys are ignored. The reason why a value is dropped is logged once per key and reason, at debug level.
 
-Who answers may be anybody, so its words are data: a text that could change what a terminal, a log or a page
-shows is none, and where one must be shown all the same, `printable` spells it out.
+The answer may come from any device, so its texts are untrusted: a text that could change what a terminal, a
+log or a page shows is dropped. Where one must be shown, `printable` escapes it.
 """
 
 from __future__ import annotations
@@ -20,17 +19,17 @@ from .exceptions import InvalidAnswerError
 
 _LOGGER = logging.getLogger(__name__)
 
-#: W; no site behind one gateway comes near it, in any direction.
+#: W, in either direction; far beyond any site behind one gateway.
 MAX_POWER = 1e6
 
 #: After this long without a report, a microinverter or battery is silent: its last values are outdated.
 #: Each reports every five minutes, and where an installer has set it so, every hour.
 SILENT_AFTER = timedelta(minutes=65)
 
-#: JSON within JSON, or elements within each other; no gateway's answer has more than ten.
+#: Levels of nested JSON or XML; answers of gateways have ten at most.
 MAX_DEPTH = 64
 
-#: Characters; no word of a gateway's, such as a part number or a state, comes near it.
+#: Characters; texts of gateways, such as part numbers and states, are far shorter.
 MAX_TEXT = 64
 
 _MAX_TEXTS = 32
@@ -38,27 +37,27 @@ _MAX_TEXTS = 32
 #: Serial and part numbers of devices: "122333444455", "122115055931EIM2", "800-01374-r02".
 _IDENTIFIER = re.compile(r"[0-9A-Za-z][0-9A-Za-z-]{0,31}")
 
-#: Keys and reasons already logged; both come from this package, so it stays small.
+#: Keys and reasons that were logged; both are defined in this package, so the set stays small.
 _logged: set[tuple[str, str]] = set()
 
-#: No gateway existed before 2008, and none of its clocks is right beyond this century.
+#: Epoch seconds: there was no gateway before 2008, and a clock beyond this century is wrong.
 _EARLIEST = 1_199_145_600
 _LATEST = 4_102_444_800
 
 
 def _dropped(key: str, reason: str) -> None:
-    """Say once why the value of a key is not taken."""
+    """Log once why the value of a key is dropped."""
     if (key, reason) not in _logged:
         _logged.add((key, reason))
         _LOGGER.debug("%s dropped: %s", key, reason)
 
 
 def number(data: Mapping[str, Any], key: str, low: float = -math.inf, high: float = math.inf) -> float | None:
-    """Return the number under `key` where it is one between `low` and `high`, else None."""
+    """Return the number under `key` if it is between `low` and `high`, else None."""
     value = data.get(key)
     if value is None:
         return None
-    # Nearly all of them, of which a consumer reads thousands a second; one without end has no difference.
+    # The usual case, fast: a consumer reads thousands per second. Infinity minus itself is not 0.
     if type(value) is float and low <= value <= high and value - value == 0:
         return value + 0.0
     if isinstance(value, bool) or not isinstance(value, int | float):
@@ -66,7 +65,7 @@ def number(data: Mapping[str, Any], key: str, low: float = -math.inf, high: floa
     elif not low <= value <= high or not _is_finite(value):
         _dropped(key, f"not between {low:g} and {high:g}")
     else:
-        # -0.0 is what several firmwares write for nothing at all.
+        # Adding 0.0 turns -0.0 into 0.0 (quirks.KNOWN).
         return float(value) + 0.0
     return None
 
@@ -79,7 +78,7 @@ def _is_finite(value: float) -> bool:
 
 
 def integer(data: Mapping[str, Any], key: str, low: float = -math.inf, high: float = math.inf) -> int | None:
-    """Return the whole number under `key` where it is one between `low` and `high`, else None."""
+    """Return the whole number under `key` if it is between `low` and `high`, else None."""
     value = number(data, key, low=low, high=high)
     if value is not None and value.is_integer():
         return int(value)
@@ -129,7 +128,7 @@ def is_identifier(value: str) -> bool:
 
 
 def is_printable(value: str, limit: int = MAX_TEXT) -> bool:
-    """Return whether a peer's text may be shown as it is: short, and no control or format character in it."""
+    """Return whether an untrusted text can be shown: short, without control and format characters."""
     return len(value) <= limit and value.isprintable()
 
 
@@ -139,12 +138,12 @@ def is_serial_number(value: str) -> bool:
 
 
 def printable(value: str, limit: int = MAX_TEXT) -> str:
-    r"""Return a peer's text in printable characters, at most `limit` of them.
+    r"""Return an untrusted text in printable characters, at most `limit` of them.
 
-    Control, format and bidirectional characters are spelled out, such as "\x1b" and "\u202e"; what is cut
-    off is marked with an ellipsis.
+    Control, format and bidirectional characters are escaped, such as "\x1b" and "\u202e"; an ellipsis marks a
+    text that was cut.
     """
-    # Cut before it is spelled out, too: the text can be of any size.
+    # Cut before escaping, too: the text can be of any size.
     spelled = "".join(
         each if each.isprintable() else each.encode("unicode_escape").decode("ascii")
         for each in value[: limit + 1]
@@ -163,7 +162,7 @@ def boolean(data: Mapping[str, Any], key: str) -> bool | None:
 
 
 def timestamp(data: Mapping[str, Any], key: str) -> datetime | None:
-    """Return the time (UTC) under `key`, from epoch seconds; 0 means never to a gateway, and is None."""
+    """Return the time (UTC) under `key`, in epoch seconds; None for 0, which means never."""
     if data.get(key) == 0:
         return None
     value = number(data, key, low=_EARLIEST, high=_LATEST)
@@ -171,9 +170,9 @@ def timestamp(data: Mapping[str, Any], key: str) -> datetime | None:
 
 
 def json_object(answer: object, path: str) -> Mapping[str, Any]:
-    """Return the answer as the one JSON object that `path` should hold.
+    """Return the answer of `path` as a JSON object.
 
-    Raises InvalidAnswerError where it is anything else.
+    Raises InvalidAnswerError if it is anything else.
     """
     if not isinstance(answer, dict):
         raise InvalidAnswerError(f"{path} did not answer with a JSON object", path=path)
@@ -181,9 +180,9 @@ def json_object(answer: object, path: str) -> Mapping[str, Any]:
 
 
 def json_objects(answer: object, path: str) -> list[Mapping[str, Any]]:
-    """Return the answer as the list of JSON objects that `path` should hold.
+    """Return the answer of `path` as a list of JSON objects.
 
-    Raises InvalidAnswerError where it is anything else.
+    Raises InvalidAnswerError if it is anything else.
     """
     if not isinstance(answer, list) or not all(isinstance(entry, dict) for entry in answer):
         raise InvalidAnswerError(f"{path} did not answer with a list of JSON objects", path=path)
@@ -191,7 +190,7 @@ def json_objects(answer: object, path: str) -> list[Mapping[str, Any]]:
 
 
 def nested_objects(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]:
-    """Return the objects listed under `key`; anything else in the list, or no list, is left out."""
+    """Return the objects in the list under `key`; other elements, and anything but a list, are ignored."""
     value = data.get(key)
     if value is None:
         return []
@@ -202,8 +201,8 @@ def nested_objects(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]
 
 
 def is_too_deep(body: bytes, value: object) -> bool:
-    """Return whether a body that was parsed as this value is nested deeper than any that is known."""
-    # Nearly all bodies have fewer brackets than a deep one needs.
+    """Return whether a body that was parsed as this value is nested more than `MAX_DEPTH` levels deep."""
+    # Nearly all bodies have fewer brackets than that.
     if body.count(b"[") + body.count(b"{") <= MAX_DEPTH:
         return False
     level = [value]
@@ -221,5 +220,5 @@ def is_too_deep(body: bytes, value: object) -> bool:
 
 
 def is_silent(reported_at: datetime, now: datetime) -> bool:
-    """Return whether a report is too old to say what is so `now`, both by the gateway's clock."""
+    """Return whether a report is outdated; both times are by the gateway's clock."""
     return now - reported_at > SILENT_AFTER

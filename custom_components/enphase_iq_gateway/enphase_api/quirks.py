@@ -231,21 +231,21 @@ KNOWN = (
     ),
 )
 
-#: V: a live phase has 100 V or more anywhere; noise on open terminals was seen up to 12 V.
+#: V: a connected phase has 100 V or more everywhere; noise on open terminals was seen up to 12 V.
 _WIRED = 50
 
-#: Times volts by amperes: no power exceeds these, however unevenly a meter takes the three.
+#: Times volts by amperes: no power exceeds this, although the three are not measured at the same instant.
 _IMPOSSIBLE = 1.5
 
-#: W: below some 0.1 A a meter's current is rough, so that its power may be the truer of the two.
+#: W: below about 0.1 A, the current of a meter is less accurate than its power.
 _ROUGH = 25
 
-#: Hours of a day at rated power: no array makes more.
+#: Hours at rated power: no array produces more in a day.
 _DAY = 24
 
 
 def is_wired(phase: Quantities) -> bool:
-    """Return whether a phase is connected, by its voltage; unknown voltage is taken for connected."""
+    """Return whether a phase is connected, by its voltage; one with unknown voltage counts as connected."""
     return phase.voltage is None or phase.voltage >= _WIRED
 
 
@@ -258,7 +258,7 @@ def meter_voltage(total: Quantities, channels: Sequence[Quantities], *, is_three
 
 
 def power_factor(total: Quantities) -> float | None:
-    """Return a whole meter's power factor, worked out where the firmware added up those of the phases."""
+    """Return a whole meter's power factor, calculated if the firmware added up those of the phases."""
     if total.power_factor is None or abs(total.power_factor) <= 1:
         return total.power_factor
     if not total.apparent_power or total.active_power is None:
@@ -283,7 +283,7 @@ def without_lost_phase(
 
 
 def can_carry(voltage: float | None, current: float | None, power: float | None) -> bool:
-    """Return whether these volts and amperes can carry a power (W, VA or var); what is unknown can be."""
+    """Return whether voltage and current can carry a power (W, VA or var); True if one is unknown."""
     if voltage is None or current is None or power is None:
         return True
     return abs(power) <= max(_ROUGH, _IMPOSSIBLE * voltage * abs(current))
@@ -297,14 +297,14 @@ def is_copied(phase: Quantities, others: Iterable[Quantities]) -> bool:
 
 
 def grid_power(power: float | None, *, grid_connected: bool | None) -> float | None:
-    """Return what the grid's meter says (W); None off grid, where what flows there is a generator's."""
+    """Return the power of the grid meter (W); None off grid, where it measures a generator."""
     return None if grid_connected is False and power is not None and abs(power) > _ROUGH else power
 
 
 def believable_today(today: float | None, lifetime: float | None, rated_power: float | None) -> float | None:
-    """Return today's energy (Wh) where it can be: below the lifetime's, at most a day at rated power (W).
+    """Return today's energy (Wh) if plausible: less than the lifetime's, at most a day at rated power (W).
 
-    Where the rated power is not known, the lifetime alone bounds it.
+    If the rated power is unknown, only the lifetime limits it.
     """
     if today is None or lifetime is None or not 0 <= today < lifetime:
         return None

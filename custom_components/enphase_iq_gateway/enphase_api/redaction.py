@@ -1,7 +1,7 @@
-"""Finds what looks like a secret in a peer's names and texts, in time that grows only as the text does.
+"""Find secrets in untrusted names and texts, in time proportional to the length of the text.
 
-Names are found by searching for fixed words, so no pattern is tried at each place of a text, and what follows
-a name is matched without going back. Where a text has more of them than any page has, its rest is hidden.
+Names are found by searching for fixed words, so that no pattern is tried at each position, and the text after
+a name is matched without backtracking. If a text has too many names, the rest of it is hidden.
 """
 
 from __future__ import annotations
@@ -9,20 +9,20 @@ from __future__ import annotations
 import re
 from itertools import islice
 
-#: In lower case, what a secret's name has in it; each begins an alternative of _NAME.
+#: The words in names of secrets, in lower case; each begins an alternative of _NAME.
 _WORDS = (
     "auth", "bearer", "cookie", "credential", "jwt", "key", "otp", "pass", "pin", "psk", "pwd", "secret",
     "sess", "token", "verifier",
 )  # fmt: skip
 
-#: Places of one text that are looked at.
+#: The maximum number of words in one text that are examined.
 _MOST_PLACES = 2000
 
-#: Characters; what is longer is no name, and hidden with what it names.
+#: Characters; a longer name is hidden together with its value.
 MAX_NAME = 100
 
-#: A name, from such a word on. "author", "passed", "shipping" and "keypad" are none: what stands beside a
-#: word tells, in each way that names are written: wifi_pass, wifiPass, WIFI_PASS, wifipass.
+#: A name, from such a word on, in each way that names are written: wifi_pass, wifiPass, WIFI_PASS, wifipass.
+#: The letters beside the word exclude "author", "passed", "shipping" and "keypad".
 _NAME = re.compile(
     r"""(?:
       (?i:passw|passphrase|passcode|passkey|psk|pwd|pincode|pinnumber|secret(?!ar)|(?<!pos)(?<!ob)session|sessid
@@ -34,14 +34,14 @@ _NAME = re.compile(
     re.VERBOSE,
 )
 
-#: What may close a name.
+#: The possible ends of a name.
 _CLOSED = r"""\]?(?:\\*+["']|&quot;|&\#34;|%22)?+"""
 #: To the end of the text where a quote is not closed.
 _QUOTED = r"""(?:"(?:[^"\\]++|\\.)*+(?:"|\Z)|'(?:[^'\\\n]++|\\.)*+(?:'|(?=\n)|\Z))"""
 
 
 def _assigned(plain: str) -> re.Pattern[str]:
-    """Return the pattern of what follows a name: password = …; `plain` is a value without quotes."""
+    """Return the pattern of an assignment after a name: password = …; `plain` is a value without quotes."""
     return re.compile(
         rf"""{_CLOSED}\s*+(?:=>|:=|%3[ADad]|[=:])\s*+(?:[|>][+-]?[ \t]*+\n\s*+)?+
           (?P<value>{_QUOTED}|{plain})""",
@@ -50,10 +50,10 @@ def _assigned(plain: str) -> re.Pattern[str]:
 
 
 _IN_DOCUMENT = _assigned(r"[^<\s][^<\n]*+")
-#: Headers have their whole line to themselves, in a log, too.
+#: The value of a header is the whole line, in a log, too.
 _HEADER = re.compile("cookie|authorization", re.IGNORECASE)
-#: As "amqp_password: must be a text", "credentials.json: …", "/auth/check_jwt: …" tell of something.
-_TOLD_OF = re.compile(r""":\s++(?!["'])""")
+#: A message about a name: "amqp_password: must be a text", "credentials.json: …", "/auth/check_jwt: …".
+_MESSAGE = re.compile(r""":\s++(?!["'])""")
 _IN_LOG = _assigned(r"""[^\s,;&<>"'(){}\[\]]++""")
 
 #: {"name": "password", "value": …}, <param name="password" value=…>.
@@ -74,7 +74,7 @@ _OPENING = re.compile(r"<[\w:.-]*+")
 
 _AFTER_BEARER = re.compile(r"\s++(?P<value>[\w.~+/=-]{8,}+)")
 
-#: What is a secret under any name: tokens, cut short too; PEM blocks; who signs in to an address.
+#: Secrets without a name: tokens, also truncated ones; PEM blocks; users and passwords in URLs.
 _MARKED = {
     "eyj": re.compile(r"(?P<value>eyJ[\w-]{8,}+(?:\.[\w-]*+){0,2}+)"),
     "-----begin": re.compile(
@@ -85,14 +85,14 @@ _MARKED = {
 
 
 def is_secret(name: str) -> bool:
-    """Return whether a name stands for a private value."""
+    """Return whether a name is that of a secret."""
     return len(name) > MAX_NAME or any(_NAME.match(name, at) for at, _ in _places(name, _WORDS))
 
 
 def hide_secrets(text: str, mark: str, *, is_log: bool = False) -> str:
     """Return a text with each secret replaced by `mark`.
 
-    In a log, a value without quotes ends with its word; elsewhere with its line.
+    In a log, a value without quotes ends with the word; elsewhere with the line.
     """
     result: list[str] = []
     begin = 0
@@ -119,7 +119,7 @@ def _places(text: str, words: tuple[str, ...]) -> list[tuple[int, str]]:
 
 
 def _spans(text: str, is_log: bool) -> list[tuple[int, int]]:
-    """Return from where to where each secret goes; they may overlap."""
+    """Return start and end of each secret; they may overlap."""
     spans: list[tuple[int, int]] = []
     since = until = 0
     places = _places(text, (*_WORDS, *_MARKED))
@@ -129,7 +129,7 @@ def _spans(text: str, is_log: bool) -> list[tuple[int, int]]:
         span = _span(text, at, word, is_log)
         if span is not None:
             spans.append(span)
-            # A short one may hold a name: <key>password</key><string>….
+            # A short one may contain a name: <key>password</key><string>….
             if span[1] - span[0] > 2 * MAX_NAME:
                 since, until = span
     if len(places) > _MOST_PLACES:
@@ -146,8 +146,8 @@ def _span(text: str, at: int, word: str, is_log: bool) -> tuple[int, int] | None
         return None
     begin = name.end()
     if is_log and _HEADER.match(text, at) is None:
-        is_told_of = text[max(at - 1, 0) : at] in ("_", "/", ".") or "." in name[0] or word == "key"
-        assigned = None if is_told_of and _TOLD_OF.match(text, begin) else _IN_LOG.match(text, begin)
+        is_subject = text[max(at - 1, 0) : at] in ("_", "/", ".") or "." in name[0] or word == "key"
+        assigned = None if is_subject and _MESSAGE.match(text, begin) else _IN_LOG.match(text, begin)
     else:
         assigned = _IN_DOCUMENT.match(text, begin)
     found = (

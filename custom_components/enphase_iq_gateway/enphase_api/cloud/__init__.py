@@ -1,4 +1,4 @@
-"""Entrez, Enphase's service that gives out tokens, and Enlighten, the second way to one."""
+"""Entrez, Enphase's token service, and Enlighten, an alternative sign-in."""
 
 from .authentication import Authentication
 from .connection import AUTHENTICATION_HOST

@@ -33,11 +33,11 @@ _SIGN_IN_REFUSED = "Entrez refused the user name and password."
 
 
 class Authentication(Connection):
-    """A sign-in to Entrez. `session` is used and never closed; without it see `SessionHolder`.
+    """A sign-in to Entrez. `session` is used and never closed; without it, see `SessionHolder`.
 
-    What Entrez knows the sign-in by stays in this object: no cookie is left in the session. Another `host`
-    than Entrez's, such as a simulated one, stands for Enlighten too. Raises InvalidHostError for a `host`
-    that is invalid (plain http is for a host on this machine only).
+    The cookies of the sign-in are stored in this object, not in the session. Another `host` than Entrez, such
+    as a simulated one, is used for Enlighten, too. Raises InvalidHostError for an invalid `host` (plain http
+    is allowed for this machine only).
     """
 
     def __init__(
@@ -45,14 +45,14 @@ class Authentication(Connection):
     ) -> None:
         super().__init__(session, host)
         self._is_signed_in = False
-        #: What Entrez has set since the sign-in began.
+        #: The cookies that Entrez has set since the begin of the sign-in.
         self._cookies: dict[str, str] = {}
 
     async def authenticate(self, username: str, password: str) -> bool:
-        """Sign in; False where Entrez refuses user name and password.
+        """Sign in; False if Entrez rejects user name and password.
 
-        Raises MultiFactorError where the account asks for a second factor, CommunicationError or
-        ResponseError where Entrez is out of order.
+        Raises MultiFactorError if the account requires a second factor, CommunicationError or
+        ResponseError if Entrez is unavailable.
         """
         answer = await self._sign_in({"username": username, "password": password})
         if answer.is_refused:
@@ -63,14 +63,14 @@ class Authentication(Connection):
         return True
 
     async def get_token(self, username: str, password: str, gateway_serial_number: str | int) -> str:
-        """Sign in, by Entrez's form or else by Enlighten, and return a token for a gateway of a site.
+        """Sign in to Entrez, or to Enlighten if that fails, and return a token for a gateway of a site.
 
-        In 2025 and 2026 each of the two ways failed for some accounts while the other worked. Enlighten is
-        not asked where Entrez refuses the password: a second attempt may lock the account.
+        In 2025 and 2026, each of the two failed for some accounts while the other worked. If Entrez rejects
+        the password, Enlighten is not tried: a second attempt may lock the account.
 
-        Raises AuthenticationError where user name and password are refused, MultiFactorError where the
-        account asks for a second factor, TokenError where Entrez gives no token for this gateway,
-        CommunicationError or ResponseError where Entrez is out of order and Enlighten cannot help.
+        Raises AuthenticationError if user name and password are rejected, MultiFactorError if the
+        account requires a second factor, TokenError if Entrez issues no token for this gateway,
+        CommunicationError or ResponseError if Entrez is unavailable and Enlighten fails, too.
         """
         accepted = False
         try:
@@ -83,7 +83,7 @@ class Authentication(Connection):
             raise AuthenticationError(_SIGN_IN_REFUSED)
         is_known = isinstance(failure, (TokenError, MultiFactorError))
         if accepted and isinstance(failure, AuthenticationError) and not is_known:
-            # Entrez has just accepted this password: it is not the password that is wrong.
+            # Entrez has just accepted this password, so it is not wrong.
             failure = InvalidAnswerError(
                 "Entrez accepted user name and password, and then asked for them again",
                 path="/entrez_tokens",
@@ -94,7 +94,7 @@ class Authentication(Connection):
         except TokenError:
             raise failure from None
         except AuthenticationError as error:
-            # The first judgement of the password, or none but this one.
+            # The rejection by Entrez counts, if there was one.
             raise (failure if accepted or isinstance(failure, MultiFactorError) else error) from None
         except EnphaseError:
             raise failure from None
@@ -110,8 +110,8 @@ class Authentication(Connection):
     ) -> tuple[str, str]:
         """Return a code and its verifier, for `get_token_from_oauth` or `Gateway.login_oauth_code`.
 
-        Raises AuthenticationError where Entrez refuses user name and password, MultiFactorError where the
-        account asks for a second factor, CommunicationError or ResponseError where Entrez is out of order.
+        Raises AuthenticationError if Entrez rejects user name and password, MultiFactorError if the
+        account requires a second factor, CommunicationError or ResponseError if Entrez is unavailable.
         """
         verifier = _new_verifier()
         form = {
@@ -142,8 +142,8 @@ class Authentication(Connection):
     ) -> dict[str, Any]:
         """Return Entrez's answer for a code of `authenticate_oauth`: the token is its `access_token`.
 
-        Raises AuthenticationError where Entrez refuses the code, which is good for once and for minutes only;
-        CommunicationError or ResponseError where Entrez is out of order.
+        Raises AuthenticationError if Entrez rejects the code, which is valid once and for minutes only;
+        CommunicationError or ResponseError if Entrez is unavailable.
         """
         form = {
             "client_id": CLIENT_ID,
@@ -161,11 +161,11 @@ class Authentication(Connection):
         raise answer.not_understood()
 
     async def get_site(self, site_name: str) -> Any:
-        """Return the sites of the account whose name holds `site_name`, as Entrez's JSON.
+        """Return the sites of the account whose name contains `site_name`, as JSON of Entrez.
 
-        A list of objects with `id`, `name` and `serial_numbers` (of the gateways). Raises AuthenticationError
-        where nobody is signed in (any more), CommunicationError or ResponseError where Entrez is out of
-        order.
+        This is a list of objects with `id`, `name` and `serial_numbers` (of the gateways). Raises
+        AuthenticationError without a valid sign-in, CommunicationError or ResponseError if Entrez is
+        unavailable.
         """
         answer = await self._signed_in("GET", f"/site/{quote(site_name, safe='')}")
         return parse_json(answer.body, answer.path, "Entrez")
@@ -173,15 +173,15 @@ class Authentication(Connection):
     async def get_token_for_commissioned_gateway(self, gateway_serial_number: str | int) -> str:
         """Return a token for a gateway that belongs to a site.
 
-        An owner's is good for a year, an installer's for 12 hours.
-        Raises TokenError where Entrez gives none, AuthenticationError where nobody is signed in (any more),
-        CommunicationError or ResponseError where Entrez is out of order.
+        It is valid for a year for an owner, for 12 hours for an installer.
+        Raises TokenError if Entrez issues none, AuthenticationError without a valid sign-in,
+        CommunicationError or ResponseError if Entrez is unavailable.
         """
         serial_number = str(gateway_serial_number)
         return await self._token({"serialNum": serial_number}, f"gateway {serial_number}")
 
     async def get_token_for_uncommissioned_gateway(self) -> str:
-        """Return a token for gateways that no site has yet.
+        """Return a token for gateways without a site.
 
         Raises as `get_token_for_commissioned_gateway` does.
         """
@@ -192,8 +192,7 @@ class Authentication(Connection):
     ) -> str:
         """Return a token for a session of the Enlighten web site; needs no `authenticate`.
 
-        Raises TokenError where Entrez gives none, CommunicationError or ResponseError where it is out of
-        order.
+        Raises TokenError if Entrez issues none, CommunicationError or ResponseError if it is unavailable.
         """
         body = {
             "session_id": enlighten_session_id,
@@ -202,7 +201,7 @@ class Authentication(Connection):
         }
         answer = await self._ask("POST", "/tokens", json=body)
         token = answer.body.decode("utf-8", errors="replace").strip()
-        # 400 and 403 are what it was seen to answer in 2025 and 2026.
+        # 400 and 403 were observed in 2025 and 2026.
         if answer.status in (400, 401, 403) or (answer.status == 200 and not has_form_of_token(token)):
             raise TokenError(
                 f"Entrez gave no token for gateway {gateway_serial_number} and this Enlighten session. "
@@ -221,16 +220,16 @@ class Authentication(Connection):
         *,
         public_key: str = ENTREZ_PUBLIC_KEY,
     ) -> bool:
-        """Return whether a token can be used: `Token.parse` has the reasons and the options."""
+        """Return whether a token can be used; for reasons and options, see `Token.parse`."""
         try:
             return Token.parse(token, gateway_serial_number, verify_signature, public_key).problem is None
         except TokenError:
             return False
 
     async def logout(self) -> bool:
-        """Sign out; False where nobody was signed in, or Entrez did not confirm it.
+        """Sign out; False if nobody was signed in, or if Entrez did not confirm it.
 
-        Raises CommunicationError where Entrez does not answer; the sign-in is forgotten here all the same.
+        Raises CommunicationError if Entrez does not answer; the sign-in is forgotten nevertheless.
         """
         if not self._is_signed_in:
             return False
@@ -239,7 +238,7 @@ class Authentication(Connection):
         return answer.status < 400
 
     async def _sign_in(self, form: Mapping[str, str]) -> Answer:
-        """Send the form of the login page, as a browser does that has opened the page before."""
+        """Open the login page and send its form, as a browser does."""
         self._is_signed_in = False
         self._cookies.clear()
         hidden = await self._hidden_fields("/login_main_page", lambda each: each.asks_password)
@@ -269,16 +268,16 @@ class Authentication(Connection):
             return await self.get_token_from_enlighten_session_id(session_id, gateway_serial_number, username)
 
     async def _hidden_fields(self, path: str, is_wanted: Callable[[Form], bool]) -> dict[str, str]:
-        """Return what a browser sends along unseen with a form of this page; nothing without such a form.
+        """Return the hidden fields of a form of a page; none without such a form.
 
-        Entrez may begin to refuse a form that comes without its `_csrf`.
+        Entrez may begin to reject forms without their `_csrf`.
         """
         answer = await self._ask_with_cookies("GET", path)
         forms = answer.page.forms if answer.status == 200 else []
         return next((form.hidden for form in forms if is_wanted(form)), {})
 
     async def _signed_in(self, method: str, path: str, **options: Any) -> Answer:
-        """Ask for something that only somebody signed in is given."""
+        """Send a request that requires a sign-in."""
         self._require_sign_in()
         answer = await self._ask_with_cookies(method, path, **options)
         if answer.is_refused:

@@ -1,4 +1,4 @@
-"""The connection to Entrez or Enlighten: every request to them, and what the answers say of the sign-in."""
+"""The connection to Entrez or Enlighten: requests, and the state of the sign-in in the answers."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from .html import EntrezPage, mentions_second_factor
 
 AUTHENTICATION_HOST = "https://entrez.enphaseenergy.com"
 
-#: What Entrez knows a sign-in by.
+#: The session cookie of Entrez.
 SESSION_COOKIE = "SESSION"
 
-#: Bytes; no page of Entrez's comes near it.
+#: Bytes; far more than any page of Entrez has.
 _MAX_PAGE = 256_000
 
 #: Seconds.
@@ -36,25 +36,25 @@ _TIMEOUT = aiohttp.ClientTimeout(total=60, sock_connect=15)
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Answer:
-    """One answer of Entrez or Enlighten, as far as it matters here."""
+    """An answer of Entrez or Enlighten."""
 
-    #: Which of the two.
+    #: "Entrez" or "Enlighten".
     who: str
     path: str
     status: int
-    #: Where a redirect points to.
+    #: The target of a redirect.
     location: URL | None
     cookies: Mapping[str, str]
     body: bytes
-    #: The body, read as a page.
+    #: The body, parsed as a page.
     page: EntrezPage
 
     @property
     def is_refused(self) -> bool:
-        """Whether it wants somebody to sign in (again).
+        """Whether a sign-in is required (again).
 
-        A wrong password is answered with the form again, status 200 and a SESSION cookie (recorded in 2025),
-        or with status 401 (2023). Raises MultiFactorError where a second factor is wanted.
+        The answer to a wrong password is the form again, with status 200 and a SESSION cookie (recorded in
+        2025), or status 401 (2023). Raises MultiFactorError if a second factor is required.
         """
         page = self.page
         if self.status >= 500 or (page.offers_tokens and not page.asks_password):
@@ -65,7 +65,7 @@ class Answer:
         return self.status == 401 or page.asks_password or "login" in where or "error" in where
 
     def not_understood(self) -> ResponseError:
-        """Return the error that says so."""
+        """Return the error for an unknown answer."""
         if self.status >= 400:
             return status_error(self.who, self.path, self.status)
         return InvalidAnswerError(
@@ -77,7 +77,7 @@ class Answer:
 
 
 def second_factor_wanted() -> MultiFactorError:
-    """Return the error of an account that no program can sign in with."""
+    """Return the error for an account that requires a second factor."""
     return MultiFactorError(
         "This account asks for a second factor, which no program can give. Sign in to "
         f"{AUTHENTICATION_HOST} in a browser, make a token there and paste it."
@@ -85,9 +85,10 @@ def second_factor_wanted() -> MultiFactorError:
 
 
 class Connection(SessionHolder):
-    """Asks Entrez, or another host that `who` names; no cookie is left in the session.
+    """Send requests to Entrez, or to another host; no cookie is stored in the session.
 
-    Raises InvalidHostError for a `host` that is invalid (plain http is for a host on this machine only).
+    `who` is the name of the host in errors. Raises InvalidHostError for an invalid `host` (plain http is
+    allowed for this machine only).
     """
 
     def __init__(self, session: aiohttp.ClientSession | None, host: str, who: str = "Entrez") -> None:
@@ -101,19 +102,19 @@ class Connection(SessionHolder):
         return str(self._url).rstrip("/")
 
     def _is_within(self, answer: Answer) -> bool:
-        """Whether an answer leads on within this host."""
+        """Whether an answer redirects to the same host."""
         return answer.location is not None and self._url.join(answer.location).origin() == self._url
 
     async def _ask(
         self, method: str, path: str, *, cookies: Mapping[str, str] | None = None, **options: Any
     ) -> Answer:
-        """Send one request; every request of this client goes through here."""
+        """Send a request; all requests of this client are sent here."""
         url = URL(f"{self.host}{path}", encoded=True)
         with translate_errors(f"{self._who} ({self._url.host})", path):
             async with (
                 self._session() as session,
-                # No redirect is followed: it would carry the secret to where it points. Any form is accepted:
-                # Entrez answers with pages, and with 406 where a client wants something else.
+                # Redirects are not followed: they would send the secret to another host. There is no Accept
+                # header: Entrez answers with pages, and with 406 if a client requests another type.
                 session.request(
                     method,
                     url,
@@ -136,7 +137,7 @@ class Connection(SessionHolder):
 
 
 def _location(response: aiohttp.ClientResponse) -> URL | None:
-    """Return where a redirect points to, where it is one and can be read."""
+    """Return the target of a redirect; None if it is not one, or invalid."""
     text = response.headers.get("Location")
     if text is None or not 300 <= response.status < 400:
         return None

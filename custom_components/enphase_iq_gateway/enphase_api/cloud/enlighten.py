@@ -1,4 +1,4 @@
-"""A session of Enlighten, Enphase's web site for owners: the second way to a gateway's token."""
+"""A session of Enlighten, Enphase's web site for owners: an alternative way to a token."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ ENLIGHTEN_HOST = "https://enlighten.enphaseenergy.com"
 
 
 class Enlighten(Connection):
-    """A sign-in to Enlighten. `session` is used and never closed; without it see `SessionHolder`.
+    """A sign-in to Enlighten. `session` is used and never closed; without it, see `SessionHolder`.
 
     Raises as `Connection` does.
     """
@@ -24,8 +24,8 @@ class Enlighten(Connection):
     async def authenticate(self, username: str, password: str) -> str:
         """Sign in and return the session's id, for `Authentication.get_token_from_enlighten_session_id`.
 
-        Raises AuthenticationError where Enlighten refuses user name and password, MultiFactorError where the
-        account asks for a second factor, CommunicationError or ResponseError where it is out of order.
+        Raises AuthenticationError if Enlighten rejects user name and password, MultiFactorError if the
+        account asks for a second factor, CommunicationError or ResponseError if it is unavailable.
         """
         form = {"user[email]": username, "user[password]": password}
         answer = await self._ask("POST", "/login/login.json", data=form)

@@ -1,4 +1,4 @@
-"""What a page of Entrez says: a token, a wish for a password, or for a second factor."""
+"""Parse pages of Entrez: their token, their forms, and whether they ask for a second factor."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ _SECOND_FACTOR = re.compile(
     re.IGNORECASE,
 )
 
-#: A tag that matters, with its slash, name and attributes, or the begin of a comment. No "<" can be in a tag,
-#: so that each attempt ends where the next begins.
+#: A relevant tag, with its slash, name and attributes, or the begin of a comment. A tag contains no "<", so
+#: that each attempt ends where the next begins.
 _MARKUP = re.compile(
     r"""<(?:!--|(/?)(textarea|form|input|a|script|style|title)\b((?:[^<>"']++|"[^"<]*+"|'[^'<]*+')*+)>)""",
     re.IGNORECASE,
@@ -22,7 +22,7 @@ _MARKUP = re.compile(
 #: An attribute's name, and its value in double, single or no quotes.
 _ATTRIBUTE = re.compile(r"""([^\s"'>/=]++)(?:\s*+=\s*+(?:"([^"]*+)"|'([^']*+)'|([^\s"'>]++)))?""")
 
-#: Any other tag, which nobody sees.
+#: Any other tag, which is invisible.
 _UNSEEN = re.compile(r"<[^<>]*+>")
 
 #: Elements in which a tag is text.
@@ -30,7 +30,7 @@ _ONLY_TEXT = {"script", "style", "textarea", "title"}
 
 _MAX_ATTRIBUTES = 64
 
-#: Characters; no text with an entity in it that matters is longer.
+#: Characters; relevant texts with entities are shorter.
 _MAX_ESCAPED = 4_000
 
 
@@ -41,7 +41,7 @@ def mentions_second_factor(text: str) -> bool:
 
 @dataclass(slots=True, repr=False)
 class Form:
-    """A form of a page: where it is sent, and what a browser sends along unseen."""
+    """A form of a page: its target, and its hidden fields."""
 
     action: str = ""
     #: By name; `_csrf` may be among them.
@@ -50,29 +50,29 @@ class Form:
 
 
 class EntrezPage:
-    """A page of Entrez, or another answer of it, read as far as it matters here.
+    """A page, or another answer, of Entrez.
 
-    Python's own parser takes minutes for some pages of 256 kB; each pattern here goes over the text once.
+    Python's own parser takes minutes for some pages of 256 kB; here, each pattern scans the text once.
     """
 
     def __init__(self, body: bytes) -> None:
         self._token: list[str] | None = None
         self._seen: list[str] = []
         self._form: Form | None = None
-        #: The element that holds only text, where it is in one.
+        #: The element with only text at the current position, or "".
         self._within = ""
         self.forms: list[Form] = []
-        #: Whether it is the form that asks for user name and password.
+        #: Whether it asks for user name and password.
         self.asks_password = False
-        #: Whether it leads on to the making of tokens, as all pages for somebody signed in do.
+        #: Whether it links to the page of tokens, as all pages after a sign-in do.
         self.offers_tokens = False
         self._read(body.decode("utf-8", errors="replace"))
-        #: Whether its visible text, or a name of its fields, mentions a second factor.
+        #: Whether its visible text, or the name of a field, mentions a second factor.
         self.asks_second_factor = mentions_second_factor(_UNSEEN.sub(" ", " ".join(self._seen)))
 
     @property
     def token(self) -> str | None:
-        """The text of the field that holds a token; None without such a field."""
+        """The token in its field; None without such a field."""
         return None if self._token is None else "".join(self._token).strip()
 
     def _read(self, text: str) -> None:
@@ -125,7 +125,7 @@ class EntrezPage:
             return
         self._form.asks_password |= is_password
         name = values.get("name")
-        # A browser sends a field that is only made invisible, too.
+        # A browser also sends fields with the attribute "hidden".
         if name and (kind == "hidden" or "hidden" in values):
             self._form.hidden[name] = values.get("value", "")
 
@@ -137,5 +137,5 @@ class EntrezPage:
 
 
 def _unescape(text: str) -> str:
-    # Python reads a number of thousands of digits as no number, but as an error.
+    # A number of thousands of digits would be an error in Python.
     return html.unescape(text) if len(text) <= _MAX_ESCAPED else text

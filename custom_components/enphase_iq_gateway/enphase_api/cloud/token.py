@@ -1,4 +1,4 @@
-"""A token of Entrez: what it says of itself, and why it cannot be used where it cannot."""
+"""A token of Entrez: its claims, and the reason why it cannot be used."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from ..exceptions import TokenError, TokenReason
 from ..json_values import is_serial_number, text, timestamp
 
-#: The one algorithm that Entrez signs with; what a token's own header asks for has no say.
+#: The algorithm of Entrez; the one in the header of a token is not trusted.
 _ALGORITHM = "ES256"
 _ISSUER = "Entrez"
 
-#: The audience of a token for a gateway that no site has yet.
+#: The audience of a token for a gateway without a site.
 UNCOMMISSIONED = "un-commissioned"
 
-#: A Raspberry Pi without a battery-backed clock may be minutes off after it starts.
+#: The clock of a Raspberry Pi may be wrong by minutes after it starts.
 _LEEWAY = timedelta(minutes=10)
 
-#: The public key that Entrez signs with (SubjectPublicKeyInfo), as the documented wrapper has it.
+#: The public key of Entrez (SubjectPublicKeyInfo), from the documented Enphase-API wrapper.
 ENTREZ_PUBLIC_KEY = (
     "MFkwEwYHKoZIzj0CAQYIKoZIzj0DAQcDQgAE6PhAU3Mk4W7Ara5hCWPHDtv8LY0CtBwEVj4k4Tu8KRBM"
     "OhbTcHHnxYJ3UKppIKyraB2GFUmOhGP9O2jmcb4UAw=="
@@ -34,30 +34,30 @@ ENTREZ_PUBLIC_KEY = (
 
 _FORM = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
 
-#: Characters; a token has some seven hundred, and more than this is no header.
+#: Characters; a token has about seven hundred.
 _MAX_TOKEN = 8_000
 
 
 def has_form_of_token(text: str) -> bool:
-    """Return whether a text could be a token: three words of base64url."""
+    """Return whether a text can be a token: three parts of base64url."""
     return len(text) <= _MAX_TOKEN and _FORM.fullmatch(text) is not None
 
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """What a token says, without the token itself: nothing here is secret."""
+    """The claims of a token, without the token itself: nothing here is secret."""
 
-    #: The gateway it is for, or None where it is for one that is not commissioned.
+    #: The gateway that it is for; None for one that is not commissioned.
     serial_number: str | None
-    #: "owner" (a year), "installer" (12 hours), or another word of Enphase's.
+    #: "owner" (valid for a year), "installer" (12 hours), or another role.
     role: str | None
     #: UTC.
     issued_at: datetime
     #: UTC.
     expires_at: datetime
-    #: Reason why it cannot be used, as a sentence for an owner; None if it can.
+    #: The reason why it cannot be used, as a sentence for the user; None if it can.
     problem: str | None
-    #: The same for a program.
+    #: The same as a constant.
     reason: TokenReason | None = None
 
     @classmethod
@@ -68,10 +68,10 @@ class Token:
         verify_signature: bool = False,
         public_key: str = ENTREZ_PUBLIC_KEY,
     ) -> Self:
-        """Read a token and judge it: for this gateway (any, where none is named), by this machine's clock.
+        """Parse and validate a token: for a gateway (any by default), by the clock of this machine.
 
-        `public_key` is base64 of a SubjectPublicKeyInfo. Raises TokenError where it is no such token at all,
-        ValueError for an invalid public key.
+        `public_key` is the base64 of a SubjectPublicKeyInfo. Raises TokenError if the text is not a token,
+        ValueError if the public key is invalid.
         """
         raw = token.strip()
         no_token = TokenError(
@@ -84,7 +84,7 @@ class Token:
             header = jwt.get_unverified_header(raw)
             claims = jwt.decode(raw, options={"verify_signature": False})
         except (jwt.InvalidTokenError, RecursionError):
-            # Without the cause: its text may repeat parts of the token.
+            # Without the cause, which may contain parts of the token.
             raise no_token from None
         audience, issued_at, expires_at = (
             text(claims, "aud"),

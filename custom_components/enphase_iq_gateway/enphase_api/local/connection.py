@@ -1,4 +1,4 @@
-"""HTTPS to the gateway that its owner trusts, and nothing secret to any other."""
+"""HTTPS to the trusted gateway; nothing secret is sent to any other."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from .trust import Certificate, fetch_certificate, read_certificate
 
 _LOGGER = logging.getLogger(__name__)
 
-#: Seconds. The slowest page seen on a real gateway took 11.
+#: Seconds; the slowest answer of a real gateway took 11.
 TIMEOUT = aiohttp.ClientTimeout(total=45, sock_connect=10)
 
 _HEADERS = {"Accept": "application/json"}
@@ -30,7 +30,7 @@ SESSION_COOKIE = "sessionId"
 
 _WORDS, _READINGS = 64_000, 1_000_000
 
-#: Bytes that an answer may have, by path; all others are lists (`MAX_BODY`).
+#: The maximum size of an answer in bytes, by path; the others are lists (`MAX_BODY`).
 _LIMITS = {
     "/info": _WORDS,
     "/auth/check_jwt": _WORDS,
@@ -47,24 +47,24 @@ _LIMITS = {
 
 
 def limit_of(path: str) -> int:
-    """Return how many bytes the answer of a path may have, after decompression."""
+    """Return the maximum size of the answer of a path in bytes, after decompression."""
     return _LIMITS.get(f"/{path.partition('?')[0].strip('/')}", MAX_BODY)
 
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Answer:
-    """One answer, read to its end."""
+    """A complete answer."""
 
     status: int
-    #: The value of the session's cookie, where the answer sets it.
+    #: The value of the session cookie, if the answer sets it.
     session_id: str | None
     body: bytes
 
 
 class Connection(SessionHolder):
-    """A gateway's address and the one certificate that is trusted there.
+    """Connections to a gateway with its trusted certificate.
 
-    `Gateway` says what the options mean.
+    For the options, see `Gateway`.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Connection(SessionHolder):
 
     @property
     def certificate(self) -> Certificate | None:
-        """The trusted certificate, once it is known; a renewed one once the gateway has shown it."""
+        """The trusted certificate, once read; a renewed one, once the gateway has shown it."""
         return self._certificate
 
     @asynccontextmanager
@@ -104,23 +104,23 @@ class Connection(SessionHolder):
         timeout: aiohttp.ClientTimeout | None = None,
         **options: Any,
     ) -> AsyncIterator[aiohttp.ClientResponse]:
-        """Send one request and give its response; every request of this client goes through here.
+        """Send a request and yield its response; all requests of this client are sent here.
 
-        Only a request that holds nothing `secret` may go to a gateway that is not trusted yet.
+        Only a request without anything `secret` can be sent to a gateway that is not trusted yet.
         """
-        # Joined as text: a path cannot name another host, whatever it holds.
+        # Joined as text, so that no path can change the host.
         url = URL(f"{self.host}/{path.lstrip('/')}")
         options |= {
             "headers": {**_HEADERS, **(headers or {})},
             "timeout": timeout or TIMEOUT,
-            # A redirect would carry the secret to where it points.
+            # A redirect would send the secret to another host.
             "allow_redirects": False,
-            # None, whatever the environment says: the gateway is next door.
+            # No proxy, whatever the environment has: the gateway is on the local network.
             "proxy": "",
         }
         context = await self._trusted_context(secret)
         if context is not self._context:
-            # Nothing else is asked over a connection for the first words.
+            # A connection for /info is not used for other requests.
             options["headers"]["Connection"] = "close"
         async with self._session() as session:
             try:
@@ -139,12 +139,12 @@ class Connection(SessionHolder):
             except CommunicationError:
                 if not context.was_flooded:
                     raise
-            # An answer without a length ends where the connection does, so this one can seem whole.
+            # An answer without length ends with the connection, so a truncated one can look complete.
             if context.was_flooded:
                 raise InvalidAnswerError(f"The answer of {path} has no end", path=path)
 
     async def _ask(self, method: str, path: str, **options: Any) -> Answer:
-        """Send one request and read its answer to the end."""
+        """Send a request and read the complete answer."""
         async with self._open(method, path, **options) as response:
             return Answer(
                 status=response.status,
@@ -153,10 +153,10 @@ class Connection(SessionHolder):
             )
 
     async def _trusted_context(self, secret: bool) -> GatewayContext:
-        """Return the one context of this client, made with its first secret.
+        """Return the TLS context of this client, which is created for its first secret.
 
-        Until then whoever answers has only been looked at, and is heard no longer than /info takes. Raises
-        NotTrustedError for a secret while nothing is trusted.
+        Before that, an answer may only be as long as that of /info. Raises NotTrustedError for a secret while
+        no certificate is trusted.
         """
         if self._context is not None:
             return self._context
@@ -188,9 +188,9 @@ class Connection(SessionHolder):
         return self._certificate
 
     async def _note_renewal(self) -> None:
-        """Trust the certificate that is shown now, where it is the trusted one renewed with its key.
+        """Trust the certificate that is shown now, if it has the key of the trusted one.
 
-        Only who holds a key can show a certificate of it. Raises CertificateChangedError for another key.
+        Only the owner of a key can use a certificate of it. Raises CertificateChangedError for another key.
         """
         shown = await fetch_certificate(self.host)
         trusted = self._certificate
@@ -214,8 +214,8 @@ class Connection(SessionHolder):
 
 
 def _hang_up(response: aiohttp.ClientResponse) -> None:
-    """Drop a connection whose answer was not read to its end, such as a stream's."""
-    # Closed in TLS's own way it would wait half a minute for the gateway's farewell.
+    """Abort a connection whose answer was not read completely, such as that of a stream."""
+    # A regular TLS shutdown would wait half a minute for the gateway.
     connection = response.connection
     if connection is not None and connection.transport is not None:
         connection.transport.abort()

@@ -1,4 +1,4 @@
-"""The IQ Gateway: one session, one request at a time, and its answers as what they mean."""
+"""The client of an IQ Gateway: one session, one request at a time, and parsed answers."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ from .trust import Certificate, fetch_certificate
 DEFAULT_HOST = "https://envoy.local"
 DEFAULT_CERT_FILE = "configuration/gateway.cer"
 
-#: Seconds without an event before a stream counts as broken; it sends about one a second.
+#: Seconds without an event before a stream counts as broken; it sends about one per second.
 _STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
 
-#: Bytes; an event of /stream/meter has some two thousand.
+#: Bytes; an event of /stream/meter has about two thousand.
 _MAX_EVENT = 100_000
 
-#: Seconds that a gateway of before firmware 7 may take to say who it is.
+#: Seconds to wait for the identity of a gateway with firmware older than 7.
 _PLAIN_TIMEOUT = 10
 
 _WHO = "The gateway"
@@ -48,9 +48,9 @@ class Gateway(Connection):
     """An IQ Gateway on the local network.
 
     `certificate` (PEM) is the trusted certificate; without it, it is read from `cert_file` when first needed.
-    With neither, no token is sent: see `trust_gateway`. `insecure=True` believes any certificate instead, at
-    the owner's own risk, and shows the token with each request, as whom nobody can verify gets no cookie.
-    `session` is used and never closed; without it see `SessionHolder`.
+    Without both, no token is sent: see `trust_gateway`. `insecure=True` accepts any certificate, at the
+    user's own risk, and sends the token with each request instead of a session cookie. `session` is used and
+    never closed; without it, see `SessionHolder`.
 
     Raises InvalidHostError for an invalid address, CertificateError for an invalid `certificate`.
     """
@@ -68,19 +68,19 @@ class Gateway(Connection):
         self._token: str | None = None
         self._session_id: str | None = None
         self._meters: tuple[Meter, ...] | None = None
-        #: The gateway's time when this machine's steady clock was at 0; None until it has named a time.
+        #: The gateway's time when this machine's monotonic clock was 0; None until it is known.
         self._steady_zero: datetime | None = None
-        # A gateway is slow: it never gets two requests at once.
+        # A gateway is slow: two requests are never sent at once.
         self._lock = asyncio.Lock()
 
     @staticmethod
     async def trust_gateway(
         host: str = DEFAULT_HOST, cert_file: str | os.PathLike[str] = DEFAULT_CERT_FILE
     ) -> Certificate:
-        """Store the certificate that the gateway shows now, and give it: compare its fingerprint yourself.
+        """Store the certificate that the gateway shows now, and return it: compare its fingerprint yourself.
 
-        The file is written with mode 0600; on failure nothing is left behind and an older one stays. Raises
-        CommunicationError where nobody answers, OSError where the file cannot be written.
+        The file has mode 0600; if it cannot be written, an older one remains. Raises CommunicationError if
+        the gateway does not answer, OSError if the file cannot be written.
         """
         certificate = await fetch_certificate(host)
         await asyncio.to_thread(write_private, cert_file, certificate.pem)
@@ -89,16 +89,16 @@ class Gateway(Connection):
     async def login(self, token: str) -> bool:
         """Open a session with a token; False if the gateway rejects it (an open session stays open).
 
-        Raises NotTrustedError or CertificateChangedError before anything is sent, CommunicationError and
-        ResponseError where the gateway cannot answer.
+        Raises NotTrustedError or CertificateChangedError before anything is sent, CommunicationError or
+        ResponseError if the gateway does not answer.
         """
         async with self._lock:
             return await self._login(token)
 
     async def login_oauth_code(self, code: str, verifier: str) -> bool:
-        """Log in with a token that the gateway fetches with an OAuth code; it needs the Internet for that.
+        """Log in with a token that the gateway itself fetches from Entrez with an OAuth code.
 
-        Raises AuthenticationError where Entrez or the gateway refuses the code, and as `login` does.
+        Raises AuthenticationError if Entrez or the gateway rejects the code, and as `login` does.
         """
         path = "/auth/get_jwt"
         body = {"client_id": CLIENT_ID, "redirect_uri": REDIRECT_URI, "code_verifier": verifier, "code": code}
@@ -119,12 +119,12 @@ class Gateway(Connection):
         json: Any = None,
         response_raw: bool = False,
     ) -> Any:
-        """Return the parsed JSON of a path, or its bytes with `response_raw`; None where the answer is empty.
+        """Return the parsed JSON of a path, or its bytes with `response_raw`; None if the answer is empty.
 
-        A session that has ended is opened again once, silently. Raises AuthenticationError where the token is
+        A session that has ended is reopened once. Raises AuthenticationError if the token is
         no longer accepted (NotAllowedError: not for this path), ResponseError for any other status,
-        InvalidAnswerError where a body is no JSON, CommunicationError where nobody answers, CertificateError
-        where the gateway is not, or no longer, the trusted one.
+        InvalidAnswerError if the body is not JSON, CommunicationError if the gateway does not answer,
+        CertificateError if it is not, or no longer, the trusted one.
         """
         async with self._lock:
             answer = await self._ask(method, path, data=data, json=json, **self._signed())
@@ -142,9 +142,9 @@ class Gateway(Connection):
     async def api_call_stream(self, path: str) -> AsyncGenerator[Any, None]:
         """Yield the Server-Sent Events of a path as parsed JSON until the gateway ends them.
 
-        /stream/meter needs an installer's token since firmware 7.6. It runs beside other calls; to end it
-        early, use `contextlib.aclosing`. Raises as `api_call` does, and CommunicationError after a minute of
-        silence.
+        /stream/meter requires an installer's token since firmware 7.6. Other calls are possible at the same
+        time; to end the stream early, use `contextlib.aclosing`. Raises as `api_call` does, and
+        CommunicationError after a minute without an event.
         """
         for attempt in (1, 2):
             async with self._open("GET", path, timeout=_STREAM_TIMEOUT, **self._signed()) as response:
@@ -164,10 +164,10 @@ class Gateway(Connection):
         raise self._not_allowed(path)
 
     async def info(self) -> Info:
-        """Return the gateway's identity; needs no login, and where nothing is trusted yet, no trust either.
+        """Return the gateway's identity; needs neither a login nor a trusted certificate.
 
-        Raises InvalidAnswerError where something else than a gateway answers, UnsupportedFirmwareError where
-        its firmware is older than 7.
+        Raises InvalidAnswerError if the host is not a gateway, UnsupportedFirmwareError if its firmware is
+        older than 7.
         """
         path = "/info"
         async with self._lock:
@@ -187,11 +187,11 @@ class Gateway(Connection):
 
     @property
     def now(self) -> datetime:
-        """The gateway's own time (UTC), by which it dates its meters' readings and its units' reports.
+        """The time (UTC) by the gateway's clock, as of its readings and reports.
 
-        A gateway without the Internet can be off by years, and so can this machine until it has asked for the
-        time: this goes on steadily from what the gateway last said that it is (`info`), or dated later than
-        that. Until it has said anything, this is this machine's clock.
+        Without the Internet, this clock can be wrong by years, and so can that of this machine until it is
+        synchronized: therefore the time advances by the monotonic clock from the last time in `info`, or from
+        a later time in another answer. Before the first of these, it is the time of this machine.
         """
         if self._steady_zero is None:
             return datetime.now(UTC)
@@ -201,24 +201,24 @@ class Gateway(Connection):
         self._steady_zero = now - timedelta(seconds=time.monotonic())
 
     def _note_dates(self, *dates: datetime | None) -> None:
-        """Note that the gateway's clock is not behind what it has dated already."""
+        """Set the clock to the latest of these times if it is behind."""
         newest = max((date for date in dates if date is not None), default=None)
         if newest is not None and newest > self.now:
             self._set_clock(newest)
 
     async def meters(self) -> tuple[Meter, ...]:
-        """Return all meters, disabled ones included; none where the gateway has no metering."""
+        """Return all meters, including disabled ones; none if the gateway has no metering."""
         answer = await self._optional("/ivp/meters")
-        # A standard gateway has no such endpoint, or answers with an error instead of a list.
+        # A standard gateway lacks this endpoint, or answers with an error instead of a list (quirks.KNOWN).
         if isinstance(answer, dict) and "error" in answer:
             answer = []
         self._meters = Meter.list_from_json(answer or [])
         return self._meters
 
     async def readings(self, meters: Iterable[Meter] | None = None) -> Readings:
-        """Return what the enabled meters read now.
+        """Return the current readings of the enabled meters.
 
-        `meters` is what `meters()` gave; without it, the list is asked for once and kept.
+        `meters` is the result of `meters()`; without it, the list is requested once and kept.
         """
         known = self._meters if meters is None else tuple(meters)
         if known is None:
@@ -232,35 +232,35 @@ class Gateway(Connection):
         return readings
 
     async def reports(self) -> tuple[Report, ...]:
-        """Return /ivp/meters/reports; prefer `readings`, which know the exported energy on every firmware."""
+        """Return /ivp/meters/reports; prefer `readings`, which have the exported energy on every firmware."""
         return Report.list_from_json(await self.api_call("/ivp/meters/reports"))
 
     async def production(self) -> Production:
-        """Return /production.json, which takes a gateway seconds: ask for it rarely."""
+        """Return /production.json; it takes a gateway seconds, so do not request it often."""
         production = Production.from_json(await self.api_call("/production.json"))
         self._note_dates(None if production.inverters is None else production.inverters.measured_at)
         return production
 
     async def production_totals(self) -> ProductionTotals | None:
-        """Return /api/v1/production, a quick page; None where the gateway has none.
+        """Return /api/v1/production, which is fast; None if the gateway lacks it.
 
-        Without a production meter they are the microinverters', except where they stand still or are empty:
-        `models.unmetered_lifetime_energy` knows what then counts.
+        Without a production meter, these are the totals of the microinverters, unless they are 0 or do not
+        change: `models.unmetered_lifetime_energy` handles this.
         """
         answer = await self._optional("/api/v1/production")
         return None if answer is None else ProductionTotals.from_json(answer)
 
     async def inverters(self) -> tuple[Inverter, ...]:
-        """Return each microinverter's last report."""
+        """Return the last report of each microinverter."""
         inverters = Inverter.list_from_json(await self.api_call("/api/v1/production/inverters"))
         self._note_dates(*(inverter.last_reported_at for inverter in inverters))
         return inverters
 
     async def batteries(self) -> Batteries:
-        """Return all batteries; two small requests, three where there are IQ Batteries.
+        """Return all batteries; this takes two small requests, or three if there are IQ Batteries.
 
-        The power of AC Batteries is in /production.json alone, which takes a gateway seconds: if
-        `has_ac` is not False, join it with `batteries.with_ac((await gateway.production()).ac_batteries)`.
+        The power of AC Batteries is only in /production.json, which takes a gateway seconds: if
+        `has_ac` is not False, add it with `batteries.with_ac((await gateway.production()).ac_batteries)`.
         """
         inventory = await self._optional("/ivp/ensemble/inventory") or []
         has_units = bool(Batteries.from_json(inventory).units)
@@ -268,13 +268,13 @@ class Gateway(Connection):
         return Batteries.from_json(inventory, power, await self._optional("/ivp/ensemble/secctrl"))
 
     async def live(self) -> Live:
-        """Return the live status; its values move each second only while a stream is on."""
+        """Return the live status, which changes each second only while a stream is enabled."""
         return Live.from_json(await self.api_call("/ivp/livedata/status"))
 
     async def _login(self, token: str) -> bool:
         path, raw = "/auth/check_jwt", token.strip()
         if not has_form_of_token(raw):
-            # Nothing to send; but that nothing is trusted comes first.
+            # There is nothing to send, but an untrusted gateway is reported first.
             await self._trusted_context(secret=True)
             return False
         answer = await self._ask("POST", path, headers={"Authorization": f"Bearer {raw}"})
@@ -282,7 +282,7 @@ class Gateway(Connection):
             return False
         if answer.status != 200:
             raise status_error(_WHO, path, answer.status)
-        # An unverified gateway gets no cookie, only the token that the owner chose to send.
+        # Without verification, there is no session: only the token is sent, as the user chose.
         self._token, self._session_id = raw, None if self._is_insecure else answer.session_id
         return True
 
@@ -291,9 +291,9 @@ class Gateway(Connection):
             raise AuthenticationError("The gateway no longer accepts the token. Get a new one.")
 
     async def _refuse_old_firmware(self, path: str) -> None:
-        """Raise UnsupportedFirmwareError where a gateway answers by plain http that it is older than 7.
+        """Raise UnsupportedFirmwareError if the host is a gateway with older firmware than 7, by plain http.
 
-        Such a gateway may know no https; its owner is to hear that, not that nobody answers.
+        Such a gateway may not support https; without this, the error would be that it does not answer.
         """
         if self._certificate is not None or self._is_insecure:
             return
@@ -308,17 +308,17 @@ class Gateway(Connection):
         return NotAllowedError(f"The gateway does not allow {path} with this token's role.", path=path)
 
     def _signed(self) -> dict[str, Any]:
-        """Return the header that authorises a request: the session's cookie, else the token."""
+        """Return the header that authorizes a request: the session cookie, else the token."""
         if self._session_id is not None:
             return {"headers": cookie_header({SESSION_COOKIE: self._session_id})}
         return {} if self._token is None else {"headers": {"Authorization": f"Bearer {self._token}"}}
 
     async def _optional(self, path: str) -> Any:
-        """Return what `api_call` gives, or None where this gateway has no such page or keeps it to itself."""
+        """Return the result of `api_call`, or None if the gateway lacks the endpoint or does not allow it."""
         try:
             return await self.api_call(path)
         except NotAllowedError:
-            # Early firmware 7 answers 401 for what it does not have.
+            # Early firmware 7 answers 401 for missing endpoints (quirks.KNOWN).
             return None
         except ResponseError as error:
             if error.status != 404:
@@ -327,9 +327,9 @@ class Gateway(Connection):
 
 
 async def _plain_answer(url: URL, path: str) -> bytes:
-    """Return what a host answers to a path by plain http, as much of it as a gateway's can have.
+    """Return the answer of a path by plain http, up to the size limit of the path.
 
-    Read as it comes, so that nobody can keep this machine busy with it. Raises OSError where nobody answers.
+    It is read without a parser that an untrusted host could keep busy. Raises OSError if there is none.
     """
     limit, answer, end = limit_of(path), bytearray(), b"</envoy_info>"
     async with asyncio.timeout(_PLAIN_TIMEOUT):
@@ -338,7 +338,7 @@ async def _plain_answer(url: URL, path: str) -> bytes:
             writer.write(f"GET {path} HTTP/1.0\r\nHost: {url.raw_host}\r\nAccept: */*\r\n\r\n".encode())
             while len(answer) <= limit and (part := await reader.read(limit)):
                 answer += part
-                # Some keep the connection open all the same.
+                # Some hosts keep the connection open.
                 if answer.find(end, len(answer) - len(part) - len(end)) >= 0:
                     break
         finally:
@@ -347,7 +347,7 @@ async def _plain_answer(url: URL, path: str) -> bytes:
 
 
 async def _events(response: aiohttp.ClientResponse, path: str) -> AsyncIterator[Any]:
-    """Yield each event of a stream; one that was cut off is dropped."""
+    """Yield each event of a stream; an incomplete one is dropped."""
     data, size = [], 0
     async for line in _lines(response.content, path):
         if line.startswith(b"data:"):
@@ -361,10 +361,10 @@ async def _events(response: aiohttp.ClientResponse, path: str) -> AsyncIterator[
 
 
 async def _lines(content: aiohttp.StreamReader, path: str) -> AsyncIterator[bytes]:
-    """Yield each line that has ended."""
+    """Yield each complete line."""
     rest = bytearray()
     async for part in content.iter_any():
-        # Only what is new can hold the line's end.
+        # Only the new part can contain the end of the line.
         start = len(rest)
         rest += part
         while (end := rest.find(b"\n", start)) >= 0:

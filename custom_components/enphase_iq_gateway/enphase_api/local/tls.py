@@ -1,6 +1,6 @@
-"""TLS to a gateway: no further than the handshake with a stranger, and nobody unknown is heard without end.
+"""TLS to a gateway: the key is verified in the handshake, and an unverified peer can send only a little.
 
-Whoever answers may be anybody, and all of this runs before its first word is believed.
+The peer may be any device: this module runs before anything that it sends is trusted.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from cryptography import x509
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-#: What cryptography raises for a certificate that it cannot read; TypeError for a name that is no text.
+#: The errors of cryptography for an unreadable certificate; TypeError if a name is not a text.
 UNREADABLE = (ValueError, TypeError, UnsupportedAlgorithm, x509.InvalidVersion)
 
-#: Bytes that a connection may receive where nobody has logged in yet: /info (64 kB at most) with its headers.
-#: Ever more "100 Continue" or chunks of one byte would else keep this machine busy as long as they come.
+#: Bytes that a connection may receive before a login: /info (64 kB at most) with its headers. Without a
+#: limit, endless "100 Continue" or chunks of one byte would keep this machine busy.
 _FIRST_WORDS = 96_000
 
 #: OpenSSL's X509_V_ERR_APPLICATION_VERIFICATION.
@@ -31,22 +31,22 @@ def fingerprint(data: bytes) -> str:
 
 
 def key_fingerprint(certificate: x509.Certificate) -> str:
-    """Return the fingerprint of the public key itself (SubjectPublicKeyInfo).
+    """Return the fingerprint of the public key (SubjectPublicKeyInfo).
 
-    Raises one of `UNREADABLE` for a key of no known kind.
+    Raises one of `UNREADABLE` for a key of an unknown kind.
     """
     key = certificate.public_key()
     return fingerprint(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
 
 
 class GatewayConnection(ssl.SSLObject):
-    """One connection, guarded as its context says."""
+    """A connection that verifies the key of the peer, as its context requires."""
 
     def do_handshake(self) -> None:
-        """Shake hands; raises SSLCertVerificationError where the peer proves another key than the wanted.
+        """Do the handshake; raise SSLCertVerificationError if the peer has another key than the wanted one.
 
-        No byte of a request is written before this has returned. Where the trusted certificate may sign
-        others, OpenSSL takes a certificate that it signed for as good: their keys are others.
+        No byte of a request is sent before this returns. If the trusted certificate may sign others, OpenSSL
+        also accepts the certificates that it signed, which have other keys.
         """
         super().do_handshake()
         wanted = self.context.wanted_key if isinstance(self.context, GatewayContext) else None
@@ -56,7 +56,7 @@ class GatewayConnection(ssl.SSLObject):
             raise error
 
     def unwrap(self) -> Any:
-        """End the connection without waiting for the peer's farewell, which can take half a minute."""
+        """End the connection without waiting for the peer, which can take half a minute."""
         with suppress(ssl.SSLWantReadError):
             super().unwrap()
 
@@ -68,14 +68,14 @@ class GatewayConnection(ssl.SSLObject):
 
 
 class FirstWords(GatewayConnection):
-    """A connection for /info alone."""
+    """A connection for /info only."""
 
     _received = 0
 
     def read(self, *args: Any, **options: Any) -> Any:
-        """Read; raises SSLError once more has been received than a gateway says of itself."""
+        """Read; raise SSLError once more was received than any /info has."""
         data: Any = super().read(*args, **options)
-        # Where a buffer is given, it is filled, and the number of bytes is returned.
+        # With a buffer as argument, the number of bytes is returned.
         self._received += data if isinstance(data, int) else len(data)
         if self._received > _FIRST_WORDS:
             if isinstance(self.context, GatewayContext):
@@ -85,24 +85,24 @@ class FirstWords(GatewayConnection):
 
 
 class GatewayContext(ssl.SSLContext):
-    """A context for a client of a gateway; set the attributes after it is made."""
+    """A context for a client of a gateway; set the attributes after its creation."""
 
     sslobject_class = GatewayConnection
 
-    #: `key_fingerprint` of the one certificate that is trusted; None: any is taken.
+    #: `key_fingerprint` of the trusted certificate; None: any is accepted.
     wanted_key: str | None = None
-    #: Whether a connection for the first words received more than these.
+    #: Whether a connection for /info received too much.
     was_flooded = False
 
     def __init__(self, *_: object) -> None:
-        # Owners reach a gateway by address, by envoy.local, or by their router's name for it.
+        # Users reach a gateway by its address, by envoy.local, or by a name of their router.
         self.check_hostname = False
-        # With parameters of its own choice, a peer could keep this machine at each handshake for a second.
+        # A peer that chooses the DH parameters could keep this machine busy for a second per handshake.
         self.set_ciphers("DEFAULT:!DHE:!PSK:!SRP")
 
 
 def client_context(*, for_first_words: bool = False) -> GatewayContext:
-    """Return a context that trusts nobody yet."""
+    """Return a context that trusts no certificate yet."""
     context = GatewayContext(ssl.PROTOCOL_TLS_CLIENT)
     if for_first_words:
         context.sslobject_class = FirstWords
@@ -110,7 +110,7 @@ def client_context(*, for_first_words: bool = False) -> GatewayContext:
 
 
 def unverified_context(*, for_first_words: bool = False) -> GatewayContext:
-    """Return a context that believes anybody: to look at a certificate, never to send a secret."""
+    """Return a context that accepts any certificate: to fetch one, never to send a secret."""
     context = client_context(for_first_words=for_first_words)
     context.verify_mode = ssl.CERT_NONE
     return context

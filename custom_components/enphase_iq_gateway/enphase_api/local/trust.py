@@ -1,4 +1,4 @@
-"""The gateway's certificate: fetch it, trust it alone, and distinguish a renewal from another device."""
+"""The gateway's certificate: fetch it, trust only it, and distinguish a renewal from another device."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ from .tls import (
 #: Seconds to wait for a certificate.
 _TIMEOUT = 10
 
-#: OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python does not name: the pin is the trust, not the date. A
-#: gateway renews its certificate about yearly, and a day late must not stop an owner's readings.
+#: OpenSSL's X509_V_FLAG_NO_CHECK_TIME, which Python does not define: the key is trusted, whatever the date. A
+#: gateway renews its certificate about yearly; a renewal that is a day late must not stop the readings.
 _NO_CHECK_TIME = 0x200000
 
-#: OpenSSL's verify codes of a certificate that is another than the trusted one.
+#: OpenSSL's verify codes for another certificate than the trusted one.
 _ANOTHER = {18, 19, 20, 21, ANOTHER_KEY}
 
 #: Bytes; a gateway's certificate has some 600.
@@ -54,19 +54,18 @@ class Certificate:
     pem: str
     #: SHA-256 of the certificate, as "AB:CD:…".
     fingerprint: str
-    #: SHA-256 of its public key: a renewal keeps it.
+    #: SHA-256 of its public key, which a renewal keeps.
     key_fingerprint: str
-    #: The common name, such as "envoy-122333444455", or "" where it has none: at most 64 characters, all
-    #: printable.
+    #: The common name, such as "envoy-122333444455", or "": at most 64 printable characters.
     subject: str
     not_before: datetime
     not_after: datetime
 
     @classmethod
     def from_pem(cls, pem: str) -> Self:
-        """Read a certificate.
+        """Parse a certificate.
 
-        Raises CertificateError for an invalid text.
+        Raises CertificateError if it is invalid.
         """
         try:
             return cls._from_parsed(x509.load_pem_x509_certificate(pem.encode()))
@@ -77,9 +76,9 @@ class Certificate:
 
     @classmethod
     def from_der(cls, der: bytes) -> Self:
-        """Read what a peer showed.
+        """Parse the certificate that a peer showed.
 
-        Raises UnusableCertificateError where it is no certificate, or larger than any gateway's.
+        Raises UnusableCertificateError if it is invalid, or larger than any gateway's.
         """
         if len(der) > _MAX_CERTIFICATE:
             raise UnusableCertificateError(
@@ -89,7 +88,7 @@ class Certificate:
         try:
             return cls._from_parsed(x509.load_der_x509_certificate(der))
         except UNREADABLE:
-            # Without the cause, which could repeat what the peer wrote.
+            # Without the cause, which could contain untrusted text.
             raise UnusableCertificateError(
                 "The certificate that was shown cannot be read. Check that the address is the gateway's."
             ) from None
@@ -98,7 +97,7 @@ class Certificate:
     def _from_parsed(cls, parsed: x509.Certificate) -> Self:
         names = parsed.subject.get_attributes_for_oid(NameOID.COMMON_NAME)
         return cls(
-            # Only this one: whatever else stood in the text is not to be trusted with it.
+            # Only this certificate: the text may contain others, which must not be trusted.
             pem=parsed.public_bytes(Encoding.PEM).decode("ascii"),
             fingerprint=fingerprint(parsed.public_bytes(Encoding.DER)),
             key_fingerprint=key_fingerprint(parsed),
@@ -109,25 +108,25 @@ class Certificate:
 
     @property
     def serial_number(self) -> str | None:
-        """The gateway's serial number, where the certificate names it."""
+        """The gateway's serial number, if the certificate has it."""
         match = _SERIAL_IN_NAME.fullmatch(self.subject)
         return match[1] if match else None
 
     @property
     def is_expired(self) -> bool:
-        """Whether its time has run out by this machine's clock; the pin holds all the same."""
+        """Whether it has expired by the clock of this machine; its key remains trusted."""
         return self.not_after < datetime.now(UTC)
 
     @property
     def gateway(self) -> str:
-        """How a log names the gateway: by the last four digits of its serial number."""
+        """The gateway's name for the log, with the last four digits of its serial number."""
         return "The gateway" if self.serial_number is None else f"Gateway …{self.serial_number[-4:]}"
 
     def ssl_context(self, *, for_first_words: bool = False) -> GatewayContext:
-        """Return a context that trusts this certificate and no other, whatever its name or date.
+        """Return a context that trusts only this certificate, whatever its name or date.
 
-        Make one for each client and keep it: connections are reused by context. One `for_first_words` is for
-        /info alone. Raises CertificateError where nobody could prove to be the one that it names.
+        Keep one for each client: connections are reused by context. One `for_first_words` is for /info only.
+        Raises CertificateError if its key or signature is damaged.
         """
         context = client_context(for_first_words=for_first_words)
         context.wanted_key = self.key_fingerprint
@@ -142,15 +141,15 @@ class Certificate:
 
 
 async def fetch_certificate(host: str) -> Certificate:
-    """Return the certificate that a host shows now, without believing it.
+    """Return the certificate that a host shows now, without trusting it.
 
     Raises InvalidHostError for an invalid address, CommunicationError if nothing answers with TLS,
-    UnusableCertificateError where a client that trusts this certificate could not connect all the same.
+    UnusableCertificateError if a client could not connect although it trusts this certificate.
     """
     url = parse_host(host)
     shown = Certificate.from_der(await _shown(url, unverified_context(for_first_words=True)))
     try:
-        # As every request will: a key too short, or a purpose that is no server's, shows only now.
+        # Connect like every request: this reveals a short key, or a certificate that is not for servers.
         await _shown(url, shown.ssl_context(for_first_words=True))
     except ssl.SSLCertVerificationError as error:
         if error.verify_code in _ANOTHER:
@@ -165,7 +164,7 @@ async def fetch_certificate(host: str) -> Certificate:
 async def _shown(url: URL, context: ssl.SSLContext) -> bytes:
     """Return the certificate (DER) that a host shows in a handshake.
 
-    Raises SSLCertVerificationError where the context does not accept it, else as `fetch_certificate` does.
+    Raises SSLCertVerificationError if the context rejects it, else as `fetch_certificate` does.
     """
     try:
         async with asyncio.timeout(_TIMEOUT):
@@ -193,9 +192,9 @@ async def _shown(url: URL, context: ssl.SSLContext) -> bytes:
 
 
 def read_certificate(cert_file: str | os.PathLike[str]) -> Certificate | None:
-    """Return the stored certificate, or None where none is stored.
+    """Return the stored certificate, or None.
 
-    Raises CertificateError where the file holds none, or cannot be read.
+    Raises CertificateError if the file contains none, or cannot be read.
     """
     try:
         return Certificate.from_pem(Path(cert_file).read_text("ascii", errors="replace"))

@@ -1,6 +1,6 @@
-"""What a gateway says, as frozen dataclasses with units and signs; each reads its own JSON by explicit rules.
+"""Answers of a gateway as frozen dataclasses with units and signs; each parses its own JSON.
 
-Missing or absurd values are None, never zero. An answer of another structure raises InvalidAnswerError.
+Missing or implausible values are None, never zero. An answer of another structure raises InvalidAnswerError.
 """
 
 from .batteries import AcBatteries, Batteries, Battery

@@ -1,4 +1,4 @@
-"""Batteries: each IQ Battery out of /ivp/ensemble, AC Batteries in sum, and what all hold together."""
+"""Batteries: each IQ Battery of /ivp/ensemble, the sum of the AC Batteries, and the sum of all."""
 
 from __future__ import annotations
 
@@ -23,28 +23,28 @@ from ..json_values import (
 
 _ENERGY = (0, 1e9)
 
-#: W for each Wh of capacity: an IQ Battery 5P holds 5 kWh and gives 7.68 kW for three seconds.
+#: W per Wh of capacity: an IQ Battery 5P has 5 kWh and delivers 7.68 kW for three seconds.
 _MOST_POWER = 2
 
-#: W and Wh that an AC Battery is rated at; 1.5 times that is believed, as of meters.
+#: The rated W and Wh of an AC Battery; up to 1.5 times that is plausible, as for meters.
 _AC_POWER, _AC_ENERGY, _BEYOND = 270, 1200, 1.5
 
-#: What an IQ Meter Collar says of itself while the site is on the grid, and while it is not.
+#: Whether the site is on the grid, by the state of an IQ Meter Collar.
 _COLLAR_ON_GRID = {"ENCMN_MDE_ON_GRID": True, "ENCMN_MDE_OFF_GRID": False}
 
-#: Wh that all IQ Batteries together can hold, as the sums have it.
+#: The key of the capacity (Wh) of all IQ Batteries in the sums.
 _CAPACITY = "Enc_max_available_capacity"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Battery:
-    """One unit."""
+    """An IQ Battery."""
 
     serial_number: str
     part_number: str | None
     #: Such as "3.0.6614_rel/31.13".
     firmware: str | None
-    #: % of what it can hold.
+    #: % of its capacity.
     state_of_charge: float | None
     #: °C.
     temperature: float | None
@@ -58,7 +58,7 @@ class Battery:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], power: Mapping[str, float | None]) -> Self | None:
-        """Read one device of the inventory; `power` gives W by serial. None without a serial number."""
+        """Parse a device of the inventory; `power` (W) is by serial number. None without serial number."""
         serial_number = identifier(data, "serial_num")
         if serial_number is None:
             return None
@@ -78,7 +78,7 @@ class Battery:
         )
 
     def as_of(self, now: datetime) -> Self:
-        """Return the same at `now`, by the gateway's clock: of a silent one, no charge or power is known."""
+        """Return the battery as of `now`, by the gateway's clock: unknown values if it is silent."""
         if self.last_reported_at is None or not is_silent(self.last_reported_at, now):
             return self
         return replace(self, state_of_charge=None, temperature=None, power=None)
@@ -86,10 +86,10 @@ class Battery:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AcBatteries:
-    """All AC Batteries of a site in sum, as of their last reports: the storage section of /production.json.
+    """The sum of all AC Batteries, as of their last reports: the storage section of /production.json.
 
-    Each alone stands only in /inventory.json, which takes a gateway seconds; so do those that were taken out
-    of service, which are not counted here.
+    Only /inventory.json lists each of them, and also those that were taken out of service, which are not
+    included here; its answer takes a gateway seconds.
     """
 
     active_count: int
@@ -97,16 +97,16 @@ class AcBatteries:
     measured_at: datetime | None
     #: W, positive: discharging.
     power: float | None
-    #: Wh that they hold now.
+    #: Wh, now.
     energy: float | None
-    #: % of what they can hold; None once they are silent.
+    #: % of their capacity; None if they are silent.
     state_of_charge: float | None
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self | None:
-        """Read one entry of the section; None if it has no AC Batteries."""
+        """Parse one entry of the section; None if it has no AC Batteries."""
         active_count = integer(data, "activeCount", 1, 10_000)
-        # Gateways without AC Batteries were seen to count some, but not to say how full they are (pyenphase).
+        # Some gateways without AC Batteries count some, but without a state of charge (quirks.KNOWN).
         state_of_charge = number(data, "percentFull", 0, 100)
         if text(data, "type") != "acb" or active_count is None or state_of_charge is None:
             return None
@@ -121,7 +121,7 @@ class AcBatteries:
         )
 
     def as_of(self, now: datetime) -> Self:
-        """Return the same at `now`, by the gateway's clock: of silent ones, nothing that changes is known."""
+        """Return the batteries as of `now`, by the gateway's clock: unknown values if they are silent."""
         if self.measured_at is None or not is_silent(self.measured_at, now):
             return self
         return replace(self, power=None, energy=None, state_of_charge=None)
@@ -131,14 +131,14 @@ class AcBatteries:
 class Batteries:
     """All batteries of a site.
 
-    Without any, of all else only `grid_connected` can be known.
+    Without any, everything but `grid_connected` is unknown.
     """
 
     #: The IQ Batteries.
     units: tuple[Battery, ...]
-    #: Whether there are AC Batteries too; None where the gateway does not say it here.
+    #: Whether there are AC Batteries too; None if these endpoints do not show it.
     has_ac: bool | None = False
-    #: What /production.json says of them, once it is known: see `with_ac`.
+    #: Their values in /production.json, once read: see `with_ac`.
     ac: AcBatteries | None = None
     #: %.
     state_of_charge: float | None = None
@@ -146,19 +146,19 @@ class Batteries:
     available_energy: float | None = None
     #: Wh when full.
     capacity: float | None = None
-    #: % that IQ Batteries keep back for outages.
+    #: % that IQ Batteries reserve for outages.
     reserve: float | None = None
-    #: W, positive: discharging; the sum over all, None where one is missing.
+    #: W, positive: discharging; the sum of all, None if one is unknown.
     power: float | None = None
-    #: Whether the System Controller's relay, or an IQ Meter Collar, connects the site to the grid; None where
-    #: there is neither, or the collar says neither yes nor no.
+    #: Whether the System Controller's relay, or an IQ Meter Collar, connects the site to the grid; None if
+    #: there is neither, or if the collar reports an unknown state.
     grid_connected: bool | None = None
 
     @classmethod
     def from_json(cls, inventory: object, power: object = None, secctrl: object = None) -> Self:
-        """Join the answers of /ivp/ensemble/inventory, /power and /secctrl; None for one that is lacking.
+        """Parse the answers of /ivp/ensemble/inventory, /power and /secctrl; None for a missing one.
 
-        Raises InvalidAnswerError where one has another structure.
+        Raises InvalidAnswerError if one has another structure.
         """
         devices: dict[str | None, list[Mapping[str, Any]]] = {}
         for group in json_objects(inventory, "/ivp/ensemble/inventory"):
@@ -170,7 +170,7 @@ class Batteries:
         has_ac = None if secctrl is None else _speaks_of_ac(sums)
         found = cls(units=units, has_ac=has_ac, grid_connected=_is_on_grid(devices)).with_ac(None)
         if not units and not has_ac:
-            # Without batteries the firmware fills the sums with zeros.
+            # Without batteries, all sums are 0 (quirks.KNOWN).
             return found
         available = [number(sums, "ENC_agg_avail_energy", *_ENERGY)] if units else []
         available += [number(sums, "ACB_agg_energy", *_ENERGY)] if has_ac else []
@@ -183,9 +183,9 @@ class Batteries:
         )._within_capacity()
 
     def with_ac(self, ac: AcBatteries | None) -> Self:
-        """Return the same batteries with what /production.json says (`Production.ac_batteries`).
+        """Return these batteries with those of /production.json (`Production.ac_batteries`).
 
-        Until then the power of all is not known where there are AC Batteries.
+        If there are AC Batteries, the power of all is unknown without them.
         """
         joined = replace(self, ac=ac, power=self._power(ac))
         if ac is None or self.units:
@@ -195,9 +195,9 @@ class Batteries:
         )._within_capacity()
 
     def as_of(self, now: datetime) -> Self:
-        """Return the same at `now`, by the gateway's clock, with what the silent ones do now unknown.
+        """Return these batteries as of `now`, by the gateway's clock; values of silent ones are unknown.
 
-        Once all are silent, so is what all hold together.
+        If all are silent, so are charge and energy of all.
         """
         units = tuple(unit.as_of(now) for unit in self.units)
         ac = None if self.ac is None else self.ac.as_of(now)
@@ -213,14 +213,14 @@ class Batteries:
         )
 
     def _power(self, ac: AcBatteries | None) -> float | None:
-        """Return the sum over all, W; None where one is missing."""
+        """Return the power of all (W); None if one is unknown."""
         powers = [unit.power for unit in self.units]
         if ac is not None or self.has_ac:
             powers.append(None if ac is None else ac.power)
         return _sum(powers)
 
     def _within_capacity(self) -> Self:
-        """Return the same without a capacity that is less than what can be discharged (but for rounding)."""
+        """Return these batteries without a capacity below their available energy (but for rounding)."""
         capacity, available = self.capacity, self.available_energy
         if capacity is None or available is None or available <= 1.01 * capacity:
             return self
@@ -233,34 +233,34 @@ class Batteries:
 
 
 def _is_on_grid(devices: Mapping[str | None, list[Mapping[str, Any]]]) -> bool | None:
-    """Return whether what stands between site and grid connects them, by the devices of each type."""
+    """Return whether the site is connected to the grid, by the devices of each type."""
     for controller in devices.get("ENPOWER", []):
         if (mains := text(controller, "mains_oper_state")) is not None:
             return mains == "closed"
     for collar in devices.get("COLLAR", []):
-        # Its own grid_state stays "on_grid" (quirks.KNOWN).
+        # Its grid_state stays "on_grid" (quirks.KNOWN).
         if (state := text(collar, "admin_state_str")) in _COLLAR_ON_GRID:
             return _COLLAR_ON_GRID[state]
     return None
 
 
 def _speaks_of_ac(sums: Mapping[str, Any]) -> bool:
-    """Return whether the sums count AC Batteries: they hold energy or all hold more than IQ Batteries."""
+    """Return whether the sums include AC Batteries: their energy, or a total above the IQ Batteries'."""
     if number(sums, "ACB_agg_energy", *_ENERGY) or number(sums, "ACB_agg_soc", 0, 100):
         return True
-    # A battery that is away lowers what is available, and maybe not what all can hold.
+    # A battery that is offline reduces the available capacity, but maybe not the total.
     of_iq = [number(sums, key, *_ENERGY) or 0 for key in ("Enc_commissioned_capacity", _CAPACITY)]
     return (number(sums, "Max_energy", *_ENERGY) or 0) > max(of_iq)
 
 
 def _sum(values: list[float | None]) -> float | None:
-    """Add what is known; None where there is nothing to add, or one is not known."""
+    """Return the sum; None without values, or if one is unknown."""
     known = [value for value in values if value is not None]
     return sum(known) if known and len(known) == len(values) else None
 
 
 def _power_by_serial(answer: object) -> dict[str, float | None]:
-    """Read /ivp/ensemble/power as W by serial number; its key ends in a colon on every firmware seen."""
+    """Return the W of /ivp/ensemble/power by serial number; its key ends in a colon (quirks.KNOWN)."""
     root = json_object(answer, "/ivp/ensemble/power")
     powers: dict[str, float | None] = {}
     for entry in nested_objects(root, "devices:") or nested_objects(root, "devices"):

@@ -1,4 +1,4 @@
-"""Who a gateway is: /info, which needs no token."""
+"""The identity of a gateway: /info, which needs no token."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from xml.etree import ElementTree
 from ..exceptions import InvalidAnswerError, UnsupportedFirmwareError
 from ..json_values import MAX_DEPTH, is_identifier, is_serial_number
 
-#: Firmware from which on gateways take tokens.
+#: The first firmware that accepts tokens.
 _OLDEST_FIRMWARE = 7
 
-#: What begins a document type, which could hold entities that grow without end.
+#: The begin of a document type, whose entities could expand without limit.
 _DOCUMENT_TYPE = "<!DOCTYPE"
 
 #: "D8.2.127" or "8.2.127", at most 32 characters.
@@ -24,7 +24,7 @@ _FIRMWARE = re.compile(r"[A-Za-z]?([0-9][0-9.]{0,30})")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Info:
-    """A gateway's identity, as it says itself without a login."""
+    """The identity of a gateway, as reported without a login."""
 
     #: 12 digits.
     serial_number: str
@@ -33,25 +33,25 @@ class Info:
     part_number: str | None = None
     #: Whether the gateway has meters built in ("Envoy-S Metered"); they may still be disabled.
     is_metered: bool | None = None
-    #: The gateway's own clock (UTC).
+    #: The gateway's clock (UTC).
     time: datetime | None = None
 
     @classmethod
     def from_xml(cls, answer: bytes, path: str = "/info") -> Self:
-        """Read the answer of /info.
+        """Parse the answer of /info.
 
-        Raises InvalidAnswerError where it is no such document.
+        Raises InvalidAnswerError if it is not such a document.
         """
-        said = _read(answer, path)
+        text_of = _read(answer, path)
         serial_number, part_number, metered, time = map(
-            said, ("device/sn", "device/pn", "device/imeter", "time")
+            text_of, ("device/sn", "device/pn", "device/imeter", "time")
         )
-        firmware = _FIRMWARE.fullmatch(said("device/software"))
+        firmware = _FIRMWARE.fullmatch(text_of("device/software"))
         if firmware is None or not is_serial_number(serial_number):
             raise _no_gateway(path)
         return cls(
             serial_number=serial_number,
-            # The letter names a release train and says nothing to an owner.
+            # The letter names a release train, which means nothing to a user.
             firmware=firmware[1],
             part_number=part_number if is_identifier(part_number) else None,
             is_metered={"true": True, "false": False}.get(metered),
@@ -60,9 +60,9 @@ class Info:
 
     @staticmethod
     def firmware_from_xml(answer: bytes, path: str = "/info") -> str:
-        """Read the firmware alone, as of a recording whose serial number is blanked.
+        """Parse the firmware only, as of a recording without serial number.
 
-        Raises InvalidAnswerError where it is no such document.
+        Raises InvalidAnswerError if it is not such a document.
         """
         if (firmware := _FIRMWARE.fullmatch(_read(answer, path)("device/software"))) is None:
             raise _no_gateway(path)
@@ -70,25 +70,25 @@ class Info:
 
     @property
     def version(self) -> tuple[int, ...]:
-        """The numbers of the firmware's version, to compare with others: (8, 2, 127)."""
+        """The version of the firmware as comparable numbers: (8, 2, 127)."""
         return tuple(int(part) for part in re.findall(r"\d{1,9}", self.firmware))
 
     def require_tokens(self) -> None:
-        """Raise UnsupportedFirmwareError where the firmware is older than 7."""
+        """Raise UnsupportedFirmwareError if the firmware is older than 7."""
         major = re.match(r"\d{1,9}", self.firmware)
         if major is None or int(major[0]) < _OLDEST_FIRMWARE:
             raise UnsupportedFirmwareError(self.firmware)
 
 
 def _no_gateway(path: str) -> InvalidAnswerError:
-    # Without a cause, which could repeat what the peer wrote.
+    # Without the cause, which could contain untrusted text.
     return InvalidAnswerError(f"{path} did not answer with a gateway's description", path=path)
 
 
 def _read(answer: bytes, path: str) -> Callable[[str], str]:
-    """Return a function that gives the text of an element of the document, "" where it has none."""
+    """Return a function that returns the text of an element of the document, "" if there is none."""
     try:
-        # As text: the encoding that the document names has no say.
+        # As text: the encoding that the document names is ignored.
         document = answer.decode()
         if _DOCUMENT_TYPE in document:
             raise _no_gateway(path)
@@ -103,7 +103,7 @@ def _read(answer: bytes, path: str) -> Callable[[str], str]:
 
 
 class _Tree(ElementTree.TreeBuilder):
-    """A document that is no deeper than any gateway's: a deeper one is a ParseError."""
+    """Build a document; raise ParseError if it is nested too deeply."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The live status: /ivp/livedata/status, which moves each second only while a stream is on."""
+"""The live status: /ivp/livedata/status, which changes each second only while a stream is enabled."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from ..json_values import MAX_POWER, integer, json_object, number, timestamp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Live:
-    """What flows where, as the gateway's own live view has it. Powers in W."""
+    """The powers of the site, as the gateway's own live view shows them."""
 
-    #: UTC; None where the stream has never been on.
+    #: UTC; None if the stream was never enabled.
     updated_at: datetime | None
     #: %, over all batteries.
     state_of_charge: float | None
@@ -33,9 +33,9 @@ class Live:
 
     @classmethod
     def from_json(cls, answer: object, path: str = "/ivp/livedata/status") -> Self:
-        """Read the whole answer.
+        """Parse the whole answer.
 
-        Raises InvalidAnswerError where it is no object with an object `meters`.
+        Raises InvalidAnswerError if it is not an object with an object `meters`.
         """
         meters = json_object(json_object(answer, path).get("meters"), path)
         return cls(

@@ -1,4 +1,4 @@
-"""Meters: what each measures, and in which state it is.
+"""Meters: what each measures, and its state.
 
 The sign of a meter's power follows its purpose: production positive: produced; net consumption positive:
 imported; storage positive: discharged; total consumption positive: consumed. Energy counters run in two
@@ -18,14 +18,14 @@ from ..json_values import integer, json_objects, text, texts
 class MeasurementType(StrEnum):
     """What a meter measures.
 
-    Gateways name further types (load, evse, backfeed, pv3p): those stay plain text.
+    Gateways report further types (load, evse, backfeed, pv3p), which remain plain text.
     """
 
-    #: The solar array; delivered is produced energy, received what the array drew at night.
+    #: The solar array; delivered is produced energy, received is the consumption of the array at night.
     PRODUCTION = "production"
     #: The grid connection; delivered is imported energy, received exported energy.
     NET_CONSUMPTION = "net-consumption"
-    #: All that the home uses; delivered is consumed energy.
+    #: The whole home; delivered is consumed energy.
     TOTAL_CONSUMPTION = "total-consumption"
     #: The batteries; delivered is discharged energy, received charged energy.
     STORAGE = "storage"
@@ -36,9 +36,9 @@ class Meter:
     """One entry of /ivp/meters: a meter that the gateway has, used or not."""
 
     eid: int
-    #: One of MeasurementType, or another word of the firmware's.
+    #: One of MeasurementType, or another type of the firmware.
     measurement_type: str
-    #: Disabled meters go on reporting numbers that mean nothing.
+    #: Disabled meters still report values, which are meaningless.
     enabled: bool
     #: "single", "split" or "three".
     phase_mode: str | None = None
@@ -51,7 +51,7 @@ class Meter:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self | None:
-        """Read one entry; None where it lacks its eid or its type."""
+        """Parse one entry; None if it has no eid or no type."""
         eid = integer(data, "eid", low=0)
         measurement_type = text(data, "measurementType")
         if eid is None or measurement_type is None:
@@ -68,9 +68,9 @@ class Meter:
 
     @classmethod
     def list_from_json(cls, answer: object, path: str = "/ivp/meters") -> tuple[Self, ...]:
-        """Read the whole answer of /ivp/meters, disabled meters included.
+        """Parse the answer of /ivp/meters, including disabled meters.
 
-        Raises InvalidAnswerError where it is no list of objects.
+        Raises InvalidAnswerError if it is not a list of objects.
         """
         meters = (cls.from_json(entry) for entry in json_objects(answer, path))
         return tuple(meter for meter in meters if meter is not None)

@@ -1,7 +1,7 @@
-"""What the array makes: the sections of /production.json, the totals of the array, and each microinverter.
+"""Production: the sections of /production.json, the totals of the array, and each microinverter.
 
-/production.json takes a gateway seconds, and some firmware writes nonsense into it: meters' values come from
-`Readings` instead, wherever there are meters.
+/production.json takes a gateway seconds, and is wrong on some firmware: if there are meters, read `Readings`
+instead.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ from .meters import Meter
 _POWER = (-MAX_POWER, MAX_POWER)
 _ENERGY = (0, 1e12)
 
-#: W that no microinverter makes, however large its panels.
+#: W; more than any microinverter produces.
 _MOST_WATTS = 2_000
 
-#: From this firmware on, a metered gateway without current transformers counts next to nothing in its totals.
+#: From this firmware on, the totals of a metered gateway without current transformers hardly change.
 _STALLED_SINCE = (8, 2, 4264)
 
-#: The last firmware whose sum of the microinverters in /production.json is modulo 2^32 J.
+#: The last firmware whose sum of microinverters in /production.json is modulo 2^32 J.
 _WRAPPING_UNTIL = (8, 2, 127)
 
 #: `devType` of a microinverter; AC Batteries are in the same list with another one.
@@ -47,7 +47,7 @@ _MICROINVERTER = 1
 class ProductionSource:
     """One entry of the `production` or `consumption` list of /production.json."""
 
-    #: Inverters, or meters, that take part; a meter with 0 says nothing.
+    #: The number of inverters or meters; the values of a meter with 0 are meaningless.
     active_count: int | None
     #: None in the dark, when no inverter has reported (UTC).
     measured_at: datetime | None
@@ -62,7 +62,7 @@ class ProductionSource:
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self:
-        """Read one entry."""
+        """Parse one entry."""
         return cls(
             active_count=integer(data, "activeCount", 0, 10_000),
             measured_at=timestamp(data, "readingTime"),
@@ -75,26 +75,26 @@ class ProductionSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Production:
-    """The answer of /production.json: what is known without meters, and what the meters' sections say."""
+    """The answer of /production.json: the sections of microinverters, meters and AC Batteries."""
 
-    #: The sum over the microinverters, some minutes old.
+    #: The sum of the microinverters, some minutes old.
     inverters: ProductionSource | None
     #: The production meter's section.
     meter: ProductionSource | None
     net_consumption: ProductionSource | None
     total_consumption: ProductionSource | None
-    #: None where there are none.
+    #: None if there are none.
     ac_batteries: AcBatteries | None = None
 
     @classmethod
     def from_json(cls, answer: object, path: str = "/production.json") -> Self:
-        """Read the whole answer.
+        """Parse the whole answer.
 
-        Raises InvalidAnswerError where it is no object with a list `production`.
+        Raises InvalidAnswerError if it is not an object with a list `production`.
         """
         root = json_object(answer, path)
         entries = json_objects(root.get("production"), path) + nested_objects(root, "consumption")
-        # The inverters' entry has no measurementType, the meters' entries have no other use of `type`.
+        # The entry of the inverters has no measurementType, those of the meters share one `type`.
         by_kind = {
             text(entry, "measurementType") or text(entry, "type"): entry for entry in reversed(entries)
         }
@@ -115,7 +115,7 @@ class Production:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProductionTotals:
-    """The answer of /api/v1/production: what the production meter counted, or else the microinverters."""
+    """The answer of /api/v1/production: totals of the production meter, or else of the microinverters."""
 
     #: W.
     power: float | None
@@ -128,9 +128,9 @@ class ProductionTotals:
 
     @classmethod
     def from_json(cls, answer: object, path: str = "/api/v1/production") -> Self:
-        """Read the whole answer.
+        """Parse the whole answer.
 
-        Raises InvalidAnswerError where it is no object.
+        Raises InvalidAnswerError if it is not an object.
         """
         root = json_object(answer, path)
         return cls(
@@ -142,21 +142,21 @@ class ProductionTotals:
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is counted: on some gateways without a production meter all energies stay 0."""
+        """Whether all energies are 0, as on some gateways without a production meter."""
         energies = self.lifetime_energy, self.energy_today, self.energy_last_seven_days
         return self.lifetime_energy is not None and not any(energies)
 
     @staticmethod
     def are_stalled(info: Info, meters: Iterable[Meter]) -> bool:
-        """Return whether this gateway's totals stand still: it has meters, and none of them is connected."""
+        """Return whether the totals of a gateway do not change: it has meters, but none is connected."""
         is_connected = any(meter.enabled for meter in meters)
         return info.is_metered is True and not is_connected and info.version >= _STALLED_SINCE
 
 
 def has_energy_in_totals(info: Info, meters: Iterable[Meter], totals: ProductionTotals | None) -> bool | None:
-    """Return whether the totals have the energy of an array without a production meter.
+    """Return whether the totals contain the energy of an array without a production meter.
 
-    If not, only the sum of the microinverters in /production.json has it. None if unknown.
+    If not, only the sum of the microinverters in /production.json contains it. None if unknown.
     """
     if ProductionTotals.are_stalled(info, meters):
         return False
@@ -182,21 +182,21 @@ def unmetered_lifetime_energy(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Inverter:
-    """One microinverter, as of its last report: every 5 minutes by day, or as the installer has set it."""
+    """One microinverter as of its last report: every 5 minutes by day, or as the installer set it."""
 
     serial_number: str
-    #: UTC; None where it has never reported.
+    #: UTC; None if it never reported.
     last_reported_at: datetime | None
     #: W.
     power: float | None
-    #: W, the most it has ever reported; None where the gateway does not know.
+    #: W, the maximum that it ever reported; None if unknown.
     max_power: float | None
 
     @classmethod
     def list_from_json(cls, answer: object, path: str = "/api/v1/production/inverters") -> tuple[Self, ...]:
-        """Read the whole answer; AC batteries and entries without a serial number are left out.
+        """Parse the whole answer; AC Batteries and entries without serial number are ignored.
 
-        Raises InvalidAnswerError where it is no list of objects.
+        Raises InvalidAnswerError if it is not a list of objects.
         """
         return tuple(
             cls._from_json(entry, serial_number)
@@ -209,7 +209,7 @@ class Inverter:
     def _from_json(cls, data: Mapping[str, Any], serial_number: str) -> Self:
         power = number(data, "lastReportWatts", -_MOST_WATTS, _MOST_WATTS)
         most = number(data, "maxReportWatts", 0, _MOST_WATTS)
-        # Some gateways keep 0 for all, and none has ever made less than it makes now.
+        # Some gateways report 0 for all (quirks.KNOWN); a maximum below the present power is wrong, too.
         is_known = most is not None and most > 0 and (power is None or power <= most)
         return cls(
             serial_number=serial_number,
@@ -219,22 +219,22 @@ class Inverter:
         )
 
     def is_silent(self, now: datetime) -> bool:
-        """Return whether its last report is too old at `now`, by the gateway's clock; all are at night."""
+        """Return whether its last report is outdated at `now`, by the gateway's clock: all are at night."""
         return self.last_reported_at is None or is_silent(self.last_reported_at, now)
 
     def as_of(self, now: datetime) -> Self:
-        """Return the same at `now`, by the gateway's clock: what a silent one makes is not known."""
+        """Return the inverter as of `now`, by the gateway's clock: unknown power if it is silent."""
         return replace(self, power=None) if self.is_silent(now) else self
 
 
 def reported_power(
     inverters: Collection[Inverter] | None, counted: ProductionSource | None, now: datetime
 ) -> float | None:
-    """Return W that all microinverters make at `now`, by the gateway's clock, as of their last reports.
+    """Return the power (W) of all microinverters at `now`, by the gateway's clock, from their last reports.
 
-    Silent ones make nothing, which is what all are at night. `counted` is the gateway's own sum, which may
-    count the last reports of silent ones for ever: while there are any, those that report are added up. None
-    where none is listed, as after a power cut.
+    Silent ones produce nothing; at night, all are silent. `counted` is the gateway's own sum, which may
+    include the last reports of silent ones forever: while there are any, the others are added up. None if
+    none is listed, as after a power cut.
     """
     if inverters is not None and not inverters:
         return None
@@ -243,7 +243,7 @@ def reported_power(
     if counted is not None:
         if counted.measured_at is None or is_silent(counted.measured_at, now):
             return 0.0
-        # A list that is shorter than what the gateway counts says less than its sum.
+        # If the list is incomplete, the sum of the gateway is better.
         if len(powers) == len(known) or len(known) < (counted.active_count or 0):
             return counted.power
     reported = [power for power in powers if power is not None]
@@ -251,6 +251,6 @@ def reported_power(
 
 
 def rated_power(inverters: Collection[Inverter]) -> float | None:
-    """Return the most that each microinverter has reported, added up (W); None where one is not known."""
+    """Return the sum (W) of the maximum power of each microinverter; None if one is unknown."""
     known = [inverter.max_power for inverter in inverters if inverter.max_power is not None]
     return sum(known) if known and len(known) == len(inverters) else None

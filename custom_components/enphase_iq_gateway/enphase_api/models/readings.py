@@ -31,11 +31,11 @@ class _Rule(NamedTuple):
     high: float
 
 
-#: No site behind one gateway comes near 1 MW or 1 TWh: what is beyond is a broken answer.
+#: W and Wh; far beyond any site behind one gateway.
 _POWER = (-MAX_POWER, MAX_POWER)
 _ENERGY = (0, 1e12)
 
-#: No grid has 0 Hz: some meters say it for what they do not measure.
+#: Hz; some meters report 0 for what they do not measure.
 _FREQUENCY = (math.ulp(0.0), 100)
 
 _RULES = {
@@ -44,7 +44,7 @@ _RULES = {
     "apparent_power": _Rule("apparentPower", "apprntPwr", *_POWER),
     "voltage": _Rule("voltage", "rmsVoltage", 0, 1_500),
     "current": _Rule("current", "rmsCurrent", -10_000, 10_000),
-    # A whole meter's factor may be the sum of three: quirks.power_factor sees to it.
+    # The factor of a whole meter may be the sum of three: see quirks.power_factor.
     "power_factor": _Rule("pwrFactor", "pwrFactor", -3, 3),
     "frequency": _Rule("freq", "freqHz", *_FREQUENCY),
     "energy_delivered": _Rule("actEnergyDlvd", "whDlvdCum", *_ENERGY),
@@ -57,57 +57,57 @@ _RULES = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantities:
-    """What one meter, or one phase of it, says at one moment."""
+    """The values of a meter, or of one of its phases, at one time."""
 
-    #: W, signed as the meter's purpose says.
+    #: W; the sign depends on what the meter measures: see `meters`.
     active_power: float | None = None
     #: var, positive: lagging (inductive).
     reactive_power: float | None = None
     #: VA.
     apparent_power: float | None = None
-    #: V; for a whole meter as `quirks.meter_voltage` says.
+    #: V; of a whole meter: see `quirks.meter_voltage`.
     voltage: float | None = None
-    #: A; for a whole meter the sum over its phases.
+    #: A; of a whole meter, the sum of its phases.
     current: float | None = None
     #: -1 to 1, without unit.
     power_factor: float | None = None
     #: Hz.
     frequency: float | None = None
-    #: Wh over the meter's life, of positive power.
+    #: Wh, lifetime, of positive power.
     energy_delivered: float | None = None
-    #: Wh over the meter's life, of negative power.
+    #: Wh, lifetime, of negative power.
     energy_received: float | None = None
-    #: VAh over the meter's life.
+    #: VAh, lifetime.
     apparent_energy: float | None = None
-    #: varh over the meter's life, lagging.
+    #: varh, lifetime, lagging.
     reactive_energy_lagging: float | None = None
-    #: varh over the meter's life, leading.
+    #: varh, lifetime, leading.
     reactive_energy_leading: float | None = None
 
     @classmethod
     def from_reading(cls, data: Mapping[str, Any]) -> Self:
-        """Read one element of /ivp/meters/readings."""
+        """Parse one element of /ivp/meters/readings."""
         read = {name: number(data, rule.in_reading, rule.low, rule.high) for name, rule in _RULES.items()}
         return cls(**read).within_bounds()
 
     @classmethod
     def from_channel(cls, data: Mapping[str, Any]) -> Self:
-        """Read one of the channels of such an element."""
+        """Parse one channel of such an element."""
         return cls.from_reading(_with_power_from(data, "instantaneousDemand", "activePower"))
 
     @classmethod
     def from_report(cls, data: Mapping[str, Any]) -> Self:
-        """Read one `cumulative` of /ivp/meters/reports."""
+        """Parse one `cumulative` of /ivp/meters/reports."""
         read = {name: number(data, rule.in_report, rule.low, rule.high) for name, rule in _RULES.items()}
         return cls(**read).within_bounds()
 
     @classmethod
     def from_line(cls, data: Mapping[str, Any]) -> Self:
-        """Read one of the lines of /ivp/meters/reports."""
+        """Parse one line of /ivp/meters/reports."""
         return cls.from_report(_with_power_from(data, "currW", "actPower"))
 
     def within_bounds(self) -> Self:
-        """Return the same without a power that its own voltage and current cannot carry."""
+        """Return these quantities without powers that voltage and current cannot carry."""
         beyond = [
             name
             for name in ("active_power", "reactive_power", "apparent_power")
@@ -116,43 +116,43 @@ class Quantities:
         return replace(self, **dict.fromkeys(beyond)) if beyond else self
 
     def without_power(self) -> Self:
-        """Return the same without what flows now; voltage and energies stay."""
+        """Return these quantities without power and current; voltage and energies remain."""
         return replace(
             self, active_power=None, reactive_power=None, apparent_power=None, power_factor=None, current=None
         )
 
     def as_report(self) -> dict[str, float | None]:
-        """Return the shape of a report's `cumulative` or line, with all its keys."""
+        """Return these quantities as `cumulative` or line of a report, with all its keys."""
         return {"currW": self.active_power} | {
             rule.in_report: getattr(self, name) for name, rule in _RULES.items()
         }
 
 
 def _with_power_from(data: Mapping[str, Any], key: str, usual: str) -> Mapping[str, Any]:
-    """Return the same with the power under `usual` that stands under `key`, where one does.
+    """Return the data with the power of `key`, if it has one, under the key `usual`.
 
-    A channel's `activePower` does not add up to the meter's on gateways with seven meters (8.3.5433); its
-    demand of this moment does, to the milliwatt, and on all others both are the same.
+    On gateways with seven meters (8.3.5433), the `activePower` of the channels does not add up to the
+    meter's, but their `instantaneousDemand` does, to the milliwatt. On all others, both are equal.
     """
     return data if data.get(key) is None else {**data, usual: data[key]}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reading:
-    """What one enabled meter read at one moment, as a whole and by phase."""
+    """The values of one enabled meter at one time, in total and by phase."""
 
     meter: Meter
-    #: The gateway's own time of measurement (UTC), in whole seconds.
+    #: The time of measurement (UTC) by the gateway's clock, in whole seconds.
     measured_at: datetime | None
-    #: The meter as a whole, firmware bugs corrected (see `quirks`).
+    #: The whole meter, with firmware bugs corrected (see `quirks`).
     total: Quantities
-    #: One entry for each phase the meter counts, in the order L1, L2, L3; None where the phase is not wired.
+    #: One entry for each phase that the meter counts: L1, L2, L3; None if the phase is not wired.
     phases: tuple[Quantities | None, ...]
 
     @classmethod
     def from_json(cls, data: Mapping[str, Any], meter: Meter) -> Self:
-        """Read one element of /ivp/meters/readings that belongs to `meter`."""
-        # Three channels are always reported; beyond phase_count they mirror other meters or hold noise.
+        """Parse the element of /ivp/meters/readings that belongs to `meter`."""
+        # There are always three channels; those beyond phase_count mirror other meters or contain noise.
         channels = [Quantities.from_channel(entry) for entry in nested_objects(data, "channels")][
             : meter.phase_count
         ]
@@ -169,7 +169,7 @@ class Reading:
         )
 
     def without_copies(self, readings: Iterable[Reading]) -> Self:
-        """Return the same without the power of phases that are another meter's of `readings`."""
+        """Return this reading without the power of phases copied from other meters of `readings`."""
         others = [
             phase for each in readings if each.meter is not self.meter for phase in each.phases if phase
         ]
@@ -184,7 +184,7 @@ class Reading:
         )
 
     def as_report(self) -> dict[str, Any]:
-        """Return this reading in the shape of one element of /ivp/meters/reports, wired phases only."""
+        """Return this reading as an element of /ivp/meters/reports, with the wired phases only."""
         return {
             "createdAt": None if self.measured_at is None else int(self.measured_at.timestamp()),
             "reportType": self.meter.measurement_type,
@@ -195,17 +195,17 @@ class Reading:
 
 @dataclass(frozen=True, slots=True)
 class Readings:
-    """One answer of /ivp/meters/readings: the readings of the enabled meters, in these meters' order."""
+    """The answer of /ivp/meters/readings: the readings of the enabled meters, in the order of the meters."""
 
     readings: tuple[Reading, ...]
-    #: eids that the list of meters does not know. 8.3 always has one; a new one means that the list changed.
+    #: eids that the list of meters does not have. 8.3 always has one; a new one means that the list changed.
     unknown_eids: tuple[int, ...] = ()
 
     @classmethod
     def from_json(cls, answer: object, meters: Iterable[Meter], path: str = "/ivp/meters/readings") -> Self:
-        """Read the whole answer, joined to the meters by eid: order and length of the two lists may differ.
+        """Parse the whole answer, and assign the readings to the meters by eid.
 
-        Raises InvalidAnswerError where it is no list of objects.
+        The lists may differ in order and length. Raises InvalidAnswerError if it is not a list of objects.
         """
         by_eid = {meter.eid: meter for meter in meters}
         found: dict[int, Reading] = {}
@@ -218,21 +218,21 @@ class Readings:
                 unknown.append(eid)
             elif meter.enabled:
                 found[eid] = Reading.from_json(entry, meter)
-        # In the meters' order: which of two of one type is the first may not depend on the answer.
+        # In the order of the meters: which of two meters of a type is first must not depend on the answer.
         readings = (found[eid].without_copies(found.values()) for eid in by_eid if eid in found)
         return cls(tuple(readings), tuple(dict.fromkeys(unknown)))
 
     def __iter__(self) -> Iterator[Reading]:
-        """Go through the readings of the enabled meters."""
+        """Iterate over the readings of the enabled meters."""
         return iter(self.readings)
 
     def get(self, measurement_type: str) -> Reading | None:
-        """Return the first reading of this type, or None."""
+        """Return the first reading of a type, or None."""
         return next((each for each in self.readings if each.meter.measurement_type == measurement_type), None)
 
     @property
     def measured_at(self) -> datetime | None:
-        """The newest time of measurement (UTC)."""
+        """The latest time of measurement (UTC)."""
         return max((each.measured_at for each in self.readings if each.measured_at is not None), default=None)
 
 
@@ -240,7 +240,7 @@ class Readings:
 class Report:
     """One element of /ivp/meters/reports.
 
-    Prefer Readings: reports cannot give the exported energy on recent firmware (seen on 8.3.5169).
+    Prefer Readings: on recent firmware (8.3.5169), reports do not contain the exported energy.
     """
 
     report_type: str
@@ -250,9 +250,9 @@ class Report:
 
     @classmethod
     def list_from_json(cls, answer: object, path: str = "/ivp/meters/reports") -> tuple[Self, ...]:
-        """Read the whole answer; an element without its type is left out.
+        """Parse the whole answer; elements without type are ignored.
 
-        Raises InvalidAnswerError where it is no list of objects.
+        Raises InvalidAnswerError if it is not a list of objects.
         """
         return tuple(
             cls(

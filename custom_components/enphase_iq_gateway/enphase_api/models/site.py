@@ -1,10 +1,10 @@
-"""What flows at a site: array, grid, batteries and home, put together from the meters that there are.
+"""Power and energy of a site: production, grid, batteries and home, calculated from its meters.
 
 This is the one rule for everything that shows home or grid. Home = production + net consumption +
 storage (positive: discharging), power and energy counters alike. Where production, net consumption or a
-battery is not metered, home is what the meter of total consumption says, if there is one. Without a meter of
-net consumption, grid = total consumption - production - storage, and grid energies do not exist: two
-directions cannot be told from a difference of counters. What is not known stays unknown in each sum.
+battery is not metered, home is total consumption, if that is metered. Without a meter of net consumption,
+grid = total consumption - production - storage, and grid energies are unknown: a difference of counters does
+not show the two directions. A sum is unknown if one of its terms is.
 """
 
 from __future__ import annotations
@@ -22,18 +22,18 @@ from .readings import Quantities, Readings
 PRODUCTION, NET = MeasurementType.PRODUCTION, MeasurementType.NET_CONSUMPTION
 TOTAL, STORAGE = MeasurementType.TOTAL_CONSUMPTION, MeasurementType.STORAGE
 
-#: Powers that were measured further apart than this are not added up.
+#: Powers that were measured at times further apart are not added up.
 TOGETHER = timedelta(seconds=10)
 
-#: What flows on a phase that a meter has not wired.
+#: The values of a phase on which a meter is not wired.
 NOTHING = Quantities(active_power=0.0, reactive_power=0.0, energy_delivered=0.0, energy_received=0.0)
 
 
 def home_terms(metered: Collection[str], *, unmetered_batteries: bool = False) -> Mapping[str, int]:
-    """Return the sign of each meter in the sum that is home; empty where home cannot be known.
+    """Return the sign of each meter in the sum of home; empty if home is unknown.
 
-    `metered` names what is metered. Storage may be among the terms without being metered: it stands for the
-    power of `unmetered_batteries`, which no storage meter measures.
+    `metered` are the measurement types of the meters. With `unmetered_batteries`, storage is a term although
+    no meter measures it.
     """
     is_sum = {PRODUCTION, NET} <= set(metered)
     if TOTAL in metered and not (is_sum and (STORAGE in metered or not unmetered_batteries)):
@@ -42,7 +42,7 @@ def home_terms(metered: Collection[str], *, unmetered_batteries: bool = False) -
 
 
 def grid_terms(metered: Collection[str], *, unmetered_batteries: bool = False) -> Mapping[str, int]:
-    """Return the sign of each meter in the sum that is the grid, as `home_terms` does for home."""
+    """Return the sign of each meter in the sum of the grid, as `home_terms` does for home."""
     if NET in metered:
         return {NET: 1}
     if not {TOTAL, PRODUCTION} <= set(metered):
@@ -75,10 +75,10 @@ def sum_terms(terms: Mapping[str, int], values: Mapping[str, _Value | None]) -> 
 
 
 def add_up(terms: Mapping[str, int], meters: Mapping[str, Quantities]) -> Quantities:
-    """Return what `terms` make of these meters, or of one phase of each; nothing where one is missing.
+    """Return the sum of `terms` over these meters, or over one phase of each; empty if one is missing.
 
-    Of a phase that a meter has not wired, that meter says `NOTHING`. A sum has the voltage and frequency of
-    its first term; of energies it has `energy_delivered` alone, and only where nothing is taken away.
+    A meter that is not wired on a phase has `NOTHING` there. A sum has the voltage and frequency of its first
+    term; its only energy is `energy_delivered`, and that only if nothing is subtracted.
     """
     if not terms or not terms.keys() <= meters.keys():
         return Quantities()
@@ -103,14 +103,14 @@ def add_up(terms: Mapping[str, int], meters: Mapping[str, Quantities]) -> Quanti
 
 
 def are_together(times: Iterable[datetime | None]) -> bool:
-    """Return whether powers of these times (None: not known) may be added up."""
+    """Return whether powers of these times (None: unknown) can be added up."""
     known = [time for time in times if time is not None]
     return not known or max(known) - min(known) <= TOGETHER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Site:
-    """Power in W and energy in Wh over the meters' lives; None where it is not metered or not known now."""
+    """Power (W) and lifetime energy (Wh); None if not metered or unknown."""
 
     #: W, positive: produced.
     production_power: float | None = None
@@ -137,13 +137,13 @@ class Site:
         battery_power: float | None = None,
         measured_at: Mapping[str, datetime | None] | None = None,
     ) -> Self:
-        """Put together what whole meters say, or one phase of each, by measurement type.
+        """Calculate the site from whole meters, or from one phase of each, by measurement type.
 
-        `metered` names what is metered where that is not just `meters`: a meter may say nothing now, and
-        production may be what microinverters report, which goes into no sum. `unmetered_batteries` says that
-        there are batteries without a storage meter: their `battery_power` (W, positive: discharging) then
-        counts, and home's energy is not known unless a meter of total consumption says it. Powers whose
-        `measured_at` (by type) are too far apart are not added up.
+        `metered` are the metered types, if they differ from those of `meters`: a meter may have no values
+        now, and production may be that of microinverters, which is in no sum. With `unmetered_batteries`,
+        which no storage meter measures, their `battery_power` (W, positive: discharging) is used, and the
+        energy of home is unknown without a meter of total consumption. Powers whose `measured_at` (by type)
+        are too far apart are not added up.
         """
         metered = meters.keys() if metered is None else metered
         if STORAGE not in metered:
@@ -178,10 +178,10 @@ class Site:
         battery_power: float | None = None,
         grid_connected: bool | None = None,
     ) -> Self:
-        """Put the first meter of each type together, as `from_quantities` does.
+        """Calculate the site from the first meter of each type, as `from_quantities` does.
 
-        Powers that were not measured together are not added up. Without a grid (`grid_connected`), what its
-        meter measures is a generator's.
+        Powers that were not measured together are not added up. Off grid (`grid_connected` is False), the
+        grid meter measures a generator.
         """
         first = {each.meter.measurement_type: each for each in reversed(readings.readings)}
         metered = first.keys() if metered is None else metered

@@ -1,7 +1,5 @@
 """A config flow driven as a browser drives it: what each step shows, and what it is answered with."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 from homeassistant.config_entries import SOURCE_USER, ConfigFlowContext, ConfigFlowResult
@@ -12,9 +10,9 @@ from homeassistant.data_entry_flow import FlowResultType
 from custom_components.enphase_iq_gateway.const import DOMAIN
 from enphase_companion.simulator import Simulator
 
-TEXTS = json.loads(
-    (Path(__file__).parents[2] / "custom_components" / DOMAIN / "translations" / "en.json").read_text()
-)["config"]
+from .texts import TEXTS as ENGLISH
+
+TEXTS = ENGLISH["config"]
 
 
 class Flow:

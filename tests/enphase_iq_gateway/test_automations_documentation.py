@@ -23,13 +23,13 @@ from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick
 from .helpers import NEXT_LIST, Meters, answer_with
+from .texts import PROJECT
 
-ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docs" / "automations.md").read_text()
+TEXT = (PROJECT / "docs" / "automations.md").read_text()
 EXAMPLES: list[Any] = [parse_yaml(block) for block in re.findall(r"```yaml\n(.*?)```", TEXT, re.DOTALL)]
 type Automate = Callable[[str], Awaitable[str]]
 
-BLUEPRINTS = sorted(path.stem for path in (ROOT / "blueprints" / "automation" / DOMAIN).glob("*.yaml"))
+BLUEPRINTS = sorted(path.stem for path in (PROJECT / "blueprints" / "automation" / DOMAIN).glob("*.yaml"))
 
 
 def example(alias: str) -> dict[str, Any]:
@@ -142,7 +142,7 @@ async def test_the_example_of_a_blueprint_is_taken(
 ) -> None:
     # The folder is the one that Home Assistant imports into: the repository's owner.
     shutil.copytree(
-        ROOT / "blueprints" / "automation" / DOMAIN,
+        PROJECT / "blueprints" / "automation" / DOMAIN,
         tmp_path / "blueprints" / "automation" / "enphase-iq-gateway",
     )
     monkeypatch.setattr(hass.config, "config_dir", str(tmp_path))
@@ -175,7 +175,7 @@ async def test_the_readings_shown_are_those_that_are_given(
 
 
 def test_every_action_field_status_and_blueprint_is_named() -> None:
-    described = load_yaml_dict(str(ROOT / "custom_components" / DOMAIN / "services.yaml"))
+    described = load_yaml_dict(str(PROJECT / "custom_components" / DOMAIN / "services.yaml"))
     for action, description in described.items():
         assert f"### `{DOMAIN}.{action}`" in TEXT
         for field in description["fields"]:

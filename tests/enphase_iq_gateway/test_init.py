@@ -2,7 +2,6 @@
 
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,8 +17,7 @@ from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, DOMAIN
 from enphase_companion.simulator import Simulator
 
 from .conftest import NOON, SetUp, Tick, make_entry, state_of
-
-PROJECT = Path(__file__).parents[2]
+from .texts import PROJECT
 
 
 def devices(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, dr.DeviceEntry]:

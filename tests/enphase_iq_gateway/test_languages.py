@@ -13,7 +13,7 @@ from custom_components.enphase_iq_gateway.helpers import async_get_words
 from enphase_companion.simulator import Simulator
 
 from .conftest import NOON, SetUp, Tick, make_entry
-from .texts import FOLDER, LANGUAGES, PLACEHOLDER, TEXTS, leaves
+from .texts import LANGUAGES, PLACEHOLDER, PROJECT, TEXTS, leaves
 
 ENGLISH = dict(leaves(TEXTS))
 
@@ -220,7 +220,7 @@ async def test_devices_have_names_of_the_language(
 async def test_the_documentation_says_how_entity_ids_differ_by_language(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp
 ) -> None:
-    text = (FOLDER.parents[1] / "docs" / "automations.md").read_text()
+    text = (PROJECT / "docs" / "automations.md").read_text()
     [paragraph] = [each for each in text.split("\n\n") if each.startswith("**Entity ids depend on")]
     hass.config.language = "de"
     entry = await set_up(make_entry(simulator))

@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
-from pathlib import Path
 from typing import Literal, NamedTuple
 
 import pytest
@@ -35,10 +34,11 @@ from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import NET, PRODUCTION, STORAGE
 
 from .conftest import SetUp, Tick
+from .texts import PROJECT
 
 pytestmark = pytest.mark.slow
 
-PAGE = Path(__file__).parents[2] / "docs" / "migration.md"
+PAGE = PROJECT / "docs" / "migration.md"
 
 #: Statistics are made ten seconds after each fifth minute.
 FIVE_MINUTES, A_BIT = 300, 20

@@ -4,7 +4,6 @@ import asyncio
 import json
 import threading
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -31,8 +30,8 @@ from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, make_entry, state_of
 from .helpers import answer_with
+from .texts import FOLDER
 
-FOLDER = Path(__file__).parents[2] / "custom_components" / DOMAIN
 DESCRIBED: dict[str, Any] = load_yaml_dict(str(FOLDER / "services.yaml"))
 
 type Act = Callable[..., Awaitable[Any]]

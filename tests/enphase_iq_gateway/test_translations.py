@@ -30,7 +30,7 @@ from custom_components.enphase_iq_gateway.services import CALL_ERRORS
 from enphase_companion.simulator import Simulator
 
 from .conftest import NOON, SetUp, make_entry
-from .texts import FOLDER, PLACEHOLDER, TEXTS, leaves
+from .texts import FOLDER, PLACEHOLDER, PROJECT, TEXTS, leaves
 
 ICONS: dict[str, Any] = json.loads((FOLDER / "icons.json").read_text())
 MANIFEST: dict[str, Any] = json.loads((FOLDER / "manifest.json").read_text())
@@ -259,7 +259,7 @@ def test_the_manifest_is_complete_and_in_order() -> None:
 
 
 def test_hacs_finds_what_it_asks_for() -> None:
-    hacs = json.loads((FOLDER.parents[1] / "hacs.json").read_text())
+    hacs = json.loads((PROJECT / "hacs.json").read_text())
     assert set(hacs) == {"name", "homeassistant"}
     assert hacs["name"] == MANIFEST["name"] == TEXTS["title"]
     assert (FOLDER / "brand" / "icon.png").is_file()

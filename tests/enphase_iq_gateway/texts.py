@@ -8,7 +8,8 @@ from typing import Any
 
 from custom_components.enphase_iq_gateway.const import DOMAIN
 
-FOLDER = Path(__file__).parents[2] / "custom_components" / DOMAIN
+PROJECT = Path(__file__).parents[2]
+FOLDER = PROJECT / "custom_components" / DOMAIN
 TEXTS: dict[str, Any] = json.loads((FOLDER / "translations/en.json").read_text())
 PLACEHOLDER = re.compile(r"\{(\w+)\}")
 

@@ -1,0 +1,100 @@
+"""Fixtures of the tests of blueprints: automations, and minutes that pass."""
+
+import shutil
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from freezegun.api import FrozenDateTimeFactory
+from homeassistant.const import STATE_ON
+from homeassistant.core import Event, HomeAssistant, callback
+from homeassistant.setup import async_setup_component
+from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]
+    MockConfigEntry,
+    async_fire_time_changed,
+)
+
+from custom_components.enphase_iq_gateway.const import DOMAIN
+
+from ..conftest import SetUp
+from ..texts import PROJECT
+from .helpers import Automate, Minutes, settle
+
+
+@pytest.fixture
+def minutes(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Minutes:
+    """Lets minutes pass, one by one."""
+
+    async def run(count: int = 1) -> None:
+        for _ in range(count):
+            freezer.tick(timedelta(minutes=1))
+            async_fire_time_changed(hass)
+            await settle()
+
+    return run
+
+
+@pytest.fixture
+async def automate(
+    hass: HomeAssistant, tmp_path: Path, freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
+) -> AsyncGenerator[Automate]:
+    """Make an automation of a blueprint, as its owner would."""
+    shutil.copytree(PROJECT / "blueprints", tmp_path / "blueprints")
+    monkeypatch.setattr(hass.config, "config_dir", str(tmp_path))
+    freezer.move_to("2026-06-21 12:00:30+00:00")
+
+    async def run(blueprint: str, **given: Any) -> None:
+        assert await async_setup_component(hass, "homeassistant", {})
+        assert await async_setup_component(hass, "input_boolean", {"input_boolean": {"boiler": None}})
+        assert await async_setup_component(
+            hass,
+            "automation",
+            {
+                "automation": {
+                    "id": "under_test",
+                    "alias": "Under test",
+                    "use_blueprint": {"path": f"{DOMAIN}/{blueprint}.yaml", "input": given},
+                }
+            },
+        )
+        await hass.async_block_till_done()
+        state = hass.states.get("automation.under_test")
+        assert state is not None
+        assert state.state == STATE_ON
+
+    yield run
+    await hass.services.async_call("automation", "turn_off", {"entity_id": "automation.under_test"})
+    await settle()
+
+
+@pytest.fixture
+def clock_speed() -> float:
+    """Advance the house's time by hand."""
+    return 0.0
+
+
+@pytest.fixture
+def by_hand(hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp) -> Callable[[], Awaitable[None]]:
+    """Set the entry up with all its entities; the test decides when it is polled."""
+
+    async def run() -> None:
+        await set_up(entry, enable=True)
+        hass.config_entries.async_update_entry(entry, pref_disable_polling=True)
+        entry.runtime_data._unschedule_refresh()
+
+    return run
+
+
+@pytest.fixture
+def warned(hass: HomeAssistant) -> list[str]:
+    """Return what the automation has said so far."""
+    said: list[str] = []
+
+    @callback
+    def note(event: Event) -> None:
+        said.append(event.data["message"])
+
+    hass.bus.async_listen("warned", note)
+    return said

@@ -1,0 +1,83 @@
+"""Helpers of the tests of blueprints: their files and inputs, and the states that they use."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from homeassistant.util.yaml import load_yaml_dict
+from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]
+    MockConfigEntry,
+)
+
+from custom_components.enphase_iq_gateway.const import DOMAIN
+from enphase_companion.simulator import Simulator
+
+from ..texts import PROJECT
+
+FOLDER = PROJECT / "blueprints" / "automation" / DOMAIN
+FILES = sorted(FOLDER.glob("*.yaml"))
+ADDRESS = "https://github.com/enphase-iq-gateway/enphase-iq-gateway/blob/main"
+
+GRID, BATTERY, LEVEL = "sensor.grid_power", "sensor.battery_power", "sensor.battery_level"
+LOAD = "input_boolean.boiler"
+METER, POWER = "event.grid_meter_status_change", "sensor.production_power"
+PANELS = [f"sensor.inverter_{number}" for number in range(1, 6)]
+
+type Automate = Callable[..., Awaitable[None]]
+type Minutes = Callable[..., Awaitable[None]]
+
+
+def metadata(path: Path) -> dict[str, Any]:
+    """Give what a blueprint says of itself."""
+    said = load_yaml_dict(str(path))["blueprint"]
+    assert isinstance(said, dict)
+    return said
+
+
+def inputs(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Give every input of a blueprint, those in sections too."""
+    for name, described in metadata(path)["input"].items():
+        yield from described["input"].items() if "input" in described else [(name, described)]
+
+
+async def settle() -> None:
+    """Let all go on that waits for its turn only; automations that wait for minutes are left waiting."""
+    for _ in range(20):
+        await asyncio.sleep(0)
+
+
+WARN = {
+    "warn": [{"event": "warned", "event_data": {"message": "{{ message }}"}}],
+}
+
+
+def show(hass: HomeAssistant, entity_id: str, value: float | str, **attributes: Any) -> None:
+    """Have an entity show something."""
+    hass.states.async_set(entity_id, str(value), attributes)
+
+
+def load(hass: HomeAssistant) -> str:
+    """Give the load's state."""
+    state = hass.states.get(LOAD)
+    assert state is not None
+    return state.state
+
+
+async def read_again(simulator: Simulator, entry: MockConfigEntry, seconds: float) -> None:
+    """Let time pass in the house, and read all that is due of it."""
+    simulator.clock.advance(seconds)
+    coordinator = entry.runtime_data
+    await coordinator.async_refresh()
+    assert coordinator.last_update_success, coordinator.last_exception
+    await coordinator._background_poll
+    await settle()
+
+
+def entity_of(hass: HomeAssistant, simulator: Simulator, key: str) -> str:
+    """Give the gateway's sensor with this key."""
+    entity_id = er.async_get(hass).async_get_entity_id("sensor", DOMAIN, f"{simulator.serial_number}_{key}")
+    assert entity_id is not None
+    return entity_id

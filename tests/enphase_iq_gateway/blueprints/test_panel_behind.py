@@ -1,0 +1,164 @@
+"""The blueprint that warns of a panel that falls behind its neighbours."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+import pytest
+from homeassistant.const import STATE_UNAVAILABLE
+from homeassistant.core import HomeAssistant
+from homeassistant.helpers import entity_registry as er
+from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]
+    MockConfigEntry,
+)
+
+from enphase_companion.simulator import Simulator
+
+from ..helpers import answer_with
+from .helpers import PANELS, WARN, Automate, Minutes, read_again, show
+
+
+def sun(hass: HomeAssistant, elevation: float) -> None:
+    """Have the sun stand at so many degrees."""
+    show(hass, "sun.sun", "above_horizon" if elevation > 0 else "below_horizon", elevation=elevation)
+
+
+def panels_make(hass: HomeAssistant, watts: list[float | str]) -> None:
+    """Have each panel make so much."""
+    for panel, value in zip(PANELS, watts, strict=True):
+        show(hass, panel, value, unit_of_measurement="W")
+
+
+async def test_in_the_evening_a_panel_that_fell_behind_is_named(
+    hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
+) -> None:
+    await automate("panel_behind", panels=PANELS, **WARN)
+    sun(hass, 45)
+    # The median of the others is 200.
+    panels_make(hass, [200, 205, 120, 195, 200])
+    await minutes(180)
+    assert warned == []
+    sun(hass, 15)
+    await minutes(10)
+    assert warned == [f"Behind their neighbours today: {PANELS[2]} (60 %)."]
+    await minutes(60)
+    assert len(warned) == 1
+
+
+async def test_panels_that_differ_as_healthy_ones_do_are_not_named(
+    hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
+) -> None:
+    await automate("panel_behind", panels=PANELS, **WARN)
+    sun(hass, 45)
+    panels_make(hass, [200, 220, 180, 170, 230])
+    await minutes(180)
+    sun(hass, 0)
+    await minutes(10)
+    assert warned == []
+
+
+async def test_night_low_sun_and_dark_hours_are_left_out(
+    hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
+) -> None:
+    await automate("panel_behind", panels=PANELS, **WARN)
+    # A chimney's shadow in the morning.
+    sun(hass, 10)
+    panels_make(hass, [100, 100, 5, 100, 100])
+    await minutes(180)
+    # A day too dark to tell anything.
+    sun(hass, 30)
+    panels_make(hass, [20, 20, 2, 20, 20])
+    await minutes(180)
+    # Two hours of good sun in which all make alike.
+    panels_make(hass, [200, 200, 190, 200, 200])
+    await minutes(130)
+    sun(hass, -5)
+    panels_make(hass, [0, 0, 0, 0, 0])
+    await minutes(180)
+    assert warned == []
+
+
+async def test_a_short_shadow_is_weighed_with_the_rest_of_the_day(
+    hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
+) -> None:
+    await automate("panel_behind", panels=PANELS, **WARN)
+    sun(hass, 45)
+    panels_make(hass, [200, 200, 20, 200, 200])
+    await minutes(30)
+    panels_make(hass, [200, 200, 200, 200, 200])
+    await minutes(150)
+    sun(hass, 0)
+    await minutes(10)
+    assert warned == []
+
+
+async def test_after_a_restart_the_rest_of_the_day_is_judged_only_if_it_is_long_enough(
+    hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
+) -> None:
+    await automate("panel_behind", panels=PANELS, **WARN)
+    panels_make(hass, [200, 200, 20, 200, 200])
+    for hours, told in ((1, 0), (3, 1)):
+        sun(hass, 45)
+        await minutes(hours * 60)
+        sun(hass, 0)
+        await minutes(10)
+        assert len(warned) == told
+
+
+async def test_what_is_missing_is_not_behind(
+    hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
+) -> None:
+    await automate("panel_behind", panels=PANELS, **WARN)
+    sun(hass, 45)
+    panels_make(hass, [200, 200, STATE_UNAVAILABLE, 200, 100])
+    await minutes(90)
+    panels_make(hass, [STATE_UNAVAILABLE] * 5)
+    await minutes(30)
+    panels_make(hass, [200, 200, 190, 200, 100])
+    await minutes(90)
+    sun(hass, 0)
+    await minutes(10)
+    assert warned == [f"Behind their neighbours today: {PANELS[4]} (50 %)."]
+
+
+@pytest.mark.parametrize("trouble", ["half", "silent"])
+async def test_the_gateway_s_own_microinverters_are_compared(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    by_hand: Callable[[], Awaitable[None]],
+    automate: Automate,
+    minutes: Minutes,
+    monkeypatch: pytest.MonkeyPatch,
+    warned: list[str],
+    trouble: str,
+) -> None:
+    first: dict[str, Any] = {}
+
+    def changed(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
+        first.update(first or listed[0])
+        if trouble == "silent":
+            # As real gateways do: what was reported last stays in the list for ever.
+            return [dict(first), *listed[1:]]
+        return [listed[0] | {"lastReportWatts": listed[0]["lastReportWatts"] // 2}, *listed[1:]]
+
+    answer_with(monkeypatch, simulator, "/api/v1/production/inverters", changed)
+    await by_hand()
+    registry = er.async_get(hass)
+    panels = [
+        entity.entity_id
+        for entity in er.async_entries_for_config_entry(registry, entry.entry_id)
+        if entity.domain == "sensor"
+        and entity.unique_id.endswith("_power")
+        and entity.translation_key is None
+    ]
+    assert len(panels) == 12
+    await automate("panel_behind", panels=panels, **WARN)
+    sun(hass, 45)
+    for _ in range(30):
+        await minutes(6)
+        await read_again(simulator, entry, 360)
+    sun(hass, 0)
+    await minutes(10)
+    assert len(warned) == 1
+    assert f"Inverter {first['serialNumber']} (" in warned[0]
+    assert warned[0].count("%") == 1

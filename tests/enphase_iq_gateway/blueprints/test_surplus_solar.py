@@ -1,0 +1,229 @@
+"""The blueprint that switches a load by surplus solar power."""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]
+    MockConfigEntry,
+    async_mock_service,
+)
+
+from enphase_companion.simulator import Simulator
+
+from .helpers import (
+    BATTERY,
+    GRID,
+    LEVEL,
+    LOAD,
+    Automate,
+    Minutes,
+    entity_of,
+    load,
+    read_again,
+    settle,
+    show,
+)
+
+
+async def test_the_load_is_turned_on_once_the_surplus_has_lasted(
+    hass: HomeAssistant, automate: Automate, minutes: Minutes
+) -> None:
+    await automate("surplus_solar", grid_power=GRID, load=LOAD, minimum_off=0)
+    show(hass, GRID, -2500)
+    await minutes(5)
+    assert load(hass) == STATE_OFF
+    await minutes(2)
+    assert load(hass) == STATE_ON
+
+
+async def test_a_cloud_in_between_begins_the_waiting_anew(
+    hass: HomeAssistant, automate: Automate, minutes: Minutes
+) -> None:
+    await automate("surplus_solar", grid_power=GRID, load=LOAD, minimum_off=0)
+    for _ in range(4):
+        show(hass, GRID, -2500)
+        await minutes(4)
+        show(hass, GRID, -1000)
+        await minutes(2)
+    assert load(hass) == STATE_OFF
+
+
+async def test_between_the_thresholds_the_load_stays_as_it_is(
+    hass: HomeAssistant, automate: Automate, minutes: Minutes
+) -> None:
+    await automate("surplus_solar", grid_power=GRID, load=LOAD, minimum_on=0, minimum_off=0)
+    for watts in (-1900, 0, 190):
+        show(hass, GRID, watts)
+        await minutes(15)
+        assert load(hass) == STATE_OFF
+    show(hass, GRID, -2000)
+    await minutes(7)
+    assert load(hass) == STATE_ON
+    for watts in (-1900, 0, 190):
+        show(hass, GRID, watts)
+        await minutes(15)
+        assert load(hass) == STATE_ON
+    show(hass, GRID, 200)
+    await minutes(5)
+    assert load(hass) == STATE_ON
+    await minutes(2)
+    assert load(hass) == STATE_OFF
+
+
+async def test_the_load_stays_on_and_off_for_its_least_times(
+    hass: HomeAssistant, automate: Automate, minutes: Minutes
+) -> None:
+    await automate(
+        "surplus_solar",
+        grid_power=GRID,
+        load=LOAD,
+        turn_on_minutes=0,
+        turn_off_minutes=0,
+        minimum_on=30,
+        minimum_off=20,
+    )
+    show(hass, GRID, -5000)
+    await minutes(19)
+    assert load(hass) == STATE_OFF
+    await minutes(2)
+    assert load(hass) == STATE_ON
+    show(hass, GRID, 3000)
+    await minutes(28)
+    assert load(hass) == STATE_ON
+    await minutes(3)
+    assert load(hass) == STATE_OFF
+
+
+@pytest.mark.parametrize("missing", [STATE_UNAVAILABLE, STATE_UNKNOWN])
+async def test_without_readings_nothing_is_turned_on_and_a_short_silence_turns_nothing_off(
+    hass: HomeAssistant, automate: Automate, minutes: Minutes, missing: str
+) -> None:
+    await automate("surplus_solar", grid_power=GRID, load=LOAD, minimum_on=0, minimum_off=0)
+    await minutes(20)
+    show(hass, GRID, missing)
+    await minutes(20)
+    assert load(hass) == STATE_OFF
+    show(hass, GRID, -2500)
+    await minutes(7)
+    assert load(hass) == STATE_ON
+    show(hass, GRID, missing)
+    await minutes(6)
+    show(hass, GRID, -500)
+    await minutes(20)
+    assert load(hass) == STATE_ON
+    show(hass, GRID, missing)
+    await minutes(18)
+    assert load(hass) == STATE_OFF
+
+
+async def test_a_load_that_is_away_is_left_alone(
+    hass: HomeAssistant, automate: Automate, minutes: Minutes
+) -> None:
+    calls = async_mock_service(hass, "homeassistant", "turn_on")
+    await automate("surplus_solar", grid_power=GRID, load="switch.boiler", minimum_off=0)
+    show(hass, GRID, -2500)
+    await minutes(10)
+    show(hass, "switch.boiler", STATE_UNAVAILABLE)
+    await minutes(10)
+    assert calls == []
+
+
+async def test_what_charges_the_battery_is_surplus_and_what_it_gives_is_import(
+    hass: HomeAssistant, automate: Automate, minutes: Minutes
+) -> None:
+    await automate(
+        "surplus_solar", grid_power=GRID, load=LOAD, battery_power=[BATTERY], minimum_on=0, minimum_off=0
+    )
+    show(hass, GRID, 0)
+    show(hass, BATTERY, -2500)
+    await minutes(7)
+    assert load(hass) == STATE_ON
+    show(hass, BATTERY, 1500)
+    await minutes(7)
+    assert load(hass) == STATE_OFF
+    show(hass, GRID, -5000)
+    show(hass, BATTERY, STATE_UNAVAILABLE)
+    await minutes(10)
+    assert load(hass) == STATE_OFF
+
+
+async def test_the_battery_can_come_first(hass: HomeAssistant, automate: Automate, minutes: Minutes) -> None:
+    await automate(
+        "surplus_solar",
+        grid_power=GRID,
+        load=LOAD,
+        battery_power=[BATTERY],
+        battery_level=[LEVEL],
+        minimum_on=0,
+        minimum_off=0,
+    )
+    show(hass, GRID, -3000)
+    show(hass, BATTERY, 0)
+    for level in (STATE_UNKNOWN, 79):
+        show(hass, LEVEL, level)
+        await minutes(8)
+        assert load(hass) == STATE_OFF
+    show(hass, LEVEL, 80)
+    await minutes(8)
+    assert load(hass) == STATE_ON
+    show(hass, LEVEL, 75)
+    show(hass, GRID, 0)
+    await minutes(15)
+    assert load(hass) == STATE_ON
+
+
+async def test_a_sensor_shown_in_kilowatts_is_read_as_such(
+    hass: HomeAssistant, automate: Automate, minutes: Minutes
+) -> None:
+    await automate("surplus_solar", grid_power=GRID, load=LOAD, minimum_on=0, minimum_off=0)
+    show(hass, GRID, -2.5, unit_of_measurement="kW")
+    await minutes(7)
+    assert load(hass) == STATE_ON
+    show(hass, GRID, 0.5, unit_of_measurement="kW")
+    await minutes(7)
+    assert load(hass) == STATE_OFF
+
+
+async def test_surplus_that_was_there_before_a_restart_still_turns_the_load_on(
+    hass: HomeAssistant, automate: Automate, minutes: Minutes
+) -> None:
+    show(hass, GRID, -2500)
+    await automate("surplus_solar", grid_power=GRID, load=LOAD, minimum_on=0, minimum_off=0)
+    await minutes(3)
+    await hass.services.async_call("automation", "turn_off", {"entity_id": "automation.under_test"})
+    await hass.services.async_call("automation", "turn_on", {"entity_id": "automation.under_test"})
+    await settle()
+    await minutes(4)
+    assert load(hass) == STATE_OFF
+    await minutes(3)
+    assert load(hass) == STATE_ON
+
+
+async def test_a_simulated_house_switches_its_load_by_its_own_sun(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    by_hand: Callable[[], Awaitable[None]],
+    automate: Automate,
+    minutes: Minutes,
+) -> None:
+    await by_hand()
+    grid = entity_of(hass, simulator, "grid_power")
+    await automate(
+        "surplus_solar", grid_power=grid, load=LOAD, turn_on_surplus=500, minimum_on=0, minimum_off=0
+    )
+    seen = []
+    # Some hours about noon, then the evening, then the next morning.
+    for hours in (0, 0.5, 0.5, 0.5, 0.5, 6, 0.5, 0.5, 0.5, 12, 0.5, 0.5, 0.5):
+        await read_again(simulator, entry, hours * 3600)
+        before = load(hass)
+        await minutes(7)
+        drawn = simulator.house.truth(simulator.clock.time()).net_consumption.total.active_power
+        wanted = STATE_ON if drawn <= -500 else STATE_OFF if drawn >= 200 else before
+        assert load(hass) == wanted
+        seen.append(wanted)
+    assert seen[0] == STATE_ON
+    assert STATE_OFF in seen[5:9]
+    assert STATE_ON in seen[9:]

@@ -34,7 +34,7 @@ _CONNECT, _CLOSE = 10, 1
 #: Seconds after which a connection counts as stable.
 _HELD = 30
 
-#: Seconds between the signs of life that both sides send; after three missed ones the connection is given up.
+#: Seconds between heartbeats; after three missed ones the connection is closed.
 _HEARTBEAT = 10
 
 #: The reason for which work on a channel ends.
@@ -48,7 +48,7 @@ _FAILURES = (exceptions.AMQPError, exceptions.ChannelInvalidStateError, OSError,
 
 
 class BrokerError(Exception):
-    """The broker refused a request or did not confirm it; the text says which, and what to do."""
+    """The broker refused a request or did not confirm it; the text names it, and what to do."""
 
 
 class UnroutableError(BrokerError):

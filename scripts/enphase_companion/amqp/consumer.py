@@ -53,7 +53,7 @@ _HEADERS_GROW = 10
 
 
 class StoreError(Exception):
-    """The store is not available now; the text says why. The batch is tried again."""
+    """The sink is not available now; the text is the reason. The batch is tried again."""
 
 
 Store = Callable[[Sequence[Message]], Awaitable[None]]
@@ -207,7 +207,7 @@ class Consumer:
         return True
 
     async def _try_store(self, messages: Sequence[Message], end: asyncio.Event) -> bool:
-        """Store these once; return False if that is given up, some seconds after `end` is set."""
+        """Store these once; return False if that fails, some seconds after `end` is set."""
         storing = asyncio.ensure_future(self._store(messages))
         ending = asyncio.ensure_future(end.wait())
         try:

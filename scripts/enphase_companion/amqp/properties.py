@@ -1,8 +1,8 @@
-"""Reading AMQP properties that the library refuses: one such message would end each connection that gets it.
+"""Read AMQP properties that pamqp rejects: such a message would end every connection that receives it.
 
-A broker takes short texts and names of headers that are not UTF-8, as of a program that writes Latin-1, and
-moments beyond the year 9999, as of one that counts nanoseconds; and headers that the library reads and then
-cannot write, though a message that cannot be read is sent on with them. None of them matters for a reading.
+A broker accepts short strings and header names that are not UTF-8, such as Latin-1, and timestamps after the
+year 9999, such as nanoseconds; and headers that pamqp can read but not write, although dead letters keep
+their headers. None of them matters for a reading.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import struct
 from pamqp import decode, encode
 from pamqp.common import FieldValue
 
-#: The header that stands for all headers, where they cannot be read.
+#: The header that replaces all headers if they cannot be read.
 UNREADABLE = "unreadable headers"
 
 #: Bytes.
@@ -27,7 +27,7 @@ def read_all() -> None:
     """Let the library read what it would refuse; to be called before connecting, any number of times."""
     decode.METHODS.update(shortstr=_short_text, table=_table, timestamp=_moment)
     decode.TABLE_MAPPING[b"T"] = _moment
-    # It names each header whose name it cuts, in the words of whoever sent it.
+    # It logs each header name that it truncates, as the sender wrote it.
     logging.getLogger(encode.__name__).setLevel(logging.ERROR)
 
 

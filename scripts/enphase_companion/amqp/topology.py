@@ -1,6 +1,6 @@
-"""What stands on the broker: exchange, routing keys, durable queues, and the place for what cannot be read.
+"""Exchange, routing keys, durable queues and the dead-letter queue.
 
-The same is declared by whoever comes first, publisher or consumer, in a form that RabbitMQ 3.10 to 4.x take.
+Publisher and consumers declare the same, in a form that RabbitMQ 3.10 to 4.x accept.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ ROUTING_KEY = "MeterStream"
 #: For messages that would end a reader of Enphase-API's, since they lack one of its three reports.
 PARTIAL_ROUTING_KEY = "MeterStream.partial"
 
-#: Takes both: in a topic, # stands for any number of words, none included.
+#: Matches both: in a topic pattern, # matches zero or more words.
 BINDING = "MeterStream.#"
 
-#: The queue of who stores the readings.
+#: The queue of the consumers that store readings.
 DATABASE_QUEUE = "Enphase.Meters"
 
 #: Seconds.

@@ -1,4 +1,4 @@
-"""Work in a thread of its own, so that no window waits for a gateway or a database."""
+"""Work in a separate thread, so that no window waits for a gateway or a database."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from .model import View
 #: Seconds that the work has to end.
 _END = 4.0
 
-#: What is to be done until the service is stopped; each view goes to the function that it is given.
+#: Runs until the service stops, and passes each view to the function.
 Work = Callable[[Service, Callable[[View], None]], Awaitable[None]]
 
 
 class Background:
-    """Runs the work from `with` to its end, and holds the newest view until somebody takes it."""
+    """Runs the work from `with` to its end, and keeps the newest view until it is taken."""
 
     def __init__(self, work: Work) -> None:
         self._work = work
@@ -40,7 +40,7 @@ class Background:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Ask the work to end, and wait a little for that."""
-        # Where it has not begun yet, or has ended, there is nobody to be told.
+        # Not started yet, or ended already.
         self._service.stopping.set()
         if self._loop is not None:
             with suppress(RuntimeError):
@@ -48,7 +48,7 @@ class Background:
         self._thread.join(_END)
 
     def newest(self, timeout: float = 0.0) -> View | None:
-        """Return the newest view that nobody has taken yet; None if there is none within `timeout` seconds.
+        """Return the newest view that was not taken yet; None if there is none within `timeout` seconds.
 
         Raises what ended the work.
         """
@@ -73,7 +73,7 @@ class Background:
         with suppress(Stopped):
             await self._work(self._service, self._put)
         if not self._service.stopping.is_set():
-            # Nobody would notice that what is shown grows old.
+            # Otherwise the view would become outdated unnoticed.
             raise RuntimeError("what brings new readings has ended")
 
     def _put(self, view: View) -> None:

@@ -35,7 +35,7 @@ DOTS_WIDE = round((WIDTH - _LEFT - _RIGHT) * DOTS)
 
 
 def size(panels: int) -> tuple[float, float]:
-    """Return width and height, in inches, of a chart with so many panels."""
+    """Return width and height, in inches, of a chart with this number of panels."""
     return WIDTH, HEIGHT + (panels - 1) * PHASE_HEIGHT
 
 
@@ -57,7 +57,7 @@ class Chart:
         figure.canvas.mpl_connect("resize_event", self._resized)
 
     def draw(self, view: View) -> None:
-        """Draw a view in the place of the one before; where somebody has zoomed in, it stays so."""
+        """Draw a view instead of the previous one; a zoomed axis stays zoomed."""
         if self._view is None or len(view.panels) != len(self.panels):
             self._make_panels(view)
         self._view = view
@@ -65,7 +65,7 @@ class Chart:
         self._place(len(remarks))
         axes = self.panels[0].axes
         if self._set_x is None or axes.get_xlim() == self._set_x:
-            # The last day or month is drawn whole, though it may go on.
+            # The last day or month is drawn whole, even before its end.
             shown = Span(view.buckets[0].start, view.buckets[-1].end) if view.buckets else view.span
             axes.set_xlim(*to_axis(np.array([shown.start, shown.end])))
             self._set_x = axes.get_xlim()
@@ -96,7 +96,7 @@ class Chart:
         return wrap(text if view.trouble is None else f"Not up to date: {view.trouble}", max(across, 20))
 
     def _place(self, remarks: int) -> None:
-        """Make room for the panels, and below them for so many lines."""
+        """Make room for the panels, and below them for this number of lines."""
         width, height = self.figure.get_size_inches()
         bottom = _BOTTOM + _LINE * max(remarks - 1, 0)
         self.figure.subplots_adjust(
@@ -126,7 +126,7 @@ class Chart:
     def _write(
         self, x: float, y: float, text: str, *, right: bool = False, color: str = INK, **look: Any
     ) -> None:
-        """Write at so many inches from the panels' left edge, and from the top, or (negative) the bottom."""
+        """Write at these inches from the panels' left edge, and from the top, or (negative) the bottom."""
         width, height = self.figure.get_size_inches()
         across = 1 - _MARGIN / width if right else (_LEFT + x) / width
         up = -y / height if y < 0 else 1 - y / height

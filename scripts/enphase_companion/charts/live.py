@@ -1,4 +1,4 @@
-"""What a gateway's meters said within the last minutes, as a live chart shows it; it never holds more."""
+"""The readings of a gateway's meters in the last minutes, for a live chart; older ones are dropped."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ from .series import (
 )
 from .time_range import Span
 
-#: Milliseconds. A shorter pause is none that one would ask about; nor is one of thrice the usual.
+#: Milliseconds. A shorter pause is not a gap; nor is one of up to three times the usual interval.
 _SHORTEST_GAP = 10_000
 
-#: Milliseconds; so often microinverters are asked for what they report.
+#: Milliseconds between two polls of the microinverters.
 _PACE_OF_INVERTERS = 300_000
 
 #: A measurement and its phase.
@@ -48,7 +48,7 @@ class _Reading(NamedTuple):
 
 
 class _Series:
-    """What one meter, or one of its phases, said; or what all microinverters together did."""
+    """The readings of one meter, of one of its phases, or of all microinverters together."""
 
     def __init__(self, most: int, *, of_inverters: bool) -> None:
         self.readings: deque[_Reading] = deque(maxlen=most)
@@ -75,7 +75,7 @@ class _Series:
         ]
 
     def to_track(self, shortest_gap: float, now: int) -> Track:
-        """Return the line of these readings, broken at gaps; what holds until the next goes on to `now`."""
+        """Return the line of these readings, broken at gaps; a value that holds extends to `now`."""
         points = [(each.measured_at, each.power) for each in self.readings]
         # Where a line of steps ends, or a line from reading to reading is broken.
         points += [(gap.start if self._holds else gap.end - 1, None) for gap in self.gaps(shortest_gap)]
@@ -120,7 +120,7 @@ class LiveData:
         self._ahead = 0
 
     def add(self, message: Message) -> None:
-        """Take what the meters said."""
+        """Add the readings of a message."""
         self._gateway = message.gateway
         self._unmetered_batteries = message.has_unmetered_batteries is True
         self._counts_by_phase = _counts_by_phase(message)
@@ -131,13 +131,13 @@ class LiveData:
                 self._add(sample, now, of_inverters=is_reported)
 
     def _add(self, sample: Sample, now: int, *, of_inverters: bool) -> None:
-        said = sample.quantities
+        quantities = sample.quantities
         key = sample.measurement, sample.phase
         series = self._series.get(key)
         if series is None or series.of_inverters != of_inverters:
             series = self._series[key] = _Series(self._most, of_inverters=of_inverters)
         readings = series.readings
-        # What is asked of microinverters has the time of who asked; all else, the gateway's.
+        # Microinverters' readings have the time of this machine; all others, the gateway's.
         at = sample.measured_at + (self._ahead if of_inverters else 0)
         if readings and at <= readings[-1].measured_at:
             # Set back by a day, a clock must not stop the chart for one.
@@ -146,10 +146,12 @@ class LiveData:
             readings.clear()
         if not of_inverters:
             self._ahead = at - now
-        readings.append(_Reading(at, said.active_power, said.energy_delivered, said.energy_received))
+        readings.append(
+            _Reading(at, quantities.active_power, quantities.energy_delivered, quantities.energy_received)
+        )
 
     def view(self, trouble: str | None) -> View:
-        """Return what is to be shown now; `trouble`: why nothing new comes."""
+        """Return the current view; `trouble`: the reason why there are no new readings."""
         now = round(self._clock() * 1000) + self._ahead
         span = Span(now - self._length, now)
         for series in self._series.values():
@@ -164,7 +166,7 @@ class LiveData:
             {name: counted[name] for name in metered}, Metering(unmetered_batteries=self._unmetered_batteries)
         )
         if PRODUCTION not in metered:
-            # What the array has made is known, but nothing is added up with it.
+            # The array's energy is known, but it is not added to meters' energies.
             energies = replace(energies, produced=counted.get(PRODUCTION, (None, None))[0])
         return View(
             title=f"Live, {moment:%H:%M:%S}",
@@ -188,7 +190,7 @@ class LiveData:
         )
 
     def _panels(self, now: int, metered: Collection[str]) -> list[Panel]:
-        """Return the whole house, and each phase of which anything is known."""
+        """Return panels of the whole house and of each phase with values."""
         known = {key: series for key, series in self._series.items() if series.readings}
         by_phase = {name for name, phase in known if phase != WHOLE}
         panels = []
@@ -222,11 +224,11 @@ def _silence(now: int, series: _Series | None, gap: float) -> str | None:
 
 
 def _counted(readings: Sequence[_Reading]) -> Counted:
-    """Return what flowed in both directions since the first of these readings."""
+    """Return the energy in both directions since the first of these readings."""
     return _increase([each.delivered for each in readings]), _increase([each.received for each in readings])
 
 
 def _increase(counter: list[float | None]) -> float | None:
     known = [value for value in counter if value is not None]
-    # A counter that fell in these minutes says nothing of them.
+    # A counter that decreased in these minutes is not usable.
     return known[-1] - known[0] if known and known[-1] >= known[0] else None

@@ -29,11 +29,11 @@ from .series import (
 )
 from .time_range import Range, Span, days, months
 
-#: A line is made of buckets at most so many dots wide.
+#: Maximum width of a line's buckets, in dots.
 _DOTS_A_BUCKET = 2
 #: Longer ranges show the energy of each day, then of each month: what goes up and down too often is not seen.
 _LONGEST_POWER, _LONGEST_DAYS = 10 * DAY, 100 * DAY
-#: At the ends of a range, a shorter time without readings is none that one would ask about.
+#: At the ends of a range, a shorter time without readings is not a gap.
 _SHORTEST_GAP = 6 * MINUTE
 
 _WIDTHS = {QUARTER_HOUR: "means of quarter-hours", MINUTE: "means of minutes", SECOND: "every reading"}
@@ -41,7 +41,7 @@ _WIDTHS = {QUARTER_HOUR: "means of quarter-hours", MINUTE: "means of minutes", S
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What is to be shown of which gateway."""
+    """Which readings of which gateway a chart shows."""
 
     range: Range
     #: Serial number; None: the only one that there is.
@@ -197,16 +197,16 @@ async def _series(
         name: await database.series(gateway, name, span.start, span.end, width, phase) for name in METERS
     }
     if width == SECOND:
-        # A reading has a moment; the database has it reach to the next one, also over a gap.
+        # A reading has a time; the database extends it to the next one, also over a gap.
         found = {name: [replace(point, end=point.start) for point in found[name]] for name in found}
     return {name: points for name, points in found.items() if points}
 
 
 def _power(points: Sequence[Point]) -> Track:
-    # What slow polling passes by is no point of a line: it goes on to the next.
+    # A bucket without reading is no point of a line, which continues to the next one.
     seen = [point for point in points if point.reading_count]
     return make_track(
-        # A mean stands for the middle of its time.
+        # A mean is drawn at the middle of its bucket.
         [(point.start + point.end) // 2 for point in seen],
         [None if point.power is None else point.power.mean for point in seen],
         [point.after_gap for point in seen],
@@ -219,7 +219,7 @@ def _gaps(points: Sequence[Point], span: Span, now: int) -> list[Span]:
     if not points:
         return [Span(span.start, end)] if end > span.start else []
     pauses = [after.start - before.end for before, after in pairwise(points)]
-    # Of a slow source, as microinverters are, a pause is none before it is thrice the usual.
+    # For a slow source such as microinverters, a gap is at least three times the usual interval.
     longest = max(_SHORTEST_GAP, 3 * median(pauses)) if pauses else _SHORTEST_GAP
     found = [
         Span(before.end, after.start)
@@ -247,5 +247,5 @@ def _notes(
     if resets:
         seen = ", ".join(f"{datetime.fromtimestamp(at / 1000, zone):%Y-%m-%d %H:%M}" for at in resets[:3])
         more = " …" if len(resets) > 3 else ""
-        notes.append(f"a counter began anew ({seen}{more}): what flowed just before is missing")
+        notes.append(f"a counter was reset ({seen}{more}): the energy just before is missing")
     return notes

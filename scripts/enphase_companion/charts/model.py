@@ -20,13 +20,13 @@ Times = NDArray[np.int64]
 class Quantity(StrEnum):
     """What is drawn. Each has one sign, whatever its meter's is."""
 
-    #: What the array gives.
+    #: The production of the array.
     PRODUCTION = "production"
     #: What the home uses; drawn downwards.
     CONSUMPTION = "consumption"
     #: What comes from the grid; negative: what goes to it, which is drawn upwards.
     NET = "net"
-    #: What the battery gives; negative: what it takes.
+    #: Positive: discharging; negative: charging.
     BATTERY = "battery"
     #: Only in buckets: what the battery gave.
     DISCHARGED = "discharged"
@@ -36,11 +36,11 @@ class Quantity(StrEnum):
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Track:
-    """How one quantity went: W at moments, or Wh in each of a view's buckets; NaN: not known."""
+    """One quantity over time: W at times, or Wh in each of a view's buckets; NaN: unknown."""
 
     times: Times
     values: Floats
-    #: Each value stands until the next, as of what is asked for every few minutes.
+    #: Each value holds until the next one, as for values that are polled every few minutes.
     is_stepped: bool = False
 
 
@@ -74,16 +74,16 @@ class Totals:
         return _part_kept(self.consumed, self.imported)
 
 
-def _part_kept(whole: float | None, given: float | None) -> float | None:
-    # Below one watt-hour, a part says nothing.
-    if whole is None or given is None or whole < 1:
+def _part_kept(whole: float | None, exported: float | None) -> float | None:
+    # Below one watt-hour, a ratio means nothing.
+    if whole is None or exported is None or whole < 1:
         return None
-    return min(max((whole - given) / whole, 0.0), 1.0)
+    return min(max((whole - exported) / whole, 0.0), 1.0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
-    """All that one chart shows at one moment."""
+    """All that a chart shows at one time."""
 
     title: str
     #: Whose readings, and how fine: one line.
@@ -92,7 +92,7 @@ class View:
     zone: ZoneInfo
     panels: Sequence[Panel]
     totals: Totals
-    #: Days or months, where their energy is shown in the place of power.
+    #: Days or months, if their energy is shown instead of power.
     buckets: Sequence[Span] = ()
     #: When nothing was read.
     gaps: Sequence[Span] = ()

@@ -1,4 +1,4 @@
-"""Write a chart to a file, or show it in a window or a file until the script is told to stop."""
+"""Write a chart to a file once, or keep a window or a file up to date until the script stops."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Window:
             raise CommandError(f"No window can be opened here. {_ADVICE}")
 
     def run(self, look: Callable[[], bool], interval: float) -> None:
-        """Call `look` each `interval` seconds until it says False, or the window is closed.
+        """Call `look` every `interval` seconds until it returns False, or the window is closed.
 
         Raises what it raises.
         """
@@ -50,7 +50,7 @@ class Window:
         def step() -> None:
             try:
                 goes_on = look()
-            # A toolkit prints what a callback raises, and goes on.
+            # A toolkit prints the exceptions of callbacks, and continues.
             except Exception as error:  # noqa: BLE001
                 failures.append(error)
                 goes_on = False
@@ -66,7 +66,7 @@ class Window:
             raise failures[0]
 
 
-#: Gives the newest view there is, waiting for it so many seconds; None: no new one.
+#: Returns the newest view, waiting for it at most these seconds; None: no new one.
 Newest = Callable[[float], View | None]
 
 #: Seconds; also the longest time until a signal is seen.
@@ -97,7 +97,7 @@ def keep_writing(newest: Newest, limits: Mapping[str, float], file: Path) -> Non
 
 
 def show(newest: Newest, limits: Mapping[str, float], name: str) -> None:
-    """Open a window at the first view and go on, until it is closed, Ctrl-C or SIGTERM.
+    """Open a window with the first view and update it, until it is closed, Ctrl-C or SIGTERM.
 
     Raises CommandError where there can be no window, and what `newest` raises.
     """
@@ -122,7 +122,7 @@ def show(newest: Newest, limits: Mapping[str, float], name: str) -> None:
 
 @contextmanager
 def _ending() -> Iterator[Callable[[], bool]]:
-    """Yield what tells whether Ctrl-C or SIGTERM came; a toolkit would swallow an exception."""
+    """Yield a function that returns whether Ctrl-C or SIGTERM came; a toolkit would swallow an exception."""
     came: list[int] = []
 
     def note(number: int, _: object) -> None:
@@ -137,7 +137,7 @@ def _ending() -> Iterator[Callable[[], bool]]:
 
 
 def save(figure: Figure, file: Path) -> None:
-    """Write the figure, in the format that the file's name says; whoever reads it finds a whole one.
+    """Write the figure in the format of the file's suffix; a reader never finds an incomplete file.
 
     Raises OSError where it cannot be written.
     """

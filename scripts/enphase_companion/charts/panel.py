@@ -69,14 +69,14 @@ def spread(places: list[float], distance: float) -> list[float]:
 
 
 def _edges(heap: list[float], distance: float) -> tuple[float, float]:
-    """Return where a heap of labels begins and ends, if it lies around the middle of its places."""
+    """Return start and end of a stack of labels that is centred on the middle of its places."""
     middle, half = sum(heap) / len(heap), len(heap) * distance / 2
     return middle - half, middle + half
 
 
 #: Watts (or Wh) that the vertical axis shows at least.
 _LEAST = 100.0
-#: What the axis says of the ways up and down; the battery's are in the legend.
+#: What up and down mean on the axis; for the battery, see the legend.
 _UP = {Quantity.PRODUCTION: "production", Quantity.NET: "export"}
 _DOWN = {Quantity.CONSUMPTION: "consumption", Quantity.NET: "import"}
 #: What is read at a glance: bars with white between them.
@@ -99,7 +99,7 @@ class PanelDrawing:
         self._zero = axes.axhline(0, color=INK, linewidth=1.8, zorder=3)
 
     def draw(self, panel: Panel, view: View, hidden: Collection[Quantity]) -> None:
-        """Draw it, in the place of what was there."""
+        """Draw it, instead of what was there."""
         for artist in self._drawn:
             artist.remove()
         self._drawn.clear()
@@ -154,7 +154,7 @@ class PanelDrawing:
                     hatch=look.hatch, linewidth=0, zorder=2,
                 )
             )  # fmt: skip
-        # In a window, somebody may zoom in before there is a new view.
+        # A window may be zoomed before there is a new view.
         points = seen if self.axes.figure.canvas.manager is None else (x, y)
         (line,) = self.axes.plot(
             *points, drawstyle="steps-post" if track.is_stepped else "default", color=look.colour,
@@ -241,7 +241,7 @@ def thinned(x: Floats, y: Floats, limits: tuple[float, float], dots: int) -> tup
         return x, y
     dot = np.floor((x - low) / (high - low) * dots)
     known = ~np.isnan(y)
-    # A run is what lies in one dot, and is all known or all unknown.
+    # A run is the points within one dot, all known or all unknown.
     starts = np.flatnonzero(np.r_[True, (np.diff(dot) != 0) | (np.diff(known.astype(int)) != 0)])
     ends = np.r_[starts[1:], x.size] - 1
     order = np.lexsort((y, np.repeat(np.arange(starts.size), ends - starts + 1)))

@@ -36,7 +36,7 @@ METERS = (PRODUCTION, NET, TOTAL, STORAGE)
 #: Milliseconds: what was read further apart than this is not added up.
 _TOGETHER = round(TOGETHER.total_seconds() * 1000)
 
-#: Wh; less than this says nothing of how a meter counts.
+#: Wh; less than this does not show how a meter counts.
 LEAST = 1.0
 #: The part by which a whole meter's energy and the sum of its phases' may differ by rounding.
 _ALIKE = 0.01
@@ -54,9 +54,9 @@ def make_track(
 
 @dataclass(frozen=True, slots=True)
 class Metering:
-    """What the meters behind a panel are, beyond what they said."""
+    """The meters behind a panel, beyond their readings."""
 
-    #: The meters of the house; None: all that say anything in the panel, and no others.
+    #: The meters of the house; None: those with values in the panel, and no others.
     metered: Collection[str] | None = None
     #: Meters of which other phases are wired, but not this one: nothing flows there.
     unwired: Collection[str] = ()
@@ -107,7 +107,7 @@ def _sum_terms(terms: Mapping[str, int], meters: Mapping[str, Track]) -> Track |
 
 
 def _values_at(times: Times, other: Track) -> Floats:
-    """Return what another meter said at these times; NaN where it said nothing then."""
+    """Return another meter's values at these times; NaN where it has none."""
     at, values = other.times, other.values
     if not at.size:
         return np.full(times.size, np.nan)

@@ -1,4 +1,4 @@
-"""What a chart says in words: its time, its totals, and how much of it stayed at home."""
+"""The texts of a chart: its time, its totals, self-consumption and self-sufficiency."""
 
 from __future__ import annotations
 
@@ -39,19 +39,19 @@ def tiles(totals: Totals) -> list[tuple[str, str]]:
 
 
 def sentences(totals: Totals) -> list[str]:
-    """Return self-consumption and self-sufficiency in words; what is not known is not said."""
-    said = []
+    """Return self-consumption and self-sufficiency as texts; unknown ones are omitted."""
+    texts = []
     if totals.self_consumption is not None:
-        said.append(f"{percent(totals.self_consumption)} of the production was used here (self-consumption)")
+        texts.append(f"{percent(totals.self_consumption)} of the production was used here (self-consumption)")
     if totals.self_sufficiency is not None:
-        said.append(
+        texts.append(
             f"{percent(totals.self_sufficiency)} of the consumption came from here (self-sufficiency)"
         )
-    return said
+    return texts
 
 
 def unknown_note(meters: Collection[str]) -> list[str]:
-    """Return what these meters do not tell because none of them sees the batteries, as one note; or none."""
+    """Return a note about what these meters cannot show as none of them measures the batteries, if any."""
     if PRODUCTION not in meters or (TOTAL in meters) == (NET in meters):
         return []
     what = "what goes to the grid" if TOTAL in meters else "consumption"
@@ -80,7 +80,7 @@ def first_reading_note(first: int, zone: ZoneInfo, *, is_day: bool) -> list[str]
 
 
 def title(span: Span, zone: ZoneInfo) -> str:
-    """Return the time that is shown: a day by its name, else its first and last day, or moment."""
+    """Return the time that is shown: a day by its name, else its first and last day or time."""
     start, end = (datetime.fromtimestamp(each / 1000, zone) for each in (span.start, span.end))
     last = datetime.fromtimestamp(span.end / 1000 - 1, zone)
     if (start.hour, start.minute, end.hour, end.minute) != (0, 0, 0, 0):
@@ -107,7 +107,7 @@ def weekday(moment: datetime) -> str:
 
 
 def offset(moment: datetime) -> str:
-    """Return which clock a moment is told by: "CEST", or "UTC+10:30" where that has no name."""
+    """Return the abbreviation of a time's zone: "CEST", or "UTC+10:30" if it has none."""
     name = moment.tzname() or ""
     if name.isalpha():
         return name
@@ -121,7 +121,7 @@ def length(span: Span) -> str:
     return "the last minute" if minutes == 1 else f"the last {count(minutes, 'minute')}"
 
 
-# Not by strftime: it would speak the language of the machine, and the chart speaks one.
+# strftime would use the machine's language; charts are in English.
 _DAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _MONTHS = (
     "January", "February", "March", "April", "May", "June",

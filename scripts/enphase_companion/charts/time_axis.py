@@ -1,6 +1,6 @@
 """The horizontal axis: local time, whenever the clock is changed.
 
-Ticks are moments in UTC whose local time is round. matplotlib's own locators count on the local clock: in an
+Ticks are times in UTC whose local time is round. matplotlib's own locators count on the local clock: in an
 hour that comes twice they make millions of ticks, or none.
 """
 
@@ -19,10 +19,10 @@ from . import text
 from .model import Floats, Times, View
 from .time_range import DAY, Span, day_start
 
-#: Buckets that bear their names at most.
+#: Maximum number of buckets with a label.
 _MOST_NAMES = 14
 
-#: Distances of ticks that are at most so many: seconds, and whole days.
+#: Distances of ticks, up to a maximum of ticks: seconds, and whole days.
 _MOST_TICKS = 10
 _SECONDS = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 10_800, 21_600, 43_200)
 _DAYS = (1, 2, 7, 14, 28, 91, 182, 365, 1_826)
@@ -30,7 +30,7 @@ _DAYS = (1, 2, 7, 14, 28, 91, 182, 365, 1_826)
 #: Seconds; the clocks of all time zones differ by multiples of this, and are changed by such.
 _QUARTER = 900
 
-#: Milliseconds; further out, somebody has zoomed to where no time zone is defined.
+#: Milliseconds; beyond, no time zone is defined, and only zooming leads there.
 _EARLIEST, _LATEST = 0, 4_102_444_800_000
 
 
@@ -49,7 +49,7 @@ def set_time_axis(axes: Axes, view: View) -> None:
 
 
 def ticks(span: Span, zone: ZoneInfo) -> list[int]:
-    """Return moments (milliseconds since the epoch) at which the local clock is round, some ten at most."""
+    """Return times (milliseconds since the epoch) at which the local clock is round, some ten at most."""
     start, end = max(span.start, _EARLIEST), min(span.end, _LATEST)
     step = next((step for step in _SECONDS if (end - start) <= step * 1000 * _MOST_TICKS), None)
     if step is not None:
@@ -76,7 +76,7 @@ def _days(span: Span, zone: ZoneInfo, every: int) -> Iterator[int]:
 
 
 class _LocalTicks(Locator):
-    """Ticks of what the axis shows by now, also where somebody has zoomed in."""
+    """Ticks of what the axis shows now, also after zooming."""
 
     def __init__(self, zone: ZoneInfo) -> None:
         self._zone = zone
@@ -105,8 +105,8 @@ class _LocalTime(Formatter):
         clock = datetime.fromtimestamp(at / 1000, self._zone)
         if day_start(clock.date(), self._zone) == at:
             return text.weekday(clock)
-        said = f"{clock:%H:%M:%S}" if at % 60_000 else f"{clock:%H:%M}"
-        return f"{said}\n{text.offset(clock)}" if _comes_twice(clock) else said
+        label = f"{clock:%H:%M:%S}" if at % 60_000 else f"{clock:%H:%M}"
+        return f"{label}\n{text.offset(clock)}" if _comes_twice(clock) else label
 
     def format_data_short(self, value: float) -> str:
         """Return the time under the mouse, for a window's tool bar."""

@@ -32,7 +32,7 @@ class Span:
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """What `--range` says; where it lies depends on the time zone, and mostly on the present moment."""
+    """The value of `--range`; its limits depend on the time zone, and mostly on the current time."""
 
     text: str
     _span: Callable[[datetime], tuple[datetime, datetime]]
@@ -40,27 +40,27 @@ class Range:
     moves: bool = True
 
     def span(self, zone: ZoneInfo, now: float) -> Span:
-        """Return the stretch of time as it lies at `now` (epoch seconds) in this time zone."""
+        """Return the span of time at `now` (epoch seconds) in this time zone."""
         start, end = self._span(datetime.fromtimestamp(now, zone))
         return Span(_milliseconds(start), _milliseconds(end))
 
 
 def parse(text: str) -> Range:
-    """Read `--range`. Raises ValueError, in words, where it is none."""
+    """Parse `--range`. Raises ValueError with the reason."""
     if (known := _NAMED.get(text)) is not None:
         return Range(text, known)
     first, dots, last = text.partition("..")
-    start, _ = _moment(first)
+    start, _ = _parse_time(first)
     if dots and not last:
         return Range(text, lambda now: (_local(start, now, min), _up_to_now(_local(start, now, min), now)))
-    _, end = _moment(last if dots else first)
+    _, end = _parse_time(last if dots else first)
     if end <= start:
         raise ValueError(f"{last} is not after {first}")
     return Range(text, lambda now: (_local(start, now, min), _local(end, now, max)), moves=False)
 
 
-def _moment(text: str) -> tuple[datetime, datetime]:
-    """Return the beginning and the end of what a text names on the clock: a whole day, or a moment."""
+def _parse_time(text: str) -> tuple[datetime, datetime]:
+    """Return start and end of what a text names on the clock: a whole day, or a time."""
     try:
         if _DATE.fullmatch(text):
             day = datetime.combine(date.fromisoformat(text), time())
@@ -77,10 +77,10 @@ def _moment(text: str) -> tuple[datetime, datetime]:
 
 
 def _local(clock: datetime, now: datetime, pick: Callable[..., datetime]) -> datetime:
-    """Return the moment of a local time.
+    """Return the time of a local clock time.
 
     Of a time that comes twice, or is left out, when the clock is changed, `pick` (min or max) takes one: what
-    bears a name is shown whole, and no range ends before it begins.
+    is named is shown whole, and no range ends before it begins.
     """
     if clock.time() == time():
         # A day begins once.

@@ -113,7 +113,7 @@ async def _load_once(settings: Settings, arguments: argparse.Namespace) -> View:
 async def _follow(
     settings: Settings, arguments: argparse.Namespace, service: Service, put: Callable[[View], None]
 ) -> None:
-    """Look again and again; where a database is only away, the last view stays, and says so."""
+    """Load views repeatedly; while the database is not available, the last view stays, with a note."""
     from dataclasses import replace
 
     from ..storage import UnavailableError

@@ -114,6 +114,6 @@ async def _follow(
         Metrics(),
         lambda: poller.problem or "reading",
     )
-    # Should one of both fail, both end, and the window says why.
+    # If one of them fails, both end, and the window shows the reason.
     async with service.beside(keep_showing()):
         await poller.run(take)

@@ -18,13 +18,13 @@ TRUST_FIRST = (
     "first: see the gateway's certificate and trust it",
 )
 
-#: The exit statuses of what runs until somebody ends it.
+#: Exit statuses of scripts that run until they are stopped.
 UNTIL_ENDED = "exit status: 0 stopped by Ctrl-C or SIGTERM, 1 failure, 2 usage or configuration error"
 
 #: The exit statuses of what does one thing.
 ONCE = "exit status: 0 success, 1 failure, 2 usage or configuration error, 130 interrupted"
 
-#: What the files hold that every script reads which asks a gateway.
+#: The files of every script that reads a gateway.
 CREDENTIALS = (
     "credentials_token.json or credentials.json holds the gateway's token, or the user name and password\n"
     "of the Enphase account: then a token is requested, and renewed before it expires."

@@ -21,7 +21,7 @@ from ..runtime.errors import CommandError
 if TYPE_CHECKING:
     import voluptuous as vol
 
-#: How a message says what to write for letters that mean something in an address.
+#: Advice of a message about characters with a meaning in an address.
 SPELLING = "in user and password, @ : / # ? % are written %40 %3A %2F %23 %3F %25"
 
 #: Nothing, a name or an IP address, and a port.
@@ -66,7 +66,7 @@ _NAME_FILE = Path("/etc/timezone")
 def zone_of(name: str) -> ZoneInfo:
     """Return the time zone of this name, such as Europe/Vienna.
 
-    Raises CommandError where there is none.
+    Raises CommandError if there is none.
     """
     try:
         return ZoneInfo(name)

@@ -108,7 +108,7 @@ class Settings:
         group=_GATEWAY,
         metavar="HOST",
         default="https://entrez.enphaseenergy.com",
-        # The password goes there: whoever can set a variable must not move it.
+        # The password is sent there: an environment variable must not change the host.
         has_variable=False,
     )
     # A gateway is slow, and its timestamps are whole seconds.
@@ -154,7 +154,7 @@ class Settings:
         metavar="NAMES",
         default=("Enphase.Meters",),
     )
-    spool_file: Path | None = _setting(  # noqa: RUF009 - it gives a field, as for all others
+    spool_file: Path | None = _setting(  # noqa: RUF009 - it returns a field, as for all others
         rules.file,
         "file that keeps readings while broker or database is away (default: in the service's state "
         "directory, or in ~/.local/state/enphase-iq-gateway)",

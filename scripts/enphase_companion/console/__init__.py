@@ -1,1 +1,1 @@
-"""What a gateway says, put together for a terminal: as a page, as a live page, as lines, or as JSON."""
+"""The state of a gateway for a terminal: as a page, a live page, lines, or JSON."""

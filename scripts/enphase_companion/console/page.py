@@ -121,12 +121,12 @@ def _notes(overview: Overview) -> Iterator[str]:
     if disabled and overview.has_enabled_meters:
         yield f"Disabled meters: {', '.join(disabled)}."
     for meter in overview.meters:
-        said = [
+        reported = [
             *meter.status_flags,
             *([meter.metering_status] if meter.metering_status not in (None, "normal") else []),
         ]
-        if meter.enabled and said:
-            yield f"{tables.label(meter.measurement_type)} meter: the gateway reports {', '.join(said)}."
+        if meter.enabled and reported:
+            yield f"{tables.label(meter.measurement_type)} meter: the gateway reports {', '.join(reported)}."
     if overview.has_batteries and not overview.is_metered(MeasurementType.STORAGE):
         yield "The batteries have no meter: their lifetime energies and the home's are unknown."
     for problem in overview.problems:
@@ -141,23 +141,23 @@ def _battery_title(overview: Overview) -> Text:
     known = overview.batteries
     if known is None:
         return Text()
-    said = [
+    facts = [
         f"{quantity(known.state_of_charge, '%', 0)} charged",
         f"{energy(known.available_energy)} of {energy(known.capacity)}",
         f"reserve {quantity(known.reserve, '%', 0)}",
     ]
     if known.grid_connected is not None:
-        said.append("on grid" if known.grid_connected else "off grid")
-    return Text.assemble(("Batteries", "bold"), f": {', '.join(said)}")
+        facts.append("on grid" if known.grid_connected else "off grid")
+    return Text.assemble(("Batteries", "bold"), f": {', '.join(facts)}")
 
 
 def _inverter_title(overview: Overview) -> Text:
     units = overview.inverters or ()
     reporting = sum(overview.is_reporting(unit) for unit in units)
-    said = f"{reporting} of {len(units)} reporting"
+    count = f"{reporting} of {len(units)} reporting"
     if not reporting:
         last = overview.last_reported_at
-        said = f"none of {len(units)} has reported" + (
+        count = f"none of {len(units)} has reported" + (
             f" since {local_time(last, overview.at)}" if last else ""
         )
-    return Text.assemble(("Microinverters", "bold"), f": {said}, together {power(overview.reported_power)}")
+    return Text.assemble(("Microinverters", "bold"), f": {count}, together {power(overview.reported_power)}")

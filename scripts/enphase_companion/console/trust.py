@@ -53,7 +53,7 @@ def trust(settings: Settings, fingerprint: str | None) -> int:
 
 
 async def _identify(settings: Settings, shown: Certificate) -> Info:
-    """Return the identity behind this certificate, so that nobody trusts a router's web page."""
+    """Return the gateway's identity, so that a router's web page is not trusted by mistake."""
     async with Gateway(settings.gateway_host, certificate=shown.pem) as gateway:
         with explain_silence(settings):
             info = await gateway.info()

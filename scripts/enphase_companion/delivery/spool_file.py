@@ -174,7 +174,7 @@ class SpoolFile:
             if disk.f_bavail * disk.f_frsize < 4 * _RESERVE:
                 return
             try:
-                # No channel is followed: in a folder of many, somebody else may have put it there.
+                # No symbolic link is followed: in a shared folder, another user may have created it.
                 flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
                 with os.fdopen(os.open(self._reserve, flags, 0o600), "wb") as file:
                     # Zeros take no space on a compressing file system.

@@ -16,7 +16,7 @@ class Hat:
     def __init__(self, brightness: float, rotation: int) -> None:
         """Open the SPI bus.
 
-        Raises CommandError if there is none, or the library is missing.
+        Raises CommandError if there is no HAT, or the library is missing.
         """
         try:
             import unicornhathd  # type: ignore[import-untyped]  # noqa: PLC0415 - nothing else may load it

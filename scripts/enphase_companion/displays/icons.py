@@ -11,7 +11,7 @@ import numpy as np
 from .frames import SIZE, Colour, Frame, Sprite, blank, mix, paste
 from .sprites import CLOUD, DARK_CLOUD, FLAKE, FLASH, MOON, SMALL_CLOUD, WARNING
 
-#: Seconds after which each picture begins anew.
+#: Seconds after which each animation repeats.
 PERIOD = 3.2
 
 _DAY: Colour = (10, 40, 90)
@@ -39,7 +39,7 @@ class Weather(StrEnum):
 
 
 def icon(weather: Weather, seconds: float) -> Frame:
-    """Draw the weather as it is so many seconds into its movement."""
+    """Draw the weather at this number of seconds of its animation."""
     return _DRAW[weather](seconds % PERIOD / PERIOD)
 
 

@@ -1,4 +1,4 @@
-"""Play round after round on a display, from a thread of its own, until the script is told to stop."""
+"""Play rounds on a display, in a separate thread, until the script stops."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Player:
     def __init__(
         self, display: Display, state: DisplayState, service: Service, status: Callable[[], str], step: float
     ) -> None:
-        """`status` says how the script is, for systemd; `step`: see one_round."""
+        """`status` returns the status line for systemd; `step`: see render_round."""
         self._display = display
         self._state = state
         self._service = service

@@ -39,7 +39,7 @@ def render_round(state: DisplayState, step: float) -> Iterator[Timed]:
         words, colour = _said(state.chart)
         yield from ((frame, step) for frame in scroll(words, colour))
         # Evaluated for each frame: the bars follow new readings.
-        yield from ((draw_bars(state.chart, *moment), FRAME) for moment in growth(_GROWING, _STANDING))
+        yield from ((draw_bars(state.chart, *part), FRAME) for part in growth(_GROWING, _STANDING))
         return
     age, trouble = state.age, state.trouble
     if age is None and trouble is None:
@@ -50,7 +50,7 @@ def render_round(state: DisplayState, step: float) -> Iterator[Timed]:
     yield from ((frame, step) for frame in scroll(f"{trouble or 'no data'}{since}", _ALARM))
     if age is not None:
         yield from ((frame, step) for frame in scroll(_said(state.chart)[0], _OLD))
-        yield from ((fade(draw_bars(state.chart, *moment)), FRAME) for moment in growth(_GROWING, _STANDING))
+        yield from ((fade(draw_bars(state.chart, *part)), FRAME) for part in growth(_GROWING, _STANDING))
 
 
 def _said(chart: Chart) -> tuple[str, Colour]:

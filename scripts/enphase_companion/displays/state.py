@@ -108,7 +108,7 @@ class Powers:
     @classmethod
     def from_message(cls, message: Message) -> Powers:
         """Return the powers of a message; consumption is calculated if no meter measures it."""
-        # Enphase-API's messages do not say whether there are batteries, and have a total of their own.
+        # Enphase-API's messages do not tell about batteries, and contain a total.
         unmetered_batteries = message.has_unmetered_batteries is True or (
             message.has_unmetered_batteries is None and MeasurementType.TOTAL_CONSUMPTION in message.metered
         )
@@ -140,7 +140,7 @@ class GatewayFilter:
         if message.gateway not in self._others and len(self._others) < _MOST_NAMED:
             self._others.add(message.gateway)
             _LOGGER.warning(
-                "Readings of gateway %s come too. Those of %s are shown; gateway_serial_number says whose.",
+                "readings of gateway %s are ignored, only those of %s are shown: see gateway_serial_number",
                 message.gateway,
                 self._serial_number,
             )

@@ -134,7 +134,7 @@ async def sign_in(gateway: Gateway, info: Info, settings: Settings) -> None:
 
 
 def _judged(raw: str | None, serial_number: str) -> tuple[Token | None, str | None]:
-    """Return what a token says, where it is one, and why it cannot be used."""
+    """Return a token's claims, if it is one, and the reason why it cannot be used."""
     if raw is None:
         return None, "no token is set"
     try:
@@ -191,7 +191,7 @@ async def _renewed_in_time(raw: str, token: Token, info: Info, settings: Setting
 
 
 async def _new_token(info: Info, settings: Settings) -> str:
-    """Sign in to Entrez (or Enlighten), get a token, store it beside the account's name, and give it."""
+    """Sign in to Entrez (or Enlighten), get a token, store it beside the account's name, and return it."""
     async with Authentication(host=settings.entrez_host) as entrez:
         try:
             raw = await entrez.get_token(
@@ -207,7 +207,7 @@ async def _new_token(info: Info, settings: Settings) -> str:
             ) from error
         except AuthenticationError:
             name = settings.where("enphase_username")
-            # The file's name once, where both stand in it.
+            # Name the file once if it contains both.
             file = name.removesuffix("enphase_username")
             raise AccountError(
                 f"Entrez rejects {name} with {settings.where('enphase_password').removeprefix(file)}: "
@@ -238,7 +238,7 @@ async def _new_token(info: Info, settings: Settings) -> str:
 
 @contextmanager
 def explain_silence(settings: Settings) -> Iterator[None]:
-    """Raise an error of the same kind that says what its owner can do, where no gateway answers there."""
+    """Raise an error of the same class with advice if the address belongs to no gateway."""
     named = f"{settings.where('gateway_host')}: {settings.gateway_host}"
     try:
         yield

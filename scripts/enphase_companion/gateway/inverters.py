@@ -79,8 +79,8 @@ class InverterProduction:
             return message
         power = reported_power(self._inverters, self._counted, gateway.now)
         at = round(message.timestamp * 1000)
-        said = Quantities(active_power=power, energy_delivered=self._energy)
-        made = Sample(str(MeasurementType.PRODUCTION), WHOLE, at, said)
+        quantities = Quantities(active_power=power, energy_delivered=self._energy)
+        made = Sample(str(MeasurementType.PRODUCTION), WHOLE, at, quantities)
         return replace(message, samples=(*message.samples, made), has_unmetered_production=True)
 
     def _lifetime(self, info: Info, meters: Iterable[Meter], totals: ProductionTotals | None) -> float | None:

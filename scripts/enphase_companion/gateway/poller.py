@@ -128,7 +128,7 @@ class Poller:
                 pause = _LIST_AGAIN
             elif not message.samples:
                 self._silent.raise_(
-                    "The gateway does not say when it measured, as after its start. retrying."
+                    "readings have no time of measurement, as after a restart of the gateway: retrying"
                 )
             else:
                 self._empty.clear()
@@ -137,7 +137,7 @@ class Poller:
                 await take(message)
 
     async def _read(self, gateway: Gateway, info: Info, installed: _Installed) -> Message:
-        """Return what the meters say now, and the microinverters of production that no meter measures."""
+        """Return the meters' readings, and the microinverters' production if no meter measures it."""
         await installed.refresh()
         readings = Readings(())
         if installed.any_enabled:

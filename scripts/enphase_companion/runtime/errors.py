@@ -47,7 +47,7 @@ def how_to_part_from_enphase_api() -> str | None:
         return None
     return (
         "Enphase-API is in the same Python environment, and its package enphase_api is in the way of this "
-        "project's. Install the project into an environment of its own, or take the other out: "
+        "project's. Install the project in a separate environment, or remove the other one: "
         f"{_pip()} uninstall Enphase-API && {_pip()} install --force-reinstall --no-deps ."
     )
 

@@ -96,7 +96,7 @@ def _verdict(error: Exception) -> tuple[int, str]:
         return 1, f"{named}{error.strerror or type(error).__name__}"
     name = type(error).__name__
     return 1, how_to_part_from_enphase_api() or (
-        f"This should not happen ({name}). Run it again with -v, and report what it says: {_ISSUES}"
+        f"This should not happen ({name}). Run it again with -v, and report its output: {_ISSUES}"
     )
 
 

@@ -23,7 +23,7 @@ class FixedRate:
     def next(self, pause: float = 0) -> tuple[float, int]:
         """Return the seconds until the next tick, and how many ticks were skipped.
 
-        With `pause`, it is the first tick after so many seconds. Skipped ticks are not made up for.
+        With `pause`, it is the first tick after these seconds. Skipped ticks are not made up for.
         """
         elapsed = self._clock() + pause - self._start
         tick = max(self._last + 1, math.ceil(elapsed / self._interval - _LATE))

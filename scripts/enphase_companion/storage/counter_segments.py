@@ -131,7 +131,7 @@ def join_segments(segments: Iterable[CounterSegment]) -> list[CounterSegment]:
 def count_energy(segments: Sequence[CounterSegment], edges: Sequence[int]) -> list[CountedEnergy]:
     """Return the energy between each pair of consecutive `edges`.
 
-    `segments` are in order of time and do not cross an edge; those before and after tell what flowed across
+    `segments` are in order of time and do not cross an edge; those before and after show the energy across
     the outer edges. The rise between two readings on both sides of an edge is divided in proportion to time,
     unless a gap is between them: then all of it counts where the gap ends.
     """

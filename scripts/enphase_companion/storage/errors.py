@@ -153,5 +153,5 @@ def _get_sqlite_name(error: DBAPIError) -> str:
 def _get_message(error: DBAPIError) -> str:
     """Return the message of the driver; SQLAlchemy's contains the statement, and with it the data."""
     arguments = error.orig.args if error.orig is not None else ()
-    # The message can contain names and values that somebody else stored.
+    # The message can contain names and values of other users.
     return printable(str(arguments[-1]).rstrip("."), _MAX_MESSAGE) if arguments else type(error.orig).__name__

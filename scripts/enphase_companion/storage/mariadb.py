@@ -79,7 +79,7 @@ class _Connection(Connection):  # type: ignore[misc]
         )
 
     def wants_tls(self, error: Exception) -> bool:
-        """Return whether TLS may be what a server that denied access requires: servers do not say so."""
+        """Whether a server that denied access may require TLS: servers do not report that."""
         offers = bool(self.server_capabilities & CLIENT.SSL)
         return self._context is None and offers and error.args[:1] == (_DENIED,)
 

@@ -34,7 +34,7 @@ def newest_version() -> str:
 
 
 async def get_version(connection: AsyncConnection) -> str | None:
-    """Return the version of a database's tables; None where there are none."""
+    """Return the version of a database's tables; None if there are none."""
     return await connection.run_sync(_get_version)
 
 

@@ -158,14 +158,14 @@ async def get_battery_flags(connection: AsyncConnection) -> dict[str, bool | Non
 
 
 async def find_reading_range(connection: AsyncConnection, gateway: int) -> tuple[int, int] | None:
-    """Return the times of the oldest and the newest reading; None where there is none."""
+    """Return the times of the oldest and the newest reading; None if there are none."""
     return await _find_range(connection, readings.c.measured_at, readings.c.gateway_id == gateway)
 
 
 async def find_rollup_range(
     connection: AsyncConnection, resolution: Resolution, gateway: int, measurements: Collection[int]
 ) -> tuple[int, int] | None:
-    """Return the starts of the oldest and the newest bucket; None where there is none."""
+    """Return the starts of the oldest and the newest bucket; None if there are none."""
     columns = rollups[resolution].c
     found = [
         await _find_range(

@@ -39,7 +39,7 @@ class GatewayStatus:
 class Status:
     """The contents of a database."""
 
-    #: The version of its tables; None where there are none.
+    #: The version of its tables; None if there are none.
     version: str | None
     #: The version that this program needs.
     newest_version: str
@@ -47,7 +47,7 @@ class Status:
     gateways: tuple[GatewayStatus, ...] = ()
     #: The number of buckets that are not rolled up yet, including those that have not ended.
     pending: Mapping[Resolution, int] | None = None
-    #: Size on disk in bytes; None where the server does not tell.
+    #: Size on disk in bytes; None if the server does not report it.
     size: int | None = None
 
     @property

@@ -52,7 +52,7 @@ class Summary:
     last_time: int
     #: The number of readings with a power.
     power_reading_count: int
-    #: Of these readings; None where there are none.
+    #: Of these readings; None if there are none.
     power: Power | None
     #: Wh in both directions, estimated from power; None where counters are known, or power is not.
     estimated: tuple[float, float] | None
@@ -198,7 +198,7 @@ def estimate_energy(parts: Sequence[Summary]) -> Iterator[Estimate]:
 
 
 def _sum_estimates(estimates: Iterable[Estimate]) -> tuple[float, float] | None:
-    """Return the Wh in both directions of all estimates; None where there are none."""
+    """Return the Wh in both directions of all estimates; None if there are none."""
     energies = list(estimates)
     if not energies:
         return None
@@ -206,7 +206,7 @@ def _sum_estimates(estimates: Iterable[Estimate]) -> tuple[float, float] | None:
 
 
 def divide_estimates(estimates: Iterable[Estimate], edges: Sequence[int]) -> list[tuple[float, float] | None]:
-    """Return the Wh in both directions between each pair of `edges`; None where there are none."""
+    """Return the Wh in both directions between each pair of `edges`; None if there are none."""
     result: list[tuple[float, float] | None] = [None for _ in edges[1:]]
     for start, end, delivered, received in estimates:
         for first, last in pairwise(split_range(start, end, edges)):

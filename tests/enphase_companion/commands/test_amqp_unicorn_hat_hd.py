@@ -198,7 +198,7 @@ async def test_of_two_gateways_the_one_that_is_set_is_shown(showing: Showing) ->
             await showing.publishes(both())
             await asyncio.sleep(0.3)
     assert not hat.says("111 W")
-    await showing.sees("Readings of gateway 122300000001 come too")
+    await showing.sees("readings of gateway 122300000001 are ignored")
     assert showing.ends() == 0
 
 

@@ -299,6 +299,17 @@ def test_a_power_that_another_meters_volts_and_amperes_cannot_carry_is_unknown()
     assert (phase.voltage, phase.energy_delivered) == (120, 7)
 
 
+def test_the_other_phases_of_a_meter_keep_their_power() -> None:
+    meters = [Meter(eid=1, measurement_type="net-consumption", enabled=True)]
+    meters.append(Meter(eid=2, measurement_type="storage", enabled=True, phase_mode="split", phase_count=2))
+    net = {"voltage": 120, "current": 10, "activePower": 900, "actEnergyDlvd": 5}
+    copied, own = net | {"activePower": -2115}, channel(121, current=4, activePower=-400)
+    answer = [{"eid": 1, **net, "channels": [net]}, {"eid": 2, "voltage": 241, "channels": [copied, own]}]
+    found = Readings.from_json(answer, meters).get("storage")
+    assert found is not None
+    assert [phase and phase.active_power for phase in found.phases] == [None, -400]
+
+
 @pytest.mark.parametrize(("active_power", "current"), [(-1150, 10), (-1800, 10.001)])
 def test_a_power_that_can_be_or_is_a_meters_own_is_believed(active_power: float, current: float) -> None:
     phase = read_beside_net(active_power, current)

@@ -145,6 +145,19 @@ def test_batteries_are_their_units_and_their_sums() -> None:
     assert (found.reserve, found.power, found.grid_connected) == (20, -130, True)
 
 
+def test_a_battery_has_the_part_number_and_firmware_of_its_unit() -> None:
+    values = {
+        "part_num": "830-01760-r37",
+        "img_pnum_running": "2.6.5973_rel/22.11",
+        "encharge_capacity": 3500,
+        "last_rpt_date": 1700000000,
+    }
+    (battery,) = Batteries.from_json(inventory(unit("1", **values))).units
+    assert (battery.part_number, battery.firmware) == ("830-01760-r37", "2.6.5973_rel/22.11")
+    assert (battery.capacity, battery.temperature, battery.communicating) == (3500, 20, True)
+    assert battery.last_reported_at == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
+
+
 def test_the_power_of_all_is_not_known_while_one_is_missing() -> None:
     power = {
         "devices": [{"serial_num": "1", "real_power_mw": 1000}, {"serial_num": "2"}, {"real_power_mw": 5}]
@@ -192,6 +205,24 @@ def test_ac_batteries_discharge_positive_and_are_known_in_sum() -> None:
 @pytest.mark.parametrize("said", [{"activeCount": 0}, {"percentFull": None}, {"type": "other"}])
 def test_what_does_not_say_how_full_they_are_speaks_of_no_ac_batteries(said: dict[str, Any]) -> None:
     assert ac_batteries(**said) is None
+
+
+def test_ac_batteries_exceed_their_rating_by_half_at_most() -> None:
+    # Four of 270 W and 1200 Wh.
+    for power, energy in ((1620, 7200), (-1620, 0)):
+        found = ac_batteries(wNow=power, whNow=energy)
+        assert found is not None
+        assert (found.power, found.energy) == (power, energy)
+    for power in (1621, -1621):
+        found = ac_batteries(wNow=power, whNow=7201)
+        assert found is not None
+        assert (found.power, found.energy) == (None, None)
+
+
+def test_a_single_ac_battery_counts() -> None:
+    found = ac_batteries(activeCount=1, percentFull=0, wNow=0, whNow=0)
+    assert found is not None
+    assert (found.active_count, found.state_of_charge) == (1, 0)
 
 
 def test_ac_batteries_beside_iq_batteries_count_in_every_sum() -> None:
@@ -261,8 +292,9 @@ def test_a_controller_s_relay_counts_beside_a_meter_collar() -> None:
     ],
 )
 def test_batteries_of_another_structure_are_an_error(answers: tuple[Any, Any, Any], path: str) -> None:
-    with pytest.raises(InvalidAnswerError, match=path):
+    with pytest.raises(InvalidAnswerError) as raised:
         Batteries.from_json(*answers)
+    assert raised.value.path == path
 
 
 def test_production_is_told_apart_by_what_each_entry_measures() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from enphase_api.models import Meter, Quantities, Readings, Site
-from enphase_api.models.site import NOTHING, add_up, home_terms
+from enphase_api.models.site import NOTHING, add_up, are_together, grid_terms, home_terms
 
 EIDS = {"production": 1, "net-consumption": 2, "total-consumption": 3, "storage": 4}
 
@@ -172,3 +172,27 @@ def test_the_rule_holds_for_a_phase_and_all_that_flows_on_it() -> None:
     assert (home.voltage, home.frequency) == (120, 60)
     whole = add_up(home_terms(metered), {**phase, "storage": replace(NOTHING, active_power=None)})
     assert whole.active_power is None
+
+
+def test_batteries_without_a_meter_are_a_term_only_if_there_are_any() -> None:
+    metered = {"production", "net-consumption"}
+    assert home_terms(metered) == {"net-consumption": 1, "production": 1}
+    assert home_terms(metered, unmetered_batteries=True) == {
+        "net-consumption": 1,
+        "production": 1,
+        "storage": 1,
+    }
+    metered = {"production", "total-consumption"}
+    assert grid_terms(metered) == {"total-consumption": 1, "production": -1}
+    assert grid_terms(metered, unmetered_batteries=True)["storage"] == -1
+
+
+@pytest.mark.parametrize(("seconds", "is_known"), [(10, True), (11, False)])
+def test_powers_within_10_seconds_are_added_up(seconds: int, is_known: bool) -> None:
+    start = datetime(2026, 6, 21, 12, tzinfo=UTC)
+    assert are_together([start, None, start + timedelta(seconds=seconds)]) is is_known
+
+
+def test_nothing_flows_on_a_phase_that_is_not_wired() -> None:
+    zero = dict.fromkeys(("active_power", "reactive_power", "energy_delivered", "energy_received"), 0)
+    assert Quantities(**zero) == NOTHING

@@ -154,12 +154,12 @@ def test_a_secret_in_a_text_is_not_passed_on(text: str) -> None:
     ],
     ids=str,
 )
-def test_what_is_no_secret_is_passed_on(answer: Any) -> None:
+def test_values_that_are_not_secret_are_returned(answer: Any) -> None:
     body = answer if isinstance(answer, str) else json.dumps(answer)
     assert redact_response(body.encode()) == answer
 
 
-def test_what_is_nested_deeper_than_any_page_is_left_out() -> None:
+def test_deeply_nested_values_are_left_out() -> None:
     deep: Any = "x"
     for _ in range(60):
         deep = [deep]

@@ -56,7 +56,7 @@ async def automate(hass: HomeAssistant) -> AsyncGenerator[Automate]:
     await hass.services.async_call("automation", "turn_off", {"entity_id": "all"}, blocking=True)
 
 
-async def test_the_example_of_the_event_tells_of_a_meter(
+async def test_the_example_of_the_event_notifies_of_a_meter(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -83,7 +83,7 @@ async def test_the_example_of_the_event_tells_of_a_meter(
     assert len(told) == 1
 
 
-async def test_the_example_of_the_readings_tells_them(
+async def test_the_example_of_the_readings_shows_them(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -104,7 +104,7 @@ async def test_the_example_of_the_readings_tells_them(
     assert float(volts) == pytest.approx(truth.net_consumption.phases[0].voltage, abs=0.1)
 
 
-async def test_the_example_of_a_page_tells_what_it_says(
+async def test_the_example_of_an_endpoint_shows_its_answer(
     hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     told = async_mock_service(hass, "persistent_notification", "create")

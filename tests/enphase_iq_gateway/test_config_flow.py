@@ -21,9 +21,7 @@ from .flow import Flow
 type Trouble = Callable[[Simulator], None]
 
 
-async def test_an_owner_signs_in_with_an_account_and_lets_the_token_renew_itself(
-    flow: Flow, simulator: Simulator
-) -> None:
+async def test_a_user_signs_in_with_an_account_and_enables_renewal(flow: Flow, simulator: Simulator) -> None:
     await flow.start()
     assert flow.shows("user")
     await flow.give_host()
@@ -55,7 +53,7 @@ async def test_the_password_is_forgotten_unless_renewal_is_ticked(flow: Flow) ->
     assert set(flow.shown["data"]) == {CONF_HOST, CONF_CERTIFICATE, CONF_TOKEN, CONF_PRODUCTION_SOURCE}
 
 
-async def test_an_owner_pastes_a_token_that_was_broken_into_lines(flow: Flow, simulator: Simulator) -> None:
+async def test_a_pasted_token_may_contain_line_breaks(flow: Flow, simulator: Simulator) -> None:
     token = simulator.token()
     await flow.reach("token")
     assert flow.shows("token")
@@ -101,7 +99,7 @@ async def test_nothing_secret_is_sent_before_the_certificate_is_trusted(
         ("single-phase", "- Production: one phase\n- Grid: one phase"),
     ],
 )
-async def test_what_is_metered_is_shown_by_name_and_phases(flow: Flow, meters: str) -> None:
+async def test_the_flow_shows_the_meters_by_name_and_phases(flow: Flow, meters: str) -> None:
     await flow.reach("token")
     await flow.give_token()
     assert flow.shown["description_placeholders"] == {"meters": meters}
@@ -127,7 +125,7 @@ async def test_a_gateway_without_meters_takes_production_from_its_inverters(flow
         ("127.0.0.1:1", "connection_refused"),
     ],
 )
-async def test_an_address_that_is_none_can_be_corrected(flow: Flow, host: str, error: str) -> None:
+async def test_an_invalid_address_can_be_corrected(flow: Flow, host: str, error: str) -> None:
     await flow.start()
     await flow.give_host(host)
     assert flow.shows("user", error)
@@ -167,7 +165,7 @@ async def test_plain_http_copied_from_a_browser_becomes_https(flow: Flow, simula
         (lambda simulator: simulator.renew_certificate(for_clients=True), "certificate_unusable"),
     ],
 )
-async def test_what_does_not_answer_as_a_gateway_is_named_and_can_be_tried_again(
+async def test_an_answer_of_another_device_is_an_error_and_can_be_retried(
     flow: Flow, simulator: Simulator, trouble: Trouble, error: str
 ) -> None:
     trouble(simulator)
@@ -190,7 +188,7 @@ async def test_what_does_not_answer_as_a_gateway_is_named_and_can_be_tried_again
         (Silence.BROKEN, "cannot_connect"),
     ],
 )
-async def test_why_nobody_answers_is_told_with_what_to_do(
+async def test_the_error_of_an_unreachable_host_has_its_reason_and_a_remedy(
     flow: Flow, monkeypatch: pytest.MonkeyPatch, reason: Silence, error: str
 ) -> None:
     async def silent(*_: object) -> None:
@@ -227,7 +225,7 @@ def _becomes_foreign(simulator: Simulator) -> None:
         (lambda simulator: simulator.faults.set("truncated", "/ivp/meters"), "not_a_gateway"),
     ],
 )
-async def test_what_fails_at_the_sign_in_is_named_and_can_be_tried_again(
+async def test_a_failed_sign_in_shows_its_error_and_can_be_retried(
     flow: Flow, simulator: Simulator, trouble: Trouble, error: str
 ) -> None:
     await flow.reach("account")
@@ -320,7 +318,7 @@ async def test_a_gateway_is_set_up_only_once(
 
 
 @pytest.mark.parametrize("unique_id", ["same", None])
-async def test_the_flow_says_that_the_built_in_integration_polls_too(
+async def test_the_flow_warns_that_the_built_in_integration_polls_too(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, unique_id: str | None
 ) -> None:
     of_core = simulator.serial_number if unique_id else None

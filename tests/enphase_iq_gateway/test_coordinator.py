@@ -49,7 +49,7 @@ async def test_a_refresh_is_one_request(
     assert asked(simulator) == {READINGS: 20}
 
 
-async def test_slower_pages_are_asked_at_their_own_pace(
+async def test_each_endpoint_is_polled_at_its_own_interval(
     simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}), enable=True)
@@ -64,7 +64,7 @@ async def test_slower_pages_are_asked_at_their_own_pace(
 
 
 @pytest.mark.parametrize(("profile", "times"), [("battery", 4), ("battery-without-meter", 12)])
-async def test_batteries_are_asked_each_minute_or_each_third_where_a_meter_says_what_they_do(
+async def test_batteries_are_polled_each_minute_or_every_three_minutes_with_a_storage_meter(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, times: int
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
@@ -73,7 +73,7 @@ async def test_batteries_are_asked_each_minute_or_each_third_where_a_meter_says_
     assert asked(simulator)["/ivp/ensemble/inventory"] == times
 
 
-async def test_what_no_enabled_entity_needs_is_not_asked(
+async def test_endpoints_that_no_enabled_entity_needs_are_not_polled(
     simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}))
@@ -82,7 +82,7 @@ async def test_what_no_enabled_entity_needs_is_not_asked(
     assert set(asked(simulator)) == {READINGS, "/ivp/meters"}
 
 
-async def test_what_is_not_needed_is_looked_at_twice_a_day_for_something_new(
+async def test_endpoints_that_are_not_needed_are_polled_twice_a_day(
     simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}))
@@ -94,7 +94,7 @@ async def test_what_is_not_needed_is_looked_at_twice_a_day_for_something_new(
     assert paths["/production.json"] == 0
 
 
-async def test_nothing_is_asked_while_all_entities_are_disabled(
+async def test_nothing_is_polled_while_all_entities_are_disabled(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -105,7 +105,7 @@ async def test_nothing_is_asked_while_all_entities_are_disabled(
 
 
 @pytest.mark.parametrize("profile", ["no-meters"])
-async def test_a_gateway_without_meters_is_asked_for_production_every_five_minutes(
+async def test_production_of_a_gateway_without_meters_is_polled_every_five_minutes(
     simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -137,7 +137,7 @@ async def test_production_of_inverters_beside_a_grid_meter_never_delays_the_mete
     assert float(state_of(hass, simulator, "production_power")) > 0
 
 
-async def test_an_unknown_meter_makes_the_list_of_meters_be_asked_once(
+async def test_an_unknown_meter_causes_one_request_of_the_list_of_meters(
     simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -151,7 +151,7 @@ async def test_an_unknown_meter_makes_the_list_of_meters_be_asked_once(
 
 
 @pytest.mark.parametrize("profile", ["many-meters"])
-async def test_a_meter_that_is_never_listed_does_not_make_the_list_be_asked_again_and_again(
+async def test_an_unlisted_meter_does_not_cause_repeated_requests_of_the_list(
     simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -176,7 +176,7 @@ async def test_a_page_that_fails_fails_no_reading(
 
 
 @pytest.mark.parametrize("fault", ["html", "truncated", "status", "reset"])
-async def test_a_gateway_in_trouble_is_unavailable_and_comes_back_by_itself(
+async def test_a_failing_gateway_is_unavailable_and_recovers_without_the_user(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -224,7 +224,7 @@ async def test_nothing_is_unavailable_while_its_page_answers_whatever_the_interv
 
 @pytest.mark.parametrize("fault", ["status", "html", "truncated", "reset"])
 @pytest.mark.parametrize("profile", ["three-phase", "no-meters"])
-async def test_one_bad_answer_is_looked_at_twice_and_makes_nothing_unavailable(
+async def test_a_single_bad_answer_is_retried_and_makes_nothing_unavailable(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, fault: str, profile: str
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}))
@@ -238,7 +238,7 @@ async def test_one_bad_answer_is_looked_at_twice_and_makes_nothing_unavailable(
 
 
 @pytest.mark.parametrize("interval", [1, 10, 300])
-async def test_a_silence_of_five_minutes_is_one_line_and_its_end_another(
+async def test_an_outage_of_five_minutes_is_logged_once_and_its_end_once(
     hass: HomeAssistant,
     simulator: Simulator,
     set_up: SetUp,
@@ -264,7 +264,7 @@ async def test_a_silence_of_five_minutes_is_one_line_and_its_end_another(
     assert float(state_of(hass, simulator, "production_power")) > 0
 
 
-async def test_a_gateway_that_goes_on_answering_badly_is_back_within_a_minute_of_being_well(
+async def test_a_gateway_with_bad_answers_is_back_within_a_minute_after_recovery(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}))
@@ -281,7 +281,7 @@ async def test_a_gateway_that_goes_on_answering_badly_is_back_within_a_minute_of
     assert float(state_of(hass, simulator, "production_power")) > 0
 
 
-async def test_a_gateway_that_does_not_answer_is_asked_more_and_more_rarely(
+async def test_a_gateway_that_does_not_answer_is_polled_less_and_less_often(
     simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 1}))
@@ -291,7 +291,7 @@ async def test_a_gateway_that_does_not_answer_is_asked_more_and_more_rarely(
     assert 10 <= asked(simulator)[READINGS] <= 16
 
 
-async def test_a_slow_gateway_is_asked_more_rarely_than_its_owner_chose(
+async def test_a_slow_gateway_is_polled_less_often_than_configured(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 1}))
@@ -388,7 +388,7 @@ async def test_a_list_of_meters_that_is_missing_once_stops_no_reading(
     assert float(state_of(hass, simulator, "production_energy")) > float(before)
 
 
-async def test_what_a_meter_read_last_is_not_shown_once_the_last_meter_is_disabled(
+async def test_the_last_readings_are_not_shown_once_the_last_meter_is_disabled(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
@@ -406,7 +406,7 @@ async def test_what_a_meter_read_last_is_not_shown_once_the_last_meter_is_disabl
 
 
 @pytest.mark.parametrize("profile", ["battery"])
-async def test_batteries_that_stay_away_were_taken_away(
+async def test_batteries_that_are_missing_for_an_hour_were_removed(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}), enable=True)
@@ -434,7 +434,7 @@ async def test_ac_batteries_cost_the_gateway_their_slow_page_every_five_minutes(
 
 
 @pytest.mark.parametrize("profile", ["ac-batteries"])
-async def test_home_is_not_shown_while_nobody_knows_what_ac_batteries_do(
+async def test_home_is_unknown_while_the_power_of_ac_batteries_is_unknown(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     simulator.faults.set("status", "/production.json")
@@ -447,7 +447,7 @@ async def test_home_is_not_shown_while_nobody_knows_what_ac_batteries_do(
     assert float(state_of(hass, simulator, "home_power")) == pytest.approx(home, abs=1)
 
 
-async def test_a_meter_that_has_gone_leaves_sensors_that_can_be_deleted(
+async def test_the_sensors_of_a_removed_meter_can_be_deleted(
     hass: HomeAssistant,
     simulator: Simulator,
     set_up: SetUp,

@@ -69,7 +69,7 @@ def secrets_of(simulator: Simulator, planted: dict[str, str]) -> list[str]:
     return [simulator.password, simulator.username, token, *token.split("."), *sessions]
 
 
-async def test_what_only_looks_like_a_secret_is_not_in_the_diagnostics_either(
+async def test_values_that_look_like_secrets_are_not_in_the_diagnostics(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp
 ) -> None:
     planted = {"later_pin": "planted", "cookie": "planted", "note": "wifi_pass=planted"}
@@ -78,7 +78,7 @@ async def test_what_only_looks_like_a_secret_is_not_in_the_diagnostics_either(
 
 
 @pytest.mark.parametrize("profile", ["battery"])
-async def test_nothing_of_the_owner_is_in_the_diagnostics(
+async def test_no_private_data_is_in_the_diagnostics(
     hass: HomeAssistant, simulator: Simulator, planted: dict[str, str], set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, planted))
@@ -128,7 +128,7 @@ async def test_nothing_secret_is_in_a_log_at_debug_level_or_in_a_state_in_any_fa
 
 
 @pytest.mark.filterwarnings("ignore:It is recommended to use web")
-async def test_nothing_of_the_owner_is_in_the_file_that_is_downloaded_while_a_certificate_is_asked_about(
+async def test_no_private_data_is_in_the_diagnostics_while_a_certificate_is_not_trusted(
     hass: HomeAssistant,
     simulator: Simulator,
     planted: dict[str, str],

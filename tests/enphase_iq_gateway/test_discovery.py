@@ -47,7 +47,7 @@ async def test_the_card_of_an_announced_gateway_bears_its_serial_number(
     "properties",
     [{}, {"serialnum": None}, {"serialnum": ""}, {"serialnum": "122399999999"}],
 )
-async def test_whatever_is_announced_only_what_the_gateway_says_itself_counts(
+async def test_the_serial_number_of_the_gateway_counts_whatever_it_announces(
     flow: Flow, simulator: Simulator, properties: dict[str, str | None]
 ) -> None:
     await flow.start(SOURCE_ZEROCONF, announcement(simulator, properties=properties))
@@ -57,7 +57,7 @@ async def test_whatever_is_announced_only_what_the_gateway_says_itself_counts(
 
 
 @pytest.mark.parametrize("serial_number", ["☀" * 300, "12239999999x", "# 122399999999", "1" * 33, "\x1b[2K"])
-async def test_what_announces_no_serial_number_is_not_asked(
+async def test_an_announcement_with_an_invalid_serial_number_causes_no_request(
     flow: Flow, simulator: Simulator, serial_number: str
 ) -> None:
     await flow.start(SOURCE_ZEROCONF, announcement(simulator, properties={"serialnum": serial_number}))
@@ -122,7 +122,7 @@ async def test_two_announcements_of_one_gateway_make_one_card(
 
 
 @pytest.mark.parametrize("properties", [{}, {"serialnum": "122399999999"}])
-async def test_what_the_gateway_says_counts_and_not_what_is_announced(
+async def test_the_serial_number_of_the_gateway_counts_and_not_the_announced_one(
     flow: Flow, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry, properties: dict[str, str]
 ) -> None:
     await set_up(entry)
@@ -164,7 +164,7 @@ def test_only_an_unusual_port_is_part_of_an_announced_address(port: int | None, 
     assert _discovered_host(info) == host
 
 
-async def test_a_gateway_that_its_owner_ignores_is_known_by_what_it_says_itself(
+async def test_an_ignored_gateway_is_recognized_by_its_own_serial_number(
     hass: HomeAssistant, flow: Flow, simulator: Simulator
 ) -> None:
     MockConfigEntry(domain=DOMAIN, unique_id=simulator.serial_number, source=SOURCE_IGNORE).add_to_hass(hass)
@@ -172,7 +172,7 @@ async def test_a_gateway_that_its_owner_ignores_is_known_by_what_it_says_itself(
     assert flow.aborts("already_configured")
 
 
-async def test_a_gateway_that_its_owner_ignores_is_not_asked(
+async def test_an_ignored_gateway_gets_no_request(
     hass: HomeAssistant, flow: Flow, simulator: Simulator
 ) -> None:
     ignored = MockConfigEntry(domain=DOMAIN, unique_id=simulator.serial_number, source=SOURCE_IGNORE)

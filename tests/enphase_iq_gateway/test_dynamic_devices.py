@@ -55,7 +55,7 @@ async def test_a_meter_that_is_enabled_later_appears_by_itself(
 
 
 @pytest.mark.parametrize("profile", ["battery-without-meter", "ac-batteries"])
-async def test_batteries_that_come_later_are_shown_and_count_in_the_home(
+async def test_new_batteries_are_added_and_are_part_of_home(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, answers: Answers, profile: str
 ) -> None:
     answers("/ivp/ensemble/inventory", lambda _: [])
@@ -80,7 +80,7 @@ async def test_batteries_that_come_later_are_shown_and_count_in_the_home(
 
 
 @pytest.mark.parametrize("profile", ["three-phase"])
-async def test_home_waits_for_no_page_of_batteries_once_it_is_known_that_there_are_none(
+async def test_home_does_not_depend_on_batteries_if_there_are_none(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     simulator.faults.set("status", "/ivp/ensemble/inventory")
@@ -95,7 +95,7 @@ async def test_home_waits_for_no_page_of_batteries_once_it_is_known_that_there_a
 
 
 @pytest.mark.parametrize("profile", ["three-phase+ensemble-401"])
-async def test_home_is_not_taken_for_known_while_only_a_silent_page_could_tell_of_ac_batteries(
+async def test_home_is_unknown_until_the_endpoint_of_ac_batteries_answers(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     simulator.faults.set("status", "/production.json")
@@ -152,7 +152,7 @@ async def test_a_meter_of_an_unknown_kind_has_a_name_and_one_that_is_not_listed_
 
 
 @pytest.mark.parametrize("profile", ["meter-collar"])
-async def test_a_meter_collar_says_whether_the_site_is_on_the_grid(
+async def test_a_meter_collar_reports_the_grid_connection(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, answers: Answers
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}), enable=True)

@@ -62,7 +62,7 @@ def test_a_counter_that_runs_is_shown_as_it_is(meter: Meter) -> None:
     assert not meter.holds()
 
 
-def test_the_first_value_is_believed() -> None:
+def test_the_first_value_is_accepted() -> None:
     assert Meter().says(12.5) == [12.5]
 
 
@@ -70,13 +70,13 @@ def test_less_than_a_watt_hour_is_a_first_value_too() -> None:
     assert Meter().says(0.5) == [0.5]
 
 
-def test_a_zero_at_first_is_believed_once_it_lasts() -> None:
+def test_a_zero_at_first_is_accepted_once_it_persists() -> None:
     *first, last = Meter().says(*[0.0] * 20)
     assert first[:9] == [None] * 9
     assert last == 0.0
 
 
-def test_what_comes_after_the_zeros_of_a_start_is_no_leap() -> None:
+def test_the_first_value_after_zeros_at_startup_is_not_a_jump() -> None:
     assert Meter().says(0.0, 0.0, 5000 * KWH) == [None, None, 5000 * KWH]
 
 
@@ -92,7 +92,7 @@ def test_a_sum_below_zero_is_counted_from_zero_on() -> None:
 
 
 @pytest.mark.parametrize("after", [2.0**32, 15_000 * KWH, 3.0])
-def test_a_clock_that_was_years_behind_lets_no_leap_through(after: float) -> None:
+def test_a_clock_that_was_years_behind_hides_no_jump(after: float) -> None:
     meter = Meter()
     meter.says(20_000 * KWH)
     meter.counter.update(20_000 * KWH + STEP, datetime(2016, 1, 1, tzinfo=UTC))
@@ -104,7 +104,7 @@ def test_a_counter_at_rest_stays_as_it_is(meter: Meter) -> None:
     assert meter.says(5000 * KWH, 5000 * KWH) == [5000 * KWH, 5000 * KWH]
 
 
-def test_a_short_fall_is_held(meter: Meter) -> None:
+def test_a_short_drop_is_held(meter: Meter) -> None:
     assert meter.says(4999 * KWH, 4999 * KWH) == [5000 * KWH, 5000 * KWH]
     assert meter.holds()
     assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]
@@ -113,7 +113,7 @@ def test_a_short_fall_is_held(meter: Meter) -> None:
 
 
 @pytest.mark.parametrize("after", [3.0, 1190 * KWH, 4998.9 * KWH])
-def test_a_fall_that_lasts_goes_on_from_where_it_was(meter: Meter, after: float) -> None:
+def test_a_lasting_drop_continues_from_the_last_value(meter: Meter, after: float) -> None:
     shown = meter.says(*running(after, 30))
     # Nothing of what was counted while it was held is lost.
     assert shown[-1] == pytest.approx(5000 * KWH + 29 * STEP)
@@ -121,7 +121,7 @@ def test_a_fall_that_lasts_goes_on_from_where_it_was(meter: Meter, after: float)
     assert not meter.holds()
 
 
-def test_a_fall_is_held_for_15_minutes_even_if_it_is_read_every_second() -> None:
+def test_a_drop_is_held_for_15_minutes_even_if_it_is_read_every_second() -> None:
     meter = Meter(timedelta(seconds=1))
     meter.says(5000 * KWH)
     assert set(meter.says(*[7.0] * 15 * 60)) == {5000 * KWH}
@@ -130,7 +130,7 @@ def test_a_fall_is_held_for_15_minutes_even_if_it_is_read_every_second() -> None
     assert meter.counter.offset == 5000 * KWH - 7
 
 
-def test_a_fall_is_held_for_10_readings_even_if_they_are_far_apart() -> None:
+def test_a_drop_is_held_for_10_readings_even_if_they_are_far_apart() -> None:
     meter = Meter(timedelta(hours=1))
     meter.says(5000 * KWH)
     assert set(meter.says(*[7.0] * (HOLD_READINGS - 1))) == {5000 * KWH}
@@ -162,12 +162,12 @@ def test_zero_for_ever_is_held_for_ever(meter: Meter) -> None:
     assert meter.says(6000 * KWH) == [6000 * KWH]
 
 
-def test_a_leap_for_one_reading_is_not_shown(meter: Meter) -> None:
+def test_a_jump_of_a_single_reading_is_not_shown(meter: Meter) -> None:
     assert meter.says(2.0**32) == [5000 * KWH]
     assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]
 
 
-def test_a_leap_that_lasts_goes_on_from_where_it_was(meter: Meter) -> None:
+def test_a_lasting_jump_continues_from_the_last_value(meter: Meter) -> None:
     shown = meter.says(*running(2.0**32, 30))
     assert shown[-1] == pytest.approx(5000 * KWH + 29 * STEP)
     assert meter.counter.offset == pytest.approx(5000 * KWH - 2.0**32)
@@ -175,7 +175,7 @@ def test_a_leap_that_lasts_goes_on_from_where_it_was(meter: Meter) -> None:
 
 @pytest.mark.parametrize("limit", [2.0**32, 2.0**32 / 3600])
 @pytest.mark.parametrize("others", [0.0, 7000 * KWH])
-def test_a_counter_that_begins_anew_for_want_of_bits_goes_on_at_once(limit: float, others: float) -> None:
+def test_an_overflow_is_added_at_once(limit: float, others: float) -> None:
     # One microinverter's counter is a part of the sum over all.
     meter = Meter()
     meter.says(others + limit - STEP)
@@ -186,14 +186,14 @@ def test_a_counter_that_begins_anew_for_want_of_bits_goes_on_at_once(limit: floa
     assert kept.update(others + 31.0, meter.now + INTERVAL) == pytest.approx(others + limit + 31.0)
 
 
-def test_a_fall_that_only_resembles_a_wrap_is_waited_for(meter: Meter) -> None:
+def test_a_drop_that_resembles_an_overflow_is_held(meter: Meter) -> None:
     assert meter.says(3860 * KWH) == [5000 * KWH]
     assert meter.holds()
 
 
 @pytest.mark.parametrize("away", [timedelta(hours=10), timedelta(days=3), timedelta(days=60)])
 @pytest.mark.parametrize("wraps", [1, 2, 3])
-def test_wraps_of_a_sum_of_inverters_go_on_at_once_however_long_nobody_looked(
+def test_overflows_of_a_sum_of_inverters_are_added_at_once_after_any_outage(
     away: timedelta, wraps: int
 ) -> None:
     meter = Meter()
@@ -222,7 +222,7 @@ def test_a_reset_of_a_large_counter_is_no_number_of_wraps() -> None:
     assert shown[-1] == pytest.approx(4 * INVERTER_OVERFLOW - 20 * KWH + 29 * STEP)
 
 
-def test_a_fall_by_less_than_half_a_wrap_is_none() -> None:
+def test_a_decrease_by_less_than_half_an_overflow_is_not_an_overflow() -> None:
     meter = Meter()
     meter.says(9000 * KWH)
     meter.now += timedelta(days=30)
@@ -232,7 +232,7 @@ def test_a_fall_by_less_than_half_a_wrap_is_none() -> None:
 
 @pytest.mark.parametrize("after", [174_174.0, 12_000 * KWH, 5000 * KWH])
 @pytest.mark.parametrize("away", [INTERVAL, timedelta(days=200)])
-def test_another_source_goes_on_from_where_the_counter_was(after: float, away: timedelta) -> None:
+def test_another_source_continues_from_the_last_value(after: float, away: timedelta) -> None:
     counter = EnergyCounter()
     counter.update(5000 * KWH, START, Source("inverters", "7.6.175"))
     at = START + away
@@ -257,7 +257,7 @@ def test_another_source_goes_on_from_where_the_counter_was(after: float, away: t
         (24 * 7, -300 * KWH, False),
     ],
 )
-def test_a_firmware_update_adds_what_was_made_meanwhile_and_nothing_else(
+def test_a_firmware_update_adds_only_the_energy_in_between(
     hours: int, growth: float, is_energy: bool
 ) -> None:
     counter = EnergyCounter()
@@ -269,7 +269,7 @@ def test_a_firmware_update_adds_what_was_made_meanwhile_and_nothing_else(
     assert counter.update(5000 * KWH + growth + STEP, at + INTERVAL, after) == pytest.approx(expected + STEP)
 
 
-def test_a_counter_that_fell_for_good_three_times_in_a_month_is_decreasing(meter: Meter) -> None:
+def test_a_counter_that_was_reset_three_times_in_a_month_is_decreasing(meter: Meter) -> None:
     for _ in range(3):
         assert not meter.counter.is_decreasing
         value = meter.counter.value
@@ -282,7 +282,7 @@ def test_a_counter_that_fell_for_good_three_times_in_a_month_is_decreasing(meter
     assert not meter.counter.is_decreasing
 
 
-def test_falls_that_are_far_apart_are_resets(meter: Meter) -> None:
+def test_drops_that_are_far_apart_are_resets(meter: Meter) -> None:
     for _ in range(6):
         meter.now += timedelta(days=16)
         value = meter.counter.value
@@ -299,14 +299,14 @@ def test_a_new_meter_after_weeks_is_no_wrap_whose_difference_was_used() -> None:
     assert shown[-1] == pytest.approx(900 * KWH + 29 * STEP)
 
 
-def test_what_came_back_half_way_is_no_part_of_the_fall(meter: Meter) -> None:
+def test_a_partial_recovery_ends_the_first_drop(meter: Meter) -> None:
     # For one reading next to nothing, then 2 MWh less than before.
     shown = meter.says(5.0, *running(3000 * KWH, 30))
     assert shown[-1] == pytest.approx(5000 * KWH + 29 * STEP)
     assert meter.counter.offset == pytest.approx(2000 * KWH)
 
 
-def test_a_second_fall_is_held_and_taken_as_well(meter: Meter) -> None:
+def test_a_second_drop_is_held_and_accepted(meter: Meter) -> None:
     meter.says(*running(3.0, 20), 5 * KWH)
     before = meter.counter.value
     assert before is not None
@@ -314,7 +314,7 @@ def test_a_second_fall_is_held_and_taken_as_well(meter: Meter) -> None:
     assert shown[-1] == pytest.approx(before + 19 * STEP)
 
 
-def test_what_ran_up_during_an_outage_is_shown_at_once(meter: Meter) -> None:
+def test_energy_during_an_outage_is_shown_at_once(meter: Meter) -> None:
     meter.now += timedelta(days=2)
     assert meter.says(5060 * KWH) == [5060 * KWH]
 
@@ -338,7 +338,7 @@ def test_a_counter_is_the_same_after_a_restart(meter: Meter) -> None:
 @pytest.mark.parametrize(
     "data", [{}, {"value": None, "at": None, "offset": 0.0}, {"value": "x", "at": "y", "offset": "z"}]
 )
-def test_what_was_kept_in_another_form_is_forgotten(data: dict[str, object]) -> None:
+def test_a_stored_counter_of_another_form_is_ignored(data: dict[str, object]) -> None:
     assert EnergyCounter.from_dict(data).update(7.0, START) == 7.0
 
 
@@ -351,7 +351,7 @@ def test_what_was_kept_in_another_form_is_forgotten(data: dict[str, object]) -> 
         max_size=60,
     )
 )
-def test_whatever_a_gateway_says_a_counter_neither_falls_nor_leaps(
+def test_a_counter_never_drops_or_jumps(
     readings: list[tuple[float | None, int]],
 ) -> None:
     counter, now = EnergyCounter(), START
@@ -370,7 +370,7 @@ def test_whatever_a_gateway_says_a_counter_neither_falls_nor_leaps(
         assert last - first <= 1_000_000 * hours + 1
 
 
-def test_a_small_fall_is_held_for_hours_and_never_taken_for_a_reset(meter: Meter) -> None:
+def test_a_small_decrease_is_held_for_hours_and_is_never_a_reset(meter: Meter) -> None:
     falling = [5000 * KWH - 2.0 * number for number in range(1, 300)]
     at_rest = [falling[-1]] * 2 * HOLD_READINGS
     assert set(meter.says(*falling, *at_rest)) == {5000 * KWH}

@@ -39,7 +39,7 @@ def truths(simulator: Simulator) -> list[float]:
 
 
 @pytest.mark.parametrize("fault", ["zeros", "counters-fall"])
-async def test_a_counter_that_falls_for_a_while_is_held(
+async def test_a_temporary_drop_is_held(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -57,7 +57,7 @@ async def test_a_counter_that_falls_for_a_while_is_held(
     assert energies(hass, simulator) == pytest.approx(truths(simulator), abs=0.001)
 
 
-async def test_after_a_reset_energy_goes_on_without_a_jump_or_a_gap(
+async def test_after_a_reset_energy_continues_without_jump_or_gap(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -89,7 +89,7 @@ async def test_after_a_reset_energy_goes_on_without_a_jump_or_a_gap(
         ("no-meters+inverter-wraps", ["production_energy"]),
     ],
 )
-async def test_a_counter_that_wraps_goes_on_as_if_it_had_not(
+async def test_an_energy_continues_after_an_overflow(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -185,7 +185,7 @@ async def test_counters_are_kept_every_quarter_of_an_hour(
     assert kept() > first
 
 
-async def test_an_entry_that_is_deleted_and_added_again_keeps_the_wraps_that_were_seen(
+async def test_an_entry_that_is_deleted_and_added_again_keeps_its_offsets(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -262,7 +262,7 @@ async def test_a_home_below_zero_at_the_first_set_up_is_no_step(
     assert "continuing from" not in caplog.text
 
 
-async def test_a_fall_during_a_restart_is_held_as_well(
+async def test_a_drop_during_a_restart_is_held(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -355,7 +355,7 @@ async def test_a_firmware_update_with_another_source_adds_no_energy(
 
 
 @pytest.mark.parametrize("profile", ["no-meters"])
-async def test_the_source_stays_though_its_page_says_nothing_for_a_while(
+async def test_the_source_remains_while_its_endpoint_has_no_value(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -399,7 +399,7 @@ async def test_an_answer_without_the_lifetime_decides_nothing(entry: MockConfigE
 
 
 @pytest.mark.parametrize("profile", ["no-meters"])
-async def test_an_entry_that_took_the_microinverters_sum_goes_on_without_a_leap(
+async def test_a_change_from_the_sum_of_microinverters_causes_no_jump(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -424,7 +424,7 @@ async def test_an_entry_that_took_the_microinverters_sum_goes_on_without_a_leap(
 
 
 @pytest.mark.parametrize("profile", ["storage-loses-phase"])
-async def test_what_a_meter_does_not_say_is_unknown_and_never_zero(
+async def test_missing_values_of_a_meter_are_unknown_and_never_zero(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)

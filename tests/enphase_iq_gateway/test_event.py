@@ -22,7 +22,7 @@ def meters(hass: HomeAssistant, simulator: Simulator, monkeypatch: pytest.Monkey
     return meters
 
 
-async def test_events_of_meters_are_there_for_those_who_want_them(
+async def test_event_entities_of_meters_can_be_enabled(
     hass: HomeAssistant, meters: Meters, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
@@ -68,7 +68,7 @@ async def test_a_change_of_a_meter_s_status_is_one_event_of_this_meter(
     assert grid == []
 
 
-async def test_a_meter_that_is_not_well_when_it_is_set_up_says_so(
+async def test_a_meter_with_a_problem_at_setup_fires_an_event(
     hass: HomeAssistant, meters: Meters, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     meters.statuses["net-consumption"] = "not-metering"
@@ -78,7 +78,7 @@ async def test_a_meter_that_is_not_well_when_it_is_set_up_says_so(
     assert state.attributes["event_type"] == "not-metering"
 
 
-async def test_a_change_during_a_restart_is_not_missed_and_nothing_is_said_twice(
+async def test_a_change_during_a_restart_fires_one_event(
     hass: HomeAssistant, meters: Meters, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry, enable=True)
@@ -100,7 +100,7 @@ async def test_a_change_during_a_restart_is_not_missed_and_nothing_is_said_twice
     assert set(fired) == {"check-wiring", "normal"}
 
 
-async def test_a_status_that_nobody_knows_is_no_event(
+async def test_an_unknown_status_fires_no_event(
     meters: Meters, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry, enable=True)

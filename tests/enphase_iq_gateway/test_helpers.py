@@ -17,6 +17,6 @@ def test_a_meter_of_an_unknown_type_gets_a_sensible_name(kind: str, name: str) -
     assert meter_name(WORDS, (meter,), meter) == name
 
 
-def test_two_meters_of_a_type_are_told_apart() -> None:
+def test_two_meters_of_a_type_have_different_names() -> None:
     meters = tuple(Meter(eid=eid, measurement_type="production", enabled=True) for eid in (7, 8))
     assert [meter_name(WORDS, meters, meter) for meter in meters] == ["Production", "Production 2"]

@@ -33,7 +33,7 @@ def issues(hass: HomeAssistant) -> list[ir.IssueEntry]:
 
 
 @pytest.mark.parametrize("profile", ["three-phase+second-inverter"])
-async def test_home_that_falls_again_and_again_is_unknown_with_one_repair(
+async def test_home_that_decreases_repeatedly_is_unknown_and_creates_one_issue(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -84,7 +84,7 @@ async def test_home_that_falls_again_and_again_is_unknown_with_one_repair(
     assert state_of(hass, simulator, "home_power") != STATE_UNKNOWN
 
 
-async def test_the_repair_is_answered_though_the_gateway_is_away_and_its_certificate_is_asked_about(
+async def test_the_repair_works_while_the_gateway_is_offline(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)

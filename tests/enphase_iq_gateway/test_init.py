@@ -75,7 +75,7 @@ async def test_inverters_and_batteries_hang_on_the_gateway(
     assert {device.via_device_id for device in found.values()} == {gateway.id}
 
 
-async def test_a_gateway_that_is_away_is_tried_again(
+async def test_the_setup_of_an_offline_gateway_is_retried(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     simulator.faults.set("reset")
@@ -96,7 +96,7 @@ async def test_no_token_goes_to_another_gateway_at_the_address(
         await hass.async_stop(force=True)
 
 
-async def test_an_entry_without_its_certificate_says_so(simulator: Simulator, set_up: SetUp) -> None:
+async def test_an_entry_without_its_certificate_is_an_error(simulator: Simulator, set_up: SetUp) -> None:
     entry = make_entry(simulator, {CONF_CERTIFICATE: "damaged"})
     await set_up(entry, state=ConfigEntryState.SETUP_ERROR)
     assert entry.error_reason_translation_key == "invalid_certificate"
@@ -129,7 +129,7 @@ async def test_home_is_not_guessed_while_the_batteries_are_not_known(
     assert float(state_of(hass, simulator, "battery_charge")) > 0
 
 
-async def test_an_inverter_that_comes_later_appears_by_itself(
+async def test_a_new_inverter_is_added_automatically(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     inverters = simulator.house.inverters

@@ -153,7 +153,7 @@ def test_french_puts_a_space_that_does_not_break_before_a_colon() -> None:
         ("refuse", "forbidden"),
     ],
 )
-async def test_why_a_gateway_cannot_be_read_is_said_in_german_alone(
+async def test_the_reason_of_an_outage_is_translated(
     simulator: Simulator, set_up: SetUp, tick: Tick, fault: str, key: str
 ) -> None:
     entry = await set_up(make_entry(simulator))
@@ -217,7 +217,7 @@ async def test_devices_have_names_of_the_language(
 
 
 @pytest.mark.parametrize("profile", ["three-phase"])
-async def test_the_documentation_says_how_entity_ids_differ_by_language(
+async def test_the_documentation_explains_entity_ids_in_other_languages(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp
 ) -> None:
     text = (PROJECT / "docs" / "automations.md").read_text()

@@ -21,7 +21,7 @@ KEYS = st.sampled_from([CONF_SCAN_INTERVAL, CONF_ALLOW_WRITES, "other"])
 @example({CONF_SCAN_INTERVAL: float("nan")})
 @example({CONF_SCAN_INTERVAL: 1.5, CONF_ALLOW_WRITES: False})
 @example({CONF_SCAN_INTERVAL: float("inf"), CONF_ALLOW_WRITES: False})
-def test_whatever_is_sent_an_interval_is_whole_seconds(sent: Any) -> None:
+def test_an_interval_is_always_in_whole_seconds(sent: Any) -> None:
     with suppress(vol.Invalid):
         kept = OPTIONS_SCHEMA(sent)
         assert kept.keys() == {CONF_SCAN_INTERVAL, CONF_ALLOW_WRITES}

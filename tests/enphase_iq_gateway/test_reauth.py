@@ -58,7 +58,7 @@ async def test_signing_in_again_with_an_account_can_start_renewal_by_itself(
     assert ended.data[CONF_PASSWORD] == simulator.password
 
 
-async def test_a_password_that_is_no_longer_wanted_is_forgotten(
+async def test_the_password_is_deleted_if_renewal_is_disabled(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, CONF_ACCOUNT))

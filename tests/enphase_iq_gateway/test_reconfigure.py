@@ -72,7 +72,7 @@ async def test_another_certificate_has_to_be_trusted_again(
     assert moved.state is ConfigEntryState.LOADED
 
 
-async def test_a_stored_certificate_that_is_damaged_is_replaced_by_trusting_anew(
+async def test_a_damaged_stored_certificate_is_replaced_by_trusting_again(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     damaged = "-----BEGIN CERTIFICATE-----\ndamaged"

@@ -57,7 +57,7 @@ def entity_of(hass: HomeAssistant, simulator: Simulator, key: str) -> str:
 
 
 @pytest.mark.parametrize("field", STEPS)
-async def test_a_change_that_nobody_sees_is_not_written(
+async def test_a_change_below_the_displayed_precision_is_not_written(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -82,7 +82,7 @@ async def test_a_change_that_nobody_sees_is_not_written(
         assert float(state_of(hass, simulator, key)) == pytest.approx(reading + shown, abs=1e-6)
 
 
-async def test_zero_is_told_from_almost_nothing(
+async def test_zero_is_exact(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick, say: Say
 ) -> None:
     say("activePower", 0.9)
@@ -93,7 +93,7 @@ async def test_zero_is_told_from_almost_nothing(
     assert float(state_of(hass, simulator, "production_power")) == 0
 
 
-async def test_what_is_back_is_written_even_where_it_is_as_before(
+async def test_an_unchanged_state_is_written_after_an_outage(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick, say: Say
 ) -> None:
     say("activePower", 1000.0)
@@ -111,7 +111,7 @@ async def test_what_is_back_is_written_even_where_it_is_as_before(
     ("options", "unit"),
     [({"display_precision": 1}, 1.0), ({"display_precision": 4, "unit_of_measurement": "kW"}, 0.001)],
 )
-async def test_an_owner_who_shows_more_digits_gets_them(
+async def test_more_displayed_digits_are_written(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -134,7 +134,7 @@ async def test_an_owner_who_shows_more_digits_gets_them(
         )
 
 
-async def test_an_owner_who_shows_fewer_digits_keeps_what_automations_compare(
+async def test_fewer_displayed_digits_do_not_change_the_state(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick, say: Say
 ) -> None:
     say("activePower", 1000.0)
@@ -158,7 +158,7 @@ async def test_energies_are_written_whenever_they_change(
     assert len(written) == 5
 
 
-async def test_what_is_shown_is_near_the_newest_reading_at_any_time(
+async def test_a_state_is_always_close_to_the_latest_reading(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)

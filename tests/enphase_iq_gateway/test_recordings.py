@@ -158,7 +158,7 @@ def assert_shown(hass: HomeAssistant, simulator: Simulator, values: Values) -> N
 
 
 @pytest.mark.parametrize("recording", EXPECTED, indirect=True)
-async def test_a_recorded_gateway_shows_what_it_said_and_what_follows_from_it(
+async def test_a_recorded_gateway_shows_its_recorded_values(
     hass: HomeAssistant, simulator: Simulator, flow: Flow, recording: str
 ) -> None:
     by_default, once_enabled = EXPECTED[recording]

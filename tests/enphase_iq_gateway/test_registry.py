@@ -93,7 +93,7 @@ async def test_entities_and_devices_stay_and_are_of_the_new_gateway(
     assert set(hass_storage[f"{DOMAIN}.counters"]["data"]) == {new}
 
 
-async def test_what_its_owner_called_the_entry_stays(
+async def test_a_renamed_entry_keeps_its_name(
     hass: HomeAssistant, successor: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)

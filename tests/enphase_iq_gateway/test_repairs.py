@@ -61,7 +61,7 @@ async def test_the_repair_shows_the_old_and_the_new_fingerprint(
     assert trusted != simulator.fingerprint
 
 
-async def test_one_click_trusts_the_new_certificate_and_reading_goes_on(
+async def test_one_click_trusts_the_new_certificate_and_polling_continues(
     hass: HomeAssistant, simulator: Simulator, changed: MockConfigEntry
 ) -> None:
     shown = await repair(hass, changed)
@@ -88,7 +88,7 @@ async def test_the_certificate_that_is_trusted_is_the_one_that_was_shown(
     assert issue_of(hass, changed) is not None
 
 
-async def test_the_question_goes_away_if_the_trusted_certificate_is_back(
+async def test_the_issue_is_deleted_if_the_trusted_certificate_is_back(
     hass: HomeAssistant, simulator: Simulator, changed: MockConfigEntry, tick: Tick
 ) -> None:
     assert issue_of(hass, changed) is not None
@@ -135,7 +135,7 @@ async def test_the_question_ends_with_the_entry(hass: HomeAssistant, changed: Mo
     assert issue_of(hass, changed) is None
 
 
-async def test_an_expired_certificate_that_is_trusted_goes_on_being_trusted(
+async def test_a_trusted_certificate_remains_trusted_after_it_expires(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)

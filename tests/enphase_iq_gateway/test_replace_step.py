@@ -49,7 +49,7 @@ async def replaced(
     return entry
 
 
-async def test_a_gateway_that_replaces_the_old_one_goes_on_under_the_same_entities(
+async def test_a_gateway_that_replaces_another_keeps_the_entities(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, successor: Simulator, replaced: MockConfigEntry
 ) -> None:
     shown = flow.shown["description_placeholders"]
@@ -117,7 +117,7 @@ async def test_until_it_is_confirmed_and_signed_in_to_nothing_changes(
     assert nothing_secret_was_sent(successor)
 
 
-async def test_production_of_the_new_gateway_comes_from_what_it_meters(
+async def test_production_of_the_new_gateway_follows_its_meters(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, successor: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: "inverters"}))
@@ -146,7 +146,7 @@ async def test_the_question_about_the_old_gateways_certificate_is_answered_with_
     assert CONF_SHOWN_CERTIFICATE not in replaced.data
 
 
-async def test_a_gateway_that_has_an_entry_of_its_own_replaces_none(
+async def test_a_gateway_that_has_an_entry_replaces_no_other(
     hass: HomeAssistant, flow: Flow, successor: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
@@ -160,7 +160,7 @@ async def test_a_gateway_that_has_an_entry_of_its_own_replaces_none(
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
-async def test_a_gateway_that_is_added_while_its_owner_signs_in_replaces_none(
+async def test_a_gateway_that_is_added_during_the_sign_in_replaces_no_other(
     hass: HomeAssistant,
     flow: Flow,
     simulator: Simulator,
@@ -207,7 +207,7 @@ async def test_another_gateway_at_the_old_address_is_sent_nothing_and_the_reason
     assert nothing_secret_was_sent(successor)
 
 
-async def test_who_adds_a_gateway_while_another_is_silent_is_told_of_the_way_that_keeps_the_history(
+async def test_adding_a_gateway_while_another_is_offline_offers_the_replacement(
     hass: HomeAssistant, simulator: Simulator, successor: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
@@ -225,7 +225,7 @@ async def test_who_adds_a_gateway_while_another_is_silent_is_told_of_the_way_tha
     assert added.shows("sign_in")
 
 
-async def test_who_adds_a_gateway_while_the_others_are_read_is_not_asked(
+async def test_adding_a_gateway_while_the_others_are_online_offers_no_replacement(
     hass: HomeAssistant, successor: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)

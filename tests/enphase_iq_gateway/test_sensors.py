@@ -105,7 +105,7 @@ def site_truth(truth: Truth, profile: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("profile", ORDINARY + RARE + QUIRKY)
-async def test_what_is_enabled_by_default_shows_the_truth_and_is_nothing_else(
+async def test_the_sensors_that_are_enabled_by_default_show_the_truth(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry, profile: str
 ) -> None:
     await set_up(entry)
@@ -281,7 +281,7 @@ async def test_ac_batteries_beside_iq_batteries_count_together(
         assert float(state_of(hass, simulator, key)) == pytest.approx(value, rel=0.001, abs=1), key
 
 
-async def test_the_state_of_meter_token_and_certificate_is_shown_to_those_who_want_it(
+async def test_sensors_of_meter_status_token_and_certificate_can_be_enabled(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry
 ) -> None:
     await set_up(entry, enable=True)
@@ -316,7 +316,7 @@ async def test_power_and_energy_fit_the_energy_dashboard(
 
 
 @pytest.mark.parametrize("profile", ["no-meters"])
-async def test_what_a_silent_microinverter_makes_is_unknown_and_in_no_sum(
+async def test_the_power_of_a_silent_microinverter_is_unknown_and_in_no_sum(
     hass: HomeAssistant,
     simulator: Simulator,
     set_up: SetUp,

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:It is recommended to use web.App
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_question_of_trust_has_the_fingerprint_compared_with_what_who_asks_shows(language: str) -> None:
+def test_no_text_compares_the_fingerprint_with_one_shown_by_the_peer(language: str) -> None:
     texts = LANGUAGES[language]
     steps = texts["config"]["step"]
     repair_step = texts["issues"]["certificate_changed"]["fix_flow"]["step"]["confirm"]
@@ -48,7 +48,7 @@ async def test_a_gateway_that_announces_itself_after_an_impostor_was_trusted_sto
     assert nothing_secret_was_sent(rival)
 
 
-async def test_who_trusted_an_impostor_is_told_once_the_gateway_announces_itself(
+async def test_a_trusted_impostor_is_reported_once_the_gateway_announces_itself(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator
 ) -> None:
     impostor = Flow(hass, rival)

@@ -97,7 +97,7 @@ async def test_the_newest_readings_are_those_of_the_sensors_and_cost_no_request(
     assert readings["gateway"]["serial_number"] == simulator.serial_number
 
 
-async def test_what_is_not_known_is_null(
+async def test_unknown_values_are_null(
     simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick, act: Act
 ) -> None:
     await set_up(entry)
@@ -126,7 +126,7 @@ async def test_a_phase_that_is_not_wired_is_null(entry: MockConfigEntry, set_up:
     assert phases["L3"] is None
 
 
-async def test_readings_that_nobody_asks_for_any_more_are_not_the_newest(
+async def test_readings_are_not_returned_once_they_are_no_longer_polled(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick, act: Act
 ) -> None:
     await set_up(entry)
@@ -186,7 +186,7 @@ async def test_a_page_is_given_as_json_or_as_text(
         "",
     ],
 )
-async def test_what_is_no_path_of_the_gateway_is_refused(
+async def test_an_invalid_path_is_rejected(
     simulator: Simulator, set_up: SetUp, allowing: MockConfigEntry, hass: HomeAssistant, path: str
 ) -> None:
     await set_up(allowing)
@@ -221,7 +221,7 @@ async def test_what_is_no_path_of_the_gateway_is_refused(
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
-async def test_pages_of_sessions_and_endless_ones_are_never_asked_for(
+async def test_endpoints_of_sessions_and_streams_are_never_requested(
     simulator: Simulator,
     set_up: SetUp,
     allowing: MockConfigEntry,
@@ -257,7 +257,7 @@ async def test_pages_of_sessions_and_endless_ones_are_never_asked_for(
         {"path": "/ivp/peb/newscan"},
     ],
 )
-async def test_what_may_change_something_is_refused_unless_the_owner_allows_it(
+async def test_requests_that_change_something_are_rejected_unless_allowed(
     simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, act: Act, call: dict[str, Any]
 ) -> None:
     await set_up(entry)
@@ -370,7 +370,7 @@ def test_an_unknown_page_without_one_is_read(path: str) -> None:
     assert classify_request(path) is Access.READ
 
 
-async def test_an_owner_can_allow_more_and_take_it_back(
+async def test_a_user_can_allow_more_and_revoke_it(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, act: Act
 ) -> None:
     await set_up(entry)
@@ -392,7 +392,7 @@ async def test_an_owner_can_allow_more_and_take_it_back(
         await act("call_api", **call)
 
 
-async def test_whoever_is_no_administrator_gets_readings_but_no_page(
+async def test_a_user_who_is_not_an_administrator_gets_readings_only(
     hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp, act: Act
 ) -> None:
     await set_up(entry)
@@ -405,7 +405,7 @@ async def test_whoever_is_no_administrator_gets_readings_but_no_page(
     assert (await act("call_api", context=Context(user_id=owner.id), path="/ivp/meters"))["content"]
 
 
-async def test_what_looks_like_a_secret_is_not_passed_on(
+async def test_values_that_look_like_secrets_are_redacted(
     simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await set_up(entry)
@@ -448,7 +448,7 @@ def test_a_secret_in_a_text_is_not_passed_on_either(simulator: Simulator) -> Non
     assert redact_response(b"caf\xe9") == "caf\N{REPLACEMENT CHARACTER}"
 
 
-async def test_an_answer_is_looked_through_outside_the_event_loop(
+async def test_a_response_is_redacted_outside_the_event_loop(
     entry: MockConfigEntry, set_up: SetUp, act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await set_up(entry)
@@ -503,7 +503,7 @@ async def test_a_call_waits_for_its_turn(
     ("fault", "words"),
     [("reset", "did not answer"), ("status", "status 503"), ("refuse", "does not allow /ivp/meters")],
 )
-async def test_a_page_that_fails_is_an_error_that_says_why(
+async def test_a_failing_endpoint_is_an_error_with_its_reason(
     simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, act: Act, fault: str, words: str
 ) -> None:
     await set_up(entry)
@@ -547,7 +547,7 @@ async def test_a_token_that_is_no_longer_accepted_is_named(
         "/ivp/zb/pairing_status",
     ],
 )
-def test_pages_that_only_tell_are_open(path: str) -> None:
+def test_read_only_endpoints_are_allowed(path: str) -> None:
     assert classify_request(path) is Access.READ
 
 

@@ -80,7 +80,7 @@ def powers(hass: HomeAssistant, simulator: Simulator) -> list[str]:
 
 
 @pytest.mark.parametrize("is_first", [True, False])
-async def test_what_never_reported_to_a_gateway_is_not_that_gateways(
+async def test_a_microinverter_that_never_reported_does_not_belong_to_a_gateway(
     hass: HomeAssistant,
     simulator: Simulator,
     neighbour: Simulator,
@@ -102,7 +102,7 @@ async def test_what_never_reported_to_a_gateway_is_not_that_gateways(
     assert "unique ID" not in caplog.text
 
 
-async def test_what_reports_to_two_gateways_is_the_ones_that_it_reported_to_last(
+async def test_a_microinverter_belongs_to_the_gateway_with_its_latest_report(
     hass: HomeAssistant,
     simulator: Simulator,
     neighbour: Simulator,

@@ -32,7 +32,7 @@ async def test_its_cookies_are_neither_sent_nor_changed(hass: HomeAssistant) -> 
     assert b"User-Agent: HomeAssistant/" in server.received
 
 
-async def test_it_goes_no_further_with_what_the_trusted_key_signed(
+async def test_a_certificate_that_the_trusted_key_signed_is_not_trusted(
     hass: HomeAssistant, simulator: Simulator
 ) -> None:
     trusted, signed = signed_by_the_gateways_key("stranger", is_authority=True)

@@ -55,7 +55,7 @@ def aged(
         (12 * 3600, 70 * 60, True),
     ],
 )
-async def test_a_token_is_asked_for_a_month_or_a_tenth_of_its_life_before_its_end(
+async def test_reauth_starts_a_month_or_a_tenth_of_its_lifetime_before_a_token_expires(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, life: int, left: int, due: bool
 ) -> None:
     entry = await set_up(aged(simulator, life=life, left=left))
@@ -79,7 +79,7 @@ async def test_a_token_is_renewed_by_itself_with_the_password_that_was_left(
     assert len(simulator.entrez_requests) == entrez
 
 
-async def test_entrez_is_asked_once_an_hour_while_it_is_out_of_order(
+async def test_a_renewal_is_retried_once_an_hour_while_entrez_is_unavailable(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, caplog: pytest.LogCaptureFixture
 ) -> None:
     simulator.entrez.faults.set("status")
@@ -126,7 +126,7 @@ def _with(username: str | None, password: str | None) -> Callable[[Simulator], d
 
 
 @pytest.mark.parametrize("account", [_with(None, "changed-meanwhile"), _with(MFA_USERNAME, None)])
-async def test_an_account_that_is_no_longer_accepted_is_asked_for(
+async def test_a_rejected_account_starts_reauth(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, account: Callable[[Simulator], dict[str, str]]
 ) -> None:
     token = simulator.token(lifetime=YEAR, issued_ago=YEAR - 29 * DAY)
@@ -146,7 +146,7 @@ async def test_a_token_that_ended_while_home_assistant_was_off_is_renewed_by_its
     assert not asks(hass)
 
 
-async def test_a_token_that_ends_while_it_is_used_is_asked_for(
+async def test_a_token_that_expires_in_use_starts_reauth(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(aged(simulator, life=3600, left=60))
@@ -157,7 +157,7 @@ async def test_a_token_that_ends_while_it_is_used_is_asked_for(
     assert asks(hass)
 
 
-async def test_a_good_token_that_is_refused_for_some_minutes_asks_nobody(
+async def test_a_valid_token_that_is_rejected_for_some_minutes_starts_no_reauth(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -170,7 +170,7 @@ async def test_a_good_token_that_is_refused_for_some_minutes_asks_nobody(
     assert float(state_of(hass, simulator, "production_power")) > 0
 
 
-async def test_a_good_token_that_stays_refused_is_asked_for(
+async def test_a_valid_token_that_is_rejected_for_long_starts_reauth(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -190,7 +190,7 @@ async def test_a_gateway_that_refuses_while_it_starts_is_waited_for_at_set_up(
     assert entry.state is ConfigEntryState.LOADED
 
 
-async def test_a_refused_token_is_asked_for_at_set_up_after_a_while(
+async def test_a_rejected_token_starts_reauth_during_retried_setups(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     simulator.faults.set("refuse", "/auth/check_jwt")
@@ -210,7 +210,7 @@ async def test_a_session_that_has_ended_is_opened_again_without_a_word(
 
 
 @pytest.mark.parametrize("token", ["", "no token at all"])
-async def test_an_entry_without_a_token_asks_for_one(
+async def test_an_entry_without_a_token_starts_reauth(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, token: str
 ) -> None:
     await set_up(make_entry(simulator, {CONF_TOKEN: token}), state=ConfigEntryState.SETUP_ERROR)
@@ -218,7 +218,7 @@ async def test_an_entry_without_a_token_asks_for_one(
     assert simulator.requests == []
 
 
-async def test_a_refusal_long_after_another_one_asks_nobody(
+async def test_a_single_rejection_long_after_another_starts_no_reauth(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)

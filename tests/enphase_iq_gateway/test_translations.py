@@ -258,7 +258,7 @@ def test_the_manifest_is_complete_and_in_order() -> None:
     assert MANIFEST["requirements"] == []
 
 
-def test_hacs_finds_what_it_asks_for() -> None:
+def test_the_files_for_hacs_exist() -> None:
     hacs = json.loads((PROJECT / "hacs.json").read_text())
     assert set(hacs) == {"name", "homeassistant"}
     assert hacs["name"] == MANIFEST["name"] == TEXTS["title"]
@@ -279,5 +279,5 @@ def test_the_quality_scale_answers_every_rule() -> None:
         assert status != "exempt" or rule["comment"]
 
 
-def test_no_file_lies_beside_the_folders_that_platforms_are_looked_for_in() -> None:
+def test_only_platforms_have_the_names_of_platforms() -> None:
     assert {path.stem for path in FOLDER.glob("*.py")} & set(Platform) == {"sensor", "binary_sensor", "event"}

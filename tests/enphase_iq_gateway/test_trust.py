@@ -38,7 +38,7 @@ def claim_issue(hass: HomeAssistant, entry: MockConfigEntry) -> ir.IssueEntry | 
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_what_a_peer_says_stands_in_code_wherever_markdown_is_rendered(language: str) -> None:
+def test_untrusted_texts_are_in_code_spans_wherever_markdown_is_rendered(language: str) -> None:
     texts = LANGUAGES[language]
     config = texts["config"]
     rendered = {"step": config["step"], "abort": config["abort"], "issues": texts["issues"]}
@@ -112,7 +112,7 @@ async def test_a_second_device_with_the_serial_number_of_a_waiting_gateway_is_sh
     assert nothing_secret_was_sent(rival)
 
 
-async def test_the_owner_who_adds_a_gateway_by_its_address_hears_of_the_other(
+async def test_adding_a_gateway_by_its_address_warns_of_another_with_its_serial_number(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator
 ) -> None:
     await Flow(hass, rival).start(SOURCE_ZEROCONF, announcement(rival))
@@ -175,7 +175,7 @@ async def test_the_address_of_a_device_that_claims_to_be_a_gateway_that_is_set_u
     assert nothing_secret_was_sent(rival)
 
 
-async def test_a_gateway_that_its_owner_ignored_is_added_by_its_address(
+async def test_an_ignored_gateway_can_be_added_by_its_address(
     hass: HomeAssistant, flow: Flow, simulator: Simulator
 ) -> None:
     MockConfigEntry(domain=DOMAIN, unique_id=simulator.serial_number, source=SOURCE_IGNORE).add_to_hass(hass)
@@ -187,7 +187,7 @@ async def test_a_gateway_that_its_owner_ignored_is_added_by_its_address(
 # Another key is never a first contact.
 
 
-async def test_a_gateway_that_is_away_and_announced_with_another_key_is_asked_about_as_by_the_repair(
+async def test_an_announcement_with_another_key_of_an_offline_gateway_creates_the_issue(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, {CONF_HOST: NOBODY}), state=ConfigEntryState.SETUP_RETRY)
@@ -222,7 +222,7 @@ async def test_an_older_question_is_void_once_the_gateway_itself_is_back(
     assert nothing_secret_was_sent(rival)
 
 
-async def test_a_key_that_changes_between_trust_and_sign_in_is_asked_about(
+async def test_a_key_that_changes_between_trust_and_sign_in_must_be_trusted_again(
     flow: Flow, simulator: Simulator
 ) -> None:
     await flow.reach("token")
@@ -244,7 +244,7 @@ async def test_a_key_that_changes_between_trust_and_sign_in_is_asked_about(
     assert flow.shown["data"][CONF_CERTIFICATE] == simulator.certificate_pem
 
 
-async def test_a_certificate_that_names_another_gateway_is_not_even_asked_about(
+async def test_a_certificate_that_names_another_gateway_cannot_be_trusted(
     flow: Flow, simulator: Simulator
 ) -> None:
     await flow.reach("token")

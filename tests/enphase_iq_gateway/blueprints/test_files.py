@@ -37,7 +37,7 @@ def test_home_assistant_accepts_the_blueprint(path: Path) -> None:
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-async def test_a_blueprint_can_be_imported_from_where_it_says_it_lies(
+async def test_a_blueprint_can_be_imported_from_its_source_url(
     hass: HomeAssistant, aioclient_mock: AiohttpClientMocker, path: Path
 ) -> None:
     said = metadata(path)
@@ -71,7 +71,7 @@ def test_every_input_is_named_and_only_entities_have_no_default(path: Path) -> N
 
 
 @pytest.mark.parametrize("profile", ["battery"])
-async def test_what_the_blueprints_offer_exists(
+async def test_the_entities_that_blueprints_offer_exist(
     hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)

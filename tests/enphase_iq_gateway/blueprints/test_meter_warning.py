@@ -19,7 +19,7 @@ from .helpers import METER, POWER, WARN, Automate, Minutes, entity_of, read_agai
 GOOD_AGAIN = {"good_again": [{"event": "warned", "event_data": {"message": "good again"}}]}
 
 
-async def test_a_meter_whose_wiring_is_to_be_checked_is_told_of_once(
+async def test_check_wiring_of_a_meter_warns_once(
     hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
 ) -> None:
     show(hass, METER, STATE_UNKNOWN, event_type=None)
@@ -35,7 +35,7 @@ async def test_a_meter_whose_wiring_is_to_be_checked_is_told_of_once(
     assert warned == ["Grid meter: check its wiring.", "good again"]
 
 
-async def test_each_further_trouble_is_told_of(
+async def test_each_further_problem_warns(
     hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
 ) -> None:
     show(hass, METER, "2026-06-21T12:00:00.000+00:00", event_type="not-metering")
@@ -53,7 +53,7 @@ async def test_each_further_trouble_is_told_of(
 
 
 @pytest.mark.parametrize("missing", [STATE_UNAVAILABLE, STATE_UNKNOWN])
-async def test_readings_that_are_missing_for_long_are_told_of_but_not_the_nightly_silence(
+async def test_readings_that_are_missing_for_long_warn_but_not_the_nightly_outage(
     hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str], missing: str
 ) -> None:
     show(hass, METER, STATE_UNKNOWN, event_type=None)
@@ -72,7 +72,7 @@ async def test_readings_that_are_missing_for_long_are_told_of_but_not_the_nightl
     assert warned[1:] == ["good again"]
 
 
-async def test_a_silence_does_not_look_like_the_end_of_another_trouble(
+async def test_missing_readings_do_not_end_another_warning(
     hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
 ) -> None:
     show(hass, METER, "2026-06-21T12:00:00.000+00:00", event_type="check-wiring")
@@ -85,7 +85,7 @@ async def test_a_silence_does_not_look_like_the_end_of_another_trouble(
     assert warned == [f"{METER}: check its wiring."]
 
 
-async def test_a_trouble_that_lasts_is_told_of_again(
+async def test_a_lasting_problem_warns_again(
     hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
 ) -> None:
     show(hass, METER, "2026-06-21T12:00:00.000+00:00", event_type="check-wiring")
@@ -96,7 +96,7 @@ async def test_a_trouble_that_lasts_is_told_of_again(
     assert len(warned) == 2
 
 
-async def test_without_actions_of_one_s_own_a_notification_comes_and_goes(
+async def test_without_custom_actions_a_notification_is_created_and_dismissed(
     hass: HomeAssistant, automate: Automate, minutes: Minutes
 ) -> None:
     created = async_mock_service(hass, "persistent_notification", "create")
@@ -111,7 +111,7 @@ async def test_without_actions_of_one_s_own_a_notification_comes_and_goes(
     assert shown.data["notification_id"] == gone.data["notification_id"] == "automation_under_test"
 
 
-async def test_the_gateway_s_own_meters_are_told_of(
+async def test_the_meters_of_a_simulated_gateway_warn(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,

@@ -104,7 +104,7 @@ async def test_after_a_restart_the_rest_of_the_day_is_judged_only_if_it_is_long_
         assert len(warned) == told
 
 
-async def test_what_is_missing_is_not_behind(
+async def test_an_unavailable_panel_is_not_behind(
     hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
 ) -> None:
     await automate("panel_behind", panels=PANELS, **WARN)

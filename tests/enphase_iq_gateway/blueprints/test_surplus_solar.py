@@ -38,7 +38,7 @@ async def test_the_load_is_turned_on_once_the_surplus_has_lasted(
     assert load(hass) == STATE_ON
 
 
-async def test_a_cloud_in_between_begins_the_waiting_anew(
+async def test_a_cloud_restarts_the_waiting_time(
     hass: HomeAssistant, automate: Automate, minutes: Minutes
 ) -> None:
     await automate("surplus_solar", grid_power=GRID, load=LOAD, minimum_off=0)
@@ -97,7 +97,7 @@ async def test_the_load_stays_on_and_off_for_its_least_times(
 
 
 @pytest.mark.parametrize("missing", [STATE_UNAVAILABLE, STATE_UNKNOWN])
-async def test_without_readings_nothing_is_turned_on_and_a_short_silence_turns_nothing_off(
+async def test_without_readings_the_load_is_not_turned_on_and_a_short_outage_does_not_turn_it_off(
     hass: HomeAssistant, automate: Automate, minutes: Minutes, missing: str
 ) -> None:
     await automate("surplus_solar", grid_power=GRID, load=LOAD, minimum_on=0, minimum_off=0)
@@ -118,7 +118,7 @@ async def test_without_readings_nothing_is_turned_on_and_a_short_silence_turns_n
     assert load(hass) == STATE_OFF
 
 
-async def test_a_load_that_is_away_is_left_alone(
+async def test_an_unavailable_load_is_not_switched(
     hass: HomeAssistant, automate: Automate, minutes: Minutes
 ) -> None:
     calls = async_mock_service(hass, "homeassistant", "turn_on")
@@ -130,7 +130,7 @@ async def test_a_load_that_is_away_is_left_alone(
     assert calls == []
 
 
-async def test_what_charges_the_battery_is_surplus_and_what_it_gives_is_import(
+async def test_charging_counts_as_surplus_and_discharging_as_import(
     hass: HomeAssistant, automate: Automate, minutes: Minutes
 ) -> None:
     await automate(
@@ -149,7 +149,9 @@ async def test_what_charges_the_battery_is_surplus_and_what_it_gives_is_import(
     assert load(hass) == STATE_OFF
 
 
-async def test_the_battery_can_come_first(hass: HomeAssistant, automate: Automate, minutes: Minutes) -> None:
+async def test_the_battery_can_have_priority(
+    hass: HomeAssistant, automate: Automate, minutes: Minutes
+) -> None:
     await automate(
         "surplus_solar",
         grid_power=GRID,

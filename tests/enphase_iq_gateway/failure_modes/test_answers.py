@@ -48,7 +48,7 @@ DAYS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("day", DAYS)
-async def test_bad_answers_neither_leap_nor_stand_still_in_the_statistics(
+async def test_bad_answers_do_not_appear_in_the_statistics(
     recorder_mock: Recorder,
     hass: HomeAssistant,
     simulator: Simulator,
@@ -92,7 +92,7 @@ async def test_every_kind_of_energy_is_true_through_bad_answers(
         ("no-meters+inverter-wraps", ENERGIES[:1]),
     ],
 )
-async def test_a_counter_that_wraps_for_good_does_not_show_in_the_statistics(
+async def test_an_overflow_does_not_appear_in_the_statistics(
     recorder_mock: Recorder,
     hass: HomeAssistant,
     simulator: Simulator,
@@ -160,7 +160,7 @@ async def test_one_refusal_or_one_broken_connection_is_no_absence(
     assert watch.spoken(entry.title) == []
 
 
-async def test_refusals_that_end_within_ten_minutes_ask_nobody_and_log_in_once_a_look(
+async def test_rejections_that_end_within_ten_minutes_start_no_reauth(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
 ) -> None:
     entry = await set_up(make_entry(simulator))
@@ -177,7 +177,7 @@ async def test_refusals_that_end_within_ten_minutes_ask_nobody_and_log_in_once_a
     assert watch.spoken(entry.title) == [GONE, BACK]
 
 
-async def test_what_a_meter_says_in_madness_is_unknown_and_no_number(
+async def test_implausible_values_of_a_meter_are_unknown(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     entry = await set_up(make_entry(simulator), enable=True)

@@ -40,7 +40,7 @@ async def test_a_certificate_renewed_with_its_key_shows_nowhere(
     assert watch.spoken(entry.title) == []
 
 
-async def test_a_changed_certificate_stops_all_until_its_owner_has_decided(
+async def test_a_changed_certificate_stops_polling_until_the_user_decides(
     recorder_mock: Recorder,
     hass: HomeAssistant,
     simulator: Simulator,

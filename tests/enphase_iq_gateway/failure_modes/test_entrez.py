@@ -28,7 +28,7 @@ async def test_after_a_wrong_password_the_right_account_is_taken(flow: Flow) -> 
     assert flow.shows("meters_found")
 
 
-async def test_who_has_a_second_factor_is_led_to_pasting_a_token(flow: Flow) -> None:
+async def test_an_account_with_a_second_factor_leads_to_the_token_step(flow: Flow) -> None:
     await flow.reach("account")
     await flow.give_account(MFA_USERNAME)
     assert flow.shows("token", "mfa_required")
@@ -124,7 +124,7 @@ async def test_only_a_refused_sign_in_is_a_wrong_password(
 
 
 @pytest.mark.parametrize("fault", ["html", "status", "reset", "redirect"])
-async def test_a_renewal_waits_for_entrez_and_reading_goes_on(
+async def test_polling_continues_while_a_renewal_waits_for_entrez(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, fault: str, watch: Watch
 ) -> None:
     simulator.entrez.faults.set(fault)
@@ -142,7 +142,7 @@ async def test_a_renewal_waits_for_entrez_and_reading_goes_on(
 
 
 @pytest.mark.parametrize("password", [None, WRONG_PASSWORD])
-async def test_an_account_that_entrez_no_longer_takes_is_asked_for_once_and_signing_in_ends_that(
+async def test_an_account_that_entrez_rejects_starts_one_reauth_that_a_sign_in_ends(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, flow: Flow, password: str | None
 ) -> None:
     """Either its password has changed, or its owner has switched a second factor on."""

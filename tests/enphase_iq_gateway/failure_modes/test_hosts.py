@@ -57,9 +57,7 @@ async def test_an_unknown_name_can_be_corrected(flow: Flow, unknown_name: str) -
 
 
 @pytest.mark.parametrize("host", ["ftp://{}", "wss://{}/home", "?{}", f"owner:{WRONG_PASSWORD}@{{}}"])
-async def test_what_is_no_address_of_https_can_be_corrected(
-    flow: Flow, simulator: Simulator, host: str
-) -> None:
+async def test_an_address_without_https_can_be_corrected(flow: Flow, simulator: Simulator, host: str) -> None:
     await flow.start()
     await flow.give_host(host.format(simulator.url.removeprefix("https://")))
     assert flow.shows("user", "invalid_host")
@@ -67,7 +65,7 @@ async def test_what_is_no_address_of_https_can_be_corrected(
     await go_on_to_success(flow)
 
 
-async def test_a_host_that_takes_a_call_and_says_nothing_is_given_up_within_a_minute(
+async def test_a_host_that_accepts_a_connection_without_answer_times_out_within_a_minute(
     flow: Flow, passing: Passing
 ) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
@@ -100,7 +98,7 @@ def plain(simulator: Simulator) -> Generator[Plain]:
 @pytest.mark.parametrize(
     ("profile", "error"), [("old-firmware", "unsupported_firmware"), ("three-phase", "not_https")]
 )
-async def test_what_speaks_only_http_is_told_apart_by_its_firmware(
+async def test_a_gateway_without_https_is_recognized_by_its_firmware(
     flow: Flow, simulator: Simulator, plain: Plain, error: str
 ) -> None:
     address = await plain(simulator)
@@ -152,7 +150,7 @@ async def test_a_gateway_that_begins_to_redirect_takes_nothing_secret_along(
 
 
 @pytest.mark.parametrize("profile", ["three-phase", "no-meters"])
-async def test_another_gateway_at_the_address_gets_nothing_and_the_right_one_comes_back_by_itself(
+async def test_another_gateway_at_the_address_gets_no_secret_and_the_right_one_recovers(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
 ) -> None:
     """As when a router gives addresses anew."""

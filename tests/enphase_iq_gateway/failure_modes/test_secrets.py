@@ -50,7 +50,7 @@ async def test_a_secret_that_is_logged_is_found(
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-async def test_whatever_was_given_is_looked_for(
+async def test_all_issued_secrets_are_searched_for(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, watch: Watch, secret: str
 ) -> None:
     assert watch.found_in(f"…{SECRETS[secret](simulator, entry)}…")

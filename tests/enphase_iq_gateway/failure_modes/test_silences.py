@@ -46,7 +46,7 @@ async def test_answers_that_are_half_a_minute_late_are_late_and_no_failure(
     assert watch.spoken(entry.title) == []
 
 
-async def test_an_answer_that_never_comes_is_given_up_and_asked_for_again(
+async def test_a_request_without_answer_times_out_and_is_retried(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, passing: Passing, watch: Watch, tick: Tick
 ) -> None:
     entry = await set_up(make_entry(simulator))
@@ -92,7 +92,7 @@ async def test_home_assistant_does_not_wait_for_a_silent_gateway_to_be_done_with
 
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", ["three-phase+nightly-silence"])
-async def test_the_nightly_silence_is_one_absence_and_loses_nothing(
+async def test_the_nightly_outage_is_logged_once_and_loses_no_energy(
     recorder_mock: Recorder,
     hass: HomeAssistant,
     simulator: Simulator,
@@ -121,7 +121,7 @@ async def test_the_nightly_silence_is_one_absence_and_loses_nothing(
 
 
 @pytest.mark.slow
-async def test_what_flowed_while_the_gateway_was_off_is_kept_in_sum(
+async def test_energy_during_an_outage_is_in_the_sum(
     recorder_mock: Recorder,
     hass: HomeAssistant,
     simulator: Simulator,

@@ -52,9 +52,7 @@ async def test_a_pasted_token_is_taken_or_named_and_another_one_is_taken_after_i
 
 
 @pytest.mark.parametrize("kind", [*GOOD, *BAD])
-async def test_a_token_that_entrez_gives_is_looked_at_as_well(
-    flow: Flow, simulator: Simulator, kind: str
-) -> None:
+async def test_a_token_of_entrez_is_validated(flow: Flow, simulator: Simulator, kind: str) -> None:
     await flow.reach("account")
     simulator.entrez.gives = kind
     await flow.give_account()
@@ -69,7 +67,7 @@ async def test_a_token_that_entrez_gives_is_looked_at_as_well(
 
 
 @pytest.mark.parametrize("offset", [-300, 300])
-async def test_a_clock_that_is_five_minutes_off_keeps_nobody_out(
+async def test_a_clock_that_is_wrong_by_five_minutes_prevents_no_sign_in(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, tick: Tick, offset: float, watch: Watch
 ) -> None:
     simulator.entrez.clock_offset = offset
@@ -84,7 +82,7 @@ async def test_a_clock_that_is_five_minutes_off_keeps_nobody_out(
 
 
 @pytest.mark.parametrize("kind", BAD)
-async def test_a_bad_token_at_a_start_is_asked_for_and_a_good_one_ends_that(
+async def test_a_bad_token_at_startup_starts_reauth_and_a_good_one_ends_it(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, tick: Tick, watch: Watch, kind: str
 ) -> None:
     entry = make_entry(simulator, {CONF_TOKEN: simulator.strange_token(kind)})
@@ -106,7 +104,7 @@ async def test_a_bad_token_at_a_start_is_asked_for_and_a_good_one_ends_that(
     assert asked(hass) == []
 
 
-async def test_an_installers_token_of_twelve_hours_is_asked_for_an_hour_before_its_end(
+async def test_reauth_starts_an_hour_before_an_installers_token_expires(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
 ) -> None:
     entry = await set_up(make_entry(simulator, {CONF_TOKEN: simulator.token("installer")}))

@@ -80,9 +80,9 @@ def _print_sql(_: argparse.Namespace) -> int:
 
 
 def _run_action(arguments: argparse.Namespace) -> int:
-    import asyncio
+    from ..runtime.service import run_once
 
-    return asyncio.run(_run(arguments))
+    return run_once(_run(arguments))
 
 
 async def _run(arguments: argparse.Namespace) -> int:

@@ -80,12 +80,11 @@ def _range(text: str) -> Range:
 
 
 def _draw(arguments: argparse.Namespace) -> int:
-    import asyncio
-
     from ..charts.background import Background
     from ..charts.options import limits
     from ..charts.output import keep_writing, show, write
     from ..config.loader import load_settings
+    from ..runtime.service import run_once
 
     settings = load_settings(KEYS, arguments)
     lines = limits(settings)
@@ -96,7 +95,7 @@ def _draw(arguments: argparse.Namespace) -> int:
             else:
                 show(source.newest, lines, NAME)
         return 0
-    view = asyncio.run(_load_once(settings, arguments))
+    view = run_once(_load_once(settings, arguments))
     if arguments.output is not None:
         write(view, lines, arguments.output)
     else:

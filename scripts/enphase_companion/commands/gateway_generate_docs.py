@@ -97,19 +97,18 @@ def _delay(text: str) -> float:
 
 
 def _generate(arguments: argparse.Namespace) -> int:
-    import asyncio
-
     from ..endpoint_docs.anonymize import anonymize
     from ..endpoint_docs.catalogue import load_catalogue
     from ..endpoint_docs.markup import FORMATS
     from ..endpoint_docs.pages import build_index, build_page
     from ..endpoint_docs.placeholders import Placeholders
+    from ..runtime.service import run_once
 
     endpoints, markup, placeholders = load_catalogue(), FORMATS[arguments.format], Placeholders()
     if arguments.folders:
         recordings = _load_recordings(arguments.folders, endpoints)
     else:
-        recordings = [asyncio.run(_fetch_answers(arguments, endpoints))]
+        recordings = [run_once(_fetch_answers(arguments, endpoints))]
     # Nothing after this line sees private data.
     anonymous = [anonymize(recording, endpoints, placeholders) for recording in recordings]
     pages = [build_page(endpoint, anonymous, markup) for endpoint in endpoints]

@@ -14,6 +14,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
+from .main import TERMINATED
 from .redaction import redact
 
 _Result = TypeVar("_Result")
@@ -116,6 +117,28 @@ def run(work: Callable[[Service], Awaitable[None]]) -> None:
             await work(service)
 
     asyncio.run(main())
+
+
+def run_once(work: Coroutine[Any, Any, _Result]) -> _Result:
+    """Run a coroutine to its end and return its result; SIGTERM cancels it, as asyncio.run does at Ctrl-C.
+
+    Cancelled at an await, it closes its connections; `main.run` alone would interrupt it anywhere. Raises
+    SystemExit after SIGTERM.
+    """
+
+    async def main() -> _Result:
+        task = asyncio.ensure_future(work)
+        asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
+        return await task
+
+    before = signal.getsignal(signal.SIGTERM)
+    try:
+        return asyncio.run(main())
+    except asyncio.CancelledError:
+        raise SystemExit(TERMINATED) from None
+    finally:
+        # The loop has left the default action behind.
+        signal.signal(signal.SIGTERM, before)
 
 
 def state_file(name: str) -> Path:

@@ -13,7 +13,7 @@ from typing import NoReturn
 
 import pytest
 
-from enphase_companion.runtime.service import Service, Stopped, run, state_file
+from enphase_companion.runtime.service import Service, Stopped, run, run_once, state_file
 
 
 @pytest.fixture
@@ -205,3 +205,33 @@ def test_work_beside_that_fails_ends_all_with_its_error() -> None:
 
     with pytest.raises(ValueError, match="a fault"):
         run(work)
+
+
+def test_sigterm_cancels_work_at_its_await_and_exits_with_143() -> None:
+    ended = []
+
+    async def work() -> None:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            await asyncio.sleep(60)
+        finally:
+            # A connection that is open here can still be closed properly.
+            await asyncio.sleep(0)
+            ended.append("closed")
+
+    before = signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    try:
+        with pytest.raises(SystemExit) as ending:
+            run_once(work())
+        assert signal.getsignal(signal.SIGTERM) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGTERM, before)
+    assert ending.value.code == 143
+    assert ended == ["closed"]
+
+
+def test_work_that_ends_returns_its_result() -> None:
+    async def work() -> int:
+        return 3
+
+    assert run_once(work()) == 3

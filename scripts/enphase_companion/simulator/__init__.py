@@ -1,4 +1,4 @@
-"""A simulated IQ Gateway, Entrez beside it, and a house for both: to try things without hardware."""
+"""A simulated IQ Gateway and Entrez with one simulated house, to run without hardware."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["Simulator"]
 
 
 def __getattr__(name: str) -> object:
-    """Load the simulator when it is first wanted: the command's --help does without a web server."""
+    """Import the simulator on first use: the command's --help needs no web server."""
     if name == "Simulator":
         from .simulator import Simulator  # noqa: PLC0415 - see the docstring
 

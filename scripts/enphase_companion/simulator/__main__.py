@@ -1,4 +1,4 @@
-"""The command: starts a simulated gateway and Entrez, says how to reach them, and serves until Ctrl-C."""
+"""The command: start a simulated gateway and Entrez, print how to reach them, and serve until Ctrl-C."""
 
 from __future__ import annotations
 
@@ -20,26 +20,26 @@ examples:
   python -m enphase_companion.simulator
       a house with three phases, at https://127.0.0.1:8443
   python -m enphase_companion.simulator --profile battery --day 2026-06-21 --hour-of-day 13
-      a house with batteries, where it is an early afternoon in June now
+      a house with batteries, starting on an early afternoon in June
   python -m enphase_companion.simulator --speed 60
       an hour of the house in a minute
   python -m enphase_companion.simulator --profile battery+nightly-silence --fault slow-gateway
-      a gateway that says nothing from 23:00 to 23:05 and is slow all day
+      a gateway that is slow all day and does not answer from 23:00 to 23:05
   python -m enphase_companion.simulator --replay recordings/8.2.127
       answers recorded from a real gateway
 """
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command and give its exit code: 0, or 1 where the ports or the recording cannot be had."""
+    """Run the command and return its exit status: 0, or 1 if a port or the recording is unavailable."""
     options = _options(arguments)
     if options.list:
         print(_lists())
         return 0
-    from .simulator import Simulator  # noqa: PLC0415 - --help does without a web server
+    from .simulator import Simulator  # noqa: PLC0415 - --help needs no web server
 
     for ending in (signal.SIGINT, signal.SIGTERM):
-        # Set for SIGINT too: a shell starts what runs in the background with that ignored.
+        # Set for SIGINT too: shells start background processes with SIGINT ignored.
         signal.signal(ending, _end)
     try:
         simulator = Simulator(
@@ -81,7 +81,7 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         type=_profile,
         default="three-phase",
         metavar="NAME[+QUIRK...]",
-        help="what is installed, and what its firmware gets wrong (see --list; default three-phase)",
+        help="installed devices and firmware bugs (see --list; default: three-phase)",
     )
     parser.add_argument(
         "--fault",
@@ -89,43 +89,47 @@ def _options(arguments: list[str] | None) -> argparse.Namespace:
         action="append",
         default=[],
         metavar="NAME[@PATH]",
-        help="a bad day, for one path or for all (see --list); can be given more than once",
+        help="fault of the gateway, for one path or for all (see --list; can be repeated)",
     )
-    parser.add_argument("--list", action="store_true", help="list profiles, quirks and faults, and end")
+    parser.add_argument("--list", action="store_true", help="list profiles, quirks and faults, then exit")
     parser.add_argument(
-        "--seed", type=int, default=1, metavar="N", help="another number, another house (default 1)"
-    )
-    parser.add_argument(
-        "--speed", type=_positive, default=1.0, metavar="N", help="house seconds a second (default 1)"
-    )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen at (default 127.0.0.1)")
-    parser.add_argument(
-        "--port", type=_port, default=8443, help="port of the gateway, 0 for any free one (default 8443)"
+        "--seed", type=int, default=1, metavar="N", help="seed of the house's weather and load (default: 1)"
     )
     parser.add_argument(
-        "--entrez-port", type=_port, default=8080, metavar="PORT", help="port of Entrez (default 8080)"
+        "--speed",
+        type=_positive,
+        default=1.0,
+        metavar="N",
+        help="seconds of house time per real second (default: 1)",
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on (default: 127.0.0.1)")
+    parser.add_argument(
+        "--port", type=_port, default=8443, help="port of the gateway, 0 for any free port (default: 8443)"
+    )
+    parser.add_argument(
+        "--entrez-port", type=_port, default=8080, metavar="PORT", help="port of Entrez (default: 8080)"
     )
     parser.add_argument(
         "--hour-of-day",
         type=_hour,
         metavar="H",
-        help="how high the sun stands at the start: 13 is early afternoon (default: as here)",
+        help="solar hour in the house at the start: 13 is early afternoon (default: now)",
     )
     parser.add_argument(
         "--day",
         type=_day,
         metavar="YYYY-MM-DD",
-        help="sun, clouds and household are as on this day (default: today)",
+        help="day in the house at the start (default: today)",
     )
     parser.add_argument(
-        "--replay", metavar="DIR", help="serve the recorded answers in this folder: a file for each path"
+        "--replay", metavar="DIR", help="serve the recorded responses in this folder, one file per path"
     )
     return parser.parse_args(arguments)
 
 
 def _lists() -> str:
-    """All names that the options take, with what they mean."""
-    from .faults import FAULTS  # noqa: PLC0415 - --help does without a web server
+    """Return all names that the options take, with their descriptions."""
+    from .faults import FAULTS  # noqa: PLC0415 - --help needs no web server
 
     profiles = {profile.name: profile.description for profile in PROFILES.values()}
     lists = {
@@ -171,7 +175,7 @@ def _profile(text: str) -> Profile:
 
 def _fault(text: str) -> tuple[str, str | None]:
     """Return the name and path of a fault."""
-    from .faults import FAULTS  # noqa: PLC0415 - --help does without a web server
+    from .faults import FAULTS  # noqa: PLC0415 - --help needs no web server
 
     name, _, path = text.partition("@")
     if name not in FAULTS:

@@ -1,4 +1,4 @@
-"""The answers of a simulated gateway: made from its house, or recorded."""
+"""The answers of a simulated gateway: computed from its house, or recorded."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ from .faults import zeroed
 from .house import Clock, House
 
 _BY_EID = ("/ivp/meters/readings/", "/ivp/meters/")
-#: House seconds after a restart in which a gateway with that quirk knows nothing.
+#: Seconds of house time after a restart in which a gateway with that quirk reports zeros.
 ZERO_SECONDS = 120
-#: By quirk, the paths below which nobody may look.
+#: By quirk, the paths below which every token is rejected.
 _REFUSING = {"meters-401": "/ivp/meters", "ensemble-401": "/ivp/ensemble"}
 #: Hours of the house's clock between which a gateway with that quirk is silent.
 _SILENT_FROM, _SILENT_TO = 23 * 3600, 23 * 3600 + 300
 
 
 class SimulatedAnswers:
-    """Answers out of a house, about the whole second that it is there."""
+    """Answers computed from a house, for the current whole second of house time."""
 
     def __init__(self, house: House, clock: Clock, serial_number: str) -> None:
         self.serial_number = serial_number
@@ -136,7 +136,7 @@ class ReplayedAnswers:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Read the gateway's serial number. Raises ValueError for a folder whose `info` does not hold it."""
+        """Read the gateway's serial number. Raise ValueError for a folder whose `info` lacks it."""
         self._folder = folder
         if not (folder / "info").is_file():
             raise ValueError(f"{folder}: no recording of a gateway, as it holds no file info")
@@ -155,20 +155,20 @@ class ReplayedAnswers:
     def get(self, path: str, query: str) -> Any:
         """Return the recorded JSON of a path and query, else of the path alone; None: not recorded."""
         plain = path.strip("/").replace("/", "_")
-        asked = f"{plain}_{re.sub('[=&]', '_', query)}" if query else plain
-        for name in (asked, plain):
+        with_query = f"{plain}_{re.sub('[=&]', '_', query)}" if query else plain
+        for name in (with_query, plain):
             file = self._folder / name
-            # A name with a folder in it is none that a recording has.
+            # No file of a recording has a folder in its name.
             if file.parent == self._folder and file.is_file() and file.stat().st_size:
                 return json.loads(file.read_text(encoding="utf-8"))
         return None
 
     def post(self, path: str, body: Any) -> None:
-        """Nothing: recordings cannot be written to."""
+        """Return None: recordings answer no POST."""
 
     def restart(self) -> None:
-        """Nothing: recordings say what they say."""
+        """Do nothing: recordings do not change."""
 
     def silent(self) -> bool:
-        """Never."""
+        """Whether the gateway is silent: never."""
         return False

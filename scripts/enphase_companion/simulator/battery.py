@@ -1,4 +1,4 @@
-"""A battery that takes what the sun leaves over and gives it back before the next morning."""
+"""A battery that stores the solar surplus and discharges it before the next morning."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from itertools import accumulate, pairwise
 
 from .series import STEP, positive_mean
 
-#: What is kept of the energy on its way in, and again on its way out.
+#: Efficiency of charging, and again of discharging.
 EFFICIENCY = 0.95
 _HOURS = STEP / 3600
 #: Near full and near empty the power falls off over this many hours, so that the limits are never crossed.
 _EASING = 4 * _HOURS
 #: Of what the house will need until the morning, this much is stored at most.
 _SHARE_OF_NEED = 0.9
-#: The day's last half hour gives back what is left.
+#: The last half hour of the day discharges the remaining energy.
 _CLOSING_KNOTS = 30
 
 
@@ -28,7 +28,7 @@ class Battery:
     unit_power: float  #: W, charging or discharging
     reserve: float = 0.2  #: the share that is never discharged
     kind: str = "encharge"  #: encharge (IQ Battery) or acb (AC Battery)
-    collar: bool = False  #: whether an IQ Meter Collar is in the place of a System Controller
+    collar: bool = False  #: whether an IQ Meter Collar replaces the System Controller
 
     @property
     def capacity(self) -> float:

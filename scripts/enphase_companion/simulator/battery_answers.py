@@ -1,4 +1,4 @@
-"""What the gateway says under /ivp/ensemble and in its tariff: batteries, system controller, relays."""
+"""Answers of /ivp/ensemble and the tariff: batteries, system controller, relays."""
 
 from __future__ import annotations
 
@@ -137,7 +137,7 @@ def dry_contact_settings() -> dict[str, Any]:
 
 
 def generator() -> dict[str, Any]:
-    """Return /ivp/ensemble/generator: there is none."""
+    """Return /ivp/ensemble/generator: no generator is installed."""
     return {
         "admin_state": "unknown",
         "oper_state": "open",
@@ -262,7 +262,7 @@ def _collar(at: int) -> dict[str, Any]:
 
 
 def _serial_numbers(house: House) -> list[str]:
-    """Those of the IQ Batteries; AC Batteries are no part of an ensemble."""
+    """Return the serial numbers of the IQ Batteries; AC Batteries are not part of an ensemble."""
     battery = house.profile.battery
     if battery is None or battery.kind != "encharge":
         return []

@@ -1,4 +1,4 @@
-"""The gateway's self-signed certificate: made anew twice a year, from a key that a seed decides."""
+"""The gateway's self-signed certificate: renewed twice a year, with a key derived from a seed."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _P256_ORDER = 0xFFFFFFFF00000000FFFFFFFFFFFFFFFFBCE6FAADA7179E84F3B9CAC2FC632551
 def key_from_seed(*seed: object) -> ec.EllipticCurvePrivateKey:
     """Return a P-256 key derived from the words, so that a restarted simulator is recognised.
 
-    Whoever knows the words knows the key: it protects nothing.
+    Anyone who knows the words can derive the key: it protects nothing.
     """
     digest = hashlib.sha256(" ".join(map(str, seed)).encode()).digest()
     return ec.derive_private_key(int.from_bytes(digest, "big") % (_P256_ORDER - 1) + 1, ec.SECP256R1())

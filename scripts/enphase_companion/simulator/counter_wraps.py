@@ -1,4 +1,4 @@
-"""What the gateway's counters hold: what flowed, unless they wrap."""
+"""Values of the gateway's energy counters, with the wraps of some firmware."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def measured(house: House, measurement_type: str, at: float) -> Measurement:
 
 
 def produced(house: House, at: float) -> float:
-    """Wh that the microinverters together say they ever made."""
+    """Return the lifetime energy (Wh) that all microinverters report."""
     true = house.truth(at).production.total.energy_delivered
     if "inverter-wraps" not in house.profile.quirks:
         return true
@@ -36,14 +36,14 @@ def produced(house: House, at: float) -> float:
 
 
 def inverters_sum(house: House, at: float) -> float:
-    """Wh that /production.json says the microinverters together ever made."""
+    """Return the lifetime energy (Wh) of all microinverters in /production.json."""
     made = produced(house, at)
-    # 7.6.175 says 174,174 Wh where 6,139,406 Wh were made: five times 2^32 J less.
+    # 7.6.175 reports 174,174 Wh for 6,139,406 Wh: five times 2^32 J less.
     return made % INVERTER_LIMIT if house.profile.version <= _SUM_WRAPS_UNTIL else made
 
 
 def produced_by(house: House, number: int, at: float) -> float:
-    """Wh that one microinverter says it ever made."""
+    """Return the lifetime energy (Wh) that one microinverter reports."""
     true = _made(house, number, at)
     if number > 0 or "inverter-wraps" not in house.profile.quirks:
         return true
@@ -65,5 +65,5 @@ def _wrapped(now: Electricity, then: Electricity) -> Electricity:
 
 def _since(now: float, then: float, limit: float) -> float:
     """Return the value of a counter that wraps at `limit`, if it last wrapped at `then`."""
-    # Rounded, lest a counter that stands still is a whole limit above itself.
+    # Rounded: otherwise an unchanged counter could end a whole limit above itself.
     return round(now - then, 3) % limit

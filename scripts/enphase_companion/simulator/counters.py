@@ -14,7 +14,7 @@ Energies = dict[str, list[Energy]]
 
 #: The day the house got its meters, whose counters began at zero.
 _BUILT = datetime(2025, 1, 1, tzinfo=UTC).timestamp()
-#: Counters are never younger than this (days): the house can be asked for its past.
+#: Counters are never younger than this (days): the past of the house can be queried.
 _LEAST_AGE = 30.0
 #: Wh a day: more than any day of the house makes, see `Counters`.
 _HOME, _STANDBY, _FULL_SUN_HOURS, _CYCLES = 40_000.0, 200.0, 9.0, 1.2
@@ -25,8 +25,8 @@ _REACTIVE = 4000.0
 class Counters:
     """What each counter held when a day began, exact from day to day.
 
-    On the day of the start they hold what the calendar says, and that grows faster than any day of the house
-    makes them: a house started anew on a later day goes on above where it was, as a real one would.
+    On the day of the start they hold a value that depends on the date and grows faster than any day of the
+    house counts. A house restarted on a later day therefore continues above its old values, like a real one.
     """
 
     def __init__(

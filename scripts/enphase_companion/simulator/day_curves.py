@@ -86,7 +86,7 @@ _FRIDGE_WATTS, _FRIDGE_PERIOD, _FRIDGE_RUNS = 95.0, 46 * 60, 16 * 60
 
 
 class Household:
-    """The power drawn on each of `phases` phases, the same for the same seed and day."""
+    """The power drawn on each of `phases` phases; seed and day determine it."""
 
     def __init__(self, seed: int, phases: int) -> None:
         self._seed = seed
@@ -94,7 +94,7 @@ class Household:
         self._always_on = [Noise(seed, f"always on {phase}", 25 * 60) for phase in range(phases)]
 
     def day(self, number: int, start: float, start_hour: float, knots: int) -> list[list[float]]:
-        """Watts by phase at each knot of a day, which begins at `start` (solar time) at `start_hour`."""
+        """Return watts by phase at each knot of a day that begins at `start` (solar time) at `start_hour`."""
         watts = [self._base(phase, start, knots) for phase in range(self._phases)]
         dice = Random(f"{self._seed} {number}")
         for appliance in APPLIANCES:

@@ -1,4 +1,4 @@
-"""The simulated Entrez: Enphase's sign-in service, which hands out the gateway's tokens; and Enlighten."""
+"""The simulated Entrez, Enphase's sign-in service that issues the gateway's tokens; and Enlighten."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from .server import Request, note
 from .sessions import UNCOMMISSIONED, make_token
 
 USERNAME, PASSWORD = "owner@example.com", "sunny-side-up"
-#: An account whose sign-in asks for a second factor.
+#: An account whose sign-in requires a second factor.
 MFA_USERNAME = "mfa@example.com"
-#: An account of the kind that gets tokens of twelve hours.
+#: An installer's account, which gets tokens for twelve hours.
 INSTALLER_USERNAME = "installer@example.com"
 LIFETIMES = {"owner": 365 * 86400, "installer": 12 * 3600}
 
@@ -42,7 +42,7 @@ _PAGE = '<!DOCTYPE html>\n<html lang="en"><head><title>Entrez</title></head><bod
 class Entrez:
     """Accounts, sessions and tokens; the routes are `handle`'s.
 
-    Enlighten's sign-in is here too: one address stands for both.
+    The same address also serves Enlighten's sign-in.
     """
 
     def __init__(self, serial_number: str, seed: int) -> None:
@@ -51,22 +51,22 @@ class Entrez:
         self._signed_in: dict[str, str] = {}
         #: Enlighten's sessions, each with its user.
         self._of_enlighten: dict[str, str] = {}
-        #: Whether a form without the hidden `_csrf` of its page is refused; Entrez itself takes one.
+        #: Whether to reject a form without the hidden `_csrf` of its page; the real Entrez accepts one.
         self.wants_csrf = False
-        #: By authorisation code, its PKCE challenge and the serial number it was asked for.
+        #: By authorisation code, its PKCE challenge and the requested serial number.
         self._codes: dict[str, tuple[str, str]] = {}
         self.faults = Faults()
         self.requests: list[Request] = []
         #: The name of the site that the gateway belongs to.
         self.site_name = "Simulated house"
-        #: What those signed in are given: a kind of TOKENS, or by their role.
+        #: The kind of token (see TOKENS) that a sign-in gets; None: by its role.
         self.gives: str | None = None
         #: Seconds that the clock here is ahead of this machine's.
         self.clock_offset = 0.0
 
     @property
     def public_key(self) -> ec.EllipticCurvePublicKey:
-        """The key that tokens are checked with."""
+        """The key that verifies tokens."""
         return self._key.public_key()
 
     def token(
@@ -91,7 +91,7 @@ class Entrez:
         return jwt.encode(claims, self._key, algorithm="ES256", headers={"kid": "simulated"})
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answers one request to Entrez."""
+        """Answer one request to Entrez."""
         note(self.requests, request, time.time(), session_cookie="SESSION")
         fault = await self.faults.before(request)
         if fault is not None:

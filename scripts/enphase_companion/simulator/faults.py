@@ -1,4 +1,4 @@
-"""Faults on demand: a gateway that is slow, silent, broken or wrong, or that refuses everybody."""
+"""Faults on demand: slow, missing, broken, wrong or rejected answers; and real gateways' response times."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ _SECONDS = {
     "/inventory.json": (3.0, 6.2),
     "/home": (6.4, 9.3),
 }
-#: Pages that nobody measured, log-ins among them, take as long as the simplest one.
+#: Paths without a measured time, such as log-ins, take as long as the simplest one.
 _UNMEASURED = _SECONDS["/info"]
 GATEWAYS = {"quick-gateway": 0, "slow-gateway": 1}
 
 
 def latency(gateway: str, path: str) -> float:
-    """How long a gateway of GATEWAYS takes to answer a path, which may have a query."""
+    """Return the seconds that a gateway of GATEWAYS takes to answer a path, which may have a query."""
     plain = path.partition("?")[0].rstrip("/")
     for known in (path, plain, plain.removesuffix(".json"), *_parents(plain)):
         if known in _SECONDS:
@@ -47,22 +47,22 @@ def _parents(path: str) -> list[str]:
     return ["/".join(parts[:end]) for end in range(len(parts) - 1, 2, -1)] if path.startswith("/ivp/") else []
 
 
-#: What each fault does, by name; in brackets what `Faults.set` takes besides.
+#: Descriptions of the faults by name; in brackets the further arguments of `Faults.set`.
 FAULTS = {
     "slow": "answers late (seconds=5)",
     "silent": "never answers",
     "reset": "drops the connection",
     "status": "answers with an error page (status=503)",
-    "html": "gives a page with status 200",
-    "refuse": "answers 401 to everybody",
-    "redirect": "leads elsewhere (location=https://localhost/)",
-    "quick-gateway": "takes for each path as long as a real, quick gateway does",
-    "slow-gateway": "takes for each path as long as a real, slow gateway does",
-    "truncated": "gives half of the JSON",
-    "zeros": "gives 0 for every measured value",
-    "huge": "gives numbers beyond anything for every measured value",
-    "nan": "gives NaN, which JSON does not know, for every measured value",
-    "counters-fall": "gives a share of the energy counters (share=0.5)",
+    "html": "answers with an HTML page and status 200",
+    "refuse": "answers 401 to every request",
+    "redirect": "redirects to another address (location=https://localhost/)",
+    "quick-gateway": "responds as slowly as a fast real gateway, path by path",
+    "slow-gateway": "responds as slowly as a slow real gateway, path by path",
+    "truncated": "sends half of the JSON",
+    "zeros": "sends 0 for every measured value",
+    "huge": "sends 10^30 or 10^300 for every measured value",
+    "nan": "sends NaN, which is not valid JSON, for every measured value",
+    "counters-fall": "multiplies the energy counters by a share (share=0.5)",
 }
 
 _ENERGY = ("actEnergyDlvd", "actEnergyRcvd", "whLifetime", "whDlvdCum", "whRcvdCum", "wattHoursLifetime")
@@ -84,11 +84,11 @@ class _Fault:
     status: int
     share: float
     location: str
-    left: float  #: how many requests it still meets
+    left: float  #: requests that it still affects
 
 
 class Faults:
-    """The faults that are on, by path; None stands for every path."""
+    """The active faults by path; None means every path."""
 
     def __init__(self) -> None:
         self._on: dict[str | None, list[_Fault]] = {}
@@ -106,7 +106,7 @@ class Faults:
     ) -> None:
         """Switch a fault of FAULTS on, for one path (without its query) or for all.
 
-        With `times` it goes off by itself after so many requests. Raises ValueError for any other name.
+        With `times` it ends after that number of requests. Raise ValueError for an unknown name.
         """
         if name not in FAULTS:
             raise ValueError(f"{name!r} is no fault; there are {', '.join(FAULTS)}")
@@ -118,7 +118,7 @@ class Faults:
         self._on.clear()
 
     async def before(self, request: web.Request) -> web.Response | None:
-        """Wait, drop the connection, or give an answer in place of the true one; None: go on."""
+        """Wait, drop the connection, or return a faulty answer; None: no fault replaces the answer."""
         for fault in self._meeting(request.path, _LATE):
             await _wait(fault, request.path_qs)
         if self._meeting(request.path, ("reset",)) and request.transport is not None:
@@ -135,7 +135,7 @@ class Faults:
         return answer
 
     def truncates(self, path: str) -> bool:
-        """Whether only half of an answer goes out."""
+        """Whether to send only half of an answer."""
         return bool(self._meeting(path, ("truncated",)))
 
     def _meeting(self, path: str, names: Collection[str]) -> list[_Fault]:

@@ -1,4 +1,4 @@
-"""The simulated IQ Gateway: who may ask what, and how an answer goes out."""
+"""The simulated IQ Gateway: access control and responses."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from .house import Clock
 from .server import Request, note
 from .sessions import LEVELS, Sessions, TokenRefusedError
 
-#: What only an installer's token opens (7.6.175 and later refuse owners); all else is open to owners.
+#: Paths for installers only (7.6.175 and later reject owners); all others are open to owners.
 _INSTALLER_ONLY = ("/stream/", "/installer/", "/ivp/peb/")
-#: Seconds between two looks at whether a silence is over.
+#: Seconds between two checks whether a silence is over.
 _LOOK_AGAIN = 0.1
 _VALID = "<!DOCTYPE html><h2>Valid token.</h2>\n"
 
 
 class Answers(Protocol):
-    """Where the gateway's answers come from."""
+    """The source of the gateway's answers."""
 
     serial_number: str
 
@@ -30,20 +30,20 @@ class Answers(Protocol):
         """Return the text of /info."""
 
     def get(self, path: str, query: str) -> Any:
-        """Return the JSON of a path; None: no such path. Raises PermissionError if the role is too low."""
+        """Return the JSON of a path; None: no such path. Raise PermissionError if the role is too low."""
 
     def post(self, path: str, body: Any) -> Any:
-        """Return the JSON that a POST is answered with; None: no such path."""
+        """Return the JSON answer of a POST; None: no such path."""
 
     def restart(self) -> None:
         """Apply a restart to the state of the answers."""
 
     def silent(self) -> bool:
-        """Whether the gateway answers nothing now."""
+        """Whether the gateway is silent now."""
 
 
 class Gateway:
-    """Answers requests."""
+    """The web handler of the gateway."""
 
     def __init__(self, answers: Answers, clock: Clock, entrez: Entrez) -> None:
         self._answers = answers
@@ -65,7 +65,7 @@ class Gateway:
             self.busy_seconds += asyncio.get_running_loop().time() - begun
 
     def restart(self) -> None:
-        """Forget every session, and what else a restart brings."""
+        """End every session and apply the other effects of a restart."""
         self.sessions.end_all()
         self._answers.restart()
 

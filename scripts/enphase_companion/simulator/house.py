@@ -41,7 +41,7 @@ class Clock:
         self._advanced += seconds
 
 
-#: The house can be asked for this many days before and after its start.
+#: Days before and after its start for which the house has values.
 REACH = 400
 _PANEL_WATTS = 370.0
 #: W a phase that a second inverter makes in full sun, where there is one.
@@ -71,7 +71,7 @@ class _Day:
 class House:
     """A house with panels, a household and perhaps a battery.
 
-    Sun, clouds and household depend on profile, seed, latitude and solar time alone. Safe to ask from any
+    Sun, clouds and household depend on profile, seed, latitude and solar time alone. Safe to use from any
     thread.
     """
 
@@ -84,7 +84,7 @@ class House:
         latitude: float = 47.0,
         day: date | None = None,
     ) -> None:
-        """`start`: the moment (epoch seconds) around which it is asked; `longitude`, `latitude`: degrees.
+        """`start`: epoch seconds around which it is used; `longitude`, `latitude`: degrees.
 
         `day`: the solar day that `start` is taken for; the calendar's by default.
         """
@@ -108,7 +108,7 @@ class House:
             phases=profile.wired,
             battery=profile.battery,
             peaks=peaks,
-            # Only a production meter sees what is drawn at night; microinverters report what they make.
+            # Only a production meter sees the draw at night; microinverters report their production.
             standby=_STANDBY_WATTS if profile.measures(PRODUCTION) else 0.0,
             second_array=_SECOND_ARRAY if "second-inverter" in profile.quirks else 0.0,
         )

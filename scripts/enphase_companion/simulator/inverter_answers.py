@@ -1,4 +1,4 @@
-"""What the gateway says about its microinverters: their reports, device data and the inventory."""
+"""Answers about the microinverters: their reports, device data and the inventory."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LONGEST_NIGHT = 20 * 3600
 
 @dataclass(frozen=True)
 class Report:
-    """The last thing a microinverter said."""
+    """The last report of a microinverter."""
 
     inverter: Inverter
     at: int  #: epoch seconds
@@ -48,8 +48,8 @@ def reports(house: House, at: int) -> list[Report]:
 def inverters(house: House, at: int) -> list[dict[str, Any]]:
     """Return /api/v1/production/inverters; AC Batteries stand among the microinverters."""
     units = [
-        _unit(said.inverter.serial_number, said.at, said.watts, said.inverter.peak, _MICROINVERTER)
-        for said in reports(house, at)
+        _unit(report.inverter.serial_number, report.at, report.watts, report.inverter.peak, _MICROINVERTER)
+        for report in reports(house, at)
     ]
     battery, state = house.profile.battery, house.truth(at).battery
     if battery is not None and state is not None:

@@ -1,4 +1,4 @@
-"""What the gateway says under /ivp/meters and /stream/meter: the house in the shapes of its meters."""
+"""Answers of /ivp/meters and /stream/meter: the house as its meters report it."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def readings(house: House, at: int) -> list[dict[str, Any]]:
 
 
 def reports(house: House, at: int) -> list[dict[str, Any]]:
-    """Return /ivp/meters/reports: what is metered, and what follows from that."""
+    """Return /ivp/meters/reports: metered values and those derived from them."""
     return [
         _report(_netted(house, measurement_type, at), measurement_type, at)
         for measurement_type in reported_types(house)
@@ -97,7 +97,7 @@ def consumption_reports(house: House, at: int) -> list[dict[str, Any]]:
 
 
 def reported_types(house: House) -> list[str]:
-    """Return the measurement types that these meters give: with a consumption meter, both net and total."""
+    """Return the measurement types of these meters: with a consumption meter, both net and total."""
     profile = house.profile
     consumption = profile.measures(NET) or profile.measures(TOTAL)
     return [PRODUCTION] * profile.measures(PRODUCTION) + [NET, TOTAL] * consumption

@@ -1,4 +1,4 @@
-"""What the gateway says under /production and /api/v1/production: sums of meters and microinverters."""
+"""Answers of /production and /api/v1/production: sums of meters and microinverters."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .profiles import NET, PRODUCTION, TOTAL
 from .truth import NOTHING, Electricity, Measurement
 
 _DAY = 86400
-#: What /api/v1/production of a gateway without production meter once was, and stays at (recorded, 8.2.4264).
+#: The old values that /api/v1/production repeats without a production meter (recorded, 8.2.4264).
 _STALLED = {"wattHoursToday": 0, "wattHoursSevenDays": 1583, "wattHoursLifetime": 1583, "wattsNow": 4}
 
 
@@ -128,7 +128,7 @@ def _lifetime(name: str, seen: Electricity) -> float:
 
 
 def _sums(house: House, at: int, lifetime: float, energy: Callable[[float], float]) -> tuple[float, float]:
-    """Energy today and in the seven days before today; `energy` gives what there ever was at a moment."""
+    """Return the energy of today and of the seven days before; `energy` is lifetime energy by time."""
     if "today-is-lifetime" in house.profile.quirks:
         return lifetime, lifetime
     midnight = house.midnight(at)

@@ -9,32 +9,32 @@ from string import ascii_letters
 
 from .battery import Battery
 
-#: By name, what is wrong, and in brackets the firmware it was seen on. What every gateway does is no option:
+#: Firmware bugs by name, with the firmware where each was seen. Bugs of all gateways are always present:
 #: three channels for each meter, a whole meter's voltage as the sum of its phases', device data that ends at
 #: fifty devices, a colon in the key of the batteries' power; and on 7.0 to 8.2.127 a sum over the
 #: microinverters in /production.json that is modulo 2^32 J.
 QUIRKS = {
     "meters-404": "the meter endpoints do not exist instead of being empty",
-    "meters-401": "the meter endpoints refuse everybody (standard gateways)",
-    "ensemble-401": "the battery endpoints refuse everybody (early 7)",
-    "unlisted-meter": "the readings hold a meter that the list does not know (8.3)",
-    "unknown-meter": "a meter of a type that nobody knows, around the home like a total-consumption meter",
-    "disabled-meter": "a disabled meter that goes on reporting noise",
-    "unwired-phases": "three phases are counted where fewer are wired (7.3.466)",
+    "meters-401": "the meter endpoints reject every token (standard gateways)",
+    "ensemble-401": "the battery endpoints reject every token (early 7)",
+    "unlisted-meter": "the readings include a meter that is not in the meter list (8.3)",
+    "unknown-meter": "a meter of an unknown type that measures the home like a total-consumption meter",
+    "disabled-meter": "a disabled meter keeps reporting noise",
+    "unwired-phases": "the meter list counts three phases although fewer are wired (7.3.466)",
     "third-channel-mirrors": "the third channel of split phase repeats the storage meter's second (8.2.127)",
     "total-is-net": "/production.json gives net consumption as total consumption (8.3.5433)",
     "today-is-lifetime": "/production.json and /api/v1/production give lifetime energy as today's (8.3.5433)",
     "power-factors-added": "the readings' total power factor is the sum over the phases (8.3)",
-    "no-apparent-energy": "the readings' apparent energy stays next to nothing (8.3)",
+    "no-apparent-energy": "the readings' apparent energy stays close to 0 (8.3)",
     "reports-netted": "/ivp/meters/reports nets the grid's energies: nothing is exported (8.3.5169)",
-    "no-production-data": "/api/v1/production stays at what it once was (8.2.4264 without production meter)",
-    "empty-totals": "/api/v1/production counts nothing: its energies are 0 (8.3.5422 without meters)",
-    "second-inverter": "an inverter that no meter measures: the house seems to use less, or to give",
+    "no-production-data": "/api/v1/production repeats old values (8.2.4264 without production meter)",
+    "empty-totals": "/api/v1/production reports 0 Wh (8.3.5422 without meters)",
+    "second-inverter": "an inverter that no meter measures: the home seems to consume less, or to produce",
     "storage-loses-phase": "every fifth minute one phase of the storage meter is all zero (8.3.6087)",
-    "meters-wrap": "ten minutes after the start the meters' energy counters pass 2^32 Wh, and begin at 0",
-    "inverter-wraps": "ten minutes after the start a microinverter's counter passes 2^32 J: 1.19 MWh less",
+    "meters-wrap": "ten minutes after the start the meters' energy counters wrap at 2^32 Wh",
+    "inverter-wraps": "ten minutes after the start a microinverter's counter wraps at 2^32 J (1.19 MWh)",
     "zeros-after-power-cut": "for two minutes after a restart all values are 0, with status 200",
-    "nightly-silence": "from 23:00 to 23:05 on the house's clock nothing is answered (8.3)",
+    "nightly-silence": "from 23:00 to 23:05 house time the gateway answers no requests (8.3)",
 }
 
 PRODUCTION, NET, TOTAL, STORAGE = "production", "net-consumption", "total-consumption", "storage"
@@ -57,11 +57,11 @@ class Meter:
     measurement_type: str
     reports: Reports = Reports.MEASURED
     listed: bool = True  #: False: in the readings only, as firmware 8.3 does
-    around: str = ""  #: what it measures, where the type does not say so: another meter's type
+    around: str = ""  #: the measured flow, as another meter's type, if the own type is unknown
 
     @property
     def enabled(self) -> bool:
-        """Whether the meter list says so: a meter that measures is enabled."""
+        """Whether the meter list marks the meter as enabled."""
         return self.reports is Reports.MEASURED
 
     @property
@@ -74,14 +74,14 @@ class Meter:
 class Wiring:
     """The phases of a gateway."""
 
-    mode: str  #: what the meter list says: single, split or three
+    mode: str  #: phase mode in the meter list: single, split or three
     wired: int  #: phases with a conductor
     counted: int  #: phases by the meter list
 
 
 @dataclass(frozen=True)
 class Profile:
-    """A gateway and what hangs on it."""
+    """A gateway and the devices connected to it."""
 
     name: str
     firmware: str
@@ -93,7 +93,7 @@ class Profile:
 
     @property
     def phase_mode(self) -> str:
-        """What the meter list says of the phases: single, split or three."""
+        """The phase mode in the meter list: single, split or three."""
         return self.wiring.mode
 
     @property
@@ -113,7 +113,7 @@ class Profile:
 
     @property
     def speaks_tokens(self) -> bool:
-        """Whether the firmware is of the kind that wants tokens: 7 or later."""
+        """Whether the firmware requires tokens (7 or later)."""
         return self.version >= (7,)
 
     @property
@@ -137,7 +137,7 @@ class Profile:
 
     @property
     def description(self) -> str:
-        """All of it in words."""
+        """The description for --list."""
         parts = [{"single": "one phase", "split": "split phase", "three": "three phases"}[self.phase_mode]]
         if self.wired < self.phase_count:
             parts[0] += f" of which {self.wired} wired"
@@ -160,7 +160,7 @@ class Profile:
 def find(name: str) -> Profile:
     """Return the profile of a name with the quirks that follow it: "battery+nightly-silence".
 
-    Raises ValueError for what is no profile or no quirk.
+    Raise ValueError for an unknown profile or quirk.
     """
     base, *quirks = name.split("+")
     if base not in PROFILES:
@@ -183,7 +183,7 @@ def _adding(meter: Meter) -> Callable[[Profile], Profile]:
     return lambda profile: replace(profile, meters=(*profile.meters, meter))
 
 
-#: The quirks that show in what is installed or listed.
+#: The quirks that change the installed or listed devices.
 _CHANGES: dict[str, Callable[[Profile], Profile]] = {
     "unlisted-meter": _adding(Meter(1023410688, "", Reports.ZEROS, listed=False)),
     "unknown-meter": _adding(Meter(704645376, "heat-pump", around=TOTAL)),
@@ -197,7 +197,7 @@ _TOTAL = Meter(704643584, TOTAL)
 _GRID = (_PRODUCTION, Meter(704643584, NET))
 _GRID_AND_STORAGE = (*_GRID, Meter(704643840, STORAGE))
 _UNCONNECTED = tuple(replace(meter, reports=Reports.NOISE) for meter in _GRID)
-#: What firmware 8.3 lists besides.
+#: Further meters that firmware 8.3 lists.
 _MANY = (
     Meter(704643840, STORAGE, Reports.ZEROS),
     Meter(704644352, "backfeed", Reports.NEVER),
@@ -235,5 +235,5 @@ _ROWS = (
     Profile("old-firmware", "D5.0.62", _ONE, _GRID),
 )
 
-#: Those with a name of their own; `find` knows each with more quirks too.
+#: The named profiles; `find` also combines each with quirks.
 PROFILES: dict[str, Profile] = {row.name: _changed_by(row.quirks, row) for row in _ROWS}

@@ -1,4 +1,4 @@
-"""One listening port: a web server that can be stopped and started again, and the requests it has seen."""
+"""One listening port: a web server that can be stopped and restarted, and the requests it received."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from aiohttp import web
 
 @dataclass(frozen=True)
 class Request:
-    """One request, as it came in."""
+    """One received request."""
 
     path: str  #: with its query
     method: str
@@ -26,7 +26,7 @@ class Request:
 
 
 def note(requests: list[Request], request: web.Request, at: float, session_cookie: str) -> None:
-    """Add a request to those seen."""
+    """Record a request."""
     requests.append(
         Request(
             request.path_qs,
@@ -38,34 +38,34 @@ def note(requests: list[Request], request: web.Request, at: float, session_cooki
     )
 
 
-#: Seconds for some turns of the loop.
+#: Seconds for some iterations of the loop.
 _TURNS = 0.01
-#: Seconds that a client gets for its part of the TLS farewell: less, lest a stop leaves connections behind.
+#: Seconds that a client gets for the TLS shutdown: short, so that a stop leaves no connections open.
 _FAREWELL = _TURNS / 2
 #: Seconds that running answers get when the server stops; some, by design, never end.
 _GRACE = 0.1
 
 
-#: Wrapped, so that what freezes time for a test does not find and replace it.
+#: Wrapped, so that tools that freeze time in tests do not replace it.
 _monotonic = partial(time.monotonic)
 
 
 class ServerLoop(asyncio.SelectorEventLoop):
-    """A loop for servers, whose waits end even while a test has stopped `time.monotonic`."""
+    """An event loop for servers; its waits end even while a test has stopped `time.monotonic`."""
 
     def time(self) -> float:
-        """Seconds since some moment."""
+        """Return monotonic seconds."""
         return _monotonic()
 
     async def create_server(self, *where: Any, **options: Any) -> asyncio.Server:
-        """Listen as any loop does, but wait for no client's farewell."""
+        """Listen as any loop does, but do not wait for a client's close_notify."""
         if options.get("ssl") is not None:
             options["ssl_shutdown_timeout"] = _FAREWELL
         return await super().create_server(*where, **options)
 
 
 class Server:
-    """Hands every request to one handler."""
+    """A web server that passes every request to one handler."""
 
     def __init__(
         self, handle: Callable[[web.Request], Awaitable[web.StreamResponse]], host: str, port: int
@@ -76,7 +76,7 @@ class Server:
         self._runner: web.AppRunner | None = None
 
     async def start(self, context: ssl.SSLContext | None = None) -> None:
-        """Listen; port 0 becomes one that is free, and stays. Raises OSError if the port is taken."""
+        """Listen; port 0 becomes one that is free, and stays. Raise OSError if the port is in use."""
         application = web.Application()
         application.router.add_route("*", "/{path:.*}", self._handle)
         runner = web.AppRunner(
@@ -96,10 +96,10 @@ class Server:
         open_connections = [connection.transport for connection in runner.server.connections]
         await runner.cleanup()
         for transport in open_connections:
-            # TLS would wait for the client's farewell.
+            # TLS would wait for the client's close_notify.
             if transport is not None:
                 # Python 3.11's TLS transports cannot be aborted once they are closed.
                 with suppress(AttributeError):
                     transport.abort()
-        # What a client broke off in its handshake ends in the loop's next turns.
+        # Handshakes that a client broke off end in the loop's next iterations.
         await asyncio.sleep(_TURNS)

@@ -1,4 +1,4 @@
-"""Access to the gateway: tokens, good and bad, their check, roles, and sessions that end when idle."""
+"""Access to the gateway: valid and invalid tokens, their check, roles, and sessions that end when idle."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from .certificate import key_from_seed
 
-#: Gives a good token; see Entrez.token for what may be said of it.
+#: Issues a valid token; see Entrez.token for the arguments.
 Issue = Callable[..., str]
 
 _HOUR, _YEAR = 3600, 365 * 86400
 
 
 def make_token(issue: Issue, kind: str) -> str:
-    """Return a token with what TOKENS says of it, made from one that `issue` gives.
+    """Return a token of a kind in TOKENS, derived from a valid one of `issue`.
 
-    Raises ValueError for a name that is not there.
+    Raise ValueError for an unknown kind.
     """
     if kind not in TOKENS:
         raise ValueError(f"{kind!r} is no kind of token; there are {', '.join(TOKENS)}")
@@ -34,19 +34,19 @@ def _signed(issue: Issue, key: Any, algorithm: str) -> str:
     return jwt.encode(claims, key, algorithm=algorithm)
 
 
-#: What is the matter with each.
+#: Descriptions of the tokens by kind.
 TOKENS = {
-    "good": "nothing: a year, for the owner of this gateway",
-    "installer": "an installer's, for twelve hours",
+    "good": "a valid owner's token, for a year",
+    "installer": "a valid installer's token, for twelve hours",
     "other-gateway": "for another gateway",
-    "expired": "ended an hour ago",
-    "ends-soon": "ends in an hour",
-    "from-the-future": "issued five minutes from now: a clock is off",
-    "hs256": "signed with HS256 and a word, not with Entrez's key",
-    "none": "not signed at all, and says so",
-    "stranger": "signed with somebody else's key",
-    "cut-short": "its end is missing",
-    "no-token": "other text",
+    "expired": "expired an hour ago",
+    "ends-soon": "expires in an hour",
+    "from-the-future": "issued five minutes from now, as when a clock is wrong",
+    "hs256": "signed with HS256 and a password instead of Entrez's key",
+    "none": "unsigned (alg: none)",
+    "stranger": "signed with another key",
+    "cut-short": "truncated",
+    "no-token": "text that is not a token",
 }
 _MAKING: dict[str, Callable[[Issue], str]] = {
     "good": lambda issue: issue(),
@@ -62,19 +62,19 @@ _MAKING: dict[str, Callable[[Issue], str]] = {
     "no-token": lambda _: "Please copy the token",
 }
 
-#: What a role may ask; each includes those below it.
+#: Access levels of the roles; each includes the lower ones.
 LEVELS = {"owner": 2, "installer": 6}
 IDLE_SECONDS = 600.0
 UNCOMMISSIONED = "un-commissioned"
 
 
 class TokenRefusedError(Exception):
-    """The token is no token for this gateway, or no longer."""
+    """The token is not valid for this gateway."""
 
 
 @dataclass
 class Session:
-    """Somebody who showed a good token."""
+    """A session opened with a valid token."""
 
     role: str
     expires: float  #: epoch seconds of the token's end
@@ -91,7 +91,7 @@ class Sessions:
         self.idle_seconds = IDLE_SECONDS
 
     def check(self, token: str) -> Session:
-        """Return the session of a token. Raises TokenRefusedError."""
+        """Return the session of a token; raise TokenRefusedError if it is invalid."""
         try:
             claims = jwt.decode(
                 token,
@@ -99,7 +99,7 @@ class Sessions:
                 algorithms=["ES256"],
                 audience=[self._serial_number, UNCOMMISSIONED],
                 issuer="Entrez",
-                # The gateway's clock is right where this machine's is off, and Entrez's with it.
+                # Gateway and Entrez share a clock, which may differ from this machine's.
                 options={"require": ["exp", "iat", "iss", "aud", "enphaseUser"], "verify_iat": False},
             )
         except jwt.PyJWTError as error:
@@ -110,7 +110,7 @@ class Sessions:
         return Session(role, claims["exp"], time.monotonic())
 
     def open(self, token: str) -> str:
-        """Return the cookie's value for a new session. Raises TokenRefusedError."""
+        """Return the cookie's value for a new session; raise TokenRefusedError for an invalid token."""
         session_id = secrets.token_urlsafe(24)
         self._open[session_id] = self.check(token)
         return session_id
@@ -128,5 +128,5 @@ class Sessions:
         return session
 
     def end_all(self) -> None:
-        """Forgets every session, as a restart does."""
+        """End every session, as a restart does."""
         self._open.clear()

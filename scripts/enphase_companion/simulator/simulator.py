@@ -1,4 +1,4 @@
-"""The simulator: a gateway, and Entrez beside it, running in a thread of their own."""
+"""The simulator: a gateway and Entrez, served from their own thread."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ from .weather import WeatherService
 class Simulator:
     """A simulated gateway over HTTPS and a simulated Entrez over HTTP, from `with` to its end.
 
-    What the meters say at house time `at` is to be compared with `sim.house.truth(at)`.
+    Compare the meters' values at house time `at` with `sim.house.truth(at)`.
     """
 
     def __init__(
@@ -47,13 +47,13 @@ class Simulator:
         longitude: float | None = None,
         replay: str | Path | None = None,
     ) -> None:
-        """Prepare everything but the ports.
+        """Prepare everything except the ports.
 
         `profile`: a name of PROFILES, with any of QUIRKS after it: "battery+nightly-silence". `speed`: house
         seconds a second. Port 0: any free one. `start`: house time (epoch seconds) at the start, now by
         default. `day`: sun, clouds and household are then as on this day; the calendar's by default.
         `hour_of_day`: the sun then stands as at this hour; or `longitude` (degrees): as there; by
-        default as in this machine's time zone. `replay`: a folder of recorded answers to give in place of a
+        default as in this machine's time zone. `replay`: a folder of recorded answers to serve instead of a
         house's.
 
         Raises ValueError for an unknown profile or quirk and for a folder without recording.
@@ -104,9 +104,9 @@ class Simulator:
         self.stop()
 
     def start(self) -> None:
-        """Open both ports. Raises OSError if one is taken."""
+        """Open both ports. Raise OSError if one is in use."""
         self._loop = ServerLoop()
-        # A client that refuses the certificate or hangs up is no error of the simulator's.
+        # A client that rejects the certificate or hangs up is not an error of the simulator.
         self._loop.set_exception_handler(lambda _loop, _context: None)
         self._thread = threading.Thread(target=self._loop.run_forever, name="enphase-simulator", daemon=True)
         self._thread.start()
@@ -127,7 +127,7 @@ class Simulator:
 
     @property
     def house(self) -> House:
-        """The house behind the meters. Raises LookupError while a recording is replayed, which has none."""
+        """The house behind the meters. Raise LookupError while a recording is replayed."""
         if self._house is None:
             raise LookupError("a replayed gateway has no house: nobody knows the truth behind its recording")
         return self._house
@@ -144,7 +144,7 @@ class Simulator:
 
     @property
     def weather_url(self) -> str:
-        """The weather service's address, which is Entrez's: what else there is outside of the house."""
+        """The weather service's address: the same as Entrez's."""
         return self.entrez_url
 
     @property
@@ -164,21 +164,21 @@ class Simulator:
 
     @property
     def requests(self) -> list[Request]:
-        """What the gateway was asked so far."""
+        """The requests that the gateway has received."""
         return self.gateway.requests
 
     def requests_by_path(self) -> Counter[str]:
-        """How often the gateway was asked for each path (with its query) so far."""
+        """Return the number of requests that the gateway has received, by path with query."""
         return Counter(request.path for request in self.requests)
 
     @property
     def busy_seconds(self) -> float:
-        """How long the gateway was busy with answers so far (real seconds; two at once count twice)."""
+        """Real seconds that the gateway has spent on answers (two at once count twice)."""
         return self.gateway.busy_seconds
 
     @property
     def entrez_requests(self) -> list[Request]:
-        """What Entrez was asked so far."""
+        """The requests that Entrez has received."""
         return self.entrez.requests
 
     def token(
@@ -192,7 +192,7 @@ class Simulator:
         return self.entrez.token(role, lifetime, serial_number, issued_ago)
 
     def strange_token(self, kind: str) -> str:
-        """Return an invalid token of a kind in TOKENS. Raises ValueError for any other kind."""
+        """Return an invalid token of a kind in TOKENS. Raise ValueError for any other kind."""
         return make_token(self.entrez.token, kind)
 
     def renew_certificate(
@@ -204,7 +204,7 @@ class Simulator:
         common_name: str | None = None,
         for_clients: bool = False,
     ) -> None:
-        """Show a new certificate from now on, for the same key or another; one `for_clients` serves nobody.
+        """Replace the certificate, with the same key or another; one `for_clients` is invalid for servers.
 
         Open connections are closed, as when a gateway restarts its web server; sessions live on.
         """
@@ -215,7 +215,7 @@ class Simulator:
         self._run(self._reopen())
 
     def restart(self) -> None:
-        """Drop all connections and sessions, and be back at the same address."""
+        """Drop all connections and sessions, and listen again at the same address."""
         self.gateway.restart()
         self._run(self._reopen())
 
@@ -242,7 +242,7 @@ class Simulator:
 
 
 def _longitude(start: float, hour_of_day: float | None) -> float:
-    """Where it is `hour_of_day` by the sun at `start`; without, in the middle of this machine's time zone."""
+    """Return the longitude with solar hour `hour_of_day` at `start`; None: the middle of the time zone."""
     if hour_of_day is None:
         offset = datetime.fromtimestamp(start, UTC).astimezone().utcoffset()
         return offset.total_seconds() / 240 if offset else 0.0

@@ -1,4 +1,4 @@
-"""What the gateway says about itself: /info, /home.json and the live view under /ivp/livedata."""
+"""Answers about the gateway itself: /info, /home.json and the live view under /ivp/livedata."""
 
 from __future__ import annotations
 

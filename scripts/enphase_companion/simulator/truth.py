@@ -1,4 +1,4 @@
-"""What is true of the house at one moment: the numbers that a reading is compared with."""
+"""The true values of the house at one time, to compare readings with."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ class BatteryState:
 
 @dataclass(frozen=True, slots=True)
 class Truth:
-    """Everything about the house at one moment."""
+    """All true values of the house at one time."""
 
     time: float  #: epoch seconds
     production: Measurement

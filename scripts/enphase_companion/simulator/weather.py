@@ -1,4 +1,4 @@
-"""The simulated weather service: what Open-Meteo's forecast says of the sky over the house."""
+"""The simulated weather service: Open-Meteo's forecast of the sky over the house."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .server import Request, note
 
 PATH = "/v1/forecast"
 
-#: Factors from m/s, and what the answer calls the unit; km/h is what a request gets that does not say.
+#: Factors from m/s and the unit's name in the answer; km/h is the default.
 _WIND_UNITS = {"kmh": (3.6, "km/h"), "ms": (1.0, "m/s"), "mph": (2.23694, "mp/h"), "kn": (1.94384, "kn")}
 
 #: Seconds for which an answer holds.
@@ -26,7 +26,7 @@ _CODES = ((0.0, 0), (0.1, 1), (0.3, 2), (0.6, 3), (0.9, 61))
 
 
 class WeatherService:
-    """Answers for the place of the house, whatever place is asked for."""
+    """A forecast for the house's place, whatever place a request names."""
 
     def __init__(self, house: House | None, clock: Clock, seed: int) -> None:
         """Without `house` (while a recording is replayed) the sky is clear, day and night."""
@@ -35,13 +35,13 @@ class WeatherService:
         self._wind = Noise(seed, "wind", 3 * 3600)
         self.faults = Faults()
         self.requests: list[Request] = []
-        #: A code to give in the place of the sky's; m/s; day.
+        #: Values that replace the sky's: weather code, wind (m/s), day.
         self.code: int | None = None
         self.wind: float | None = None
         self.is_day: bool | None = None
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answers one request for the forecast."""
+        """Answer one request for the forecast."""
         note(self.requests, request, time.time(), session_cookie="SESSION")
         fault = await self.faults.before(request)
         if fault is not None:
@@ -57,13 +57,13 @@ class WeatherService:
         factor, unit = _one_of(query, "wind_speed_unit", "kmh", _WIND_UNITS)
         time_format = _one_of(query, "timeformat", "iso8601", {"iso8601": "iso8601", "unixtime": "unixtime"})
         at = int(self._clock.time()) // _INTERVAL * _INTERVAL
-        said = {
+        values = {
             "weather_code": (self._code(at), "wmo code"),
             "wind_speed_10m": (round(self._wind_speed(at) * factor, 1), unit),
             "is_day": (int(self._is_day(at)), ""),
         }
         wanted = [name for name in query.get("current", "").split(",") if name]
-        if unknown := [name for name in wanted if name not in said]:
+        if unknown := [name for name in wanted if name not in values]:
             raise ValueError(f"Cannot initialize this variable from invalid String value {unknown[0]}.")
         stamp: Any = at
         if time_format != "unixtime":
@@ -79,9 +79,9 @@ class WeatherService:
             "current_units": {
                 "time": time_format,
                 "interval": "seconds",
-                **{name: said[name][1] for name in wanted},
+                **{name: values[name][1] for name in wanted},
             },
-            "current": {"time": stamp, "interval": _INTERVAL, **{name: said[name][0] for name in wanted}},
+            "current": {"time": stamp, "interval": _INTERVAL, **{name: values[name][0] for name in wanted}},
         }
 
     def _code(self, at: float) -> int:

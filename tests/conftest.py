@@ -1,4 +1,4 @@
-"""What all tests share: what drives a program of the system is marked, and left out where that is missing."""
+"""Marks of all tests: a test that needs a server or a program is skipped if that is missing."""
 
 import shutil
 import signal
@@ -7,7 +7,7 @@ import pytest
 
 from tests.services import SEARCHED, unavailable
 
-# The fixtures of tests/services: whoever asks for one needs the server, or the disk, behind it.
+# The fixtures of tests/services: a test with one of them needs its server, or its disk.
 SERVERS = {
     "amqp_url",
     "small_disk",
@@ -20,22 +20,22 @@ SERVERS = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Let Ctrl-C's signal reach the commands that tests start: a shell's background jobs are deaf to it."""
+    """Let Ctrl-C reach the commands that tests start: the background jobs of a shell ignore it."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    # Hypothesis counts the references to its own generator, and now and then warns of itself.
+    # Hypothesis sometimes warns about its own generator.
     config.addinivalue_line("filterwarnings", "ignore:It looks like .register_random")
 
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark the tests that ask for a server, before `-m` looks at the marks."""
+    """Mark the tests that need a server, before `-m` selects by marks."""
     for item in items:
         if SERVERS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.services)
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Leave out a test that drives a program which this machine does not have."""
+    """Skip a test that needs a program that is not installed."""
     programs = {program for marker in item.iter_markers("services") for program in marker.args}
     if item.get_closest_marker("browser"):
         programs.add("chromium")

@@ -104,7 +104,7 @@ class GatewayData:
 
     @cached_property
     def energy_source(self) -> ProductionFrom | None:
-        """Where unmetered production energy is read; None if the responses so far do not tell."""
+        """Where unmetered production energy is read; None if the responses so far do not show it."""
         is_in_totals = has_energy_in_totals(self.info, self.meters, self.totals)
         if is_in_totals is None or is_in_totals:
             return ProductionFrom.TOTALS if is_in_totals else None

@@ -88,7 +88,7 @@ _TOTAL, _STORAGE = MeasurementType.TOTAL_CONSUMPTION, MeasurementType.STORAGE
 _READINGS = frozenset({Endpoint.READINGS})
 _BATTERIES = frozenset({Endpoint.BATTERIES})
 
-#: The endpoints of the production power. Which microinverters are silent is at an endpoint of its own.
+#: The endpoints of the production power. The reports of microinverters are a separate endpoint.
 _INVERTERS_POWER = frozenset({Endpoint.PRODUCTION, Endpoint.INVERTERS})
 
 #: The endpoints of the production power, and the endpoint of the production energy.

@@ -1,4 +1,4 @@
-"""What the integration's tests share: a simulated gateway in its own thread, and an entry that reads it."""
+"""Fixtures of the integration's tests: a simulated gateway in a thread, and an entry that polls it."""
 
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from datetime import UTC, datetime, timedelta
@@ -16,7 +16,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension  # type: ignore[import-untyped]
 from syrupy.assertion import SnapshotAssertion
 
-# Without an import of it, the plug-in's own package custom_components would be found.
+# Import it, or the package custom_components of the plug-in is found.
 from custom_components.enphase_iq_gateway import client, coordinator
 from custom_components.enphase_iq_gateway.const import (
     CONF_CERTIFICATE,
@@ -28,7 +28,7 @@ from enphase_companion.simulator import Simulator
 
 from .flow import Flow
 
-#: A day in June at noon, where the house makes more than it uses.
+#: A day in June at noon, when the house exports.
 NOON = datetime(2026, 6, 21, 12, tzinfo=UTC).timestamp()
 
 type SetUp = Callable[..., Awaitable[MockConfigEntry]]
@@ -37,18 +37,18 @@ type Tick = Callable[..., Awaitable[None]]
 
 @pytest.fixture(autouse=True)
 def enable_event_loop_debug() -> None:
-    """Leave asyncio's debug mode as it is: the plug-in's fixture turns it on, which makes a fast run slow."""
+    """Keep asyncio's debug mode as it is: the fixture of the plug-in enables it, which is slow."""
 
 
 @pytest.fixture
 def profile() -> str:
-    """Return the simulated house; a test asks for another by parametrizing this name."""
+    """Return the simulated house; parametrize this fixture to use another."""
     return "three-phase"
 
 
 @pytest.fixture
 def clock_speed(request: pytest.FixtureRequest) -> float:
-    """House seconds a second; none where a test lets the time pass by hand."""
+    """Return the house seconds per second; 0 if a test advances the time by hand."""
     return 0.0 if "tick" in request.fixturenames else 1.0
 
 
@@ -59,7 +59,7 @@ def simulator(
     socket_enabled: None,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Generator[Simulator]:
-    """Yield a gateway and Entrez, both of which answer."""
+    """Yield a simulated gateway and Entrez."""
     with Simulator(profile, start=NOON, longitude=0, speed=clock_speed) as running:
         monkeypatch.setattr(client, "AUTHENTICATION_HOST", running.entrez_url)
         yield running
@@ -67,21 +67,21 @@ def simulator(
 
 @pytest.fixture
 def hass(simulator: Simulator, hass: HomeAssistant, hass_storage: dict[str, Any]) -> HomeAssistant:
-    """Home Assistant, which finds the integration, and ends before the gateway that it is connected to."""
+    """Return Home Assistant, which finds the integration, and stops before the gateway."""
     hass.data.pop(loader.DATA_CUSTOM_COMPONENTS)
     return hass
 
 
 @pytest.fixture
 def entry(simulator: Simulator) -> MockConfigEntry:
-    """Return an entry as the config flow makes it, not yet added."""
+    """Return an entry as the config flow creates it, not yet added."""
     return make_entry(simulator)
 
 
 def make_entry(
     simulator: Simulator, data: Mapping[str, Any] | None = None, options: Mapping[str, Any] | None = None
 ) -> MockConfigEntry:
-    """Give an entry as the config flow makes it, with other data where a test wants it."""
+    """Return an entry as the config flow creates it, with other data if given."""
     metered = simulator.house.profile.measures("production")
     return MockConfigEntry(
         domain=DOMAIN,
@@ -100,7 +100,7 @@ def make_entry(
 
 @pytest.fixture
 def set_up(hass: HomeAssistant) -> SetUp:
-    """Add an entry and wait until everything is read; `enable` is for the entities that are disabled."""
+    """Add an entry and wait until everything is polled; `enable` also enables the disabled entities."""
 
     async def run(
         entry: MockConfigEntry,
@@ -147,8 +147,8 @@ def tick(
     freezer: FrozenDateTimeFactory,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Tick:
-    """Lets seconds pass, for Home Assistant and for the house, refresh by refresh."""
-    # While time stands still, nobody can wait for the second look at a bad answer.
+    """Advance the time of Home Assistant and of the house, refresh by refresh."""
+    # The time is frozen: do not wait before a retry.
     monkeypatch.setattr(coordinator, "_RETRY_DELAY", 0)
 
     async def run(seconds: float = 11, times: int = 1) -> None:
@@ -163,12 +163,12 @@ def tick(
 
 @pytest.fixture
 def snapshot(snapshot: SnapshotAssertion) -> SnapshotAssertion:
-    """Snapshots in the form of Home Assistant's own."""
+    """Return a snapshot in Home Assistant's format."""
     return snapshot.use_extension(HomeAssistantSnapshotExtension)
 
 
 def state_of(hass: HomeAssistant, simulator: Simulator, key: str) -> str:
-    """Give the state of the gateway's sensor with this key."""
+    """Return the state of the gateway's sensor with this key."""
     entity_id = er.async_get(hass).async_get_entity_id("sensor", DOMAIN, f"{simulator.serial_number}_{key}")
     assert entity_id is not None, f"no sensor {key}"
     state = hass.states.get(entity_id)
@@ -178,7 +178,7 @@ def state_of(hass: HomeAssistant, simulator: Simulator, key: str) -> str:
 
 @pytest.fixture
 def flow(hass: HomeAssistant, simulator: Simulator) -> Flow:
-    """Return a config flow that nobody has started yet."""
+    """Return a config flow that is not started yet."""
     return Flow(hass, simulator)
 
 
@@ -194,7 +194,7 @@ async def changed(simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, t
 
 @pytest.fixture
 def rival(socket_enabled: None) -> Generator[Simulator]:
-    """Another device that says it is the gateway; it does not have the gateway's key."""
+    """Yield another device with the serial number of the gateway, but without its key."""
     with Simulator("three-phase", start=NOON, longitude=0) as running:
         running.renew_certificate(same_key=False)
         running.requests.clear()

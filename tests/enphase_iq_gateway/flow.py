@@ -1,4 +1,4 @@
-"""A config flow driven as a browser drives it: what each step shows, and what it is answered with."""
+"""A config flow, used as from a browser."""
 
 from typing import Any
 
@@ -16,7 +16,7 @@ TEXTS = ENGLISH["config"]
 
 
 class Flow:
-    """One flow; `shown` is what it shows now."""
+    """A flow; `shown` is its current result."""
 
     shown: ConfigFlowResult
 
@@ -32,7 +32,7 @@ class Flow:
         self._see(await self._hass.config_entries.flow.async_init(DOMAIN, context=context, data=data))
 
     async def follow(self, shown: ConfigFlowResult) -> None:
-        """Go on with a flow that somebody else has started."""
+        """Continue a flow that was started elsewhere."""
         self._see(await self._hass.config_entries.flow.async_configure(shown["flow_id"]))
 
     async def answer(self, **fields: Any) -> None:
@@ -40,7 +40,7 @@ class Flow:
         self._see(await self._hass.config_entries.flow.async_configure(self.shown["flow_id"], fields))
 
     def _see(self, shown: ConfigFlowResult) -> None:
-        """Keep what is shown; every text of it is there, with all that stands in its placeholders."""
+        """Store the result; all its texts and their placeholders exist."""
         self.shown = shown
         values = shown.get("description_placeholders") or {}
         match shown["type"]:
@@ -65,13 +65,13 @@ class Flow:
         await self.answer(next_step_id=step)
 
     async def give_host(self, host: str | None = None) -> None:
-        """Answer with the gateway's address, or another."""
+        """Submit the gateway's address, or another."""
         await self.answer(**{CONF_HOST: self._simulator.url if host is None else host})
 
     async def give_account(
         self, username: str | None = None, password: str | None = None, renew: bool = False
     ) -> None:
-        """Answer with the owner's account, or another."""
+        """Submit the account of the simulated Entrez, or another."""
         await self.answer(
             **{
                 CONF_USERNAME: username or self._simulator.username,
@@ -81,11 +81,11 @@ class Flow:
         )
 
     async def give_token(self, token: str | None = None) -> None:
-        """Answer with a token of Entrez's, or another text."""
+        """Submit a token of Entrez, or another text."""
         await self.answer(**{CONF_TOKEN: self._simulator.token() if token is None else token})
 
     async def reach(self, step: str) -> None:
-        """Start by hand and go on to the sign-in by `account` or `token`."""
+        """Start the flow and continue to the step `account` or `token`."""
         await self.start()
         await self.give_host()
         await self.answer()

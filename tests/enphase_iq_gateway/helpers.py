@@ -30,7 +30,7 @@ def announcement(
     address: str | None = None,
     properties: Mapping[str, str | None] | None = None,
 ) -> ZeroconfServiceInfo:
-    """Return what a gateway announces."""
+    """Return the announcement of a gateway."""
     url = URL(simulator.url)
     ip = ip_address(address or str(url.host))
     announced = {"serialnum": simulator.serial_number, "protovers": "8.2.4264"}
@@ -48,7 +48,7 @@ def announcement(
 def answer_with(
     monkeypatch: pytest.MonkeyPatch, simulator: Simulator, path: str, change: Callable[[Any], Any]
 ) -> None:
-    """Have the gateway answer one page with something else."""
+    """Change the answer of the gateway to one path."""
     answers = simulator.gateway._answers
     get = answers.get
 
@@ -60,12 +60,12 @@ def answer_with(
 
 
 def issue_of(hass: HomeAssistant, entry: MockConfigEntry) -> ir.IssueEntry | None:
-    """Return the question that the owner is asked."""
+    """Return the issue of the certificate, if any."""
     return ir.async_get(hass).async_get_issue(DOMAIN, certificate_issue_id(entry))
 
 
 async def repair(hass: HomeAssistant, entry: MockConfigEntry) -> Any:
-    """Open the repair as an owner does, and give what it shows."""
+    """Open the repair as a user does, and return its first step."""
     assert await async_setup_component(hass, REPAIRS, {})
     manager = repairs_flow_manager(hass)
     assert manager is not None
@@ -73,7 +73,7 @@ async def repair(hass: HomeAssistant, entry: MockConfigEntry) -> Any:
 
 
 async def accept(hass: HomeAssistant, shown: Any) -> Any:
-    """Click on the one button."""
+    """Submit the only step."""
     manager = repairs_flow_manager(hass)
     assert manager is not None
     result = await manager.async_configure(shown["flow_id"], {})
@@ -81,12 +81,12 @@ async def accept(hass: HomeAssistant, shown: Any) -> Any:
     return result
 
 
-#: A moment after the list of meters is due again.
+#: Seconds until the list of meters is due again.
 NEXT_LIST = POLL_INTERVALS[Endpoint.METERS].total_seconds() + 1
 
 
 class Meters:
-    """What the list of meters says of each meter's status, by measurement type."""
+    """The status of each meter in the list of meters, by measurement type."""
 
     def __init__(self, hass: HomeAssistant, simulator: Simulator) -> None:
         self._hass = hass
@@ -95,7 +95,7 @@ class Meters:
         self.flags: list[str] = []
 
     def changed(self, listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the list as it is to be."""
+        """Return the list with these statuses."""
         return [
             meter
             | {
@@ -118,7 +118,7 @@ class Meters:
         return entity_id
 
     def fired(self, measurement_type: str) -> list[str]:
-        """Collect the types of a meter's events from now on."""
+        """Collect the types of the events of a meter from now on."""
         seen: list[str] = []
 
         @callback

@@ -1,4 +1,4 @@
-"""The documentation of automations: its examples run as they stand, and name what there is."""
+"""The documentation of automations: its examples run, and their entities exist."""
 
 import re
 import shutil
@@ -33,7 +33,7 @@ BLUEPRINTS = sorted(path.stem for path in (PROJECT / "blueprints" / "automation"
 
 
 def example(alias: str) -> dict[str, Any]:
-    """Give the documented automation of this name."""
+    """Return the documented automation of this name."""
     [found] = [each for shown in EXAMPLES for each in shown.get("automation", []) if each["alias"] == alias]
     assert isinstance(found, dict)
     return found

@@ -1,4 +1,4 @@
-"""What a refresh costs the gateway, and how bad days are waited for."""
+"""The requests of refreshes, and the backoff while a gateway fails."""
 
 import asyncio
 import logging
@@ -34,7 +34,7 @@ PRODUCTION = "/production.json"
 
 
 def asked(simulator: Simulator) -> Counter[str]:
-    """Return how often each page was asked for since this was called last."""
+    """Return the number of requests per path since the last call."""
     paths = Counter(request.path for request in simulator.requests)
     simulator.requests.clear()
     return paths

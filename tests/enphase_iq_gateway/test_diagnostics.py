@@ -24,7 +24,7 @@ from .flow import Flow
 
 
 async def diagnostics(hass: HomeAssistant, entry: MockConfigEntry) -> Any:
-    """Return the file as its owner downloads it."""
+    """Return the file as a user downloads it."""
     return json.loads(json.dumps(await async_get_config_entry_diagnostics(hass, entry), cls=JSONEncoder))
 
 

@@ -19,7 +19,7 @@ type Answers = Callable[[str, Callable[[Any], Any]], None]
 
 @pytest.fixture
 def answers(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Answers:
-    """Has the gateway say something else on a page."""
+    """Change an answer of the gateway."""
     changes: dict[str, Callable[[Any], Any]] = {}
     get = simulator.gateway._answers.get
 

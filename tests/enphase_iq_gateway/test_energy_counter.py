@@ -1,4 +1,4 @@
-"""The rule of the counters: held while in doubt, gone on with once it is clear, and never a jump."""
+"""Energy counters: steps are held, persisting ones continue with an offset, and nothing jumps."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -22,7 +22,7 @@ INTERVAL = timedelta(minutes=2)
 
 
 class Meter:
-    """A counter that is read at a steady interval."""
+    """A counter that is read at a fixed interval."""
 
     def __init__(self, interval: timedelta = INTERVAL) -> None:
         self.counter = EnergyCounter()
@@ -30,7 +30,7 @@ class Meter:
         self._interval = interval
 
     def says(self, *values: float | None) -> list[float | None]:
-        """Let time pass, read each value, and give what is shown."""
+        """Advance the time, read each value, and return the results."""
         shown = []
         for value in values:
             self.now += self._interval
@@ -38,7 +38,7 @@ class Meter:
         return shown
 
     def holds(self) -> bool:
-        """Return whether the counter shows something else than what is said."""
+        """Return whether the counter is holding its value."""
         return self.counter.is_holding
 
 
@@ -51,7 +51,7 @@ def meter() -> Meter:
 
 
 def running(first: float, count: int) -> list[float]:
-    """Return what a counter says that runs on from `first`."""
+    """Return the readings of a running counter from `first` on."""
     return [first + STEP * number for number in range(count)]
 
 

@@ -22,12 +22,12 @@ ENERGIES = ["production_energy", "grid_energy_imported", "grid_energy_exported",
 
 
 def energies(hass: HomeAssistant, simulator: Simulator) -> list[float]:
-    """Return what the energy sensors show, kWh."""
+    """Return the states of the energy sensors (kWh)."""
     return [float(state_of(hass, simulator, key)) for key in ENERGIES]
 
 
 def truths(simulator: Simulator) -> list[float]:
-    """Return what they ought to show, kWh."""
+    """Return the expected states (kWh)."""
     truth = simulator.house.truth(simulator.clock.time())
     grid = truth.net_consumption.total
     return [
@@ -290,7 +290,7 @@ async def test_another_source_of_production_does_not_show_in_the_statistics(
 
 
 def made_by_inverters(simulator: Simulator) -> float:
-    """Return what the microinverters ever made, kWh, as of their last report."""
+    """Return the lifetime energy (kWh) of the microinverters as of their last report."""
     at = simulator.clock.time() // 300 * 300
     return simulator.house.truth(at).production.total.energy_delivered / 1000
 

@@ -1,4 +1,4 @@
-"""A house that is fed by what no meter measures: home is unknown, and its owner hears why."""
+"""A house with an unmetered source: home is unknown, and an issue explains why."""
 
 import pytest
 from homeassistant.components.repairs import DOMAIN as REPAIRS
@@ -28,7 +28,7 @@ LOOK, DAY = 900, 96
 
 
 def issues(hass: HomeAssistant) -> list[ir.IssueEntry]:
-    """Return what the owner is told."""
+    """Return the issue of home."""
     return [issue for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN]
 
 

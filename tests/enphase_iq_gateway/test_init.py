@@ -1,4 +1,4 @@
-"""Set-up, unload, removal, and what comes and goes meanwhile."""
+"""Setup, unload and removal, and devices that are added or removed."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""Other languages: each says all that English says, and gives entities names that can be read."""
+"""Other languages: they have all texts of English, and readable names of entities."""
 
 import re
 

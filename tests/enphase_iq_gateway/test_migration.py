@@ -1,4 +1,4 @@
-"""An owner who comes from the built-in enphase_envoy, as docs/migration.md says: the statistics go on."""
+"""The migration from the built-in enphase_envoy by docs/migration.md: the statistics continue."""
 
 import logging
 import re
@@ -49,7 +49,7 @@ WATT_HOUR = 1.1e-6
 
 
 class Sensor(NamedTuple):
-    """A sensor as an owner finds it: on the device of this serial number, by this name."""
+    """A sensor as a user finds it: by its name on the device of this serial number."""
 
     serial_number: str
     name: str
@@ -64,7 +64,7 @@ class Moved(NamedTuple):
 
 
 def rows() -> list[tuple[str, str, str]]:
-    """Read the sensors that go on out of the page: the built-in one, ours, and the unit."""
+    """Return the sensors in the page: the built-in one, ours, and the unit."""
     section = PAGE.read_text().partition("## Sensors that continue")[2].partition("\n## ")[0]
     found = re.findall(r"^\| ([^|]+) \| ([^|]+) \| (\S+) \|$", section, re.MULTILINE)
     return found[1:]
@@ -83,7 +83,7 @@ def sensors(hass: HomeAssistant, entry: MockConfigEntry) -> dict[Sensor, str]:
 
 
 def moves(theirs: dict[Sensor, str]) -> Iterator[Moved]:
-    """Yield what the page has an owner rename, for each device that has such a sensor."""
+    """Yield the renames of the page, for each device that has such a sensor."""
     for built_in, here, unit in rows():
         # A microinverter's sensor bears its device's name alone.
         is_inverter = built_in == here == "Inverter"
@@ -169,7 +169,7 @@ def counted(hour: StatisticsRow, what: Literal["sum", "state"]) -> float:
 
 
 def energies(simulator: Simulator, at: float) -> dict[str, float]:
-    """Return what the counters truly stood at, MWh, by the names of our sensors."""
+    """Return the true counters (MWh), by the names of our sensors."""
     made, grid, stored = (simulator.house.truth(at).of(kind).total for kind in (PRODUCTION, NET, STORAGE))
     counters = {
         "Production energy": made.energy_delivered,

@@ -1,4 +1,4 @@
-"""The form of the options: whatever is sent, what is kept is a number of seconds that a gateway can bear."""
+"""The options: only a number of seconds that a gateway can handle is stored."""
 
 from contextlib import suppress
 from typing import Any

@@ -1,4 +1,4 @@
-"""What an owner changes later: address, account, token and renewal, and the options."""
+"""Reconfiguration: address, account, token and renewal, and the options."""
 
 import pytest
 from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntryState

@@ -122,7 +122,7 @@ INVERTERS: dict[str, tuple[int, int | None]] = {
 
 @pytest.fixture
 def recording(request: pytest.FixtureRequest) -> str:
-    """Return the recorded gateway that a test asks for."""
+    """Return the recorded gateway of a test."""
     return str(request.param)
 
 
@@ -138,7 +138,7 @@ def simulator(recording: str, socket_enabled: None, monkeypatch: pytest.MonkeyPa
 
 
 async def set_up_by_hand(hass: HomeAssistant, flow: Flow) -> None:
-    """Go through the config flow as an owner does."""
+    """Complete the config flow as a user does."""
     await flow.reach("token")
     await flow.give_token()
     await flow.answer()
@@ -148,7 +148,7 @@ async def set_up_by_hand(hass: HomeAssistant, flow: Flow) -> None:
 
 
 def assert_shown(hass: HomeAssistant, simulator: Simulator, values: Values) -> None:
-    """Compare sensors by key with what they must show."""
+    """Compare sensors by key with their expected states."""
     for key, value in values.items():
         shown = state_of(hass, simulator, key)
         if isinstance(value, str):

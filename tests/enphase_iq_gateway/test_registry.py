@@ -1,4 +1,4 @@
-"""A gateway that replaces another: entities, history and energies go on where they were."""
+"""The replacement of a gateway: entities, history and energies continue."""
 
 import asyncio
 import dataclasses
@@ -38,13 +38,13 @@ ENERGIES = ["production_energy", "grid_energy_imported", "grid_energy_exported",
 
 @pytest.fixture
 def successor(profile: str, socket_enabled: None) -> Generator[Simulator]:
-    """Yield the gateway that an owner got for the broken one; its counters are younger by a year."""
+    """Yield the replacement of a broken gateway; its counters are younger by a year."""
     with Simulator(profile, seed=2, start=NOON - 365 * 86400, longitude=0, speed=0) as running:
         yield running
 
 
 async def replace(hass: HomeAssistant, entry: MockConfigEntry, successor: Simulator) -> None:
-    """Do what the dialog does once its owner has confirmed it."""
+    """Replace the gateway as the flow does after its confirmation."""
     await async_replace_gateway(hass, entry, successor.serial_number)
     hass.config_entries.async_update_entry(
         entry,

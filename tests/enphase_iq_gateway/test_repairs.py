@@ -1,4 +1,4 @@
-"""A certificate that is renewed, and one that is another: nothing secret leaves, and the owner decides."""
+"""Renewed and changed certificates: nothing secret is sent, and the user decides."""
 
 import pytest
 from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntryState

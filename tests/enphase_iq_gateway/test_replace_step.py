@@ -1,4 +1,4 @@
-"""The dialog of a gateway that replaces another: it is trusted, confirmed, signed in to, and goes on."""
+"""The flow for a gateway that replaces another: trust, confirmation, sign-in."""
 
 from collections.abc import Generator
 
@@ -31,7 +31,7 @@ from .helpers import announcement
 
 @pytest.fixture
 def successor(socket_enabled: None) -> Generator[Simulator]:
-    """Yield the gateway that an owner got for the broken one."""
+    """Yield the replacement of a broken gateway."""
     with Simulator("three-phase", seed=2, start=NOON - 365 * 86400, longitude=0) as running:
         yield running
 
@@ -40,7 +40,7 @@ def successor(socket_enabled: None) -> Generator[Simulator]:
 async def replaced(
     flow: Flow, entry: MockConfigEntry, set_up: SetUp, successor: Simulator
 ) -> MockConfigEntry:
-    """Return an entry whose owner has given the address of another gateway, which is shown to be trusted."""
+    """Return an entry while the flow shows another gateway at the trust step."""
     await set_up(entry)
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.choose("address")

@@ -1,4 +1,4 @@
-"""Every sensor against the truth of the house, at the time that the reading itself bears."""
+"""Every sensor, compared with the simulated house at the time of the reading."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -61,7 +61,7 @@ def clock_speed() -> float:
 
 
 def site_truth(truth: Truth, profile: str) -> dict[str, float]:
-    """Return what the site's sensors must show (W, Wh, %), by key."""
+    """Return the expected states of the sensors of the site (W, Wh, %), by key."""
     made, grid, home, store = (truth.of(kind).total for kind in (PRODUCTION, NET, TOTAL, STORAGE))
     shown = {"production_power": made.active_power, "production_energy": made.energy_delivered}
     grid_power = {"grid_power": grid.active_power}

@@ -1,4 +1,4 @@
-"""An owner who is talked into trusting an impostor: what was tried by dialog, discovery and repair."""
+"""Attempts to make a user trust an impostor: by flow, discovery and repair."""
 
 import pytest
 from homeassistant.config_entries import SOURCE_ZEROCONF, ConfigEntryState

@@ -1,4 +1,4 @@
-"""The actions: what they give back, whom they refuse, and that nothing secret comes out of them."""
+"""The actions: their responses, their permissions, and that they return no secret."""
 
 import asyncio
 import json
@@ -56,12 +56,12 @@ def act(hass: HomeAssistant, entry: MockConfigEntry) -> Act:
 
 @pytest.fixture
 def allowing(simulator: Simulator) -> MockConfigEntry:
-    """Return an entry whose owner lets actions change the gateway."""
+    """Return an entry that allows actions to change the gateway."""
     return make_entry(simulator, options={CONF_ALLOW_WRITES: True})
 
 
 def paths(simulator: Simulator) -> list[str]:
-    """Give what the gateway was asked since this was called last."""
+    """Return the requests of the gateway since the last call."""
     asked = [f"{request.method} {request.path}" for request in simulator.requests]
     simulator.requests.clear()
     return asked

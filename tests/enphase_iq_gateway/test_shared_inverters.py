@@ -47,7 +47,7 @@ def lists(monkeypatch: pytest.MonkeyPatch) -> Lists:
 
 
 def heard(simulator: Simulator, **instead: Any) -> Listed:
-    """Return the microinverters of a gateway, with something else said of them."""
+    """Return the microinverters of a gateway with changed values."""
     listed: Listed = type(simulator.gateway._answers).get(simulator.gateway._answers, LIST, "")
     return [unit | instead for unit in listed]
 

@@ -25,7 +25,7 @@ YEAR = 365 * DAY
 
 
 def asks(hass: HomeAssistant) -> bool:
-    """Return whether the owner is asked to sign in again."""
+    """Return whether reauth is in progress."""
     flows = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     return [flow["context"]["source"] for flow in flows] == [SOURCE_REAUTH]
 
@@ -38,7 +38,7 @@ def sign_ins(simulator: Simulator) -> int:
 def aged(
     simulator: Simulator, *, life: int = YEAR, left: int, password: str | None = None
 ) -> MockConfigEntry:
-    """Return an entry with a token of this life and rest (s), and the account where a password is given."""
+    """Return an entry with a token of this lifetime and remaining time (s), and an account if given."""
     data = {CONF_TOKEN: simulator.token(lifetime=life, issued_ago=life - left)}
     if password is not None:
         data |= {CONF_USERNAME: simulator.username, CONF_PASSWORD: password}

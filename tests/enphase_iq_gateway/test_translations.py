@@ -1,4 +1,4 @@
-"""Texts, icons and manifest: what the code names exists, and the reverse, and the platform's rules hold."""
+"""Texts, icons and manifest: they match the code and the rules of Home Assistant."""
 
 import ast
 import json
@@ -128,7 +128,7 @@ def test_every_exception_has_its_text_and_every_text_its_exception() -> None:
 
 
 def add_second_meters(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Have the gateway list each meter twice: what the second reads is not the site's."""
+    """Make the gateway list each meter twice; the second one is not part of the site."""
     answers = simulator.gateway._answers
     get = answers.get
 

@@ -1,4 +1,4 @@
-"""Trust that nobody can talk an owner into: a peer's words are data, and two can claim one serial number."""
+"""Trust: texts of a peer are untrusted, and two devices can claim one serial number."""
 
 import json
 import re

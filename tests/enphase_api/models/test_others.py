@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -562,3 +563,38 @@ def test_a_battery_that_does_next_to_nothing_does_not_do_minus_nothing() -> None
     for milliwatts in (-0.0, 0, -0):
         power = {"devices:": [{"serial_num": "1", "real_power_mw": milliwatts}]}
         assert str(Batteries.from_json(inventory(unit("1")), power).power) == "0.0"
+
+
+@pytest.mark.parametrize(
+    ("parse", "path"),
+    [
+        (Production.from_json, "/production.json"),
+        (ProductionTotals.from_json, "/api/v1/production"),
+        (Inverter.list_from_json, "/api/v1/production/inverters"),
+        (Live.from_json, "/ivp/livedata/status"),
+    ],
+)
+def test_an_answer_of_another_structure_is_an_error_with_its_path(
+    parse: Callable[[object], object], path: str
+) -> None:
+    with pytest.raises(InvalidAnswerError) as raised:
+        parse(5)
+    assert raised.value.path == path
+
+
+@pytest.mark.parametrize(
+    ("watts", "is_plausible"), [(2000, True), (2001, False), (-2000, True), (-2001, False)]
+)
+def test_a_microinverter_reports_2000_watts_at_most(watts: int, is_plausible: bool) -> None:
+    (inverter,) = Inverter.list_from_json([{"serialNumber": "1", "lastReportWatts": watts}])
+    assert inverter.power == (watts if is_plausible else None)
+
+
+@pytest.mark.parametrize(("firmware", "energy"), [("8.2.127", None), ("8.2.128", 5000)])
+def test_the_sum_of_microinverters_is_not_modulo_after_8_2_127(firmware: str, energy: float | None) -> None:
+    info = Info(serial_number="1", firmware=firmware)
+    totals = ProductionTotals.from_json(
+        {"wattHoursLifetime": 0, "wattHoursToday": 0, "wattHoursSevenDays": 0}
+    )
+    made = ProductionSource.from_json({"whLifetime": 5000})
+    assert unmetered_lifetime_energy(info, (), totals, made) == energy

@@ -196,3 +196,25 @@ def test_powers_within_10_seconds_are_added_up(seconds: int, is_known: bool) -> 
 def test_nothing_flows_on_a_phase_that_is_not_wired() -> None:
     zero = dict.fromkeys(("active_power", "reactive_power", "energy_delivered", "energy_received"), 0)
     assert Quantities(**zero) == NOTHING
+
+
+def test_a_single_meter_is_its_own_sum() -> None:
+    assert home_terms({"total-consumption"}) == {"total-consumption": 1}
+    assert grid_terms({"net-consumption", "production"}) == {"net-consumption": 1}
+
+
+def test_a_sum_has_the_current_and_power_factor_of_its_power() -> None:
+    meters = {
+        "net-consumption": Quantities(active_power=100, reactive_power=30, voltage=200, frequency=50),
+        "production": Quantities(active_power=200, reactive_power=370),
+    }
+    found = add_up(dict.fromkeys(meters, 1), meters)
+    # 300 W and 400 var are 500 VA.
+    assert (found.apparent_power, found.current, found.power_factor) == (500, 2.5, 0.6)
+    assert (found.voltage, found.frequency) == (200, 50)
+
+
+def test_home_of_two_meters_needs_no_battery_unless_there_is_one() -> None:
+    meters = {"production": Quantities(active_power=3000), "net-consumption": Quantities(active_power=-1000)}
+    assert Site.from_quantities(meters).home_power == 2000
+    assert Site.from_quantities(meters, unmetered_batteries=True).home_power is None

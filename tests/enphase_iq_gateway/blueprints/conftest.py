@@ -25,7 +25,7 @@ from .helpers import Automate, Minutes, settle
 
 @pytest.fixture
 def minutes(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Minutes:
-    """Lets minutes pass, one by one."""
+    """Advance the time minute by minute."""
 
     async def run(count: int = 1) -> None:
         for _ in range(count):
@@ -40,7 +40,7 @@ def minutes(hass: HomeAssistant, freezer: FrozenDateTimeFactory) -> Minutes:
 async def automate(
     hass: HomeAssistant, tmp_path: Path, freezer: FrozenDateTimeFactory, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncGenerator[Automate]:
-    """Make an automation of a blueprint, as its owner would."""
+    """Create an automation from a blueprint, as a user does."""
     shutil.copytree(PROJECT / "blueprints", tmp_path / "blueprints")
     monkeypatch.setattr(hass.config, "config_dir", str(tmp_path))
     freezer.move_to("2026-06-21 12:00:30+00:00")
@@ -71,7 +71,7 @@ async def automate(
 
 @pytest.fixture
 def clock_speed() -> float:
-    """Advance the house's time by hand."""
+    """Advance the time of the house by hand."""
     return 0.0
 
 
@@ -89,7 +89,7 @@ def by_hand(hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp) -> Calla
 
 @pytest.fixture
 def warned(hass: HomeAssistant) -> list[str]:
-    """Return what the automation has said so far."""
+    """Return the messages of the automation so far."""
     said: list[str] = []
 
     @callback

@@ -31,20 +31,20 @@ type Minutes = Callable[..., Awaitable[None]]
 
 
 def metadata(path: Path) -> dict[str, Any]:
-    """Give what a blueprint says of itself."""
+    """Return the metadata of a blueprint."""
     said = load_yaml_dict(str(path))["blueprint"]
     assert isinstance(said, dict)
     return said
 
 
 def inputs(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Give every input of a blueprint, those in sections too."""
+    """Yield every input of a blueprint, including those in sections."""
     for name, described in metadata(path)["input"].items():
         yield from described["input"].items() if "input" in described else [(name, described)]
 
 
 async def settle() -> None:
-    """Let all go on that waits for its turn only; automations that wait for minutes are left waiting."""
+    """Run everything that is ready; automations with a delay keep waiting."""
     for _ in range(20):
         await asyncio.sleep(0)
 
@@ -55,19 +55,19 @@ WARN = {
 
 
 def show(hass: HomeAssistant, entity_id: str, value: float | str, **attributes: Any) -> None:
-    """Have an entity show something."""
+    """Set the state of an entity."""
     hass.states.async_set(entity_id, str(value), attributes)
 
 
 def load(hass: HomeAssistant) -> str:
-    """Give the load's state."""
+    """Return the state of the load."""
     state = hass.states.get(LOAD)
     assert state is not None
     return state.state
 
 
 async def read_again(simulator: Simulator, entry: MockConfigEntry, seconds: float) -> None:
-    """Let time pass in the house, and read all that is due of it."""
+    """Advance the time of the house, and poll everything that is due."""
     simulator.clock.advance(seconds)
     coordinator = entry.runtime_data
     await coordinator.async_refresh()
@@ -77,7 +77,7 @@ async def read_again(simulator: Simulator, entry: MockConfigEntry, seconds: floa
 
 
 def entity_of(hass: HomeAssistant, simulator: Simulator, key: str) -> str:
-    """Give the gateway's sensor with this key."""
+    """Return the entity id of the gateway's sensor with this key."""
     entity_id = er.async_get(hass).async_get_entity_id("sensor", DOMAIN, f"{simulator.serial_number}_{key}")
     assert entity_id is not None
     return entity_id

@@ -18,7 +18,7 @@ from .helpers import PANELS, WARN, Automate, Minutes, read_again, show
 
 
 def sun(hass: HomeAssistant, elevation: float) -> None:
-    """Have the sun stand at so many degrees."""
+    """Set the elevation of the sun (degrees)."""
     show(hass, "sun.sun", "above_horizon" if elevation > 0 else "below_horizon", elevation=elevation)
 
 

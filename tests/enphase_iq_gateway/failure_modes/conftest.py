@@ -1,4 +1,4 @@
-"""What the bad days share: time that stands still, and a watch that looks for secrets after each of them."""
+"""Fixtures of failure modes: frozen time, and a watch that searches for secrets after each test."""
 
 import asyncio
 import logging
@@ -24,7 +24,7 @@ from ..conftest import NOON
 from ..flow import TEXTS, Flow
 from .watch import Watch, require_discretion
 
-#: A sentence that tells an owner what to do.
+#: A sentence with advice.
 _ADVICE = re.compile(
     r"(?:^|[.;,] )(?:ask|check|compare|copy|create|enter|go back|look|paste|sign in|try|use) ", re.IGNORECASE
 )
@@ -60,16 +60,16 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Generator[Watch]:
 
 @pytest.fixture
 def simulator(watch: Watch, simulator: Simulator, freezer: FrozenDateTimeFactory) -> Simulator:
-    """Return the gateway and Entrez, whose secrets the watch knows; time stands still from here on.
+    """Return the gateway and Entrez, whose secrets the watch knows; the time is frozen from here on.
 
-    Not before: certificates cannot be made while it does, unless one was made already.
+    Not earlier: the first certificate cannot be created in frozen time.
     """
     return simulator
 
 
 @pytest.fixture
 async def hass(hass: HomeAssistant, simulator: Simulator, watch: Watch) -> AsyncGenerator[HomeAssistant]:
-    """Home Assistant, searched for secrets at the end of the day."""
+    """Yield Home Assistant, and search it for secrets at the end of the test."""
     yield hass
     await hass.async_block_till_done(wait_background_tasks=True)
     await require_discretion(hass, watch, [simulator])
@@ -89,7 +89,7 @@ def recorder_config() -> dict[str, Any]:
 
 @pytest.fixture
 def stranger(simulator: Simulator) -> Generator[Simulator]:
-    """Another gateway, which nothing secret may be sent to."""
+    """Yield another gateway, and check that nothing secret was sent to it."""
     with Simulator("three-phase", seed=2, start=NOON, longitude=0, speed=0) as running:
         yield running
         assert not any(request.has_authorization or request.has_session for request in running.requests)
@@ -101,7 +101,7 @@ def is_loaded(entry: MockConfigEntry) -> bool:
 
 
 class Passing:
-    """Time that passes while an answer is waited for: nobody waits for the tasks that wait."""
+    """Advance the time while requests are pending."""
 
     def __init__(self, hass: HomeAssistant, simulator: Simulator, freezer: FrozenDateTimeFactory) -> None:
         self._hass = hass
@@ -109,32 +109,32 @@ class Passing:
         self._freezer = freezer
 
     def time(self, seconds: float) -> None:
-        """Let seconds pass."""
+        """Advance the time."""
         self._freezer.tick(timedelta(seconds=seconds))
         self._simulator.clock.advance(seconds)
         async_fire_time_changed(self._hass)
 
     async def until_asked(self, requests: list[Request], seconds: float = 0) -> None:
-        """Let seconds pass, and wait until one more request has come in."""
+        """Advance the time, and wait for another request."""
         seen = len(requests)
         self.time(seconds)
         while len(requests) == seen:
             await asyncio.sleep(0)
 
     async def until_done(self) -> None:
-        """Wait until nothing is waited for any more."""
+        """Wait until nothing is pending."""
         await self._hass.async_block_till_done(wait_background_tasks=True)
 
 
 @pytest.fixture
 def passing(hass: HomeAssistant, simulator: Simulator, freezer: FrozenDateTimeFactory) -> Passing:
-    """Time that passes while an answer is waited for."""
+    """Return a helper that advances the time while requests are pending."""
     return Passing(hass, simulator, freezer)
 
 
 @contextmanager
 def held(faults: Faults) -> Iterator[None]:
-    """Hold answers back; what was asked meanwhile is answered at the end."""
+    """Hold back all answers until the end."""
     before, is_held = faults.before, True
 
     async def hold(request: web.Request) -> web.Response | None:
@@ -152,12 +152,12 @@ def held(faults: Faults) -> Iterator[None]:
 
 @pytest.fixture
 def flow(hass: HomeAssistant, simulator: Simulator) -> Flow:
-    """Return a config flow, each of whose errors says what to do."""
+    """Return a config flow that checks that each error has advice."""
     return AdvisingFlow(hass, simulator)
 
 
 class AdvisingFlow(Flow):
-    """Looks at the text of each error that is shown."""
+    """A config flow that checks the text of each error."""
 
     def _see(self, shown: ConfigFlowResult) -> None:
         super()._see(shown)

@@ -1,4 +1,4 @@
-"""Three hours, with a bad time in the second, and what the recorder keeps of their energies."""
+"""Energies in the recorder over three hours, with a failure in the second."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -30,7 +30,7 @@ _LAST_READ = _A_BIT - MINUTES_5
 
 
 def truths(simulator: Simulator, at: float) -> dict[str, float]:
-    """Return what has really flowed until a time of the house, kWh."""
+    """Return the true energies (kWh) until a time of the house."""
     truth = simulator.house.truth(at)
     grid, storage = truth.net_consumption.total, truth.storage.total
     flowed = (
@@ -70,7 +70,7 @@ async def require_true_history(
 async def _hours(
     hass: HomeAssistant, simulator: Simulator, keys: Sequence[str], begin: float
 ) -> dict[str, list[float]]:
-    """Return what each energy sensor has grown by in each hour (kWh), as the Energy dashboard shows it."""
+    """Return the energy of each sensor per hour (kWh), as the Energy dashboard shows it."""
     await async_wait_recording_done(hass)
     registry = er.async_get(hass)
     ids = {

@@ -1,4 +1,4 @@
-"""What a gateway answers on bad days: what the recorder keeps of the energies, and what its owner reads."""
+"""Bad answers of a gateway: their effect on the statistics and on the log."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Certificates on bad days: renewed with their key, or changed to another, while the gateway is read."""
+"""Certificates that are renewed with their key, or changed to another, while the gateway is polled."""
 
 import pytest
 from homeassistant.components.recorder.core import Recorder

@@ -1,4 +1,4 @@
-"""Entrez on bad days: a wrong account, a second factor, down, slow, or with a page that nobody knows."""
+"""Failures of Entrez: a wrong account, a second factor, an outage, slowness, an unknown page."""
 
 import asyncio
 

@@ -1,4 +1,4 @@
-"""Hosts on bad days: what an owner types that leads to nobody, to silence, to something else or elsewhere."""
+"""Wrong addresses: no host, no answer, another device, a redirect."""
 
 import asyncio
 import socket
@@ -153,7 +153,7 @@ async def test_a_gateway_that_begins_to_redirect_takes_nothing_secret_along(
 async def test_another_gateway_at_the_address_gets_no_secret_and_the_right_one_recovers(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
 ) -> None:
-    """As when a router gives addresses anew."""
+    """Move the gateway to another address, as a router may do."""
     entry = await set_up(make_entry(simulator))
     port = simulator._gateway_server.port
     simulator.stop()

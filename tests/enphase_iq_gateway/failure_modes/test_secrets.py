@@ -1,4 +1,4 @@
-"""That the watch over the bad days finds what it looks for: each leak that a test plants, in each place."""
+"""The watch finds each secret that a test leaks, in each place."""
 
 import logging
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""Tokens on bad days: of another gateway, ended, badly signed, cut short, of a wrong clock, short-lived."""
+"""Failures of tokens: of another gateway, expired, badly signed, truncated, of a wrong clock, short-lived."""
 
 import pytest
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigFlowResult
@@ -32,7 +32,7 @@ def asked(hass: HomeAssistant) -> list[ConfigFlowResult]:
 
 
 def require_named(flow: Flow, step: str, kind: str, simulator: Simulator) -> None:
-    """Fail unless the form says what is the matter with the token, and it was not sent in vain."""
+    """Fail unless the form shows the problem of the token, and the token was not sent."""
     assert any(flow.shows(step, error) for error in (*TOKEN_ERRORS.values(), "token_rejected"))
     sent = any(request.has_authorization for request in simulator.requests)
     assert sent or kind not in SENT

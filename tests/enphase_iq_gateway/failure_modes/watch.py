@@ -1,4 +1,4 @@
-"""The watch over a bad day: every secret there is, everything that is said, and whether the two ever meet."""
+"""The watch: all secrets, everything that is logged or shown, and whether it contains a secret."""
 
 import json
 import logging
@@ -19,16 +19,16 @@ from custom_components.enphase_iq_gateway.const import DOMAIN
 from custom_components.enphase_iq_gateway.diagnostics import async_get_config_entry_diagnostics
 from enphase_companion.simulator import Simulator
 
-#: A password that is given where a wrong one is wanted.
+#: A wrong password.
 WRONG_PASSWORD = "planted-wrong-password"
 
-#: What an owner reads when a gateway is gone, and when it is back.
+#: The log entries when a gateway becomes unavailable, and available again.
 GONE, BACK = "gone", "back"
 _SAID = {"is unavailable": GONE, "recovered": BACK, "is available again": BACK}
 
 
 class Watch(logging.Handler):
-    """Hears every line that is logged, and knows every password, token and cookie that was given."""
+    """Collect every line of the log, and every password, token and cookie that was issued."""
 
     def __init__(self) -> None:
         super().__init__(logging.DEBUG)
@@ -64,7 +64,7 @@ class Watch(logging.Handler):
         monkeypatch.setattr(web.Response, "set_cookie", given)
 
     def spoken(self, title: str) -> list[str]:
-        """Return what an owner reads, as information, of a gateway that comes and goes: GONE, BACK."""
+        """Return the log entries of a gateway that becomes unavailable and available: GONE, BACK."""
         # Of a serial number the log has the last four digits alone.
         name = re.sub(r"\d+(?=\d{4}$)", "…", title)
         return [
@@ -79,7 +79,7 @@ class Watch(logging.Handler):
         return [secret for secret in self._secrets if secret in text]
 
     def errors(self) -> list[str]:
-        """Return what was logged as an error and not expected, and what nobody had caught."""
+        """Return the unexpected errors in the log."""
         return [
             line
             for level, line in self._lines
@@ -87,17 +87,17 @@ class Watch(logging.Handler):
         ]
 
     def forget(self) -> None:
-        """Forget what was said."""
+        """Clear the log."""
         self._lines.clear()
 
     @property
     def log(self) -> str:
-        """Everything that was said, at debug level too."""
+        """The whole log, including debug level."""
         return "\n".join(line for _, line in self._lines)
 
 
 async def published(hass: HomeAssistant) -> str:
-    """Return what an owner may show to others: states, questions, and every diagnostics file."""
+    """Return everything that a user may publish: states, issues and diagnostics."""
     states = [f"{state.entity_id} {state.state} {state.attributes}" for state in hass.states.async_all()]
     questions = [json.dumps(issue.to_json()) for issue in ir.async_get(hass).issues.values()]
     files = [await file_of(hass, entry) for entry in hass.config_entries.async_entries(DOMAIN)]
@@ -118,7 +118,7 @@ def serial_numbers(hass: HomeAssistant) -> Iterator[str]:
 
 
 async def require_discretion(hass: HomeAssistant, watch: Watch, gateways: Iterable[Simulator]) -> None:
-    """Fail where anything secret was said, shown or sent where it does not belong, or anything crashed."""
+    """Fail if a secret was logged, shown or sent to another host, or if anything crashed."""
     assert watch.errors() == []
     assert watch.found_in(watch.log) == []
     assert "BEGIN CERTIFICATE" not in watch.log

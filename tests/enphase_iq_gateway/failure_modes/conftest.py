@@ -11,7 +11,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 from freezegun.api import FrozenDateTimeFactory
+from homeassistant.components.recorder.core import Recorder
 from homeassistant.config_entries import ConfigEntryState, ConfigFlowResult
+from homeassistant.const import CONF_SCAN_INTERVAL
 from homeassistant.core import HomeAssistant
 from pytest_homeassistant_custom_component.common import MockConfigEntry, async_fire_time_changed  # type: ignore[import-untyped]
 
@@ -20,7 +22,7 @@ from enphase_companion.simulator.entrez import PASSWORD
 from enphase_companion.simulator.faults import Faults
 from enphase_companion.simulator.server import Request
 
-from ..conftest import NOON
+from ..conftest import NOON, SetUp, make_entry
 from ..flow import TEXTS, Flow
 from .watch import Watch, require_discretion
 
@@ -73,6 +75,15 @@ async def hass(hass: HomeAssistant, simulator: Simulator, watch: Watch) -> Async
     yield hass
     await hass.async_block_till_done(wait_background_tasks=True)
     await require_discretion(hass, watch, [simulator])
+
+
+@pytest.fixture
+async def recorded_entry(recorder_mock: Recorder, simulator: Simulator, set_up: SetUp) -> MockConfigEntry:
+    """Return an entry that is polled each minute, and whose energies are recorded.
+
+    A test requests it before `hass`, which must not start before the recorder.
+    """
+    return await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
 
 
 @pytest.fixture

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
-from homeassistant.components.recorder.core import Recorder
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import CONF_SCAN_INTERVAL, STATE_UNAVAILABLE, STATE_UNKNOWN
+from homeassistant.const import STATE_UNAVAILABLE, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
 from enphase_companion.simulator import Simulator
 
@@ -49,18 +49,16 @@ DAYS = {
 @pytest.mark.slow
 @pytest.mark.parametrize("day", DAYS)
 async def test_bad_answers_do_not_appear_in_the_statistics(
-    recorder_mock: Recorder,
+    recorded_entry: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,
-    set_up: SetUp,
     tick: Tick,
     watch: Watch,
     day: str,
 ) -> None:
-    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
     await three_hours(tick, lambda: DAYS[day].begins(simulator), simulator.faults.clear)
     await require_true_history(hass, simulator)
-    assert watch.spoken(entry.title) == [GONE, BACK] * DAYS[day].is_away
+    assert watch.spoken(recorded_entry.title) == [GONE, BACK] * DAYS[day].is_away
     assert float(state_of(hass, simulator, "production_power")) > 0
 
 
@@ -71,15 +69,13 @@ async def test_bad_answers_do_not_appear_in_the_statistics(
     [("battery", WITH_BATTERIES), ("no-meters", ENERGIES[:1]), ("total-consumption", ("home_energy",))],
 )
 async def test_every_kind_of_energy_is_true_through_bad_answers(
-    recorder_mock: Recorder,
+    recorded_entry: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,
-    set_up: SetUp,
     tick: Tick,
     keys: tuple[str, ...],
     day: str,
 ) -> None:
-    await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
     await three_hours(tick, lambda: DAYS[day].begins(simulator), simulator.faults.clear)
     await require_true_history(hass, simulator, keys)
 
@@ -93,40 +89,35 @@ async def test_every_kind_of_energy_is_true_through_bad_answers(
     ],
 )
 async def test_an_overflow_does_not_appear_in_the_statistics(
-    recorder_mock: Recorder,
+    recorded_entry: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,
-    set_up: SetUp,
     tick: Tick,
     watch: Watch,
     keys: tuple[str, ...],
 ) -> None:
-    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
     await three_hours(tick, lambda: None, lambda: None)
     await require_true_history(hass, simulator, keys)
-    assert watch.spoken(entry.title) == []
-    assert entry.runtime_data.counters.active[f"{simulator.serial_number}_{keys[0]}"].offset > 0
+    assert watch.spoken(recorded_entry.title) == []
+    assert recorded_entry.runtime_data.counters.active[f"{simulator.serial_number}_{keys[0]}"].offset > 0
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", ["three-phase+zeros-after-power-cut"])
 async def test_a_power_cut_with_zeros_after_it_does_not_show_in_the_statistics(
-    recorder_mock: Recorder,
+    recorded_entry: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,
-    set_up: SetUp,
     tick: Tick,
     watch: Watch,
 ) -> None:
-    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
-
     def power_returns() -> None:
         simulator.start()
         simulator.restart()
 
     await three_hours(tick, simulator.stop, power_returns)
     await require_true_history(hass, simulator)
-    assert watch.spoken(entry.title) == [GONE, BACK]
+    assert watch.spoken(recorded_entry.title) == [GONE, BACK]
 
 
 @pytest.mark.parametrize("fault", ["html", "truncated", "nan", "huge", "zeros", "status", "refuse", "reset"])

@@ -1,14 +1,14 @@
 """Certificates that are renewed with their key, or changed to another, while the gateway is polled."""
 
 import pytest
-from homeassistant.components.recorder.core import Recorder
-from homeassistant.const import CONF_SCAN_INTERVAL, STATE_UNAVAILABLE
+from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
 from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE
 from enphase_companion.simulator import Simulator
 
-from ..conftest import SetUp, Tick, make_entry, state_of
+from ..conftest import Tick, state_of
 from ..helpers import accept, issue_of, repair
 from .history import require_true_history, three_hours, truths
 from .watch import BACK, GONE, Watch
@@ -24,68 +24,60 @@ pytestmark = [
     "renewed", [{}, {"expired": True}, {"extensions": False}, {"common_name": "envoy"}], ids=str
 )
 async def test_a_certificate_renewed_with_its_key_shows_nowhere(
-    recorder_mock: Recorder,
+    recorded_entry: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,
-    set_up: SetUp,
     tick: Tick,
     watch: Watch,
     renewed: dict[str, bool],
 ) -> None:
-    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
     await three_hours(tick, lambda: simulator.renew_certificate(**renewed), lambda: None)  # type: ignore[arg-type]
     await require_true_history(hass, simulator)
-    assert entry.data[CONF_CERTIFICATE] == simulator.certificate_pem
-    assert issue_of(hass, entry) is None
-    assert watch.spoken(entry.title) == []
+    assert recorded_entry.data[CONF_CERTIFICATE] == simulator.certificate_pem
+    assert issue_of(hass, recorded_entry) is None
+    assert watch.spoken(recorded_entry.title) == []
 
 
 async def test_a_changed_certificate_stops_polling_until_the_user_decides(
-    recorder_mock: Recorder,
+    recorded_entry: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,
-    set_up: SetUp,
     tick: Tick,
     watch: Watch,
 ) -> None:
-    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
-
     def changes() -> None:
         simulator.renew_certificate(same_key=False)
         simulator.requests.clear()
 
     def is_still_asked() -> None:
         assert simulator.requests == []
-        assert issue_of(hass, entry) is not None
+        assert issue_of(hass, recorded_entry) is not None
         assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE
-        assert watch.spoken(entry.title) == [GONE]
+        assert watch.spoken(recorded_entry.title) == [GONE]
 
     await three_hours(tick, changes, is_still_asked)
     is_still_asked()
-    await accept(hass, await repair(hass, entry))
-    assert issue_of(hass, entry) is None
-    assert watch.spoken(entry.title) == [GONE, BACK]
+    await accept(hass, await repair(hass, recorded_entry))
+    assert issue_of(hass, recorded_entry) is None
+    assert watch.spoken(recorded_entry.title) == [GONE, BACK]
     # What flowed meanwhile is known in sum: nothing of it is lost, and nothing leaps.
     shown = float(state_of(hass, simulator, "production_energy"))
     assert shown == pytest.approx(truths(simulator, simulator.clock.time())["production_energy"], abs=0.01)
 
 
 async def test_a_trusted_certificate_that_is_shown_again_takes_the_question_back(
-    recorder_mock: Recorder,
+    recorded_entry: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,
-    set_up: SetUp,
     tick: Tick,
     watch: Watch,
 ) -> None:
-    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
-
     def comes_back() -> None:
-        assert issue_of(hass, entry) is not None
+        assert issue_of(hass, recorded_entry) is not None
         simulator._key_number = 0
         simulator.renew_certificate()
 
     await three_hours(tick, lambda: simulator.renew_certificate(same_key=False), comes_back)
     await require_true_history(hass, simulator)
-    assert issue_of(hass, entry) is None
-    assert watch.spoken(entry.title) == [GONE, BACK]
+    assert issue_of(hass, recorded_entry) is None
+    assert watch.spoken(recorded_entry.title) == [GONE, BACK]

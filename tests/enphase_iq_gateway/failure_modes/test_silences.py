@@ -7,6 +7,7 @@ from homeassistant.components.recorder.core import Recorder
 from homeassistant.config_entries import SOURCE_ZEROCONF, ConfigEntryState
 from homeassistant.const import CONF_HOST, CONF_SCAN_INTERVAL, STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
 from enphase_companion.simulator import Simulator
 
@@ -23,15 +24,13 @@ GIVEN_UP = 46
 
 @pytest.mark.slow
 async def test_answers_that_are_half_a_minute_late_are_late_and_no_failure(
-    recorder_mock: Recorder,
+    recorded_entry: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,
-    set_up: SetUp,
     tick: Tick,
     passing: Passing,
     watch: Watch,
 ) -> None:
-    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
     await tick(20)
     await tick(MINUTES_5, times=14)
     for _ in range(5):
@@ -43,7 +42,7 @@ async def test_answers_that_are_half_a_minute_late_are_late_and_no_failure(
         assert state_of(hass, simulator, "production_power") != STATE_UNAVAILABLE
     await tick(MINUTES_5, times=19)
     await require_true_history(hass, simulator)
-    assert watch.spoken(entry.title) == []
+    assert watch.spoken(recorded_entry.title) == []
 
 
 async def test_a_request_without_answer_times_out_and_is_retried(
@@ -122,17 +121,15 @@ async def test_the_nightly_outage_is_logged_once_and_loses_no_energy(
 
 @pytest.mark.slow
 async def test_energy_during_an_outage_is_in_the_sum(
-    recorder_mock: Recorder,
+    recorded_entry: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,
-    set_up: SetUp,
     tick: Tick,
     watch: Watch,
 ) -> None:
-    entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
     await three_hours(tick, simulator.stop, simulator.start)
     await require_true_history(hass, simulator, ENERGIES)
-    assert watch.spoken(entry.title) == [GONE, BACK]
+    assert watch.spoken(recorded_entry.title) == [GONE, BACK]
 
 
 async def test_two_addresses_announced_in_turn_move_nothing_while_the_present_one_answers(

@@ -295,6 +295,13 @@ def made_by_inverters(simulator: Simulator) -> float:
     return simulator.house.truth(at).production.total.energy_delivered / 1000
 
 
+def require_energy_of_totals(hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry) -> None:
+    """Fail unless the production energy is read from the totals, and is that of the microinverters."""
+    assert entry.runtime_data.data.production_from is ProductionFrom.TOTALS
+    shown = float(state_of(hass, simulator, "production_energy"))
+    assert shown == pytest.approx(made_by_inverters(simulator), abs=0.5)
+
+
 @pytest.mark.parametrize(
     ("profile", "source"),
     [
@@ -368,10 +375,7 @@ async def test_the_source_remains_while_its_endpoint_has_no_value(
     assert float(state_of(hass, simulator, "production_energy")) == before
     simulator.faults.clear()
     await tick(seconds=300, times=2)
-    assert entry.runtime_data.data.production_from is ProductionFrom.TOTALS
-    assert float(state_of(hass, simulator, "production_energy")) == pytest.approx(
-        made_by_inverters(simulator), abs=0.5
-    )
+    require_energy_of_totals(hass, simulator, entry)
 
 
 @pytest.mark.parametrize("profile", ["no-meters"])
@@ -384,10 +388,7 @@ async def test_a_gateway_that_has_just_started_decides_nothing(
     assert state_of(hass, simulator, "production_energy") == STATE_UNKNOWN
     simulator.faults.clear()
     await tick(seconds=300, times=4)
-    assert entry.runtime_data.data.production_from is ProductionFrom.TOTALS
-    assert float(state_of(hass, simulator, "production_energy")) == pytest.approx(
-        made_by_inverters(simulator), abs=0.5
-    )
+    require_energy_of_totals(hass, simulator, entry)
 
 
 @pytest.mark.parametrize("profile", ["no-meters"])

@@ -598,3 +598,30 @@ def test_the_sum_of_microinverters_is_not_modulo_after_8_2_127(firmware: str, en
     )
     made = ProductionSource.from_json({"whLifetime": 5000})
     assert unmetered_lifetime_energy(info, (), totals, made) == energy
+
+
+def test_a_source_of_production_has_power_energies_and_time() -> None:
+    values = {
+        "type": "inverters",
+        "activeCount": 12,
+        "readingTime": 1700000000,
+        "wNow": 100,
+        "whLifetime": 4000,
+        "whToday": 10,
+        "whLastSevenDays": 70,
+    }
+    assert Production.from_json({"production": [values]}).inverters == ProductionSource(
+        active_count=12,
+        measured_at=datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC),
+        power=100,
+        lifetime_energy=4000,
+        energy_today=10,
+        energy_last_seven_days=70,
+    )
+
+
+def test_totals_have_power_and_energies() -> None:
+    values = {"wattsNow": 100, "wattHoursLifetime": 4000, "wattHoursToday": 10, "wattHoursSevenDays": 70}
+    assert ProductionTotals.from_json(values) == ProductionTotals(
+        power=100, lifetime_energy=4000, energy_today=10, energy_last_seven_days=70
+    )

@@ -33,7 +33,7 @@ async def run(example: str, names: dict[str, Any], sim: Simulator) -> None:
 
 
 @pytest.mark.usefixtures("entrez_is_the_simulated_one")
-async def test_every_example_runs_in_the_pages_order(
+async def test_the_examples_of_the_page_run_in_order(
     sim: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names: dict[str, Any] = {}
@@ -49,7 +49,7 @@ async def test_every_example_runs_in_the_pages_order(
 
 
 @pytest.mark.usefixtures("entrez_is_the_simulated_one")
-async def test_the_example_of_errors_tells_a_changed_certificate(
+async def test_the_example_of_errors_recognizes_a_changed_certificate(
     sim: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names: dict[str, Any] = {}
@@ -65,7 +65,7 @@ def test_the_page_names_every_error() -> None:
         assert f"`{name}`" in PAGE
 
 
-def test_the_page_names_every_call_that_reads() -> None:
+def test_the_page_names_every_reading_call() -> None:
     for name, member in inspect.getmembers(Gateway, inspect.iscoroutinefunction):
         if not name.startswith("_") and name not in (
             "login",

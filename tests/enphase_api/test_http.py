@@ -55,7 +55,7 @@ def test_a_host_is_a_name_or_address_with_or_without_https(host: str, address: s
         f"{64 * 'e'}.local",
     ],
 )
-def test_what_is_no_host_is_told_without_repeating_it(host: str) -> None:
+def test_the_error_for_an_invalid_host_does_not_repeat_it(host: str) -> None:
     with pytest.raises(InvalidHostError, match=r"such as https://envoy\.local|must begin with") as caught:
         parse_host(host)
     assert "s3cr3t" not in str(caught.value)
@@ -63,7 +63,7 @@ def test_what_is_no_host_is_told_without_repeating_it(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["http://localhost:8080", "http://127.0.0.1", "http://[::1]:1"])
-def test_plain_http_is_for_this_machine_and_only_where_it_is_allowed(host: str) -> None:
+def test_plain_http_is_possible_for_this_machine_only_and_if_allowed(host: str) -> None:
     assert parse_host(host, plain_on_loopback=True).scheme == "http"
     with pytest.raises(InvalidHostError):
         parse_host(host)
@@ -88,9 +88,7 @@ def test_plain_http_is_for_this_machine_and_only_where_it_is_allowed(host: str) 
         ("fe80::80", "https://[fe80::80]"),
     ],
 )
-def test_what_an_owner_copied_from_a_browser_becomes_the_address_of_its_host(
-    copied: str, address: str
-) -> None:
+def test_an_address_copied_from_a_browser_is_reduced_to_its_host(copied: str, address: str) -> None:
     assert read_host(copied) == address
 
 
@@ -110,14 +108,14 @@ def test_what_an_owner_copied_from_a_browser_becomes_the_address_of_its_host(
         "envoy..local",
     ],
 )
-def test_what_an_owner_copied_and_is_no_host_is_told_without_repeating_it(host: str) -> None:
+def test_the_error_for_a_copied_text_without_a_host_does_not_repeat_it(host: str) -> None:
     with pytest.raises(InvalidHostError, match=r"such as https://envoy\.local|must begin with") as caught:
         read_host(host)
     assert "s3cr3t" not in str(caught.value)
 
 
 @given(st.text() | st.text(alphabet="htps:/[]@.%?#a1\\ "))
-def test_no_copied_text_becomes_anything_but_https_or_an_invalid_host(text: str) -> None:
+def test_any_copied_text_becomes_an_https_address_or_an_invalid_host(text: str) -> None:
     try:
         address = read_host(text)
     except InvalidHostError:
@@ -126,7 +124,7 @@ def test_no_copied_text_becomes_anything_but_https_or_an_invalid_host(text: str)
 
 
 @given(st.text() | st.text(alphabet="htps:/[]@.%?#a1\\ "))
-def test_no_text_raises_anything_but_an_invalid_host(text: str) -> None:
+def test_any_text_becomes_an_https_address_or_an_invalid_host(text: str) -> None:
     try:
         url = parse_host(text)
     except InvalidHostError:
@@ -136,7 +134,7 @@ def test_no_text_raises_anything_but_an_invalid_host(text: str) -> None:
     assert (url.user, url.path) == (None, "/")
 
 
-def test_a_private_file_is_its_owners_alone_from_the_start(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_a_private_file_from_its_creation(tmp_path: Path) -> None:
     old_mask = os.umask(0)
     try:
         write_private(tmp_path / "a" / "b" / "secret", "x")
@@ -145,7 +143,7 @@ def test_a_private_file_is_its_owners_alone_from_the_start(tmp_path: Path) -> No
     assert (tmp_path / "a" / "b" / "secret").stat().st_mode & 0o777 == 0o600
 
 
-def test_a_private_file_that_was_open_to_all_is_closed(tmp_path: Path) -> None:
+def test_writing_a_private_file_restricts_its_mode(tmp_path: Path) -> None:
     file = tmp_path / "secret"
     file.write_text("old")
     file.chmod(0o644)
@@ -155,7 +153,7 @@ def test_a_private_file_that_was_open_to_all_is_closed(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [file]
 
 
-def test_a_file_without_secrets_gets_the_mode_that_the_umask_leaves(tmp_path: Path) -> None:
+def test_a_file_without_secrets_gets_its_mode_from_the_umask(tmp_path: Path) -> None:
     old_mask = os.umask(0o027)
     try:
         write_file(tmp_path / "chart.png", b"x")
@@ -165,7 +163,7 @@ def test_a_file_without_secrets_gets_the_mode_that_the_umask_leaves(tmp_path: Pa
 
 
 @pytest.mark.parametrize("name", [".chart.png.new", ".chart.png.part", ".chart.png.tmp", "chart.png"])
-def test_no_link_that_somebody_else_put_into_the_folder_is_followed(tmp_path: Path, name: str) -> None:
+def test_a_link_of_another_user_in_the_folder_is_not_followed(tmp_path: Path, name: str) -> None:
     other = tmp_path / "other"
     other.write_text("kept")
     folder = tmp_path / "shared"
@@ -177,14 +175,14 @@ def test_no_link_that_somebody_else_put_into_the_folder_is_followed(tmp_path: Pa
     assert not (folder / "chart.png").is_symlink()
 
 
-def test_a_private_file_that_is_a_link_stays_one(tmp_path: Path) -> None:
+def test_a_private_file_that_is_a_link_stays_a_link(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "secret")
     write_private(tmp_path / "link", "x")
     assert (tmp_path / "link").is_symlink()
     assert (tmp_path / "secret").read_text() == "x"
 
 
-def test_what_a_killed_write_left_behind_is_removed_by_the_next(tmp_path: Path) -> None:
+def test_the_next_write_removes_the_remains_of_a_killed_one(tmp_path: Path) -> None:
     left, younger = (tmp_path / f".secret.{digit * 16}.tmp" for digit in "ab")
     others = tmp_path / ".secret.tmp", tmp_path / f".secret2.{'a' * 16}.tmp", tmp_path / ".secret.a.tmp"
     for file in (left, younger, *others):

@@ -11,7 +11,7 @@ from enphase_api.quirks import KNOWN, believable_today
 PAGE = Path(__file__).parents[2] / "docs" / "quirks.md"
 
 
-def test_the_page_for_people_holds_every_quirk_of_the_code_and_no_other() -> None:
+def test_the_documentation_lists_exactly_the_quirks_of_the_code() -> None:
     rows = [
         tuple(cell.strip() for cell in line.strip().strip("|").split("|"))
         for line in PAGE.read_text(encoding="utf-8").splitlines()
@@ -21,7 +21,7 @@ def test_the_page_for_people_holds_every_quirk_of_the_code_and_no_other() -> Non
     assert rows[2:] == [(quirk.name, quirk.firmware, quirk.source, quirk.workaround) for quirk in KNOWN]
 
 
-def test_no_quirk_is_listed_twice_and_none_is_half_told() -> None:
+def test_every_quirk_is_listed_once_and_completely() -> None:
     assert len({quirk.name for quirk in KNOWN}) == len(KNOWN)
     for quirk in KNOWN:
         assert all((quirk.name, quirk.firmware, quirk.source, quirk.workaround))
@@ -47,7 +47,7 @@ def test_no_quirk_is_listed_twice_and_none_is_half_told() -> None:
         (5, None, 2500, None),
     ],
 )
-def test_today_is_given_where_it_can_be_true(
+def test_an_implausible_energy_of_today_is_unknown(
     today: float | None, lifetime: float | None, rated: float | None, believed: float | None
 ) -> None:
     assert believable_today(today, lifetime, rated) == believed

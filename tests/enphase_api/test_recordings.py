@@ -119,7 +119,7 @@ async def test_7_6_175_standard_has_inverters_only(recorded: Open) -> None:
         )
 
 
-async def test_8_2_4264_meters_that_are_disabled_say_nothing(recorded: Open) -> None:
+async def test_8_2_4264_disabled_meters_have_no_readings(recorded: Open) -> None:
     async with recorded("8.2.4264_metered_noct") as gateway:
         # Blanked by who recorded it, so that the simulator serves an invented one.
         assert (await gateway.info()).serial_number == "122300000042"

@@ -32,23 +32,23 @@ def operations(tree: Any) -> Iterator[tuple[Any, Any]]:
 
 
 @pytest.mark.parametrize("name", patterns())
-def test_no_repetition_without_end_is_gone_back_over(name: str) -> None:
+def test_no_unbounded_repetition_backtracks(name: str) -> None:
     pattern = patterns()[name]
     for operation, argument in operations(parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE)):
         if operation in (constants.MAX_REPEAT, constants.MIN_REPEAT):
             assert argument[1] is not constants.MAXREPEAT
 
 
-def test_a_text_with_more_names_than_any_page_is_hidden_from_there() -> None:
+def test_a_text_with_too_many_names_is_redacted_from_there_on() -> None:
     few, many = (hide_secrets("key " * times + "end", "X") for times in (2000, 2001))
     assert few.endswith("key end")
     assert many == "key " * 2000 + "X"
 
 
-def test_a_name_longer_than_any_is_taken_for_a_secrets() -> None:
+def test_an_overlong_name_is_redacted_as_a_secret() -> None:
     assert not is_secret("x" * 100)
     assert is_secret("x" * 101)
 
 
-def test_letters_that_change_their_length_in_lower_case_move_nothing() -> None:
+def test_letters_that_change_length_in_lower_case_shift_no_position() -> None:
     assert hide_secrets("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE} pin=1234", "X").endswith(" pin=X")

@@ -28,7 +28,7 @@ async def test_the_documented_sample_works_once_the_gateway_is_trusted(sim: Simu
     assert production["production"][0]["type"] == "inverters"
 
 
-async def test_in_the_documented_order_the_login_says_that_trust_comes_first(sim: Simulator) -> None:
+async def test_the_error_of_a_login_before_trust_names_trust_gateway(sim: Simulator) -> None:
     gateway = Gateway(sim.url)
     with pytest.raises(NotTrustedError, match="trust_gateway"):
         await gateway.login(sim.token())
@@ -45,7 +45,7 @@ async def test_trust_stores_the_certificate_where_the_wrapper_expects_it(
     assert certificate.fingerprint == sim.fingerprint
 
 
-async def test_a_client_that_waited_for_trust_needs_no_new_object(sim: Simulator) -> None:
+async def test_a_client_created_before_trust_works_after_it(sim: Simulator) -> None:
     gateway = Gateway(sim.url)
     with pytest.raises(NotTrustedError):
         await gateway.login(sim.token())

@@ -142,7 +142,7 @@ async def test_no_broken_connection_to_entrez_shows_a_secret(answer: bytes) -> N
         assert b"POST /login" in server.received
 
 
-async def test_an_ordinary_day_logs_no_secret(sim: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+async def test_normal_operation_logs_no_secret(sim: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     async with aiohttp.ClientSession() as session:
         authentication = Authentication(session, host=sim.entrez_url)
         assert await authentication.authenticate(sim.username, sim.password)
@@ -200,7 +200,7 @@ def shown_of(error: BaseException) -> str:
 
 
 @pytest.mark.parametrize("answer", ODD.values(), ids=ODD)
-async def test_no_error_repeats_what_whoever_answers_wrote(
+async def test_no_error_repeats_the_text_of_an_answer(
     answer: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
     shown = certificate()

@@ -26,7 +26,7 @@ def nothing_is_kept_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("name", TARGETS)
-def test_what_others_send_is_understood_or_refused(name: str) -> None:
+def test_foreign_input_is_parsed_or_rejected(name: str) -> None:
     target = TARGETS[name]
 
     @settings(
@@ -44,7 +44,7 @@ def test_what_others_send_is_understood_or_refused(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted({*TARGETS} - {"properties"}))
-def test_bytes_that_are_nothing_at_all_are_refused(name: str) -> None:
+def test_meaningless_bytes_are_rejected(name: str) -> None:
     @settings(max_examples=TARGETS[name].examples // 2, deadline=None, derandomize=True, database=None)
     @given(st.binary(max_size=40) | st.lists(st.sampled_from(WORDS), max_size=12).map(b"".join))
     def holds(body: bytes) -> None:

@@ -50,7 +50,7 @@ def test_a_number_may_be_off_by_one_percent(truth: float, state: float, unit: st
     assert off(Expected("x", right((truth, truth)), "W", 0.001), shown(state, unit)) == said
 
 
-def test_a_small_number_may_be_off_by_half_of_what_the_gateway_can_say() -> None:
+def test_a_small_number_may_be_off_by_half_the_resolution_of_the_gateway() -> None:
     whole_watts = Expected("x", right((10.5, 10.5)), "W", 1)
     assert off(whole_watts, shown(11, "W")) == ""
     assert off(whole_watts, shown(10, "W")) == ""
@@ -58,14 +58,14 @@ def test_a_small_number_may_be_off_by_half_of_what_the_gateway_can_say() -> None
 
 
 @pytest.mark.parametrize("state", ["unknown", "unavailable"])
-def test_an_entity_that_shows_nothing_is_off(state: str) -> None:
+def test_an_entity_without_a_value_is_off(state: str) -> None:
     assert off(Expected("x", right("normal")), shown(state)) == "shows nothing"
 
 
 @pytest.mark.parametrize(
     ("state", "said"), [("unknown", ""), ("unavailable", "differs"), ("2026-06-21T12:00:00+00:00", "differs")]
 )
-def test_an_event_that_has_not_happened_shows_nothing(state: str, said: str) -> None:
+def test_an_event_that_has_not_happened_has_no_value(state: str, said: str) -> None:
     assert off(Expected("x", right("unknown"), silent=True), shown(state)) == said
 
 
@@ -74,13 +74,13 @@ def test_an_entity_that_is_missing_is_off() -> None:
     assert compared([Expected("x", right("normal"))], {}, {}, MOMENTS, UTC) == [Row("x", "-", "-", "missing")]
 
 
-def test_an_entity_of_which_the_truth_is_not_known_is_off() -> None:
+def test_an_entity_without_a_true_value_is_off() -> None:
     (row,) = compared([], {"new": "sensor.new"}, {"sensor.new": shown(1)}, MOMENTS, UTC)
     assert (row.name, row.off) == ("sensor.new", "the truth about it is not known")
 
 
 @pytest.mark.parametrize(("state", "said"), [("normal", ""), ("check-wiring", "differs")])
-def test_a_word_has_to_be_the_right_one(state: str, said: str) -> None:
+def test_a_text_has_to_match(state: str, said: str) -> None:
     assert off(Expected("x", right("normal")), shown(state)) == said
 
 
@@ -93,7 +93,7 @@ def test_a_word_has_to_be_the_right_one(state: str, said: str) -> None:
         ("2026-06-21T11:59:59+00:00", "differs"),
     ],
 )
-def test_a_time_has_to_be_the_right_one(state: str, said: str) -> None:
+def test_a_time_has_to_match(state: str, said: str) -> None:
     assert off(Expected("x", right((NOON, NOON)), "time"), shown(state)) == said
 
 
@@ -118,7 +118,7 @@ def value(each: Expected) -> float:
 
 
 @pytest.mark.parametrize("profile", ["single-phase", "split-phase", "three-phase", "battery"])
-def test_home_is_expected_to_be_what_comes_from_roof_grid_and_battery(profile: str) -> None:
+def test_the_expected_home_power_is_the_sum_of_production_grid_and_battery(profile: str) -> None:
     _, entities = of_profile(profile)
     parts = [
         value(entities[key]) for key in ("production_power", "grid_power", "battery_power") if key in entities
@@ -127,13 +127,13 @@ def test_home_is_expected_to_be_what_comes_from_roof_grid_and_battery(profile: s
     assert value(entities["home_power"]) == pytest.approx(sum(parts))
 
 
-def test_voltage_is_expected_between_the_lines_of_a_split_phase_and_to_neutral_else() -> None:
+def test_the_expected_voltage_is_line_to_line_in_split_phase_and_to_neutral_otherwise() -> None:
     for profile, volts in (("single-phase", 230), ("split-phase", 240), ("three-phase", 230)):
         _, entities = of_profile(profile)
         assert value(entities["704643328_production_voltage"]) == pytest.approx(volts, rel=0.03)
 
 
-def test_nothing_is_expected_of_the_grid_where_it_is_not_metered() -> None:
+def test_no_grid_values_are_expected_without_a_grid_meter() -> None:
     _, entities = of_profile("production-only")
     assert not {"grid_power", "home_power", "battery_power", "grid_energy_imported"} & set(entities)
     _, entities = of_profile("no-meters")

@@ -33,12 +33,14 @@ def test_every_entity_agrees_with_the_house(profile: str, tmp_path: Path) -> Non
     assert processes_with(str(tmp_path / "demo" / "home-assistant")) == []
 
 
-def test_the_check_holds_while_the_houses_clock_runs_fast(tmp_path: Path) -> None:
+def test_the_check_passes_while_the_clock_of_the_house_runs_fast(tmp_path: Path) -> None:
     done = run("--check", "--speed", "300", "--port", "0", "--folder", str(tmp_path / "demo"))
     assert done.returncode == 0, done.stdout
 
 
-async def test_in_a_house_whose_clock_runs_fast_nothing_is_frozen_or_of_the_future(tmp_path: Path) -> None:
+async def test_no_value_is_frozen_or_in_the_future_while_the_clock_of_the_house_runs_fast(
+    tmp_path: Path,
+) -> None:
     words = ("--speed", "120", "--everything", "--profile", "battery")
     with demo(tmp_path / "demo", *words) as running:
         async with Owner(running.url) as owner:
@@ -59,7 +61,7 @@ async def test_in_a_house_whose_clock_runs_fast_nothing_is_frozen_or_of_the_futu
     assert all(reports[1][name] > at for name, at in reports[0].items())
 
 
-def test_a_sensor_off_by_two_percent_fails_the_check_by_name(
+def test_the_check_names_a_sensor_that_is_off_by_two_percent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     truthful = Owner.states
@@ -78,7 +80,7 @@ def test_a_sensor_off_by_two_percent_fails_the_check_by_name(
     assert verdict == ["IQ Gateway 122300000001 Production power: off by 2.0%"]
 
 
-def test_the_demo_serves_what_it_says_and_ends_with_ctrl_c(tmp_path: Path) -> None:
+def test_the_demo_serves_the_printed_addresses_until_ctrl_c(tmp_path: Path) -> None:
     with demo(tmp_path / "demo") as running:
         port = int(running.url.rpartition(":")[2])
         assert "sign in as demo with password demo" in running.output
@@ -88,7 +90,7 @@ def test_the_demo_serves_what_it_says_and_ends_with_ctrl_c(tmp_path: Path) -> No
         socket.create_server(("127.0.0.1", port)).close()  # nobody listens there any more
 
 
-def test_the_demo_ends_without_a_traceback_whenever_it_is_interrupted(tmp_path: Path) -> None:
+def test_an_interrupt_at_any_time_ends_the_demo_without_a_traceback(tmp_path: Path) -> None:
     command = [*COMMAND, "--port", "0", "--folder", str(tmp_path / "demo")]
     for seconds in (0.3, 0.6, 1.0, 1.5, 2.5):
         with subprocess.Popen(
@@ -102,7 +104,7 @@ def test_the_demo_ends_without_a_traceback_whenever_it_is_interrupted(tmp_path: 
     assert processes_with(str(tmp_path / "demo" / "home-assistant")) == []
 
 
-async def test_a_new_owners_entities_are_what_the_demo_shows(serving: RunningDemo) -> None:
+async def test_the_demo_shows_the_entities_that_a_new_installation_enables(serving: RunningDemo) -> None:
     async with Owner(serving.url) as owner:
         await owner.sign_in()
         entities = await owner.ask("config/entity_registry/list")
@@ -112,7 +114,7 @@ async def test_a_new_owners_entities_are_what_the_demo_shows(serving: RunningDem
     assert rows == sum(each["disabled_by"] is None for each in ours)
 
 
-async def test_the_owner_finds_the_gateway_and_a_filled_energy_dashboard(serving: RunningDemo) -> None:
+async def test_the_demo_sets_up_the_gateway_and_the_energy_dashboard(serving: RunningDemo) -> None:
     async with Owner(serving.url) as owner:
         await owner.sign_in()
         device = await device_of(owner, flow.DOMAIN, "122300000001")
@@ -132,7 +134,7 @@ async def test_the_owner_finds_the_gateway_and_a_filled_energy_dashboard(serving
             assert all(0 < day["change"] < 100 for day in statistics[1:-1])
 
 
-def test_a_home_assistant_that_hangs_is_ended_when_it_is_asked_for_twice(tmp_path: Path) -> None:
+def test_a_second_interrupt_kills_a_home_assistant_that_hangs(tmp_path: Path) -> None:
     with demo(tmp_path / "demo") as running:
         for number in running.home_assistant:
             os.kill(number, signal.SIGSTOP)
@@ -141,7 +143,7 @@ def test_a_home_assistant_that_hangs_is_ended_when_it_is_asked_for_twice(tmp_pat
         assert running.home_assistant == []
 
 
-def test_a_home_assistant_that_ends_by_itself_is_said_to_have(tmp_path: Path) -> None:
+def test_the_demo_reports_a_home_assistant_that_exits_unexpectedly(tmp_path: Path) -> None:
     with demo(tmp_path / "demo") as running:
         for number in running.home_assistant:
             os.kill(number, signal.SIGTERM)
@@ -149,14 +151,14 @@ def test_a_home_assistant_that_ends_by_itself_is_said_to_have(tmp_path: Path) ->
         assert "Home Assistant ended by itself (exit status 0)" in running.output
 
 
-def test_a_demo_that_is_killed_leaves_no_home_assistant_behind(tmp_path: Path) -> None:
+def test_a_killed_demo_leaves_no_home_assistant_running(tmp_path: Path) -> None:
     with demo(tmp_path / "demo") as running:
         assert running.home_assistant
         running.process.kill()
         until(lambda: running.home_assistant == [])
 
 
-def test_a_taken_port_is_said_before_anything_is_started(tmp_path: Path) -> None:
+def test_a_port_in_use_is_reported_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = str(other.getsockname()[1])
         done = run("--port", port, "--folder", str(tmp_path / "demo"))
@@ -166,14 +168,14 @@ def test_a_taken_port_is_said_before_anything_is_started(tmp_path: Path) -> None
     assert "starting" not in done.stdout
 
 
-def test_an_unknown_profile_is_answered_with_those_there_are(tmp_path: Path) -> None:
+def test_the_error_for_an_unknown_profile_lists_the_known_profiles(tmp_path: Path) -> None:
     done = run("--profile", "castle", "--port", "0", "--folder", str(tmp_path / "demo"))
     assert done.returncode == 1
     assert "castle" in done.stdout
     assert "three-phase" in done.stdout
 
 
-async def test_an_owner_adds_a_gateway_of_their_own_and_it_is_forgotten_afterwards(tmp_path: Path) -> None:
+async def test_a_gateway_added_by_the_user_is_removed_when_the_demo_ends(tmp_path: Path) -> None:
     with Simulator("single-phase") as sim, demo(tmp_path / "demo", "--gateway", sim.url) as running:
         assert sim.url.removeprefix("https://") in running.output
         async with Owner(running.url) as owner:

@@ -9,7 +9,7 @@ from development.demo.options import arguments
 from development.steps import PROJECT
 
 
-def test_help_shows_examples_on_a_python_without_any_package() -> None:
+def test_help_shows_examples_without_any_installed_package() -> None:
     shown = subprocess.run(
         [sys.executable, "-S", PROJECT / "scripts" / "demo", "--help"],
         capture_output=True,
@@ -37,7 +37,7 @@ def test_help_shows_examples_on_a_python_without_any_package() -> None:
         (["--gateway", "https://envoy.local", "--everything"], "--everything is about the simulated house"),
     ],
 )
-def test_options_that_make_no_sense_are_refused_by_name(
+def test_invalid_options_are_rejected_by_name(
     words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -46,6 +46,6 @@ def test_options_that_make_no_sense_are_refused_by_name(
     assert said in capsys.readouterr().err
 
 
-def test_without_options_home_assistant_is_for_this_machine_only() -> None:
+def test_by_default_home_assistant_listens_on_this_machine_only() -> None:
     given = arguments([])
     assert (given.host, given.port, given.profile, given.speed) == ("127.0.0.1", 8123, "three-phase", 1.0)

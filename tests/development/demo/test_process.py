@@ -37,7 +37,7 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_a_log_with_the_loaders_line_and_others_errors_holds_no_complaint() -> None:
+def test_the_loader_warning_and_errors_of_others_are_no_complaints() -> None:
     assert complaints(f"{LOADER}\n{OTHERS}\n") == []
 
 
@@ -49,11 +49,11 @@ def test_a_log_with_the_loaders_line_and_others_errors_holds_no_complaint() -> N
         f"{TIME} WARNING (Recorder) [homeassistant] Entity sensor.x from enphase_iq_gateway is odd",
     ],
 )
-def test_a_complaint_about_the_integration_is_found_whoever_logs_it(record: str) -> None:
+def test_a_complaint_about_the_integration_is_found_in_any_logger(record: str) -> None:
     assert complaints(f"{LOADER}\n{record}\n{OTHERS}\n") == [record]
 
 
-def test_a_command_under_guard_ends_when_its_starter_is_killed() -> None:
+def test_a_guarded_command_ends_when_its_parent_is_killed() -> None:
     starter = (
         "import subprocess, sys, time\n"
         "child = subprocess.Popen([sys.executable, *sys.argv[1:]])\n"
@@ -72,7 +72,7 @@ def test_a_command_under_guard_ends_when_its_starter_is_killed() -> None:
         until(lambda: not alive(child))
 
 
-def test_a_folder_is_held_by_one_demo_at_a_time(tmp_path: Path) -> None:
+def test_one_demo_at_a_time_can_use_a_folder(tmp_path: Path) -> None:
     with (
         held(tmp_path / "demo"),
         pytest.raises(DemoError, match=r"another demo is running in .*demo.*--folder"),
@@ -81,7 +81,7 @@ def test_a_folder_is_held_by_one_demo_at_a_time(tmp_path: Path) -> None:
         pass
 
 
-def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
+def test_a_foreign_folder_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "home-assistant").mkdir()
     (tmp_path / "home-assistant" / "secrets.yaml").write_text("precious")
     with pytest.raises(DemoError, match="has other things in it"), held(tmp_path):
@@ -90,7 +90,7 @@ def test_a_folder_of_somebody_elses_is_left_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("folder", ["/proc/demo", "/dev/null", "/dev/null/demo"])
-def test_a_folder_that_cannot_be_made_is_named_with_what_to_do(folder: str) -> None:
+def test_the_error_names_a_folder_that_cannot_be_created_and_a_solution(folder: str) -> None:
     with (
         pytest.raises(DemoError, match=rf"{folder} cannot be used \(.+\): give --folder"),
         held(Path(folder)),
@@ -105,7 +105,7 @@ def test_a_second_start_begins_with_an_empty_configuration(tmp_path: Path) -> No
             (configuration / "home-assistant_v2.db").touch()
 
 
-def test_a_taken_port_is_named_with_what_to_do() -> None:
+def test_the_error_names_a_port_in_use_and_a_solution() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(DemoError, match=rf"127\.0\.0\.1 port {port} .*another --port"):
@@ -113,6 +113,6 @@ def test_a_taken_port_is_named_with_what_to_do() -> None:
     assert free_port("127.0.0.1", port) == port
 
 
-def test_an_address_of_another_machine_is_named_with_what_to_do() -> None:
+def test_the_error_names_an_address_of_another_machine_and_a_solution() -> None:
     with pytest.raises(DemoError, match=r"192\.0\.2\.1 port 8123 .*another --host"):
         free_port("192.0.2.1", 8123)

@@ -22,7 +22,7 @@ COMMAND = [sys.executable, "-m", "enphase_companion.simulator"]
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_it_serves_until_it_is_told_to_end(ending: signal.Signals) -> None:
+def test_the_command_serves_until_it_is_interrupted(ending: signal.Signals) -> None:
     with subprocess.Popen(
         [*COMMAND, "--profile", "battery", "--port", "0", "--entrez-port", "0"],
         stdout=subprocess.PIPE,
@@ -49,7 +49,7 @@ def test_it_serves_until_it_is_told_to_end(ending: signal.Signals) -> None:
         assert part in said
 
 
-def test_its_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(["--help"])
     assert ended.value.code == 0
@@ -58,12 +58,12 @@ def test_its_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:
     assert "--hour-of-day" in shown
 
 
-def test_help_waits_for_no_web_server() -> None:
+def test_help_imports_no_web_server() -> None:
     code = "import sys, enphase_companion.simulator.__main__; sys.exit('aiohttp' in sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
-def test_it_lists_every_profile_quirk_and_fault_with_its_meaning(
+def test_list_prints_every_profile_quirk_and_fault_with_its_description(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     assert main(["--list"]) == 0
@@ -71,7 +71,7 @@ def test_it_lists_every_profile_quirk_and_fault_with_its_meaning(
     assert [name for name, _ in listed] == [*PROFILES, *QUIRKS, *FAULTS]
 
 
-def test_profile_quirks_and_faults_are_given_by_name() -> None:
+def test_options_set_profile_quirks_and_faults_by_name() -> None:
     with subprocess.Popen(
         [*COMMAND, "--profile", "battery+meters-401", "--fault", "html@/info", "--port=0", "--entrez-port=0"],
         stdout=subprocess.PIPE,
@@ -97,19 +97,21 @@ def test_profile_quirks_and_faults_are_given_by_name() -> None:
         ["--speed", "x"],
     ],
 )
-def test_a_wrong_option_is_bad_usage(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_option_is_a_usage_error(options: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main(options)
     assert ended.value.code == 2
     assert options[0] in capsys.readouterr().err
 
 
-def test_a_folder_without_recording_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_names_a_folder_without_a_recording(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     assert main(["--replay", str(tmp_path)]) == 1
     assert str(tmp_path) in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken_is_an_error_that_names_the_options(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_error_for_a_port_in_use_names_the_options(capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert main(["--port", str(taken.getsockname()[1]), "--entrez-port", "0"]) == 1
     error = capsys.readouterr().err

@@ -60,7 +60,7 @@ async def test_an_installer_gets_a_token_for_twelve_hours(
     assert int(str(given["exp"])) - int(str(given["iat"])) == 12 * 3600
 
 
-async def test_a_token_for_an_uncommissioned_gateway_names_no_serial(
+async def test_a_token_for_an_uncommissioned_gateway_has_no_serial_number(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     await sign_in(session, simulator)
@@ -68,14 +68,14 @@ async def test_a_token_for_an_uncommissioned_gateway_names_no_serial(
     assert given["aud"] == "un-commissioned"
 
 
-async def test_another_gateways_serial_gets_a_page_without_token(
+async def test_another_gateways_serial_number_gets_a_page_without_token(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     await sign_in(session, simulator)
     assert "textarea" not in await token_page(session, simulator, serialNum="122399999999")
 
 
-async def test_a_wrong_password_gets_the_form_again_and_a_session_of_nobody(
+async def test_a_wrong_password_gets_the_form_again_and_an_anonymous_session(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     for form in (
@@ -113,7 +113,7 @@ async def test_signing_out_ends_the_session(simulator: Simulator, session: aioht
         assert response.status == 401
 
 
-async def test_a_site_tells_its_gateways_to_those_signed_in(
+async def test_a_signed_in_user_can_list_the_gateways_of_a_site(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     url = simulator.entrez_url + "/site/simulated%20H"
@@ -146,7 +146,7 @@ async def test_a_session_of_enlighten_gets_a_token_as_text(
         assert response.status == 403
 
 
-async def test_forms_may_be_refused_without_the_hidden_field_of_their_pages(
+async def test_forms_without_the_hidden_field_of_their_page_can_be_rejected(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     simulator.entrez.wants_csrf = True
@@ -164,7 +164,7 @@ async def test_forms_may_be_refused_without_the_hidden_field_of_their_pages(
     assert claims(simulator, page)["aud"] == simulator.serial_number
 
 
-async def test_the_page_of_tokens_is_for_those_signed_in(
+async def test_the_token_page_requires_a_sign_in(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     async with session.get(f"{simulator.entrez_url}/entrez_tokens") as response:
@@ -197,7 +197,7 @@ async def code_for(session: aiohttp.ClientSession, simulator: Simulator, verifie
     return parse_qs(location.query)["code"][0]
 
 
-async def test_a_code_is_worth_a_token_once_and_with_its_verifier_only(
+async def test_a_code_yields_one_token_and_only_with_its_verifier(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     verifier = secrets.token_urlsafe(48)
@@ -231,7 +231,7 @@ async def test_the_gateway_itself_redeems_a_code(
 
 
 @pytest.mark.parametrize(("fault", "expected"), [("status", 503), ("html", 200)])
-async def test_entrez_has_bad_days_of_its_own(
+async def test_entrez_has_its_own_faults(
     simulator: Simulator, session: aiohttp.ClientSession, fault: str, expected: int
 ) -> None:
     simulator.entrez.faults.set(fault, path="/entrez_tokens")
@@ -245,7 +245,7 @@ async def test_entrez_has_bad_days_of_its_own(
         assert response.status == 200
 
 
-async def test_entrez_can_be_down_slow_or_lead_elsewhere(
+async def test_entrez_can_be_down_slow_or_redirect(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     faults, url = simulator.entrez.faults, simulator.entrez_url + "/login"
@@ -260,7 +260,7 @@ async def test_entrez_can_be_down_slow_or_lead_elsewhere(
         assert (response.status, response.headers["Location"]) == (302, "https://192.0.2.1/")
 
 
-async def test_what_entrez_was_asked_is_noted_without_secrets(
+async def test_requests_to_entrez_are_recorded_without_secrets(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     await sign_in(session, simulator)
@@ -272,7 +272,7 @@ async def test_what_entrez_was_asked_is_noted_without_secrets(
     assert simulator.password not in repr(simulator.entrez_requests)
 
 
-async def test_it_hands_out_whatever_token_it_is_told_to(
+async def test_entrez_issues_the_configured_kind_of_token(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     await sign_in(session, simulator)
@@ -283,7 +283,7 @@ async def test_it_hands_out_whatever_token_it_is_told_to(
     assert jwt.decode(found[1], options={"verify_signature": False})["aud"] == "122399999999"
 
 
-async def test_its_clock_can_be_ahead_of_this_machines(
+async def test_the_clock_of_entrez_can_be_ahead_of_this_machines(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     simulator.entrez.clock_offset = 300
@@ -298,7 +298,7 @@ GOOD = {"good", "installer", "ends-soon", "from-the-future"}
 
 
 @pytest.mark.parametrize("kind", TOKENS)
-async def test_the_gateway_takes_only_those_tokens_that_are_good_in_spite_of_all(
+async def test_the_gateway_accepts_valid_kinds_of_token_only(
     simulator: Simulator, session: aiohttp.ClientSession, kind: str
 ) -> None:
     headers = {"Authorization": f"Bearer {simulator.strange_token(kind)}"}
@@ -306,7 +306,7 @@ async def test_the_gateway_takes_only_those_tokens_that_are_good_in_spite_of_all
         assert response.status == (200 if kind in GOOD else 401)
 
 
-def test_each_kind_of_token_is_what_it_is_called(simulator: Simulator) -> None:
+def test_each_kind_of_token_matches_its_name(simulator: Simulator) -> None:
     tokens = {kind: simulator.strange_token(kind) for kind in TOKENS}
     readable = tokens.keys() - {"cut-short", "no-token"}
     said = {kind: jwt.decode(tokens[kind], options={"verify_signature": False}) for kind in readable}

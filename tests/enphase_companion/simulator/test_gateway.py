@@ -45,9 +45,7 @@ async def get(session: aiohttp.ClientSession, simulator: Simulator, path: str) -
         return await response.json()
 
 
-async def test_info_needs_no_token_and_all_else_does(
-    simulator: Simulator, session: aiohttp.ClientSession
-) -> None:
+async def test_only_info_needs_no_token(simulator: Simulator, session: aiohttp.ClientSession) -> None:
     async with session.get(simulator.url + "/info") as response:
         text = await response.text()
     assert f"<sn>{simulator.serial_number}</sn>" in text
@@ -68,7 +66,7 @@ async def test_an_unknown_path_is_not_found(simulator: Simulator, session: aioht
         assert await status(session, simulator.url + path, simulator.token()) == 404
 
 
-async def test_a_token_gives_a_session_that_needs_no_token_again(
+async def test_a_session_opened_with_a_token_needs_no_further_token(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     async with session.get(simulator.url + "/auth/check_jwt", headers=bearer(simulator.token())) as response:
@@ -107,7 +105,7 @@ def forged(simulator: Simulator, **changes: Any) -> str:
     return jwt.encode({**claims, **changes}, key, algorithm="ES256")
 
 
-async def test_only_entrezs_unexpired_tokens_for_this_gateway_are_good(
+async def test_only_unexpired_tokens_of_entrez_for_this_gateway_are_valid(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     claims = jwt.decode(simulator.token(), options={"verify_signature": False})
@@ -169,7 +167,7 @@ async def test_the_live_stream_is_switched_on_by_a_post(
         assert response.status == 405
 
 
-async def test_readings_are_stamped_with_a_whole_second_of_now(
+async def test_readings_have_a_current_timestamp_in_whole_seconds(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     begin = int(time.time())
@@ -178,7 +176,7 @@ async def test_readings_are_stamped_with_a_whole_second_of_now(
         assert isinstance(reading["timestamp"], int)
 
 
-async def test_requests_are_noted_without_their_secrets(
+async def test_requests_are_recorded_without_secrets(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     token = simulator.token()
@@ -197,7 +195,9 @@ async def test_requests_are_noted_without_their_secrets(
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-async def test_every_profile_says_who_it_is(profile: str, session: aiohttp.ClientSession) -> None:
+async def test_info_reports_the_firmware_and_hardware_of_every_profile(
+    profile: str, session: aiohttp.ClientSession
+) -> None:
     with Simulator(profile) as running:
         async with session.get(running.url + "/info") as response:
             text = await response.text()
@@ -206,7 +206,7 @@ async def test_every_profile_says_who_it_is(profile: str, session: aiohttp.Clien
     assert ("<imeter>true</imeter>" in text) == (not profile.startswith("no-meters"))
 
 
-async def test_a_gateway_without_meters_answers_with_nothing_or_not_at_all(
+async def test_a_gateway_without_meters_answers_with_empty_lists_or_404(
     session: aiohttp.ClientSession,
 ) -> None:
     with Simulator("no-meters") as running:
@@ -226,7 +226,7 @@ async def test_a_slow_gateway_answers_late(simulator: Simulator, session: aiohtt
     await get(session, simulator, READINGS)
 
 
-async def test_a_silent_gateway_never_answers_and_still_ends(session: aiohttp.ClientSession) -> None:
+async def test_a_silent_gateway_never_answers_but_can_be_stopped(session: aiohttp.ClientSession) -> None:
     with Simulator() as running:
         running.faults.set("silent")
         with pytest.raises(TimeoutError):
@@ -249,7 +249,7 @@ async def test_a_gateway_resets_connections(simulator: Simulator, session: aioht
         ("refuse", {}, 401),
     ],
 )
-async def test_a_gateway_gives_a_page_in_place_of_an_answer(
+async def test_a_gateway_answers_with_a_page_instead_of_json(
     simulator: Simulator, session: aiohttp.ClientSession, fault: str, details: dict[str, Any], expected: int
 ) -> None:
     simulator.faults.set(fault, **details)
@@ -257,7 +257,7 @@ async def test_a_gateway_gives_a_page_in_place_of_an_answer(
         assert (response.status, response.content_type) == (expected, "text/html")
 
 
-async def test_a_gateway_cuts_its_json_short(simulator: Simulator, session: aiohttp.ClientSession) -> None:
+async def test_a_gateway_truncates_its_json(simulator: Simulator, session: aiohttp.ClientSession) -> None:
     simulator.faults.set("truncated", path=READINGS)
     async with session.get(simulator.url + READINGS, headers=bearer(simulator.token())) as response:
         assert response.status == 200
@@ -265,7 +265,7 @@ async def test_a_gateway_cuts_its_json_short(simulator: Simulator, session: aioh
             await response.json()
 
 
-async def test_a_gateway_gives_zeros_or_falling_counters(
+async def test_a_gateway_sends_zeros_or_falling_counters(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     [true, *_] = await get(session, simulator, READINGS)
@@ -280,7 +280,7 @@ async def test_a_gateway_gives_zeros_or_falling_counters(
     assert fallen["activePower"] == pytest.approx(true["activePower"], rel=0.5)
 
 
-async def test_a_gateway_gives_numbers_beyond_anything_and_none_at_all(
+async def test_a_gateway_sends_huge_numbers_and_nan(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     simulator.faults.set("huge", READINGS)
@@ -293,13 +293,13 @@ async def test_a_gateway_gives_numbers_beyond_anything_and_none_at_all(
     assert math.isnan((await get(session, simulator, "/production.json"))["production"][0]["wNow"])
 
 
-async def test_a_gateway_leads_elsewhere(simulator: Simulator, session: aiohttp.ClientSession) -> None:
+async def test_a_gateway_redirects(simulator: Simulator, session: aiohttp.ClientSession) -> None:
     simulator.faults.set("redirect", READINGS, location="https://192.0.2.1/")
     async with session.get(simulator.url + READINGS, allow_redirects=False) as response:
         assert (response.status, response.headers["Location"]) == (302, "https://192.0.2.1/")
 
 
-async def test_a_fault_can_be_for_some_requests_only(
+async def test_a_fault_can_be_limited_to_a_number_of_requests(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     simulator.faults.set("refuse", READINGS, times=2)
@@ -325,12 +325,12 @@ async def test_a_fault_can_be_for_some_requests_only(
         ("/auth/check_jwt", 0.02, 0.29),
     ],
 )
-def test_real_gateways_take_their_time_for_each_path(path: str, quick: float, slow: float) -> None:
+def test_the_response_times_of_real_gateways_differ_by_path(path: str, quick: float, slow: float) -> None:
     assert latency("quick-gateway", path) == quick
     assert latency("slow-gateway", path) == slow
 
 
-async def test_it_knows_how_long_it_was_busy_and_with_what(
+async def test_the_simulator_counts_busy_seconds_and_requests_by_path(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     simulator.faults.set("slow-gateway")
@@ -343,6 +343,6 @@ async def test_it_knows_how_long_it_was_busy_and_with_what(
     assert simulator.requests_by_path() == {READINGS: 2, "/ivp/meters": 1}
 
 
-def test_an_unknown_fault_is_an_error_that_names_those_there_are(simulator: Simulator) -> None:
+def test_the_error_for_an_unknown_fault_lists_the_known_ones(simulator: Simulator) -> None:
     with pytest.raises(ValueError, match="slow, silent"):
         simulator.faults.set("explode")

@@ -30,7 +30,7 @@ def parts(measured: Measurement) -> list[Electricity]:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_home_is_production_and_grid_and_battery_at_every_moment(profile: str) -> None:
+def test_home_power_is_always_the_sum_of_production_grid_and_battery(profile: str) -> None:
     built = house(profile)
     for at in range(int(START), int(START) + DAY, 1237):
         truth = built.truth(at + 0.25)
@@ -70,7 +70,7 @@ def test_counters_are_the_integral_of_power_by_direction(profile: str) -> None:
             assert gained == pytest.approx(summed, rel=1e-4, abs=0.5)
 
 
-def test_no_counter_ever_falls_through_days_and_nights() -> None:
+def test_counters_never_fall() -> None:
     built = house("battery")
     truths = [built.truth(START - 3 * DAY + step * 601) for step in range(6 * DAY // 601)]
     for name in TYPES:
@@ -81,7 +81,7 @@ def test_no_counter_ever_falls_through_days_and_nights() -> None:
                 assert new.energy_apparent >= old.energy_apparent
 
 
-def test_a_total_is_the_sum_of_its_phases_voltage_included() -> None:
+def test_a_total_is_the_sum_of_its_phases_including_voltage() -> None:
     """So recorded gateways give it: aggregate energies too are sums over the wired phases."""
     net = house("three-phase").truth(START).net_consumption
     for quantity in (
@@ -97,7 +97,7 @@ def test_a_total_is_the_sum_of_its_phases_voltage_included() -> None:
     assert net.total.frequency == net.phases[0].frequency
 
 
-def test_one_phase_imports_while_another_exports() -> None:
+def test_one_phase_can_import_while_another_exports() -> None:
     built = house("three-phase")
     powers = [
         [phase.active_power for phase in built.truth(START + step * 60).net_consumption.phases]
@@ -114,7 +114,7 @@ def test_power_changes_little_within_a_second() -> None:
         assert max(abs(after - before) for before, after in pairwise(watts)) < 120
 
 
-def test_the_sun_is_high_at_noon_and_gone_at_night() -> None:
+def test_the_sun_is_high_at_noon_and_down_at_night() -> None:
     built = house("production-only")
     midnight = built.midnight(START)
     produced = {hour: built.truth(midnight + hour * 3600).production.total.active_power for hour in range(24)}
@@ -123,7 +123,7 @@ def test_the_sun_is_high_at_noon_and_gone_at_night() -> None:
     assert -10 < produced[23] < 0
 
 
-def test_the_household_draws_peaks_above_a_base() -> None:
+def test_the_load_has_peaks_above_a_base() -> None:
     built = house("three-phase")
     watts = [built.truth(START + step * 60).total_consumption.total.active_power for step in range(1440)]
     assert min(watts) > 100
@@ -132,7 +132,7 @@ def test_the_household_draws_peaks_above_a_base() -> None:
 
 
 @pytest.mark.parametrize("profile", ["battery", "battery-without-meter", "ac-batteries"])
-def test_the_battery_stays_between_reserve_and_full_and_loses_a_little(profile: str) -> None:
+def test_the_battery_stays_between_reserve_and_full_and_has_losses(profile: str) -> None:
     built = house(profile)
     battery = PROFILES[profile].battery
     assert battery is not None
@@ -148,7 +148,7 @@ def test_the_battery_stays_between_reserve_and_full_and_loses_a_little(profile: 
     assert min(charges) == 20
 
 
-def test_what_the_battery_stores_is_what_went_in_less_its_losses() -> None:
+def test_the_stored_energy_is_the_charged_energy_less_losses() -> None:
     built = house("battery")
     for first in range(int(START) - 2 * DAY, int(START) + 2 * DAY, 7200):
         before, after = built.truth(first), built.truth(first + 7200)
@@ -160,7 +160,7 @@ def test_what_the_battery_stores_is_what_went_in_less_its_losses() -> None:
         assert stored == pytest.approx(into * 0.95 - out / 0.95, abs=0.01)
 
 
-def test_a_house_without_battery_stores_nothing() -> None:
+def test_a_house_without_a_battery_stores_no_energy() -> None:
     truth = house("three-phase").truth(START)
     assert truth.battery is None
     assert truth.storage.total == Electricity(
@@ -172,7 +172,7 @@ def test_a_house_without_battery_stores_nothing() -> None:
     )
 
 
-def test_the_microinverters_make_what_the_house_produces() -> None:
+def test_the_microinverters_sum_up_to_the_production() -> None:
     built = house("three-phase")
     truth = built.truth(built.midnight(START) + 12 * 3600)
     assert len(truth.inverters) == 12
@@ -181,7 +181,7 @@ def test_the_microinverters_make_what_the_house_produces() -> None:
     assert sum(unmetered.inverters.values()) == pytest.approx(unmetered.production.total.active_power)
 
 
-def test_the_same_seed_is_the_same_house_whatever_is_asked_first() -> None:
+def test_the_same_seed_gives_the_same_house_in_any_order_of_queries() -> None:
     one, other = (House(PROFILES["battery"], 1, START, 12.0) for _ in range(2))
     other.truth(START + 2 * DAY)
     truths = [one.truth(START - 14 * DAY), one.truth(START)]
@@ -195,7 +195,7 @@ def test_a_house_started_later_that_day_has_the_same_counters() -> None:
 
 
 @pytest.mark.parametrize("profile", ["three-phase", "battery"])
-def test_a_house_started_anew_days_later_goes_on_above_where_it_was(profile: str) -> None:
+def test_the_counters_of_a_house_restarted_days_later_continue_higher(profile: str) -> None:
     june = 1_781_000_000.0
     for start in (START, june):
         earlier = house(profile, start=start)
@@ -210,17 +210,17 @@ def test_a_house_started_anew_days_later_goes_on_above_where_it_was(profile: str
                 assert new.energy_received >= old.energy_received
 
 
-def test_counters_begin_at_some_megawatt_hours() -> None:
+def test_counters_start_at_some_megawatt_hours() -> None:
     truth = house("three-phase").truth(START)
     for name in (PRODUCTION, NET, TOTAL):
         assert 1e6 < truth.of(name).total.energy_delivered < 100e6
 
 
-def test_a_time_out_of_reach_is_an_error() -> None:
+def test_a_time_out_of_range_is_an_error() -> None:
     with pytest.raises(ValueError, match="outside"):
         house("three-phase").truth(START - 500 * DAY)
 
 
-def test_midnight_is_the_houses_own() -> None:
+def test_midnight_follows_the_clock_of_the_house() -> None:
     assert house("three-phase", longitude=-120).midnight(START) % DAY == 8 * 3600
     assert house("three-phase", longitude=15).midnight(START) % DAY == 23 * 3600

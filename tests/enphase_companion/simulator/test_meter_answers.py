@@ -45,7 +45,7 @@ def assert_says(values: dict[str, Any], truth: Electricity) -> None:
 @pytest.mark.parametrize(
     "profile", ["production-only", "single-phase", "split-phase", "three-phase", "battery"]
 )
-def test_readings_are_the_truth_at_their_time_stamp(profile: str) -> None:
+def test_readings_equal_the_true_values_at_their_timestamp(profile: str) -> None:
     built = house(profile)
     types = {meter["eid"]: meter["measurementType"] for meter in meter_answers.meters(built)}
     read = meter_answers.readings(built, AT)
@@ -59,7 +59,7 @@ def test_readings_are_the_truth_at_their_time_stamp(profile: str) -> None:
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_every_meter_answers_with_three_channels_and_the_recorded_eids(profile: str) -> None:
+def test_every_meter_has_three_channels_and_the_recorded_eids(profile: str) -> None:
     for reading in meter_answers.readings(house(profile), AT):
         eids = [channel["eid"] for channel in reading["channels"]]
         first = reading["eid"] - 704643328 + 1778385169
@@ -67,7 +67,7 @@ def test_every_meter_answers_with_three_channels_and_the_recorded_eids(profile: 
         assert set(reading) == {"eid", "timestamp", *QUANTITIES, "channels"}
 
 
-def test_the_meter_list_says_how_the_house_is_wired() -> None:
+def test_the_meter_list_reports_how_the_house_is_wired() -> None:
     assert meter_answers.meters(house("no-meters")) == []
     assert meter_answers.readings(house("no-meters"), AT) == []
     assert meter_answers.meters(house("split-phase"))[1] == {
@@ -124,7 +124,7 @@ def test_the_storage_meter_of_8_3_6087_loses_a_phase_every_fifth_minute() -> Non
     assert_says(whole, built.truth(AT + 60).storage.total)
 
 
-def test_reports_give_both_consumptions_where_one_is_metered() -> None:
+def test_reports_hold_net_and_total_consumption_if_one_is_metered() -> None:
     for profile, types in (
         ("no-meters", []),
         ("production-only", ["production"]),
@@ -145,7 +145,7 @@ def test_reports_give_both_consumptions_where_one_is_metered() -> None:
             assert report["lines"][0]["rmsVoltage"] == pytest.approx(truth.phases[0].voltage, abs=0.0006)
 
 
-def test_the_stream_gives_each_phase_of_each_type() -> None:
+def test_the_stream_holds_each_phase_of_each_type() -> None:
     built = house("split-phase")
     event = meter_answers.streamed(built, AT)
     assert list(event) == ["production", "net-consumption", "total-consumption"]

@@ -60,7 +60,7 @@ def assert_sums(sums: Any, power: float, lifetime: float) -> None:
 
 
 @pytest.mark.parametrize("name", WITH_TOKENS + SEEN_THROUGH)
-async def test_it_reads_the_truth_of_every_profile(name: str) -> None:
+async def test_another_client_reads_the_true_values_of_every_profile(name: str) -> None:
     profile = find(name)
     with Simulator(name, start=START, hour_of_day=11, speed=STILL) as running:
         envoy, data = await read(running)
@@ -135,13 +135,13 @@ def assert_batteries(data: Any, truth: Truth, kind: str | None) -> None:
         assert not data.acb_inventory
 
 
-async def test_it_sees_that_the_storage_meter_lost_a_phase() -> None:
+async def test_another_client_reads_the_lost_phase_of_the_storage_meter() -> None:
     with Simulator("storage-loses-phase", start=1_764_000_030.0, hour_of_day=11, speed=STILL) as running:
         _, data = await read(running)
     assert data.ctmeters["storage"] is None
 
 
-async def test_it_reads_no_meters_where_their_endpoints_do_not_exist() -> None:
+async def test_another_client_reads_no_meters_without_meter_endpoints() -> None:
     with Simulator("no-meters-404", hour_of_day=11, day=JUNE) as running:
         envoy, data = await read(running)
     assert envoy.ct_meter_count == 0

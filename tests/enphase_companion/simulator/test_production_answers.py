@@ -30,7 +30,7 @@ def entries(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
 
 
 @pytest.mark.parametrize("profile", ["single-phase", "three-phase", "battery", "total-consumption"])
-def test_production_json_is_the_truth_at_its_reading_time(profile: str) -> None:
+def test_production_json_equals_the_true_values_at_its_reading_time(profile: str) -> None:
     built = house(profile)
     found = entries(production_answers.production(built, AT, details=True))
     for name in ("production", "total-consumption", "net-consumption"):
@@ -48,7 +48,7 @@ def test_production_json_is_the_truth_at_its_reading_time(profile: str) -> None:
             assert line["rmsVoltage"] == pytest.approx(phase.voltage, abs=0.0006)
 
 
-def test_today_and_the_week_are_counted_from_the_houses_midnight() -> None:
+def test_energy_today_and_this_week_start_at_midnight_in_the_house() -> None:
     built = house("three-phase")
     entry = entries(production_answers.production(built, AT, details=False))["production"]
     counted = [
@@ -60,7 +60,7 @@ def test_today_and_the_week_are_counted_from_the_houses_midnight() -> None:
     assert entry["whToday"] > 500
 
 
-def test_phases_come_with_details_only() -> None:
+def test_phases_are_reported_with_details_only() -> None:
     assert (
         "lines"
         not in entries(production_answers.production(house("three-phase"), AT, details=False))["production"]
@@ -84,7 +84,7 @@ def test_microinverters_sum_up_at_the_last_full_five_minutes() -> None:
     assert summary["wattHoursLifetime"] == round(made)
 
 
-def test_firmware_8_3_without_meters_counts_in_the_microinverters_sum_alone() -> None:
+def test_firmware_8_3_without_meters_counts_energy_of_microinverters_only() -> None:
     built = house("no-meters-8.3")
     [entry] = production_answers.production(built, AT, details=True)["production"]
     truth = built.truth(entry["readingTime"])
@@ -94,7 +94,7 @@ def test_firmware_8_3_without_meters_counts_in_the_microinverters_sum_alone() ->
     assert set(summary.values()) == {0}
 
 
-def test_a_gateway_without_transformers_gives_noise_and_a_stalled_summary() -> None:
+def test_a_gateway_without_transformers_reports_noise_and_constant_sums() -> None:
     built = house("meters-disabled")
     found = entries(production_answers.production(built, AT, details=True))
     assert found["production"]["activeCount"] == found["net-consumption"]["activeCount"] == 0
@@ -103,7 +103,7 @@ def test_a_gateway_without_transformers_gives_noise_and_a_stalled_summary() -> N
     assert production_answers.summary(built, AT) == production_answers.summary(built, AT + 86400)
 
 
-def test_firmware_8_3_gives_net_as_total_and_lifetime_as_today() -> None:
+def test_firmware_8_3_reports_net_as_total_and_lifetime_as_today() -> None:
     found = entries(production_answers.production(house("many-meters"), AT, details=True))
     total, net = found["total-consumption"], found["net-consumption"]
     assert (total["wNow"], total["whLifetime"]) == (net["wNow"], net["whLifetime"])
@@ -130,7 +130,7 @@ def test_microinverters_are_silent_at_night() -> None:
         assert report["lastReportWatts"] <= 3
 
 
-def test_device_data_agrees_with_the_reports_and_ends_at_fifty() -> None:
+def test_device_data_agrees_with_the_reports_and_ends_at_fifty_devices() -> None:
     built = house("three-phase")
     data = inverter_answers.device_data(built, AT)
     reported = {report["serialNumber"]: report for report in inverter_answers.inverters(built, AT)}
@@ -150,7 +150,7 @@ def test_device_data_agrees_with_the_reports_and_ends_at_fifty() -> None:
     assert len(inverter_answers.inverters(house("sixty-inverters"), AT)) == 60
 
 
-def test_batteries_say_what_they_hold_and_give() -> None:
+def test_batteries_report_their_charge_and_power() -> None:
     built = house("battery")
     state = built.truth(AT).battery
     assert state is not None
@@ -170,7 +170,7 @@ def test_batteries_say_what_they_hold_and_give() -> None:
     assert controllers["devices"][0]["mains_oper_state"] == "closed"
 
 
-def test_ac_batteries_stand_with_the_microinverters_and_in_no_ensemble() -> None:
+def test_ac_batteries_are_listed_with_the_microinverters_and_in_no_ensemble() -> None:
     built = house("ac-batteries")
     state = built.truth(AT).battery
     assert state is not None
@@ -182,7 +182,7 @@ def test_ac_batteries_stand_with_the_microinverters_and_in_no_ensemble() -> None
     assert kinds == [1] * 12 + [11] * 4
 
 
-def test_the_live_view_stands_still_until_it_is_switched_on_and_again_after_a_quarter_of_an_hour() -> None:
+def test_the_live_view_updates_for_a_quarter_of_an_hour_after_it_is_switched_on() -> None:
     built = house("battery")
     live = system_answers.LiveView(built)
     assert live.status(AT)["meters"]["last_update"] == 0

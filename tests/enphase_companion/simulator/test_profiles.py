@@ -35,7 +35,7 @@ PAGE = Path(__file__).parents[3] / "docs" / "simulator.md"
         ("old-firmware", [PRODUCTION, NET], [], (1, 1), None),
     ],
 )
-def test_each_profile_is_what_its_name_says(
+def test_each_profile_matches_its_name(
     name: str, metered: list[str], disabled: list[str], phases: tuple[int, int], battery: str | None
 ) -> None:
     profile = PROFILES[name]
@@ -48,7 +48,7 @@ def test_each_profile_is_what_its_name_says(
 
 
 @pytest.mark.parametrize("quirk", QUIRKS)
-def test_each_quirk_can_be_given_to_each_profile(quirk: str) -> None:
+def test_each_quirk_combines_with_each_profile(quirk: str) -> None:
     for name, profile in PROFILES.items():
         quirky = find(f"{name}+{quirk}")
         assert quirky.quirks == profile.quirks | {quirk}
@@ -56,19 +56,19 @@ def test_each_quirk_can_be_given_to_each_profile(quirk: str) -> None:
         assert len({meter.eid for meter in quirky.meters}) == len(quirky.meters)
 
 
-def test_quirks_add_up() -> None:
+def test_a_profile_can_have_several_quirks() -> None:
     quirky = find("battery+nightly-silence+reports-netted")
     assert quirky.quirks == {"nightly-silence", "reports-netted"}
     assert quirky.meters == find("battery").meters
 
 
 @pytest.mark.parametrize(("name", "reason"), [("castle", "no profile"), ("battery+castle", "no quirk")])
-def test_what_is_neither_is_named(name: str, reason: str) -> None:
+def test_an_unknown_profile_or_quirk_is_named_in_the_error(name: str, reason: str) -> None:
     with pytest.raises(ValueError, match=f"'castle' is {reason}"):
         find(name)
 
 
-def test_the_page_lists_every_profile_quirk_fault_and_token() -> None:
+def test_the_documentation_lists_every_profile_quirk_fault_and_token() -> None:
     page = PAGE.read_text(encoding="utf-8")
     for name in (*PROFILES, *QUIRKS, *FAULTS, *TOKENS):
         assert f"| `{name}` |" in page, name

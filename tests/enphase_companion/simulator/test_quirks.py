@@ -44,7 +44,7 @@ async def ask(session: aiohttp.ClientSession, simulator: Simulator, path: str) -
         return response.status, await response.json() if response.status == 200 else None
 
 
-async def test_endpoints_that_are_not_there_or_refuse_everybody(session: aiohttp.ClientSession) -> None:
+async def test_endpoints_can_be_missing_or_reject_every_token(session: aiohttp.ClientSession) -> None:
     for quirk, refused, open_to_owners in (
         ("meters-404", ("/ivp/meters", "/ivp/meters/readings"), "/ivp/ensemble/inventory"),
         ("meters-401", ("/ivp/meters", "/ivp/meters/readings"), "/ivp/ensemble/inventory"),
@@ -56,13 +56,13 @@ async def test_endpoints_that_are_not_there_or_refuse_everybody(session: aiohttp
             assert (await ask(session, simulator, open_to_owners))[0] == 200
 
 
-def test_a_meter_is_read_that_the_list_does_not_know() -> None:
+def test_the_readings_can_hold_an_unlisted_meter() -> None:
     built = house("battery+unlisted-meter")
     listed = {meter["eid"] for meter in meter_answers.meters(built)}
     assert {reading["eid"] for reading in meter_answers.readings(built, START)} - listed == {1023410688}
 
 
-def test_a_meter_of_unknown_type_measures_what_the_home_uses() -> None:
+def test_a_meter_of_unknown_type_measures_the_consumption_of_the_home() -> None:
     built = house("three-phase+unknown-meter")
     reading = by_type(built, START)["heat-pump"]
     home = built.truth(START).total_consumption
@@ -78,7 +78,7 @@ def test_a_disabled_meter_reports_noise() -> None:
     assert 0 < abs(by_type(built, START)["backfeed"]["activePower"]) < 10
 
 
-def test_more_phases_are_counted_than_wired() -> None:
+def test_the_meter_list_can_count_more_phases_than_are_wired() -> None:
     built = house("split-phase+unwired-phases")
     [meter, *_] = meter_answers.meters(built)
     assert (meter["phaseMode"], meter["phaseCount"]) == ("three", 3)
@@ -92,7 +92,7 @@ def test_the_third_channel_repeats_the_storage_meters_second() -> None:
     assert told["voltage"] > 100
 
 
-def test_sums_take_net_for_total_and_lifetime_for_today() -> None:
+def test_production_json_can_report_net_as_total_and_lifetime_as_today() -> None:
     found = production_answers.production(house("three-phase+total-is-net"), START, details=False)
     total, net = found["consumption"]
     assert (total["measurementType"], total["wNow"], total["whLifetime"]) == (
@@ -106,14 +106,14 @@ def test_sums_take_net_for_total_and_lifetime_for_today() -> None:
     assert production_answers.summary(built, START)["wattHoursToday"] == round(produced["whLifetime"])
 
 
-def test_power_factors_add_up_and_apparent_energy_is_lost() -> None:
+def test_power_factors_can_be_summed_and_apparent_energy_missing() -> None:
     read = by_type(house("three-phase+power-factors-added+no-apparent-energy"), START)[PRODUCTION]
     assert read["pwrFactor"] == pytest.approx(sum(channel["pwrFactor"] for channel in read["channels"]))
     assert read["pwrFactor"] > 1
     assert read["apparentEnergy"] < 1
 
 
-def test_reports_count_exports_off_imports() -> None:
+def test_reports_can_subtract_exports_from_imports() -> None:
     built = house("three-phase+reports-netted")
     grid = built.truth(START).net_consumption
     [report] = [each for each in meter_answers.reports(built, START) if each["reportType"] == NET]
@@ -124,7 +124,7 @@ def test_reports_count_exports_off_imports() -> None:
     assert reading["actEnergyRcvd"] == pytest.approx(grid.total.energy_received, abs=0.001)
 
 
-def test_the_sums_without_production_meter_stand_still() -> None:
+def test_the_sums_without_a_production_meter_do_not_change() -> None:
     built = house("no-meters+no-production-data")
     assert production_answers.summary(built, START) == production_answers.summary(built, START + 7200)
 
@@ -138,7 +138,7 @@ def test_the_storage_meter_loses_a_phase_every_fifth_minute() -> None:
     assert lost == [True, False, False, False, False]
 
 
-def test_the_meters_counters_pass_two_to_the_thirty_two_and_go_on_from_nothing() -> None:
+def test_the_counters_of_the_meters_wrap_at_two_to_the_thirty_two() -> None:
     built, plain = house("three-phase+meters-wrap"), house("three-phase")
     before, after, later = (by_type(built, START + seconds) for seconds in (599, 601, 4201))
     for kind, energy in ((PRODUCTION, "actEnergyDlvd"), (NET, "actEnergyRcvd")):
@@ -154,7 +154,7 @@ def test_the_meters_counters_pass_two_to_the_thirty_two_and_go_on_from_nothing()
     assert 0 < summed["whToday"] < 1e6
 
 
-def test_one_microinverters_counter_wraps_and_all_that_was_ever_produced_falls_with_it() -> None:
+def test_the_lifetime_total_drops_when_the_counter_of_one_microinverter_wraps() -> None:
     # A firmware whose sum is not modulo 2^32 J anyway.
     built, plain = house("no-meters-8.3+inverter-wraps"), house("no-meters-8.3")
     moments = (START, START + 1200)
@@ -167,7 +167,7 @@ def test_one_microinverters_counter_wraps_and_all_that_was_ever_produced_falls_w
     assert all(after >= before for before, after in zip(counters[0][1:], counters[1][1:], strict=True))
 
 
-def test_the_totals_fall_with_a_microinverters_counter_too() -> None:
+def test_the_v1_totals_drop_when_the_counter_of_one_microinverter_wraps() -> None:
     built = house("no-meters+inverter-wraps")
     before, after = (
         production_answers.summary(built, at)["wattHoursLifetime"] for at in (START, START + 1200)
@@ -175,7 +175,7 @@ def test_the_totals_fall_with_a_microinverters_counter_too() -> None:
     assert 0 < before - after < 2**32 / 3600
 
 
-def test_a_second_inverter_is_seen_by_the_grid_meter_alone() -> None:
+def test_only_the_grid_meter_measures_a_second_inverter() -> None:
     built, plain = house("three-phase+second-inverter").truth(START), house("three-phase").truth(START)
     assert built.production == plain.production
     assert built.total_consumption == plain.total_consumption
@@ -188,7 +188,7 @@ def lifetimes(built: House, at: int) -> list[int]:
     return [device["channels"][0]["lifetime"]["joulesProduced"] for device in devices]
 
 
-async def test_after_a_power_cut_all_is_zero_for_two_minutes(session: aiohttp.ClientSession) -> None:
+async def test_all_values_are_zero_for_two_minutes_after_a_power_cut(session: aiohttp.ClientSession) -> None:
     with Simulator(
         "three-phase+zeros-after-power-cut", start=START, longitude=LONGITUDE, speed=0
     ) as simulator:
@@ -204,7 +204,7 @@ async def test_after_a_power_cut_all_is_zero_for_two_minutes(session: aiohttp.Cl
     assert after[0]["actEnergyDlvd"] >= before[0]["actEnergyDlvd"] > 0
 
 
-async def test_at_eleven_in_the_evening_nothing_is_answered_for_five_minutes(
+async def test_the_gateway_is_silent_for_five_minutes_from_eleven_in_the_evening(
     session: aiohttp.ClientSession,
 ) -> None:
     with Simulator("three-phase+nightly-silence", start=START, longitude=LONGITUDE, speed=0) as simulator:
@@ -223,7 +223,7 @@ async def test_at_eleven_in_the_evening_nothing_is_answered_for_five_minutes(
         assert (await hanging)[0] == 200
 
 
-def test_what_every_gateway_does_needs_no_name() -> None:
+def test_bugs_of_every_gateway_are_always_present() -> None:
     built = house("three-phase")
     assert by_type(built, START)[NET]["voltage"] > 600
     assert inverter_answers.device_data(house("sixty-inverters"), START)["deviceCount"] == 50

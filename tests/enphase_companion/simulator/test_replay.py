@@ -54,7 +54,7 @@ async def test_a_recorded_answer_is_served_at_its_path(
             assert (status, json.loads(text)) == (200, expected)
 
 
-async def test_a_serial_number_that_was_blanked_is_served_as_digits(
+async def test_an_anonymized_serial_number_is_served_as_digits(
     recording: Path, session: aiohttp.ClientSession
 ) -> None:
     info = recording / "info"
@@ -65,7 +65,7 @@ async def test_a_serial_number_that_was_blanked_is_served_as_digits(
     assert text == "<envoy_info><device><sn> 122300000042 </sn></device></envoy_info>"
 
 
-async def test_missing_and_empty_recordings_are_no_endpoints(
+async def test_missing_and_empty_recordings_answer_404(
     recording: Path, session: aiohttp.ClientSession
 ) -> None:
     with Simulator(replay=recording) as running:
@@ -73,7 +73,7 @@ async def test_missing_and_empty_recordings_are_no_endpoints(
             assert (await answer(session, running, path))[0] == 404
 
 
-async def test_a_replayed_gateway_wants_a_token_of_its_serial_number(
+async def test_a_replayed_gateway_requires_a_token_for_its_serial_number(
     recording: Path, session: aiohttp.ClientSession
 ) -> None:
     with Simulator(replay=recording) as running:
@@ -84,12 +84,12 @@ async def test_a_replayed_gateway_wants_a_token_of_its_serial_number(
             assert response.status == 401
 
 
-def test_nobody_knows_the_truth_behind_a_recording(recording: Path) -> None:
+def test_a_recording_has_no_true_values(recording: Path) -> None:
     with pytest.raises(LookupError, match="no house"):
         _ = Simulator(replay=recording).house
 
 
-def test_a_folder_without_recording_is_an_error_that_names_it(tmp_path: Path) -> None:
+def test_the_error_names_a_folder_without_a_recording(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=tmp_path.name):
         Simulator(replay=tmp_path)
     (tmp_path / "info").write_text("<envoy_info/>")

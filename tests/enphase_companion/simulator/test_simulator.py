@@ -25,7 +25,7 @@ def shown_certificate(simulator: Simulator) -> x509.Certificate:
     return x509.load_pem_x509_certificate(ssl.get_server_certificate((simulator.host, port)).encode())
 
 
-def test_its_thread_and_ports_are_gone_when_it_ends() -> None:
+def test_the_simulator_ends_its_thread_and_closes_its_ports() -> None:
     before = threading.active_count()
     with Simulator() as running:
         assert threading.active_count() == before + 1
@@ -36,12 +36,16 @@ def test_its_thread_and_ports_are_gone_when_it_ends() -> None:
             socket.create_connection(("127.0.0.1", port))
 
 
-async def test_it_runs_beside_the_loop_of_whoever_waits(session: aiohttp.ClientSession) -> None:
+async def test_the_simulator_answers_while_the_event_loop_of_a_test_is_blocked(
+    session: aiohttp.ClientSession,
+) -> None:
     async with Simulator() as running, session.get(running.url + "/info") as response:
         assert response.status == 200
 
 
-def test_it_starts_and_ends_while_a_test_has_stopped_the_clock(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_simulator_starts_and_ends_while_a_test_has_stopped_the_clock(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """Time that is frozen, as freezegun does it, must not freeze the waits within."""
     monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
     running = Simulator()
@@ -58,7 +62,7 @@ def test_it_starts_and_ends_while_a_test_has_stopped_the_clock(monkeypatch: pyte
     assert not thread.is_alive()
 
 
-def test_a_gateway_that_was_off_is_back_at_the_same_address() -> None:
+def test_a_restarted_gateway_keeps_its_address() -> None:
     running = Simulator()
     running.start()
     url, shown = running.url, shown_certificate(running)
@@ -71,7 +75,9 @@ def test_a_gateway_that_was_off_is_back_at_the_same_address() -> None:
 
 
 @pytest.mark.parametrize(("host", "written"), [("::1", "[::1]"), ("127.0.0.2", "127.0.0.2")])
-async def test_it_can_be_at_other_addresses(session: aiohttp.ClientSession, host: str, written: str) -> None:
+async def test_the_simulator_can_listen_on_other_addresses(
+    session: aiohttp.ClientSession, host: str, written: str
+) -> None:
     try:
         running = await Simulator(host=host).__aenter__()
     except OSError as error:
@@ -84,14 +90,14 @@ async def test_it_can_be_at_other_addresses(session: aiohttp.ClientSession, host
         running.stop()
 
 
-async def test_http_is_not_answered_where_https_is_spoken(
+async def test_the_https_port_does_not_answer_http(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     with pytest.raises(aiohttp.ClientError):
         await session.get(simulator.url.replace("https", "http") + "/info")
 
 
-def test_a_port_that_is_taken_is_an_error_and_nothing_stays_behind() -> None:
+def test_a_port_in_use_is_an_error_and_leaves_nothing_running() -> None:
     with Simulator() as running:
         port = int(running.url.rpartition(":")[2])
         before = threading.active_count()
@@ -100,12 +106,12 @@ def test_a_port_that_is_taken_is_an_error_and_nothing_stays_behind() -> None:
         assert threading.active_count() == before
 
 
-def test_an_unknown_profile_is_an_error_that_names_those_there_are() -> None:
+def test_the_error_for_an_unknown_profile_lists_the_known_ones() -> None:
     with pytest.raises(ValueError, match="three-phase, battery"):
         Simulator("castle")
 
 
-def test_the_certificate_is_the_gateways_own_for_a_year() -> None:
+def test_the_certificate_is_self_signed_and_valid_for_a_year() -> None:
     with Simulator() as running:
         certificate = shown_certificate(running)
         digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(running.certificate_pem)).hexdigest().upper()
@@ -121,7 +127,7 @@ def test_the_certificate_is_the_gateways_own_for_a_year() -> None:
     certificate.verify_directly_issued_by(certificate)
 
 
-def test_certificate_and_tokens_outlive_a_restart_of_the_program() -> None:
+def test_certificate_and_tokens_stay_valid_after_a_restart_of_the_program() -> None:
     with Simulator() as first, Simulator() as second:
         assert first.fingerprint == second.fingerprint
         second.gateway.sessions.check(first.token())
@@ -130,7 +136,7 @@ def test_certificate_and_tokens_outlive_a_restart_of_the_program() -> None:
         assert other.serial_number != first.serial_number
 
 
-def test_a_renewed_certificate_has_the_same_key_and_a_changed_one_another() -> None:
+def test_a_renewed_certificate_keeps_the_key_and_a_replaced_one_does_not() -> None:
     with Simulator() as running:
         url, first = running.url, shown_certificate(running)
         running.renew_certificate()
@@ -143,7 +149,7 @@ def test_a_renewed_certificate_has_the_same_key_and_a_changed_one_another() -> N
     assert changed.public_key() != first.public_key()
 
 
-def test_certificates_can_be_expired_bare_or_of_another_name() -> None:
+def test_certificates_can_be_expired_without_extensions_or_for_another_name() -> None:
     with Simulator() as running:
         assert len(shown_certificate(running).extensions) == 2
         running.renew_certificate(expired=True, extensions=False, common_name="envoy-122300000001")
@@ -153,7 +159,7 @@ def test_certificates_can_be_expired_bare_or_of_another_name() -> None:
     assert [name.value for name in certificate.subject] == ["envoy-122300000001"]
 
 
-async def test_a_renewed_certificate_is_shown_to_open_connections_too(
+async def test_a_renewal_of_the_certificate_closes_open_connections(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     context = ssl.create_default_context(cadata=simulator.certificate_pem)
@@ -166,7 +172,7 @@ async def test_a_renewed_certificate_is_shown_to_open_connections_too(
 
 
 @pytest.mark.parametrize("hour", [0, 6.5, 13, 23])
-def test_the_hour_of_day_puts_the_house_where_it_is_that_hour(hour: float) -> None:
+def test_the_hour_of_day_sets_the_longitude_of_the_house(hour: float) -> None:
     for start in (1_764_000_000.0, 1_764_043_200.0):
         placed = Simulator(hour_of_day=hour, start=start)
         local = (start / 3600 + placed.house.longitude / 15) % 24
@@ -176,7 +182,7 @@ def test_the_hour_of_day_puts_the_house_where_it_is_that_hour(hour: float) -> No
         assert produced > 100 if hour == 13 else produced < 100
 
 
-def test_house_time_runs_at_its_speed_and_can_be_moved_on() -> None:
+def test_house_time_runs_at_its_speed_and_can_be_advanced() -> None:
     first = time.monotonic()
     clock = Clock(speed=100, start=1000)
     begun = time.monotonic()
@@ -188,7 +194,7 @@ def test_house_time_runs_at_its_speed_and_can_be_moved_on() -> None:
     assert clock.time() >= house_time + 3600
 
 
-def test_house_time_begins_with_the_real_one() -> None:
+def test_house_time_starts_at_real_time() -> None:
     begin = time.time()
     assert begin <= Clock().time() <= time.time() + 0.1
 

@@ -28,7 +28,7 @@ async def answer(simulator: Simulator, **query: str) -> tuple[int, dict[str, Any
         return response.status, await response.json()
 
 
-async def test_wind_is_in_kilometres_an_hour_unless_metres_a_second_are_asked_for(
+async def test_wind_is_in_km_h_unless_the_request_sets_m_s(
     simulator: Simulator,
 ) -> None:
     simulator.weather.wind = 10
@@ -39,7 +39,7 @@ async def test_wind_is_in_kilometres_an_hour_unless_metres_a_second_are_asked_fo
         assert said["current_units"]["wind_speed_10m"] == unit
 
 
-async def test_time_is_text_unless_epoch_seconds_are_asked_for(simulator: Simulator) -> None:
+async def test_time_is_text_unless_the_request_sets_epoch_seconds(simulator: Simulator) -> None:
     _, said = await answer(simulator, **WANTED)
     assert isinstance(said["current"]["time"], str)
     _, said = await answer(simulator, **WANTED, timeformat="unixtime")
@@ -55,7 +55,7 @@ async def test_time_is_text_unless_epoch_seconds_are_asked_for(simulator: Simula
         {"current": "moon"},
     ],
 )
-async def test_what_it_does_not_know_is_refused_with_a_reason(
+async def test_unknown_parameters_are_rejected_with_a_reason(
     simulator: Simulator, change: dict[str, str]
 ) -> None:
     status, said = await answer(simulator, **{**WANTED, **change})
@@ -64,24 +64,24 @@ async def test_what_it_does_not_know_is_refused_with_a_reason(
     assert said["reason"]
 
 
-async def test_a_place_is_needed(simulator: Simulator) -> None:
+async def test_a_request_requires_coordinates(simulator: Simulator) -> None:
     status, _ = await answer(simulator, current="weather_code")
     assert status == 400
 
 
-async def test_only_what_is_asked_for_is_told(simulator: Simulator) -> None:
+async def test_the_answer_holds_requested_values_only(simulator: Simulator) -> None:
     _, said = await answer(simulator, **{**WANTED, "current": "is_day"})
     assert said["current"].keys() == {"time", "interval", "is_day"}
 
 
 @pytest.mark.parametrize(("hour", "is_day"), [(12, 1), (0, 0)])
-async def test_day_is_when_the_sun_is_up(hour: float, is_day: int) -> None:
+async def test_is_day_is_true_while_the_sun_is_up(hour: float, is_day: int) -> None:
     with Simulator(hour_of_day=hour, day=JUNE) as simulator:
         _, said = await answer(simulator, **WANTED)
     assert said["current"]["is_day"] == is_day
 
 
-async def test_the_more_the_sky_is_covered_the_higher_is_the_code(simulator: Simulator) -> None:
+async def test_more_cloud_cover_means_a_higher_weather_code(simulator: Simulator) -> None:
     covers_and_codes = []
     for _ in range(60):
         at = simulator.clock.time() // 900 * 900
@@ -94,7 +94,7 @@ async def test_the_more_the_sky_is_covered_the_higher_is_the_code(simulator: Sim
     assert len(set(codes)) >= 4
 
 
-async def test_entrez_beside_it_hears_nothing_of_it(simulator: Simulator) -> None:
+async def test_weather_requests_do_not_count_as_requests_to_entrez(simulator: Simulator) -> None:
     await answer(simulator, **WANTED)
     assert [each.path.partition("?")[0] for each in simulator.weather.requests] == ["/v1/forecast"]
     assert simulator.entrez_requests == []

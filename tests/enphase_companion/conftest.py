@@ -22,7 +22,7 @@ from tests.services.mariadb import database_url, mariadb, mariadb_url, private_m
 from tests.services.rabbitmq import amqp_url, private_rabbitmq, rabbitmq
 
 from .amqp_helpers import broker, eyes, place, queue
-from .owner import Owner
+from .cli_user import CliUser
 
 __all__ = [
     "amqp_url",
@@ -59,20 +59,20 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 @pytest.fixture
 def new_owner(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., Owner]]:
+) -> Iterator[Callable[..., CliUser]]:
     """Yield what makes the owner of a gateway of a profile: `new_owner("battery", hour_of_day=13)`."""
     with ExitStack() as running:
 
-        def make(profile: str = "three-phase", **options: Any) -> Owner:
+        def make(profile: str = "three-phase", **options: Any) -> CliUser:
             simulator = running.enter_context(
                 Simulator(profile, **{"hour_of_day": 11, "day": JUNE, **options})
             )
-            return Owner(simulator, elsewhere / simulator.serial_number, capsys, monkeypatch)
+            return CliUser(simulator, elsewhere / simulator.serial_number, capsys, monkeypatch)
 
         yield make
 
 
 @pytest.fixture
-def owner(new_owner: Callable[..., Owner]) -> Owner:
+def owner(new_owner: Callable[..., CliUser]) -> CliUser:
     """Return somebody with three phases, to whom the gateway is known but nothing is set up yet."""
     return new_owner()

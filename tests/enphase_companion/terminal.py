@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from .owner import Owner
+from .cli_user import CliUser
 
 
 class Terminal:
@@ -59,7 +59,7 @@ class Terminal:
 
 @contextmanager
 def on_terminal(
-    owner: Owner,
+    owner: CliUser,
     *arguments: str,
     command: str = "enphase-gateway-console",
     lines: int = 40,

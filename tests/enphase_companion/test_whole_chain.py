@@ -17,8 +17,8 @@ from tests.services.rabbitmq import RabbitMQ
 
 from . import amqp_helpers as broker
 from .amqp_helpers import until
+from .cli_user import CliUser
 from .commands.running import Command, Eyes, Given, assert_same
-from .owner import Owner
 
 #: Seconds after which RabbitMQ 3.10 may be killed without losing a quorum queue that was just declared.
 _SETTLED = 8
@@ -28,7 +28,7 @@ _SETTLED = 8
 class Chain:
     """What belongs together: an owner's commands and servers, and what the gateway gave."""
 
-    owner: Owner
+    owner: CliUser
     given: Given
     folder: Path
     queue: str
@@ -57,12 +57,12 @@ class Chain:
     async def ends_well(self, command: Command) -> None:
         """Wait until a command has done all of its work."""
         assert command.process is not None
-        assert await asyncio.to_thread(command.process.wait, 60) == 0, command.said
+        assert await asyncio.to_thread(command.process.wait, 60) == 0, command.output
 
 
 @pytest.fixture
 def chain(
-    rabbitmq: RabbitMQ, mariadb_url: str, new_owner: Callable[..., Owner], tmp_path: Path
+    rabbitmq: RabbitMQ, mariadb_url: str, new_owner: Callable[..., CliUser], tmp_path: Path
 ) -> Iterator[Chain]:
     # Ten house seconds between two readings, which all have a moment of their own that way, and all are past.
     owner = new_owner("battery", speed=20, start=time.time() - 3 * 3600)

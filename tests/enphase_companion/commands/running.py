@@ -20,7 +20,7 @@ from sqlalchemy.pool import NullPool
 from enphase_companion.simulator import Simulator
 
 from ..amqp_helpers import until
-from ..owner import Main, Owner
+from ..cli_user import CliUser, Main
 
 METERS, READINGS = "/ivp/meters", "/ivp/meters/readings"
 
@@ -35,7 +35,7 @@ Stored = dict[Key, tuple[float, float, float]]
 class Command:
     """One of the commands; what it says goes to a log."""
 
-    owner: Owner
+    owner: CliUser
     name: str
     log: Path
     process: subprocess.Popen[str] | None = None
@@ -49,7 +49,7 @@ class Command:
     async def begins(self, *arguments: str) -> None:
         """Start it and wait until it is at work; before that, Python's own way to end would be seen."""
         self.starts(*arguments)
-        await until(lambda: self.said.count("Ctrl-C ends it.") == self.starts_so_far)
+        await until(lambda: self.output.count("Ctrl-C ends it.") == self.starts_so_far)
 
     def ends(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end, and give its exit status; within the 5 seconds that it has for that."""
@@ -68,12 +68,12 @@ class Command:
         return self.process is not None and self.process.poll() is None
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text() if self.log.exists() else ""
 
     async def sees(self, what: str, within: float = 20) -> None:
         """Wait until it has said this."""
-        await until(lambda: what in self.said, within)
+        await until(lambda: what in self.output, within)
 
     @property
     def title(self) -> str:
@@ -83,7 +83,7 @@ class Command:
 
 
 @contextmanager
-def heard_by_systemd(owner: Owner, folder: Path) -> Iterator[Iterator[str]]:
+def heard_by_systemd(owner: CliUser, folder: Path) -> Iterator[Iterator[str]]:
     """Yield what commands of this owner tell systemd, as it comes."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(folder / "notify"))
@@ -196,7 +196,7 @@ def assert_same(stored: Stored, truth: Stored) -> None:
         assert stored[key][1:] == values[1:], key
 
 
-def assert_refused(owner: Owner, main: Main, changed: dict[str, Any], message: str) -> None:
+def assert_refused(owner: CliUser, main: Main, changed: dict[str, Any], message: str) -> None:
     """See that a setting in its file is named, and that the gateway is asked nothing."""
     owner.environment.pop("ENPHASE_GATEWAY_HOST")
     owner.writes_token_file(**{"gateway_token": owner.simulator.token(), **changed})

@@ -25,7 +25,7 @@ from tests.services.rabbitmq import RabbitMQ
 
 from .. import amqp_helpers as broker
 from ..amqp_helpers import AT, SERIAL, message, until
-from ..owner import PASSWORD, USERNAME, Owner
+from ..cli_user import PASSWORD, USERNAME, CliUser
 from .running import Command, Eyes, Given, assert_same, heard_by_systemd
 
 
@@ -118,7 +118,7 @@ def of_enphase_api(number: int) -> bytes:
 
 
 @pytest.fixture
-def new_storing(amqp_url: str, owner: Owner, tmp_path: Path) -> Iterator[Callable[..., Storing]]:
+def new_storing(amqp_url: str, owner: CliUser, tmp_path: Path) -> Iterator[Callable[..., Storing]]:
     """Yield what makes the command, or another one beside it, with a database at this address."""
     made: list[Storing] = []
     place = f"Enphase.{time.time_ns()}"
@@ -154,7 +154,7 @@ async def test_what_the_databases_full_disk_does_not_take_waits_in_the_queue(
 
 
 async def test_the_readings_of_a_house_go_through_the_queue_into_the_database(
-    new_storing: Callable[..., Storing], new_owner: Callable[..., Owner], database_url: str, tmp_path: Path
+    new_storing: Callable[..., Storing], new_owner: Callable[..., CliUser], database_url: str, tmp_path: Path
 ) -> None:
     house = new_owner("battery", speed=20, seed=2)
     house.trusts()
@@ -181,7 +181,7 @@ async def test_the_readings_of_a_house_go_through_the_queue_into_the_database(
     assert {row[0] for row in storing.eyes.query("SELECT serial_number FROM gateways")} == {
         house.simulator.serial_number
     }
-    assert len(storing.said.splitlines()) == 1, "nothing but where the readings go"
+    assert len(storing.output.splitlines()) == 1, "nothing but where the readings go"
 
 
 async def test_what_has_ended_is_rolled_up(new_storing: Callable[..., Storing], database_url: str) -> None:
@@ -219,8 +219,8 @@ async def test_without_a_set_gateway_they_are_kept_as_dead_letters_and_that_is_s
     assert lite.ends() == 0
     reason = "it names no gateway: for messages of Enphase-API's scripts, set gateway_serial_number"
     assert await lite.buried() == [(body, reason) for body in foreign]
-    assert lite.said.count("warning:") == 1
-    assert f"messages go to {lite.place}.DeadLetter: {reason}" in lite.said
+    assert lite.output.count("warning:") == 1
+    assert f"messages go to {lite.place}.DeadLetter: {reason}" in lite.output
 
 
 @pytest.mark.parametrize("url", ["sqlite", "mariadb"])
@@ -352,7 +352,7 @@ async def test_workers_share_a_queue_and_make_the_tables_of_an_empty_database_to
         for word in ("production", "net-consumption")
         for phase in (0, 1)
     }
-    assert [worker.said.count("warning:") for worker in workers] == [0, 0, 0]
+    assert [worker.output.count("warning:") for worker in workers] == [0, 0, 0]
 
 
 async def test_what_it_had_when_it_was_killed_is_stored_by_the_next(lite: Storing) -> None:
@@ -389,7 +389,7 @@ async def test_it_goes_on_when_broker_and_database_were_killed_and_are_back(
     await maria.empties()
     assert maria.ends() == 0
     assert len(maria.eyes.stored) == 160
-    assert maria.said.count("warning:") < 10, maria.said
+    assert maria.output.count("warning:") < 10, maria.output
 
 
 @pytest.mark.slow
@@ -477,7 +477,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
     await maria.publish(*bodies(2))
     await maria.sees("readings wait in the queue")
     assert maria.ends() == 0
-    everything = maria.said + title
+    everything = maria.output + title
     assert "DEBUG" in everything
     planted = (token, token[-20:], "hunter2", "secret", PASSWORD, USERNAME, "guest:guest")
     assert [secret for secret in planted if secret in everything] == []
@@ -497,7 +497,9 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
         ({"metrics_port": 0}, "metrics_port: must be a number from 1"),
     ],
 )
-def test_a_setting_that_cannot_be_right_is_named(owner: Owner, changed: dict[str, Any], message: str) -> None:
+def test_a_setting_that_cannot_be_right_is_named(
+    owner: CliUser, changed: dict[str, Any], message: str
+) -> None:
     owner.writes_token_file(**changed)
     result = owner.runs(main)
     assert result.status == 2
@@ -512,7 +514,7 @@ def test_a_setting_that_cannot_be_right_is_named(owner: Owner, changed: dict[str
     ],
 )
 def test_a_database_that_cannot_be_is_named_without_its_password(
-    owner: Owner, url: str, status: int, message: str
+    owner: CliUser, url: str, status: int, message: str
 ) -> None:
     owner.writes_token_file(database_url=url)
     result = owner.runs(main)

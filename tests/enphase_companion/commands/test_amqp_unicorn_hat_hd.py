@@ -22,8 +22,8 @@ from enphase_companion.message import encode
 from tests.services.rabbitmq import RabbitMQ
 
 from ..amqp_helpers import Eyes, message, until
+from ..cli_user import PASSWORD, CliUser
 from ..displays.hats import SeenHat, recorded, say
-from ..owner import PASSWORD, Owner
 from .running import Command
 
 
@@ -60,7 +60,7 @@ class Showing(Command):
 
 
 @pytest.fixture
-def showing(amqp_url: str, owner: Owner, tmp_path: Path) -> Iterator[Showing]:
+def showing(amqp_url: str, owner: CliUser, tmp_path: Path) -> Iterator[Showing]:
     hat = SeenHat(tmp_path / "bus")
     owner.environment |= {**hat.environment, "ENPHASE_WEATHER_HOST": owner.simulator.weather_url}
     place = f"Enphase.{time.time_ns()}"
@@ -107,7 +107,7 @@ async def test_what_is_published_is_shown_and_the_gateway_is_asked_nothing(showi
     assert showing.ends() == 0
     assert hat.is_off
     assert showing.owner.simulator.requests == []
-    assert showing.said == ""
+    assert showing.output == ""
 
 
 async def test_only_the_newest_reading_counts(showing: Showing) -> None:
@@ -125,7 +125,7 @@ async def test_messages_of_enphase_api_are_shown_too(showing: Showing) -> None:
     showing.starts()
     await showing.publishes_until(lambda: of_enphase_api(777, 333), lambda: hat.says("777 W"))
     assert showing.ends() == 0
-    assert showing.said == ""
+    assert showing.output == ""
 
 
 async def test_one_documented_command_makes_a_file_with_the_weather_in_it(
@@ -139,7 +139,7 @@ async def test_one_documented_command_makes_a_file_with_the_weather_in_it(
     assert showing.process is not None
     process = showing.process
     await showing.publishes_until(lambda: said(2_500), lambda: process.poll() is not None)
-    assert process.returncode == 0, showing.said
+    assert process.returncode == 0, showing.output
     frames = recorded(file)
     assert np.abs(frames[0].astype(int) - icon(Weather.CLOUDY, 0)).mean() < 20
     assert say(frames, "2.50 kW")
@@ -151,7 +151,7 @@ def test_a_file_of_a_broker_without_messages_shows_that_and_says_so(showing: Sho
     showing.starts("--display", str(tmp_path / "hat.gif"))
     assert showing.process is not None
     assert showing.process.wait(60) == 1
-    assert "error: no reading arrived" in showing.said
+    assert "error: no reading arrived" in showing.output
     assert (tmp_path / "hat.gif").exists()
 
 
@@ -163,11 +163,11 @@ async def test_a_broker_that_is_away_is_shown_and_it_goes_on_when_it_is_back(
     showing.starts()
     await until(lambda: hat.says("broker?"), 60)
     assert hat.shows(warning(0))
-    assert "warning: " in showing.said
+    assert "warning: " in showing.output
     await asyncio.to_thread(rabbitmq.start)
     await showing.publishes_until(lambda: said(321), lambda: hat.says("321 W"), 90)
     await asyncio.to_thread(rabbitmq.kill)
-    await until(lambda: showing.said.count("warning: ") >= 3)
+    await until(lambda: showing.output.count("warning: ") >= 3)
     assert showing.runs
     await asyncio.to_thread(rabbitmq.start)
     await showing.publishes_until(lambda: said(654), lambda: hat.says("654 W"), 90)
@@ -227,7 +227,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(showing: 
     showing.starts("-v")
     await showing.publishes_until(lambda: said(1_000), lambda: showing.leds.bars)
     assert showing.ends() == 0
-    everything = showing.said + title
+    everything = showing.output + title
     assert "DEBUG" in everything
     planted = ("hunter2", "%secret", "eyJplanted", PASSWORD, "46.918", "46.92", "7.4567")
     assert [secret for secret in planted if secret in everything] == []
@@ -245,7 +245,9 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(showing: 
         ({"latitude": 1}, "longitude: is missing"),
     ],
 )
-def test_a_setting_that_cannot_be_right_is_named(owner: Owner, changed: dict[str, Any], message: str) -> None:
+def test_a_setting_that_cannot_be_right_is_named(
+    owner: CliUser, changed: dict[str, Any], message: str
+) -> None:
     owner.writes_token_file(**changed)
     result = owner.runs(main)
     assert result.status == 2

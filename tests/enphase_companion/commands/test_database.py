@@ -39,7 +39,7 @@ class Result:
         self.status, self.out, self.err = status, out, err
 
 
-class Owner:
+class CliUser:
     """Somebody with a database of two weeks, one reading every ten minutes up to now, in an empty folder."""
 
     def __init__(self, url: str, capture: pytest.CaptureFixture[str]) -> None:
@@ -76,14 +76,14 @@ class Owner:
 @pytest.fixture
 def owner(
     elsewhere: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Owner:
+) -> CliUser:
     monkeypatch.setenv("ENPHASE_DATABASE_URL", database_url)
     monkeypatch.setenv("TZ", "Europe/Vienna")
-    return Owner(database_url, capsys)
+    return CliUser(database_url, capsys)
 
 
 @pytest.fixture
-def fortnight(owner: Owner) -> Owner:
+def fortnight(owner: CliUser) -> CliUser:
     # In UTC: an hour of local time that is left out or comes twice would leave out a reading or double one.
     owner.newest = datetime.now(UTC)
     owner.stores([reading(owner.newest - timedelta(minutes=10 * i)) for i in range(14 * 144)])
@@ -94,7 +94,7 @@ def test_without_settings_a_file_is_made_here(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TZ", "America/Havana")
-    owner = Owner("sqlite:///enphase.db", capsys)
+    owner = CliUser("sqlite:///enphase.db", capsys)
     missing = owner.runs("status")
     assert missing.status == 1
     assert missing.err.startswith(f"error: {elsewhere / 'enphase.db'}: no such file: if yours is else")
@@ -106,7 +106,7 @@ def test_without_settings_a_file_is_made_here(
     assert "no readings yet" in found.out
 
 
-def test_the_status_names_gateways_and_their_time(fortnight: Owner) -> None:
+def test_the_status_names_gateways_and_their_time(fortnight: CliUser) -> None:
     found = fortnight.runs("status")
     assert found.status == 0
     first, *connection, gateway, waiting = found.out.splitlines()
@@ -120,7 +120,7 @@ def test_the_status_names_gateways_and_their_time(fortnight: Owner) -> None:
     assert waiting.endswith("1 day")
 
 
-def test_the_time_zone_of_a_new_database_can_be_set(owner: Owner) -> None:
+def test_the_time_zone_of_a_new_database_can_be_set(owner: CliUser) -> None:
     assert owner.runs("upgrade", "--time-zone", "Asia/Tokyo").status == 0
     assert "days of Asia/Tokyo" in owner.runs("status").out
     refused = owner.runs("upgrade", "--time-zone", "Europe/Paris")
@@ -133,7 +133,7 @@ def test_the_time_zone_of_a_new_database_can_be_set(owner: Owner) -> None:
     assert nowhere.err == ("error: --time-zone: must be the name of a time zone, such as Europe/Vienna\n")
 
 
-def test_pruning_keeps_what_the_owner_says(fortnight: Owner) -> None:
+def test_pruning_keeps_what_the_owner_says(fortnight: CliUser) -> None:
     refused = fortnight.runs("prune")
     assert refused.status == 2
     assert "keep_readings" in refused.err
@@ -173,14 +173,14 @@ def test_pruning_keeps_what_the_owner_says(fortnight: Owner) -> None:
 def test_an_option_of_another_action_is_refused(
     elsewhere: Path, capsys: pytest.CaptureFixture[str], arguments: Sequence[str], said: str
 ) -> None:
-    refused = Owner("", capsys).runs(*arguments)
+    refused = CliUser("", capsys).runs(*arguments)
     assert refused.status == 2
     assert said in refused.err
     assert not list(elsewhere.iterdir())
 
 
 def test_settings_of_another_action_may_stand_in_the_file(
-    owner: Owner, monkeypatch: pytest.MonkeyPatch
+    owner: CliUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ENPHASE_KEEP_READINGS", "many")
     assert owner.runs("upgrade").status == 0
@@ -191,7 +191,7 @@ def test_a_file_as_the_databases_address_is_explained(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ENPHASE_DATABASE_URL", "enphase.db")
-    refused = Owner("", capsys).runs("status")
+    refused = CliUser("", capsys).runs("status")
     assert refused.status == 2
     assert refused.err == (
         "error: database_url: enphase.db is not a URL: write sqlite:///enphase.db for this file\n"
@@ -206,24 +206,24 @@ def test_no_part_of_a_password_with_an_at_sign_is_shown(
     elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, url: str
 ) -> None:
     monkeypatch.setenv(name, url)
-    refused = Owner("", capsys).runs("-v", "import", "--gateway-serial-number", GATEWAY)
+    refused = CliUser("", capsys).runs("-v", "import", "--gateway-serial-number", GATEWAY)
     assert refused.status == 2
     assert "WORD" not in refused.out + refused.err
     assert "must look like" in refused.err
 
 
-def test_rebuilding_says_what_it_did(fortnight: Owner) -> None:
+def test_rebuilding_says_what_it_did(fortnight: CliUser) -> None:
     assert fortnight.runs("rebuild").out.endswith("rebuilt minutes, quarter-hours and days\n")
 
 
 def test_the_sql_for_an_administrator_is_printed_without_a_database(
     elsewhere: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    printed = Owner("", capsys).runs("upgrade", "--sql")
+    printed = CliUser("", capsys).runs("upgrade", "--sql")
     assert printed.status == 0
     assert printed.out == schema.render_sql()
     assert not list(elsewhere.iterdir())
-    assert Owner("", capsys).runs("status", "--sql").status == 2
+    assert CliUser("", capsys).runs("status", "--sql").status == 2
 
 
 @pytest.mark.services
@@ -237,7 +237,7 @@ def test_enphase_apis_database_is_imported_from_its_own_keys(
     theirs = EnphaseApiDatabase(make_url(mariadb_url))
     theirs.add(range(1_760_000_000_000, 1_760_000_500_000, 1000))
     monkeypatch.setenv("ENPHASE_IMPORT_DATABASE_URL", mariadb_url)
-    owner = Owner("sqlite:///enphase.db", capsys)
+    owner = CliUser("sqlite:///enphase.db", capsys)
     refused = owner.runs("import")
     assert refused.status == 2
     assert "gateway_serial_number" in refused.err
@@ -269,7 +269,7 @@ def test_no_password_is_shown_by_any_action(
     )
     file.chmod(0o600)
     monkeypatch.setenv("ENPHASE_KEEP_READINGS", "1")
-    owner = Owner("", capsys)
+    owner = CliUser("", capsys)
     for action in ("status", "upgrade", "import", "prune", "rebuild"):
         ended = owner.runs("-v", action)
         assert ended.status == 1, action
@@ -280,7 +280,7 @@ def test_no_password_is_shown_by_any_action(
 
 @pytest.mark.slow
 def test_a_rebuild_that_is_stopped_ends_at_once_and_can_be_done_again(
-    owner: Owner, database_url: str
+    owner: CliUser, database_url: str
 ) -> None:
     now = datetime.now(UTC)
     owner.stores([reading(now - timedelta(seconds=30 * i)) for i in range(30_000)])

@@ -26,7 +26,7 @@ from tests.services.mariadb import MariaDB
 from ..amqp_helpers import until
 from ..charts.conftest import START, ZURICH, local
 from ..charts.helpers import BACKEND, lines
-from ..owner import Owner
+from ..cli_user import CliUser
 from .running import Command
 
 PNG = b"\x89PNG"
@@ -48,7 +48,7 @@ def axes_drawn(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
 
 
 @pytest.fixture
-def drawing(owner: Owner, tmp_path: Path) -> Command:
+def drawing(owner: CliUser, tmp_path: Path) -> Command:
     """Return the command, to be started as a process of its own, with a window that nobody sees."""
     owner.environment |= {
         "MPLBACKEND": BACKEND,
@@ -75,7 +75,7 @@ def in_window(folder: Path) -> str:
 
 
 def test_a_day_of_a_house_is_drawn_from_a_database_of_each_kind(
-    owner: Owner, database_url: str, axes_drawn: list[Axes], tmp_path: Path
+    owner: CliUser, database_url: str, axes_drawn: list[Axes], tmp_path: Path
 ) -> None:
     house = House(PROFILES["battery"], 1, START, 8.5)
     asyncio.run(store(database_url, ZURICH, house, range(START + 36_000, START + 50_400, 60)))
@@ -96,7 +96,7 @@ def test_a_day_of_a_house_is_drawn_from_a_database_of_each_kind(
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["svg", "pdf"])
 def test_it_draws_in_other_formats_and_each_phase(
-    owner: Owner, house_url: str, axes_drawn: list[Axes], tmp_path: Path, suffix: str
+    owner: CliUser, house_url: str, axes_drawn: list[Axes], tmp_path: Path, suffix: str
 ) -> None:
     owner.environment["ENPHASE_DATABASE_URL"] = house_url
     file = tmp_path / f"day.{suffix}"
@@ -118,7 +118,7 @@ async def test_a_window_shows_it_until_it_is_closed(drawing: Command, house_url:
     (tmp_path / "close").touch()
     assert drawing.process is not None
     assert await asyncio.to_thread(drawing.process.wait, 10) == 0
-    assert drawing.said == ""
+    assert drawing.output == ""
 
 
 @pytest.mark.slow
@@ -130,7 +130,7 @@ async def test_a_window_ends_on_a_signal(
     drawing.starts("--range", "2026-10-26..", "--follow")
     await until(lambda: in_window(tmp_path))
     assert drawing.ends(number) == 0
-    assert drawing.said == ""
+    assert drawing.output == ""
 
 
 @pytest.mark.slow
@@ -139,8 +139,8 @@ async def test_without_a_screen_it_says_so(drawing: Command, house_url: str) -> 
     drawing.starts("--range", "2026-10-26")
     assert drawing.process is not None
     assert await asyncio.to_thread(drawing.process.wait, 30) == 1
-    assert drawing.said.startswith("error: No window can be opened here. Give --output FILE.png")
-    assert drawing.said.count("\n") == 1
+    assert drawing.output.startswith("error: No window can be opened here. Give --output FILE.png")
+    assert drawing.output.count("\n") == 1
 
 
 @pytest.mark.slow
@@ -159,7 +159,7 @@ async def test_followed_a_file_is_written_again_with_what_is_new(
     await store(url, ZURICH, house, range(now - 60, now, 5))
     await until(lambda: file.read_bytes() != first, 40)
     assert drawing.ends() == 0
-    assert drawing.said == f"{file} is written again and again. Ctrl-C ends it.\n"
+    assert drawing.output == f"{file} is written again and again. Ctrl-C ends it.\n"
     assert sorted(each.suffix for each in tmp_path.iterdir() if "live" in each.name) == [".svg"]
 
 
@@ -180,7 +180,7 @@ async def test_while_the_database_is_away_the_last_picture_stays_and_says_so(
     assert drawing.ends() == 0
 
 
-def test_an_empty_database_is_told(owner: Owner, tmp_path: Path) -> None:
+def test_an_empty_database_is_told(owner: CliUser, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'enphase.db'}"
     asyncio.run(store(url, ZURICH, House(PROFILES["battery"], 1, START, 8.5), []))
     owner.environment["ENPHASE_DATABASE_URL"] = url
@@ -191,7 +191,7 @@ def test_an_empty_database_is_told(owner: Owner, tmp_path: Path) -> None:
     assert not (tmp_path / "day.png").exists()
 
 
-def test_a_database_that_is_not_there_is_told_and_none_is_made(owner: Owner, tmp_path: Path) -> None:
+def test_a_database_that_is_not_there_is_told_and_none_is_made(owner: CliUser, tmp_path: Path) -> None:
     owner.environment["ENPHASE_DATABASE_URL"] = f"sqlite:///{tmp_path / 'nowhere.db'}"
     result = owner.runs(main, "--output", str(tmp_path / "day.png"))
     assert result.status == 1
@@ -211,7 +211,7 @@ def test_a_database_that_is_not_there_is_told_and_none_is_made(owner: Owner, tmp
     ],
 )
 def test_a_setting_that_cannot_be_right_is_named(
-    owner: Owner, changed: dict[str, Any], message: str, tmp_path: Path
+    owner: CliUser, changed: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     owner.writes_token_file(**changed)
     result = owner.runs(main, "--output", str(tmp_path / "day.png"))
@@ -230,13 +230,13 @@ def test_a_setting_that_cannot_be_right_is_named(
         (["--output", "/nowhere/chart.png"], "no such folder: /nowhere"),
     ],
 )
-def test_wrong_usage_ends_with_status_2(owner: Owner, arguments: list[str], message: str) -> None:
+def test_wrong_usage_ends_with_status_2(owner: CliUser, arguments: list[str], message: str) -> None:
     result = owner.runs(main, *arguments)
     assert result.status == 2
     assert message in result.err
 
 
-def test_a_file_that_cannot_be_written_is_named(owner: Owner, house_url: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_named(owner: CliUser, house_url: str, tmp_path: Path) -> None:
     (tmp_path / "day.png").mkdir()
     owner.environment["ENPHASE_DATABASE_URL"] = house_url
     result = owner.runs(main, "--range", "2026-10-26", "--output", str(tmp_path / "day.png"))
@@ -257,13 +257,13 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
         if url == wrong:
             assert drawing.process is not None
             assert await asyncio.to_thread(drawing.process.wait, 30) == 1
-            assert "refuses user name or password" in drawing.said
+            assert "refuses user name or password" in drawing.output
         else:
             await until(lambda: in_window(tmp_path))
             title = drawing.title
             assert drawing.ends() == 0
     right = URL(mariadb_url).password or ""
-    everything = drawing.said + title + in_window(tmp_path)
+    everything = drawing.output + title + in_window(tmp_path)
     assert "DEBUG" in everything
     assert [each for each in ("hunter2", "planted-token", password) if each in everything] == []
     assert not right or len(right) < 3 or right not in everything

@@ -28,7 +28,7 @@ from tests.services.disk import SmallDisk
 from tests.services.rabbitmq import RabbitMQ
 
 from ..amqp_helpers import SERIAL, Eyes, message, read_as_enphase_api_does, until
-from ..owner import Owner
+from ..cli_user import CliUser
 from .running import assert_refused
 
 READINGS = "/ivp/meters/readings"
@@ -38,7 +38,7 @@ READINGS = "/ivp/meters/readings"
 class Publishing:
     """The command, running, with the owner whose gateway it reads and the broker that it publishes to."""
 
-    owner: Owner
+    owner: CliUser
     url: str
     place: str
     log: Path
@@ -73,12 +73,12 @@ class Publishing:
         return status
 
     @property
-    def said(self) -> str:
+    def output(self) -> str:
         return self.log.read_text()
 
     async def sees(self, text: str, within: float = 20) -> None:
         """Wait until its log says this."""
-        await until(lambda: text in self.said, within)
+        await until(lambda: text in self.output, within)
 
     async def published(self, eyes: Eyes, count: int, within: float = 30) -> None:
         """Wait until so many messages wait in its queue."""
@@ -104,7 +104,7 @@ def eyes(amqp_url: str) -> Eyes:
 
 @pytest.fixture
 def publishing(
-    amqp_url: str, new_owner: Callable[..., Owner], tmp_path: Path, request: pytest.FixtureRequest
+    amqp_url: str, new_owner: Callable[..., CliUser], tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Publishing]:
     owner = new_owner(getattr(request, "param", "battery"))
     owner.trusts()
@@ -149,7 +149,7 @@ async def test_the_readings_of_a_house_stand_in_the_queue(publishing: Publishing
         )
         storage = next(each for each in said.samples if (each.measurement, each.phase) == ("storage", 0))
         assert storage.quantities.energy_received == pytest.approx(truth.storage.total.energy_received, abs=2)
-    assert publishing.said == ""
+    assert publishing.output == ""
 
 
 @pytest.mark.slow
@@ -174,7 +174,7 @@ async def test_no_reading_is_lost_while_the_broker_is_killed_and_back(
     )
     seen = list(dict.fromkeys(each.timestamp for each in messages))
     assert seen == sorted(seen)
-    assert publishing.said.count("warning:") < 8, publishing.said
+    assert publishing.output.count("warning:") < 8, publishing.output
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
@@ -235,7 +235,7 @@ async def test_a_disk_that_somebody_else_filled_costs_no_reading_while_the_broke
     asked = publishing.given()
     sent = {each.timestamp for each in await taken(publishing, eyes)}
     assert len(sent) in (asked, asked - 1), "the last may have been cut off"
-    assert "lost." not in publishing.said, publishing.said
+    assert "lost." not in publishing.output, publishing.output
 
 
 @pytest.mark.slow
@@ -312,7 +312,7 @@ async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets
     await publishing.published(eyes, 2)
     await asyncio.to_thread(simulator.renew_certificate, same_key=False)
     await publishing.sees("the gateway now shows another certificate")
-    assert simulator.fingerprint in publishing.said
+    assert simulator.fingerprint in publishing.output
     heard = len(simulator.requests)
     await asyncio.sleep(1.5)
     assert len(simulator.requests) == heard
@@ -366,8 +366,8 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_what_it_publishes_n
     publishing.starts("-v")
     await publishing.published(eyes, 4)
     assert publishing.ends() == 0
-    sessions = re.findall(r"sessionId=([^;\s]+)", publishing.said)
-    everything = publishing.said + title
+    sessions = re.findall(r"sessionId=([^;\s]+)", publishing.output)
+    everything = publishing.output + title
     assert "DEBUG" in everything
     planted = (token, token[-20:], "hunter2", "planted-password", "planted@example.com")
     assert [secret for secret in planted if secret in everything] == []
@@ -396,12 +396,12 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_what_it_publishes_n
     ],
 )
 def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
-    owner: Owner, changed: dict[str, Any], message: str
+    owner: CliUser, changed: dict[str, Any], message: str
 ) -> None:
     assert_refused(owner, main, changed, message)
 
 
-def test_a_spool_that_cannot_be_is_named(owner: Owner) -> None:
+def test_a_spool_that_cannot_be_is_named(owner: CliUser) -> None:
     (owner.home / "file").write_text("")
     owner.writes_token_file(
         gateway_token=owner.simulator.token(), spool_file=str(owner.home / "file" / "spool")
@@ -411,7 +411,7 @@ def test_a_spool_that_cannot_be_is_named(owner: Owner) -> None:
     assert "set spool_file" in result.error
 
 
-def test_queues_are_named_with_commas_in_the_environment_or_none_at_all(owner: Owner) -> None:
+def test_queues_are_named_with_commas_in_the_environment_or_none_at_all(owner: CliUser) -> None:
     owner.writes_token_file(gateway_token=owner.simulator.token())
 
     def queues(text: str) -> tuple[str, ...]:

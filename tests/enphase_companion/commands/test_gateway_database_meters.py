@@ -23,7 +23,7 @@ from tests.services.disk import SmallDisk
 from tests.services.mariadb import MariaDB, execute
 
 from ..amqp_helpers import until
-from ..owner import PASSWORD, USERNAME, Owner
+from ..cli_user import PASSWORD, USERNAME, CliUser
 from .running import READINGS, Command, Eyes, Given, assert_refused, assert_same, heard_by_systemd
 
 pytestmark = pytest.mark.slow
@@ -69,7 +69,7 @@ class Storing(Command):
 
 
 @pytest.fixture
-def new_storing(new_owner: Callable[..., Owner], tmp_path: Path) -> Iterator[Callable[..., Storing]]:
+def new_storing(new_owner: Callable[..., CliUser], tmp_path: Path) -> Iterator[Callable[..., Storing]]:
     """Yield what makes the command with a gateway of this profile and a database at this address."""
     made = []
 
@@ -101,7 +101,7 @@ async def test_what_the_gateway_gave_stands_in_the_database_exactly_once(
     stored = storing.eyes.stored
     assert_same(stored, {key: truth[key] for key in truth if key[0] != last or key in stored})
     assert {key[1] for key in stored} == {"production", "net-consumption", "storage"}
-    assert len(storing.said.splitlines()) == 1, "nothing but where the readings go"
+    assert len(storing.output.splitlines()) == 1, "nothing but where the readings go"
 
 
 async def test_what_has_ended_is_rolled_up(new_storing: Callable[..., Storing], database_url: str) -> None:
@@ -127,7 +127,7 @@ async def test_no_reading_is_lost_while_the_database_is_killed_and_back(
     await maria.sees("readings are stored again")
     assert maria.ends() == 0
     assert maria.gave.moments - maria.eyes.moments <= {max(maria.gave.moments)}
-    assert maria.said.count("warning:") < 6, maria.said
+    assert maria.output.count("warning:") < 6, maria.output
 
 
 @pytest.mark.slow
@@ -187,7 +187,7 @@ async def test_it_begins_on_a_full_disk_and_stores_elsewhere(lite: Storing, smal
     await lite.sees(f"{lite.spool}: takes all readings again")
     assert lite.ends() == 0
     assert lite.gave.moments - lite.eyes.moments <= {max(lite.gave.moments)}
-    assert "lost." not in lite.said
+    assert "lost." not in lite.output
 
 
 async def test_a_disk_that_was_mounted_read_only_costs_no_reading(
@@ -256,7 +256,7 @@ async def test_while_spool_and_database_share_a_full_disk_readings_wait_in_memor
     await storing.sees("readings are stored again")
     assert storing.ends() == 0
     assert storing.gave.moments - storing.eyes.moments <= {max(storing.gave.moments)}
-    assert "lost." not in storing.said
+    assert "lost." not in storing.output
 
 
 @pytest.mark.parametrize("age", [0, 60])
@@ -320,7 +320,7 @@ async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets
     await lite.eyes.counts(2)
     await asyncio.to_thread(simulator.renew_certificate, same_key=False)
     await lite.sees("the gateway now shows another certificate")
-    assert simulator.fingerprint in lite.said
+    assert simulator.fingerprint in lite.output
     heard = len(simulator.requests)
     await asyncio.sleep(1.5)
     assert len(simulator.requests) == heard
@@ -367,7 +367,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
     maria.starts("-v")
     assert maria.process is not None
     assert await asyncio.to_thread(maria.process.wait, 20) == 1
-    assert "refuses user name or password" in maria.said
+    assert "refuses user name or password" in maria.output
     maria.writes(gateway_token=token, database_url=theirs)
     maria.starts("-v")
     await maria.eyes.counts(2)
@@ -379,7 +379,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
     maria.writes(gateway_token=token, database_url=theirs)
     await maria.sees("readings wait on disk")
     assert maria.ends() == 0
-    everything = maria.said + title
+    everything = maria.output + title
     assert "DEBUG" in everything
     planted = (token, token[-20:], "hunter2", "hunter3", "secret", PASSWORD, USERNAME)
     assert [secret for secret in planted if secret in everything] == []
@@ -400,7 +400,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
     ],
 )
 def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
-    owner: Owner, changed: dict[str, Any], message: str
+    owner: CliUser, changed: dict[str, Any], message: str
 ) -> None:
     assert_refused(owner, main, changed, message)
 
@@ -414,7 +414,7 @@ def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
     ],
 )
 def test_a_database_that_cannot_be_is_named_without_its_password(
-    owner: Owner, url: str, status: int, message: str
+    owner: CliUser, url: str, status: int, message: str
 ) -> None:
     owner.writes_token_file(
         gateway_token=owner.simulator.token(), database_url=url, spool_file=str(owner.home / "spool")

@@ -15,7 +15,7 @@ import pytest
 from enphase_companion.commands.gateway_generate_docs import NAME, main
 from enphase_companion.endpoint_docs.catalogue import Endpoint, load_catalogue
 
-from ..owner import PASSWORD, USERNAME, Owner, Result
+from ..cli_user import PASSWORD, USERNAME, CliUser, Result
 from ..terminal import on_terminal
 
 pytestmark = pytest.mark.slow
@@ -24,10 +24,10 @@ QUICK = ("--delay", "0")
 
 
 @pytest.fixture
-def ready(new_owner: Callable[..., Owner]) -> Callable[..., Owner]:
+def ready(new_owner: Callable[..., CliUser]) -> Callable[..., CliUser]:
     """Return a function that makes an owner who trusts the gateway and has a token."""
 
-    def make(profile: str = "battery", **options: Any) -> Owner:
+    def make(profile: str = "battery", **options: Any) -> CliUser:
         owner = new_owner(profile, **options)
         owner.trusts()
         owner.writes(gateway_token=owner.simulator.token())
@@ -36,11 +36,11 @@ def ready(new_owner: Callable[..., Owner]) -> Callable[..., Owner]:
     return make
 
 
-def generates(owner: Owner, *arguments: str) -> Result:
+def generates(owner: CliUser, *arguments: str) -> Result:
     return owner.runs(main, *QUICK, *arguments)
 
 
-def pages(owner: Owner, ending: str = ".adoc") -> dict[str, str]:
+def pages(owner: CliUser, ending: str = ".adoc") -> dict[str, str]:
     """Return all pages in docs/gateway, by name."""
     folder = owner.home.parent / "docs" / "gateway"
     assert [each for each in folder.iterdir() if each.suffix != ending] == []
@@ -52,7 +52,9 @@ def endpoint(path: str) -> Endpoint:
 
 
 @pytest.mark.parametrize("profile", ["battery", "no-meters", "many-meters", "ac-batteries"])
-def test_each_endpoint_has_a_page_and_the_index_links_them(ready: Callable[..., Owner], profile: str) -> None:
+def test_each_endpoint_has_a_page_and_the_index_links_them(
+    ready: Callable[..., CliUser], profile: str
+) -> None:
     owner = ready(profile)
     result = generates(owner)
     assert (result.status, result.err) == (0, "")
@@ -64,7 +66,7 @@ def test_each_endpoint_has_a_page_and_the_index_links_them(ready: Callable[..., 
     assert result.out.startswith(f"docs/gateway: {len(written)} new\nendpoints: ")
 
 
-def test_a_page_merges_the_catalogue_with_the_answers(ready: Callable[..., Owner]) -> None:
+def test_a_page_merges_the_catalogue_with_the_answers(ready: Callable[..., CliUser]) -> None:
     owner = ready("battery")
     generates(owner, "--format", "markdown")
     page = pages(owner, ".md")["ivp_meters_readings"]
@@ -80,7 +82,7 @@ def test_a_page_merges_the_catalogue_with_the_answers(ready: Callable[..., Owner
     assert "| `PEL_Limit` | number |  | not seen |" in limits
 
 
-def test_only_safe_endpoints_are_requested_once_each_with_a_delay(ready: Callable[..., Owner]) -> None:
+def test_only_safe_endpoints_are_requested_once_each_with_a_delay(ready: Callable[..., CliUser]) -> None:
     owner = ready("battery")
     # An owner's token is refused by some endpoints, and the client repeats those requests.
     owner.writes(gateway_token=owner.simulator.token("installer"))
@@ -108,7 +110,7 @@ def test_unsafe_endpoints_are_never_requested() -> None:
         assert endpoint(path).requests == ()
 
 
-def test_missing_endpoints_are_documented_from_the_catalogue(ready: Callable[..., Owner]) -> None:
+def test_missing_endpoints_are_documented_from_the_catalogue(ready: Callable[..., CliUser]) -> None:
     owner = ready("no-meters-404")
     assert generates(owner).status == 0
     page = pages(owner)["ivp_meters"]
@@ -118,7 +120,7 @@ def test_missing_endpoints_are_documented_from_the_catalogue(ready: Callable[...
     assert re.search(r"ivp_meters\.adoc\[.*\| not available \|", pages(owner)["README"])
 
 
-def test_a_refused_endpoint_does_not_stop_the_run(ready: Callable[..., Owner]) -> None:
+def test_a_refused_endpoint_does_not_stop_the_run(ready: Callable[..., CliUser]) -> None:
     owner = ready()
     owner.simulator.faults.set("refuse", "/ivp/ensemble/power")
     assert generates(owner).status == 0
@@ -127,7 +129,7 @@ def test_a_refused_endpoint_does_not_stop_the_run(ready: Callable[..., Owner]) -
 
 
 @pytest.mark.parametrize("fault", ["html", "truncated", "status", "reset"])
-def test_an_invalid_answer_does_not_change_a_page(ready: Callable[..., Owner], fault: str) -> None:
+def test_an_invalid_answer_does_not_change_a_page(ready: Callable[..., CliUser], fault: str) -> None:
     owner = ready()
     owner.simulator.faults.set(fault, "/ivp/ensemble/secctrl")
     first = generates(owner)
@@ -144,7 +146,7 @@ def test_an_invalid_answer_does_not_change_a_page(ready: Callable[..., Owner], f
     assert pages(owner)["ivp_ensemble_secctrl"] == good
 
 
-def test_nothing_is_written_if_the_gateway_stops_answering(ready: Callable[..., Owner]) -> None:
+def test_nothing_is_written_if_the_gateway_stops_answering(ready: Callable[..., CliUser]) -> None:
     owner = ready()
     for each in load_catalogue():
         if each.requests and each.path != "/info":
@@ -155,7 +157,7 @@ def test_nothing_is_written_if_the_gateway_stops_answering(ready: Callable[..., 
     assert not (owner.home.parent / "docs").exists()
 
 
-def test_a_second_run_with_other_values_changes_nothing(ready: Callable[..., Owner]) -> None:
+def test_a_second_run_with_other_values_changes_nothing(ready: Callable[..., CliUser]) -> None:
     owner = ready("three-phase", speed=600)
     generates(owner)
     before = pages(owner)
@@ -165,7 +167,7 @@ def test_a_second_run_with_other_values_changes_nothing(ready: Callable[..., Own
 
 
 def test_an_edited_page_is_replaced_with_overwrite_only(
-    ready: Callable[..., Owner],
+    ready: Callable[..., CliUser],
 ) -> None:
     owner = ready()
     generates(owner)
@@ -188,7 +190,7 @@ def test_an_edited_page_is_replaced_with_overwrite_only(
     assert other.read_text().startswith("// Generated by")
 
 
-def test_an_output_folder_that_is_not_writable_is_an_error(ready: Callable[..., Owner]) -> None:
+def test_an_output_folder_that_is_not_writable_is_an_error(ready: Callable[..., CliUser]) -> None:
     owner = ready()
     (owner.home.parent / "taken").write_text("")
     result = generates(owner, "--output", "taken")
@@ -196,7 +198,7 @@ def test_an_output_folder_that_is_not_writable_is_an_error(ready: Callable[..., 
     assert "taken" in result.error
 
 
-def test_no_token_is_sent_if_the_certificate_changed(ready: Callable[..., Owner]) -> None:
+def test_no_token_is_sent_if_the_certificate_changed(ready: Callable[..., CliUser]) -> None:
     owner = ready()
     owner.simulator.renew_certificate(same_key=False)
     result = generates(owner)
@@ -206,7 +208,7 @@ def test_no_token_is_sent_if_the_certificate_changed(ready: Callable[..., Owner]
     assert not (owner.home.parent / "docs").exists()
 
 
-def test_a_token_that_expires_during_the_run_is_renewed_and_stored(ready: Callable[..., Owner]) -> None:
+def test_a_token_that_expires_during_the_run_is_renewed_and_stored(ready: Callable[..., CliUser]) -> None:
     owner = ready()
     old = owner.simulator.token(lifetime=3)
     owner.has_account(gateway_token=old)
@@ -219,7 +221,7 @@ def test_a_token_that_expires_during_the_run_is_renewed_and_stored(ready: Callab
 
 
 def test_an_expired_token_without_an_account_is_an_error(
-    ready: Callable[..., Owner],
+    ready: Callable[..., CliUser],
 ) -> None:
     owner = ready()
     owner.writes(gateway_token=owner.simulator.token(lifetime=3))
@@ -239,7 +241,7 @@ def test_an_expired_token_without_an_account_is_an_error(
         ({}, "no gateway_token and no enphase_username with enphase_password: fill in"),
     ],
 )
-def test_an_invalid_setting_is_an_error(owner: Owner, changed: dict[str, Any], message: str) -> None:
+def test_an_invalid_setting_is_an_error(owner: CliUser, changed: dict[str, Any], message: str) -> None:
     if "gateway_host" in changed:
         owner.environment.pop("ENPHASE_GATEWAY_HOST")
     owner.trusts()
@@ -252,14 +254,14 @@ def test_an_invalid_setting_is_an_error(owner: Owner, changed: dict[str, Any], m
 @pytest.mark.parametrize(
     "arguments", [("--format", "html"), ("--delay", "-1"), ("--delay", "now"), ("--watch",)]
 )
-def test_an_invalid_option_is_an_error(owner: Owner, arguments: tuple[str, ...]) -> None:
+def test_an_invalid_option_is_an_error(owner: CliUser, arguments: tuple[str, ...]) -> None:
     assert owner.runs(main, *arguments).status == 2
     assert owner.simulator.requests == []
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_signal_stops_it_without_partial_pages(
-    ready: Callable[..., Owner], tmp_path: Path, number: signal.Signals, status: int
+    ready: Callable[..., CliUser], tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
     owner = ready()
     owner.simulator.faults.set("silent", "/ivp/ensemble/status")
@@ -275,7 +277,7 @@ def test_a_signal_stops_it_without_partial_pages(
     assert not output.exists()
 
 
-def test_a_progress_bar_on_a_terminal_shows_the_request(ready: Callable[..., Owner]) -> None:
+def test_a_progress_bar_on_a_terminal_shows_the_request(ready: Callable[..., CliUser]) -> None:
     with on_terminal(ready(), "--delay", "0.05", command=NAME) as terminal:
         written = terminal.until_end()
         assert terminal.process.returncode == 0
@@ -286,7 +288,7 @@ def test_a_progress_bar_on_a_terminal_shows_the_request(ready: Callable[..., Own
     assert any(path in written for path in requests)
 
 
-def test_no_secret_is_in_the_debug_log_or_on_a_page(ready: Callable[..., Owner]) -> None:
+def test_no_secret_is_in_the_debug_log_or_on_a_page(ready: Callable[..., CliUser]) -> None:
     owner = ready()
     token = owner.simulator.token()
     owner.has_account(gateway_token=token)

@@ -18,7 +18,7 @@ from enphase_companion.commands.gateway_pyplot_meters import NAME, main
 
 from ..amqp_helpers import until
 from ..charts.helpers import BACKEND, lines
-from ..owner import Owner
+from ..cli_user import CliUser
 from .running import Command, assert_refused
 
 READINGS = "/ivp/meters/readings"
@@ -26,7 +26,7 @@ READINGS = "/ivp/meters/readings"
 
 @pytest.fixture
 def drawing(
-    new_owner: Callable[..., Owner], tmp_path: Path, request: pytest.FixtureRequest
+    new_owner: Callable[..., CliUser], tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Command]:
     """Yield the command as a process to start; its gateway is trusted and its token is valid."""
     owner = new_owner(getattr(request, "param", "battery"))
@@ -98,7 +98,7 @@ async def test_a_window_shows_it_until_it_is_closed(drawing: Command, tmp_path: 
     (tmp_path / "close").touch()
     assert drawing.process is not None
     assert await asyncio.to_thread(drawing.process.wait, 10) == 0
-    assert drawing.said == ""
+    assert drawing.output == ""
 
 
 @pytest.mark.slow
@@ -113,7 +113,7 @@ async def test_a_window_never_waits_for_a_gateway_that_hangs_and_ends_in_time(
     before = turns(tmp_path)
     await until(lambda: turns(tmp_path) > before + 30, 20)
     assert drawing.ends(number) == 0
-    assert drawing.said == ""
+    assert drawing.output == ""
 
 
 @pytest.mark.parametrize("drawing", ["no-meters"], indirect=True)
@@ -190,7 +190,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_window_or_title(
     shown = await shows(tmp_path, "produced")
     simulator.faults.set("refuse", path=READINGS)
     await drawing.sees("The gateway does not allow")
-    everything = drawing.said + drawing.title + shown + (tmp_path / "window").read_text()
+    everything = drawing.output + drawing.title + shown + (tmp_path / "window").read_text()
     assert drawing.ends() == 0
     assert "DEBUG" in everything
     planted = (token, token[-20:], "planted-password", "planted@example.com")
@@ -207,13 +207,13 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_window_or_title(
     ],
 )
 def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
-    owner: Owner, changed: dict[str, Any], message: str
+    owner: CliUser, changed: dict[str, Any], message: str
 ) -> None:
     assert_refused(owner, main, changed, message)
 
 
 @pytest.mark.parametrize("minutes", ["0", "1441", "soon", "1.5", "-3"])
-def test_minutes_that_cannot_be_shown_are_refused(owner: Owner, minutes: str) -> None:
+def test_minutes_that_cannot_be_shown_are_refused(owner: CliUser, minutes: str) -> None:
     result = owner.runs(main, "--minutes", minutes)
     assert result.status == 2
     assert "argument --minutes: " in result.err

@@ -21,8 +21,8 @@ from enphase_companion.displays.icons import Weather, icon, warning
 from enphase_companion.simulator import Simulator
 
 from ..amqp_helpers import until
+from ..cli_user import PASSWORD, USERNAME, CliUser
 from ..displays.hats import SeenHat, recorded, say
-from ..owner import PASSWORD, USERNAME, Owner
 from .running import READINGS, Command, assert_refused
 
 pytestmark = pytest.mark.slow
@@ -54,7 +54,7 @@ class Showing(Command):
 
 @pytest.fixture
 def showing(
-    new_owner: Callable[..., Owner], tmp_path: Path, request: pytest.FixtureRequest
+    new_owner: Callable[..., CliUser], tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Showing]:
     owner = new_owner(getattr(request, "param", "three-phase"))
     owner.trusts()
@@ -90,7 +90,7 @@ async def test_a_hat_shows_weather_power_and_bars_of_the_house_and_is_off_at_the
     line = hat.bars[-1]
     assert np.count_nonzero(line[1:15, 3].any(axis=1)) in (7, 8), "half of the height"
     assert np.count_nonzero(line[1:15, 11].any(axis=1)) < 14
-    assert showing.said == ""
+    assert showing.output == ""
     assert showing.asked(INVERTERS) == 1
 
 
@@ -185,7 +185,7 @@ async def test_another_certificate_is_shown_before_a_token_leaves_and_trust_sets
     await asyncio.to_thread(simulator.renew_certificate, same_key=False)
     showing.starts()
     await showing.sees("the gateway now shows another certificate")
-    assert simulator.fingerprint in showing.said
+    assert simulator.fingerprint in showing.output
     await until(lambda: hat.shows(warning(0)))
     assert not any(each.has_authorization or each.has_session for each in simulator.requests)
     showing.owner.trusts()
@@ -239,11 +239,11 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title_nor_with_
     simulator.faults.set("refuse", path=READINGS)
     await showing.sees("The gateway does not allow")
     assert showing.ends() == 0
-    everything = showing.said + title
+    everything = showing.output + title
     assert "DEBUG" in everything
     planted = (token, token[-20:], PASSWORD, USERNAME, "46.918", "7.4567", "46.92")
     assert [secret for secret in planted if secret in everything] == []
-    assert all(each.startswith("[hidden]") for each in re.findall(r"sessionId=([^;\s]+)", showing.said))
+    assert all(each.startswith("[hidden]") for each in re.findall(r"sessionId=([^;\s]+)", showing.output))
     (request,) = simulator.weather.requests
     assert not request.has_authorization
     assert not request.has_session
@@ -267,7 +267,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title_nor_with_
     ],
 )
 def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
-    owner: Owner, changed: dict[str, Any], message: str
+    owner: CliUser, changed: dict[str, Any], message: str
 ) -> None:
     assert_refused(owner, main, changed, message)
 
@@ -279,7 +279,7 @@ def test_the_equator_at_greenwich_is_a_place_too(showing: Showing, tmp_path: Pat
     assert "latitude=0.00&longitude=0.00&" in request.path
 
 
-def test_what_is_no_display_is_wrong_usage(owner: Owner) -> None:
+def test_what_is_no_display_is_wrong_usage(owner: CliUser) -> None:
     result = owner.runs(main, "--display", "hat.jpg")
     assert result.status == 2
     assert "must be hat, terminal, or a file that ends with .gif or .png" in result.err
@@ -302,8 +302,8 @@ def test_without_a_hat_it_says_what_to_do_and_asks_the_gateway_nothing(
     showing.starts()
     assert showing.process is not None
     assert showing.process.wait(20) == 1
-    assert re.search(rf"^error: .*{message}", showing.said)
-    assert showing.said.count("\n") == 1
+    assert re.search(rf"^error: .*{message}", showing.output)
+    assert showing.output.count("\n") == 1
     assert not showing.owner.simulator.requests
 
 

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
-from ..owner import Owner
+from ..cli_user import CliUser
 
 
 @pytest.fixture
-def ready(new_owner: Callable[..., Owner]) -> Callable[..., Owner]:
+def ready(new_owner: Callable[..., CliUser]) -> Callable[..., CliUser]:
     """Return what makes an owner who has trusted the gateway and has a token: `ready("battery")`."""
 
-    def make(profile: str = "three-phase", **options: Any) -> Owner:
+    def make(profile: str = "three-phase", **options: Any) -> CliUser:
         owner = new_owner(profile, **options)
         owner.trusts()
         owner.writes(gateway_token=owner.simulator.token())
@@ -25,6 +25,6 @@ def ready(new_owner: Callable[..., Owner]) -> Callable[..., Owner]:
 
 
 @pytest.fixture
-def still(ready: Callable[..., Owner]) -> Callable[..., Owner]:
+def still(ready: Callable[..., CliUser]) -> Callable[..., CliUser]:
     """Return what makes such an owner in whose house no time passes: all pages are about the same moment."""
     return partial(ready, speed=1e-6)

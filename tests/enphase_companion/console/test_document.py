@@ -14,7 +14,7 @@ from enphase_companion.commands.gateway_console import main
 from enphase_companion.simulator.profiles import PROFILES
 from enphase_companion.simulator.truth import Electricity, Truth
 
-from ..owner import Owner
+from ..cli_user import CliUser
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "scripts.md"
 EVERY_PROFILE = [name for name, profile in PROFILES.items() if profile.speaks_tokens]
@@ -25,7 +25,7 @@ ORDINARY = ("no-meters", "three-phase", "battery")
 ROUNDED = 0.0011
 
 
-def told(owner: Owner) -> Any:
+def told(owner: CliUser) -> Any:
     result = owner.runs(main, "--json")
     assert result.status == 0, result.err
     assert not result.err
@@ -36,7 +36,7 @@ def seconds(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
-def truth(owner: Owner, document: Any) -> Truth:
+def truth(owner: CliUser, document: Any) -> Truth:
     """Return the house at the moment that its meters were read."""
     return owner.simulator.house.truth(seconds(document["meters"][0]["measured_at"]))
 
@@ -48,7 +48,7 @@ def slowly(names: Iterable[str]) -> list[Any]:
 
 @pytest.mark.parametrize("profile", slowly(EVERY_PROFILE))
 def test_each_enabled_meter_and_wired_phase_reads_what_the_house_has(
-    still: Callable[..., Owner], profile: str
+    still: Callable[..., CliUser], profile: str
 ) -> None:
     owner = still(profile)
     document = told(owner)
@@ -94,7 +94,7 @@ CONSUMING = [
 
 
 @pytest.mark.parametrize("profile", slowly(METERED))
-def test_production_is_the_houses(still: Callable[..., Owner], profile: str) -> None:
+def test_production_is_the_houses(still: Callable[..., CliUser], profile: str) -> None:
     owner = still(profile)
     document = told(owner)
     house = truth(owner, document).production.total
@@ -106,7 +106,7 @@ def test_production_is_the_houses(still: Callable[..., Owner], profile: str) -> 
 @pytest.mark.parametrize("profile", slowly(CONSUMING))
 @pytest.mark.parametrize("hour", [12, pytest.param(21, marks=pytest.mark.slow)])
 def test_consumption_grid_and_battery_are_the_houses(
-    still: Callable[..., Owner], profile: str, hour: float
+    still: Callable[..., CliUser], profile: str, hour: float
 ) -> None:
     owner = still(profile, hour_of_day=hour)
     document = told(owner)
@@ -131,7 +131,7 @@ def test_consumption_grid_and_battery_are_the_houses(
         assert document["battery"]["power_w"] == pytest.approx(storage.active_power, abs=0.05)
 
 
-def test_consumption_beside_ac_batteries_is_the_houses(still: Callable[..., Owner]) -> None:
+def test_consumption_beside_ac_batteries_is_the_houses(still: Callable[..., CliUser]) -> None:
     owner = still("ac-batteries", hour_of_day=21)
     document = told(owner)
     house = truth(owner, document)
@@ -151,7 +151,7 @@ def direction(grid_power: float) -> str:
     return "import" if grid_power > 0 else "export" if grid_power < 0 else "none"
 
 
-def test_batteries_are_the_houses(still: Callable[..., Owner]) -> None:
+def test_batteries_are_the_houses(still: Callable[..., CliUser]) -> None:
     owner = still("battery", hour_of_day=21)
     document = told(owner)
     house = truth(owner, document)
@@ -172,7 +172,7 @@ def test_batteries_are_the_houses(still: Callable[..., Owner]) -> None:
 
 @pytest.mark.parametrize("profile", ["no-meters", "no-meters-404", "meters-disabled"])
 def test_without_enabled_meters_production_is_what_the_inverters_reported(
-    still: Callable[..., Owner], profile: str
+    still: Callable[..., CliUser], profile: str
 ) -> None:
     owner = still(profile, hour_of_day=12)
     document = told(owner)
@@ -187,7 +187,9 @@ def test_without_enabled_meters_production_is_what_the_inverters_reported(
 
 
 @pytest.mark.parametrize("profile", ["single-phase", "sixty-inverters", "ac-batteries"])
-def test_each_inverter_is_there_with_what_it_last_reported(still: Callable[..., Owner], profile: str) -> None:
+def test_each_inverter_is_there_with_what_it_last_reported(
+    still: Callable[..., CliUser], profile: str
+) -> None:
     owner = still(profile, hour_of_day=12)
     inverters = told(owner)["inverters"]
     house = owner.simulator.house
@@ -199,13 +201,13 @@ def test_each_inverter_is_there_with_what_it_last_reported(still: Callable[..., 
         assert each["reporting"]
 
 
-def test_at_night_no_inverter_reports_and_nothing_is_produced(still: Callable[..., Owner]) -> None:
+def test_at_night_no_inverter_reports_and_nothing_is_produced(still: Callable[..., CliUser]) -> None:
     document = told(still("no-meters", hour_of_day=1))
     assert document["production"]["power_w"] == 0
     assert not any(inverter["reporting"] for inverter in document["inverters"])
 
 
-def test_todays_energy_is_the_houses_where_the_firmware_is_honest(still: Callable[..., Owner]) -> None:
+def test_todays_energy_is_the_houses_where_the_firmware_is_honest(still: Callable[..., CliUser]) -> None:
     owner = still("three-phase", hour_of_day=15)
     document = told(owner)
     house = owner.simulator.house
@@ -220,7 +222,7 @@ def test_todays_energy_is_the_houses_where_the_firmware_is_honest(still: Callabl
 
 @pytest.mark.parametrize("profile", ["many-meters", "no-meters", "meters-disabled"])
 def test_todays_energy_is_unknown_where_the_firmware_is_not(
-    still: Callable[..., Owner], profile: str
+    still: Callable[..., CliUser], profile: str
 ) -> None:
     assert told(still(profile))["production"]["today_wh"] is None
 
@@ -229,7 +231,7 @@ def test_todays_energy_is_unknown_where_the_firmware_is_not(
     "path", ["/production.json", "/api/v1/production/inverters", "/ivp/ensemble/inventory"]
 )
 def test_a_slow_page_that_fails_is_named_and_all_else_is_there(
-    still: Callable[..., Owner], path: str
+    still: Callable[..., CliUser], path: str
 ) -> None:
     owner = still("battery")
     owner.simulator.faults.set("status", path, status=503)
@@ -251,7 +253,7 @@ def test_a_slow_page_that_fails_is_named_and_all_else_is_there(
     ],
 )
 def test_meters_that_fail_are_an_error_and_no_document(
-    still: Callable[..., Owner], fault: str, said: str
+    still: Callable[..., CliUser], fault: str, said: str
 ) -> None:
     owner = still()
     owner.simulator.faults.set(fault, "/ivp/meters/readings")
@@ -262,7 +264,7 @@ def test_meters_that_fail_are_an_error_and_no_document(
     assert "/ivp/meters/readings" in result.error
 
 
-def test_the_gateway_is_asked_gently(still: Callable[..., Owner]) -> None:
+def test_the_gateway_is_asked_gently(still: Callable[..., CliUser]) -> None:
     owner = still("three-phase")
     told(owner)
     asked = [request.path for request in owner.simulator.requests]
@@ -279,7 +281,7 @@ def test_the_gateway_is_asked_gently(still: Callable[..., Owner]) -> None:
     }
 
 
-def test_the_documentation_names_every_key(still: Callable[..., Owner]) -> None:
+def test_the_documentation_names_every_key(still: Callable[..., CliUser]) -> None:
     documentation = DOCUMENTATION.read_text()
     missing = {key for key in keys(told(still("battery"))) if f"`{key}`" not in documentation}
     assert not missing

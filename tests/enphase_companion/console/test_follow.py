@@ -15,7 +15,7 @@ from enphase_companion.console.follow import State, follow
 from enphase_companion.console.overview import Overview
 from enphase_companion.simulator import Simulator
 
-from ..owner import Owner
+from ..cli_user import CliUser
 
 TICK = 0.1
 
@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("elsewhere")
 
 
 @pytest.fixture
-async def gateway(owner: Owner) -> AsyncIterator[Gateway]:
+async def gateway(owner: CliUser) -> AsyncIterator[Gateway]:
     async with Gateway(owner.simulator.url, certificate=owner.simulator.certificate_pem) as opened:
         assert await opened.login(owner.simulator.token())
         yield opened
@@ -52,7 +52,7 @@ def asked(simulator: Simulator) -> Counter[str]:
 
 
 async def test_each_tick_asks_for_the_meters_readings_and_nothing_else(
-    owner: Owner, gateway: Gateway
+    owner: CliUser, gateway: Gateway
 ) -> None:
     await states(gateway, lambda seen: len(seen) == 1)
     owner.simulator.requests.clear()
@@ -64,7 +64,7 @@ async def test_each_tick_asks_for_the_meters_readings_and_nothing_else(
 
 
 async def test_slow_pages_are_asked_for_rarely(
-    owner: Owner, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    owner: CliUser, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "_SLOW", 8 * TICK)
     await states(gateway, lambda _: asked(owner.simulator)["/production.json"] == 3)
@@ -73,13 +73,13 @@ async def test_slow_pages_are_asked_for_rarely(
     assert counted["/api/v1/production/inverters"] == 3
 
 
-async def test_readings_go_on_with_the_time(owner: Owner, gateway: Gateway) -> None:
+async def test_readings_go_on_with_the_time(owner: CliUser, gateway: Gateway) -> None:
     seen = await states(gateway, lambda seen: seen[-1].overview.at > seen[0].overview.at)
     assert seen[-1].overview.readings != seen[0].overview.readings
 
 
 async def test_without_meters_nothing_is_asked_at_a_tick(
-    new_owner: Callable[..., Owner], monkeypatch: pytest.MonkeyPatch
+    new_owner: Callable[..., CliUser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "_SLOW", 5 * TICK)
     simulator = new_owner("no-meters").simulator
@@ -94,7 +94,7 @@ async def test_without_meters_nothing_is_asked_at_a_tick(
 
 @pytest.mark.parametrize("fault", ["reset", "status", "html", "truncated"])
 async def test_while_the_gateway_fails_the_last_values_stay_and_are_said_to_be_old(
-    owner: Owner, gateway: Gateway, fault: str
+    owner: CliUser, gateway: Gateway, fault: str
 ) -> None:
     faults = owner.simulator.faults
 
@@ -112,7 +112,7 @@ async def test_while_the_gateway_fails_the_last_values_stay_and_are_said_to_be_o
 
 
 async def test_a_gateway_that_fails_is_asked_less_and_less_often(
-    owner: Owner, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    owner: CliUser, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
     real_sleep = asyncio.sleep
@@ -133,7 +133,7 @@ async def test_a_gateway_that_fails_is_asked_less_and_less_often(
     assert pauses[1:] == pytest.approx([TICK * 2, TICK * 4, TICK * 8, TICK * 10, TICK * 10], abs=0.1)
 
 
-async def test_an_ended_session_is_opened_again_without_a_word(owner: Owner, gateway: Gateway) -> None:
+async def test_an_ended_session_is_opened_again_without_a_word(owner: CliUser, gateway: Gateway) -> None:
     def ends(seen: list[State]) -> bool:
         if len(seen) == 2:
             owner.simulator.gateway.sessions.end_all()
@@ -143,7 +143,7 @@ async def test_an_ended_session_is_opened_again_without_a_word(owner: Owner, gat
 
 
 async def test_a_token_that_is_refused_in_mid_run_leads_to_a_new_sign_in(
-    owner: Owner, gateway: Gateway
+    owner: CliUser, gateway: Gateway
 ) -> None:
     signed_in = []
 
@@ -161,7 +161,7 @@ async def test_a_token_that_is_refused_in_mid_run_leads_to_a_new_sign_in(
     assert len(signed_in) == 1
 
 
-async def test_a_gateway_that_refuses_after_a_new_sign_in_ends_it(owner: Owner, gateway: Gateway) -> None:
+async def test_a_gateway_that_refuses_after_a_new_sign_in_ends_it(owner: CliUser, gateway: Gateway) -> None:
     async def in_vain() -> None:
         pass
 
@@ -173,7 +173,7 @@ async def test_a_gateway_that_refuses_after_a_new_sign_in_ends_it(owner: Owner, 
         await states(gateway, refuses, in_vain)
 
 
-async def test_another_certificate_ends_it(owner: Owner, gateway: Gateway) -> None:
+async def test_another_certificate_ends_it(owner: CliUser, gateway: Gateway) -> None:
     def changes(seen: list[State]) -> bool:
         if len(seen) == 2:
             owner.simulator.renew_certificate(same_key=False)

@@ -20,12 +20,12 @@ from enphase_companion.simulator.truth import Truth
 from enphase_companion.units import power
 from tests.houses import JUNE
 
-from ..owner import Owner
+from ..cli_user import CliUser
 
 UNITS = {"W": 1, "kW": 1e3, "Wh": 1, "kWh": 1e3, "MWh": 1e6, "V": 1, "A": 1, "Hz": 1}
 
 
-def printed(owner: Owner) -> str:
+def printed(owner: CliUser) -> str:
     result = owner.runs(main)
     assert result.status == 0, result.err
     return result.out
@@ -46,14 +46,14 @@ def quantities(line: str) -> list[float]:
     return [float(number) * UNITS[unit] for number, unit in found]
 
 
-def house(owner: Owner, page: str) -> Truth:
+def house(owner: CliUser, page: str) -> Truth:
     """Return the house at the second that the page is about; no time passes in it."""
     moment = int(owner.simulator.clock.time())
     assert f"{datetime.fromtimestamp(moment).astimezone():%Y-%m-%d %H:%M:%S}" in page
     return owner.simulator.house.truth(moment)
 
 
-def test_the_page_says_what_the_house_has(still: Callable[..., Owner]) -> None:
+def test_the_page_says_what_the_house_has(still: Callable[..., CliUser]) -> None:
     owner = still("three-phase", hour_of_day=12, start=NOON)
     page = printed(owner)
     truth = house(owner, page)
@@ -83,13 +83,13 @@ def test_the_page_says_what_the_house_has(still: Callable[..., Owner]) -> None:
 
 
 @pytest.mark.parametrize(("hour", "word"), [(12, "export"), (22, "import")])
-def test_the_grids_direction_is_a_word(still: Callable[..., Owner], hour: float, word: str) -> None:
+def test_the_grids_direction_is_a_word(still: Callable[..., CliUser], hour: float, word: str) -> None:
     page = printed(still("single-phase", hour_of_day=hour))
     assert re.match(rf"Grid \(net\) +[\d.]+ k?W  {word} ", row(page, "Grid (net)"))
 
 
 @pytest.mark.parametrize(("hour", "word"), [(10, "charging"), (21, "discharging")])
-def test_the_batterys_direction_is_a_word(still: Callable[..., Owner], hour: float, word: str) -> None:
+def test_the_batterys_direction_is_a_word(still: Callable[..., CliUser], hour: float, word: str) -> None:
     owner = still("battery", hour_of_day=hour, start=NOON)
     page = printed(owner)
     assert re.match(rf"Battery +[\d.]+ k?W  {word} ", row(page, "Battery"))
@@ -101,7 +101,7 @@ def test_the_batterys_direction_is_a_word(still: Callable[..., Owner], hour: flo
     assert len(units) == 3
 
 
-def test_plain_text_has_no_colour_and_no_spaces_at_the_end(still: Callable[..., Owner]) -> None:
+def test_plain_text_has_no_colour_and_no_spaces_at_the_end(still: Callable[..., CliUser]) -> None:
     page = printed(still("battery"))
     assert "\x1b" not in page
     assert all(line == line.rstrip() for line in page.splitlines())
@@ -120,7 +120,7 @@ def drawn(overview: Overview, width: int) -> str:
 
 @pytest.mark.parametrize("profile", ["battery", "three-phase", "many-meters", "sixty-inverters"])
 async def test_a_narrow_terminal_gets_fewer_columns_but_whole_numbers(
-    still: Callable[..., Owner], profile: str
+    still: Callable[..., CliUser], profile: str
 ) -> None:
     owner = still(profile, hour_of_day=12)
     names = ("gateway_host", "gateway_token")
@@ -151,13 +151,13 @@ async def test_a_narrow_terminal_gets_fewer_columns_but_whole_numbers(
     [("split-phase", "split phase"), ("three-phase", "three phases"), ("single-phase", "one phase")],
 )
 def test_the_wiring_is_called_as_electricians_do(
-    still: Callable[..., Owner], profile: str, wiring: str
+    still: Callable[..., CliUser], profile: str, wiring: str
 ) -> None:
     assert f"\nMeters: {wiring}\n" in printed(still(profile, hour_of_day=12))
 
 
 @pytest.mark.parametrize("profile", ["no-meters", "no-meters-404"])
-def test_without_meters_the_page_says_so(still: Callable[..., Owner], profile: str) -> None:
+def test_without_meters_the_page_says_so(still: Callable[..., CliUser], profile: str) -> None:
     page = printed(still(profile, hour_of_day=12))
     assert "This gateway has no meters: the values are those of its microinverters." in page
     assert row(page, "Consumption").split() == ["Consumption", "-", "not", "metered"]
@@ -165,13 +165,13 @@ def test_without_meters_the_page_says_so(still: Callable[..., Owner], profile: s
     assert "12 of 12 report" in page
 
 
-def test_disabled_meters_are_said_to_be_so_and_not_shown(still: Callable[..., Owner]) -> None:
+def test_disabled_meters_are_said_to_be_so_and_not_shown(still: Callable[..., CliUser]) -> None:
     page = printed(still("meters-disabled", hour_of_day=12))
     assert "All meters of this gateway are disabled" in page
     assert "Voltage" not in page
 
 
-def test_some_disabled_meters_are_named(still: Callable[..., Owner]) -> None:
+def test_some_disabled_meters_are_named(still: Callable[..., CliUser]) -> None:
     page = printed(still("many-meters"))
     assert "Disabled meters: Battery, backfeed, load, evse, pv3p." in page
     assert "Production +" not in page
@@ -179,7 +179,7 @@ def test_some_disabled_meters_are_named(still: Callable[..., Owner]) -> None:
 
 
 def test_where_only_total_consumption_is_metered_the_grid_is_worked_out(
-    still: Callable[..., Owner],
+    still: Callable[..., CliUser],
 ) -> None:
     owner = still("total-consumption", hour_of_day=12)
     page = printed(owner)
@@ -189,32 +189,32 @@ def test_where_only_total_consumption_is_metered_the_grid_is_worked_out(
 
 
 def test_batteries_without_a_meter_leave_energies_unknown_with_the_reason(
-    still: Callable[..., Owner],
+    still: Callable[..., CliUser],
 ) -> None:
     page = printed(still("battery-without-meter"))
     assert row(page, "Consumption").endswith("unknown")
     assert "The batteries have no meter: their lifetime energies and the home's are unknown." in page
 
 
-def test_at_night_the_page_says_since_when_nothing_was_reported(still: Callable[..., Owner]) -> None:
+def test_at_night_the_page_says_since_when_nothing_was_reported(still: Callable[..., CliUser]) -> None:
     page = printed(still("no-meters", hour_of_day=22))
     assert quantities(row(page, "Production"))[0] == 0
     assert re.search(r"none of 12 has reported since .*\d\d:\d\d, together 0 W", page)
     assert len(re.findall(r"not reported since [\d:-]+$", page, re.MULTILINE)) == 12
 
 
-def test_the_nightly_draw_of_the_array_is_no_production(still: Callable[..., Owner]) -> None:
+def test_the_nightly_draw_of_the_array_is_no_production(still: Callable[..., CliUser]) -> None:
     page = printed(still("three-phase", hour_of_day=1))
     assert re.match(r"Production +\d+ W  consumed by the array ", row(page, "Production"))
 
 
-def test_of_a_three_phase_meter_only_the_wired_phase_is_shown(still: Callable[..., Owner]) -> None:
+def test_of_a_three_phase_meter_only_the_wired_phase_is_shown(still: Callable[..., CliUser]) -> None:
     page = printed(still("one-of-three"))
     assert row(page, "L1")
     assert "  L2" not in page
 
 
-def test_a_page_that_fails_is_named(still: Callable[..., Owner]) -> None:
+def test_a_page_that_fails_is_named(still: Callable[..., CliUser]) -> None:
     owner = still("three-phase")
     owner.simulator.faults.set("status", "/production.json", status=503)
     page = printed(owner)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import pytest
 
-from ..owner import Owner
+from ..cli_user import CliUser
 from ..terminal import on_terminal
 
 pytestmark = pytest.mark.slow
@@ -21,7 +21,7 @@ HIDDEN_CURSOR, CURSOR = "\x1b[?25l", "\x1b[?25h"
 COLOUR = re.compile(r"\x1b\[[\d;]*\b38;")
 
 
-def test_on_a_terminal_the_page_has_colours_and_bars(ready: Callable[..., Owner]) -> None:
+def test_on_a_terminal_the_page_has_colours_and_bars(ready: Callable[..., CliUser]) -> None:
     with on_terminal(ready()) as terminal:
         written = terminal.until_end()
         assert terminal.process.returncode == 0
@@ -31,7 +31,7 @@ def test_on_a_terminal_the_page_has_colours_and_bars(ready: Callable[..., Owner]
 
 
 @pytest.mark.parametrize("variable", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_who_wants_no_colour_gets_none(ready: Callable[..., Owner], variable: dict[str, str]) -> None:
+def test_who_wants_no_colour_gets_none(ready: Callable[..., CliUser], variable: dict[str, str]) -> None:
     owner = ready()
     owner.environment |= variable
     with on_terminal(owner) as terminal:
@@ -40,7 +40,7 @@ def test_who_wants_no_colour_gets_none(ready: Callable[..., Owner], variable: di
     assert not COLOUR.search(written)
 
 
-def test_watch_keeps_a_live_page_until_ctrl_c(ready: Callable[..., Owner]) -> None:
+def test_watch_keeps_a_live_page_until_ctrl_c(ready: Callable[..., CliUser]) -> None:
     owner = ready()
     with on_terminal(owner, "--watch", "1") as terminal:
         terminal.until(rf"{re.escape(OTHER_SCREEN)}.*IQ Gateway.*Microinverters.*IQ Gateway.*IQ Gateway")
@@ -53,7 +53,7 @@ def test_watch_keeps_a_live_page_until_ctrl_c(ready: Callable[..., Owner]) -> No
     assert "Traceback" not in written
 
 
-def test_watch_gives_the_terminal_back_when_it_is_terminated(ready: Callable[..., Owner]) -> None:
+def test_watch_gives_the_terminal_back_when_it_is_terminated(ready: Callable[..., CliUser]) -> None:
     with on_terminal(ready(), "--watch", "1") as terminal:
         terminal.until("IQ Gateway")
         terminal.process.terminate()
@@ -63,7 +63,7 @@ def test_watch_gives_the_terminal_back_when_it_is_terminated(ready: Callable[...
     assert written.rindex(CURSOR) > written.rindex(HIDDEN_CURSOR)
 
 
-def test_watch_says_that_its_values_are_old_while_the_gateway_is_away(ready: Callable[..., Owner]) -> None:
+def test_watch_says_that_its_values_are_old_while_the_gateway_is_away(ready: Callable[..., CliUser]) -> None:
     owner = ready()
     with on_terminal(owner, "--watch", "1") as terminal:
         terminal.until("IQ Gateway")
@@ -75,14 +75,14 @@ def test_watch_says_that_its_values_are_old_while_the_gateway_is_away(ready: Cal
         assert after < len(terminal.written)
 
 
-def test_a_small_terminal_gets_what_fits_and_is_told_of_the_rest(ready: Callable[..., Owner]) -> None:
+def test_a_small_terminal_gets_what_fits_and_is_told_of_the_rest(ready: Callable[..., CliUser]) -> None:
     with on_terminal(ready(), "--watch", "1", lines=16, columns=80) as terminal:
         written = terminal.until("more lines: a taller terminal shows them")
     assert "Production" in written
     assert "Microinverters" not in written
 
 
-def test_watch_through_a_pipe_gives_a_line_a_tick(ready: Callable[..., Owner]) -> None:
+def test_watch_through_a_pipe_gives_a_line_a_tick(ready: Callable[..., CliUser]) -> None:
     with ready("battery", hour_of_day=12).starts(COMMAND, "--watch", "1") as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -102,7 +102,7 @@ def test_watch_through_a_pipe_gives_a_line_a_tick(ready: Callable[..., Owner]) -
 
 
 def test_watch_as_json_gives_a_document_a_line_and_a_gap_while_the_gateway_is_away(
-    ready: Callable[..., Owner],
+    ready: Callable[..., CliUser],
 ) -> None:
     owner = ready()
     with owner.starts(COMMAND, "--watch", "1", "--json") as process:
@@ -120,7 +120,7 @@ def test_watch_as_json_gives_a_document_a_line_and_a_gap_while_the_gateway_is_aw
 
 
 @pytest.mark.slow
-def test_watch_goes_on_when_its_token_expires(ready: Callable[..., Owner]) -> None:
+def test_watch_goes_on_when_its_token_expires(ready: Callable[..., CliUser]) -> None:
     owner = ready()
     owner.has_account(gateway_token=owner.simulator.token(lifetime=8))
     old = owner.reads()["gateway_token"]
@@ -133,7 +133,7 @@ def test_watch_goes_on_when_its_token_expires(ready: Callable[..., Owner]) -> No
     assert owner.reads()["gateway_token"] != old
 
 
-def test_trust_asks_on_a_terminal(owner: Owner) -> None:
+def test_trust_asks_on_a_terminal(owner: CliUser) -> None:
     with on_terminal(owner, "--trust") as terminal:
         terminal.until("Type yes to trust it: ")
         terminal.types("yes\n")
@@ -143,7 +143,7 @@ def test_trust_asks_on_a_terminal(owner: Owner) -> None:
     assert owner.certificate.read_text() == owner.simulator.certificate_pem
 
 
-def test_ctrl_c_at_the_question_stores_nothing(owner: Owner) -> None:
+def test_ctrl_c_at_the_question_stores_nothing(owner: CliUser) -> None:
     with on_terminal(owner, "--trust") as terminal:
         terminal.until("Type yes to trust it: ")
         # Python misses a signal between its prompt and the read behind it; no person is that quick.

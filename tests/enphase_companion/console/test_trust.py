@@ -12,7 +12,7 @@ from aiohttp import ClientTimeout
 from enphase_api.local import connection, trust
 from enphase_companion.commands.gateway_console import main
 
-from ..owner import Owner
+from ..cli_user import CliUser
 
 
 class Terminal:
@@ -38,7 +38,7 @@ def types(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return at_terminal
 
 
-def test_after_a_yes_what_was_shown_is_stored(owner: Owner, types: Callable[..., None]) -> None:
+def test_after_a_yes_what_was_shown_is_stored(owner: CliUser, types: Callable[..., None]) -> None:
     types("yes\n")
     result = owner.runs(main, "--trust")
     assert result.status == 0, result.err
@@ -60,7 +60,7 @@ def test_after_a_yes_what_was_shown_is_stored(owner: Owner, types: Callable[...,
 
 
 @pytest.mark.parametrize("typed", ["no\n", "\n", "y\n", "", "yes please\n"])
-def test_without_a_yes_nothing_is_stored(owner: Owner, types: Callable[..., None], typed: str) -> None:
+def test_without_a_yes_nothing_is_stored(owner: CliUser, types: Callable[..., None], typed: str) -> None:
     types(typed)
     result = owner.runs(main, "--trust")
     assert result.status == 1
@@ -69,7 +69,7 @@ def test_without_a_yes_nothing_is_stored(owner: Owner, types: Callable[..., None
 
 
 def test_a_certificate_that_comes_after_the_question_is_not_stored(
-    owner: Owner, types: Callable[..., None]
+    owner: CliUser, types: Callable[..., None]
 ) -> None:
     shown = owner.simulator.certificate_pem
     types("yes\n", lambda: owner.simulator.renew_certificate(same_key=False))
@@ -79,7 +79,7 @@ def test_a_certificate_that_comes_after_the_question_is_not_stored(
 
 
 def test_without_a_terminal_the_fingerprint_must_be_given(
-    owner: Owner, monkeypatch: pytest.MonkeyPatch
+    owner: CliUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
     result = owner.runs(main, "--trust")
@@ -92,13 +92,13 @@ def test_without_a_terminal_the_fingerprint_must_be_given(
 @pytest.mark.parametrize(
     "spell", [str, str.lower, lambda text: text.replace(":", ""), lambda text: f" {text} "]
 )
-def test_the_right_fingerprint_stores_without_asking(owner: Owner, spell: Callable[[str], str]) -> None:
+def test_the_right_fingerprint_stores_without_asking(owner: CliUser, spell: Callable[[str], str]) -> None:
     result = owner.runs(main, "--trust", "--fingerprint", spell(owner.simulator.fingerprint))
     assert result.status == 0, result.err
     assert owner.certificate.read_text() == owner.simulator.certificate_pem
 
 
-def test_a_wrong_fingerprint_stores_nothing_and_says_what_was_shown(owner: Owner) -> None:
+def test_a_wrong_fingerprint_stores_nothing_and_says_what_was_shown(owner: CliUser) -> None:
     owner.trusts()
     before = owner.certificate.read_text()
     fingerprint = owner.simulator.fingerprint
@@ -110,7 +110,7 @@ def test_a_wrong_fingerprint_stores_nothing_and_says_what_was_shown(owner: Owner
     assert not owner.simulator.requests
 
 
-def test_what_is_trusted_already_is_not_asked_again(owner: Owner, types: Callable[..., None]) -> None:
+def test_what_is_trusted_already_is_not_asked_again(owner: CliUser, types: Callable[..., None]) -> None:
     owner.trusts()
     types("", lambda: pytest.fail("asked"))
     result = owner.runs(main, "--trust")
@@ -119,7 +119,7 @@ def test_what_is_trusted_already_is_not_asked_again(owner: Owner, types: Callabl
 
 
 def test_another_certificate_than_the_trusted_one_is_shown_beside_it(
-    owner: Owner, types: Callable[..., None]
+    owner: CliUser, types: Callable[..., None]
 ) -> None:
     owner.trusts()
     before = owner.simulator.fingerprint
@@ -141,7 +141,7 @@ def test_another_certificate_than_the_trusted_one_is_shown_beside_it(
     ],
 )
 def test_a_serial_number_that_is_trusted_with_another_key_is_said_to_be_so(
-    owner: Owner, types: Callable[..., None], trusted: str, said: str
+    owner: CliUser, types: Callable[..., None], trusted: str, said: str
 ) -> None:
     number = owner.simulator.serial_number
     owner.simulator.renew_certificate(same_key=False, common_name=number if trusted == "its own" else trusted)
@@ -157,7 +157,7 @@ def test_a_serial_number_that_is_trusted_with_another_key_is_said_to_be_so(
     assert not any(request.has_authorization for request in owner.simulator.requests)
 
 
-def test_a_renewal_with_the_trusted_key_is_said_to_be_one(owner: Owner, types: Callable[..., None]) -> None:
+def test_a_renewal_with_the_trusted_key_is_said_to_be_one(owner: CliUser, types: Callable[..., None]) -> None:
     owner.trusts()
     owner.simulator.renew_certificate(same_key=True)
     types("yes\n")
@@ -167,7 +167,9 @@ def test_a_renewal_with_the_trusted_key_is_said_to_be_one(owner: Owner, types: C
     assert "another device answers" not in result.out
 
 
-def test_the_fingerprint_comes_after_all_words_of_the_peer(owner: Owner, types: Callable[..., None]) -> None:
+def test_the_fingerprint_comes_after_all_words_of_the_peer(
+    owner: CliUser, types: Callable[..., None]
+) -> None:
     types("no\n")
     shown = owner.runs(main, "--trust").out
     after = shown[shown.index("Fingerprint (SHA-256)") :]
@@ -187,7 +189,7 @@ def test_the_fingerprint_comes_after_all_words_of_the_peer(owner: Owner, types: 
     ],
 )
 def test_no_word_of_an_impostor_moves_the_cursor_or_adds_a_line(
-    owner: Owner, types: Callable[..., None], name: str
+    owner: CliUser, types: Callable[..., None], name: str
 ) -> None:
     owner.trusts()
     trusted = owner.simulator.fingerprint
@@ -207,19 +209,19 @@ def test_no_word_of_an_impostor_moves_the_cursor_or_adds_a_line(
     assert owner.certificate.read_text() != owner.simulator.certificate_pem
 
 
-def test_a_broken_stored_certificate_is_no_obstacle(owner: Owner) -> None:
+def test_a_broken_stored_certificate_is_no_obstacle(owner: CliUser) -> None:
     owner.certificate.write_text("")
     assert owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint).status == 0
     assert owner.certificate.read_text() == owner.simulator.certificate_pem
 
 
-def test_an_expired_certificate_is_said_to_be_so(owner: Owner, types: Callable[..., None]) -> None:
+def test_an_expired_certificate_is_said_to_be_so(owner: CliUser, types: Callable[..., None]) -> None:
     owner.simulator.renew_certificate(expired=True)
     types("no\n")
     assert "(expired)" in owner.runs(main, "--trust").out
 
 
-def test_what_is_no_gateway_is_not_trusted(owner: Owner) -> None:
+def test_what_is_no_gateway_is_not_trusted(owner: CliUser) -> None:
     owner.simulator.faults.set("html", "/info")
     result = owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint)
     assert result.status == 1
@@ -227,7 +229,9 @@ def test_what_is_no_gateway_is_not_trusted(owner: Owner) -> None:
     assert not list(owner.folder.iterdir())
 
 
-def test_a_certificate_that_nobody_can_connect_with_is_refused_when_it_is_to_be_trusted(owner: Owner) -> None:
+def test_a_certificate_that_nobody_can_connect_with_is_refused_when_it_is_to_be_trusted(
+    owner: CliUser,
+) -> None:
     owner.simulator.renew_certificate(for_clients=True)
     result = owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint)
     assert result.status == 1
@@ -250,7 +254,7 @@ def test_a_certificate_that_nobody_can_connect_with_is_refused_when_it_is_to_be_
     ],
 )
 def test_a_wrong_host_is_named_with_what_to_do(
-    owner: Owner, monkeypatch: pytest.MonkeyPatch, wrong: str, advice: str, arguments: tuple[str, ...]
+    owner: CliUser, monkeypatch: pytest.MonkeyPatch, wrong: str, advice: str, arguments: tuple[str, ...]
 ) -> None:
     owner.trusts()
     owner.writes(gateway_token=owner.simulator.token())
@@ -280,7 +284,7 @@ def test_a_wrong_host_is_named_with_what_to_do(
     assert result.error.startswith(f"error: ENPHASE_GATEWAY_HOST: {host} {advice}")
 
 
-def test_another_gateway_than_the_one_that_is_set_is_not_trusted(owner: Owner) -> None:
+def test_another_gateway_than_the_one_that_is_set_is_not_trusted(owner: CliUser) -> None:
     owner.environment["ENPHASE_GATEWAY_SERIAL_NUMBER"] = "122399999999"
     result = owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint)
     assert result.status == 2
@@ -288,7 +292,7 @@ def test_another_gateway_than_the_one_that_is_set_is_not_trusted(owner: Owner) -
     assert not list(owner.folder.iterdir())
 
 
-def test_trusting_needs_no_account_and_sends_nothing_secret(owner: Owner) -> None:
+def test_trusting_needs_no_account_and_sends_nothing_secret(owner: CliUser) -> None:
     owner.writes(enphase_password="your password", gateway_token="x")
     assert owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint).status == 0
     assert [request.path for request in owner.simulator.requests] == ["/info"]
@@ -296,7 +300,7 @@ def test_trusting_needs_no_account_and_sends_nothing_secret(owner: Owner) -> Non
     assert not owner.simulator.entrez_requests
 
 
-def test_a_missing_folder_is_made(owner: Owner) -> None:
+def test_a_missing_folder_is_made(owner: CliUser) -> None:
     owner.folder.rmdir()
     assert owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint).status == 0
     assert owner.certificate.exists()

@@ -14,7 +14,7 @@ from enphase_companion.config import loader
 from enphase_companion.simulator import Simulator
 from tests.services import free_port
 
-from ..owner import PASSWORD, USERNAME, Owner, Result
+from ..cli_user import PASSWORD, USERNAME, CliUser, Result
 
 DAY = 86400
 
@@ -26,7 +26,7 @@ GATEWAY_COMMANDS = {
 }
 
 
-def expired(owner: Owner) -> str:
+def expired(owner: CliUser) -> str:
     return owner.simulator.token(lifetime=100 * DAY, issued_ago=101 * DAY)
 
 
@@ -43,7 +43,7 @@ def asserts_signed_in(result: Result) -> None:
     assert result.out.startswith("IQ Gateway ")
 
 
-def test_a_good_token_is_used_and_entrez_left_alone(owner: Owner) -> None:
+def test_a_good_token_is_used_and_entrez_left_alone(owner: CliUser) -> None:
     owner.trusts()
     owner.has_account(gateway_token=owner.simulator.token())
     asserts_signed_in(owner.runs(main))
@@ -51,7 +51,7 @@ def test_a_good_token_is_used_and_entrez_left_alone(owner: Owner) -> None:
 
 
 @pytest.mark.parametrize("token", ["missing", "expired", "cut off"])
-def test_a_token_that_is_of_no_use_is_renewed_and_stored(owner: Owner, token: str) -> None:
+def test_a_token_that_is_of_no_use_is_renewed_and_stored(owner: CliUser, token: str) -> None:
     owner.trusts()
     before = {
         "missing": "",
@@ -77,7 +77,7 @@ def test_a_token_that_is_of_no_use_is_renewed_and_stored(owner: Owner, token: st
     assert not owner.simulator.entrez_requests, "the stored token is used from then on"
 
 
-def test_the_sign_in_to_entrez_is_ended(owner: Owner) -> None:
+def test_the_sign_in_to_entrez_is_ended(owner: CliUser) -> None:
     owner.trusts()
     owner.has_account()
     owner.runs(main)
@@ -86,7 +86,7 @@ def test_the_sign_in_to_entrez_is_ended(owner: Owner) -> None:
 
 
 @pytest.mark.parametrize("path", ["/login", "/entrez_tokens"])
-def test_where_entrez_fails_enlighten_gives_the_token(owner: Owner, path: str) -> None:
+def test_where_entrez_fails_enlighten_gives_the_token(owner: CliUser, path: str) -> None:
     owner.trusts()
     owner.has_account()
     owner.simulator.entrez.faults.set("status", path, status=403)
@@ -94,7 +94,7 @@ def test_where_entrez_fails_enlighten_gives_the_token(owner: Owner, path: str) -
     assert owner.reads()["gateway_token"].startswith("eyJ")
 
 
-def test_a_token_near_its_end_is_renewed(owner: Owner) -> None:
+def test_a_token_near_its_end_is_renewed(owner: CliUser) -> None:
     owner.trusts()
     old = owner.simulator.token(issued_ago=340 * DAY)
     owner.has_account(gateway_token=old)
@@ -104,14 +104,14 @@ def test_a_token_near_its_end_is_renewed(owner: Owner) -> None:
     assert owner.reads()["gateway_token"] != old
 
 
-def test_an_installers_token_is_not_renewed_at_once(owner: Owner) -> None:
+def test_an_installers_token_is_not_renewed_at_once(owner: CliUser) -> None:
     owner.trusts()
     owner.has_account(gateway_token=owner.simulator.token("installer", issued_ago=10 * 3600))
     owner.runs(main)
     assert not owner.simulator.entrez_requests, "a tenth of its twelve hours is not yet left"
 
 
-def test_a_token_near_its_end_is_used_with_a_warning_while_entrez_is_down(owner: Owner) -> None:
+def test_a_token_near_its_end_is_used_with_a_warning_while_entrez_is_down(owner: CliUser) -> None:
     owner.trusts()
     old = owner.simulator.token(issued_ago=340 * DAY)
     owner.has_account(gateway_token=old)
@@ -124,7 +124,7 @@ def test_a_token_near_its_end_is_used_with_a_warning_while_entrez_is_down(owner:
     assert owner.reads()["gateway_token"] == old
 
 
-def test_without_an_account_a_token_near_its_end_is_warned_of(owner: Owner) -> None:
+def test_without_an_account_a_token_near_its_end_is_warned_of(owner: CliUser) -> None:
     owner.trusts()
     owner.writes(gateway_token=owner.simulator.token(issued_ago=340 * DAY))
     result = owner.runs(main)
@@ -133,7 +133,7 @@ def test_without_an_account_a_token_near_its_end_is_warned_of(owner: Owner) -> N
     assert "create a new one on https://entrez.enphaseenergy.com" in result.warnings[0]
 
 
-def test_without_an_account_an_expired_token_ends_the_run(owner: Owner) -> None:
+def test_without_an_account_an_expired_token_ends_the_run(owner: CliUser) -> None:
     owner.trusts()
     owner.writes(gateway_token=expired(owner))
     result = owner.runs(main)
@@ -143,7 +143,7 @@ def test_without_an_account_an_expired_token_ends_the_run(owner: Owner) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(GATEWAY_COMMANDS))
-def test_every_script_ends_at_once_without_credentials_and_names_the_files(owner: Owner, name: str) -> None:
+def test_every_script_ends_at_once_without_credentials_and_names_the_files(owner: CliUser, name: str) -> None:
     owner.trusts()
     result = owner.runs(import_module(f"{commands.__name__}.{name}").main, *GATEWAY_COMMANDS[name])
     assert result.status == 2
@@ -152,9 +152,9 @@ def test_every_script_ends_at_once_without_credentials_and_names_the_files(owner
     assert not owner.simulator.requests
 
 
-@pytest.mark.parametrize("write", [Owner.writes, Owner.writes_token_file])
+@pytest.mark.parametrize("write", [CliUser.writes, CliUser.writes_token_file])
 def test_an_account_in_either_file_gets_a_token_that_is_stored_there(
-    owner: Owner, write: Callable[..., None]
+    owner: CliUser, write: Callable[..., None]
 ) -> None:
     owner.trusts()
     write(owner, enphase_username=USERNAME, enphase_password=PASSWORD)
@@ -163,7 +163,7 @@ def test_an_account_in_either_file_gets_a_token_that_is_stored_there(
     assert [each.path for each in owner.simulator.entrez_requests].count("/login") == 1
 
 
-def test_a_token_that_has_ended_is_renewed_with_the_account_in_the_other_file(owner: Owner) -> None:
+def test_a_token_that_has_ended_is_renewed_with_the_account_in_the_other_file(owner: CliUser) -> None:
     owner.trusts()
     owner.has_account()
     owner.writes_token_file(gateway_token=expired(owner))
@@ -173,7 +173,7 @@ def test_a_token_that_has_ended_is_renewed_with_the_account_in_the_other_file(ow
     assert "gateway_token" not in owner.reads(), "it took the place of the old one"
 
 
-def test_a_token_that_the_gateway_refuses_is_renewed_once(owner: Owner) -> None:
+def test_a_token_that_the_gateway_refuses_is_renewed_once(owner: CliUser) -> None:
     stranger = Simulator("three-phase", seed=2)
     forged = stranger.token(serial_number=owner.simulator.serial_number)
     owner.trusts()
@@ -186,7 +186,7 @@ def test_a_token_that_the_gateway_refuses_is_renewed_once(owner: Owner) -> None:
     assert owner.reads()["gateway_token"] != forged
 
 
-def test_a_gateway_that_refuses_even_a_new_token_ends_the_run(owner: Owner) -> None:
+def test_a_gateway_that_refuses_even_a_new_token_ends_the_run(owner: CliUser) -> None:
     owner.trusts()
     owner.has_account()
     owner.simulator.faults.set("refuse", "/auth/check_jwt")
@@ -204,7 +204,7 @@ def test_a_gateway_that_refuses_even_a_new_token_ends_the_run(owner: Owner) -> N
     ],
 )
 def test_an_account_that_gets_no_token_ends_the_run(
-    owner: Owner, username: str, password: str, said: str
+    owner: CliUser, username: str, password: str, said: str
 ) -> None:
     owner.trusts()
     owner.writes(enphase_username=username, enphase_password=password)
@@ -215,7 +215,7 @@ def test_an_account_that_gets_no_token_ends_the_run(
     assert password not in result.err
 
 
-def test_refused_credentials_are_named_by_the_places_they_stand_in(owner: Owner) -> None:
+def test_refused_credentials_are_named_by_the_places_they_stand_in(owner: CliUser) -> None:
     owner.trusts()
     owner.environment["ENPHASE_PASSWORD"] = "planted-wrong"
     owner.writes(enphase_username=USERNAME)
@@ -223,14 +223,14 @@ def test_refused_credentials_are_named_by_the_places_they_stand_in(owner: Owner)
     assert f"Entrez rejects {owner.file}: enphase_username with ENPHASE_PASSWORD:" in message
 
 
-def test_a_refused_account_names_its_file_once(owner: Owner) -> None:
+def test_a_refused_account_names_its_file_once(owner: CliUser) -> None:
     owner.trusts()
     owner.writes(enphase_username=USERNAME, enphase_password="planted-wrong")
     message = owner.runs(main).error
     assert f"Entrez rejects {owner.file}: enphase_username with enphase_password: try them" in message
 
 
-def test_without_the_internet_it_is_said_where_to_look(owner: Owner) -> None:
+def test_without_the_internet_it_is_said_where_to_look(owner: CliUser) -> None:
     owner.trusts()
     nobody = f"http://127.0.0.1:{free_port()}"
     owner.writes(enphase_username=USERNAME, enphase_password=PASSWORD, entrez_host=nobody)
@@ -240,7 +240,7 @@ def test_without_the_internet_it_is_said_where_to_look(owner: Owner) -> None:
     assert "check this machine's Internet connection" in result.error
 
 
-def test_an_outage_of_entrez_is_an_error_of_one_line(owner: Owner) -> None:
+def test_an_outage_of_entrez_is_an_error_of_one_line(owner: CliUser) -> None:
     owner.trusts()
     owner.has_account()
     owner.simulator.entrez.faults.set("status", status=503)
@@ -249,7 +249,7 @@ def test_an_outage_of_entrez_is_an_error_of_one_line(owner: Owner) -> None:
     assert "Entrez" in result.error
 
 
-def test_a_token_of_another_gateway_is_neither_used_nor_replaced(owner: Owner) -> None:
+def test_a_token_of_another_gateway_is_neither_used_nor_replaced(owner: CliUser) -> None:
     owner.trusts()
     foreign = owner.simulator.token(serial_number="122399999999")
     owner.has_account(gateway_token=foreign)
@@ -262,7 +262,7 @@ def test_a_token_of_another_gateway_is_neither_used_nor_replaced(owner: Owner) -
     assert nothing_secret_was_sent(owner.simulator)
 
 
-def test_another_serial_number_than_the_gateways_ends_the_run(owner: Owner) -> None:
+def test_another_serial_number_than_the_gateways_ends_the_run(owner: CliUser) -> None:
     owner.trusts()
     owner.has_account()
     owner.environment["ENPHASE_GATEWAY_SERIAL_NUMBER"] = "122399999999"
@@ -272,7 +272,7 @@ def test_another_serial_number_than_the_gateways_ends_the_run(owner: Owner) -> N
     assert nothing_secret_was_sent(owner.simulator)
 
 
-def test_a_certificate_of_another_gateway_ends_the_run(owner: Owner) -> None:
+def test_a_certificate_of_another_gateway_ends_the_run(owner: CliUser) -> None:
     owner.simulator.renew_certificate(common_name="122399999999")
     owner.trusts()
     owner.has_account()
@@ -282,7 +282,9 @@ def test_a_certificate_of_another_gateway_ends_the_run(owner: Owner) -> None:
     assert nothing_secret_was_sent(owner.simulator)
 
 
-def test_without_a_trusted_certificate_nothing_is_sent_and_the_error_says_how_to_trust(owner: Owner) -> None:
+def test_without_a_trusted_certificate_nothing_is_sent_and_the_error_says_how_to_trust(
+    owner: CliUser,
+) -> None:
     owner.has_account(gateway_token=owner.simulator.token())
     result = owner.runs(main)
     assert result.status == 1
@@ -292,7 +294,7 @@ def test_without_a_trusted_certificate_nothing_is_sent_and_the_error_says_how_to
     assert not owner.simulator.entrez_requests
 
 
-def test_no_token_leaves_when_the_certificate_changed(owner: Owner) -> None:
+def test_no_token_leaves_when_the_certificate_changed(owner: CliUser) -> None:
     owner.trusts()
     owner.has_account(gateway_token=owner.simulator.token())
     before = owner.certificate.read_text()
@@ -306,7 +308,7 @@ def test_no_token_leaves_when_the_certificate_changed(owner: Owner) -> None:
     assert owner.certificate.read_text() == before
 
 
-def test_a_certificate_renewed_with_the_same_key_is_accepted_and_kept(owner: Owner) -> None:
+def test_a_certificate_renewed_with_the_same_key_is_accepted_and_kept(owner: CliUser) -> None:
     owner.trusts()
     owner.has_account(gateway_token=owner.simulator.token())
     owner.simulator.renew_certificate(same_key=True, expired=False)
@@ -314,7 +316,7 @@ def test_a_certificate_renewed_with_the_same_key_is_accepted_and_kept(owner: Own
     assert owner.certificate.read_text() == owner.simulator.certificate_pem
 
 
-def test_an_expired_certificate_that_is_trusted_is_only_warned_of(owner: Owner) -> None:
+def test_an_expired_certificate_that_is_trusted_is_only_warned_of(owner: CliUser) -> None:
     owner.simulator.renew_certificate(expired=True)
     owner.trusts()
     owner.has_account(gateway_token=owner.simulator.token())
@@ -323,7 +325,7 @@ def test_an_expired_certificate_that_is_trusted_is_only_warned_of(owner: Owner) 
     assert "expired" in result.warnings[0]
 
 
-def test_a_file_that_holds_no_certificate_is_refused_with_the_cure(owner: Owner) -> None:
+def test_a_file_that_holds_no_certificate_is_refused_with_the_cure(owner: CliUser) -> None:
     owner.certificate.write_text("")
     owner.has_account()
     result = owner.runs(main)
@@ -333,7 +335,7 @@ def test_a_file_that_holds_no_certificate_is_refused_with_the_cure(owner: Owner)
 
 
 def test_a_new_token_that_cannot_be_stored_is_used_with_a_warning(
-    owner: Owner, monkeypatch: pytest.MonkeyPatch
+    owner: CliUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def full(*_: object) -> None:
         raise OSError(28, "No space left on device")
@@ -348,7 +350,7 @@ def test_a_new_token_that_cannot_be_stored_is_used_with_a_warning(
     assert "gateway_token" not in owner.reads()
 
 
-def test_an_expired_token_that_hides_the_stored_one_is_named(owner: Owner) -> None:
+def test_an_expired_token_that_hides_the_stored_one_is_named(owner: CliUser) -> None:
     owner.trusts()
     owner.has_account()
     owner.environment["ENPHASE_GATEWAY_TOKEN"] = expired(owner)
@@ -358,14 +360,14 @@ def test_an_expired_token_that_hides_the_stored_one_is_named(owner: Owner) -> No
     assert "remove it" in result.warnings[0]
 
 
-def test_settings_may_all_come_from_the_environment(owner: Owner) -> None:
+def test_settings_may_all_come_from_the_environment(owner: CliUser) -> None:
     owner.trusts()
     owner.environment |= {"ENPHASE_USERNAME": USERNAME, "ENPHASE_PASSWORD": PASSWORD}
     asserts_signed_in(owner.runs(main))
     assert owner.reads().keys() == {"gateway_token"}, "kept, so that not each run signs in"
 
 
-def test_a_firmware_without_tokens_is_refused_with_its_version(new_owner: Callable[..., Owner]) -> None:
+def test_a_firmware_without_tokens_is_refused_with_its_version(new_owner: Callable[..., CliUser]) -> None:
     owner = new_owner("old-firmware")
     owner.trusts()
     owner.has_account()
@@ -374,7 +376,7 @@ def test_a_firmware_without_tokens_is_refused_with_its_version(new_owner: Callab
     assert "firmware 5.0.62" in result.error
 
 
-def test_a_debug_log_holds_no_secret(owner: Owner) -> None:
+def test_a_debug_log_holds_no_secret(owner: CliUser) -> None:
     owner.trusts()
     old = expired(owner)
     owner.has_account(gateway_token=old)

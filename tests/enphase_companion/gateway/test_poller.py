@@ -23,7 +23,7 @@ from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.runtime.service import Service, Stopped
 from enphase_companion.runtime.timing import Backoff
 
-from ..owner import PASSWORD, USERNAME, Owner
+from ..cli_user import PASSWORD, USERNAME, CliUser
 
 FILE = "credentials_token.json"
 KEYS = (*GATEWAY_KEYS, "interval")
@@ -33,7 +33,7 @@ READINGS = "/ivp/meters/readings"
 class Reader:
     """A poller with what it gives, and the files of its owner."""
 
-    def __init__(self, owner: Owner) -> None:
+    def __init__(self, owner: CliUser) -> None:
         self.simulator = owner.simulator
         self.owner = owner
         self.metrics = Metrics()
@@ -87,7 +87,7 @@ async def until(condition: Callable[[], Any], within: float = 15) -> None:
 
 
 @pytest.fixture
-def new_reader(new_owner: Callable[..., Owner], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Reader]:
+def new_reader(new_owner: Callable[..., CliUser], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Reader]:
     # What takes minutes on a roof takes moments here.
     monkeypatch.setattr(poller, "_LOOK", 0.05)
 

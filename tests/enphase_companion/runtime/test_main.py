@@ -21,13 +21,13 @@ from enphase_companion.commands import gateway_console
 from enphase_companion.runtime import errors, main
 from enphase_companion.runtime.errors import CommandError, SettingsError
 
-from ..owner import Owner
+from ..cli_user import CliUser
 
 COMMAND = "enphase-gateway-console"
 
 
 @pytest.fixture
-def ready(owner: Owner) -> Owner:
+def ready(owner: CliUser) -> CliUser:
     """Return an owner who has set up everything."""
     owner.trusts()
     owner.writes(gateway_token=owner.simulator.token())
@@ -206,7 +206,7 @@ sys.exit(import_module(sys.argv[1]).main(sys.argv[2:]))
         ["amqp_unicorn_hat_hd"],
     ],
 )
-def test_ctrl_c_before_the_work_begins_says_nothing(ready: Owner, arguments: list[str]) -> None:
+def test_ctrl_c_before_the_work_begins_says_nothing(ready: CliUser, arguments: list[str]) -> None:
     """Python would warn of a coroutine that was never awaited."""
     ready.writes_token_file(gateway_token=ready.simulator.token())
     name, *others = arguments
@@ -221,7 +221,7 @@ def test_ctrl_c_before_the_work_begins_says_nothing(ready: Owner, arguments: lis
     assert (ended.returncode, ended.stderr) == (130, "")
 
 
-def test_a_run_that_works_ends_with_0_and_says_nothing_else(ready: Owner) -> None:
+def test_a_run_that_works_ends_with_0_and_says_nothing_else(ready: CliUser) -> None:
     with ready.starts(COMMAND) as process:
         out, err = process.communicate()
     assert process.returncode == 0
@@ -229,7 +229,7 @@ def test_a_run_that_works_ends_with_0_and_says_nothing_else(ready: Owner) -> Non
     assert not err
 
 
-def test_a_gateway_that_is_away_is_status_1_and_one_line(ready: Owner) -> None:
+def test_a_gateway_that_is_away_is_status_1_and_one_line(ready: CliUser) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         ready.environment["ENPHASE_GATEWAY_HOST"] = f"https://127.0.0.1:{closed.getsockname()[1]}"
     with ready.starts(COMMAND) as process:
@@ -239,7 +239,7 @@ def test_a_gateway_that_is_away_is_status_1_and_one_line(ready: Owner) -> None:
     assert re.fullmatch(r"error: [^\n]*127\.0\.0\.1[^\n]*\n", err)
 
 
-def test_ctrl_c_ends_cleanly_with_130(ready: Owner) -> None:
+def test_ctrl_c_ends_cleanly_with_130(ready: CliUser) -> None:
     ready.simulator.faults.set("silent", "/ivp/meters")
     with ready.starts(COMMAND) as process:
         _wait_for(ready, "/ivp/meters")
@@ -250,7 +250,7 @@ def test_ctrl_c_ends_cleanly_with_130(ready: Owner) -> None:
     assert not err
 
 
-def test_sigterm_ends_cleanly_with_143(ready: Owner) -> None:
+def test_sigterm_ends_cleanly_with_143(ready: CliUser) -> None:
     ready.simulator.faults.set("silent", "/ivp/meters")
     with ready.starts(COMMAND) as process:
         _wait_for(ready, "/ivp/meters")
@@ -261,7 +261,7 @@ def test_sigterm_ends_cleanly_with_143(ready: Owner) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["--watch", "1"], ["--json"]])
-def test_nobody_reading_is_no_error(ready: Owner, arguments: list[str]) -> None:
+def test_nobody_reading_is_no_error(ready: CliUser, arguments: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with ready.starts(COMMAND, *arguments, stdout=writing) as process:
@@ -271,14 +271,14 @@ def test_nobody_reading_is_no_error(ready: Owner, arguments: list[str]) -> None:
     assert not err
 
 
-def test_a_full_disk_is_an_error_of_one_line(ready: Owner) -> None:
+def test_a_full_disk_is_an_error_of_one_line(ready: CliUser) -> None:
     with Path("/dev/full").open("w") as full, ready.starts(COMMAND, stdout=full) as process:
         _, err = process.communicate(timeout=30)
     assert process.returncode == 1
     assert err == "error: No space left on device\n"
 
 
-def test_a_terminal_without_the_degree_sign_is_no_error(new_owner: Callable[..., Owner]) -> None:
+def test_a_terminal_without_the_degree_sign_is_no_error(new_owner: Callable[..., CliUser]) -> None:
     owner = new_owner("battery")
     owner.trusts()
     owner.writes(gateway_token=owner.simulator.token())
@@ -289,7 +289,7 @@ def test_a_terminal_without_the_degree_sign_is_no_error(new_owner: Callable[...,
     assert " ?C" in out
 
 
-def _wait_for(owner: Owner, path: str) -> None:
+def _wait_for(owner: CliUser, path: str) -> None:
     """Wait until the gateway is asked for a path."""
     deadline = time.monotonic() + 30
     while all(request.path != path for request in owner.simulator.requests):

@@ -1,4 +1,4 @@
-"""Somebody who owns a simulated gateway: a configuration folder, an environment, commands that are run."""
+"""A user of the commands: a simulated gateway, a configuration folder, an environment, and runs of commands."""
 
 from __future__ import annotations
 
@@ -45,8 +45,8 @@ class Result:
 
 
 @dataclass
-class Owner:
-    """What belongs to an owner; the credentials file is empty and nothing is trusted at first."""
+class CliUser:
+    """A user with an empty credentials file and without a trusted certificate."""
 
     simulator: Simulator
     home: Path
@@ -116,7 +116,7 @@ class Owner:
         return Result(status, written.out, written.err)
 
     def starts(self, command: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
-        """Start a command as its owner would: a process of its own, with pipes for what it writes."""
+        """Start a command as a user would: in a separate process, with pipes for its output."""
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
         where = {"PATH": os.environ["PATH"], "HOME": str(self.home), **self.environment}
         program = Path(sys.executable).with_name(command)

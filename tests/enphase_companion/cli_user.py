@@ -1,4 +1,4 @@
-"""A user of the commands: a simulated gateway, a configuration folder, an environment, and runs of commands."""
+"""A user of the commands: simulated gateway, configuration folder, environment, and runs of commands."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A simulated gateway, a trusted client of it, and a watch over what is left behind."""
+"""A simulated gateway, a client that trusts it, and a check for open resources."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from enphase_api.local import Gateway
 from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
 
-# The same examples every time, so that a failure is a change's; a busy machine is no failure.
+# The same examples in every run, so that only a change can cause a failure; no deadline on a busy machine.
 settings.register_profile("client", max_examples=60, deadline=None, derandomize=True, database=None)
 settings.load_profile("client")
 
 
 @pytest.fixture(autouse=True)
 def nothing_is_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Collect what a test left: an open session or socket then warns, and a warning is an error here."""
+    """Collect garbage after a test: open sessions and sockets warn, and a warning is an error."""
     if getattr(request.function, "is_hypothesis_test", False):  # these open nothing
         yield
         return
-    # What was there before is kept out of the collection, which makes it some fifty times faster.
+    # Older objects are excluded from the collection, which makes it about fifty times faster.
     gc.freeze()
     yield
     gc.collect()
@@ -36,7 +36,7 @@ def nothing_is_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
 
 @pytest.fixture(autouse=True)
 def nothing_is_logged_yet(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Reasons are logged once in a process; here once in a test."""
+    """Reset the logged reasons, which otherwise are logged once per process."""
     monkeypatch.setattr(json_values, "_logged", set())
 
 
@@ -66,7 +66,7 @@ async def gateway(sim: Simulator) -> AsyncIterator[Gateway]:
     """Yield a client that trusts the simulated gateway and is not logged in yet."""
     async with Gateway(sim.url, certificate=sim.certificate_pem) as client:
         yield client
-    # The farewell of TLS on a connection that was given up takes some turns of the loop.
+    # The TLS shutdown of an abandoned connection takes some iterations of the loop.
     await asyncio.sleep(0.02)
 
 

@@ -1,4 +1,4 @@
-"""Small servers for what the simulator does not do: record every byte, answer anything at all."""
+"""Small servers that record every received byte or send any answer, which the simulator cannot."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ SERIAL_NUMBER = "122300000042"
 
 
 def certificate(key: str = "gateway") -> Certificate:
-    """Return a self-signed certificate; the same key for the same word."""
+    """Return a self-signed certificate; equal words give equal keys."""
     return make_certificate(SERIAL_NUMBER, key_from_seed(key))
 
 
 def signed_by_the_gateways_key(key: str, *, is_authority: bool) -> tuple[Certificate, Certificate]:
-    """Return a gateway's certificate, which may or may not be one to sign others, and what its key signed."""
+    """Return a gateway's certificate, optionally an authority, and a certificate signed with its key."""
     own = key_from_seed("gateway")
     authority = x509.BasicConstraints(ca=True, path_length=None) if is_authority else None
     gateway = signed(SERIAL_NUMBER, own.public_key(), own, extension=authority)
@@ -46,7 +46,7 @@ def signed(
     issuer: str | None = None,
     extension: x509.ExtensionType | None = None,
 ) -> x509.Certificate:
-    """Return a certificate of this key, always valid, issued by itself or by `issuer`."""
+    """Return a long-lived certificate for this key, issued by itself or by `issuer`."""
     builder = (
         x509.CertificateBuilder()
         .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
@@ -63,16 +63,16 @@ def signed(
 
 
 def pem_of(made: x509.Certificate) -> str:
-    """Return the text of a certificate."""
+    """Return a certificate as PEM text."""
     return made.public_bytes(Encoding.PEM).decode()
 
 
-#: What a TLS handshake begins with; a plain server answers that it understands nothing.
+#: First byte of a TLS handshake; a plain server rejects it as a bad request.
 CLIENT_HELLO = b"\x16"
 
 
 class Recorder:
-    """An HTTPS (or plain) server that keeps every byte it is sent and answers each request with `answer`."""
+    """An HTTPS or HTTP server that records every received byte and answers each request with `answer`."""
 
     def __init__(self) -> None:
         self.url = ""
@@ -96,7 +96,7 @@ class Recorder:
 
 @asynccontextmanager
 async def listening(serve: Serve, shown: Certificate | None = None) -> AsyncIterator[str]:
-    """Serve connections, over TLS with the certificate to show, else plain, and give the address."""
+    """Serve connections, over TLS if there is a certificate, and yield the URL."""
     writers = []
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -119,7 +119,7 @@ async def listening(serve: Serve, shown: Certificate | None = None) -> AsyncIter
 
 @asynccontextmanager
 async def recorder(shown: Certificate | None = None, answer: bytes | None = None) -> AsyncIterator[Recorder]:
-    """Run a Recorder: over TLS with the certificate to show, else plain."""
+    """Run a Recorder, over TLS if there is a certificate."""
     recording = Recorder()
     if answer is not None:
         recording.answer = answer
@@ -131,7 +131,7 @@ async def recorder(shown: Certificate | None = None, answer: bytes | None = None
 async def entrez(
     answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> AsyncIterator[str]:
-    """Run a server that answers every request as `answer` says, and give its address."""
+    """Run a server that answers every request with `answer`, and yield its URL."""
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
     async with TestServer(app) as server:

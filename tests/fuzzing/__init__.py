@@ -1,11 +1,11 @@
-"""Any bytes, wherever bytes of others come in: what is not understood is refused by errors that say so.
+"""Fuzzing of every parser of foreign input: invalid input is rejected by the expected errors.
 
-`targets` holds each place with what must hold there, `inputs` makes what comes. The tests look at some
-hundred inputs of each. To look for as long as you like, led by what the code does with an input:
+`targets` holds each parser with its invariants, `inputs` generates the input. The tests try some hundred
+inputs of each. To fuzz for longer, guided by code coverage:
 
     python3.11 -m venv fuzzing
     fuzzing/bin/pip install '.[all]' atheris hypothesis
     fuzzing/bin/python -m tests.fuzzing info certificate --seconds 600
 
-An input that fails is kept in a file, which `--again FILE` tries once more.
+A failing input is stored in a file; `--again FILE` runs it again.
 """

@@ -1,4 +1,4 @@
-"""python -m tests.fuzzing: look for an input that is neither understood nor refused, as long as you like."""
+"""python -m tests.fuzzing: search for input that is neither parsed nor rejected."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from typing import Any
 
 PROJECT = Path(__file__).parents[2]
 
-#: Seconds of this process that an input may take, and again for each 100 kB of it. What is instrumented
-#: is some ten times slower than it is.
+#: Maximum process time (seconds) of an input, and again for each 100 kB of it. Instrumented code is about ten
+#: times slower.
 LONGEST = 2.0
-#: Megabytes that the whole of it may take.
+#: Maximum memory of the process (MB).
 MEMORY = 1024
-#: Bytes of an input.
+#: Maximum size of an input (bytes).
 LARGEST = 20_000
 AS_IT_IS = b"\x00"
 
 
 def main() -> int:
-    """Run what the command line asks for and return the exit status: 1 where an input failed."""
+    """Run the command and return its exit status: 1 if an input failed."""
     parser = argparse.ArgumentParser(prog="python -m tests.fuzzing", description=__doc__)
-    parser.add_argument("names", nargs="+", metavar="NAME", help="a place, as in targets.py")
-    parser.add_argument("--seconds", type=int, default=600, help="for each place (default: 600)")
-    parser.add_argument("--kept", type=Path, help="folder for inputs that fail (default: a new one)")
-    parser.add_argument("--again", type=Path, help="try the input in this file once more, and nothing else")
+    parser.add_argument("names", nargs="+", metavar="NAME", help="a target of targets.py")
+    parser.add_argument("--seconds", type=int, default=600, help="duration for each target (default: 600)")
+    parser.add_argument("--kept", type=Path, help="folder for failing inputs (default: a new one)")
+    parser.add_argument("--again", type=Path, help="run the input in this file only")
     parser.add_argument("--alone", action="store_true", help=argparse.SUPPRESS)
     options = parser.parse_args()
     kept = options.kept or Path(tempfile.mkdtemp(prefix="fuzzing-"))
@@ -43,7 +43,7 @@ def main() -> int:
         return 0
     if options.alone:
         _fuzz(options.names[0], options.seconds, kept)
-    # libFuzzer ends its process, so that each place has one of its own.
+    # libFuzzer ends its process, so each target runs in its own.
     command = [sys.executable, "-m", "tests.fuzzing", "--alone"]
     statuses = [
         subprocess.run(
@@ -57,7 +57,7 @@ def main() -> int:
 
 
 def _targets() -> Any:
-    # The client lies in a folder with another name, where no instrument would find it as it is installed.
+    # Import the client from its folder in the integration, where the instrumentation finds it.
     sys.path[:0] = [str(PROJECT / "scripts"), str(PROJECT / "custom_components" / "enphase_iq_gateway")]
     from .targets import TARGETS  # noqa: PLC0415 - only now that it can be found
 
@@ -65,7 +65,7 @@ def _targets() -> Any:
 
 
 def _fuzz(name: str, seconds: int, kept: Path) -> None:
-    """Look for an input of this place that fails, until one does or the time is over; never return."""
+    """Search for a failing input of this target until one fails or the time is over; never return."""
     atheris = _atheris()
     with atheris.instrument_imports(
         include=["enphase_api", "enphase_companion", "integration", "html", "xml"]
@@ -89,13 +89,13 @@ def _fuzz(name: str, seconds: int, kept: Path) -> None:
         _timed(target.run, body, kept / name)
 
     def one(data: bytes) -> None:
-        # What is not an input as it is tells the strategy what to make.
+        # Other data drives the strategy that generates the input.
         if data[:1] == AS_IT_IS and name != "properties":
             _timed(target.run, data[1:], kept / name)
         else:
             made.hypothesis.fuzz_one_input(data[1:])
 
-    # What is strange in a file is said there, for each input.
+    # The companion would log a warning for each input.
     logging.getLogger("enphase_companion").setLevel(logging.CRITICAL)
     arguments = {
         "max_total_time": seconds,
@@ -111,7 +111,7 @@ def _fuzz(name: str, seconds: int, kept: Path) -> None:
 
 
 def _timed(run: Callable[[bytes], None], body: bytes, kept: Path) -> None:
-    """Run one input and keep it where it fails or takes too long."""
+    """Run one input and store it if it fails or takes too long."""
     begun = time.process_time()
     try:
         run(body)
@@ -120,13 +120,13 @@ def _timed(run: Callable[[bytes], None], body: bytes, kept: Path) -> None:
             raise TimeoutError(f"{taken:.1f} s for {len(body)} bytes")
     except Exception:
         kept.write_bytes(body)
-        print(f"kept as {kept}", file=sys.stderr)
+        print(f"stored in {kept}", file=sys.stderr)
         raise
 
 
 def _atheris() -> ModuleType:
     try:
-        # No dependency of the project, and without types.
+        # Not a dependency of the project, and untyped.
         return importlib.import_module("atheris")
     except ImportError:
         raise SystemExit("Atheris is missing: see tests/fuzzing/__init__.py") from None

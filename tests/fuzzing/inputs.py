@@ -1,4 +1,4 @@
-"""What may come in: whole answers with something changed in them, and pieces that are nothing whole."""
+"""Fuzzing input: complete answers with changes, and fragments."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ WORDS = (
 
 @composite
 def changed(draw: DrawFn, wholes: Sequence[bytes]) -> bytes:
-    """Make one of these, with some of its bytes cut out and some put in."""
+    """Generate one of these with some bytes removed and some inserted."""
     made = draw(st.sampled_from(wholes)) if wholes else b""
     for _ in range(draw(st.integers(0, 4))):
         start = draw(st.integers(0, len(made)))
@@ -60,7 +60,7 @@ def changed(draw: DrawFn, wholes: Sequence[bytes]) -> bytes:
 
 @composite
 def changed_json(draw: DrawFn, wholes: Sequence[Any]) -> bytes:
-    """Make one of these, with some of its values and names others, or gone, or there many times."""
+    """Generate one of these with some values and names changed, removed or repeated."""
     made = copy.deepcopy(draw(st.sampled_from(wholes)))
     for _ in range(draw(st.integers(0, 4))):
         places = list(_places(made))
@@ -137,7 +137,7 @@ _PROPERTIES = (
 
 @composite
 def properties(draw: DrawFn) -> bytes:
-    """Make the properties of a message, as bytes that a broker takes."""
+    """Generate the properties of a message as bytes that a broker accepts."""
     flags, values = 0, b""
     for number, strategy in enumerate(_PROPERTIES):
         if draw(st.booleans()):

@@ -1,4 +1,4 @@
-"""Where the bytes of others come in: each place, what comes there, and what must hold whatever comes."""
+"""The parsers of foreign input: each with its input and its invariants."""
 
 from __future__ import annotations
 
@@ -87,29 +87,29 @@ APART = b"\x1e"
 
 @dataclass(frozen=True)
 class Target:
-    """A place: `run` raises for what must not be, whatever bytes it gets; `inputs` makes some that matter."""
+    """A parser: `run` raises if an invariant fails, for any bytes; `inputs` generates relevant bytes."""
 
     run: Callable[[bytes], None]
     inputs: SearchStrategy[bytes]
-    #: So many of them are a test; fewer where each is slow.
+    #: Number of inputs in a test; fewer for slow parsers.
     examples: int = 100
 
 
 @cache
 def simulator(profile: str = "battery") -> Simulator:
-    """Return a house whose answers are well."""
+    """Return a house with valid answers."""
     return Simulator(profile, hour_of_day=11, day=JUNE, start=START)
 
 
 @cache
 def certificate() -> str:
-    """Return what such a house's gateway shows."""
+    """Return the certificate of that house's gateway."""
     return simulator()._make_certificate(datetime.fromtimestamp(START, UTC)).pem
 
 
 @cache
 def answers(*paths: str) -> tuple[Any, ...]:
-    """Return what simulated gateways answer to these paths."""
+    """Return the answers of simulated gateways to these paths."""
     found = [
         simulator(profile).gateway._answers.get(path, "")
         for path in paths
@@ -119,7 +119,7 @@ def answers(*paths: str) -> tuple[Any, ...]:
 
 
 def check(found: Any) -> None:
-    """Raise AssertionError where something holds what no reader should get."""
+    """Raise AssertionError if a value holds something that no reader may get."""
     if isinstance(found, str):
         assert is_printable(found), ascii(found)
     elif isinstance(found, float):
@@ -138,7 +138,7 @@ def check(found: Any) -> None:
 
 
 def run_info(body: bytes) -> None:
-    """Read the description of a gateway, which anybody may give before there is any trust."""
+    """Parse the description of a gateway, which any peer can send before trust."""
     with suppress(InvalidAnswerError):
         check(Info.firmware_from_xml(body))
     with suppress(InvalidAnswerError, UnsupportedFirmwareError):
@@ -172,7 +172,7 @@ def run_readings(body: bytes) -> None:
 
 
 def run_models(body: bytes) -> None:
-    """Each other answer of a gateway; the first byte says to what."""
+    """Parse each other answer of a gateway; the first byte selects the parser."""
     number, body = body[:1].rjust(1), body[1:]
     path, make = list(PATHS.items())[number[0] % len(PATHS)]
     with suppress(InvalidAnswerError):
@@ -199,26 +199,26 @@ def _send(sent: Message) -> None:
 
 
 def run_message(body: bytes) -> None:
-    """Read a message from a broker: whatever is read can be sent on, and is read as the same again."""
+    """Read a message from a broker: a readable message can be forwarded and reads equal again."""
     with suppress(MessageError):
         _send(decode(body, "122333444455"))
 
 
 def run_properties(body: bytes) -> None:
-    """Read the properties of a message: all that a broker accepts is read, and can be sent on."""
+    """Read the properties of a message: all that a broker accepts can be read and forwarded."""
     read_all()
     header = ContentHeader()
     payload = struct.pack(">HHQ", 60, 0, 0) + body
     try:
         header.unmarshal(payload)
     except (ValueError, struct.error, IndexError, KeyError):
-        # No broker sends what is cut off; what it does send is made by `properties`.
+        # A broker sends no truncated properties; `properties` generates complete ones.
         return
     header.marshal()
 
 
 def run_whole_properties(body: bytes) -> None:
-    """Read properties of bytes that a broker accepts: none may be refused."""
+    """Read properties from bytes that a broker accepts: none may be rejected."""
     read_all()
     header = ContentHeader()
     header.unmarshal(struct.pack(">HHQ", 60, 0, 0) + body)
@@ -259,7 +259,7 @@ def run_settings(body: bytes) -> None:
 
 
 def run_spool(body: bytes) -> None:
-    """Read a spool's file: what is in it can be sent on, and there is a spool in any case."""
+    """Read a spool file: its messages can be forwarded, and the spool works in any case."""
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "spool"
         file.write_bytes(body)
@@ -308,7 +308,7 @@ def run_documentation(body: bytes) -> None:
 
 
 def _api_access() -> ModuleType:
-    """Return a module of the integration, without the package's own, which needs Home Assistant."""
+    """Import a module of the integration without its package, which needs Home Assistant."""
     package = ModuleType("integration")
     package.__path__ = [str(Path(__file__).parents[2] / "custom_components" / "enphase_iq_gateway")]
     sys.modules[package.__name__] = package
@@ -323,7 +323,7 @@ PARCEL = OutgoingMessage("an-id", "122333444455", "meters", b"{}")
 
 @cache
 def spool() -> bytes:
-    """Return the bytes of a spool with something in it."""
+    """Return the bytes of a spool with messages."""
     with tempfile.TemporaryDirectory() as folder:
         file = SpoolFile(Path(folder) / "spool")
         file.append([PARCEL] * 3, 1_000_000)

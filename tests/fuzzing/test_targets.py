@@ -1,4 +1,4 @@
-"""Some hundred inputs of each place where bytes of others come in: each is understood or refused."""
+"""Some hundred inputs for each parser of foreign input: each is parsed or rejected."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ pytestmark = [
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_kept_of_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Secrets that were in a file of settings are hidden in a process for ever; here in a test."""
+def reset_process_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Reset the known secrets and logged reasons, which otherwise last for the process."""
     monkeypatch.setattr(redaction, "_known", {})
     monkeypatch.setattr(json_values, "_logged", set())
 

@@ -1,4 +1,4 @@
-"""Servers that tests start for themselves, from the programs that are installed."""
+"""Servers that tests start from the installed programs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import NoReturn
 
 import pytest
 
-#: Debian keeps servers where only root's PATH looks.
+#: Debian installs servers in a folder that is only on root's PATH.
 SEARCHED = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 
 
@@ -23,10 +23,9 @@ def unavailable(program: str) -> NoReturn:
 
 
 def free_port() -> int:
-    """Return a port of this machine that nobody listens on now.
+    """Return a free port of this machine.
 
-    None of those that the system gives to whoever connects somewhere: a server that starts again would find
-    its own taken.
+    The port is outside of the range for outgoing connections, so it is still free when a server restarts.
     """
     while True:
         port = random.randrange(15_000, 32_000)

@@ -1,4 +1,4 @@
-"""A small disk of the tests' own, which can be full or read-only as a real one: a file system in memory."""
+"""A small private disk for tests, a file system in memory that can become full or read-only."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ class SmallDisk:
         self._other = path / "of-somebody-else"
 
     def fill(self) -> None:
-        """Let somebody else take all the room that is left."""
+        """Fill the free space with a file of another program."""
         with suppress(OSError), self._other.open("ab", buffering=0) as other:
             while True:
                 other.write(bytes(4096))
 
     def free(self) -> None:
-        """Let them give it back."""
+        """Remove that file."""
         self._other.unlink()
 
     def is_read_only(self, read_only: bool) -> None:
-        """Mount it again, as a system does when a disk fails; nobody may have a file open there."""
+        """Remount the disk, as a system does when a disk fails; no file may be open there."""
         _mount("-o", f"remount,{'ro' if read_only else 'rw'}", str(self.path))
 
 

@@ -1,7 +1,7 @@
-"""A MariaDB of the tests' own, from the installed programs in a temporary folder, or one that is named.
+"""A private MariaDB for tests, started from the installed programs in a temporary folder.
 
-`ENPHASE_TEST_DATABASE_URL` names a running one instead, whose user may make and drop databases; what needs
-to kill the server is then skipped.
+`ENPHASE_TEST_DATABASE_URL` sets a running server instead, whose user may create and drop databases; tests
+that kill the server are then skipped.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _INSTALLATION = 60
 
 
 class MariaDB(Server):
-    """A private server: `url`, and what can happen to a server."""
+    """A private server."""
 
     def __init__(self, folder: Path, program: str, options: tuple[str, ...] = ()) -> None:
         port = free_port()
@@ -38,7 +38,7 @@ class MariaDB(Server):
             f"--port={port}",
             "--bind-address=127.0.0.1",
             "--skip-name-resolve",
-            # A commit is on disk when it returns, as it is out of the box.
+            # A commit is on disk when it returns (MariaDB's default).
             "--innodb-flush-log-at-trx-commit=1",
             "--innodb-log-file-size=32M",
             *(("--user=root",) if os.geteuid() == 0 else ()),
@@ -48,11 +48,11 @@ class MariaDB(Server):
 
     @property
     def url(self) -> URL:
-        """Its address, without a database."""
+        """The server's URL, without a database."""
         return URL.create("mysql+aiomysql", "root", host="127.0.0.1", port=self.port)
 
     def install(self) -> None:
-        """Make the tables of the server's own."""
+        """Create the system tables."""
         program = shutil.which("mariadb-install-db", path=SEARCHED)
         if program is None:
             unavailable("mariadb-install-db")
@@ -71,7 +71,7 @@ class MariaDB(Server):
         )
 
     def answers(self) -> bool:
-        """Return whether it runs a statement."""
+        """Whether the server runs a statement."""
         try:
             execute(self.url, "SELECT 1")
         except OperationalError:
@@ -91,7 +91,7 @@ def execute(url: URL, statement: str) -> None:
 
 @contextmanager
 def new_database(server: URL) -> Iterator[URL]:
-    """Yield an empty database of the server's, dropped at the end where the server still runs."""
+    """Yield an empty database; drop it at the end if the server still runs."""
     name = f"enphase_test_{uuid.uuid4().hex[:12]}"
     execute(server, f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
     yield server.set(database=name)
@@ -101,7 +101,7 @@ def new_database(server: URL) -> Iterator[URL]:
 
 @contextmanager
 def running(folder: Path, options: tuple[str, ...] = ()) -> Iterator[MariaDB]:
-    """Yield a server of one's own in an empty folder, with these options beside the usual ones."""
+    """Yield a server with its data in an empty folder, with these additional options."""
     program = shutil.which("mariadbd", path=SEARCHED)
     if program is None:
         unavailable("mariadbd")
@@ -125,7 +125,7 @@ def private_mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaD
 
 @pytest.fixture
 def mariadb(private_mariadb: MariaDB) -> Iterator[MariaDB]:
-    """Yield a private server for this test, which runs when it begins; the test may end or pause it."""
+    """Yield a private, running server; the test may kill or pause it."""
     if not private_mariadb.runs:
         private_mariadb.start()
     yield private_mariadb
@@ -134,7 +134,7 @@ def mariadb(private_mariadb: MariaDB) -> Iterator[MariaDB]:
 
 @pytest.fixture
 def mariadb_url(request: pytest.FixtureRequest) -> Iterator[str]:
-    """Yield the address of an empty database, on the private server or the one that is named."""
+    """Yield the URL of an empty database, on the private server or the configured one."""
     named = os.environ.get("ENPHASE_TEST_DATABASE_URL")
     server = make_url(named) if named else request.getfixturevalue("mariadb").url
     with new_database(server) as url:
@@ -143,7 +143,7 @@ def mariadb_url(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture(params=["sqlite", pytest.param("mariadb", marks=pytest.mark.services())])
 def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    """Return the address of an empty database: a test that asks for it runs on SQLite and on MariaDB."""
+    """Return the URL of an empty database; a test with this fixture runs on SQLite and on MariaDB."""
     if request.param == "sqlite":
         return f"sqlite+aiosqlite:///{tmp_path / 'enphase.db'}"
     return str(request.getfixturevalue("mariadb_url"))

@@ -1,6 +1,6 @@
-"""A RabbitMQ of the tests' own: started from the installed programs in a temporary folder, or a named one.
+"""A private RabbitMQ for tests, started from the installed programs in a temporary folder.
 
-`ENPHASE_TEST_AMQP_URL` names a running one instead; what needs to kill it is then skipped.
+`ENPHASE_TEST_AMQP_URL` sets a running broker instead; tests that kill the broker are then skipped.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ import pytest
 from . import SEARCHED, free_port, unavailable
 from .server import Server
 
-#: Read at once: tests clear the environment of whoever runs them.
+#: Read at import: tests clear the environment.
 _NAMED = os.environ.get("ENPHASE_TEST_AMQP_URL")
 
-#: Debian's program on PATH changes to a user of its own; the one it wraps runs as whoever starts it.
+#: Debian's program on PATH switches to the user rabbitmq; the wrapped program runs as the current user.
 _UNWRAPPED = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _STOP = 15
 
 
 class RabbitMQ(Server):
-    """A private broker: `url`, and what can happen to a broker."""
+    """A private broker."""
 
     def __init__(self, folder: Path, program: str) -> None:
         port = free_port()
@@ -49,7 +49,7 @@ class RabbitMQ(Server):
             "RABBITMQ_PID_FILE": str(folder / "pid"),
             "RABBITMQ_CONF_ENV_FILE": str(folder / "none.conf"),
             "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq"),
-            # Two cores are shared with everything that is tested.
+            # The broker shares the cores with the tests.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
         }
         (folder / "plugins").write_text("[].\n")
@@ -61,7 +61,7 @@ class RabbitMQ(Server):
         return f"amqp://guest:guest@127.0.0.1:{self.port}/"
 
     def answers(self) -> bool:
-        """Return whether it speaks AMQP."""
+        """Whether the broker answers AMQP."""
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 2) as connection:
             connection.settimeout(2)
             connection.sendall(b"AMQP\x00\x00\x09\x01")
@@ -69,30 +69,30 @@ class RabbitMQ(Server):
         return False
 
     def add_user(self, name: str, password: str) -> None:
-        """Let another user do everything."""
+        """Add a user with all permissions."""
         control = [str(Path(self._command[0]).with_name("rabbitmqctl")), "--node"]
         control.append(self._environment["RABBITMQ_NODENAME"])
-        for told in (["add_user", name, password], ["set_permissions", name, ".*", ".*", ".*"]):
+        for arguments in (["add_user", name, password], ["set_permissions", name, ".*", ".*", ".*"]):
             subprocess.run(
-                [*control, *told], env=self._environment, check=True, capture_output=True, timeout=60
+                [*control, *arguments], env=self._environment, check=True, capture_output=True, timeout=60
             )
 
     def close(self) -> None:
-        """End it, and the port mapper that Erlang started for it."""
+        """Kill the broker, and the port mapper that Erlang started for it."""
         self.kill()
         for _ in range(50):
-            # It stays while it believes that a node lives, and tells that on its output only.
-            told = subprocess.run(
+            # The port mapper refuses while it knows a running node; only its output reports that.
+            result = subprocess.run(
                 ["epmd", "-kill"], env=self._environment, capture_output=True, timeout=_STOP, check=False
             )
-            if b"not allowed" not in told.stdout:
+            if b"not allowed" not in result.stdout:
                 break
             time.sleep(0.1)
 
 
 @contextmanager
 def running(folder: Path) -> Iterator[RabbitMQ]:
-    """Yield a broker of one's own in an empty folder."""
+    """Yield a broker with its data in an empty folder."""
     program = str(_UNWRAPPED) if _UNWRAPPED.exists() else shutil.which("rabbitmq-server", path=SEARCHED)
     if program is None:
         unavailable("rabbitmq-server")
@@ -115,7 +115,7 @@ def private_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbi
 
 @pytest.fixture
 def rabbitmq(private_rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
-    """Yield a private broker for this test, which runs when it begins; the test may end or pause it."""
+    """Yield a private, running broker; the test may kill or pause it."""
     if not private_rabbitmq.runs:
         private_rabbitmq.start()
     yield private_rabbitmq
@@ -124,7 +124,7 @@ def rabbitmq(private_rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
 
 @pytest.fixture
 def amqp_url(request: pytest.FixtureRequest) -> str:
-    """Return the address of a broker that stays up: the private one, or the one that is named."""
+    """Return the URL of a broker that stays up: the private one or the configured one."""
     if _NAMED:
         return _NAMED
     broker = request.getfixturevalue("rabbitmq")

@@ -1,4 +1,4 @@
-"""A server of the tests' own, and what can happen to one: it starts with what it had on disk, it ends."""
+"""A private server for tests, which can be killed, paused and restarted with its data."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _START, _STOP = 90, 15
 
 
 class Server(ABC):
-    """A program that runs in a folder of its own, at a free port."""
+    """A program that runs in its own folder, on a free port."""
 
     def __init__(
         self, folder: Path, port: int, command: Sequence[str], environment: Mapping[str, str] | None = None
@@ -31,7 +31,7 @@ class Server(ABC):
         return self._process is not None
 
     def start(self) -> None:
-        """Start it, with what it had on disk, and wait until it answers."""
+        """Start the server with its data on disk, and wait until it answers."""
         log = self.folder / "output"
         with log.open("ab") as output:
             self._process = subprocess.Popen(
@@ -45,23 +45,23 @@ class Server(ABC):
         while not self.answers():
             if self._process.poll() is not None or time.monotonic() > end:
                 self.kill()
-                name, said = type(self).__name__, log.read_text(errors="replace")[-3000:]
-                raise RuntimeError(f"{name} does not start:\n{said}")
+                name, output_text = type(self).__name__, log.read_text(errors="replace")[-3000:]
+                raise RuntimeError(f"{name} does not start:\n{output_text}")
             time.sleep(0.05)
 
     @abstractmethod
     def answers(self) -> bool:
-        """Return whether it does what it is for."""
+        """Whether the server answers requests."""
 
     def kill(self) -> None:
-        """End it as a power cut would."""
+        """Kill the server, as a power cut does."""
         self._signal(signal.SIGKILL)
         if self._process is not None:
             self._process.wait(_STOP)
             self._process = None
 
     def pause(self) -> None:
-        """Let it hang: connections stay open, nothing is answered."""
+        """Stop the process: connections stay open, requests get no answer."""
         self._signal(signal.SIGSTOP)
 
     def resume(self) -> None:

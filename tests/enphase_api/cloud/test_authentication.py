@@ -34,7 +34,7 @@ async def test_the_right_password_signs_in(sim: Simulator) -> None:
     assert await Authentication(host=sim.entrez_url).authenticate(sim.username, sim.password)
 
 
-async def test_a_wrong_password_is_false_and_no_error(sim: Simulator) -> None:
+async def test_a_wrong_password_returns_false(sim: Simulator) -> None:
     assert not await Authentication(host=sim.entrez_url).authenticate(sim.username, "wrong")
 
 
@@ -48,7 +48,7 @@ async def test_a_wrong_password_is_false_and_no_error(sim: Simulator) -> None:
     ],
     ids=["form again", "401", "redirect to the form", "redirect elsewhere to log in"],
 )
-async def test_a_refusal_is_known_in_all_its_forms(answer: Answer) -> None:
+async def test_every_form_of_a_rejection_is_recognized(answer: Answer) -> None:
     assert not await sign_in(answer)
 
 
@@ -62,7 +62,7 @@ async def test_a_refusal_is_known_in_all_its_forms(answer: Answer) -> None:
     ],
     ids=["select gateway", "empty page", "redirect to /", "relative redirect"],
 )
-async def test_a_success_is_known_in_all_its_forms(answer: Answer) -> None:
+async def test_every_form_of_a_success_is_recognized(answer: Answer) -> None:
     assert await sign_in(answer)
 
 
@@ -78,12 +78,12 @@ async def test_a_success_is_known_in_all_its_forms(answer: Answer) -> None:
     ],
     ids=["field", "text", "json", "cookie", "redirect", "401"],
 )
-async def test_a_second_factor_is_told_with_what_to_do(answer: Answer) -> None:
+async def test_the_error_for_a_second_factor_names_a_solution(answer: Answer) -> None:
     with pytest.raises(MultiFactorError, match=r"second factor.*make a token there and paste it"):
         await sign_in(answer)
 
 
-async def test_an_account_with_a_second_factor_is_told_apart_from_a_wrong_password(sim: Simulator) -> None:
+async def test_a_second_factor_differs_from_a_wrong_password(sim: Simulator) -> None:
     authentication = Authentication(host=sim.entrez_url)
     with pytest.raises(MultiFactorError):
         await authentication.authenticate(MFA_USERNAME, sim.password)
@@ -103,7 +103,7 @@ async def test_an_account_with_a_second_factor_is_told_apart_from_a_wrong_passwo
     ],
     ids=["503", "429", "403", "redirect away", "redirect nowhere", "redirect to nonsense", "no cookie"],
 )
-async def test_an_entrez_out_of_order_is_an_error_and_not_false(answer: Answer, retryable: bool) -> None:
+async def test_a_failure_of_entrez_is_an_error_and_not_false(answer: Answer, retryable: bool) -> None:
     with pytest.raises(ResponseError) as caught:
         await sign_in(answer)
     assert caught.value.retryable is retryable
@@ -125,7 +125,7 @@ async def test_a_failed_sign_in_ends_the_one_before(sim: Simulator) -> None:
         await authentication.get_token_for_commissioned_gateway(sim.serial_number)
 
 
-async def test_the_password_goes_to_nobody_a_redirect_points_to() -> None:
+async def test_a_redirect_does_not_receive_the_password() -> None:
     async with recorder() as elsewhere:
         for status in (302, 307, 308):
             with pytest.raises(ResponseError):
@@ -136,7 +136,7 @@ async def test_the_password_goes_to_nobody_a_redirect_points_to() -> None:
 @pytest.mark.parametrize(
     "host", ["http://entrez.example", "ftp://entrez.example", "http://127.0.0.1.example"]
 )
-def test_a_password_is_never_sent_in_the_clear_over_a_network(host: str) -> None:
+def test_a_password_is_never_sent_in_plain_text_over_a_network(host: str) -> None:
     with pytest.raises(InvalidHostError, match="https"):
         Authentication(host=host)
 
@@ -150,7 +150,7 @@ async def test_a_lent_session_keeps_no_cookie_and_stays_open(sim: Simulator) -> 
         assert list(session.cookie_jar) == []
 
 
-async def test_an_owners_token_is_good_for_a_year_and_an_installers_for_half_a_day(sim: Simulator) -> None:
+async def test_an_owners_token_is_valid_for_a_year_and_an_installers_for_half_a_day(sim: Simulator) -> None:
     async with Authentication(host=sim.entrez_url) as authentication:
         for username, role, hours in (
             (sim.username, "owner", 365 * 24),
@@ -162,7 +162,7 @@ async def test_an_owners_token_is_good_for_a_year_and_an_installers_for_half_a_d
             assert (token.expires_at - token.issued_at).total_seconds() == hours * 3600
 
 
-async def test_a_token_for_a_gateway_that_no_site_has_names_none(sim: Simulator) -> None:
+async def test_a_token_for_a_gateway_without_a_site_has_no_serial_number(sim: Simulator) -> None:
     authentication = Authentication(host=sim.entrez_url)
     await authentication.authenticate(sim.username, sim.password)
     token = await authentication.get_token_for_uncommissioned_gateway()
@@ -170,7 +170,7 @@ async def test_a_token_for_a_gateway_that_no_site_has_names_none(sim: Simulator)
     assert Authentication.check_token_valid(token, sim.serial_number)
 
 
-async def test_a_gateway_of_somebody_else_is_told_with_what_to_do(sim: Simulator) -> None:
+async def test_the_error_for_the_gateway_of_another_owner_names_a_solution(sim: Simulator) -> None:
     authentication = Authentication(host=sim.entrez_url)
     await authentication.authenticate(sim.username, sim.password)
     with pytest.raises(TokenError, match=r"no token for gateway 122399999999\. Check the serial number"):
@@ -185,7 +185,7 @@ async def test_a_serial_number_may_be_a_number(sim: Simulator) -> None:
 
 
 @pytest.mark.parametrize("call", ["commissioned", "uncommissioned", "site"])
-async def test_without_a_sign_in_nothing_is_asked(call: str, sim: Simulator) -> None:
+async def test_without_a_sign_in_no_request_is_sent(call: str, sim: Simulator) -> None:
     authentication = Authentication(host=sim.entrez_url)
     calls: dict[str, Callable[[], Awaitable[object]]] = {
         "commissioned": lambda: authentication.get_token_for_commissioned_gateway("122300000001"),
@@ -216,7 +216,7 @@ def signed_in_then(answer: Answer) -> Answer:
     ],
     ids=["form", "redirect", "401"],
 )
-async def test_a_sign_in_that_ended_is_told_and_forgotten(answer: Answer) -> None:
+async def test_an_ended_sign_in_is_reported_and_forgotten(answer: Answer) -> None:
     async with entrez(signed_in_then(answer)) as url:
         authentication = Authentication(host=url)
         await authentication.authenticate("me@example.com", "s3cr3t")
@@ -245,7 +245,7 @@ async def test_a_page_without_a_token_is_an_error(answer: Answer, error: type[Ex
             await authentication.get_token_for_commissioned_gateway("122300000001")
 
 
-async def test_a_refused_token_page_is_no_sign_in_that_ended(sim: Simulator) -> None:
+async def test_a_rejected_token_page_does_not_end_the_sign_in(sim: Simulator) -> None:
     authentication = Authentication(host=sim.entrez_url)
     await authentication.authenticate(sim.username, sim.password)
     sim.entrez.faults.set("status", "/entrez_tokens", status=403)
@@ -256,7 +256,7 @@ async def test_a_refused_token_page_is_no_sign_in_that_ended(sim: Simulator) -> 
     assert await authentication.get_token_for_commissioned_gateway(sim.serial_number)
 
 
-async def test_sites_are_searched_by_name_whatever_the_name_holds() -> None:
+async def test_site_names_with_special_characters_are_quoted() -> None:
     asked = []
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -271,7 +271,7 @@ async def test_sites_are_searched_by_name_whatever_the_name_holds() -> None:
     assert asked == ["/site/My%20home%2F..%2F%C3%A9%3Fx"]
 
 
-async def test_a_search_that_is_answered_with_a_page_is_an_error() -> None:
+async def test_a_page_as_the_answer_of_a_search_is_an_error() -> None:
     async with entrez(signed_in_then(page("<h1>Welcome</h1>"))) as url:
         authentication = Authentication(host=url)
         await authentication.authenticate("me@example.com", "s3cr3t")
@@ -289,7 +289,7 @@ async def test_signing_out_ends_the_sign_in(sim: Simulator) -> None:
     assert sim.entrez_requests[-1].has_session
 
 
-async def test_a_sign_out_that_fails_is_false_and_forgotten() -> None:
+async def test_a_failed_sign_out_returns_false_and_is_forgotten() -> None:
     async with entrez(signed_in_then(page(status=500))) as url:
         authentication = Authentication(host=url)
         await authentication.authenticate("me@example.com", "s3cr3t")
@@ -297,7 +297,7 @@ async def test_a_sign_out_that_fails_is_false_and_forgotten() -> None:
         assert not await authentication.logout()
 
 
-async def test_a_session_of_enlighten_gives_a_token(sim: Simulator) -> None:
+async def test_a_session_of_enlighten_yields_a_token(sim: Simulator) -> None:
     session_id = await Enlighten(host=sim.entrez_url).authenticate(sim.username, sim.password)
     token = await Authentication(host=sim.entrez_url).get_token_from_enlighten_session_id(
         session_id, sim.serial_number, sim.username
@@ -306,13 +306,13 @@ async def test_a_session_of_enlighten_gives_a_token(sim: Simulator) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403])
-async def test_an_enlighten_session_that_gives_no_token_is_told_with_what_to_do(status: int) -> None:
+async def test_the_error_for_an_enlighten_session_without_a_token_names_a_solution(status: int) -> None:
     async with entrez(page("No tokens for you", status=status)) as url:
         with pytest.raises(TokenError, match="Sign in to Entrez instead"):
             await Authentication(host=url).get_token_from_enlighten_session_id("id", "1", "me@example.com")
 
 
-async def test_an_outage_is_no_refused_enlighten_session() -> None:
+async def test_an_outage_is_not_a_rejected_enlighten_session() -> None:
     async with entrez(page(status=502)) as url:
         with pytest.raises(ResponseError) as caught:
             await Authentication(host=url).get_token_from_enlighten_session_id("id", "1", "me@example.com")

@@ -25,11 +25,11 @@ from enphase_api.cloud.html import EntrezPage
     ],
     ids=["2023", "other order and case", "white space", "second field", "never closed"],
 )
-def test_a_token_is_found_however_its_field_is_written(field: str) -> None:
+def test_a_token_is_found_in_every_notation_of_its_field(field: str) -> None:
     assert EntrezPage(field.format("eyJ.a-b_c.d").encode()).token == "eyJ.a-b_c.d"
 
 
-def test_entities_in_a_token_are_understood() -> None:
+def test_entities_in_a_token_are_decoded() -> None:
     assert EntrezPage(b'<textarea id="JWTToken">a&#45;b&#x2e;c&amp;</textarea>').token == "a-b.c&"
 
 
@@ -37,7 +37,7 @@ def test_a_page_without_the_field_has_no_token() -> None:
     assert EntrezPage(b'<p id="JWTToken">eyJ.a.b</p>').token is None
 
 
-def test_a_script_is_not_what_a_person_sees() -> None:
+def test_the_visible_text_does_not_include_scripts() -> None:
     page = EntrezPage(
         b"<style>.mfa {}</style><script>var otp = '<input type=\"password\">';</script><p>Hello</p>"
     )
@@ -46,11 +46,11 @@ def test_a_script_is_not_what_a_person_sees() -> None:
 
 
 @pytest.mark.parametrize("word", ["codeChallenge", "option", "Smfany", "potpie", "factory"])
-def test_words_that_only_look_like_a_second_factor_are_none(word: str) -> None:
+def test_unrelated_words_do_not_count_as_a_second_factor(word: str) -> None:
     assert not EntrezPage(f'<input name="{word}"><p>{word}</p>'.encode()).asks_second_factor
 
 
-def test_a_form_has_what_a_browser_sends_along_unseen_and_nothing_else() -> None:
+def test_the_hidden_fields_of_a_form_are_those_a_browser_sends() -> None:
     page = EntrezPage(
         b'<input type="hidden" name="outside" value="no">'
         b'<FORM Action="/login"><input type=HIDDEN name=_csrf value="a&amp;b"><input type="text" name="seen">'
@@ -73,7 +73,7 @@ def test_no_page_breaks_the_reader(body: bytes) -> None:
     assert page.token is None or isinstance(page.token, str)
 
 
-def test_broken_markup_keeps_what_stood_before() -> None:
+def test_broken_markup_keeps_the_preceding_fields() -> None:
     assert EntrezPage(b'<textarea id="JWTToken">a.b.c</textarea><![bad[ <p>').token == "a.b.c"
 
 
@@ -88,19 +88,19 @@ def test_broken_markup_keeps_what_stood_before() -> None:
     ],
     ids=["comment", "comment in a comment", "open comment", "title", "textarea"],
 )
-def test_what_stands_in_a_comment_or_is_text_is_no_field(body: bytes) -> None:
+def test_comments_and_text_hold_no_fields(body: bytes) -> None:
     page = EntrezPage(body)
     assert (page.token, page.asks_password) == (None, False)
 
 
-def test_a_comment_in_a_script_hides_nothing_behind_it() -> None:
+def test_a_comment_in_a_script_does_not_hide_the_following_fields() -> None:
     assert (
         EntrezPage(b'<script>var a = "<!--";</script><textarea id="JWTToken">a.b.c</textarea>').token
         == "a.b.c"
     )
 
 
-def test_a_value_may_hold_what_ends_a_tag() -> None:
+def test_a_value_may_contain_the_end_of_a_tag() -> None:
     page = EntrezPage(b"<form action='/a>b'><input type=\"hidden\" name='x' value=\"c>d\"></form>")
     assert [(form.action, form.hidden) for form in page.forms] == [("/a>b", {"x": "c>d"})]
 
@@ -129,7 +129,7 @@ BEGINNINGS = [
 
 
 @pytest.mark.parametrize("text", BEGINNINGS)
-def test_each_part_of_a_page_is_looked_at_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_part_of_a_page_is_read_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     searches, looked_at = [], []
 
     class Watched(str):
@@ -154,7 +154,7 @@ def test_each_part_of_a_page_is_looked_at_once(text: str, monkeypatch: pytest.Mo
     assert len(looked_at) <= 1
 
 
-def test_no_pattern_of_a_page_can_try_a_part_twice() -> None:
+def test_no_pattern_of_a_page_backtracks() -> None:
     """Each repetition is possessive: it gives nothing back, so that there is nothing to try again."""
     for pattern in (html._MARKUP, html._ATTRIBUTE, html._UNSEEN):
         # Whatever stands in a class is no repetition.

@@ -45,13 +45,13 @@ async def test_a_code_works_once(sim: Simulator, gateway: Gateway) -> None:
         await Authentication.get_token_from_oauth(code, verifier, host=sim.entrez_url)
 
 
-async def test_a_stolen_code_is_worth_nothing_without_its_verifier(sim: Simulator) -> None:
+async def test_a_stolen_code_is_useless_without_its_verifier(sim: Simulator) -> None:
     code, _ = await code_and_verifier(sim)
     with pytest.raises(AuthenticationError):
         await Authentication.get_token_from_oauth(code, "x" * 64, host=sim.entrez_url)
 
 
-async def test_what_is_shown_of_the_verifier_is_its_sha256_and_no_two_are_alike() -> None:
+async def test_the_challenge_is_the_sha256_of_a_unique_verifier() -> None:
     seen = []
 
     async def answer(request: web.Request) -> web.StreamResponse:
@@ -75,7 +75,7 @@ async def test_what_is_shown_of_the_verifier_is_its_sha256_and_no_two_are_alike(
     assert pairs[0][1] != pairs[1][1]
 
 
-async def test_a_wrong_password_gives_no_code(sim: Simulator) -> None:
+async def test_a_wrong_password_yields_no_code(sim: Simulator) -> None:
     with pytest.raises(AuthenticationError, match="refused the user name and password"):
         await Authentication.authenticate_oauth(sim.username, "wrong", host=sim.entrez_url)
     async with entrez(page(LOGIN_FORM.format(error="Wrong username or password"))) as url:
@@ -96,13 +96,13 @@ async def test_an_answer_without_a_code_is_an_error(answer: object) -> None:
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
-async def test_a_code_that_entrez_refuses_is_no_outage(status: int) -> None:
+async def test_a_code_rejected_by_entrez_is_not_an_outage(status: int) -> None:
     async with entrez(page(status=status)) as url:
         with pytest.raises(AuthenticationError, match="new code"):
             await Authentication.get_token_from_oauth("code", "verifier", host=url)
 
 
-async def test_an_outage_is_no_refused_code() -> None:
+async def test_an_outage_is_not_a_rejected_code() -> None:
     async with entrez(page(status=503)) as url:
         with pytest.raises(ResponseError) as caught:
             await Authentication.get_token_from_oauth("code", "verifier", host=url)
@@ -116,14 +116,14 @@ async def test_an_outage_is_no_refused_code() -> None:
         (b"HTTP/1.1 503 Unavailable\r\nContent-Length: 0\r\n\r\n", ResponseError),
     ],
 )
-async def test_a_gateway_that_gets_no_token_says_so(answer: bytes, error: type[Exception]) -> None:
+async def test_the_error_reports_a_gateway_that_gets_no_token(answer: bytes, error: type[Exception]) -> None:
     shown = certificate()
     async with recorder(shown, answer) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         with pytest.raises(error):
             await gateway.login_oauth_code("code", "verifier")
 
 
-async def test_no_code_goes_to_a_gateway_that_is_not_trusted(sim: Simulator) -> None:
+async def test_no_code_is_sent_to_an_untrusted_gateway(sim: Simulator) -> None:
     async with recorder(certificate("stranger")) as server:
         gateway = Gateway(server.url, certificate=sim.certificate_pem)
         with pytest.raises(Exception, match="another certificate"):

@@ -36,7 +36,7 @@ def forged(**claims: Any) -> str:
     )
 
 
-def test_a_token_says_for_whom_it_is_and_until_when(sim: Simulator) -> None:
+def test_a_token_holds_its_owner_gateway_and_expiry(sim: Simulator) -> None:
     token = Token.parse(sim.token(), sim.serial_number)
     assert token.serial_number == sim.serial_number
     assert token.role == "owner"
@@ -54,7 +54,7 @@ def test_a_token_says_for_whom_it_is_and_until_when(sim: Simulator) -> None:
     ],
     ids=["expired", "another gateway's", "from the future"],
 )
-def test_a_token_that_cannot_be_used_says_why(
+def test_the_problem_of_an_unusable_token_is_named(
     options: dict[str, Any], wanted: str | None, problem: str, sim: Simulator
 ) -> None:
     token = Token.parse(sim.token(**options), wanted)
@@ -63,12 +63,12 @@ def test_a_token_that_cannot_be_used_says_why(
     assert not Authentication.check_token_valid(sim.token(**options), wanted)
 
 
-def test_a_clock_that_is_minutes_off_does_not_matter(sim: Simulator) -> None:
+def test_a_clock_that_is_off_by_minutes_does_not_matter(sim: Simulator) -> None:
     assert Authentication.check_token_valid(sim.token(issued_ago=-300))
     assert Authentication.check_token_valid(sim.token(lifetime=DAY, issued_ago=DAY + 300))
 
 
-def test_a_token_is_good_for_any_gateway_until_one_is_named(sim: Simulator) -> None:
+def test_a_token_is_valid_for_any_gateway_unless_one_is_named(sim: Simulator) -> None:
     assert Authentication.check_token_valid(sim.token())
     assert Authentication.check_token_valid(sim.token(), sim.serial_number)
     assert Authentication.check_token_valid(sim.token(), int(sim.serial_number))
@@ -79,7 +79,7 @@ def test_white_space_around_a_pasted_token_does_not_matter(sim: Simulator) -> No
     assert Authentication.check_token_valid(f"\n  {sim.token()} \n", sim.serial_number)
 
 
-def test_a_signature_is_checked_when_asked(sim: Simulator) -> None:
+def test_a_signature_is_verified_on_request(sim: Simulator) -> None:
     entrez, stranger = spki(sim.entrez.public_key), spki(key_from_seed("stranger").public_key())
     token = sim.token()
     assert Authentication.check_token_valid(token, verify_signature=True, public_key=entrez)
@@ -94,13 +94,13 @@ def test_a_key_of_another_kind_verifies_nothing(sim: Simulator) -> None:
     assert not Authentication.check_token_valid(sim.token(), verify_signature=True, public_key=key)
 
 
-def test_a_public_key_that_is_none_is_the_callers_mistake(sim: Simulator) -> None:
+def test_an_invalid_public_key_is_an_error_of_the_caller(sim: Simulator) -> None:
     with pytest.raises(ValueError, match="key"):
         Token.parse(sim.token(), verify_signature=True, public_key="AAAA")
 
 
 @pytest.mark.parametrize("algorithm", ["HS256", "none"])
-def test_only_what_entrez_signs_is_taken(algorithm: str, sim: Simulator) -> None:
+def test_only_tokens_signed_by_entrez_are_accepted(algorithm: str, sim: Simulator) -> None:
     claims = jwt.decode(sim.token(), options={"verify_signature": False})
     key = None if algorithm == "none" else "k" * 32
     token = jwt.encode(claims, key, algorithm=algorithm)  # type: ignore[arg-type]
@@ -119,14 +119,14 @@ def test_another_issuer_is_not_entrez() -> None:
     ["", "token", "a.b.c", "eyJ.eyJ.x\u00e9", "a.b.c\nd.e.f", f"{'a' * 9}.{'W' * 200_000}.c", "\udc80.a.b"],
     ids=["empty", "word", "no base64", "not ascii", "two", "deep", "no unicode"],
 )
-def test_a_text_that_is_no_token_is_told_without_repeating_it(text: str) -> None:
+def test_the_error_for_an_invalid_token_does_not_repeat_it(text: str) -> None:
     with pytest.raises(TokenError, match="not a token, or not all of it") as caught:
         Token.parse(text)
     assert caught.value.__cause__ is None
     assert not Authentication.check_token_valid(text)
 
 
-def test_a_token_cut_short_in_copying_is_told(sim: Simulator) -> None:
+def test_a_truncated_token_is_recognized(sim: Simulator) -> None:
     token = sim.token()
     with pytest.raises(TokenError):
         Token.parse(token[: token.rindex(".")])
@@ -135,26 +135,26 @@ def test_a_token_cut_short_in_copying_is_told(sim: Simulator) -> None:
 
 
 @pytest.mark.parametrize("missing", ["aud", "iat", "exp"])
-def test_a_token_without_a_claim_that_counts_is_none(missing: str) -> None:
+def test_a_token_without_a_required_claim_is_invalid(missing: str) -> None:
     claims = {"aud": "1", "iat": 1_700_000_000, "exp": 4_000_000_000, "iss": "Entrez"}
     del claims[missing]
     with pytest.raises(TokenError, match="does not say"):
         Token.parse(forged(**claims))
 
 
-def test_a_text_longer_than_any_token_is_none() -> None:
+def test_a_text_longer_than_any_token_is_invalid() -> None:
     assert has_form_of_token("a.b." + "c" * 7_996)
     assert not has_form_of_token("a.b." + "c" * 7_997)
 
 
 @pytest.mark.parametrize("audience", ["envoy", "1" * 33, "1\x1b[2K", "[a](https://b)", "\u0661"])
-def test_a_token_for_what_is_no_serial_number_is_none(audience: str) -> None:
+def test_a_token_with_an_invalid_serial_number_is_invalid(audience: str) -> None:
     with pytest.raises(TokenError, match="does not say") as caught:
         Token.parse(forged(aud=audience, iat=1_700_000_000, exp=4_000_000_000, iss="Entrez"))
     assert str(caught.value).isprintable()
 
 
-def test_what_is_known_of_a_token_does_not_hold_it(sim: Simulator) -> None:
+def test_the_details_of_a_token_do_not_contain_the_token(sim: Simulator) -> None:
     token = sim.token()
     assert all(part not in repr(Token.parse(token)) for part in token.split("."))
 
@@ -167,12 +167,12 @@ JSON = st.recursive(
 
 
 @given(st.text() | st.binary().map(lambda raw: f"{raw.hex()}.{raw.hex()}.x"))
-def test_no_text_raises_anything_but_a_token_error(text: str) -> None:
+def test_any_text_is_a_token_or_a_token_error(text: str) -> None:
     with suppress(TokenError):
         Token.parse(text)
 
 
 @given(st.dictionaries(st.sampled_from(["aud", "iat", "exp", "iss", "enphaseUser", "nbf"]), JSON))
-def test_no_claims_raise_anything_but_a_token_error(claims: dict[str, Any]) -> None:
+def test_any_claims_are_a_token_or_a_token_error(claims: dict[str, Any]) -> None:
     with suppress(TokenError):
         Token.parse(forged(**claims), verify_signature=True)

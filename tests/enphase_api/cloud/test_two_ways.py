@@ -45,7 +45,7 @@ async def get_token(sim: Simulator, username: str | None = None, password: str |
     )
 
 
-async def test_where_the_form_works_enlighten_is_not_asked(sim: Simulator) -> None:
+async def test_enlighten_gets_no_request_if_the_form_works(sim: Simulator) -> None:
     assert Authentication.check_token_valid(await get_token(sim), sim.serial_number)
     assert asked(sim) == ["/login", "/entrez_tokens"]
 
@@ -69,7 +69,7 @@ async def test_where_the_form_works_enlighten_is_not_asked(sim: Simulator) -> No
         fault("redirect", "/entrez_tokens"),
     ],
 )
-async def test_where_the_form_fails_a_session_of_enlighten_gives_the_token(
+async def test_a_session_of_enlighten_yields_the_token_if_the_form_fails(
     sim: Simulator, trouble: Trouble
 ) -> None:
     trouble(sim)
@@ -77,28 +77,26 @@ async def test_where_the_form_fails_a_session_of_enlighten_gives_the_token(
     assert asked(sim)[-2:] == [ENLIGHTEN, "/tokens"]
 
 
-async def test_an_installer_gets_his_token_by_enlighten_too(sim: Simulator) -> None:
+async def test_an_installer_can_get_a_token_through_enlighten(sim: Simulator) -> None:
     sim.entrez.faults.set("status", "/entrez_tokens")
     assert Token.parse(await get_token(sim, INSTALLER_USERNAME)).role == "installer"
 
 
-async def test_a_wrong_password_is_tried_once_only(sim: Simulator) -> None:
+async def test_a_wrong_password_is_sent_once_only(sim: Simulator) -> None:
     with pytest.raises(AuthenticationError, match="Entrez refused the user name and password") as caught:
         await get_token(sim, password="wrong")
     assert type(caught.value) is AuthenticationError
     assert asked(sim) == ["/login"]
 
 
-async def test_a_wrong_password_is_known_though_the_form_is_out_of_order(sim: Simulator) -> None:
+async def test_a_wrong_password_is_recognized_although_the_form_fails(sim: Simulator) -> None:
     sim.entrez.faults.set("status", "/login")
     with pytest.raises(AuthenticationError, match="Enlighten refused the user name and password"):
         await get_token(sim, password="wrong")
 
 
 @pytest.mark.parametrize("trouble", [None, fault("status", "/login")])
-async def test_a_second_factor_is_told_whichever_way_asks_for_it(
-    sim: Simulator, trouble: Trouble | None
-) -> None:
+async def test_a_second_factor_is_reported_for_either_way(sim: Simulator, trouble: Trouble | None) -> None:
     if trouble is not None:
         trouble(sim)
     with pytest.raises(MultiFactorError):
@@ -119,7 +117,7 @@ async def test_a_second_factor_at_the_form_alone_does_not_stop_enlighten() -> No
         assert await Authentication(host=url).get_token("me@example.com", "s3cr3t", "1") == token
 
 
-async def test_a_second_factor_that_is_asked_for_after_the_password_is_told() -> None:
+async def test_a_second_factor_required_after_the_password_is_reported() -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
         if request.path == ENLIGHTEN:
             return web.Response(status=503)
@@ -142,7 +140,7 @@ async def test_a_second_factor_that_is_asked_for_after_the_password_is_told() ->
         (fault("html", "/entrez_tokens"), fault("reset", ENLIGHTEN), TokenError),
     ],
 )
-async def test_where_both_ways_fail_the_first_is_told_and_no_accepted_password_is_called_wrong(
+async def test_if_both_ways_fail_the_first_failure_is_reported_and_an_accepted_password_is_not_wrong(
     sim: Simulator, first: Trouble, second: Trouble, error: type[EnphaseError]
 ) -> None:
     first(sim)
@@ -153,7 +151,7 @@ async def test_where_both_ways_fail_the_first_is_told_and_no_accepted_password_i
     assert ENLIGHTEN in asked(sim)
 
 
-async def test_a_gateway_of_another_account_is_told_after_both_ways(sim: Simulator) -> None:
+async def test_a_gateway_of_another_account_is_reported_after_both_ways(sim: Simulator) -> None:
     authentication = Authentication(host=sim.entrez_url)
     with pytest.raises(TokenError, match=r"no token for gateway 122399999999\. Check the serial number"):
         await authentication.get_token(sim.username, sim.password, "122399999999")
@@ -194,7 +192,7 @@ async def test_each_form_is_sent_the_hidden_fields_of_its_own_page_and_all_cooki
 
 
 @pytest.mark.parametrize("status", [403, 404, 405, 500])
-async def test_a_page_that_cannot_be_had_does_not_stop_its_form(sim: Simulator, status: int) -> None:
+async def test_a_page_that_fails_to_load_does_not_stop_its_form(sim: Simulator, status: int) -> None:
     sim.entrez.faults.set("status", "/login_main_page", status=status)
     sim.entrez.faults.set("status", "/entrez_tokens", status=status, times=1)
     await get_token(sim)
@@ -232,7 +230,7 @@ async def test_no_cookie_of_entrez_or_enlighten_stays_in_a_lent_session(sim: Sim
         assert list(session.cookie_jar) == []
 
 
-async def test_a_password_goes_to_enphase_and_to_nobody_else(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_password_is_sent_to_enphase_only(monkeypatch: pytest.MonkeyPatch) -> None:
     hosts = []
 
     async def ask(self: Authentication | Enlighten, method: str, path: str, **_: object) -> None:

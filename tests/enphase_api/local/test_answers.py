@@ -45,7 +45,7 @@ def near(true: float) -> object:
 
 
 @pytest.mark.parametrize("profile", METERED)
-async def test_readings_are_true_in_total_and_by_phase(profile: str) -> None:
+async def test_readings_equal_the_true_values_in_total_and_by_phase(profile: str) -> None:
     async with house(profile) as (sim, gateway):
         readings = await gateway.readings()
         truth = truth_of(sim, readings)
@@ -69,7 +69,7 @@ async def test_readings_are_true_in_total_and_by_phase(profile: str) -> None:
             assert all(volts == near(real.voltage) for volts, real in wired)
 
 
-async def test_a_storage_meter_that_loses_a_phase_says_nothing_for_that_minute() -> None:
+async def test_a_storage_meter_that_loses_a_phase_is_unknown_for_that_minute() -> None:
     known = []
     for minute in range(5):
         async with house("storage-loses-phase", start=1_750_000_000 + 60 * minute) as (sim, gateway):
@@ -95,7 +95,7 @@ async def test_the_site_adds_up_to_the_house(profile: str) -> None:
         assert site.grid_power == near(truth.net_consumption.total.active_power)
 
 
-async def test_a_battery_without_a_meter_still_gives_the_home_its_power() -> None:
+async def test_a_battery_without_a_meter_counts_in_home_power() -> None:
     async with house("battery-without-meter") as (sim, gateway):
         batteries = await gateway.batteries()
         readings = await gateway.readings()
@@ -123,7 +123,7 @@ async def test_reports_and_readings_agree(logged_in: Gateway) -> None:
         assert len(report.lines) == 3
 
 
-async def test_batteries_are_true() -> None:
+async def test_batteries_equal_the_true_values() -> None:
     async with house("battery") as (sim, gateway):
         found = await gateway.batteries()
         truth = sim.house.truth(sim.clock.time()).battery
@@ -137,7 +137,7 @@ async def test_batteries_are_true() -> None:
         assert found.grid_connected is True
 
 
-async def test_a_gateway_without_batteries_is_asked_for_nothing_more(
+async def test_a_gateway_without_batteries_gets_no_further_battery_requests(
     logged_in: Gateway, sim: Simulator
 ) -> None:
     sim.requests.clear()
@@ -146,7 +146,7 @@ async def test_a_gateway_without_batteries_is_asked_for_nothing_more(
 
 
 @pytest.mark.parametrize("fault", [{"name": "refuse"}, {"name": "status", "status": 404}], ids=["401", "404"])
-async def test_early_firmware_that_has_no_battery_pages_has_no_batteries(
+async def test_firmware_without_battery_endpoints_has_no_batteries(
     fault: dict[str, object], logged_in: Gateway, sim: Simulator
 ) -> None:
     sim.faults.set(path="/ivp/ensemble/inventory", **fault)  # type: ignore[arg-type]
@@ -165,7 +165,7 @@ async def test_a_battery_without_its_sums_is_still_a_battery() -> None:
 
 
 @pytest.mark.parametrize("profile", ["no-meters", "no-meters-404", "no-meters-8.3", "meters-disabled"])
-async def test_a_gateway_without_meters_reads_as_none_and_is_not_asked_for_readings(profile: str) -> None:
+async def test_a_gateway_without_meters_has_no_readings_and_gets_no_request_for_them(profile: str) -> None:
     async with house(profile) as (sim, gateway):
         assert list(await gateway.readings()) == []
         assert list(await gateway.readings()) == []
@@ -177,7 +177,7 @@ async def test_a_gateway_without_meters_reads_as_none_and_is_not_asked_for_readi
         assert lifetime == pytest.approx(truth.production.total.energy_delivered, rel=0.01, abs=200)
 
 
-async def test_an_error_in_the_place_of_the_list_of_meters_is_no_meters() -> None:
+async def test_an_error_object_instead_of_the_meter_list_means_no_meters() -> None:
     shown = certificate()
     body = b'{"error": "no meters"}'
     answer = b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
@@ -204,7 +204,7 @@ async def test_all_sixty_inverters_are_listed() -> None:
         assert len(inverters) == 60
 
 
-async def test_ac_batteries_are_true() -> None:
+async def test_ac_batteries_equal_the_true_values() -> None:
     async with house("ac-batteries") as (sim, gateway):
         found = await gateway.batteries()
         assert found.are_there
@@ -222,13 +222,13 @@ async def test_ac_batteries_are_true() -> None:
         assert found.capacity == pytest.approx(truth.capacity)
 
 
-async def test_ac_batteries_are_no_inverters() -> None:
+async def test_ac_batteries_are_not_listed_as_inverters() -> None:
     async with house("ac-batteries") as (sim, gateway):
         serials = {inverter.serial_number for inverter in await gateway.inverters()}
         assert serials == set(sim.house.truth(sim.clock.time()).inverters)
 
 
-async def test_the_gateways_time_stays_known_when_this_machine_is_told_the_time(
+async def test_the_time_of_the_gateway_is_independent_of_changes_to_this_machines_clock(
     gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As after a power cut, on a computer that has no clock of its own until it has asked for the time."""
@@ -244,7 +244,7 @@ async def test_the_gateways_time_stays_known_when_this_machine_is_told_the_time(
     assert gateway.now - before < timedelta(hours=1)
 
 
-async def test_the_live_status_is_true(logged_in: Gateway, sim: Simulator) -> None:
+async def test_the_live_status_equals_the_true_values(logged_in: Gateway, sim: Simulator) -> None:
     await logged_in.api_call("/ivp/livedata/stream", method="POST", json={"enable": 1})
     live = await logged_in.live()
     truth = sim.house.truth(sim.clock.time())

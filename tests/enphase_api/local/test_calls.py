@@ -22,7 +22,7 @@ from ..servers import certificate, recorder
 TOKEN = "eyJ0b2tlbg.c2VjcmV0.c2lnbmF0dXJl"
 
 
-async def test_a_call_gives_what_the_path_holds(logged_in: Gateway) -> None:
+async def test_a_call_returns_the_answer_of_the_path(logged_in: Gateway) -> None:
     meters = await logged_in.api_call("/ivp/meters")
     assert [meter["measurementType"] for meter in meters] == ["production", "net-consumption"]
 
@@ -32,7 +32,7 @@ async def test_a_path_needs_no_slash_and_may_have_a_query(logged_in: Gateway, si
     assert sim.requests[-1].path == "/production.json?details=1"
 
 
-async def test_raw_is_the_body_as_it_came(logged_in: Gateway) -> None:
+async def test_raw_returns_the_unchanged_body(logged_in: Gateway) -> None:
     assert (await logged_in.api_call("/ivp/meters", response_raw=True)).startswith(b"[{")
 
 
@@ -48,7 +48,7 @@ async def test_raw_is_the_body_as_it_came(logged_in: Gateway) -> None:
     ],
     ids=["503", "404", "302", "html", "truncated", "reset"],
 )
-async def test_a_bad_day_is_an_error_with_its_path_and_never_data(
+async def test_a_fault_is_an_error_with_its_path_and_never_data(
     fault: dict[str, object], error: type[EnphaseError], retryable: bool, logged_in: Gateway, sim: Simulator
 ) -> None:
     sim.faults.set(path="/ivp/meters/readings", **fault)  # type: ignore[arg-type]
@@ -60,7 +60,7 @@ async def test_a_bad_day_is_an_error_with_its_path_and_never_data(
     assert (await logged_in.readings()).get("production")
 
 
-async def test_a_silent_gateway_is_given_up(
+async def test_a_silent_gateway_times_out(
     logged_in: Gateway, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("enphase_api.local.connection.TIMEOUT", aiohttp.ClientTimeout(total=0.1))
@@ -89,7 +89,7 @@ async def test_an_answer_cut_off_in_its_body_is_an_error() -> None:
         ("/ivp/unknown", 4_000_000),
     ],
 )
-async def test_an_answer_is_taken_up_to_the_limit_of_its_path(path: str, limit: int) -> None:
+async def test_an_answer_is_accepted_up_to_the_limit_of_its_path(path: str, limit: int) -> None:
     shown = certificate()
     async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         assert await gateway.login(TOKEN)
@@ -110,7 +110,7 @@ async def test_an_empty_answer_is_none() -> None:
         assert b"Content-Type: application/x-www-form-urlencoded" in server.received
 
 
-async def test_a_gateway_is_known_without_login_and_without_trust(sim: Simulator) -> None:
+async def test_a_gateway_is_identified_without_login_and_trust(sim: Simulator) -> None:
     info = await Gateway(sim.url).info()
     assert info.serial_number == sim.serial_number
     assert info.firmware == "8.2.4264"
@@ -118,7 +118,7 @@ async def test_a_gateway_is_known_without_login_and_without_trust(sim: Simulator
     assert not sim.requests[0].has_authorization
 
 
-async def test_something_else_than_a_gateway_is_told(sim: Simulator) -> None:
+async def test_a_device_that_is_not_a_gateway_is_an_error(sim: Simulator) -> None:
     sim.faults.set("html", "/info")
     with pytest.raises(InvalidAnswerError, match="gateway's description"):
         await Gateway(sim.url).info()
@@ -129,7 +129,7 @@ async def test_something_else_than_a_gateway_is_told(sim: Simulator) -> None:
         await Gateway(sim.url).info()
 
 
-async def test_a_firmware_from_before_tokens_is_told_by_its_version() -> None:
+async def test_the_error_for_firmware_without_tokens_names_its_version() -> None:
     said = pytest.raises(UnsupportedFirmwareError, match=r"firmware 5\.0\.62; version 7 or later")
     with Simulator("old-firmware") as sim, said:
         await Gateway(sim.url).info()
@@ -142,7 +142,7 @@ def answered(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
-async def test_a_firmware_that_knows_no_https_is_told_by_its_version() -> None:
+async def test_the_error_for_firmware_without_https_names_its_version() -> None:
     async with recorder(None, answered(OLD)) as server:
         with pytest.raises(UnsupportedFirmwareError, match=r"firmware 4\.10\.35"):
             await Gateway(server.url.replace("http://", "https://")).info()
@@ -152,14 +152,14 @@ async def test_a_firmware_that_knows_no_https_is_told_by_its_version() -> None:
 
 
 @pytest.mark.parametrize("body", [OLD.replace(b"R4", b"D8"), b"<html></html>"], ids=["8", "no gateway"])
-async def test_plain_http_is_taken_for_nothing_else(body: bytes) -> None:
+async def test_plain_http_is_used_to_identify_old_firmware_only(body: bytes) -> None:
     answer = answered(body).replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")
     async with recorder(None, answer) as server:
         with pytest.raises(CommunicationError):
             await Gateway(server.url.replace("http://", "https://")).info()
 
 
-async def test_a_trusted_gateway_that_is_silent_is_not_asked_in_the_clear() -> None:
+async def test_a_silent_trusted_gateway_gets_no_plain_text_request() -> None:
     async with recorder(None, answered(OLD)) as server:
         url = server.url.replace("http://", "https://")
         gateway = Gateway(url, certificate=certificate().pem)
@@ -180,16 +180,14 @@ ANSWERS: dict[str, Callable[[Gateway], Awaitable[object]]] = {
 
 
 @pytest.mark.parametrize("path", ANSWERS)
-async def test_html_in_the_place_of_an_answer_is_an_error(
-    path: str, logged_in: Gateway, sim: Simulator
-) -> None:
+async def test_html_instead_of_json_is_an_error(path: str, logged_in: Gateway, sim: Simulator) -> None:
     sim.faults.set("html", path)
     with pytest.raises(InvalidAnswerError):
         await ANSWERS[path](logged_in)
 
 
 @pytest.mark.parametrize("path", ANSWERS)
-async def test_a_broken_gateway_is_never_taken_for_an_empty_one(
+async def test_a_broken_gateway_never_counts_as_an_empty_one(
     path: str, logged_in: Gateway, sim: Simulator
 ) -> None:
     sim.faults.set("status", path, status=500)

@@ -28,7 +28,7 @@ DER = ssl.PEM_cert_to_DER_cert(PEM)
     st.text()
     | st.text().map(lambda inner: f"-----BEGIN CERTIFICATE-----\n{inner}\n-----END CERTIFICATE-----")
 )
-def test_a_text_is_a_certificate_or_an_error_of_this_client(text: str) -> None:
+def test_any_text_is_a_certificate_or_an_error_of_this_client(text: str) -> None:
     with suppress(CertificateError):
         Certificate.from_pem(text)
 
@@ -36,7 +36,9 @@ def test_a_text_is_a_certificate_or_an_error_of_this_client(text: str) -> None:
 @pytest.mark.filterwarnings("ignore::cryptography.utils.CryptographyDeprecationWarning")
 @settings(max_examples=300)
 @given(st.lists(st.tuples(st.integers(0, len(DER) - 1), st.integers(0, 255)), min_size=1, max_size=3))
-def test_a_certificate_with_bytes_changed_is_read_whole_or_refused(changes: list[tuple[int, int]]) -> None:
+def test_a_certificate_with_changed_bytes_is_read_completely_or_rejected(
+    changes: list[tuple[int, int]],
+) -> None:
     der = bytearray(DER)
     for place, byte in changes:
         der[place] = byte
@@ -62,12 +64,12 @@ def test_a_certificate_with_bytes_changed_is_read_whole_or_refused(changes: list
     ],
     ids=["P-521", "Brainpool", "RSA", "Ed25519", "X25519"],
 )
-def test_a_certificate_of_a_key_that_no_gateway_has_is_read_all_the_same(key: Any) -> None:
+def test_a_certificate_with_another_kind_of_key_is_read(key: Any) -> None:
     made = signed("envoy", key.public_key(), key_from_seed("gateway"))
     assert Certificate.from_der(made.public_bytes(Encoding.DER)).subject == "envoy"
 
 
-def test_a_certificate_that_can_be_read_but_not_used_says_so() -> None:
+def test_the_error_for_an_unusable_certificate_names_the_reason() -> None:
     der = bytearray(DER)
     # No UTF-8, which only the library that encrypts looks at.
     der[DER.index(b"1223")] = 255
@@ -76,7 +78,7 @@ def test_a_certificate_that_can_be_read_but_not_used_says_so() -> None:
         certificate.ssl_context()
 
 
-def test_a_certificate_whose_name_is_no_text_is_refused() -> None:
+def test_a_certificate_whose_name_is_not_text_is_rejected() -> None:
     # A common name that is a row of bits.
     before, text, after = DER.rpartition(b"\x55\x04\x03\x0c\x0c1")
     der = before + b"\x55\x04\x03\x03\x0c\x00" + after
@@ -88,7 +90,7 @@ def test_a_certificate_whose_name_is_no_text_is_refused() -> None:
 
 
 @given(st.integers(0, len(PEM)), st.integers(0, len(PEM)))
-def test_a_certificate_cut_short_is_none(start: int, end: int) -> None:
+def test_a_truncated_certificate_is_invalid(start: int, end: int) -> None:
     try:
         found = Certificate.from_pem(PEM[start:end])
     except CertificateError:
@@ -97,7 +99,7 @@ def test_a_certificate_cut_short_is_none(start: int, end: int) -> None:
 
 
 @given(st.text() | st.text(alphabet="htps:/[]@.%?#0:19af envoy.local", max_size=40))
-def test_a_text_is_an_address_by_https_or_an_error_of_this_client(text: str) -> None:
+def test_any_text_is_an_https_address_or_an_error_of_this_client(text: str) -> None:
     try:
         url = parse_host(text)
     except InvalidHostError:

@@ -63,7 +63,7 @@ FLOODS = {
 
 @pytest.mark.parametrize("pinned", [True, False], ids=["pinned", "first look"])
 @pytest.mark.parametrize("flood", FLOODS)
-async def test_who_is_only_looked_at_is_not_heard_without_end(flood: str, pinned: bool) -> None:
+async def test_an_endless_answer_of_an_untrusted_peer_is_cut_off(flood: str, pinned: bool) -> None:
     shown = certificate()
     head, again, said = FLOODS[flood]
     async with listening(sending(head, again), shown) as url, aiohttp.ClientSession() as session:
@@ -74,13 +74,13 @@ async def test_who_is_only_looked_at_is_not_heard_without_end(flood: str, pinned
 
 
 @pytest.mark.parametrize("again", [b"a", b"HTTP/1.1 100 Continue\r\n\r\n"])
-async def test_who_answers_by_plain_http_is_not_heard_without_end(again: bytes) -> None:
+async def test_an_endless_answer_over_plain_http_is_cut_off(again: bytes) -> None:
     async with listening(sending(OK + b"\r\n", again)) as url:
         with pytest.raises(CommunicationError):
             await Gateway(url.replace("http://", "https://"), None).info()
 
 
-async def test_what_comes_ever_so_slowly_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_very_slow_answer_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     async def drip(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(OK + b"\r\n")
@@ -117,9 +117,7 @@ async def test_a_certificate_larger_than_any_gateways_is_not_read() -> None:
     ("encoding", "pack"),
     [("gzip", gzip.compress), ("GZIP", gzip.compress), ("deflate", zlib.compress), ("identity", bytes)],
 )
-async def test_an_answer_that_was_compressed_unasked_is_read_up_to_its_limit(
-    encoding: str, pack: Any
-) -> None:
+async def test_an_unrequested_compressed_answer_is_read_up_to_its_limit(encoding: str, pack: Any) -> None:
     shown, header = certificate(), f"Content-Encoding: {encoding}".encode()
     async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         assert await gateway.login(TOKEN)
@@ -157,7 +155,7 @@ def nested(depth: int) -> Iterator[bytes]:
     yield b'[{"a":' * (depth // 2) + (b"[]" if depth % 2 else b"1") + b"}]" * (depth // 2)
 
 
-def test_json_is_taken_up_to_64_within_each_other() -> None:
+def test_json_is_accepted_up_to_64_levels_deep() -> None:
     for body in nested(64):
         assert parse_json(body, "/ivp/x", "The gateway")
     for depth in (65, 100, 2000):
@@ -168,7 +166,7 @@ def test_json_is_taken_up_to_64_within_each_other() -> None:
     assert len(parse_json(wide, "/ivp/x", "The gateway")) == 1000
 
 
-async def test_a_large_answer_is_parsed_beside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_large_answer_is_parsed_outside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:
     threads = []
 
     def parse(*args: Any) -> Any:
@@ -185,7 +183,7 @@ async def test_a_large_answer_is_parsed_beside_the_event_loop(monkeypatch: pytes
     assert [thread == threading.get_ident() for thread in threads] == [True, False]
 
 
-async def test_a_stream_of_lines_that_do_not_end_is_an_error() -> None:
+async def test_a_stream_with_an_endless_line_is_an_error() -> None:
     shown = certificate()
     head = OK + b"Content-Type: text/event-stream\r\n\r\n"
     for again in (b"a", b"data: a\n"):

@@ -36,13 +36,13 @@ async def test_after_the_login_only_the_cookie_is_sent(logged_in: Gateway, sim: 
     ] * 2
 
 
-async def test_an_address_of_numbers_keeps_its_session(logged_in: Gateway, sim: Simulator) -> None:
+async def test_an_ip_address_keeps_its_session(logged_in: Gateway, sim: Simulator) -> None:
     assert "127.0.0.1" in logged_in.host
     await logged_in.meters()
     assert paths(sim).count("/auth/check_jwt") == 1
 
 
-async def test_the_session_outlives_the_connection_it_was_opened_on(sim: Simulator) -> None:
+async def test_the_session_survives_the_connection_that_opened_it(sim: Simulator) -> None:
     # Without `async with` and without a lent session, each call opens a connection of its own.
     gateway = Gateway(sim.url, certificate=sim.certificate_pem)
     assert await gateway.login(sim.token())
@@ -72,7 +72,7 @@ async def test_a_lent_sessions_cookies_are_neither_sent_nor_changed(host: str, s
         assert sim.requests[-1].has_session
 
 
-async def test_nothing_of_a_lent_session_but_its_connections_and_its_name_is_used() -> None:
+async def test_only_connections_and_user_agent_of_a_lent_session_are_used() -> None:
     shown = certificate()
     async with recorder(shown) as server:
         headers = {"X-Lent": "theirs", "Authorization": "Bearer theirs", "User-Agent": "Lender/1"}
@@ -90,7 +90,7 @@ async def test_nothing_of_a_lent_session_but_its_connections_and_its_name_is_use
         assert server.connections == 1
 
 
-async def test_whom_nobody_can_verify_gets_no_cookie() -> None:
+async def test_an_unverifiable_gateway_gets_no_cookie() -> None:
     shown = certificate()
     answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: sessionId=planted\r\nContent-Length: 2\r\n\r\n{}"
     async with (
@@ -121,7 +121,7 @@ async def test_a_cookie_with_odd_characters_is_no_session(value: str) -> None:
         assert not [line for line in sent if b" " in line.removeprefix(b"Cookie: ") or len(line) > 4200]
 
 
-async def test_a_lent_session_that_verifies_nothing_changes_no_trust(sim: Simulator) -> None:
+async def test_a_lent_session_without_verification_does_not_change_trust(sim: Simulator) -> None:
     async with recorder(certificate("stranger")) as server:
         connector = aiohttp.TCPConnector(ssl=False)
         async with aiohttp.ClientSession(connector=connector) as session:
@@ -131,14 +131,16 @@ async def test_a_lent_session_that_verifies_nothing_changes_no_trust(sim: Simula
         assert server.received == b""
 
 
-async def test_a_lent_session_that_was_closed_is_told(sim: Simulator) -> None:
+async def test_a_closed_lent_session_is_an_error(sim: Simulator) -> None:
     async with aiohttp.ClientSession() as session:
         gateway = Gateway(sim.url, certificate=sim.certificate_pem, session=session)
     with pytest.raises(CommunicationError, match="closed already"):
         await gateway.login(sim.token())
 
 
-async def test_environment_proxies_have_no_say(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxies_of_the_environment_are_ignored(
+    sim: Simulator, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with recorder() as proxy:
         for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
@@ -160,7 +162,9 @@ async def test_a_session_that_ended_is_opened_again_once_and_silently(
     assert paths(sim) == ["/ivp/meters", "/auth/check_jwt", "/ivp/meters"]
 
 
-async def test_many_askers_of_a_dead_session_open_one_new_session(logged_in: Gateway, sim: Simulator) -> None:
+async def test_concurrent_calls_with_an_ended_session_open_one_new_session(
+    logged_in: Gateway, sim: Simulator
+) -> None:
     sim.gateway.sessions.end_all()
     sim.requests.clear()
     answers = await asyncio.gather(*(logged_in.api_call("/ivp/meters") for _ in range(5)))
@@ -168,7 +172,7 @@ async def test_many_askers_of_a_dead_session_open_one_new_session(logged_in: Gat
     assert paths(sim) == ["/ivp/meters", "/auth/check_jwt"] + ["/ivp/meters"] * 5
 
 
-async def test_a_gateway_is_never_asked_two_things_at_once() -> None:
+async def test_a_gateway_never_gets_two_requests_at_once() -> None:
     shown, busy = certificate(), 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -185,9 +189,7 @@ async def test_a_gateway_is_never_asked_two_things_at_once() -> None:
         assert await asyncio.gather(*(gateway.api_call(f"/{n}") for n in range(4))) == [1, 1, 1, 1]
 
 
-async def test_an_asker_who_gives_up_leaves_the_gateway_to_the_next(
-    logged_in: Gateway, sim: Simulator
-) -> None:
+async def test_a_cancelled_call_releases_the_gateway_for_the_next(logged_in: Gateway, sim: Simulator) -> None:
     sim.faults.set("silent", "/production.json")
     with pytest.raises(TimeoutError):
         async with asyncio.timeout(0.1):
@@ -195,7 +197,7 @@ async def test_an_asker_who_gives_up_leaves_the_gateway_to_the_next(
     assert await logged_in.meters()
 
 
-async def test_a_token_that_expired_meanwhile_is_told(gateway: Gateway, sim: Simulator) -> None:
+async def test_a_token_that_expires_during_a_session_is_reported(gateway: Gateway, sim: Simulator) -> None:
     assert await gateway.login(sim.token(lifetime=3))
     await asyncio.sleep(3.1)
     with pytest.raises(AuthenticationError, match=r"no longer accepts the token\. Get a new one") as caught:
@@ -207,7 +209,9 @@ async def test_a_token_that_expired_meanwhile_is_told(gateway: Gateway, sim: Sim
 
 
 @pytest.mark.parametrize("kind", ["expired", "another gateway's", "no token", "two lines"])
-async def test_a_token_that_the_gateway_refuses_is_false(kind: str, gateway: Gateway, sim: Simulator) -> None:
+async def test_a_token_rejected_by_the_gateway_returns_false(
+    kind: str, gateway: Gateway, sim: Simulator
+) -> None:
     tokens = {
         "expired": sim.token(lifetime=60, issued_ago=3600),
         "another gateway's": sim.token(serial_number="122300000099"),
@@ -221,14 +225,14 @@ async def test_white_space_around_a_pasted_token_does_not_matter(gateway: Gatewa
     assert await gateway.login(f" {sim.token()}\n")
 
 
-async def test_a_refused_token_ends_no_session_that_works(logged_in: Gateway, sim: Simulator) -> None:
+async def test_a_rejected_token_does_not_end_a_working_session(logged_in: Gateway, sim: Simulator) -> None:
     assert not await logged_in.login(sim.token(serial_number="122300000099"))
     sim.requests.clear()
     assert await logged_in.meters()
     assert paths(sim) == ["/ivp/meters"]
 
 
-async def test_a_gateway_that_is_starting_is_no_refused_token(gateway: Gateway, sim: Simulator) -> None:
+async def test_a_starting_gateway_is_not_a_rejected_token(gateway: Gateway, sim: Simulator) -> None:
     sim.faults.set("status", "/auth/check_jwt", status=503)
     with pytest.raises(ResponseError) as caught:
         await gateway.login(sim.token())
@@ -252,7 +256,7 @@ async def test_a_log_in_again_that_gets_no_answer_sends_no_token_with_the_next_c
     ]
 
 
-async def test_a_gateway_that_gives_no_cookie_is_shown_the_token() -> None:
+async def test_a_gateway_without_cookies_gets_the_token_with_each_request() -> None:
     shown = certificate()
     async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         assert await gateway.login(TOKEN)
@@ -260,13 +264,13 @@ async def test_a_gateway_that_gives_no_cookie_is_shown_the_token() -> None:
         assert server.received.count(f"Authorization: Bearer {TOKEN}".encode()) == 2
 
 
-async def test_without_a_login_a_page_that_wants_one_says_so(gateway: Gateway, sim: Simulator) -> None:
+async def test_a_call_that_requires_a_login_names_it(gateway: Gateway, sim: Simulator) -> None:
     with pytest.raises(AuthenticationError, match="Call login with a token first"):
         await gateway.api_call("/ivp/meters")
     assert paths(sim) == ["/ivp/meters"]
 
 
-async def test_a_page_of_another_role_is_told_apart_from_a_refused_token(
+async def test_a_path_for_another_role_differs_from_a_rejected_token(
     logged_in: Gateway, sim: Simulator
 ) -> None:
     with pytest.raises(NotAllowedError, match=r"does not allow /installer/agf/index\.json with this"):
@@ -277,7 +281,7 @@ async def test_a_page_of_another_role_is_told_apart_from_a_refused_token(
     assert caught.value.status == 404
 
 
-async def test_a_context_that_ends_closes_what_it_opened_and_the_client_goes_on(sim: Simulator) -> None:
+async def test_the_client_works_after_its_context_has_closed_its_connections(sim: Simulator) -> None:
     gateway = Gateway(sim.url, certificate=sim.certificate_pem)
     async with gateway:
         assert await gateway.login(sim.token())

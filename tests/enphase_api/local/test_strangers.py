@@ -10,7 +10,7 @@ from enphase_api.local import Gateway
 
 
 @pytest.mark.parametrize("kind", KINDS)
-async def test_what_a_gateway_could_say_is_taken_and_all_else_refused(kind: str) -> None:
+async def test_only_an_info_answer_within_the_limits_is_accepted(kind: str) -> None:
     stranger = Stranger(kind, "122400000007", 0.2)
     with listening([stranger]) as [port]:
         try:

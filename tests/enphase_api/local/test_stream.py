@@ -31,7 +31,7 @@ async def events(body: bytes) -> list[object]:
         return [event async for event in gateway.api_call_stream("/stream/meter")]
 
 
-async def test_an_installer_sees_each_second(gateway: Gateway, sim: Simulator) -> None:
+async def test_an_installer_gets_an_event_each_second(gateway: Gateway, sim: Simulator) -> None:
     assert await gateway.login(sim.token(role="installer"))
     async with aclosing(gateway.api_call_stream("/stream/meter")) as stream:
         first = await anext(stream)
@@ -40,7 +40,7 @@ async def test_an_installer_sees_each_second(gateway: Gateway, sim: Simulator) -
     assert first["production"]["ph-a"]["v"] == pytest.approx(230, rel=0.1)
 
 
-async def test_a_stream_holds_nobody_up(gateway: Gateway, sim: Simulator) -> None:
+async def test_a_stream_does_not_block_other_calls(gateway: Gateway, sim: Simulator) -> None:
     assert await gateway.login(sim.token(role="installer"))
     async with aclosing(gateway.api_call_stream("/stream/meter")) as stream:
         await anext(stream)
@@ -48,12 +48,12 @@ async def test_a_stream_holds_nobody_up(gateway: Gateway, sim: Simulator) -> Non
         assert await anext(stream)
 
 
-async def test_an_owner_is_told_that_another_role_is_needed(logged_in: Gateway) -> None:
+async def test_the_error_for_an_owner_names_the_required_role(logged_in: Gateway) -> None:
     with pytest.raises(NotAllowedError, match="/stream/meter with this token's role"):
         await anext(logged_in.api_call_stream("/stream/meter"))
 
 
-async def test_without_a_login_a_stream_says_so(gateway: Gateway) -> None:
+async def test_a_stream_without_a_login_is_an_error(gateway: Gateway) -> None:
     with pytest.raises(AuthenticationError, match="Call login"):
         await anext(gateway.api_call_stream("/stream/meter"))
 
@@ -65,33 +65,33 @@ async def test_a_session_that_ended_is_opened_again(gateway: Gateway, sim: Simul
         assert await anext(stream)
 
 
-async def test_a_gateway_without_a_stream_is_told(gateway: Gateway, sim: Simulator) -> None:
+async def test_a_gateway_without_a_stream_is_an_error(gateway: Gateway, sim: Simulator) -> None:
     assert await gateway.login(sim.token(role="installer"))
     sim.faults.set("status", "/stream/meter", status=503)
     with pytest.raises(ResponseError, match="status 503"):
         await anext(gateway.api_call_stream("/stream/meter"))
 
 
-async def test_events_are_told_apart_by_empty_lines() -> None:
+async def test_empty_lines_separate_events() -> None:
     body = b': hello\n\ndata: {"a":\ndata: 1}\r\n\r\nevent: x\nid: 7\ndata:[2]\n\n\n'
     assert await events(body) == [{"a": 1}, [2]]
 
 
-async def test_an_event_that_was_cut_off_is_no_event() -> None:
+async def test_a_truncated_event_is_ignored() -> None:
     assert await events(b'data: {"a": 1}\n\ndata: {"b": 2}') == [{"a": 1}]
 
 
-async def test_an_event_that_is_no_json_is_an_error() -> None:
+async def test_an_event_without_valid_json_is_an_error() -> None:
     with pytest.raises(InvalidAnswerError, match="/stream/meter"):
         await events(b"data: <html>\n\n")
 
 
-async def test_an_event_without_end_is_an_error() -> None:
+async def test_an_endless_event_is_an_error() -> None:
     with pytest.raises(InvalidAnswerError, match="has no end"):
         await events(b"data: " + json.dumps("x" * 1_100_000).encode())
 
 
-async def test_a_stream_that_is_compressed_unasked_is_an_error() -> None:
+async def test_an_unrequested_compressed_stream_is_an_error() -> None:
     shown, head = certificate(), HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
     async with recorder(shown, head) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         with pytest.raises(InvalidAnswerError, match="not asked for"):
@@ -106,7 +106,7 @@ async def test_a_stream_that_breaks_off_is_an_error() -> None:
             await anext(gateway.api_call_stream("/stream/meter"))
 
 
-async def test_a_stream_that_falls_silent_is_given_up(
+async def test_a_silent_stream_times_out(
     gateway: Gateway, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -119,7 +119,7 @@ async def test_a_stream_that_falls_silent_is_given_up(
             await anext(stream)
 
 
-async def test_a_listener_who_leaves_closes_the_connection(sim: Simulator) -> None:
+async def test_leaving_the_stream_closes_the_connection(sim: Simulator) -> None:
     gateway = Gateway(sim.url, certificate=sim.certificate_pem)
     assert await gateway.login(sim.token(role="installer"))
 

@@ -44,7 +44,7 @@ from ..servers import (
 TOKEN = "eyJ0b2tlbg.c2VjcmV0.c2lnbmF0dXJl"
 
 
-async def test_no_token_leaves_for_a_gateway_that_nobody_trusts() -> None:
+async def test_no_token_is_sent_to_an_untrusted_gateway() -> None:
     async with recorder(certificate()) as server:
         gateway = Gateway(server.url)
         with pytest.raises(NotTrustedError, match=r"no token was sent\. Call Gateway\.trust_gateway first"):
@@ -56,7 +56,7 @@ async def test_no_token_leaves_for_a_gateway_that_nobody_trusts() -> None:
         assert server.received == b""
 
 
-async def test_no_token_leaves_for_a_certificate_of_another_key() -> None:
+async def test_no_token_is_sent_to_a_certificate_of_another_key() -> None:
     trusted, stranger = certificate(), certificate("stranger")
     async with recorder(stranger) as server, Gateway(server.url, certificate=trusted.pem) as gateway:
         with pytest.raises(CertificateChangedError) as caught:
@@ -70,7 +70,7 @@ async def test_no_token_leaves_for_a_certificate_of_another_key() -> None:
     assert not caught.value.retryable
 
 
-async def test_no_token_leaves_when_the_certificate_changed(logged_in: Gateway, sim: Simulator) -> None:
+async def test_no_token_is_sent_after_the_certificate_changed(logged_in: Gateway, sim: Simulator) -> None:
     before = sim.certificate_pem
     sim.renew_certificate(same_key=False)
     sim.requests.clear()
@@ -83,7 +83,7 @@ async def test_no_token_leaves_when_the_certificate_changed(logged_in: Gateway, 
     assert logged_in.certificate.pem == before
 
 
-async def test_no_token_leaves_for_a_stranger_with_the_same_name_and_another_key(sim: Simulator) -> None:
+async def test_no_token_is_sent_to_a_stranger_with_the_same_name_and_another_key(sim: Simulator) -> None:
     shown = make_certificate(sim.serial_number, key_from_seed("stranger"))
     async with recorder(shown) as server, Gateway(server.url, certificate=sim.certificate_pem) as gateway:
         with pytest.raises(CertificateChangedError):
@@ -130,7 +130,7 @@ async def test_the_log_names_a_gateway_by_its_last_four_digits(
     assert not [line for line in said if sim.serial_number in line]
 
 
-async def test_a_renewal_is_known_to_who_keeps_the_certificate_himself(
+async def test_a_renewal_is_passed_to_a_caller_that_stores_the_certificate(
     logged_in: Gateway, sim: Simulator
 ) -> None:
     sim.renew_certificate()
@@ -185,7 +185,7 @@ def issued_by_somebody() -> ShownCertificate:
     return replace(certificate(), pem=pem_of(made))
 
 
-async def test_a_certificate_that_somebody_issued_is_trusted_for_itself_and_not_for_its_issuer() -> None:
+async def test_trust_in_an_issued_certificate_does_not_include_its_issuer() -> None:
     shown = issued_by_somebody()
     async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         assert await gateway.login(TOKEN)
@@ -200,7 +200,7 @@ async def test_only_the_first_certificate_of_a_file_is_trusted(sim: Simulator) -
         assert server.received == b""
 
 
-async def test_one_who_says_insecure_is_believed(sim: Simulator) -> None:
+async def test_insecure_turns_verification_off(sim: Simulator) -> None:
     async with Gateway(sim.url, insecure=True) as gateway:
         assert await gateway.login(sim.token())
         assert await gateway.meters()
@@ -209,7 +209,7 @@ async def test_one_who_says_insecure_is_believed(sim: Simulator) -> None:
 
 
 @pytest.mark.parametrize("host", ["http://envoy.local", "http://127.0.0.1", "ws://envoy.local"])
-def test_a_gateway_is_never_spoken_to_in_the_clear(host: str) -> None:
+def test_a_plain_http_address_is_rejected(host: str) -> None:
     with pytest.raises(InvalidHostError, match="must begin with https"):
         Gateway(host)
 
@@ -250,7 +250,9 @@ async def test_the_certificate_that_is_shown_is_the_one_that_is_fetched(sim: Sim
     ("name", "serial_number"),
     [("envoy-122300000001", "122300000001"), ("122300000001", "122300000001"), ("envoy.local", None)],
 )
-def test_a_certificate_names_the_gateway_where_it_does(name: str, serial_number: str | None) -> None:
+def test_the_serial_number_is_read_from_the_certificate_if_present(
+    name: str, serial_number: str | None
+) -> None:
     assert Certificate.from_pem(make_certificate(name, key_from_seed("x")).pem).serial_number == serial_number
 
 
@@ -270,31 +272,31 @@ def test_the_name_in_a_certificate_is_shown_in_printable_characters(name: str, s
 
 
 @pytest.mark.parametrize("text", ["", "no certificate", "-----BEGIN CERTIFICATE-----\nAAAA\n", "\udc80"])
-def test_a_text_that_is_no_certificate_is_told(text: str) -> None:
+def test_a_text_without_a_certificate_is_an_error(text: str) -> None:
     with pytest.raises(CertificateError, match="Trust the gateway again"):
         Gateway("envoy.local", certificate=text)
 
 
-async def test_a_file_that_holds_no_certificate_is_named(tmp_path: Path) -> None:
+async def test_the_error_names_a_file_without_a_certificate(tmp_path: Path) -> None:
     file = tmp_path / "gateway.cer"
     file.write_bytes(b"\xff\xfe")
     with pytest.raises(CertificateError, match=r"gateway\.cer: no certificate in it"):
         await Gateway("envoy.local", file).login(TOKEN)
 
 
-async def test_a_file_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+async def test_the_error_names_an_unreadable_file(tmp_path: Path) -> None:
     with pytest.raises(CertificateError, match="cannot be read: Is a directory"):
         await Gateway("envoy.local", tmp_path).login(TOKEN)
 
 
-async def test_a_trust_that_fails_leaves_nothing_behind(tmp_path: Path, unused_tcp_port: int) -> None:
+async def test_a_failed_trust_leaves_no_file(tmp_path: Path, unused_tcp_port: int) -> None:
     file = tmp_path / "new" / "gateway.cer"
     with pytest.raises(CommunicationError, match=f"does not answer on port {unused_tcp_port}"):
         await Gateway.trust_gateway(f"https://127.0.0.1:{unused_tcp_port}", file)
     assert not file.parent.exists()
 
 
-async def test_a_trust_that_fails_keeps_the_older_one(
+async def test_a_failed_trust_keeps_the_older_certificate(
     sim: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     file = tmp_path / "gateway.cer"
@@ -317,7 +319,7 @@ async def test_a_link_to_the_file_stays_a_link(sim: Simulator, tmp_path: Path) -
     assert (tmp_path / "kept.cer").read_text() == sim.certificate_pem
 
 
-async def test_a_certificate_that_no_client_could_connect_with_is_not_given_to_be_trusted(
+async def test_a_certificate_that_no_client_can_connect_to_is_not_offered_for_trust(
     tmp_path: Path,
 ) -> None:
     shown = make_certificate(SERIAL_NUMBER, key_from_seed("clients"), for_clients=True)
@@ -345,17 +347,17 @@ async def test_a_certificate_that_no_client_could_connect_with_is_not_given_to_b
         (ConnectionResetError(104, "Connection reset by peer"), Silence.BROKEN),
     ],
 )
-def test_an_error_of_a_connection_says_why_nobody_answered(error: Exception, reason: Silence) -> None:
+def test_a_connection_error_names_its_reason(error: Exception, reason: Silence) -> None:
     assert silence_of(error) is reason
 
 
-async def test_a_server_without_tls_is_no_gateway() -> None:
+async def test_a_server_without_tls_is_not_a_gateway() -> None:
     async with recorder() as server:
         with pytest.raises(CommunicationError, match="not with https"):
             await fetch_certificate(server.url.replace("http://", "https://"))
 
 
-async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_silent_server_times_out(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("enphase_api.local.trust._TIMEOUT", 0.05)
 
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -366,19 +368,19 @@ async def test_a_server_that_says_nothing_is_given_up(monkeypatch: pytest.Monkey
             await fetch_certificate(url.removeprefix("http://"))
 
 
-async def test_a_host_that_does_not_exist_is_told() -> None:
+async def test_a_host_that_does_not_exist_is_an_error() -> None:
     with pytest.raises(CommunicationError, match="Check the address"):
         await fetch_certificate("nowhere.invalid")
 
 
 @pytest.mark.parametrize("size", [0, 3, 8_193, 100_000])
-def test_what_a_peer_shows_and_is_no_certificate_of_a_gateways_is_told(size: int) -> None:
+def test_unreadable_certificate_data_of_a_peer_is_an_error(size: int) -> None:
     with pytest.raises(UnusableCertificateError, match="Check that the address is the gateway's"):
         Certificate.from_der(b"0" * size)
 
 
 @pytest.mark.parametrize("is_authority", [True, False], ids=["authority", "no authority"])
-async def test_no_token_leaves_for_a_certificate_that_the_trusted_key_signed(is_authority: bool) -> None:
+async def test_no_token_is_sent_to_a_certificate_signed_by_the_trusted_key(is_authority: bool) -> None:
     trusted, signed = signed_by_the_gateways_key("stranger", is_authority=is_authority)
     async with recorder(signed) as server, Gateway(server.url, certificate=trusted.pem) as gateway:
         for call in (gateway.login(TOKEN), gateway.info(), gateway.api_call("/ivp/meters")):
@@ -388,7 +390,7 @@ async def test_no_token_leaves_for_a_certificate_that_the_trusted_key_signed(is_
         assert server.received == b""
 
 
-async def test_openssl_alone_would_take_what_the_trusted_key_signed() -> None:
+async def test_openssl_alone_would_accept_a_certificate_signed_by_the_trusted_key() -> None:
     """So that the test above cannot pass for another reason."""
     trusted, signed = signed_by_the_gateways_key("stranger", is_authority=True)
     context = Certificate.from_pem(trusted.pem).ssl_context()
@@ -401,14 +403,14 @@ async def test_openssl_alone_would_take_what_the_trusted_key_signed() -> None:
         assert response.status == 200
 
 
-async def test_a_renewal_that_the_trusted_key_signed_for_itself_goes_on() -> None:
+async def test_a_renewal_signed_by_the_trusted_key_for_itself_is_accepted() -> None:
     trusted, renewed = signed_by_the_gateways_key("gateway", is_authority=True)
     async with recorder(renewed) as server, Gateway(server.url, certificate=trusted.pem) as gateway:
         assert await gateway.login(TOKEN)
         assert await gateway.api_call("/ivp/meters") == {}
 
 
-async def test_a_lent_session_goes_no_further_with_what_the_trusted_key_signed() -> None:
+async def test_a_lent_session_rejects_a_certificate_signed_by_the_trusted_key() -> None:
     trusted, signed = signed_by_the_gateways_key("stranger", is_authority=True)
     async with recorder(signed) as server, aiohttp.ClientSession() as session:
         with pytest.raises(CertificateChangedError):
@@ -416,7 +418,7 @@ async def test_a_lent_session_goes_no_further_with_what_the_trusted_key_signed()
         assert server.received == b""
 
 
-async def test_the_key_is_compared_once_for_each_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_key_is_compared_once_per_connection(monkeypatch: pytest.MonkeyPatch) -> None:
     shown, compared = certificate(), []
     read = GatewayConnection._shown_key
 
@@ -432,14 +434,14 @@ async def test_the_key_is_compared_once_for_each_connection(monkeypatch: pytest.
     assert len(compared) == 1
 
 
-async def test_a_peer_may_not_choose_an_exchange_of_keys_that_takes_a_second() -> None:
+async def test_a_peer_cannot_choose_a_slow_key_exchange() -> None:
     for context in (unverified_context(), Certificate.from_pem(certificate().pem).ssl_context()):
         names = {each["name"].replace("ECDHE-", "") for each in context.get_ciphers()}
         assert not [name for name in names if "DHE-" in name]
         assert "ECDSA-AES128-GCM-SHA256" in names
 
 
-def test_a_connection_does_not_wait_for_a_farewell() -> None:
+def test_closing_a_connection_does_not_wait_for_close_notify() -> None:
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
     server = certificate().server_context().wrap_bio(to_server, to_client, server_side=True)
     client = unverified_context().wrap_bio(to_client, to_server)

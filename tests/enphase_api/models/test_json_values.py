@@ -33,22 +33,22 @@ UNPRINTABLE = ["\x1b[2K", "a\nb", "\u202etxt", "a\u200bb", "a\u2028b", "\x9b1m",
 
 
 @pytest.mark.parametrize("value", [0, 1, -1, 2.5, 1e300, -0.0])
-def test_a_number_is_taken(value: float) -> None:
+def test_a_number_is_accepted(value: float) -> None:
     assert number({"w": value}, "w") == value
 
 
-def test_the_minus_of_a_zero_is_dropped() -> None:
+def test_negative_zero_becomes_zero() -> None:
     assert math.copysign(1, number({"w": -0.0}, "w") or 0.0) == 1
 
 
 @pytest.mark.parametrize(
     "value", [True, False, "12", "", [], {}, math.nan, math.inf, -math.inf, 10**400, -(10**400)]
 )
-def test_what_is_no_number_is_none(value: Any) -> None:
+def test_a_value_that_is_not_a_number_is_none(value: Any) -> None:
     assert number({"w": value}, "w") is None
 
 
-def test_a_missing_value_is_none_and_no_news(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_missing_value_is_none_and_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     assert number({"w": None}, "w") is None
     assert [rule({}, "w") for rule in (number, integer, text, boolean, timestamp)] == [None] * 5
@@ -61,7 +61,9 @@ def test_a_number_beyond_its_bounds_is_none(value: float, taken: float | None) -
     assert number({"soc": value}, "soc", 0, 100) == taken
 
 
-def test_why_a_value_was_dropped_is_logged_once_at_debug_level(caplog: pytest.LogCaptureFixture) -> None:
+def test_the_reason_for_a_dropped_value_is_logged_once_at_debug_level(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     caplog.set_level(logging.DEBUG)
     for value in (101, 102, 103):
         number({"soc": value}, "soc", 0, 100)
@@ -73,7 +75,7 @@ def test_why_a_value_was_dropped_is_logged_once_at_debug_level(caplog: pytest.Lo
 
 
 @pytest.mark.parametrize(("value", "taken"), [(3, 3), (3.0, 3), (3.5, None), ("3", None), (True, None)])
-def test_a_whole_number_is_whole(value: Any, taken: int | None) -> None:
+def test_an_integer_has_no_fraction(value: Any, taken: int | None) -> None:
     assert integer({"eid": value}, "eid") == taken
 
 
@@ -83,20 +85,20 @@ def test_a_text_is_stripped_or_none(value: Any, taken: str | None) -> None:
 
 
 @pytest.mark.parametrize("value", [*UNPRINTABLE, "a" * (MAX_TEXT + 1)])
-def test_a_text_that_is_none_of_a_gateways_words_is_dropped(value: str) -> None:
+def test_an_unexpected_text_is_dropped(value: str) -> None:
     assert text({"state": value}, "state") is None
     assert text({"state": "a" * MAX_TEXT}, "state") == "a" * MAX_TEXT
 
 
 @pytest.mark.parametrize("value", [*UNPRINTABLE, "Grüße, 日本", "a" * 1_000_000, "\x1b" * 1_000_000])
-def test_what_must_be_shown_is_spelled_out_and_cut(value: str) -> None:
+def test_displayed_text_is_escaped_and_truncated(value: str) -> None:
     shown = printable(value)
     assert shown.isprintable()
     assert 0 < len(shown) <= MAX_TEXT
     assert len(printable(value, 8)) <= 8
 
 
-def test_what_is_spelled_out_can_be_read() -> None:
+def test_escaped_text_is_readable() -> None:
     assert printable("a\x1b[2K\u202eb") == "a\\x1b[2K\\u202eb"
     assert printable("Grüße") == "Grüße"
     assert printable("a" * 70) == "a" * 63 + "…"
@@ -132,7 +134,7 @@ def test_a_list_of_texts_is_short_and_each_is_a_text() -> None:
 
 
 @pytest.mark.parametrize(("value", "taken"), [(True, True), (False, False), (1, None), ("true", None)])
-def test_a_truth_value_is_one_or_none(value: Any, taken: bool | None) -> None:
+def test_a_boolean_is_a_boolean_or_none(value: Any, taken: bool | None) -> None:
     assert boolean({"communicating": value}, "communicating") is taken
 
 
@@ -149,11 +151,11 @@ def test_a_truth_value_is_one_or_none(value: Any, taken: bool | None) -> None:
         ("1700000000", None),
     ],
 )
-def test_a_time_is_one_a_gateway_can_have(value: Any, taken: datetime | None) -> None:
+def test_a_time_out_of_range_is_none(value: Any, taken: datetime | None) -> None:
     assert timestamp({"timestamp": value}, "timestamp") == taken
 
 
-def test_zero_is_never_to_a_gateway_and_no_news(caplog: pytest.LogCaptureFixture) -> None:
+def test_time_zero_means_never_and_is_not_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     timestamp({"lastReportDate": 0}, "lastReportDate")
     assert caplog.text == ""
@@ -174,6 +176,6 @@ def test_a_list_of_another_structure_is_an_error(answer: object) -> None:
     assert json_objects([{}], "/ivp/x") == [{}]
 
 
-def test_what_is_no_object_in_an_inner_list_is_left_out() -> None:
+def test_other_values_than_objects_in_an_inner_list_are_skipped() -> None:
     assert nested_objects({"channels": [{"a": 1}, None, 5]}, "channels") == [{"a": 1}]
     assert nested_objects({"channels": "none"}, "channels") == []

@@ -39,7 +39,7 @@ def read(answer: dict[str, Any], **meter: Any) -> Reading:
     return found
 
 
-def test_a_meter_is_what_the_list_says() -> None:
+def test_a_meter_is_read_from_the_meter_list() -> None:
     (meter,) = Meter.list_from_json(
         [
             listed(
@@ -61,7 +61,7 @@ def test_a_meter_is_what_the_list_says() -> None:
     )
 
 
-def test_a_meter_without_what_makes_one_is_left_out() -> None:
+def test_an_incomplete_meter_is_skipped() -> None:
     answer = [
         {"measurementType": "production"},
         {"eid": PRODUCTION},
@@ -70,7 +70,7 @@ def test_a_meter_without_what_makes_one_is_left_out() -> None:
     assert Meter.list_from_json(answer) == ()
 
 
-def test_a_meter_says_little_and_is_taken_as_disabled() -> None:
+def test_a_meter_without_a_state_counts_as_disabled() -> None:
     (meter,) = Meter.list_from_json(
         [{"eid": 1, "measurementType": "evse", "phaseCount": 9, "statusFlags": "x"}]
     )
@@ -106,7 +106,7 @@ def test_the_first_of_two_meters_of_a_type_is_the_one_listed_first_whatever_the_
         assert first.meter.eid == PRODUCTION
 
 
-def test_a_disabled_meter_that_still_reports_is_left_out() -> None:
+def test_a_disabled_meter_that_still_reports_is_skipped() -> None:
     meters = Meter.list_from_json([listed(PRODUCTION, "production", state="disabled")])
     readings = Readings.from_json([reading(PRODUCTION)], meters)
     assert list(readings) == []
@@ -156,7 +156,7 @@ def test_every_quantity_is_read_from_its_key() -> None:
         ("current", "5"),
     ],
 )
-def test_an_absurd_value_is_none_and_the_others_stay(key: str, value: Any) -> None:
+def test_an_implausible_value_is_none_and_the_others_stay(key: str, value: Any) -> None:
     total = read({"apparentPower": 5.0} | {key: value}).total
     assert total.apparent_power == 5.0
     assert Quantities.from_reading({key: value}) == Quantities()
@@ -173,7 +173,7 @@ def test_a_phase_that_is_not_wired_is_none() -> None:
     assert found.total.voltage == 235.2
 
 
-def test_a_phase_of_unknown_voltage_is_taken_for_wired() -> None:
+def test_a_phase_of_unknown_voltage_counts_as_wired() -> None:
     found = read({"channels": [{"activePower": 5.0}]})
     assert found.phases == (Quantities(active_power=5.0),)
 
@@ -200,7 +200,7 @@ def test_a_split_phase_voltage_is_the_sum_that_is_there() -> None:
         (None, 100.0, 100.0, None),
     ],
 )
-def test_a_power_factor_that_was_added_up_is_worked_out(
+def test_a_summed_power_factor_is_recomputed(
     factor: float | None, active: float | None, apparent: float, given: float | None
 ) -> None:
     total = read({"pwrFactor": factor, "activePower": active, "apparentPower": apparent}).total
@@ -216,7 +216,7 @@ def storage(*channels: dict[str, Any], delivered: float = 1000.0) -> Reading:
 LOST = {"voltage": 0.0, "actEnergyDlvd": 0.0, "actEnergyRcvd": 0.0, "activePower": 0.0}
 
 
-def test_a_storage_meter_that_loses_a_phase_says_nothing_of_it_and_of_the_whole() -> None:
+def test_a_storage_meter_that_loses_a_phase_has_an_unknown_total() -> None:
     found = storage(channel(121), LOST)
     assert found.total == Quantities()
     assert found.phases[0] is not None
@@ -227,7 +227,7 @@ def test_a_storage_meter_that_loses_a_phase_says_nothing_of_it_and_of_the_whole(
     assert found.phases[0] == Quantities()
 
 
-def test_a_storage_meter_with_both_phases_is_believed() -> None:
+def test_a_storage_meter_with_both_phases_is_accepted() -> None:
     assert storage(channel(121), channel(122), delivered=2000.0).total.energy_delivered == 2000.0
     # Never used: zeros are true.
     assert (
@@ -254,14 +254,14 @@ def test_a_reading_in_the_shape_of_a_report_holds_the_wired_phases_only() -> Non
     assert read({"timestamp": 0}).as_report()["createdAt"] is None
 
 
-def test_a_report_is_read_back_from_that_shape() -> None:
+def test_a_report_round_trips() -> None:
     found = read({"channels": [channel(235), channel(236), channel(237)], "actEnergyDlvd": 9.0})
     (report,) = Report.list_from_json([found.as_report()])
     assert report.created_at == found.measured_at
     assert (report.report_type, report.cumulative, report.lines) == ("production", found.total, found.phases)
 
 
-def test_a_report_without_its_type_is_left_out_and_one_without_values_is_empty() -> None:
+def test_a_report_without_its_type_is_skipped_and_one_without_values_is_empty() -> None:
     reports = Report.list_from_json([{}, {"reportType": "production"}])
     assert reports == (Report(report_type="production", created_at=None, cumulative=Quantities(), lines=()),)
     with pytest.raises(InvalidAnswerError):
@@ -269,7 +269,7 @@ def test_a_report_without_its_type_is_left_out_and_one_without_values_is_empty()
 
 
 @pytest.mark.parametrize("answer", [{}, None, "x", [1], [[]]])
-def test_what_is_no_list_of_meters_or_readings_is_an_error(answer: object) -> None:
+def test_an_answer_without_a_list_of_meters_or_readings_is_an_error(answer: object) -> None:
     with pytest.raises(InvalidAnswerError, match="/ivp/meters did"):
         Meter.list_from_json(answer)
     with pytest.raises(InvalidAnswerError, match="/ivp/meters/readings did"):
@@ -311,13 +311,13 @@ def test_the_other_phases_of_a_meter_keep_their_power() -> None:
 
 
 @pytest.mark.parametrize(("active_power", "current"), [(-1150, 10), (-1800, 10.001)])
-def test_a_power_that_can_be_or_is_a_meters_own_is_believed(active_power: float, current: float) -> None:
+def test_a_plausible_power_is_accepted(active_power: float, current: float) -> None:
     phase = read_beside_net(active_power, current)
     assert phase is not None
     assert phase.active_power == active_power
 
 
-def test_a_phases_power_is_its_demand_which_adds_up_to_the_meters() -> None:
+def test_the_power_of_a_phase_is_its_demand() -> None:
     # 8.3.5433: 431.202 + 364.572 is not 786.513.
     channels = [
         channel(121.374, activePower=431.202, instantaneousDemand=425.708),
@@ -355,18 +355,18 @@ def test_a_power_that_volts_and_amperes_cannot_carry_is_unknown(
         assert (quantities.voltage, quantities.current, quantities.energy_delivered) == (240, 12, 5_284_029)
 
 
-def test_no_power_is_beyond_a_megawatt_whatever_else_is_known() -> None:
+def test_a_power_above_a_megawatt_is_unknown() -> None:
     assert read({"activePower": 999_000}).total.active_power == 999_000
     assert read({"activePower": 1_000_001}).total.active_power is None
     assert Quantities.from_report({"actPower": 5_284_029}).active_power is None
 
 
-def test_a_small_power_is_believed_where_its_current_is_too_small_to_be_measured() -> None:
+def test_a_small_power_is_accepted_if_its_current_is_too_small_to_measure() -> None:
     assert read({"activePower": -4.0, "voltage": 240, "current": 0.0}).total.active_power == -4
     assert read({"activePower": -400.0, "voltage": 240, "current": 0.0}).total.active_power is None
 
 
-def test_a_whole_three_phase_meter_carries_its_volts_by_its_amperes_and_not_the_sum_of_volts() -> None:
+def test_the_power_limit_of_a_three_phase_meter_uses_one_phase_voltage() -> None:
     # 239 V by 10 A is 2,390 VA; 717 V by 10 A would be three times as much.
     found = read(
         {"channels": [channel(239)] * 3, "voltage": 717, "current": 10, "activePower": 5_000, "pwrFactor": 1}
@@ -374,7 +374,7 @@ def test_a_whole_three_phase_meter_carries_its_volts_by_its_amperes_and_not_the_
     assert found.total.active_power is None
 
 
-def test_no_grid_has_0_hertz() -> None:
+def test_a_frequency_of_0_hertz_is_unknown() -> None:
     found = read({"freq": 0.0, "voltage": 120, "channels": [channel(120, freq=0.0)]})
     assert found.total.frequency is None
     assert found.phases[0] is not None

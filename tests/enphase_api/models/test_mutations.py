@@ -141,9 +141,7 @@ def check(answers: dict[str, Any]) -> None:
 
 @pytest.mark.parametrize("profile", PROFILES)
 @given(data=st.data())
-def test_a_simulated_answer_with_something_changed_is_read_or_refused(
-    profile: str, data: st.DataObject
-) -> None:
+def test_a_mutated_simulated_answer_is_parsed_or_rejected(profile: str, data: st.DataObject) -> None:
     answers = dict(simulated(profile))
     path = data.draw(st.sampled_from([path for path in PATHS if answers[path] is not None]))
     check(answers | {path: mutated(answers[path], data.draw)})
@@ -151,14 +149,14 @@ def test_a_simulated_answer_with_something_changed_is_read_or_refused(
 
 @pytest.mark.skipif(not recorded(), reason="recordings: ENPHASE_RECORDINGS names no folder with them")
 @given(data=st.data())
-def test_a_recorded_answer_with_something_changed_is_read_or_refused(data: st.DataObject) -> None:
+def test_a_mutated_recorded_answer_is_parsed_or_rejected(data: st.DataObject) -> None:
     answers = data.draw(st.sampled_from(recorded()))
     path = data.draw(st.sampled_from(sorted(answers)))
     check(answers | {path: mutated(answers[path], data.draw)})
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_what_is_not_changed_is_read_to_the_last_parser(profile: str) -> None:
+def test_every_parser_reads_the_unchanged_answers(profile: str) -> None:
     for read in read_all(simulated(profile)):
         read()
 

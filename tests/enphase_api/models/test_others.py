@@ -29,7 +29,7 @@ INFO = """<?xml version="1.0" encoding="UTF-8"?>
 <software>{}</software><imeter>true</imeter></device></envoy_info>"""
 
 
-def test_a_gateway_says_who_it_is() -> None:
+def test_the_identity_of_a_gateway_is_read() -> None:
     assert Info.from_xml(INFO.format("D8.2.4264").encode()) == Info(
         serial_number="122300000001",
         firmware="8.2.4264",
@@ -39,7 +39,7 @@ def test_a_gateway_says_who_it_is() -> None:
     )
 
 
-def test_a_gateway_may_say_little() -> None:
+def test_the_identity_of_a_gateway_may_be_incomplete() -> None:
     info = Info.from_xml(b"<envoy_info><device><sn>1</sn><software>R7</software></device></envoy_info>")
     assert info == Info(serial_number="1", firmware="7")
     assert not Info.from_xml(INFO.format("D7").replace("true", "false").encode()).is_metered
@@ -71,7 +71,7 @@ def test_a_gateway_may_say_little() -> None:
         *["nested", "cut", "utf-16", "bytes"],
     ],
 )
-def test_what_is_no_description_of_a_gateway_is_an_error(answer: bytes) -> None:
+def test_an_invalid_description_of_a_gateway_is_an_error(answer: bytes) -> None:
     with pytest.raises(InvalidAnswerError, match="gateway's description"):
         Info.from_xml(answer)
 
@@ -84,18 +84,18 @@ def test_an_error_of_a_description_repeats_nothing_of_it() -> None:
 
 
 @pytest.mark.parametrize("said", ["a" * 40, "\x9b2K", "[a](https://b)", "a b", ""])
-def test_a_part_number_that_is_none_is_none(said: str) -> None:
+def test_an_invalid_part_number_is_none(said: str) -> None:
     info = Info.from_xml(INFO.format("D8").replace("800-00654-r08", said).encode())
     assert info.part_number is None
     assert info.serial_number == "122300000001"
 
 
-def test_what_says_neither_yes_nor_no_says_nothing() -> None:
+def test_a_flag_that_is_neither_true_nor_false_is_none() -> None:
     info = Info.from_xml(INFO.format("D8").replace("true", "maybe").replace("1700000000", "soon").encode())
     assert (info.is_metered, info.time) == (None, None)
 
 
-def test_a_description_that_would_grow_without_end_is_not_read() -> None:
+def test_a_description_with_expanding_entities_is_rejected() -> None:
     bomb = '<!DOCTYPE b [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
     with pytest.raises(InvalidAnswerError):
         Info.from_xml(INFO.format("&b;").replace("?>", f"?>{bomb}").encode())
@@ -109,7 +109,7 @@ def test_firmware_with_tokens_is_supported(firmware: str) -> None:
 
 
 @pytest.mark.parametrize("firmware", ["D5.0.62", "R3.17.3", "R4.10.35", "6"])
-def test_firmware_without_tokens_is_refused_by_its_version(firmware: str) -> None:
+def test_the_error_for_unsupported_firmware_names_its_version(firmware: str) -> None:
     with pytest.raises(
         UnsupportedFirmwareError, match=f"firmware {firmware.lstrip('DR')}; version 7 or later"
     ):
@@ -159,7 +159,7 @@ def test_a_battery_has_the_part_number_and_firmware_of_its_unit() -> None:
     assert battery.last_reported_at == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 
 
-def test_the_power_of_all_is_not_known_while_one_is_missing() -> None:
+def test_the_total_power_is_unknown_while_one_battery_is_missing() -> None:
     power = {
         "devices": [{"serial_num": "1", "real_power_mw": 1000}, {"serial_num": "2"}, {"real_power_mw": 5}]
     }
@@ -204,7 +204,7 @@ def test_ac_batteries_discharge_positive_and_are_known_in_sum() -> None:
 
 
 @pytest.mark.parametrize("said", [{"activeCount": 0}, {"percentFull": None}, {"type": "other"}])
-def test_what_does_not_say_how_full_they_are_speaks_of_no_ac_batteries(said: dict[str, Any]) -> None:
+def test_a_sum_without_a_state_of_charge_is_not_of_ac_batteries(said: dict[str, Any]) -> None:
     assert ac_batteries(**said) is None
 
 
@@ -240,7 +240,7 @@ def test_ac_batteries_beside_iq_batteries_count_in_every_sum() -> None:
 
 
 @pytest.mark.parametrize("sums", [{"ACB_agg_energy": 285}, {"ACB_agg_soc": 6}, {"Max_energy": 4800}, None])
-def test_ac_batteries_alone_are_a_battery_that_keeps_nothing_back(sums: dict[str, Any] | None) -> None:
+def test_ac_batteries_alone_have_no_reserve(sums: dict[str, Any] | None) -> None:
     known = None if sums is None else dict.fromkeys(SUMS_OF_BOTH, 0) | {"configured_backup_soc": 30} | sums
     found = Batteries.from_json([], secctrl=known)
     assert found.are_there is (known is not None)
@@ -250,7 +250,7 @@ def test_ac_batteries_alone_are_a_battery_that_keeps_nothing_back(sums: dict[str
     assert joined.reserve is None
 
 
-def test_an_iq_battery_that_is_away_is_not_taken_for_an_ac_battery() -> None:
+def test_a_missing_iq_battery_does_not_count_as_an_ac_battery() -> None:
     sums = SUMS | {"Max_energy": 15000, "Enc_commissioned_capacity": 15000}
     assert Batteries.from_json(inventory(unit("1")), secctrl=sums).has_ac is False
 
@@ -261,7 +261,7 @@ def test_without_batteries_the_zeros_of_the_sums_are_none(answer: list[dict[str,
 
 
 @pytest.mark.parametrize(("mains", "connected"), [("closed", True), ("open", False)])
-def test_a_controller_without_batteries_knows_the_grid(mains: str, connected: bool) -> None:
+def test_a_controller_without_batteries_reports_the_grid(mains: str, connected: bool) -> None:
     assert Batteries.from_json(inventory(mains=mains)).grid_connected is connected
 
 
@@ -269,7 +269,7 @@ def test_a_controller_without_batteries_knows_the_grid(mains: str, connected: bo
     ("state", "connected"),
     [("ENCMN_MDE_ON_GRID", True), ("ENCMN_MDE_OFF_GRID", False), ("ENCMN_MDE_STANDBY", None), (None, None)],
 )
-def test_a_meter_collar_without_a_controller_knows_the_grid_by_its_own_state(
+def test_a_meter_collar_without_a_controller_reports_the_grid(
     state: str | None, connected: bool | None
 ) -> None:
     # Its grid_state does not follow.
@@ -298,7 +298,7 @@ def test_batteries_of_another_structure_are_an_error(answers: tuple[Any, Any, An
     assert raised.value.path == path
 
 
-def test_production_is_told_apart_by_what_each_entry_measures() -> None:
+def test_entries_of_production_are_identified_by_their_measurement() -> None:
     found = Production.from_json(
         {
             "production": [
@@ -390,7 +390,7 @@ SUM = ProductionSource(
         ("8.3.5528", False, None, None),
     ],
 )
-def test_without_a_production_meter_lifetime_energy_is_what_this_firmware_counts(
+def test_without_a_production_meter_the_firmware_decides_the_source_of_lifetime_energy(
     firmware: str, is_metered: bool, said: ProductionTotals | None, lifetime: float | None
 ) -> None:
     info = Info(serial_number="1", firmware=firmware, is_metered=is_metered)
@@ -399,7 +399,7 @@ def test_without_a_production_meter_lifetime_energy_is_what_this_firmware_counts
     assert unmetered_lifetime_energy(info, meters, said, SUM) == lifetime
 
 
-def test_totals_beside_a_meter_that_is_enabled_do_not_stand_still() -> None:
+def test_totals_beside_an_enabled_meter_are_current() -> None:
     info = Info(serial_number="1", firmware="8.2.4264", is_metered=True)
     home = Meter(eid=1, measurement_type="total-consumption", enabled=True)
     assert unmetered_lifetime_energy(info, (home,), totals(5_000), SUM) == 5_000
@@ -467,7 +467,7 @@ def inverter(serial_number: str, reported_at: datetime | None, power: float | No
 
 
 @pytest.mark.parametrize("reported_at", [SILENT, datetime(2018, 5, 1, tzinfo=UTC), None])
-def test_what_a_silent_microinverter_makes_is_not_known(reported_at: datetime | None) -> None:
+def test_the_power_of_a_silent_microinverter_is_unknown(reported_at: datetime | None) -> None:
     assert inverter("1", reported_at).as_of(NOW) == inverter("1", reported_at, power=None)
     assert inverter("1", JUST_SPOKE).as_of(NOW) == inverter("1", JUST_SPOKE)
 
@@ -483,7 +483,7 @@ def counted(power: float, *, at: datetime | None = NOW, count: int = 2) -> Produ
     )
 
 
-def test_all_microinverters_together_make_what_those_report_that_are_not_silent() -> None:
+def test_the_total_of_the_microinverters_excludes_silent_ones() -> None:
     reporting, silent = inverter("1", NOW, 200.0), inverter("2", SILENT)
     # The gateway's sum may hold the 58 W of the silent one, and is as good as any other while there is none.
     assert reported_power([reporting, silent], counted(258), NOW) == 200
@@ -500,7 +500,7 @@ def test_all_microinverters_together_make_what_those_report_that_are_not_silent(
     assert reported_power([], counted(257), NOW) is reported_power(None, None, NOW) is None
 
 
-def test_the_most_that_a_microinverter_made_is_not_0_and_not_less_than_it_makes() -> None:
+def test_the_peak_power_of_a_microinverter_is_positive_and_not_below_its_power() -> None:
     def read(now: int, most: int) -> Inverter:
         answer = [{"serialNumber": "1", "lastReportWatts": now, "maxReportWatts": most}]
         return Inverter.list_from_json(answer)[0]
@@ -511,7 +511,7 @@ def test_the_most_that_a_microinverter_made_is_not_0_and_not_less_than_it_makes(
     assert rated_power([read(58, 253), read(58, 0)]) is rated_power([]) is None
 
 
-def test_what_a_silent_battery_does_is_not_known_and_neither_is_what_all_do() -> None:
+def test_the_power_of_a_silent_battery_and_the_total_are_unknown() -> None:
     times = {"1": int(NOW.timestamp()), "2": int(SILENT.timestamp())}
     units = [unit(number, encharge_capacity=5000, last_rpt_date=at) for number, at in times.items()]
     power = {"devices:": [{"serial_num": number, "real_power_mw": 6000} for number in times]}
@@ -527,7 +527,7 @@ def test_what_a_silent_battery_does_is_not_known_and_neither_is_what_all_do() ->
     assert found.as_of(NOW + timedelta(days=1)).available_energy is None
 
 
-def test_what_silent_ac_batteries_do_is_not_known() -> None:
+def test_the_power_of_silent_ac_batteries_is_unknown() -> None:
     ac = ac_batteries()
     assert ac is not None
     assert ac.measured_at is not None
@@ -548,7 +548,7 @@ def test_ac_batteries_cannot_hold_less_than_they_hold_now(most: float, capacity:
     assert found.with_ac(ac_batteries(whNow=446)).available_energy == 446
 
 
-def test_a_battery_gives_no_more_than_its_kind_can() -> None:
+def test_the_power_of_a_battery_is_limited_by_its_kind() -> None:
     power = {"devices:": [{"serial_num": each, "real_power_mw": 7_680_000} for each in "12"]}
     units = [unit("1", encharge_capacity=5000), unit("2", encharge_capacity=3500)]
     found = Batteries.from_json(inventory(*units), power, SUMS)
@@ -559,7 +559,7 @@ def test_a_battery_gives_no_more_than_its_kind_can() -> None:
     assert ac.power is None
 
 
-def test_a_battery_that_does_next_to_nothing_does_not_do_minus_nothing() -> None:
+def test_the_power_of_a_battery_is_never_negative_zero() -> None:
     for milliwatts in (-0.0, 0, -0):
         power = {"devices:": [{"serial_num": "1", "real_power_mw": milliwatts}]}
         assert str(Batteries.from_json(inventory(unit("1")), power).power) == "0.0"

@@ -69,7 +69,7 @@ def test_only_errors_of_this_client_come_out_of_a_parser(parser: str, answer: An
     "activePower": SCALARS, "voltage": SCALARS, "pwrFactor": SCALARS, "apparentPower": SCALARS,
     "actEnergyDlvd": SCALARS, "timestamp": SCALARS, "channels": LISTS,
 })))  # fmt: skip
-def test_a_list_of_readings_is_always_read(answer: Any) -> None:
+def test_any_list_of_readings_is_parsed(answer: Any) -> None:
     readings = Readings.from_json(answer, METERS)
     assert {each.meter.eid for each in readings} == {entry["eid"] for entry in answer}
     for each in readings:
@@ -78,7 +78,7 @@ def test_a_list_of_readings_is_always_read(answer: Any) -> None:
 
 
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
-def test_a_body_is_json_or_an_error_of_this_client(body: bytes) -> None:
+def test_any_body_is_json_or_an_error_of_this_client(body: bytes) -> None:
     with suppress(EnphaseError):
         parse_json(body, "/ivp/x", "The gateway")
 
@@ -94,7 +94,7 @@ WORDS = st.text() | st.text(alphabet="D8.1") | st.text(alphabet="12", max_size=4
     | st.text(alphabet="<>/&;!?[]\"'= envoy_infodeviceswt18").map(str.encode)
     | st.tuples(WORDS, WORDS).map(lambda words: DESCRIPTION.format(*words).encode("utf-8", "surrogatepass"))
 )
-def test_a_description_is_a_gateways_or_an_error_of_this_client(answer: bytes) -> None:
+def test_any_description_is_parsed_or_an_error_of_this_client(answer: bytes) -> None:
     try:
         info = Info.from_xml(answer)
         info.require_tokens()

@@ -42,14 +42,14 @@ def test_home_is_production_and_net() -> None:
     )
 
 
-def test_a_battery_that_is_metered_counts() -> None:
+def test_a_metered_battery_counts_in_home_power() -> None:
     found = site(production=(3000, 5000, 0), net_consumption=(-500, 2000, 1000), storage=(-1500, 300, 400))
     assert (found.battery_power, found.discharged_energy, found.charged_energy) == (-1500, 300, 400)
     assert found.home_power == 1000
     assert found.consumed_energy == 5000 + 1000 - 100
 
 
-def test_a_battery_without_a_meter_gives_power_and_no_energy() -> None:
+def test_a_battery_without_a_meter_has_power_and_no_energy() -> None:
     found = site(
         production=(3000, 5000, 0),
         net_consumption=(-500, 2000, 1000),
@@ -59,13 +59,13 @@ def test_a_battery_without_a_meter_gives_power_and_no_energy() -> None:
     assert found.consumed_energy is found.charged_energy is found.discharged_energy is None
 
 
-def test_a_battery_whose_power_is_not_known_now_leaves_the_home_unknown() -> None:
+def test_home_power_is_unknown_while_the_power_of_a_battery_is() -> None:
     found = site(production=(3000, 1, 0), net_consumption=(-500, 1, 0), options={"unmetered_batteries": True})
     assert found.home_power is None
     assert found.grid_power == -500
 
 
-def test_a_storage_meter_is_believed_before_the_batteries() -> None:
+def test_a_storage_meter_takes_precedence_over_the_batteries() -> None:
     found = site(
         production=(3000, 1, 0),
         net_consumption=(-500, 1, 0),
@@ -87,14 +87,14 @@ def test_total_consumption_beside_a_battery() -> None:
     assert found.grid_power == 1200 - 3000 + 500
 
 
-def test_home_is_what_its_own_meter_says_where_production_has_none() -> None:
+def test_home_is_read_from_its_own_meter_without_a_production_meter() -> None:
     found = site(net_consumption=(-800, 2000, 1500), total_consumption=(1200, 7000, 5))
     assert (found.home_power, found.consumed_energy) == (1200, 7000)
     assert (found.grid_power, found.imported_energy, found.exported_energy) == (-800, 2000, 1500)
     assert found.production_power is None
 
 
-def test_what_is_not_metered_is_none_and_not_zero() -> None:
+def test_an_unmetered_value_is_none_and_not_zero() -> None:
     assert site() == Site()
     assert site(production=(3000, 5000, 0)) == Site(production_power=3000, produced_energy=5000)
     found = site(net_consumption=(500, 2000, 0))
@@ -102,7 +102,7 @@ def test_what_is_not_metered_is_none_and_not_zero() -> None:
     assert found.home_power is found.consumed_energy is found.production_power is None
 
 
-def test_what_is_not_known_now_makes_no_zero_of_a_sum() -> None:
+def test_an_unknown_term_makes_a_sum_unknown() -> None:
     found = site(production=(None, None, 0), net_consumption=(-500, 2000, 1000))
     assert found.home_power is found.consumed_energy is None
     assert found.grid_power == -500
@@ -118,7 +118,7 @@ def test_beside_production_and_net_a_meter_of_total_consumption_does_not_change_
     assert (found.grid_power, found.imported_energy, found.exported_energy) == (-1000, 2000, 1500)
 
 
-def test_beside_batteries_without_a_meter_home_is_what_its_own_meter_says() -> None:
+def test_home_is_read_from_its_own_meter_beside_unmetered_batteries() -> None:
     found = site(
         production=(3000, 5000, 0),
         net_consumption=(-1000, 2000, 1500),
@@ -128,20 +128,20 @@ def test_beside_batteries_without_a_meter_home_is_what_its_own_meter_says() -> N
     assert (found.home_power, found.consumed_energy) == (1900, 7000)
 
 
-def test_a_direction_that_is_not_known_leaves_the_energy_of_home_unknown() -> None:
+def test_an_unknown_direction_makes_home_energy_unknown() -> None:
     found = site(production=(3000, 5000, 0), net_consumption=(-1000, 2000, None))
     assert found.consumed_energy is None
     assert found.home_power == 2000
 
 
-def test_a_meter_that_does_not_answer_is_not_one_that_is_not_there() -> None:
+def test_a_meter_without_readings_differs_from_a_missing_meter() -> None:
     metered = {"metered": {"production", "net-consumption", "total-consumption", "storage"}}
     found = site(net_consumption=(-1000, 2000, 1500), total_consumption=(1900, 7000, 5), options=metered)
     assert found.home_power is found.consumed_energy is found.battery_power is None
     assert found.grid_power == -1000
 
 
-def test_powers_that_were_not_measured_together_are_not_added_up() -> None:
+def test_powers_measured_at_different_times_are_not_added() -> None:
     listed = Meter.list_from_json(
         [{"eid": eid, "measurementType": kind, "state": "enabled"} for kind, eid in EIDS.items() if eid < 3]
     )
@@ -157,7 +157,7 @@ def test_powers_that_were_not_measured_together_are_not_added_up() -> None:
     assert read(timedelta(seconds=60)).grid_power == 500
 
 
-def test_the_rule_holds_for_a_phase_and_all_that_flows_on_it() -> None:
+def test_the_site_rule_holds_for_each_phase() -> None:
     metered = ["production", "net-consumption", "storage"]
     net = Quantities(active_power=100, reactive_power=-30, voltage=120, frequency=60)
     made = Quantities(active_power=340, reactive_power=20)
@@ -188,12 +188,12 @@ def test_batteries_without_a_meter_are_a_term_only_if_there_are_any() -> None:
 
 
 @pytest.mark.parametrize(("seconds", "is_known"), [(10, True), (11, False)])
-def test_powers_within_10_seconds_are_added_up(seconds: int, is_known: bool) -> None:
+def test_powers_measured_within_10_seconds_are_added(seconds: int, is_known: bool) -> None:
     start = datetime(2026, 6, 21, 12, tzinfo=UTC)
     assert are_together([start, None, start + timedelta(seconds=seconds)]) is is_known
 
 
-def test_nothing_flows_on_a_phase_that_is_not_wired() -> None:
+def test_a_phase_that_is_not_wired_has_no_power() -> None:
     zero = dict.fromkeys(("active_power", "reactive_power", "energy_delivered", "energy_received"), 0)
     assert Quantities(**zero) == NOTHING
 

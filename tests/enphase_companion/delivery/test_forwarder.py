@@ -214,7 +214,8 @@ async def test_what_cannot_be_read_in_the_spool_is_in_the_way_of_nothing(
         for body in (b"{}", encode(message(1))):
             spool.append(OutgoingMessage("id", SERIAL, "", body))
     async with relaying.running():
-        await until(lambda: relaying.store.numbers == [1])
+        await until(lambda: relaying.metrics["messages_stored"] == 1)
+    assert relaying.store.numbers == [1]
     assert relaying.waiting() == 0
     assert relaying.metrics["messages_dropped"] == 1
     assert "unreadable message dropped: it names no gateway" in caplog.text

@@ -473,7 +473,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         )
 
     async def async_step_reconfigure(self, _: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Let the owner choose what to change."""
+        """Let the user choose what to change."""
         entry = self._get_reconfigure_entry()
         try:
             self._gateway = FoundGateway.from_entry(entry)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,12 +13,14 @@ import pytest
 
 from enphase_api import InvalidAnswerError
 from enphase_api.json_values import (
+    MAX_DEPTH,
     MAX_TEXT,
     boolean,
     identifier,
     integer,
     is_identifier,
     is_serial_number,
+    is_too_deep,
     json_object,
     json_objects,
     nested_objects,
@@ -179,3 +183,22 @@ def test_a_list_of_another_structure_is_an_error(answer: object) -> None:
 def test_other_values_than_objects_in_an_inner_list_are_skipped() -> None:
     assert nested_objects({"channels": [{"a": 1}, None, 5]}, "channels") == [{"a": 1}]
     assert nested_objects({"channels": "none"}, "channels") == []
+
+
+@pytest.mark.parametrize("step", [lambda inner: [inner], lambda inner: {"a": inner}], ids=["list", "object"])
+def test_json_of_64_levels_is_accepted_and_of_65_is_too_deep(step: Callable[[object], object]) -> None:
+    value: object = 1
+    for _ in range(MAX_DEPTH):
+        value = step(value)
+    for body_value, is_deep in ((value, False), (step(value), True)):
+        assert is_too_deep(json.dumps(body_value).encode(), body_value) is is_deep
+
+
+def test_many_flat_lists_are_not_deep() -> None:
+    value = [[] for _ in range(2 * MAX_DEPTH)]
+    assert not is_too_deep(json.dumps(value).encode(), value)
+
+
+def test_a_text_of_exactly_the_limit_is_not_cut() -> None:
+    assert printable("abcd", 4) == "abcd"
+    assert printable("abcde", 4) == "abc…"

@@ -195,7 +195,7 @@ def test_json_of_64_levels_is_accepted_and_of_65_is_too_deep(step: Callable[[obj
 
 
 def test_many_flat_lists_are_not_deep() -> None:
-    value = [[] for _ in range(2 * MAX_DEPTH)]
+    value: list[list[object]] = [[] for _ in range(2 * MAX_DEPTH)]
     assert not is_too_deep(json.dumps(value).encode(), value)
 
 

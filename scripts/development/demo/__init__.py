@@ -1,1 +1,1 @@
-"""The demo: a simulated gateway, a real Home Assistant, and what both say, side by side."""
+"""The demo: a simulated gateway and Home Assistant, and a comparison of their values."""

@@ -35,13 +35,13 @@ _PATIENCE = 10
 
 
 def say(text: str = "") -> None:
-    """Print, and at once, into a pipe too."""
+    """Print and flush."""
     print(text, flush=True)
 
 
 @contextlib.asynccontextmanager
 async def _step(text: str) -> AsyncIterator[None]:
-    """Print what is done now, and again every ten seconds until it is."""
+    """Print the current step, and repeat it every ten seconds until it is done."""
 
     async def remind() -> None:
         for seconds in itertools.count(_PATIENCE, _PATIENCE):
@@ -57,7 +57,7 @@ async def _step(text: str) -> AsyncIterator[None]:
 
 
 async def demonstrate(given: Namespace) -> int:
-    """Run the demo as the options say and return its exit status. Raises DemoError."""
+    """Run the demo with these options and return its exit status. Raise DemoError on failure."""
     port = process.free_port(given.host, given.port)
     with folder.held(given.folder, forget=bool(given.gateway)) as configuration:
         folder.fill(configuration, given.host, port)
@@ -68,7 +68,7 @@ async def demonstrate(given: Namespace) -> int:
 
             return await _with_home_assistant(own, configuration, given.host, port, _here())
         try:
-            # One that runs fast begins a day ago: its gateway has nothing to say of the future.
+            # A fast house starts a day ago, so that its time stays in the past.
             start = time.time() - (_FAST_START if given.speed > 1 else 0)
             simulator = Simulator(
                 given.profile, speed=given.speed, start=start, day=_DAY, hour_of_day=_HOUR_OF_DAY
@@ -94,7 +94,7 @@ async def _with_home_assistant(
     environment: dict[str, str],
     sim: Simulator | None = None,
 ) -> int:
-    """Start Home Assistant, make and sign in its owner, and do the work for as long as it runs."""
+    """Start Home Assistant, create its owner, sign in, and do the work while it runs."""
     async with contextlib.AsyncExitStack() as stack:
         async with _step("starting Home Assistant"):
             running = await stack.enter_async_context(
@@ -113,7 +113,7 @@ async def _with_home_assistant(
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait([ended, working], return_when=asyncio.FIRST_COMPLETED)
             if working.done() and working.exception():
-                # Often the cause is that Home Assistant is about to end.
+                # The usual cause is that Home Assistant is about to exit.
                 await asyncio.wait([ended], timeout=1)
         ended_by_itself = ended.done()
         for task in (ended, working):
@@ -163,7 +163,7 @@ async def _simulated(running: process.Process, owner: Owner, sim: Simulator, giv
 
 
 def _verdict(rows: list[Row], complaints: list[str]) -> str:
-    """Return what is wrong, in words; nothing if nothing is."""
+    """Return descriptions of the problems found."""
     wrong = [row for row in rows if row.off]
     lines = [f"{len(wrong)} of {len(rows)} do not agree with the house:"] if wrong else []
     lines += [f"  {row.name}: {row.off}" for row in wrong]
@@ -172,7 +172,7 @@ def _verdict(rows: list[Row], complaints: list[str]) -> str:
 
 
 async def _serve(words: str) -> int:
-    """Return where to look, and stay until somebody ends the demo."""
+    """Print where to look, and wait until the demo is interrupted."""
     began = float(os.environ.get("DEMO_STARTED", "nan"))
     say(f"{words}\n\nReady after {time.time() - began:.0f} s. Ctrl-C ends everything.")
     try:
@@ -219,12 +219,12 @@ def _here() -> dict[str, str]:
 
 
 async def _until_ended(given: Namespace) -> int:
-    """Run the demo until it is done or somebody ends it, by Ctrl-C or otherwise."""
+    """Run the demo until it is done or interrupted."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101  # a coroutine runs in one
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         asyncio.get_running_loop().add_signal_handler(number, task.cancel)
-    # A Ctrl-C from before now, which scripts/demo holds back, ends it here.
+    # An earlier Ctrl-C, which scripts/demo holds back, takes effect here.
     signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
     try:
         return await demonstrate(given)

@@ -1,4 +1,4 @@
-"""What Home Assistant shows beside what is true: the comparison, and its table."""
+"""The comparison of Home Assistant's states with the true values, and its table."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from typing import Any
 from .entities import NOTHING
 from .truth import Expected, Moments, Right
 
-#: Of what is true, a number may be off by this share …
+#: Allowed deviation, as a share of the true value …
 TOLERANCE = 0.01
-#: … or by half of the finest step that the gateway gives (and a hair for binary fractions).
+#: … or half of the gateway's resolution (with a margin for binary fractions).
 _HALF_STEP = 0.5001
 
-#: What one of a shown unit is, in the unit of the truth.
+#: Factors from the displayed unit to the unit of the true value.
 _SCALES: dict[str, dict[str | None, float]] = {
     "": {None: 1},
     "W": {"W": 1, "kW": 1e3},
@@ -37,7 +37,7 @@ class Row:
     name: str
     shown: str
     truth: str
-    #: Why it is off; empty where it is right.
+    #: Reason for a deviation; empty without one.
     off: str = ""
 
 
@@ -48,7 +48,7 @@ def compared(
     moments: Moments,
     zone: tzinfo,
 ) -> list[Row]:
-    """Return a row for each entity that there should be or is; `entities` gives entity ids by unique id."""
+    """Return a row for each expected or existing entity; `entities` holds entity ids by unique id."""
     rows = []
     unknown = dict(entities)
     for each in expected:
@@ -106,7 +106,7 @@ def _name(state: Mapping[str, Any]) -> str:
 
 
 def table(rows: Iterable[Row]) -> str:
-    """Return the rows as lines of columns, the ones that are off marked."""
+    """Return the rows as a text table with deviations marked."""
     lines = [("sensor", "Home Assistant", "truth", "")]
     lines += [(row.name, row.shown, row.truth, f"<-- {row.off}" if row.off else "") for row in rows]
     widths = [max(len(line[column]) for line in lines) for column in range(3)]

@@ -1,4 +1,4 @@
-"""The Energy dashboard: which sensors it shows, and what the house did in the days before the demo."""
+"""The Energy dashboard: its sensors, and statistics of the house before the demo."""
 
 from __future__ import annotations
 
@@ -144,7 +144,7 @@ async def _import(
 
 
 async def _first_states(owner: Owner, entity_ids: Mapping[str, object]) -> dict[str, float]:
-    """Return the first number (kWh) that the recorder has of each, once it has written one down."""
+    """Return the first recorded value (kWh) of each entity, once the recorder has stored one."""
     begin = datetime.fromtimestamp(0, UTC).isoformat()
     for _ in range(PATIENCE * 5):
         history: dict[str, list[dict[str, Any]]] = await owner.ask(
@@ -156,7 +156,7 @@ async def _first_states(owner: Owner, entity_ids: Mapping[str, object]) -> dict[
             no_attributes=True,
             minimal_response=True,
         )
-        # Of an entity that was removed and came again, a state between is none.
+        # An entity that was removed and added again has a None state in between.
         numbers = {
             entity_id: [
                 float(text) for state in states if (text := state["s"] or "").replace(".", "", 1).isdigit()

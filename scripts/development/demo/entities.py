@@ -1,4 +1,4 @@
-"""The integration's entities in Home Assistant: found by their unique ids, all enabled, and waited for."""
+"""The integration's entities in Home Assistant: find, enable and wait for them by unique id."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 from .errors import DemoError
 from .owner import Owner
 
-#: Seconds; the slow pages (inverters, batteries) are asked for one after the other behind the readings.
+#: Seconds; slow endpoints (inverters, batteries) are polled one after the other, after the readings.
 PATIENCE = 60
 
-#: A state that says nothing.
+#: States without a value.
 NOTHING = {"unknown", "unavailable"}
 
 
 async def found(owner: Owner, entry_id: str, wanted: Collection[str]) -> dict[str, str]:
-    """Return an entry's entity ids by unique id, once those that are wanted are there or patience ends."""
+    """Return an entry's entity ids by unique id, once the wanted ones exist or the time is over."""
     entities: dict[str, str] = {}
     for _ in range(PATIENCE * 5):
         entities = {entity["unique_id"]: entity["entity_id"] for entity in await _registered(owner, entry_id)}
@@ -28,9 +28,9 @@ async def found(owner: Owner, entry_id: str, wanted: Collection[str]) -> dict[st
 
 
 async def enable(owner: Owner, entry_id: str, wanted: Collection[str]) -> dict[str, str]:
-    """Enable entities by their unique ids, as an owner can; return the ids of all that are enabled then.
+    """Enable entities by their unique ids, and return the ids of all enabled ones.
 
-    The entry is reloaded, so that this takes effect at once; Home Assistant does so too half a minute later.
+    The entry is reloaded, so that this takes effect immediately; Home Assistant reloads after half a minute.
     """
     entities = await _registered(owner, entry_id)
     disabled = [each for each in entities if each["disabled_by"]]
@@ -44,7 +44,7 @@ async def enable(owner: Owner, entry_id: str, wanted: Collection[str]) -> dict[s
 
 
 async def known_states(owner: Owner, entity_ids: Collection[str]) -> dict[str, dict[str, Any]]:
-    """Return the states of one moment, once all of these entities show something or patience ends."""
+    """Return the states at one time, once all of these entities have a value or the time is over."""
     states: dict[str, dict[str, Any]] = {}
     for _ in range(PATIENCE * 5):
         states = await owner.states()
@@ -60,7 +60,7 @@ async def _registered(owner: Owner, entry_id: str) -> list[dict[str, Any]]:
 
 
 async def device_of(owner: Owner, domain: str, serial_number: str | None = None) -> dict[str, Any]:
-    """Return the device of a gateway: with this serial number, or the one that hangs on no other."""
+    """Return the device of a gateway: with this serial number, or the one without a parent device."""
     devices: list[dict[str, Any]] = await owner.ask("config/device_registry/list")
     for device in devices:
         ours = [identifier for kind, identifier in device["identifiers"] if kind == domain]

@@ -1,5 +1,5 @@
-"""What ends the demo with a sentence for the person in front of it."""
+"""The error that ends the demo with a message for the user."""
 
 
 class DemoError(Exception):
-    """The demo cannot go on; the text says why, and what to do about it."""
+    """The demo cannot continue; the text names the reason and a solution."""

@@ -1,4 +1,4 @@
-"""The integration's own config flow, walked through as an owner does it, without a browser."""
+"""Set up the integration through its config flow, without a browser."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from .owner import Owner
 
 DOMAIN = "enphase_iq_gateway"
 
-#: What is filled in at a step: the data, or what makes it from the form that was shown (and may refuse it).
+#: Input of a step: the data, or a function that returns it for the displayed form (and may raise DemoError).
 Filling = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
 
 
 async def walk(owner: Owner, steps: Mapping[str, Filling]) -> str:
-    """Go through the flow, filling in each step as `steps` says by its id, and return the new entry's id.
+    """Complete the flow with the input of each step in `steps`, by step id, and return the new entry's id.
 
-    Raises DemoError if the flow shows an error, an unknown step, or ends with something other than an entry.
+    Raise DemoError if the flow shows an error, an unknown step, or ends with something other than an entry.
     """
     shown = await owner.post("/api/config/config_entries/flow", {"handler": DOMAIN})
     while shown["type"] in {"form", "menu"}:
@@ -35,7 +35,7 @@ async def walk(owner: Owner, steps: Mapping[str, Filling]) -> str:
 
 
 def steps(url: str, serial_number: str, fingerprint: str, username: str, password: str) -> dict[str, Filling]:
-    """Return what the owner of a gateway fills in, who knows its fingerprint beforehand and compares."""
+    """Return the input of the flow's steps; the trust step compares the fingerprint."""
 
     def compared(form: dict[str, Any]) -> Mapping[str, Any]:
         shown = form["description_placeholders"]

@@ -1,4 +1,4 @@
-"""The folder that Home Assistant is configured in: made anew at each start, held by one demo at a time."""
+"""The configuration folder of Home Assistant: recreated at each start, locked by one demo."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ _LOCK = "demo.lock"
 
 @contextmanager
 def held(folder: Path, *, forget: bool = False) -> Iterator[Path]:
-    """Return a fresh configuration folder inside `folder`, held to the end of the `with`.
+    """Yield a new configuration folder inside `folder`, locked until the end of the `with`.
 
-    With `forget` it is deleted then: a real gateway's token is in it.
+    With `forget` it is deleted at the end, because it holds a real gateway's token.
 
-    Raises DemoError if another demo has it, if something else is in it, or if it cannot be made.
+    Raise DemoError if another demo uses it, if it holds other files, or if it cannot be created.
     """
     lock = folder / _LOCK
     try:
@@ -52,12 +52,12 @@ def held(folder: Path, *, forget: bool = False) -> Iterator[Path]:
 
 
 def fill(configuration: Path, host: str, port: int) -> None:
-    """Write what Home Assistant needs to start at that address, with only the first user left to make."""
+    """Write the configuration for this address; only the first user remains to be created."""
     shutil.copy(PROJECT / "configuration" / "demo" / "configuration.yaml", configuration)
     (configuration / "custom_components").symlink_to(PROJECT / "custom_components")
     storage = configuration / ".storage"
     storage.mkdir()
-    # Unless a person confirms it, `http:` in the YAML is taken back after five minutes, ending the process.
+    # Home Assistant reverts an unconfirmed `http:` in the YAML after five minutes and exits.
     listening = {
         "server_host": [host],
         "server_port": port,
@@ -71,7 +71,7 @@ def fill(configuration: Path, host: str, port: int) -> None:
         "error_message": None,
     }
     _store(storage, "http", (3, 1), {"stable": listening, "pending": None, "yaml_migration_done": True})
-    # Its step "core_config" would add integrations that look for servers on the internet.
+    # The step "core_config" would add integrations that contact servers on the internet.
     _store(storage, "onboarding", (4, 1), {"done": ["core_config", "analytics", "integration"]})
 
 

@@ -1,6 +1,6 @@
-"""Runs a command that ends, at the latest, when whoever started it ends: `python guard.py COMMAND`.
+"""Run a command that Linux kills when its parent ends: `python guard.py COMMAND`.
 
-A demo that is killed outright can end nothing any more; Linux does it then.
+A demo that is killed cannot end its own processes.
 """
 
 import ctypes
@@ -15,9 +15,9 @@ def main() -> None:
     """Become the command, after asking Linux to kill it together with its parent."""
     parent = os.getppid()
     ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it ended before Linux was asked
+    if os.getppid() != parent:  # the parent ended before prctl
         sys.exit(1)
-    os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606  # no shell is wanted
+    os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606  # without a shell
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
-"""Runs Home Assistant with a simulated Entrez: `python home_assistant.py ENTREZ SPEED -c CONFIGURATION ...`.
+"""Run Home Assistant with a simulated Entrez: `python home_assistant.py ENTREZ SPEED -c CONFIGURATION ...`.
 
-The integration itself has no setting for this: an owner's password goes to Enphase and to nobody else. SPEED
-is the house's: what is polled every few minutes is polled so much more often, at most once a second.
+The integration has no setting for this, because a user's password is sent to Enphase only. SPEED is that of
+the house: the poll intervals are divided by it, to one second at least.
 """
 
 import importlib
@@ -10,9 +10,9 @@ from datetime import timedelta
 
 
 def main() -> int:
-    """Put the address in before Home Assistant starts, and return its exit status."""
+    """Set the address, run Home Assistant, and return its exit status."""
     entrez, speed = sys.argv.pop(1), float(sys.argv.pop(1))
-    # What `python -m homeassistant` has there: the folder it is started in, which is the configuration's.
+    # As with `python -m homeassistant`: the current folder, which is the configuration folder.
     sys.path[0] = ""
     from homeassistant.__main__ import main as run  # noqa: PLC0415  # no longer from the folder of this file
 

@@ -1,4 +1,4 @@
-"""What can be said to scripts/demo; standard library only, as `--help` works before anything is set up."""
+"""The options of scripts/demo; standard library only, because `--help` works before set-up."""
 
 from __future__ import annotations
 
@@ -38,40 +38,40 @@ def parser() -> argparse.ArgumentParser:
     options.add_argument(
         "--check",
         action="store_true",
-        help="compare every sensor with the house, then end: 0 if all agree within 1 %%, else 1 and names",
+        help="compare every sensor with the house, then exit: 0 if all agree within 1 %%, else 1",
     )
     options.add_argument(
         "--everything",
         action="store_true",
-        help="enable every entity, also those that are disabled for a new owner (--check does so too)",
+        help="enable every entity, including those that are disabled by default (implied by --check)",
     )
     options.add_argument("--profile", metavar="NAME", help="the simulated house (default: three-phase)")
     options.add_argument(
         "--speed",
         type=_speed,
         metavar="N",
-        help="house seconds a second, from a day ago until now (default: 1)",
+        help="seconds of house time per real second, from a day ago until now (default: 1)",
     )
-    options.add_argument("--gateway", metavar="ADDRESS", help="a real gateway in place of the simulated one")
+    options.add_argument("--gateway", metavar="ADDRESS", help="a real gateway instead of the simulated one")
     options.add_argument(
         "--host",
         default="127.0.0.1",
         metavar="ADDRESS",
-        help="where Home Assistant listens (default: %(default)s; 0.0.0.0: for the whole network)",
+        help="address that Home Assistant listens on (default: %(default)s; 0.0.0.0: the whole network)",
     )
     options.add_argument(
         "--port",
         type=_port,
         default=8123,
         metavar="N",
-        help="its port (default: %(default)s; 0: any that is free)",
+        help="port of Home Assistant (default: %(default)s; 0: any free port)",
     )
     options.add_argument(
         "--folder",
         type=Path,
         default=PROJECT / ".demo",
         metavar="FOLDER",
-        help="where its configuration is made (default: .demo in the project)",
+        help="folder for Home Assistant's configuration (default: .demo in the project)",
     )
     return options
 
@@ -95,7 +95,7 @@ def _speed(text: str) -> float:
 
 
 def arguments(words: list[str] | None = None) -> argparse.Namespace:
-    """Return the options as given; ends with 2 and a sentence for those that do not go together."""
+    """Return the parsed options; exit with status 2 for an invalid combination."""
     options = parser()
     given = options.parse_args(words)
     if given.gateway:

@@ -1,4 +1,4 @@
-"""Home Assistant's owner without a browser: signs in, then asks and tells by REST and WebSocket."""
+"""A client of Home Assistant for its owner: sign-in, REST and WebSocket API."""
 
 from __future__ import annotations
 
@@ -32,13 +32,13 @@ class Owner:
         await self._session.close()
 
     async def become(self) -> None:
-        """Make the first user of a new Home Assistant, its owner, and sign in as that."""
+        """Create the owner of a new Home Assistant, and sign in."""
         user = {"name": "Demo", "username": USERNAME, "password": PASSWORD, "language": "en"}
         answer = await self.post("/api/onboarding/users", {"client_id": self._client_id, **user})
         await self._sign_in_with(answer["auth_code"])
 
     async def sign_in(self, username: str = USERNAME, password: str = PASSWORD) -> None:
-        """Sign in as a user who is there already."""
+        """Sign in as the existing user."""
         begin = {
             "client_id": self._client_id,
             "handler": ["homeassistant", None],
@@ -61,11 +61,11 @@ class Owner:
         return await self._request("GET", path)
 
     async def post(self, path: str, data: dict[str, Any] | None = None) -> Any:
-        """Send `data` as JSON to `path`, and return the JSON that comes back."""
+        """Post `data` as JSON to `path`, and return the JSON answer."""
         return await self._request("POST", path, json=data)
 
     async def delete(self, path: str) -> Any:
-        """Delete what is at `path`, and return the JSON that comes back."""
+        """Send DELETE to `path`, and return the JSON answer."""
         return await self._request("DELETE", path)
 
     async def _request(self, method: str, path: str, **content: Any) -> Any:
@@ -102,18 +102,18 @@ class Owner:
             aiohttp.ClientError,
             TimeoutError,
             TypeError,
-        ) as error:  # TypeError: what came was no text, but the end
+        ) as error:  # TypeError: a close message instead of text
             raise DemoError(f"Home Assistant does not answer {command}: {error!r}") from error
         if not answer["success"]:
             raise DemoError(f"Home Assistant refused {command}: {answer['error']}")
         return answer["result"]
 
     async def states(self) -> dict[str, dict[str, Any]]:
-        """Return all states of one moment, by entity id."""
+        """Return all current states, by entity id."""
         return {state["entity_id"]: state for state in await self.get("/api/states")}
 
     async def use_the_servers_clock(self) -> None:
-        """Let this user's browser show the house's time of day in place of the browser's own."""
+        """Set the user's profile to show the server's time zone, which is the house's."""
         language = {"language": "en", "number_format": "language", "time_format": "language"}
         zone = {"date_format": "language", "first_weekday": "language", "time_zone": "server"}
         await self.ask("frontend/set_user_data", key="language", value={**language, **zone})

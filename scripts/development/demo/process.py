@@ -1,4 +1,4 @@
-"""A real Home Assistant: its process from start to end, and what it logs."""
+"""The Home Assistant process, from start to end, and its log."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ _EXPECTED = f"We found a custom integration {_DOMAIN} which has not been tested 
 
 @dataclass
 class Process:
-    """A Home Assistant that runs: where it answers, and where its log is."""
+    """A running Home Assistant: its URL and its log."""
 
     url: str
     log: Path
     child: asyncio.subprocess.Process
 
     async def ended(self) -> DemoError:
-        """Wait until it ends by itself, and return that as the error it is."""
+        """Wait until the process ends, and return that as an error."""
         code = await self.child.wait()
         last = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
         return DemoError(
@@ -46,12 +46,12 @@ class Process:
         )
 
     def complaints(self) -> list[str]:
-        """Return the warnings and errors about this project's integration that were logged so far."""
+        """Return the logged warnings and errors about this project's integration."""
         return complaints(self.log.read_text(errors="replace"))
 
 
 def complaints(log: str) -> list[str]:
-    """Return the warnings and worse of a log in whose text or traceback the integration is named."""
+    """Return a log's warnings and errors whose text or traceback names the integration."""
     starts = [(found.start(), found[1]) for found in _RECORD.finditer(log)]
     ends = [start for start, _ in starts[1:]] + [len(log)]
     records = [(level, log[start:end].strip()) for (start, level), end in zip(starts, ends, strict=True)]
@@ -99,7 +99,7 @@ async def running(
     """
     log = configuration / "demo.log"
     # Its session is its own: Ctrl-C is for this process to act on, and the group holds whatever it starts.
-    # It looks for its helper uv on PATH.
+    # Home Assistant looks for uv on PATH.
     path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
     surroundings = {**os.environ, **environment, "PATH": path}
     surroundings.pop("PYTHONPATH", None)
@@ -109,7 +109,7 @@ async def running(
     )
     command = [sys.executable, str(here / "guard.py"), sys.executable, *start]
     with log.open("wb") as output:
-        # A folder custom_components where it is started would take the place of the configuration's.
+        # A folder custom_components in the current folder would replace that of the configuration.
         child = await asyncio.create_subprocess_exec(
             *command, "-c", str(configuration), "--skip-pip", "--log-no-color",
             stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
@@ -150,7 +150,7 @@ async def _end(child: asyncio.subprocess.Process) -> None:
     if child.returncode is None:
         with contextlib.suppress(ProcessLookupError):
             child.send_signal(signal.SIGTERM)
-        # Somebody who asks again to end it does not wait any longer either.
+        # A second interrupt ends the wait.
         with contextlib.suppress(TimeoutError, asyncio.CancelledError):
             await asyncio.wait_for(child.wait(), STOP_LIMIT)
     with contextlib.suppress(ProcessLookupError):

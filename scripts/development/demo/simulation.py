@@ -1,4 +1,4 @@
-"""The simulated gateway as the demo uses it: where its house is, what it ought to show, when it was asked."""
+"""The simulated gateway of the demo: the house's place, the expected entities, the times of the requests."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ _TOKEN_LIFETIME = timedelta(days=365).total_seconds()
 
 
 def environment(sim: Simulator) -> dict[str, str]:
-    """Return what Home Assistant and the integration have to find in their environment."""
+    """Return the environment variables for Home Assistant and the integration."""
     hours = _hours_from_utc(sim)
     return {
         "DEMO_NAME": "Simulated house",
         "DEMO_LATITUDE": str(sim.house.latitude),
         "DEMO_LONGITUDE": str(sim.house.longitude),
-        # In these names the sign is the other way round.
+        # These names have the opposite sign.
         "DEMO_TIME_ZONE": f"Etc/GMT{-hours:+d}" if hours else "Etc/GMT",
     }
 

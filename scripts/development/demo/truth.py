@@ -1,4 +1,4 @@
-"""What each entity of a simulated gateway ought to show: out of the house, never out of what was served.
+"""The expected value of each entity of a simulated gateway, from the house and not from the served answers.
 
 Written from what the product promises (which sensors there are, their unique ids, their signs), not from the
 integration's code, and importing nothing of it: so the two can disagree.
@@ -34,7 +34,7 @@ Right = str | tuple[float, float]
 
 @dataclass(frozen=True)
 class Expected:
-    """One entity that there should be, and what it should show."""
+    """An expected entity and its value."""
 
     unique_id: str
     right: Callable[[Moments], Right]
@@ -123,7 +123,7 @@ def _site(house: House) -> Iterator[Expected]:
 
 
 def _meters(house: House) -> Iterator[Expected]:
-    """Every quantity of each enabled meter and its wired phases, but for what the site's sensors show."""
+    """Yield every quantity of each enabled meter and its wired phases, except those of the site's sensors."""
     profile = house.profile
     meters = [meter for meter in profile.meters if meter.enabled and meter.listed]
     if meters:
@@ -202,7 +202,7 @@ def _all_inverters(truth: Truth) -> float:
 def _at(
     house: House, when: Callable[[Moments], Iterable[float]], value: Value
 ) -> Callable[[Moments], tuple[float, float]]:
-    """Read a value of the truth at those moments."""
+    """Read a true value at those times."""
     return lambda moments: _span(value(house.truth(moment)) for moment in when(moments))
 
 

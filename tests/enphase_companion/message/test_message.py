@@ -457,3 +457,8 @@ def test_a_report_has_at_most_three_lines() -> None:
 
 def test_an_added_up_power_factor_of_a_report_is_calculated_again() -> None:
     assert _decode_production(3, pwrFactor=1.5)[0].quantities.power_factor == 0.5
+
+
+def test_the_time_of_a_sum_is_that_of_its_latest_meter_in_whole_seconds() -> None:
+    built = build_reports(message(reading("production", 500.0), reading("net-consumption", 50.0, at=AT + 1)))
+    assert [repr(each["createdAt"]) for each in built] == [repr(AT), repr(AT + 1), repr(AT + 1)]

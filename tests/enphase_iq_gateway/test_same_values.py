@@ -239,6 +239,13 @@ async def compare(answers: Answers) -> None:
     assert {"production_power": powers.production, "home_power": powers.consumption} == about(
         {key: expected[key] for key in ("production_power", "home_power")}
     )
+    # Messages of Enphase-API's scripts do not contain whether there are unmetered batteries.
+    unknown = replace(said, has_unmetered_batteries=None)
+    powers = scripts_name("enphase_companion.displays.state").Powers.from_message(unknown)
+    drawn = chart(unknown)
+    assert {key: drawn[key] for key in ("production_power", "home_power")} == about(
+        {"production_power": powers.production, "home_power": powers.consumption}
+    )
     reported = reports(said)
     assert reported == about(
         {

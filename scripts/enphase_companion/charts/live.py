@@ -114,7 +114,7 @@ class LiveData:
         self._most = round(minutes * 60 / max(interval, 1)) + 2
         self._series: dict[_Key, _Series] = {}
         self._gateway: str | None = None
-        self._unmetered_batteries = False
+        self._unmetered_batteries: bool | None = None
         self._counts_by_phase = False
         #: Milliseconds that the gateway's clock is ahead of ours.
         self._ahead = 0
@@ -122,7 +122,7 @@ class LiveData:
     def add(self, message: Message) -> None:
         """Add the readings of a message."""
         self._gateway = message.gateway
-        self._unmetered_batteries = message.has_unmetered_batteries is True
+        self._unmetered_batteries = message.has_unmetered_batteries
         self._counts_by_phase = _counts_by_phase(message)
         now = round(self._clock() * 1000)
         for sample in message.samples:

@@ -106,7 +106,7 @@ async def _phases(
     whole: Collection[str],
     buckets: Sequence[Span],
     *,
-    unmetered_batteries: bool,
+    unmetered_batteries: bool | None,
 ) -> list[Panel]:
     """Return a panel for each phase of which anything is known."""
     phases = {phase: await _series(database, gateway, span, width, phase) for phase in range(1, PHASES + 1)}

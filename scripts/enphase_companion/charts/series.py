@@ -60,8 +60,8 @@ class Metering:
     metered: Collection[str] | None = None
     #: Meters of which other phases are wired, but not this one: nothing flows there.
     unwired: Collection[str] = ()
-    #: There are batteries that no meter sees.
-    unmetered_batteries: bool = False
+    #: Whether there are batteries that no meter measures; None: unknown.
+    unmetered_batteries: bool | None = False
 
     def home(self, names: Collection[str]) -> Mapping[str, int]:
         """Return the terms of home, see `enphase_api.models.site`; empty where one of them is not known."""

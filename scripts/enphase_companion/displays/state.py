@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from enphase_api.models import MeasurementType, Site
+from enphase_api.models import Site
 
 from .. import units
 from ..message import Message
@@ -108,15 +108,11 @@ class Powers:
     @classmethod
     def from_message(cls, message: Message) -> Powers:
         """Return the powers of a message; consumption is calculated if no meter measures it."""
-        # Enphase-API's messages do not tell about batteries, and contain a total.
-        unmetered_batteries = message.has_unmetered_batteries is True or (
-            message.has_unmetered_batteries is None and MeasurementType.TOTAL_CONSUMPTION in message.metered
-        )
         whole = {each.measurement: each for each in reversed(message.samples) if each.phase == WHOLE}
         site = Site.from_quantities(
             {name: each.quantities for name, each in whole.items()},
             metered=message.metered,
-            unmetered_batteries=unmetered_batteries,
+            unmetered_batteries=message.has_unmetered_batteries,
             measured_at={
                 name: datetime.fromtimestamp(each.measured_at / 1000, UTC) for name, each in whole.items()
             },

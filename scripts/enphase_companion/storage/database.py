@@ -129,12 +129,9 @@ class Database:
             partial(find_first_reading, gateway=gateway_id, measurements=measurement_ids)
         )
 
-    async def has_unmetered_batteries(self, gateway: str) -> bool:
-        """Return whether a gateway has batteries without a meter, so that its consumption is unknown.
-
-        This is what the gateway reported last; False if it never did.
-        """
-        return (await self._transactions.read(get_battery_flags)).get(gateway) is True
+    async def has_unmetered_batteries(self, gateway: str) -> bool | None:
+        """Return whether a gateway has batteries without a meter, as last reported; None if it never was."""
+        return (await self._transactions.read(get_battery_flags)).get(gateway)
 
     async def energies(self, gateway: str, start: int, end: int, phase: int = WHOLE) -> Mapping[str, Energy]:
         """Return the energy in [start, end), by measurement; measurements without any are left out."""

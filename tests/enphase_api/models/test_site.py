@@ -218,3 +218,17 @@ def test_home_of_two_meters_needs_no_battery_unless_there_is_one() -> None:
     meters = {"production": Quantities(active_power=3000), "net-consumption": Quantities(active_power=-1000)}
     assert Site.from_quantities(meters).home_power == 2000
     assert Site.from_quantities(meters, unmetered_batteries=True).home_power is None
+
+
+def test_where_unmetered_batteries_are_possible_a_meter_of_total_consumption_is_home() -> None:
+    three = {"production", "net-consumption", "total-consumption"}
+    assert home_terms(three, unmetered_batteries=None) == {"total-consumption": 1}
+    assert home_terms(three | {"storage"}, unmetered_batteries=None).keys() == three - {
+        "total-consumption"
+    } | {"storage"}
+    without_total = {"production", "net-consumption"}
+    assert home_terms(without_total, unmetered_batteries=None) == home_terms(without_total)
+    assert grid_terms(three - {"net-consumption"}, unmetered_batteries=None) == {
+        "total-consumption": 1,
+        "production": -1,
+    }

@@ -29,19 +29,20 @@ TOGETHER = timedelta(seconds=10)
 NOTHING = Quantities(active_power=0.0, reactive_power=0.0, energy_delivered=0.0, energy_received=0.0)
 
 
-def home_terms(metered: Collection[str], *, unmetered_batteries: bool = False) -> Mapping[str, int]:
+def home_terms(metered: Collection[str], *, unmetered_batteries: bool | None = False) -> Mapping[str, int]:
     """Return the sign of each meter in the sum of home; empty if home is unknown.
 
     `metered` are the measurement types of the meters. With `unmetered_batteries`, storage is a term although
-    no meter measures it.
+    no meter measures it. None: not known whether there are any; a meter of total consumption is then used
+    before a sum.
     """
     is_sum = {PRODUCTION, NET} <= set(metered)
-    if TOTAL in metered and not (is_sum and (STORAGE in metered or not unmetered_batteries)):
+    if TOTAL in metered and not (is_sum and (STORAGE in metered or unmetered_batteries is False)):
         return {TOTAL: 1}
     return dict.fromkeys([NET, PRODUCTION, *_storage(metered, unmetered_batteries)], 1) if is_sum else {}
 
 
-def grid_terms(metered: Collection[str], *, unmetered_batteries: bool = False) -> Mapping[str, int]:
+def grid_terms(metered: Collection[str], *, unmetered_batteries: bool | None = False) -> Mapping[str, int]:
     """Return the sign of each meter in the sum of the grid, as `home_terms` does for home."""
     if NET in metered:
         return {NET: 1}
@@ -50,7 +51,7 @@ def grid_terms(metered: Collection[str], *, unmetered_batteries: bool = False) -
     return {TOTAL: 1} | dict.fromkeys([PRODUCTION, *_storage(metered, unmetered_batteries)], -1)
 
 
-def _storage(metered: Collection[str], unmetered_batteries: bool) -> list[str]:
+def _storage(metered: Collection[str], unmetered_batteries: bool | None) -> list[str]:
     return [STORAGE] if unmetered_batteries or STORAGE in metered else []
 
 
@@ -133,7 +134,7 @@ class Site:
         meters: Mapping[str, Quantities],
         *,
         metered: Collection[str] | None = None,
-        unmetered_batteries: bool = False,
+        unmetered_batteries: bool | None = False,
         battery_power: float | None = None,
         measured_at: Mapping[str, datetime | None] | None = None,
     ) -> Self:
@@ -142,8 +143,8 @@ class Site:
         `metered` are the metered types, if they differ from those of `meters`: a meter may have no values
         now, and production may be that of microinverters, which is in no sum. With `unmetered_batteries`,
         which no storage meter measures, their `battery_power` (W, positive: discharging) is used, and the
-        energy of home is unknown without a meter of total consumption. Powers whose `measured_at` (by type)
-        are too far apart are not added up.
+        energy of home is unknown without a meter of total consumption; None: see `home_terms`. Powers whose
+        `measured_at` (by type) are too far apart are not added up.
         """
         metered = meters.keys() if metered is None else metered
         if STORAGE not in metered:

@@ -131,14 +131,14 @@ async def open_channel(broker: Broker, name: str) -> AsyncIterator[Channel]:
     url = URL(broker.url)
     if "heartbeat" not in url.query:
         url = url.update_query(heartbeat=_HEARTBEAT)
-    with translate_errors(f"{broker}: no connection"):
+    with translate_amqp_errors(f"{broker}: no connection"):
         async with asyncio.timeout(_CONNECT):
             connection = await aio_pika.connect(
                 url, client_properties={"connection_name": name}, connection_class=_Connection
             )
     try:
         connection.close_callbacks.add(lose)
-        with translate_errors(f"{broker}: no channel"):
+        with translate_amqp_errors(f"{broker}: no channel"):
             async with asyncio.timeout(_CONNECT):
                 channel = await connection.channel(publisher_confirms=True, on_return_raises=True)
                 channel.close_callbacks.add(lose)
@@ -196,7 +196,7 @@ async def wait_for_any(*events: asyncio.Event, timeout: float) -> None:
 
 
 @contextmanager
-def translate_errors(what: str) -> Iterator[None]:
+def translate_amqp_errors(what: str) -> Iterator[None]:
     """Raise the library's errors as BrokerError: `what` failed, and why."""
     try:
         yield

@@ -22,7 +22,7 @@ from .broker import (
     Broker,
     Channel,
     keep_connected,
-    translate_errors,
+    translate_amqp_errors,
     wait_for_any,
 )
 from .topology import declare_dead_letters, declare_exchange, declare_queue
@@ -124,7 +124,7 @@ class Consumer:
         dead_letters = await declare_dead_letters(channel)
         queue = await declare_queue(channel, await declare_exchange(channel), self._queue)
         inbox = _Inbox(min(self._batch, self._prefetch), channel.lost)
-        with translate_errors(f"{self._broker}: queue {self._queue}"):
+        with translate_amqp_errors(f"{self._broker}: queue {self._queue}"):
             await channel.amqp.set_qos(prefetch_count=self._prefetch, timeout=_TIMEOUT)
             await queue.consume(inbox.put, timeout=_TIMEOUT)
         self._problem.clear()
@@ -244,7 +244,9 @@ class Consumer:
             message_id=raw.message_id,
             app_id=self._name,
         )
-        with translate_errors(f"{self._broker}: exchange {dead_letters.name}: dead letter not confirmed"):
+        with translate_amqp_errors(
+            f"{self._broker}: exchange {dead_letters.name}: dead letter not confirmed"
+        ):
             await dead_letters.publish(letter, raw.routing_key or "", mandatory=True, timeout=_TIMEOUT)
         # At once: while the store is away, each new connection would deliver and dead-letter it again.
         await self._acknowledge(raw)
@@ -252,7 +254,7 @@ class Consumer:
         self._unreadable.raise_(f"{self._broker}: messages go to {dead_letters.name}: {reason}")
 
     async def _acknowledge(self, raw: AbstractIncomingMessage, *, multiple: bool = False) -> None:
-        with translate_errors(f"{self._broker}: message not acknowledged"):
+        with translate_amqp_errors(f"{self._broker}: message not acknowledged"):
             async with asyncio.timeout(_TIMEOUT):
                 await raw.ack(multiple=multiple)
 

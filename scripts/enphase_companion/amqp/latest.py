@@ -9,7 +9,7 @@ from aio_pika.abc import AbstractIncomingMessage
 
 from ..message import Message, MessageError, decode
 from ..runtime.recurring_warning import RecurringWarning
-from .broker import CONNECTION_LOST, Broker, Channel, keep_connected, translate_errors
+from .broker import CONNECTION_LOST, Broker, Channel, keep_connected, translate_amqp_errors
 from .topology import BINDING, declare_exchange
 
 #: Seconds.
@@ -48,7 +48,7 @@ class LatestConsumer:
 
     async def _consume(self, channel: Channel) -> str:
         """Show each message until the channel is lost."""
-        with translate_errors(f"{self._broker}: a queue for the latest reading"):
+        with translate_amqp_errors(f"{self._broker}: a queue for the latest reading"):
             await channel.amqp.set_qos(prefetch_count=1, timeout=_TIMEOUT)
             # Exclusive, as RabbitMQ 4.3 refuses other transient queues.
             queue = await channel.amqp.declare_queue(
@@ -80,6 +80,6 @@ class LatestConsumer:
         else:
             self._unreadable.clear(_QUIET)
             await self._show(message)
-        with translate_errors(f"{self._broker}: message not acknowledged"):
+        with translate_amqp_errors(f"{self._broker}: message not acknowledged"):
             # The broker sends the next one only now: the latest by then.
             await raw.ack()

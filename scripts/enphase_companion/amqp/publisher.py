@@ -17,7 +17,7 @@ from .broker import (
     BrokerError,
     Channel,
     keep_connected,
-    translate_errors,
+    translate_amqp_errors,
     wait_for_any,
 )
 from .topology import declare_exchange, declare_queue
@@ -98,5 +98,5 @@ class Publisher:
             message_id=message.message_id,
             app_id=self._name,
         )
-        with translate_errors(f"{self.broker}: message not confirmed"):
+        with translate_amqp_errors(f"{self.broker}: message not confirmed"):
             await self._exchange.publish(published, message.routing_key, mandatory=True, timeout=timeout)

@@ -9,7 +9,7 @@ from aio_pika import ExchangeType
 from aio_pika.abc import AbstractExchange, AbstractQueue
 from pamqp.common import FieldTable
 
-from .broker import Channel, translate_errors
+from .broker import Channel, translate_amqp_errors
 
 #: What Enphase-API's scripts publish with and bind to.
 ROUTING_KEY = "MeterStream"
@@ -38,7 +38,7 @@ async def declare_exchange(channel: Channel) -> AbstractExchange:
     Raises BrokerError.
     """
     name = channel.broker.exchange
-    with translate_errors(f"{channel.broker}: exchange {name}"):
+    with translate_amqp_errors(f"{channel.broker}: exchange {name}"):
         return await channel.amqp.declare_exchange(name, ExchangeType.TOPIC, durable=True, timeout=_TIMEOUT)
 
 
@@ -47,7 +47,7 @@ async def declare_queue(channel: Channel, exchange: AbstractExchange, name: str)
 
     Raises BrokerError.
     """
-    with translate_errors(f"{channel.broker}: queue {name}"):
+    with translate_amqp_errors(f"{channel.broker}: queue {name}"):
         queue = await channel.amqp.declare_queue(name, durable=True, arguments=_ARGUMENTS, timeout=_TIMEOUT)
         await queue.bind(exchange, BINDING, timeout=_TIMEOUT)
         return queue
@@ -59,7 +59,7 @@ async def declare_dead_letters(channel: Channel) -> AbstractExchange:
     Raises BrokerError.
     """
     name = f"{channel.broker.exchange}.DeadLetter"
-    with translate_errors(f"{channel.broker}: exchange and queue {name}"):
+    with translate_amqp_errors(f"{channel.broker}: exchange and queue {name}"):
         exchange = await channel.amqp.declare_exchange(
             name, ExchangeType.FANOUT, durable=True, timeout=_TIMEOUT
         )

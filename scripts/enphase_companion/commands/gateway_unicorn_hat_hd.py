@@ -68,6 +68,6 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     def status() -> str:
         return poller.problem or state.summary
 
-    read_anew = partial(load_settings, KEYS, arguments)
-    poller = Poller(settings, read_anew, service, Metrics(), status, inverters)
+    read_settings = partial(load_settings, KEYS, arguments)
+    poller = Poller(settings, read_settings, service, Metrics(), status, inverters)
     await play(arguments.display, settings, state, partial(poller.run, take), service, status)

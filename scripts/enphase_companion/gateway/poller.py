@@ -98,7 +98,7 @@ class Poller:
                     self._denied.raise_(str(error))
                     refused = isinstance(error, AccountError)
                     await self._wait_for_change(_ACCOUNT if refused else denial.next())
-            await self._read_anew()
+            await self._reload_settings()
 
     async def _session(self, gateway: Gateway, info: Info, take: Take) -> None:
         """Poll for a day; raise errors that need a new session or other settings."""
@@ -147,7 +147,7 @@ class Poller:
         message = from_readings(readings, info.serial_number, time.time(), unmetered_batteries=unmetered)
         return await self._inverters.completed(gateway, info, installed.meters, message)
 
-    async def _read_anew(self) -> None:
+    async def _reload_settings(self) -> None:
         """Load the settings again; if they are invalid, warn and keep the previous ones."""
         try:
             self._settings = await asyncio.to_thread(self._read_settings)

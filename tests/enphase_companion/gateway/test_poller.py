@@ -424,7 +424,7 @@ async def test_a_meter_that_the_firmware_always_reports_and_never_lists_is_asked
     assert reader.asked("/ivp/meters") == 2
 
 
-async def test_settings_are_read_anew_each_day(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_settings_are_loaded_again_each_day(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poller, "_SESSION", 0.5)
     async with reader.reading():
         await reader.reads(2)

@@ -86,7 +86,7 @@ def newcomer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Newcome
 
 @pytest.mark.slow
 def test_who_types_the_page_line_by_line_has_a_chart_at_its_end(newcomer: Newcomer) -> None:
-    said = {}
+    printed = {}
     for line in LINES:
         command = line.split()[0]
         if line.startswith((*BROUGHT, "source ")):
@@ -95,15 +95,15 @@ def test_who_types_the_page_line_by_line_has_a_chart_at_its_end(newcomer: Newcom
             newcomer.edits(Path(line.split()[1].replace("~", str(newcomer.home))))
         elif line.endswith("--trust"):
             # A person would compare and type yes.
-            said[line] = newcomer.types(f"{line} --fingerprint {newcomer.simulator.fingerprint}")
+            printed[line] = newcomer.types(f"{line} --fingerprint {newcomer.simulator.fingerprint}")
         elif command == "enphase-gateway-database-meters":
-            said[line] = newcomer.types(line, until=lambda: has_reading(newcomer.folder / "enphase.db"))
+            printed[line] = newcomer.types(line, until=lambda: has_reading(newcomer.folder / "enphase.db"))
         else:
-            said[line] = newcomer.types(line)
-    assert "It is trusted now" in said["enphase-gateway-console --trust"]
-    assert said["enphase-gateway-console"].startswith("IQ Gateway ")
+            printed[line] = newcomer.types(line)
+    assert "It is trusted now" in printed["enphase-gateway-console --trust"]
+    assert printed["enphase-gateway-console"].startswith("IQ Gateway ")
     assert (newcomer.folder / "today.png").read_bytes().startswith(b"\x89PNG")
-    assert not [each for each in said.values() if "warning" in each]
+    assert not [each for each in printed.values() if "warning" in each]
 
 
 def has_reading(database: Path) -> bool:

@@ -112,18 +112,18 @@ def test_a_gap_is_a_break_in_the_line_and_a_patch_and_named() -> None:
 
 
 def test_totals_stand_there_in_words() -> None:
-    said = texts(drawn())
-    assert {"23.6 kWh", "produced", "4.0 kWh", "imported"} <= set(said)
-    assert any("28 % of the production was used here (self-consumption)" in each for each in said)
-    assert any("63 % of the consumption came from here (self-sufficiency)" in each for each in said)
+    shown_texts = texts(drawn())
+    assert {"23.6 kWh", "produced", "4.0 kWh", "imported"} <= set(shown_texts)
+    assert any("28 % of the production was used here (self-consumption)" in each for each in shown_texts)
+    assert any("63 % of the consumption came from here (self-sufficiency)" in each for each in shown_texts)
     unknown = texts(drawn(replace(VIEW, totals=Totals(produced=1_000))))
     assert not any("self-" in each or "imported" in each for each in unknown)
 
 
 def test_the_latest_values_are_written_at_the_ends_of_their_lines() -> None:
-    said = texts(drawn())
-    assert "Consumption 500 W" in said
-    assert "Grid 500 W" in said, "positive: import, as everywhere"
+    shown_texts = texts(drawn())
+    assert "Consumption 500 W" in shown_texts
+    assert "Grid 500 W" in shown_texts, "positive: import, as everywhere"
 
 
 def test_exported_power_is_negative_in_print_and_drawn_upwards() -> None:
@@ -134,9 +134,9 @@ def test_exported_power_is_negative_in_print_and_drawn_upwards() -> None:
 
 
 def test_a_finished_day_names_its_lines_without_values_that_look_like_now() -> None:
-    said = texts(drawn(replace(VIEW, is_now=False)))
-    assert {"Production", "Consumption", "Battery", "Grid"} <= set(said)
-    assert not any(each.startswith(("Consumption ", "Battery 0")) for each in said)
+    shown_texts = texts(drawn(replace(VIEW, is_now=False)))
+    assert {"Production", "Consumption", "Battery", "Grid"} <= set(shown_texts)
+    assert not any(each.startswith(("Consumption ", "Battery 0")) for each in shown_texts)
 
 
 def test_the_zero_line_does_not_strike_a_label_through() -> None:
@@ -321,8 +321,8 @@ def test_bars_of_days_are_as_wide_as_their_days_and_named() -> None:
 
 
 def test_a_view_that_may_be_old_says_so() -> None:
-    said = texts(drawn(replace(VIEW, trouble="The gateway does not answer.")))
-    assert "Not up to date: The gateway does not answer." in said
+    shown_texts = texts(drawn(replace(VIEW, trouble="The gateway does not answer.")))
+    assert "Not up to date: The gateway does not answer." in shown_texts
 
 
 def test_a_view_with_nothing_in_it_can_be_drawn() -> None:

@@ -39,8 +39,8 @@ def history(clock: Clock) -> LiveData:
 
 
 def message(at: float, watts: float = 1000.0, counter: float | None = None, **more: bool) -> Message:
-    said = Quantities(active_power=watts, energy_delivered=at / 3.6 if counter is None else counter)
-    return Message("1", at, (Sample("production", 0, round(at) * 1000, said),), None, **more)
+    expected = Quantities(active_power=watts, energy_delivered=at / 3.6 if counter is None else counter)
+    return Message("1", at, (Sample("production", 0, round(at) * 1000, expected),), None, **more)
 
 
 def test_the_newest_readings_are_shown_and_the_oldest_forgotten(history: LiveData, clock: Clock) -> None:
@@ -88,8 +88,8 @@ def test_a_slow_gateway_has_no_gaps(history: LiveData, clock: Clock) -> None:
 
 def of_inverters(at: float, watts: float = 1000.0) -> Sample:
     """Return the production that microinverters report."""
-    said = Quantities(active_power=watts, energy_delivered=(at - NOW) / 3.6)
-    return Sample("production", 0, round(at) * 1000, said)
+    expected = Quantities(active_power=watts, energy_delivered=(at - NOW) / 3.6)
+    return Sample("production", 0, round(at) * 1000, expected)
 
 
 def reported(at: float, *samples: Sample) -> Message:
@@ -214,10 +214,11 @@ def test_consumption_with_batteries_that_nobody_measures_is_not_known(history: L
 
 
 @pytest.mark.parametrize(
-    ("seconds", "said"), [(1, "the last minute"), (5, "the last 5 minutes"), (1_440, "the last 1440 minutes")]
+    ("seconds", "expected"),
+    [(1, "the last minute"), (5, "the last 5 minutes"), (1_440, "the last 1440 minutes")],
 )
-def test_what_is_shown_is_said_in_words(seconds: int, said: str, clock: Clock) -> None:
-    assert f"· {said} in" in LiveData(seconds, 1, ZURICH, phases=False, clock=clock).view(None).subtitle
+def test_what_is_shown_is_said_in_words(seconds: int, expected: str, clock: Clock) -> None:
+    assert f"· {expected} in" in LiveData(seconds, 1, ZURICH, phases=False, clock=clock).view(None).subtitle
 
 
 @pytest.mark.parametrize("seconds", [60, 0.3])
@@ -258,9 +259,9 @@ def test_totals_that_add_up_by_phase_are_explained_where_both_directions_flowed(
 
 
 def test_phases_are_kept_only_on_request(clock: Clock) -> None:
-    said = Quantities(active_power=1.0)
+    expected = Quantities(active_power=1.0)
     both = Message(
-        "1", NOW, tuple(Sample("production", phase, NOW * 1000, said) for phase in (0, 1, 3)), None
+        "1", NOW, tuple(Sample("production", phase, NOW * 1000, expected) for phase in (0, 1, 3)), None
     )
     for phases, names in ((False, [""]), (True, ["", "L1", "L3"])):
         history = LiveData(5, 1, ZURICH, phases=phases, clock=clock)

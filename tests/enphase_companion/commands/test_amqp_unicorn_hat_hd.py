@@ -70,7 +70,7 @@ def showing(amqp_url: str, owner: CliUser, tmp_path: Path) -> Iterator[Showing]:
     running.is_killed()
 
 
-def said(watts: float, ago: float = 0, gateway: str = "122300000001") -> bytes:
+def encoded(watts: float, ago: float = 0, gateway: str = "122300000001") -> bytes:
     """Return a message in which the array makes so much, and the home takes twice as much."""
     now = time.time() - ago
     made = message(round(now) - 1_764_000_000)
@@ -98,7 +98,7 @@ def of_enphase_api(production: float, consumption: float) -> bytes:
 async def test_what_is_published_is_shown_and_the_gateway_is_asked_nothing(showing: Showing) -> None:
     hat = showing.leds
     showing.starts("--peak-power", "4000")
-    await showing.publishes_until(lambda: said(1_000), lambda: len(hat.bars) > 60)
+    await showing.publishes_until(lambda: encoded(1_000), lambda: len(hat.bars) > 60)
     assert hat.says("1.00 kW")
     last = hat.bars[-1]
     # The bars end in a part of an LED.
@@ -113,8 +113,8 @@ async def test_what_is_published_is_shown_and_the_gateway_is_asked_nothing(showi
 async def test_only_the_newest_reading_counts(showing: Showing) -> None:
     hat = showing.leds
     showing.starts()
-    await showing.publishes_until(lambda: said(500), lambda: hat.says("500 W"))
-    await showing.publishes(*[said(watts, ago=1) for watts in range(600, 700)], said(1_234))
+    await showing.publishes_until(lambda: encoded(500), lambda: hat.says("500 W"))
+    await showing.publishes(*[encoded(watts, ago=1) for watts in range(600, 700)], encoded(1_234))
     await until(lambda: hat.says("1.23 kW"), 60)
     assert not any(hat.says(f"{watts} W") for watts in range(600, 700))
     assert showing.ends() == 0
@@ -138,7 +138,7 @@ async def test_one_documented_command_makes_a_file_with_the_weather_in_it(
     showing.starts("--display", str(file))
     assert showing.process is not None
     process = showing.process
-    await showing.publishes_until(lambda: said(2_500), lambda: process.poll() is not None)
+    await showing.publishes_until(lambda: encoded(2_500), lambda: process.poll() is not None)
     assert process.returncode == 0, showing.output
     frames = recorded(file)
     assert np.abs(frames[0].astype(int) - icon(Weather.CLOUDY, 0)).mean() < 20
@@ -165,12 +165,12 @@ async def test_a_broker_that_is_away_is_shown_and_it_goes_on_when_it_is_back(
     assert hat.shows(warning(0))
     assert "warning: " in showing.output
     await asyncio.to_thread(rabbitmq.start)
-    await showing.publishes_until(lambda: said(321), lambda: hat.says("321 W"), 90)
+    await showing.publishes_until(lambda: encoded(321), lambda: hat.says("321 W"), 90)
     await asyncio.to_thread(rabbitmq.kill)
     await until(lambda: showing.output.count("warning: ") >= 3)
     assert showing.runs
     await asyncio.to_thread(rabbitmq.start)
-    await showing.publishes_until(lambda: said(654), lambda: hat.says("654 W"), 90)
+    await showing.publishes_until(lambda: encoded(654), lambda: hat.says("654 W"), 90)
     assert showing.ends() == 0
     assert hat.is_off
 
@@ -178,7 +178,7 @@ async def test_a_broker_that_is_away_is_shown_and_it_goes_on_when_it_is_back(
 async def test_a_reading_that_waited_for_hours_is_shown_as_old(showing: Showing) -> None:
     hat = showing.leds
     showing.starts()
-    await showing.publishes_until(lambda: said(500, ago=3 * 3600 + 300), lambda: hat.says("no data 3 h"))
+    await showing.publishes_until(lambda: encoded(500, ago=3 * 3600 + 300), lambda: hat.says("no data 3 h"))
     assert showing.ends() == 0
 
 
@@ -186,10 +186,10 @@ async def test_of_two_gateways_the_one_that_is_set_is_shown(showing: Showing) ->
     hat = showing.leds
     showing.writes(gateway_serial_number="122300000002")
     showing.starts()
-    other = said(111, gateway="122300000001")
+    other = encoded(111, gateway="122300000001")
 
     def both() -> bytes:
-        return said(222, gateway="122300000002")
+        return encoded(222, gateway="122300000002")
 
     async with asyncio.timeout(60):
         while not hat.says("222 W"):
@@ -207,7 +207,7 @@ async def test_it_ends_within_five_seconds_with_its_leds_off_while_the_broker_ha
     rabbitmq: RabbitMQ, showing: Showing, number: signal.Signals
 ) -> None:
     showing.starts()
-    await showing.publishes_until(lambda: said(1_000), lambda: showing.leds.bars)
+    await showing.publishes_until(lambda: encoded(1_000), lambda: showing.leds.bars)
     rabbitmq.pause()
     await asyncio.sleep(1)
     assert showing.ends(number) == 0
@@ -225,7 +225,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(showing: 
     showing.url = good
     showing.writes(latitude=46.918273, longitude=7.456789)
     showing.starts("-v")
-    await showing.publishes_until(lambda: said(1_000), lambda: showing.leds.bars)
+    await showing.publishes_until(lambda: encoded(1_000), lambda: showing.leds.bars)
     assert showing.ends() == 0
     everything = showing.output + title
     assert "DEBUG" in everything

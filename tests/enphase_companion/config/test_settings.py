@@ -85,10 +85,10 @@ def test_a_secret_is_never_an_option(name: str, separator: str, capsys: pytest.C
     with pytest.raises(SystemExit) as end:
         gateway_console.main(f"{option(name)}{separator}planted".split())
     assert end.value.code == 2
-    said = capsys.readouterr().err
-    assert f"{name} is a secret" in said
-    assert f"as {variable(name)}" in said
-    assert "planted" not in said
+    error_text = capsys.readouterr().err
+    assert f"{name} is a secret" in error_text
+    assert f"as {variable(name)}" in error_text
+    assert "planted" not in error_text
 
 
 @pytest.mark.parametrize("secret", ["gateway_token", "enphase_password"])
@@ -336,7 +336,7 @@ def test_only_what_a_command_reads_is_checked() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "error_text"),
     [
         ('{"gateway_host": "planted" "x": 1}', "line 1, column 28: not valid JSON (Expecting ',' delimiter)"),
         ('["planted"]', "must hold one JSON object"),
@@ -346,11 +346,11 @@ def test_only_what_a_command_reads_is_checked() -> None:
         (f'{{"planted": {"[" * 100_000}{"]" * 100_000}}}', "holds values that no setting can have"),
     ],
 )
-def test_a_broken_file_is_refused_with_the_place_but_not_its_content(text: str, said: str) -> None:
+def test_a_broken_file_is_refused_with_the_place_but_not_its_content(text: str, error_text: str) -> None:
     set_in_file(text)
     with pytest.raises(SettingsError) as error:
         settings()
-    assert said in str(error.value)
+    assert error_text in str(error.value)
     assert "configuration/credentials.json" in str(error.value)
     assert "planted" not in str(error.value)
     assert error.value.__cause__ is None, "json's own error holds the whole text"
@@ -460,14 +460,14 @@ def test_a_missing_file_is_made_to_store_something(tmp_path: Path) -> None:
     ],
 )
 def test_a_brokers_password_with_letters_that_mean_something_shows_nothing_of_itself(password: str) -> None:
-    said = refusal(amqp_url=f"amqp://me:{password}@broker.lan/")
-    assert "amqp_url: must be an address such as amqps://" in said
+    error_text = refusal(amqp_url=f"amqp://me:{password}@broker.lan/")
+    assert "amqp_url: must be an address such as amqps://" in error_text
     assert (
         "@ : / # ? % are written %40 %3A %2F %23 %3F %25, or set amqp_host, amqp_username and amqp_password"
-        in said
+        in error_text
     )
-    assert "WORD" not in said
-    assert "23608" not in said
+    assert "WORD" not in error_text
+    assert "23608" not in error_text
 
 
 @pytest.mark.parametrize("password", ["Pa%40WORD", "a%3A%2F%23%3F%25z", "Pa:WORD", "grün"])

@@ -25,7 +25,7 @@ ORDINARY = ("no-meters", "three-phase", "battery")
 ROUNDED = 0.0011
 
 
-def told(owner: CliUser) -> Any:
+def read_document(owner: CliUser) -> Any:
     result = owner.runs(main, "--json")
     assert result.status == 0, result.err
     assert not result.err
@@ -51,7 +51,7 @@ def test_each_enabled_meter_and_wired_phase_reads_what_the_house_has(
     still: Callable[..., CliUser], profile: str
 ) -> None:
     owner = still(profile)
-    document = told(owner)
+    document = read_document(owner)
     expected = [meter for meter in PROFILES[profile].meters if meter.listed]
     assert [meter["eid"] for meter in document["meters"]] == [meter.eid for meter in expected]
     assert [meter["enabled"] for meter in document["meters"]] == [meter.enabled for meter in expected]
@@ -96,7 +96,7 @@ CONSUMING = [
 @pytest.mark.parametrize("profile", slowly(METERED))
 def test_production_is_the_houses(still: Callable[..., CliUser], profile: str) -> None:
     owner = still(profile)
-    document = told(owner)
+    document = read_document(owner)
     house = truth(owner, document).production.total
     assert document["production"]["source"] == "meter"
     assert document["production"]["power_w"] == pytest.approx(house.active_power, abs=ROUNDED)
@@ -109,7 +109,7 @@ def test_consumption_grid_and_battery_are_the_houses(
     still: Callable[..., CliUser], profile: str, hour: float
 ) -> None:
     owner = still(profile, hour_of_day=hour)
-    document = told(owner)
+    document = read_document(owner)
     house = truth(owner, document)
     home, net, storage = house.total_consumption.total, house.net_consumption.total, house.storage.total
     assert document["consumption"]["power_w"] == pytest.approx(home.active_power, abs=0.02)
@@ -133,7 +133,7 @@ def test_consumption_grid_and_battery_are_the_houses(
 
 def test_consumption_beside_ac_batteries_is_the_houses(still: Callable[..., CliUser]) -> None:
     owner = still("ac-batteries", hour_of_day=21)
-    document = told(owner)
+    document = read_document(owner)
     house = truth(owner, document)
     assert house.battery is not None
     # A gateway gives whole watts, watt-hours and per cents of AC Batteries.
@@ -153,7 +153,7 @@ def direction(grid_power: float) -> str:
 
 def test_batteries_are_the_houses(still: Callable[..., CliUser]) -> None:
     owner = still("battery", hour_of_day=21)
-    document = told(owner)
+    document = read_document(owner)
     house = truth(owner, document)
     assert house.battery is not None
     battery = document["battery"]
@@ -175,7 +175,7 @@ def test_without_enabled_meters_production_is_what_the_inverters_reported(
     still: Callable[..., CliUser], profile: str
 ) -> None:
     owner = still(profile, hour_of_day=12)
-    document = told(owner)
+    document = read_document(owner)
     reported = sum(inverter["last_reported_power_w"] for inverter in document["inverters"])
     assert document["production"]["source"] == "inverters"
     # Some minutes lie between the reports of the single inverters and their sum.
@@ -191,7 +191,7 @@ def test_each_inverter_is_there_with_what_it_last_reported(
     still: Callable[..., CliUser], profile: str
 ) -> None:
     owner = still(profile, hour_of_day=12)
-    inverters = told(owner)["inverters"]
+    inverters = read_document(owner)["inverters"]
     house = owner.simulator.house
     assert [each["serial_number"] for each in inverters] == [each.serial_number for each in house.inverters]
     for each in inverters:
@@ -202,14 +202,14 @@ def test_each_inverter_is_there_with_what_it_last_reported(
 
 
 def test_at_night_no_inverter_reports_and_nothing_is_produced(still: Callable[..., CliUser]) -> None:
-    document = told(still("no-meters", hour_of_day=1))
+    document = read_document(still("no-meters", hour_of_day=1))
     assert document["production"]["power_w"] == 0
     assert not any(inverter["reporting"] for inverter in document["inverters"])
 
 
 def test_todays_energy_is_the_houses_where_the_firmware_is_honest(still: Callable[..., CliUser]) -> None:
     owner = still("three-phase", hour_of_day=15)
-    document = told(owner)
+    document = read_document(owner)
     house = owner.simulator.house
     at = seconds(document["measured_at"])
     since_midnight = (
@@ -224,7 +224,7 @@ def test_todays_energy_is_the_houses_where_the_firmware_is_honest(still: Callabl
 def test_todays_energy_is_unknown_where_the_firmware_is_not(
     still: Callable[..., CliUser], profile: str
 ) -> None:
-    assert told(still(profile))["production"]["today_wh"] is None
+    assert read_document(still(profile))["production"]["today_wh"] is None
 
 
 @pytest.mark.parametrize(
@@ -235,7 +235,7 @@ def test_a_slow_page_that_fails_is_named_and_all_else_is_there(
 ) -> None:
     owner = still("battery")
     owner.simulator.faults.set("status", path, status=503)
-    document = told(owner)
+    document = read_document(owner)
     assert len(document["problems"]) == 1
     assert path in document["problems"][0]
     assert document["production"]["power_w"] is not None
@@ -266,7 +266,7 @@ def test_meters_that_fail_are_an_error_and_no_document(
 
 def test_the_gateway_is_asked_gently(still: Callable[..., CliUser]) -> None:
     owner = still("three-phase")
-    told(owner)
+    read_document(owner)
     asked = [request.path for request in owner.simulator.requests]
     assert len(asked) == len(set(asked)), "nothing twice"
     assert set(asked) == {
@@ -283,7 +283,7 @@ def test_the_gateway_is_asked_gently(still: Callable[..., CliUser]) -> None:
 
 def test_the_documentation_names_every_key(still: Callable[..., CliUser]) -> None:
     documentation = DOCUMENTATION.read_text()
-    missing = {key for key in keys(told(still("battery"))) if f"`{key}`" not in documentation}
+    missing = {key for key in keys(read_document(still("battery"))) if f"`{key}`" not in documentation}
     assert not missing
 
 

@@ -127,21 +127,21 @@ def test_another_certificate_than_the_trusted_one_is_shown_beside_it(
     types("yes\n")
     result = owner.runs(main, "--trust")
     assert result.status == 0
-    said = "".join(result.out.split())
-    assert "oranotherdeviceanswersinitsplace" in said
-    assert f"Trusteduntilnow{before}Shownnow{owner.simulator.fingerprint}Type" in said
+    expected = "".join(result.out.split())
+    assert "oranotherdeviceanswersinitsplace" in expected
+    assert f"Trusteduntilnow{before}Shownnow{owner.simulator.fingerprint}Type" in expected
     assert owner.certificate.read_text() == owner.simulator.certificate_pem
 
 
 @pytest.mark.parametrize(
-    ("trusted", "said"),
+    ("trusted", "expected"),
     [
         ("its own", "It claims the serial number of the trusted gateway."),
         ("122300000099", "The trusted gateway is 122300000099: this one says it is another."),
     ],
 )
 def test_a_serial_number_that_is_trusted_with_another_key_is_said_to_be_so(
-    owner: CliUser, types: Callable[..., None], trusted: str, said: str
+    owner: CliUser, types: Callable[..., None], trusted: str, expected: str
 ) -> None:
     number = owner.simulator.serial_number
     owner.simulator.renew_certificate(same_key=False, common_name=number if trusted == "its own" else trusted)
@@ -151,8 +151,8 @@ def test_a_serial_number_that_is_trusted_with_another_key_is_said_to_be_so(
     types("no\n")
     result = owner.runs(main, "--trust")
     assert result.status == 1
-    assert said in result.out
-    assert result.out.index(said) < result.out.index("Trusted until now")
+    assert expected in result.out
+    assert result.out.index(expected) < result.out.index("Trusted until now")
     assert owner.certificate.read_text() == before
     assert not any(request.has_authorization for request in owner.simulator.requests)
 
@@ -200,8 +200,8 @@ def test_no_word_of_an_impostor_moves_the_cursor_or_adds_a_line(
     shown = owner.runs(main, "--trust").out
     assert all(line.isprintable() for line in shown.split("\n"))
     lines = shown.splitlines()
-    said = "".join(shown.split())
-    assert f"Trusteduntilnow{trusted}Shownnow{owner.simulator.fingerprint}Type" in said
+    expected = "".join(shown.split())
+    assert f"Trusteduntilnow{trusted}Shownnow{owner.simulator.fingerprint}Type" in expected
     assert [line.split("  ")[1] for line in lines if line.startswith("  ") and line[2] != " "] == [
         *("Serial number", "Firmware", "Certificate", "Valid"),
         *("Trusted until now", "Shown now"),

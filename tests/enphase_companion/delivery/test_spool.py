@@ -319,11 +319,11 @@ def test_what_append_returned_from_survives_the_end_of_the_program_at_any_moment
         [sys.executable, "-c", WRITER, str(file)], stdout=subprocess.PIPE, text=True
     ) as writer:
         assert writer.stdout is not None
-        said = [int(writer.stdout.readline()) for _ in range(200)]
+        reported = [int(writer.stdout.readline()) for _ in range(200)]
         os.kill(writer.pid, signal.SIGKILL)
-        said += [int(line) for line in writer.stdout.read().split("\n")[:-1]]
+        reported += [int(line) for line in writer.stdout.read().split("\n")[:-1]]
     with Spool(file, LIMIT) as spool:
         kept = [int(each.message_id) for _, each in spool.oldest(1_000_000)]
-    assert kept[: len(said)] == said
+    assert kept[: len(reported)] == reported
     assert kept == list(range(len(kept)))
-    assert len(kept) <= len(said) + 1
+    assert len(kept) <= len(reported) + 1

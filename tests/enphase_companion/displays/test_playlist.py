@@ -220,7 +220,7 @@ def message(*powers: tuple[str, float], unmetered_batteries: bool = False, gatew
 
 
 @pytest.mark.parametrize(
-    ("said", "powers"),
+    ("expected", "powers"),
     [
         (message(("production", 3000), ("net-consumption", -2000)), (3000, 1000)),
         (message(("production", 3000), ("net-consumption", -2000), ("storage", -500)), (3000, 500)),
@@ -232,9 +232,9 @@ def message(*powers: tuple[str, float], unmetered_batteries: bool = False, gatew
     ],
 )
 def test_consumption_is_worked_out_where_it_can_be(
-    said: Message, powers: tuple[float | None, float | None]
+    expected: Message, powers: tuple[float | None, float | None]
 ) -> None:
-    found = Powers.from_message(said)
+    found = Powers.from_message(expected)
     assert (found.production, found.consumption, found.read_at) == (*powers, 5.0)
 
 

@@ -197,20 +197,20 @@ def test_a_gateway_that_refuses_even_a_new_token_ends_the_run(owner: CliUser) ->
 
 
 @pytest.mark.parametrize(
-    ("username", "password", "said"),
+    ("username", "password", "expected"),
     [
         (USERNAME, "planted-wrong", "Entrez rejects"),
         ("mfa@example.com", PASSWORD, "second factor"),
     ],
 )
 def test_an_account_that_gets_no_token_ends_the_run(
-    owner: CliUser, username: str, password: str, said: str
+    owner: CliUser, username: str, password: str, expected: str
 ) -> None:
     owner.trusts()
     owner.writes(enphase_username=username, enphase_password=password)
     result = owner.runs(main)
     assert result.status == 1
-    assert said in result.error
+    assert expected in result.error
     assert username not in result.err
     assert password not in result.err
 

@@ -108,16 +108,16 @@ def reader(new_reader: Callable[..., Reader]) -> Reader:
 async def test_what_the_house_does_is_what_the_messages_say(reader: Reader) -> None:
     async with reader.reading():
         await reader.reads(2)
-    said = reader.messages[-1]
-    assert said.gateway == reader.simulator.serial_number
-    assert are_complete(build_reports(said))
-    at = said.samples[0].measured_at / 1000
+    latest = reader.messages[-1]
+    assert latest.gateway == reader.simulator.serial_number
+    assert are_complete(build_reports(latest))
+    at = latest.samples[0].measured_at / 1000
     truth = reader.simulator.house.truth(at)
-    production = next(each for each in said.samples if (each.measurement, each.phase) == ("production", 0))
+    production = next(each for each in latest.samples if (each.measurement, each.phase) == ("production", 0))
     assert production.quantities.energy_delivered == pytest.approx(
         truth.production.total.energy_delivered, abs=2
     )
-    assert {(each.measurement, each.phase) for each in said.samples} == {
+    assert {(each.measurement, each.phase) for each in latest.samples} == {
         (measurement, phase) for measurement in ("production", "net-consumption") for phase in range(4)
     }
 

@@ -86,9 +86,9 @@ def reports(*readings: Reading, **other: Any) -> dict[str, Any]:
     ],
 )
 def test_readers_of_enphase_api_find_all_that_they_ask_for(readings: list[Reading]) -> None:
-    said = message(*readings)
-    assert are_complete(build_reports(said))
-    rows = read_as_enphase_api_does(encode(said, build_reports(said)))
+    msg = message(*readings)
+    assert are_complete(build_reports(msg))
+    rows = read_as_enphase_api_does(encode(msg, build_reports(msg)))
     assert list(rows) == ["production", "net-consumption", "total-consumption"]
     wired = {each.meter.measurement_type: len([p for p in each.phases if p is not None]) for each in readings}
     assert {name: len(lines) for name, lines in rows.items()} | wired == {
@@ -183,20 +183,20 @@ def test_what_is_not_known_is_left_out_and_never_a_zero(readings: list[Reading],
 
 def test_batteries_that_no_meter_measures_leave_consumption_unknown() -> None:
     readings = [reading("production", 900.0), reading("net-consumption", 100.0)]
-    said = message(*readings, unmetered_batteries=True)
+    msg = message(*readings, unmetered_batteries=True)
     assert list(reports(*readings, unmetered_batteries=True)) == ["production", "net-consumption"]
-    assert not are_complete(build_reports(said))
-    assert decode(encode(said)).has_unmetered_batteries is True
+    assert not are_complete(build_reports(msg))
+    assert decode(encode(msg)).has_unmetered_batteries is True
 
 
 def test_our_own_message_comes_back_as_it_was() -> None:
-    said = message(
+    msg = message(
         reading("production", 900.0, None, 20.0),
         reading("net-consumption", -90.0, 100.0, 30.0, reactive_energy_leading=None),
         reading("pv3p", 3.0),
     )
-    back = decode(encode(said))
-    assert back == replace(said, message_id=None)
+    back = decode(encode(msg))
+    assert back == replace(msg, message_id=None)
     assert [(each.measurement, each.phase) for each in back.samples] == [
         ("production", 0), ("production", 1), ("production", 3),
         ("net-consumption", 0), ("net-consumption", 1), ("net-consumption", 2), ("net-consumption", 3),
@@ -258,15 +258,15 @@ def nested(depth: int) -> list[Any]:
 
 
 def test_messages_of_enphase_api_are_read_as_they_are() -> None:
-    said = decode(enphase_api_message(), default_gateway=SERIAL)
-    assert said.has_unmetered_batteries is None, "they do not say"
-    assert (said.gateway, said.timestamp, said.message_id) == (SERIAL, NOW, None)
-    assert [(each.measurement, each.phase) for each in said.samples] == [
+    msg = decode(enphase_api_message(), default_gateway=SERIAL)
+    assert msg.has_unmetered_batteries is None, "they do not say"
+    assert (msg.gateway, msg.timestamp, msg.message_id) == (SERIAL, NOW, None)
+    assert [(each.measurement, each.phase) for each in msg.samples] == [
         (measurement, phase)
         for measurement in ("production", "net-consumption", "total-consumption")
         for phase in (0, 1, 3)  # 6 V: the second is not wired
     ]
-    whole = said.samples[0]
+    whole = msg.samples[0]
     assert whole == Sample(
         "production", 0, AT * 1000, replace(Quantities.from_report(block(1800.0)), voltage=230.0)
     )
@@ -349,17 +349,17 @@ def test_what_a_gateway_can_measure_at_most_is_half_a_message_at_most_and_is_rea
         "total-consumption",
         *(f"a-further-type-of-meters-{n}" for n in range(20)),
     ]
-    said = message(*(reading(word, -99999.123, 9.25e-5, 12345.678) for word in words))
-    assert len(said.samples) == MAX_SAMPLES
-    body = encode(said)
+    msg = message(*(reading(word, -99999.123, 9.25e-5, 12345.678) for word in words))
+    assert len(msg.samples) == MAX_SAMPLES
+    body = encode(msg)
     assert len(body) < MAX_BODY / 2
-    assert decode(body).samples == said.samples
+    assert decode(body).samples == msg.samples
 
 
 @pytest.mark.parametrize("word", ["ev se", "evse\x1b[2J", "ev\u202ese", "x" * 33, "*evse*"])
 def test_a_meter_whose_type_no_reader_takes_is_left_out_of_the_message_and_the_others_stay(word: str) -> None:
-    said = message(reading("production", 900.0), reading(word, 5.0))
-    assert [each.measurement for each in decode(encode(said)).samples] == ["production", "production"]
+    msg = message(reading("production", 900.0), reading(word, 5.0))
+    assert [each.measurement for each in decode(encode(msg)).samples] == ["production", "production"]
 
 
 def test_a_message_of_enphase_api_without_a_set_gateway_says_what_to_set() -> None:
@@ -372,14 +372,14 @@ async def test_every_gateway_gives_messages_that_readers_of_enphase_api_survive(
     with Simulator(profile, hour_of_day=11, day=JUNE) as simulator:
         async with Gateway(simulator.url, certificate=simulator.certificate_pem) as gateway:
             assert await gateway.login(simulator.token())
-            said = from_readings(await gateway.readings(), simulator.serial_number, NOW)
-    assert decode(encode(said)).samples == said.samples
-    metered = {each.measurement for each in said.samples}
+            msg = from_readings(await gateway.readings(), simulator.serial_number, NOW)
+    assert decode(encode(msg)).samples == msg.samples
+    metered = {each.measurement for each in msg.samples}
     consumption = {"net-consumption", "total-consumption"} & metered
     if profile != "storage-loses-phase":  # there, now and then, nobody knows what the batteries do
-        assert are_complete(build_reports(said)) == ("production" in metered and bool(consumption))
-    if are_complete(build_reports(said)):
-        read_as_enphase_api_does(encode(said, build_reports(said)))
+        assert are_complete(build_reports(msg)) == ("production" in metered and bool(consumption))
+    if are_complete(build_reports(msg)):
+        read_as_enphase_api_does(encode(msg, build_reports(msg)))
 
 
 def test_a_body_of_the_maximum_size_is_decoded() -> None:

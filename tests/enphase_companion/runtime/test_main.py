@@ -61,7 +61,7 @@ def test_without_its_packages_a_script_says_how_to_install_them() -> None:
 
 
 @pytest.mark.parametrize(
-    ("is_managed", "prefix", "said"),
+    ("is_managed", "prefix", "expected"),
     [
         (True, sys.base_prefix, "python3 -m venv ~/enphase && ~/enphase/bin/pip install '.[plot]'"),
         (False, sys.base_prefix, f"{sys.executable} -m pip install '.[plot]'"),
@@ -69,13 +69,13 @@ def test_without_its_packages_a_script_says_how_to_install_them() -> None:
     ],
 )
 def test_packages_are_installed_where_the_program_runs_or_in_an_environment_where_that_is_refused(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_managed: bool, prefix: str, said: str
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_managed: bool, prefix: str, expected: str
 ) -> None:
     if is_managed:
         (tmp_path / "EXTERNALLY-MANAGED").touch()
     monkeypatch.setattr(sysconfig, "get_path", lambda _: str(tmp_path))
     monkeypatch.setattr(sys, "prefix", prefix)
-    assert errors.how_to_install("plot") == said
+    assert errors.how_to_install("plot") == expected
 
 
 @pytest.mark.parametrize("content", ["", "class EnphaseError(Exception):\n    pass\n"])
@@ -110,7 +110,7 @@ def _with_python() -> dict[str, str]:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (["--colour"], "unrecognized arguments"),
         (["--watch", "0.5"], "must be from 1 to 3600 seconds"),
@@ -124,13 +124,13 @@ def _with_python() -> dict[str, str]:
     ],
 )
 def test_wrong_usage_ends_with_status_2(
-    arguments: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
         gateway_console.main(arguments)
     assert end.value.code == 2
     written = capsys.readouterr()
-    assert said in written.err
+    assert expected in written.err
     assert re.fullmatch(r"error: [^\n]+\. Options and examples: [^\n]+ --help\n", written.err)
     assert not written.out
 

@@ -15,14 +15,14 @@ def test_a_lasting_problem_is_logged_at_growing_intervals(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     warning = RecurringWarning("well again", clock)
-    said = []
+    logged_at = []
     for minute in range(600):
         clock.now = minute * 60.0
         caplog.clear()
         warning.raise_("the broker is away")
         if caplog.messages:
-            said.append(minute)
-    assert said == [0, 1, 3, 7, 15, 31, 63, 123, 183, 243, 303, 363, 423, 483, 543]
+            logged_at.append(minute)
+    assert logged_at == [0, 1, 3, 7, 15, 31, 63, 123, 183, 243, 303, 363, 423, 483, 543]
     assert warning.text == "the broker is away"
 
 

@@ -26,7 +26,7 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
         yield listener
 
 
-def told(systemd: socket.socket) -> list[str]:
+def notified(systemd: socket.socket) -> list[str]:
     """Return what systemd was told, a datagram each."""
     lines = []
     while True:
@@ -51,7 +51,7 @@ def test_a_signal_ends_it_after_its_last_work(number: signal.Signals, systemd: s
 
     run(work)
     assert done == ["the last work"]
-    assert told(systemd) == ["STOPPING=1"]
+    assert notified(systemd) == ["STOPPING=1"]
 
 
 def test_a_second_ctrl_c_ends_it_at_once() -> None:
@@ -149,7 +149,7 @@ async def test_systemd_is_told_once_that_it_is_ready_and_how_it_is_not_too_often
     service.ready()
     for number in range(10):
         service.alive(f"{number} published")
-    assert told(systemd) == ["READY=1", "WATCHDOG=1\nSTATUS=0 published"]
+    assert notified(systemd) == ["READY=1", "WATCHDOG=1\nSTATUS=0 published"]
 
 
 async def test_an_abstract_socket_of_systemd_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

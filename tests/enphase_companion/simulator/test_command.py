@@ -30,12 +30,12 @@ def test_the_command_serves_until_it_is_interrupted(ending: signal.Signals) -> N
         text=True,
     ) as process:
         assert process.stdout is not None
-        said = ""
-        while "enphase-gateway-console --entrez-host" not in said:
+        printed = ""
+        while "enphase-gateway-console --entrez-host" not in printed:
             line = process.stdout.readline()
-            assert line, said
-            said += line
-        found = ADDRESS.search(said)
+            assert line, printed
+            printed += line
+        found = ADDRESS.search(printed)
         assert found is not None
         context = ssl._create_unverified_context()  # noqa: S323 - it is the simulator
         with urllib.request.urlopen(found[0] + "/info", context=context) as response:  # noqa: S310 - https
@@ -46,7 +46,7 @@ def test_the_command_serves_until_it_is_interrupted(ending: signal.Signals) -> N
     assert "stopped" in output
     assert errors == ""
     for part in ("122300000001", "SHA-256", "owner@example.com", "--entrez-host http://127.0.0.1:"):
-        assert part in said
+        assert part in printed
 
 
 def test_the_help_has_examples(capsys: pytest.CaptureFixture[str]) -> None:

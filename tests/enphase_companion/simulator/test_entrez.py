@@ -309,18 +309,18 @@ async def test_the_gateway_accepts_valid_kinds_of_token_only(
 def test_each_kind_of_token_matches_its_name(simulator: Simulator) -> None:
     tokens = {kind: simulator.strange_token(kind) for kind in TOKENS}
     readable = tokens.keys() - {"cut-short", "no-token"}
-    said = {kind: jwt.decode(tokens[kind], options={"verify_signature": False}) for kind in readable}
+    decoded = {kind: jwt.decode(tokens[kind], options={"verify_signature": False}) for kind in readable}
     now = time.time()
     assert {kind: jwt.get_unverified_header(tokens[kind])["alg"] for kind in ("good", "hs256", "none")} == {
         "good": "ES256",
         "hs256": "HS256",
         "none": "none",
     }
-    assert said["installer"]["enphaseUser"] == "installer"
-    assert said["installer"]["exp"] - said["installer"]["iat"] == 12 * 3600
-    assert said["other-gateway"]["aud"] != said["good"]["aud"] == simulator.serial_number
-    assert said["expired"]["exp"] < now < said["ends-soon"]["exp"] < now + 3601
-    assert said["from-the-future"]["iat"] > now + 290
+    assert decoded["installer"]["enphaseUser"] == "installer"
+    assert decoded["installer"]["exp"] - decoded["installer"]["iat"] == 12 * 3600
+    assert decoded["other-gateway"]["aud"] != decoded["good"]["aud"] == simulator.serial_number
+    assert decoded["expired"]["exp"] < now < decoded["ends-soon"]["exp"] < now + 3601
+    assert decoded["from-the-future"]["iat"] > now + 290
     assert tokens["good"].split(".")[0] == tokens["cut-short"].split(".")[0]
     assert len(tokens["cut-short"]) < len(tokens["good"])
     with pytest.raises(ValueError, match="no kind of token"):

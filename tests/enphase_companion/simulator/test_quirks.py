@@ -117,9 +117,9 @@ def test_reports_can_subtract_exports_from_imports() -> None:
     built = house("three-phase+reports-netted")
     grid = built.truth(START).net_consumption
     [report] = [each for each in meter_answers.reports(built, START) if each["reportType"] == NET]
-    for said, true in ((report["cumulative"], grid.total), (report["lines"][1], grid.phases[1])):
-        assert said["whRcvdCum"] == 0
-        assert said["whDlvdCum"] == pytest.approx(true.energy_delivered - true.energy_received, abs=0.001)
+    for reported, true in ((report["cumulative"], grid.total), (report["lines"][1], grid.phases[1])):
+        assert reported["whRcvdCum"] == 0
+        assert reported["whDlvdCum"] == pytest.approx(true.energy_delivered - true.energy_received, abs=0.001)
     reading = by_type(built, START)[NET]
     assert reading["actEnergyRcvd"] == pytest.approx(grid.total.energy_received, abs=0.001)
 

@@ -33,17 +33,17 @@ async def test_wind_is_in_km_h_unless_the_request_sets_m_s(
 ) -> None:
     simulator.weather.wind = 10
     for query, speed, unit in (({}, 36, "km/h"), ({"wind_speed_unit": "ms"}, 10, "m/s")):
-        status, said = await answer(simulator, **WANTED, **query)
+        status, content = await answer(simulator, **WANTED, **query)
         assert status == 200
-        assert said["current"]["wind_speed_10m"] == speed
-        assert said["current_units"]["wind_speed_10m"] == unit
+        assert content["current"]["wind_speed_10m"] == speed
+        assert content["current_units"]["wind_speed_10m"] == unit
 
 
 async def test_time_is_text_unless_the_request_sets_epoch_seconds(simulator: Simulator) -> None:
-    _, said = await answer(simulator, **WANTED)
-    assert isinstance(said["current"]["time"], str)
-    _, said = await answer(simulator, **WANTED, timeformat="unixtime")
-    assert said["current"]["time"] % 900 == 0
+    _, content = await answer(simulator, **WANTED)
+    assert isinstance(content["current"]["time"], str)
+    _, content = await answer(simulator, **WANTED, timeformat="unixtime")
+    assert content["current"]["time"] % 900 == 0
 
 
 @pytest.mark.parametrize(
@@ -58,10 +58,10 @@ async def test_time_is_text_unless_the_request_sets_epoch_seconds(simulator: Sim
 async def test_unknown_parameters_are_rejected_with_a_reason(
     simulator: Simulator, change: dict[str, str]
 ) -> None:
-    status, said = await answer(simulator, **{**WANTED, **change})
+    status, content = await answer(simulator, **{**WANTED, **change})
     assert status == 400
-    assert said["error"] is True
-    assert said["reason"]
+    assert content["error"] is True
+    assert content["reason"]
 
 
 async def test_a_request_requires_coordinates(simulator: Simulator) -> None:
@@ -70,23 +70,23 @@ async def test_a_request_requires_coordinates(simulator: Simulator) -> None:
 
 
 async def test_the_answer_holds_requested_values_only(simulator: Simulator) -> None:
-    _, said = await answer(simulator, **{**WANTED, "current": "is_day"})
-    assert said["current"].keys() == {"time", "interval", "is_day"}
+    _, content = await answer(simulator, **{**WANTED, "current": "is_day"})
+    assert content["current"].keys() == {"time", "interval", "is_day"}
 
 
 @pytest.mark.parametrize(("hour", "is_day"), [(12, 1), (0, 0)])
 async def test_is_day_is_true_while_the_sun_is_up(hour: float, is_day: int) -> None:
     with Simulator(hour_of_day=hour, day=JUNE) as simulator:
-        _, said = await answer(simulator, **WANTED)
-    assert said["current"]["is_day"] == is_day
+        _, content = await answer(simulator, **WANTED)
+    assert content["current"]["is_day"] == is_day
 
 
 async def test_more_cloud_cover_means_a_higher_weather_code(simulator: Simulator) -> None:
     covers_and_codes = []
     for _ in range(60):
         at = simulator.clock.time() // 900 * 900
-        _, said = await answer(simulator, **WANTED)
-        covers_and_codes.append((simulator.house.cloud_cover(at), said["current"]["weather_code"]))
+        _, content = await answer(simulator, **WANTED)
+        covers_and_codes.append((simulator.house.cloud_cover(at), content["current"]["weather_code"]))
         simulator.clock.advance(5 * 3600)
     covers_and_codes.sort()
     codes = [code for _, code in covers_and_codes]

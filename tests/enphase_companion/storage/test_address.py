@@ -68,12 +68,12 @@ def test_a_password_with_letters_that_mean_something_shows_nothing_of_itself(pas
     """Libraries take a part of each for the host or its port, and messages would name it."""
     with pytest.raises(SettingsError) as error:
         parse_url(f"mysql://me:{password}@db.lan/enphase", key)
-    said = str(error.value)
-    assert "WORD" not in said
-    assert "23608" not in said
-    assert said.startswith(f"{key}: ")
-    assert "@ : / # ? % are written %40 %3A %2F %23 %3F %25" in said
-    assert ("database_password" in said) is (key == "database_url")
+    expected = str(error.value)
+    assert "WORD" not in expected
+    assert "23608" not in expected
+    assert expected.startswith(f"{key}: ")
+    assert "@ : / # ? % are written %40 %3A %2F %23 %3F %25" in expected
+    assert ("database_password" in expected) is (key == "database_url")
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1))
@@ -94,8 +94,8 @@ def test_an_escaped_password_is_always_itself(password: str) -> None:
     ],
 )
 def test_how_a_connection_is_protected_is_said(url: str, protection: str | None) -> None:
-    said = address.describe_protection(parse_url(url))
-    assert said is None if protection is None else re.match(protection, said or "")
+    expected = address.describe_protection(parse_url(url))
+    assert expected is None if protection is None else re.match(protection, expected or "")
 
 
 def test_enphase_apis_keys_have_its_defaults() -> None:

@@ -16,7 +16,7 @@ from .conftest import VIENNA, change, message, stored
 
 
 @pytest.mark.parametrize(
-    ("number", "said", "words"),
+    ("number", "server_text", "words"),
     [
         (1021, "Disk full (/tmp/#sql); waiting for someone to free some space", "the server's disk is full"),
         (1030, 'Got error 28 "No space left on device" from storage engine InnoDB', "disk is full"),
@@ -26,15 +26,17 @@ from .conftest import VIENNA, change, message, stored
         (1026, "Error writing file './x/readings.ibd' (Errcode: 30)", "cannot write to its disk"),
     ],
 )
-def test_a_server_that_is_full_or_read_only_is_waited_for(number: int, said: str, words: str) -> None:
-    error = translate_error(DBAPIError("INSERT", None, OperationalError(number, said)), "enphase on db.lan")
+def test_a_server_that_is_full_or_read_only_is_waited_for(number: int, server_text: str, words: str) -> None:
+    error = translate_error(
+        DBAPIError("INSERT", None, OperationalError(number, server_text)), "enphase on db.lan"
+    )
     assert isinstance(error, UnavailableError)
     assert str(error).startswith("enphase on db.lan: ")
     assert words in str(error)
 
 
 @pytest.mark.parametrize(
-    ("number", "said"),
+    ("number", "server_text"),
     [
         (1264, "Out of range value for column 'measurement' at row 1"),
         (1406, "Data too long for column 'word' at row 1"),
@@ -45,11 +47,13 @@ def test_a_server_that_is_full_or_read_only_is_waited_for(number: int, said: str
         (4025, "CONSTRAINT `sane` failed for `enphase`.`readings`"),
     ],
 )
-def test_data_that_a_server_can_never_hold_is_told_from_what_a_wait_cures(number: int, said: str) -> None:
+def test_data_that_a_server_can_never_hold_is_told_from_what_a_wait_cures(
+    number: int, server_text: str
+) -> None:
     for kind in (MariaDataError, OperationalError):
-        error = translate_error(DBAPIError("INSERT", None, kind(number, said)), "enphase on db.lan")
+        error = translate_error(DBAPIError("INSERT", None, kind(number, server_text)), "enphase on db.lan")
         assert isinstance(error, UnstorableError)
-        assert str(error) == f"enphase on db.lan: {said}"
+        assert str(error) == f"enphase on db.lan: {server_text}"
 
 
 @pytest.mark.parametrize("number", [1205, 1213, 1054, 1142, 1021, 2003, 2006, 2013, 9999])
@@ -73,17 +77,19 @@ async def test_what_a_rule_of_the_owners_forbids_can_never_be_stored(
 
 
 def test_the_words_of_a_server_are_printable_and_short() -> None:
-    said = "Unknown error \x1b[2J\u202e" + "x" * 10_000
+    server_text = "Unknown error \x1b[2J\u202e" + "x" * 10_000
     error = str(
-        translate_error(DBAPIError("INSERT", None, OperationalError(9999, said)), "enphase on db.lan")
+        translate_error(DBAPIError("INSERT", None, OperationalError(9999, server_text)), "enphase on db.lan")
     )
     assert is_printable(error, 300)
     assert r"\x1b[2J\u202e" in error
 
 
 def test_an_engine_that_is_broken_is_not_waited_for() -> None:
-    said = 'Got error 194 "Tablespace is missing for a table" from storage engine InnoDB'
-    error = translate_error(DBAPIError("INSERT", None, OperationalError(1030, said)), "enphase on db.lan")
+    server_text = 'Got error 194 "Tablespace is missing for a table" from storage engine InnoDB'
+    error = translate_error(
+        DBAPIError("INSERT", None, OperationalError(1030, server_text)), "enphase on db.lan"
+    )
     assert not isinstance(error, UnavailableError)
 
 
@@ -107,9 +113,12 @@ async def test_what_a_read_only_server_refused_is_stored_when_it_writes_again(ma
 
 
 def test_a_server_that_cannot_be_reached_comes_with_what_to_see_to() -> None:
-    said = "Can't connect to MySQL server on 'db.lan'"
-    error = translate_error(DBAPIError("INSERT", None, OperationalError(2003, said)), "enphase on db.lan")
+    server_text = "Can't connect to MySQL server on 'db.lan'"
+    error = translate_error(
+        DBAPIError("INSERT", None, OperationalError(2003, server_text)), "enphase on db.lan"
+    )
     assert isinstance(error, UnavailableError)
     assert str(error) == (
-        f"enphase on db.lan: no connection: check that the server runs there, or correct the address ({said})"
+        "enphase on db.lan: no connection: check that the server runs there, or correct the address "
+        f"({server_text})"
     )

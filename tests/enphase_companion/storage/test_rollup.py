@@ -96,8 +96,8 @@ async def everything(database: Database, start: int, end: int) -> list[tuple[str
 @pytest.mark.parametrize("seed", range(2))
 async def test_rollups_say_what_the_readings_say(database: Database, database_url: str, seed: int) -> None:
     end = START + 31 * HOUR
-    said = eventful(seed, START, end)
-    await database.write(said)
+    computed = eventful(seed, START, end)
+    await database.write(computed)
     before = await everything(database, START, end)
 
     for now in (START + 14 * HOUR, end + DAY):
@@ -141,9 +141,9 @@ async def test_the_minute_that_has_not_ended_is_there_too(database: Database) ->
 async def test_a_late_reading_is_there_at_once_and_in_every_rollup_after_the_next_time(
     database: Database, database_url: str
 ) -> None:
-    said = rising(local(2026, 6, 1), local(2026, 6, 2), step=60 * SECOND)
-    late = said[600:660]
-    await database.write([each for each in said if each not in late])
+    computed = rising(local(2026, 6, 1), local(2026, 6, 2), step=60 * SECOND)
+    late = computed[600:660]
+    await database.write([each for each in computed if each not in late])
     await database.roll_up()
     start, end = local(2026, 6, 1, 10), local(2026, 6, 1, 11)
     assert await database.energies(GATEWAY, start, end) == {}
@@ -157,9 +157,9 @@ async def test_a_late_reading_is_there_at_once_and_in_every_rollup_after_the_nex
         points = await database.series(GATEWAY, "production", start, end, QUARTER_HOUR)
         assert [point.reading_count for point in points] == [15, 15, 15, 15]
         (day,) = await database.series(GATEWAY, "production", start, end, DAY)
-        assert day.reading_count == len(said)
+        assert day.reading_count == len(computed)
         await database.roll_up()
-    assert await rows(database_url, "SELECT reading_count FROM days") == [(len(said),)]
+    assert await rows(database_url, "SELECT reading_count FROM days") == [(len(computed),)]
 
 
 async def test_power_is_the_mean_lowest_and_highest_of_the_readings(database: Database) -> None:
@@ -173,11 +173,11 @@ async def test_power_is_the_mean_lowest_and_highest_of_the_readings(database: Da
     async def check(width: int, count: int) -> None:
         points = await database.series(GATEWAY, "production", start, start + DAY, width)
         for number, point in enumerate(points):
-            said = watts[number * count : (number + 1) * count]
+            computed = watts[number * count : (number + 1) * count]
             assert point.power is not None
-            assert point.power.mean == pytest.approx(sum(said) / len(said), rel=1e-4, abs=0.1)
-            assert point.power.low == pytest.approx(min(said), rel=1e-5)
-            assert point.power.high == pytest.approx(max(said), rel=1e-5)
+            assert point.power.mean == pytest.approx(sum(computed) / len(computed), rel=1e-4, abs=0.1)
+            assert point.power.low == pytest.approx(min(computed), rel=1e-5)
+            assert point.power.high == pytest.approx(max(computed), rel=1e-5)
         assert sum(point.reading_count for point in points) == 3000
 
     await check(MINUTE, 3)
@@ -188,9 +188,9 @@ async def test_power_is_the_mean_lowest_and_highest_of_the_readings(database: Da
 
 async def test_gaps_stay_gaps(database: Database) -> None:
     start = local(2026, 6, 1)
-    said = rising(start, start + 12 * HOUR)
+    computed = rising(start, start + 12 * HOUR)
     away = (start + 3 * HOUR, start + 5 * HOUR + 20 * MINUTE)
-    await database.write([each for each in said if not away[0] <= each.timestamp * 1000 < away[1]])
+    await database.write([each for each in computed if not away[0] <= each.timestamp * 1000 < away[1]])
     await database.roll_up()
 
     async def seen(width: int) -> tuple[list[Point], list[Point]]:
@@ -222,8 +222,8 @@ async def test_slow_polling_makes_no_gaps(database: Database) -> None:
 
 async def test_a_reset_is_marked_in_every_rollup(database: Database) -> None:
     start = local(2026, 6, 1)
-    said = rising(start, start + 6 * HOUR) + rising(start + 6 * HOUR, start + 24 * HOUR, first=0.0)
-    await database.write(said)
+    computed = rising(start, start + 6 * HOUR) + rising(start + 6 * HOUR, start + 24 * HOUR, first=0.0)
+    await database.write(computed)
     await database.roll_up()
     for width in (MINUTE, QUARTER_HOUR, DAY):
         points = await database.series(GATEWAY, "production", start, start + 24 * HOUR, width)
@@ -236,14 +236,14 @@ async def test_a_rollup_is_not_replaced_by_one_of_fewer_readings(
     database: Database, database_url: str
 ) -> None:
     """As when a reading comes so late that the others of its minute are pruned."""
-    said = rising(START, START + MINUTE)
-    await database.write(said[:-1])
+    computed = rising(START, START + MINUTE)
+    await database.write(computed[:-1])
     await database.roll_up()
     await change(database_url, "DELETE FROM readings")
-    await database.write(said[-1:])
+    await database.write(computed[-1:])
     await database.roll_up()
     for table in ("minutes", "quarter_hours", "days"):
-        assert await rows(database_url, f"SELECT reading_count FROM {table}") == [(len(said) - 1,)]
+        assert await rows(database_url, f"SELECT reading_count FROM {table}") == [(len(computed) - 1,)]
 
 
 async def test_gateways_are_rolled_up_apart(database: Database) -> None:

@@ -27,12 +27,12 @@ START = local(2026, 6, 1, 12)
 async def test_what_a_meter_said_stands_in_the_database_as_it_said_it(
     database: Database, database_url: str
 ) -> None:
-    said = Quantities(
+    reported = Quantities(
         active_power=-1850.25, reactive_power=-210.4, apparent_power=1873.6, voltage=238.61, current=7.85,
         power_factor=-0.99, frequency=50.0, energy_delivered=8123456.217, energy_received=0.0,
         apparent_energy=None, reactive_energy_lagging=120034.1, reactive_energy_leading=1e12,
     )  # fmt: skip
-    await database.write([Message(GATEWAY, 0.0, (Sample("net-consumption", 2, START, said),), "id")])
+    await database.write([Message(GATEWAY, 0.0, (Sample("net-consumption", 2, START, reported),), "id")])
 
     ((found),) = await rows(
         database_url,
@@ -54,15 +54,15 @@ async def test_a_redelivered_message_changes_nothing(database: Database, databas
 
 
 async def test_messages_may_come_doubled_and_in_any_order(database: Database, database_url: str) -> None:
-    said = rising(START, START + 3_600_000)
-    often = said * 3
+    reported = rising(START, START + 3_600_000)
+    often = reported * 3
     random.Random(1).shuffle(often)
     for i in range(0, len(often), 50):
         await database.write(often[i : i + 50])
         if i % 200 == 0:
             await database.roll_up()
     await database.roll_up()
-    assert await stored(database_url) == len(said)
+    assert await stored(database_url) == len(reported)
     assert (await database.energies(GATEWAY, START, START + 3_600_000))[
         "production"
     ].delivered == pytest.approx(3600 * 3590 / 3600)
@@ -78,11 +78,11 @@ async def test_gateways_and_words_never_heard_of_get_a_number_each(database_url:
     words = ["production", "Production", "evse", "pv3p", "backfeed", "läd", "'; DROP TABLE readings; --"]
     async with Database(database_url, VIENNA) as first, Database(database_url) as second:
         await first.upgrade()
-        said = Quantities(active_power=1.0)
+        reported = Quantities(active_power=1.0)
         for number, word in enumerate(words * 2):
             database = (first, second)[number % 2]
             await database.write(
-                [Message(f"g{number % 3}", 0.0, (Sample(word, 0, START + number, said),), None)]
+                [Message(f"g{number % 3}", 0.0, (Sample(word, 0, START + number, reported),), None)]
             )
         assert await first.gateways() == await second.gateways() == ["g0", "g1", "g2"]
     found = await rows(database_url, "SELECT name FROM measurements ORDER BY id")
@@ -114,10 +114,10 @@ async def test_invented_gateways_and_measurements_fill_no_table_and_known_ones_g
 ) -> None:
     monkeypatch.setattr(database_module, "MAX_GATEWAYS", 3)
     monkeypatch.setattr(database_module, "MAX_MEASUREMENTS", 2)
-    said = Quantities(active_power=1.0)
+    reported = Quantities(active_power=1.0)
 
     def measured(word: str) -> Message:
-        return Message(GATEWAY, 0.0, (Sample(word, 0, START, said),), None)
+        return Message(GATEWAY, 0.0, (Sample(word, 0, START, reported),), None)
 
     async with Database(database_url, VIENNA) as database:
         await database.upgrade()
@@ -155,7 +155,7 @@ async def test_room_that_the_owner_makes_for_gateways_is_seen(
 
 
 async def test_several_writers_and_rollers_at_once_leave_every_reading_once(database_url: str) -> None:
-    said = rising(START, START + 2 * 3_600_000)
+    reported = rising(START, START + 2 * 3_600_000)
     async with (
         Database(database_url, VIENNA) as first,
         Database(database_url) as second,
@@ -164,7 +164,7 @@ async def test_several_writers_and_rollers_at_once_leave_every_reading_once(data
         await first.upgrade()
 
         async def write(database: Database, seed: int) -> None:
-            mine = said.copy()
+            mine = reported.copy()
             random.Random(seed).shuffle(mine)
             for i in range(0, len(mine), 90):
                 await database.write(mine[i : i + 90])
@@ -176,9 +176,11 @@ async def test_several_writers_and_rollers_at_once_leave_every_reading_once(data
 
         await asyncio.gather(write(first, 1), write(second, 2), roll(second), roll(third), write(third, 3))
         await first.roll_up()
-    assert await stored(database_url) == len(said)
-    assert await rows(database_url, "SELECT COUNT(*), SUM(reading_count) FROM minutes") == [(120, len(said))]
-    assert await rows(database_url, "SELECT COUNT(*), SUM(reading_count) FROM days") == [(1, len(said))]
+    assert await stored(database_url) == len(reported)
+    assert await rows(database_url, "SELECT COUNT(*), SUM(reading_count) FROM minutes") == [
+        (120, len(reported))
+    ]
+    assert await rows(database_url, "SELECT COUNT(*), SUM(reading_count) FROM days") == [(1, len(reported))]
     assert await rows(database_url, "SELECT * FROM pending_rollups") == []
 
 

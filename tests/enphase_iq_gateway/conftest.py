@@ -1,5 +1,7 @@
 """Fixtures of the integration's tests: a simulated gateway in a thread, and an entry that polls it."""
 
+import asyncio
+import os
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -36,8 +38,12 @@ type Tick = Callable[..., Awaitable[None]]
 
 
 @pytest.fixture(autouse=True)
-def enable_event_loop_debug() -> None:
-    """Keep asyncio's debug mode as it is: the fixture of the plug-in enables it, which is slow."""
+async def enable_event_loop_debug() -> None:
+    """Turn asyncio's debug mode on where scripts/test wants it; the plug-in's fixture always does.
+
+    PYTHONASYNCIODEBUG would change aiohttp too, which then rejects how Home Assistant uses its sessions.
+    """
+    asyncio.get_running_loop().set_debug("EVENT_LOOP_DEBUG" in os.environ)
 
 
 @pytest.fixture

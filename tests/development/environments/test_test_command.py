@@ -72,7 +72,7 @@ def run(command: ModuleType, installed: list[str], monkeypatch: pytest.MonkeyPat
             assert arguments[1:3] == ["-m", "pytest"]
             assert (cwd, check) == (PROJECT, False)
             assert env["PYTHONDONTWRITEBYTECODE"] == ""
-            if debugged is not None and env.get("PYTHONASYNCIODEBUG"):
+            if debugged is not None and env.get("EVENT_LOOP_DEBUG"):
                 debugged.append(arguments[0])
             environment = arguments[0]
             told = [word.replace(f"{tmp_path}/", "") for word in arguments[3:]]
@@ -184,7 +184,7 @@ def test_nothing_is_installed_without_being_root(
 def test_the_integration_runs_in_asyncios_debug_mode_unless_it_is_to_be_fast(
     run: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], suites: list[str]
 ) -> None:
-    monkeypatch.delenv("PYTHONASYNCIODEBUG", raising=False)
+    monkeypatch.delenv("EVENT_LOOP_DEBUG", raising=False)
     debugged: list[str] = []
     run(*words, debugged=debugged)
     assert debugged == suites

@@ -105,9 +105,9 @@ def _trust(arguments: argparse.Namespace) -> int:
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    import asyncio
+    from ..runtime.service import run_once
 
-    asyncio.run(_shown(arguments))
+    run_once(_shown(arguments))
     return 0
 
 

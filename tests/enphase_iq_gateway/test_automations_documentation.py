@@ -56,6 +56,7 @@ async def automate(hass: HomeAssistant) -> AsyncGenerator[Automate]:
     await hass.services.async_call("automation", "turn_off", {"entity_id": "all"}, blocking=True)
 
 
+@pytest.mark.slow
 async def test_the_example_of_the_event_notifies_of_a_meter(
     hass: HomeAssistant,
     simulator: Simulator,

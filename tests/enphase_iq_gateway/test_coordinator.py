@@ -82,6 +82,7 @@ async def test_endpoints_that_no_enabled_entity_needs_are_not_polled(
     assert set(asked(simulator)) == {READINGS, "/ivp/meters"}
 
 
+@pytest.mark.slow
 async def test_endpoints_that_are_not_needed_are_polled_twice_a_day(
     simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
@@ -204,6 +205,7 @@ async def test_a_failing_gateway_is_unavailable_and_recovers_without_the_user(
 
 @pytest.mark.parametrize("interval", [1, 100, 179, 200, 300])
 @pytest.mark.parametrize("profile", ["battery-without-meter", "battery", "ac-batteries", "no-meters"])
+@pytest.mark.slow
 async def test_nothing_is_unavailable_while_its_page_answers_whatever_the_interval(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, interval: int
 ) -> None:
@@ -291,6 +293,7 @@ async def test_a_gateway_that_does_not_answer_is_polled_less_and_less_often(
     assert 10 <= asked(simulator)[READINGS] <= 16
 
 
+@pytest.mark.slow
 async def test_a_slow_gateway_is_polled_less_often_than_configured(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp
 ) -> None:
@@ -306,6 +309,7 @@ async def test_a_slow_gateway_is_polled_less_often_than_configured(
     assert coordinator.update_interval.total_seconds() == 1
 
 
+@pytest.mark.slow
 async def test_a_slow_page_holds_up_the_next_readings_for_one_request_at_most(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
@@ -388,6 +392,7 @@ async def test_a_list_of_meters_that_is_missing_once_stops_no_reading(
     assert float(state_of(hass, simulator, "production_energy")) > float(before)
 
 
+@pytest.mark.slow
 async def test_the_last_readings_are_not_shown_once_the_last_meter_is_disabled(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -406,6 +411,7 @@ async def test_the_last_readings_are_not_shown_once_the_last_meter_is_disabled(
 
 
 @pytest.mark.parametrize("profile", ["battery"])
+@pytest.mark.slow
 async def test_batteries_that_are_missing_for_an_hour_were_removed(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
@@ -447,6 +453,7 @@ async def test_home_is_unknown_while_the_power_of_ac_batteries_is_unknown(
     assert float(state_of(hass, simulator, "home_power")) == pytest.approx(home, abs=1)
 
 
+@pytest.mark.slow
 async def test_the_sensors_of_a_removed_meter_can_be_deleted(
     hass: HomeAssistant,
     simulator: Simulator,
@@ -475,6 +482,7 @@ async def test_the_sensors_of_a_removed_meter_can_be_deleted(
 
 
 @pytest.mark.parametrize("profile", ["battery"])
+@pytest.mark.slow
 async def test_batteries_of_a_slow_gateway_have_time_for_all_their_requests(
     hass: HomeAssistant,
     simulator: Simulator,

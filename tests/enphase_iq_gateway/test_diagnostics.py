@@ -93,6 +93,7 @@ async def test_no_private_data_is_in_the_diagnostics(
         assert secret not in text
 
 
+@pytest.mark.slow
 async def test_nothing_secret_is_in_a_log_at_debug_level_or_in_a_state_in_any_failure_mode(
     hass: HomeAssistant,
     simulator: Simulator,

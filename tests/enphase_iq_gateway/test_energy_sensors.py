@@ -142,6 +142,7 @@ async def test_counters_and_their_offsets_outlive_a_restart(
     assert after == pytest.approx(before, abs=0.1)
 
 
+@pytest.mark.slow
 async def test_an_offset_outlives_a_month_without_the_gateway(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
@@ -273,6 +274,7 @@ async def test_a_drop_during_a_restart_is_held(
     assert energies(hass, simulator) == before
 
 
+@pytest.mark.slow
 async def test_another_source_of_production_does_not_show_in_the_statistics(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:

@@ -78,6 +78,7 @@ async def test_a_meter_with_a_problem_at_setup_fires_an_event(
     assert state.attributes["event_type"] == "not-metering"
 
 
+@pytest.mark.slow
 async def test_a_change_during_a_restart_fires_one_event(
     hass: HomeAssistant, meters: Meters, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:

@@ -26,6 +26,7 @@ def devices(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, dr.DeviceE
     return {str(device.serial_number): device for device in found}
 
 
+@pytest.mark.slow
 def test_the_integration_uses_its_own_client_and_no_other() -> None:
     # In a process of its own, as a test beside this one knows the scripts too.
     client = "custom_components.enphase_iq_gateway.enphase_api"

@@ -102,6 +102,7 @@ async def test_a_renamed_entry_keeps_its_name(
     assert entry.title == "Roof"
 
 
+@pytest.mark.slow
 async def test_an_old_gateway_is_replaced_while_its_setup_is_in_progress(
     hass: HomeAssistant,
     simulator: Simulator,
@@ -136,6 +137,7 @@ async def test_where_the_new_gateway_counts_is_found_out_of_it_though_its_firmwa
     assert (before, after) == (ProductionFrom.INVERTERS, ProductionFrom.TOTALS)
 
 
+@pytest.mark.slow
 async def test_energies_go_on_from_where_they_were_and_through_restarts(
     hass: HomeAssistant,
     simulator: Simulator,

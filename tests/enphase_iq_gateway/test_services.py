@@ -221,6 +221,7 @@ async def test_an_invalid_path_is_rejected(
     ],
 )
 @pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.slow
 async def test_endpoints_of_sessions_and_streams_are_never_requested(
     simulator: Simulator,
     set_up: SetUp,

@@ -80,6 +80,7 @@ def powers(hass: HomeAssistant, simulator: Simulator) -> list[str]:
 
 
 @pytest.mark.parametrize("is_first", [True, False])
+@pytest.mark.slow
 async def test_a_microinverter_that_never_reported_does_not_belong_to_a_gateway(
     hass: HomeAssistant,
     simulator: Simulator,
@@ -102,6 +103,7 @@ async def test_a_microinverter_that_never_reported_does_not_belong_to_a_gateway(
     assert "unique ID" not in caplog.text
 
 
+@pytest.mark.slow
 async def test_a_microinverter_belongs_to_the_gateway_with_its_latest_report(
     hass: HomeAssistant,
     simulator: Simulator,
@@ -133,6 +135,7 @@ async def test_a_microinverter_belongs_to_the_gateway_with_its_latest_report(
     assert "unique ID" not in caplog.text
 
 
+@pytest.mark.slow
 async def test_both_gateways_hear_it_and_it_stays_where_it_is(
     hass: HomeAssistant, simulator: Simulator, neighbour: Simulator, set_up: SetUp, tick: Tick, lists: Lists
 ) -> None:

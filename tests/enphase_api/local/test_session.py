@@ -197,6 +197,7 @@ async def test_a_cancelled_call_releases_the_gateway_for_the_next(logged_in: Gat
     assert await logged_in.meters()
 
 
+@pytest.mark.slow
 async def test_a_token_that_expires_during_a_session_is_reported(gateway: Gateway, sim: Simulator) -> None:
     assert await gateway.login(sim.token(lifetime=3))
     await asyncio.sleep(3.1)

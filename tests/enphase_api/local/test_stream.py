@@ -31,6 +31,7 @@ async def events(body: bytes) -> list[object]:
         return [event async for event in gateway.api_call_stream("/stream/meter")]
 
 
+@pytest.mark.slow
 async def test_an_installer_gets_an_event_each_second(gateway: Gateway, sim: Simulator) -> None:
     assert await gateway.login(sim.token(role="installer"))
     async with aclosing(gateway.api_call_stream("/stream/meter")) as stream:
@@ -40,6 +41,7 @@ async def test_an_installer_gets_an_event_each_second(gateway: Gateway, sim: Sim
     assert first["production"]["ph-a"]["v"] == pytest.approx(230, rel=0.1)
 
 
+@pytest.mark.slow
 async def test_a_stream_does_not_block_other_calls(gateway: Gateway, sim: Simulator) -> None:
     assert await gateway.login(sim.token(role="installer"))
     async with aclosing(gateway.api_call_stream("/stream/meter")) as stream:
@@ -106,6 +108,7 @@ async def test_a_stream_that_breaks_off_is_an_error() -> None:
             await anext(gateway.api_call_stream("/stream/meter"))
 
 
+@pytest.mark.slow
 async def test_a_silent_stream_times_out(
     gateway: Gateway, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:

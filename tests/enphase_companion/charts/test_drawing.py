@@ -159,6 +159,7 @@ def test_the_zero_line_does_not_strike_a_label_through() -> None:
 
 @pytest.mark.parametrize("inches", [12, 8, 6])
 @pytest.mark.parametrize("what", ["trouble", "notes"])
+@pytest.mark.slow
 def test_a_long_reason_is_wrapped_and_whole(what: str, inches: int) -> None:
     reason = (
         "/home/ada/.config/enphase-iq-gateway/gateway.cer: the gateway now shows another certificate "
@@ -216,6 +217,7 @@ def test_a_line_is_thinned_out_without_losing_what_is_seen_of_it() -> None:
     assert np.isin(x[(x > 0.4) & (x < 0.402)], zoomed).all(), "who zooms in sees every reading"
 
 
+@pytest.mark.slow
 def test_a_live_svg_of_a_day_of_seconds_is_small(tmp_path: Path) -> None:
     times = np.arange(START, START + 86_400_000, 1_000)
     noise = np.random.default_rng(1).normal(1_000, 200, times.size)
@@ -245,6 +247,7 @@ def test_limits_are_lines_with_their_names() -> None:
     assert {"peak 4.40 kW", "continuous 4.10 kW"} <= set(texts(chart))
 
 
+@pytest.mark.slow
 def test_a_click_in_the_legend_hides_a_line_and_another_brings_it_back() -> None:
     chart = drawn()
     click(chart, "Consumption")
@@ -261,6 +264,7 @@ def test_a_click_on_what_is_no_line_does_nothing() -> None:
     assert len(lines(chart.panels[0].axes)) == 4
 
 
+@pytest.mark.slow
 def test_everything_may_be_hidden() -> None:
     chart = drawn()
     for name in ("Production", "Consumption", "Battery", "Grid"):
@@ -330,6 +334,7 @@ def test_a_view_with_nothing_in_it_can_be_drawn() -> None:
     assert "Note: no readings in this time" in texts(chart)
 
 
+@pytest.mark.slow
 def test_a_phase_that_appears_gets_a_panel() -> None:
     chart = drawn()
     chart.draw(replace(VIEW, panels=[Panel("", TRACKS), Panel("L1", TRACKS)]))

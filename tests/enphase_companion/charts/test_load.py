@@ -42,6 +42,7 @@ def mean(house: House, measurement: str, at: int, seconds: int, phase: int = 0) 
     [("2026-10-26", 60, "means of minutes"), ("2026-10-24..2026-10-26", 60, "means of minutes"),
      ("2026-10-20..2026-10-28", 900, "means of quarter-hours")],
 )  # fmt: skip
+@pytest.mark.slow
 async def test_the_lines_are_the_means_of_the_house_from_the_rollup_that_fits(
     house: House, house_url: str, text: str, seconds: int, fineness: str
 ) -> None:
@@ -138,6 +139,7 @@ async def test_totals_beside_the_grid_line_say_that_they_add_up_by_phase(house_u
         assert any("counted by phase" in note for note in (await seen(house_url, text)).notes)
 
 
+@pytest.mark.slow
 async def test_only_lines_that_end_now_have_values_of_now(house_url: str) -> None:
     assert (await seen(house_url, "day", END)).is_now
     assert not (await seen(house_url, "day", END + 3_600)).is_now
@@ -163,6 +165,7 @@ async def test_what_microinverters_report_every_five_minutes_has_no_gaps(
         assert (gap.start / 1000, gap.end / 1000) == pytest.approx((times[100], times[101]), abs=60)
 
 
+@pytest.mark.slow
 async def test_each_phase_is_a_panel_of_its_own(house: House, house_url: str) -> None:
     view = await seen(house_url, "2026-10-26", phases=True)
     assert [panel.name for panel in view.panels] == ["", "L1", "L2"]
@@ -195,6 +198,7 @@ async def test_a_year_shows_the_energy_of_each_month(house_url: str) -> None:
     assert values[11] == pytest.approx(view.totals.produced)
 
 
+@pytest.mark.slow
 async def test_after_missing_days_the_first_day_is_no_tower(tmp_path_factory: pytest.TempPathFactory) -> None:
     url = f"sqlite:///{tmp_path_factory.mktemp('towers') / 'enphase.db'}"
     # 1 kW all the time; nothing is read from the noon of the 3rd to the noon of the 8th.
@@ -218,6 +222,7 @@ def _steady(at: int) -> Quantities:
 
 
 @pytest.mark.parametrize("text", ["2026-06-01", "2026-05-20..2026-06-05"], ids=["power", "energies"])
+@pytest.mark.slow
 async def test_consumption_that_unmetered_batteries_hide_is_not_worked_out_and_a_note_says_why(
     tmp_path_factory: pytest.TempPathFactory, text: str
 ) -> None:
@@ -271,6 +276,7 @@ async def test_an_empty_database_says_who_fills_it(tmp_path_factory: pytest.Temp
         await seen(url, "today")
 
 
+@pytest.mark.slow
 async def test_which_gateway_is_asked_for_where_there_are_several(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
@@ -292,6 +298,7 @@ async def test_which_gateway_is_asked_for_where_there_are_several(
 
 
 @pytest.mark.parametrize("text", ["2026-10-01..2026-10-28", "2026-01-01..2026-12-31", "2026-10-27"])
+@pytest.mark.slow
 async def test_imported_readings_have_an_energy_that_is_called_an_estimate(tmp_path: Path, text: str) -> None:
     """Enphase-API stored no counters: 1,000 W made and 400 W exported for four hours, on two days."""
     url = f"sqlite:///{tmp_path}/enphase.db"

@@ -63,6 +63,7 @@ def test_what_goes_wrong_in_a_window_is_raised_after_it_is_closed() -> None:
     assert pyplot.get_fignums() == []
 
 
+@pytest.mark.slow
 def test_it_draws_what_comes_and_gives_the_signals_back() -> None:
     pyplot.switch_backend(BACKEND)
     before = signal.getsignal(signal.SIGTERM)

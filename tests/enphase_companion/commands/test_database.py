@@ -133,6 +133,7 @@ def test_the_time_zone_of_a_new_database_can_be_set(owner: CliUser) -> None:
     assert nowhere.err == ("error: --time-zone: must be the name of a time zone, such as Europe/Vienna\n")
 
 
+@pytest.mark.slow
 def test_pruning_keeps_what_the_owner_says(fortnight: CliUser) -> None:
     refused = fortnight.runs("prune")
     assert refused.status == 2
@@ -212,6 +213,7 @@ def test_no_part_of_a_password_with_an_at_sign_is_shown(
     assert "must look like" in refused.err
 
 
+@pytest.mark.slow
 def test_rebuilding_says_what_it_did(fortnight: CliUser) -> None:
     assert fortnight.runs("rebuild").out.endswith("rebuilt minutes, quarter-hours and days\n")
 

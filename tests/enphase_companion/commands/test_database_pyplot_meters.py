@@ -74,6 +74,7 @@ def in_window(folder: Path) -> str:
     return file.read_text() if file.exists() else ""
 
 
+@pytest.mark.slow
 def test_a_day_of_a_house_is_drawn_from_a_database_of_each_kind(
     owner: CliUser, database_url: str, axes_drawn: list[Axes], tmp_path: Path
 ) -> None:
@@ -236,6 +237,7 @@ def test_wrong_usage_ends_with_status_2(owner: CliUser, arguments: list[str], me
     assert message in result.err
 
 
+@pytest.mark.slow
 def test_a_file_that_cannot_be_written_is_named(owner: CliUser, house_url: str, tmp_path: Path) -> None:
     (tmp_path / "day.png").mkdir()
     owner.environment["ENPHASE_DATABASE_URL"] = house_url

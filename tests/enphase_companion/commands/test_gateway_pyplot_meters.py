@@ -61,6 +61,7 @@ def turns(folder: Path) -> int:
     return int(lines[0]) if lines else 0
 
 
+@pytest.mark.slow
 def test_what_the_meters_read_is_drawn_as_they_read_it(
     drawing: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -91,6 +92,7 @@ def test_what_the_meters_read_is_drawn_as_they_read_it(
     assert drawn["Battery"][1] == pytest.approx([each.storage.total.active_power for each in truth], abs=0.01)
 
 
+@pytest.mark.slow
 async def test_a_window_shows_it_until_it_is_closed(drawing: Command, tmp_path: Path) -> None:
     drawing.starts("--minutes", "5", "--phases")
     shown = await shows(tmp_path, "Gateway 1223")
@@ -117,6 +119,7 @@ async def test_a_window_never_waits_for_a_gateway_that_hangs_and_ends_in_time(
 
 
 @pytest.mark.parametrize("drawing", ["no-meters"], indirect=True)
+@pytest.mark.slow
 def test_of_a_gateway_without_meters_the_microinverters_sum_is_drawn(
     drawing: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:

@@ -51,6 +51,7 @@ def asked(simulator: Simulator) -> Counter[str]:
     return Counter(request.path for request in simulator.requests)
 
 
+@pytest.mark.slow
 async def test_each_tick_asks_for_the_meters_readings_and_nothing_else(
     owner: CliUser, gateway: Gateway
 ) -> None:
@@ -63,6 +64,7 @@ async def test_each_tick_asks_for_the_meters_readings_and_nothing_else(
     assert not any(state.problem for state in seen)
 
 
+@pytest.mark.slow
 async def test_slow_pages_are_asked_for_rarely(
     owner: CliUser, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -73,6 +75,7 @@ async def test_slow_pages_are_asked_for_rarely(
     assert counted["/api/v1/production/inverters"] == 3
 
 
+@pytest.mark.slow
 async def test_readings_go_on_with_the_time(owner: CliUser, gateway: Gateway) -> None:
     seen = await states(gateway, lambda seen: seen[-1].overview.at > seen[0].overview.at)
     assert seen[-1].overview.readings != seen[0].overview.readings
@@ -93,6 +96,7 @@ async def test_without_meters_nothing_is_asked_at_a_tick(
 
 
 @pytest.mark.parametrize("fault", ["reset", "status", "html", "truncated"])
+@pytest.mark.slow
 async def test_while_the_gateway_fails_the_last_values_stay_and_are_said_to_be_old(
     owner: CliUser, gateway: Gateway, fault: str
 ) -> None:

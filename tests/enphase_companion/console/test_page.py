@@ -119,6 +119,7 @@ def drawn(overview: Overview, width: int) -> str:
 
 
 @pytest.mark.parametrize("profile", ["battery", "three-phase", "many-meters", "sixty-inverters"])
+@pytest.mark.slow
 async def test_a_narrow_terminal_gets_fewer_columns_but_whole_numbers(
     still: Callable[..., CliUser], profile: str
 ) -> None:

@@ -89,6 +89,7 @@ async def test_messages_are_stored_in_order_and_then_gone_from_the_disk(relaying
     assert relaying.waiting() == relaying.metrics["spool_messages"] == 0
 
 
+@pytest.mark.slow
 async def test_what_waited_is_stored_in_batches_without_pause(relaying: Relaying) -> None:
     with Spool(relaying.file, relaying.limit) as spool:
         for number in range(250):
@@ -100,6 +101,7 @@ async def test_what_waited_is_stored_in_batches_without_pause(relaying: Relaying
     assert [len(batch) for batch in relaying.store.batches] == [100, 100, 50]
 
 
+@pytest.mark.slow
 async def test_what_the_store_does_not_take_waits_on_disk_and_that_is_told_until_it_is_over(
     relaying: Relaying, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -118,6 +120,7 @@ async def test_what_the_store_does_not_take_waits_on_disk_and_that_is_told_until
     ]
 
 
+@pytest.mark.slow
 async def test_a_store_that_hangs_does_not_keep_it_from_ending_and_the_next_one_stores(
     relaying: Relaying,
 ) -> None:

@@ -119,6 +119,7 @@ def test_the_disk_space_of_an_outage_is_given_back(file: Path) -> None:
     assert file.stat().st_size < 100_000
 
 
+@pytest.mark.slow
 def test_two_programs_cannot_send_from_the_same_spool(file: Path) -> None:
     with (
         Spool(file, LIMIT),

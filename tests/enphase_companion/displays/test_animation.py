@@ -46,6 +46,7 @@ def test_every_frame_is_in_the_file_for_as_long_as_it_was_shown(file: Path) -> N
 
 
 @pytest.mark.parametrize("step", [0.016, 0.035, 0.012, 0.01, 0.0333, 1 / 7])
+@pytest.mark.slow
 def test_it_lasts_as_long_as_it_was_shown(file: Path, step: float) -> None:
     recording = Animation(file, 1, 0)
     for number in range(100):

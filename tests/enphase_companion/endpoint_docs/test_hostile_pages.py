@@ -32,6 +32,7 @@ def html_of_markdown(text: str, form: str) -> str:
 @example(text="a|b`c", form="json")
 @example(text="```\n# a\n<b>", form="xml")
 @example(text="", form="json")
+@pytest.mark.slow
 def test_no_text_of_a_gateway_has_an_effect_in_markdown(text: str, form: str) -> None:
     html = html_of_markdown(text, form)
     assert elements(html) == elements(html_of_markdown(HARMLESS, form))

@@ -105,6 +105,7 @@ def test_several_recordings_are_merged(run: Run, elsewhere: Path) -> None:
         ({"ivp_meters": f"[{' ' * 4_000_000}]"}, "more than 4,000,000 bytes"),
     ],
 )
+@pytest.mark.slow
 def test_an_invalid_recording_is_an_error(
     run: Run, elsewhere: Path, content: dict[str, str] | None, message: str
 ) -> None:
@@ -143,6 +144,7 @@ def test_xml_namespaces_are_removed(run: Run, elsewhere: Path) -> None:
 
 @pytest.mark.parametrize("form", ["asciidoc", "markdown"])
 @pytest.mark.parametrize("name", RECORDINGS)
+@pytest.mark.slow
 def test_pages_of_a_recorded_gateway_have_no_serial_number(
     run: Run, elsewhere: Path, name: str, form: str
 ) -> None:

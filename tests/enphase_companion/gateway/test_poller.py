@@ -141,6 +141,7 @@ async def test_batteries_that_a_meter_sees_are_not_asked_about(new_reader: Calla
     assert all(are_complete(build_reports(each)) for each in reader.messages)
 
 
+@pytest.mark.slow
 async def test_a_late_answer_does_not_shift_the_next_tick(reader: Reader) -> None:
     async with reader.reading(interval=1):
         await reader.reads(1)
@@ -155,6 +156,7 @@ async def test_a_late_answer_does_not_shift_the_next_tick(reader: Reader) -> Non
     assert [round(each) for each in since] == pytest.approx(since, abs=0.25)
 
 
+@pytest.mark.slow
 async def test_an_answer_that_takes_longer_than_the_interval_costs_ticks_and_they_are_counted(
     reader: Reader,
 ) -> None:
@@ -168,6 +170,7 @@ async def test_an_answer_that_takes_longer_than_the_interval_costs_ticks_and_the
 
 
 @pytest.mark.parametrize("fault", ["reset", "status", "html", "truncated"])
+@pytest.mark.slow
 async def test_a_gateway_that_does_not_answer_as_it_should_is_waited_for(
     reader: Reader, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -212,6 +215,7 @@ async def test_a_gateway_that_never_answers_does_not_keep_the_script_from_ending
     assert not reader.messages
 
 
+@pytest.mark.slow
 async def test_no_token_leaves_when_the_certificate_changed_and_reading_goes_on_when_it_is_trusted(
     reader: Reader, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -236,6 +240,7 @@ async def test_a_renewed_certificate_of_the_same_key_is_no_trouble(reader: Reade
         await reader.reads(2)
 
 
+@pytest.mark.slow
 async def test_a_token_that_ends_in_mid_run_ends_nothing_and_a_new_one_is_taken(
     reader: Reader, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -271,6 +276,7 @@ async def test_a_new_token_that_is_there_in_time_is_taken_without_a_word(
     assert not caplog.messages
 
 
+@pytest.mark.slow
 async def test_a_role_that_may_not_read_is_told_and_not_tried_all_the_time(
     reader: Reader, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -297,6 +303,7 @@ async def test_settings_that_are_broken_in_mid_run_are_told_and_those_before_are
         await reader.reads(2)
 
 
+@pytest.mark.slow
 async def test_a_token_that_cannot_be_stored_is_kept_and_not_asked_for_at_each_connection(
     reader: Reader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -315,6 +322,7 @@ async def test_a_token_that_cannot_be_stored_is_kept_and_not_asked_for_at_each_c
     assert caplog.text.count("the new token cannot be stored") == 1
 
 
+@pytest.mark.slow
 async def test_an_account_that_is_refused_is_not_tried_again_until_the_file_changes(
     reader: Reader, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -206,6 +206,7 @@ sys.exit(import_module(sys.argv[1]).main(sys.argv[2:]))
         ["amqp_unicorn_hat_hd"],
     ],
 )
+@pytest.mark.slow
 def test_ctrl_c_before_the_work_begins_says_nothing(ready: CliUser, arguments: list[str]) -> None:
     """Python would warn of a coroutine that was never awaited."""
     ready.writes_token_file(gateway_token=ready.simulator.token())
@@ -261,6 +262,7 @@ def test_sigterm_ends_cleanly_with_143(ready: CliUser) -> None:
 
 
 @pytest.mark.parametrize("arguments", [[], ["--watch", "1"], ["--json"]])
+@pytest.mark.slow
 def test_nobody_reading_is_no_error(ready: CliUser, arguments: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
@@ -271,6 +273,7 @@ def test_nobody_reading_is_no_error(ready: CliUser, arguments: list[str]) -> Non
     assert not err
 
 
+@pytest.mark.slow
 def test_a_full_disk_is_an_error_of_one_line(ready: CliUser) -> None:
     with Path("/dev/full").open("w") as full, ready.starts(COMMAND, stdout=full) as process:
         _, err = process.communicate(timeout=30)
@@ -278,6 +281,7 @@ def test_a_full_disk_is_an_error_of_one_line(ready: CliUser) -> None:
     assert err == "error: No space left on device\n"
 
 
+@pytest.mark.slow
 def test_a_terminal_without_the_degree_sign_is_no_error(new_owner: Callable[..., CliUser]) -> None:
     owner = new_owner("battery")
     owner.trusts()

@@ -22,6 +22,7 @@ COMMAND = [sys.executable, "-m", "enphase_companion.simulator"]
 
 
 @pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.slow
 def test_the_command_serves_until_it_is_interrupted(ending: signal.Signals) -> None:
     with subprocess.Popen(
         [*COMMAND, "--profile", "battery", "--port", "0", "--entrez-port", "0"],

@@ -90,6 +90,7 @@ def test_a_session_ends_after_ten_idle_minutes(simulator: Simulator, monkeypatch
     assert sessions.find(session_id) is None
 
 
+@pytest.mark.slow
 async def test_a_session_ends_with_its_token(simulator: Simulator, session: aiohttp.ClientSession) -> None:
     token = simulator.token(lifetime=2)
     assert await status(session, simulator.url + "/auth/check_jwt", token) == 200
@@ -129,6 +130,7 @@ async def test_only_unexpired_tokens_of_entrez_for_this_gateway_are_valid(
         assert await status(session, simulator.url + "/ivp/meters", token) == 401
 
 
+@pytest.mark.slow
 async def test_the_meter_stream_is_for_installers(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
@@ -215,6 +217,7 @@ async def test_a_gateway_without_meters_answers_with_empty_lists_or_404(
         assert await status(session, running.url + "/ivp/meters", running.token()) == 404
 
 
+@pytest.mark.slow
 async def test_a_slow_gateway_answers_late(simulator: Simulator, session: aiohttp.ClientSession) -> None:
     simulator.faults.set("slow", path=READINGS, seconds=1)
     started = time.monotonic()
@@ -330,6 +333,7 @@ def test_the_response_times_of_real_gateways_differ_by_path(path: str, quick: fl
     assert latency("slow-gateway", path) == slow
 
 
+@pytest.mark.slow
 async def test_the_simulator_counts_busy_seconds_and_requests_by_path(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:

@@ -47,6 +47,7 @@ def test_home_power_is_always_the_sum_of_production_grid_and_battery(profile: st
 
 
 @pytest.mark.parametrize("profile", ["three-phase", "battery"])
+@pytest.mark.slow
 def test_counters_are_the_integral_of_power_by_direction(profile: str) -> None:
     """Power that is summed every five seconds of a third of a day gives what the counters gained."""
     built, step = house(profile), 5
@@ -106,6 +107,7 @@ def test_one_phase_can_import_while_another_exports() -> None:
     assert any(min(phases) < -100 and max(phases) > 100 for phases in powers)
 
 
+@pytest.mark.slow
 def test_power_changes_little_within_a_second() -> None:
     built = house("battery")
     truths = [built.truth(START + 7200 + second) for second in range(3600)]
@@ -132,6 +134,7 @@ def test_the_load_has_peaks_above_a_base() -> None:
 
 
 @pytest.mark.parametrize("profile", ["battery", "battery-without-meter", "ac-batteries"])
+@pytest.mark.slow
 def test_the_battery_stays_between_reserve_and_full_and_has_losses(profile: str) -> None:
     built = house(profile)
     battery = PROFILES[profile].battery
@@ -181,6 +184,7 @@ def test_the_microinverters_sum_up_to_the_production() -> None:
     assert sum(unmetered.inverters.values()) == pytest.approx(unmetered.production.total.active_power)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_house_in_any_order_of_queries() -> None:
     one, other = (House(PROFILES["battery"], 1, START, 12.0) for _ in range(2))
     other.truth(START + 2 * DAY)

@@ -60,6 +60,7 @@ def assert_sums(sums: Any, power: float, lifetime: float) -> None:
 
 
 @pytest.mark.parametrize("name", WITH_TOKENS + SEEN_THROUGH)
+@pytest.mark.slow
 async def test_another_client_reads_the_true_values_of_every_profile(name: str) -> None:
     profile = find(name)
     with Simulator(name, start=START, hour_of_day=11, speed=STILL) as running:

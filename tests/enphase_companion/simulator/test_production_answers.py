@@ -130,6 +130,7 @@ def test_microinverters_are_silent_at_night() -> None:
         assert report["lastReportWatts"] <= 3
 
 
+@pytest.mark.slow
 def test_device_data_agrees_with_the_reports_and_ends_at_fifty_devices() -> None:
     built = house("three-phase")
     data = inverter_answers.device_data(built, AT)

@@ -223,6 +223,7 @@ async def test_the_gateway_is_silent_for_five_minutes_from_eleven_in_the_evening
         assert (await hanging)[0] == 200
 
 
+@pytest.mark.slow
 def test_bugs_of_every_gateway_are_always_present() -> None:
     built = house("three-phase")
     assert by_type(built, START)[NET]["voltage"] > 600

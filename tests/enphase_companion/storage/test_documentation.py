@@ -54,6 +54,7 @@ def test_each_example_is_tried_here() -> None:
         ("Pacific/Kiritimati", "26:00", date(2026, 6, 1), 2),
     ],
 )
+@pytest.mark.slow
 async def test_the_kwh_of_each_day_have_the_date_of_the_databases_days(
     database_url: str, zone: str, noon: str, first: date, count: int
 ) -> None:

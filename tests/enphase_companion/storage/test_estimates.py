@@ -83,6 +83,7 @@ async def test_powers_have_all_their_digits(database: Database) -> None:
 
 
 @pytest.mark.parametrize("step", [SECOND, 10 * SECOND, MINUTE, 5 * MINUTE])
+@pytest.mark.slow
 async def test_energy_without_counters_is_estimated_by_power(database: Database, step: int) -> None:
     await database.write(
         [

@@ -220,6 +220,7 @@ async def test_slow_polling_makes_no_gaps(database: Database) -> None:
         assert not any(point.energy.delivered_recovered for point in points)
 
 
+@pytest.mark.slow
 async def test_a_reset_is_marked_in_every_rollup(database: Database) -> None:
     start = local(2026, 6, 1)
     computed = rising(start, start + 6 * HOUR) + rising(start + 6 * HOUR, start + 24 * HOUR, first=0.0)
@@ -246,6 +247,7 @@ async def test_a_rollup_is_not_replaced_by_one_of_fewer_readings(
         assert await rows(database_url, f"SELECT reading_count FROM {table}") == [(len(computed) - 1,)]
 
 
+@pytest.mark.slow
 async def test_gateways_are_rolled_up_apart(database: Database) -> None:
     for number in range(12):
         await database.write(

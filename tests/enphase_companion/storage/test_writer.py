@@ -154,6 +154,7 @@ async def test_room_that_the_owner_makes_for_gateways_is_seen(
     assert await stored(database_url) == 1
 
 
+@pytest.mark.slow
 async def test_several_writers_and_rollers_at_once_leave_every_reading_once(database_url: str) -> None:
     reported = rising(START, START + 2 * 3_600_000)
     async with (
@@ -202,6 +203,7 @@ asyncio.run(main(sys.argv[1], int(sys.argv[2])))
 
 
 @pytest.mark.parametrize("after", [3, 20])
+@pytest.mark.slow
 async def test_a_writer_that_is_killed_leaves_whole_batches_and_all_that_it_had_committed(
     database: Database, database_url: str, after: int
 ) -> None:

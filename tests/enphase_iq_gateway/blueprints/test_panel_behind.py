@@ -121,6 +121,7 @@ async def test_an_unavailable_panel_is_not_behind(
 
 
 @pytest.mark.parametrize("trouble", ["half", "silent"])
+@pytest.mark.slow
 async def test_the_gateway_s_own_microinverters_are_compared(
     hass: HomeAssistant,
     simulator: Simulator,

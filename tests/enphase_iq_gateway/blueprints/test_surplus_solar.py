@@ -203,6 +203,7 @@ async def test_surplus_that_was_there_before_a_restart_still_turns_the_load_on(
     assert load(hass) == STATE_ON
 
 
+@pytest.mark.slow
 async def test_a_simulated_house_switches_its_load_by_its_own_sun(
     hass: HomeAssistant,
     simulator: Simulator,

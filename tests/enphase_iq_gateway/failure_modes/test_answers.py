@@ -122,6 +122,7 @@ async def test_a_power_cut_with_zeros_after_it_does_not_show_in_the_statistics(
 
 @pytest.mark.parametrize("fault", ["html", "truncated", "nan", "huge", "zeros", "status", "refuse", "reset"])
 @pytest.mark.parametrize("profile", ["battery", "no-meters", "ac-batteries"])
+@pytest.mark.slow
 async def test_a_gateway_that_answers_badly_at_its_first_set_up_is_set_up_once_it_answers_well(
     hass: HomeAssistant, simulator: Simulator, tick: Tick, fault: str
 ) -> None:

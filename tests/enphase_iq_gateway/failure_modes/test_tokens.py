@@ -104,6 +104,7 @@ async def test_a_bad_token_at_startup_starts_reauth_and_a_good_one_ends_it(
     assert asked(hass) == []
 
 
+@pytest.mark.slow
 async def test_reauth_starts_an_hour_before_an_installers_token_expires(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
 ) -> None:
@@ -126,6 +127,7 @@ async def test_reauth_starts_an_hour_before_an_installers_token_expires(
     assert watch.spoken(entry.title) == [GONE, BACK]
 
 
+@pytest.mark.slow
 async def test_an_installers_token_renews_itself_twice_a_day_with_the_password_that_was_left(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
 ) -> None:

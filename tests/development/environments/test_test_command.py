@@ -15,7 +15,8 @@ from development.steps import PROJECT
 
 CLIENT, INTEGRATION, DEMO = "scripts-3.14", "locked", "newest"
 SLOWEST = ["--durations=10", "--durations-min=1"]
-PARALLEL = ["-n", "2", "--dist=loadfile"]
+PARALLEL = ["-n", "2", "--dist=loadfile", *SLOWEST]
+PARALLEL_SCRIPTS = ["-n", "4", "--dist=loadfile", *SLOWEST]
 
 # Runs scripts/test with such words; returns its exit status and what the pytest of each environment was told.
 Run = Callable[..., tuple[int, dict[str, list[str]]]]
@@ -93,31 +94,31 @@ def test_without_words_every_suite_runs_in_its_environment(run: Run) -> None:
     assert outcome == 0
     assert runs == {
         CLIENT: [
-            *["-n", "4", "--dist=loadfile", *SLOWEST],
+            *PARALLEL_SCRIPTS,
             *["enphase_api", "enphase_companion", "development/environments"],
         ],
-        INTEGRATION: [*PARALLEL, *SLOWEST, "enphase_iq_gateway"],
-        DEMO: ["-p", "no:homeassistant", "--timeout=600", *PARALLEL, *SLOWEST, "browser", "development/demo"],
+        INTEGRATION: [*PARALLEL, "enphase_iq_gateway"],
+        DEMO: ["-p", "no:homeassistant", "--timeout=600", *PARALLEL, "browser", "development/demo"],
     }
 
 
 def test_a_path_runs_only_the_suite_that_it_belongs_to(run: Run) -> None:
     assert run("enphase_iq_gateway/test_it.py")[1] == {INTEGRATION: ["enphase_iq_gateway/test_it.py"]}
     assert run("development/demo/test_it.py::test_x[a/b]", "development/environments")[1] == {
-        CLIENT: ["development/environments"],
+        CLIENT: [*PARALLEL_SCRIPTS, "development/environments"],
         DEMO: ["-p", "no:homeassistant", "--timeout=600", "development/demo/test_it.py::test_x[a/b]"],
     }
 
 
 def test_further_words_go_to_pytest_in_their_order(run: Run) -> None:
-    assert run("-x", "enphase_api", "-k", "trust and not slow", "--lf")[1] == {
-        CLIENT: ["-x", "-k", "trust and not slow", "--lf", "enphase_api"]
+    assert run("-x", "enphase_api/test_it.py", "-k", "trust and not slow", "--lf")[1] == {
+        CLIENT: ["-x", "-k", "trust and not slow", "--lf", "enphase_api/test_it.py"]
     }
 
 
 def test_fast_leaves_out_what_takes_long(run: Run) -> None:
-    assert run("--fast", "enphase_api")[1] == {
-        CLIENT: ["-m", "not slow and not browser and not demo and not services", "enphase_api"]
+    assert run("--fast", "enphase_api/test_it.py")[1] == {
+        CLIENT: ["-m", "not slow and not browser and not demo and not services", "enphase_api/test_it.py"]
     }
 
 
@@ -128,7 +129,7 @@ def test_another_python_and_another_home_assistant_can_be_chosen(run: Run) -> No
 
 def test_the_newest_home_assistant_gets_what_the_plug_in_lacks_there(run: Run) -> None:
     assert run("--home-assistant", "newest", "enphase_iq_gateway")[1] == {
-        "newest": ["-p", "tests.newest_home_assistant", "enphase_iq_gateway"]
+        "newest": ["-p", "tests.newest_home_assistant", *PARALLEL, "enphase_iq_gateway"]
     }
 
 

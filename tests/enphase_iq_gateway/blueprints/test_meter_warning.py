@@ -16,7 +16,7 @@ from enphase_companion.simulator import Simulator
 from ..helpers import NEXT_LIST, Meters, answer_with
 from .helpers import METER, POWER, WARN, Automate, Minutes, entity_of, read_again, show
 
-GOOD_AGAIN = {"good_again": [{"event": "warned", "event_data": {"message": "good again"}}]}
+RESOLVED = {"resolved": [{"event": "warned", "event_data": {"message": "resolved"}}]}
 
 
 async def test_check_wiring_of_a_meter_warns_once(
@@ -24,7 +24,7 @@ async def test_check_wiring_of_a_meter_warns_once(
 ) -> None:
     show(hass, METER, STATE_UNKNOWN, event_type=None)
     show(hass, POWER, 100)
-    await automate("meter_warning", meters=[METER], sensors=[POWER], **WARN, **GOOD_AGAIN)
+    await automate("meter_warning", meters=[METER], sensors=[POWER], **WARN, **RESOLVED)
     await minutes(10)
     assert warned == []
     show(hass, METER, "2026-06-21T12:10:00.000+00:00", event_type="check-wiring", friendly_name="Grid meter")
@@ -32,7 +32,7 @@ async def test_check_wiring_of_a_meter_warns_once(
     assert warned == ["Grid meter: check its wiring."]
     show(hass, METER, "2026-06-21T13:10:00.000+00:00", event_type="normal")
     await minutes(60)
-    assert warned == ["Grid meter: check its wiring.", "good again"]
+    assert warned == ["Grid meter: check its wiring.", "resolved"]
 
 
 async def test_each_further_problem_warns(
@@ -40,7 +40,7 @@ async def test_each_further_problem_warns(
 ) -> None:
     show(hass, METER, "2026-06-21T12:00:00.000+00:00", event_type="not-metering")
     show(hass, POWER, 100)
-    await automate("meter_warning", meters=[METER], sensors=[POWER], silent_minutes=10, **WARN, **GOOD_AGAIN)
+    await automate("meter_warning", meters=[METER], sensors=[POWER], silent_minutes=10, **WARN, **RESOLVED)
     await minutes(2)
     assert warned == [f"{METER}: it has stopped measuring."]
     show(hass, POWER, STATE_UNAVAILABLE)
@@ -58,7 +58,7 @@ async def test_readings_that_are_missing_for_long_warn_but_not_the_nightly_outag
 ) -> None:
     show(hass, METER, STATE_UNKNOWN, event_type=None)
     show(hass, POWER, 100)
-    await automate("meter_warning", meters=[METER], sensors=[POWER], **WARN, **GOOD_AGAIN)
+    await automate("meter_warning", meters=[METER], sensors=[POWER], **WARN, **RESOLVED)
     show(hass, POWER, missing)
     await minutes(10)
     show(hass, POWER, 0)
@@ -69,14 +69,14 @@ async def test_readings_that_are_missing_for_long_warn_but_not_the_nightly_outag
     assert warned == [f"{POWER}: its readings are missing."]
     show(hass, POWER, 0)
     await minutes(2)
-    assert warned[1:] == ["good again"]
+    assert warned[1:] == ["resolved"]
 
 
 async def test_missing_readings_do_not_end_another_warning(
     hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
 ) -> None:
     show(hass, METER, "2026-06-21T12:00:00.000+00:00", event_type="check-wiring")
-    await automate("meter_warning", meters=[METER], **WARN, **GOOD_AGAIN)
+    await automate("meter_warning", meters=[METER], **WARN, **RESOLVED)
     await minutes(5)
     show(hass, METER, STATE_UNAVAILABLE)
     await minutes(10)
@@ -127,7 +127,7 @@ async def test_the_meters_of_a_simulated_gateway_warn(
     await by_hand()
     events = [meters.entity_id(kind) for kind in ("production", "net-consumption")]
     sensors = [entity_of(hass, simulator, "production_power")]
-    await automate("meter_warning", meters=events, sensors=sensors, **WARN, **GOOD_AGAIN)
+    await automate("meter_warning", meters=events, sensors=sensors, **WARN, **RESOLVED)
     await minutes(5)
     meters.statuses["net-consumption"] = "check-wiring"
     freezer.tick(NEXT_LIST)
@@ -139,4 +139,4 @@ async def test_the_meters_of_a_simulated_gateway_warn(
     freezer.tick(NEXT_LIST)
     await read_again(simulator, entry, NEXT_LIST)
     await minutes(2)
-    assert warned[1:] == ["good again"]
+    assert warned[1:] == ["resolved"]

@@ -57,7 +57,7 @@ async def test_the_example_of_errors_recognizes_a_changed_certificate(
         await run(example, names, sim)
     sim.renew_certificate(same_key=False)
     await run(EXAMPLES[-1], names, sim)
-    assert "Look at this first: The gateway shows another certificate" in capsys.readouterr().out
+    assert "Look at this first: the gateway shows another certificate" in capsys.readouterr().out
 
 
 def test_the_page_names_every_error() -> None:

@@ -163,8 +163,8 @@ def run_readings(body: bytes) -> None:
     """Read meters, and encode the message of their readings."""
     listed, _, read_now = body.partition(APART)
     with suppress(InvalidAnswerError):
-        meters = Meter.list_from_json(parse_json(listed, "/ivp/meters", "The gateway"))
-        readings = Readings.from_json(parse_json(read_now, READINGS, "The gateway"), meters)
+        meters = Meter.list_from_json(parse_json(listed, "/ivp/meters", "the gateway"))
+        readings = Readings.from_json(parse_json(read_now, READINGS, "the gateway"), meters)
         check(tuple(readings))
         check(readings.measured_at)
         check(Site.from_readings(readings))
@@ -176,7 +176,7 @@ def run_models(body: bytes) -> None:
     number, body = body[:1].rjust(1), body[1:]
     path, make = list(PATHS.items())[number[0] % len(PATHS)]
     with suppress(InvalidAnswerError):
-        check(make(parse_json(body, path, "The gateway"), path))
+        check(make(parse_json(body, path, "the gateway"), path))
 
 
 def run_batteries(body: bytes) -> None:
@@ -184,7 +184,7 @@ def run_batteries(body: bytes) -> None:
     parts = [*body.split(APART), b"[]", b"{}", b"{}"][: len(ENSEMBLE)]
     with suppress(InvalidAnswerError):
         batteries = Batteries.from_json(
-            *(parse_json(part, path, "The gateway") for path, part in zip(ENSEMBLE, parts, strict=True))
+            *(parse_json(part, path, "the gateway") for path, part in zip(ENSEMBLE, parts, strict=True))
         )
         check(batteries)
         check(batteries.as_of(datetime.fromisoformat("2026-06-21T11:00:00+00:00")))
@@ -228,7 +228,7 @@ def run_whole_properties(body: bytes) -> None:
 def run_weather(body: bytes) -> None:
     """Read an answer of the weather service."""
     with suppress(InvalidAnswerError):
-        forecast._read(parse_json(body, forecast._PATH, "The weather service"))
+        forecast._read(parse_json(body, forecast._PATH, "the weather service"))
 
 
 def run_token(body: bytes) -> None:

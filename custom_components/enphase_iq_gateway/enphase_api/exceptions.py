@@ -69,8 +69,8 @@ class UnsupportedFirmwareError(EnphaseError):
 
     def __init__(self, firmware: str) -> None:
         super().__init__(
-            f"The gateway runs firmware {firmware}; version 7 or later is needed. "
-            "Ask Enphase support to update it."
+            f"the gateway runs firmware {firmware}, but version 7 or later is needed: "
+            "ask Enphase support to update it"
         )
         self.firmware = firmware
 
@@ -133,9 +133,9 @@ class CertificateChangedError(CertificateError):
 
     def __init__(self, *, trusted: str, shown: str, shown_pem: str) -> None:
         super().__init__(
-            f"The gateway shows another certificate (SHA-256 {shown}) than the trusted one "
-            f"(SHA-256 {trusted}). Nothing secret was sent. If you expected that, trust the new one with "
-            "Gateway.trust_gateway."
+            f"the gateway shows another certificate (SHA-256 {shown}) than the trusted one "
+            f"(SHA-256 {trusted}); no secret was sent: if you expected that, trust the new one with "
+            "Gateway.trust_gateway"
         )
         self.trusted = trusted
         self.shown = shown

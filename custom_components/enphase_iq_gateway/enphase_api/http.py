@@ -54,15 +54,15 @@ def parse_host(host: str, *, plain_on_loopback: bool = False) -> URL:
         # Python resolves names in this form, which rejects empty and long labels that URL accepts.
         (name or "").encode("idna")
     except ValueError as error:
-        raise InvalidHostError("The address is not valid. Use one such as https://envoy.local") from error
+        raise InvalidHostError("the address is invalid: use one such as https://envoy.local") from error
     plain = url.scheme == "http" and plain_on_loopback and name in _LOOPBACK
     if url.scheme != "https" and not plain:
-        raise InvalidHostError(
-            "The address must begin with https://: nothing secret is sent without encryption."
-        )
+        raise InvalidHostError("the address must begin with https://, as secrets are only sent encrypted")
     more = url.user or url.password or url.path not in ("", "/") or url.query or url.fragment
     if not name or not name.isprintable() or not port or more:
-        raise InvalidHostError("Give only the name or address of the host, such as https://envoy.local")
+        raise InvalidHostError(
+            "the address contains more than a host: use only its name or address, such as https://envoy.local"
+        )
     return url.origin()
 
 
@@ -130,7 +130,7 @@ class SessionHolder:
         ones here are not for those.
         """
         if lent.closed:
-            raise CommunicationError("The session that was handed in is closed already.")
+            raise CommunicationError("the session passed to this client is closed")
         if self._sharing is None:
             self._sharing = new_session(lent)
             # There is nothing to close: the connections belong to the lent session.
@@ -175,15 +175,15 @@ def cookie_header(cookies: Mapping[str, str]) -> dict[str, str]:
 
 
 @contextmanager
-def translate_errors(who: str, path: str) -> Iterator[None]:
-    """Raise CommunicationError if `who` does not answer `path`."""
+def translate_errors(server: str, path: str) -> Iterator[None]:
+    """Raise CommunicationError if `server` does not answer `path`."""
     try:
         yield
     except (aiohttp.ClientError, OSError) as error:
         # Errors of aiohttp can contain the headers of a request or response: keep only their class.
         cause = error if isinstance(error, OSError) else None
         raise CommunicationError(
-            f"{who} did not answer {path} ({type(error).__name__})", path=path, reason=silence_of(error)
+            f"{server} did not answer {path} ({type(error).__name__})", path=path, reason=silence_of(error)
         ) from cause
 
 
@@ -233,10 +233,10 @@ async def read_body(response: aiohttp.ClientResponse, path: str, limit: int = MA
     if encoding == "identity":
         return bytes(body)
     if encoding not in ("gzip", "x-gzip", "deflate"):
-        raise InvalidAnswerError(f"The answer of {path} is in a form not asked for", path=path, status=status)
+        raise InvalidAnswerError(f"the answer of {path} has an unknown encoding", path=path, status=status)
     inflated = await asyncio.to_thread(_inflate, body, limit)
     if inflated is None:
-        raise InvalidAnswerError(f"The answer of {path} is compressed and damaged", path=path, status=status)
+        raise InvalidAnswerError(f"the compressed answer of {path} is damaged", path=path, status=status)
     if len(inflated) > limit:
         raise _too_large(path, limit, status)
     return inflated
@@ -244,7 +244,7 @@ async def read_body(response: aiohttp.ClientResponse, path: str, limit: int = MA
 
 def _too_large(path: str, limit: int, status: int) -> InvalidAnswerError:
     return InvalidAnswerError(
-        f"The answer of {path} is larger than {limit:,} bytes", path=path, status=status
+        f"the answer of {path} is larger than {limit:,} bytes", path=path, status=status
     )
 
 
@@ -258,14 +258,14 @@ def _inflate(body: bytes | bytearray, limit: int) -> bytes | None:
     return inflated if stream.eof or len(inflated) > limit else None
 
 
-async def read_json(body: bytes, path: str, who: str) -> Any:
+async def read_json(body: bytes, path: str, server: str) -> Any:
     """Return a body as parsed JSON; a large one is parsed in a thread. Raises as `parse_json` does."""
     if len(body) <= _LARGE:
-        return parse_json(body, path, who)
-    return await asyncio.to_thread(parse_json, body, path, who)
+        return parse_json(body, path, server)
+    return await asyncio.to_thread(parse_json, body, path, server)
 
 
-def parse_json(body: bytes, path: str, who: str) -> Any:
+def parse_json(body: bytes, path: str, server: str) -> Any:
     """Return a body as parsed JSON.
 
     Raises InvalidAnswerError if it is invalid, or nested too deeply.
@@ -274,16 +274,16 @@ def parse_json(body: bytes, path: str, who: str) -> Any:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
         # Without the cause, which contains the whole body.
-        raise InvalidAnswerError(f"{who} answered {path}, but not with JSON", path=path) from None
+        raise InvalidAnswerError(f"{server} answered {path}, but not with JSON", path=path) from None
     if is_too_deep(body, value):
-        raise InvalidAnswerError(f"{who} answered {path} with JSON that is nested too deeply", path=path)
+        raise InvalidAnswerError(f"{server} answered {path} with JSON that is nested too deeply", path=path)
     return value
 
 
-def status_error(who: str, path: str, status: int) -> ResponseError:
+def status_error(server: str, path: str, status: int) -> ResponseError:
     """Return the error for an unsuccessful status."""
     return ResponseError(
-        f"{who} answered {path} with status {status}",
+        f"{server} answered {path} with status {status}",
         path=path,
         status=status,
         # 429 and 5xx are temporary: a gateway returns 503 for minutes while it starts.

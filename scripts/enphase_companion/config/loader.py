@@ -87,8 +87,7 @@ def _validated(given: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str
         result: dict[str, Any] = schema(dict(given))
     except vol.MultipleInvalid as error:
         first = error.errors[0]
-        reason = first.error_message.rstrip(".")
-        raise SettingsError(f"{origins[str(first.path[0])]}: {reason[0].lower()}{reason[1:]}") from None
+        raise SettingsError(f"{origins[str(first.path[0])]}: {first.error_message}") from None
     return result
 
 

@@ -20,7 +20,7 @@ from ..runtime.timing import Backoff
 from .icons import Weather
 from .state import DisplayState
 
-_WHO = "The weather service"
+_SERVER = "the weather service"
 _PATH = "/v1/forecast"
 
 #: Seconds between two requests, the service's own update interval.
@@ -93,14 +93,14 @@ class Forecast:
             "timeformat": "unixtime",
             "timezone": "GMT",
         }
-        with translate_errors(_WHO, _PATH):
+        with translate_errors(_SERVER, _PATH):
             async with (
                 new_session() as session,
                 session.get(self._url, params=wanted, allow_redirects=False, timeout=_TIMEOUT) as response,
             ):
                 if response.status != 200:
-                    raise status_error(_WHO, _PATH, response.status)
-                answer = parse_json(await read_body(response, _PATH, _MAX_ANSWER), _PATH, _WHO)
+                    raise status_error(_SERVER, _PATH, response.status)
+                answer = parse_json(await read_body(response, _PATH, _MAX_ANSWER), _PATH, _SERVER)
         return _read(answer)
 
 
@@ -112,7 +112,7 @@ def _read(answer: object) -> Weather:
     is_day = integer(current, "is_day", 0, 1)
     found = None if code is None or is_day is None else classify(code, wind or 0, is_day=bool(is_day))
     if found is None or unit != "m/s":
-        raise InvalidAnswerError(f"{_WHO} answered {_PATH} with an unknown weather", path=_PATH)
+        raise InvalidAnswerError(f"{_SERVER} answered {_PATH} with invalid weather data", path=_PATH)
     return found
 
 

@@ -87,7 +87,7 @@ async def _fetch(
         ):
             return Answer(Outcome.MISSING)
         reason = error if isinstance(error, ResponseError) else "the answer is invalid or too large"
-        _LOGGER.warning("%s: %s; its page is not changed", request, str(reason).rstrip("."))
+        _LOGGER.warning("%s: %s; its page is not changed", request, reason)
         return Answer(Outcome.FAILED)
 
 

@@ -97,7 +97,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[tuple[Gateway, Info]
             f"was sent: if you expected that, trust the new one: {settings.trust_command}"
         ) from error
     except CertificateError as error:
-        raise CommandError(f"{str(error).rstrip('.')}: {settings.trust_command}") from error
+        raise CommandError(f"{error}: {settings.trust_command}") from error
 
 
 async def sign_in(gateway: Gateway, info: Info, settings: Settings) -> None:

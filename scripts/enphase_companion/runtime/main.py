@@ -82,8 +82,8 @@ def _verdict(error: Exception) -> tuple[int, str]:
         return 1, advice
     if isinstance(error, ModuleNotFoundError):
         return 1, (
-            f"The Python package {error.name} is missing. "
-            f"Install the project, in its folder: {how_to_install()}"
+            f"the Python package {error.name} is missing: "
+            f"install the project, in its folder: {how_to_install()}"
         )
     # Only now: if its own dependencies are missing, the lines above report that.
     with suppress(ImportError):
@@ -96,7 +96,7 @@ def _verdict(error: Exception) -> tuple[int, str]:
         return 1, f"{named}{error.strerror or type(error).__name__}"
     name = type(error).__name__
     return 1, how_to_part_from_enphase_api() or (
-        f"This should not happen ({name}). Run it again with -v, and report its output: {_ISSUES}"
+        f"unexpected error ({name}): run the command again with -v, and report its output: {_ISSUES}"
     )
 
 

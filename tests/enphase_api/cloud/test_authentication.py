@@ -79,7 +79,7 @@ async def test_every_form_of_a_success_is_recognized(answer: Answer) -> None:
     ids=["field", "text", "json", "cookie", "redirect", "401"],
 )
 async def test_the_error_for_a_second_factor_names_a_solution(answer: Answer) -> None:
-    with pytest.raises(MultiFactorError, match=r"second factor.*make a token there and paste it"):
+    with pytest.raises(MultiFactorError, match=r"second factor.*create a token there and paste it"):
         await sign_in(answer)
 
 
@@ -121,7 +121,7 @@ async def test_a_failed_sign_in_ends_the_one_before(sim: Simulator) -> None:
     authentication = Authentication(host=sim.entrez_url)
     assert await authentication.authenticate(sim.username, sim.password)
     assert not await authentication.authenticate(sim.username, "wrong")
-    with pytest.raises(AuthenticationError, match="Call authenticate first"):
+    with pytest.raises(AuthenticationError, match="call authenticate first"):
         await authentication.get_token_for_commissioned_gateway(sim.serial_number)
 
 
@@ -173,7 +173,7 @@ async def test_a_token_for_a_gateway_without_a_site_has_no_serial_number(sim: Si
 async def test_the_error_for_the_gateway_of_another_owner_names_a_solution(sim: Simulator) -> None:
     authentication = Authentication(host=sim.entrez_url)
     await authentication.authenticate(sim.username, sim.password)
-    with pytest.raises(TokenError, match=r"no token for gateway 122399999999\. Check the serial number"):
+    with pytest.raises(TokenError, match=r"no token for gateway 122399999999: check its serial number"):
         await authentication.get_token_for_commissioned_gateway("122399999999")
 
 
@@ -192,7 +192,7 @@ async def test_without_a_sign_in_no_request_is_sent(call: str, sim: Simulator) -
         "uncommissioned": authentication.get_token_for_uncommissioned_gateway,
         "site": lambda: authentication.get_site("home"),
     }
-    with pytest.raises(AuthenticationError, match="Call authenticate first"):
+    with pytest.raises(AuthenticationError, match="call authenticate first"):
         await calls[call]()
     assert sim.entrez_requests == []
 
@@ -220,9 +220,9 @@ async def test_an_ended_sign_in_is_reported_and_forgotten(answer: Answer) -> Non
     async with entrez(signed_in_then(answer)) as url:
         authentication = Authentication(host=url)
         await authentication.authenticate("me@example.com", "s3cr3t")
-        with pytest.raises(AuthenticationError, match=r"has ended\. Call authenticate again"):
+        with pytest.raises(AuthenticationError, match=r"has ended: call authenticate again"):
             await authentication.get_token_for_commissioned_gateway("122300000001")
-        with pytest.raises(AuthenticationError, match="Call authenticate first"):
+        with pytest.raises(AuthenticationError, match="call authenticate first"):
             await authentication.get_site("home")
 
 
@@ -308,7 +308,7 @@ async def test_a_session_of_enlighten_yields_a_token(sim: Simulator) -> None:
 @pytest.mark.parametrize("status", [200, 400, 401, 403])
 async def test_the_error_for_an_enlighten_session_without_a_token_names_a_solution(status: int) -> None:
     async with entrez(page("No tokens for you", status=status)) as url:
-        with pytest.raises(TokenError, match="Sign in to Entrez instead"):
+        with pytest.raises(TokenError, match="sign in to Entrez instead"):
             await Authentication(host=url).get_token_from_enlighten_session_id("id", "1", "me@example.com")
 
 

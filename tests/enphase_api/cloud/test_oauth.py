@@ -76,10 +76,10 @@ async def test_the_challenge_is_the_sha256_of_a_unique_verifier() -> None:
 
 
 async def test_a_wrong_password_yields_no_code(sim: Simulator) -> None:
-    with pytest.raises(AuthenticationError, match="refused the user name and password"):
+    with pytest.raises(AuthenticationError, match="rejected the user name and password"):
         await Authentication.authenticate_oauth(sim.username, "wrong", host=sim.entrez_url)
     async with entrez(page(LOGIN_FORM.format(error="Wrong username or password"))) as url:
-        with pytest.raises(AuthenticationError, match="refused the user name and password"):
+        with pytest.raises(AuthenticationError, match="rejected the user name and password"):
             await Authentication.authenticate_oauth("me", "wrong", host=url)
 
 

@@ -83,7 +83,7 @@ async def test_an_installer_can_get_a_token_through_enlighten(sim: Simulator) ->
 
 
 async def test_a_wrong_password_is_sent_once_only(sim: Simulator) -> None:
-    with pytest.raises(AuthenticationError, match="Entrez refused the user name and password") as caught:
+    with pytest.raises(AuthenticationError, match="Entrez rejected the user name and password") as caught:
         await get_token(sim, password="wrong")
     assert type(caught.value) is AuthenticationError
     assert asked(sim) == ["/login"]
@@ -91,7 +91,7 @@ async def test_a_wrong_password_is_sent_once_only(sim: Simulator) -> None:
 
 async def test_a_wrong_password_is_recognized_although_the_form_fails(sim: Simulator) -> None:
     sim.entrez.faults.set("status", "/login")
-    with pytest.raises(AuthenticationError, match="Enlighten refused the user name and password"):
+    with pytest.raises(AuthenticationError, match="Enlighten rejected the user name and password"):
         await get_token(sim, password="wrong")
 
 
@@ -153,7 +153,7 @@ async def test_if_both_ways_fail_the_first_failure_is_reported_and_an_accepted_p
 
 async def test_a_gateway_of_another_account_is_reported_after_both_ways(sim: Simulator) -> None:
     authentication = Authentication(host=sim.entrez_url)
-    with pytest.raises(TokenError, match=r"no token for gateway 122399999999\. Check the serial number"):
+    with pytest.raises(TokenError, match=r"no token for gateway 122399999999: check its serial number"):
         await authentication.get_token(sim.username, sim.password, "122399999999")
     assert asked(sim)[-1] == "/tokens"
 

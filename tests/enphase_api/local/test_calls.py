@@ -130,7 +130,7 @@ async def test_a_device_that_is_not_a_gateway_is_an_error(sim: Simulator) -> Non
 
 
 async def test_the_error_for_firmware_without_tokens_names_its_version() -> None:
-    said = pytest.raises(UnsupportedFirmwareError, match=r"firmware 5\.0\.62; version 7 or later")
+    said = pytest.raises(UnsupportedFirmwareError, match=r"firmware 5\.0\.62, but version 7 or later")
     with Simulator("old-firmware") as sim, said:
         await Gateway(sim.url).info()
 

@@ -157,13 +157,13 @@ def nested(depth: int) -> Iterator[bytes]:
 
 def test_json_is_accepted_up_to_64_levels_deep() -> None:
     for body in nested(64):
-        assert parse_json(body, "/ivp/x", "The gateway")
+        assert parse_json(body, "/ivp/x", "the gateway")
     for depth in (65, 100, 2000):
         for body in nested(depth):
             with pytest.raises(InvalidAnswerError, match=r"nested too deeply|not with JSON"):
-                parse_json(body, "/ivp/x", "The gateway")
+                parse_json(body, "/ivp/x", "the gateway")
     wide = json.dumps([{"a": [1, {}]}] * 1000).encode()
-    assert len(parse_json(wide, "/ivp/x", "The gateway")) == 1000
+    assert len(parse_json(wide, "/ivp/x", "the gateway")) == 1000
 
 
 async def test_a_large_answer_is_parsed_outside_the_event_loop(monkeypatch: pytest.MonkeyPatch) -> None:

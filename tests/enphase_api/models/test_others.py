@@ -111,7 +111,7 @@ def test_firmware_with_tokens_is_supported(firmware: str) -> None:
 @pytest.mark.parametrize("firmware", ["D5.0.62", "R3.17.3", "R4.10.35", "6"])
 def test_the_error_for_unsupported_firmware_names_its_version(firmware: str) -> None:
     with pytest.raises(
-        UnsupportedFirmwareError, match=f"firmware {firmware.lstrip('DR')}; version 7 or later"
+        UnsupportedFirmwareError, match=f"firmware {firmware.lstrip('DR')}, but version 7 or later"
     ):
         Info.from_xml(INFO.format(firmware).encode()).require_tokens()
 

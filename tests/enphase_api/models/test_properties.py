@@ -80,7 +80,7 @@ def test_any_list_of_readings_is_parsed(answer: Any) -> None:
 @given(st.binary() | JSON.map(lambda value: json.dumps(value).encode()))
 def test_any_body_is_json_or_an_error_of_this_client(body: bytes) -> None:
     with suppress(EnphaseError):
-        parse_json(body, "/ivp/x", "The gateway")
+        parse_json(body, "/ivp/x", "the gateway")
 
 
 DESCRIPTION = """<envoy_info><device><sn>{0}</sn><pn>{1}</pn><software>{0}</software>

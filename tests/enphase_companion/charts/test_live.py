@@ -166,7 +166,7 @@ def test_a_silence_is_said_while_it_lasts(history: LiveData, clock: Clock) -> No
     view = history.view(None)
     assert view.trouble == "no answer of the gateway for 30 seconds"
     assert view.span.end == (NOW + 30) * 1000, "the line ends before the edge"
-    assert history.view("The token expired.").trouble == "The token expired."
+    assert history.view("the token expired").trouble == "the token expired"
 
 
 def test_a_gateway_whose_clock_is_off_is_shown_by_its_own_clock(history: LiveData, clock: Clock) -> None:

@@ -330,7 +330,7 @@ async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(
     publishing.writes(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
     for path in (READINGS, "/auth/check_jwt"):
         simulator.faults.set("refuse", path=path)
-    await publishing.sees("gateway_token: The token expired on")
+    await publishing.sees("gateway_token: the token expired on")
     assert publishing.process is not None
     assert publishing.process.poll() is None
     simulator.faults.clear()
@@ -357,7 +357,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_what_it_publishes_n
     await publishing.sees("2 messages wait on disk")
     title = publishing.title
     simulator.faults.set("refuse", path=READINGS)
-    await publishing.sees("The gateway does not allow")
+    await publishing.sees("the gateway does not allow")
     simulator.faults.clear()
     assert publishing.ends() == 0
     # The same with the right password, so that the other half is logged too.

@@ -337,7 +337,7 @@ async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(lite:
     lite.writes(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
     for path in (READINGS, "/auth/check_jwt"):
         simulator.faults.set("refuse", path=path)
-    await lite.sees("gateway_token: The token expired on")
+    await lite.sees("gateway_token: the token expired on")
     assert lite.runs
     simulator.faults.clear()
     lite.writes(gateway_token=simulator.token())
@@ -373,7 +373,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
     await maria.eyes.counts(2)
     title = maria.title
     simulator.faults.set("refuse", path=READINGS)
-    await maria.sees("The gateway does not allow")
+    await maria.sees("the gateway does not allow")
     await asyncio.to_thread(mariadb.kill)
     simulator.faults.clear()
     maria.writes(gateway_token=token, database_url=theirs)

@@ -171,7 +171,7 @@ async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(
     drawing.owner.writes_token_file(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
     for path in (READINGS, "/auth/check_jwt"):
         simulator.faults.set("refuse", path=path)
-    await shows(tmp_path, "The token expired on")
+    await shows(tmp_path, "the token expired on")
     assert drawing.runs
     simulator.faults.clear()
     drawing.owner.writes_token_file(gateway_token=simulator.token())
@@ -192,7 +192,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_window_or_title(
     drawing.starts("-v")
     shown = await shows(tmp_path, "produced")
     simulator.faults.set("refuse", path=READINGS)
-    await drawing.sees("The gateway does not allow")
+    await drawing.sees("the gateway does not allow")
     everything = drawing.output + drawing.title + shown + (tmp_path / "window").read_text()
     assert drawing.ends() == 0
     assert "DEBUG" in everything
@@ -231,4 +231,4 @@ def test_a_chart_whose_task_fails_ends_and_says_so(
     monkeypatch.setattr("enphase_companion.charts.live.LiveData.view", fails)
     result = drawing.owner.runs(main, "--output", str(tmp_path / "live.png"))
     assert result.status == 1
-    assert "This should not happen (ZeroDivisionError)" in result.err
+    assert "unexpected error (ZeroDivisionError)" in result.err

@@ -162,7 +162,7 @@ def test_without_the_weather_only_its_picture_is_missing(showing: Showing, tmp_p
     result = showing.owner.runs(main, "--display", str(tmp_path / "hat.png"))
     assert result.status == 0
     (warning,) = result.warnings
-    assert "The weather service answered /v1/forecast with status 503; weather is not shown" in warning
+    assert "the weather service answered /v1/forecast with status 503; weather is not shown" in warning
     assert recorded(tmp_path / "hat.png")[-1][15].any()
 
 
@@ -216,7 +216,7 @@ async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(showi
     showing.writes(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
     for path in (READINGS, "/auth/check_jwt"):
         simulator.faults.set("refuse", path=path)
-    await showing.sees("gateway_token: The token expired on")
+    await showing.sees("gateway_token: the token expired on")
     assert showing.runs
     simulator.faults.clear()
     showing.writes(gateway_token=simulator.token())
@@ -237,7 +237,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title_nor_with_
     await until(lambda: showing.asked(READINGS) > 2)
     title = showing.title
     simulator.faults.set("refuse", path=READINGS)
-    await showing.sees("The gateway does not allow")
+    await showing.sees("the gateway does not allow")
     assert showing.ends() == 0
     everything = showing.output + title
     assert "DEBUG" in everything

@@ -147,7 +147,7 @@ def test_the_command_to_trust_names_the_folder_that_was_named() -> None:
     [
         ("gateway_host", "ftp://planted.example", "must begin with https://"),
         ("gateway_host", "https://planted..example/home", "such as https://envoy.local"),
-        ("gateway_host", "https://me:planted@envoy.local", "only the name or address"),
+        ("gateway_host", "https://me:planted@envoy.local", "use only its name or address"),
         ("gateway_host", ["planted"], "must be a text"),
         ("gateway_serial_number", "planted", "12 digits"),
         ("gateway_serial_number", 1234567890123, "12 digits"),

@@ -219,5 +219,5 @@ def test_a_page_that_fails_is_named(still: Callable[..., CliUser]) -> None:
     owner = still("three-phase")
     owner.simulator.faults.set("status", "/production.json", status=503)
     page = printed(owner)
-    assert "Incomplete: The gateway answered /production.json with status 503" in page
+    assert "Incomplete: the gateway answered /production.json with status 503" in page
     assert "12 of 12 report" in page

@@ -68,7 +68,7 @@ def test_watch_says_that_its_values_are_old_while_the_gateway_is_away(ready: Cal
     with on_terminal(owner, "--watch", "1") as terminal:
         terminal.until("IQ Gateway")
         owner.simulator.faults.set("status", "/ivp/meters/readings", status=503)
-        terminal.until("These values are old: The gateway answered /ivp/meters/readings with status 503")
+        terminal.until("These values are old: the gateway answered /ivp/meters/readings with status 503")
         owner.simulator.faults.clear()
         after = len(terminal.written)
         terminal.until(r"IQ Gateway(?!.*These values are old).*Microinverters")

@@ -147,7 +147,7 @@ async def test_it_is_asked_rarely_left_out_after_a_failure_and_back_when_it_answ
     assert len(simulator.weather.requests) == 1
     simulator.weather.faults.set("status")
     await until(lambda: state.weather is None)
-    assert "The weather service answered /v1/forecast with status 503; weather is not shown" in caplog.text
+    assert "the weather service answered /v1/forecast with status 503; weather is not shown" in caplog.text
     simulator.weather.faults.clear()
     await until(lambda: state.weather is not None)
     assert "The weather service answers again" in caplog.text

@@ -138,7 +138,7 @@ def test_without_an_account_an_expired_token_ends_the_run(owner: CliUser) -> Non
     owner.writes(gateway_token=expired(owner))
     result = owner.runs(main)
     assert result.status == 2
-    assert f"{owner.file}: gateway_token: The token expired on " in result.error
+    assert f"{owner.file}: gateway_token: the token expired on " in result.error
     assert "or set enphase_username and enphase_password" in result.error
 
 

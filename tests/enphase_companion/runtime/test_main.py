@@ -57,7 +57,7 @@ def test_without_its_packages_a_script_says_how_to_install_them() -> None:
     script = Path(__file__).parents[3] / "scripts" / "gateway_console.py"
     ended = subprocess.run([sys.executable, "-S", script], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
-    assert re.fullmatch(r"error: The Python package \w+ is missing\. Install [^\n]+\n", ended.stderr)
+    assert re.fullmatch(r"error: the Python package \w+ is missing: install [^\n]+\n", ended.stderr)
 
 
 @pytest.mark.parametrize(
@@ -138,17 +138,17 @@ def test_wrong_usage_ends_with_status_2(
 @pytest.mark.parametrize(
     ("error", "status", "line"),
     [
-        (CommandError("a: b. Do c."), 1, "error: a: b. Do c."),
-        (SettingsError("key: wrong."), 2, "error: key: wrong."),
-        (EnphaseError("The gateway is away."), 1, "error: The gateway is away."),
+        (CommandError("a: wrong: do b"), 1, "error: a: wrong: do b"),
+        (SettingsError("key: wrong"), 2, "error: key: wrong"),
+        (EnphaseError("the gateway is offline"), 1, "error: the gateway is offline"),
         (
             FileNotFoundError(2, "No such file or directory", "x.db"),
             1,
             "error: x.db: No such file or directory",
         ),
         (TimeoutError(), 1, "error: TimeoutError"),
-        (ModuleNotFoundError("x", name="aio_pika"), 1, "error: The Python package aio_pika is missing."),
-        (ZeroDivisionError("owner@example.com"), 1, "error: This should not happen (ZeroDivisionError)."),
+        (ModuleNotFoundError("x", name="aio_pika"), 1, "error: the Python package aio_pika is missing: "),
+        (ZeroDivisionError("owner@example.com"), 1, "error: unexpected error (ZeroDivisionError): "),
         (CommandError("for owner@example.com"), 1, "error: for [hidden]"),
         (KeyboardInterrupt(), 130, ""),
         (BrokenPipeError(), 141, ""),

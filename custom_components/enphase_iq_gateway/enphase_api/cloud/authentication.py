@@ -29,7 +29,7 @@ from .token import ENTREZ_PUBLIC_KEY, UNCOMMISSIONED, Token, has_form_of_token
 CLIENT_ID = "envoy-ui-1"
 REDIRECT_URI = "https://envoy.local/auth/callback"
 
-_SIGN_IN_REFUSED = "Entrez refused the user name and password."
+_REJECTED = "Entrez rejected the user name and password"
 
 
 class Authentication(Connection):
@@ -58,7 +58,7 @@ class Authentication(Connection):
         if answer.is_refused:
             return False
         if SESSION_COOKIE not in self._cookies or not (answer.status == 200 or self._is_within(answer)):
-            raise answer.not_understood()
+            raise answer.unknown_answer_error()
         self._is_signed_in = True
         return True
 
@@ -80,12 +80,12 @@ class Authentication(Connection):
         except EnphaseError as error:
             failure = error
         else:
-            raise AuthenticationError(_SIGN_IN_REFUSED)
+            raise AuthenticationError(_REJECTED)
         is_known = isinstance(failure, (TokenError, MultiFactorError))
         if accepted and isinstance(failure, AuthenticationError) and not is_known:
             # Entrez has just accepted this password, so it is not wrong.
             failure = InvalidAnswerError(
-                "Entrez accepted user name and password, and then asked for them again",
+                "Entrez accepted the user name and password, and then required them again",
                 path="/entrez_tokens",
                 status=401,
             )
@@ -129,8 +129,8 @@ class Authentication(Connection):
         if code:
             return code, verifier
         if answer.is_refused:
-            raise AuthenticationError(_SIGN_IN_REFUSED)
-        raise answer.not_understood()
+            raise AuthenticationError(_REJECTED)
+        raise answer.unknown_answer_error()
 
     @staticmethod
     async def get_token_from_oauth(
@@ -157,8 +157,8 @@ class Authentication(Connection):
         if isinstance(given, dict) and isinstance(given.get("access_token"), str):
             return given
         if answer.status in (200, 400, 401, 403):
-            raise AuthenticationError("Entrez gave no token for this code. Sign in again for a new code.")
-        raise answer.not_understood()
+            raise AuthenticationError("Entrez issued no token for this code: sign in again for a new code")
+        raise answer.unknown_answer_error()
 
     async def get_site(self, site_name: str) -> Any:
         """Return the sites of the account whose name contains `site_name`, as JSON of Entrez.
@@ -204,12 +204,12 @@ class Authentication(Connection):
         # 400 and 403 were observed in 2025 and 2026.
         if answer.status in (400, 401, 403) or (answer.status == 200 and not has_form_of_token(token)):
             raise TokenError(
-                f"Entrez gave no token for gateway {gateway_serial_number} and this Enlighten session. "
-                "Sign in to Entrez instead, with authenticate.",
+                f"Entrez issued no token for gateway {gateway_serial_number} and this Enlighten session: "
+                "sign in to Entrez instead, with authenticate",
                 TokenReason.NOT_GIVEN,
             )
         if answer.status != 200:
-            raise answer.not_understood()
+            raise answer.unknown_answer_error()
         return token
 
     @staticmethod
@@ -244,7 +244,7 @@ class Authentication(Connection):
         hidden = await self._hidden_fields("/login_main_page", lambda each: each.asks_password)
         return await self._ask_with_cookies("POST", "/login", data={**hidden, **form})
 
-    async def _token(self, form: Mapping[str, str], what_for: str) -> str:
+    async def _token(self, form: Mapping[str, str], gateway: str) -> str:
         self._require_sign_in()
         hidden = await self._hidden_fields(
             "/entrez_tokens", lambda each: each.action.endswith("/entrez_tokens")
@@ -253,8 +253,8 @@ class Authentication(Connection):
         token = answer.page.token
         if token is None or not has_form_of_token(token):
             raise TokenError(
-                f"Entrez gave no token for {what_for}. Check the serial number and that the gateway is this "
-                f"account's, or make a token on {AUTHENTICATION_HOST} and paste it.",
+                f"Entrez issued no token for {gateway}: check its serial number and that it belongs to this "
+                f"account, or create a token on {AUTHENTICATION_HOST} and paste it",
                 TokenReason.NOT_GIVEN,
             )
         return token
@@ -282,9 +282,9 @@ class Authentication(Connection):
         answer = await self._ask_with_cookies(method, path, **options)
         if answer.is_refused:
             self._is_signed_in = False
-            raise AuthenticationError("The sign-in to Entrez has ended. Call authenticate again.")
+            raise AuthenticationError("the sign-in to Entrez has ended: call authenticate again")
         if answer.status != 200:
-            raise answer.not_understood()
+            raise answer.unknown_answer_error()
         return answer
 
     async def _ask_with_cookies(self, method: str, path: str, **options: Any) -> Answer:
@@ -294,7 +294,7 @@ class Authentication(Connection):
 
     def _require_sign_in(self) -> None:
         if not self._is_signed_in:
-            raise AuthenticationError("Nobody is signed in to Entrez. Call authenticate first.")
+            raise AuthenticationError("not signed in to Entrez: call authenticate first")
 
 
 def _new_verifier() -> str:

@@ -39,7 +39,7 @@ class Answer:
     """An answer of Entrez or Enlighten."""
 
     #: "Entrez" or "Enlighten".
-    who: str
+    server: str
     path: str
     status: int
     #: The target of a redirect.
@@ -61,40 +61,40 @@ class Answer:
             return False
         where = "" if self.location is None else self.location.path_qs
         if page.asks_second_factor or any(map(mentions_second_factor, (where, *self.cookies))):
-            raise second_factor_wanted()
+            raise second_factor_error()
         return self.status == 401 or page.asks_password or "login" in where or "error" in where
 
-    def not_understood(self) -> ResponseError:
+    def unknown_answer_error(self) -> ResponseError:
         """Return the error for an unknown answer."""
         if self.status >= 400:
-            return status_error(self.who, self.path, self.status)
+            return status_error(self.server, self.path, self.status)
         return InvalidAnswerError(
-            f"{self.who} answered {self.path} with a page that is not known. Try again later, or make a "
-            f"token on {AUTHENTICATION_HOST} and paste it.",
+            f"{self.server} answered {self.path} with an unknown page: try again later, or create a token on "
+            f"{AUTHENTICATION_HOST} and paste it",
             path=self.path,
             status=self.status,
         )
 
 
-def second_factor_wanted() -> MultiFactorError:
+def second_factor_error() -> MultiFactorError:
     """Return the error for an account that requires a second factor."""
     return MultiFactorError(
-        "This account asks for a second factor, which no program can give. Sign in to "
-        f"{AUTHENTICATION_HOST} in a browser, make a token there and paste it."
+        "this account requires a second factor, which only a browser can provide: sign in to "
+        f"{AUTHENTICATION_HOST}, create a token there and paste it"
     )
 
 
 class Connection(SessionHolder):
     """Send requests to Entrez, or to another host; no cookie is stored in the session.
 
-    `who` is the name of the host in errors. Raises InvalidHostError for an invalid `host` (plain http is
+    `server` is its name in errors. Raises InvalidHostError for an invalid `host` (plain http is
     allowed for this machine only).
     """
 
-    def __init__(self, session: aiohttp.ClientSession | None, host: str, who: str = "Entrez") -> None:
+    def __init__(self, session: aiohttp.ClientSession | None, host: str, server: str = "Entrez") -> None:
         super().__init__(session)
         self._url = parse_host(host, plain_on_loopback=True)
-        self._who = who
+        self._server = server
 
     @property
     def host(self) -> str:
@@ -110,7 +110,7 @@ class Connection(SessionHolder):
     ) -> Answer:
         """Send a request; all requests of this client are sent here."""
         url = URL(f"{self.host}{path}", encoded=True)
-        with translate_errors(f"{self._who} ({self._url.host})", path):
+        with translate_errors(f"{self._server} ({self._url.host})", path):
             async with (
                 self._session() as session,
                 # Redirects are not followed: they would send the secret to another host. There is no Accept
@@ -126,7 +126,7 @@ class Connection(SessionHolder):
             ):
                 body = await read_body(response, path, _MAX_PAGE)
                 return Answer(
-                    who=self._who,
+                    server=self._server,
                     path=path,
                     status=response.status,
                     location=_location(response),

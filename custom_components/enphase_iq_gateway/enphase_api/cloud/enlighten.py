@@ -6,7 +6,7 @@ import aiohttp
 
 from ..exceptions import AuthenticationError
 from ..http import parse_json
-from .connection import Connection, second_factor_wanted
+from .connection import Connection, second_factor_error
 from .html import mentions_second_factor
 
 ENLIGHTEN_HOST = "https://enlighten.enphaseenergy.com"
@@ -30,13 +30,13 @@ class Enlighten(Connection):
         form = {"user[email]": username, "user[password]": password}
         answer = await self._ask("POST", "/login/login.json", data=form)
         if answer.status == 401:
-            raise AuthenticationError("Enlighten refused the user name and password.")
+            raise AuthenticationError("Enlighten rejected the user name and password")
         if answer.status != 200:
-            raise answer.not_understood()
+            raise answer.unknown_answer_error()
         given = parse_json(answer.body, answer.path, "Enlighten")
         session_id = given.get("session_id") if isinstance(given, dict) else None
         if isinstance(session_id, str) and session_id:
             return session_id
         if mentions_second_factor(answer.body.decode("utf-8", errors="replace")):
-            raise second_factor_wanted()
-        raise answer.not_understood()
+            raise second_factor_error()
+        raise answer.unknown_answer_error()

@@ -55,7 +55,7 @@ class Token:
     issued_at: datetime
     #: UTC.
     expires_at: datetime
-    #: The reason why it cannot be used, as a sentence for the user; None if it can.
+    #: The reason why it cannot be used, as a text for the user; None if it can.
     problem: str | None
     #: The same as a constant.
     reason: TokenReason | None = None
@@ -75,7 +75,7 @@ class Token:
         """
         raw = token.strip()
         no_token = TokenError(
-            "This is not a token, or not all of it. Copy the whole text and paste it again.",
+            "not a token, or only a part of one: copy the whole text and paste it again",
             TokenReason.INCOMPLETE,
         )
         if not has_form_of_token(raw):
@@ -94,14 +94,14 @@ class Token:
         is_for_gateway = audience is not None and (audience == UNCOMMISSIONED or is_serial_number(audience))
         if not is_for_gateway or issued_at is None or expires_at is None:
             raise TokenError(
-                "This token does not say for which gateway and time it is. Get one from Entrez.",
+                "the token names no gateway or no time: get one from Entrez",
                 TokenReason.NOT_OF_ENTREZ,
             )
         serial_number = None if audience == UNCOMMISSIONED else audience
         error = _error(header, claims, gateway_serial_number, serial_number, issued_at, expires_at)
         if error is None and verify_signature and not _is_signed_by(raw, public_key):
             error = TokenError(
-                "The token's signature is not Entrez's. Get one from Entrez.", TokenReason.NOT_OF_ENTREZ
+                "the token's signature is not from Entrez: get a token from Entrez", TokenReason.NOT_OF_ENTREZ
             )
         problem, reason = (None, None) if error is None else (str(error), error.reason)
         return cls(serial_number, text(claims, "enphaseUser"), issued_at, expires_at, problem, reason)
@@ -123,20 +123,21 @@ def _error(
     now = datetime.now(UTC)
     if header.get("alg") != _ALGORITHM or claims.get("iss") != _ISSUER:
         return TokenError(
-            "The token was not issued by Entrez. Get one from Entrez.", TokenReason.NOT_OF_ENTREZ
+            "the token was not issued by Entrez: get one from Entrez", TokenReason.NOT_OF_ENTREZ
         )
     if wanted is not None and serial_number is not None and serial_number != str(wanted):
         return TokenError(
-            f"The token is for gateway {serial_number}, not for {wanted}. Choose that gateway in Entrez.",
+            f"the token is for gateway {serial_number}, not for {wanted}: choose that gateway in Entrez",
             TokenReason.OF_ANOTHER_GATEWAY,
         )
     if expires_at + _LEEWAY < now:
         return TokenError(
-            f"The token expired on {expires_at:%Y-%m-%d %H:%M} UTC. Get a new one.", TokenReason.EXPIRED
+            f"the token expired on {expires_at:%Y-%m-%d %H:%M} UTC: get a new one", TokenReason.EXPIRED
         )
     if issued_at - _LEEWAY > now:
         return TokenError(
-            f"The token is of {issued_at:%Y-%m-%d %H:%M} UTC, later than now: set this machine's clock.",
+            f"the token was issued on {issued_at:%Y-%m-%d %H:%M} UTC, which is in the future: "
+            "set this machine's clock",
             TokenReason.OF_THE_FUTURE,
         )
     return None

@@ -141,7 +141,7 @@ class Connection(SessionHolder):
                     raise
             # An answer without length ends with the connection, so a truncated one can look complete.
             if context.was_flooded:
-                raise InvalidAnswerError(f"The answer of {path} has no end", path=path)
+                raise InvalidAnswerError(f"the answer of {path} has no end", path=path)
 
     async def _ask(self, method: str, path: str, **options: Any) -> Answer:
         """Send a request and read the complete answer."""
@@ -166,15 +166,15 @@ class Connection(SessionHolder):
             context = certificate.ssl_context(for_first_words=not secret)
         elif secret:
             raise NotTrustedError(
-                "No certificate of this gateway is trusted yet, so no token was sent. "
-                "Call Gateway.trust_gateway first, and compare the fingerprint it gives."
+                "no certificate of this gateway is trusted yet, so no token was sent: "
+                "call Gateway.trust_gateway first, and compare the fingerprint that it returns"
             )
         else:
             context = unverified_context(for_first_words=True)
         if secret:
             if self._certificate is not None and self._certificate.is_expired:
                 _LOGGER.warning(
-                    "%s: the trusted certificate expired on %s; it is trusted all the same",
+                    "%s: the trusted certificate expired on %s; its key remains trusted",
                     self._certificate.gateway,
                     self._certificate.not_after.date(),
                 )

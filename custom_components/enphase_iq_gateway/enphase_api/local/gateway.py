@@ -41,7 +41,7 @@ _MAX_EVENT = 100_000
 #: Seconds to wait for the identity of a gateway with firmware older than 7.
 _PLAIN_TIMEOUT = 10
 
-_WHO = "The gateway"
+_SERVER = "the gateway"
 
 
 class Gateway(Connection):
@@ -104,12 +104,12 @@ class Gateway(Connection):
         body = {"client_id": CLIENT_ID, "redirect_uri": REDIRECT_URI, "code_verifier": verifier, "code": code}
         async with self._lock:
             answer = await self._ask("POST", path, json=body)
-            given = await read_json(answer.body, path, _WHO) if answer.status == 200 else None
+            given = await read_json(answer.body, path, _SERVER) if answer.status == 200 else None
             if isinstance(given, dict) and isinstance(given.get("access_token"), str):
                 return await self._login(given["access_token"])
         if answer.status in (200, 400, 401, 403):
-            raise AuthenticationError("The gateway got no token for this code. Sign in again for a new code.")
-        raise status_error(_WHO, path, answer.status)
+            raise AuthenticationError("the gateway got no token for this code: sign in again for a new code")
+        raise status_error(_SERVER, path, answer.status)
 
     async def api_call(
         self,
@@ -134,10 +134,10 @@ class Gateway(Connection):
         if answer.status == 401:
             raise self._not_allowed(path)
         if not 200 <= answer.status < 300:
-            raise status_error(_WHO, path, answer.status)
+            raise status_error(_SERVER, path, answer.status)
         if response_raw:
             return answer.body
-        return await read_json(answer.body, path, _WHO) if answer.body else None
+        return await read_json(answer.body, path, _SERVER) if answer.body else None
 
     async def api_call_stream(self, path: str) -> AsyncGenerator[Any, None]:
         """Yield the Server-Sent Events of a path as parsed JSON until the gateway ends them.
@@ -150,12 +150,12 @@ class Gateway(Connection):
             async with self._open("GET", path, timeout=_STREAM_TIMEOUT, **self._signed()) as response:
                 if response.status == 200:
                     if encoding_of(response) != "identity":
-                        raise InvalidAnswerError(f"The stream {path} is in a form not asked for", path=path)
+                        raise InvalidAnswerError(f"the stream {path} has an unknown encoding", path=path)
                     async for event in _events(response, path):
                         yield event
                     return
                 if response.status != 401:
-                    raise status_error(_WHO, path, response.status)
+                    raise status_error(_SERVER, path, response.status)
             if self._token is None:
                 break
             if attempt == 1:
@@ -178,7 +178,7 @@ class Gateway(Connection):
                     await self._refuse_old_firmware(path)
                 raise
         if answer.status != 200:
-            raise status_error(_WHO, path, answer.status)
+            raise status_error(_SERVER, path, answer.status)
         info = Info.from_xml(answer.body, path)
         info.require_tokens()
         if info.time is not None:
@@ -281,14 +281,14 @@ class Gateway(Connection):
         if answer.status in (401, 403):
             return False
         if answer.status != 200:
-            raise status_error(_WHO, path, answer.status)
+            raise status_error(_SERVER, path, answer.status)
         # Without verification, there is no session: only the token is sent, as the user chose.
         self._token, self._session_id = raw, None if self._is_insecure else answer.session_id
         return True
 
     async def _login_again(self, token: str) -> None:
         if not await self._login(token):
-            raise AuthenticationError("The gateway no longer accepts the token. Get a new one.")
+            raise AuthenticationError("the gateway no longer accepts the token: get a new one")
 
     async def _refuse_old_firmware(self, path: str) -> None:
         """Raise UnsupportedFirmwareError if the host is a gateway with older firmware than 7, by plain http.
@@ -302,10 +302,8 @@ class Gateway(Connection):
 
     def _not_allowed(self, path: str) -> AuthenticationError:
         if self._token is None:
-            return AuthenticationError(
-                f"The gateway wants a login for {path}. Call login with a token first."
-            )
-        return NotAllowedError(f"The gateway does not allow {path} with this token's role.", path=path)
+            return AuthenticationError(f"the gateway requires a login for {path}: call login first")
+        return NotAllowedError(f"the gateway does not allow {path} with this token's role", path=path)
 
     def _signed(self) -> dict[str, Any]:
         """Return the header that authorizes a request: the session cookie, else the token."""
@@ -356,7 +354,7 @@ async def _events(response: aiohttp.ClientResponse, path: str) -> AsyncIterator[
                 raise _endless(path)
         elif not line:
             if data:
-                yield parse_json(b"\n".join(data), path, _WHO)
+                yield parse_json(b"\n".join(data), path, _SERVER)
             data, size = [], 0
 
 
@@ -376,4 +374,4 @@ async def _lines(content: aiohttp.StreamReader, path: str) -> AsyncIterator[byte
 
 
 def _endless(path: str) -> InvalidAnswerError:
-    return InvalidAnswerError(f"The gateway sent an event of {path} that has no end", path=path)
+    return InvalidAnswerError(f"an event of {path} has no end", path=path)

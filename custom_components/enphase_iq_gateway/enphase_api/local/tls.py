@@ -80,7 +80,7 @@ class FirstWords(GatewayConnection):
         if self._received > _FIRST_WORDS:
             if isinstance(self.context, GatewayContext):
                 self.context.was_flooded = True
-            raise ssl.SSLError(1, "more than a gateway says of itself")
+            raise ssl.SSLError(1, "more bytes than /info has")
         return data
 
 

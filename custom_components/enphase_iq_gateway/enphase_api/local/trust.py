@@ -70,9 +70,7 @@ class Certificate:
         try:
             return cls._from_parsed(x509.load_pem_x509_certificate(pem.encode()))
         except UNREADABLE as error:
-            raise CertificateError(
-                "This is not a certificate in PEM form. Trust the gateway again."
-            ) from error
+            raise CertificateError("not a certificate in PEM format: trust the gateway again") from error
 
     @classmethod
     def from_der(cls, der: bytes) -> Self:
@@ -82,15 +80,15 @@ class Certificate:
         """
         if len(der) > _MAX_CERTIFICATE:
             raise UnusableCertificateError(
-                f"The certificate that was shown has {len(der)} bytes, more than a gateway's. "
-                "Check that the address is the gateway's."
+                f"the certificate that was shown has {len(der)} bytes, more than a gateway's: "
+                "check that the address is the gateway's"
             )
         try:
             return cls._from_parsed(x509.load_der_x509_certificate(der))
         except UNREADABLE:
             # Without the cause, which could contain untrusted text.
             raise UnusableCertificateError(
-                "The certificate that was shown cannot be read. Check that the address is the gateway's."
+                "the certificate that was shown cannot be read: check that the address is the gateway's"
             ) from None
 
     @classmethod
@@ -135,7 +133,7 @@ class Certificate:
             context.load_verify_locations(cadata=self.pem)
         except ssl.SSLError as error:
             raise CertificateError(
-                "This certificate is damaged: its key or signature cannot be used. Trust the gateway again."
+                "the certificate is damaged (its key or signature cannot be used): trust the gateway again"
             ) from error
         return context
 
@@ -153,10 +151,12 @@ async def fetch_certificate(host: str) -> Certificate:
         await _shown(url, shown.ssl_context(for_first_words=True))
     except ssl.SSLCertVerificationError as error:
         if error.verify_code in _ANOTHER:
-            raise CommunicationError(f"{url.host} changes its certificate just now. Try again.") from error
+            raise CommunicationError(
+                f"{url.host} changed its certificate between two connections: try again"
+            ) from error
         raise UnusableCertificateError(
-            f"{url.host} shows a certificate that cannot be trusted ({printable(error.verify_message)}): "
-            "no connection can be made with it. Ask Enphase support for newer firmware."
+            f"{url.host} shows a certificate that cannot be trusted ({printable(error.verify_message)}), "
+            "so that no connection is possible: ask Enphase support for newer firmware"
         ) from error
     return shown
 
@@ -173,12 +173,12 @@ async def _shown(url: URL, context: ssl.SSLContext) -> bytes:
         raise
     except ssl.SSLError as error:
         raise CommunicationError(
-            f"{url.host} answers, but not with https. Is it the gateway?", reason=Silence.NO_TLS
+            f"{url.host} answers, but not with https: check that it is the gateway", reason=Silence.NO_TLS
         ) from error
     except (OSError, TimeoutError, UnicodeError) as error:
         raise CommunicationError(
-            f"{url.host} does not answer on port {url.port}. "
-            "Check the address, and that the gateway has power.",
+            f"{url.host} does not answer on port {url.port}: "
+            "check the address, and that the gateway has power",
             reason=silence_of(error),
         ) from error
     try:
@@ -204,5 +204,5 @@ def read_certificate(cert_file: str | os.PathLike[str]) -> Certificate | None:
         raise CertificateError(f"{os.fspath(cert_file)}: cannot be read: {error.strerror}") from error
     except CertificateError as error:
         raise CertificateError(
-            f"{os.fspath(cert_file)}: no certificate in it. Trust the gateway again."
+            f"{os.fspath(cert_file)}: contains no certificate: trust the gateway again"
         ) from error

@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 
 @pytest.mark.usefixtures("without_gateway")
-async def test_a_gateway_is_added_by_hand_with_an_account(home: Home, frontend: Frontend) -> None:
+async def test_a_gateway_is_added_by_its_address_and_an_account(home: Home, frontend: Frontend) -> None:
     gateway, flow = home.gateway, frontend.flow
     asked = len(gateway.requests)
     await frontend.open(f"/config/integrations/dashboard/add?domain={DOMAIN}")
@@ -63,7 +63,7 @@ async def test_a_gateway_is_added_by_hand_with_an_account(home: Home, frontend: 
 
 
 @pytest.mark.usefixtures("without_gateway")
-async def test_no_word_of_a_stranger_is_more_than_text_in_the_dialog(home: Home, frontend: Frontend) -> None:
+async def test_untrusted_text_in_a_dialog_is_not_rendered(home: Home, frontend: Frontend) -> None:
     gateway, flow = home.gateway, frontend.flow
     words = "# `![x](/x.png) [b](//b.example) <h1>c"
     rendered = frontend.page.locator("dialog-data-entry-flow ha-markdown")
@@ -85,7 +85,7 @@ async def test_no_word_of_a_stranger_is_more_than_text_in_the_dialog(home: Home,
 
 
 @pytest.mark.usefixtures("without_gateway")
-async def test_a_gateway_that_announces_itself_is_added_with_a_token(home: Home, frontend: Frontend) -> None:
+async def test_a_discovered_gateway_is_added_with_a_token(home: Home, frontend: Frontend) -> None:
     gateway, flow = home.gateway, frontend.flow
     await frontend.open("/config/integrations/dashboard")
     async with gateway.announced():

@@ -38,7 +38,7 @@ def english() -> dict[str, str]:
     return dict(json.loads(file.read_text()))
 
 
-def test_the_table_names_the_fields_of_the_newest_home_assistant_in_their_order() -> None:
+def test_the_table_has_the_fields_of_the_newest_home_assistant_in_order() -> None:
     texts = english()
     expected = []
     for section, fields in FIELDS.items():
@@ -57,7 +57,7 @@ def test_the_table_names_the_fields_of_the_newest_home_assistant_in_their_order(
     assert places == sorted(places)
 
 
-def test_the_table_chooses_sensors_that_there_are() -> None:
+def test_the_sensors_in_the_table_exist() -> None:
     texts = json.loads((PROJECT / "custom_components" / DOMAIN / "translations" / "en.json").read_text())
     names = {sensor["name"] for sensor in texts["entity"]["sensor"].values()}
     chosen = [choose for _, _, choose in rows()]

@@ -50,7 +50,7 @@ TOTALS: dict[str, Callable[[Truth], float]] = {
 }
 
 
-async def test_the_gateways_page_shows_what_flows_and_goes_on_by_itself(
+async def test_the_page_of_the_gateway_shows_readings_and_updates_itself(
     home: Home, frontend: Frontend
 ) -> None:
     device = await device_of(home.owner, DOMAIN, home.gateway.serial_number)
@@ -63,7 +63,7 @@ async def test_the_gateways_page_shows_what_flows_and_goes_on_by_itself(
     assert figure(await frontend.shown_of("Home energy").inner_text()) > energy_then
 
 
-async def test_the_energy_dashboard_agrees_with_the_house_after_a_day(home: Home, frontend: Frontend) -> None:
+async def test_the_energy_dashboard_matches_the_house_after_a_day(home: Home, frontend: Frontend) -> None:
     house, clock = home.gateway.house, home.gateway.clock
     sensors = await home.sensors()
     await energy.set_up_dashboard(home.owner, sensors)

@@ -22,7 +22,7 @@ pytestmark = [
 SOON = 20
 
 
-async def test_the_interval_is_an_option(home: Home, frontend: Frontend) -> None:
+async def test_the_interval_can_be_changed(home: Home, frontend: Frontend) -> None:
     entry, flow = await frontend.open_entry(DOMAIN), frontend.flow
     await entry.get_by_role("button", name="Configure").click()
     await flow.shows(
@@ -45,7 +45,7 @@ async def test_the_interval_is_an_option(home: Home, frontend: Frontend) -> None
     await flow.is_gone()
 
 
-async def test_the_diagnostics_are_downloaded_without_a_secret(home: Home, frontend: Frontend) -> None:
+async def test_the_downloaded_diagnostics_contain_no_secrets(home: Home, frontend: Frontend) -> None:
     entry = await frontend.open_entry(DOMAIN)
     item = await frontend.open_menu(entry, "Download diagnostics")
     await frontend.picture("diagnostics")
@@ -58,7 +58,7 @@ async def test_the_diagnostics_are_downloaded_without_a_secret(home: Home, front
         assert secret not in text
 
 
-async def test_a_gateway_that_moved_is_found_again_by_hand(home: Home, frontend: Frontend) -> None:
+async def test_the_address_of_a_gateway_can_be_changed(home: Home, frontend: Frontend) -> None:
     old = home.gateway.url
     home.gateway.move()
     power = await _open_device(home, frontend)
@@ -84,7 +84,7 @@ async def test_a_gateway_that_moved_is_found_again_by_hand(home: Home, frontend:
     await expect(await _open_device(home, frontend)).to_contain_text("W")
 
 
-async def test_a_gateway_that_replaces_the_old_one_goes_on_in_its_place(
+async def test_a_new_gateway_replaces_the_old_one_and_keeps_its_entities(
     home: Home, frontend: Frontend
 ) -> None:
     device = await device_of(home.owner, DOMAIN, home.gateway.serial_number)
@@ -115,7 +115,7 @@ async def test_a_gateway_that_replaces_the_old_one_goes_on_in_its_place(
         await home.be_without_gateway()
 
 
-async def test_a_changed_certificate_is_a_repair(home: Home, frontend: Frontend) -> None:
+async def test_a_changed_certificate_can_be_trusted_in_a_repair(home: Home, frontend: Frontend) -> None:
     trusted = home.gateway.fingerprint
     home.gateway.renew_certificate(same_key=False)
     since = len(home.gateway.requests)
@@ -138,7 +138,7 @@ async def test_a_changed_certificate_is_a_repair(home: Home, frontend: Frontend)
     await expect(await _open_device(home, frontend)).to_contain_text("W")
 
 
-async def test_an_ended_token_is_replaced_by_signing_in_again(home: Home, frontend: Frontend) -> None:
+async def test_an_expired_token_is_replaced_by_signing_in_again(home: Home, frontend: Frontend) -> None:
     await home.be_with_gateway(token=home.gateway.token(lifetime=SOON))
     power = await _open_device(home, frontend)
     await expect(power).to_contain_text("Unavailable")
@@ -164,7 +164,7 @@ async def test_an_ended_token_is_replaced_by_signing_in_again(home: Home, fronte
     await expect(await _open_device(home, frontend)).to_contain_text("W")
 
 
-async def test_a_removed_gateway_leaves_nothing_behind(home: Home, frontend: Frontend) -> None:
+async def test_a_removed_gateway_leaves_no_entities_behind(home: Home, frontend: Frontend) -> None:
     entry = await frontend.open_entry(DOMAIN)
     await (await frontend.open_menu(entry, "Delete")).click()
     await frontend.question.shows("Delete")

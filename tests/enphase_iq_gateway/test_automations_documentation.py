@@ -57,7 +57,7 @@ async def automate(hass: HomeAssistant) -> AsyncGenerator[Automate]:
 
 
 @pytest.mark.slow
-async def test_the_example_of_the_event_notifies_of_a_meter(
+async def test_the_example_of_the_event_notifies_of_a_meter_status(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -84,7 +84,7 @@ async def test_the_example_of_the_event_notifies_of_a_meter(
     assert len(told) == 1
 
 
-async def test_the_example_of_the_readings_shows_them(
+async def test_the_example_of_get_readings_works(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -105,7 +105,7 @@ async def test_the_example_of_the_readings_shows_them(
     assert float(volts) == pytest.approx(truth.net_consumption.phases[0].voltage, abs=0.1)
 
 
-async def test_the_example_of_an_endpoint_shows_its_answer(
+async def test_the_example_of_call_api_works(
     hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     told = async_mock_service(hass, "persistent_notification", "create")
@@ -133,7 +133,7 @@ async def test_the_example_of_an_endpoint_shows_its_answer(
         ("Panels of the south roof", "panel_behind"),
     ],
 )
-async def test_the_example_of_a_blueprint_is_taken(
+async def test_the_example_of_a_blueprint_is_valid(
     hass: HomeAssistant,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
@@ -152,7 +152,7 @@ async def test_the_example_of_a_blueprint_is_taken(
 
 
 @pytest.mark.parametrize("profile", ["three-phase"])
-async def test_the_readings_shown_are_those_that_are_given(
+async def test_the_documented_response_of_get_readings_is_complete(
     hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
@@ -175,7 +175,7 @@ async def test_the_readings_shown_are_those_that_are_given(
     assert set(inverter) == set(read)
 
 
-def test_every_action_field_status_and_blueprint_is_named() -> None:
+def test_all_actions_fields_statuses_and_blueprints_are_documented() -> None:
     described = load_yaml_dict(str(PROJECT / "custom_components" / DOMAIN / "services.yaml"))
     for action, description in described.items():
         assert f"### `{DOMAIN}.{action}`" in TEXT
@@ -192,6 +192,6 @@ def test_every_action_field_status_and_blueprint_is_named() -> None:
 
 
 @pytest.mark.parametrize("path", re.findall(r"\]\(#([\w-]+)\)", TEXT))
-def test_a_link_within_the_page_leads_somewhere(path: str) -> None:
+def test_links_within_the_page_have_a_target(path: str) -> None:
     headings = re.findall(r"^#+ (.+)$", TEXT, re.MULTILINE)
     assert path in {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -46,7 +46,7 @@ async def test_a_user_signs_in_with_an_account_and_enables_renewal(flow: Flow, s
     assert created.data[CONF_PASSWORD] == simulator.password
 
 
-async def test_the_password_is_forgotten_unless_renewal_is_ticked(flow: Flow) -> None:
+async def test_the_password_is_not_stored_unless_renewal_is_enabled(flow: Flow) -> None:
     await flow.reach("account")
     await flow.give_account(renew=False)
     await flow.answer()
@@ -64,9 +64,7 @@ async def test_a_pasted_token_may_contain_line_breaks(flow: Flow, simulator: Sim
     assert CONF_USERNAME not in flow.shown["data"]
 
 
-async def test_the_trust_step_shows_what_was_found_and_the_certificate(
-    flow: Flow, simulator: Simulator
-) -> None:
+async def test_the_trust_step_shows_the_gateway_and_its_certificate(flow: Flow, simulator: Simulator) -> None:
     await flow.start()
     await flow.give_host(simulator.url.removeprefix("https://"))
     shown = flow.shown["description_placeholders"]
@@ -106,7 +104,7 @@ async def test_the_flow_shows_the_meters_by_name_and_phases(flow: Flow, meters: 
 
 
 @pytest.mark.parametrize("profile", ["no-meters", "no-meters-404", "meters-disabled"])
-async def test_a_gateway_without_meters_takes_production_from_its_inverters(flow: Flow) -> None:
+async def test_production_of_a_gateway_without_meters_is_read_from_its_inverters(flow: Flow) -> None:
     await flow.reach("token")
     await flow.give_token()
     assert flow.shows("no_meters")
@@ -134,7 +132,7 @@ async def test_an_invalid_address_can_be_corrected(flow: Flow, host: str, error:
 
 
 @pytest.mark.parametrize("copied", ["{}/home", "{}/", " {} ", "{}/home?lang=de#/overview", "HTTPS:{}"])
-async def test_an_address_copied_from_a_browser_is_taken(
+async def test_an_address_copied_from_a_browser_is_accepted(
     flow: Flow, simulator: Simulator, copied: str
 ) -> None:
     await flow.start()
@@ -165,7 +163,7 @@ async def test_plain_http_copied_from_a_browser_becomes_https(flow: Flow, simula
         (lambda simulator: simulator.renew_certificate(for_clients=True), "certificate_unusable"),
     ],
 )
-async def test_an_answer_of_another_device_is_an_error_and_can_be_retried(
+async def test_a_response_of_another_device_is_an_error_that_can_be_retried(
     flow: Flow, simulator: Simulator, trouble: Trouble, error: str
 ) -> None:
     trouble(simulator)
@@ -188,7 +186,7 @@ async def test_an_answer_of_another_device_is_an_error_and_can_be_retried(
         (Silence.BROKEN, "cannot_connect"),
     ],
 )
-async def test_the_error_of_an_unreachable_host_has_its_reason_and_a_remedy(
+async def test_the_error_for_an_unreachable_host_has_a_reason_and_a_solution(
     flow: Flow, monkeypatch: pytest.MonkeyPatch, reason: Silence, error: str
 ) -> None:
     async def silent(*_: object) -> None:
@@ -201,7 +199,7 @@ async def test_the_error_of_an_unreachable_host_has_its_reason_and_a_remedy(
 
 
 @pytest.mark.parametrize("profile", ["old-firmware"])
-async def test_firmware_older_than_7_is_refused_with_the_reason(flow: Flow) -> None:
+async def test_firmware_older_than_7_is_rejected_with_the_reason(flow: Flow) -> None:
     await flow.start()
     await flow.give_host()
     assert flow.shows("user", "unsupported_firmware")
@@ -256,7 +254,7 @@ async def test_a_wrong_account_can_be_corrected(
     assert flow.shows("meters_found")
 
 
-async def test_an_account_with_a_second_factor_is_led_to_pasting_a_token(
+async def test_an_account_with_a_second_factor_leads_to_the_token_form(
     flow: Flow, simulator: Simulator
 ) -> None:
     await flow.reach("account")
@@ -292,7 +290,7 @@ async def test_a_password_is_not_sent_back_to_the_browser(flow: Flow) -> None:
         (lambda simulator: Entrez(simulator.serial_number, seed=99).token(), "token_rejected"),
     ],
 )
-async def test_a_token_that_cannot_be_used_can_be_replaced(
+async def test_an_unusable_token_can_be_replaced(
     flow: Flow, simulator: Simulator, make_token: Callable[[Simulator], str], error: str
 ) -> None:
     await flow.reach("token")
@@ -331,7 +329,7 @@ async def test_the_flow_warns_that_the_built_in_integration_polls_too(
     assert flow.shows("sign_in")
 
 
-async def test_the_built_in_integration_with_another_gateway_is_not_mentioned(
+async def test_the_built_in_integration_of_another_gateway_causes_no_warning(
     hass: HomeAssistant, flow: Flow
 ) -> None:
     MockConfigEntry(domain="enphase_envoy", unique_id="122399999999").add_to_hass(hass)

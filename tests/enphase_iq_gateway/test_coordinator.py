@@ -138,7 +138,7 @@ async def test_production_of_inverters_beside_a_grid_meter_never_delays_the_mete
     assert float(state_of(hass, simulator, "production_power")) > 0
 
 
-async def test_an_unknown_meter_causes_one_request_of_the_list_of_meters(
+async def test_an_unknown_meter_causes_one_request_for_the_list_of_meters(
     simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -152,7 +152,7 @@ async def test_an_unknown_meter_causes_one_request_of_the_list_of_meters(
 
 
 @pytest.mark.parametrize("profile", ["many-meters"])
-async def test_an_unlisted_meter_does_not_cause_repeated_requests_of_the_list(
+async def test_an_unlisted_meter_does_not_cause_repeated_requests_for_the_list(
     simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -161,7 +161,7 @@ async def test_an_unlisted_meter_does_not_cause_repeated_requests_of_the_list(
     assert asked(simulator) == {READINGS: 5}
 
 
-async def test_a_page_that_fails_fails_no_reading(
+async def test_a_failing_endpoint_does_not_affect_the_readings(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}), enable=True)
@@ -177,7 +177,7 @@ async def test_a_page_that_fails_fails_no_reading(
 
 
 @pytest.mark.parametrize("fault", ["html", "truncated", "status", "reset"])
-async def test_a_failing_gateway_is_unavailable_and_recovers_without_the_user(
+async def test_a_failing_gateway_is_unavailable_and_recovers_automatically(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -206,7 +206,7 @@ async def test_a_failing_gateway_is_unavailable_and_recovers_without_the_user(
 @pytest.mark.parametrize("interval", [1, 100, 179, 200, 300])
 @pytest.mark.parametrize("profile", ["battery-without-meter", "battery", "ac-batteries", "no-meters"])
 @pytest.mark.slow
-async def test_nothing_is_unavailable_while_its_page_answers_whatever_the_interval(
+async def test_no_entity_is_unavailable_while_its_endpoint_answers_at_any_interval(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, interval: int
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: interval}), enable=True)
@@ -226,7 +226,7 @@ async def test_nothing_is_unavailable_while_its_page_answers_whatever_the_interv
 
 @pytest.mark.parametrize("fault", ["status", "html", "truncated", "reset"])
 @pytest.mark.parametrize("profile", ["three-phase", "no-meters"])
-async def test_a_single_bad_answer_is_retried_and_makes_nothing_unavailable(
+async def test_a_single_bad_response_is_retried_and_makes_nothing_unavailable(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, fault: str, profile: str
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}))
@@ -240,7 +240,7 @@ async def test_a_single_bad_answer_is_retried_and_makes_nothing_unavailable(
 
 
 @pytest.mark.parametrize("interval", [1, 10, 300])
-async def test_an_outage_of_five_minutes_is_logged_once_and_its_end_once(
+async def test_an_outage_and_its_end_are_logged_once_each(
     hass: HomeAssistant,
     simulator: Simulator,
     set_up: SetUp,
@@ -266,7 +266,7 @@ async def test_an_outage_of_five_minutes_is_logged_once_and_its_end_once(
     assert float(state_of(hass, simulator, "production_power")) > 0
 
 
-async def test_a_gateway_with_bad_answers_is_back_within_a_minute_after_recovery(
+async def test_a_gateway_with_bad_responses_is_available_within_a_minute_after_recovery(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}))
@@ -310,7 +310,7 @@ async def test_a_slow_gateway_is_polled_less_often_than_configured(
 
 
 @pytest.mark.slow
-async def test_a_slow_page_holds_up_the_next_readings_for_one_request_at_most(
+async def test_a_slow_endpoint_delays_the_next_readings_by_one_request_at_most(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
@@ -332,7 +332,7 @@ async def test_a_slow_page_holds_up_the_next_readings_for_one_request_at_most(
 
 
 @pytest.mark.parametrize("profile", ["battery-without-meter"])
-async def test_batteries_that_are_missing_once_do_not_turn_into_a_wrong_home(
+async def test_an_empty_list_of_batteries_does_not_change_home(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -346,7 +346,7 @@ async def test_batteries_that_are_missing_once_do_not_turn_into_a_wrong_home(
     assert float(state_of(hass, simulator, "battery_charge")) > 0
 
 
-async def test_an_entity_is_written_only_when_it_shows_something_else(
+async def test_an_entity_is_written_only_when_it_changes(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry, enable=True)
@@ -368,7 +368,7 @@ async def test_an_entity_is_written_only_when_it_shows_something_else(
 
 
 @pytest.mark.parametrize("answer", ["refuse", "status", "error", "empty"])
-async def test_a_list_of_meters_that_is_missing_once_stops_no_reading(
+async def test_an_empty_list_of_meters_does_not_stop_the_readings(
     hass: HomeAssistant,
     simulator: Simulator,
     set_up: SetUp,
@@ -412,7 +412,7 @@ async def test_the_last_readings_are_not_shown_once_the_last_meter_is_disabled(
 
 @pytest.mark.parametrize("profile", ["battery"])
 @pytest.mark.slow
-async def test_batteries_that_are_missing_for_an_hour_were_removed(
+async def test_batteries_that_are_missing_for_an_hour_are_removed(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}), enable=True)
@@ -428,7 +428,7 @@ async def test_batteries_that_are_missing_for_an_hour_were_removed(
 
 
 @pytest.mark.parametrize("profile", ["ac-batteries"])
-async def test_ac_batteries_cost_the_gateway_their_slow_page_every_five_minutes(
+async def test_ac_batteries_are_polled_every_five_minutes(
     simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
@@ -483,7 +483,7 @@ async def test_the_sensors_of_a_removed_meter_can_be_deleted(
 
 @pytest.mark.parametrize("profile", ["battery"])
 @pytest.mark.slow
-async def test_batteries_of_a_slow_gateway_have_time_for_all_their_requests(
+async def test_the_timeout_of_batteries_allows_for_all_their_requests(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -497,7 +497,7 @@ async def test_batteries_of_a_slow_gateway_have_time_for_all_their_requests(
     assert float(state_of(hass, simulator, "battery_charge")) > 0
 
 
-async def test_a_flag_that_joins_others_is_shown_though_the_problem_stays_one(
+async def test_an_additional_flag_of_a_meter_problem_is_shown(
     hass: HomeAssistant,
     simulator: Simulator,
     set_up: SetUp,

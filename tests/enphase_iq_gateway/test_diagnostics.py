@@ -29,7 +29,7 @@ async def diagnostics(hass: HomeAssistant, entry: MockConfigEntry) -> Any:
 
 
 @pytest.mark.parametrize("profile", ["battery", "many-meters", "no-meters"])
-async def test_a_maintainer_finds_meters_source_quirks_counters_and_timings(
+async def test_the_diagnostics_have_meters_source_quirks_counters_and_timings(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, profile: str
 ) -> None:
     await set_up(entry)
@@ -94,7 +94,7 @@ async def test_no_private_data_is_in_the_diagnostics(
 
 
 @pytest.mark.slow
-async def test_nothing_secret_is_in_a_log_at_debug_level_or_in_a_state_in_any_failure_mode(
+async def test_no_secret_is_in_the_debug_log_or_a_state_in_any_failure_mode(
     hass: HomeAssistant,
     simulator: Simulator,
     planted: dict[str, str],

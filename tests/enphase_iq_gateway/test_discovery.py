@@ -21,7 +21,7 @@ from .flow import Flow
 from .helpers import NOBODY, announcement
 
 
-async def test_an_announced_gateway_is_set_up_without_typing_its_address(
+async def test_a_discovered_gateway_is_set_up_without_entering_its_address(
     flow: Flow, simulator: Simulator
 ) -> None:
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
@@ -35,7 +35,7 @@ async def test_an_announced_gateway_is_set_up_without_typing_its_address(
     assert flow.shown["result"].unique_id == simulator.serial_number
 
 
-async def test_the_card_of_an_announced_gateway_bears_its_serial_number(
+async def test_the_title_of_a_discovered_gateway_has_its_serial_number(
     hass: HomeAssistant, flow: Flow, simulator: Simulator
 ) -> None:
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
@@ -47,7 +47,7 @@ async def test_the_card_of_an_announced_gateway_bears_its_serial_number(
     "properties",
     [{}, {"serialnum": None}, {"serialnum": ""}, {"serialnum": "122399999999"}],
 )
-async def test_the_serial_number_of_the_gateway_counts_whatever_it_announces(
+async def test_the_gateway_is_identified_by_the_serial_number_that_it_reports(
     flow: Flow, simulator: Simulator, properties: dict[str, str | None]
 ) -> None:
     await flow.start(SOURCE_ZEROCONF, announcement(simulator, properties=properties))
@@ -70,7 +70,7 @@ async def test_an_announcement_with_an_invalid_serial_number_causes_no_request(
     st.none() | st.integers(-1, 70000),
     st.dictionaries(st.text(max_size=9), st.none() | st.text(max_size=9), max_size=4),
 )
-def test_any_announcement_becomes_an_address(
+def test_every_announcement_yields_an_address(
     ip: IPv4Address, port: int | None, properties: dict[str, str | None]
 ) -> None:
     host = _discovered_host(
@@ -88,7 +88,7 @@ def test_any_announcement_becomes_an_address(
     assert host.partition(":")[2] in ("", str(port))
 
 
-async def test_ipv6_is_left_alone(flow: Flow, simulator: Simulator) -> None:
+async def test_ipv6_announcements_are_ignored(flow: Flow, simulator: Simulator) -> None:
     await flow.start(SOURCE_ZEROCONF, announcement(simulator, "fe80::1"))
     assert flow.aborts("not_ipv4_address")
     assert simulator.requests == []
@@ -97,7 +97,7 @@ async def test_ipv6_is_left_alone(flow: Flow, simulator: Simulator) -> None:
 @pytest.mark.parametrize(
     ("fault", "reason"), [("html", "not_a_gateway"), ("reset", "cannot_connect"), ("status", "not_a_gateway")]
 )
-async def test_an_announcement_without_a_gateway_behind_it_ends(
+async def test_an_announcement_without_a_gateway_aborts(
     flow: Flow, simulator: Simulator, fault: str, reason: str
 ) -> None:
     simulator.faults.set(fault, "/info")
@@ -106,13 +106,15 @@ async def test_an_announcement_without_a_gateway_behind_it_ends(
 
 
 @pytest.mark.parametrize("profile", ["old-firmware"])
-async def test_an_announced_gateway_of_before_firmware_7_is_refused(flow: Flow, simulator: Simulator) -> None:
+async def test_a_discovered_gateway_with_firmware_before_7_is_rejected(
+    flow: Flow, simulator: Simulator
+) -> None:
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
     assert flow.aborts("unsupported_firmware")
     assert flow.shown["description_placeholders"] == {"firmware": "5.0.62"}
 
 
-async def test_two_announcements_of_one_gateway_make_one_card(
+async def test_two_announcements_of_one_gateway_start_one_flow(
     hass: HomeAssistant, flow: Flow, simulator: Simulator
 ) -> None:
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
@@ -122,7 +124,7 @@ async def test_two_announcements_of_one_gateway_make_one_card(
 
 
 @pytest.mark.parametrize("properties", [{}, {"serialnum": "122399999999"}])
-async def test_the_serial_number_of_the_gateway_counts_and_not_the_announced_one(
+async def test_a_configured_gateway_is_recognized_despite_a_wrong_announcement(
     flow: Flow, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry, properties: dict[str, str]
 ) -> None:
     await set_up(entry)
@@ -130,7 +132,7 @@ async def test_the_serial_number_of_the_gateway_counts_and_not_the_announced_one
     assert flow.aborts("already_configured")
 
 
-async def test_the_present_address_stays_while_it_answers(
+async def test_the_current_address_is_kept_while_it_answers(
     flow: Flow, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry
 ) -> None:
     await set_up(entry)
@@ -141,7 +143,7 @@ async def test_the_present_address_stays_while_it_answers(
     assert entry.data[CONF_HOST] == simulator.url
 
 
-async def test_a_gateway_that_has_moved_is_followed(
+async def test_the_address_of_a_gateway_that_has_moved_is_updated(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, {CONF_HOST: NOBODY}), state=ConfigEntryState.SETUP_RETRY)
@@ -164,7 +166,7 @@ def test_only_an_unusual_port_is_part_of_an_announced_address(port: int | None, 
     assert _discovered_host(info) == host
 
 
-async def test_an_ignored_gateway_is_recognized_by_its_own_serial_number(
+async def test_an_ignored_gateway_is_recognized_by_its_serial_number(
     hass: HomeAssistant, flow: Flow, simulator: Simulator
 ) -> None:
     MockConfigEntry(domain=DOMAIN, unique_id=simulator.serial_number, source=SOURCE_IGNORE).add_to_hass(hass)
@@ -172,7 +174,7 @@ async def test_an_ignored_gateway_is_recognized_by_its_own_serial_number(
     assert flow.aborts("already_configured")
 
 
-async def test_an_ignored_gateway_gets_no_request(
+async def test_no_request_is_sent_to_an_ignored_gateway(
     hass: HomeAssistant, flow: Flow, simulator: Simulator
 ) -> None:
     ignored = MockConfigEntry(domain=DOMAIN, unique_id=simulator.serial_number, source=SOURCE_IGNORE)

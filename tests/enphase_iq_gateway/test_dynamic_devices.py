@@ -37,7 +37,7 @@ def is_provided(hass: HomeAssistant, simulator: Simulator, key: str) -> bool:
     return state is not None and "restored" not in state.attributes
 
 
-async def test_a_meter_that_is_enabled_later_appears_by_itself(
+async def test_a_meter_that_is_enabled_later_is_added_automatically(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, answers: Answers
 ) -> None:
     answers("/ivp/meters", lambda meters: [meters[0], meters[1] | {"state": "disabled"}])
@@ -55,7 +55,7 @@ async def test_a_meter_that_is_enabled_later_appears_by_itself(
 
 
 @pytest.mark.parametrize("profile", ["battery-without-meter", "ac-batteries"])
-async def test_new_batteries_are_added_and_are_part_of_home(
+async def test_new_batteries_are_added_and_included_in_home(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, answers: Answers, profile: str
 ) -> None:
     answers("/ivp/ensemble/inventory", lambda _: [])
@@ -95,7 +95,7 @@ async def test_home_does_not_depend_on_batteries_if_there_are_none(
 
 
 @pytest.mark.parametrize("profile", ["three-phase+ensemble-401"])
-async def test_home_is_unknown_until_the_endpoint_of_ac_batteries_answers(
+async def test_home_is_unknown_until_ac_batteries_have_been_read(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     simulator.faults.set("status", "/production.json")
@@ -107,7 +107,7 @@ async def test_home_is_unknown_until_the_endpoint_of_ac_batteries_answers(
 
 
 @pytest.mark.parametrize("profile", ["total-consumption"])
-async def test_home_is_its_own_meters_where_the_grid_has_one_and_production_has_none(
+async def test_home_is_the_total_consumption_meter_without_a_production_meter(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, answers: Answers
 ) -> None:
     # The meter of production is taken for one of the grid: what it says does not matter here.
@@ -125,7 +125,7 @@ async def test_home_is_its_own_meters_where_the_grid_has_one_and_production_has_
 
 
 @pytest.mark.parametrize("profile", ["three-phase+unknown-meter", "three-phase+unlisted-meter"])
-async def test_a_meter_of_an_unknown_kind_has_a_name_and_one_that_is_not_listed_is_named_once(
+async def test_meters_of_unknown_types_are_named_and_unlisted_meters_are_logged_once(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,

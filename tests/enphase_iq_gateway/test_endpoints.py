@@ -21,7 +21,7 @@ def schedule() -> EndpointSchedule:
     return EndpointSchedule(Endpoint.INVERTERS, timedelta(minutes=5))
 
 
-def test_endpoints_that_reveal_new_devices_are_due_at_first() -> None:
+def test_endpoints_that_reveal_new_devices_are_due_at_startup() -> None:
     polls = PollSchedule()
     due = {endpoint for endpoint in POLL_INTERVALS if polls[endpoint].is_due(NOW, is_needed=False)}
     assert due == set(Endpoint) - {Endpoint.READINGS, Endpoint.PRODUCTION, Endpoint.TOTALS}
@@ -48,7 +48,7 @@ def test_an_endpoint_that_is_not_needed_is_due_after_twelve_hours(schedule: Endp
     assert schedule.is_due(NOW + timedelta(hours=12), is_needed=False)
 
 
-def test_a_requested_refresh_is_due_at_once(schedule: EndpointSchedule) -> None:
+def test_a_requested_refresh_is_due_immediately(schedule: EndpointSchedule) -> None:
     schedule.mark_requested(NOW)
     schedule.request_refresh()
     assert schedule.is_due(NOW, is_needed=False)

@@ -55,7 +55,7 @@ def running(first: float, count: int) -> list[float]:
     return [first + STEP * number for number in range(count)]
 
 
-def test_a_counter_that_runs_is_shown_as_it_is(meter: Meter) -> None:
+def test_a_regular_counter_is_not_changed(meter: Meter) -> None:
     values = running(5000 * KWH + STEP, 20)
     assert meter.says(*values) == values
     assert meter.counter.offset == 0
@@ -66,7 +66,7 @@ def test_the_first_value_is_accepted() -> None:
     assert Meter().says(12.5) == [12.5]
 
 
-def test_less_than_a_watt_hour_is_a_first_value_too() -> None:
+def test_a_first_value_below_one_watt_hour_is_accepted() -> None:
     assert Meter().says(0.5) == [0.5]
 
 
@@ -80,7 +80,7 @@ def test_the_first_value_after_zeros_at_startup_is_not_a_jump() -> None:
     assert Meter().says(0.0, 0.0, 5000 * KWH) == [None, None, 5000 * KWH]
 
 
-def test_a_sum_below_zero_is_counted_from_zero_on() -> None:
+def test_a_negative_sum_starts_at_zero() -> None:
     meter = Meter()
     values = [-9000 * KWH + STEP * number for number in range(30)]
     shown = [value for value in meter.says(*values) if value is not None]
@@ -92,7 +92,7 @@ def test_a_sum_below_zero_is_counted_from_zero_on() -> None:
 
 
 @pytest.mark.parametrize("after", [2.0**32, 15_000 * KWH, 3.0])
-def test_a_clock_that_was_years_behind_hides_no_jump(after: float) -> None:
+def test_a_jump_after_a_clock_correction_of_years_is_held(after: float) -> None:
     meter = Meter()
     meter.says(20_000 * KWH)
     meter.counter.update(20_000 * KWH + STEP, datetime(2016, 1, 1, tzinfo=UTC))
@@ -100,7 +100,7 @@ def test_a_clock_that_was_years_behind_hides_no_jump(after: float) -> None:
     assert meter.holds()
 
 
-def test_a_counter_at_rest_stays_as_it_is(meter: Meter) -> None:
+def test_a_constant_counter_is_not_changed(meter: Meter) -> None:
     assert meter.says(5000 * KWH, 5000 * KWH) == [5000 * KWH, 5000 * KWH]
 
 
@@ -147,7 +147,7 @@ def test_the_same_reading_twice_is_one_reading(meter: Meter) -> None:
 
 
 @pytest.mark.parametrize("nothing", [None, 0.0])
-def test_nothing_and_zero_in_between_do_not_disturb(meter: Meter, nothing: float | None) -> None:
+def test_missing_and_zero_readings_are_ignored(meter: Meter, nothing: float | None) -> None:
     shown = 5000 * KWH if nothing == 0 else None
     assert meter.says(nothing, nothing) == [shown, shown]
     assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]
@@ -156,7 +156,7 @@ def test_nothing_and_zero_in_between_do_not_disturb(meter: Meter, nothing: float
     assert meter.counter.value == pytest.approx(5000 * KWH + STEP + 14 * STEP)
 
 
-def test_zero_for_ever_is_held_for_ever(meter: Meter) -> None:
+def test_a_permanent_zero_is_held_permanently(meter: Meter) -> None:
     assert set(meter.says(*[0.0] * 2000)) == {5000 * KWH}
     assert meter.counter.offset == 0
     assert meter.says(6000 * KWH) == [6000 * KWH]
@@ -175,7 +175,7 @@ def test_a_lasting_jump_continues_from_the_last_value(meter: Meter) -> None:
 
 @pytest.mark.parametrize("limit", [2.0**32, 2.0**32 / 3600])
 @pytest.mark.parametrize("others", [0.0, 7000 * KWH])
-def test_an_overflow_is_added_at_once(limit: float, others: float) -> None:
+def test_an_overflow_is_added_immediately(limit: float, others: float) -> None:
     # One microinverter's counter is a part of the sum over all.
     meter = Meter()
     meter.says(others + limit - STEP)
@@ -193,9 +193,7 @@ def test_a_drop_that_resembles_an_overflow_is_held(meter: Meter) -> None:
 
 @pytest.mark.parametrize("away", [timedelta(hours=10), timedelta(days=3), timedelta(days=60)])
 @pytest.mark.parametrize("wraps", [1, 2, 3])
-def test_overflows_of_a_sum_of_inverters_are_added_at_once_after_any_outage(
-    away: timedelta, wraps: int
-) -> None:
+def test_overflows_of_a_sum_of_inverters_are_added_after_any_outage(away: timedelta, wraps: int) -> None:
     meter = Meter()
     meter.says(9000 * KWH)
     meter.now += away
@@ -206,7 +204,7 @@ def test_overflows_of_a_sum_of_inverters_are_added_at_once_after_any_outage(
     assert not meter.holds()
 
 
-def test_a_reset_in_a_night_is_no_wrap_whose_difference_was_made() -> None:
+def test_a_reset_during_a_night_is_not_an_overflow() -> None:
     meter = Meter()
     meter.says(900 * KWH)
     meter.now += timedelta(hours=12)
@@ -214,7 +212,7 @@ def test_a_reset_in_a_night_is_no_wrap_whose_difference_was_made() -> None:
     assert shown[-1] == pytest.approx(900 * KWH + 29 * STEP)
 
 
-def test_a_reset_of_a_large_counter_is_no_number_of_wraps() -> None:
+def test_a_reset_of_a_large_counter_is_not_several_overflows() -> None:
     meter = Meter()
     meter.says(4 * INVERTER_OVERFLOW - 20 * KWH)
     meter.now += timedelta(days=3)
@@ -291,7 +289,7 @@ def test_drops_that_are_far_apart_are_resets(meter: Meter) -> None:
     assert not meter.counter.is_decreasing
 
 
-def test_a_new_meter_after_weeks_is_no_wrap_whose_difference_was_used() -> None:
+def test_a_new_meter_after_weeks_is_not_an_overflow() -> None:
     meter = Meter()
     meter.says(900 * KWH)
     meter.now += timedelta(days=14)
@@ -314,7 +312,7 @@ def test_a_second_drop_is_held_and_accepted(meter: Meter) -> None:
     assert shown[-1] == pytest.approx(before + 19 * STEP)
 
 
-def test_energy_during_an_outage_is_shown_at_once(meter: Meter) -> None:
+def test_energy_during_an_outage_is_added_immediately(meter: Meter) -> None:
     meter.now += timedelta(days=2)
     assert meter.says(5060 * KWH) == [5060 * KWH]
 
@@ -338,7 +336,7 @@ def test_a_counter_is_the_same_after_a_restart(meter: Meter) -> None:
 @pytest.mark.parametrize(
     "data", [{}, {"value": None, "at": None, "offset": 0.0}, {"value": "x", "at": "y", "offset": "z"}]
 )
-def test_a_stored_counter_of_another_form_is_ignored(data: dict[str, object]) -> None:
+def test_an_invalid_stored_counter_is_ignored(data: dict[str, object]) -> None:
     assert EnergyCounter.from_dict(data).update(7.0, START) == 7.0
 
 
@@ -440,7 +438,7 @@ def test_an_overflow_of_inverters_is_exact(
 
 
 @pytest.mark.parametrize(("decrease", "is_held"), [(0.5, False), (999, False), (1000, True)])
-def test_a_decrease_below_1_kwh_is_no_step(meter: Meter, decrease: float, is_held: bool) -> None:
+def test_a_decrease_below_1_kwh_is_not_a_step(meter: Meter, decrease: float, is_held: bool) -> None:
     assert meter.says(5000 * KWH - decrease) == [5000 * KWH]
     assert meter.holds() == is_held
 
@@ -465,7 +463,7 @@ def test_three_resets_within_30_days_are_a_decrease(days: int, is_decreasing: bo
     assert counter.is_decreasing == is_decreasing
 
 
-def test_a_counter_at_zero_is_read_all_the_same() -> None:
+def test_a_stored_counter_of_zero_is_restored() -> None:
     meter = Meter(timedelta(hours=1))
     meter.says(*[0.0] * 40)
     assert meter.counter.value == 0
@@ -474,6 +472,6 @@ def test_a_counter_at_zero_is_read_all_the_same() -> None:
     assert meter.holds()
 
 
-def test_half_a_state_is_no_state() -> None:
+def test_an_incomplete_stored_state_is_ignored() -> None:
     for counter in (EnergyCounter(value=5000 * KWH), EnergyCounter(updated_at=START)):
         assert counter.update(3.0, START) == 3.0

@@ -89,7 +89,7 @@ async def test_after_a_reset_energy_continues_without_jump_or_gap(
         ("no-meters+inverter-wraps", ["production_energy"]),
     ],
 )
-async def test_an_energy_continues_after_an_overflow(
+async def test_energy_continues_after_an_overflow(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -114,7 +114,7 @@ async def test_an_energy_continues_after_an_overflow(
 
 
 @pytest.mark.parametrize("profile", ["three-phase+zeros-after-power-cut"])
-async def test_zeros_after_a_power_cut_are_no_reading(
+async def test_zeros_after_a_power_failure_are_ignored(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -126,7 +126,7 @@ async def test_zeros_after_a_power_cut_are_no_reading(
     assert energies(hass, simulator) == pytest.approx(truths(simulator), abs=0.001)
 
 
-async def test_counters_and_their_offsets_outlive_a_restart(
+async def test_counters_and_offsets_are_restored_after_a_restart(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -143,7 +143,7 @@ async def test_counters_and_their_offsets_outlive_a_restart(
 
 
 @pytest.mark.slow
-async def test_an_offset_outlives_a_month_without_the_gateway(
+async def test_an_offset_is_kept_during_a_month_without_the_gateway(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -163,7 +163,7 @@ async def test_an_offset_outlives_a_month_without_the_gateway(
 FILE = f"{DOMAIN}.counters"
 
 
-async def test_counters_are_kept_every_quarter_of_an_hour(
+async def test_counters_are_saved_every_15_minutes(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -186,7 +186,7 @@ async def test_counters_are_kept_every_quarter_of_an_hour(
     assert kept() > first
 
 
-async def test_an_entry_that_is_deleted_and_added_again_keeps_its_offsets(
+async def test_offsets_are_kept_when_an_entry_is_deleted_and_added_again(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -203,7 +203,7 @@ async def test_an_entry_that_is_deleted_and_added_again_keeps_its_offsets(
 
 
 @pytest.mark.parametrize(("days", "are_kept"), [(364, True), (366, False)])
-async def test_counters_of_a_gateway_that_is_deleted_are_kept_for_a_year(
+async def test_counters_of_a_deleted_gateway_are_kept_for_a_year(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -237,7 +237,7 @@ async def test_counters_of_a_gateway_that_is_deleted_are_kept_for_a_year(
     assert ("999999999999" in data) is are_kept
 
 
-async def test_a_home_below_zero_at_the_first_set_up_is_no_step(
+async def test_a_negative_home_energy_at_the_first_setup_is_not_a_step(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -275,7 +275,7 @@ async def test_a_drop_during_a_restart_is_held(
 
 
 @pytest.mark.slow
-async def test_another_source_of_production_does_not_show_in_the_statistics(
+async def test_a_change_of_the_production_source_does_not_appear_in_the_statistics(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     entry = await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: ProductionFrom.INVERTERS}))
@@ -312,7 +312,7 @@ def require_energy_of_totals(hass: HomeAssistant, simulator: Simulator, entry: M
         ("meters-disabled", ProductionFrom.INVERTERS),
     ],
 )
-async def test_without_meters_energy_is_read_where_this_firmware_counts_it(
+async def test_without_meters_energy_is_read_where_the_firmware_counts_it(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, source: ProductionFrom
 ) -> None:
     await set_up(entry)
@@ -381,7 +381,7 @@ async def test_the_source_remains_while_its_endpoint_has_no_value(
 
 
 @pytest.mark.parametrize("profile", ["no-meters"])
-async def test_a_gateway_that_has_just_started_decides_nothing(
+async def test_the_source_is_not_determined_while_the_gateway_starts(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     simulator.faults.set("zeros")
@@ -394,7 +394,9 @@ async def test_a_gateway_that_has_just_started_decides_nothing(
 
 
 @pytest.mark.parametrize("profile", ["no-meters"])
-async def test_an_answer_without_the_lifetime_decides_nothing(entry: MockConfigEntry, set_up: SetUp) -> None:
+async def test_the_source_is_not_determined_by_a_response_without_lifetime_energy(
+    entry: MockConfigEntry, set_up: SetUp
+) -> None:
     await set_up(entry)
     data = entry.runtime_data.data
     assert data.energy_source is ProductionFrom.TOTALS
@@ -427,7 +429,7 @@ async def test_a_change_from_the_sum_of_microinverters_causes_no_jump(
 
 
 @pytest.mark.parametrize("profile", ["storage-loses-phase"])
-async def test_missing_values_of_a_meter_are_unknown_and_never_zero(
+async def test_missing_values_of_a_meter_are_unknown(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)

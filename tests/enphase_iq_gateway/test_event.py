@@ -35,7 +35,7 @@ async def test_event_entities_of_meters_can_be_enabled(
     assert not [state.entity_id for state in hass.states.async_all() if state.state == STATE_UNKNOWN]
 
 
-async def test_a_meter_that_is_well_has_no_event(
+async def test_a_normal_meter_fires_no_event(
     hass: HomeAssistant, meters: Meters, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry, enable=True)
@@ -47,7 +47,7 @@ async def test_a_meter_that_is_well_has_no_event(
         assert state.attributes["event_types"] == METER_STATUSES
 
 
-async def test_a_change_of_a_meter_s_status_is_one_event_of_this_meter(
+async def test_a_changed_status_fires_one_event_of_this_meter(
     hass: HomeAssistant, meters: Meters, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry, enable=True)
@@ -111,7 +111,7 @@ async def test_an_unknown_status_fires_no_event(
     assert fired == []
 
 
-async def test_every_type_of_event_has_its_words(hass: HomeAssistant) -> None:
+async def test_every_event_type_is_translated(hass: HomeAssistant) -> None:
     texts = await async_get_translations(hass, "en", "entity", {DOMAIN})
     prefix = f"component.{DOMAIN}.entity.event.meter_status_change.state_attributes."
     for attribute in ("event_type", "previous_status"):

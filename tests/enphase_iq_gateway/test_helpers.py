@@ -12,7 +12,7 @@ WORDS = {"production": "Production", "net-consumption": "Grid"}
     ("kind", "name"),
     [("net-consumption", "Grid"), ("heat-pump", "Heat pump"), ("wind_mill", "Wind mill"), ("pv3p", "Pv3p")],
 )
-def test_a_meter_of_an_unknown_type_gets_a_sensible_name(kind: str, name: str) -> None:
+def test_a_meter_of_an_unknown_type_is_named_after_its_type(kind: str, name: str) -> None:
     meter = Meter(eid=1, measurement_type=kind, enabled=True)
     assert meter_name(WORDS, (meter,), meter) == name
 

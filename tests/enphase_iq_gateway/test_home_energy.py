@@ -112,7 +112,7 @@ async def test_the_repair_works_while_the_gateway_is_offline(
 
 
 @pytest.mark.parametrize("profile", ["three-phase+second-inverter"])
-async def test_the_repair_goes_with_its_entry(
+async def test_the_repair_is_deleted_with_its_entry(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)

@@ -27,7 +27,7 @@ def devices(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, dr.DeviceE
 
 
 @pytest.mark.slow
-def test_the_integration_uses_its_own_client_and_no_other() -> None:
+def test_the_integration_requires_no_other_client() -> None:
     # In a process of its own, as a test beside this one knows the scripts too.
     client = "custom_components.enphase_iq_gateway.enphase_api"
     script = (
@@ -66,7 +66,7 @@ async def test_the_gateway_is_a_device_with_its_serial_number_and_firmware(
 
 
 @pytest.mark.parametrize("profile", ["battery"])
-async def test_inverters_and_batteries_hang_on_the_gateway(
+async def test_inverters_and_batteries_are_connected_via_the_gateway(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
@@ -86,7 +86,7 @@ async def test_the_setup_of_an_offline_gateway_is_retried(
     assert entry.state is ConfigEntryState.LOADED
 
 
-async def test_no_token_goes_to_another_gateway_at_the_address(
+async def test_no_token_is_sent_to_another_gateway_at_the_address(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp
 ) -> None:
     with Simulator("three-phase", seed=2, start=NOON, longitude=0) as other:
@@ -97,7 +97,7 @@ async def test_no_token_goes_to_another_gateway_at_the_address(
         await hass.async_stop(force=True)
 
 
-async def test_an_entry_without_its_certificate_is_an_error(simulator: Simulator, set_up: SetUp) -> None:
+async def test_an_entry_without_a_certificate_is_an_error(simulator: Simulator, set_up: SetUp) -> None:
     entry = make_entry(simulator, {CONF_CERTIFICATE: "damaged"})
     await set_up(entry, state=ConfigEntryState.SETUP_ERROR)
     assert entry.error_reason_translation_key == "invalid_certificate"
@@ -105,7 +105,7 @@ async def test_an_entry_without_its_certificate_is_an_error(simulator: Simulator
 
 
 @pytest.mark.parametrize("profile", ["old-firmware"])
-async def test_a_gateway_that_was_set_back_to_old_firmware_is_named(
+async def test_old_firmware_is_an_error_with_its_version(
     simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry, state=ConfigEntryState.SETUP_ERROR)
@@ -114,7 +114,7 @@ async def test_a_gateway_that_was_set_back_to_old_firmware_is_named(
 
 
 @pytest.mark.parametrize("profile", ["battery-without-meter"])
-async def test_home_is_not_guessed_while_the_batteries_are_not_known(
+async def test_home_energy_waits_until_the_batteries_are_known(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     simulator.faults.set("html", "/ivp/ensemble/inventory")
@@ -166,7 +166,7 @@ async def test_an_inverter_can_be_deleted_once_the_gateway_no_longer_lists_it(
     assert gone in devices(hass, entry)
 
 
-async def test_nothing_can_be_deleted_while_the_inverters_are_not_known(
+async def test_no_device_can_be_deleted_while_the_inverters_are_unknown(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
@@ -186,7 +186,7 @@ async def test_nothing_can_be_deleted_while_the_inverters_are_not_known(
         (["wind-turbine"], {"7_wind-turbine_active_power", "7_wind-turbine_energy_delivered"}),
     ],
 )
-async def test_a_second_meter_of_a_type_and_a_meter_of_an_unknown_type_show_all_they_read(
+async def test_second_meters_and_meters_of_unknown_types_have_all_quantities(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -218,7 +218,7 @@ async def test_a_second_meter_of_a_type_and_a_meter_of_an_unknown_type_show_all_
         assert unique_id.startswith("704643328") or second in state.attributes["friendly_name"]
 
 
-async def test_new_firmware_shows_on_the_device(
+async def test_the_device_shows_the_new_firmware_after_an_update(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
@@ -234,7 +234,7 @@ async def test_new_firmware_shows_on_the_device(
     assert devices(hass, entry)[simulator.serial_number].sw_version == "8.3.5433"
 
 
-async def test_nothing_can_be_deleted_of_a_gateway_that_was_never_reached(
+async def test_no_device_can_be_deleted_before_the_gateway_has_answered(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     simulator.faults.set("reset")

@@ -87,17 +87,17 @@ def both(language: str) -> list[tuple[str, str, str]]:
     return [(".".join(path), text, said[path]) for path, text in ENGLISH.items()]
 
 
-def test_four_languages_are_spoken_beside_english() -> None:
+def test_there_are_four_translations_besides_english() -> None:
     assert set(LANGUAGES) == {"de", "es", "fr", "nl"} == set(NAMES)
 
 
 @in_each_language
-def test_a_language_has_every_text_in_its_place_and_none_too_many(language: str) -> None:
+def test_a_translation_has_the_same_keys_as_english(language: str) -> None:
     assert [path for path, _ in leaves(LANGUAGES[language])] == list(ENGLISH)
 
 
 @in_each_language
-def test_a_text_names_the_same_things_in_every_language(language: str) -> None:
+def test_a_text_has_the_same_placeholders_and_links_in_every_language(language: str) -> None:
     for path, english, text in both(language):
         assert sorted(PLACEHOLDER.findall(text)) == sorted(PLACEHOLDER.findall(english)), path
         assert set(LITERAL.findall(text)) >= set(LITERAL.findall(english)), path
@@ -107,7 +107,7 @@ def test_a_text_names_the_same_things_in_every_language(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", *LANGUAGES])
-def test_no_text_makes_room_for_a_sentence_of_the_client(language: str) -> None:
+def test_no_text_has_a_placeholder_for_an_error_text_of_the_client(language: str) -> None:
     texts = TEXTS if language == "en" else LANGUAGES[language]
     named = {name for _, text in leaves(texts["exceptions"]) for name in PLACEHOLDER.findall(text)}
     # Each a name, a number or an address.
@@ -115,13 +115,13 @@ def test_no_text_makes_room_for_a_sentence_of_the_client(language: str) -> None:
 
 
 @in_each_language
-def test_nothing_is_left_in_english(language: str) -> None:
+def test_no_text_is_left_in_english(language: str) -> None:
     left = {text for _, english, text in both(language) if text == english}
     assert left <= SAME_WORD
 
 
 @pytest.mark.parametrize("language", ["en", *LANGUAGES])
-def test_a_text_can_be_shown(language: str) -> None:
+def test_texts_have_no_markup_addresses_or_stray_braces(language: str) -> None:
     for path, text in leaves(TEXTS if language == "en" else LANGUAGES[language]):
         assert text, path
         assert text == text.strip(), path
@@ -132,13 +132,13 @@ def test_a_text_can_be_shown(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", ["en", *LANGUAGES])
-def test_a_warning_calls_the_action_by_its_name(language: str) -> None:
+def test_warnings_use_the_translated_name_of_the_action(language: str) -> None:
     texts = TEXTS if language == "en" else LANGUAGES[language]
     warning = texts["options"]["step"]["init"]["data_description"]["allow_writes"]
     assert f" {texts['services']['call_api']['name']} " in warning
 
 
-def test_french_puts_a_space_that_does_not_break_before_a_colon() -> None:
+def test_french_has_a_no_break_space_before_a_colon() -> None:
     for path, text in leaves(LANGUAGES["fr"]):
         assert not re.search(r"[^\u00a0][:;?!](\s|$)", text), path
 
@@ -153,7 +153,7 @@ def test_french_puts_a_space_that_does_not_break_before_a_colon() -> None:
         ("refuse", "forbidden"),
     ],
 )
-async def test_the_reason_of_an_outage_is_translated(
+async def test_the_reason_for_an_outage_is_translated(
     simulator: Simulator, set_up: SetUp, tick: Tick, fault: str, key: str
 ) -> None:
     entry = await set_up(make_entry(simulator))
@@ -169,7 +169,7 @@ async def test_the_reason_of_an_outage_is_translated(
 
 
 @in_each_language
-async def test_home_assistant_reads_a_language(
+async def test_home_assistant_loads_a_translation(
     hass: HomeAssistant, language: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     for category, texts in LANGUAGES[language].items():
@@ -180,7 +180,7 @@ async def test_home_assistant_reads_a_language(
 
 
 @in_each_language
-async def test_entities_have_names_of_the_language(
+async def test_entity_names_are_translated(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, language: str
 ) -> None:
     hass.config.language = language
@@ -203,7 +203,7 @@ async def test_entities_have_names_of_the_language(
 
 @pytest.mark.parametrize("profile", ["battery"])
 @pytest.mark.parametrize("language", DEVICES)
-async def test_devices_have_names_of_the_language(
+async def test_device_names_are_translated(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, language: str
 ) -> None:
     hass.config.language = language

@@ -183,7 +183,7 @@ def energies(simulator: Simulator, at: float) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("hesitates", [False, True], ids=["at once", "after a quarter of an hour"])
-async def test_statistics_go_on_in_one_series_in_their_unit_without_a_jump(
+async def test_migrated_statistics_continue_in_one_series_without_a_jump(
     built_in: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,
@@ -244,7 +244,7 @@ async def test_statistics_go_on_in_one_series_in_their_unit_without_a_jump(
 
 
 @pytest.mark.parametrize("profile", ["no-meters", "no-meters-8.3", "meters-disabled"])
-async def test_without_meters_the_statistics_of_production_go_on_without_a_jump(
+async def test_migrated_production_statistics_continue_without_a_jump_without_meters(
     built_in: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,

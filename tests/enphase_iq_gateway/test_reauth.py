@@ -30,7 +30,7 @@ async def ended(simulator: Simulator, set_up: SetUp) -> MockConfigEntry:
     return await set_up(entry, state=ConfigEntryState.SETUP_ERROR)
 
 
-async def test_a_token_that_has_ended_is_replaced_by_a_pasted_one(
+async def test_an_expired_token_is_replaced_by_a_pasted_one(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, ended: MockConfigEntry
 ) -> None:
     token = simulator.token()
@@ -44,7 +44,7 @@ async def test_a_token_that_has_ended_is_replaced_by_a_pasted_one(
     assert ended.data[CONF_CERTIFICATE] == simulator.certificate_pem
 
 
-async def test_signing_in_again_with_an_account_can_start_renewal_by_itself(
+async def test_signing_in_with_an_account_can_enable_automatic_renewal(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, ended: MockConfigEntry
 ) -> None:
     await reauth_of(hass, flow)
@@ -70,7 +70,7 @@ async def test_the_password_is_deleted_if_renewal_is_disabled(
     assert not {CONF_USERNAME, CONF_PASSWORD} & set(entry.data)
 
 
-async def test_a_new_token_of_another_gateway_is_refused(
+async def test_a_token_of_another_gateway_is_rejected(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, ended: MockConfigEntry
 ) -> None:
     await reauth_of(hass, flow)
@@ -82,7 +82,7 @@ async def test_a_new_token_of_another_gateway_is_refused(
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
-async def test_no_new_token_goes_to_a_gateway_with_another_certificate(
+async def test_no_new_token_is_sent_to_a_gateway_with_another_certificate(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, ended: MockConfigEntry
 ) -> None:
     await reauth_of(hass, flow)

@@ -33,7 +33,7 @@ async def moved(flow: Flow, simulator: Simulator, set_up: SetUp) -> MockConfigEn
     return entry
 
 
-async def test_a_new_address_is_taken_at_once_with_the_trusted_certificate(
+async def test_a_new_address_with_the_trusted_certificate_is_stored_immediately(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, moved: MockConfigEntry
 ) -> None:
     await flow.give_host()
@@ -53,7 +53,7 @@ async def test_a_wrong_address_can_be_corrected(
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
-async def test_another_certificate_has_to_be_trusted_again(
+async def test_another_certificate_must_be_trusted(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, moved: MockConfigEntry
 ) -> None:
     simulator.renew_certificate(same_key=False)
@@ -72,7 +72,7 @@ async def test_another_certificate_has_to_be_trusted_again(
     assert moved.state is ConfigEntryState.LOADED
 
 
-async def test_a_damaged_stored_certificate_is_replaced_by_trusting_again(
+async def test_a_damaged_certificate_is_replaced_by_trusting_the_gateway_again(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     damaged = "-----BEGIN CERTIFICATE-----\ndamaged"
@@ -90,7 +90,7 @@ async def test_a_damaged_stored_certificate_is_replaced_by_trusting_again(
 
 
 @pytest.mark.parametrize("same_key", [True, False])
-async def test_a_gateway_that_fails_meanwhile_can_be_tried_again(
+async def test_a_gateway_that_fails_during_the_flow_can_be_retried(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, moved: MockConfigEntry, same_key: bool
 ) -> None:
     simulator.renew_certificate(same_key=same_key)
@@ -106,7 +106,7 @@ async def test_a_gateway_that_fails_meanwhile_can_be_tried_again(
     assert moved.state is ConfigEntryState.LOADED
 
 
-async def test_a_gateway_moves_even_with_a_token_that_has_ended(
+async def test_the_address_can_be_changed_with_an_expired_token(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     ended = simulator.token(lifetime=3600, issued_ago=7200)
@@ -122,7 +122,7 @@ async def test_a_gateway_moves_even_with_a_token_that_has_ended(
 
 
 @pytest.mark.parametrize("profile", ["single-phase"])
-async def test_meters_that_were_enabled_meanwhile_are_used_after_a_reconfiguration(
+async def test_newly_enabled_meters_are_used_after_a_reconfiguration(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: "inverters"}))
@@ -136,7 +136,7 @@ async def test_meters_that_were_enabled_meanwhile_are_used_after_a_reconfigurati
 ACCOUNT = {CONF_USERNAME: "before@example.com", CONF_PASSWORD: "planted-password"}
 
 
-async def test_the_account_is_changed_and_renewal_switched_on_without_deleting_the_entry(
+async def test_the_account_can_be_changed_and_renewal_enabled(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
@@ -156,7 +156,7 @@ async def test_the_account_is_changed_and_renewal_switched_on_without_deleting_t
     assert (entry.data[CONF_HOST], entry.unique_id) == (simulator.url, simulator.serial_number)
 
 
-async def test_the_form_shows_the_account_and_renewal_of_now_but_no_password(
+async def test_the_form_shows_the_stored_account_and_renewal_but_no_password(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, ACCOUNT))
@@ -168,7 +168,7 @@ async def test_the_form_shows_the_account_and_renewal_of_now_but_no_password(
     assert suggested == {CONF_USERNAME: ACCOUNT[CONF_USERNAME], CONF_PASSWORD: None, "renew": True}
 
 
-async def test_renewal_is_switched_off_and_the_password_forgotten(
+async def test_disabling_renewal_deletes_the_password(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, ACCOUNT))
@@ -180,7 +180,7 @@ async def test_renewal_is_switched_off_and_the_password_forgotten(
     assert not {CONF_USERNAME, CONF_PASSWORD} & set(entry.data)
 
 
-async def test_a_token_is_replaced_by_a_pasted_one_without_deleting_the_entry(
+async def test_a_token_can_be_replaced_by_a_pasted_one(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, ACCOUNT))
@@ -195,7 +195,7 @@ async def test_a_token_is_replaced_by_a_pasted_one_without_deleting_the_entry(
     assert not {CONF_USERNAME, CONF_PASSWORD} & set(entry.data)
 
 
-async def test_no_new_token_goes_to_a_gateway_whose_certificate_is_not_trusted(
+async def test_no_new_token_is_sent_to_a_gateway_with_an_untrusted_certificate(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
@@ -213,7 +213,7 @@ async def test_no_new_token_goes_to_a_gateway_whose_certificate_is_not_trusted(
     assert entry.state is ConfigEntryState.LOADED
 
 
-async def test_the_interval_is_an_option_and_works_at_once(
+async def test_a_changed_interval_takes_effect_immediately(
     hass: HomeAssistant, set_up: SetUp, entry: MockConfigEntry
 ) -> None:
     await set_up(entry)
@@ -230,7 +230,7 @@ async def test_the_interval_is_an_option_and_works_at_once(
 
 
 @pytest.mark.parametrize("seconds", [-1, 0, 0.5, 301, 1_000_000])
-async def test_an_interval_beyond_1_to_300_s_is_refused_by_words_that_name_the_range(
+async def test_the_error_for_an_invalid_interval_has_the_range(
     hass: HomeAssistant, set_up: SetUp, entry: MockConfigEntry, seconds: float
 ) -> None:
     await set_up(entry)

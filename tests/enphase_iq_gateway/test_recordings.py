@@ -175,7 +175,7 @@ async def test_a_recorded_gateway_shows_its_recorded_values(
 
 
 @pytest.mark.parametrize("recording", EXPECTED, indirect=True)
-async def test_all_that_a_recorded_gateway_shows_stays_as_it_is(
+async def test_the_entities_of_a_recorded_gateway_match_the_snapshot(
     hass: HomeAssistant, simulator: Simulator, flow: Flow, snapshot: SnapshotAssertion
 ) -> None:
     await set_up_by_hand(hass, flow)
@@ -213,7 +213,7 @@ async def test_a_recorded_gateway_shows_each_of_its_microinverters(
 
 
 @pytest.mark.parametrize("recording", FOLDERS or ["none at all"], indirect=True)
-async def test_every_recorded_gateway_sets_up_with_all_its_entities_and_without_a_complaint(
+async def test_every_recorded_gateway_is_set_up_without_warnings(
     hass: HomeAssistant, simulator: Simulator, flow: Flow, caplog: pytest.LogCaptureFixture
 ) -> None:
     await set_up_by_hand(hass, flow)

@@ -60,7 +60,7 @@ async def replace(hass: HomeAssistant, entry: MockConfigEntry, successor: Simula
     assert entry.state is ConfigEntryState.LOADED
 
 
-async def test_entities_and_devices_stay_and_are_of_the_new_gateway(
+async def test_entities_and_devices_are_moved_to_the_new_gateway(
     hass: HomeAssistant,
     simulator: Simulator,
     successor: Simulator,
@@ -93,7 +93,7 @@ async def test_entities_and_devices_stay_and_are_of_the_new_gateway(
     assert set(hass_storage[f"{DOMAIN}.counters"]["data"]) == {new}
 
 
-async def test_a_renamed_entry_keeps_its_name(
+async def test_a_renamed_entry_keeps_its_title(
     hass: HomeAssistant, successor: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
@@ -126,7 +126,7 @@ async def test_an_old_gateway_is_replaced_while_its_setup_is_in_progress(
 
 
 @pytest.mark.parametrize("profile", ["no-meters-8.3"])
-async def test_where_the_new_gateway_counts_is_found_out_of_it_though_its_firmware_is_the_old_ones(
+async def test_the_energy_source_of_the_new_gateway_is_determined_even_with_the_same_firmware(
     hass: HomeAssistant, successor: Simulator, entry: MockConfigEntry, set_up: SetUp, profile: str
 ) -> None:
     await set_up(entry)
@@ -138,7 +138,7 @@ async def test_where_the_new_gateway_counts_is_found_out_of_it_though_its_firmwa
 
 
 @pytest.mark.slow
-async def test_energies_go_on_from_where_they_were_and_through_restarts(
+async def test_energies_continue_from_their_last_values_also_after_restarts(
     hass: HomeAssistant,
     simulator: Simulator,
     successor: Simulator,
@@ -177,7 +177,7 @@ def enable_statistics() -> bool:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", ["three-phase", "battery", "no-meters"])
-async def test_statistics_go_on_without_a_step(
+async def test_statistics_continue_without_a_step(
     recorder_mock: Recorder,
     hass: HomeAssistant,
     simulator: Simulator,

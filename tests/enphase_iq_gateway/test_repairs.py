@@ -24,7 +24,7 @@ from .texts import TEXTS
 pytestmark = pytest.mark.filterwarnings("ignore:It is recommended to use web.AppKey")
 
 
-async def test_a_certificate_renewed_with_the_same_key_is_kept_without_a_question(
+async def test_a_certificate_renewed_with_the_same_key_is_stored_automatically(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -61,7 +61,7 @@ async def test_the_repair_shows_the_old_and_the_new_fingerprint(
     assert trusted != simulator.fingerprint
 
 
-async def test_one_click_trusts_the_new_certificate_and_polling_continues(
+async def test_the_repair_trusts_the_new_certificate_and_polling_continues(
     hass: HomeAssistant, simulator: Simulator, changed: MockConfigEntry
 ) -> None:
     shown = await repair(hass, changed)
@@ -74,7 +74,7 @@ async def test_one_click_trusts_the_new_certificate_and_polling_continues(
     assert float(state_of(hass, simulator, "production_power")) > 0
 
 
-async def test_the_certificate_that_is_trusted_is_the_one_that_was_shown(
+async def test_the_repair_trusts_the_certificate_that_it_showed(
     hass: HomeAssistant, simulator: Simulator, changed: MockConfigEntry, tick: Tick
 ) -> None:
     shown = await repair(hass, changed)
@@ -100,7 +100,7 @@ async def test_the_issue_is_deleted_if_the_trusted_certificate_is_back(
     assert float(state_of(hass, simulator, "production_power")) > 0
 
 
-async def test_the_question_is_still_there_after_a_restart(
+async def test_the_issue_persists_after_a_restart(
     hass: HomeAssistant, simulator: Simulator, changed: MockConfigEntry, set_up: SetUp
 ) -> None:
     assert await hass.config_entries.async_unload(changed.entry_id)
@@ -130,7 +130,7 @@ async def test_a_certificate_of_another_gateway_cannot_be_trusted(
     assert issue_of(hass, entry) is not None
 
 
-async def test_the_question_ends_with_the_entry(hass: HomeAssistant, changed: MockConfigEntry) -> None:
+async def test_the_issue_is_deleted_with_its_entry(hass: HomeAssistant, changed: MockConfigEntry) -> None:
     await hass.config_entries.async_remove(changed.entry_id)
     assert issue_of(hass, changed) is None
 
@@ -144,13 +144,13 @@ async def test_a_trusted_certificate_remains_trusted_after_it_expires(
     assert float(state_of(hass, simulator, "production_power")) > 0
 
 
-async def test_an_issue_without_its_gateway_cannot_be_repaired(hass: HomeAssistant) -> None:
+async def test_an_issue_without_a_gateway_cannot_be_repaired(hass: HomeAssistant) -> None:
     with pytest.raises(HomeAssistantError) as raised:
         await async_create_fix_flow(hass, "certificate_changed_x", {"entry_id": "x", "trusted": "y"})
     assert raised.value.translation_key == "nothing_to_repair"
 
 
-async def test_an_old_question_does_not_undo_a_newer_trust(
+async def test_an_outdated_repair_does_not_replace_a_newer_certificate(
     hass: HomeAssistant, simulator: Simulator, changed: MockConfigEntry, flow: Flow
 ) -> None:
     shown = await repair(hass, changed)

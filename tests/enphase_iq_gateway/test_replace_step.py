@@ -49,7 +49,7 @@ async def replaced(
     return entry
 
 
-async def test_a_gateway_that_replaces_another_keeps_the_entities(
+async def test_entities_are_kept_when_a_gateway_is_replaced(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, successor: Simulator, replaced: MockConfigEntry
 ) -> None:
     shown = flow.shown["description_placeholders"]
@@ -86,7 +86,7 @@ async def test_a_gateway_that_replaces_another_keeps_the_entities(
     assert float(state_of(hass, successor, "production_energy")) == pytest.approx(before, abs=0.1)
 
 
-async def test_the_new_gateway_is_signed_in_to_with_the_account_too(
+async def test_an_account_can_sign_in_to_the_new_gateway(
     hass: HomeAssistant,
     flow: Flow,
     successor: Simulator,
@@ -104,7 +104,7 @@ async def test_the_new_gateway_is_signed_in_to_with_the_account_too(
     assert replaced.data[CONF_PASSWORD] == successor.password
 
 
-async def test_until_it_is_confirmed_and_signed_in_to_nothing_changes(
+async def test_nothing_changes_before_the_replacement_is_confirmed_and_signed_in(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, successor: Simulator, replaced: MockConfigEntry
 ) -> None:
     before = dict(replaced.data)
@@ -132,7 +132,7 @@ async def test_production_of_the_new_gateway_follows_its_meters(
     assert entry.data[CONF_PRODUCTION_SOURCE] == "meter"
 
 
-async def test_the_question_about_the_old_gateways_certificate_is_answered_with_it(
+async def test_the_certificate_issue_of_the_old_gateway_is_deleted(
     hass: HomeAssistant, flow: Flow, successor: Simulator, replaced: MockConfigEntry
 ) -> None:
     hass.config_entries.async_update_entry(
@@ -146,7 +146,7 @@ async def test_the_question_about_the_old_gateways_certificate_is_answered_with_
     assert CONF_SHOWN_CERTIFICATE not in replaced.data
 
 
-async def test_a_gateway_that_has_an_entry_replaces_no_other(
+async def test_a_configured_gateway_cannot_replace_another(
     hass: HomeAssistant, flow: Flow, successor: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
@@ -160,7 +160,7 @@ async def test_a_gateway_that_has_an_entry_replaces_no_other(
     await hass.async_block_till_done(wait_background_tasks=True)
 
 
-async def test_a_gateway_that_is_added_during_the_sign_in_replaces_no_other(
+async def test_a_gateway_added_during_the_sign_in_cannot_replace_another(
     hass: HomeAssistant,
     flow: Flow,
     simulator: Simulator,
@@ -178,7 +178,7 @@ async def test_a_gateway_that_is_added_during_the_sign_in_replaces_no_other(
     assert replaced.state is ConfigEntryState.LOADED
 
 
-async def test_a_gateway_that_announced_itself_or_was_ignored_can_replace_another(
+async def test_a_discovered_or_ignored_gateway_can_replace_another(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, successor: Simulator, replaced: MockConfigEntry
 ) -> None:
     ignored = MockConfigEntry(domain=DOMAIN, source=SOURCE_IGNORE, unique_id=successor.serial_number)
@@ -196,7 +196,7 @@ async def test_a_gateway_that_announced_itself_or_was_ignored_can_replace_anothe
     assert not hass.config_entries.flow.async_progress_by_handler(DOMAIN)
 
 
-async def test_another_gateway_at_the_old_address_is_sent_nothing_and_the_reason_leads_to_reconfigure(
+async def test_nothing_is_sent_to_another_gateway_at_the_old_address_and_the_error_suggests_reconfiguring(
     hass: HomeAssistant, simulator: Simulator, successor: Simulator, set_up: SetUp
 ) -> None:
     data = {CONF_HOST: successor.url, CONF_CERTIFICATE: successor.certificate_pem}

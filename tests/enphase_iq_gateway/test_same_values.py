@@ -295,7 +295,7 @@ HOUSES = [
     deadline=None, max_examples=3, derandomize=True, database=None, phases=[Phase.explicit, Phase.generate]
 )
 @given(quirks=st.lists(st.sampled_from(sorted(QUIRKS)), max_size=3, unique=True), at=HOURS, damage=DAMAGE)
-def test_all_programs_show_equal_values_for_equal_answers(
+def test_all_programs_show_the_same_values(
     house: str, quirks: list[str], at: float, damage: list[tuple[int, str, Any]]
 ) -> None:
     profile = "+".join([house, *(quirk for quirk in quirks if quirk not in house)])

@@ -105,7 +105,7 @@ def site_truth(truth: Truth, profile: str) -> dict[str, float]:
 
 
 @pytest.mark.parametrize("profile", ORDINARY + RARE + QUIRKY)
-async def test_the_sensors_that_are_enabled_by_default_show_the_truth(
+async def test_sensors_enabled_by_default_match_the_house(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry, profile: str
 ) -> None:
     await set_up(entry)
@@ -123,7 +123,7 @@ async def test_the_sensors_that_are_enabled_by_default_show_the_truth(
 
 
 @pytest.mark.parametrize("profile", ["split-phase", "three-phase", "battery", "one-of-three", "many-meters"])
-async def test_every_quantity_of_every_meter_and_wired_phase_shows_the_truth(
+async def test_all_quantities_of_meters_and_wired_phases_match_the_house(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry
 ) -> None:
     await set_up(entry, enable=True)
@@ -161,7 +161,7 @@ async def test_every_quantity_of_every_meter_and_wired_phase_shows_the_truth(
     assert checked >= 30
 
 
-def test_every_quirk_is_met_somewhere() -> None:
+def test_every_quirk_occurs_in_a_profile() -> None:
     met = {quirk for name in ORDINARY + RARE + QUIRKY for quirk in find(name).quirks}
     # What is so only at times is in the tests of energy, or of bad days.
     assert met >= QUIRKS.keys() - {
@@ -174,7 +174,7 @@ def test_every_quirk_is_met_somewhere() -> None:
 
 
 @pytest.mark.parametrize("profile", ["one-of-three"])
-async def test_a_phase_that_is_not_wired_has_no_sensors(
+async def test_an_unwired_phase_has_no_sensors(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry
 ) -> None:
     await set_up(entry)
@@ -187,7 +187,7 @@ async def test_a_phase_that_is_not_wired_has_no_sensors(
 
 
 @pytest.mark.parametrize("profile", ["single-phase"])
-async def test_a_single_phase_meter_is_its_own_phase(
+async def test_a_single_phase_meter_has_no_phase_sensors(
     hass: HomeAssistant, set_up: SetUp, entry: MockConfigEntry
 ) -> None:
     await set_up(entry)
@@ -196,7 +196,7 @@ async def test_a_single_phase_meter_is_its_own_phase(
     assert not any(each.unique_id.endswith("_l1") for each in registered)
 
 
-async def test_no_fact_is_shown_twice(
+async def test_no_value_is_shown_by_two_sensors(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry
 ) -> None:
     await set_up(entry)
@@ -206,7 +206,7 @@ async def test_no_fact_is_shown_twice(
 
 
 @pytest.mark.parametrize("profile", ["three-phase", "battery"])
-async def test_each_unit_is_a_device_behind_the_gateway_and_shows_its_last_report(
+async def test_inverters_and_batteries_are_devices_that_show_their_last_report(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry
 ) -> None:
     await set_up(entry, enable=True)
@@ -243,7 +243,7 @@ async def test_each_unit_is_a_device_behind_the_gateway_and_shows_its_last_repor
 
 
 @pytest.mark.parametrize("profile", ["battery-without-meter"])
-async def test_ac_batteries_beside_iq_batteries_count_together(
+async def test_iq_and_ac_batteries_are_added_up(
     hass: HomeAssistant,
     simulator: Simulator,
     set_up: SetUp,
@@ -300,7 +300,7 @@ async def test_sensors_of_meter_status_token_and_certificate_can_be_enabled(
 
 
 @pytest.mark.parametrize("profile", ["battery", "battery-without-meter"])
-async def test_power_and_energy_fit_the_energy_dashboard(
+async def test_the_energy_dashboard_accepts_power_and_energy_sensors(
     hass: HomeAssistant, set_up: SetUp, entry: MockConfigEntry
 ) -> None:
     await set_up(entry)
@@ -316,7 +316,7 @@ async def test_power_and_energy_fit_the_energy_dashboard(
 
 
 @pytest.mark.parametrize("profile", ["no-meters"])
-async def test_the_power_of_a_silent_microinverter_is_unknown_and_in_no_sum(
+async def test_the_power_of_a_silent_microinverter_is_unknown_and_excluded_from_sums(
     hass: HomeAssistant,
     simulator: Simulator,
     set_up: SetUp,
@@ -366,7 +366,7 @@ async def test_the_power_of_a_silent_microinverter_is_unknown_and_in_no_sum(
 
 @pytest.mark.parametrize("profile", ["battery"])
 @pytest.mark.parametrize(("watts", "shown"), [(1500.0, STATE_UNKNOWN), (0.0, "0.0")])
-async def test_off_the_grid_a_generators_power_is_not_the_grids(
+async def test_generator_power_is_not_grid_power_while_off_grid(
     hass: HomeAssistant,
     simulator: Simulator,
     set_up: SetUp,
@@ -395,7 +395,7 @@ async def test_off_the_grid_a_generators_power_is_not_the_grids(
 
 
 @pytest.mark.parametrize("profile", ["battery-without-meter"])
-async def test_a_battery_that_does_next_to_nothing_does_not_show_minus_nothing(
+async def test_a_battery_power_of_almost_zero_is_not_shown_as_minus_zero(
     hass: HomeAssistant,
     simulator: Simulator,
     set_up: SetUp,

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:It is recommended to use web.App
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_no_text_compares_the_fingerprint_with_one_shown_by_the_peer(language: str) -> None:
+def test_no_text_suggests_comparing_the_fingerprint_on_the_device_itself(language: str) -> None:
     texts = LANGUAGES[language]
     steps = texts["config"]["step"]
     repair_step = texts["issues"]["certificate_changed"]["fix_flow"]["step"]["confirm"]
@@ -33,7 +33,7 @@ def test_no_text_compares_the_fingerprint_with_one_shown_by_the_peer(language: s
         assert description.index("{host}") < description.index("HTTPS")
 
 
-async def test_a_gateway_that_announces_itself_after_an_impostor_was_trusted_stops_the_sign_in(
+async def test_a_gateway_discovered_after_an_impostor_was_trusted_stops_the_sign_in(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator
 ) -> None:
     impostor = Flow(hass, rival)
@@ -48,7 +48,7 @@ async def test_a_gateway_that_announces_itself_after_an_impostor_was_trusted_sto
     assert nothing_secret_was_sent(rival)
 
 
-async def test_a_trusted_impostor_is_reported_once_the_gateway_announces_itself(
+async def test_a_trusted_impostor_is_reported_when_the_gateway_is_discovered(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator
 ) -> None:
     impostor = Flow(hass, rival)
@@ -66,7 +66,7 @@ async def test_a_trusted_impostor_is_reported_once_the_gateway_announces_itself(
     assert ir.async_get(hass).async_get_issue(DOMAIN, f"serial_number_conflict_{entry.entry_id}")
 
 
-async def test_an_older_question_of_a_discovery_does_not_undo_a_newer_trust(
+async def test_an_outdated_discovery_dialog_does_not_replace_a_newer_certificate(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, {CONF_HOST: NOBODY}), state=ConfigEntryState.SETUP_RETRY)
@@ -81,7 +81,7 @@ async def test_an_older_question_of_a_discovery_does_not_undo_a_newer_trust(
     assert nothing_secret_was_sent(rival)
 
 
-async def test_an_open_repair_is_void_once_the_trusted_certificate_is_shown_again(
+async def test_an_open_repair_aborts_when_the_trusted_certificate_is_shown_again(
     hass: HomeAssistant, simulator: Simulator, changed: MockConfigEntry, tick: Tick
 ) -> None:
     trusted = Certificate.from_pem(changed.data[CONF_CERTIFICATE])

@@ -68,7 +68,7 @@ def paths(simulator: Simulator) -> list[str]:
 
 
 @pytest.mark.parametrize("profile", ["battery"])
-async def test_the_newest_readings_are_those_of_the_sensors_and_cost_no_request(
+async def test_the_latest_readings_match_the_sensors_and_cause_no_request(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick, act: Act
 ) -> None:
     await set_up(entry, enable=True)
@@ -118,7 +118,7 @@ async def test_unknown_values_are_null(
 
 
 @pytest.mark.parametrize("profile", ["one-of-three"])
-async def test_a_phase_that_is_not_wired_is_null(entry: MockConfigEntry, set_up: SetUp, act: Act) -> None:
+async def test_an_unwired_phase_is_null(entry: MockConfigEntry, set_up: SetUp, act: Act) -> None:
     await set_up(entry)
     phases = (await act("get_readings"))["meters"]["production"]["phases"]
     assert phases["L1"]["voltage"] == pytest.approx(230, rel=0.1)
@@ -139,7 +139,7 @@ async def test_readings_are_not_returned_once_they_are_no_longer_polled(
 
 
 @pytest.mark.parametrize("action", ["get_readings", "call_api"])
-async def test_a_gateway_that_is_not_set_up_is_named_in_the_error(
+async def test_the_error_names_a_gateway_that_is_not_set_up(
     hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp, act: Act, action: str
 ) -> None:
     await set_up(entry)
@@ -151,7 +151,7 @@ async def test_a_gateway_that_is_not_set_up_is_named_in_the_error(
         await act(action, config_entry_id="nowhere", **data)
 
 
-async def test_a_page_is_given_as_json_or_as_text(
+async def test_a_response_is_returned_as_json_or_as_text(
     simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, act: Act
 ) -> None:
     await set_up(entry)
@@ -269,7 +269,7 @@ async def test_requests_that_change_something_are_rejected_unless_allowed(
 
 
 @pytest.mark.parametrize("endpoint", load_catalogue(), ids=lambda each: each.path)
-def test_only_what_the_catalogue_marks_safe_is_read(endpoint: Endpoint) -> None:
+def test_only_endpoints_that_the_catalogue_marks_safe_are_read_only(endpoint: Endpoint) -> None:
     for query in ("", *(f"?{each}" for each in endpoint.queries)):
         for method in services.METHODS:
             expected = Access.WRITE
@@ -283,7 +283,7 @@ def test_only_what_the_catalogue_marks_safe_is_read(endpoint: Endpoint) -> None:
 
 
 @pytest.mark.parametrize("endpoint", load_catalogue(), ids=lambda each: each.path)
-def test_no_other_spelling_of_a_path_is_let_through(endpoint: Endpoint) -> None:
+def test_no_other_spelling_of_a_forbidden_path_is_accepted(endpoint: Endpoint) -> None:
     """What servers may take for the same page is judged as that page is, or refused."""
     path = endpoint.path
     first, *rest = path.strip("/").split("/")
@@ -342,7 +342,7 @@ def test_no_other_spelling_of_a_path_is_let_through(endpoint: Endpoint) -> None:
         "/upload",
     ],
 )
-def test_an_unknown_page_with_a_word_of_action_is_not_read(path: str) -> None:
+def test_an_unknown_endpoint_with_an_action_word_is_not_read_only(path: str) -> None:
     assert classify_request(path) is Access.WRITE
 
 
@@ -367,11 +367,11 @@ def test_an_unknown_page_with_a_word_of_action_is_not_read(path: str) -> None:
         "/datatab/inventory_dt",
     ],
 )
-def test_an_unknown_page_without_one_is_read(path: str) -> None:
+def test_an_unknown_endpoint_without_an_action_word_is_read_only(path: str) -> None:
     assert classify_request(path) is Access.READ
 
 
-async def test_a_user_can_allow_more_and_revoke_it(
+async def test_a_user_can_allow_and_disallow_changes(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, act: Act
 ) -> None:
     await set_up(entry)
@@ -431,7 +431,7 @@ async def test_values_that_look_like_secrets_are_redacted(
     assert answer["password_set"] is False
 
 
-def test_a_secret_in_a_text_is_not_passed_on_either(simulator: Simulator) -> None:
+def test_a_secret_in_a_text_response_is_redacted(simulator: Simulator) -> None:
     token = simulator.token()
     assert redact_response(f"<textarea>{token}</textarea>".encode()) == f"<textarea>{REDACTED}</textarea>"
     for text in (
@@ -465,7 +465,7 @@ async def test_a_response_is_redacted_outside_the_event_loop(
     assert threading.main_thread() not in threads
 
 
-async def test_an_answer_that_is_too_large_is_not_passed_on(
+async def test_a_response_that_is_too_large_is_not_returned(
     entry: MockConfigEntry, set_up: SetUp, act: Act, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await set_up(entry)
@@ -515,7 +515,7 @@ async def test_a_failing_endpoint_is_an_error_with_its_reason(
     assert entry.state is ConfigEntryState.LOADED
 
 
-async def test_no_call_goes_to_a_gateway_with_another_certificate(
+async def test_no_call_is_sent_to_a_gateway_with_another_certificate(
     simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, act: Act
 ) -> None:
     await set_up(entry)
@@ -526,7 +526,7 @@ async def test_no_call_goes_to_a_gateway_with_another_certificate(
     assert paths(simulator) == []
 
 
-async def test_a_token_that_is_no_longer_accepted_is_named(
+async def test_a_rejected_token_is_reported_as_such(
     simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, act: Act
 ) -> None:
     await set_up(entry)
@@ -562,11 +562,11 @@ def test_read_only_endpoints_are_allowed(path: str) -> None:
         "/ivp/scan/start",
     ],
 )
-def test_pages_that_do_something_need_the_option(path: str) -> None:
+def test_endpoints_with_side_effects_require_the_option(path: str) -> None:
     assert classify_request(path) is Access.WRITE
 
 
-async def test_every_action_is_described_named_and_has_an_icon(
+async def test_every_action_has_a_name_a_description_and_an_icon(
     hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
@@ -600,7 +600,7 @@ async def test_home_assistant_accepts_the_description_of_the_actions(
         ("call_api", services._CALL_API_SCHEMA),
     ],
 )
-def test_the_fields_described_are_those_that_are_taken(action: str, schema: Any) -> None:
+def test_the_described_fields_match_the_schema(action: str, schema: Any) -> None:
     fields = DESCRIBED[action]["fields"]
     taken = {str(marker): type(marker).__name__ for marker in schema.schema}
     assert set(fields) == set(taken)

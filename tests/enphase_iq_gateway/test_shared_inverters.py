@@ -136,7 +136,7 @@ async def test_a_microinverter_belongs_to_the_gateway_with_its_latest_report(
 
 
 @pytest.mark.slow
-async def test_both_gateways_hear_it_and_it_stays_where_it_is(
+async def test_a_microinverter_that_reports_to_both_gateways_is_not_moved(
     hass: HomeAssistant, simulator: Simulator, neighbour: Simulator, set_up: SetUp, tick: Tick, lists: Lists
 ) -> None:
     lists(neighbour, lambda own: own + heard(simulator, lastReportWatts=123))

@@ -15,7 +15,7 @@ from enphase_companion.simulator import Simulator
 from tests.enphase_api.servers import certificate, recorder, signed_by_the_gateways_key
 
 
-async def test_its_cookies_are_neither_sent_nor_changed(hass: HomeAssistant) -> None:
+async def test_cookies_of_the_shared_session_are_neither_sent_nor_changed(hass: HomeAssistant) -> None:
     shown = certificate()
     answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: sessionId=ours\r\nContent-Length: 2\r\n\r\n{}"
     async with recorder(shown, answer) as server:

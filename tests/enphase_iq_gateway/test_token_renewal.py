@@ -55,7 +55,7 @@ def aged(
         (12 * 3600, 70 * 60, True),
     ],
 )
-async def test_reauth_starts_a_month_or_a_tenth_of_its_lifetime_before_a_token_expires(
+async def test_reauth_starts_30_days_or_a_tenth_of_the_lifetime_before_a_token_expires(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, life: int, left: int, due: bool
 ) -> None:
     entry = await set_up(aged(simulator, life=life, left=left))
@@ -64,7 +64,7 @@ async def test_reauth_starts_a_month_or_a_tenth_of_its_lifetime_before_a_token_e
     assert float(state_of(hass, simulator, "production_power")) > 0
 
 
-async def test_a_token_is_renewed_by_itself_with_the_password_that_was_left(
+async def test_a_token_is_renewed_automatically_with_a_stored_password(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     entry = await set_up(aged(simulator, left=29 * DAY, password=simulator.password))
@@ -95,7 +95,7 @@ async def test_a_renewal_is_retried_once_an_hour_while_entrez_is_unavailable(
 
 
 @pytest.mark.parametrize("path", ["/login", "/entrez_tokens"])
-async def test_where_entrez_fails_a_token_is_renewed_by_enlighten(
+async def test_a_token_is_renewed_by_enlighten_if_entrez_fails(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, path: str
 ) -> None:
     simulator.entrez.faults.set("status", path, status=403)
@@ -107,7 +107,7 @@ async def test_where_entrez_fails_a_token_is_renewed_by_enlighten(
 
 
 @pytest.mark.parametrize("fault", ["status", "refuse"])
-async def test_no_token_after_a_good_sign_in_is_no_reason_to_ask_for_the_password(
+async def test_a_missing_token_after_a_successful_sign_in_starts_no_reauth(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     for path in ("/entrez_tokens", "/tokens"):
@@ -135,7 +135,7 @@ async def test_a_rejected_account_starts_reauth(
     assert entry.state is ConfigEntryState.LOADED
 
 
-async def test_a_token_that_ended_while_home_assistant_was_off_is_renewed_by_itself(
+async def test_a_token_that_expired_while_home_assistant_was_off_is_renewed(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     entry = await set_up(
@@ -179,7 +179,7 @@ async def test_a_valid_token_that_is_rejected_for_long_starts_reauth(
     assert asks(hass)
 
 
-async def test_a_gateway_that_refuses_while_it_starts_is_waited_for_at_set_up(
+async def test_setup_is_retried_while_a_starting_gateway_rejects_the_token(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     simulator.faults.set("refuse", "/auth/check_jwt")
@@ -200,7 +200,7 @@ async def test_a_rejected_token_starts_reauth_during_retried_setups(
     assert asks(hass)
 
 
-async def test_a_session_that_has_ended_is_opened_again_without_a_word(
+async def test_an_expired_session_is_renewed_silently(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -232,7 +232,7 @@ async def test_a_single_rejection_long_after_another_starts_no_reauth(
     assert float(state_of(hass, simulator, "production_power")) > 0
 
 
-async def test_a_refused_token_that_may_still_be_renewed_does_not_end_the_reading(
+async def test_polling_continues_while_a_rejected_token_can_be_renewed(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(aged(simulator, left=300 * DAY, password=simulator.password))
@@ -246,7 +246,7 @@ async def test_a_refused_token_that_may_still_be_renewed_does_not_end_the_readin
     assert float(state_of(hass, simulator, "production_power")) > 0
 
 
-async def test_a_page_that_the_role_may_not_read_is_no_refused_token(
+async def test_a_forbidden_endpoint_does_not_count_as_a_rejected_token(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
@@ -283,7 +283,7 @@ async def add_renewing(hass: HomeAssistant, simulator: Simulator) -> MockConfigE
 
 
 @pytest.mark.parametrize("refused", [False, True])
-async def test_a_renewal_ends_quietly_if_its_entry_is_removed_meanwhile(
+async def test_a_renewal_is_discarded_if_its_entry_is_removed(
     hass: HomeAssistant,
     simulator: Simulator,
     entrez_waits: asyncio.Event,

@@ -84,14 +84,14 @@ def base_errors() -> set[str]:
     }
 
 
-def test_every_step_has_its_texts_and_every_text_its_step() -> None:
+def test_steps_and_their_texts_match() -> None:
     steps = named("step_id") | first_words("_show_sign_in_form", "_show_host_form")
     in_texts = {*TEXTS["config"]["step"], *TEXTS["options"]["step"]}
     in_texts |= set(TEXTS["issues"]["certificate_changed"]["fix_flow"]["step"])
     assert steps == in_texts
 
 
-def test_every_error_has_its_text_and_every_text_its_error() -> None:
+def test_errors_and_their_texts_match() -> None:
     errors = {
         *GATEWAY_ERRORS.values(),
         *ENTREZ_ERRORS.values(),
@@ -101,11 +101,11 @@ def test_every_error_has_its_text_and_every_text_its_error() -> None:
     assert errors == set(TEXTS["config"]["error"])
 
 
-def test_every_error_of_the_options_has_its_text() -> None:
+def test_errors_of_the_options_and_their_texts_match() -> None:
     assert set(TEXTS["options"]["error"]) == {"interval_out_of_range"}
 
 
-def test_every_abort_has_its_text_and_every_text_its_abort() -> None:
+def test_abort_reasons_and_their_texts_match() -> None:
     # What a gateway that announces itself can fail with ends the flow, as there is no form to go back to.
     by_discovery = {*GATEWAY_ERRORS.values()} - {"token_rejected"}
     of_repair = set(TEXTS["issues"]["certificate_changed"]["fix_flow"]["abort"])
@@ -114,7 +114,7 @@ def test_every_abort_has_its_text_and_every_text_its_abort() -> None:
     assert reasons == set(TEXTS["config"]["abort"]) | of_repair
 
 
-def test_every_exception_has_its_text_and_every_text_its_exception() -> None:
+def test_exceptions_and_their_texts_match() -> None:
     raised = {
         keyword.value.value
         for call in calls()
@@ -141,7 +141,7 @@ def add_second_meters(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(answers, "get", doubled)
 
 
-def test_every_device_has_its_name_and_every_name_its_device() -> None:
+def test_devices_and_their_names_match() -> None:
     escape_code = {
         keyword.value.value
         for call in calls()
@@ -153,7 +153,7 @@ def test_every_device_has_its_name_and_every_name_its_device() -> None:
     assert {tuple(PLACEHOLDER.findall(each["name"])) for each in TEXTS["device"].values()} == {("serial",)}
 
 
-async def test_every_entity_has_its_name_and_every_name_its_entity(
+async def test_entities_and_their_names_match(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, set[str]] = {"sensor": set(), "binary_sensor": set(), "event": set()}
@@ -176,7 +176,7 @@ async def test_every_entity_has_its_name_and_every_name_its_entity(
     assert seen == {domain: set(names) for domain, names in TEXTS["entity"].items()}
 
 
-def test_the_parts_of_a_phase_and_a_meter_agree() -> None:
+def test_names_of_a_meter_and_of_its_phases_match() -> None:
     for domain, entities in TEXTS["entity"].items():
         for key, entity in entities.items():
             expected = {"meter"} if key.startswith("meter_") else set()
@@ -184,7 +184,7 @@ def test_the_parts_of_a_phase_and_a_meter_agree() -> None:
             assert set(PLACEHOLDER.findall(entity["name"])) == expected, (domain, key)
 
 
-def test_every_field_of_a_form_is_explained() -> None:
+def test_every_form_field_has_a_description() -> None:
     forms = [*TEXTS["config"]["step"].values(), *TEXTS["options"]["step"].values()]
     assert sum("data" in form for form in forms) == 5
     for form in forms:
@@ -192,7 +192,7 @@ def test_every_field_of_a_form_is_explained() -> None:
 
 
 @pytest.mark.parametrize(("path", "text"), leaves(TEXTS), ids=lambda value: ".".join(value)[:80])
-def test_a_text_follows_the_platform_s_rules(path: tuple[str, ...], text: str) -> None:
+def test_texts_follow_the_rules_of_home_assistant(path: tuple[str, ...], text: str) -> None:
     assert text
     assert text == text.strip()
     assert not re.search(r"<[a-z/]", text), "no HTML"
@@ -205,7 +205,7 @@ def test_a_text_follows_the_platform_s_rules(path: tuple[str, ...], text: str) -
         assert not PLACEHOLDER.search(text)
 
 
-def test_every_icon_is_one_and_belongs_to_an_entity() -> None:
+def test_every_icon_exists_and_belongs_to_an_entity() -> None:
     for domain, entities in ICONS["entity"].items():
         assert set(entities) <= set(TEXTS["entity"][domain])
         for icons in entities.values():
@@ -215,7 +215,7 @@ def test_every_icon_is_one_and_belongs_to_an_entity() -> None:
             assert icons["default"].startswith("mdi:")
 
 
-async def test_home_assistant_reads_texts_and_icons(
+async def test_home_assistant_loads_texts_and_icons(
     hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
@@ -225,7 +225,7 @@ async def test_home_assistant_reads_texts_and_icons(
     assert icons[DOMAIN] == ICONS["entity"]
 
 
-async def test_home_assistant_reads_the_manifest(hass: HomeAssistant) -> None:
+async def test_home_assistant_loads_the_manifest(hass: HomeAssistant) -> None:
     integration = await async_get_integration(hass, DOMAIN)
     assert str(integration.version) == MANIFEST["version"]
     assert not integration.is_built_in
@@ -268,7 +268,7 @@ def test_the_files_for_hacs_exist() -> None:
     ]
 
 
-def test_the_quality_scale_answers_every_rule() -> None:
+def test_the_quality_scale_covers_every_rule() -> None:
     rules = load_yaml_dict(str(FOLDER / "quality_scale.yaml"))["rules"]
     core = Path(homeassistant.__file__).parent / "components" / "enphase_envoy" / "quality_scale.yaml"
     known = set(load_yaml_dict(str(core))["rules"])
@@ -279,5 +279,5 @@ def test_the_quality_scale_answers_every_rule() -> None:
         assert status != "exempt" or rule["comment"]
 
 
-def test_only_platforms_have_the_names_of_platforms() -> None:
+def test_only_platforms_are_named_as_platforms() -> None:
     assert {path.stem for path in FOLDER.glob("*.py")} & set(Platform) == {"sensor", "binary_sensor", "event"}

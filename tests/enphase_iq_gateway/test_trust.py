@@ -56,7 +56,7 @@ HOSTILE = ["# Safe", "![](https://x.example/a)", "`[a](b)", "<b>`x", "**a**", "a
 
 
 @pytest.mark.parametrize("words", HOSTILE)
-async def test_the_words_in_a_certificate_are_shown_and_not_rendered(
+async def test_the_subject_of_a_certificate_is_not_rendered_as_markdown(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, words: str
 ) -> None:
     simulator.renew_certificate(common_name=words)
@@ -70,7 +70,7 @@ async def test_the_words_in_a_certificate_are_shown_and_not_rendered(
     assert re.findall(r"<[^>]*>", shown) == re.findall(r"<[^>]*>", plain)
 
 
-def test_the_fingerprint_is_the_last_that_a_dialog_shows() -> None:
+def test_the_fingerprint_is_the_last_part_of_a_dialog() -> None:
     for texts in LANGUAGES.values():
         steps = texts["config"]["step"]
         for step in ("trust", "serial_number_conflict"):
@@ -80,7 +80,7 @@ def test_the_fingerprint_is_the_last_that_a_dialog_shows() -> None:
             assert description.endswith("`{shown}`")
 
 
-def test_a_code_span_cannot_be_ended_from_within() -> None:
+def test_an_untrusted_text_cannot_close_its_code_span() -> None:
     assert escape_code("a`b``c") == "a'b''c"
     assert escape_code("a\n\u202eb").isprintable()
     assert escape_code("") == "-"
@@ -90,7 +90,7 @@ def test_a_code_span_cannot_be_ended_from_within() -> None:
 # Two that claim one serial number.
 
 
-async def test_a_second_device_with_the_serial_number_of_a_waiting_gateway_is_shown_to_both(
+async def test_two_discovered_devices_with_one_serial_number_are_shown_in_both_dialogs(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator
 ) -> None:
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
@@ -112,7 +112,7 @@ async def test_a_second_device_with_the_serial_number_of_a_waiting_gateway_is_sh
     assert nothing_secret_was_sent(rival)
 
 
-async def test_adding_a_gateway_by_its_address_warns_of_another_with_its_serial_number(
+async def test_adding_a_gateway_by_address_warns_of_another_device_with_its_serial_number(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator
 ) -> None:
     await Flow(hass, rival).start(SOURCE_ZEROCONF, announcement(rival))
@@ -121,7 +121,7 @@ async def test_adding_a_gateway_by_its_address_warns_of_another_with_its_serial_
     assert flow.shows("serial_number_conflict")
 
 
-async def test_the_other_is_forgotten_with_its_flow(
+async def test_a_rival_device_is_forgotten_with_its_flow(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator
 ) -> None:
     other = Flow(hass, rival)
@@ -131,7 +131,7 @@ async def test_the_other_is_forgotten_with_its_flow(
     assert flow.shows("trust")
 
 
-async def test_one_gateway_with_two_addresses_makes_one_card(
+async def test_a_gateway_with_two_addresses_starts_one_flow(
     hass: HomeAssistant, flow: Flow, simulator: Simulator
 ) -> None:
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
@@ -141,7 +141,7 @@ async def test_one_gateway_with_two_addresses_makes_one_card(
     assert again.aborts("already_in_progress")
 
 
-async def test_a_device_that_announces_a_gateway_that_is_read_is_reported_and_changes_nothing(
+async def test_a_device_that_announces_a_polled_gateway_is_only_reported(
     hass: HomeAssistant,
     flow: Flow,
     rival: Simulator,
@@ -165,7 +165,7 @@ async def test_a_device_that_announces_a_gateway_that_is_read_is_reported_and_ch
     assert claim_issue(hass, entry) is None
 
 
-async def test_the_address_of_a_device_that_claims_to_be_a_gateway_that_is_set_up_is_not_taken(
+async def test_the_address_of_a_device_that_impersonates_a_configured_gateway_is_rejected(
     hass: HomeAssistant, flow: Flow, rival: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
@@ -208,7 +208,7 @@ async def test_an_announcement_with_another_key_of_an_offline_gateway_creates_th
     assert entry.state is ConfigEntryState.LOADED
 
 
-async def test_an_older_question_is_void_once_the_gateway_itself_is_back(
+async def test_an_open_dialog_aborts_when_the_gateway_is_online_again(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, {CONF_HOST: NOBODY}), state=ConfigEntryState.SETUP_RETRY)
@@ -255,7 +255,7 @@ async def test_a_certificate_that_names_another_gateway_cannot_be_trusted(
     assert simulator.requests == []
 
 
-async def test_a_reconfigured_gateway_with_another_key_gets_nothing_before_the_answer(
+async def test_nothing_is_sent_to_a_reconfigured_gateway_with_another_key_before_it_is_trusted(
     hass: HomeAssistant, flow: Flow, rival: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
@@ -270,7 +270,7 @@ async def test_a_reconfigured_gateway_with_another_key_gets_nothing_before_the_a
 
 
 @pytest.mark.parametrize("limit", ["MAX_FLOWS", "MAX_FLOWS_PER_ADDRESS"])
-async def test_strangers_open_no_more_than_some_cards(
+async def test_the_number_of_discovery_flows_is_limited(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, monkeypatch: pytest.MonkeyPatch, limit: str
 ) -> None:
     monkeypatch.setattr(config_flow, limit, 1)
@@ -287,7 +287,7 @@ async def test_strangers_open_no_more_than_some_cards(
         assert by_hand.shows("trust")
 
 
-async def test_a_flow_keeps_no_more_than_an_address_a_number_and_a_key(
+async def test_a_flow_stores_only_address_serial_number_and_key(
     hass: HomeAssistant, flow: Flow, simulator: Simulator
 ) -> None:
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))

@@ -13,7 +13,7 @@ from .helpers import COMMAND
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_decoding_and_storing_are_measured_beside_a_build() -> None:
+def test_decoding_and_storing_are_measured_with_a_baseline() -> None:
     run = subprocess.run(
         [sys.executable, COMMAND, "consumer", "--quick", "--json", "--against", PROJECT],
         stdout=subprocess.PIPE,

@@ -15,7 +15,7 @@ from .helpers import COMMAND
 
 @pytest.mark.slow
 @pytest.mark.timeout(1200)
-def test_every_kind_of_stranger_and_a_minute_of_them_are_measured_beside_a_build() -> None:
+def test_all_kinds_of_hostile_devices_are_measured_with_a_baseline() -> None:
     run = subprocess.run(
         [sys.executable, COMMAND, "hostile", "--quick", "--json", "--against", PROJECT],
         stdout=subprocess.PIPE,
@@ -34,12 +34,12 @@ def test_every_kind_of_stranger_and_a_minute_of_them_are_measured_beside_a_build
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_stranger_answers_with_the_serial_number_that_it_announces(kind: str) -> None:
+def test_a_hostile_device_reports_the_announced_serial_number(kind: str) -> None:
     pieces = KINDS[kind]("122400000007")
     assert kind == "compressed" or b"<sn>122400000007</sn>" in pieces[0]
 
 
-def test_an_answer_is_just_within_the_limit_or_just_beyond_or_far_beyond() -> None:
+def test_response_sizes_are_below_above_and_far_above_the_limit() -> None:
     sizes = {kind: sum(map(len, answer("122400000007"))) for kind, answer in KINDS.items()}
     assert sizes["at_limit"] == INFO_LIMIT
     assert sizes["over_limit"] == INFO_LIMIT + 1
@@ -47,7 +47,7 @@ def test_an_answer_is_just_within_the_limit_or_just_beyond_or_far_beyond() -> No
     assert sizes["compressed"] < LARGE / 10
 
 
-async def test_a_stranger_that_drips_never_ends_its_answer() -> None:
+async def test_a_slow_hostile_device_never_completes_its_response() -> None:
     reader = asyncio.StreamReader()
     reader.feed_data(b"GET /info HTTP/1.1\r\n\r\n")
 
@@ -69,6 +69,6 @@ async def test_a_stranger_that_drips_never_ends_its_answer() -> None:
     assert writer.closed
 
 
-def test_strangers_listen_each_at_a_port_of_its_own_until_they_are_left() -> None:
+def test_hostile_devices_listen_on_different_ports_until_closed() -> None:
     with listening([Stranger("gateway", "122400000007", 0.0)] * 2) as ports:
         assert len(set(ports)) == 2

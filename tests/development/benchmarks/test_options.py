@@ -11,7 +11,7 @@ from development.steps import PROJECT
 from .helpers import COMMAND
 
 
-def test_help_shows_examples_on_a_python_without_any_package() -> None:
+def test_help_shows_examples_without_any_installed_package() -> None:
     shown = subprocess.run(
         [sys.executable, "-S", COMMAND, "--help"], capture_output=True, text=True, check=True
     )
@@ -29,7 +29,7 @@ def test_help_shows_examples_on_a_python_without_any_package() -> None:
         (["refresh", "--against", "/nowhere"], "/nowhere is no checkout of this project"),
     ],
 )
-def test_what_there_is_not_is_refused_by_name(
+def test_unknown_options_are_rejected_by_name(
     words: list[str], said: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
@@ -38,12 +38,12 @@ def test_what_there_is_not_is_refused_by_name(
     assert said in capsys.readouterr().err
 
 
-def test_without_a_part_all_are_measured_in_their_order() -> None:
+def test_without_arguments_all_benchmarks_run_in_order() -> None:
     parts = BENCHMARKS["refresh"].parts
     assert arguments(["refresh"]).parts == list(parts)
     assert arguments(["refresh", "--part", "memory", "--part", "cpu"]).parts == ["cpu", "memory"]
 
 
-def test_a_build_is_a_folder_from_wherever_it_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_build_is_resolved_relative_to_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT / "docs")
     assert arguments(["hostile", "--against", ".."]).against == PROJECT

@@ -34,7 +34,7 @@ def figures(lines: list[dict[str, str | float | None]]) -> dict[str, tuple[float
     return {str(line["figure"]): (float(line["ours"] or 0), float(line["reference"] or 0)) for line in lines}
 
 
-def test_every_line_has_the_same_keys_and_a_figure_of_its_own(
+def test_every_result_has_the_same_keys_and_a_unique_name(
     lines: list[dict[str, str | float | None]],
 ) -> None:
     assert all(list(line) == KEYS for line in lines)
@@ -42,7 +42,7 @@ def test_every_line_has_the_same_keys_and_a_figure_of_its_own(
     assert len({line["figure"] for line in lines}) == len(lines)
 
 
-def test_all_that_is_promised_is_measured(figures: dict[str, tuple[float, float]]) -> None:
+def test_all_documented_figures_are_measured(figures: dict[str, tuple[float, float]]) -> None:
     assert set(figures) >= {
         "requests_per_refresh",
         "gateway_busy_per_refresh",
@@ -56,7 +56,7 @@ def test_all_that_is_promised_is_measured(figures: dict[str, tuple[float, float]
 
 
 @pytest.mark.parametrize(("suffix", "reference"), [("", 5), ("_with_battery", 10)])
-def test_a_refresh_is_one_request_and_hardly_more_with_the_slower_pages(
+def test_a_refresh_is_little_more_than_one_request_on_average(
     figures: dict[str, tuple[float, float]], suffix: str, reference: int
 ) -> None:
     assert figures[f"requests_per_refresh{suffix}"] == (1, reference)
@@ -64,13 +64,13 @@ def test_a_refresh_is_one_request_and_hardly_more_with_the_slower_pages(
     assert 1 < averaged < 1.2
 
 
-def test_only_what_has_changed_is_written(figures: dict[str, tuple[float, float]]) -> None:
+def test_only_changed_states_are_written(figures: dict[str, tuple[float, float]]) -> None:
     assert figures["states_written_unchanged_per_refresh"][0] == 0
     ours, reference = figures["states_written_per_refresh"]
     assert 0 < ours < reference
 
 
-def test_beside_the_same_build_a_refresh_asks_for_the_same() -> None:
+def test_two_identical_builds_send_the_same_requests() -> None:
     run = subprocess.run(
         [sys.executable, COMMAND, "refresh", "--quick", "--json", "--part=requests", "--against", PROJECT],
         stdout=subprocess.PIPE,

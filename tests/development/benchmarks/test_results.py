@@ -9,7 +9,7 @@ from development.benchmarks.results import Result, machine, middle, table
 RESULT = Result("refresh", "requests_per_refresh", "requests", 1.0, 5.0)
 
 
-def test_a_line_of_json_has_the_figure_and_its_ratio() -> None:
+def test_a_json_line_has_both_values_and_their_ratio() -> None:
     assert json.loads(RESULT.as_json()) == {
         "benchmark": "refresh",
         "figure": "requests_per_refresh",
@@ -20,12 +20,12 @@ def test_a_line_of_json_has_the_figure_and_its_ratio() -> None:
     }
 
 
-def test_beside_nothing_there_is_no_ratio() -> None:
+def test_without_a_baseline_there_is_no_ratio() -> None:
     nothing = Result("refresh", "memory", "KiB more a day", 4.0, 0.0)
     assert json.loads(nothing.as_json())["ratio"] is None
 
 
-def test_the_table_shows_every_figure_whole_however_narrow_the_terminal() -> None:
+def test_the_table_is_complete_on_a_narrow_terminal() -> None:
     figure = "requests_per_refresh_with_battery_averaged"
     console = Console(width=60)
     with console.capture() as shown:
@@ -33,12 +33,12 @@ def test_the_table_shows_every_figure_whole_however_narrow_the_terminal() -> Non
     assert figure in shown.get()
 
 
-def test_a_figure_is_the_median_without_digits_that_are_noise() -> None:
+def test_a_value_is_the_rounded_median() -> None:
     assert middle([3.0, 100.0, 1.23456]) == 3.0
     assert middle([1.23456]) == 1.235
 
 
-def test_the_machines_size_and_the_versions_are_told() -> None:
+def test_the_machine_and_the_versions_are_printed() -> None:
     words = machine("rich")
     assert "cores" in words
     assert "GiB of memory" in words

@@ -58,7 +58,7 @@ def test_a_small_number_may_be_off_by_half_the_resolution_of_the_gateway() -> No
 
 
 @pytest.mark.parametrize("state", ["unknown", "unavailable"])
-def test_an_entity_without_a_value_is_off(state: str) -> None:
+def test_an_entity_without_a_value_is_reported(state: str) -> None:
     assert off(Expected("x", right("normal")), shown(state)) == "shows nothing"
 
 
@@ -69,18 +69,18 @@ def test_an_event_that_has_not_happened_has_no_value(state: str, said: str) -> N
     assert off(Expected("x", right("unknown"), silent=True), shown(state)) == said
 
 
-def test_an_entity_that_is_missing_is_off() -> None:
+def test_a_missing_entity_is_reported() -> None:
     assert off(Expected("x", right("normal")), None) == "missing"
     assert compared([Expected("x", right("normal"))], {}, {}, MOMENTS, UTC) == [Row("x", "-", "-", "missing")]
 
 
-def test_an_entity_without_a_true_value_is_off() -> None:
+def test_an_entity_without_an_expected_value_is_reported() -> None:
     (row,) = compared([], {"new": "sensor.new"}, {"sensor.new": shown(1)}, MOMENTS, UTC)
     assert (row.name, row.off) == ("sensor.new", "the truth about it is not known")
 
 
 @pytest.mark.parametrize(("state", "said"), [("normal", ""), ("check-wiring", "differs")])
-def test_a_text_has_to_match(state: str, said: str) -> None:
+def test_texts_must_match(state: str, said: str) -> None:
     assert off(Expected("x", right("normal")), shown(state)) == said
 
 
@@ -93,11 +93,11 @@ def test_a_text_has_to_match(state: str, said: str) -> None:
         ("2026-06-21T11:59:59+00:00", "differs"),
     ],
 )
-def test_a_time_has_to_match(state: str, said: str) -> None:
+def test_times_must_match(state: str, said: str) -> None:
     assert off(Expected("x", right((NOON, NOON)), "time"), shown(state)) == said
 
 
-def test_the_table_marks_what_is_off() -> None:
+def test_the_table_marks_deviations() -> None:
     lines = table([Row("Power", "1 W", "1 W"), Row("Firmware", "8", "9", "differs")]).splitlines()
     assert lines[0].split("|") == ["sensor   ", " Home Assistant ", " truth"]
     assert not lines[2].endswith("differs")
@@ -143,7 +143,7 @@ def test_no_grid_values_are_expected_without_a_grid_meter() -> None:
 
 
 @pytest.mark.parametrize("profile", ["three-phase", "battery"])
-def test_every_number_scaled_by_two_percent_is_named(profile: str) -> None:
+def test_every_number_that_is_off_by_two_percent_is_reported(profile: str) -> None:
     house, _ = of_profile(profile)
     entities = expected(house, "122300000001", (NOON, NOON), NOON)
     reported = {each.unique_id.partition("_")[0]: NOON for each in entities}

@@ -26,7 +26,7 @@ PROFILES = ["no-meters", "production-only", "single-phase", "split-phase", "thre
 
 
 @pytest.mark.parametrize("profile", PROFILES)
-def test_every_entity_agrees_with_the_house(profile: str, tmp_path: Path) -> None:
+def test_every_entity_matches_the_house(profile: str, tmp_path: Path) -> None:
     done = run("--check", "--profile", profile, "--port", "0", "--folder", str(tmp_path / "demo"))
     assert done.returncode == 0, done.stdout
     assert "agree with the house within 1 %" in done.stdout
@@ -61,7 +61,7 @@ async def test_no_value_is_frozen_or_in_the_future_while_the_clock_of_the_house_
     assert all(reports[1][name] > at for name, at in reports[0].items())
 
 
-def test_the_check_names_a_sensor_that_is_off_by_two_percent(
+def test_the_check_reports_a_sensor_that_is_off_by_two_percent(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     truthful = Owner.states

@@ -37,7 +37,7 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_the_loader_warning_and_errors_of_others_are_no_complaints() -> None:
+def test_the_loader_warning_and_errors_of_other_integrations_are_ignored() -> None:
     assert complaints(f"{LOADER}\n{OTHERS}\n") == []
 
 
@@ -49,7 +49,7 @@ def test_the_loader_warning_and_errors_of_others_are_no_complaints() -> None:
         f"{TIME} WARNING (Recorder) [homeassistant] Entity sensor.x from enphase_iq_gateway is odd",
     ],
 )
-def test_a_complaint_about_the_integration_is_found_in_any_logger(record: str) -> None:
+def test_warnings_about_the_integration_are_found_in_any_logger(record: str) -> None:
     assert complaints(f"{LOADER}\n{record}\n{OTHERS}\n") == [record]
 
 
@@ -72,7 +72,7 @@ def test_a_guarded_command_ends_when_its_parent_is_killed() -> None:
         until(lambda: not alive(child))
 
 
-def test_one_demo_at_a_time_can_use_a_folder(tmp_path: Path) -> None:
+def test_only_one_demo_can_use_a_folder(tmp_path: Path) -> None:
     with (
         held(tmp_path / "demo"),
         pytest.raises(DemoError, match=r"another demo is running in .*demo.*--folder"),
@@ -81,7 +81,7 @@ def test_one_demo_at_a_time_can_use_a_folder(tmp_path: Path) -> None:
         pass
 
 
-def test_a_foreign_folder_is_not_changed(tmp_path: Path) -> None:
+def test_a_folder_of_another_program_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "home-assistant").mkdir()
     (tmp_path / "home-assistant" / "secrets.yaml").write_text("precious")
     with pytest.raises(DemoError, match="has other things in it"), held(tmp_path):
@@ -98,7 +98,7 @@ def test_the_error_names_a_folder_that_cannot_be_created_and_a_solution(folder: 
         pass
 
 
-def test_a_second_start_begins_with_an_empty_configuration(tmp_path: Path) -> None:
+def test_a_second_start_has_an_empty_configuration(tmp_path: Path) -> None:
     for _ in range(2):
         with held(tmp_path / "demo") as configuration:
             assert list(configuration.iterdir()) == []

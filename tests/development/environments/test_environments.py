@@ -36,7 +36,7 @@ def program(file: Path, text: str) -> str:
 
 
 @pytest.mark.parametrize("file", BEFORE_ALL_ELSE, ids=lambda file: file.name)
-def test_what_runs_before_all_else_is_python_3_9(file: Path) -> None:
+def test_the_bootstrap_modules_are_valid_python_3_9(file: Path) -> None:
     tree = ast.parse(file.read_text(), feature_version=(3, 9))
     imported = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     imported |= {
@@ -51,7 +51,7 @@ def test_a_failed_step_shows_the_command_and_what_it_printed() -> None:
         steps.run(["sh", "-c", "echo no such thing >&2; exit 3"])
 
 
-def test_a_step_that_takes_long_says_so_again_and_again(
+def test_a_long_step_reports_its_progress_repeatedly(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr(steps, "PATIENCE", 0.01)
@@ -59,7 +59,7 @@ def test_a_step_that_takes_long_says_so_again_and_again(
     assert capsys.readouterr().err.count("set-up: still running (") > 1
 
 
-def test_downloads_stay_in_the_projects_folder_unless_the_environment_says_where(
+def test_downloads_stay_in_the_project_folder_unless_configured(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.delenv("UV_CACHE_DIR", raising=False)
@@ -68,7 +68,7 @@ def test_downloads_stay_in_the_projects_folder_unless_the_environment_says_where
     assert steps.run(["sh", "-c", "echo $UV_CACHE_DIR"]) == "/elsewhere"
 
 
-def test_a_program_that_is_not_there_is_named() -> None:
+def test_the_error_names_a_missing_program() -> None:
     with pytest.raises(steps.SetUpError, match="no-such-program could not be started"):
         steps.run(["no-such-program"])
 
@@ -78,13 +78,13 @@ def test_uv_on_the_path_is_used(machine: Path) -> None:
     assert toolchain.uv() == there
 
 
-def test_uv_that_was_brought_before_is_used_when_the_one_on_the_path_is_too_old(machine: Path) -> None:
+def test_a_downloaded_uv_is_used_if_the_one_on_the_path_is_too_old(machine: Path) -> None:
     program(machine / "bin/uv", "echo uv 0.1.45")
     brought = program(machine / "tools/uv/bin/uv", "echo uv 99.0.1")
     assert toolchain.uv() == brought
 
 
-def test_without_uv_and_pip_the_person_is_told_what_to_install(
+def test_without_uv_and_pip_the_error_names_what_to_install(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     bare = program(machine / "bin/python3", "echo No module named pip; exit 1")
@@ -93,31 +93,31 @@ def test_without_uv_and_pip_the_person_is_told_what_to_install(
         toolchain.uv()
 
 
-def test_a_python_that_this_machine_has_is_used(machine: Path) -> None:
+def test_an_installed_python_is_used(machine: Path) -> None:
     found = """case "$*" in --version) echo uv 99.0;; *">=3.14.2,<3.15") echo /a/python3.14;; esac"""
     program(machine / "bin/uv", found)
     assert toolchain.python("3.14") == "/a/python3.14"
 
 
-def test_a_python_that_cannot_be_had_is_named(machine: Path) -> None:
+def test_the_error_names_an_unavailable_python(machine: Path) -> None:
     program(machine / "bin/uv", 'case "$*" in --version) echo uv 99.0;; *) echo no network; exit 2;; esac')
     with pytest.raises(steps.SetUpError, match=r"(?s)no Python 3\.14\.2 or later 3\.14.*no network"):
         toolchain.python("3.14")
 
 
-def test_debian_packages_come_from_the_archive_that_this_machine_uses(machine: Path) -> None:
+def test_debian_packages_come_from_the_configured_archive(machine: Path) -> None:
     addresses = "http://mirror.invalid/debian-security/ http://mirror.invalid/debian/ http://else.invalid/"
     program(machine / "bin/apt-get", f"for address in {addresses}; do echo $address; done")
     assert debian._archive() == "http://mirror.invalid/debian/"
 
 
-def test_without_a_debian_archive_the_person_is_told(machine: Path) -> None:
+def test_the_error_reports_a_missing_debian_archive(machine: Path) -> None:
     program(machine / "bin/apt-get", "echo http://mirror.invalid/ubuntu/")
     with pytest.raises(steps.SetUpError, match="name no Debian archive"):
         debian._archive()
 
 
-def test_no_service_starts_while_packages_are_installed(
+def test_no_service_is_started_while_packages_are_installed(
     machine: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = machine / "policy-rc.d"
@@ -150,7 +150,7 @@ def uv_log(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return log
 
 
-def test_a_locked_environment_has_what_was_locked_and_the_project(uv_log: Path) -> None:
+def test_a_locked_environment_has_the_locked_packages_and_the_project(uv_log: Path) -> None:
     python = environments.environment("scripts-3.14")
     (venv, sync, install) = uv_log.read_text().splitlines()
     assert venv.endswith(f"--python /a/python {python.parents[1]}")
@@ -158,7 +158,7 @@ def test_a_locked_environment_has_what_was_locked_and_the_project(uv_log: Path) 
     assert install.endswith(f"--no-deps --editable {PROJECT}")
 
 
-def test_an_environment_is_made_once_and_again_when_its_files_have_changed(
+def test_an_environment_is_created_once_and_recreated_if_its_files_change(
     uv_log: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     environments.environment("locked")
@@ -172,7 +172,7 @@ def test_an_environment_is_made_once_and_again_when_its_files_have_changed(
     assert uv_log.read_text() != ""
 
 
-def test_an_environment_that_was_not_finished_is_made_again(uv_log: Path, machine: Path) -> None:
+def test_an_incomplete_environment_is_recreated(uv_log: Path, machine: Path) -> None:
     working = (machine / "bin/uv").read_text()
     program(machine / "bin/uv", working + 'case "$*" in *sync*) exit 1;; esac')
     with pytest.raises(steps.SetUpError, match="pip sync"):
@@ -183,7 +183,7 @@ def test_an_environment_that_was_not_finished_is_made_again(uv_log: Path, machin
     assert "pip sync" in uv_log.read_text()
 
 
-def test_what_cannot_be_compiled_is_left_out_and_named(
+def test_packages_that_cannot_be_compiled_are_skipped_and_reported(
     uv_log: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     environments.environment("newest")
@@ -191,7 +191,7 @@ def test_what_cannot_be_compiled_is_left_out_and_named(
     assert "requirements-newest-compiled.in names could not be compiled here" in capsys.readouterr().err
 
 
-def test_an_environment_that_nobody_knows_is_bad_usage() -> None:
+def test_an_unknown_environment_is_a_usage_error() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "development.environments", "newset"],
         cwd=PROJECT / "scripts",

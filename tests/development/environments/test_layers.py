@@ -38,7 +38,7 @@ def test_packages_of_the_scripts_import_each_other_in_one_direction() -> None:
     assert order.index("runtime") < order.index("config") < order.index("commands")
 
 
-def test_no_package_but_the_simulator_needs_the_simulator() -> None:
+def test_only_the_simulator_package_imports_the_simulator() -> None:
     assert [name for name, others in packages().items() if "simulator" in others] == []
 
 
@@ -49,12 +49,12 @@ def test_the_product_imports_neither_developers_tools_nor_tests() -> None:
         assert {"development", "tests"}.isdisjoint(parts[0] for parts in imported(file)), file
 
 
-def test_the_client_needs_neither_home_assistant_nor_the_scripts() -> None:
+def test_the_client_imports_neither_home_assistant_nor_the_scripts() -> None:
     for file in (INTEGRATION / "enphase_api").rglob("*.py"):
         assert {"homeassistant", "enphase_companion"}.isdisjoint(parts[0] for parts in imported(file)), file
 
 
-def test_no_module_of_tests_imports_from_another_one() -> None:
+def test_no_test_module_imports_from_another_one() -> None:
     for file in (PROJECT / "tests").rglob("test_*.py"):
         for parts in imported(file):
             module = (PROJECT if parts[0] == "tests" else Path()).joinpath(*parts[:-1])

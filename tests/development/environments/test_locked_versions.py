@@ -16,7 +16,7 @@ def lock_file(request: pytest.FixtureRequest) -> Path:
     return file
 
 
-def test_there_is_one_for_home_assistant_and_one_without() -> None:
+def test_there_are_lock_files_with_and_without_home_assistant() -> None:
     assert [file.name for file in LOCK_FILES] == ["requirements-scripts.txt", "requirements.txt"]
 
 

@@ -31,7 +31,7 @@ def _tests(file: str) -> set[str]:
 
 
 @pytest.mark.parametrize("row", _threats(), ids=lambda row: row[0])
-def test_each_threat_names_what_holds_and_tests_that_exist(row: list[str]) -> None:
+def test_each_threat_has_a_protection_and_existing_tests(row: list[str]) -> None:
     _, what_holds, tests = row
     assert what_holds
     named = _TEST.findall(tests)
@@ -46,5 +46,5 @@ def test_no_threat_is_listed_twice() -> None:
 
 
 @pytest.mark.parametrize("page", ["README.md", "SECURITY.md"])
-def test_who_looks_for_security_finds_the_page(page: str) -> None:
+def test_the_page_is_linked(page: str) -> None:
     assert "docs/security.md" in (PROJECT / page).read_text(encoding="utf-8")

@@ -89,7 +89,7 @@ def run(command: ModuleType, installed: list[str], monkeypatch: pytest.MonkeyPat
     return run_with
 
 
-def test_without_words_every_suite_runs_in_its_environment(run: Run) -> None:
+def test_without_arguments_every_suite_runs_in_its_environment(run: Run) -> None:
     outcome, runs = run()
     assert outcome == 0
     assert runs == {
@@ -110,13 +110,13 @@ def test_a_path_runs_only_the_suite_that_it_belongs_to(run: Run) -> None:
     }
 
 
-def test_further_words_go_to_pytest_in_their_order(run: Run) -> None:
+def test_further_arguments_are_passed_to_pytest_in_order(run: Run) -> None:
     assert run("-x", "enphase_api/test_it.py", "-k", "trust and not slow", "--lf")[1] == {
         CLIENT: ["-x", "-k", "trust and not slow", "--lf", "enphase_api/test_it.py"]
     }
 
 
-def test_fast_leaves_out_what_takes_long(run: Run) -> None:
+def test_fast_skips_slow_tests(run: Run) -> None:
     assert run("--fast", "enphase_api/test_it.py")[1] == {
         CLIENT: ["-m", "not slow and not browser and not demo and not services", "enphase_api/test_it.py"]
     }
@@ -127,13 +127,13 @@ def test_another_python_and_another_home_assistant_can_be_chosen(run: Run) -> No
     assert set(runs) == {"scripts-3.11", "oldest", DEMO}
 
 
-def test_the_newest_home_assistant_gets_what_the_plug_in_lacks_there(run: Run) -> None:
+def test_the_newest_home_assistant_gets_the_missing_parts_of_the_plugin(run: Run) -> None:
     assert run("--home-assistant", "newest", "enphase_iq_gateway")[1] == {
         "newest": ["-p", "tests.newest_home_assistant", *PARALLEL, "enphase_iq_gateway"]
     }
 
 
-def test_one_failed_suite_is_a_failure_and_the_others_still_run(
+def test_a_failed_suite_is_a_failure_and_the_others_still_run(
     run: Run, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcome, runs = run(outcomes={CLIENT: 1})
@@ -145,7 +145,7 @@ def test_one_failed_suite_is_a_failure_and_the_others_still_run(
     )
 
 
-def test_a_suite_without_a_test_that_was_asked_for_is_no_failure(run: Run) -> None:
+def test_a_suite_without_selected_tests_is_not_a_failure(run: Run) -> None:
     assert run("-k", "certificate", outcomes={DEMO: 5})[0] == 0
 
 
@@ -154,7 +154,7 @@ def test_a_run_without_any_test_is_a_failure(run: Run, capsys: pytest.CaptureFix
     assert "no test was run" in capsys.readouterr().err
 
 
-def test_programs_are_installed_only_for_the_suite_that_drives_them(run: Run, installed: list[str]) -> None:
+def test_programs_are_installed_only_for_the_suite_that_uses_them(run: Run, installed: list[str]) -> None:
     run("enphase_iq_gateway")
     assert installed == []
     run("development/demo")
@@ -164,12 +164,12 @@ def test_programs_are_installed_only_for_the_suite_that_drives_them(run: Run, in
 
 
 @pytest.mark.parametrize("option", ["--fast", "--no-install"])
-def test_nothing_is_installed_when_that_is_not_wanted(run: Run, installed: list[str], option: str) -> None:
+def test_nothing_is_installed_if_disabled(run: Run, installed: list[str], option: str) -> None:
     run(option)
     assert installed == []
 
 
-def test_nothing_is_installed_without_being_root(
+def test_nothing_is_installed_without_root_privileges(
     run: Run, installed: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("os.geteuid", lambda: 1000)
@@ -182,7 +182,7 @@ def test_nothing_is_installed_without_being_root(
 
 
 @pytest.mark.parametrize(("words", "suites"), [((), [INTEGRATION]), (("--fast",), [])])
-def test_the_integration_runs_in_asyncios_debug_mode_unless_it_is_to_be_fast(
+def test_the_integration_runs_in_debug_mode_unless_fast(
     run: Run, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], suites: list[str]
 ) -> None:
     monkeypatch.delenv("EVENT_LOOP_DEBUG", raising=False)
@@ -192,7 +192,7 @@ def test_the_integration_runs_in_asyncios_debug_mode_unless_it_is_to_be_fast(
 
 
 @pytest.mark.parametrize(("second", "outcome"), [(0, 0), (1, 1), (5, 1)])
-def test_what_failed_is_tried_again_alone_and_fails_when_it_fails_twice(
+def test_a_failed_test_is_repeated_alone_and_fails_if_it_fails_twice(
     command: ModuleType, run: Run, monkeypatch: pytest.MonkeyPatch, second: int, outcome: int
 ) -> None:
     told: list[list[str]] = []
@@ -210,5 +210,5 @@ def test_what_failed_is_tried_again_alone_and_fails_when_it_fails_twice(
     assert told[1][-5:] == ["--last-failed", "--last-failed-no-failures=none", "-m", "fast", "here"]
 
 
-def test_without_again_a_failure_is_one_at_once(run: Run) -> None:
+def test_without_again_a_failure_is_not_repeated(run: Run) -> None:
     assert run("-x", outcomes={INTEGRATION: 1})[0] == 1

@@ -38,7 +38,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return binaries
 
 
-def test_every_command_explains_itself(installed: Path, tmp_path: Path) -> None:
+def test_every_command_has_a_help_text(installed: Path, tmp_path: Path) -> None:
     for command in PYPROJECT["project"]["scripts"]:
         done = subprocess.run(
             [installed / command, "--help"], cwd=tmp_path, capture_output=True, text=True, check=False
@@ -47,7 +47,7 @@ def test_every_command_explains_itself(installed: Path, tmp_path: Path) -> None:
         assert command in done.stdout
 
 
-def test_every_file_of_the_packages_is_in_it(installed: Path) -> None:
+def test_the_wheel_contains_every_file_of_the_packages(installed: Path) -> None:
     (site_packages,) = installed.parent.glob("lib/python*/site-packages")
     for folder in PACKAGES:
         assert files_below(site_packages / folder.name) == files_below(folder)
@@ -58,7 +58,7 @@ def files_below(folder: Path) -> set[str]:
     return {str(path.relative_to(folder)) for path in files}
 
 
-def test_both_packages_can_be_imported_by_their_short_names(installed: Path, tmp_path: Path) -> None:
+def test_both_packages_can_be_imported(installed: Path, tmp_path: Path) -> None:
     code = """
 import enphase_api, enphase_api.cloud, enphase_api.local, enphase_companion.simulator
 for package in (enphase_api, enphase_companion):
@@ -70,7 +70,7 @@ for package in (enphase_api, enphase_companion):
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_no_part_of_home_assistant_comes_with_it(installed: Path) -> None:
+def test_the_wheel_does_not_require_home_assistant(installed: Path) -> None:
     packages = run([uv(), "pip", "list", "--quiet", "--python", installed / "python"])
     assert "aiohttp" in packages
     assert "homeassistant" not in packages

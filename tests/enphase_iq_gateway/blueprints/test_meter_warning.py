@@ -53,7 +53,7 @@ async def test_each_further_problem_warns(
 
 
 @pytest.mark.parametrize("missing", [STATE_UNAVAILABLE, STATE_UNKNOWN])
-async def test_readings_that_are_missing_for_long_warn_but_not_the_nightly_outage(
+async def test_readings_missing_for_long_warn_but_a_nightly_outage_does_not(
     hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str], missing: str
 ) -> None:
     show(hass, METER, STATE_UNKNOWN, event_type=None)
@@ -85,7 +85,7 @@ async def test_missing_readings_do_not_end_another_warning(
     assert warned == [f"{METER}: check its wiring."]
 
 
-async def test_a_lasting_problem_warns_again(
+async def test_a_persistent_problem_warns_again(
     hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
 ) -> None:
     show(hass, METER, "2026-06-21T12:00:00.000+00:00", event_type="check-wiring")

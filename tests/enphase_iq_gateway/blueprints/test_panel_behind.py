@@ -28,7 +28,7 @@ def panels_make(hass: HomeAssistant, watts: list[float | str]) -> None:
         show(hass, panel, value, unit_of_measurement="W")
 
 
-async def test_in_the_evening_a_panel_that_fell_behind_is_named(
+async def test_a_panel_that_fell_behind_is_reported_in_the_evening(
     hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
 ) -> None:
     await automate("panel_behind", panels=PANELS, **WARN)
@@ -44,7 +44,7 @@ async def test_in_the_evening_a_panel_that_fell_behind_is_named(
     assert len(warned) == 1
 
 
-async def test_panels_that_differ_as_healthy_ones_do_are_not_named(
+async def test_usual_differences_between_panels_are_not_reported(
     hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
 ) -> None:
     await automate("panel_behind", panels=PANELS, **WARN)
@@ -56,7 +56,7 @@ async def test_panels_that_differ_as_healthy_ones_do_are_not_named(
     assert warned == []
 
 
-async def test_night_low_sun_and_dark_hours_are_left_out(
+async def test_night_low_sun_and_dark_hours_are_ignored(
     hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
 ) -> None:
     await automate("panel_behind", panels=PANELS, **WARN)
@@ -77,7 +77,7 @@ async def test_night_low_sun_and_dark_hours_are_left_out(
     assert warned == []
 
 
-async def test_a_short_shadow_is_weighed_with_the_rest_of_the_day(
+async def test_a_short_shadow_is_averaged_over_the_day(
     hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
 ) -> None:
     await automate("panel_behind", panels=PANELS, **WARN)
@@ -91,7 +91,7 @@ async def test_a_short_shadow_is_weighed_with_the_rest_of_the_day(
     assert warned == []
 
 
-async def test_after_a_restart_the_rest_of_the_day_is_judged_only_if_it_is_long_enough(
+async def test_after_a_restart_the_rest_of_the_day_counts_only_if_it_is_long_enough(
     hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
 ) -> None:
     await automate("panel_behind", panels=PANELS, **WARN)
@@ -104,7 +104,7 @@ async def test_after_a_restart_the_rest_of_the_day_is_judged_only_if_it_is_long_
         assert len(warned) == told
 
 
-async def test_an_unavailable_panel_is_not_behind(
+async def test_an_unavailable_panel_is_not_reported(
     hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
 ) -> None:
     await automate("panel_behind", panels=PANELS, **WARN)
@@ -122,7 +122,7 @@ async def test_an_unavailable_panel_is_not_behind(
 
 @pytest.mark.parametrize("trouble", ["half", "silent"])
 @pytest.mark.slow
-async def test_the_gateway_s_own_microinverters_are_compared(
+async def test_the_microinverters_of_a_simulated_gateway_are_compared(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,

@@ -27,7 +27,7 @@ from .helpers import (
 )
 
 
-async def test_the_load_is_turned_on_once_the_surplus_has_lasted(
+async def test_the_load_is_turned_on_when_the_surplus_persists(
     hass: HomeAssistant, automate: Automate, minutes: Minutes
 ) -> None:
     await automate("surplus_solar", grid_power=GRID, load=LOAD, minimum_off=0)
@@ -50,7 +50,7 @@ async def test_a_cloud_restarts_the_waiting_time(
     assert load(hass) == STATE_OFF
 
 
-async def test_between_the_thresholds_the_load_stays_as_it_is(
+async def test_the_load_is_not_switched_between_the_thresholds(
     hass: HomeAssistant, automate: Automate, minutes: Minutes
 ) -> None:
     await automate("surplus_solar", grid_power=GRID, load=LOAD, minimum_on=0, minimum_off=0)
@@ -72,7 +72,7 @@ async def test_between_the_thresholds_the_load_stays_as_it_is(
     assert load(hass) == STATE_OFF
 
 
-async def test_the_load_stays_on_and_off_for_its_least_times(
+async def test_the_load_stays_on_and_off_for_the_minimum_times(
     hass: HomeAssistant, automate: Automate, minutes: Minutes
 ) -> None:
     await automate(
@@ -176,7 +176,7 @@ async def test_the_battery_can_have_priority(
     assert load(hass) == STATE_ON
 
 
-async def test_a_sensor_shown_in_kilowatts_is_read_as_such(
+async def test_a_sensor_in_kilowatts_is_converted(
     hass: HomeAssistant, automate: Automate, minutes: Minutes
 ) -> None:
     await automate("surplus_solar", grid_power=GRID, load=LOAD, minimum_on=0, minimum_off=0)
@@ -188,7 +188,7 @@ async def test_a_sensor_shown_in_kilowatts_is_read_as_such(
     assert load(hass) == STATE_OFF
 
 
-async def test_surplus_that_was_there_before_a_restart_still_turns_the_load_on(
+async def test_surplus_from_before_a_restart_turns_the_load_on(
     hass: HomeAssistant, automate: Automate, minutes: Minutes
 ) -> None:
     show(hass, GRID, -2500)
@@ -204,7 +204,7 @@ async def test_surplus_that_was_there_before_a_restart_still_turns_the_load_on(
 
 
 @pytest.mark.slow
-async def test_a_simulated_house_switches_its_load_by_its_own_sun(
+async def test_the_surplus_of_a_simulated_house_switches_the_load(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,

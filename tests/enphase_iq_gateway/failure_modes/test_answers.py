@@ -48,7 +48,7 @@ DAYS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("day", DAYS)
-async def test_bad_answers_do_not_appear_in_the_statistics(
+async def test_bad_responses_do_not_appear_in_the_statistics(
     recorded_entry: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,
@@ -68,7 +68,7 @@ async def test_bad_answers_do_not_appear_in_the_statistics(
     ("profile", "keys"),
     [("battery", WITH_BATTERIES), ("no-meters", ENERGIES[:1]), ("total-consumption", ("home_energy",))],
 )
-async def test_every_kind_of_energy_is_true_through_bad_answers(
+async def test_all_energies_are_correct_despite_bad_responses(
     recorded_entry: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,
@@ -104,7 +104,7 @@ async def test_an_overflow_does_not_appear_in_the_statistics(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("profile", ["three-phase+zeros-after-power-cut"])
-async def test_a_power_cut_with_zeros_after_it_does_not_show_in_the_statistics(
+async def test_a_power_failure_followed_by_zeros_does_not_appear_in_the_statistics(
     recorded_entry: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,
@@ -123,7 +123,7 @@ async def test_a_power_cut_with_zeros_after_it_does_not_show_in_the_statistics(
 @pytest.mark.parametrize("fault", ["html", "truncated", "nan", "huge", "zeros", "status", "refuse", "reset"])
 @pytest.mark.parametrize("profile", ["battery", "no-meters", "ac-batteries"])
 @pytest.mark.slow
-async def test_a_gateway_that_answers_badly_at_its_first_set_up_is_set_up_once_it_answers_well(
+async def test_setup_is_retried_until_the_gateway_responds_correctly(
     hass: HomeAssistant, simulator: Simulator, tick: Tick, fault: str
 ) -> None:
     entry = make_entry(simulator)
@@ -138,7 +138,7 @@ async def test_a_gateway_that_answers_badly_at_its_first_set_up_is_set_up_once_i
 
 
 @pytest.mark.parametrize("fault", ["refuse", "reset"])
-async def test_one_refusal_or_one_broken_connection_is_no_absence(
+async def test_a_single_error_or_broken_connection_makes_nothing_unavailable(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch, fault: str
 ) -> None:
     entry = await set_up(make_entry(simulator))

@@ -23,7 +23,7 @@ pytestmark = [
 @pytest.mark.parametrize(
     "renewed", [{}, {"expired": True}, {"extensions": False}, {"common_name": "envoy"}], ids=str
 )
-async def test_a_certificate_renewed_with_its_key_shows_nowhere(
+async def test_a_certificate_renewed_with_the_same_key_is_accepted_silently(
     recorded_entry: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,
@@ -65,7 +65,7 @@ async def test_a_changed_certificate_stops_polling_until_the_user_decides(
     assert shown == pytest.approx(truths(simulator, simulator.clock.time())["production_energy"], abs=0.01)
 
 
-async def test_a_trusted_certificate_that_is_shown_again_takes_the_question_back(
+async def test_the_issue_is_deleted_when_the_trusted_certificate_is_shown_again(
     recorded_entry: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,

@@ -20,7 +20,7 @@ DAY = 86400
 YEAR = 365 * DAY
 
 
-async def test_after_a_wrong_password_the_right_account_is_taken(flow: Flow) -> None:
+async def test_a_wrong_password_can_be_corrected(flow: Flow) -> None:
     await flow.reach("account")
     await flow.give_account(password=WRONG_PASSWORD)
     assert flow.shows("account", "invalid_auth")
@@ -36,7 +36,7 @@ async def test_an_account_with_a_second_factor_leads_to_the_token_step(flow: Flo
     assert flow.shows("meters_found")
 
 
-async def test_entrez_that_is_down_is_named_and_can_be_tried_again(flow: Flow, simulator: Simulator) -> None:
+async def test_an_entrez_outage_is_an_error_that_can_be_retried(flow: Flow, simulator: Simulator) -> None:
     await flow.reach("account")
     # As when its name leads nowhere, or nobody listens there.
     simulator._run(simulator._entrez_server.stop())
@@ -47,7 +47,7 @@ async def test_entrez_that_is_down_is_named_and_can_be_tried_again(flow: Flow, s
     assert flow.shows("meters_found")
 
 
-async def test_entrez_may_take_half_a_minute(flow: Flow, simulator: Simulator, passing: Passing) -> None:
+async def test_entrez_may_take_30_seconds(flow: Flow, simulator: Simulator, passing: Passing) -> None:
     await flow.reach("account")
     with held(simulator.entrez.faults):
         answered = asyncio.ensure_future(flow.give_account())
@@ -57,7 +57,7 @@ async def test_entrez_may_take_half_a_minute(flow: Flow, simulator: Simulator, p
     assert flow.shows("meters_found")
 
 
-async def test_entrez_that_never_answers_is_given_up_and_can_be_tried_again(
+async def test_a_silent_entrez_times_out_and_can_be_retried(
     flow: Flow, simulator: Simulator, passing: Passing
 ) -> None:
     await flow.reach("account")
@@ -75,7 +75,7 @@ async def test_entrez_that_never_answers_is_given_up_and_can_be_tried_again(
 
 @pytest.mark.parametrize("path", ["/login", "/entrez_tokens"])
 @pytest.mark.parametrize("fault", ["html", "status", "reset", "redirect"])
-async def test_where_entrez_fails_enlighten_gives_the_token(
+async def test_enlighten_issues_the_token_if_entrez_fails(
     flow: Flow, simulator: Simulator, stranger: Simulator, path: str, fault: str
 ) -> None:
     await flow.reach("account")
@@ -95,7 +95,7 @@ async def test_where_entrez_fails_enlighten_gives_the_token(
         ("redirect", {"entrez_unavailable"}),
     ],
 )
-async def test_another_page_of_entrez_is_no_token_and_no_end(
+async def test_an_unexpected_page_of_entrez_is_an_error_that_can_be_retried(
     flow: Flow, simulator: Simulator, stranger: Simulator, path: str, fault: str, error: set[str]
 ) -> None:
     await flow.reach("account")
@@ -113,7 +113,7 @@ async def test_another_page_of_entrez_is_no_token_and_no_end(
 @pytest.mark.parametrize(
     ("path", "error"), [("/login", "invalid_auth"), ("/entrez_tokens", "entrez_unavailable")]
 )
-async def test_only_a_refused_sign_in_is_a_wrong_password(
+async def test_only_a_rejected_sign_in_is_reported_as_a_wrong_password(
     flow: Flow, simulator: Simulator, path: str, error: str
 ) -> None:
     await flow.reach("account")
@@ -142,7 +142,7 @@ async def test_polling_continues_while_a_renewal_waits_for_entrez(
 
 
 @pytest.mark.parametrize("password", [None, WRONG_PASSWORD])
-async def test_an_account_that_entrez_rejects_starts_one_reauth_that_a_sign_in_ends(
+async def test_a_rejected_account_starts_one_reauth_that_a_sign_in_completes(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, flow: Flow, password: str | None
 ) -> None:
     """Either its password has changed, or its owner has switched a second factor on."""

@@ -65,7 +65,7 @@ async def test_an_address_without_https_can_be_corrected(flow: Flow, simulator: 
     await go_on_to_success(flow)
 
 
-async def test_a_host_that_accepts_a_connection_without_answer_times_out_within_a_minute(
+async def test_a_host_that_accepts_connections_but_never_answers_times_out(
     flow: Flow, passing: Passing
 ) -> None:
     with closing(socket.create_server(("127.0.0.1", 0))) as silent:
@@ -108,7 +108,7 @@ async def test_a_gateway_without_https_is_recognized_by_its_firmware(
     assert {request.path for request in simulator.requests} == {"/info"}
 
 
-async def test_a_redirect_is_followed_nowhere(flow: Flow, simulator: Simulator, stranger: Simulator) -> None:
+async def test_a_redirect_is_never_followed(flow: Flow, simulator: Simulator, stranger: Simulator) -> None:
     await flow.start()
     simulator.faults.set("redirect", "/info", location=f"{stranger.url}/info")
     await flow.give_host()
@@ -128,7 +128,7 @@ async def test_a_redirect_is_followed_nowhere(flow: Flow, simulator: Simulator, 
 
 
 @pytest.mark.parametrize("location", ["https", "http"])
-async def test_a_gateway_that_begins_to_redirect_takes_nothing_secret_along(
+async def test_no_secret_follows_a_redirect_of_a_configured_gateway(
     hass: HomeAssistant,
     simulator: Simulator,
     stranger: Simulator,
@@ -150,7 +150,7 @@ async def test_a_gateway_that_begins_to_redirect_takes_nothing_secret_along(
 
 
 @pytest.mark.parametrize("profile", ["three-phase", "no-meters"])
-async def test_another_gateway_at_the_address_gets_no_secret_and_the_right_one_recovers(
+async def test_another_gateway_at_the_address_gets_no_secret(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
 ) -> None:
     """Move the gateway to another address, as a router may do."""
@@ -182,7 +182,7 @@ def over_ipv6(simulator: Simulator) -> Generator[Simulator]:
     pytest_socket.socket_allow_hosts(["127.0.0.1"])
 
 
-async def test_an_ipv6_address_is_an_address(
+async def test_an_ipv6_address_is_accepted(
     hass: HomeAssistant, flow: Flow, over_ipv6: Simulator, tick: Tick
 ) -> None:
     await flow.start()

@@ -35,7 +35,7 @@ async def entry(simulator: Simulator, set_up: SetUp) -> MockConfigEntry:
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-async def test_a_secret_that_is_logged_is_found(
+async def test_a_logged_secret_is_detected(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, secret: str
 ) -> None:
     watch = Watch()
@@ -50,14 +50,14 @@ async def test_a_secret_that_is_logged_is_found(
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-async def test_all_issued_secrets_are_searched_for(
+async def test_all_issued_secrets_are_checked(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, watch: Watch, secret: str
 ) -> None:
     assert watch.found_in(f"…{SECRETS[secret](simulator, entry)}…")
 
 
 @pytest.mark.parametrize("secret", SECRETS)
-async def test_a_secret_in_a_state_or_a_question_is_found(
+async def test_a_secret_in_a_state_or_a_dialog_is_detected(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, watch: Watch, secret: str
 ) -> None:
     text = SECRETS[secret](simulator, entry)
@@ -83,7 +83,7 @@ async def test_a_secret_in_a_state_or_a_question_is_found(
 
 
 @pytest.mark.parametrize("key", [CONF_PASSWORD, CONF_TOKEN, "serial_number"])
-async def test_a_secret_in_the_diagnostics_is_found(
+async def test_a_secret_in_the_diagnostics_is_detected(
     hass: HomeAssistant, entry: MockConfigEntry, watch: Watch, monkeypatch: pytest.MonkeyPatch, key: str
 ) -> None:
     with monkeypatch.context() as careless:

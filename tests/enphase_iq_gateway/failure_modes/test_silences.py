@@ -23,7 +23,7 @@ GIVEN_UP = 46
 
 
 @pytest.mark.slow
-async def test_answers_that_are_half_a_minute_late_are_late_and_no_failure(
+async def test_responses_that_take_30_seconds_are_no_failure(
     recorded_entry: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,
@@ -59,7 +59,7 @@ async def test_a_request_without_answer_times_out_and_is_retried(
     assert watch.spoken(entry.title) == [GONE, BACK]
 
 
-async def test_a_gateway_that_is_silent_at_the_start_is_waited_for(
+async def test_setup_is_retried_while_the_gateway_is_silent(
     hass: HomeAssistant, simulator: Simulator, passing: Passing, tick: Tick
 ) -> None:
     entry = make_entry(simulator)
@@ -75,7 +75,7 @@ async def test_a_gateway_that_is_silent_at_the_start_is_waited_for(
     assert float(state_of(hass, simulator, "production_power")) > 0
 
 
-async def test_home_assistant_does_not_wait_for_a_silent_gateway_to_be_done_with_it(
+async def test_home_assistant_can_stop_while_a_gateway_is_silent(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, passing: Passing, tick: Tick, watch: Watch
 ) -> None:
     entry = await set_up(make_entry(simulator))
@@ -120,7 +120,7 @@ async def test_the_nightly_outage_is_logged_once_and_loses_no_energy(
 
 
 @pytest.mark.slow
-async def test_energy_during_an_outage_is_in_the_sum(
+async def test_energy_during_an_outage_is_included(
     recorded_entry: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,
@@ -132,7 +132,7 @@ async def test_energy_during_an_outage_is_in_the_sum(
     assert watch.spoken(recorded_entry.title) == [GONE, BACK]
 
 
-async def test_two_addresses_announced_in_turn_move_nothing_while_the_present_one_answers(
+async def test_the_address_is_kept_while_it_answers_even_if_another_is_announced(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
 ) -> None:
     entry = await set_up(make_entry(simulator))
@@ -150,7 +150,7 @@ async def test_two_addresses_announced_in_turn_move_nothing_while_the_present_on
     assert watch.spoken(entry.title) == []
 
 
-async def test_a_gateway_whose_cable_is_pulled_is_followed_to_its_other_address_and_stays_there(
+async def test_a_gateway_whose_cable_is_unplugged_is_polled_at_its_other_address(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
 ) -> None:
     entry = await set_up(make_entry(simulator))

@@ -40,7 +40,7 @@ def require_named(flow: Flow, step: str, kind: str, simulator: Simulator) -> Non
 
 
 @pytest.mark.parametrize("kind", [*GOOD, *BAD])
-async def test_a_pasted_token_is_taken_or_named_and_another_one_is_taken_after_it(
+async def test_a_pasted_token_is_accepted_or_can_be_replaced(
     flow: Flow, simulator: Simulator, kind: str
 ) -> None:
     await flow.reach("token")
@@ -67,7 +67,7 @@ async def test_a_token_of_entrez_is_validated(flow: Flow, simulator: Simulator, 
 
 
 @pytest.mark.parametrize("offset", [-300, 300])
-async def test_a_clock_that_is_wrong_by_five_minutes_prevents_no_sign_in(
+async def test_a_clock_deviation_of_five_minutes_does_not_prevent_the_sign_in(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, tick: Tick, offset: float, watch: Watch
 ) -> None:
     simulator.entrez.clock_offset = offset
@@ -82,7 +82,7 @@ async def test_a_clock_that_is_wrong_by_five_minutes_prevents_no_sign_in(
 
 
 @pytest.mark.parametrize("kind", BAD)
-async def test_a_bad_token_at_startup_starts_reauth_and_a_good_one_ends_it(
+async def test_an_invalid_token_at_startup_starts_reauth_that_a_valid_one_completes(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, tick: Tick, watch: Watch, kind: str
 ) -> None:
     entry = make_entry(simulator, {CONF_TOKEN: simulator.strange_token(kind)})
@@ -128,7 +128,7 @@ async def test_reauth_starts_an_hour_before_an_installers_token_expires(
 
 
 @pytest.mark.slow
-async def test_an_installers_token_renews_itself_twice_a_day_with_the_password_that_was_left(
+async def test_an_installers_token_is_renewed_twice_a_day_with_a_stored_password(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, watch: Watch
 ) -> None:
     entry = await set_up(

@@ -1,4 +1,4 @@
-"""Fixtures of the integration's tests: a simulated gateway in a thread, and an entry that polls it."""
+"""Fixtures: a simulated gateway in a thread, and an entry that polls it."""
 
 import asyncio
 import os
@@ -18,7 +18,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry, async_
 from pytest_homeassistant_custom_component.syrupy import HomeAssistantSnapshotExtension  # type: ignore[import-untyped]
 from syrupy.assertion import SnapshotAssertion
 
-# Import it, or the package custom_components of the plug-in is found.
+# Without this import, the package custom_components of the plug-in is found.
 from custom_components.enphase_iq_gateway import client, coordinator
 from custom_components.enphase_iq_gateway.const import (
     CONF_CERTIFICATE,
@@ -39,7 +39,7 @@ type Tick = Callable[..., Awaitable[None]]
 
 @pytest.fixture(autouse=True)
 async def enable_event_loop_debug() -> None:
-    """Turn asyncio's debug mode on where scripts/test wants it; the plug-in's fixture always does.
+    """Turn on asyncio's debug mode if scripts/test requests it; the fixture of the plug-in always does.
 
     PYTHONASYNCIODEBUG would change aiohttp too, which then rejects how Home Assistant uses its sessions.
     """
@@ -48,13 +48,13 @@ async def enable_event_loop_debug() -> None:
 
 @pytest.fixture
 def profile() -> str:
-    """Return the simulated house; parametrize this fixture to use another."""
+    """Return the profile of the simulated house; parametrize this fixture to use another."""
     return "three-phase"
 
 
 @pytest.fixture
 def clock_speed(request: pytest.FixtureRequest) -> float:
-    """Return the house seconds per second; 0 if a test advances the time by hand."""
+    """Return the speed of the house's clock; 0 if a test advances it."""
     return 0.0 if "tick" in request.fixturenames else 1.0
 
 
@@ -73,7 +73,7 @@ def simulator(
 
 @pytest.fixture
 def hass(simulator: Simulator, hass: HomeAssistant, hass_storage: dict[str, Any]) -> HomeAssistant:
-    """Return Home Assistant, which finds the integration, and stops before the gateway."""
+    """Return Home Assistant with the integration; it stops before the gateway does."""
     hass.data.pop(loader.DATA_CUSTOM_COMPONENTS)
     return hass
 
@@ -126,7 +126,7 @@ def set_up(hass: HomeAssistant) -> SetUp:
 
 
 async def enable_all(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """Enable every entity of an entry, and wait until Home Assistant has reloaded it for that."""
+    """Enable all entities of an entry, and wait until Home Assistant has reloaded it."""
     registry = er.async_get(hass)
     for registered in er.async_entries_for_config_entry(registry, entry.entry_id):
         registry.async_update_entity(registered.entity_id, disabled_by=None)
@@ -134,7 +134,7 @@ async def enable_all(hass: HomeAssistant, entry: MockConfigEntry) -> None:
 
 
 async def disable_all(hass: HomeAssistant, entry: MockConfigEntry) -> None:
-    """Disable every entity of an entry."""
+    """Disable all entities of an entry."""
     registry = er.async_get(hass)
     for registered in er.async_entries_for_config_entry(registry, entry.entry_id):
         registry.async_update_entity(registered.entity_id, disabled_by=er.RegistryEntryDisabler.USER)

@@ -1,4 +1,4 @@
-"""A config flow, used as from a browser."""
+"""A config flow, used like the frontend does."""
 
 from typing import Any
 
@@ -29,18 +29,22 @@ class Flow:
         context = ConfigFlowContext(source=source)
         if entry_id is not None:
             context["entry_id"] = entry_id
-        self._see(await self._hass.config_entries.flow.async_init(DOMAIN, context=context, data=data))
+        self._store_result(
+            await self._hass.config_entries.flow.async_init(DOMAIN, context=context, data=data)
+        )
 
-    async def follow(self, shown: ConfigFlowResult) -> None:
+    async def resume(self, shown: ConfigFlowResult) -> None:
         """Continue a flow that was started elsewhere."""
-        self._see(await self._hass.config_entries.flow.async_configure(shown["flow_id"]))
+        self._store_result(await self._hass.config_entries.flow.async_configure(shown["flow_id"]))
 
     async def answer(self, **fields: Any) -> None:
         """Answer the step that is shown."""
-        self._see(await self._hass.config_entries.flow.async_configure(self.shown["flow_id"], fields))
+        self._store_result(
+            await self._hass.config_entries.flow.async_configure(self.shown["flow_id"], fields)
+        )
 
-    def _see(self, shown: ConfigFlowResult) -> None:
-        """Store the result; all its texts and their placeholders exist."""
+    def _store_result(self, shown: ConfigFlowResult) -> None:
+        """Store the result, and check that its texts and placeholders exist."""
         self.shown = shown
         values = shown.get("description_placeholders") or {}
         match shown["type"]:
@@ -64,14 +68,14 @@ class Flow:
         """Choose from the menu that is shown."""
         await self.answer(next_step_id=step)
 
-    async def give_host(self, host: str | None = None) -> None:
-        """Submit the gateway's address, or another."""
+    async def enter_host(self, host: str | None = None) -> None:
+        """Submit the address of the gateway, or another one."""
         await self.answer(**{CONF_HOST: self._simulator.url if host is None else host})
 
-    async def give_account(
+    async def enter_account(
         self, username: str | None = None, password: str | None = None, renew: bool = False
     ) -> None:
-        """Submit the account of the simulated Entrez, or another."""
+        """Submit the account of the simulated Entrez, or another one."""
         await self.answer(
             **{
                 CONF_USERNAME: username or self._simulator.username,
@@ -80,19 +84,19 @@ class Flow:
             }
         )
 
-    async def give_token(self, token: str | None = None) -> None:
+    async def enter_token(self, token: str | None = None) -> None:
         """Submit a token of Entrez, or another text."""
         await self.answer(**{CONF_TOKEN: self._simulator.token() if token is None else token})
 
     async def reach(self, step: str) -> None:
         """Start the flow and continue to the step `account` or `token`."""
         await self.start()
-        await self.give_host()
+        await self.enter_host()
         await self.answer()
         await self.choose(step)
 
     def shows(self, step: str, error: str | None = None) -> bool:
-        """Return whether a step is shown, and with this error alone."""
+        """Return whether a step is shown with this error only."""
         expected = {} if error is None else {"base": error}
         return (
             self.shown["type"] in (FlowResultType.FORM, FlowResultType.MENU)

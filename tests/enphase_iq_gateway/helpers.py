@@ -1,4 +1,4 @@
-"""Helpers of the tests: announcements, changed responses, repair issues and the statuses of meters."""
+"""Helpers: announcements, changed responses, repair issues, and the statuses of meters."""
 
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
@@ -22,7 +22,7 @@ from custom_components.enphase_iq_gateway.endpoints import POLL_INTERVALS, Endpo
 from custom_components.enphase_iq_gateway.issues import certificate_issue_id
 from enphase_companion.simulator import Simulator
 
-NOBODY = "https://127.0.0.1:1"
+UNREACHABLE = "https://127.0.0.1:1"
 
 
 def announcement(
@@ -45,16 +45,16 @@ def announcement(
     )
 
 
-def answer_with(
+def change_response(
     monkeypatch: pytest.MonkeyPatch, simulator: Simulator, path: str, change: Callable[[Any], Any]
 ) -> None:
-    """Change the answer of the gateway to one path."""
+    """Change the response of the gateway to one path."""
     answers = simulator.gateway._answers
     get = answers.get
 
-    def changed(asked_path: str, query: str) -> Any:
-        answer = get(asked_path, query)
-        return change(answer) if asked_path == path else answer
+    def changed(requested_path: str, query: str) -> Any:
+        answer = get(requested_path, query)
+        return change(answer) if requested_path == path else answer
 
     monkeypatch.setattr(answers, "get", changed)
 
@@ -95,7 +95,7 @@ class Meters:
         self.flags: list[str] = []
 
     def changed(self, listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Return the list with these statuses."""
+        """Return the list of meters with these statuses."""
         return [
             meter
             | {

@@ -1,4 +1,4 @@
-"""What `call_api` passes on of an answer: no secret, in whatever form a page writes it, and the rest."""
+"""The redaction of responses of `call_api`: secrets in any form are replaced, other values are kept."""
 
 import json
 from typing import Any

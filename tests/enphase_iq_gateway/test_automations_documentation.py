@@ -1,4 +1,4 @@
-"""The documentation of automations: its examples run, and their entities exist."""
+"""docs/automations.md: its examples work, and their entities exist."""
 
 import re
 import shutil
@@ -22,7 +22,7 @@ from custom_components.enphase_iq_gateway.const import DOMAIN, METER_STATUSES
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick
-from .helpers import NEXT_LIST, Meters, answer_with
+from .helpers import NEXT_LIST, Meters, change_response
 from .texts import PROJECT
 
 TEXT = (PROJECT / "docs" / "automations.md").read_text()
@@ -33,7 +33,7 @@ BLUEPRINTS = sorted(path.stem for path in (PROJECT / "blueprints" / "automation"
 
 
 def example(alias: str) -> dict[str, Any]:
-    """Return the documented automation of this name."""
+    """Return the documented automation with this alias."""
     [found] = [each for shown in EXAMPLES for each in shown.get("automation", []) if each["alias"] == alias]
     assert isinstance(found, dict)
     return found
@@ -41,7 +41,7 @@ def example(alias: str) -> dict[str, Any]:
 
 @pytest.fixture
 async def automate(hass: HomeAssistant) -> AsyncGenerator[Automate]:
-    """Make an automation of a documented example, and return its entity."""
+    """Create an automation from a documented example, and return its entity id."""
 
     async def run(alias: str) -> str:
         assert await async_setup_component(hass, "automation", {"automation": [example(alias)]})
@@ -67,21 +67,21 @@ async def test_the_example_of_the_event_notifies_of_a_meter_status(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     meters = Meters(hass, simulator)
-    answer_with(monkeypatch, simulator, "/ivp/meters", meters.changed)
-    told = async_mock_service(hass, "persistent_notification", "create")
+    change_response(monkeypatch, simulator, "/ivp/meters", meters.changed)
+    notifications = async_mock_service(hass, "persistent_notification", "create")
     await set_up(entry, enable=True)
     await automate("Notify of a meter status")
     await tick(NEXT_LIST, times=2)
-    assert told == []
+    assert notifications == []
     meters.statuses["production"] = "check-wiring"
     await tick(NEXT_LIST, times=2)
-    assert [call.data["message"] for call in told] == ["normal → check-wiring"]
-    assert told[0].data["title"].endswith("Production meter status change")
+    assert [call.data["message"] for call in notifications] == ["normal → check-wiring"]
+    assert notifications[0].data["title"].endswith("Production meter status change")
     simulator.faults.set("reset")
     await tick(61, times=60)
     simulator.faults.clear()
     await tick(61, times=20)
-    assert len(told) == 1
+    assert len(notifications) == 1
 
 
 async def test_the_example_of_get_readings_works(
@@ -92,14 +92,14 @@ async def test_the_example_of_get_readings_works(
     tick: Tick,
     automate: Automate,
 ) -> None:
-    told = async_mock_service(hass, "persistent_notification", "create")
+    notifications = async_mock_service(hass, "persistent_notification", "create")
     await set_up(entry)
     await tick()
     entity_id = await automate("Readings at midnight")
     await hass.services.async_call("automation", "trigger", {"entity_id": entity_id}, blocking=True)
     await hass.async_block_till_done()
     truth = simulator.house.truth(simulator.clock.time())
-    [call] = told
+    [call] = notifications
     made, volts = re.findall(r"-?[\d.]+(?= Wh| V)", call.data["message"])
     assert float(made) == pytest.approx(truth.production.total.energy_delivered, abs=1)
     assert float(volts) == pytest.approx(truth.net_consumption.phases[0].voltage, abs=0.1)
@@ -108,12 +108,12 @@ async def test_the_example_of_get_readings_works(
 async def test_the_example_of_call_api_works(
     hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
-    told = async_mock_service(hass, "persistent_notification", "create")
+    notifications = async_mock_service(hass, "persistent_notification", "create")
     await set_up(entry)
     [script] = [shown["script"] for shown in EXAMPLES if "script" in shown]
     assert await async_setup_component(hass, "script", {"script": script})
     await hass.services.async_call("script", "main_relay", blocking=True)
-    [call] = told
+    [call] = notifications
     page: Any = await hass.services.async_call(
         DOMAIN,
         "call_api",
@@ -141,7 +141,7 @@ async def test_the_example_of_a_blueprint_is_valid(
     alias: str,
     blueprint: str,
 ) -> None:
-    # The folder is the one that Home Assistant imports into: the repository's owner.
+    # Home Assistant imports blueprints into a folder that is named after the owner of the repository.
     shutil.copytree(
         PROJECT / "blueprints" / "automation" / DOMAIN,
         tmp_path / "blueprints" / "automation" / "enphase-iq-gateway",

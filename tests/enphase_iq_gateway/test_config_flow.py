@@ -1,4 +1,4 @@
-"""Setting a gateway up by hand: every step, every error, and that each is recovered from in the same form."""
+"""The config flow of a user: all steps, and all errors, which can be corrected in the same form."""
 
 from collections.abc import Callable
 
@@ -17,20 +17,20 @@ from enphase_companion.simulator.entrez import MFA_USERNAME, Entrez
 from .conftest import SetUp
 from .flow import Flow
 
-#: Something that goes wrong at the gateway or at Entrez.
+#: A failure of the gateway or of Entrez.
 type Trouble = Callable[[Simulator], None]
 
 
 async def test_a_user_signs_in_with_an_account_and_enables_renewal(flow: Flow, simulator: Simulator) -> None:
     await flow.start()
     assert flow.shows("user")
-    await flow.give_host()
+    await flow.enter_host()
     assert flow.shows("trust")
     await flow.answer()
     assert flow.shows("sign_in")
     await flow.choose("account")
     assert flow.shows("account")
-    await flow.give_account(renew=True)
+    await flow.enter_account(renew=True)
     assert flow.shows("meters_found")
     await flow.answer()
 
@@ -48,7 +48,7 @@ async def test_a_user_signs_in_with_an_account_and_enables_renewal(flow: Flow, s
 
 async def test_the_password_is_not_stored_unless_renewal_is_enabled(flow: Flow) -> None:
     await flow.reach("account")
-    await flow.give_account(renew=False)
+    await flow.enter_account(renew=False)
     await flow.answer()
     assert set(flow.shown["data"]) == {CONF_HOST, CONF_CERTIFICATE, CONF_TOKEN, CONF_PRODUCTION_SOURCE}
 
@@ -57,7 +57,7 @@ async def test_a_pasted_token_may_contain_line_breaks(flow: Flow, simulator: Sim
     token = simulator.token()
     await flow.reach("token")
     assert flow.shows("token")
-    await flow.give_token(f"  {token[:60]}\n{token[60:]} \n")
+    await flow.enter_token(f"  {token[:60]}\n{token[60:]} \n")
     assert flow.shows("meters_found")
     await flow.answer()
     assert flow.shown["data"][CONF_TOKEN] == token
@@ -66,7 +66,7 @@ async def test_a_pasted_token_may_contain_line_breaks(flow: Flow, simulator: Sim
 
 async def test_the_trust_step_shows_the_gateway_and_its_certificate(flow: Flow, simulator: Simulator) -> None:
     await flow.start()
-    await flow.give_host(simulator.url.removeprefix("https://"))
+    await flow.enter_host(simulator.url.removeprefix("https://"))
     shown = flow.shown["description_placeholders"]
     assert shown is not None
     assert shown["fingerprint"].replace(" ", ":") == simulator.fingerprint
@@ -83,7 +83,7 @@ async def test_nothing_secret_is_sent_before_the_certificate_is_trusted(
     flow: Flow, simulator: Simulator
 ) -> None:
     await flow.start()
-    await flow.give_host()
+    await flow.enter_host()
     assert flow.shows("trust")
     assert {request.path for request in simulator.requests} == {"/info"}
     assert not any(request.has_authorization or request.has_session for request in simulator.requests)
@@ -99,14 +99,14 @@ async def test_nothing_secret_is_sent_before_the_certificate_is_trusted(
 )
 async def test_the_flow_shows_the_meters_by_name_and_phases(flow: Flow, meters: str) -> None:
     await flow.reach("token")
-    await flow.give_token()
+    await flow.enter_token()
     assert flow.shown["description_placeholders"] == {"meters": meters}
 
 
 @pytest.mark.parametrize("profile", ["no-meters", "no-meters-404", "meters-disabled"])
 async def test_production_of_a_gateway_without_meters_is_read_from_its_inverters(flow: Flow) -> None:
     await flow.reach("token")
-    await flow.give_token()
+    await flow.enter_token()
     assert flow.shows("no_meters")
     await flow.answer()
     assert flow.shown["data"][CONF_PRODUCTION_SOURCE] == "inverters"
@@ -125,9 +125,9 @@ async def test_production_of_a_gateway_without_meters_is_read_from_its_inverters
 )
 async def test_an_invalid_address_can_be_corrected(flow: Flow, host: str, error: str) -> None:
     await flow.start()
-    await flow.give_host(host)
+    await flow.enter_host(host)
     assert flow.shows("user", error)
-    await flow.give_host()
+    await flow.enter_host()
     assert flow.shows("trust")
 
 
@@ -137,7 +137,7 @@ async def test_an_address_copied_from_a_browser_is_accepted(
 ) -> None:
     await flow.start()
     address = simulator.url.removeprefix("https:") if copied.startswith("HTTPS") else simulator.url
-    await flow.give_host(copied.format(address))
+    await flow.enter_host(copied.format(address))
     assert flow.shows("trust")
     placeholders = flow.shown["description_placeholders"]
     assert placeholders is not None
@@ -146,7 +146,7 @@ async def test_an_address_copied_from_a_browser_is_accepted(
 
 async def test_plain_http_copied_from_a_browser_becomes_https(flow: Flow, simulator: Simulator) -> None:
     await flow.start()
-    await flow.give_host(f"http:{simulator.url.removeprefix('https:')}/home")
+    await flow.enter_host(f"http:{simulator.url.removeprefix('https:')}/home")
     assert flow.shows("trust")
 
 
@@ -168,11 +168,11 @@ async def test_a_response_of_another_device_is_an_error_that_can_be_retried(
 ) -> None:
     trouble(simulator)
     await flow.start()
-    await flow.give_host()
+    await flow.enter_host()
     assert flow.shows("user", error)
     simulator.faults.clear()
     simulator.renew_certificate()
-    await flow.give_host()
+    await flow.enter_host()
     assert flow.shows("trust")
 
 
@@ -194,14 +194,14 @@ async def test_the_error_for_an_unreachable_host_has_a_reason_and_a_solution(
 
     monkeypatch.setattr(config_flow, "async_find_gateway", silent)
     await flow.start()
-    await flow.give_host()
+    await flow.enter_host()
     assert flow.shows("user", error)
 
 
 @pytest.mark.parametrize("profile", ["old-firmware"])
 async def test_firmware_older_than_7_is_rejected_with_the_reason(flow: Flow) -> None:
     await flow.start()
-    await flow.give_host()
+    await flow.enter_host()
     assert flow.shows("user", "unsupported_firmware")
     assert flow.shown["description_placeholders"] == {"firmware": "5.0.62"}
 
@@ -228,12 +228,12 @@ async def test_a_failed_sign_in_shows_its_error_and_can_be_retried(
 ) -> None:
     await flow.reach("account")
     trouble(simulator)
-    await flow.give_account()
+    await flow.enter_account()
     assert flow.shows("account", error)
     simulator.faults.clear()
     simulator.entrez.faults.clear()
     simulator.entrez._serial_number = simulator.serial_number
-    await flow.give_account()
+    await flow.enter_account()
     assert flow.shows("meters_found")
 
 
@@ -248,9 +248,9 @@ async def test_a_wrong_account_can_be_corrected(
     flow: Flow, username: str | None, password: str | None, error: str
 ) -> None:
     await flow.reach("account")
-    await flow.give_account(username, password)
+    await flow.enter_account(username, password)
     assert flow.shows("account", error)
-    await flow.give_account()
+    await flow.enter_account()
     assert flow.shows("meters_found")
 
 
@@ -258,10 +258,10 @@ async def test_an_account_with_a_second_factor_leads_to_the_token_form(
     flow: Flow, simulator: Simulator
 ) -> None:
     await flow.reach("account")
-    await flow.give_account(MFA_USERNAME)
+    await flow.enter_account(MFA_USERNAME)
     assert flow.shows("token", "mfa_required")
     token = simulator.token()
-    await flow.give_token(token)
+    await flow.enter_token(token)
     assert flow.shows("meters_found")
     await flow.answer()
     assert flow.shown["data"][CONF_TOKEN] == token
@@ -270,7 +270,7 @@ async def test_an_account_with_a_second_factor_leads_to_the_token_form(
 
 async def test_a_password_is_not_sent_back_to_the_browser(flow: Flow) -> None:
     await flow.reach("account")
-    await flow.give_account("nobody@example.com", "planted-password", renew=True)
+    await flow.enter_account("nobody@example.com", "planted-password", renew=True)
     schema = flow.shown["data_schema"]
     assert schema is not None
     suggested = {str(key): (key.description or {}).get("suggested_value") for key in schema.schema}
@@ -294,15 +294,15 @@ async def test_an_unusable_token_can_be_replaced(
     flow: Flow, simulator: Simulator, make_token: Callable[[Simulator], str], error: str
 ) -> None:
     await flow.reach("token")
-    await flow.give_token(make_token(simulator))
+    await flow.enter_token(make_token(simulator))
     assert flow.shows("token", error)
-    await flow.give_token()
+    await flow.enter_token()
     assert flow.shows("meters_found")
 
 
 async def test_a_token_of_another_gateway_is_not_sent_anywhere(flow: Flow, simulator: Simulator) -> None:
     await flow.reach("token")
-    await flow.give_token(simulator.token(serial_number="122399999999"))
+    await flow.enter_token(simulator.token(serial_number="122399999999"))
     assert not any(request.has_authorization for request in simulator.requests)
 
 
@@ -311,7 +311,7 @@ async def test_a_gateway_is_set_up_only_once(
 ) -> None:
     await set_up(entry)
     await flow.start()
-    await flow.give_host()
+    await flow.enter_host()
     assert flow.aborts("already_configured")
 
 
@@ -322,7 +322,7 @@ async def test_the_flow_warns_that_the_built_in_integration_polls_too(
     of_core = simulator.serial_number if unique_id else None
     MockConfigEntry(domain="enphase_envoy", unique_id=of_core).add_to_hass(hass)
     await flow.start()
-    await flow.give_host()
+    await flow.enter_host()
     await flow.answer()
     assert flow.shows("core_integration")
     await flow.answer()
@@ -334,6 +334,6 @@ async def test_the_built_in_integration_of_another_gateway_causes_no_warning(
 ) -> None:
     MockConfigEntry(domain="enphase_envoy", unique_id="122399999999").add_to_hass(hass)
     await flow.start()
-    await flow.give_host()
+    await flow.enter_host()
     await flow.answer()
     assert flow.shows("sign_in")

@@ -27,13 +27,13 @@ from custom_components.enphase_iq_gateway.helpers import log_name
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, disable_all, make_entry, state_of
-from .helpers import answer_with
+from .helpers import change_response
 
 READINGS = "/ivp/meters/readings"
 PRODUCTION = "/production.json"
 
 
-def asked(simulator: Simulator) -> Counter[str]:
+def count_requests(simulator: Simulator) -> Counter[str]:
     """Return the number of requests per path since the last call."""
     paths = Counter(request.path for request in simulator.requests)
     simulator.requests.clear()
@@ -44,22 +44,22 @@ async def test_a_refresh_is_one_request(
     simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
-    asked(simulator)
+    count_requests(simulator)
     await tick(times=20)
-    assert asked(simulator) == {READINGS: 20}
+    assert count_requests(simulator) == {READINGS: 20}
 
 
 async def test_each_endpoint_is_polled_at_its_own_interval(
     simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}), enable=True)
-    asked(simulator)
+    count_requests(simulator)
     await tick(seconds=61, times=59)  # an hour
-    paths = asked(simulator)
+    paths = count_requests(simulator)
     assert paths.pop(READINGS) == 59
     assert paths["/ivp/meters"] in (3, 4)
     assert paths["/api/v1/production/inverters"] in (11, 12)
-    # Beside the 360 readings an hour that are read by default.
+    # Besides the 360 readings per hour.
     assert sum(paths.values()) < 0.2 * 360
 
 
@@ -68,18 +68,18 @@ async def test_batteries_are_polled_each_minute_or_every_three_minutes_with_a_st
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, times: int
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
-    asked(simulator)
+    count_requests(simulator)
     await tick(seconds=61, times=12)
-    assert asked(simulator)["/ivp/ensemble/inventory"] == times
+    assert count_requests(simulator)["/ivp/ensemble/inventory"] == times
 
 
 async def test_endpoints_that_no_enabled_entity_needs_are_not_polled(
     simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}))
-    asked(simulator)
+    count_requests(simulator)
     await tick(seconds=301, times=24)  # two hours
-    assert set(asked(simulator)) == {READINGS, "/ivp/meters"}
+    assert set(count_requests(simulator)) == {READINGS, "/ivp/meters"}
 
 
 @pytest.mark.slow
@@ -87,9 +87,9 @@ async def test_endpoints_that_are_not_needed_are_polled_twice_a_day(
     simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}))
-    asked(simulator)
+    count_requests(simulator)
     await tick(seconds=3600, times=25)
-    paths = asked(simulator)
+    paths = count_requests(simulator)
     assert paths["/api/v1/production/inverters"] == 2
     assert paths["/info"] == 2
     assert paths["/production.json"] == 0
@@ -100,9 +100,9 @@ async def test_nothing_is_polled_while_all_entities_are_disabled(
 ) -> None:
     await set_up(entry)
     await disable_all(hass, entry)
-    asked(simulator)
+    count_requests(simulator)
     await tick(times=20)
-    assert asked(simulator) == {}
+    assert count_requests(simulator) == {}
 
 
 @pytest.mark.parametrize("profile", ["no-meters"])
@@ -110,10 +110,10 @@ async def test_production_of_a_gateway_without_meters_is_polled_every_five_minut
     simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
-    asked(simulator)
+    count_requests(simulator)
     await tick(times=180)  # 33 minutes
-    # Which microinverters are silent stands on a page of its own, and so does what they ever made.
-    assert asked(simulator) == {
+    # The last reports of microinverters and their lifetime energy are separate endpoints.
+    assert count_requests(simulator) == {
         "/production.json": 6,
         "/api/v1/production": 6,
         "/api/v1/production/inverters": 6,
@@ -126,9 +126,9 @@ async def test_production_of_inverters_beside_a_grid_meter_never_delays_the_mete
 ) -> None:
     await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: ProductionFrom.INVERTERS}))
     simulator.faults.set("html", "/production.json")
-    asked(simulator)
+    count_requests(simulator)
     await tick(times=90)
-    paths = asked(simulator)
+    paths = count_requests(simulator)
     assert paths[READINGS] == 90
     assert paths["/production.json"] == 3
     assert float(state_of(hass, simulator, "grid_power"))
@@ -143,11 +143,11 @@ async def test_an_unknown_meter_causes_one_request_for_the_list_of_meters(
 ) -> None:
     await set_up(entry)
     coordinator = entry.runtime_data
-    # As if a meter had been added since the list was asked for.
+    # As if a meter had been added after the list was read.
     object.__setattr__(coordinator.data, "meters", coordinator.data.meters[:1])
-    asked(simulator)
+    count_requests(simulator)
     await tick(times=5)
-    assert asked(simulator) == {READINGS: 5, "/ivp/meters": 1}
+    assert count_requests(simulator) == {READINGS: 5, "/ivp/meters": 1}
     assert len(coordinator.data.meters) == 2
 
 
@@ -156,9 +156,9 @@ async def test_an_unlisted_meter_does_not_cause_repeated_requests_for_the_list(
     simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(entry)
-    asked(simulator)
+    count_requests(simulator)
     await tick(times=5)
-    assert asked(simulator) == {READINGS: 5}
+    assert count_requests(simulator) == {READINGS: 5}
 
 
 async def test_a_failing_endpoint_does_not_affect_the_readings(
@@ -233,9 +233,9 @@ async def test_a_single_bad_response_is_retried_and_makes_nothing_unavailable(
     path = READINGS if profile == "three-phase" else PRODUCTION
     for _ in range(2):
         simulator.faults.set(fault, path, times=1)
-        asked(simulator)
+        count_requests(simulator)
         await tick(301)
-        assert asked(simulator)[path] == 2
+        assert count_requests(simulator)[path] == 2
         assert state_of(hass, simulator, "production_power") not in (STATE_UNAVAILABLE, STATE_UNKNOWN)
 
 
@@ -271,12 +271,12 @@ async def test_a_gateway_with_bad_responses_is_available_within_a_minute_after_r
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}))
     simulator.faults.set("status", READINGS)
-    asked(simulator)
+    count_requests(simulator)
     await tick(301)
-    assert asked(simulator)[READINGS] == 2
+    assert count_requests(simulator)[READINGS] == 2
     await tick(61, times=3)
-    # One look each: it has enough to do.
-    assert asked(simulator)[READINGS] == 3
+    # One request each: the gateway is busy.
+    assert count_requests(simulator)[READINGS] == 3
     assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE
     simulator.faults.clear()
     await tick(61)
@@ -288,9 +288,9 @@ async def test_a_gateway_that_does_not_answer_is_polled_less_and_less_often(
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 1}))
     simulator.faults.set("status", READINGS)
-    asked(simulator)
+    count_requests(simulator)
     await tick(seconds=2, times=300)  # ten minutes
-    assert 10 <= asked(simulator)[READINGS] <= 16
+    assert 10 <= count_requests(simulator)[READINGS] <= 16
 
 
 @pytest.mark.slow
@@ -315,7 +315,7 @@ async def test_a_slow_endpoint_delays_the_next_readings_by_one_request_at_most(
 ) -> None:
     await set_up(entry)
     coordinator = entry.runtime_data
-    asked(simulator)
+    count_requests(simulator)
     gone = simulator.house.inverters.pop().serial_number
     for endpoint in (Endpoint.INVERTERS, Endpoint.METERS):
         coordinator.poll_schedule[endpoint].request_refresh()
@@ -327,7 +327,7 @@ async def test_a_slow_endpoint_delays_the_next_readings_by_one_request_at_most(
     await hass.async_block_till_done(wait_background_tasks=True)
     paths = [request.path for request in simulator.requests]
     assert paths == [READINGS, "/api/v1/production/inverters", READINGS, "/ivp/meters"]
-    # What the slow page said is not lost to the readings that came after it.
+    # The readings that arrived afterwards do not overwrite the response of the slow endpoint.
     assert gone not in coordinator.data.inverters
 
 
@@ -380,15 +380,15 @@ async def test_an_empty_list_of_meters_does_not_stop_the_readings(
     if answer in ("refuse", "status"):
         simulator.faults.set(answer, "/ivp/meters", status=404)
     else:
-        answer_with(
+        change_response(
             monkeypatch, simulator, "/ivp/meters", lambda _: [] if answer == "empty" else {"error": "busy"}
         )
     await tick(seconds=61, times=20)
     assert len(entry.runtime_data.data.enabled_meters) == 2
-    asked(simulator)
+    count_requests(simulator)
     before = state_of(hass, simulator, "production_energy")
     await tick(seconds=61, times=5)
-    assert asked(simulator)[READINGS] == 5
+    assert count_requests(simulator)[READINGS] == 5
     assert float(state_of(hass, simulator, "production_energy")) > float(before)
 
 
@@ -398,7 +398,7 @@ async def test_the_last_readings_are_not_shown_once_the_last_meter_is_disabled(
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
     assert float(state_of(hass, simulator, "production_power")) > 0
-    answer_with(
+    change_response(
         monkeypatch,
         simulator,
         "/ivp/meters",
@@ -432,9 +432,9 @@ async def test_ac_batteries_are_polled_every_five_minutes(
     simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
-    asked(simulator)
+    count_requests(simulator)
     await tick(seconds=61, times=30)
-    paths = asked(simulator)
+    paths = count_requests(simulator)
     assert paths[READINGS] == 30
     assert paths["/production.json"] == 6
 
@@ -466,16 +466,16 @@ async def test_the_sensors_of_a_removed_meter_can_be_deleted(
     key = "704643584_net-consumption_voltage"
     assert float(state_of(hass, simulator, key)) > 0
     with monkeypatch.context() as without:
-        answer_with(without, simulator, "/ivp/meters", lambda meters: meters[:1])
+        change_response(without, simulator, "/ivp/meters", lambda meters: meters[:1])
         await tick(seconds=61, times=20)
         registry = er.async_get(hass)
         entity_id = registry.async_get_entity_id("sensor", DOMAIN, f"{simulator.serial_number}_{key}")
         state = hass.states.get(str(entity_id))
         assert state is not None
-        # Nothing provides it, so its owner may delete it.
+        # The integration no longer provides it, so the user can delete it.
         assert (state.state, state.attributes["restored"]) == (STATE_UNAVAILABLE, True)
         assert float(state_of(hass, simulator, "production_power")) > 0
-        # Its readings go on, and are left out; that is said once.
+        # Its readings are ignored, which is logged once.
         assert caplog.text.count("readings of meter 704643584") == 1
     await tick(seconds=61, times=20)
     assert float(state_of(hass, simulator, key)) > 0
@@ -505,7 +505,7 @@ async def test_an_additional_flag_of_a_meter_problem_is_shown(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     flags = ["check-wiring"]
-    answer_with(
+    change_response(
         monkeypatch,
         simulator,
         "/ivp/meters",

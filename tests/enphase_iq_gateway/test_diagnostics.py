@@ -1,4 +1,4 @@
-"""The diagnostics file, and that nothing secret is in it, in a log or in a state."""
+"""The diagnostics, and that neither they, nor the log, nor a state contain a secret."""
 
 import json
 import logging
@@ -24,7 +24,7 @@ from .flow import Flow
 
 
 async def diagnostics(hass: HomeAssistant, entry: MockConfigEntry) -> Any:
-    """Return the file as a user downloads it."""
+    """Return the diagnostics file as a user downloads it."""
     return json.loads(json.dumps(await async_get_config_entry_diagnostics(hass, entry), cls=JSONEncoder))
 
 
@@ -53,7 +53,7 @@ async def test_the_diagnostics_have_meters_source_quirks_counters_and_timings(
 
 @pytest.fixture
 def planted(simulator: Simulator) -> dict[str, str]:
-    """Return an account and a token that can be looked for."""
+    """Return an account and a token to search for."""
     return {
         CONF_USERNAME: simulator.username,
         CONF_PASSWORD: simulator.password,
@@ -62,7 +62,7 @@ def planted(simulator: Simulator) -> dict[str, str]:
 
 
 def secrets_of(simulator: Simulator, planted: dict[str, str]) -> list[str]:
-    """Return every text that must not get out: account, token and its parts, session, certificate."""
+    """Return all secrets: account, token and its parts, session, certificate."""
     token = planted[CONF_TOKEN]
     sessions = list(simulator.gateway.sessions._open)
     assert sessions
@@ -105,8 +105,8 @@ async def test_no_secret_is_in_the_debug_log_or_a_state_in_any_failure_mode(
 ) -> None:
     caplog.set_level(logging.DEBUG)
     await flow.reach("account")
-    await flow.give_account(password="planted-wrong-password")
-    await flow.give_account(renew=True)
+    await flow.enter_account(password="planted-wrong-password")
+    await flow.enter_account(renew=True)
     hass.config_entries.flow.async_abort(flow.shown["flow_id"])
 
     entry = await set_up(make_entry(simulator, planted), enable=True)
@@ -146,7 +146,7 @@ async def test_no_private_data_is_in_the_diagnostics_while_a_certificate_is_not_
     response = await client.get(f"/api/diagnostics/config_entry/{entry.entry_id}")
     assert response.status == 200
     text = await response.text()
-    # Home Assistant adds the question itself, as it keeps it.
+    # Home Assistant adds the issue with its data.
     assert certificate_issue_id(entry) in text
     issue = ir.async_get(hass).async_get_issue(DOMAIN, certificate_issue_id(entry))
     assert issue is not None

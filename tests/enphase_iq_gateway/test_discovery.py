@@ -1,4 +1,4 @@
-"""A gateway that announces itself by mDNS: set up from it, and followed to another address with care."""
+"""Discovery by mDNS: the setup of a new gateway, and the update of the address of a configured one."""
 
 from ipaddress import IPv4Address, ip_address
 
@@ -18,7 +18,7 @@ from enphase_companion.simulator import Simulator
 
 from .conftest import NOON, SetUp, make_entry
 from .flow import Flow
-from .helpers import NOBODY, announcement
+from .helpers import UNREACHABLE, announcement
 
 
 async def test_a_discovered_gateway_is_set_up_without_entering_its_address(
@@ -28,7 +28,7 @@ async def test_a_discovered_gateway_is_set_up_without_entering_its_address(
     assert flow.shows("trust")
     await flow.answer()
     await flow.choose("token")
-    await flow.give_token()
+    await flow.enter_token()
     await flow.answer()
     assert flow.shown["type"] is FlowResultType.CREATE_ENTRY
     assert flow.shown["data"][CONF_HOST] == simulator.url
@@ -136,7 +136,7 @@ async def test_the_current_address_is_kept_while_it_answers(
     flow: Flow, simulator: Simulator, set_up: SetUp, entry: MockConfigEntry
 ) -> None:
     await set_up(entry)
-    # The same gateway at its second address, as one with both Wi-Fi and Ethernet has.
+    # The second address of a gateway with both Wi-Fi and Ethernet.
     with Simulator("three-phase", start=NOON, longitude=0) as second:
         await flow.start(SOURCE_ZEROCONF, announcement(second))
     assert flow.aborts("already_configured")
@@ -146,7 +146,7 @@ async def test_the_current_address_is_kept_while_it_answers(
 async def test_the_address_of_a_gateway_that_has_moved_is_updated(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
-    entry = await set_up(make_entry(simulator, {CONF_HOST: NOBODY}), state=ConfigEntryState.SETUP_RETRY)
+    entry = await set_up(make_entry(simulator, {CONF_HOST: UNREACHABLE}), state=ConfigEntryState.SETUP_RETRY)
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
     assert flow.aborts("already_configured")
     await hass.async_block_till_done(wait_background_tasks=True)

@@ -1,4 +1,4 @@
-"""Meters and batteries that come while Home Assistant runs, and meters that nobody has thought of."""
+"""Meters and batteries that are added at runtime, and meters of unknown types."""
 
 from collections.abc import Callable
 from typing import Any
@@ -14,12 +14,12 @@ from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, make_entry, state_of
 
-type Answers = Callable[[str, Callable[[Any], Any]], None]
+type ChangeResponse = Callable[[str, Callable[[Any], Any]], None]
 
 
 @pytest.fixture
-def answers(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Answers:
-    """Change an answer of the gateway."""
+def change_response(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> ChangeResponse:
+    """Change a response of the gateway."""
     changes: dict[str, Callable[[Any], Any]] = {}
     get = simulator.gateway._answers.get
 
@@ -31,19 +31,19 @@ def answers(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Answers:
 
 
 def is_provided(hass: HomeAssistant, simulator: Simulator, key: str) -> bool:
-    """Tell whether there is a sensor with this key that the integration still provides."""
+    """Return whether the integration provides a sensor with this key."""
     entity_id = er.async_get(hass).async_get_entity_id("sensor", DOMAIN, f"{simulator.serial_number}_{key}")
     state = hass.states.get(str(entity_id))
     return state is not None and "restored" not in state.attributes
 
 
 async def test_a_meter_that_is_enabled_later_is_added_automatically(
-    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, answers: Answers
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, change_response: ChangeResponse
 ) -> None:
-    answers("/ivp/meters", lambda meters: [meters[0], meters[1] | {"state": "disabled"}])
+    change_response("/ivp/meters", lambda meters: [meters[0], meters[1] | {"state": "disabled"}])
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
     assert not is_provided(hass, simulator, "grid_power")
-    answers("/ivp/meters", lambda meters: meters)
+    change_response("/ivp/meters", lambda meters: meters)
     await tick(seconds=61, times=17)
     truth = simulator.house.truth(simulator.clock.time())
     assert float(state_of(hass, simulator, "grid_power")) == pytest.approx(
@@ -56,16 +56,21 @@ async def test_a_meter_that_is_enabled_later_is_added_automatically(
 
 @pytest.mark.parametrize("profile", ["battery-without-meter", "ac-batteries"])
 async def test_new_batteries_are_added_and_included_in_home(
-    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, answers: Answers, profile: str
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    change_response: ChangeResponse,
+    profile: str,
 ) -> None:
-    answers("/ivp/ensemble/inventory", lambda _: [])
-    answers("/ivp/ensemble/secctrl", lambda sums: dict.fromkeys(sums, 0))
+    change_response("/ivp/ensemble/inventory", lambda _: [])
+    change_response("/ivp/ensemble/secctrl", lambda sums: dict.fromkeys(sums, 0))
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 300}))
     assert not is_provided(hass, simulator, "battery_power")
     assert is_provided(hass, simulator, "home_energy")
     for page in ("inventory", "secctrl"):
-        answers(f"/ivp/ensemble/{page}", lambda answer: answer)
-    # What nothing is made from is looked at twice a day.
+        change_response(f"/ivp/ensemble/{page}", lambda answer: answer)
+    # Endpoints that no entity needs are polled twice a day.
     await tick(seconds=12 * 3600 + 301)
     await tick(seconds=301)
     truth = simulator.house.truth(simulator.clock.time())
@@ -75,7 +80,7 @@ async def test_new_batteries_are_added_and_included_in_home(
     assert float(state_of(hass, simulator, "home_power")) == pytest.approx(
         truth.total_consumption.total.active_power, abs=1
     )
-    # Without a meter of theirs, it is not known any more.
+    # Without a meter for the batteries, home energy is unknown.
     assert not is_provided(hass, simulator, "home_energy")
 
 
@@ -108,10 +113,12 @@ async def test_home_is_unknown_until_ac_batteries_have_been_read(
 
 @pytest.mark.parametrize("profile", ["total-consumption"])
 async def test_home_is_the_total_consumption_meter_without_a_production_meter(
-    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, answers: Answers
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, change_response: ChangeResponse
 ) -> None:
-    # The meter of production is taken for one of the grid: what it says does not matter here.
-    answers("/ivp/meters", lambda meters: [meters[0] | {"measurementType": "net-consumption"}, *meters[1:]])
+    # The production meter is listed as a grid meter; its values do not matter here.
+    change_response(
+        "/ivp/meters", lambda meters: [meters[0] | {"measurementType": "net-consumption"}, *meters[1:]]
+    )
     await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: ProductionFrom.INVERTERS}))
     truth = simulator.house.truth(simulator.clock.time())
     home = truth.total_consumption.total
@@ -153,7 +160,7 @@ async def test_meters_of_unknown_types_are_named_and_unlisted_meters_are_logged_
 
 @pytest.mark.parametrize("profile", ["meter-collar"])
 async def test_a_meter_collar_reports_the_grid_connection(
-    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, answers: Answers
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, change_response: ChangeResponse
 ) -> None:
     await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}), enable=True)
     unique_id = f"{simulator.serial_number}_grid_connected"
@@ -164,9 +171,9 @@ async def test_a_meter_collar_reports_the_grid_connection(
         assert state is not None
         return state.state
 
-    def says(word: str) -> None:
-        # Its grid_state stays as it is.
-        answers(
+    def set_admin_state(word: str) -> None:
+        # Its grid_state does not change.
+        change_response(
             "/ivp/ensemble/inventory",
             lambda groups: [
                 group | {"devices": [device | {"admin_state_str": word} for device in group["devices"]]}
@@ -182,6 +189,6 @@ async def test_a_meter_collar_reports_the_grid_connection(
         ("ENCMN_MDE_SYNCHRONIZING", STATE_UNKNOWN),
         ("ENCMN_MDE_ON_GRID", STATE_ON),
     ):
-        says(word)
+        set_admin_state(word)
         await tick(61, times=4)
         assert shown() == state

@@ -84,7 +84,7 @@ def test_every_response_counts_until_the_next_one_at_any_refresh_interval(is_met
         polls = PollSchedule(interval)
         polls.set_batteries_metered(is_metered)
         while now < NOW + timedelta(hours=1):
-            # After each refresh; a slow gateway takes its time.
+            # Endpoints are polled after each refresh; a slow gateway takes longer.
             for endpoint in background:
                 assert now == NOW or polls.is_fresh(endpoint, now), (endpoint, seconds)
                 if polls[endpoint].is_due(now, is_needed=True):

@@ -1,4 +1,4 @@
-"""Energy counters: steps are held, persisting ones continue with an offset, and nothing jumps."""
+"""Energy counters: steps are held, persistent ones continue with an offset, and the value never jumps."""
 
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
@@ -16,7 +16,7 @@ from custom_components.enphase_iq_gateway.energy_counter import (
 
 START = datetime(2026, 6, 21, 12, tzinfo=UTC)
 KWH = 1000.0
-#: What a home uses within one interval of the tests, Wh.
+#: The consumption of a home per interval of the tests (Wh).
 STEP = 10.0
 INTERVAL = timedelta(minutes=2)
 
@@ -29,8 +29,8 @@ class Meter:
         self.now = START
         self._interval = interval
 
-    def says(self, *values: float | None) -> list[float | None]:
-        """Advance the time, read each value, and return the results."""
+    def read(self, *values: float | None) -> list[float | None]:
+        """Read values, one per interval, and return the results."""
         shown = []
         for value in values:
             self.now += self._interval
@@ -44,46 +44,46 @@ class Meter:
 
 @pytest.fixture
 def meter() -> Meter:
-    """Return a meter that has shown 5000 kWh so far."""
+    """Return a meter at 5000 kWh."""
     meter = Meter()
-    meter.says(5000 * KWH)
+    meter.read(5000 * KWH)
     return meter
 
 
 def running(first: float, count: int) -> list[float]:
-    """Return the readings of a running counter from `first` on."""
+    """Return consecutive readings of a counter, starting with `first`."""
     return [first + STEP * number for number in range(count)]
 
 
 def test_a_regular_counter_is_not_changed(meter: Meter) -> None:
     values = running(5000 * KWH + STEP, 20)
-    assert meter.says(*values) == values
+    assert meter.read(*values) == values
     assert meter.counter.offset == 0
     assert not meter.holds()
 
 
 def test_the_first_value_is_accepted() -> None:
-    assert Meter().says(12.5) == [12.5]
+    assert Meter().read(12.5) == [12.5]
 
 
 def test_a_first_value_below_one_watt_hour_is_accepted() -> None:
-    assert Meter().says(0.5) == [0.5]
+    assert Meter().read(0.5) == [0.5]
 
 
 def test_a_zero_at_first_is_accepted_once_it_persists() -> None:
-    *first, last = Meter().says(*[0.0] * 20)
+    *first, last = Meter().read(*[0.0] * 20)
     assert first[:9] == [None] * 9
     assert last == 0.0
 
 
 def test_the_first_value_after_zeros_at_startup_is_not_a_jump() -> None:
-    assert Meter().says(0.0, 0.0, 5000 * KWH) == [None, None, 5000 * KWH]
+    assert Meter().read(0.0, 0.0, 5000 * KWH) == [None, None, 5000 * KWH]
 
 
 def test_a_negative_sum_starts_at_zero() -> None:
     meter = Meter()
     values = [-9000 * KWH + STEP * number for number in range(30)]
-    shown = [value for value in meter.says(*values) if value is not None]
+    shown = [value for value in meter.read(*values) if value is not None]
     assert shown[0] == 0.0
     assert shown == sorted(shown)
     assert shown[-1] == pytest.approx(STEP * (len(shown) - 1))
@@ -94,28 +94,28 @@ def test_a_negative_sum_starts_at_zero() -> None:
 @pytest.mark.parametrize("after", [2.0**32, 15_000 * KWH, 3.0])
 def test_a_jump_after_a_clock_correction_of_years_is_held(after: float) -> None:
     meter = Meter()
-    meter.says(20_000 * KWH)
+    meter.read(20_000 * KWH)
     meter.counter.update(20_000 * KWH + STEP, datetime(2016, 1, 1, tzinfo=UTC))
-    assert meter.says(after) == [20_000 * KWH + STEP]
+    assert meter.read(after) == [20_000 * KWH + STEP]
     assert meter.holds()
 
 
 def test_a_constant_counter_is_not_changed(meter: Meter) -> None:
-    assert meter.says(5000 * KWH, 5000 * KWH) == [5000 * KWH, 5000 * KWH]
+    assert meter.read(5000 * KWH, 5000 * KWH) == [5000 * KWH, 5000 * KWH]
 
 
 def test_a_short_drop_is_held(meter: Meter) -> None:
-    assert meter.says(4999 * KWH, 4999 * KWH) == [5000 * KWH, 5000 * KWH]
+    assert meter.read(4999 * KWH, 4999 * KWH) == [5000 * KWH, 5000 * KWH]
     assert meter.holds()
-    assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]
+    assert meter.read(5000 * KWH + STEP) == [5000 * KWH + STEP]
     assert not meter.holds()
     assert meter.counter.offset == 0
 
 
 @pytest.mark.parametrize("after", [3.0, 1190 * KWH, 4998.9 * KWH])
 def test_a_lasting_drop_continues_from_the_last_value(meter: Meter, after: float) -> None:
-    shown = meter.says(*running(after, 30))
-    # Nothing of what was counted while it was held is lost.
+    shown = meter.read(*running(after, 30))
+    # The energy that was counted while the value was held is included.
     assert shown[-1] == pytest.approx(5000 * KWH + 29 * STEP)
     assert meter.counter.offset == pytest.approx(5000 * KWH - after)
     assert not meter.holds()
@@ -123,19 +123,19 @@ def test_a_lasting_drop_continues_from_the_last_value(meter: Meter, after: float
 
 def test_a_drop_is_held_for_15_minutes_even_if_it_is_read_every_second() -> None:
     meter = Meter(timedelta(seconds=1))
-    meter.says(5000 * KWH)
-    assert set(meter.says(*[7.0] * 15 * 60)) == {5000 * KWH}
+    meter.read(5000 * KWH)
+    assert set(meter.read(*[7.0] * 15 * 60)) == {5000 * KWH}
     assert meter.counter.offset == 0
-    meter.says(7.0)
+    meter.read(7.0)
     assert meter.counter.offset == 5000 * KWH - 7
 
 
 def test_a_drop_is_held_for_10_readings_even_if_they_are_far_apart() -> None:
     meter = Meter(timedelta(hours=1))
-    meter.says(5000 * KWH)
-    assert set(meter.says(*[7.0] * (HOLD_READINGS - 1))) == {5000 * KWH}
+    meter.read(5000 * KWH)
+    assert set(meter.read(*[7.0] * (HOLD_READINGS - 1))) == {5000 * KWH}
     assert meter.holds()
-    assert meter.says(7.0) == [5000 * KWH]
+    assert meter.read(7.0) == [5000 * KWH]
     assert not meter.holds()
 
 
@@ -149,26 +149,26 @@ def test_the_same_reading_twice_is_one_reading(meter: Meter) -> None:
 @pytest.mark.parametrize("nothing", [None, 0.0])
 def test_missing_and_zero_readings_are_ignored(meter: Meter, nothing: float | None) -> None:
     shown = 5000 * KWH if nothing == 0 else None
-    assert meter.says(nothing, nothing) == [shown, shown]
-    assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]
+    assert meter.read(nothing, nothing) == [shown, shown]
+    assert meter.read(5000 * KWH + STEP) == [5000 * KWH + STEP]
     values = [value for each in running(3.0, 15) for value in (each, nothing)]
-    meter.says(*values)
+    meter.read(*values)
     assert meter.counter.value == pytest.approx(5000 * KWH + STEP + 14 * STEP)
 
 
 def test_a_permanent_zero_is_held_permanently(meter: Meter) -> None:
-    assert set(meter.says(*[0.0] * 2000)) == {5000 * KWH}
+    assert set(meter.read(*[0.0] * 2000)) == {5000 * KWH}
     assert meter.counter.offset == 0
-    assert meter.says(6000 * KWH) == [6000 * KWH]
+    assert meter.read(6000 * KWH) == [6000 * KWH]
 
 
 def test_a_jump_of_a_single_reading_is_not_shown(meter: Meter) -> None:
-    assert meter.says(2.0**32) == [5000 * KWH]
-    assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]
+    assert meter.read(2.0**32) == [5000 * KWH]
+    assert meter.read(5000 * KWH + STEP) == [5000 * KWH + STEP]
 
 
 def test_a_lasting_jump_continues_from_the_last_value(meter: Meter) -> None:
-    shown = meter.says(*running(2.0**32, 30))
+    shown = meter.read(*running(2.0**32, 30))
     assert shown[-1] == pytest.approx(5000 * KWH + 29 * STEP)
     assert meter.counter.offset == pytest.approx(5000 * KWH - 2.0**32)
 
@@ -176,10 +176,10 @@ def test_a_lasting_jump_continues_from_the_last_value(meter: Meter) -> None:
 @pytest.mark.parametrize("limit", [2.0**32, 2.0**32 / 3600])
 @pytest.mark.parametrize("others", [0.0, 7000 * KWH])
 def test_an_overflow_is_added_immediately(limit: float, others: float) -> None:
-    # One microinverter's counter is a part of the sum over all.
+    # The counter of one microinverter is a part of the sum.
     meter = Meter()
-    meter.says(others + limit - STEP)
-    shown = meter.says(*running(others + 1.0, 3))
+    meter.read(others + limit - STEP)
+    shown = meter.read(*running(others + 1.0, 3))
     assert shown == pytest.approx(running(others + limit + 1.0, 3))
     assert meter.counter.offset == limit
     kept = EnergyCounter.from_dict(meter.counter.as_dict())
@@ -187,7 +187,7 @@ def test_an_overflow_is_added_immediately(limit: float, others: float) -> None:
 
 
 def test_a_drop_that_resembles_an_overflow_is_held(meter: Meter) -> None:
-    assert meter.says(3860 * KWH) == [5000 * KWH]
+    assert meter.read(3860 * KWH) == [5000 * KWH]
     assert meter.holds()
 
 
@@ -195,10 +195,10 @@ def test_a_drop_that_resembles_an_overflow_is_held(meter: Meter) -> None:
 @pytest.mark.parametrize("wraps", [1, 2, 3])
 def test_overflows_of_a_sum_of_inverters_are_added_after_any_outage(away: timedelta, wraps: int) -> None:
     meter = Meter()
-    meter.says(9000 * KWH)
+    meter.read(9000 * KWH)
     meter.now += away
     made = 250 * KWH if away > timedelta(days=1) else 30 * KWH
-    shown = meter.says(9000 * KWH + made - wraps * INVERTER_OVERFLOW)
+    shown = meter.read(9000 * KWH + made - wraps * INVERTER_OVERFLOW)
     assert shown == pytest.approx([9000 * KWH + made])
     assert meter.counter.offset == pytest.approx(wraps * INVERTER_OVERFLOW)
     assert not meter.holds()
@@ -206,25 +206,25 @@ def test_overflows_of_a_sum_of_inverters_are_added_after_any_outage(away: timede
 
 def test_a_reset_during_a_night_is_not_an_overflow() -> None:
     meter = Meter()
-    meter.says(900 * KWH)
+    meter.read(900 * KWH)
     meter.now += timedelta(hours=12)
-    shown = meter.says(*running(2 * KWH, 30))
+    shown = meter.read(*running(2 * KWH, 30))
     assert shown[-1] == pytest.approx(900 * KWH + 29 * STEP)
 
 
 def test_a_reset_of_a_large_counter_is_not_several_overflows() -> None:
     meter = Meter()
-    meter.says(4 * INVERTER_OVERFLOW - 20 * KWH)
+    meter.read(4 * INVERTER_OVERFLOW - 20 * KWH)
     meter.now += timedelta(days=3)
-    shown = meter.says(*running(2 * KWH, 30))
+    shown = meter.read(*running(2 * KWH, 30))
     assert shown[-1] == pytest.approx(4 * INVERTER_OVERFLOW - 20 * KWH + 29 * STEP)
 
 
 def test_a_decrease_by_less_than_half_an_overflow_is_not_an_overflow() -> None:
     meter = Meter()
-    meter.says(9000 * KWH)
+    meter.read(9000 * KWH)
     meter.now += timedelta(days=30)
-    shown = meter.says(*running(8500 * KWH, 30))
+    shown = meter.read(*running(8500 * KWH, 30))
     assert shown[-1] == pytest.approx(9000 * KWH + 29 * STEP)
 
 
@@ -249,7 +249,7 @@ def test_another_source_continues_from_the_last_value(after: float, away: timede
     [
         (1, 20 * KWH, True),
         (24 * 7, 300 * KWH, True),
-        # What a sum that is modulo 2^32 J lacked.
+        # The overflows of a sum modulo 2^32 J.
         (1, INVERTER_OVERFLOW, False),
         (24 * 7, 5 * INVERTER_OVERFLOW, False),
         (24 * 7, -300 * KWH, False),
@@ -273,7 +273,7 @@ def test_a_counter_that_was_reset_three_times_in_a_month_is_decreasing(meter: Me
         value = meter.counter.value
         assert value is not None
         meter.now += timedelta(days=9)
-        meter.says(*running(value - meter.counter.offset - 5 * KWH, 20))
+        meter.read(*running(value - meter.counter.offset - 5 * KWH, 20))
     assert meter.counter.is_decreasing
     assert EnergyCounter.from_dict(meter.counter.as_dict()).is_decreasing
     meter.counter.rebase()
@@ -285,45 +285,45 @@ def test_drops_that_are_far_apart_are_resets(meter: Meter) -> None:
         meter.now += timedelta(days=16)
         value = meter.counter.value
         assert value is not None
-        meter.says(*running(value - meter.counter.offset - 5 * KWH, 20))
+        meter.read(*running(value - meter.counter.offset - 5 * KWH, 20))
     assert not meter.counter.is_decreasing
 
 
 def test_a_new_meter_after_weeks_is_not_an_overflow() -> None:
     meter = Meter()
-    meter.says(900 * KWH)
+    meter.read(900 * KWH)
     meter.now += timedelta(days=14)
-    shown = meter.says(*running(2 * KWH, 30))
+    shown = meter.read(*running(2 * KWH, 30))
     assert shown[-1] == pytest.approx(900 * KWH + 29 * STEP)
 
 
 def test_a_partial_recovery_ends_the_first_drop(meter: Meter) -> None:
-    # For one reading next to nothing, then 2 MWh less than before.
-    shown = meter.says(5.0, *running(3000 * KWH, 30))
+    # A single reading of almost zero, then 2 MWh less than before.
+    shown = meter.read(5.0, *running(3000 * KWH, 30))
     assert shown[-1] == pytest.approx(5000 * KWH + 29 * STEP)
     assert meter.counter.offset == pytest.approx(2000 * KWH)
 
 
 def test_a_second_drop_is_held_and_accepted(meter: Meter) -> None:
-    meter.says(*running(3.0, 20), 5 * KWH)
+    meter.read(*running(3.0, 20), 5 * KWH)
     before = meter.counter.value
     assert before is not None
-    shown = meter.says(*running(1.0, 20))
+    shown = meter.read(*running(1.0, 20))
     assert shown[-1] == pytest.approx(before + 19 * STEP)
 
 
 def test_energy_during_an_outage_is_added_immediately(meter: Meter) -> None:
     meter.now += timedelta(days=2)
-    assert meter.says(5060 * KWH) == [5060 * KWH]
+    assert meter.read(5060 * KWH) == [5060 * KWH]
 
 
 def test_a_clock_that_is_set_back_does_not_stop_a_counter(meter: Meter) -> None:
     meter.now -= timedelta(days=30)
-    assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]
+    assert meter.read(5000 * KWH + STEP) == [5000 * KWH + STEP]
 
 
 def test_a_counter_is_the_same_after_a_restart(meter: Meter) -> None:
-    meter.says(*running(3.0, 20))
+    meter.read(*running(3.0, 20))
     kept = EnergyCounter.from_dict(meter.counter.as_dict())
     assert (kept.value, kept.updated_at, kept.offset) == (
         meter.counter.value,
@@ -371,13 +371,13 @@ def test_a_counter_never_drops_or_jumps(
 def test_a_small_decrease_is_held_for_hours_and_is_never_a_reset(meter: Meter) -> None:
     falling = [5000 * KWH - 2.0 * number for number in range(1, 300)]
     at_rest = [falling[-1]] * 2 * HOLD_READINGS
-    assert set(meter.says(*falling, *at_rest)) == {5000 * KWH}
+    assert set(meter.read(*falling, *at_rest)) == {5000 * KWH}
     assert meter.counter.offset == 0
-    # Nothing is dropped: once the sum is above what was shown, it is shown as it is.
-    assert meter.says(5000 * KWH + STEP) == [5000 * KWH + STEP]
+    # No energy is lost: once the sum exceeds the held value, it is shown.
+    assert meter.read(5000 * KWH + STEP) == [5000 * KWH + STEP]
 
 
-# The limits, to the Wh and the second.
+# The limits, exact to the Wh and to the second.
 
 #: 32 bits of joules.
 OVERFLOW = 2**32 / 3600
@@ -385,8 +385,8 @@ OVERFLOW = 2**32 / 3600
 
 def test_a_step_persists_after_15_minutes_and_10_readings() -> None:
     meter = Meter(timedelta(seconds=100))
-    meter.says(5000 * KWH)
-    *held, accepted = meter.says(*running(0.001, 10))
+    meter.read(5000 * KWH)
+    *held, accepted = meter.read(*running(0.001, 10))
     assert held == [5000 * KWH] * 9
     assert accepted == pytest.approx(5000 * KWH + 9 * STEP)
 
@@ -399,14 +399,14 @@ def test_a_step_persists_after_15_minutes_and_10_readings() -> None:
 @pytest.mark.parametrize("excess", [0, 1])
 def test_a_counter_advances_with_1_mw_at_most(interval: timedelta, energy: int, excess: int) -> None:
     meter = Meter(interval)
-    meter.says(KWH, KWH + energy + excess)
+    meter.read(KWH, KWH + energy + excess)
     assert meter.holds() == bool(excess)
 
 
 @pytest.mark.parametrize(("after", "is_overflow"), [(5, True), (100_000, True), (100_001, False)])
 def test_an_overflow_of_a_meter_is_exact_within_100_kw(after: int, is_overflow: bool) -> None:
     meter = Meter(timedelta(hours=1))
-    meter.says(2.0**32 + (5 if after == 5 else 0), after)
+    meter.read(2.0**32 + (5 if after == 5 else 0), after)
     assert meter.holds() != is_overflow
     assert not is_overflow or meter.counter.value == 2**32 + after
 
@@ -414,13 +414,13 @@ def test_an_overflow_of_a_meter_is_exact_within_100_kw(after: int, is_overflow: 
 @pytest.mark.parametrize(
     ("hours", "before", "after", "is_overflow"),
     [
-        # A sum of inverters that is above one overflow now was not reset, however long ago it was read.
+        # A sum of inverters above one overflow was not reset, however long ago it was read.
         (48, 2 * OVERFLOW, OVERFLOW, True),
         (1, 2 * OVERFLOW, OVERFLOW + 100_000, True),
         (1, 2 * OVERFLOW, OVERFLOW + 100_001, False),
         (10, 10 * OVERFLOW, 9 * OVERFLOW + 596_523, True),
         (10, 10 * OVERFLOW, 9 * OVERFLOW + 596_524, False),
-        # One below it may have been reset.
+        # A sum below one overflow may have been reset.
         (1, OVERFLOW - 1, 59_651, True),
         (1, OVERFLOW - 1, 59_652, False),
         (24, OVERFLOW - 100, 50, True),
@@ -432,14 +432,14 @@ def test_an_overflow_of_inverters_is_exact(
     hours: int, before: float, after: float, is_overflow: bool
 ) -> None:
     meter = Meter(timedelta(hours=hours))
-    meter.says(before, after)
+    meter.read(before, after)
     assert meter.holds() != is_overflow
     assert not is_overflow or before <= (meter.counter.value or 0) < before + OVERFLOW / 2 + 1
 
 
 @pytest.mark.parametrize(("decrease", "is_held"), [(0.5, False), (999, False), (1000, True)])
 def test_a_decrease_below_1_kwh_is_not_a_step(meter: Meter, decrease: float, is_held: bool) -> None:
-    assert meter.says(5000 * KWH - decrease) == [5000 * KWH]
+    assert meter.read(5000 * KWH - decrease) == [5000 * KWH]
     assert meter.holds() == is_held
 
 
@@ -465,10 +465,10 @@ def test_three_resets_within_30_days_are_a_decrease(days: int, is_decreasing: bo
 
 def test_a_stored_counter_of_zero_is_restored() -> None:
     meter = Meter(timedelta(hours=1))
-    meter.says(*[0.0] * 40)
+    meter.read(*[0.0] * 40)
     assert meter.counter.value == 0
     # In an hour, no site produces 2 MWh.
-    meter.says(2_000 * KWH)
+    meter.read(2_000 * KWH)
     assert meter.holds()
 
 

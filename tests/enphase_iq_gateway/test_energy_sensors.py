@@ -1,4 +1,4 @@
-"""Energy counters in Home Assistant: over bad readings, restarts and another source."""
+"""Energy sensors: bad readings, restarts, and a change of the source."""
 
 from dataclasses import replace
 from datetime import timedelta
@@ -26,7 +26,7 @@ def energies(hass: HomeAssistant, simulator: Simulator) -> list[float]:
     return [float(state_of(hass, simulator, key)) for key in ENERGIES]
 
 
-def truths(simulator: Simulator) -> list[float]:
+def true_energies(simulator: Simulator) -> list[float]:
     """Return the expected states (kWh)."""
     truth = simulator.house.truth(simulator.clock.time())
     grid = truth.net_consumption.total
@@ -54,7 +54,7 @@ async def test_a_temporary_drop_is_held(
     assert energies(hass, simulator) == before
     simulator.faults.clear()
     await tick()
-    assert energies(hass, simulator) == pytest.approx(truths(simulator), abs=0.001)
+    assert energies(hass, simulator) == pytest.approx(true_energies(simulator), abs=0.001)
 
 
 async def test_after_a_reset_energy_continues_without_jump_or_gap(
@@ -69,9 +69,9 @@ async def test_after_a_reset_energy_continues_without_jump_or_gap(
     share = 0.5
     simulator.faults.set("counters-fall", "/ivp/meters/readings", share=share)
     await tick()
-    truth_before, shown_before = truths(simulator), energies(hass, simulator)
+    truth_before, shown_before = true_energies(simulator), energies(hass, simulator)
     await tick(seconds=60, times=30)
-    grown = [after - before for after, before in zip(truths(simulator), truth_before, strict=True)]
+    grown = [after - before for after, before in zip(true_energies(simulator), truth_before, strict=True)]
     shown = [after - before for after, before in zip(energies(hass, simulator), shown_before, strict=True)]
     assert shown == pytest.approx([share * each for each in grown], rel=0.01, abs=0.002)
     assert grown[0] > 0.5
@@ -99,15 +99,15 @@ async def test_energy_continues_after_an_overflow(
 ) -> None:
     await set_up(entry)
     shown = [[float(state_of(hass, simulator, key)) for key in keys]]
-    begin = truths(simulator)
+    begin = true_energies(simulator)
     for _ in range(20):
         await tick(seconds=60)
         shown.append([float(state_of(hass, simulator, key)) for key in keys])
     for before, after in pairwise(shown):
-        # Microinverters are asked every five minutes.
+        # Microinverters are polled every five minutes.
         assert all(0 <= new - old < 1 for new, old in zip(after, before, strict=True))
     grown = [end - start for end, start in zip(shown[-1], shown[0], strict=True)]
-    true = [end - start for end, start in zip(truths(simulator), begin, strict=True)][: len(keys)]
+    true = [end - start for end, start in zip(true_energies(simulator), begin, strict=True)][: len(keys)]
     assert grown == pytest.approx(true, abs=0.01 if len(keys) > 1 else 0.5)
     counter = entry.runtime_data.counters.active[f"{simulator.serial_number}_production_energy"]
     assert counter.offset > 0
@@ -123,7 +123,7 @@ async def test_zeros_after_a_power_failure_are_ignored(
     await tick(times=8)
     assert energies(hass, simulator) == before
     await tick(times=10)
-    assert energies(hass, simulator) == pytest.approx(truths(simulator), abs=0.001)
+    assert energies(hass, simulator) == pytest.approx(true_energies(simulator), abs=0.001)
 
 
 async def test_counters_and_offsets_are_restored_after_a_restart(
@@ -151,7 +151,7 @@ async def test_an_offset_is_kept_during_a_month_without_the_gateway(
     await tick(seconds=60, times=20)
     before = energies(hass, simulator)
     await hass.config_entries.async_unload(entry.entry_id)
-    # Home Assistant itself forgets what an entity was after a week.
+    # Home Assistant itself forgets the state of an entity after a week.
     await tick(seconds=30 * 86400)
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -249,7 +249,7 @@ async def test_a_negative_home_energy_at_the_first_setup_is_not_a_step(
     read = Site.from_readings
 
     def younger(*args: Any, **kwargs: Any) -> Site:
-        # The meter of the grid is younger than the one of production.
+        # The grid meter was installed later than the production meter.
         site = read(*args, **kwargs)
         assert site.consumed_energy is not None
         return replace(site, consumed_energy=site.consumed_energy - 90e6)
@@ -291,17 +291,17 @@ async def test_a_change_of_the_production_source_does_not_appear_in_the_statisti
     assert before < float(state_of(hass, simulator, "production_energy")) < before + 2
 
 
-def made_by_inverters(simulator: Simulator) -> float:
+def inverters_energy(simulator: Simulator) -> float:
     """Return the lifetime energy (kWh) of the microinverters as of their last report."""
     at = simulator.clock.time() // 300 * 300
     return simulator.house.truth(at).production.total.energy_delivered / 1000
 
 
 def require_energy_of_totals(hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry) -> None:
-    """Fail unless the production energy is read from the totals, and is that of the microinverters."""
+    """Fail unless the production energy is read from the totals and matches that of the microinverters."""
     assert entry.runtime_data.data.production_from is ProductionFrom.TOTALS
     shown = float(state_of(hass, simulator, "production_energy"))
-    assert shown == pytest.approx(made_by_inverters(simulator), abs=0.5)
+    assert shown == pytest.approx(inverters_energy(simulator), abs=0.5)
 
 
 @pytest.mark.parametrize(
@@ -317,18 +317,18 @@ async def test_without_meters_energy_is_read_where_the_firmware_counts_it(
 ) -> None:
     await set_up(entry)
     shown = float(state_of(hass, simulator, "production_energy"))
-    assert shown == pytest.approx(made_by_inverters(simulator), abs=0.5)
+    assert shown == pytest.approx(inverters_energy(simulator), abs=0.5)
     assert entry.runtime_data.data.production_from is source
 
 
 async def production_through(hass: HomeAssistant, simulator: Simulator, tick: Tick, minutes: int) -> None:
-    """Assert that no more energy is shown than is made."""
-    before, true = float(state_of(hass, simulator, "production_energy")), made_by_inverters(simulator)
+    """Fail if the shown energy increases by more than was produced."""
+    before, true = float(state_of(hass, simulator, "production_energy")), inverters_energy(simulator)
     for _ in range(minutes // 5):
         await tick(seconds=300)
     after = float(state_of(hass, simulator, "production_energy"))
     # Microinverters report every five minutes.
-    assert after - before == pytest.approx(made_by_inverters(simulator) - true, abs=0.5)
+    assert after - before == pytest.approx(inverters_energy(simulator) - true, abs=0.5)
     assert after > before
 
 
@@ -351,11 +351,11 @@ async def test_a_firmware_update_with_another_source_adds_no_energy(
         await tick(seconds=300)
         await tick(seconds=silence * 3600)
         simulator.faults.clear()
-    # What it says afterwards is its sum over the inverters, and that is another number.
+    # Afterwards, its energy is the sum of the inverters, which has another value.
     simulator.house.profile = find("no-meters-8.3")
     simulator.faults.set("counters-fall", "/production.json", share=1.5)
     if not silence:
-        # Firmware is asked for when the integration starts.
+        # The firmware is read when the integration starts.
         await hass.config_entries.async_reload(entry.entry_id)
     await tick(times=40)
     assert entry.runtime_data.data.production_from is ProductionFrom.INVERTERS
@@ -412,7 +412,7 @@ async def test_a_change_from_the_sum_of_microinverters_causes_no_jump(
     tick: Tick,
     hass_storage: dict[str, Any],
 ) -> None:
-    # That sum is modulo 2^32 J, and it was away for a week.
+    # The sum is modulo 2^32 J, and the gateway was offline for a week.
     week_ago = dt_util.utcnow() - timedelta(days=7)
     stored = {
         "value": 174_174.0,

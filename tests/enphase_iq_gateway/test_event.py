@@ -1,4 +1,4 @@
-"""A meter's status as an event: fired when it changes, also over a restart, and once for each change."""
+"""Events of meter statuses: one for each change, including changes during a restart."""
 
 import pytest
 from homeassistant.const import STATE_UNKNOWN
@@ -11,14 +11,14 @@ from custom_components.enphase_iq_gateway.const import DOMAIN, METER_STATUSES
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick
-from .helpers import NEXT_LIST, Meters, answer_with
+from .helpers import NEXT_LIST, Meters, change_response
 
 
 @pytest.fixture
 def meters(hass: HomeAssistant, simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> Meters:
-    """Return the gateway's meters, all of them well to begin with."""
+    """Return the meters of the gateway, all with status normal."""
     meters = Meters(hass, simulator)
-    answer_with(monkeypatch, simulator, "/ivp/meters", meters.changed)
+    change_response(monkeypatch, simulator, "/ivp/meters", meters.changed)
     return meters
 
 
@@ -30,7 +30,7 @@ async def test_event_entities_of_meters_can_be_enabled(
         registered = er.async_get(hass).async_get(meters.entity_id(kind))
         assert registered is not None
         assert registered.disabled_by is er.RegistryEntryDisabler.INTEGRATION
-        # A new owner sees nothing that is "Unknown" from the first minute on.
+        # No entity of a new installation is "Unknown".
         assert hass.states.get(meters.entity_id(kind)) is None
     assert not [state.entity_id for state in hass.states.async_all() if state.state == STATE_UNKNOWN]
 

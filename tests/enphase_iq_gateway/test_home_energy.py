@@ -19,16 +19,16 @@ from .conftest import SetUp, Tick, state_of
 
 pytestmark = [
     pytest.mark.slow,
-    # Home Assistant's own http, which repairs come with.
+    # The http component of Home Assistant, which repairs depend on.
     pytest.mark.filterwarnings("ignore:It is recommended to use web.AppKey"),
 ]
 
-#: Seconds between two looks, and how many make a day.
+#: Seconds between two readings, and their number per day.
 LOOK, DAY = 900, 96
 
 
 def issues(hass: HomeAssistant) -> list[ir.IssueEntry]:
-    """Return the issue of home."""
+    """Return the issues of home energy."""
     return [issue for issue in ir.async_get(hass).issues.values() if issue.domain == DOMAIN]
 
 
@@ -59,13 +59,13 @@ async def test_home_that_decreases_repeatedly_is_unknown_and_creates_one_issue(
     ):
         assert float(state_of(hass, simulator, key)) == pytest.approx(energy / 1000, abs=0.001)
 
-    # It stays so over restarts.
+    # It stays unknown after a restart.
     await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
     assert state_of(hass, simulator, "home_energy") == STATE_UNKNOWN
     [issue] = issues(hass)
 
-    # The installer has put the second inverter behind the production meter; the owner says so.
+    # The second inverter is metered now, and the user confirms it.
     counter = entry.runtime_data.counters.active[f"{simulator.serial_number}_home_energy"]
     before = counter.value
     assert before is not None

@@ -1,4 +1,4 @@
-"""Setup, unload and removal, and devices that are added or removed."""
+"""Setup and unload of entries, and devices that are added or removed."""
 
 import subprocess
 import sys
@@ -28,7 +28,7 @@ def devices(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, dr.DeviceE
 
 @pytest.mark.slow
 def test_the_integration_requires_no_other_client() -> None:
-    # In a process of its own, as a test beside this one knows the scripts too.
+    # In a separate process, as other tests import the scripts.
     client = "custom_components.enphase_iq_gateway.enphase_api"
     script = (
         "import sys; import custom_components.enphase_iq_gateway;"
@@ -140,7 +140,7 @@ async def test_a_new_inverter_is_added_automatically(
     inverters.append(new)
     await tick(seconds=301)
     assert new.serial_number in devices(hass, entry)
-    assert hass.states.get(f"sensor.inverter_{new.serial_number}") is None  # disabled, as all of them
+    assert hass.states.get(f"sensor.inverter_{new.serial_number}") is None  # disabled by default
     registry = er.async_get(hass)
     assert registry.async_get_entity_id("sensor", DOMAIN, f"{new.serial_number}_power") is not None
 

@@ -1,4 +1,4 @@
-"""Other languages: they have all texts of English, and readable names of entities."""
+"""The translations: complete, consistent with English, and with readable names of entities."""
 
 import re
 
@@ -17,13 +17,13 @@ from .texts import LANGUAGES, PLACEHOLDER, PROJECT, TEXTS, leaves
 
 ENGLISH = dict(leaves(TEXTS))
 
-#: What an owner types, looks for or is shown letter by letter: no language has words of its own for it.
+#: Texts that are never translated: users type them, or see them in another program.
 LITERAL = re.compile(
     r"Home Assistant|Enphase Envoy|Enphase|Entrez|IQ Gateway|SHA-256|IPv4|JSON|GET|POST|PUT|DELETE|eyJ"
     r"|/[a-z]+(?:/[a-z]+)*|\d+(?:\.\d+)*|envoy\.local|entrez\.enphaseenergy\.com|`"
 )
 
-#: Texts that are the same word, or the same name, in another language too.
+#: Texts that are the same word or name in another language.
 SAME_WORD = {
     "{name}",
     "Enphase IQ Gateway",
@@ -37,7 +37,7 @@ SAME_WORD = {
     "Token",
 }
 
-#: What an owner reads on the page of a gateway with three phases and a battery.
+#: Names of entities of gateways with three phases and with a battery.
 NAMES = {
     "de": {
         "Netzbezug",
@@ -69,7 +69,7 @@ NAMES = {
     },
 }
 
-#: What the devices behind such a gateway are called, before their serial numbers.
+#: Names of the devices behind such a gateway, without their serial numbers.
 DEVICES = {
     "de": {"Wechselrichter", "IQ-Batterie"},
     "en": {"Inverter", "IQ Battery"},
@@ -83,8 +83,8 @@ in_each_language = pytest.mark.parametrize("language", LANGUAGES)
 
 def both(language: str) -> list[tuple[str, str, str]]:
     """Return every text in English and in this language, with the keys that lead to it."""
-    said = dict(leaves(LANGUAGES[language]))
-    return [(".".join(path), text, said[path]) for path, text in ENGLISH.items()]
+    translated = dict(leaves(LANGUAGES[language]))
+    return [(".".join(path), text, translated[path]) for path, text in ENGLISH.items()]
 
 
 def test_there_are_four_translations_besides_english() -> None:
@@ -110,7 +110,7 @@ def test_a_text_has_the_same_placeholders_and_links_in_every_language(language: 
 def test_no_text_has_a_placeholder_for_an_error_text_of_the_client(language: str) -> None:
     texts = TEXTS if language == "en" else LANGUAGES[language]
     named = {name for _, text in leaves(texts["exceptions"]) for name in PLACEHOLDER.findall(text)}
-    # Each a name, a number or an address.
+    # Names, numbers and addresses.
     assert named == {"found", "firmware", "host", "limit", "method", "name", "path", "status", "wanted"}
 
 
@@ -126,7 +126,7 @@ def test_texts_have_no_markup_addresses_or_stray_braces(language: str) -> None:
         assert text, path
         assert text == text.strip(), path
         assert not re.search(r"<|https?://|\[%key:", text), path
-        # The frontend takes an apostrophe beside a brace for the beginning of a quotation.
+        # In ICU messages, an apostrophe beside a brace begins a quotation.
         assert not re.search(r"'[{}]", text), path
         assert not re.search(r"[{}]", PLACEHOLDER.sub("", text)), path
 
@@ -162,10 +162,10 @@ async def test_the_reason_for_an_outage_is_translated(
     error = entry.runtime_data.last_exception
     assert error is not None
     assert error.translation_key == key
-    said = LANGUAGES["de"]["exceptions"][key]["message"].format(**error.translation_placeholders)
-    assert not re.search(r"\b(the|gateway answered|did not|with this token)\b", said)
-    assert entry.title in said
-    assert key == "cannot_connect" or "/ivp/meters/readings" in said
+    message = LANGUAGES["de"]["exceptions"][key]["message"].format(**error.translation_placeholders)
+    assert not re.search(r"\b(the|gateway answered|did not|with this token)\b", message)
+    assert entry.title in message
+    assert key == "cannot_connect" or "/ivp/meters/readings" in message
 
 
 @in_each_language
@@ -192,7 +192,7 @@ async def test_entity_names_are_translated(
             names |= {entity.original_name for entity in registered if entity.original_name}
             await hass.config_entries.async_unload(entry.entry_id)
     assert names >= NAMES[language]
-    # A name begins with a meter's word or with a capital: what follows a meter's colon is no new sentence.
+    # Names begin with a capital letter; only the name of a meter may precede a colon.
     meters = set((await async_get_words(hass, "meter")).values())
     for name in names:
         assert "{" not in name
@@ -225,7 +225,7 @@ async def test_the_documentation_explains_entity_ids_in_other_languages(
     hass.config.language = "de"
     entry = await set_up(make_entry(simulator))
     registered = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
-    # The documentation's serial number of a microinverter is another house's.
+    # The serial number of the documentation is one of another house.
     ids = {each.entity_id for each in registered}
     german = {re.sub(r"wechselrichter_\d+", "wechselrichter_122300000101", each) for each in ids}
     assert set(re.findall(r"sensor\.\w*(?:netzleistung|wechselrichter\w*)", paragraph)) <= german

@@ -1,4 +1,4 @@
-"""The migration from the built-in enphase_envoy by docs/migration.md: the statistics continue."""
+"""docs/migration.md: the statistics of the built-in enphase_envoy continue."""
 
 import logging
 import re
@@ -40,23 +40,23 @@ pytestmark = pytest.mark.slow
 
 PAGE = PROJECT / "docs" / "migration.md"
 
-#: Statistics are made ten seconds after each fifth minute.
+#: Statistics are compiled ten seconds after every fifth minute.
 FIVE_MINUTES, A_BIT = 300, 20
 HOUR = 12
 
-#: MWh; the built-in integration shows no less.
+#: MWh; the resolution of the built-in integration.
 WATT_HOUR = 1.1e-6
 
 
 class Sensor(NamedTuple):
-    """A sensor as a user finds it: by its name on the device of this serial number."""
+    """A sensor, identified by its name and the serial number of its device."""
 
     serial_number: str
     name: str
 
 
 class Moved(NamedTuple):
-    """A sensor's old entity id, which ours is to have, and the unit that the page names."""
+    """An entity id to take over, the sensor that takes it over, and the documented unit."""
 
     old: str
     ours: Sensor
@@ -64,7 +64,7 @@ class Moved(NamedTuple):
 
 
 def rows() -> list[tuple[str, str, str]]:
-    """Return the sensors in the page: the built-in one, ours, and the unit."""
+    """Return the rows of the documented table: the built-in sensor, ours, and the unit."""
     section = PAGE.read_text().partition("## Sensors that continue")[2].partition("\n## ")[0]
     found = re.findall(r"^\| ([^|]+) \| ([^|]+) \| (\S+) \|$", section, re.MULTILINE)
     return found[1:]
@@ -83,9 +83,9 @@ def sensors(hass: HomeAssistant, entry: MockConfigEntry) -> dict[Sensor, str]:
 
 
 def moves(theirs: dict[Sensor, str]) -> Iterator[Moved]:
-    """Yield the renames of the page, for each device that has such a sensor."""
+    """Yield the documented renames for each device with such a sensor."""
     for built_in, here, unit in rows():
-        # A microinverter's sensor bears its device's name alone.
+        # The main sensor of a microinverter has the name of its device.
         is_inverter = built_in == here == "Inverter"
         device, _, name = ("Inverter", "", "") if is_inverter else built_in.rpartition(": ")
         our_name = "" if is_inverter else here.rpartition(": ")[2]
@@ -106,7 +106,7 @@ def profile() -> str:
 
 @pytest.fixture
 def enable_statistics() -> bool:
-    """Make statistics each five minutes and each hour."""
+    """Compile statistics every five minutes and every hour."""
     return True
 
 
@@ -117,7 +117,7 @@ async def built_in(
     simulator: Simulator,
     tick: Tick,
 ) -> MockConfigEntry:
-    """Return the built-in integration, which has read the gateway for two full hours."""
+    """Return the built-in integration after two full hours."""
     entry = MockConfigEntry(
         domain="enphase_envoy",
         title=f"Envoy {simulator.serial_number}",
@@ -130,7 +130,7 @@ async def built_in(
             CONF_TOKEN: simulator.token(),
         },
     )
-    # The plug-in has each statement logged, which takes longer than the statements do.
+    # Logging all SQL statements takes longer than executing them.
     logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
     # A house that makes more than it uses now, and less before this test is over; its three in the afternoon
     # is a full hour of Home Assistant's, whatever minute this test began in.
@@ -151,7 +151,7 @@ def _until_next_hour() -> float:
 async def statistics_of(
     hass: HomeAssistant, entity_ids: set[str]
 ) -> tuple[dict[str, list[StatisticsRow]], dict[str, str | None]]:
-    """Return the hourly statistics of these entities in their stored units, and those units."""
+    """Return the hourly statistics of these entities in their stored units, and the units."""
     await async_wait_recording_done(hass)
     begin, executor = dt_util.utcnow() - timedelta(days=1), get_instance(hass).async_add_executor_job
     hours = await executor(
@@ -162,14 +162,14 @@ async def statistics_of(
 
 
 def counted(hour: StatisticsRow, what: Literal["sum", "state"]) -> float:
-    """Return an hour's sum or state."""
+    """Return the sum or the state of an hour."""
     value = hour[what]
     assert value is not None
     return value
 
 
 def energies(simulator: Simulator, at: float) -> dict[str, float]:
-    """Return the true counters (MWh), by the names of our sensors."""
+    """Return the true energies (MWh) by the names of our sensors."""
     made, grid, stored = (simulator.house.truth(at).of(kind).total for kind in (PRODUCTION, NET, STORAGE))
     counters = {
         "Production energy": made.energy_delivered,
@@ -208,7 +208,7 @@ async def test_migrated_statistics_continue_in_one_series_without_a_jump(
     await tick(FIVE_MINUTES - RELOAD_AFTER_UPDATE_DELAY - 1)
     await tick(FIVE_MINUTES, times=round((_until_next_hour() + A_BIT) / FIVE_MINUTES) + 2 * HOUR)
 
-    # From the states to their times: the clocks of house and Home Assistant go alike.
+    # The clocks of the house and of Home Assistant have the same speed.
     last_read = timedelta(seconds=FIVE_MINUTES - A_BIT).total_seconds()
     house_ahead = simulator.clock.time() - dt_util.utcnow().timestamp()
     moved = set()
@@ -284,6 +284,6 @@ async def test_migrated_production_statistics_continue_without_a_jump_without_me
         true, true_before = (
             energies(simulator, hour["end"] + house_ahead)["Production energy"] for hour in (later, earlier)
         )
-        # MWh; microinverters report every five minutes, to the watt-hour, and are asked as often.
+        # MWh; microinverters report every five minutes, and are polled as often.
         assert grown == pytest.approx(true - true_before, abs=0.0006)
     assert counted(energy[-1], "sum") - counted(energy[0], "sum") > 0.001

@@ -1,4 +1,4 @@
-"""The options: only a number of seconds that a gateway can handle is stored."""
+"""The options flow: the interval is validated."""
 
 from contextlib import suppress
 from typing import Any

@@ -1,4 +1,4 @@
-"""Signing in again to a gateway that is set up."""
+"""Reauthentication."""
 
 import pytest
 from homeassistant.config_entries import SOURCE_REAUTH, ConfigEntryState
@@ -16,16 +16,16 @@ CONF_ACCOUNT = {CONF_USERNAME: "owner@example.com", CONF_PASSWORD: "planted-pass
 
 
 async def reauth_of(hass: HomeAssistant, flow: Flow) -> None:
-    """Go on with the one flow that the integration has started."""
+    """Continue the flow that the integration has started."""
     [waiting] = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     assert waiting["context"]["source"] == SOURCE_REAUTH
-    await flow.follow(waiting)
+    await flow.resume(waiting)
     assert flow.shows("reauth_confirm")
 
 
 @pytest.fixture
 async def ended(simulator: Simulator, set_up: SetUp) -> MockConfigEntry:
-    """Return an entry whose token has ended."""
+    """Return an entry with an expired token."""
     entry = make_entry(simulator, {CONF_TOKEN: simulator.token(lifetime=3600, issued_ago=7200)})
     return await set_up(entry, state=ConfigEntryState.SETUP_ERROR)
 
@@ -36,7 +36,7 @@ async def test_an_expired_token_is_replaced_by_a_pasted_one(
     token = simulator.token()
     await reauth_of(hass, flow)
     await flow.choose("token")
-    await flow.give_token(token)
+    await flow.enter_token(token)
     assert flow.aborts("reauth_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert ended.state is ConfigEntryState.LOADED
@@ -49,9 +49,9 @@ async def test_signing_in_with_an_account_can_enable_automatic_renewal(
 ) -> None:
     await reauth_of(hass, flow)
     await flow.choose("account")
-    await flow.give_account(password="wrong")
+    await flow.enter_account(password="wrong")
     assert flow.shows("account", "invalid_auth")
-    await flow.give_account(renew=True)
+    await flow.enter_account(renew=True)
     assert flow.aborts("reauth_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert ended.state is ConfigEntryState.LOADED
@@ -64,7 +64,7 @@ async def test_the_password_is_deleted_if_renewal_is_disabled(
     entry = await set_up(make_entry(simulator, CONF_ACCOUNT))
     await flow.start(SOURCE_REAUTH, dict(entry.data), entry_id=entry.entry_id)
     await flow.choose("token")
-    await flow.give_token()
+    await flow.enter_token()
     assert flow.aborts("reauth_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert not {CONF_USERNAME, CONF_PASSWORD} & set(entry.data)
@@ -75,9 +75,9 @@ async def test_a_token_of_another_gateway_is_rejected(
 ) -> None:
     await reauth_of(hass, flow)
     await flow.choose("token")
-    await flow.give_token(simulator.token(serial_number="122399999999"))
+    await flow.enter_token(simulator.token(serial_number="122399999999"))
     assert flow.shows("token", "token_wrong_gateway")
-    await flow.give_token()
+    await flow.enter_token()
     assert flow.aborts("reauth_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
 
@@ -89,7 +89,7 @@ async def test_no_new_token_is_sent_to_a_gateway_with_another_certificate(
     simulator.renew_certificate(same_key=False)
     simulator.requests.clear()
     await flow.choose("token")
-    await flow.give_token()
+    await flow.enter_token()
     assert flow.shows("certificate_changed")
     assert simulator.requests == []
     await flow.answer()

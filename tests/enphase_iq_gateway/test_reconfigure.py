@@ -1,4 +1,4 @@
-"""Reconfiguration: address, account, token and renewal, and the options."""
+"""Reconfiguration of address, account, token and renewal, and the options."""
 
 import pytest
 from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntryState
@@ -23,7 +23,7 @@ from .texts import TEXTS
 
 @pytest.fixture
 async def moved(flow: Flow, simulator: Simulator, set_up: SetUp) -> MockConfigEntry:
-    """Return an entry whose gateway is no longer where it was; the reconfigure form is shown."""
+    """Return an entry whose gateway has another address, with the reconfigure form open."""
     entry = make_entry(simulator, {CONF_HOST: "https://127.0.0.1:1"})
     await set_up(entry, state=ConfigEntryState.SETUP_RETRY)
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
@@ -36,7 +36,7 @@ async def moved(flow: Flow, simulator: Simulator, set_up: SetUp) -> MockConfigEn
 async def test_a_new_address_with_the_trusted_certificate_is_stored_immediately(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, moved: MockConfigEntry
 ) -> None:
-    await flow.give_host()
+    await flow.enter_host()
     assert flow.aborts("reconfigure_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert moved.data[CONF_HOST] == simulator.url
@@ -46,9 +46,9 @@ async def test_a_new_address_with_the_trusted_certificate_is_stored_immediately(
 async def test_a_wrong_address_can_be_corrected(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, moved: MockConfigEntry
 ) -> None:
-    await flow.give_host("127.0.0.1:1")
+    await flow.enter_host("127.0.0.1:1")
     assert flow.shows("address", "connection_refused")
-    await flow.give_host()
+    await flow.enter_host()
     assert flow.aborts("reconfigure_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
 
@@ -57,7 +57,7 @@ async def test_another_certificate_must_be_trusted(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, moved: MockConfigEntry
 ) -> None:
     simulator.renew_certificate(same_key=False)
-    await flow.give_host()
+    await flow.enter_host()
     assert flow.shows("certificate_changed")
     placeholders = flow.shown["description_placeholders"]
     assert placeholders is not None
@@ -80,7 +80,7 @@ async def test_a_damaged_certificate_is_replaced_by_trusting_the_gateway_again(
     await set_up(entry, state=ConfigEntryState.SETUP_ERROR)
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     assert flow.shows("address"), "nobody can be signed in to before a certificate is trusted"
-    await flow.give_host()
+    await flow.enter_host()
     assert flow.shows("trust")
     await flow.answer()
     assert flow.aborts("reconfigure_successful")
@@ -95,12 +95,12 @@ async def test_a_gateway_that_fails_during_the_flow_can_be_retried(
 ) -> None:
     simulator.renew_certificate(same_key=same_key)
     simulator.faults.set("status", "/ivp/meters")
-    await flow.give_host()
+    await flow.enter_host()
     if not same_key:
         await flow.answer()
     assert flow.shows("address" if same_key else "certificate_changed", "not_a_gateway")
     simulator.faults.clear()
-    await (flow.give_host() if same_key else flow.answer())
+    await (flow.enter_host() if same_key else flow.answer())
     assert flow.aborts("reconfigure_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert moved.state is ConfigEntryState.LOADED
@@ -114,7 +114,7 @@ async def test_the_address_can_be_changed_with_an_expired_token(
     await set_up(entry, state=ConfigEntryState.SETUP_RETRY)
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.choose("address")
-    await flow.give_host()
+    await flow.enter_host()
     assert flow.aborts("reconfigure_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert entry.data[CONF_HOST] == simulator.url
@@ -128,7 +128,7 @@ async def test_newly_enabled_meters_are_used_after_a_reconfiguration(
     entry = await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: "inverters"}))
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.choose("address")
-    await flow.give_host()
+    await flow.enter_host()
     await hass.async_block_till_done(wait_background_tasks=True)
     assert entry.data[CONF_PRODUCTION_SOURCE] == "meter"
 
@@ -144,9 +144,9 @@ async def test_the_account_can_be_changed_and_renewal_enabled(
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.choose("account")
     assert flow.shows("account")
-    await flow.give_account(password="wrong")
+    await flow.enter_account(password="wrong")
     assert flow.shows("account", "invalid_auth")
-    await flow.give_account(renew=True)
+    await flow.enter_account(renew=True)
     assert flow.aborts("reconfigure_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert entry.state is ConfigEntryState.LOADED
@@ -174,7 +174,7 @@ async def test_disabling_renewal_deletes_the_password(
     entry = await set_up(make_entry(simulator, ACCOUNT))
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.choose("account")
-    await flow.give_account(renew=False)
+    await flow.enter_account(renew=False)
     assert flow.aborts("reconfigure_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert not {CONF_USERNAME, CONF_PASSWORD} & set(entry.data)
@@ -187,7 +187,7 @@ async def test_a_token_can_be_replaced_by_a_pasted_one(
     token = simulator.token("installer")
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.choose("token")
-    await flow.give_token(token)
+    await flow.enter_token(token)
     assert flow.aborts("reconfigure_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert entry.state is ConfigEntryState.LOADED
@@ -203,7 +203,7 @@ async def test_no_new_token_is_sent_to_a_gateway_with_an_untrusted_certificate(
     simulator.requests.clear()
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.choose("token")
-    await flow.give_token()
+    await flow.enter_token()
     assert flow.shows("certificate_changed")
     assert simulator.requests == []
     await flow.answer()

@@ -1,4 +1,4 @@
-"""Recorded gateways, replayed over HTTPS: every number here was worked out by hand from the recording."""
+"""Recorded gateways, replayed over HTTPS; the expected values were calculated by hand from the recordings."""
 
 import logging
 import os
@@ -23,10 +23,10 @@ from .flow import Flow
 RECORDINGS = os.environ.get("ENPHASE_RECORDINGS", "")
 FOLDERS = sorted(path.parent.name for path in Path(RECORDINGS).glob("*/info")) if RECORDINGS else []
 
-#: What is enabled by default (W, kWh, %), then what is shown once everything is enabled.
+#: States of the entities that are enabled by default (W, kWh, %), then of others.
 type Values = dict[str, float | str]
 
-#: An array of seven microinverters on one phase, whichever number of phases the gateway counts.
+#: An array of seven microinverters on one phase; the gateway may report more phases.
 ONE_PHASE: Values = {
     "production_power": 488.925,
     "production_energy": 3183.793885,
@@ -108,8 +108,8 @@ EXPECTED: dict[str, tuple[Values, Values]] = {
     ),
 }
 
-#: How many microinverters each lists, and the watts of their last reports together; None where all had been
-#: silent for hours by the gateway's clock.
+#: The number of listed microinverters, and the sum of their last reports (W); None if all had been silent for
+#: hours by the gateway's clock.
 INVERTERS: dict[str, tuple[int, int | None]] = {
     "7.3.466_with_cts_3phase": (7, 751),
     "7.6.175_with_cts": (7, 751),
@@ -128,7 +128,7 @@ def recording(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def simulator(recording: str, socket_enabled: None, monkeypatch: pytest.MonkeyPatch) -> Generator[Simulator]:
-    """Yield the recorded gateway, and Entrez beside it; skipped by name where the recording is absent."""
+    """Yield the recorded gateway and Entrez; the test is skipped if the recording is missing."""
     folder = Path(RECORDINGS) / recording
     if not RECORDINGS or not folder.is_dir():
         pytest.skip(f"recording {recording}: not in the folder that ENPHASE_RECORDINGS names")
@@ -140,7 +140,7 @@ def simulator(recording: str, socket_enabled: None, monkeypatch: pytest.MonkeyPa
 async def set_up_by_hand(hass: HomeAssistant, flow: Flow) -> None:
     """Complete the config flow as a user does."""
     await flow.reach("token")
-    await flow.give_token()
+    await flow.enter_token()
     await flow.answer()
     assert flow.shown["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -183,7 +183,7 @@ async def test_the_entities_of_a_recorded_gateway_match_the_snapshot(
     shown = {
         entity.unique_id.removeprefix(f"{simulator.serial_number}_"): state.state
         for entity in er.async_get(hass).entities.values()
-        # Of the gateway itself; token and certificate are the simulator's.
+        # Sensors of the gateway itself; the token and the certificate are those of the simulator.
         if entity.platform == DOMAIN
         and entity.unique_id.startswith(simulator.serial_number)
         and not entity.unique_id.endswith("_expiry")

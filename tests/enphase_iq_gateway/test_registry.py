@@ -38,7 +38,7 @@ ENERGIES = ["production_energy", "grid_energy_imported", "grid_energy_exported",
 
 @pytest.fixture
 def successor(profile: str, socket_enabled: None) -> Generator[Simulator]:
-    """Yield the replacement of a broken gateway; its counters are younger by a year."""
+    """Yield the replacement of a broken gateway, with one year less energy."""
     with Simulator(profile, seed=2, start=NOON - 365 * 86400, longitude=0, speed=0) as running:
         yield running
 
@@ -171,7 +171,7 @@ async def test_energies_continue_from_their_last_values_also_after_restarts(
 
 @pytest.fixture
 def enable_statistics() -> bool:
-    """Make statistics each five minutes and each hour."""
+    """Compile statistics every five minutes and every hour."""
     return True
 
 
@@ -187,7 +187,7 @@ async def test_statistics_continue_without_a_step(
     tick: Tick,
 ) -> None:
     logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
-    # One o'clock of the house is a full hour of Home Assistant's, whatever minute this test began in.
+    # One o'clock of the house is a full hour of Home Assistant, whenever the test starts.
     until_next_hour = 3600 - dt_util.utcnow().timestamp() % 3600
     simulator.clock.advance(3600 - until_next_hour)
     await tick(until_next_hour + A_BIT)
@@ -221,6 +221,6 @@ async def test_statistics_continue_without_a_step(
         rows = hours[entity_id]
         assert len(rows) == 3, key
         sums = [row["sum"] or 0.0 for row in rows]
-        # kWh an hour: no house of the simulator's makes or uses more.
+        # kWh per hour: more than any simulated house produces or consumes.
         assert all(0 <= later - earlier < 20 for earlier, later in pairwise(sums)), key
         assert sums[-1] - sums[0] > 1 or key != "production_energy"

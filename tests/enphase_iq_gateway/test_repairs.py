@@ -20,7 +20,7 @@ from .flow import Flow
 from .helpers import accept, issue_of, repair
 from .texts import TEXTS
 
-# Home Assistant's own http, which repairs come with.
+# The http component of Home Assistant, which repairs depend on.
 pytestmark = pytest.mark.filterwarnings("ignore:It is recommended to use web.AppKey")
 
 
@@ -79,7 +79,7 @@ async def test_the_repair_trusts_the_certificate_that_it_showed(
 ) -> None:
     shown = await repair(hass, changed)
     was_shown = simulator.fingerprint
-    # Between the look and the click somebody else takes the gateway's place.
+    # Before the user confirms, another device takes over the address.
     simulator.renew_certificate(same_key=False)
     simulator.requests.clear()
     await accept(hass, shown)
@@ -123,9 +123,9 @@ async def test_a_certificate_of_another_gateway_cannot_be_trusted(
     assert shown["type"] is FlowResultType.ABORT
     assert shown["reason"] == "wrong_gateway"
     text = TEXTS["issues"]["certificate_changed"]["fix_flow"]["abort"]["wrong_gateway"]
-    told = text.format(**shown["description_placeholders"])
-    assert "If 122399999999 replaces this gateway" in told
-    assert "choose Reconfigure in the menu of this gateway" in told
+    message = text.format(**shown["description_placeholders"])
+    assert "If 122399999999 replaces this gateway" in message
+    assert "choose Reconfigure in the menu of this gateway" in message
     assert shown["description_placeholders"]["serial"] == "122399999999"
     assert issue_of(hass, entry) is not None
 
@@ -157,7 +157,7 @@ async def test_an_outdated_repair_does_not_replace_a_newer_certificate(
     simulator.renew_certificate(same_key=False)
     await flow.start(SOURCE_RECONFIGURE, entry_id=changed.entry_id)
     await flow.choose("address")
-    await flow.give_host()
+    await flow.enter_host()
     assert flow.shows("certificate_changed")
     await flow.answer()
     assert flow.aborts("reconfigure_successful")

@@ -44,7 +44,7 @@ async def replaced(
     await set_up(entry)
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.choose("address")
-    await flow.give_host(successor.url)
+    await flow.enter_host(successor.url)
     assert flow.shows("certificate_changed")
     return entry
 
@@ -71,10 +71,10 @@ async def test_entities_are_kept_when_a_gateway_is_replaced(
     assert flow.shows("sign_in")
     assert nothing_secret_was_sent(successor)
     await flow.choose("token")
-    await flow.give_token(simulator.token())
+    await flow.enter_token(simulator.token())
     assert flow.shows("token", "token_wrong_gateway")
     assert nothing_secret_was_sent(successor)
-    await flow.give_token(successor.token())
+    await flow.enter_token(successor.token())
     assert flow.aborts("reconfigure_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
 
@@ -97,7 +97,7 @@ async def test_an_account_can_sign_in_to_the_new_gateway(
     await flow.answer()
     await flow.answer()
     await flow.choose("account")
-    await flow.give_account(renew=True)
+    await flow.enter_account(renew=True)
     assert flow.aborts("reconfigure_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert replaced.state is ConfigEntryState.LOADED
@@ -123,11 +123,11 @@ async def test_production_of_the_new_gateway_follows_its_meters(
     entry = await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: "inverters"}))
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.choose("address")
-    await flow.give_host(successor.url)
+    await flow.enter_host(successor.url)
     await flow.answer()
     await flow.answer()
     await flow.choose("token")
-    await flow.give_token(successor.token())
+    await flow.enter_token(successor.token())
     await hass.async_block_till_done(wait_background_tasks=True)
     assert entry.data[CONF_PRODUCTION_SOURCE] == "meter"
 
@@ -141,7 +141,7 @@ async def test_the_certificate_issue_of_the_old_gateway_is_deleted(
     await flow.answer()
     await flow.answer()
     await flow.choose("token")
-    await flow.give_token(successor.token())
+    await flow.enter_token(successor.token())
     await hass.async_block_till_done(wait_background_tasks=True)
     assert CONF_SHOWN_CERTIFICATE not in replaced.data
 
@@ -153,9 +153,9 @@ async def test_a_configured_gateway_cannot_replace_another(
     await set_up(make_entry(successor))
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.choose("address")
-    await flow.give_host(successor.url)
+    await flow.enter_host(successor.url)
     assert flow.shows("address", "gateway_already_configured")
-    await flow.give_host()
+    await flow.enter_host()
     assert flow.aborts("reconfigure_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
 
@@ -172,7 +172,7 @@ async def test_a_gateway_added_during_the_sign_in_cannot_replace_another(
     await flow.answer()
     await flow.choose("token")
     await set_up(make_entry(successor))
-    await flow.give_token(successor.token())
+    await flow.enter_token(successor.token())
     assert flow.aborts("already_configured")
     assert replaced.unique_id == simulator.serial_number
     assert replaced.state is ConfigEntryState.LOADED
@@ -189,7 +189,7 @@ async def test_a_discovered_or_ignored_gateway_can_replace_another(
     await flow.answer()
     await flow.answer()
     await flow.choose("token")
-    await flow.give_token(successor.token())
+    await flow.enter_token(successor.token())
     assert flow.aborts("reconfigure_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert [entry.entry_id for entry in hass.config_entries.async_entries(DOMAIN)] == [replaced.entry_id]

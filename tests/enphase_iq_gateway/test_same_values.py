@@ -1,7 +1,7 @@
-"""Home Assistant, console, message, HAT and chart say the same of the same answers, in any house.
+"""Home Assistant, console, message, HAT and chart show the same values for the same responses, in any house.
 
-It lives here because only this suite's environment has Home Assistant, and it holds what the other four need
-too: the scripts run on the client under their own name for it, as a second copy beside the integration's.
+The test is in this suite because only its environment has Home Assistant. The scripts import the client as
+`enphase_api`, so there is a second copy of it beside that of the integration.
 """
 
 import asyncio
@@ -28,12 +28,12 @@ from enphase_companion.simulator.answers import SimulatedAnswers
 from enphase_companion.simulator.house import Clock, House
 from enphase_companion.simulator.profiles import NET, PRODUCTION, PROFILES, QUIRKS, STORAGE, TOTAL, find
 
-#: Power in W, energy in Wh; None where it is not known.
+#: Power in W, energy in Wh; None if unknown.
 type Numbers = dict[str, float | None]
 
 
 def scripts_name(module: str) -> ModuleType:
-    """Return a module of the scripts, or of the client under the name by which they know it."""
+    """Return a module of the scripts, or of the client under the name by which they import it."""
     if "enphase_api" not in sys.modules:
         folder = Path(integrations_client.__path__[0])
         found = importlib.util.spec_from_file_location(
@@ -47,22 +47,22 @@ def scripts_name(module: str) -> ModuleType:
 
 
 class Answers:
-    """What a simulated gateway answers about one moment, some of its meters' words replaced."""
+    """The responses of a simulated gateway at one time, with some damaged values of its meters."""
 
     def __init__(self, profile: str, at: float, damage: list[tuple[int, str, Any]]) -> None:
         clock = Clock(0.0, at)
         house = House(find(profile), 1, at, 0.0)
         self._answers = SimulatedAnswers(house, clock, "122300000001")
         self._damage = damage
-        self._given: dict[str, tuple[int, bytes]] = {}
-        # As after a power cut, where the gateway has that quirk.
+        self._cache: dict[str, tuple[int, bytes]] = {}
+        # For the quirks that follow a power failure.
         self._answers.restart()
 
     def get(self, path: str) -> tuple[int, bytes]:
-        """Return status and body of a path: the same to everybody who asks."""
-        if path not in self._given:
-            self._given[path] = self._get(path)
-        return self._given[path]
+        """Return status and body of a path, which are the same for each client."""
+        if path not in self._cache:
+            self._cache[path] = self._get(path)
+        return self._cache[path]
 
     def _get(self, path: str) -> tuple[int, bytes]:
         if path == "/auth/check_jwt":
@@ -85,7 +85,7 @@ class Answers:
 
 
 async def client(gateway: type[Any], connection: Any, answers: Answers) -> Any:
-    """Return a client of a gateway that is asked without a network."""
+    """Return a client that gets its responses without a network."""
 
     class Direct(gateway):  # type: ignore[misc]
         async def _ask(self, _method: str, path: str, **_: Any) -> Any:
@@ -98,7 +98,7 @@ async def client(gateway: type[Any], connection: Any, answers: Answers) -> Any:
 
 
 async def home_assistant(gateway: Any) -> Numbers:
-    """Return what the integration's sensors of the site are made from."""
+    """Return the values of the site that the sensors of the integration show."""
     info, meters = await gateway.info(), await gateway.meters()
     metered = {meter.measurement_type for meter in meters if meter.enabled}
     data = GatewayData(
@@ -118,7 +118,7 @@ async def home_assistant(gateway: Any) -> Numbers:
 
 
 async def console(gateway: Any) -> tuple[Numbers, dict[str, Any]]:
-    """Return what the console's page is made from, and its document."""
+    """Return the values of the site that the console shows, and its JSON document."""
     overview = await scripts_name("enphase_companion.console.overview").Overview.read(
         gateway, await gateway.info()
     )
@@ -128,39 +128,39 @@ async def console(gateway: Any) -> tuple[Numbers, dict[str, Any]]:
 
 
 async def message(gateway: Any) -> Any:
-    """Return the message of the readings, as a queue gives it, production of microinverters included."""
+    """Return the decoded message of the readings, including production of microinverters."""
     form = scripts_name("enphase_companion.message")
     meters, batteries = await gateway.meters(), await gateway.batteries()
     batteries = batteries.with_ac((await gateway.production()).ac_batteries)
     metered = {meter.measurement_type for meter in meters if meter.enabled}
-    said = form.from_readings(
+    decoded = form.from_readings(
         await gateway.readings(meters),
         "122300000001",
         datetime.now(UTC).timestamp(),
         unmetered_batteries=batteries.are_there and STORAGE not in metered,
     )
     inverters = scripts_name("enphase_companion.gateway.inverters").InverterProduction(for_display=True)
-    said = await inverters.completed(gateway, await gateway.info(), meters, said)
-    return form.decode(form.encode(said))
+    decoded = await inverters.completed(gateway, await gateway.info(), meters, decoded)
+    return form.decode(form.encode(decoded))
 
 
-def reports(said: Any) -> Numbers:
-    """Return the power of each report that readers of Enphase-API's messages find."""
-    listed = scripts_name("enphase_companion.message").build_reports(said)
+def reports(decoded: Any) -> Numbers:
+    """Return the power of each report in the format of Enphase-API."""
+    listed = scripts_name("enphase_companion.message").build_reports(decoded)
     return {each["reportType"]: each["cumulative"]["actPower"] for each in listed}
 
 
-def chart(said: Any) -> Numbers:
-    """Return what a chart draws, and counts, of this message alone."""
+def chart(decoded: Any) -> Numbers:
+    """Return the powers and energies that a chart shows for this message."""
     series = scripts_name("enphase_companion.charts.series")
-    whole = {each.measurement: each for each in said.samples if each.phase == 0}
-    metering = series.Metering(metered=said.metered, unmetered_batteries=said.has_unmetered_batteries)
+    whole = {each.measurement: each for each in decoded.samples if each.phase == 0}
+    metering = series.Metering(metered=decoded.metered, unmetered_batteries=decoded.has_unmetered_batteries)
     tracks = {
         name: series.make_track([each.measured_at], [each.quantities.active_power])
         for name, each in whole.items()
     }
     powers = {
-        quantity.name: None if math_is_nan(track.values[-1]) else float(track.values[-1])
+        quantity.name: None if is_nan(track.values[-1]) else float(track.values[-1])
         for quantity, track in series.power_tracks(tracks, metering).items()
     }
     counted = {
@@ -182,18 +182,18 @@ def chart(said: Any) -> Numbers:
     }
 
 
-def math_is_nan(value: Any) -> bool:
-    """Whether a number of numpy's is none."""
-    return bool(value != value)  # noqa: PLR0124 - the one number that is not itself
+def is_nan(value: Any) -> bool:
+    """Whether a number of numpy is NaN."""
+    return bool(value != value)  # noqa: PLR0124 - NaN does not equal itself
 
 
-def about(numbers: Mapping[str, float | None]) -> Any:
-    """Return these numbers for a comparison that the dust of adding up does not disturb."""
+def approximately(numbers: Mapping[str, float | None]) -> Any:
+    """Return these numbers for a comparison with a tolerance for rounding errors."""
     return pytest.approx(dict(numbers), rel=1e-9, abs=1e-3)
 
 
 async def compare(answers: Answers) -> None:
-    """Ask the same gateway in each way, and hold the numbers against each other."""
+    """Compare the values that all programs show for the same gateway."""
     local = scripts_name("enphase_api.local")
     connection = scripts_name("enphase_api.local.connection")
     shown = await home_assistant(
@@ -201,15 +201,15 @@ async def compare(answers: Answers) -> None:
     )
     scripts = await client(local.Gateway, connection, answers)
     page, document = await console(scripts)
-    said = await message(scripts)
+    decoded = await message(scripts)
     totals = await scripts.production_totals()
-    if PRODUCTION not in said.metered and totals.is_empty:
-        # Home Assistant's counter mends zeros and wraps of the microinverters' sum; nobody else can.
+    if PRODUCTION not in decoded.metered and totals.is_empty:
+        # Only the counter of Home Assistant corrects zeros and overflows of the sum of microinverters.
         for numbers in (shown, page):
             numbers["produced_energy"] = None
         document["production"]["lifetime_wh"] = None
 
-    assert page == about(shown)
+    assert page == approximately(shown)
     battery = document["battery"] or {}
     assert {
         "production_power": document["production"]["power_w"],
@@ -222,32 +222,32 @@ async def compare(answers: Answers) -> None:
         "discharged_energy": battery.get("discharged_lifetime_wh"),
         "charged_energy": battery.get("charged_lifetime_wh"),
         "consumed_energy": document["consumption"]["lifetime_wh"],
-    } == about(shown)
+    } == approximately(shown)
 
-    # Of batteries that no meter measures, and of what microinverters have counted, a message says nothing.
+    # Messages do not contain unmetered batteries and the lifetime energy of microinverters.
     expected = dict(shown)
-    if said.has_unmetered_batteries:
+    if decoded.has_unmetered_batteries:
         expected["battery_power"] = None
-        if TOTAL not in said.metered:
+        if TOTAL not in decoded.metered:
             expected["home_power"] = None
-        if NET not in said.metered:
+        if NET not in decoded.metered:
             expected["grid_power"] = None
-    if PRODUCTION not in said.metered:
+    if PRODUCTION not in decoded.metered:
         expected["produced_energy"] = None
-    assert chart(said) == about(expected)
-    powers = scripts_name("enphase_companion.displays.state").Powers.from_message(said)
-    assert {"production_power": powers.production, "home_power": powers.consumption} == about(
+    assert chart(decoded) == approximately(expected)
+    powers = scripts_name("enphase_companion.displays.state").Powers.from_message(decoded)
+    assert {"production_power": powers.production, "home_power": powers.consumption} == approximately(
         {key: expected[key] for key in ("production_power", "home_power")}
     )
     # Messages of Enphase-API's scripts do not contain whether there are unmetered batteries.
-    unknown = replace(said, has_unmetered_batteries=None)
+    unknown = replace(decoded, has_unmetered_batteries=None)
     powers = scripts_name("enphase_companion.displays.state").Powers.from_message(unknown)
     drawn = chart(unknown)
-    assert {key: drawn[key] for key in ("production_power", "home_power")} == about(
+    assert {key: drawn[key] for key in ("production_power", "home_power")} == approximately(
         {"production_power": powers.production, "home_power": powers.consumption}
     )
-    reported = reports(said)
-    assert reported == about(
+    reported = reports(decoded)
+    assert reported == approximately(
         {
             kind: expected[key]
             for kind, key in ((PRODUCTION, "production_power"), (NET, "grid_power"), (TOTAL, "home_power"))
@@ -256,7 +256,7 @@ async def compare(answers: Answers) -> None:
     )
 
 
-#: Words of a meter's reading, or of one of its channels, that are not as they should be.
+#: Damaged values of a meter or of one of its channels.
 DAMAGE = st.lists(
     st.tuples(
         st.integers(0, 11),
@@ -281,7 +281,7 @@ HOURS = st.integers(0, 365 * 24 - 1).map(
     lambda hour: datetime(2026, 1, 1, tzinfo=UTC).timestamp() + hour * 3600
 )
 
-#: Each profile that the client takes, and each quirk in a house where it shows.
+#: Each profile that the client supports, and each quirk with a profile in which it matters.
 HOUSES = [
     *sorted(PROFILES.keys() - {"old-firmware"}),
     *(f"{'no-meters' if quirk == 'meters-401' else 'battery'}+{quirk}" for quirk in QUIRKS),

@@ -16,7 +16,7 @@ from enphase_companion.simulator.profiles import NET, PRODUCTION, QUIRKS, STORAG
 from enphase_companion.simulator.truth import Electricity, Truth
 
 from .conftest import SetUp, Tick, state_of
-from .helpers import answer_with
+from .helpers import change_response
 
 ORDINARY = ["no-meters", "production-only", "single-phase", "split-phase", "three-phase", "battery"]
 RARE = [
@@ -30,7 +30,7 @@ RARE = [
     "sixty-inverters",
 ]
 
-#: Each way in which firmware lies about what is there, on a house where it shows.
+#: Each quirk in the lists of devices, with a profile in which it matters.
 QUIRKY = [
     "no-meters-404",
     "no-meters-8.3",
@@ -50,13 +50,13 @@ QUIRKY = [
     "battery-without-meter+unwired-phases",
 ]
 
-#: A gateway rounds to thousandths, its microinverters to whole watts.
+#: Gateways round to thousandths, microinverters to whole watts.
 ROUNDED = 0.001
 
 
 @pytest.fixture
 def clock_speed() -> float:
-    """Every reading is of one and the same moment."""
+    """Stop the clock of the house, so that all readings have the same time."""
     return 0.0
 
 
@@ -143,16 +143,16 @@ async def test_all_quantities_of_meters_and_wired_phases_match_the_house(
                 key = f"{meter.eid}_{meter.measurement_type}_{quantity}{suffix}"
                 unique_id = f"{simulator.serial_number}_{key}"
                 if registry.async_get_entity_id("sensor", DOMAIN, unique_id) is None:
-                    # The site's own sensors show it.
+                    # The sensors of the site show it.
                     assert suffix == ""
                     assert quantity in ("active_power", "energy_delivered", "energy_received")
                     continue
                 value = getattr(electricity, quantity)
                 if quantity == "voltage" and not suffix and house.phase_mode == "three":
-                    # A gateway gives the sum, which is the voltage of nothing.
+                    # Gateways report the sum, which is not a voltage of the meter.
                     value /= len(measured.phases)
                 if "energy" in quantity and value == 0:
-                    # A counter's zero is believed once it lasts.
+                    # A zero is accepted once it persists.
                     assert state_of(hass, simulator, key) == STATE_UNKNOWN
                     continue
                 shown = float(state_of(hass, simulator, key)) * (1000 if "energy" in quantity else 1)
@@ -163,7 +163,7 @@ async def test_all_quantities_of_meters_and_wired_phases_match_the_house(
 
 def test_every_quirk_occurs_in_a_profile() -> None:
     met = {quirk for name in ORDINARY + RARE + QUIRKY for quirk in find(name).quirks}
-    # What is so only at times is in the tests of energy, or of bad days.
+    # Temporary quirks are covered by the tests of energy sensors and failure modes.
     assert met >= QUIRKS.keys() - {
         "storage-loses-phase",
         "meters-wrap",
@@ -222,7 +222,7 @@ async def test_inverters_and_batteries_are_devices_that_show_their_last_report(
         assert power is not None
         assert report is not None
         assert power.attributes["friendly_name"] == f"Inverter {inverter.serial_number}"
-        # They report one after the other, each every five minutes.
+        # Microinverters report one after the other, each every five minutes.
         reported = simulator.house.truth(datetime.fromisoformat(report.state).timestamp())
         assert float(power.state) == pytest.approx(reported.inverters[inverter.serial_number], abs=0.5)
     if truth.battery is None:
@@ -271,7 +271,7 @@ async def test_iq_and_ac_batteries_are_added_up(
     assert truth.battery is not None
     for key, value in (
         ("battery_power", truth.battery.power + 500),
-        # What they give, the home has used too.
+        # Home includes the power of these batteries.
         ("home_power", truth.total_consumption.total.active_power + 500),
         ("battery_charge", 33),
         ("battery_available_energy", truth.battery.available_energy / 1000 + 0.6),
@@ -324,14 +324,14 @@ async def test_the_power_of_a_silent_microinverter_is_unknown_and_excluded_from_
     tick: Tick,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    # The house's clock is months behind Home Assistant's, as that of a gateway without the Internet may be.
+    # The clock of a gateway without Internet access may be months behind.
     silent: dict[str, Any] = {}
 
     def changed(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
         silent.update(silent or listed[0])
         return [dict(silent), *listed[1:]]
 
-    answer_with(monkeypatch, simulator, "/api/v1/production/inverters", changed)
+    change_response(monkeypatch, simulator, "/api/v1/production/inverters", changed)
     await set_up(entry, enable=True)
 
     def power(serial_number: str) -> str:
@@ -350,7 +350,7 @@ async def test_the_power_of_a_silent_microinverter_is_unknown_and_excluded_from_
     together = sum(float(power(other)) for other in others)
     assert together > 0
     assert float(state_of(hass, simulator, "production_power")) == together
-    # What it was is not handed to automations either; the most it ever made stays known.
+    # Automations do not get the old power either; the maximum power stays known.
     response = await hass.services.async_call(
         DOMAIN,
         "get_readings",
@@ -384,11 +384,11 @@ async def test_generator_power_is_not_grid_power_while_off_grid(
     def generated(readings: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return [each | {"activePower": watts} if each["eid"] == 704643584 else each for each in readings]
 
-    answer_with(monkeypatch, simulator, "/ivp/ensemble/inventory", disconnected)
-    answer_with(monkeypatch, simulator, "/ivp/meters/readings", generated)
+    change_response(monkeypatch, simulator, "/ivp/ensemble/inventory", disconnected)
+    change_response(monkeypatch, simulator, "/ivp/meters/readings", generated)
     await set_up(entry)
     assert state_of(hass, simulator, "grid_power") == shown
-    # The home is fed by it all the same.
+    # The generator supplies the home.
     truth = simulator.house.truth(simulator.clock.time())
     home = truth.production.total.active_power + watts + truth.storage.total.active_power
     assert float(state_of(hass, simulator, "home_power")) == pytest.approx(home, rel=0.01, abs=5)
@@ -405,7 +405,7 @@ async def test_a_battery_power_of_almost_zero_is_not_shown_as_minus_zero(
     def idle(answer: dict[str, Any]) -> dict[str, Any]:
         return {"devices:": [unit | {"real_power_mw": -100} for unit in answer["devices:"]]}
 
-    answer_with(monkeypatch, simulator, "/ivp/ensemble/power", idle)
+    change_response(monkeypatch, simulator, "/ivp/ensemble/power", idle)
     await set_up(entry)
     # -0.3 W, which a dashboard without decimals would show as -0 W.
     assert float(state_of(hass, simulator, "battery_power")) >= 0

@@ -14,10 +14,10 @@ from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, make_entry
 from .flow import Flow, nothing_secret_was_sent
-from .helpers import NOBODY, accept, announcement, issue_of, repair
+from .helpers import UNREACHABLE, accept, announcement, issue_of, repair
 from .texts import LANGUAGES
 
-# Home Assistant's own http, which repairs come with.
+# The http component of Home Assistant, which repairs depend on.
 pytestmark = pytest.mark.filterwarnings("ignore:It is recommended to use web.AppKey")
 
 
@@ -27,7 +27,7 @@ def test_no_text_suggests_comparing_the_fingerprint_on_the_device_itself(languag
     steps = texts["config"]["step"]
     repair_step = texts["issues"]["certificate_changed"]["fix_flow"]["step"]["confirm"]
     for step in (steps["trust"], steps["serial_number_conflict"], steps["certificate_changed"], repair_step):
-        # Named as who asks, never as where to look: an impostor's address shows the impostor's fingerprint.
+        # The address of the device is never the place to compare: an impostor shows its own fingerprint.
         description = step["description"]
         assert description.count("{host}") == 1
         assert description.index("{host}") < description.index("HTTPS")
@@ -42,7 +42,7 @@ async def test_a_gateway_discovered_after_an_impostor_was_trusted_stops_the_sign
     await impostor.choose("token")
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
     assert flow.shows("serial_number_conflict")
-    await impostor.give_token()
+    await impostor.enter_token()
     assert impostor.shows("serial_number_conflict")
     assert (impostor.shown["description_placeholders"] or {})["others"] == f"`{simulator.url}`"
     assert nothing_secret_was_sent(rival)
@@ -53,10 +53,10 @@ async def test_a_trusted_impostor_is_reported_when_the_gateway_is_discovered(
 ) -> None:
     impostor = Flow(hass, rival)
     await impostor.start()
-    await impostor.give_host(rival.url)
+    await impostor.enter_host(rival.url)
     await impostor.answer()
     await impostor.choose("token")
-    await impostor.give_token()
+    await impostor.enter_token()
     await impostor.answer()
     assert impostor.shown["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -69,7 +69,7 @@ async def test_a_trusted_impostor_is_reported_when_the_gateway_is_discovered(
 async def test_an_outdated_discovery_dialog_does_not_replace_a_newer_certificate(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator, set_up: SetUp
 ) -> None:
-    entry = await set_up(make_entry(simulator, {CONF_HOST: NOBODY}), state=ConfigEntryState.SETUP_RETRY)
+    entry = await set_up(make_entry(simulator, {CONF_HOST: UNREACHABLE}), state=ConfigEntryState.SETUP_RETRY)
     await flow.start(SOURCE_ZEROCONF, announcement(rival))
     assert flow.shows("certificate_changed")
     simulator.renew_certificate(same_key=False)

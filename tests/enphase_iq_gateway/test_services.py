@@ -29,16 +29,16 @@ from enphase_companion.endpoint_docs.catalogue import Endpoint, load_catalogue
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, make_entry, state_of
-from .helpers import answer_with
+from .helpers import change_response
 from .texts import FOLDER
 
 DESCRIBED: dict[str, Any] = load_yaml_dict(str(FOLDER / "services.yaml"))
 
-type Act = Callable[..., Awaitable[Any]]
+type CallAction = Callable[..., Awaitable[Any]]
 
 
 @pytest.fixture
-def act(hass: HomeAssistant, entry: MockConfigEntry) -> Act:
+def call_action(hass: HomeAssistant, entry: MockConfigEntry) -> CallAction:
     """Call an action for the entry, and return its response."""
 
     async def run(action: str, context: Context | None = None, **data: Any) -> Any:
@@ -69,17 +69,22 @@ def paths(simulator: Simulator) -> list[str]:
 
 @pytest.mark.parametrize("profile", ["battery"])
 async def test_the_latest_readings_match_the_sensors_and_cause_no_request(
-    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick, act: Act
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    call_action: CallAction,
 ) -> None:
     await set_up(entry, enable=True)
     await tick()
     paths(simulator)
-    readings = await act("get_readings")
+    readings = await call_action("get_readings")
     assert paths(simulator) == []
     json.dumps(readings)
 
     for key in ("production_power", "grid_power", "home_power", "battery_power"):
-        # A sensor keeps what differs by less than it shows.
+        # Sensors do not show changes below their precision.
         assert readings["site"][key] == pytest.approx(float(state_of(hass, simulator, key)), abs=1)
     for key in ("production_energy", "grid_energy_imported", "battery_energy_charged", "home_energy"):
         assert readings["site"][key] / 1000 == pytest.approx(float(state_of(hass, simulator, key)))
@@ -98,41 +103,48 @@ async def test_the_latest_readings_match_the_sensors_and_cause_no_request(
 
 
 async def test_unknown_values_are_null(
-    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick, act: Act
+    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick, call_action: CallAction
 ) -> None:
     await set_up(entry)
-    readings = await act("get_readings")
+    readings = await call_action("get_readings")
     assert readings["batteries"] == {}
-    # No sensor of a microinverter is enabled, so they are not asked but twice a day.
+    # No sensor of a microinverter is enabled, so they are polled only twice a day.
     await tick(seconds=1000)
-    readings = await act("get_readings")
+    readings = await call_action("get_readings")
     assert readings["inverters"] is None
     assert readings["site"]["grid_power"] is not None
     simulator.faults.set("truncated", "/ivp/meters/readings")
     await tick()
     with pytest.raises(HomeAssistantError, match="does not answer at the moment"):
-        await act("get_readings")
+        await call_action("get_readings")
     simulator.faults.clear()
     await tick(seconds=61)
-    assert (await act("get_readings"))["site"]["grid_power"] is not None
+    assert (await call_action("get_readings"))["site"]["grid_power"] is not None
 
 
 @pytest.mark.parametrize("profile", ["one-of-three"])
-async def test_an_unwired_phase_is_null(entry: MockConfigEntry, set_up: SetUp, act: Act) -> None:
+async def test_an_unwired_phase_is_null(
+    entry: MockConfigEntry, set_up: SetUp, call_action: CallAction
+) -> None:
     await set_up(entry)
-    phases = (await act("get_readings"))["meters"]["production"]["phases"]
+    phases = (await call_action("get_readings"))["meters"]["production"]["phases"]
     assert phases["L1"]["voltage"] == pytest.approx(230, rel=0.1)
     assert phases["L2"] is None
     assert phases["L3"] is None
 
 
 async def test_readings_are_not_returned_once_they_are_no_longer_polled(
-    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick, act: Act
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    tick: Tick,
+    call_action: CallAction,
 ) -> None:
     await set_up(entry)
     entry.runtime_data._listeners.clear()
     await tick(seconds=11, times=4)
-    readings = await act("get_readings")
+    readings = await call_action("get_readings")
     assert readings["measured_at"] is None
     assert readings["site"]["production_power"] is None
     assert readings["meters"]["production"]["total"] is None
@@ -140,28 +152,28 @@ async def test_readings_are_not_returned_once_they_are_no_longer_polled(
 
 @pytest.mark.parametrize("action", ["get_readings", "call_api"])
 async def test_the_error_names_a_gateway_that_is_not_set_up(
-    hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp, act: Act, action: str
+    hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp, call_action: CallAction, action: str
 ) -> None:
     await set_up(entry)
     await hass.config_entries.async_unload(entry.entry_id)
     data = {"path": "/ivp/meters"} if action == "call_api" else {}
     with pytest.raises(ServiceValidationError, match=entry.title):
-        await act(action, **data)
+        await call_action(action, **data)
     with pytest.raises(ServiceValidationError, match="not found"):
-        await act(action, config_entry_id="nowhere", **data)
+        await call_action(action, config_entry_id="nowhere", **data)
 
 
 async def test_a_response_is_returned_as_json_or_as_text(
-    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, act: Act
+    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, call_action: CallAction
 ) -> None:
     await set_up(entry)
     paths(simulator)
-    answer = (await act("call_api", path="/ivp/meters"))["content"]
+    answer = (await call_action("call_api", path="/ivp/meters"))["content"]
     assert [meter["measurementType"] for meter in answer] == ["production", "net-consumption"]
     assert paths(simulator) == ["GET /ivp/meters"]
-    details = (await act("call_api", path="/production.json?details=1"))["content"]
+    details = (await call_action("call_api", path="/production.json?details=1"))["content"]
     assert details["production"][1]["lines"]
-    assert "<sn>" in (await act("call_api", path="/info"))["content"]
+    assert "<sn>" in (await call_action("call_api", path="/info"))["content"]
 
 
 @pytest.mark.parametrize(
@@ -259,12 +271,12 @@ async def test_endpoints_of_sessions_and_streams_are_never_requested(
     ],
 )
 async def test_requests_that_change_something_are_rejected_unless_allowed(
-    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, act: Act, call: dict[str, Any]
+    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, call_action: CallAction, call: dict[str, Any]
 ) -> None:
     await set_up(entry)
     paths(simulator)
     with pytest.raises(ServiceValidationError, match=f"the options of {entry.title} do not allow"):
-        await act("call_api", **call)
+        await call_action("call_api", **call)
     assert paths(simulator) == []
 
 
@@ -278,13 +290,13 @@ def test_only_endpoints_that_the_catalogue_marks_safe_are_read_only(endpoint: En
             elif endpoint.safe and method == "GET" and method in endpoint.methods:
                 expected = Access.READ
             assert classify_request(endpoint.path + query, method) is expected
-        # With a body, even a GET may be taken for more than reading.
+        # A GET with a body may change something.
         assert classify_request(endpoint.path + query, has_body=True) is not Access.READ
 
 
 @pytest.mark.parametrize("endpoint", load_catalogue(), ids=lambda each: each.path)
 def test_no_other_spelling_of_a_forbidden_path_is_accepted(endpoint: Endpoint) -> None:
-    """What servers may take for the same page is judged as that page is, or refused."""
+    """A path that a server may resolve to a forbidden endpoint is classified as that endpoint, or invalid."""
     path = endpoint.path
     first, *rest = path.strip("/").split("/")
     encoded = "".join(f"%{ord(each):02x}" if each != "/" else each for each in path)
@@ -372,7 +384,7 @@ def test_an_unknown_endpoint_without_an_action_word_is_read_only(path: str) -> N
 
 
 async def test_a_user_can_allow_and_disallow_changes(
-    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, act: Act
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, call_action: CallAction
 ) -> None:
     await set_up(entry)
     call = {"path": "/ivp/livedata/stream", "method": "POST", "body": {"enable": 1}}
@@ -386,28 +398,32 @@ async def test_a_user_can_allow_and_disallow_changes(
 
     await choose(True)
     paths(simulator)
-    assert (await act("call_api", **call))["content"]
+    assert (await call_action("call_api", **call))["content"]
     assert "POST /ivp/livedata/stream" in paths(simulator)
     await choose(False)
     with pytest.raises(ServiceValidationError):
-        await act("call_api", **call)
+        await call_action("call_api", **call)
 
 
 async def test_a_user_who_is_not_an_administrator_gets_readings_only(
-    hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp, act: Act
+    hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp, call_action: CallAction
 ) -> None:
     await set_up(entry)
     guest = MockUser(name="Guest").add_to_hass(hass)
     context = Context(user_id=guest.id)
-    assert (await act("get_readings", context=context))["site"]
+    assert (await call_action("get_readings", context=context))["site"]
     with pytest.raises(Unauthorized):
-        await act("call_api", context=context, path="/ivp/meters")
+        await call_action("call_api", context=context, path="/ivp/meters")
     owner = MockUser(name="Owner", is_owner=True).add_to_hass(hass)
-    assert (await act("call_api", context=Context(user_id=owner.id), path="/ivp/meters"))["content"]
+    assert (await call_action("call_api", context=Context(user_id=owner.id), path="/ivp/meters"))["content"]
 
 
 async def test_values_that_look_like_secrets_are_redacted(
-    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, act: Act, monkeypatch: pytest.MonkeyPatch
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    call_action: CallAction,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await set_up(entry)
     token = simulator.token()
@@ -420,8 +436,8 @@ async def test_values_that_look_like_secrets_are_redacted(
         "wpa-key": "hunter2",
         "password_set": False,
     }
-    answer_with(monkeypatch, simulator, "/ivp/livedata/status", lambda _: planted)
-    answer = (await act("call_api", path="/ivp/livedata/status"))["content"]
+    change_response(monkeypatch, simulator, "/ivp/livedata/status", lambda _: planted)
+    answer = (await call_action("call_api", path="/ivp/livedata/status"))["content"]
     text = json.dumps(answer)
     assert "hunter2" not in text
     assert token not in text
@@ -450,7 +466,7 @@ def test_a_secret_in_a_text_response_is_redacted(simulator: Simulator) -> None:
 
 
 async def test_a_response_is_redacted_outside_the_event_loop(
-    entry: MockConfigEntry, set_up: SetUp, act: Act, monkeypatch: pytest.MonkeyPatch
+    entry: MockConfigEntry, set_up: SetUp, call_action: CallAction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await set_up(entry)
     threads = []
@@ -460,23 +476,27 @@ async def test_a_response_is_redacted_outside_the_event_loop(
         return redact_response(body)
 
     monkeypatch.setattr(services, "redact_response", noted)
-    assert (await act("call_api", path="/ivp/meters"))["content"]
+    assert (await call_action("call_api", path="/ivp/meters"))["content"]
     assert threads
     assert threading.main_thread() not in threads
 
 
 async def test_a_response_that_is_too_large_is_not_returned(
-    entry: MockConfigEntry, set_up: SetUp, act: Act, monkeypatch: pytest.MonkeyPatch
+    entry: MockConfigEntry, set_up: SetUp, call_action: CallAction, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     await set_up(entry)
-    size = len(json.dumps((await act("call_api", path="/ivp/meters"))["content"]))
+    size = len(json.dumps((await call_action("call_api", path="/ivp/meters"))["content"]))
     monkeypatch.setattr(services, "MAX_RESPONSE_SIZE", size // 2)
     with pytest.raises(HomeAssistantError, match="is larger than"):
-        await act("call_api", path="/ivp/meters")
+        await call_action("call_api", path="/ivp/meters")
 
 
 async def test_a_call_waits_for_its_turn(
-    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, act: Act, monkeypatch: pytest.MonkeyPatch
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    call_action: CallAction,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     await set_up(entry)
     at_once, most = 0, 0
@@ -494,7 +514,7 @@ async def test_a_call_waits_for_its_turn(
     monkeypatch.setattr(simulator.faults, "before", counted)
     paths(simulator)
     simulator.faults.set("slow", seconds=0.05)
-    calls = [act("call_api", path=path) for path in ("/ivp/meters", "/ivp/meters/readings", "/info")]
+    calls = [call_action("call_api", path=path) for path in ("/ivp/meters", "/ivp/meters/readings", "/info")]
     await asyncio.gather(*calls, entry.runtime_data.async_refresh())
     assert len(paths(simulator)) == 4
     assert most == 1
@@ -505,34 +525,39 @@ async def test_a_call_waits_for_its_turn(
     [("reset", "did not answer"), ("status", "status 503"), ("refuse", "does not allow /ivp/meters")],
 )
 async def test_a_failing_endpoint_is_an_error_with_its_reason(
-    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, act: Act, fault: str, words: str
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    call_action: CallAction,
+    fault: str,
+    words: str,
 ) -> None:
     await set_up(entry)
     simulator.faults.set(fault, "/ivp/meters")
     with pytest.raises(HomeAssistantError, match=words) as caught:
-        await act("call_api", path="/ivp/meters")
+        await call_action("call_api", path="/ivp/meters")
     assert str(caught.value).startswith(entry.title)
     assert entry.state is ConfigEntryState.LOADED
 
 
 async def test_no_call_is_sent_to_a_gateway_with_another_certificate(
-    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, act: Act
+    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, call_action: CallAction
 ) -> None:
     await set_up(entry)
     simulator.renew_certificate(same_key=False)
     paths(simulator)
     with pytest.raises(HomeAssistantError, match="another certificate"):
-        await act("call_api", path="/ivp/meters")
+        await call_action("call_api", path="/ivp/meters")
     assert paths(simulator) == []
 
 
 async def test_a_rejected_token_is_reported_as_such(
-    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, act: Act
+    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, call_action: CallAction
 ) -> None:
     await set_up(entry)
     simulator.faults.set("refuse")
     with pytest.raises(HomeAssistantError, match="no longer accepts its token"):
-        await act("call_api", path="/ivp/meters")
+        await call_action("call_api", path="/ivp/meters")
 
 
 @pytest.mark.parametrize(
@@ -607,7 +632,7 @@ def test_the_described_fields_match_the_schema(action: str, schema: Any) -> None
     required = {name for name, field in fields.items() if field.get("required")}
     assert required == {name for name, kind in taken.items() if kind == "Required"}
     assert all("selector" in field for field in fields.values())
-    # By Home Assistant's convention an example or default shows what a free text is to look like.
+    # Home Assistant requires an example or a default for free text.
     assert all(
         "example" in field or "default" in field for field in fields.values() if not field.get("required")
     )

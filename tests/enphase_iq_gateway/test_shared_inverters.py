@@ -1,4 +1,4 @@
-"""Two gateways that list the same microinverters: each is one device, of the gateway that it reports to."""
+"""Two gateways that list the same microinverters: each belongs to the gateway that it reports to."""
 
 from collections.abc import Callable, Generator
 from typing import Any
@@ -19,37 +19,37 @@ LIST = "/api/v1/production/inverters"
 DAY = 86_400
 
 type Listed = list[dict[str, Any]]
-type Lists = Callable[[Simulator, Callable[[Listed], Listed]], None]
+type ChangeList = Callable[[Simulator, Callable[[Listed], Listed]], None]
 
 
 @pytest.fixture
 def neighbour(simulator: Simulator) -> Generator[Simulator]:
-    """Yield the gateway of the house next door, on the same line."""
+    """Yield the gateway of the neighbouring house, on the same power line."""
     with Simulator("three-phase", seed=2, start=NOON, longitude=0, speed=0) as running:
         yield running
 
 
 @pytest.fixture
-def lists(monkeypatch: pytest.MonkeyPatch) -> Lists:
-    """Has a gateway list other microinverters."""
+def change_list(monkeypatch: pytest.MonkeyPatch) -> ChangeList:
+    """Change the list of microinverters of a gateway."""
 
     def change(simulator: Simulator, changed: Callable[[Listed], Listed]) -> None:
         answers = simulator.gateway._answers
         get = type(answers).get
 
-        def said(path: str, query: str) -> Any:
+        def get_changed(path: str, query: str) -> Any:
             answer = get(answers, path, query)
             return changed(answer) if path == LIST else answer
 
-        monkeypatch.setattr(answers, "get", said)
+        monkeypatch.setattr(answers, "get", get_changed)
 
     return change
 
 
-def heard(simulator: Simulator, **instead: Any) -> Listed:
+def inverters_with(simulator: Simulator, **changes: Any) -> Listed:
     """Return the microinverters of a gateway with changed values."""
     listed: Listed = type(simulator.gateway._answers).get(simulator.gateway._answers, LIST, "")
-    return [unit | instead for unit in listed]
+    return [unit | changes for unit in listed]
 
 
 def entry_of(simulator: Simulator) -> MockConfigEntry:
@@ -87,12 +87,12 @@ async def test_a_microinverter_that_never_reported_does_not_belong_to_a_gateway(
     neighbour: Simulator,
     set_up: SetUp,
     tick: Tick,
-    lists: Lists,
+    change_list: ChangeList,
     caplog: pytest.LogCaptureFixture,
     is_first: bool,
 ) -> None:
-    lists(neighbour, lambda own: own + heard(simulator, lastReportDate=0, lastReportWatts=0))
-    lists(simulator, lambda own: own + heard(neighbour, lastReportDate=0, lastReportWatts=0))
+    change_list(neighbour, lambda own: own + inverters_with(simulator, lastReportDate=0, lastReportWatts=0))
+    change_list(simulator, lambda own: own + inverters_with(neighbour, lastReportDate=0, lastReportWatts=0))
     mine, theirs = entry_of(simulator), entry_of(neighbour)
     for entry in (mine, theirs) if is_first else (theirs, mine):
         await set_up(entry, enable=True)
@@ -110,18 +110,18 @@ async def test_a_microinverter_belongs_to_the_gateway_with_its_latest_report(
     neighbour: Simulator,
     set_up: SetUp,
     tick: Tick,
-    lists: Lists,
+    change_list: ChangeList,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """As after panels were moved to a second gateway: the first lists them for ever."""
+    """The first gateway still lists panels that were moved to a second one."""
     mine, theirs = entry_of(simulator), entry_of(neighbour)
     await set_up(mine, enable=True)
     before = powers(hass, simulator)
     assert all(float(power) > 0 for power in before)
 
     long_ago = int(simulator.clock.time()) - DAY
-    lists(simulator, lambda own: [unit | {"lastReportDate": long_ago} for unit in own])
-    lists(neighbour, lambda own: own + heard(simulator, lastReportWatts=123))
+    change_list(simulator, lambda own: [unit | {"lastReportDate": long_ago} for unit in own])
+    change_list(neighbour, lambda own: own + inverters_with(simulator, lastReportWatts=123))
     await tick(seconds=61, times=6)
     await set_up(theirs, enable=True)
     await tick(seconds=61, times=8)
@@ -137,9 +137,14 @@ async def test_a_microinverter_belongs_to_the_gateway_with_its_latest_report(
 
 @pytest.mark.slow
 async def test_a_microinverter_that_reports_to_both_gateways_is_not_moved(
-    hass: HomeAssistant, simulator: Simulator, neighbour: Simulator, set_up: SetUp, tick: Tick, lists: Lists
+    hass: HomeAssistant,
+    simulator: Simulator,
+    neighbour: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    change_list: ChangeList,
 ) -> None:
-    lists(neighbour, lambda own: own + heard(simulator, lastReportWatts=123))
+    change_list(neighbour, lambda own: own + inverters_with(simulator, lastReportWatts=123))
     mine, theirs = entry_of(simulator), entry_of(neighbour)
     await set_up(mine, enable=True)
     await set_up(theirs, enable=True)

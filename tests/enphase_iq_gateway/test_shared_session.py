@@ -1,4 +1,4 @@
-"""Home Assistant's own session: its connections are used, and nothing else of it."""
+"""Home Assistant's shared session: only its connections are used."""
 
 from http.cookies import SimpleCookie
 
@@ -36,7 +36,7 @@ async def test_a_certificate_that_the_trusted_key_signed_is_not_trusted(
     hass: HomeAssistant, simulator: Simulator
 ) -> None:
     trusted, signed = signed_by_the_gateways_key("stranger", is_authority=True)
-    # The server, which has the same loop here, is hung up on in its handshake.
+    # The server, which runs in the same loop, logs that the client closed the connection.
     hass.loop.set_exception_handler(lambda *_: None)
     async with recorder(signed) as server:
         gateway = gateway_client(hass, server.url, trusted.pem)

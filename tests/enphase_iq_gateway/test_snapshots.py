@@ -1,6 +1,6 @@
-"""Every entity of every ordinary gateway, as its owner finds it: what changes here changes for owners.
+"""Snapshots of all entities of the usual gateways: a difference is a change for users.
 
-What they show is no part of it: that is compared with the truth of the house elsewhere.
+States are not included; other tests compare them with the simulated house.
 """
 
 import pytest

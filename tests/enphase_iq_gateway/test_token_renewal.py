@@ -1,4 +1,4 @@
-"""The token's life: renewed in time, refused for now, or ended."""
+"""Tokens: renewal, temporary rejection, and expiry."""
 
 import asyncio
 from collections.abc import Callable
@@ -24,7 +24,7 @@ DAY = 86400
 YEAR = 365 * DAY
 
 
-def asks(hass: HomeAssistant) -> bool:
+def is_reauth_in_progress(hass: HomeAssistant) -> bool:
     """Return whether reauth is in progress."""
     flows = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
     return [flow["context"]["source"] for flow in flows] == [SOURCE_REAUTH]
@@ -38,7 +38,7 @@ def sign_ins(simulator: Simulator) -> int:
 def aged(
     simulator: Simulator, *, life: int = YEAR, left: int, password: str | None = None
 ) -> MockConfigEntry:
-    """Return an entry with a token of this lifetime and remaining time (s), and an account if given."""
+    """Return an entry with a token of this lifetime and remaining time (s), with or without an account."""
     data = {CONF_TOKEN: simulator.token(lifetime=life, issued_ago=life - left)}
     if password is not None:
         data |= {CONF_USERNAME: simulator.username, CONF_PASSWORD: password}
@@ -59,7 +59,7 @@ async def test_reauth_starts_30_days_or_a_tenth_of_the_lifetime_before_a_token_e
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, life: int, left: int, due: bool
 ) -> None:
     entry = await set_up(aged(simulator, life=life, left=left))
-    assert asks(hass) is due
+    assert is_reauth_in_progress(hass) is due
     assert entry.state is ConfigEntryState.LOADED
     assert float(state_of(hass, simulator, "production_power")) > 0
 
@@ -71,7 +71,7 @@ async def test_a_token_is_renewed_automatically_with_a_stored_password(
     renewed = Token.parse(entry.data[CONF_TOKEN], simulator.serial_number)
     assert renewed.problem is None
     assert (renewed.expires_at - renewed.issued_at).days == 365
-    assert not asks(hass)
+    assert not is_reauth_in_progress(hass)
     entrez = len(simulator.entrez_requests)
     simulator.gateway.sessions.end_all()
     await tick(times=3)
@@ -87,7 +87,7 @@ async def test_a_renewal_is_retried_once_an_hour_while_entrez_is_unavailable(
     old = entry.data[CONF_TOKEN]
     await tick(seconds=600, times=17)
     assert sign_ins(simulator) == 3
-    assert not asks(hass)
+    assert not is_reauth_in_progress(hass)
     assert "retrying in an hour" in caplog.text
     simulator.entrez.faults.clear()
     await tick(seconds=3601)
@@ -103,7 +103,7 @@ async def test_a_token_is_renewed_by_enlighten_if_entrez_fails(
     renewed = Token.parse(entry.data[CONF_TOKEN], simulator.serial_number)
     assert (renewed.expires_at - renewed.issued_at).days == 365
     assert renewed.expires_at > dt_util.utcnow() + timedelta(days=300)
-    assert not asks(hass)
+    assert not is_reauth_in_progress(hass)
 
 
 @pytest.mark.parametrize("fault", ["status", "refuse"])
@@ -113,7 +113,7 @@ async def test_a_missing_token_after_a_successful_sign_in_starts_no_reauth(
     for path in ("/entrez_tokens", "/tokens"):
         simulator.entrez.faults.set(fault, path, status=403)
     entry = await set_up(aged(simulator, left=29 * DAY, password=simulator.password))
-    assert not asks(hass)
+    assert not is_reauth_in_progress(hass)
     assert "retrying in an hour" in caplog.text
     assert entry.state is ConfigEntryState.LOADED
 
@@ -131,7 +131,7 @@ async def test_a_rejected_account_starts_reauth(
 ) -> None:
     token = simulator.token(lifetime=YEAR, issued_ago=YEAR - 29 * DAY)
     entry = await set_up(make_entry(simulator, {CONF_TOKEN: token, **account(simulator)}))
-    assert asks(hass)
+    assert is_reauth_in_progress(hass)
     assert entry.state is ConfigEntryState.LOADED
 
 
@@ -143,7 +143,7 @@ async def test_a_token_that_expired_while_home_assistant_was_off_is_renewed(
     )
     await tick(seconds=60, times=2)
     assert entry.state is ConfigEntryState.LOADED
-    assert not asks(hass)
+    assert not is_reauth_in_progress(hass)
 
 
 async def test_a_token_that_expires_in_use_starts_reauth(
@@ -154,7 +154,7 @@ async def test_a_token_that_expires_in_use_starts_reauth(
     assert float(state_of(hass, simulator, "production_power")) > 0
     await tick(seconds=60)
     assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE
-    assert asks(hass)
+    assert is_reauth_in_progress(hass)
 
 
 async def test_a_valid_token_that_is_rejected_for_some_minutes_starts_no_reauth(
@@ -164,7 +164,7 @@ async def test_a_valid_token_that_is_rejected_for_some_minutes_starts_no_reauth(
     simulator.faults.set("refuse")
     await tick(seconds=61, times=8)
     assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE
-    assert not asks(hass)
+    assert not is_reauth_in_progress(hass)
     simulator.faults.clear()
     await tick(seconds=61)
     assert float(state_of(hass, simulator, "production_power")) > 0
@@ -176,7 +176,7 @@ async def test_a_valid_token_that_is_rejected_for_long_starts_reauth(
     await set_up(entry)
     simulator.faults.set("refuse")
     await tick(seconds=61, times=12)
-    assert asks(hass)
+    assert is_reauth_in_progress(hass)
 
 
 async def test_setup_is_retried_while_a_starting_gateway_rejects_the_token(
@@ -184,7 +184,7 @@ async def test_setup_is_retried_while_a_starting_gateway_rejects_the_token(
 ) -> None:
     simulator.faults.set("refuse", "/auth/check_jwt")
     await set_up(entry, state=ConfigEntryState.SETUP_RETRY)
-    assert not asks(hass)
+    assert not is_reauth_in_progress(hass)
     simulator.faults.clear()
     await tick(seconds=61)
     assert entry.state is ConfigEntryState.LOADED
@@ -197,7 +197,7 @@ async def test_a_rejected_token_starts_reauth_during_retried_setups(
     await set_up(entry, state=ConfigEntryState.SETUP_RETRY)
     await tick(seconds=601)
     assert entry.state is ConfigEntryState.SETUP_ERROR
-    assert asks(hass)
+    assert is_reauth_in_progress(hass)
 
 
 async def test_an_expired_session_is_renewed_silently(
@@ -214,7 +214,7 @@ async def test_an_entry_without_a_token_starts_reauth(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, token: str
 ) -> None:
     await set_up(make_entry(simulator, {CONF_TOKEN: token}), state=ConfigEntryState.SETUP_ERROR)
-    assert asks(hass)
+    assert is_reauth_in_progress(hass)
     assert simulator.requests == []
 
 
@@ -226,7 +226,7 @@ async def test_a_single_rejection_long_after_another_starts_no_reauth(
         simulator.faults.clear()
         simulator.faults.set(fault)
         await tick(seconds=61, times=minutes)
-    assert not asks(hass)
+    assert not is_reauth_in_progress(hass)
     simulator.faults.clear()
     await tick(seconds=61)
     assert float(state_of(hass, simulator, "production_power")) > 0
@@ -239,7 +239,7 @@ async def test_polling_continues_while_a_rejected_token_can_be_renewed(
     simulator.entrez.faults.set("status")
     simulator.faults.set("refuse")
     await tick(seconds=61, times=70)
-    assert not asks(hass)
+    assert not is_reauth_in_progress(hass)
     assert sign_ins(simulator) == 2
     simulator.faults.clear()
     await tick(seconds=61)
@@ -252,7 +252,7 @@ async def test_a_forbidden_endpoint_does_not_count_as_a_rejected_token(
     await set_up(entry)
     simulator.faults.set("refuse", "/ivp/meters/readings")
     await tick(seconds=61, times=13)
-    assert not asks(hass)
+    assert not is_reauth_in_progress(hass)
     error = entry.runtime_data.last_exception
     assert error is not None
     assert error.translation_key == "forbidden"
@@ -261,20 +261,20 @@ async def test_a_forbidden_endpoint_does_not_count_as_a_rejected_token(
 
 @pytest.fixture
 def entrez_waits(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
-    """Hold every response of Entrez back until this is set."""
-    go_on = asyncio.Event()
+    """Return an event; until it is set, all responses of Entrez are held back."""
+    is_released = asyncio.Event()
     get_token = client.async_get_token
 
     async def late(*arguments: Any) -> str:
-        await go_on.wait()
+        await is_released.wait()
         return await get_token(*arguments)
 
     monkeypatch.setattr(token_renewal, "async_get_token", late)
-    return go_on
+    return is_released
 
 
 async def add_renewing(hass: HomeAssistant, simulator: Simulator) -> MockConfigEntry:
-    """Set an entry up whose token is about to be renewed."""
+    """Set up an entry whose token is due for renewal."""
     entry = aged(simulator, left=29 * DAY, password=simulator.password)
     entry.add_to_hass(hass)
     assert await hass.config_entries.async_setup(entry.entry_id)

@@ -1,4 +1,4 @@
-"""Texts, icons and manifest: they match the code and the rules of Home Assistant."""
+"""Texts, icons and manifest match the code and the rules of Home Assistant."""
 
 import ast
 import json
@@ -36,18 +36,18 @@ ICONS: dict[str, Any] = json.loads((FOLDER / "icons.json").read_text())
 MANIFEST: dict[str, Any] = json.loads((FOLDER / "manifest.json").read_text())
 CODE = [ast.parse(path.read_text()) for path in sorted(FOLDER.glob("*.py"))]
 
-#: Texts of Home Assistant's own, which 2026.8 looks for here.
+#: Common texts of Home Assistant, which 2026.8 expects here.
 OF_HOME_ASSISTANT = {"already_in_progress", "reauth_successful", "reconfigure_successful"}
 
 
 def calls() -> Iterator[ast.Call]:
-    """Yield every call in the integration's code."""
+    """Yield all calls in the code of the integration."""
     for module in CODE:
         yield from (node for node in ast.walk(module) if isinstance(node, ast.Call))
 
 
-def named(keyword: str) -> set[str]:
-    """Return every constant that a call names by this keyword."""
+def keyword_arguments(keyword: str) -> set[str]:
+    """Return the constants that calls pass as this keyword argument."""
     return {
         value.value
         for call in calls()
@@ -58,8 +58,8 @@ def named(keyword: str) -> set[str]:
     }
 
 
-def first_words(*functions: str) -> set[str]:
-    """Return the first constant of every call of these functions or methods."""
+def first_arguments(*functions: str) -> set[str]:
+    """Return the first constant argument of each call of these functions or methods."""
     return {
         str(call.args[0].value)
         for call in calls()
@@ -71,7 +71,7 @@ def first_words(*functions: str) -> set[str]:
 
 
 def base_errors() -> set[str]:
-    """Return every constant that is set as the error of a form."""
+    """Return the constants that are set as the error of a form."""
     return {
         str(node.value.value)
         for module in CODE
@@ -85,7 +85,7 @@ def base_errors() -> set[str]:
 
 
 def test_steps_and_their_texts_match() -> None:
-    steps = named("step_id") | first_words("_show_sign_in_form", "_show_host_form")
+    steps = keyword_arguments("step_id") | first_arguments("_show_sign_in_form", "_show_host_form")
     in_texts = {*TEXTS["config"]["step"], *TEXTS["options"]["step"]}
     in_texts |= set(TEXTS["issues"]["certificate_changed"]["fix_flow"]["step"])
     assert steps == in_texts
@@ -106,11 +106,13 @@ def test_errors_of_the_options_and_their_texts_match() -> None:
 
 
 def test_abort_reasons_and_their_texts_match() -> None:
-    # What a gateway that announces itself can fail with ends the flow, as there is no form to go back to.
+    # Errors of a discovered gateway abort the flow, as there is no form to return to.
     by_discovery = {*GATEWAY_ERRORS.values()} - {"token_rejected"}
     of_repair = set(TEXTS["issues"]["certificate_changed"]["fix_flow"]["abort"])
-    reasons = (named("reason") - {"base"}) | {"already_configured"} | by_discovery | OF_HOME_ASSISTANT
-    reasons |= first_words("AbortFlow")
+    reasons = (
+        (keyword_arguments("reason") - {"base"}) | {"already_configured"} | by_discovery | OF_HOME_ASSISTANT
+    )
+    reasons |= first_arguments("AbortFlow")
     assert reasons == set(TEXTS["config"]["abort"]) | of_repair
 
 
@@ -123,12 +125,12 @@ def test_exceptions_and_their_texts_match() -> None:
         for keyword in call.keywords
         if keyword.arg == "translation_key" and isinstance(keyword.value, ast.Constant)
     }
-    raised |= first_words("_update_failed", "_validation_error")
+    raised |= first_arguments("_update_failed", "_validation_error")
     assert raised | {*CALL_ERRORS.values(), *UPDATE_ERRORS.values()} == set(TEXTS["exceptions"])
 
 
 def add_second_meters(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the gateway list each meter twice; the second one is not part of the site."""
+    """List each meter twice; the second one is not part of the site."""
     answers = simulator.gateway._answers
     get = answers.get
 
@@ -159,14 +161,14 @@ async def test_entities_and_their_names_match(
     seen: dict[str, set[str]] = {"sensor": set(), "binary_sensor": set(), "event": set()}
     for seed, profile in enumerate(["no-meters", "three-phase", "battery", "many-meters", "single-phase"], 2):
         with Simulator(profile, seed=seed, start=NOON, longitude=0) as other:
-            # Beside production of inverters, a production meter shows its own power and energy.
+            # If production is read from the inverters, a production meter has sensors of power and energy.
             beside = {CONF_PRODUCTION_SOURCE: "inverters"} if profile == "single-phase" else {}
             if profile == "battery":
                 add_second_meters(other, monkeypatch)
             entry = await set_up(make_entry(other, beside))
             for entity in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id):
                 if entity.translation_key is None:
-                    # The main sensor of a unit bears the unit's own name.
+                    # The main sensor of a unit has the name of its device.
                     assert entity.unique_id.endswith("_power")
                     continue
                 assert entity.original_name

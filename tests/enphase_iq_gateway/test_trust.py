@@ -1,4 +1,4 @@
-"""Trust: texts of a peer are untrusted, and two devices can claim one serial number."""
+"""Trust: texts of a device are untrusted, and two devices can claim the same serial number."""
 
 import json
 import re
@@ -21,10 +21,10 @@ from enphase_companion.simulator import Simulator
 
 from .conftest import NOON, SetUp, make_entry
 from .flow import Flow, nothing_secret_was_sent
-from .helpers import NOBODY, announcement
+from .helpers import UNREACHABLE, announcement
 from .texts import LANGUAGES, TEXTS, leaves
 
-#: Texts that a peer, or the network, has a say in.
+#: Placeholders whose texts come from a device or the network.
 OF_PEERS = {"firmware", "host", "new", "serial", "shown", "subject"}
 
 MARKDOWN = MarkdownIt("commonmark", {"html": True})
@@ -34,7 +34,7 @@ def claim_issue(hass: HomeAssistant, entry: MockConfigEntry) -> ir.IssueEntry | 
     return ir.async_get(hass).async_get_issue(DOMAIN, f"serial_number_conflict_{entry.entry_id}")
 
 
-# Words are data.
+# Translated words are not untrusted.
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
@@ -48,7 +48,7 @@ def test_untrusted_texts_are_in_code_spans_wherever_markdown_is_rendered(languag
             continue
         outside = re.sub(r"`[^`]*`", "", text)
         named = set(re.findall(r"{(\w+)}", outside)) & OF_PEERS
-        # A serial number is digits, and firmware letters, digits and dots: nothing of either is rendered.
+        # Serial numbers are digits, and firmware versions letters, digits and dots: they cannot be rendered.
         assert named <= {"serial", "firmware"}, (path, named)
 
 
@@ -61,7 +61,7 @@ async def test_the_subject_of_a_certificate_is_not_rendered_as_markdown(
 ) -> None:
     simulator.renew_certificate(common_name=words)
     await flow.start()
-    await flow.give_host()
+    await flow.enter_host()
     assert flow.shows("trust")
     placeholders = flow.shown["description_placeholders"] or {}
     text = TEXTS["config"]["step"]["trust"]["description"]
@@ -87,7 +87,7 @@ def test_an_untrusted_text_cannot_close_its_code_span() -> None:
     assert escape_code("a" * 255) == "a" * 255
 
 
-# Two that claim one serial number.
+# Two devices that claim the same serial number.
 
 
 async def test_two_discovered_devices_with_one_serial_number_are_shown_in_both_dialogs(
@@ -101,7 +101,7 @@ async def test_two_discovered_devices_with_one_serial_number_are_shown_in_both_d
     placeholders = other.shown["description_placeholders"] or {}
     assert (placeholders["host"], placeholders["others"]) == (rival.url, f"`{simulator.url}`")
     assert placeholders["fingerprint"] == format_fingerprint(rival.fingerprint)
-    # The owner submits the form that was shown before the second announced itself.
+    # The user submits the form that was shown before the second device was discovered.
     await flow.answer()
     assert flow.shows("serial_number_conflict")
     placeholders = flow.shown["description_placeholders"] or {}
@@ -117,7 +117,7 @@ async def test_adding_a_gateway_by_address_warns_of_another_device_with_its_seri
 ) -> None:
     await Flow(hass, rival).start(SOURCE_ZEROCONF, announcement(rival))
     await flow.start()
-    await flow.give_host()
+    await flow.enter_host()
     assert flow.shows("serial_number_conflict")
 
 
@@ -170,7 +170,7 @@ async def test_the_address_of_a_device_that_impersonates_a_configured_gateway_is
 ) -> None:
     await set_up(entry)
     await flow.start()
-    await flow.give_host(rival.url)
+    await flow.enter_host(rival.url)
     assert flow.aborts("serial_number_conflict")
     assert nothing_secret_was_sent(rival)
 
@@ -180,17 +180,17 @@ async def test_an_ignored_gateway_can_be_added_by_its_address(
 ) -> None:
     MockConfigEntry(domain=DOMAIN, unique_id=simulator.serial_number, source=SOURCE_IGNORE).add_to_hass(hass)
     await flow.reach("token")
-    await flow.give_token()
+    await flow.enter_token()
     assert flow.shows("meters_found")
 
 
-# Another key is never a first contact.
+# Another key is never trusted as a first contact.
 
 
 async def test_an_announcement_with_another_key_of_an_offline_gateway_creates_the_issue(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator, set_up: SetUp
 ) -> None:
-    entry = await set_up(make_entry(simulator, {CONF_HOST: NOBODY}), state=ConfigEntryState.SETUP_RETRY)
+    entry = await set_up(make_entry(simulator, {CONF_HOST: UNREACHABLE}), state=ConfigEntryState.SETUP_RETRY)
     await flow.start(SOURCE_ZEROCONF, announcement(rival))
     assert flow.shows("certificate_changed")
     placeholders = flow.shown["description_placeholders"] or {}
@@ -199,7 +199,7 @@ async def test_an_announcement_with_another_key_of_an_offline_gateway_creates_th
     )
     assert placeholders["shown"] == format_fingerprint(rival.fingerprint)
     assert placeholders["host"] == rival.url
-    assert entry.data[CONF_HOST] == NOBODY
+    assert entry.data[CONF_HOST] == UNREACHABLE
     assert nothing_secret_was_sent(rival)
     await flow.answer()
     assert flow.aborts("reconfigure_successful")
@@ -211,7 +211,7 @@ async def test_an_announcement_with_another_key_of_an_offline_gateway_creates_th
 async def test_an_open_dialog_aborts_when_the_gateway_is_online_again(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator, set_up: SetUp
 ) -> None:
-    entry = await set_up(make_entry(simulator, {CONF_HOST: NOBODY}), state=ConfigEntryState.SETUP_RETRY)
+    entry = await set_up(make_entry(simulator, {CONF_HOST: UNREACHABLE}), state=ConfigEntryState.SETUP_RETRY)
     await flow.start(SOURCE_ZEROCONF, announcement(rival))
     hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_HOST: simulator.url})
     await hass.config_entries.async_reload(entry.entry_id)
@@ -229,7 +229,7 @@ async def test_a_key_that_changes_between_trust_and_sign_in_must_be_trusted_agai
     before = simulator.fingerprint
     simulator.renew_certificate(same_key=False)
     simulator.requests.clear()
-    await flow.give_token()
+    await flow.enter_token()
     assert flow.shows("certificate_changed")
     placeholders = flow.shown["description_placeholders"] or {}
     assert (placeholders["trusted"], placeholders["shown"]) == (
@@ -250,7 +250,7 @@ async def test_a_certificate_that_names_another_gateway_cannot_be_trusted(
     await flow.reach("token")
     simulator.renew_certificate(same_key=False, common_name="122399999999")
     simulator.requests.clear()
-    await flow.give_token()
+    await flow.enter_token()
     assert flow.shows("token", "certificate_mismatch")
     assert simulator.requests == []
 
@@ -261,12 +261,12 @@ async def test_nothing_is_sent_to_a_reconfigured_gateway_with_another_key_before
     await set_up(entry)
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
     await flow.choose("address")
-    await flow.give_host(rival.url)
+    await flow.enter_host(rival.url)
     assert flow.shows("certificate_changed")
     assert nothing_secret_was_sent(rival)
 
 
-# Bounded.
+# The number is limited.
 
 
 @pytest.mark.parametrize("limit", ["MAX_FLOWS", "MAX_FLOWS_PER_ADDRESS"])
@@ -280,10 +280,10 @@ async def test_the_number_of_discovery_flows_is_limited(
         await other.start(SOURCE_ZEROCONF, announcement(further))
         assert other.aborts("too_many_discoveries")
         assert further.requests == []
-        # By hand there is no such limit.
+        # A user can still add a gateway.
         by_hand = Flow(hass, further)
         await by_hand.start()
-        await by_hand.give_host()
+        await by_hand.enter_host()
         assert by_hand.shows("trust")
 
 

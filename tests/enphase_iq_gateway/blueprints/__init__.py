@@ -1,1 +1,1 @@
-"""Tests of the blueprints, as running automations."""
+"""Tests of the blueprints in running automations."""

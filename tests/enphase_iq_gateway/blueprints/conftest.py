@@ -1,4 +1,4 @@
-"""Fixtures of the tests of blueprints: automations, and minutes that pass."""
+"""Fixtures for blueprint tests: automations and time."""
 
 import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable
@@ -45,7 +45,7 @@ async def automate(
     monkeypatch.setattr(hass.config, "config_dir", str(tmp_path))
     freezer.move_to("2026-06-21 12:00:30+00:00")
 
-    async def run(blueprint: str, **given: Any) -> None:
+    async def run(blueprint: str, **inputs: Any) -> None:
         assert await async_setup_component(hass, "homeassistant", {})
         assert await async_setup_component(hass, "input_boolean", {"input_boolean": {"boiler": None}})
         assert await async_setup_component(
@@ -55,7 +55,7 @@ async def automate(
                 "automation": {
                     "id": "under_test",
                     "alias": "Under test",
-                    "use_blueprint": {"path": f"{DOMAIN}/{blueprint}.yaml", "input": given},
+                    "use_blueprint": {"path": f"{DOMAIN}/{blueprint}.yaml", "input": inputs},
                 }
             },
         )
@@ -71,13 +71,15 @@ async def automate(
 
 @pytest.fixture
 def clock_speed() -> float:
-    """Advance the time of the house by hand."""
+    """Stop the clock of the house; the test advances it."""
     return 0.0
 
 
 @pytest.fixture
-def by_hand(hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp) -> Callable[[], Awaitable[None]]:
-    """Set the entry up with all its entities; the test decides when it is polled."""
+def set_up_without_polling(
+    hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp
+) -> Callable[[], Awaitable[None]]:
+    """Set up the entry with all its entities, without automatic polling."""
 
     async def run() -> None:
         await set_up(entry, enable=True)
@@ -89,12 +91,12 @@ def by_hand(hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp) -> Calla
 
 @pytest.fixture
 def warned(hass: HomeAssistant) -> list[str]:
-    """Return the messages of the automation so far."""
-    said: list[str] = []
+    """Collect the messages of the automation."""
+    messages: list[str] = []
 
     @callback
     def note(event: Event) -> None:
-        said.append(event.data["message"])
+        messages.append(event.data["message"])
 
     hass.bus.async_listen("warned", note)
-    return said
+    return messages

@@ -1,4 +1,4 @@
-"""Helpers of the tests of blueprints: their files and inputs, and the states that they use."""
+"""Helpers for blueprint tests: files and inputs of blueprints, and states of entities."""
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterator
@@ -32,9 +32,9 @@ type Minutes = Callable[..., Awaitable[None]]
 
 def metadata(path: Path) -> dict[str, Any]:
     """Return the metadata of a blueprint."""
-    said = load_yaml_dict(str(path))["blueprint"]
-    assert isinstance(said, dict)
-    return said
+    blueprint = load_yaml_dict(str(path))["blueprint"]
+    assert isinstance(blueprint, dict)
+    return blueprint
 
 
 def inputs(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:

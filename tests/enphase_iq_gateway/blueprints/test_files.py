@@ -40,14 +40,14 @@ def test_home_assistant_accepts_the_blueprint(path: Path) -> None:
 async def test_a_blueprint_can_be_imported_from_its_source_url(
     hass: HomeAssistant, aioclient_mock: AiohttpClientMocker, path: Path
 ) -> None:
-    said = metadata(path)
-    assert said["source_url"] == f"{ADDRESS}/{path.relative_to(PROJECT)}"
-    assert said["homeassistant"]["min_version"] == "2026.8.0"
-    raw = said["source_url"].replace("github.com", "raw.githubusercontent.com").replace("/blob/", "/")
+    described = metadata(path)
+    assert described["source_url"] == f"{ADDRESS}/{path.relative_to(PROJECT)}"
+    assert described["homeassistant"]["min_version"] == "2026.8.0"
+    raw = described["source_url"].replace("github.com", "raw.githubusercontent.com").replace("/blob/", "/")
     aioclient_mock.get(raw, text=path.read_text())
-    imported = await fetch_blueprint_from_url(hass, said["source_url"])
+    imported = await fetch_blueprint_from_url(hass, described["source_url"])
     assert imported.suggested_filename == f"enphase-iq-gateway/{path.stem}"
-    # What Home Assistant keeps of it is the same blueprint.
+    # The copy that Home Assistant stores is the same blueprint.
     written = parse_yaml(imported.blueprint.yaml())
     assert isinstance(written, dict)
     kept = Blueprint(written, schema=AUTOMATION_BLUEPRINT_SCHEMA)
@@ -77,7 +77,9 @@ async def test_the_entities_that_blueprints_offer_exist(
     await set_up(entry)
     registered = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
     there = {
-        (entity.domain, wanted) for entity in registered for wanted in (None, entity.original_device_class)
+        (entity.domain, expected)
+        for entity in registered
+        for expected in (None, entity.original_device_class)
     }
     for path in FILES:
         for name, described in inputs(path):

@@ -1,4 +1,4 @@
-"""The blueprint that warns of wrong wiring or of a meter that has stopped."""
+"""The blueprint that warns when a meter needs attention."""
 
 from collections.abc import Awaitable, Callable
 
@@ -13,7 +13,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 
 from enphase_companion.simulator import Simulator
 
-from ..helpers import NEXT_LIST, Meters, answer_with
+from ..helpers import NEXT_LIST, Meters, change_response
 from .helpers import METER, POWER, WARN, Automate, Minutes, entity_of, read_again, show
 
 RESOLVED = {"resolved": [{"event": "warned", "event_data": {"message": "resolved"}}]}
@@ -115,7 +115,7 @@ async def test_the_meters_of_a_simulated_gateway_warn(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
-    by_hand: Callable[[], Awaitable[None]],
+    set_up_without_polling: Callable[[], Awaitable[None]],
     automate: Automate,
     minutes: Minutes,
     freezer: FrozenDateTimeFactory,
@@ -123,8 +123,8 @@ async def test_the_meters_of_a_simulated_gateway_warn(
     warned: list[str],
 ) -> None:
     meters = Meters(hass, simulator)
-    answer_with(monkeypatch, simulator, "/ivp/meters", meters.changed)
-    await by_hand()
+    change_response(monkeypatch, simulator, "/ivp/meters", meters.changed)
+    await set_up_without_polling()
     events = [meters.entity_id(kind) for kind in ("production", "net-consumption")]
     sensors = [entity_of(hass, simulator, "production_power")]
     await automate("meter_warning", meters=events, sensors=sensors, **WARN, **RESOLVED)

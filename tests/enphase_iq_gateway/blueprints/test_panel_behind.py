@@ -1,4 +1,4 @@
-"""The blueprint that warns of a panel that falls behind its neighbours."""
+"""The blueprint that warns when a panel falls behind its neighbours."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -13,7 +13,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 
 from enphase_companion.simulator import Simulator
 
-from ..helpers import answer_with
+from ..helpers import change_response
 from .helpers import PANELS, WARN, Automate, Minutes, read_again, show
 
 
@@ -22,8 +22,8 @@ def sun(hass: HomeAssistant, elevation: float) -> None:
     show(hass, "sun.sun", "above_horizon" if elevation > 0 else "below_horizon", elevation=elevation)
 
 
-def panels_make(hass: HomeAssistant, watts: list[float | str]) -> None:
-    """Have each panel make so much."""
+def set_panels(hass: HomeAssistant, watts: list[float | str]) -> None:
+    """Set the power of each panel (W)."""
     for panel, value in zip(PANELS, watts, strict=True):
         show(hass, panel, value, unit_of_measurement="W")
 
@@ -34,7 +34,7 @@ async def test_a_panel_that_fell_behind_is_reported_in_the_evening(
     await automate("panel_behind", panels=PANELS, **WARN)
     sun(hass, 45)
     # The median of the others is 200.
-    panels_make(hass, [200, 205, 120, 195, 200])
+    set_panels(hass, [200, 205, 120, 195, 200])
     await minutes(180)
     assert warned == []
     sun(hass, 15)
@@ -49,7 +49,7 @@ async def test_usual_differences_between_panels_are_not_reported(
 ) -> None:
     await automate("panel_behind", panels=PANELS, **WARN)
     sun(hass, 45)
-    panels_make(hass, [200, 220, 180, 170, 230])
+    set_panels(hass, [200, 220, 180, 170, 230])
     await minutes(180)
     sun(hass, 0)
     await minutes(10)
@@ -62,17 +62,17 @@ async def test_night_low_sun_and_dark_hours_are_ignored(
     await automate("panel_behind", panels=PANELS, **WARN)
     # A chimney's shadow in the morning.
     sun(hass, 10)
-    panels_make(hass, [100, 100, 5, 100, 100])
+    set_panels(hass, [100, 100, 5, 100, 100])
     await minutes(180)
-    # A day too dark to tell anything.
+    # A day that is too dark.
     sun(hass, 30)
-    panels_make(hass, [20, 20, 2, 20, 20])
+    set_panels(hass, [20, 20, 2, 20, 20])
     await minutes(180)
-    # Two hours of good sun in which all make alike.
-    panels_make(hass, [200, 200, 190, 200, 200])
+    # Two hours of sun in which all produce the same.
+    set_panels(hass, [200, 200, 190, 200, 200])
     await minutes(130)
     sun(hass, -5)
-    panels_make(hass, [0, 0, 0, 0, 0])
+    set_panels(hass, [0, 0, 0, 0, 0])
     await minutes(180)
     assert warned == []
 
@@ -82,9 +82,9 @@ async def test_a_short_shadow_is_averaged_over_the_day(
 ) -> None:
     await automate("panel_behind", panels=PANELS, **WARN)
     sun(hass, 45)
-    panels_make(hass, [200, 200, 20, 200, 200])
+    set_panels(hass, [200, 200, 20, 200, 200])
     await minutes(30)
-    panels_make(hass, [200, 200, 200, 200, 200])
+    set_panels(hass, [200, 200, 200, 200, 200])
     await minutes(150)
     sun(hass, 0)
     await minutes(10)
@@ -95,13 +95,13 @@ async def test_after_a_restart_the_rest_of_the_day_counts_only_if_it_is_long_eno
     hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
 ) -> None:
     await automate("panel_behind", panels=PANELS, **WARN)
-    panels_make(hass, [200, 200, 20, 200, 200])
-    for hours, told in ((1, 0), (3, 1)):
+    set_panels(hass, [200, 200, 20, 200, 200])
+    for hours, count in ((1, 0), (3, 1)):
         sun(hass, 45)
         await minutes(hours * 60)
         sun(hass, 0)
         await minutes(10)
-        assert len(warned) == told
+        assert len(warned) == count
 
 
 async def test_an_unavailable_panel_is_not_reported(
@@ -109,41 +109,41 @@ async def test_an_unavailable_panel_is_not_reported(
 ) -> None:
     await automate("panel_behind", panels=PANELS, **WARN)
     sun(hass, 45)
-    panels_make(hass, [200, 200, STATE_UNAVAILABLE, 200, 100])
+    set_panels(hass, [200, 200, STATE_UNAVAILABLE, 200, 100])
     await minutes(90)
-    panels_make(hass, [STATE_UNAVAILABLE] * 5)
+    set_panels(hass, [STATE_UNAVAILABLE] * 5)
     await minutes(30)
-    panels_make(hass, [200, 200, 190, 200, 100])
+    set_panels(hass, [200, 200, 190, 200, 100])
     await minutes(90)
     sun(hass, 0)
     await minutes(10)
     assert warned == [f"Behind their neighbours today: {PANELS[4]} (50 %)."]
 
 
-@pytest.mark.parametrize("trouble", ["half", "silent"])
+@pytest.mark.parametrize("fault", ["half", "silent"])
 @pytest.mark.slow
 async def test_the_microinverters_of_a_simulated_gateway_are_compared(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
-    by_hand: Callable[[], Awaitable[None]],
+    set_up_without_polling: Callable[[], Awaitable[None]],
     automate: Automate,
     minutes: Minutes,
     monkeypatch: pytest.MonkeyPatch,
     warned: list[str],
-    trouble: str,
+    fault: str,
 ) -> None:
     first: dict[str, Any] = {}
 
     def changed(listed: list[dict[str, Any]]) -> list[dict[str, Any]]:
         first.update(first or listed[0])
-        if trouble == "silent":
-            # As real gateways do: what was reported last stays in the list for ever.
+        if fault == "silent":
+            # Real gateways list the last report permanently.
             return [dict(first), *listed[1:]]
         return [listed[0] | {"lastReportWatts": listed[0]["lastReportWatts"] // 2}, *listed[1:]]
 
-    answer_with(monkeypatch, simulator, "/api/v1/production/inverters", changed)
-    await by_hand()
+    change_response(monkeypatch, simulator, "/api/v1/production/inverters", changed)
+    await set_up_without_polling()
     registry = er.async_get(hass)
     panels = [
         entity.entity_id

@@ -208,25 +208,25 @@ async def test_the_surplus_of_a_simulated_house_switches_the_load(
     hass: HomeAssistant,
     simulator: Simulator,
     entry: MockConfigEntry,
-    by_hand: Callable[[], Awaitable[None]],
+    set_up_without_polling: Callable[[], Awaitable[None]],
     automate: Automate,
     minutes: Minutes,
 ) -> None:
-    await by_hand()
+    await set_up_without_polling()
     grid = entity_of(hass, simulator, "grid_power")
     await automate(
         "surplus_solar", grid_power=grid, load=LOAD, turn_on_surplus=500, minimum_on=0, minimum_off=0
     )
     seen = []
-    # Some hours about noon, then the evening, then the next morning.
+    # Around noon, in the evening, and the next morning.
     for hours in (0, 0.5, 0.5, 0.5, 0.5, 6, 0.5, 0.5, 0.5, 12, 0.5, 0.5, 0.5):
         await read_again(simulator, entry, hours * 3600)
         before = load(hass)
         await minutes(7)
         drawn = simulator.house.truth(simulator.clock.time()).net_consumption.total.active_power
-        wanted = STATE_ON if drawn <= -500 else STATE_OFF if drawn >= 200 else before
-        assert load(hass) == wanted
-        seen.append(wanted)
+        expected = STATE_ON if drawn <= -500 else STATE_OFF if drawn >= 200 else before
+        assert load(hass) == expected
+        seen.append(expected)
     assert seen[0] == STATE_ON
     assert STATE_OFF in seen[5:9]
     assert STATE_ON in seen[9:]

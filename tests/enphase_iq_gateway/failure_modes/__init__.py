@@ -1,20 +1,19 @@
 """Failure modes: tests with the real Home Assistant and a simulated gateway.
 
-- A wrong password, an account with a second factor, Entrez down, slow or with another page: `test_entrez`;
-  one error at a time in `../test_config_flow`.
-- A token of another gateway, expired, of a wrong algorithm, truncated, of a clock five minutes off, an
-  installer's: `test_tokens`; renewals in `../test_token_renewal`.
-- A host that is unknown, refused, silent, no gateway, another gateway, too old, http for https, IPv6, a
-  redirect: `test_hosts`; single wrong addresses in `../test_config_flow`, `../test_discovery` and
-  `../test_reconfigure`.
-- Answers of HTML, truncated JSON, zeros, NaN, huge numbers, overflows, 401 in between, 503, resets:
-  `test_answers`; one counter at a time in `../test_energy_counter`.
-- Answers 30 s late, the nightly outage, two alternating addresses: `test_silences`.
-- A certificate that is renewed or changed while running: `test_certificates`; the repair in
+- `test_entrez`: a wrong password, an account with a second factor, Entrez offline, slow or with another page.
+  Single errors are tested in `../test_config_flow`.
+- `test_tokens`: tokens of another gateway, expired, with a wrong algorithm, truncated, with a clock deviation
+  of five minutes, of an installer. Renewals are tested in `../test_token_renewal`.
+- `test_hosts`: unknown names, refused connections, silent hosts, other devices, other gateways, old firmware,
+  http instead of https, IPv6, redirects. Single wrong addresses are tested in `../test_config_flow`,
+  `../test_discovery` and `../test_reconfigure`.
+- `test_responses`: HTML, truncated JSON, zeros, NaN, huge numbers, overflows, occasional 401, 503, resets.
+  Single counters are tested in `../test_energy_counter`.
+- `test_outages`: responses after 30 s, the nightly outage, two alternating addresses.
+- `test_certificates`: certificates that are renewed or changed at runtime. The repair is tested in
   `../test_repairs`.
 
-At the end of each test, the log at debug level, the states, the issues and the diagnostics are searched for
-all passwords, tokens and cookies that were issued, and the log for errors (`watch`, `conftest`);
-`test_secrets` shows that this finds them. The statistics of such hours are compared with the simulated house
-(`history`).
+After each test, the log at debug level, the states, the issues and the diagnostics are searched for all
+passwords, tokens and cookies that were issued, and the log for errors (`watch`, `conftest`); `test_secrets`
+verifies that search. The statistics of such hours are compared with the simulated house (`history`).
 """

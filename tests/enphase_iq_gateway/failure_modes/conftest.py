@@ -1,4 +1,4 @@
-"""Fixtures of failure modes: frozen time, and a watch that searches for secrets after each test."""
+"""Fixtures for failure modes: frozen time, and a search for secrets after each test."""
 
 import asyncio
 import logging
@@ -24,9 +24,9 @@ from enphase_companion.simulator.server import Request
 
 from ..conftest import NOON, SetUp, make_entry
 from ..flow import TEXTS, Flow
-from .watch import Watch, require_discretion
+from .watch import Watch, require_no_leaks
 
-#: A sentence with advice.
+#: Matches a text with advice.
 _ADVICE = re.compile(
     r"(?:^|[.;,] )(?:ask|check|compare|copy|create|enter|go back|look|paste|sign in|try|use) ", re.IGNORECASE
 )
@@ -34,26 +34,26 @@ _ADVICE = re.compile(
 
 @pytest.fixture
 def clock_speed() -> float:
-    """Advance the house's time by hand, as Home Assistant's."""
+    """Stop the clock of the house; the test advances it together with that of Home Assistant."""
     return 0.0
 
 
 @pytest.fixture
 def freezer(freezer: FrozenDateTimeFactory) -> FrozenDateTimeFactory:
-    """Home Assistant's time, which begins where the house's does."""
+    """Freeze Home Assistant's time at the start time of the house."""
     freezer.move_to(datetime.fromtimestamp(NOON, UTC))
     return freezer
 
 
 @pytest.fixture
 def watch(monkeypatch: pytest.MonkeyPatch) -> Generator[Watch]:
-    """Look for secrets in all that is logged, at debug level too."""
+    """Search the log for secrets, including debug level."""
     root = logging.getLogger()
     level, watch = root.level, Watch()
-    watch.plant_all(monkeypatch, PASSWORD)
+    watch.add_issued_secrets(monkeypatch, PASSWORD)
     root.addHandler(watch)
     root.setLevel(logging.DEBUG)
-    # The recorder's statements hold what the states do, and there are a thousand a second of them.
+    # SQL statements contain the same values as the states, and there are a thousand per second.
     logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
     yield watch
     root.setLevel(level)
@@ -62,7 +62,7 @@ def watch(monkeypatch: pytest.MonkeyPatch) -> Generator[Watch]:
 
 @pytest.fixture
 def simulator(watch: Watch, simulator: Simulator, freezer: FrozenDateTimeFactory) -> Simulator:
-    """Return the gateway and Entrez, whose secrets the watch knows; the time is frozen from here on.
+    """Return the gateway and Entrez, whose secrets the watch knows, and freeze the time.
 
     Not earlier: the first certificate cannot be created in frozen time.
     """
@@ -74,12 +74,12 @@ async def hass(hass: HomeAssistant, simulator: Simulator, watch: Watch) -> Async
     """Yield Home Assistant, and search it for secrets at the end of the test."""
     yield hass
     await hass.async_block_till_done(wait_background_tasks=True)
-    await require_discretion(hass, watch, [simulator])
+    await require_no_leaks(hass, watch, [simulator])
 
 
 @pytest.fixture
 async def recorded_entry(recorder_mock: Recorder, simulator: Simulator, set_up: SetUp) -> MockConfigEntry:
-    """Return an entry that is polled each minute, and whose energies are recorded.
+    """Return an entry that is polled every minute, and whose energies are recorded.
 
     A test requests it before `hass`, which must not start before the recorder.
     """
@@ -88,18 +88,18 @@ async def recorded_entry(recorder_mock: Recorder, simulator: Simulator, set_up: 
 
 @pytest.fixture
 def enable_statistics() -> bool:
-    """Make statistics each five minutes and each hour, where a test has a recorder."""
+    """Compile statistics every five minutes and every hour if a test has a recorder."""
     return True
 
 
 @pytest.fixture
 def recorder_config() -> dict[str, Any]:
-    """Write states when statistics are made, and not each at once."""
+    """Write states only when statistics are compiled."""
     return {"commit_interval": 3600, "include": {"entity_globs": ["sensor.*energy*", "sensor.*charged"]}}
 
 
 @pytest.fixture
-def stranger(simulator: Simulator) -> Generator[Simulator]:
+def other_gateway(simulator: Simulator) -> Generator[Simulator]:
     """Yield another gateway, and check that nothing secret was sent to it."""
     with Simulator("three-phase", seed=2, start=NOON, longitude=0, speed=0) as running:
         yield running
@@ -107,11 +107,11 @@ def stranger(simulator: Simulator) -> Generator[Simulator]:
 
 
 def is_loaded(entry: MockConfigEntry) -> bool:
-    """Return whether a gateway is set up now."""
+    """Return whether a gateway is set up."""
     return bool(entry.state is ConfigEntryState.LOADED)
 
 
-class Passing:
+class PendingRequests:
     """Advance the time while requests are pending."""
 
     def __init__(self, hass: HomeAssistant, simulator: Simulator, freezer: FrozenDateTimeFactory) -> None:
@@ -119,16 +119,16 @@ class Passing:
         self._simulator = simulator
         self._freezer = freezer
 
-    def time(self, seconds: float) -> None:
+    def advance(self, seconds: float) -> None:
         """Advance the time."""
         self._freezer.tick(timedelta(seconds=seconds))
         self._simulator.clock.advance(seconds)
         async_fire_time_changed(self._hass)
 
-    async def until_asked(self, requests: list[Request], seconds: float = 0) -> None:
+    async def until_requested(self, requests: list[Request], seconds: float = 0) -> None:
         """Advance the time, and wait for another request."""
         seen = len(requests)
-        self.time(seconds)
+        self.advance(seconds)
         while len(requests) == seen:
             await asyncio.sleep(0)
 
@@ -138,18 +138,18 @@ class Passing:
 
 
 @pytest.fixture
-def passing(hass: HomeAssistant, simulator: Simulator, freezer: FrozenDateTimeFactory) -> Passing:
+def pending(hass: HomeAssistant, simulator: Simulator, freezer: FrozenDateTimeFactory) -> PendingRequests:
     """Return a helper that advances the time while requests are pending."""
-    return Passing(hass, simulator, freezer)
+    return PendingRequests(hass, simulator, freezer)
 
 
 @contextmanager
-def held(faults: Faults) -> Iterator[None]:
-    """Hold back all answers until the end."""
-    before, is_held = faults.before, True
+def held_responses(faults: Faults) -> Iterator[None]:
+    """Hold back all responses until the end."""
+    before, is_holding = faults.before, True
 
     async def hold(request: web.Request) -> web.Response | None:
-        while is_held:
+        while is_holding:
             await asyncio.sleep(0.02)
         return await before(request)
 
@@ -158,19 +158,19 @@ def held(faults: Faults) -> Iterator[None]:
         try:
             yield
         finally:
-            is_held = False
+            is_holding = False
 
 
 @pytest.fixture
 def flow(hass: HomeAssistant, simulator: Simulator) -> Flow:
-    """Return a config flow that checks that each error has advice."""
+    """Return a config flow that checks whether each error has advice."""
     return AdvisingFlow(hass, simulator)
 
 
 class AdvisingFlow(Flow):
     """A config flow that checks the text of each error."""
 
-    def _see(self, shown: ConfigFlowResult) -> None:
-        super()._see(shown)
+    def _store_result(self, shown: ConfigFlowResult) -> None:
+        super()._store_result(shown)
         for key in (shown.get("errors") or {}).values():
             assert _ADVICE.search(TEXTS["error"][key]), f"{key}: says what is wrong, but not what to do"

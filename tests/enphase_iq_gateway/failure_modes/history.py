@@ -1,4 +1,4 @@
-"""Energies in the recorder over three hours, with a failure in the second."""
+"""Energies in the recorder over three hours, with a failure in the second one."""
 
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
@@ -18,22 +18,22 @@ from enphase_companion.simulator import Simulator
 
 from ..conftest import NOON, Tick
 
-#: The energies of a home with sun and grid, by the keys of their sensors, and of one with batteries too.
+#: The energies of a home without batteries, by the keys of their sensors, and of one with batteries.
 ENERGIES = ("production_energy", "grid_energy_imported", "grid_energy_exported", "home_energy")
 WITH_BATTERIES = (*ENERGIES, "battery_energy_discharged", "battery_energy_charged")
 
 HOUR, MINUTES_5, MINUTE = 3600, 300, 60
-#: Seconds after a full five minutes at which these hours tick; statistics are made a little earlier.
-_A_BIT = 20
-#: What an hour's statistics end with was read at the last tick before its end.
-_LAST_READ = _A_BIT - MINUTES_5
+#: Seconds after each full five minutes at which the time is advanced to; statistics are compiled earlier.
+_TICK_DELAY = 20
+#: The last reading of an hour is from the last tick before its end.
+_LAST_READING = _TICK_DELAY - MINUTES_5
 
 
-def truths(simulator: Simulator, at: float) -> dict[str, float]:
+def true_energies(simulator: Simulator, at: float) -> dict[str, float]:
     """Return the true energies (kWh) until a time of the house."""
     truth = simulator.house.truth(at)
     grid, storage = truth.net_consumption.total, truth.storage.total
-    flowed = (
+    energies = (
         truth.production.total.energy_delivered,
         grid.energy_delivered,
         grid.energy_received,
@@ -41,30 +41,32 @@ def truths(simulator: Simulator, at: float) -> dict[str, float]:
         storage.energy_delivered,
         storage.energy_received,
     )
-    return {key: energy / 1000 for key, energy in zip(WITH_BATTERIES, flowed, strict=True)}
+    return {key: energy / 1000 for key, energy in zip(WITH_BATTERIES, energies, strict=True)}
 
 
-async def three_hours(tick: Tick, begins: Callable[[], object], ends: Callable[[], object]) -> None:
-    """Let three hours pass from a full one, with 14 bad minutes in the second."""
-    await tick(_A_BIT)
+async def advance_three_hours(
+    tick: Tick, begin_failure: Callable[[], object], end_failure: Callable[[], object]
+) -> None:
+    """Advance the time by three full hours, with 14 minutes of failures in the second one."""
+    await tick(_TICK_DELAY)
     await tick(MINUTES_5, times=14)
-    begins()
+    begin_failure()
     await tick(MINUTE, times=14)
-    ends()
+    end_failure()
     await tick(MINUTE)
     await tick(MINUTES_5, times=19)
 
 
-async def require_true_history(
+async def require_correct_statistics(
     hass: HomeAssistant, simulator: Simulator, keys: Iterable[str] = ENERGIES, begin: float = NOON
 ) -> None:
-    """Fail where the three hours from `begin` show in the statistics as anything but what they were."""
-    times = [begin, *(begin + hour * HOUR + _LAST_READ for hour in (1, 2, 3))]
-    flowed = [truths(simulator, at) for at in times]
-    kept = await _hours(hass, simulator, list(keys), begin)
+    """Fail if the statistics of the three hours from `begin` do not match the house."""
+    times = [begin, *(begin + hour * HOUR + _LAST_READING for hour in (1, 2, 3))]
+    energies = [true_energies(simulator, at) for at in times]
+    recorded = await _hours(hass, simulator, list(keys), begin)
     for key in keys:
-        really = [after[key] - before[key] for before, after in pairwise(flowed)]
-        assert kept[key] == pytest.approx(really, rel=0.01, abs=0.002), key
+        expected = [after[key] - before[key] for before, after in pairwise(energies)]
+        assert recorded[key] == pytest.approx(expected, rel=0.01, abs=0.002), key
 
 
 async def _hours(

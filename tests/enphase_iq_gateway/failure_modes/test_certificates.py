@@ -1,4 +1,4 @@
-"""Certificates that are renewed with their key, or changed to another, while the gateway is polled."""
+"""Certificates that are renewed with the same key, or changed to another key, while the gateway is polled."""
 
 import pytest
 from homeassistant.const import STATE_UNAVAILABLE
@@ -10,12 +10,12 @@ from enphase_companion.simulator import Simulator
 
 from ..conftest import Tick, state_of
 from ..helpers import accept, issue_of, repair
-from .history import require_true_history, three_hours, truths
-from .watch import BACK, GONE, Watch
+from .history import advance_three_hours, require_correct_statistics, true_energies
+from .watch import AVAILABLE, UNAVAILABLE, Watch
 
 pytestmark = [
     pytest.mark.slow,
-    # Home Assistant's own http, which repairs come with.
+    # The http component of Home Assistant, which repairs depend on.
     pytest.mark.filterwarnings("ignore:It is recommended to use web.AppKey"),
 ]
 
@@ -31,11 +31,11 @@ async def test_a_certificate_renewed_with_the_same_key_is_accepted_silently(
     watch: Watch,
     renewed: dict[str, bool],
 ) -> None:
-    await three_hours(tick, lambda: simulator.renew_certificate(**renewed), lambda: None)  # type: ignore[arg-type]
-    await require_true_history(hass, simulator)
+    await advance_three_hours(tick, lambda: simulator.renew_certificate(**renewed), lambda: None)  # type: ignore[arg-type]
+    await require_correct_statistics(hass, simulator)
     assert recorded_entry.data[CONF_CERTIFICATE] == simulator.certificate_pem
     assert issue_of(hass, recorded_entry) is None
-    assert watch.spoken(recorded_entry.title) == []
+    assert watch.availability_changes(recorded_entry.title) == []
 
 
 async def test_a_changed_certificate_stops_polling_until_the_user_decides(
@@ -53,16 +53,18 @@ async def test_a_changed_certificate_stops_polling_until_the_user_decides(
         assert simulator.requests == []
         assert issue_of(hass, recorded_entry) is not None
         assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE
-        assert watch.spoken(recorded_entry.title) == [GONE]
+        assert watch.availability_changes(recorded_entry.title) == [UNAVAILABLE]
 
-    await three_hours(tick, changes, is_still_asked)
+    await advance_three_hours(tick, changes, is_still_asked)
     is_still_asked()
     await accept(hass, await repair(hass, recorded_entry))
     assert issue_of(hass, recorded_entry) is None
-    assert watch.spoken(recorded_entry.title) == [GONE, BACK]
-    # What flowed meanwhile is known in sum: nothing of it is lost, and nothing leaps.
+    assert watch.availability_changes(recorded_entry.title) == [UNAVAILABLE, AVAILABLE]
+    # The energy of the outage is included, without a jump.
     shown = float(state_of(hass, simulator, "production_energy"))
-    assert shown == pytest.approx(truths(simulator, simulator.clock.time())["production_energy"], abs=0.01)
+    assert shown == pytest.approx(
+        true_energies(simulator, simulator.clock.time())["production_energy"], abs=0.01
+    )
 
 
 async def test_the_issue_is_deleted_when_the_trusted_certificate_is_shown_again(
@@ -77,7 +79,7 @@ async def test_the_issue_is_deleted_when_the_trusted_certificate_is_shown_again(
         simulator._key_number = 0
         simulator.renew_certificate()
 
-    await three_hours(tick, lambda: simulator.renew_certificate(same_key=False), comes_back)
-    await require_true_history(hass, simulator)
+    await advance_three_hours(tick, lambda: simulator.renew_certificate(same_key=False), comes_back)
+    await require_correct_statistics(hass, simulator)
     assert issue_of(hass, recorded_entry) is None
-    assert watch.spoken(recorded_entry.title) == [GONE, BACK]
+    assert watch.availability_changes(recorded_entry.title) == [UNAVAILABLE, AVAILABLE]

@@ -13,7 +13,7 @@ from enphase_companion.simulator.entrez import MFA_USERNAME
 
 from ..conftest import SetUp, Tick, make_entry, state_of
 from ..flow import Flow
-from .conftest import Passing, held
+from .conftest import PendingRequests, held_responses
 from .watch import WRONG_PASSWORD, Watch
 
 DAY = 86400
@@ -22,67 +22,67 @@ YEAR = 365 * DAY
 
 async def test_a_wrong_password_can_be_corrected(flow: Flow) -> None:
     await flow.reach("account")
-    await flow.give_account(password=WRONG_PASSWORD)
+    await flow.enter_account(password=WRONG_PASSWORD)
     assert flow.shows("account", "invalid_auth")
-    await flow.give_account(renew=True)
+    await flow.enter_account(renew=True)
     assert flow.shows("meters_found")
 
 
 async def test_an_account_with_a_second_factor_leads_to_the_token_step(flow: Flow) -> None:
     await flow.reach("account")
-    await flow.give_account(MFA_USERNAME)
+    await flow.enter_account(MFA_USERNAME)
     assert flow.shows("token", "mfa_required")
-    await flow.give_token()
+    await flow.enter_token()
     assert flow.shows("meters_found")
 
 
 async def test_an_entrez_outage_is_an_error_that_can_be_retried(flow: Flow, simulator: Simulator) -> None:
     await flow.reach("account")
-    # As when its name leads nowhere, or nobody listens there.
+    # The name cannot be resolved, or the connection is refused.
     simulator._run(simulator._entrez_server.stop())
-    await flow.give_account()
+    await flow.enter_account()
     assert flow.shows("account", "entrez_unavailable")
     simulator._run(simulator._entrez_server.start())
-    await flow.give_account()
+    await flow.enter_account()
     assert flow.shows("meters_found")
 
 
-async def test_entrez_may_take_30_seconds(flow: Flow, simulator: Simulator, passing: Passing) -> None:
+async def test_entrez_may_take_30_seconds(flow: Flow, simulator: Simulator, pending: PendingRequests) -> None:
     await flow.reach("account")
-    with held(simulator.entrez.faults):
-        answered = asyncio.ensure_future(flow.give_account())
-        await passing.until_asked(simulator.entrez_requests)
-        passing.time(30)
+    with held_responses(simulator.entrez.faults):
+        answered = asyncio.ensure_future(flow.enter_account())
+        await pending.until_requested(simulator.entrez_requests)
+        pending.advance(30)
     await answered
     assert flow.shows("meters_found")
 
 
 async def test_a_silent_entrez_times_out_and_can_be_retried(
-    flow: Flow, simulator: Simulator, passing: Passing
+    flow: Flow, simulator: Simulator, pending: PendingRequests
 ) -> None:
     await flow.reach("account")
-    with held(simulator.entrez.faults):
-        given_up = asyncio.ensure_future(flow.give_account())
-        await passing.until_asked(simulator.entrez_requests)
-        # Enlighten, which is tried then, does not answer either.
-        await passing.until_asked(simulator.entrez_requests, 61)
-        passing.time(61)
+    with held_responses(simulator.entrez.faults):
+        given_up = asyncio.ensure_future(flow.enter_account())
+        await pending.until_requested(simulator.entrez_requests)
+        # Enlighten, which is tried next, does not answer either.
+        await pending.until_requested(simulator.entrez_requests, 61)
+        pending.advance(61)
         await given_up
     assert flow.shows("account", "entrez_unavailable")
-    await flow.give_account()
+    await flow.enter_account()
     assert flow.shows("meters_found")
 
 
 @pytest.mark.parametrize("path", ["/login", "/entrez_tokens"])
 @pytest.mark.parametrize("fault", ["html", "status", "reset", "redirect"])
 async def test_enlighten_issues_the_token_if_entrez_fails(
-    flow: Flow, simulator: Simulator, stranger: Simulator, path: str, fault: str
+    flow: Flow, simulator: Simulator, other_gateway: Simulator, path: str, fault: str
 ) -> None:
     await flow.reach("account")
-    simulator.entrez.faults.set(fault, path, location=f"{stranger.url}/")
-    await flow.give_account()
+    simulator.entrez.faults.set(fault, path, location=f"{other_gateway.url}/")
+    await flow.enter_account()
     assert flow.shows("meters_found")
-    assert stranger.requests == []
+    assert other_gateway.requests == []
 
 
 @pytest.mark.parametrize("path", ["/login", "/entrez_tokens"])
@@ -96,17 +96,17 @@ async def test_enlighten_issues_the_token_if_entrez_fails(
     ],
 )
 async def test_an_unexpected_page_of_entrez_is_an_error_that_can_be_retried(
-    flow: Flow, simulator: Simulator, stranger: Simulator, path: str, fault: str, error: set[str]
+    flow: Flow, simulator: Simulator, other_gateway: Simulator, path: str, fault: str, error: set[str]
 ) -> None:
     await flow.reach("account")
     for failing in (path, "/login/login.json"):
-        simulator.entrez.faults.set(fault, failing, location=f"{stranger.url}/")
-    await flow.give_account()
+        simulator.entrez.faults.set(fault, failing, location=f"{other_gateway.url}/")
+    await flow.enter_account()
     assert flow.shown["errors"] is not None
     assert flow.shown["errors"]["base"] in error
-    assert stranger.requests == []
+    assert other_gateway.requests == []
     simulator.entrez.faults.clear()
-    await flow.give_account()
+    await flow.enter_account()
     assert flow.shows("meters_found")
 
 
@@ -119,7 +119,7 @@ async def test_only_a_rejected_sign_in_is_reported_as_a_wrong_password(
     await flow.reach("account")
     for failing in (path, "/login/login.json"):
         simulator.entrez.faults.set("refuse", failing)
-    await flow.give_account()
+    await flow.enter_account()
     assert flow.shows("account", error)
 
 
@@ -138,27 +138,27 @@ async def test_polling_continues_while_a_renewal_waits_for_entrez(
     simulator.entrez.faults.clear()
     await tick(3601)
     assert entry.data[CONF_TOKEN] != old
-    assert watch.spoken(entry.title) == []
+    assert watch.availability_changes(entry.title) == []
 
 
 @pytest.mark.parametrize("password", [None, WRONG_PASSWORD])
 async def test_a_rejected_account_starts_one_reauth_that_a_sign_in_completes(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick, flow: Flow, password: str | None
 ) -> None:
-    """Either its password has changed, or its owner has switched a second factor on."""
+    """The password was changed, or a second factor was enabled."""
     username = simulator.username if password else MFA_USERNAME
     account = {CONF_USERNAME: username, CONF_PASSWORD: password or simulator.password}
     old = simulator.token(lifetime=YEAR, issued_ago=YEAR - 29 * DAY)
     entry = await set_up(make_entry(simulator, {CONF_TOKEN: old, **account}))
     await tick(3601, times=3)
-    [asked] = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
-    assert asked["context"]["source"] == SOURCE_REAUTH
+    [requested] = hass.config_entries.flow.async_progress_by_handler(DOMAIN)
+    assert requested["context"]["source"] == SOURCE_REAUTH
     assert float(state_of(hass, simulator, "production_power")) > 0
-    await flow.follow(asked)
+    await flow.resume(requested)
     await flow.choose("account")
-    await flow.give_account(password=WRONG_PASSWORD)
+    await flow.enter_account(password=WRONG_PASSWORD)
     assert flow.shows("account", "invalid_auth")
-    await flow.give_account(renew=True)
+    await flow.enter_account(renew=True)
     assert flow.aborts("reauth_successful")
     await hass.async_block_till_done(wait_background_tasks=True)
     assert entry.data[CONF_TOKEN] != old

@@ -1,4 +1,4 @@
-"""Silences: half a minute, five minutes each night, an hour without power, and two addresses in turn."""
+"""Outages: 30 seconds, five minutes every night, an hour without power, and two alternating addresses."""
 
 from datetime import UTC, datetime
 
@@ -14,12 +14,12 @@ from enphase_companion.simulator import Simulator
 from ..conftest import NOON, SetUp, Tick, make_entry, state_of
 from ..flow import Flow
 from ..helpers import announcement
-from .conftest import Passing, held, is_loaded
-from .history import ENERGIES, HOUR, MINUTES_5, require_true_history, three_hours
-from .watch import BACK, GONE, Watch
+from .conftest import PendingRequests, held_responses, is_loaded
+from .history import ENERGIES, HOUR, MINUTES_5, advance_three_hours, require_correct_statistics
+from .watch import AVAILABLE, UNAVAILABLE, Watch
 
-#: Seconds after which the client gives an answer up.
-GIVEN_UP = 46
+#: Seconds until the client times out.
+CLIENT_TIMEOUT = 46
 
 
 @pytest.mark.slow
@@ -28,46 +28,51 @@ async def test_responses_that_take_30_seconds_are_no_failure(
     hass: HomeAssistant,
     simulator: Simulator,
     tick: Tick,
-    passing: Passing,
+    pending: PendingRequests,
     watch: Watch,
 ) -> None:
     await tick(20)
     await tick(MINUTES_5, times=14)
     for _ in range(5):
-        with held(simulator.faults):
-            # A gateway that takes so long is asked more rarely.
-            await passing.until_asked(simulator.requests, 150)
-            passing.time(30)
-        await passing.until_done()
+        with held_responses(simulator.faults):
+            # A gateway that takes so long is polled less often.
+            await pending.until_requested(simulator.requests, 150)
+            pending.advance(30)
+        await pending.until_done()
         assert state_of(hass, simulator, "production_power") != STATE_UNAVAILABLE
     await tick(MINUTES_5, times=19)
-    await require_true_history(hass, simulator)
-    assert watch.spoken(recorded_entry.title) == []
+    await require_correct_statistics(hass, simulator)
+    assert watch.availability_changes(recorded_entry.title) == []
 
 
 async def test_a_request_without_answer_times_out_and_is_retried(
-    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, passing: Passing, watch: Watch, tick: Tick
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    pending: PendingRequests,
+    watch: Watch,
+    tick: Tick,
 ) -> None:
     entry = await set_up(make_entry(simulator))
-    with held(simulator.faults):
-        await passing.until_asked(simulator.requests, 11)
-        passing.time(GIVEN_UP)
-        await passing.until_done()
+    with held_responses(simulator.faults):
+        await pending.until_requested(simulator.requests, 11)
+        pending.advance(CLIENT_TIMEOUT)
+        await pending.until_done()
     assert state_of(hass, simulator, "production_power") == STATE_UNAVAILABLE
     await tick(61)
     assert float(state_of(hass, simulator, "production_power")) > 0
-    assert watch.spoken(entry.title) == [GONE, BACK]
+    assert watch.availability_changes(entry.title) == [UNAVAILABLE, AVAILABLE]
 
 
 async def test_setup_is_retried_while_the_gateway_is_silent(
-    hass: HomeAssistant, simulator: Simulator, passing: Passing, tick: Tick
+    hass: HomeAssistant, simulator: Simulator, pending: PendingRequests, tick: Tick
 ) -> None:
     entry = make_entry(simulator)
     entry.add_to_hass(hass)
-    with held(simulator.faults):
+    with held_responses(simulator.faults):
         starting = hass.async_create_task(hass.config_entries.async_setup(entry.entry_id))
-        await passing.until_asked(simulator.requests)
-        passing.time(GIVEN_UP)
+        await pending.until_requested(simulator.requests)
+        pending.advance(CLIENT_TIMEOUT)
         assert not await starting
     assert not is_loaded(entry)
     await tick(61)
@@ -76,17 +81,22 @@ async def test_setup_is_retried_while_the_gateway_is_silent(
 
 
 async def test_home_assistant_can_stop_while_a_gateway_is_silent(
-    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, passing: Passing, tick: Tick, watch: Watch
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    pending: PendingRequests,
+    tick: Tick,
+    watch: Watch,
 ) -> None:
     entry = await set_up(make_entry(simulator))
-    with held(simulator.faults):
-        await passing.until_asked(simulator.requests, 11)
+    with held_responses(simulator.faults):
+        await pending.until_requested(simulator.requests, 11)
         assert await hass.config_entries.async_unload(entry.entry_id)
-        await passing.until_done()
+        await pending.until_done()
     assert await hass.config_entries.async_setup(entry.entry_id)
     await tick()
     assert float(state_of(hass, simulator, "production_power")) > 0
-    assert watch.spoken(entry.title) == []
+    assert watch.availability_changes(entry.title) == []
 
 
 @pytest.mark.slow
@@ -97,7 +107,7 @@ async def test_the_nightly_outage_is_logged_once_and_loses_no_energy(
     simulator: Simulator,
     set_up: SetUp,
     tick: Tick,
-    passing: Passing,
+    pending: PendingRequests,
     watch: Watch,
 ) -> None:
     await tick(10 * HOUR)
@@ -105,18 +115,18 @@ async def test_the_nightly_outage_is_logged_once_and_loses_no_energy(
     entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}))
     await tick(20)
     await tick(MINUTES_5, times=11)
-    assert watch.spoken(entry.title) == []
+    assert watch.availability_changes(entry.title) == []
     for seconds in (301, 61, 61):
-        await passing.until_asked(simulator.requests, seconds)
-        passing.time(GIVEN_UP)
-        await passing.until_done()
+        await pending.until_requested(simulator.requests, seconds)
+        pending.advance(CLIENT_TIMEOUT)
+        await pending.until_done()
         assert state_of(hass, simulator, "home_power") == STATE_UNAVAILABLE
     await tick(61)
     assert state_of(hass, simulator, "home_power") != STATE_UNAVAILABLE
     await tick(278)
     await tick(MINUTES_5, times=22)
-    await require_true_history(hass, simulator, begin=NOON + 10 * HOUR)
-    assert watch.spoken(entry.title) == [GONE, BACK]
+    await require_correct_statistics(hass, simulator, begin=NOON + 10 * HOUR)
+    assert watch.availability_changes(entry.title) == [UNAVAILABLE, AVAILABLE]
 
 
 @pytest.mark.slow
@@ -127,9 +137,9 @@ async def test_energy_during_an_outage_is_included(
     tick: Tick,
     watch: Watch,
 ) -> None:
-    await three_hours(tick, simulator.stop, simulator.start)
-    await require_true_history(hass, simulator, ENERGIES)
-    assert watch.spoken(recorded_entry.title) == [GONE, BACK]
+    await advance_three_hours(tick, simulator.stop, simulator.start)
+    await require_correct_statistics(hass, simulator, ENERGIES)
+    assert watch.availability_changes(recorded_entry.title) == [UNAVAILABLE, AVAILABLE]
 
 
 async def test_the_address_is_kept_while_it_answers_even_if_another_is_announced(
@@ -147,7 +157,7 @@ async def test_the_address_is_kept_while_it_answers_even_if_another_is_announced
         assert elsewhere.requests == []
     assert entry.data[CONF_HOST] == simulator.url
     assert entry.runtime_data is coordinator
-    assert watch.spoken(entry.title) == []
+    assert watch.availability_changes(entry.title) == []
 
 
 async def test_a_gateway_whose_cable_is_unplugged_is_polled_at_its_other_address(

@@ -1,4 +1,4 @@
-"""Bad answers of a gateway: their effect on the statistics and on the log."""
+"""Bad responses of a gateway: their effect on the statistics and on the log."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,58 +12,65 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry  # type
 from enphase_companion.simulator import Simulator
 
 from ..conftest import SetUp, Tick, make_entry, state_of
-from .history import ENERGIES, WITH_BATTERIES, require_true_history, three_hours
-from .watch import BACK, GONE, Watch
+from .history import ENERGIES, WITH_BATTERIES, advance_three_hours, require_correct_statistics
+from .watch import AVAILABLE, UNAVAILABLE, Watch
 
 READINGS = "/ivp/meters/readings"
 
 
 @dataclass(frozen=True)
-class Day:
-    """How a bad time begins, and whether the gateway is away meanwhile."""
+class Failure:
+    """How a failure begins, and whether the gateway is unavailable while it lasts."""
 
-    begins: Callable[[Simulator], None]
-    is_away: bool = True
-
-
-def _fault(name: str, path: str | None = None, *, is_away: bool = True, status: int = 503) -> Day:
-    return Day(lambda simulator: simulator.faults.set(name, path, status=status), is_away)
+    begin_failure: Callable[[Simulator], None]
+    is_unavailable: bool = True
 
 
-DAYS = {
-    "html": _fault("html"),
-    "truncated": _fault("truncated"),
-    "zeros": _fault("zeros", is_away=False),
-    "nan": _fault("nan"),
-    "huge": _fault("huge", is_away=False),
-    "503": _fault("status"),
-    "404": _fault("status", status=404),
-    "401 for a page": _fault("refuse", READINGS),
-    "reset": _fault("reset"),
-    "redirect": _fault("redirect"),
-    "counters-fall": _fault("counters-fall", is_away=False),
-    "sessions end": Day(lambda simulator: simulator.gateway.sessions.end_all(), is_away=False),
+def _failure(
+    name: str, path: str | None = None, *, is_unavailable: bool = True, status: int = 503
+) -> Failure:
+    return Failure(lambda simulator: simulator.faults.set(name, path, status=status), is_unavailable)
+
+
+FAILURES = {
+    "html": _failure("html"),
+    "truncated": _failure("truncated"),
+    "zeros": _failure("zeros", is_unavailable=False),
+    "nan": _failure("nan"),
+    "huge": _failure("huge", is_unavailable=False),
+    "503": _failure("status"),
+    "404": _failure("status", status=404),
+    "401 for a page": _failure("refuse", READINGS),
+    "reset": _failure("reset"),
+    "redirect": _failure("redirect"),
+    "counters-fall": _failure("counters-fall", is_unavailable=False),
+    "sessions end": Failure(lambda simulator: simulator.gateway.sessions.end_all(), is_unavailable=False),
 }
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("day", DAYS)
+@pytest.mark.parametrize("failure", FAILURES)
 async def test_bad_responses_do_not_appear_in_the_statistics(
     recorded_entry: MockConfigEntry,
     hass: HomeAssistant,
     simulator: Simulator,
     tick: Tick,
     watch: Watch,
-    day: str,
+    failure: str,
 ) -> None:
-    await three_hours(tick, lambda: DAYS[day].begins(simulator), simulator.faults.clear)
-    await require_true_history(hass, simulator)
-    assert watch.spoken(recorded_entry.title) == [GONE, BACK] * DAYS[day].is_away
+    await advance_three_hours(
+        tick, lambda: FAILURES[failure].begin_failure(simulator), simulator.faults.clear
+    )
+    await require_correct_statistics(hass, simulator)
+    assert (
+        watch.availability_changes(recorded_entry.title)
+        == [UNAVAILABLE, AVAILABLE] * FAILURES[failure].is_unavailable
+    )
     assert float(state_of(hass, simulator, "production_power")) > 0
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("day", ["zeros", "nan", "html", "counters-fall"])
+@pytest.mark.parametrize("failure", ["zeros", "nan", "html", "counters-fall"])
 @pytest.mark.parametrize(
     ("profile", "keys"),
     [("battery", WITH_BATTERIES), ("no-meters", ENERGIES[:1]), ("total-consumption", ("home_energy",))],
@@ -74,10 +81,12 @@ async def test_all_energies_are_correct_despite_bad_responses(
     simulator: Simulator,
     tick: Tick,
     keys: tuple[str, ...],
-    day: str,
+    failure: str,
 ) -> None:
-    await three_hours(tick, lambda: DAYS[day].begins(simulator), simulator.faults.clear)
-    await require_true_history(hass, simulator, keys)
+    await advance_three_hours(
+        tick, lambda: FAILURES[failure].begin_failure(simulator), simulator.faults.clear
+    )
+    await require_correct_statistics(hass, simulator, keys)
 
 
 @pytest.mark.slow
@@ -96,9 +105,9 @@ async def test_an_overflow_does_not_appear_in_the_statistics(
     watch: Watch,
     keys: tuple[str, ...],
 ) -> None:
-    await three_hours(tick, lambda: None, lambda: None)
-    await require_true_history(hass, simulator, keys)
-    assert watch.spoken(recorded_entry.title) == []
+    await advance_three_hours(tick, lambda: None, lambda: None)
+    await require_correct_statistics(hass, simulator, keys)
+    assert watch.availability_changes(recorded_entry.title) == []
     assert recorded_entry.runtime_data.counters.active[f"{simulator.serial_number}_{keys[0]}"].offset > 0
 
 
@@ -111,13 +120,13 @@ async def test_a_power_failure_followed_by_zeros_does_not_appear_in_the_statisti
     tick: Tick,
     watch: Watch,
 ) -> None:
-    def power_returns() -> None:
+    def restore_power() -> None:
         simulator.start()
         simulator.restart()
 
-    await three_hours(tick, simulator.stop, power_returns)
-    await require_true_history(hass, simulator)
-    assert watch.spoken(recorded_entry.title) == [GONE, BACK]
+    await advance_three_hours(tick, simulator.stop, restore_power)
+    await require_correct_statistics(hass, simulator)
+    assert watch.availability_changes(recorded_entry.title) == [UNAVAILABLE, AVAILABLE]
 
 
 @pytest.mark.parametrize("fault", ["html", "truncated", "nan", "huge", "zeros", "status", "refuse", "reset"])
@@ -146,10 +155,10 @@ async def test_a_single_error_or_broken_connection_makes_nothing_unavailable(
         simulator.faults.set(fault, READINGS, times=1)
         simulator.requests.clear()
         await tick()
-        asked = [request.path for request in simulator.requests]
-        assert asked == [READINGS, *["/auth/check_jwt"] * (fault == "refuse"), READINGS]
+        requested = [request.path for request in simulator.requests]
+        assert requested == [READINGS, *["/auth/check_jwt"] * (fault == "refuse"), READINGS]
         assert state_of(hass, simulator, "production_power") != STATE_UNAVAILABLE
-    assert watch.spoken(entry.title) == []
+    assert watch.availability_changes(entry.title) == []
 
 
 async def test_rejections_that_end_within_ten_minutes_start_no_reauth(
@@ -166,7 +175,7 @@ async def test_rejections_that_end_within_ten_minutes_start_no_reauth(
     await tick(61)
     assert float(state_of(hass, simulator, "production_power")) > 0
     assert not hass.config_entries.flow.async_progress()
-    assert watch.spoken(entry.title) == [GONE, BACK]
+    assert watch.availability_changes(entry.title) == [UNAVAILABLE, AVAILABLE]
 
 
 async def test_implausible_values_of_a_meter_are_unknown(
@@ -178,6 +187,6 @@ async def test_implausible_values_of_a_meter_are_unknown(
     shown = [state for state in hass.states.async_all("sensor") if "unit_of_measurement" in state.attributes]
     assert len(shown) > 50
     for state in shown:
-        # Counters stay where they were; whatever else is said is not believed.
+        # Counters are held; implausible values are unknown.
         assert state.state in (STATE_UNKNOWN, STATE_UNAVAILABLE) or "energy" in state.entity_id, state
     assert entry.state is ConfigEntryState.LOADED

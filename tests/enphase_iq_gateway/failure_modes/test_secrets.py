@@ -1,4 +1,4 @@
-"""The watch finds each secret that a test leaks, in each place."""
+"""The watch finds leaked secrets in every place."""
 
 import logging
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from custom_components.enphase_iq_gateway.const import DOMAIN
 from enphase_companion.simulator import Simulator
 
 from ..conftest import SetUp, make_entry
-from .watch import Watch, file_of, require_discretion
+from .watch import Watch, file_of, require_no_leaks
 
 type Pick = Callable[[Simulator, MockConfigEntry], str]
 
@@ -40,20 +40,20 @@ async def test_a_logged_secret_is_detected(
 ) -> None:
     watch = Watch()
     for each in SECRETS.values():
-        watch.plant(each(simulator, entry))
+        watch.add_secret(each(simulator, entry))
     record = logging.LogRecord(
         "x", logging.DEBUG, "", 0, "sent %s", (SECRETS[secret](simulator, entry),), None
     )
     watch.emit(record)
     with pytest.raises(AssertionError):
-        await require_discretion(hass, watch, [])
+        await require_no_leaks(hass, watch, [])
 
 
 @pytest.mark.parametrize("secret", SECRETS)
 async def test_all_issued_secrets_are_checked(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, watch: Watch, secret: str
 ) -> None:
-    assert watch.found_in(f"…{SECRETS[secret](simulator, entry)}…")
+    assert watch.secrets_in(f"…{SECRETS[secret](simulator, entry)}…")
 
 
 @pytest.mark.parametrize("secret", SECRETS)
@@ -63,7 +63,7 @@ async def test_a_secret_in_a_state_or_a_dialog_is_detected(
     text = SECRETS[secret](simulator, entry)
     hass.states.async_set("sensor.x", "on", {"leaked": text})
     with pytest.raises(AssertionError):
-        await require_discretion(hass, watch, [])
+        await require_no_leaks(hass, watch, [])
     hass.states.async_remove("sensor.x")
     ir.async_create_issue(
         hass,
@@ -76,10 +76,10 @@ async def test_a_secret_in_a_state_or_a_dialog_is_detected(
         data={"leaked": text},
     )
     with pytest.raises(AssertionError):
-        await require_discretion(hass, watch, [])
+        await require_no_leaks(hass, watch, [])
     ir.async_delete_issue(hass, DOMAIN, "x")
-    # What Home Assistant itself logs of a state or a question is no leak of this test's.
-    watch.forget()
+    # Home Assistant itself logs states and dialogs.
+    watch.clear_log()
 
 
 @pytest.mark.parametrize("key", [CONF_PASSWORD, CONF_TOKEN, "serial_number"])
@@ -90,5 +90,5 @@ async def test_a_secret_in_the_diagnostics_is_detected(
         careless.setattr(diagnostics, "TO_REDACT", diagnostics.TO_REDACT - {key})
         careless.setattr(diagnostics, "redact", lambda value: value)
         with pytest.raises(AssertionError):
-            await require_discretion(hass, watch, [])
+            await require_no_leaks(hass, watch, [])
     assert "counters" in await file_of(hass, entry)

@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant
 from .api_access import redact
 from .const import CONF_CERTIFICATE, CONF_SHOWN_CERTIFICATE
 from .coordinator import GatewayConfigEntry
-from .enphase_api.models import Battery, Inverter
+from .enphase_api.models import Battery, Inverter, Reading
 
 TO_REDACT = {
     CONF_CERTIFICATE,
@@ -54,7 +54,7 @@ async def async_get_config_entry_diagnostics(
         "production": data.production and asdict(data.production),
         "production_totals": data.totals and asdict(data.totals),
         "meters": [asdict(meter) for meter in data.meters],
-        "readings": [asdict(reading) for reading in data.readings],
+        "readings": [_reading_to_dict(reading) for reading in data.readings],
         "site": asdict(data.site),
         "inverters": data.inverters and [_redact_unit(inverter) for inverter in data.inverters.values()],
         "batteries": data.batteries
@@ -81,6 +81,11 @@ async def async_get_config_entry_diagnostics(
             "endpoints": coordinator.poll_schedule.as_dict(),
         },
     }
+
+
+def _reading_to_dict(reading: Reading) -> dict[str, Any]:
+    phases = [phase and phase._asdict() for phase in reading.phases]
+    return asdict(reading) | {"total": reading.total._asdict(), "phases": phases}
 
 
 def _redact_unit(unit: Battery | Inverter) -> dict[str, Any]:

@@ -202,9 +202,9 @@ def _meter_values(meter: Meter, reading: Reading | None) -> dict[str, Any]:
         "status": meter.metering_status,
         "status_flags": list(meter.status_flags),
         "measured_at": None if reading is None else _to_json(reading.measured_at),
-        "total": None if reading is None else asdict(reading.total),
+        "total": None if reading is None else reading.total._asdict(),
         "phases": {
-            f"L{number}": None if phase is None else asdict(phase) for number, phase in enumerate(phases, 1)
+            f"L{number}": None if phase is None else phase._asdict() for number, phase in enumerate(phases, 1)
         },
     }
 

@@ -79,6 +79,9 @@ def _is_finite(value: float) -> bool:
 
 def integer(data: Mapping[str, Any], key: str, low: float = -math.inf, high: float = math.inf) -> int | None:
     """Return the whole number under `key` if it is between `low` and `high`, else None."""
+    known = data.get(key)
+    if type(known) is int and low <= known <= high:  # the usual case, fast
+        return known
     value = number(data, key, low=low, high=high)
     if value is not None and value.is_integer():
         return int(value)

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -282,11 +283,11 @@ def without_lost_phase(
     return nothing, [nothing if gone else phase for gone, phase in zip(lost, channels, strict=True)]
 
 
-def can_carry(voltage: float | None, current: float | None, power: float | None) -> bool:
-    """Return whether voltage and current can carry a power (W, VA or var); True if one is unknown."""
-    if voltage is None or current is None or power is None:
-        return True
-    return abs(power) <= max(_ROUGH, _IMPOSSIBLE * voltage * abs(current))
+def maximum_power(voltage: float | None, current: float | None) -> float:
+    """Return the power (W, VA or var) that voltage and current can carry; infinity if one is unknown."""
+    if voltage is None or current is None:
+        return math.inf
+    return max(_ROUGH, _IMPOSSIBLE * voltage * abs(current))
 
 
 def is_copied(phase: Quantities, others: Iterable[Quantities]) -> bool:

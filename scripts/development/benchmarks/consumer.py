@@ -54,9 +54,9 @@ def _store(progress: Progress, against: Path, *, quick: bool) -> Iterator[Result
 def _body(second: int) -> bytes:
     """Return a message of all meters at this second."""
     quantities = Quantities(
-        active_power=100.0 + second % 1000,
+        active_power=300.0 + second % 40,
         reactive_power=10.0,
-        apparent_power=110.0,
+        apparent_power=341.0,
         voltage=230.1,
         current=1.5,
         power_factor=0.99,

@@ -7,7 +7,6 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
 
 from aio_pika import DeliveryMode
 from aio_pika import Message as AmqpMessage
@@ -167,11 +166,11 @@ class Consumer:
         decoded: list[_Decoded] = []
         for raw in arrived:
             try:
-                message = decode(raw.body, self._default_gateway)
+                message = decode(raw.body, self._default_gateway, raw.message_id)
             except MessageError as error:
                 await self._dead_letter(raw, str(error), dead_letters)
             else:
-                decoded.append((raw, replace(message, message_id=raw.message_id)))
+                decoded.append((raw, message))
         if await self._store_all(decoded, channel, dead_letters):
             if kept := [raw for raw, _ in decoded if not raw.processed]:
                 await self._acknowledge(kept[-1], multiple=True)

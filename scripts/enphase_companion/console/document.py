@@ -81,7 +81,7 @@ def _time(moment: datetime | None) -> str | None:
 
 
 def _quantities(quantities: Quantities) -> dict[str, float | None]:
-    return {_UNITS[name]: value for name, value in asdict(quantities).items()}
+    return {_UNITS[name]: value for name, value in quantities._asdict().items()}
 
 
 def _meter(meter: Meter, overview: Overview) -> dict[str, Any]:

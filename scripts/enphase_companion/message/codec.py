@@ -19,7 +19,7 @@ from enphase_api.json_values import (
     text,
     timestamp,
 )
-from enphase_api.models import Quantities, Readings
+from enphase_api.models import MeasurementType, Quantities, Readings
 
 from . import reports
 from .model import MAX_SAMPLES, PHASES, WHOLE, Message, Sample
@@ -32,6 +32,10 @@ MAX_BODY = 64_000
 
 #: Milliseconds; as for the gateway's own times, see enphase_api.json_values.
 _EARLIEST, _LATEST = 1_199_145_600_000, 4_102_444_800_000
+
+
+#: Need no further check.
+_KNOWN_TYPES = frozenset(map(str, MeasurementType))
 
 
 class MessageError(ValueError):
@@ -78,7 +82,7 @@ def encode(message: Message, built: Sequence[Mapping[str, Any]] | None = None) -
     )
 
 
-def decode(body: bytes, default_gateway: str | None = None) -> Message:
+def decode(body: bytes, default_gateway: str | None = None, message_id: str | None = None) -> Message:
     """Return the message of a body, from the scripts here or from Enphase-API's.
 
     Theirs name no gateway: they get `default_gateway`. Raises MessageError.
@@ -100,6 +104,7 @@ def decode(body: bytes, default_gateway: str | None = None) -> Message:
         gateway,
         sent_at.timestamp(),
         samples,
+        message_id,
         has_unmetered_batteries=unmetered_batteries if isinstance(unmetered_batteries, bool) else None,
         has_unmetered_production=content.get("has_unmetered_production") is True,
     )
@@ -171,7 +176,8 @@ def _from_entries(entries: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
         measurement = text(entry, "measurement_type")
         phase = integer(entry, "phase", low=WHOLE, high=PHASES)
         measured_at = integer(entry, "measured_at", low=_EARLIEST, high=_LATEST)
-        if measurement is None or not is_identifier(measurement) or phase is None or measured_at is None:
+        is_valid = measurement in _KNOWN_TYPES or (measurement is not None and is_identifier(measurement))
+        if measurement is None or not is_valid or phase is None or measured_at is None:
             raise MessageError("an element of `meters` lacks a valid measurement_type, phase or measured_at")
         yield Sample(measurement, phase, measured_at, Quantities.from_report(entry))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from enphase_api.models import MeasurementType, Quantities
 
@@ -17,8 +18,7 @@ WHOLE = 0
 PHASES = 3
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(NamedTuple):
     """One meter as a whole, or one phase of it, at one time."""
 
     #: "production", "net-consumption", "total-consumption", "storage", or another type of the firmware.

@@ -8,7 +8,6 @@ publisher checks whether all three (`TYPES`) are there.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -76,7 +75,7 @@ def to_samples(reports: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
 def _fix_total(total: Quantities, lines: list[Quantities]) -> Quantities:
     # A report does not name its meter's phase mode; only a three-phase meter has three lines.
     voltage = quirks.meter_voltage(total, lines, is_three_phase=len(lines) == PHASES)
-    return replace(total, voltage=voltage, power_factor=quirks.power_factor(total)).within_bounds()
+    return total._replace(voltage=voltage, power_factor=quirks.power_factor(total)).within_bounds()
 
 
 def _to_report(meter: _Phases) -> dict[str, Any]:
@@ -111,7 +110,7 @@ def _add(measurement: str, terms: Mapping[str, int], meters: Mapping[str, _Phase
     if len(terms) > 1 and WHOLE in added and currents:
         # A whole meter's current is the sum over its phases; its voltage may be their sum or their mean.
         current = sum(known) if len(known) == len(currents) else None
-        added[WHOLE] = replace(added[WHOLE], current=current)
+        added[WHOLE] = added[WHOLE]._replace(current=current)
     return {phase: Sample(measurement, phase, max(times), quantities) for phase, quantities in added.items()}
 
 

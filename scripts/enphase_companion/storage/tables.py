@@ -81,8 +81,8 @@ readings = Table(
     _key("measured_at", BigInteger, _TIME),
     _measurement_id(),
     _phase(),
-    # MariaDB returns six digits of a FLOAT. Active power has all digits, because energy estimates and rollups
-    # are calculated from it.
+    # The fields of Quantities in their order: the writer inserts them as they are. MariaDB returns six digits
+    # of a FLOAT. Active power has all digits, because energy estimates and rollups are calculated from it.
     Column("active_power", Double, comment="W"),
     Column("reactive_power", Float, comment="var"),
     Column("apparent_power", Float, comment="VA"),
@@ -97,9 +97,6 @@ readings = Table(
     Column("reactive_energy_leading", Double, comment="varh, counter"),
     sqlite_with_rowid=False,
 )
-
-#: The quantities of a reading, in the order of their columns.
-QUANTITIES = tuple(column.name for column in readings.columns if not column.primary_key)
 
 
 def _rollup(name: str) -> Table:

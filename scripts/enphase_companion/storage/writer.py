@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable, Mapping
-from operator import attrgetter, itemgetter
+from operator import itemgetter
 from typing import Any
 
 from sqlalchemy import Table, bindparam, select, update
@@ -15,12 +15,11 @@ from .buckets import MINUTE, Resolution
 from .engine import Transactions
 from .errors import UnavailableError, UnstorableError
 from .statements import get_battery_flags, insert_if_absent, insert_or_keep
-from .tables import QUANTITIES, gateways, pending_rollups, readings
+from .tables import gateways, pending_rollups, readings
 
 #: Seconds after which a cache is refreshed: another program, or the owner, may have changed the table.
 _REFRESH_INTERVAL = 60.0
 
-_get_values = attrgetter(*QUANTITIES)
 _get_key = itemgetter(0, 1, 2, 3)
 
 #: Ids, time and phase in the order of the primary key, and the quantities.
@@ -171,7 +170,8 @@ def _build_rows(
             sample.measured_at,
             measurement_ids[sample.measurement],
             sample.phase,
-            *_get_values(sample.quantities),
+            # In the order of the columns.
+            *sample.quantities,
         )
         for message in messages
         for gateway_id in (gateway_ids[message.gateway],)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -170,7 +169,7 @@ def test_the_site_rule_holds_for_each_phase() -> None:
         (440, -10, (440**2 + 10**2) ** 0.5)
     )
     assert (home.voltage, home.frequency) == (120, 60)
-    whole = add_up(home_terms(metered), {**phase, "storage": replace(NOTHING, active_power=None)})
+    whole = add_up(home_terms(metered), {**phase, "storage": NOTHING._replace(active_power=None)})
     assert whole.active_power is None
 
 

@@ -268,7 +268,7 @@ def test_messages_of_enphase_api_are_read_as_they_are() -> None:
     ]
     whole = msg.samples[0]
     assert whole == Sample(
-        "production", 0, AT * 1000, replace(Quantities.from_report(block(1800.0)), voltage=230.0)
+        "production", 0, AT * 1000, Quantities.from_report(block(1800.0))._replace(voltage=230.0)
     )
 
 

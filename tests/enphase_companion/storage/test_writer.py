@@ -17,11 +17,17 @@ from enphase_companion.storage import Database, StorageError, UnavailableError, 
 from enphase_companion.storage import database as database_module
 from enphase_companion.storage import writer as writer_module
 from enphase_companion.storage.status import GatewayStatus, Status, format_status
+from enphase_companion.storage.tables import readings
 from tests.services.mariadb import MariaDB
 
 from .conftest import GATEWAY, VIENNA, change, local, message, rising, rows, stored
 
 START = local(2026, 6, 1, 12)
+
+
+def test_the_columns_of_a_reading_are_the_quantities_in_their_order() -> None:
+    columns = [column.name for column in readings.columns if not column.primary_key]
+    assert columns == list(Quantities._fields)
 
 
 async def test_what_a_meter_said_stands_in_the_database_as_it_said_it(

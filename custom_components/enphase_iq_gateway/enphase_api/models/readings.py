@@ -55,9 +55,28 @@ _RULES = {
 }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quantities:
-    """The values of a meter, or of one of its phases, at one time."""
+#: The first fields of `Quantities`.
+_POWERS = ("active_power", "reactive_power", "apparent_power")
+
+
+class _Key(NamedTuple):
+    """Key of a quantity in an answer, and its plausible range."""
+
+    name: str
+    low: float
+    high: float
+
+
+#: In the order of the fields of `Quantities`.
+_READING_KEYS = tuple(_Key(rule.in_reading, rule.low, rule.high) for rule in _RULES.values())
+_REPORT_KEYS = tuple(_Key(rule.in_report, rule.low, rule.high) for rule in _RULES.values())
+
+
+class Quantities(NamedTuple):
+    """The values of a meter, or of one of its phases, at one time.
+
+    A tuple, because consumers of messages build some hundred thousand of them per second.
+    """
 
     #: W; the sign depends on what the meter measures: see `meters`.
     active_power: float | None = None
@@ -87,8 +106,7 @@ class Quantities:
     @classmethod
     def from_reading(cls, data: Mapping[str, Any]) -> Self:
         """Parse one element of /ivp/meters/readings."""
-        read = {name: number(data, rule.in_reading, rule.low, rule.high) for name, rule in _RULES.items()}
-        return cls(**read).within_bounds()
+        return cls._make(_read(data, _READING_KEYS)).within_bounds()
 
     @classmethod
     def from_channel(cls, data: Mapping[str, Any]) -> Self:
@@ -98,8 +116,7 @@ class Quantities:
     @classmethod
     def from_report(cls, data: Mapping[str, Any]) -> Self:
         """Parse one `cumulative` of /ivp/meters/reports."""
-        read = {name: number(data, rule.in_report, rule.low, rule.high) for name, rule in _RULES.items()}
-        return cls(**read).within_bounds()
+        return cls._make(_read(data, _REPORT_KEYS)).within_bounds()
 
     @classmethod
     def from_line(cls, data: Mapping[str, Any]) -> Self:
@@ -108,24 +125,38 @@ class Quantities:
 
     def within_bounds(self) -> Self:
         """Return these quantities without powers that voltage and current cannot carry."""
+        limit = quirks.maximum_power(self.voltage, self.current)
         beyond = [
             name
-            for name in ("active_power", "reactive_power", "apparent_power")
-            if not quirks.can_carry(self.voltage, self.current, getattr(self, name))
+            for name, power in zip(_POWERS, self, strict=False)
+            if power is not None and not -limit <= power <= limit
         ]
-        return replace(self, **dict.fromkeys(beyond)) if beyond else self
+        return self._replace(**dict.fromkeys(beyond)) if beyond else self
 
     def without_power(self) -> Self:
         """Return these quantities without power and current; voltage and energies remain."""
-        return replace(
-            self, active_power=None, reactive_power=None, apparent_power=None, power_factor=None, current=None
+        return self._replace(
+            active_power=None, reactive_power=None, apparent_power=None, power_factor=None, current=None
         )
 
     def as_report(self) -> dict[str, float | None]:
         """Return these quantities as `cumulative` or line of a report, with all its keys."""
         return {"currW": self.active_power} | {
-            rule.in_report: getattr(self, name) for name, rule in _RULES.items()
+            key.name: value for key, value in zip(_REPORT_KEYS, self, strict=True)
         }
+
+
+def _read(data: Mapping[str, Any], keys: Iterable[_Key]) -> list[float | None]:
+    """Return the number under each key; None where it is missing or implausible."""
+    values: list[float | None] = []
+    for key, low, high in keys:
+        value = data.get(key)
+        if type(value) is float and low <= value <= high:
+            # The usual case without a call. Adding 0.0 turns -0.0 into 0.0 (quirks.KNOWN).
+            values.append(value + 0.0)
+        else:
+            values.append(None if value is None else number(data, key, low, high))
+    return values
 
 
 def _with_power_from(data: Mapping[str, Any], key: str, usual: str) -> Mapping[str, Any]:
@@ -160,8 +191,7 @@ class Reading:
         return cls(
             meter=meter,
             measured_at=timestamp(data, "timestamp"),
-            total=replace(
-                total,
+            total=total._replace(
                 voltage=quirks.meter_voltage(total, channels, is_three_phase=meter.phase_mode == "three"),
                 power_factor=quirks.power_factor(total),
             ).within_bounds(),

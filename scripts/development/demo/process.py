@@ -42,7 +42,7 @@ class Process:
         code = await self.child.wait()
         last = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
         return DemoError(
-            f"Home Assistant ended by itself (exit status {code}). The end of {self.log}:\n{last}"
+            f"Home Assistant ended by itself (exit status {code}); the end of {self.log}:\n{last}"
         )
 
     def complaints(self) -> list[str]:

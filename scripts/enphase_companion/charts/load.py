@@ -155,16 +155,17 @@ async def _gateway(database: Database, wanted: str | None) -> str:
     there = [name for name in await database.gateways() if is_serial_number(name)]
     if not there:
         raise CommandError(
-            f"{database.place}: it holds no readings yet. enphase-gateway-database-meters and "
-            "enphase-amqp-database-meters write them."
+            f"{database.place}: contains no readings yet: enphase-gateway-database-meters and "
+            "enphase-amqp-database-meters write them"
         )
     if wanted is None and len(there) > 1:
         raise SettingsError(
-            f"The database holds readings of {', '.join(there)}. Say of which with --gateway-serial-number."
+            f"the database contains readings of {', '.join(there)}: select one with --gateway-serial-number"
         )
     if wanted is not None and wanted not in there:
         raise SettingsError(
-            f"gateway_serial_number: the database holds no readings of {wanted}, only of {', '.join(there)}."
+            f"gateway_serial_number: the database contains no readings of {wanted}, only of "
+            f"{', '.join(there)}"
         )
     return wanted or there[0]
 

@@ -18,8 +18,8 @@ from .drawing import DOTS, Chart, size
 from .model import View
 
 _ADVICE = (
-    "Give --output FILE.png to get a file, or install a toolkit (Debian: apt install python3-tk) and start "
-    "this on a desktop."
+    "write a file with --output FILE.png, or install a toolkit (Debian: apt install python3-tk) and run the "
+    "command on a desktop"
 )
 
 
@@ -34,11 +34,11 @@ class Window:
 
             self.figure = pyplot.figure(num=name, figsize=size)
         except ImportError as error:
-            raise CommandError(f"No window can be opened ({error}). {_ADVICE}") from None
+            raise CommandError(f"no window can be opened ({error}): {_ADVICE}") from None
         self._pyplot = pyplot
         if self.figure.canvas.required_interactive_framework is None:
             pyplot.close(self.figure)
-            raise CommandError(f"No window can be opened here. {_ADVICE}")
+            raise CommandError(f"no window can be opened here: {_ADVICE}")
 
     def run(self, look: Callable[[], bool], interval: float) -> None:
         """Call `look` every `interval` seconds until it returns False, or the window is closed.

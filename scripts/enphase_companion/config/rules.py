@@ -72,8 +72,8 @@ def zone_of(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (KeyError, OSError, ValueError):
         raise CommandError(
-            f"{name}: no time zone of this name is known here. It must be one like Europe/Vienna; where even "
-            "that is unknown, install the package tzdata."
+            f"{name}: unknown time zone: use a name such as Europe/Vienna; if even that is unknown, install "
+            "the package tzdata"
         ) from None
 
 

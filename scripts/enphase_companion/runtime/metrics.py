@@ -57,7 +57,7 @@ class Metrics:
             from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415
         except ModuleNotFoundError:
             raise CommandError(
-                "metrics_port: the Python package prometheus-client is missing. Leave the setting out, or "
+                "metrics_port: the Python package prometheus-client is missing: leave the setting out, or "
                 f"install the project, in its folder: {how_to_install('metrics')}"
             ) from None
         registry = CollectorRegistry()
@@ -66,12 +66,12 @@ class Metrics:
             start_http_server(port, host, registry)
         except socket.gaierror as error:
             raise CommandError(
-                f"metrics_host: {host} is no address of this machine. Set one, such as 127.0.0.1."
+                f"metrics_host: {host} is not an address of this machine: set one, such as 127.0.0.1"
             ) from error
         except OSError as error:
             raise CommandError(
-                f"metrics_port: port {port} of {host} cannot be used ({error.strerror}). Set another "
-                "port, or another metrics_host."
+                f"metrics_port: port {port} of {host} cannot be used ({error.strerror}): set another "
+                "port, or another metrics_host"
             ) from error
 
     def collect(self) -> Iterable[Any]:

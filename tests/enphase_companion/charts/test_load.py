@@ -272,7 +272,7 @@ async def test_an_empty_database_says_who_fills_it(tmp_path_factory: pytest.Temp
     url = f"sqlite:///{tmp_path_factory.mktemp('empty') / 'enphase.db'}"
     async with Database(url) as database:
         await database.upgrade()
-    with pytest.raises(CommandError, match=r"it holds no readings yet\. enphase-gateway-database-meters"):
+    with pytest.raises(CommandError, match=r"contains no readings yet: enphase-gateway-database-meters"):
         await seen(url, "today")
 
 
@@ -287,7 +287,7 @@ async def test_which_gateway_is_asked_for_where_there_are_several(
         await database.write(
             Message(name, at, (Sample("production", 0, at * 1000, _steady(at)),), None) for name in ("1", "2")
         )
-    with pytest.raises(SettingsError, match=r"readings of 1, 2\. Say of which"):
+    with pytest.raises(SettingsError, match=r"readings of 1, 2: select one with"):
         await seen(url, "2026-06-01")
     with pytest.raises(SettingsError, match="no readings of 3, only of 1, 2"):
         await seen(url, "2026-06-01", gateway="3")

@@ -140,7 +140,7 @@ async def test_without_a_screen_it_says_so(drawing: Command, house_url: str) -> 
     drawing.starts("--range", "2026-10-26")
     assert drawing.process is not None
     assert await asyncio.to_thread(drawing.process.wait, 30) == 1
-    assert drawing.output.startswith("error: No window can be opened here. Give --output FILE.png")
+    assert drawing.output.startswith("error: no window can be opened here: write a file with --output FILE.png")
     assert drawing.output.count("\n") == 1
 
 
@@ -188,7 +188,7 @@ def test_an_empty_database_is_told(owner: CliUser, tmp_path: Path) -> None:
     for more in ([], ["--follow"]):
         result = owner.runs(main, "--output", str(tmp_path / "day.png"), *more)
         assert result.status == 1
-        assert "enphase.db: it holds no readings yet." in result.err
+        assert "enphase.db: contains no readings yet: " in result.err
     assert not (tmp_path / "day.png").exists()
 
 

@@ -155,7 +155,7 @@ async def _gateway(database: Database, wanted: str | None) -> str:
     there = [name for name in await database.gateways() if is_serial_number(name)]
     if not there:
         raise CommandError(
-            f"{database.place}: contains no readings yet: enphase-gateway-database-meters and "
+            f"{database.name}: contains no readings yet: enphase-gateway-database-meters and "
             "enphase-amqp-database-meters write them"
         )
     if wanted is None and len(there) > 1:

@@ -100,7 +100,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
             alive=alive,
         )
         print(
-            f"Readings of queue {settings.amqp_queue} on {broker} go to {database.place}. Ctrl-C ends it.",
+            f"Readings of queue {settings.amqp_queue} on {broker} go to {database.name}. Ctrl-C ends it.",
             flush=True,
         )
         service.report()

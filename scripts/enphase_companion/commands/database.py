@@ -97,7 +97,7 @@ async def _run(arguments: argparse.Namespace) -> int:
                 return await _print_status(database)
             case "upgrade":
                 await database.upgrade()
-                print(f"{database.place}: the tables are up to date")
+                print(f"{database.name}: the tables are up to date")
             case "import":
                 await _import(database, settings)
             case "prune":
@@ -105,7 +105,7 @@ async def _run(arguments: argparse.Namespace) -> int:
             case "rebuild":
                 with _bar("days") as progress:
                     await database.rebuild(progress)
-                print(f"{database.place}: rebuilt minutes, quarter-hours and days")
+                print(f"{database.name}: rebuilt minutes, quarter-hours and days")
     return 0
 
 
@@ -114,7 +114,7 @@ async def _print_status(database: Database) -> int:
 
     status = await database.status()
     zone = await database.time_zone() if status.is_up_to_date else None
-    print(format_status(database.place, status, zone, database.protection))
+    print(format_status(database.name, status, zone, database.protection))
     return 0 if status.is_up_to_date else 1
 
 
@@ -132,7 +132,7 @@ async def _import(database: Database, settings: Settings) -> None:
     source = parse_url(url, "import_database_url") if url else None
     with _bar("readings") as progress:
         count = await database.import_enphase_api(source, gateway, progress)
-    print(f"{database.place}: imported {count:,} readings of gateway {gateway}")
+    print(f"{database.name}: imported {count:,} readings of gateway {gateway}")
 
 
 async def _prune(database: Database, settings: Settings) -> None:
@@ -153,7 +153,7 @@ async def _prune(database: Database, settings: Settings) -> None:
         what = name.removeprefix("keep_").replace("_", "-")
         with _bar(what) as progress:
             count = await database.prune(resolution, days, progress)
-        print(f"{database.place}: deleted {count:,} {what}, kept the last {days} days")
+        print(f"{database.name}: deleted {count:,} {what}, kept the last {days} days")
 
 
 @contextmanager

@@ -88,7 +88,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
                 on_safe=service.ready,
             )
             print(
-                f"Readings of {settings.gateway_host} go to {database.place}, every "
+                f"Readings of {settings.gateway_host} go to {database.name}, every "
                 f"{settings.interval:g} s. Ctrl-C ends it.",
                 flush=True,
             )

@@ -63,9 +63,9 @@ class Database:
         self._time_zone = time_zone
 
     @property
-    def place(self) -> str:
+    def name(self) -> str:
         """The name of the database, without its password."""
-        return self._transactions.place
+        return self._transactions.name
 
     @property
     def protection(self) -> str | None:
@@ -96,7 +96,7 @@ class Database:
             stored = await self._transactions.read(_get_time_zone_if_ready)
         if self._time_zone is not None and stored != self._time_zone.key:
             raise StorageError(
-                f"{self._transactions.place}: its time zone is {stored}, not {self._time_zone.key}: to "
+                f"{self._transactions.name}: its time zone is {stored}, not {self._time_zone.key}: to "
                 f"change it, run enphase-database rebuild --time-zone {self._time_zone.key}"
             )
 

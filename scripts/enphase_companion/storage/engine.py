@@ -56,13 +56,13 @@ class Transactions:
 
     def __init__(self, url: URL, timeout: float = TIMEOUT) -> None:
         """`timeout`: seconds for one transaction, after which the database counts as unavailable."""
-        self.place = display_name(url)
+        self.name = display_name(url)
         self.protection = describe_protection(url)
         self._timeout = timeout
         is_sqlite = url.get_backend_name() == "sqlite"
         self._file = url.database if is_sqlite else None
         self._folder = Path(url.database).parent if is_sqlite and url.database else None
-        self._engine = _sqlite(url) if is_sqlite else mariadb.create_engine(url, self.place)
+        self._engine = _sqlite(url) if is_sqlite else mariadb.create_engine(url, self.name)
         self._writing = self._engine.execution_options(begin="BEGIN IMMEDIATE")
 
     async def open(self, *, create: bool = False) -> None:
@@ -121,24 +121,24 @@ class Transactions:
                         # A connection opened while the disk was read-only can never write.
                         await self._engine.dispose()
                     raise self._translate(error) from error
-                _LOGGER.debug("%s: another transaction conflicts: retrying", self.place)
+                _LOGGER.debug("%s: another transaction conflicts: retrying", self.name)
             except (TimeoutError, PoolTimeoutError):
-                raise UnavailableError(f"{self.place}: the database does not respond in time") from None
+                raise UnavailableError(f"{self.name}: the database does not respond in time") from None
             except OSError as error:
                 reason = error.strerror or type(error).__name__
-                raise UnavailableError(f"{self.place}: the database cannot be reached ({reason})") from error
+                raise UnavailableError(f"{self.name}: the database cannot be reached ({reason})") from error
             # A random delay, so that two transactions do not conflict again.
             await asyncio.sleep(random.uniform(0, 0.02 * 2**attempt))  # noqa: S311
         raise AssertionError("the last attempt returns or raises")
 
     def _translate(self, error: DBAPIError) -> StorageError:
         """Return the StorageError for an error; with a read-only disk, the database is unavailable."""
-        problem = translate_error(error, self.place)
+        problem = translate_error(error, self.name)
         if self._folder is None or isinstance(problem, UnavailableError):
             return problem
         with suppress(OSError):
             if os.statvfs(self._folder).f_flag & os.ST_RDONLY:
-                return UnavailableError(f"{self.place}: its disk is read-only")
+                return UnavailableError(f"{self.name}: its disk is read-only")
         return problem
 
 

@@ -103,33 +103,33 @@ def is_retryable(error: DBAPIError) -> bool:
     return _get_code(error) in _RETRYABLE or _get_sqlite_name(error) in {"BUSY", "LOCKED"}
 
 
-def translate_error(error: DBAPIError, place: str) -> StorageError:
-    """Return the StorageError for a driver's error; `place` names the database, without its password."""
+def translate_error(error: DBAPIError, database: str) -> StorageError:
+    """Return the StorageError for a driver's error; `database` is its name, without a password."""
     if isinstance(error.orig, sqlite3.Error):
-        return _translate_sqlite_error(error, place)
+        return _translate_sqlite_error(error, database)
     code, message = _get_code(error), _get_message(error)
     if code in _PERMANENT:
-        return StorageError(f"{place}: {_PERMANENT[code]}")
+        return StorageError(f"{database}: {_PERMANENT[code]}")
     if any(isinstance(cause, ssl.SSLCertVerificationError) for cause in _iter_causes(error)):
-        return StorageError(f"{place}: the server's certificate is not trusted by ssl_ca")
+        return StorageError(f"{database}: the server's certificate is not trusted by ssl_ca")
     if code == _STORAGE_ENGINE and _DISK_ERROR.search(message):
         code = _DISK_FULL
     if code in _AT_THE_SERVER:
-        return UnavailableError(f"{place}: {_AT_THE_SERVER[code]} ({message})")
+        return UnavailableError(f"{database}: {_AT_THE_SERVER[code]} ({message})")
     if error.connection_invalidated or code in _TRANSIENT or code in _CLIENT:
-        return UnavailableError(f"{place}: the connection to the database failed ({message})")
+        return UnavailableError(f"{database}: the connection to the database failed ({message})")
     kind = UnstorableError if code in _UNSTORABLE else StorageError
-    return kind(f"{place}: {message}")
+    return kind(f"{database}: {message}")
 
 
-def _translate_sqlite_error(error: DBAPIError, place: str) -> StorageError:
+def _translate_sqlite_error(error: DBAPIError, database: str) -> StorageError:
     message, name = _get_message(error), _get_sqlite_name(error)
     if name in _SQLITE_TRANSIENT:
-        return UnavailableError(f"{place}: {_SQLITE_TRANSIENT[name]}")
+        return UnavailableError(f"{database}: {_SQLITE_TRANSIENT[name]}")
     if message.startswith(("no such table", "no such column")):
-        return StorageError(f"{place}: {_UPGRADE}")
+        return StorageError(f"{database}: {_UPGRADE}")
     kind = UnstorableError if name in _SQLITE_UNSTORABLE else StorageError
-    return kind(f"{place}: {_SQLITE_PERMANENT.get(name, message)}")
+    return kind(f"{database}: {_SQLITE_PERMANENT.get(name, message)}")
 
 
 def _iter_causes(error: BaseException | None) -> Iterator[BaseException]:

@@ -71,8 +71,8 @@ async def import_readings(
 
     Continues where it was interrupted; existing readings are kept. Raises StorageError.
     """
-    newest = await source.read(partial(_find_newest, place=source.place))
-    progress_name = "imported " + hashlib.sha256(f"{source.place}\n{gateway}".encode()).hexdigest()[:16]
+    newest = await source.read(partial(_find_newest, database=source.name))
+    progress_name = "imported " + hashlib.sha256(f"{source.name}\n{gateway}".encode()).hexdigest()[:16]
     start = last = int(await target.read(partial(get_property, name=progress_name)) or 0)
     readings = batches = 0
     while (batch := await source.read(partial(_read, gateway=gateway, after=last))).rows:
@@ -87,13 +87,13 @@ async def import_readings(
     return readings
 
 
-async def _find_newest(connection: AsyncConnection, place: str) -> int:
+async def _find_newest(connection: AsyncConnection, database: str) -> int:
     """Return the id of the newest row. Raises StorageError where the tables are missing."""
     names = {_readings.name, _results.name}
     there = await connection.run_sync(lambda sync: inspect(sync).get_table_names())
     if connection.dialect.name != "mysql" or not names <= set(there):
         raise StorageError(
-            f"{place}: has no tables {' and '.join(sorted(names))}, which Enphase-API's scripts create in "
+            f"{database}: has no tables {' and '.join(sorted(names))}, which Enphase-API's scripts create in "
             "MariaDB or MySQL: set import_database_url to the database that has them"
         )
     return await connection.scalar(select(func.max(_readings.c.ReadingID))) or 0

@@ -23,8 +23,8 @@ _PLUGINS = "mysql_native_password, caching_sha2_password or sha256_password"
 _UNKNOWN_PLUGIN, _DENIED = 2059, 1045
 
 
-def create_engine(url: URL, place: str) -> AsyncEngine:
-    """Return the engine for a server; `place` names the database in messages."""
+def create_engine(url: URL, database: str) -> AsyncEngine:
+    """Return the engine for a server; `database` names the database in messages."""
     url, context = extract_tls(url)
     # Without strict mode a server truncates invalid values. With REPEATABLE READ, the INSERT ... SELECT of a
     # rollup would lock the gaps between readings.
@@ -39,13 +39,13 @@ def create_engine(url: URL, place: str) -> AsyncEngine:
         arguments["password"] = url.password.encode().decode("latin-1")
 
     async def connect(**options: Any) -> Connection:
-        connection = _Connection(place, context, **options)
+        connection = _Connection(database, context, **options)
         try:
             await connection._connect()
         except aiomysql.OperationalError as error:
             if connection.wants_tls(error):
                 raise StorageError(
-                    f"{place}: the server refuses user name or password, or requires TLS for this user: "
+                    f"{database}: the server refuses user name or password, or requires TLS for this user: "
                     "add ?ssl_ca=FILE to database_url, with the certificate of the server"
                 ) from error
             raise
@@ -64,11 +64,11 @@ def create_engine(url: URL, place: str) -> AsyncEngine:
 class _Connection(Connection):  # type: ignore[misc]
     """A connection that refuses to continue without TLS where it is set, and to reveal the password."""
 
-    def __init__(self, place: str, context: ssl.SSLContext | None, **options: Any) -> None:
+    def __init__(self, database: str, context: ssl.SSLContext | None, **options: Any) -> None:
         super().__init__(**options)
         # Until the server has sent its capabilities.
         self.server_capabilities = 0
-        self._place = place
+        self._display_name = database
         self._context = context
 
     @property
@@ -88,7 +88,7 @@ class _Connection(Connection):  # type: ignore[misc]
         # The driver would continue without TLS, which an attacker in between could cause.
         if self._context is not None and not self.server_capabilities & CLIENT.SSL:
             raise StorageError(
-                f"{self._place}: the server offers no TLS, which database_url requires by ssl or ssl_ca: "
+                f"{self._display_name}: the server offers no TLS, which database_url requires by ssl or ssl_ca: "
                 "configure its certificate"
             )
 
@@ -96,7 +96,7 @@ class _Connection(Connection):  # type: ignore[misc]
         if plugin_name == b"mysql_clear_password" and not self._is_private:
             # The driver would send the password in clear text to any server that asks.
             raise StorageError(
-                f"{self._place}: the server asks for the password in clear text: verify the server by "
+                f"{self._display_name}: the server asks for the password in clear text: verify the server by "
                 f"ssl_ca, or identify this user via {_PLUGINS}"
             )
         try:
@@ -106,6 +106,6 @@ class _Connection(Connection):  # type: ignore[misc]
                 raise
             name = printable(plugin_name.decode(errors="replace"))
             raise StorageError(
-                f"{self._place}: this user is identified via {name}, which is not supported: identify it via "
-                f"{_PLUGINS}"
+                f"{self._display_name}: this user is identified via {name}, which is not supported: "
+                f"identify it via {_PLUGINS}"
             ) from None

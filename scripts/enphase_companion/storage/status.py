@@ -91,16 +91,16 @@ async def _get_size(connection: AsyncConnection) -> int | None:
     return None if size is None else int(size)
 
 
-def format_status(place: str, status: Status, zone: ZoneInfo | None, protection: str | None) -> str:
-    """Return the status of the database at `place` as text, with times in `zone`.
+def format_status(name: str, status: Status, zone: ZoneInfo | None, protection: str | None) -> str:
+    """Return the status of the database `name` as text, with times in `zone`.
 
     `protection`: of the connection, see `Database.protection`.
     """
     if status.version is None:
-        return f"{place}: has no tables yet: run enphase-database upgrade"
+        return f"{name}: has no tables yet: run enphase-database upgrade"
     if not status.is_up_to_date:
         return (
-            f"{place}: tables of version {status.version}, but this program needs version "
+            f"{name}: tables of version {status.version}, but this program needs version "
             f"{status.newest_version}: run enphase-database upgrade"
         )
     size = "" if status.size is None else f", {status.size / 1e6:,.1f} MB"
@@ -109,7 +109,7 @@ def format_status(place: str, status: Status, zone: ZoneInfo | None, protection:
         for resolution, count in sorted((status.pending or {}).items())
     ]
     lines = [
-        f"{place}: tables of version {status.version}, days of {status.time_zone}{size}",
+        f"{name}: tables of version {status.version}, days of {status.time_zone}{size}",
         *([f"connection: {protection}"] if protection is not None else []),
         *(_format_gateway(gateway, zone) for gateway in status.gateways),
         f"pending rollups: {', '.join(pending) or 'none'}",

@@ -56,7 +56,7 @@ class IdTable:
         if missing:
             if len(self._ids) + len(missing) > self._limit:
                 raise UnstorableError(
-                    f"{self._transactions.place}: table {self._table.name} has reached its maximum of "
+                    f"{self._transactions.name}: table {self._table.name} has reached its maximum of "
                     f"{self._limit} rows: delete the rows that are not yours"
                 )
             await self._transactions.write(lambda connection: self._create(connection, missing))

@@ -158,7 +158,7 @@ def main() -> int:
     arguments = parser.parse_args()
     unknown = sorted(set(arguments.names) - set(KINDS))
     if unknown:
-        parser.error(f"no environment is named {', '.join(unknown)}; there are: {', '.join(KINDS)}")
+        parser.error(f"unknown environment {', '.join(unknown)}: choose from {', '.join(KINDS)}")
     if not (arguments.names or arguments.list or arguments.lock):
         parser.error("name the environments to make, or see --list")
     if arguments.list:

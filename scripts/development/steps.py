@@ -22,7 +22,7 @@ TOOLS = PROJECT / ".python"
 BYTECODE = {"PYTHONDONTWRITEBYTECODE": ""}
 
 # Seconds without output after which a long step reports that it still runs.
-PATIENCE = 10
+REMINDER_INTERVAL = 10
 
 Words = list[Union[str, Path]]
 
@@ -70,7 +70,7 @@ def _output(process: subprocess.Popen[str]) -> str:
     begin = time.monotonic()
     while True:
         with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.communicate(timeout=PATIENCE)[0]
+            return process.communicate(timeout=REMINDER_INTERVAL)[0]
         say(f"still running ({time.monotonic() - begin:.0f} s)")
 
 

@@ -67,7 +67,7 @@ class Home:
     async def sensors(self) -> dict[str, str]:
         """Return the gateway's entity ids, by the end of their unique ids."""
         (entry,) = await self.entries()
-        found = await entities.found(self.owner, entry["entry_id"], [])
+        found = await entities.wait_for_entities(self.owner, entry["entry_id"], [])
         return {
             unique_id.removeprefix(f"{self.gateway.serial_number}_"): entity_id
             for unique_id, entity_id in found.items()
@@ -108,12 +108,15 @@ class Home:
 @asynccontextmanager
 async def inhabited(place: Path) -> AsyncIterator[Home]:
     """Start all of it in that folder, and end it with the `async with`. Raises DemoError."""
-    port = process.free_port(HOST, 0)
-    with folder.held(place) as configuration, Gateway("battery", day=JUNE, hour_of_day=13) as gateway:
+    port = process.find_free_port(HOST, 0)
+    with (
+        folder.create_configuration(place) as configuration,
+        Gateway("battery", day=JUNE, hour_of_day=13) as gateway,
+    ):
         folder.fill(configuration, HOST, port)
         _add_parts(configuration)
         async with (
-            process.running(
+            process.run_home_assistant(
                 configuration, HOST, port, simulation.environment(gateway), entrez=gateway.entrez_url
             ) as running,
             Owner(running.url) as owner,

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from development.demo import energy
-from development.demo.entities import device_of
+from development.demo.entities import find_device
 from development.demo.flow import DOMAIN
 from enphase_companion.simulator.truth import Truth
 from tests.browser.frontend import PATIENCE, Frontend, figure
@@ -53,7 +53,7 @@ TOTALS: dict[str, Callable[[Truth], float]] = {
 async def test_the_page_of_the_gateway_shows_readings_and_updates_itself(
     home: Home, frontend: Frontend
 ) -> None:
-    device = await device_of(home.owner, DOMAIN, home.gateway.serial_number)
+    device = await find_device(home.owner, DOMAIN, home.gateway.serial_number)
     await frontend.open(f"/config/devices/device/{device['id']}", 810)
     await _sensors_agree(home, frontend)
     await frontend.picture("device-page")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Locator, expect
 
-from development.demo.entities import device_of
+from development.demo.entities import find_device
 from development.demo.flow import DOMAIN
 from tests.browser.frontend import Frontend
 from tests.browser.home import Gateway, Home
@@ -87,7 +87,7 @@ async def test_the_address_of_a_gateway_can_be_changed(home: Home, frontend: Fro
 async def test_a_new_gateway_replaces_the_old_one_and_keeps_its_entities(
     home: Home, frontend: Frontend
 ) -> None:
-    device = await device_of(home.owner, DOMAIN, home.gateway.serial_number)
+    device = await find_device(home.owner, DOMAIN, home.gateway.serial_number)
     power, flow = (await home.sensors())["production_power"], frontend.flow
     with Gateway("battery", seed=2, hour_of_day=13) as successor:
         await (await frontend.open_menu(await frontend.open_entry(DOMAIN), "Reconfigure")).click()
@@ -179,6 +179,6 @@ async def test_a_removed_gateway_leaves_no_entities_behind(home: Home, frontend:
 
 async def _open_device(home: Home, frontend: Frontend) -> Locator:
     """Go to the gateway's page, and find what is produced there."""
-    device = await device_of(home.owner, DOMAIN, home.gateway.serial_number)
+    device = await find_device(home.owner, DOMAIN, home.gateway.serial_number)
     await frontend.open(f"/config/devices/device/{device['id']}")
     return frontend.shown_of("Production power")

@@ -17,7 +17,7 @@ from pathlib import Path
 from enphase_companion.simulator import Simulator
 
 from . import energy, entities, flow, folder, options, process, simulation
-from .comparison import Row, compared, table
+from .comparison import Row, compare, table
 from .errors import DemoError
 from .owner import PASSWORD, USERNAME, Owner
 
@@ -30,8 +30,8 @@ _DAY, _HOUR_OF_DAY = date(2026, 5, 7), 9
 #: Seconds before now at which a house begins whose clock runs fast.
 _FAST_START = 86_400
 
-#: Seconds of silence after which the demo says what it is still doing.
-_PATIENCE = 10
+#: Seconds after which the current step is printed again.
+_REMINDER_INTERVAL = 10
 
 
 def say(text: str = "") -> None:
@@ -44,8 +44,8 @@ async def _step(text: str) -> AsyncIterator[None]:
     """Print the current step, and repeat it every ten seconds until it is done."""
 
     async def remind() -> None:
-        for seconds in itertools.count(_PATIENCE, _PATIENCE):
-            await asyncio.sleep(_PATIENCE)
+        for seconds in itertools.count(_REMINDER_INTERVAL, _REMINDER_INTERVAL):
+            await asyncio.sleep(_REMINDER_INTERVAL)
             say(f"still {text} ({seconds} s)")
 
     say(text)
@@ -58,15 +58,17 @@ async def _step(text: str) -> AsyncIterator[None]:
 
 async def demonstrate(given: Namespace) -> int:
     """Run the demo with these options and return its exit status. Raise DemoError on failure."""
-    port = process.free_port(given.host, given.port)
-    with folder.held(given.folder, forget=bool(given.gateway)) as configuration:
+    port = process.find_free_port(given.host, given.port)
+    with folder.create_configuration(given.folder, forget=bool(given.gateway)) as configuration:
         folder.fill(configuration, given.host, port)
         if given.gateway:
 
-            async def own(running: process.Process, _owner: Owner) -> int:
+            async def serve_own(running: process.Process, _owner: Owner) -> int:
                 return await _serve(_how_to_add(running.url, given.gateway))
 
-            return await _with_home_assistant(own, configuration, given.host, port, _here())
+            return await _with_home_assistant(
+                serve_own, configuration, given.host, port, _local_environment()
+            )
         try:
             # A fast house starts a day ago, so that its time stays in the past.
             start = time.time() - (_FAST_START if given.speed > 1 else 0)
@@ -77,12 +79,12 @@ async def demonstrate(given: Namespace) -> int:
             raise DemoError(f"--profile: {error}") from error
         with simulator as sim:
 
-            async def simulated(running: process.Process, owner: Owner) -> int:
-                return await _simulated(running, owner, sim, given)
+            async def serve_simulated(running: process.Process, owner: Owner) -> int:
+                return await _serve_simulated(running, owner, sim, given)
 
             say(f"a simulated house ({sim.house.profile.description}) with gateway and Entrez is there")
             return await _with_home_assistant(
-                simulated, configuration, given.host, port, simulation.environment(sim), sim
+                serve_simulated, configuration, given.host, port, simulation.environment(sim), sim
             )
 
 
@@ -98,7 +100,7 @@ async def _with_home_assistant(
     async with contextlib.AsyncExitStack() as stack:
         async with _step("starting Home Assistant"):
             running = await stack.enter_async_context(
-                process.running(
+                process.run_home_assistant(
                     configuration,
                     host,
                     port,
@@ -108,8 +110,8 @@ async def _with_home_assistant(
                 )
             )
         owner = await stack.enter_async_context(Owner(running.url))
-        ended = asyncio.create_task(running.ended())
-        working = asyncio.create_task(_signed_in(work, running, owner))
+        ended = asyncio.create_task(running.wait_for_exit())
+        working = asyncio.create_task(_sign_in_and_work(work, running, owner))
         with contextlib.suppress(asyncio.CancelledError):
             await asyncio.wait([ended, working], return_when=asyncio.FIRST_COMPLETED)
             if working.done() and working.exception():
@@ -124,18 +126,18 @@ async def _with_home_assistant(
         return await working
 
 
-async def _signed_in(work: Work, running: process.Process, owner: Owner) -> int:
+async def _sign_in_and_work(work: Work, running: process.Process, owner: Owner) -> int:
     await owner.become()
     await owner.use_the_servers_clock()
     return await work(running, owner)
 
 
-async def _simulated(running: process.Process, owner: Owner, sim: Simulator, given: Namespace) -> int:
+async def _serve_simulated(running: process.Process, owner: Owner, sim: Simulator, given: Namespace) -> int:
     async with _step("setting the integration up: address, fingerprint, Entrez account"):
         steps = flow.steps(sim.url, sim.serial_number, sim.fingerprint, sim.username, sim.password)
         entry_id = await flow.walk(owner, steps)
-        expected = simulation.expected_entities(sim)
-        found = await entities.found(owner, entry_id, [each.unique_id for each in expected])
+        expected = simulation.list_expected_entities(sim)
+        found = await entities.wait_for_entities(owner, entry_id, [each.unique_id for each in expected])
         shown = await entities.enable(owner, entry_id, found if given.everything or given.check else ())
         expected = [each for each in expected if each.unique_id in shown or each.unique_id not in found]
     sensors = {
@@ -147,34 +149,34 @@ async def _simulated(running: process.Process, owner: Owner, sim: Simulator, giv
 
     silent = {each.unique_id for each in expected if each.silent}
     async with _step("waiting until every sensor has been read"):
-        states = await entities.known_states(
+        states = await entities.wait_for_states(
             owner, [entity_id for unique_id, entity_id in shown.items() if unique_id not in silent]
         )
     diagnostics = await owner.get(f"/api/diagnostics/config_entry/{entry_id}")
-    moments = simulation.moments(sim, shown, states, diagnostics)
-    rows = compared(expected, shown, states, moments, simulation.zone(sim))
+    moments = simulation.get_moments(sim, shown, states, diagnostics)
+    rows = compare(expected, shown, states, moments, simulation.zone(sim))
     say(f"\n{table(rows)}\n")
-    verdict = _verdict(rows, running.complaints())
-    say(verdict or f"All {len(rows)} agree with the house within 1 %.")
+    problems = _describe_problems(rows, running.find_problems())
+    say(problems or f"All {len(rows)} agree with the house within 1 %.")
     if given.check:
-        return 1 if verdict else 0
-    device = await entities.device_of(owner, flow.DOMAIN, sim.serial_number)
+        return 1 if problems else 0
+    device = await entities.find_device(owner, flow.DOMAIN, sim.serial_number)
     return await _serve(_where_to_look(running.url, device["id"], sim))
 
 
-def _verdict(rows: list[Row], complaints: list[str]) -> str:
+def _describe_problems(rows: list[Row], logged: list[str]) -> str:
     """Return descriptions of the problems found."""
     wrong = [row for row in rows if row.off]
     lines = [f"{len(wrong)} of {len(rows)} do not agree with the house:"] if wrong else []
     lines += [f"  {row.name}: {row.off}" for row in wrong]
-    lines += [f"Home Assistant complained about the integration:\n{complaint}" for complaint in complaints]
+    lines += [f"Home Assistant logged about the integration:\n{record}" for record in logged]
     return "\n".join(lines)
 
 
-async def _serve(words: str) -> int:
+async def _serve(text: str) -> int:
     """Print where to look, and wait until the demo is interrupted."""
     began = float(os.environ.get("DEMO_STARTED", "nan"))
-    say(f"{words}\n\nReady after {time.time() - began:.0f} s. Ctrl-C ends everything.")
+    say(f"{text}\n\nReady after {time.time() - began:.0f} s. Ctrl-C ends everything.")
     try:
         await asyncio.Event().wait()
     except asyncio.CancelledError:
@@ -207,8 +209,8 @@ Add your gateway there yourself:
 When the demo ends, all of this Home Assistant is deleted, your token with it."""
 
 
-def _here() -> dict[str, str]:
-    """Return what Home Assistant has to find in its environment; of the place the time zone is known."""
+def _local_environment() -> dict[str, str]:
+    """Return the environment variables for Home Assistant, with this machine's time zone."""
     link = os.path.realpath("/etc/localtime").partition("/zoneinfo/")[2]
     return {
         "DEMO_NAME": "Home",
@@ -218,7 +220,7 @@ def _here() -> dict[str, str]:
     }
 
 
-async def _until_ended(given: Namespace) -> int:
+async def _run_until_interrupted(given: Namespace) -> int:
     """Run the demo until it is done or interrupted."""
     task = asyncio.current_task()
     assert task is not None  # noqa: S101  # a coroutine runs in one
@@ -236,7 +238,7 @@ def main() -> int:
     """Run the command and return its exit status."""
     given = options.arguments()
     try:
-        return asyncio.run(_until_ended(given))
+        return asyncio.run(_run_until_interrupted(given))
     except DemoError as error:
         print(f"scripts/demo: {error}", file=sys.stderr)
         return 1

@@ -41,7 +41,7 @@ class Row:
     off: str = ""
 
 
-def compared(
+def compare(
     expected: Iterable[Expected],
     entities: Mapping[str, str],
     states: Mapping[str, Mapping[str, Any]],
@@ -59,17 +59,17 @@ def compared(
         elif state["state"] in NOTHING and not each.silent:
             rows.append(Row(_name(state), state["state"], "-", "shows nothing"))
         else:
-            rows.append(_compared(each, state, each.right(moments), zone))
-    rows += [Row(entity_id, "-", "-", "the truth about it is not known") for entity_id in unknown.values()]
+            rows.append(_compare(each, state, each.right(moments), zone))
+    rows += [Row(entity_id, "-", "-", "not expected") for entity_id in unknown.values()]
     return rows
 
 
-def _compared(expected: Expected, state: Mapping[str, Any], right: Right, zone: tzinfo) -> Row:
+def _compare(expected: Expected, state: Mapping[str, Any], right: Right, zone: tzinfo) -> Row:
     name, shown = _name(state), str(state["state"])
     if isinstance(right, str):
         return Row(name, shown, right, "" if shown == right else "differs")
     if expected.unit == "time":
-        return _time_compared(name, shown, right, zone)
+        return _compare_time(name, shown, right, zone)
     unit = state["attributes"].get("unit_of_measurement")
     scale = _SCALES[expected.unit].get(unit)
     if scale is None:
@@ -88,7 +88,7 @@ def _compared(expected: Expected, state: Mapping[str, Any], right: Right, zone: 
     )
 
 
-def _time_compared(name: str, shown: str, right: tuple[float, float], zone: tzinfo) -> Row:
+def _compare_time(name: str, shown: str, right: tuple[float, float], zone: tzinfo) -> Row:
     moment = datetime.fromisoformat(shown)
     ends = [datetime.fromtimestamp(int(end), zone) for end in right]
     begin, end = (f"{each:%Y-%m-%d %H:%M:%S}" for each in ends)

@@ -11,7 +11,7 @@ from typing import Any
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.truth import Electricity, Truth
 
-from .entities import PATIENCE
+from .entities import TIMEOUT
 from .errors import DemoError
 from .owner import Owner
 
@@ -146,7 +146,7 @@ async def _import(
 async def _first_states(owner: Owner, entity_ids: Mapping[str, object]) -> dict[str, float]:
     """Return the first recorded value (kWh) of each entity, once the recorder has stored one."""
     begin = datetime.fromtimestamp(0, UTC).isoformat()
-    for _ in range(PATIENCE * 5):
+    for _ in range(TIMEOUT * 5):
         history: dict[str, list[dict[str, Any]]] = await owner.ask(
             "history/history_during_period",
             start_time=begin,

@@ -10,17 +10,19 @@ from .errors import DemoError
 from .owner import Owner
 
 #: Seconds; slow endpoints (inverters, batteries) are polled one after the other, after the readings.
-PATIENCE = 60
+TIMEOUT = 60
 
 #: States without a value.
 NOTHING = {"unknown", "unavailable"}
 
 
-async def found(owner: Owner, entry_id: str, wanted: Collection[str]) -> dict[str, str]:
+async def wait_for_entities(owner: Owner, entry_id: str, wanted: Collection[str]) -> dict[str, str]:
     """Return an entry's entity ids by unique id, once the wanted ones exist or the time is over."""
     entities: dict[str, str] = {}
-    for _ in range(PATIENCE * 5):
-        entities = {entity["unique_id"]: entity["entity_id"] for entity in await _registered(owner, entry_id)}
+    for _ in range(TIMEOUT * 5):
+        entities = {
+            entity["unique_id"]: entity["entity_id"] for entity in await _fetch_registered(owner, entry_id)
+        }
         if set(wanted) <= set(entities):
             break
         await asyncio.sleep(0.2)
@@ -32,7 +34,7 @@ async def enable(owner: Owner, entry_id: str, wanted: Collection[str]) -> dict[s
 
     The entry is reloaded, so that this takes effect immediately; Home Assistant reloads after half a minute.
     """
-    entities = await _registered(owner, entry_id)
+    entities = await _fetch_registered(owner, entry_id)
     disabled = [each for each in entities if each["disabled_by"]]
     others = {each["unique_id"]: each["entity_id"] for each in entities if not each["disabled_by"]}
     enabled = {each["unique_id"]: each["entity_id"] for each in disabled if each["unique_id"] in wanted}
@@ -43,10 +45,10 @@ async def enable(owner: Owner, entry_id: str, wanted: Collection[str]) -> dict[s
     return others | enabled
 
 
-async def known_states(owner: Owner, entity_ids: Collection[str]) -> dict[str, dict[str, Any]]:
+async def wait_for_states(owner: Owner, entity_ids: Collection[str]) -> dict[str, dict[str, Any]]:
     """Return the states at one time, once all of these entities have a value or the time is over."""
     states: dict[str, dict[str, Any]] = {}
-    for _ in range(PATIENCE * 5):
+    for _ in range(TIMEOUT * 5):
         states = await owner.states()
         if all(each in states and states[each]["state"] not in NOTHING for each in entity_ids):
             break
@@ -54,12 +56,12 @@ async def known_states(owner: Owner, entity_ids: Collection[str]) -> dict[str, d
     return states
 
 
-async def _registered(owner: Owner, entry_id: str) -> list[dict[str, Any]]:
+async def _fetch_registered(owner: Owner, entry_id: str) -> list[dict[str, Any]]:
     entities: list[dict[str, Any]] = await owner.ask("config/entity_registry/list")
     return [entity for entity in entities if entity["config_entry_id"] == entry_id]
 
 
-async def device_of(owner: Owner, domain: str, serial_number: str | None = None) -> dict[str, Any]:
+async def find_device(owner: Owner, domain: str, serial_number: str | None = None) -> dict[str, Any]:
     """Return the device of a gateway: with this serial number, or the one without a parent device."""
     devices: list[dict[str, Any]] = await owner.ask("config/device_registry/list")
     for device in devices:

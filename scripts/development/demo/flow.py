@@ -37,7 +37,7 @@ async def walk(owner: Owner, steps: Mapping[str, Filling]) -> str:
 def steps(url: str, serial_number: str, fingerprint: str, username: str, password: str) -> dict[str, Filling]:
     """Return the input of the flow's steps; the trust step compares the fingerprint."""
 
-    def compared(form: dict[str, Any]) -> Mapping[str, Any]:
+    def compare_fingerprint(form: dict[str, Any]) -> Mapping[str, Any]:
         shown = form["description_placeholders"]
         seen = shown["fingerprint"].replace(" ", ":")
         if (seen, shown["serial"]) != (fingerprint, serial_number):
@@ -49,7 +49,7 @@ def steps(url: str, serial_number: str, fingerprint: str, username: str, passwor
 
     return {
         "user": {"host": url},
-        "trust": compared,
+        "trust": compare_fingerprint,
         "sign_in": {"next_step_id": "account"},
         "account": {"username": username, "password": password, "renew": False},
         "meters_found": {},

@@ -17,29 +17,29 @@ _LOCK = "demo.lock"
 
 
 @contextmanager
-def held(folder: Path, *, forget: bool = False) -> Iterator[Path]:
+def create_configuration(folder: Path, *, forget: bool = False) -> Iterator[Path]:
     """Yield a new configuration folder inside `folder`, locked until the end of the `with`.
 
-    With `forget` it is deleted at the end, because it holds a real gateway's token.
+    With `forget` it is deleted at the end, because it contains a real gateway's token.
 
-    Raise DemoError if another demo uses it, if it holds other files, or if it cannot be created.
+    Raise DemoError if another demo uses it, if it contains other files, or if it cannot be created.
     """
     lock = folder / _LOCK
     try:
         if folder.exists() and not lock.exists() and any(folder.iterdir()):
-            raise DemoError(f"{folder} has other things in it: give --folder a name that is not in use yet")
+            raise DemoError(f"{folder} contains other files: set --folder to a new folder")
         folder.mkdir(parents=True, exist_ok=True)
         opened = lock.open("w")
     except OSError as error:
         raise DemoError(
-            f"{folder} cannot be used ({error.strerror}): give --folder a place where you may write"
+            f"{folder} cannot be used ({error.strerror}): set --folder to one that you may write to"
         ) from error
     with opened as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             raise DemoError(
-                f"another demo is running in {folder}: end it, or give this one its own --folder and --port"
+                f"another demo is running in {folder}: end it, or set another --folder and --port"
             ) from error
         configuration = folder.absolute() / "home-assistant"
         shutil.rmtree(configuration, ignore_errors=True)

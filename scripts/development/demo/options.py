@@ -82,7 +82,7 @@ def _port(text: str) -> int:
             return port
     except ValueError:
         pass
-    raise argparse.ArgumentTypeError(f"{text!r} is no port: 0 to 65535")
+    raise argparse.ArgumentTypeError(f"{text!r} is not a port from 0 to 65535")
 
 
 def _speed(text: str) -> float:

@@ -25,7 +25,7 @@ STOP_LIMIT = 20
 
 _DOMAIN = "enphase_iq_gateway"
 _RECORD = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\S* (\w+) ", re.MULTILINE)
-#: What the loader says of every custom integration.
+#: The warning of the loader about every custom integration.
 _EXPECTED = f"We found a custom integration {_DOMAIN} which has not been tested by Home Assistant"
 
 
@@ -37,20 +37,18 @@ class Process:
     log: Path
     child: asyncio.subprocess.Process
 
-    async def ended(self) -> DemoError:
-        """Wait until the process ends, and return that as an error."""
+    async def wait_for_exit(self) -> DemoError:
+        """Wait until the process exits, and return the error for that."""
         code = await self.child.wait()
         last = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-        return DemoError(
-            f"Home Assistant ended by itself (exit status {code}); the end of {self.log}:\n{last}"
-        )
+        return DemoError(f"Home Assistant exited with status {code}; the end of {self.log}:\n{last}")
 
-    def complaints(self) -> list[str]:
+    def find_problems(self) -> list[str]:
         """Return the logged warnings and errors about this project's integration."""
-        return complaints(self.log.read_text(errors="replace"))
+        return find_problems(self.log.read_text(errors="replace"))
 
 
-def complaints(log: str) -> list[str]:
+def find_problems(log: str) -> list[str]:
     """Return a log's warnings and errors whose text or traceback names the integration."""
     starts = [(found.start(), found[1]) for found in _RECORD.finditer(log)]
     ends = [start for start, _ in starts[1:]] + [len(log)]
@@ -62,10 +60,10 @@ def complaints(log: str) -> list[str]:
     ]
 
 
-def free_port(host: str, port: int) -> int:
-    """Return `port`, or for 0 one that is free.
+def find_free_port(host: str, port: int) -> int:
+    """Return `port`, or a free one for 0.
 
-    Raises DemoError if it is taken, or if the address is none of this machine's.
+    Raises DemoError if the port is taken, or if the host is not an address of this machine.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
@@ -76,12 +74,12 @@ def free_port(host: str, port: int) -> int:
     except OSError as error:
         raise DemoError(
             f"Home Assistant cannot listen on {host} port {port} ({error.strerror}): "
-            "give another --port (0: any that is free), or another --host"
+            "set another --port (0: any free one) or --host"
         ) from error
 
 
 @asynccontextmanager
-async def running(
+async def run_home_assistant(
     configuration: Path,
     host: str,
     port: int,
@@ -90,15 +88,15 @@ async def running(
     entrez: str | None = None,
     speed: float = 1,
 ) -> AsyncIterator[Process]:
-    """Start Home Assistant in that folder (absolute) and give it once it answers, until the `with` ends.
+    """Start Home Assistant in that folder (absolute) and yield it once it responds; stop it at the end.
 
-    `entrez` is the address of a simulated one, where accounts are signed in to instead of Enphase's, and
-    `speed` that of the simulated house.
+    `entrez` is the URL of a simulated Entrez, which replaces Enphase's; `speed` is that of the simulated
+    house.
 
-    Raises DemoError if it ends instead, or is not there in time.
+    Raises DemoError if Home Assistant exits, or does not respond in time.
     """
     log = configuration / "demo.log"
-    # Its session is its own: Ctrl-C is for this process to act on, and the group holds whatever it starts.
+    # A new session: Ctrl-C is handled by this process, and the group contains all child processes.
     # Home Assistant looks for uv on PATH.
     path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
     surroundings = {**os.environ, **environment, "PATH": path}
@@ -117,7 +115,7 @@ async def running(
         )  # fmt: skip
     process = Process(_address(host, port), log, child)
     try:
-        await _answering(process)
+        await _wait_until_ready(process)
         yield process
     finally:
         await _end(child)
@@ -129,8 +127,8 @@ def _address(host: str, port: int) -> str:
     return f"http://{f'[{host}]' if ':' in host else host}:{port}"
 
 
-async def _answering(process: Process) -> None:
-    ended = asyncio.ensure_future(process.ended())
+async def _wait_until_ready(process: Process) -> None:
+    ended = asyncio.ensure_future(process.wait_for_exit())
     try:
         async with asyncio.timeout(START_LIMIT), aiohttp.ClientSession() as session:
             while not ended.done():

@@ -11,9 +11,9 @@ from cryptography import x509
 from enphase_companion.simulator import Simulator
 
 from .entities import NOTHING
-from .truth import Expected, Moments, expected
+from .truth import Expected, Moments, get_expected_entities
 
-#: Real seconds within which an answer is made, and within which it is surely in Home Assistant's states.
+#: Real seconds within which an answer is created, and within which it is in Home Assistant's states.
 _ANSWERED, _ARRIVED = 0.1, 5.0
 _TOKEN_LIFETIME = timedelta(days=365).total_seconds()
 
@@ -39,11 +39,11 @@ def _hours_from_utc(sim: Simulator) -> int:
     return round(sim.house.longitude / 15)
 
 
-def expected_entities(sim: Simulator) -> list[Expected]:
-    """Return what there should be of this gateway once it is set up, and what each should show."""
+def list_expected_entities(sim: Simulator) -> list[Expected]:
+    """Return the entities that this gateway should have once it is set up, with the expected states."""
     given = [request.time for request in sim.entrez_requests if request.path.startswith("/entrez_tokens")]
     certificate = x509.load_pem_x509_certificate(sim.certificate_pem.encode())
-    return expected(
+    return get_expected_entities(
         sim.house,
         sim.serial_number,
         token_expiry=(min(given) + _TOKEN_LIFETIME, max(given) + _TOKEN_LIFETIME + _ANSWERED),
@@ -51,36 +51,37 @@ def expected_entities(sim: Simulator) -> list[Expected]:
     )
 
 
-def moments(
+def get_moments(
     sim: Simulator,
     entities: Mapping[str, str],
     states: Mapping[str, Mapping[str, Any]],
     diagnostics: Mapping[str, Any],
 ) -> Moments:
-    """Return when that which these states show was measured: as they say, else when it was asked for."""
+    """Return the times at which the values of these states were measured, or requested if that is unknown."""
     now = sim.clock.time()
     requests = list(sim.requests)
 
-    def asked(path: str) -> list[float]:
+    def request_times(path: str) -> list[float]:
         times = [request.time for request in requests if request.path.partition("?")[0] == path][-2:]
         times = times or [now]
         if len(times) > 1 and now - times[-1] > _ARRIVED * sim.clock.speed:
             del times[0]
         return [moment for time in times for moment in (time, time + _ANSWERED * sim.clock.speed)]
 
-    def told(unique_id: str, path: str) -> float:
+    def get_report_time(unique_id: str, path: str) -> float:
         state = states.get(entities.get(unique_id, ""), {}).get("state", "unknown")
-        return asked(path)[-1] if state in NOTHING else datetime.fromisoformat(state).timestamp()
+        return request_times(path)[-1] if state in NOTHING else datetime.fromisoformat(state).timestamp()
 
     inverters = {inverter.serial_number: "/api/v1/production/inverters" for inverter in sim.house.inverters}
     ends = "_last_report"
     units = [unique_id.removesuffix(ends) for unique_id in entities if unique_id.endswith(ends)]
-    made = ((diagnostics["data"]["production"] or {}).get("inverters") or {}).get("measured_at")
+    measured_at = ((diagnostics["data"]["production"] or {}).get("inverters") or {}).get("measured_at")
     return Moments(
-        reading=told(f"{sim.serial_number}_last_reading", "/ivp/meters/readings"),
-        production=datetime.fromisoformat(made).timestamp() if made else now,
+        reading=get_report_time(f"{sim.serial_number}_last_reading", "/ivp/meters/readings"),
+        production=datetime.fromisoformat(measured_at).timestamp() if measured_at else now,
         reported={
-            unit: told(f"{unit}{ends}", inverters.get(unit, "/ivp/ensemble/inventory")) for unit in units
+            unit: get_report_time(f"{unit}{ends}", inverters.get(unit, "/ivp/ensemble/inventory"))
+            for unit in units
         },
-        asked=asked,
+        request_times=request_times,
     )

@@ -24,8 +24,8 @@ class Moments:
     production: float
     #: By serial number: what the sensor of each unit's last report shows.
     reported: Mapping[str, float]
-    #: For pages without a time of their own: around when the gateway was asked for them.
-    asked: Callable[[str], Sequence[float]]
+    #: For answers without a time: the times of the requests, by path.
+    request_times: Callable[[str], Sequence[float]]
 
 
 #: The one right text, or the least and the greatest number that is right.
@@ -69,16 +69,16 @@ _INVERTER_INTERVAL, _BATTERY_INTERVAL = 300, 60
 Value = Callable[[Truth], float]
 
 
-def expected(
+def get_expected_entities(
     house: House, serial_number: str, token_expiry: tuple[float, float], certificate_expiry: float
 ) -> list[Expected]:
     """Return all entities that a gateway with this house behind it should have; expiries in epoch seconds."""
     of_gateway = [
         *_site(house),
         *_meters(house),
-        Expected("firmware", _always(house.profile.firmware.lstrip("DR"))),
-        Expected("token_expiry", _always(token_expiry), "time"),
-        Expected("certificate_expiry", _always((certificate_expiry, certificate_expiry)), "time"),
+        Expected("firmware", _constant(house.profile.firmware.lstrip("DR"))),
+        Expected("token_expiry", _constant(token_expiry), "time"),
+        Expected("certificate_expiry", _constant((certificate_expiry, certificate_expiry)), "time"),
     ]
     named = (replace(each, unique_id=f"{serial_number}_{each.unique_id}") for each in of_gateway)
     return [*named, *_inverters(house), *_batteries(house)]
@@ -97,7 +97,7 @@ def _site(house: House) -> Iterator[Expected]:
         yield metered("production_power", "W", lambda t: t.production.total.active_power)
         yield metered("production_energy", "Wh", lambda t: t.production.total.energy_delivered)
     else:
-        power, energy = _all_inverters, lambda t: t.production.total.energy_delivered
+        power, energy = _sum_inverters, lambda t: t.production.total.energy_delivered
         yield Expected("production_power", _at(house, _production, power), "W", 1)
         yield Expected("production_energy", _at(house, _production, energy), "Wh", 1)
     if has_net or (has_total and has_production):
@@ -113,13 +113,17 @@ def _site(house: House) -> Iterator[Expected]:
         yield metered("battery_energy_discharged", "Wh", lambda t: t.storage.total.energy_delivered)
         yield metered("battery_energy_charged", "Wh", lambda t: t.storage.total.energy_received)
     if house.profile.battery:
-        charge = _at(house, _page(_SUMS), lambda t: _battery(t).state_of_charge)
-        energy = _at(house, _page(_SUMS), lambda t: _battery(t).available_energy)
+        charge = _at(house, _times_of_request(_SUMS), lambda t: _battery(t).state_of_charge)
+        energy = _at(house, _times_of_request(_SUMS), lambda t: _battery(t).available_energy)
         yield Expected("battery_charge", charge, "%", 1)
         yield Expected("battery_available_energy", energy, "Wh", 1)
-        yield Expected("battery_capacity", _at(house, _page(_SUMS), lambda t: _battery(t).capacity), "Wh", 1)
-        yield Expected("battery_reserve", _at(house, _page(_SUMS), lambda t: _battery(t).reserve), "%", 1)
-        yield Expected("grid_connected", _always("on"))
+        yield Expected(
+            "battery_capacity", _at(house, _times_of_request(_SUMS), lambda t: _battery(t).capacity), "Wh", 1
+        )
+        yield Expected(
+            "battery_reserve", _at(house, _times_of_request(_SUMS), lambda t: _battery(t).reserve), "%", 1
+        )
+        yield Expected("grid_connected", _constant("on"))
 
 
 def _meters(house: House) -> Iterator[Expected]:
@@ -127,15 +131,17 @@ def _meters(house: House) -> Iterator[Expected]:
     profile = house.profile
     meters = [meter for meter in profile.meters if meter.enabled and meter.listed]
     if meters:
-        yield Expected("last_reading", lambda m: _span(int(moment) for moment in m.asked(_READINGS)), "time")
+        yield Expected(
+            "last_reading", lambda m: _span(int(moment) for moment in m.request_times(_READINGS)), "time"
+        )
     else:
-        yield Expected("last_reading", _lately(_PRODUCTION, _INVERTER_INTERVAL), "time")
+        yield Expected("last_reading", _last_report_range(_PRODUCTION, _INVERTER_INTERVAL), "time")
     phases = range(profile.wired) if (profile.phase_count or profile.wired) > 1 else range(0)
     for meter in meters:
         key = f"{meter.eid}_{meter.measurement_type}"
-        yield Expected(f"{key}_status", _always("normal"))
-        yield Expected(f"{key}_status_change", _always("unknown"), silent=True)
-        yield Expected(f"{key}_problem", _always("off"))
+        yield Expected(f"{key}_status", _constant("normal"))
+        yield Expected(f"{key}_status_change", _constant("unknown"), silent=True)
+        yield Expected(f"{key}_problem", _constant("off"))
         for quantity, unit in _QUANTITIES.items():
             if quantity not in _shown_by_site(house, meter):
                 whole = _at(house, _reading, _whole(house, meter, quantity))
@@ -166,8 +172,8 @@ def _inverters(house: House) -> Iterator[Expected]:
     for inverter in house.inverters:
         serial, peak = inverter.serial_number, (inverter.peak, inverter.peak)
         yield Expected(f"{serial}_power", _at(house, _report(serial), _inverter(serial)), "W", 1)
-        yield Expected(f"{serial}_max_power", _always(peak), "W", 1)
-        yield Expected(f"{serial}_last_report", _lately(_INVERTERS, _INVERTER_INTERVAL), "time")
+        yield Expected(f"{serial}_max_power", _constant(peak), "W", 1)
+        yield Expected(f"{serial}_last_report", _last_report_range(_INVERTERS, _INVERTER_INTERVAL), "time")
 
 
 def _batteries(house: House) -> Iterator[Expected]:
@@ -177,12 +183,12 @@ def _batteries(house: House) -> Iterator[Expected]:
     for number in range(1, battery.units + 1):
         serial = f"4924{number:08d}"
         charge = _at(house, _report(serial), lambda t: _battery(t).state_of_charge)
-        power = _at(house, _page(_POWER), lambda t: _battery(t).power / battery.units)
+        power = _at(house, _times_of_request(_POWER), lambda t: _battery(t).power / battery.units)
         yield Expected(f"{serial}_charge", charge, "%", 1)
         yield Expected(f"{serial}_power", power, "W", 0.001)
         # The house has no warmth in it; a cellar has between these.
-        yield Expected(f"{serial}_temperature", _always((10.0, 40.0)), "°C")
-        yield Expected(f"{serial}_last_report", _lately(_INVENTORY, _BATTERY_INTERVAL), "time")
+        yield Expected(f"{serial}_temperature", _constant((10.0, 40.0)), "°C")
+        yield Expected(f"{serial}_last_report", _last_report_range(_INVENTORY, _BATTERY_INTERVAL), "time")
 
 
 def _battery(truth: Truth) -> BatteryState:
@@ -195,7 +201,7 @@ def _inverter(serial_number: str) -> Value:
     return lambda t: t.inverters[serial_number]
 
 
-def _all_inverters(truth: Truth) -> float:
+def _sum_inverters(truth: Truth) -> float:
     return sum(truth.inverters.values())
 
 
@@ -218,16 +224,16 @@ def _report(serial_number: str) -> Callable[[Moments], Iterable[float]]:
     return lambda moments: [moments.reported[serial_number]]
 
 
-def _page(path: str) -> Callable[[Moments], Iterable[float]]:
-    return lambda moments: [int(moment) for moment in moments.asked(path)]
+def _times_of_request(path: str) -> Callable[[Moments], Iterable[float]]:
+    return lambda moments: [int(moment) for moment in moments.request_times(path)]
 
 
-def _lately(path: str, interval: float) -> Callable[[Moments], tuple[float, float]]:
-    """Return when a unit that reports at an interval last did so, seen from when its page was asked for."""
-    return lambda moments: (min(moments.asked(path)) - interval - 1, max(moments.asked(path)))
+def _last_report_range(path: str, interval: float) -> Callable[[Moments], tuple[float, float]]:
+    """Return the range of the last report of a unit that reports at an interval, by the request's time."""
+    return lambda moments: (min(moments.request_times(path)) - interval - 1, max(moments.request_times(path)))
 
 
-def _always(right: Right) -> Callable[[Moments], Right]:
+def _constant(right: Right) -> Callable[[Moments], Right]:
     return lambda _: right
 
 

@@ -73,7 +73,7 @@ def _description(settings: Settings, shown: Certificate, info: Info) -> str:
     """Return all text of the peer: nothing after it can be overwritten by it."""
     expired = " (expired)" if shown.is_expired else ""
     return (
-        f"{settings.gateway_host} says it is this gateway:\n\n"
+        f"{settings.gateway_host} identifies itself as this gateway:\n\n"
         f"  Serial number          {info.serial_number}\n"
         f"  Firmware               {info.firmware}\n"
         f"  Certificate            {shown.subject or '(without a name)'}\n"
@@ -102,7 +102,7 @@ def _claim(trusted: str | None, claimed: str) -> str:
         return ""
     if trusted == claimed:
         return "It claims the serial number of the trusted gateway.\n"
-    return f"The trusted gateway is {trusted}: this one says it is another.\n"
+    return f"The trusted gateway has the serial number {trusted}, this one claims another.\n"
 
 
 def _fingerprint(label: str, certificate: Certificate) -> str:

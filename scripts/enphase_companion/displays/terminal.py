@@ -32,7 +32,7 @@ class Terminal:
         self._console = console or Console(highlight=False)
         if not self._console.is_terminal:
             raise CommandError(
-                "--display terminal: the output is no terminal: name a file, such as --display hat.gif"
+                "--display terminal: the output is not a terminal: use a file, such as --display hat.gif"
             )
         if self._console.width < 2 * SIZE or self._console.height < SIZE + 1:
             raise CommandError(

@@ -179,7 +179,7 @@ def _fault(text: str) -> tuple[str, str | None]:
 
     name, _, path = text.partition("@")
     if name not in FAULTS:
-        raise argparse.ArgumentTypeError(f"{name!r} is no fault; there are {', '.join(FAULTS)}")
+        raise argparse.ArgumentTypeError(f"unknown fault {name!r}: choose one of {', '.join(FAULTS)}")
     return name, path or None
 
 
@@ -193,7 +193,7 @@ def _positive(text: str) -> float:
 def _port(text: str) -> int:
     value = int(text)
     if not 0 <= value <= 65535:
-        raise argparse.ArgumentTypeError(f"{text} is no port: 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{text} is not a port from 0 to 65535")
     return value
 
 

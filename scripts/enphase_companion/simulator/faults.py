@@ -109,7 +109,7 @@ class Faults:
         With `times` it ends after that number of requests. Raise ValueError for an unknown name.
         """
         if name not in FAULTS:
-            raise ValueError(f"{name!r} is no fault; there are {', '.join(FAULTS)}")
+            raise ValueError(f"unknown fault {name!r}: choose one of {', '.join(FAULTS)}")
         left = math.inf if times is None else times
         self._on.setdefault(path, []).append(_Fault(name, seconds, status, share, location, left))
 

@@ -164,10 +164,10 @@ def find(name: str) -> Profile:
     """
     base, *quirks = name.split("+")
     if base not in PROFILES:
-        raise ValueError(f"{base!r} is no profile; there are {', '.join(PROFILES)}")
+        raise ValueError(f"unknown profile {base!r}: choose one of {', '.join(PROFILES)}")
     for quirk in quirks:
         if quirk not in QUIRKS:
-            raise ValueError(f"{quirk!r} is no quirk; there are {', '.join(QUIRKS)}")
+            raise ValueError(f"unknown quirk {quirk!r}: choose one of {', '.join(QUIRKS)}")
     added = frozenset(quirks) - PROFILES[base].quirks
     return replace(_changed_by(added, PROFILES[base]), name=name, quirks=PROFILES[base].quirks | added)
 

@@ -25,7 +25,7 @@ def make_token(issue: Issue, kind: str) -> str:
     Raise ValueError for an unknown kind.
     """
     if kind not in TOKENS:
-        raise ValueError(f"{kind!r} is no kind of token; there are {', '.join(TOKENS)}")
+        raise ValueError(f"unknown token {kind!r}: choose one of {', '.join(TOKENS)}")
     return _MAKING[kind](issue)
 
 

@@ -88,8 +88,8 @@ class _Connection(Connection):  # type: ignore[misc]
         # The driver would continue without TLS, which an attacker in between could cause.
         if self._context is not None and not self.server_capabilities & CLIENT.SSL:
             raise StorageError(
-                f"{self._display_name}: the server offers no TLS, which database_url requires by ssl or ssl_ca: "
-                "configure its certificate"
+                f"{self._display_name}: the server offers no TLS, which database_url requires by ssl or "
+                "ssl_ca: configure its certificate"
             )
 
     async def _process_auth(self, plugin_name: bytes, auth_packet: Any) -> Any:

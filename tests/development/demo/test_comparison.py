@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from development.demo.comparison import Row, compared, table
-from development.demo.truth import Expected, Moments, Right, expected
+from development.demo.comparison import Row, compare, table
+from development.demo.truth import Expected, Moments, Right, get_expected_entities
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
 
 NOON = datetime(2026, 6, 21, 12, tzinfo=UTC).timestamp()
-MOMENTS = Moments(reading=NOON, production=NOON, reported={}, asked=lambda _: [NOON])
+MOMENTS = Moments(reading=NOON, production=NOON, reported={}, request_times=lambda _: [NOON])
 
 
 def shown(state: object, unit: str | None = None) -> dict[str, Any]:
@@ -27,7 +27,7 @@ def right(value: Right) -> Callable[[Moments], Right]:
 def off(each: Expected, state: dict[str, Any] | None) -> str:
     """Why the one entity is off; empty where it is right."""
     states = {} if state is None else {"sensor.x": state}
-    (row,) = compared([each], {each.unique_id: "sensor.x"}, states, MOMENTS, UTC)
+    (row,) = compare([each], {each.unique_id: "sensor.x"}, states, MOMENTS, UTC)
     return row.off
 
 
@@ -71,12 +71,12 @@ def test_an_event_that_has_not_happened_has_no_value(state: str, said: str) -> N
 
 def test_a_missing_entity_is_reported() -> None:
     assert off(Expected("x", right("normal")), None) == "missing"
-    assert compared([Expected("x", right("normal"))], {}, {}, MOMENTS, UTC) == [Row("x", "-", "-", "missing")]
+    assert compare([Expected("x", right("normal"))], {}, {}, MOMENTS, UTC) == [Row("x", "-", "-", "missing")]
 
 
 def test_an_entity_without_an_expected_value_is_reported() -> None:
-    (row,) = compared([], {"new": "sensor.new"}, {"sensor.new": shown(1)}, MOMENTS, UTC)
-    assert (row.name, row.off) == ("sensor.new", "the truth about it is not known")
+    (row,) = compare([], {"new": "sensor.new"}, {"sensor.new": shown(1)}, MOMENTS, UTC)
+    assert (row.name, row.off) == ("sensor.new", "not expected")
 
 
 @pytest.mark.parametrize(("state", "said"), [("normal", ""), ("check-wiring", "differs")])
@@ -106,7 +106,7 @@ def test_the_table_marks_deviations() -> None:
 
 def of_profile(name: str) -> tuple[House, dict[str, Expected]]:
     house = House(PROFILES[name], 1, NOON, longitude=0)
-    entities = expected(house, "122300000001", (NOON, NOON), NOON)
+    entities = get_expected_entities(house, "122300000001", (NOON, NOON), NOON)
     return house, {each.unique_id.removeprefix("122300000001_"): each for each in entities}
 
 
@@ -145,7 +145,7 @@ def test_no_grid_values_are_expected_without_a_grid_meter() -> None:
 @pytest.mark.parametrize("profile", ["three-phase", "battery"])
 def test_every_number_that_is_off_by_two_percent_is_reported(profile: str) -> None:
     house, _ = of_profile(profile)
-    entities = expected(house, "122300000001", (NOON, NOON), NOON)
+    entities = get_expected_entities(house, "122300000001", (NOON, NOON), NOON)
     reported = {each.unique_id.partition("_")[0]: NOON for each in entities}
     moments = replace(MOMENTS, reported=reported)
     scaled = 0
@@ -155,7 +155,7 @@ def test_every_number_that_is_off_by_two_percent_is_reported(profile: str) -> No
         if isinstance(truth, str) or each.unit == "time" or 0.02 * abs(truth[1]) <= 0.51 * each.step:
             continue
         state = shown(truth[1] * 1.02, each.unit or None)
-        (row,) = compared([each], {each.unique_id: "sensor.x"}, {"sensor.x": state}, moments, UTC)
+        (row,) = compare([each], {each.unique_id: "sensor.x"}, {"sensor.x": state}, moments, UTC)
         assert row.off.startswith("off by"), each.unique_id
         scaled += 1
     assert scaled > 60

@@ -15,7 +15,7 @@ import pytest
 
 from development.demo import __main__ as development_demo
 from development.demo import flow
-from development.demo.entities import device_of
+from development.demo.entities import find_device
 from development.demo.owner import Owner
 from enphase_companion.simulator import Simulator
 from tests.development.demo.running import COMMAND, RunningDemo, demo, processes_with, run, until
@@ -117,7 +117,7 @@ async def test_the_demo_shows_the_entities_that_a_new_installation_enables(servi
 async def test_the_demo_sets_up_the_gateway_and_the_energy_dashboard(serving: RunningDemo) -> None:
     async with Owner(serving.url) as owner:
         await owner.sign_in()
-        device = await device_of(owner, flow.DOMAIN, "122300000001")
+        device = await find_device(owner, flow.DOMAIN, "122300000001")
         assert f"{serving.url}/config/devices/device/{device['id']}" in serving.output
         sources = {each["type"]: each for each in (await owner.ask("energy/get_prefs"))["energy_sources"]}
         assert set(sources) == {"solar", "grid", "home"}
@@ -148,7 +148,7 @@ def test_the_demo_reports_a_home_assistant_that_exits_unexpectedly(tmp_path: Pat
         for number in running.home_assistant:
             os.kill(number, signal.SIGTERM)
         assert running.end() == 1
-        assert "Home Assistant ended by itself (exit status 0)" in running.output
+        assert "Home Assistant exited with status 0" in running.output
 
 
 def test_a_killed_demo_leaves_no_home_assistant_running(tmp_path: Path) -> None:
@@ -183,7 +183,7 @@ async def test_a_gateway_added_by_the_user_is_removed_when_the_demo_ends(tmp_pat
             account = flow.steps(sim.url, sim.serial_number, sim.fingerprint, "", "")
             by_token = {**account, "sign_in": {"next_step_id": "token"}, "token": {"token": sim.token()}}
             await flow.walk(owner, by_token)
-            assert (await device_of(owner, flow.DOMAIN))["serial_number"] == sim.serial_number
+            assert (await find_device(owner, flow.DOMAIN))["serial_number"] == sim.serial_number
         assert running.end(signal.SIGTERM) == 0
         assert not (running.folder / "home-assistant").exists()
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from development.demo.errors import DemoError
-from development.demo.folder import held
-from development.demo.process import complaints, free_port
+from development.demo.folder import create_configuration
+from development.demo.process import find_free_port, find_problems
 from development.steps import PROJECT
 
 TIME = "2026-11-24 12:00:01.000+00:00"
@@ -38,7 +38,7 @@ def until(true: Callable[[], bool]) -> None:
 
 
 def test_the_loader_warning_and_errors_of_other_integrations_are_ignored() -> None:
-    assert complaints(f"{LOADER}\n{OTHERS}\n") == []
+    assert find_problems(f"{LOADER}\n{OTHERS}\n") == []
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_loader_warning_and_errors_of_other_integrations_are_ignored() -> No
     ],
 )
 def test_warnings_about_the_integration_are_found_in_any_logger(record: str) -> None:
-    assert complaints(f"{LOADER}\n{record}\n{OTHERS}\n") == [record]
+    assert find_problems(f"{LOADER}\n{record}\n{OTHERS}\n") == [record]
 
 
 def test_a_guarded_command_ends_when_its_parent_is_killed() -> None:
@@ -74,9 +74,9 @@ def test_a_guarded_command_ends_when_its_parent_is_killed() -> None:
 
 def test_only_one_demo_can_use_a_folder(tmp_path: Path) -> None:
     with (
-        held(tmp_path / "demo"),
+        create_configuration(tmp_path / "demo"),
         pytest.raises(DemoError, match=r"another demo is running in .*demo.*--folder"),
-        held(tmp_path / "demo"),
+        create_configuration(tmp_path / "demo"),
     ):
         pass
 
@@ -84,7 +84,7 @@ def test_only_one_demo_can_use_a_folder(tmp_path: Path) -> None:
 def test_a_folder_of_another_program_is_not_changed(tmp_path: Path) -> None:
     (tmp_path / "home-assistant").mkdir()
     (tmp_path / "home-assistant" / "secrets.yaml").write_text("precious")
-    with pytest.raises(DemoError, match="has other things in it"), held(tmp_path):
+    with pytest.raises(DemoError, match="contains other files"), create_configuration(tmp_path):
         pass
     assert (tmp_path / "home-assistant" / "secrets.yaml").read_text() == "precious"
 
@@ -92,15 +92,15 @@ def test_a_folder_of_another_program_is_not_changed(tmp_path: Path) -> None:
 @pytest.mark.parametrize("folder", ["/proc/demo", "/dev/null", "/dev/null/demo"])
 def test_the_error_names_a_folder_that_cannot_be_created_and_a_solution(folder: str) -> None:
     with (
-        pytest.raises(DemoError, match=rf"{folder} cannot be used \(.+\): give --folder"),
-        held(Path(folder)),
+        pytest.raises(DemoError, match=rf"{folder} cannot be used \(.+\): set --folder"),
+        create_configuration(Path(folder)),
     ):
         pass
 
 
 def test_a_second_start_has_an_empty_configuration(tmp_path: Path) -> None:
     for _ in range(2):
-        with held(tmp_path / "demo") as configuration:
+        with create_configuration(tmp_path / "demo") as configuration:
             assert list(configuration.iterdir()) == []
             (configuration / "home-assistant_v2.db").touch()
 
@@ -109,10 +109,10 @@ def test_the_error_names_a_port_in_use_and_a_solution() -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         port = other.getsockname()[1]
         with pytest.raises(DemoError, match=rf"127\.0\.0\.1 port {port} .*another --port"):
-            free_port("127.0.0.1", port)
-    assert free_port("127.0.0.1", port) == port
+            find_free_port("127.0.0.1", port)
+    assert find_free_port("127.0.0.1", port) == port
 
 
 def test_the_error_names_an_address_of_another_machine_and_a_solution() -> None:
-    with pytest.raises(DemoError, match=r"192\.0\.2\.1 port 8123 .*another --host"):
-        free_port("192.0.2.1", 8123)
+    with pytest.raises(DemoError, match=r"192\.0\.2\.1 port 8123 .*or --host"):
+        find_free_port("192.0.2.1", 8123)

@@ -54,7 +54,7 @@ def test_a_failed_step_shows_the_command_and_what_it_printed() -> None:
 def test_a_long_step_reports_its_progress_repeatedly(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(steps, "PATIENCE", 0.01)
+    monkeypatch.setattr(steps, "REMINDER_INTERVAL", 0.01)
     assert steps.run(["sh", "-c", "sleep 0.1; echo done"]) == "done"
     assert capsys.readouterr().err.count("set-up: still running (") > 1
 
@@ -89,7 +89,7 @@ def test_without_uv_and_pip_the_error_names_what_to_install(
 ) -> None:
     bare = program(machine / "bin/python3", "echo No module named pip; exit 1")
     monkeypatch.setattr(sys, "executable", bare)
-    with pytest.raises(steps.SetUpError, match="Install your system's python3-venv, or uv"):
+    with pytest.raises(steps.SetUpError, match="install your system's python3-venv, or uv"):
         toolchain.uv()
 
 
@@ -200,4 +200,4 @@ def test_an_unknown_environment_is_a_usage_error() -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert "no environment is named newset; there are: locked, oldest, newest" in done.stderr
+    assert "unknown environment newset: choose from locked, oldest, newest" in done.stderr

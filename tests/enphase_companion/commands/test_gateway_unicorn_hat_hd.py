@@ -310,7 +310,7 @@ def test_without_a_hat_it_says_what_to_do_and_asks_the_gateway_nothing(
 def test_a_pipe_is_no_terminal(showing: Showing) -> None:
     result = showing.owner.runs(main, "--display", "terminal")
     assert result.status == 1
-    assert "the output is no terminal" in result.error
+    assert "the output is not a terminal" in result.error
 
 
 def test_help_waits_for_no_picture_library(showing: Showing) -> None:

@@ -43,7 +43,7 @@ def test_after_a_yes_what_was_shown_is_stored(owner: CliUser, types: Callable[..
     result = owner.runs(main, "--trust")
     assert result.status == 0, result.err
     simulator = owner.simulator
-    assert f"{simulator.url} says it is this gateway:" in result.out
+    assert f"{simulator.url} identifies itself as this gateway:" in result.out
     assert f"Serial number          {simulator.serial_number}\n" in result.out
     assert "Firmware               8.2.4264\n" in result.out
     half = len(simulator.fingerprint) // 2 + 1
@@ -137,7 +137,7 @@ def test_another_certificate_than_the_trusted_one_is_shown_beside_it(
     ("trusted", "expected"),
     [
         ("its own", "It claims the serial number of the trusted gateway."),
-        ("122300000099", "The trusted gateway is 122300000099: this one says it is another."),
+        ("122300000099", "The trusted gateway has the serial number 122300000099, this one claims another."),
     ],
 )
 def test_a_serial_number_that_is_trusted_with_another_key_is_said_to_be_so(

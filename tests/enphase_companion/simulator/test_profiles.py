@@ -62,9 +62,11 @@ def test_a_profile_can_have_several_quirks() -> None:
     assert quirky.meters == find("battery").meters
 
 
-@pytest.mark.parametrize(("name", "reason"), [("castle", "no profile"), ("battery+castle", "no quirk")])
+@pytest.mark.parametrize(
+    ("name", "reason"), [("castle", "unknown profile"), ("battery+castle", "unknown quirk")]
+)
 def test_an_unknown_profile_or_quirk_is_named_in_the_error(name: str, reason: str) -> None:
-    with pytest.raises(ValueError, match=f"'castle' is {reason}"):
+    with pytest.raises(ValueError, match=f"{reason} 'castle'"):
         find(name)
 
 

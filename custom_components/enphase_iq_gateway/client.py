@@ -8,7 +8,7 @@ from homeassistant.const import CONF_HOST
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
-from .const import CONF_CERTIFICATE, ProductionFrom
+from .const import CONF_CERTIFICATE, EnergySource
 from .enphase_api import AuthenticationError, CertificateError, EnphaseError
 from .enphase_api.cloud import AUTHENTICATION_HOST, Authentication, Token
 from .enphase_api.http import read_host
@@ -123,7 +123,7 @@ async def async_get_token(hass: HomeAssistant, username: str, password: str, ser
     return await authentication.get_token(username, password, serial_number)
 
 
-def production_from(meters: tuple[Meter, ...]) -> ProductionFrom:
-    """Return where production is read with these meters."""
+def select_production_source(meters: tuple[Meter, ...]) -> EnergySource:
+    """Return the source of production values with these meters."""
     metered = any(meter.enabled and meter.measurement_type == MeasurementType.PRODUCTION for meter in meters)
-    return ProductionFrom.METER if metered else ProductionFrom.INVERTERS
+    return EnergySource.METER if metered else EnergySource.INVERTERS

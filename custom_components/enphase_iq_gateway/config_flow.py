@@ -43,7 +43,7 @@ from .client import (
     async_read_meters,
     async_shows_trusted_key,
     is_trusted,
-    production_from,
+    select_production_source,
     trusted_certificate,
 )
 from .const import (
@@ -420,7 +420,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             return await self.async_step_meters_found()
         entry, changes = self._get_entry(), dict(self._sign_in)
         if self.source == SOURCE_RECONFIGURE:
-            changes[CONF_PRODUCTION_SOURCE] = production_from(self._meters)
+            changes[CONF_PRODUCTION_SOURCE] = select_production_source(self._meters)
             if self._is_another:
                 if self._other_entry is not None:
                     # It was added in the meantime.
@@ -440,7 +440,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
                 data={
                     CONF_HOST: self._gateway.host,
                     CONF_CERTIFICATE: self._gateway.certificate.pem,
-                    CONF_PRODUCTION_SOURCE: production_from(self._meters),
+                    CONF_PRODUCTION_SOURCE: select_production_source(self._meters),
                     **self._sign_in,
                 },
             )
@@ -513,7 +513,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         updates = {CONF_HOST: self._gateway.host, CONF_CERTIFICATE: self._gateway.certificate.pem}
         try:
             meters = await async_read_meters(self.hass, self._gateway, entry.data[CONF_TOKEN])
-            updates[CONF_PRODUCTION_SOURCE] = production_from(meters)
+            updates[CONF_PRODUCTION_SOURCE] = select_production_source(meters)
         except AuthenticationError:
             # An invalid token starts a reauthentication after the reload, at the new address.
             pass

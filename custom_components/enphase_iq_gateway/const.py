@@ -36,8 +36,8 @@ MIN_SCAN_INTERVAL, MAX_SCAN_INTERVAL = 1, 300
 CERTIFICATE_CHECK_INTERVAL = timedelta(minutes=5)
 
 
-class ProductionFrom(StrEnum):
-    """Where production is read; it changes only with a reconfiguration or another firmware."""
+class EnergySource(StrEnum):
+    """The source of production values; it changes only with a reconfiguration or another firmware."""
 
     METER = "meter"
     #: Power and energy: the sum of the microinverters in /production.json.

@@ -26,7 +26,7 @@ from .const import (
     DOMAIN,
     HOME_ENERGY,
     LOGGER,
-    ProductionFrom,
+    EnergySource,
 )
 from .data import GatewayData
 from .endpoints import Endpoint, PollSchedule
@@ -137,13 +137,13 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             info=info,
             gateway_time=self.gateway.now,
             meters=await self.gateway.meters(),
-            production_from=ProductionFrom(self.config_entry.data[CONF_PRODUCTION_SOURCE]),
+            production_source=EnergySource(self.config_entry.data[CONF_PRODUCTION_SOURCE]),
         )
         self.async_check_home_energy()
         for endpoint in (Endpoint.INFO, Endpoint.METERS):
             self.poll_schedule[endpoint].mark_requested(now)
             self.poll_schedule[endpoint].mark_received(now, 0)
-        if self._latest.production_from is not ProductionFrom.METER:
+        if self._latest.production_source is not EnergySource.METER:
             await self._determine_energy_source()
         # The batteries determine how home is calculated; the meters do not wait if they cannot be read.
         await self._poll_each([Endpoint.BATTERIES])
@@ -156,8 +156,8 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         entry, firmware = self.config_entry, self._latest.info.firmware
         decided = self._latest.energy_source
         if decided is None and entry.data.get(CONF_ENERGY_SOURCE_FIRMWARE) == firmware:
-            decided = ProductionFrom(entry.data[CONF_ENERGY_SOURCE])
-            if decided is ProductionFrom.TOTALS:
+            decided = EnergySource(entry.data[CONF_ENERGY_SOURCE])
+            if decided is EnergySource.TOTALS:
                 await self._poll_each([Endpoint.TOTALS])
         elif decided is None:
             await self._poll(Endpoint.TOTALS)
@@ -168,11 +168,11 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
                 found = {CONF_ENERGY_SOURCE: decided, CONF_ENERGY_SOURCE_FIRMWARE: firmware}
                 self.hass.config_entries.async_update_entry(entry, data={**entry.data, **found})
         # Until the totals have a value, the energy is unknown; a gateway without them has only the sum.
-        likely = ProductionFrom.INVERTERS if self._latest.totals is None else ProductionFrom.TOTALS
+        likely = EnergySource.INVERTERS if self._latest.totals is None else EnergySource.TOTALS
         self._lacks_energy_source = decided is None
         self._latest = replace(
             self._latest,
-            production_from=decided or ProductionFrom(entry.data.get(CONF_ENERGY_SOURCE, likely)),
+            production_source=decided or EnergySource(entry.data.get(CONF_ENERGY_SOURCE, likely)),
         )
 
     @override
@@ -376,7 +376,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         info = await self.gateway.info()
         dr.async_get(self.hass).async_update_device(self.device_id, sw_version=info.firmware)
         before = self._latest
-        if info.firmware != before.info.firmware and before.production_from is not ProductionFrom.METER:
+        if info.firmware != before.info.firmware and before.production_source is not EnergySource.METER:
             # The energy source may differ with another firmware.
             self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
         return info

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
-from .const import ProductionFrom
+from .const import EnergySource
 from .enphase_api.models import (
     Batteries,
     Info,
@@ -31,7 +31,7 @@ class GatewayData:
     info: Info
     #: Including disabled ones.
     meters: tuple[Meter, ...]
-    production_from: ProductionFrom
+    production_source: EnergySource
     readings: Readings = field(default_factory=lambda: Readings(()))
     #: Only if production is read from the microinverters, or if there are AC Batteries.
     production: Production | None = None
@@ -103,20 +103,20 @@ class GatewayData:
         return None if self.production is None else self.production.inverters
 
     @cached_property
-    def energy_source(self) -> ProductionFrom | None:
+    def energy_source(self) -> EnergySource | None:
         """Where unmetered production energy is read; None if the responses so far do not show it."""
         is_in_totals = has_energy_in_totals(self.info, self.meters, self.totals)
         if is_in_totals is None or is_in_totals:
-            return ProductionFrom.TOTALS if is_in_totals else None
+            return EnergySource.TOTALS if is_in_totals else None
         inverters = self.inverters_sum
         if self.totals is not None and (inverters is None or not inverters.lifetime_energy):
             # A gateway that has just started returns 0 for all energies.
             return None
-        return ProductionFrom.INVERTERS
+        return EnergySource.INVERTERS
 
     @property
     def _unmetered_energy(self) -> float | None:
-        source = self.totals if self.production_from is ProductionFrom.TOTALS else self.inverters_sum
+        source = self.totals if self.production_source is EnergySource.TOTALS else self.inverters_sum
         return None if source is None else source.lifetime_energy
 
     @cached_property
@@ -175,7 +175,7 @@ class GatewayData:
         )
         if self.is_home_decreasing:
             site = replace(site, home_power=None, consumed_energy=None)
-        if self.production_from is ProductionFrom.METER:
+        if self.production_source is EnergySource.METER:
             return site
         listed = None if self.listed_inverters is None else self.listed_inverters.values()
         return replace(

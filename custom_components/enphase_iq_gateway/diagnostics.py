@@ -50,7 +50,7 @@ async def async_get_config_entry_diagnostics(
         "token": {"role": token.role, "issued_at": token.issued_at, "expires_at": token.expires_at},
         "certificate": certificate
         and {"not_before": certificate.not_before, "not_after": certificate.not_after},
-        "production_source": data.production_from,
+        "production_source": data.production_source,
         "production": data.production and asdict(data.production),
         "production_totals": data.totals and asdict(data.totals),
         "meters": [asdict(meter) for meter in data.meters],

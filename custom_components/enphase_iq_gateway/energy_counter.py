@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
 
-from .const import ProductionFrom
+from .const import EnergySource
 
 #: A step is a reset or an overflow if it persists for this time and this number of readings.
 HOLD_TIME = timedelta(minutes=15)
@@ -60,7 +60,7 @@ class Source(NamedTuple):
 
 
 #: The source of all energies but those of unmetered production.
-METERS = Source(ProductionFrom.METER)
+METERS = Source(EnergySource.METER)
 
 #: The source of a rebased counter, which differs from any other.
 NO_SOURCE = Source("none")

@@ -125,7 +125,7 @@ class EnergySensor(GatewaySensor):
         data = self.coordinator.data
         if self._endpoint is Endpoint.READINGS:
             return METERS
-        return Source(data.production_from, data.info.firmware)
+        return Source(data.production_source, data.info.firmware)
 
     def _read_at(self) -> datetime:
         data, endpoint = self.coordinator.data, self._endpoint

@@ -19,7 +19,7 @@ from homeassistant.const import (
     UnitOfTemperature,
 )
 
-from .const import HOME_ENERGY, METER_STATUSES, ProductionFrom
+from .const import HOME_ENERGY, METER_STATUSES, EnergySource
 from .coordinator import GatewayCoordinator
 from .data import GatewayData
 from .endpoints import Endpoint
@@ -93,9 +93,9 @@ _INVERTERS_POWER = frozenset({Endpoint.PRODUCTION, Endpoint.INVERTERS})
 
 #: The endpoints of the production power, and the endpoint of the production energy.
 _PRODUCTION_ENDPOINTS = {
-    ProductionFrom.METER: (_READINGS, Endpoint.READINGS),
-    ProductionFrom.INVERTERS: (_INVERTERS_POWER, Endpoint.PRODUCTION),
-    ProductionFrom.TOTALS: (_INVERTERS_POWER, Endpoint.TOTALS),
+    EnergySource.METER: (_READINGS, Endpoint.READINGS),
+    EnergySource.INVERTERS: (_INVERTERS_POWER, Endpoint.PRODUCTION),
+    EnergySource.TOTALS: (_INVERTERS_POWER, Endpoint.TOTALS),
 }
 
 #: Key, field of the client's Batteries, kind.
@@ -112,7 +112,7 @@ def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
     metered = data.metered_types
     batteries = _BATTERIES | {Endpoint.PRODUCTION} if data.has_ac_batteries else _BATTERIES
     with_batteries = _READINGS | batteries if data.has_unmetered_batteries else _READINGS
-    power, energy = _PRODUCTION_ENDPOINTS[data.production_from]
+    power, energy = _PRODUCTION_ENDPOINTS[data.production_source]
 
     yield _site_sensor("production_power", "production_power", _POWER, power)
     yield _site_sensor("production_energy", "produced_energy", _ENERGY, frozenset({energy}))
@@ -216,7 +216,7 @@ def _site_quantities(data: GatewayData, meter: Meter) -> frozenset[str]:
     if meter.eid != first.eid:
         return frozenset()
     match meter.measurement_type:
-        case MeasurementType.PRODUCTION if data.production_from is ProductionFrom.METER:
+        case MeasurementType.PRODUCTION if data.production_source is EnergySource.METER:
             return frozenset({"active_power", "energy_delivered"})
         case MeasurementType.TOTAL_CONSUMPTION if not {_NET, _PRODUCTION} <= data.metered_types:
             return frozenset({"active_power", "energy_delivered"})

@@ -24,7 +24,7 @@ from custom_components.enphase_iq_gateway.const import (
     CONF_CERTIFICATE,
     CONF_PRODUCTION_SOURCE,
     DOMAIN,
-    ProductionFrom,
+    EnergySource,
 )
 from enphase_companion.simulator import Simulator
 
@@ -98,7 +98,7 @@ def make_entry(
             CONF_HOST: simulator.url,
             CONF_CERTIFICATE: simulator.certificate_pem,
             CONF_TOKEN: simulator.token(),
-            CONF_PRODUCTION_SOURCE: ProductionFrom.METER if metered else ProductionFrom.INVERTERS,
+            CONF_PRODUCTION_SOURCE: EnergySource.METER if metered else EnergySource.INVERTERS,
             **(data or {}),
         },
     )

@@ -21,7 +21,7 @@ from pytest_homeassistant_custom_component.common import MockConfigEntry  # type
 
 from custom_components.enphase_iq_gateway import async_remove_config_entry_device
 from custom_components.enphase_iq_gateway import coordinator as coordinator_module
-from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN, ProductionFrom
+from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN, EnergySource
 from custom_components.enphase_iq_gateway.endpoints import Endpoint
 from custom_components.enphase_iq_gateway.helpers import log_name
 from enphase_companion.simulator import Simulator
@@ -124,7 +124,7 @@ async def test_production_of_a_gateway_without_meters_is_polled_every_five_minut
 async def test_production_of_inverters_beside_a_grid_meter_never_delays_the_meters(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
-    await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: ProductionFrom.INVERTERS}))
+    await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: EnergySource.INVERTERS}))
     simulator.faults.set("html", "/production.json")
     count_requests(simulator)
     await tick(times=90)

@@ -9,7 +9,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
-from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN, ProductionFrom
+from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN, EnergySource
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, make_entry, state_of
@@ -119,7 +119,7 @@ async def test_home_is_the_total_consumption_meter_without_a_production_meter(
     change_response(
         "/ivp/meters", lambda meters: [meters[0] | {"measurementType": "net-consumption"}, *meters[1:]]
     )
-    await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: ProductionFrom.INVERTERS}))
+    await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: EnergySource.INVERTERS}))
     truth = simulator.house.truth(simulator.clock.time())
     home = truth.total_consumption.total
     assert float(state_of(hass, simulator, "home_power")) == pytest.approx(home.active_power, rel=0.01)

@@ -11,7 +11,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
-from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN, ProductionFrom
+from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN, EnergySource
 from custom_components.enphase_iq_gateway.enphase_api.models import ProductionTotals, Site
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import find
@@ -278,11 +278,11 @@ async def test_a_drop_during_a_restart_is_held(
 async def test_a_change_of_the_production_source_does_not_appear_in_the_statistics(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
-    entry = await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: ProductionFrom.INVERTERS}))
+    entry = await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: EnergySource.INVERTERS}))
     before = float(state_of(hass, simulator, "production_energy"))
     simulator.faults.set("counters-fall", "/ivp/meters/readings", share=0.2)
     hass.config_entries.async_update_entry(
-        entry, data={**entry.data, CONF_PRODUCTION_SOURCE: ProductionFrom.METER}
+        entry, data={**entry.data, CONF_PRODUCTION_SOURCE: EnergySource.METER}
     )
     await hass.config_entries.async_reload(entry.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -299,7 +299,7 @@ def inverters_energy(simulator: Simulator) -> float:
 
 def require_energy_of_totals(hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry) -> None:
     """Fail unless the production energy is read from the totals and matches that of the microinverters."""
-    assert entry.runtime_data.data.production_from is ProductionFrom.TOTALS
+    assert entry.runtime_data.data.production_source is EnergySource.TOTALS
     shown = float(state_of(hass, simulator, "production_energy"))
     assert shown == pytest.approx(inverters_energy(simulator), abs=0.5)
 
@@ -307,18 +307,18 @@ def require_energy_of_totals(hass: HomeAssistant, simulator: Simulator, entry: M
 @pytest.mark.parametrize(
     ("profile", "source"),
     [
-        ("no-meters", ProductionFrom.TOTALS),
-        ("no-meters-8.3", ProductionFrom.INVERTERS),
-        ("meters-disabled", ProductionFrom.INVERTERS),
+        ("no-meters", EnergySource.TOTALS),
+        ("no-meters-8.3", EnergySource.INVERTERS),
+        ("meters-disabled", EnergySource.INVERTERS),
     ],
 )
 async def test_without_meters_energy_is_read_where_the_firmware_counts_it(
-    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, source: ProductionFrom
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, source: EnergySource
 ) -> None:
     await set_up(entry)
     shown = float(state_of(hass, simulator, "production_energy"))
     assert shown == pytest.approx(inverters_energy(simulator), abs=0.5)
-    assert entry.runtime_data.data.production_from is source
+    assert entry.runtime_data.data.production_source is source
 
 
 async def production_through(hass: HomeAssistant, simulator: Simulator, tick: Tick, minutes: int) -> None:
@@ -358,7 +358,7 @@ async def test_a_firmware_update_with_another_source_adds_no_energy(
         # The firmware is read when the integration starts.
         await hass.config_entries.async_reload(entry.entry_id)
     await tick(times=40)
-    assert entry.runtime_data.data.production_from is ProductionFrom.INVERTERS
+    assert entry.runtime_data.data.production_source is EnergySource.INVERTERS
     assert 0 <= float(state_of(hass, simulator, "production_energy")) - before < 1
     assert not any("continuing from" in record.message for record in caplog.records if record.levelno >= 30)
 
@@ -399,7 +399,7 @@ async def test_the_source_is_not_determined_by_a_response_without_lifetime_energ
 ) -> None:
     await set_up(entry)
     data = entry.runtime_data.data
-    assert data.energy_source is ProductionFrom.TOTALS
+    assert data.energy_source is EnergySource.TOTALS
     assert replace(data, totals=ProductionTotals.from_json({})).energy_source is None
 
 

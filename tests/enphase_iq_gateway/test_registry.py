@@ -24,7 +24,7 @@ from pytest_homeassistant_custom_component.components.recorder.common import (  
     async_wait_recording_done,
 )
 
-from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, DOMAIN, ProductionFrom
+from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, DOMAIN, EnergySource
 from custom_components.enphase_iq_gateway.enphase_api.local import connection
 from custom_components.enphase_iq_gateway.registry import async_replace_gateway
 from enphase_companion.simulator import Simulator
@@ -130,11 +130,11 @@ async def test_the_energy_source_of_the_new_gateway_is_determined_even_with_the_
     hass: HomeAssistant, successor: Simulator, entry: MockConfigEntry, set_up: SetUp, profile: str
 ) -> None:
     await set_up(entry)
-    before = entry.runtime_data.data.production_from
+    before = entry.runtime_data.data.production_source
     successor.house.profile = dataclasses.replace(find(profile), quirks=frozenset())
     await replace(hass, entry, successor)
-    after = entry.runtime_data.data.production_from
-    assert (before, after) == (ProductionFrom.INVERTERS, ProductionFrom.TOTALS)
+    after = entry.runtime_data.data.production_source
+    assert (before, after) == (EnergySource.INVERTERS, EnergySource.TOTALS)
 
 
 @pytest.mark.slow

@@ -21,7 +21,7 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
 from custom_components.enphase_iq_gateway import enphase_api as integrations_client
-from custom_components.enphase_iq_gateway.const import ProductionFrom
+from custom_components.enphase_iq_gateway.const import EnergySource
 from custom_components.enphase_iq_gateway.data import GatewayData
 from custom_components.enphase_iq_gateway.enphase_api.local import connection as integrations_connection
 from enphase_companion.simulator.answers import SimulatedAnswers
@@ -104,7 +104,7 @@ async def home_assistant(gateway: Any) -> Numbers:
     data = GatewayData(
         info=info,
         meters=meters,
-        production_from=ProductionFrom.METER,
+        production_source=EnergySource.METER,
         totals=await gateway.production_totals(),
         readings=await gateway.readings(meters),
         production=await gateway.production(),
@@ -113,7 +113,7 @@ async def home_assistant(gateway: Any) -> Numbers:
         gateway_time=gateway.now,
     )
     if PRODUCTION not in metered:
-        data = replace(data, production_from=data.energy_source or ProductionFrom.TOTALS)
+        data = replace(data, production_source=data.energy_source or EnergySource.TOTALS)
     return asdict(data.site)
 
 

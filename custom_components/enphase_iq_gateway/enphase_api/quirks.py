@@ -279,8 +279,8 @@ def without_lost_phase(
     ]
     if lost[0] == lost[1] or total.energy_delivered != channels[lost.index(False)].energy_delivered:
         return total, channels
-    nothing = type(total)()
-    return nothing, [nothing if gone else phase for gone, phase in zip(lost, channels, strict=True)]
+    unknown = type(total)()
+    return unknown, [unknown if is_lost else phase for is_lost, phase in zip(lost, channels, strict=True)]
 
 
 def maximum_power(voltage: float | None, current: float | None) -> float:

@@ -10,7 +10,7 @@ from homeassistant.const import CONF_HOST, CONF_NAME, CONF_PASSWORD, CONF_TOKEN,
 from custom_components.enphase_iq_gateway.const import (
     CONF_CERTIFICATE,
     CONF_PRODUCTION_SOURCE,
-    ProductionFrom,
+    EnergySource,
 )
 
 from .clients import OurClient, Pyenphase
@@ -23,7 +23,7 @@ def _ours(gateway: Gateway) -> HomeAssistantWith:
         CONF_HOST: f"https://{gateway.host}",
         CONF_CERTIFICATE: gateway.certificate,
         CONF_TOKEN: gateway.token,
-        CONF_PRODUCTION_SOURCE: ProductionFrom.METER,
+        CONF_PRODUCTION_SOURCE: EnergySource.METER,
     }
     return HomeAssistantWith("enphase_iq_gateway", data, gateway.serial_number)
 

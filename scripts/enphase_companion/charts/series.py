@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from enphase_api.models import MeasurementType, Quantities, Site
-from enphase_api.models.site import TOGETHER, grid_terms, home_terms, sum_terms
+from enphase_api.models.site import TOGETHER, UNWIRED, grid_terms, home_terms, net_energy, sum_terms
 
 from .model import Floats, Quantity, Times, Totals, Track
 from .time_range import Span
@@ -58,7 +58,7 @@ class Metering:
 
     #: The meters of the house; None: those with values in the panel, and no others.
     metered: Collection[str] | None = None
-    #: Meters of which other phases are wired, but not this one: nothing flows there.
+    #: Meters that are wired on other phases, but not on this one: their values are `UNWIRED`.
     unwired: Collection[str] = ()
     #: Whether there are batteries that no meter measures; None: unknown.
     unmetered_batteries: bool | None = False
@@ -97,11 +97,8 @@ def _sum_terms(terms: Mapping[str, int], meters: Mapping[str, Track]) -> Track |
     base = next((meters[name] for name in terms if name in meters), None)
     if base is None:
         return None
-    # Nothing flows on a phase that a meter has not wired.
-    values = {
-        name: _values_at(base.times, meters[name]) if name in meters else np.zeros(base.times.size)
-        for name in terms
-    }
+    unwired = np.full(base.times.size, UNWIRED.active_power)
+    values = {name: _values_at(base.times, meters[name]) if name in meters else unwired for name in terms}
     total = sum_terms(terms, values)
     return None if total is None else Track(base.times, total, base.is_stepped)
 
@@ -124,12 +121,12 @@ Counted = tuple[float | None, float | None]
 
 def totals(meters: Mapping[str, Counted], metering: Metering = WHOLE_HOUSE) -> Totals:
     """Return the energies of these meters, and home's as `enphase_api.models.site` adds it up."""
-    counted = {**dict.fromkeys(metering.unwired, (0.0, 0.0)), **meters}
+    counted = {
+        name: Quantities(energy_delivered=delivered, energy_received=received)
+        for name, (delivered, received) in meters.items()
+    }
     found = Site.from_quantities(
-        {
-            name: Quantities(energy_delivered=delivered, energy_received=received)
-            for name, (delivered, received) in counted.items()
-        },
+        dict.fromkeys(metering.unwired, UNWIRED) | counted,
         metered=metering.metered,
         unmetered_batteries=metering.unmetered_batteries,
     )
@@ -217,14 +214,10 @@ def _less(whole: float | None, part: float) -> float | None:
     return whole - part if whole - part >= LEAST else None
 
 
-def _net(each: Totals) -> float | None:
-    return None if each.exported is None or each.imported is None else each.imported - each.exported
-
-
 _VALUES: Mapping[Quantity, Callable[[Totals], float | None]] = {
     Quantity.PRODUCTION: lambda each: each.produced,
     Quantity.CONSUMPTION: lambda each: each.consumed,
-    Quantity.NET: _net,
+    Quantity.NET: lambda each: net_energy(each.imported, each.exported),
     Quantity.DISCHARGED: lambda each: each.discharged,
     Quantity.CHARGED: lambda each: each.charged,
 }

@@ -93,7 +93,8 @@ class Overview:
     @property
     def at(self) -> datetime:
         """The latest timestamp of the answers, by the gateway's clock (UTC)."""
-        known = [self.readings.measured_at, self.info.time, self._made.measured_at if self._made else None]
+        reported_at = None if self._inverters_sum is None else self._inverters_sum.measured_at
+        known = [self.readings.measured_at, self.info.time, reported_at]
         return max((at for at in known if at is not None), default=datetime.now(UTC))
 
     @property
@@ -115,13 +116,15 @@ class Overview:
         return replace(
             site,
             production_power=self.reported_power,
-            produced_energy=unmetered_lifetime_energy(self.info, self.meters, self.totals, self._made),
+            produced_energy=unmetered_lifetime_energy(
+                self.info, self.meters, self.totals, self._inverters_sum
+            ),
         )
 
     @property
     def reported_power(self) -> float | None:
         """Sum of the reported powers in W; None once no inverter reports, as at night."""
-        return reported_power(self.inverters, self._made, self._now)
+        return reported_power(self.inverters, self._inverters_sum, self._now)
 
     @property
     def last_reported_at(self) -> datetime | None:
@@ -147,7 +150,7 @@ class Overview:
         return None if self.found_batteries is None else self.found_batteries.as_of(self._now)
 
     @property
-    def _made(self) -> ProductionSource | None:
+    def _inverters_sum(self) -> ProductionSource | None:
         return self.production.inverters if self.production is not None else None
 
     @property
@@ -178,6 +181,7 @@ class Overview:
         if self.production is None or self.inverters is None:
             return None
         metered = self.is_metered(MeasurementType.PRODUCTION)
-        made = self.production.meter if metered else self._made
-        rated = rated_power(self.inverters)
-        return None if made is None else believable_today(made.energy_today, made.lifetime_energy, rated)
+        source = self.production.meter if metered else self._inverters_sum
+        if source is None:
+            return None
+        return believable_today(source.energy_today, source.lifetime_energy, rated_power(self.inverters))

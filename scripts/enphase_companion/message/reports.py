@@ -14,7 +14,7 @@ from typing import Any
 from enphase_api import quirks
 from enphase_api.json_values import is_identifier, nested_objects, text, timestamp
 from enphase_api.models import MeasurementType, Quantities
-from enphase_api.models.site import NOTHING, add_up, are_together, grid_terms, home_terms
+from enphase_api.models.site import UNWIRED, add_up, are_together, grid_terms, home_terms
 
 from .model import PHASES, WHOLE, Sample
 
@@ -115,4 +115,4 @@ def _add(measurement: str, terms: Mapping[str, int], meters: Mapping[str, _Phase
 
 
 def _quantities_of(meter: _Phases, phase: int) -> Quantities:
-    return meter[phase].quantities if phase in meter else NOTHING
+    return meter[phase].quantities if phase in meter else UNWIRED

@@ -32,7 +32,7 @@ def produced(house: House, at: float) -> float:
     true = house.truth(at).production.total.energy_delivered
     if "inverter-wraps" not in house.profile.quirks:
         return true
-    return true - _made(house, 0, at) + produced_by(house, 0, at)
+    return true - _get_energy(house, 0, at) + produced_by(house, 0, at)
 
 
 def inverters_sum(house: House, at: float) -> float:
@@ -44,13 +44,13 @@ def inverters_sum(house: House, at: float) -> float:
 
 def produced_by(house: House, number: int, at: float) -> float:
     """Return the lifetime energy (Wh) that one microinverter reports."""
-    true = _made(house, number, at)
+    true = _get_energy(house, number, at)
     if number > 0 or "inverter-wraps" not in house.profile.quirks:
         return true
-    return _since(true, _made(house, number, house.start + WRAP_AFTER), INVERTER_LIMIT)
+    return _since(true, _get_energy(house, number, house.start + WRAP_AFTER), INVERTER_LIMIT)
 
 
-def _made(house: House, number: int, at: float) -> float:
+def _get_energy(house: House, number: int, at: float) -> float:
     inverter = house.inverters[number]
     return house.truth(at).production.phases[inverter.phase].energy_delivered * inverter.share
 

@@ -60,7 +60,7 @@ class Entrez:
         #: The name of the site that the gateway belongs to.
         self.site_name = "Simulated house"
         #: The kind of token (see TOKENS) that a sign-in gets; None: by its role.
-        self.gives: str | None = None
+        self.token_kind: str | None = None
         #: Seconds that the clock here is ahead of this machine's.
         self.clock_offset = 0.0
 
@@ -215,8 +215,8 @@ class Entrez:
         }
 
     def _token_for(self, username: str, serial_number: str) -> str:
-        if self.gives is not None:
-            return make_token(self.token, self.gives)
+        if self.token_kind is not None:
+            return make_token(self.token, self.token_kind)
         role = "installer" if username == INSTALLER_USERNAME else "owner"
         return self.token(role, serial_number=serial_number, username=username)
 

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from enphase_api.models import Meter, Quantities, Readings, Site
-from enphase_api.models.site import NOTHING, add_up, are_together, grid_terms, home_terms
+from enphase_api.models.site import UNWIRED, add_up, are_together, grid_terms, home_terms
 
 EIDS = {"production": 1, "net-consumption": 2, "total-consumption": 3, "storage": 4}
 
@@ -164,12 +164,12 @@ def test_the_site_rule_holds_for_each_phase() -> None:
     assert Site.from_quantities(phase).home_power == 400
     # The battery does not say what flows back and forth, so it is not known of home.
     assert add_up(home_terms(metered), phase).reactive_power is None
-    home = add_up(home_terms(metered), {**phase, "storage": NOTHING})
+    home = add_up(home_terms(metered), {**phase, "storage": UNWIRED})
     assert (home.active_power, home.reactive_power, home.apparent_power) == pytest.approx(
         (440, -10, (440**2 + 10**2) ** 0.5)
     )
     assert (home.voltage, home.frequency) == (120, 60)
-    whole = add_up(home_terms(metered), {**phase, "storage": NOTHING._replace(active_power=None)})
+    whole = add_up(home_terms(metered), {**phase, "storage": UNWIRED._replace(active_power=None)})
     assert whole.active_power is None
 
 
@@ -194,7 +194,7 @@ def test_powers_measured_within_10_seconds_are_added(seconds: int, is_known: boo
 
 def test_a_phase_that_is_not_wired_has_no_power() -> None:
     zero = dict.fromkeys(("active_power", "reactive_power", "energy_delivered", "energy_received"), 0)
-    assert Quantities(**zero) == NOTHING
+    assert Quantities(**zero) == UNWIRED
 
 
 def test_a_single_meter_is_its_own_sum() -> None:

@@ -276,7 +276,7 @@ async def test_entrez_issues_the_configured_kind_of_token(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     await sign_in(session, simulator)
-    simulator.entrez.gives = "other-gateway"
+    simulator.entrez.token_kind = "other-gateway"
     given = await token_page(session, simulator, serialNum=simulator.serial_number)
     found = re.search(r">([^<]+)</textarea>", given)
     assert found is not None

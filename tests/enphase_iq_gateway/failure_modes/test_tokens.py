@@ -54,14 +54,14 @@ async def test_a_pasted_token_is_accepted_or_can_be_replaced(
 @pytest.mark.parametrize("kind", [*GOOD, *BAD])
 async def test_a_token_of_entrez_is_validated(flow: Flow, simulator: Simulator, kind: str) -> None:
     await flow.reach("account")
-    simulator.entrez.gives = kind
+    simulator.entrez.token_kind = kind
     await flow.enter_account()
     if kind in ("no-token", "none"):
         assert flow.shows("account", "not_your_gateway")
     elif kind in BAD:
         require_named(flow, "account", kind, simulator)
     if kind in BAD:
-        simulator.entrez.gives = None
+        simulator.entrez.token_kind = None
         await flow.enter_account()
     assert flow.shows("meters_found")
 

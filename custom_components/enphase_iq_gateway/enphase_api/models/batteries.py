@@ -136,7 +136,7 @@ class Batteries:
 
     #: The IQ Batteries.
     units: tuple[Battery, ...]
-    #: Whether there are AC Batteries too; None if these endpoints do not show it.
+    #: Whether there are AC Batteries, too; None if unknown.
     has_ac: bool | None = False
     #: Their values in /production.json, once read: see `with_ac`.
     ac: AcBatteries | None = None
@@ -167,7 +167,7 @@ class Batteries:
         read = (Battery.from_json(entry, powers) for entry in devices.get("ENCHARGE", []))
         units = tuple(unit for unit in read if unit is not None)
         sums = {} if secctrl is None else json_object(secctrl, "/ivp/ensemble/secctrl")
-        has_ac = None if secctrl is None else _speaks_of_ac(sums)
+        has_ac = None if secctrl is None else _has_ac_batteries(sums)
         found = cls(units=units, has_ac=has_ac, grid_connected=_is_on_grid(devices)).with_ac(None)
         if not units and not has_ac:
             # Without batteries, all sums are 0 (quirks.KNOWN).
@@ -244,7 +244,7 @@ def _is_on_grid(devices: Mapping[str | None, list[Mapping[str, Any]]]) -> bool |
     return None
 
 
-def _speaks_of_ac(sums: Mapping[str, Any]) -> bool:
+def _has_ac_batteries(sums: Mapping[str, Any]) -> bool:
     """Return whether the sums include AC Batteries: their energy, or a total above the IQ Batteries'."""
     if number(sums, "ACB_agg_energy", *_ENERGY) or number(sums, "ACB_agg_soc", 0, 100):
         return True

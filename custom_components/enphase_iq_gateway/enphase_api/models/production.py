@@ -166,18 +166,18 @@ def has_energy_in_totals(info: Info, meters: Iterable[Meter], totals: Production
 
 
 def unmetered_lifetime_energy(
-    info: Info, meters: Iterable[Meter], totals: ProductionTotals | None, made: ProductionSource | None
+    info: Info, meters: Iterable[Meter], totals: ProductionTotals | None, inverters: ProductionSource | None
 ) -> float | None:
     """Return the lifetime energy (Wh) of an array without a production meter.
 
-    `made` is the sum of the microinverters in /production.json. None if the source is unknown, or if it is
-    that sum, modulo 2^32 J.
+    `inverters` is the sum of the microinverters in /production.json. None if the source is unknown, or if it
+    is that sum, modulo 2^32 J.
     """
     if (is_in_totals := has_energy_in_totals(info, meters, totals)) is None:
         return None
     if is_in_totals:
         return None if totals is None else totals.lifetime_energy
-    return None if made is None or info.version[:3] <= _WRAPPING_UNTIL else made.lifetime_energy
+    return None if inverters is None or info.version[:3] <= _WRAPPING_UNTIL else inverters.lifetime_energy
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,4 +1,4 @@
-"""What meters read: quantities with their units, readings of meters and their phases, and reports."""
+"""Readings of meters and their phases, reports, and the quantities in both."""
 
 from __future__ import annotations
 

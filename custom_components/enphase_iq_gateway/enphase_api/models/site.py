@@ -26,7 +26,7 @@ TOTAL, STORAGE = MeasurementType.TOTAL_CONSUMPTION, MeasurementType.STORAGE
 TOGETHER = timedelta(seconds=10)
 
 #: The values of a phase on which a meter is not wired.
-NOTHING = Quantities(active_power=0.0, reactive_power=0.0, energy_delivered=0.0, energy_received=0.0)
+UNWIRED = Quantities(active_power=0.0, reactive_power=0.0, energy_delivered=0.0, energy_received=0.0)
 
 
 def home_terms(metered: Collection[str], *, unmetered_batteries: bool | None = False) -> Mapping[str, int]:
@@ -78,7 +78,7 @@ def sum_terms(terms: Mapping[str, int], values: Mapping[str, _Value | None]) -> 
 def add_up(terms: Mapping[str, int], meters: Mapping[str, Quantities]) -> Quantities:
     """Return the sum of `terms` over these meters, or over one phase of each; empty if one is missing.
 
-    A meter that is not wired on a phase has `NOTHING` there. A sum has the voltage and frequency of its first
+    A meter that is not wired on a phase has `UNWIRED` there. A sum has the voltage and frequency of its first
     term; its only energy is `energy_delivered`, and that only if nothing is subtracted.
     """
     if not terms or not terms.keys() <= meters.keys():
@@ -88,6 +88,9 @@ def add_up(terms: Mapping[str, int], meters: Mapping[str, Quantities]) -> Quanti
         return base
     active = sum_terms(terms, {name: meters[name].active_power for name in terms})
     reactive = sum_terms(terms, {name: meters[name].reactive_power for name in terms})
+    energies = {
+        name: net_energy(each.energy_delivered, each.energy_received) for name, each in meters.items()
+    }
     apparent = None if active is None or reactive is None else math.hypot(active, reactive)
     return Quantities(
         active_power=active,
@@ -97,10 +100,13 @@ def add_up(terms: Mapping[str, int], meters: Mapping[str, Quantities]) -> Quanti
         current=apparent / base.voltage if apparent is not None and base.voltage else None,
         power_factor=active / apparent if active is not None and apparent else None,
         frequency=base.frequency,
-        energy_delivered=sum_terms(terms, {name: _net_energy(meters[name]) for name in terms})
-        if min(terms.values()) > 0
-        else None,
+        energy_delivered=sum_terms(terms, energies) if min(terms.values()) > 0 else None,
     )
+
+
+def net_energy(delivered: float | None, received: float | None) -> float | None:
+    """Return the difference of two counters (Wh); None if one is unknown."""
+    return None if delivered is None or received is None else delivered - received
 
 
 def are_together(times: Iterable[datetime | None]) -> bool:
@@ -149,23 +155,23 @@ class Site:
         metered = meters.keys() if metered is None else metered
         if STORAGE not in metered:
             meters = {**meters, STORAGE: Quantities(active_power=battery_power)}
-        nothing = Quantities()
-        made, store = meters.get(PRODUCTION, nothing), meters.get(STORAGE, nothing)
+        unknown = Quantities()
+        production, storage = meters.get(PRODUCTION, unknown), meters.get(STORAGE, unknown)
         terms = home_terms(metered, unmetered_batteries=unmetered_batteries)
         home, is_home_together = add_up(terms, meters), _are_together(terms, measured_at)
         terms = grid_terms(metered, unmetered_batteries=unmetered_batteries)
         grid, is_grid_together = add_up(terms, meters), _are_together(terms, measured_at)
         is_net = NET in metered
         return cls(
-            production_power=made.active_power,
+            production_power=production.active_power,
             grid_power=grid.active_power if is_grid_together else None,
-            battery_power=store.active_power,
+            battery_power=storage.active_power,
             home_power=home.active_power if is_home_together else None,
-            produced_energy=made.energy_delivered,
+            produced_energy=production.energy_delivered,
             imported_energy=grid.energy_delivered if is_net else None,
             exported_energy=grid.energy_received if is_net else None,
-            discharged_energy=store.energy_delivered,
-            charged_energy=store.energy_received,
+            discharged_energy=storage.energy_delivered,
+            charged_energy=storage.energy_received,
             consumed_energy=home.energy_delivered,
         )
 
@@ -199,10 +205,3 @@ class Site:
 def _are_together(terms: Iterable[str], measured_at: Mapping[str, datetime | None] | None) -> bool:
     times = measured_at or {}
     return are_together(times[name] for name in terms if name in times)
-
-
-def _net_energy(quantities: Quantities) -> float | None:
-    return sum_terms(
-        {"delivered": 1, "received": -1},
-        {"delivered": quantities.energy_delivered, "received": quantities.energy_received},
-    )

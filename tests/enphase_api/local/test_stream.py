@@ -113,7 +113,7 @@ async def test_a_silent_stream_times_out(
     gateway: Gateway, sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        "enphase_api.local.gateway._STREAM_TIMEOUT", aiohttp.ClientTimeout(total=None, sock_read=0.8)
+        "enphase_api.local.gateway.STREAM_TIMEOUT", aiohttp.ClientTimeout(total=None, sock_read=0.8)
     )
     assert await gateway.login(sim.token(role="installer"))
     async with aclosing(gateway.api_call_stream("/stream/meter")) as stream:

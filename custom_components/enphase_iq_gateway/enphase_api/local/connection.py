@@ -24,6 +24,9 @@ _LOGGER = logging.getLogger(__name__)
 #: Seconds; the slowest answer of a real gateway took 11.
 TIMEOUT = aiohttp.ClientTimeout(total=45, sock_connect=10)
 
+#: Seconds to wait for the identity of a gateway with firmware older than 7.
+_PLAIN_TIMEOUT = 10
+
 _HEADERS = {"Accept": "application/json"}
 
 SESSION_COOKIE = "sessionId"
@@ -211,6 +214,26 @@ class Connection(SessionHolder):
                 _LOGGER.warning(
                     "%s: could not store the renewed certificate: %s", self._cert_file, error.strerror
                 )
+
+
+async def fetch_plain(url: URL, path: str) -> bytes:
+    """Return the answer of a path by plain http, up to the size limit of the path.
+
+    It is read without a parser that an untrusted host could keep busy. Raises OSError if there is none.
+    """
+    limit, answer, end = limit_of(path), bytearray(), b"</envoy_info>"
+    async with asyncio.timeout(_PLAIN_TIMEOUT):
+        reader, writer = await asyncio.open_connection(url.host, url.with_scheme("http").port)
+        try:
+            writer.write(f"GET {path} HTTP/1.0\r\nHost: {url.raw_host}\r\nAccept: */*\r\n\r\n".encode())
+            while len(answer) <= limit and (part := await reader.read(limit)):
+                answer += part
+                # Some hosts keep the connection open.
+                if answer.find(end, len(answer) - len(part) - len(end)) >= 0:
+                    break
+        finally:
+            writer.transport.abort()
+    return bytes(answer.partition(b"\r\n\r\n")[2])
 
 
 def _hang_up(response: aiohttp.ClientResponse) -> None:

@@ -5,13 +5,12 @@ from __future__ import annotations
 import asyncio
 import os
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
-from yarl import URL
 
 from ..cloud.authentication import CLIENT_ID, REDIRECT_URI
 from ..cloud.token import has_form_of_token
@@ -24,22 +23,14 @@ from ..exceptions import (
     Silence,
 )
 from ..files import write_private
-from ..http import cookie_header, encoding_of, parse_json, read_json, status_error
+from ..http import cookie_header, read_json, status_error
 from ..models import Batteries, Info, Inverter, Live, Meter, Production, ProductionTotals, Readings, Report
-from .connection import SESSION_COOKIE, Connection, limit_of
+from .connection import SESSION_COOKIE, Connection, fetch_plain
+from .stream import STREAM_TIMEOUT, read_events
 from .trust import Certificate, fetch_certificate
 
 DEFAULT_HOST = "https://envoy.local"
 DEFAULT_CERT_FILE = "configuration/gateway.cer"
-
-#: Seconds without an event before a stream counts as broken; it sends about one per second.
-_STREAM_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=10, sock_read=60)
-
-#: Bytes; an event of /stream/meter has about two thousand.
-_MAX_EVENT = 100_000
-
-#: Seconds to wait for the identity of a gateway with firmware older than 7.
-_PLAIN_TIMEOUT = 10
 
 _SERVER = "the gateway"
 
@@ -147,11 +138,9 @@ class Gateway(Connection):
         CommunicationError after a minute without an event.
         """
         for attempt in (1, 2):
-            async with self._open("GET", path, timeout=_STREAM_TIMEOUT, **self._signed()) as response:
+            async with self._open("GET", path, timeout=STREAM_TIMEOUT, **self._signed()) as response:
                 if response.status == 200:
-                    if encoding_of(response) != "identity":
-                        raise InvalidAnswerError(f"the stream {path} has an unknown encoding", path=path)
-                    async for event in _events(response, path):
+                    async for event in read_events(response, path, _SERVER):
                         yield event
                     return
                 if response.status != 401:
@@ -298,7 +287,7 @@ class Gateway(Connection):
         if self._certificate is not None or self._is_insecure:
             return
         with suppress(OSError, InvalidAnswerError):
-            Info.from_xml(await _plain_answer(self._url, path), path).require_tokens()
+            Info.from_xml(await fetch_plain(self._url, path), path).require_tokens()
 
     def _not_allowed(self, path: str) -> AuthenticationError:
         if self._token is None:
@@ -322,56 +311,3 @@ class Gateway(Connection):
             if error.status != 404:
                 raise
             return None
-
-
-async def _plain_answer(url: URL, path: str) -> bytes:
-    """Return the answer of a path by plain http, up to the size limit of the path.
-
-    It is read without a parser that an untrusted host could keep busy. Raises OSError if there is none.
-    """
-    limit, answer, end = limit_of(path), bytearray(), b"</envoy_info>"
-    async with asyncio.timeout(_PLAIN_TIMEOUT):
-        reader, writer = await asyncio.open_connection(url.host, url.with_scheme("http").port)
-        try:
-            writer.write(f"GET {path} HTTP/1.0\r\nHost: {url.raw_host}\r\nAccept: */*\r\n\r\n".encode())
-            while len(answer) <= limit and (part := await reader.read(limit)):
-                answer += part
-                # Some hosts keep the connection open.
-                if answer.find(end, len(answer) - len(part) - len(end)) >= 0:
-                    break
-        finally:
-            writer.transport.abort()
-    return bytes(answer.partition(b"\r\n\r\n")[2])
-
-
-async def _events(response: aiohttp.ClientResponse, path: str) -> AsyncIterator[Any]:
-    """Yield each event of a stream; an incomplete one is dropped."""
-    data, size = [], 0
-    async for line in _lines(response.content, path):
-        if line.startswith(b"data:"):
-            data.append(line.removeprefix(b"data:"))
-            if (size := size + len(line)) > _MAX_EVENT:
-                raise _endless(path)
-        elif not line:
-            if data:
-                yield parse_json(b"\n".join(data), path, _SERVER)
-            data, size = [], 0
-
-
-async def _lines(content: aiohttp.StreamReader, path: str) -> AsyncIterator[bytes]:
-    """Yield each complete line."""
-    rest = bytearray()
-    async for part in content.iter_any():
-        # Only the new part can contain the end of the line.
-        start = len(rest)
-        rest += part
-        while (end := rest.find(b"\n", start)) >= 0:
-            yield bytes(rest[:end]).removesuffix(b"\r")
-            del rest[: end + 1]
-            start = 0
-        if len(rest) > _MAX_EVENT:
-            raise _endless(path)
-
-
-def _endless(path: str) -> InvalidAnswerError:
-    return InvalidAnswerError(f"an event of {path} has no end", path=path)

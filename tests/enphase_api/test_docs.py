@@ -43,7 +43,7 @@ async def test_the_examples_of_the_page_run_in_order(
     assert sim.fingerprint in printed
     assert "W used" in printed
     assert "12 microinverters" in printed
-    assert "Look at this first" not in printed
+    assert "Check the certificate" not in printed
     assert names["known"].problem is None
     assert len(EXAMPLES) == 7
 
@@ -57,7 +57,7 @@ async def test_the_example_of_errors_recognizes_a_changed_certificate(
         await run(example, names, sim)
     sim.renew_certificate(same_key=False)
     await run(EXAMPLES[-1], names, sim)
-    assert "Look at this first: the gateway shows another certificate" in capsys.readouterr().out
+    assert "Check the certificate: the gateway shows another certificate" in capsys.readouterr().out
 
 
 def test_the_page_names_every_error() -> None:

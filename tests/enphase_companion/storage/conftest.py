@@ -1,4 +1,4 @@
-"""Readings to store, and an empty database of each kind to store them in."""
+"""Helpers that build readings, an empty database of each kind, and SQL that bypasses the product."""
 
 from __future__ import annotations
 
@@ -19,41 +19,41 @@ from enphase_companion.storage import Database
 VIENNA = ZoneInfo("Europe/Vienna")
 GATEWAY = "122300000001"
 
-#: The tables as SQL, for those who make them by hand.
+#: The tables as SQL, for administrators who create them by hand.
 SCHEMA = files("enphase_companion.storage") / "resources" / "schema.sql"
 
 
-def local(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> int:
-    """Milliseconds of a moment in Vienna."""
+def local_ms(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> int:
+    """Return a local time in Vienna as a timestamp in milliseconds."""
     return round(datetime(year, month, day, hour, minute, tzinfo=VIENNA).timestamp()) * 1000
 
 
-def message(at: int, gateway: str = GATEWAY, **quantities: float | None) -> Message:
-    """Return what a gateway with a production meter says at a moment (milliseconds)."""
-    said = Quantities(**{"active_power": 1000.0, "energy_delivered": 0.0, **quantities})
-    return Message(gateway, at / 1000, (Sample("production", 0, at, said),), None)
+def build_message(at: int, gateway: str = GATEWAY, **quantities: float | None) -> Message:
+    """Return a message of a gateway with one production meter, read at a timestamp in milliseconds."""
+    quantities_read = Quantities(**{"active_power": 1000.0, "energy_delivered": 0.0, **quantities})
+    return Message(gateway, at / 1000, (Sample("production", 0, at, quantities_read),), None)
 
 
-def rising(
+def build_steady_messages(
     start: int, end: int, step: int = 10_000, first: float = 1e6, watts: float = 3600.0
 ) -> list[Message]:
-    """Messages of a meter that sees the same power all the time."""
+    """Return the messages of a meter that measures constant power."""
     return [
-        message(at, active_power=watts, energy_delivered=first + watts * (at - start) / 3_600_000)
+        build_message(at, active_power=watts, energy_delivered=first + watts * (at - start) / 3_600_000)
         for at in range(start, end, step)
     ]
 
 
 @pytest.fixture
 async def database(database_url: str) -> AsyncIterator[Database]:
-    """Yield an empty database with its tables, whose days are Vienna's."""
+    """Yield an empty database with its tables, with days in Vienna's time zone."""
     async with Database(database_url, VIENNA) as empty:
         await empty.upgrade()
         yield empty
 
 
-async def rows(url: str, statement: str, **values: Any) -> list[tuple[Any, ...]]:
-    """Return what a statement finds in a database, asked beside the product."""
+async def fetch_rows(url: str, statement: str, **values: Any) -> list[tuple[Any, ...]]:
+    """Return the rows of a query, over a connection of the test's own."""
     engine = create_async_engine(url)
     try:
         async with engine.connect() as connection:
@@ -62,8 +62,8 @@ async def rows(url: str, statement: str, **values: Any) -> list[tuple[Any, ...]]
         await engine.dispose()
 
 
-async def change(url: str, statement: str, **values: Any) -> None:
-    """Change a database beside the product."""
+async def execute_sql(url: str, statement: str, **values: Any) -> None:
+    """Run a statement that changes the database, over a connection of the test's own."""
     engine = create_async_engine(url)
     try:
         async with engine.begin() as connection:
@@ -72,6 +72,6 @@ async def change(url: str, statement: str, **values: Any) -> None:
         await engine.dispose()
 
 
-async def stored(url: str) -> int:
-    """How many readings there are."""
-    return int((await rows(url, "SELECT COUNT(*) FROM readings"))[0][0])
+async def count_readings(url: str) -> int:
+    """Return the number of stored readings."""
+    return int((await fetch_rows(url, "SELECT COUNT(*) FROM readings"))[0][0])

@@ -1,4 +1,4 @@
-"""A database of Enphase-API, made from what is known of its tables and columns."""
+"""A database of Enphase-API, created from the known definitions of its tables and columns."""
 
 from __future__ import annotations
 
@@ -32,25 +32,25 @@ class EnphaseApiDatabase:
 
     def __init__(self, url: URL) -> None:
         self.url = url
-        self.moments = 0
+        self.count = 0
         for statement in (_RESULTS, _READINGS):
             execute(url, statement)
 
     def add(
-        self, moments: Sequence[int], *, phases: int = 1, watts: float = 1850.25, volts: float = 238.61
+        self, timestamps: Sequence[int], *, phases: int = 1, watts: float = 1850.25, volts: float = 238.61
     ) -> None:
-        """Store what was read at these moments (milliseconds), the same on each phase."""
+        """Store a reading at each timestamp (milliseconds), with equal values on each phase."""
         results, readings = [], []
-        for at in moments:
-            first = self.moments * len(_PHASES) + 1
+        for at in timestamps:
+            first = self.count * len(_PHASES) + 1
             wired = [number for number in range(len(_PHASES)) if number % 3 < phases]
             for number in wired:
-                # The second three are net consumption: exported here.
+                # Results 4 to 6 are net consumption, which exports here.
                 sign, size = -1 if number // 3 == 1 else 1, watts * (number % 3 + 1)
                 values = (first + number, sign * size, -210.4, size + 20, volts, 7.85, sign * 0.99, 50)
                 results.append(str(values))
             ids = [str(first + number) if number in wired else "NULL" for number in range(len(_PHASES))]
-            self.moments += 1
-            readings.append(f"({self.moments}, FROM_UNIXTIME({at / 1000}), {', '.join(ids)})")
+            self.count += 1
+            readings.append(f"({self.count}, FROM_UNIXTIME({at / 1000}), {', '.join(ids)})")
         execute(self.url, f"INSERT INTO MeterReading_Result VALUES {', '.join(results)}")
         execute(self.url, f"INSERT INTO MeterReading VALUES {', '.join(readings)}")

@@ -1,4 +1,4 @@
-"""Which database an address means, and that no message has its password in it."""
+"""Database URLs: how they are parsed, and that no error shows their password."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from enphase_companion.runtime.errors import SettingsError
 from enphase_companion.storage import Database, StorageError, UnavailableError, address
 from enphase_companion.storage.address import DEFAULT, display_name, enphase_api_url, parse_url
 
-from .conftest import VIENNA, change, message
+from .conftest import VIENNA, build_message, execute_sql
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ from .conftest import VIENNA, change, message
         (" mysql:///enphase?unix_socket=/run/mysqld/mysqld.sock\n", "mysql+aiomysql", "enphase on localhost"),
     ],
 )
-def test_an_address_is_taken_with_any_driver_or_none(url: str, driver: str, place: str) -> None:
+def test_a_url_may_name_any_driver_or_none(url: str, driver: str, place: str) -> None:
     parsed = parse_url(url)
     assert parsed.drivername == driver
     assert display_name(parsed) == place
@@ -52,7 +52,7 @@ def test_an_address_is_taken_with_any_driver_or_none(url: str, driver: str, plac
         ("mysql://me:secret@db:99999/x", "must look like"),
     ],
 )
-def test_what_can_be_no_address_is_refused_without_its_password(url: str, hint: str) -> None:
+def test_an_invalid_url_is_rejected_without_showing_its_password(url: str, hint: str) -> None:
     with pytest.raises(SettingsError, match=hint) as error:
         parse_url(url)
     assert "secret" not in str(error.value)
@@ -64,8 +64,8 @@ def test_what_can_be_no_address_is_refused_without_its_password(url: str, hint: 
     "password",
     ["Pa@WORD", "Pa@23608", "23608/WORD", "23608#WORD", "23608?WORD", "Pa:WORD@x", "Pa/@WORD", "@WORD"],
 )
-def test_a_password_with_letters_that_mean_something_shows_nothing_of_itself(password: str, key: str) -> None:
-    """Libraries take a part of each for the host or its port, and messages would name it."""
+def test_a_password_with_reserved_characters_never_appears_in_the_error(password: str, key: str) -> None:
+    """URL parsers take part of each password for the host or port, and their errors would show it."""
     with pytest.raises(SettingsError) as error:
         parse_url(f"mysql://me:{password}@db.lan/enphase", key)
     expected = str(error.value)
@@ -77,7 +77,7 @@ def test_a_password_with_letters_that_mean_something_shows_nothing_of_itself(pas
 
 
 @given(st.text(st.characters(codec="utf-8", exclude_categories=("Cs", "Cc")), min_size=1))
-def test_an_escaped_password_is_always_itself(password: str) -> None:
+def test_a_percent_encoded_password_is_decoded_unchanged(password: str) -> None:
     parsed = parse_url(f"mysql://me:{quote(password, safe='')}@db.lan/enphase")
     assert (parsed.password, parsed.host, parsed.database) == (password, "db.lan", "enphase")
 
@@ -93,12 +93,12 @@ def test_an_escaped_password_is_always_itself(password: str) -> None:
         ("mysql://db.lan/x?ssl=required&ssl_ca=ca.pem", "encrypted, to a server verified by ssl_ca"),
     ],
 )
-def test_how_a_connection_is_protected_is_said(url: str, protection: str | None) -> None:
+def test_the_description_states_how_the_connection_is_protected(url: str, protection: str | None) -> None:
     expected = address.describe_protection(parse_url(url))
     assert expected is None if protection is None else re.match(protection, expected or "")
 
 
-def test_enphase_apis_keys_have_its_defaults() -> None:
+def test_enphase_api_settings_have_the_defaults_of_enphase_api() -> None:
     url = enphase_api_url(None, None, None, None)
     assert url.render_as_string(hide_password=False) == "mysql+aiomysql://root@localhost/Enphase"
     url = enphase_api_url("db.lan", "me", "p@ss/word:%", "Solar")
@@ -106,21 +106,21 @@ def test_enphase_apis_keys_have_its_defaults() -> None:
     assert "p@ss" not in repr(url)
 
 
-async def test_a_server_that_is_away_is_unavailable() -> None:
+async def test_an_unreachable_server_is_unavailable() -> None:
     async with Database("mysql://me:secret@127.0.0.1:1/enphase") as database:
         with pytest.raises(UnavailableError, match=r"enphase on 127\.0\.0\.1:1") as error:
             await database.upgrade()
     assert "secret" not in str(error.value)
 
 
-async def test_a_file_that_cannot_be_made_says_why(tmp_path: Path) -> None:
+async def test_the_error_names_why_a_file_cannot_be_created(tmp_path: Path) -> None:
     async with Database(f"sqlite:///{tmp_path}/missing/enphase.db") as database:
         with pytest.raises(StorageError, match=r"check that its folder exists") as error:
             await database.upgrade()
     assert not isinstance(error.value, UnavailableError)
 
 
-async def test_asking_makes_no_file(tmp_path: Path) -> None:
+async def test_a_query_creates_no_file(tmp_path: Path) -> None:
     async with Database(f"sqlite:///{tmp_path}/enphase.db") as database:
         with pytest.raises(StorageError, match=r"no such file: .*enphase-database upgrade"):
             await database.gateways()
@@ -129,7 +129,7 @@ async def test_asking_makes_no_file(tmp_path: Path) -> None:
         assert await database.gateways() == []
 
 
-async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
+async def test_a_file_that_is_not_a_database_stays_unchanged(tmp_path: Path) -> None:
     file = tmp_path / "enphase.db"
     file.write_text("a diary, " * 1000)
     async with Database(f"sqlite:///{file}") as database:
@@ -138,15 +138,15 @@ async def test_a_file_that_is_no_database_is_left_alone(tmp_path: Path) -> None:
     assert file.read_text() == "a diary, " * 1000
 
 
-async def test_a_full_disk_is_said_and_nothing_half_written_stays(tmp_path: Path) -> None:
+async def test_a_full_disk_is_reported_and_leaves_no_partial_batch(tmp_path: Path) -> None:
     url = f"sqlite+aiosqlite:///{tmp_path}/enphase.db"
     async with Database(url, VIENNA) as database:
         await database.upgrade()
-        await database.write([message(0)])
-        # SQLite treats its own limit as it treats a full disk.
-        many = [message(at) for at in range(1000, 3_000_000, 1000)]
-        await change(url, "PRAGMA wal_checkpoint(TRUNCATE)")
-        transactions = database._transactions  # the limit belongs to a connection
+        await database.write([build_message(0)])
+        # SQLite reports its own page limit as a full disk.
+        many = [build_message(at) for at in range(1000, 3_000_000, 1000)]
+        await execute_sql(url, "PRAGMA wal_checkpoint(TRUNCATE)")
+        transactions = database._transactions  # the limit is set per connection
 
         async def limit(connection: object) -> None:
             await connection.exec_driver_sql("PRAGMA max_page_count = 30")  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""The SQL in the documentation does what is said of it, on the database that it is for."""
+"""The SQL examples of the documentation work on the database that they are written for."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from enphase_companion.storage import SECOND, Database
 from tests.services.mariadb import MariaDB, execute
 
-from .conftest import GATEWAY, SCHEMA, VIENNA, message, rising, rows
+from .conftest import GATEWAY, SCHEMA, VIENNA, build_message, build_steady_messages, fetch_rows
 
 ROOT = Path(__file__).parents[3]
 BLOCKS: set[tuple[str, str]] = {
@@ -24,12 +24,12 @@ BLOCKS: set[tuple[str, str]] = {
 }
 
 
-def block(first_line: str) -> str:
+def find_block(first_line: str) -> str:
     (found,) = (text for _, text in BLOCKS if text.startswith(f"-- {first_line}\n"))
     return found
 
 
-def test_each_example_is_tried_here() -> None:
+def test_every_example_is_covered_here() -> None:
     assert {text.partition("\n")[0] for _, text in BLOCKS} == {
         "-- SQLite",
         "-- MariaDB",
@@ -41,7 +41,7 @@ def test_each_example_is_tried_here() -> None:
 @pytest.mark.parametrize(
     ("zone", "noon", "first", "count"),
     [
-        # Over both changes of the clock.
+        # Across both clock changes.
         ("Europe/Vienna", "13:00", date(2026, 3, 28), 3),
         ("Europe/Vienna", "13:00", date(2026, 10, 24), 3),
         ("America/New_York", "07:00", date(2026, 3, 7), 3),
@@ -55,7 +55,7 @@ def test_each_example_is_tried_here() -> None:
     ],
 )
 @pytest.mark.slow
-async def test_the_kwh_of_each_day_have_the_date_of_the_databases_days(
+async def test_the_daily_kwh_have_the_dates_of_the_databases_time_zone(
     database_url: str, zone: str, noon: str, first: date, count: int
 ) -> None:
     local = ZoneInfo(zone)
@@ -65,33 +65,35 @@ async def test_the_kwh_of_each_day_have_the_date_of_the_databases_days(
     ]
     async with Database(database_url, local) as database:
         await database.upgrade()
-        await database.write(rising(midnights[0], midnights[-1], step=300 * SECOND, watts=1200))
-        # Of another house, which the answer has nothing of.
-        await database.write([message(midnights[0] + 1000, "122300000009", energy_delivered=5.0)])
+        await database.write(
+            build_steady_messages(midnights[0], midnights[-1], step=300 * SECOND, watts=1200)
+        )
+        # Another gateway's reading does not count.
+        await database.write([build_message(midnights[0] + 1000, "122300000009", energy_delivered=5.0)])
         await database.roll_up(midnights[-1] + 10 * SECOND)
-    statement = block("SQLite" if database_url.startswith("sqlite") else "MariaDB")
+    statement = find_block("SQLite" if database_url.startswith("sqlite") else "MariaDB")
     if noon == "26:00":
         statement = statement.replace("1970-01-01 13:00", "1970-01-02 02:00")
-    found = await rows(database_url, statement.replace("13:00", noon).replace(":", "\\:"))
+    found = await fetch_rows(database_url, statement.replace("13:00", noon).replace(":", "\\:"))
     assert [str(day) for day, _ in found] == [str(day) for day in days[:-1]]
     for (_, kwh), start, end in zip(found, midnights, midnights[1:], strict=False):
-        # But for the five minutes between its last reading and the next day's first.
+        # The five minutes between the last reading and the next day's first one do not count.
         assert kwh == pytest.approx(1.2 * (end - start - 300 * SECOND) / 3_600_000)
 
 
 @pytest.mark.services("mariadb")
-async def test_what_an_administrator_types_makes_a_database_for_the_scripts(
+async def test_the_administrators_statements_create_a_database_for_the_scripts(
     mariadb: MariaDB, tmp_path: Path
 ) -> None:
     (tmp_path / "schema.sql").write_text(SCHEMA.read_text(encoding="utf-8"))
     client = ["mariadb", "--no-defaults", "--host=127.0.0.1", f"--port={mariadb.port}", "--user=root"]
     try:
-        typed = block("MariaDB, in its own client").encode()
-        await asyncio.to_thread(subprocess.run, client, input=typed, cwd=tmp_path, check=True)
+        statements = find_block("MariaDB, in its own client").encode()
+        await asyncio.to_thread(subprocess.run, client, input=statements, cwd=tmp_path, check=True)
         url = mariadb.url.set(database="enphase", username="meters", password="…")
         async with Database(url, VIENNA) as database:
             await database.upgrade()
-            await database.write([message(0)])
+            await database.write([build_message(0)])
             await database.roll_up()
             assert await database.gateways() == [GATEWAY]
     finally:

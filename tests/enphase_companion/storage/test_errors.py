@@ -1,4 +1,4 @@
-"""What a database says when it cannot, in an owner's words; and whether waiting cures it."""
+"""Database errors: clear texts, and whether a retry can succeed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from enphase_companion.storage import Database, UnavailableError, UnstorableErro
 from enphase_companion.storage.errors import translate_error
 from tests.services.mariadb import MariaDB, execute, new_database
 
-from .conftest import VIENNA, change, message, stored
+from .conftest import VIENNA, build_message, count_readings, execute_sql
 
 
 @pytest.mark.parametrize(
-    ("number", "server_text", "words"),
+    ("number", "server_text", "expected"),
     [
         (1021, "Disk full (/tmp/#sql); waiting for someone to free some space", "the server's disk is full"),
         (1030, 'Got error 28 "No space left on device" from storage engine InnoDB', "disk is full"),
@@ -26,13 +26,13 @@ from .conftest import VIENNA, change, message, stored
         (1026, "Error writing file './x/readings.ibd' (Errcode: 30)", "cannot write to its disk"),
     ],
 )
-def test_a_server_that_is_full_or_read_only_is_waited_for(number: int, server_text: str, words: str) -> None:
+def test_a_full_or_read_only_server_is_unavailable(number: int, server_text: str, expected: str) -> None:
     error = translate_error(
         DBAPIError("INSERT", None, OperationalError(number, server_text)), "enphase on db.lan"
     )
     assert isinstance(error, UnavailableError)
     assert str(error).startswith("enphase on db.lan: ")
-    assert words in str(error)
+    assert expected in str(error)
 
 
 @pytest.mark.parametrize(
@@ -47,9 +47,7 @@ def test_a_server_that_is_full_or_read_only_is_waited_for(number: int, server_te
         (4025, "CONSTRAINT `sane` failed for `enphase`.`readings`"),
     ],
 )
-def test_data_that_a_server_can_never_hold_is_told_from_what_a_wait_cures(
-    number: int, server_text: str
-) -> None:
+def test_data_that_the_server_can_never_store_is_unstorable(number: int, server_text: str) -> None:
     for kind in (MariaDataError, OperationalError):
         error = translate_error(DBAPIError("INSERT", None, kind(number, server_text)), "enphase on db.lan")
         assert isinstance(error, UnstorableError)
@@ -57,26 +55,24 @@ def test_data_that_a_server_can_never_hold_is_told_from_what_a_wait_cures(
 
 
 @pytest.mark.parametrize("number", [1205, 1213, 1054, 1142, 1021, 2003, 2006, 2013, 9999])
-def test_what_is_wrong_with_the_server_is_no_fault_of_the_data(number: int) -> None:
+def test_errors_of_the_server_do_not_make_data_unstorable(number: int) -> None:
     error = translate_error(DBAPIError("INSERT", None, OperationalError(number, "x")), "enphase on db.lan")
     assert not isinstance(error, UnstorableError)
 
 
-async def test_what_a_rule_of_the_owners_forbids_can_never_be_stored(
-    database: Database, database_url: str
-) -> None:
-    await change(database_url, "DROP TABLE pending_rollups")
-    await change(
+async def test_data_that_violates_a_constraint_is_unstorable(database: Database, database_url: str) -> None:
+    await execute_sql(database_url, "DROP TABLE pending_rollups")
+    await execute_sql(
         database_url,
         "CREATE TABLE pending_rollups"
         " (resolution INT CHECK (resolution < 0), bucket_start BIGINT, gateway_id INT)",
     )
     with pytest.raises(UnstorableError, match=r"(?i)constraint"):
-        await database.write([message(0)])
-    assert await stored(database_url) == 0
+        await database.write([build_message(0)])
+    assert await count_readings(database_url) == 0
 
 
-def test_the_words_of_a_server_are_printable_and_short() -> None:
+def test_the_servers_error_text_is_printable_and_short() -> None:
     server_text = "Unknown error \x1b[2J\u202e" + "x" * 10_000
     error = str(
         translate_error(DBAPIError("INSERT", None, OperationalError(9999, server_text)), "enphase on db.lan")
@@ -85,7 +81,7 @@ def test_the_words_of_a_server_are_printable_and_short() -> None:
     assert r"\x1b[2J\u202e" in error
 
 
-def test_an_engine_that_is_broken_is_not_waited_for() -> None:
+def test_a_broken_storage_engine_is_not_unavailable() -> None:
     server_text = 'Got error 194 "Tablespace is missing for a table" from storage engine InnoDB'
     error = translate_error(
         DBAPIError("INSERT", None, OperationalError(1030, server_text)), "enphase on db.lan"
@@ -94,7 +90,9 @@ def test_an_engine_that_is_broken_is_not_waited_for() -> None:
 
 
 @pytest.mark.services
-async def test_what_a_read_only_server_refused_is_stored_when_it_writes_again(mariadb: MariaDB) -> None:
+async def test_readings_rejected_by_a_read_only_server_are_stored_once_it_is_writable(
+    mariadb: MariaDB,
+) -> None:
     with new_database(mariadb.url) as url:
         execute(url, "CREATE USER writer IDENTIFIED BY 'a secret'")
         execute(url, f"GRANT ALL ON {url.database}.* TO writer")
@@ -103,16 +101,16 @@ async def test_what_a_read_only_server_refused_is_stored_when_it_writes_again(ma
                 await database.upgrade()
                 execute(url, "SET GLOBAL read_only = 1")
                 with pytest.raises(UnavailableError, match="the server is read-only"):
-                    await database.write([message(0)])
+                    await database.write([build_message(0)])
                 execute(url, "SET GLOBAL read_only = 0")
-                await database.write([message(0)])
-            assert await stored(url.render_as_string(hide_password=False)) == 1
+                await database.write([build_message(0)])
+            assert await count_readings(url.render_as_string(hide_password=False)) == 1
         finally:
             execute(url, "SET GLOBAL read_only = 0")
             execute(url, "DROP USER writer")
 
 
-def test_a_server_that_cannot_be_reached_comes_with_what_to_see_to() -> None:
+def test_the_error_of_an_unreachable_server_names_the_remedy() -> None:
     server_text = "Can't connect to MySQL server on 'db.lan'"
     error = translate_error(
         DBAPIError("INSERT", None, OperationalError(2003, server_text)), "enphase on db.lan"

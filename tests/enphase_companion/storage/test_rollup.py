@@ -1,4 +1,4 @@
-"""Rolling up: what is asked of rollups is what would be asked of the readings themselves."""
+"""Rollups: they return the values that the readings themselves would return."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from enphase_companion.message import Message, Sample
 from enphase_companion.storage import DAY, MINUTE, QUARTER_HOUR, SECOND, Database, Energy, Point, Power
 from enphase_companion.storage.summary import COLUMNS, Summary, fold, from_row, summarize_reading
 
-from .conftest import GATEWAY, VIENNA, change, local, message, rising, rows
+from .conftest import GATEWAY, VIENNA, build_message, build_steady_messages, execute_sql, fetch_rows, local_ms
 
-START = local(2026, 6, 1, 11, 58)
+START = local_ms(2026, 6, 1, 11, 58)
 HOUR = 60 * MINUTE
 
 
-def eventful(seed: int, start: int, end: int) -> list[Message]:
-    """Return a meter of two phases with all that can happen to it, in about 10 s steps."""
+def build_eventful_messages(seed: int, start: int, end: int) -> list[Message]:
+    """Return the messages of two meters with gaps, resets, glitches and missing values, about every 10 s."""
     chance = random.Random(seed)
     at, counters = start, {("production", 0): [8e6, 3e6], ("net-consumption", 1): [2e7, 4e6]}
     result = []
@@ -31,14 +31,14 @@ def eventful(seed: int, start: int, end: int) -> list[Message]:
         samples = []
         for (measurement, phase), (delivered, received) in counters.items():
             watts = chance.uniform(-3000, 5000)
-            grown = [delivered + max(0, watts) / 360, received + max(0, -watts) / 360]
+            counted = [delivered + max(0, watts) / 360, received + max(0, -watts) / 360]
             if chance.random() < 0.002:
-                # Not to little: a small counter that is zero for a moment is told apart only roughly.
-                grown[chance.randrange(2)] *= chance.choice([0.7, 5])
-            counters[measurement, phase] = grown
-            told: list[float | None] = [*grown]
+                # Not to a small value: a glitch to zero of a small counter is detected only roughly.
+                counted[chance.randrange(2)] *= chance.choice([0.7, 5])
+            counters[measurement, phase] = counted
+            reported: list[float | None] = [*counted]
             if chance.random() < 0.01:
-                told[chance.randrange(2)] = chance.choice([0, None, 7e9])
+                reported[chance.randrange(2)] = chance.choice([0, None, 7e9])
             samples.append(
                 Sample(
                     measurement,
@@ -46,8 +46,8 @@ def eventful(seed: int, start: int, end: int) -> list[Message]:
                     at,
                     Quantities(
                         active_power=chance.choice([watts, watts, watts, None]),
-                        energy_delivered=told[0],
-                        energy_received=told[1],
+                        energy_delivered=reported[0],
+                        energy_received=reported[1],
                     ),
                 )
             )
@@ -55,7 +55,7 @@ def eventful(seed: int, start: int, end: int) -> list[Message]:
     return [each for each in result if each.timestamp * 1000 < end]
 
 
-def approximately(energy: Energy) -> tuple[object, ...]:
+def approximate_energy(energy: Energy) -> tuple[object, ...]:
     return (
         pytest.approx(energy.delivered, abs=1e-3),
         pytest.approx(energy.received, abs=1e-3),
@@ -65,7 +65,7 @@ def approximately(energy: Energy) -> tuple[object, ...]:
     )
 
 
-def flat(energy: Energy) -> tuple[object, ...]:
+def flatten_energy(energy: Energy) -> tuple[object, ...]:
     return (
         energy.delivered,
         energy.received,
@@ -75,8 +75,8 @@ def flat(energy: Energy) -> tuple[object, ...]:
     )
 
 
-async def everything(database: Database, start: int, end: int) -> list[tuple[str, int, Energy]]:
-    """Return the energies of that time as a whole, in odd pieces, and bucket by bucket."""
+async def fetch_energies(database: Database, start: int, end: int) -> list[tuple[str, int, Energy]]:
+    """Return the energies of a range as a whole, in uneven parts and per bucket."""
     edges = [start, start + 17 * MINUTE + 3 * SECOND, start + 5 * HOUR, end - 20 * HOUR, end]
     found = [
         (name, each, energy)
@@ -94,43 +94,45 @@ async def everything(database: Database, start: int, end: int) -> list[tuple[str
 
 @pytest.mark.slow
 @pytest.mark.parametrize("seed", range(2))
-async def test_rollups_say_what_the_readings_say(database: Database, database_url: str, seed: int) -> None:
+async def test_rollups_return_what_the_readings_return(
+    database: Database, database_url: str, seed: int
+) -> None:
     end = START + 31 * HOUR
-    computed = eventful(seed, START, end)
+    computed = build_eventful_messages(seed, START, end)
     await database.write(computed)
-    before = await everything(database, START, end)
+    before = await fetch_energies(database, START, end)
 
     for now in (START + 14 * HOUR, end + DAY):
         await database.roll_up(now)
-        after = await everything(database, START, end)
-        assert [(name, at, flat(each)) for name, at, each in after] == [
-            (name, at, approximately(each)) for name, at, each in before
+        after = await fetch_energies(database, START, end)
+        assert [(name, at, flatten_energy(each)) for name, at, each in after] == [
+            (name, at, approximate_energy(each)) for name, at, each in before
         ]
 
-    assert await rows(database_url, "SELECT COUNT(*) FROM pending_rollups") == [(0,)]
+    assert await fetch_rows(database_url, "SELECT COUNT(*) FROM pending_rollups") == [(0,)]
     assert any(each.resets for *_, each in before)
     assert any(each.delivered_recovered for *_, each in before)
-    # That they are asked at all: without the readings the answer is the same where no minute is cut.
+    # Rollups answer the query: without the readings, the result of whole minutes is unchanged.
     expected = await database.series(GATEWAY, "production", START, end, QUARTER_HOUR)
-    await change(database_url, "DELETE FROM readings")
+    await execute_sql(database_url, "DELETE FROM readings")
     assert await database.series(GATEWAY, "production", START, end, QUARTER_HOUR) == expected
 
 
-async def test_a_bucket_is_rolled_up_when_it_has_ended_and_not_before(
-    database: Database, database_url: str
-) -> None:
-    await database.write(rising(START, START + 10 * MINUTE))
+async def test_a_bucket_is_rolled_up_only_after_it_has_ended(database: Database, database_url: str) -> None:
+    await database.write(build_steady_messages(START, START + 10 * MINUTE))
     assert await database.roll_up(START + MINUTE) == 0
     await database.roll_up(START + MINUTE + 4 * SECOND)
-    assert await rows(database_url, "SELECT bucket_start FROM minutes") == [(START,)]
-    assert await rows(database_url, "SELECT COUNT(*) FROM quarter_hours") == [(0,)]
+    assert await fetch_rows(database_url, "SELECT bucket_start FROM minutes") == [(START,)]
+    assert await fetch_rows(database_url, "SELECT COUNT(*) FROM quarter_hours") == [(0,)]
     await database.roll_up(START + 2 * MINUTE + 4 * SECOND)
-    assert await rows(database_url, "SELECT bucket_start FROM quarter_hours") == [(START - 13 * MINUTE,)]
-    assert await rows(database_url, "SELECT COUNT(*) FROM days") == [(0,)]
+    assert await fetch_rows(database_url, "SELECT bucket_start FROM quarter_hours") == [
+        (START - 13 * MINUTE,)
+    ]
+    assert await fetch_rows(database_url, "SELECT COUNT(*) FROM days") == [(0,)]
 
 
-async def test_the_minute_that_has_not_ended_is_there_too(database: Database) -> None:
-    await database.write(rising(START, START + 5 * MINUTE + 30 * SECOND))
+async def test_a_series_includes_the_current_minute(database: Database) -> None:
+    await database.write(build_steady_messages(START, START + 5 * MINUTE + 30 * SECOND))
     await database.roll_up(START + 5 * MINUTE + 30 * SECOND)
     points = await database.series(GATEWAY, "production", START, START + HOUR, MINUTE)
     assert [(point.start - START, point.reading_count) for point in points] == [
@@ -138,35 +140,35 @@ async def test_the_minute_that_has_not_ended_is_there_too(database: Database) ->
     ]  # fmt: skip
 
 
-async def test_a_late_reading_is_there_at_once_and_in_every_rollup_after_the_next_time(
+async def test_a_late_reading_counts_at_once_and_in_every_rollup_after_the_next_run(
     database: Database, database_url: str
 ) -> None:
-    computed = rising(local(2026, 6, 1), local(2026, 6, 2), step=60 * SECOND)
+    computed = build_steady_messages(local_ms(2026, 6, 1), local_ms(2026, 6, 2), step=60 * SECOND)
     late = computed[600:660]
     await database.write([each for each in computed if each not in late])
     await database.roll_up()
-    start, end = local(2026, 6, 1, 10), local(2026, 6, 1, 11)
+    start, end = local_ms(2026, 6, 1, 10), local_ms(2026, 6, 1, 11)
     assert await database.energies(GATEWAY, start, end) == {}
     assert await database.series(GATEWAY, "production", start, end, QUARTER_HOUR) == []
 
     await database.write(late)
     for _ in range(2):
-        (there,) = (await database.energies(GATEWAY, start, end)).values()
-        assert there.delivered == pytest.approx(3600)
-        assert there.delivered_recovered == 0
+        (found,) = (await database.energies(GATEWAY, start, end)).values()
+        assert found.delivered == pytest.approx(3600)
+        assert found.delivered_recovered == 0
         points = await database.series(GATEWAY, "production", start, end, QUARTER_HOUR)
         assert [point.reading_count for point in points] == [15, 15, 15, 15]
         (day,) = await database.series(GATEWAY, "production", start, end, DAY)
         assert day.reading_count == len(computed)
         await database.roll_up()
-    assert await rows(database_url, "SELECT reading_count FROM days") == [(len(computed),)]
+    assert await fetch_rows(database_url, "SELECT reading_count FROM days") == [(len(computed),)]
 
 
 async def test_power_is_the_mean_lowest_and_highest_of_the_readings(database: Database) -> None:
-    start = local(2026, 6, 1)
+    start = local_ms(2026, 6, 1)
     watts = [random.Random(7).uniform(-5000, 5000) for _ in range(3000)]
     await database.write(
-        [message(start + i * 20 * SECOND, active_power=value) for i, value in enumerate(watts)]
+        [build_message(start + i * 20 * SECOND, active_power=value) for i, value in enumerate(watts)]
     )
     await database.roll_up()
 
@@ -186,31 +188,31 @@ async def test_power_is_the_mean_lowest_and_highest_of_the_readings(database: Da
     await check(SECOND, 1)
 
 
-async def test_gaps_stay_gaps(database: Database) -> None:
-    start = local(2026, 6, 1)
-    computed = rising(start, start + 12 * HOUR)
-    away = (start + 3 * HOUR, start + 5 * HOUR + 20 * MINUTE)
-    await database.write([each for each in computed if not away[0] <= each.timestamp * 1000 < away[1]])
+async def test_series_keep_gaps(database: Database) -> None:
+    start = local_ms(2026, 6, 1)
+    computed = build_steady_messages(start, start + 12 * HOUR)
+    gap = (start + 3 * HOUR, start + 5 * HOUR + 20 * MINUTE)
+    await database.write([each for each in computed if not gap[0] <= each.timestamp * 1000 < gap[1]])
     await database.roll_up()
 
-    async def seen(width: int) -> tuple[list[Point], list[Point]]:
+    async def fetch_points(width: int) -> tuple[list[Point], list[Point]]:
         points = await database.series(GATEWAY, "production", start, start + 12 * HOUR, width)
         return points, [point for point in points if point.after_gap]
 
     for width in (SECOND, MINUTE, QUARTER_HOUR):
-        points, (after,) = await seen(width)
-        assert away[1] - width < after.start <= away[1]
-        assert not [point for point in points if away[0] <= point.start and point.end <= away[1]]
+        points, (after,) = await fetch_points(width)
+        assert gap[1] - width < after.start <= gap[1]
+        assert not [point for point in points if gap[0] <= point.start and point.end <= gap[1]]
         if width > SECOND:
             assert after.energy.delivered_recovered == pytest.approx(3600 * 140 / 60 + 10)
-    (day,), after_gap = await seen(DAY)
+    (day,), after_gap = await fetch_points(DAY)
     assert not after_gap
     assert day.energy.delivered == pytest.approx(3600 * 12 - 10)
 
 
 async def test_slow_polling_makes_no_gaps(database: Database) -> None:
-    start = local(2026, 6, 1)
-    await database.write(rising(start, start + 6 * HOUR, step=300 * SECOND))
+    start = local_ms(2026, 6, 1)
+    await database.write(build_steady_messages(start, start + 6 * HOUR, step=300 * SECOND))
     await database.roll_up()
     for width in (SECOND, MINUTE, QUARTER_HOUR):
         points = await database.series(GATEWAY, "production", start, start + 6 * HOUR, width)
@@ -222,8 +224,10 @@ async def test_slow_polling_makes_no_gaps(database: Database) -> None:
 
 @pytest.mark.slow
 async def test_a_reset_is_marked_in_every_rollup(database: Database) -> None:
-    start = local(2026, 6, 1)
-    computed = rising(start, start + 6 * HOUR) + rising(start + 6 * HOUR, start + 24 * HOUR, first=0.0)
+    start = local_ms(2026, 6, 1)
+    computed = build_steady_messages(start, start + 6 * HOUR) + build_steady_messages(
+        start + 6 * HOUR, start + 24 * HOUR, first=0.0
+    )
     await database.write(computed)
     await database.roll_up()
     for width in (MINUTE, QUARTER_HOUR, DAY):
@@ -233,26 +237,28 @@ async def test_a_reset_is_marked_in_every_rollup(database: Database) -> None:
         assert sum(point.energy.delivered or 0 for point in points) == pytest.approx(3600 * 24 - 20)
 
 
-async def test_a_rollup_is_not_replaced_by_one_of_fewer_readings(
+async def test_a_rollup_is_not_replaced_by_one_with_fewer_readings(
     database: Database, database_url: str
 ) -> None:
-    """As when a reading comes so late that the others of its minute are pruned."""
-    computed = rising(START, START + MINUTE)
+    """A reading may arrive after the others of its minute were pruned."""
+    computed = build_steady_messages(START, START + MINUTE)
     await database.write(computed[:-1])
     await database.roll_up()
-    await change(database_url, "DELETE FROM readings")
+    await execute_sql(database_url, "DELETE FROM readings")
     await database.write(computed[-1:])
     await database.roll_up()
     for table in ("minutes", "quarter_hours", "days"):
-        assert await rows(database_url, f"SELECT reading_count FROM {table}") == [(len(computed) - 1,)]
+        assert await fetch_rows(database_url, f"SELECT reading_count FROM {table}") == [(len(computed) - 1,)]
 
 
 @pytest.mark.slow
-async def test_gateways_are_rolled_up_apart(database: Database) -> None:
+async def test_gateways_are_rolled_up_separately(database: Database) -> None:
     for number in range(12):
         await database.write(
             [
-                message(at, f"g{number}", active_power=number, energy_delivered=number * (at - START) / HOUR)
+                build_message(
+                    at, f"g{number}", active_power=number, energy_delivered=number * (at - START) / HOUR
+                )
                 for at in range(START, START + 3 * HOUR, (number + 1) * 10 * SECOND)
             ]
         )
@@ -263,37 +269,37 @@ async def test_gateways_are_rolled_up_apart(database: Database) -> None:
         assert point.energy.delivered == pytest.approx(number * 3, rel=0.02)
 
 
-async def test_whom_nobody_knows_has_no_energy(database: Database) -> None:
-    await database.write([message(START)])
+async def test_an_unknown_gateway_or_measurement_has_no_energy(database: Database) -> None:
+    await database.write([build_message(START)])
     assert await database.energies("999999999999", START, START + DAY) == {}
     assert await database.series("999999999999", "production", START, START + DAY, DAY) == []
     assert await database.series(GATEWAY, "storage", START, START + DAY, DAY) == []
     assert await database.energies(GATEWAY, START - DAY, START) == {}
 
 
-# aiosqlite leaves a connection to the garbage collector when it is cancelled in the middle of connecting.
+# aiosqlite leaves a connection to the garbage collector if it is cancelled while connecting.
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-async def test_rolling_up_goes_on_where_a_program_was_stopped(database: Database, database_url: str) -> None:
-    await database.write(rising(START, START + 10 * HOUR))
+async def test_an_interrupted_rollup_continues_at_the_next_run(database: Database, database_url: str) -> None:
+    await database.write(build_steady_messages(START, START + 10 * HOUR))
     for _ in range(20):
         task = asyncio.create_task(database.roll_up())
         await asyncio.sleep(0.01)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     await database.roll_up()
-    assert await rows(database_url, "SELECT SUM(reading_count) FROM minutes") == [(3600,)]
-    assert await rows(database_url, "SELECT SUM(reading_count) FROM days") == [(3600,)]
+    assert await fetch_rows(database_url, "SELECT SUM(reading_count) FROM minutes") == [(3600,)]
+    assert await fetch_rows(database_url, "SELECT SUM(reading_count) FROM days") == [(3600,)]
 
 
-async def test_days_are_the_owners(database: Database) -> None:
-    start, end = local(2026, 10, 24), local(2026, 10, 27)
-    await database.write(rising(start, end, step=60 * SECOND))
+async def test_days_begin_in_the_databases_time_zone(database: Database) -> None:
+    start, end = local_ms(2026, 10, 24), local_ms(2026, 10, 27)
+    await database.write(build_steady_messages(start, end, step=60 * SECOND))
     await database.roll_up()
     points = await database.series(GATEWAY, "production", start, end, DAY)
     assert [(point.start, (point.end - point.start) / HOUR) for point in points] == [
-        (local(2026, 10, 24), 24),
-        (local(2026, 10, 25), 25),
-        (local(2026, 10, 26), 24),
+        (local_ms(2026, 10, 24), 24),
+        (local_ms(2026, 10, 25), 25),
+        (local_ms(2026, 10, 26), 24),
     ]
     assert [point.energy.delivered for point in points] == [
         pytest.approx(24 * 3600),
@@ -304,7 +310,7 @@ async def test_days_are_the_owners(database: Database) -> None:
 
 
 @pytest.mark.parametrize("counters", ["both", "one", "none", "some readings", "one falls"])
-async def test_a_minute_that_the_database_rolls_up_is_what_its_readings_fold_to(
+async def test_a_minute_rolled_up_by_the_database_equals_its_folded_readings(
     database: Database, database_url: str, counters: str
 ) -> None:
     chance = random.Random(counters)
@@ -326,7 +332,7 @@ async def test_a_minute_that_the_database_rolls_up_is_what_its_readings_fold_to(
             readings.append(summarize_reading(at, power, delivered, received))
             powers += [] if power is None else [(at, power)]
             messages.append(
-                message(at, active_power=power, energy_delivered=delivered, energy_received=received)
+                build_message(at, active_power=power, energy_delivered=delivered, energy_received=received)
             )
         expected.append(fold(readings))
         if len(powers) > 1 and not (expected[-1].delivered or expected[-1].received):
@@ -344,7 +350,7 @@ async def test_a_minute_that_the_database_rolls_up_is_what_its_readings_fold_to(
     columns = ", ".join(COLUMNS)
     found = [
         from_row(row)
-        for row in await rows(database_url, f"SELECT {columns} FROM minutes ORDER BY bucket_start")
+        for row in await fetch_rows(database_url, f"SELECT {columns} FROM minutes ORDER BY bucket_start")
     ]
     assert [replace(each, power=None, estimated=None) for each in found] == [
         replace(each, power=None, estimated=None) for each in expected

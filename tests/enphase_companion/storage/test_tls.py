@@ -1,4 +1,4 @@
-"""A MariaDB elsewhere: how the connection is protected, and what keeps a user from being let in."""
+"""A remote MariaDB: TLS, authentication plugins and the errors of a failed login."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ from enphase_companion.runtime.errors import SettingsError
 from enphase_companion.storage import Database, StorageError, UnavailableError
 from tests.services.mariadb import execute, new_database, running
 
-from .conftest import VIENNA, message
+from .conftest import VIENNA, build_message
 
 pytestmark = pytest.mark.services
 
 
-def certificate(folder: Path, name: str) -> tuple[Path, Path]:
-    """Make a self-signed certificate for 127.0.0.1 and its key."""
+def create_certificate(folder: Path, name: str) -> tuple[Path, Path]:
+    """Create a self-signed certificate for 127.0.0.1 and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-    made = (
+    signed = (
         x509.CertificateBuilder()
         .subject_name(subject)
         .issuer_name(subject)
@@ -42,7 +42,7 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
         .sign(key, hashes.SHA256())
     )
     files = folder / f"{name}.pem", folder / f"{name}.key"
-    files[0].write_bytes(made.public_bytes(serialization.Encoding.PEM))
+    files[0].write_bytes(signed.public_bytes(serialization.Encoding.PEM))
     files[1].write_bytes(
         key.private_bytes(
             serialization.Encoding.PEM,
@@ -55,11 +55,11 @@ def certificate(folder: Path, name: str) -> tuple[Path, Path]:
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[str]:
-    """Yield the address of a server that wants TLS, and shows the certificate in server.pem."""
+    """Yield the URL of a server that requires TLS and presents the certificate in server.pem."""
     folder = tmp_path / "server"
     folder.mkdir()
-    shown, key = certificate(tmp_path, "server")
-    options = (f"--ssl-cert={shown}", f"--ssl-key={key}", "--plugin-load-add=auth_ed25519;auth_pam")
+    public, key = create_certificate(tmp_path, "server")
+    options = (f"--ssl-cert={public}", f"--ssl-key={key}", "--plugin-load-add=auth_ed25519;auth_pam")
     with (
         running(folder, (*options, "--pam-use-cleartext-plugin")) as mariadb,
         new_database(mariadb.url) as url,
@@ -69,13 +69,13 @@ def server(tmp_path: Path) -> Iterator[str]:
         yield url.set(username="guarded", password="a secret").render_as_string(hide_password=False)
 
 
-async def test_only_the_certificate_that_is_named_is_trusted(server: str, tmp_path: Path) -> None:
+async def test_only_a_certificate_in_ssl_ca_is_trusted(server: str, tmp_path: Path) -> None:
     async with Database(f"{server}?ssl_ca={tmp_path}/server.pem", VIENNA) as database:
         await database.upgrade()
-        await database.write([message(0)])
+        await database.write([build_message(0)])
         assert await database.gateways() == ["122300000001"]
 
-    certificate(tmp_path, "another")
+    create_certificate(tmp_path, "another")
     async with Database(f"{server}?ssl_ca={tmp_path}/another.pem", VIENNA) as database:
         with pytest.raises(StorageError, match="certificate is not trusted by ssl_ca") as error:
             await database.gateways()
@@ -84,7 +84,7 @@ async def test_only_the_certificate_that_is_named_is_trusted(server: str, tmp_pa
         Database(f"{server}?ssl_ca={tmp_path}/missing.pem")
 
 
-async def test_a_user_who_must_come_encrypted_is_told_how(server: str) -> None:
+async def test_the_error_of_a_user_who_requires_tls_names_the_setting(server: str) -> None:
     async with Database(server) as database:
         with pytest.raises(
             StorageError, match=r"requires TLS for this user: add \?ssl_ca=FILE to database_url"
@@ -94,7 +94,7 @@ async def test_a_user_who_must_come_encrypted_is_told_how(server: str) -> None:
     assert "a secret" not in str(error.value)
 
 
-async def test_ssl_required_encrypts_to_whatever_server_answers(server: str) -> None:
+async def test_ssl_required_encrypts_without_verifying_the_server(server: str) -> None:
     async with Database(f"{server}?ssl=required", VIENNA) as database:
         await database.upgrade()
         found = await database._transactions.read(
@@ -106,20 +106,22 @@ async def test_ssl_required_encrypts_to_whatever_server_answers(server: str) -> 
 
 
 @pytest.mark.parametrize("option", ["ssl=required", "ssl_ca={folder}/server.pem"])
-async def test_where_tls_is_wanted_a_server_without_it_gets_nothing(tmp_path: Path, option: str) -> None:
-    """The driver alone would go on unencrypted."""
-    certificate(tmp_path, "server")
+async def test_nothing_is_sent_to_a_server_without_tls_if_tls_is_required(
+    tmp_path: Path, option: str
+) -> None:
+    """The driver alone would continue unencrypted."""
+    create_certificate(tmp_path, "server")
     folder = tmp_path / "plain"
     folder.mkdir()
     with running(folder, ("--skip-ssl",)) as mariadb, new_database(mariadb.url) as url:
-        named = f"{url.render_as_string(hide_password=False)}?{option.format(folder=tmp_path)}"
-        async with Database(named, VIENNA) as database:
+        url_with_tls = f"{url.render_as_string(hide_password=False)}?{option.format(folder=tmp_path)}"
+        async with Database(url_with_tls, VIENNA) as database:
             with pytest.raises(StorageError, match="offers no TLS") as error:
                 await database.upgrade()
         assert not isinstance(error.value, UnavailableError)
 
 
-async def test_a_user_of_a_plugin_that_is_not_known_is_told_which_are(server: str) -> None:
+async def test_the_error_of_an_unsupported_plugin_names_a_supported_one(server: str) -> None:
     execute(
         make_url(server).set(username="root", password=""),
         "CREATE USER signed IDENTIFIED VIA ed25519 USING PASSWORD('a secret')",
@@ -133,7 +135,7 @@ async def test_a_user_of_a_plugin_that_is_not_known_is_told_which_are(server: st
             assert not isinstance(error.value, UnavailableError)
 
 
-async def test_a_password_goes_in_clear_only_to_the_server_that_is_named(server: str, tmp_path: Path) -> None:
+async def test_a_clear_text_password_is_sent_only_to_a_verified_server(server: str, tmp_path: Path) -> None:
     execute(make_url(server).set(username="root", password=""), "CREATE USER open IDENTIFIED VIA pam")
     url = server.replace("guarded", "open")
     for option in ("", "?ssl=required"):

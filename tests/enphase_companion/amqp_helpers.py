@@ -1,4 +1,4 @@
-"""A place of its own on the broker for each test, and a look into it with other eyes than the product's."""
+"""Messages, names on the broker that no other test uses, and a client that inspects queues."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ from enphase_companion.message import Message, Sample, build_reports, encode
 AT = 1_764_000_000
 SERIAL = "122300000001"
 
-#: What Enphase-API's scripts ask a report or a line for, besides reportType.
-ASKED = {"actPower", "reactPwr", "apprntPwr", "rmsVoltage", "rmsCurrent", "pwrFactor", "freqHz"}
+#: The keys that Enphase-API's scripts read from a report or a line, besides reportType.
+REQUIRED_KEYS = {"actPower", "reactPwr", "apprntPwr", "rmsVoltage", "rmsCurrent", "pwrFactor", "freqHz"}
 
 
-def message(number: int, **other: Any) -> Message:
-    """Return a message that anybody can read, whose measured time is its number."""
+def build_message(number: int, **other: Any) -> Message:
+    """Return a complete message, whose time of measurement encodes its number."""
     quantities = Quantities(
         active_power=100.0 + number, reactive_power=1.0, apparent_power=101.0 + number, voltage=230.0,
         current=1.0, power_factor=0.99, frequency=50.0, energy_delivered=1000.0, energy_received=10.0,
@@ -45,18 +45,18 @@ def message(number: int, **other: Any) -> Message:
         for measurement in ("production", "net-consumption")
         for phase in (0, 1)
     )
-    given = {
+    fields = {
         "gateway": SERIAL,
         "timestamp": AT + number + 0.5,
         "samples": samples,
         "message_id": f"id-{number}",
     }
-    return Message(**{**given, **other})
+    return Message(**{**fields, **other})
 
 
-def encode_for_broker(sent: Message) -> bytes:
+def encode_for_broker(message: Message) -> bytes:
     """Return the body that the publisher sends."""
-    return encode(sent, build_reports(sent))
+    return encode(message, build_reports(message))
 
 
 def read_as_enphase_api_does(body: bytes) -> dict[str, list[tuple[Any, ...]]]:
@@ -68,20 +68,22 @@ def read_as_enphase_api_does(body: bytes) -> dict[str, list[tuple[Any, ...]]]:
         assert report["reportType"] in {"production", "net-consumption", "total-consumption"}
         assert 1 <= len(report["lines"]) <= 3
         for block in (report["cumulative"], *report["lines"]):
-            assert all(isinstance(block[key], float | int) for key in ASKED)
-        rows[report["reportType"]] = [tuple(line[key] for key in sorted(ASKED)) for line in report["lines"]]
-    # Its display asks for both by name.
+            assert all(isinstance(block[key], float | int) for key in REQUIRED_KEYS)
+        rows[report["reportType"]] = [
+            tuple(line[key] for key in sorted(REQUIRED_KEYS)) for line in report["lines"]
+        ]
+    # Its display reads both by name.
     assert {"production", "total-consumption"} <= set(rows)
     return rows
 
 
-def number_of(sent: Message) -> int:
-    """Return the number that `message` made this one of."""
-    return sent.samples[0].measured_at // 1000 - AT
+def get_number(message: Message) -> int:
+    """Return the number that `build_message` encoded in this message."""
+    return message.samples[0].measured_at // 1000 - AT
 
 
-class Eyes:
-    """Looks at the broker over a connection of its own."""
+class BrokerInspector:
+    """Inspects queues of the broker over a connection of its own."""
 
     def __init__(self, url: str) -> None:
         self.url = url
@@ -91,8 +93,8 @@ class Eyes:
         async with await aio_pika.connect(self.url) as connection:
             yield await connection.channel()
 
-    async def waiting(self, queue: str) -> int:
-        """How many messages are ready there; 0 where there is no such queue."""
+    async def count_ready(self, queue: str) -> int:
+        """Return the number of ready messages of a queue; 0 if it does not exist."""
         async with await aio_pika.connect(self.url) as connection:
             try:
                 found = await (await connection.channel()).declare_queue(queue, passive=True)
@@ -101,11 +103,11 @@ class Eyes:
             return found.declaration_result.message_count or 0
 
     async def take_all(self, queue: str) -> list[AbstractIncomingMessage]:
-        """Empty a queue."""
+        """Take and acknowledge all messages of a queue."""
         taken = []
         async with self.channel() as channel:
-            place = await channel.get_queue(queue)
-            while (got := await place.get(fail=False)) is not None:
+            declared = await channel.get_queue(queue)
+            while (got := await declared.get(fail=False)) is not None:
                 await got.ack()
                 taken.append(got)
         return taken
@@ -117,7 +119,7 @@ class Eyes:
 
 @dataclass
 class RawProperties:
-    """Properties as any program may write them: which there are, and their bytes."""
+    """Encoded message properties, valid or not: the property flags and their bytes."""
 
     flags: int
     content: bytes
@@ -126,40 +128,44 @@ class RawProperties:
         return struct.pack(">H", self.flags) + self.content
 
 
-def short(text: bytes) -> bytes:
-    """Return a short text of AMQP's: of any bytes."""
+def encode_short_string(text: bytes) -> bytes:
+    """Return any bytes as an AMQP short string."""
     return bytes([len(text)]) + text
 
 
-def headers(*fields: tuple[bytes, bytes]) -> bytes:
-    """Return a table of AMQP's: names, and values with the letter of their type before them."""
-    content = b"".join(short(name) + value for name, value in fields)
+def encode_table(*fields: tuple[bytes, bytes]) -> bytes:
+    """Return an AMQP field table of names and encoded values, each with its type letter."""
+    content = b"".join(encode_short_string(name) + value for name, value in fields)
     return struct.pack(">I", len(content)) + content
 
 
 #: 1,764,000,000 seconds, in nanoseconds.
 NANOSECONDS = struct.pack(">Q", AT * 10**9)
 
-#: What a broker takes and the library refuses to read, by what is wrong with it.
+#: Properties that the broker accepts and the library cannot decode, by their error.
 UNREADABLE = {
-    "a name in Latin-1": RawProperties(1 << 7, short("Zähler".encode("latin-1"))),
-    "a long name in Latin-1": RawProperties(1 << 7, short(b"\xe4" * 255)),
-    "a type in Latin-1": RawProperties(1 << 15, short(b"text/h\xe4uslich")),
-    "a moment in nanoseconds": RawProperties(1 << 6, NANOSECONDS),
-    "a header's name in Latin-1": RawProperties(1 << 13, headers((b"Z\xe4hler", b"t\x01"))),
-    "a header in nanoseconds": RawProperties(1 << 13, headers((b"when", b"T" + NANOSECONDS))),
-    "a name in a header": RawProperties(1 << 13, headers((b"a", b"F" + headers((b"\xe4", b"t\x01"))))),
-    "a header in Latin-1": RawProperties(1 << 13, headers((b"a", b"S\x00\x00\x00\x01\xe4"))),
-    "a header too large to send": RawProperties(1 << 13, headers((b"a", b"d" + struct.pack(">d", 1e39)))),
-    "a header with a long name": RawProperties(1 << 13, headers((b"a" * 200, b"t\x01"))),
+    "a name in Latin-1": RawProperties(1 << 7, encode_short_string("Zähler".encode("latin-1"))),
+    "a long name in Latin-1": RawProperties(1 << 7, encode_short_string(b"\xe4" * 255)),
+    "a type in Latin-1": RawProperties(1 << 15, encode_short_string(b"text/h\xe4uslich")),
+    "a timestamp in nanoseconds": RawProperties(1 << 6, NANOSECONDS),
+    "a header's name in Latin-1": RawProperties(1 << 13, encode_table((b"Z\xe4hler", b"t\x01"))),
+    "a header in nanoseconds": RawProperties(1 << 13, encode_table((b"when", b"T" + NANOSECONDS))),
+    "a name in a header": RawProperties(
+        1 << 13, encode_table((b"a", b"F" + encode_table((b"\xe4", b"t\x01"))))
+    ),
+    "a header in Latin-1": RawProperties(1 << 13, encode_table((b"a", b"S\x00\x00\x00\x01\xe4"))),
+    "a header too large to send": RawProperties(
+        1 << 13, encode_table((b"a", b"d" + struct.pack(">d", 1e39)))
+    ),
+    "a header with a long name": RawProperties(1 << 13, encode_table((b"a" * 200, b"t\x01"))),
     "tables within tables": RawProperties(
-        1 << 13, reduce(lambda inner, _: headers((b"a", b"F" + inner)), range(1500), headers())
+        1 << 13, reduce(lambda inner, _: encode_table((b"a", b"F" + inner)), range(1500), encode_table())
     ),
 }
 
 
 async def publish_raw(url: str, exchange: str, key: str, properties: RawProperties, content: bytes) -> None:
-    """Publish a message whose properties no library of ours would write; return when the broker has it."""
+    """Publish a message with encoded properties and wait until the broker has received it."""
     connection = await aiormq.connect(url)
     try:
         channel = cast(Channel, await connection.channel())
@@ -169,35 +175,35 @@ async def publish_raw(url: str, exchange: str, key: str, properties: RawProperti
             commands.Basic.Publish(exchange=exchange, routing_key=key), header, ContentBody(content)
         ]  # fmt: skip
         await channel.write_queue.put(ChannelFrame.marshall(channel_number=channel.number, frames=frames))
-        # What is asked on the same channel is answered after that.
+        # The broker answers on a channel in order: this answer follows the message.
         await channel.exchange_declare(exchange, passive=True)
     finally:
         await connection.close()
 
 
 @pytest.fixture
-def place() -> str:
-    """Return a name on the broker that no other test has."""
+def exchange_name() -> str:
+    """Return an exchange name that no other test uses."""
     return f"Enphase.{uuid.uuid4().hex[:8]}"
 
 
 @pytest.fixture
-def broker(amqp_url: str, place: str) -> Broker:
-    return Broker(amqp_url, place)
+def broker(amqp_url: str, exchange_name: str) -> Broker:
+    return Broker(amqp_url, exchange_name)
 
 
 @pytest.fixture
-def queue(place: str) -> str:
-    return f"{place}.Meters"
+def queue(exchange_name: str) -> str:
+    return f"{exchange_name}.Meters"
 
 
 @pytest.fixture
-def eyes(amqp_url: str) -> Eyes:
-    return Eyes(amqp_url)
+def inspector(amqp_url: str) -> BrokerInspector:
+    return BrokerInspector(amqp_url)
 
 
-async def until(condition: Callable[[], Any], within: float = 20) -> None:
-    """Wait until this is so."""
+async def wait_until(condition: Callable[[], Any], within: float = 20) -> None:
+    """Wait until the condition is true."""
     async with asyncio.timeout(within):
         while not condition():
             await asyncio.sleep(0.02)

@@ -18,14 +18,14 @@ from enphase_companion.simulator import Simulator
 
 Main = Callable[[Sequence[str]], int]
 
-#: The words that no test's output may ever hold, though the commands know them.
+#: Secrets that no output of a test may contain, although the commands know them.
 PASSWORD = "sunny-side-up"
 USERNAME = "owner@example.com"
 
 
 @dataclass
 class Result:
-    """How a command ended, and what it wrote."""
+    """The exit status and output of a command."""
 
     status: int
     out: str
@@ -33,7 +33,7 @@ class Result:
 
     @property
     def error(self) -> str:
-        """The one line that says what was wrong."""
+        """The only error line."""
         lines = [line for line in self.err.splitlines() if not line.startswith("warning: ")]
         assert len(lines) == 1, self.err
         assert lines[0].startswith("error: "), self.err
@@ -60,7 +60,7 @@ class CliUser:
             "ENPHASE_CONFIGURATION": str(self.folder),
             "ENPHASE_GATEWAY_HOST": self.simulator.url,
         }
-        # No variable moves where a password goes: a command in this process finds another default.
+        # No environment variable redirects a password: the default of this process is patched.
         defaults = Settings.__init__.__kwdefaults__
         assert defaults is not None
         self.patch.setitem(defaults, "entrez_host", self.simulator.entrez_url)
@@ -77,34 +77,34 @@ class CliUser:
     def certificate(self) -> Path:
         return self.folder / "gateway.cer"
 
-    def writes(self, **settings: Any) -> None:
-        """Put these settings into the credentials file."""
+    def write_settings(self, **settings: Any) -> None:
+        """Write these settings to the credentials file."""
         self.file.write_text(json.dumps(settings))
         self.file.chmod(0o600)
 
-    def writes_token_file(self, **settings: Any) -> None:
-        """Put these settings into the file of the scripts that need no account; whole or not at all."""
+    def write_token_settings(self, **settings: Any) -> None:
+        """Write these settings to the token file atomically."""
         written = self.folder / "new"
         written.write_text(json.dumps(settings))
         written.chmod(0o600)
         written.replace(self.folder / "credentials_token.json")
 
-    def reads(self) -> dict[str, Any]:
-        """Return what stands in the credentials file."""
+    def read_settings(self) -> dict[str, Any]:
+        """Return the settings of the credentials file."""
         content: dict[str, Any] = json.loads(self.file.read_text())
         return content
 
-    def has_account(self, **settings: Any) -> None:
-        """Put user name and password into the credentials file, where they are sent, and these settings."""
+    def write_account(self, **settings: Any) -> None:
+        """Write user name, password, Entrez's address and these settings to the credentials file."""
         account = {"enphase_username": USERNAME, "enphase_password": PASSWORD}
-        self.writes(**account, entrez_host=self.simulator.entrez_url, **settings)
+        self.write_settings(**account, entrez_host=self.simulator.entrez_url, **settings)
 
-    def trusts(self) -> None:
-        """Trust the certificate that the gateway shows now."""
+    def trust_gateway(self) -> None:
+        """Store the gateway's current certificate as trusted."""
         self.certificate.write_text(self.simulator.certificate_pem)
 
-    def runs(self, main: Main, *arguments: str) -> Result:
-        """Run a command inside this process, which is quicker than the real thing."""
+    def run(self, main: Main, *arguments: str) -> Result:
+        """Run a command inside this process, which is faster than in a new one."""
         for name, value in self.environment.items():
             self.patch.setenv(name, value)
         self.capture.readouterr()
@@ -115,9 +115,9 @@ class CliUser:
         written = self.capture.readouterr()
         return Result(status, written.out, written.err)
 
-    def starts(self, command: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
+    def start(self, command: str, *arguments: str, **options: Any) -> subprocess.Popen[str]:
         """Start a command as a user would: in a separate process, with pipes for its output."""
         pipes = {"stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-        where = {"PATH": os.environ["PATH"], "HOME": str(self.home), **self.environment}
+        environment = {"PATH": os.environ["PATH"], "HOME": str(self.home), **self.environment}
         program = Path(sys.executable).with_name(command)
-        return subprocess.Popen([program, *arguments], env=where, text=True, **{**pipes, **options})
+        return subprocess.Popen([program, *arguments], env=environment, text=True, **{**pipes, **options})

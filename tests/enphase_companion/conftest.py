@@ -1,6 +1,6 @@
-"""What the tests of the companion scripts share: the servers that they need, owners of simulated gateways.
+"""Fixtures of the companion tests: servers, an empty home folder, and users of simulated gateways.
 
-An owner is far away from whatever the person who runs the tests owns.
+They are isolated from the settings, files and gateways of the person who runs the tests.
 """
 
 from __future__ import annotations
@@ -21,17 +21,17 @@ from tests.services.disk import small_disk
 from tests.services.mariadb import database_url, mariadb, mariadb_url, private_mariadb
 from tests.services.rabbitmq import amqp_url, private_rabbitmq, rabbitmq
 
-from .amqp_helpers import broker, eyes, place, queue
+from .amqp_helpers import broker, exchange_name, inspector, queue
 from .cli_user import CliUser
 
 __all__ = [
     "amqp_url",
     "broker",
     "database_url",
-    "eyes",
+    "exchange_name",
+    "inspector",
     "mariadb",
     "mariadb_url",
-    "place",
     "private_mariadb",
     "private_rabbitmq",
     "queue",
@@ -41,8 +41,8 @@ __all__ = [
 
 
 @pytest.fixture
-def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """Go to an empty folder that is home too, without settings in the environment or a log set up before."""
+def home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """Yield an empty folder that is home and working directory, without settings or logging handlers."""
     for name in [*os.environ]:
         if name.startswith("ENPHASE_") or name == "CREDENTIALS_DIRECTORY":
             monkeypatch.delenv(name)
@@ -57,22 +57,22 @@ def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 
 @pytest.fixture
-def new_owner(
-    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def create_user(
+    home_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> Iterator[Callable[..., CliUser]]:
-    """Yield what makes the owner of a gateway of a profile: `new_owner("battery", hour_of_day=13)`."""
+    """Yield a function that creates a user: `create_user("battery", hour_of_day=13)`."""
     with ExitStack() as running:
 
         def make(profile: str = "three-phase", **options: Any) -> CliUser:
             simulator = running.enter_context(
                 Simulator(profile, **{"hour_of_day": 11, "day": JUNE, **options})
             )
-            return CliUser(simulator, elsewhere / simulator.serial_number, capsys, monkeypatch)
+            return CliUser(simulator, home_folder / simulator.serial_number, capsys, monkeypatch)
 
         yield make
 
 
 @pytest.fixture
-def owner(new_owner: Callable[..., CliUser]) -> CliUser:
-    """Return somebody with three phases, to whom the gateway is known but nothing is set up yet."""
-    return new_owner()
+def user(create_user: Callable[..., CliUser]) -> CliUser:
+    """Return a user with a three-phase gateway, whose address is known, and no other settings."""
+    return create_user()

@@ -1,4 +1,4 @@
-"""Run a command on a pseudo-terminal, as a person at a keyboard does."""
+"""Run a command on a pseudo-terminal with keyboard input."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .cli_user import CliUser
 
 
 class Terminal:
-    """A terminal with a command on it."""
+    """A pseudo-terminal that runs a command."""
 
     def __init__(self, file: int, process: subprocess.Popen[str]) -> None:
         self._file = file
@@ -28,14 +28,14 @@ class Terminal:
     def types(self, text: str) -> None:
         os.write(self._file, text.encode())
 
-    def until(self, wanted: str, seconds: float = 40) -> str:
-        """Wait until this pattern has been written, and give everything that was."""
+    def until(self, pattern: str, seconds: float = 40) -> str:
+        """Wait until the output matches a pattern, and return all output."""
         deadline = time.monotonic() + seconds
-        while not re.search(wanted, self.written, re.DOTALL):
+        while not re.search(pattern, self.written, re.DOTALL):
             assert time.monotonic() < deadline, self.written
             if not self._read():
                 break
-        assert re.search(wanted, self.written, re.DOTALL), self.written
+        assert re.search(pattern, self.written, re.DOTALL), self.written
         return self.written
 
     def until_end(self) -> str:
@@ -51,35 +51,35 @@ class Terminal:
         try:
             part = os.read(self._file, 65536)
         except OSError:
-            # What Linux says once nobody holds the other end any more.
+            # Linux raises this error once the other end is closed.
             part = b""
         self.written += part.decode(errors="replace")
         return bool(part)
 
 
 @contextmanager
-def on_terminal(
-    owner: CliUser,
+def open_terminal(
+    user: CliUser,
     *arguments: str,
     command: str = "enphase-gateway-console",
     lines: int = 40,
     columns: int = 90,
 ) -> Iterator[Terminal]:
-    ours, theirs = pty.openpty()
-    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
-    owner.environment = {"TERM": "xterm-256color", "COLORTERM": "truecolor", **owner.environment}
-    ends = {"stdin": theirs, "stdout": theirs, "stderr": theirs}
-    with owner.starts(
-        command, *arguments, start_new_session=True, preexec_fn=_own_terminal, **ends
+    controller, terminal = pty.openpty()
+    fcntl.ioctl(terminal, termios.TIOCSWINSZ, struct.pack("HHHH", lines, columns, 0, 0))
+    user.environment = {"TERM": "xterm-256color", "COLORTERM": "truecolor", **user.environment}
+    streams = {"stdin": terminal, "stdout": terminal, "stderr": terminal}
+    with user.start(
+        command, *arguments, start_new_session=True, preexec_fn=_set_controlling_terminal, **streams
     ) as process:
-        os.close(theirs)
+        os.close(terminal)
         try:
-            yield Terminal(ours, process)
+            yield Terminal(controller, process)
         finally:
             process.kill()
-            os.close(ours)
+            os.close(controller)
 
 
-def _own_terminal() -> None:
-    """Make the terminal the one whose Ctrl-C this process gets."""
+def _set_controlling_terminal() -> None:
+    """Make standard input the controlling terminal, so that its Ctrl-C interrupts this process."""
     fcntl.ioctl(0, termios.TIOCSCTTY, 0)

@@ -16,9 +16,9 @@ from tests.services.mariadb import MariaDB
 from tests.services.rabbitmq import RabbitMQ
 
 from . import amqp_helpers as broker
-from .amqp_helpers import until
+from .amqp_helpers import wait_until
 from .cli_user import CliUser
-from .commands.running import Command, Eyes, Given, assert_same
+from .commands.running import AnswerRecorder, Command, DatabaseInspector, assert_readings_equal
 
 #: Seconds after which RabbitMQ 3.10 may be killed without losing a quorum queue that was just declared.
 _SETTLED = 8
@@ -28,15 +28,15 @@ _SETTLED = 8
 class Chain:
     """What belongs together: an owner's commands and servers, and what the gateway gave."""
 
-    owner: CliUser
-    given: Given
+    user: CliUser
+    given: AnswerRecorder
     folder: Path
     queue: str
-    eyes: Eyes
+    inspector: DatabaseInspector
 
     def __post_init__(self) -> None:
         self.publisher, self.consumer, self.display, self.chart = self.commands = [
-            Command(self.owner, f"enphase-{name}", self.folder / name)
+            Command(self.user, f"enphase-{name}", self.folder / name)
             for name in (
                 "gateway-amqp-meters",
                 "amqp-database-meters",
@@ -48,11 +48,11 @@ class Chain:
     async def goes_on(self) -> None:
         """Wait until the gateway has given some more readings."""
         before = len(self.given)
-        await until(lambda: len(self.given) >= before + 4)
+        await wait_until(lambda: len(self.given) >= before + 4)
 
     async def all_is_stored(self) -> None:
         """Wait until what it has given so far stands in the database."""
-        await self.eyes.sees(self.given.moments, within=60)
+        await self.inspector.wait_for(self.given.timestamps, within=60)
 
     async def ends_well(self, command: Command) -> None:
         """Wait until a command has done all of its work."""
@@ -62,27 +62,27 @@ class Chain:
 
 @pytest.fixture
 def chain(
-    rabbitmq: RabbitMQ, mariadb_url: str, new_owner: Callable[..., CliUser], tmp_path: Path
+    rabbitmq: RabbitMQ, mariadb_url: str, create_user: Callable[..., CliUser], tmp_path: Path
 ) -> Iterator[Chain]:
     # Ten house seconds between two readings, which all have a moment of their own that way, and all are past.
-    owner = new_owner("battery", speed=20, start=time.time() - 3 * 3600)
-    owner.trusts()
-    place = f"Enphase.{time.time_ns()}"
-    queue = f"{place}.Meters"
-    owner.writes_token_file(
-        gateway_token=owner.simulator.token(),
+    user = create_user("battery", speed=20, start=time.time() - 3 * 3600)
+    user.trust_gateway()
+    exchange_name = f"Enphase.{time.time_ns()}"
+    queue = f"{exchange_name}.Meters"
+    user.write_token_settings(
+        gateway_token=user.simulator.token(),
         interval=0.5,
         amqp_url=rabbitmq.url,
-        amqp_exchange=place,
+        amqp_exchange=exchange_name,
         amqp_queues=queue,
         amqp_queue=queue,
         database_url=mariadb_url,
     )
-    given = Given.by(owner.simulator, owner.patch)
-    running = Chain(owner, given, tmp_path, queue, Eyes(mariadb_url))
+    given = AnswerRecorder.attach(user.simulator, user.patch)
+    running = Chain(user, given, tmp_path, queue, DatabaseInspector(mariadb_url))
     yield running
     for each in running.commands:
-        each.is_killed()
+        each.kill()
 
 
 @pytest.mark.slow
@@ -90,15 +90,15 @@ def chain(
 async def test_all_that_the_gateway_gave_stands_in_the_database_exactly_once_though_each_part_was_killed(
     rabbitmq: RabbitMQ, mariadb: MariaDB, chain: Chain, tmp_path: Path
 ) -> None:
-    await chain.publisher.begins()
-    await chain.consumer.begins()
+    await chain.publisher.start_and_wait()
+    await chain.consumer.start_and_wait()
     begun = time.monotonic()
-    chain.display.starts("--display", str(tmp_path / "day.gif"))
-    await chain.eyes.counts(4)
+    chain.display.start("--display", str(tmp_path / "day.gif"))
+    await chain.inspector.wait_for_count(4)
 
-    chain.consumer.is_killed()
+    chain.consumer.kill()
     await chain.goes_on()
-    await chain.consumer.begins()
+    await chain.consumer.start_and_wait()
     await chain.all_is_stored()
     await chain.ends_well(chain.display)
 
@@ -113,21 +113,21 @@ async def test_all_that_the_gateway_gave_stands_in_the_database_exactly_once_tho
     await asyncio.to_thread(mariadb.start)
     await chain.all_is_stored()
 
-    assert chain.publisher.ends() == 0
+    assert chain.publisher.stop() == 0
     # It may have been ended while an answer was on its way to it.
-    last = max(chain.given.moments)
-    await chain.eyes.sees(chain.given.moments - {last})
+    last = max(chain.given.timestamps)
+    await chain.inspector.wait_for(chain.given.timestamps - {last})
     rolled_up = "SELECT SUM(reading_count) FROM minutes"
-    await until(lambda: chain.eyes.query(rolled_up) == [(len(chain.eyes.stored),)])
-    assert chain.consumer.ends() == 0
+    await wait_until(lambda: chain.inspector.query(rolled_up) == [(len(chain.inspector.stored),)])
+    assert chain.consumer.stop() == 0
 
-    stored, truth = chain.eyes.stored, chain.given.truth
-    assert_same(stored, {key: truth[key] for key in truth if key[0] != last or key in stored})
-    at_the_broker = broker.Eyes(rabbitmq.url)
+    stored, truth = chain.inspector.stored, chain.given.truth
+    assert_readings_equal(stored, {key: truth[key] for key in truth if key[0] != last or key in stored})
+    at_the_broker = broker.BrokerInspector(rabbitmq.url)
     assert await at_the_broker.waiting(chain.queue) == 0
     assert await at_the_broker.waiting(chain.queue.replace("Meters", "DeadLetter")) == 0
 
-    chain.chart.starts("--range", "day", "--output", str(tmp_path / "day.png"))
+    chain.chart.start("--range", "day", "--output", str(tmp_path / "day.png"))
     await chain.ends_well(chain.chart)
     with Image.open(tmp_path / "day.png") as drawn, Image.open(tmp_path / "day.gif") as shown:
         assert (drawn.format, shown.format) == ("PNG", "GIF")

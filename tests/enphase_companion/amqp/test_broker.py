@@ -1,4 +1,4 @@
-"""Connections: they can be given up at any moment, whatever stands at the other end."""
+"""Broker connections: they can be cancelled at any time and survive peers that are no broker."""
 
 from __future__ import annotations
 
@@ -25,81 +25,81 @@ from tests.services.rabbitmq import RabbitMQ
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
 
 
-def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-    """Accept, and say nothing."""
+def stay_silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Accept the connection and send nothing."""
 
 
-def resetting(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def reset_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.transport.abort()
 
 
-def hanging_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def close_connection(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.close()
 
 
-def speaking_otherwise(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def answer_in_http(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
 
-def wanting_another_version(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+def request_other_version(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     writer.write(b"AMQP\x00\x01\x00\x00")
     writer.close()
 
 
 @asynccontextmanager
-async def server(answer: Answer) -> AsyncIterator[Broker]:
+async def run_server(answer: Answer) -> AsyncIterator[Broker]:
     writers = []
 
     async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         writers.append(writer)
         answer(reader, writer)
 
-    listening = await asyncio.start_server(handle, "127.0.0.1")
-    port = listening.sockets[0].getsockname()[1]
+    listener = await asyncio.start_server(handle, "127.0.0.1")
+    port = listener.sockets[0].getsockname()[1]
     yield Broker(f"amqp://guest:guest@127.0.0.1:{port}/")
-    listening.close()
+    listener.close()
     for writer in writers:
         writer.transport.abort()
-    await listening.wait_closed()
+    await listener.wait_closed()
 
 
 @pytest.mark.parametrize(
-    "answer", [silent, resetting, hanging_up, speaking_otherwise, wanting_another_version]
+    "answer", [stay_silent, reset_connection, close_connection, answer_in_http, request_other_version]
 )
-async def test_a_script_ends_at_whatever_moment_of_connecting_it_is_asked_to(answer: Answer) -> None:
-    async with server(answer) as broker:
-        await ends_at_every_step(broker, 120)
+async def test_a_publisher_can_be_cancelled_at_any_step_of_connecting(answer: Answer) -> None:
+    async with run_server(answer) as broker:
+        await assert_cancellable_at_every_step(broker, 120)
 
 
-async def test_a_script_ends_at_whatever_moment_of_a_connection_that_is_well(
+async def test_a_publisher_can_be_cancelled_at_any_step_of_a_working_connection(
     broker: Broker, queue: str
 ) -> None:
-    await ends_at_every_step(broker, 200, queue)
+    await assert_cancellable_at_every_step(broker, 200, queue)
 
 
-async def ends_at_every_step(broker: Broker, steps: int, queue: str = "queue") -> None:
-    """Begin again and again, and end it one step of the event loop later each time."""
+async def assert_cancellable_at_every_step(broker: Broker, steps: int, queue: str = "queue") -> None:
+    """Start a publisher repeatedly and cancel it one step of the event loop later each time."""
     for step in range(steps):
         running = asyncio.create_task(Publisher(broker, [queue], "test").run())
         for _ in range(step):
             await asyncio.sleep(0)
         running.cancel()
-        # A connection has a second to say goodbye; a peer that says nothing would be waited for far longer.
+        # A connection may take a second to close, even if the peer does not answer.
         await asyncio.wait((running,), timeout=5)
-        assert running.cancelled(), f"asked in step {step}, it runs on"
+        assert running.cancelled(), f"still running after it was cancelled in step {step}"
 
 
 @pytest.mark.slow
-async def test_a_password_may_have_any_letters(rabbitmq: RabbitMQ, queue: str, elsewhere: Path) -> None:
+async def test_a_password_may_have_any_characters(rabbitmq: RabbitMQ, queue: str, home_folder: Path) -> None:
     name, password = f"sølar-{queue}", "p€ss wörd/:@%密"
     await asyncio.to_thread(rabbitmq.add_user, name, password)
-    file = elsewhere / "credentials_token.json"
+    file = home_folder / "credentials_token.json"
     url = URL(rabbitmq.url).with_user(name).with_password(password)
     keys = {"amqp_host": url.host, "amqp_port": url.port, "amqp_username": name, "amqp_password": password}
-    for written in (keys, {"amqp_url": str(url)}):
-        file.write_text(json.dumps(written))
+    for content in (keys, {"amqp_url": str(url)}):
+        file.write_text(json.dumps(content))
         file.chmod(0o600)
-        options = argparse.Namespace(configuration=str(elsewhere))
+        options = argparse.Namespace(configuration=str(home_folder))
         broker = Broker.from_settings(load_settings(AMQP_KEYS, options))
         async with open_channel(broker, "test") as channel:
             assert not channel.lost.is_set()
@@ -108,7 +108,7 @@ async def test_a_password_may_have_any_letters(rabbitmq: RabbitMQ, queue: str, e
                 pass
 
 
-async def test_nobody_there_is_said_in_words_and_not_in_numbers() -> None:
+async def test_the_error_of_an_unreachable_broker_has_words_instead_of_error_numbers() -> None:
     with pytest.raises(BrokerError, match=r"no connection \(Connection refused: check that RabbitMQ runs"):
         async with open_channel(Broker(f"amqp://guest:guest@localhost:{free_port()}/"), "test"):
             pass
@@ -120,17 +120,17 @@ async def test_nobody_there_is_said_in_words_and_not_in_numbers() -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        resetting,
-        hanging_up,
-        wanting_another_version,
-        # Given up only after ten seconds.
-        pytest.param(speaking_otherwise, marks=pytest.mark.slow),
+        reset_connection,
+        close_connection,
+        request_other_version,
+        # The connection attempt times out only after ten seconds.
+        pytest.param(answer_in_http, marks=pytest.mark.slow),
     ],
 )
-async def test_whoever_is_no_broker_is_told_and_tried_again(
+async def test_a_peer_that_is_no_broker_is_reported_and_retried(
     answer: Answer, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with server(answer) as broker:
+    async with run_server(answer) as broker:
         publisher = Publisher(broker, ["queue"], "test")
         running = asyncio.create_task(publisher.run())
         async with asyncio.timeout(30):
@@ -142,10 +142,10 @@ async def test_whoever_is_no_broker_is_told_and_tried_again(
     assert all("\n" not in text for text in caplog.messages)
 
 
-def test_a_connection_that_failed_leaves_no_warning_behind(recwarn: pytest.WarningsRecorder) -> None:
-    """The library would begin to close it when nothing runs any more that could do so."""
+def test_a_failed_connection_causes_no_warning(recwarn: pytest.WarningsRecorder) -> None:
+    """The library would try to close the connection after the event loop has stopped."""
 
-    async def fails() -> None:
+    async def connect() -> None:
         with pytest.raises(BrokerError):
             async with open_channel(Broker(f"amqp://guest:guest@localhost:{free_port()}/"), "test"):
                 pass
@@ -153,7 +153,7 @@ def test_a_connection_that_failed_leaves_no_warning_behind(recwarn: pytest.Warni
     loop = asyncio.new_event_loop()
     gc.disable()
     try:
-        loop.run_until_complete(fails())
+        loop.run_until_complete(connect())
         gc.collect()
     finally:
         gc.enable()
@@ -162,7 +162,7 @@ def test_a_connection_that_failed_leaves_no_warning_behind(recwarn: pytest.Warni
 
 
 @pytest.mark.parametrize(
-    ("set_to", "is_plain"),
+    ("changed", "is_plain"),
     [
         ({"amqp_host": "broker.example"}, True),
         ({"amqp_host": "192.0.2.1", "amqp_password": "secret"}, True),
@@ -175,10 +175,10 @@ def test_a_connection_that_failed_leaves_no_warning_behind(recwarn: pytest.Warni
         ({"amqp_url": "amqp://me:secret@[::1]:5672/"}, False),
     ],
 )
-def test_a_password_that_crosses_the_network_in_plain_text_is_warned_of(
-    set_to: dict[str, Any], is_plain: bool, elsewhere: Path, caplog: pytest.LogCaptureFixture
+def test_a_password_sent_over_the_network_in_plain_text_causes_a_warning(
+    changed: dict[str, Any], is_plain: bool, home_folder: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    settings = load_settings(AMQP_KEYS, argparse.Namespace(configuration=str(elsewhere)))
-    Broker.from_settings(replace(settings, **set_to))
+    settings = load_settings(AMQP_KEYS, argparse.Namespace(configuration=str(home_folder)))
+    Broker.from_settings(replace(settings, **changed))
     assert ("plain text; use TLS" in caplog.text) is is_plain
     assert "secret" not in caplog.text

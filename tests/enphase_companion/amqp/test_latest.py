@@ -1,4 +1,4 @@
-"""The newest message: what is older is left out while somebody is busy, and outages are waited for."""
+"""The latest-reading consumer: older messages are skipped, and it reconnects after outages."""
 
 from __future__ import annotations
 
@@ -14,18 +14,26 @@ from enphase_companion.amqp.latest import LatestConsumer
 from enphase_companion.message import Message, encode
 from tests.services.rabbitmq import RabbitMQ
 
-from ..amqp_helpers import UNREADABLE, Eyes, RawProperties, message, number_of, publish_raw, until
+from ..amqp_helpers import (
+    UNREADABLE,
+    BrokerInspector,
+    RawProperties,
+    build_message,
+    get_number,
+    publish_raw,
+    wait_until,
+)
 
 
 class Display:
-    """Shows one message at a time, each for `seconds`."""
+    """Shows one message at a time, for `seconds` each."""
 
     def __init__(self) -> None:
         self.shown: list[int] = []
         self.seconds = 0.0
 
     async def show(self, newest: Message) -> None:
-        self.shown.append(number_of(newest))
+        self.shown.append(get_number(newest))
         await asyncio.sleep(self.seconds)
 
 
@@ -35,7 +43,7 @@ def display() -> Display:
 
 
 @asynccontextmanager
-async def showing(broker: Broker, display: Display) -> AsyncIterator[LatestConsumer]:
+async def run_consumer(broker: Broker, display: Display) -> AsyncIterator[LatestConsumer]:
     consumer = LatestConsumer(broker, display.show, name="test")
     running = asyncio.create_task(consumer.run())
     try:
@@ -46,95 +54,101 @@ async def showing(broker: Broker, display: Display) -> AsyncIterator[LatestConsu
             await running
 
 
-async def publish(eyes: Eyes, broker: Broker, *bodies: bytes) -> None:
-    async with eyes.channel() as channel:
+async def publish(inspector: BrokerInspector, broker: Broker, *bodies: bytes) -> None:
+    async with inspector.channel() as channel:
         exchange = await channel.declare_exchange(broker.exchange, aio_pika.ExchangeType.TOPIC, durable=True)
         for body in bodies:
             await exchange.publish(aio_pika.Message(body), "MeterStream")
 
 
-async def test_a_message_that_is_far_too_large_is_left_out_unread_and_the_next_is_shown(
-    broker: Broker, eyes: Eyes, display: Display, caplog: pytest.LogCaptureFixture
+async def test_an_oversized_message_is_skipped_and_the_next_is_shown(
+    broker: Broker, inspector: BrokerInspector, display: Display, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with showing(broker, display) as consumer:
-        await shows_what_is_published(eyes, broker, display, 1)
-        await publish(eyes, broker, b" " * 300_000, encode(message(2)))
-        await until(lambda: display.shown[-1] == 2)
+    async with run_consumer(broker, display) as consumer:
+        await publish_until_shown(inspector, broker, display, 1)
+        await publish(inspector, broker, b" " * 300_000, encode(build_message(2)))
+        await wait_until(lambda: display.shown[-1] == 2)
         assert consumer.problem.text is None
     assert "message skipped: 300000 bytes, more than the maximum of" in caplog.text
 
 
 @pytest.mark.parametrize("properties", UNREADABLE.values(), ids=UNREADABLE.keys())
-async def test_properties_that_the_library_refuses_are_in_the_way_of_no_picture(
-    broker: Broker, eyes: Eyes, display: Display, properties: RawProperties
+async def test_a_message_with_undecodable_properties_is_shown(
+    broker: Broker, inspector: BrokerInspector, display: Display, properties: RawProperties
 ) -> None:
-    async with showing(broker, display) as consumer:
-        await shows_what_is_published(eyes, broker, display, 1)
-        await publish_raw(eyes.url, broker.exchange, "MeterStream", properties, encode(message(2)))
-        await until(lambda: display.shown[-1] == 2)
+    async with run_consumer(broker, display) as consumer:
+        await publish_until_shown(inspector, broker, display, 1)
+        await publish_raw(inspector.url, broker.exchange, "MeterStream", properties, encode(build_message(2)))
+        await wait_until(lambda: display.shown[-1] == 2)
         assert consumer.problem.text is None
 
 
-async def shows_what_is_published(eyes: Eyes, broker: Broker, display: Display, number: int) -> None:
+async def publish_until_shown(
+    inspector: BrokerInspector, broker: Broker, display: Display, number: int
+) -> None:
     async with asyncio.timeout(60):
         while number not in display.shown:
-            await publish(eyes, broker, encode(message(number)))
+            await publish(inspector, broker, encode(build_message(number)))
             await asyncio.sleep(0.3)
 
 
-async def test_while_the_display_is_busy_all_but_the_newest_are_left_out(
-    broker: Broker, eyes: Eyes, display: Display
+async def test_all_but_the_latest_message_are_skipped_while_the_display_is_busy(
+    broker: Broker, inspector: BrokerInspector, display: Display
 ) -> None:
-    async with showing(broker, display):
-        await shows_what_is_published(eyes, broker, display, 0)
+    async with run_consumer(broker, display):
+        await publish_until_shown(inspector, broker, display, 0)
         display.shown.clear()
         display.seconds = 0.5
-        await publish(eyes, broker, *[encode(message(number)) for number in range(1, 100)])
-        await until(lambda: 99 in display.shown)
+        await publish(inspector, broker, *[encode(build_message(number)) for number in range(1, 100)])
+        await wait_until(lambda: 99 in display.shown)
     assert len(display.shown) <= 3
 
 
-async def test_what_cannot_be_read_is_left_out_and_told(
-    broker: Broker, eyes: Eyes, display: Display, caplog: pytest.LogCaptureFixture
+async def test_an_unreadable_message_is_skipped_and_logged(
+    broker: Broker, inspector: BrokerInspector, display: Display, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with showing(broker, display):
-        await shows_what_is_published(eyes, broker, display, 0)
-        await publish(eyes, broker, b"<html>")
-        await until(lambda: "message skipped: not JSON" in caplog.text)
-        await shows_what_is_published(eyes, broker, display, 1)
+    async with run_consumer(broker, display):
+        await publish_until_shown(inspector, broker, display, 0)
+        await publish(inspector, broker, b"<html>")
+        await wait_until(lambda: "message skipped: not JSON" in caplog.text)
+        await publish_until_shown(inspector, broker, display, 1)
 
 
 @pytest.mark.slow
-async def test_it_goes_on_when_the_broker_was_killed_and_is_back(
-    rabbitmq: RabbitMQ, broker: Broker, eyes: Eyes, display: Display
+async def test_the_consumer_continues_after_the_broker_was_killed_and_restarted(
+    rabbitmq: RabbitMQ, broker: Broker, inspector: BrokerInspector, display: Display
 ) -> None:
-    async with showing(broker, display) as consumer:
-        await shows_what_is_published(eyes, broker, display, 0)
+    async with run_consumer(broker, display) as consumer:
+        await publish_until_shown(inspector, broker, display, 0)
         await asyncio.to_thread(rabbitmq.kill)
-        await until(lambda: consumer.problem.text is not None)
+        await wait_until(lambda: consumer.problem.text is not None)
         await asyncio.to_thread(rabbitmq.start)
-        await shows_what_is_published(eyes, broker, display, 1)
+        await publish_until_shown(inspector, broker, display, 1)
         assert consumer.problem.text is None
 
 
-async def test_nothing_of_it_stays_on_the_broker(broker: Broker, eyes: Eyes, display: Display) -> None:
-    async with showing(broker, display):
-        await shows_what_is_published(eyes, broker, display, 0)
-    async with eyes.channel() as channel:
+async def test_the_queue_is_deleted_when_the_consumer_stops(
+    broker: Broker, inspector: BrokerInspector, display: Display
+) -> None:
+    async with run_consumer(broker, display):
+        await publish_until_shown(inspector, broker, display, 0)
+    async with inspector.channel() as channel:
         exchange = await channel.get_exchange(broker.exchange)
-        returned = await exchange.publish(aio_pika.Message(encode(message(1))), "MeterStream")
+        returned = await exchange.publish(aio_pika.Message(encode(build_message(1))), "MeterStream")
         assert not isinstance(returned, aio_pika.abc.AbstractMessage)
         assert type(returned).__name__ == "DeliveredMessage", "no queue takes it any more"
 
 
-async def test_an_error_of_the_display_is_not_hidden(broker: Broker, eyes: Eyes, display: Display) -> None:
-    async def broken(newest: Message) -> None:
+async def test_an_error_of_the_display_is_raised(
+    broker: Broker, inspector: BrokerInspector, display: Display
+) -> None:
+    async def raise_error(newest: Message) -> None:
         raise OSError("no display")
 
-    running = asyncio.create_task(LatestConsumer(broker, broken, name="test").run())
+    running = asyncio.create_task(LatestConsumer(broker, raise_error, name="test").run())
     async with asyncio.timeout(20):
         while not running.done():
-            await publish(eyes, broker, encode(message(0)))
+            await publish(inspector, broker, encode(build_message(0)))
             await asyncio.sleep(0.2)
     with pytest.raises(OSError, match="no display"):
         await running

@@ -1,4 +1,4 @@
-"""The commands that store readings, each with a database of either kind; each has its own `new_storing`."""
+"""Fixtures of the commands that store readings. Each test module defines its own `new_storing`."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ import pytest
 
 @pytest.fixture
 def lite(new_storing: Callable[..., Any], tmp_path: Path) -> Any:
-    """Return the command with an SQLite file."""
+    """Return the command, set up with an SQLite file."""
     return new_storing(f"sqlite:///{tmp_path / 'lite.db'}")
 
 
 @pytest.fixture
 def maria(new_storing: Callable[..., Any], mariadb_url: str) -> Any:
-    """Return the command with a database of a MariaDB."""
+    """Return the command, set up with a MariaDB database."""
     return new_storing(mariadb_url)

@@ -1,4 +1,4 @@
-"""Commands as their owner starts them, what a gateway gave, and what then stands in a database."""
+"""Commands as separate processes, the recorded answers of a gateway, and inspection of a database."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool
 
 from enphase_companion.simulator import Simulator
 
-from ..amqp_helpers import until
+from ..amqp_helpers import wait_until
 from ..cli_user import CliUser, Main
 
 METERS, READINGS = "/ivp/meters", "/ivp/meters/readings"
@@ -28,100 +28,100 @@ METERS, READINGS = "/ivp/meters", "/ivp/meters/readings"
 Key = tuple[int, str, int]
 
 #: Power and both counters, by key.
-Stored = dict[Key, tuple[float, float, float]]
+StoredReadings = dict[Key, tuple[float, float, float]]
 
 
 @dataclass
 class Command:
-    """One of the commands; what it says goes to a log."""
+    """A command in a separate process that writes its output to a log file."""
 
-    owner: CliUser
+    user: CliUser
     name: str
     log: Path
     process: subprocess.Popen[str] | None = None
     starts_so_far: int = 0
 
-    def starts(self, *arguments: str) -> None:
+    def start(self, *arguments: str) -> None:
         with self.log.open("a") as log:
-            self.process = self.owner.starts(self.name, *arguments, stdout=log, stderr=log)
+            self.process = self.user.start(self.name, *arguments, stdout=log, stderr=log)
         self.starts_so_far += 1
 
-    async def begins(self, *arguments: str) -> None:
-        """Start it and wait until it is at work; before that, Python's own way to end would be seen."""
-        self.starts(*arguments)
-        await until(lambda: self.output.count("Ctrl-C ends it.") == self.starts_so_far)
+    async def start_and_wait(self, *arguments: str) -> None:
+        """Start the command and wait until it is ready, that is, until its signal handlers are installed."""
+        self.start(*arguments)
+        await wait_until(lambda: self.output.count("Ctrl-C ends it.") == self.starts_so_far)
 
-    def ends(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Ask it to end, and give its exit status; within the 5 seconds that it has for that."""
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Send a signal and return the exit status, which must follow within 5 seconds."""
         assert self.process is not None
         self.process.send_signal(number)
         return self.process.wait(5)
 
-    def is_killed(self) -> None:
-        """End it as a power cut would."""
+    def kill(self) -> None:
+        """Kill the process, as a power cut would."""
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait(5)
 
     @property
-    def runs(self) -> bool:
+    def run(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
     @property
     def output(self) -> str:
         return self.log.read_text() if self.log.exists() else ""
 
-    async def sees(self, what: str, within: float = 20) -> None:
-        """Wait until it has said this."""
-        await until(lambda: what in self.output, within)
+    async def wait_for(self, text: str, within: float = 20) -> None:
+        """Wait until the output contains a text."""
+        await wait_until(lambda: text in self.output, within)
 
     @property
-    def title(self) -> str:
-        """What every user of the machine can read of it."""
+    def command_line(self) -> str:
+        """The command line, which every user of the machine can read."""
         assert self.process is not None
         return Path(f"/proc/{self.process.pid}/cmdline").read_text()
 
 
 @contextmanager
-def heard_by_systemd(owner: CliUser, folder: Path) -> Iterator[Iterator[str]]:
-    """Yield what commands of this owner tell systemd, as it comes."""
+def capture_notifications(user: CliUser, folder: Path) -> Iterator[Iterator[str]]:
+    """Yield the notifications that the user's commands send to systemd."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(folder / "notify"))
         systemd.settimeout(30)
-        owner.environment["NOTIFY_SOCKET"] = str(folder / "notify")
+        user.environment["NOTIFY_SOCKET"] = str(folder / "notify")
         yield iter(lambda: systemd.recv(4096).decode(), "")
 
 
 @dataclass
-class Given:
-    """What a simulated gateway has answered to the questions for its meters and their readings."""
+class AnswerRecorder:
+    """Records a simulated gateway's answers for its meters and their readings."""
 
     meters: list[dict[str, Any]] = field(default_factory=list)
     answers: list[list[dict[str, Any]]] = field(default_factory=list)
 
     @classmethod
-    def by(cls, simulator: Simulator, patch: pytest.MonkeyPatch) -> Given:
-        """Note each answer from now on."""
-        given = cls()
-        as_faults_have_it = simulator.faults.change
+    def attach(cls, simulator: Simulator, patch: pytest.MonkeyPatch) -> AnswerRecorder:
+        """Record each answer from now on."""
+        recorder = cls()
+        apply_faults = simulator.faults.change
 
-        def noted(path: str, answer: Any) -> Any:
-            answer = as_faults_have_it(path, answer)
+        def record(path: str, answer: Any) -> Any:
+            answer = apply_faults(path, answer)
             if path == METERS:
-                given.meters = answer
+                recorder.meters = answer
             elif path == READINGS:
-                given.answers.append(answer)
+                recorder.answers.append(answer)
             return answer
 
-        patch.setattr(simulator.faults, "change", noted)
-        return given
+        patch.setattr(simulator.faults, "change", record)
+        return recorder
 
     def __len__(self) -> int:
         return len(self.answers)
 
     @property
-    def truth(self) -> Stored:
-        """Power and both counters of each meter and phase, by its moment."""
+    def truth(self) -> StoredReadings:
+        """Power and both counters of each meter and phase, by time of measurement."""
         meters = {meter["eid"]: meter for meter in self.meters}
         return {
             (reading["timestamp"] * 1000, meter["measurementType"], phase): (
@@ -136,18 +136,18 @@ class Given:
         }
 
     @property
-    def moments(self) -> set[int]:
+    def timestamps(self) -> set[int]:
         return {reading["timestamp"] * 1000 for answer in self.answers for reading in answer}
 
 
 @dataclass(frozen=True)
-class Eyes:
-    """Looks into a database over connections of its own."""
+class DatabaseInspector:
+    """Inspects a database over connections of its own."""
 
     url: str
 
     def query(self, statement: str) -> list[Any]:
-        """Return the rows; none where there are no tables yet, or nobody answers."""
+        """Return the rows; none if there are no tables yet or the server does not answer."""
         url = make_url(self.url)
         driver = {"sqlite": "sqlite", "mysql": "mysql+pymysql"}[url.get_backend_name()]
         if driver == "sqlite" and not Path(str(url.database)).exists():
@@ -160,47 +160,47 @@ class Eyes:
             return []
 
     @property
-    def stored(self) -> Stored:
-        """Power and both counters of each reading that stands there, which may be there only once."""
+    def stored(self) -> StoredReadings:
+        """Power and both counters of each stored reading. Each may be stored only once."""
         rows = self.query(
             "SELECT measured_at, name, phase, active_power, energy_delivered, energy_received FROM readings "
             "JOIN measurements ON measurements.id = readings.measurement_id"
         )
         found = {(row[0], row[1], row[2]): (row[3], row[4], row[5]) for row in rows}
-        assert len(found) == len(rows), "twice"
+        assert len(found) == len(rows), "a reading is stored twice"
         return found
 
     @property
-    def moments(self) -> set[int]:
+    def timestamps(self) -> set[int]:
         return {row[0] for row in self.query("SELECT DISTINCT measured_at FROM readings")}
 
-    async def sees(self, moments: Iterable[int], within: float = 30) -> None:
-        """Wait until readings of all these moments stand there."""
+    async def wait_for(self, timestamps: Iterable[int], within: float = 30) -> None:
+        """Wait until readings of all these timestamps are stored."""
         async with asyncio.timeout(within):
-            while not set(moments) <= await asyncio.to_thread(lambda: self.moments):
+            while not set(timestamps) <= await asyncio.to_thread(lambda: self.timestamps):
                 await asyncio.sleep(0.2)
 
-    async def counts(self, count: int, within: float = 30) -> None:
-        """Wait until readings of so many moments stand there."""
+    async def wait_for_count(self, count: int, within: float = 30) -> None:
+        """Wait until readings of this many timestamps are stored."""
         async with asyncio.timeout(within):
-            while len(await asyncio.to_thread(lambda: self.moments)) < count:
+            while len(await asyncio.to_thread(lambda: self.timestamps)) < count:
                 await asyncio.sleep(0.2)
 
 
-def assert_same(stored: Stored, truth: Stored) -> None:
-    """See that exactly this stands there: each value, nothing more."""
+def assert_readings_equal(stored: StoredReadings, truth: StoredReadings) -> None:
+    """Assert that exactly these readings are stored."""
     assert stored.keys() == truth.keys()
     for key, values in truth.items():
-        # MariaDB shows six digits of a power, and all of a counter.
+        # MariaDB returns six digits of a power and all digits of a counter.
         assert stored[key][0] == pytest.approx(values[0], rel=5e-6, abs=1e-4), key
         assert stored[key][1:] == values[1:], key
 
 
-def assert_refused(owner: CliUser, main: Main, changed: dict[str, Any], message: str) -> None:
-    """See that a setting in its file is named, and that the gateway is asked nothing."""
-    owner.environment.pop("ENPHASE_GATEWAY_HOST")
-    owner.writes_token_file(**{"gateway_token": owner.simulator.token(), **changed})
-    result = owner.runs(main)
+def assert_setting_rejected(user: CliUser, main: Main, changed: dict[str, Any], message: str) -> None:
+    """Assert that the error names a setting and its file, and that no request is sent."""
+    user.environment.pop("ENPHASE_GATEWAY_HOST")
+    user.write_token_settings(**{"gateway_token": user.simulator.token(), **changed})
+    result = user.run(main)
     assert result.status == 2
-    assert f"{owner.folder}/credentials_token.json: {message}" in result.error
-    assert not owner.simulator.requests
+    assert f"{user.folder}/credentials_token.json: {message}" in result.error
+    assert not user.simulator.requests

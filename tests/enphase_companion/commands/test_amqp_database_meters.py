@@ -24,12 +24,12 @@ from tests.services.mariadb import MariaDB, execute
 from tests.services.rabbitmq import RabbitMQ
 
 from .. import amqp_helpers as broker
-from ..amqp_helpers import AT, SERIAL, message, until
+from ..amqp_helpers import AT, SERIAL, build_message, wait_until
 from ..cli_user import PASSWORD, USERNAME, CliUser
-from .running import Command, Eyes, Given, assert_same, heard_by_systemd
+from .running import AnswerRecorder, Command, DatabaseInspector, assert_readings_equal, capture_notifications
 
 
-def moments(*numbers: int) -> set[int]:
+def timestamps(*numbers: int) -> set[int]:
     """When the messages of these numbers were measured."""
     return {(AT + number) * 1000 for number in numbers}
 
@@ -40,18 +40,18 @@ class Storing(Command):
 
     amqp_url: str = ""
     database_url: str = ""
-    place: str = ""
+    exchange_name: str = ""
     declared_at: float = 0
 
     @property
     def queue(self) -> str:
-        return f"{self.place}.Meters"
+        return f"{self.exchange_name}.Meters"
 
-    def writes(self, **settings: Any) -> None:
-        self.owner.writes_token_file(
+    def write_settings(self, **settings: Any) -> None:
+        self.user.write_token_settings(
             **{
                 "amqp_url": self.amqp_url,
-                "amqp_exchange": self.place,
+                "amqp_exchange": self.exchange_name,
                 "amqp_queue": self.queue,
                 "amqp_queues": self.queue,
                 "database_url": self.database_url,
@@ -61,18 +61,20 @@ class Storing(Command):
         )
 
     @property
-    def eyes(self) -> Eyes:
-        return Eyes(self.database_url)
+    def inspector(self) -> DatabaseInspector:
+        return DatabaseInspector(self.database_url)
 
     @property
-    def broker(self) -> broker.Eyes:
-        return broker.Eyes(self.amqp_url)
+    def broker(self) -> broker.BrokerInspector:
+        return broker.BrokerInspector(self.amqp_url)
 
     async def publish(self, *bodies: bytes) -> None:
         """Put these messages into its queue, which is declared as publishers declare it."""
         arguments: dict[str, Any] = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
         async with self.broker.channel() as channel:
-            exchange = await channel.declare_exchange(self.place, aio_pika.ExchangeType.TOPIC, durable=True)
+            exchange = await channel.declare_exchange(
+                self.exchange_name, aio_pika.ExchangeType.TOPIC, durable=True
+            )
             queue = await channel.declare_queue(self.queue, durable=True, arguments=arguments)
             await queue.bind(exchange, "MeterStream.#")
             self.declared_at = self.declared_at or time.monotonic()
@@ -90,17 +92,17 @@ class Storing(Command):
     async def empties(self, within: float = 20) -> None:
         """Wait until nothing is in its queue, acknowledged or not: both are back when it has ended."""
         async with asyncio.timeout(within):
-            while await self.broker.waiting(self.queue):
+            while await self.broker.count_ready(self.queue):
                 await asyncio.sleep(0.2)
 
     async def buried(self) -> list[tuple[bytes, str]]:
         """Take the dead letters: what they hold, and the reason."""
-        letters = await self.broker.take_all(f"{self.place}.DeadLetter")
+        letters = await self.broker.take_all(f"{self.exchange_name}.DeadLetter")
         return [(letter.body, str(letter.headers["dead_letter_reason"])) for letter in letters]
 
 
 def bodies(*numbers: int) -> list[bytes]:
-    return [encode(message(number)) for number in numbers]
+    return [encode(build_message(number)) for number in numbers]
 
 
 def of_enphase_api(number: int) -> bytes:
@@ -118,22 +120,27 @@ def of_enphase_api(number: int) -> bytes:
 
 
 @pytest.fixture
-def new_storing(amqp_url: str, owner: CliUser, tmp_path: Path) -> Iterator[Callable[..., Storing]]:
+def new_storing(amqp_url: str, user: CliUser, tmp_path: Path) -> Iterator[Callable[..., Storing]]:
     """Yield what makes the command, or another one beside it, with a database at this address."""
     made: list[Storing] = []
-    place = f"Enphase.{time.time_ns()}"
+    exchange_name = f"Enphase.{time.time_ns()}"
 
     def make(url: str) -> Storing:
         storing = Storing(
-            owner, NAME, tmp_path / f"log-{len(made)}", amqp_url=amqp_url, database_url=url, place=place
+            user,
+            NAME,
+            tmp_path / f"log-{len(made)}",
+            amqp_url=amqp_url,
+            database_url=url,
+            exchange_name=exchange_name,
         )
-        storing.writes()
+        storing.write_settings()
         made.append(storing)
         return storing
 
     yield make
     for storing in made:
-        storing.is_killed()
+        storing.kill()
 
 
 @pytest.mark.slow
@@ -141,44 +148,47 @@ async def test_what_the_databases_full_disk_does_not_take_waits_in_the_queue(
     new_storing: Callable[..., Storing], small_disk: SmallDisk
 ) -> None:
     storing = new_storing(f"sqlite:///{small_disk.path / 'lite.db'}")
-    await storing.begins()
+    await storing.start_and_wait()
     await storing.publish(*bodies(1, 2))
-    await storing.eyes.sees(moments(1, 2))
+    await storing.inspector.wait_for(timestamps(1, 2))
     small_disk.fill()
     await storing.publish(*bodies(*range(3, 100)))
-    await storing.sees("the disk is full; readings wait in the queue")
+    await storing.wait_for("the disk is full; readings wait in the queue")
     small_disk.free()
-    await storing.eyes.sees(moments(*range(1, 100)), within=60)
-    assert storing.ends() == 0
+    await storing.inspector.wait_for(timestamps(*range(1, 100)), within=60)
+    assert storing.stop() == 0
     assert await storing.buried() == []
 
 
 async def test_the_readings_of_a_house_go_through_the_queue_into_the_database(
-    new_storing: Callable[..., Storing], new_owner: Callable[..., CliUser], database_url: str, tmp_path: Path
+    new_storing: Callable[..., Storing],
+    create_user: Callable[..., CliUser],
+    database_url: str,
+    tmp_path: Path,
 ) -> None:
-    house = new_owner("battery", speed=20, seed=2)
-    house.trusts()
-    given = Given.by(house.simulator, house.patch)
+    house = create_user("battery", speed=20, seed=2)
+    house.trust_gateway()
+    given = AnswerRecorder.attach(house.simulator, house.patch)
     storing = new_storing(database_url)
     publishing = Command(house, "enphase-gateway-amqp-meters", tmp_path / "publishing")
-    house.writes_token_file(
+    house.write_token_settings(
         gateway_token=house.simulator.token(),
         amqp_url=storing.amqp_url,
-        amqp_exchange=storing.place,
+        amqp_exchange=storing.exchange_name,
         amqp_queues=storing.queue,
         interval=0.5,
     )
-    storing.starts()
-    publishing.starts()
-    await storing.eyes.counts(6)
-    assert publishing.ends() == 0
+    storing.start()
+    publishing.start()
+    await storing.inspector.wait_for_count(6)
+    assert publishing.stop() == 0
     await storing.empties()
-    assert storing.ends() == 0
-    stored = storing.eyes.stored
+    assert storing.stop() == 0
+    stored = storing.inspector.stored
     truth = given.truth
-    last = max(given.moments)
-    assert_same(stored, {key: truth[key] for key in truth if key[0] != last or key in stored})
-    assert {row[0] for row in storing.eyes.query("SELECT serial_number FROM gateways")} == {
+    last = max(given.timestamps)
+    assert_readings_equal(stored, {key: truth[key] for key in truth if key[0] != last or key in stored})
+    assert {row[0] for row in storing.inspector.query("SELECT serial_number FROM gateways")} == {
         house.simulator.serial_number
     }
     assert len(storing.output.splitlines()) == 1, "nothing but where the readings go"
@@ -187,24 +197,24 @@ async def test_the_readings_of_a_house_go_through_the_queue_into_the_database(
 async def test_what_has_ended_is_rolled_up(new_storing: Callable[..., Storing], database_url: str) -> None:
     storing = new_storing(database_url)
     await storing.publish(*bodies(*range(0, 1000, 10)))
-    storing.starts()
+    storing.start()
     # Another day's message comes later, for a minute that ended long ago.
-    await until(lambda: len(storing.eyes.query("SELECT DISTINCT bucket_start FROM days")) == 1)
+    await wait_until(lambda: len(storing.inspector.query("SELECT DISTINCT bucket_start FROM days")) == 1)
     await storing.publish(*bodies(-86_400))
-    await until(lambda: len(storing.eyes.query("SELECT DISTINCT bucket_start FROM days")) == 2)
-    assert len(storing.eyes.query("SELECT DISTINCT bucket_start FROM minutes")) == 18
-    assert storing.eyes.query("SELECT * FROM pending_rollups") == []
-    assert storing.ends() == 0
+    await wait_until(lambda: len(storing.inspector.query("SELECT DISTINCT bucket_start FROM days")) == 2)
+    assert len(storing.inspector.query("SELECT DISTINCT bucket_start FROM minutes")) == 18
+    assert storing.inspector.query("SELECT * FROM pending_rollups") == []
+    assert storing.stop() == 0
 
 
 async def test_messages_of_enphase_api_are_stored_as_the_set_gateways(lite: Storing) -> None:
-    lite.writes(gateway_serial_number=SERIAL)
+    lite.write_settings(gateway_serial_number=SERIAL)
     await lite.publish(of_enphase_api(1), *bodies(2), of_enphase_api(3))
-    lite.starts()
-    await lite.eyes.sees(moments(1, 2, 3))
-    assert lite.ends() == 0
-    assert lite.eyes.query("SELECT serial_number FROM gateways") == [(SERIAL,)]
-    assert lite.eyes.stored[(AT + 1) * 1000, "total-consumption", 1] == (5.0, 7.0, 8.0)
+    lite.start()
+    await lite.inspector.wait_for(timestamps(1, 2, 3))
+    assert lite.stop() == 0
+    assert lite.inspector.query("SELECT serial_number FROM gateways") == [(SERIAL,)]
+    assert lite.inspector.stored[(AT + 1) * 1000, "total-consumption", 1] == (5.0, 7.0, 8.0)
     assert await lite.buried() == []
 
 
@@ -213,14 +223,14 @@ async def test_without_a_set_gateway_they_are_kept_as_dead_letters_and_that_is_s
 ) -> None:
     foreign = [of_enphase_api(number) for number in range(5)]
     await lite.publish(*foreign, *bodies(10))
-    lite.starts()
-    await lite.eyes.sees(moments(10))
+    lite.start()
+    await lite.inspector.wait_for(timestamps(10))
     await lite.empties()
-    assert lite.ends() == 0
+    assert lite.stop() == 0
     reason = "it names no gateway: for messages of Enphase-API's scripts, set gateway_serial_number"
     assert await lite.buried() == [(body, reason) for body in foreign]
     assert lite.output.count("warning:") == 1
-    assert f"messages go to {lite.place}.DeadLetter: {reason}" in lite.output
+    assert f"messages go to {lite.exchange_name}.DeadLetter: {reason}" in lite.output
 
 
 @pytest.mark.parametrize("url", ["sqlite", "mariadb"])
@@ -230,7 +240,7 @@ async def test_no_message_ends_it(
     storing = new_storing(
         request.getfixturevalue("mariadb_url") if url == "mariadb" else f"sqlite:///{tmp_path / 'lite.db'}"
     )
-    good = json.loads(encode(message(1)))
+    good = json.loads(encode(build_message(1)))
 
     def changed(number: int, **other: Any) -> bytes:
         entries = [{**entry, "measured_at": (AT + number) * 1000} for entry in good["meters"]]
@@ -287,14 +297,14 @@ async def test_no_message_ends_it(
         entry(15, measurement_type="PRODUCTION"),
     ]
     await storing.publish(*unreadable, *strange, *bodies(20))
-    storing.starts()
-    await storing.eyes.sees(moments(*range(2, 13), 14, 15, 20))
+    storing.start()
+    await storing.inspector.wait_for(timestamps(*range(2, 13), 14, 15, 20))
     await storing.empties()
-    assert storing.ends() == 0
+    assert storing.stop() == 0
     assert [body for body, _ in await storing.buried()] == unreadable
-    names = {row[0] for row in storing.eyes.query("SELECT serial_number FROM gateways")}
+    names = {row[0] for row in storing.inspector.query("SELECT serial_number FROM gateways")}
     assert names == {"1" * 32, "12", "0", "1", "01", "2", SERIAL}
-    stored = storing.eyes.stored
+    stored = storing.inspector.stored
     for number in (6, 7):
         [absurd] = [values for (at, _, _), values in stored.items() if at == (AT + number) * 1000]
         assert absurd[0] is None, "unknown, not zero"
@@ -302,11 +312,11 @@ async def test_no_message_ends_it(
 
 @pytest.mark.parametrize("how", ["words", "an old table"])
 async def test_only_what_the_server_can_never_hold_is_left_out(maria: Storing, how: str) -> None:
-    maria.starts()
-    await maria.sees("Ctrl-C ends it.")
+    maria.start()
+    await maria.wait_for("Ctrl-C ends it.")
     await maria.publish(*bodies(1))
-    await maria.eyes.sees(moments(1))
-    good = json.loads(encode(message(2)))
+    await maria.inspector.wait_for(timestamps(1))
+    good = json.loads(encode(build_message(2)))
     if how == "words":
         # In a message as a whole, and in many.
         entries = [{**good["meters"][0], "measurement_type": f"m{number}"} for number in range(65)]
@@ -321,9 +331,9 @@ async def test_only_what_the_server_can_never_hold_is_left_out(maria: Storing, h
         ]
         reason = "Out of range value for column 'measurement_id'"
     await maria.publish(*bodies(*range(3, 20)), *bad, *bodies(*range(20, 40)))
-    await maria.eyes.sees(moments(*range(3, 40)))
+    await maria.inspector.wait_for(timestamps(*range(3, 40)))
     await maria.empties()
-    assert maria.ends() == 0
+    assert maria.stop() == 0
     buried = await maria.buried()
     assert [body for body, _ in buried] == left_out
     assert reason in buried[0][1]
@@ -333,22 +343,22 @@ async def test_workers_share_a_queue_and_make_the_tables_of_an_empty_database_to
     new_storing: Callable[..., Storing], database_url: str
 ) -> None:
     workers = [new_storing(database_url) for _ in range(3)]
-    workers[0].writes(batch_size=10)
+    workers[0].write_settings(batch_size=10)
     for worker in workers:
-        worker.starts()
+        worker.start()
     for worker in workers:
-        await worker.sees("Ctrl-C ends it.")
+        await worker.wait_for("Ctrl-C ends it.")
     # Each message twice, as after a confirmation that was lost on its way.
     await workers[0].publish(*[body for number in range(150) for body in bodies(number) * 2])
-    await workers[0].eyes.sees(moments(*range(150)))
-    workers[1].is_killed()
+    await workers[0].inspector.wait_for(timestamps(*range(150)))
+    workers[1].kill()
     await workers[0].publish(*bodies(*range(150, 200)))
-    await workers[0].eyes.sees(moments(*range(200)))
+    await workers[0].inspector.wait_for(timestamps(*range(200)))
     await workers[0].empties()
-    assert [workers[0].ends(), workers[2].ends()] == [0, 0]
-    assert workers[0].eyes.stored.keys() == {
+    assert [workers[0].stop(), workers[2].stop()] == [0, 0]
+    assert workers[0].inspector.stored.keys() == {
         (at, word, phase)
-        for at in moments(*range(200))
+        for at in timestamps(*range(200))
         for word in ("production", "net-consumption")
         for phase in (0, 1)
     }
@@ -356,16 +366,16 @@ async def test_workers_share_a_queue_and_make_the_tables_of_an_empty_database_to
 
 
 async def test_what_it_had_when_it_was_killed_is_stored_by_the_next(lite: Storing) -> None:
-    lite.writes(batch_size=20)
+    lite.write_settings(batch_size=20)
     await lite.publish(*bodies(*range(400)))
-    lite.starts()
-    await lite.eyes.counts(20)
-    lite.is_killed()
-    await lite.begins()
-    await lite.eyes.sees(moments(*range(400)))
+    lite.start()
+    await lite.inspector.wait_for_count(20)
+    lite.kill()
+    await lite.start_and_wait()
+    await lite.inspector.wait_for(timestamps(*range(400)))
     await lite.empties()
-    assert lite.ends() == 0
-    assert len(lite.eyes.stored) == 1600
+    assert lite.stop() == 0
+    assert len(lite.inspector.stored) == 1600
 
 
 @pytest.mark.slow
@@ -373,22 +383,22 @@ async def test_it_goes_on_when_broker_and_database_were_killed_and_are_back(
     rabbitmq: RabbitMQ, mariadb: MariaDB, maria: Storing
 ) -> None:
     await maria.publish(*bodies(*range(10)))
-    maria.starts()
-    await maria.eyes.sees(moments(*range(10)))
+    maria.start()
+    await maria.inspector.wait_for(timestamps(*range(10)))
     await asyncio.to_thread(mariadb.kill)
     await maria.publish(*bodies(*range(10, 30)))
-    await maria.sees("readings wait in the queue")
+    await maria.wait_for("readings wait in the queue")
     await asyncio.to_thread(mariadb.start)
-    await maria.eyes.sees(moments(*range(30)), within=60)
+    await maria.inspector.wait_for(timestamps(*range(30)), within=60)
     await maria.settles()
     await asyncio.to_thread(rabbitmq.kill)
-    await maria.sees("the connection was lost")
+    await maria.wait_for("the connection was lost")
     await asyncio.to_thread(rabbitmq.start)
     await maria.publish(*bodies(*range(30, 40)))
-    await maria.eyes.sees(moments(*range(40)), within=60)
+    await maria.inspector.wait_for(timestamps(*range(40)), within=60)
     await maria.empties()
-    assert maria.ends() == 0
-    assert len(maria.eyes.stored) == 160
+    assert maria.stop() == 0
+    assert len(maria.inspector.stored) == 160
     assert maria.output.count("warning:") < 10, maria.output
 
 
@@ -400,13 +410,13 @@ async def test_it_begins_without_broker_and_database(
     await asyncio.to_thread(mariadb.kill)
     await maria.settles()
     await asyncio.to_thread(rabbitmq.kill)
-    maria.starts()
-    await maria.sees("no connection")
+    maria.start()
+    await maria.wait_for("no connection")
     await asyncio.to_thread(rabbitmq.start)
-    await maria.sees("readings wait in the queue", within=60)
+    await maria.wait_for("readings wait in the queue", within=60)
     await asyncio.to_thread(mariadb.start)
-    await maria.eyes.sees(moments(*range(5)), within=60)
-    assert maria.ends() == 0
+    await maria.inspector.wait_for(timestamps(*range(5)), within=60)
+    assert maria.stop() == 0
 
 
 @pytest.mark.slow
@@ -416,8 +426,8 @@ async def test_it_ends_within_five_seconds_whatever_hangs_and_nothing_is_lost(
 ) -> None:
     servers: dict[str, MariaDB | RabbitMQ] = {"database": mariadb, "broker": rabbitmq}
     await maria.publish(*bodies(1))
-    maria.starts()
-    await maria.eyes.sees(moments(1))
+    maria.start()
+    await maria.inspector.wait_for(timestamps(1))
     for name in hanging:
         if name == "database":
             mariadb.pause()
@@ -426,37 +436,37 @@ async def test_it_ends_within_five_seconds_whatever_hangs_and_nothing_is_lost(
         servers[name].pause()
     await asyncio.sleep(0.5)
     try:
-        assert maria.ends() == 0
+        assert maria.stop() == 0
     finally:
         for name in hanging:
             servers[name].resume()
-    await maria.begins()
-    await maria.eyes.sees(moments(*range(1, 8)))
+    await maria.start_and_wait()
+    await maria.inspector.wait_for(timestamps(*range(1, 8)))
     await maria.empties()
-    assert maria.ends() == 0
+    assert maria.stop() == 0
 
 
 async def test_it_ends_within_five_seconds_while_another_program_locks_the_database(lite: Storing) -> None:
     await lite.publish(*bodies(1))
-    lite.starts()
-    await lite.eyes.sees(moments(1))
+    lite.start()
+    await lite.inspector.wait_for(timestamps(1))
     locking = sqlite3.connect(str(make_url(lite.database_url).database), isolation_level=None)
     try:
         locking.execute("BEGIN IMMEDIATE")
         await lite.publish(*bodies(2))
         await asyncio.sleep(1)
-        assert lite.ends() == 0
+        assert lite.stop() == 0
     finally:
         locking.close()
-    await lite.begins()
-    await lite.eyes.sees(moments(2))
-    assert lite.ends() == 0
+    await lite.start_and_wait()
+    await lite.inspector.wait_for(timestamps(2))
+    assert lite.stop() == 0
 
 
 async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
     rabbitmq: RabbitMQ, mariadb: MariaDB, maria: Storing
 ) -> None:
-    token = maria.owner.simulator.token()
+    token = maria.user.simulator.token()
     secrets = {"gateway_token": token, "enphase_password": PASSWORD, "enphase_username": USERNAME}
     database = make_url(maria.database_url)
     password = "hunter2/@ %secret"
@@ -464,20 +474,22 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
     execute(database, f"GRANT ALL ON {database.database}.* TO planted")
     theirs = database.set(username="planted", password=password)
     wrong_broker = str(URL(maria.amqp_url).with_password(password))
-    maria.writes(**secrets, database_url=theirs.render_as_string(hide_password=False), amqp_url=wrong_broker)
-    maria.starts("-v")
-    await maria.sees("it rejects amqp_username with amqp_password: correct them")
-    title = maria.title
-    assert maria.ends() == 0
-    maria.writes(**secrets, database_url=theirs.render_as_string(hide_password=False))
+    maria.write_settings(
+        **secrets, database_url=theirs.render_as_string(hide_password=False), amqp_url=wrong_broker
+    )
+    maria.start("-v")
+    await maria.wait_for("it rejects amqp_username with amqp_password: correct them")
+    command_line = maria.command_line
+    assert maria.stop() == 0
+    maria.write_settings(**secrets, database_url=theirs.render_as_string(hide_password=False))
     await maria.publish(*bodies(1), b"{}")
-    maria.starts("-v")
-    await maria.eyes.sees(moments(1))
+    maria.start("-v")
+    await maria.inspector.wait_for(timestamps(1))
     await asyncio.to_thread(mariadb.kill)
     await maria.publish(*bodies(2))
-    await maria.sees("readings wait in the queue")
-    assert maria.ends() == 0
-    everything = maria.output + title
+    await maria.wait_for("readings wait in the queue")
+    assert maria.stop() == 0
+    everything = maria.output + command_line
     assert "DEBUG" in everything
     planted = (token, token[-20:], "hunter2", "secret", PASSWORD, USERNAME, "guest:guest")
     assert [secret for secret in planted if secret in everything] == []
@@ -498,12 +510,12 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
     ],
 )
 def test_a_setting_that_cannot_be_right_is_named(
-    owner: CliUser, changed: dict[str, Any], message: str
+    user: CliUser, changed: dict[str, Any], message: str
 ) -> None:
-    owner.writes_token_file(**changed)
-    result = owner.runs(main)
+    user.write_token_settings(**changed)
+    result = user.run(main)
     assert result.status == 2
-    assert f"{owner.folder}/credentials_token.json: {message}" in result.error
+    assert f"{user.folder}/credentials_token.json: {message}" in result.error
 
 
 @pytest.mark.parametrize(
@@ -514,22 +526,22 @@ def test_a_setting_that_cannot_be_right_is_named(
     ],
 )
 def test_a_database_that_cannot_be_is_named_without_its_password(
-    owner: CliUser, url: str, status: int, message: str
+    user: CliUser, url: str, status: int, message: str
 ) -> None:
-    owner.writes_token_file(database_url=url)
-    result = owner.runs(main)
+    user.write_token_settings(database_url=url)
+    result = user.run(main)
     assert (result.status, message in result.error) == (status, True)
     assert "hunter2" not in result.error
 
 
 async def test_systemd_is_told_when_it_listens_and_how_it_goes_on(lite: Storing, tmp_path: Path) -> None:
-    with heard_by_systemd(lite.owner, tmp_path) as told:
-        lite.starts()
+    with capture_notifications(lite.user, tmp_path) as told:
+        lite.start()
         assert await asyncio.to_thread(lambda: "READY=1" in told), "though nobody has sent anything"
         await lite.publish(*bodies(1, 2), b"{}")
         status = re.compile(r"STATUS=2 stored, 1 dead-lettered$")
         assert await asyncio.to_thread(
             lambda: any("WATCHDOG=1" in each and status.search(each) for each in told)
         )
-        assert lite.ends() == 0
+        assert lite.stop() == 0
         assert await asyncio.to_thread(lambda: "STOPPING=1" in told)

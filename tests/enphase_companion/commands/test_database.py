@@ -47,7 +47,7 @@ class CliUser:
         self.capture = capture
         self.newest: datetime | None = None
 
-    def runs(self, *arguments: str) -> Result:
+    def run(self, *arguments: str) -> Result:
         self.capture.readouterr()
         try:
             status = main(arguments)
@@ -74,8 +74,8 @@ class CliUser:
 
 
 @pytest.fixture
-def owner(
-    elsewhere: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def user(
+    home_folder: Path, database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> CliUser:
     monkeypatch.setenv("ENPHASE_DATABASE_URL", database_url)
     monkeypatch.setenv("TZ", "Europe/Vienna")
@@ -83,31 +83,31 @@ def owner(
 
 
 @pytest.fixture
-def fortnight(owner: CliUser) -> CliUser:
+def fortnight(user: CliUser) -> CliUser:
     # In UTC: an hour of local time that is left out or comes twice would leave out a reading or double one.
-    owner.newest = datetime.now(UTC)
-    owner.stores([reading(owner.newest - timedelta(minutes=10 * i)) for i in range(14 * 144)])
-    return owner
+    user.newest = datetime.now(UTC)
+    user.stores([reading(user.newest - timedelta(minutes=10 * i)) for i in range(14 * 144)])
+    return user
 
 
 def test_without_settings_a_file_is_made_here(
-    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TZ", "America/Havana")
-    owner = CliUser("sqlite:///enphase.db", capsys)
-    missing = owner.runs("status")
+    user = CliUser("sqlite:///enphase.db", capsys)
+    missing = user.run("status")
     assert missing.status == 1
-    assert missing.err.startswith(f"error: {elsewhere / 'enphase.db'}: no such file: if yours is else")
-    assert owner.runs("upgrade").out == "enphase.db: the tables are up to date\n"
-    assert (elsewhere / "enphase.db").exists()
-    found = owner.runs("status")
+    assert missing.err.startswith(f"error: {home_folder / 'enphase.db'}: no such file: if yours is else")
+    assert user.run("upgrade").out == "enphase.db: the tables are up to date\n"
+    assert (home_folder / "enphase.db").exists()
+    found = user.run("status")
     assert found.status == 0
     assert "days of America/Havana" in found.out
     assert "no readings yet" in found.out
 
 
 def test_the_status_names_gateways_and_their_time(fortnight: CliUser) -> None:
-    found = fortnight.runs("status")
+    found = fortnight.run("status")
     assert found.status == 0
     first, *connection, gateway, waiting = found.out.splitlines()
     is_file = fortnight.url.startswith("sqlite")
@@ -120,27 +120,27 @@ def test_the_status_names_gateways_and_their_time(fortnight: CliUser) -> None:
     assert waiting.endswith("1 day")
 
 
-def test_the_time_zone_of_a_new_database_can_be_set(owner: CliUser) -> None:
-    assert owner.runs("upgrade", "--time-zone", "Asia/Tokyo").status == 0
-    assert "days of Asia/Tokyo" in owner.runs("status").out
-    refused = owner.runs("upgrade", "--time-zone", "Europe/Paris")
+def test_the_time_zone_of_a_new_database_can_be_set(user: CliUser) -> None:
+    assert user.run("upgrade", "--time-zone", "Asia/Tokyo").status == 0
+    assert "days of Asia/Tokyo" in user.run("status").out
+    refused = user.run("upgrade", "--time-zone", "Europe/Paris")
     assert refused.status == 1
     assert "rebuild --time-zone Europe/Paris" in refused.err
-    assert owner.runs("rebuild", "--time-zone", "Europe/Paris").status == 0
-    assert "days of Europe/Paris" in owner.runs("status").out
-    nowhere = owner.runs("upgrade", "--time-zone", "Middle/Earth")
+    assert user.run("rebuild", "--time-zone", "Europe/Paris").status == 0
+    assert "days of Europe/Paris" in user.run("status").out
+    nowhere = user.run("upgrade", "--time-zone", "Middle/Earth")
     assert nowhere.status == 2
     assert nowhere.err == ("error: --time-zone: must be the name of a time zone, such as Europe/Vienna\n")
 
 
 @pytest.mark.slow
 def test_pruning_keeps_what_the_owner_says(fortnight: CliUser) -> None:
-    refused = fortnight.runs("prune")
+    refused = fortnight.run("prune")
     assert refused.status == 2
     assert "keep_readings" in refused.err
     assert fortnight.readings() == 14 * 144
 
-    pruned = fortnight.runs("prune", "--keep-readings", "3", "--keep-minutes", "10")
+    pruned = fortnight.run("prune", "--keep-readings", "3", "--keep-minutes", "10")
     assert pruned.status == 0
     lines = pruned.out.splitlines()
     assert "readings, kept the last 3 days" in lines[0]
@@ -172,27 +172,27 @@ def test_pruning_keeps_what_the_owner_says(fortnight: CliUser) -> None:
     ],
 )
 def test_an_option_of_another_action_is_refused(
-    elsewhere: Path, capsys: pytest.CaptureFixture[str], arguments: Sequence[str], said: str
+    home_folder: Path, capsys: pytest.CaptureFixture[str], arguments: Sequence[str], said: str
 ) -> None:
-    refused = CliUser("", capsys).runs(*arguments)
+    refused = CliUser("", capsys).run(*arguments)
     assert refused.status == 2
     assert said in refused.err
-    assert not list(elsewhere.iterdir())
+    assert not list(home_folder.iterdir())
 
 
 def test_settings_of_another_action_may_stand_in_the_file(
-    owner: CliUser, monkeypatch: pytest.MonkeyPatch
+    user: CliUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ENPHASE_KEEP_READINGS", "many")
-    assert owner.runs("upgrade").status == 0
-    assert owner.runs("prune").status == 2
+    assert user.run("upgrade").status == 0
+    assert user.run("prune").status == 2
 
 
 def test_a_file_as_the_databases_address_is_explained(
-    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ENPHASE_DATABASE_URL", "enphase.db")
-    refused = CliUser("", capsys).runs("status")
+    refused = CliUser("", capsys).run("status")
     assert refused.status == 2
     assert refused.err == (
         "error: database_url: enphase.db is not a URL: write sqlite:///enphase.db for this file\n"
@@ -204,10 +204,14 @@ def test_a_file_as_the_databases_address_is_explained(
     "url", ["mysql://me:Pa@WORD@db.lan/x", "me:Pa@WORD@db.lan", "mysql://me:pa#WORD@db.lan/x"]
 )
 def test_no_part_of_a_password_with_an_at_sign_is_shown(
-    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], name: str, url: str
+    home_folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    name: str,
+    url: str,
 ) -> None:
     monkeypatch.setenv(name, url)
-    refused = CliUser("", capsys).runs("-v", "import", "--gateway-serial-number", GATEWAY)
+    refused = CliUser("", capsys).run("-v", "import", "--gateway-serial-number", GATEWAY)
     assert refused.status == 2
     assert "WORD" not in refused.out + refused.err
     assert "must look like" in refused.err
@@ -215,22 +219,22 @@ def test_no_part_of_a_password_with_an_at_sign_is_shown(
 
 @pytest.mark.slow
 def test_rebuilding_says_what_it_did(fortnight: CliUser) -> None:
-    assert fortnight.runs("rebuild").out.endswith("rebuilt minutes, quarter-hours and days\n")
+    assert fortnight.run("rebuild").out.endswith("rebuilt minutes, quarter-hours and days\n")
 
 
 def test_the_sql_for_an_administrator_is_printed_without_a_database(
-    elsewhere: Path, capsys: pytest.CaptureFixture[str]
+    home_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    printed = CliUser("", capsys).runs("upgrade", "--sql")
+    printed = CliUser("", capsys).run("upgrade", "--sql")
     assert printed.status == 0
     assert printed.out == schema.render_sql()
-    assert not list(elsewhere.iterdir())
-    assert CliUser("", capsys).runs("status", "--sql").status == 2
+    assert not list(home_folder.iterdir())
+    assert CliUser("", capsys).run("status", "--sql").status == 2
 
 
 @pytest.mark.services
 def test_enphase_apis_database_is_imported_from_its_own_keys(
-    elsewhere: Path,
+    home_folder: Path,
     mariadb_url: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -239,23 +243,23 @@ def test_enphase_apis_database_is_imported_from_its_own_keys(
     theirs = EnphaseApiDatabase(make_url(mariadb_url))
     theirs.add(range(1_760_000_000_000, 1_760_000_500_000, 1000))
     monkeypatch.setenv("ENPHASE_IMPORT_DATABASE_URL", mariadb_url)
-    owner = CliUser("sqlite:///enphase.db", capsys)
-    refused = owner.runs("import")
+    user = CliUser("sqlite:///enphase.db", capsys)
+    refused = user.run("import")
     assert refused.status == 2
     assert "gateway_serial_number" in refused.err
-    done = owner.runs("import", "--gateway-serial-number", GATEWAY)
+    done = user.run("import", "--gateway-serial-number", GATEWAY)
     assert done.err == ""
     assert done.out == f"enphase.db: imported 500 readings of gateway {GATEWAY}\n"
-    assert owner.readings() == 500
-    assert owner.runs("import", "--gateway-serial-number", GATEWAY).out.startswith(
+    assert user.readings() == 500
+    assert user.run("import", "--gateway-serial-number", GATEWAY).out.startswith(
         "enphase.db: imported 0 readings"
     )
 
 
 def test_no_password_is_shown_by_any_action(
-    elsewhere: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    home_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    folder = elsewhere / "configuration"
+    folder = home_folder / "configuration"
     folder.mkdir()
     file = folder / "credentials_token.json"
     file.write_text(
@@ -271,9 +275,9 @@ def test_no_password_is_shown_by_any_action(
     )
     file.chmod(0o600)
     monkeypatch.setenv("ENPHASE_KEEP_READINGS", "1")
-    owner = CliUser("", capsys)
+    user = CliUser("", capsys)
     for action in ("status", "upgrade", "import", "prune", "rebuild"):
-        ended = owner.runs("-v", action)
+        ended = user.run("-v", action)
         assert ended.status == 1, action
         assert "sesame" not in ended.out + ended.err
         assert "another-secret" not in ended.out + ended.err
@@ -282,10 +286,10 @@ def test_no_password_is_shown_by_any_action(
 
 @pytest.mark.slow
 def test_a_rebuild_that_is_stopped_ends_at_once_and_can_be_done_again(
-    owner: CliUser, database_url: str
+    user: CliUser, database_url: str
 ) -> None:
     now = datetime.now(UTC)
-    owner.stores([reading(now - timedelta(seconds=30 * i)) for i in range(30_000)])
+    user.stores([reading(now - timedelta(seconds=30 * i)) for i in range(30_000)])
     command = [sys.executable, "-m", "enphase_companion.commands.database", "rebuild"]
     script = Path(__file__).parents[3] / "scripts" / "database.py"
     with subprocess.Popen(
@@ -300,8 +304,8 @@ def test_a_rebuild_that_is_stopped_ends_at_once_and_can_be_done_again(
         output, _ = rebuilding.communicate(timeout=5)
     assert rebuilding.returncode in {143, 0}, output
     assert "Traceback" not in output
-    assert owner.runs("rebuild").status == 0
-    assert owner.readings() == 30_000
+    assert user.run("rebuild").status == 0
+    assert user.readings() == 30_000
 
 
 def test_help_does_not_wait_for_the_database_packages(tmp_path: Path) -> None:

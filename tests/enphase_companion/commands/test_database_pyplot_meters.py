@@ -23,7 +23,7 @@ from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
 from tests.services.mariadb import MariaDB
 
-from ..amqp_helpers import until
+from ..amqp_helpers import wait_until
 from ..charts.conftest import START, ZURICH, local
 from ..charts.helpers import BACKEND, lines
 from ..cli_user import CliUser
@@ -48,15 +48,15 @@ def axes_drawn(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
 
 
 @pytest.fixture
-def drawing(owner: CliUser, tmp_path: Path) -> Command:
+def drawing(user: CliUser, tmp_path: Path) -> Command:
     """Return the command, to be started as a process of its own, with a window that nobody sees."""
-    owner.environment |= {
+    user.environment |= {
         "MPLBACKEND": BACKEND,
         "PYTHONPATH": str(Path(__file__).parents[3]),
         "WINDOW_TELLS": str(tmp_path / "window"),
         "WINDOW_CLOSES": str(tmp_path / "close"),
     }
-    return Command(owner, NAME, tmp_path / "log")
+    return Command(user, NAME, tmp_path / "log")
 
 
 @pytest.fixture(scope="module")
@@ -76,12 +76,12 @@ def in_window(folder: Path) -> str:
 
 @pytest.mark.slow
 def test_a_day_of_a_house_is_drawn_from_a_database_of_each_kind(
-    owner: CliUser, database_url: str, axes_drawn: list[Axes], tmp_path: Path
+    user: CliUser, database_url: str, axes_drawn: list[Axes], tmp_path: Path
 ) -> None:
     house = House(PROFILES["battery"], 1, START, 8.5)
     asyncio.run(store(database_url, ZURICH, house, range(START + 36_000, START + 50_400, 60)))
-    owner.environment["ENPHASE_DATABASE_URL"] = database_url
-    result = owner.runs(main, "--range", "2026-10-24", "--output", str(tmp_path / "day.png"))
+    user.environment["ENPHASE_DATABASE_URL"] = database_url
+    result = user.run(main, "--range", "2026-10-24", "--output", str(tmp_path / "day.png"))
     assert (result.status, result.err) == (0, "")
     assert (tmp_path / "day.png").read_bytes().startswith(PNG)
     (axes,) = axes_drawn
@@ -97,11 +97,11 @@ def test_a_day_of_a_house_is_drawn_from_a_database_of_each_kind(
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["svg", "pdf"])
 def test_it_draws_in_other_formats_and_each_phase(
-    owner: CliUser, house_url: str, axes_drawn: list[Axes], tmp_path: Path, suffix: str
+    user: CliUser, house_url: str, axes_drawn: list[Axes], tmp_path: Path, suffix: str
 ) -> None:
-    owner.environment["ENPHASE_DATABASE_URL"] = house_url
+    user.environment["ENPHASE_DATABASE_URL"] = house_url
     file = tmp_path / f"day.{suffix}"
-    result = owner.runs(
+    result = user.run(
         main, "--range", "2026-10-26", "--phases", "--peak-power", "4400", "--output", str(file)
     )
     assert (result.status, result.err) == (0, "")
@@ -113,9 +113,9 @@ def test_it_draws_in_other_formats_and_each_phase(
 
 @pytest.mark.slow
 async def test_a_window_shows_it_until_it_is_closed(drawing: Command, house_url: str, tmp_path: Path) -> None:
-    drawing.owner.environment["ENPHASE_DATABASE_URL"] = house_url
-    drawing.starts("--range", "2026-10-26")
-    await until(lambda: "Monday, 26 October 2026" in in_window(tmp_path))
+    drawing.user.environment["ENPHASE_DATABASE_URL"] = house_url
+    drawing.start("--range", "2026-10-26")
+    await wait_until(lambda: "Monday, 26 October 2026" in in_window(tmp_path))
     (tmp_path / "close").touch()
     assert drawing.process is not None
     assert await asyncio.to_thread(drawing.process.wait, 10) == 0
@@ -127,17 +127,17 @@ async def test_a_window_shows_it_until_it_is_closed(drawing: Command, house_url:
 async def test_a_window_ends_on_a_signal(
     drawing: Command, house_url: str, tmp_path: Path, number: signal.Signals
 ) -> None:
-    drawing.owner.environment["ENPHASE_DATABASE_URL"] = house_url
-    drawing.starts("--range", "2026-10-26..", "--follow")
-    await until(lambda: in_window(tmp_path))
-    assert drawing.ends(number) == 0
+    drawing.user.environment["ENPHASE_DATABASE_URL"] = house_url
+    drawing.start("--range", "2026-10-26..", "--follow")
+    await wait_until(lambda: in_window(tmp_path))
+    assert drawing.stop(number) == 0
     assert drawing.output == ""
 
 
 @pytest.mark.slow
 async def test_without_a_screen_it_says_so(drawing: Command, house_url: str) -> None:
-    drawing.owner.environment |= {"ENPHASE_DATABASE_URL": house_url, "MPLBACKEND": "agg"}
-    drawing.starts("--range", "2026-10-26")
+    drawing.user.environment |= {"ENPHASE_DATABASE_URL": house_url, "MPLBACKEND": "agg"}
+    drawing.start("--range", "2026-10-26")
     assert drawing.process is not None
     assert await asyncio.to_thread(drawing.process.wait, 30) == 1
     assert drawing.output.startswith("error: no window can be opened here: write a file with --output")
@@ -152,14 +152,14 @@ async def test_followed_a_file_is_written_again_with_what_is_new(
     now = round(time.time())
     house = House(PROFILES["battery"], 1, now, 8.5)
     await store(url, ZURICH, house, range(now - 3_600, now - 60, 30))
-    drawing.owner.environment["ENPHASE_DATABASE_URL"] = url
+    drawing.user.environment["ENPHASE_DATABASE_URL"] = url
     file = tmp_path / "live.svg"
-    drawing.starts("--range", "day", "--follow", "--output", str(file))
-    await until(file.exists)
+    drawing.start("--range", "day", "--follow", "--output", str(file))
+    await wait_until(file.exists)
     first = file.read_bytes()
     await store(url, ZURICH, house, range(now - 60, now, 5))
-    await until(lambda: file.read_bytes() != first, 40)
-    assert drawing.ends() == 0
+    await wait_until(lambda: file.read_bytes() != first, 40)
+    assert drawing.stop() == 0
     assert drawing.output == f"{file} is written again and again. Ctrl-C ends it.\n"
     assert sorted(each.suffix for each in tmp_path.iterdir() if "live" in each.name) == [".svg"]
 
@@ -170,31 +170,31 @@ async def test_while_the_database_is_away_the_last_picture_stays_and_says_so(
     now = round(time.time())
     house = House(PROFILES["battery"], 1, now, 8.5)
     await store(mariadb_url, ZoneInfo("UTC"), house, range(now - 600, now, 30))
-    drawing.owner.environment["ENPHASE_DATABASE_URL"] = mariadb_url
-    drawing.starts("--range", "day", "--follow")
-    await until(lambda: "produced" in in_window(tmp_path))
+    drawing.user.environment["ENPHASE_DATABASE_URL"] = mariadb_url
+    drawing.start("--range", "day", "--follow")
+    await wait_until(lambda: "produced" in in_window(tmp_path))
     await asyncio.to_thread(mariadb.kill)
-    await until(lambda: "Not up to date: " in in_window(tmp_path), 40)
+    await wait_until(lambda: "Not up to date: " in in_window(tmp_path), 40)
     assert "produced" in in_window(tmp_path)
     await asyncio.to_thread(mariadb.start)
-    await until(lambda: "Not up to date: " not in in_window(tmp_path), 40)
-    assert drawing.ends() == 0
+    await wait_until(lambda: "Not up to date: " not in in_window(tmp_path), 40)
+    assert drawing.stop() == 0
 
 
-def test_an_empty_database_is_told(owner: CliUser, tmp_path: Path) -> None:
+def test_an_empty_database_is_told(user: CliUser, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'enphase.db'}"
     asyncio.run(store(url, ZURICH, House(PROFILES["battery"], 1, START, 8.5), []))
-    owner.environment["ENPHASE_DATABASE_URL"] = url
+    user.environment["ENPHASE_DATABASE_URL"] = url
     for more in ([], ["--follow"]):
-        result = owner.runs(main, "--output", str(tmp_path / "day.png"), *more)
+        result = user.run(main, "--output", str(tmp_path / "day.png"), *more)
         assert result.status == 1
         assert "enphase.db: contains no readings yet: " in result.err
     assert not (tmp_path / "day.png").exists()
 
 
-def test_a_database_that_is_not_there_is_told_and_none_is_made(owner: CliUser, tmp_path: Path) -> None:
-    owner.environment["ENPHASE_DATABASE_URL"] = f"sqlite:///{tmp_path / 'nowhere.db'}"
-    result = owner.runs(main, "--output", str(tmp_path / "day.png"))
+def test_a_database_that_is_not_there_is_told_and_none_is_made(user: CliUser, tmp_path: Path) -> None:
+    user.environment["ENPHASE_DATABASE_URL"] = f"sqlite:///{tmp_path / 'nowhere.db'}"
+    result = user.run(main, "--output", str(tmp_path / "day.png"))
     assert result.status == 1
     assert f"{tmp_path / 'nowhere.db'}: no such file: if yours is elsewhere" in result.error
     assert not (tmp_path / "nowhere.db").exists()
@@ -212,10 +212,10 @@ def test_a_database_that_is_not_there_is_told_and_none_is_made(owner: CliUser, t
     ],
 )
 def test_a_setting_that_cannot_be_right_is_named(
-    owner: CliUser, changed: dict[str, Any], message: str, tmp_path: Path
+    user: CliUser, changed: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
-    owner.writes_token_file(**changed)
-    result = owner.runs(main, "--output", str(tmp_path / "day.png"))
+    user.write_token_settings(**changed)
+    result = user.run(main, "--output", str(tmp_path / "day.png"))
     assert result.status == 2
     assert message in result.error
     assert "planted" not in result.error
@@ -231,17 +231,17 @@ def test_a_setting_that_cannot_be_right_is_named(
         (["--output", "/nowhere/chart.png"], "no such folder: /nowhere"),
     ],
 )
-def test_wrong_usage_ends_with_status_2(owner: CliUser, arguments: list[str], message: str) -> None:
-    result = owner.runs(main, *arguments)
+def test_wrong_usage_ends_with_status_2(user: CliUser, arguments: list[str], message: str) -> None:
+    result = user.run(main, *arguments)
     assert result.status == 2
     assert message in result.err
 
 
 @pytest.mark.slow
-def test_a_file_that_cannot_be_written_is_named(owner: CliUser, house_url: str, tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_written_is_named(user: CliUser, house_url: str, tmp_path: Path) -> None:
     (tmp_path / "day.png").mkdir()
-    owner.environment["ENPHASE_DATABASE_URL"] = house_url
-    result = owner.runs(main, "--range", "2026-10-26", "--output", str(tmp_path / "day.png"))
+    user.environment["ENPHASE_DATABASE_URL"] = house_url
+    result = user.run(main, "--range", "2026-10-26", "--output", str(tmp_path / "day.png"))
     assert result.status == 1
     assert "day.png" in result.error
     assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".day")] == []
@@ -254,18 +254,18 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
     wrong = str(URL(mariadb_url).with_password(password))
     await store(mariadb_url, ZURICH, House(PROFILES["battery"], 1, START, 8.5), range(START, START + 600, 60))
     for url in (wrong, mariadb_url):
-        drawing.owner.writes_token_file(database_url=url, gateway_token="planted-token")
-        drawing.starts("-v", "--range", "2026-10-24..", "--follow")
+        drawing.user.write_token_settings(database_url=url, gateway_token="planted-token")
+        drawing.start("-v", "--range", "2026-10-24..", "--follow")
         if url == wrong:
             assert drawing.process is not None
             assert await asyncio.to_thread(drawing.process.wait, 30) == 1
             assert "refuses user name or password" in drawing.output
         else:
-            await until(lambda: in_window(tmp_path))
-            title = drawing.title
-            assert drawing.ends() == 0
+            await wait_until(lambda: in_window(tmp_path))
+            command_line = drawing.command_line
+            assert drawing.stop() == 0
     right = URL(mariadb_url).password or ""
-    everything = drawing.output + title + in_window(tmp_path)
+    everything = drawing.output + command_line + in_window(tmp_path)
     assert "DEBUG" in everything
     assert [each for each in ("hunter2", "planted-token", password) if each in everything] == []
     assert not right or len(right) < 3 or right not in everything

@@ -27,9 +27,9 @@ from enphase_companion.message.model import OutgoingMessage
 from tests.services.disk import SmallDisk
 from tests.services.rabbitmq import RabbitMQ
 
-from ..amqp_helpers import SERIAL, Eyes, message, read_as_enphase_api_does, until
+from ..amqp_helpers import SERIAL, BrokerInspector, build_message, read_as_enphase_api_does, wait_until
 from ..cli_user import CliUser
-from .running import assert_refused
+from .running import assert_setting_rejected
 
 READINGS = "/ivp/meters/readings"
 
@@ -38,32 +38,32 @@ READINGS = "/ivp/meters/readings"
 class Publishing:
     """The command, running, with the owner whose gateway it reads and the broker that it publishes to."""
 
-    owner: CliUser
+    user: CliUser
     url: str
-    place: str
+    exchange_name: str
     log: Path
     spool: Path
     process: subprocess.Popen[str] | None = None
 
     @property
     def queue(self) -> str:
-        return f"{self.place}.Meters"
+        return f"{self.exchange_name}.Meters"
 
-    def writes(self, **settings: Any) -> None:
-        self.owner.writes_token_file(
-            gateway_host=self.owner.simulator.url,
+    def write_settings(self, **settings: Any) -> None:
+        self.user.write_token_settings(
+            gateway_host=self.user.simulator.url,
             amqp_url=self.url,
-            amqp_exchange=self.place,
+            amqp_exchange=self.exchange_name,
             amqp_queues=[self.queue],
             spool_file=str(self.spool),
             **settings,
         )
 
-    def starts(self, *arguments: str) -> None:
+    def start(self, *arguments: str) -> None:
         with self.log.open("a") as log:
-            self.process = self.owner.starts(NAME, "--interval", "0.5", *arguments, stderr=log)
+            self.process = self.user.start(NAME, "--interval", "0.5", *arguments, stderr=log)
 
-    def ends(self, number: signal.Signals = signal.SIGTERM) -> int:
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end, and give its exit status; within the 5 seconds that it has for that."""
         assert self.process is not None
         self.process.send_signal(number)
@@ -76,42 +76,42 @@ class Publishing:
     def output(self) -> str:
         return self.log.read_text()
 
-    async def sees(self, text: str, within: float = 20) -> None:
+    async def wait_for(self, text: str, within: float = 20) -> None:
         """Wait until its log says this."""
-        await until(lambda: text in self.output, within)
+        await wait_until(lambda: text in self.output, within)
 
-    async def published(self, eyes: Eyes, count: int, within: float = 30) -> None:
+    async def published(self, inspector: BrokerInspector, count: int, within: float = 30) -> None:
         """Wait until so many messages wait in its queue."""
         async with asyncio.timeout(within):
-            while await eyes.waiting(self.queue) < count:
+            while await inspector.count_ready(self.queue) < count:
                 await asyncio.sleep(0.2)
 
     def given(self) -> int:
         """Return how often the gateway was asked for readings."""
-        return sum(each.path == READINGS for each in self.owner.simulator.requests)
+        return sum(each.path == READINGS for each in self.user.simulator.requests)
 
     @property
-    def title(self) -> str:
+    def command_line(self) -> str:
         """What every user of the machine can read of it."""
         assert self.process is not None
         return Path(f"/proc/{self.process.pid}/cmdline").read_text()
 
 
 @pytest.fixture
-def eyes(amqp_url: str) -> Eyes:
-    return Eyes(amqp_url)
+def inspector(amqp_url: str) -> BrokerInspector:
+    return BrokerInspector(amqp_url)
 
 
 @pytest.fixture
 def publishing(
-    amqp_url: str, new_owner: Callable[..., CliUser], tmp_path: Path, request: pytest.FixtureRequest
+    amqp_url: str, create_user: Callable[..., CliUser], tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Publishing]:
-    owner = new_owner(getattr(request, "param", "battery"))
-    owner.trusts()
-    place = f"Enphase.{time.time_ns()}"
-    running = Publishing(owner, amqp_url, place, tmp_path / "log", owner.home / "state" / "spool")
+    user = create_user(getattr(request, "param", "battery"))
+    user.trust_gateway()
+    exchange_name = f"Enphase.{time.time_ns()}"
+    running = Publishing(user, amqp_url, exchange_name, tmp_path / "log", user.home / "state" / "spool")
     running.log.touch()
-    running.writes(gateway_token=owner.simulator.token())
+    running.write_settings(gateway_token=user.simulator.token())
     yield running
     if running.process is not None and running.process.poll() is None:
         running.process.kill()
@@ -124,16 +124,18 @@ def measured(messages: list[Message]) -> list[int]:
     return [each.samples[0].measured_at for each in messages]
 
 
-async def taken(publishing: Publishing, eyes: Eyes) -> list[Message]:
-    return [decode(each.body) for each in await eyes.take_all(publishing.queue)]
+async def taken(publishing: Publishing, inspector: BrokerInspector) -> list[Message]:
+    return [decode(each.body) for each in await inspector.take_all(publishing.queue)]
 
 
-async def test_the_readings_of_a_house_stand_in_the_queue(publishing: Publishing, eyes: Eyes) -> None:
-    publishing.starts()
-    await publishing.published(eyes, 6)
-    assert publishing.ends() == 0
-    bodies = [each.body for each in await eyes.take_all(publishing.queue)]
-    simulator = publishing.owner.simulator
+async def test_the_readings_of_a_house_stand_in_the_queue(
+    publishing: Publishing, inspector: BrokerInspector
+) -> None:
+    publishing.start()
+    await publishing.published(inspector, 6)
+    assert publishing.stop() == 0
+    bodies = [each.body for each in await inspector.take_all(publishing.queue)]
+    simulator = publishing.user.simulator
     for body in bodies:
         read_as_enphase_api_does(body)
         said = decode(body)
@@ -154,21 +156,21 @@ async def test_the_readings_of_a_house_stand_in_the_queue(publishing: Publishing
 
 @pytest.mark.slow
 async def test_no_reading_is_lost_while_the_broker_is_killed_and_back(
-    rabbitmq: RabbitMQ, publishing: Publishing, eyes: Eyes
+    rabbitmq: RabbitMQ, publishing: Publishing, inspector: BrokerInspector
 ) -> None:
-    publishing.starts()
-    await publishing.published(eyes, 3)
+    publishing.start()
+    await publishing.published(inspector, 3)
     await asyncio.to_thread(rabbitmq.kill)
     before = publishing.given()
-    await until(lambda: publishing.given() >= before + 8)
+    await wait_until(lambda: publishing.given() >= before + 8)
     await asyncio.to_thread(rabbitmq.start)
-    await publishing.sees("connected again", within=60)
-    await publishing.published(eyes, publishing.given())
-    assert publishing.ends() == 0
+    await publishing.wait_for("connected again", within=60)
+    await publishing.published(inspector, publishing.given())
+    assert publishing.stop() == 0
     asked = publishing.given()
     with Spool(publishing.spool, 10**9) as spool:
         left = len(spool)
-    messages = await taken(publishing, eyes)
+    messages = await taken(publishing, inspector)
     assert len({each.timestamp for each in messages}) + left in (asked, asked - 1), (
         "the last may have been cut off"
     )
@@ -179,18 +181,18 @@ async def test_no_reading_is_lost_while_the_broker_is_killed_and_back(
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_it_ends_within_five_seconds_and_nothing_is_lost_while_the_broker_hangs(
-    rabbitmq: RabbitMQ, publishing: Publishing, eyes: Eyes, number: signal.Signals
+    rabbitmq: RabbitMQ, publishing: Publishing, inspector: BrokerInspector, number: signal.Signals
 ) -> None:
-    publishing.starts()
-    await publishing.published(eyes, 2)
+    publishing.start()
+    await publishing.published(inspector, 2)
     rabbitmq.pause()
     before = publishing.given()
-    await until(lambda: publishing.given() >= before + 4)
-    assert publishing.ends(number) == 0
+    await wait_until(lambda: publishing.given() >= before + 4)
+    assert publishing.stop(number) == 0
     rabbitmq.resume()
     with Spool(publishing.spool, 10**9) as spool:
         left = [decode(message.body).timestamp for _, message in spool.oldest(1000)]
-    sent = [each.timestamp for each in await taken(publishing, eyes)]
+    sent = [each.timestamp for each in await taken(publishing, inspector)]
     asked = publishing.given()
     assert len({*left, *sent}) in (asked, asked - 1), "the last may have been cut off before it was read"
     assert len(left) >= 3
@@ -198,79 +200,81 @@ async def test_it_ends_within_five_seconds_and_nothing_is_lost_while_the_broker_
 
 @pytest.mark.slow
 async def test_what_waited_on_disk_is_sent_first_at_the_next_start(
-    rabbitmq: RabbitMQ, publishing: Publishing, eyes: Eyes
+    rabbitmq: RabbitMQ, publishing: Publishing, inspector: BrokerInspector
 ) -> None:
     rabbitmq.kill()
-    publishing.starts()
-    await until(lambda: publishing.given() >= 4)
-    assert publishing.ends() == 0
+    publishing.start()
+    await wait_until(lambda: publishing.given() >= 4)
+    assert publishing.stop() == 0
     with Spool(publishing.spool, 10**9) as spool:
         waited = [decode(message.body).timestamp for _, message in spool.oldest(1000)]
     assert len(waited) >= 3
     await asyncio.to_thread(rabbitmq.start)
-    publishing.starts()
-    await publishing.published(eyes, len(waited) + 2)
-    assert publishing.ends() == 0
-    assert [each.timestamp for each in await taken(publishing, eyes)][: len(waited)] == waited
+    publishing.start()
+    await publishing.published(inspector, len(waited) + 2)
+    assert publishing.stop() == 0
+    assert [each.timestamp for each in await taken(publishing, inspector)][: len(waited)] == waited
 
 
 @pytest.mark.slow
 async def test_a_disk_that_somebody_else_filled_costs_no_reading_while_the_broker_hangs_and_is_back(
-    rabbitmq: RabbitMQ, publishing: Publishing, eyes: Eyes, small_disk: SmallDisk
+    rabbitmq: RabbitMQ, publishing: Publishing, inspector: BrokerInspector, small_disk: SmallDisk
 ) -> None:
     publishing.spool = small_disk.path / "spool"
-    publishing.writes(gateway_token=publishing.owner.simulator.token())
-    publishing.starts()
-    await publishing.published(eyes, 3)
+    publishing.write_settings(gateway_token=publishing.user.simulator.token())
+    publishing.start()
+    await publishing.published(inspector, 3)
     small_disk.fill()
     rabbitmq.pause()
-    await publishing.sees("cannot be written (database or disk is full)")
+    await publishing.wait_for("cannot be written (database or disk is full)")
     before = publishing.given()
-    await until(lambda: publishing.given() >= before + 6)
+    await wait_until(lambda: publishing.given() >= before + 6)
     rabbitmq.resume()
-    await publishing.published(eyes, publishing.given())
+    await publishing.published(inspector, publishing.given())
     small_disk.free()
-    await publishing.sees(f"{publishing.spool}: takes all readings again")
-    assert publishing.ends() == 0
+    await publishing.wait_for(f"{publishing.spool}: takes all readings again")
+    assert publishing.stop() == 0
     asked = publishing.given()
-    sent = {each.timestamp for each in await taken(publishing, eyes)}
+    sent = {each.timestamp for each in await taken(publishing, inspector)}
     assert len(sent) in (asked, asked - 1), "the last may have been cut off"
     assert "lost." not in publishing.output, publishing.output
 
 
 @pytest.mark.slow
 async def test_it_begins_on_a_full_disk_and_publishes(
-    publishing: Publishing, eyes: Eyes, small_disk: SmallDisk
+    publishing: Publishing, inspector: BrokerInspector, small_disk: SmallDisk
 ) -> None:
     publishing.spool = small_disk.path / "spool"
-    publishing.writes(gateway_token=publishing.owner.simulator.token())
+    publishing.write_settings(gateway_token=publishing.user.simulator.token())
     small_disk.fill()
-    publishing.starts()
-    await publishing.published(eyes, 5)
-    assert publishing.ends() == 0
+    publishing.start()
+    await publishing.published(inspector, 5)
+    assert publishing.stop() == 0
     asked = publishing.given()
-    assert len(await taken(publishing, eyes)) in (asked, asked - 1)
+    assert len(await taken(publishing, inspector)) in (asked, asked - 1)
 
 
 @pytest.mark.slow
 async def test_a_spool_that_filled_its_disk_is_sent_once_after_a_restart_and_newer_readings_behind_it(
-    publishing: Publishing, eyes: Eyes, small_disk: SmallDisk
+    publishing: Publishing, inspector: BrokerInspector, small_disk: SmallDisk
 ) -> None:
     publishing.spool = small_disk.path / "spool"
-    publishing.writes(gateway_token=publishing.owner.simulator.token())
+    publishing.write_settings(gateway_token=publishing.user.simulator.token())
     with Spool(publishing.spool, 10**9) as spool:
         count = 0
         while not spool.held:
             spool.append(
-                OutgoingMessage(f"waited-{count}", SERIAL, ROUTING_KEY, encode(message(count)).ljust(10_000))
+                OutgoingMessage(
+                    f"waited-{count}", SERIAL, ROUTING_KEY, encode(build_message(count)).ljust(10_000)
+                )
             )
             count += 1
     small_disk.fill()
-    publishing.starts()
+    publishing.start()
     # The last of them was in the memory of the one that ended.
-    await publishing.published(eyes, count - 1 + 5)
-    assert publishing.ends() == 0
-    identities = [each.message_id or "" for each in await eyes.take_all(publishing.queue)]
+    await publishing.published(inspector, count - 1 + 5)
+    assert publishing.stop() == 0
+    identities = [each.message_id or "" for each in await inspector.take_all(publishing.queue)]
     assert identities[: count - 1] == [f"waited-{number}" for number in range(count - 1)]
     newer = identities[count - 1 :]
     assert len(set(newer)) == len(newer)
@@ -281,98 +285,98 @@ async def test_a_spool_that_filled_its_disk_is_sent_once_after_a_restart_and_new
 
 @pytest.mark.parametrize("publishing", ["no-meters"], indirect=True)
 async def test_of_a_gateway_without_meters_the_microinverters_sum_is_published(
-    publishing: Publishing, eyes: Eyes
+    publishing: Publishing, inspector: BrokerInspector
 ) -> None:
-    publishing.starts()
-    await publishing.published(eyes, 1)
-    assert publishing.ends() == 0
-    (message,) = await taken(publishing, eyes)
+    publishing.start()
+    await publishing.published(inspector, 1)
+    assert publishing.stop() == 0
+    (message,) = await taken(publishing, inspector)
     (sample,) = message.samples
     assert (sample.measurement, sample.phase) == ("production", 0)
-    truth = publishing.owner.simulator.house.truth(sample.measured_at / 1000)
+    truth = publishing.user.simulator.house.truth(sample.measured_at / 1000)
     assert sample.quantities.active_power == pytest.approx(truth.production.total.active_power, rel=0.1)
 
 
 @pytest.mark.parametrize("publishing", ["production-only"], indirect=True)
 async def test_what_would_end_a_reader_of_enphase_api_has_a_routing_key_of_its_own(
-    publishing: Publishing, eyes: Eyes
+    publishing: Publishing, inspector: BrokerInspector
 ) -> None:
-    publishing.starts()
-    await publishing.published(eyes, 2)
-    assert publishing.ends() == 0
-    keys = {each.routing_key for each in await eyes.take_all(publishing.queue)}
+    publishing.start()
+    await publishing.published(inspector, 2)
+    assert publishing.stop() == 0
+    keys = {each.routing_key for each in await inspector.take_all(publishing.queue)}
     assert keys == {"MeterStream.partial"}
 
 
 async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets_it_going(
-    publishing: Publishing, eyes: Eyes
+    publishing: Publishing, inspector: BrokerInspector
 ) -> None:
-    simulator = publishing.owner.simulator
-    publishing.starts()
-    await publishing.published(eyes, 2)
+    simulator = publishing.user.simulator
+    publishing.start()
+    await publishing.published(inspector, 2)
     await asyncio.to_thread(simulator.renew_certificate, same_key=False)
-    await publishing.sees("the gateway now shows another certificate")
+    await publishing.wait_for("the gateway now shows another certificate")
     assert simulator.fingerprint in publishing.output
     heard = len(simulator.requests)
     await asyncio.sleep(1.5)
     assert len(simulator.requests) == heard
-    publishing.owner.trusts()
-    await publishing.sees("gateway can be read again")
-    assert publishing.ends() == 0
+    publishing.user.trust_gateway()
+    await publishing.wait_for("gateway can be read again")
+    assert publishing.stop() == 0
 
 
 async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(
-    publishing: Publishing, eyes: Eyes
+    publishing: Publishing, inspector: BrokerInspector
 ) -> None:
-    simulator = publishing.owner.simulator
-    publishing.starts()
-    await publishing.published(eyes, 2)
-    publishing.writes(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
+    simulator = publishing.user.simulator
+    publishing.start()
+    await publishing.published(inspector, 2)
+    publishing.write_settings(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
     for path in (READINGS, "/auth/check_jwt"):
         simulator.faults.set("refuse", path=path)
-    await publishing.sees("gateway_token: the token expired on")
+    await publishing.wait_for("gateway_token: The token expired on")
     assert publishing.process is not None
     assert publishing.process.poll() is None
     simulator.faults.clear()
-    publishing.writes(gateway_token=simulator.token())
-    await publishing.sees("gateway can be read again")
-    count = await eyes.waiting(publishing.queue)
-    await publishing.published(eyes, count + 2)
-    assert publishing.ends() == 0
+    publishing.write_settings(gateway_token=simulator.token())
+    await publishing.wait_for("gateway can be read again")
+    count = await inspector.count_ready(publishing.queue)
+    await publishing.published(inspector, count + 2)
+    assert publishing.stop() == 0
 
 
 async def test_no_secret_is_in_its_log_at_debug_level_nor_in_what_it_publishes_nor_in_its_title(
-    publishing: Publishing, eyes: Eyes
+    publishing: Publishing, inspector: BrokerInspector
 ) -> None:
-    simulator = publishing.owner.simulator
+    simulator = publishing.user.simulator
     token = simulator.token()
     password = "hunter2/€ %secret"
     publishing.url = str(URL(publishing.url).with_password(password))
-    publishing.writes(
+    publishing.write_settings(
         gateway_token=token, enphase_password="planted-password", enphase_username="planted@example.com"
     )
-    publishing.starts("-v")
+    publishing.start("-v")
     assert publishing.process is not None
-    await publishing.sees("it rejects amqp_username with amqp_password: correct them")
-    await publishing.sees("2 messages wait on disk")
-    title = publishing.title
+    await publishing.wait_for("it rejects amqp_username with amqp_password: correct them")
+    await publishing.wait_for("2 messages wait on disk")
+    command_line = publishing.command_line
     simulator.faults.set("refuse", path=READINGS)
-    await publishing.sees("the gateway does not allow")
+    await publishing.wait_for("The gateway does not allow")
     simulator.faults.clear()
-    assert publishing.ends() == 0
+    assert publishing.stop() == 0
     # The same with the right password, so that the other half is logged too.
-    publishing.url = eyes.url
-    publishing.writes(gateway_token=token)
-    publishing.starts("-v")
-    await publishing.published(eyes, 4)
-    assert publishing.ends() == 0
+    publishing.url = inspector.url
+    publishing.write_settings(gateway_token=token)
+    publishing.start("-v")
+    await publishing.published(inspector, 4)
+    assert publishing.stop() == 0
     sessions = re.findall(r"sessionId=([^;\s]+)", publishing.output)
-    everything = publishing.output + title
+    everything = publishing.output + command_line
     assert "DEBUG" in everything
     planted = (token, token[-20:], "hunter2", "planted-password", "planted@example.com")
     assert [secret for secret in planted if secret in everything] == []
     assert all(session.startswith("[hidden]") for session in sessions)
-    for body in [each.body for each in await eyes.take_all(publishing.queue)]:
+    for body in [each.body for each in await inspector.take_all(publishing.queue)]:
         assert not any(secret.encode() in body for secret in planted)
 
 
@@ -396,27 +400,27 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_what_it_publishes_n
     ],
 )
 def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
-    owner: CliUser, changed: dict[str, Any], message: str
+    user: CliUser, changed: dict[str, Any], message: str
 ) -> None:
-    assert_refused(owner, main, changed, message)
+    assert_setting_rejected(user, main, changed, message)
 
 
-def test_a_spool_that_cannot_be_is_named(owner: CliUser) -> None:
-    (owner.home / "file").write_text("")
-    owner.writes_token_file(
-        gateway_token=owner.simulator.token(), spool_file=str(owner.home / "file" / "spool")
+def test_a_spool_that_cannot_be_is_named(user: CliUser) -> None:
+    (user.home / "file").write_text("")
+    user.write_token_settings(
+        gateway_token=user.simulator.token(), spool_file=str(user.home / "file" / "spool")
     )
-    result = owner.runs(main)
+    result = user.run(main)
     assert result.status == 1
     assert "set spool_file" in result.error
 
 
-def test_queues_are_named_with_commas_in_the_environment_or_none_at_all(owner: CliUser) -> None:
-    owner.writes_token_file(gateway_token=owner.simulator.token())
+def test_queues_are_named_with_commas_in_the_environment_or_none_at_all(user: CliUser) -> None:
+    user.write_token_settings(gateway_token=user.simulator.token())
 
     def queues(text: str) -> tuple[str, ...]:
-        owner.patch.setenv("ENPHASE_AMQP_QUEUES", text)
-        options = argparse.Namespace(configuration=str(owner.folder))
+        user.patch.setenv("ENPHASE_AMQP_QUEUES", text)
+        options = argparse.Namespace(configuration=str(user.folder))
         return load_settings(KEYS, options).amqp_queues
 
     assert queues("Enphase.Meters, Other") == ("Enphase.Meters", "Other")
@@ -427,13 +431,13 @@ def test_systemd_is_told_when_the_first_reading_is_safe(publishing: Publishing, 
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(20)
-        publishing.owner.environment["NOTIFY_SOCKET"] = str(tmp_path / "notify")
-        publishing.starts()
+        publishing.user.environment["NOTIFY_SOCKET"] = str(tmp_path / "notify")
+        publishing.start()
         told = []
         while "READY=1" not in told:
             told.append(systemd.recv(4096).decode())
         while not re.search(r"STATUS=[1-9]\d* published, 0 in the spool, 0 dropped$", told[-1]):
             told.append(systemd.recv(4096).decode())
-        assert publishing.ends() == 0
+        assert publishing.stop() == 0
         while told[-1] != "STOPPING=1":
             told.append(systemd.recv(4096).decode())

@@ -16,31 +16,31 @@ from enphase_companion.charts.drawing import Chart
 from enphase_companion.charts.model import View
 from enphase_companion.commands.gateway_pyplot_meters import NAME, main
 
-from ..amqp_helpers import until
+from ..amqp_helpers import wait_until
 from ..charts.helpers import BACKEND, lines
 from ..cli_user import CliUser
-from .running import Command, assert_refused
+from .running import Command, assert_setting_rejected
 
 READINGS = "/ivp/meters/readings"
 
 
 @pytest.fixture
 def drawing(
-    new_owner: Callable[..., CliUser], tmp_path: Path, request: pytest.FixtureRequest
+    create_user: Callable[..., CliUser], tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Command]:
     """Yield the command as a process to start; its gateway is trusted and its token is valid."""
-    owner = new_owner(getattr(request, "param", "battery"))
-    owner.trusts()
-    owner.writes_token_file(gateway_token=owner.simulator.token())
-    owner.environment |= {
+    user = create_user(getattr(request, "param", "battery"))
+    user.trust_gateway()
+    user.write_token_settings(gateway_token=user.simulator.token())
+    user.environment |= {
         "MPLBACKEND": BACKEND,
         "PYTHONPATH": str(Path(__file__).parents[3]),
         "WINDOW_TELLS": str(tmp_path / "window"),
         "WINDOW_CLOSES": str(tmp_path / "close"),
     }
-    command = Command(owner, NAME, tmp_path / "log")
+    command = Command(user, NAME, tmp_path / "log")
     yield command
-    command.is_killed()
+    command.kill()
 
 
 async def shows(folder: Path, what: str, within: float = 30) -> str:
@@ -51,7 +51,7 @@ async def shows(folder: Path, what: str, within: float = 30) -> str:
         # What is long is shown in several lines.
         return " ".join(file.read_text().split()) if file.exists() else ""
 
-    await until(lambda: what in shown(), within)
+    await wait_until(lambda: what in shown(), within)
     return shown()
 
 
@@ -65,7 +65,7 @@ def turns(folder: Path) -> int:
 def test_what_the_meters_read_is_drawn_as_they_read_it(
     drawing: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    owner = drawing.owner
+    user = drawing.user
     drawn: dict[str, Any] = {}
 
     class Seen(Chart):
@@ -77,11 +77,11 @@ def test_what_the_meters_read_is_drawn_as_they_read_it(
 
     monkeypatch.setattr(output, "Chart", Seen)
     monkeypatch.setattr(output, "_PAUSE", 0.5)
-    result = owner.runs(main, "--interval", "0.5", "--output", str(tmp_path / "live.png"))
+    result = user.run(main, "--interval", "0.5", "--output", str(tmp_path / "live.png"))
     assert (result.status, result.err) == (0, "")
     assert (tmp_path / "live.png").read_bytes().startswith(b"\x89PNG")
     times, watts = drawn["Production"]
-    truth = [owner.simulator.house.truth(at) for at in times]
+    truth = [user.simulator.house.truth(at) for at in times]
     assert watts == pytest.approx([each.production.total.active_power for each in truth], abs=0.01)
     assert drawn["Consumption"][1] == pytest.approx(
         [-each.total_consumption.total.active_power for each in truth], abs=0.01
@@ -94,7 +94,7 @@ def test_what_the_meters_read_is_drawn_as_they_read_it(
 
 @pytest.mark.slow
 async def test_a_window_shows_it_until_it_is_closed(drawing: Command, tmp_path: Path) -> None:
-    drawing.starts("--minutes", "5", "--phases")
+    drawing.start("--minutes", "5", "--phases")
     shown = await shows(tmp_path, "Gateway 1223")
     assert "the last 5 minutes" in shown
     (tmp_path / "close").touch()
@@ -108,13 +108,13 @@ async def test_a_window_shows_it_until_it_is_closed(drawing: Command, tmp_path: 
 async def test_a_window_never_waits_for_a_gateway_that_hangs_and_ends_in_time(
     drawing: Command, tmp_path: Path, number: signal.Signals
 ) -> None:
-    drawing.starts()
+    drawing.start()
     await shows(tmp_path, "produced")
-    drawing.owner.simulator.faults.set("silent")
+    drawing.user.simulator.faults.set("silent")
     await shows(tmp_path, "Not up to date: no answer of the gateway for 1", 40)
     before = turns(tmp_path)
-    await until(lambda: turns(tmp_path) > before + 30, 20)
-    assert drawing.ends(number) == 0
+    await wait_until(lambda: turns(tmp_path) > before + 30, 20)
+    assert drawing.stop(number) == 0
     assert drawing.output == ""
 
 
@@ -123,7 +123,7 @@ async def test_a_window_never_waits_for_a_gateway_that_hangs_and_ends_in_time(
 def test_of_a_gateway_without_meters_the_microinverters_sum_is_drawn(
     drawing: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    owner = drawing.owner
+    user = drawing.user
     drawn: dict[str, Any] = {}
 
     class Seen(Chart):
@@ -135,10 +135,10 @@ def test_of_a_gateway_without_meters_the_microinverters_sum_is_drawn(
 
     monkeypatch.setattr(output, "Chart", Seen)
     monkeypatch.setattr(output, "_PAUSE", 0.5)
-    result = owner.runs(main, "--output", str(tmp_path / "live.png"))
+    result = user.run(main, "--output", str(tmp_path / "live.png"))
     assert (result.status, result.err) == (0, "")
     (at, *_), watts = drawn["Production"]
-    truth = owner.simulator.house.truth(at).production.total.active_power
+    truth = user.simulator.house.truth(at).production.total.active_power
     assert watts == pytest.approx([truth] * len(watts), rel=0.1)
     assert drawn["trouble"] is None
 
@@ -147,54 +147,54 @@ def test_of_a_gateway_without_meters_the_microinverters_sum_is_drawn(
 async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets_it_going(
     drawing: Command, tmp_path: Path
 ) -> None:
-    simulator = drawing.owner.simulator
-    drawing.starts()
+    simulator = drawing.user.simulator
+    drawing.start()
     await shows(tmp_path, "produced")
     await asyncio.to_thread(simulator.renew_certificate, same_key=False)
     await shows(tmp_path, "the gateway now shows another certificate")
     heard = len(simulator.requests)
     await asyncio.sleep(1.5)
     assert len(simulator.requests) == heard
-    drawing.owner.trusts()
-    await drawing.sees("gateway can be read again")
-    await until(lambda: "Not up to date" not in (tmp_path / "window").read_text())
-    assert drawing.ends() == 0
+    drawing.user.trust_gateway()
+    await drawing.wait_for("gateway can be read again")
+    await wait_until(lambda: "Not up to date" not in (tmp_path / "window").read_text())
+    assert drawing.stop() == 0
 
 
 @pytest.mark.slow
 async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(
     drawing: Command, tmp_path: Path
 ) -> None:
-    simulator = drawing.owner.simulator
-    drawing.starts()
+    simulator = drawing.user.simulator
+    drawing.start()
     await shows(tmp_path, "produced")
-    drawing.owner.writes_token_file(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
+    drawing.user.write_token_settings(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
     for path in (READINGS, "/auth/check_jwt"):
         simulator.faults.set("refuse", path=path)
-    await shows(tmp_path, "the token expired on")
-    assert drawing.runs
+    await shows(tmp_path, "The token expired on")
+    assert drawing.is_running
     simulator.faults.clear()
-    drawing.owner.writes_token_file(gateway_token=simulator.token())
-    await drawing.sees("gateway can be read again")
-    await until(lambda: "Not up to date" not in (tmp_path / "window").read_text())
-    assert drawing.ends() == 0
+    drawing.user.write_token_settings(gateway_token=simulator.token())
+    await drawing.wait_for("gateway can be read again")
+    await wait_until(lambda: "Not up to date" not in (tmp_path / "window").read_text())
+    assert drawing.stop() == 0
 
 
 @pytest.mark.slow
 async def test_no_secret_is_in_its_log_at_debug_level_nor_in_window_or_title(
     drawing: Command, tmp_path: Path
 ) -> None:
-    simulator = drawing.owner.simulator
+    simulator = drawing.user.simulator
     token = simulator.token()
-    drawing.owner.writes_token_file(
+    drawing.user.write_token_settings(
         gateway_token=token, enphase_password="planted-password", enphase_username="planted@example.com"
     )
-    drawing.starts("-v")
+    drawing.start("-v")
     shown = await shows(tmp_path, "produced")
     simulator.faults.set("refuse", path=READINGS)
-    await drawing.sees("the gateway does not allow")
-    everything = drawing.output + drawing.title + shown + (tmp_path / "window").read_text()
-    assert drawing.ends() == 0
+    await drawing.wait_for("The gateway does not allow")
+    everything = drawing.output + drawing.command_line + shown + (tmp_path / "window").read_text()
+    assert drawing.stop() == 0
     assert "DEBUG" in everything
     planted = (token, token[-20:], "planted-password", "planted@example.com")
     assert [secret for secret in planted if secret in everything] == []
@@ -210,14 +210,14 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_window_or_title(
     ],
 )
 def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
-    owner: CliUser, changed: dict[str, Any], message: str
+    user: CliUser, changed: dict[str, Any], message: str
 ) -> None:
-    assert_refused(owner, main, changed, message)
+    assert_setting_rejected(user, main, changed, message)
 
 
 @pytest.mark.parametrize("minutes", ["0", "1441", "soon", "1.5", "-3"])
-def test_minutes_that_cannot_be_shown_are_refused(owner: CliUser, minutes: str) -> None:
-    result = owner.runs(main, "--minutes", minutes)
+def test_minutes_that_cannot_be_shown_are_refused(user: CliUser, minutes: str) -> None:
+    result = user.run(main, "--minutes", minutes)
     assert result.status == 2
     assert "argument --minutes: " in result.err
 
@@ -229,6 +229,6 @@ def test_a_chart_whose_task_fails_ends_and_says_so(
         raise ZeroDivisionError
 
     monkeypatch.setattr("enphase_companion.charts.live.LiveData.view", fails)
-    result = drawing.owner.runs(main, "--output", str(tmp_path / "live.png"))
+    result = drawing.user.run(main, "--output", str(tmp_path / "live.png"))
     assert result.status == 1
     assert "unexpected error (ZeroDivisionError)" in result.err

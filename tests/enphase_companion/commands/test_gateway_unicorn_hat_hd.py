@@ -20,10 +20,10 @@ from enphase_companion.commands.gateway_unicorn_hat_hd import NAME, main
 from enphase_companion.displays.icons import Weather, icon, warning
 from enphase_companion.simulator import Simulator
 
-from ..amqp_helpers import until
+from ..amqp_helpers import wait_until
 from ..cli_user import PASSWORD, USERNAME, CliUser
 from ..displays.hats import SeenHat, recorded, say
-from .running import READINGS, Command, assert_refused
+from .running import READINGS, Command, assert_setting_rejected
 
 pytestmark = pytest.mark.slow
 
@@ -46,24 +46,24 @@ class Showing(Command):
 
     def asked(self, path: str) -> int:
         """How often the gateway was asked for this."""
-        return sum(each.path == path for each in self.owner.simulator.requests)
+        return sum(each.path == path for each in self.user.simulator.requests)
 
-    def writes(self, **settings: Any) -> None:
-        self.owner.writes_token_file(gateway_host=self.owner.simulator.url, **settings)
+    def write_settings(self, **settings: Any) -> None:
+        self.user.write_token_settings(gateway_host=self.user.simulator.url, **settings)
 
 
 @pytest.fixture
 def showing(
-    new_owner: Callable[..., CliUser], tmp_path: Path, request: pytest.FixtureRequest
+    create_user: Callable[..., CliUser], tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Showing]:
-    owner = new_owner(getattr(request, "param", "three-phase"))
-    owner.trusts()
+    user = create_user(getattr(request, "param", "three-phase"))
+    user.trust_gateway()
     hat = SeenHat(tmp_path / "bus")
-    owner.environment |= {**hat.environment, "ENPHASE_WEATHER_HOST": owner.simulator.weather_url}
-    running = Showing(owner, NAME, tmp_path / "log", hat=hat)
-    running.writes(gateway_token=owner.simulator.token())
+    user.environment |= {**hat.environment, "ENPHASE_WEATHER_HOST": user.simulator.weather_url}
+    running = Showing(user, NAME, tmp_path / "log", hat=hat)
+    running.write_settings(gateway_token=user.simulator.token())
     yield running
-    running.is_killed()
+    running.kill()
 
 
 def production(simulator: Simulator) -> float:
@@ -78,12 +78,12 @@ def around(watts: float, off: int) -> set[str]:
 async def test_a_hat_shows_weather_power_and_bars_of_the_house_and_is_off_at_the_end(
     showing: Showing,
 ) -> None:
-    simulator, hat = showing.owner.simulator, showing.leds
+    simulator, hat = showing.user.simulator, showing.leds
     simulator.weather.code, simulator.weather.wind, simulator.weather.is_day = 61, 0, True
-    showing.owner.environment |= PLACE
-    showing.starts("--peak-power", str(2 * production(simulator)))
-    await until(lambda: len(hat.bars) > 60, 60)
-    assert showing.ends() == 0
+    showing.user.environment |= PLACE
+    showing.start("--peak-power", str(2 * production(simulator)))
+    await wait_until(lambda: len(hat.bars) > 60, 60)
+    assert showing.stop() == 0
     assert hat.is_off
     # The sun that rises until something is known is first; the weather comes when it is known.
     assert hat.shows(icon(Weather.RAIN, 0.4))
@@ -100,20 +100,20 @@ async def test_it_ends_within_five_seconds_with_its_leds_off(
     showing: Showing, number: signal.Signals, fault: str | None
 ) -> None:
     if fault is not None:
-        showing.owner.simulator.faults.set(fault)
-    showing.starts()
-    await until(lambda: len(showing.leds.frames) > 15)
+        showing.user.simulator.faults.set(fault)
+    showing.start()
+    await wait_until(lambda: len(showing.leds.frames) > 15)
     assert any(frame.any() for frame in showing.leds.frames)
-    assert showing.ends(number) == 0
+    assert showing.stop(number) == 0
     assert showing.leds.is_off
 
 
 def test_one_round_is_a_file_and_the_end(showing: Showing, tmp_path: Path) -> None:
-    simulator = showing.owner.simulator
+    simulator = showing.user.simulator
     simulator.weather.code, simulator.weather.wind, simulator.weather.is_day = 71, 0, True
-    showing.owner.environment |= PLACE
+    showing.user.environment |= PLACE
     made = production(simulator)
-    result = showing.owner.runs(main, "--display", str(tmp_path / "hat.gif"))
+    result = showing.user.run(main, "--display", str(tmp_path / "hat.gif"))
     assert (result.status, result.out, result.err) == (0, "", "")
     frames = recorded(tmp_path / "hat.gif")
     assert np.abs(frames[0].astype(int) - icon(Weather.SNOW, 0)).mean() < 20
@@ -125,11 +125,11 @@ def test_one_round_is_a_file_and_the_end(showing: Showing, tmp_path: Path) -> No
 
 @pytest.mark.parametrize("showing", ["no-meters"], indirect=True)
 def test_a_gateway_without_meters_shows_what_its_inverters_make(showing: Showing, tmp_path: Path) -> None:
-    result = showing.owner.runs(main, "--display", str(tmp_path / "hat.png"))
+    result = showing.user.run(main, "--display", str(tmp_path / "hat.png"))
     assert (result.status, result.err) == (0, "")
     assert showing.asked(INVERTERS) == 1
     assert showing.asked(READINGS) == 0
-    simulator = showing.owner.simulator
+    simulator = showing.user.simulator
     made = sum(simulator.house.truth(simulator.clock.time()).inverters.values())
     assert made > 20
     frames = recorded(tmp_path / "hat.png")
@@ -141,7 +141,7 @@ def test_a_gateway_without_meters_shows_what_its_inverters_make(showing: Showing
 
 @pytest.mark.parametrize("showing", ["production-only"], indirect=True)
 def test_a_gateway_that_meters_only_production_shows_one_bar(showing: Showing, tmp_path: Path) -> None:
-    assert showing.owner.runs(main, "--display", str(tmp_path / "hat.png")).status == 0
+    assert showing.user.run(main, "--display", str(tmp_path / "hat.png")).status == 0
     last = recorded(tmp_path / "hat.png")[-1]
     assert last[14, 4:12].any(axis=1).all()
     assert not last[1:14, 1:4].any()
@@ -150,16 +150,16 @@ def test_a_gateway_that_meters_only_production_shows_one_bar(showing: Showing, t
 def test_a_gateway_that_keeps_its_inverters_to_itself_fills_the_height(
     showing: Showing, tmp_path: Path
 ) -> None:
-    showing.owner.simulator.faults.set("status", INVERTERS, status=404)
-    assert showing.owner.runs(main, "--display", str(tmp_path / "hat.png")).status == 0
+    showing.user.simulator.faults.set("status", INVERTERS, status=404)
+    assert showing.user.run(main, "--display", str(tmp_path / "hat.png")).status == 0
     last = recorded(tmp_path / "hat.png")[-1]
     assert last[1].any()
 
 
 def test_without_the_weather_only_its_picture_is_missing(showing: Showing, tmp_path: Path) -> None:
-    showing.owner.simulator.weather.faults.set("status", status=503)
-    showing.owner.environment |= PLACE
-    result = showing.owner.runs(main, "--display", str(tmp_path / "hat.png"))
+    showing.user.simulator.weather.faults.set("status", status=503)
+    showing.user.environment |= PLACE
+    result = showing.user.run(main, "--display", str(tmp_path / "hat.png"))
     assert result.status == 0
     (warning,) = result.warnings
     assert "the weather service answered /v1/forecast with status 503; weather is not shown" in warning
@@ -170,8 +170,8 @@ def test_a_silent_gateway_is_recorded_and_told(
     showing: Showing, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("enphase_companion.displays.player._FIRST", 1.0)
-    showing.owner.simulator.faults.set("status", status=503)
-    result = showing.owner.runs(main, "--display", str(tmp_path / "hat.png"))
+    showing.user.simulator.faults.set("status", status=503)
+    result = showing.user.run(main, "--display", str(tmp_path / "hat.png"))
     assert result.status == 1
     assert "no reading arrived" in result.error
     assert "status 503" in result.warnings[0]
@@ -181,65 +181,65 @@ def test_a_silent_gateway_is_recorded_and_told(
 async def test_another_certificate_is_shown_before_a_token_leaves_and_trust_sets_it_going(
     showing: Showing,
 ) -> None:
-    simulator, hat = showing.owner.simulator, showing.leds
+    simulator, hat = showing.user.simulator, showing.leds
     await asyncio.to_thread(simulator.renew_certificate, same_key=False)
-    showing.starts()
-    await showing.sees("the gateway now shows another certificate")
+    showing.start()
+    await showing.wait_for("the gateway now shows another certificate")
     assert simulator.fingerprint in showing.output
-    await until(lambda: hat.shows(warning(0)))
+    await wait_until(lambda: hat.shows(warning(0)))
     assert not any(each.has_authorization or each.has_session for each in simulator.requests)
-    showing.owner.trusts()
-    await showing.sees("gateway can be read again")
-    await until(lambda: hat.bars, 60)
+    showing.user.trust_gateway()
+    await showing.wait_for("gateway can be read again")
+    await wait_until(lambda: hat.bars, 60)
     assert hat.says("gateway?")
-    assert showing.ends() == 0
+    assert showing.stop() == 0
 
 
 async def test_a_certificate_that_changes_in_mid_run_stops_it_before_a_token_leaves(showing: Showing) -> None:
-    simulator = showing.owner.simulator
-    showing.starts()
-    await until(lambda: showing.asked(READINGS) > 1)
+    simulator = showing.user.simulator
+    showing.start()
+    await wait_until(lambda: showing.asked(READINGS) > 1)
     await asyncio.to_thread(simulator.renew_certificate, same_key=False)
-    await showing.sees("the gateway now shows another certificate")
+    await showing.wait_for("the gateway now shows another certificate")
     heard = len(simulator.requests)
     await asyncio.sleep(1.5)
     assert len(simulator.requests) == heard
-    assert showing.runs
-    assert showing.ends() == 0
+    assert showing.is_running
+    assert showing.stop() == 0
     assert showing.leds.is_off
 
 
 async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(showing: Showing) -> None:
-    simulator = showing.owner.simulator
-    showing.starts()
-    await until(lambda: showing.asked(READINGS) > 1)
-    showing.writes(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
+    simulator = showing.user.simulator
+    showing.start()
+    await wait_until(lambda: showing.asked(READINGS) > 1)
+    showing.write_settings(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
     for path in (READINGS, "/auth/check_jwt"):
         simulator.faults.set("refuse", path=path)
-    await showing.sees("gateway_token: the token expired on")
-    assert showing.runs
+    await showing.wait_for("gateway_token: The token expired on")
+    assert showing.is_running
     simulator.faults.clear()
-    showing.writes(gateway_token=simulator.token())
-    await showing.sees("gateway can be read again")
+    showing.write_settings(gateway_token=simulator.token())
+    await showing.wait_for("gateway can be read again")
     before = showing.asked(READINGS)
-    await until(lambda: showing.asked(READINGS) > before)
-    assert showing.ends() == 0
+    await wait_until(lambda: showing.asked(READINGS) > before)
+    assert showing.stop() == 0
 
 
 async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title_nor_with_the_weather(
     showing: Showing,
 ) -> None:
-    simulator = showing.owner.simulator
+    simulator = showing.user.simulator
     token = simulator.token()
-    showing.writes(gateway_token=token, enphase_password=PASSWORD, enphase_username=USERNAME)
-    showing.owner.environment |= PLACE
-    showing.starts("-v")
-    await until(lambda: showing.asked(READINGS) > 2)
-    title = showing.title
+    showing.write_settings(gateway_token=token, enphase_password=PASSWORD, enphase_username=USERNAME)
+    showing.user.environment |= PLACE
+    showing.start("-v")
+    await wait_until(lambda: showing.asked(READINGS) > 2)
+    command_line = showing.command_line
     simulator.faults.set("refuse", path=READINGS)
-    await showing.sees("the gateway does not allow")
-    assert showing.ends() == 0
-    everything = showing.output + title
+    await showing.wait_for("The gateway does not allow")
+    assert showing.stop() == 0
+    everything = showing.output + command_line
     assert "DEBUG" in everything
     planted = (token, token[-20:], PASSWORD, USERNAME, "46.918", "7.4567", "46.92")
     assert [secret for secret in planted if secret in everything] == []
@@ -267,20 +267,20 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title_nor_with_
     ],
 )
 def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
-    owner: CliUser, changed: dict[str, Any], message: str
+    user: CliUser, changed: dict[str, Any], message: str
 ) -> None:
-    assert_refused(owner, main, changed, message)
+    assert_setting_rejected(user, main, changed, message)
 
 
 def test_the_equator_at_greenwich_is_a_place_too(showing: Showing, tmp_path: Path) -> None:
-    showing.writes(gateway_token=showing.owner.simulator.token(), latitude=0, longitude=0)
-    assert showing.owner.runs(main, "--display", str(tmp_path / "hat.gif")).status == 0
-    (request,) = showing.owner.simulator.weather.requests
+    showing.write_settings(gateway_token=showing.user.simulator.token(), latitude=0, longitude=0)
+    assert showing.user.run(main, "--display", str(tmp_path / "hat.gif")).status == 0
+    (request,) = showing.user.simulator.weather.requests
     assert "latitude=0.00&longitude=0.00&" in request.path
 
 
-def test_what_is_no_display_is_wrong_usage(owner: CliUser) -> None:
-    result = owner.runs(main, "--display", "hat.jpg")
+def test_what_is_no_display_is_wrong_usage(user: CliUser) -> None:
+    result = user.run(main, "--display", "hat.jpg")
     assert result.status == 2
     assert "must be hat, terminal, or a file that ends with .gif or .png" in result.err
 
@@ -298,29 +298,29 @@ def test_what_is_no_display_is_wrong_usage(owner: CliUser) -> None:
 def test_without_a_hat_it_says_what_to_do_and_asks_the_gateway_nothing(
     showing: Showing, environment: dict[str, str], message: str
 ) -> None:
-    showing.owner.environment |= environment
-    showing.starts()
+    showing.user.environment |= environment
+    showing.start()
     assert showing.process is not None
     assert showing.process.wait(20) == 1
     assert re.search(rf"^error: .*{message}", showing.output)
     assert showing.output.count("\n") == 1
-    assert not showing.owner.simulator.requests
+    assert not showing.user.simulator.requests
 
 
 def test_a_pipe_is_no_terminal(showing: Showing) -> None:
-    result = showing.owner.runs(main, "--display", "terminal")
+    result = showing.user.run(main, "--display", "terminal")
     assert result.status == 1
     assert "the output is not a terminal" in result.error
 
 
 def test_help_waits_for_no_picture_library(showing: Showing) -> None:
-    (showing.owner.home / "sitecustomize.py").write_text(
+    (showing.user.home / "sitecustomize.py").write_text(
         "import atexit, sys\n"
         "heavy = {'numpy', 'PIL', 'rich', 'aiohttp', 'unicornhathd'}\n"
         "atexit.register(lambda: print(sorted(heavy & set(sys.modules))))\n"
     )
-    showing.owner.environment["PYTHONPATH"] = str(showing.owner.home)
-    process = showing.owner.starts(NAME, "--help")
+    showing.user.environment["PYTHONPATH"] = str(showing.user.home)
+    process = showing.user.start(NAME, "--help")
     out, err = process.communicate(timeout=20)
     assert (process.returncode, err) == (0, "")
     assert out.endswith("\n[]\n")

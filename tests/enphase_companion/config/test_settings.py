@@ -28,7 +28,7 @@ EXAMPLES = ("credentials.json.example", "credentials_token.json.example")
 #: What is read without wanting a token or an account.
 NO_CREDENTIALS = tuple(name for name in SETTINGS if name != "gateway_token")
 
-pytestmark = pytest.mark.usefixtures("elsewhere")
+pytestmark = pytest.mark.usefixtures("home_folder")
 
 
 def set_in_file(content: Any, folder: str = "configuration", name: str = FILE) -> Path:

@@ -12,14 +12,14 @@ from ..cli_user import CliUser
 
 
 @pytest.fixture
-def ready(new_owner: Callable[..., CliUser]) -> Callable[..., CliUser]:
+def ready(create_user: Callable[..., CliUser]) -> Callable[..., CliUser]:
     """Return what makes an owner who has trusted the gateway and has a token: `ready("battery")`."""
 
     def make(profile: str = "three-phase", **options: Any) -> CliUser:
-        owner = new_owner(profile, **options)
-        owner.trusts()
-        owner.writes(gateway_token=owner.simulator.token())
-        return owner
+        user = create_user(profile, **options)
+        user.trust_gateway()
+        user.write_settings(gateway_token=user.simulator.token())
+        return user
 
     return make
 

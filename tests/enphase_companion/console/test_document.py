@@ -25,8 +25,8 @@ ORDINARY = ("no-meters", "three-phase", "battery")
 ROUNDED = 0.0011
 
 
-def read_document(owner: CliUser) -> Any:
-    result = owner.runs(main, "--json")
+def read_document(user: CliUser) -> Any:
+    result = user.run(main, "--json")
     assert result.status == 0, result.err
     assert not result.err
     return json.loads(result.out)
@@ -36,9 +36,9 @@ def seconds(moment: str) -> float:
     return datetime.fromisoformat(moment).timestamp()
 
 
-def truth(owner: CliUser, document: Any) -> Truth:
+def truth(user: CliUser, document: Any) -> Truth:
     """Return the house at the moment that its meters were read."""
-    return owner.simulator.house.truth(seconds(document["meters"][0]["measured_at"]))
+    return user.simulator.house.truth(seconds(document["meters"][0]["measured_at"]))
 
 
 def slowly(names: Iterable[str]) -> list[Any]:
@@ -50,8 +50,8 @@ def slowly(names: Iterable[str]) -> list[Any]:
 def test_each_enabled_meter_and_wired_phase_reads_what_the_house_has(
     still: Callable[..., CliUser], profile: str
 ) -> None:
-    owner = still(profile)
-    document = read_document(owner)
+    user = still(profile)
+    document = read_document(user)
     expected = [meter for meter in PROFILES[profile].meters if meter.listed]
     assert [meter["eid"] for meter in document["meters"]] == [meter.eid for meter in expected]
     assert [meter["enabled"] for meter in document["meters"]] == [meter.enabled for meter in expected]
@@ -60,7 +60,7 @@ def test_each_enabled_meter_and_wired_phase_reads_what_the_house_has(
             assert meter["total"] is None
             assert not meter["phases"]
             continue
-        house = owner.simulator.house.truth(seconds(meter["measured_at"])).of(meter["type"])
+        house = user.simulator.house.truth(seconds(meter["measured_at"])).of(meter["type"])
         if meter["total"]["active_power_w"] is None:
             assert "phase-is-lost" in PROFILES[profile].quirks or profile == "storage-loses-phase"
             continue
@@ -95,9 +95,9 @@ CONSUMING = [
 
 @pytest.mark.parametrize("profile", slowly(METERED))
 def test_production_is_the_houses(still: Callable[..., CliUser], profile: str) -> None:
-    owner = still(profile)
-    document = read_document(owner)
-    house = truth(owner, document).production.total
+    user = still(profile)
+    document = read_document(user)
+    house = truth(user, document).production.total
     assert document["production"]["source"] == "meter"
     assert document["production"]["power_w"] == pytest.approx(house.active_power, abs=ROUNDED)
     assert document["production"]["lifetime_wh"] == pytest.approx(house.energy_delivered, abs=ROUNDED)
@@ -108,9 +108,9 @@ def test_production_is_the_houses(still: Callable[..., CliUser], profile: str) -
 def test_consumption_grid_and_battery_are_the_houses(
     still: Callable[..., CliUser], profile: str, hour: float
 ) -> None:
-    owner = still(profile, hour_of_day=hour)
-    document = read_document(owner)
-    house = truth(owner, document)
+    user = still(profile, hour_of_day=hour)
+    document = read_document(user)
+    house = truth(user, document)
     home, net, storage = house.total_consumption.total, house.net_consumption.total, house.storage.total
     assert document["consumption"]["power_w"] == pytest.approx(home.active_power, abs=0.02)
     if profile != "battery-without-meter":
@@ -132,9 +132,9 @@ def test_consumption_grid_and_battery_are_the_houses(
 
 
 def test_consumption_beside_ac_batteries_is_the_houses(still: Callable[..., CliUser]) -> None:
-    owner = still("ac-batteries", hour_of_day=21)
-    document = read_document(owner)
-    house = truth(owner, document)
+    user = still("ac-batteries", hour_of_day=21)
+    document = read_document(user)
+    house = truth(user, document)
     assert house.battery is not None
     # A gateway gives whole watts, watt-hours and per cents of AC Batteries.
     home = house.total_consumption.total.active_power
@@ -152,9 +152,9 @@ def direction(grid_power: float) -> str:
 
 
 def test_batteries_are_the_houses(still: Callable[..., CliUser]) -> None:
-    owner = still("battery", hour_of_day=21)
-    document = read_document(owner)
-    house = truth(owner, document)
+    user = still("battery", hour_of_day=21)
+    document = read_document(user)
+    house = truth(user, document)
     assert house.battery is not None
     battery = document["battery"]
     assert battery["state_of_charge_percent"] == pytest.approx(house.battery.state_of_charge, abs=1)
@@ -174,13 +174,13 @@ def test_batteries_are_the_houses(still: Callable[..., CliUser]) -> None:
 def test_without_enabled_meters_production_is_what_the_inverters_reported(
     still: Callable[..., CliUser], profile: str
 ) -> None:
-    owner = still(profile, hour_of_day=12)
-    document = read_document(owner)
+    user = still(profile, hour_of_day=12)
+    document = read_document(user)
     reported = sum(inverter["last_reported_power_w"] for inverter in document["inverters"])
     assert document["production"]["source"] == "inverters"
     # Some minutes lie between the reports of the single inverters and their sum.
     assert document["production"]["power_w"] == pytest.approx(reported, rel=0.2)
-    house = owner.simulator.house.truth(seconds(document["measured_at"])).production.total
+    house = user.simulator.house.truth(seconds(document["measured_at"])).production.total
     assert document["production"]["lifetime_wh"] == pytest.approx(house.energy_delivered, rel=1e-4)
     assert document["consumption"] == {"power_w": None, "lifetime_wh": None}
     assert set(document["grid"].values()) == {None}
@@ -190,9 +190,9 @@ def test_without_enabled_meters_production_is_what_the_inverters_reported(
 def test_each_inverter_is_there_with_what_it_last_reported(
     still: Callable[..., CliUser], profile: str
 ) -> None:
-    owner = still(profile, hour_of_day=12)
-    inverters = read_document(owner)["inverters"]
-    house = owner.simulator.house
+    user = still(profile, hour_of_day=12)
+    inverters = read_document(user)["inverters"]
+    house = user.simulator.house
     assert [each["serial_number"] for each in inverters] == [each.serial_number for each in house.inverters]
     for each in inverters:
         at = seconds(each["last_reported_at"])
@@ -208,9 +208,9 @@ def test_at_night_no_inverter_reports_and_nothing_is_produced(still: Callable[..
 
 
 def test_todays_energy_is_the_houses_where_the_firmware_is_honest(still: Callable[..., CliUser]) -> None:
-    owner = still("three-phase", hour_of_day=15)
-    document = read_document(owner)
-    house = owner.simulator.house
+    user = still("three-phase", hour_of_day=15)
+    document = read_document(user)
+    house = user.simulator.house
     at = seconds(document["measured_at"])
     since_midnight = (
         house.truth(at).production.total.energy_delivered
@@ -233,9 +233,9 @@ def test_todays_energy_is_unknown_where_the_firmware_is_not(
 def test_a_slow_page_that_fails_is_named_and_all_else_is_there(
     still: Callable[..., CliUser], path: str
 ) -> None:
-    owner = still("battery")
-    owner.simulator.faults.set("status", path, status=503)
-    document = read_document(owner)
+    user = still("battery")
+    user.simulator.faults.set("status", path, status=503)
+    document = read_document(user)
     assert len(document["problems"]) == 1
     assert path in document["problems"][0]
     assert document["production"]["power_w"] is not None
@@ -255,9 +255,9 @@ def test_a_slow_page_that_fails_is_named_and_all_else_is_there(
 def test_meters_that_fail_are_an_error_and_no_document(
     still: Callable[..., CliUser], fault: str, said: str
 ) -> None:
-    owner = still()
-    owner.simulator.faults.set(fault, "/ivp/meters/readings")
-    result = owner.runs(main, "--json")
+    user = still()
+    user.simulator.faults.set(fault, "/ivp/meters/readings")
+    result = user.run(main, "--json")
     assert result.status == 1
     assert not result.out
     assert said in result.error
@@ -265,9 +265,9 @@ def test_meters_that_fail_are_an_error_and_no_document(
 
 
 def test_the_gateway_is_asked_gently(still: Callable[..., CliUser]) -> None:
-    owner = still("three-phase")
-    read_document(owner)
-    asked = [request.path for request in owner.simulator.requests]
+    user = still("three-phase")
+    read_document(user)
+    asked = [request.path for request in user.simulator.requests]
     assert len(asked) == len(set(asked)), "nothing twice"
     assert set(asked) == {
         "/info",

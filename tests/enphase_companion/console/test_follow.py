@@ -19,13 +19,13 @@ from ..cli_user import CliUser
 
 TICK = 0.1
 
-pytestmark = pytest.mark.usefixtures("elsewhere")
+pytestmark = pytest.mark.usefixtures("home_folder")
 
 
 @pytest.fixture
-async def gateway(owner: CliUser) -> AsyncIterator[Gateway]:
-    async with Gateway(owner.simulator.url, certificate=owner.simulator.certificate_pem) as opened:
-        assert await opened.login(owner.simulator.token())
+async def gateway(user: CliUser) -> AsyncIterator[Gateway]:
+    async with Gateway(user.simulator.url, certificate=user.simulator.certificate_pem) as opened:
+        assert await opened.login(user.simulator.token())
         yield opened
 
 
@@ -53,12 +53,12 @@ def asked(simulator: Simulator) -> Counter[str]:
 
 @pytest.mark.slow
 async def test_each_tick_asks_for_the_meters_readings_and_nothing_else(
-    owner: CliUser, gateway: Gateway
+    user: CliUser, gateway: Gateway
 ) -> None:
     await states(gateway, lambda seen: len(seen) == 1)
-    owner.simulator.requests.clear()
+    user.simulator.requests.clear()
     seen = await states(gateway, lambda seen: len(seen) == 5)
-    ticks = asked(owner.simulator)
+    ticks = asked(user.simulator)
     assert ticks.pop("/ivp/meters/readings") == 5
     assert set(ticks.values()) == {1}, "all else only once, at the start"
     assert not any(state.problem for state in seen)
@@ -66,26 +66,26 @@ async def test_each_tick_asks_for_the_meters_readings_and_nothing_else(
 
 @pytest.mark.slow
 async def test_slow_pages_are_asked_for_rarely(
-    owner: CliUser, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    user: CliUser, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "_SLOW", 8 * TICK)
-    await states(gateway, lambda _: asked(owner.simulator)["/production.json"] == 3)
-    counted = asked(owner.simulator)
+    await states(gateway, lambda _: asked(user.simulator)["/production.json"] == 3)
+    counted = asked(user.simulator)
     assert counted["/ivp/meters/readings"] >= 12
     assert counted["/api/v1/production/inverters"] == 3
 
 
 @pytest.mark.slow
-async def test_readings_go_on_with_the_time(owner: CliUser, gateway: Gateway) -> None:
+async def test_readings_go_on_with_the_time(user: CliUser, gateway: Gateway) -> None:
     seen = await states(gateway, lambda seen: seen[-1].overview.at > seen[0].overview.at)
     assert seen[-1].overview.readings != seen[0].overview.readings
 
 
 async def test_without_meters_nothing_is_asked_at_a_tick(
-    new_owner: Callable[..., CliUser], monkeypatch: pytest.MonkeyPatch
+    create_user: Callable[..., CliUser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(following, "_SLOW", 5 * TICK)
-    simulator = new_owner("no-meters").simulator
+    simulator = create_user("no-meters").simulator
     async with Gateway(simulator.url, certificate=simulator.certificate_pem) as gateway:
         assert await gateway.login(simulator.token())
         seen = await states(gateway, lambda seen: len(seen) == 2)
@@ -98,9 +98,9 @@ async def test_without_meters_nothing_is_asked_at_a_tick(
 @pytest.mark.parametrize("fault", ["reset", "status", "html", "truncated"])
 @pytest.mark.slow
 async def test_while_the_gateway_fails_the_last_values_stay_and_are_said_to_be_old(
-    owner: CliUser, gateway: Gateway, fault: str
+    user: CliUser, gateway: Gateway, fault: str
 ) -> None:
-    faults = owner.simulator.faults
+    faults = user.simulator.faults
 
     def fails_then_recovers(seen: list[State]) -> bool:
         if len(seen) == 2:
@@ -116,7 +116,7 @@ async def test_while_the_gateway_fails_the_last_values_stay_and_are_said_to_be_o
 
 
 async def test_a_gateway_that_fails_is_asked_less_and_less_often(
-    owner: CliUser, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    user: CliUser, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     pauses: list[float] = []
     real_sleep = asyncio.sleep
@@ -129,7 +129,7 @@ async def test_a_gateway_that_fails_is_asked_less_and_less_often(
     monkeypatch.setattr(following, "_LONGEST_PAUSE", TICK * 10)
 
     def first_works_then_fails(seen: list[State]) -> bool:
-        owner.simulator.faults.set("status", "/ivp/meters/readings", status=503)
+        user.simulator.faults.set("status", "/ivp/meters/readings", status=503)
         return len(seen) == 7
 
     await states(gateway, first_works_then_fails)
@@ -137,50 +137,50 @@ async def test_a_gateway_that_fails_is_asked_less_and_less_often(
     assert pauses[1:] == pytest.approx([TICK * 2, TICK * 4, TICK * 8, TICK * 10, TICK * 10], abs=0.1)
 
 
-async def test_an_ended_session_is_opened_again_without_a_word(owner: CliUser, gateway: Gateway) -> None:
+async def test_an_ended_session_is_opened_again_without_a_word(user: CliUser, gateway: Gateway) -> None:
     def ends(seen: list[State]) -> bool:
         if len(seen) == 2:
-            owner.simulator.gateway.sessions.end_all()
+            user.simulator.gateway.sessions.end_all()
         return len(seen) == 4
 
     assert not any(state.problem for state in await states(gateway, ends))
 
 
 async def test_a_token_that_is_refused_in_mid_run_leads_to_a_new_sign_in(
-    owner: CliUser, gateway: Gateway
+    user: CliUser, gateway: Gateway
 ) -> None:
     signed_in = []
 
     async def sign_in() -> None:
         signed_in.append(True)
-        owner.simulator.faults.clear()
-        assert await gateway.login(owner.simulator.token())
+        user.simulator.faults.clear()
+        assert await gateway.login(user.simulator.token())
 
     def refuses(seen: list[State]) -> bool:
         if len(seen) == 2:
-            owner.simulator.faults.set("refuse")
+            user.simulator.faults.set("refuse")
         return len(seen) == 4
 
     assert not any(state.problem for state in await states(gateway, refuses, sign_in))
     assert len(signed_in) == 1
 
 
-async def test_a_gateway_that_refuses_after_a_new_sign_in_ends_it(owner: CliUser, gateway: Gateway) -> None:
+async def test_a_gateway_that_refuses_after_a_new_sign_in_ends_it(user: CliUser, gateway: Gateway) -> None:
     async def in_vain() -> None:
         pass
 
     def refuses(seen: list[State]) -> bool:
-        owner.simulator.faults.set("refuse")
+        user.simulator.faults.set("refuse")
         return False
 
     with pytest.raises(AuthenticationError):
         await states(gateway, refuses, in_vain)
 
 
-async def test_another_certificate_ends_it(owner: CliUser, gateway: Gateway) -> None:
+async def test_another_certificate_ends_it(user: CliUser, gateway: Gateway) -> None:
     def changes(seen: list[State]) -> bool:
         if len(seen) == 2:
-            owner.simulator.renew_certificate(same_key=False)
+            user.simulator.renew_certificate(same_key=False)
         return False
 
     with pytest.raises(CertificateChangedError):

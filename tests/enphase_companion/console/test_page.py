@@ -25,8 +25,8 @@ from ..cli_user import CliUser
 UNITS = {"W": 1, "kW": 1e3, "Wh": 1, "kWh": 1e3, "MWh": 1e6, "V": 1, "A": 1, "Hz": 1}
 
 
-def printed(owner: CliUser) -> str:
-    result = owner.runs(main)
+def printed(user: CliUser) -> str:
+    result = user.run(main)
     assert result.status == 0, result.err
     return result.out
 
@@ -46,17 +46,17 @@ def quantities(line: str) -> list[float]:
     return [float(number) * UNITS[unit] for number, unit in found]
 
 
-def house(owner: CliUser, page: str) -> Truth:
+def house(user: CliUser, page: str) -> Truth:
     """Return the house at the second that the page is about; no time passes in it."""
-    moment = int(owner.simulator.clock.time())
+    moment = int(user.simulator.clock.time())
     assert f"{datetime.fromtimestamp(moment).astimezone():%Y-%m-%d %H:%M:%S}" in page
-    return owner.simulator.house.truth(moment)
+    return user.simulator.house.truth(moment)
 
 
 def test_the_page_says_what_the_house_has(still: Callable[..., CliUser]) -> None:
-    owner = still("three-phase", hour_of_day=12, start=NOON)
-    page = printed(owner)
-    truth = house(owner, page)
+    user = still("three-phase", hour_of_day=12, start=NOON)
+    page = printed(user)
+    truth = house(user, page)
     made, net, home = truth.production, truth.net_consumption, truth.total_consumption
     power, lifetime, today = quantities(row(page, "Production"))
     assert power == pytest.approx(made.total.active_power, rel=0.006)
@@ -90,8 +90,8 @@ def test_the_grids_direction_is_a_word(still: Callable[..., CliUser], hour: floa
 
 @pytest.mark.parametrize(("hour", "word"), [(10, "charging"), (21, "discharging")])
 def test_the_batterys_direction_is_a_word(still: Callable[..., CliUser], hour: float, word: str) -> None:
-    owner = still("battery", hour_of_day=hour, start=NOON)
-    page = printed(owner)
+    user = still("battery", hour_of_day=hour, start=NOON)
+    page = printed(user)
     assert re.match(rf"Battery +[\d.]+ k?W  {word} ", row(page, "Battery"))
     assert re.match(
         r"Batteries: \d+ % charged, [\d.]+ kWh of 15.0 kWh, reserve 20 %, on grid$",
@@ -123,9 +123,9 @@ def drawn(overview: Overview, width: int) -> str:
 async def test_a_narrow_terminal_gets_fewer_columns_but_whole_numbers(
     still: Callable[..., CliUser], profile: str
 ) -> None:
-    owner = still(profile, hour_of_day=12)
+    user = still(profile, hour_of_day=12)
     names = ("gateway_host", "gateway_token")
-    options = Namespace(configuration=str(owner.folder), gateway_host=owner.simulator.url)
+    options = Namespace(configuration=str(user.folder), gateway_host=user.simulator.url)
     async with open_gateway(load_settings(names, options)) as (gateway, info):
         overview = await Overview.read(gateway, info)
     whole = drawn(overview, 200)
@@ -182,9 +182,9 @@ def test_some_disabled_meters_are_named(still: Callable[..., CliUser]) -> None:
 def test_where_only_total_consumption_is_metered_the_grid_is_worked_out(
     still: Callable[..., CliUser],
 ) -> None:
-    owner = still("total-consumption", hour_of_day=12)
-    page = printed(owner)
-    net = house(owner, page).net_consumption.total.active_power
+    user = still("total-consumption", hour_of_day=12)
+    page = printed(user)
+    net = house(user, page).net_consumption.total.active_power
     assert quantities(row(page, "Grid (net)")) == [pytest.approx(abs(net), rel=0.006, abs=0.6)]
     assert row(page, "Grid (net)").endswith("not metered")
 
@@ -216,8 +216,8 @@ def test_of_a_three_phase_meter_only_the_wired_phase_is_shown(still: Callable[..
 
 
 def test_a_page_that_fails_is_named(still: Callable[..., CliUser]) -> None:
-    owner = still("three-phase")
-    owner.simulator.faults.set("status", "/production.json", status=503)
-    page = printed(owner)
-    assert "Incomplete: the gateway answered /production.json with status 503" in page
+    user = still("three-phase")
+    user.simulator.faults.set("status", "/production.json", status=503)
+    page = printed(user)
+    assert "Incomplete: The gateway answered /production.json with status 503" in page
     assert "12 of 12 report" in page

@@ -11,7 +11,7 @@ from collections.abc import Callable
 import pytest
 
 from ..cli_user import CliUser
-from ..terminal import on_terminal
+from ..terminal import open_terminal
 
 pytestmark = pytest.mark.slow
 
@@ -22,7 +22,7 @@ COLOUR = re.compile(r"\x1b\[[\d;]*\b38;")
 
 
 def test_on_a_terminal_the_page_has_colours_and_bars(ready: Callable[..., CliUser]) -> None:
-    with on_terminal(ready()) as terminal:
+    with open_terminal(ready()) as terminal:
         written = terminal.until_end()
         assert terminal.process.returncode == 0
     assert COLOUR.search(written)
@@ -32,17 +32,17 @@ def test_on_a_terminal_the_page_has_colours_and_bars(ready: Callable[..., CliUse
 
 @pytest.mark.parametrize("variable", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
 def test_who_wants_no_colour_gets_none(ready: Callable[..., CliUser], variable: dict[str, str]) -> None:
-    owner = ready()
-    owner.environment |= variable
-    with on_terminal(owner) as terminal:
+    user = ready()
+    user.environment |= variable
+    with open_terminal(user) as terminal:
         written = terminal.until_end()
     assert "IQ Gateway" in written
     assert not COLOUR.search(written)
 
 
 def test_watch_keeps_a_live_page_until_ctrl_c(ready: Callable[..., CliUser]) -> None:
-    owner = ready()
-    with on_terminal(owner, "--watch", "1") as terminal:
+    user = ready()
+    with open_terminal(user, "--watch", "1") as terminal:
         terminal.until(rf"{re.escape(OTHER_SCREEN)}.*IQ Gateway.*Microinverters.*IQ Gateway.*IQ Gateway")
         terminal.types("\x03")
         written = terminal.until_end()
@@ -54,7 +54,7 @@ def test_watch_keeps_a_live_page_until_ctrl_c(ready: Callable[..., CliUser]) -> 
 
 
 def test_watch_gives_the_terminal_back_when_it_is_terminated(ready: Callable[..., CliUser]) -> None:
-    with on_terminal(ready(), "--watch", "1") as terminal:
+    with open_terminal(ready(), "--watch", "1") as terminal:
         terminal.until("IQ Gateway")
         terminal.process.terminate()
         written = terminal.until_end()
@@ -64,26 +64,26 @@ def test_watch_gives_the_terminal_back_when_it_is_terminated(ready: Callable[...
 
 
 def test_watch_says_that_its_values_are_old_while_the_gateway_is_away(ready: Callable[..., CliUser]) -> None:
-    owner = ready()
-    with on_terminal(owner, "--watch", "1") as terminal:
+    user = ready()
+    with open_terminal(user, "--watch", "1") as terminal:
         terminal.until("IQ Gateway")
-        owner.simulator.faults.set("status", "/ivp/meters/readings", status=503)
-        terminal.until("These values are old: the gateway answered /ivp/meters/readings with status 503")
-        owner.simulator.faults.clear()
+        user.simulator.faults.set("status", "/ivp/meters/readings", status=503)
+        terminal.until("These values are old: The gateway answered /ivp/meters/readings with status 503")
+        user.simulator.faults.clear()
         after = len(terminal.written)
         terminal.until(r"IQ Gateway(?!.*These values are old).*Microinverters")
         assert after < len(terminal.written)
 
 
 def test_a_small_terminal_gets_what_fits_and_is_told_of_the_rest(ready: Callable[..., CliUser]) -> None:
-    with on_terminal(ready(), "--watch", "1", lines=16, columns=80) as terminal:
+    with open_terminal(ready(), "--watch", "1", lines=16, columns=80) as terminal:
         written = terminal.until("more lines: a taller terminal shows them")
     assert "Production" in written
     assert "Microinverters" not in written
 
 
 def test_watch_through_a_pipe_gives_a_line_a_tick(ready: Callable[..., CliUser]) -> None:
-    with ready("battery", hour_of_day=12).starts(COMMAND, "--watch", "1") as process:
+    with ready("battery", hour_of_day=12).start(COMMAND, "--watch", "1") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         lines = [process.stdout.readline() for _ in range(3)]
@@ -104,14 +104,14 @@ def test_watch_through_a_pipe_gives_a_line_a_tick(ready: Callable[..., CliUser])
 def test_watch_as_json_gives_a_document_a_line_and_a_gap_while_the_gateway_is_away(
     ready: Callable[..., CliUser],
 ) -> None:
-    owner = ready()
-    with owner.starts(COMMAND, "--watch", "1", "--json") as process:
+    user = ready()
+    with user.start(COMMAND, "--watch", "1", "--json") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         first = json.loads(process.stdout.readline())
-        owner.simulator.faults.set("status", "/ivp/meters/readings", status=503)
+        user.simulator.faults.set("status", "/ivp/meters/readings", status=503)
         assert "warning: The gateway answered /ivp/meters/readings" in process.stderr.readline()
-        owner.simulator.faults.clear()
+        user.simulator.faults.clear()
         second = json.loads(process.stdout.readline())
         process.terminate()
         process.communicate(timeout=10)
@@ -121,30 +121,30 @@ def test_watch_as_json_gives_a_document_a_line_and_a_gap_while_the_gateway_is_aw
 
 @pytest.mark.slow
 def test_watch_goes_on_when_its_token_expires(ready: Callable[..., CliUser]) -> None:
-    owner = ready()
-    owner.has_account(gateway_token=owner.simulator.token(lifetime=8))
-    old = owner.reads()["gateway_token"]
-    with owner.starts(COMMAND, "--watch", "1") as process:
+    user = ready()
+    user.write_account(gateway_token=user.simulator.token(lifetime=8))
+    old = user.read_settings()["gateway_token"]
+    with user.start(COMMAND, "--watch", "1") as process:
         assert process.stdout is not None
         for _ in range(12):
             assert process.stdout.readline().startswith("20")
         process.terminate()
         process.communicate(timeout=10)
-    assert owner.reads()["gateway_token"] != old
+    assert user.read_settings()["gateway_token"] != old
 
 
-def test_trust_asks_on_a_terminal(owner: CliUser) -> None:
-    with on_terminal(owner, "--trust") as terminal:
+def test_trust_asks_on_a_terminal(user: CliUser) -> None:
+    with open_terminal(user, "--trust") as terminal:
         terminal.until("Type yes to trust it: ")
         terminal.types("yes\n")
         written = terminal.until_end()
         assert terminal.process.returncode == 0
-    assert owner.simulator.fingerprint in "".join(written.split())
-    assert owner.certificate.read_text() == owner.simulator.certificate_pem
+    assert user.simulator.fingerprint in "".join(written.split())
+    assert user.certificate.read_text() == user.simulator.certificate_pem
 
 
-def test_ctrl_c_at_the_question_stores_nothing(owner: CliUser) -> None:
-    with on_terminal(owner, "--trust") as terminal:
+def test_ctrl_c_at_the_question_stores_nothing(user: CliUser) -> None:
+    with open_terminal(user, "--trust") as terminal:
         terminal.until("Type yes to trust it: ")
         # Python misses a signal between its prompt and the read behind it; no person is that quick.
         time.sleep(0.5)
@@ -152,4 +152,4 @@ def test_ctrl_c_at_the_question_stores_nothing(owner: CliUser) -> None:
         written = terminal.until_end()
         assert terminal.process.returncode == 130
     assert "Traceback" not in written
-    assert not owner.certificate.exists()
+    assert not user.certificate.exists()

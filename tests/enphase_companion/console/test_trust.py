@@ -38,12 +38,12 @@ def types(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     return at_terminal
 
 
-def test_after_a_yes_what_was_shown_is_stored(owner: CliUser, types: Callable[..., None]) -> None:
+def test_after_a_yes_what_was_shown_is_stored(user: CliUser, types: Callable[..., None]) -> None:
     types("yes\n")
-    result = owner.runs(main, "--trust")
+    result = user.run(main, "--trust")
     assert result.status == 0, result.err
-    simulator = owner.simulator
-    assert f"{simulator.url} identifies itself as this gateway:" in result.out
+    simulator = user.simulator
+    assert f"{simulator.url} says it is this gateway:" in result.out
     assert f"Serial number          {simulator.serial_number}\n" in result.out
     assert "Firmware               8.2.4264\n" in result.out
     half = len(simulator.fingerprint) // 2 + 1
@@ -53,84 +53,84 @@ def test_after_a_yes_what_was_shown_is_stored(owner: CliUser, types: Callable[..
     assert f"Certificate            {simulator.serial_number}\n" in result.out
     assert "Valid                  20" in result.out
     assert "Any device on your network can claim this serial number." in result.out
-    assert max(map(len, result.out.split(str(owner.certificate))[0].splitlines())) < 110
-    assert f"It is trusted now ({owner.certificate})." in result.out
-    assert owner.certificate.read_text() == simulator.certificate_pem
-    assert owner.certificate.stat().st_mode & 0o777 == 0o600
+    assert max(map(len, result.out.split(str(user.certificate))[0].splitlines())) < 110
+    assert f"It is trusted now ({user.certificate})." in result.out
+    assert user.certificate.read_text() == simulator.certificate_pem
+    assert user.certificate.stat().st_mode & 0o777 == 0o600
 
 
 @pytest.mark.parametrize("typed", ["no\n", "\n", "y\n", "", "yes please\n"])
-def test_without_a_yes_nothing_is_stored(owner: CliUser, types: Callable[..., None], typed: str) -> None:
+def test_without_a_yes_nothing_is_stored(user: CliUser, types: Callable[..., None], typed: str) -> None:
     types(typed)
-    result = owner.runs(main, "--trust")
+    result = user.run(main, "--trust")
     assert result.status == 1
     assert result.out.endswith("Nothing was stored.\n")
-    assert not list(owner.folder.iterdir())
+    assert not list(user.folder.iterdir())
 
 
 def test_a_certificate_that_comes_after_the_question_is_not_stored(
-    owner: CliUser, types: Callable[..., None]
+    user: CliUser, types: Callable[..., None]
 ) -> None:
-    shown = owner.simulator.certificate_pem
-    types("yes\n", lambda: owner.simulator.renew_certificate(same_key=False))
-    assert owner.runs(main, "--trust").status == 0
-    assert owner.simulator.certificate_pem != shown
-    assert owner.certificate.read_text() == shown
+    shown = user.simulator.certificate_pem
+    types("yes\n", lambda: user.simulator.renew_certificate(same_key=False))
+    assert user.run(main, "--trust").status == 0
+    assert user.simulator.certificate_pem != shown
+    assert user.certificate.read_text() == shown
 
 
 def test_without_a_terminal_the_fingerprint_must_be_given(
-    owner: CliUser, monkeypatch: pytest.MonkeyPatch
+    user: CliUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
-    result = owner.runs(main, "--trust")
+    result = user.run(main, "--trust")
     assert result.status == 2
     assert "--fingerprint" in result.err
-    assert not owner.simulator.requests
-    assert not list(owner.folder.iterdir())
+    assert not user.simulator.requests
+    assert not list(user.folder.iterdir())
 
 
 @pytest.mark.parametrize(
     "spell", [str, str.lower, lambda text: text.replace(":", ""), lambda text: f" {text} "]
 )
-def test_the_right_fingerprint_stores_without_asking(owner: CliUser, spell: Callable[[str], str]) -> None:
-    result = owner.runs(main, "--trust", "--fingerprint", spell(owner.simulator.fingerprint))
+def test_the_right_fingerprint_stores_without_asking(user: CliUser, spell: Callable[[str], str]) -> None:
+    result = user.run(main, "--trust", "--fingerprint", spell(user.simulator.fingerprint))
     assert result.status == 0, result.err
-    assert owner.certificate.read_text() == owner.simulator.certificate_pem
+    assert user.certificate.read_text() == user.simulator.certificate_pem
 
 
-def test_a_wrong_fingerprint_stores_nothing_and_says_what_was_shown(owner: CliUser) -> None:
-    owner.trusts()
-    before = owner.certificate.read_text()
-    fingerprint = owner.simulator.fingerprint
-    owner.simulator.renew_certificate(same_key=False)
-    result = owner.runs(main, "--trust", "--fingerprint", fingerprint)
+def test_a_wrong_fingerprint_stores_nothing_and_says_what_was_shown(user: CliUser) -> None:
+    user.trust_gateway()
+    before = user.certificate.read_text()
+    fingerprint = user.simulator.fingerprint
+    user.simulator.renew_certificate(same_key=False)
+    result = user.run(main, "--trust", "--fingerprint", fingerprint)
     assert result.status == 1
-    assert f"SHA-256 {owner.simulator.fingerprint}, not the one of --fingerprint" in result.error
-    assert owner.certificate.read_text() == before
-    assert not owner.simulator.requests
+    assert f"SHA-256 {user.simulator.fingerprint}, not the one of --fingerprint" in result.error
+    assert user.certificate.read_text() == before
+    assert not user.simulator.requests
 
 
-def test_what_is_trusted_already_is_not_asked_again(owner: CliUser, types: Callable[..., None]) -> None:
-    owner.trusts()
+def test_what_is_trusted_already_is_not_asked_again(user: CliUser, types: Callable[..., None]) -> None:
+    user.trust_gateway()
     types("", lambda: pytest.fail("asked"))
-    result = owner.runs(main, "--trust")
+    result = user.run(main, "--trust")
     assert result.status == 0
     assert "It is trusted already" in result.out
 
 
 def test_another_certificate_than_the_trusted_one_is_shown_beside_it(
-    owner: CliUser, types: Callable[..., None]
+    user: CliUser, types: Callable[..., None]
 ) -> None:
-    owner.trusts()
-    before = owner.simulator.fingerprint
-    owner.simulator.renew_certificate(same_key=False)
+    user.trust_gateway()
+    before = user.simulator.fingerprint
+    user.simulator.renew_certificate(same_key=False)
     types("yes\n")
-    result = owner.runs(main, "--trust")
+    result = user.run(main, "--trust")
     assert result.status == 0
     expected = "".join(result.out.split())
     assert "oranotherdeviceanswersinitsplace" in expected
-    assert f"Trusteduntilnow{before}Shownnow{owner.simulator.fingerprint}Type" in expected
-    assert owner.certificate.read_text() == owner.simulator.certificate_pem
+    assert f"Trusteduntilnow{before}Shownnow{user.simulator.fingerprint}Type" in expected
+    assert user.certificate.read_text() == user.simulator.certificate_pem
 
 
 @pytest.mark.parametrize(
@@ -141,37 +141,35 @@ def test_another_certificate_than_the_trusted_one_is_shown_beside_it(
     ],
 )
 def test_a_serial_number_that_is_trusted_with_another_key_is_said_to_be_so(
-    owner: CliUser, types: Callable[..., None], trusted: str, expected: str
+    user: CliUser, types: Callable[..., None], trusted: str, expected: str
 ) -> None:
-    number = owner.simulator.serial_number
-    owner.simulator.renew_certificate(same_key=False, common_name=number if trusted == "its own" else trusted)
-    owner.trusts()
-    before = owner.certificate.read_text()
-    owner.simulator.renew_certificate(same_key=False)
+    number = user.simulator.serial_number
+    user.simulator.renew_certificate(same_key=False, common_name=number if trusted == "its own" else trusted)
+    user.trust_gateway()
+    before = user.certificate.read_text()
+    user.simulator.renew_certificate(same_key=False)
     types("no\n")
-    result = owner.runs(main, "--trust")
+    result = user.run(main, "--trust")
     assert result.status == 1
     assert expected in result.out
     assert result.out.index(expected) < result.out.index("Trusted until now")
-    assert owner.certificate.read_text() == before
-    assert not any(request.has_authorization for request in owner.simulator.requests)
+    assert user.certificate.read_text() == before
+    assert not any(request.has_authorization for request in user.simulator.requests)
 
 
-def test_a_renewal_with_the_trusted_key_is_said_to_be_one(owner: CliUser, types: Callable[..., None]) -> None:
-    owner.trusts()
-    owner.simulator.renew_certificate(same_key=True)
+def test_a_renewal_with_the_trusted_key_is_said_to_be_one(user: CliUser, types: Callable[..., None]) -> None:
+    user.trust_gateway()
+    user.simulator.renew_certificate(same_key=True)
     types("yes\n")
-    result = owner.runs(main, "--trust")
+    result = user.run(main, "--trust")
     assert result.status == 0
     assert "It is a renewal, with the trusted key." in result.out
     assert "another device answers" not in result.out
 
 
-def test_the_fingerprint_comes_after_all_words_of_the_peer(
-    owner: CliUser, types: Callable[..., None]
-) -> None:
+def test_the_fingerprint_comes_after_all_words_of_the_peer(user: CliUser, types: Callable[..., None]) -> None:
     types("no\n")
-    shown = owner.runs(main, "--trust").out
+    shown = user.run(main, "--trust").out
     after = shown[shown.index("Fingerprint (SHA-256)") :]
     assert [word for word in after.split() if set(word) - set("0123456789ABCDEF:")] == (
         ["Fingerprint", "(SHA-256)", "Type", "yes", "to", "trust", "it:", "Nothing", "was", "stored."]
@@ -189,54 +187,54 @@ def test_the_fingerprint_comes_after_all_words_of_the_peer(
     ],
 )
 def test_no_word_of_an_impostor_moves_the_cursor_or_adds_a_line(
-    owner: CliUser, types: Callable[..., None], name: str
+    user: CliUser, types: Callable[..., None], name: str
 ) -> None:
-    owner.trusts()
-    trusted = owner.simulator.fingerprint
+    user.trust_gateway()
+    trusted = user.simulator.fingerprint
     types("no\n")
-    plain = owner.runs(main, "--trust").out.splitlines()
+    plain = user.run(main, "--trust").out.splitlines()
     assert "It is trusted already" in plain[-1]
-    owner.simulator.renew_certificate(same_key=False, extensions=False, common_name=name)
-    shown = owner.runs(main, "--trust").out
+    user.simulator.renew_certificate(same_key=False, extensions=False, common_name=name)
+    shown = user.run(main, "--trust").out
     assert all(line.isprintable() for line in shown.split("\n"))
     lines = shown.splitlines()
     expected = "".join(shown.split())
-    assert f"Trusteduntilnow{trusted}Shownnow{owner.simulator.fingerprint}Type" in expected
+    assert f"Trusteduntilnow{trusted}Shownnow{user.simulator.fingerprint}Type" in expected
     assert [line.split("  ")[1] for line in lines if line.startswith("  ") and line[2] != " "] == [
         *("Serial number", "Firmware", "Certificate", "Valid"),
         *("Trusted until now", "Shown now"),
     ]
-    assert owner.certificate.read_text() != owner.simulator.certificate_pem
+    assert user.certificate.read_text() != user.simulator.certificate_pem
 
 
-def test_a_broken_stored_certificate_is_no_obstacle(owner: CliUser) -> None:
-    owner.certificate.write_text("")
-    assert owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint).status == 0
-    assert owner.certificate.read_text() == owner.simulator.certificate_pem
+def test_a_broken_stored_certificate_is_no_obstacle(user: CliUser) -> None:
+    user.certificate.write_text("")
+    assert user.run(main, "--trust", "--fingerprint", user.simulator.fingerprint).status == 0
+    assert user.certificate.read_text() == user.simulator.certificate_pem
 
 
-def test_an_expired_certificate_is_said_to_be_so(owner: CliUser, types: Callable[..., None]) -> None:
-    owner.simulator.renew_certificate(expired=True)
+def test_an_expired_certificate_is_said_to_be_so(user: CliUser, types: Callable[..., None]) -> None:
+    user.simulator.renew_certificate(expired=True)
     types("no\n")
-    assert "(expired)" in owner.runs(main, "--trust").out
+    assert "(expired)" in user.run(main, "--trust").out
 
 
-def test_what_is_no_gateway_is_not_trusted(owner: CliUser) -> None:
-    owner.simulator.faults.set("html", "/info")
-    result = owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint)
+def test_what_is_no_gateway_is_not_trusted(user: CliUser) -> None:
+    user.simulator.faults.set("html", "/info")
+    result = user.run(main, "--trust", "--fingerprint", user.simulator.fingerprint)
     assert result.status == 1
     assert "answers, but is not an IQ Gateway, perhaps your router" in result.error
-    assert not list(owner.folder.iterdir())
+    assert not list(user.folder.iterdir())
 
 
 def test_a_certificate_that_nobody_can_connect_with_is_refused_when_it_is_to_be_trusted(
-    owner: CliUser,
+    user: CliUser,
 ) -> None:
-    owner.simulator.renew_certificate(for_clients=True)
-    result = owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint)
+    user.simulator.renew_certificate(for_clients=True)
+    result = user.run(main, "--trust", "--fingerprint", user.simulator.fingerprint)
     assert result.status == 1
     assert "shows a certificate that cannot be trusted (unsuitable certificate purpose)" in result.error
-    assert not list(owner.folder.iterdir())
+    assert not list(user.folder.iterdir())
 
 
 @pytest.mark.parametrize("arguments", [(), ("--trust", "--fingerprint", "AB" * 32)])
@@ -254,11 +252,11 @@ def test_a_certificate_that_nobody_can_connect_with_is_refused_when_it_is_to_be_
     ],
 )
 def test_a_wrong_host_is_named_with_what_to_do(
-    owner: CliUser, monkeypatch: pytest.MonkeyPatch, wrong: str, advice: str, arguments: tuple[str, ...]
+    user: CliUser, monkeypatch: pytest.MonkeyPatch, wrong: str, advice: str, arguments: tuple[str, ...]
 ) -> None:
-    owner.trusts()
-    owner.writes(gateway_token=owner.simulator.token())
-    simulator, host = owner.simulator, owner.simulator.url
+    user.trust_gateway()
+    user.write_settings(gateway_token=user.simulator.token())
+    simulator, host = user.simulator, user.simulator.url
     with socket.socket() as mute, socket.create_server(("127.0.0.1", 0)) as listener:
         mute.bind(("127.0.0.1", 0))
         match wrong:
@@ -276,32 +274,32 @@ def test_a_wrong_host_is_named_with_what_to_do(
                 simulator.faults.set("status", "/info", status=int(wrong))
             case _:
                 simulator.faults.set(wrong, "/info")
-        owner.environment["ENPHASE_GATEWAY_HOST"] = host
+        user.environment["ENPHASE_GATEWAY_HOST"] = host
         if arguments and host == simulator.url:
             arguments = (*arguments[:-1], simulator.fingerprint)
-        result = owner.runs(main, *arguments)
+        result = user.run(main, *arguments)
     assert result.status == 1
     assert result.error.startswith(f"error: ENPHASE_GATEWAY_HOST: {host} {advice}")
 
 
-def test_another_gateway_than_the_one_that_is_set_is_not_trusted(owner: CliUser) -> None:
-    owner.environment["ENPHASE_GATEWAY_SERIAL_NUMBER"] = "122399999999"
-    result = owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint)
+def test_another_gateway_than_the_one_that_is_set_is_not_trusted(user: CliUser) -> None:
+    user.environment["ENPHASE_GATEWAY_SERIAL_NUMBER"] = "122399999999"
+    result = user.run(main, "--trust", "--fingerprint", user.simulator.fingerprint)
     assert result.status == 2
     assert "ENPHASE_GATEWAY_SERIAL_NUMBER is of 122399999999" in result.error
-    assert not list(owner.folder.iterdir())
+    assert not list(user.folder.iterdir())
 
 
-def test_trusting_needs_no_account_and_sends_nothing_secret(owner: CliUser) -> None:
-    owner.writes(enphase_password="your password", gateway_token="x")
-    assert owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint).status == 0
-    assert [request.path for request in owner.simulator.requests] == ["/info"]
-    assert not owner.simulator.requests[0].has_authorization
-    assert not owner.simulator.entrez_requests
+def test_trusting_needs_no_account_and_sends_nothing_secret(user: CliUser) -> None:
+    user.write_settings(enphase_password="your password", gateway_token="x")
+    assert user.run(main, "--trust", "--fingerprint", user.simulator.fingerprint).status == 0
+    assert [request.path for request in user.simulator.requests] == ["/info"]
+    assert not user.simulator.requests[0].has_authorization
+    assert not user.simulator.entrez_requests
 
 
-def test_a_missing_folder_is_made(owner: CliUser) -> None:
-    owner.folder.rmdir()
-    assert owner.runs(main, "--trust", "--fingerprint", owner.simulator.fingerprint).status == 0
-    assert owner.certificate.exists()
-    assert owner.folder.stat().st_mode & 0o777 == 0o700
+def test_a_missing_folder_is_made(user: CliUser) -> None:
+    user.folder.rmdir()
+    assert user.run(main, "--trust", "--fingerprint", user.simulator.fingerprint).status == 0
+    assert user.certificate.exists()
+    assert user.folder.stat().st_mode & 0o777 == 0o700

@@ -1,4 +1,4 @@
-"""The forwarder: on disk at once, in the store when that can be, and honest about what neither takes."""
+"""The forwarder: messages go to disk at once and to the store when possible; losses are counted."""
 
 from __future__ import annotations
 
@@ -19,34 +19,34 @@ from enphase_companion.message.model import OutgoingMessage
 from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.storage import UnavailableError, UnstorableError
 
-from ..amqp_helpers import SERIAL, message, number_of, until
+from ..amqp_helpers import SERIAL, build_message, get_number, wait_until
 
 
 class Store:
-    """A store that can be away or hang; it keeps what it was given, as batches."""
+    """A store that can be unavailable, hang or reject messages, and keeps the stored batches."""
 
     def __init__(self) -> None:
         self.batches: list[list[int]] = []
-        self.away = False
-        self.hangs = False
-        self.refuses: set[int] = set()
+        self.is_unavailable = False
+        self.is_hanging = False
+        self.rejects: set[int] = set()
 
     async def __call__(self, messages: Sequence[Message]) -> None:
-        if self.hangs:
+        if self.is_hanging:
             await asyncio.sleep(3600)
-        if self.away:
-            raise UnavailableError("the store is away.")
-        if refused := [number for number in map(number_of, messages) if number in self.refuses]:
-            raise UnstorableError(f"{refused[0]} is out of range.")
-        self.batches.append([number_of(each) for each in messages])
+        if self.is_unavailable:
+            raise UnavailableError("the store is unavailable.")
+        if rejected := [number for number in map(get_number, messages) if number in self.rejects]:
+            raise UnstorableError(f"{rejected[0]} is out of range.")
+        self.batches.append([get_number(each) for each in messages])
 
     @property
     def numbers(self) -> list[int]:
         return [number for batch in self.batches for number in batch]
 
 
-class Relaying:
-    """A forwarder at work, with the spool and the store that it is between."""
+class ForwarderSetup:
+    """The spool and the store of a forwarder, which `running` starts."""
 
     def __init__(self, file: Path, limit: int = 10**6) -> None:
         self.file = file
@@ -59,7 +59,7 @@ class Relaying:
         self.safe += 1
 
     @asynccontextmanager
-    async def running(self, **options: Any) -> AsyncIterator[Forwarder]:
+    async def run(self, **options: Any) -> AsyncIterator[Forwarder]:
         with Spool(self.file, self.limit) as spool:
             options = {"batch": 500, "age": 0.05, "on_safe": self._note_safe, **options}
             forwarder = Forwarder(spool, self.store, self.metrics, **options)
@@ -69,172 +69,172 @@ class Relaying:
             await asyncio.wait([task])
             await forwarder.finish()
 
-    def waiting(self) -> int:
+    def count_waiting(self) -> int:
         with Spool(self.file, self.limit) as spool:
             return len(spool)
 
 
 @pytest.fixture
-def relaying(tmp_path: Path) -> Relaying:
-    return Relaying(tmp_path / "spool")
+def setup(tmp_path: Path) -> ForwarderSetup:
+    return ForwarderSetup(tmp_path / "spool")
 
 
-async def test_messages_are_stored_in_order_and_then_gone_from_the_disk(relaying: Relaying) -> None:
-    async with relaying.running() as forwarder:
+async def test_messages_are_stored_in_order_and_removed_from_disk(setup: ForwarderSetup) -> None:
+    async with setup.run() as forwarder:
         for number in range(5):
-            await forwarder.take(message(number))
-        assert relaying.safe >= 5
-        await until(lambda: relaying.metrics["messages_stored"] == 5)
-    assert relaying.store.numbers == [0, 1, 2, 3, 4]
-    assert relaying.waiting() == relaying.metrics["spool_messages"] == 0
+            await forwarder.take(build_message(number))
+        assert setup.safe >= 5
+        await wait_until(lambda: setup.metrics["messages_stored"] == 5)
+    assert setup.store.numbers == [0, 1, 2, 3, 4]
+    assert setup.count_waiting() == setup.metrics["spool_messages"] == 0
 
 
 @pytest.mark.slow
-async def test_what_waited_is_stored_in_batches_without_pause(relaying: Relaying) -> None:
-    with Spool(relaying.file, relaying.limit) as spool:
+async def test_waiting_messages_are_stored_in_batches_without_delay(setup: ForwarderSetup) -> None:
+    with Spool(setup.file, setup.limit) as spool:
         for number in range(250):
-            spool.append(OutgoingMessage(f"id-{number}", SERIAL, "", encode(message(number))))
-    async with relaying.running(batch=100, age=1) as forwarder:
-        await until(lambda: len(relaying.store.numbers) == 200, within=0.9)
-        await until(lambda: relaying.metrics["messages_stored"] == 250)
+            spool.append(OutgoingMessage(f"id-{number}", SERIAL, "", encode(build_message(number))))
+    async with setup.run(batch=100, age=1) as forwarder:
+        await wait_until(lambda: len(setup.store.numbers) == 200, within=0.9)
+        await wait_until(lambda: setup.metrics["messages_stored"] == 250)
         assert forwarder.problem is None
-    assert [len(batch) for batch in relaying.store.batches] == [100, 100, 50]
+    assert [len(batch) for batch in setup.store.batches] == [100, 100, 50]
 
 
 @pytest.mark.slow
-async def test_what_the_store_does_not_take_waits_on_disk_and_that_is_told_until_it_is_over(
-    relaying: Relaying, caplog: pytest.LogCaptureFixture
+async def test_readings_wait_on_disk_while_the_store_is_unavailable_and_the_problem_is_logged(
+    setup: ForwarderSetup, caplog: pytest.LogCaptureFixture
 ) -> None:
-    relaying.store.away = True
-    async with relaying.running() as forwarder:
-        await forwarder.take(message(1))
-        await until(lambda: forwarder.problem == "the store is away; readings wait on disk")
-        await forwarder.take(message(2))
+    setup.store.is_unavailable = True
+    async with setup.run() as forwarder:
+        await forwarder.take(build_message(1))
+        await wait_until(lambda: forwarder.problem == "the store is unavailable; readings wait on disk")
+        await forwarder.take(build_message(2))
         await asyncio.sleep(1)
-        relaying.store.away = False
-        await until(lambda: relaying.store.numbers == [1, 2])
-        await until(lambda: forwarder.problem is None)
+        setup.store.is_unavailable = False
+        await wait_until(lambda: setup.store.numbers == [1, 2])
+        await wait_until(lambda: forwarder.problem is None)
     assert [record.message for record in caplog.records if record.levelno == logging.WARNING] == [
-        "the store is away; readings wait on disk",
+        "the store is unavailable; readings wait on disk",
         "readings are stored again",
     ]
 
 
 @pytest.mark.slow
-async def test_a_store_that_hangs_does_not_keep_it_from_ending_and_the_next_one_stores(
-    relaying: Relaying,
+async def test_the_forwarder_stops_while_the_store_hangs_and_the_next_one_stores(
+    setup: ForwarderSetup,
 ) -> None:
-    relaying.store.hangs = True
+    setup.store.is_hanging = True
     begun = asyncio.get_running_loop().time()
-    async with relaying.running() as forwarder:
-        await forwarder.take(message(1))
+    async with setup.run() as forwarder:
+        await forwarder.take(build_message(1))
     assert asyncio.get_running_loop().time() - begun < 4
-    assert relaying.waiting() == 1
-    relaying.store.hangs = False
-    async with relaying.running():
-        await until(lambda: relaying.store.numbers == [1])
+    assert setup.count_waiting() == 1
+    setup.store.is_hanging = False
+    async with setup.run():
+        await wait_until(lambda: setup.store.numbers == [1])
 
 
-async def test_what_is_still_on_disk_is_stored_at_the_end(relaying: Relaying) -> None:
-    async with relaying.running(age=60) as forwarder:
-        await forwarder.take(message(1))
-        assert relaying.store.numbers == []
-    assert relaying.store.numbers == [1]
+async def test_messages_on_disk_are_stored_when_the_forwarder_stops(setup: ForwarderSetup) -> None:
+    async with setup.run(age=60) as forwarder:
+        await forwarder.take(build_message(1))
+        assert setup.store.numbers == []
+    assert setup.store.numbers == [1]
 
 
-async def test_a_full_spool_gives_up_the_oldest_and_says_so(
+async def test_a_full_spool_drops_the_oldest_messages_and_reports_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    relaying = Relaying(tmp_path / "spool", limit=3 * len(encode(message(10))))
-    relaying.store.away = True
-    async with relaying.running() as forwarder:
+    setup = ForwarderSetup(tmp_path / "spool", limit=3 * len(encode(build_message(10))))
+    setup.store.is_unavailable = True
+    async with setup.run() as forwarder:
         for number in range(10, 15):
-            await forwarder.take(message(number))
-        assert relaying.metrics["messages_dropped"] == 2
+            await forwarder.take(build_message(number))
+        assert setup.metrics["messages_dropped"] == 2
         assert "is full (spool_limit)" in (forwarder.problem or "")
-        relaying.store.away = False
-        await until(lambda: relaying.store.numbers == [12, 13, 14])
-        await forwarder.take(message(15))
+        setup.store.is_unavailable = False
+        await wait_until(lambda: setup.store.numbers == [12, 13, 14])
+        await forwarder.take(build_message(15))
         assert "no readings are lost any more" in caplog.text
 
 
-def full(*_: object) -> None:
+def raise_disk_full(*_: object) -> None:
     raise OSError("spool: cannot be written (database or disk is full)")
 
 
-async def test_what_a_full_disk_does_not_take_is_stored_all_the_same(
-    relaying: Relaying, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_readings_are_stored_from_memory_while_the_disk_is_full(
+    setup: ForwarderSetup, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    async with relaying.running() as forwarder:
+    async with setup.run() as forwarder:
         with monkeypatch.context() as patch:
-            patch.setattr(SpoolFile, "_transaction", full)
-            await forwarder.take(message(1))
-            assert relaying.safe == 0, "systemd is not told that a reading is safe which is in memory only"
+            patch.setattr(SpoolFile, "_transaction", raise_disk_full)
+            await forwarder.take(build_message(1))
+            assert setup.safe == 0, "a reading in memory only is not reported as safe"
             assert "disk is full" in (forwarder.problem or "")
-            await until(lambda: relaying.store.numbers == [1])
-            assert relaying.safe == 1
-        await forwarder.take(message(2))
-        await until(lambda: relaying.store.numbers == [1, 2])
+            await wait_until(lambda: setup.store.numbers == [1])
+            assert setup.safe == 1
+        await forwarder.take(build_message(2))
+        await wait_until(lambda: setup.store.numbers == [1, 2])
         assert forwarder.problem is None
-    assert relaying.metrics["messages_dropped"] == 0
+    assert setup.metrics["messages_dropped"] == 0
     assert "takes all readings again" in caplog.text
 
 
-async def test_what_was_stored_is_not_stored_again_and_again_while_the_disk_does_not_forget_it(
-    relaying: Relaying, monkeypatch: pytest.MonkeyPatch
+async def test_stored_messages_are_not_repeated_while_the_disk_cannot_delete_them(
+    setup: ForwarderSetup, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    relaying.store.away = True
-    async with relaying.running(batch=2) as forwarder:
+    setup.store.is_unavailable = True
+    async with setup.run(batch=2) as forwarder:
         for number in range(1, 4):
-            await forwarder.take(message(number))
-        monkeypatch.setattr(SpoolFile, "_transaction", full)
-        await forwarder.take(message(4))
-        relaying.store.away = False
-        await until(lambda: len(relaying.store.numbers) >= 4)
+            await forwarder.take(build_message(number))
+        monkeypatch.setattr(SpoolFile, "_transaction", raise_disk_full)
+        await forwarder.take(build_message(4))
+        setup.store.is_unavailable = False
+        await wait_until(lambda: len(setup.store.numbers) >= 4)
         await asyncio.sleep(0.2)
-    assert relaying.store.numbers == [1, 2, 3, 4]
-    assert relaying.metrics["messages_dropped"] == 0
+    assert setup.store.numbers == [1, 2, 3, 4]
+    assert setup.metrics["messages_dropped"] == 0
 
 
-async def test_what_is_in_memory_at_the_end_and_nobody_takes_is_counted_as_lost(
-    relaying: Relaying, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+async def test_messages_left_in_memory_when_the_forwarder_stops_are_counted_as_dropped(
+    setup: ForwarderSetup, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    relaying.store.away = True
-    async with relaying.running() as forwarder:
-        monkeypatch.setattr(SpoolFile, "_transaction", full)
+    setup.store.is_unavailable = True
+    async with setup.run() as forwarder:
+        monkeypatch.setattr(SpoolFile, "_transaction", raise_disk_full)
         for number in range(3):
-            await forwarder.take(message(number))
-        assert relaying.metrics["messages_dropped"] == 0
-        await until(lambda: "readings wait in memory" in caplog.text)
-    assert relaying.metrics["messages_dropped"] == 3
+            await forwarder.take(build_message(number))
+        assert setup.metrics["messages_dropped"] == 0
+        await wait_until(lambda: "readings wait in memory" in caplog.text)
+    assert setup.metrics["messages_dropped"] == 3
     assert "3 readings are lost; spool: cannot be written (database or disk is full)" in caplog.text
 
 
-async def test_what_cannot_be_read_in_the_spool_is_in_the_way_of_nothing(
-    relaying: Relaying, caplog: pytest.LogCaptureFixture
+async def test_an_unreadable_message_in_the_spool_is_dropped(
+    setup: ForwarderSetup, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Spool(relaying.file, relaying.limit) as spool:
-        for body in (b"{}", encode(message(1))):
+    with Spool(setup.file, setup.limit) as spool:
+        for body in (b"{}", encode(build_message(1))):
             spool.append(OutgoingMessage("id", SERIAL, "", body))
-    async with relaying.running():
-        await until(lambda: relaying.metrics["messages_stored"] == 1)
-    assert relaying.store.numbers == [1]
-    assert relaying.waiting() == 0
-    assert relaying.metrics["messages_dropped"] == 1
+    async with setup.run():
+        await wait_until(lambda: setup.metrics["messages_stored"] == 1)
+    assert setup.store.numbers == [1]
+    assert setup.count_waiting() == 0
+    assert setup.metrics["messages_dropped"] == 1
     assert "unreadable message dropped: it names no gateway" in caplog.text
 
 
-async def test_a_reading_that_can_never_be_stored_is_left_out_and_told_and_the_others_are_stored(
-    relaying: Relaying, caplog: pytest.LogCaptureFixture
+async def test_an_unstorable_reading_is_dropped_and_the_others_are_stored(
+    setup: ForwarderSetup, caplog: pytest.LogCaptureFixture
 ) -> None:
-    relaying.store.refuses = {3, 4, 17}
-    with Spool(relaying.file, relaying.limit) as spool:
+    setup.store.rejects = {3, 4, 17}
+    with Spool(setup.file, setup.limit) as spool:
         for number in range(20):
-            spool.append(OutgoingMessage("id", SERIAL, "", encode(message(number))))
-    async with relaying.running():
-        await until(lambda: len(relaying.store.numbers) == 17)
-        await until(lambda: relaying.metrics["messages_stored"] == 17)
-    assert relaying.store.numbers == [number for number in range(20) if number not in {3, 4, 17}]
-    assert relaying.waiting() == 0
-    assert relaying.metrics["messages_dropped"] == 3
+            spool.append(OutgoingMessage("id", SERIAL, "", encode(build_message(number))))
+    async with setup.run():
+        await wait_until(lambda: len(setup.store.numbers) == 17)
+        await wait_until(lambda: setup.metrics["messages_stored"] == 17)
+    assert setup.store.numbers == [number for number in range(20) if number not in {3, 4, 17}]
+    assert setup.count_waiting() == 0
+    assert setup.metrics["messages_dropped"] == 3
     assert "reading dropped: 3 is out of range." in caplog.text

@@ -18,7 +18,7 @@ from enphase_companion.displays.state import DisplayState
 from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
 
-from ..amqp_helpers import until
+from ..amqp_helpers import wait_until
 
 
 @pytest.fixture
@@ -143,13 +143,13 @@ async def test_it_is_asked_rarely_left_out_after_a_failure_and_back_when_it_answ
     monkeypatch.setattr(module, "_CACHED", 0.3)
     monkeypatch.setattr(module, "_AGAIN", 0.2)
     following = asyncio.ensure_future(forecast.follow(state))
-    await until(lambda: state.weather is not None)
+    await wait_until(lambda: state.weather is not None)
     assert len(simulator.weather.requests) == 1
     simulator.weather.faults.set("status")
-    await until(lambda: state.weather is None)
-    assert "the weather service answered /v1/forecast with status 503; weather is not shown" in caplog.text
+    await wait_until(lambda: state.weather is None)
+    assert "The weather service answered /v1/forecast with status 503; weather is not shown" in caplog.text
     simulator.weather.faults.clear()
-    await until(lambda: state.weather is not None)
+    await wait_until(lambda: state.weather is not None)
     assert "The weather service answers again" in caplog.text
     following.cancel()
     with suppress(asyncio.CancelledError):

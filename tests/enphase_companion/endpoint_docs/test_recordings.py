@@ -27,7 +27,7 @@ RECORDINGS = (
 
 
 @pytest.fixture
-def run(elsewhere: Path, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(home_folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     """Return a function that runs the command without settings and returns status, stdout and stderr."""
 
     def run_command(*arguments: str) -> tuple[int, str, str]:
@@ -54,8 +54,8 @@ def serial_numbers(folder: Path) -> set[str]:
     }
 
 
-def test_recorded_answers_need_neither_gateway_nor_settings(run: Run, elsewhere: Path) -> None:
-    answers = elsewhere / "answers"
+def test_recorded_answers_need_neither_gateway_nor_settings(run: Run, home_folder: Path) -> None:
+    answers = home_folder / "answers"
     answers.mkdir()
     (answers / "ivp_meters").write_text('[{"eid": 1, "state": "enabled", "new": "a_word"}]')
     (answers / "ivp_meters_readings").write_text("")
@@ -65,22 +65,22 @@ def test_recorded_answers_need_neither_gateway_nor_settings(run: Run, elsewhere:
     assert status == 0
     assert "1 answered" in out
     assert err == "warning: answers: ignored, as the catalogue has no such endpoint: ivp_unheard_of\n"
-    page = (elsewhere / "pages" / "ivp_meters.md").read_text()
+    page = (home_folder / "pages" / "ivp_meters.md").read_text()
     assert "| `new` | string |  | always | `a_word` |" in page
     assert "| `phaseMode` | string |  | not seen |" in page
-    assert "or its answer was not recorded" in (elsewhere / "pages" / "ivp_meters_readings.md").read_text()
+    assert "or its answer was not recorded" in (home_folder / "pages" / "ivp_meters_readings.md").read_text()
 
 
-def test_several_recordings_are_merged(run: Run, elsewhere: Path) -> None:
+def test_several_recordings_are_merged(run: Run, home_folder: Path) -> None:
     for number, more in enumerate(("", ', "only_here": 1')):
-        folder = elsewhere / str(number)
+        folder = home_folder / str(number)
         folder.mkdir()
         (folder / "ivp_meters").write_text(f'[{{"eid": {number}{more}}}]')
         (folder / "info").write_text(
             f"<envoy_info><device><sn>12220000000{number}</sn><software>D8.{number}.1</software></device></envoy_info>"
         )
     assert run("--recording", "0", "--recording", "1")[0] == 0
-    page = (elsewhere / "docs" / "gateway" / "ivp_meters.adoc").read_text()
+    page = (home_folder / "docs" / "gateway" / "ivp_meters.adoc").read_text()
     assert "firmware `+8.0.1+`, `+8.1.1+`" in page
     assert "| `+eid+` | integer |  | always |" in page
     assert "| `+only_here+` | integer |  | optional |" in page
@@ -107,37 +107,37 @@ def test_several_recordings_are_merged(run: Run, elsewhere: Path) -> None:
 )
 @pytest.mark.slow
 def test_an_invalid_recording_is_an_error(
-    run: Run, elsewhere: Path, content: dict[str, str] | None, message: str
+    run: Run, home_folder: Path, content: dict[str, str] | None, message: str
 ) -> None:
     if content is not None:
-        (elsewhere / "answers").mkdir()
+        (home_folder / "answers").mkdir()
         for name, text in content.items():
-            (elsewhere / "answers" / name).write_text(text)
+            (home_folder / "answers" / name).write_text(text)
     status, out, err = run("--recording", "answers")
     assert (status, out) == (1, "")
     assert err.startswith("error: ")
     assert message in err
-    assert not (elsewhere / "docs").exists()
+    assert not (home_folder / "docs").exists()
 
 
-def test_the_length_of_a_page_is_limited(run: Run, elsewhere: Path) -> None:
-    (elsewhere / "answers").mkdir()
+def test_the_length_of_a_page_is_limited(run: Run, home_folder: Path) -> None:
+    (home_folder / "answers").mkdir()
     many = {f"field_{number}": {"type": "word" * 10} for number in range(3000)}
-    (elsewhere / "answers" / "ivp_meters").write_text(json.dumps([many]))
+    (home_folder / "answers" / "ivp_meters").write_text(json.dumps([many]))
     assert run("--recording", "answers", "--format", "markdown")[0] == 0
-    page = (elsewhere / "docs" / "gateway" / "ivp_meters.md").read_text()
+    page = (home_folder / "docs" / "gateway" / "ivp_meters.md").read_text()
     assert len(page) < 100_000
     assert "The answers have more than 1,000 fields; the others are omitted." in page
     assert "The example is omitted: it has more than 200,000 characters." in page
 
 
-def test_xml_namespaces_are_removed(run: Run, elsewhere: Path) -> None:
-    (elsewhere / "answers").mkdir()
-    (elsewhere / "answers" / "info").write_text(
+def test_xml_namespaces_are_removed(run: Run, home_folder: Path) -> None:
+    (home_folder / "answers").mkdir()
+    (home_folder / "answers" / "info").write_text(
         '<a xmlns="https://a.example/x y" xmlns:b="c"><d b:e="1">f</d></a>'
     )
     assert run("--recording", "answers", "--format", "markdown")[0] == 0
-    page = (elsewhere / "docs" / "gateway" / "info.md").read_text()
+    page = (home_folder / "docs" / "gateway" / "info.md").read_text()
     assert '<a>\n  <d e="1">' in page
     assert "a.example" not in page
 
@@ -146,25 +146,25 @@ def test_xml_namespaces_are_removed(run: Run, elsewhere: Path) -> None:
 @pytest.mark.parametrize("name", RECORDINGS)
 @pytest.mark.slow
 def test_pages_of_a_recorded_gateway_have_no_serial_number(
-    run: Run, elsewhere: Path, name: str, form: str
+    run: Run, home_folder: Path, name: str, form: str
 ) -> None:
     folder = recording(name)
     status, _, err = run("--recording", str(folder), "--format", form, "--output", "pages")
     assert (status, err) == (0, "")
-    pages = {each.name: each.read_text() for each in (elsewhere / "pages").iterdir()}
+    pages = {each.name: each.read_text() for each in (home_folder / "pages").iterdir()}
     everything = "".join(pages.values())
     assert [each for each in sorted(serial_numbers(folder)) if each in everything] == []
     assert re.search(rf"firmware `\+?{re.escape(name.partition('_')[0])}\+?`", everything)
     assert run("--recording", str(folder), "--format", form, "--output", "pages")[1].startswith(
         f"pages: {len(pages)} unchanged\n"
     )
-    assert {each.name: each.read_text() for each in (elsewhere / "pages").iterdir()} == pages
+    assert {each.name: each.read_text() for each in (home_folder / "pages").iterdir()} == pages
 
 
-def test_fields_missing_in_some_recordings_are_optional(run: Run, elsewhere: Path) -> None:
+def test_fields_missing_in_some_recordings_are_optional(run: Run, home_folder: Path) -> None:
     folders = [argument for name in RECORDINGS for argument in ("--recording", str(recording(name)))]
     assert run(*folders, "--format", "markdown")[0] == 0
-    pages = elsewhere / "docs" / "gateway"
+    pages = home_folder / "docs" / "gateway"
     inventory = (pages / "ivp_ensemble_inventory.md").read_text()
     assert "| `percentFull` | integer | % | optional | charge |" in inventory
     assert "`multimode-ongrid`" in inventory

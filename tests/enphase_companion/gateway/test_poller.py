@@ -33,27 +33,27 @@ READINGS = "/ivp/meters/readings"
 class Reader:
     """A poller with what it gives, and the files of its owner."""
 
-    def __init__(self, owner: CliUser) -> None:
-        self.simulator = owner.simulator
-        self.owner = owner
+    def __init__(self, user: CliUser) -> None:
+        self.simulator = user.simulator
+        self.user = user
         self.metrics = Metrics()
         self.messages: list[Message] = []
         self.service = Service()
 
-    def writes(self, **settings: Any) -> None:
-        self.owner.folder.mkdir(exist_ok=True)
-        file = self.owner.folder / FILE
+    def write_settings(self, **settings: Any) -> None:
+        self.user.folder.mkdir(exist_ok=True)
+        file = self.user.folder / FILE
         written = file.with_suffix(".new")
         written.write_text(json.dumps({"gateway_host": self.simulator.url, **settings}))
         written.chmod(0o600)
         written.replace(file)
 
-    def trusts(self) -> None:
-        self.owner.trusts()
+    def trust_gateway(self) -> None:
+        self.user.trust_gateway()
 
     @asynccontextmanager
     async def reading(self, interval: float = 0.05) -> AsyncIterator[Poller]:
-        options = argparse.Namespace(configuration=str(self.owner.folder))
+        options = argparse.Namespace(configuration=str(self.user.folder))
 
         async def take(message: Message) -> None:
             self.messages.append(message)
@@ -71,7 +71,7 @@ class Reader:
                 with suppress(Stopped):
                     await running
 
-    async def reads(self, more: int = 3, within: float = 15) -> None:
+    async def read(self, more: int = 3, within: float = 15) -> None:
         """Wait until there are so many messages more than now."""
         count = len(self.messages) + more
         await until(lambda: len(self.messages) >= count, within)
@@ -87,14 +87,14 @@ async def until(condition: Callable[[], Any], within: float = 15) -> None:
 
 
 @pytest.fixture
-def new_reader(new_owner: Callable[..., CliUser], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Reader]:
+def new_reader(create_user: Callable[..., CliUser], monkeypatch: pytest.MonkeyPatch) -> Callable[..., Reader]:
     # What takes minutes on a roof takes moments here.
     monkeypatch.setattr(poller, "_LOOK", 0.05)
 
     def make(profile: str = "three-phase", **options: Any) -> Reader:
-        reader = Reader(new_owner(profile, **options))
-        reader.trusts()
-        reader.writes(gateway_token=reader.simulator.token())
+        reader = Reader(create_user(profile, **options))
+        reader.trust_gateway()
+        reader.write_settings(gateway_token=reader.simulator.token())
         return reader
 
     return make
@@ -107,7 +107,7 @@ def reader(new_reader: Callable[..., Reader]) -> Reader:
 
 async def test_what_the_house_does_is_what_the_messages_say(reader: Reader) -> None:
     async with reader.reading():
-        await reader.reads(2)
+        await reader.read(2)
     latest = reader.messages[-1]
     assert latest.gateway == reader.simulator.serial_number
     assert are_complete(build_reports(latest))
@@ -124,7 +124,7 @@ async def test_what_the_house_does_is_what_the_messages_say(reader: Reader) -> N
 
 async def test_one_small_request_a_reading_and_one_sign_in(reader: Reader) -> None:
     async with reader.reading():
-        await reader.reads(20)
+        await reader.read(20)
     assert reader.asked(READINGS) in (len(reader.messages), len(reader.messages) + 1)
     others = [each.path for each in reader.simulator.requests if each.path != READINGS]
     # Batteries, which no meter of this house would see, are looked for once an hour, as its meters are: IQ
@@ -136,7 +136,7 @@ async def test_one_small_request_a_reading_and_one_sign_in(reader: Reader) -> No
 async def test_batteries_that_a_meter_sees_are_not_asked_about(new_reader: Callable[..., Reader]) -> None:
     reader = new_reader("battery")
     async with reader.reading():
-        await reader.reads(2)
+        await reader.read(2)
     assert not [each.path for each in reader.simulator.requests if "ensemble" in each.path]
     assert all(are_complete(build_reports(each)) for each in reader.messages)
 
@@ -144,11 +144,11 @@ async def test_batteries_that_a_meter_sees_are_not_asked_about(new_reader: Calla
 @pytest.mark.slow
 async def test_a_late_answer_does_not_shift_the_next_tick(reader: Reader) -> None:
     async with reader.reading(interval=1):
-        await reader.reads(1)
+        await reader.read(1)
         reader.simulator.faults.set("slow", path=READINGS, seconds=0.5)
-        await reader.reads(2)
+        await reader.read(2)
         reader.simulator.faults.clear()
-        await reader.reads(2)
+        await reader.read(2)
     asked = [each.time for each in reader.simulator.requests if each.path == READINGS][1:]
     assert len(asked) >= 4
     # With drift, each would have been half a second later than the one before.
@@ -161,11 +161,11 @@ async def test_an_answer_that_takes_longer_than_the_interval_costs_ticks_and_the
     reader: Reader,
 ) -> None:
     async with reader.reading(interval=0.2):
-        await reader.reads(1)
+        await reader.read(1)
         reader.simulator.faults.set("slow", path=READINGS, seconds=0.7)
-        await reader.reads(1)
+        await reader.read(1)
         reader.simulator.faults.clear()
-        await reader.reads(1)
+        await reader.read(1)
     assert reader.metrics["polls_skipped"] >= 3, "those of 0.7 seconds, and more on a busy machine"
 
 
@@ -175,7 +175,7 @@ async def test_a_gateway_that_does_not_answer_as_it_should_is_waited_for(
     reader: Reader, fault: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with reader.reading():
-        await reader.reads(2)
+        await reader.read(2)
         reader.simulator.faults.set(fault, path=READINGS)
         await until(lambda: reader.metrics["polls_failed"] >= 3)
         before = reader.asked(READINGS)
@@ -184,7 +184,7 @@ async def test_a_gateway_that_does_not_answer_as_it_should_is_waited_for(
             "ten ticks, but a weak computer in trouble is asked less often"
         )
         reader.simulator.faults.clear()
-        await reader.reads(2)
+        await reader.read(2)
     assert sum("retrying" in each for each in caplog.messages) == 1
     assert "gateway responds again" in caplog.messages
 
@@ -196,14 +196,14 @@ async def test_a_gateway_that_is_away_at_the_start_is_waited_for(
     async with reader.reading():
         await until(lambda: "retrying" in caplog.text)
         reader.simulator.faults.clear()
-        await reader.reads(2)
+        await reader.read(2)
 
 
 async def test_a_restart_of_the_gateway_costs_a_silent_sign_in(reader: Reader) -> None:
     async with reader.reading():
-        await reader.reads(2)
+        await reader.read(2)
         reader.simulator.gateway.sessions.end_all()
-        await reader.reads(2)
+        await reader.read(2)
     assert reader.asked("/auth/check_jwt") == 2
 
 
@@ -220,24 +220,24 @@ async def test_no_token_leaves_when_the_certificate_changed_and_reading_goes_on_
     reader: Reader, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with reader.reading():
-        await reader.reads(2)
+        await reader.read(2)
         await asyncio.to_thread(reader.simulator.renew_certificate, same_key=False)
         reader.simulator.gateway.sessions.end_all()
         await until(lambda: "the gateway now shows another certificate" in caplog.text)
         heard = len(reader.simulator.requests)
         await asyncio.sleep(0.5)
         assert len(reader.simulator.requests) == heard, "not even a request without a secret"
-        reader.trusts()
-        await reader.reads(2)
+        reader.trust_gateway()
+        await reader.read(2)
     assert caplog.text.count("the gateway now shows another certificate") == 1
     assert "gateway can be read again" in caplog.messages
 
 
 async def test_a_renewed_certificate_of_the_same_key_is_no_trouble(reader: Reader) -> None:
     async with reader.reading():
-        await reader.reads(2)
+        await reader.read(2)
         await asyncio.to_thread(reader.simulator.renew_certificate)
-        await reader.reads(2)
+        await reader.read(2)
 
 
 @pytest.mark.slow
@@ -245,10 +245,10 @@ async def test_a_token_that_ends_in_mid_run_ends_nothing_and_a_new_one_is_taken(
     reader: Reader, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with reader.reading():
-        await reader.reads(2)
+        await reader.read(2)
         # As the gateway sees a token that has run out: its session ends and it is not taken again.
         token = reader.simulator.token(issued_ago=90_000, lifetime=86_400)
-        reader.writes(gateway_token=token)
+        reader.write_settings(gateway_token=token)
         for path in (READINGS, "/auth/check_jwt"):
             reader.simulator.faults.set("refuse", path=path)
         await until(lambda: "expired" in caplog.text)
@@ -256,8 +256,8 @@ async def test_a_token_that_ends_in_mid_run_ends_nothing_and_a_new_one_is_taken(
         signed_in = reader.asked("/auth/check_jwt")
         await asyncio.sleep(0.5)
         assert reader.asked("/auth/check_jwt") == signed_in, "a token that has run out is not sent at all"
-        reader.writes(gateway_token=reader.simulator.token())
-        await reader.reads(2)
+        reader.write_settings(gateway_token=reader.simulator.token())
+        await reader.read(2)
     assert token not in caplog.text
     assert caplog.text.count("expired") == 1
 
@@ -266,13 +266,13 @@ async def test_a_new_token_that_is_there_in_time_is_taken_without_a_word(
     reader: Reader, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with reader.reading():
-        await reader.reads(2)
-        reader.writes(gateway_token=reader.simulator.token(issued_ago=5))
+        await reader.read(2)
+        reader.write_settings(gateway_token=reader.simulator.token(issued_ago=5))
         reader.simulator.gateway.sessions.end_all()
         reader.simulator.faults.set("refuse", path=READINGS)
         await until(lambda: reader.asked("/auth/check_jwt") >= 2)
         reader.simulator.faults.clear()
-        await reader.reads(2)
+        await reader.read(2)
     assert not caplog.messages
 
 
@@ -292,15 +292,15 @@ async def test_settings_that_are_broken_in_mid_run_are_told_and_those_before_are
     reader: Reader, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with reader.reading():
-        await reader.reads(2)
-        file = reader.owner.folder / FILE
+        await reader.read(2)
+        file = reader.user.folder / FILE
         whole = file.read_text()
         file.write_text(whole[:-1])
         reader.simulator.faults.set("refuse", path=READINGS)
         await until(lambda: "not valid JSON" in caplog.text)
         reader.simulator.faults.clear()
         file.write_text(whole)
-        await reader.reads(2)
+        await reader.read(2)
 
 
 @pytest.mark.slow
@@ -314,10 +314,10 @@ async def test_a_token_that_cannot_be_stored_is_kept_and_not_asked_for_at_each_c
     monkeypatch.setattr(poller, "_SESSION", 1)
     old = reader.simulator.token(issued_ago=90_000, lifetime=86_400)
     account = {"enphase_username": USERNAME, "enphase_password": PASSWORD}
-    reader.writes(gateway_token=old, entrez_host=reader.simulator.entrez_url, **account)
+    reader.write_settings(gateway_token=old, entrez_host=reader.simulator.entrez_url, **account)
     async with reader.reading():
         await until(lambda: reader.asked("/auth/check_jwt") >= 3)
-        await reader.reads(1)
+        await reader.read(1)
     assert [each.path for each in reader.simulator.entrez_requests].count("/login") == 1
     assert caplog.text.count("the new token cannot be stored") == 1
 
@@ -328,14 +328,14 @@ async def test_an_account_that_is_refused_is_not_tried_again_until_the_file_chan
 ) -> None:
     monkeypatch.setattr(poller, "Backoff", lambda *_: Backoff(0.05, 0.05))
     account = {"enphase_username": USERNAME, "entrez_host": reader.simulator.entrez_url}
-    reader.writes(**account, enphase_password="wrong")
+    reader.write_settings(**account, enphase_password="wrong")
     async with reader.reading():
         await until(lambda: "Entrez rejects" in caplog.text)
         asked = len(reader.simulator.entrez_requests)
         await asyncio.sleep(1)
         assert len(reader.simulator.entrez_requests) == asked
-        reader.writes(**account, enphase_password=PASSWORD)
-        await reader.reads(2)
+        reader.write_settings(**account, enphase_password=PASSWORD)
+        await reader.read(2)
 
 
 @pytest.mark.parametrize("profile", ["no-meters", "no-meters-404", "meters-disabled"])
@@ -344,7 +344,7 @@ async def test_without_meters_the_microinverters_sum_is_taken_every_five_minutes
 ) -> None:
     reader = new_reader(profile)
     async with reader.reading():
-        await reader.reads(1)
+        await reader.read(1)
         missed = reader.metrics["polls_skipped"]
         await asyncio.sleep(0.5)
     (message,) = reader.messages
@@ -368,7 +368,7 @@ async def test_the_microinverters_are_asked_again_and_again(
         monkeypatch.setattr(module, "LOOK", 0.1)
     reader = new_reader("no-meters")
     async with reader.reading():
-        await reader.reads(3)
+        await reader.read(3)
     times = [each.samples[0].measured_at for each in reader.messages]
     assert len({*times}) == len(times)
 
@@ -396,7 +396,7 @@ async def test_consumption_is_not_worked_out_where_no_meter_sees_the_batteries(
 ) -> None:
     reader = new_reader(profile)
     async with reader.reading():
-        await reader.reads(2)
+        await reader.read(2)
     assert all(
         each.has_unmetered_batteries and not are_complete(build_reports(each)) for each in reader.messages
     )
@@ -410,7 +410,7 @@ async def test_ac_batteries_are_found_on_a_gateway_without_the_sums_of_batteries
     reader = new_reader(profile)
     reader.simulator.faults.set("status", path="/ivp/ensemble/secctrl", status=404)
     async with reader.reading():
-        await reader.reads(3)
+        await reader.read(3)
     assert {each.has_unmetered_batteries for each in reader.messages} == {are_there}
     assert reader.asked("/production.json") == 1
 
@@ -418,7 +418,7 @@ async def test_ac_batteries_are_found_on_a_gateway_without_the_sums_of_batteries
 async def test_batteries_that_are_not_told_of_may_be_there_until_they_are(reader: Reader) -> None:
     reader.simulator.faults.set("status", path="/ivp/ensemble/inventory", times=1)
     async with reader.reading():
-        await reader.reads(2)
+        await reader.read(2)
         # The next look is a minute away.
         assert all(each.has_unmetered_batteries for each in reader.messages)
 
@@ -428,17 +428,17 @@ async def test_a_meter_that_the_firmware_always_reports_and_never_lists_is_asked
 ) -> None:
     reader = new_reader("many-meters")
     async with reader.reading():
-        await reader.reads(10)
+        await reader.read(10)
     assert reader.asked("/ivp/meters") == 2
 
 
 async def test_settings_are_loaded_again_each_day(reader: Reader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(poller, "_SESSION", 0.5)
     async with reader.reading():
-        await reader.reads(2)
-        reader.writes(gateway_token=reader.simulator.token(issued_ago=7))
+        await reader.read(2)
+        reader.write_settings(gateway_token=reader.simulator.token(issued_ago=7))
         await until(lambda: reader.asked("/auth/check_jwt") >= 2)
-        await reader.reads(2)
+        await reader.read(2)
 
 
 async def test_systemd_sees_life_also_while_the_gateway_is_away(
@@ -446,6 +446,6 @@ async def test_systemd_sees_life_also_while_the_gateway_is_away(
 ) -> None:
     lives: list[float] = []
     monkeypatch.setattr(reader.service, "alive", lambda _: lives.append(time.monotonic()))
-    reader.owner.certificate.unlink()
+    reader.user.certificate.unlink()
     async with reader.reading():
         await until(lambda: len(lives) > 5)

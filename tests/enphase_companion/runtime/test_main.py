@@ -27,11 +27,11 @@ COMMAND = "enphase-gateway-console"
 
 
 @pytest.fixture
-def ready(owner: CliUser) -> CliUser:
+def ready(user: CliUser) -> CliUser:
     """Return an owner who has set up everything."""
-    owner.trusts()
-    owner.writes(gateway_token=owner.simulator.token())
-    return owner
+    user.trust_gateway()
+    user.write_settings(gateway_token=user.simulator.token())
+    return user
 
 
 def test_help_shows_examples_settings_and_exit_statuses(capsys: pytest.CaptureFixture[str]) -> None:
@@ -154,7 +154,7 @@ def test_wrong_usage_ends_with_status_2(
         (BrokenPipeError(), 141, ""),
     ],
 )
-@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.usefixtures("home_folder")
 def test_whatever_ends_a_run_is_one_line_and_a_status(
     error: BaseException, status: int, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,7 +169,7 @@ def test_whatever_ends_a_run_is_one_line_and_a_status(
     assert not written.out
 
 
-@pytest.mark.usefixtures("elsewhere")
+@pytest.mark.usefixtures("home_folder")
 def test_a_traceback_is_shown_to_who_asks_for_it(capsys: pytest.CaptureFixture[str]) -> None:
     def work(_: argparse.Namespace) -> int:
         raise ZeroDivisionError("for owner@example.com")
@@ -209,7 +209,7 @@ sys.exit(import_module(sys.argv[1]).main(sys.argv[2:]))
 @pytest.mark.slow
 def test_ctrl_c_before_the_work_begins_says_nothing(ready: CliUser, arguments: list[str]) -> None:
     """Python would warn of a coroutine that was never awaited."""
-    ready.writes_token_file(gateway_token=ready.simulator.token())
+    ready.write_token_settings(gateway_token=ready.simulator.token())
     name, *others = arguments
     ended = subprocess.run(
         [sys.executable, "-c", _INTERRUPTED, f"enphase_companion.commands.{name}", *others],
@@ -223,7 +223,7 @@ def test_ctrl_c_before_the_work_begins_says_nothing(ready: CliUser, arguments: l
 
 
 def test_a_run_that_works_ends_with_0_and_says_nothing_else(ready: CliUser) -> None:
-    with ready.starts(COMMAND) as process:
+    with ready.start(COMMAND) as process:
         out, err = process.communicate()
     assert process.returncode == 0
     assert out.startswith(f"IQ Gateway {ready.simulator.serial_number}")
@@ -233,7 +233,7 @@ def test_a_run_that_works_ends_with_0_and_says_nothing_else(ready: CliUser) -> N
 def test_a_gateway_that_is_away_is_status_1_and_one_line(ready: CliUser) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         ready.environment["ENPHASE_GATEWAY_HOST"] = f"https://127.0.0.1:{closed.getsockname()[1]}"
-    with ready.starts(COMMAND) as process:
+    with ready.start(COMMAND) as process:
         out, err = process.communicate()
     assert process.returncode == 1
     assert not out
@@ -242,7 +242,7 @@ def test_a_gateway_that_is_away_is_status_1_and_one_line(ready: CliUser) -> None
 
 def test_ctrl_c_ends_cleanly_with_130(ready: CliUser) -> None:
     ready.simulator.faults.set("silent", "/ivp/meters")
-    with ready.starts(COMMAND) as process:
+    with ready.start(COMMAND) as process:
         _wait_for(ready, "/ivp/meters")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=10)
@@ -253,7 +253,7 @@ def test_ctrl_c_ends_cleanly_with_130(ready: CliUser) -> None:
 
 def test_sigterm_ends_cleanly_with_143(ready: CliUser) -> None:
     ready.simulator.faults.set("silent", "/ivp/meters")
-    with ready.starts(COMMAND) as process:
+    with ready.start(COMMAND) as process:
         _wait_for(ready, "/ivp/meters")
         process.terminate()
         _, err = process.communicate(timeout=10)
@@ -266,7 +266,7 @@ def test_sigterm_ends_cleanly_with_143(ready: CliUser) -> None:
 def test_nobody_reading_is_no_error(ready: CliUser, arguments: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
-    with ready.starts(COMMAND, *arguments, stdout=writing) as process:
+    with ready.start(COMMAND, *arguments, stdout=writing) as process:
         os.close(writing)
         _, err = process.communicate(timeout=30)
     assert process.returncode == 141
@@ -275,27 +275,27 @@ def test_nobody_reading_is_no_error(ready: CliUser, arguments: list[str]) -> Non
 
 @pytest.mark.slow
 def test_a_full_disk_is_an_error_of_one_line(ready: CliUser) -> None:
-    with Path("/dev/full").open("w") as full, ready.starts(COMMAND, stdout=full) as process:
+    with Path("/dev/full").open("w") as full, ready.start(COMMAND, stdout=full) as process:
         _, err = process.communicate(timeout=30)
     assert process.returncode == 1
     assert err == "error: No space left on device\n"
 
 
 @pytest.mark.slow
-def test_a_terminal_without_the_degree_sign_is_no_error(new_owner: Callable[..., CliUser]) -> None:
-    owner = new_owner("battery")
-    owner.trusts()
-    owner.writes(gateway_token=owner.simulator.token())
-    owner.environment["PYTHONIOENCODING"] = "ascii"
-    with owner.starts(COMMAND) as process:
+def test_a_terminal_without_the_degree_sign_is_no_error(create_user: Callable[..., CliUser]) -> None:
+    user = create_user("battery")
+    user.trust_gateway()
+    user.write_settings(gateway_token=user.simulator.token())
+    user.environment["PYTHONIOENCODING"] = "ascii"
+    with user.start(COMMAND) as process:
         out, err = process.communicate()
     assert process.returncode == 0, err
     assert " ?C" in out
 
 
-def _wait_for(owner: CliUser, path: str) -> None:
+def _wait_for(user: CliUser, path: str) -> None:
     """Wait until the gateway is asked for a path."""
     deadline = time.monotonic() + 30
-    while all(request.path != path for request in owner.simulator.requests):
+    while all(request.path != path for request in user.simulator.requests):
         assert time.monotonic() < deadline
         time.sleep(0.05)

@@ -16,7 +16,7 @@ from enphase_companion.runtime.redaction import RedactingFormatter, hide, redact
 
 TOKEN = "eyJhbGciOiJFUzI1NiJ9.eyJhdWQiOiIxMjIzIn0.c2ln-bmF0_dXJl"
 
-pytestmark = pytest.mark.usefixtures("elsewhere")
+pytestmark = pytest.mark.usefixtures("home_folder")
 
 
 @pytest.mark.parametrize(

@@ -124,8 +124,8 @@ async def test_all_that_the_gateway_gave_stands_in_the_database_exactly_once_tho
     stored, truth = chain.inspector.stored, chain.given.truth
     assert_readings_equal(stored, {key: truth[key] for key in truth if key[0] != last or key in stored})
     at_the_broker = broker.BrokerInspector(rabbitmq.url)
-    assert await at_the_broker.waiting(chain.queue) == 0
-    assert await at_the_broker.waiting(chain.queue.replace("Meters", "DeadLetter")) == 0
+    assert await at_the_broker.count_ready(chain.queue) == 0
+    assert await at_the_broker.count_ready(chain.queue.replace("Meters", "DeadLetter")) == 0
 
     chain.chart.start("--range", "day", "--output", str(tmp_path / "day.png"))
     await chain.ends_well(chain.chart)

@@ -1,7 +1,7 @@
 """A toolkit for tests, with a real main loop and timers but no screen: MPLBACKEND=module://…window_backend.
 
-What is in its figure it writes to the file that WINDOW_TELLS names; it closes when there is a file that
-WINDOW_CLOSES names.
+What is in its figure it writes to the file that WINDOW_STATE names; it closes when there is a file that
+WINDOW_CLOSE names.
 """
 
 from __future__ import annotations
@@ -61,10 +61,10 @@ class FigureManager(FigureManagerBase):
 
     def look(self, turns: int) -> None:
         """Return what is drawn, and do what a person would do."""
-        if (told := os.environ.get("WINDOW_TELLS")) and turns % 10 == 0:
+        if (told := os.environ.get("WINDOW_STATE")) and turns % 10 == 0:
             texts = [text.get_text() for text in self.canvas.figure.texts]
             Path(told).write_text(f"{turns}\n" + "\n".join(texts))
-        if Path(os.environ.get("WINDOW_CLOSES", "/nonexistent")).exists():
+        if Path(os.environ.get("WINDOW_CLOSE", "/nonexistent")).exists():
             self.destroy()
 
 

@@ -1,4 +1,4 @@
-"""Fixtures of the commands that store readings. Each test module defines its own `new_storing`."""
+"""Fixtures of the commands that store readings. Each test module defines its own `create_storing`."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import pytest
 
 
 @pytest.fixture
-def lite(new_storing: Callable[..., Any], tmp_path: Path) -> Any:
+def lite(create_storing: Callable[..., Any], tmp_path: Path) -> Any:
     """Return the command, set up with an SQLite file."""
-    return new_storing(f"sqlite:///{tmp_path / 'lite.db'}")
+    return create_storing(f"sqlite:///{tmp_path / 'lite.db'}")
 
 
 @pytest.fixture
-def maria(new_storing: Callable[..., Any], mariadb_url: str) -> Any:
+def maria(create_storing: Callable[..., Any], mariadb_url: str) -> Any:
     """Return the command, set up with a MariaDB database."""
-    return new_storing(mariadb_url)
+    return create_storing(mariadb_url)

@@ -64,7 +64,7 @@ class Command:
             self.process.wait(5)
 
     @property
-    def run(self) -> bool:
+    def is_running(self) -> bool:
         return self.process is not None and self.process.poll() is None
 
     @property

@@ -1,4 +1,4 @@
-"""enphase-database as its owner sees it: status, upgrade, import, prune, rebuild."""
+"""The actions of enphase-database: status, upgrade, import, prune and rebuild."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ GATEWAY = "122300000001"
 VIENNA = ZoneInfo("Europe/Vienna")
 
 
-def reading(at: datetime) -> Message:
-    said = Quantities(active_power=1000.0, energy_delivered=at.timestamp() / 3.6)
-    return Message(GATEWAY, 0.0, (Sample("production", 0, round(at.timestamp()) * 1000, said),), None)
+def build_message(at: datetime) -> Message:
+    quantities = Quantities(active_power=1000.0, energy_delivered=at.timestamp() / 3.6)
+    return Message(GATEWAY, 0.0, (Sample("production", 0, round(at.timestamp()) * 1000, quantities),), None)
 
 
 class Result:
-    """How a run ended, and what it wrote."""
+    """The exit status and output of a command."""
 
     def __init__(self, status: int, out: str, err: str) -> None:
         self.status, self.out, self.err = status, out, err
 
 
 class CliUser:
-    """Somebody with a database of two weeks, one reading every ten minutes up to now, in an empty folder."""
+    """A user in an empty folder who runs actions on a database."""
 
     def __init__(self, url: str, capture: pytest.CaptureFixture[str]) -> None:
         self.url = url
@@ -55,16 +55,16 @@ class CliUser:
             status = int(end.code or 0)
         return Result(status, *self.capture.readouterr())
 
-    def stores(self, messages: Sequence[Message]) -> None:
-        async def store() -> None:
+    def store(self, messages: Sequence[Message]) -> None:
+        async def write() -> None:
             async with Database(self.url, VIENNA) as database:
                 await database.upgrade()
                 await database.write(messages)
                 await database.roll_up()
 
-        asyncio.run(store())
+        asyncio.run(write())
 
-    def readings(self) -> int:
+    def count_readings(self) -> int:
         async def count() -> int:
             async with Database(self.url) as database:
                 points = await database.series(GATEWAY, "production", 0, 4_102_444_800_000, 1)
@@ -84,13 +84,13 @@ def user(
 
 @pytest.fixture
 def fortnight(user: CliUser) -> CliUser:
-    # In UTC: an hour of local time that is left out or comes twice would leave out a reading or double one.
+    # Use UTC: in local time, a clock change would skip or repeat readings.
     user.newest = datetime.now(UTC)
-    user.stores([reading(user.newest - timedelta(minutes=10 * i)) for i in range(14 * 144)])
+    user.store([build_message(user.newest - timedelta(minutes=10 * i)) for i in range(14 * 144)])
     return user
 
 
-def test_without_settings_a_file_is_made_here(
+def test_without_settings_a_file_in_the_working_directory_is_used(
     home_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("TZ", "America/Havana")
@@ -106,7 +106,7 @@ def test_without_settings_a_file_is_made_here(
     assert "no readings yet" in found.out
 
 
-def test_the_status_names_gateways_and_their_time(fortnight: CliUser) -> None:
+def test_the_status_names_gateways_and_their_time_range(fortnight: CliUser) -> None:
     found = fortnight.run("status")
     assert found.status == 0
     first, *connection, gateway, waiting = found.out.splitlines()
@@ -123,9 +123,9 @@ def test_the_status_names_gateways_and_their_time(fortnight: CliUser) -> None:
 def test_the_time_zone_of_a_new_database_can_be_set(user: CliUser) -> None:
     assert user.run("upgrade", "--time-zone", "Asia/Tokyo").status == 0
     assert "days of Asia/Tokyo" in user.run("status").out
-    refused = user.run("upgrade", "--time-zone", "Europe/Paris")
-    assert refused.status == 1
-    assert "rebuild --time-zone Europe/Paris" in refused.err
+    rejected = user.run("upgrade", "--time-zone", "Europe/Paris")
+    assert rejected.status == 1
+    assert "rebuild --time-zone Europe/Paris" in rejected.err
     assert user.run("rebuild", "--time-zone", "Europe/Paris").status == 0
     assert "days of Europe/Paris" in user.run("status").out
     nowhere = user.run("upgrade", "--time-zone", "Middle/Earth")
@@ -134,22 +134,22 @@ def test_the_time_zone_of_a_new_database_can_be_set(user: CliUser) -> None:
 
 
 @pytest.mark.slow
-def test_pruning_keeps_what_the_owner_says(fortnight: CliUser) -> None:
-    refused = fortnight.run("prune")
-    assert refused.status == 2
-    assert "keep_readings" in refused.err
-    assert fortnight.readings() == 14 * 144
+def test_pruning_keeps_the_given_number_of_days(fortnight: CliUser) -> None:
+    rejected = fortnight.run("prune")
+    assert rejected.status == 2
+    assert "keep_readings" in rejected.err
+    assert fortnight.count_readings() == 14 * 144
 
     pruned = fortnight.run("prune", "--keep-readings", "3", "--keep-minutes", "10")
     assert pruned.status == 0
     lines = pruned.out.splitlines()
     assert "readings, kept the last 3 days" in lines[0]
     assert "minutes, kept the last 10 days" in lines[1]
-    assert 3 * 144 <= fortnight.readings() <= 4 * 144 + 6
+    assert 3 * 144 <= fortnight.count_readings() <= 4 * 144 + 6
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "expected"),
     [
         (("status", "--keep-readings", "9"), "--keep-readings is an option of prune, not of status"),
         (("--keep-minutes", "9", "rebuild"), "--keep-minutes is an option of prune, not of rebuild"),
@@ -171,16 +171,16 @@ def test_pruning_keeps_what_the_owner_says(fortnight: CliUser) -> None:
         ),
     ],
 )
-def test_an_option_of_another_action_is_refused(
-    home_folder: Path, capsys: pytest.CaptureFixture[str], arguments: Sequence[str], said: str
+def test_an_option_of_another_action_is_rejected(
+    home_folder: Path, capsys: pytest.CaptureFixture[str], arguments: Sequence[str], expected: str
 ) -> None:
-    refused = CliUser("", capsys).run(*arguments)
-    assert refused.status == 2
-    assert said in refused.err
+    rejected = CliUser("", capsys).run(*arguments)
+    assert rejected.status == 2
+    assert expected in rejected.err
     assert not list(home_folder.iterdir())
 
 
-def test_settings_of_another_action_may_stand_in_the_file(
+def test_the_file_may_contain_settings_of_other_actions(
     user: CliUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("ENPHASE_KEEP_READINGS", "many")
@@ -188,13 +188,13 @@ def test_settings_of_another_action_may_stand_in_the_file(
     assert user.run("prune").status == 2
 
 
-def test_a_file_as_the_databases_address_is_explained(
+def test_the_error_of_a_path_as_database_url_names_the_url(
     home_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("ENPHASE_DATABASE_URL", "enphase.db")
-    refused = CliUser("", capsys).run("status")
-    assert refused.status == 2
-    assert refused.err == (
+    rejected = CliUser("", capsys).run("status")
+    assert rejected.status == 2
+    assert rejected.err == (
         "error: database_url: enphase.db is not a URL: write sqlite:///enphase.db for this file\n"
     )
 
@@ -203,7 +203,7 @@ def test_a_file_as_the_databases_address_is_explained(
 @pytest.mark.parametrize(
     "url", ["mysql://me:Pa@WORD@db.lan/x", "me:Pa@WORD@db.lan", "mysql://me:pa#WORD@db.lan/x"]
 )
-def test_no_part_of_a_password_with_an_at_sign_is_shown(
+def test_no_part_of_a_password_with_an_at_sign_is_printed(
     home_folder: Path,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
@@ -211,18 +211,18 @@ def test_no_part_of_a_password_with_an_at_sign_is_shown(
     url: str,
 ) -> None:
     monkeypatch.setenv(name, url)
-    refused = CliUser("", capsys).run("-v", "import", "--gateway-serial-number", GATEWAY)
-    assert refused.status == 2
-    assert "WORD" not in refused.out + refused.err
-    assert "must look like" in refused.err
+    rejected = CliUser("", capsys).run("-v", "import", "--gateway-serial-number", GATEWAY)
+    assert rejected.status == 2
+    assert "WORD" not in rejected.out + rejected.err
+    assert "must look like" in rejected.err
 
 
 @pytest.mark.slow
-def test_rebuilding_says_what_it_did(fortnight: CliUser) -> None:
+def test_a_rebuild_prints_its_result(fortnight: CliUser) -> None:
     assert fortnight.run("rebuild").out.endswith("rebuilt minutes, quarter-hours and days\n")
 
 
-def test_the_sql_for_an_administrator_is_printed_without_a_database(
+def test_the_sql_schema_is_printed_without_a_database(
     home_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     printed = CliUser("", capsys).run("upgrade", "--sql")
@@ -233,30 +233,30 @@ def test_the_sql_for_an_administrator_is_printed_without_a_database(
 
 
 @pytest.mark.services
-def test_enphase_apis_database_is_imported_from_its_own_keys(
+def test_a_database_of_enphase_api_is_imported_with_its_settings(
     home_folder: Path,
     mariadb_url: str,
     monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    """Its keys know no port, so this asks for its own address by `import_database_url`, into a file."""
-    theirs = EnphaseApiDatabase(make_url(mariadb_url))
-    theirs.add(range(1_760_000_000_000, 1_760_000_500_000, 1000))
+    """Enphase-API's settings have no port, so `import_database_url` is used here."""
+    source = EnphaseApiDatabase(make_url(mariadb_url))
+    source.add(range(1_760_000_000_000, 1_760_000_500_000, 1000))
     monkeypatch.setenv("ENPHASE_IMPORT_DATABASE_URL", mariadb_url)
     user = CliUser("sqlite:///enphase.db", capsys)
-    refused = user.run("import")
-    assert refused.status == 2
-    assert "gateway_serial_number" in refused.err
+    rejected = user.run("import")
+    assert rejected.status == 2
+    assert "gateway_serial_number" in rejected.err
     done = user.run("import", "--gateway-serial-number", GATEWAY)
     assert done.err == ""
     assert done.out == f"enphase.db: imported 500 readings of gateway {GATEWAY}\n"
-    assert user.readings() == 500
+    assert user.count_readings() == 500
     assert user.run("import", "--gateway-serial-number", GATEWAY).out.startswith(
         "enphase.db: imported 0 readings"
     )
 
 
-def test_no_password_is_shown_by_any_action(
+def test_no_action_prints_a_password(
     home_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = home_folder / "configuration"
@@ -285,11 +285,9 @@ def test_no_password_is_shown_by_any_action(
 
 
 @pytest.mark.slow
-def test_a_rebuild_that_is_stopped_ends_at_once_and_can_be_done_again(
-    user: CliUser, database_url: str
-) -> None:
+def test_an_interrupted_rebuild_ends_at_once_and_can_be_repeated(user: CliUser, database_url: str) -> None:
     now = datetime.now(UTC)
-    user.stores([reading(now - timedelta(seconds=30 * i)) for i in range(30_000)])
+    user.store([build_message(now - timedelta(seconds=30 * i)) for i in range(30_000)])
     command = [sys.executable, "-m", "enphase_companion.commands.database", "rebuild"]
     script = Path(__file__).parents[3] / "scripts" / "database.py"
     with subprocess.Popen(
@@ -305,10 +303,10 @@ def test_a_rebuild_that_is_stopped_ends_at_once_and_can_be_done_again(
     assert rebuilding.returncode in {143, 0}, output
     assert "Traceback" not in output
     assert user.run("rebuild").status == 0
-    assert user.readings() == 30_000
+    assert user.count_readings() == 30_000
 
 
-def test_help_does_not_wait_for_the_database_packages(tmp_path: Path) -> None:
+def test_help_does_not_import_the_database_packages(tmp_path: Path) -> None:
     script = (
         "import sys; from enphase_companion.commands.database import parser; parser();"
         "print([name for name in ('sqlalchemy', 'alembic', 'rich', 'voluptuous') if name in sys.modules])"

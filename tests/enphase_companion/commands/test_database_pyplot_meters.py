@@ -1,4 +1,4 @@
-"""enphase-database-pyplot-meters as its owner starts it, on a database of each kind."""
+"""enphase-database-pyplot-meters, with a database of each kind."""
 
 from __future__ import annotations
 
@@ -30,38 +30,38 @@ from ..cli_user import CliUser
 from .running import Command
 
 PNG = b"\x89PNG"
-HEAVY = {"asyncio", "enphase_api", "matplotlib", "numpy", "sqlalchemy", "voluptuous"}
+SLOW_IMPORTS = {"asyncio", "enphase_api", "matplotlib", "numpy", "sqlalchemy", "voluptuous"}
 
 
 @pytest.fixture
-def axes_drawn(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
-    """Return what the command has drawn, panel by panel."""
+def drawn_axes(monkeypatch: pytest.MonkeyPatch) -> list[Axes]:
+    """Return the axes of each panel that the command has drawn."""
     found: list[Axes] = []
 
-    class Seen(Chart):
+    class RecordingChart(Chart):
         def draw(self, view: Any) -> None:
             super().draw(view)
             found[:] = [panel.axes for panel in self.panels]
 
-    monkeypatch.setattr(output, "Chart", Seen)
+    monkeypatch.setattr(output, "Chart", RecordingChart)
     return found
 
 
 @pytest.fixture
 def drawing(user: CliUser, tmp_path: Path) -> Command:
-    """Return the command, to be started as a process of its own, with a window that nobody sees."""
+    """Return the command, which is started in a separate process with a window without a screen."""
     user.environment |= {
         "MPLBACKEND": BACKEND,
         "PYTHONPATH": str(Path(__file__).parents[3]),
-        "WINDOW_TELLS": str(tmp_path / "window"),
-        "WINDOW_CLOSES": str(tmp_path / "close"),
+        "WINDOW_STATE": str(tmp_path / "window"),
+        "WINDOW_CLOSE": str(tmp_path / "close"),
     }
     return Command(user, NAME, tmp_path / "log")
 
 
 @pytest.fixture(scope="module")
 def house_url(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return a database with four hours of a morning of a house with batteries."""
+    """Return the URL of a database with four morning hours of a house with batteries."""
     url = f"sqlite:///{tmp_path_factory.mktemp('house') / 'enphase.db'}"
     begin = local(2026, 10, 26, 8)
     house = House(PROFILES["battery"], 1, START, 8.5)
@@ -69,14 +69,14 @@ def house_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     return url
 
 
-def in_window(folder: Path) -> str:
+def read_window(folder: Path) -> str:
     file = folder / "window"
     return file.read_text() if file.exists() else ""
 
 
 @pytest.mark.slow
-def test_a_day_of_a_house_is_drawn_from_a_database_of_each_kind(
-    user: CliUser, database_url: str, axes_drawn: list[Axes], tmp_path: Path
+def test_a_day_is_drawn_from_a_database_of_each_kind(
+    user: CliUser, database_url: str, drawn_axes: list[Axes], tmp_path: Path
 ) -> None:
     house = House(PROFILES["battery"], 1, START, 8.5)
     asyncio.run(store(database_url, ZURICH, house, range(START + 36_000, START + 50_400, 60)))
@@ -84,7 +84,7 @@ def test_a_day_of_a_house_is_drawn_from_a_database_of_each_kind(
     result = user.run(main, "--range", "2026-10-24", "--output", str(tmp_path / "day.png"))
     assert (result.status, result.err) == (0, "")
     assert (tmp_path / "day.png").read_bytes().startswith(PNG)
-    (axes,) = axes_drawn
+    (axes,) = drawn_axes
     times, watts = lines(axes)["Production"]
     assert len(times) == 240
     for at, drawn in zip(times, watts, strict=True):
@@ -96,8 +96,8 @@ def test_a_day_of_a_house_is_drawn_from_a_database_of_each_kind(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["svg", "pdf"])
-def test_it_draws_in_other_formats_and_each_phase(
-    user: CliUser, house_url: str, axes_drawn: list[Axes], tmp_path: Path, suffix: str
+def test_each_phase_is_drawn_in_other_file_formats(
+    user: CliUser, house_url: str, drawn_axes: list[Axes], tmp_path: Path, suffix: str
 ) -> None:
     user.environment["ENPHASE_DATABASE_URL"] = house_url
     file = tmp_path / f"day.{suffix}"
@@ -106,16 +106,18 @@ def test_it_draws_in_other_formats_and_each_phase(
     )
     assert (result.status, result.err) == (0, "")
     assert file.stat().st_size > 10_000
-    assert len(axes_drawn) == 3
-    assert lines(axes_drawn[0])["peak"][1] == [4400, 4400]
-    assert "peak" not in lines(axes_drawn[1])
+    assert len(drawn_axes) == 3
+    assert lines(drawn_axes[0])["peak"][1] == [4400, 4400]
+    assert "peak" not in lines(drawn_axes[1])
 
 
 @pytest.mark.slow
-async def test_a_window_shows_it_until_it_is_closed(drawing: Command, house_url: str, tmp_path: Path) -> None:
+async def test_a_window_shows_the_chart_until_it_is_closed(
+    drawing: Command, house_url: str, tmp_path: Path
+) -> None:
     drawing.user.environment["ENPHASE_DATABASE_URL"] = house_url
     drawing.start("--range", "2026-10-26")
-    await wait_until(lambda: "Monday, 26 October 2026" in in_window(tmp_path))
+    await wait_until(lambda: "Monday, 26 October 2026" in read_window(tmp_path))
     (tmp_path / "close").touch()
     assert drawing.process is not None
     assert await asyncio.to_thread(drawing.process.wait, 10) == 0
@@ -124,18 +126,18 @@ async def test_a_window_shows_it_until_it_is_closed(drawing: Command, house_url:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_window_ends_on_a_signal(
+async def test_a_signal_closes_the_window(
     drawing: Command, house_url: str, tmp_path: Path, number: signal.Signals
 ) -> None:
     drawing.user.environment["ENPHASE_DATABASE_URL"] = house_url
     drawing.start("--range", "2026-10-26..", "--follow")
-    await wait_until(lambda: in_window(tmp_path))
+    await wait_until(lambda: read_window(tmp_path))
     assert drawing.stop(number) == 0
     assert drawing.output == ""
 
 
 @pytest.mark.slow
-async def test_without_a_screen_it_says_so(drawing: Command, house_url: str) -> None:
+async def test_a_missing_screen_is_an_error(drawing: Command, house_url: str) -> None:
     drawing.user.environment |= {"ENPHASE_DATABASE_URL": house_url, "MPLBACKEND": "agg"}
     drawing.start("--range", "2026-10-26")
     assert drawing.process is not None
@@ -145,7 +147,7 @@ async def test_without_a_screen_it_says_so(drawing: Command, house_url: str) -> 
 
 
 @pytest.mark.slow
-async def test_followed_a_file_is_written_again_with_what_is_new(
+async def test_a_followed_chart_is_written_again_with_new_readings(
     drawing: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     url = f"sqlite:///{tmp_path / 'enphase.db'}"
@@ -164,7 +166,7 @@ async def test_followed_a_file_is_written_again_with_what_is_new(
     assert sorted(each.suffix for each in tmp_path.iterdir() if "live" in each.name) == [".svg"]
 
 
-async def test_while_the_database_is_away_the_last_picture_stays_and_says_so(
+async def test_the_last_chart_stays_with_a_note_while_the_database_is_unavailable(
     drawing: Command, mariadb: MariaDB, mariadb_url: str, tmp_path: Path
 ) -> None:
     now = round(time.time())
@@ -172,16 +174,16 @@ async def test_while_the_database_is_away_the_last_picture_stays_and_says_so(
     await store(mariadb_url, ZoneInfo("UTC"), house, range(now - 600, now, 30))
     drawing.user.environment["ENPHASE_DATABASE_URL"] = mariadb_url
     drawing.start("--range", "day", "--follow")
-    await wait_until(lambda: "produced" in in_window(tmp_path))
+    await wait_until(lambda: "produced" in read_window(tmp_path))
     await asyncio.to_thread(mariadb.kill)
-    await wait_until(lambda: "Not up to date: " in in_window(tmp_path), 40)
-    assert "produced" in in_window(tmp_path)
+    await wait_until(lambda: "Not up to date: " in read_window(tmp_path), 40)
+    assert "produced" in read_window(tmp_path)
     await asyncio.to_thread(mariadb.start)
-    await wait_until(lambda: "Not up to date: " not in in_window(tmp_path), 40)
+    await wait_until(lambda: "Not up to date: " not in read_window(tmp_path), 40)
     assert drawing.stop() == 0
 
 
-def test_an_empty_database_is_told(user: CliUser, tmp_path: Path) -> None:
+def test_an_empty_database_is_an_error(user: CliUser, tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'enphase.db'}"
     asyncio.run(store(url, ZURICH, House(PROFILES["battery"], 1, START, 8.5), []))
     user.environment["ENPHASE_DATABASE_URL"] = url
@@ -192,7 +194,7 @@ def test_an_empty_database_is_told(user: CliUser, tmp_path: Path) -> None:
     assert not (tmp_path / "day.png").exists()
 
 
-def test_a_database_that_is_not_there_is_told_and_none_is_made(user: CliUser, tmp_path: Path) -> None:
+def test_a_missing_database_is_an_error_and_is_not_created(user: CliUser, tmp_path: Path) -> None:
     user.environment["ENPHASE_DATABASE_URL"] = f"sqlite:///{tmp_path / 'nowhere.db'}"
     result = user.run(main, "--output", str(tmp_path / "day.png"))
     assert result.status == 1
@@ -211,7 +213,7 @@ def test_a_database_that_is_not_there_is_told_and_none_is_made(user: CliUser, tm
         ({"gateway_serial_number": "1"}, "gateway_serial_number: must be the 12 digits"),
     ],
 )
-def test_a_setting_that_cannot_be_right_is_named(
+def test_the_error_names_an_invalid_setting(
     user: CliUser, changed: dict[str, Any], message: str, tmp_path: Path
 ) -> None:
     user.write_token_settings(**changed)
@@ -238,7 +240,7 @@ def test_wrong_usage_ends_with_status_2(user: CliUser, arguments: list[str], mes
 
 
 @pytest.mark.slow
-def test_a_file_that_cannot_be_written_is_named(user: CliUser, house_url: str, tmp_path: Path) -> None:
+def test_the_error_names_a_file_that_cannot_be_written(user: CliUser, house_url: str, tmp_path: Path) -> None:
     (tmp_path / "day.png").mkdir()
     user.environment["ENPHASE_DATABASE_URL"] = house_url
     result = user.run(main, "--range", "2026-10-26", "--output", str(tmp_path / "day.png"))
@@ -247,7 +249,7 @@ def test_a_file_that_cannot_be_written_is_named(user: CliUser, house_url: str, t
     assert [each.name for each in tmp_path.iterdir() if each.name.startswith(".day")] == []
 
 
-async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
+async def test_secrets_never_appear_in_the_debug_log_or_command_line(
     drawing: Command, mariadb_url: str, tmp_path: Path
 ) -> None:
     password = "hunter2/é %secret"
@@ -261,18 +263,18 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
             assert await asyncio.to_thread(drawing.process.wait, 30) == 1
             assert "refuses user name or password" in drawing.output
         else:
-            await wait_until(lambda: in_window(tmp_path))
+            await wait_until(lambda: read_window(tmp_path))
             command_line = drawing.command_line
             assert drawing.stop() == 0
     right = URL(mariadb_url).password or ""
-    everything = drawing.output + command_line + in_window(tmp_path)
+    everything = drawing.output + command_line + read_window(tmp_path)
     assert "DEBUG" in everything
     assert [each for each in ("hunter2", "planted-token", password) if each in everything] == []
     assert not right or len(right) < 3 or right not in everything
 
 
 @pytest.mark.parametrize("command", ["database_pyplot_meters", "gateway_pyplot_meters"])
-def test_help_waits_for_nothing_heavy(command: str) -> None:
+def test_help_imports_no_slow_packages(command: str) -> None:
     code = (
         f"import sys\nfrom enphase_companion.commands.{command} import main\n"
         "try:\n    main(['--help'])\nexcept SystemExit:\n    pass\n"
@@ -281,4 +283,4 @@ def test_help_waits_for_nothing_heavy(command: str) -> None:
     ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     imported = set(ended.stdout.splitlines()[-1].split())
     assert "enphase_companion" in imported
-    assert not imported & HEAVY
+    assert not imported & SLOW_IMPORTS

@@ -1,4 +1,4 @@
-"""enphase-gateway-amqp-meters as its owner starts it, with a simulated gateway and a real broker."""
+"""enphase-gateway-amqp-meters in a separate process, with a simulated gateway and a real broker."""
 
 from __future__ import annotations
 
@@ -35,8 +35,8 @@ READINGS = "/ivp/meters/readings"
 
 
 @dataclass
-class Publishing:
-    """The command, running, with the owner whose gateway it reads and the broker that it publishes to."""
+class PublishingCommand:
+    """The command with the user whose gateway it reads and the broker that it publishes to."""
 
     user: CliUser
     url: str
@@ -64,7 +64,7 @@ class Publishing:
             self.process = self.user.start(NAME, "--interval", "0.5", *arguments, stderr=log)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
-        """Ask it to end, and give its exit status; within the 5 seconds that it has for that."""
+        """Send a signal and return the exit status, which must follow within 5 seconds."""
         assert self.process is not None
         self.process.send_signal(number)
         status = self.process.wait(5)
@@ -77,22 +77,22 @@ class Publishing:
         return self.log.read_text()
 
     async def wait_for(self, text: str, within: float = 20) -> None:
-        """Wait until its log says this."""
+        """Wait until the log contains a text."""
         await wait_until(lambda: text in self.output, within)
 
-    async def published(self, inspector: BrokerInspector, count: int, within: float = 30) -> None:
-        """Wait until so many messages wait in its queue."""
+    async def wait_for_messages(self, inspector: BrokerInspector, count: int, within: float = 30) -> None:
+        """Wait until its queue has this many ready messages."""
         async with asyncio.timeout(within):
             while await inspector.count_ready(self.queue) < count:
                 await asyncio.sleep(0.2)
 
-    def given(self) -> int:
-        """Return how often the gateway was asked for readings."""
+    def count_requests(self) -> int:
+        """Return the number of requests for readings."""
         return sum(each.path == READINGS for each in self.user.simulator.requests)
 
     @property
     def command_line(self) -> str:
-        """What every user of the machine can read of it."""
+        """The command line, which every user of the machine can read."""
         assert self.process is not None
         return Path(f"/proc/{self.process.pid}/cmdline").read_text()
 
@@ -105,11 +105,13 @@ def inspector(amqp_url: str) -> BrokerInspector:
 @pytest.fixture
 def publishing(
     amqp_url: str, create_user: Callable[..., CliUser], tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[Publishing]:
+) -> Iterator[PublishingCommand]:
     user = create_user(getattr(request, "param", "battery"))
     user.trust_gateway()
     exchange_name = f"Enphase.{time.time_ns()}"
-    running = Publishing(user, amqp_url, exchange_name, tmp_path / "log", user.home / "state" / "spool")
+    running = PublishingCommand(
+        user, amqp_url, exchange_name, tmp_path / "log", user.home / "state" / "spool"
+    )
     running.log.touch()
     running.write_settings(gateway_token=user.simulator.token())
     yield running
@@ -120,27 +122,27 @@ def publishing(
             running.process.stdout.close()
 
 
-def measured(messages: list[Message]) -> list[int]:
+def get_times(messages: list[Message]) -> list[int]:
     return [each.samples[0].measured_at for each in messages]
 
 
-async def taken(publishing: Publishing, inspector: BrokerInspector) -> list[Message]:
+async def take_messages(publishing: PublishingCommand, inspector: BrokerInspector) -> list[Message]:
     return [decode(each.body) for each in await inspector.take_all(publishing.queue)]
 
 
-async def test_the_readings_of_a_house_stand_in_the_queue(
-    publishing: Publishing, inspector: BrokerInspector
+async def test_the_queue_contains_the_readings_of_the_house(
+    publishing: PublishingCommand, inspector: BrokerInspector
 ) -> None:
     publishing.start()
-    await publishing.published(inspector, 6)
+    await publishing.wait_for_messages(inspector, 6)
     assert publishing.stop() == 0
     bodies = [each.body for each in await inspector.take_all(publishing.queue)]
     simulator = publishing.user.simulator
     for body in bodies:
         read_as_enphase_api_does(body)
-        said = decode(body)
-        assert said.gateway == simulator.serial_number
-        truth = simulator.house.truth(said.samples[0].measured_at / 1000)
+        message = decode(body)
+        assert message.gateway == simulator.serial_number
+        truth = simulator.house.truth(message.samples[0].measured_at / 1000)
         reports = {each["reportType"]: each for each in json.loads(body)["readings"]}
         home = reports["total-consumption"]
         assert home["cumulative"]["actPower"] == pytest.approx(
@@ -149,29 +151,29 @@ async def test_the_readings_of_a_house_stand_in_the_queue(
         assert [line["actPower"] for line in home["lines"]] == pytest.approx(
             [phase.active_power for phase in truth.total_consumption.phases], abs=1
         )
-        storage = next(each for each in said.samples if (each.measurement, each.phase) == ("storage", 0))
+        storage = next(each for each in message.samples if (each.measurement, each.phase) == ("storage", 0))
         assert storage.quantities.energy_received == pytest.approx(truth.storage.total.energy_received, abs=2)
     assert publishing.output == ""
 
 
 @pytest.mark.slow
-async def test_no_reading_is_lost_while_the_broker_is_killed_and_back(
-    rabbitmq: RabbitMQ, publishing: Publishing, inspector: BrokerInspector
+async def test_no_reading_is_lost_while_the_broker_is_killed_and_restarted(
+    rabbitmq: RabbitMQ, publishing: PublishingCommand, inspector: BrokerInspector
 ) -> None:
     publishing.start()
-    await publishing.published(inspector, 3)
+    await publishing.wait_for_messages(inspector, 3)
     await asyncio.to_thread(rabbitmq.kill)
-    before = publishing.given()
-    await wait_until(lambda: publishing.given() >= before + 8)
+    before = publishing.count_requests()
+    await wait_until(lambda: publishing.count_requests() >= before + 8)
     await asyncio.to_thread(rabbitmq.start)
     await publishing.wait_for("connected again", within=60)
-    await publishing.published(inspector, publishing.given())
+    await publishing.wait_for_messages(inspector, publishing.count_requests())
     assert publishing.stop() == 0
-    asked = publishing.given()
+    requests = publishing.count_requests()
     with Spool(publishing.spool, 10**9) as spool:
         left = len(spool)
-    messages = await taken(publishing, inspector)
-    assert len({each.timestamp for each in messages}) + left in (asked, asked - 1), (
+    messages = await take_messages(publishing, inspector)
+    assert len({each.timestamp for each in messages}) + left in (requests, requests - 1), (
         "the last may have been cut off"
     )
     seen = list(dict.fromkeys(each.timestamp for each in messages))
@@ -180,83 +182,85 @@ async def test_no_reading_is_lost_while_the_broker_is_killed_and_back(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_it_ends_within_five_seconds_and_nothing_is_lost_while_the_broker_hangs(
-    rabbitmq: RabbitMQ, publishing: Publishing, inspector: BrokerInspector, number: signal.Signals
+async def test_the_command_stops_within_five_seconds_without_losses_while_the_broker_hangs(
+    rabbitmq: RabbitMQ, publishing: PublishingCommand, inspector: BrokerInspector, number: signal.Signals
 ) -> None:
     publishing.start()
-    await publishing.published(inspector, 2)
+    await publishing.wait_for_messages(inspector, 2)
     rabbitmq.pause()
-    before = publishing.given()
-    await wait_until(lambda: publishing.given() >= before + 4)
+    before = publishing.count_requests()
+    await wait_until(lambda: publishing.count_requests() >= before + 4)
     assert publishing.stop(number) == 0
     rabbitmq.resume()
     with Spool(publishing.spool, 10**9) as spool:
-        left = [decode(message.body).timestamp for _, message in spool.oldest(1000)]
-    sent = [each.timestamp for each in await taken(publishing, inspector)]
-    asked = publishing.given()
-    assert len({*left, *sent}) in (asked, asked - 1), "the last may have been cut off before it was read"
-    assert len(left) >= 3
+        spooled = [decode(message.body).timestamp for _, message in spool.oldest(1000)]
+    sent = [each.timestamp for each in await take_messages(publishing, inspector)]
+    requests = publishing.count_requests()
+    assert len({*spooled, *sent}) in (requests, requests - 1), (
+        "the last may have been cut off before it was read"
+    )
+    assert len(spooled) >= 3
 
 
 @pytest.mark.slow
-async def test_what_waited_on_disk_is_sent_first_at_the_next_start(
-    rabbitmq: RabbitMQ, publishing: Publishing, inspector: BrokerInspector
+async def test_spooled_readings_are_sent_first_at_the_next_start(
+    rabbitmq: RabbitMQ, publishing: PublishingCommand, inspector: BrokerInspector
 ) -> None:
     rabbitmq.kill()
     publishing.start()
-    await wait_until(lambda: publishing.given() >= 4)
+    await wait_until(lambda: publishing.count_requests() >= 4)
     assert publishing.stop() == 0
     with Spool(publishing.spool, 10**9) as spool:
-        waited = [decode(message.body).timestamp for _, message in spool.oldest(1000)]
-    assert len(waited) >= 3
+        spooled = [decode(message.body).timestamp for _, message in spool.oldest(1000)]
+    assert len(spooled) >= 3
     await asyncio.to_thread(rabbitmq.start)
     publishing.start()
-    await publishing.published(inspector, len(waited) + 2)
+    await publishing.wait_for_messages(inspector, len(spooled) + 2)
     assert publishing.stop() == 0
-    assert [each.timestamp for each in await taken(publishing, inspector)][: len(waited)] == waited
+    assert [each.timestamp for each in await take_messages(publishing, inspector)][: len(spooled)] == spooled
 
 
 @pytest.mark.slow
-async def test_a_disk_that_somebody_else_filled_costs_no_reading_while_the_broker_hangs_and_is_back(
-    rabbitmq: RabbitMQ, publishing: Publishing, inspector: BrokerInspector, small_disk: SmallDisk
+async def test_no_reading_is_lost_on_a_full_disk_while_the_broker_hangs(
+    rabbitmq: RabbitMQ, publishing: PublishingCommand, inspector: BrokerInspector, small_disk: SmallDisk
 ) -> None:
     publishing.spool = small_disk.path / "spool"
     publishing.write_settings(gateway_token=publishing.user.simulator.token())
     publishing.start()
-    await publishing.published(inspector, 3)
+    await publishing.wait_for_messages(inspector, 3)
     small_disk.fill()
     rabbitmq.pause()
     await publishing.wait_for("cannot be written (database or disk is full)")
-    before = publishing.given()
-    await wait_until(lambda: publishing.given() >= before + 6)
+    before = publishing.count_requests()
+    await wait_until(lambda: publishing.count_requests() >= before + 6)
     rabbitmq.resume()
-    await publishing.published(inspector, publishing.given())
+    await publishing.wait_for_messages(inspector, publishing.count_requests())
     small_disk.free()
     await publishing.wait_for(f"{publishing.spool}: takes all readings again")
     assert publishing.stop() == 0
-    asked = publishing.given()
-    sent = {each.timestamp for each in await taken(publishing, inspector)}
-    assert len(sent) in (asked, asked - 1), "the last may have been cut off"
+    requests = publishing.count_requests()
+    sent = {each.timestamp for each in await take_messages(publishing, inspector)}
+    assert len(sent) in (requests, requests - 1), "the last may have been cut off"
     assert "lost." not in publishing.output, publishing.output
 
 
 @pytest.mark.slow
-async def test_it_begins_on_a_full_disk_and_publishes(
-    publishing: Publishing, inspector: BrokerInspector, small_disk: SmallDisk
+async def test_the_command_starts_on_a_full_disk_and_publishes(
+    publishing: PublishingCommand, inspector: BrokerInspector, small_disk: SmallDisk
 ) -> None:
     publishing.spool = small_disk.path / "spool"
     publishing.write_settings(gateway_token=publishing.user.simulator.token())
     small_disk.fill()
     publishing.start()
-    await publishing.published(inspector, 5)
+    await publishing.wait_for_messages(inspector, 5)
     assert publishing.stop() == 0
-    asked = publishing.given()
-    assert len(await taken(publishing, inspector)) in (asked, asked - 1)
+    requests = publishing.count_requests()
+    assert len(await take_messages(publishing, inspector)) in (requests, requests - 1)
 
 
 @pytest.mark.slow
-async def test_a_spool_that_filled_its_disk_is_sent_once_after_a_restart_and_newer_readings_behind_it(
-    publishing: Publishing, inspector: BrokerInspector, small_disk: SmallDisk
+async def test_a_spool_that_filled_its_disk_is_sent_once_before_newer_readings(
+    publishing: PublishingCommand, inspector: BrokerInspector, small_disk: SmallDisk
 ) -> None:
     publishing.spool = small_disk.path / "spool"
     publishing.write_settings(gateway_token=publishing.user.simulator.token())
@@ -265,32 +269,32 @@ async def test_a_spool_that_filled_its_disk_is_sent_once_after_a_restart_and_new
         while not spool.held:
             spool.append(
                 OutgoingMessage(
-                    f"waited-{count}", SERIAL, ROUTING_KEY, encode(build_message(count)).ljust(10_000)
+                    f"spooled-{count}", SERIAL, ROUTING_KEY, encode(build_message(count)).ljust(10_000)
                 )
             )
             count += 1
     small_disk.fill()
     publishing.start()
-    # The last of them was in the memory of the one that ended.
-    await publishing.published(inspector, count - 1 + 5)
+    # The last of them was in the memory of the stopped process.
+    await publishing.wait_for_messages(inspector, count - 1 + 5)
     assert publishing.stop() == 0
     identities = [each.message_id or "" for each in await inspector.take_all(publishing.queue)]
-    assert identities[: count - 1] == [f"waited-{number}" for number in range(count - 1)]
+    assert identities[: count - 1] == [f"spooled-{number}" for number in range(count - 1)]
     newer = identities[count - 1 :]
     assert len(set(newer)) == len(newer)
-    asked = publishing.given()
-    assert len(newer) in (asked, asked - 1)
+    requests = publishing.count_requests()
+    assert len(newer) in (requests, requests - 1)
     assert publishing.spool.stat().st_size < 100_000, "it gave the room back"
 
 
 @pytest.mark.parametrize("publishing", ["no-meters"], indirect=True)
-async def test_of_a_gateway_without_meters_the_microinverters_sum_is_published(
-    publishing: Publishing, inspector: BrokerInspector
+async def test_the_sum_of_microinverters_is_published_for_a_gateway_without_meters(
+    publishing: PublishingCommand, inspector: BrokerInspector
 ) -> None:
     publishing.start()
-    await publishing.published(inspector, 1)
+    await publishing.wait_for_messages(inspector, 1)
     assert publishing.stop() == 0
-    (message,) = await taken(publishing, inspector)
+    (message,) = await take_messages(publishing, inspector)
     (sample,) = message.samples
     assert (sample.measurement, sample.phase) == ("production", 0)
     truth = publishing.user.simulator.house.truth(sample.measured_at / 1000)
@@ -298,22 +302,22 @@ async def test_of_a_gateway_without_meters_the_microinverters_sum_is_published(
 
 
 @pytest.mark.parametrize("publishing", ["production-only"], indirect=True)
-async def test_what_would_end_a_reader_of_enphase_api_has_a_routing_key_of_its_own(
-    publishing: Publishing, inspector: BrokerInspector
+async def test_incomplete_messages_have_another_routing_key(
+    publishing: PublishingCommand, inspector: BrokerInspector
 ) -> None:
     publishing.start()
-    await publishing.published(inspector, 2)
+    await publishing.wait_for_messages(inspector, 2)
     assert publishing.stop() == 0
     keys = {each.routing_key for each in await inspector.take_all(publishing.queue)}
     assert keys == {"MeterStream.partial"}
 
 
-async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets_it_going(
-    publishing: Publishing, inspector: BrokerInspector
+async def test_no_token_is_sent_to_an_untrusted_certificate_until_it_is_trusted(
+    publishing: PublishingCommand, inspector: BrokerInspector
 ) -> None:
     simulator = publishing.user.simulator
     publishing.start()
-    await publishing.published(inspector, 2)
+    await publishing.wait_for_messages(inspector, 2)
     await asyncio.to_thread(simulator.renew_certificate, same_key=False)
     await publishing.wait_for("the gateway now shows another certificate")
     assert simulator.fingerprint in publishing.output
@@ -325,12 +329,12 @@ async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets
     assert publishing.stop() == 0
 
 
-async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(
-    publishing: Publishing, inspector: BrokerInspector
+async def test_an_expired_token_is_logged_and_its_replacement_is_used(
+    publishing: PublishingCommand, inspector: BrokerInspector
 ) -> None:
     simulator = publishing.user.simulator
     publishing.start()
-    await publishing.published(inspector, 2)
+    await publishing.wait_for_messages(inspector, 2)
     publishing.write_settings(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
     for path in (READINGS, "/auth/check_jwt"):
         simulator.faults.set("refuse", path=path)
@@ -341,12 +345,12 @@ async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(
     publishing.write_settings(gateway_token=simulator.token())
     await publishing.wait_for("gateway can be read again")
     count = await inspector.count_ready(publishing.queue)
-    await publishing.published(inspector, count + 2)
+    await publishing.wait_for_messages(inspector, count + 2)
     assert publishing.stop() == 0
 
 
-async def test_no_secret_is_in_its_log_at_debug_level_nor_in_what_it_publishes_nor_in_its_title(
-    publishing: Publishing, inspector: BrokerInspector
+async def test_secrets_never_appear_in_the_debug_log_messages_or_command_line(
+    publishing: PublishingCommand, inspector: BrokerInspector
 ) -> None:
     simulator = publishing.user.simulator
     token = simulator.token()
@@ -364,11 +368,11 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_what_it_publishes_n
     await publishing.wait_for("The gateway does not allow")
     simulator.faults.clear()
     assert publishing.stop() == 0
-    # The same with the right password, so that the other half is logged too.
+    # With the correct password, the log also covers a working connection.
     publishing.url = inspector.url
     publishing.write_settings(gateway_token=token)
     publishing.start("-v")
-    await publishing.published(inspector, 4)
+    await publishing.wait_for_messages(inspector, 4)
     assert publishing.stop() == 0
     sessions = re.findall(r"sessionId=([^;\s]+)", publishing.output)
     everything = publishing.output + command_line
@@ -399,13 +403,13 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_what_it_publishes_n
         ({"gateway_host": "ftp://envoy.local"}, "gateway_host: the address must begin with https://"),
     ],
 )
-def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
+def test_the_error_names_an_invalid_setting_before_any_request(
     user: CliUser, changed: dict[str, Any], message: str
 ) -> None:
     assert_setting_rejected(user, main, changed, message)
 
 
-def test_a_spool_that_cannot_be_is_named(user: CliUser) -> None:
+def test_the_error_names_an_impossible_spool_file(user: CliUser) -> None:
     (user.home / "file").write_text("")
     user.write_token_settings(
         gateway_token=user.simulator.token(), spool_file=str(user.home / "file" / "spool")
@@ -415,29 +419,31 @@ def test_a_spool_that_cannot_be_is_named(user: CliUser) -> None:
     assert "set spool_file" in result.error
 
 
-def test_queues_are_named_with_commas_in_the_environment_or_none_at_all(user: CliUser) -> None:
+def test_queues_in_the_environment_are_separated_by_commas_or_none(user: CliUser) -> None:
     user.write_token_settings(gateway_token=user.simulator.token())
 
-    def queues(text: str) -> tuple[str, ...]:
+    def load_queues(text: str) -> tuple[str, ...]:
         user.patch.setenv("ENPHASE_AMQP_QUEUES", text)
         options = argparse.Namespace(configuration=str(user.folder))
         return load_settings(KEYS, options).amqp_queues
 
-    assert queues("Enphase.Meters, Other") == ("Enphase.Meters", "Other")
-    assert queues("none") == ()
+    assert load_queues("Enphase.Meters, Other") == ("Enphase.Meters", "Other")
+    assert load_queues("none") == ()
 
 
-def test_systemd_is_told_when_the_first_reading_is_safe(publishing: Publishing, tmp_path: Path) -> None:
+def test_systemd_is_notified_once_the_first_reading_is_safe(
+    publishing: PublishingCommand, tmp_path: Path
+) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as systemd:
         systemd.bind(str(tmp_path / "notify"))
         systemd.settimeout(20)
         publishing.user.environment["NOTIFY_SOCKET"] = str(tmp_path / "notify")
         publishing.start()
-        told = []
-        while "READY=1" not in told:
-            told.append(systemd.recv(4096).decode())
-        while not re.search(r"STATUS=[1-9]\d* published, 0 in the spool, 0 dropped$", told[-1]):
-            told.append(systemd.recv(4096).decode())
+        notifications = []
+        while "READY=1" not in notifications:
+            notifications.append(systemd.recv(4096).decode())
+        while not re.search(r"STATUS=[1-9]\d* published, 0 in the spool, 0 dropped$", notifications[-1]):
+            notifications.append(systemd.recv(4096).decode())
         assert publishing.stop() == 0
-        while told[-1] != "STOPPING=1":
-            told.append(systemd.recv(4096).decode())
+        while notifications[-1] != "STOPPING=1":
+            notifications.append(systemd.recv(4096).decode())

@@ -1,4 +1,4 @@
-"""enphase-gateway-database-meters as its owner starts it, with a simulated gateway and real databases."""
+"""enphase-gateway-database-meters in a separate process, with a simulated gateway and real databases."""
 
 from __future__ import annotations
 
@@ -38,11 +38,11 @@ pytestmark = pytest.mark.slow
 
 
 @dataclass
-class Storing(Command):
-    """The command, with what its gateway gave and the database that it writes to."""
+class StoringCommand(Command):
+    """The command with the recorded answers of its gateway and the database that it writes to."""
 
     url: str = ""
-    given: AnswerRecorder | None = None
+    attached: AnswerRecorder | None = None
     spool: Path = Path()
 
     def write_settings(self, **settings: Any) -> None:
@@ -63,11 +63,11 @@ class Storing(Command):
 
     @property
     def recorder(self) -> AnswerRecorder:
-        assert self.given is not None
-        return self.given
+        assert self.attached is not None
+        return self.attached
 
-    def waiting(self) -> list[int]:
-        """Return the moments that wait on disk; to be asked when it has ended."""
+    def get_spooled(self) -> list[int]:
+        """Return the times of measurement in the spool of the stopped command."""
         with Spool(self.spool, 10**9) as spool:
             return [
                 sample.measured_at
@@ -77,33 +77,35 @@ class Storing(Command):
 
 
 @pytest.fixture
-def new_storing(create_user: Callable[..., CliUser], tmp_path: Path) -> Iterator[Callable[..., Storing]]:
-    """Yield what makes the command with a gateway of this profile and a database at this address."""
-    made = []
+def create_storing(
+    create_user: Callable[..., CliUser], tmp_path: Path
+) -> Iterator[Callable[..., StoringCommand]]:
+    """Yield a function that creates the command for a database URL and a gateway's profile."""
+    created = []
 
-    def make(url: str, profile: str = "battery", **options: Any) -> Storing:
-        # Ten house seconds between two readings: no two are of the same one.
+    def create(url: str, profile: str = "battery", **options: Any) -> StoringCommand:
+        # Readings are ten simulated seconds apart, so that their times differ.
         user = create_user(profile, speed=20, **options)
         user.trust_gateway()
-        storing = Storing(user, NAME, tmp_path / "log", url=url, spool=user.home / "spool")
-        storing.given = AnswerRecorder.attach(user.simulator, user.patch)
+        storing = StoringCommand(user, NAME, tmp_path / "log", url=url, spool=user.home / "spool")
+        storing.attached = AnswerRecorder.attach(user.simulator, user.patch)
         storing.write_settings(gateway_token=user.simulator.token())
-        made.append(storing)
+        created.append(storing)
         return storing
 
-    yield make
-    for storing in made:
+    yield create
+    for storing in created:
         storing.kill()
 
 
-async def test_what_the_gateway_gave_stands_in_the_database_exactly_once(
-    new_storing: Callable[..., Storing], database_url: str
+async def test_every_reading_of_the_gateway_is_stored_once(
+    create_storing: Callable[..., StoringCommand], database_url: str
 ) -> None:
-    storing = new_storing(database_url)
+    storing = create_storing(database_url)
     storing.start()
     await storing.inspector.wait_for_count(6)
     assert storing.stop() == 0
-    # The last answer may have been cut off.
+    # The last answer may have been interrupted.
     truth = storing.recorder.truth
     last = max(storing.recorder.timestamps)
     stored = storing.inspector.stored
@@ -112,8 +114,10 @@ async def test_what_the_gateway_gave_stands_in_the_database_exactly_once(
     assert len(storing.output.splitlines()) == 1, "nothing but where the readings go"
 
 
-async def test_what_has_ended_is_rolled_up(new_storing: Callable[..., Storing], database_url: str) -> None:
-    storing = new_storing(database_url, start=1_764_000_000)
+async def test_ended_buckets_are_rolled_up(
+    create_storing: Callable[..., StoringCommand], database_url: str
+) -> None:
+    storing = create_storing(database_url, start=1_764_000_000)
     storing.start()
     await storing.inspector.wait_for_count(12)
     minutes = "SELECT DISTINCT bucket_start FROM minutes"
@@ -122,8 +126,8 @@ async def test_what_has_ended_is_rolled_up(new_storing: Callable[..., Storing], 
 
 
 @pytest.mark.slow
-async def test_no_reading_is_lost_while_the_database_is_killed_and_back(
-    mariadb: MariaDB, maria: Storing
+async def test_no_reading_is_lost_while_the_database_is_killed_and_restarted(
+    mariadb: MariaDB, maria: StoringCommand
 ) -> None:
     maria.start()
     await maria.inspector.wait_for_count(3)
@@ -139,8 +143,8 @@ async def test_no_reading_is_lost_while_the_database_is_killed_and_back(
 
 
 @pytest.mark.slow
-async def test_it_begins_without_the_database_and_makes_its_tables_when_it_is_there(
-    mariadb: MariaDB, maria: Storing
+async def test_the_command_starts_without_the_database_and_creates_its_tables_later(
+    mariadb: MariaDB, maria: StoringCommand
 ) -> None:
     await asyncio.to_thread(mariadb.kill)
     maria.start()
@@ -151,8 +155,8 @@ async def test_it_begins_without_the_database_and_makes_its_tables_when_it_is_th
 
 
 @pytest.mark.slow
-async def test_it_ends_within_five_seconds_while_the_database_hangs_and_the_next_start_stores_the_rest(
-    mariadb: MariaDB, maria: Storing
+async def test_the_command_stops_within_five_seconds_while_the_database_hangs_and_stores_the_rest_later(
+    mariadb: MariaDB, maria: StoringCommand
 ) -> None:
     maria.start()
     await maria.inspector.wait_for_count(2)
@@ -160,17 +164,19 @@ async def test_it_ends_within_five_seconds_while_the_database_hangs_and_the_next
     before = len(maria.recorder)
     await wait_until(lambda: len(maria.recorder) >= before + 3)
     assert maria.stop() == 0
-    asked = maria.recorder.timestamps
-    waited = maria.waiting()
-    assert len(set(waited)) >= 2
+    read = maria.recorder.timestamps
+    spooled = maria.get_spooled()
+    assert len(set(spooled)) >= 2
     mariadb.resume()
     await maria.start_and_wait()
-    await maria.inspector.wait_for(waited)
+    await maria.inspector.wait_for(spooled)
     assert maria.stop() == 0
-    assert asked - maria.inspector.timestamps <= {max(asked)}
+    assert read - maria.inspector.timestamps <= {max(read)}
 
 
-async def test_it_ends_within_five_seconds_while_another_program_locks_the_database(lite: Storing) -> None:
+async def test_the_command_stops_within_five_seconds_while_the_database_is_locked(
+    lite: StoringCommand,
+) -> None:
     lite.start()
     await lite.inspector.wait_for_count(2)
     locking = sqlite3.connect(str(make_url(lite.url).database), isolation_level=None)
@@ -184,7 +190,9 @@ async def test_it_ends_within_five_seconds_while_another_program_locks_the_datab
     assert lite.stop() == 0
 
 
-async def test_it_begins_on_a_full_disk_and_stores_elsewhere(lite: Storing, small_disk: SmallDisk) -> None:
+async def test_the_command_starts_on_a_full_disk_and_stores_readings(
+    lite: StoringCommand, small_disk: SmallDisk
+) -> None:
     lite.spool = small_disk.path / "spool"
     lite.write_settings(gateway_token=lite.user.simulator.token())
     small_disk.fill()
@@ -198,8 +206,8 @@ async def test_it_begins_on_a_full_disk_and_stores_elsewhere(lite: Storing, smal
     assert "lost." not in lite.output
 
 
-async def test_a_disk_that_was_mounted_read_only_costs_no_reading(
-    lite: Storing, small_disk: SmallDisk
+async def test_no_reading_is_lost_while_the_spools_disk_is_read_only(
+    lite: StoringCommand, small_disk: SmallDisk
 ) -> None:
     lite.spool = small_disk.path / "spool"
     lite.write_settings(gateway_token=lite.user.simulator.token())
@@ -213,10 +221,10 @@ async def test_a_disk_that_was_mounted_read_only_costs_no_reading(
     assert lite.recorder.timestamps - lite.inspector.timestamps <= {max(lite.recorder.timestamps)}
 
 
-async def test_what_the_databases_full_disk_does_not_take_waits_and_is_stored_when_there_is_room(
-    new_storing: Callable[..., Storing], small_disk: SmallDisk
+async def test_readings_wait_while_the_databases_disk_is_full(
+    create_storing: Callable[..., StoringCommand], small_disk: SmallDisk
 ) -> None:
-    storing = new_storing(f"sqlite:///{small_disk.path / 'lite.db'}")
+    storing = create_storing(f"sqlite:///{small_disk.path / 'lite.db'}")
     storing.start()
     await storing.inspector.wait_for_count(2)
     small_disk.fill()
@@ -229,10 +237,10 @@ async def test_what_the_databases_full_disk_does_not_take_waits_and_is_stored_wh
     assert storing.recorder.timestamps - storing.inspector.timestamps <= {max(storing.recorder.timestamps)}
 
 
-async def test_a_database_on_a_disk_that_was_mounted_read_only_is_waited_for(
-    new_storing: Callable[..., Storing], small_disk: SmallDisk
+async def test_readings_wait_while_the_databases_disk_is_read_only(
+    create_storing: Callable[..., StoringCommand], small_disk: SmallDisk
 ) -> None:
-    storing = new_storing(f"sqlite:///{small_disk.path / 'lite.db'}")
+    storing = create_storing(f"sqlite:///{small_disk.path / 'lite.db'}")
     storing.start()
     await storing.inspector.wait_for_count(2)
     assert storing.stop() == 0
@@ -244,14 +252,14 @@ async def test_a_database_on_a_disk_that_was_mounted_read_only_is_waited_for(
     small_disk.is_read_only(False)
     await storing.wait_for("readings are stored again", within=40)
     assert storing.stop() == 0
-    # The last before each end may have been cut off.
+    # The last answer before each stop may have been interrupted.
     assert len(storing.recorder.timestamps - storing.inspector.timestamps) <= 2
 
 
-async def test_while_spool_and_database_share_a_full_disk_readings_wait_in_memory(
-    new_storing: Callable[..., Storing], small_disk: SmallDisk
+async def test_readings_wait_in_memory_while_spool_and_database_share_a_full_disk(
+    create_storing: Callable[..., StoringCommand], small_disk: SmallDisk
 ) -> None:
-    storing = new_storing(f"sqlite:///{small_disk.path / 'lite.db'}")
+    storing = create_storing(f"sqlite:///{small_disk.path / 'lite.db'}")
     storing.spool = small_disk.path / "spool"
     storing.write_settings(gateway_token=storing.user.simulator.token())
     storing.start()
@@ -268,29 +276,29 @@ async def test_while_spool_and_database_share_a_full_disk_readings_wait_in_memor
 
 
 @pytest.mark.parametrize("age", [0, 60])
-async def test_what_was_read_outlasts_a_kill(lite: Storing, age: float) -> None:
+async def test_readings_survive_a_kill(lite: StoringCommand, age: float) -> None:
     lite.write_settings(gateway_token=lite.user.simulator.token(), flush_interval=age)
     lite.start()
     await wait_until(lambda: len(lite.recorder) >= 4)
     lite.kill()
-    asked = lite.recorder.timestamps
+    read = lite.recorder.timestamps
     lite.write_settings(gateway_token=lite.user.simulator.token())
     await lite.start_and_wait()
-    await lite.inspector.wait_for(sorted(asked)[:-1])
+    await lite.inspector.wait_for(sorted(read)[:-1])
     assert lite.stop() == 0
 
 
-async def test_what_waits_for_others_is_stored_at_the_end(lite: Storing) -> None:
+async def test_a_partial_batch_is_stored_when_the_command_stops(lite: StoringCommand) -> None:
     lite.write_settings(gateway_token=lite.user.simulator.token(), flush_interval=60)
     lite.start()
     await wait_until(lambda: len(lite.recorder) >= 4)
     assert lite.inspector.timestamps == set()
     assert lite.stop() == 0
     assert lite.recorder.timestamps - lite.inspector.timestamps <= {max(lite.recorder.timestamps)}
-    assert lite.waiting() == []
+    assert lite.get_spooled() == []
 
 
-async def test_what_the_gateway_did_not_say_is_a_gap_and_never_zero(lite: Storing) -> None:
+async def test_a_missing_answer_is_a_gap_and_never_zero(lite: StoringCommand) -> None:
     lite.start()
     await lite.inspector.wait_for_count(2)
     faults = lite.user.simulator.faults
@@ -306,10 +314,10 @@ async def test_what_the_gateway_did_not_say_is_a_gap_and_never_zero(lite: Storin
     assert all(values == truth[key] for key, values in lite.inspector.stored.items())
 
 
-async def test_of_a_gateway_without_meters_the_microinverters_sum_is_stored(
-    new_storing: Callable[..., Storing], tmp_path: Path
+async def test_the_sum_of_microinverters_is_stored_for_a_gateway_without_meters(
+    create_storing: Callable[..., StoringCommand], tmp_path: Path
 ) -> None:
-    storing = new_storing(f"sqlite:///{tmp_path / 'lite.db'}", "no-meters")
+    storing = create_storing(f"sqlite:///{tmp_path / 'lite.db'}", "no-meters")
     storing.start()
     await storing.inspector.wait_for_count(1)
     assert storing.stop() == 0
@@ -320,8 +328,8 @@ async def test_of_a_gateway_without_meters_the_microinverters_sum_is_stored(
     assert produced == pytest.approx(truth.energy_delivered, rel=0.001)
 
 
-async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets_it_going(
-    lite: Storing,
+async def test_no_token_is_sent_to_an_untrusted_certificate_until_it_is_trusted(
+    lite: StoringCommand,
 ) -> None:
     simulator = lite.user.simulator
     lite.start()
@@ -338,7 +346,7 @@ async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets
     assert lite.stop() == 0
 
 
-async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(lite: Storing) -> None:
+async def test_an_expired_token_is_logged_and_its_replacement_is_used(lite: StoringCommand) -> None:
     simulator = lite.user.simulator
     lite.start()
     await lite.inspector.wait_for_count(2)
@@ -355,8 +363,8 @@ async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(lite:
 
 
 @pytest.mark.slow
-async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
-    mariadb: MariaDB, maria: Storing
+async def test_secrets_never_appear_in_the_debug_log_or_command_line(
+    mariadb: MariaDB, maria: StoringCommand
 ) -> None:
     simulator = maria.user.simulator
     token = simulator.token()
@@ -369,14 +377,14 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
         f"GRANT ALL ON {url.database}.* TO {user}",
     ):
         await asyncio.to_thread(execute, url, statement)
-    theirs = url.set(username=user, password=password).render_as_string(hide_password=False)
-    wrong = theirs.replace("hunter2", "hunter3")
+    planted_url = url.set(username=user, password=password).render_as_string(hide_password=False)
+    wrong = planted_url.replace("hunter2", "hunter3")
     maria.write_settings(gateway_token=token, database_url=wrong)
     maria.start("-v")
     assert maria.process is not None
     assert await asyncio.to_thread(maria.process.wait, 20) == 1
     assert "refuses user name or password" in maria.output
-    maria.write_settings(gateway_token=token, database_url=theirs)
+    maria.write_settings(gateway_token=token, database_url=planted_url)
     maria.start("-v")
     await maria.inspector.wait_for_count(2)
     command_line = maria.command_line
@@ -384,7 +392,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
     await maria.wait_for("The gateway does not allow")
     await asyncio.to_thread(mariadb.kill)
     simulator.faults.clear()
-    maria.write_settings(gateway_token=token, database_url=theirs)
+    maria.write_settings(gateway_token=token, database_url=planted_url)
     await maria.wait_for("readings wait on disk")
     assert maria.stop() == 0
     everything = maria.output + command_line
@@ -407,7 +415,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_its_title(
         ({"gateway_host": "ftp://envoy.local"}, "gateway_host: the address must begin with https://"),
     ],
 )
-def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
+def test_the_error_names_an_invalid_setting_before_any_request(
     user: CliUser, changed: dict[str, Any], message: str
 ) -> None:
     assert_setting_rejected(user, main, changed, message)
@@ -421,7 +429,7 @@ def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
         ("sqlite:////nowhere/at/all.db", 1, "cannot be opened: check that its folder exists"),
     ],
 )
-def test_a_database_that_cannot_be_is_named_without_its_password(
+def test_the_error_of_an_invalid_database_url_hides_its_password(
     user: CliUser, url: str, status: int, message: str
 ) -> None:
     user.write_token_settings(
@@ -434,34 +442,34 @@ def test_a_database_that_cannot_be_is_named_without_its_password(
     assert not user.simulator.requests
 
 
-async def test_systemd_is_told_when_the_first_reading_is_safe_and_how_it_goes_on(
-    lite: Storing, tmp_path: Path
+async def test_systemd_is_notified_once_the_first_reading_is_safe_and_of_the_status(
+    lite: StoringCommand, tmp_path: Path
 ) -> None:
-    with capture_notifications(lite.user, tmp_path) as told:
+    with capture_notifications(lite.user, tmp_path) as notifications:
         lite.start()
-        assert "READY=1" in told
+        assert "READY=1" in notifications
         status = re.compile(r"STATUS=[1-9]\d* stored, \d+ in the spool, 0 dropped$")
-        assert any("WATCHDOG=1" in each and status.search(each) for each in told)
+        assert any("WATCHDOG=1" in each and status.search(each) for each in notifications)
         assert lite.stop(signal.SIGINT) == 0
-        assert "STOPPING=1" in told
+        assert "STOPPING=1" in notifications
 
 
-def test_at_a_terminal_it_says_how_many_readings_are_stored(lite: Storing) -> None:
+def test_a_terminal_shows_the_number_of_stored_readings(lite: StoringCommand) -> None:
     lite.write_settings(gateway_token=lite.user.simulator.token())
-    ours, theirs = os.openpty()
-    with lite.user.start(NAME, stdout=theirs, stderr=theirs) as process:
-        os.close(theirs)
-        with os.fdopen(ours, errors="replace") as terminal:
-            assert "Ctrl-C ends it." in terminal.readline()
+    controller, terminal = os.openpty()
+    with lite.user.start(NAME, stdout=terminal, stderr=terminal) as process:
+        os.close(terminal)
+        with os.fdopen(controller, errors="replace") as screen:
+            assert "Ctrl-C ends it." in screen.readline()
             assert re.fullmatch(
-                r"\d\d:\d\d [1-9]\d* stored, \d+ in the spool, 0 dropped\n", terminal.readline()
+                r"\d\d:\d\d [1-9]\d* stored, \d+ in the spool, 0 dropped\n", screen.readline()
             )
             process.send_signal(signal.SIGTERM)
             assert process.wait(5) == 0
 
 
-async def test_the_days_of_a_new_database_begin_in_the_time_zone_that_is_set(
-    lite: Storing,
+async def test_the_days_of_a_new_database_begin_in_the_configured_time_zone(
+    lite: StoringCommand,
 ) -> None:
     lite.write_settings(gateway_token=lite.user.simulator.token(), time_zone="Asia/Tokyo")
     await lite.start_and_wait()

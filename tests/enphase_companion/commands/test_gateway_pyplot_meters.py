@@ -1,4 +1,4 @@
-"""enphase-gateway-pyplot-meters as its owner starts it, with a simulated gateway and a window nobody sees."""
+"""enphase-gateway-pyplot-meters, with a simulated gateway and a window without a screen."""
 
 from __future__ import annotations
 
@@ -28,54 +28,54 @@ READINGS = "/ivp/meters/readings"
 def drawing(
     create_user: Callable[..., CliUser], tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Command]:
-    """Yield the command as a process to start; its gateway is trusted and its token is valid."""
+    """Yield the command, ready to start, with a trusted gateway and a valid token."""
     user = create_user(getattr(request, "param", "battery"))
     user.trust_gateway()
     user.write_token_settings(gateway_token=user.simulator.token())
     user.environment |= {
         "MPLBACKEND": BACKEND,
         "PYTHONPATH": str(Path(__file__).parents[3]),
-        "WINDOW_TELLS": str(tmp_path / "window"),
-        "WINDOW_CLOSES": str(tmp_path / "close"),
+        "WINDOW_STATE": str(tmp_path / "window"),
+        "WINDOW_CLOSE": str(tmp_path / "close"),
     }
     command = Command(user, NAME, tmp_path / "log")
     yield command
     command.kill()
 
 
-async def shows(folder: Path, what: str, within: float = 30) -> str:
-    """Wait until the window shows this, and give all that it shows."""
+async def wait_for_window(folder: Path, text: str, within: float = 30) -> str:
+    """Wait until the window contains a text, and return all its text."""
     file = folder / "window"
 
-    def shown() -> str:
-        # What is long is shown in several lines.
+    def read_window() -> str:
+        # Long texts are wrapped.
         return " ".join(file.read_text().split()) if file.exists() else ""
 
-    await wait_until(lambda: what in shown(), within)
-    return shown()
+    await wait_until(lambda: text in read_window(), within)
+    return read_window()
 
 
-def turns(folder: Path) -> int:
-    """How often the window's loop went round so far."""
+def count_turns(folder: Path) -> int:
+    """Return the number of turns of the window's main loop so far."""
     lines = (folder / "window").read_text().splitlines()
     return int(lines[0]) if lines else 0
 
 
 @pytest.mark.slow
-def test_what_the_meters_read_is_drawn_as_they_read_it(
+def test_live_readings_are_drawn_with_their_values(
     drawing: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     user = drawing.user
     drawn: dict[str, Any] = {}
 
-    class Seen(Chart):
+    class RecordingChart(Chart):
         def draw(self, view: View) -> None:
             super().draw(view)
             drawn.update(lines(self.panels[0].axes))
             if len(drawn.get("Production", [[]])[0]) >= 4:
                 signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(output, "Chart", Seen)
+    monkeypatch.setattr(output, "Chart", RecordingChart)
     monkeypatch.setattr(output, "_PAUSE", 0.5)
     result = user.run(main, "--interval", "0.5", "--output", str(tmp_path / "live.png"))
     assert (result.status, result.err) == (0, "")
@@ -93,9 +93,9 @@ def test_what_the_meters_read_is_drawn_as_they_read_it(
 
 
 @pytest.mark.slow
-async def test_a_window_shows_it_until_it_is_closed(drawing: Command, tmp_path: Path) -> None:
+async def test_a_window_shows_the_chart_until_it_is_closed(drawing: Command, tmp_path: Path) -> None:
     drawing.start("--minutes", "5", "--phases")
-    shown = await shows(tmp_path, "Gateway 1223")
+    shown = await wait_for_window(tmp_path, "Gateway 1223")
     assert "the last 5 minutes" in shown
     (tmp_path / "close").touch()
     assert drawing.process is not None
@@ -105,35 +105,35 @@ async def test_a_window_shows_it_until_it_is_closed(drawing: Command, tmp_path: 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-async def test_a_window_never_waits_for_a_gateway_that_hangs_and_ends_in_time(
+async def test_the_window_stays_responsive_while_the_gateway_hangs(
     drawing: Command, tmp_path: Path, number: signal.Signals
 ) -> None:
     drawing.start()
-    await shows(tmp_path, "produced")
+    await wait_for_window(tmp_path, "produced")
     drawing.user.simulator.faults.set("silent")
-    await shows(tmp_path, "Not up to date: no answer of the gateway for 1", 40)
-    before = turns(tmp_path)
-    await wait_until(lambda: turns(tmp_path) > before + 30, 20)
+    await wait_for_window(tmp_path, "Not up to date: no answer of the gateway for 1", 40)
+    before = count_turns(tmp_path)
+    await wait_until(lambda: count_turns(tmp_path) > before + 30, 20)
     assert drawing.stop(number) == 0
     assert drawing.output == ""
 
 
 @pytest.mark.parametrize("drawing", ["no-meters"], indirect=True)
 @pytest.mark.slow
-def test_of_a_gateway_without_meters_the_microinverters_sum_is_drawn(
+def test_the_sum_of_microinverters_is_drawn_for_a_gateway_without_meters(
     drawing: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     user = drawing.user
     drawn: dict[str, Any] = {}
 
-    class Seen(Chart):
+    class RecordingChart(Chart):
         def draw(self, view: View) -> None:
             super().draw(view)
             drawn.update(lines(self.panels[0].axes), trouble=view.trouble)
             if "Production" in drawn:
                 signal.raise_signal(signal.SIGTERM)
 
-    monkeypatch.setattr(output, "Chart", Seen)
+    monkeypatch.setattr(output, "Chart", RecordingChart)
     monkeypatch.setattr(output, "_PAUSE", 0.5)
     result = user.run(main, "--output", str(tmp_path / "live.png"))
     assert (result.status, result.err) == (0, "")
@@ -144,14 +144,14 @@ def test_of_a_gateway_without_meters_the_microinverters_sum_is_drawn(
 
 
 @pytest.mark.slow
-async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets_it_going(
+async def test_no_token_is_sent_to_an_untrusted_certificate_until_it_is_trusted(
     drawing: Command, tmp_path: Path
 ) -> None:
     simulator = drawing.user.simulator
     drawing.start()
-    await shows(tmp_path, "produced")
+    await wait_for_window(tmp_path, "produced")
     await asyncio.to_thread(simulator.renew_certificate, same_key=False)
-    await shows(tmp_path, "the gateway now shows another certificate")
+    await wait_for_window(tmp_path, "the gateway now shows another certificate")
     heard = len(simulator.requests)
     await asyncio.sleep(1.5)
     assert len(simulator.requests) == heard
@@ -162,16 +162,16 @@ async def test_another_certificate_stops_it_before_a_token_leaves_and_trust_sets
 
 
 @pytest.mark.slow
-async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(
+async def test_an_expired_token_is_logged_and_its_replacement_is_used(
     drawing: Command, tmp_path: Path
 ) -> None:
     simulator = drawing.user.simulator
     drawing.start()
-    await shows(tmp_path, "produced")
+    await wait_for_window(tmp_path, "produced")
     drawing.user.write_token_settings(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
     for path in (READINGS, "/auth/check_jwt"):
         simulator.faults.set("refuse", path=path)
-    await shows(tmp_path, "The token expired on")
+    await wait_for_window(tmp_path, "The token expired on")
     assert drawing.is_running
     simulator.faults.clear()
     drawing.user.write_token_settings(gateway_token=simulator.token())
@@ -181,7 +181,7 @@ async def test_a_token_that_ends_in_mid_run_is_told_and_a_new_one_is_taken(
 
 
 @pytest.mark.slow
-async def test_no_secret_is_in_its_log_at_debug_level_nor_in_window_or_title(
+async def test_secrets_never_appear_in_the_debug_log_window_or_command_line(
     drawing: Command, tmp_path: Path
 ) -> None:
     simulator = drawing.user.simulator
@@ -190,7 +190,7 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_window_or_title(
         gateway_token=token, enphase_password="planted-password", enphase_username="planted@example.com"
     )
     drawing.start("-v")
-    shown = await shows(tmp_path, "produced")
+    shown = await wait_for_window(tmp_path, "produced")
     simulator.faults.set("refuse", path=READINGS)
     await drawing.wait_for("The gateway does not allow")
     everything = drawing.output + drawing.command_line + shown + (tmp_path / "window").read_text()
@@ -209,26 +209,26 @@ async def test_no_secret_is_in_its_log_at_debug_level_nor_in_window_or_title(
         ({"gateway_host": "ftp://envoy.local"}, "gateway_host: the address must begin with https://"),
     ],
 )
-def test_a_setting_that_cannot_be_right_is_named_before_anything_is_done(
+def test_the_error_names_an_invalid_setting_before_any_request(
     user: CliUser, changed: dict[str, Any], message: str
 ) -> None:
     assert_setting_rejected(user, main, changed, message)
 
 
 @pytest.mark.parametrize("minutes", ["0", "1441", "soon", "1.5", "-3"])
-def test_minutes_that_cannot_be_shown_are_refused(user: CliUser, minutes: str) -> None:
+def test_invalid_minutes_are_rejected(user: CliUser, minutes: str) -> None:
     result = user.run(main, "--minutes", minutes)
     assert result.status == 2
     assert "argument --minutes: " in result.err
 
 
-def test_a_chart_whose_task_fails_ends_and_says_so(
+def test_a_failed_task_ends_the_chart_with_an_error(
     drawing: Command, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    def fails(*_: object) -> object:
+    def raise_error(*_: object) -> object:
         raise ZeroDivisionError
 
-    monkeypatch.setattr("enphase_companion.charts.live.LiveData.view", fails)
+    monkeypatch.setattr("enphase_companion.charts.live.LiveData.view", raise_error)
     result = drawing.user.run(main, "--output", str(tmp_path / "live.png"))
     assert result.status == 1
     assert "unexpected error (ZeroDivisionError)" in result.err

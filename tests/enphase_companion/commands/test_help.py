@@ -1,4 +1,4 @@
-"""What every installed command says of itself when asked for help, and that it is asked for quickly."""
+"""The help of every installed command: its content, and that it imports no slow packages."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ COMMANDS = {
     for name, entry in tomllib.loads((PROJECT / "pyproject.toml").read_text())["project"]["scripts"].items()
 }
 
-#: Each takes a good part of 0.3 s to import, which is what help may take on a small machine.
-HEAVY = {
+#: Packages too slow to import for help, which may take 0.3 s on a small computer.
+SLOW_IMPORTS = {
     "PIL", "aio_pika", "aiohttp", "aiomysql", "aiosqlite", "alembic", "asyncio", "cryptography", "jwt",
     "matplotlib", "numpy", "orjson", "prometheus_client", "rich", "sqlalchemy", "unicornhathd", "voluptuous",
 }  # fmt: skip
@@ -37,7 +37,7 @@ print("imported", *sorted({name.partition(".")[0] for name in sys.modules}))
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_help_names_every_setting_has_examples_and_waits_for_nothing_heavy(name: str) -> None:
+def test_help_names_every_setting_and_examples_without_slow_imports(name: str) -> None:
     shown = subprocess.run(
         [sys.executable, "-c", _HELP, COMMANDS[name]],
         capture_output=True,
@@ -54,4 +54,4 @@ def test_help_names_every_setting_has_examples_and_waits_for_nothing_heavy(name:
     assert max(map(len, lines)) <= 80
     imported = set(last.split())
     assert "enphase_companion" in imported
-    assert imported & HEAVY == set()
+    assert imported & SLOW_IMPORTS == set()

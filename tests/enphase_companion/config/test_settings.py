@@ -1,4 +1,4 @@
-"""Settings: which of several wins, what is refused and how, what an owner is warned of."""
+"""Settings: the precedence of their sources, invalid values and their errors, and warnings."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from enphase_companion.runtime.redaction import redact
 FILE = "credentials.json"
 CONFIGURATION = Path(__file__).parents[3] / "configuration"
 EXAMPLES = ("credentials.json.example", "credentials_token.json.example")
-#: What is read without wanting a token or an account.
+#: Settings that can be loaded without a token or an account.
 NO_CREDENTIALS = tuple(name for name in SETTINGS if name != "gateway_token")
 
 pytestmark = pytest.mark.usefixtures("home_folder")
 
 
-def set_in_file(content: Any, folder: str = "configuration", name: str = FILE) -> Path:
+def write_file(content: Any, folder: str = "configuration", name: str = FILE) -> Path:
     file = Path(folder).absolute() / name
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_text(content if isinstance(content, str) else json.dumps(content))
@@ -39,40 +39,40 @@ def set_in_file(content: Any, folder: str = "configuration", name: str = FILE) -
     return file
 
 
-def settings(*names: str, **options: Any) -> Settings:
+def load(*names: str, **options: Any) -> Settings:
     return load_settings(names or NO_CREDENTIALS, Namespace(**{"configuration": None, **options}))
 
 
-def refusal(**content: Any) -> str:
-    set_in_file(content)
+def load_error(**content: Any) -> str:
+    write_file(content)
     with pytest.raises(SettingsError) as error:
-        settings(*SETTINGS)
+        load(*SETTINGS)
     assert error.value.exit_status == 2
     return str(error.value)
 
 
-def test_option_wins_over_environment_over_systemd_over_file(
+def test_options_precede_environment_then_systemd_then_file(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    assert settings().gateway_host == "https://envoy.local"
-    set_in_file({"gateway_host": "https://of-file"})
-    assert settings().gateway_host == "https://of-file"
+    assert load().gateway_host == "https://envoy.local"
+    write_file({"gateway_host": "https://of-file"})
+    assert load().gateway_host == "https://of-file"
     (tmp_path / "gateway_host").write_text("https://of-systemd\n")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert settings().gateway_host == "https://of-systemd"
+    assert load().gateway_host == "https://of-systemd"
     monkeypatch.setenv("ENPHASE_GATEWAY_HOST", "https://of-environment")
-    assert settings().gateway_host == "https://of-environment"
-    assert settings(gateway_host="https://of-option").gateway_host == "https://of-option"
+    assert load().gateway_host == "https://of-environment"
+    assert load(gateway_host="https://of-option").gateway_host == "https://of-option"
 
 
-def test_what_is_set_to_nothing_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    set_in_file({"gateway_token": "", "gateway_host": "https://of-file"})
+def test_an_empty_value_is_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    write_file({"gateway_token": "", "gateway_host": "https://of-file"})
     monkeypatch.setenv("ENPHASE_GATEWAY_HOST", "")
-    assert settings().gateway_host == "https://of-file"
-    assert settings().gateway_token is None
+    assert load().gateway_host == "https://of-file"
+    assert load().gateway_token is None
 
 
-def test_a_key_has_one_name_everywhere() -> None:
+def test_a_setting_has_one_name_in_all_sources() -> None:
     assert variable("gateway_host") == "ENPHASE_GATEWAY_HOST"
     assert variable("enphase_password") == "ENPHASE_PASSWORD"
     assert option("enphase_username") == "--enphase-username"
@@ -95,55 +95,55 @@ def test_a_secret_is_never_an_option(name: str, separator: str, capsys: pytest.C
 def test_secrets_come_from_environment_systemd_and_file(
     secret: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    set_in_file({"enphase_username": "me@of-file", secret: "of-file"})
-    assert getattr(settings(*SETTINGS), secret) == "of-file"
+    write_file({"enphase_username": "me@of-file", secret: "of-file"})
+    assert getattr(load(*SETTINGS), secret) == "of-file"
     (tmp_path / secret).write_text("of-systemd")
     monkeypatch.setenv("CREDENTIALS_DIRECTORY", str(tmp_path))
-    assert getattr(settings(*SETTINGS), secret) == "of-systemd"
+    assert getattr(load(*SETTINGS), secret) == "of-systemd"
     monkeypatch.setenv(variable(secret), "of-environment")
-    assert getattr(settings(*SETTINGS), secret) == "of-environment"
+    assert getattr(load(*SETTINGS), secret) == "of-environment"
 
 
-def test_no_variable_moves_where_the_password_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_environment_variable_redirects_the_password(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENPHASE_ENTREZ_HOST", "https://planted.example")
-    assert settings().entrez_host == AUTHENTICATION_HOST
-    set_in_file({"entrez_host": "https://of-file"})
-    assert settings().entrez_host == "https://of-file"
-    assert settings(entrez_host="https://of-option").entrez_host == "https://of-option"
+    assert load().entrez_host == AUTHENTICATION_HOST
+    write_file({"entrez_host": "https://of-file"})
+    assert load().entrez_host == "https://of-file"
+    assert load(entrez_host="https://of-option").entrez_host == "https://of-option"
 
 
-def test_the_folder_that_is_named_wins_then_here_then_home(
+def test_a_named_folder_precedes_the_working_directory_then_home(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     home = ".config/enphase-iq-gateway"
-    assert settings().folder == tmp_path / home
-    set_in_file({"gateway_host": "https://of-home"}, home)
-    assert settings().gateway_host == "https://of-home"
+    assert load().folder == tmp_path / home
+    write_file({"gateway_host": "https://of-home"}, home)
+    assert load().gateway_host == "https://of-home"
     Path("configuration").mkdir()
-    assert settings().gateway_host == "https://of-home", "a folder without the file is passed over"
-    set_in_file({"gateway_host": "https://of-here"})
-    assert settings().gateway_host == "https://of-here"
-    set_in_file({"gateway_host": "https://of-variable"}, "variable")
+    assert load().gateway_host == "https://of-home", "a folder without the file is passed over"
+    write_file({"gateway_host": "https://of-here"})
+    assert load().gateway_host == "https://of-here"
+    write_file({"gateway_host": "https://of-variable"}, "variable")
     monkeypatch.setenv("ENPHASE_CONFIGURATION", "variable")
-    assert settings().gateway_host == "https://of-variable"
-    set_in_file({"gateway_host": "https://of-option"}, "option")
-    assert settings(configuration="option").gateway_host == "https://of-option"
-    assert settings(configuration="nowhere").gateway_host == "https://envoy.local"
+    assert load().gateway_host == "https://of-variable"
+    write_file({"gateway_host": "https://of-option"}, "option")
+    assert load(configuration="option").gateway_host == "https://of-option"
+    assert load(configuration="nowhere").gateway_host == "https://envoy.local"
 
 
-def test_the_certificate_lies_beside_the_credentials() -> None:
-    file = set_in_file({})
-    assert settings().certificate_file == file.parent / "gateway.cer"
+def test_the_certificate_is_stored_beside_the_credentials() -> None:
+    file = write_file({})
+    assert load().certificate_file == file.parent / "gateway.cer"
 
 
-def test_the_command_to_trust_names_the_folder_that_was_named() -> None:
-    assert settings().trust_command == "enphase-gateway-console --trust"
-    named = settings(configuration="option").trust_command
+def test_the_trust_command_names_the_configured_folder() -> None:
+    assert load().trust_command == "enphase-gateway-console --trust"
+    named = load(configuration="option").trust_command
     assert named == "enphase-gateway-console --trust --configuration option"
 
 
 @pytest.mark.parametrize(
-    ("name", "value", "cure"),
+    ("name", "value", "remedy"),
     [
         ("gateway_host", "ftp://planted.example", "must begin with https://"),
         ("gateway_host", "https://planted..example/home", "such as https://envoy.local"),
@@ -177,28 +177,28 @@ def test_the_command_to_trust_names_the_folder_that_was_named() -> None:
         ),
     ],
 )
-def test_a_wrong_value_is_refused_with_its_place_and_cure_but_never_shown(
-    name: str, value: Any, cure: str
+def test_the_error_of_an_invalid_value_names_its_file_and_remedy_but_not_the_value(
+    name: str, value: Any, remedy: str
 ) -> None:
-    message = refusal(**{name: value})
-    place = f"{Path.cwd()}/configuration/credentials.json: {name}: "
-    assert message.startswith(place)
-    reason = message.removeprefix(place)
-    assert cure in reason
+    message = load_error(**{name: value})
+    prefix = f"{Path.cwd()}/configuration/credentials.json: {name}: "
+    assert message.startswith(prefix)
+    reason = message.removeprefix(prefix)
+    assert remedy in reason
     assert "planted" not in reason
     assert str(value) not in reason
 
 
-def test_a_refusal_names_the_variable_or_option_that_is_wrong(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_error_names_the_invalid_variable_or_option(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENPHASE_GATEWAY_SERIAL_NUMBER", "planted")
     with pytest.raises(SettingsError, match=r"^ENPHASE_GATEWAY_SERIAL_NUMBER: must be the 12 digits"):
-        settings()
+        load()
     with pytest.raises(SettingsError, match=r"^--gateway-serial-number: must be"):
-        settings(gateway_serial_number="planted")
+        load(gateway_serial_number="planted")
 
 
-def test_values_are_taken_as_owners_write_them() -> None:
-    set_in_file(
+def test_values_are_accepted_in_common_spellings() -> None:
+    write_file(
         {
             "gateway_serial_number": 122300000001,
             "gateway_token": "eyJ\n  abc.def\n",
@@ -209,7 +209,7 @@ def test_values_are_taken_as_owners_write_them() -> None:
             "enphase_password": " with spaces ",
         }
     )
-    found = settings(*SETTINGS)
+    found = load(*SETTINGS)
     assert found.gateway_serial_number == "122300000001"
     assert found.gateway_token == "eyJabc.def"
     assert found.gateway_host == "https://192.168.1.20"
@@ -227,20 +227,20 @@ def test_values_are_taken_as_owners_write_them() -> None:
         ("enphase_password", "P4ssW0rd123"),
     ],
 )
-def test_what_only_an_example_holds_is_refused(name: str, value: str) -> None:
-    assert f"{name}: still has the value of the example" in refusal(**{name: value})
+def test_values_of_the_examples_are_rejected(name: str, value: str) -> None:
+    assert f"{name}: still has the value of the example" in load_error(**{name: value})
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_of_an_example_only_what_an_owner_knows_is_to_be_filled_in(example: str) -> None:
+def test_the_examples_require_only_values_that_the_user_knows(example: str) -> None:
     content = json.loads((CONFIGURATION / example).read_text())
     needed = dict.fromkeys(("gateway_token", "enphase_username", "enphase_password"), "filled-in")
-    set_in_file(content | {name: value for name, value in needed.items() if name in content}, name=example)
+    write_file(content | {name: value for name, value in needed.items() if name in content}, name=example)
     (Path("configuration") / example).rename(Path("configuration") / example.removesuffix(".example"))
-    assert settings(*SETTINGS).gateway_token == "filled-in"
+    assert load(*SETTINGS).gateway_token == "filled-in"
 
 
-def test_the_examples_hold_every_key_that_a_script_reads() -> None:
+def test_the_examples_contain_every_setting_of_a_script() -> None:
     modules = [import_module(f"{commands.__name__}.{each.name}") for each in iter_modules(commands.__path__)]
     wanted = {name for module in modules for name in getattr(module, "KEYS", ())}
     account = {"enphase_username", "enphase_password", "entrez_host"}
@@ -249,20 +249,20 @@ def test_the_examples_hold_every_key_that_a_script_reads() -> None:
     assert of_account == {*account, "gateway_host", "gateway_serial_number", "gateway_token"}
 
 
-def test_either_file_will_do_and_the_tokens_has_the_last_word() -> None:
+def test_either_file_is_sufficient_and_the_token_file_takes_precedence() -> None:
     account = {"enphase_username": "me@example.org", "enphase_password": "secret"}
-    with_account = set_in_file({**account, "gateway_host": "https://of-account"}, name="credentials.json")
-    assert settings(*SETTINGS).has_account
-    with_token = set_in_file(
+    with_account = write_file({**account, "gateway_host": "https://of-account"}, name="credentials.json")
+    assert load(*SETTINGS).has_account
+    with_token = write_file(
         {"gateway_token": "eyJ", "gateway_host": "https://of-token"}, name="credentials_token.json"
     )
-    both = settings(*SETTINGS)
+    both = load(*SETTINGS)
     assert both.gateway_host == "https://of-token"
     assert both.where("gateway_token") == f"{with_token}: gateway_token"
     assert both.has_account, "the token can be renewed, though the account is in the other file"
     assert both.where("enphase_password") == f"{with_account}: enphase_password"
     with_account.unlink()
-    assert settings(*SETTINGS).gateway_token == "eyJ"
+    assert load(*SETTINGS).gateway_token == "eyJ"
 
 
 @pytest.mark.parametrize(
@@ -274,65 +274,65 @@ def test_either_file_will_do_and_the_tokens_has_the_last_word() -> None:
         (None, "credentials.json"),
     ],
 )
-def test_a_new_token_goes_where_the_old_one_was_else_to_the_account(
+def test_a_new_token_is_stored_in_the_old_ones_file_or_with_the_account(
     token_file: dict[str, str] | None, stored_in: str
 ) -> None:
-    set_in_file({"enphase_username": "me@example.org", "enphase_password": "secret"})
+    write_file({"enphase_username": "me@example.org", "enphase_password": "secret"})
     if token_file is not None:
-        set_in_file(token_file, name="credentials_token.json")
-    store(settings(*SETTINGS), "gateway_token", "new")
+        write_file(token_file, name="credentials_token.json")
+    store(load(*SETTINGS), "gateway_token", "new")
     assert json.loads((Path("configuration") / stored_in).read_text())["gateway_token"] == "new"
-    assert settings(*SETTINGS).gateway_token == "new"
+    assert load(*SETTINGS).gateway_token == "new"
 
 
-def refused_credentials(**options: Any) -> str:
+def load_credentials_error(**options: Any) -> str:
     with pytest.raises(SettingsError) as error:
-        settings(*SETTINGS, **options)
+        load(*SETTINGS, **options)
     assert error.value.exit_status == 2
     assert "\n" not in str(error.value)
     return str(error.value)
 
 
-def test_no_credentials_at_all_are_said_with_the_files_that_were_looked_for(tmp_path: Path) -> None:
+def test_the_error_of_missing_credentials_names_the_searched_files(tmp_path: Path) -> None:
     home = tmp_path / ".config/enphase-iq-gateway"
     files = [tmp_path / "configuration", home]
-    message = refused_credentials()
+    message = load_credentials_error()
     named = ", ".join(str(folder / name) for folder in files for name in CREDENTIALS_FILES)
     assert message.startswith(f"none of these credentials files exists: {named}; ")
     assert "enphase_username" in message
     assert "gateway_token" in message
-    message = refused_credentials(configuration="option")
+    message = load_credentials_error(configuration="option")
     assert f"{tmp_path}/option/credentials_token.json, {tmp_path}/option/credentials.json;" in message
     assert str(home) not in message
 
 
-def test_half_an_account_is_said_to_be_half_of_one() -> None:
-    file = set_in_file({"enphase_username": "me@example.org"})
-    message = refused_credentials()
+def test_the_error_of_an_incomplete_account_names_the_missing_setting() -> None:
+    file = write_file({"enphase_username": "me@example.org"})
+    message = load_credentials_error()
     assert message == f"{file}: enphase_password: is missing: {file}: enphase_username alone gets no token"
-    set_in_file({"enphase_password": "secret"})
-    assert refused_credentials().startswith(f"{file}: enphase_username: is missing")
+    write_file({"enphase_password": "secret"})
+    assert load_credentials_error().startswith(f"{file}: enphase_username: is missing")
 
 
 @pytest.mark.parametrize("names", [CREDENTIALS_FILES[:1], CREDENTIALS_FILES[1:], CREDENTIALS_FILES])
 def test_files_without_token_and_account_are_named(names: tuple[str, ...]) -> None:
-    there = [set_in_file({"gateway_token": ""}, name=name) for name in names]
-    message = refused_credentials()
+    there = [write_file({"gateway_token": ""}, name=name) for name in names]
+    message = load_credentials_error()
     assert message.startswith(f"{' and '.join(map(str, there))}: no gateway_token and no enphase_username")
 
 
-def test_credentials_may_stand_in_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_credentials_may_be_in_the_environment_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENPHASE_USERNAME", "me@example.org")
-    assert refused_credentials().endswith(
+    assert load_credentials_error().endswith(
         "enphase_password: is missing: ENPHASE_USERNAME alone gets no token"
     )
     monkeypatch.setenv("ENPHASE_PASSWORD", "secret")
-    assert settings(*SETTINGS).has_account
+    assert load(*SETTINGS).has_account
 
 
-def test_only_what_a_command_reads_is_checked() -> None:
-    set_in_file({"latitude": "planted", "gateway_host": "https://of-file"})
-    assert settings("gateway_host").gateway_host == "https://of-file"
+def test_only_the_settings_of_a_command_are_checked() -> None:
+    write_file({"latitude": "planted", "gateway_host": "https://of-file"})
+    assert load("gateway_host").gateway_host == "https://of-file"
 
 
 @pytest.mark.parametrize(
@@ -346,82 +346,84 @@ def test_only_what_a_command_reads_is_checked() -> None:
         (f'{{"planted": {"[" * 100_000}{"]" * 100_000}}}', "holds values that no setting can have"),
     ],
 )
-def test_a_broken_file_is_refused_with_the_place_but_not_its_content(text: str, error_text: str) -> None:
-    set_in_file(text)
+def test_the_error_of_a_broken_file_names_the_position_but_not_the_content(
+    text: str, error_text: str
+) -> None:
+    write_file(text)
     with pytest.raises(SettingsError) as error:
-        settings()
+        load()
     assert error_text in str(error.value)
     assert "configuration/credentials.json" in str(error.value)
     assert "planted" not in str(error.value)
-    assert error.value.__cause__ is None, "json's own error holds the whole text"
+    assert error.value.__cause__ is None, "the error of json contains the whole text"
     assert error.value.__context__ is None or error.value.__suppress_context__
 
 
-def test_a_file_that_cannot_be_read_is_refused() -> None:
+def test_an_unreadable_file_is_an_error() -> None:
     Path("configuration/credentials.json").mkdir(parents=True)
     with pytest.raises(SettingsError, match="cannot be read \\(Is a directory\\)"):
-        settings()
+        load()
 
 
-def test_a_file_that_is_not_utf8_is_refused() -> None:
-    file = set_in_file("{}")
+def test_a_file_that_is_not_utf8_is_an_error() -> None:
+    file = write_file("{}")
     file.write_bytes('{"enphase_password": "ä"}'.encode("latin-1"))
     with pytest.raises(SettingsError, match="it is not UTF-8 text"):
-        settings()
+        load()
 
 
-def test_a_file_that_windows_wrote_is_read() -> None:
-    file = set_in_file("{}")
+def test_a_file_written_on_windows_is_read() -> None:
+    file = write_file("{}")
     file.write_bytes(b'\xef\xbb\xbf{\r\n"gateway_host": "https://of-file"\r\n}')
-    assert settings().gateway_host == "https://of-file"
+    assert load().gateway_host == "https://of-file"
 
 
-def test_a_file_in_place_of_the_folder_is_refused() -> None:
-    file = set_in_file({})
+def test_a_file_instead_of_the_folder_is_an_error() -> None:
+    file = write_file({})
     with pytest.raises(SettingsError, match="is a file: name its folder"):
-        settings(configuration=str(file))
+        load(configuration=str(file))
 
 
-def test_an_unknown_key_is_named_with_the_one_that_was_meant(caplog: pytest.LogCaptureFixture) -> None:
-    file = set_in_file({"gateway_hots": "planted", "colour_of_the_roof": "planted"})
-    settings()
+def test_the_warning_of_an_unknown_key_suggests_a_similar_one(caplog: pytest.LogCaptureFixture) -> None:
+    file = write_file({"gateway_hots": "planted", "colour_of_the_roof": "planted"})
+    load()
     assert caplog.messages == [
         f"{file}: unknown key gateway_hots is ignored: did you mean gateway_host?",
         f"{file}: unknown key colour_of_the_roof is ignored",
     ]
 
 
-def test_keys_of_other_scripts_are_no_reason_to_warn(caplog: pytest.LogCaptureFixture) -> None:
-    set_in_file({"amqp_host": "localhost", "database_password": "x", "latitude": 1, "longitude": 1})
-    settings("gateway_host")
+def test_keys_of_other_scripts_cause_no_warning(caplog: pytest.LogCaptureFixture) -> None:
+    write_file({"amqp_host": "localhost", "database_password": "x", "latitude": 1, "longitude": 1})
+    load("gateway_host")
     assert not caplog.messages
 
 
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o602])
-def test_secrets_that_others_can_read_are_warned_of(mode: int, caplog: pytest.LogCaptureFixture) -> None:
-    file = set_in_file({"gateway_host": "https://of-file", "enphase_password": "planted"})
+def test_secrets_readable_by_others_cause_a_warning(mode: int, caplog: pytest.LogCaptureFixture) -> None:
+    file = write_file({"gateway_host": "https://of-file", "enphase_password": "planted"})
     file.chmod(mode)
-    settings()
+    load()
     assert caplog.messages == [
         (f"{file}: other users of this machine can read its enphase_password: run chmod 600 {file}")
     ]
 
 
-def test_a_file_without_secrets_may_be_read_by_all(caplog: pytest.LogCaptureFixture) -> None:
-    file = set_in_file({"gateway_host": "https://of-file", "gateway_token": ""})
+def test_a_file_without_secrets_may_be_readable_by_all(caplog: pytest.LogCaptureFixture) -> None:
+    file = write_file({"gateway_host": "https://of-file", "gateway_token": ""})
     file.chmod(0o644)
-    settings()
+    load()
     assert not caplog.messages
 
 
-def test_settings_show_no_secret() -> None:
-    set_in_file(
+def test_the_representation_of_settings_shows_no_secret() -> None:
+    write_file(
         {"gateway_token": "planted-1", "enphase_password": "planted-2", "enphase_username": "planted-3"}
     )
-    assert "planted" not in repr(settings(*SETTINGS))
+    assert "planted" not in repr(load(*SETTINGS))
 
 
-def test_what_is_stored_changes_nothing_else(caplog: pytest.LogCaptureFixture) -> None:
+def test_storing_a_setting_changes_no_other(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG)
     content = {
         "zebra": 1,
@@ -429,17 +431,17 @@ def test_what_is_stored_changes_nothing_else(caplog: pytest.LogCaptureFixture) -
         "enphase_password": "päss",
         "gateway_host": "https://of-file",
     }
-    file = set_in_file(content)
+    file = write_file(content)
     file.chmod(0o644)
-    store(settings(), "gateway_token", "new")
+    store(load(), "gateway_token", "new")
     assert list(json.loads(file.read_text()).items()) == list({**content, "gateway_token": "new"}.items())
     assert "päss" in file.read_text()
     assert file.stat().st_mode & 0o777 == 0o600
     assert [path.name for path in file.parent.iterdir()] == [FILE]
 
 
-def test_a_missing_file_is_made_to_store_something(tmp_path: Path) -> None:
-    store(settings(), "gateway_token", "new")
+def test_a_missing_file_is_created_to_store_a_setting(tmp_path: Path) -> None:
+    store(load(), "gateway_token", "new")
     file = tmp_path / ".config/enphase-iq-gateway" / FILE
     assert json.loads(file.read_text()) == {"gateway_token": "new"}
     assert file.stat().st_mode & 0o777 == 0o600
@@ -459,8 +461,8 @@ def test_a_missing_file_is_made_to_store_something(tmp_path: Path) -> None:
         "#WORD",
     ],
 )
-def test_a_brokers_password_with_letters_that_mean_something_shows_nothing_of_itself(password: str) -> None:
-    error_text = refusal(amqp_url=f"amqp://me:{password}@broker.lan/")
+def test_a_brokers_password_with_reserved_characters_never_appears_in_the_error(password: str) -> None:
+    error_text = load_error(amqp_url=f"amqp://me:{password}@broker.lan/")
     assert "amqp_url: must be an address such as amqps://" in error_text
     assert (
         "@ : / # ? % are written %40 %3A %2F %23 %3F %25, or set amqp_host, amqp_username and amqp_password"
@@ -471,14 +473,14 @@ def test_a_brokers_password_with_letters_that_mean_something_shows_nothing_of_it
 
 
 @pytest.mark.parametrize("password", ["Pa%40WORD", "a%3A%2F%23%3F%25z", "Pa:WORD", "grün"])
-def test_a_brokers_escaped_password_is_taken(password: str) -> None:
-    set_in_file({"amqp_url": f"amqps://me:{password}@broker.lan:5671/solar"})
-    url = URL(str(settings("amqp_url").amqp_url))
+def test_a_brokers_percent_encoded_password_is_decoded(password: str) -> None:
+    write_file({"amqp_url": f"amqps://me:{password}@broker.lan:5671/solar"})
+    url = URL(str(load("amqp_url").amqp_url))
     assert (url.password, url.host, url.port) == (unquote(password), "broker.lan", 5671)
 
 
-def test_the_password_of_an_address_is_kept_out_of_messages_and_a_files_name_is_not() -> None:
-    set_in_file({"database_url": "mysql://me:open%40sesame@db/x", "import_database_url": "enphase.db"})
-    settings("database_url", "import_database_url")
+def test_errors_hide_the_password_of_a_url_but_show_a_file_name() -> None:
+    write_file({"database_url": "mysql://me:open%40sesame@db/x", "import_database_url": "enphase.db"})
+    load("database_url", "import_database_url")
     assert redact("me came in with open%40sesame or open@sesame") == "me came in with [hidden] or [hidden]"
     assert redact("enphase.db: no such file") == "enphase.db: no such file"

@@ -1,4 +1,4 @@
-"""What a test sees of a HAT that a command of its own process drives, and of the files that one records."""
+"""Recordings of a HAT that a command in another process drives, and of the files that it records."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ _BYTES = 769
 
 
 @dataclass
-class SeenHat:
-    """A HAT at full brightness, unturned: what it was sent is in a file."""
+class HatRecording:
+    """The frames sent to a HAT at full brightness and without rotation, which are kept in a file."""
 
     file: Path
 
     @property
     def environment(self) -> dict[str, str]:
-        """What brings the other end of the bus to a process."""
+        """The environment that replaces the SPI bus of a process."""
         return {
             "PYTHONPATH": str(Path(__file__).parent),
             "FAKE_SPI": str(self.file),
@@ -33,21 +33,21 @@ class SeenHat:
 
     @property
     def frames(self) -> list[Frame]:
-        """What it has shown so far, in light."""
+        """The frames shown so far, as brightness of the LEDs."""
         sent = self.file.read_bytes() if self.file.exists() else b""
-        whole = len(sent) // _BYTES
-        frames = np.frombuffer(sent[: whole * _BYTES], dtype=np.uint8).reshape(whole, _BYTES)
+        count = len(sent) // _BYTES
+        frames = np.frombuffer(sent[: count * _BYTES], dtype=np.uint8).reshape(count, _BYTES)
         assert (frames[:, 0] == 0x72).all()
-        return [*frames[:, 1:].reshape(whole, SIZE, SIZE, 3)]
+        return [*frames[:, 1:].reshape(count, SIZE, SIZE, 3)]
 
-    def shows(self, frame: Frame) -> bool:
+    def has_shown(self, frame: Frame) -> bool:
         """Whether it has shown this frame."""
-        wanted = to_light(frame)
-        return any(np.array_equal(each, wanted) for each in self.frames)
+        expected = to_light(frame)
+        return any(np.array_equal(each, expected) for each in self.frames)
 
-    def says(self, words: str) -> bool:
-        """Whether it has shown these words, from their first LED to their last."""
-        return say(self.frames, words)
+    def has_shown_text(self, text: str) -> bool:
+        """Whether it has shown a whole text."""
+        return is_text_in(self.frames, text)
 
     @property
     def bars(self) -> list[Frame]:
@@ -57,12 +57,12 @@ class SeenHat:
 
     @property
     def is_off(self) -> bool:
-        """Whether the last that it was sent is darkness."""
+        """Whether all LEDs of the last frame are off."""
         return bool(self.frames) and not self.frames[-1].any()
 
 
-def recorded(file: Path) -> list[Frame]:
-    """Return the frames of a file that was recorded at full brightness; LEDs that are off are dark."""
+def read_frames(file: Path) -> list[Frame]:
+    """Return the frames of a file recorded at full brightness, with black for LEDs that are off."""
     frames = []
     with Image.open(file) as picture:
         for number in range(getattr(picture, "n_frames", 1)):
@@ -72,12 +72,12 @@ def recorded(file: Path) -> list[Frame]:
     return frames
 
 
-def say(frames: list[Frame], words: str) -> bool:
-    """Whether these words scroll by in whole."""
-    # A file keeps only one of frames that are alike, such as two dark ones.
-    wanted = [_lit(frame) for frame in scroll(words, (255, 255, 255)) if frame.any()]
+def is_text_in(frames: list[Frame], text: str) -> bool:
+    """Whether a whole text scrolls by in these frames."""
+    # A file keeps only one of several equal frames, such as dark ones.
+    expected = [_lit(frame) for frame in scroll(text, (255, 255, 255)) if frame.any()]
     found = [_lit(frame) for frame in frames]
-    return any(found[start : start + len(wanted)] == wanted for start in range(len(found)))
+    return any(found[start : start + len(expected)] == expected for start in range(len(found)))
 
 
 def _lit(frame: Frame) -> bytes:

@@ -1,4 +1,4 @@
-"""From settings to a session: which token is used, when it is renewed, and what stops everything."""
+"""Connecting to a gateway: which token is used, when it is renewed, and which errors end the run."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from ..cli_user import PASSWORD, USERNAME, CliUser, Result
 
 DAY = 86400
 
-#: All that ask a gateway, each with what keeps it from opening a window.
+#: All commands that connect to a gateway, with options that avoid a window.
 GATEWAY_COMMANDS = {
     module.name: ("--output", "live.png") if "pyplot" in module.name else ()
     for module in iter_modules(commands.__path__)
@@ -26,43 +26,43 @@ GATEWAY_COMMANDS = {
 }
 
 
-def expired(user: CliUser) -> str:
+def create_expired_token(user: CliUser) -> str:
     return user.simulator.token(lifetime=100 * DAY, issued_ago=101 * DAY)
 
 
-def paths(simulator: Simulator) -> list[str]:
+def list_paths(simulator: Simulator) -> list[str]:
     return [request.path for request in simulator.requests]
 
 
-def nothing_secret_was_sent(simulator: Simulator) -> bool:
+def was_no_secret_sent(simulator: Simulator) -> bool:
     return not any(request.has_authorization or request.has_session for request in simulator.requests)
 
 
-def asserts_signed_in(result: Result) -> None:
+def assert_signed_in(result: Result) -> None:
     assert result.status == 0, result.err
     assert result.out.startswith("IQ Gateway ")
 
 
-def test_a_good_token_is_used_and_entrez_left_alone(user: CliUser) -> None:
+def test_a_valid_token_is_used_without_requests_to_entrez(user: CliUser) -> None:
     user.trust_gateway()
     user.write_account(gateway_token=user.simulator.token())
-    asserts_signed_in(user.run(main))
+    assert_signed_in(user.run(main))
     assert not user.simulator.entrez_requests
 
 
 @pytest.mark.parametrize("token", ["missing", "expired", "cut off"])
-def test_a_token_that_is_of_no_use_is_renewed_and_stored(user: CliUser, token: str) -> None:
+def test_an_invalid_token_is_renewed_and_stored(user: CliUser, token: str) -> None:
     user.trust_gateway()
     before = {
         "missing": "",
-        "expired": expired(user),
+        "expired": create_expired_token(user),
         "cut off": user.simulator.token()[:60],
     }
     content = {"zebra": 7, "gateway_token": before[token], "enphase_username": USERNAME}
     hosts = {"gateway_host": user.simulator.url, "entrez_host": user.simulator.entrez_url}
     user.write_settings(**content, enphase_password=PASSWORD, **hosts)
     result = user.run(main)
-    asserts_signed_in(result)
+    assert_signed_in(result)
     stored = user.read_settings()
     assert list(stored) == [*content, "enphase_password", *hosts]
     assert stored["gateway_token"].startswith("eyJ")
@@ -73,11 +73,11 @@ def test_a_token_that_is_of_no_use_is_renewed_and_stored(user: CliUser, token: s
     }
     assert user.file.stat().st_mode & 0o777 == 0o600
     user.simulator.entrez_requests.clear()
-    asserts_signed_in(user.run(main))
+    assert_signed_in(user.run(main))
     assert not user.simulator.entrez_requests, "the stored token is used from then on"
 
 
-def test_the_sign_in_to_entrez_is_ended(user: CliUser) -> None:
+def test_the_session_at_entrez_is_ended(user: CliUser) -> None:
     user.trust_gateway()
     user.write_account()
     user.run(main)
@@ -86,20 +86,20 @@ def test_the_sign_in_to_entrez_is_ended(user: CliUser) -> None:
 
 
 @pytest.mark.parametrize("path", ["/login", "/entrez_tokens"])
-def test_where_entrez_fails_enlighten_gives_the_token(user: CliUser, path: str) -> None:
+def test_enlighten_provides_the_token_if_entrez_fails(user: CliUser, path: str) -> None:
     user.trust_gateway()
     user.write_account()
     user.simulator.entrez.faults.set("status", path, status=403)
-    asserts_signed_in(user.run(main))
+    assert_signed_in(user.run(main))
     assert user.read_settings()["gateway_token"].startswith("eyJ")
 
 
-def test_a_token_near_its_end_is_renewed(user: CliUser) -> None:
+def test_a_token_near_its_expiry_is_renewed(user: CliUser) -> None:
     user.trust_gateway()
     old = user.simulator.token(issued_ago=340 * DAY)
     user.write_account(gateway_token=old)
     result = user.run(main)
-    asserts_signed_in(result)
+    assert_signed_in(result)
     assert not result.err
     assert user.read_settings()["gateway_token"] != old
 
@@ -111,31 +111,31 @@ def test_an_installers_token_is_not_renewed_at_once(user: CliUser) -> None:
     assert not user.simulator.entrez_requests, "a tenth of its twelve hours is not yet left"
 
 
-def test_a_token_near_its_end_is_used_with_a_warning_while_entrez_is_down(user: CliUser) -> None:
+def test_a_token_near_its_expiry_is_used_with_a_warning_while_entrez_is_down(user: CliUser) -> None:
     user.trust_gateway()
     old = user.simulator.token(issued_ago=340 * DAY)
     user.write_account(gateway_token=old)
     user.simulator.entrez.faults.set("status", status=503)
     result = user.run(main)
-    asserts_signed_in(result)
+    assert_signed_in(result)
     assert len(result.warnings) == 1
     assert "credentials.json: gateway_token: the token ends on" in result.warnings[0]
     assert "renewal failed" in result.warnings[0]
     assert user.read_settings()["gateway_token"] == old
 
 
-def test_without_an_account_a_token_near_its_end_is_warned_of(user: CliUser) -> None:
+def test_a_token_near_its_expiry_causes_a_warning_without_an_account(user: CliUser) -> None:
     user.trust_gateway()
     user.write_settings(gateway_token=user.simulator.token(issued_ago=340 * DAY))
     result = user.run(main)
-    asserts_signed_in(result)
+    assert_signed_in(result)
     assert "the token ends on" in result.warnings[0]
     assert "create a new one on https://entrez.enphaseenergy.com" in result.warnings[0]
 
 
-def test_without_an_account_an_expired_token_ends_the_run(user: CliUser) -> None:
+def test_an_expired_token_is_an_error_without_an_account(user: CliUser) -> None:
     user.trust_gateway()
-    user.write_settings(gateway_token=expired(user))
+    user.write_settings(gateway_token=create_expired_token(user))
     result = user.run(main)
     assert result.status == 2
     assert f"{user.file}: gateway_token: The token expired on " in result.error
@@ -143,7 +143,7 @@ def test_without_an_account_an_expired_token_ends_the_run(user: CliUser) -> None
 
 
 @pytest.mark.parametrize("name", sorted(GATEWAY_COMMANDS))
-def test_every_script_ends_at_once_without_credentials_and_names_the_files(user: CliUser, name: str) -> None:
+def test_every_script_without_credentials_ends_at_once_and_names_the_files(user: CliUser, name: str) -> None:
     user.trust_gateway()
     result = user.run(import_module(f"{commands.__name__}.{name}").main, *GATEWAY_COMMANDS[name])
     assert result.status == 2
@@ -153,27 +153,27 @@ def test_every_script_ends_at_once_without_credentials_and_names_the_files(user:
 
 
 @pytest.mark.parametrize("write", [CliUser.write_settings, CliUser.write_token_settings])
-def test_an_account_in_either_file_gets_a_token_that_is_stored_there(
+def test_the_token_of_an_account_is_stored_in_the_accounts_file(
     user: CliUser, write: Callable[..., None]
 ) -> None:
     user.trust_gateway()
     write(user, enphase_username=USERNAME, enphase_password=PASSWORD)
-    asserts_signed_in(user.run(main))
-    asserts_signed_in(user.run(main))
+    assert_signed_in(user.run(main))
+    assert_signed_in(user.run(main))
     assert [each.path for each in user.simulator.entrez_requests].count("/login") == 1
 
 
-def test_a_token_that_has_ended_is_renewed_with_the_account_in_the_other_file(user: CliUser) -> None:
+def test_an_expired_token_is_renewed_with_the_account_of_the_other_file(user: CliUser) -> None:
     user.trust_gateway()
     user.write_account()
-    user.write_token_settings(gateway_token=expired(user))
-    asserts_signed_in(user.run(main))
-    asserts_signed_in(user.run(main))
+    user.write_token_settings(gateway_token=create_expired_token(user))
+    assert_signed_in(user.run(main))
+    assert_signed_in(user.run(main))
     assert [each.path for each in user.simulator.entrez_requests].count("/login") == 1
-    assert "gateway_token" not in user.read_settings(), "it took the place of the old one"
+    assert "gateway_token" not in user.read_settings(), "it replaced the old token"
 
 
-def test_a_token_that_the_gateway_refuses_is_renewed_once(user: CliUser) -> None:
+def test_a_rejected_token_is_renewed_once(user: CliUser) -> None:
     stranger = Simulator("three-phase", seed=2)
     forged = stranger.token(serial_number=user.simulator.serial_number)
     user.trust_gateway()
@@ -182,18 +182,18 @@ def test_a_token_that_the_gateway_refuses_is_renewed_once(user: CliUser) -> None
     assert refused.status == 2
     assert "the gateway rejects this token" in refused.error
     user.write_account(gateway_token=forged)
-    asserts_signed_in(user.run(main))
+    assert_signed_in(user.run(main))
     assert user.read_settings()["gateway_token"] != forged
 
 
-def test_a_gateway_that_refuses_even_a_new_token_ends_the_run(user: CliUser) -> None:
+def test_a_rejected_new_token_is_an_error(user: CliUser) -> None:
     user.trust_gateway()
     user.write_account()
     user.simulator.faults.set("refuse", "/auth/check_jwt")
     result = user.run(main)
     assert result.status == 1
     assert "rejects even a new token" in result.error
-    assert paths(user.simulator).count("/auth/check_jwt") == 1
+    assert list_paths(user.simulator).count("/auth/check_jwt") == 1
 
 
 @pytest.mark.parametrize(
@@ -203,7 +203,7 @@ def test_a_gateway_that_refuses_even_a_new_token_ends_the_run(user: CliUser) -> 
         ("mfa@example.com", PASSWORD, "second factor"),
     ],
 )
-def test_an_account_that_gets_no_token_ends_the_run(
+def test_an_account_without_a_token_is_an_error(
     user: CliUser, username: str, password: str, expected: str
 ) -> None:
     user.trust_gateway()
@@ -215,7 +215,7 @@ def test_an_account_that_gets_no_token_ends_the_run(
     assert password not in result.err
 
 
-def test_refused_credentials_are_named_by_the_places_they_stand_in(user: CliUser) -> None:
+def test_the_error_of_rejected_credentials_names_their_sources(user: CliUser) -> None:
     user.trust_gateway()
     user.environment["ENPHASE_PASSWORD"] = "planted-wrong"
     user.write_settings(enphase_username=USERNAME)
@@ -223,24 +223,24 @@ def test_refused_credentials_are_named_by_the_places_they_stand_in(user: CliUser
     assert f"Entrez rejects {user.file}: enphase_username with ENPHASE_PASSWORD:" in message
 
 
-def test_a_refused_account_names_its_file_once(user: CliUser) -> None:
+def test_the_error_of_a_rejected_account_names_its_file_once(user: CliUser) -> None:
     user.trust_gateway()
     user.write_settings(enphase_username=USERNAME, enphase_password="planted-wrong")
     message = user.run(main).error
     assert f"Entrez rejects {user.file}: enphase_username with enphase_password: try them" in message
 
 
-def test_without_the_internet_it_is_said_where_to_look(user: CliUser) -> None:
+def test_the_error_without_an_internet_connection_names_the_remedy(user: CliUser) -> None:
     user.trust_gateway()
-    nobody = f"http://127.0.0.1:{free_port()}"
-    user.write_settings(enphase_username=USERNAME, enphase_password=PASSWORD, entrez_host=nobody)
+    unreachable = f"http://127.0.0.1:{free_port()}"
+    user.write_settings(enphase_username=USERNAME, enphase_password=PASSWORD, entrez_host=unreachable)
     result = user.run(main)
     assert result.status == 1
     assert "Entrez (127.0.0.1) did not answer" in result.error
     assert "check this machine's Internet connection" in result.error
 
 
-def test_an_outage_of_entrez_is_an_error_of_one_line(user: CliUser) -> None:
+def test_an_outage_of_entrez_is_an_error_in_one_line(user: CliUser) -> None:
     user.trust_gateway()
     user.write_account()
     user.simulator.entrez.faults.set("status", status=503)
@@ -259,27 +259,27 @@ def test_a_token_of_another_gateway_is_neither_used_nor_replaced(user: CliUser) 
     assert f"is {serial_number}, but {user.file}: gateway_token is of 122399999999:" in result.error
     assert user.read_settings()["gateway_token"] == foreign
     assert not user.simulator.entrez_requests
-    assert nothing_secret_was_sent(user.simulator)
+    assert was_no_secret_sent(user.simulator)
 
 
-def test_another_serial_number_than_the_gateways_ends_the_run(user: CliUser) -> None:
+def test_a_wrong_serial_number_is_an_error(user: CliUser) -> None:
     user.trust_gateway()
     user.write_account()
     user.environment["ENPHASE_GATEWAY_SERIAL_NUMBER"] = "122399999999"
     result = user.run(main)
     assert result.status == 2
     assert "ENPHASE_GATEWAY_SERIAL_NUMBER is of 122399999999" in result.error
-    assert nothing_secret_was_sent(user.simulator)
+    assert was_no_secret_sent(user.simulator)
 
 
-def test_a_certificate_of_another_gateway_ends_the_run(user: CliUser) -> None:
+def test_a_certificate_of_another_gateway_is_an_error(user: CliUser) -> None:
     user.simulator.renew_certificate(common_name="122399999999")
     user.trust_gateway()
     user.write_account()
     result = user.run(main)
     assert result.status == 2
     assert f"its certificate ({user.certificate}) is of 122399999999" in result.error
-    assert nothing_secret_was_sent(user.simulator)
+    assert was_no_secret_sent(user.simulator)
 
 
 def test_without_a_trusted_certificate_nothing_is_sent_and_the_error_says_how_to_trust(
@@ -304,7 +304,7 @@ def test_no_token_leaves_when_the_certificate_changed(user: CliUser) -> None:
     assert f"{user.certificate}: the gateway now shows another certificate" in result.error
     assert f"(SHA-256 {user.simulator.fingerprint}, valid to 20" in result.error
     assert "trust the new one: enphase-gateway-console --trust" in result.error
-    assert nothing_secret_was_sent(user.simulator)
+    assert was_no_secret_sent(user.simulator)
     assert user.certificate.read_text() == before
 
 
@@ -312,20 +312,20 @@ def test_a_certificate_renewed_with_the_same_key_is_accepted_and_kept(user: CliU
     user.trust_gateway()
     user.write_account(gateway_token=user.simulator.token())
     user.simulator.renew_certificate(same_key=True, expired=False)
-    asserts_signed_in(user.run(main))
+    assert_signed_in(user.run(main))
     assert user.certificate.read_text() == user.simulator.certificate_pem
 
 
-def test_an_expired_certificate_that_is_trusted_is_only_warned_of(user: CliUser) -> None:
+def test_an_expired_trusted_certificate_causes_only_a_warning(user: CliUser) -> None:
     user.simulator.renew_certificate(expired=True)
     user.trust_gateway()
     user.write_account(gateway_token=user.simulator.token())
     result = user.run(main)
-    asserts_signed_in(result)
+    assert_signed_in(result)
     assert "expired" in result.warnings[0]
 
 
-def test_a_file_that_holds_no_certificate_is_refused_with_the_cure(user: CliUser) -> None:
+def test_the_error_of_a_file_without_a_certificate_names_the_remedy(user: CliUser) -> None:
     user.certificate.write_text("")
     user.write_account()
     result = user.run(main)
@@ -337,37 +337,39 @@ def test_a_file_that_holds_no_certificate_is_refused_with_the_cure(user: CliUser
 def test_a_new_token_that_cannot_be_stored_is_used_with_a_warning(
     user: CliUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def full(*_: object) -> None:
+    def raise_disk_full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(loader, "write_private", full)
+    monkeypatch.setattr(loader, "write_private", raise_disk_full)
     user.trust_gateway()
     user.write_account()
     result = user.run(main)
-    asserts_signed_in(result)
+    assert_signed_in(result)
     assert "cannot be stored" in result.warnings[0]
     assert "No space left on device" in result.warnings[0]
     assert "gateway_token" not in user.read_settings()
 
 
-def test_an_expired_token_that_hides_the_stored_one_is_named(user: CliUser) -> None:
+def test_the_error_names_an_expired_token_that_precedes_the_stored_one(user: CliUser) -> None:
     user.trust_gateway()
     user.write_account()
-    user.environment["ENPHASE_GATEWAY_TOKEN"] = expired(user)
+    user.environment["ENPHASE_GATEWAY_TOKEN"] = create_expired_token(user)
     result = user.run(main)
-    asserts_signed_in(result)
+    assert_signed_in(result)
     assert result.warnings[0].startswith("warning: ENPHASE_GATEWAY_TOKEN: ")
     assert "remove it" in result.warnings[0]
 
 
-def test_settings_may_all_come_from_the_environment(user: CliUser) -> None:
+def test_all_settings_may_come_from_the_environment(user: CliUser) -> None:
     user.trust_gateway()
     user.environment |= {"ENPHASE_USERNAME": USERNAME, "ENPHASE_PASSWORD": PASSWORD}
-    asserts_signed_in(user.run(main))
+    assert_signed_in(user.run(main))
     assert user.read_settings().keys() == {"gateway_token"}, "kept, so that not each run signs in"
 
 
-def test_a_firmware_without_tokens_is_refused_with_its_version(create_user: Callable[..., CliUser]) -> None:
+def test_the_error_of_a_firmware_without_tokens_names_its_version(
+    create_user: Callable[..., CliUser],
+) -> None:
     user = create_user("old-firmware")
     user.trust_gateway()
     user.write_account()
@@ -376,9 +378,9 @@ def test_a_firmware_without_tokens_is_refused_with_its_version(create_user: Call
     assert "firmware 5.0.62" in result.error
 
 
-def test_a_debug_log_holds_no_secret(user: CliUser) -> None:
+def test_secrets_never_appear_in_the_debug_log(user: CliUser) -> None:
     user.trust_gateway()
-    old = expired(user)
+    old = create_expired_token(user)
     user.write_account(gateway_token=old)
     user.simulator.faults.set("status", "/ivp/meters/readings", status=503)
     result = user.run(main, "-v")

@@ -1,4 +1,4 @@
-"""A clock that tests set."""
+"""A clock with a time that tests set."""
 
 from __future__ import annotations
 

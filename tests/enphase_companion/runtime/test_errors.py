@@ -14,7 +14,7 @@ SOURCES = Path(__file__).parents[3] / "scripts" / "enphase_companion"
 
 
 @pytest.mark.parametrize(
-    ("parts", "whole"),
+    ("parts", "joined"),
     [
         (
             ("create them: enphase-database upgrade", "readings wait"),
@@ -24,12 +24,12 @@ SOURCES = Path(__file__).parents[3] / "scripts" / "enphase_companion"
         (("no answer", None, "", "retrying"), "no answer; retrying"),
     ],
 )
-def test_clauses_are_joined_by_semicolons(parts: tuple[str | None, ...], whole: str) -> None:
-    assert join_clauses(*parts) == whole
+def test_clauses_are_joined_by_semicolons(parts: tuple[str | None, ...], joined: str) -> None:
+    assert join_clauses(*parts) == joined
 
 
 def test_error_texts_are_joined_by_the_helper_only() -> None:
-    """A text from elsewhere may end with a full stop or not: the code that adds to it cannot know."""
+    """Code cannot know whether a text ends with a full stop, so only the helper may add to it."""
     foreign = {"error", "problem", "trouble", "reason"}
     found = []
     for file in SOURCES.rglob("*.py"):

@@ -1,4 +1,4 @@
-"""Commands as processes: help without waiting, exit statuses, interrupted, unread, and unexpected ends."""
+"""Commands as processes: fast help, exit statuses, interrupts, closed pipes and unexpected errors."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ COMMAND = "enphase-gateway-console"
 
 @pytest.fixture
 def ready(user: CliUser) -> CliUser:
-    """Return an owner who has set up everything."""
+    """Return a user with a trusted certificate and a token."""
     user.trust_gateway()
     user.write_settings(gateway_token=user.simulator.token())
     return user
@@ -45,15 +45,15 @@ def test_help_shows_examples_settings_and_exit_statuses(capsys: pytest.CaptureFi
     assert "exit status: 0 success, 1 failure, 2 usage or configuration error, 130" in shown
 
 
-def test_the_script_in_the_checkout_is_the_same_command() -> None:
+def test_the_script_in_the_checkout_runs_the_command() -> None:
     script = Path(__file__).parents[3] / "scripts" / "gateway_console.py"
     shown = subprocess.run(
-        [script, "--version"], capture_output=True, text=True, check=False, env=_with_python()
+        [script, "--version"], capture_output=True, text=True, check=False, env=build_environment()
     )
     assert re.fullmatch(r"gateway_console\.py \d+\.\d+\.\d+\n", shown.stdout), shown.stderr
 
 
-def test_without_its_packages_a_script_says_how_to_install_them() -> None:
+def test_the_error_of_missing_packages_names_the_installation_command() -> None:
     script = Path(__file__).parents[3] / "scripts" / "gateway_console.py"
     ended = subprocess.run([sys.executable, "-S", script], capture_output=True, text=True, check=False)
     assert ended.returncode == 1
@@ -68,7 +68,7 @@ def test_without_its_packages_a_script_says_how_to_install_them() -> None:
         (True, "/an/environment", f"{sys.executable} -m pip install '.[plot]'"),
     ],
 )
-def test_packages_are_installed_where_the_program_runs_or_in_an_environment_where_that_is_refused(
+def test_missing_packages_are_installed_with_the_running_python_or_in_an_environment(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, is_managed: bool, prefix: str, expected: str
 ) -> None:
     if is_managed:
@@ -79,7 +79,7 @@ def test_packages_are_installed_where_the_program_runs_or_in_an_environment_wher
 
 
 @pytest.mark.parametrize("content", ["", "class EnphaseError(Exception):\n    pass\n"])
-def test_where_enphase_api_is_in_the_way_that_is_said_with_what_to_do(tmp_path: Path, content: str) -> None:
+def test_the_error_of_a_conflict_with_enphase_api_names_the_remedy(tmp_path: Path, content: str) -> None:
     """PyPI's Enphase-API has an import package of the same name."""
     (tmp_path / "Enphase_API-1.0.dist-info").mkdir()
     (tmp_path / "Enphase_API-1.0.dist-info" / "METADATA").write_text("Name: Enphase-API\nVersion: 1.0\n")
@@ -105,7 +105,7 @@ def test_where_enphase_api_is_in_the_way_that_is_said_with_what_to_do(tmp_path: 
     assert ended.stderr.count("\n") == 1
 
 
-def _with_python() -> dict[str, str]:
+def build_environment() -> dict[str, str]:
     return {"PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
 
 
@@ -123,7 +123,7 @@ def _with_python() -> dict[str, str]:
         (["--conf", "x"], "unrecognized arguments"),
     ],
 )
-def test_wrong_usage_ends_with_status_2(
+def test_a_usage_error_exits_with_status_2(
     arguments: list[str], expected: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as end:
@@ -155,7 +155,7 @@ def test_wrong_usage_ends_with_status_2(
     ],
 )
 @pytest.mark.usefixtures("home_folder")
-def test_whatever_ends_a_run_is_one_line_and_a_status(
+def test_every_error_is_one_line_and_an_exit_status(
     error: BaseException, status: int, line: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def work(_: argparse.Namespace) -> int:
@@ -170,7 +170,7 @@ def test_whatever_ends_a_run_is_one_line_and_a_status(
 
 
 @pytest.mark.usefixtures("home_folder")
-def test_a_traceback_is_shown_to_who_asks_for_it(capsys: pytest.CaptureFixture[str]) -> None:
+def test_verbose_shows_the_traceback(capsys: pytest.CaptureFixture[str]) -> None:
     def work(_: argparse.Namespace) -> int:
         raise ZeroDivisionError("for owner@example.com")
 
@@ -207,8 +207,8 @@ sys.exit(import_module(sys.argv[1]).main(sys.argv[2:]))
     ],
 )
 @pytest.mark.slow
-def test_ctrl_c_before_the_work_begins_says_nothing(ready: CliUser, arguments: list[str]) -> None:
-    """Python would warn of a coroutine that was never awaited."""
+def test_ctrl_c_before_the_start_prints_nothing(ready: CliUser, arguments: list[str]) -> None:
+    """Python warns of a coroutine that is never awaited."""
     ready.write_token_settings(gateway_token=ready.simulator.token())
     name, *others = arguments
     ended = subprocess.run(
@@ -222,7 +222,7 @@ def test_ctrl_c_before_the_work_begins_says_nothing(ready: CliUser, arguments: l
     assert (ended.returncode, ended.stderr) == (130, "")
 
 
-def test_a_run_that_works_ends_with_0_and_says_nothing_else(ready: CliUser) -> None:
+def test_a_successful_run_exits_with_0_and_prints_nothing_else(ready: CliUser) -> None:
     with ready.start(COMMAND) as process:
         out, err = process.communicate()
     assert process.returncode == 0
@@ -230,7 +230,7 @@ def test_a_run_that_works_ends_with_0_and_says_nothing_else(ready: CliUser) -> N
     assert not err
 
 
-def test_a_gateway_that_is_away_is_status_1_and_one_line(ready: CliUser) -> None:
+def test_an_unreachable_gateway_is_one_line_and_status_1(ready: CliUser) -> None:
     with socket.create_server(("127.0.0.1", 0)) as closed:
         ready.environment["ENPHASE_GATEWAY_HOST"] = f"https://127.0.0.1:{closed.getsockname()[1]}"
     with ready.start(COMMAND) as process:
@@ -240,10 +240,10 @@ def test_a_gateway_that_is_away_is_status_1_and_one_line(ready: CliUser) -> None
     assert re.fullmatch(r"error: [^\n]*127\.0\.0\.1[^\n]*\n", err)
 
 
-def test_ctrl_c_ends_cleanly_with_130(ready: CliUser) -> None:
+def test_ctrl_c_exits_cleanly_with_130(ready: CliUser) -> None:
     ready.simulator.faults.set("silent", "/ivp/meters")
     with ready.start(COMMAND) as process:
-        _wait_for(ready, "/ivp/meters")
+        wait_for_request(ready, "/ivp/meters")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=10)
     assert process.returncode == 130
@@ -251,10 +251,10 @@ def test_ctrl_c_ends_cleanly_with_130(ready: CliUser) -> None:
     assert not err
 
 
-def test_sigterm_ends_cleanly_with_143(ready: CliUser) -> None:
+def test_sigterm_exits_cleanly_with_143(ready: CliUser) -> None:
     ready.simulator.faults.set("silent", "/ivp/meters")
     with ready.start(COMMAND) as process:
-        _wait_for(ready, "/ivp/meters")
+        wait_for_request(ready, "/ivp/meters")
         process.terminate()
         _, err = process.communicate(timeout=10)
     assert process.returncode == 143
@@ -263,7 +263,7 @@ def test_sigterm_ends_cleanly_with_143(ready: CliUser) -> None:
 
 @pytest.mark.parametrize("arguments", [[], ["--watch", "1"], ["--json"]])
 @pytest.mark.slow
-def test_nobody_reading_is_no_error(ready: CliUser, arguments: list[str]) -> None:
+def test_a_closed_pipe_is_no_error(ready: CliUser, arguments: list[str]) -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with ready.start(COMMAND, *arguments, stdout=writing) as process:
@@ -274,7 +274,7 @@ def test_nobody_reading_is_no_error(ready: CliUser, arguments: list[str]) -> Non
 
 
 @pytest.mark.slow
-def test_a_full_disk_is_an_error_of_one_line(ready: CliUser) -> None:
+def test_a_full_disk_is_an_error_in_one_line(ready: CliUser) -> None:
     with Path("/dev/full").open("w") as full, ready.start(COMMAND, stdout=full) as process:
         _, err = process.communicate(timeout=30)
     assert process.returncode == 1
@@ -282,7 +282,7 @@ def test_a_full_disk_is_an_error_of_one_line(ready: CliUser) -> None:
 
 
 @pytest.mark.slow
-def test_a_terminal_without_the_degree_sign_is_no_error(create_user: Callable[..., CliUser]) -> None:
+def test_an_encoding_without_the_degree_sign_is_no_error(create_user: Callable[..., CliUser]) -> None:
     user = create_user("battery")
     user.trust_gateway()
     user.write_settings(gateway_token=user.simulator.token())
@@ -293,8 +293,8 @@ def test_a_terminal_without_the_degree_sign_is_no_error(create_user: Callable[..
     assert " ?C" in out
 
 
-def _wait_for(user: CliUser, path: str) -> None:
-    """Wait until the gateway is asked for a path."""
+def wait_for_request(user: CliUser, path: str) -> None:
+    """Wait until the gateway receives a request for a path."""
     deadline = time.monotonic() + 30
     while all(request.path != path for request in user.simulator.requests):
         assert time.monotonic() < deadline

@@ -1,4 +1,4 @@
-"""Prometheus finds the metrics that docs/scripts.md lists."""
+"""The metrics for Prometheus that docs/scripts.md lists."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_an_unknown_metric_is_an_error() -> None:
         metrics.set("spool_mesages", 1)
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     with socket.socket() as server:
         server.bind(("127.0.0.1", 0))
         return int(server.getsockname()[1])
@@ -31,7 +31,7 @@ def test_prometheus_reads_the_metrics() -> None:
     metrics = Metrics()
     metrics.count("messages_published", 3)
     metrics.set("spool_messages", 7)
-    port = free_port()
+    port = find_free_port()
     metrics.serve(port, "127.0.0.1")
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
         text = answer.read().decode()
@@ -41,17 +41,17 @@ def test_prometheus_reads_the_metrics() -> None:
 
 def test_metrics_listen_on_localhost_by_default() -> None:
     assert Settings.metrics_host == "127.0.0.1"
-    port = free_port()
-    # As every script makes them: the address is the setting's, and the same one without it.
+    port = find_free_port()
+    # Every script creates its metrics like this, with the configured or the default address.
     Metrics(port)
     with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=5) as answer:
         assert answer.status == 200
-    # All of 127.0.0.0/8 is this machine, and only one address of it was bound.
+    # All of 127.0.0.0/8 is the local host, but only one address is bound.
     with pytest.raises(OSError, match="refused"):
         urllib.request.urlopen(f"http://127.0.0.2:{port}/metrics", timeout=5)
 
 
-def test_a_port_in_use_names_the_setting_to_change() -> None:
+def test_the_error_of_a_port_in_use_names_the_setting() -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()

@@ -1,4 +1,4 @@
-"""A problem that lasts does not fill the log."""
+"""A lasting problem does not fill the log."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_a_different_problem_is_logged_at_once_and_alternating_ones_are_not_repe
     assert caplog.messages == ["no answer", "wrong password"]
 
 
-def test_ever_different_problems_are_counted_after_the_tenth(
+def test_only_ten_of_many_different_problems_are_logged_and_the_rest_is_counted(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     warning = RecurringWarning("well again", clock)

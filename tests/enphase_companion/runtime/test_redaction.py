@@ -1,4 +1,4 @@
-"""Redaction: what is secret is hidden from every line of the log, whatever way it came there."""
+"""Redaction: secrets are hidden in every line of the log, wherever they come from."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ pytestmark = pytest.mark.usefixtures("home_folder")
         ("-----BEGIN PRIVATE KEY-----\nplanted\n-----END PRIVATE KEY-----", "planted"),
     ],
 )
-def test_what_looks_like_a_secret_is_hidden(text: str, secret: str) -> None:
+def test_text_that_looks_like_a_secret_is_hidden(text: str, secret: str) -> None:
     assert secret not in redact(text)
     assert "[hidden]" in redact(text)
 
@@ -66,35 +66,35 @@ def test_what_looks_like_a_secret_is_hidden(text: str, secret: str) -> None:
         "passed: 5, shipping=1, author='Somebody', keypad=yes",
     ],
 )
-def test_what_is_no_secret_stays(text: str) -> None:
+def test_text_that_is_no_secret_is_unchanged(text: str) -> None:
     assert redact(text) == text
 
 
 @pytest.mark.parametrize("written", ["pl&nted wörd", "pl%26nted%20w%C3%B6rd", "pl%26nted+w%C3%B6rd"])
-def test_a_known_secret_is_hidden_in_each_way_it_may_be_written(written: str) -> None:
+def test_a_known_secret_is_hidden_in_every_encoding(written: str) -> None:
     hide("pl&nted wörd")
     assert redact(f"form: x={written}&y=1") == "form: x=[hidden]&y=1"
 
 
-def test_of_two_secrets_the_longer_one_is_hidden_whole() -> None:
+def test_the_longer_of_two_overlapping_secrets_is_hidden_completely() -> None:
     hide("planted")
     hide("planted-and-more")
     assert redact("planted-and-more") == "[hidden]"
 
 
-def test_of_thousands_of_secrets_each_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_each_of_thousands_of_secrets_is_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(redaction, "_known", {})
     for number in range(2000):
         hide(f"planted-{number}")
     assert redact("planted-7 planted-1999, planted-19") == "[hidden] [hidden], [hidden]"
 
 
-def test_a_huge_text_is_cut_off() -> None:
+def test_a_huge_text_is_truncated() -> None:
     assert redact("x" * 50_000) == "x" * 50_000
     assert redact("x" * 200_000) == "x" * 50_000 + "…"
 
 
-def test_a_log_line_holds_no_secret_of_message_arguments_or_traceback(
+def test_a_log_record_hides_secrets_of_arguments_and_traceback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     hide("planted-known")
@@ -115,17 +115,17 @@ def test_a_log_line_holds_no_secret_of_message_arguments_or_traceback(
     assert "eyJ" not in written
 
 
-def test_no_text_of_the_scripts_is_taken_for_a_secret() -> None:
+def test_no_text_of_the_scripts_is_mistaken_for_a_secret() -> None:
     package = Path(enphase_companion.__file__).parent
-    # Not of the settings' meanings: --help prints these as they are.
+    # The descriptions of settings are left out: --help prints them without redaction.
     files = {*package.rglob("*.py")} - {*package.glob("simulator/**/*.py"), package / "config/settings.py"}
-    texts = [text for file in files for text in _texts(ast.parse(file.read_text(encoding="utf-8")))]
+    texts = [text for file in files for text in list_texts(ast.parse(file.read_text(encoding="utf-8")))]
     assert len(texts) > 300
     assert [text for text in texts if redact(text) != text] == []
 
 
-def _texts(tree: ast.Module) -> Iterator[str]:
-    """Yield each text of more than a word, with something in the place of what is filled in; no docstring."""
+def list_texts(tree: ast.Module) -> Iterator[str]:
+    """Yield each text of several words except docstrings, with placeholders for formatted values."""
     documented = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
     docstrings = {
         ast.get_docstring(node, clean=False) for node in ast.walk(tree) if isinstance(node, documented)

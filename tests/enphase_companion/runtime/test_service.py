@@ -1,4 +1,4 @@
-"""Long-running scripts: they end well when they are asked to, and systemd knows how they are."""
+"""Long-running scripts: they stop cleanly on signals and notify systemd of their status."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from enphase_companion.runtime.service import Service, Stopped, run, run_once, s
 
 @pytest.fixture
 def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.socket]:
-    """Yield what systemd listens at."""
+    """Yield the socket on which systemd would receive notifications."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         listener.bind(str(tmp_path / "notify"))
         listener.setblocking(False)
@@ -26,8 +26,8 @@ def systemd(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[socket.
         yield listener
 
 
-def notified(systemd: socket.socket) -> list[str]:
-    """Return what systemd was told, a datagram each."""
+def receive_notifications(systemd: socket.socket) -> list[str]:
+    """Return the notifications sent so far, one per datagram."""
     lines = []
     while True:
         try:
@@ -37,24 +37,24 @@ def notified(systemd: socket.socket) -> list[str]:
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_ends_it_after_its_last_work(number: signal.Signals, systemd: socket.socket) -> None:
-    done = []
+def test_a_signal_stops_the_service_after_its_cleanup(number: signal.Signals, systemd: socket.socket) -> None:
+    steps = []
 
     async def work(service: Service) -> None:
         os.kill(os.getpid(), number)
         try:
             await service.sleep(600)
-            done.append("never")
+            steps.append("never")
         finally:
             await asyncio.sleep(0.05)
-            done.append("the last work")
+            steps.append("cleanup")
 
     run(work)
-    assert done == ["the last work"]
-    assert notified(systemd) == ["STOPPING=1"]
+    assert steps == ["cleanup"]
+    assert receive_notifications(systemd) == ["STOPPING=1"]
 
 
-def test_a_second_ctrl_c_ends_it_at_once() -> None:
+def test_a_second_ctrl_c_stops_the_service_at_once() -> None:
     async def work(service: Service) -> None:
         os.kill(os.getpid(), signal.SIGINT)
         await service.stopping.wait()
@@ -65,7 +65,7 @@ def test_a_second_ctrl_c_ends_it_at_once() -> None:
         run(work)
 
 
-def test_an_error_of_the_work_is_not_hidden() -> None:
+def test_an_error_of_the_work_is_raised() -> None:
     async def work(service: Service) -> None:
         raise OSError("broken")
 
@@ -73,18 +73,18 @@ def test_an_error_of_the_work_is_not_hidden() -> None:
         run(work)
 
 
-def at_a_terminal(monkeypatch: pytest.MonkeyPatch) -> Service:
-    """Return one that runs at what looks like a terminal, and not under systemd."""
+def create_terminal_service(monkeypatch: pytest.MonkeyPatch) -> Service:
+    """Return a service whose output is a terminal and that does not run under systemd."""
     monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
     monkeypatch.setattr("sys.stdout.isatty", lambda: True)
     monkeypatch.setattr("enphase_companion.runtime.service._FIRST_LINE", 0)
     return Service()
 
 
-async def test_a_terminal_is_told_once_a_minute_how_the_work_goes(
+async def test_a_terminal_shows_the_status_once_a_minute(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    service = at_a_terminal(monkeypatch)
+    service = create_terminal_service(monkeypatch)
     service.report()
     for count in range(3):
         service.alive(f"{count} stored, at amqp://me:hunter2@host")
@@ -94,18 +94,18 @@ async def test_a_terminal_is_told_once_a_minute_how_the_work_goes(
     assert "3 stored" in capsys.readouterr().out
 
 
-async def test_who_draws_on_the_terminal_is_not_disturbed(
+async def test_a_service_that_draws_on_the_terminal_prints_no_status(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    at_a_terminal(monkeypatch).alive("a picture")
+    create_terminal_service(monkeypatch).alive("a picture")
     assert not capsys.readouterr().out
 
 
 @pytest.mark.parametrize("is_file", [True, False])
-async def test_neither_a_file_nor_systemds_journal_is_told_once_a_minute(
+async def test_no_status_is_printed_to_a_file_or_the_journal(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, is_file: bool
 ) -> None:
-    service = at_a_terminal(monkeypatch)
+    service = create_terminal_service(monkeypatch)
     if is_file:
         monkeypatch.setattr("sys.stdout.isatty", lambda: False)
     else:
@@ -115,7 +115,7 @@ async def test_neither_a_file_nor_systemds_journal_is_told_once_a_minute(
     assert not capsys.readouterr().out
 
 
-async def test_what_is_awaited_is_given_or_given_up() -> None:
+async def test_an_awaited_result_is_returned_or_cancelled_on_stop() -> None:
     service = Service()
     cancelled = asyncio.Event()
 
@@ -133,15 +133,15 @@ async def test_what_is_awaited_is_given_or_given_up() -> None:
     assert cancelled.is_set()
 
 
-async def test_an_error_of_what_is_awaited_is_given_on() -> None:
-    async def failing() -> None:
+async def test_an_error_of_an_awaited_task_is_raised() -> None:
+    async def raise_error() -> None:
         raise OSError("no answer")
 
     with pytest.raises(OSError, match="no answer"):
-        await Service().unless_stopped(failing())
+        await Service().unless_stopped(raise_error())
 
 
-async def test_systemd_is_told_once_that_it_is_ready_and_how_it_is_not_too_often(
+async def test_systemd_is_notified_of_readiness_once_and_of_the_status_at_intervals(
     systemd: socket.socket,
 ) -> None:
     service = Service()
@@ -149,10 +149,10 @@ async def test_systemd_is_told_once_that_it_is_ready_and_how_it_is_not_too_often
     service.ready()
     for number in range(10):
         service.alive(f"{number} published")
-    assert notified(systemd) == ["READY=1", "WATCHDOG=1\nSTATUS=0 published"]
+    assert receive_notifications(systemd) == ["READY=1", "WATCHDOG=1\nSTATUS=0 published"]
 
 
-async def test_an_abstract_socket_of_systemd_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_abstract_socket_of_systemd_is_notified(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as listener:
         name = f"enphase-test-{os.getpid()}"
         listener.bind(f"\0{name}")
@@ -162,45 +162,45 @@ async def test_an_abstract_socket_of_systemd_is_told(monkeypatch: pytest.MonkeyP
 
 
 async def test_without_systemd_nothing_happens(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "nobody"))
+    monkeypatch.setenv("NOTIFY_SOCKET", str(tmp_path / "missing"))
     Service().ready()
     monkeypatch.delenv("NOTIFY_SOCKET")
     Service().alive("well")
 
 
-def test_files_lie_in_the_state_directory_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_files_are_stored_in_the_state_directory_of_the_service(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STATE_DIRECTORY", "/var/lib/enphase:/var/lib/other")
     assert state_file("a.spool") == Path("/var/lib/enphase/a.spool")
     monkeypatch.delenv("STATE_DIRECTORY")
-    monkeypatch.setenv("XDG_STATE_HOME", "/home/owner/state")
-    assert state_file("a.spool") == Path("/home/owner/state/enphase-iq-gateway/a.spool")
+    monkeypatch.setenv("XDG_STATE_HOME", "/home/user/state")
+    assert state_file("a.spool") == Path("/home/user/state/enphase-iq-gateway/a.spool")
     monkeypatch.delenv("XDG_STATE_HOME")
-    monkeypatch.setenv("HOME", "/home/owner")
-    assert state_file("a.spool") == Path("/home/owner/.local/state/enphase-iq-gateway/a.spool")
+    monkeypatch.setenv("HOME", "/home/user")
+    assert state_file("a.spool") == Path("/home/user/.local/state/enphase-iq-gateway/a.spool")
 
 
-async def test_work_beside_ends_with_the_body() -> None:
+async def test_background_work_is_cancelled_after_the_body() -> None:
     service, ended = Service(), []
 
-    async def beside() -> NoReturn:
+    async def work_in_background() -> NoReturn:
         try:
             while True:
                 await asyncio.sleep(60)
         finally:
             ended.append(True)
 
-    async with service.beside(beside()):
+    async with service.beside(work_in_background()):
         await asyncio.sleep(0)
         assert not ended
     assert ended
 
 
-def test_work_beside_that_fails_ends_all_with_its_error() -> None:
-    async def beside() -> NoReturn:
+def test_failed_background_work_raises_its_error() -> None:
+    async def work_in_background() -> NoReturn:
         raise ValueError("a fault of the program's")
 
     async def work(service: Service) -> None:
-        async with service.beside(beside()):
+        async with service.beside(work_in_background()):
             await service.sleep(60)
 
     with pytest.raises(ValueError, match="a fault"):
@@ -215,7 +215,7 @@ def test_sigterm_cancels_work_at_its_await_and_exits_with_143() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
             await asyncio.sleep(60)
         finally:
-            # A connection that is open here can still be closed properly.
+            # An open connection can still be closed properly here.
             await asyncio.sleep(0)
             ended.append("closed")
 

@@ -11,13 +11,13 @@ from .conftest import Clock
 
 def test_the_first_poll_is_immediate_and_a_late_response_does_not_shift_the_next(clock: Clock) -> None:
     rate = FixedRate(1.0, clock)
-    asked = []
+    polls = []
     for took in (0.3, 0.7, 0.999, 0.1, 0.5):
         wait, missed = rate.next()
         clock.now += wait
-        asked.append((round(clock.now, 6), missed))
+        polls.append((round(clock.now, 6), missed))
         clock.now += took
-    assert asked == [(1000, 0), (1001, 0), (1002, 0), (1003, 0), (1004, 0)]
+    assert polls == [(1000, 0), (1001, 0), (1002, 0), (1003, 0), (1004, 0)]
 
 
 def test_a_missed_poll_is_skipped_and_counted(clock: Clock) -> None:

@@ -175,10 +175,10 @@ steps = st.lists(
 )
 
 
-def build_summaries(readings: list[tuple[int, int, str]]) -> list[Summary]:
+def build_summaries(events: list[tuple[int, int, str]]) -> list[Summary]:
     at, wh = 1_790_000_000, 1e7
     result: list[Summary] = []
-    for pause, watts, event in readings:
+    for pause, watts, event in events:
         at += pause
         event = event if result else ""  # noqa: PLW2901 - the first reading is the reference and has no event
         wh += watts * pause / 3600 + {"jitter": -0.3, "reset": -80_000, "replaced": 5e6}.get(event, 0)
@@ -190,10 +190,10 @@ def build_summaries(readings: list[tuple[int, int, str]]) -> list[Summary]:
 @patient
 @given(steps, st.lists(st.integers(0, 60), max_size=12), st.lists(st.integers(0, 60), max_size=4))
 def test_energy_is_the_same_however_readings_are_rolled_up(
-    readings: list[tuple[int, int, str]], cuts: list[int], coarser: list[int]
+    events: list[tuple[int, int, str]], cuts: list[int], coarser: list[int]
 ) -> None:
     """Any partition, and any partition of its parts, counts the energy that the readings count."""
-    readings = build_summaries(readings)
+    readings = build_summaries(events)
     edges = [readings[0].first_time, readings[-1].last_time + 1]
 
     def partition(parts: list[Summary], at: list[int]) -> list[Summary]:
@@ -220,10 +220,10 @@ def test_energy_is_the_same_however_readings_are_rolled_up(
     st.lists(st.integers(0, 15_000), max_size=6, unique=True),
 )
 def test_without_gaps_energy_up_to_any_time_follows_the_counter(
-    readings: list[tuple[int, float]], inner: list[int]
+    rises: list[tuple[int, float]], inner: list[int]
 ) -> None:
     times, values = [0], [1e6]
-    for pause, rise in readings:
+    for pause, rise in rises:
         times.append(times[-1] + pause * SECOND)
         values.append(values[-1] + rise)
     inside = sorted({at * SECOND for at in inner if 0 < at * SECOND < times[-1]})

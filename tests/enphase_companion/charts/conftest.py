@@ -1,4 +1,4 @@
-"""A house with batteries whose readings of three days stand in a database, some of them missing."""
+"""A house with batteries, and a database with three days of its readings and a gap."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from enphase_companion.simulator.profiles import PROFILES
 ZURICH = ZoneInfo("Europe/Zurich")
 
 
-def local(*moment: int) -> int:
-    """Epoch seconds of a moment in Zurich, such as (2026, 10, 25) or (2026, 10, 25, 12, 30)."""
-    return round(datetime(*moment, tzinfo=ZURICH).timestamp())  # type: ignore[misc, arg-type]
+def local_seconds(*time: int) -> int:
+    """Return a local time in Zurich, such as (2026, 10, 25, 12, 30), in seconds since the epoch."""
+    return round(datetime(*time, tzinfo=ZURICH).timestamp())  # type: ignore[misc, arg-type]
 
 
-#: Around the end of summer time; nothing was read in the afternoon of the 24th.
-START, END = local(2026, 10, 24), local(2026, 10, 27)
-GAP = local(2026, 10, 24, 13, 0), local(2026, 10, 24, 15, 0)
+#: The end of summer time, and a gap in the afternoon of the 24th.
+START, END = local_seconds(2026, 10, 24), local_seconds(2026, 10, 27)
+GAP = local_seconds(2026, 10, 24, 13, 0), local_seconds(2026, 10, 24, 15, 0)
 
 
 @pytest.fixture(scope="session")
@@ -33,8 +33,8 @@ def house() -> House:
 
 @pytest.fixture(scope="session")
 def house_url(house: House, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Return the database: read every 30 seconds."""
+    """Return the URL of the database, with a reading every 30 seconds."""
     file: Path = tmp_path_factory.mktemp("house") / "enphase.db"
-    moments = [at for at in range(START, END + 1, 30) if not GAP[0] < at < GAP[1]]
-    asyncio.run(store(f"sqlite:///{file}", ZURICH, house, moments))
+    times = [at for at in range(START, END + 1, 30) if not GAP[0] < at < GAP[1]]
+    asyncio.run(store(f"sqlite:///{file}", ZURICH, house, times))
     return f"sqlite:///{file}"

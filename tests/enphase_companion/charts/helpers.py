@@ -1,4 +1,4 @@
-"""A day to draw, what is read back from a chart, and a backend without a screen."""
+"""A view of a day, the data of drawn lines, and a backend without a screen."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from matplotlib.dates import num2date
 from enphase_companion.charts.model import Panel, Quantity, Totals, Track, View
 from enphase_companion.charts.time_range import Span
 
-from .conftest import ZURICH, local
+from .conftest import ZURICH, local_seconds
 
 BACKEND = "module://tests.enphase_companion.charts.window_backend"
 
-START, END = local(2026, 10, 25) * 1000, local(2026, 10, 26) * 1000
+START, END = local_seconds(2026, 10, 25) * 1000, local_seconds(2026, 10, 26) * 1000
 TIMES = np.arange(START, END, 900_000)
 WAVE = 2000 * np.sin(np.linspace(0, np.pi, TIMES.size))
 
@@ -33,12 +33,12 @@ VIEW = View(
 )
 
 
-def lines(axes: Axes) -> dict[str, tuple[list[int], list[float]]]:
-    """Return the data of the drawn lines by name: seconds since the epoch, and W or Wh."""
+def read_lines(axes: Axes) -> dict[str, tuple[list[int], list[float]]]:
+    """Return the times (seconds since the epoch) and values (W or Wh) of the drawn lines by name."""
     found = {}
     for line in axes.lines:
         if not str(line.get_label()).startswith("_"):
-            moments = num2date(line.get_xdata())  # type: ignore[no-untyped-call]
+            times = num2date(line.get_xdata())  # type: ignore[no-untyped-call]
             values = np.asarray(line.get_ydata(), dtype=float).tolist()
-            found[str(line.get_label())] = ([round(moment.timestamp()) for moment in moments], values)
+            found[str(line.get_label())] = ([round(time.timestamp()) for time in times], values)
     return found

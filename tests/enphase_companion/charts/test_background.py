@@ -1,4 +1,4 @@
-"""Work beside the window: the newest view, errors that come through, and an end in time."""
+"""Background work of a window: the newest view is returned, errors are raised, and it ends in time."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from .helpers import VIEW
 Put = Callable[[View], None]
 
 
-def test_only_the_newest_view_is_given_and_only_once() -> None:
+def test_only_the_newest_view_is_returned_and_only_once() -> None:
     async def work(service: Service, put: Put) -> None:
         for _ in range(3):
             put(VIEW)
@@ -30,11 +30,11 @@ def test_only_the_newest_view_is_given_and_only_once() -> None:
         assert source.newest() is None
 
 
-def test_who_looks_never_waits_for_the_work() -> None:
+def test_the_window_never_waits_for_the_work() -> None:
     has_looked = threading.Event()
 
     async def work(service: Service, put: Put) -> None:
-        # As bad as it can be: it blocks all that runs beside it.
+        # The worst case: this blocks the event loop of the work.
         assert has_looked.wait(30)
         put(VIEW)
         await service.sleep(600)
@@ -45,7 +45,7 @@ def test_who_looks_never_waits_for_the_work() -> None:
         assert source.newest(30) is VIEW
 
 
-def test_what_ends_the_work_is_raised_where_views_are_taken() -> None:
+def test_an_error_of_the_work_is_raised_to_the_window() -> None:
     async def work(_: Service, __: Put) -> None:
         raise CommandError("a: b. Do c.")
 
@@ -53,7 +53,7 @@ def test_what_ends_the_work_is_raised_where_views_are_taken() -> None:
         source.newest(5)
 
 
-def test_work_that_ends_by_itself_is_no_picture_that_stands_still() -> None:
+def test_work_that_ends_unexpectedly_is_an_error() -> None:
     async def work(_: Service, put: Put) -> None:
         put(VIEW)
 
@@ -63,7 +63,7 @@ def test_work_that_ends_by_itself_is_no_picture_that_stands_still() -> None:
 
 
 @pytest.mark.parametrize("wait", [0.0, 0.3])
-def test_work_that_hangs_is_ended_with_it(wait: float) -> None:
+def test_hanging_work_is_cancelled_with_the_window(wait: float) -> None:
     ended = []
 
     async def work(service: Service, _: Put) -> None:

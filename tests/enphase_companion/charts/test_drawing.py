@@ -1,4 +1,4 @@
-"""The picture: what the drawn lines hold, what a click hides, and what the axis says."""
+"""Drawing: lines and their values, the axis, labels, and the legend."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from enphase_companion.charts.style import LOOKS
 from enphase_companion.charts.time_range import Span, days, parse
 
 from .conftest import ZURICH
-from .helpers import END, START, TIMES, TRACKS, VIEW, WAVE, lines
+from .helpers import END, START, TIMES, TRACKS, VIEW, WAVE, read_lines
 
 
-def drawn(view: View = VIEW, **limits: float) -> Chart:
+def draw(view: View = VIEW, **limits: float) -> Chart:
     figure = Figure(size(len(view.panels)))
     FigureCanvasAgg(figure)
     chart = Chart(figure, limits)
@@ -37,20 +37,20 @@ def drawn(view: View = VIEW, **limits: float) -> Chart:
     return chart
 
 
-def texts(chart: Chart) -> list[str]:
+def get_texts(chart: Chart) -> list[str]:
     return [text.get_text() for text in chart.figure.findobj(lambda artist: hasattr(artist, "get_text"))]  # type: ignore[attr-defined]
 
 
-def entry(chart: Chart, name: str) -> Text:
+def find_legend_entry(chart: Chart, name: str) -> Text:
     """Return an entry of the legend."""
     (legend,) = chart.figure.findobj(Legend)
     return next(text for text in legend.get_texts() if text.get_text().startswith(name))
 
 
-def click(chart: Chart, name: str) -> None:
+def click_legend(chart: Chart, name: str) -> None:
     """Click on an entry of the legend."""
     canvas = chart.figure.canvas
-    box = entry(chart, name).get_window_extent()
+    box = find_legend_entry(chart, name).get_window_extent()
     event = MouseEvent(
         "button_press_event", canvas, (box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2, MouseButton.LEFT
     )
@@ -58,9 +58,9 @@ def click(chart: Chart, name: str) -> None:
     canvas.draw()
 
 
-def test_production_goes_up_consumption_down_and_the_grid_is_a_line() -> None:
-    axes = drawn().panels[0].axes
-    found = lines(axes)
+def test_production_is_above_zero_consumption_below_and_the_grid_is_a_line() -> None:
+    axes = draw().panels[0].axes
+    found = read_lines(axes)
     seconds = (TIMES // 1000).tolist()
     assert all(times == seconds for times, _ in found.values())
     assert found["Production"][1] == pytest.approx(WAVE.tolist())
@@ -69,30 +69,30 @@ def test_production_goes_up_consumption_down_and_the_grid_is_a_line() -> None:
     assert found["Battery"][1] == [0.0] * TIMES.size
 
 
-def test_the_zero_line_is_the_strongest() -> None:
-    axes = drawn().panels[0].axes
+def test_the_zero_line_is_the_thickest() -> None:
+    axes = draw().panels[0].axes
     zero = next(line for line in axes.lines if np.array_equal(line.get_ydata(), [0, 0]))
     assert zero.get_linewidth() >= max(line.get_linewidth() for line in axes.lines)
 
 
-def test_what_goes_down_is_no_negative_number_on_the_axis() -> None:
-    axes = drawn().panels[0].axes
+def test_axis_labels_below_zero_are_not_negative() -> None:
+    axes = draw().panels[0].axes
     labels = [label.get_text() for label in axes.get_yticklabels()]
     assert labels
     assert not any(label.startswith(("-", "\N{MINUS SIGN}")) for label in labels)
     assert "    kW    " in axes.get_ylabel()
 
 
-def test_the_axis_says_which_way_is_up_of_what_is_drawn() -> None:
-    assert drawn().panels[0].axes.get_ylabel() == (
+def test_the_axis_label_names_the_directions_of_the_drawn_quantities() -> None:
+    assert draw().panels[0].axes.get_ylabel() == (
         "\N{LEFTWARDS ARROW} consumption, import    kW    production, export \N{RIGHTWARDS ARROW}"
     )
-    alone = drawn(replace(VIEW, panels=[Panel("", {Quantity.PRODUCTION: TRACKS[Quantity.PRODUCTION]})]))
+    alone = draw(replace(VIEW, panels=[Panel("", {Quantity.PRODUCTION: TRACKS[Quantity.PRODUCTION]})]))
     assert alone.panels[0].axes.get_ylabel() == "kW    production \N{RIGHTWARDS ARROW}"
 
 
-def test_the_axis_words_do_not_run_into_the_times() -> None:
-    chart = drawn(replace(VIEW, panels=[Panel("", TRACKS), Panel("L1", TRACKS)]))
+def test_the_axis_label_does_not_overlap_the_times() -> None:
+    chart = draw(replace(VIEW, panels=[Panel("", TRACKS), Panel("L1", TRACKS)]))
     for panel in chart.panels:
         words = panel.axes.yaxis.label.get_window_extent()
         frame = panel.axes.get_window_extent()
@@ -100,54 +100,54 @@ def test_the_axis_words_do_not_run_into_the_times() -> None:
         assert words.y1 <= frame.y1
 
 
-def test_a_gap_is_a_break_in_the_line_and_a_patch_and_named() -> None:
+def test_a_gap_breaks_the_line_and_is_shaded_and_labelled() -> None:
     values = WAVE.copy()
     values[40:50] = np.nan
     gap = Span(int(TIMES[39]), int(TIMES[50]))
     view = replace(VIEW, panels=[Panel("", {Quantity.PRODUCTION: Track(TIMES, values)})], gaps=[gap])
-    chart = drawn(view)
-    assert np.isnan(lines(chart.panels[0].axes)["Production"][1][40:50]).all()
-    assert "No readings" in texts(chart)
-    assert "No readings" not in texts(drawn())
+    chart = draw(view)
+    assert np.isnan(read_lines(chart.panels[0].axes)["Production"][1][40:50]).all()
+    assert "No readings" in get_texts(chart)
+    assert "No readings" not in get_texts(draw())
 
 
-def test_totals_stand_there_in_words() -> None:
-    shown_texts = texts(drawn())
+def test_totals_are_written_in_the_chart() -> None:
+    shown_texts = get_texts(draw())
     assert {"23.6 kWh", "produced", "4.0 kWh", "imported"} <= set(shown_texts)
     assert any("28 % of the production was used here (self-consumption)" in each for each in shown_texts)
     assert any("63 % of the consumption came from here (self-sufficiency)" in each for each in shown_texts)
-    unknown = texts(drawn(replace(VIEW, totals=Totals(produced=1_000))))
+    unknown = get_texts(draw(replace(VIEW, totals=Totals(produced=1_000))))
     assert not any("self-" in each or "imported" in each for each in unknown)
 
 
 def test_the_latest_values_are_written_at_the_ends_of_their_lines() -> None:
-    shown_texts = texts(drawn())
+    shown_texts = get_texts(draw())
     assert "Consumption 500 W" in shown_texts
     assert "Grid 500 W" in shown_texts, "positive: import, as everywhere"
 
 
 def test_exported_power_is_negative_in_print_and_drawn_upwards() -> None:
     exporting = {Quantity.NET: Track(TIMES, np.full(TIMES.size, -1_500.0))}
-    chart = drawn(replace(VIEW, panels=[Panel("", exporting)]))
-    assert "Grid \N{MINUS SIGN}1.50 kW" in texts(chart)
-    assert lines(chart.panels[0].axes)["Grid"][1] == [1_500.0] * TIMES.size
+    chart = draw(replace(VIEW, panels=[Panel("", exporting)]))
+    assert "Grid \N{MINUS SIGN}1.50 kW" in get_texts(chart)
+    assert read_lines(chart.panels[0].axes)["Grid"][1] == [1_500.0] * TIMES.size
 
 
-def test_a_finished_day_names_its_lines_without_values_that_look_like_now() -> None:
-    shown_texts = texts(drawn(replace(VIEW, is_now=False)))
+def test_line_labels_of_a_past_day_have_no_values() -> None:
+    shown_texts = get_texts(draw(replace(VIEW, is_now=False)))
     assert {"Production", "Consumption", "Battery", "Grid"} <= set(shown_texts)
     assert not any(each.startswith(("Consumption ", "Battery 0")) for each in shown_texts)
 
 
-def test_the_zero_line_does_not_strike_a_label_through() -> None:
+def test_the_zero_line_does_not_cross_a_label() -> None:
     half = TIMES.size // 2
     ended = {Quantity.BATTERY: Track(TIMES[:half], np.zeros(half))}
-    chart = drawn(replace(VIEW, panels=[Panel("", ended)]))
+    chart = draw(replace(VIEW, panels=[Panel("", ended)]))
     (label,) = (each for each in chart.figure.findobj(Annotation) if each.get_text() == "Battery 0 W")
     box = label.get_bbox_patch()
     assert box is not None
     assert label.get_zorder() > chart.panels[0]._zero.get_zorder()
-    # In the row of the zero line, no dark dot stands left and right of the letters within the box.
+    # In the row of the zero line, the box of the label has no dark pixels beside the letters.
     pixels = np.asarray(chart.figure.canvas.buffer_rgba())[:, :, :3].astype(int).sum(axis=2)  # type: ignore[attr-defined]
     extent, letters = box.get_window_extent(), label.get_window_extent()
     row = round(pixels.shape[0] - (extent.y0 + extent.y1) / 2)
@@ -160,7 +160,7 @@ def test_the_zero_line_does_not_strike_a_label_through() -> None:
 @pytest.mark.parametrize("inches", [12, 8, 6])
 @pytest.mark.parametrize("what", ["trouble", "notes"])
 @pytest.mark.slow
-def test_a_long_reason_is_wrapped_and_whole(what: str, inches: int) -> None:
+def test_a_long_problem_text_is_wrapped_and_complete(what: str, inches: int) -> None:
     reason = (
         "/home/ada/.config/enphase-iq-gateway/gateway.cer: the gateway now shows another certificate "
         f"(SHA-256 {':'.join(['5A'] * 32)}, valid to 2027-07-01), so nothing secret was sent. "
@@ -191,7 +191,7 @@ def test_a_long_reason_is_wrapped_and_whole(what: str, inches: int) -> None:
 def test_steps_are_drawn_as_steps_and_filled_up_to_a_gap() -> None:
     at = START + 300_000 * np.arange(4)
     stepped = {Quantity.PRODUCTION: Track(at, np.array([100.0, 300.0, np.nan, 200.0]), is_stepped=True)}
-    axes = drawn(replace(VIEW, panels=[Panel("", stepped)])).panels[0].axes
+    axes = draw(replace(VIEW, panels=[Panel("", stepped)])).panels[0].axes
     (line,) = (each for each in axes.lines if each.get_label() == "Production")
     assert line.get_drawstyle() == "steps-post"
     (fill,) = axes.collections
@@ -201,7 +201,7 @@ def test_steps_are_drawn_as_steps_and_filled_up_to_a_gap() -> None:
     }  # fmt: skip
 
 
-def test_a_line_is_thinned_out_without_losing_what_is_seen_of_it() -> None:
+def test_thinning_a_line_keeps_its_visible_shape() -> None:
     x = np.linspace(0, 1, 86_400)
     y = np.sin(40 * x)
     y[30_000], y[60_000], y[70_000:70_500] = 9.0, -9.0, np.nan
@@ -227,11 +227,11 @@ def test_a_live_svg_of_a_day_of_seconds_is_small(tmp_path: Path) -> None:
         Quantity.NET: Track(times, noise - noise[::-1]),
         Quantity.BATTERY: Track(times, noise / 3),
     }
-    save(drawn(replace(VIEW, panels=[Panel("", tracks)])).figure, tmp_path / "day.svg")
+    save(draw(replace(VIEW, panels=[Panel("", tracks)])).figure, tmp_path / "day.svg")
     assert (tmp_path / "day.svg").stat().st_size < 1_000_000
 
 
-def test_labels_make_room_for_one_another_and_stay_near() -> None:
+def test_labels_do_not_overlap_and_stay_near_their_lines() -> None:
     assert spread([0, 100, 300], 13) == [0, 100, 300]
     places = spread([100, 100, 101, 102], 13)
     assert np.diff(places).tolist() == pytest.approx([13] * 3)
@@ -240,40 +240,40 @@ def test_labels_make_room_for_one_another_and_stay_near() -> None:
 
 
 def test_limits_are_lines_with_their_names() -> None:
-    chart = drawn(peak=4_400.0, continuous=4_100.0)
-    found = lines(chart.panels[0].axes)
+    chart = draw(peak=4_400.0, continuous=4_100.0)
+    found = read_lines(chart.panels[0].axes)
     assert found["peak"][1] == [4_400, 4_400]
     assert found["continuous"][1] == [4_100, 4_100]
-    assert {"peak 4.40 kW", "continuous 4.10 kW"} <= set(texts(chart))
+    assert {"peak 4.40 kW", "continuous 4.10 kW"} <= set(get_texts(chart))
 
 
 @pytest.mark.slow
-def test_a_click_in_the_legend_hides_a_line_and_another_brings_it_back() -> None:
-    chart = drawn()
-    click(chart, "Consumption")
-    assert lines(chart.panels[0].axes).keys() == {"Production", "Grid", "Battery"}
+def test_a_click_in_the_legend_hides_a_line_and_a_second_shows_it_again() -> None:
+    chart = draw()
+    click_legend(chart, "Consumption")
+    assert read_lines(chart.panels[0].axes).keys() == {"Production", "Grid", "Battery"}
     chart.draw(VIEW)
-    assert "Consumption" not in lines(chart.panels[0].axes), "also in the next view"
-    click(chart, "Consumption")
-    assert "Consumption" in lines(chart.panels[0].axes)
+    assert "Consumption" not in read_lines(chart.panels[0].axes), "also in the next view"
+    click_legend(chart, "Consumption")
+    assert "Consumption" in read_lines(chart.panels[0].axes)
 
 
-def test_a_click_on_what_is_no_line_does_nothing() -> None:
-    chart = drawn(replace(VIEW, gaps=[Span(START, START + 1_000_000)]))
-    click(chart, "No readings")
-    assert len(lines(chart.panels[0].axes)) == 4
+def test_a_click_beside_the_legend_does_nothing() -> None:
+    chart = draw(replace(VIEW, gaps=[Span(START, START + 1_000_000)]))
+    click_legend(chart, "No readings")
+    assert len(read_lines(chart.panels[0].axes)) == 4
 
 
 @pytest.mark.slow
-def test_everything_may_be_hidden() -> None:
-    chart = drawn()
+def test_all_lines_may_be_hidden() -> None:
+    chart = draw()
     for name in ("Production", "Consumption", "Battery", "Grid"):
-        click(chart, name)
-    assert lines(chart.panels[0].axes) == {}
+        click_legend(chart, name)
+    assert read_lines(chart.panels[0].axes) == {}
 
 
-def test_who_has_zoomed_in_is_not_disturbed_by_a_new_view() -> None:
-    chart = drawn()
+def test_a_new_view_keeps_the_zoom() -> None:
+    chart = draw()
     axes = chart.panels[0].axes
     moved = replace(VIEW, span=Span(START + 3_600_000, END + 3_600_000))
     before = axes.get_xlim()
@@ -285,9 +285,9 @@ def test_who_has_zoomed_in_is_not_disturbed_by_a_new_view() -> None:
 
 
 @pytest.mark.parametrize(("day", "hours"), [("2026-10-25", 25), ("2026-03-29", 23)])
-def test_marks_stand_at_local_hours_on_days_when_the_clock_is_changed(day: str, hours: int) -> None:
+def test_ticks_are_at_local_hours_on_days_with_a_clock_change(day: str, hours: int) -> None:
     span = parse(day).span(ZURICH, 0)
-    axes = drawn(replace(VIEW, span=span)).panels[0].axes
+    axes = draw(replace(VIEW, span=span)).panels[0].axes
     marks = num2date(axes.get_xticks(), tz=ZURICH)  # type: ignore[no-untyped-call]
     assert span.length == hours * 3_600_000
     assert [f"{mark:%H:%M}" for mark in marks] == [
@@ -297,7 +297,7 @@ def test_marks_stand_at_local_hours_on_days_when_the_clock_is_changed(day: str, 
     assert labels[1:-1] == ["03:00", "06:00", "09:00", "12:00", "15:00", "18:00", "21:00"]
 
 
-def test_bars_of_days_are_as_wide_as_their_days_and_named() -> None:
+def test_daily_bars_are_as_wide_as_their_days_and_labelled() -> None:
     buckets = days(Span(START - 5 * 86_400_000, START + 10 * 86_400_000), ZURICH)
     starts = np.array([bucket.start for bucket in buckets])
     energies = np.arange(0, 1000 * len(buckets), 1000, dtype=np.float64)
@@ -309,7 +309,7 @@ def test_bars_of_days_are_as_wide_as_their_days_and_named() -> None:
         Quantity.DISCHARGED: Track(starts, np.full(starts.size, 100.0)),
         Quantity.CHARGED: Track(starts, np.full(starts.size, 200.0)),
     }
-    chart = drawn(replace(VIEW, panels=[Panel("", tracks)], buckets=buckets))
+    chart = draw(replace(VIEW, panels=[Panel("", tracks)], buckets=buckets))
     axes = chart.panels[0].axes
     production, consumption, discharged, charged = axes.containers
     assert [bar.get_height() for bar in production][:3] == [0, 1000, 2000]
@@ -318,34 +318,34 @@ def test_bars_of_days_are_as_wide_as_their_days_and_named() -> None:
     assert [bar.get_y() for bar in charged][:3] == [0, -500, -1000], "below the consumption"
     widths = [bar.get_width() for bar in production]
     assert widths[5] / widths[4] == pytest.approx(25 / 24)
-    assert np.isnan(lines(axes)["Grid"][1][3])
+    assert np.isnan(read_lines(axes)["Grid"][1][3])
     labels = [label.get_text() for label in axes.get_xticklabels()]
     assert "21 Oct" in labels
     assert "    kWh    " in axes.get_ylabel()
 
 
-def test_a_view_that_may_be_old_says_so() -> None:
-    shown_texts = texts(drawn(replace(VIEW, trouble="The gateway does not answer.")))
+def test_an_outdated_view_is_marked() -> None:
+    shown_texts = get_texts(draw(replace(VIEW, trouble="The gateway does not answer.")))
     assert "Not up to date: The gateway does not answer." in shown_texts
 
 
-def test_a_view_with_nothing_in_it_can_be_drawn() -> None:
-    chart = drawn(replace(VIEW, panels=[Panel("", {})], totals=Totals(), notes=["no readings in this time"]))
-    assert "Note: no readings in this time" in texts(chart)
+def test_an_empty_view_can_be_drawn() -> None:
+    chart = draw(replace(VIEW, panels=[Panel("", {})], totals=Totals(), notes=["no readings in this time"]))
+    assert "Note: no readings in this time" in get_texts(chart)
 
 
 @pytest.mark.slow
 def test_a_phase_that_appears_gets_a_panel() -> None:
-    chart = drawn()
+    chart = draw()
     chart.draw(replace(VIEW, panels=[Panel("", TRACKS), Panel("L1", TRACKS)]))
     chart.figure.canvas.draw()
     assert len(chart.panels) == 2
-    assert "L1" in texts(chart)
-    click(chart, "Production")
-    assert all("Production" not in lines(panel.axes) for panel in chart.panels)
+    assert "L1" in get_texts(chart)
+    click_legend(chart, "Production")
+    assert all("Production" not in read_lines(panel.axes) for panel in chart.panels)
 
 
-def test_no_two_quantities_differ_by_colour_alone_and_none_is_red_or_green() -> None:
+def test_quantities_differ_by_more_than_colour_and_none_is_red_or_green() -> None:
     for one, other in combinations(LOOKS.values(), 2):
         assert (one.line, one.hatch, one.filled) != (other.line, other.hatch, other.filled)
     for look in LOOKS.values():
@@ -356,8 +356,8 @@ def test_no_two_quantities_differ_by_colour_alone_and_none_is_red_or_green() -> 
         assert not is_green
 
 
-def test_a_window_that_is_made_smaller_keeps_its_chart() -> None:
-    chart = drawn()
+def test_a_smaller_window_keeps_its_chart() -> None:
+    chart = draw()
     chart.figure.set_size_inches(6, 4)
     chart.figure.canvas.draw()
     for _ in range(2):
@@ -368,8 +368,8 @@ def test_a_window_that_is_made_smaller_keeps_its_chart() -> None:
     assert box.height > 0.1
 
 
-def test_drawing_again_and_again_piles_nothing_up() -> None:
-    chart = drawn(peak=1_000.0)
+def test_repeated_drawing_adds_no_artists() -> None:
+    chart = draw(peak=1_000.0)
     before = len(chart.figure.findobj())
     for _ in range(3):
         chart.draw(VIEW)
@@ -380,9 +380,9 @@ def test_drawing_again_and_again_piles_nothing_up() -> None:
 @pytest.mark.parametrize(
     ("name", "begins"), [("chart.png", b"\x89PNG"), ("chart.SVG", b"<?xml"), ("chart.pdf", b"%PDF")]
 )
-def test_a_file_is_written_whole_in_the_format_that_its_name_says(
+def test_a_file_is_written_atomically_in_the_format_of_its_suffix(
     name: str, begins: bytes, tmp_path: Path
 ) -> None:
-    save(drawn().figure, tmp_path / name)
+    save(draw().figure, tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(begins)
     assert [each.name for each in tmp_path.iterdir()] == [name]

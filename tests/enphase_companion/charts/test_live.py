@@ -1,4 +1,4 @@
-"""The live chart's memory: the last minutes and no more, with gaps, silence and the gateway's own clock."""
+"""Live data: the last minutes only, with gaps, outages and a wrong clock of the gateway."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NOW = 1_800_000_000
 
 
 class Clock:
-    """Epoch seconds, moved on by hand."""
+    """A clock in seconds since the epoch, whose time the tests set."""
 
     def __init__(self) -> None:
         self.now = float(NOW)
@@ -38,15 +38,15 @@ def history(clock: Clock) -> LiveData:
     return LiveData(5, 1, ZURICH, phases=False, clock=clock)
 
 
-def message(at: float, watts: float = 1000.0, counter: float | None = None, **more: bool) -> Message:
-    expected = Quantities(active_power=watts, energy_delivered=at / 3.6 if counter is None else counter)
-    return Message("1", at, (Sample("production", 0, round(at) * 1000, expected),), None, **more)
+def build_message(at: float, watts: float = 1000.0, counter: float | None = None, **more: bool) -> Message:
+    quantities = Quantities(active_power=watts, energy_delivered=at / 3.6 if counter is None else counter)
+    return Message("1", at, (Sample("production", 0, round(at) * 1000, quantities),), None, **more)
 
 
-def test_the_newest_readings_are_shown_and_the_oldest_forgotten(history: LiveData, clock: Clock) -> None:
+def test_the_newest_readings_are_shown_and_the_oldest_dropped(history: LiveData, clock: Clock) -> None:
     for _ in range(1_000):
         clock.now += 1
-        history.add(message(clock.now, watts=clock.now - NOW))
+        history.add(build_message(clock.now, watts=clock.now - NOW))
     view = history.view(None)
     track = view.panels[0].tracks[Quantity.PRODUCTION]
     assert view.span.length == 300_000
@@ -55,14 +55,14 @@ def test_the_newest_readings_are_shown_and_the_oldest_forgotten(history: LiveDat
     assert view.trouble is None
 
 
-def test_it_holds_no_more_than_it_shows_although_nobody_looks(history: LiveData, clock: Clock) -> None:
+def test_memory_is_limited_to_the_shown_readings_without_a_view(history: LiveData, clock: Clock) -> None:
     for _ in range(5_000):
         clock.now += 1
-        history.add(message(clock.now))
+        history.add(build_message(clock.now))
     assert sum(len(each.readings) for each in history._series.values()) <= 302
 
 
-def test_meters_that_no_chart_shows_are_not_kept(history: LiveData) -> None:
+def test_measurements_that_no_chart_shows_are_not_kept(history: LiveData) -> None:
     for name in range(1_000):
         history.add(
             Message("1", NOW, (Sample(f"load{name}", 0, NOW * 1000, Quantities(active_power=1)),), None)
@@ -73,7 +73,7 @@ def test_meters_that_no_chart_shows_are_not_kept(history: LiveData) -> None:
 def test_a_pause_is_a_gap(history: LiveData, clock: Clock) -> None:
     for second in [*range(60), *range(120, 180)]:
         clock.now = NOW + second
-        history.add(message(clock.now))
+        history.add(build_message(clock.now))
     view = history.view(None)
     assert [(gap.start, gap.end) for gap in view.gaps] == [((NOW + 59) * 1000, (NOW + 120) * 1000)]
     assert np.isnan(view.panels[0].tracks[Quantity.PRODUCTION].values).sum() == 1
@@ -82,17 +82,17 @@ def test_a_pause_is_a_gap(history: LiveData, clock: Clock) -> None:
 def test_a_slow_gateway_has_no_gaps(history: LiveData, clock: Clock) -> None:
     for _ in range(15):
         clock.now += 20
-        history.add(message(clock.now))
+        history.add(build_message(clock.now))
     assert history.view(None).gaps == []
 
 
-def of_inverters(at: float, watts: float = 1000.0) -> Sample:
-    """Return the production that microinverters report."""
-    expected = Quantities(active_power=watts, energy_delivered=(at - NOW) / 3.6)
-    return Sample("production", 0, round(at) * 1000, expected)
+def build_inverter_sample(at: float, watts: float = 1000.0) -> Sample:
+    """Return the production reported by microinverters."""
+    quantities = Quantities(active_power=watts, energy_delivered=(at - NOW) / 3.6)
+    return Sample("production", 0, round(at) * 1000, quantities)
 
 
-def reported(at: float, *samples: Sample) -> Message:
+def build_unmetered_message(at: float, *samples: Sample) -> Message:
     """Return a message of a gateway that does not meter production."""
     return Message("1", at, samples, None, has_unmetered_production=True)
 
@@ -101,7 +101,7 @@ def test_microinverters_that_report_every_five_minutes_are_steps_without_gaps(cl
     history = LiveData(30, 1, ZURICH, phases=False, clock=clock)
     for number in range(6):
         clock.now = NOW + 300 * number
-        history.add(reported(clock.now, of_inverters(clock.now, 100.0 * number)))
+        history.add(build_unmetered_message(clock.now, build_inverter_sample(clock.now, 100.0 * number)))
         clock.now += 299
         assert history.view(None).trouble is None
     view = history.view(None)
@@ -115,11 +115,11 @@ def test_microinverters_that_report_every_five_minutes_are_steps_without_gaps(cl
     assert view.notes == ["production is the sum of what the microinverters report, every five minutes"]
 
 
-def test_where_microinverters_stop_there_is_a_gap_and_it_is_said(clock: Clock) -> None:
+def test_an_outage_of_microinverters_is_a_gap_and_a_problem(clock: Clock) -> None:
     history = LiveData(60, 1, ZURICH, phases=False, clock=clock)
     for second in (0, 300, 600, 2_400, 2_700):
         clock.now = NOW + second
-        history.add(reported(clock.now, of_inverters(clock.now)))
+        history.add(build_unmetered_message(clock.now, build_inverter_sample(clock.now)))
     view = history.view(None)
     assert [(gap.start, gap.end) for gap in view.gaps] == [((NOW + 900) * 1000, (NOW + 2_400) * 1000)]
     track = view.panels[0].tracks[Quantity.PRODUCTION]
@@ -131,24 +131,24 @@ def test_where_microinverters_stop_there_is_a_gap_and_it_is_said(clock: Clock) -
     assert silent.panels[0].tracks[Quantity.PRODUCTION].times[-1] == (NOW + 2_700) * 1000
 
 
-def test_of_microinverters_the_value_that_the_shown_minutes_begin_with_stays(clock: Clock) -> None:
+def test_the_inverter_value_at_the_start_of_the_range_is_kept(clock: Clock) -> None:
     history = LiveData(5, 1, ZURICH, phases=False, clock=clock)
     for second in (0, 300, 600):
         clock.now = NOW + second
-        history.add(reported(clock.now, of_inverters(clock.now)))
+        history.add(build_unmetered_message(clock.now, build_inverter_sample(clock.now)))
     clock.now += 100
     view = history.view(None)
     assert view.panels[0].tracks[Quantity.PRODUCTION].times[0] <= view.span.start
 
 
-def test_beside_a_meter_they_are_a_line_of_their_own_pace(clock: Clock) -> None:
+def test_microinverters_are_a_stepped_line_beside_meters(clock: Clock) -> None:
     history = LiveData(30, 1, ZURICH, phases=False, clock=clock)
     for second in range(1_500):
         clock.now = NOW + second
-        # The gateway's clock is a day off; who asks the microinverters has the right one.
+        # The gateway's clock is a day off. Readings of microinverters have the local time.
         net = Sample("net-consumption", 0, (round(clock.now) - 86_400) * 1000, Quantities(active_power=1.0))
         if second % 300 == 0:
-            history.add(reported(clock.now, net, of_inverters(clock.now)))
+            history.add(build_unmetered_message(clock.now, net, build_inverter_sample(clock.now)))
         else:
             history.add(Message("1", clock.now, (net,), None))
     view = history.view(None)
@@ -157,9 +157,9 @@ def test_beside_a_meter_they_are_a_line_of_their_own_pace(clock: Clock) -> None:
     assert Quantity.CONSUMPTION not in view.panels[0].tracks, "home needs a meter for each"
 
 
-def test_a_silence_is_said_while_it_lasts(history: LiveData, clock: Clock) -> None:
+def test_an_outage_is_a_problem_while_it_lasts(history: LiveData, clock: Clock) -> None:
     assert "waiting for the gateway's first answer" in (history.view(None).trouble or "")
-    history.add(message(clock.now))
+    history.add(build_message(clock.now))
     clock.now += 8
     assert history.view(None).trouble is None
     clock.now += 22
@@ -169,38 +169,40 @@ def test_a_silence_is_said_while_it_lasts(history: LiveData, clock: Clock) -> No
     assert history.view("the token expired").trouble == "the token expired"
 
 
-def test_a_gateway_whose_clock_is_off_is_shown_by_its_own_clock(history: LiveData, clock: Clock) -> None:
+def test_readings_of_a_gateway_with_a_wrong_clock_are_shown_at_its_time(
+    history: LiveData, clock: Clock
+) -> None:
     for second in range(10):
         clock.now = NOW + second
-        history.add(message(clock.now - 86_400))
+        history.add(build_message(clock.now - 86_400))
     view = history.view(None)
     assert view.span.end == (NOW + 9 - 86_400) * 1000
     assert view.trouble is None
 
 
-def test_a_clock_that_is_set_back_stops_nothing(history: LiveData, clock: Clock) -> None:
-    history.add(message(NOW + 86_400))
-    history.add(message(NOW))
-    history.add(message(NOW + 1))
+def test_readings_continue_after_the_clock_is_set_back(history: LiveData, clock: Clock) -> None:
+    history.add(build_message(NOW + 86_400))
+    history.add(build_message(NOW))
+    history.add(build_message(NOW + 1))
     assert history.view(None).panels[0].tracks[Quantity.PRODUCTION].times.tolist() == [
         NOW * 1000,
         (NOW + 1) * 1000,
     ]
 
 
-def test_the_same_reading_twice_is_one(history: LiveData) -> None:
-    history.add(message(NOW))
-    history.add(message(NOW, watts=5))
+def test_a_repeated_reading_counts_once(history: LiveData) -> None:
+    history.add(build_message(NOW))
+    history.add(build_message(NOW, watts=5))
     assert history.view(None).panels[0].tracks[Quantity.PRODUCTION].values.tolist() == [1000]
 
 
-def test_a_counter_that_fell_says_nothing(history: LiveData) -> None:
-    history.add(message(NOW, counter=5_000))
-    history.add(message(NOW + 1, counter=10))
+def test_totals_are_unknown_after_a_counter_fell(history: LiveData) -> None:
+    history.add(build_message(NOW, counter=5_000))
+    history.add(build_message(NOW + 1, counter=10))
     assert history.view(None).totals.produced is None
 
 
-def test_consumption_with_batteries_that_nobody_measures_is_not_known(history: LiveData) -> None:
+def test_consumption_is_unknown_with_unmetered_batteries(history: LiveData) -> None:
     samples = tuple(
         Sample(name, 0, NOW * 1000, Quantities(active_power=1000.0, voltage=230.0))
         for name in ("production", "net-consumption")
@@ -217,14 +219,12 @@ def test_consumption_with_batteries_that_nobody_measures_is_not_known(history: L
     ("seconds", "expected"),
     [(1, "the last minute"), (5, "the last 5 minutes"), (1_440, "the last 1440 minutes")],
 )
-def test_what_is_shown_is_said_in_words(seconds: int, expected: str, clock: Clock) -> None:
+def test_the_subtitle_describes_the_range(seconds: int, expected: str, clock: Clock) -> None:
     assert f"· {expected} in" in LiveData(seconds, 1, ZURICH, phases=False, clock=clock).view(None).subtitle
 
 
 @pytest.mark.parametrize("seconds", [60, 0.3])
-def test_totals_that_add_up_by_phase_are_explained_where_both_directions_flowed(
-    history: LiveData, clock: Clock, seconds: float
-) -> None:
+def test_a_note_explains_totals_counted_per_phase(history: LiveData, clock: Clock, seconds: float) -> None:
     for number, second in enumerate((0, seconds)):
         clock.now = NOW + 60 * number
         counted = {0: (9_800.0, 6_200.0), 1: (9_700.0, 100.0), 2: (100.0, 6_100.0)}
@@ -259,9 +259,9 @@ def test_totals_that_add_up_by_phase_are_explained_where_both_directions_flowed(
 
 
 def test_phases_are_kept_only_on_request(clock: Clock) -> None:
-    expected = Quantities(active_power=1.0)
+    quantities = Quantities(active_power=1.0)
     both = Message(
-        "1", NOW, tuple(Sample("production", phase, NOW * 1000, expected) for phase in (0, 1, 3)), None
+        "1", NOW, tuple(Sample("production", phase, NOW * 1000, quantities) for phase in (0, 1, 3)), None
     )
     for phases, names in ((False, [""]), (True, ["", "L1", "L3"])):
         history = LiveData(5, 1, ZURICH, phases=phases, clock=clock)

@@ -1,4 +1,4 @@
-"""From the database to what a chart shows, compared with the house that was read."""
+"""Loading a view from the database, compared with the simulated house."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from enphase_companion.runtime.errors import CommandError, SettingsError
 from enphase_companion.simulator.house import House
 from enphase_companion.storage import Database
 
-from .conftest import END, GAP, ZURICH, local
+from .conftest import END, GAP, ZURICH, local_seconds
 
 DOTS = 1_000
 
 
-async def seen(
+async def load_view(
     url: str, text: str, now: int = END, *, phases: bool = False, gateway: str | None = None
 ) -> View:
     async with Database(url) as database:
         return await load(database, Request(parse(text), gateway, phases, DOTS), now)
 
 
-def mean(house: House, measurement: str, at: int, seconds: int, phase: int = 0) -> float:
-    """Return the mean power of a house around a moment (milliseconds)."""
+def compute_mean(house: House, measurement: str, at: int, seconds: int, phase: int = 0) -> float:
+    """Return the mean power of a house around a time in milliseconds."""
     first = at // 1000 - seconds // 2
     measured = [house.truth(first + second).of(measurement) for second in range(0, seconds, 30)]
-    wanted = [each.total if phase == 0 else each.phases[phase - 1] for each in measured]
-    return sum(each.active_power for each in wanted) / len(wanted)
+    values = [each.total if phase == 0 else each.phases[phase - 1] for each in measured]
+    return sum(each.active_power for each in values) / len(values)
 
 
 @pytest.mark.parametrize(
@@ -43,60 +43,60 @@ def mean(house: House, measurement: str, at: int, seconds: int, phase: int = 0) 
      ("2026-10-20..2026-10-28", 900, "means of quarter-hours")],
 )  # fmt: skip
 @pytest.mark.slow
-async def test_the_lines_are_the_means_of_the_house_from_the_rollup_that_fits(
+async def test_lines_are_means_of_the_matching_rollup(
     house: House, house_url: str, text: str, seconds: int, fineness: str
 ) -> None:
-    view = await seen(house_url, text)
+    view = await load_view(house_url, text)
     assert fineness in view.subtitle
     tracks = view.panels[0].tracks
     assert tracks.keys() == {Quantity.PRODUCTION, Quantity.CONSUMPTION, Quantity.NET, Quantity.BATTERY}
-    for at, watts in list(zip(*_known(view, Quantity.PRODUCTION), strict=True))[::40]:
-        assert watts == pytest.approx(mean(house, "production", at, seconds), abs=1)
-    for at, watts in list(zip(*_known(view, Quantity.CONSUMPTION), strict=True))[::40]:
-        assert watts == pytest.approx(mean(house, "total-consumption", at, seconds), abs=1)
-    for at, watts in list(zip(*_known(view, Quantity.NET), strict=True))[::40]:
-        assert watts == pytest.approx(mean(house, "net-consumption", at, seconds), abs=1)
+    for at, watts in list(zip(*get_known(view, Quantity.PRODUCTION), strict=True))[::40]:
+        assert watts == pytest.approx(compute_mean(house, "production", at, seconds), abs=1)
+    for at, watts in list(zip(*get_known(view, Quantity.CONSUMPTION), strict=True))[::40]:
+        assert watts == pytest.approx(compute_mean(house, "total-consumption", at, seconds), abs=1)
+    for at, watts in list(zip(*get_known(view, Quantity.NET), strict=True))[::40]:
+        assert watts == pytest.approx(compute_mean(house, "net-consumption", at, seconds), abs=1)
 
 
-def _known(view: View, quantity: Quantity) -> tuple[list[int], list[float]]:
+def get_known(view: View, quantity: Quantity) -> tuple[list[int], list[float]]:
     track = view.panels[0].tracks[quantity]
     known = ~np.isnan(track.values)
     return track.times[known].tolist(), track.values[known].tolist()
 
 
-async def test_a_short_time_shows_every_reading(house: House, house_url: str) -> None:
-    view = await seen(house_url, "2026-10-26T12:00..2026-10-26T13:00")
-    times, watts = _known(view, Quantity.PRODUCTION)
-    assert times == list(range(local(2026, 10, 26, 12) * 1000, local(2026, 10, 26, 13) * 1000, 30_000))
+async def test_a_short_range_shows_every_reading(house: House, house_url: str) -> None:
+    view = await load_view(house_url, "2026-10-26T12:00..2026-10-26T13:00")
+    times, watts = get_known(view, Quantity.PRODUCTION)
+    assert times == list(
+        range(local_seconds(2026, 10, 26, 12) * 1000, local_seconds(2026, 10, 26, 13) * 1000, 30_000)
+    )
     truth = [house.truth(at / 1000).production.total.active_power for at in times]
     assert watts == pytest.approx(truth, abs=0.01)
 
 
-async def test_totals_are_those_of_the_counters_over_a_day_of_25_hours_and_through_a_gap(
-    house: House, house_url: str
-) -> None:
+async def test_totals_come_from_counters_over_a_25_hour_day_and_a_gap(house: House, house_url: str) -> None:
     for text, start, end in [
-        ("2026-10-25", local(2026, 10, 25), local(2026, 10, 26)),
-        ("2026-10-24", local(2026, 10, 24), local(2026, 10, 25)),
+        ("2026-10-25", local_seconds(2026, 10, 25), local_seconds(2026, 10, 26)),
+        ("2026-10-24", local_seconds(2026, 10, 24), local_seconds(2026, 10, 25)),
     ]:
-        found = (await seen(house_url, text)).totals
-        flowed = partial(_flowed, house, start, end)
+        found = (await load_view(house_url, text)).totals
+        energy_of = partial(compute_energy, house, start, end)
         delivered, received = "energy_delivered", "energy_received"
-        assert found.produced == pytest.approx(flowed("production", delivered), rel=1e-3)
-        assert found.consumed == pytest.approx(flowed("total-consumption", delivered), rel=1e-3)
-        assert found.imported == pytest.approx(flowed("net-consumption", delivered), rel=1e-3)
-        assert found.exported == pytest.approx(flowed("net-consumption", received), rel=1e-3)
-        assert found.charged == pytest.approx(flowed("storage", received), rel=1e-3)
-        assert found.discharged == pytest.approx(flowed("storage", delivered), rel=1e-3)
+        assert found.produced == pytest.approx(energy_of("production", delivered), rel=1e-3)
+        assert found.consumed == pytest.approx(energy_of("total-consumption", delivered), rel=1e-3)
+        assert found.imported == pytest.approx(energy_of("net-consumption", delivered), rel=1e-3)
+        assert found.exported == pytest.approx(energy_of("net-consumption", received), rel=1e-3)
+        assert found.charged == pytest.approx(energy_of("storage", received), rel=1e-3)
+        assert found.discharged == pytest.approx(energy_of("storage", delivered), rel=1e-3)
 
 
-def _flowed(house: House, start: int, end: int, name: str, direction: str) -> float:
+def compute_energy(house: House, start: int, end: int, name: str, direction: str) -> float:
     before, after = house.truth(start).of(name).total, house.truth(end).of(name).total
     return float(getattr(after, direction) - getattr(before, direction))
 
 
-async def test_what_was_not_read_is_a_gap_and_named(house_url: str) -> None:
-    view = await seen(house_url, "2026-10-24")
+async def test_missing_readings_are_a_gap_with_a_note(house_url: str) -> None:
+    view = await load_view(house_url, "2026-10-24")
     (gap,) = view.gaps
     assert (gap.start / 1000, gap.end / 1000) == pytest.approx(GAP, abs=60)
     track = view.panels[0].tracks[Quantity.PRODUCTION]
@@ -104,12 +104,12 @@ async def test_what_was_not_read_is_a_gap_and_named(house_url: str) -> None:
     assert np.isnan(track.values[around]).any(), "the line is broken"
     assert not ((track.times > gap.start) & (track.times < gap.end)).any()
     assert "in the totals, but not in the picture" in view.notes[0]
-    assert (await seen(house_url, "2026-10-26")).gaps == []
+    assert (await load_view(house_url, "2026-10-26")).gaps == []
 
 
-async def test_today_is_no_gap_where_it_is_yet_to_come(house_url: str) -> None:
-    assert (await seen(house_url, "today", local(2026, 10, 26, 12, 0))).gaps == []
-    silent = await seen(house_url, "today", END + 6 * 3600)
+async def test_the_rest_of_today_is_no_gap(house_url: str) -> None:
+    assert (await load_view(house_url, "today", local_seconds(2026, 10, 26, 12, 0))).gaps == []
+    silent = await load_view(house_url, "today", END + 6 * 3600)
     assert [(gap.start, gap.end) for gap in silent.gaps] == [(END * 1000 + 60_000, (END + 6 * 3600) * 1000)]
 
 
@@ -120,38 +120,38 @@ async def test_today_is_no_gap_where_it_is_yet_to_come(house_url: str) -> None:
         ("2026-10-10..2026-10-26", "the first readings are of 24 October 2026"),
     ],
 )
-async def test_time_before_the_first_reading_is_a_gap_and_a_note_says_when_that_was(
+async def test_the_time_before_the_first_reading_is_a_gap_and_a_note_names_it(
     house_url: str, text: str, note: str
 ) -> None:
-    view = await seen(house_url, text)
+    view = await load_view(house_url, text)
     assert view.gaps[0].start == view.span.start
     assert note in view.notes
 
 
-async def test_an_outage_at_the_beginning_is_not_taken_for_the_first_reading(house_url: str) -> None:
-    view = await seen(house_url, "2026-10-24T14:00..2026-10-24T18:00")
+async def test_an_outage_at_the_start_is_not_mistaken_for_the_first_reading(house_url: str) -> None:
+    view = await load_view(house_url, "2026-10-24T14:00..2026-10-24T18:00")
     assert view.gaps[0].start == view.span.start
     assert not any("first readings" in note for note in view.notes)
 
 
-async def test_totals_beside_the_grid_line_say_that_they_add_up_by_phase(house_url: str) -> None:
+async def test_a_note_explains_that_grid_totals_are_counted_per_phase(house_url: str) -> None:
     for text in ("2026-10-26", "2026-10-20..2026-10-31"):
-        assert any("counted by phase" in note for note in (await seen(house_url, text)).notes)
+        assert any("counted by phase" in note for note in (await load_view(house_url, text)).notes)
 
 
 @pytest.mark.slow
-async def test_only_lines_that_end_now_have_values_of_now(house_url: str) -> None:
-    assert (await seen(house_url, "day", END)).is_now
-    assert not (await seen(house_url, "day", END + 3_600)).is_now
-    assert not (await seen(house_url, "2026-10-25", END)).is_now
+async def test_only_lines_that_end_now_have_current_values(house_url: str) -> None:
+    assert (await load_view(house_url, "day", END)).is_now
+    assert not (await load_view(house_url, "day", END + 3_600)).is_now
+    assert not (await load_view(house_url, "2026-10-25", END)).is_now
 
 
-async def test_what_microinverters_report_every_five_minutes_has_no_gaps(
+async def test_five_minute_reports_of_microinverters_have_no_gaps(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     url = f"sqlite:///{tmp_path_factory.mktemp('inverters') / 'enphase.db'}"
-    start = local(2026, 6, 1)
-    # Some answers come late.
+    start = local_seconds(2026, 6, 1)
+    # Some answers are late.
     times = [start + 300 * number + 100 * (number % 3) for number in range(288) if not 100 < number < 110]
     async with Database(url, ZURICH) as database:
         await database.upgrade()
@@ -161,36 +161,38 @@ async def test_what_microinverters_report_every_five_minutes_has_no_gaps(
         )
         await database.roll_up()
     for text in ("2026-06-01", "2026-06-01T06:00..2026-06-01T12:00"):
-        (gap,) = (await seen(url, text)).gaps
+        (gap,) = (await load_view(url, text)).gaps
         assert (gap.start / 1000, gap.end / 1000) == pytest.approx((times[100], times[101]), abs=60)
 
 
 @pytest.mark.slow
-async def test_each_phase_is_a_panel_of_its_own(house: House, house_url: str) -> None:
-    view = await seen(house_url, "2026-10-26", phases=True)
+async def test_each_phase_has_its_own_panel(house: House, house_url: str) -> None:
+    view = await load_view(house_url, "2026-10-26", phases=True)
     assert [panel.name for panel in view.panels] == ["", "L1", "L2"]
     track = view.panels[2].tracks[Quantity.PRODUCTION]
     at = int(track.times[720])
-    assert track.values[720] == pytest.approx(mean(house, "production", at, 60, phase=2), abs=1)
+    assert track.values[720] == pytest.approx(compute_mean(house, "production", at, 60, phase=2), abs=1)
 
 
 async def test_a_long_range_shows_the_energy_of_each_local_day(house: House, house_url: str) -> None:
-    view = await seen(house_url, "2026-10-20..2026-10-31")
+    view = await load_view(house_url, "2026-10-20..2026-10-31")
     assert [bucket.length // 3_600_000 for bucket in view.buckets] == [24] * 5 + [25] + [24] * 6
     tracks = view.panels[0].tracks
     assert np.isnan(tracks[Quantity.PRODUCTION].values[:4]).all()
     for number, day in enumerate((24, 25, 26), start=4):
-        flowed = partial(_flowed, house, local(2026, 10, day), local(2026, 10, day + 1))
-        produced = flowed("production", "energy_delivered")
-        used = flowed("total-consumption", "energy_delivered")
-        stored = flowed("storage", "energy_received")
+        energy_of = partial(
+            compute_energy, house, local_seconds(2026, 10, day), local_seconds(2026, 10, day + 1)
+        )
+        produced = energy_of("production", "energy_delivered")
+        used = energy_of("total-consumption", "energy_delivered")
+        stored = energy_of("storage", "energy_received")
         assert tracks[Quantity.PRODUCTION].values[number] == pytest.approx(produced, rel=1e-3)
         assert tracks[Quantity.CONSUMPTION].values[number] == pytest.approx(used, rel=1e-3)
         assert tracks[Quantity.CHARGED].values[number] == pytest.approx(stored, rel=1e-3)
 
 
 async def test_a_year_shows_the_energy_of_each_month(house_url: str) -> None:
-    view = await seen(house_url, "year")
+    view = await load_view(house_url, "year")
     assert len(view.buckets) == 12
     assert "energy of each month" in view.subtitle
     values = view.panels[0].tracks[Quantity.PRODUCTION].values
@@ -199,40 +201,46 @@ async def test_a_year_shows_the_energy_of_each_month(house_url: str) -> None:
 
 
 @pytest.mark.slow
-async def test_after_missing_days_the_first_day_is_no_tower(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_recovered_energy_of_missing_days_is_not_shown_as_one_bar(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     url = f"sqlite:///{tmp_path_factory.mktemp('towers') / 'enphase.db'}"
-    # 1 kW all the time; nothing is read from the noon of the 3rd to the noon of the 8th.
-    noons = local(2026, 6, 3, 12), local(2026, 6, 8, 12)
-    moments = [*range(local(2026, 6, 1), noons[0], 300), *range(noons[1], local(2026, 6, 15), 300)]
+    # Constantly 1 kW, with an outage from noon of the 3rd to noon of the 8th.
+    noons = local_seconds(2026, 6, 3, 12), local_seconds(2026, 6, 8, 12)
+    moments = [
+        *range(local_seconds(2026, 6, 1), noons[0], 300),
+        *range(noons[1], local_seconds(2026, 6, 15), 300),
+    ]
     async with Database(url, ZURICH) as database:
         await database.upgrade()
         await database.write(
-            Message("1", at, (Sample("production", 0, at * 1000, _steady(at)),), None) for at in moments
+            Message("1", at, (Sample("production", 0, at * 1000, build_steady_message(at)),), None)
+            for at in moments
         )
         await database.roll_up()
-    view = await seen(url, "2026-06-01..2026-06-14")
+    view = await load_view(url, "2026-06-01..2026-06-14")
     energies = view.panels[0].tracks[Quantity.PRODUCTION].values / 1000
     assert energies[[0, 1, 2, 7, 8]] == pytest.approx([24, 24, 12, 12, 24], abs=0.1)
     assert np.isnan(energies[3:7]).all()
     assert view.totals.produced == pytest.approx(14 * 24_000, abs=100)
 
 
-def _steady(at: int) -> Quantities:
+def build_steady_message(at: int) -> Quantities:
     return Quantities(active_power=1000.0, energy_delivered=at / 3.6 - 4e8, energy_received=0.0)
 
 
 @pytest.mark.parametrize("text", ["2026-06-01", "2026-05-20..2026-06-05"], ids=["power", "energies"])
 @pytest.mark.slow
-async def test_consumption_that_unmetered_batteries_hide_is_not_worked_out_and_a_note_says_why(
+async def test_consumption_is_unknown_with_unmetered_batteries_and_a_note_explains_it(
     tmp_path_factory: pytest.TempPathFactory, text: str
 ) -> None:
     url = f"sqlite:///{tmp_path_factory.mktemp('batteries') / 'enphase.db'}"
     async with Database(url, ZURICH) as database:
         await database.upgrade()
-        await _store(database, local(2026, 6, 1, 0), "net-consumption", unmetered_batteries=False)
-        before = await seen(url, text)
-        await _store(database, local(2026, 6, 1, 1), "net-consumption", unmetered_batteries=True)
-        after = await seen(url, text)
+        await store_hour(database, local_seconds(2026, 6, 1, 0), "net-consumption", unmetered_batteries=False)
+        before = await load_view(url, text)
+        await store_hour(database, local_seconds(2026, 6, 1, 1), "net-consumption", unmetered_batteries=True)
+        after = await load_view(url, text)
     assert Quantity.CONSUMPTION in before.panels[0].tracks
     assert before.totals.consumed == pytest.approx(2_000, abs=20)
     assert "consumption is not known: no meter sees the batteries" not in before.notes
@@ -241,25 +249,27 @@ async def test_consumption_that_unmetered_batteries_hide_is_not_worked_out_and_a
     assert "consumption is not known: no meter sees the batteries" in after.notes
 
 
-async def test_the_grid_that_unmetered_batteries_hide_is_not_worked_out_either(
+async def test_grid_power_is_unknown_with_unmetered_batteries(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     url = f"sqlite:///{tmp_path_factory.mktemp('batteries') / 'enphase.db'}"
     async with Database(url, ZURICH) as database:
         await database.upgrade()
-        await _store(database, local(2026, 6, 1, 0), "total-consumption", unmetered_batteries=True)
-    view = await seen(url, "2026-06-01")
+        await store_hour(
+            database, local_seconds(2026, 6, 1, 0), "total-consumption", unmetered_batteries=True
+        )
+    view = await load_view(url, "2026-06-01")
     assert view.panels[0].tracks.keys() == {Quantity.PRODUCTION, Quantity.CONSUMPTION}
     assert "what goes to the grid is not known: no meter sees the batteries" in view.notes
 
 
-async def _store(database: Database, start: int, metered: str, *, unmetered_batteries: bool) -> None:
-    """Store an hour of a kilowatt on two meters."""
+async def store_hour(database: Database, start: int, metered: str, *, unmetered_batteries: bool) -> None:
+    """Store one hour of 1 kW on two meters."""
     await database.write(
         Message(
             "1",
             at,
-            tuple(Sample(name, 0, at * 1000, _steady(at)) for name in ("production", metered)),
+            tuple(Sample(name, 0, at * 1000, build_steady_message(at)) for name in ("production", metered)),
             None,
             unmetered_batteries,
         )
@@ -268,44 +278,47 @@ async def _store(database: Database, start: int, metered: str, *, unmetered_batt
     await database.roll_up()
 
 
-async def test_an_empty_database_says_who_fills_it(tmp_path_factory: pytest.TempPathFactory) -> None:
+async def test_the_error_of_an_empty_database_names_the_commands_that_fill_it(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
     url = f"sqlite:///{tmp_path_factory.mktemp('empty') / 'enphase.db'}"
     async with Database(url) as database:
         await database.upgrade()
-    with pytest.raises(CommandError, match=r"contains no readings yet: enphase-gateway-database-meters"):
-        await seen(url, "today")
+    with pytest.raises(CommandError, match=r"it holds no readings yet\. enphase-gateway-database-meters"):
+        await load_view(url, "today")
 
 
 @pytest.mark.slow
-async def test_which_gateway_is_asked_for_where_there_are_several(
+async def test_one_of_several_gateways_must_be_configured(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
     url = f"sqlite:///{tmp_path_factory.mktemp('several') / 'enphase.db'}"
-    at = local(2026, 6, 1, 12)
+    at = local_seconds(2026, 6, 1, 12)
     async with Database(url, ZURICH) as database:
         await database.upgrade()
         await database.write(
-            Message(name, at, (Sample("production", 0, at * 1000, _steady(at)),), None) for name in ("1", "2")
+            Message(name, at, (Sample("production", 0, at * 1000, build_steady_message(at)),), None)
+            for name in ("1", "2")
         )
-    with pytest.raises(SettingsError, match=r"readings of 1, 2: select one with"):
-        await seen(url, "2026-06-01")
+    with pytest.raises(SettingsError, match=r"readings of 1, 2\. Say of which"):
+        await load_view(url, "2026-06-01")
     with pytest.raises(SettingsError, match="no readings of 3, only of 1, 2"):
-        await seen(url, "2026-06-01", gateway="3")
-    assert "Gateway 2" in (await seen(url, "2026-06-01", gateway="2")).subtitle
-    nothing = await seen(url, "2026-06-05", gateway="2")
+        await load_view(url, "2026-06-01", gateway="3")
+    assert "Gateway 2" in (await load_view(url, "2026-06-01", gateway="2")).subtitle
+    nothing = await load_view(url, "2026-06-05", gateway="2")
     assert nothing.notes == ["no readings in this time"]
     assert nothing.panels[0].tracks == {}
 
 
 @pytest.mark.parametrize("text", ["2026-10-01..2026-10-28", "2026-01-01..2026-12-31", "2026-10-27"])
 @pytest.mark.slow
-async def test_imported_readings_have_an_energy_that_is_called_an_estimate(tmp_path: Path, text: str) -> None:
-    """Enphase-API stored no counters: 1,000 W made and 400 W exported for four hours, on two days."""
+async def test_the_energy_of_imported_readings_is_marked_as_an_estimate(tmp_path: Path, text: str) -> None:
+    """Enphase-API stores no counters. On two days, 1,000 W are produced and 400 W exported for four hours."""
     url = f"sqlite:///{tmp_path}/enphase.db"
     async with Database(url, ZURICH) as database:
         await database.upgrade()
         for day in (26, 27):
-            start = local(2026, 10, day, 10)
+            start = local_seconds(2026, 10, day, 10)
             await database.write(
                 Message(
                     "122300000001",
@@ -319,7 +332,7 @@ async def test_imported_readings_have_an_energy_that_is_called_an_estimate(tmp_p
                 for at in range(start, start + 4 * 3600 + 1, 60)
             )
         await database.roll_up(END * 1000)
-    view = await seen(url, text)
+    view = await load_view(url, text)
     days = 1 if text == "2026-10-27" else 2
     assert view.totals.produced == pytest.approx(4000 * days)
     assert view.totals.exported == pytest.approx(1600 * days)
@@ -327,9 +340,11 @@ async def test_imported_readings_have_an_energy_that_is_called_an_estimate(tmp_p
     assert view.totals.consumed == pytest.approx(2400 * days)
     assert "energy is estimated by power where no counters were stored (imports)" in view.notes
     if days == 2:
-        assert sum(_known(view, Quantity.PRODUCTION)[1]) == pytest.approx(8000)
-        assert sum(_known(view, Quantity.NET)[1]) == pytest.approx(-3200)
+        assert sum(get_known(view, Quantity.PRODUCTION)[1]) == pytest.approx(8000)
+        assert sum(get_known(view, Quantity.NET)[1]) == pytest.approx(-3200)
 
 
-async def test_energy_of_counters_is_no_estimate(house: House, house_url: str) -> None:
-    assert not any("estimated" in note for note in (await seen(house_url, "2026-10-20..2026-10-28")).notes)
+async def test_energy_from_counters_is_not_an_estimate(house: House, house_url: str) -> None:
+    assert not any(
+        "estimated" in note for note in (await load_view(house_url, "2026-10-20..2026-10-28")).notes
+    )

@@ -1,4 +1,4 @@
-"""A window: there is none without a toolkit, a click is seen in it, and with Tk it is a real one."""
+"""Windows: with the test backend, with Tk, and without a toolkit."""
 
 from __future__ import annotations
 
@@ -30,41 +30,41 @@ def no_screen(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     pyplot.switch_backend(before)
 
 
-def test_without_a_toolkit_it_says_what_to_do() -> None:
+def test_the_error_of_a_missing_toolkit_names_the_remedy() -> None:
     pyplot.switch_backend("agg")
     with pytest.raises(CommandError, match=r"no window can be opened here: write a file with --output"):
         Window((12, 7), "Chart")
     assert pyplot.get_fignums() == []
 
 
-def test_a_window_ends_when_what_it_looks_at_does(tmp_path: Path) -> None:
+def test_a_window_closes_when_its_callback_ends(tmp_path: Path) -> None:
     pyplot.switch_backend(BACKEND)
     window = Window((12, 7), "Chart")
-    looks: list[int] = []
+    updates: list[int] = []
 
-    def look() -> bool:
-        looks.append(len(looks))
-        return len(looks) < 5
+    def update() -> bool:
+        updates.append(len(updates))
+        return len(updates) < 5
 
-    window.run(look, 0.01)
-    assert len(looks) == 5
+    window.run(update, 0.01)
+    assert len(updates) == 5
     assert pyplot.get_fignums() == []
 
 
-def test_what_goes_wrong_in_a_window_is_raised_after_it_is_closed() -> None:
+def test_an_error_in_a_window_is_raised_after_it_is_closed() -> None:
     pyplot.switch_backend(BACKEND)
     window = Window((12, 7), "Chart")
 
-    def look() -> bool:
+    def update() -> bool:
         raise CommandError("The database is gone.")
 
     with pytest.raises(CommandError, match="The database is gone"):
-        window.run(look, 0.01)
+        window.run(update, 0.01)
     assert pyplot.get_fignums() == []
 
 
 @pytest.mark.slow
-def test_it_draws_what_comes_and_gives_the_signals_back() -> None:
+def test_new_views_are_drawn_and_signal_handlers_restored() -> None:
     pyplot.switch_backend(BACKEND)
     before = signal.getsignal(signal.SIGTERM)
     turns: list[float] = []
@@ -84,7 +84,7 @@ def test_it_draws_what_comes_and_gives_the_signals_back() -> None:
     importlib.util.find_spec("tkinter") is None or shutil.which("Xvfb") is None, reason="needs Tk and Xvfb"
 )
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_real_window_of_tk_ends_on_a_signal_within_a_second(number: signal.Signals, tmp_path: Path) -> None:
+def test_a_signal_closes_a_tk_window(number: signal.Signals, tmp_path: Path) -> None:
     code = (
         "from tests.enphase_companion.charts.helpers import VIEW\n"
         "from enphase_companion.charts.output import show\n"

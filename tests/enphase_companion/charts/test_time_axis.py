@@ -1,4 +1,4 @@
-"""The axis tells local time over both changes of the clock, for every range and window."""
+"""The axis shows local time across both clock changes, for every range and window."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from enphase_companion.charts.time_range import Span, parse
 
 MINUTE, HOUR = 60_000, 3_600_000
 
-#: The moments (UTC) of 2026 at which each clock is set forward, and back.
+#: The times (UTC) in 2026 at which each clock is set forward and back.
 CHANGES = {
     "Europe/Vienna": [(2026, 3, 29, 1, 0), (2026, 10, 25, 1, 0)],
     "America/New_York": [(2026, 3, 8, 7, 0), (2026, 11, 1, 6, 0)],
-    # By half an hour.
+    # The change is half an hour.
     "Australia/Lord_Howe": [(2026, 10, 3, 15, 30), (2026, 4, 4, 15, 0)],
-    # Around Ramadan; summer time is what it has else.
+    # Summer time is suspended during Ramadan.
     "Africa/Casablanca": [(2026, 3, 22, 2, 0), (2026, 2, 15, 2, 0)],
-    # At midnight: a day that begins at one o'clock.
+    # The change is at midnight: a day begins at one o'clock.
     "Asia/Beirut": [(2026, 3, 28, 22, 0), (2026, 10, 24, 21, 0)],
 }
 EACH_CHANGE = [
@@ -42,19 +42,19 @@ WINDOWS = [1, 2, 5, 10, 30, 45, 60, 90, 120, 240, 720, 1_440]
 AXES = Figure((12, 7)).subplots()
 
 
-def shown(span: Span, zone: ZoneInfo) -> list[tuple[int, str]]:
-    """Return the ticks of a chart of this time, and their labels."""
+def get_ticks(span: Span, zone: ZoneInfo) -> list[tuple[int, str]]:
+    """Return the ticks of a chart of this span and their labels."""
     AXES.set_xlim(*to_axis(np.array([span.start, span.end])))
     view = View(title="", subtitle="", span=span, zone=zone, panels=[Panel("", {})], totals=Totals())
     set_time_axis(AXES, view)
-    places = AXES.get_xticks()
-    labels = AXES.xaxis.get_major_formatter().format_ticks(places.tolist())
-    return list(zip((round(float(at) * 86_400_000) for at in places), labels, strict=True))
+    positions = AXES.get_xticks()
+    labels = AXES.xaxis.get_major_formatter().format_ticks(positions.tolist())
+    return list(zip((round(float(at) * 86_400_000) for at in positions), labels, strict=True))
 
 
 def assert_is_local_time(span: Span, zone: ZoneInfo) -> None:
-    """See that ticks are evenly spread over local time, none is missing or twice, and each is right."""
-    found = shown(span, zone)
+    """Assert that ticks are evenly spaced in local time, complete, unique and correctly labelled."""
+    found = get_ticks(span, zone)
     moments = [at for at, _ in found]
     assert 2 <= len(found) <= 14
     assert moments == sorted(set(moments))
@@ -62,26 +62,26 @@ def assert_is_local_time(span: Span, zone: ZoneInfo) -> None:
     for at, label in found:
         clock = datetime.fromtimestamp(at / 1000, zone)
         first, *which = label.split("\n")
-        begins = at == start_of(clock, zone)
+        begins = at == find_start(clock, zone)
         assert first == (
             f"{clock:%a %d}" if begins else f"{clock:%H:%M:%S}" if at % MINUTE else f"{clock:%H:%M}"
         )
         twice = clock.replace(fold=0).utcoffset() != clock.replace(fold=1).utcoffset()
-        assert which == ([named(clock)] if twice and not begins else [])
-    assert moments == expected(span, zone, moments)
+        assert which == ([get_name(clock)] if twice and not begins else [])
+    assert moments == list_expected(span, zone, moments)
 
 
-def named(clock: datetime) -> str:
+def get_name(clock: datetime) -> str:
     name = clock.tzname() or ""
     return {"+11": "UTC+11", "+1030": "UTC+10:30", "+01": "UTC+1", "+00": "UTC+0"}.get(name, name)
 
 
-def start_of(clock: datetime, zone: ZoneInfo) -> int:
+def find_start(clock: datetime, zone: ZoneInfo) -> int:
     return round(datetime(clock.year, clock.month, clock.day, tzinfo=zone).timestamp() * 1000)
 
 
-def expected(span: Span, zone: ZoneInfo, moments: list[int]) -> list[int]:
-    """All moments of the span at which the local clock is a multiple of what is usual between ticks."""
+def list_expected(span: Span, zone: ZoneInfo, moments: list[int]) -> list[int]:
+    """Return all times of the span at which local time is a multiple of the usual distance of ticks."""
     usual = min(after - before for before, after in pairwise(moments))
     if usual < MINUTE:
         return list(range(-(-span.start // usual) * usual, span.end + 1, usual))
@@ -90,7 +90,7 @@ def expected(span: Span, zone: ZoneInfo, moments: list[int]) -> list[int]:
         for at in range(-(-span.start // MINUTE) * MINUTE, span.end + 1, MINUTE)
     }
     of_day = {at: clock.hour * 60 + clock.minute for at, clock in clocks.items()}
-    begins = {at for at, clock in clocks.items() if of_day[at] <= 60 and at == start_of(clock, zone)}
+    begins = {at for at, clock in clocks.items() if of_day[at] <= 60 and at == find_start(clock, zone)}
     every: list[int] = []
     for step in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440):
         if step * MINUTE >= usual and every != moments:
@@ -100,7 +100,9 @@ def expected(span: Span, zone: ZoneInfo, moments: list[int]) -> list[int]:
 
 @each_change
 @pytest.mark.parametrize("text", RANGES)
-def test_each_range_has_its_ticks_over_a_change(zone: ZoneInfo, change: datetime, text: str) -> None:
+def test_each_range_has_correct_ticks_across_a_clock_change(
+    zone: ZoneInfo, change: datetime, text: str
+) -> None:
     day = change.astimezone(zone).date()
     named = text.format(day=day, before=day - timedelta(days=1))
     for hours in (-1, 0, 1, 5, 20):
@@ -109,38 +111,42 @@ def test_each_range_has_its_ticks_over_a_change(zone: ZoneInfo, change: datetime
 
 @each_change
 @pytest.mark.parametrize("minutes", WINDOWS)
-def test_each_window_has_its_ticks_over_a_change(zone: ZoneInfo, change: datetime, minutes: int) -> None:
+def test_each_window_has_correct_ticks_across_a_clock_change(
+    zone: ZoneInfo, change: datetime, minutes: int
+) -> None:
     for after in (-60, -30, 0, 1, 15, 30, 45, 60, 61, 90, 120):
         now = (change + timedelta(minutes=after)).timestamp()
         view = LiveData(minutes, 1, zone, phases=False, clock=lambda now=now: now).view(None)  # type: ignore[misc]
         assert_is_local_time(view.span, zone)
 
 
-def test_the_hour_that_comes_twice_says_which_of_both_it_is() -> None:
+def test_the_repeated_hour_is_labelled_with_its_time_zone() -> None:
     change = round(datetime(2026, 10, 25, 1, tzinfo=UTC).timestamp() * 1000)
-    labels = [label for _, label in shown(Span(change - HOUR, change + HOUR), ZoneInfo("Europe/Vienna"))]
+    labels = [label for _, label in get_ticks(Span(change - HOUR, change + HOUR), ZoneInfo("Europe/Vienna"))]
     assert labels == [
         "02:00\nCEST", "02:15\nCEST", "02:30\nCEST", "02:45\nCEST",
         "02:00\nCET", "02:15\nCET", "02:30\nCET", "02:45\nCET", "03:00",
     ]  # fmt: skip
     lord_howe = round(datetime(2026, 4, 4, 15, tzinfo=UTC).timestamp() * 1000)
-    labels = [label for _, label in shown(Span(lord_howe - HOUR, lord_howe), ZoneInfo("Australia/Lord_Howe"))]
+    labels = [
+        label for _, label in get_ticks(Span(lord_howe - HOUR, lord_howe), ZoneInfo("Australia/Lord_Howe"))
+    ]
     assert labels[-4:] == ["01:30\nUTC+11", "01:40\nUTC+11", "01:50\nUTC+11", "01:30\nUTC+10:30"]
 
 
-def test_the_hour_that_is_left_out_is_not_on_the_axis() -> None:
+def test_the_skipped_hour_is_not_on_the_axis() -> None:
     change = round(datetime(2026, 3, 29, 1, tzinfo=UTC).timestamp() * 1000)
-    labels = [label for _, label in shown(Span(change - HOUR, change + HOUR), ZoneInfo("Europe/Vienna"))]
+    labels = [label for _, label in get_ticks(Span(change - HOUR, change + HOUR), ZoneInfo("Europe/Vienna"))]
     assert labels == ["01:00", "01:15", "01:30", "01:45", "03:00", "03:15", "03:30", "03:45", "04:00"]
 
 
-def test_a_day_that_begins_at_one_oclock_has_its_name_there() -> None:
+def test_a_day_that_begins_at_one_oclock_is_labelled_there() -> None:
     change = round(datetime(2026, 3, 28, 22, tzinfo=UTC).timestamp() * 1000)
-    found = dict(shown(Span(change - 12 * HOUR, change + 12 * HOUR), ZoneInfo("Asia/Beirut")))
+    found = dict(get_ticks(Span(change - 12 * HOUR, change + 12 * HOUR), ZoneInfo("Asia/Beirut")))
     assert found[change] == "Sun 29"
 
 
 @pytest.mark.parametrize("days", [10, 12, 60, 400, 4_000, 200_000])
-def test_who_zooms_out_finds_ticks_and_no_end_of_memory(days: int) -> None:
+def test_zooming_out_keeps_the_number_of_ticks_limited(days: int) -> None:
     start = round(datetime(2026, 1, 1, tzinfo=UTC).timestamp() * 1000)
     assert 1 <= len(ticks(Span(start - days * 86_400_000, start), ZoneInfo("Europe/Vienna"))) <= 40

@@ -1,7 +1,6 @@
-"""A toolkit for tests, with a real main loop and timers but no screen: MPLBACKEND=module://…window_backend.
+"""A matplotlib backend with a real main loop and timers but no screen: MPLBACKEND=module://…window_backend.
 
-What is in its figure it writes to the file that WINDOW_STATE names; it closes when there is a file that
-WINDOW_CLOSE names.
+It writes the texts of its figure to the file WINDOW_STATE and closes once the file WINDOW_CLOSE exists.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ class _Timer(TimerBase):
 
 
 class FigureManager(FigureManagerBase):
-    """Says how it is in a file, once a turn; ends when its window is closed."""
+    """A window that writes its state to a file and can be closed by a file."""
 
     opened: ClassVar[list[FigureManager]] = []
 
@@ -49,27 +48,27 @@ class FigureManager(FigureManagerBase):
 
     @classmethod
     def start_main_loop(cls) -> None:
-        """Turn until there is no window."""
+        """Run the timers until all windows are closed."""
         turns = 0
         while cls.opened:
             for timer in list(_Timer.running):
                 timer.run_if_due()
             turns += 1
             for manager in list(cls.opened):
-                manager.look(turns)
+                manager.update(turns)
             time.sleep(0.02)
 
-    def look(self, turns: int) -> None:
-        """Return what is drawn, and do what a person would do."""
-        if (told := os.environ.get("WINDOW_STATE")) and turns % 10 == 0:
+    def update(self, turns: int) -> None:
+        """Write the state of the window, and close it on request."""
+        if (file := os.environ.get("WINDOW_STATE")) and turns % 10 == 0:
             texts = [text.get_text() for text in self.canvas.figure.texts]
-            Path(told).write_text(f"{turns}\n" + "\n".join(texts))
+            Path(file).write_text(f"{turns}\n" + "\n".join(texts))
         if Path(os.environ.get("WINDOW_CLOSE", "/nonexistent")).exists():
             self.destroy()
 
 
 class FigureCanvas(FigureCanvasAgg):
-    """Draws where nobody sees it."""
+    """A canvas without a screen."""
 
     required_interactive_framework = "headless"
     manager_class = FigureManager

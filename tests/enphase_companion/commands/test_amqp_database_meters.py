@@ -84,7 +84,7 @@ class StoringCommand(Command):
     async def wait_until_killable(self) -> None:
         """Wait until the broker may be killed.
 
-        RabbitMQ 3.10 needs some seconds after the first declaration of a quorum queue: if it is killed before,
+        RabbitMQ 3.10 needs some seconds after the first declaration of a quorum queue: if killed before,
         the queue never gets a leader again.
         """
         await asyncio.sleep(max(0, self.declared_at + 8 - time.monotonic()))

@@ -24,8 +24,8 @@ from enphase_companion.simulator.profiles import PROFILES
 from tests.services.mariadb import MariaDB
 
 from ..amqp_helpers import wait_until
-from ..charts.conftest import START, ZURICH, local
-from ..charts.helpers import BACKEND, lines
+from ..charts.conftest import START, ZURICH, local_seconds
+from ..charts.helpers import BACKEND, read_lines
 from ..cli_user import CliUser
 from .running import Command
 
@@ -63,7 +63,7 @@ def drawing(user: CliUser, tmp_path: Path) -> Command:
 def house_url(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return the URL of a database with four morning hours of a house with batteries."""
     url = f"sqlite:///{tmp_path_factory.mktemp('house') / 'enphase.db'}"
-    begin = local(2026, 10, 26, 8)
+    begin = local_seconds(2026, 10, 26, 8)
     house = House(PROFILES["battery"], 1, START, 8.5)
     asyncio.run(store(url, ZURICH, house, range(begin, begin + 4 * 3600, 60)))
     return url
@@ -85,11 +85,11 @@ def test_a_day_is_drawn_from_a_database_of_each_kind(
     assert (result.status, result.err) == (0, "")
     assert (tmp_path / "day.png").read_bytes().startswith(PNG)
     (axes,) = drawn_axes
-    times, watts = lines(axes)["Production"]
+    times, watts = read_lines(axes)["Production"]
     assert len(times) == 240
     for at, drawn in zip(times, watts, strict=True):
         assert drawn == pytest.approx(house.truth(at - 30).production.total.active_power, abs=0.1)
-    _, used = lines(axes)["Consumption"]
+    _, used = read_lines(axes)["Consumption"]
     truth = [-house.truth(at - 30).total_consumption.total.active_power for at in times]
     assert used == pytest.approx(truth, abs=0.1)
 
@@ -107,8 +107,8 @@ def test_each_phase_is_drawn_in_other_file_formats(
     assert (result.status, result.err) == (0, "")
     assert file.stat().st_size > 10_000
     assert len(drawn_axes) == 3
-    assert lines(drawn_axes[0])["peak"][1] == [4400, 4400]
-    assert "peak" not in lines(drawn_axes[1])
+    assert read_lines(drawn_axes[0])["peak"][1] == [4400, 4400]
+    assert "peak" not in read_lines(drawn_axes[1])
 
 
 @pytest.mark.slow

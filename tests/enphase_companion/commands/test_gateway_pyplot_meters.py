@@ -17,7 +17,7 @@ from enphase_companion.charts.model import View
 from enphase_companion.commands.gateway_pyplot_meters import NAME, main
 
 from ..amqp_helpers import wait_until
-from ..charts.helpers import BACKEND, lines
+from ..charts.helpers import BACKEND, read_lines
 from ..cli_user import CliUser
 from .running import Command, assert_setting_rejected
 
@@ -71,7 +71,7 @@ def test_live_readings_are_drawn_with_their_values(
     class RecordingChart(Chart):
         def draw(self, view: View) -> None:
             super().draw(view)
-            drawn.update(lines(self.panels[0].axes))
+            drawn.update(read_lines(self.panels[0].axes))
             if len(drawn.get("Production", [[]])[0]) >= 4:
                 signal.raise_signal(signal.SIGTERM)
 
@@ -129,7 +129,7 @@ def test_the_sum_of_microinverters_is_drawn_for_a_gateway_without_meters(
     class RecordingChart(Chart):
         def draw(self, view: View) -> None:
             super().draw(view)
-            drawn.update(lines(self.panels[0].axes), trouble=view.trouble)
+            drawn.update(read_lines(self.panels[0].axes), trouble=view.trouble)
             if "Production" in drawn:
                 signal.raise_signal(signal.SIGTERM)
 

@@ -1,4 +1,4 @@
-"""Owners of gateways of any profile who have set up everything."""
+"""Users with a trusted gateway of any profile and a token."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from ..cli_user import CliUser
 
 
 @pytest.fixture
-def ready(create_user: Callable[..., CliUser]) -> Callable[..., CliUser]:
-    """Return what makes an owner who has trusted the gateway and has a token: `ready("battery")`."""
+def create_ready_user(create_user: Callable[..., CliUser]) -> Callable[..., CliUser]:
+    """Return a function that creates a user with a trusted gateway and a token."""
 
-    def make(profile: str = "three-phase", **options: Any) -> CliUser:
+    def create(profile: str = "three-phase", **options: Any) -> CliUser:
         user = create_user(profile, **options)
         user.trust_gateway()
         user.write_settings(gateway_token=user.simulator.token())
         return user
 
-    return make
+    return create
 
 
 @pytest.fixture
-def still(ready: Callable[..., CliUser]) -> Callable[..., CliUser]:
-    """Return what makes such an owner in whose house no time passes: all pages are about the same moment."""
-    return partial(ready, speed=1e-6)
+def create_still_user(create_ready_user: Callable[..., CliUser]) -> Callable[..., CliUser]:
+    """Return such a function for a house whose time stands still, so that all answers have one time."""
+    return partial(create_ready_user, speed=1e-6)

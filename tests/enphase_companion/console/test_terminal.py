@@ -1,4 +1,4 @@
-"""The console on a terminal, and followed through a pipe: real processes, real pseudo-terminals."""
+"""The console in separate processes, on pseudo-terminals and through pipes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ HIDDEN_CURSOR, CURSOR = "\x1b[?25l", "\x1b[?25h"
 COLOUR = re.compile(r"\x1b\[[\d;]*\b38;")
 
 
-def test_on_a_terminal_the_page_has_colours_and_bars(ready: Callable[..., CliUser]) -> None:
-    with open_terminal(ready()) as terminal:
+def test_the_page_has_colours_and_bars_on_a_terminal(create_ready_user: Callable[..., CliUser]) -> None:
+    with open_terminal(create_ready_user()) as terminal:
         written = terminal.until_end()
         assert terminal.process.returncode == 0
     assert COLOUR.search(written)
@@ -31,8 +31,10 @@ def test_on_a_terminal_the_page_has_colours_and_bars(ready: Callable[..., CliUse
 
 
 @pytest.mark.parametrize("variable", [{"NO_COLOR": "1"}, {"TERM": "dumb"}])
-def test_who_wants_no_colour_gets_none(ready: Callable[..., CliUser], variable: dict[str, str]) -> None:
-    user = ready()
+def test_no_color_turns_colours_off(
+    create_ready_user: Callable[..., CliUser], variable: dict[str, str]
+) -> None:
+    user = create_ready_user()
     user.environment |= variable
     with open_terminal(user) as terminal:
         written = terminal.until_end()
@@ -40,8 +42,8 @@ def test_who_wants_no_colour_gets_none(ready: Callable[..., CliUser], variable: 
     assert not COLOUR.search(written)
 
 
-def test_watch_keeps_a_live_page_until_ctrl_c(ready: Callable[..., CliUser]) -> None:
-    user = ready()
+def test_watch_updates_the_page_until_ctrl_c(create_ready_user: Callable[..., CliUser]) -> None:
+    user = create_ready_user()
     with open_terminal(user, "--watch", "1") as terminal:
         terminal.until(rf"{re.escape(OTHER_SCREEN)}.*IQ Gateway.*Microinverters.*IQ Gateway.*IQ Gateway")
         terminal.types("\x03")
@@ -53,8 +55,8 @@ def test_watch_keeps_a_live_page_until_ctrl_c(ready: Callable[..., CliUser]) -> 
     assert "Traceback" not in written
 
 
-def test_watch_gives_the_terminal_back_when_it_is_terminated(ready: Callable[..., CliUser]) -> None:
-    with open_terminal(ready(), "--watch", "1") as terminal:
+def test_watch_restores_the_terminal_when_it_is_terminated(create_ready_user: Callable[..., CliUser]) -> None:
+    with open_terminal(create_ready_user(), "--watch", "1") as terminal:
         terminal.until("IQ Gateway")
         terminal.process.terminate()
         written = terminal.until_end()
@@ -63,8 +65,10 @@ def test_watch_gives_the_terminal_back_when_it_is_terminated(ready: Callable[...
     assert written.rindex(CURSOR) > written.rindex(HIDDEN_CURSOR)
 
 
-def test_watch_says_that_its_values_are_old_while_the_gateway_is_away(ready: Callable[..., CliUser]) -> None:
-    user = ready()
+def test_watch_marks_old_values_while_the_gateway_is_unreachable(
+    create_ready_user: Callable[..., CliUser],
+) -> None:
+    user = create_ready_user()
     with open_terminal(user, "--watch", "1") as terminal:
         terminal.until("IQ Gateway")
         user.simulator.faults.set("status", "/ivp/meters/readings", status=503)
@@ -75,15 +79,15 @@ def test_watch_says_that_its_values_are_old_while_the_gateway_is_away(ready: Cal
         assert after < len(terminal.written)
 
 
-def test_a_small_terminal_gets_what_fits_and_is_told_of_the_rest(ready: Callable[..., CliUser]) -> None:
-    with open_terminal(ready(), "--watch", "1", lines=16, columns=80) as terminal:
+def test_a_small_terminal_shows_what_fits_and_a_note(create_ready_user: Callable[..., CliUser]) -> None:
+    with open_terminal(create_ready_user(), "--watch", "1", lines=16, columns=80) as terminal:
         written = terminal.until("more lines: a taller terminal shows them")
     assert "Production" in written
     assert "Microinverters" not in written
 
 
-def test_watch_through_a_pipe_gives_a_line_a_tick(ready: Callable[..., CliUser]) -> None:
-    with ready("battery", hour_of_day=12).start(COMMAND, "--watch", "1") as process:
+def test_watch_writes_one_line_per_poll_to_a_pipe(create_ready_user: Callable[..., CliUser]) -> None:
+    with create_ready_user("battery", hour_of_day=12).start(COMMAND, "--watch", "1") as process:
         assert process.stdout is not None
         assert process.stderr is not None
         lines = [process.stdout.readline() for _ in range(3)]
@@ -101,10 +105,10 @@ def test_watch_through_a_pipe_gives_a_line_a_tick(ready: Callable[..., CliUser])
     assert len({line[:19] for line in lines}) >= 2
 
 
-def test_watch_as_json_gives_a_document_a_line_and_a_gap_while_the_gateway_is_away(
-    ready: Callable[..., CliUser],
+def test_watch_writes_json_lines_with_a_gap_while_the_gateway_is_unreachable(
+    create_ready_user: Callable[..., CliUser],
 ) -> None:
-    user = ready()
+    user = create_ready_user()
     with user.start(COMMAND, "--watch", "1", "--json") as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -120,8 +124,8 @@ def test_watch_as_json_gives_a_document_a_line_and_a_gap_while_the_gateway_is_aw
 
 
 @pytest.mark.slow
-def test_watch_goes_on_when_its_token_expires(ready: Callable[..., CliUser]) -> None:
-    user = ready()
+def test_watch_continues_after_its_token_expired(create_ready_user: Callable[..., CliUser]) -> None:
+    user = create_ready_user()
     user.write_account(gateway_token=user.simulator.token(lifetime=8))
     old = user.read_settings()["gateway_token"]
     with user.start(COMMAND, "--watch", "1") as process:
@@ -143,10 +147,10 @@ def test_trust_asks_on_a_terminal(user: CliUser) -> None:
     assert user.certificate.read_text() == user.simulator.certificate_pem
 
 
-def test_ctrl_c_at_the_question_stores_nothing(user: CliUser) -> None:
+def test_ctrl_c_at_the_prompt_stores_nothing(user: CliUser) -> None:
     with open_terminal(user, "--trust") as terminal:
         terminal.until("Type yes to trust it: ")
-        # Python misses a signal between its prompt and the read behind it; no person is that quick.
+        # Python misses a signal between the prompt and the following read; no user is that fast.
         time.sleep(0.5)
         terminal.types("\x03")
         written = terminal.until_end()

@@ -1,4 +1,4 @@
-"""Trusting a gateway: the owner sees what is stored, and nothing else ever is."""
+"""Trusting a gateway: only the certificate that was shown is stored."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..cli_user import CliUser
 
 
 class Terminal:
-    """Somebody at a terminal who types this, after something else has happened."""
+    """A terminal with typed input that runs a callback before the first read."""
 
     def __init__(self, typed: str, first: Callable[[], None]) -> None:
         self._typed = io.StringIO(typed)
@@ -31,15 +31,15 @@ class Terminal:
 
 
 @pytest.fixture
-def types(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    def at_terminal(typed: str, first: Callable[[], None] = lambda: None) -> None:
+def enter(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
+    def set_input(typed: str, first: Callable[[], None] = lambda: None) -> None:
         monkeypatch.setattr("sys.stdin", Terminal(typed, first))
 
-    return at_terminal
+    return set_input
 
 
-def test_after_a_yes_what_was_shown_is_stored(user: CliUser, types: Callable[..., None]) -> None:
-    types("yes\n")
+def test_the_shown_certificate_is_stored_after_a_yes(user: CliUser, enter: Callable[..., None]) -> None:
+    enter("yes\n")
     result = user.run(main, "--trust")
     assert result.status == 0, result.err
     simulator = user.simulator
@@ -60,25 +60,25 @@ def test_after_a_yes_what_was_shown_is_stored(user: CliUser, types: Callable[...
 
 
 @pytest.mark.parametrize("typed", ["no\n", "\n", "y\n", "", "yes please\n"])
-def test_without_a_yes_nothing_is_stored(user: CliUser, types: Callable[..., None], typed: str) -> None:
-    types(typed)
+def test_nothing_is_stored_without_a_yes(user: CliUser, enter: Callable[..., None], typed: str) -> None:
+    enter(typed)
     result = user.run(main, "--trust")
     assert result.status == 1
     assert result.out.endswith("Nothing was stored.\n")
     assert not list(user.folder.iterdir())
 
 
-def test_a_certificate_that_comes_after_the_question_is_not_stored(
-    user: CliUser, types: Callable[..., None]
+def test_a_certificate_changed_after_the_prompt_is_not_stored(
+    user: CliUser, enter: Callable[..., None]
 ) -> None:
     shown = user.simulator.certificate_pem
-    types("yes\n", lambda: user.simulator.renew_certificate(same_key=False))
+    enter("yes\n", lambda: user.simulator.renew_certificate(same_key=False))
     assert user.run(main, "--trust").status == 0
     assert user.simulator.certificate_pem != shown
     assert user.certificate.read_text() == shown
 
 
-def test_without_a_terminal_the_fingerprint_must_be_given(
+def test_the_fingerprint_is_required_without_a_terminal(
     user: CliUser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.stdin", io.StringIO("yes\n"))
@@ -92,13 +92,15 @@ def test_without_a_terminal_the_fingerprint_must_be_given(
 @pytest.mark.parametrize(
     "spell", [str, str.lower, lambda text: text.replace(":", ""), lambda text: f" {text} "]
 )
-def test_the_right_fingerprint_stores_without_asking(user: CliUser, spell: Callable[[str], str]) -> None:
+def test_the_correct_fingerprint_stores_the_certificate_without_a_prompt(
+    user: CliUser, spell: Callable[[str], str]
+) -> None:
     result = user.run(main, "--trust", "--fingerprint", spell(user.simulator.fingerprint))
     assert result.status == 0, result.err
     assert user.certificate.read_text() == user.simulator.certificate_pem
 
 
-def test_a_wrong_fingerprint_stores_nothing_and_says_what_was_shown(user: CliUser) -> None:
+def test_a_wrong_fingerprint_stores_nothing_and_shows_the_certificate(user: CliUser) -> None:
     user.trust_gateway()
     before = user.certificate.read_text()
     fingerprint = user.simulator.fingerprint
@@ -110,21 +112,21 @@ def test_a_wrong_fingerprint_stores_nothing_and_says_what_was_shown(user: CliUse
     assert not user.simulator.requests
 
 
-def test_what_is_trusted_already_is_not_asked_again(user: CliUser, types: Callable[..., None]) -> None:
+def test_a_trusted_certificate_causes_no_prompt(user: CliUser, enter: Callable[..., None]) -> None:
     user.trust_gateway()
-    types("", lambda: pytest.fail("asked"))
+    enter("", lambda: pytest.fail("asked"))
     result = user.run(main, "--trust")
     assert result.status == 0
     assert "It is trusted already" in result.out
 
 
-def test_another_certificate_than_the_trusted_one_is_shown_beside_it(
-    user: CliUser, types: Callable[..., None]
+def test_a_changed_certificate_is_shown_beside_the_trusted_one(
+    user: CliUser, enter: Callable[..., None]
 ) -> None:
     user.trust_gateway()
     before = user.simulator.fingerprint
     user.simulator.renew_certificate(same_key=False)
-    types("yes\n")
+    enter("yes\n")
     result = user.run(main, "--trust")
     assert result.status == 0
     expected = "".join(result.out.split())
@@ -140,15 +142,15 @@ def test_another_certificate_than_the_trusted_one_is_shown_beside_it(
         ("122300000099", "The trusted gateway has the serial number 122300000099, this one claims another."),
     ],
 )
-def test_a_serial_number_that_is_trusted_with_another_key_is_said_to_be_so(
-    user: CliUser, types: Callable[..., None], trusted: str, expected: str
+def test_a_new_key_of_a_trusted_serial_number_is_explained(
+    user: CliUser, enter: Callable[..., None], trusted: str, expected: str
 ) -> None:
     number = user.simulator.serial_number
     user.simulator.renew_certificate(same_key=False, common_name=number if trusted == "its own" else trusted)
     user.trust_gateway()
     before = user.certificate.read_text()
     user.simulator.renew_certificate(same_key=False)
-    types("no\n")
+    enter("no\n")
     result = user.run(main, "--trust")
     assert result.status == 1
     assert expected in result.out
@@ -157,18 +159,18 @@ def test_a_serial_number_that_is_trusted_with_another_key_is_said_to_be_so(
     assert not any(request.has_authorization for request in user.simulator.requests)
 
 
-def test_a_renewal_with_the_trusted_key_is_said_to_be_one(user: CliUser, types: Callable[..., None]) -> None:
+def test_a_renewal_with_the_trusted_key_is_explained(user: CliUser, enter: Callable[..., None]) -> None:
     user.trust_gateway()
     user.simulator.renew_certificate(same_key=True)
-    types("yes\n")
+    enter("yes\n")
     result = user.run(main, "--trust")
     assert result.status == 0
     assert "It is a renewal, with the trusted key." in result.out
     assert "another device answers" not in result.out
 
 
-def test_the_fingerprint_comes_after_all_words_of_the_peer(user: CliUser, types: Callable[..., None]) -> None:
-    types("no\n")
+def test_the_fingerprint_follows_all_texts_of_the_peer(user: CliUser, enter: Callable[..., None]) -> None:
+    enter("no\n")
     shown = user.run(main, "--trust").out
     after = shown[shown.index("Fingerprint (SHA-256)") :]
     assert [word for word in after.split() if set(word) - set("0123456789ABCDEF:")] == (
@@ -186,12 +188,12 @@ def test_the_fingerprint_comes_after_all_words_of_the_peer(user: CliUser, types:
         "[link](https://a.example)",
     ],
 )
-def test_no_word_of_an_impostor_moves_the_cursor_or_adds_a_line(
-    user: CliUser, types: Callable[..., None], name: str
+def test_texts_of_an_impostor_cannot_move_the_cursor_or_add_a_line(
+    user: CliUser, enter: Callable[..., None], name: str
 ) -> None:
     user.trust_gateway()
     trusted = user.simulator.fingerprint
-    types("no\n")
+    enter("no\n")
     plain = user.run(main, "--trust").out.splitlines()
     assert "It is trusted already" in plain[-1]
     user.simulator.renew_certificate(same_key=False, extensions=False, common_name=name)
@@ -207,19 +209,19 @@ def test_no_word_of_an_impostor_moves_the_cursor_or_adds_a_line(
     assert user.certificate.read_text() != user.simulator.certificate_pem
 
 
-def test_a_broken_stored_certificate_is_no_obstacle(user: CliUser) -> None:
+def test_a_broken_stored_certificate_is_replaced(user: CliUser) -> None:
     user.certificate.write_text("")
     assert user.run(main, "--trust", "--fingerprint", user.simulator.fingerprint).status == 0
     assert user.certificate.read_text() == user.simulator.certificate_pem
 
 
-def test_an_expired_certificate_is_said_to_be_so(user: CliUser, types: Callable[..., None]) -> None:
+def test_an_expired_certificate_is_explained(user: CliUser, enter: Callable[..., None]) -> None:
     user.simulator.renew_certificate(expired=True)
-    types("no\n")
+    enter("no\n")
     assert "(expired)" in user.run(main, "--trust").out
 
 
-def test_what_is_no_gateway_is_not_trusted(user: CliUser) -> None:
+def test_a_host_that_is_no_gateway_is_not_trusted(user: CliUser) -> None:
     user.simulator.faults.set("html", "/info")
     result = user.run(main, "--trust", "--fingerprint", user.simulator.fingerprint)
     assert result.status == 1
@@ -227,7 +229,7 @@ def test_what_is_no_gateway_is_not_trusted(user: CliUser) -> None:
     assert not list(user.folder.iterdir())
 
 
-def test_a_certificate_that_nobody_can_connect_with_is_refused_when_it_is_to_be_trusted(
+def test_an_unusable_certificate_is_rejected(
     user: CliUser,
 ) -> None:
     user.simulator.renew_certificate(for_clients=True)
@@ -251,7 +253,7 @@ def test_a_certificate_that_nobody_can_connect_with_is_refused_when_it_is_to_be_
         ("reset", "breaks the connection off: try again in a few minutes"),
     ],
 )
-def test_a_wrong_host_is_named_with_what_to_do(
+def test_the_error_of_a_wrong_host_names_the_remedy(
     user: CliUser, monkeypatch: pytest.MonkeyPatch, wrong: str, advice: str, arguments: tuple[str, ...]
 ) -> None:
     user.trust_gateway()
@@ -282,7 +284,7 @@ def test_a_wrong_host_is_named_with_what_to_do(
     assert result.error.startswith(f"error: ENPHASE_GATEWAY_HOST: {host} {advice}")
 
 
-def test_another_gateway_than_the_one_that_is_set_is_not_trusted(user: CliUser) -> None:
+def test_another_gateway_than_the_configured_one_is_not_trusted(user: CliUser) -> None:
     user.environment["ENPHASE_GATEWAY_SERIAL_NUMBER"] = "122399999999"
     result = user.run(main, "--trust", "--fingerprint", user.simulator.fingerprint)
     assert result.status == 2
@@ -290,7 +292,7 @@ def test_another_gateway_than_the_one_that_is_set_is_not_trusted(user: CliUser) 
     assert not list(user.folder.iterdir())
 
 
-def test_trusting_needs_no_account_and_sends_nothing_secret(user: CliUser) -> None:
+def test_trusting_needs_no_account_and_sends_no_secret(user: CliUser) -> None:
     user.write_settings(enphase_password="your password", gateway_token="x")
     assert user.run(main, "--trust", "--fingerprint", user.simulator.fingerprint).status == 0
     assert [request.path for request in user.simulator.requests] == ["/info"]
@@ -298,7 +300,7 @@ def test_trusting_needs_no_account_and_sends_nothing_secret(user: CliUser) -> No
     assert not user.simulator.entrez_requests
 
 
-def test_a_missing_folder_is_made(user: CliUser) -> None:
+def test_a_missing_folder_is_created(user: CliUser) -> None:
     user.folder.rmdir()
     assert user.run(main, "--trust", "--fingerprint", user.simulator.fingerprint).status == 0
     assert user.certificate.exists()

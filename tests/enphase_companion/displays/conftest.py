@@ -1,4 +1,4 @@
-"""Displays for tests: the HAT's own library on a bus that is none."""
+"""The HAT's library on a fake SPI bus."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from . import spidev
 
 @pytest.fixture
 def bus(monkeypatch: pytest.MonkeyPatch) -> Iterator[type[spidev.SpiDev]]:
-    """Yield the bus of a HAT created in this test; the library is loaded again, as by a new process."""
+    """Yield the bus of a HAT created in this test. The library is imported again, as in a new process."""
     monkeypatch.setitem(sys.modules, "spidev", spidev)
     monkeypatch.delitem(sys.modules, "unicornhathd", raising=False)
     spidev.SpiDev.sent.clear()

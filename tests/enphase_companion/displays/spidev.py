@@ -1,7 +1,6 @@
-"""In the place of the package that drives the SPI bus: keeps what the HAT would have been sent.
+"""A fake of the package that drives the SPI bus: it keeps the bytes sent to the HAT.
 
-Also for a process of its own: with the folder of this file in PYTHONPATH, everything is added to the file
-that FAKE_SPI names.
+In another process, with the folder of this file in PYTHONPATH, it appends them to the file FAKE_SPI.
 """
 
 from __future__ import annotations
@@ -11,9 +10,9 @@ from pathlib import Path
 
 
 class SpiDev:
-    """A bus that is always there, unless FAKE_SPI_ERROR says with which error number it is not."""
+    """A bus that opens successfully, unless FAKE_SPI_ERROR is an error number."""
 
-    sent: list[list[int]] = []  # noqa: RUF012 - of all there are, as there is one bus
+    sent: list[list[int]] = []  # noqa: RUF012 - shared by all instances, as there is one bus
     opened: list[tuple[int, int]] = []  # noqa: RUF012
 
     max_speed_hz = 0

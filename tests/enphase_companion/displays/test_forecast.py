@@ -1,4 +1,4 @@
-"""The weather service: what is asked, what becomes of the answer, and that nothing depends on it."""
+"""The weather forecast: its request, the conversion of its answers, and its failures."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def forecast(simulator: Simulator) -> Forecast:
     return Forecast(simulator.weather_url, 47.123456, -8.987654)
 
 
-async def test_units_are_asked_for_and_the_place_only_to_a_kilometre(
+async def test_the_request_has_units_and_a_location_rounded_to_a_kilometre(
     forecast: Forecast, simulator: Simulator
 ) -> None:
     await forecast.now()
@@ -45,7 +45,7 @@ async def test_units_are_asked_for_and_the_place_only_to_a_kilometre(
     assert not request.has_session
 
 
-async def test_the_sky_of_the_house_is_what_is_shown(forecast: Forecast, simulator: Simulator) -> None:
+async def test_the_weather_of_the_house_is_returned(forecast: Forecast, simulator: Simulator) -> None:
     assert await forecast.now() in Weather
     simulator.weather.wind = 0
     simulator.weather.code, simulator.weather.is_day = 2, False
@@ -53,7 +53,7 @@ async def test_the_sky_of_the_house_is_what_is_shown(forecast: Forecast, simulat
 
 
 @pytest.mark.parametrize(("wind", "weather"), [(10.7, Weather.CLEAR_DAY), (10.9, Weather.WIND)])
-async def test_wind_counts_in_metres_a_second(
+async def test_wind_is_in_metres_per_second(
     forecast: Forecast, simulator: Simulator, wind: float, weather: Weather
 ) -> None:
     simulator.weather.code, simulator.weather.is_day, simulator.weather.wind = 0, True, wind
@@ -73,13 +73,13 @@ async def test_wind_counts_in_metres_a_second(
         ([4, 44, 50, 70, 90], None, None),
     ],
 )
-def test_every_code_has_its_picture(codes: list[int], day: Weather | None, night: Weather | None) -> None:
+def test_every_weather_code_has_an_icon(codes: list[int], day: Weather | None, night: Weather | None) -> None:
     for code in codes:
         assert classify(code, 1, is_day=True) == day
         assert classify(code, 1, is_day=False) == night
 
 
-def test_rain_in_a_storm_is_rain() -> None:
+def test_rain_takes_precedence_over_wind() -> None:
     assert classify(63, 25, is_day=True) == Weather.RAIN
     assert classify(3, 25, is_day=False) == Weather.WIND
 
@@ -94,7 +94,7 @@ def test_rain_in_a_storm_is_rain() -> None:
         ("silent", {}, CommunicationError),
     ],
 )
-async def test_what_is_no_answer_is_an_error_without_the_place_in_it(
+async def test_the_error_of_an_invalid_answer_hides_the_location(
     forecast: Forecast,
     simulator: Simulator,
     monkeypatch: pytest.MonkeyPatch,
@@ -127,12 +127,12 @@ async def test_what_is_no_answer_is_an_error_without_the_place_in_it(
         {"current": {"weather_code": 42, "is_day": 1}, "current_units": {"wind_speed_10m": "m/s"}},
     ],
 )
-def test_an_answer_that_is_not_understood_is_no_weather(answer: object) -> None:
+def test_an_unknown_answer_is_no_weather(answer: object) -> None:
     with pytest.raises(InvalidAnswerError):
         module._read(answer)
 
 
-async def test_it_is_asked_rarely_left_out_after_a_failure_and_back_when_it_answers(
+async def test_the_forecast_is_requested_rarely_and_returns_after_a_failure(
     forecast: Forecast,
     simulator: Simulator,
     monkeypatch: pytest.MonkeyPatch,

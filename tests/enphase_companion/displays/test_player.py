@@ -1,4 +1,4 @@
-"""The player: frames at their pace, from a thread, and a display that is switched off whatever happens."""
+"""The player: frames at their rate, in a thread, and a display that is always switched off."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from enphase_companion.runtime.errors import CommandError
 from enphase_companion.runtime.service import Service, Stopped
 
 
-class Seen:
-    """A display that notes what is done with it."""
+class RecordingDisplay:
+    """A display that records its calls."""
 
     def __init__(self, *, is_animation: bool = False) -> None:
         self.is_animation = is_animation
@@ -24,15 +24,15 @@ class Seen:
         self.threads: set[int] = set()
         self.rounds = 0
         self.closed = 0
-        self.goes_on = threading.Event()
-        self.goes_on.set()
+        self.may_continue = threading.Event()
+        self.may_continue.set()
 
-    def show(self, frame: Frame, seconds: float) -> None:  # noqa: ARG002 - as displays are
+    def show(self, frame: Frame, seconds: float) -> None:  # noqa: ARG002 - part of the interface
         assert not self.closed
         assert frame.shape == (16, 16, 3)
         self.at.append(time.monotonic())
         self.threads.add(threading.get_ident())
-        assert self.goes_on.wait(30)
+        assert self.may_continue.wait(30)
 
     def end_of_round(self) -> None:
         self.rounds += 1
@@ -41,59 +41,59 @@ class Seen:
         self.closed += 1
 
 
-def state(production: float | None = 1_000) -> DisplayState:
+def create_state(production: float | None = 1_000) -> DisplayState:
     result = DisplayState(lambda: None)
     if production is not None:
         result.take(Powers(production, 500, time.time()))
     return result
 
 
-def player(display: Seen, service: Service, what: DisplayState) -> Player:
-    return Player(display, what, service, lambda: "well", 0.02)
+def create_player(display: RecordingDisplay, service: Service, state: DisplayState) -> Player:
+    return Player(display, state, service, lambda: "OK", 0.02)
 
 
-async def test_frames_are_shown_at_their_pace_by_one_thread_that_is_not_the_loops() -> None:
-    display, service = Seen(), Service()
-    running = asyncio.ensure_future(player(display, service, state()).run(wants_weather=False))
+async def test_frames_are_shown_at_their_rate_in_a_separate_thread() -> None:
+    display, service = RecordingDisplay(), Service()
+    running = asyncio.ensure_future(create_player(display, service, create_state()).run(wants_weather=False))
     while len(display.at) < 25:
         await asyncio.sleep(0.01)
     service.stopping.set()
     with pytest.raises(Stopped):
         await running
-    # Never a rush: on a busy machine they may be slower.
+    # Frames may be late on a busy machine, but never too early.
     assert display.at[-1] - display.at[0] > 0.02 * (len(display.at) - 2)
     assert len(display.threads) == 1
     assert threading.get_ident() not in display.threads
     assert display.closed == 1
 
 
-async def test_a_display_that_blocks_does_not_hold_up_the_rest() -> None:
-    display, service = Seen(), Service()
-    display.goes_on.clear()
-    running = asyncio.ensure_future(player(display, service, state()).run(wants_weather=False))
+async def test_a_blocking_display_does_not_block_the_event_loop() -> None:
+    display, service = RecordingDisplay(), Service()
+    display.may_continue.clear()
+    running = asyncio.ensure_future(create_player(display, service, create_state()).run(wants_weather=False))
     while not display.at:
         await asyncio.sleep(0.01)
-    # It hangs in its first frame, and this goes on.
+    # The display hangs in its first frame, while the event loop continues.
     for _ in range(20):
         await asyncio.sleep(0)
     assert len(display.at) == 1
-    display.goes_on.set()
+    display.may_continue.set()
     service.stopping.set()
     with pytest.raises(Stopped):
         await running
     assert display.closed == 1
 
 
-async def test_a_recording_is_one_round_that_nobody_waits_for() -> None:
-    display, service = Seen(is_animation=True), Service()
-    await player(display, service, state()).run(wants_weather=False)
+async def test_a_recording_is_one_round_without_pauses() -> None:
+    display, service = RecordingDisplay(is_animation=True), Service()
+    await create_player(display, service, create_state()).run(wants_weather=False)
     assert (display.rounds, display.closed) == (1, 1)
     assert len(display.at) > 200
 
 
 async def test_a_recording_waits_for_a_first_reading(monkeypatch: pytest.MonkeyPatch) -> None:
-    display, service, late = Seen(is_animation=True), Service(), state(None)
-    running = asyncio.ensure_future(player(display, service, late).run(wants_weather=False))
+    display, service, late = RecordingDisplay(is_animation=True), Service(), create_state(None)
+    running = asyncio.ensure_future(create_player(display, service, late).run(wants_weather=False))
     await asyncio.sleep(0.5)
     assert not display.at
     late.take(Powers(1, 1, time.time()))
@@ -101,43 +101,47 @@ async def test_a_recording_waits_for_a_first_reading(monkeypatch: pytest.MonkeyP
     assert display.rounds == 1
 
 
-async def test_a_recording_without_reading_is_made_and_told(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_recording_without_a_reading_is_written_and_logged(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("enphase_companion.displays.player._FIRST", 0.2)
-    display, service = Seen(is_animation=True), Service()
+    display, service = RecordingDisplay(is_animation=True), Service()
     with pytest.raises(CommandError, match="no reading arrived"):
-        await player(display, service, state(None)).run(wants_weather=False)
+        await create_player(display, service, create_state(None)).run(wants_weather=False)
     assert (display.rounds, display.closed) == (1, 1)
 
 
-async def test_a_display_that_breaks_ends_everything_and_is_closed() -> None:
-    display, service = Seen(), Service()
+async def test_a_failed_display_stops_the_player_and_is_closed() -> None:
+    display, service = RecordingDisplay(), Service()
 
-    def broken(frame: Frame, seconds: float) -> None:
+    def raise_error(frame: Frame, seconds: float) -> None:
         raise CommandError("no HAT")
 
-    display.show = broken  # type: ignore[method-assign]
+    display.show = raise_error  # type: ignore[method-assign]
     cancelled = asyncio.Event()
 
-    async def other() -> None:
+    async def run_other() -> None:
         try:
             await asyncio.Event().wait()
         finally:
             cancelled.set()
 
     with pytest.raises(CommandError, match="no HAT"):
-        await run_until_first_ends(player(display, service, state()).run(wants_weather=False), other())
+        await run_until_first_ends(
+            create_player(display, service, create_state()).run(wants_weather=False), run_other()
+        )
     assert cancelled.is_set()
     assert display.closed == 1
 
 
-async def test_the_display_is_closed_when_something_else_breaks() -> None:
-    display, service = Seen(), Service()
+async def test_the_display_is_closed_after_another_failure() -> None:
+    display, service = RecordingDisplay(), Service()
 
-    async def other() -> None:
+    async def run_other() -> None:
         await asyncio.sleep(0.2)
         raise OSError("no network")
 
     with pytest.raises(OSError, match="no network"):
-        await run_until_first_ends(player(display, service, state()).run(wants_weather=False), other())
+        await run_until_first_ends(
+            create_player(display, service, create_state()).run(wants_weather=False), run_other()
+        )
     assert display.closed == 1
     assert display.at

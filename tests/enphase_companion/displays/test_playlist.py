@@ -1,4 +1,4 @@
-"""What is shown when: fresh readings, old ones, none, and trouble."""
+"""The playlist: what is shown for recent, old and missing readings, and for problems."""
 
 from __future__ import annotations
 
@@ -34,13 +34,13 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def troubles() -> list[str]:
+def problems() -> list[str]:
     return []
 
 
 @pytest.fixture
-def state(clock: Clock, troubles: list[str]) -> DisplayState:
-    return DisplayState(lambda: troubles[-1] if troubles else None, capacity=CAPACITY, clock=clock)
+def state(clock: Clock, problems: list[str]) -> DisplayState:
+    return DisplayState(lambda: problems[-1] if problems else None, capacity=CAPACITY, clock=clock)
 
 
 def take(
@@ -49,44 +49,44 @@ def take(
     state.take(Powers(production, consumption, clock.now))
 
 
-def shown(state: DisplayState) -> list[Frame]:
+def render_frames(state: DisplayState) -> list[Frame]:
     return [frame for frame, _ in render_round(state, STEP)]
 
 
-def shape(frame: Frame) -> bytes:
-    """Which LEDs are lit, whatever their colour."""
+def get_shape(frame: Frame) -> bytes:
+    """Return which LEDs are lit, of any colour."""
     return frame.any(axis=2).tobytes()
 
 
-def says(frames: list[Frame], words: str) -> bool:
-    """Whether these words scroll by."""
-    wanted = [shape(frame) for frame in scroll(words, (255, 255, 255))]
-    found = [shape(frame) for frame in frames]
-    return any(found[start : start + len(wanted)] == wanted for start in range(len(found)))
+def is_text_in(frames: list[Frame], text: str) -> bool:
+    """Whether a text scrolls by."""
+    expected = [get_shape(frame) for frame in scroll(text, (255, 255, 255))]
+    found = [get_shape(frame) for frame in frames]
+    return any(found[start : start + len(expected)] == expected for start in range(len(found)))
 
 
-def has(frames: list[Frame], picture: Frame) -> bool:
+def contains(frames: list[Frame], picture: Frame) -> bool:
     return any(np.array_equal(frame, picture) for frame in frames)
 
 
-def test_first_the_weather_then_the_power_then_the_bars(state: DisplayState, clock: Clock) -> None:
+def test_weather_is_followed_by_power_and_bars(state: DisplayState, clock: Clock) -> None:
     state.weather = Weather.RAIN
     take(state, clock)
-    frames = shown(state)
+    frames = render_frames(state)
     assert np.array_equal(frames[0], icon(Weather.RAIN, 0))
     after_weather = frames[round(PERIOD / FRAME) :]
     assert not after_weather[0].any()
-    assert says(after_weather, "3.42 kW")
-    assert has(frames[-30:], draw_bars(Chart(3_420, 900, CAPACITY), 1, 30.25))
-    assert not says(frames, "no data")
+    assert is_text_in(after_weather, "3.42 kW")
+    assert contains(frames[-30:], draw_bars(Chart(3_420, 900, CAPACITY), 1, 30.25))
+    assert not is_text_in(frames, "no data")
 
 
-def test_without_weather_its_picture_is_left_out(state: DisplayState, clock: Clock) -> None:
+def test_the_weather_icon_is_left_out_without_weather(state: DisplayState, clock: Clock) -> None:
     take(state, clock)
-    assert says(shown(state)[:110], "3.42 kW")
+    assert is_text_in(render_frames(state)[:110], "3.42 kW")
 
 
-def test_a_round_takes_some_seconds_and_words_move_at_their_own_pace(
+def test_a_round_takes_some_seconds_and_text_scrolls_at_its_own_rate(
     state: DisplayState, clock: Clock
 ) -> None:
     state.weather = Weather.SNOW
@@ -96,7 +96,7 @@ def test_a_round_takes_some_seconds_and_words_move_at_their_own_pace(
     assert 10 < sum(seconds) < 20
 
 
-def test_the_bars_follow_what_is_read_meanwhile(state: DisplayState, clock: Clock) -> None:
+def test_the_bars_follow_new_readings(state: DisplayState, clock: Clock) -> None:
     take(state, clock)
     frames = (frame for frame, _ in render_round(state, STEP))
     for frame in frames:
@@ -104,7 +104,7 @@ def test_the_bars_follow_what_is_read_meanwhile(state: DisplayState, clock: Cloc
             break
     take(state, clock, 1_000, 1_000)
     rest = list(frames)
-    assert has(rest[25:], draw_bars(Chart(1_000, 1_000, CAPACITY), 1, 10))
+    assert contains(rest[25:], draw_bars(Chart(1_000, 1_000, CAPACITY), 1, 10))
 
 
 @pytest.mark.parametrize(
@@ -117,95 +117,91 @@ def test_the_bars_follow_what_is_read_meanwhile(state: DisplayState, clock: Cloc
         (None, 870, "870 W"),
     ],
 )
-def test_what_is_written_is_the_production_or_else_what_is_metered(
+def test_the_text_is_production_or_else_the_metered_quantity(
     state: DisplayState, clock: Clock, production: float | None, consumption: float | None, words: str
 ) -> None:
     take(state, clock, production, consumption)
-    assert says(shown(state), words)
+    assert is_text_in(render_frames(state), words)
 
 
-def brightest(frames: Iterator[Frame]) -> int:
+def find_brightest(frames: Iterator[Frame]) -> int:
     return max(int(frame.sum(axis=2).max()) for frame in frames)
 
 
-def test_the_more_the_array_makes_the_brighter_are_the_numbers(state: DisplayState, clock: Clock) -> None:
+def test_numbers_are_brighter_with_more_production(state: DisplayState, clock: Clock) -> None:
     lights = []
     for watts in (1_000, 2_000, 3_000, 4_000, 5_000):
         take(state, clock, watts)
-        # The first two digits are in sight.
-        lights.append(brightest(itertools.islice((frame for frame, _ in render_round(state, STEP)), 30)))
+        # The first two digits are visible.
+        lights.append(find_brightest(itertools.islice((frame for frame, _ in render_round(state, STEP)), 30)))
     assert lights == sorted(lights)
     assert len(set(lights)) == len(lights)
 
 
-def test_an_old_reading_is_told_with_its_age_and_shown_without_colour(
-    state: DisplayState, clock: Clock
-) -> None:
+def test_an_old_reading_is_shown_with_its_age_and_without_colour(state: DisplayState, clock: Clock) -> None:
     take(state, clock)
     clock.now += STALE
-    assert not says(shown(state), "no data")
+    assert not is_text_in(render_frames(state), "no data")
     clock.now += 12 * 60
-    frames = shown(state)
+    frames = render_frames(state)
     assert np.array_equal(frames[0], warning(0))
-    assert says(frames, "no data 13 min")
-    assert says(frames, "3.42 kW")
-    assert has(frames[-30:], fade(draw_bars(Chart(3_420, 900, CAPACITY), 1, 30.25)))
-    assert not has(frames, draw_bars(Chart(3_420, 900, CAPACITY), 1, 30.25))
+    assert is_text_in(frames, "no data 13 min")
+    assert is_text_in(frames, "3.42 kW")
+    assert contains(frames[-30:], fade(draw_bars(Chart(3_420, 900, CAPACITY), 1, 30.25)))
+    assert not contains(frames, draw_bars(Chart(3_420, 900, CAPACITY), 1, 30.25))
 
 
 @pytest.mark.parametrize(
     ("seconds", "words"),
     [(61, "1 min"), (3_599, "59 min"), (3_600, "1 h"), (100_000, "27 h"), (200_000, "2 d")],
 )
-def test_an_age_is_told_in_the_unit_that_fits(
-    state: DisplayState, clock: Clock, seconds: float, words: str
-) -> None:
+def test_an_age_has_a_suitable_unit(state: DisplayState, clock: Clock, seconds: float, words: str) -> None:
     take(state, clock)
     clock.now += seconds
-    assert says(shown(state), f"no data {words}")
+    assert is_text_in(render_frames(state), f"no data {words}")
 
 
-def test_trouble_is_told_when_readings_are_old_but_not_before(
-    state: DisplayState, clock: Clock, troubles: list[str]
+def test_a_problem_is_shown_only_once_readings_are_old(
+    state: DisplayState, clock: Clock, problems: list[str]
 ) -> None:
     take(state, clock)
-    troubles.append("broker?")
-    assert not says(shown(state), "broker?")
+    problems.append("broker?")
+    assert not is_text_in(render_frames(state), "broker?")
     clock.now += 120
-    assert says(shown(state), "broker? 2 min")
+    assert is_text_in(render_frames(state), "broker? 2 min")
 
 
-def test_before_the_first_reading_the_sun_rises(state: DisplayState) -> None:
-    frames = shown(state)
+def test_the_sun_rises_before_the_first_reading(state: DisplayState) -> None:
+    frames = render_frames(state)
     assert np.array_equal(frames[10], waiting(10 * FRAME))
     assert len(frames) == round(PERIOD / FRAME)
 
 
-def test_trouble_before_the_first_reading_is_told(state: DisplayState, troubles: list[str]) -> None:
-    troubles.append("gateway?")
-    frames = shown(state)
+def test_a_problem_before_the_first_reading_is_shown(state: DisplayState, problems: list[str]) -> None:
+    problems.append("gateway?")
+    frames = render_frames(state)
     assert np.array_equal(frames[0], warning(0))
-    assert says(frames, "gateway?")
+    assert is_text_in(frames, "gateway?")
 
 
-def test_a_reading_that_waited_somewhere_is_old_when_it_comes(state: DisplayState, clock: Clock) -> None:
+def test_a_delayed_reading_is_old_on_arrival(state: DisplayState, clock: Clock) -> None:
     state.take(Powers(3_420, 900, clock.now - 7_200))
     assert not state.is_fresh
 
 
 @pytest.mark.parametrize("ahead", [-100, 100, 10_000])
-def test_clocks_may_differ(state: DisplayState, clock: Clock, ahead: float) -> None:
+def test_a_reading_from_the_future_is_recent(state: DisplayState, clock: Clock, ahead: float) -> None:
     state.take(Powers(3_420, 900, clock.now + ahead))
     assert state.is_fresh
 
 
-def test_an_older_message_does_not_take_the_place_of_a_newer_one(state: DisplayState, clock: Clock) -> None:
+def test_an_older_message_does_not_replace_a_newer_one(state: DisplayState, clock: Clock) -> None:
     take(state, clock)
     state.take(Powers(1, 1, clock.now - 5))
     assert state.chart.production == 3_420
 
 
-def test_without_a_capacity_the_most_that_was_seen_is_the_full_height(clock: Clock) -> None:
+def test_the_full_height_without_a_capacity_is_the_highest_power_so_far(clock: Clock) -> None:
     state = DisplayState(lambda: None, clock=clock)
     assert state.chart.top == 0
     for watts in (2_000, 4_000, 1_000):
@@ -214,7 +210,9 @@ def test_without_a_capacity_the_most_that_was_seen_is_the_full_height(clock: Clo
     assert state.chart.top == 4_000
 
 
-def message(*powers: tuple[str, float], unmetered_batteries: bool = False, gateway: str = "1") -> Message:
+def build_message(
+    *powers: tuple[str, float], unmetered_batteries: bool = False, gateway: str = "1"
+) -> Message:
     samples = tuple(Sample(name, 0, 1, Quantities(active_power=power)) for name, power in powers)
     return Message(gateway, 5.0, samples, None, unmetered_batteries)
 
@@ -222,33 +220,41 @@ def message(*powers: tuple[str, float], unmetered_batteries: bool = False, gatew
 @pytest.mark.parametrize(
     ("expected", "powers"),
     [
-        (message(("production", 3000), ("net-consumption", -2000)), (3000, 1000)),
-        (message(("production", 3000), ("net-consumption", -2000), ("storage", -500)), (3000, 500)),
-        (message(("production", 3000), ("total-consumption", 800)), (3000, 800)),
-        (message(("production", 3000), ("net-consumption", -2000), unmetered_batteries=True), (3000, None)),
-        (message(("production", 3000)), (3000, None)),
-        (message(("total-consumption", 800)), (None, 800)),
-        (message(), (None, None)),
+        (build_message(("production", 3000), ("net-consumption", -2000)), (3000, 1000)),
+        (build_message(("production", 3000), ("net-consumption", -2000), ("storage", -500)), (3000, 500)),
+        (build_message(("production", 3000), ("total-consumption", 800)), (3000, 800)),
+        (
+            build_message(("production", 3000), ("net-consumption", -2000), unmetered_batteries=True),
+            (3000, None),
+        ),
+        (build_message(("production", 3000)), (3000, None)),
+        (build_message(("total-consumption", 800)), (None, 800)),
+        (build_message(), (None, None)),
     ],
 )
-def test_consumption_is_worked_out_where_it_can_be(
+def test_consumption_is_calculated_if_possible(
     expected: Message, powers: tuple[float | None, float | None]
 ) -> None:
     found = Powers.from_message(expected)
     assert (found.production, found.consumption, found.read_at) == (*powers, 5.0)
 
 
-def test_of_several_gateways_one_is_shown_and_the_other_told_once(caplog: pytest.LogCaptureFixture) -> None:
+def test_one_of_several_gateways_is_shown_and_the_others_are_logged_once(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
     ours = GatewayFilter(None)
-    assert [ours.accepts(message(gateway=serial)) for serial in ("1", "2", "1", "2")] == [True, False] * 2
+    assert [ours.accepts(build_message(gateway=serial)) for serial in ("1", "2", "1", "2")] == [
+        True,
+        False,
+    ] * 2
     assert len(caplog.records) == 1
     assert "gateway 2" in caplog.text
-    assert not GatewayFilter("3").accepts(message(gateway="1"))
+    assert not GatewayFilter("3").accepts(build_message(gateway="1"))
 
 
-def test_not_every_gateway_that_is_invented_is_named_in_the_log(
+def test_the_log_names_a_limited_number_of_gateways(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     ours = GatewayFilter("1")
-    assert not any(ours.accepts(message(gateway=str(number))) for number in range(2, 100))
+    assert not any(ours.accepts(build_message(gateway=str(number))) for number in range(2, 100))
     assert len(caplog.records) == 5

@@ -1,4 +1,4 @@
-"""The terminal as a display: what stands on it afterwards."""
+"""The terminal as a display, and its content afterwards."""
 
 from __future__ import annotations
 
@@ -16,65 +16,65 @@ from enphase_companion.displays.terminal import Terminal
 from enphase_companion.runtime.errors import CommandError
 
 
-def console(**options: object) -> Console:
-    given = {
+def create_console(**options: object) -> Console:
+    defaults = {
         "file": io.StringIO(),
         "force_terminal": True,
         "width": 80,
         "height": 24,
         "color_system": "truecolor",
     }
-    return Console(**{**given, "_environ": {}, **options})  # type: ignore[arg-type]
+    return Console(**{**defaults, "_environ": {}, **options})  # type: ignore[arg-type]
 
 
-def render(used: Console) -> str:
+def get_output(used: Console) -> str:
     assert isinstance(used.file, io.StringIO)
     return used.file.getvalue()
 
 
-def test_each_led_is_two_columns_of_its_colour() -> None:
+def test_each_led_is_two_columns_in_its_colour() -> None:
     frame = blank()
     frame[0, 0], frame[15, 15] = (255, 0, 0), (0, 0, 255)
-    used = console()
+    used = create_console()
     terminal = Terminal(1, 0, used)
     terminal.show(frame, 0.04)
     terminal.close()
-    backgrounds = re.findall(r"48;2;(\d+);(\d+);(\d+)m( *)", render(used))
+    backgrounds = re.findall(r"48;2;(\d+);(\d+);(\d+)m( *)", get_output(used))
     leds = [list(map(int, each[:3])) for each in backgrounds for _ in range(len(each[3]) // 2)]
-    # It is drawn once for the frame, and once when it is left.
+    # The frame is drawn when it is shown and again when the display is closed.
     picture = np.array(leds[: SIZE * SIZE]).reshape(SIZE, SIZE, 3)
     assert np.array_equal(picture, frame)
 
 
-def test_brightness_and_rotation_look_as_on_the_hat() -> None:
+def test_brightness_and_rotation_equal_those_of_the_hat() -> None:
     frame = blank()
     frame[0, 15] = (255, 0, 0)
-    used = console()
+    used = create_console()
     Terminal(0.5, 90, used).show(frame, 0.04)
-    assert "48;2;186;0;0m" in render(used)
-    assert render(used).index("48;2;186;0;0m") < render(used).index("48;2;0;0;0m")
+    assert "48;2;186;0;0m" in get_output(used)
+    assert get_output(used).index("48;2;186;0;0m") < get_output(used).index("48;2;0;0;0m")
 
 
 def test_without_colours_bright_leds_are_dense_characters() -> None:
     frame = blank((255, 255, 255))
     frame[8:] = (0, 0, 0)
-    used = console(no_color=True)
+    used = create_console(no_color=True)
     Terminal(1, 0, used).show(frame, 0.04)
-    assert render(used).count("@@" * SIZE) == 8
-    assert "48;2" not in render(used)
+    assert get_output(used).count("@@" * SIZE) == 8
+    assert "48;2" not in get_output(used)
 
 
 def test_the_cursor_is_shown_again_at_the_end() -> None:
-    used = console()
+    used = create_console()
     terminal = Terminal(1, 0, used)
     terminal.show(blank(), 0.04)
     terminal.close()
-    assert render(used).rindex("\x1b[?25h") > render(used).rindex("\x1b[?25l")
-    assert render(used).count("\x1b[2K") >= SIZE, "the picture is wiped off"
+    assert get_output(used).rindex("\x1b[?25h") > get_output(used).rindex("\x1b[?25l")
+    assert get_output(used).count("\x1b[2K") >= SIZE, "the picture is wiped off"
 
 
-def screen(text: str) -> list[str]:
-    """Return what stands on a terminal after this was written to it."""
+def render_screen(text: str) -> list[str]:
+    """Return the content of a terminal after this output."""
     lines, row, column = [""], 0, 0
     for part in re.findall(r"\x1b\[[?\d;]*[A-Za-z]|[\r\n]|[^\x1b\r\n]+", text):
         if part == "\r":
@@ -93,14 +93,14 @@ def screen(text: str) -> list[str]:
 
 
 class OnTerminal(io.StringIO):
-    """A stderr on the terminal that the picture is drawn on."""
+    """A stderr on the terminal of the display."""
 
     def isatty(self) -> bool:
         return True
 
 
-def test_a_warning_stays_readable_above_the_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    used = console()
+def test_a_warning_stays_readable_above_the_display(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = create_console()
     stderr = OnTerminal()
     monkeypatch.setattr(sys, "stderr", stderr)
     handler = logging.StreamHandler()
@@ -112,7 +112,7 @@ def test_a_warning_stays_readable_above_the_picture(monkeypatch: pytest.MonkeyPa
         log.warning("The gateway does not answer: %s. Asking again.", "x" * 70)
         for _ in range(3):
             terminal.show(blank((9, 9, 9)), 0.04)
-        during = screen(render(used))
+        during = render_screen(get_output(used))
         terminal.close()
         log.warning("after it")
     finally:
@@ -121,13 +121,13 @@ def test_a_warning_stays_readable_above_the_picture(monkeypatch: pytest.MonkeyPa
         "The gateway does not answer:", f"{'x' * 70}. Asking", "again.",
     ]  # fmt: skip
     assert len(during) == 3 + SIZE, "and the picture is whole below it"
-    left = [line.strip() for line in screen(render(used)) if line.strip()]
+    left = [line.strip() for line in render_screen(get_output(used)) if line.strip()]
     assert left == ["The gateway does not answer:", f"{'x' * 70}. Asking", "again."]
     assert stderr.getvalue() == "after it\n"
 
 
-def test_a_log_in_a_file_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
-    used = console()
+def test_a_log_in_a_file_is_not_redirected(monkeypatch: pytest.MonkeyPatch) -> None:
+    used = create_console()
     stderr = io.StringIO()
     monkeypatch.setattr(sys, "stderr", stderr)
     handler = logging.StreamHandler()
@@ -136,14 +136,14 @@ def test_a_log_in_a_file_stays_there(monkeypatch: pytest.MonkeyPatch) -> None:
     print("also", file=sys.stderr)
     terminal.close()
     assert stderr.getvalue() == "in the file\nalso\n"
-    assert "in the file" not in render(used)
+    assert "in the file" not in get_output(used)
 
 
-def test_a_pipe_is_no_display() -> None:
-    with pytest.raises(CommandError, match="the output is not a terminal: use a file"):
-        Terminal(1, 0, console(force_terminal=False))
+def test_a_pipe_is_not_a_display() -> None:
+    with pytest.raises(CommandError, match="the output is no terminal: name a file"):
+        Terminal(1, 0, create_console(force_terminal=False))
 
 
-def test_a_terminal_that_is_too_small_is_refused() -> None:
+def test_a_small_terminal_is_rejected() -> None:
     with pytest.raises(CommandError, match="32 columns and 17 lines"):
-        Terminal(1, 0, console(width=31))
+        Terminal(1, 0, create_console(width=31))

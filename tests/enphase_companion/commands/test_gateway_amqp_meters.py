@@ -338,7 +338,7 @@ async def test_an_expired_token_is_logged_and_its_replacement_is_used(
     publishing.write_settings(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
     for path in (READINGS, "/auth/check_jwt"):
         simulator.faults.set("refuse", path=path)
-    await publishing.wait_for("gateway_token: The token expired on")
+    await publishing.wait_for("gateway_token: the token expired on")
     assert publishing.process is not None
     assert publishing.process.poll() is None
     simulator.faults.clear()
@@ -365,7 +365,7 @@ async def test_secrets_never_appear_in_the_debug_log_messages_or_command_line(
     await publishing.wait_for("2 messages wait on disk")
     command_line = publishing.command_line
     simulator.faults.set("refuse", path=READINGS)
-    await publishing.wait_for("The gateway does not allow")
+    await publishing.wait_for("the gateway does not allow")
     simulator.faults.clear()
     assert publishing.stop() == 0
     # With the correct password, the log also covers a working connection.

@@ -353,7 +353,7 @@ async def test_an_expired_token_is_logged_and_its_replacement_is_used(lite: Stor
     lite.write_settings(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
     for path in (READINGS, "/auth/check_jwt"):
         simulator.faults.set("refuse", path=path)
-    await lite.wait_for("gateway_token: The token expired on")
+    await lite.wait_for("gateway_token: the token expired on")
     assert lite.is_running
     simulator.faults.clear()
     lite.write_settings(gateway_token=simulator.token())
@@ -389,7 +389,7 @@ async def test_secrets_never_appear_in_the_debug_log_or_command_line(
     await maria.inspector.wait_for_count(2)
     command_line = maria.command_line
     simulator.faults.set("refuse", path=READINGS)
-    await maria.wait_for("The gateway does not allow")
+    await maria.wait_for("the gateway does not allow")
     await asyncio.to_thread(mariadb.kill)
     simulator.faults.clear()
     maria.write_settings(gateway_token=token, database_url=planted_url)

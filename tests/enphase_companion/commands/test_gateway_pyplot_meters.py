@@ -171,7 +171,7 @@ async def test_an_expired_token_is_logged_and_its_replacement_is_used(
     drawing.user.write_token_settings(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
     for path in (READINGS, "/auth/check_jwt"):
         simulator.faults.set("refuse", path=path)
-    await wait_for_window(tmp_path, "The token expired on")
+    await wait_for_window(tmp_path, "the token expired on")
     assert drawing.is_running
     simulator.faults.clear()
     drawing.user.write_token_settings(gateway_token=simulator.token())
@@ -192,7 +192,7 @@ async def test_secrets_never_appear_in_the_debug_log_window_or_command_line(
     drawing.start("-v")
     shown = await wait_for_window(tmp_path, "produced")
     simulator.faults.set("refuse", path=READINGS)
-    await drawing.wait_for("The gateway does not allow")
+    await drawing.wait_for("the gateway does not allow")
     everything = drawing.output + drawing.command_line + shown + (tmp_path / "window").read_text()
     assert drawing.stop() == 0
     assert "DEBUG" in everything

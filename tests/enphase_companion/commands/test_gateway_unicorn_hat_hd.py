@@ -164,7 +164,7 @@ def test_everything_but_the_weather_is_shown_without_a_forecast(
     result = display.user.run(main, "--display", str(tmp_path / "hat.png"))
     assert result.status == 0
     (warning,) = result.warnings
-    assert "The weather service answered /v1/forecast with status 503; weather is not shown" in warning
+    assert "the weather service answered /v1/forecast with status 503; weather is not shown" in warning
     assert read_frames(tmp_path / "hat.png")[-1][15].any()
 
 
@@ -218,7 +218,7 @@ async def test_an_expired_token_is_logged_and_its_replacement_is_used(display: D
     display.write_settings(gateway_token=simulator.token(issued_ago=90_000, lifetime=86_400))
     for path in (READINGS, "/auth/check_jwt"):
         simulator.faults.set("refuse", path=path)
-    await display.wait_for("gateway_token: The token expired on")
+    await display.wait_for("gateway_token: the token expired on")
     assert display.is_running
     simulator.faults.clear()
     display.write_settings(gateway_token=simulator.token())
@@ -239,7 +239,7 @@ async def test_secrets_never_appear_in_the_debug_log_command_line_or_weather_req
     await wait_until(lambda: display.count_requests(READINGS) > 2)
     command_line = display.command_line
     simulator.faults.set("refuse", path=READINGS)
-    await display.wait_for("The gateway does not allow")
+    await display.wait_for("the gateway does not allow")
     assert display.stop() == 0
     everything = display.output + command_line
     assert "DEBUG" in everything

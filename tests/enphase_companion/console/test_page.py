@@ -229,5 +229,5 @@ def test_a_failed_endpoint_is_named(create_still_user: Callable[..., CliUser]) -
     user = create_still_user("three-phase")
     user.simulator.faults.set("status", "/production.json", status=503)
     page = print_page(user)
-    assert "Incomplete: The gateway answered /production.json with status 503" in page
+    assert "Incomplete: the gateway answered /production.json with status 503" in page
     assert "12 of 12 report" in page

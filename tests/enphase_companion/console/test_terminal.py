@@ -72,7 +72,7 @@ def test_watch_marks_old_values_while_the_gateway_is_unreachable(
     with open_terminal(user, "--watch", "1") as terminal:
         terminal.until("IQ Gateway")
         user.simulator.faults.set("status", "/ivp/meters/readings", status=503)
-        terminal.until("These values are old: The gateway answered /ivp/meters/readings with status 503")
+        terminal.until("These values are old: the gateway answered /ivp/meters/readings with status 503")
         user.simulator.faults.clear()
         after = len(terminal.written)
         terminal.until(r"IQ Gateway(?!.*These values are old).*Microinverters")

@@ -147,7 +147,7 @@ async def test_the_forecast_is_requested_rarely_and_returns_after_a_failure(
     assert len(simulator.weather.requests) == 1
     simulator.weather.faults.set("status")
     await wait_until(lambda: state.weather is None)
-    assert "The weather service answered /v1/forecast with status 503; weather is not shown" in caplog.text
+    assert "the weather service answered /v1/forecast with status 503; weather is not shown" in caplog.text
     simulator.weather.faults.clear()
     await wait_until(lambda: state.weather is not None)
     assert "The weather service answers again" in caplog.text

@@ -138,7 +138,7 @@ def test_an_expired_token_is_an_error_without_an_account(user: CliUser) -> None:
     user.write_settings(gateway_token=create_expired_token(user))
     result = user.run(main)
     assert result.status == 2
-    assert f"{user.file}: gateway_token: The token expired on " in result.error
+    assert f"{user.file}: gateway_token: the token expired on " in result.error
     assert "or set enphase_username and enphase_password" in result.error
 
 

@@ -284,7 +284,7 @@ async def test_the_error_of_an_empty_database_names_the_commands_that_fill_it(
     url = f"sqlite:///{tmp_path_factory.mktemp('empty') / 'enphase.db'}"
     async with Database(url) as database:
         await database.upgrade()
-    with pytest.raises(CommandError, match=r"it holds no readings yet\. enphase-gateway-database-meters"):
+    with pytest.raises(CommandError, match=r"contains no readings yet: enphase-gateway-database-meters"):
         await load_view(url, "today")
 
 
@@ -300,7 +300,7 @@ async def test_one_of_several_gateways_must_be_configured(
             Message(name, at, (Sample("production", 0, at * 1000, build_steady_message(at)),), None)
             for name in ("1", "2")
         )
-    with pytest.raises(SettingsError, match=r"readings of 1, 2\. Say of which"):
+    with pytest.raises(SettingsError, match=r"readings of 1, 2: select one with"):
         await load_view(url, "2026-06-01")
     with pytest.raises(SettingsError, match="no readings of 3, only of 1, 2"):
         await load_view(url, "2026-06-01", gateway="3")

@@ -43,7 +43,7 @@ def test_the_shown_certificate_is_stored_after_a_yes(user: CliUser, enter: Calla
     result = user.run(main, "--trust")
     assert result.status == 0, result.err
     simulator = user.simulator
-    assert f"{simulator.url} says it is this gateway:" in result.out
+    assert f"{simulator.url} identifies itself as this gateway:" in result.out
     assert f"Serial number          {simulator.serial_number}\n" in result.out
     assert "Firmware               8.2.4264\n" in result.out
     half = len(simulator.fingerprint) // 2 + 1

@@ -140,7 +140,7 @@ def test_a_log_in_a_file_is_not_redirected(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_a_pipe_is_not_a_display() -> None:
-    with pytest.raises(CommandError, match="the output is no terminal: name a file"):
+    with pytest.raises(CommandError, match="the output is not a terminal: use a file"):
         Terminal(1, 0, create_console(force_terminal=False))
 
 

@@ -280,7 +280,7 @@ def test_messages_of_enphase_api_are_decoded() -> None:
     ]
     total = msg.samples[0]
     assert total == Sample(
-        "production", 0, AT * 1000, replace(Quantities.from_report(build_block(1800.0)), voltage=230.0)
+        "production", 0, AT * 1000, Quantities.from_report(build_block(1800.0))._replace(voltage=230.0)
     )
 
 

@@ -30,7 +30,7 @@ async def session() -> AsyncIterator[aiohttp.ClientSession]:
 
 @pytest.fixture
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return the seconds of each wait before an answer: instead of waiting, the simulator's clock advances."""
+    """Return the waits (seconds) of the simulator, whose clock advances instead."""
     seconds: list[float] = []
     monotonic = time.monotonic
 

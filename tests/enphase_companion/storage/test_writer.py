@@ -34,6 +34,11 @@ from .conftest import (
 START = local_ms(2026, 6, 1, 12)
 
 
+def test_the_columns_of_a_reading_are_the_quantities_in_their_order() -> None:
+    columns = [column.name for column in readings.columns if not column.primary_key]
+    assert columns == list(Quantities._fields)
+
+
 async def test_readings_are_stored_with_their_exact_values(database: Database, database_url: str) -> None:
     reported = Quantities(
         active_power=-1850.25, reactive_power=-210.4, apparent_power=1873.6, voltage=238.61, current=7.85,

@@ -1,8 +1,8 @@
-"""The day that simulated houses have, whatever the calendar says: tests hold on any date and at any hour."""
+"""The date of simulated houses, so that tests do not depend on the current date."""
 
 from __future__ import annotations
 
 from datetime import date
 
-#: A long day: the house makes more than it uses, and its batteries last into the night.
+#: A long day: the house exports, and its batteries last into the night.
 JUNE = date(2026, 6, 21)

@@ -1,8 +1,8 @@
-"""Lets the pytest plug-in run on a newer Home Assistant than it was made for; loaded before it, with `-p`.
+"""Make the pytest plug-in work with a newer Home Assistant than it supports; loaded before it, with `-p`.
 
-The plug-in (0.13.375, made for 2026.10.4) fails on 2026.11.0 in two places. It imports httpx before Home
-Assistant has put its own alias in that place, so Home Assistant must be imported first. And it resets a part
-of the logger component that is gone. Once the plug-in knows 2026.11, this file goes.
+The plug-in (0.13.375, for 2026.10.4) fails on 2026.11.0 in two places. It imports httpx before Home Assistant
+has replaced it with an alias, so Home Assistant must be imported first. It also resets a part of the logger
+component that was removed. Delete this file once the plug-in supports 2026.11.
 """
 
 from homeassistant.components import logger
@@ -11,7 +11,7 @@ RESET = "_clear_logger_overwrites"
 
 
 def _reset_nothing(_hass: object) -> None:
-    """Stand where the plug-in's tear-down looks for what 2026.11 has removed."""
+    """Replace the function that the tear-down of the plug-in calls and 2026.11 has removed."""
 
 
 if not hasattr(logger, RESET):

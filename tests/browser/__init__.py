@@ -1,1 +1,1 @@
-"""Tests in Chromium: what an owner sees and clicks, in a real Home Assistant beside a simulated gateway."""
+"""Tests in Chromium: the frontend of a real Home Assistant with a simulated gateway."""

@@ -1,4 +1,4 @@
-"""One Home Assistant and one browser for all of these tests, and what is left of a test that fails."""
+"""Fixtures: one Home Assistant and one browser for all tests, and the artefacts of a failed test."""
 
 import shutil
 from collections.abc import AsyncIterator, Generator
@@ -8,10 +8,10 @@ import pytest
 import pytest_asyncio
 from playwright.async_api import Browser, async_playwright
 
-from tests.browser.frontend import Frontend, chromium, tab
-from tests.browser.home import Home, inhabited
+from tests.browser.frontend import Frontend, chromium, open_page
+from tests.browser.home import Home, running_home
 
-#: A picture of each step; of a test that failed, what the browser showed and the end of Home Assistant's log.
+#: Screenshots of each step, and of a failed test also the end of Home Assistant's log.
 OUTPUT = Path(__file__).with_name("output")
 _LAST_LINES = 100
 _FAILED = pytest.StashKey[bool]()
@@ -21,7 +21,7 @@ _FAILED = pytest.StashKey[bool]()
 def pytest_runtest_makereport(
     item: pytest.Item,
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """Note a failure, for what comes after the test."""
+    """Store whether the test failed, for the fixtures."""
     report = yield
     item.stash[_FAILED] = item.stash.get(_FAILED, False) or report.failed
     return report
@@ -29,14 +29,14 @@ def pytest_runtest_makereport(
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def home(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Home]:
-    """Yield a simulated gateway, and a Home Assistant that knows nothing of it."""
-    async with inhabited(tmp_path_factory.mktemp("browser") / "home") as home:
+    """Yield a simulated gateway, and a Home Assistant without an entry for it."""
+    async with running_home(tmp_path_factory.mktemp("browser") / "home") as home:
         yield home
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def browser() -> AsyncIterator[Browser]:
-    """Yield the system's Chromium."""
+    """Yield the Chromium of this system."""
     program = shutil.which("chromium")
     assert program
     async with async_playwright() as playwright:
@@ -47,8 +47,8 @@ async def browser() -> AsyncIterator[Browser]:
 
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def signed_in(home: Home, browser: Browser) -> AsyncIterator[Frontend]:
-    """Yield the one page of a browser that the owner has signed in with."""
-    async with tab(browser, home.process.url, OUTPUT) as frontend:
+    """Yield a browser page in which the owner is signed in."""
+    async with open_page(browser, home.process.url, OUTPUT) as frontend:
         try:
             await frontend.sign_in()
         except Exception:
@@ -61,10 +61,10 @@ async def signed_in(home: Home, browser: Browser) -> AsyncIterator[Frontend]:
 async def frontend(
     request: pytest.FixtureRequest, home: Home, signed_in: Frontend
 ) -> AsyncIterator[Frontend]:
-    """Yield what the owner sees; of a failed test, that and Home Assistant's last words are left behind."""
+    """Yield the frontend; if the test fails, save a screenshot and the end of Home Assistant's log."""
     picture, log = (OUTPUT / f"failed-{request.node.name}.{ending}" for ending in ("png", "log"))
-    for left in (picture, log):
-        left.unlink(missing_ok=True)
+    for outdated in (picture, log):
+        outdated.unlink(missing_ok=True)
     yield signed_in
     if request.node.stash[_FAILED]:
         last = home.process.log.read_text(errors="replace").splitlines()[-_LAST_LINES:]
@@ -74,11 +74,11 @@ async def frontend(
 
 @pytest_asyncio.fixture(loop_scope="package")
 async def without_gateway(home: Home) -> None:
-    """Home Assistant does not know the gateway."""
-    await home.be_without_gateway()
+    """Remove the gateway from Home Assistant."""
+    await home.remove_gateway()
 
 
 @pytest_asyncio.fixture(loop_scope="package")
 async def with_gateway(home: Home) -> None:
-    """Home Assistant reads the gateway, every second."""
-    await home.be_with_gateway()
+    """Add the gateway to Home Assistant, which polls it every second."""
+    await home.add_gateway()

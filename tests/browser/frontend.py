@@ -1,6 +1,6 @@
-"""Home Assistant's frontend: its pages and dialogs by what a person reads and clicks there.
+"""Home Assistant's frontend: its pages and dialogs, by the texts that a user sees.
 
-Playwright's locators look into shadow roots; only labels are not found by `get_by_label`.
+Playwright's locators pierce shadow roots, except `get_by_label`.
 """
 
 from __future__ import annotations
@@ -14,40 +14,40 @@ from playwright.async_api import Browser, FloatRect, Locator, Page, Playwright, 
 
 from development.demo.owner import PASSWORD, USERNAME
 
-#: Milliseconds; only a machine that is very busy needs them.
-PATIENCE = 30_000
+#: Milliseconds; only a very busy machine needs so long.
+TIMEOUT = 30_000
 WIDTH, HEIGHT = 1280, 900
-#: A picture is taken when nothing moves any more; what never stops is taken as it is after so many looks.
-_LOOKS = 6
+#: Screenshots at most until two in a row are equal; an animation may never end.
+_MAX_SCREENSHOTS = 6
 _MARGIN = 16
 
 
 async def chromium(playwright: Playwright, program: str) -> Browser:
     """Start the system's browser."""
-    expect.set_options(timeout=PATIENCE)
-    # A container's root may not use the sandbox, and its /dev/shm is small.
+    expect.set_options(timeout=TIMEOUT)
+    # In a container, root cannot use the sandbox, and /dev/shm is small.
     options = ["--no-sandbox", "--disable-dev-shm-usage"]
     return await playwright.chromium.launch(executable_path=program, args=options)
 
 
 @asynccontextmanager
-async def tab(browser: Browser, url: str, pictures: Path) -> AsyncIterator[Frontend]:
-    """Open a browser that knows nobody yet, with one page."""
+async def open_page(browser: Browser, url: str, pictures: Path) -> AsyncIterator[Frontend]:
+    """Open a new browser context with one page."""
     context = await browser.new_context(
         base_url=url,
         viewport={"width": WIDTH, "height": HEIGHT},
         locale="en-GB",
         reduced_motion="reduce",
     )
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(TIMEOUT)
     try:
         yield Frontend(await context.new_page(), pictures)
     finally:
         await context.close()
 
 
-def figure(text: str) -> float:
-    """Return the number that a text such as "-1,147.5 W" begins with. Raises ValueError without one."""
+def leading_number(text: str) -> float:
+    """Return the number at the beginning of a text such as "-1,147.5 W". Raises ValueError without one."""
     return float(text.split(maxsplit=1)[0].replace(",", "").replace("\N{MINUS SIGN}", "-"))
 
 
@@ -68,18 +68,18 @@ class Frontend:
         await self.page.locator("home-assistant-main").wait_for()
 
     async def open(self, path: str, height: int = HEIGHT) -> None:
-        """Go to a path of Home Assistant's."""
+        """Open a path of Home Assistant."""
         await self.page.set_viewport_size({"width": WIDTH, "height": height})
         # The page never becomes idle.
         await self.page.goto(path, wait_until="domcontentloaded")
 
     async def picture(self, name: str, of: Locator | None = None) -> None:
-        """Leave a picture of the page, or of a part with a little around it, once nothing moves any more."""
-        # Nothing is to look as if the mouse were on it.
+        """Save a screenshot of the page, or of a part with a margin, once all animations have ended."""
+        # Do not show hover effects.
         await self.page.mouse.move(0, 0)
         clip = await self._around(of) if of else None
         shown = b""
-        for _ in range(_LOOKS):
+        for _ in range(_MAX_SCREENSHOTS):
             before, shown = shown, await self.page.screenshot(animations="disabled", clip=clip)
             if shown == before:
                 break
@@ -96,77 +96,77 @@ class Frontend:
 
     @property
     def flow(self) -> Dialog:
-        """The dialog of a flow: an integration's set-up, its options, a repair."""
+        """The dialog of a flow: the setup or options of an integration, or a repair."""
         return Dialog(self.page.locator("dialog-data-entry-flow"))
 
     @property
-    def question(self) -> Dialog:
-        """The dialog that asks whether one is sure."""
+    def confirmation(self) -> Dialog:
+        """The dialog that asks for a confirmation."""
         return Dialog(self.page.locator("dialog-box"))
 
     async def open_entry(self, domain: str) -> Locator:
-        """Go to an integration's page, and find its one entry there."""
+        """Open the page of an integration, and return its only entry."""
         await self.open(f"/config/integrations/integration/{domain}")
         entry = self.page.locator("ha-config-entry-row")
         await entry.wait_for()
         return entry
 
     async def open_menu(self, entry: Locator, words: str) -> Locator:
-        """Open an entry's menu, and find something in it."""
+        """Open the menu of an entry, and return an item."""
         menu = entry.locator("ha-dropdown").first
         await menu.locator("ha-icon-button").first.click()
         item = menu.locator("ha-dropdown-item").filter(has_text=words)
         await item.wait_for()
         return item
 
-    def shown_of(self, name: str) -> Locator:
-        """Find what a sensor shows on its device's page."""
+    def state_of(self, name: str) -> Locator:
+        """Return the state of a sensor on the page of its device."""
         row = self.page.locator("hui-generic-entity-row")
         return row.filter(has=self.page.locator(f'.info[title="{name}"]'))
 
 
 class Dialog:
-    """A dialog: what it says, its fields and its buttons."""
+    """A dialog: its texts, fields and buttons."""
 
     def __init__(self, root: Locator) -> None:
         self._root = root
 
     @property
     def frame(self) -> Locator:
-        """All that is seen of it."""
+        """The visible part."""
         return self._root.locator("dialog").first
 
     async def shows(self, *texts: str) -> None:
-        """Wait until it shows these texts."""
+        """Wait until the dialog shows these texts."""
         for text in texts:
             await self._root.get_by_text(text).first.wait_for()
 
     def field(self, name: str) -> Locator:
-        """Find a field that something is typed into."""
+        """Return a text field."""
         return self._root.locator(f"input[name={name}]")
 
     @property
     def number(self) -> Locator:
-        """The field that takes a number."""
+        """The field for a number."""
         return self._root.locator("ha-selector-number input")
 
     async def fill(self, **values: str) -> None:
-        """Type into fields."""
+        """Fill text fields."""
         for name, value in values.items():
             await self.field(name).fill(value)
 
     async def choose(self, words: str) -> None:
-        """Choose from a menu."""
+        """Choose a menu option."""
         await self._root.get_by_text(words).click()
 
     async def press(self, *names: str) -> None:
-        """Press the button that has one of these names."""
+        """Press the button with one of these names."""
         pattern = re.compile(f"^({'|'.join(map(re.escape, names))})$")
-        # The cross at the top can have the same name as the button at the bottom.
+        # The close icon can have the same name as the button at the bottom.
         await self._root.get_by_role("button", name=pattern).last.click()
 
-    async def is_gone(self) -> None:
-        """Wait until it is closed."""
+    async def wait_until_closed(self) -> None:
+        """Wait until the dialog is closed."""
         await expect(self.frame).to_be_hidden()
-        # It goes back a step in the history as it closes: a page that is opened before would be left.
+        # Closing goes back in the browser history, and would leave a page that is opened too early.
         await self._root.page.wait_for_function("!history.state?.open && !history.state?.dialog")

@@ -1,4 +1,4 @@
-"""The home that the tests look at: a simulated gateway, and a real Home Assistant with an owner."""
+"""The tested home: a simulated gateway, and a real Home Assistant with an owner."""
 
 import socket
 from collections.abc import AsyncIterator
@@ -17,23 +17,23 @@ from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
 
 HOST = "127.0.0.1"
-#: Beside what the demo has: Home Assistant listens for announcements, and sums up when a test asks for it.
-_PARTS = "zeroconf:\nstatistics_now:\n"
+#: Besides the configuration of the demo: discovery, and statistics on request.
+_CONFIGURATION = "zeroconf:\nstatistics_now:\n"
 _SERVICE = "_enphase-envoy._tcp.local."
 
 
 class Gateway(Simulator):
-    """A simulated gateway that can get another address."""
+    """A simulated gateway that can change its address."""
 
     def move(self) -> None:
-        """Answer at another port from now on, and no longer at the present one."""
+        """Change the port."""
         self._run(self._gateway_server.stop())
         self._gateway_server.port = 0
         self._run(self._gateway_server.start(self._certificate.server_context()))
 
     @asynccontextmanager
     async def announced(self) -> AsyncIterator[None]:
-        """Announce it by mDNS as gateways do; what is announced leads nowhere from other machines."""
+        """Announce the gateway by mDNS; other machines cannot reach the announced address."""
         info = AsyncServiceInfo(
             _SERVICE,
             f"envoy.{_SERVICE}",
@@ -53,19 +53,19 @@ class Gateway(Simulator):
 
 @dataclass(frozen=True)
 class Home:
-    """A gateway and a Home Assistant; the owner tells it what is not to be done in the browser."""
+    """A gateway and a Home Assistant; `owner` is its API for everything that is not done in the browser."""
 
     gateway: Gateway
     process: process.Process
     owner: Owner
 
     async def entries(self) -> list[dict[str, Any]]:
-        """Return the integration's entries."""
+        """Return the entries of the integration."""
         found: list[dict[str, Any]] = await self.owner.ask("config_entries/get", domain=flow.DOMAIN)
         return found
 
     async def sensors(self) -> dict[str, str]:
-        """Return the gateway's entity ids, by the end of their unique ids."""
+        """Return the entity ids of the gateway by the keys in their unique ids."""
         (entry,) = await self.entries()
         found = await entities.wait_for_entities(self.owner, entry["entry_id"], [])
         return {
@@ -74,18 +74,18 @@ class Home:
         }
 
     async def state(self, entity_id: str) -> str:
-        """Return what an entity shows; nothing if it is not there."""
+        """Return the state of an entity; unavailable if it does not exist."""
         return str((await self.owner.states()).get(entity_id, {"state": "unavailable"})["state"])
 
-    async def be_without_gateway(self) -> None:
-        """Remove the gateway from Home Assistant, if it is there."""
+    async def remove_gateway(self) -> None:
+        """Remove the gateway from Home Assistant."""
         for entry in await self.entries():
             await self.owner.delete(f"/api/config/config_entries/entry/{entry['entry_id']}")
 
-    async def be_with_gateway(self, token: str | None = None) -> None:
-        """Have the gateway in Home Assistant, read every second; with this token if one is given."""
-        if token or not await self._is_read():
-            await self.be_without_gateway()
+    async def add_gateway(self, token: str | None = None) -> None:
+        """Add the gateway to Home Assistant if needed, and poll it every second; with a token if given."""
+        if token or not await self._is_polled():
+            await self.remove_gateway()
             gateway = self.gateway
             steps = flow.steps(
                 gateway.url, gateway.serial_number, gateway.fingerprint, gateway.username, gateway.password
@@ -98,7 +98,7 @@ class Home:
         shown = await self.owner.post(options, {"handler": entry["entry_id"]})
         await self.owner.post(f"{options}/{shown['flow_id']}", {"scan_interval": 1})
 
-    async def _is_read(self) -> bool:
+    async def _is_polled(self) -> bool:
         if not any(entry["state"] == "loaded" for entry in await self.entries()):
             return False
         power = (await self.sensors()).get("production_power")
@@ -106,15 +106,15 @@ class Home:
 
 
 @asynccontextmanager
-async def inhabited(place: Path) -> AsyncIterator[Home]:
-    """Start all of it in that folder, and end it with the `async with`. Raises DemoError."""
+async def running_home(place: Path) -> AsyncIterator[Home]:
+    """Run the home in a folder. Raises DemoError."""
     port = process.find_free_port(HOST, 0)
     with (
         folder.create_configuration(place) as configuration,
         Gateway("battery", day=JUNE, hour_of_day=13) as gateway,
     ):
         folder.fill(configuration, HOST, port)
-        _add_parts(configuration)
+        _add_integrations(configuration)
         async with (
             process.run_home_assistant(
                 configuration, HOST, port, simulation.environment(gateway), entrez=gateway.entrez_url
@@ -126,11 +126,11 @@ async def inhabited(place: Path) -> AsyncIterator[Home]:
             yield Home(gateway, running, owner)
 
 
-def _add_parts(configuration: Path) -> None:
+def _add_integrations(configuration: Path) -> None:
     custom = configuration / "custom_components"
     custom.unlink()
     custom.mkdir()
     for part in (PROJECT / "custom_components" / flow.DOMAIN, Path(__file__).with_name("statistics_now")):
         (custom / part.name).symlink_to(part)
     with (configuration / "configuration.yaml").open("a") as file:
-        file.write(_PARTS)
+        file.write(_CONFIGURATION)

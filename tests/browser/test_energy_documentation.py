@@ -1,4 +1,4 @@
-"""The README's table for the Energy dashboard, held against the words of the newest Home Assistant."""
+"""The README's table for the Energy dashboard, compared with the texts of the newest Home Assistant."""
 
 import json
 import re
@@ -12,8 +12,8 @@ from development.steps import PROJECT
 README = (PROJECT / "README.md").read_text()
 FRONTEND = Path(import_module("hass_frontend").__path__[0])
 
-#: By section of the frontend's texts, in the order of its page: the fields that the table names, as its
-#: dialogs have them. Power is asked for by a part that all dialogs share.
+#: The fields in the table, by section of the frontend's texts, in the order of its page. All dialogs share
+#: the form for power.
 FIELDS = {
     "grid": ["energy_from_grid", "energy_to_grid", "power"],
     "solar": ["solar_production_energy", "solar_production_power"],
@@ -46,7 +46,7 @@ def test_the_table_has_the_fields_of_the_newest_home_assistant_in_order() -> Non
         for field in fields:
             name = texts[f"{prefix}.dialog.{field}"]
             if field == "power":
-                # Its sensors are positive where the dashboard expects it: nothing is to be turned round.
+                # The sensors have the sign that the dashboard expects, so no inversion is needed.
                 kind, standard = (texts[f"{prefix}.dialog.{key}"] for key in ("sensor_type", "type_standard"))
                 name = f"{kind}: *{standard}*; {name}"
             expected.append((texts[f"{prefix}.title"], name))

@@ -1,4 +1,4 @@
-"""What an owner looks at every day: the gateway's page and the Energy dashboard, beside the house's truth."""
+"""The page of the gateway and the Energy dashboard, compared with the simulated house."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -9,7 +9,7 @@ from development.demo import energy
 from development.demo.entities import find_device
 from development.demo.flow import DOMAIN
 from enphase_companion.simulator.truth import Truth
-from tests.browser.frontend import PATIENCE, Frontend, figure
+from tests.browser.frontend import TIMEOUT, Frontend, leading_number
 from tests.browser.home import Home
 
 pytestmark = [
@@ -18,19 +18,19 @@ pytestmark = [
     pytest.mark.usefixtures("with_gateway"),
 ]
 
-#: Seconds within which a reading is surely on the page.
-LATE = 10
+#: Seconds within which a reading appears on the page.
+MAX_DELAY = 10
 TOLERANCE = 0.01
 HOUR = 3600
 
-#: Watts, by the sensor's name.
+#: Power (W) by name of the sensor.
 POWERS: dict[str, Callable[[Truth], float]] = {
     "Production power": lambda t: t.production.total.active_power,
     "Grid power": lambda t: t.net_consumption.total.active_power,
     "Home power": lambda t: t.total_consumption.total.active_power,
     "Battery power": lambda t: t.storage.total.active_power,
 }
-#: Watt-hours, by the sensor's name.
+#: Energy (Wh) by name of the sensor.
 ENERGIES: dict[str, Callable[[Truth], float]] = {
     "Production energy": lambda t: t.production.total.energy_delivered,
     "Grid energy imported": lambda t: t.net_consumption.total.energy_delivered,
@@ -39,7 +39,7 @@ ENERGIES: dict[str, Callable[[Truth], float]] = {
     "Battery discharged": lambda t: t.storage.total.energy_delivered,
     "Battery charged": lambda t: t.storage.total.energy_received,
 }
-#: The same by what the Energy dashboard calls them in its totals; what flows out is negative there.
+#: Energy (Wh) by name in the totals of the Energy dashboard, where export and charging are negative.
 TOTALS: dict[str, Callable[[Truth], float]] = {
     "Panels": ENERGIES["Production energy"],
     "Grid imported": ENERGIES["Grid energy imported"],
@@ -55,12 +55,12 @@ async def test_the_page_of_the_gateway_shows_readings_and_updates_itself(
 ) -> None:
     device = await find_device(home.owner, DOMAIN, home.gateway.serial_number)
     await frontend.open(f"/config/devices/device/{device['id']}", 810)
-    await _sensors_agree(home, frontend)
+    await _wait_for_sensors(home, frontend)
     await frontend.picture("device-page")
-    energy_then = figure(await frontend.shown_of("Home energy").inner_text())
+    energy_then = leading_number(await frontend.state_of("Home energy").inner_text())
     home.gateway.clock.advance(HOUR)
-    await _sensors_agree(home, frontend)
-    assert figure(await frontend.shown_of("Home energy").inner_text()) > energy_then
+    await _wait_for_sensors(home, frontend)
+    assert leading_number(await frontend.state_of("Home energy").inner_text()) > energy_then
 
 
 async def test_the_energy_dashboard_matches_the_house_after_a_day(home: Home, frontend: Frontend) -> None:
@@ -70,77 +70,79 @@ async def test_the_energy_dashboard_matches_the_house_after_a_day(home: Home, fr
     await energy.import_history(home.owner, sensors, house, clock.start)
     for _ in range(24):
         clock.advance(HOUR)
-        await _read_up_to(home, sensors["home_energy"], ENERGIES["Home energy"](house.truth(clock.time())))
+        await _wait_for_energy(
+            home, sensors["home_energy"], ENERGIES["Home energy"](house.truth(clock.time()))
+        )
     await home.owner.post("/api/services/statistics_now/compile")
     midnight = house.midnight(clock.start)
 
     await frontend.open("/energy/electricity", 1440)
-    await _totals_agree(home, frontend, midnight, clock.time())
+    await _wait_for_totals(home, frontend, midnight, clock.time())
     await frontend.picture("energy-today")
     await frontend.page.locator("hui-energy-period-selector").get_by_role("button", name="Previous").click()
-    await _totals_agree(home, frontend, midnight - 24 * HOUR, midnight)
+    await _wait_for_totals(home, frontend, midnight - 24 * HOUR, midnight)
     await frontend.picture("energy-yesterday")
 
 
-async def _sensors_agree(home: Home, frontend: Frontend) -> None:
-    """Wait until each sensor on the gateway's page agrees with the house as it is by then."""
+async def _wait_for_sensors(home: Home, frontend: Frontend) -> None:
+    """Wait until all sensors on the page of the gateway match the house."""
 
-    async def off() -> dict[str, str]:
+    async def deviations() -> dict[str, str]:
         now = home.gateway.clock.time()
-        lately = [home.gateway.house.truth(now - seconds) for seconds in range(LATE)]
+        recent = [home.gateway.house.truth(now - seconds) for seconds in range(MAX_DELAY)]
         found = {}
         for name, value in (POWERS | ENERGIES).items():
             unit, step = ("W", 1) if name in POWERS else ("kWh", 0.01)
-            truths = [value(truth) / (1 if name in POWERS else 1000) for truth in lately]
-            text = await frontend.shown_of(name).inner_text()
-            if not _agrees(text, unit, min(truths), max(truths), step):
+            truths = [value(truth) / (1 if name in POWERS else 1000) for truth in recent]
+            text = await frontend.state_of(name).inner_text()
+            if not _matches(text, unit, min(truths), max(truths), step):
                 found[name] = f"{text!r}, not {truths[0]:.2f} {unit}"
         return found
 
-    await frontend.shown_of("Home energy").wait_for()
-    await _until_nothing(off)
+    await frontend.state_of("Home energy").wait_for()
+    await _wait_for_no_deviations(deviations)
 
 
-async def _totals_agree(home: Home, frontend: Frontend, begin: float, end: float) -> None:
-    """Wait until the dashboard's totals agree with what happened in the house between two moments."""
+async def _wait_for_totals(home: Home, frontend: Frontend, begin: float, end: float) -> None:
+    """Wait until the totals of the dashboard match the energies of the house between two times."""
     first, last = home.gateway.house.truth(begin), home.gateway.house.truth(end)
     totals = {name: (value(last) - value(first)) / 1000 for name, value in TOTALS.items()}
     rows = frontend.page.locator("hui-energy-sources-table-card tbody tr")
 
-    async def off() -> dict[str, str]:
+    async def deviations() -> dict[str, str]:
         cells = [text.split("\t") for text in await rows.all_inner_texts()]
         shown = {row[-2].strip(): row[-1].strip() for row in cells}
         return {
             name: f"{shown.get(name)!r}, not {total:.2f} kWh"
             for name, total in totals.items()
-            if not _agrees(shown.get(name, ""), "kWh", total, total, 0.01)
+            if not _matches(shown.get(name, ""), "kWh", total, total, 0.01)
         }
 
     await rows.first.wait_for()
-    await _until_nothing(off)
+    await _wait_for_no_deviations(deviations)
 
 
-def _agrees(text: str, unit: str, low: float, high: float, step: float) -> bool:
-    """Return whether a text such as "1,147 W" is within the tolerance; the page rounds to steps."""
+def _matches(text: str, unit: str, low: float, high: float, step: float) -> bool:
+    """Return whether a text such as "1,147 W" is within the tolerance; the page rounds to `step`."""
     if text.split()[1:] != [unit]:
         return False
     slack = TOLERANCE * max(abs(low), abs(high)) + step / 2
-    return low - slack <= figure(text) <= high + slack
+    return low - slack <= leading_number(text) <= high + slack
 
 
-async def _until_nothing(off: Callable[[], Awaitable[dict[str, str]]]) -> None:
-    """Wait until nothing is off any more; fail with what is, if that lasts."""
+async def _wait_for_no_deviations(deviations: Callable[[], Awaitable[dict[str, str]]]) -> None:
+    """Wait until there are no deviations; if they persist, fail with their texts."""
     found: dict[str, str] = {}
     try:
-        async with asyncio.timeout(PATIENCE / 1000):
-            while found := await off():
+        async with asyncio.timeout(TIMEOUT / 1000):
+            while found := await deviations():
                 await asyncio.sleep(0.2)
     except TimeoutError:
         pytest.fail(f"the page shows {found}")
 
 
-async def _read_up_to(home: Home, entity_id: str, watt_hours: float) -> None:
-    """Wait until a sensor (kWh) has reached this energy."""
-    async with asyncio.timeout(PATIENCE / 1000):
+async def _wait_for_energy(home: Home, entity_id: str, watt_hours: float) -> None:
+    """Wait until a sensor (kWh) reaches this energy (Wh)."""
+    async with asyncio.timeout(TIMEOUT / 1000):
         while float(await home.state(entity_id)) * 1000 < watt_hours - 1:
             await asyncio.sleep(0.1)

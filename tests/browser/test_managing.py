@@ -1,4 +1,4 @@
-"""What an owner changes later or has to answer: options, diagnostics, address, certificate, token."""
+"""Managing a gateway: options, diagnostics, address, replacement, certificate, token, removal."""
 
 import json
 from pathlib import Path
@@ -10,7 +10,7 @@ from development.demo.entities import find_device
 from development.demo.flow import DOMAIN
 from tests.browser.frontend import Frontend
 from tests.browser.home import Gateway, Home
-from tests.browser.texts import grouped, said
+from tests.browser.texts import grouped, text_of
 
 pytestmark = [
     pytest.mark.browser,
@@ -18,7 +18,7 @@ pytestmark = [
     pytest.mark.usefixtures("with_gateway"),
 ]
 
-#: Seconds; long enough to set a gateway up with the token.
+#: Seconds; enough to set up a gateway with the token.
 SOON = 20
 
 
@@ -26,7 +26,7 @@ async def test_the_interval_can_be_changed(home: Home, frontend: Frontend) -> No
     entry, flow = await frontend.open_entry(DOMAIN), frontend.flow
     await entry.get_by_role("button", name="Configure").click()
     await flow.shows(
-        said("options.step.init.title"), said("options.step.init.data_description.scan_interval")
+        text_of("options.step.init.title"), text_of("options.step.init.data_description.scan_interval")
     )
     await expect(flow.number).to_have_value("1")
     await flow.number.fill("301")
@@ -36,13 +36,13 @@ async def test_the_interval_can_be_changed(home: Home, frontend: Frontend) -> No
     await flow.number.fill("30")
     await flow.press("Submit")
     await flow.press("Finish")
-    await flow.is_gone()
+    await flow.wait_until_closed()
     await entry.get_by_role("button", name="Configure").click()
     await expect(flow.number).to_have_value("30")
     await frontend.picture("options-2-as-left", flow.frame)
     await flow.press("Submit")
     await flow.press("Finish")
-    await flow.is_gone()
+    await flow.wait_until_closed()
 
 
 async def test_the_downloaded_diagnostics_contain_no_secrets(home: Home, frontend: Frontend) -> None:
@@ -67,20 +67,20 @@ async def test_the_address_of_a_gateway_can_be_changed(home: Home, frontend: Fro
 
     flow = frontend.flow
     await (await frontend.open_menu(await frontend.open_entry(DOMAIN), "Reconfigure")).click()
-    await flow.shows(said("config.step.reconfigure.title"), said("config.step.reconfigure.description"))
+    await flow.shows(text_of("config.step.reconfigure.title"), text_of("config.step.reconfigure.description"))
     await frontend.picture("reconfigure-2-what", flow.frame)
-    await flow.choose(said("config.step.reconfigure.menu_options.address"))
-    await flow.shows(said("config.step.address.title"), said("config.step.address.description"))
+    await flow.choose(text_of("config.step.reconfigure.menu_options.address"))
+    await flow.shows(text_of("config.step.address.title"), text_of("config.step.address.description"))
     await expect(flow.field("host")).to_have_value(old)
     await flow.press("Next")
-    await flow.shows(said("config.error.connection_refused"))
+    await flow.shows(text_of("config.error.connection_refused"))
     await flow.fill(host=home.gateway.url)
     await frontend.picture("reconfigure-3-address", flow.frame)
     await flow.press("Next")
     await flow.shows("Reconfiguration was successful")
     await frontend.picture("reconfigure-4-done", flow.frame)
     await flow.press("Close", "Finish")
-    await flow.is_gone()
+    await flow.wait_until_closed()
     await expect(await _open_device(home, frontend)).to_contain_text("W")
 
 
@@ -91,28 +91,28 @@ async def test_a_new_gateway_replaces_the_old_one_and_keeps_its_entities(
     power, flow = (await home.sensors())["production_power"], frontend.flow
     with Gateway("battery", seed=2, hour_of_day=13) as successor:
         await (await frontend.open_menu(await frontend.open_entry(DOMAIN), "Reconfigure")).click()
-        await flow.choose(said("config.step.reconfigure.menu_options.address"))
+        await flow.choose(text_of("config.step.reconfigure.menu_options.address"))
         await flow.fill(host=f"{successor.url}/home")
         await flow.press("Next")
-        await flow.shows(said("config.step.certificate_changed.title"), successor.serial_number)
+        await flow.shows(text_of("config.step.certificate_changed.title"), successor.serial_number)
         await flow.press("Next")
         await flow.shows(
-            said("config.step.replace.title"), successor.serial_number, home.gateway.serial_number
+            text_of("config.step.replace.title"), successor.serial_number, home.gateway.serial_number
         )
         await frontend.picture("replace-1-question", flow.frame)
         assert not any(request.has_authorization for request in successor.requests)
         await flow.press("Next")
-        await flow.choose(said("config.step.sign_in.menu_options.token"))
+        await flow.choose(text_of("config.step.sign_in.menu_options.token"))
         await flow.fill(token=successor.token())
         await flow.press("Submit")
         await flow.shows("Reconfiguration was successful")
         await flow.press("Close", "Finish")
-        await flow.is_gone()
+        await flow.wait_until_closed()
         await frontend.open(f"/config/devices/device/{device['id']}")
-        await expect(frontend.shown_of("Production power")).to_contain_text("W")
+        await expect(frontend.state_of("Production power")).to_contain_text("W")
         await frontend.picture("replace-2-done")
         assert await home.state(power) not in ("unavailable", "unknown")
-        await home.be_without_gateway()
+        await home.remove_gateway()
 
 
 async def test_a_changed_certificate_can_be_trusted_in_a_repair(home: Home, frontend: Frontend) -> None:
@@ -120,26 +120,28 @@ async def test_a_changed_certificate_can_be_trusted_in_a_repair(home: Home, fron
     home.gateway.renew_certificate(same_key=False)
     since = len(home.gateway.requests)
     await frontend.open("/config/repairs")
-    issue = frontend.page.locator("ha-config-repairs").get_by_text(said("issues.certificate_changed.title"))
+    issue = frontend.page.locator("ha-config-repairs").get_by_text(
+        text_of("issues.certificate_changed.title")
+    )
     await issue.wait_for()
     await frontend.picture("certificate-1-repairs")
     await issue.click()
 
     flow = frontend.flow
-    await flow.shows(said("issues.certificate_changed.fix_flow.step.confirm.title"))
+    await flow.shows(text_of("issues.certificate_changed.fix_flow.step.confirm.title"))
     await flow.shows(grouped(trusted), grouped(home.gateway.fingerprint))
     await frontend.picture("certificate-2-question", flow.frame)
     assert len(home.gateway.requests) == since
     await flow.press("Submit")
     await flow.shows("The issue is repaired")
     await flow.press("Finish")
-    await flow.is_gone()
+    await flow.wait_until_closed()
     await issue.wait_for(state="detached")
     await expect(await _open_device(home, frontend)).to_contain_text("W")
 
 
 async def test_an_expired_token_is_replaced_by_signing_in_again(home: Home, frontend: Frontend) -> None:
-    await home.be_with_gateway(token=home.gateway.token(lifetime=SOON))
+    await home.add_gateway(token=home.gateway.token(lifetime=SOON))
     power = await _open_device(home, frontend)
     await expect(power).to_contain_text("Unavailable")
     await frontend.picture("token-1-unavailable")
@@ -150,16 +152,18 @@ async def test_an_expired_token_is_replaced_by_signing_in_again(home: Home, fron
     await card.wait_for()
     await frontend.picture("token-2-attention")
     await card.get_by_role("button", name="Reconfigure").click()
-    await flow.shows(said("config.step.reauth_confirm.title"), said("config.step.reauth_confirm.description"))
+    await flow.shows(
+        text_of("config.step.reauth_confirm.title"), text_of("config.step.reauth_confirm.description")
+    )
     await frontend.picture("token-3-sign-in-again", flow.frame)
-    await flow.choose(said("config.step.reauth_confirm.menu_options.account"))
+    await flow.choose(text_of("config.step.reauth_confirm.menu_options.account"))
     await flow.fill(username=home.gateway.username, password=home.gateway.password)
     await frontend.picture("token-4-account", flow.frame)
     await flow.press("Submit")
     await flow.shows("Re-authentication was successful")
     await frontend.picture("token-5-done", flow.frame)
     await flow.press("Close", "Finish")
-    await flow.is_gone()
+    await flow.wait_until_closed()
     await card.wait_for(state="detached")
     await expect(await _open_device(home, frontend)).to_contain_text("W")
 
@@ -167,9 +171,9 @@ async def test_an_expired_token_is_replaced_by_signing_in_again(home: Home, fron
 async def test_a_removed_gateway_leaves_no_entities_behind(home: Home, frontend: Frontend) -> None:
     entry = await frontend.open_entry(DOMAIN)
     await (await frontend.open_menu(entry, "Delete")).click()
-    await frontend.question.shows("Delete")
-    await frontend.picture("remove-1-question", frontend.question.frame)
-    await frontend.question.press("Delete")
+    await frontend.confirmation.shows("Delete")
+    await frontend.picture("remove-1-question", frontend.confirmation.frame)
+    await frontend.confirmation.press("Delete")
     await entry.wait_for(state="detached")
     await frontend.picture("remove-2-done")
     assert await home.entries() == []
@@ -178,7 +182,7 @@ async def test_a_removed_gateway_leaves_no_entities_behind(home: Home, frontend:
 
 
 async def _open_device(home: Home, frontend: Frontend) -> Locator:
-    """Go to the gateway's page, and find what is produced there."""
+    """Open the page of the gateway, and return the state of the production power."""
     device = await find_device(home.owner, DOMAIN, home.gateway.serial_number)
     await frontend.open(f"/config/devices/device/{device['id']}")
-    return frontend.shown_of("Production power")
+    return frontend.state_of("Production power")

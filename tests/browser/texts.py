@@ -1,4 +1,4 @@
-"""The integration's own English texts, so that a test names what is said and not how."""
+"""The English texts of the integration by their keys."""
 
 import json
 import re
@@ -9,8 +9,8 @@ from development.steps import PROJECT
 _TEXTS = json.loads((PROJECT / "custom_components" / DOMAIN / "translations" / "en.json").read_text())
 
 
-def said(key: str) -> str:
-    """Return the beginning of a text, up to the first value or formatting in it; `key` is dotted."""
+def text_of(key: str) -> str:
+    """Return the beginning of a text, up to the first placeholder or formatting; `key` is dotted."""
     text = _TEXTS
     for part in key.split("."):
         text = text[part]
@@ -18,6 +18,6 @@ def said(key: str) -> str:
 
 
 def grouped(fingerprint: str) -> str:
-    """Return a fingerprint as the dialogs show it: groups of eight bytes."""
+    """Return a fingerprint as dialogs show it: in groups of eight bytes."""
     parts = fingerprint.split(":")
     return " ".join(":".join(parts[start : start + 8]) for start in range(0, len(parts), 8))

@@ -1,6 +1,6 @@
-"""An integration for tests: lets the recorder sum up the hour at once that it would sum up when it is over.
+"""An integration for tests, with an action that compiles the statistics of the current hour.
 
-The Energy dashboard shows hours that are summed up; a test cannot wait for the next one.
+The Energy dashboard shows only hours with statistics, and a test cannot wait until an hour ends.
 """
 
 from datetime import timedelta
@@ -16,7 +16,7 @@ _PERIODS_AN_HOUR = 12
 
 
 async def async_setup(hass: HomeAssistant, _: ConfigType) -> bool:
-    """Offer the action `compile`, which returns once this hour and the last one are in the statistics."""
+    """Register the action `compile`, which returns when this hour and the last one have statistics."""
 
     async def compile_statistics(_: ServiceCall) -> None:
         recorder = get_instance(hass)

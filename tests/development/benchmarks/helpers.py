@@ -1,4 +1,4 @@
-"""The command that the tests of the benchmarks start."""
+"""The command of the benchmarks."""
 
 from development.steps import PROJECT
 

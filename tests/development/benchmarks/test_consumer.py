@@ -1,4 +1,4 @@
-"""The benchmark of a consumer, in short: that it runs to its end beside a build."""
+"""A short run of the consumer benchmark with a baseline."""
 
 import json
 import subprocess

@@ -1,4 +1,4 @@
-"""The benchmark of strangers, in short: that it runs to its end beside a build, and what strangers answer."""
+"""A short run of the benchmark of hostile devices with a baseline, and the responses of these devices."""
 
 import asyncio
 import json

@@ -1,4 +1,4 @@
-"""The options of the benchmarks, as they are read before anything is set up."""
+"""The options of the benchmarks."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def test_help_shows_examples_without_any_installed_package() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "error"),
     [
         (["nothing"], "'nothing'"),
         (["refresh", "--part", "gas"], "refresh has no part gas; it has requests"),
@@ -30,12 +30,12 @@ def test_help_shows_examples_without_any_installed_package() -> None:
     ],
 )
 def test_unknown_options_are_rejected_by_name(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    words: list[str], error: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         arguments(words)
     assert ended.value.code == 2
-    assert said in capsys.readouterr().err
+    assert error in capsys.readouterr().err
 
 
 def test_without_arguments_all_benchmarks_run_in_order() -> None:

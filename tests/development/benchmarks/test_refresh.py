@@ -1,4 +1,4 @@
-"""The benchmark of a refresh, in short: that it runs to its end, and what does not depend on the machine."""
+"""A short run of the refresh benchmark, and its results that do not depend on the machine."""
 
 import json
 import subprocess
@@ -10,7 +10,7 @@ from development.steps import PROJECT
 
 from .helpers import COMMAND
 
-# A minute and a half, on a machine that does nothing else.
+# They take a minute and a half on an idle machine.
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 
 KEYS = ["benchmark", "figure", "unit", "ours", "reference", "ratio"]
@@ -30,7 +30,7 @@ def lines() -> list[dict[str, str | float | None]]:
 
 @pytest.fixture(scope="module")
 def figures(lines: list[dict[str, str | float | None]]) -> dict[str, tuple[float, float]]:
-    """Ours and the reference's, by the figure's name."""
+    """Return our value and that of the reference by figure."""
     return {str(line["figure"]): (float(line["ours"] or 0), float(line["reference"] or 0)) for line in lines}
 
 

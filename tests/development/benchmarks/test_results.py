@@ -1,4 +1,4 @@
-"""Figures as a person and as a script see them."""
+"""The output of results, as a table and as JSON."""
 
 import json
 

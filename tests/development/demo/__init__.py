@@ -1,1 +1,1 @@
-"""Tests of the demo: its command, and what it finds out about the integration."""
+"""Tests of the demo: its command, and its check of the integration."""

@@ -1,4 +1,4 @@
-"""A demo in a process of its own, as a person starts it, and what it leaves behind."""
+"""Run the demo in a separate process, as a user does, and check for remaining processes."""
 
 import os
 import re
@@ -16,7 +16,7 @@ COMMAND = [sys.executable, str(PROJECT / "scripts" / "demo")]
 
 
 class RunningDemo:
-    """A demo that serves, and its output up to there."""
+    """A running demo, and its output."""
 
     def __init__(self, process: subprocess.Popen[str], folder: Path) -> None:
         self.process = process
@@ -36,11 +36,11 @@ class RunningDemo:
 
     @property
     def home_assistant(self) -> list[int]:
-        """The processes that run with this demo's configuration."""
+        """The processes of Home Assistant with the configuration of this demo."""
         return processes_with(str(self.folder / "home-assistant"))
 
     def end(self, *signals: signal.Signals, pause: float = 0.5) -> int:
-        """Send the signals one after the other, and return the exit status."""
+        """Send signals one after the other, and return the exit status."""
         for number in signals:
             self.process.send_signal(number)
             time.sleep(pause)
@@ -51,7 +51,7 @@ class RunningDemo:
 
 @contextmanager
 def demo(folder: Path, *words: str) -> Iterator[RunningDemo]:
-    """Start `scripts/demo` in that folder and give it once it serves; nothing of it is left afterwards."""
+    """Start `scripts/demo` in a folder, yield it once it is ready, and kill all its processes afterwards."""
     command = [*COMMAND, "--port", "0", "--folder", str(folder), *words]
     with subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, start_new_session=True
@@ -66,14 +66,14 @@ def demo(folder: Path, *words: str) -> Iterator[RunningDemo]:
 
 
 def run(*words: str) -> subprocess.CompletedProcess[str]:
-    """Run `scripts/demo` to its end."""
+    """Run `scripts/demo` and return its result."""
     return subprocess.run(
         [*COMMAND, *words], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False
     )
 
 
 def processes_with(word: str) -> list[int]:
-    """Return the living processes (no zombies) with this word in their command line."""
+    """Return the processes (without zombies) with this argument in their command line."""
     found = []
     for folder in Path("/proc").glob("[0-9]*"):
         try:
@@ -86,7 +86,7 @@ def processes_with(word: str) -> list[int]:
 
 
 def until(true: Callable[[], bool], limit: float = 15) -> None:
-    """Wait until something is true; fail if it is not in time (seconds)."""
+    """Wait until a condition is true; fail after a time limit (s)."""
     end = time.monotonic() + limit
     while not true():
         assert time.monotonic() < end

@@ -1,4 +1,4 @@
-"""What the comparison of Home Assistant with the house accepts, and what it names as off."""
+"""The comparison of Home Assistant with the house: accepted and reported values."""
 
 from collections.abc import Callable
 from dataclasses import replace
@@ -25,14 +25,14 @@ def right(value: Right) -> Callable[[Moments], Right]:
 
 
 def off(each: Expected, state: dict[str, Any] | None) -> str:
-    """Why the one entity is off; empty where it is right."""
+    """Return why an entity deviates; empty if it does not."""
     states = {} if state is None else {"sensor.x": state}
     (row,) = compare([each], {each.unique_id: "sensor.x"}, states, MOMENTS, UTC)
     return row.off
 
 
 @pytest.mark.parametrize(
-    ("truth", "state", "unit", "said"),
+    ("truth", "state", "unit", "deviation"),
     [
         (1000.0, 1009.9, "W", ""),
         (1000.0, 1010.1, "W", "off by 1.0%"),
@@ -46,8 +46,10 @@ def off(each: Expected, state: dict[str, Any] | None) -> str:
         (0.0, 0.4, "W", "off by 0.4"),
     ],
 )
-def test_a_number_may_be_off_by_one_percent(truth: float, state: float, unit: str | None, said: str) -> None:
-    assert off(Expected("x", right((truth, truth)), "W", 0.001), shown(state, unit)) == said
+def test_a_number_may_be_off_by_one_percent(
+    truth: float, state: float, unit: str | None, deviation: str
+) -> None:
+    assert off(Expected("x", right((truth, truth)), "W", 0.001), shown(state, unit)) == deviation
 
 
 def test_a_small_number_may_be_off_by_half_the_resolution_of_the_gateway() -> None:
@@ -63,10 +65,11 @@ def test_an_entity_without_a_value_is_reported(state: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("state", "said"), [("unknown", ""), ("unavailable", "differs"), ("2026-06-21T12:00:00+00:00", "differs")]
+    ("state", "deviation"),
+    [("unknown", ""), ("unavailable", "differs"), ("2026-06-21T12:00:00+00:00", "differs")],
 )
-def test_an_event_that_has_not_happened_has_no_value(state: str, said: str) -> None:
-    assert off(Expected("x", right("unknown"), silent=True), shown(state)) == said
+def test_an_event_that_has_not_happened_has_no_value(state: str, deviation: str) -> None:
+    assert off(Expected("x", right("unknown"), silent=True), shown(state)) == deviation
 
 
 def test_a_missing_entity_is_reported() -> None:
@@ -79,13 +82,13 @@ def test_an_entity_without_an_expected_value_is_reported() -> None:
     assert (row.name, row.off) == ("sensor.new", "not expected")
 
 
-@pytest.mark.parametrize(("state", "said"), [("normal", ""), ("check-wiring", "differs")])
-def test_texts_must_match(state: str, said: str) -> None:
-    assert off(Expected("x", right("normal")), shown(state)) == said
+@pytest.mark.parametrize(("state", "deviation"), [("normal", ""), ("check-wiring", "differs")])
+def test_texts_must_match(state: str, deviation: str) -> None:
+    assert off(Expected("x", right("normal")), shown(state)) == deviation
 
 
 @pytest.mark.parametrize(
-    ("state", "said"),
+    ("state", "deviation"),
     [
         ("2026-06-21T12:00:00+00:00", ""),
         ("2026-06-21T14:00:00+02:00", ""),
@@ -93,8 +96,8 @@ def test_texts_must_match(state: str, said: str) -> None:
         ("2026-06-21T11:59:59+00:00", "differs"),
     ],
 )
-def test_times_must_match(state: str, said: str) -> None:
-    assert off(Expected("x", right((NOON, NOON)), "time"), shown(state)) == said
+def test_times_must_match(state: str, deviation: str) -> None:
+    assert off(Expected("x", right((NOON, NOON)), "time"), shown(state)) == deviation
 
 
 def test_the_table_marks_deviations() -> None:
@@ -151,7 +154,7 @@ def test_every_number_that_is_off_by_two_percent_is_reported(profile: str) -> No
     scaled = 0
     for each in entities:
         truth = each.right(moments)
-        # Half of the gateway's finest step is allowed: below, two percent cannot be seen.
+        # Deviations of half the resolution of the gateway are accepted.
         if isinstance(truth, str) or each.unit == "time" or 0.02 * abs(truth[1]) <= 0.51 * each.step:
             continue
         state = shown(truth[1] * 1.02, each.unit or None)

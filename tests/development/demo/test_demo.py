@@ -1,4 +1,4 @@
-"""The demo as a whole: a real Home Assistant beside the house, and nothing left over when it ends."""
+"""The demo with a real Home Assistant: its output, its check, and that no process remains."""
 
 import asyncio
 import os
@@ -87,7 +87,7 @@ def test_the_demo_serves_the_printed_addresses_until_ctrl_c(tmp_path: Path) -> N
         running.end(signal.SIGINT)
         assert running.process.returncode == 0
         until(lambda: running.home_assistant == [])
-        socket.create_server(("127.0.0.1", port)).close()  # nobody listens there any more
+        socket.create_server(("127.0.0.1", port)).close()  # the port is closed
 
 
 def test_an_interrupt_at_any_time_ends_the_demo_without_a_traceback(tmp_path: Path) -> None:
@@ -110,7 +110,7 @@ async def test_the_demo_shows_the_entities_that_a_new_installation_enables(servi
         entities = await owner.ask("config/entity_registry/list")
     ours = [each for each in entities if each["platform"] == flow.DOMAIN]
     assert any(each["disabled_by"] == "integration" for each in ours)
-    rows = serving.output.count(" | ") // 2 - 2  # but for the heading and the line below it
+    rows = serving.output.count(" | ") // 2 - 2  # without the heading and the line below it
     assert rows == sum(each["disabled_by"] is None for each in ours)
 
 

@@ -1,4 +1,4 @@
-"""The demo's options, as they are read before anything is set up."""
+"""The options of the demo."""
 
 import subprocess
 import sys
@@ -20,7 +20,7 @@ def test_help_shows_examples_without_any_installed_package() -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "said"),
+    ("words", "error"),
     [
         (["--gateway", "http://envoy.local"], "does not begin with https://"),
         (["--gateway", "https://envoy.local", "--check"], "--check is about the simulated house"),
@@ -38,12 +38,12 @@ def test_help_shows_examples_without_any_installed_package() -> None:
     ],
 )
 def test_invalid_options_are_rejected_by_name(
-    words: list[str], said: str, capsys: pytest.CaptureFixture[str]
+    words: list[str], error: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
         arguments(words)
     assert ended.value.code == 2
-    assert said in capsys.readouterr().err
+    assert error in capsys.readouterr().err
 
 
 def test_by_default_home_assistant_listens_on_this_machine_only() -> None:

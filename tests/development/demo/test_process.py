@@ -1,4 +1,4 @@
-"""Home Assistant's process and folder: nothing is left over, and nobody else's things are touched."""
+"""The process and folder of Home Assistant: no process remains, and foreign files are not touched."""
 
 import signal
 import socket

@@ -1,1 +1,1 @@
-"""Facts about the set-up commands and about what the project is packed into."""
+"""Tests of the environments, of packaging, and of the repository itself."""

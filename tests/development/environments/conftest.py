@@ -1,4 +1,4 @@
-"""The project's own files, as the tests of this folder look at them."""
+"""Fixtures: files of the project."""
 
 import tomllib
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Set-up starts on old Pythons, takes what is there, and says what to do about what cannot be had."""
+"""Setup runs on old Pythons, uses installed programs, and reports how to get missing ones."""
 
 import ast
 import subprocess
@@ -21,7 +21,7 @@ BEFORE_ALL_ELSE = [
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the folder of a machine whose only programs are in bin/, and whose .python/ is tools/."""
+    """Return the folder of a machine with its programs in bin/ and downloaded tools in tools/."""
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
     for module in (environments, debian, toolchain):
         monkeypatch.setattr(module, "TOOLS", tmp_path / "tools")
@@ -74,14 +74,14 @@ def test_the_error_names_a_missing_program() -> None:
 
 
 def test_uv_on_the_path_is_used(machine: Path) -> None:
-    there = program(machine / "bin/uv", "echo uv 99.0.1")
-    assert toolchain.uv() == there
+    installed = program(machine / "bin/uv", "echo uv 99.0.1")
+    assert toolchain.uv() == installed
 
 
 def test_a_downloaded_uv_is_used_if_the_one_on_the_path_is_too_old(machine: Path) -> None:
     program(machine / "bin/uv", "echo uv 0.1.45")
-    brought = program(machine / "tools/uv/bin/uv", "echo uv 99.0.1")
-    assert toolchain.uv() == brought
+    downloaded = program(machine / "tools/uv/bin/uv", "echo uv 99.0.1")
+    assert toolchain.uv() == downloaded
 
 
 def test_without_uv_and_pip_the_error_names_what_to_install(
@@ -122,10 +122,10 @@ def test_no_service_is_started_while_packages_are_installed(
 ) -> None:
     policy = machine / "policy-rc.d"
     monkeypatch.setattr(debian, "POLICY", policy)
-    asked = machine / "asked"
-    program(machine / "bin/apt-get", f"{policy}; echo $? >> {asked}; echo $* >> {asked}")
+    calls = machine / "asked"
+    program(machine / "bin/apt-get", f"{policy}; echo $? >> {calls}; echo $* >> {calls}")
     debian.install(["chromium"])
-    assert asked.read_text().splitlines() == [
+    assert calls.read_text().splitlines() == [
         "101", "update",
         "101", "-y --no-install-recommends install chromium",
     ]  # fmt: skip
@@ -134,7 +134,7 @@ def test_no_service_is_started_while_packages_are_installed(
 
 @pytest.fixture
 def uv_log(machine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Return the log of a uv that finds every Python, makes every environment, and compiles nothing."""
+    """Return the log of a uv that finds every Python, creates every environment, and compiles nothing."""
     monkeypatch.setattr(environments, "ENVIRONMENTS", machine / "environments")
     log = machine / "uv.log"
     log.touch()

@@ -1,4 +1,4 @@
-"""Imports point one way: no circle of packages, and no product code that needs the tools of developers."""
+"""The direction of imports: no cycles of packages, and no developer tools in the product."""
 
 import ast
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ INTEGRATION = PROJECT / "custom_components/enphase_iq_gateway"
 
 
 def imported(file: Path) -> Iterator[tuple[str, ...]]:
-    """Yield what a file imports, relative names resolved within the folder above its package."""
+    """Yield the imports of a file; relative ones are resolved."""
     for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (tuple(alias.name.split(".")) for alias in node.names)
@@ -23,7 +23,7 @@ def imported(file: Path) -> Iterator[tuple[str, ...]]:
 
 
 def packages() -> dict[str, set[str]]:
-    """Return the packages and loose modules of the scripts, each with those that it imports."""
+    """Return the packages and modules of the scripts with those that they import."""
     depth = len(COMPANION.parts)
     found: dict[str, set[str]] = {}
     for file in COMPANION.rglob("*.py"):

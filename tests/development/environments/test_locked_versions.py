@@ -1,4 +1,4 @@
-"""The locked versions name packages and their hashes, and nothing of the machine that resolved them."""
+"""The lock files have versions and hashes, and no trace of the machine that resolved them."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What pyproject.toml says of the packages is so."""
+"""pyproject.toml matches the packages."""
 
 import json
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""docs/security.md: every threat names tests, and they exist."""
+"""docs/security.md: every threat has tests, which exist."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ def _tests(file: str) -> set[str]:
 
 @pytest.mark.parametrize("row", _threats(), ids=lambda row: row[0])
 def test_each_threat_has_a_protection_and_existing_tests(row: list[str]) -> None:
-    _, what_holds, tests = row
-    assert what_holds
+    _, protection, tests = row
+    assert protection
     named = _TEST.findall(tests)
     assert named
-    assert not _TEST.sub("", tests).strip(), "all of the cell is tests"
+    assert not _TEST.sub("", tests).strip(), "only tests are in the cell"
     assert [name for name, file in named if name not in _tests(file)] == []
 
 

@@ -1,4 +1,4 @@
-"""scripts/test runs the suites that its words ask for, and fails when one fails or none ran."""
+"""scripts/test runs the selected suites, and fails if one fails or none ran."""
 
 import re
 import subprocess
@@ -18,13 +18,13 @@ SLOWEST = ["--durations=10", "--durations-min=1"]
 PARALLEL = ["-n", "2", "--dist=loadfile", *SLOWEST]
 PARALLEL_SCRIPTS = ["-n", "4", "--dist=loadfile", *SLOWEST]
 
-# Runs scripts/test with such words; returns its exit status and what the pytest of each environment was told.
+# Runs scripts/test with arguments; returns its exit status and the arguments of pytest by environment.
 Run = Callable[..., tuple[int, dict[str, list[str]]]]
 
 
 @pytest.fixture
 def command(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
-    """scripts/test as a module."""
+    """Return scripts/test as a module."""
     loader = SourceFileLoader("scripts_test", str(PROJECT / "scripts/test"))
     spec = spec_from_loader(loader.name, loader)
     assert spec
@@ -36,7 +36,7 @@ def command(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
 
 @pytest.fixture
 def installed(command: ModuleType, monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """Return the packages installed by root on this system, a Debian without any of them."""
+    """Return the packages that are installed as root on a Debian without any of them."""
     packages: list[str] = []
     monkeypatch.setattr(command, "install", packages.extend)
     monkeypatch.setattr(command, "is_debian", lambda: True)
@@ -76,9 +76,9 @@ def run(command: ModuleType, installed: list[str], monkeypatch: pytest.MonkeyPat
             if debugged is not None and env.get("EVENT_LOOP_DEBUG"):
                 debugged.append(arguments[0])
             environment = arguments[0]
-            told = [word.replace(f"{tmp_path}/", "") for word in arguments[3:]]
-            kept = next(word for word in told if word.startswith("cache_dir="))
-            runs[environment] = [word for word in told if word not in ("-o", kept)]
+            received = [word.replace(f"{tmp_path}/", "") for word in arguments[3:]]
+            cache_option = next(word for word in received if word.startswith("cache_dir="))
+            runs[environment] = [word for word in received if word not in ("-o", cache_option)]
             return subprocess.CompletedProcess(arguments, (outcomes or {}).get(environment, 0))
 
         with monkeypatch.context() as patch:
@@ -195,19 +195,19 @@ def test_the_integration_runs_in_debug_mode_unless_fast(
 def test_a_failed_test_is_repeated_alone_and_fails_if_it_fails_twice(
     command: ModuleType, run: Run, monkeypatch: pytest.MonkeyPatch, second: int, outcome: int
 ) -> None:
-    told: list[list[str]] = []
+    calls: list[list[str]] = []
     ends = iter([1, second])
 
     def record(arguments: list[str], **_: object) -> subprocess.CompletedProcess[str]:
-        told.append(arguments)
+        calls.append(arguments)
         return subprocess.CompletedProcess(arguments, next(ends))
 
     suite = command.suites("3.14", "locked")[1]
     monkeypatch.setattr("subprocess.run", record)
     assert command._run(suite, PARALLEL, ["-m", "fast", "here"], {}, again=True) == outcome
-    assert "-n" in told[0]
-    assert "-n" not in told[1]
-    assert told[1][-5:] == ["--last-failed", "--last-failed-no-failures=none", "-m", "fast", "here"]
+    assert "-n" in calls[0]
+    assert "-n" not in calls[1]
+    assert calls[1][-5:] == ["--last-failed", "--last-failed-no-failures=none", "-m", "fast", "here"]
 
 
 def test_without_again_a_failure_is_not_repeated(run: Run) -> None:

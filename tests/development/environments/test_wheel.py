@@ -1,4 +1,4 @@
-"""The wheel, installed alone and far from the checkout, is complete."""
+"""The wheel is complete: it is installed without the checkout."""
 
 import shutil
 import subprocess
@@ -22,10 +22,10 @@ PYPROJECT = tomllib.loads((PROJECT / "pyproject.toml").read_text())
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return the bin folder of an environment that has the wheel and what it depends on, without extras."""
+    """Return the bin folder of an environment with the wheel and its dependencies, without extras."""
     folder = tmp_path_factory.mktemp("wheel")
     sources = folder / "sources"
-    # Built in the checkout, a wheel would also hold what earlier builds left there.
+    # A wheel built in the checkout would contain files of earlier builds.
     for name in ("custom_components", "scripts/enphase_companion"):
         shutil.copytree(PROJECT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):

@@ -1,4 +1,4 @@
-"""docs/settings.md and docs/scripts.md say everything about the settings and exit statuses of the scripts."""
+"""docs/settings.md and docs/scripts.md document all settings and exit statuses of the scripts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ DOCS = Path(__file__).parents[2] / "docs"
 SCRIPTS = (DOCS / "scripts.md").read_text()
 
 
-def row(name: str) -> str:
+def build_row(name: str) -> str:
     """Return the row of a setting in the table, as it is declared."""
     setting = SETTINGS[name]
     about = setting.metadata
@@ -27,17 +27,17 @@ def row(name: str) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def test_each_setting_is_in_the_table_as_it_is_declared() -> None:
+def test_every_setting_is_in_the_table_as_it_is_declared() -> None:
     rows = [line for line in (DOCS / "settings.md").read_text().splitlines() if line.startswith("| `")]
-    assert rows == [row(name) for name in SETTINGS]
+    assert rows == [build_row(name) for name in SETTINGS]
 
 
-def test_each_exit_status_stands_in_the_table() -> None:
+def test_every_exit_status_is_in_the_table() -> None:
     listed = {int(status) for status in re.findall(r"^\| (\d+) \|", SCRIPTS, re.MULTILINE)}
     assert listed == {0, 1, 2, main.INTERRUPTED, main.UNREAD, main.TERMINATED}
 
 
-def test_its_pictures_are_there_and_fetch_nothing_from_elsewhere() -> None:
+def test_the_pictures_exist_and_load_nothing_from_other_hosts() -> None:
     pictures = re.findall(r"!\[[^]]+\]\(([^)]+)\)", SCRIPTS)
     assert pictures
     for picture in pictures:

@@ -1,4 +1,4 @@
-"""docs/first-chart.md, typed line by line by a newcomer with an empty home, at a simulated gateway."""
+"""docs/first-chart.md: its commands are run line by line with an empty home and a simulated gateway."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from enphase_companion.simulator import Simulator
 PROJECT = Path(__file__).parents[2]
 PAGE = PROJECT / "docs" / "first-chart.md"
 
-#: What a test need not do again, or cannot without a network: these packages are installed already.
-BROUGHT = ("git clone ", "cd ", "python3 -m venv ", "pip install ")
+#: Commands that tests skip: the packages are installed already, and there may be no network.
+SKIPPED = ("git clone ", "cd ", "python3 -m venv ", "pip install ")
 
 LINES = [
     line
@@ -31,8 +31,8 @@ LINES = [
 ]
 
 
-class Newcomer:
-    """Somebody with an empty home folder who types in one terminal."""
+class NewUser:
+    """A user with an empty home folder and one terminal."""
 
     def __init__(self, home: Path, simulator: Simulator) -> None:
         self.home = home
@@ -44,8 +44,8 @@ class Newcomer:
         activate.parent.mkdir(parents=True)
         activate.write_text(f"export PATH={Path(sys.executable).parent}:$PATH\n")
 
-    def types(self, line: str, until: Callable[[], bool] | None = None) -> str:
-        """Type a line, and Ctrl-C `until` something is there; return what is written, which must end well."""
+    def run(self, line: str, until: Callable[[], bool] | None = None) -> str:
+        """Run a line, with Ctrl-C once `until` is true, and return its output. It must succeed."""
         with subprocess.Popen(
             ["bash", "-c", f"source ~/enphase/bin/activate; exec {line}"],
             env={"HOME": str(self.home), "PATH": os.defpath, "LANG": "C.UTF-8"},
@@ -65,60 +65,60 @@ class Newcomer:
         assert process.returncode == 0, written
         return written
 
-    def edits(self, file: Path) -> None:
-        """Fill in what the page says, as an editor would."""
+    def edit(self, file: Path) -> None:
+        """Fill in the settings that the page names."""
         content = json.loads(file.read_text())
         content["gateway_host"] = self.simulator.url
         content["enphase_username"], content["enphase_password"] = (
             self.simulator.username,
             self.simulator.password,
         )
-        # Not Enphase's own in a test.
+        # The simulated Entrez replaces Enphase's.
         content["entrez_host"] = self.simulator.entrez_url
         file.write_text(json.dumps(content))
 
 
 @pytest.fixture(params=["three-phase", "no-meters"])
-def newcomer(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Newcomer]:
+def new_user(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[NewUser]:
     with Simulator(request.param, hour_of_day=12) as simulator:
-        yield Newcomer(tmp_path, simulator)
+        yield NewUser(tmp_path, simulator)
 
 
 @pytest.mark.slow
-def test_who_types_the_page_line_by_line_has_a_chart_at_its_end(newcomer: Newcomer) -> None:
+def test_the_commands_of_the_page_create_a_chart(new_user: NewUser) -> None:
     printed = {}
     for line in LINES:
         command = line.split()[0]
-        if line.startswith((*BROUGHT, "source ")):
+        if line.startswith((*SKIPPED, "source ")):
             continue
         if command == "nano":
-            newcomer.edits(Path(line.split()[1].replace("~", str(newcomer.home))))
+            new_user.edit(Path(line.split()[1].replace("~", str(new_user.home))))
         elif line.endswith("--trust"):
-            # A person would compare and type yes.
-            printed[line] = newcomer.types(f"{line} --fingerprint {newcomer.simulator.fingerprint}")
+            # A user would compare the fingerprint and enter yes.
+            printed[line] = new_user.run(f"{line} --fingerprint {new_user.simulator.fingerprint}")
         elif command == "enphase-gateway-database-meters":
-            printed[line] = newcomer.types(line, until=lambda: has_reading(newcomer.folder / "enphase.db"))
+            printed[line] = new_user.run(line, until=lambda: has_reading(new_user.folder / "enphase.db"))
         else:
-            printed[line] = newcomer.types(line)
+            printed[line] = new_user.run(line)
     assert "It is trusted now" in printed["enphase-gateway-console --trust"]
     assert printed["enphase-gateway-console"].startswith("IQ Gateway ")
-    assert (newcomer.folder / "today.png").read_bytes().startswith(b"\x89PNG")
+    assert (new_user.folder / "today.png").read_bytes().startswith(b"\x89PNG")
     assert not [each for each in printed.values() if "warning" in each]
 
 
 def has_reading(database: Path) -> bool:
-    """Whether a reading stands in the database."""
+    """Whether the database contains a reading."""
     if not database.exists():
         return False
     with closing(sqlite3.connect(f"file:{database}?mode=ro", uri=True)) as connection:
         try:
             return connection.execute("SELECT 1 FROM readings LIMIT 1").fetchone() is not None
         except sqlite3.OperationalError:
-            # Its tables are being made.
+            # The tables are not complete yet.
             return False
 
 
-def test_all_pages_install_in_one_way_and_type_commands_that_are_then_found() -> None:
+def test_all_pages_use_one_installation_and_documented_commands() -> None:
     install = "python3 -m venv ~/enphase\nsource ~/enphase/bin/activate\npip install '.[all]'\n"
     readme = (PROJECT / "README.md").read_text()
     assert install in PAGE.read_text()

@@ -1,4 +1,4 @@
-"""Units: powers, energies and times as people read them."""
+"""Units: powers, energies and times for display."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def test_a_quantity_has_its_digits_and_its_unit() -> None:
     assert units.quantity(None, "V") == "unknown"
 
 
-def test_a_time_is_on_this_machines_clock_with_its_date_unless_it_is_today(
+def test_a_time_is_local_and_has_a_date_unless_it_is_today(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TZ", "Europe/Zurich")

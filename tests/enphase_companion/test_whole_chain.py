@@ -1,4 +1,4 @@
-"""The whole chain as docs/pipeline.md has it, from the gateway to chart and display, through three kills."""
+"""The pipeline of docs/pipeline.md from the gateway to chart and display, with three kills."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ from .amqp_helpers import wait_until
 from .cli_user import CliUser
 from .commands.running import AnswerRecorder, Command, DatabaseInspector, assert_readings_equal
 
-#: Seconds after which RabbitMQ 3.10 may be killed without losing a quorum queue that was just declared.
-_SETTLED = 8
+#: Seconds after the declaration of a quorum queue until RabbitMQ 3.10 may be killed without losing it.
+_SETTLING_TIME = 8
 
 
 @dataclass
-class Chain:
-    """What belongs together: an owner's commands and servers, and what the gateway gave."""
+class Pipeline:
+    """The commands of a user, with the recorded answers of the gateway and the database."""
 
     user: CliUser
-    given: AnswerRecorder
+    recorder: AnswerRecorder
     folder: Path
     queue: str
     inspector: DatabaseInspector
@@ -45,26 +45,26 @@ class Chain:
             )
         ]
 
-    async def goes_on(self) -> None:
-        """Wait until the gateway has given some more readings."""
-        before = len(self.given)
-        await wait_until(lambda: len(self.given) >= before + 4)
+    async def wait_for_answers(self) -> None:
+        """Wait until the gateway has answered some more times."""
+        before = len(self.recorder)
+        await wait_until(lambda: len(self.recorder) >= before + 4)
 
-    async def all_is_stored(self) -> None:
-        """Wait until what it has given so far stands in the database."""
-        await self.inspector.wait_for(self.given.timestamps, within=60)
+    async def wait_until_stored(self) -> None:
+        """Wait until all readings so far are in the database."""
+        await self.inspector.wait_for(self.recorder.timestamps, within=60)
 
-    async def ends_well(self, command: Command) -> None:
-        """Wait until a command has done all of its work."""
+    async def wait_for_success(self, command: Command) -> None:
+        """Wait until a command ends with exit status 0."""
         assert command.process is not None
         assert await asyncio.to_thread(command.process.wait, 60) == 0, command.output
 
 
 @pytest.fixture
-def chain(
+def pipeline(
     rabbitmq: RabbitMQ, mariadb_url: str, create_user: Callable[..., CliUser], tmp_path: Path
-) -> Iterator[Chain]:
-    # Ten house seconds between two readings, which all have a moment of their own that way, and all are past.
+) -> Iterator[Pipeline]:
+    # Readings are ten simulated seconds apart, so that their times differ, and lie in the past.
     user = create_user("battery", speed=20, start=time.time() - 3 * 3600)
     user.trust_gateway()
     exchange_name = f"Enphase.{time.time_ns()}"
@@ -78,8 +78,8 @@ def chain(
         amqp_queue=queue,
         database_url=mariadb_url,
     )
-    given = AnswerRecorder.attach(user.simulator, user.patch)
-    running = Chain(user, given, tmp_path, queue, DatabaseInspector(mariadb_url))
+    recorder = AnswerRecorder.attach(user.simulator, user.patch)
+    running = Pipeline(user, recorder, tmp_path, queue, DatabaseInspector(mariadb_url))
     yield running
     for each in running.commands:
         each.kill()
@@ -87,48 +87,48 @@ def chain(
 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
-async def test_all_that_the_gateway_gave_stands_in_the_database_exactly_once_though_each_part_was_killed(
-    rabbitmq: RabbitMQ, mariadb: MariaDB, chain: Chain, tmp_path: Path
+async def test_every_reading_is_stored_once_although_each_part_is_killed(
+    rabbitmq: RabbitMQ, mariadb: MariaDB, pipeline: Pipeline, tmp_path: Path
 ) -> None:
-    await chain.publisher.start_and_wait()
-    await chain.consumer.start_and_wait()
+    await pipeline.publisher.start_and_wait()
+    await pipeline.consumer.start_and_wait()
     begun = time.monotonic()
-    chain.display.start("--display", str(tmp_path / "day.gif"))
-    await chain.inspector.wait_for_count(4)
+    pipeline.display.start("--display", str(tmp_path / "day.gif"))
+    await pipeline.inspector.wait_for_count(4)
 
-    chain.consumer.kill()
-    await chain.goes_on()
-    await chain.consumer.start_and_wait()
-    await chain.all_is_stored()
-    await chain.ends_well(chain.display)
+    pipeline.consumer.kill()
+    await pipeline.wait_for_answers()
+    await pipeline.consumer.start_and_wait()
+    await pipeline.wait_until_stored()
+    await pipeline.wait_for_success(pipeline.display)
 
-    await asyncio.sleep(max(0, begun + _SETTLED - time.monotonic()))
+    await asyncio.sleep(max(0, begun + _SETTLING_TIME - time.monotonic()))
     await asyncio.to_thread(rabbitmq.kill)
-    await chain.goes_on()
+    await pipeline.wait_for_answers()
     await asyncio.to_thread(rabbitmq.start)
-    await chain.all_is_stored()
+    await pipeline.wait_until_stored()
 
     await asyncio.to_thread(mariadb.kill)
-    await chain.goes_on()
+    await pipeline.wait_for_answers()
     await asyncio.to_thread(mariadb.start)
-    await chain.all_is_stored()
+    await pipeline.wait_until_stored()
 
-    assert chain.publisher.stop() == 0
-    # It may have been ended while an answer was on its way to it.
-    last = max(chain.given.timestamps)
-    await chain.inspector.wait_for(chain.given.timestamps - {last})
+    assert pipeline.publisher.stop() == 0
+    # The publisher may have stopped during the last answer.
+    last = max(pipeline.recorder.timestamps)
+    await pipeline.inspector.wait_for(pipeline.recorder.timestamps - {last})
     rolled_up = "SELECT SUM(reading_count) FROM minutes"
-    await wait_until(lambda: chain.inspector.query(rolled_up) == [(len(chain.inspector.stored),)])
-    assert chain.consumer.stop() == 0
+    await wait_until(lambda: pipeline.inspector.query(rolled_up) == [(len(pipeline.inspector.stored),)])
+    assert pipeline.consumer.stop() == 0
 
-    stored, truth = chain.inspector.stored, chain.given.truth
+    stored, truth = pipeline.inspector.stored, pipeline.recorder.truth
     assert_readings_equal(stored, {key: truth[key] for key in truth if key[0] != last or key in stored})
-    at_the_broker = broker.BrokerInspector(rabbitmq.url)
-    assert await at_the_broker.count_ready(chain.queue) == 0
-    assert await at_the_broker.count_ready(chain.queue.replace("Meters", "DeadLetter")) == 0
+    inspector = broker.BrokerInspector(rabbitmq.url)
+    assert await inspector.count_ready(pipeline.queue) == 0
+    assert await inspector.count_ready(pipeline.queue.replace("Meters", "DeadLetter")) == 0
 
-    chain.chart.start("--range", "day", "--output", str(tmp_path / "day.png"))
-    await chain.ends_well(chain.chart)
+    pipeline.chart.start("--range", "day", "--output", str(tmp_path / "day.png"))
+    await pipeline.wait_for_success(pipeline.chart)
     with Image.open(tmp_path / "day.png") as drawn, Image.open(tmp_path / "day.gif") as shown:
         assert (drawn.format, shown.format) == ("PNG", "GIF")
         assert min(drawn.size) > 400
@@ -139,7 +139,7 @@ async def test_all_that_the_gateway_gave_stands_in_the_database_exactly_once_tho
     "command",
     ["amqp_database_meters", "gateway_amqp_meters", "amqp_unicorn_hat_hd", "database_pyplot_meters"],
 )
-def test_each_part_of_the_chain_is_one_documented_command(command: str) -> None:
+def test_every_part_of_the_pipeline_is_one_documented_command(command: str) -> None:
     text = (Path(__file__).parents[2] / "docs" / "pipeline.md").read_text()
     assert re.search(
         rf"^enphase-{command.replace('_', '-')}( --output day.png| --display day.gif)?$", text, re.MULTILINE

@@ -1,4 +1,4 @@
-"""Texts with a meaning in AsciiDoc, Markdown or HTML, and the elements of a page with them."""
+"""Texts with markup of AsciiDoc, Markdown or HTML, and the elements of a page with them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from enphase_companion.endpoint_docs.placeholders import Placeholder
 
 HARMLESS = "whLifetime"
 
-#: Each has a meaning in one of the languages, or for one of their parsers.
+#: Each text is markup in one of the languages or special to one of their parsers.
 SIGNS = (
     "`", "``", "```", "````", "~~~", "----", "-----", "....", "====", "****", "____", "++++", "|===", "|",
     "||", "\\", "\\|", "\\\\|", "`|`", "+", "+`", "`+", "++", "$$", "*", "**", "_", "__", "#", "##", "# ",
@@ -69,7 +69,7 @@ class _Elements(HTMLParser):
         self.found.append(f"instruction {data}")
 
 
-def elements(html: str) -> list[str]:
+def parse_elements(html: str) -> list[str]:
     """Return the elements of a page in order."""
     parser = _Elements()
     parser.feed(html)
@@ -77,18 +77,18 @@ def elements(html: str) -> list[str]:
     return parser.found
 
 
-def written_page(text: str, markup: Markup, form: str = "json") -> str:
-    """Return a page about a gateway that uses this text wherever it can."""
+def render_page(text: str, markup: Markup, form: str = "json") -> str:
+    """Return a page about a gateway with this text in all possible places."""
     value = Placeholder(text)
     members = {text: value, "list": [value], "nested": {text: {"a": value}}}
     tags = {"root": {"@attribute": value, "element": value, "list": [value, {"@a": value}]}}
     answer = members if form == "json" else tags
     endpoint = Endpoint("Chapter", "/path", "It answers.", {"GET": "owner"}, {}, True, form, (), {})
-    made = build_page(endpoint, [Recording(text, {"/path": Answer(Outcome.ANSWERED, answer)})], markup)
-    return "\n\n".join((*made.facts, *made.example)) + "\n"
+    page = build_page(endpoint, [Recording(text, {"/path": Answer(Outcome.ANSWERED, answer)})], markup)
+    return "\n\n".join((*page.facts, *page.example)) + "\n"
 
 
-def listing(html: str) -> str:
+def parse_listing(html: str) -> str:
     """Return the text of the listing in a page."""
     parser = _Elements()
     parser.feed(html)

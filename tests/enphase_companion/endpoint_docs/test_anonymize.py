@@ -1,4 +1,4 @@
-"""Whatever identifies a person, place or device is replaced; everything else is kept."""
+"""Anonymization: values that identify a person, location or device are replaced, all others are kept."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ HOME, PRODUCTION = "/home.json", "/api/v1/production/inverters"
 TOKEN = "eyJraWQiOiI3ZDEwMDA1ZC03ODk5IiwidHlwIjoiSldUIiwiYWxnIjoiRVMyNTYifQ.eyJhdWQi.c2ln"
 
 
-def anonymized(content: Any, path: str = HOME, inverters: Any = ()) -> Any:
+def anonymize_answer(content: Any, path: str = HOME, inverters: Any = ()) -> Any:
     """Return the anonymized answer to this path, of a gateway that also answers `inverters`."""
     answers = {
         PRODUCTION: Answer(Outcome.ANSWERED, list(inverters)),
@@ -66,7 +66,7 @@ def anonymized(content: Any, path: str = HOME, inverters: Any = ()) -> Any:
 )
 def test_identifying_values_are_replaced(name: str, secret: Any) -> None:
     before = {"alerts": [{name: secret}], name: secret, "network": {"interfaces": [{name: secret}]}}
-    after = serialize(shorten(anonymized(before)), "json")
+    after = serialize(shorten(anonymize_answer(before)), "json")
     for each in secret if isinstance(secret, list) else [secret]:
         assert str(each) not in after
     assert f'"{name}"' in after, "the field name is kept"
@@ -93,7 +93,7 @@ def test_identifying_values_are_replaced(name: str, secret: Any) -> None:
     ],
 )
 def test_identifying_field_names_are_replaced(name: str) -> None:
-    after = anonymized({"network": {name: 1}, name: {"state": "enabled"}, "list": [{name: [1]}]})
+    after = anonymize_answer({"network": {name: 1}, name: {"state": "enabled"}, "list": [{name: [1]}]})
     assert name not in json.dumps(after, ensure_ascii=False)
     (new,) = after["network"]
     assert after == {"network": {new: 1}, new: {"state": "enabled"}, "list": [{new: [1]}]}, (
@@ -103,13 +103,13 @@ def test_identifying_field_names_are_replaced(name: str) -> None:
 
 @pytest.mark.parametrize("holder", ["hosts", "userNames", "ssids", "sites", "site", "serials", "customer"])
 def test_names_as_keys_are_replaced(holder: str) -> None:
-    after = anonymized({holder: {"millers-house": {"type": "x"}, "status": "ok", "id": 1}})
+    after = anonymize_answer({holder: {"millers-house": {"type": "x"}, "status": "ok", "id": 1}})
     assert "millers" not in json.dumps(after)
     assert after[holder].items() >= {"status": "ok", "id": 1}.items()
 
 
 def test_a_name_is_replaced_wherever_it_occurs() -> None:
-    after = anonymized(
+    after = anonymize_answer(
         {"hostName": "millers-gateway", "seen": "millers-gateway", "leases": {"millers-gateway": 1}}
     )
     assert "millers" not in json.dumps(after)
@@ -118,25 +118,28 @@ def test_a_name_is_replaced_wherever_it_occurs() -> None:
 
 def test_identifying_names_of_xml_elements_and_attributes_are_replaced() -> None:
     tree = {"devices": {"Miller": {"@AnnaMiller": "x", "@type": "x", "pn": "800-01374-r02"}}}
-    after = anonymized(tree, "/info")
+    after = anonymize_answer(tree, "/info")
     assert "Miller" not in json.dumps(after)
     assert "<name-" in serialize(after, "xml")
 
 
 def test_free_text_is_replaced() -> None:
-    assert anonymized({"note": "Miller's gateway is at 192.168.178.20"}) == {"note": "text"}
+    assert anonymize_answer({"note": "Miller's gateway is at 192.168.178.20"}) == {"note": "text"}
 
 
 @pytest.mark.parametrize("value", [1.5, -122249017193, 1e300])
 def test_an_invalid_number_in_a_serial_number_field_is_replaced(value: float) -> None:
-    assert anonymized({"serial_num": value}) == {"serial_num": 0}
+    assert anonymize_answer({"serial_num": value}) == {"serial_num": 0}
 
 
 @pytest.mark.parametrize(
     "text", ["1" * 4000, "a.b" * 1000, "a@b." * 1000, ":a" * 1000, "eyJ" * 1000, "-----BEGIN A-----" * 300]
 )
 def test_a_long_string_is_replaced_without_examination(text: str) -> None:
-    assert anonymized({"anything": text, "serial_num": text}) == {"anything": "text", "serial_num": "text"}
+    assert anonymize_answer({"anything": text, "serial_num": text}) == {
+        "anything": "text",
+        "serial_num": "text",
+    }
 
 
 @pytest.mark.parametrize(
@@ -164,16 +167,16 @@ def test_a_long_string_is_replaced_without_examination(text: str) -> None:
     ],
 )
 def test_other_values_are_kept(name: str, value: Any) -> None:
-    assert anonymized({name: value}) == {name: value}
+    assert anonymize_answer({name: value}) == {name: value}
 
 
 def test_placeholders_have_the_form_of_the_original_and_are_equal_for_equal_values() -> None:
     inverters = [{"serialNumber": serial} for serial in ("122249017193", "122249017194", "122249017193")]
-    first, second, third = (each["serialNumber"] for each in anonymized(inverters, PRODUCTION))
+    first, second, third = (each["serialNumber"] for each in anonymize_answer(inverters, PRODUCTION))
     assert first == third != second
     assert len(first) == 12
     assert first.isdecimal()
-    network = anonymized(
+    network = anonymize_answer(
         {"mac": "00:1D:C0:6A:12:34", "ip": "10.0.0.7", "mail": "a@b.example", "e": "a@b.example"}
     )
     assert network == {
@@ -186,14 +189,14 @@ def test_placeholders_have_the_form_of_the_original_and_are_equal_for_equal_valu
 
 def test_a_serial_number_is_replaced_wherever_it_occurs() -> None:
     content = {"alerts": ["envoyserial is dark"], "eim": "122249017193EIM1", "key": {"envoyserial": 1}}
-    after = anonymized(content, inverters=[{"serialNumber": "envoyserial"}])
+    after = anonymize_answer(content, inverters=[{"serialNumber": "envoyserial"}])
     assert "envoyserial" not in json.dumps(after)
     assert after["eim"].endswith("EIM1")
     assert after["eim"][:12].isdecimal()
 
 
 def test_timestamps_are_shifted_equally_and_keep_their_form() -> None:
-    after = anonymized(
+    after = anonymize_answer(
         {
             "last_update": 1785332858,
             "created": "1785332800",
@@ -217,4 +220,4 @@ def test_timestamps_are_shifted_equally_and_keep_their_form() -> None:
 
 def test_equal_answers_give_equal_results() -> None:
     content = {"b": "192.168.178.20", "a": "192.168.178.21", "serial": ["122249017193", "122249017194"]}
-    assert anonymized(content) == anonymized(content)
+    assert anonymize_answer(content) == anonymize_answer(content)

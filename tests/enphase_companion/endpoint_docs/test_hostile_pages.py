@@ -14,7 +14,7 @@ from markdown_it import MarkdownIt
 
 from enphase_companion.endpoint_docs.markup import FORMATS, Markup
 
-from .hostile import HARMLESS, SIGNS, elements, hostile_texts, listing, written_page
+from .hostile import HARMLESS, SIGNS, hostile_texts, parse_elements, parse_listing, render_page
 
 ASCIIDOC, MARKDOWN = FORMATS["asciidoc"], FORMATS["markdown"]
 FORMS = ("json", "xml")
@@ -23,8 +23,8 @@ FORMS = ("json", "xml")
 RENDERER = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
 
 
-def html_of_markdown(text: str, form: str) -> str:
-    return str(RENDERER.render(written_page(text, MARKDOWN, form)))
+def render_markdown(text: str, form: str) -> str:
+    return str(RENDERER.render(render_page(text, MARKDOWN, form)))
 
 
 @settings(derandomize=True, deadline=None, max_examples=200, database=None)
@@ -34,16 +34,16 @@ def html_of_markdown(text: str, form: str) -> str:
 @example(text="", form="json")
 @pytest.mark.slow
 def test_no_text_of_a_gateway_has_an_effect_in_markdown(text: str, form: str) -> None:
-    html = html_of_markdown(text, form)
-    assert elements(html) == elements(html_of_markdown(HARMLESS, form))
+    html = render_markdown(text, form)
+    assert parse_elements(html) == parse_elements(render_markdown(HARMLESS, form))
     if form == "json":
-        assert json.loads(listing(html))["list"] == [text]
+        assert json.loads(parse_listing(html))["list"] == [text]
 
 
 @pytest.mark.parametrize("sign", SIGNS)
 def test_special_characters_have_no_effect_in_markdown(sign: str) -> None:
     for form in FORMS:
-        assert elements(html_of_markdown(sign, form)) == elements(html_of_markdown(HARMLESS, form))
+        assert parse_elements(render_markdown(sign, form)) == parse_elements(render_markdown(HARMLESS, form))
 
 
 @pytest.mark.services("asciidoctor")
@@ -54,15 +54,19 @@ def test_no_text_of_a_gateway_has_an_effect_in_asciidoc(tmp_path: Path) -> None:
     for number, text in enumerate((HARMLESS, *SIGNS, *mixed)):
         for form in FORMS:
             pages[file := tmp_path / f"{number:03}.{form}.adoc"] = text, form
-            file.write_text(written_page(text, ASCIIDOC, form))
+            file.write_text(render_page(text, ASCIIDOC, form))
     # Unsafe mode enables all directives and macros.
     command = ["asciidoctor", "--safe-mode", "unsafe", "--embedded", *(str(each) for each in pages)]
     shown = subprocess.run(command, capture_output=True, text=True, check=True)
     assert shown.stderr == ""
     html = {file: file.with_suffix(".html").read_text() for file in pages}
-    harmless = {form: elements(html[tmp_path / f"000.{form}.adoc"]) for form in FORMS}
-    assert [text for file, (text, form) in pages.items() if elements(html[file]) != harmless[form]] == []
-    answers = {file: json.loads(listing(html[file])) for file, (_, form) in pages.items() if form == "json"}
+    harmless = {form: parse_elements(html[tmp_path / f"000.{form}.adoc"]) for form in FORMS}
+    assert [
+        text for file, (text, form) in pages.items() if parse_elements(html[file]) != harmless[form]
+    ] == []
+    answers = {
+        file: json.loads(parse_listing(html[file])) for file, (_, form) in pages.items() if form == "json"
+    }
     assert [pages[file][0] for file, answer in answers.items() if answer["list"] != [pages[file][0]]] == []
 
 

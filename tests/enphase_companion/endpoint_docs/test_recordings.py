@@ -1,4 +1,4 @@
-"""Pages from recorded answers: small ones made here, and those in the folder ENPHASE_RECORDINGS."""
+"""Pages from recorded answers: from small recordings, and from those in the folder ENPHASE_RECORDINGS."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from enphase_companion.commands.gateway_generate_docs import main
 
 Run = Callable[..., tuple[int, str, str]]
 
-#: Read here, as the environment of a test does not have it.
+#: Read at import, as tests run without variables named ENPHASE_*.
 FOLDER = os.environ.get("ENPHASE_RECORDINGS")
 RECORDINGS = (
     "7.3.466_with_cts_3phase",
@@ -38,14 +38,14 @@ def run(home_folder: Path, capsys: pytest.CaptureFixture[str]) -> Run:
     return run_command
 
 
-def recording(name: str) -> Path:
+def find_recording(name: str) -> Path:
     folder = Path(FOLDER or "") / name
     if FOLDER is None or not folder.is_dir():
         pytest.skip(f"recording {name}: not in the folder that ENPHASE_RECORDINGS names")
     return folder
 
 
-def serial_numbers(folder: Path) -> set[str]:
+def find_serial_numbers(folder: Path) -> set[str]:
     """Return the serial numbers in a recording."""
     text = "".join(each.read_text() for each in folder.iterdir())
     return {
@@ -148,12 +148,12 @@ def test_xml_namespaces_are_removed(run: Run, home_folder: Path) -> None:
 def test_pages_of_a_recorded_gateway_have_no_serial_number(
     run: Run, home_folder: Path, name: str, form: str
 ) -> None:
-    folder = recording(name)
+    folder = find_recording(name)
     status, _, err = run("--recording", str(folder), "--format", form, "--output", "pages")
     assert (status, err) == (0, "")
     pages = {each.name: each.read_text() for each in (home_folder / "pages").iterdir()}
     everything = "".join(pages.values())
-    assert [each for each in sorted(serial_numbers(folder)) if each in everything] == []
+    assert [each for each in sorted(find_serial_numbers(folder)) if each in everything] == []
     assert re.search(rf"firmware `\+?{re.escape(name.partition('_')[0])}\+?`", everything)
     assert run("--recording", str(folder), "--format", form, "--output", "pages")[1].startswith(
         f"pages: {len(pages)} unchanged\n"
@@ -162,7 +162,7 @@ def test_pages_of_a_recorded_gateway_have_no_serial_number(
 
 
 def test_fields_missing_in_some_recordings_are_optional(run: Run, home_folder: Path) -> None:
-    folders = [argument for name in RECORDINGS for argument in ("--recording", str(recording(name)))]
+    folders = [argument for name in RECORDINGS for argument in ("--recording", str(find_recording(name)))]
     assert run(*folders, "--format", "markdown")[0] == 0
     pages = home_folder / "docs" / "gateway"
     inventory = (pages / "ivp_ensemble_inventory.md").read_text()

@@ -1,4 +1,4 @@
-"""The command says how to reach what it started, serves until it is told to end, and ends cleanly."""
+"""The simulator command: its output, options, and clean end."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The simulated Entrez signs in, hands out tokens in every way, and refuses who it should."""
+"""The simulated Entrez: sign-in, every way to get a token, and rejections."""
 
 from __future__ import annotations
 
@@ -25,12 +25,12 @@ async def sign_in(session: aiohttp.ClientSession, simulator: Simulator, username
         assert response.cookies["SESSION"].value
 
 
-async def token_page(session: aiohttp.ClientSession, simulator: Simulator, **form: str) -> str:
+async def fetch_token_page(session: aiohttp.ClientSession, simulator: Simulator, **form: str) -> str:
     async with session.post(simulator.entrez_url + "/entrez_tokens", data=form) as response:
         return await response.text()
 
 
-def claims(simulator: Simulator, page: str) -> dict[str, object]:
+def decode_claims(simulator: Simulator, page: str) -> dict[str, object]:
     found = re.search(r'<textarea[^>]*id="JWTToken"[^>]*>([^<]+)</textarea>', page)
     assert found is not None
     return jwt.decode(
@@ -44,35 +44,39 @@ def claims(simulator: Simulator, page: str) -> dict[str, object]:
 
 async def test_an_owner_gets_a_token_for_a_year(simulator: Simulator, session: aiohttp.ClientSession) -> None:
     await sign_in(session, simulator)
-    given = claims(simulator, await token_page(session, simulator, serialNum=simulator.serial_number))
-    assert given["aud"] == simulator.serial_number
-    assert given["enphaseUser"] == "owner"
-    assert given["username"] == simulator.username
-    assert int(str(given["exp"])) - int(str(given["iat"])) == 365 * 86400
+    claims = decode_claims(
+        simulator, await fetch_token_page(session, simulator, serialNum=simulator.serial_number)
+    )
+    assert claims["aud"] == simulator.serial_number
+    assert claims["enphaseUser"] == "owner"
+    assert claims["username"] == simulator.username
+    assert int(str(claims["exp"])) - int(str(claims["iat"])) == 365 * 86400
 
 
 async def test_an_installer_gets_a_token_for_twelve_hours(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     await sign_in(session, simulator, "installer@example.com")
-    given = claims(simulator, await token_page(session, simulator, serialNum=simulator.serial_number))
-    assert given["enphaseUser"] == "installer"
-    assert int(str(given["exp"])) - int(str(given["iat"])) == 12 * 3600
+    claims = decode_claims(
+        simulator, await fetch_token_page(session, simulator, serialNum=simulator.serial_number)
+    )
+    assert claims["enphaseUser"] == "installer"
+    assert int(str(claims["exp"])) - int(str(claims["iat"])) == 12 * 3600
 
 
 async def test_a_token_for_an_uncommissioned_gateway_has_no_serial_number(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     await sign_in(session, simulator)
-    given = claims(simulator, await token_page(session, simulator, uncommissioned="true"))
-    assert given["aud"] == "un-commissioned"
+    claims = decode_claims(simulator, await fetch_token_page(session, simulator, uncommissioned="true"))
+    assert claims["aud"] == "un-commissioned"
 
 
 async def test_another_gateways_serial_number_gets_a_page_without_token(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     await sign_in(session, simulator)
-    assert "textarea" not in await token_page(session, simulator, serialNum="122399999999")
+    assert "textarea" not in await fetch_token_page(session, simulator, serialNum="122399999999")
 
 
 async def test_a_wrong_password_gets_the_form_again_and_an_anonymous_session(
@@ -80,7 +84,7 @@ async def test_a_wrong_password_gets_the_form_again_and_an_anonymous_session(
 ) -> None:
     for form in (
         {"username": simulator.username, "password": "wrong"},
-        {"username": "nobody@example.com", "password": simulator.password},
+        {"username": "unknown@example.com", "password": simulator.password},
         {},
     ):
         async with session.post(simulator.entrez_url + "/login", data=form) as response:
@@ -89,7 +93,7 @@ async def test_a_wrong_password_gets_the_form_again_and_an_anonymous_session(
             page = await response.text()
         assert 'type="password"' in page
         assert "/entrez_tokens" not in page
-    assert "textarea" not in await token_page(session, simulator, serialNum=simulator.serial_number)
+    assert "textarea" not in await fetch_token_page(session, simulator, serialNum=simulator.serial_number)
 
 
 async def test_an_account_with_a_second_factor_gets_a_page_that_asks_for_it(
@@ -154,14 +158,14 @@ async def test_forms_without_the_hidden_field_of_their_page_can_be_rejected(
     async with session.post(f"{url}/login", data=form) as response:
         assert response.status == 403
     async with session.get(f"{url}/login_main_page") as response:
-        form["_csrf"] = hidden_field(await response.text())
+        form["_csrf"] = find_hidden_field(await response.text())
     async with session.post(f"{url}/login", data=form) as response:
         assert response.status == 200
-    assert "Forbidden" in await token_page(session, simulator, serialNum=simulator.serial_number)
+    assert "Forbidden" in await fetch_token_page(session, simulator, serialNum=simulator.serial_number)
     async with session.get(f"{url}/entrez_tokens") as response:
-        csrf = hidden_field(await response.text())
-    page = await token_page(session, simulator, serialNum=simulator.serial_number, _csrf=csrf)
-    assert claims(simulator, page)["aud"] == simulator.serial_number
+        csrf = find_hidden_field(await response.text())
+    page = await fetch_token_page(session, simulator, serialNum=simulator.serial_number, _csrf=csrf)
+    assert decode_claims(simulator, page)["aud"] == simulator.serial_number
 
 
 async def test_the_token_page_requires_a_sign_in(
@@ -171,14 +175,14 @@ async def test_the_token_page_requires_a_sign_in(
         assert response.status == 401
 
 
-def hidden_field(page: str) -> str:
+def find_hidden_field(page: str) -> str:
     found = re.search(r'name="_csrf" value="([^"]+)"', page)
     assert found is not None
     return found[1]
 
 
-async def code_for(session: aiohttp.ClientSession, simulator: Simulator, verifier: str) -> str:
-    """Sign in the OAuth way and give the code that the redirection carries."""
+async def fetch_code(session: aiohttp.ClientSession, simulator: Simulator, verifier: str) -> str:
+    """Sign in with OAuth and return the code of the redirect."""
     digest = hashlib.sha256(verifier.encode()).digest()
     form = {
         "username": simulator.username,
@@ -201,13 +205,13 @@ async def test_a_code_yields_one_token_and_only_with_its_verifier(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     verifier = secrets.token_urlsafe(48)
-    code = await code_for(session, simulator, verifier)
+    code = await fetch_code(session, simulator, verifier)
     form = {"code": code, "code_verifier": verifier, "grant_type": "authorization_code"}
     answers = []
     for sent in (
         form,
         form,
-        {**form, "code": await code_for(session, simulator, verifier), "code_verifier": "x"},
+        {**form, "code": await fetch_code(session, simulator, verifier), "code_verifier": "x"},
     ):
         async with session.post(simulator.entrez_url + "/oauth/token", data=sent) as response:
             answers.append(await response.json())
@@ -220,7 +224,7 @@ async def test_the_gateway_itself_redeems_a_code(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     verifier = secrets.token_urlsafe(48)
-    body = {"code": await code_for(session, simulator, verifier), "code_verifier": verifier}
+    body = {"code": await fetch_code(session, simulator, verifier), "code_verifier": verifier}
     async with session.post(simulator.url + "/auth/get_jwt", json=body) as response:
         token = (await response.json())["access_token"]
     headers = {"Authorization": f"Bearer {token}"}
@@ -264,7 +268,7 @@ async def test_requests_to_entrez_are_recorded_without_secrets(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     await sign_in(session, simulator)
-    await token_page(session, simulator, serialNum=simulator.serial_number)
+    await fetch_token_page(session, simulator, serialNum=simulator.serial_number)
     assert [(seen.method, seen.path, seen.has_session) for seen in simulator.entrez_requests] == [
         ("POST", "/login", False),
         ("POST", "/entrez_tokens", True),
@@ -277,15 +281,13 @@ async def test_entrez_issues_the_configured_kind_of_token(
 ) -> None:
     await sign_in(session, simulator)
     simulator.entrez.token_kind = "other-gateway"
-    given = await token_page(session, simulator, serialNum=simulator.serial_number)
-    found = re.search(r">([^<]+)</textarea>", given)
+    claims = await fetch_token_page(session, simulator, serialNum=simulator.serial_number)
+    found = re.search(r">([^<]+)</textarea>", claims)
     assert found is not None
     assert jwt.decode(found[1], options={"verify_signature": False})["aud"] == "122399999999"
 
 
-async def test_the_clock_of_entrez_can_be_ahead_of_this_machines(
-    simulator: Simulator, session: aiohttp.ClientSession
-) -> None:
+async def test_the_clock_of_entrez_can_be_ahead(simulator: Simulator, session: aiohttp.ClientSession) -> None:
     simulator.entrez.clock_offset = 300
     token = simulator.token()
     assert jwt.decode(token, options={"verify_signature": False})["iat"] > time.time() + 290

@@ -1,4 +1,4 @@
-"""The gateway admits who has a token for it, forgets idle sessions, and has bad days on demand."""
+"""The simulated gateway: tokens, sessions, endpoints and faults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from enphase_companion.simulator.faults import latency
 from enphase_companion.simulator.profiles import PROFILES
 
 READINGS = "/ivp/meters/readings"
-#: Every path with an owner's answer of its own.
+#: The paths of all endpoints that an owner's token can read.
 PATHS = (
     "/ivp/meters", "/ivp/meters/", READINGS, "/ivp/meters/704643328", "/ivp/meters/readings/704643584",
     "/ivp/meters/reports", "/ivp/meters/reports/production", "/ivp/meters/reports/consumption", "/production",
@@ -30,17 +30,17 @@ PATHS = (
 )  # fmt: skip
 
 
-def bearer(token: str) -> dict[str, str]:
+def build_headers(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"}
 
 
-async def status(session: aiohttp.ClientSession, url: str, token: str | None = None) -> int:
-    async with session.get(url, headers=bearer(token) if token else {}) as response:
+async def get_status(session: aiohttp.ClientSession, url: str, token: str | None = None) -> int:
+    async with session.get(url, headers=build_headers(token) if token else {}) as response:
         return response.status
 
 
-async def get(session: aiohttp.ClientSession, simulator: Simulator, path: str) -> Any:
-    async with session.get(simulator.url + path, headers=bearer(simulator.token())) as response:
+async def get_json(session: aiohttp.ClientSession, simulator: Simulator, path: str) -> Any:
+    async with session.get(simulator.url + path, headers=build_headers(simulator.token())) as response:
         assert response.status == 200
         return await response.json()
 
@@ -51,30 +51,32 @@ async def test_only_info_needs_no_token(simulator: Simulator, session: aiohttp.C
     assert f"<sn>{simulator.serial_number}</sn>" in text
     assert "<software>D8.2.4264</software>" in text
     assert "<imeter>true</imeter>" in text
-    assert await status(session, simulator.url + "/info.xml") == 200
+    assert await get_status(session, simulator.url + "/info.xml") == 200
     for path in PATHS:
-        assert await status(session, simulator.url + path) == 401, path
+        assert await get_status(session, simulator.url + path) == 401, path
 
 
 async def test_an_owner_reads_every_endpoint(simulator: Simulator, session: aiohttp.ClientSession) -> None:
     for path in PATHS:
-        assert await get(session, simulator, path) is not None
+        assert await get_json(session, simulator, path) is not None
 
 
 async def test_an_unknown_path_is_not_found(simulator: Simulator, session: aiohttp.ClientSession) -> None:
     for path in ("/nothing", "/ivp/meters/1", "/ivp/meters/readings/1"):
-        assert await status(session, simulator.url + path, simulator.token()) == 404
+        assert await get_status(session, simulator.url + path, simulator.token()) == 404
 
 
 async def test_a_session_opened_with_a_token_needs_no_further_token(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
-    async with session.get(simulator.url + "/auth/check_jwt", headers=bearer(simulator.token())) as response:
+    async with session.get(
+        simulator.url + "/auth/check_jwt", headers=build_headers(simulator.token())
+    ) as response:
         assert await response.text() == "<!DOCTYPE html><h2>Valid token.</h2>\n"
         assert response.cookies["sessionId"].value
-    assert await status(session, simulator.url + READINGS) == 200
+    assert await get_status(session, simulator.url + READINGS) == 200
     simulator.restart()
-    assert await status(session, simulator.url + READINGS) == 401
+    assert await get_status(session, simulator.url + READINGS) == 401
 
 
 def test_a_session_ends_after_ten_idle_minutes(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -93,14 +95,14 @@ def test_a_session_ends_after_ten_idle_minutes(simulator: Simulator, monkeypatch
 @pytest.mark.slow
 async def test_a_session_ends_with_its_token(simulator: Simulator, session: aiohttp.ClientSession) -> None:
     token = simulator.token(lifetime=2)
-    assert await status(session, simulator.url + "/auth/check_jwt", token) == 200
-    assert await status(session, simulator.url + "/ivp/meters") == 200
+    assert await get_status(session, simulator.url + "/auth/check_jwt", token) == 200
+    assert await get_status(session, simulator.url + "/ivp/meters") == 200
     await asyncio.sleep(2.1)
-    assert await status(session, simulator.url + "/ivp/meters") == 401
+    assert await get_status(session, simulator.url + "/ivp/meters") == 401
 
 
-def forged(simulator: Simulator, **changes: Any) -> str:
-    """Make a token with Entrez's key and other claims."""
+def forge_token(simulator: Simulator, **changes: Any) -> str:
+    """Return a token with changed claims, signed with Entrez's key."""
     claims = jwt.decode(simulator.token(), options={"verify_signature": False})
     key = simulator.entrez._key
     return jwt.encode({**claims, **changes}, key, algorithm="ES256")
@@ -111,31 +113,35 @@ async def test_only_unexpired_tokens_of_entrez_for_this_gateway_are_valid(
 ) -> None:
     claims = jwt.decode(simulator.token(), options={"verify_signature": False})
     other_key = ec.generate_private_key(ec.SECP256R1())
-    good = [simulator.token(), simulator.token(serial_number="un-commissioned"), simulator.token("installer")]
-    bad = [
+    valid = [
+        simulator.token(),
+        simulator.token(serial_number="un-commissioned"),
+        simulator.token("installer"),
+    ]
+    invalid = [
         simulator.token(lifetime=60, issued_ago=120),
         simulator.token(serial_number="122399999999"),
-        forged(simulator, iss="Somebody"),
-        forged(simulator, enphaseUser="gardener"),
+        forge_token(simulator, iss="Other"),
+        forge_token(simulator, enphaseUser="gardener"),
         jwt.encode(claims, other_key, algorithm="ES256"),
         jwt.encode(claims, "a secret of thirty-two bytes, or more", algorithm="HS256"),
         "no token",
     ]
-    for token in good:
-        assert await status(session, simulator.url + "/auth/check_jwt", token) == 200
+    for token in valid:
+        assert await get_status(session, simulator.url + "/auth/check_jwt", token) == 200
         session.cookie_jar.clear()
-        assert await status(session, simulator.url + "/ivp/meters", token) == 200
-    for token in bad:
-        assert await status(session, simulator.url + "/auth/check_jwt", token) == 401
-        assert await status(session, simulator.url + "/ivp/meters", token) == 401
+        assert await get_status(session, simulator.url + "/ivp/meters", token) == 200
+    for token in invalid:
+        assert await get_status(session, simulator.url + "/auth/check_jwt", token) == 401
+        assert await get_status(session, simulator.url + "/ivp/meters", token) == 401
 
 
 async def test_the_meter_stream_sends_an_event_per_second_to_installers_only(
     simulator: Simulator, session: aiohttp.ClientSession, waits: list[float]
 ) -> None:
     url = simulator.url + "/stream/meter"
-    assert await status(session, url, simulator.token()) == 401
-    async with session.get(url, headers=bearer(simulator.token("installer"))) as response:
+    assert await get_status(session, url, simulator.token()) == 401
+    async with session.get(url, headers=build_headers(simulator.token("installer"))) as response:
         assert response.content_type == "text/event-stream"
         events: list[Any] = []
         while len(events) < 2:
@@ -148,17 +154,15 @@ async def test_the_meter_stream_sends_an_event_per_second_to_installers_only(
     assert events[0]["production"]["ph-a"]["p"] > 0
 
 
-async def test_the_live_stream_is_switched_on_by_a_post(
-    simulator: Simulator, session: aiohttp.ClientSession
-) -> None:
-    before = await get(session, simulator, "/ivp/livedata/status")
+async def test_a_post_starts_the_live_stream(simulator: Simulator, session: aiohttp.ClientSession) -> None:
+    before = await get_json(session, simulator, "/ivp/livedata/status")
     begin = int(simulator.clock.time())
-    headers = bearer(simulator.token())
+    headers = build_headers(simulator.token())
     async with session.post(
         simulator.url + "/ivp/livedata/stream", json={"enable": 1}, headers=headers
     ) as response:
         assert await response.json() == {"sc_stream": "enabled"}
-    after = await get(session, simulator, "/ivp/livedata/status")
+    after = await get_json(session, simulator, "/ivp/livedata/status")
     assert before["meters"]["last_update"] == 0
     assert begin <= after["meters"]["last_update"] <= simulator.clock.time()
     async with session.post(simulator.url + "/ivp/meters", json={}, headers=headers) as response:
@@ -171,7 +175,7 @@ async def test_readings_have_a_current_timestamp_in_whole_seconds(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     begin = int(time.time())
-    for reading in await get(session, simulator, READINGS):
+    for reading in await get_json(session, simulator, READINGS):
         assert begin <= reading["timestamp"] <= time.time()
         assert isinstance(reading["timestamp"], int)
 
@@ -180,13 +184,13 @@ async def test_requests_are_recorded_without_secrets(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     token = simulator.token()
-    await status(session, simulator.url + "/info")
-    await status(session, simulator.url + "/auth/check_jwt", token)
-    await status(session, simulator.url + "/production.json?details=1")
-    noted = [
+    await get_status(session, simulator.url + "/info")
+    await get_status(session, simulator.url + "/auth/check_jwt", token)
+    await get_status(session, simulator.url + "/production.json?details=1")
+    recorded = [
         (seen.path, seen.method, seen.has_authorization, seen.has_session) for seen in simulator.requests
     ]
-    assert noted == [
+    assert recorded == [
         ("/info", "GET", False, False),
         ("/auth/check_jwt", "GET", True, False),
         ("/production.json?details=1", "GET", False, True),
@@ -210,21 +214,21 @@ async def test_a_gateway_without_meters_answers_with_empty_lists_or_404(
     session: aiohttp.ClientSession,
 ) -> None:
     with Simulator("no-meters") as running:
-        assert await get(session, running, "/ivp/meters") == []
+        assert await get_json(session, running, "/ivp/meters") == []
     with Simulator("no-meters-404") as running:
-        assert await status(session, running.url + "/ivp/meters", running.token()) == 404
+        assert await get_status(session, running.url + "/ivp/meters", running.token()) == 404
 
 
 async def test_a_slow_gateway_answers_late(
     simulator: Simulator, session: aiohttp.ClientSession, waits: list[float]
 ) -> None:
     simulator.faults.set("slow", path=READINGS, seconds=1)
-    await get(session, simulator, READINGS)
+    await get_json(session, simulator, READINGS)
     assert waits == [1]
     simulator.faults.set("slow", path=READINGS, seconds=600)
-    await get(session, simulator, "/ivp/meters")
+    await get_json(session, simulator, "/ivp/meters")
     simulator.faults.clear()
-    await get(session, simulator, READINGS)
+    await get_json(session, simulator, READINGS)
     assert waits == [1]
 
 
@@ -238,8 +242,8 @@ async def test_a_silent_gateway_never_answers_but_can_be_stopped(session: aiohtt
 async def test_a_gateway_resets_connections(simulator: Simulator, session: aiohttp.ClientSession) -> None:
     simulator.faults.set("reset", path=READINGS)
     with pytest.raises(aiohttp.ClientError):
-        await session.get(simulator.url + READINGS, headers=bearer(simulator.token()))
-    assert await status(session, simulator.url + "/info") == 200
+        await session.get(simulator.url + READINGS, headers=build_headers(simulator.token()))
+    assert await get_status(session, simulator.url + "/info") == 200
 
 
 @pytest.mark.parametrize(
@@ -251,17 +255,17 @@ async def test_a_gateway_resets_connections(simulator: Simulator, session: aioht
         ("refuse", {}, 401),
     ],
 )
-async def test_a_gateway_answers_with_a_page_instead_of_json(
+async def test_a_gateway_answers_with_html_instead_of_json(
     simulator: Simulator, session: aiohttp.ClientSession, fault: str, details: dict[str, Any], expected: int
 ) -> None:
     simulator.faults.set(fault, **details)
-    async with session.get(simulator.url + READINGS, headers=bearer(simulator.token())) as response:
+    async with session.get(simulator.url + READINGS, headers=build_headers(simulator.token())) as response:
         assert (response.status, response.content_type) == (expected, "text/html")
 
 
 async def test_a_gateway_truncates_its_json(simulator: Simulator, session: aiohttp.ClientSession) -> None:
     simulator.faults.set("truncated", path=READINGS)
-    async with session.get(simulator.url + READINGS, headers=bearer(simulator.token())) as response:
+    async with session.get(simulator.url + READINGS, headers=build_headers(simulator.token())) as response:
         assert response.status == 200
         with pytest.raises(json.JSONDecodeError):
             await response.json()
@@ -270,14 +274,14 @@ async def test_a_gateway_truncates_its_json(simulator: Simulator, session: aioht
 async def test_a_gateway_sends_zeros_or_falling_counters(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
-    [true, *_] = await get(session, simulator, READINGS)
+    [true, *_] = await get_json(session, simulator, READINGS)
     simulator.faults.set("zeros")
-    [zero, *_] = await get(session, simulator, READINGS)
+    [zero, *_] = await get_json(session, simulator, READINGS)
     assert (zero["eid"], zero["activePower"], zero["channels"][0]["voltage"]) == (true["eid"], 0, 0)
     assert zero["timestamp"] >= true["timestamp"]
     simulator.faults.clear()
     simulator.faults.set("counters-fall", share=0.5)
-    [fallen, *_] = await get(session, simulator, READINGS)
+    [fallen, *_] = await get_json(session, simulator, READINGS)
     assert fallen["actEnergyDlvd"] == pytest.approx(true["actEnergyDlvd"] / 2, rel=1e-3)
     assert fallen["activePower"] == pytest.approx(true["activePower"], rel=0.5)
 
@@ -288,11 +292,11 @@ async def test_a_gateway_sends_huge_numbers_and_nan(
     simulator.faults.set("huge", READINGS)
     simulator.faults.set("huge", "/api/v1/production")
     simulator.faults.set("nan", "/production.json")
-    [reading, *_] = await get(session, simulator, READINGS)
+    [reading, *_] = await get_json(session, simulator, READINGS)
     assert reading["eid"] == 704643328
     assert reading["activePower"] == reading["channels"][0]["voltage"] == 1e300
-    assert (await get(session, simulator, "/api/v1/production"))["wattsNow"] == 10**30
-    assert math.isnan((await get(session, simulator, "/production.json"))["production"][0]["wNow"])
+    assert (await get_json(session, simulator, "/api/v1/production"))["wattsNow"] == 10**30
+    assert math.isnan((await get_json(session, simulator, "/production.json"))["production"][0]["wNow"])
 
 
 async def test_a_gateway_redirects(simulator: Simulator, session: aiohttp.ClientSession) -> None:
@@ -307,8 +311,8 @@ async def test_a_fault_can_be_limited_to_a_number_of_requests(
     simulator.faults.set("refuse", READINGS, times=2)
     simulator.faults.set("truncated", READINGS, times=1)
     token = simulator.token()
-    assert [await status(session, simulator.url + READINGS, token) for _ in range(3)] == [401, 401, 200]
-    assert await get(session, simulator, READINGS)
+    assert [await get_status(session, simulator.url + READINGS, token) for _ in range(3)] == [401, 401, 200]
+    assert await get_json(session, simulator, READINGS)
 
 
 @pytest.mark.parametrize(
@@ -336,11 +340,11 @@ async def test_the_simulator_counts_busy_seconds_and_requests_by_path(
     simulator: Simulator, session: aiohttp.ClientSession, waits: list[float]
 ) -> None:
     simulator.faults.set("slow-gateway")
-    await get(session, simulator, READINGS)
+    await get_json(session, simulator, READINGS)
     busy = simulator.busy_seconds
     assert busy >= 0.32
-    await get(session, simulator, READINGS)
-    await get(session, simulator, "/ivp/meters")
+    await get_json(session, simulator, READINGS)
+    await get_json(session, simulator, "/ivp/meters")
     assert simulator.busy_seconds >= busy + 0.62
     assert waits == [0.32, 0.32, 0.30]
     assert simulator.requests_by_path() == {READINGS: 2, "/ivp/meters": 1}

@@ -1,4 +1,4 @@
-"""The house obeys physics: power balances, counters are its integral, the battery keeps its limits."""
+"""The simulated house: power is balanced, counters integrate power, the battery respects its limits."""
 
 from __future__ import annotations
 
@@ -12,33 +12,33 @@ from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import NET, PRODUCTION, PROFILES, STORAGE, TOTAL
 from enphase_companion.simulator.truth import Electricity, Measurement
 
-#: An autumn morning; the days around it are asked for.
+#: An autumn morning. Tests use the days around it.
 START = 1_764_000_000.0
 DAY = 86400
 TYPES = (PRODUCTION, NET, TOTAL, STORAGE)
 
 
 @cache
-def house(profile: str, seed: int = 1, start: float = START, longitude: float = 12.0) -> House:
-    """Return a house whose days, once computed, serve all tests."""
+def build_house(profile: str, seed: int = 1, start: float = START, longitude: float = 12.0) -> House:
+    """Return a house that all tests share, as its days take long to compute."""
     return House(PROFILES[profile], seed, start, longitude)
 
 
-def parts(measured: Measurement) -> list[Electricity]:
+def list_parts(measured: Measurement) -> list[Electricity]:
     """Return the phases and the total."""
     return [*measured.phases, measured.total]
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_home_power_is_always_the_sum_of_production_grid_and_battery(profile: str) -> None:
-    built = house(profile)
+    built = build_house(profile)
     for at in range(int(START), int(START) + DAY, 1237):
         truth = built.truth(at + 0.25)
         for home, sun, grid, battery in zip(
-            *(parts(truth.of(name)) for name in (TOTAL, PRODUCTION, NET, STORAGE)), strict=True
+            *(list_parts(truth.of(name)) for name in (TOTAL, PRODUCTION, NET, STORAGE)), strict=True
         ):
-            given = sun.active_power + grid.active_power + battery.active_power
-            assert home.active_power == pytest.approx(given, abs=1e-6)
+            total = sun.active_power + grid.active_power + battery.active_power
+            assert home.active_power == pytest.approx(total, abs=1e-6)
             assert home.reactive_power == pytest.approx(
                 sun.reactive_power + grid.reactive_power + battery.reactive_power, abs=1e-6
             )
@@ -49,14 +49,14 @@ def test_home_power_is_always_the_sum_of_production_grid_and_battery(profile: st
 @pytest.mark.parametrize("profile", ["three-phase", "battery"])
 @pytest.mark.slow
 def test_counters_are_the_integral_of_power_by_direction(profile: str) -> None:
-    """Power that is summed every five seconds of a third of a day gives what the counters gained."""
-    built, step = house(profile), 5
-    moments = [built.truth(START + second) for second in range(0, DAY // 3 + step, step)]
+    """The sum of power at intervals of five seconds equals the rise of the counters."""
+    built, step = build_house(profile), 5
+    truths = [built.truth(START + second) for second in range(0, DAY // 3 + step, step)]
     for name in TYPES:
         for phase in range(built.profile.wired):
-            seen = [moment.of(name).phases[phase] for moment in moments]
+            parts = [truth.of(name).phases[phase] for truth in truths]
             watts, vars_, apparent = (
-                [(getattr(a, quantity) + getattr(b, quantity)) / 2 * step / 3600 for a, b in pairwise(seen)]
+                [(getattr(a, quantity) + getattr(b, quantity)) / 2 * step / 3600 for a, b in pairwise(parts)]
                 for quantity in ("active_power", "reactive_power", "apparent_power")
             )
             summed = {
@@ -66,25 +66,25 @@ def test_counters_are_the_integral_of_power_by_direction(profile: str) -> None:
                 "energy_leading": -sum(varh for varh in vars_ if varh < 0),
                 "energy_apparent": sum(apparent),
             }
-            gained = {counter: getattr(seen[-1], counter) - getattr(seen[0], counter) for counter in summed}
-            # Five seconds in which the direction turns count as one direction here.
+            gained = {counter: getattr(parts[-1], counter) - getattr(parts[0], counter) for counter in summed}
+            # A change of direction within five seconds counts as one direction here.
             assert gained == pytest.approx(summed, rel=1e-4, abs=0.5)
 
 
 def test_counters_never_fall() -> None:
-    built = house("battery")
+    built = build_house("battery")
     truths = [built.truth(START - 3 * DAY + step * 601) for step in range(6 * DAY // 601)]
     for name in TYPES:
         for before, after in pairwise(truths):
-            for old, new in zip(parts(before.of(name)), parts(after.of(name)), strict=True):
+            for old, new in zip(list_parts(before.of(name)), list_parts(after.of(name)), strict=True):
                 assert new.energy_delivered >= old.energy_delivered
                 assert new.energy_received >= old.energy_received
                 assert new.energy_apparent >= old.energy_apparent
 
 
 def test_a_total_is_the_sum_of_its_phases_including_voltage() -> None:
-    """So recorded gateways give it: aggregate energies too are sums over the wired phases."""
-    net = house("three-phase").truth(START).net_consumption
+    """In recordings of real gateways, aggregate energies are sums of the wired phases too."""
+    net = build_house("three-phase").truth(START).net_consumption
     for quantity in (
         "active_power",
         "apparent_power",
@@ -99,7 +99,7 @@ def test_a_total_is_the_sum_of_its_phases_including_voltage() -> None:
 
 
 def test_one_phase_can_import_while_another_exports() -> None:
-    built = house("three-phase")
+    built = build_house("three-phase")
     powers = [
         [phase.active_power for phase in built.truth(START + step * 60).net_consumption.phases]
         for step in range(24 * 60)
@@ -109,7 +109,7 @@ def test_one_phase_can_import_while_another_exports() -> None:
 
 @pytest.mark.slow
 def test_power_changes_little_within_a_second() -> None:
-    built = house("battery")
+    built = build_house("battery")
     truths = [built.truth(START + 7200 + second) for second in range(3600)]
     for name in TYPES:
         watts = [truth.of(name).total.active_power for truth in truths]
@@ -117,7 +117,7 @@ def test_power_changes_little_within_a_second() -> None:
 
 
 def test_the_sun_is_high_at_noon_and_down_at_night() -> None:
-    built = house("production-only")
+    built = build_house("production-only")
     midnight = built.midnight(START)
     produced = {hour: built.truth(midnight + hour * 3600).production.total.active_power for hour in range(24)}
     assert produced[12] > 300
@@ -126,7 +126,7 @@ def test_the_sun_is_high_at_noon_and_down_at_night() -> None:
 
 
 def test_the_load_has_peaks_above_a_base() -> None:
-    built = house("three-phase")
+    built = build_house("three-phase")
     watts = [built.truth(START + step * 60).total_consumption.total.active_power for step in range(1440)]
     assert min(watts) > 100
     assert max(watts) > 2000
@@ -136,7 +136,7 @@ def test_the_load_has_peaks_above_a_base() -> None:
 @pytest.mark.parametrize("profile", ["battery", "battery-without-meter", "ac-batteries"])
 @pytest.mark.slow
 def test_the_battery_stays_between_reserve_and_full_and_has_losses(profile: str) -> None:
-    built = house(profile)
+    built = build_house(profile)
     battery = PROFILES[profile].battery
     assert battery is not None
     charges = set()
@@ -152,7 +152,7 @@ def test_the_battery_stays_between_reserve_and_full_and_has_losses(profile: str)
 
 
 def test_the_stored_energy_is_the_charged_energy_less_losses() -> None:
-    built = house("battery")
+    built = build_house("battery")
     for first in range(int(START) - 2 * DAY, int(START) + 2 * DAY, 7200):
         before, after = built.truth(first), built.truth(first + 7200)
         assert before.battery is not None
@@ -164,7 +164,7 @@ def test_the_stored_energy_is_the_charged_energy_less_losses() -> None:
 
 
 def test_a_house_without_a_battery_stores_no_energy() -> None:
-    truth = house("three-phase").truth(START)
+    truth = build_house("three-phase").truth(START)
     assert truth.battery is None
     assert truth.storage.total == Electricity(
         **{
@@ -176,34 +176,34 @@ def test_a_house_without_a_battery_stores_no_energy() -> None:
 
 
 def test_the_microinverters_sum_up_to_the_production() -> None:
-    built = house("three-phase")
+    built = build_house("three-phase")
     truth = built.truth(built.midnight(START) + 12 * 3600)
     assert len(truth.inverters) == 12
     assert sum(truth.inverters.values()) == pytest.approx(truth.production.total.active_power)
-    unmetered = house("no-meters").truth(START - 6 * 3600)
+    unmetered = build_house("no-meters").truth(START - 6 * 3600)
     assert sum(unmetered.inverters.values()) == pytest.approx(unmetered.production.total.active_power)
 
 
 @pytest.mark.slow
-def test_the_same_seed_gives_the_same_house_in_any_order_of_queries() -> None:
+def test_equal_seeds_produce_equal_houses_in_any_order_of_queries() -> None:
     one, other = (House(PROFILES["battery"], 1, START, 12.0) for _ in range(2))
     other.truth(START + 2 * DAY)
     truths = [one.truth(START - 14 * DAY), one.truth(START)]
-    day_curves.cache_clear()  # the days of equal houses are computed once in a process
+    day_curves.cache_clear()  # the days of equal houses are computed once per process
     assert truths == [other.truth(START - 14 * DAY), other.truth(START)]
-    assert one.truth(START) != house("battery", seed=2).truth(START)
+    assert one.truth(START) != build_house("battery", seed=2).truth(START)
 
 
-def test_a_house_started_later_that_day_has_the_same_counters() -> None:
-    assert house("battery", start=START + 3600).truth(START) == house("battery").truth(START)
+def test_a_house_started_later_on_a_day_has_equal_counters() -> None:
+    assert build_house("battery", start=START + 3600).truth(START) == build_house("battery").truth(START)
 
 
 @pytest.mark.parametrize("profile", ["three-phase", "battery"])
 def test_the_counters_of_a_house_restarted_days_later_continue_higher(profile: str) -> None:
     june = 1_781_000_000.0
     for start in (START, june):
-        earlier = house(profile, start=start)
-        later = house(profile, start=start + 3 * DAY)
+        earlier = build_house(profile, start=start)
+        later = build_house(profile, start=start + 3 * DAY)
         for name in TYPES:
             for old, new in zip(
                 earlier.truth(start + 3 * DAY).of(name).phases,
@@ -215,16 +215,16 @@ def test_the_counters_of_a_house_restarted_days_later_continue_higher(profile: s
 
 
 def test_counters_start_at_some_megawatt_hours() -> None:
-    truth = house("three-phase").truth(START)
+    truth = build_house("three-phase").truth(START)
     for name in (PRODUCTION, NET, TOTAL):
         assert 1e6 < truth.of(name).total.energy_delivered < 100e6
 
 
 def test_a_time_out_of_range_is_an_error() -> None:
     with pytest.raises(ValueError, match="outside"):
-        house("three-phase").truth(START - 500 * DAY)
+        build_house("three-phase").truth(START - 500 * DAY)
 
 
 def test_midnight_follows_the_clock_of_the_house() -> None:
-    assert house("three-phase", longitude=-120).midnight(START) % DAY == 8 * 3600
-    assert house("three-phase", longitude=15).midnight(START) % DAY == 23 * 3600
+    assert build_house("three-phase", longitude=-120).midnight(START) % DAY == 8 * 3600
+    assert build_house("three-phase", longitude=15).midnight(START) % DAY == 23 * 3600

@@ -1,4 +1,4 @@
-"""Meter answers have the shape of recorded ones, and the house's values at the second of their stamp."""
+"""Meter answers: the shape of recorded ones, and the house's values at their timestamp."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from enphase_companion.simulator.profiles import PROFILES
 from enphase_companion.simulator.truth import Electricity
 
 AT = 1_764_000_000
-#: What each number of a reading is called in the truth.
+#: The names of a reading's values in the truth.
 QUANTITIES = {
     "actEnergyDlvd": "energy_delivered",
     "actEnergyRcvd": "energy_received",
@@ -32,12 +32,12 @@ QUANTITIES = {
 
 
 @cache
-def house(profile: str) -> House:
-    """Return a house whose days, once computed, serve all tests."""
+def build_house(profile: str) -> House:
+    """Return a house that all tests share, as its days take long to compute."""
     return House(PROFILES[profile], 1, AT, 12.0)
 
 
-def assert_says(values: dict[str, Any], truth: Electricity) -> None:
+def assert_equals(values: dict[str, Any], truth: Electricity) -> None:
     for name, quantity in QUANTITIES.items():
         assert values[name] == pytest.approx(getattr(truth, quantity), abs=0.0006), name
 
@@ -46,21 +46,21 @@ def assert_says(values: dict[str, Any], truth: Electricity) -> None:
     "profile", ["production-only", "single-phase", "split-phase", "three-phase", "battery"]
 )
 def test_readings_equal_the_true_values_at_their_timestamp(profile: str) -> None:
-    built = house(profile)
+    built = build_house(profile)
     types = {meter["eid"]: meter["measurementType"] for meter in meter_answers.meters(built)}
     read = meter_answers.readings(built, AT)
     assert [reading["eid"] for reading in read] == list(types)
     for reading in read:
         truth = built.truth(reading["timestamp"]).of(types[reading["eid"]])
-        assert_says(reading, truth.total)
+        assert_equals(reading, truth.total)
         for channel, phase in zip(reading["channels"], truth.phases, strict=False):
             assert channel["timestamp"] == reading["timestamp"]
-            assert_says(channel, phase)
+            assert_equals(channel, phase)
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_meter_has_three_channels_and_the_recorded_eids(profile: str) -> None:
-    for reading in meter_answers.readings(house(profile), AT):
+    for reading in meter_answers.readings(build_house(profile), AT):
         eids = [channel["eid"] for channel in reading["channels"]]
         first = reading["eid"] - 704643328 + 1778385169
         assert eids == [first, first + 1, first + 2]
@@ -68,9 +68,9 @@ def test_every_meter_has_three_channels_and_the_recorded_eids(profile: str) -> N
 
 
 def test_the_meter_list_reports_how_the_house_is_wired() -> None:
-    assert meter_answers.meters(house("no-meters")) == []
-    assert meter_answers.readings(house("no-meters"), AT) == []
-    assert meter_answers.meters(house("split-phase"))[1] == {
+    assert meter_answers.meters(build_house("no-meters")) == []
+    assert meter_answers.readings(build_house("no-meters"), AT) == []
+    assert meter_answers.meters(build_house("split-phase"))[1] == {
         "eid": 704643584,
         "state": "enabled",
         "measurementType": "net-consumption",
@@ -82,10 +82,10 @@ def test_the_meter_list_reports_how_the_house_is_wired() -> None:
 
 
 def test_a_split_phase_has_no_third_and_one_of_three_phases_has_noise_on_the_others() -> None:
-    third = meter_answers.readings(house("split-phase"), AT)[0]["channels"][2]
+    third = meter_answers.readings(build_house("split-phase"), AT)[0]["channels"][2]
     assert not any(value for name, value in third.items() if name not in ("eid", "timestamp"))
-    reading = meter_answers.readings(house("one-of-three"), AT)[0]
-    assert meter_answers.meters(house("one-of-three"))[0]["phaseCount"] == 3
+    reading = meter_answers.readings(build_house("one-of-three"), AT)[0]
+    assert meter_answers.meters(build_house("one-of-three"))[0]["phaseCount"] == 3
     for unwired in reading["channels"][1:]:
         assert 0 < unwired["voltage"] < 15
         assert -2 < unwired["activePower"] < 2
@@ -93,15 +93,15 @@ def test_a_split_phase_has_no_third_and_one_of_three_phases_has_noise_on_the_oth
 
 
 def test_disabled_meters_still_report_noise() -> None:
-    meters = meter_answers.meters(house("meters-disabled"))
+    meters = meter_answers.meters(build_house("meters-disabled"))
     assert [meter["state"] for meter in meters] == ["disabled", "disabled"]
-    for reading in meter_answers.readings(house("meters-disabled"), AT):
+    for reading in meter_answers.readings(build_house("meters-disabled"), AT):
         assert -10 < reading["activePower"] < 10
         assert reading["voltage"] > 600
 
 
 def test_firmware_8_3_lists_many_meters_and_reads_one_it_does_not_list() -> None:
-    built = house("many-meters")
+    built = build_house("many-meters")
     listed = {meter["eid"]: meter for meter in meter_answers.meters(built)}
     read = {reading["eid"]: reading for reading in meter_answers.readings(built, AT)}
     assert [meter["measurementType"] for meter in listed.values()][2:] == [
@@ -117,11 +117,11 @@ def test_firmware_8_3_lists_many_meters_and_reads_one_it_does_not_list() -> None
 
 
 def test_the_storage_meter_of_8_3_6087_loses_a_phase_every_fifth_minute() -> None:
-    built = house("storage-loses-phase")
-    lost, whole = (meter_answers.readings(built, AT + seconds)[2] for seconds in (0, 60))
+    built = build_house("storage-loses-phase")
+    lost, complete = (meter_answers.readings(built, AT + seconds)[2] for seconds in (0, 60))
     assert lost["channels"][0]["actEnergyDlvd"] == 0
     assert lost["actEnergyDlvd"] == lost["channels"][1]["actEnergyDlvd"] > 0
-    assert_says(whole, built.truth(AT + 60).storage.total)
+    assert_equals(complete, built.truth(AT + 60).storage.total)
 
 
 def test_reports_hold_net_and_total_consumption_if_one_is_metered() -> None:
@@ -131,7 +131,7 @@ def test_reports_hold_net_and_total_consumption_if_one_is_metered() -> None:
         ("three-phase", ["production", "net-consumption", "total-consumption"]),
         ("total-consumption", ["production", "net-consumption", "total-consumption"]),
     ):
-        built = house(profile)
+        built = build_house(profile)
         reports = meter_answers.reports(built, AT)
         assert [report["reportType"] for report in reports] == types
         for report in reports:
@@ -146,7 +146,7 @@ def test_reports_hold_net_and_total_consumption_if_one_is_metered() -> None:
 
 
 def test_the_stream_holds_each_phase_of_each_type() -> None:
-    built = house("split-phase")
+    built = build_house("split-phase")
     event = meter_answers.streamed(built, AT)
     assert list(event) == ["production", "net-consumption", "total-consumption"]
     assert list(event["production"]) == ["ph-a", "ph-b", "ph-c"]

@@ -1,4 +1,4 @@
-"""Another client, pyenphase, sets up each simulated gateway and reads the house's truth."""
+"""Another client, pyenphase, reads the true values of each simulated gateway."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from enphase_companion.simulator.profiles import NET, PRODUCTION, PROFILES, TOTA
 from enphase_companion.simulator.truth import Electricity, Truth
 from tests.houses import JUNE
 
-#: The clock stands almost still, so that every answer is about one second.
+#: The clock almost stops, so that all answers have the same second.
 STILL = 1e-6
-#: Half past a minute whose number no quirk is tied to.
+#: The middle of a minute in which no quirk is active.
 START = 1_764_000_090.0
 WITH_TOKENS = [name for name, profile in PROFILES.items() if profile.speaks_tokens]
-#: Lies that it sees through, or never looks at.
-SEEN_THROUGH = [
+#: Quirks that pyenphase works around or never reads.
+HANDLED_QUIRKS = [
     "no-meters+meters-401",
     "single-phase+ensemble-401",
     "three-phase+unlisted-meter",
@@ -33,7 +33,7 @@ SEEN_THROUGH = [
 ]
 
 
-async def read(simulator: Simulator) -> tuple[Envoy, Any]:
+async def read_all(simulator: Simulator) -> tuple[Envoy, Any]:
     """Set pyenphase up and read everything once."""
     envoy = Envoy(simulator.url.removeprefix("https://"))
     try:
@@ -45,7 +45,7 @@ async def read(simulator: Simulator) -> tuple[Envoy, Any]:
 
 
 def assert_meter(meter: Any, truth: Electricity) -> None:
-    """See that a meter says what is true; pyenphase rounds watts and watt-hours."""
+    """Assert that a meter has the true values. pyenphase rounds watts and watt-hours."""
     assert meter.active_power == pytest.approx(truth.active_power, abs=0.51)
     assert meter.energy_delivered == pytest.approx(truth.energy_delivered, abs=0.51)
     assert meter.energy_received == pytest.approx(truth.energy_received, abs=0.51)
@@ -59,12 +59,12 @@ def assert_sums(sums: Any, power: float, lifetime: float) -> None:
     assert sums.watt_hours_lifetime == pytest.approx(lifetime, abs=0.51)
 
 
-@pytest.mark.parametrize("name", WITH_TOKENS + SEEN_THROUGH)
+@pytest.mark.parametrize("name", WITH_TOKENS + HANDLED_QUIRKS)
 @pytest.mark.slow
 async def test_another_client_reads_the_true_values_of_every_profile(name: str) -> None:
     profile = find(name)
     with Simulator(name, start=START, hour_of_day=11, speed=STILL) as running:
-        envoy, data = await read(running)
+        envoy, data = await read_all(running)
         house = running.house
         truth = house.truth(int(running.clock.time()))
     assert envoy.serial_number == running.serial_number
@@ -98,13 +98,13 @@ async def test_another_client_reads_the_true_values_of_every_profile(name: str) 
 
 
 def assert_consumption(data: Any, truth: Truth, metered: bool) -> None:
-    """Firmware that gives net as total is seen through by pyenphase, which then adds production."""
+    """Pyenphase detects firmware that reports net as total and adds production."""
     if not metered:
         assert data.system_consumption is None
         return
     home, net = truth.total_consumption.total, truth.net_consumption.total
     assert data.system_consumption.watts_now == pytest.approx(home.active_power, abs=1.01)
-    # Where it adds, what the production meter received at night is left out.
+    # The sum does not include the energy that the production meter received at night.
     standby = truth.production.total.energy_received
     assert data.system_consumption.watt_hours_lifetime == pytest.approx(
         home.energy_delivered + standby / 2, abs=standby / 2 + 1
@@ -122,7 +122,7 @@ def assert_batteries(data: Any, truth: Truth, kind: str | None) -> None:
         assert power == pytest.approx(state.power, abs=0.01)
         assert len(data.encharge_inventory) == len(data.encharge_power) == 3
         if data.enpower is None:
-            # An IQ Meter Collar takes the System Controller's place.
+            # An IQ Meter Collar replaces the System Controller.
             assert data.collar.admin_state_str == "ENCMN_MDE_ON_GRID"
         else:
             assert data.enpower.mains_oper_state == "closed"
@@ -138,12 +138,12 @@ def assert_batteries(data: Any, truth: Truth, kind: str | None) -> None:
 
 async def test_another_client_reads_the_lost_phase_of_the_storage_meter() -> None:
     with Simulator("storage-loses-phase", start=1_764_000_030.0, hour_of_day=11, speed=STILL) as running:
-        _, data = await read(running)
+        _, data = await read_all(running)
     assert data.ctmeters["storage"] is None
 
 
 async def test_another_client_reads_no_meters_without_meter_endpoints() -> None:
     with Simulator("no-meters-404", hour_of_day=11, day=JUNE) as running:
-        envoy, data = await read(running)
+        envoy, data = await read_all(running)
     assert envoy.ct_meter_count == 0
     assert data.system_production.watts_now > 0

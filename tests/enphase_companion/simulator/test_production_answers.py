@@ -1,4 +1,4 @@
-"""Sums, microinverters and batteries say what the house is at the second they are stamped with."""
+"""Answers about sums, microinverters and batteries: the house's values at their timestamp."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from enphase_companion.simulator.counter_wraps import INVERTER_LIMIT
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
 
-#: Autumn, at noon where the house stands.
+#: Noon at the house in autumn.
 AT = 1_764_000_123
 LONGITUDE = 180 - (AT % 86400) / 240
 
 
 @cache
-def house(profile: str) -> House:
-    """Return a house whose days, once computed, serve all tests."""
+def build_house(profile: str) -> House:
+    """Return a house that all tests share, as its days take long to compute."""
     return House(PROFILES[profile], 1, AT, LONGITUDE)
 
 
-def entries(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
-    """Return the entries of /production.json by what they are about."""
+def index_entries(answer: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return the entries of /production.json by measurement type."""
     both = [*answer["production"], *answer.get("consumption", [])]
     return {entry.get("measurementType", entry["type"]): entry for entry in both}
 
 
 @pytest.mark.parametrize("profile", ["single-phase", "three-phase", "battery", "total-consumption"])
 def test_production_json_equals_the_true_values_at_its_reading_time(profile: str) -> None:
-    built = house(profile)
-    found = entries(production_answers.production(built, AT, details=True))
+    built = build_house(profile)
+    found = index_entries(production_answers.production(built, AT, details=True))
     for name in ("production", "total-consumption", "net-consumption"):
         entry = found[name]
         truth = built.truth(entry["readingTime"]).of(name)
@@ -49,11 +49,11 @@ def test_production_json_equals_the_true_values_at_its_reading_time(profile: str
 
 
 def test_energy_today_and_this_week_start_at_midnight_in_the_house() -> None:
-    built = house("three-phase")
-    entry = entries(production_answers.production(built, AT, details=False))["production"]
+    built = build_house("three-phase")
+    entry = index_entries(production_answers.production(built, AT, details=False))["production"]
     counted = [
-        built.truth(moment).production.total.energy_delivered
-        for moment in (AT, built.midnight(AT), built.midnight(AT) - 7 * 86400)
+        built.truth(at).production.total.energy_delivered
+        for at in (AT, built.midnight(AT), built.midnight(AT) - 7 * 86400)
     ]
     assert entry["whToday"] == pytest.approx(counted[0] - counted[1], abs=0.001)
     assert entry["whLastSevenDays"] == pytest.approx(counted[1] - counted[2], abs=0.001)
@@ -63,29 +63,31 @@ def test_energy_today_and_this_week_start_at_midnight_in_the_house() -> None:
 def test_phases_are_reported_with_details_only() -> None:
     assert (
         "lines"
-        not in entries(production_answers.production(house("three-phase"), AT, details=False))["production"]
+        not in index_entries(production_answers.production(build_house("three-phase"), AT, details=False))[
+            "production"
+        ]
     )
 
 
 def test_microinverters_sum_up_at_the_last_full_five_minutes() -> None:
-    built = house("no-meters")
+    built = build_house("no-meters")
     answer = production_answers.production(built, AT, details=True)
     assert "consumption" not in answer
     [entry] = answer["production"]
     assert entry["readingTime"] == AT // 300 * 300
     truth = built.truth(entry["readingTime"])
     assert entry["wNow"] == round(truth.production.total.active_power) > 100
-    made = truth.production.total.energy_delivered
-    # This firmware's sum is modulo 2^32 J.
-    assert made > 2 * INVERTER_LIMIT
-    assert entry["whLifetime"] == round(made % INVERTER_LIMIT)
+    produced = truth.production.total.energy_delivered
+    # The sum of this firmware is modulo 2^32 J.
+    assert produced > 2 * INVERTER_LIMIT
+    assert entry["whLifetime"] == round(produced % INVERTER_LIMIT)
     summary = production_answers.summary(built, AT)
     assert summary["wattsNow"] == entry["wNow"]
-    assert summary["wattHoursLifetime"] == round(made)
+    assert summary["wattHoursLifetime"] == round(produced)
 
 
 def test_firmware_8_3_without_meters_counts_energy_of_microinverters_only() -> None:
-    built = house("no-meters-8.3")
+    built = build_house("no-meters-8.3")
     [entry] = production_answers.production(built, AT, details=True)["production"]
     truth = built.truth(entry["readingTime"])
     assert entry["whLifetime"] == round(truth.production.total.energy_delivered)
@@ -95,8 +97,8 @@ def test_firmware_8_3_without_meters_counts_energy_of_microinverters_only() -> N
 
 
 def test_a_gateway_without_transformers_reports_noise_and_constant_sums() -> None:
-    built = house("meters-disabled")
-    found = entries(production_answers.production(built, AT, details=True))
+    built = build_house("meters-disabled")
+    found = index_entries(production_answers.production(built, AT, details=True))
     assert found["production"]["activeCount"] == found["net-consumption"]["activeCount"] == 0
     assert abs(found["production"]["wNow"]) < 10
     assert found["inverters"]["wNow"] > 100
@@ -104,14 +106,14 @@ def test_a_gateway_without_transformers_reports_noise_and_constant_sums() -> Non
 
 
 def test_firmware_8_3_reports_net_as_total_and_lifetime_as_today() -> None:
-    found = entries(production_answers.production(house("many-meters"), AT, details=True))
+    found = index_entries(production_answers.production(build_house("many-meters"), AT, details=True))
     total, net = found["total-consumption"], found["net-consumption"]
     assert (total["wNow"], total["whLifetime"]) == (net["wNow"], net["whLifetime"])
     assert found["production"]["whToday"] == found["production"]["whLifetime"]
 
 
 def test_each_microinverter_reports_its_watts_of_the_last_five_minutes() -> None:
-    built = house("three-phase")
+    built = build_house("three-phase")
     reported = inverter_answers.inverters(built, AT)
     assert len({report["serialNumber"] for report in reported}) == 12
     assert len({report["lastReportDate"] for report in reported}) == 12
@@ -123,7 +125,7 @@ def test_each_microinverter_reports_its_watts_of_the_last_five_minutes() -> None
 
 
 def test_microinverters_are_silent_at_night() -> None:
-    built = house("three-phase")
+    built = build_house("three-phase")
     midnight = int(built.midnight(AT)) + 86400
     for report in inverter_answers.inverters(built, midnight):
         assert midnight - 10 * 3600 < report["lastReportDate"] < midnight - 5 * 3600
@@ -132,7 +134,7 @@ def test_microinverters_are_silent_at_night() -> None:
 
 @pytest.mark.slow
 def test_device_data_agrees_with_the_reports_and_ends_at_fifty_devices() -> None:
-    built = house("three-phase")
+    built = build_house("three-phase")
     data = inverter_answers.device_data(built, AT)
     reported = {report["serialNumber"]: report for report in inverter_answers.inverters(built, AT)}
     devices = [device for device in data.values() if isinstance(device, dict)]
@@ -146,13 +148,13 @@ def test_device_data_agrees_with_the_reports_and_ends_at_fifty_devices() -> None
         assert mean == pytest.approx(channel["watts"]["now"], rel=0.5)
         lifetime += channel["lifetime"]["joulesProduced"] / 3600
     assert lifetime == pytest.approx(built.truth(AT).production.total.energy_delivered, rel=1e-4)
-    many = inverter_answers.device_data(house("sixty-inverters"), AT)
+    many = inverter_answers.device_data(build_house("sixty-inverters"), AT)
     assert many["deviceCount"] == many["deviceDataLimit"] == 50
-    assert len(inverter_answers.inverters(house("sixty-inverters"), AT)) == 60
+    assert len(inverter_answers.inverters(build_house("sixty-inverters"), AT)) == 60
 
 
 def test_batteries_report_their_charge_and_power() -> None:
-    built = house("battery")
+    built = build_house("battery")
     state = built.truth(AT).battery
     assert state is not None
     sums = battery_answers.secctrl(built, AT)
@@ -172,7 +174,7 @@ def test_batteries_report_their_charge_and_power() -> None:
 
 
 def test_ac_batteries_are_listed_with_the_microinverters_and_in_no_ensemble() -> None:
-    built = house("ac-batteries")
+    built = build_house("ac-batteries")
     state = built.truth(AT).battery
     assert state is not None
     assert battery_answers.inventory(built, AT) == []
@@ -184,7 +186,7 @@ def test_ac_batteries_are_listed_with_the_microinverters_and_in_no_ensemble() ->
 
 
 def test_the_live_view_updates_for_a_quarter_of_an_hour_after_it_is_switched_on() -> None:
-    built = house("battery")
+    built = build_house("battery")
     live = system_answers.LiveView(built)
     assert live.status(AT)["meters"]["last_update"] == 0
     assert live.switch(True, AT) == {"sc_stream": "enabled"}

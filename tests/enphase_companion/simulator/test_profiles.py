@@ -1,4 +1,4 @@
-"""Each profile is what its name says, each quirk can be given to each, and the page lists them all."""
+"""Profiles and quirks: names, combinations, and their documentation."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A folder of recorded answers is served as the gateway it was recorded from."""
+"""The replay of a folder of recorded answers."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def recording(tmp_path: Path) -> Path:
     return tmp_path
 
 
-async def answer(session: aiohttp.ClientSession, simulator: Simulator, path: str) -> tuple[int, str]:
+async def request(session: aiohttp.ClientSession, simulator: Simulator, path: str) -> tuple[int, str]:
     headers = {"Authorization": f"Bearer {simulator.token()}"}
     async with session.get(simulator.url + path, headers=headers) as response:
         return response.status, await response.text()
@@ -43,14 +43,14 @@ async def test_a_recorded_answer_is_served_at_its_path(
 ) -> None:
     with Simulator(replay=recording) as running:
         assert running.serial_number == "122300000077"
-        assert await answer(session, running, "/info") == (200, (recording / "info").read_text())
+        assert await request(session, running, "/info") == (200, (recording / "info").read_text())
         for path, expected in (
             ("/ivp/meters", [{"eid": 1}]),
             ("/production.json", {"production": []}),
             ("/production.json?details=1", {"production": []}),
             ("/inventory.json?deleted=1", [{"type": "PCU"}]),
         ):
-            status, text = await answer(session, running, path)
+            status, text = await request(session, running, path)
             assert (status, json.loads(text)) == (200, expected)
 
 
@@ -61,7 +61,7 @@ async def test_an_anonymized_serial_number_is_served_as_digits(
     info.write_text("<envoy_info><device><sn> envoyserial </sn></device></envoy_info>")
     with Simulator(replay=recording) as running:
         assert running.serial_number == "122300000042"
-        _, text = await answer(session, running, "/info")
+        _, text = await request(session, running, "/info")
     assert text == "<envoy_info><device><sn> 122300000042 </sn></device></envoy_info>"
 
 
@@ -70,7 +70,7 @@ async def test_missing_and_empty_recordings_answer_404(
 ) -> None:
     with Simulator(replay=recording) as running:
         for path in ("/ivp/meters/readings", "/nothing", "/inventory.json", "/..%2Fsecret", "/..", "/"):
-            assert (await answer(session, running, path))[0] == 404
+            assert (await request(session, running, path))[0] == 404
 
 
 async def test_a_replayed_gateway_requires_a_token_for_its_serial_number(

@@ -1,4 +1,4 @@
-"""The simulator starts and ends cleanly, keeps its certificate over restarts, and changes it when told to."""
+"""The simulator: start and stop, certificates and their renewal, ports, and the house's clock."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from enphase_companion.simulator.house import Clock
 from tests.houses import JUNE
 
 
-def shown_certificate(simulator: Simulator) -> x509.Certificate:
+def fetch_certificate(simulator: Simulator) -> x509.Certificate:
     port = int(simulator.url.rpartition(":")[2])
     return x509.load_pem_x509_certificate(ssl.get_server_certificate((simulator.host, port)).encode())
 
@@ -46,17 +46,17 @@ async def test_the_simulator_answers_while_the_event_loop_of_a_test_is_blocked(
 def test_the_simulator_starts_and_ends_while_a_test_has_stopped_the_clock(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """Time that is frozen, as freezegun does it, must not freeze the waits within."""
+    """Frozen time, as with freezegun, must not stop the waits of the simulator."""
     monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
     running = Simulator()
 
-    def all_of_it() -> None:
+    def run_simulator() -> None:
         running.start()
         running.restart()
         running.renew_certificate()
         running.stop()
 
-    thread = threading.Thread(target=all_of_it, daemon=True)
+    thread = threading.Thread(target=run_simulator, daemon=True)
     thread.start()
     thread.join(30)
     assert not thread.is_alive()
@@ -65,12 +65,12 @@ def test_the_simulator_starts_and_ends_while_a_test_has_stopped_the_clock(
 def test_a_restarted_gateway_keeps_its_address() -> None:
     running = Simulator()
     running.start()
-    url, shown = running.url, shown_certificate(running)
+    url, shown = running.url, fetch_certificate(running)
     running.stop()
     with pytest.raises(ConnectionRefusedError):
-        shown_certificate(running)
+        fetch_certificate(running)
     running.start()
-    assert (running.url, shown_certificate(running)) == (url, shown)
+    assert (running.url, fetch_certificate(running)) == (url, shown)
     running.stop()
 
 
@@ -113,7 +113,7 @@ def test_the_error_for_an_unknown_profile_lists_the_known_ones() -> None:
 
 def test_the_certificate_is_self_signed_and_valid_for_a_year() -> None:
     with Simulator() as running:
-        certificate = shown_certificate(running)
+        certificate = fetch_certificate(running)
         digest = hashlib.sha256(ssl.PEM_cert_to_DER_cert(running.certificate_pem)).hexdigest().upper()
     [name] = certificate.subject
     assert name.value == running.serial_number
@@ -138,11 +138,11 @@ def test_certificate_and_tokens_stay_valid_after_a_restart_of_the_program() -> N
 
 def test_a_renewed_certificate_keeps_the_key_and_a_replaced_one_does_not() -> None:
     with Simulator() as running:
-        url, first = running.url, shown_certificate(running)
+        url, first = running.url, fetch_certificate(running)
         running.renew_certificate()
-        renewed = shown_certificate(running)
+        renewed = fetch_certificate(running)
         running.renew_certificate(same_key=False)
-        changed = shown_certificate(running)
+        changed = fetch_certificate(running)
         assert running.url == url
     assert renewed != first
     assert renewed.public_key() == first.public_key()
@@ -151,9 +151,9 @@ def test_a_renewed_certificate_keeps_the_key_and_a_replaced_one_does_not() -> No
 
 def test_certificates_can_be_expired_without_extensions_or_for_another_name() -> None:
     with Simulator() as running:
-        assert len(shown_certificate(running).extensions) == 2
+        assert len(fetch_certificate(running).extensions) == 2
         running.renew_certificate(expired=True, extensions=False, common_name="envoy-122300000001")
-        certificate = shown_certificate(running)
+        certificate = fetch_certificate(running)
     assert certificate.not_valid_after_utc < datetime.now(UTC)
     assert not list(certificate.extensions)
     assert [name.value for name in certificate.subject] == ["envoy-122300000001"]

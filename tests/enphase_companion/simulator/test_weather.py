@@ -1,4 +1,4 @@
-"""The simulated weather service answers as Open-Meteo does, and about the sky over the house."""
+"""The simulated weather service: answers like Open-Meteo's, with the weather of the house."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def simulator() -> Iterator[Simulator]:
         yield running
 
 
-async def answer(simulator: Simulator, **query: str) -> tuple[int, dict[str, Any]]:
+async def request(simulator: Simulator, **query: str) -> tuple[int, dict[str, Any]]:
     async with (
         aiohttp.ClientSession() as session,
         session.get(f"{simulator.weather_url}/v1/forecast", params=query) as response,
@@ -33,16 +33,16 @@ async def test_wind_is_in_km_h_unless_the_request_sets_m_s(
 ) -> None:
     simulator.weather.wind = 10
     for query, speed, unit in (({}, 36, "km/h"), ({"wind_speed_unit": "ms"}, 10, "m/s")):
-        status, content = await answer(simulator, **WANTED, **query)
+        status, content = await request(simulator, **WANTED, **query)
         assert status == 200
         assert content["current"]["wind_speed_10m"] == speed
         assert content["current_units"]["wind_speed_10m"] == unit
 
 
 async def test_time_is_text_unless_the_request_sets_epoch_seconds(simulator: Simulator) -> None:
-    _, content = await answer(simulator, **WANTED)
+    _, content = await request(simulator, **WANTED)
     assert isinstance(content["current"]["time"], str)
-    _, content = await answer(simulator, **WANTED, timeformat="unixtime")
+    _, content = await request(simulator, **WANTED, timeformat="unixtime")
     assert content["current"]["time"] % 900 == 0
 
 
@@ -58,26 +58,26 @@ async def test_time_is_text_unless_the_request_sets_epoch_seconds(simulator: Sim
 async def test_unknown_parameters_are_rejected_with_a_reason(
     simulator: Simulator, change: dict[str, str]
 ) -> None:
-    status, content = await answer(simulator, **{**WANTED, **change})
+    status, content = await request(simulator, **{**WANTED, **change})
     assert status == 400
     assert content["error"] is True
     assert content["reason"]
 
 
 async def test_a_request_requires_coordinates(simulator: Simulator) -> None:
-    status, _ = await answer(simulator, current="weather_code")
+    status, _ = await request(simulator, current="weather_code")
     assert status == 400
 
 
 async def test_the_answer_holds_requested_values_only(simulator: Simulator) -> None:
-    _, content = await answer(simulator, **{**WANTED, "current": "is_day"})
+    _, content = await request(simulator, **{**WANTED, "current": "is_day"})
     assert content["current"].keys() == {"time", "interval", "is_day"}
 
 
 @pytest.mark.parametrize(("hour", "is_day"), [(12, 1), (0, 0)])
 async def test_is_day_is_true_while_the_sun_is_up(hour: float, is_day: int) -> None:
     with Simulator(hour_of_day=hour, day=JUNE) as simulator:
-        _, content = await answer(simulator, **WANTED)
+        _, content = await request(simulator, **WANTED)
     assert content["current"]["is_day"] == is_day
 
 
@@ -85,7 +85,7 @@ async def test_more_cloud_cover_means_a_higher_weather_code(simulator: Simulator
     covers_and_codes = []
     for _ in range(60):
         at = simulator.clock.time() // 900 * 900
-        _, content = await answer(simulator, **WANTED)
+        _, content = await request(simulator, **WANTED)
         covers_and_codes.append((simulator.house.cloud_cover(at), content["current"]["weather_code"]))
         simulator.clock.advance(5 * 3600)
     covers_and_codes.sort()
@@ -95,6 +95,6 @@ async def test_more_cloud_cover_means_a_higher_weather_code(simulator: Simulator
 
 
 async def test_weather_requests_do_not_count_as_requests_to_entrez(simulator: Simulator) -> None:
-    await answer(simulator, **WANTED)
+    await request(simulator, **WANTED)
     assert [each.path.partition("?")[0] for each in simulator.weather.requests] == ["/v1/forecast"]
     assert simulator.entrez_requests == []

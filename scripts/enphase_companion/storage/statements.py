@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any
 
 import orjson
@@ -19,6 +19,9 @@ from .tables import ALL_PHASES, gateways, properties, readings, rollups
 #: Rows per statement: some hundred kilobytes, and servers accept 16 megabytes. More are not faster.
 _ROWS = 2000
 
+#: Types of values that are inserted.
+_NUMBERS = {int, float, type(None)}
+
 _TO_SQL = bytes.maketrans(b"[]", b"()")
 
 _TIME_ZONE = "time_zone"
@@ -27,30 +30,29 @@ _TIME_ZONE = "time_zone"
 async def insert_if_absent(connection: AsyncConnection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
     """Insert the rows whose key is absent; the others change nothing.
 
-    Rows have a value for each column, a number or None. As one text of SQL they cost a twentieth of what
-    parameters cost. Raises UnstorableError for any other value.
+    Rows have a value for each column, a number or None. Raises UnstorableError for any other value.
     """
-    head, tail = _render_insert(table, connection.dialect.name)
+    if not set(map(type, chain.from_iterable(rows))) <= _NUMBERS:
+        raise UnstorableError(f"only numbers and None can be inserted into {table.name}")
+    columns = ", ".join(table.columns.keys())
+    insert = f"INSERT INTO {table.name} ({columns}) VALUES"
     for batch in _split_batches(rows):
         try:
-            values = orjson.dumps(batch)
-        except TypeError:  # an integer of more than 64 bits, among others
-            values = b'"'
-        # JSON's numbers and null are SQL's. Without quotes and braces there is no text among them, so nothing
-        # can inject SQL.
-        if b'"' in values or b"{" in values:
-            raise UnstorableError(f"only numbers and None can be inserted into {table.name}")
-        await connection.exec_driver_sql(f"{head}{values[1:-1].translate(_TO_SQL).decode()}{tail}")
-
-
-def _render_insert(table: Table, dialect: str) -> tuple[str, str]:
-    columns = ", ".join(table.columns.keys())
-    head = f"INSERT INTO {table.name} ({columns}) VALUES "  # noqa: S608 - the tables are this package's
-    if dialect == "sqlite":
-        return head, " ON CONFLICT DO NOTHING"
-    # Not INSERT IGNORE, which would also accept invalid values and store something else instead.
-    key = table.primary_key.columns.values()[0].name
-    return head, f" ON DUPLICATE KEY UPDATE {key} = {table.name}.{key}"
+            if connection.dialect.name == "sqlite":
+                values = ", ".join("?" * len(table.columns))
+                statement = f"{insert} ({values}) ON CONFLICT DO NOTHING"
+                await connection.exec_driver_sql(statement, [tuple(row) for row in batch])
+            else:
+                # The driver renders parameters into the text, at twenty times the cost. JSON's numbers and
+                # null are SQL's.
+                values = orjson.dumps(batch)[1:-1].translate(_TO_SQL).decode()
+                # Not INSERT IGNORE, which would also accept invalid values and store something else instead.
+                key = table.primary_key.columns.values()[0].name
+                await connection.exec_driver_sql(
+                    f"{insert} {values} ON DUPLICATE KEY UPDATE {key} = {table.name}.{key}"
+                )
+        except (TypeError, OverflowError) as error:  # an integer of more than 64 bits
+            raise UnstorableError(f"{table.name}: {error}") from error
 
 
 def _split_batches(rows: Sequence[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from homeassistant.config_entries import SOURCE_USER, ConfigFlowContext, ConfigFlowResult
+from homeassistant.config_entries import SOURCE_RECONFIGURE, SOURCE_USER, ConfigFlowContext, ConfigFlowResult
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -88,6 +88,11 @@ class Flow:
         """Submit a token of Entrez, or another text."""
         await self.answer(**{CONF_TOKEN: self._simulator.token() if token is None else token})
 
+    async def reconfigure(self, entry_id: str, option: str) -> None:
+        """Start a reconfiguration and choose what to change."""
+        await self.start(SOURCE_RECONFIGURE, entry_id=entry_id)
+        await self.choose(option)
+
     async def reach(self, step: str) -> None:
         """Start the flow and continue to the step `account` or `token`."""
         await self.start()
@@ -107,6 +112,11 @@ class Flow:
     def aborts(self, reason: str) -> bool:
         """Return whether the flow has ended without an entry, for this reason."""
         return self.shown["type"] is FlowResultType.ABORT and self.shown["reason"] == reason
+
+    async def require_abort(self, reason: str) -> None:
+        """Fail unless the flow has ended for this reason, and wait until its entry is reloaded."""
+        assert self.aborts(reason)
+        await self._hass.async_block_till_done(wait_background_tasks=True)
 
 
 def nothing_secret_was_sent(device: Simulator) -> bool:

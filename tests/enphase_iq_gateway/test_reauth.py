@@ -37,8 +37,7 @@ async def test_an_expired_token_is_replaced_by_a_pasted_one(
     await reauth_of(hass, flow)
     await flow.choose("token")
     await flow.enter_token(token)
-    assert flow.aborts("reauth_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reauth_successful")
     assert ended.state is ConfigEntryState.LOADED
     assert ended.data[CONF_TOKEN] == token
     assert ended.data[CONF_CERTIFICATE] == simulator.certificate_pem
@@ -52,21 +51,19 @@ async def test_signing_in_with_an_account_can_enable_automatic_renewal(
     await flow.enter_account(password="wrong")
     assert flow.shows("account", "invalid_auth")
     await flow.enter_account(renew=True)
-    assert flow.aborts("reauth_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reauth_successful")
     assert ended.state is ConfigEntryState.LOADED
     assert ended.data[CONF_PASSWORD] == simulator.password
 
 
 async def test_the_password_is_deleted_if_renewal_is_disabled(
-    hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
+    flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, CONF_ACCOUNT))
     await flow.start(SOURCE_REAUTH, dict(entry.data), entry_id=entry.entry_id)
     await flow.choose("token")
     await flow.enter_token()
-    assert flow.aborts("reauth_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reauth_successful")
     assert not {CONF_USERNAME, CONF_PASSWORD} & set(entry.data)
 
 
@@ -78,8 +75,7 @@ async def test_a_token_of_another_gateway_is_rejected(
     await flow.enter_token(simulator.token(serial_number="122399999999"))
     assert flow.shows("token", "token_wrong_gateway")
     await flow.enter_token()
-    assert flow.aborts("reauth_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reauth_successful")
 
 
 async def test_no_new_token_is_sent_to_a_gateway_with_another_certificate(
@@ -93,7 +89,6 @@ async def test_no_new_token_is_sent_to_a_gateway_with_another_certificate(
     assert flow.shows("certificate_changed")
     assert simulator.requests == []
     await flow.answer()
-    assert flow.aborts("reauth_successful")
+    await flow.require_abort("reauth_successful")
     assert ended.data[CONF_CERTIFICATE] == simulator.certificate_pem
-    await hass.async_block_till_done(wait_background_tasks=True)
     assert ended.state is ConfigEntryState.LOADED

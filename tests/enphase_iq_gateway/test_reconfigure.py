@@ -34,27 +34,25 @@ async def moved(flow: Flow, simulator: Simulator, set_up: SetUp) -> MockConfigEn
 
 
 async def test_a_new_address_with_the_trusted_certificate_is_stored_immediately(
-    hass: HomeAssistant, flow: Flow, simulator: Simulator, moved: MockConfigEntry
+    flow: Flow, simulator: Simulator, moved: MockConfigEntry
 ) -> None:
     await flow.enter_host()
-    assert flow.aborts("reconfigure_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reconfigure_successful")
     assert moved.data[CONF_HOST] == simulator.url
     assert moved.state is ConfigEntryState.LOADED
 
 
 async def test_a_wrong_address_can_be_corrected(
-    hass: HomeAssistant, flow: Flow, simulator: Simulator, moved: MockConfigEntry
+    flow: Flow, simulator: Simulator, moved: MockConfigEntry
 ) -> None:
     await flow.enter_host("127.0.0.1:1")
     assert flow.shows("address", "connection_refused")
     await flow.enter_host()
-    assert flow.aborts("reconfigure_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reconfigure_successful")
 
 
 async def test_another_certificate_must_be_trusted(
-    hass: HomeAssistant, flow: Flow, simulator: Simulator, moved: MockConfigEntry
+    flow: Flow, simulator: Simulator, moved: MockConfigEntry
 ) -> None:
     simulator.renew_certificate(same_key=False)
     await flow.enter_host()
@@ -66,14 +64,13 @@ async def test_another_certificate_must_be_trusted(
     assert placeholders["shown"] == format_fingerprint(simulator.fingerprint)
     assert not any(request.has_authorization for request in simulator.requests)
     await flow.answer()
-    assert flow.aborts("reconfigure_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reconfigure_successful")
     assert moved.data[CONF_CERTIFICATE] == simulator.certificate_pem
     assert moved.state is ConfigEntryState.LOADED
 
 
 async def test_a_damaged_certificate_is_replaced_by_trusting_the_gateway_again(
-    hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
+    flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     damaged = "-----BEGIN CERTIFICATE-----\ndamaged"
     entry = make_entry(simulator, {CONF_CERTIFICATE: damaged})
@@ -83,15 +80,14 @@ async def test_a_damaged_certificate_is_replaced_by_trusting_the_gateway_again(
     await flow.enter_host()
     assert flow.shows("trust")
     await flow.answer()
-    assert flow.aborts("reconfigure_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reconfigure_successful")
     assert entry.data[CONF_CERTIFICATE] == simulator.certificate_pem
     assert entry.state is ConfigEntryState.LOADED
 
 
 @pytest.mark.parametrize("same_key", [True, False])
 async def test_a_gateway_that_fails_during_the_flow_can_be_retried(
-    hass: HomeAssistant, flow: Flow, simulator: Simulator, moved: MockConfigEntry, same_key: bool
+    flow: Flow, simulator: Simulator, moved: MockConfigEntry, same_key: bool
 ) -> None:
     simulator.renew_certificate(same_key=same_key)
     simulator.faults.set("status", "/ivp/meters")
@@ -101,22 +97,19 @@ async def test_a_gateway_that_fails_during_the_flow_can_be_retried(
     assert flow.shows("address" if same_key else "certificate_changed", "not_a_gateway")
     simulator.faults.clear()
     await (flow.enter_host() if same_key else flow.answer())
-    assert flow.aborts("reconfigure_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reconfigure_successful")
     assert moved.state is ConfigEntryState.LOADED
 
 
 async def test_the_address_can_be_changed_with_an_expired_token(
-    hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
+    flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     ended = simulator.token(lifetime=3600, issued_ago=7200)
     entry = make_entry(simulator, {CONF_HOST: "https://127.0.0.1:1", CONF_TOKEN: ended})
     await set_up(entry, state=ConfigEntryState.SETUP_RETRY)
-    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
-    await flow.choose("address")
+    await flow.reconfigure(entry.entry_id, "address")
     await flow.enter_host()
-    assert flow.aborts("reconfigure_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reconfigure_successful")
     assert entry.data[CONF_HOST] == simulator.url
     assert entry.state is ConfigEntryState.SETUP_ERROR
 
@@ -126,8 +119,7 @@ async def test_newly_enabled_meters_are_used_after_a_reconfiguration(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: "inverters"}))
-    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
-    await flow.choose("address")
+    await flow.reconfigure(entry.entry_id, "address")
     await flow.enter_host()
     await hass.async_block_till_done(wait_background_tasks=True)
     assert entry.data[CONF_PRODUCTION_SOURCE] == "meter"
@@ -137,18 +129,16 @@ ACCOUNT = {CONF_USERNAME: "before@example.com", CONF_PASSWORD: "planted-password
 
 
 async def test_the_account_can_be_changed_and_renewal_enabled(
-    hass: HomeAssistant, flow: Flow, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
+    flow: Flow, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
     old = entry.data[CONF_TOKEN]
-    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
-    await flow.choose("account")
+    await flow.reconfigure(entry.entry_id, "account")
     assert flow.shows("account")
     await flow.enter_account(password="wrong")
     assert flow.shows("account", "invalid_auth")
     await flow.enter_account(renew=True)
-    assert flow.aborts("reconfigure_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reconfigure_successful")
     assert entry.state is ConfigEntryState.LOADED
     assert entry.data[CONF_TOKEN] != old
     assert entry.data[CONF_USERNAME] == simulator.username
@@ -157,11 +147,10 @@ async def test_the_account_can_be_changed_and_renewal_enabled(
 
 
 async def test_the_form_shows_the_stored_account_and_renewal_but_no_password(
-    hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
+    flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, ACCOUNT))
-    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
-    await flow.choose("account")
+    await flow.reconfigure(entry.entry_id, "account")
     schema = flow.shown["data_schema"]
     assert schema is not None
     suggested = {str(key): (key.description or {}).get("suggested_value") for key in schema.schema}
@@ -169,47 +158,41 @@ async def test_the_form_shows_the_stored_account_and_renewal_but_no_password(
 
 
 async def test_disabling_renewal_deletes_the_password(
-    hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
+    flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, ACCOUNT))
-    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
-    await flow.choose("account")
+    await flow.reconfigure(entry.entry_id, "account")
     await flow.enter_account(renew=False)
-    assert flow.aborts("reconfigure_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reconfigure_successful")
     assert not {CONF_USERNAME, CONF_PASSWORD} & set(entry.data)
 
 
 async def test_a_token_can_be_replaced_by_a_pasted_one(
-    hass: HomeAssistant, flow: Flow, simulator: Simulator, set_up: SetUp
+    flow: Flow, simulator: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, ACCOUNT))
     token = simulator.token("installer")
-    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
-    await flow.choose("token")
+    await flow.reconfigure(entry.entry_id, "token")
     await flow.enter_token(token)
-    assert flow.aborts("reconfigure_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reconfigure_successful")
     assert entry.state is ConfigEntryState.LOADED
     assert entry.data[CONF_TOKEN] == token
     assert not {CONF_USERNAME, CONF_PASSWORD} & set(entry.data)
 
 
 async def test_no_new_token_is_sent_to_a_gateway_with_an_untrusted_certificate(
-    hass: HomeAssistant, flow: Flow, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
+    flow: Flow, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
     simulator.renew_certificate(same_key=False)
     simulator.requests.clear()
-    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
-    await flow.choose("token")
+    await flow.reconfigure(entry.entry_id, "token")
     await flow.enter_token()
     assert flow.shows("certificate_changed")
     assert simulator.requests == []
     await flow.answer()
-    assert flow.aborts("reconfigure_successful")
+    await flow.require_abort("reconfigure_successful")
     assert entry.data[CONF_CERTIFICATE] == simulator.certificate_pem
-    await hass.async_block_till_done(wait_background_tasks=True)
     assert entry.state is ConfigEntryState.LOADED
 
 

@@ -1,7 +1,7 @@
 """Renewed and changed certificates: nothing secret is sent, and the user decides."""
 
 import pytest
-from homeassistant.config_entries import SOURCE_RECONFIGURE, ConfigEntryState
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import STATE_UNAVAILABLE
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -155,8 +155,7 @@ async def test_an_outdated_repair_does_not_replace_a_newer_certificate(
 ) -> None:
     shown = await repair(hass, changed)
     simulator.renew_certificate(same_key=False)
-    await flow.start(SOURCE_RECONFIGURE, entry_id=changed.entry_id)
-    await flow.choose("address")
+    await flow.reconfigure(changed.entry_id, "address")
     await flow.enter_host()
     assert flow.shows("certificate_changed")
     await flow.answer()

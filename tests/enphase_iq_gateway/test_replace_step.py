@@ -5,7 +5,6 @@ from collections.abc import Generator
 import pytest
 from homeassistant.config_entries import (
     SOURCE_IGNORE,
-    SOURCE_RECONFIGURE,
     SOURCE_ZEROCONF,
     ConfigEntryState,
 )
@@ -42,8 +41,7 @@ async def replaced(
 ) -> MockConfigEntry:
     """Return an entry while the flow shows another gateway at the trust step."""
     await set_up(entry)
-    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
-    await flow.choose("address")
+    await flow.reconfigure(entry.entry_id, "address")
     await flow.enter_host(successor.url)
     assert flow.shows("certificate_changed")
     return entry
@@ -75,8 +73,7 @@ async def test_entities_are_kept_when_a_gateway_is_replaced(
     assert flow.shows("token", "token_wrong_gateway")
     assert nothing_secret_was_sent(successor)
     await flow.enter_token(successor.token())
-    assert flow.aborts("reconfigure_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reconfigure_successful")
 
     assert replaced.state is ConfigEntryState.LOADED
     assert (replaced.unique_id, replaced.data[CONF_HOST]) == (successor.serial_number, successor.url)
@@ -87,7 +84,6 @@ async def test_entities_are_kept_when_a_gateway_is_replaced(
 
 
 async def test_an_account_can_sign_in_to_the_new_gateway(
-    hass: HomeAssistant,
     flow: Flow,
     successor: Simulator,
     replaced: MockConfigEntry,
@@ -98,8 +94,7 @@ async def test_an_account_can_sign_in_to_the_new_gateway(
     await flow.answer()
     await flow.choose("account")
     await flow.enter_account(renew=True)
-    assert flow.aborts("reconfigure_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reconfigure_successful")
     assert replaced.state is ConfigEntryState.LOADED
     assert replaced.data[CONF_PASSWORD] == successor.password
 
@@ -121,8 +116,7 @@ async def test_production_of_the_new_gateway_follows_its_meters(
     hass: HomeAssistant, flow: Flow, simulator: Simulator, successor: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: "inverters"}))
-    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
-    await flow.choose("address")
+    await flow.reconfigure(entry.entry_id, "address")
     await flow.enter_host(successor.url)
     await flow.answer()
     await flow.answer()
@@ -147,21 +141,18 @@ async def test_the_certificate_issue_of_the_old_gateway_is_deleted(
 
 
 async def test_a_configured_gateway_cannot_replace_another(
-    hass: HomeAssistant, flow: Flow, successor: Simulator, entry: MockConfigEntry, set_up: SetUp
+    flow: Flow, successor: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
     await set_up(make_entry(successor))
-    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
-    await flow.choose("address")
+    await flow.reconfigure(entry.entry_id, "address")
     await flow.enter_host(successor.url)
     assert flow.shows("address", "gateway_already_configured")
     await flow.enter_host()
-    assert flow.aborts("reconfigure_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reconfigure_successful")
 
 
 async def test_a_gateway_added_during_the_sign_in_cannot_replace_another(
-    hass: HomeAssistant,
     flow: Flow,
     simulator: Simulator,
     successor: Simulator,
@@ -190,14 +181,13 @@ async def test_a_discovered_or_ignored_gateway_can_replace_another(
     await flow.answer()
     await flow.choose("token")
     await flow.enter_token(successor.token())
-    assert flow.aborts("reconfigure_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reconfigure_successful")
     assert [entry.entry_id for entry in hass.config_entries.async_entries(DOMAIN)] == [replaced.entry_id]
     assert not hass.config_entries.flow.async_progress_by_handler(DOMAIN)
 
 
 async def test_nothing_is_sent_to_another_gateway_at_the_old_address_and_the_error_suggests_reconfiguring(
-    hass: HomeAssistant, simulator: Simulator, successor: Simulator, set_up: SetUp
+    simulator: Simulator, successor: Simulator, set_up: SetUp
 ) -> None:
     data = {CONF_HOST: successor.url, CONF_CERTIFICATE: successor.certificate_pem}
     entry = await set_up(make_entry(simulator, data), state=ConfigEntryState.SETUP_ERROR)

@@ -5,7 +5,7 @@ import re
 from typing import Any
 
 import pytest
-from homeassistant.config_entries import SOURCE_IGNORE, SOURCE_RECONFIGURE, SOURCE_ZEROCONF, ConfigEntryState
+from homeassistant.config_entries import SOURCE_IGNORE, SOURCE_ZEROCONF, ConfigEntryState
 from homeassistant.const import CONF_HOST
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
@@ -57,7 +57,7 @@ HOSTILE = ["# Safe", "![](https://x.example/a)", "`[a](b)", "<b>`x", "**a**", "a
 
 @pytest.mark.parametrize("words", HOSTILE)
 async def test_the_subject_of_a_certificate_is_not_rendered_as_markdown(
-    hass: HomeAssistant, flow: Flow, simulator: Simulator, words: str
+    flow: Flow, simulator: Simulator, words: str
 ) -> None:
     simulator.renew_certificate(common_name=words)
     await flow.start()
@@ -166,7 +166,7 @@ async def test_a_device_that_announces_a_polled_gateway_is_only_reported(
 
 
 async def test_the_address_of_a_device_that_impersonates_a_configured_gateway_is_rejected(
-    hass: HomeAssistant, flow: Flow, rival: Simulator, entry: MockConfigEntry, set_up: SetUp
+    flow: Flow, rival: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
     await flow.start()
@@ -188,7 +188,7 @@ async def test_an_ignored_gateway_can_be_added_by_its_address(
 
 
 async def test_an_announcement_with_another_key_of_an_offline_gateway_creates_the_issue(
-    hass: HomeAssistant, flow: Flow, simulator: Simulator, rival: Simulator, set_up: SetUp
+    flow: Flow, simulator: Simulator, rival: Simulator, set_up: SetUp
 ) -> None:
     entry = await set_up(make_entry(simulator, {CONF_HOST: UNREACHABLE}), state=ConfigEntryState.SETUP_RETRY)
     await flow.start(SOURCE_ZEROCONF, announcement(rival))
@@ -202,8 +202,7 @@ async def test_an_announcement_with_another_key_of_an_offline_gateway_creates_th
     assert entry.data[CONF_HOST] == UNREACHABLE
     assert nothing_secret_was_sent(rival)
     await flow.answer()
-    assert flow.aborts("reconfigure_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reconfigure_successful")
     assert (entry.data[CONF_HOST], entry.data[CONF_CERTIFICATE]) == (rival.url, rival.certificate_pem)
     assert entry.state is ConfigEntryState.LOADED
 
@@ -256,11 +255,10 @@ async def test_a_certificate_that_names_another_gateway_cannot_be_trusted(
 
 
 async def test_nothing_is_sent_to_a_reconfigured_gateway_with_another_key_before_it_is_trusted(
-    hass: HomeAssistant, flow: Flow, rival: Simulator, entry: MockConfigEntry, set_up: SetUp
+    flow: Flow, rival: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
-    await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
-    await flow.choose("address")
+    await flow.reconfigure(entry.entry_id, "address")
     await flow.enter_host(rival.url)
     assert flow.shows("certificate_changed")
     assert nothing_secret_was_sent(rival)

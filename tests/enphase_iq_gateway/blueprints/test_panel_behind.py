@@ -16,107 +16,78 @@ from enphase_companion.simulator import Simulator
 from ..helpers import change_response
 from .helpers import PANELS, WARN, Automate, Minutes, read_again, show
 
+type Weather = Callable[..., Awaitable[None]]
+
 
 def sun(hass: HomeAssistant, elevation: float) -> None:
     """Set the elevation of the sun (degrees)."""
     show(hass, "sun.sun", "above_horizon" if elevation > 0 else "below_horizon", elevation=elevation)
 
 
-def set_panels(hass: HomeAssistant, watts: list[float | str]) -> None:
-    """Set the power of each panel (W)."""
-    for panel, value in zip(PANELS, watts, strict=True):
-        show(hass, panel, value, unit_of_measurement="W")
+@pytest.fixture
+async def weather(hass: HomeAssistant, automate: Automate, minutes: Minutes) -> Weather:
+    """Compare five panels; each call sets the elevation of the sun and their powers (W) for some minutes."""
+    await automate("panel_behind", panels=PANELS, **WARN)
+
+    async def run(elevation: float, *powers: float | str, duration: int) -> None:
+        sun(hass, elevation)
+        for panel, power in zip(PANELS, powers, strict=True):
+            show(hass, panel, power, unit_of_measurement="W")
+        await minutes(duration)
+
+    return run
 
 
 async def test_a_panel_that_fell_behind_is_reported_in_the_evening(
-    hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
+    weather: Weather, warned: list[str]
 ) -> None:
-    await automate("panel_behind", panels=PANELS, **WARN)
-    sun(hass, 45)
     # The median of the others is 200.
-    set_panels(hass, [200, 205, 120, 195, 200])
-    await minutes(180)
+    await weather(45, 200, 205, 120, 195, 200, duration=180)
     assert warned == []
-    sun(hass, 15)
-    await minutes(10)
+    await weather(15, 200, 205, 120, 195, 200, duration=10)
     assert warned == [f"Behind their neighbours today: {PANELS[2]} (60 %)."]
-    await minutes(60)
+    await weather(15, 200, 205, 120, 195, 200, duration=60)
     assert len(warned) == 1
 
 
-async def test_usual_differences_between_panels_are_not_reported(
-    hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
-) -> None:
-    await automate("panel_behind", panels=PANELS, **WARN)
-    sun(hass, 45)
-    set_panels(hass, [200, 220, 180, 170, 230])
-    await minutes(180)
-    sun(hass, 0)
-    await minutes(10)
+async def test_usual_differences_between_panels_are_not_reported(weather: Weather, warned: list[str]) -> None:
+    await weather(45, 200, 220, 180, 170, 230, duration=180)
+    await weather(0, 0, 0, 0, 0, 0, duration=10)
     assert warned == []
 
 
-async def test_night_low_sun_and_dark_hours_are_ignored(
-    hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
-) -> None:
-    await automate("panel_behind", panels=PANELS, **WARN)
+async def test_night_low_sun_and_dark_hours_are_ignored(weather: Weather, warned: list[str]) -> None:
     # A chimney's shadow in the morning.
-    sun(hass, 10)
-    set_panels(hass, [100, 100, 5, 100, 100])
-    await minutes(180)
+    await weather(10, 100, 100, 5, 100, 100, duration=180)
     # A day that is too dark.
-    sun(hass, 30)
-    set_panels(hass, [20, 20, 2, 20, 20])
-    await minutes(180)
+    await weather(30, 20, 20, 2, 20, 20, duration=180)
     # Two hours of sun in which all produce the same.
-    set_panels(hass, [200, 200, 190, 200, 200])
-    await minutes(130)
-    sun(hass, -5)
-    set_panels(hass, [0, 0, 0, 0, 0])
-    await minutes(180)
+    await weather(30, 200, 200, 190, 200, 200, duration=130)
+    await weather(-5, 0, 0, 0, 0, 0, duration=180)
     assert warned == []
 
 
-async def test_a_short_shadow_is_averaged_over_the_day(
-    hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
-) -> None:
-    await automate("panel_behind", panels=PANELS, **WARN)
-    sun(hass, 45)
-    set_panels(hass, [200, 200, 20, 200, 200])
-    await minutes(30)
-    set_panels(hass, [200, 200, 200, 200, 200])
-    await minutes(150)
-    sun(hass, 0)
-    await minutes(10)
+async def test_a_short_shadow_is_averaged_over_the_day(weather: Weather, warned: list[str]) -> None:
+    await weather(45, 200, 200, 20, 200, 200, duration=30)
+    await weather(45, 200, 200, 200, 200, 200, duration=150)
+    await weather(0, 0, 0, 0, 0, 0, duration=10)
     assert warned == []
 
 
 async def test_after_a_restart_the_rest_of_the_day_counts_only_if_it_is_long_enough(
-    hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
+    weather: Weather, warned: list[str]
 ) -> None:
-    await automate("panel_behind", panels=PANELS, **WARN)
-    set_panels(hass, [200, 200, 20, 200, 200])
     for hours, count in ((1, 0), (3, 1)):
-        sun(hass, 45)
-        await minutes(hours * 60)
-        sun(hass, 0)
-        await minutes(10)
+        await weather(45, 200, 200, 20, 200, 200, duration=hours * 60)
+        await weather(0, 200, 200, 20, 200, 200, duration=10)
         assert len(warned) == count
 
 
-async def test_an_unavailable_panel_is_not_reported(
-    hass: HomeAssistant, automate: Automate, minutes: Minutes, warned: list[str]
-) -> None:
-    await automate("panel_behind", panels=PANELS, **WARN)
-    sun(hass, 45)
-    set_panels(hass, [200, 200, STATE_UNAVAILABLE, 200, 100])
-    await minutes(90)
-    set_panels(hass, [STATE_UNAVAILABLE] * 5)
-    await minutes(30)
-    set_panels(hass, [200, 200, 190, 200, 100])
-    await minutes(90)
-    sun(hass, 0)
-    await minutes(10)
+async def test_an_unavailable_panel_is_not_reported(weather: Weather, warned: list[str]) -> None:
+    await weather(45, 200, 200, STATE_UNAVAILABLE, 200, 100, duration=90)
+    await weather(45, *[STATE_UNAVAILABLE] * 5, duration=30)
+    await weather(45, 200, 200, 190, 200, 100, duration=90)
+    await weather(0, 200, 200, 190, 200, 100, duration=10)
     assert warned == [f"Behind their neighbours today: {PANELS[4]} (50 %)."]
 
 

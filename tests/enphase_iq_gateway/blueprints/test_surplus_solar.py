@@ -1,6 +1,7 @@
 """The blueprint that switches a load by surplus solar power."""
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 import pytest
 from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN
@@ -26,103 +27,94 @@ from .helpers import (
     show,
 )
 
+type LoadAfter = Callable[..., Awaitable[str]]
+
+#: Inputs without minimum times.
+AT_ONCE = {"minimum_on": 0, "minimum_off": 0}
+
+
+@pytest.fixture
+def automate(automate: Automate) -> Automate:
+    """Create an automation from this blueprint."""
+    return partial(automate, "surplus_solar", load=LOAD)
+
+
+@pytest.fixture
+def load_after(hass: HomeAssistant, minutes: Minutes) -> LoadAfter:
+    """Set the given states, advance the time, and return the state of the load."""
+
+    async def run(
+        duration: int,
+        grid: float | str | None = None,
+        battery: float | str | None = None,
+        level: float | str | None = None,
+        unit: str = "W",
+    ) -> str:
+        for entity_id, value in ((GRID, grid), (BATTERY, battery), (LEVEL, level)):
+            if value is not None:
+                show(hass, entity_id, value, unit_of_measurement="%" if entity_id == LEVEL else unit)
+        await minutes(duration)
+        return load(hass)
+
+    return run
+
 
 async def test_the_load_is_turned_on_when_the_surplus_persists(
-    hass: HomeAssistant, automate: Automate, minutes: Minutes
+    automate: Automate, load_after: LoadAfter
 ) -> None:
-    await automate("surplus_solar", grid_power=GRID, load=LOAD, minimum_off=0)
-    show(hass, GRID, -2500)
-    await minutes(5)
-    assert load(hass) == STATE_OFF
-    await minutes(2)
-    assert load(hass) == STATE_ON
+    await automate(grid_power=GRID, minimum_off=0)
+    assert await load_after(5, grid=-2500) == STATE_OFF
+    assert await load_after(2) == STATE_ON
 
 
-async def test_a_cloud_restarts_the_waiting_time(
-    hass: HomeAssistant, automate: Automate, minutes: Minutes
-) -> None:
-    await automate("surplus_solar", grid_power=GRID, load=LOAD, minimum_off=0)
+async def test_a_cloud_restarts_the_waiting_time(automate: Automate, load_after: LoadAfter) -> None:
+    await automate(grid_power=GRID, minimum_off=0)
     for _ in range(4):
-        show(hass, GRID, -2500)
-        await minutes(4)
-        show(hass, GRID, -1000)
-        await minutes(2)
-    assert load(hass) == STATE_OFF
+        assert await load_after(4, grid=-2500) == STATE_OFF
+        assert await load_after(2, grid=-1000) == STATE_OFF
 
 
 async def test_the_load_is_not_switched_between_the_thresholds(
-    hass: HomeAssistant, automate: Automate, minutes: Minutes
+    automate: Automate, load_after: LoadAfter
 ) -> None:
-    await automate("surplus_solar", grid_power=GRID, load=LOAD, minimum_on=0, minimum_off=0)
+    await automate(grid_power=GRID, **AT_ONCE)
     for watts in (-1900, 0, 190):
-        show(hass, GRID, watts)
-        await minutes(15)
-        assert load(hass) == STATE_OFF
-    show(hass, GRID, -2000)
-    await minutes(7)
-    assert load(hass) == STATE_ON
+        assert await load_after(15, grid=watts) == STATE_OFF
+    assert await load_after(7, grid=-2000) == STATE_ON
     for watts in (-1900, 0, 190):
-        show(hass, GRID, watts)
-        await minutes(15)
-        assert load(hass) == STATE_ON
-    show(hass, GRID, 200)
-    await minutes(5)
-    assert load(hass) == STATE_ON
-    await minutes(2)
-    assert load(hass) == STATE_OFF
+        assert await load_after(15, grid=watts) == STATE_ON
+    assert await load_after(5, grid=200) == STATE_ON
+    assert await load_after(2) == STATE_OFF
 
 
 async def test_the_load_stays_on_and_off_for_the_minimum_times(
-    hass: HomeAssistant, automate: Automate, minutes: Minutes
+    automate: Automate, load_after: LoadAfter
 ) -> None:
-    await automate(
-        "surplus_solar",
-        grid_power=GRID,
-        load=LOAD,
-        turn_on_minutes=0,
-        turn_off_minutes=0,
-        minimum_on=30,
-        minimum_off=20,
-    )
-    show(hass, GRID, -5000)
-    await minutes(19)
-    assert load(hass) == STATE_OFF
-    await minutes(2)
-    assert load(hass) == STATE_ON
-    show(hass, GRID, 3000)
-    await minutes(28)
-    assert load(hass) == STATE_ON
-    await minutes(3)
-    assert load(hass) == STATE_OFF
+    await automate(grid_power=GRID, turn_on_minutes=0, turn_off_minutes=0, minimum_on=30, minimum_off=20)
+    assert await load_after(19, grid=-5000) == STATE_OFF
+    assert await load_after(2) == STATE_ON
+    assert await load_after(28, grid=3000) == STATE_ON
+    assert await load_after(3) == STATE_OFF
 
 
 @pytest.mark.parametrize("missing", [STATE_UNAVAILABLE, STATE_UNKNOWN])
 async def test_without_readings_the_load_is_not_turned_on_and_a_short_outage_does_not_turn_it_off(
-    hass: HomeAssistant, automate: Automate, minutes: Minutes, missing: str
+    automate: Automate, load_after: LoadAfter, missing: str
 ) -> None:
-    await automate("surplus_solar", grid_power=GRID, load=LOAD, minimum_on=0, minimum_off=0)
-    await minutes(20)
-    show(hass, GRID, missing)
-    await minutes(20)
-    assert load(hass) == STATE_OFF
-    show(hass, GRID, -2500)
-    await minutes(7)
-    assert load(hass) == STATE_ON
-    show(hass, GRID, missing)
-    await minutes(6)
-    show(hass, GRID, -500)
-    await minutes(20)
-    assert load(hass) == STATE_ON
-    show(hass, GRID, missing)
-    await minutes(18)
-    assert load(hass) == STATE_OFF
+    await automate(grid_power=GRID, **AT_ONCE)
+    assert await load_after(20) == STATE_OFF
+    assert await load_after(20, grid=missing) == STATE_OFF
+    assert await load_after(7, grid=-2500) == STATE_ON
+    assert await load_after(6, grid=missing) == STATE_ON
+    assert await load_after(20, grid=-500) == STATE_ON
+    assert await load_after(18, grid=missing) == STATE_OFF
 
 
 async def test_an_unavailable_load_is_not_switched(
     hass: HomeAssistant, automate: Automate, minutes: Minutes
 ) -> None:
     calls = async_mock_service(hass, "homeassistant", "turn_on")
-    await automate("surplus_solar", grid_power=GRID, load="switch.boiler", minimum_off=0)
+    await automate(grid_power=GRID, load="switch.boiler", minimum_off=0)
     show(hass, GRID, -2500)
     await minutes(10)
     show(hass, "switch.boiler", STATE_UNAVAILABLE)
@@ -131,76 +123,39 @@ async def test_an_unavailable_load_is_not_switched(
 
 
 async def test_charging_counts_as_surplus_and_discharging_as_import(
-    hass: HomeAssistant, automate: Automate, minutes: Minutes
+    automate: Automate, load_after: LoadAfter
 ) -> None:
-    await automate(
-        "surplus_solar", grid_power=GRID, load=LOAD, battery_power=[BATTERY], minimum_on=0, minimum_off=0
-    )
-    show(hass, GRID, 0)
-    show(hass, BATTERY, -2500)
-    await minutes(7)
-    assert load(hass) == STATE_ON
-    show(hass, BATTERY, 1500)
-    await minutes(7)
-    assert load(hass) == STATE_OFF
-    show(hass, GRID, -5000)
-    show(hass, BATTERY, STATE_UNAVAILABLE)
-    await minutes(10)
-    assert load(hass) == STATE_OFF
+    await automate(grid_power=GRID, battery_power=[BATTERY], **AT_ONCE)
+    assert await load_after(7, grid=0, battery=-2500) == STATE_ON
+    assert await load_after(7, battery=1500) == STATE_OFF
+    assert await load_after(10, grid=-5000, battery=STATE_UNAVAILABLE) == STATE_OFF
 
 
-async def test_the_battery_can_have_priority(
-    hass: HomeAssistant, automate: Automate, minutes: Minutes
-) -> None:
-    await automate(
-        "surplus_solar",
-        grid_power=GRID,
-        load=LOAD,
-        battery_power=[BATTERY],
-        battery_level=[LEVEL],
-        minimum_on=0,
-        minimum_off=0,
-    )
-    show(hass, GRID, -3000)
-    show(hass, BATTERY, 0)
-    for level in (STATE_UNKNOWN, 79):
-        show(hass, LEVEL, level)
-        await minutes(8)
-        assert load(hass) == STATE_OFF
-    show(hass, LEVEL, 80)
-    await minutes(8)
-    assert load(hass) == STATE_ON
-    show(hass, LEVEL, 75)
-    show(hass, GRID, 0)
-    await minutes(15)
-    assert load(hass) == STATE_ON
+async def test_the_battery_can_have_priority(automate: Automate, load_after: LoadAfter) -> None:
+    await automate(grid_power=GRID, battery_power=[BATTERY], battery_level=[LEVEL], **AT_ONCE)
+    assert await load_after(8, grid=-3000, battery=0, level=STATE_UNKNOWN) == STATE_OFF
+    assert await load_after(8, level=79) == STATE_OFF
+    assert await load_after(8, level=80) == STATE_ON
+    assert await load_after(15, grid=0, level=75) == STATE_ON
 
 
-async def test_a_sensor_in_kilowatts_is_converted(
-    hass: HomeAssistant, automate: Automate, minutes: Minutes
-) -> None:
-    await automate("surplus_solar", grid_power=GRID, load=LOAD, minimum_on=0, minimum_off=0)
-    show(hass, GRID, -2.5, unit_of_measurement="kW")
-    await minutes(7)
-    assert load(hass) == STATE_ON
-    show(hass, GRID, 0.5, unit_of_measurement="kW")
-    await minutes(7)
-    assert load(hass) == STATE_OFF
+async def test_a_sensor_in_kilowatts_is_converted(automate: Automate, load_after: LoadAfter) -> None:
+    await automate(grid_power=GRID, **AT_ONCE)
+    assert await load_after(7, grid=-2.5, unit="kW") == STATE_ON
+    assert await load_after(7, grid=0.5, unit="kW") == STATE_OFF
 
 
 async def test_surplus_from_before_a_restart_turns_the_load_on(
-    hass: HomeAssistant, automate: Automate, minutes: Minutes
+    hass: HomeAssistant, automate: Automate, minutes: Minutes, load_after: LoadAfter
 ) -> None:
     show(hass, GRID, -2500)
-    await automate("surplus_solar", grid_power=GRID, load=LOAD, minimum_on=0, minimum_off=0)
+    await automate(grid_power=GRID, **AT_ONCE)
     await minutes(3)
     await hass.services.async_call("automation", "turn_off", {"entity_id": "automation.under_test"})
     await hass.services.async_call("automation", "turn_on", {"entity_id": "automation.under_test"})
     await settle()
-    await minutes(4)
-    assert load(hass) == STATE_OFF
-    await minutes(3)
-    assert load(hass) == STATE_ON
+    assert await load_after(4) == STATE_OFF
+    assert await load_after(3) == STATE_ON
 
 
 @pytest.mark.slow
@@ -214,9 +169,7 @@ async def test_the_surplus_of_a_simulated_house_switches_the_load(
 ) -> None:
     await set_up_without_polling()
     grid = entity_of(hass, simulator, "grid_power")
-    await automate(
-        "surplus_solar", grid_power=grid, load=LOAD, turn_on_surplus=500, minimum_on=0, minimum_off=0
-    )
+    await automate(grid_power=grid, turn_on_surplus=500, **AT_ONCE)
     seen = []
     # Around noon, in the evening, and the next morning.
     for hours in (0, 0.5, 0.5, 0.5, 0.5, 6, 0.5, 0.5, 0.5, 12, 0.5, 0.5, 0.5):

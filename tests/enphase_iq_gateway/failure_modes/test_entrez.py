@@ -159,7 +159,6 @@ async def test_a_rejected_account_starts_one_reauth_that_a_sign_in_completes(
     await flow.enter_account(password=WRONG_PASSWORD)
     assert flow.shows("account", "invalid_auth")
     await flow.enter_account(renew=True)
-    assert flow.aborts("reauth_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reauth_successful")
     assert entry.data[CONF_TOKEN] != old
     assert float(state_of(hass, simulator, "production_power")) > 0

@@ -98,8 +98,7 @@ async def test_an_invalid_token_at_startup_starts_reauth_that_a_valid_one_comple
     await flow.enter_token(simulator.strange_token("stranger"))
     assert flow.shows("token", "token_rejected")
     await flow.enter_token()
-    assert flow.aborts("reauth_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reauth_successful")
     assert is_loaded(entry)
     assert requested(hass) == []
 
@@ -121,8 +120,7 @@ async def test_reauth_starts_an_hour_before_an_installers_token_expires(
     await flow.resume(question)
     await flow.choose("token")
     await flow.enter_token(simulator.token("installer"))
-    assert flow.aborts("reauth_successful")
-    await hass.async_block_till_done(wait_background_tasks=True)
+    await flow.require_abort("reauth_successful")
     assert float(state_of(hass, simulator, "production_energy")) > 0
     assert watch.availability_changes(entry.title) == [UNAVAILABLE, AVAILABLE]
 

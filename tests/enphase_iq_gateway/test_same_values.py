@@ -140,7 +140,7 @@ async def message(gateway: Any) -> Any:
         unmetered_batteries=batteries.are_there and STORAGE not in metered,
     )
     inverters = scripts_name("enphase_companion.gateway.inverters").InverterProduction(for_display=True)
-    decoded = await inverters.completed(gateway, await gateway.info(), meters, decoded)
+    decoded = await inverters.complete(gateway, await gateway.info(), meters, decoded)
     return form.decode(form.encode(decoded))
 
 

@@ -116,14 +116,14 @@ class SessionHolder:
     @asynccontextmanager
     async def _session(self) -> AsyncIterator[aiohttp.ClientSession]:
         if self._lent is not None:
-            yield self._shared(self._lent)
+            yield self._share(self._lent)
         elif self._kept is not None:
             yield self._kept
         else:
             async with new_session() as session:
                 yield session
 
-    def _shared(self, lent: aiohttp.ClientSession) -> aiohttp.ClientSession:
+    def _share(self, lent: aiohttp.ClientSession) -> aiohttp.ClientSession:
         """Return a session with the connections of the lent one.
 
         Nothing else is shared: cookies, headers and hooks of the lent session are for other requests, and the

@@ -45,7 +45,7 @@ _EARLIEST = 1_199_145_600
 _LATEST = 4_102_444_800
 
 
-def _dropped(key: str, reason: str) -> None:
+def _log_dropped(key: str, reason: str) -> None:
     """Log once why the value of a key is dropped."""
     if (key, reason) not in _logged:
         _logged.add((key, reason))
@@ -61,9 +61,9 @@ def number(data: Mapping[str, Any], key: str, low: float = -math.inf, high: floa
     if type(value) is float and low <= value <= high and value - value == 0:
         return value + 0.0
     if isinstance(value, bool) or not isinstance(value, int | float):
-        _dropped(key, "not a number")
+        _log_dropped(key, "not a number")
     elif not low <= value <= high or not _is_finite(value):
-        _dropped(key, f"not between {low:g} and {high:g}")
+        _log_dropped(key, f"not between {low:g} and {high:g}")
     else:
         # Adding 0.0 turns -0.0 into 0.0 (quirks.KNOWN).
         return float(value) + 0.0
@@ -86,7 +86,7 @@ def integer(data: Mapping[str, Any], key: str, low: float = -math.inf, high: flo
     if value is not None and value.is_integer():
         return int(value)
     if value is not None:
-        _dropped(key, "not a whole number")
+        _log_dropped(key, "not a whole number")
     return None
 
 
@@ -95,12 +95,12 @@ def text(data: Mapping[str, Any], key: str) -> str | None:
     value = data.get(key)
     if not isinstance(value, str):
         if value is not None:
-            _dropped(key, "not a text")
+            _log_dropped(key, "not a text")
         return None
     value = value.strip()
     if is_printable(value):
         return value or None
-    _dropped(key, f"not a text of at most {MAX_TEXT} printable characters")
+    _log_dropped(key, f"not a text of at most {MAX_TEXT} printable characters")
     return None
 
 
@@ -121,7 +121,7 @@ def identifier(data: Mapping[str, Any], key: str) -> str | None:
     value = text(data, key)
     if value is None or is_identifier(value):
         return value
-    _dropped(key, "not a serial or part number")
+    _log_dropped(key, "not a serial or part number")
     return None
 
 
@@ -160,7 +160,7 @@ def boolean(data: Mapping[str, Any], key: str) -> bool | None:
     if isinstance(value, bool):
         return value
     if value is not None:
-        _dropped(key, "not a truth value")
+        _log_dropped(key, "not a truth value")
     return None
 
 
@@ -198,7 +198,7 @@ def nested_objects(data: Mapping[str, Any], key: str) -> list[Mapping[str, Any]]
     if value is None:
         return []
     if not isinstance(value, list):
-        _dropped(key, "not a list")
+        _log_dropped(key, "not a list")
         return []
     return [entry for entry in value if isinstance(entry, dict)]
 

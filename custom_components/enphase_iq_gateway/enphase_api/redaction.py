@@ -40,7 +40,7 @@ _CLOSED = r"""\]?(?:\\*+["']|&quot;|&\#34;|%22)?+"""
 _QUOTED = r"""(?:"(?:[^"\\]++|\\.)*+(?:"|\Z)|'(?:[^'\\\n]++|\\.)*+(?:'|(?=\n)|\Z))"""
 
 
-def _assigned(plain: str) -> re.Pattern[str]:
+def _assignment_pattern(plain: str) -> re.Pattern[str]:
     """Return the pattern of an assignment after a name: password = …; `plain` is a value without quotes."""
     return re.compile(
         rf"""{_CLOSED}\s*+(?:=>|:=|%3[ADad]|[=:])\s*+(?:[|>][+-]?[ \t]*+\n\s*+)?+
@@ -49,12 +49,12 @@ def _assigned(plain: str) -> re.Pattern[str]:
     )
 
 
-_IN_DOCUMENT = _assigned(r"[^<\s][^<\n]*+")
+_IN_DOCUMENT = _assignment_pattern(r"[^<\s][^<\n]*+")
 #: The value of a header is the whole line, in a log, too.
 _HEADER = re.compile("cookie|authorization", re.IGNORECASE)
 #: A message about a name: "amqp_password: must be a text", "credentials.json: …", "/auth/check_jwt: …".
 _MESSAGE = re.compile(r""":\s++(?!["'])""")
-_IN_LOG = _assigned(r"""[^\s,;&<>"'(){}\[\]]++""")
+_IN_LOG = _assignment_pattern(r"""[^\s,;&<>"'(){}\[\]]++""")
 
 #: {"name": "password", "value": …}, <param name="password" value=…>.
 _PAIR = re.compile(
@@ -86,7 +86,7 @@ _MARKED = {
 
 def is_secret(name: str) -> bool:
     """Return whether a name is that of a secret."""
-    return len(name) > MAX_NAME or any(_NAME.match(name, at) for at, _ in _places(name, _WORDS))
+    return len(name) > MAX_NAME or any(_NAME.match(name, at) for at, _ in _find_words(name, _WORDS))
 
 
 def hide_secrets(text: str, mark: str, *, is_log: bool = False) -> str:
@@ -96,13 +96,13 @@ def hide_secrets(text: str, mark: str, *, is_log: bool = False) -> str:
     """
     result: list[str] = []
     begin = 0
-    for start, end in _merged(_spans(text, is_log)):
+    for start, end in _merge(_find_secrets(text, is_log)):
         result += (text[begin:start], mark)
         begin = end
     return "".join([*result, text[begin:]]) if result else text
 
 
-def _places(text: str, words: tuple[str, ...]) -> list[tuple[int, str]]:
+def _find_words(text: str, words: tuple[str, ...]) -> list[tuple[int, str]]:
     """Return the positions of these words in a text, in order; at most one more than are examined."""
     # Dotted I is the one letter that is longer in lower case.
     lowered = text.replace("\N{LATIN CAPITAL LETTER I WITH DOT ABOVE}", "i").lower()
@@ -118,15 +118,15 @@ def _places(text: str, words: tuple[str, ...]) -> list[tuple[int, str]]:
     return sorted(place for word in words for place in of(word))[: _MOST_PLACES + 1]
 
 
-def _spans(text: str, is_log: bool) -> list[tuple[int, int]]:
+def _find_secrets(text: str, is_log: bool) -> list[tuple[int, int]]:
     """Return start and end of each secret; they may overlap."""
     spans: list[tuple[int, int]] = []
     since = until = 0
-    places = _places(text, (*_WORDS, *_MARKED))
+    places = _find_words(text, (*_WORDS, *_MARKED))
     for at, word in islice(places, _MOST_PLACES):
         if since <= at < until:
             continue
-        span = _span(text, at, word, is_log)
+        span = _find_secret(text, at, word, is_log)
         if span is not None:
             spans.append(span)
             # A short one may contain a name: <key>password</key><string>….
@@ -137,7 +137,7 @@ def _spans(text: str, is_log: bool) -> list[tuple[int, int]]:
     return spans
 
 
-def _span(text: str, at: int, word: str, is_log: bool) -> tuple[int, int] | None:
+def _find_secret(text: str, at: int, word: str, is_log: bool) -> tuple[int, int] | None:
     if word in _MARKED:
         found = _MARKED[word].match(text, at)
         return found.span("value") if found else None
@@ -162,7 +162,7 @@ def _span(text: str, at: int, word: str, is_log: bool) -> tuple[int, int] | None
     return found.span("value") if found else None
 
 
-def _merged(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
+def _merge(spans: list[tuple[int, int]]) -> list[tuple[int, int]]:
     merged: list[tuple[int, int]] = []
     for start, end in sorted(spans):
         if merged and start <= merged[-1][1]:

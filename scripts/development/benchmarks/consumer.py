@@ -10,7 +10,7 @@ from rich.progress import Progress
 from enphase_api.models import Quantities
 from enphase_companion.message import Message, Sample, encode
 
-from .process import measured
+from .process import start_measured
 from .results import Result, middle
 
 #: Packages whose versions are printed below the figures.
@@ -34,8 +34,8 @@ def _store(progress: Progress, against: Path, *, quick: bool) -> Iterator[Result
     rounds = _ROUNDS_QUICK if quick else _ROUNDS
     rates: tuple[list[list[float]], ...] = ([], [])
     with (
-        measured("sqlite", None, module="stores") as ours,
-        measured("sqlite", None, against, module="stores") as reference,
+        start_measured("sqlite", None, module="stores") as ours,
+        start_measured("sqlite", None, against, module="stores") as reference,
     ):
         # What the first round loads and makes is not counted.
         for number in progress.track(range(rounds + 1), description="consuming"):

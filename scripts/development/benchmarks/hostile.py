@@ -8,10 +8,10 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from .house import THREE_PHASE, Simulated, simulated
+from .house import THREE_PHASE, Simulated, run_simulated
 from .measures import Announcement, Disturbance
 from .results import Result, middle
-from .strangers import KINDS, Stranger, listening
+from .strangers import KINDS, Stranger, listen_on_loopback
 
 #: Packages whose versions are printed below the figures.
 PACKAGES = ("homeassistant", "aiohttp", "orjson")
@@ -48,7 +48,7 @@ class _Run:
         task = self._progress.add_task("announcing", total=len(self._rounds) * len(self._sides))
         for _ in self._rounds:
             for build, side in zip(self._sides, taken, strict=True):
-                with simulated(THREE_PHASE, "enphase_iq_gateway", build) as house:
+                with run_simulated(THREE_PHASE, "enphase_iq_gateway", build) as house:
                     house.process.set_up()
                     bench = _Bench(house, self._drip)
                     bench.announce(["gateway"])  # loads what is loaded once
@@ -72,7 +72,7 @@ class _Bench:
     def announce(self, kinds: Iterable[str], pace: float = 0.0, settling: float = 0.0) -> Disturbance:
         """Announce a peer of each of these kinds, `pace` seconds apart."""
         strangers = [Stranger(kind, self._number(kind), self._drip) for kind in kinds]
-        with listening(strangers) as ports:
+        with listen_on_loopback(strangers) as ports:
             announcements = [
                 Announcement(port=port, serial_number=stranger.serial_number)
                 for port, stranger in zip(ports, strangers, strict=True)

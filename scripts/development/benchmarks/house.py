@@ -11,7 +11,7 @@ from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import PROFILES, Profile
 
 from .measures import Cost, Gateway
-from .process import Process, measured
+from .process import Process, start_measured
 
 #: 2026-06-21 12:00 UTC, always: what there is to read is the same in each run.
 _START = 1782043200.0
@@ -55,7 +55,7 @@ class Simulated:
 
 
 @contextmanager
-def simulated(profile: Profile, subject: str, build: Path | None = None) -> Iterator[Simulated]:
+def run_simulated(profile: Profile, subject: str, build: Path | None = None) -> Iterator[Simulated]:
     """Start a gateway, and a process with this subject, of this checkout, that is to read it."""
     with Simulator(profile, start=_START, longitude=0, speed=0) as simulator:
         gateway = Gateway(
@@ -64,5 +64,5 @@ def simulated(profile: Profile, subject: str, build: Path | None = None) -> Iter
             certificate=simulator.certificate_pem,
             token=simulator.token(),
         )
-        with measured(subject, gateway, build) as process:
+        with start_measured(subject, gateway, build) as process:
             yield Simulated(simulator, process)

@@ -70,7 +70,7 @@ class Process:
 
 
 @contextmanager
-def measured(
+def start_measured(
     subject: str, gateway: Gateway | None, build: Path | None = None, *, module: str = "subjects"
 ) -> Iterator[Process]:
     """Start a process with this subject, and end it with the `with`. Raises BenchmarkError if it fails.

@@ -12,7 +12,7 @@ from rich.progress import Progress
 
 from enphase_companion.simulator.profiles import Profile
 
-from .house import BATTERY, LARGE, THREE_PHASE, Refresh, Simulated, simulated
+from .house import BATTERY, LARGE, THREE_PHASE, Refresh, Simulated, run_simulated
 from .results import Result, middle
 
 #: Packages whose versions are printed below the figures.
@@ -53,7 +53,7 @@ class _Bench:
         """Refresh for these seconds of the house's clock."""
         pace = pace or self.side.pace
         times = range(0, seconds, pace)
-        return [self.at.refresh(pace) for _ in _shown(times, self.progress, self.side.integration)]
+        return [self.at.refresh(pace) for _ in _track_progress(times, self.progress, self.side.integration)]
 
 
 @dataclass
@@ -77,8 +77,8 @@ class _Run:
     def both(self, profile: Profile, kind: str = "integration") -> Iterator[tuple[_Bench, _Bench]]:
         """Yield both sides, each at its own gateway of this profile; rounds by turns are fair."""
         with (
-            simulated(profile, getattr(_OURS, kind)) as ours,
-            simulated(profile, getattr(self.reference, kind), self.reference.build) as its,
+            run_simulated(profile, getattr(_OURS, kind)) as ours,
+            run_simulated(profile, getattr(self.reference, kind), self.reference.build) as its,
         ):
             yield _Bench(_OURS, ours, self.progress), _Bench(self.reference, its, self.progress)
 
@@ -90,7 +90,7 @@ def run(parts: Iterable[str], progress: Progress, *, quick: bool, against: Path 
         yield from _PARTS[part](_Run(progress, quick, reference))
 
 
-def _shown(times: range, progress: Progress, what: str) -> Iterator[int]:
+def _track_progress(times: range, progress: Progress, what: str) -> Iterator[int]:
     """Go through `times`, with a bar as long as it takes."""
     task = progress.add_task(what, total=len(times))
     for each in times:
@@ -153,7 +153,7 @@ def _set_up(run: _Run) -> Iterator[Result]:
             taken: list[list[float]] = [[], []]
             for bench in both if suffix else ():
                 bench.at.be_slow()
-            for _ in _shown(run.rounds, run.progress, "set-up"):
+            for _ in _track_progress(run.rounds, run.progress, "set-up"):
                 for bench, seconds in zip(both, taken, strict=True):
                     seconds.append(bench.at.process.set_up())
             yield _result(f"setup_to_states{suffix}", "s", *taken)

@@ -43,14 +43,14 @@ def _info(serial_number: str, *, firmware: bytes = b"", more: bytes = b"") -> Pi
 
 
 @lru_cache
-def _repeated(unit: bytes, size: int) -> bytes:
+def _repeat(unit: bytes, size: int) -> bytes:
     """Return this size of repetitions of a unit, padded with spaces."""
     return (unit * (size // len(unit))).ljust(size)
 
 
-def _filled(serial_number: str, size: int, unit: bytes) -> Pieces:
+def _build_answer(serial_number: str, size: int, unit: bytes) -> Pieces:
     """Return an answer of exactly this size."""
-    return _info(serial_number, more=_repeated(unit, size - sum(map(len, _info(serial_number)))))
+    return _info(serial_number, more=_repeat(unit, size - sum(map(len, _info(serial_number)))))
 
 
 #: The answer of each kind of peer to /info, for the serial number that it announces.
@@ -59,12 +59,12 @@ KINDS: dict[str, Callable[[str], Pieces]] = {
     "impostor": _info,  # with the serial number of the gateway that is set up
     "certificate": _info,  # with hundreds of names in it
     "drip": _info,  # byte for byte
-    "at_limit": lambda serial: _filled(serial, INFO_LIMIT, b" "),
-    "over_limit": lambda serial: _filled(serial, INFO_LIMIT + 1, b" "),
+    "at_limit": lambda serial: _build_answer(serial, INFO_LIMIT, b" "),
+    "over_limit": lambda serial: _build_answer(serial, INFO_LIMIT + 1, b" "),
     "nested": lambda serial: _info(serial, more=b"<a>" * _DEPTH + b"</a>" * _DEPTH),
-    "firmware": lambda serial: _info(serial, firmware=_repeated(b".1", LARGE)),
-    "elements": lambda serial: _filled(serial, LARGE, b"<a/>"),
-    "compressed": lambda serial: (gzip.compress(b"".join(_filled(serial, LARGE, b"<a/>")), 1),),
+    "firmware": lambda serial: _info(serial, firmware=_repeat(b".1", LARGE)),
+    "elements": lambda serial: _build_answer(serial, LARGE, b"<a/>"),
+    "compressed": lambda serial: (gzip.compress(b"".join(_build_answer(serial, LARGE, b"<a/>")), 1),),
 }
 
 
@@ -102,7 +102,7 @@ class Stranger:
 
 
 @contextmanager
-def listening(strangers: Sequence[Stranger]) -> Iterator[list[int]]:
+def listen_on_loopback(strangers: Sequence[Stranger]) -> Iterator[list[int]]:
     """Let these listen on loopback inside the `with`, and yield their ports."""
     loop = ServerLoop()
     thread = threading.Thread(target=loop.run_forever, name="strangers", daemon=True)

@@ -143,7 +143,7 @@ def _meters(house: House) -> Iterator[Expected]:
         yield Expected(f"{key}_status_change", _constant("unknown"), silent=True)
         yield Expected(f"{key}_problem", _constant("off"))
         for quantity, unit in _QUANTITIES.items():
-            if quantity not in _shown_by_site(house, meter):
+            if quantity not in _is_shown_by_site(house, meter):
                 whole = _at(house, _reading, _whole(house, meter, quantity))
                 yield Expected(f"{key}_{quantity}", whole, unit, _METER_STEP)
             for phase in phases:
@@ -151,7 +151,7 @@ def _meters(house: House) -> Iterator[Expected]:
                 yield Expected(f"{key}_{quantity}_l{phase + 1}", part, unit, _METER_STEP)
 
 
-def _shown_by_site(house: House, meter: Meter) -> set[str]:
+def _is_shown_by_site(house: House, meter: Meter) -> set[str]:
     kind = meter.measurement_type
     if kind == PRODUCTION or (kind == TOTAL and not house.profile.measures(NET)):
         return {"active_power", "energy_delivered"}

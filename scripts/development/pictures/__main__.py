@@ -20,8 +20,8 @@ from tests.services import rabbitmq
 from .home_assistant import home_assistant
 from .house import IMAGES, START, ZONE, house, keep
 from .house_readings import store
-from .outages import amqp_database_meters, folder, gateway_amqp_meters, gateway_database_meters, publishing
-from .terminal import drawn, run_in_terminal
+from .outages import amqp_database_meters, folder, gateway_amqp_meters, gateway_database_meters, run_publisher
+from .terminal import draw_terminal, run_in_terminal
 
 
 def gateway_console() -> None:
@@ -30,7 +30,7 @@ def gateway_console() -> None:
     with house("battery") as (_, environment):
         command = str(Path(sys.executable).with_name("enphase-gateway-console"))
         written = run_in_terminal([command], environment, columns)
-    keep("gateway_console.svg", drawn(written, columns, "enphase-gateway-console"))
+    keep("gateway_console.svg", draw_terminal(written, columns, "enphase-gateway-console"))
 
 
 def gateway_generate_docs() -> None:
@@ -47,7 +47,7 @@ def gateway_generate_docs() -> None:
     )
     _, _, shown = page.partition("\n\n")
     written = run_in_terminal([sys.executable, "-c", viewer, shown], environment, columns)
-    keep("gateway_generate_docs.svg", drawn(written, columns, "ivp_ensemble_power.md"))
+    keep("gateway_generate_docs.svg", draw_terminal(written, columns, "ivp_ensemble_power.md"))
 
 
 def gateway_unicorn_hat_hd() -> None:
@@ -64,7 +64,7 @@ def amqp_unicorn_hat_hd() -> None:
         house("three-phase", hour=9, weather=3) as (_, environment),
     ):
         environment["ENPHASE_AMQP_URL"] = broker.url
-        with publishing(environment, place):
+        with run_publisher(environment, place):
             _record("amqp_unicorn_hat_hd", environment, "--peak-power", "4400")
 
 

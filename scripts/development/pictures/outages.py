@@ -14,7 +14,7 @@ from tests.services import mariadb, rabbitmq
 
 from .house import house, keep
 from .shell import Shell
-from .terminal import drawn
+from .terminal import draw_terminal
 
 _COLUMNS = 108
 
@@ -38,7 +38,7 @@ def gateway_amqp_meters() -> None:
             shell.runs("")
             shell.runs("curl -s localhost:9101/metrics | grep ^enphase")
             written = shell.written
-        keep("gateway_amqp_meters.svg", drawn(written, _COLUMNS, "enphase-gateway-amqp-meters"))
+        keep("gateway_amqp_meters.svg", draw_terminal(written, _COLUMNS, "enphase-gateway-amqp-meters"))
 
 
 def amqp_database_meters() -> None:
@@ -52,7 +52,7 @@ def amqp_database_meters() -> None:
         mariadb.execute(server.url, "CREATE DATABASE enphase")
         address = str(server.url.set(database="enphase", drivername="mysql"))
         where = owner | {"ENPHASE_AMQP_URL": broker.url, "ENPHASE_DATABASE_URL": address}
-        with publishing(where, place), Shell(where, place, _COLUMNS) as shell:
+        with run_publisher(where, place), Shell(where, place, _COLUMNS) as shell:
             shell.types("enphase-amqp-database-meters")
             shell.sees("Ctrl-C ends it.")
             time.sleep(_SOME)
@@ -64,7 +64,7 @@ def amqp_database_meters() -> None:
             shell.presses_ctrl_c()
             shell.runs("enphase-database status")
             written = shell.written
-        keep("amqp_database_meters.svg", drawn(written, _COLUMNS, "enphase-amqp-database-meters"))
+        keep("amqp_database_meters.svg", draw_terminal(written, _COLUMNS, "enphase-amqp-database-meters"))
 
 
 def gateway_database_meters() -> None:
@@ -83,7 +83,9 @@ def gateway_database_meters() -> None:
             shell.presses_ctrl_c()
             shell.runs("enphase-database status")
             written = shell.written
-        keep("gateway_database_meters.svg", drawn(written, _COLUMNS, "enphase-gateway-database-meters"))
+        keep(
+            "gateway_database_meters.svg", draw_terminal(written, _COLUMNS, "enphase-gateway-database-meters")
+        )
 
 
 @contextmanager
@@ -96,7 +98,7 @@ def folder() -> Iterator[Path]:
 
 
 @contextmanager
-def publishing(owner: dict[str, str], place: Path) -> Iterator[None]:
+def run_publisher(owner: dict[str, str], place: Path) -> Iterator[None]:
     """Have the readings of this owner's gateway published meanwhile."""
     command = str(Path(sys.executable).with_name("enphase-gateway-amqp-meters"))
     state = {"XDG_STATE_HOME": str(place)}

@@ -29,13 +29,13 @@ def run_in_terminal(command: Sequence[str], environment: Mapping[str, str], colu
     coloured = {**environment, "TERM": "xterm-256color", "COLORTERM": "truecolor"}
     with subprocess.Popen(command, stdin=theirs, stdout=theirs, env=coloured) as process:
         os.close(theirs)
-        written = _until_closed(ours)
+        written = _wait_until_closed(ours)
     if process.returncode:
         raise subprocess.CalledProcessError(process.returncode, command)
     return written.decode().replace("\r\n", "\n")
 
 
-def _until_closed(terminal: int) -> bytes:
+def _wait_until_closed(terminal: int) -> bytes:
     written = io.BytesIO()
     # Linux ends a terminal that nobody writes to any more with an error.
     with os.fdopen(terminal, "rb", buffering=0) as file, suppress(OSError):
@@ -44,7 +44,7 @@ def _until_closed(terminal: int) -> bytes:
     return written.getvalue()
 
 
-def drawn(written: str, columns: int, title: str) -> str:
+def draw_terminal(written: str, columns: int, title: str) -> str:
     """Return an SVG of a terminal in which this was written."""
     console = Console(record=True, width=columns, file=io.StringIO())
     console.print(Text.from_ansi(written.rstrip()))

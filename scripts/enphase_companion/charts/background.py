@@ -61,14 +61,14 @@ class Background:
 
     def _run(self) -> None:
         try:
-            asyncio.run(self._until_stopped())
+            asyncio.run(self._run_until_stopped())
         # Raised again in the thread that takes the views.
         except BaseException as error:  # noqa: BLE001
             with self._news:
                 self._error = error
                 self._news.notify()
 
-    async def _until_stopped(self) -> None:
+    async def _run_until_stopped(self) -> None:
         self._loop = asyncio.get_running_loop()
         with suppress(Stopped):
             await self._work(self._service, self._put)

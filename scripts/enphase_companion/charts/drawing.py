@@ -53,8 +53,8 @@ class Chart:
         self._pickable: dict[Artist, Quantity] = {}
         self._set_x: tuple[float, float] | None = None
         figure.set_facecolor(PAPER)
-        figure.canvas.mpl_connect("pick_event", self._picked)
-        figure.canvas.mpl_connect("resize_event", self._resized)
+        figure.canvas.mpl_connect("pick_event", self._on_pick)
+        figure.canvas.mpl_connect("resize_event", self._on_resize)
 
     def draw(self, view: View) -> None:
         """Draw a view instead of the previous one; a zoomed axis stays zoomed."""
@@ -161,14 +161,14 @@ class Chart:
                     artist.set_alpha(0.25 if quantity in self.hidden else None)
                     self._pickable[artist] = quantity
 
-    def _picked(self, event: Event) -> None:
+    def _on_pick(self, event: Event) -> None:
         quantity = self._pickable.get(event.artist) if isinstance(event, PickEvent) else None
         if quantity is not None and self._view is not None:
             self.hidden ^= {quantity}
             self.draw(self._view)
             self.figure.canvas.draw_idle()
 
-    def _resized(self, _: Event) -> None:
+    def _on_resize(self, _: Event) -> None:
         if self._view is not None:
             self.draw(self._view)
 

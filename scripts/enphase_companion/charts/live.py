@@ -161,7 +161,7 @@ class LiveData:
         gap = self._gap if whole is None else whole.longest_pause(self._gap)
         moment = datetime.fromtimestamp(now / 1000, self._zone)
         metered = {name for name, each in of_whole.items() if not each.of_inverters}
-        counted = {name: _counted(each.readings) for name, each in of_whole.items()}
+        counted = {name: _count_energy(each.readings) for name, each in of_whole.items()}
         energies = totals(
             {name: counted[name] for name in metered}, Metering(unmetered_batteries=self._unmetered_batteries)
         )
@@ -223,7 +223,7 @@ def _silence(now: int, series: _Series | None, gap: float) -> str | None:
     return f"no answer of the gateway for {text.count(round(age / 1000), 'second')}" if age > gap else None
 
 
-def _counted(readings: Sequence[_Reading]) -> Counted:
+def _count_energy(readings: Sequence[_Reading]) -> Counted:
     """Return the energy in both directions since the first of these readings."""
     return _increase([each.delivered for each in readings]), _increase([each.received for each in readings])
 

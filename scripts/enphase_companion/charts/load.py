@@ -76,7 +76,8 @@ async def load(database: Database, request: Request, now: float) -> View:
         zone=zone,
         panels=panels,
         totals=totals(
-            {name: _counted(each) for name, each in energies.items()}, Metering(unmetered_batteries=unmetered)
+            {name: _get_counters(each) for name, each in energies.items()},
+            Metering(unmetered_batteries=unmetered),
         ),
         buckets=buckets,
         gaps=gaps,
@@ -84,7 +85,7 @@ async def load(database: Database, request: Request, now: float) -> View:
             *_notes(whole, energies, zone, left_out=bool(gaps) and not _are_months(buckets)),
             *await _first_reading(database, gateway, gaps, span, zone, is_day=bool(buckets)),
             *(text.unknown_note(whole) if unmetered else []),
-            *await _counted_by_phase(database, gateway, span, energies),
+            *await _load_energy_by_phase(database, gateway, span, energies),
         ],
         is_now=bool(longest) and longest[-1].end >= round(now * 1000) - _SHORTEST_GAP,
     )
@@ -122,18 +123,18 @@ async def _energies(database: Database, gateway: str, span: Span, phase: int) ->
     return await database.energies(gateway, span.start, span.end, phase)
 
 
-def _counted(energy: Energy) -> Counted:
+def _get_counters(energy: Energy) -> Counted:
     return energy.delivered, energy.received
 
 
-async def _counted_by_phase(
+async def _load_energy_by_phase(
     database: Database, gateway: str, span: Span, energies: Mapping[str, Energy]
 ) -> list[str]:
     if NET not in energies:
         return []
     phases = [await _energies(database, gateway, span, phase) for phase in range(1, PHASES + 1)]
-    counted = [_counted(each[NET]) for each in phases if NET in each]
-    return text.by_phase_note() if counts_by_phase(_counted(energies[NET]), counted) else []
+    counted = [_get_counters(each[NET]) for each in phases if NET in each]
+    return text.by_phase_note() if counts_by_phase(_get_counters(energies[NET]), counted) else []
 
 
 async def _first_reading(

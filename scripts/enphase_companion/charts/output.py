@@ -85,7 +85,7 @@ def write(view: View, limits: Mapping[str, float], file: Path) -> None:
 
 def keep_writing(newest: Newest, limits: Mapping[str, float], file: Path) -> None:
     """Write a file with each new view, until Ctrl-C or SIGTERM. Raises OSError, and what `newest` raises."""
-    with _ending() as is_over:
+    with _catch_signals() as is_over:
         print(f"{file} is written again and again. Ctrl-C ends it.", flush=True)
         due = 0.0
         while not is_over():
@@ -101,7 +101,7 @@ def show(newest: Newest, limits: Mapping[str, float], name: str) -> None:
 
     Raises CommandError where there can be no window, and what `newest` raises.
     """
-    with _ending() as is_over:
+    with _catch_signals() as is_over:
         view = None
         while view is None:
             if is_over():
@@ -121,7 +121,7 @@ def show(newest: Newest, limits: Mapping[str, float], name: str) -> None:
 
 
 @contextmanager
-def _ending() -> Iterator[Callable[[], bool]]:
+def _catch_signals() -> Iterator[Callable[[], bool]]:
     """Yield a function that returns whether Ctrl-C or SIGTERM came; a toolkit would swallow an exception."""
     came: list[int] = []
 

@@ -144,7 +144,7 @@ class PanelDrawing:
 
     def _draw_line(self, look: Look, track: Track) -> Floats:
         x, y = to_axis(track.times), look.sign * track.values
-        seen = thinned(x, y, self.axes.get_xlim(), round(self.axes.get_window_extent().width))
+        seen = thin_out(x, y, self.axes.get_xlim(), round(self.axes.get_window_extent().width))
         if look.filled:
             # Not by `step`: that leaves out what stands before a break.
             filled = _stairs(*seen) if track.is_stepped else seen
@@ -231,7 +231,7 @@ def _stairs(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     return np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
 
 
-def thinned(x: Floats, y: Floats, limits: tuple[float, float], dots: int) -> tuple[Floats, Floats]:
+def thin_out(x: Floats, y: Floats, limits: tuple[float, float], dots: int) -> tuple[Floats, Floats]:
     """Return a line's points so that no dot of the axes' width has more than four: what it looks like stays.
 
     Of each dot that is its first and last point, its lowest and its highest; a break (NaN) stays one.

@@ -65,13 +65,15 @@ class Metering:
 
     def home(self, names: Collection[str]) -> Mapping[str, int]:
         """Return the terms of home, see `enphase_api.models.site`; empty where one of them is not known."""
-        return self._known(home_terms, names)
+        return self._select_known_terms(home_terms, names)
 
     def grid(self, names: Collection[str]) -> Mapping[str, int]:
         """Return the terms of the grid, as `home` does."""
-        return self._known(grid_terms, names)
+        return self._select_known_terms(grid_terms, names)
 
-    def _known(self, rule: Callable[..., Mapping[str, int]], names: Collection[str]) -> Mapping[str, int]:
+    def _select_known_terms(
+        self, rule: Callable[..., Mapping[str, int]], names: Collection[str]
+    ) -> Mapping[str, int]:
         metered = set(names if self.metered is None else self.metered)
         terms = rule(metered, unmetered_batteries=self.unmetered_batteries)
         return terms if terms.keys() <= (metered & set(names)) | set(self.unwired) else {}
@@ -192,22 +194,24 @@ def _days(
                 continue
             # What flowed in a gap over whole buckets flowed in all of them, and would dwarf every other.
             recovered = before is None or number <= before + 1
-            found.setdefault(point.start, (number, {}))[1][name] = _counted(point.energy, recovered=recovered)
+            found.setdefault(point.start, (number, {}))[1][name] = _count_day(
+                point.energy, recovered=recovered
+            )
             before = number
     return found
 
 
-def _counted(energy: Energy, *, recovered: bool) -> Counted:
+def _count_day(energy: Energy, *, recovered: bool) -> Counted:
     """Return what was counted on a day; without `recovered`, not what flowed in a gap before."""
     if recovered:
         return energy.delivered, energy.received
     return (
-        _less(energy.delivered, energy.delivered_recovered),
-        _less(energy.received, energy.received_recovered),
+        _subtract_recovered(energy.delivered, energy.delivered_recovered),
+        _subtract_recovered(energy.received, energy.received_recovered),
     )
 
 
-def _less(whole: float | None, part: float) -> float | None:
+def _subtract_recovered(whole: float | None, part: float) -> float | None:
     if whole is None or part < LEAST:
         return whole
     # Where nothing is left, nothing is known.

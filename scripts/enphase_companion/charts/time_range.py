@@ -126,12 +126,14 @@ _NAMED: dict[str, Callable[[datetime], tuple[datetime, datetime]]] = {
 
 def days(span: Span, zone: ZoneInfo) -> list[Span]:
     """Return the local days that a time touches."""
-    return _cut(span, zone, _midnight, lambda day: _midnight(day, 1))
+    return _split(span, zone, _midnight, lambda day: _midnight(day, 1))
 
 
 def months(span: Span, zone: ZoneInfo) -> list[Span]:
     """Return the local months that a time touches."""
-    return _cut(span, zone, lambda clock: _midnight(clock).replace(day=1), lambda month: _months_on(month, 1))
+    return _split(
+        span, zone, lambda clock: _midnight(clock).replace(day=1), lambda month: _months_on(month, 1)
+    )
 
 
 def day_start(day: date, zone: ZoneInfo) -> int:
@@ -139,7 +141,7 @@ def day_start(day: date, zone: ZoneInfo) -> int:
     return _milliseconds(datetime.combine(day, time(), zone))
 
 
-def _cut(
+def _split(
     span: Span,
     zone: ZoneInfo,
     begin: Callable[[datetime], datetime],

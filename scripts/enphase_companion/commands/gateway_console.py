@@ -107,15 +107,15 @@ def _trust(arguments: argparse.Namespace) -> int:
 def _show(arguments: argparse.Namespace) -> int:
     from ..runtime.service import run_once
 
-    run_once(_shown(arguments))
+    run_once(_read_and_show(arguments))
     return 0
 
 
 async def _watch(service: Service, arguments: argparse.Namespace) -> None:
-    await service.unless_stopped(_shown(arguments))
+    await service.unless_stopped(_read_and_show(arguments))
 
 
-async def _shown(arguments: argparse.Namespace) -> None:
+async def _read_and_show(arguments: argparse.Namespace) -> None:
     from ..config.loader import load_settings
     from ..console.follow import follow
     from ..console.output import open_output, show

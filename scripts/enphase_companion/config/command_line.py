@@ -80,8 +80,8 @@ def new_parser(summary: str, *, examples: Sequence[tuple[str, str]], notes: str)
     `summary` and `notes` are wrapped to a terminal's width; an empty line in them begins a paragraph.
     """
     parser = Parser(
-        description=_filled(summary),
-        epilog="\n".join(["examples:", *_laid_out(examples), "", _filled(notes)]),
+        description=_wrap(summary),
+        epilog="\n".join(["examples:", *_format(examples), "", _wrap(notes)]),
         formatter_class=argparse.RawDescriptionHelpFormatter,
         # An option that comes later must not change what a shortened one means.
         allow_abbrev=False,
@@ -113,7 +113,7 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
             secrets.append(f"  {name} [{variable(name)}]")
             continue
         default = SETTINGS[name].default
-        shown = f" (default: {_shown(default)})" if default is not None else ""
+        shown = f" (default: {_format_default(default)})" if default is not None else ""
         named = f" [{variable(name)}]" if about["has_variable"] else ""
         text = f"{about['meaning']}{shown}{named}"
         group.add_argument(option(name), metavar=about["metavar"], help=text)
@@ -124,7 +124,7 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
             group.add_argument(option(name), action=_Secret, key=name, help=argparse.SUPPRESS)
 
 
-def _laid_out(examples: Sequence[tuple[str, str]]) -> list[str]:
+def _format(examples: Sequence[tuple[str, str]]) -> list[str]:
     """Return the lines of examples: side by side if they fit, else each meaning below its command."""
     width = max(len(command) for command, _ in examples)
     lines = [f"  {command.ljust(width)}  {meaning}" for command, meaning in examples]
@@ -133,9 +133,9 @@ def _laid_out(examples: Sequence[tuple[str, str]]) -> list[str]:
     return lines
 
 
-def _filled(text: str) -> str:
+def _wrap(text: str) -> str:
     return "\n\n".join(textwrap.fill(" ".join(part.split()), _WIDTH) for part in text.split("\n\n"))
 
 
-def _shown(default: Any) -> str:
+def _format_default(default: Any) -> str:
     return ",".join(default) if isinstance(default, tuple) else str(default)

@@ -58,7 +58,7 @@ def load_settings(names: Iterable[str], options: argparse.Namespace) -> Settings
     where = f" --configuration {explicit}" if explicit else ""
     command = Settings.trust_command + where
     settings = Settings(
-        folder=folder, origins=origins, files=files, trust_command=command, **_validated(given, origins)
+        folder=folder, origins=origins, files=files, trust_command=command, **_validate(given, origins)
     )
     if "gateway_token" in names:
         _require_credentials(settings, folders)
@@ -75,13 +75,13 @@ def store(settings: Settings, name: str, value: str) -> None:
     write_private(file, json.dumps(content, indent=4, ensure_ascii=False) + "\n")
 
 
-def _validated(given: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, Any]:
+def _validate(given: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str, Any]:
     """Return the values in the form that the settings hold.
 
     Raises SettingsError for the first invalid one: its place and what it must be, never its value.
     """
     schema = vol.Schema(
-        {name: vol.All(SETTINGS[name].metadata["rule"], _no_placeholder(name)) for name in given}
+        {name: vol.All(SETTINGS[name].metadata["rule"], _reject_placeholder(name)) for name in given}
     )
     try:
         result: dict[str, Any] = schema(dict(given))
@@ -91,7 +91,7 @@ def _validated(given: Mapping[str, Any], origins: Mapping[str, str]) -> dict[str
     return result
 
 
-def _no_placeholder(name: str) -> Callable[[Any], Any]:
+def _reject_placeholder(name: str) -> Callable[[Any], Any]:
     """Return the rule that refuses the values of the examples."""
 
     def check(value: Any) -> Any:

@@ -79,7 +79,7 @@ def zone_of(name: str) -> ZoneInfo:
 
 def system_zone() -> ZoneInfo:
     """Return the time zone of this machine; UTC where it has none that is known."""
-    for name in (os.environ.get("TZ", "").lstrip(":"), _linked(), _written()):
+    for name in (os.environ.get("TZ", "").lstrip(":"), _read_linked_zone(), _read_zone_file()):
         if name:
             try:
                 return ZoneInfo(name)
@@ -88,13 +88,13 @@ def system_zone() -> ZoneInfo:
     return ZoneInfo("UTC")
 
 
-def _linked() -> str:
+def _read_linked_zone() -> str:
     # /usr/share/zoneinfo/Europe/Vienna
     _, found, name = str(_LOCAL_TIME.resolve()).partition("/zoneinfo/")
     return name if found else ""
 
 
-def _written() -> str:
+def _read_zone_file() -> str:
     try:
         return _NAME_FILE.read_text(encoding="utf-8").strip()
     except OSError:

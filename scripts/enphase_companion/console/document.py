@@ -31,7 +31,7 @@ _UNITS = {
 
 def document(overview: Overview) -> dict[str, Any]:
     """Return everything as objects for `json`. Powers in W, energies in Wh, times in UTC."""
-    site = _rounded(overview.site)
+    site = _round_sums(overview.site)
     return {
         "schema_version": 1,
         "gateway": {
@@ -70,7 +70,7 @@ def direction(grid_power: float | None) -> str | None:
     return "import" if grid_power > 0 else "export" if grid_power < 0 else "none"
 
 
-def _rounded(site: Site) -> Site:
+def _round_sums(site: Site) -> Site:
     """Round sums to the three digits of the meters."""
     known = {name: value for name, value in asdict(site).items() if value is not None}
     return Site(**{name: round(value, 3) for name, value in known.items()})

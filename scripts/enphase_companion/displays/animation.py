@@ -62,7 +62,7 @@ class Animation:
 
         Raises CommandError if it cannot be written.
         """
-        pictures, milliseconds = self._timed()
+        pictures, milliseconds = self._merge_short_frames()
         content = io.BytesIO()
         pictures[0].save(
             content,
@@ -77,7 +77,7 @@ class Animation:
         except OSError as error:
             raise CommandError(f"--display {self._file}: cannot be written ({error.strerror})") from error
 
-    def _timed(self) -> tuple[list[Image.Image], list[int]]:
+    def _merge_short_frames(self) -> tuple[list[Image.Image], list[int]]:
         """Return the pictures and their durations in milliseconds, which add up to the whole.
 
         Rounding errors carry over to the next frame; a frame too short for the format is dropped.

@@ -36,7 +36,7 @@ def render_round(state: DisplayState, step: float) -> Iterator[Timed]:
         weather = state.weather
         yield from ((icon(weather, seconds), FRAME) for seconds in _times(PERIOD))
     if state.is_fresh:
-        words, colour = _said(state.chart)
+        words, colour = _format_power(state.chart)
         yield from ((frame, step) for frame in scroll(words, colour))
         # Evaluated for each frame: the bars follow new readings.
         yield from ((draw_bars(state.chart, *part), FRAME) for part in growth(_GROWING, _STANDING))
@@ -49,11 +49,11 @@ def render_round(state: DisplayState, step: float) -> Iterator[Timed]:
     since = "" if age is None else f" {_duration(age)}"
     yield from ((frame, step) for frame in scroll(f"{trouble or 'no data'}{since}", _ALARM))
     if age is not None:
-        yield from ((frame, step) for frame in scroll(_said(state.chart)[0], _OLD))
+        yield from ((frame, step) for frame in scroll(_format_power(state.chart)[0], _OLD))
         yield from ((fade(draw_bars(state.chart, *part)), FRAME) for part in growth(_GROWING, _STANDING))
 
 
-def _said(chart: Chart) -> tuple[str, Colour]:
+def _format_power(chart: Chart) -> tuple[str, Colour]:
     """Return the production as text with its colour; without one, the consumption."""
     if chart.production is None and chart.consumption is not None:
         return units.power(chart.consumption), BOUGHT

@@ -50,7 +50,7 @@ class Terminal:
     def show(self, frame: Frame, seconds: float) -> None:  # noqa: ARG002 - for recordings
         """Draw a frame over the last one."""
         lit = to_screen(frame, self._brightness, self._rotation)
-        draw = _without_colours if self._console.no_color else _coloured
+        draw = _without_colours if self._console.no_color else _colour
         self._live.update(draw(lit), refresh=True)
 
     def end_of_round(self) -> None:
@@ -81,7 +81,7 @@ def _without_colours(frame: Frame) -> Segments:
     return Segments([Segment("\n".join(rows))])
 
 
-def _coloured(frame: Frame) -> Segments:
+def _colour(frame: Frame) -> Segments:
     segments = []
     for row in frame.tolist():
         # Equal neighbours are one segment: 25 frames a second fit slow connections too.

@@ -63,7 +63,7 @@ _BLANK = 2
 _UNKNOWN = "?"
 
 
-def _parsed(drawing: str) -> dict[str, Bitmap]:
+def _parse(drawing: str) -> dict[str, Bitmap]:
     """Return the letters of a drawing: blocks of eight lines below a line that names them."""
     found = {}
     lines = [line for line in drawing.splitlines() if line.strip()]
@@ -74,7 +74,7 @@ def _parsed(drawing: str) -> dict[str, Bitmap]:
     return found
 
 
-GLYPHS = _parsed(_LETTERS)
+GLYPHS = _parse(_LETTERS)
 
 
 def render(words: str) -> Bitmap:

@@ -106,14 +106,14 @@ async def sign_in(gateway: Gateway, info: Info, settings: Settings) -> None:
     Raises as `open_gateway` does.
     """
     raw = settings.gateway_token
-    token, problem = _judged(raw, info.serial_number)
+    token, problem = _parse_token(raw, info.serial_number)
     if (kept := _unstored.get(settings.file_of("gateway_token"))) is not None:
-        renewed, trouble = _judged(kept, info.serial_number)
+        renewed, trouble = _parse_token(kept, info.serial_number)
         if trouble is None and (problem is not None or _end(renewed) > _end(token)):
             raw, token, problem = kept, renewed, None
     check_serial_numbers(settings, info, gateway.certificate, token)
     if raw is not None and token is not None and problem is None:
-        if await gateway.login(await _renewed_in_time(raw, token, info, settings)):
+        if await gateway.login(await _renew_if_due(raw, token, info, settings)):
             return
         problem = "the gateway rejects this token"
         _unstored.pop(settings.file_of("gateway_token"), None)
@@ -126,14 +126,14 @@ async def sign_in(gateway: Gateway, info: Info, settings: Settings) -> None:
             )
         )
     _LOGGER.info("requesting a new token, as %s", problem)
-    if not await gateway.login(await _new_token(info, settings)):
+    if not await gateway.login(await _request_token(info, settings)):
         raise CommandError(
             f"the gateway at {settings.gateway_host} rejects even a new token, so check that "
             f"{settings.where('enphase_username')} is the gateway's owner"
         )
 
 
-def _judged(raw: str | None, serial_number: str) -> tuple[Token | None, str | None]:
+def _parse_token(raw: str | None, serial_number: str) -> tuple[Token | None, str | None]:
     """Return a token's claims, if it is one, and the reason why it cannot be used."""
     if raw is None:
         return None, "no token is set"
@@ -172,7 +172,7 @@ def check_serial_numbers(
         )
 
 
-async def _renewed_in_time(raw: str, token: Token, info: Info, settings: Settings) -> str:
+async def _renew_if_due(raw: str, token: Token, info: Info, settings: Settings) -> str:
     """Return the token, or a new one where it soon ends and there is an account that may get one."""
     left = token.expires_at - datetime.now(UTC)
     if left > min(_BEFORE_END, (token.expires_at - token.issued_at) / 10):
@@ -184,13 +184,13 @@ async def _renewed_in_time(raw: str, token: Token, info: Info, settings: Setting
         _LOGGER.warning("%s: create a new one on %s", end, AUTHENTICATION_HOST)
         return raw
     try:
-        return await _new_token(info, settings)
+        return await _request_token(info, settings)
     except (CommandError, EnphaseError) as error:
         _LOGGER.warning("%s; renewal failed: %s", end, error)
         return raw
 
 
-async def _new_token(info: Info, settings: Settings) -> str:
+async def _request_token(info: Info, settings: Settings) -> str:
     """Sign in to Entrez (or Enlighten), get a token, store it beside the account's name, and return it."""
     async with Authentication(host=settings.entrez_host) as entrez:
         try:

@@ -47,7 +47,7 @@ class InverterProduction:
         """W: the sum of the highest power of each inverter; None if unknown."""
         return sum(each.max_power or 0 for each in self._inverters) or None
 
-    async def completed(
+    async def complete(
         self, gateway: Gateway, info: Info, meters: Iterable[Meter], message: Message
     ) -> Message:
         """Return the message with the inverters' production, unless a meter measures it.

@@ -145,7 +145,7 @@ class Poller:
             installed.note_unknown(readings.unknown_eids)
         unmetered = installed.unmetered_batteries
         message = from_readings(readings, info.serial_number, time.time(), unmetered_batteries=unmetered)
-        return await self._inverters.completed(gateway, info, installed.meters, message)
+        return await self._inverters.complete(gateway, info, installed.meters, message)
 
     async def _reload_settings(self) -> None:
         """Load the settings again; if they are invalid, warn and keep the previous ones."""

@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace, work: Callable[[argparse.Namespace], int]
         status = UNREAD
     except Exception as error:
         _LOGGER.debug("command failed", exc_info=True)
-        status, message = _verdict(error)
+        status, message = _describe_error(error)
         print(redact(f"error: {message}"), file=sys.stderr)
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -59,14 +59,14 @@ def serve(
 ) -> int:
     """Do work that lasts until SIGTERM or Ctrl-C, as `run` does, and return its exit status."""
 
-    def serving(arguments: argparse.Namespace) -> int:
+    def run_service(arguments: argparse.Namespace) -> int:
         # --help must not wait for asyncio.
         from . import service  # noqa: PLC0415
 
         service.run(lambda begun: work(begun, arguments))
         return 0
 
-    return run(arguments, serving)
+    return run(arguments, run_service)
 
 
 def _end(*_: object) -> NoReturn:
@@ -74,7 +74,7 @@ def _end(*_: object) -> NoReturn:
     raise SystemExit(TERMINATED)
 
 
-def _verdict(error: Exception) -> tuple[int, str]:
+def _describe_error(error: Exception) -> tuple[int, str]:
     """Return exit status and message of an error."""
     if isinstance(error, CommandError):
         return error.exit_status, str(error)

@@ -15,7 +15,7 @@ from . import (
     production_answers,
     system_answers,
 )
-from .faults import zeroed
+from .faults import set_to_zero
 from .house import Clock, House
 
 _BY_EID = ("/ivp/meters/readings/", "/ivp/meters/")
@@ -53,7 +53,7 @@ class SimulatedAnswers:
         if path.startswith("/ivp/meters") and "meters-404" in self._quirks:
             return None
         answer = self._true(path, query)
-        return zeroed(answer) if self._clock.time() < self._knows_nothing_until else answer
+        return set_to_zero(answer) if self._clock.time() < self._knows_nothing_until else answer
 
     def restart(self) -> None:
         """Apply a power cut to the meters."""
@@ -96,7 +96,7 @@ class SimulatedAnswers:
             "/ivp/meters/reports": lambda: meter_answers.reports(house, now()),
             "/ivp/meters/reports/production": lambda: meter_answers.production_report(house, now()),
             "/ivp/meters/reports/consumption": lambda: meter_answers.consumption_reports(house, now()),
-            "/stream/meter": lambda: meter_answers.streamed(house, now()),
+            "/stream/meter": lambda: meter_answers.get_stream_event(house, now()),
             "/production": lambda: production_answers.production(house, now(), details=False),
             "/api/v1/production": lambda: production_answers.summary(house, now()),
             "/api/v1/production/inverters": lambda: inverter_answers.inverters(house, now()),

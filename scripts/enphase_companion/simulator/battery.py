@@ -58,13 +58,13 @@ class Battery:
             most_in = max(0.0, room) / EFFICIENCY / _EASING
             most_out = level * EFFICIENCY / _EASING
             wanted = min(max(-surplus[knot], -strongest, -most_in), strongest, most_out)
-            level += _gained(power, wanted)
+            level += _get_stored_energy(power, wanted)
             power = wanted
             powers.append(power)
-        return _closed(powers, level)
+        return _end_at_zero(powers, level)
 
 
-def _gained(first: float, last: float) -> float:
+def _get_stored_energy(first: float, last: float) -> float:
     """Wh stored in one step in which the power goes from `first` to `last`; negative when discharging."""
     return (positive_mean(-first, -last) * EFFICIENCY - positive_mean(first, last) / EFFICIENCY) * _HOURS
 
@@ -75,10 +75,10 @@ def _still_to_come(watts: list[float]) -> list[float]:
     return list(backwards)[::-1]
 
 
-def _closed(powers: list[float], level: float) -> list[float]:
+def _end_at_zero(powers: list[float], level: float) -> list[float]:
     """Return the day ending at zero power; the rest, `level`, is discharged evenly in its last half hour."""
     last = len(powers) - 1
-    level += _gained(powers[last - 1], 0.0) - _gained(powers[last - 1], powers[last])
+    level += _get_stored_energy(powers[last - 1], 0.0) - _get_stored_energy(powers[last - 1], powers[last])
     extra = level * EFFICIENCY / (_HOURS * (_CLOSING_KNOTS - 1))
     closing = range(last - _CLOSING_KNOTS + 1, last)
     return [power + extra if knot in closing else power for knot, power in enumerate(powers[:-1])] + [0.0]

@@ -170,7 +170,7 @@ def day_curves(installation: Installation, number: int) -> DayCurves:
     production = [
         [sun * peak - standby * max(0.0, 1 - 50 * sun) for sun in sunshine] for peak in installation.peaks
     ]
-    stored = _stored(installation, production, home)
+    stored = _simulate_battery(installation, production, home)
     active = {PRODUCTION: production, TOTAL: home, STORAGE: stored}
     reactive = {
         PRODUCTION: _reactive(PRODUCTION, production),
@@ -205,7 +205,7 @@ def solar_start(number: int) -> float:
     return number * DAY + DAY_START_HOUR * 3600
 
 
-def _stored(installation: Installation, production: Phases, home: Phases) -> Phases:
+def _simulate_battery(installation: Installation, production: Phases, home: Phases) -> Phases:
     battery, phases = installation.battery, installation.phases
     if battery is None:
         return [[0.0] * _KNOTS] * phases

@@ -119,26 +119,26 @@ class Faults:
 
     async def before(self, request: web.Request) -> web.Response | None:
         """Wait, drop the connection, or return a faulty answer; None: no fault replaces the answer."""
-        for fault in self._meeting(request.path, _LATE):
+        for fault in self._take_matching(request.path, _LATE):
             await _wait(fault, request.path_qs)
-        if self._meeting(request.path, ("reset",)) and request.transport is not None:
+        if self._take_matching(request.path, ("reset",)) and request.transport is not None:
             request.transport.abort()
             return web.Response(status=500)
-        for fault in self._meeting(request.path, _PAGES):
+        for fault in self._take_matching(request.path, _PAGES):
             return _PAGES[fault.name](fault)
         return None
 
     def change(self, path: str, answer: Any) -> Any:
         """Return the answer (parsed JSON) with the faults of this path applied."""
-        for fault in self._meeting(path, _CHANGING):
+        for fault in self._take_matching(path, _CHANGING):
             answer = _CHANGING[fault.name](fault, answer)
         return answer
 
     def truncates(self, path: str) -> bool:
         """Whether to send only half of an answer."""
-        return bool(self._meeting(path, ("truncated",)))
+        return bool(self._take_matching(path, ("truncated",)))
 
-    def _meeting(self, path: str, names: Collection[str]) -> list[_Fault]:
+    def _take_matching(self, path: str, names: Collection[str]) -> list[_Fault]:
         """Return the faults among these names that apply to a request of this path now."""
         on = [*self._on.get(None, ()), *self._on.get(path, ())]
         met = [fault for fault in on if fault.name in names and fault.left > 0]
@@ -147,19 +147,19 @@ class Faults:
         return met
 
 
-def zeroed(answer: Any) -> Any:
+def set_to_zero(answer: Any) -> Any:
     """Return an answer (parsed JSON) with 0 for every measured value."""
-    return _measured(answer, lambda value: type(value)(0))
+    return _map_measured(answer, lambda value: type(value)(0))
 
 
-def _measured(
+def _map_measured(
     answer: Any, change: Callable[[float], float], only: tuple[str, ...] = (), key: str = ""
 ) -> Any:
     """Return an answer with all measured numbers changed, or those under `only` these names."""
     if isinstance(answer, dict):
-        return {name: _measured(inner, change, only, name) for name, inner in answer.items()}
+        return {name: _map_measured(inner, change, only, name) for name, inner in answer.items()}
     if isinstance(answer, list):
-        return [_measured(inner, change, only, key) for inner in answer]
+        return [_map_measured(inner, change, only, key) for inner in answer]
     if isinstance(answer, bool) or not isinstance(answer, (int, float)):
         return answer
     return change(answer) if (key in only if only else key not in _NAMED_NUMBERS) else answer
@@ -187,10 +187,12 @@ _PAGES: dict[str, Callable[[_Fault], web.Response]] = {
     "redirect": lambda fault: web.Response(status=302, headers={"Location": fault.location}),
 }
 _CHANGING: dict[str, Callable[[_Fault, Any], Any]] = {
-    "zeros": lambda _, answer: zeroed(answer),
-    "huge": lambda _, answer: _measured(answer, lambda value: 10**30 if isinstance(value, int) else 1e300),
-    "nan": lambda _, answer: _measured(answer, lambda _value: math.nan),
-    "counters-fall": lambda fault, answer: _measured(
+    "zeros": lambda _, answer: set_to_zero(answer),
+    "huge": lambda _, answer: _map_measured(
+        answer, lambda value: 10**30 if isinstance(value, int) else 1e300
+    ),
+    "nan": lambda _, answer: _map_measured(answer, lambda _value: math.nan),
+    "counters-fall": lambda fault, answer: _map_measured(
         answer, lambda value: type(value)(value * fault.share), _ENERGY
     ),
 }

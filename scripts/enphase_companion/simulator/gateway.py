@@ -87,7 +87,7 @@ class Gateway:
         return None
 
     async def _open_to_some(self, request: web.Request, path: str) -> web.StreamResponse:
-        if self._level(request) < _needed(path):
+        if self._level(request) < _required_level(path):
             return _page(401, "Unauthorized")
         if request.method == "POST":
             return self._answer(path, self._answers.post(path, await _body(request)))
@@ -146,7 +146,7 @@ class Gateway:
             await asyncio.sleep(1)
 
 
-def _needed(path: str) -> int:
+def _required_level(path: str) -> int:
     return LEVELS["installer" if f"{path}/".startswith(_INSTALLER_ONLY) else "owner"]
 
 

@@ -177,7 +177,7 @@ def _device(house: House, report: Report, channel: int) -> dict[str, Any]:
                 "lifetime": {
                     "createdTime": at,
                     "duration": at - _INSTALLED,
-                    "joulesProduced": round(counter_wraps.produced_by(house, number, at) * 3600),
+                    "joulesProduced": round(counter_wraps.get_inverter_energy(house, number, at) * 3600),
                 },
             }
         ],

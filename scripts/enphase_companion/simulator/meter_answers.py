@@ -81,7 +81,7 @@ def readings(house: House, at: int) -> list[dict[str, Any]]:
 def reports(house: House, at: int) -> list[dict[str, Any]]:
     """Return /ivp/meters/reports: metered values and those derived from them."""
     return [
-        _report(_netted(house, measurement_type, at), measurement_type, at)
+        _report(_subtract_exports(house, measurement_type, at), measurement_type, at)
         for measurement_type in reported_types(house)
     ]
 
@@ -103,7 +103,7 @@ def reported_types(house: House) -> list[str]:
     return [PRODUCTION] * profile.measures(PRODUCTION) + [NET, TOTAL] * consumption
 
 
-def streamed(house: House, at: int) -> dict[str, Any]:
+def get_stream_event(house: House, at: int) -> dict[str, Any]:
     """Return one event of /stream/meter."""
     names = ("ph-a", "ph-b", "ph-c")
     event = {}
@@ -111,7 +111,7 @@ def streamed(house: House, at: int) -> dict[str, Any]:
         measured = measurement_type in reported_types(house)
         phases = house.truth(at).of(measurement_type).phases if measured else ()
         event[measurement_type] = {
-            name: _named(phases[phase] if phase < len(phases) else NOTHING, _STREAMED)
+            name: _rename_keys(phases[phase] if phase < len(phases) else NOTHING, _STREAMED)
             for phase, name in enumerate(names)
         }
     return event
@@ -119,8 +119,8 @@ def streamed(house: House, at: int) -> dict[str, Any]:
 
 def _reading(house: House, meter: Meter, at: int) -> dict[str, Any]:
     quirks = house.profile.quirks
-    total, channels = _seen(house, meter, at)
-    values = [_named(seen, _QUANTITIES) for seen in (total, *channels)]
+    total, channels = _get_channels(house, meter, at)
+    values = [_rename_keys(seen, _QUANTITIES) for seen in (total, *channels)]
     if meter.enabled and "power-factors-added" in quirks:
         values[0]["pwrFactor"] = round(sum(channel["pwrFactor"] for channel in values[1:]), 3)
     if meter.enabled and "no-apparent-energy" in quirks:
@@ -139,25 +139,25 @@ def _reading(house: House, meter: Meter, at: int) -> dict[str, Any]:
     }
 
 
-def _seen(house: House, meter: Meter, at: int) -> tuple[Electricity, list[Electricity]]:
+def _get_channels(house: House, meter: Meter, at: int) -> tuple[Electricity, list[Electricity]]:
     """Return the true values of a meter in total and on each channel."""
     if meter.reports is Reports.NOISE:
         phases = [house.noise(phase, at, connected=True) for phase in range(CHANNELS)]
         return Measurement.of(phases).total, phases
     if meter.reports is not Reports.MEASURED:
         return NOTHING, [NOTHING] * CHANNELS
-    measured = counter_wraps.measured(house, meter.measures, at)
+    measured = counter_wraps.get_meter_values(house, meter.measures, at)
     if meter.measurement_type == STORAGE and _phase_lost(house, at):
         # 8.3.6087: one phase all zero and the total equal to the other (pyenphase #478).
         return measured.phases[1], [NOTHING, measured.phases[1], NOTHING]
-    unwired = [_unwired(house, phase, at) for phase in range(len(measured.phases), CHANNELS)]
+    unwired = [_get_noise(house, phase, at) for phase in range(len(measured.phases), CHANNELS)]
     return measured.total, [*measured.phases, *unwired]
 
 
-def _unwired(house: House, phase: int, at: int) -> Electricity:
+def _get_noise(house: House, phase: int, at: int) -> Electricity:
     """Return the values of an unconnected channel."""
     if phase == CHANNELS - 1 and "third-channel-mirrors" in house.profile.quirks:
-        return counter_wraps.measured(house, STORAGE, at).phases[-1]
+        return counter_wraps.get_meter_values(house, STORAGE, at).phases[-1]
     # A split-phase gateway has no third phase; others pick up a little noise on what is not wired.
     return NOTHING if house.profile.phase_mode == "split" else house.noise(phase, at, connected=False)
 
@@ -166,9 +166,9 @@ def _phase_lost(house: House, at: int) -> bool:
     return "storage-loses-phase" in house.profile.quirks and at // 60 % 5 == 0
 
 
-def _netted(house: House, measurement_type: str, at: int) -> Measurement:
+def _subtract_exports(house: House, measurement_type: str, at: int) -> Measurement:
     """Return the parts of a report; firmware 8.3.5169 subtracts exports from imports there."""
-    measured = counter_wraps.measured(house, measurement_type, at)
+    measured = counter_wraps.get_meter_values(house, measurement_type, at)
     if measurement_type != NET or "reports-netted" not in house.profile.quirks:
         return measured
     total, *phases = (
@@ -182,10 +182,10 @@ def _report(measured: Measurement, measurement_type: str, at: int) -> dict[str, 
     return {
         "createdAt": at,
         "reportType": measurement_type,
-        "cumulative": _named(measured.total, _REPORTED),
-        "lines": [_named(phase, _REPORTED) for phase in measured.phases],
+        "cumulative": _rename_keys(measured.total, _REPORTED),
+        "lines": [_rename_keys(phase, _REPORTED) for phase in measured.phases],
     }
 
 
-def _named(electricity: Electricity, names: dict[str, str]) -> dict[str, float]:
+def _rename_keys(electricity: Electricity, names: dict[str, str]) -> dict[str, float]:
     return {name: round(getattr(electricity, quantity), 3) for name, quantity in names.items()}

@@ -35,9 +35,9 @@ def summary(house: House, at: int) -> dict[str, Any]:
     moment = at if metered else last_report_time(house, at)
     truth = house.truth(moment)
     if metered:
-        lifetime = counter_wraps.measured(house, PRODUCTION, at).total.energy_delivered
+        lifetime = counter_wraps.get_meter_values(house, PRODUCTION, at).total.energy_delivered
     else:
-        lifetime = counter_wraps.produced(house, moment)
+        lifetime = counter_wraps.get_array_energy(house, moment)
     today, week = _sums(
         house, moment, lifetime, lambda then: house.truth(then).production.total.energy_delivered
     )
@@ -60,7 +60,7 @@ def _inverters(house: House, at: int) -> dict[str, Any]:
         "activeCount": len(house.inverters),
         "readingTime": moment,
         "wNow": round(sum(truth.inverters.values())),
-        "whLifetime": round(counter_wraps.inverters_sum(house, moment)),
+        "whLifetime": round(counter_wraps.get_inverters_sum(house, moment)),
     }
 
 
@@ -87,10 +87,10 @@ def _values(house: House, name: str, at: int, part: Callable[[Measurement], Elec
     # 8.3.5433 writes net into total, power and energy (pyenphase #467).
     shown = NET if name == TOTAL and "total-is-net" in house.profile.quirks else name
     if name not in reported_types(house):
-        seen = part(_unmeasured(house, at))
+        seen = part(_get_noise(house, at))
         today = week = lifetime = lag = lead = apparent = 0.0
     else:
-        seen = part(counter_wraps.measured(house, shown, at))
+        seen = part(counter_wraps.get_meter_values(house, shown, at))
         lag, lead, apparent = seen.energy_lagging, seen.energy_leading, seen.energy_apparent
         lifetime = _lifetime(shown, seen)
         today, week = _sums(
@@ -118,7 +118,7 @@ def _values(house: House, name: str, at: int, part: Callable[[Measurement], Elec
     }
 
 
-def _unmeasured(house: House, at: int) -> Measurement:
+def _get_noise(house: House, at: int) -> Measurement:
     return Measurement.of([house.noise(phase, at, connected=True) for phase in range(CHANNELS)])
 
 

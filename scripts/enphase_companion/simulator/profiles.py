@@ -169,25 +169,25 @@ def find(name: str) -> Profile:
         if quirk not in QUIRKS:
             raise ValueError(f"unknown quirk {quirk!r}: choose one of {', '.join(QUIRKS)}")
     added = frozenset(quirks) - PROFILES[base].quirks
-    return replace(_changed_by(added, PROFILES[base]), name=name, quirks=PROFILES[base].quirks | added)
+    return replace(_apply_quirks(added, PROFILES[base]), name=name, quirks=PROFILES[base].quirks | added)
 
 
-def _changed_by(quirks: frozenset[str], profile: Profile) -> Profile:
+def _apply_quirks(quirks: frozenset[str], profile: Profile) -> Profile:
     """Return the profile with the devices that these quirks change."""
     for quirk in sorted(quirks & _CHANGES.keys()):
         profile = _CHANGES[quirk](profile)
     return profile
 
 
-def _adding(meter: Meter) -> Callable[[Profile], Profile]:
+def _add_meter(meter: Meter) -> Callable[[Profile], Profile]:
     return lambda profile: replace(profile, meters=(*profile.meters, meter))
 
 
 #: The quirks that change the installed or listed devices.
 _CHANGES: dict[str, Callable[[Profile], Profile]] = {
-    "unlisted-meter": _adding(Meter(1023410688, "", Reports.ZEROS, listed=False)),
-    "unknown-meter": _adding(Meter(704645376, "heat-pump", around=TOTAL)),
-    "disabled-meter": _adding(Meter(704645632, "backfeed", Reports.NOISE)),
+    "unlisted-meter": _add_meter(Meter(1023410688, "", Reports.ZEROS, listed=False)),
+    "unknown-meter": _add_meter(Meter(704645376, "heat-pump", around=TOTAL)),
+    "disabled-meter": _add_meter(Meter(704645632, "backfeed", Reports.NOISE)),
     "unwired-phases": lambda profile: replace(profile, wiring=Wiring("three", profile.wired, 3)),
 }
 
@@ -236,4 +236,4 @@ _ROWS = (
 )
 
 #: The named profiles; `find` also combines each with quirks.
-PROFILES: dict[str, Profile] = {row.name: _changed_by(row.quirks, row) for row in _ROWS}
+PROFILES: dict[str, Profile] = {row.name: _apply_quirks(row.quirks, row) for row in _ROWS}

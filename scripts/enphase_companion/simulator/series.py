@@ -62,8 +62,8 @@ class Curve:
     def __init__(self, knots: Sequence[float]) -> None:
         """`knots`: the values at every STEP from the day's start to its end, both included."""
         self._knots = array("d", knots)
-        self._above = _summed(self._knots)
-        self._below = _summed(array("d", [-knot for knot in knots]))
+        self._above = _sum_positive(self._knots)
+        self._below = _sum_positive(array("d", [-knot for knot in knots]))
 
     def at(self, seconds: float) -> float:
         """Return the value, `seconds` after the day's start."""
@@ -82,7 +82,7 @@ class Curve:
         )
 
 
-def _summed(knots: array[float]) -> array[float]:
+def _sum_positive(knots: array[float]) -> array[float]:
     """Return the running sum of the positive part, in steps."""
     if max(knots) <= 0:
         return array("d", bytes(knots.itemsize * len(knots)))

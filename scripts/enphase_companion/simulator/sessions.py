@@ -29,7 +29,7 @@ def make_token(issue: Issue, kind: str) -> str:
     return _MAKING[kind](issue)
 
 
-def _signed(issue: Issue, key: Any, algorithm: str) -> str:
+def _sign(issue: Issue, key: Any, algorithm: str) -> str:
     claims = jwt.decode(issue(), options={"verify_signature": False})
     return jwt.encode(claims, key, algorithm=algorithm)
 
@@ -55,9 +55,9 @@ _MAKING: dict[str, Callable[[Issue], str]] = {
     "expired": lambda issue: issue(issued_ago=_YEAR + _HOUR),
     "ends-soon": lambda issue: issue(issued_ago=_YEAR - _HOUR),
     "from-the-future": lambda issue: issue(issued_ago=-300),
-    "hs256": lambda issue: _signed(issue, "no key of Entrez's, but thirty-two bytes", "HS256"),
-    "none": lambda issue: _signed(issue, None, "none"),
-    "stranger": lambda issue: _signed(issue, key_from_seed("stranger"), "ES256"),
+    "hs256": lambda issue: _sign(issue, "no key of Entrez's, but thirty-two bytes", "HS256"),
+    "none": lambda issue: _sign(issue, None, "none"),
+    "stranger": lambda issue: _sign(issue, key_from_seed("stranger"), "ES256"),
     "cut-short": lambda issue: issue()[:-20],
     "no-token": lambda _: "Please copy the token",
 }

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from development.benchmarks.strangers import INFO_LIMIT, KINDS, LARGE, Stranger, listening
+from development.benchmarks.strangers import INFO_LIMIT, KINDS, LARGE, Stranger, listen_on_loopback
 from development.steps import PROJECT
 
 from .helpers import COMMAND
@@ -70,5 +70,5 @@ async def test_a_slow_hostile_device_never_completes_its_response() -> None:
 
 
 def test_hostile_devices_listen_on_different_ports_until_closed() -> None:
-    with listening([Stranger("gateway", "122400000007", 0.0)] * 2) as ports:
+    with listen_on_loopback([Stranger("gateway", "122400000007", 0.0)] * 2) as ports:
         assert len(set(ports)) == 2

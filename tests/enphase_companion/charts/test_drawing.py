@@ -20,7 +20,7 @@ from matplotlib.text import Annotation, Text
 from enphase_companion.charts.drawing import Chart, size
 from enphase_companion.charts.model import Panel, Quantity, Totals, Track, View
 from enphase_companion.charts.output import save
-from enphase_companion.charts.panel import spread, thinned
+from enphase_companion.charts.panel import spread, thin_out
 from enphase_companion.charts.style import LOOKS
 from enphase_companion.charts.time_range import Span, days, parse
 
@@ -205,15 +205,15 @@ def test_thinning_a_line_keeps_its_visible_shape() -> None:
     x = np.linspace(0, 1, 86_400)
     y = np.sin(40 * x)
     y[30_000], y[60_000], y[70_000:70_500] = 9.0, -9.0, np.nan
-    few_x, few_y = thinned(x, y, (0.0, 1.0), 1_000)
+    few_x, few_y = thin_out(x, y, (0.0, 1.0), 1_000)
     assert few_x.size <= 4 * 1_002
     assert (np.diff(few_x) > 0).all()
     assert (np.nanmax(few_y), np.nanmin(few_y)) == (9.0, -9.0)
     assert (few_x[0], few_x[-1]) == (0.0, 1.0)
     broken = few_x[np.isnan(few_y)]
     assert (broken[0], broken[-1]) == (x[70_000], x[70_499])
-    assert thinned(x[:500], y[:500], (0.0, 1.0), 1_000)[0].size == 500
-    zoomed, _ = thinned(x, y, (0.4, 0.402), 1_000)
+    assert thin_out(x[:500], y[:500], (0.0, 1.0), 1_000)[0].size == 500
+    zoomed, _ = thin_out(x, y, (0.4, 0.402), 1_000)
     assert np.isin(x[(x > 0.4) & (x < 0.402)], zoomed).all(), "who zooms in sees every reading"
 
 

@@ -56,7 +56,7 @@ async def complete(inverters: InverterProduction, gateway: Gateway, message: Mes
     """Complete a message of a gateway whose other meters are disabled."""
     measured = {each.measurement for each in message.samples}
     meters = [replace(meter, enabled=meter.measurement_type in measured) for meter in await gateway.meters()]
-    return await inverters.completed(gateway, await gateway.info(), meters, message)
+    return await inverters.complete(gateway, await gateway.info(), meters, message)
 
 
 def get_energy(message: Message) -> float | None:

@@ -147,7 +147,7 @@ def test_reports_hold_net_and_total_consumption_if_one_is_metered() -> None:
 
 def test_the_stream_holds_each_phase_of_each_type() -> None:
     built = build_house("split-phase")
-    event = meter_answers.streamed(built, AT)
+    event = meter_answers.get_stream_event(built, AT)
     assert list(event) == ["production", "net-consumption", "total-consumption"]
     assert list(event["production"]) == ["ph-a", "ph-b", "ph-c"]
     truth = built.truth(AT).net_consumption.phases[1]

@@ -167,7 +167,7 @@ class Authentication(Connection):
         AuthenticationError without a valid sign-in, CommunicationError or ResponseError if Entrez is
         unavailable.
         """
-        answer = await self._signed_in("GET", f"/site/{quote(site_name, safe='')}")
+        answer = await self._request_signed_in("GET", f"/site/{quote(site_name, safe='')}")
         return parse_json(answer.body, answer.path, "Entrez")
 
     async def get_token_for_commissioned_gateway(self, gateway_serial_number: str | int) -> str:
@@ -249,7 +249,7 @@ class Authentication(Connection):
         hidden = await self._hidden_fields(
             "/entrez_tokens", lambda each: each.action.endswith("/entrez_tokens")
         )
-        answer = await self._signed_in("POST", "/entrez_tokens", data={**hidden, **form})
+        answer = await self._request_signed_in("POST", "/entrez_tokens", data={**hidden, **form})
         token = answer.page.token
         if token is None or not has_form_of_token(token):
             raise TokenError(
@@ -276,7 +276,7 @@ class Authentication(Connection):
         forms = answer.page.forms if answer.status == 200 else []
         return next((form.hidden for form in forms if is_wanted(form)), {})
 
-    async def _signed_in(self, method: str, path: str, **options: Any) -> Answer:
+    async def _request_signed_in(self, method: str, path: str, **options: Any) -> Answer:
         """Send a request that requires a sign-in."""
         self._require_sign_in()
         answer = await self._ask_with_cookies(method, path, **options)

@@ -118,12 +118,12 @@ class Gateway(Connection):
         CertificateError if it is not, or no longer, the trusted one.
         """
         async with self._lock:
-            answer = await self._ask(method, path, data=data, json=json, **self._signed())
+            answer = await self._ask(method, path, data=data, json=json, **self._authorization())
             if answer.status == 401 and self._token is not None:
                 await self._login_again(self._token)
-                answer = await self._ask(method, path, data=data, json=json, **self._signed())
+                answer = await self._ask(method, path, data=data, json=json, **self._authorization())
         if answer.status == 401:
-            raise self._not_allowed(path)
+            raise self._not_allowed_error(path)
         if not 200 <= answer.status < 300:
             raise status_error(_SERVER, path, answer.status)
         if response_raw:
@@ -138,7 +138,7 @@ class Gateway(Connection):
         CommunicationError after a minute without an event.
         """
         for attempt in (1, 2):
-            async with self._open("GET", path, timeout=STREAM_TIMEOUT, **self._signed()) as response:
+            async with self._open("GET", path, timeout=STREAM_TIMEOUT, **self._authorization()) as response:
                 if response.status == 200:
                     async for event in read_events(response, path, _SERVER):
                         yield event
@@ -150,7 +150,7 @@ class Gateway(Connection):
             if attempt == 1:
                 async with self._lock:
                     await self._login_again(self._token)
-        raise self._not_allowed(path)
+        raise self._not_allowed_error(path)
 
     async def info(self) -> Info:
         """Return the gateway's identity; needs neither a login nor a trusted certificate.
@@ -289,12 +289,12 @@ class Gateway(Connection):
         with suppress(OSError, InvalidAnswerError):
             Info.from_xml(await fetch_plain(self._url, path), path).require_tokens()
 
-    def _not_allowed(self, path: str) -> AuthenticationError:
+    def _not_allowed_error(self, path: str) -> AuthenticationError:
         if self._token is None:
             return AuthenticationError(f"the gateway requires a login for {path}: call login first")
         return NotAllowedError(f"the gateway does not allow {path} with this token's role", path=path)
 
-    def _signed(self) -> dict[str, Any]:
+    def _authorization(self) -> dict[str, Any]:
         """Return the header that authorizes a request: the session cookie, else the token."""
         if self._session_id is not None:
             return {"headers": cookie_header({SESSION_COOKIE: self._session_id})}

@@ -145,10 +145,10 @@ async def fetch_certificate(host: str) -> Certificate:
     UnusableCertificateError if a client could not connect although it trusts this certificate.
     """
     url = parse_host(host)
-    shown = Certificate.from_der(await _shown(url, unverified_context(for_first_words=True)))
+    shown = Certificate.from_der(await _fetch_shown(url, unverified_context(for_first_words=True)))
     try:
         # Connect like every request: this reveals a short key, or a certificate that is not for servers.
-        await _shown(url, shown.ssl_context(for_first_words=True))
+        await _fetch_shown(url, shown.ssl_context(for_first_words=True))
     except ssl.SSLCertVerificationError as error:
         if error.verify_code in _ANOTHER:
             raise CommunicationError(
@@ -161,7 +161,7 @@ async def fetch_certificate(host: str) -> Certificate:
     return shown
 
 
-async def _shown(url: URL, context: ssl.SSLContext) -> bytes:
+async def _fetch_shown(url: URL, context: ssl.SSLContext) -> bytes:
     """Return the certificate (DER) that a host shows in a handshake.
 
     Raises SSLCertVerificationError if the context rejects it, else as `fetch_certificate` does.

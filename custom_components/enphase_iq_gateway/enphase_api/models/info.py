@@ -48,7 +48,7 @@ class Info:
         )
         firmware = _FIRMWARE.fullmatch(text_of("device/software"))
         if firmware is None or not is_serial_number(serial_number):
-            raise _no_gateway(path)
+            raise _not_gateway_error(path)
         return cls(
             serial_number=serial_number,
             # The letter names a release train, which means nothing to a user.
@@ -65,7 +65,7 @@ class Info:
         Raises InvalidAnswerError if it is not such a document.
         """
         if (firmware := _FIRMWARE.fullmatch(_read(answer, path)("device/software"))) is None:
-            raise _no_gateway(path)
+            raise _not_gateway_error(path)
         return firmware[1]
 
     @property
@@ -80,7 +80,7 @@ class Info:
             raise UnsupportedFirmwareError(self.firmware)
 
 
-def _no_gateway(path: str) -> InvalidAnswerError:
+def _not_gateway_error(path: str) -> InvalidAnswerError:
     # Without the cause, which could contain untrusted text.
     return InvalidAnswerError(f"{path} did not answer with a gateway's description", path=path)
 
@@ -91,14 +91,14 @@ def _read(answer: bytes, path: str) -> Callable[[str], str]:
         # As text: the encoding that the document names is ignored.
         document = answer.decode()
         if _DOCUMENT_TYPE in document:
-            raise _no_gateway(path)
+            raise _not_gateway_error(path)
         parser = ElementTree.XMLParser(target=_Tree())  # noqa: S314 - no document type, no entities
         parser.feed(document)
         root: ElementTree.Element = parser.close()
     except (UnicodeDecodeError, ElementTree.ParseError):
-        raise _no_gateway(path) from None
+        raise _not_gateway_error(path) from None
     if root.tag != "envoy_info":
-        raise _no_gateway(path)
+        raise _not_gateway_error(path)
     return lambda name: (root.findtext(name) or "").strip()
 
 

@@ -1,1 +1,1 @@
-"""Tests of the client, alone."""
+"""Tests of the client without Home Assistant."""

@@ -16,15 +16,15 @@ from enphase_api.local import Gateway
 from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
 
-# The same examples in every run, so that only a change can cause a failure; no deadline on a busy machine.
+# All runs use the same examples, so that only changes cause failures. There are no deadlines.
 settings.register_profile("client", max_examples=60, deadline=None, derandomize=True, database=None)
 settings.load_profile("client")
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
+def check_open_resources(request: pytest.FixtureRequest) -> Iterator[None]:
     """Collect garbage after a test: open sessions and sockets warn, and a warning is an error."""
-    if getattr(request.function, "is_hypothesis_test", False):  # these open nothing
+    if getattr(request.function, "is_hypothesis_test", False):  # these tests open nothing
         yield
         return
     # Older objects are excluded from the collection, which makes it about fifty times faster.
@@ -35,13 +35,13 @@ def nothing_is_left_open(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture(autouse=True)
-def nothing_is_logged_yet(monkeypatch: pytest.MonkeyPatch) -> None:
+def reset_logged_reasons(monkeypatch: pytest.MonkeyPatch) -> None:
     """Reset the logged reasons, which otherwise are logged once per process."""
     monkeypatch.setattr(json_values, "_logged", set())
 
 
 @pytest.fixture(autouse=True)
-def folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in a temporary folder, in which the default configuration/gateway.cer is found."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -54,7 +54,7 @@ def sim() -> Iterator[Simulator]:
 
 
 @pytest.fixture
-def entrez_is_the_simulated_one(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
+def use_simulated_entrez(sim: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
     """Let `Authentication()` work as in the documentation."""
     defaults = Authentication.__init__.__kwdefaults__
     assert defaults is not None

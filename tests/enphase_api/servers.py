@@ -24,21 +24,23 @@ Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 SERIAL_NUMBER = "122300000042"
 
 
-def certificate(key: str = "gateway") -> Certificate:
-    """Return a self-signed certificate; equal words give equal keys."""
+def create_certificate(key: str = "gateway") -> Certificate:
+    """Return a self-signed certificate whose key is derived from `key`."""
     return make_certificate(SERIAL_NUMBER, key_from_seed(key))
 
 
-def signed_by_the_gateways_key(key: str, *, is_authority: bool) -> tuple[Certificate, Certificate]:
+def create_certificate_and_leaf(key: str, *, is_authority: bool) -> tuple[Certificate, Certificate]:
     """Return a gateway's certificate, optionally an authority, and a certificate signed with its key."""
     own = key_from_seed("gateway")
     authority = x509.BasicConstraints(ca=True, path_length=None) if is_authority else None
-    gateway = signed(SERIAL_NUMBER, own.public_key(), own, extension=authority)
-    leaf = signed("leaf", key_from_seed(key).public_key(), own, issuer=SERIAL_NUMBER)
-    return replace(certificate(), pem=pem_of(gateway)), replace(certificate(key), pem=pem_of(leaf))
+    gateway = sign_certificate(SERIAL_NUMBER, own.public_key(), own, extension=authority)
+    leaf = sign_certificate("leaf", key_from_seed(key).public_key(), own, issuer=SERIAL_NUMBER)
+    return replace(create_certificate(), pem=to_pem(gateway)), replace(
+        create_certificate(key), pem=to_pem(leaf)
+    )
 
 
-def signed(
+def sign_certificate(
     name: str,
     public_key: CertificatePublicKeyTypes,
     signer: ec.EllipticCurvePrivateKey,
@@ -62,9 +64,9 @@ def signed(
     return builder.sign(signer, SHA256())
 
 
-def pem_of(made: x509.Certificate) -> str:
+def to_pem(signed: x509.Certificate) -> str:
     """Return a certificate as PEM text."""
-    return made.public_bytes(Encoding.PEM).decode()
+    return signed.public_bytes(Encoding.PEM).decode()
 
 
 #: First byte of a TLS handshake; a plain server rejects it as a bad request.
@@ -95,7 +97,7 @@ class Recorder:
 
 
 @asynccontextmanager
-async def listening(serve: Serve, shown: Certificate | None = None) -> AsyncIterator[str]:
+async def run_server(serve: Serve, certificate: Certificate | None = None) -> AsyncIterator[str]:
     """Serve connections, over TLS if there is a certificate, and yield the URL."""
     writers = []
 
@@ -105,11 +107,11 @@ async def listening(serve: Serve, shown: Certificate | None = None) -> AsyncIter
             await serve(reader, writer)
         writer.close()
 
-    context = None if shown is None else shown.server_context()
+    context = None if certificate is None else certificate.server_context()
     server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context)
     port = server.sockets[0].getsockname()[1]
     try:
-        yield f"{'http' if shown is None else 'https'}://127.0.0.1:{port}"
+        yield f"{'http' if certificate is None else 'https'}://127.0.0.1:{port}"
     finally:
         server.close()
         for writer in writers:
@@ -118,17 +120,19 @@ async def listening(serve: Serve, shown: Certificate | None = None) -> AsyncIter
 
 
 @asynccontextmanager
-async def recorder(shown: Certificate | None = None, answer: bytes | None = None) -> AsyncIterator[Recorder]:
+async def run_recorder(
+    certificate: Certificate | None = None, answer: bytes | None = None
+) -> AsyncIterator[Recorder]:
     """Run a Recorder, over TLS if there is a certificate."""
     recording = Recorder()
     if answer is not None:
         recording.answer = answer
-    async with listening(recording.serve, shown) as recording.url:
+    async with run_server(recording.serve, certificate) as recording.url:
         yield recording
 
 
 @asynccontextmanager
-async def entrez(
+async def run_entrez(
     answer: Callable[[web.Request], Awaitable[web.StreamResponse]],
 ) -> AsyncIterator[str]:
     """Run a server that answers every request with `answer`, and yield its URL."""

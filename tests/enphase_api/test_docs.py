@@ -1,4 +1,4 @@
-"""docs/client.md: every example runs as it stands, and what the page names exists."""
+"""docs/client.md: every example runs unchanged, and everything that it names exists."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="ut
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 
 
-async def run(example: str, names: dict[str, Any], sim: Simulator) -> None:
+async def run_examples(example: str, names: dict[str, Any], sim: Simulator) -> None:
     # One example needs an installer's account.
     meant = (
         example.replace("https://envoy.local", sim.url)
@@ -32,13 +32,13 @@ async def run(example: str, names: dict[str, Any], sim: Simulator) -> None:
         await waiting
 
 
-@pytest.mark.usefixtures("entrez_is_the_simulated_one")
+@pytest.mark.usefixtures("use_simulated_entrez")
 async def test_the_examples_of_the_page_run_in_order(
     sim: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names: dict[str, Any] = {}
     for example in EXAMPLES:
-        await run(example, names, sim)
+        await run_examples(example, names, sim)
     printed = capsys.readouterr().out
     assert sim.fingerprint in printed
     assert "W used" in printed
@@ -48,15 +48,15 @@ async def test_the_examples_of_the_page_run_in_order(
     assert len(EXAMPLES) == 7
 
 
-@pytest.mark.usefixtures("entrez_is_the_simulated_one")
+@pytest.mark.usefixtures("use_simulated_entrez")
 async def test_the_example_of_errors_recognizes_a_changed_certificate(
     sim: Simulator, capsys: pytest.CaptureFixture[str]
 ) -> None:
     names: dict[str, Any] = {}
     for example in EXAMPLES[:-1]:
-        await run(example, names, sim)
+        await run_examples(example, names, sim)
     sim.renew_certificate(same_key=False)
-    await run(EXAMPLES[-1], names, sim)
+    await run_examples(EXAMPLES[-1], names, sim)
     assert "Check the certificate: the gateway shows another certificate" in capsys.readouterr().out
 
 

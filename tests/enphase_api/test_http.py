@@ -1,4 +1,4 @@
-"""Addresses of hosts, and files that hold secrets."""
+"""Addresses of hosts, and private files."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def test_the_error_for_an_invalid_host_does_not_repeat_it(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["http://localhost:8080", "http://127.0.0.1", "http://[::1]:1"])
-def test_plain_http_is_possible_for_this_machine_only_and_if_allowed(host: str) -> None:
+def test_plain_http_is_possible_for_loopback_only_and_if_allowed(host: str) -> None:
     assert parse_host(host, plain_on_loopback=True).scheme == "http"
     with pytest.raises(InvalidHostError):
         parse_host(host)

@@ -1,4 +1,4 @@
-"""Quirks: the list for people is the list in the code, and each cure that is a function of its own."""
+"""Quirks: the documented list equals that of the code, and workarounds that are functions."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_every_quirk_is_listed_once_and_completely() -> None:
     for quirk in KNOWN:
         assert all((quirk.name, quirk.firmware, quirk.source, quirk.workaround))
         assert quirk.workaround.endswith(".")
-        # A cell of a table cannot hold what parts cells.
+        # A cell of a table cannot contain the separator of cells.
         assert "|" not in f"{quirk.name}{quirk.firmware}{quirk.source}{quirk.workaround}"
 
 
@@ -35,12 +35,12 @@ def test_every_quirk_is_listed_once_and_completely() -> None:
     [
         (5113.2, 4351113.2, 2500, 5113.2),
         (0, 4351113.2, 2500, 0),
-        # 8.3.5433: today equals the lifetime's.
+        # 8.3.5433: today's energy equals the lifetime's.
         (14405465.109, 14405465.109, 3500, None),
         # 8.2.127's "last seven days": more than a day at full sun.
         (3164458.272, 3165834.272, 12000, None),
         (-1, 100, 2500, None),
-        # No inverter says the most that it has ever made: the lifetime alone bounds today.
+        # No inverter reports its maximum power: only the lifetime limits today's energy.
         (36462, 6139406, None, 36462),
         (14405465.109, 14405465.109, None, None),
         (None, 100, 2500, None),

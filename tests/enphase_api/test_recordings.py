@@ -1,4 +1,4 @@
-"""Recorded gateways, replayed over HTTPS: every number here was worked out by hand from the recording."""
+"""Recorded gateways, replayed over HTTPS. The expected values were calculated by hand."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ from enphase_api.models import (
 from enphase_companion.simulator import Simulator
 
 
-def worked_out(**values: float | None) -> object:
-    """Return a Site of these values, all others None, as it is after rounding."""
+def build_expected_site(**values: float | None) -> object:
+    """Return a Site with these values, rounded, and all others None."""
     return pytest.approx(asdict(Site(**values)), abs=1e-3)
 
 
@@ -32,7 +32,7 @@ Open = Callable[[str], AbstractAsyncContextManager[Gateway]]
 
 @pytest.fixture
 def recorded() -> Open:
-    """Return a client of a recorded gateway, logged in; skipped by name where the recordings are absent."""
+    """Return a function that opens a client of a recorded gateway; skip if the recordings are missing."""
 
     @asynccontextmanager
     async def open_recording(name: str) -> AsyncIterator[Gateway]:
@@ -54,12 +54,12 @@ async def test_7_3_466_three_phases_counted_and_one_wired(recorded: Open) -> Non
         readings = await gateway.readings()
         production, net = readings
         assert production.measured_at == datetime(2023, 9, 3, 12, 45, 33, tzinfo=UTC)
-        # 235.236 V on the first phase; 6.124 V and 11.469 V on what is not wired.
+        # 235.236 V on the first phase; 6.124 V and 11.469 V on phases that are not wired.
         assert [phase and phase.voltage for phase in production.phases] == [235.236, None, None]
         assert production.total.voltage == 235.236
         assert (production.total.current, production.total.power_factor) == (2.169, 0.957)
         assert (net.total.reactive_power, net.total.apparent_energy) == (-568.304, 7252190.779)
-        assert asdict(Site.from_readings(readings)) == worked_out(
+        assert asdict(Site.from_readings(readings)) == build_expected_site(
             production_power=488.925,
             grid_power=-36.162,
             # 488.925 - 36.162
@@ -107,7 +107,7 @@ async def test_7_6_175_standard_has_inverters_only(recorded: Open) -> None:
         lifetime = unmetered_lifetime_energy(await gateway.info(), (), totals, production.inverters)
         assert lifetime == 6139406
         assert production.meter is None
-        # It has no sums that could speak of AC Batteries.
+        # It has no sums of AC Batteries.
         assert await gateway.batteries() == Batteries(units=(), has_ac=None)
         inverters = await gateway.inverters()
         assert len(inverters) == 24
@@ -121,7 +121,7 @@ async def test_7_6_175_standard_has_inverters_only(recorded: Open) -> None:
 
 async def test_8_2_4264_disabled_meters_have_no_readings(recorded: Open) -> None:
     async with recorded("8.2.4264_metered_noct") as gateway:
-        # Blanked by who recorded it, so that the simulator serves an invented one.
+        # The recording has no serial number, so the simulator uses an invented one.
         assert (await gateway.info()).serial_number == "122300000042"
         assert [meter.enabled for meter in await gateway.meters()] == [False, False]
         readings = await gateway.readings()
@@ -154,11 +154,12 @@ async def test_8_2_127_split_phase_with_a_battery(recorded: Open) -> None:
             [121.334, 121.248],
         ]
         assert [each.total.voltage for each in readings] == [242.367, 242.553, 242.582]
-        assert asdict(Site.from_readings(readings)) == worked_out(
+        assert asdict(Site.from_readings(readings)) == build_expected_site(
             production_power=1714.424,
             grid_power=129.407,
-            # The storage meter says -2579.823 W, of which -2114.856 on a phase with the net meter's 121.334 V
-            # and 9.316 A; home would be 1714.424 + 129.407 - 2579.823 = -735.992, which no home is.
+            # The storage meter reports -2579.823 W, of which -2114.856 W on a phase with the net meter's
+            # 121.334 V and 9.316 A. Home power would be 1714.424 + 129.407 - 2579.823 = -735.992, which is
+            # impossible.
             battery_power=None,
             home_power=None,
             produced_energy=3165834.272,
@@ -192,7 +193,7 @@ async def test_8_3_5433_total_consumption_is_right_where_production_json_is_wron
         # The firmware adds up the phases' factors, 0.785 + 0.767 and 0.866 + 0.904.
         assert production.total.power_factor == pytest.approx(352.751 / 454.238)
         assert total.total.power_factor == pytest.approx(786.513 / 890.274)
-        assert asdict(Site.from_readings(readings)) == worked_out(
+        assert asdict(Site.from_readings(readings)) == build_expected_site(
             production_power=352.751,
             # 786.513 - 352.751
             grid_power=433.762,

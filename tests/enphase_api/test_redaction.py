@@ -1,4 +1,4 @@
-"""Secrets are found in time that grows only as the text does: no pattern goes back over what it has read."""
+"""Redaction takes linear time: no pattern backtracks."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from enphase_api import redaction
 from enphase_api.redaction import hide_secrets, is_secret
 
 
-def patterns() -> dict[str, re.Pattern[str]]:
+def list_patterns() -> dict[str, re.Pattern[str]]:
     """Return every pattern of the module."""
     named = {name: value for name, value in vars(redaction).items() if isinstance(value, re.Pattern)}
     return named | redaction._MARKED
 
 
-def operations(tree: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield every operation of a parsed pattern, those inside of others too."""
+def list_operations(tree: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield every operation of a parsed pattern, including nested ones."""
     if isinstance(tree, parser.SubPattern):
         for operation in tree:
             yield operation
-            yield from operations(operation[1])
+            yield from list_operations(operation[1])
     elif isinstance(tree, (tuple, list)):
         for each in tree:
-            yield from operations(each)
+            yield from list_operations(each)
 
 
-@pytest.mark.parametrize("name", patterns())
+@pytest.mark.parametrize("name", list_patterns())
 def test_no_unbounded_repetition_backtracks(name: str) -> None:
-    pattern = patterns()[name]
-    for operation, argument in operations(parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE)):
+    pattern = list_patterns()[name]
+    for operation, argument in list_operations(parser.parse(pattern.pattern, pattern.flags & ~re.UNICODE)):
         if operation in (constants.MAX_REPEAT, constants.MIN_REPEAT):
             assert argument[1] is not constants.MAXREPEAT
 

@@ -1,4 +1,4 @@
-"""The sample code that the documented wrapper shows, with nothing but `await` added."""
+"""The sample code of the wrapper's documentation, with `await`."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from enphase_api.local.gateway import Gateway
 from enphase_companion.simulator import Simulator
 
 
-@pytest.mark.usefixtures("entrez_is_the_simulated_one")
+@pytest.mark.usefixtures("use_simulated_entrez")
 async def test_the_documented_sample_works_once_the_gateway_is_trusted(sim: Simulator) -> None:
     username, password, serial, host = sim.username, sim.password, sim.serial_number, sim.url
 
@@ -35,11 +35,11 @@ async def test_the_error_of_a_login_before_trust_names_trust_gateway(sim: Simula
     assert sim.requests == []
 
 
-async def test_trust_stores_the_certificate_where_the_wrapper_expects_it(
-    sim: Simulator, folder_of_its_own: Path
+async def test_trust_stores_the_certificate_at_the_default_path_of_the_wrapper(
+    sim: Simulator, working_folder: Path
 ) -> None:
     certificate = await Gateway.trust_gateway(sim.url)
-    stored = folder_of_its_own / "configuration" / "gateway.cer"
+    stored = working_folder / "configuration" / "gateway.cer"
     assert stored.read_text() == sim.certificate_pem
     assert stored.stat().st_mode & 0o777 == 0o600
     assert certificate.fingerprint == sim.fingerprint

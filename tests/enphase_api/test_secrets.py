@@ -1,4 +1,4 @@
-"""Planted secrets, hunted for in logs at debug level, in errors, their causes, and what objects show."""
+"""Secrets never appear in debug logs, errors, their causes, or representations of objects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from enphase_api.cloud import Authentication, Enlighten, Token
 from enphase_api.local import Gateway
 from enphase_companion.simulator import Simulator
 
-from .servers import certificate, entrez, recorder
+from .servers import create_certificate, run_entrez, run_recorder
 
 PASSWORD = "Pl4nted-P4ssword"
 USERNAME = "planted.owner@example.com"
@@ -27,7 +27,7 @@ SECRETS = (PASSWORD, USERNAME, TOKEN, *TOKEN.split("."), COOKIE, CODE, VERIFIER)
 
 
 @pytest.fixture(autouse=True)
-def no_secret_in_the_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
+def check_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
     caplog.set_level(logging.DEBUG, logger="")
     yield
     for record in caplog.records:
@@ -35,22 +35,22 @@ def no_secret_in_the_log(caplog: pytest.LogCaptureFixture) -> Iterator[None]:
         assert not [secret for secret in SECRETS if secret in shown]
 
 
-def hunted(error: BaseException) -> None:
-    """Look for secrets in all that a log, or a person, may see of an error."""
+def assert_no_secret(error: BaseException) -> None:
+    """Assert that no representation of an error contains a secret."""
     seen: list[BaseException] = []
-    following: BaseException | None = error
-    while following is not None and following not in seen:
-        seen.append(following)
-        hidden = following.__suppress_context__
-        following = following.__cause__ or (None if hidden else following.__context__)
+    current: BaseException | None = error
+    while current is not None and current not in seen:
+        seen.append(current)
+        hidden = current.__suppress_context__
+        current = current.__cause__ or (None if hidden else current.__context__)
     shown = "".join(traceback.format_exception(error))
     for each in seen:
         shown += f"{each} {each!r} {getattr(each, '__dict__', '')}"
-    # The lines of this test's own code stand in a traceback: they name constants, not values.
+    # The traceback contains lines of this test, which name constants and not values.
     assert not [secret for secret in SECRETS if secret in shown]
 
 
-def response(status: str = "200 OK", *headers: str, body: str = "") -> bytes:
+def build_response(status: str = "200 OK", *headers: str, body: str = "") -> bytes:
     lines = [
         f"HTTP/1.1 {status}",
         f"Set-Cookie: sessionId={COOKIE}",
@@ -61,13 +61,15 @@ def response(status: str = "200 OK", *headers: str, body: str = "") -> bytes:
 
 
 BROKEN = {
-    "refused": response("403 Forbidden", body=TOKEN),
-    "redirect": response("302 Found", f"Location: https://elsewhere.example/?{TOKEN}"),
-    "error": response("500 Server Error", body=PASSWORD),
-    "echo": response(body=f"<html>{TOKEN} {COOKIE}</html>"),
-    "headers cut off": response("200 OK", "Connection: close", "Content-Le").removesuffix(b"\r\n\r\n"),
-    "headers broken": response("200 OK", "Bad\x00Header: x"),
-    "body cut off": response().replace(b"Content-Length: 0", b"Connection: close\r\nContent-Length: 99"),
+    "refused": build_response("403 Forbidden", body=TOKEN),
+    "redirect": build_response("302 Found", f"Location: https://elsewhere.example/?{TOKEN}"),
+    "error": build_response("500 Server Error", body=PASSWORD),
+    "echo": build_response(body=f"<html>{TOKEN} {COOKIE}</html>"),
+    "headers cut off": build_response("200 OK", "Connection: close", "Content-Le").removesuffix(b"\r\n\r\n"),
+    "headers broken": build_response("200 OK", "Bad\x00Header: x"),
+    "body cut off": build_response().replace(
+        b"Content-Length: 0", b"Connection: close\r\nContent-Length: 99"
+    ),
     "no http": f"{TOKEN}\r\n\r\n".encode(),
     "closed": b"",
 }
@@ -75,7 +77,7 @@ BROKEN = {
 
 @pytest.mark.parametrize("answer", BROKEN.values(), ids=BROKEN)
 async def test_no_error_of_the_gateway_shows_a_secret(answer: bytes) -> None:
-    shown = certificate()
+    shown = create_certificate()
     calls: list[Callable[[Gateway], Any]] = [
         lambda gateway: gateway.login(TOKEN),
         lambda gateway: gateway.login_oauth_code(CODE, VERIFIER),
@@ -84,7 +86,10 @@ async def test_no_error_of_the_gateway_shows_a_secret(answer: bytes) -> None:
         lambda gateway: gateway.api_call("/ivp/x", "POST", json={"token": TOKEN}),
         lambda gateway: anext(gateway.api_call_stream("/stream/meter")),
     ]
-    async with recorder(shown, response()) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+    async with (
+        run_recorder(shown, build_response()) as server,
+        Gateway(server.url, certificate=shown.pem) as gateway,
+    ):
         assert await gateway.login(TOKEN)
         server.answer = answer
         failed = 0
@@ -93,21 +98,21 @@ async def test_no_error_of_the_gateway_shows_a_secret(answer: bytes) -> None:
                 await call(gateway)
             except (EnphaseError, StopAsyncIteration) as error:
                 failed += 1
-                hunted(error)
+                assert_no_secret(error)
         assert failed >= 4
-        hunted(Exception(repr(gateway), str(gateway), repr(gateway.certificate)))
+        assert_no_secret(Exception(repr(gateway), str(gateway), repr(gateway.certificate)))
         assert COOKIE.encode() in server.received
 
 
 @pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404, 500])
 async def test_no_error_of_entrez_shows_a_secret(status: int) -> None:
     async def answer(request: web.Request) -> web.StreamResponse:
-        # Everything that was sent comes back.
+        # The answer repeats the whole request.
         text = f"{await request.text()} {PASSWORD} {USERNAME} {TOKEN}"
         location = {"Location": f"https://elsewhere.example/?{PASSWORD}"}
         return web.Response(status=status, text=text, headers=location, content_type="text/html")
 
-    async with entrez(answer) as url:
+    async with run_entrez(answer) as url:
         authentication = Authentication(host=url)
         authentication._cookies["SESSION"], authentication._is_signed_in = COOKIE, True
         calls: list[Any] = [
@@ -126,19 +131,19 @@ async def test_no_error_of_entrez_shows_a_secret(status: int) -> None:
                 await call
             except EnphaseError as error:
                 failed += 1
-                hunted(error)
+                assert_no_secret(error)
         assert failed >= 4
-        hunted(Exception(repr(authentication), str(authentication)))
+        assert_no_secret(Exception(repr(authentication), str(authentication)))
 
 
 @pytest.mark.parametrize("answer", [b"", f"HTTP/1.1 200 OK\r\nSet-Cookie: SESSION={COOKIE}\r\nCon".encode()])
 async def test_no_broken_connection_to_entrez_shows_a_secret(answer: bytes) -> None:
-    async with recorder(
+    async with run_recorder(
         None, answer + b"Connection: close" if answer else b"Connection: close\r\n\r\n"
     ) as server:
         with pytest.raises(EnphaseError) as caught:
             await Authentication(host=server.url).get_token(USERNAME, PASSWORD, "122300000001")
-        hunted(caught.value)
+        assert_no_secret(caught.value)
         assert b"POST /login" in server.received
 
 
@@ -167,29 +172,31 @@ async def test_normal_operation_logs_no_secret(sim: Simulator, caplog: pytest.Lo
     assert not [secret for secret in secrets if secret in shown]
 
 
-#: What would change what a terminal or a page shows, as far as a peer can write it into an answer.
+#: Control characters and markup that a peer can put into an answer.
 CONTROLS = "\x1b[2K\x9b1m\u202e"
 
 ODD = {
-    "reason": response(f"200 {CONTROLS}"),
-    "reason of an error": response(f"500 {CONTROLS}", body=CONTROLS),
+    "reason": build_response(f"200 {CONTROLS}"),
+    "reason of an error": build_response(f"500 {CONTROLS}", body=CONTROLS),
     "no version": f"HTTP/{CONTROLS} 200 OK\r\n\r\n".encode(),
     "no http": f"{CONTROLS}\r\n\r\n".encode(),
-    "redirect": response("302 Found", f"Location: https://{CONTROLS}.example/{CONTROLS}"),
-    "header": response("200 OK", f"{CONTROLS}: x"),
-    "encoding": response("200 OK", f"Content-Encoding: {CONTROLS}"),
-    "length": response("200 OK").replace(b"Length: 0", f"Length: {CONTROLS}".encode()),
-    "cookie": response("200 OK", f"Set-Cookie: sessionId={CONTROLS}", body="<p>"),
-    "body": response(body=f"{{'a': '{CONTROLS}'}}"),
-    "description": response(
+    "redirect": build_response("302 Found", f"Location: https://{CONTROLS}.example/{CONTROLS}"),
+    "header": build_response("200 OK", f"{CONTROLS}: x"),
+    "encoding": build_response("200 OK", f"Content-Encoding: {CONTROLS}"),
+    "length": build_response("200 OK").replace(b"Length: 0", f"Length: {CONTROLS}".encode()),
+    "cookie": build_response("200 OK", f"Set-Cookie: sessionId={CONTROLS}", body="<p>"),
+    "body": build_response(body=f"{{'a': '{CONTROLS}'}}"),
+    "description": build_response(
         body=f"<envoy_info><device><sn>{CONTROLS}</sn><software>D8</software></device></envoy_info>"
     ),
-    "form": response(body=f"<form action='{CONTROLS}'><input type='password' name='{CONTROLS}'></form>"),
+    "form": build_response(
+        body=f"<form action='{CONTROLS}'><input type='password' name='{CONTROLS}'></form>"
+    ),
 }
 
 
-def shown_of(error: BaseException) -> str:
-    """All that a log may show of an error but the lines of code."""
+def format_error(error: BaseException) -> str:
+    """Return everything that a log may show of an error, except lines of code."""
     formatted = traceback.TracebackException.from_exception(error, capture_locals=False)
     return "".join(
         line
@@ -203,8 +210,8 @@ def shown_of(error: BaseException) -> str:
 async def test_no_error_repeats_the_text_of_an_answer(
     answer: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
-    shown = certificate()
-    async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+    shown = create_certificate()
+    async with run_recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         assert await gateway.login(TOKEN)
         server.answer = answer
         calls: list[Callable[[], Any]] = [
@@ -214,20 +221,22 @@ async def test_no_error_repeats_the_text_of_an_answer(
             lambda: gateway.login_oauth_code(CODE, VERIFIER),
             lambda: anext(gateway.api_call_stream("/stream/meter")),
         ]
-        said = [shown_of(error) for error in [await failure_of(call) for call in calls] if error is not None]
-    async with recorder(None, answer) as server:
+        messages = [
+            format_error(error) for error in [await catch_error(call) for call in calls] if error is not None
+        ]
+    async with run_recorder(None, answer) as server:
         entrez_calls: list[Callable[[], Any]] = [
             lambda: Authentication(host=server.url).get_token(USERNAME, PASSWORD, "122300000001"),
             lambda: Enlighten(host=server.url).authenticate(USERNAME, PASSWORD),
         ]
-        errors = [await failure_of(call) for call in entrez_calls]
-        said += [shown_of(error) for error in errors if error is not None]
-    assert len(said) >= 3
-    said += [record.getMessage() for record in caplog.records if record.name.startswith("enphase_api")]
-    assert not [text for text in said for line in text.splitlines() if not line.isprintable()]
+        errors = [await catch_error(call) for call in entrez_calls]
+        messages += [format_error(error) for error in errors if error is not None]
+    assert len(messages) >= 3
+    messages += [record.getMessage() for record in caplog.records if record.name.startswith("enphase_api")]
+    assert not [text for text in messages for line in text.splitlines() if not line.isprintable()]
 
 
-async def failure_of(call: Callable[[], Any]) -> BaseException | None:
+async def catch_error(call: Callable[[], Any]) -> BaseException | None:
     try:
         await call()
     except (EnphaseError, StopAsyncIteration) as error:

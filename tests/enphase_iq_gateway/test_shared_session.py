@@ -12,13 +12,13 @@ from custom_components.enphase_iq_gateway.client import gateway_client
 from custom_components.enphase_iq_gateway.enphase_api import CertificateChangedError
 from custom_components.enphase_iq_gateway.enphase_api.local import Gateway
 from enphase_companion.simulator import Simulator
-from tests.enphase_api.servers import certificate, recorder, signed_by_the_gateways_key
+from tests.enphase_api.servers import create_certificate, create_certificate_and_leaf, run_recorder
 
 
 async def test_cookies_of_the_shared_session_are_neither_sent_nor_changed(hass: HomeAssistant) -> None:
-    shown = certificate()
+    shown = create_certificate()
     answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: sessionId=ours\r\nContent-Length: 2\r\n\r\n{}"
-    async with recorder(shown, answer) as server:
+    async with run_recorder(shown, answer) as server:
         jar = aiohttp.CookieJar(unsafe=True)
         jar.update_cookies(SimpleCookie({"sessionId": "theirs", "other": "theirs too"}), URL(server.url))
         session = async_create_clientsession(hass, cookie_jar=jar)
@@ -35,10 +35,10 @@ async def test_cookies_of_the_shared_session_are_neither_sent_nor_changed(hass: 
 async def test_a_certificate_that_the_trusted_key_signed_is_not_trusted(
     hass: HomeAssistant, simulator: Simulator
 ) -> None:
-    trusted, signed = signed_by_the_gateways_key("stranger", is_authority=True)
+    trusted, signed = create_certificate_and_leaf("stranger", is_authority=True)
     # The server, which runs in the same loop, logs that the client closed the connection.
     hass.loop.set_exception_handler(lambda *_: None)
-    async with recorder(signed) as server:
+    async with run_recorder(signed) as server:
         gateway = gateway_client(hass, server.url, trusted.pem)
         with pytest.raises(CertificateChangedError):
             await gateway.login(simulator.token())

@@ -24,7 +24,7 @@ LONGEST = 2.0
 MEMORY = 1024
 #: Maximum size of an input (bytes).
 LARGEST = 20_000
-AS_IT_IS = b"\x00"
+LITERAL = b"\x00"
 
 
 def main() -> int:
@@ -59,7 +59,7 @@ def main() -> int:
 def _targets() -> Any:
     # Import the client from its folder in the integration, where the instrumentation finds it.
     sys.path[:0] = [str(PROJECT / "scripts"), str(PROJECT / "custom_components" / "enphase_iq_gateway")]
-    from .targets import TARGETS  # noqa: PLC0415 - only now that it can be found
+    from .targets import TARGETS  # noqa: PLC0415 - found only after the change of sys.path
 
     return TARGETS
 
@@ -71,29 +71,29 @@ def _fuzz(name: str, seconds: int, kept: Path) -> None:
         include=["enphase_api", "enphase_companion", "integration", "html", "xml"]
     ):
         target = _targets()[name]
-    from hypothesis import HealthCheck, Phase, given, settings  # noqa: PLC0415 - not needed to try one again
+    from hypothesis import HealthCheck, Phase, given, settings  # noqa: PLC0415 - not needed with --again
 
     kept.mkdir(parents=True, exist_ok=True)
-    begin = Path(tempfile.mkdtemp(prefix=f"fuzzing-{name}-"))
+    seeds = Path(tempfile.mkdtemp(prefix=f"fuzzing-{name}-"))
 
     @settings(max_examples=50, phases=[Phase.generate], database=None, deadline=None)
     @given(target.inputs)
-    def begin_with(body: bytes) -> None:
-        (begin / hashlib.sha256(body).hexdigest()).write_bytes(AS_IT_IS + body)
+    def write_seed(body: bytes) -> None:
+        (seeds / hashlib.sha256(body).hexdigest()).write_bytes(LITERAL + body)
 
-    begin_with()
+    write_seed()
 
     @settings(database=None, deadline=None, suppress_health_check=list(HealthCheck))
     @given(target.inputs)
-    def made(body: bytes) -> None:
-        _timed(target.run, body, kept / name)
+    def run_generated(body: bytes) -> None:
+        _run_timed(target.run, body, kept / name)
 
-    def one(data: bytes) -> None:
+    def run_one(data: bytes) -> None:
         # Other data drives the strategy that generates the input.
-        if data[:1] == AS_IT_IS and name != "properties":
-            _timed(target.run, data[1:], kept / name)
+        if data[:1] == LITERAL and name != "properties":
+            _run_timed(target.run, data[1:], kept / name)
         else:
-            made.hypothesis.fuzz_one_input(data[1:])
+            run_generated.hypothesis.fuzz_one_input(data[1:])
 
     # The companion would log a warning for each input.
     logging.getLogger("enphase_companion").setLevel(logging.CRITICAL)
@@ -106,11 +106,11 @@ def _fuzz(name: str, seconds: int, kept: Path) -> None:
         "artifact_prefix": f"{kept}/",
         "print_final_stats": 1,
     }
-    atheris.Setup([name, *(f"-{key}={value}" for key, value in arguments.items()), str(begin)], one)
+    atheris.Setup([name, *(f"-{key}={value}" for key, value in arguments.items()), str(seeds)], run_one)
     atheris.Fuzz()
 
 
-def _timed(run: Callable[[bytes], None], body: bytes, kept: Path) -> None:
+def _run_timed(run: Callable[[bytes], None], body: bytes, kept: Path) -> None:
     """Run one input and store it if it fails or takes too long."""
     begun = time.process_time()
     try:

@@ -11,7 +11,7 @@ from typing import Any
 from hypothesis import strategies as st
 from hypothesis.strategies import DrawFn, SearchStrategy, composite
 
-#: Texts that are more than texts to a terminal, a page, a table or a parser.
+#: Texts with a special meaning in a terminal, a page, a table or a parser.
 TEXTS = (
     "", " ", "\x1b[2J", "\u202e", "\u200b", "\ufeff", "\n", "\r", "\t", "\x00", "\x85", "\u2028", "é", "٣",
     "\U0001f600", "`", "|", "<b>", "&#8238;", "[a](b)", "{a}", "../", "%00", "'", '"', "\\", "nan", "1e999",
@@ -37,8 +37,8 @@ NUMBERS = (
 )
 VALUES: tuple[Any, ...] = (*TEXTS, *NUMBERS, None, True, False, [], {}, [[]], [{}], {"": ""}, {"a": [{}]})
 
-#: Of any of the forms that are parsed here.
-WORDS = (
+#: Fragments of all formats that are parsed here.
+FRAGMENTS = (
     b"<", b">", b"</", b"<a>", b"</a>", b"&amp;", b"&#8238;", b"&#0;", b"&a;", b"<!DOCTYPE", b"<!--",
     b"<![CDATA[", b"]]>", b"<?xml ", b' encoding="utf-16"?>', b"{", b"}", b"[", b"]", b'"', b",", b":",
     b"\\u202e", b"\\ud800", b"NaN", b"1e999", b"\xff", b"\xef\xbb\xbf", b"\x00", b"\x1b", b"\xe2\x80\xae",
@@ -47,26 +47,26 @@ WORDS = (
 
 
 @composite
-def changed(draw: DrawFn, wholes: Sequence[bytes]) -> bytes:
+def mutate_bytes(draw: DrawFn, complete: Sequence[bytes]) -> bytes:
     """Generate one of these with some bytes removed and some inserted."""
-    made = draw(st.sampled_from(wholes)) if wholes else b""
+    mutated = draw(st.sampled_from(complete)) if complete else b""
     for _ in range(draw(st.integers(0, 4))):
-        start = draw(st.integers(0, len(made)))
-        end = start + draw(st.sampled_from((0, 1, 2, 8, 40, len(made))))
-        piece = draw(st.sampled_from(WORDS) | st.binary(max_size=6))
-        made = made[:start] + piece * draw(st.sampled_from((0, 1, 1, 1, 2, 100))) + made[end:]
-    return made
+        start = draw(st.integers(0, len(mutated)))
+        end = start + draw(st.sampled_from((0, 1, 2, 8, 40, len(mutated))))
+        piece = draw(st.sampled_from(FRAGMENTS) | st.binary(max_size=6))
+        mutated = mutated[:start] + piece * draw(st.sampled_from((0, 1, 1, 1, 2, 100))) + mutated[end:]
+    return mutated
 
 
 @composite
-def changed_json(draw: DrawFn, wholes: Sequence[Any]) -> bytes:
+def mutate_json(draw: DrawFn, complete: Sequence[Any]) -> bytes:
     """Generate one of these with some values and names changed, removed or repeated."""
-    made = copy.deepcopy(draw(st.sampled_from(wholes)))
+    mutated = copy.deepcopy(draw(st.sampled_from(complete)))
     for _ in range(draw(st.integers(0, 4))):
-        places = list(_places(made))
-        if not places:
+        elements = list(_list_elements(mutated))
+        if not elements:
             break
-        container, key = draw(st.sampled_from(places))
+        container, key = draw(st.sampled_from(elements))
         value = copy.deepcopy(
             draw(st.sampled_from(VALUES) | st.text(max_size=8) | st.integers() | st.floats())
         )
@@ -83,17 +83,17 @@ def changed_json(draw: DrawFn, wholes: Sequence[Any]) -> bytes:
                 container[key] = value
             case _:
                 container[key] = value
-    body = json.dumps(made, ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")
-    return draw(changed([body])) if draw(st.integers(0, 4)) == 0 else body
+    body = json.dumps(mutated, ensure_ascii=draw(st.booleans())).encode("utf-8", "surrogatepass")
+    return draw(mutate_bytes([body])) if draw(st.integers(0, 4)) == 0 else body
 
 
-def _places(value: Any) -> Iterator[tuple[Any, Any]]:
+def _list_elements(value: Any) -> Iterator[tuple[Any, Any]]:
     pairs = list(
         value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     )
     for key, content in pairs:
         yield value, key
-        yield from _places(content)
+        yield from _list_elements(content)
 
 
 #: Short texts and names as a broker takes them: any bytes, up to 255.
@@ -127,16 +127,16 @@ def _field(members: SearchStrategy[bytes]) -> SearchStrategy[bytes]:
 
 _fields = st.recursive(st.just(b"V"), _field, max_leaves=6)
 _table = st.lists(st.tuples(_short, _fields).map(b"".join), max_size=4).map(b"".join).map(_long)
-_octet, _moment = st.binary(min_size=1, max_size=1), st.binary(min_size=8, max_size=8)
+_octet, _time = st.binary(min_size=1, max_size=1), st.binary(min_size=8, max_size=8)
 #: In the order of their bits; a broker takes a number only as the time that a message may wait.
 _PROPERTIES = (
-    _short, _short, _table, _octet, _octet, _short, _short, st.just(b"\x0260"), _short, _moment, _short,
+    _short, _short, _table, _octet, _octet, _short, _short, st.just(b"\x0260"), _short, _time, _short,
     _short, _short, _short,
 )  # fmt: skip
 
 
 @composite
-def properties(draw: DrawFn) -> bytes:
+def generate_properties(draw: DrawFn) -> bytes:
     """Generate the properties of a message as bytes that a broker accepts."""
     flags, values = 0, b""
     for number, strategy in enumerate(_PROPERTIES):

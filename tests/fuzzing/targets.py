@@ -67,7 +67,7 @@ from enphase_companion.runtime.redaction import redact
 from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
 
-from .inputs import changed, changed_json, properties
+from .inputs import generate_properties, mutate_bytes, mutate_json
 
 PATHS = {
     "/ivp/meters": Meter.list_from_json,
@@ -79,10 +79,10 @@ PATHS = {
 }
 ENSEMBLE = ("/ivp/ensemble/inventory", "/ivp/ensemble/power", "/ivp/ensemble/secctrl")
 READINGS = "/ivp/meters/readings"
-#: When it is in all houses, in seconds since the epoch.
+#: The time in all houses, in seconds since the epoch.
 START = 1782032400.0
-#: Between the answers of one input; in no answer.
-APART = b"\x1e"
+#: The separator of the answers of an input, which occurs in no answer.
+SEPARATOR = b"\x1e"
 
 
 @dataclass(frozen=True)
@@ -96,22 +96,22 @@ class Target:
 
 
 @cache
-def simulator(profile: str = "battery") -> Simulator:
-    """Return a house with valid answers."""
+def get_simulator(profile: str = "battery") -> Simulator:
+    """Return a simulator with valid answers."""
     return Simulator(profile, hour_of_day=11, day=JUNE, start=START)
 
 
 @cache
-def certificate() -> str:
-    """Return the certificate of that house's gateway."""
-    return simulator()._make_certificate(datetime.fromtimestamp(START, UTC)).pem
+def create_certificate() -> str:
+    """Return the certificate of that simulator's gateway."""
+    return get_simulator()._make_certificate(datetime.fromtimestamp(START, UTC)).pem
 
 
 @cache
-def answers(*paths: str) -> tuple[Any, ...]:
+def get_answers(*paths: str) -> tuple[Any, ...]:
     """Return the answers of simulated gateways to these paths."""
     found = [
-        simulator(profile).gateway._answers.get(path, "")
+        get_simulator(profile).gateway._answers.get(path, "")
         for path in paths
         for profile in ("battery", "three-phase", "ac-batteries", "no-meters")
     ]
@@ -119,7 +119,7 @@ def answers(*paths: str) -> tuple[Any, ...]:
 
 
 def check(found: Any) -> None:
-    """Raise AssertionError if a value holds something that no reader may get."""
+    """Raise AssertionError if a value contains an unprintable text or a number that is not finite."""
     if isinstance(found, str):
         assert is_printable(found), ascii(found)
     elif isinstance(found, float):
@@ -161,27 +161,27 @@ def run_certificate(body: bytes) -> None:
 
 def run_readings(body: bytes) -> None:
     """Read meters, and encode the message of their readings."""
-    listed, _, read_now = body.partition(APART)
+    listed, _, read_now = body.partition(SEPARATOR)
     with suppress(InvalidAnswerError):
         meters = Meter.list_from_json(parse_json(listed, "/ivp/meters", "the gateway"))
         readings = Readings.from_json(parse_json(read_now, READINGS, "the gateway"), meters)
         check(tuple(readings))
         check(readings.measured_at)
         check(Site.from_readings(readings))
-        _send(from_readings(readings, "122333444455", START))
+        _check_round_trip(from_readings(readings, "122333444455", START))
 
 
 def run_models(body: bytes) -> None:
     """Parse each other answer of a gateway; the first byte selects the parser."""
     number, body = body[:1].rjust(1), body[1:]
-    path, make = list(PATHS.items())[number[0] % len(PATHS)]
+    path, parse = list(PATHS.items())[number[0] % len(PATHS)]
     with suppress(InvalidAnswerError):
-        check(make(parse_json(body, path, "the gateway"), path))
+        check(parse(parse_json(body, path, "the gateway"), path))
 
 
 def run_batteries(body: bytes) -> None:
     """Read the three answers about batteries."""
-    parts = [*body.split(APART), b"[]", b"{}", b"{}"][: len(ENSEMBLE)]
+    parts = [*body.split(SEPARATOR), b"[]", b"{}", b"{}"][: len(ENSEMBLE)]
     with suppress(InvalidAnswerError):
         batteries = Batteries.from_json(
             *(parse_json(part, path, "the gateway") for path, part in zip(ENSEMBLE, parts, strict=True))
@@ -190,18 +190,18 @@ def run_batteries(body: bytes) -> None:
         check(batteries.as_of(datetime.fromisoformat("2026-06-21T11:00:00+00:00")))
 
 
-def _send(sent: Message) -> None:
-    """Read a message of our own as each of its readers does."""
-    for body in (encode(sent), encode(sent, build_reports(sent))):
-        message = decode(body)
-        check(message)
-        assert decode(encode(message)).samples == message.samples
+def _check_round_trip(message: Message) -> None:
+    """Encode a message in both forms and decode it."""
+    for body in (encode(message), encode(message, build_reports(message))):
+        decoded = decode(body)
+        check(decoded)
+        assert decode(encode(decoded)).samples == decoded.samples
 
 
 def run_message(body: bytes) -> None:
     """Read a message from a broker: a readable message can be forwarded and reads equal again."""
     with suppress(MessageError):
-        _send(decode(body, "122333444455"))
+        _check_round_trip(decode(body, "122333444455"))
 
 
 def run_properties(body: bytes) -> None:
@@ -217,7 +217,7 @@ def run_properties(body: bytes) -> None:
     header.marshal()
 
 
-def run_whole_properties(body: bytes) -> None:
+def run_complete_properties(body: bytes) -> None:
     """Read properties from bytes that a broker accepts: none may be rejected."""
     read_all()
     header = ContentHeader()
@@ -233,8 +233,8 @@ def run_weather(body: bytes) -> None:
 
 def run_token(body: bytes) -> None:
     """Read a token: the text itself, and one whose claims are the bytes."""
-    made = (base64.urlsafe_b64encode(part).rstrip(b"=") for part in (b'{"alg":"ES256"}', body, b"c"))
-    for text in (body.decode(errors="replace"), b".".join(made).decode()):
+    parts = (base64.urlsafe_b64encode(part).rstrip(b"=") for part in (b'{"alg":"ES256"}', body, b"c"))
+    for text in (body.decode(errors="replace"), b".".join(parts).decode()):
         with suppress(TokenError):
             token = Token.parse(text, "122333444455", verify_signature=True)
             check((token.serial_number, token.role, token.issued_at, token.expires_at, token.reason))
@@ -266,14 +266,14 @@ def run_spool(body: bytes) -> None:
         with suppress(OSError, CommandError), ExitStack() as ends:
             spool = SpoolFile(file)
             ends.callback(spool.close)
-            numbers, _ = spool.append([PARCEL], 1_000_000)
+            numbers, _ = spool.append([OUTGOING], 1_000_000)
             found = list(spool.after(0))
-            for _, parcel in found:
-                assert {type(each) for each in (parcel.message_id, parcel.gateway, parcel.routing_key)} == {
-                    str
-                }
-                assert type(parcel.body) is bytes
-            assert (numbers[0], PARCEL) in found
+            for _, message in found:
+                assert {
+                    type(each) for each in (message.message_id, message.gateway, message.routing_key)
+                } == {str}
+                assert type(message.body) is bytes
+            assert (numbers[0], OUTGOING) in found
             spool.remove({number for number, _ in found})
             assert spool.count == 0
 
@@ -299,9 +299,9 @@ def run_documentation(body: bytes) -> None:
         answers = {path: Answer(Outcome.ANSWERED, parse_answer(body, endpoint))}
         anonymous = anonymize(Recording("8.2.127", answers), CATALOGUE, Placeholders())
         for markup in FORMATS.values():
-            made = build_page(endpoint, [anonymous], markup)
-            assert len("".join((*made.facts, *made.example))) < 500_000
-            lines = [line for part in (*made.facts, *made.example) for line in part.split("\n")]
+            page = build_page(endpoint, [anonymous], markup)
+            assert len("".join((*page.facts, *page.example))) < 500_000
+            lines = [line for part in (*page.facts, *page.example) for line in part.split("\n")]
             assert all(line.isprintable() for line in lines)
             fence = lines[-1]
             assert sum(line.startswith(fence) for line in lines) == (2 if set(fence) <= {*"`-"} else 1)
@@ -318,25 +318,27 @@ def _api_access() -> ModuleType:
 API_ACCESS = _api_access()
 CATALOGUE = load_catalogue()
 TOKEN = f"eyJhbGciOiJFUzI1NiJ9.{'e30' * 10}.{'c2ln' * 10}"
-PARCEL = OutgoingMessage("an-id", "122333444455", "meters", b"{}")
+OUTGOING = OutgoingMessage("an-id", "122333444455", "meters", b"{}")
 
 
 @cache
-def spool() -> bytes:
+def build_spool() -> bytes:
     """Return the bytes of a spool with messages."""
     with tempfile.TemporaryDirectory() as folder:
         file = SpoolFile(Path(folder) / "spool")
-        file.append([PARCEL] * 3, 1_000_000)
+        file.append([OUTGOING] * 3, 1_000_000)
         file.close()
         return (Path(folder) / "spool").read_bytes()
 
 
-def _together(*strategies: SearchStrategy[bytes]) -> SearchStrategy[bytes]:
-    return st.tuples(*strategies).map(APART.join)
+def _join(*strategies: SearchStrategy[bytes]) -> SearchStrategy[bytes]:
+    return st.tuples(*strategies).map(SEPARATOR.join)
 
 
 def _messages() -> list[Any]:
-    readings = Readings.from_json(answers(READINGS)[0], Meter.list_from_json(answers("/ivp/meters")[0]))
+    readings = Readings.from_json(
+        get_answers(READINGS)[0], Meter.list_from_json(get_answers("/ivp/meters")[0])
+    )
     message = from_readings(readings, "122333444455", START)
     return [json.loads(encode(message, build_reports(message)))]
 
@@ -376,39 +378,43 @@ _SECRETS = (
 )
 
 TARGETS: Mapping[str, Target] = {
-    "info": Target(run_info, changed([each.gateway._answers.info().encode() for each in (simulator(),)])),
+    "info": Target(
+        run_info, mutate_bytes([each.gateway._answers.info().encode() for each in (get_simulator(),)])
+    ),
     "certificate": Target(
         run_certificate,
-        changed([ssl.PEM_cert_to_DER_cert(certificate()), certificate().encode()]),
+        mutate_bytes([ssl.PEM_cert_to_DER_cert(create_certificate()), create_certificate().encode()]),
     ),
     "readings": Target(
-        run_readings, _together(changed_json(answers("/ivp/meters")), changed_json(answers(READINGS)))
+        run_readings, _join(mutate_json(get_answers("/ivp/meters")), mutate_json(get_answers(READINGS)))
     ),
     "models": Target(
         run_models,
         st.one_of(
             *(
-                changed_json(answers(path)).map(lambda body, number=number: bytes([number]) + body)  # type: ignore[misc]
+                mutate_json(get_answers(path)).map(lambda body, number=number: bytes([number]) + body)  # type: ignore[misc]
                 for number, path in enumerate(PATHS)
             )
         ),
     ),
-    "batteries": Target(run_batteries, _together(*(changed_json(answers(path)) for path in ENSEMBLE))),
-    "message": Target(run_message, changed_json(_messages())),
-    "properties": Target(run_whole_properties, properties()),
-    "cut-properties": Target(run_properties, properties().flatmap(lambda whole: changed([whole]))),
-    "weather": Target(run_weather, changed_json([_WEATHER])),
-    "token": Target(run_token, changed_json([_CLAIMS])),
-    "page": Target(run_page, changed(_PAGES)),
-    "settings": Target(run_settings, changed_json([_SETTINGS])),
-    "spool": Target(run_spool, changed([spool()]), examples=25),
-    "redact-response": Target(
-        run_redact_response, changed(_SECRETS) | changed_json([json.loads(_SECRETS[0])])
+    "batteries": Target(run_batteries, _join(*(mutate_json(get_answers(path)) for path in ENSEMBLE))),
+    "message": Target(run_message, mutate_json(_messages())),
+    "properties": Target(run_complete_properties, generate_properties()),
+    "cut-properties": Target(
+        run_properties, generate_properties().flatmap(lambda complete: mutate_bytes([complete]))
     ),
-    "redaction": Target(run_redaction, changed(_SECRETS)),
+    "weather": Target(run_weather, mutate_json([_WEATHER])),
+    "token": Target(run_token, mutate_json([_CLAIMS])),
+    "page": Target(run_page, mutate_bytes(_PAGES)),
+    "settings": Target(run_settings, mutate_json([_SETTINGS])),
+    "spool": Target(run_spool, mutate_bytes([build_spool()]), examples=25),
+    "redact-response": Target(
+        run_redact_response, mutate_bytes(_SECRETS) | mutate_json([json.loads(_SECRETS[0])])
+    ),
+    "redaction": Target(run_redaction, mutate_bytes(_SECRETS)),
     "documentation": Target(
         run_documentation,
-        changed_json(answers("/home.json", "/ivp/meters", *ENSEMBLE)).map(lambda body: b"j" + body)
-        | changed([simulator().gateway._answers.info().encode()]).map(lambda body: b"x" + body),
+        mutate_json(get_answers("/home.json", "/ivp/meters", *ENSEMBLE)).map(lambda body: b"j" + body)
+        | mutate_bytes([get_simulator().gateway._answers.info().encode()]).map(lambda body: b"x" + body),
     ),
 }

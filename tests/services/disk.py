@@ -21,7 +21,7 @@ class SmallDisk:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self._other = path / "of-somebody-else"
+        self._other = path / "other-program"
 
     def fill(self) -> None:
         """Fill the free space with a file of another program."""
@@ -33,25 +33,25 @@ class SmallDisk:
         """Remove that file."""
         self._other.unlink()
 
-    def is_read_only(self, read_only: bool) -> None:
-        """Remount the disk, as a system does when a disk fails; no file may be open there."""
+    def set_read_only(self, read_only: bool) -> None:
+        """Remount the disk, as a system does when a disk fails. No file on it may be open."""
         _mount("-o", f"remount,{'ro' if read_only else 'rw'}", str(self.path))
 
 
-def _mount(*words: str) -> None:
-    subprocess.run(["mount", *words], check=True, capture_output=True, timeout=30)
+def _mount(*arguments: str) -> None:
+    subprocess.run(["mount", *arguments], check=True, capture_output=True, timeout=30)
 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
-    """Mount a disk for this test alone."""
+    """Mount a disk for this test only."""
     path = tmp_path / "disk"
     path.mkdir()
     if os.geteuid() != 0 or not shutil.which("mount"):
-        unavailable("mount, by root")
+        unavailable("mount (requires root)")
     try:
         _mount("-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs", str(path))
     except subprocess.CalledProcessError:
-        unavailable("mount, by a root that may")
+        unavailable("mount (not permitted)")
     yield SmallDisk(path)
     subprocess.run(["umount", "--lazy", path], check=True, timeout=30)

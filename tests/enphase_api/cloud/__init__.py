@@ -1,1 +1,1 @@
-"""Tests of the way to Entrez."""
+"""Tests of sign-in and tokens."""

@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 from aiohttp import web
 
-# The shape of Entrez's own pages, as recorded in 2025.
+# The structure of Entrez's pages, as recorded in 2025.
 LOGIN_FORM = """<title>Enphase Authentication | Login page</title><p class="error">{error}</p>
 <form class="login-form" action="/login" method="post"><input type="hidden" name="_csrf" value="x"/>
 <input type="text" id="username" name="username"/><input type="password" id="password" name="password"/>
@@ -18,7 +18,7 @@ SELECT_GATEWAY = """<h1 class="content__title">Authentication</h1>
 Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
-def page(
+def answer_page(
     text: str = "", *, status: int = 200, cookies: tuple[str, ...] = ("SESSION",), location: str = ""
 ) -> Answer:
     async def answer(request: web.Request) -> web.StreamResponse:

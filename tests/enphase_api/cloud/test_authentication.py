@@ -1,4 +1,4 @@
-"""Signing in to Entrez: what counts as signed in, what as refused, and what as Entrez being out of order."""
+"""Sign-in to Entrez: success, rejection, and failures of Entrez."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from enphase_api.cloud import Authentication, Enlighten, Token
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.entrez import INSTALLER_USERNAME, MFA_USERNAME
 
-from ..servers import entrez, recorder
-from .entrez_pages import LOGIN_FORM, SELECT_GATEWAY, Answer, page
+from ..servers import run_entrez, run_recorder
+from .entrez_pages import LOGIN_FORM, SELECT_GATEWAY, Answer, answer_page
 
 
 async def sign_in(answer: Answer) -> bool:
-    async with entrez(answer) as url:
+    async with run_entrez(answer) as url:
         return await Authentication(host=url).authenticate("me@example.com", "s3cr3t")
 
 
@@ -41,10 +41,10 @@ async def test_a_wrong_password_returns_false(sim: Simulator) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        page(LOGIN_FORM.format(error="Wrong username or password")),
-        page("Unauthorized", status=401, cookies=()),
-        page(status=302, location="/login?error"),
-        page(status=302, location="https://entrez.example/login_main_page"),
+        answer_page(LOGIN_FORM.format(error="Wrong username or password")),
+        answer_page("Unauthorized", status=401, cookies=()),
+        answer_page(status=302, location="/login?error"),
+        answer_page(status=302, location="https://entrez.example/login_main_page"),
     ],
     ids=["form again", "401", "redirect to the form", "redirect elsewhere to log in"],
 )
@@ -55,10 +55,10 @@ async def test_every_form_of_a_rejection_is_recognized(answer: Answer) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        page(SELECT_GATEWAY),
-        page(),
-        page(status=302, location="/"),
-        page(status=303, location="entrez_tokens"),
+        answer_page(SELECT_GATEWAY),
+        answer_page(),
+        answer_page(status=302, location="/"),
+        answer_page(status=303, location="entrez_tokens"),
     ],
     ids=["select gateway", "empty page", "redirect to /", "relative redirect"],
 )
@@ -69,12 +69,12 @@ async def test_every_form_of_a_success_is_recognized(answer: Answer) -> None:
 @pytest.mark.parametrize(
     "answer",
     [
-        page('<form action="/mfa"><input name="otp"></form>'),
-        page("<p>Enter the verification code that we sent to you.</p>"),
-        page('{"success": true, "requires_mfa": true}'),
-        page("<p>Loading</p>", cookies=("SESSION", "login_otp_nonce")),
-        page(status=302, location="/login/mfa"),
-        page("<p>Two-factor authentication</p>", status=401),
+        answer_page('<form action="/mfa"><input name="otp"></form>'),
+        answer_page("<p>Enter the verification code that we sent to you.</p>"),
+        answer_page('{"success": true, "requires_mfa": true}'),
+        answer_page("<p>Loading</p>", cookies=("SESSION", "login_otp_nonce")),
+        answer_page(status=302, location="/login/mfa"),
+        answer_page("<p>Two-factor authentication</p>", status=401),
     ],
     ids=["field", "text", "json", "cookie", "redirect", "401"],
 )
@@ -93,13 +93,13 @@ async def test_a_second_factor_differs_from_a_wrong_password(sim: Simulator) -> 
 @pytest.mark.parametrize(
     ("answer", "retryable"),
     [
-        (page("down, one-time maintenance", status=503), True),
-        (page("slow down", status=429), True),
-        (page("firewall", status=403), False),
-        (page(status=302, location="https://elsewhere.example/"), True),
-        (page(status=302), True),
-        (page(status=302, location="http://[not-an-address"), True),
-        (page(SELECT_GATEWAY, cookies=()), True),
+        (answer_page("down, one-time maintenance", status=503), True),
+        (answer_page("slow down", status=429), True),
+        (answer_page("firewall", status=403), False),
+        (answer_page(status=302, location="https://elsewhere.example/"), True),
+        (answer_page(status=302), True),
+        (answer_page(status=302, location="http://[not-an-address"), True),
+        (answer_page(SELECT_GATEWAY, cookies=()), True),
     ],
     ids=["503", "429", "403", "redirect away", "redirect nowhere", "redirect to nonsense", "no cookie"],
 )
@@ -126,10 +126,10 @@ async def test_a_failed_sign_in_ends_the_one_before(sim: Simulator) -> None:
 
 
 async def test_a_redirect_does_not_receive_the_password() -> None:
-    async with recorder() as elsewhere:
+    async with run_recorder() as elsewhere:
         for status in (302, 307, 308):
             with pytest.raises(ResponseError):
-                await sign_in(page(status=status, location=f"{elsewhere.url}/"))
+                await sign_in(answer_page(status=status, location=f"{elsewhere.url}/"))
         assert elsewhere.received == b""
 
 
@@ -197,12 +197,12 @@ async def test_without_a_sign_in_no_request_is_sent(call: str, sim: Simulator) -
     assert sim.entrez_requests == []
 
 
-def signed_in_then(answer: Answer) -> Answer:
-    """Let everybody in, then answer everything else with `answer`."""
+def accept_sign_in_then(answer: Answer) -> Answer:
+    """Accept every sign-in, and answer all other requests with `answer`."""
 
     async def route(request: web.Request) -> web.StreamResponse:
         signs_in = request.path in ("/login", "/login_main_page")
-        return await (page(SELECT_GATEWAY) if signs_in else answer)(request)
+        return await (answer_page(SELECT_GATEWAY) if signs_in else answer)(request)
 
     return route
 
@@ -210,14 +210,14 @@ def signed_in_then(answer: Answer) -> Answer:
 @pytest.mark.parametrize(
     "answer",
     [
-        page(LOGIN_FORM.format(error="")),
-        page(status=302, location="/login"),
-        page(status=401),
+        answer_page(LOGIN_FORM.format(error="")),
+        answer_page(status=302, location="/login"),
+        answer_page(status=401),
     ],
     ids=["form", "redirect", "401"],
 )
 async def test_an_ended_sign_in_is_reported_and_forgotten(answer: Answer) -> None:
-    async with entrez(signed_in_then(answer)) as url:
+    async with run_entrez(accept_sign_in_then(answer)) as url:
         authentication = Authentication(host=url)
         await authentication.authenticate("me@example.com", "s3cr3t")
         with pytest.raises(AuthenticationError, match=r"has ended: call authenticate again"):
@@ -229,16 +229,16 @@ async def test_an_ended_sign_in_is_reported_and_forgotten(answer: Answer) -> Non
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (page(status=500), ResponseError),
-        (page(status=403), ResponseError),
-        (page(status=302, location="/"), InvalidAnswerError),
-        (page('<textarea id="JWTToken">Sorry, no tokens today</textarea>'), TokenError),
-        (page('<textarea id="JWTToken"></textarea>'), TokenError),
+        (answer_page(status=500), ResponseError),
+        (answer_page(status=403), ResponseError),
+        (answer_page(status=302, location="/"), InvalidAnswerError),
+        (answer_page('<textarea id="JWTToken">Sorry, no tokens today</textarea>'), TokenError),
+        (answer_page('<textarea id="JWTToken"></textarea>'), TokenError),
     ],
     ids=["500", "403", "redirect", "no token in its place", "nothing in its place"],
 )
 async def test_a_page_without_a_token_is_an_error(answer: Answer, error: type[Exception]) -> None:
-    async with entrez(signed_in_then(answer)) as url:
+    async with run_entrez(accept_sign_in_then(answer)) as url:
         authentication = Authentication(host=url)
         await authentication.authenticate("me@example.com", "s3cr3t")
         with pytest.raises(error):
@@ -257,22 +257,22 @@ async def test_a_rejected_token_page_does_not_end_the_sign_in(sim: Simulator) ->
 
 
 async def test_site_names_with_special_characters_are_quoted() -> None:
-    asked = []
+    requested = []
 
     async def answer(request: web.Request) -> web.StreamResponse:
-        asked.append(request.raw_path)
+        requested.append(request.raw_path)
         return web.json_response([{"id": 7, "name": "My home", "serial_numbers": ["122300000001"]}])
 
-    async with entrez(signed_in_then(answer)) as url:
+    async with run_entrez(accept_sign_in_then(answer)) as url:
         authentication = Authentication(host=url)
         await authentication.authenticate("me@example.com", "s3cr3t")
         sites = await authentication.get_site("My home/../é?x")
     assert sites[0]["serial_numbers"] == ["122300000001"]
-    assert asked == ["/site/My%20home%2F..%2F%C3%A9%3Fx"]
+    assert requested == ["/site/My%20home%2F..%2F%C3%A9%3Fx"]
 
 
 async def test_a_page_as_the_answer_of_a_search_is_an_error() -> None:
-    async with entrez(signed_in_then(page("<h1>Welcome</h1>"))) as url:
+    async with run_entrez(accept_sign_in_then(answer_page("<h1>Welcome</h1>"))) as url:
         authentication = Authentication(host=url)
         await authentication.authenticate("me@example.com", "s3cr3t")
         with pytest.raises(InvalidAnswerError, match="not with JSON"):
@@ -290,7 +290,7 @@ async def test_signing_out_ends_the_sign_in(sim: Simulator) -> None:
 
 
 async def test_a_failed_sign_out_returns_false_and_is_forgotten() -> None:
-    async with entrez(signed_in_then(page(status=500))) as url:
+    async with run_entrez(accept_sign_in_then(answer_page(status=500))) as url:
         authentication = Authentication(host=url)
         await authentication.authenticate("me@example.com", "s3cr3t")
         assert not await authentication.logout()
@@ -307,13 +307,13 @@ async def test_a_session_of_enlighten_yields_a_token(sim: Simulator) -> None:
 
 @pytest.mark.parametrize("status", [200, 400, 401, 403])
 async def test_the_error_for_an_enlighten_session_without_a_token_names_a_solution(status: int) -> None:
-    async with entrez(page("No tokens for you", status=status)) as url:
+    async with run_entrez(answer_page("No tokens for you", status=status)) as url:
         with pytest.raises(TokenError, match="sign in to Entrez instead"):
             await Authentication(host=url).get_token_from_enlighten_session_id("id", "1", "me@example.com")
 
 
 async def test_an_outage_is_not_a_rejected_enlighten_session() -> None:
-    async with entrez(page(status=502)) as url:
+    async with run_entrez(answer_page(status=502)) as url:
         with pytest.raises(ResponseError) as caught:
             await Authentication(host=url).get_token_from_enlighten_session_id("id", "1", "me@example.com")
         assert (caught.value.status, caught.value.retryable) == (502, True)

@@ -1,4 +1,4 @@
-"""Entrez's pages, read by a parser of HTML and not by their exact text."""
+"""Entrez's pages, which are parsed as HTML and not compared to exact texts."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_an_entity_of_thousands_of_digits_is_text() -> None:
     assert not EntrezPage(b"<p>&#" + b"1" * 5000 + b";</p><a href='&#x" + b"1" * 5000 + b"'>").asks_password
 
 
-#: What keeps a parser that looks ahead busy with each of its beginnings.
+#: Fragments that a parser with look-ahead would read again from each of their starts.
 BEGINNINGS = [
     "<",
     "<a",
@@ -132,7 +132,7 @@ BEGINNINGS = [
 def test_each_part_of_a_page_is_read_once(text: str, monkeypatch: pytest.MonkeyPatch) -> None:
     searches, looked_at = [], []
 
-    class Watched(str):
+    class CountingText(str):
         __slots__ = ()
 
         def find(self, *args: Any) -> int:
@@ -148,15 +148,15 @@ def test_each_part_of_a_page_is_read_once(text: str, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(html, "_MARKUP", Mock(search=search))
     page = EntrezPage(b"")
     searches.clear()
-    page._read(Watched(text * 2_000))
-    # Ever further on, and only one look for a comment's end that is not there.
+    page._read(CountingText(text * 2_000))
+    # Positions only increase, and the missing end of the comment is searched once.
     assert searches == sorted(set(searches))
     assert len(looked_at) <= 1
 
 
 def test_no_pattern_of_a_page_backtracks() -> None:
-    """Each repetition is possessive: it gives nothing back, so that there is nothing to try again."""
+    """Each repetition is possessive, so that it never backtracks."""
     for pattern in (html._MARKUP, html._ATTRIBUTE, html._UNSEEN):
-        # Whatever stands in a class is no repetition.
+        # Characters in a class are no repetition.
         outside = re.sub(r"\[\^?[^\]]*\]", "x", pattern.pattern)
         assert re.findall(r"[*+](?!\+)(?<!\+\+)(?<!\*\+)", outside) == []

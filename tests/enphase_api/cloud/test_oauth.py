@@ -1,4 +1,4 @@
-"""Sign-in by OAuth with PKCE: at Entrez for a code, then a token from Entrez or through the gateway."""
+"""OAuth sign-in with PKCE: a code from Entrez, and a token from Entrez or through the gateway."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from enphase_api.local import Gateway
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.entrez import MFA_USERNAME
 
-from ..servers import certificate, entrez, recorder
-from .entrez_pages import LOGIN_FORM, page
+from ..servers import create_certificate, run_entrez, run_recorder
+from .entrez_pages import LOGIN_FORM, answer_page
 
 
-async def code_and_verifier(sim: Simulator) -> tuple[str, str]:
+async def fetch_code_and_verifier(sim: Simulator) -> tuple[str, str]:
     return await Authentication.authenticate_oauth(
         sim.username, sim.password, sim.serial_number, host=sim.entrez_url
     )
 
 
 async def test_a_code_becomes_a_token_at_entrez(sim: Simulator) -> None:
-    code, verifier = await code_and_verifier(sim)
-    given = await Authentication.get_token_from_oauth(code, verifier, host=sim.entrez_url)
-    assert Authentication.check_token_valid(given["access_token"], sim.serial_number)
+    code, verifier = await fetch_code_and_verifier(sim)
+    tokens = await Authentication.get_token_from_oauth(code, verifier, host=sim.entrez_url)
+    assert Authentication.check_token_valid(tokens["access_token"], sim.serial_number)
 
 
 async def test_a_code_becomes_a_login_through_the_gateway(sim: Simulator, gateway: Gateway) -> None:
-    assert await gateway.login_oauth_code(*await code_and_verifier(sim))
+    assert await gateway.login_oauth_code(*await fetch_code_and_verifier(sim))
     assert await gateway.meters()
 
 
 async def test_a_code_works_once(sim: Simulator, gateway: Gateway) -> None:
-    code, verifier = await code_and_verifier(sim)
+    code, verifier = await fetch_code_and_verifier(sim)
     await gateway.login_oauth_code(code, verifier)
     with pytest.raises(AuthenticationError, match="new code"):
         await gateway.login_oauth_code(code, verifier)
@@ -46,7 +46,7 @@ async def test_a_code_works_once(sim: Simulator, gateway: Gateway) -> None:
 
 
 async def test_a_stolen_code_is_useless_without_its_verifier(sim: Simulator) -> None:
-    code, _ = await code_and_verifier(sim)
+    code, _ = await fetch_code_and_verifier(sim)
     with pytest.raises(AuthenticationError):
         await Authentication.get_token_from_oauth(code, "x" * 64, host=sim.entrez_url)
 
@@ -61,7 +61,7 @@ async def test_the_challenge_is_the_sha256_of_a_unique_verifier() -> None:
         seen.append(form)
         return web.Response(status=302, headers={"Location": f"{form.getone('redirectUri')!s}?code=c0de"})
 
-    async with entrez(answer) as url, aiohttp.ClientSession() as session:
+    async with run_entrez(answer) as url, aiohttp.ClientSession() as session:
         pairs = [
             await Authentication.authenticate_oauth("me", "s3cr3t", host=url, session=session) for _ in (1, 2)
         ]
@@ -78,7 +78,7 @@ async def test_the_challenge_is_the_sha256_of_a_unique_verifier() -> None:
 async def test_a_wrong_password_yields_no_code(sim: Simulator) -> None:
     with pytest.raises(AuthenticationError, match="rejected the user name and password"):
         await Authentication.authenticate_oauth(sim.username, "wrong", host=sim.entrez_url)
-    async with entrez(page(LOGIN_FORM.format(error="Wrong username or password"))) as url:
+    async with run_entrez(answer_page(LOGIN_FORM.format(error="Wrong username or password"))) as url:
         with pytest.raises(AuthenticationError, match="rejected the user name and password"):
             await Authentication.authenticate_oauth("me", "wrong", host=url)
 
@@ -88,22 +88,24 @@ async def test_an_account_with_a_second_factor_gets_no_code(sim: Simulator) -> N
         await Authentication.authenticate_oauth(MFA_USERNAME, sim.password, host=sim.entrez_url)
 
 
-@pytest.mark.parametrize("answer", [page("<h1>Welcome</h1>"), page(status=500)], ids=["page", "500"])
+@pytest.mark.parametrize(
+    "answer", [answer_page("<h1>Welcome</h1>"), answer_page(status=500)], ids=["page", "500"]
+)
 async def test_an_answer_without_a_code_is_an_error(answer: object) -> None:
-    async with entrez(answer) as url:  # type: ignore[arg-type]
+    async with run_entrez(answer) as url:  # type: ignore[arg-type]
         with pytest.raises(ResponseError):
             await Authentication.authenticate_oauth("me", "s3cr3t", host=url)
 
 
 @pytest.mark.parametrize("status", [400, 401, 403])
 async def test_a_code_rejected_by_entrez_is_not_an_outage(status: int) -> None:
-    async with entrez(page(status=status)) as url:
+    async with run_entrez(answer_page(status=status)) as url:
         with pytest.raises(AuthenticationError, match="new code"):
             await Authentication.get_token_from_oauth("code", "verifier", host=url)
 
 
 async def test_an_outage_is_not_a_rejected_code() -> None:
-    async with entrez(page(status=503)) as url:
+    async with run_entrez(answer_page(status=503)) as url:
         with pytest.raises(ResponseError) as caught:
             await Authentication.get_token_from_oauth("code", "verifier", host=url)
         assert caught.value.retryable
@@ -117,14 +119,14 @@ async def test_an_outage_is_not_a_rejected_code() -> None:
     ],
 )
 async def test_the_error_reports_a_gateway_that_gets_no_token(answer: bytes, error: type[Exception]) -> None:
-    shown = certificate()
-    async with recorder(shown, answer) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+    shown = create_certificate()
+    async with run_recorder(shown, answer) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         with pytest.raises(error):
             await gateway.login_oauth_code("code", "verifier")
 
 
 async def test_no_code_is_sent_to_an_untrusted_gateway(sim: Simulator) -> None:
-    async with recorder(certificate("stranger")) as server:
+    async with run_recorder(create_certificate("stranger")) as server:
         gateway = Gateway(server.url, certificate=sim.certificate_pem)
         with pytest.raises(Exception, match="another certificate"):
             await gateway.login_oauth_code("code", "verifier")

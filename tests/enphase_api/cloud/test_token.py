@@ -1,4 +1,4 @@
-"""Tokens: what they say, and why one cannot be used."""
+"""Tokens: their claims, and why a token cannot be used."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ from enphase_companion.simulator.certificate import key_from_seed
 DAY = 86_400
 
 
-def spki(key: Any) -> str:
+def to_spki(key: Any) -> str:
     return base64.b64encode(key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)).decode()
 
 
-def forged(**claims: Any) -> str:
-    """Return a token with these claims, signed by nobody."""
+def forge_token(**claims: Any) -> str:
+    """Return a token with these claims and an invalid signature."""
     parts = [{"alg": "ES256"}, claims]
     return ".".join(
         [base64.urlsafe_b64encode(json.dumps(part).encode()).decode().rstrip("=") for part in parts]
@@ -80,17 +80,17 @@ def test_white_space_around_a_pasted_token_does_not_matter(sim: Simulator) -> No
 
 
 def test_a_signature_is_verified_on_request(sim: Simulator) -> None:
-    entrez, stranger = spki(sim.entrez.public_key), spki(key_from_seed("stranger").public_key())
+    entrez, stranger = to_spki(sim.entrez.public_key), to_spki(key_from_seed("stranger").public_key())
     token = sim.token()
     assert Authentication.check_token_valid(token, verify_signature=True, public_key=entrez)
     assert not Authentication.check_token_valid(token, verify_signature=True, public_key=stranger)
-    # Entrez's own key is the default.
+    # The default is Entrez's key.
     assert not Authentication.check_token_valid(token, verify_signature=True)
     assert "signature" in (Token.parse(token, verify_signature=True).problem or "")
 
 
 def test_a_key_of_another_kind_verifies_nothing(sim: Simulator) -> None:
-    key = spki(rsa.generate_private_key(65537, 2048).public_key())
+    key = to_spki(rsa.generate_private_key(65537, 2048).public_key())
     assert not Authentication.check_token_valid(sim.token(), verify_signature=True, public_key=key)
 
 
@@ -109,7 +109,7 @@ def test_only_tokens_signed_by_entrez_are_accepted(algorithm: str, sim: Simulato
 
 
 def test_another_issuer_is_not_entrez() -> None:
-    problem = Token.parse(forged(aud="1", iat=1_700_000_000, exp=4_000_000_000, iss="Entrez2")).problem
+    problem = Token.parse(forge_token(aud="1", iat=1_700_000_000, exp=4_000_000_000, iss="Entrez2")).problem
     assert problem is not None
     assert "not issued by Entrez" in problem
 
@@ -139,7 +139,7 @@ def test_a_token_without_a_required_claim_is_invalid(missing: str) -> None:
     claims = {"aud": "1", "iat": 1_700_000_000, "exp": 4_000_000_000, "iss": "Entrez"}
     del claims[missing]
     with pytest.raises(TokenError, match="names no gateway or no time"):
-        Token.parse(forged(**claims))
+        Token.parse(forge_token(**claims))
 
 
 def test_a_text_longer_than_any_token_is_invalid() -> None:
@@ -150,7 +150,7 @@ def test_a_text_longer_than_any_token_is_invalid() -> None:
 @pytest.mark.parametrize("audience", ["envoy", "1" * 33, "1\x1b[2K", "[a](https://b)", "\u0661"])
 def test_a_token_with_an_invalid_serial_number_is_invalid(audience: str) -> None:
     with pytest.raises(TokenError, match="names no gateway or no time") as caught:
-        Token.parse(forged(aud=audience, iat=1_700_000_000, exp=4_000_000_000, iss="Entrez"))
+        Token.parse(forge_token(aud=audience, iat=1_700_000_000, exp=4_000_000_000, iss="Entrez"))
     assert str(caught.value).isprintable()
 
 
@@ -175,4 +175,4 @@ def test_any_text_is_a_token_or_a_token_error(text: str) -> None:
 @given(st.dictionaries(st.sampled_from(["aud", "iat", "exp", "iss", "enphaseUser", "nbf"]), JSON))
 def test_any_claims_are_a_token_or_a_token_error(claims: dict[str, Any]) -> None:
     with suppress(TokenError):
-        Token.parse(forged(**claims), verify_signature=True)
+        Token.parse(forge_token(**claims), verify_signature=True)

@@ -1,4 +1,4 @@
-"""The two ways to a token: Entrez's form, and a session of Enlighten where the form fails."""
+"""The two ways to a token: Entrez's form, and a session of Enlighten if the form fails."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ from enphase_api.cloud import AUTHENTICATION_HOST, ENLIGHTEN_HOST, Authenticatio
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.entrez import INSTALLER_USERNAME, MFA_USERNAME
 
-from ..servers import entrez
-from .entrez_pages import LOGIN_FORM, SELECT_GATEWAY, page
+from ..servers import run_entrez
+from .entrez_pages import LOGIN_FORM, SELECT_GATEWAY, answer_page
 
-#: Something that goes wrong at the simulated Entrez or Enlighten.
+#: A failure of the simulated Entrez or Enlighten.
 Trouble = Callable[[Simulator], None]
 
 ENLIGHTEN = "/login/login.json"
 
 
-def fault(name: str, path: str, status: int = 503) -> Trouble:
+def set_fault(name: str, path: str, status: int = 503) -> Trouble:
     return lambda sim: sim.entrez.faults.set(name, path, status=status)
 
 
-def asked(sim: Simulator) -> list[str]:
-    """Return what was sent to Entrez and Enlighten, the pages left out that only hold a form."""
+def list_posts(sim: Simulator) -> list[str]:
+    """Return the paths of all POST requests to Entrez and Enlighten."""
     return [request.path for request in sim.entrez_requests if request.method == "POST"]
 
 
@@ -47,26 +47,26 @@ async def get_token(sim: Simulator, username: str | None = None, password: str |
 
 async def test_enlighten_gets_no_request_if_the_form_works(sim: Simulator) -> None:
     assert Authentication.check_token_valid(await get_token(sim), sim.serial_number)
-    assert asked(sim) == ["/login", "/entrez_tokens"]
+    assert list_posts(sim) == ["/login", "/entrez_tokens"]
 
 
 @pytest.mark.parametrize(
     "trouble",
     [
-        fault("status", "/login"),
-        fault("status", "/login", 403),
-        fault("status", "/login", 429),
-        fault("reset", "/login"),
-        fault("reset", "/login_main_page"),
-        fault("html", "/login"),
-        fault("redirect", "/login"),
-        fault("status", "/entrez_tokens"),
-        fault("status", "/entrez_tokens", 403),
-        fault("status", "/entrez_tokens", 406),
-        fault("refuse", "/entrez_tokens"),
-        fault("reset", "/entrez_tokens"),
-        fault("html", "/entrez_tokens"),
-        fault("redirect", "/entrez_tokens"),
+        set_fault("status", "/login"),
+        set_fault("status", "/login", 403),
+        set_fault("status", "/login", 429),
+        set_fault("reset", "/login"),
+        set_fault("reset", "/login_main_page"),
+        set_fault("html", "/login"),
+        set_fault("redirect", "/login"),
+        set_fault("status", "/entrez_tokens"),
+        set_fault("status", "/entrez_tokens", 403),
+        set_fault("status", "/entrez_tokens", 406),
+        set_fault("refuse", "/entrez_tokens"),
+        set_fault("reset", "/entrez_tokens"),
+        set_fault("html", "/entrez_tokens"),
+        set_fault("redirect", "/entrez_tokens"),
     ],
 )
 async def test_a_session_of_enlighten_yields_the_token_if_the_form_fails(
@@ -74,7 +74,7 @@ async def test_a_session_of_enlighten_yields_the_token_if_the_form_fails(
 ) -> None:
     trouble(sim)
     assert Authentication.check_token_valid(await get_token(sim), sim.serial_number)
-    assert asked(sim)[-2:] == [ENLIGHTEN, "/tokens"]
+    assert list_posts(sim)[-2:] == [ENLIGHTEN, "/tokens"]
 
 
 async def test_an_installer_can_get_a_token_through_enlighten(sim: Simulator) -> None:
@@ -86,7 +86,7 @@ async def test_a_wrong_password_is_sent_once_only(sim: Simulator) -> None:
     with pytest.raises(AuthenticationError, match="Entrez rejected the user name and password") as caught:
         await get_token(sim, password="wrong")
     assert type(caught.value) is AuthenticationError
-    assert asked(sim) == ["/login"]
+    assert list_posts(sim) == ["/login"]
 
 
 async def test_a_wrong_password_is_recognized_although_the_form_fails(sim: Simulator) -> None:
@@ -95,7 +95,7 @@ async def test_a_wrong_password_is_recognized_although_the_form_fails(sim: Simul
         await get_token(sim, password="wrong")
 
 
-@pytest.mark.parametrize("trouble", [None, fault("status", "/login")])
+@pytest.mark.parametrize("trouble", [None, set_fault("status", "/login")])
 async def test_a_second_factor_is_reported_for_either_way(sim: Simulator, trouble: Trouble | None) -> None:
     if trouble is not None:
         trouble(sim)
@@ -111,9 +111,9 @@ async def test_a_second_factor_at_the_form_alone_does_not_stop_enlighten() -> No
             return web.json_response({"session_id": "s3ss10n"})
         if request.path == "/tokens":
             return web.Response(text=token)
-        return await page("<p>Verification code</p>")(request)
+        return await answer_page("<p>Verification code</p>")(request)
 
-    async with entrez(answer) as url:
+    async with run_entrez(answer) as url:
         assert await Authentication(host=url).get_token("me@example.com", "s3cr3t", "1") == token
 
 
@@ -121,9 +121,11 @@ async def test_a_second_factor_required_after_the_password_is_reported() -> None
     async def answer(request: web.Request) -> web.StreamResponse:
         if request.path == ENLIGHTEN:
             return web.Response(status=503)
-        return await page(SELECT_GATEWAY if request.path == "/login" else "<p>Verification code</p>")(request)
+        return await answer_page(SELECT_GATEWAY if request.path == "/login" else "<p>Verification code</p>")(
+            request
+        )
 
-    async with entrez(answer) as url:
+    async with run_entrez(answer) as url:
         with pytest.raises(MultiFactorError):
             await Authentication(host=url).get_token("me@example.com", "s3cr3t", "1")
 
@@ -131,13 +133,13 @@ async def test_a_second_factor_required_after_the_password_is_reported() -> None
 @pytest.mark.parametrize(
     ("first", "second", "error"),
     [
-        (fault("status", "/login"), fault("status", ENLIGHTEN), ResponseError),
-        (fault("status", "/login"), fault("status", "/tokens", 403), ResponseError),
-        (fault("reset", "/login"), fault("html", ENLIGHTEN), CommunicationError),
-        (fault("status", "/entrez_tokens", 403), fault("status", "/tokens", 403), ResponseError),
-        (fault("status", "/entrez_tokens", 403), fault("refuse", ENLIGHTEN), ResponseError),
-        (fault("refuse", "/entrez_tokens"), fault("refuse", ENLIGHTEN), InvalidAnswerError),
-        (fault("html", "/entrez_tokens"), fault("reset", ENLIGHTEN), TokenError),
+        (set_fault("status", "/login"), set_fault("status", ENLIGHTEN), ResponseError),
+        (set_fault("status", "/login"), set_fault("status", "/tokens", 403), ResponseError),
+        (set_fault("reset", "/login"), set_fault("html", ENLIGHTEN), CommunicationError),
+        (set_fault("status", "/entrez_tokens", 403), set_fault("status", "/tokens", 403), ResponseError),
+        (set_fault("status", "/entrez_tokens", 403), set_fault("refuse", ENLIGHTEN), ResponseError),
+        (set_fault("refuse", "/entrez_tokens"), set_fault("refuse", ENLIGHTEN), InvalidAnswerError),
+        (set_fault("html", "/entrez_tokens"), set_fault("reset", ENLIGHTEN), TokenError),
     ],
 )
 async def test_if_both_ways_fail_the_first_failure_is_reported_and_an_accepted_password_is_not_wrong(
@@ -148,14 +150,14 @@ async def test_if_both_ways_fail_the_first_failure_is_reported_and_an_accepted_p
     with pytest.raises(error) as caught:
         await get_token(sim)
     assert type(caught.value) is error
-    assert ENLIGHTEN in asked(sim)
+    assert ENLIGHTEN in list_posts(sim)
 
 
 async def test_a_gateway_of_another_account_is_reported_after_both_ways(sim: Simulator) -> None:
     authentication = Authentication(host=sim.entrez_url)
     with pytest.raises(TokenError, match=r"no token for gateway 122399999999: check its serial number"):
         await authentication.get_token(sim.username, sim.password, "122399999999")
-    assert asked(sim)[-1] == "/tokens"
+    assert list_posts(sim)[-1] == "/tokens"
 
 
 async def test_hidden_fields_of_a_page_are_sent_back_with_its_form(sim: Simulator) -> None:
@@ -164,7 +166,7 @@ async def test_hidden_fields_of_a_page_are_sent_back_with_its_form(sim: Simulato
     code, verifier = await Authentication.authenticate_oauth(sim.username, sim.password, host=sim.entrez_url)
     assert code
     assert verifier
-    assert asked(sim) == ["/login", "/entrez_tokens", "/login"]
+    assert list_posts(sim) == ["/login", "/entrez_tokens", "/login"]
 
 
 async def test_each_form_is_sent_the_hidden_fields_of_its_own_page_and_all_cookies() -> None:
@@ -174,11 +176,11 @@ async def test_each_form_is_sent_the_hidden_fields_of_its_own_page_and_all_cooki
     async def answer(request: web.Request) -> web.StreamResponse:
         if request.method == "GET":
             text = LOGIN_FORM.format(error="") if request.path == "/login_main_page" else token_page
-            return await page(text, cookies=("SESSION", "XSRF-TOKEN"))(request)
+            return await answer_page(text, cookies=("SESSION", "XSRF-TOKEN"))(request)
         sent.append((request.path, dict(await request.post()), set(request.cookies)))
-        return await page(SELECT_GATEWAY if request.path == "/login" else "")(request)
+        return await answer_page(SELECT_GATEWAY if request.path == "/login" else "")(request)
 
-    async with entrez(answer) as url:
+    async with run_entrez(answer) as url:
         authentication = Authentication(host=url)
         await authentication.authenticate("me@example.com", "s3cr3t")
         with pytest.raises(TokenError):
@@ -196,26 +198,26 @@ async def test_a_page_that_fails_to_load_does_not_stop_its_form(sim: Simulator, 
     sim.entrez.faults.set("status", "/login_main_page", status=status)
     sim.entrez.faults.set("status", "/entrez_tokens", status=status, times=1)
     await get_token(sim)
-    assert asked(sim) == ["/login", "/entrez_tokens"]
+    assert list_posts(sim) == ["/login", "/entrez_tokens"]
 
 
 @pytest.mark.parametrize(
     ("answer", "error"),
     [
-        (page("[]"), InvalidAnswerError),
-        (page('{"message": "success"}'), InvalidAnswerError),
-        (page('{"session_id": ""}'), InvalidAnswerError),
-        (page('{"session_id": 5}'), InvalidAnswerError),
-        (page("<h1>Welcome</h1>"), InvalidAnswerError),
-        (page('{"message": "success", "requires_mfa": true}'), MultiFactorError),
-        (page("blocked", status=403), ResponseError),
-        (page(status=302, location="https://elsewhere.example/"), InvalidAnswerError),
+        (answer_page("[]"), InvalidAnswerError),
+        (answer_page('{"message": "success"}'), InvalidAnswerError),
+        (answer_page('{"session_id": ""}'), InvalidAnswerError),
+        (answer_page('{"session_id": 5}'), InvalidAnswerError),
+        (answer_page("<h1>Welcome</h1>"), InvalidAnswerError),
+        (answer_page('{"message": "success", "requires_mfa": true}'), MultiFactorError),
+        (answer_page("blocked", status=403), ResponseError),
+        (answer_page(status=302, location="https://elsewhere.example/"), InvalidAnswerError),
     ],
 )
 async def test_an_answer_of_enlightens_without_a_session_is_an_error(
     answer: Callable[..., object], error: type[EnphaseError]
 ) -> None:
-    async with entrez(answer) as url:  # type: ignore[arg-type]
+    async with run_entrez(answer) as url:  # type: ignore[arg-type]
         with pytest.raises(error) as caught:
             await Enlighten(host=url).authenticate("me@example.com", "s3cr3t")
     assert type(caught.value) is error
@@ -233,12 +235,12 @@ async def test_no_cookie_of_entrez_or_enlighten_stays_in_a_lent_session(sim: Sim
 async def test_a_password_is_sent_to_enphase_only(monkeypatch: pytest.MonkeyPatch) -> None:
     hosts = []
 
-    async def ask(self: Authentication | Enlighten, method: str, path: str, **_: object) -> None:
+    async def raise_error(self: Authentication | Enlighten, method: str, path: str, **_: object) -> None:
         hosts.append((self.host, path))
-        raise CommunicationError("nobody answers")
+        raise CommunicationError("no answer")
 
     for kind in (Authentication, Enlighten):
-        monkeypatch.setattr(kind, "_ask", ask)
+        monkeypatch.setattr(kind, "_ask", raise_error)
     with pytest.raises(CommunicationError):
         await Authentication().get_token("me@example.com", "s3cr3t", "1")
     with pytest.raises(CommunicationError):

@@ -1,1 +1,1 @@
-"""Tests of the way to the gateway."""
+"""Tests of the connection to the gateway."""

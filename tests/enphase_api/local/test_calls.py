@@ -1,4 +1,4 @@
-"""Calls: what comes back, and what is an error instead of data."""
+"""Calls: their results, limits and errors."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from enphase_api import (
 from enphase_api.local import Gateway
 from enphase_companion.simulator import Simulator
 
-from ..servers import certificate, recorder
+from ..servers import create_certificate, run_recorder
 
 TOKEN = "eyJ0b2tlbg.c2VjcmV0.c2lnbmF0dXJl"
 
@@ -70,9 +70,9 @@ async def test_a_silent_gateway_times_out(
 
 
 async def test_an_answer_cut_off_in_its_body_is_an_error() -> None:
-    shown = certificate()
+    shown = create_certificate()
     answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 99\r\n\r\n{"
-    async with recorder(shown, answer) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+    async with run_recorder(shown, answer) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         with pytest.raises(CommunicationError):
             await gateway.api_call("/ivp/meters")
 
@@ -90,8 +90,8 @@ async def test_an_answer_cut_off_in_its_body_is_an_error() -> None:
     ],
 )
 async def test_an_answer_is_accepted_up_to_the_limit_of_its_path(path: str, limit: int) -> None:
-    shown = certificate()
-    async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+    shown = create_certificate()
+    async with run_recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         assert await gateway.login(TOKEN)
         server.answer = b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n" + b" " * limit
         assert len(await gateway.api_call(path, response_raw=True)) == limit
@@ -101,9 +101,9 @@ async def test_an_answer_is_accepted_up_to_the_limit_of_its_path(path: str, limi
 
 
 async def test_an_empty_answer_is_none() -> None:
-    shown = certificate()
+    shown = create_certificate()
     answer = b"HTTP/1.1 204 No Content\r\n\r\n"
-    async with recorder(shown, answer) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+    async with run_recorder(shown, answer) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         assert await gateway.api_call("/ivp/zb/reset_device", method="POST", json={"a": 1}) is None
         assert await gateway.api_call("/ivp/x", method="PUT", data={"b": "2"}, response_raw=True) == b""
         assert b"POST /ivp/zb/reset_device" in server.received
@@ -130,20 +130,20 @@ async def test_a_device_that_is_not_a_gateway_is_an_error(sim: Simulator) -> Non
 
 
 async def test_the_error_for_firmware_without_tokens_names_its_version() -> None:
-    said = pytest.raises(UnsupportedFirmwareError, match=r"firmware 5\.0\.62, but version 7 or later")
-    with Simulator("old-firmware") as sim, said:
+    raises = pytest.raises(UnsupportedFirmwareError, match=r"firmware 5\.0\.62, but version 7 or later")
+    with Simulator("old-firmware") as sim, raises:
         await Gateway(sim.url).info()
 
 
 OLD = b"<envoy_info><device><sn>122300000042</sn><software>R4.10.35</software></device></envoy_info>"
 
 
-def answered(body: bytes) -> bytes:
+def build_response(body: bytes) -> bytes:
     return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
 
 
 async def test_the_error_for_firmware_without_https_names_its_version() -> None:
-    async with recorder(None, answered(OLD)) as server:
+    async with run_recorder(None, build_response(OLD)) as server:
         with pytest.raises(UnsupportedFirmwareError, match=r"firmware 4\.10\.35"):
             await Gateway(server.url.replace("http://", "https://")).info()
         assert b"GET /info HTTP" in server.received
@@ -153,16 +153,16 @@ async def test_the_error_for_firmware_without_https_names_its_version() -> None:
 
 @pytest.mark.parametrize("body", [OLD.replace(b"R4", b"D8"), b"<html></html>"], ids=["8", "no gateway"])
 async def test_plain_http_is_used_to_identify_old_firmware_only(body: bytes) -> None:
-    answer = answered(body).replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")
-    async with recorder(None, answer) as server:
+    answer = build_response(body).replace(b"OK\r\n", b"OK\r\nConnection: close\r\n")
+    async with run_recorder(None, answer) as server:
         with pytest.raises(CommunicationError):
             await Gateway(server.url.replace("http://", "https://")).info()
 
 
 async def test_a_silent_trusted_gateway_gets_no_plain_text_request() -> None:
-    async with recorder(None, answered(OLD)) as server:
+    async with run_recorder(None, build_response(OLD)) as server:
         url = server.url.replace("http://", "https://")
-        gateway = Gateway(url, certificate=certificate().pem)
+        gateway = Gateway(url, certificate=create_certificate().pem)
         with pytest.raises(CommunicationError):
             await gateway.info()
         assert b"GET" not in server.received

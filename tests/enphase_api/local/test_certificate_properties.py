@@ -1,4 +1,4 @@
-"""Whatever stands in the place of a certificate or an address: this client's errors only."""
+"""Any text as a certificate or an address is parsed or raises an error of this client."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from enphase_api.local import Certificate
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.certificate import key_from_seed
 
-from ..servers import signed
+from ..servers import sign_certificate
 
 PEM = Simulator("no-meters").certificate_pem
 DER = ssl.PEM_cert_to_DER_cert(PEM)
@@ -65,13 +65,13 @@ def test_a_certificate_with_changed_bytes_is_read_completely_or_rejected(
     ids=["P-521", "Brainpool", "RSA", "Ed25519", "X25519"],
 )
 def test_a_certificate_with_another_kind_of_key_is_read(key: Any) -> None:
-    made = signed("envoy", key.public_key(), key_from_seed("gateway"))
-    assert Certificate.from_der(made.public_bytes(Encoding.DER)).subject == "envoy"
+    signed = sign_certificate("envoy", key.public_key(), key_from_seed("gateway"))
+    assert Certificate.from_der(signed.public_bytes(Encoding.DER)).subject == "envoy"
 
 
 def test_the_error_for_an_unusable_certificate_names_the_reason() -> None:
     der = bytearray(DER)
-    # No UTF-8, which only the library that encrypts looks at.
+    # Invalid UTF-8, which only the TLS library detects.
     der[DER.index(b"1223")] = 255
     certificate = Certificate.from_pem(ssl.DER_cert_to_PEM_cert(bytes(der)))
     with pytest.raises(CertificateError, match="trust the gateway again"):
@@ -79,7 +79,7 @@ def test_the_error_for_an_unusable_certificate_names_the_reason() -> None:
 
 
 def test_a_certificate_whose_name_is_not_text_is_rejected() -> None:
-    # A common name that is a row of bits.
+    # The common name is a bit string.
     before, text, after = DER.rpartition(b"\x55\x04\x03\x0c\x0c1")
     der = before + b"\x55\x04\x03\x03\x0c\x00" + after
     assert text

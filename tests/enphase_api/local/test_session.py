@@ -1,4 +1,4 @@
-"""The session with the gateway: log-in, its cookie, its end, and many askers at once."""
+"""The session with the gateway: login, cookie, expiry, and concurrent calls."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from enphase_api import (
 from enphase_api.local import Gateway
 from enphase_companion.simulator import Simulator
 
-from ..servers import certificate, listening, recorder
+from ..servers import create_certificate, run_recorder, run_server
 
 TOKEN = "eyJ0b2tlbg.c2VjcmV0.c2lnbmF0dXJl"
 
 
-def paths(sim: Simulator) -> list[str]:
+def list_paths(sim: Simulator) -> list[str]:
     return [request.path for request in sim.requests]
 
 
@@ -39,63 +39,66 @@ async def test_after_the_login_only_the_cookie_is_sent(logged_in: Gateway, sim: 
 async def test_an_ip_address_keeps_its_session(logged_in: Gateway, sim: Simulator) -> None:
     assert "127.0.0.1" in logged_in.host
     await logged_in.meters()
-    assert paths(sim).count("/auth/check_jwt") == 1
+    assert list_paths(sim).count("/auth/check_jwt") == 1
 
 
 async def test_the_session_survives_the_connection_that_opened_it(sim: Simulator) -> None:
-    # Without `async with` and without a lent session, each call opens a connection of its own.
+    # Without `async with` and without a lent session, each call opens its own connection.
     gateway = Gateway(sim.url, certificate=sim.certificate_pem)
     assert await gateway.login(sim.token())
     assert await gateway.meters()
     assert await gateway.inverters()
-    assert paths(sim).count("/auth/check_jwt") == 1
+    assert list_paths(sim).count("/auth/check_jwt") == 1
 
 
-def others_jar(url: str) -> aiohttp.CookieJar:
-    """Return the jar of a lent session, in which others keep cookies for the same host."""
+def create_foreign_jar(url: str) -> aiohttp.CookieJar:
+    """Return the cookie jar of a lent session, with cookies of others for the same host."""
     jar = aiohttp.CookieJar(unsafe=True)
-    jar.update_cookies({"sessionId": "theirs", "other": "theirs too"}, URL(url))
+    jar.update_cookies({"sessionId": "foreign", "other": "foreign too"}, URL(url))
     return jar
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 async def test_a_lent_sessions_cookies_are_neither_sent_nor_changed(host: str, sim: Simulator) -> None:
     url = sim.url.replace("127.0.0.1", host)
-    async with aiohttp.ClientSession(cookie_jar=others_jar(url)) as session:
+    async with aiohttp.ClientSession(cookie_jar=create_foreign_jar(url)) as session:
         async with Gateway(url, certificate=sim.certificate_pem, session=session) as gateway:
             assert await gateway.login(sim.token())
-            # Many at once: at no moment is there a cookie in the jar that another could send.
+            # During concurrent calls, the jar never has a cookie that another user could send.
             await asyncio.gather(*(gateway.api_call("/ivp/meters") for _ in range(5)))
-            assert paths(sim).count("/auth/check_jwt") == 1
+            assert list_paths(sim).count("/auth/check_jwt") == 1
         assert not session.closed
-        assert sorted(cookie.value for cookie in session.cookie_jar) == ["theirs", "theirs too"]
+        assert sorted(cookie.value for cookie in session.cookie_jar) == ["foreign", "foreign too"]
         assert sim.requests[-1].has_session
 
 
 async def test_only_connections_and_user_agent_of_a_lent_session_are_used() -> None:
-    shown = certificate()
-    async with recorder(shown) as server:
-        headers = {"X-Lent": "theirs", "Authorization": "Bearer theirs", "User-Agent": "Lender/1"}
+    shown = create_certificate()
+    async with run_recorder(shown) as server:
+        headers = {"X-Lent": "foreign", "Authorization": "Bearer foreign", "User-Agent": "Lender/1"}
         session = aiohttp.ClientSession(
-            cookie_jar=others_jar(server.url), headers=headers, raise_for_status=True, base_url=server.url
+            cookie_jar=create_foreign_jar(server.url),
+            headers=headers,
+            raise_for_status=True,
+            base_url=server.url,
         )
         async with session:
             gateway = Gateway(server.url, certificate=shown.pem, session=session)
             assert await gateway.login(TOKEN)
             assert await gateway.api_call("/ivp/meters") == {}
-        assert b"theirs" not in server.received
+        assert b"foreign" not in server.received
         assert b"User-Agent: Lender/1" in server.received
         assert b"Accept-Encoding: identity" in server.received
-        # One connection, for as long as the session lasts.
+        # One connection is used for the whole session.
         assert server.connections == 1
 
 
 async def test_an_unverifiable_gateway_gets_no_cookie() -> None:
-    shown = certificate()
+    shown = create_certificate()
     answer = b"HTTP/1.1 200 OK\r\nSet-Cookie: sessionId=planted\r\nContent-Length: 2\r\n\r\n{}"
     async with (
-        recorder(shown, answer) as server,
-        aiohttp.ClientSession(cookie_jar=others_jar(server.url)) as session,
+        run_recorder(shown, answer) as server,
+        aiohttp.ClientSession(cookie_jar=create_foreign_jar(server.url)) as session,
     ):
         looking = Gateway(server.url, cert_file=None, session=session)
         for _ in range(2):
@@ -110,9 +113,9 @@ async def test_an_unverifiable_gateway_gets_no_cookie() -> None:
 
 @pytest.mark.parametrize("value", ['"a b"', "a,b", "a\tb", "a" * 5000, "caf\xe9", ""])
 async def test_a_cookie_with_odd_characters_is_no_session(value: str) -> None:
-    shown = certificate()
+    shown = create_certificate()
     head = f"HTTP/1.1 200 OK\r\nSet-Cookie: sessionId={value}\r\nContent-Length: 2\r\n\r\n{{}}"
-    async with recorder(shown, head.encode("latin-1")) as server:
+    async with run_recorder(shown, head.encode("latin-1")) as server:
         async with Gateway(server.url, certificate=shown.pem) as gateway:
             assert await gateway.login(TOKEN)
             assert await gateway.api_call("/ivp/meters") == {}
@@ -122,7 +125,7 @@ async def test_a_cookie_with_odd_characters_is_no_session(value: str) -> None:
 
 
 async def test_a_lent_session_without_verification_does_not_change_trust(sim: Simulator) -> None:
-    async with recorder(certificate("stranger")) as server:
+    async with run_recorder(create_certificate("stranger")) as server:
         connector = aiohttp.TCPConnector(ssl=False)
         async with aiohttp.ClientSession(connector=connector) as session:
             gateway = Gateway(server.url, certificate=sim.certificate_pem, session=session)
@@ -141,7 +144,7 @@ async def test_a_closed_lent_session_is_an_error(sim: Simulator) -> None:
 async def test_proxies_of_the_environment_are_ignored(
     sim: Simulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async with recorder() as proxy:
+    async with run_recorder() as proxy:
         for name in ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
         async with Gateway(sim.url, certificate=sim.certificate_pem) as gateway:
@@ -159,7 +162,7 @@ async def test_a_session_that_ended_is_opened_again_once_and_silently(
     sim.restart()
     sim.requests.clear()
     assert await logged_in.meters()
-    assert paths(sim) == ["/ivp/meters", "/auth/check_jwt", "/ivp/meters"]
+    assert list_paths(sim) == ["/ivp/meters", "/auth/check_jwt", "/ivp/meters"]
 
 
 async def test_concurrent_calls_with_an_ended_session_open_one_new_session(
@@ -169,11 +172,11 @@ async def test_concurrent_calls_with_an_ended_session_open_one_new_session(
     sim.requests.clear()
     answers = await asyncio.gather(*(logged_in.api_call("/ivp/meters") for _ in range(5)))
     assert all(answers)
-    assert paths(sim) == ["/ivp/meters", "/auth/check_jwt"] + ["/ivp/meters"] * 5
+    assert list_paths(sim) == ["/ivp/meters", "/auth/check_jwt"] + ["/ivp/meters"] * 5
 
 
 async def test_a_gateway_never_gets_two_requests_at_once() -> None:
-    shown, busy = certificate(), 0
+    shown, busy = create_certificate(), 0
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         nonlocal busy
@@ -183,7 +186,7 @@ async def test_a_gateway_never_gets_two_requests_at_once() -> None:
         writer.write(f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 1\r\n\r\n{busy}".encode())
         busy -= 1
 
-    async with listening(serve, shown) as url:
+    async with run_server(serve, shown) as url:
         gateway = Gateway(url, certificate=shown.pem)
         assert await gateway.login(TOKEN)
         assert await asyncio.gather(*(gateway.api_call(f"/{n}") for n in range(4))) == [1, 1, 1, 1]
@@ -204,7 +207,7 @@ async def test_a_token_that_expires_during_a_session_is_reported(gateway: Gatewa
     with pytest.raises(AuthenticationError, match=r"no longer accepts the token: get a new one") as caught:
         await gateway.meters()
     assert not isinstance(caught.value, NotAllowedError)
-    # The owner brings a new one.
+    # The user provides a new token.
     assert await gateway.login(sim.token())
     assert await gateway.meters()
 
@@ -230,7 +233,7 @@ async def test_a_rejected_token_does_not_end_a_working_session(logged_in: Gatewa
     assert not await logged_in.login(sim.token(serial_number="122300000099"))
     sim.requests.clear()
     assert await logged_in.meters()
-    assert paths(sim) == ["/ivp/meters"]
+    assert list_paths(sim) == ["/ivp/meters"]
 
 
 async def test_a_starting_gateway_is_not_a_rejected_token(gateway: Gateway, sim: Simulator) -> None:
@@ -240,7 +243,7 @@ async def test_a_starting_gateway_is_not_a_rejected_token(gateway: Gateway, sim:
     assert caught.value.retryable
 
 
-async def test_a_log_in_again_that_gets_no_answer_sends_no_token_with_the_next_call(
+async def test_no_token_is_sent_with_the_call_after_an_unanswered_login(
     logged_in: Gateway, sim: Simulator
 ) -> None:
     sim.gateway.sessions.end_all()
@@ -258,8 +261,8 @@ async def test_a_log_in_again_that_gets_no_answer_sends_no_token_with_the_next_c
 
 
 async def test_a_gateway_without_cookies_gets_the_token_with_each_request() -> None:
-    shown = certificate()
-    async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+    shown = create_certificate()
+    async with run_recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         assert await gateway.login(TOKEN)
         assert await gateway.api_call("/ivp/meters") == {}
         assert server.received.count(f"Authorization: Bearer {TOKEN}".encode()) == 2
@@ -268,7 +271,7 @@ async def test_a_gateway_without_cookies_gets_the_token_with_each_request() -> N
 async def test_a_call_that_requires_a_login_names_it(gateway: Gateway, sim: Simulator) -> None:
     with pytest.raises(AuthenticationError, match="call login first"):
         await gateway.api_call("/ivp/meters")
-    assert paths(sim) == ["/ivp/meters"]
+    assert list_paths(sim) == ["/ivp/meters"]
 
 
 async def test_a_path_for_another_role_differs_from_a_rejected_token(

@@ -1,4 +1,4 @@
-"""Peers that answer /info with too much, too slowly or too deep: refused before anything is trusted."""
+"""Peers that answer /info with too much, too slowly or too deep are rejected before trust."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Streams of events, as /stream/meter sends them."""
+"""Streams of events, such as /stream/meter."""
 
 from __future__ import annotations
 
@@ -19,15 +19,18 @@ from enphase_api import (
 from enphase_api.local import Gateway
 from enphase_companion.simulator import Simulator
 
-from ..servers import certificate, recorder
+from ..servers import create_certificate, run_recorder
 
 HEAD = b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Type: text/event-stream\r\n\r\n"
 
 
-async def events(body: bytes) -> list[object]:
-    """Return what is made of a stream with this body."""
-    shown = certificate()
-    async with recorder(shown, HEAD + body) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+async def read_events(body: bytes) -> list[object]:
+    """Return the events of a stream with this body."""
+    shown = create_certificate()
+    async with (
+        run_recorder(shown, HEAD + body) as server,
+        Gateway(server.url, certificate=shown.pem) as gateway,
+    ):
         return [event async for event in gateway.api_call_stream("/stream/meter")]
 
 
@@ -76,34 +79,34 @@ async def test_a_gateway_without_a_stream_is_an_error(gateway: Gateway, sim: Sim
 
 async def test_empty_lines_separate_events() -> None:
     body = b': hello\n\ndata: {"a":\ndata: 1}\r\n\r\nevent: x\nid: 7\ndata:[2]\n\n\n'
-    assert await events(body) == [{"a": 1}, [2]]
+    assert await read_events(body) == [{"a": 1}, [2]]
 
 
 async def test_a_truncated_event_is_ignored() -> None:
-    assert await events(b'data: {"a": 1}\n\ndata: {"b": 2}') == [{"a": 1}]
+    assert await read_events(b'data: {"a": 1}\n\ndata: {"b": 2}') == [{"a": 1}]
 
 
 async def test_an_event_without_valid_json_is_an_error() -> None:
     with pytest.raises(InvalidAnswerError, match="/stream/meter"):
-        await events(b"data: <html>\n\n")
+        await read_events(b"data: <html>\n\n")
 
 
 async def test_an_endless_event_is_an_error() -> None:
     with pytest.raises(InvalidAnswerError, match="has no end"):
-        await events(b"data: " + json.dumps("x" * 1_100_000).encode())
+        await read_events(b"data: " + json.dumps("x" * 1_100_000).encode())
 
 
 async def test_an_unrequested_compressed_stream_is_an_error() -> None:
-    shown, head = certificate(), HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
-    async with recorder(shown, head) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+    shown, head = create_certificate(), HEAD.replace(b"\r\n\r\n", b"\r\nContent-Encoding: gzip\r\n\r\n")
+    async with run_recorder(shown, head) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         with pytest.raises(InvalidAnswerError, match="unknown encoding"):
             await anext(gateway.api_call_stream("/stream/meter"))
 
 
 async def test_a_stream_that_breaks_off_is_an_error() -> None:
     body = b"HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n8\r\ndata: 1\n"
-    shown = certificate()
-    async with recorder(shown, body) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+    shown = create_certificate()
+    async with run_recorder(shown, body) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         with pytest.raises(CommunicationError):
             await anext(gateway.api_call_stream("/stream/meter"))
 

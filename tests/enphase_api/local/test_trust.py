@@ -1,4 +1,4 @@
-"""Trust: nothing secret leaves for a certificate that the owner has not seen."""
+"""Trust: no secret is sent to a certificate that the user has not seen."""
 
 from __future__ import annotations
 
@@ -33,19 +33,19 @@ from enphase_companion.simulator.certificate import key_from_seed, make_certific
 
 from ..servers import (
     SERIAL_NUMBER,
-    certificate,
-    listening,
-    pem_of,
-    recorder,
-    signed,
-    signed_by_the_gateways_key,
+    create_certificate,
+    create_certificate_and_leaf,
+    run_recorder,
+    run_server,
+    sign_certificate,
+    to_pem,
 )
 
 TOKEN = "eyJ0b2tlbg.c2VjcmV0.c2lnbmF0dXJl"
 
 
 async def test_no_token_is_sent_to_an_untrusted_gateway() -> None:
-    async with recorder(certificate()) as server:
+    async with run_recorder(create_certificate()) as server:
         gateway = Gateway(server.url)
         with pytest.raises(NotTrustedError, match=r"no token was sent: call Gateway\.trust_gateway first"):
             await gateway.login(TOKEN)
@@ -57,8 +57,8 @@ async def test_no_token_is_sent_to_an_untrusted_gateway() -> None:
 
 
 async def test_no_token_is_sent_to_a_certificate_of_another_key() -> None:
-    trusted, stranger = certificate(), certificate("stranger")
-    async with recorder(stranger) as server, Gateway(server.url, certificate=trusted.pem) as gateway:
+    trusted, stranger = create_certificate(), create_certificate("stranger")
+    async with run_recorder(stranger) as server, Gateway(server.url, certificate=trusted.pem) as gateway:
         with pytest.raises(CertificateChangedError) as caught:
             await gateway.login(TOKEN)
         with pytest.raises(CertificateChangedError):
@@ -85,7 +85,7 @@ async def test_no_token_is_sent_after_the_certificate_changed(logged_in: Gateway
 
 async def test_no_token_is_sent_to_a_stranger_with_the_same_name_and_another_key(sim: Simulator) -> None:
     shown = make_certificate(sim.serial_number, key_from_seed("stranger"))
-    async with recorder(shown) as server, Gateway(server.url, certificate=sim.certificate_pem) as gateway:
+    async with run_recorder(shown) as server, Gateway(server.url, certificate=sim.certificate_pem) as gateway:
         with pytest.raises(CertificateChangedError):
             await gateway.login(TOKEN)
         assert server.received == b""
@@ -121,13 +121,13 @@ async def test_the_log_names_a_gateway_by_its_last_four_digits(
     sim.renew_certificate()
     await gateway.info()
     await gateway.batteries()
-    said = [record.getMessage() for record in caplog.records if record.name.startswith("enphase_api")]
+    messages = [record.getMessage() for record in caplog.records if record.name.startswith("enphase_api")]
     named = f"Gateway …{sim.serial_number[-4:]}"
-    assert [line.partition(" certificate")[0] for line in said if named in line] == [
+    assert [line.partition(" certificate")[0] for line in messages if named in line] == [
         f"{named}: the trusted",
         f"{named} has renewed its",
     ]
-    assert not [line for line in said if sim.serial_number in line]
+    assert not [line for line in messages if sim.serial_number in line]
 
 
 async def test_a_renewal_is_passed_to_a_caller_that_stores_the_certificate(
@@ -166,9 +166,9 @@ async def test_an_expired_pinned_certificate_is_a_warning_and_works(
 
 
 async def test_a_certificate_from_tomorrow_works(sim: Simulator) -> None:
-    # A gateway without a clock, or this machine's: the pin is the trust, not the date.
+    # The gateway's or the local clock may be wrong: trust is the pinned key, not the date.
     shown = make_certificate(SERIAL_NUMBER, key_from_seed("gateway"), datetime.now(UTC) + timedelta(days=1))
-    async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+    async with run_recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         assert await gateway.login(TOKEN)
 
 
@@ -178,22 +178,22 @@ async def test_a_certificate_without_extensions_works(sim: Simulator) -> None:
         assert await gateway.login(sim.token())
 
 
-def issued_by_somebody() -> ShownCertificate:
+def create_issued_certificate() -> ShownCertificate:
     """Return a certificate that is not signed by its own key."""
     key, authority = key_from_seed("gateway"), key_from_seed("authority")
-    made = signed(SERIAL_NUMBER, key.public_key(), authority, issuer="Some authority")
-    return replace(certificate(), pem=pem_of(made))
+    signed = sign_certificate(SERIAL_NUMBER, key.public_key(), authority, issuer="Some authority")
+    return replace(create_certificate(), pem=to_pem(signed))
 
 
 async def test_trust_in_an_issued_certificate_does_not_include_its_issuer() -> None:
-    shown = issued_by_somebody()
-    async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+    shown = create_issued_certificate()
+    async with run_recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         assert await gateway.login(TOKEN)
 
 
 async def test_only_the_first_certificate_of_a_file_is_trusted(sim: Simulator) -> None:
-    stranger = certificate("stranger")
-    async with recorder(stranger) as server:
+    stranger = create_certificate("stranger")
+    async with run_recorder(stranger) as server:
         gateway = Gateway(server.url, certificate=sim.certificate_pem + stranger.pem)
         with pytest.raises(CertificateChangedError):
             await gateway.login(TOKEN)
@@ -215,10 +215,13 @@ def test_a_plain_http_address_is_rejected(host: str) -> None:
 
 
 async def test_a_redirect_is_an_error_and_not_followed() -> None:
-    shown = certificate()
-    async with recorder() as elsewhere:
+    shown = create_certificate()
+    async with run_recorder() as elsewhere:
         answer = f"HTTP/1.1 307 Go\r\nLocation: {elsewhere.url}/\r\nContent-Length: 0\r\n\r\n".encode()
-        async with recorder(shown, answer) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+        async with (
+            run_recorder(shown, answer) as server,
+            Gateway(server.url, certificate=shown.pem) as gateway,
+        ):
             with pytest.raises(Exception, match="status 307"):
                 await gateway.login(TOKEN)
         assert elsewhere.received == b""
@@ -228,8 +231,8 @@ async def test_a_redirect_is_an_error_and_not_followed() -> None:
     "path", ["//elsewhere.example/x", "https://elsewhere.example/x", "@elsewhere.example/", "../../x", ":1/x"]
 )
 async def test_no_path_leads_to_another_host(path: str) -> None:
-    shown = certificate()
-    async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+    shown = create_certificate()
+    async with run_recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         assert await gateway.login(TOKEN)
         assert await gateway.api_call(path) == {}
         assert server.received.count(b"GET /") == 1
@@ -302,10 +305,10 @@ async def test_a_failed_trust_keeps_the_older_certificate(
     file = tmp_path / "gateway.cer"
     file.write_text("older")
 
-    def full(*_: object) -> None:
+    def raise_disk_full(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("os.fsync", full)
+    monkeypatch.setattr("os.fsync", raise_disk_full)
     with pytest.raises(OSError, match="No space left"):
         await Gateway.trust_gateway(sim.url, file)
     assert file.read_text() == "older"
@@ -323,7 +326,7 @@ async def test_a_certificate_that_no_client_can_connect_to_is_not_offered_for_tr
     tmp_path: Path,
 ) -> None:
     shown = make_certificate(SERIAL_NUMBER, key_from_seed("clients"), for_clients=True)
-    async with recorder(shown) as server:
+    async with run_recorder(shown) as server:
         with pytest.raises(UnusableCertificateError, match="unsuitable certificate purpose"):
             await Gateway.trust_gateway(server.url, tmp_path / "gateway.cer")
         assert server.received == b""
@@ -352,7 +355,7 @@ def test_a_connection_error_names_its_reason(error: Exception, reason: Silence) 
 
 
 async def test_a_server_without_tls_is_not_a_gateway() -> None:
-    async with recorder() as server:
+    async with run_recorder() as server:
         with pytest.raises(CommunicationError, match="not with https"):
             await fetch_certificate(server.url.replace("http://", "https://"))
 
@@ -363,7 +366,7 @@ async def test_a_silent_server_times_out(monkeypatch: pytest.MonkeyPatch) -> Non
     async def say_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read()
 
-    async with listening(say_nothing) as url:
+    async with run_server(say_nothing) as url:
         with pytest.raises(CommunicationError, match="does not answer"):
             await fetch_certificate(url.removeprefix("http://"))
 
@@ -381,8 +384,8 @@ def test_unreadable_certificate_data_of_a_peer_is_an_error(size: int) -> None:
 
 @pytest.mark.parametrize("is_authority", [True, False], ids=["authority", "no authority"])
 async def test_no_token_is_sent_to_a_certificate_signed_by_the_trusted_key(is_authority: bool) -> None:
-    trusted, signed = signed_by_the_gateways_key("stranger", is_authority=is_authority)
-    async with recorder(signed) as server, Gateway(server.url, certificate=trusted.pem) as gateway:
+    trusted, signed = create_certificate_and_leaf("stranger", is_authority=is_authority)
+    async with run_recorder(signed) as server, Gateway(server.url, certificate=trusted.pem) as gateway:
         for call in (gateway.login(TOKEN), gateway.info(), gateway.api_call("/ivp/meters")):
             with pytest.raises(CertificateChangedError) as caught:
                 await call
@@ -391,12 +394,12 @@ async def test_no_token_is_sent_to_a_certificate_signed_by_the_trusted_key(is_au
 
 
 async def test_openssl_alone_would_accept_a_certificate_signed_by_the_trusted_key() -> None:
-    """So that the test above cannot pass for another reason."""
-    trusted, signed = signed_by_the_gateways_key("stranger", is_authority=True)
+    """This shows that the previous test does not pass for another reason."""
+    trusted, signed = create_certificate_and_leaf("stranger", is_authority=True)
     context = Certificate.from_pem(trusted.pem).ssl_context()
     context.wanted_key = None
     async with (
-        recorder(signed) as server,
+        run_recorder(signed) as server,
         aiohttp.ClientSession() as session,
         session.get(server.url, ssl=context) as response,
     ):
@@ -404,30 +407,30 @@ async def test_openssl_alone_would_accept_a_certificate_signed_by_the_trusted_ke
 
 
 async def test_a_renewal_signed_by_the_trusted_key_for_itself_is_accepted() -> None:
-    trusted, renewed = signed_by_the_gateways_key("gateway", is_authority=True)
-    async with recorder(renewed) as server, Gateway(server.url, certificate=trusted.pem) as gateway:
+    trusted, renewed = create_certificate_and_leaf("gateway", is_authority=True)
+    async with run_recorder(renewed) as server, Gateway(server.url, certificate=trusted.pem) as gateway:
         assert await gateway.login(TOKEN)
         assert await gateway.api_call("/ivp/meters") == {}
 
 
 async def test_a_lent_session_rejects_a_certificate_signed_by_the_trusted_key() -> None:
-    trusted, signed = signed_by_the_gateways_key("stranger", is_authority=True)
-    async with recorder(signed) as server, aiohttp.ClientSession() as session:
+    trusted, signed = create_certificate_and_leaf("stranger", is_authority=True)
+    async with run_recorder(signed) as server, aiohttp.ClientSession() as session:
         with pytest.raises(CertificateChangedError):
             await Gateway(server.url, certificate=trusted.pem, session=session).login(TOKEN)
         assert server.received == b""
 
 
 async def test_the_key_is_compared_once_per_connection(monkeypatch: pytest.MonkeyPatch) -> None:
-    shown, compared = certificate(), []
+    shown, compared = create_certificate(), []
     read = GatewayConnection._shown_key
 
-    def counted(connection: GatewayConnection) -> str | None:
+    def count_call(connection: GatewayConnection) -> str | None:
         compared.append(connection)
         return read(connection)
 
-    monkeypatch.setattr(GatewayConnection, "_shown_key", counted)
-    async with recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
+    monkeypatch.setattr(GatewayConnection, "_shown_key", count_call)
+    async with run_recorder(shown) as server, Gateway(server.url, certificate=shown.pem) as gateway:
         assert await gateway.login(TOKEN)
         for _ in range(5):
             await gateway.api_call("/ivp/meters/readings")
@@ -435,7 +438,7 @@ async def test_the_key_is_compared_once_per_connection(monkeypatch: pytest.Monke
 
 
 async def test_a_peer_cannot_choose_a_slow_key_exchange() -> None:
-    for context in (unverified_context(), Certificate.from_pem(certificate().pem).ssl_context()):
+    for context in (unverified_context(), Certificate.from_pem(create_certificate().pem).ssl_context()):
         names = {each["name"].replace("ECDHE-", "") for each in context.get_ciphers()}
         assert not [name for name in names if "DHE-" in name]
         assert "ECDSA-AES128-GCM-SHA256" in names
@@ -443,7 +446,7 @@ async def test_a_peer_cannot_choose_a_slow_key_exchange() -> None:
 
 def test_closing_a_connection_does_not_wait_for_close_notify() -> None:
     to_client, to_server = ssl.MemoryBIO(), ssl.MemoryBIO()
-    server = certificate().server_context().wrap_bio(to_server, to_client, server_side=True)
+    server = create_certificate().server_context().wrap_bio(to_server, to_client, server_side=True)
     client = unverified_context().wrap_bio(to_client, to_server)
     hands = [client, server]
     while hands:
@@ -453,4 +456,4 @@ def test_closing_a_connection_does_not_wait_for_close_notify() -> None:
                 hands.remove(hand)
     to_server.read()
     client.unwrap()
-    assert to_server.pending, "what the peer is told"
+    assert to_server.pending, "the alert for the peer"

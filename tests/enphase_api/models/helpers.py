@@ -1,4 +1,4 @@
-"""Any JSON that a peer could answer with, and the numbers in what was made of it."""
+"""Strategies for any JSON of a peer, and the numbers in a parsed answer."""
 
 from __future__ import annotations
 
@@ -30,11 +30,11 @@ JSON = st.recursive(
 )
 
 
-def numbers(value: object) -> list[float]:
+def list_numbers(value: object) -> list[float]:
     if isinstance(value, float):
         return [value]
     if isinstance(value, tuple):
-        return [number for inner in value for number in numbers(inner)]
+        return [number for inner in value for number in list_numbers(inner)]
     if is_dataclass(value):
-        return [number for field in fields(value) for number in numbers(getattr(value, field.name))]
+        return [number for field in fields(value) for number in list_numbers(getattr(value, field.name))]
     return []

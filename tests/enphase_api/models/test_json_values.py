@@ -1,4 +1,4 @@
-"""The rules by which a value is taken out of an answer, or dropped."""
+"""The rules by which a value of an answer is accepted or dropped."""
 
 from __future__ import annotations
 
@@ -31,8 +31,8 @@ from enphase_api.json_values import (
     timestamp,
 )
 
-#: What a terminal, a log or a page would take for more than a letter: escape, line break, bidirectional
-#: override, zero width, line separator, half a surrogate.
+#: Characters with an effect in a terminal, a log or a page: escape, line break, bidirectional override, zero
+#: width, line separator, lone surrogate.
 UNPRINTABLE = ["\x1b[2K", "a\nb", "\u202etxt", "a\u200bb", "a\u2028b", "\x9b1m", "a\x7f", "\ud83d"]
 
 
@@ -131,8 +131,8 @@ def test_a_serial_or_part_number_is_letters_digits_and_hyphens(value: str, is_on
 
 
 def test_a_list_of_texts_is_short_and_each_is_a_text() -> None:
-    words: list[object] = ["a", 5, None, *UNPRINTABLE, " b ", "c" * 65, [], {}]
-    assert texts({"flags": words}, "flags") == ("a", "b")
+    values: list[object] = ["a", 5, None, *UNPRINTABLE, " b ", "c" * 65, [], {}]
+    assert texts({"flags": values}, "flags") == ("a", "b")
     assert len(texts({"flags": ["a"] * 1000}, "flags")) == 32
     assert texts({"flags": "a"}, "flags") == texts({}, "flags") == ()
 

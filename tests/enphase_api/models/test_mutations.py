@@ -1,4 +1,4 @@
-"""Answers of gateways with something in them changed: typed errors or finite values, and nothing repeated."""
+"""Mutated answers of gateways: typed errors or finite values, and errors without text of the answer."""
 
 from __future__ import annotations
 
@@ -30,9 +30,9 @@ from enphase_api.models import (
 from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
 
-from .helpers import JSON, numbers
+from .helpers import JSON, list_numbers
 
-#: What may stand anywhere in an answer, and in no error.
+#: A text that may occur anywhere in an answer, but in no error.
 SECRET = "eyJhbGciOiJFUzI1NiJ9"
 
 PROFILES = ["no-meters", "battery", "many-meters", "ac-batteries", "one-of-three"]
@@ -54,14 +54,14 @@ VALUES = JSON | st.sampled_from(
 
 
 @lru_cache
-def simulated(profile: str) -> dict[str, Any]:
+def load_simulated(profile: str) -> dict[str, Any]:
     """Return the answers of a simulated gateway by path."""
     answers = Simulator(profile, hour_of_day=11, day=JUNE).gateway._answers
     return {path: answers.get(path, "") for path in PATHS}
 
 
 @lru_cache
-def recorded() -> tuple[dict[str, Any], ...]:
+def load_recorded() -> tuple[dict[str, Any], ...]:
     """Return the answers of recorded gateways, if the folder exists."""
     folders = sorted(Path(os.environ.get("ENPHASE_RECORDINGS", "nowhere")).glob("*/info"))
     return tuple(dict(_read(folder.parent)) for folder in folders)
@@ -75,19 +75,19 @@ def _read(folder: Path) -> Iterator[tuple[str, Any]]:
             yield path, json.loads(text)
 
 
-def places(value: Any) -> Iterator[tuple[Any, Any]]:
-    """Yield every place in a JSON value, as container and key."""
+def list_places(value: Any) -> Iterator[tuple[Any, Any]]:
+    """Yield the container and key of every element of a JSON value."""
     pairs = value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
     for key, inner in pairs:
         yield value, key
-        yield from places(inner)
+        yield from list_places(inner)
 
 
-def mutated(answer: Any, draw: Callable[[Any], Any]) -> Any:
-    """Return an answer with one to four places replaced, left out, doubled, or emptied."""
+def mutate(answer: Any, draw: Callable[[Any], Any]) -> Any:
+    """Return an answer with one to four elements replaced, removed, repeated or renamed."""
     answer = copy.deepcopy(answer)
     for _ in range(draw(st.integers(1, 4))):
-        found = list(places(answer))
+        found = list(list_places(answer))
         if not found:
             return draw(VALUES)
         container, key = found[draw(st.integers(0, len(found) - 1))]
@@ -103,63 +103,63 @@ def mutated(answer: Any, draw: Callable[[Any], Any]) -> Any:
     return answer
 
 
-def read_all(answers: dict[str, Any]) -> Iterator[Callable[[], Any]]:
-    """Yield each parser on the answers that it reads."""
-    say = answers.get
+def list_parsers(answers: dict[str, Any]) -> Iterator[Callable[[], Any]]:
+    """Yield each parser, bound to its answers."""
+    get = answers.get
 
     def readings() -> Readings:
-        return Readings.from_json(say("/ivp/meters/readings"), Meter.list_from_json(say("/ivp/meters")))
+        return Readings.from_json(get("/ivp/meters/readings"), Meter.list_from_json(get("/ivp/meters")))
 
     def batteries() -> Batteries:
-        return Batteries.from_json(*map(say, PATHS[5:8]))
+        return Batteries.from_json(*map(get, PATHS[5:8]))
 
-    yield lambda: Meter.list_from_json(say("/ivp/meters"))
+    yield lambda: Meter.list_from_json(get("/ivp/meters"))
     yield readings
     yield lambda: [each.as_report() for each in readings()]
     yield lambda: Site.from_readings(readings())
     yield lambda: Site.from_readings(readings(), unmetered_batteries=True, battery_power=batteries().power)
-    yield lambda: Report.list_from_json(say("/ivp/meters/reports"))
-    yield lambda: Production.from_json(say("/production.json"))
-    yield lambda: Inverter.list_from_json(say("/api/v1/production/inverters"))
+    yield lambda: Report.list_from_json(get("/ivp/meters/reports"))
+    yield lambda: Production.from_json(get("/production.json"))
+    yield lambda: Inverter.list_from_json(get("/api/v1/production/inverters"))
     yield batteries
-    yield lambda: batteries().with_ac(Production.from_json(say("/production.json")).ac_batteries)
-    yield lambda: Live.from_json(say("/ivp/livedata/status"))
+    yield lambda: batteries().with_ac(Production.from_json(get("/production.json")).ac_batteries)
+    yield lambda: Live.from_json(get("/ivp/livedata/status"))
 
 
 def check(answers: dict[str, Any]) -> None:
-    """Read everything: what comes out is finite, and an error is one of this client and repeats nothing."""
-    for read in read_all(answers):
-        found, said = None, ""
+    """Run all parsers: values are finite, and errors are the client's and do not repeat the answer."""
+    for read in list_parsers(answers):
+        found, message = None, ""
         try:
             found = read()
         except EnphaseError as error:
-            said = f"{error!r} {error} {error.__cause__!r}"
-        assert SECRET not in said
+            message = f"{error!r} {error} {error.__cause__!r}"
+        assert SECRET not in message
         parts = found if isinstance(found, list) else [found]
-        assert all(map(math.isfinite, (number for part in parts for number in numbers(part))))
+        assert all(map(math.isfinite, (number for part in parts for number in list_numbers(part))))
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 @given(data=st.data())
 def test_a_mutated_simulated_answer_is_parsed_or_rejected(profile: str, data: st.DataObject) -> None:
-    answers = dict(simulated(profile))
+    answers = dict(load_simulated(profile))
     path = data.draw(st.sampled_from([path for path in PATHS if answers[path] is not None]))
-    check(answers | {path: mutated(answers[path], data.draw)})
+    check(answers | {path: mutate(answers[path], data.draw)})
 
 
-@pytest.mark.skipif(not recorded(), reason="recordings: ENPHASE_RECORDINGS names no folder with them")
+@pytest.mark.skipif(not load_recorded(), reason="recordings: ENPHASE_RECORDINGS names no folder with them")
 @given(data=st.data())
 def test_a_mutated_recorded_answer_is_parsed_or_rejected(data: st.DataObject) -> None:
-    answers = data.draw(st.sampled_from(recorded()))
+    answers = data.draw(st.sampled_from(load_recorded()))
     path = data.draw(st.sampled_from(sorted(answers)))
-    check(answers | {path: mutated(answers[path], data.draw)})
+    check(answers | {path: mutate(answers[path], data.draw)})
 
 
 @pytest.mark.parametrize("profile", PROFILES)
 def test_every_parser_reads_the_unchanged_answers(profile: str) -> None:
-    for read in read_all(simulated(profile)):
+    for read in list_parsers(load_simulated(profile)):
         read()
 
 
-def test_the_search_for_numbers_finds_them() -> None:
-    assert numbers((Quantities(active_power=math.inf, voltage=230),)) == [math.inf]
+def test_numbers_are_found_in_parsed_answers() -> None:
+    assert list_numbers((Quantities(active_power=math.inf, voltage=230),)) == [math.inf]

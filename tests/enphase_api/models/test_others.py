@@ -1,4 +1,4 @@
-"""Identity, batteries, production and the live status."""
+"""Parsers of the gateway's description, batteries, production and live status."""
 
 from __future__ import annotations
 
@@ -83,9 +83,9 @@ def test_an_error_of_a_description_repeats_nothing_of_it() -> None:
     assert str(caught.value).isprintable()
 
 
-@pytest.mark.parametrize("said", ["a" * 40, "\x9b2K", "[a](https://b)", "a b", ""])
-def test_an_invalid_part_number_is_none(said: str) -> None:
-    info = Info.from_xml(INFO.format("D8").replace("800-00654-r08", said).encode())
+@pytest.mark.parametrize("value", ["a" * 40, "\x9b2K", "[a](https://b)", "a b", ""])
+def test_an_invalid_part_number_is_none(value: str) -> None:
+    info = Info.from_xml(INFO.format("D8").replace("800-00654-r08", value).encode())
     assert info.part_number is None
     assert info.serial_number == "122300000001"
 
@@ -116,11 +116,11 @@ def test_the_error_for_unsupported_firmware_names_its_version(firmware: str) -> 
         Info.from_xml(INFO.format(firmware).encode()).require_tokens()
 
 
-def unit(serial_number: str | None, **more: Any) -> dict[str, Any]:
+def build_unit(serial_number: str | None, **more: Any) -> dict[str, Any]:
     return {"serial_num": serial_number, "percentFull": 50, "communicating": True, "temperature": 20} | more
 
 
-def inventory(*units: dict[str, Any], mains: str | None = None) -> list[dict[str, Any]]:
+def build_inventory(*units: dict[str, Any], mains: str | None = None) -> list[dict[str, Any]]:
     controller = [] if mains is None else [{"serial_num": "9", "mains_oper_state": mains}]
     return [{"type": "ENCHARGE", "devices": list(units)}, {"type": "ENPOWER", "devices": controller}]
 
@@ -140,7 +140,9 @@ def test_batteries_are_their_units_and_their_sums() -> None:
             {"serial_num": "2", "real_power_mw": 6000},
         ]
     }
-    found = Batteries.from_json(inventory(unit("1"), unit("2"), mains="closed"), power, SUMS)
+    found = Batteries.from_json(
+        build_inventory(build_unit("1"), build_unit("2"), mains="closed"), power, SUMS
+    )
     assert [(each.serial_number, each.power) for each in found.units] == [("1", -136), ("2", 6)]
     assert (found.state_of_charge, found.available_energy, found.capacity) == (51, 5250, 10000)
     assert (found.reserve, found.power, found.grid_connected) == (20, -130, True)
@@ -153,7 +155,7 @@ def test_a_battery_has_the_part_number_and_firmware_of_its_unit() -> None:
         "encharge_capacity": 3500,
         "last_rpt_date": 1700000000,
     }
-    (battery,) = Batteries.from_json(inventory(unit("1", **values))).units
+    (battery,) = Batteries.from_json(build_inventory(build_unit("1", **values))).units
     assert (battery.part_number, battery.firmware) == ("830-01760-r37", "2.6.5973_rel/22.11")
     assert (battery.capacity, battery.temperature, battery.communicating) == (3500, 20, True)
     assert battery.last_reported_at == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
@@ -163,13 +165,13 @@ def test_the_total_power_is_unknown_while_one_battery_is_missing() -> None:
     power = {
         "devices": [{"serial_num": "1", "real_power_mw": 1000}, {"serial_num": "2"}, {"real_power_mw": 5}]
     }
-    found = Batteries.from_json(inventory(unit("1"), unit("2")), power, SUMS)
+    found = Batteries.from_json(build_inventory(build_unit("1"), build_unit("2")), power, SUMS)
     assert [each.power for each in found.units] == [1, None]
     assert found.power is None
 
 
 def test_a_gateway_that_lacks_the_sums_still_has_its_units() -> None:
-    found = Batteries.from_json(inventory(unit("1"), unit(None)))
+    found = Batteries.from_json(build_inventory(build_unit("1"), build_unit(None)))
     assert [each.serial_number for each in found.units] == ["1"]
     assert found.state_of_charge is found.power is found.reserve is None
 
@@ -192,51 +194,51 @@ SUMS_OF_BOTH = SUMS | {
 }
 
 
-def ac_batteries(**said: Any) -> AcBatteries | None:
-    return Production.from_json({"production": [], "storage": [AC | said]}).ac_batteries
+def parse_ac_batteries(**fields: Any) -> AcBatteries | None:
+    return Production.from_json({"production": [], "storage": [AC | fields]}).ac_batteries
 
 
 def test_ac_batteries_discharge_positive_and_are_known_in_sum() -> None:
-    found = ac_batteries()
+    found = parse_ac_batteries()
     assert found is not None
     assert (found.active_count, found.power, found.energy, found.state_of_charge) == (4, -178, 285, 6)
     assert found.measured_at == datetime(2020, 7, 19, 23, 58, 24, tzinfo=UTC)
 
 
-@pytest.mark.parametrize("said", [{"activeCount": 0}, {"percentFull": None}, {"type": "other"}])
-def test_a_sum_without_a_state_of_charge_is_not_of_ac_batteries(said: dict[str, Any]) -> None:
-    assert ac_batteries(**said) is None
+@pytest.mark.parametrize("value", [{"activeCount": 0}, {"percentFull": None}, {"type": "other"}])
+def test_a_sum_without_a_state_of_charge_is_not_of_ac_batteries(value: dict[str, Any]) -> None:
+    assert parse_ac_batteries(**value) is None
 
 
 def test_ac_batteries_exceed_their_rating_by_half_at_most() -> None:
-    # Four of 270 W and 1200 Wh.
+    # Four AC Batteries of 270 W and 1200 Wh.
     for power, energy in ((1620, 7200), (-1620, 0)):
-        found = ac_batteries(wNow=power, whNow=energy)
+        found = parse_ac_batteries(wNow=power, whNow=energy)
         assert found is not None
         assert (found.power, found.energy) == (power, energy)
     for power in (1621, -1621):
-        found = ac_batteries(wNow=power, whNow=7201)
+        found = parse_ac_batteries(wNow=power, whNow=7201)
         assert found is not None
         assert (found.power, found.energy) == (None, None)
 
 
 def test_a_single_ac_battery_counts() -> None:
-    found = ac_batteries(activeCount=1, percentFull=0, wNow=0, whNow=0)
+    found = parse_ac_batteries(activeCount=1, percentFull=0, wNow=0, whNow=0)
     assert found is not None
     assert (found.active_count, found.state_of_charge) == (1, 0)
 
 
 def test_ac_batteries_beside_iq_batteries_count_in_every_sum() -> None:
     power = {"devices:": [{"serial_num": "1", "real_power_mw": 500000}]}
-    found = Batteries.from_json(inventory(unit("1")), power, SUMS_OF_BOTH)
+    found = Batteries.from_json(build_inventory(build_unit("1")), power, SUMS_OF_BOTH)
     assert found.has_ac
-    # Their power stands on another page.
+    # Their power is in another answer.
     assert found.power is None
-    joined = found.with_ac(ac_batteries())
+    joined = found.with_ac(parse_ac_batteries())
     assert joined.power == 500 - 178
     assert (joined.state_of_charge, joined.available_energy, joined.capacity) == (39, 5250 + 285, 14800)
     assert joined.reserve == 20
-    assert found.with_ac(ac_batteries(wNow=None)).power is None
+    assert found.with_ac(parse_ac_batteries(wNow=None)).power is None
 
 
 @pytest.mark.parametrize("sums", [{"ACB_agg_energy": 285}, {"ACB_agg_soc": 6}, {"Max_energy": 4800}, None])
@@ -244,7 +246,7 @@ def test_ac_batteries_alone_have_no_reserve(sums: dict[str, Any] | None) -> None
     known = None if sums is None else dict.fromkeys(SUMS_OF_BOTH, 0) | {"configured_backup_soc": 30} | sums
     found = Batteries.from_json([], secctrl=known)
     assert found.are_there is (known is not None)
-    joined = found.with_ac(ac_batteries())
+    joined = found.with_ac(parse_ac_batteries())
     assert joined.are_there
     assert (joined.power, joined.state_of_charge, joined.available_energy) == (-178, 6, 285)
     assert joined.reserve is None
@@ -252,17 +254,19 @@ def test_ac_batteries_alone_have_no_reserve(sums: dict[str, Any] | None) -> None
 
 def test_a_missing_iq_battery_does_not_count_as_an_ac_battery() -> None:
     sums = SUMS | {"Max_energy": 15000, "Enc_commissioned_capacity": 15000}
-    assert Batteries.from_json(inventory(unit("1")), secctrl=sums).has_ac is False
+    assert Batteries.from_json(build_inventory(build_unit("1")), secctrl=sums).has_ac is False
 
 
-@pytest.mark.parametrize("answer", [[], inventory(), [{"type": "OTHER", "devices": [unit("1")]}, {}]])
+@pytest.mark.parametrize(
+    "answer", [[], build_inventory(), [{"type": "OTHER", "devices": [build_unit("1")]}, {}]]
+)
 def test_without_batteries_the_zeros_of_the_sums_are_none(answer: list[dict[str, Any]]) -> None:
     assert Batteries.from_json(answer, {"devices:": []}, dict.fromkeys(SUMS, 0)) == Batteries(units=())
 
 
 @pytest.mark.parametrize(("mains", "connected"), [("closed", True), ("open", False)])
 def test_a_controller_without_batteries_reports_the_grid(mains: str, connected: bool) -> None:
-    assert Batteries.from_json(inventory(mains=mains)).grid_connected is connected
+    assert Batteries.from_json(build_inventory(mains=mains)).grid_connected is connected
 
 
 @pytest.mark.parametrize(
@@ -272,24 +276,24 @@ def test_a_controller_without_batteries_reports_the_grid(mains: str, connected: 
 def test_a_meter_collar_without_a_controller_reports_the_grid(
     state: str | None, connected: bool | None
 ) -> None:
-    # Its grid_state does not follow.
+    # Its grid_state is not updated.
     collar = {"serial_num": "9", "admin_state_str": state, "grid_state": "on_grid"}
     collars = {"type": "COLLAR", "devices": [collar]}
-    assert Batteries.from_json([*inventory(unit("1")), collars]).grid_connected is connected
+    assert Batteries.from_json([*build_inventory(build_unit("1")), collars]).grid_connected is connected
     assert Batteries.from_json([collars]).grid_connected is connected
 
 
 def test_a_controller_s_relay_counts_beside_a_meter_collar() -> None:
     collars = {"type": "COLLAR", "devices": [{"serial_num": "9", "admin_state_str": "ENCMN_MDE_ON_GRID"}]}
-    assert Batteries.from_json([collars, *inventory(mains="open")]).grid_connected is False
+    assert Batteries.from_json([collars, *build_inventory(mains="open")]).grid_connected is False
 
 
 @pytest.mark.parametrize(
     ("answers", "path"),
     [
         (({}, {}, {}), "/ivp/ensemble/inventory"),
-        ((inventory(unit("1")), [], {}), "/ivp/ensemble/power"),
-        ((inventory(unit("1")), {}, []), "/ivp/ensemble/secctrl"),
+        ((build_inventory(build_unit("1")), [], {}), "/ivp/ensemble/power"),
+        ((build_inventory(build_unit("1")), {}, []), "/ivp/ensemble/secctrl"),
     ],
 )
 def test_batteries_of_another_structure_are_an_error(answers: tuple[Any, Any, Any], path: str) -> None:
@@ -345,8 +349,8 @@ def test_production_of_another_structure_is_an_error(answer: object) -> None:
         Production.from_json(answer)
 
 
-def totals(lifetime: Any, today: Any = 36_462, week: Any = 189_712) -> ProductionTotals:
-    """Return what /api/v1/production says."""
+def build_totals(lifetime: Any, today: Any = 36_462, week: Any = 189_712) -> ProductionTotals:
+    """Return the totals of /api/v1/production."""
     return ProductionTotals.from_json(
         {
             "wattHoursToday": today,
@@ -368,41 +372,41 @@ SUM = ProductionSource(
 
 
 @pytest.mark.parametrize(
-    ("firmware", "is_metered", "said", "lifetime"),
+    ("firmware", "is_metered", "value", "lifetime"),
     [
-        ("7.6.175", False, totals(6_139_406), 6_139_406),
-        ("8.3.5528", False, totals(6_139_406), 6_139_406),
-        # New in the morning of its first day.
-        ("8.3.5528", False, totals(12, today=12, week=0), 12),
-        # Nothing is counted there.
-        ("8.3.5422", False, totals(0, today=0, week=0), 174_174),
-        ("8.2.4264", False, totals(0, today=0, week=0), 174_174),
+        ("7.6.175", False, build_totals(6_139_406), 6_139_406),
+        ("8.3.5528", False, build_totals(6_139_406), 6_139_406),
+        # The morning of the first day.
+        ("8.3.5528", False, build_totals(12, today=12, week=0), 12),
+        # This firmware counts nothing there.
+        ("8.3.5422", False, build_totals(0, today=0, week=0), 174_174),
+        ("8.2.4264", False, build_totals(0, today=0, week=0), 174_174),
         # The sum is modulo 2^32 J.
-        ("7.0.0", False, totals(0, today=0, week=0), None),
-        ("8.2.127", True, totals(0, today=0, week=0), None),
-        # What was counted once, and nothing since.
-        ("8.2.4264", True, totals(1583, today=0, week=1583), 174_174),
-        ("9.0.1", True, totals(1583, today=0, week=1583), 174_174),
-        ("8.2.4263", True, totals(6_139_406), 6_139_406),
-        # A value or the page is missing: nothing else takes its place.
-        ("7.6.175", False, totals(None), None),
-        ("8.3.5528", False, totals(None, today=None, week=None), None),
+        ("7.0.0", False, build_totals(0, today=0, week=0), None),
+        ("8.2.127", True, build_totals(0, today=0, week=0), None),
+        # A count that does not change any more.
+        ("8.2.4264", True, build_totals(1583, today=0, week=1583), 174_174),
+        ("9.0.1", True, build_totals(1583, today=0, week=1583), 174_174),
+        ("8.2.4263", True, build_totals(6_139_406), 6_139_406),
+        # A value or the answer is missing: no other value replaces it.
+        ("7.6.175", False, build_totals(None), None),
+        ("8.3.5528", False, build_totals(None, today=None, week=None), None),
         ("8.3.5528", False, None, None),
     ],
 )
 def test_without_a_production_meter_the_firmware_decides_the_source_of_lifetime_energy(
-    firmware: str, is_metered: bool, said: ProductionTotals | None, lifetime: float | None
+    firmware: str, is_metered: bool, value: ProductionTotals | None, lifetime: float | None
 ) -> None:
     info = Info(serial_number="1", firmware=firmware, is_metered=is_metered)
     disabled = Meter(eid=1, measurement_type="production", enabled=False)
     meters = (disabled,) if is_metered else ()
-    assert unmetered_lifetime_energy(info, meters, said, SUM) == lifetime
+    assert unmetered_lifetime_energy(info, meters, value, SUM) == lifetime
 
 
 def test_totals_beside_an_enabled_meter_are_current() -> None:
     info = Info(serial_number="1", firmware="8.2.4264", is_metered=True)
     home = Meter(eid=1, measurement_type="total-consumption", enabled=True)
-    assert unmetered_lifetime_energy(info, (home,), totals(5_000), SUM) == 5_000
+    assert unmetered_lifetime_energy(info, (home,), build_totals(5_000), SUM) == 5_000
 
 
 @pytest.mark.parametrize("answer", [[], None, "text"])
@@ -411,12 +415,12 @@ def test_totals_of_another_structure_are_an_error(answer: object) -> None:
         ProductionTotals.from_json(answer)
 
 
-@pytest.mark.parametrize("said", ["../1", "[a](https://b)", "1\u202e2", "1 2", "-1", "1" * 33, ""])
-def test_a_unit_without_a_serial_number_of_letters_and_digits_is_left_out(said: str) -> None:
-    inverters = Inverter.list_from_json([{"serialNumber": said}, {"serialNumber": "482250079070"}])
+@pytest.mark.parametrize("value", ["../1", "[a](https://b)", "1\u202e2", "1 2", "-1", "1" * 33, ""])
+def test_a_unit_without_a_serial_number_of_letters_and_digits_is_left_out(value: str) -> None:
+    inverters = Inverter.list_from_json([{"serialNumber": value}, {"serialNumber": "482250079070"}])
     assert [each.serial_number for each in inverters] == ["482250079070"]
-    power = {"devices:": [{"serial_num": said, "real_power_mw": 1000}]}
-    found = Batteries.from_json(inventory(unit(said), unit("1", part_num=said)), power)
+    power = {"devices:": [{"serial_num": value, "real_power_mw": 1000}]}
+    found = Batteries.from_json(build_inventory(build_unit(value), build_unit("1", part_num=value)), power)
     assert [(each.serial_number, each.part_number, each.power) for each in found.units] == [("1", None, None)]
 
 
@@ -462,17 +466,17 @@ NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 JUST_SPOKE, SILENT = NOW - timedelta(minutes=65), NOW - timedelta(minutes=65, seconds=1)
 
 
-def inverter(serial_number: str, reported_at: datetime | None, power: float | None = 58.0) -> Inverter:
+def build_inverter(serial_number: str, reported_at: datetime | None, power: float | None = 58.0) -> Inverter:
     return Inverter(serial_number=serial_number, last_reported_at=reported_at, power=power, max_power=253)
 
 
 @pytest.mark.parametrize("reported_at", [SILENT, datetime(2018, 5, 1, tzinfo=UTC), None])
 def test_the_power_of_a_silent_microinverter_is_unknown(reported_at: datetime | None) -> None:
-    assert inverter("1", reported_at).as_of(NOW) == inverter("1", reported_at, power=None)
-    assert inverter("1", JUST_SPOKE).as_of(NOW) == inverter("1", JUST_SPOKE)
+    assert build_inverter("1", reported_at).as_of(NOW) == build_inverter("1", reported_at, power=None)
+    assert build_inverter("1", JUST_SPOKE).as_of(NOW) == build_inverter("1", JUST_SPOKE)
 
 
-def counted(power: float, *, at: datetime | None = NOW, count: int = 2) -> ProductionSource:
+def build_counted(power: float, *, at: datetime | None = NOW, count: int = 2) -> ProductionSource:
     return ProductionSource(
         active_count=count,
         measured_at=at,
@@ -484,20 +488,24 @@ def counted(power: float, *, at: datetime | None = NOW, count: int = 2) -> Produ
 
 
 def test_the_total_of_the_microinverters_excludes_silent_ones() -> None:
-    reporting, silent = inverter("1", NOW, 200.0), inverter("2", SILENT)
-    # The gateway's sum may hold the 58 W of the silent one, and is as good as any other while there is none.
-    assert reported_power([reporting, silent], counted(258), NOW) == 200
-    assert reported_power([reporting, inverter("2", NOW)], counted(257), NOW) == 257
-    assert reported_power([reporting, inverter("2", NOW)], None, NOW) == 258
-    # All are silent at night, and none makes anything.
-    assert reported_power([silent], None, NOW) == reported_power([silent], counted(58, at=SILENT), NOW) == 0
-    assert reported_power(None, counted(0, at=None), NOW) == 0
-    # A list that lacks some that the gateway counts says less than the gateway.
-    assert reported_power([reporting, silent], counted(5521, count=38), NOW) == 5521
-    assert reported_power(None, counted(257), NOW) == 257
-    # What is not known makes no zero of a sum.
-    assert reported_power([reporting, inverter("2", NOW, None)], None, NOW) is None
-    assert reported_power([], counted(257), NOW) is reported_power(None, None, NOW) is None
+    reporting, silent = build_inverter("1", NOW, 200.0), build_inverter("2", SILENT)
+    # The gateway's sum may include the 58 W of the silent one, but there is no better value.
+    assert reported_power([reporting, silent], build_counted(258), NOW) == 200
+    assert reported_power([reporting, build_inverter("2", NOW)], build_counted(257), NOW) == 257
+    assert reported_power([reporting, build_inverter("2", NOW)], None, NOW) == 258
+    # All are silent at night and produce nothing.
+    assert (
+        reported_power([silent], None, NOW)
+        == reported_power([silent], build_counted(58, at=SILENT), NOW)
+        == 0
+    )
+    assert reported_power(None, build_counted(0, at=None), NOW) == 0
+    # An incomplete list is less reliable than the gateway's sum.
+    assert reported_power([reporting, silent], build_counted(5521, count=38), NOW) == 5521
+    assert reported_power(None, build_counted(257), NOW) == 257
+    # Unknown values do not make a sum zero.
+    assert reported_power([reporting, build_inverter("2", NOW, None)], None, NOW) is None
+    assert reported_power([], build_counted(257), NOW) is reported_power(None, None, NOW) is None
 
 
 def test_the_peak_power_of_a_microinverter_is_positive_and_not_below_its_power() -> None:
@@ -513,9 +521,9 @@ def test_the_peak_power_of_a_microinverter_is_positive_and_not_below_its_power()
 
 def test_the_power_of_a_silent_battery_and_the_total_are_unknown() -> None:
     times = {"1": int(NOW.timestamp()), "2": int(SILENT.timestamp())}
-    units = [unit(number, encharge_capacity=5000, last_rpt_date=at) for number, at in times.items()]
+    units = [build_unit(number, encharge_capacity=5000, last_rpt_date=at) for number, at in times.items()]
     power = {"devices:": [{"serial_num": number, "real_power_mw": 6000} for number in times]}
-    found = Batteries.from_json(inventory(*units), power, SUMS)
+    found = Batteries.from_json(build_inventory(*units), power, SUMS)
     assert found.power == 12
     assert found.as_of(JUST_SPOKE) == found
     assert [each.power for each in found.as_of(NOW).units] == [6, None]
@@ -528,7 +536,7 @@ def test_the_power_of_a_silent_battery_and_the_total_are_unknown() -> None:
 
 
 def test_the_power_of_silent_ac_batteries_is_unknown() -> None:
-    ac = ac_batteries()
+    ac = parse_ac_batteries()
     assert ac is not None
     assert ac.measured_at is not None
     assert ac.as_of(ac.measured_at + timedelta(minutes=65)) == ac
@@ -544,17 +552,17 @@ def test_ac_batteries_cannot_hold_less_than_they_hold_now(most: float, capacity:
     sums = dict.fromkeys(SUMS_OF_BOTH, 0) | {"agg_soc": 18, "ACB_agg_energy": 446, "Max_energy": most}
     found = Batteries.from_json([], secctrl=sums)
     assert (found.available_energy, found.capacity) == (446, capacity)
-    assert found.with_ac(ac_batteries(whNow=446)).capacity == capacity
-    assert found.with_ac(ac_batteries(whNow=446)).available_energy == 446
+    assert found.with_ac(parse_ac_batteries(whNow=446)).capacity == capacity
+    assert found.with_ac(parse_ac_batteries(whNow=446)).available_energy == 446
 
 
 def test_the_power_of_a_battery_is_limited_by_its_kind() -> None:
     power = {"devices:": [{"serial_num": each, "real_power_mw": 7_680_000} for each in "12"]}
-    units = [unit("1", encharge_capacity=5000), unit("2", encharge_capacity=3500)]
-    found = Batteries.from_json(inventory(*units), power, SUMS)
+    units = [build_unit("1", encharge_capacity=5000), build_unit("2", encharge_capacity=3500)]
+    found = Batteries.from_json(build_inventory(*units), power, SUMS)
     assert [each.power for each in found.units] == [7680, None]
     assert found.power is None
-    ac = ac_batteries(wNow=-5000)
+    ac = parse_ac_batteries(wNow=-5000)
     assert ac is not None
     assert ac.power is None
 
@@ -562,7 +570,7 @@ def test_the_power_of_a_battery_is_limited_by_its_kind() -> None:
 def test_the_power_of_a_battery_is_never_negative_zero() -> None:
     for milliwatts in (-0.0, 0, -0):
         power = {"devices:": [{"serial_num": "1", "real_power_mw": milliwatts}]}
-        assert str(Batteries.from_json(inventory(unit("1")), power).power) == "0.0"
+        assert str(Batteries.from_json(build_inventory(build_unit("1")), power).power) == "0.0"
 
 
 @pytest.mark.parametrize(
@@ -596,8 +604,8 @@ def test_the_sum_of_microinverters_is_not_modulo_after_8_2_127(firmware: str, en
     totals = ProductionTotals.from_json(
         {"wattHoursLifetime": 0, "wattHoursToday": 0, "wattHoursSevenDays": 0}
     )
-    made = ProductionSource.from_json({"whLifetime": 5000})
-    assert unmetered_lifetime_energy(info, (), totals, made) == energy
+    produced = ProductionSource.from_json({"whLifetime": 5000})
+    assert unmetered_lifetime_energy(info, (), totals, produced) == energy
 
 
 def test_a_source_of_production_has_power_energies_and_time() -> None:

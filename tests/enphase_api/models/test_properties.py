@@ -1,4 +1,4 @@
-"""Whatever JSON comes, only errors of this client come out, and no value that is not finite."""
+"""Any JSON is parsed to finite values or raises an error of this client."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from enphase_api import EnphaseError
 from enphase_api.http import parse_json
 from enphase_api.models import Batteries, Info, Inverter, Live, Meter, Production, Readings, Report, Site
 
-from .helpers import JSON, KEYS, SCALARS, numbers
+from .helpers import JSON, KEYS, SCALARS, list_numbers
 
 pytestmark = pytest.mark.slow
 
@@ -57,12 +57,12 @@ PARSERS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("parser", PARSERS)
 @given(answer=ANSWERS)
-def test_only_errors_of_this_client_come_out_of_a_parser(parser: str, answer: Any) -> None:
+def test_parsers_raise_only_errors_of_this_client(parser: str, answer: Any) -> None:
     try:
         parsed = PARSERS[parser](answer)
     except EnphaseError:
         return
-    assert all(map(math.isfinite, numbers(parsed)))
+    assert all(map(math.isfinite, list_numbers(parsed)))
 
 
 @given(answer=st.lists(st.fixed_dictionaries({"eid": st.integers(0, 3)}, optional={
@@ -85,14 +85,14 @@ def test_any_body_is_json_or_an_error_of_this_client(body: bytes) -> None:
 
 DESCRIPTION = """<envoy_info><device><sn>{0}</sn><pn>{1}</pn><software>{0}</software>
 <imeter>{1}</imeter></device><time>{1}</time></envoy_info>"""
-#: What a peer can write into an element, with what a version and a serial number are made of.
+#: Texts of an element, with the characters of versions and serial numbers.
 WORDS = st.text() | st.text(alphabet="D8.1") | st.text(alphabet="12", max_size=40)
 
 
 @given(
     st.binary()
     | st.text(alphabet="<>/&;!?[]\"'= envoy_infodeviceswt18").map(str.encode)
-    | st.tuples(WORDS, WORDS).map(lambda words: DESCRIPTION.format(*words).encode("utf-8", "surrogatepass"))
+    | st.tuples(WORDS, WORDS).map(lambda texts: DESCRIPTION.format(*texts).encode("utf-8", "surrogatepass"))
 )
 def test_any_description_is_parsed_or_an_error_of_this_client(answer: bytes) -> None:
     try:

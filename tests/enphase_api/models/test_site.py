@@ -1,4 +1,4 @@
-"""What flows at a site, put together from whatever meters there are."""
+"""The site: power and energy from any combination of meters."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from enphase_api.models.site import UNWIRED, add_up, are_together, grid_terms, h
 EIDS = {"production": 1, "net-consumption": 2, "total-consumption": 3, "storage": 4}
 
 
-def site(
+def build_site(
     *, options: dict[str, Any] | None = None, **meters: tuple[float | None, float | None, float | None]
 ) -> Site:
-    """Put a site together from meters by type: W, Wh delivered, Wh received."""
+    """Return a site with meters by type: W, Wh delivered, Wh received."""
     kinds = {name.replace("_", "-"): values for name, values in meters.items()}
     listed = Meter.list_from_json(
         [{"eid": EIDS[kind], "measurementType": kind, "state": "enabled"} for kind in kinds]
@@ -29,7 +29,7 @@ def site(
 
 
 def test_home_is_production_and_net() -> None:
-    assert site(production=(3000, 5000, 10), net_consumption=(-1000, 2000, 1500)) == Site(
+    assert build_site(production=(3000, 5000, 10), net_consumption=(-1000, 2000, 1500)) == Site(
         production_power=3000,
         grid_power=-1000,
         home_power=2000,
@@ -42,14 +42,16 @@ def test_home_is_production_and_net() -> None:
 
 
 def test_a_metered_battery_counts_in_home_power() -> None:
-    found = site(production=(3000, 5000, 0), net_consumption=(-500, 2000, 1000), storage=(-1500, 300, 400))
+    found = build_site(
+        production=(3000, 5000, 0), net_consumption=(-500, 2000, 1000), storage=(-1500, 300, 400)
+    )
     assert (found.battery_power, found.discharged_energy, found.charged_energy) == (-1500, 300, 400)
     assert found.home_power == 1000
     assert found.consumed_energy == 5000 + 1000 - 100
 
 
 def test_a_battery_without_a_meter_has_power_and_no_energy() -> None:
-    found = site(
+    found = build_site(
         production=(3000, 5000, 0),
         net_consumption=(-500, 2000, 1000),
         options={"unmetered_batteries": True, "battery_power": -1500},
@@ -59,13 +61,15 @@ def test_a_battery_without_a_meter_has_power_and_no_energy() -> None:
 
 
 def test_home_power_is_unknown_while_the_power_of_a_battery_is() -> None:
-    found = site(production=(3000, 1, 0), net_consumption=(-500, 1, 0), options={"unmetered_batteries": True})
+    found = build_site(
+        production=(3000, 1, 0), net_consumption=(-500, 1, 0), options={"unmetered_batteries": True}
+    )
     assert found.home_power is None
     assert found.grid_power == -500
 
 
 def test_a_storage_meter_takes_precedence_over_the_batteries() -> None:
-    found = site(
+    found = build_site(
         production=(3000, 1, 0),
         net_consumption=(-500, 1, 0),
         storage=(-1500, 1, 1),
@@ -75,42 +79,42 @@ def test_a_storage_meter_takes_precedence_over_the_batteries() -> None:
 
 
 def test_total_consumption_is_home_and_leaves_the_grid_its_power_only() -> None:
-    found = site(production=(3000, 5000, 0), total_consumption=(1200, 7000, 5))
+    found = build_site(production=(3000, 5000, 0), total_consumption=(1200, 7000, 5))
     assert (found.home_power, found.consumed_energy) == (1200, 7000)
     assert found.grid_power == -1800
     assert found.imported_energy is found.exported_energy is None
 
 
 def test_total_consumption_beside_a_battery() -> None:
-    found = site(production=(3000, 1, 0), total_consumption=(1200, 1, 0), storage=(-500, 1, 0))
+    found = build_site(production=(3000, 1, 0), total_consumption=(1200, 1, 0), storage=(-500, 1, 0))
     assert found.grid_power == 1200 - 3000 + 500
 
 
 def test_home_is_read_from_its_own_meter_without_a_production_meter() -> None:
-    found = site(net_consumption=(-800, 2000, 1500), total_consumption=(1200, 7000, 5))
+    found = build_site(net_consumption=(-800, 2000, 1500), total_consumption=(1200, 7000, 5))
     assert (found.home_power, found.consumed_energy) == (1200, 7000)
     assert (found.grid_power, found.imported_energy, found.exported_energy) == (-800, 2000, 1500)
     assert found.production_power is None
 
 
 def test_an_unmetered_value_is_none_and_not_zero() -> None:
-    assert site() == Site()
-    assert site(production=(3000, 5000, 0)) == Site(production_power=3000, produced_energy=5000)
-    found = site(net_consumption=(500, 2000, 0))
+    assert build_site() == Site()
+    assert build_site(production=(3000, 5000, 0)) == Site(production_power=3000, produced_energy=5000)
+    found = build_site(net_consumption=(500, 2000, 0))
     assert (found.grid_power, found.imported_energy, found.exported_energy) == (500, 2000, 0)
     assert found.home_power is found.consumed_energy is found.production_power is None
 
 
 def test_an_unknown_term_makes_a_sum_unknown() -> None:
-    found = site(production=(None, None, 0), net_consumption=(-500, 2000, 1000))
+    found = build_site(production=(None, None, 0), net_consumption=(-500, 2000, 1000))
     assert found.home_power is found.consumed_energy is None
     assert found.grid_power == -500
-    found = site(production=(3000, 5000, 0), total_consumption=(None, None, None))
+    found = build_site(production=(3000, 5000, 0), total_consumption=(None, None, None))
     assert found.grid_power is found.home_power is None
 
 
-def test_beside_production_and_net_a_meter_of_total_consumption_does_not_change_home() -> None:
-    found = site(
+def test_a_meter_of_total_consumption_does_not_change_the_sum_of_production_and_net() -> None:
+    found = build_site(
         production=(3000, 5000, 0), net_consumption=(-1000, 2000, 1500), total_consumption=(1900, 7000, 5)
     )
     assert (found.home_power, found.consumed_energy) == (2000, 5500)
@@ -118,7 +122,7 @@ def test_beside_production_and_net_a_meter_of_total_consumption_does_not_change_
 
 
 def test_home_is_read_from_its_own_meter_beside_unmetered_batteries() -> None:
-    found = site(
+    found = build_site(
         production=(3000, 5000, 0),
         net_consumption=(-1000, 2000, 1500),
         total_consumption=(1900, 7000, 5),
@@ -128,14 +132,16 @@ def test_home_is_read_from_its_own_meter_beside_unmetered_batteries() -> None:
 
 
 def test_an_unknown_direction_makes_home_energy_unknown() -> None:
-    found = site(production=(3000, 5000, 0), net_consumption=(-1000, 2000, None))
+    found = build_site(production=(3000, 5000, 0), net_consumption=(-1000, 2000, None))
     assert found.consumed_energy is None
     assert found.home_power == 2000
 
 
 def test_a_meter_without_readings_differs_from_a_missing_meter() -> None:
     metered = {"metered": {"production", "net-consumption", "total-consumption", "storage"}}
-    found = site(net_consumption=(-1000, 2000, 1500), total_consumption=(1900, 7000, 5), options=metered)
+    found = build_site(
+        net_consumption=(-1000, 2000, 1500), total_consumption=(1900, 7000, 5), options=metered
+    )
     assert found.home_power is found.consumed_energy is found.battery_power is None
     assert found.grid_power == -1000
 
@@ -159,18 +165,18 @@ def test_powers_measured_at_different_times_are_not_added() -> None:
 def test_the_site_rule_holds_for_each_phase() -> None:
     metered = ["production", "net-consumption", "storage"]
     net = Quantities(active_power=100, reactive_power=-30, voltage=120, frequency=60)
-    made = Quantities(active_power=340, reactive_power=20)
-    phase = {"production": made, "net-consumption": net, "storage": Quantities(active_power=-40)}
+    production = Quantities(active_power=340, reactive_power=20)
+    phase = {"production": production, "net-consumption": net, "storage": Quantities(active_power=-40)}
     assert Site.from_quantities(phase).home_power == 400
-    # The battery does not say what flows back and forth, so it is not known of home.
+    # The battery's reactive power is unknown, so that of the home is unknown too.
     assert add_up(home_terms(metered), phase).reactive_power is None
     home = add_up(home_terms(metered), {**phase, "storage": UNWIRED})
     assert (home.active_power, home.reactive_power, home.apparent_power) == pytest.approx(
         (440, -10, (440**2 + 10**2) ** 0.5)
     )
     assert (home.voltage, home.frequency) == (120, 60)
-    whole = add_up(home_terms(metered), {**phase, "storage": UNWIRED._replace(active_power=None)})
-    assert whole.active_power is None
+    total = add_up(home_terms(metered), {**phase, "storage": UNWIRED._replace(active_power=None)})
+    assert total.active_power is None
 
 
 def test_batteries_without_a_meter_are_a_term_only_if_there_are_any() -> None:
@@ -219,7 +225,7 @@ def test_home_of_two_meters_needs_no_battery_unless_there_is_one() -> None:
     assert Site.from_quantities(meters, unmetered_batteries=True).home_power is None
 
 
-def test_where_unmetered_batteries_are_possible_a_meter_of_total_consumption_is_home() -> None:
+def test_total_consumption_is_home_if_there_may_be_unmetered_batteries() -> None:
     three = {"production", "net-consumption", "total-consumption"}
     assert home_terms(three, unmetered_batteries=None) == {"total-consumption": 1}
     assert home_terms(three | {"storage"}, unmetered_batteries=None).keys() == three - {

@@ -211,11 +211,11 @@ async def test_no_reading_is_lost_while_the_spools_disk_is_read_only(
 ) -> None:
     lite.spool = small_disk.path / "spool"
     lite.write_settings(gateway_token=lite.user.simulator.token())
-    small_disk.is_read_only(True)
+    small_disk.set_read_only(True)
     lite.start()
     await lite.wait_for("cannot be used as spool (Read-only file system)")
     await lite.inspector.wait_for_count(5)
-    small_disk.is_read_only(False)
+    small_disk.set_read_only(False)
     await lite.wait_for(f"{lite.spool}: takes all readings again")
     assert lite.stop() == 0
     assert lite.recorder.timestamps - lite.inspector.timestamps <= {max(lite.recorder.timestamps)}
@@ -244,12 +244,12 @@ async def test_readings_wait_while_the_databases_disk_is_read_only(
     storing.start()
     await storing.inspector.wait_for_count(2)
     assert storing.stop() == 0
-    small_disk.is_read_only(True)
+    small_disk.set_read_only(True)
     storing.start()
     await storing.wait_for("its disk is read-only; readings wait on disk")
     before = len(storing.recorder)
     await wait_until(lambda: len(storing.recorder) >= before + 3)
-    small_disk.is_read_only(False)
+    small_disk.set_read_only(False)
     await storing.wait_for("readings are stored again", within=40)
     assert storing.stop() == 0
     # The last answer before each stop may have been interrupted.

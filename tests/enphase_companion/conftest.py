@@ -63,13 +63,13 @@ def create_user(
     """Yield a function that creates a user: `create_user("battery", hour_of_day=13)`."""
     with ExitStack() as running:
 
-        def make(profile: str = "three-phase", **options: Any) -> CliUser:
+        def create(profile: str = "three-phase", **options: Any) -> CliUser:
             simulator = running.enter_context(
                 Simulator(profile, **{"hour_of_day": 11, "day": JUNE, **options})
             )
             return CliUser(simulator, home_folder / simulator.serial_number, capsys, monkeypatch)
 
-        yield make
+        yield create
 
 
 @pytest.fixture

@@ -142,7 +142,7 @@ async def test_a_second_factor_required_after_the_password_is_reported() -> None
         (set_fault("html", "/entrez_tokens"), set_fault("reset", ENLIGHTEN), TokenError),
     ],
 )
-async def test_if_both_ways_fail_the_first_failure_is_reported_and_an_accepted_password_is_not_wrong(
+async def test_the_first_failure_is_reported_if_both_ways_fail(
     sim: Simulator, first: Trouble, second: Trouble, error: type[EnphaseError]
 ) -> None:
     first(sim)

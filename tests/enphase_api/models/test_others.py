@@ -260,7 +260,7 @@ def test_a_missing_iq_battery_does_not_count_as_an_ac_battery() -> None:
 @pytest.mark.parametrize(
     "answer", [[], build_inventory(), [{"type": "OTHER", "devices": [build_unit("1")]}, {}]]
 )
-def test_without_batteries_the_zeros_of_the_sums_are_none(answer: list[dict[str, Any]]) -> None:
+def test_zeros_of_the_sums_are_none_without_batteries(answer: list[dict[str, Any]]) -> None:
     assert Batteries.from_json(answer, {"devices:": []}, dict.fromkeys(SUMS, 0)) == Batteries(units=())
 
 

@@ -94,10 +94,10 @@ def test_the_axis_label_names_the_directions_of_the_drawn_quantities() -> None:
 def test_the_axis_label_does_not_overlap_the_times() -> None:
     chart = draw(replace(VIEW, panels=[Panel("", TRACKS), Panel("L1", TRACKS)]))
     for panel in chart.panels:
-        words = panel.axes.yaxis.label.get_window_extent()
+        label = panel.axes.yaxis.label.get_window_extent()
         frame = panel.axes.get_window_extent()
-        assert frame.y0 <= words.y0
-        assert words.y1 <= frame.y1
+        assert frame.y0 <= label.y0
+        assert label.y1 <= frame.y1
 
 
 def test_a_gap_breaks_the_line_and_is_shaded_and_labelled() -> None:
@@ -152,7 +152,7 @@ def test_the_zero_line_does_not_cross_a_label() -> None:
     extent, letters = box.get_window_extent(), label.get_window_extent()
     row = round(pixels.shape[0] - (extent.y0 + extent.y1) / 2)
     right = pixels[row - 1 : row + 2, round(extent.x1) + 4 : round(extent.x1) + 40]
-    assert (right.min(axis=0) < 300).all(), "beside the label, the line goes on"
+    assert (right.min(axis=0) < 300).all(), "the line continues beside the label"
     gap = pixels[row - 3 : row + 3, round(letters.x1) - 1 : round(extent.x1) - 1]
     assert gap.min() > 600
 
@@ -214,7 +214,7 @@ def test_thinning_a_line_keeps_its_visible_shape() -> None:
     assert (broken[0], broken[-1]) == (x[70_000], x[70_499])
     assert thin_out(x[:500], y[:500], (0.0, 1.0), 1_000)[0].size == 500
     zoomed, _ = thin_out(x, y, (0.4, 0.402), 1_000)
-    assert np.isin(x[(x > 0.4) & (x < 0.402)], zoomed).all(), "who zooms in sees every reading"
+    assert np.isin(x[(x > 0.4) & (x < 0.402)], zoomed).all(), "a zoomed chart shows every reading"
 
 
 @pytest.mark.slow
@@ -278,7 +278,7 @@ def test_a_new_view_keeps_the_zoom() -> None:
     moved = replace(VIEW, span=Span(START + 3_600_000, END + 3_600_000))
     before = axes.get_xlim()
     chart.draw(moved)
-    assert axes.get_xlim()[0] > before[0], "without zoom, it goes on"
+    assert axes.get_xlim()[0] > before[0], "without zoom, the axis follows the view"
     axes.set_xlim(before[0] + 0.1, before[0] + 0.2)
     chart.draw(VIEW)
     assert axes.get_xlim() == (before[0] + 0.1, before[0] + 0.2)

@@ -108,7 +108,7 @@ def test_microinverters_that_report_every_five_minutes_are_steps_without_gaps(cl
     track = view.panels[0].tracks[Quantity.PRODUCTION]
     assert track.is_stepped
     assert track.values.tolist() == [0, 100, 200, 300, 400, 500, 500]
-    assert np.diff(track.times).tolist() == [300_000] * 5 + [299_000], "the last value stands until now"
+    assert np.diff(track.times).tolist() == [300_000] * 5 + [299_000], "the last value lasts until now"
     assert view.gaps == []
     assert view.totals.produced == pytest.approx(1_500 / 3.6)
     assert view.totals.consumed is None

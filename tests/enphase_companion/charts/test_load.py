@@ -207,7 +207,7 @@ async def test_recovered_energy_of_missing_days_is_not_shown_as_one_bar(
     url = f"sqlite:///{tmp_path_factory.mktemp('towers') / 'enphase.db'}"
     # Constantly 1 kW, with an outage from noon of the 3rd to noon of the 8th.
     noons = local_seconds(2026, 6, 3, 12), local_seconds(2026, 6, 8, 12)
-    moments = [
+    times = [
         *range(local_seconds(2026, 6, 1), noons[0], 300),
         *range(noons[1], local_seconds(2026, 6, 15), 300),
     ]
@@ -215,7 +215,7 @@ async def test_recovered_energy_of_missing_days_is_not_shown_as_one_bar(
         await database.upgrade()
         await database.write(
             Message("1", at, (Sample("production", 0, at * 1000, build_steady_message(at)),), None)
-            for at in moments
+            for at in times
         )
         await database.roll_up()
     view = await load_view(url, "2026-06-01..2026-06-14")

@@ -64,8 +64,8 @@ def test_home_power_uses_one_rule_if_net_and_total_consumption_are_metered() -> 
     # The client's site, Home Assistant and the console use this sum too.
     meters = {"production": 3000.0, "net-consumption": -1000.0, "total-consumption": 1900.0}
     tracks = power_tracks({name: build_track(watts) for name, watts in meters.items()})
-    said = Site.from_quantities({name: Quantities(active_power=watts) for name, watts in meters.items()})
-    assert tracks[Quantity.CONSUMPTION].values.tolist() == [said.home_power] == [2000]
+    site = Site.from_quantities({name: Quantities(active_power=watts) for name, watts in meters.items()})
+    assert tracks[Quantity.CONSUMPTION].values.tolist() == [site.home_power] == [2000]
     energies = {
         "production": (3000.0, 0.0),
         "net-consumption": (0.0, 1000.0),
@@ -80,7 +80,7 @@ def test_home_power_of_a_phase_without_production_is_grid_power() -> None:
     tracks = power_tracks(phase, Metering(metered, unwired={"production"}))
     assert tracks[Quantity.CONSUMPTION].values.tolist() == [700]
     assert Quantity.PRODUCTION not in tracks
-    assert Quantity.CONSUMPTION not in power_tracks(phase, Metering(metered)), "it does not say its phases"
+    assert Quantity.CONSUMPTION not in power_tracks(phase, Metering(metered)), "its phases are unknown"
     assert totals({"net-consumption": (50, 0)}, Metering(metered, {"production"})).consumed == 50
 
 

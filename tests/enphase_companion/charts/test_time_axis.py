@@ -55,10 +55,10 @@ def get_ticks(span: Span, zone: ZoneInfo) -> list[tuple[int, str]]:
 def assert_is_local_time(span: Span, zone: ZoneInfo) -> None:
     """Assert that ticks are evenly spaced in local time, complete, unique and correctly labelled."""
     found = get_ticks(span, zone)
-    moments = [at for at, _ in found]
+    times = [at for at, _ in found]
     assert 2 <= len(found) <= 14
-    assert moments == sorted(set(moments))
-    assert all(span.start <= at <= span.end for at in moments)
+    assert times == sorted(set(times))
+    assert all(span.start <= at <= span.end for at in times)
     for at, label in found:
         clock = datetime.fromtimestamp(at / 1000, zone)
         first, *which = label.split("\n")
@@ -68,7 +68,7 @@ def assert_is_local_time(span: Span, zone: ZoneInfo) -> None:
         )
         twice = clock.replace(fold=0).utcoffset() != clock.replace(fold=1).utcoffset()
         assert which == ([get_name(clock)] if twice and not begins else [])
-    assert moments == list_expected(span, zone, moments)
+    assert times == list_expected(span, zone, times)
 
 
 def get_name(clock: datetime) -> str:
@@ -80,9 +80,9 @@ def find_start(clock: datetime, zone: ZoneInfo) -> int:
     return round(datetime(clock.year, clock.month, clock.day, tzinfo=zone).timestamp() * 1000)
 
 
-def list_expected(span: Span, zone: ZoneInfo, moments: list[int]) -> list[int]:
+def list_expected(span: Span, zone: ZoneInfo, times: list[int]) -> list[int]:
     """Return all times of the span at which local time is a multiple of the usual distance of ticks."""
-    usual = min(after - before for before, after in pairwise(moments))
+    usual = min(after - before for before, after in pairwise(times))
     if usual < MINUTE:
         return list(range(-(-span.start // usual) * usual, span.end + 1, usual))
     clocks = {
@@ -93,7 +93,7 @@ def list_expected(span: Span, zone: ZoneInfo, moments: list[int]) -> list[int]:
     begins = {at for at, clock in clocks.items() if of_day[at] <= 60 and at == find_start(clock, zone)}
     every: list[int] = []
     for step in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1_440):
-        if step * MINUTE >= usual and every != moments:
+        if step * MINUTE >= usual and every != times:
             every = [at for at in clocks if of_day[at] % step == 0 or at in begins]
     return every
 

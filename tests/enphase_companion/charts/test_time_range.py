@@ -97,6 +97,6 @@ def test_days_and_months_are_contiguous() -> None:
 
 def test_a_day_may_begin_at_one_oclock() -> None:
     beirut = ZoneInfo("Asia/Beirut")
-    moment = datetime(2026, 3, 29, 12, tzinfo=beirut)
-    span = parse("today").span(beirut, moment.timestamp())
+    noon = datetime(2026, 3, 29, 12, tzinfo=beirut)
+    span = parse("today").span(beirut, noon.timestamp())
     assert timedelta(milliseconds=span.length) == timedelta(hours=23)

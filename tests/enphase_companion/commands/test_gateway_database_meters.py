@@ -155,7 +155,7 @@ async def test_the_command_starts_without_the_database_and_creates_its_tables_la
 
 
 @pytest.mark.slow
-async def test_the_command_stops_within_five_seconds_while_the_database_hangs_and_stores_the_rest_later(
+async def test_the_command_stops_while_the_database_hangs_and_stores_the_rest_later(
     mariadb: MariaDB, maria: StoringCommand
 ) -> None:
     maria.start()

@@ -242,10 +242,10 @@ def test_the_examples_require_only_values_that_the_user_knows(example: str) -> N
 
 def test_the_examples_contain_every_setting_of_a_script() -> None:
     modules = [import_module(f"{commands.__name__}.{each.name}") for each in iter_modules(commands.__path__)]
-    wanted = {name for module in modules for name in getattr(module, "KEYS", ())}
+    used = {name for module in modules for name in getattr(module, "KEYS", ())}
     account = {"enphase_username", "enphase_password", "entrez_host"}
     of_account, of_token = (json.loads((CONFIGURATION / example).read_text()).keys() for example in EXAMPLES)
-    assert of_token == wanted - account
+    assert of_token == used - account
     assert of_account == {*account, "gateway_host", "gateway_serial_number", "gateway_token"}
 
 

@@ -196,8 +196,8 @@ def test_each_inverter_has_its_last_report(create_still_user: Callable[..., CliU
     assert [each["serial_number"] for each in inverters] == [each.serial_number for each in house.inverters]
     for each in inverters:
         at = to_seconds(each["last_reported_at"])
-        made = house.truth(at).inverters[each["serial_number"]]
-        assert each["last_reported_power_w"] == pytest.approx(made, abs=0.51)
+        produced = house.truth(at).inverters[each["serial_number"]]
+        assert each["last_reported_power_w"] == pytest.approx(produced, abs=0.51)
         assert each["reporting"]
 
 
@@ -271,9 +271,9 @@ def test_failed_meters_are_an_error_without_a_document(
 def test_a_document_takes_few_requests(create_still_user: Callable[..., CliUser]) -> None:
     user = create_still_user("three-phase")
     read_document(user)
-    asked = [request.path for request in user.simulator.requests]
-    assert len(asked) == len(set(asked)), "nothing twice"
-    assert set(asked) == {
+    requested = [request.path for request in user.simulator.requests]
+    assert len(requested) == len(set(requested)), "nothing twice"
+    assert set(requested) == {
         "/info",
         "/auth/check_jwt",
         "/ivp/meters",

@@ -82,21 +82,21 @@ def test_the_page_shows_the_values_of_the_house(create_still_user: Callable[...,
         assert re.match(rf"\s+{serial_number} +\d+ W +\d+ W  \d\d:\d\d$", find_row(page, serial_number))
 
 
-@pytest.mark.parametrize(("hour", "word"), [(12, "export"), (22, "import")])
+@pytest.mark.parametrize(("hour", "direction"), [(12, "export"), (22, "import")])
 def test_the_direction_of_the_grid_is_written_out(
-    create_still_user: Callable[..., CliUser], hour: float, word: str
+    create_still_user: Callable[..., CliUser], hour: float, direction: str
 ) -> None:
     page = print_page(create_still_user("single-phase", hour_of_day=hour))
-    assert re.match(rf"Grid \(net\) +[\d.]+ k?W  {word} ", find_row(page, "Grid (net)"))
+    assert re.match(rf"Grid \(net\) +[\d.]+ k?W  {direction} ", find_row(page, "Grid (net)"))
 
 
-@pytest.mark.parametrize(("hour", "word"), [(10, "charging"), (21, "discharging")])
+@pytest.mark.parametrize(("hour", "direction"), [(10, "charging"), (21, "discharging")])
 def test_the_direction_of_the_battery_is_written_out(
-    create_still_user: Callable[..., CliUser], hour: float, word: str
+    create_still_user: Callable[..., CliUser], hour: float, direction: str
 ) -> None:
     user = create_still_user("battery", hour_of_day=hour, start=NOON)
     page = print_page(user)
-    assert re.match(rf"Battery +[\d.]+ k?W  {word} ", find_row(page, "Battery"))
+    assert re.match(rf"Battery +[\d.]+ k?W  {direction} ", find_row(page, "Battery"))
     assert re.match(
         r"Batteries: \d+ % charged, [\d.]+ kWh of 15.0 kWh, reserve 20 %, on grid$",
         find_row(page, "Batteries:"),

@@ -49,7 +49,7 @@ def test_watch_updates_the_page_until_ctrl_c(create_ready_user: Callable[..., Cl
         terminal.types("\x03")
         written = terminal.until_end()
         assert terminal.process.returncode == 0
-    assert len({*re.findall(r"\d\d:\d\d:\d\d", written)}) >= 2, "time goes on"
+    assert len({*re.findall(r"\d\d:\d\d:\d\d", written)}) >= 2, "the time advances"
     assert written.rindex(BACK) > written.rindex("IQ Gateway")
     assert written.rindex(CURSOR) > written.rindex(HIDDEN_CURSOR)
     assert "Traceback" not in written

@@ -114,7 +114,7 @@ def test_a_wrong_fingerprint_stores_nothing_and_shows_the_certificate(user: CliU
 
 def test_a_trusted_certificate_causes_no_prompt(user: CliUser, enter: Callable[..., None]) -> None:
     user.trust_gateway()
-    enter("", lambda: pytest.fail("asked"))
+    enter("", lambda: pytest.fail("prompted"))
     result = user.run(main, "--trust")
     assert result.status == 0
     assert "It is trusted already" in result.out

@@ -41,13 +41,13 @@ def test_the_full_height_is_the_capacity_of_the_array() -> None:
 
 def test_self_consumption_is_orange_in_both_bars_and_surplus_yellow() -> None:
     frame = draw_bars(Chart(1_000, 400, capacity=1_500))
-    made, taken = get_column(frame, PRODUCTION), get_column(frame, CONSUMPTION)
-    assert made[:4] == taken[:4] == [USED] * 4
-    for led in made[4:10]:
+    produced, consumed = get_column(frame, PRODUCTION), get_column(frame, CONSUMPTION)
+    assert produced[:4] == consumed[:4] == [USED] * 4
+    for led in produced[4:10]:
         assert all(min(a, b) <= value <= max(a, b) for value, a, b in zip(led, USED, SURPLUS, strict=True))
         assert led != USED
-    assert made[10:] == [(0, 0, 0)] * 5
-    assert taken[4:] == [(0, 0, 0)] * 11
+    assert produced[10:] == [(0, 0, 0)] * 5
+    assert consumed[4:] == [(0, 0, 0)] * 11
 
 
 def test_imported_power_is_blue() -> None:
@@ -82,8 +82,8 @@ def test_below_the_capacity_its_mark_is_at_the_top_between_the_bars() -> None:
 
 
 def test_production_above_the_capacity_is_red() -> None:
-    made = get_column(draw_bars(Chart(1_500, 1_500, capacity=1_500, continuous=1_000)), PRODUCTION)
-    assert made == [USED] * 10 + [STRAINED] * 5
+    produced = get_column(draw_bars(Chart(1_500, 1_500, capacity=1_500, continuous=1_000)), PRODUCTION)
+    assert produced == [USED] * 10 + [STRAINED] * 5
 
 
 @pytest.mark.parametrize("capacity", [None, 0.0, 1_500.0])
@@ -112,8 +112,8 @@ def test_a_single_metered_quantity_is_in_the_middle(chart: Chart) -> None:
 
 def test_bars_grow_to_their_height_and_stay() -> None:
     chart = Chart(1_500, 700, capacity=1_500)
-    moments = list(growth(20, 30))
-    heights = [count_height(draw_bars(chart, *moment), PRODUCTION) for moment in moments]
+    steps = list(growth(20, 30))
+    heights = [count_height(draw_bars(chart, *step), PRODUCTION) for step in steps]
     assert len(heights) == 50
     assert heights == sorted(heights)
     assert heights[0] < 5

@@ -108,7 +108,7 @@ def test_the_bars_follow_new_readings(state: DisplayState, clock: Clock) -> None
 
 
 @pytest.mark.parametrize(
-    ("production", "consumption", "words"),
+    ("production", "consumption", "text"),
     [
         (0, 300, "0 W"),
         (-4.2, 300, "-4 W"),
@@ -118,10 +118,10 @@ def test_the_bars_follow_new_readings(state: DisplayState, clock: Clock) -> None
     ],
 )
 def test_the_text_is_production_or_else_the_metered_quantity(
-    state: DisplayState, clock: Clock, production: float | None, consumption: float | None, words: str
+    state: DisplayState, clock: Clock, production: float | None, consumption: float | None, text: str
 ) -> None:
     take(state, clock, production, consumption)
-    assert is_text_in(render_frames(state), words)
+    assert is_text_in(render_frames(state), text)
 
 
 def find_brightest(frames: Iterator[Frame]) -> int:
@@ -152,13 +152,13 @@ def test_an_old_reading_is_shown_with_its_age_and_without_colour(state: DisplayS
 
 
 @pytest.mark.parametrize(
-    ("seconds", "words"),
+    ("seconds", "age"),
     [(61, "1 min"), (3_599, "59 min"), (3_600, "1 h"), (100_000, "27 h"), (200_000, "2 d")],
 )
-def test_an_age_has_a_suitable_unit(state: DisplayState, clock: Clock, seconds: float, words: str) -> None:
+def test_an_age_has_a_suitable_unit(state: DisplayState, clock: Clock, seconds: float, age: str) -> None:
     take(state, clock)
     clock.now += seconds
-    assert is_text_in(render_frames(state), f"no data {words}")
+    assert is_text_in(render_frames(state), f"no data {age}")
 
 
 def test_a_problem_is_shown_only_once_readings_are_old(
@@ -242,8 +242,8 @@ def test_consumption_is_calculated_if_possible(
 def test_one_of_several_gateways_is_shown_and_the_others_are_logged_once(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    ours = GatewayFilter(None)
-    assert [ours.accepts(build_message(gateway=serial)) for serial in ("1", "2", "1", "2")] == [
+    gateway_filter = GatewayFilter(None)
+    assert [gateway_filter.accepts(build_message(gateway=serial)) for serial in ("1", "2", "1", "2")] == [
         True,
         False,
     ] * 2
@@ -255,6 +255,6 @@ def test_one_of_several_gateways_is_shown_and_the_others_are_logged_once(
 def test_the_log_names_a_limited_number_of_gateways(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    ours = GatewayFilter("1")
-    assert not any(ours.accepts(build_message(gateway=str(number))) for number in range(2, 100))
+    gateway_filter = GatewayFilter("1")
+    assert not any(gateway_filter.accepts(build_message(gateway=str(number))) for number in range(2, 100))
     assert len(caplog.records) == 5

@@ -282,7 +282,7 @@ def test_a_certificate_of_another_gateway_is_an_error(user: CliUser) -> None:
     assert was_no_secret_sent(user.simulator)
 
 
-def test_without_a_trusted_certificate_nothing_is_sent_and_the_error_says_how_to_trust(
+def test_nothing_is_sent_without_a_trusted_certificate_and_the_error_names_the_command(
     user: CliUser,
 ) -> None:
     user.write_account(gateway_token=user.simulator.token())
@@ -294,7 +294,7 @@ def test_without_a_trusted_certificate_nothing_is_sent_and_the_error_says_how_to
     assert not user.simulator.entrez_requests
 
 
-def test_no_token_leaves_when_the_certificate_changed(user: CliUser) -> None:
+def test_no_token_is_sent_after_the_certificate_changed(user: CliUser) -> None:
     user.trust_gateway()
     user.write_account(gateway_token=user.simulator.token())
     before = user.certificate.read_text()

@@ -96,7 +96,7 @@ async def test_a_wrong_password_gets_the_form_again_and_an_anonymous_session(
     assert "textarea" not in await fetch_token_page(session, simulator, serialNum=simulator.serial_number)
 
 
-async def test_an_account_with_a_second_factor_gets_a_page_that_asks_for_it(
+async def test_an_account_with_a_second_factor_gets_a_page_that_requires_it(
     simulator: Simulator, session: aiohttp.ClientSession
 ) -> None:
     form = {"username": "mfa@example.com", "password": simulator.password}

@@ -189,7 +189,7 @@ def build_summaries(events: list[tuple[int, int, str]]) -> list[Summary]:
 
 @patient
 @given(steps, st.lists(st.integers(0, 60), max_size=12), st.lists(st.integers(0, 60), max_size=4))
-def test_energy_is_the_same_however_readings_are_rolled_up(
+def test_energy_does_not_depend_on_how_readings_are_rolled_up(
     events: list[tuple[int, int, str]], cuts: list[int], coarser: list[int]
 ) -> None:
     """Any partition, and any partition of its parts, counts the energy that the readings count."""

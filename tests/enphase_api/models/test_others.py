@@ -146,6 +146,7 @@ def test_batteries_are_their_units_and_their_sums() -> None:
     assert [(each.serial_number, each.power) for each in found.units] == [("1", -136), ("2", 6)]
     assert (found.state_of_charge, found.available_energy, found.capacity) == (51, 5250, 10000)
     assert (found.reserve, found.power, found.grid_connected) == (20, -130, True)
+    assert found.are_there
 
 
 def test_a_battery_has_the_part_number_and_firmware_of_its_unit() -> None:
@@ -250,6 +251,31 @@ def test_ac_batteries_alone_have_no_reserve(sums: dict[str, Any] | None) -> None
     assert joined.are_there
     assert (joined.power, joined.state_of_charge, joined.available_energy) == (-178, 6, 285)
     assert joined.reserve is None
+
+
+def test_the_sums_of_ac_batteries_alone_need_no_sum_of_iq_batteries() -> None:
+    sums = {"agg_soc": 18, "ACB_agg_energy": 446, "ACB_agg_soc": 18, "Max_energy": 4800}
+    found = Batteries.from_json([], secctrl=sums)
+    assert (found.available_energy, found.capacity, found.state_of_charge) == (446, 4800, 18)
+    assert found.with_ac(parse_ac_batteries(whNow=5000)).capacity is None
+
+
+@pytest.mark.parametrize("percent", [0, 100])
+def test_an_empty_and_a_full_battery_have_a_state_of_charge(percent: int) -> None:
+    energy = 100 * percent
+    sums = SUMS | {"ENC_agg_soc": percent, "ENC_agg_avail_energy": energy, "configured_backup_soc": percent}
+    found = Batteries.from_json(build_inventory(build_unit("1", percentFull=percent)), secctrl=sums)
+    assert found.units[0].state_of_charge == percent
+    assert (found.state_of_charge, found.available_energy, found.reserve) == (percent, energy, percent)
+    ac = parse_ac_batteries(percentFull=percent)
+    assert ac is not None
+    assert ac.state_of_charge == percent
+
+
+def test_an_unknown_available_energy_leaves_the_capacity() -> None:
+    sums = {key: value for key, value in SUMS.items() if key != "ENC_agg_avail_energy"}
+    found = Batteries.from_json(build_inventory(build_unit("1")), secctrl=sums)
+    assert (found.available_energy, found.capacity) == (None, 10000)
 
 
 def test_a_missing_iq_battery_does_not_count_as_an_ac_battery() -> None:
@@ -545,6 +571,22 @@ def test_the_power_of_silent_ac_batteries_is_unknown() -> None:
     alone = Batteries.from_json([], secctrl=SUMS_OF_BOTH | {"ENC_agg_soc": 0}).with_ac(ac).as_of(later)
     assert alone.are_there
     assert alone.power is alone.state_of_charge is alone.available_energy is None
+    assert alone.ac == ac.as_of(later)
+
+
+def test_the_state_of_charge_of_all_stays_known_while_one_kind_of_battery_reports() -> None:
+    silent = build_unit("1", last_rpt_date=int(SILENT.timestamp()))
+    ac = parse_ac_batteries(readingTime=int(NOW.timestamp()))
+    found = Batteries.from_json(build_inventory(silent), secctrl=SUMS_OF_BOTH).with_ac(ac).as_of(NOW)
+    assert found.units[0].state_of_charge is None
+    assert (found.state_of_charge, found.available_energy, found.ac) == (39, 5250 + 285, ac)
+
+
+def test_batteries_without_a_time_of_their_last_report_keep_their_values() -> None:
+    ac = parse_ac_batteries(readingTime=None)
+    found = Batteries.from_json(build_inventory(build_unit("1")), secctrl=SUMS_OF_BOTH).with_ac(ac)
+    assert found.units[0].state_of_charge == 50
+    assert found.as_of(NOW) == found
 
 
 @pytest.mark.parametrize(("most", "capacity"), [(412, None), (446, 446), (4800, 4800)])
@@ -556,13 +598,14 @@ def test_ac_batteries_cannot_hold_less_than_they_hold_now(most: float, capacity:
     assert found.with_ac(parse_ac_batteries(whNow=446)).available_energy == 446
 
 
-def test_the_power_of_a_battery_is_limited_by_its_kind() -> None:
-    power = {"devices:": [{"serial_num": each, "real_power_mw": 7_680_000} for each in "12"]}
+@pytest.mark.parametrize("sign", [1, -1])
+def test_the_power_of_a_battery_is_limited_by_its_kind(sign: int) -> None:
+    power = {"devices:": [{"serial_num": each, "real_power_mw": sign * 7_680_000} for each in "12"]}
     units = [build_unit("1", encharge_capacity=5000), build_unit("2", encharge_capacity=3500)]
     found = Batteries.from_json(build_inventory(*units), power, SUMS)
-    assert [each.power for each in found.units] == [7680, None]
+    assert [each.power for each in found.units] == [sign * 7680, None]
     assert found.power is None
-    ac = parse_ac_batteries(wNow=-5000)
+    ac = parse_ac_batteries(wNow=sign * 5000)
     assert ac is not None
     assert ac.power is None
 

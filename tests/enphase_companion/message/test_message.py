@@ -197,6 +197,8 @@ def test_consumption_is_unknown_with_unmetered_batteries() -> None:
     assert list(get_reports(*readings, unmetered_batteries=True)) == ["production", "net-consumption"]
     assert not are_complete(build_reports(msg))
     assert decode(encode(msg)).has_unmetered_batteries is True
+    readings[1] = build_reading("total-consumption", 1000.0)
+    assert list(get_reports(*readings, unmetered_batteries=True)) == ["production", "total-consumption"]
 
 
 def test_a_message_is_decoded_as_it_was_encoded() -> None:
@@ -477,6 +479,17 @@ def test_a_report_has_at_most_three_lines() -> None:
 
 def test_a_summed_power_factor_of_a_report_is_recalculated() -> None:
     assert decode_production(3, pwrFactor=1.5)[0].quantities.power_factor == 0.5
+
+
+def test_a_power_that_the_mean_voltage_of_a_report_cannot_carry_is_unknown() -> None:
+    # 690 V by 1 A is 690 VA; 233 V by 1 A is a third of it.
+    whole = decode_production(3, rmsVoltage=690.0, actPower=500.0)[0].quantities
+    assert (whole.active_power, whole.apparent_power, whole.current) == (None, 200.0, 1.0)
+
+
+def test_a_metered_report_has_the_current_of_its_meter() -> None:
+    net = build_reading("net-consumption", 100.0, 50.0, current=3.0)
+    assert get_reports(net)["net-consumption"]["cumulative"]["rmsCurrent"] == 3.0
 
 
 def test_the_time_of_a_sum_is_that_of_its_latest_reading_in_whole_seconds() -> None:

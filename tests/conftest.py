@@ -5,7 +5,7 @@ import signal
 
 import pytest
 
-from tests.services import SEARCHED, unavailable
+from tests.services import SEARCH_PATH, skip_unavailable
 
 # The fixtures of tests/services: a test with one of them needs its server, or its disk.
 SERVERS = {
@@ -39,6 +39,6 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     programs = {program for marker in item.iter_markers("services") for program in marker.args}
     if item.get_closest_marker("browser"):
         programs.add("chromium")
-    missing = sorted(program for program in programs if not shutil.which(program, path=SEARCHED))
+    missing = sorted(program for program in programs if not shutil.which(program, path=SEARCH_PATH))
     if missing:
-        unavailable(", ".join(missing))
+        skip_unavailable(", ".join(missing))

@@ -11,10 +11,10 @@ from typing import NoReturn
 import pytest
 
 #: Debian installs servers in a folder that is only on root's PATH.
-SEARCHED = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
+SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
 
 
-def unavailable(program: str) -> NoReturn:
+def skip_unavailable(program: str) -> NoReturn:
     """Skip the test that needs this program; with REQUIRE_SERVICES=1 it fails."""
     reason = f"not installed: {program}"
     if os.environ.get("REQUIRE_SERVICES") == "1":
@@ -22,7 +22,7 @@ def unavailable(program: str) -> NoReturn:
     pytest.skip(reason)
 
 
-def free_port() -> int:
+def find_free_port() -> int:
     """Return a free port of this machine.
 
     The port is outside of the range for outgoing connections, so it is still free when a server restarts.

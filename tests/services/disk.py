@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from . import unavailable
+from . import skip_unavailable
 
 _SIZE = "8m"
 
@@ -48,10 +48,10 @@ def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
     path = tmp_path / "disk"
     path.mkdir()
     if os.geteuid() != 0 or not shutil.which("mount"):
-        unavailable("mount (requires root)")
+        skip_unavailable("mount (requires root)")
     try:
         _mount("-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs", str(path))
     except subprocess.CalledProcessError:
-        unavailable("mount (not permitted)")
+        skip_unavailable("mount (not permitted)")
     yield SmallDisk(path)
     subprocess.run(["umount", "--lazy", path], check=True, timeout=30)

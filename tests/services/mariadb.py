@@ -18,17 +18,17 @@ import pytest
 from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from . import SEARCHED, free_port, unavailable
+from . import SEARCH_PATH, find_free_port, skip_unavailable
 from .server import Server
 
 _INSTALLATION = 60
 
 
 class MariaDB(Server):
-    """A private server."""
+    """A private server in a temporary folder."""
 
     def __init__(self, folder: Path, program: str, options: tuple[str, ...] = ()) -> None:
-        port = free_port()
+        port = find_free_port()
         command = [
             program,
             "--no-defaults",
@@ -53,9 +53,9 @@ class MariaDB(Server):
 
     def install(self) -> None:
         """Create the system tables."""
-        program = shutil.which("mariadb-install-db", path=SEARCHED)
+        program = shutil.which("mariadb-install-db", path=SEARCH_PATH)
         if program is None:
-            unavailable("mariadb-install-db")
+            skip_unavailable("mariadb-install-db")
         subprocess.run(
             [
                 program,
@@ -90,7 +90,7 @@ def execute(url: URL, statement: str) -> None:
 
 
 @contextmanager
-def new_database(server: URL) -> Iterator[URL]:
+def create_database(server: URL) -> Iterator[URL]:
     """Yield an empty database; drop it at the end if the server still runs."""
     name = f"enphase_test_{uuid.uuid4().hex[:12]}"
     execute(server, f"CREATE DATABASE {name} CHARACTER SET utf8mb4")
@@ -102,9 +102,9 @@ def new_database(server: URL) -> Iterator[URL]:
 @contextmanager
 def running(folder: Path, options: tuple[str, ...] = ()) -> Iterator[MariaDB]:
     """Yield a server with its data in an empty folder, with these additional options."""
-    program = shutil.which("mariadbd", path=SEARCHED)
+    program = shutil.which("mariadbd", path=SEARCH_PATH)
     if program is None:
-        unavailable("mariadbd")
+        skip_unavailable("mariadbd")
     server = MariaDB(folder, program, options)
     server.install()
     try:
@@ -126,7 +126,7 @@ def private_mariadb(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MariaD
 @pytest.fixture
 def mariadb(private_mariadb: MariaDB) -> Iterator[MariaDB]:
     """Yield a private, running server; the test may kill or pause it."""
-    if not private_mariadb.runs:
+    if not private_mariadb.is_running:
         private_mariadb.start()
     yield private_mariadb
     private_mariadb.resume()
@@ -135,9 +135,9 @@ def mariadb(private_mariadb: MariaDB) -> Iterator[MariaDB]:
 @pytest.fixture
 def mariadb_url(request: pytest.FixtureRequest) -> Iterator[str]:
     """Yield the URL of an empty database, on the private server or the configured one."""
-    named = os.environ.get("ENPHASE_TEST_DATABASE_URL")
-    server = make_url(named) if named else request.getfixturevalue("mariadb").url
-    with new_database(server) as url:
+    configured = os.environ.get("ENPHASE_TEST_DATABASE_URL")
+    server = make_url(configured) if configured else request.getfixturevalue("mariadb").url
+    with create_database(server) as url:
         yield url.render_as_string(hide_password=False)
 
 

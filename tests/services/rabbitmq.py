@@ -16,11 +16,11 @@ from pathlib import Path
 
 import pytest
 
-from . import SEARCHED, free_port, unavailable
+from . import SEARCH_PATH, find_free_port, skip_unavailable
 from .server import Server
 
 #: Read at import: tests clear the environment.
-_NAMED = os.environ.get("ENPHASE_TEST_AMQP_URL")
+_CONFIGURED_URL = os.environ.get("ENPHASE_TEST_AMQP_URL")
 
 #: Debian's program on PATH switches to the user rabbitmq; the wrapped program runs as the current user.
 _UNWRAPPED = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
@@ -28,20 +28,20 @@ _STOP = 15
 
 
 class RabbitMQ(Server):
-    """A private broker."""
+    """A private broker in a temporary folder."""
 
     def __init__(self, folder: Path, program: str) -> None:
-        port = free_port()
+        port = find_free_port()
         environment = {
-            "PATH": SEARCHED,
+            "PATH": SEARCH_PATH,
             "LANG": "C.UTF-8",
             "HOME": str(folder),
-            "ERL_EPMD_PORT": str(free_port()),
+            "ERL_EPMD_PORT": str(find_free_port()),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODENAME": f"enphase{port}@localhost",
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(port),
-            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_DIST_PORT": str(find_free_port()),
             "RABBITMQ_MNESIA_BASE": str(folder / "data"),
             "RABBITMQ_LOG_BASE": str(folder / "log"),
             "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "plugins"),
@@ -81,7 +81,7 @@ class RabbitMQ(Server):
         """Kill the broker, and the port mapper that Erlang started for it."""
         self.kill()
         for _ in range(50):
-            # The port mapper refuses while it knows a running node; only its output reports that.
+            # The port mapper does not stop while it knows a running node, and only its output reports that.
             result = subprocess.run(
                 ["epmd", "-kill"], env=self._environment, capture_output=True, timeout=_STOP, check=False
             )
@@ -93,9 +93,9 @@ class RabbitMQ(Server):
 @contextmanager
 def running(folder: Path) -> Iterator[RabbitMQ]:
     """Yield a broker with its data in an empty folder."""
-    program = str(_UNWRAPPED) if _UNWRAPPED.exists() else shutil.which("rabbitmq-server", path=SEARCHED)
+    program = str(_UNWRAPPED) if _UNWRAPPED.exists() else shutil.which("rabbitmq-server", path=SEARCH_PATH)
     if program is None:
-        unavailable("rabbitmq-server")
+        skip_unavailable("rabbitmq-server")
     broker = RabbitMQ(folder, program)
     try:
         broker.start()
@@ -107,7 +107,7 @@ def running(folder: Path) -> Iterator[RabbitMQ]:
 @pytest.fixture(scope="session")
 def private_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     """Yield a broker that may be killed; one for all tests, see `rabbitmq`."""
-    if _NAMED:
+    if _CONFIGURED_URL:
         pytest.skip("the broker of ENPHASE_TEST_AMQP_URL is not for tests to kill")
     with running(tmp_path_factory.mktemp("rabbitmq")) as broker:
         yield broker
@@ -116,7 +116,7 @@ def private_rabbitmq(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Rabbi
 @pytest.fixture
 def rabbitmq(private_rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
     """Yield a private, running broker; the test may kill or pause it."""
-    if not private_rabbitmq.runs:
+    if not private_rabbitmq.is_running:
         private_rabbitmq.start()
     yield private_rabbitmq
     private_rabbitmq.resume()
@@ -125,8 +125,8 @@ def rabbitmq(private_rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
 @pytest.fixture
 def amqp_url(request: pytest.FixtureRequest) -> str:
     """Return the URL of a broker that stays up: the private one or the configured one."""
-    if _NAMED:
-        return _NAMED
+    if _CONFIGURED_URL:
+        return _CONFIGURED_URL
     broker = request.getfixturevalue("rabbitmq")
     assert isinstance(broker, RabbitMQ)
     return broker.url

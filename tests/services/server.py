@@ -27,7 +27,7 @@ class Server(ABC):
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
-    def runs(self) -> bool:
+    def is_running(self) -> bool:
         return self._process is not None
 
     def start(self) -> None:

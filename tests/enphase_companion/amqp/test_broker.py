@@ -19,7 +19,7 @@ from enphase_companion.amqp.broker import Broker, BrokerError, open_channel
 from enphase_companion.amqp.publisher import Publisher
 from enphase_companion.config.loader import load_settings
 from enphase_companion.config.settings import AMQP_KEYS
-from tests.services import free_port
+from tests.services import find_free_port
 from tests.services.rabbitmq import RabbitMQ
 
 Answer = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
@@ -110,7 +110,7 @@ async def test_a_password_may_have_any_characters(rabbitmq: RabbitMQ, queue: str
 
 async def test_the_error_of_an_unreachable_broker_has_words_instead_of_error_numbers() -> None:
     with pytest.raises(BrokerError, match=r"no connection \(Connection refused: check that RabbitMQ runs"):
-        async with open_channel(Broker(f"amqp://guest:guest@localhost:{free_port()}/"), "test"):
+        async with open_channel(Broker(f"amqp://guest:guest@localhost:{find_free_port()}/"), "test"):
             pass
     with pytest.raises(BrokerError, match=r"no connection \([A-Z][a-z ,]+\)$"):
         async with open_channel(Broker("amqp://guest:guest@no-such-host.invalid/"), "test"):
@@ -147,7 +147,7 @@ def test_a_failed_connection_causes_no_warning(recwarn: pytest.WarningsRecorder)
 
     async def connect() -> None:
         with pytest.raises(BrokerError):
-            async with open_channel(Broker(f"amqp://guest:guest@localhost:{free_port()}/"), "test"):
+            async with open_channel(Broker(f"amqp://guest:guest@localhost:{find_free_port()}/"), "test"):
                 pass
 
     loop = asyncio.new_event_loop()

@@ -232,7 +232,7 @@ def test_values_of_the_examples_are_rejected(name: str, value: str) -> None:
 
 
 @pytest.mark.parametrize("example", EXAMPLES)
-def test_the_examples_require_only_values_that_the_user_knows(example: str) -> None:
+def test_a_user_only_fills_in_token_or_account_in_the_examples(example: str) -> None:
     content = json.loads((CONFIGURATION / example).read_text())
     needed = dict.fromkeys(("gateway_token", "enphase_username", "enphase_password"), "filled-in")
     write_file(content | {name: value for name, value in needed.items() if name in content}, name=example)

@@ -156,7 +156,7 @@ async def test_unsent_messages_are_sent_first_at_the_next_start(
     assert get_numbers(await inspector.take_all(queue)) == list(range(6))
 
 
-async def test_the_sender_waits_for_unconfirmed_messages_when_it_stops(
+async def test_every_message_is_published_or_spooled_when_the_sender_stops(
     broker: Broker, queue: str, inspector: BrokerInspector, file: Path
 ) -> None:
     async with open_sender(broker, file, [queue]) as sender:

@@ -12,7 +12,7 @@ from enphase_companion import commands
 from enphase_companion.commands.gateway_console import main
 from enphase_companion.config import loader
 from enphase_companion.simulator import Simulator
-from tests.services import free_port
+from tests.services import find_free_port
 
 from ..cli_user import PASSWORD, USERNAME, CliUser, Result
 
@@ -232,7 +232,7 @@ def test_the_error_of_a_rejected_account_names_its_file_once(user: CliUser) -> N
 
 def test_the_error_without_an_internet_connection_names_the_remedy(user: CliUser) -> None:
     user.trust_gateway()
-    unreachable = f"http://127.0.0.1:{free_port()}"
+    unreachable = f"http://127.0.0.1:{find_free_port()}"
     user.write_settings(enphase_username=USERNAME, enphase_password=PASSWORD, entrez_host=unreachable)
     result = user.run(main)
     assert result.status == 1

@@ -10,7 +10,7 @@ from sqlalchemy.exc import DBAPIError
 from enphase_api.json_values import is_printable
 from enphase_companion.storage import Database, UnavailableError, UnstorableError
 from enphase_companion.storage.errors import translate_error
-from tests.services.mariadb import MariaDB, execute, new_database
+from tests.services.mariadb import MariaDB, create_database, execute
 
 from .conftest import VIENNA, build_message, count_readings, execute_sql
 
@@ -93,7 +93,7 @@ def test_a_broken_storage_engine_is_not_unavailable() -> None:
 async def test_readings_rejected_by_a_read_only_server_are_stored_once_it_is_writable(
     mariadb: MariaDB,
 ) -> None:
-    with new_database(mariadb.url) as url:
+    with create_database(mariadb.url) as url:
         execute(url, "CREATE USER writer IDENTIFIED BY 'a secret'")
         execute(url, f"GRANT ALL ON {url.database}.* TO writer")
         try:

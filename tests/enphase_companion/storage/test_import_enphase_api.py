@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import make_url
 
 from enphase_companion.storage import DAY, MINUTE, QUARTER_HOUR, Database, StorageError
-from tests.services.mariadb import new_database
+from tests.services.mariadb import create_database
 
 from .conftest import GATEWAY, VIENNA, build_message, count_readings, fetch_rows, local_ms
 from .helpers import EnphaseApiDatabase
@@ -19,7 +19,7 @@ START = local_ms(2025, 10, 26, 0, 0)
 
 @pytest.fixture
 def enphase_api(mariadb_url: str) -> Iterator[EnphaseApiDatabase]:
-    with new_database(make_url(mariadb_url)) as url:
+    with create_database(make_url(mariadb_url)) as url:
         yield EnphaseApiDatabase(url)
 
 

@@ -16,7 +16,7 @@ from sqlalchemy import make_url
 
 from enphase_companion.runtime.errors import SettingsError
 from enphase_companion.storage import Database, StorageError, UnavailableError
-from tests.services.mariadb import execute, new_database, running
+from tests.services.mariadb import create_database, execute, running
 
 from .conftest import VIENNA, build_message
 
@@ -62,7 +62,7 @@ def server(tmp_path: Path) -> Iterator[str]:
     options = (f"--ssl-cert={public}", f"--ssl-key={key}", "--plugin-load-add=auth_ed25519;auth_pam")
     with (
         running(folder, (*options, "--pam-use-cleartext-plugin")) as mariadb,
-        new_database(mariadb.url) as url,
+        create_database(mariadb.url) as url,
     ):
         execute(url, "CREATE USER guarded IDENTIFIED BY 'a secret' REQUIRE SSL")
         execute(url, f"GRANT ALL ON {url.database}.* TO guarded")
@@ -113,7 +113,7 @@ async def test_nothing_is_sent_to_a_server_without_tls_if_tls_is_required(
     create_certificate(tmp_path, "server")
     folder = tmp_path / "plain"
     folder.mkdir()
-    with running(folder, ("--skip-ssl",)) as mariadb, new_database(mariadb.url) as url:
+    with running(folder, ("--skip-ssl",)) as mariadb, create_database(mariadb.url) as url:
         url_with_tls = f"{url.render_as_string(hide_password=False)}?{option.format(folder=tmp_path)}"
         async with Database(url_with_tls, VIENNA) as database:
             with pytest.raises(StorageError, match="offers no TLS") as error:

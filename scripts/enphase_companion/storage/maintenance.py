@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import pairwise
@@ -18,7 +19,9 @@ from .statements import (
     find_rollup_range,
     get_calendar,
     get_gateways,
+    get_pruned_before,
     insert_if_absent,
+    set_pruned_before,
     set_time_zone,
 )
 from .tables import ALL_PHASES, pending_rollups, readings, rollups
@@ -54,44 +57,55 @@ async def prune(
     calendar = await transactions.read(get_calendar)
     today = datetime.fromtimestamp(now / SECOND, calendar.zone).date()
     end = calendar.midnight(today - timedelta(days=keep_days))
-    oldest = await transactions.read(partial(_find_oldest, resolution=resolution, measurements=measurements))
+    if resolution is Resolution.READING:
+        await transactions.write(partial(set_pruned_before, time=end))
+    find_next = partial(_find_oldest, resolution=resolution, measurements=measurements)
     width = _PRUNE_AT_ONCE[resolution]
     ranges = [
-        (gateway, start, min(start + width, end))
-        for gateway, first in oldest
-        for start in range(calendar.start(Resolution.DAY, first), end, width)
+        (gateway, range(calendar.start(Resolution.DAY, first), end, width))
+        for gateway in await transactions.read(get_gateways)
+        if (first := await transactions.read(partial(find_next, gateway=gateway))) is not None
     ]
-    deleted = 0
-    for done, (gateway, start, until) in enumerate(ranges):
-        progress(done, len(ranges))
-        work = partial(
-            _prune_range,
-            calendar=calendar,
-            measurements=measurements,
-            resolution=resolution,
-            gateway=gateway,
-            start=start,
-            end=until,
-        )
-        try:
-            deleted += await transactions.write(work)
-        except _PendingError:
-            continue
-    progress(len(ranges), len(ranges))
+    deleted = done = 0
+    total = sum(len(starts) for _, starts in ranges)
+    for gateway, starts in ranges:
+        index = 0
+        while index < len(starts):
+            progress(done + index, total)
+            start = starts[index]
+            work = partial(
+                _prune_range,
+                calendar=calendar,
+                measurements=measurements,
+                resolution=resolution,
+                gateway=gateway,
+                start=start,
+                end=min(start + width, end),
+            )
+            with suppress(_PendingError):
+                deleted += await transactions.write(work)
+            # Years without rows, as after one reading with a wrong date, take no time.
+            following = await transactions.read(partial(find_next, gateway=gateway, since=start + width))
+            index = len(starts) if following is None else (following - starts[0]) // width
+        done += len(starts)
+    progress(total, total)
     return deleted
 
 
 async def rebuild(
     transactions: Transactions, measurements: Collection[int], now: int, progress: Progress
 ) -> None:
-    """Rebuild all rollups from the readings; those from before the oldest reading are kept.
+    """Rebuild all rollups from the readings; those from before the oldest or a pruned reading are kept.
 
     May be interrupted and restarted at any time, while readings are written. Raises StorageError.
     """
     calendar = await transactions.read(get_calendar)
+    pruned_before = await transactions.read(get_pruned_before)
     days = [
         (gateway, first, start, end)
-        for gateway, first, last in await transactions.read(_find_reading_ranges)
+        for gateway, first, last in await transactions.read(
+            partial(_find_reading_ranges, since=pruned_before)
+        )
         for start, end in pairwise(calendar.edges(Resolution.DAY, first, last + 1))
     ]
     for done, (gateway, first, start, end) in enumerate(days):
@@ -115,24 +129,25 @@ async def change_time_zone(transactions: Transactions, measurements: Collection[
 
 
 async def _find_oldest(
-    connection: AsyncConnection, resolution: Resolution, measurements: Collection[int]
-) -> list[tuple[int, int]]:
-    """Return each gateway with the time of its oldest reading, or bucket."""
-    result = []
-    for gateway in await get_gateways(connection):
-        if resolution is Resolution.READING:
-            found = await find_reading_range(connection, gateway)
-        else:
-            found = await find_rollup_range(connection, resolution, gateway, measurements)
-        if found is not None:
-            result.append((gateway, found[0]))
-    return result
+    connection: AsyncConnection,
+    resolution: Resolution,
+    measurements: Collection[int],
+    gateway: int,
+    since: int = 0,
+) -> int | None:
+    """Return the time of the oldest reading, or bucket, from `since` on; None if there is none."""
+    if resolution is Resolution.READING:
+        found = await find_reading_range(connection, gateway, since)
+    else:
+        found = await find_rollup_range(connection, resolution, gateway, measurements, since)
+    return found and found[0]
 
 
-async def _find_reading_ranges(connection: AsyncConnection) -> list[tuple[int, int, int]]:
-    """Return each gateway with the times of its oldest and newest reading."""
+async def _find_reading_ranges(connection: AsyncConnection, since: int) -> list[tuple[int, int, int]]:
+    """Return each gateway with the times of its oldest and newest reading from `since` on."""
     found = [
-        (gateway, await find_reading_range(connection, gateway)) for gateway in await get_gateways(connection)
+        (gateway, await find_reading_range(connection, gateway, since))
+        for gateway in await get_gateways(connection)
     ]
     return [(gateway, *times) for gateway, times in found if times is not None]
 

@@ -25,6 +25,7 @@ _NUMBERS = {int, float, type(None)}
 _TO_SQL = bytes.maketrans(b"[]", b"()")
 
 _TIME_ZONE = "time_zone"
+_READINGS_PRUNED_BEFORE = "readings_pruned_before"
 
 
 async def insert_if_absent(connection: AsyncConnection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
@@ -145,6 +146,17 @@ async def set_initial_time_zone(connection: AsyncConnection, name: str) -> None:
     await connection.execute(statement, {"name": _TIME_ZONE, "value": name})
 
 
+async def get_pruned_before(connection: AsyncConnection) -> int:
+    """Return the time before which readings were pruned; 0 if they never were."""
+    return int(await get_property(connection, _READINGS_PRUNED_BEFORE) or 0)
+
+
+async def set_pruned_before(connection: AsyncConnection, time: int) -> None:
+    """Set the time before which readings are pruned, unless it is later already."""
+    if time > await get_pruned_before(connection):
+        await set_property(connection, _READINGS_PRUNED_BEFORE, str(time))
+
+
 async def get_gateways(connection: AsyncConnection) -> dict[int, str]:
     """Return the serial number of each gateway by its id, in the order of serial numbers."""
     found = await connection.execute(
@@ -159,15 +171,22 @@ async def get_battery_flags(connection: AsyncConnection) -> dict[str, bool | Non
     return {row[0]: row[1] for row in found}
 
 
-async def find_reading_range(connection: AsyncConnection, gateway: int) -> tuple[int, int] | None:
-    """Return the times of the oldest and the newest reading; None if there are none."""
-    return await _find_range(connection, readings.c.measured_at, readings.c.gateway_id == gateway)
+async def find_reading_range(
+    connection: AsyncConnection, gateway: int, since: int = 0
+) -> tuple[int, int] | None:
+    """Return the times of the oldest and the newest reading from `since` on; None if there are none."""
+    time = readings.c.measured_at
+    return await _find_range(connection, time, readings.c.gateway_id == gateway, time >= since)
 
 
 async def find_rollup_range(
-    connection: AsyncConnection, resolution: Resolution, gateway: int, measurements: Collection[int]
+    connection: AsyncConnection,
+    resolution: Resolution,
+    gateway: int,
+    measurements: Collection[int],
+    since: int = 0,
 ) -> tuple[int, int] | None:
-    """Return the starts of the oldest and the newest bucket; None if there are none."""
+    """Return the starts of the oldest and the newest bucket from `since` on; None if there are none."""
     columns = rollups[resolution].c
     found = [
         await _find_range(
@@ -176,6 +195,7 @@ async def find_rollup_range(
             columns.gateway_id == gateway,
             columns.measurement_id == measurement,
             columns.phase == phase,
+            columns.bucket_start >= since,
         )
         for measurement in measurements
         for phase in ALL_PHASES

@@ -152,6 +152,11 @@ pending_rollups = Table(
 properties = Table(
     "properties",
     metadata,
-    Column("name", String(64), primary_key=True, comment="time_zone, or progress of an import"),
+    Column(
+        "name",
+        String(64),
+        primary_key=True,
+        comment="time_zone, readings_pruned_before, ...",
+    ),
     Column("value", String(255), nullable=False, comment="its value"),
 )

@@ -162,6 +162,23 @@ async def test_a_rebuild_keeps_rollups_older_than_the_readings(
     assert await nine_days.series(GATEWAY, "production", FIRST, NOW, DAY) == before
 
 
+async def test_a_reading_with_a_wrong_date_costs_no_rollup_and_no_time(
+    nine_days: Database, database_url: str
+) -> None:
+    """A gateway without a clock, such as after a power cut, dates its readings years back."""
+    before = await nine_days.series(GATEWAY, "production", FIRST, NOW, DAY)
+    await nine_days.prune(Resolution.READING, 2, ignore_progress, NOW)
+    wrong = local_ms(2008, 5, 1)
+    await nine_days.write([build_message(wrong, active_power=1.0, energy_delivered=1e6)])
+    await nine_days.rebuild(ignore_progress, NOW)
+    assert await nine_days.series(GATEWAY, "production", FIRST, NOW, DAY) == before
+
+    steps: list[int] = []
+    assert await nine_days.prune(Resolution.READING, 2, lambda done, _total: steps.append(done), NOW) == 1
+    assert len(steps) < 5
+    assert steps[-1] > 100_000  # hours
+
+
 async def test_days_can_be_moved_to_another_time_zone(nine_days: Database, database_url: str) -> None:
     tokyo = ZoneInfo("Asia/Tokyo")
     whole = await nine_days.energies(GATEWAY, FIRST, NOW)

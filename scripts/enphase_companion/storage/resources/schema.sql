@@ -117,7 +117,7 @@ CREATE TABLE IF NOT EXISTS pending_rollups (
 )ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;
 
 CREATE TABLE IF NOT EXISTS properties (
-    name VARCHAR(64) NOT NULL COMMENT 'time_zone, or progress of an import', 
+    name VARCHAR(64) NOT NULL COMMENT 'time_zone, readings_pruned_before, ...', 
     value VARCHAR(255) NOT NULL COMMENT 'its value', 
     PRIMARY KEY (name)
 )ENGINE=InnoDB DEFAULT CHARSET=utf8mb4;

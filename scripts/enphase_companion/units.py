@@ -7,7 +7,7 @@ from datetime import datetime
 UNKNOWN = "unknown"
 
 
-def power(watts: float | None) -> str:
+def format_power(watts: float | None) -> str:
     """Return "215 W" or "3.42 kW"."""
     if watts is None:
         return UNKNOWN
@@ -15,7 +15,7 @@ def power(watts: float | None) -> str:
     return f"{round(watts) + 0.0:.0f} W" if abs(watts) < 999.5 else f"{watts / 1000:.2f} kW"
 
 
-def energy(watt_hours: float | None) -> str:
+def format_energy(watt_hours: float | None) -> str:
     """Return "512 Wh", "12.3 kWh" or "45.21 MWh"."""
     if watt_hours is None:
         return UNKNOWN
@@ -24,12 +24,12 @@ def energy(watt_hours: float | None) -> str:
     return f"{watt_hours / 1e3:.1f} kWh" if abs(watt_hours) < 999.95e3 else f"{watt_hours / 1e6:.2f} MWh"
 
 
-def quantity(value: float | None, unit: str, digits: int = 1) -> str:
+def format_quantity(value: float | None, unit: str, digits: int = 1) -> str:
     """Return a number with its unit, such as "231.2 V"."""
     return UNKNOWN if value is None else f"{round(value, digits) + 0.0:.{digits}f} {unit}".rstrip()
 
 
-def local_time(moment: datetime | None, today: datetime | None = None) -> str:
+def format_local_time(moment: datetime | None, today: datetime | None = None) -> str:
     """Return a time on this machine's clock: "12:31" if of the same day as `today`, else with its date."""
     if moment is None:
         return "never"

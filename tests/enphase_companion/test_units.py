@@ -18,7 +18,7 @@ from enphase_companion import units
     ],
 )  # fmt: skip
 def test_power_is_written_in_watts_or_kilowatts(watts: float | None, written: str) -> None:
-    assert units.power(watts) == written
+    assert units.format_power(watts) == written
 
 
 @pytest.mark.parametrize(
@@ -29,14 +29,14 @@ def test_power_is_written_in_watts_or_kilowatts(watts: float | None, written: st
     ],
 )  # fmt: skip
 def test_energy_is_written_in_watt_hours_to_megawatt_hours(watt_hours: float | None, written: str) -> None:
-    assert units.energy(watt_hours) == written
+    assert units.format_energy(watt_hours) == written
 
 
 def test_a_quantity_has_its_digits_and_its_unit() -> None:
-    assert units.quantity(231.15, "V") == "231.2 V"
-    assert units.quantity(-0.001, "A", 2) == "0.00 A"
-    assert units.quantity(0.987, "", 2) == "0.99"
-    assert units.quantity(None, "V") == "unknown"
+    assert units.format_quantity(231.15, "V") == "231.2 V"
+    assert units.format_quantity(-0.001, "A", 2) == "0.00 A"
+    assert units.format_quantity(0.987, "", 2) == "0.99"
+    assert units.format_quantity(None, "V") == "unknown"
 
 
 def test_a_time_is_local_and_has_a_date_unless_it_is_today(
@@ -46,10 +46,10 @@ def test_a_time_is_local_and_has_a_date_unless_it_is_today(
     time.tzset()
     try:
         evening, night = datetime(2026, 7, 1, 21, 58, tzinfo=UTC), datetime(2026, 7, 1, 22, 3, tzinfo=UTC)
-        assert units.local_time(evening, evening) == "23:58"
-        assert units.local_time(evening, night) == "2026-07-01 23:58"
-        assert units.local_time(evening) == "2026-07-01 23:58"
-        assert units.local_time(None, night) == "never"
+        assert units.format_local_time(evening, evening) == "23:58"
+        assert units.format_local_time(evening, night) == "2026-07-01 23:58"
+        assert units.format_local_time(evening) == "2026-07-01 23:58"
+        assert units.format_local_time(None, night) == "never"
     finally:
         monkeypatch.undo()
         time.tzset()

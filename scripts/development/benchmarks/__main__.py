@@ -10,12 +10,12 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, Ti
 
 from . import options
 from .measures import BenchmarkError
-from .results import machine, table
+from .results import build_table, machine
 
 
 def main() -> int:
     """Run the command and return its exit status."""
-    given = options.arguments()
+    given = options.parse_arguments()
     benchmark = import_module(f"{__package__}.{given.name}")
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     results = []
@@ -32,7 +32,7 @@ def main() -> int:
         return 1
     if not given.json:
         console = Console(highlight=False)
-        console.print(table(results))
+        console.print(build_table(results))
         console.print(f"\n{machine(*benchmark.PACKAGES)}", soft_wrap=True)
     return 0
 

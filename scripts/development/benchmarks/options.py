@@ -53,7 +53,7 @@ A simulated gateway answers both sides in the same run. docs/benchmarks.md descr
 """
 
 
-def arguments(words: list[str] | None = None) -> argparse.Namespace:
+def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     """Return the options: name, parts, against, json, quick."""
     about = "\n".join(f"  {name:10} {benchmark.about}" for name, benchmark in BENCHMARKS.items())
     parts = "; ".join(f"{name}: {', '.join(each.parts)}" for name, each in BENCHMARKS.items())

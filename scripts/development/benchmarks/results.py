@@ -39,7 +39,7 @@ def middle(measured: Iterable[float]) -> float:
     return float(f"{median(measured):.4g}")
 
 
-def table(results: Iterable[Result]) -> Table:
+def build_table(results: Iterable[Result]) -> Table:
     """Return all figures side by side."""
     shown = Table(box=None, header_style="bold")
     shown.add_column("figure", no_wrap=True)

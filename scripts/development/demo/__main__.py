@@ -17,7 +17,7 @@ from pathlib import Path
 from enphase_companion.simulator import Simulator
 
 from . import energy, entities, flow, folder, options, process, simulation
-from .comparison import Row, compare, table
+from .comparison import Row, compare, format_table
 from .errors import DemoError
 from .owner import PASSWORD, USERNAME, Owner
 
@@ -155,7 +155,7 @@ async def _serve_simulated(running: process.Process, owner: Owner, sim: Simulato
     diagnostics = await owner.get(f"/api/diagnostics/config_entry/{entry_id}")
     moments = simulation.get_moments(sim, shown, states, diagnostics)
     rows = compare(expected, shown, states, moments, simulation.zone(sim))
-    say(f"\n{table(rows)}\n")
+    say(f"\n{format_table(rows)}\n")
     problems = _describe_problems(rows, running.find_problems())
     say(problems or f"All {len(rows)} agree with the house within 1 %.")
     if given.check:
@@ -236,7 +236,7 @@ async def _run_until_interrupted(given: Namespace) -> int:
 
 def main() -> int:
     """Run the command and return its exit status."""
-    given = options.arguments()
+    given = options.parse_arguments()
     try:
         return asyncio.run(_run_until_interrupted(given))
     except DemoError as error:

@@ -105,7 +105,7 @@ def _name(state: Mapping[str, Any]) -> str:
     return str(state["attributes"].get("friendly_name", state["entity_id"]))
 
 
-def table(rows: Iterable[Row]) -> str:
+def format_table(rows: Iterable[Row]) -> str:
     """Return the rows as a text table with deviations marked."""
     lines = [("sensor", "Home Assistant", "truth", "")]
     lines += [(row.name, row.shown, row.truth, f"<-- {row.off}" if row.off else "") for row in rows]

@@ -27,7 +27,7 @@ listens on this machine only.
 """
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Return the parser of the command's options."""
     options = Parser(
         prog="scripts/demo",
@@ -94,9 +94,9 @@ def _speed(text: str) -> float:
     raise argparse.ArgumentTypeError(f"{text!r} is no number above 0")
 
 
-def arguments(words: list[str] | None = None) -> argparse.Namespace:
+def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     """Return the parsed options; exit with status 2 for an invalid combination."""
-    options = parser()
+    options = build_parser()
     given = options.parse_args(words)
     if given.gateway:
         for name in ("check", "everything", "profile", "speed"):

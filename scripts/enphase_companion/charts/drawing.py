@@ -115,7 +115,7 @@ class Chart:
         for number, (value, name) in enumerate(text.tiles(view.totals)):
             self._write(1.72 * number, 0.95, value, size=15, weight="bold")
             self._write(1.72 * number, 1.17, name, size=9, color=FAINT)
-        self._write(0, 1.5, "   ·   ".join(text.sentences(view.totals)), size=10)
+        self._write(0, 1.5, "   ·   ".join(text.describe_totals(view.totals)), size=10)
         self._draw_legend(view)
         look: dict[str, Any] = {"color": FAINT}
         if view.trouble is not None:

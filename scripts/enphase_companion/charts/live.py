@@ -23,10 +23,10 @@ from .series import (
     PRODUCTION,
     Counted,
     Metering,
+    calculate_totals,
     counts_by_phase,
+    make_power_tracks,
     make_track,
-    power_tracks,
-    totals,
 )
 from .time_range import Span
 
@@ -162,7 +162,7 @@ class LiveData:
         moment = datetime.fromtimestamp(now / 1000, self._zone)
         metered = {name for name, each in of_whole.items() if not each.of_inverters}
         counted = {name: _count_energy(each.readings) for name, each in of_whole.items()}
-        energies = totals(
+        energies = calculate_totals(
             {name: counted[name] for name in metered}, Metering(unmetered_batteries=self._unmetered_batteries)
         )
         if PRODUCTION not in metered:
@@ -201,7 +201,9 @@ class LiveData:
             unwired = () if phase == WHOLE else by_phase - tracks.keys()
             metering = Metering(metered, unwired, self._unmetered_batteries)
             if tracks or phase == WHOLE:
-                panels.append(Panel("" if phase == WHOLE else f"L{phase}", power_tracks(tracks, metering)))
+                panels.append(
+                    Panel("" if phase == WHOLE else f"L{phase}", make_power_tracks(tracks, metering))
+                )
         return panels
 
 
@@ -220,7 +222,11 @@ def _silence(now: int, series: _Series | None, gap: float) -> str | None:
     if series is None or not series.readings:
         return "waiting for the gateway's first answer"
     age = now - series.readings[-1].measured_at
-    return f"no answer of the gateway for {text.count(round(age / 1000), 'second')}" if age > gap else None
+    return (
+        f"no answer of the gateway for {text.format_count(round(age / 1000), 'second')}"
+        if age > gap
+        else None
+    )
 
 
 def _count_energy(readings: Sequence[_Reading]) -> Counted:

@@ -21,13 +21,13 @@ from .series import (
     NET,
     Counted,
     Metering,
+    calculate_totals,
     counts_by_phase,
-    energy_tracks,
+    make_energy_tracks,
+    make_power_tracks,
     make_track,
-    power_tracks,
-    totals,
 )
-from .time_range import Range, Span, days, months
+from .time_range import Range, Span, split_into_days, split_into_months
 
 #: Maximum width of a line's buckets, in dots.
 _DOTS_A_BUCKET = 2
@@ -56,13 +56,13 @@ async def load(database: Database, request: Request, now: float) -> View:
 
     Raises CommandError where there is nothing to choose from, StorageError as the database does.
     """
-    gateway = await _gateway(database, request.gateway)
+    gateway = await _select_gateway(database, request.gateway)
     zone = await database.time_zone()
     span = request.range.span(zone, now)
     buckets = _buckets(span, zone)
     width = DAY if buckets else _width(span, request.dots)
     unmetered = await database.has_unmetered_batteries(gateway)
-    whole = await _series(database, gateway, span, width, WHOLE)
+    whole = await _load_series(database, gateway, span, width, WHOLE)
     panels = [_panel("", whole, buckets, Metering(unmetered_batteries=unmetered))]
     if request.phases:
         panels += await _phases(database, gateway, span, width, whole, buckets, unmetered_batteries=unmetered)
@@ -70,12 +70,12 @@ async def load(database: Database, request: Request, now: float) -> View:
     longest = max(whole.values(), key=len, default=[])
     gaps = _gaps(longest, span, round(now * 1000))
     return View(
-        title=text.title(span, zone),
+        title=text.format_title(span, zone),
         subtitle=f"Gateway {gateway} · {_fineness(buckets, width)} in {zone.key}",
         span=span,
         zone=zone,
         panels=panels,
-        totals=totals(
+        totals=calculate_totals(
             {name: _get_counters(each) for name, each in energies.items()},
             Metering(unmetered_batteries=unmetered),
         ),
@@ -95,8 +95,10 @@ def _panel(
     name: str, series: Mapping[str, Sequence[Point]], buckets: Sequence[Span], metering: Metering
 ) -> Panel:
     if buckets:
-        return Panel(name, energy_tracks(series, buckets, metering))
-    return Panel(name, power_tracks({meter: _power(points) for meter, points in series.items()}, metering))
+        return Panel(name, make_energy_tracks(series, buckets, metering))
+    return Panel(
+        name, make_power_tracks({meter: _power(points) for meter, points in series.items()}, metering)
+    )
 
 
 async def _phases(
@@ -110,7 +112,9 @@ async def _phases(
     unmetered_batteries: bool | None,
 ) -> list[Panel]:
     """Return a panel for each phase of which anything is known."""
-    phases = {phase: await _series(database, gateway, span, width, phase) for phase in range(1, PHASES + 1)}
+    phases = {
+        phase: await _load_series(database, gateway, span, width, phase) for phase in range(1, PHASES + 1)
+    }
     by_phase = {name for series in phases.values() for name in series}
     return [
         _panel(f"L{phase}", series, buckets, Metering(whole, by_phase - series.keys(), unmetered_batteries))
@@ -151,7 +155,7 @@ async def _first_reading(
     )
 
 
-async def _gateway(database: Database, wanted: str | None) -> str:
+async def _select_gateway(database: Database, wanted: str | None) -> str:
     # Another program can have stored any name there.
     there = [name for name in await database.gateways() if is_serial_number(name)]
     if not there:
@@ -174,7 +178,7 @@ async def _gateway(database: Database, wanted: str | None) -> str:
 def _buckets(span: Span, zone: ZoneInfo) -> list[Span]:
     if span.length <= _LONGEST_POWER:
         return []
-    return days(span, zone) if span.length <= _LONGEST_DAYS else months(span, zone)
+    return split_into_days(span, zone) if span.length <= _LONGEST_DAYS else split_into_months(span, zone)
 
 
 def _fineness(buckets: Sequence[Span], width: int) -> str:
@@ -192,7 +196,7 @@ def _width(span: Span, dots: int) -> int:
     return next((width for width in _WIDTHS if width <= widest), SECOND)
 
 
-async def _series(
+async def _load_series(
     database: Database, gateway: str, span: Span, width: int, phase: int
 ) -> dict[str, list[Point]]:
     found = {

@@ -10,7 +10,7 @@ from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from ..units import power
+from ..units import format_power
 from .model import Floats, Panel, Quantity, Track, View
 from .style import BLANK, FAINT, GRID, HALO, INK, LOOKS, PAPER, Look
 from .time_axis import set_time_axis, to_axis
@@ -39,7 +39,9 @@ def label_ends(
         drawn += axes.plot([x], [y], "o", color=look.colour, markersize=5, zorder=5, clip_on=False)
         drawn.append(
             axes.annotate(
-                f"{look.name} {power(value)}".replace("-", "\N{MINUS SIGN}") if has_values else look.name,
+                f"{look.name} {format_power(value)}".replace("-", "\N{MINUS SIGN}")
+                if has_values
+                else look.name,
                 (x, y),
                 xytext=(8, place - y * scale),
                 textcoords="offset points",
@@ -147,7 +149,7 @@ class PanelDrawing:
         seen = thin_out(x, y, self.axes.get_xlim(), round(self.axes.get_window_extent().width))
         if look.filled:
             # Not by `step`: that leaves out what stands before a break.
-            filled = _stairs(*seen) if track.is_stepped else seen
+            filled = _make_steps(*seen) if track.is_stepped else seen
             self._keep(
                 self.axes.fill_between(
                     *filled, 0, facecolor=(look.colour, 0.35), edgecolor=(look.colour, 0.55),
@@ -198,7 +200,7 @@ class PanelDrawing:
                 label=name,
             ),
             self.axes.annotate(
-                f"{name} {power(watts)}", (0.005, watts), xycoords=("axes fraction", "data"),
+                f"{name} {format_power(watts)}", (0.005, watts), xycoords=("axes fraction", "data"),
                 # The lower one's name is below its line, as they may be close.
                 xytext=(0, 3 if name == "peak" else -10), textcoords="offset points", color=FAINT,
                 fontsize=8, path_effects=HALO, zorder=6,
@@ -226,7 +228,7 @@ class PanelDrawing:
         self.axes.set_ylabel("    ".join([*down, name, *up]), color=FAINT, fontsize=8.5)
 
 
-def _stairs(x: Floats, y: Floats) -> tuple[Floats, Floats]:
+def _make_steps(x: Floats, y: Floats) -> tuple[Floats, Floats]:
     """Return the corners of a line of which each value stands until the next."""
     return np.repeat(x, 2)[1:], np.repeat(y, 2)[:-1]
 

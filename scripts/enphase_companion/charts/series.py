@@ -83,7 +83,7 @@ class Metering:
 WHOLE_HOUSE = Metering()
 
 
-def power_tracks(meters: Mapping[str, Track], metering: Metering = WHOLE_HOUSE) -> dict[Quantity, Track]:
+def make_power_tracks(meters: Mapping[str, Track], metering: Metering = WHOLE_HOUSE) -> dict[Quantity, Track]:
     """Return what is drawn of the power of these meters, each as its meter signs it."""
     found = {
         Quantity.PRODUCTION: meters.get(PRODUCTION),
@@ -121,7 +121,7 @@ def _values_at(times: Times, other: Track) -> Floats:
 Counted = tuple[float | None, float | None]
 
 
-def totals(meters: Mapping[str, Counted], metering: Metering = WHOLE_HOUSE) -> Totals:
+def calculate_totals(meters: Mapping[str, Counted], metering: Metering = WHOLE_HOUSE) -> Totals:
     """Return the energies of these meters, and home's as `enphase_api.models.site` adds it up."""
     counted = {
         name: Quantities(energy_delivered=delivered, energy_received=received)
@@ -156,7 +156,7 @@ def counts_by_phase(whole: Counted, phases: Sequence[Counted]) -> bool:
     )
 
 
-def energy_tracks(
+def make_energy_tracks(
     series: Mapping[str, Sequence[Point]], buckets: Sequence[Span], metering: Metering = WHOLE_HOUSE
 ) -> dict[Quantity, Track]:
     """Return what is drawn of the energy of these meters: Wh in each bucket, NaN where nothing is known.
@@ -170,7 +170,7 @@ def energy_tracks(
         number, counted = days[start]
         # A meter that was added later does not count before, but once there it must be known.
         begun |= counted.keys()
-        of_day = totals(counted, replace(metering, metered=frozenset(begun)))
+        of_day = calculate_totals(counted, replace(metering, metered=frozenset(begun)))
         for quantity, value in _VALUES.items():
             if (watt_hours := value(of_day)) is not None:
                 summed[number][quantity] = summed[number].get(quantity, 0.0) + watt_hours

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
-from ..units import energy
+from ..units import format_energy
 from .model import Totals
 from .series import NET, PRODUCTION, TOTAL
 from .time_range import Span
@@ -15,12 +15,12 @@ from .time_range import Span
 _LONGEST_DAY = 30 * 3_600_000
 
 
-def count(number: float, unit: str) -> str:
+def format_count(number: float, unit: str) -> str:
     """Return "1 minute", "30 minutes"."""
     return f"{number:g} {unit}" if number == 1 else f"{number:g} {unit}s"
 
 
-def percent(part: float) -> str:
+def format_percent(part: float) -> str:
     """Return "53 %"."""
     return f"{100 * part:.0f} %"
 
@@ -35,17 +35,19 @@ def tiles(totals: Totals) -> list[tuple[str, str]]:
         (totals.charged, "battery charged"),
         (totals.discharged, "battery discharged"),
     ]
-    return [(energy(value), name) for value, name in energies if value is not None]
+    return [(format_energy(value), name) for value, name in energies if value is not None]
 
 
-def sentences(totals: Totals) -> list[str]:
+def describe_totals(totals: Totals) -> list[str]:
     """Return self-consumption and self-sufficiency as texts; unknown ones are omitted."""
     texts = []
     if totals.self_consumption is not None:
-        texts.append(f"{percent(totals.self_consumption)} of the production was used here (self-consumption)")
+        texts.append(
+            f"{format_percent(totals.self_consumption)} of the production was used here (self-consumption)"
+        )
     if totals.self_sufficiency is not None:
         texts.append(
-            f"{percent(totals.self_sufficiency)} of the consumption came from here (self-sufficiency)"
+            f"{format_percent(totals.self_sufficiency)} of the consumption came from here (self-sufficiency)"
         )
     return texts
 
@@ -79,7 +81,7 @@ def first_reading_note(first: int, zone: ZoneInfo, *, is_day: bool) -> list[str]
     return [f"the first readings are of {_short(start)} {start.year}{at}"]
 
 
-def title(span: Span, zone: ZoneInfo) -> str:
+def format_title(span: Span, zone: ZoneInfo) -> str:
     """Return the time that is shown: a day by its name, else its first and last day or time."""
     start, end = (datetime.fromtimestamp(each / 1000, zone) for each in (span.start, span.end))
     last = datetime.fromtimestamp(span.end / 1000 - 1, zone)
@@ -94,7 +96,7 @@ def title(span: Span, zone: ZoneInfo) -> str:
     return f"{_short(start)} to {_short(last)} {last.year}"
 
 
-def bucket(span: Span, zone: ZoneInfo) -> str:
+def format_bucket(span: Span, zone: ZoneInfo) -> str:
     """Return the name of a day, "13 Sep", or a month, "Sep 2025"."""
     start = datetime.fromtimestamp(span.start / 1000, zone)
     month = _MONTHS[start.month - 1][:3]
@@ -118,7 +120,7 @@ def offset(moment: datetime) -> str:
 def length(span: Span) -> str:
     """Return how long a time is: "the last 60 minutes"."""
     minutes = span.length / 60_000
-    return "the last minute" if minutes == 1 else f"the last {count(minutes, 'minute')}"
+    return "the last minute" if minutes == 1 else f"the last {format_count(minutes, 'minute')}"
 
 
 # strftime would use the machine's language; charts are in English.

@@ -123,4 +123,4 @@ def _name_buckets(axes: Axes, view: View) -> None:
     named = view.buckets[every // 2 :: every]
     middles = [to_axis(np.array([(each.start + each.end) // 2]))[0] for each in named]
     axes.xaxis.set_major_locator(FixedLocator(middles))
-    axes.xaxis.set_major_formatter(FixedFormatter([text.bucket(each, view.zone) for each in named]))
+    axes.xaxis.set_major_formatter(FixedFormatter([text.format_bucket(each, view.zone) for each in named]))

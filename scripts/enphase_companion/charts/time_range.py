@@ -124,12 +124,12 @@ _NAMED: dict[str, Callable[[datetime], tuple[datetime, datetime]]] = {
 }
 
 
-def days(span: Span, zone: ZoneInfo) -> list[Span]:
+def split_into_days(span: Span, zone: ZoneInfo) -> list[Span]:
     """Return the local days that a time touches."""
     return _split(span, zone, _midnight, lambda day: _midnight(day, 1))
 
 
-def months(span: Span, zone: ZoneInfo) -> list[Span]:
+def split_into_months(span: Span, zone: ZoneInfo) -> list[Span]:
     """Return the local months that a time touches."""
     return _split(
         span, zone, lambda clock: _midnight(clock).replace(day=1), lambda month: _months_on(month, 1)

@@ -30,7 +30,7 @@ KEYS = (
 )
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
         "Store readings of Enphase IQ Gateways from RabbitMQ in a database, and roll them up to minutes,\n"
@@ -51,7 +51,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    return serve(parser().parse_args(argv), _store)
+    return serve(build_parser().parse_args(argv), _store)
 
 
 async def _store(service: Service, arguments: argparse.Namespace) -> None:

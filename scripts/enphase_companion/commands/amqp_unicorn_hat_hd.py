@@ -21,7 +21,7 @@ NAME = "enphase-amqp-unicorn-hat-hd"
 KEYS = (*AMQP_KEYS, "gateway_serial_number", *DISPLAY_KEYS)
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
         "Show the production that enphase-gateway-amqp-meters publishes on a Unicorn HAT HD: the weather,\n"
@@ -48,7 +48,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    return serve(parser().parse_args(argv), _show)
+    return serve(build_parser().parse_args(argv), _show)
 
 
 async def _show(service: Service, arguments: argparse.Namespace) -> None:

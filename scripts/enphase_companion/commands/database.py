@@ -33,7 +33,7 @@ _ACTIONS: Mapping[str, tuple[str, ...]] = {
 KEYS = (*DATABASE_KEYS, *dict.fromkeys(key for keys in _ACTIONS.values() for key in keys))
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
         "Maintain the database of readings.",
@@ -60,7 +60,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    options = parser()
+    options = build_parser()
     arguments = options.parse_args(argv)
     if arguments.sql and arguments.action != "upgrade":
         options.error("--sql is an option of upgrade")

@@ -27,7 +27,7 @@ KEYS = ("gateway_serial_number", *DATABASE_KEYS, *LIMITS)
 _PAUSE = 10.0
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
         "Draw the readings of an Enphase IQ Gateway's meters from the database: production upwards,\n"
@@ -65,7 +65,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    options = parser()
+    options = build_parser()
     arguments = options.parse_args(argv)
     if arguments.follow and not arguments.range.moves:
         options.error("--follow requires a --range that ends now")

@@ -28,7 +28,7 @@ KEYS = (
 )
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
         "Read the meters of an Enphase IQ Gateway at a steady rate and publish each reading to RabbitMQ.\n"
@@ -46,7 +46,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    return serve(parser().parse_args(argv), _publish)
+    return serve(build_parser().parse_args(argv), _publish)
 
 
 async def _publish(service: Service, arguments: argparse.Namespace) -> None:

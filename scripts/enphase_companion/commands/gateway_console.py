@@ -24,7 +24,7 @@ _DEFAULT_INTERVAL = 5.0
 _SHORTEST_INTERVAL, _LONGEST_INTERVAL = 1.0, 3600.0
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
         "Print the current values of an Enphase IQ Gateway: production, consumption,\n"
@@ -63,7 +63,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    options = parser()
+    options = build_parser()
     arguments = options.parse_args(argv)
     if arguments.trust and (arguments.json or arguments.watch):
         options.error("--trust cannot be combined with --json or --watch")

@@ -30,7 +30,7 @@ KEYS = (
 )
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
         "Read the meters of an Enphase IQ Gateway at a fixed rate, store the readings in a database, and\n"
@@ -49,7 +49,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    return serve(parser().parse_args(argv), _store)
+    return serve(build_parser().parse_args(argv), _store)
 
 
 async def _store(service: Service, arguments: argparse.Namespace) -> None:

@@ -30,7 +30,7 @@ _FOLDER = Path("docs/gateway")
 _DELAY, _MAX_DELAY = 1.0, 60.0
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
         "Write a page about each endpoint of an Enphase IQ Gateway, with fields, types, units, meanings\n"
@@ -83,7 +83,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    return run(parser().parse_args(argv), _generate)
+    return run(build_parser().parse_args(argv), _generate)
 
 
 def _delay(text: str) -> float:

@@ -29,7 +29,7 @@ _SHORTEST, _USUAL, _LONGEST = 1, 30, 1_440
 _LOOK = 1.0
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
         "Draw the readings of an Enphase IQ Gateway's meters as a live chart: production upwards,\n"
@@ -61,7 +61,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    return run(parser().parse_args(argv), _draw)
+    return run(build_parser().parse_args(argv), _draw)
 
 
 def _minutes(text: str) -> int:

@@ -22,7 +22,7 @@ NAME = "enphase-gateway-unicorn-hat-hd"
 KEYS = (*GATEWAY_KEYS, "interval", *DISPLAY_KEYS)
 
 
-def parser() -> argparse.ArgumentParser:
+def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
         "Show the production of an Enphase IQ Gateway on a Unicorn HAT HD: the weather, the power in\n"
@@ -42,7 +42,7 @@ def parser() -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
-    return serve(parser().parse_args(argv), _show)
+    return serve(build_parser().parse_args(argv), _show)
 
 
 async def _show(service: Service, arguments: argparse.Namespace) -> None:

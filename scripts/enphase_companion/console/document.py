@@ -29,7 +29,7 @@ _UNITS = {
 }
 
 
-def document(overview: Overview) -> dict[str, Any]:
+def build_document(overview: Overview) -> dict[str, Any]:
     """Return everything as objects for `json`. Powers in W, energies in Wh, times in UTC."""
     site = _round_sums(overview.site)
     return {
@@ -50,7 +50,7 @@ def document(overview: Overview) -> dict[str, Any]:
         "consumption": {"power_w": site.home_power, "lifetime_wh": site.consumed_energy},
         "grid": {
             "power_w": site.grid_power,
-            "direction": direction(site.grid_power),
+            "direction": get_direction(site.grid_power),
             "imported_lifetime_wh": site.imported_energy,
             "exported_lifetime_wh": site.exported_energy,
         },
@@ -63,7 +63,7 @@ def document(overview: Overview) -> dict[str, Any]:
     }
 
 
-def direction(grid_power: float | None) -> str | None:
+def get_direction(grid_power: float | None) -> str | None:
     """Return the direction of the grid's power: "import", "export" or "none"; None if unknown."""
     if grid_power is None:
         return None

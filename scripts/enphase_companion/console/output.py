@@ -14,10 +14,10 @@ from rich.live import Live
 from rich.segment import Segment, Segments
 from rich.text import Text
 
-from .document import document
+from .document import build_document
 from .follow import State
 from .overview import Overview
-from .page import one_line, page, plain_text
+from .page import render_line, render_page, render_text
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -26,11 +26,11 @@ def show(overview: Overview, *, as_json: bool) -> None:
     """Write everything once to stdout: JSON, a coloured page on a terminal, else plain text."""
     console = Console(highlight=False)
     if as_json:
-        sys.stdout.write(json.dumps(document(overview), indent=2, ensure_ascii=False) + "\n")
+        sys.stdout.write(json.dumps(build_document(overview), indent=2, ensure_ascii=False) + "\n")
     elif console.is_terminal:
-        console.print(page(overview, bars=True))
+        console.print(render_page(overview, bars=True))
     else:
-        sys.stdout.write(plain_text(overview))
+        sys.stdout.write(render_text(overview))
 
 
 @contextmanager
@@ -42,7 +42,7 @@ def open_output(*, as_json: bool) -> Iterator[Callable[[State], None]]:
         return
     with Live(console=console, screen=True, auto_refresh=False) as live:
         yield lambda state: live.update(
-            _Cropped(page(state.overview, bars=True, problem=state.problem)), refresh=True
+            _Cropped(render_page(state.overview, bars=True, problem=state.problem)), refresh=True
         )
 
 
@@ -67,5 +67,9 @@ def _write_line(state: State, *, as_json: bool) -> None:
         # Old values are not repeated: a missing answer is a gap.
         _LOGGER.warning("%s", state.problem)
         return
-    text = json.dumps(document(state.overview), ensure_ascii=False) if as_json else one_line(state.overview)
+    text = (
+        json.dumps(build_document(state.overview), ensure_ascii=False)
+        if as_json
+        else render_line(state.overview)
+    )
     print(text, flush=True)

@@ -10,38 +10,42 @@ from rich.text import Text
 
 from enphase_api.models import MeasurementType
 
-from ..units import energy, local_time, power, quantity
+from ..units import format_energy, format_local_time, format_power, format_quantity
 from . import tables
 from .overview import Overview
 
 _PLAIN_WIDTH = 120
 
 
-def plain_text(overview: Overview) -> str:
+def render_text(overview: Overview) -> str:
     """Return the page without colours, bars and trailing spaces."""
     console = Console(
         file=io.StringIO(), width=_PLAIN_WIDTH, color_system=None, force_terminal=False, highlight=False
     )
     with console.capture() as captured:
-        console.print(page(overview, bars=False))
+        console.print(render_page(overview, bars=False))
     return "\n".join(line.rstrip() for line in captured.get().splitlines()) + "\n"
 
 
-def one_line(overview: Overview) -> str:
+def render_line(overview: Overview) -> str:
     """Return the current powers as one line."""
     site = overview.site
     grid = " ".join(_flow(site.grid_power, "import", "export")).rstrip()
     battery = " ".join(_flow(site.battery_power, "discharging", "charging")).rstrip()
     flows = [
         f"{overview.at.astimezone():%Y-%m-%d %H:%M:%S}",
-        f"production {power(site.production_power)}",
-        *([f"consumption {power(site.home_power)}", f"grid {grid}"] if overview.has_consumption else []),
+        f"production {format_power(site.production_power)}",
+        *(
+            [f"consumption {format_power(site.home_power)}", f"grid {grid}"]
+            if overview.has_consumption
+            else []
+        ),
         *([f"battery {battery}"] if overview.has_batteries else []),
     ]
     return ", ".join(flows)
 
 
-def page(overview: Overview, *, bars: bool, problem: str | None = None) -> RenderableType:
+def render_page(overview: Overview, *, bars: bool, problem: str | None = None) -> RenderableType:
     """Return the whole page. `problem` is the reason why its values are old."""
     return Group(*_parts(overview, bars=bars, problem=problem))
 
@@ -58,14 +62,18 @@ def _parts(overview: Overview, *, bars: bool, problem: str | None) -> Iterator[R
     yield _summary(overview)
     yield from (Text(note, style="italic") for note in _notes(overview))
     if overview.readings.readings:
-        yield from ("", _meter_title(overview), tables.meters(overview))
+        yield from ("", _meter_title(overview), tables.build_meter_table(overview))
     if overview.batteries is not None and overview.batteries.are_there:
         yield from ("", _battery_title(overview))
     if overview.batteries is not None and overview.batteries.units:
         # AC Batteries are known in sum only.
-        yield tables.batteries(overview, overview.batteries.units)
+        yield tables.build_battery_table(overview, overview.batteries.units)
     if overview.inverters:
-        yield from ("", _inverter_title(overview), tables.inverters(overview, overview.inverters, bars=bars))
+        yield from (
+            "",
+            _inverter_title(overview),
+            tables.build_inverter_table(overview, overview.inverters, bars=bars),
+        )
 
 
 def _summary(overview: Overview) -> tables.Columns:
@@ -76,13 +84,14 @@ def _summary(overview: Overview) -> tables.Columns:
     table.add_row(
         tables.label(MeasurementType.PRODUCTION),
         *_flow(site.production_power, "", "consumed by the array"),
-        f"{energy(site.produced_energy)} (today {'unknown (firmware)' if today is None else energy(today)})",
+        f"{format_energy(site.produced_energy)} (today "
+        f"{'unknown (firmware)' if today is None else format_energy(today)})",
     )
     nothing = ("-", "not metered", "")
     consumption: tuple[str, ...] = nothing
     grid: tuple[str, ...] = nothing
     if overview.has_consumption:
-        consumption = (power(site.home_power), "", energy(site.consumed_energy))
+        consumption = (format_power(site.home_power), "", format_energy(site.consumed_energy))
         grid = (
             *_flow(site.grid_power, "import", "export"),
             _both(site.imported_energy, "imported", site.exported_energy, "exported"),
@@ -101,14 +110,14 @@ def _summary(overview: Overview) -> tables.Columns:
 def _flow(watts: float | None, positive: str, negative: str) -> tuple[str, str]:
     """Return a power without its sign, and its direction as text; empty for a displayed 0."""
     if watts is None or abs(watts) < 0.5:
-        return power(watts), ""
-    return power(abs(watts)), positive if watts > 0 else negative
+        return format_power(watts), ""
+    return format_power(abs(watts)), positive if watts > 0 else negative
 
 
 def _both(one: float | None, one_word: str, other: float | None, other_word: str) -> str:
     if one is None and other is None:
         return "not metered"
-    return f"{energy(one)} {one_word}, {energy(other)} {other_word}"
+    return f"{format_energy(one)} {one_word}, {format_energy(other)} {other_word}"
 
 
 def _notes(overview: Overview) -> Iterator[str]:
@@ -142,9 +151,9 @@ def _battery_title(overview: Overview) -> Text:
     if known is None:
         return Text()
     facts = [
-        f"{quantity(known.state_of_charge, '%', 0)} charged",
-        f"{energy(known.available_energy)} of {energy(known.capacity)}",
-        f"reserve {quantity(known.reserve, '%', 0)}",
+        f"{format_quantity(known.state_of_charge, '%', 0)} charged",
+        f"{format_energy(known.available_energy)} of {format_energy(known.capacity)}",
+        f"reserve {format_quantity(known.reserve, '%', 0)}",
     ]
     if known.grid_connected is not None:
         facts.append("on grid" if known.grid_connected else "off grid")
@@ -158,6 +167,8 @@ def _inverter_title(overview: Overview) -> Text:
     if not reporting:
         last = overview.last_reported_at
         count = f"none of {len(units)} has reported" + (
-            f" since {local_time(last, overview.at)}" if last else ""
+            f" since {format_local_time(last, overview.at)}" if last else ""
         )
-    return Text.assemble(("Microinverters", "bold"), f": {count}, together {power(overview.reported_power)}")
+    return Text.assemble(
+        ("Microinverters", "bold"), f": {count}, together {format_power(overview.reported_power)}"
+    )

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from enphase_api.models import Battery, Inverter, MeasurementType, Meter, Quantities, Reading
 
-from ..units import energy, local_time, power, quantity
+from ..units import format_energy, format_local_time, format_power, format_quantity
 from .overview import Overview
 
 #: Label of a measurement type; labels of its energy in the positive and the negative direction; a colour of
@@ -94,7 +94,7 @@ def wiring(meters: Iterable[Meter]) -> str:
     return ", ".join(_WIRINGS.get(mode or "", _WIRINGS[count]) for mode, count in modes.items())
 
 
-def meters(overview: Overview) -> Columns:
+def build_meter_table(overview: Overview) -> Columns:
     """Return the table of enabled meters: each as a whole and, with more than one, its wired phases."""
     table = Columns("<>>>>>>>", leave_out=(5, 4, 3, 2, 7, 6))
     for reading in overview.readings:
@@ -117,17 +117,17 @@ def _rows(reading: Reading) -> Iterable[tuple[str, Quantities]]:
 
 def _cells(quantities: Quantities) -> list[str]:
     return [
-        power(quantities.active_power),
-        quantity(quantities.voltage, "V"),
-        quantity(quantities.current, "A", 2),
-        quantity(quantities.power_factor, "", 2),
-        quantity(quantities.frequency, "Hz", 2),
-        energy(quantities.energy_delivered),
-        energy(quantities.energy_received),
+        format_power(quantities.active_power),
+        format_quantity(quantities.voltage, "V"),
+        format_quantity(quantities.current, "A", 2),
+        format_quantity(quantities.power_factor, "", 2),
+        format_quantity(quantities.frequency, "Hz", 2),
+        format_energy(quantities.energy_delivered),
+        format_energy(quantities.energy_received),
     ]
 
 
-def batteries(overview: Overview, units: Iterable[Battery]) -> Columns:
+def build_battery_table(overview: Overview, units: Iterable[Battery]) -> Columns:
     """Return the table of batteries."""
     table = Columns("<>>>><", leave_out=(3, 4, 5, 2))
     table.add_row(*heading("  Serial number", "Charge", "Power", "Capacity", "Temperature", "Last report"))
@@ -135,16 +135,16 @@ def batteries(overview: Overview, units: Iterable[Battery]) -> Columns:
         silent = "" if unit.communicating is not False else ", not communicating"
         table.add_row(
             f"  {unit.serial_number}",
-            quantity(unit.state_of_charge, "%", 0),
-            power(unit.power),
-            energy(unit.capacity),
-            quantity(unit.temperature, "°C", 0),
-            local_time(unit.last_reported_at, overview.at) + silent,
+            format_quantity(unit.state_of_charge, "%", 0),
+            format_power(unit.power),
+            format_energy(unit.capacity),
+            format_quantity(unit.temperature, "°C", 0),
+            format_local_time(unit.last_reported_at, overview.at) + silent,
         )
     return table
 
 
-def inverters(overview: Overview, units: Sequence[Inverter], *, bars: bool) -> Columns:
+def build_inverter_table(overview: Overview, units: Sequence[Inverter], *, bars: bool) -> Columns:
     """Return the table of microinverters, with the last power of those that report."""
     reporting = [unit for unit in units if overview.is_reporting(unit)]
     bars = bars and bool(reporting)
@@ -154,10 +154,10 @@ def inverters(overview: Overview, units: Sequence[Inverter], *, bars: bool) -> C
         new = unit in reporting
         table.add_row(
             f"  {unit.serial_number}",
-            power(unit.power) if new else "-",
+            format_power(unit.power) if new else "-",
             *([_bar(unit)] if bars else []),
-            power(unit.max_power),
-            local_time(unit.last_reported_at, overview.at) if new else _silence(unit, overview),
+            format_power(unit.max_power),
+            format_local_time(unit.last_reported_at, overview.at) if new else _silence(unit, overview),
             style=None if new else "dim",
         )
     return table
@@ -174,4 +174,4 @@ def _silence(unit: Inverter, overview: Overview) -> str:
     if unit.last_reported_at is None:
         return "never reported"
     # For another day, the date is enough: with the time, the line would be too long for many terminals.
-    return f"not reported since {local_time(unit.last_reported_at, overview.at).split()[0]}"
+    return f"not reported since {format_local_time(unit.last_reported_at, overview.at).split()[0]}"

@@ -56,9 +56,9 @@ def render_round(state: DisplayState, step: float) -> Iterator[Timed]:
 def _format_power(chart: Chart) -> tuple[str, Colour]:
     """Return the production as text with its colour; without one, the consumption."""
     if chart.production is None and chart.consumption is not None:
-        return units.power(chart.consumption), BOUGHT
+        return units.format_power(chart.consumption), BOUGHT
     share = max(chart.production or 0, 0) / chart.top if chart.top else 0
-    return units.power(chart.production), _ember(share)
+    return units.format_power(chart.production), _ember(share)
 
 
 def _ember(share: float) -> Colour:

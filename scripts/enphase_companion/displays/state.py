@@ -83,7 +83,7 @@ class DisplayState:
         """The powers as one line of text."""
         if self.powers is None:
             return "nothing read yet"
-        made, taken = units.power(self.powers.production), units.power(self.powers.consumption)
+        made, taken = units.format_power(self.powers.production), units.format_power(self.powers.consumption)
         return f"production {made}, home {taken}"
 
 

@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from development.benchmarks.options import BENCHMARKS, arguments
+from development.benchmarks.options import BENCHMARKS, parse_arguments
 from development.steps import PROJECT
 
 from .helpers import COMMAND
@@ -33,17 +33,17 @@ def test_unknown_options_are_rejected_by_name(
     words: list[str], error: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        arguments(words)
+        parse_arguments(words)
     assert ended.value.code == 2
     assert error in capsys.readouterr().err
 
 
 def test_without_arguments_all_benchmarks_run_in_order() -> None:
     parts = BENCHMARKS["refresh"].parts
-    assert arguments(["refresh"]).parts == list(parts)
-    assert arguments(["refresh", "--part", "memory", "--part", "cpu"]).parts == ["cpu", "memory"]
+    assert parse_arguments(["refresh"]).parts == list(parts)
+    assert parse_arguments(["refresh", "--part", "memory", "--part", "cpu"]).parts == ["cpu", "memory"]
 
 
 def test_a_build_is_resolved_relative_to_the_current_folder(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(PROJECT / "docs")
-    assert arguments(["hostile", "--against", ".."]).against == PROJECT
+    assert parse_arguments(["hostile", "--against", ".."]).against == PROJECT

@@ -4,7 +4,7 @@ import json
 
 from rich.console import Console
 
-from development.benchmarks.results import Result, machine, middle, table
+from development.benchmarks.results import Result, build_table, machine, middle
 
 RESULT = Result("refresh", "requests_per_refresh", "requests", 1.0, 5.0)
 
@@ -29,7 +29,7 @@ def test_the_table_is_complete_on_a_narrow_terminal() -> None:
     figure = "requests_per_refresh_with_battery_averaged"
     console = Console(width=60)
     with console.capture() as shown:
-        console.print(table([Result("refresh", figure, "requests", 1.181, 10.0), RESULT]))
+        console.print(build_table([Result("refresh", figure, "requests", 1.181, 10.0), RESULT]))
     assert figure in shown.get()
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from development.demo.comparison import Row, compare, table
+from development.demo.comparison import Row, compare, format_table
 from development.demo.truth import Expected, Moments, Right, get_expected_entities
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
@@ -101,7 +101,7 @@ def test_times_must_match(state: str, deviation: str) -> None:
 
 
 def test_the_table_marks_deviations() -> None:
-    lines = table([Row("Power", "1 W", "1 W"), Row("Firmware", "8", "9", "differs")]).splitlines()
+    lines = format_table([Row("Power", "1 W", "1 W"), Row("Firmware", "8", "9", "differs")]).splitlines()
     assert lines[0].split("|") == ["sensor   ", " Home Assistant ", " truth"]
     assert not lines[2].endswith("differs")
     assert lines[3].endswith("9 <-- differs")

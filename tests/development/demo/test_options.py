@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from development.demo.options import arguments
+from development.demo.options import parse_arguments
 from development.steps import PROJECT
 
 
@@ -41,11 +41,11 @@ def test_invalid_options_are_rejected_by_name(
     words: list[str], error: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(SystemExit) as ended:
-        arguments(words)
+        parse_arguments(words)
     assert ended.value.code == 2
     assert error in capsys.readouterr().err
 
 
 def test_by_default_home_assistant_listens_on_this_machine_only() -> None:
-    given = arguments([])
+    given = parse_arguments([])
     assert (given.host, given.port, given.profile, given.speed) == ("127.0.0.1", 8123, "three-phase", 1.0)

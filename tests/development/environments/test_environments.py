@@ -75,13 +75,13 @@ def test_the_error_names_a_missing_program() -> None:
 
 def test_uv_on_the_path_is_used(machine: Path) -> None:
     installed = program(machine / "bin/uv", "echo uv 99.0.1")
-    assert toolchain.uv() == installed
+    assert toolchain.find_uv() == installed
 
 
 def test_a_downloaded_uv_is_used_if_the_one_on_the_path_is_too_old(machine: Path) -> None:
     program(machine / "bin/uv", "echo uv 0.1.45")
     downloaded = program(machine / "tools/uv/bin/uv", "echo uv 99.0.1")
-    assert toolchain.uv() == downloaded
+    assert toolchain.find_uv() == downloaded
 
 
 def test_without_uv_and_pip_the_error_names_what_to_install(
@@ -90,19 +90,19 @@ def test_without_uv_and_pip_the_error_names_what_to_install(
     bare = program(machine / "bin/python3", "echo No module named pip; exit 1")
     monkeypatch.setattr(sys, "executable", bare)
     with pytest.raises(steps.SetUpError, match="install your system's python3-venv, or uv"):
-        toolchain.uv()
+        toolchain.find_uv()
 
 
 def test_an_installed_python_is_used(machine: Path) -> None:
     found = """case "$*" in --version) echo uv 99.0;; *">=3.14.2,<3.15") echo /a/python3.14;; esac"""
     program(machine / "bin/uv", found)
-    assert toolchain.python("3.14") == "/a/python3.14"
+    assert toolchain.find_python("3.14") == "/a/python3.14"
 
 
 def test_the_error_names_an_unavailable_python(machine: Path) -> None:
     program(machine / "bin/uv", 'case "$*" in --version) echo uv 99.0;; *) echo no network; exit 2;; esac')
     with pytest.raises(steps.SetUpError, match=r"(?s)no Python 3\.14\.2 or later 3\.14.*no network"):
-        toolchain.python("3.14")
+        toolchain.find_python("3.14")
 
 
 def test_debian_packages_come_from_the_configured_archive(machine: Path) -> None:

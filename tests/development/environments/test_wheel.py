@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from development.steps import PROJECT, run
-from development.toolchain import uv
+from development.toolchain import find_uv
 
 pytestmark = pytest.mark.slow
 
@@ -30,11 +30,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         shutil.copytree(PROJECT / name, sources / name, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(PROJECT / name, sources / name)
-    run([uv(), "build", "--quiet", "--wheel", "--out-dir", folder, sources])
+    run([find_uv(), "build", "--quiet", "--wheel", "--out-dir", folder, sources])
     (wheel,) = folder.glob("*.whl")
-    run([uv(), "venv", "--quiet", "--python", sys.executable, folder / "environment"])
+    run([find_uv(), "venv", "--quiet", "--python", sys.executable, folder / "environment"])
     binaries = folder / "environment/bin"
-    run([uv(), "pip", "install", "--quiet", "--python", binaries / "python", wheel])
+    run([find_uv(), "pip", "install", "--quiet", "--python", binaries / "python", wheel])
     return binaries
 
 
@@ -71,6 +71,6 @@ for package in (enphase_api, enphase_companion):
 
 
 def test_the_wheel_does_not_require_home_assistant(installed: Path) -> None:
-    packages = run([uv(), "pip", "list", "--quiet", "--python", installed / "python"])
+    packages = run([find_uv(), "pip", "list", "--quiet", "--python", installed / "python"])
     assert "aiohttp" in packages
     assert "homeassistant" not in packages

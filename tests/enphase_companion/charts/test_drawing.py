@@ -22,7 +22,7 @@ from enphase_companion.charts.model import Panel, Quantity, Totals, Track, View
 from enphase_companion.charts.output import save
 from enphase_companion.charts.panel import spread, thin_out
 from enphase_companion.charts.style import LOOKS
-from enphase_companion.charts.time_range import Span, days, parse
+from enphase_companion.charts.time_range import Span, parse, split_into_days
 
 from .conftest import ZURICH
 from .helpers import END, START, TIMES, TRACKS, VIEW, WAVE, read_lines
@@ -298,7 +298,7 @@ def test_ticks_are_at_local_hours_on_days_with_a_clock_change(day: str, hours: i
 
 
 def test_daily_bars_are_as_wide_as_their_days_and_labelled() -> None:
-    buckets = days(Span(START - 5 * 86_400_000, START + 10 * 86_400_000), ZURICH)
+    buckets = split_into_days(Span(START - 5 * 86_400_000, START + 10 * 86_400_000), ZURICH)
     starts = np.array([bucket.start for bucket in buckets])
     energies = np.arange(0, 1000 * len(buckets), 1000, dtype=np.float64)
     energies[3] = np.nan

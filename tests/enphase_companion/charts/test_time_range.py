@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from enphase_companion.charts.time_range import Span, days, months, parse
+from enphase_companion.charts.time_range import Span, parse, split_into_days, split_into_months
 
 from .conftest import ZURICH, local_seconds
 
@@ -87,12 +87,12 @@ def test_the_error_of_an_invalid_range_names_the_valid_forms(text: str) -> None:
 
 def test_days_and_months_are_contiguous() -> None:
     span = Span(local_seconds(2026, 1, 15) * 1000, local_seconds(2026, 12, 3, 7, 0) * 1000)
-    for cut in (days(span, ZURICH), months(span, ZURICH)):
+    for cut in (split_into_days(span, ZURICH), split_into_months(span, ZURICH)):
         assert cut[0].start <= span.start
         assert cut[-1].end >= span.end
         assert all(before.end == after.start for before, after in pairwise(cut))
-    assert len(months(span, ZURICH)) == 12
-    assert {each.length // 3_600_000 for each in days(span, ZURICH)} == {23, 24, 25}
+    assert len(split_into_months(span, ZURICH)) == 12
+    assert {each.length // 3_600_000 for each in split_into_days(span, ZURICH)} == {23, 24, 25}
 
 
 def test_a_day_may_begin_at_one_oclock() -> None:

@@ -72,7 +72,7 @@ def get_production(simulator: Simulator) -> float:
 
 def format_around(watts: float, off: int) -> set[str]:
     """Return the texts of all powers within a number of watts."""
-    return {units.power(max(watts + each, 0)) for each in range(-off, off + 1)}
+    return {units.format_power(max(watts + each, 0)) for each in range(-off, off + 1)}
 
 
 async def test_a_hat_shows_weather_power_and_bars_and_is_off_at_the_end(

@@ -14,10 +14,10 @@ from rich.console import Console
 from enphase_companion.commands.gateway_console import main
 from enphase_companion.config.loader import load_settings
 from enphase_companion.console.overview import Overview
-from enphase_companion.console.page import page
+from enphase_companion.console.page import render_page
 from enphase_companion.gateway.connection import open_gateway
 from enphase_companion.simulator.truth import Truth
-from enphase_companion.units import power
+from enphase_companion.units import format_power
 from tests.houses import JUNE
 
 from ..cli_user import CliUser
@@ -118,7 +118,7 @@ QUANTITY = re.compile(r"-?[\d.]+ (?:[kM]?Wh?|V|A|Hz|%|°C)(?![A-Za-z])")
 def draw_page(overview: Overview, width: int) -> str:
     console = Console(file=io.StringIO(), width=width, color_system=None, highlight=False)
     with console.capture() as captured:
-        console.print(page(overview, bars=True))
+        console.print(render_page(overview, bars=True))
     return captured.get()
 
 
@@ -141,7 +141,7 @@ async def test_a_narrow_terminal_has_fewer_columns_with_complete_numbers(
         assert "…" not in narrow
         assert {*QUANTITY.findall(narrow)} <= known
         for each in overview.readings:
-            assert power(each.total.active_power) in narrow
+            assert format_power(each.total.active_power) in narrow
         for inverter in overview.inverters or ():
             assert inverter.serial_number in narrow
         columns.append(

@@ -141,7 +141,7 @@ def test_all_glyphs_are_eight_pixels_high_and_differ() -> None:
         assert glyph[:, -1].any(), name
 
 
-@pytest.mark.parametrize("text", [units.power(value) for value in (None, 0, -7.4, 999, 1_234_567.8)])
+@pytest.mark.parametrize("text", [units.format_power(value) for value in (None, 0, -7.4, 999, 1_234_567.8)])
 def test_every_power_can_be_written(text: str) -> None:
     assert set(text) - {" "} <= GLYPHS.keys()
 

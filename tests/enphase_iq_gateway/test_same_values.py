@@ -123,7 +123,7 @@ async def console(gateway: Any) -> tuple[Numbers, dict[str, Any]]:
         gateway, await gateway.info()
     )
     assert overview.problems == ()
-    document = scripts_name("enphase_companion.console.document").document(overview)
+    document = scripts_name("enphase_companion.console.document").build_document(overview)
     return asdict(overview.site), document
 
 
@@ -161,13 +161,13 @@ def chart(decoded: Any) -> Numbers:
     }
     powers = {
         quantity.name: None if is_nan(track.values[-1]) else float(track.values[-1])
-        for quantity, track in series.power_tracks(tracks, metering).items()
+        for quantity, track in series.make_power_tracks(tracks, metering).items()
     }
     counted = {
         name: (each.quantities.energy_delivered, each.quantities.energy_received)
         for name, each in whole.items()
     }
-    totals = series.totals(counted, metering)
+    totals = series.calculate_totals(counted, metering)
     return {
         "production_power": powers.get("PRODUCTION"),
         "grid_power": powers.get("NET"),

@@ -113,7 +113,7 @@ def test_a_signal_closes_a_tk_window(number: signal.Signals, tmp_path: Path) -> 
             assert process.stdout is not None
             assert process.stdout.readline() == "drawn\n"
             process.send_signal(number)
-            assert process.wait(5) == 0
+            assert process.wait(60) == 0
             assert process.stdout.read() == "ended\n"
     finally:
         screen.terminate()

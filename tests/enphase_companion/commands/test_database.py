@@ -308,7 +308,7 @@ def test_an_interrupted_rebuild_can_be_repeated(user: CliUser, database_url: str
 
 def test_help_does_not_import_the_database_packages(tmp_path: Path) -> None:
     script = (
-        "import sys; from enphase_companion.commands.database import parser; parser();"
+        "import sys; from enphase_companion.commands.database import build_parser; build_parser();"
         "print([name for name in ('sqlalchemy', 'alembic', 'rich', 'voluptuous') if name in sys.modules])"
     )
     run = subprocess.run(

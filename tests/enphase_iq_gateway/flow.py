@@ -37,8 +37,8 @@ class Flow:
         """Continue a flow that was started elsewhere."""
         self._store_result(await self._hass.config_entries.flow.async_configure(shown["flow_id"]))
 
-    async def answer(self, **fields: Any) -> None:
-        """Answer the step that is shown."""
+    async def submit(self, **fields: Any) -> None:
+        """Submit the step that is shown."""
         self._store_result(
             await self._hass.config_entries.flow.async_configure(self.shown["flow_id"], fields)
         )
@@ -66,17 +66,17 @@ class Flow:
 
     async def choose(self, step: str) -> None:
         """Choose from the menu that is shown."""
-        await self.answer(next_step_id=step)
+        await self.submit(next_step_id=step)
 
     async def enter_host(self, host: str | None = None) -> None:
         """Submit the address of the gateway, or another one."""
-        await self.answer(**{CONF_HOST: self._simulator.url if host is None else host})
+        await self.submit(**{CONF_HOST: self._simulator.url if host is None else host})
 
     async def enter_account(
         self, username: str | None = None, password: str | None = None, renew: bool = False
     ) -> None:
         """Submit the account of the simulated Entrez, or another one."""
-        await self.answer(
+        await self.submit(
             **{
                 CONF_USERNAME: username or self._simulator.username,
                 CONF_PASSWORD: password or self._simulator.password,
@@ -86,7 +86,7 @@ class Flow:
 
     async def enter_token(self, token: str | None = None) -> None:
         """Submit a token of Entrez, or another text."""
-        await self.answer(**{CONF_TOKEN: self._simulator.token() if token is None else token})
+        await self.submit(**{CONF_TOKEN: self._simulator.token() if token is None else token})
 
     async def reconfigure(self, entry_id: str, option: str) -> None:
         """Start a reconfiguration and choose what to change."""
@@ -97,7 +97,7 @@ class Flow:
         """Start the flow and continue to the step `account` or `token`."""
         await self.start()
         await self.enter_host()
-        await self.answer()
+        await self.submit()
         await self.choose(step)
 
     def shows(self, step: str, error: str | None = None) -> bool:

@@ -26,13 +26,13 @@ async def test_a_user_signs_in_with_an_account_and_enables_renewal(flow: Flow, s
     assert flow.shows("user")
     await flow.enter_host()
     assert flow.shows("trust")
-    await flow.answer()
+    await flow.submit()
     assert flow.shows("sign_in")
     await flow.choose("account")
     assert flow.shows("account")
     await flow.enter_account(renew=True)
     assert flow.shows("meters_found")
-    await flow.answer()
+    await flow.submit()
 
     assert flow.shown["type"] is FlowResultType.CREATE_ENTRY
     assert flow.shown["title"] == f"IQ Gateway {simulator.serial_number}"
@@ -49,7 +49,7 @@ async def test_a_user_signs_in_with_an_account_and_enables_renewal(flow: Flow, s
 async def test_the_password_is_not_stored_unless_renewal_is_enabled(flow: Flow) -> None:
     await flow.reach("account")
     await flow.enter_account(renew=False)
-    await flow.answer()
+    await flow.submit()
     assert set(flow.shown["data"]) == {CONF_HOST, CONF_CERTIFICATE, CONF_TOKEN, CONF_PRODUCTION_SOURCE}
 
 
@@ -59,7 +59,7 @@ async def test_a_pasted_token_may_contain_line_breaks(flow: Flow, simulator: Sim
     assert flow.shows("token")
     await flow.enter_token(f"  {token[:60]}\n{token[60:]} \n")
     assert flow.shows("meters_found")
-    await flow.answer()
+    await flow.submit()
     assert flow.shown["data"][CONF_TOKEN] == token
     assert CONF_USERNAME not in flow.shown["data"]
 
@@ -108,7 +108,7 @@ async def test_production_of_a_gateway_without_meters_is_read_from_its_inverters
     await flow.reach("token")
     await flow.enter_token()
     assert flow.shows("no_meters")
-    await flow.answer()
+    await flow.submit()
     assert flow.shown["data"][CONF_PRODUCTION_SOURCE] == "inverters"
 
 
@@ -263,7 +263,7 @@ async def test_an_account_with_a_second_factor_leads_to_the_token_form(
     token = simulator.token()
     await flow.enter_token(token)
     assert flow.shows("meters_found")
-    await flow.answer()
+    await flow.submit()
     assert flow.shown["data"][CONF_TOKEN] == token
     assert not {CONF_USERNAME, CONF_PASSWORD} & set(flow.shown["data"])
 
@@ -323,9 +323,9 @@ async def test_the_flow_warns_that_the_built_in_integration_polls_too(
     MockConfigEntry(domain="enphase_envoy", unique_id=of_core).add_to_hass(hass)
     await flow.start()
     await flow.enter_host()
-    await flow.answer()
+    await flow.submit()
     assert flow.shows("core_integration")
-    await flow.answer()
+    await flow.submit()
     assert flow.shows("sign_in")
 
 
@@ -335,5 +335,5 @@ async def test_the_built_in_integration_of_another_gateway_causes_no_warning(
     MockConfigEntry(domain="enphase_envoy", unique_id="122399999999").add_to_hass(hass)
     await flow.start()
     await flow.enter_host()
-    await flow.answer()
+    await flow.submit()
     assert flow.shows("sign_in")

@@ -26,10 +26,10 @@ async def test_a_discovered_gateway_is_set_up_without_entering_its_address(
 ) -> None:
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
     assert flow.shows("trust")
-    await flow.answer()
+    await flow.submit()
     await flow.choose("token")
     await flow.enter_token()
-    await flow.answer()
+    await flow.submit()
     assert flow.shown["type"] is FlowResultType.CREATE_ENTRY
     assert flow.shown["data"][CONF_HOST] == simulator.url
     assert flow.shown["result"].unique_id == simulator.serial_number

@@ -88,7 +88,7 @@ async def test_no_new_token_is_sent_to_a_gateway_with_another_certificate(
     await flow.enter_token()
     assert flow.shows("certificate_changed")
     assert simulator.requests == []
-    await flow.answer()
+    await flow.submit()
     await flow.require_abort("reauth_successful")
     assert ended.data[CONF_CERTIFICATE] == simulator.certificate_pem
     assert ended.state is ConfigEntryState.LOADED

@@ -63,7 +63,7 @@ async def test_another_certificate_must_be_trusted(
     assert placeholders["trusted"] == format_fingerprint(trusted)
     assert placeholders["shown"] == format_fingerprint(simulator.fingerprint)
     assert not any(request.has_authorization for request in simulator.requests)
-    await flow.answer()
+    await flow.submit()
     await flow.require_abort("reconfigure_successful")
     assert moved.data[CONF_CERTIFICATE] == simulator.certificate_pem
     assert moved.state is ConfigEntryState.LOADED
@@ -79,7 +79,7 @@ async def test_a_damaged_certificate_is_replaced_by_trusting_the_gateway_again(
     assert flow.shows("address"), "nobody can be signed in to before a certificate is trusted"
     await flow.enter_host()
     assert flow.shows("trust")
-    await flow.answer()
+    await flow.submit()
     await flow.require_abort("reconfigure_successful")
     assert entry.data[CONF_CERTIFICATE] == simulator.certificate_pem
     assert entry.state is ConfigEntryState.LOADED
@@ -93,10 +93,10 @@ async def test_a_gateway_that_fails_during_the_flow_can_be_retried(
     simulator.faults.set("status", "/ivp/meters")
     await flow.enter_host()
     if not same_key:
-        await flow.answer()
+        await flow.submit()
     assert flow.shows("address" if same_key else "certificate_changed", "not_a_gateway")
     simulator.faults.clear()
-    await (flow.enter_host() if same_key else flow.answer())
+    await (flow.enter_host() if same_key else flow.submit())
     await flow.require_abort("reconfigure_successful")
     assert moved.state is ConfigEntryState.LOADED
 
@@ -190,7 +190,7 @@ async def test_no_new_token_is_sent_to_a_gateway_with_an_untrusted_certificate(
     await flow.enter_token()
     assert flow.shows("certificate_changed")
     assert simulator.requests == []
-    await flow.answer()
+    await flow.submit()
     await flow.require_abort("reconfigure_successful")
     assert entry.data[CONF_CERTIFICATE] == simulator.certificate_pem
     assert entry.state is ConfigEntryState.LOADED

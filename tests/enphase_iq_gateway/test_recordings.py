@@ -141,7 +141,7 @@ async def set_up_by_hand(hass: HomeAssistant, flow: Flow) -> None:
     """Complete the config flow as a user does."""
     await flow.reach("token")
     await flow.enter_token()
-    await flow.answer()
+    await flow.submit()
     assert flow.shown["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done(wait_background_tasks=True)
     assert flow.shown["result"].state is ConfigEntryState.LOADED

@@ -158,7 +158,7 @@ async def test_an_outdated_repair_does_not_replace_a_newer_certificate(
     await flow.reconfigure(changed.entry_id, "address")
     await flow.enter_host()
     assert flow.shows("certificate_changed")
-    await flow.answer()
+    await flow.submit()
     assert flow.aborts("reconfigure_successful")
     assert issue_of(hass, changed) is None
     assert CONF_SHOWN_CERTIFICATE not in changed.data

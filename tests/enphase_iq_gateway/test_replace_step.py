@@ -60,12 +60,12 @@ async def test_entities_are_kept_when_a_gateway_is_replaced(
     entities = {
         each.entity_id for each in er.async_entries_for_config_entry(er.async_get(hass), replaced.entry_id)
     }
-    await flow.answer()
+    await flow.submit()
     assert flow.shows("replace")
     shown = flow.shown["description_placeholders"]
     assert shown is not None
     assert (shown["old"], shown["new"]) == (simulator.serial_number, successor.serial_number)
-    await flow.answer()
+    await flow.submit()
     assert flow.shows("sign_in")
     assert nothing_secret_was_sent(successor)
     await flow.choose("token")
@@ -90,8 +90,8 @@ async def test_an_account_can_sign_in_to_the_new_gateway(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(client, "AUTHENTICATION_HOST", successor.entrez_url)
-    await flow.answer()
-    await flow.answer()
+    await flow.submit()
+    await flow.submit()
     await flow.choose("account")
     await flow.enter_account(renew=True)
     await flow.require_abort("reconfigure_successful")
@@ -103,8 +103,8 @@ async def test_nothing_changes_before_the_replacement_is_confirmed_and_signed_in
     hass: HomeAssistant, flow: Flow, simulator: Simulator, successor: Simulator, replaced: MockConfigEntry
 ) -> None:
     before = dict(replaced.data)
-    await flow.answer()
-    await flow.answer()
+    await flow.submit()
+    await flow.submit()
     hass.config_entries.flow.async_abort(flow.shown["flow_id"])
     assert dict(replaced.data) == before
     assert replaced.unique_id == simulator.serial_number
@@ -118,8 +118,8 @@ async def test_production_of_the_new_gateway_follows_its_meters(
     entry = await set_up(make_entry(simulator, {CONF_PRODUCTION_SOURCE: "inverters"}))
     await flow.reconfigure(entry.entry_id, "address")
     await flow.enter_host(successor.url)
-    await flow.answer()
-    await flow.answer()
+    await flow.submit()
+    await flow.submit()
     await flow.choose("token")
     await flow.enter_token(successor.token())
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -132,8 +132,8 @@ async def test_the_certificate_issue_of_the_old_gateway_is_deleted(
     hass.config_entries.async_update_entry(
         replaced, data={**replaced.data, CONF_SHOWN_CERTIFICATE: successor.certificate_pem}
     )
-    await flow.answer()
-    await flow.answer()
+    await flow.submit()
+    await flow.submit()
     await flow.choose("token")
     await flow.enter_token(successor.token())
     await hass.async_block_till_done(wait_background_tasks=True)
@@ -159,8 +159,8 @@ async def test_a_gateway_added_during_the_sign_in_cannot_replace_another(
     replaced: MockConfigEntry,
     set_up: SetUp,
 ) -> None:
-    await flow.answer()
-    await flow.answer()
+    await flow.submit()
+    await flow.submit()
     await flow.choose("token")
     await set_up(make_entry(successor))
     await flow.enter_token(successor.token())
@@ -177,8 +177,8 @@ async def test_a_discovered_or_ignored_gateway_can_replace_another(
     await announced.start(SOURCE_ZEROCONF, announcement(successor))
     assert announced.shows("trust")
     ignored.add_to_hass(hass)
-    await flow.answer()
-    await flow.answer()
+    await flow.submit()
+    await flow.submit()
     await flow.choose("token")
     await flow.enter_token(successor.token())
     await flow.require_abort("reconfigure_successful")
@@ -205,13 +205,13 @@ async def test_adding_a_gateway_while_another_is_offline_offers_the_replacement(
     await hass.config_entries.async_reload(entry.entry_id)
     added = Flow(hass, successor)
     await added.start(SOURCE_ZEROCONF, announcement(successor))
-    await added.answer()
+    await added.submit()
     assert added.shows("additional_gateway")
     assert added.shown["description_placeholders"] == {
         "name": entry.title,
         "serial": successor.serial_number,
     }
-    await added.answer()
+    await added.submit()
     assert added.shows("sign_in")
 
 
@@ -221,5 +221,5 @@ async def test_adding_a_gateway_while_the_others_are_online_offers_no_replacemen
     await set_up(entry)
     added = Flow(hass, successor)
     await added.start(SOURCE_ZEROCONF, announcement(successor))
-    await added.answer()
+    await added.submit()
     assert added.shows("sign_in")

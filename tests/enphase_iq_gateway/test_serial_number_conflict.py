@@ -38,7 +38,7 @@ async def test_a_gateway_discovered_after_an_impostor_was_trusted_stops_the_sign
 ) -> None:
     impostor = Flow(hass, rival)
     await impostor.start(SOURCE_ZEROCONF, announcement(rival))
-    await impostor.answer()
+    await impostor.submit()
     await impostor.choose("token")
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
     assert flow.shows("serial_number_conflict")
@@ -54,10 +54,10 @@ async def test_a_trusted_impostor_is_reported_when_the_gateway_is_discovered(
     impostor = Flow(hass, rival)
     await impostor.start()
     await impostor.enter_host(rival.url)
-    await impostor.answer()
+    await impostor.submit()
     await impostor.choose("token")
     await impostor.enter_token()
-    await impostor.answer()
+    await impostor.submit()
     assert impostor.shown["type"] is FlowResultType.CREATE_ENTRY
     await hass.async_block_till_done(wait_background_tasks=True)
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
@@ -75,7 +75,7 @@ async def test_an_outdated_discovery_dialog_does_not_replace_a_newer_certificate
     simulator.renew_certificate(same_key=False)
     newer = {**entry.data, CONF_CERTIFICATE: simulator.certificate_pem}
     hass.config_entries.async_update_entry(entry, data=newer)
-    await flow.answer()
+    await flow.submit()
     assert flow.aborts("serial_number_conflict")
     assert entry.data == newer
     assert nothing_secret_was_sent(rival)

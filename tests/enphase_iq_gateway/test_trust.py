@@ -102,11 +102,11 @@ async def test_two_discovered_devices_with_one_serial_number_are_shown_in_both_d
     assert (placeholders["host"], placeholders["others"]) == (rival.url, f"`{simulator.url}`")
     assert placeholders["fingerprint"] == format_fingerprint(rival.fingerprint)
     # The user submits the form that was shown before the second device was discovered.
-    await flow.answer()
+    await flow.submit()
     assert flow.shows("serial_number_conflict")
     placeholders = flow.shown["description_placeholders"] or {}
     assert (placeholders["host"], placeholders["others"]) == (simulator.url, f"`{rival.url}`")
-    await flow.answer()
+    await flow.submit()
     assert flow.shows("sign_in")
     assert nothing_secret_was_sent(simulator)
     assert nothing_secret_was_sent(rival)
@@ -201,7 +201,7 @@ async def test_an_announcement_with_another_key_of_an_offline_gateway_creates_th
     assert placeholders["host"] == rival.url
     assert entry.data[CONF_HOST] == UNREACHABLE
     assert nothing_secret_was_sent(rival)
-    await flow.answer()
+    await flow.submit()
     await flow.require_abort("reconfigure_successful")
     assert (entry.data[CONF_HOST], entry.data[CONF_CERTIFICATE]) == (rival.url, rival.certificate_pem)
     assert entry.state is ConfigEntryState.LOADED
@@ -215,7 +215,7 @@ async def test_an_open_dialog_aborts_when_the_gateway_is_online_again(
     hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_HOST: simulator.url})
     await hass.config_entries.async_reload(entry.entry_id)
     assert entry.state is ConfigEntryState.LOADED
-    await flow.answer()
+    await flow.submit()
     assert flow.aborts("serial_number_conflict")
     assert entry.data[CONF_HOST] == simulator.url
     assert nothing_secret_was_sent(rival)
@@ -236,9 +236,9 @@ async def test_a_key_that_changes_between_trust_and_sign_in_must_be_trusted_agai
         format_fingerprint(simulator.fingerprint),
     )
     assert simulator.requests == []
-    await flow.answer()
+    await flow.submit()
     assert flow.shows("meters_found")
-    await flow.answer()
+    await flow.submit()
     assert flow.shown["type"] is FlowResultType.CREATE_ENTRY
     assert flow.shown["data"][CONF_CERTIFICATE] == simulator.certificate_pem
 

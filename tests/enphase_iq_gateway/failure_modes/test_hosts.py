@@ -31,10 +31,10 @@ async def finish_flow(flow: Flow) -> None:
     """Correct the address in the form that is shown, and set the gateway up."""
     await flow.enter_host()
     assert flow.shows("trust")
-    await flow.answer()
+    await flow.submit()
     await flow.choose("token")
     await flow.enter_token()
-    await flow.answer()
+    await flow.submit()
     assert flow.shown["type"] is FlowResultType.CREATE_ENTRY
 
 
@@ -117,7 +117,7 @@ async def test_a_redirect_is_never_followed(
     assert flow.shows("user", "not_a_gateway")
     simulator.faults.clear()
     await flow.enter_host()
-    await flow.answer()
+    await flow.submit()
     await flow.choose("token")
     for path in ("/auth/check_jwt", "/ivp/meters"):
         simulator.faults.set("redirect", path, location=f"{other_gateway.url}{path}")
@@ -192,10 +192,10 @@ async def test_an_ipv6_address_is_accepted(
     assert flow.shows("user", "invalid_host")
     await flow.enter_host(over_ipv6.url.removeprefix("https://"))
     assert flow.shows("trust")
-    await flow.answer()
+    await flow.submit()
     await flow.choose("token")
     await flow.enter_token(over_ipv6.token())
-    await flow.answer()
+    await flow.submit()
     assert flow.shown["type"] is FlowResultType.CREATE_ENTRY
     assert flow.shown["data"][CONF_HOST] == over_ipv6.url
     await hass.async_block_till_done(wait_background_tasks=True)

@@ -73,7 +73,7 @@ async def test_a_clock_deviation_of_five_minutes_does_not_prevent_the_sign_in(
     simulator.entrez.clock_offset = offset
     await flow.reach("account")
     await flow.enter_account()
-    await flow.answer()
+    await flow.submit()
     await hass.async_block_till_done(wait_background_tasks=True)
     await tick(61, times=5)
     assert float(state_of(hass, simulator, "production_power")) > 0

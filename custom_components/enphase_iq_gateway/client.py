@@ -1,20 +1,21 @@
-"""Clients for the gateway and for Entrez, and what the config flow reads with them."""
+"""Clients for the gateway and for Entrez, their requests for the config flow, and the trusted certificate."""
 
 from dataclasses import dataclass
 from typing import Self
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
 from homeassistant.const import CONF_HOST
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
-from .const import CONF_CERTIFICATE, EnergySource
+from .const import CONF_CERTIFICATE, LOGGER, EnergySource
 from .enphase_api import AuthenticationError, CertificateError, EnphaseError
 from .enphase_api.cloud import AUTHENTICATION_HOST, Authentication, Token
 from .enphase_api.http import read_host
 from .enphase_api.local import Certificate, Gateway
 from .enphase_api.local.trust import fetch_certificate
 from .enphase_api.models import MeasurementType, Meter
+from .helpers import log_name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +55,15 @@ def is_trusted(entry: ConfigEntry, certificate: Certificate) -> bool:
 def gateway_client(hass: HomeAssistant, host: str, certificate: str) -> Gateway:
     """Return a client that connects only to the gateway with this certificate (PEM)."""
     return Gateway(host, certificate=certificate, session=async_get_clientsession(hass))
+
+
+@callback
+def async_store_renewed_certificate(hass: HomeAssistant, entry: ConfigEntry, gateway: Gateway) -> None:
+    """Store a renewed certificate that has the trusted key."""
+    certificate = gateway.certificate
+    if certificate is not None and certificate.pem != entry.data[CONF_CERTIFICATE]:
+        LOGGER.info("%s: certificate renewed: %s", log_name(entry), certificate.fingerprint)
+        hass.config_entries.async_update_entry(entry, data={**entry.data, CONF_CERTIFICATE: certificate.pem})
 
 
 async def async_find_gateway(hass: HomeAssistant, host: str) -> FoundGateway:

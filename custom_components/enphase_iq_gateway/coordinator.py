@@ -10,20 +10,17 @@ from typing import Any, override
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_HOST, CONF_SCAN_INTERVAL, CONF_TOKEN
 from homeassistant.core import HomeAssistant, callback
-from homeassistant.exceptions import ConfigEntryError
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
-from homeassistant.util.hass_dict import HassKey
 
-from .client import gateway_client
+from .client import async_store_renewed_certificate, gateway_client
 from .const import (
     CONF_CERTIFICATE,
     CONF_ENERGY_SOURCE,
     CONF_ENERGY_SOURCE_FIRMWARE,
     CONF_PRODUCTION_SOURCE,
     DEFAULT_SCAN_INTERVAL,
-    DOMAIN,
     HOME_ENERGY,
     LOGGER,
     EnergySource,
@@ -42,27 +39,14 @@ from .enphase_api import (
 from .enphase_api.models import Batteries, Info, MeasurementType, Readings
 from .error_handling import ErrorMapper
 from .helpers import log_name
-from .issues import async_create_home_issue, async_delete_home_issue
+from .issues import async_update_home_issue
 from .registry import async_foreign_inverters
 from .token_renewal import TokenRenewal
 
 type GatewayConfigEntry = ConfigEntry[GatewayCoordinator]
 
-#: The share of the time that readings may keep a gateway busy: if one takes 2 s, poll every 8 s at most.
-_MAX_LOAD = 0.25
-
-#: Seconds per request in the background, so that the readings are not late: twice what the slowest response
-#: takes on a slow gateway.
-_BACKGROUND_TIMEOUT = 10
-
 #: Seconds between a failed request and its retry.
 _RETRY_DELAY = 1.5
-
-#: The number of requests of endpoints that take several.
-_REQUEST_COUNTS = {Endpoint.BATTERIES: 3}
-
-#: The entries whose gateways were logged as unavailable; kept while they are reloaded.
-_UNAVAILABLE: HassKey[set[str]] = HassKey(f"{DOMAIN}_unavailable")
 
 #: Lists are empty at times (quirks.KNOWN); batteries that are missing for longer were removed.
 _EMPTY_LIST_TOLERANCE = timedelta(hours=1)
@@ -82,18 +66,18 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
 
         Raises CertificateError or TokenError if the entry has no valid certificate or token.
         """
-        self._interval = timedelta(seconds=entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL))
+        interval = timedelta(seconds=entry.options.get(CONF_SCAN_INTERVAL, DEFAULT_SCAN_INTERVAL))
         super().__init__(
             hass,
             LOGGER,
             config_entry=entry,
             name=log_name(entry),
-            update_interval=self._interval,
+            update_interval=interval,
         )
         self.gateway = gateway_client(hass, entry.data[CONF_HOST], entry.data[CONF_CERTIFICATE])
         self.token_renewal = TokenRenewal(hass, entry, self.gateway)
-        self._error_mapper = ErrorMapper(hass, entry, self.gateway, self.token_renewal, self._interval)
-        self.poll_schedule = PollSchedule(self._interval)
+        self._error_mapper = ErrorMapper(hass, entry, self.gateway, self.token_renewal, interval)
+        self.poll_schedule = PollSchedule(interval)
         self.counters = GatewayCounters(hass, self.serial_number)
         #: eids in the readings that the list of meters does not have.
         self.unknown_eids: tuple[int, ...] = ()
@@ -122,15 +106,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         """Verify that it is the right gateway, log in, and read its meters and batteries."""
         info = await self.gateway.info()
         if info.serial_number != self.serial_number:
-            raise ConfigEntryError(
-                translation_domain=DOMAIN,
-                translation_key="wrong_gateway",
-                translation_placeholders={
-                    "found": info.serial_number,
-                    "wanted": self.serial_number,
-                    "host": self.gateway.host,
-                },
-            )
+            raise self._error_mapper.wrong_gateway_error(info.serial_number)
         await self._log_in()
         now = dt_util.utcnow()
         self._latest = GatewayData(
@@ -196,8 +172,8 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             started = monotonic()
             was_retried = await self._poll_with_retry(endpoint)
             if endpoint is Endpoint.READINGS and is_idle and not was_retried:
-                shortest = timedelta(seconds=(monotonic() - started) / _MAX_LOAD)
-                self.update_interval = self.poll_schedule.refresh_interval = max(self._interval, shortest)
+                self.poll_schedule.limit_load(monotonic() - started)
+                self.update_interval = self.poll_schedule.refresh_interval
 
     async def _poll_with_retry(self, endpoint: Endpoint) -> bool:
         """Poll an endpoint, and retry if a single response is bad; return whether it was retried.
@@ -226,34 +202,20 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         scheduled: bool = False,
         raise_on_entry_error: bool = False,
     ) -> None:
-        """Refresh, and log once at info level that the gateway is unavailable or available again.
-
-        The base class logs an error, although the gateway usually comes back on its own, and nothing if it is
-        available again after a reload.
-        """
+        """Refresh, and log failures at info level instead of as errors: the gateway usually recovers."""
         was_available, is_first = self.last_update_success, raise_on_entry_error
-        unavailable, entry_id = self.hass.data.setdefault(_UNAVAILABLE, set()), self.config_entry.entry_id
         await super()._async_refresh(False, raise_on_auth_failed, scheduled, raise_on_entry_error)
         if self.last_update_success and (is_first or not was_available):
-            # At first, an issue from before a restart may still be open.
-            self._error_mapper.reset()
-        if log_failures and was_available and not self.last_update_success:
-            # A rejected token starts reauth; the base class logs unexpected exceptions with a traceback. The
-            # text of the client's error is more precise than the translated one.
-            reason = self.last_exception and (self.last_exception.__cause__ or self.last_exception)
-            LOGGER.info("%s is unavailable: %s", self.name, reason)
-            unavailable.add(entry_id)
-        elif self.last_update_success and entry_id in unavailable:
-            unavailable.remove(entry_id)
-            if is_first:
-                LOGGER.info("%s is available again", self.name)
+            self._error_mapper.reset(is_first=is_first)
+        elif log_failures and was_available and not self.last_update_success:
+            self._error_mapper.log_unavailable(self.last_exception)
 
     @override
     @callback
     def _async_refresh_finished(self) -> None:
         if not self.last_update_success:
             return
-        self._store_renewed_certificate()
+        async_store_renewed_certificate(self.hass, self.config_entry, self.gateway)
         if self._background_poll is None or self._background_poll.done():
             self._background_poll = self.config_entry.async_create_background_task(
                 self.hass, self._poll_in_background(), f"{self.name} background poll", eager_start=False
@@ -262,18 +224,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     @property
     def _needed_endpoints(self) -> set[Endpoint]:
         """The endpoints that the enabled entities depend on."""
-        needed: set[Endpoint] = set().union(*self.async_contexts())
-        if Endpoint.READINGS in needed:
-            # Readings have only eids: the list of meters has their types, and which ones are enabled.
-            needed.add(Endpoint.METERS)
-        latest = self._latest
-        if Endpoint.BATTERIES in needed and latest.has_ac_batteries and latest.has_unmetered_batteries:
-            # The home sensors may have been added before these were discovered.
-            needed.add(Endpoint.PRODUCTION)
-        if latest.batteries is not None and latest.batteries.grid_connected is False:
-            # Grid power may be unknown until the grid is connected again.
-            needed.add(Endpoint.BATTERIES)
-        return needed
+        return self._latest.with_dependencies(set().union(*self.async_contexts()))
 
     async def _poll_in_background(self) -> None:
         """Renew the token if due, and poll all due endpoints one by one, so that readings fit in between."""
@@ -296,7 +247,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         """Poll endpoints whose failure is tolerated: their last responses count for a while."""
         for endpoint in endpoints:
             try:
-                async with asyncio.timeout(_BACKGROUND_TIMEOUT * _REQUEST_COUNTS.get(endpoint, 1)):
+                async with asyncio.timeout(self.poll_schedule[endpoint].timeout):
                     await self._poll(endpoint)
             except (EnphaseError, TimeoutError) as error:
                 LOGGER.debug("%s: %s not read: %r", self.name, endpoint, error)
@@ -360,11 +311,8 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
 
     async def _fetch_batteries(self) -> Batteries:
         batteries = await self.gateway.batteries()
-        known, now = self._latest.listed_batteries, dt_util.utcnow()
-        is_empty = known is not None and (
-            (bool(known.units) and not batteries.units) or (known.has_ac and not batteries.has_ac)
-        )
-        self._empty_since = (self._empty_since or now) if is_empty else None
+        now = dt_util.utcnow()
+        self._empty_since = (self._empty_since or now) if self._latest.lacks_batteries(batteries) else None
         if self._empty_since is not None and now - self._empty_since < _EMPTY_LIST_TOLERANCE:
             # Without the batteries, home would be wrong.
             raise InvalidAnswerError(
@@ -389,19 +337,5 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     def async_check_home_energy(self) -> None:
         """Make home unknown, and create an issue, while its energy decreases again and again."""
         is_decreasing = self.counters.is_decreasing(HOME_ENERGY)
-        if is_decreasing:
-            async_create_home_issue(self.hass, self.config_entry)
-        else:
-            async_delete_home_issue(self.hass, self.config_entry)
+        async_update_home_issue(self.hass, self.config_entry, is_decreasing=is_decreasing)
         self._latest = replace(self._latest, is_home_decreasing=is_decreasing)
-
-    @callback
-    def _store_renewed_certificate(self) -> None:
-        """Store a renewed certificate that has the trusted key."""
-        certificate = self.gateway.certificate
-        data = self.config_entry.data
-        if certificate is not None and certificate.pem != data[CONF_CERTIFICATE]:
-            LOGGER.info("%s: certificate renewed: %s", self.name, certificate.fingerprint)
-            self.hass.config_entries.async_update_entry(
-                self.config_entry, data={**data, CONF_CERTIFICATE: certificate.pem}
-            )

@@ -6,6 +6,7 @@ from datetime import datetime
 from functools import cached_property
 
 from .const import EnergySource
+from .endpoints import Endpoint
 from .enphase_api.models import (
     Batteries,
     Info,
@@ -126,6 +127,27 @@ class GatewayData:
             return False
         batteries = self.listed_batteries
         return batteries is None or bool(batteries.units) or self.has_ac_batteries
+
+    def lacks_batteries(self, batteries: Batteries) -> bool:
+        """Return whether a new list has no batteries of a kind that the latest one has."""
+        known = self.listed_batteries
+        return known is not None and (
+            (bool(known.units) and not batteries.units) or (known.has_ac is True and not batteries.has_ac)
+        )
+
+    def with_dependencies(self, needed: set[Endpoint]) -> set[Endpoint]:
+        """Return the needed endpoints and those on which their values depend."""
+        needed = set(needed)
+        if Endpoint.READINGS in needed:
+            # Readings have only eids: the list of meters has their types, and which ones are enabled.
+            needed.add(Endpoint.METERS)
+        if Endpoint.BATTERIES in needed and self.has_ac_batteries and self.has_unmetered_batteries:
+            # The home sensors may have been added before these were discovered.
+            needed.add(Endpoint.PRODUCTION)
+        if self.batteries is not None and self.batteries.grid_connected is False:
+            # Grid power may be unknown until the grid is connected again.
+            needed.add(Endpoint.BATTERIES)
+        return needed
 
     @cached_property
     def structure(self) -> tuple[object, ...]:

@@ -44,6 +44,16 @@ _ONLY_IF_NEEDED = {Endpoint.READINGS, Endpoint.PRODUCTION, Endpoint.TOTALS}
 #: A response counts for this many intervals.
 _MAX_AGE_INTERVALS = 3
 
+#: Seconds per request in the background, so that the readings are not late: twice what the slowest response
+#: takes on a slow gateway.
+_BACKGROUND_TIMEOUT = 10
+
+#: The number of requests of endpoints that take several.
+_REQUEST_COUNTS = {Endpoint.BATTERIES: 3}
+
+#: The share of the time that readings may keep a gateway busy: if one takes 2 s, poll every 8 s at most.
+_MAX_LOAD = 0.25
+
 
 @dataclass(slots=True)
 class EndpointSchedule:
@@ -55,6 +65,11 @@ class EndpointSchedule:
     received_at: datetime | None = None
     #: Seconds that the last response took.
     duration: float | None = None
+
+    @property
+    def timeout(self) -> float:
+        """Seconds that a poll in the background may take."""
+        return _BACKGROUND_TIMEOUT * _REQUEST_COUNTS.get(self.endpoint, 1)
 
     def is_due(self, now: datetime, *, is_needed: bool) -> bool:
         """Return whether to poll the endpoint now."""
@@ -99,7 +114,7 @@ class PollSchedule:
     """The schedules of all endpoints of a gateway."""
 
     def __init__(self, refresh_interval: timedelta = timedelta()) -> None:
-        self.refresh_interval = refresh_interval
+        self._configured_interval = self.refresh_interval = refresh_interval
         self._schedules = {
             endpoint: EndpointSchedule(endpoint, interval) for endpoint, interval in POLL_INTERVALS.items()
         }
@@ -107,6 +122,11 @@ class PollSchedule:
     def __getitem__(self, endpoint: Endpoint) -> EndpointSchedule:
         """Return the schedule of an endpoint."""
         return self._schedules[endpoint]
+
+    def limit_load(self, duration: float) -> None:
+        """Refresh less often than configured if the readings take long (seconds)."""
+        shortest = timedelta(seconds=duration / _MAX_LOAD)
+        self.refresh_interval = max(self._configured_interval, shortest)
 
     def set_batteries_metered(self, is_metered: bool) -> None:
         """Poll the batteries less often if a meter measures them."""

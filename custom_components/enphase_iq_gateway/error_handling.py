@@ -10,7 +10,7 @@ from homeassistant.helpers.update_coordinator import UpdateFailed
 from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
-from .const import CERTIFICATE_CHECK_INTERVAL, DOMAIN
+from .const import CERTIFICATE_CHECK_INTERVAL, DOMAIN, LOGGER
 from .enphase_api import (
     AuthenticationError,
     CertificateChangedError,
@@ -29,11 +29,15 @@ from .enphase_api import (
     UnusableCertificateError,
 )
 from .enphase_api.local import Gateway
+from .helpers import log_name
 from .issues import async_create_certificate_issue, async_delete_certificate_issue
 from .token_renewal import TokenRenewal
 
 #: Since when each gateway has rejected the token of its entry; kept while the setup is retried.
 _REJECTED_SINCE: HassKey[dict[str, datetime]] = HassKey(f"{DOMAIN}_rejected_since")
+
+#: The entries whose gateways were logged as unavailable; kept while they are reloaded.
+_UNAVAILABLE: HassKey[set[str]] = HassKey(f"{DOMAIN}_unavailable")
 
 #: A gateway that has just started rejects valid tokens until its clock is set.
 _REJECTION_TOLERANCE = timedelta(minutes=10)
@@ -53,7 +57,7 @@ UPDATE_ERRORS: dict[type[EnphaseError], str] = {
 
 
 class ErrorMapper:
-    """Map the errors of one gateway, and back off while they persist."""
+    """Map and log the errors of one gateway, and back off while they persist."""
 
     def __init__(
         self,
@@ -71,11 +75,40 @@ class ErrorMapper:
         self._interval = interval
         self._failure_count = 0
 
-    def reset(self) -> None:
-        """Forget all errors after a successful refresh."""
+    def reset(self, *, is_first: bool) -> None:
+        """Forget all errors after the first successful refresh, and after a recovery.
+
+        At first, an issue from before a restart may still be open, and the base class of the coordinator does
+        not log that the gateway is available again.
+        """
         self._failure_count = 0
         self._reset_rejections()
         async_delete_certificate_issue(self._hass, self._entry)
+        unavailable = self._hass.data.get(_UNAVAILABLE, set())
+        if is_first and self._entry.entry_id in unavailable:
+            LOGGER.info("%s is available again", log_name(self._entry))
+        unavailable.discard(self._entry.entry_id)
+
+    def log_unavailable(self, error: BaseException | None) -> None:
+        """Log why the gateway is unavailable.
+
+        The text of the client's error is more precise than the translated one. The base class of the
+        coordinator logs unexpected exceptions with a traceback.
+        """
+        LOGGER.info("%s is unavailable: %s", log_name(self._entry), error and (error.__cause__ or error))
+        self._hass.data.setdefault(_UNAVAILABLE, set()).add(self._entry.entry_id)
+
+    def wrong_gateway_error(self, found: str) -> ConfigEntryError:
+        """Return the error for another gateway at the address."""
+        return ConfigEntryError(
+            translation_domain=DOMAIN,
+            translation_key="wrong_gateway",
+            translation_placeholders={
+                "found": found,
+                "wanted": str(self._entry.unique_id),
+                "host": self._gateway.host,
+            },
+        )
 
     def map(self, error: EnphaseError) -> HomeAssistantError:
         """Return the error of Home Assistant for one of the client.

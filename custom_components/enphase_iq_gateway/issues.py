@@ -111,8 +111,11 @@ def async_delete_serial_number_issue(hass: HomeAssistant, entry: ConfigEntry) ->
 
 
 @callback
-def async_create_home_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Explain why home is unknown: a source that no meter of the gateway measures feeds it."""
+def async_update_home_issue(hass: HomeAssistant, entry: ConfigEntry, *, is_decreasing: bool) -> None:
+    """Explain why home is unknown while its energy decreases: a source without a meter feeds it."""
+    if not is_decreasing:
+        ir.async_delete_issue(hass, DOMAIN, _home_issue_id(entry))
+        return
     ir.async_create_issue(
         hass,
         DOMAIN,
@@ -122,12 +125,6 @@ def async_create_home_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
         translation_key=_HOME_ENERGY,
         data={_ENTRY_ID: entry.entry_id},
     )
-
-
-@callback
-def async_delete_home_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
-    """Delete the issue of a decreasing home energy."""
-    ir.async_delete_issue(hass, DOMAIN, _home_issue_id(entry))
 
 
 def home_issue_entry(hass: HomeAssistant, issue_id: str, data: IssueData) -> ConfigEntry | None:

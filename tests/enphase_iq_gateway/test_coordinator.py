@@ -19,8 +19,7 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
-from custom_components.enphase_iq_gateway import async_remove_config_entry_device
-from custom_components.enphase_iq_gateway import coordinator as coordinator_module
+from custom_components.enphase_iq_gateway import async_remove_config_entry_device, endpoints
 from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN, EnergySource
 from custom_components.enphase_iq_gateway.endpoints import Endpoint
 from custom_components.enphase_iq_gateway.helpers import log_name
@@ -492,7 +491,7 @@ async def test_the_timeout_of_batteries_allows_for_all_their_requests(
     set_up: SetUp,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(coordinator_module, "_BACKGROUND_TIMEOUT", 1.0)
+    monkeypatch.setattr(endpoints, "_BACKGROUND_TIMEOUT", 1.0)
     for page in ("inventory", "power", "secctrl"):
         simulator.faults.set("slow", f"/ivp/ensemble/{page}", seconds=0.5)
     await set_up(entry)

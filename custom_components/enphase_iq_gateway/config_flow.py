@@ -478,7 +478,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         try:
             self._gateway = FoundGateway.from_entry(entry)
         except CertificateError:
-            # Nobody can be signed in to before a certificate is trusted.
+            # Signing in requires a trusted certificate.
             return await self.async_step_address()
         return self.async_show_menu(
             step_id="reconfigure",
@@ -497,7 +497,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
                     errors["base"] = "gateway_already_configured"
                 elif not is_trusted(entry, found.certificate):
                     self._trusted = trusted_certificate(entry)
-                    # A damaged one cannot be shown beside it.
+                    # A damaged certificate cannot be compared with the new one.
                     return await (
                         self.async_step_certificate_changed() if self._trusted else self.async_step_trust()
                     )

@@ -354,10 +354,10 @@ def test_a_counter_never_drops_or_jumps(
 ) -> None:
     counter, now = EnergyCounter(), START
     shown: list[tuple[float, datetime]] = []
-    for said, seconds in readings:
+    for reading, seconds in readings:
         now += timedelta(seconds=seconds)
-        value = counter.update(said, now)
-        assert said is not None or value is None
+        value = counter.update(reading, now)
+        assert reading is not None or value is None
         if value is not None:
             shown.append((value, now))
     for (before, _), (after, _) in pairwise(shown):

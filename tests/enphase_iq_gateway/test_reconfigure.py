@@ -76,7 +76,7 @@ async def test_a_damaged_certificate_is_replaced_by_trusting_the_gateway_again(
     entry = make_entry(simulator, {CONF_CERTIFICATE: damaged})
     await set_up(entry, state=ConfigEntryState.SETUP_ERROR)
     await flow.start(SOURCE_RECONFIGURE, entry_id=entry.entry_id)
-    assert flow.shows("address"), "nobody can be signed in to before a certificate is trusted"
+    assert flow.shows("address"), "signing in requires a trusted certificate"
     await flow.enter_host()
     assert flow.shows("trust")
     await flow.submit()

@@ -2,9 +2,9 @@
 
 The counters of real gateways are reset to zero by a power failure or a new meter, overflow at 2^32 Wh or at
 1.19 MWh (32 bits of joules), or return 2^32 Wh for a single reading. Home Assistant would keep each such step
-in its statistics permanently. Therefore the last value is held; if the step persists, the counter continues from
-there with an offset. An overflow is recognised by its size, without holding. Two sources of the same energy
-differ in value: if the source changes, the counter continues from its last value.
+in its statistics permanently. Therefore the last value is held; if the step persists, the counter continues
+from there with an offset. An overflow is recognised by its size, without holding. Two sources of the same
+energy differ in value: if the source changes, the counter continues from its last value.
 """
 
 import math

@@ -22,7 +22,7 @@ examples:
   scripts/demo --gateway https://envoy.local your own gateway, which you set up in the browser
 
 All it needs is brought into the project's folder: programs to .python/ and .venv/ (once: 1.5 GB, some
-minutes), Home Assistant's configuration to .demo/, made anew at each start. Without --host, Home Assistant
+minutes), Home Assistant's configuration to .demo/, recreated at each start. Without --host, Home Assistant
 listens on this machine only.
 """
 

@@ -82,7 +82,7 @@ class Owner:
     async def ask(self, command: str, **fields: Any) -> Any:
         """Return the result of a WebSocket command.
 
-        Each has a connection of its own: Home Assistant hangs up on who has nothing to ask for a minute.
+        Each uses a separate connection: Home Assistant closes a connection that is idle for a minute.
         """
         if not self._token:
             raise DemoError("sign in before asking by WebSocket")

@@ -28,7 +28,7 @@ def house(
 ) -> Iterator[tuple[Simulator, dict[str, str]]]:
     """Yield this simulated gateway, and the environment of an owner who has trusted it.
 
-    `weather`: a code of the WMO's in the place of that of the house's sky.
+    `weather`: a WMO weather code that replaces that of the house's sky.
     """
     with (
         Simulator(profile, start=START, hour_of_day=hour, speed=speed) as simulator,

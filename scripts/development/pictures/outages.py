@@ -42,7 +42,7 @@ def gateway_amqp_meters() -> None:
 
 
 def amqp_database_meters() -> None:
-    """Draw a database that goes and comes back, and what then stands in it."""
+    """Draw an outage of the database, and the rows in it afterwards."""
     with (
         folder() as place,
         rabbitmq.running(place / "broker") as broker,
@@ -68,7 +68,7 @@ def amqp_database_meters() -> None:
 
 
 def gateway_database_meters() -> None:
-    """Draw a gateway that does not answer for a while, and what then stands in an SQLite file."""
+    """Draw an outage of the gateway, and the rows in an SQLite file afterwards."""
     with folder() as place, house("battery") as (simulator, owner):
         with Shell(owner, place, _COLUMNS) as shell:
             shell.types("enphase-gateway-database-meters")

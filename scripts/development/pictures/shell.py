@@ -32,7 +32,7 @@ class Shell:
         bash = ["bash", "--noprofile", "--norc", "--noediting", "-i"]
         where = {**environment, "HOME": str(folder), "TERM": "xterm-256color", "PS1": _PROMPT}
         self._process = subprocess.Popen(
-            # With a terminal of its own, Ctrl-C is what it is for a person.
+            # With a separate terminal, Ctrl-C works as for a user.
             ["setsid", "--ctty", *bash], stdin=theirs, stdout=theirs, stderr=theirs, env=where, cwd=folder
         )  # fmt: skip
         os.close(theirs)
@@ -46,7 +46,7 @@ class Shell:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # A shell that is told that its terminal is gone tells its jobs so, and they end.
+        # A shell forwards SIGHUP to its jobs when its terminal is closed, and they end.
         self._process.send_signal(signal.SIGHUP)
         self._process.wait(30)
         self._reader.join(5)

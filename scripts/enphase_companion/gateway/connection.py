@@ -38,8 +38,8 @@ _LOGGER = logging.getLogger(__name__)
 _BEFORE_END = timedelta(days=30)
 
 
-#: Tokens that could not be stored, by the file that they belong into: a service whose files are read-only
-#: copies would otherwise ask Entrez for one at each connection.
+#: Tokens that could not be stored, by their file: a service with read-only copies of the files would
+#: otherwise request one from Entrez for each connection.
 _unstored: dict[Path, str] = {}
 
 _COMPARE = "compare the address with that of the gateway in your router's list of devices"
@@ -54,7 +54,7 @@ _ADVICE = {
         f"refuses the connection: the gateway is starting, or this is another device: {_COMPARE}"
     ),
     Silence.TIMEOUT: (
-        f"does not answer: see that the gateway has power and is on your network, and {_COMPARE}"
+        f"does not answer: check that the gateway has power and is on your network, and {_COMPARE}"
     ),
     Silence.NO_TLS: f"answers, but not with https, so it is another device: {_COMPARE}",
     Silence.BROKEN: (
@@ -70,11 +70,11 @@ class AccountError(CommandError):
 
 @asynccontextmanager
 async def open_gateway(settings: Settings) -> AsyncIterator[tuple[Gateway, Info]]:
-    """Yield the gateway of these settings, logged in, and who it is; closed at the end.
+    """Yield the gateway of these settings, logged in, and its identity; close it at the end.
 
-    Raises CommandError where certificate, serial numbers or token do not allow it, EnphaseError where gateway
-    or Entrez does not answer as it should. What is wrong with the certificate is said in the owner's words,
-    whenever it comes up.
+    Raises CommandError if certificate, serial numbers or token do not allow it, EnphaseError if the gateway
+    or Entrez is unavailable or answers with an error. Certificate errors become CommandErrors with a
+    solution, also those of later requests.
     """
     try:
         if await asyncio.to_thread(read_certificate, settings.certificate_file) is None:
@@ -101,7 +101,7 @@ async def open_gateway(settings: Settings) -> AsyncIterator[tuple[Gateway, Info]
 
 
 async def sign_in(gateway: Gateway, info: Info, settings: Settings) -> None:
-    """Log in with the token of the settings, or with a new one where that cannot be used or soon ends.
+    """Log in with the token of the settings, or with a new one if that cannot be used or expires soon.
 
     Raises as `open_gateway` does.
     """
@@ -151,7 +151,7 @@ def _end(token: Token | None) -> datetime:
 def check_serial_numbers(
     settings: Settings, info: Info, certificate: Certificate | None, token: Token | None
 ) -> None:
-    """See that all that names a gateway names the one that answers.
+    """Check that settings, certificate and token are for the gateway that answers.
 
     Raises SettingsError.
     """
@@ -173,7 +173,7 @@ def check_serial_numbers(
 
 
 async def _renew_if_due(raw: str, token: Token, info: Info, settings: Settings) -> str:
-    """Return the token, or a new one where it soon ends and there is an account that may get one."""
+    """Return the token, or a new one if it expires soon and an account is configured."""
     left = token.expires_at - datetime.now(UTC)
     if left > min(_BEFORE_END, (token.expires_at - token.issued_at) / 10):
         return raw

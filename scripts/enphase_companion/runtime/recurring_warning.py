@@ -25,33 +25,33 @@ class RecurringWarning:
         self._over = over
         self._clock = clock
         #: For each logged text: when it may be logged again, and the current wait.
-        self._said: dict[str, tuple[float, float]] = {}
+        self._logged: dict[str, tuple[float, float]] = {}
         #: How many further texts were not logged since the last logged one.
         self._unlogged = 0
         #: What is wrong now; None if nothing is.
         self.text: str | None = None
         #: When the problem was raised last.
-        self._told = 0.0
+        self._raised_at = 0.0
 
     def raise_(self, text: str) -> None:
         """Log the problem, unless the same text was logged a short time ago."""
         self.text = text
-        now = self._told = self._clock()
-        key = text if text in self._said or len(self._said) < _MOST else _OTHERS
-        again, wait = self._said.get(key, (now, 0))
+        now = self._raised_at = self._clock()
+        key = text if text in self._logged or len(self._logged) < _MOST else _OTHERS
+        again, wait = self._logged.get(key, (now, 0))
         if now < again:
             self._unlogged += key is _OTHERS
             return
         wait = min(wait * 2, _LONGEST) or _FIRST
-        self._said[key] = (now + wait, wait)
+        self._logged[key] = (now + wait, wait)
         if key is _OTHERS and self._unlogged:
             text, self._unlogged = f"{text} ({self._unlogged} similar ones were not logged)", 0
         _LOGGER.warning("%s", text)
 
     def clear(self, quiet: float = 0) -> None:
         """Log that it is over, if it was raised, but not in the last `quiet` seconds."""
-        if self.text is not None and self._clock() - self._told >= quiet:
+        if self.text is not None and self._clock() - self._raised_at >= quiet:
             self.text = None
-            self._said.clear()
+            self._logged.clear()
             self._unlogged = 0
             _LOGGER.warning("%s", self._over)

@@ -204,7 +204,9 @@ async def test_a_cancelled_call_releases_the_gateway_for_the_next(logged_in: Gat
 async def test_a_token_that_expires_during_a_session_is_reported(gateway: Gateway, sim: Simulator) -> None:
     assert await gateway.login(sim.token(lifetime=3))
     await asyncio.sleep(3.1)
-    with pytest.raises(AuthenticationError, match=r"no longer accepts the token: get a new one") as caught:
+    with pytest.raises(
+        AuthenticationError, match="no longer accepted by the gateway: get a new one"
+    ) as caught:
         await gateway.meters()
     assert not isinstance(caught.value, NotAllowedError)
     # The user provides a new token.

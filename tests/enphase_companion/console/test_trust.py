@@ -245,7 +245,7 @@ def test_an_unusable_certificate_is_rejected(
     [
         ("name", "is not known on your network: set the gateway's IP address"),
         ("port", "refuses the connection: the gateway is starting, or this is another device"),
-        ("silent", "does not answer: see that the gateway has power and is on your network"),
+        ("silent", "does not answer: check that the gateway has power and is on your network"),
         ("plain", "answers, but not with https, so it is another device"),
         ("html", "answers, but is not an IQ Gateway, perhaps your router"),
         ("404", "answers, but is not an IQ Gateway, perhaps your router"),

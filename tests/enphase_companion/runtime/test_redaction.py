@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+import enphase_api
 import enphase_companion
 from enphase_companion.runtime import redaction
 from enphase_companion.runtime.redaction import RedactingFormatter, hide, redact
@@ -115,10 +116,11 @@ def test_a_log_record_hides_secrets_of_arguments_and_traceback(
     assert "eyJ" not in written
 
 
-def test_no_text_of_the_scripts_is_mistaken_for_a_secret() -> None:
-    package = Path(enphase_companion.__file__).parent
+def test_no_text_of_scripts_and_client_is_mistaken_for_a_secret() -> None:
+    package, client = Path(enphase_companion.__file__).parent, Path(enphase_api.__file__).parent
     # The descriptions of settings are left out: --help prints them without redaction.
     files = {*package.rglob("*.py")} - {*package.glob("simulator/**/*.py"), package / "config/settings.py"}
+    files |= {*client.rglob("*.py")} - {client / "redaction.py"}
     texts = [text for file in files for text in list_texts(ast.parse(file.read_text(encoding="utf-8")))]
     assert len(texts) > 300
     assert [text for text in texts if redact(text) != text] == []

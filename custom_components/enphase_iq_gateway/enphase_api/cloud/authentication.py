@@ -204,7 +204,7 @@ class Authentication(Connection):
         # 400 and 403 were observed in 2025 and 2026.
         if answer.status in (400, 401, 403) or (answer.status == 200 and not has_form_of_token(token)):
             raise TokenError(
-                f"Entrez issued no token for gateway {gateway_serial_number} and this Enlighten session: "
+                f"Entrez issued no token for gateway {gateway_serial_number} and this session of Enlighten: "
                 "sign in to Entrez instead, with authenticate",
                 TokenReason.NOT_GIVEN,
             )

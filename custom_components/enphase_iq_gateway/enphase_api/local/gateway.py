@@ -277,7 +277,7 @@ class Gateway(Connection):
 
     async def _login_again(self, token: str) -> None:
         if not await self._login(token):
-            raise AuthenticationError("the gateway no longer accepts the token: get a new one")
+            raise AuthenticationError("the token is no longer accepted by the gateway: get a new one")
 
     async def _refuse_old_firmware(self, path: str) -> None:
         """Raise UnsupportedFirmwareError if the host is a gateway with older firmware than 7, by plain http.

@@ -71,7 +71,7 @@ def pipeline(
     queue = f"{exchange_name}.Meters"
     user.write_token_settings(
         gateway_token=user.simulator.token(),
-        interval=0.5,
+        interval=1,
         amqp_url=rabbitmq.url,
         amqp_exchange=exchange_name,
         amqp_queues=queue,

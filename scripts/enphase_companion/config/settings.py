@@ -111,9 +111,9 @@ class Settings:
         # The password is sent there: an environment variable must not change the host.
         has_variable=False,
     )
-    # A gateway is slow, and its timestamps are whole seconds.
+    # Timestamps of a gateway are whole seconds: polled more often, it returns the same readings again.
     interval: float = _setting(
-        rules.number(0.5, 3_600, "of seconds "),
+        rules.number(1, 3_600, "of seconds "),
         "seconds between two polls of the meters",
         metavar="SECONDS",
         default=1.0,

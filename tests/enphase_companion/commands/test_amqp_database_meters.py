@@ -176,7 +176,7 @@ async def test_readings_of_a_gateway_reach_the_database_through_the_queue(
         amqp_url=storing.amqp_url,
         amqp_exchange=storing.exchange_name,
         amqp_queues=storing.queue,
-        interval=0.5,
+        interval=1,
     )
     storing.start()
     publishing.start()

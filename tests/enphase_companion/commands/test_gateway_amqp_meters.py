@@ -61,7 +61,7 @@ class PublishingCommand:
 
     def start(self, *arguments: str) -> None:
         with self.log.open("a") as log:
-            self.process = self.user.start(NAME, "--interval", "0.5", *arguments, stderr=log)
+            self.process = self.user.start(NAME, "--interval", "1", *arguments, stderr=log)
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and return the exit status."""
@@ -387,7 +387,7 @@ async def test_secrets_never_appear_in_the_debug_log_messages_or_command_line(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"interval": 0.1}, "interval: must be a number of seconds from 0.5 to 3600"),
+        ({"interval": 0.1}, "interval: must be a number of seconds from 1 to 3600"),
         ({"interval": "often"}, "interval: must be a number of seconds"),
         ({"amqp_port": 70_000}, "amqp_port: must be a number from 1 to 65535"),
         ({"amqp_port": 5672.5}, "amqp_port: must be a whole number"),

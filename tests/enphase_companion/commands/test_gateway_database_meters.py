@@ -52,7 +52,7 @@ class StoringCommand(Command):
                 "gateway_host": self.user.simulator.url,
                 "database_url": self.url,
                 "spool_file": str(self.spool),
-                "interval": 0.5,
+                "interval": 1,
                 "flush_interval": 0.3,
                 **settings,
             }
@@ -407,7 +407,7 @@ async def test_secrets_never_appear_in_the_debug_log_or_command_line(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"interval": 0.1}, "interval: must be a number of seconds from 0.5 to 3600"),
+        ({"interval": 0.1}, "interval: must be a number of seconds from 1 to 3600"),
         ({"batch_size": 0}, "batch_size: must be a number from 1 to 10000"),
         ({"batch_size": 2.5}, "batch_size: must be a whole number"),
         ({"flush_interval": 61}, "flush_interval: must be a number of seconds from 0 to 60"),

@@ -77,7 +77,7 @@ def test_live_readings_are_drawn_with_their_values(
 
     monkeypatch.setattr(output, "Chart", RecordingChart)
     monkeypatch.setattr(output, "_PAUSE", 0.5)
-    result = user.run(main, "--interval", "0.5", "--output", str(tmp_path / "live.png"))
+    result = user.run(main, "--interval", "1", "--output", str(tmp_path / "live.png"))
     assert (result.status, result.err) == (0, "")
     assert (tmp_path / "live.png").read_bytes().startswith(b"\x89PNG")
     times, watts = drawn["Production"]
@@ -204,7 +204,7 @@ async def test_secrets_never_appear_in_the_debug_log_window_or_command_line(
 @pytest.mark.parametrize(
     ("changed", "message"),
     [
-        ({"interval": 0.1}, "interval: must be a number of seconds from 0.5 to 3600"),
+        ({"interval": 0.1}, "interval: must be a number of seconds from 1 to 3600"),
         ({"peak_power": 0}, "peak_power: must be a number of watts"),
         ({"gateway_host": "ftp://envoy.local"}, "gateway_host: the address must begin with https://"),
     ],

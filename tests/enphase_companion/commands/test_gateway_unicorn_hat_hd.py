@@ -265,7 +265,7 @@ async def test_secrets_never_appear_in_the_debug_log_command_line_or_weather_req
         ({"longitude": 0}, "latitude: is missing: the weather needs both"),
         ({"weather_host": "http://weather.example"}, "weather_host: the address must begin with https://"),
         ({"gateway_host": "ftp://envoy.local"}, "gateway_host: the address must begin with https://"),
-        ({"interval": 0}, "interval: must be a number of seconds from 0.5"),
+        ({"interval": 0}, "interval: must be a number of seconds from 1"),
     ],
 )
 def test_the_error_names_an_invalid_setting_before_any_request(

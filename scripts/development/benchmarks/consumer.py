@@ -7,9 +7,9 @@ from pathlib import Path
 
 from rich.progress import Progress
 
-from enphase_api.models import Quantities
-from enphase_companion.message import Message, Sample, encode
+from enphase_companion.message import encode
 
+from .meter_messages import build_message
 from .process import start_measured
 from .results import Result, middle
 
@@ -17,7 +17,6 @@ from .results import Result, middle
 PACKAGES = ("orjson", "SQLAlchemy", "aiosqlite")
 
 _START = 1782043200
-_METERS = ("production", "net-consumption", "storage")
 #: Messages of a round, each of a gateway with three meters and three phases. Many short rounds in turn are
 #: steadier than a few long ones on a busy machine.
 _MESSAGES = 500
@@ -40,7 +39,7 @@ def _store(progress: Progress, against: Path, *, quick: bool) -> Iterator[Result
         # What the first round loads and makes is not counted.
         for number in progress.track(range(rounds + 1), description="consuming"):
             first = _START + number * _MESSAGES
-            bodies = [_body(second) for second in range(first, first + _MESSAGES)]
+            bodies = [encode(build_message(second)) for second in range(first, first + _MESSAGES)]
             both = [(ours, rates[0]), (reference, rates[1])]
             for process, taken in both if number % 2 else reversed(both):
                 decoding, storing = process.consume(bodies)
@@ -49,22 +48,3 @@ def _store(progress: Progress, against: Path, *, quick: bool) -> Iterator[Result
     for index, figure in enumerate(("messages_decoded", "messages_stored", "messages_consumed")):
         ours_rates, reference_rates = ([each[index] for each in taken[1:]] for taken in rates)
         yield Result("consumer", figure, "1/s of the processor", middle(ours_rates), middle(reference_rates))
-
-
-def _body(second: int) -> bytes:
-    """Return a message of all meters at this second."""
-    quantities = Quantities(
-        active_power=300.0 + second % 40,
-        reactive_power=10.0,
-        apparent_power=341.0,
-        voltage=230.1,
-        current=1.5,
-        power_factor=0.99,
-        frequency=50.0,
-        energy_delivered=second / 3600,
-        energy_received=second / 7200,
-    )
-    samples = tuple(
-        Sample(measurement, phase, second * 1000, quantities) for measurement in _METERS for phase in range(4)
-    )
-    return encode(Message("122300000001", second + 0.5, samples))

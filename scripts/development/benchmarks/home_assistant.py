@@ -3,11 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import gc
 import logging
-import os
-import platform
 import tempfile
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -37,12 +33,11 @@ from homeassistant.util import dt as dt_util
 import custom_components
 
 from .loop import Blockages, occupied
-from .measures import Announcement, Cost, Disturbance
+from .measures import Announcement, Cost, Disturbance, resident_memory
 
 #: Of the checkout that is measured.
 _COMPONENTS = Path(custom_components.__path__[0])
 _HERE = "127.0.0.1"
-_STATM, _PAGE = Path("/proc/self/statm"), os.sysconf("SC_PAGE_SIZE")
 
 
 class HomeAssistantWith:
@@ -161,10 +156,7 @@ class HomeAssistantWith:
 
     async def memory(self) -> int:
         """Return the process's memory in bytes, after unused memory is returned to the system."""
-        gc.collect()
-        if platform.libc_ver()[0] == "glibc":
-            ctypes.CDLL(None).malloc_trim(0)
-        return int(_STATM.read_text().split()[1]) * _PAGE  # noqa: ASYNC240  # no disk is behind it
+        return resident_memory()
 
     async def stop(self) -> None:
         """End Home Assistant."""

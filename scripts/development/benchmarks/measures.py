@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+import ctypes
+import gc
+import os
+import platform
 from dataclasses import dataclass, field
+from pathlib import Path
+
+_STATM, _PAGE = Path("/proc/self/statm"), os.sysconf("SC_PAGE_SIZE")
 
 
 class BenchmarkError(Exception):
@@ -45,3 +52,11 @@ class Disturbance:
     cpu: float  #: seconds of the processor, of the event loop alone
     left: int  #: bytes of memory that it has more than before
     waiting: int  #: config flows that wait for input
+
+
+def resident_memory() -> int:
+    """Return this process's memory in bytes, after unused memory is returned to the system."""
+    gc.collect()
+    if platform.libc_ver()[0] == "glibc":
+        ctypes.CDLL(None).malloc_trim(0)
+    return int(_STATM.read_text().split()[1]) * _PAGE

@@ -31,6 +31,11 @@ BENCHMARKS = {
         ("one", "minute"),
         needs_build=True,
     ),
+    "pipeline": Benchmark(
+        "readings stored in SQLite with their rollups, beside bare inserts of the same rows",
+        "scripts-3.14",
+        ("store", "memory"),
+    ),
     "consumer": Benchmark(
         "messages of a queue into a database, beside an earlier build (--against)",
         "scripts-3.14",
@@ -47,6 +52,7 @@ examples:
   scripts/benchmark refresh --quick          whether it works: a minute, and figures that mean little
   scripts/benchmark refresh --against ../v1  beside an earlier build of this project, in a checkout of it
   scripts/benchmark hostile --against ../v1  strangers on the network, beside an earlier build
+  scripts/benchmark pipeline                 readings into SQLite, beside bare inserts: some minutes
   scripts/benchmark consumer --against ../v1 messages into a database, beside an earlier build
 
 A simulated gateway answers both sides in the same run. docs/benchmarks.md describes each figure.

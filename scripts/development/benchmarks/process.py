@@ -58,6 +58,11 @@ class Process:
         decoding, storing = self._ask("consume", bodies=bodies)
         return float(decoding), float(storing)
 
+    def store(self, first: int, count: int) -> tuple[int, float]:
+        """Store the messages of `count` seconds from `first` on; return rows and duration (s)."""
+        rows, seconds = self._ask("store", first=first, count=count)
+        return int(rows), float(seconds)
+
     def _ask(self, what: str, **how: Any) -> Any:
         try:
             self._connection.send((what, how))

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from enphase_api.quirks import KNOWN, believable_today
+from enphase_api.models import Quantities
+from enphase_api.quirks import KNOWN, believable_today, grid_power, is_copied
 
 PAGE = Path(__file__).parents[2] / "docs" / "quirks.md"
 
@@ -51,3 +52,25 @@ def test_an_implausible_energy_of_today_is_unknown(
     today: float | None, lifetime: float | None, rated: float | None, believed: float | None
 ) -> None:
     assert believable_today(today, lifetime, rated) == believed
+
+
+@pytest.mark.parametrize(
+    ("power", "grid_connected", "expected"),
+    [
+        (1000.0, True, 1000.0),
+        (1000.0, None, 1000.0),
+        (1000.0, False, None),
+        (-1000.0, False, None),
+        (-20.0, False, -20.0),
+        (None, False, None),
+    ],
+)
+def test_off_grid_the_grid_meter_measures_a_generator(
+    power: float | None, grid_connected: bool | None, expected: float | None
+) -> None:
+    assert grid_power(power, grid_connected=grid_connected) == expected
+
+
+@pytest.mark.parametrize("phase", [Quantities(voltage=120.0, current=0.0), Quantities(current=10.0)])
+def test_equal_phases_without_voltage_or_current_are_not_copied(phase: Quantities) -> None:
+    assert not is_copied(phase, [phase])

@@ -196,6 +196,11 @@ def test_a_three_phase_voltage_is_the_mean_of_its_phases() -> None:
     assert found.total.voltage == 238
 
 
+def test_a_phase_of_unknown_voltage_is_not_in_the_mean_of_a_three_phase_meter() -> None:
+    found = parse_reading({"channels": [build_channel(238), build_channel(240), {}], "voltage": 478})
+    assert found.total.voltage == 239
+
+
 def test_a_split_phase_voltage_is_the_reported_sum() -> None:
     found = parse_reading(
         {"channels": [build_channel(121), build_channel(122)], "voltage": 243},
@@ -214,6 +219,10 @@ def test_a_split_phase_voltage_is_the_reported_sum() -> None:
         (1.55, 100.0, 0.0, None),
         (1.55, None, 100.0, None),
         (1.55, 200.0, 100.0, None),
+        (-1.7, -200.0, 100.0, None),
+        (1.55, 100.0, 100.0, 1.0),
+        (1.55, 80.0, -100.0, 0.8),
+        (1.0, 80.0, 100.0, 1.0),
         (None, 100.0, 100.0, None),
     ],
 )
@@ -256,6 +265,18 @@ def test_a_storage_meter_with_both_phases_is_accepted() -> None:
     )
     # The total exceeds the other phase: nothing was lost.
     assert build_storage(build_channel(121), LOST, delivered=1500.0).total.energy_delivered == 1500.0
+
+
+@pytest.mark.parametrize("known", [{"voltage": 121.0}, {"actEnergyDlvd": 5.0}, {"actEnergyRcvd": 5.0}])
+def test_a_storage_phase_with_a_voltage_or_an_energy_is_not_lost(known: dict[str, float]) -> None:
+    assert build_storage(build_channel(121), LOST | known).total.energy_delivered == 1000.0
+
+
+def test_only_a_storage_meter_loses_a_phase() -> None:
+    found = parse_reading(
+        {"channels": [build_channel(121), LOST], "actEnergyDlvd": 1000.0}, phaseMode="split", phaseCount=2
+    )
+    assert found.total.energy_delivered == 1000.0
 
 
 def test_a_reading_in_the_shape_of_a_report_holds_the_wired_phases_only() -> None:
@@ -389,6 +410,11 @@ def test_a_power_above_a_megawatt_is_unknown() -> None:
 def test_a_small_power_is_accepted_if_its_current_is_too_small_to_measure() -> None:
     assert parse_reading({"activePower": -4.0, "voltage": 240, "current": 0.0}).total.active_power == -4
     assert parse_reading({"activePower": -400.0, "voltage": 240, "current": 0.0}).total.active_power is None
+
+
+@pytest.mark.parametrize("line", [{"current": 3.0}, {"voltage": 240, "current": -3.0}])
+def test_a_power_is_accepted_beside_an_unknown_voltage_or_a_negative_current(line: dict[str, float]) -> None:
+    assert parse_reading({"activePower": 700.0} | line).total.active_power == 700
 
 
 def test_the_power_limit_of_a_three_phase_meter_uses_one_phase_voltage() -> None:

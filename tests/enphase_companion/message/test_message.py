@@ -492,6 +492,27 @@ def test_a_metered_report_has_the_current_of_its_meter() -> None:
     assert get_reports(net)["net-consumption"]["cumulative"]["rmsCurrent"] == 3.0
 
 
+def test_the_current_of_a_sum_is_that_of_its_phases() -> None:
+    # A split-phase meter reports the sum of both voltages.
+    production = build_reading("production", 500.0, 600.0, voltage=460.0)
+    home = get_reports(production, build_reading("net-consumption", 100.0, 50.0, voltage=460.0))[
+        "total-consumption"
+    ]
+    assert home["cumulative"]["rmsCurrent"] == pytest.approx(
+        sum(line["rmsCurrent"] for line in home["lines"])
+    )
+
+
+def test_reports_do_not_depend_on_the_order_of_the_samples() -> None:
+    msg = build_message(build_reading("production", 500.0, 600.0), build_reading("net-consumption", 1.0, 2.0))
+    assert build_reports(replace(msg, samples=msg.samples[::-1])) == build_reports(msg)
+
+
+def test_a_message_of_phases_alone_has_no_reports() -> None:
+    msg = build_message(build_reading("production", 500.0, 600.0), build_reading("net-consumption", 1.0, 2.0))
+    assert build_reports(replace(msg, samples=tuple(each for each in msg.samples if each.phase))) == []
+
+
 def test_the_time_of_a_sum_is_that_of_its_latest_reading_in_whole_seconds() -> None:
     built = build_reports(
         build_message(build_reading("production", 500.0), build_reading("net-consumption", 50.0, at=AT + 1))

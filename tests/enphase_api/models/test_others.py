@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from enphase_api import InvalidAnswerError, UnsupportedFirmwareError
+from enphase_api.json_values import MAX_DEPTH
 from enphase_api.models import (
     AcBatteries,
     Batteries,
@@ -56,6 +57,7 @@ def test_the_identity_of_a_gateway_may_be_incomplete() -> None:
         b"<envoy_info><device><sn>%b</sn><software>D8</software></device></envoy_info>" % (b"1" * 99),
         INFO.format("D8").replace("122300000001", "envoyserial").encode(),
         INFO.format("D8").replace("122300000001", "12230000000\u0661").encode(),
+        INFO.format("D8").replace("envoy_info", "other_info").encode(),
         INFO.format("unknown").encode(),
         INFO.format("D8 [a](https://b)").encode(),
         INFO.format("D8\u202e1").encode(),
@@ -67,6 +69,7 @@ def test_the_identity_of_a_gateway_may_be_incomplete() -> None:
     ],
     ids=[
         *["empty", "html", "bare", "no software", "no serial", "long serial", "word as serial"],
+        "other root",
         *["digits of another script", "no version", "Markdown", "bidirectional", "long version"],
         *["nested", "cut", "utf-16", "bytes"],
     ],
@@ -95,8 +98,24 @@ def test_a_flag_that_is_neither_true_nor_false_is_none() -> None:
     assert (info.is_metered, info.time) == (None, None)
 
 
+def test_the_firmware_of_a_description_without_a_serial_number_is_read() -> None:
+    answer = INFO.format("D8.2.4264").replace("122300000001", "").encode()
+    assert Info.firmware_from_xml(answer) == "8.2.4264"
+    with pytest.raises(InvalidAnswerError, match="^/info "):
+        Info.firmware_from_xml(INFO.format("unknown").encode())
+
+
+def test_a_description_may_have_many_elements_but_not_be_nested_deeply() -> None:
+    Info.from_xml(INFO.format("D8" + 2 * MAX_DEPTH * "<a/>").encode())
+    # Three elements enclose the first.
+    deepest = MAX_DEPTH - 3
+    Info.from_xml(INFO.format("D8" + deepest * "<a>" + deepest * "</a>").encode())
+    with pytest.raises(InvalidAnswerError):
+        Info.from_xml(INFO.format("D8" + (deepest + 1) * "<a>" + (deepest + 1) * "</a>").encode())
+
+
 def test_a_description_with_expanding_entities_is_rejected() -> None:
-    bomb = '<!DOCTYPE b [<!ENTITY a "aaaaaaaaaa"><!ENTITY b "&a;&a;&a;&a;">]>'
+    bomb = '<!DOCTYPE b [<!ENTITY a "8.2"><!ENTITY b "&a;&a;&a;&a;">]>'
     with pytest.raises(InvalidAnswerError):
         Info.from_xml(INFO.format("&b;").replace("?>", f"?>{bomb}").encode())
 

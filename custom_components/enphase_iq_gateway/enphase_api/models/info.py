@@ -75,8 +75,7 @@ class Info:
 
     def require_tokens(self) -> None:
         """Raise UnsupportedFirmwareError if the firmware is older than 7."""
-        major = re.match(r"\d{1,9}", self.firmware)
-        if major is None or int(major[0]) < _OLDEST_FIRMWARE:
+        if self.version < (_OLDEST_FIRMWARE,):
             raise UnsupportedFirmwareError(self.firmware)
 
 

@@ -72,10 +72,13 @@ def test_an_incomplete_meter_is_skipped() -> None:
 
 
 def test_a_meter_without_a_state_counts_as_disabled() -> None:
-    (meter,) = Meter.list_from_json(
-        [{"eid": 1, "measurementType": "evse", "phaseCount": 9, "statusFlags": "x"}]
-    )
+    (meter,) = Meter.list_from_json([{"eid": 1, "measurementType": "evse", "statusFlags": "x"}])
     assert meter == Meter(eid=1, measurement_type="evse", enabled=False)
+
+
+@pytest.mark.parametrize("count", [-1, 0, 4, None])
+def test_a_meter_with_an_impossible_number_of_phases_has_one(count: int | None) -> None:
+    assert Meter.list_from_json([build_meter(1, "evse", phaseCount=count)])[0].phase_count == 1
 
 
 def test_readings_are_joined_by_eid_and_not_by_their_order() -> None:

@@ -491,16 +491,25 @@ def test_inverters_are_microinverters_with_a_serial_number() -> None:
 
 
 def test_the_live_status_is_in_watts() -> None:
-    meters = {
-        "last_update": 1_700_000_000,
-        "soc": 80,
-        "main_relay_state": 1,
-        "pv": {"agg_p_mw": 1500000},
-        "grid": 5,
-    }
-    live = Live.from_json({"meters": meters | {"storage": {"agg_p_mw": -250500}}})
-    assert (live.solar_power, live.storage_power, live.state_of_charge) == (1500, -250.5, 80)
-    assert live.grid_power is live.load_power is live.generator_power is None
+    powers = {"pv": 1500000, "storage": -250500, "grid": 100000, "load": 1350000, "generator": 500}
+    meters = {"last_update": 1_700_000_000, "soc": 80, "main_relay_state": 1}
+    meters |= {key: {"agg_p_mw": milliwatts} for key, milliwatts in powers.items()}
+    assert Live.from_json({"meters": meters}) == Live(
+        updated_at=datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC),
+        state_of_charge=80,
+        main_relay_state=1,
+        solar_power=1500,
+        storage_power=-250.5,
+        grid_power=100,
+        load_power=1350,
+        generator_power=0.5,
+    )
+
+
+def test_unknown_values_of_the_live_status_are_none() -> None:
+    live = Live.from_json({"meters": {"grid": 5, "soc": 101}})
+    assert live.state_of_charge is live.grid_power is live.load_power is live.updated_at is None
+    assert [Live.from_json({"meters": {"soc": each}}).state_of_charge for each in (0, 100)] == [0, 100]
     answers: list[object] = [[], {}, {"meters": []}]
     for answer in answers:
         with pytest.raises(InvalidAnswerError, match="/ivp/livedata/status"):

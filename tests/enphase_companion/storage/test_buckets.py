@@ -171,3 +171,5 @@ def test_edges_enclose_the_whole_range() -> None:
     start = round(datetime(2026, 1, 1, 0, 7, tzinfo=UTC).timestamp()) * 1000
     edges = Calendar(VIENNA).edges(Resolution.QUARTER_HOUR, start, start + 30 * MINUTE)
     assert [(edge - start) // MINUTE for edge in edges] == [-7, 8, 23, 38]
+    edges = Calendar(VIENNA).edges(Resolution.QUARTER_HOUR, edges[0], edges[2])
+    assert [(edge - start) // MINUTE for edge in edges] == [-7, 8, 23]

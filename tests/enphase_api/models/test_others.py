@@ -101,7 +101,7 @@ def test_a_flag_that_is_neither_true_nor_false_is_none() -> None:
 def test_the_firmware_of_a_description_without_a_serial_number_is_read() -> None:
     answer = INFO.format("D8.2.4264").replace("122300000001", "").encode()
     assert Info.firmware_from_xml(answer) == "8.2.4264"
-    with pytest.raises(InvalidAnswerError, match="^/info "):
+    with pytest.raises(InvalidAnswerError, match=r"^/info "):
         Info.firmware_from_xml(INFO.format("unknown").encode())
 
 
@@ -492,7 +492,7 @@ def test_inverters_are_microinverters_with_a_serial_number() -> None:
 
 def test_the_live_status_is_in_watts() -> None:
     powers = {"pv": 1500000, "storage": -250500, "grid": 100000, "load": 1350000, "generator": 500}
-    meters = {"last_update": 1_700_000_000, "soc": 80, "main_relay_state": 1}
+    meters: dict[str, Any] = {"last_update": 1_700_000_000, "soc": 80, "main_relay_state": 1}
     meters |= {key: {"agg_p_mw": milliwatts} for key, milliwatts in powers.items()}
     assert Live.from_json({"meters": meters}) == Live(
         updated_at=datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC),
@@ -508,7 +508,8 @@ def test_the_live_status_is_in_watts() -> None:
 
 def test_unknown_values_of_the_live_status_are_none() -> None:
     live = Live.from_json({"meters": {"grid": 5, "soc": 101}})
-    assert live.state_of_charge is live.grid_power is live.load_power is live.updated_at is None
+    assert live.state_of_charge is live.grid_power is live.load_power is None
+    assert live.updated_at is None
     assert [Live.from_json({"meters": {"soc": each}}).state_of_charge for each in (0, 100)] == [0, 100]
     answers: list[object] = [[], {}, {"meters": []}]
     for answer in answers:

@@ -210,6 +210,28 @@ def test_the_full_height_without_a_capacity_is_the_highest_power_so_far(clock: C
     assert state.chart.top == 4_000
 
 
+def test_the_full_height_without_a_capacity_includes_consumption(clock: Clock) -> None:
+    state = DisplayState(lambda: None, clock=clock)
+    take(state, clock, None, 2_500)
+    assert state.chart.top == 2_500
+
+
+def test_the_summary_names_both_powers(state: DisplayState, clock: Clock) -> None:
+    assert state.summary == "nothing read yet"
+    take(state, clock)
+    assert state.summary == "production 3.42 kW, home 900 W"
+
+
+def test_the_powers_of_a_message_are_those_of_whole_meters_read_together() -> None:
+    power = Quantities(active_power=3000.0)
+    phase = Sample("production", 1, 1, Quantities(active_power=1000.0))
+    samples = (Sample("production", 0, 1, power), phase, Sample("net-consumption", 0, 1, power))
+    together = Powers.from_message(Message("1", 5.0, samples, None, False))
+    assert (together.production, together.consumption) == (3000, 6000)
+    samples = (*samples[:2], Sample("net-consumption", 0, 60_001, power))
+    assert Powers.from_message(Message("1", 65.0, samples, None, False)).consumption is None
+
+
 def build_message(
     *powers: tuple[str, float], unmetered_batteries: bool = False, gateway: str = "1"
 ) -> Message:

@@ -177,3 +177,16 @@ def test_text_scrolls_from_right_to_left_by_one_led() -> None:
 def test_numbers_are_vertically_centred() -> None:
     rows = np.any([frame.any(axis=(1, 2)) for frame in scroll("88", (255, 120, 0))], axis=0)
     assert np.flatnonzero(rows).tolist() == list(range(1, 15))
+
+
+def test_letters_are_one_dot_apart_and_words_four() -> None:
+    one = GLYPHS["1"].shape[1]
+    assert render("11").shape[1] == 2 * one + 1
+    assert render("1 1").shape[1] == 2 * one + 4
+    assert not render("11")[:, one].any()
+    assert not render("1 1")[:, one:-one].any()
+
+
+def test_a_letter_with_a_descender_reaches_the_lowest_row() -> None:
+    rows = np.any([frame.any(axis=(1, 2)) for frame in scroll("g", (255, 120, 0))], axis=0)
+    assert rows[SIZE - 1]

@@ -154,7 +154,7 @@ class GatewayData:
         """Everything that determines which entities exist."""
         batteries = self.listed_batteries
         return (
-            self._metered,
+            self._metered_types,
             tuple(tuple(self.wired_phases(meter)) for meter in self.enabled_meters),
             frozenset(self._reporting_inverters or ()),
             None if batteries is None else tuple(unit.serial_number for unit in batteries.units),
@@ -164,7 +164,7 @@ class GatewayData:
 
     def requires_reload(self, before: GatewayData) -> bool:
         """Return whether meters were removed, or the kinds of batteries changed, which changes home."""
-        if not before._metered <= self._metered:
+        if not before._metered_types <= self._metered_types:
             return True
         if self._battery_kinds is None:
             return False
@@ -174,7 +174,7 @@ class GatewayData:
         return self._battery_kinds != before._battery_kinds
 
     @cached_property
-    def _metered(self) -> frozenset[tuple[int, str]]:
+    def _metered_types(self) -> frozenset[tuple[int, str]]:
         return frozenset((meter.eid, meter.measurement_type) for meter in self.enabled_meters)
 
     @cached_property

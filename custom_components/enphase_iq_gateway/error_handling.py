@@ -128,7 +128,9 @@ class ErrorMapper:
                 translation_placeholders={"firmware": error.firmware},
             )
         key = next(key for kind, key in UPDATE_ERRORS.items() if isinstance(error, kind))
-        return self._rejected(error) if key == "token_rejected" else self._update_failed(key, error)
+        if key == "token_rejected":
+            return self._token_rejected(error)
+        return self._update_failed(key, error)
 
     def _update_failed(self, key: str, error: EnphaseError, wait: timedelta | None = None) -> UpdateFailed:
         """Return the error that makes the coordinator retry."""
@@ -151,7 +153,7 @@ class ErrorMapper:
     def _reset_rejections(self) -> None:
         self._hass.data.get(_REJECTED_SINCE, {}).pop(self._entry.entry_id, None)
 
-    def _rejected(self, error: EnphaseError) -> HomeAssistantError:
+    def _token_rejected(self, error: EnphaseError) -> HomeAssistantError:
         """Retry with the rejected token for a while, then require a new sign-in."""
         now = dt_util.utcnow()
         since = self._hass.data.setdefault(_REJECTED_SINCE, {}).setdefault(self._entry.entry_id, now)

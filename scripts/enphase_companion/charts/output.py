@@ -70,7 +70,7 @@ class Window:
 Newest = Callable[[float], View | None]
 
 #: Seconds; also the longest time until a signal is seen.
-_LOOK = 0.25
+_CHECK_INTERVAL = 0.25
 
 #: Seconds between two files: drawing one takes a small computer a second.
 _PAUSE = 5.0
@@ -90,8 +90,8 @@ def keep_writing(newest: Newest, limits: Mapping[str, float], file: Path) -> Non
         due = 0.0
         while not is_over():
             if time.monotonic() < due:
-                time.sleep(_LOOK)
-            elif (view := newest(_LOOK)) is not None:
+                time.sleep(_CHECK_INTERVAL)
+            elif (view := newest(_CHECK_INTERVAL)) is not None:
                 due = time.monotonic() + _PAUSE
                 write(view, limits, file)
 
@@ -106,7 +106,7 @@ def show(newest: Newest, limits: Mapping[str, float], name: str) -> None:
         while view is None:
             if is_over():
                 return
-            view = newest(_LOOK)
+            view = newest(_CHECK_INTERVAL)
         window = Window(size(len(view.panels)), name)
         chart = Chart(window.figure, limits)
         chart.draw(view)
@@ -117,7 +117,7 @@ def show(newest: Newest, limits: Mapping[str, float], name: str) -> None:
                 window.figure.canvas.draw_idle()
             return not is_over()
 
-        window.run(look, _LOOK)
+        window.run(look, _CHECK_INTERVAL)
 
 
 @contextmanager

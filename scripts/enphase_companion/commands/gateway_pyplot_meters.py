@@ -26,7 +26,7 @@ KEYS = (*GATEWAY_KEYS, "interval", *LIMITS)
 _SHORTEST, _USUAL, _LONGEST = 1, 30, 1_440
 
 #: Seconds from one view to the next.
-_LOOK = 1.0
+_CHECK_INTERVAL = 1.0
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -105,7 +105,7 @@ async def _follow(
         # Whatever comes or not: a silence is shown while it lasts.
         while True:
             put(history.view(poller.problem))
-            await asyncio.sleep(_LOOK)
+            await asyncio.sleep(_CHECK_INTERVAL)
 
     poller = Poller(
         settings,

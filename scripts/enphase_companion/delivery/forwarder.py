@@ -79,7 +79,7 @@ class Forwarder:
             try:
                 await self._move()
             except (StorageError, OSError) as error:
-                self._away.raise_(join_clauses(str(error), self._where_they_wait()))
+                self._away.raise_(join_clauses(str(error), self._describe_spool()))
                 await asyncio.sleep(backoff.next())
             else:
                 self._away.clear()
@@ -93,7 +93,7 @@ class Forwarder:
                     await self._move()
         self._disk.end()
 
-    def _where_they_wait(self) -> str:
+    def _describe_spool(self) -> str:
         return "readings wait in memory" if self._disk.held else "readings wait on disk"
 
     async def _move(self) -> None:
@@ -106,21 +106,21 @@ class Forwarder:
             except MessageError as error:
                 # Only a newer version of this program can have written that.
                 self._refuse(f"{self._disk}: unreadable message dropped: {error}")
-        stored = await self._stored(messages)
+        stored = await self._try_store(messages)
         await self._disk.remove([place for place, _ in oldest])
         self._on_safe()
         self._metrics.count("messages_stored", stored)
         self._refused.clear(_QUIET)
         _LOGGER.debug("%d messages stored, %d in the spool", stored, len(self._disk))
 
-    async def _stored(self, messages: Sequence[Message]) -> int:
+    async def _try_store(self, messages: Sequence[Message]) -> int:
         """Store these without those that can never be stored; return how many were stored."""
         try:
             await self._store(messages)
         except UnstorableError as error:
             if len(messages) > 1:
                 middle = len(messages) // 2
-                return await self._stored(messages[:middle]) + await self._stored(messages[middle:])
+                return await self._try_store(messages[:middle]) + await self._try_store(messages[middle:])
             self._refuse(f"reading dropped: {error}")
             return 0
         return len(messages)

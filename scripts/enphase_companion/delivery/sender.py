@@ -26,10 +26,10 @@ from .spool_thread import SpoolThread
 _LOGGER = logging.getLogger(__name__)
 
 #: Seconds that a message waits for the broker's confirmation before it goes to the spool.
-_PATIENCE = 1.0
+_TIMEOUT = 1.0
 
 #: Seconds for messages of the spool, and how many are unconfirmed at once: one by one is six times slower.
-_REPLAY_PATIENCE, _WINDOW = 10.0, 500
+_REPLAY_TIMEOUT, _WINDOW = 10.0, 500
 
 #: Seconds to send what is in memory only, when the script stops.
 _LAST = 2.0
@@ -71,9 +71,9 @@ class Sender:
         connecting, *working = self._tasks
         all_taken = asyncio.ensure_future(self._queue.join())
         await asyncio.wait([all_taken, *self._tasks], return_when=asyncio.FIRST_COMPLETED)
-        await _cancelled(all_taken, *working)
+        await _cancel(all_taken, *working)
         await self._send_held()
-        await _cancelled(connecting)
+        await _cancel(connecting)
         self._disk.end()
         self._raise_failure()
 
@@ -105,17 +105,17 @@ class Sender:
         while True:
             message = await self._queue.get()
             directly = self._publisher.connected.is_set() and not self._disk.any.is_set()
-            if directly and await self._published(message, _PATIENCE):
+            if directly and await self._try_publish(message, _TIMEOUT):
                 self._on_safe()
                 await self._disk.look_again()
             elif await self._disk.keep(message):
                 self._on_safe()
             self._queue.task_done()
 
-    async def _published(self, message: OutgoingMessage, patience: float) -> bool:
+    async def _try_publish(self, message: OutgoingMessage, seconds: float) -> bool:
         """Publish a message; return False if it must be sent again."""
         try:
-            await self._publisher.publish(message, patience)
+            await self._publisher.publish(message, seconds)
         except UnroutableError:
             return self._is_unwanted()
         except BrokerError as error:
@@ -143,7 +143,7 @@ class Sender:
             await self._disk.any.wait()
             await self._publisher.connected.wait()
             try:
-                done = await self._sent_oldest()
+                done = await self._send_oldest()
             except OSError as error:
                 self._unreadable.raise_(str(error))
                 done = False
@@ -153,10 +153,10 @@ class Sender:
             else:
                 await asyncio.sleep(backoff.next())
 
-    async def _sent_oldest(self) -> bool:
+    async def _send_oldest(self) -> bool:
         """Send the oldest messages of the spool; return False if some must be sent again."""
         oldest = await self._disk.oldest(_WINDOW)
-        sent = await asyncio.gather(*(self._published(message, _REPLAY_PATIENCE) for _, message in oldest))
+        sent = await asyncio.gather(*(self._try_publish(message, _REPLAY_TIMEOUT) for _, message in oldest))
         await self._disk.remove([place for (place, _), taken in zip(oldest, sent, strict=True) if taken])
         if all(sent):
             self._on_safe()
@@ -168,11 +168,11 @@ class Sender:
             async with asyncio.timeout(_LAST):
                 while self._disk.held:
                     await self._publisher.connected.wait()
-                    if not await self._sent_oldest():
+                    if not await self._send_oldest():
                         return
 
 
-async def _cancelled(*tasks: asyncio.Future[Any]) -> None:
+async def _cancel(*tasks: asyncio.Future[Any]) -> None:
     for task in tasks:
         task.cancel()
     await asyncio.wait(tasks)

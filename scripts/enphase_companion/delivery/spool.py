@@ -95,7 +95,7 @@ class Spool:
         dropped = 0
         try:
             self._forget_taken()
-            disk = self._opened()
+            disk = self._open()
             if not self._held:
                 disk.probe()
             while self._held:
@@ -174,9 +174,9 @@ class Spool:
             self._taken.clear()
             self._passed = 0
             disk.destroy()
-            self._opened()
+            self._open()
 
-    def _opened(self) -> SpoolFile:
+    def _open(self) -> SpoolFile:
         """Return the file, opened again if that failed before. Raises OSError."""
         if self._disk is None:
             try:

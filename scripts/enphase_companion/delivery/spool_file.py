@@ -55,7 +55,7 @@ class SpoolFile:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._reserve = path.with_name(f"{path.name}.reserve")
-        self._connection = self._opened()
+        self._connection = self._open()
         row = self._connection.execute(
             "SELECT count(*), ifnull(sum(length(body)), 0) FROM waiting"
         ).fetchone()
@@ -86,14 +86,14 @@ class SpoolFile:
         query = (
             "SELECT number, message_id, gateway, routing_key, body FROM waiting WHERE number > ? ORDER BY 1"
         )
-        with self._translated("read"), closing(self._connection.execute(query, (number,))) as rows:
+        with self._translate_errors("read"), closing(self._connection.execute(query, (number,))) as rows:
             for row in rows:
                 yield row[0], OutgoingMessage(*row[1:])
 
     def present(self, numbers: Collection[int]) -> set[int]:
         """Return those of these numbers that are in the file."""
         query = "SELECT number FROM waiting WHERE number = ?"
-        with self._translated("read"):
+        with self._translate_errors("read"):
             return {number for number in numbers if self._connection.execute(query, (number,)).fetchall()}
 
     def remove(self, numbers: set[int]) -> None:
@@ -108,7 +108,7 @@ class SpoolFile:
             numbers.difference_update(piece)
         if not self.count:
             # Release the disk space of a long outage.
-            with self._translated("written"):
+            with self._translate_errors("written"):
                 self._connection.execute("VACUUM")
                 # The file shrinks only now.
                 self._connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
@@ -154,12 +154,12 @@ class SpoolFile:
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
-        with self._translated("written"), self._connection:
+        with self._translate_errors("written"), self._connection:
             self._connection.execute("BEGIN IMMEDIATE")
             yield
 
     @contextmanager
-    def _translated(self, what: str) -> Iterator[None]:
+    def _translate_errors(self, what: str) -> Iterator[None]:
         try:
             yield
         except sqlite3.Error as error:
@@ -190,7 +190,7 @@ class SpoolFile:
             return False
         return True
 
-    def _opened(self) -> sqlite3.Connection:
+    def _open(self) -> sqlite3.Connection:
         try:
             self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
             # Consumption reveals who is at home: private to the user.
@@ -201,7 +201,7 @@ class SpoolFile:
                 raise OSError(reason) from error
             raise CommandError(join_clauses(reason, "set spool_file")) from error
         try:
-            return self._connected()
+            return self._connect()
         except sqlite3.OperationalError as error:
             if error.sqlite_errorname.startswith(_SQLITE_PASSING):
                 raise OSError(f"{self._path}: cannot be used as spool ({error})") from error
@@ -211,10 +211,10 @@ class SpoolFile:
             _LOGGER.warning(
                 "%s: not a spool (%s); renamed to %s, a new one is created", self._path, error, aside
             )
-            with self._translated("written"):
-                return self._connected()
+            with self._translate_errors("written"):
+                return self._connect()
 
-    def _connected(self) -> sqlite3.Connection:
+    def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(self._path, timeout=1, isolation_level=None, check_same_thread=False)
         try:
             # Locked until closed: two programs would send the messages twice.

@@ -20,7 +20,7 @@ from .state import DisplayState
 _FIRST, _WEATHER = 20.0, 5.0
 
 #: Seconds between two checks for them.
-_LOOK = 0.1
+_CHECK_INTERVAL = 0.1
 
 
 class Player:
@@ -77,7 +77,7 @@ class Player:
         end = time.monotonic() + longest
         while not condition() and time.monotonic() < end:
             self._service.alive(self._status())
-            await self._service.sleep(_LOOK)
+            await self._service.sleep(_CHECK_INTERVAL)
 
 
 async def _in_thread(thread: ThreadPoolExecutor, work: Callable[..., None], *arguments: Any) -> None:

@@ -24,7 +24,7 @@ from ..message import Message
 from ..message.model import WHOLE, Sample
 
 #: Seconds between two requests: inverters report every 5 minutes; their peak power hardly changes.
-LOOK, _LOOK_METERED = 300, 3_600
+POLL_INTERVAL, _METERED_POLL_INTERVAL = 300, 3_600
 
 
 class InverterProduction:
@@ -74,7 +74,8 @@ class InverterProduction:
                 if not message.samples:
                     raise
                 is_due = False
-            self._next = time.monotonic() + (_LOOK_METERED if is_metered and self._inverters else LOOK)
+            interval = _METERED_POLL_INTERVAL if is_metered and self._inverters else POLL_INTERVAL
+            self._next = time.monotonic() + interval
         if is_metered or not self._inverters or not (is_due or self.for_display):
             return message
         power = reported_power(self._inverters, self._counted, gateway.now)

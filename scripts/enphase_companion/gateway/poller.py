@@ -23,7 +23,7 @@ from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.service import Service
 from ..runtime.timing import Backoff, FixedRate
 from .connection import AccountError, open_gateway
-from .inverters import LOOK, InverterProduction
+from .inverters import POLL_INTERVAL, InverterProduction
 
 #: Seconds between two requests for the installed meters, and the same after none or no answer.
 _LIST, _LIST_AGAIN = 3_600, 60
@@ -35,7 +35,7 @@ _SESSION = 86_400
 _ACCOUNT = 86_400
 
 #: Seconds between two checks of the files while they are invalid.
-_LOOK = 1.0
+_CHECK_INTERVAL = 1.0
 
 Take = Callable[[Message], Awaitable[None]]
 
@@ -119,7 +119,7 @@ class Poller:
             self._has_read = True
             failures.reset()
             only_inverters = not installed.any_enabled and not self._inverters.for_display
-            pause = max(self._interval, LOOK) if only_inverters else 0.0
+            pause = max(self._interval, POLL_INTERVAL) if only_inverters else 0.0
             if not message.samples and not installed.any_enabled:
                 self._empty.raise_(
                     f"gateway {info.serial_number} has neither an enabled meter nor microinverters, so there "
@@ -169,8 +169,8 @@ class Poller:
         while True:
             self._service.alive(self._status())
             left = end - time.monotonic()
-            await self._service.sleep(min(max(left, 0), _LOOK))
-            if left <= _LOOK:
+            await self._service.sleep(min(max(left, 0), _CHECK_INTERVAL))
+            if left <= _CHECK_INTERVAL:
                 return
 
     async def _wait_for_change(self, longest: float) -> None:
@@ -178,7 +178,7 @@ class Poller:
         before = self._stamps()
         end = time.monotonic() + longest
         while time.monotonic() < end and self._stamps() == before:
-            await self._pause(_LOOK)
+            await self._pause(_CHECK_INTERVAL)
 
     def _stamps(self) -> list[tuple[int, int] | None]:
         """Return values that change with the files."""

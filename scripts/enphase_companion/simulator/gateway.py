@@ -74,10 +74,10 @@ class Gateway:
             await asyncio.sleep(_LOOK_AGAIN)
         early = await self.faults.before(request)
         if early is None:
-            early = await self._open_to_all(request, path)
-        return await self._open_to_some(request, path) if early is None else early
+            early = await self._answer_anyone(request, path)
+        return await self._answer_authorized(request, path) if early is None else early
 
-    async def _open_to_all(self, request: web.Request, path: str) -> web.Response | None:
+    async def _answer_anyone(self, request: web.Request, path: str) -> web.Response | None:
         if path in ("/info", "/info.xml"):
             return web.Response(text=self._answers.info(), content_type="text/xml")
         if path == "/auth/check_jwt":
@@ -86,7 +86,7 @@ class Gateway:
             return await self._get_jwt(request)
         return None
 
-    async def _open_to_some(self, request: web.Request, path: str) -> web.StreamResponse:
+    async def _answer_authorized(self, request: web.Request, path: str) -> web.StreamResponse:
         if self._level(request) < _required_level(path):
             return _page(401, "Unauthorized")
         if request.method == "POST":

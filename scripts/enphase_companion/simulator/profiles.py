@@ -112,7 +112,7 @@ class Profile:
         return bool(self.meters)
 
     @property
-    def speaks_tokens(self) -> bool:
+    def uses_tokens(self) -> bool:
         """Whether the firmware requires tokens (7 or later)."""
         return self.version >= (7,)
 

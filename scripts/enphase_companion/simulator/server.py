@@ -41,7 +41,7 @@ def note(requests: list[Request], request: web.Request, at: float, session_cooki
 #: Seconds for some iterations of the loop.
 _TURNS = 0.01
 #: Seconds that a client gets for the TLS shutdown: short, so that a stop leaves no connections open.
-_FAREWELL = _TURNS / 2
+_TLS_SHUTDOWN_TIMEOUT = _TURNS / 2
 #: Seconds that running answers get when the server stops; some, by design, never end.
 _GRACE = 0.1
 
@@ -60,7 +60,7 @@ class ServerLoop(asyncio.SelectorEventLoop):
     async def create_server(self, *where: Any, **options: Any) -> asyncio.Server:
         """Listen as any loop does, but do not wait for a client's close_notify."""
         if options.get("ssl") is not None:
-            options["ssl_shutdown_timeout"] = _FAREWELL
+            options["ssl_shutdown_timeout"] = _TLS_SHUTDOWN_TIMEOUT
         return await super().create_server(*where, **options)
 
 

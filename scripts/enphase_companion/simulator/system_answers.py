@@ -27,7 +27,7 @@ def info(house: House, serial_number: str, at: int) -> str:
     """Return /info (XML)."""
     profile = house.profile
     part = "800-00654-r08" if profile.metered else "800-00656-r06"
-    tokens = "  <web-tokens>true</web-tokens>\n" if profile.speaks_tokens else ""
+    tokens = "  <web-tokens>true</web-tokens>\n" if profile.uses_tokens else ""
     packages = "".join(
         f"  <package name='{name}'>\n    <pn>{number}</pn>\n    <version>{version}</version>\n"
         "    <build>51b7a2</build>\n  </package>\n"

@@ -23,7 +23,7 @@ from ..servers import create_certificate, run_recorder
 METERED = [
     name
     for name, profile in PROFILES.items()
-    if profile.speaks_tokens and any(meter.enabled for meter in profile.meters)
+    if profile.uses_tokens and any(meter.enabled for meter in profile.meters)
 ]
 
 

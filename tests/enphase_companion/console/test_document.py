@@ -17,7 +17,7 @@ from enphase_companion.simulator.truth import Electricity, Truth
 from ..cli_user import CliUser
 
 DOCUMENTATION = Path(__file__).parents[3] / "docs" / "scripts.md"
-EVERY_PROFILE = [name for name, profile in PROFILES.items() if profile.speaks_tokens]
+EVERY_PROFILE = [name for name, profile in PROFILES.items() if profile.uses_tokens]
 #: The profiles of a fast run of the tests.
 FAST_PROFILES = ("no-meters", "three-phase", "battery")
 

@@ -124,7 +124,7 @@ async def test_inverters_are_requested_rarely_and_only_a_display_repeats_their_v
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_site(tmp_path, "no-meters") as (simulator, gateway, info):
-        assert (module.LOOK, module._LOOK_METERED) == (300, 3_600)
+        assert (module.POLL_INTERVAL, module._METERED_POLL_INTERVAL) == (300, 3_600)
         message = await build_empty_message(gateway, info)
         display, inverters = InverterProduction(for_display=True), InverterProduction()
         assert all([(await complete(display, gateway, message)).samples for _ in range(5)])
@@ -137,7 +137,7 @@ async def test_inverters_are_requested_rarely_and_only_a_display_repeats_their_v
             0,
         ]
         assert count_requests(simulator) == 2
-        monkeypatch.setattr(module, "LOOK", 0.1)
+        monkeypatch.setattr(module, "POLL_INTERVAL", 0.1)
         inverters = InverterProduction()
         for _ in range(2):
             assert (await complete(inverters, gateway, message)).samples
@@ -182,7 +182,7 @@ async def test_a_counter_missing_once_is_not_replaced_by_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async with open_site(tmp_path, "no-meters") as (_, gateway, info):
-        monkeypatch.setattr(module, "LOOK", 0)
+        monkeypatch.setattr(module, "POLL_INTERVAL", 0)
         monkeypatch.setattr(type(info), "version", (8, 3, 1))
         inverters, message = InverterProduction(), await build_empty_message(gateway, info)
         counted = get_energy(await complete(inverters, gateway, message))

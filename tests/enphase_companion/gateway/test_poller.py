@@ -91,7 +91,7 @@ def create_reader(
     create_user: Callable[..., CliUser], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., PollerSetup]:
     # Shorten an interval of minutes.
-    monkeypatch.setattr(poller, "_LOOK", 0.05)
+    monkeypatch.setattr(poller, "_CHECK_INTERVAL", 0.05)
 
     def create(profile: str = "three-phase", **options: Any) -> PollerSetup:
         reader = PollerSetup(create_user(profile, **options))
@@ -367,7 +367,7 @@ async def test_microinverters_are_polled_repeatedly(
     create_reader: Callable[..., PollerSetup], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for module in (inverters, poller):
-        monkeypatch.setattr(module, "LOOK", 0.1)
+        monkeypatch.setattr(module, "POLL_INTERVAL", 0.1)
     reader = create_reader("no-meters")
     async with reader.run():
         await reader.wait_for_messages(3)

@@ -16,7 +16,7 @@ from tests.houses import JUNE
 STILL = 1e-6
 #: The middle of a minute in which no quirk is active.
 START = 1_764_000_090.0
-WITH_TOKENS = [name for name, profile in PROFILES.items() if profile.speaks_tokens]
+WITH_TOKENS = [name for name, profile in PROFILES.items() if profile.uses_tokens]
 #: Quirks that pyenphase works around or never reads.
 HANDLED_QUIRKS = [
     "no-meters+meters-401",

@@ -4,20 +4,21 @@ resources/schema.sql is the output of `enphase-database upgrade --sql`, for admi
 create tables.
 """
 
+# ruff: noqa: PLC0415 - programs that only read, such as a chart, do not wait for Alembic
+
 from __future__ import annotations
 
 import io
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from alembic import command
-from alembic.config import Config
-from alembic.migration import MigrationContext
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .errors import StorageError, UnavailableError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
 
 #: The table that holds the version of the tables.
 VERSION_TABLE = "schema_version"
@@ -28,6 +29,8 @@ _LOCK_SECONDS = 50
 
 def newest_version() -> str:
     """Return the version of the tables that this program needs."""
+    from alembic.script import ScriptDirectory
+
     version = ScriptDirectory(str(_MIGRATIONS)).get_current_head()
     assert version is not None  # noqa: S101 - the first migration is part of this package
     return version
@@ -39,6 +42,8 @@ async def get_version(connection: AsyncConnection) -> str | None:
 
 
 def _get_version(connection: Connection) -> str | None:
+    from alembic.migration import MigrationContext
+
     context = MigrationContext.configure(connection, opts={"version_table": VERSION_TABLE})
     return context.get_current_revision()
 
@@ -62,6 +67,9 @@ async def upgrade(connection: AsyncConnection) -> None:
 
 
 def _upgrade(connection: Connection) -> None:
+    from alembic import command
+    from alembic.script import ScriptDirectory
+
     found = _get_version(connection)
     if found == newest_version():
         return
@@ -76,6 +84,8 @@ def _upgrade(connection: Connection) -> None:
 
 def render_sql() -> str:
     """Return the statements that create the tables in MariaDB or MySQL."""
+    from alembic import command
+
     output = io.StringIO()
     options = {"dialect_name": "mysql", "literal_binds": True, "output_buffer": output}
     command.upgrade(_configuration(options), "head", sql=True)
@@ -88,6 +98,8 @@ def render_sql() -> str:
 
 def _configuration(options: dict[str, Any]) -> Config:
     """Return the configuration of Alembic, without a file; migrations/env.py takes the options."""
+    from alembic.config import Config
+
     configuration = Config(attributes={**options, "version_table": VERSION_TABLE})
     configuration.set_main_option("script_location", str(_MIGRATIONS).replace("%", "%%"))
     return configuration

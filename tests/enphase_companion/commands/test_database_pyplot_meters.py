@@ -284,3 +284,28 @@ def test_help_imports_no_slow_packages(command: str) -> None:
     imported = set(ended.stdout.splitlines()[-1].split())
     assert "enphase_companion" in imported
     assert not imported & SLOW_IMPORTS
+
+
+@pytest.mark.slow
+def test_a_chart_imports_neither_the_migrations_nor_the_gateways_packages(
+    user: CliUser, house_url: str, tmp_path: Path
+) -> None:
+    arguments = ["--range", "2026-10-26", "--output", str(tmp_path / "day.png")]
+    code = (
+        "import sys\nfrom enphase_companion.commands.database_pyplot_meters import main\n"
+        f"assert main({arguments!r}) == 0\n"
+        "print('imported', *sorted({name.partition('.')[0] for name in sys.modules}))"
+    )
+    environment = {**user.environment, "ENPHASE_DATABASE_URL": house_url}
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        check=True,
+        env=environment,
+        cwd=tmp_path,
+    )
+    imported = set(ended.stdout.splitlines()[-1].split())
+    assert "matplotlib" in imported
+    assert not imported & {"alembic", "aiohttp", "jwt", "aio_pika"}
+    assert (tmp_path / "day.png").read_bytes().startswith(PNG)

@@ -114,7 +114,7 @@ def test_watch_writes_json_lines_with_a_gap_while_the_gateway_is_unreachable(
         assert process.stderr is not None
         first = json.loads(process.stdout.readline())
         user.simulator.faults.set("status", "/ivp/meters/readings", status=503)
-        assert "warning: The gateway answered /ivp/meters/readings" in process.stderr.readline()
+        assert "warning: the gateway answered /ivp/meters/readings" in process.stderr.readline()
         user.simulator.faults.clear()
         second = json.loads(process.stdout.readline())
         process.terminate()

@@ -74,6 +74,7 @@ class Server:
         self._host = host
         self.port = port
         self._runner: web.AppRunner | None = None
+        self._site: web.TCPSite | None = None
 
     async def start(self, context: ssl.SSLContext | None = None) -> None:
         """Listen; port 0 becomes one that is free, and stays. Raise OSError if the port is in use."""
@@ -86,6 +87,7 @@ class Server:
         self._runner = runner
         site = web.TCPSite(runner, self._host, self.port, ssl_context=context, reuse_address=True)
         await site.start()
+        self._site = site
         self.port = runner.addresses[0][1]
 
     async def stop(self) -> None:
@@ -93,6 +95,7 @@ class Server:
         runner, self._runner = self._runner, None
         if runner is None or runner.server is None:
             return
+        listening = getattr(self._site, "_server", None)
         open_connections = [connection.transport for connection in runner.server.connections]
         await runner.cleanup()
         for transport in open_connections:
@@ -101,5 +104,9 @@ class Server:
                 # Python 3.11's TLS transports cannot be aborted once they are closed.
                 with suppress(AttributeError):
                     transport.abort()
+        # aiohttp does not know connections whose TLS handshake was incomplete: their clients would wait for an
+        # answer of a server that is gone. Python 3.11 cannot abort them.
+        if abort_clients := getattr(listening, "abort_clients", None):
+            abort_clients()
         # Handshakes that a client broke off end in the loop's next iterations.
         await asyncio.sleep(_TURNS)

@@ -104,8 +104,8 @@ class Server:
                 # Python 3.11's TLS transports cannot be aborted once they are closed.
                 with suppress(AttributeError):
                     transport.abort()
-        # aiohttp does not know connections whose TLS handshake was incomplete: their clients would wait for an
-        # answer of a server that is gone. Python 3.11 cannot abort them.
+        # aiohttp does not know connections whose TLS handshake was incomplete: their clients would wait for
+        # an answer of a server that is gone. Python 3.11 cannot abort them.
         if abort_clients := getattr(listening, "abort_clients", None):
             abort_clients()
         # Handshakes that a client broke off end in the loop's next iterations.

@@ -16,11 +16,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.asyncio(loop_scope="package"),
     pytest.mark.usefixtures("with_gateway"),
-    # A connection that a client opens while the simulated gateway changes its certificate can be left to the
-    # garbage collector, which is reported in this test or the next one.
-    pytest.mark.filterwarnings("ignore:.*_SelectorTransport:pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore:.*_SSLProtocolTransport:pytest.PytestUnraisableExceptionWarning"),
-    pytest.mark.filterwarnings("ignore:.*finalizing socket:pytest.PytestUnraisableExceptionWarning"),
 ]
 
 #: Seconds; enough to set up a gateway with the token.

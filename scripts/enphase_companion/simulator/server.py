@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
@@ -74,7 +74,8 @@ class Server:
         self._host = host
         self.port = port
         self._runner: web.AppRunner | None = None
-        self._site: web.TCPSite | None = None
+        #: The listening sockets.
+        self._listening: Sequence[Any] = ()
 
     async def start(self, context: ssl.SSLContext | None = None) -> None:
         """Listen; port 0 becomes one that is free, and stays. Raise OSError if the port is in use."""
@@ -87,7 +88,9 @@ class Server:
         self._runner = runner
         site = web.TCPSite(runner, self._host, self.port, ssl_context=context, reuse_address=True)
         await site.start()
-        self._site = site
+        # aiohttp does not publish it.
+        server = site._server
+        self._listening = server.sockets if isinstance(server, asyncio.Server) else ()
         self.port = runner.addresses[0][1]
 
     async def stop(self) -> None:
@@ -95,7 +98,11 @@ class Server:
         runner, self._runner = self._runner, None
         if runner is None or runner.server is None:
             return
-        listening = getattr(self._site, "_server", None)
+        # A connection that is accepted while the server closes gets no protocol: asyncio leaves its socket to
+        # the garbage collector, and the client waits. So accepting ends first.
+        for listening in self._listening:
+            asyncio.get_running_loop().remove_reader(listening.fileno())
+        await asyncio.sleep(_TURNS)
         open_connections = [connection.transport for connection in runner.server.connections]
         await runner.cleanup()
         for transport in open_connections:
@@ -104,9 +111,5 @@ class Server:
                 # Python 3.11's TLS transports cannot be aborted once they are closed.
                 with suppress(AttributeError):
                     transport.abort()
-        # aiohttp does not know connections whose TLS handshake was incomplete: their clients would wait for
-        # an answer of a server that is gone. Python 3.11 cannot abort them.
-        if abort_clients := getattr(listening, "abort_clients", None):
-            abort_clients()
         # Handshakes that a client broke off end in the loop's next iterations.
         await asyncio.sleep(_TURNS)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import hashlib
 import socket
 import ssl
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import aiohttp
@@ -228,3 +230,33 @@ def test_a_clock_that_runs_fast_from_the_past_does_not_pass_the_present() -> Non
     time.sleep(0.2)
     assert before < clock.time() <= time.time()
     assert Clock(speed=1e6, start=before + 10).time() >= before + 10
+
+
+def test_a_client_that_connects_during_restarts_never_waits_for_an_answer() -> None:
+    """A connection without a protocol would also be reported when it is garbage-collected."""
+    context = ssl.create_default_context()
+    context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    is_over = threading.Event()
+    silences = []
+
+    def connect(port: int) -> None:
+        while not is_over.is_set():
+            try:
+                plain = socket.create_connection(("127.0.0.1", port), 30)
+                with plain, context.wrap_socket(plain) as connection:
+                    connection.sendall(b"GET /info HTTP/1.0\r\n\r\n")
+                    connection.recv(1)
+            except TimeoutError as error:
+                silences.append(error)
+            except OSError:
+                pass
+
+    with Simulator("three-phase") as running, ThreadPoolExecutor(4) as clients:
+        port = int(running.url.rpartition(":")[2])
+        for _ in range(4):
+            clients.submit(connect, port)
+        for _ in range(15):
+            running.restart()
+        is_over.set()
+    gc.collect()
+    assert not silences

@@ -64,7 +64,7 @@ class Pipeline:
 def pipeline(
     rabbitmq: RabbitMQ, mariadb_url: str, create_user: Callable[..., CliUser], tmp_path: Path
 ) -> Iterator[Pipeline]:
-    # Readings are ten simulated seconds apart, so that their times differ, and lie in the past.
+    # Readings are twenty simulated seconds apart, so that their times differ, and lie in the past.
     user = create_user("battery", speed=20, start=time.time() - 3 * 3600)
     user.trust_gateway()
     exchange_name = f"Enphase.{time.time_ns()}"

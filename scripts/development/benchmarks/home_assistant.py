@@ -128,7 +128,7 @@ class HomeAssistantWith:
     ) -> Disturbance:
         """Announce these one by one, as zeroconf does, and wait until all flows have settled."""
         hass, flows = self._hass, self._hass.config_entries.flow
-        waiting, memory = len(flows.async_progress()), await self.memory()
+        waiting, memory = len(flows.async_progress()), resident_memory()
         blockages = Blockages()
         for each in announcements:
             info = ZeroconfServiceInfo(
@@ -150,13 +150,9 @@ class HomeAssistantWith:
         return Disturbance(
             longest=longest,
             cpu=cpu,
-            left=await self.memory() - memory,
+            left=resident_memory() - memory,
             waiting=len(flows.async_progress()) - waiting,
         )
-
-    async def memory(self) -> int:
-        """Return the process's memory in bytes, after unused memory is returned to the system."""
-        return resident_memory()
 
     async def stop(self) -> None:
         """End Home Assistant."""

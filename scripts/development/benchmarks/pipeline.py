@@ -43,4 +43,4 @@ def run(parts: Iterable[str], progress: Progress, *, quick: bool, against: Path 
         medians = [middle(each[1:]) for each in rates]
         yield Result("pipeline", f"store_against_{reference}", "rows/s", *medians)
     if "memory" in parts:
-        yield Result("pipeline", "memory_store", "MB", *(float(f"{each:.4g}") for each in memory))
+        yield Result("pipeline", "memory_store", "MB", *(middle([each]) for each in memory))

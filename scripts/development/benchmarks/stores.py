@@ -14,7 +14,6 @@ from enphase_companion.message import decode
 from enphase_companion.storage import Database
 from enphase_companion.storage.tables import readings
 
-from .measures import resident_memory
 from .meter_messages import build_message
 
 #: Messages that are written together, as installed.
@@ -55,10 +54,6 @@ class ConsumerStore:
         await self._database.roll_up((first + count) * 1000)
         return sum(len(each.samples) for each in messages), perf_counter() - began
 
-    async def memory(self) -> int:
-        """Return the process's memory in bytes."""
-        return resident_memory()
-
     async def stop(self) -> None:
         """Remove the database."""
         await self._stack.aclose()
@@ -97,10 +92,6 @@ class BareInserts:
             self._connection.executemany(insert, rows[start : start + width])
             self._connection.execute("COMMIT")
         return len(rows), perf_counter() - began
-
-    async def memory(self) -> int:
-        """Return the process's memory in bytes."""
-        return resident_memory()
 
     async def stop(self) -> None:
         """Remove the database."""

@@ -19,7 +19,7 @@ from enphase_api.json_values import (
     text,
     timestamp,
 )
-from enphase_api.models import MeasurementType, Quantities, Readings
+from enphase_api.models import Quantities, Readings
 
 from . import reports
 from .model import MAX_SAMPLES, PHASES, WHOLE, Message, Sample
@@ -32,10 +32,6 @@ MAX_BODY = 64_000
 
 #: Milliseconds; as for the gateway's own times, see enphase_api.json_values.
 _EARLIEST, _LATEST = 1_199_145_600_000, 4_102_444_800_000
-
-
-#: Need no further check.
-_KNOWN_TYPES = frozenset(map(str, MeasurementType))
 
 
 class MessageError(ValueError):
@@ -176,8 +172,7 @@ def _from_entries(entries: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
         measurement = text(entry, "measurement_type")
         phase = integer(entry, "phase", low=WHOLE, high=PHASES)
         measured_at = integer(entry, "measured_at", low=_EARLIEST, high=_LATEST)
-        is_valid = measurement in _KNOWN_TYPES or (measurement is not None and is_identifier(measurement))
-        if measurement is None or not is_valid or phase is None or measured_at is None:
+        if measurement is None or not is_identifier(measurement) or phase is None or measured_at is None:
             raise MessageError("an element of `meters` lacks a valid measurement_type, phase or measured_at")
         yield Sample(measurement, phase, measured_at, Quantities.from_report(entry))
 

@@ -55,10 +55,6 @@ _RULES = {
 }
 
 
-#: The first fields of `Quantities`.
-_POWERS = ("active_power", "reactive_power", "apparent_power")
-
-
 class _Key(NamedTuple):
     """Key of a quantity in an answer, and its plausible range."""
 
@@ -128,7 +124,7 @@ class Quantities(NamedTuple):
         limit = quirks.maximum_power(self.voltage, self.current)
         beyond = [
             name
-            for name, power in zip(_POWERS, self, strict=False)
+            for name, power in zip(self._fields, self[:3], strict=False)  # active, reactive, apparent
             if power is not None and not -limit <= power <= limit
         ]
         return self._replace(**dict.fromkeys(beyond)) if beyond else self

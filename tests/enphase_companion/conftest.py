@@ -76,3 +76,16 @@ def create_user(
 def user(create_user: Callable[..., CliUser]) -> CliUser:
     """Return a user with a three-phase gateway, whose address is known, and no other settings."""
     return create_user()
+
+
+@pytest.fixture
+def create_ready_user(create_user: Callable[..., CliUser]) -> Callable[..., CliUser]:
+    """Return a function that creates a user with a trusted gateway and a token."""
+
+    def create(profile: str = "three-phase", **options: Any) -> CliUser:
+        user = create_user(profile, **options)
+        user.trust_gateway()
+        user.write_settings(gateway_token=user.simulator.token())
+        return user
+
+    return create

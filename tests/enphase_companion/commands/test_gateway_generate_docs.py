@@ -25,19 +25,6 @@ pytestmark = pytest.mark.slow
 QUICK = ("--delay", "0")
 
 
-@pytest.fixture
-def create_ready_user(create_user: Callable[..., CliUser]) -> Callable[..., CliUser]:
-    """Return a function that creates a user with a trusted gateway and a token."""
-
-    def create(profile: str = "battery", **options: Any) -> CliUser:
-        user = create_user(profile, **options)
-        user.trust_gateway()
-        user.write_settings(gateway_token=user.simulator.token())
-        return user
-
-    return create
-
-
 def run_command(user: CliUser, *arguments: str) -> Result:
     return user.run(main, *QUICK, *arguments)
 
@@ -132,7 +119,7 @@ def test_missing_endpoints_are_documented_from_the_catalogue(
 
 
 def test_a_rejected_request_does_not_stop_the_run(create_ready_user: Callable[..., CliUser]) -> None:
-    user = create_ready_user()
+    user = create_ready_user("battery")
     user.simulator.faults.set("refuse", "/ivp/ensemble/power")
     assert run_command(user).status == 0
     assert "This gateway refuses the request with this token" in read_pages(user)["ivp_ensemble_power"]
@@ -143,7 +130,7 @@ def test_a_rejected_request_does_not_stop_the_run(create_ready_user: Callable[..
 def test_an_invalid_answer_does_not_change_a_page(
     create_ready_user: Callable[..., CliUser], fault: str
 ) -> None:
-    user = create_ready_user()
+    user = create_ready_user("battery")
     user.simulator.faults.set(fault, "/ivp/ensemble/secctrl")
     first = run_command(user)
     assert first.status == 0
@@ -160,7 +147,7 @@ def test_an_invalid_answer_does_not_change_a_page(
 
 
 def test_nothing_is_written_if_the_gateway_stops_answering(create_ready_user: Callable[..., CliUser]) -> None:
-    user = create_ready_user()
+    user = create_ready_user("battery")
     for each in load_catalogue():
         if each.requests and each.path != "/info":
             user.simulator.faults.set("reset", each.path)
@@ -182,7 +169,7 @@ def test_a_second_run_with_other_values_changes_nothing(create_ready_user: Calla
 def test_an_edited_page_is_replaced_with_overwrite_only(
     create_ready_user: Callable[..., CliUser],
 ) -> None:
-    user = create_ready_user()
+    user = create_ready_user("battery")
     run_command(user)
     file = user.home.parent / "docs" / "gateway" / "ivp_meters.adoc"
     generated = file.read_text()
@@ -204,7 +191,7 @@ def test_an_edited_page_is_replaced_with_overwrite_only(
 
 
 def test_an_unwritable_output_folder_is_an_error(create_ready_user: Callable[..., CliUser]) -> None:
-    user = create_ready_user()
+    user = create_ready_user("battery")
     (user.home.parent / "taken").write_text("")
     result = run_command(user, "--output", "taken")
     assert result.status == 1
@@ -212,7 +199,7 @@ def test_an_unwritable_output_folder_is_an_error(create_ready_user: Callable[...
 
 
 def test_no_token_is_sent_if_the_certificate_changed(create_ready_user: Callable[..., CliUser]) -> None:
-    user = create_ready_user()
+    user = create_ready_user("battery")
     user.simulator.renew_certificate(same_key=False)
     result = run_command(user)
     assert result.status == 1
@@ -224,7 +211,7 @@ def test_no_token_is_sent_if_the_certificate_changed(create_ready_user: Callable
 def test_a_token_that_expires_during_the_run_is_renewed_and_stored(
     create_ready_user: Callable[..., CliUser],
 ) -> None:
-    user = create_ready_user()
+    user = create_ready_user("battery")
     old = user.simulator.token(lifetime=3)
     user.write_account(gateway_token=old)
     result = user.run(main, "--delay", "0.2")
@@ -238,7 +225,7 @@ def test_a_token_that_expires_during_the_run_is_renewed_and_stored(
 def test_an_expired_token_without_an_account_is_an_error(
     create_ready_user: Callable[..., CliUser],
 ) -> None:
-    user = create_ready_user()
+    user = create_ready_user("battery")
     user.write_settings(gateway_token=user.simulator.token(lifetime=3))
     result = user.run(main, "--delay", "0.2")
     assert result.status == 2
@@ -278,7 +265,7 @@ def test_an_invalid_option_is_an_error(user: CliUser, arguments: tuple[str, ...]
 def test_a_signal_stops_the_run_without_partial_pages(
     create_ready_user: Callable[..., CliUser], tmp_path: Path, number: signal.Signals, status: int
 ) -> None:
-    user = create_ready_user()
+    user = create_ready_user("battery")
     user.simulator.faults.set("silent", "/ivp/ensemble/status")
     output = tmp_path / "pages"
     with user.start(NAME, *QUICK, "--output", str(output), start_new_session=True) as process:
@@ -293,7 +280,7 @@ def test_a_signal_stops_the_run_without_partial_pages(
 
 
 def test_a_progress_bar_on_a_terminal_shows_the_request(create_ready_user: Callable[..., CliUser]) -> None:
-    with open_terminal(create_ready_user(), "--delay", "0.05", command=NAME) as terminal:
+    with open_terminal(create_ready_user("battery"), "--delay", "0.05", command=NAME) as terminal:
         written = terminal.until_end()
         assert terminal.process.returncode == 0
     assert "━" in written
@@ -306,7 +293,7 @@ def test_a_progress_bar_on_a_terminal_shows_the_request(create_ready_user: Calla
 def test_secrets_never_appear_in_the_debug_log_or_on_a_page(
     create_ready_user: Callable[..., CliUser],
 ) -> None:
-    user = create_ready_user()
+    user = create_ready_user("battery")
     token = user.simulator.token()
     user.write_account(gateway_token=token)
     process = user.start(NAME, "-v", *QUICK, "--output", str(user.home / "pages"))

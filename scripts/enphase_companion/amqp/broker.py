@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import itertools
 import logging
 import os
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Self
+from urllib.parse import quote
 
 import aio_pika
 from aio_pika.abc import AbstractChannel
@@ -19,7 +21,7 @@ from yarl import URL
 
 from enphase_api.json_values import printable
 
-from ..config.rules import is_this_machine
+from ..config.rules import is_this_machine, split_hosts
 from ..config.settings import Settings
 from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.redaction import hide
@@ -55,31 +57,33 @@ class UnroutableError(BrokerError):
     """No queue on the broker is bound for this message."""
 
 
+class NackedError(BrokerError):
+    """The broker has a queue for this message that does not take it now."""
+
+
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """A RabbitMQ broker and the exchange that is used there."""
+    """A RabbitMQ broker, or a cluster of several, and the exchange that is used there."""
 
-    #: As `amqp://user:password@host:port/virtual-host`, amqps for TLS.
+    #: As `amqp://user:password@host:port/virtual-host`, amqps for TLS; for a cluster `host:port,host:port`.
     url: str = field(repr=False)
     exchange: str = "Enphase"
 
     @classmethod
     def from_settings(cls, settings: Settings) -> Self:
         """Return the configured broker; warn if a password would cross the network in plain text."""
-        if settings.amqp_url is not None:
-            url = URL(settings.amqp_url)
-            hide(url.password or "")
-        else:
-            url = URL.build(
-                scheme="amqp",
-                host=settings.amqp_host,
-                port=settings.amqp_port,
-                user=settings.amqp_username,
-                password=settings.amqp_password,
-                path="/" + settings.amqp_virtual_host,
-            )
-        broker = cls(settings.amqp_url or str(url), settings.amqp_exchange)
-        if url.scheme == "amqp" and url.password and not is_this_machine(url.host):
+        url = settings.amqp_url
+        if url is None:
+            user, password = (quote(text, "") for text in (settings.amqp_username, settings.amqp_password))
+            hosts = [
+                host if URL(f"//{host}").explicit_port else f"{host}:{settings.amqp_port}"
+                for host in settings.amqp_host.split(",")
+            ]
+            url = f"amqp://{user}:{password}@{','.join(hosts)}/{quote(settings.amqp_virtual_host)}"
+        broker = cls(url, settings.amqp_exchange)
+        nodes = [URL(node.url) for node in broker.nodes]
+        hide(nodes[0].password or "")
+        if any(node.scheme == "amqp" and node.password and not is_this_machine(node.host) for node in nodes):
             _LOGGER.warning(
                 "%s: user, password and readings cross the network in plain text; use TLS: set amqp_url to "
                 "a URL that begins with amqps://",
@@ -87,10 +91,17 @@ class Broker:
             )
         return broker
 
+    @property
+    def nodes(self) -> tuple[Broker, ...]:
+        """The nodes of the cluster, each as a broker."""
+        return tuple(replace(self, url=url) for url in split_hosts(self.url))
+
     def __str__(self) -> str:
-        """Return host and port, without secrets."""
-        url = URL(self.url)
-        return f"{url.host}:{url.port or (5671 if url.scheme == 'amqps' else 5672)}"
+        """Return host and port of each node, without secrets."""
+        urls = map(URL, split_hosts(self.url))
+        return ", ".join(
+            f"{url.host}:{url.port or (5671 if url.scheme == 'amqps' else 5672)}" for url in urls
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +126,7 @@ class _Connection(aio_pika.Connection):
 async def open_channel(broker: Broker, name: str) -> AsyncIterator[Channel]:
     """Yield a connection named `name`; its channel confirms messages and raises for unroutable ones.
 
-    Raises BrokerError.
+    `broker` is a single node. Raises BrokerError.
     """
     # They log tracebacks of what is one line here, and every frame at debug level.
     for library in ("aio_pika", "aiormq"):
@@ -163,26 +174,31 @@ async def keep_connected(
     """Run `work` on one connection after another until `stopping` is set, or until cancelled.
 
     `work` clears `problem` when it is ready, and returns when the channel is lost: with the reason, or with
-    None if that needs no warning. BrokerError means the same. The waits between connections grow; they start
-    over after a connection that lasted. `alive` is called after each connection.
+    None if that needs no warning. BrokerError means the same. The nodes of a cluster take turns, so that a
+    node that is down, or cannot reach the others, is left for the next one at once. The waits after the last
+    node grow; they start over after a connection that lasted. `alive` is called after each connection.
     """
     loop = asyncio.get_running_loop()
     stopping = stopping or asyncio.Event()
     backoff = Backoff(1, 30)
-    while not stopping.is_set():
+    nodes = broker.nodes
+    for node in itertools.cycle(nodes):
+        if stopping.is_set():
+            return
         opened = loop.time()
         try:
-            async with open_channel(broker, name) as channel:
+            async with open_channel(node, name) as channel:
                 opened = loop.time()
                 reason = await work(channel)
             if reason is not None and not stopping.is_set():
-                problem.raise_(f"{broker}: {reason}")
+                problem.raise_(f"{node}: {reason}")
         except BrokerError as error:
             problem.raise_(str(error))
         if loop.time() - opened > _HELD:
             backoff.reset()
         alive()
-        await wait_for_any(stopping, timeout=backoff.next())
+        if node is nodes[-1]:
+            await wait_for_any(stopping, timeout=backoff.next())
 
 
 async def wait_for_any(*events: asyncio.Event, timeout: float) -> None:
@@ -204,6 +220,8 @@ def translate_amqp_errors(what: str) -> Iterator[None]:
         _raise_if_cancelled()
         if isinstance(error, exceptions.PublishError):
             raise UnroutableError(f"{what} (no queue is bound)") from error
+        if isinstance(error, exceptions.DeliveryError):
+            raise NackedError(f"{what} (a queue is full, or has no leader now)") from error
         raise BrokerError(f"{what} ({_reason(error)})") from error
 
 
@@ -236,7 +254,6 @@ _MEANINGS: tuple[tuple[type[BaseException] | tuple[type[BaseException], ...], st
         exceptions.ChannelPreconditionFailed,
         "it exists with other arguments: delete it, or set another name",
     ),
-    (exceptions.DeliveryError, "a queue is full"),
     (TimeoutError, "no answer in time"),
     (asyncio.CancelledError, "the connection ended"),
 )

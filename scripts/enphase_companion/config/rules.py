@@ -42,6 +42,14 @@ def is_clear(address: str) -> bool:
     return "@" not in user and not re.search("[@#]", "".join(rest))
 
 
+def split_hosts(url: str) -> list[str]:
+    """Return the URL of each host that a URL names, separated by commas."""
+    scheme, _, rest = url.partition("://")
+    authority, *after = re.split(r"(?=[/?#])", rest, maxsplit=1)
+    user, at, hosts = authority.rpartition("@")
+    return [f"{scheme}://{user}{at}{host}{''.join(after)}" for host in hosts.split(",")]
+
+
 def is_this_machine(host: str | None) -> bool:
     """Return whether what is sent to a host stays on this machine; None: no host is named."""
     try:
@@ -213,26 +221,39 @@ def amqp_name(value: Any) -> str:
     return name
 
 
+def amqp_host(value: Any) -> str:
+    """Take the host of a broker, or those of a cluster's nodes, each with a port or without."""
+    hosts = []
+    for name in text(value).split(","):
+        # An IPv6 address without a port needs no brackets.
+        host = f"[{name.strip()}]" if name.count(":") > 1 and "[" not in name else name.strip()
+        if not re.match(r"[\w\[]", host) or re.search("[@/?#]", host) or not is_clear(f"amqp://{host}"):
+            raise invalid("must be a host such as broker.example, or several: one.example,two.example:5673")
+        hosts.append(host)
+    return ",".join(hosts)
+
+
 def amqp_url(value: Any) -> str:
-    """Take the URL of a broker whose user and password cannot be mistaken for its host."""
+    """Take the URL of a broker, or of a cluster, whose user and password cannot be mistaken for its host."""
     from yarl import URL  # noqa: PLC0415
 
     address = text(value)
     like = "must be an address such as amqps://broker.example:5671/, with user:password@ before the host"
     if not re.match(r"amqps?://", address):
         raise invalid(like)
-    if not is_clear(address):
+    urls = split_hosts(address)
+    if not all(map(is_clear, urls)):
         raise invalid(
             f"{like}: {SPELLING}, or set amqp_host, amqp_username and amqp_password, which take them as "
             "they are"
         )
     try:
-        url = URL(address)
+        is_complete = all(URL(url).host for url in urls)
     except ValueError:
-        url = URL()
-    if not url.host:
+        is_complete = False
+    if not is_complete:
         raise invalid(like)
-    return str(url)
+    return address
 
 
 def time_zone(value: Any) -> str:

@@ -128,7 +128,11 @@ class Settings:
         default="127.0.0.1",
     )
     amqp_host: str = _setting(
-        rules.text, "host of the RabbitMQ broker", group=_AMQP, metavar="HOST", default="localhost"
+        rules.amqp_host,
+        "host of the RabbitMQ broker; of a cluster several, separated by commas, each with :PORT or without",
+        group=_AMQP,
+        metavar="HOST",
+        default="localhost",
     )
     amqp_port: int = _setting(
         rules.whole(1, 65_535), "port of the broker", group=_AMQP, metavar="PORT", default=5672
@@ -140,7 +144,8 @@ class Settings:
     amqp_virtual_host: str = _setting(rules.text, "virtual host on the broker", group=_AMQP, default="/")
     amqp_url: str | None = _setting(
         rules.amqp_url,
-        "amqps://USER:PASSWORD@HOST:PORT/VIRTUAL-HOST, instead of these five; amqps uses TLS",
+        "amqps://USER:PASSWORD@HOST:PORT/VIRTUAL-HOST, instead of these five; amqps uses TLS; "
+        "HOST:PORT,HOST:PORT for a cluster",
         group=_AMQP,
         secret=True,
     )

@@ -108,6 +108,46 @@ async def test_a_password_may_have_any_characters(rabbitmq: RabbitMQ, queue: str
                 pass
 
 
+@pytest.mark.parametrize(
+    ("setting", "value", "nodes"),
+    [
+        ("amqp_host", "one.example", ["one.example:5672"]),
+        ("amqp_host", "one.example, two.example:5673", ["one.example:5672", "two.example:5673"]),
+        ("amqp_host", "2001:db8::1,[2001:db8::2]:5673", ["2001:db8::1:5672", "2001:db8::2:5673"]),
+        ("amqp_url", "amqps://me:a,b@one.example,two:5673/solar", ["one.example:5671", "two:5673"]),
+    ],
+)
+def test_a_setting_may_name_several_nodes(
+    setting: str, value: str, nodes: list[str], home_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("ENPHASE_AMQP_USERNAME", "me")
+    monkeypatch.setenv("ENPHASE_AMQP_PASSWORD", "a,b")
+    monkeypatch.setenv("ENPHASE_AMQP_VIRTUAL_HOST", "solar")
+    monkeypatch.setenv(f"ENPHASE_{setting.upper()}", value)
+    broker = Broker.from_settings(
+        load_settings(AMQP_KEYS, argparse.Namespace(configuration=str(home_folder)))
+    )
+    assert [str(node) for node in broker.nodes] == nodes
+    assert str(broker) == ", ".join(map(str, broker.nodes))
+    for node in broker.nodes:
+        url = URL(node.url)
+        assert (url.user, url.password, url.path) == ("me", "a,b", "/solar")
+
+
+async def test_a_publisher_uses_the_next_node_when_one_is_down_or_no_broker(
+    rabbitmq: RabbitMQ, broker: Broker, queue: str
+) -> None:
+    async with run_server(close_connection) as other:
+        ports = [find_free_port(), URL(other.url).port, rabbitmq.port]
+        hosts = ",".join(f"127.0.0.1:{port}" for port in ports)
+        publisher = Publisher(replace(broker, url=f"amqp://guest:guest@{hosts}/"), [queue], "test")
+        running = asyncio.create_task(publisher.run())
+        async with asyncio.timeout(20):
+            await publisher.connected.wait()
+        running.cancel()
+        await asyncio.wait((running,))
+
+
 async def test_the_error_of_an_unreachable_broker_has_words_instead_of_error_numbers() -> None:
     with pytest.raises(BrokerError, match=r"no connection \(Connection refused: check that RabbitMQ runs"):
         async with open_channel(Broker(f"amqp://guest:guest@localhost:{find_free_port()}/"), "test"):
@@ -172,6 +212,7 @@ def test_a_failed_connection_causes_no_warning(recwarn: pytest.WarningsRecorder)
         ({"amqp_url": "amqp://broker.example/"}, False),
         ({"amqp_host": "localhost"}, False),
         ({"amqp_host": "127.0.0.2"}, False),
+        ({"amqp_host": "127.0.0.2,broker.example"}, True),
         ({"amqp_url": "amqp://me:secret@[::1]:5672/"}, False),
     ],
 )

@@ -10,6 +10,7 @@ from tests.services import SEARCH_PATH, skip_unavailable
 # The fixtures of tests/services: a test with one of them needs its server, or its disk.
 SERVERS = {
     "amqp_url",
+    "cluster",
     "small_disk",
     "mariadb",
     "mariadb_url",

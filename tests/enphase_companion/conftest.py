@@ -19,7 +19,7 @@ from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
 from tests.services.disk import small_disk
 from tests.services.mariadb import database_url, mariadb, mariadb_url, private_mariadb
-from tests.services.rabbitmq import amqp_url, private_rabbitmq, rabbitmq
+from tests.services.rabbitmq import amqp_url, cluster, private_cluster, private_rabbitmq, rabbitmq
 
 from .amqp_helpers import broker, exchange_name, inspector, queue
 from .cli_user import CliUser
@@ -27,11 +27,13 @@ from .cli_user import CliUser
 __all__ = [
     "amqp_url",
     "broker",
+    "cluster",
     "database_url",
     "exchange_name",
     "inspector",
     "mariadb",
     "mariadb_url",
+    "private_cluster",
     "private_mariadb",
     "private_rabbitmq",
     "queue",

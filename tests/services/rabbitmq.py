@@ -28,17 +28,21 @@ _STOP = 15
 
 
 class RabbitMQ(Server):
-    """A private broker in a temporary folder."""
+    """A private broker in a temporary folder, alone or a node of a cluster."""
 
-    def __init__(self, folder: Path, program: str) -> None:
+    def __init__(self, folder: Path, program: str, first: RabbitMQ | None = None) -> None:
+        """`first`: the first node of the cluster."""
         port = find_free_port()
+        self.node = f"enphase{port}@localhost"
         environment = {
             "PATH": SEARCH_PATH,
             "LANG": "C.UTF-8",
-            "HOME": str(folder),
-            "ERL_EPMD_PORT": str(find_free_port()),
+            # Its file with the Erlang cookie admits other nodes.
+            "HOME": str(first.folder if first else folder),
+            # The port mapper finds the other nodes.
+            "ERL_EPMD_PORT": first._environment["ERL_EPMD_PORT"] if first else str(find_free_port()),
             "ERL_EPMD_ADDRESS": "127.0.0.1",
-            "RABBITMQ_NODENAME": f"enphase{port}@localhost",
+            "RABBITMQ_NODENAME": self.node,
             "RABBITMQ_NODE_IP_ADDRESS": "127.0.0.1",
             "RABBITMQ_NODE_PORT": str(port),
             "RABBITMQ_DIST_PORT": str(find_free_port()),
@@ -53,8 +57,13 @@ class RabbitMQ(Server):
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
         }
         (folder / "plugins").write_text("[].\n")
-        (folder / "rabbitmq.conf").write_text("loopback_users = none\nraft.wal_max_size_bytes = 64000000\n")
         super().__init__(folder, port, [program], environment)
+        self.configure()
+
+    def configure(self, *settings: str) -> None:
+        """Write the configuration file, with these additional lines."""
+        common = ("loopback_users = none", "raft.wal_max_size_bytes = 64000000")
+        (self.folder / "rabbitmq.conf").write_text("\n".join((*common, *settings, "")))
 
     @property
     def url(self) -> str:
@@ -68,14 +77,23 @@ class RabbitMQ(Server):
             return connection.recv(1) == b"\x01"
         return False
 
+    def control(self, *arguments: str) -> str:
+        """Run rabbitmqctl with these arguments and return what it prints."""
+        control = [str(Path(self._command[0]).with_name("rabbitmqctl")), "--quiet", "--node", self.node]
+        result = subprocess.run(
+            [*control, *arguments],
+            env=self._environment,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        return result.stdout
+
     def add_user(self, name: str, password: str) -> None:
         """Add a user with all permissions."""
-        control = [str(Path(self._command[0]).with_name("rabbitmqctl")), "--node"]
-        control.append(self._environment["RABBITMQ_NODENAME"])
-        for arguments in (["add_user", name, password], ["set_permissions", name, ".*", ".*", ".*"]):
-            subprocess.run(
-                [*control, *arguments], env=self._environment, check=True, capture_output=True, timeout=60
-            )
+        self.control("add_user", name, password)
+        self.control("set_permissions", name, ".*", ".*", ".*")
 
     def close(self) -> None:
         """Kill the broker, and the port mapper that Erlang started for it."""
@@ -90,18 +108,99 @@ class RabbitMQ(Server):
             time.sleep(0.1)
 
 
-@contextmanager
-def running(folder: Path) -> Iterator[RabbitMQ]:
-    """Yield a broker with its data in an empty folder."""
+def _find_program() -> str:
     program = str(_UNWRAPPED) if _UNWRAPPED.exists() else shutil.which("rabbitmq-server", path=SEARCH_PATH)
     if program is None:
         skip_unavailable("rabbitmq-server")
-    broker = RabbitMQ(folder, program)
+    return program
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[RabbitMQ]:
+    """Yield a broker with its data in an empty folder."""
+    broker = RabbitMQ(folder, _find_program())
     try:
         broker.start()
         yield broker
     finally:
         broker.close()
+
+
+class Cluster:
+    """Private brokers that are the nodes of one cluster."""
+
+    def __init__(self, nodes: list[RabbitMQ]) -> None:
+        self.nodes = nodes
+
+    @property
+    def url(self) -> str:
+        """The URL of all nodes."""
+        hosts = ",".join(f"127.0.0.1:{node.port}" for node in self.nodes)
+        return f"amqp://guest:guest@{hosts}/"
+
+    def start_all(self) -> None:
+        """Start the nodes that do not run, and wait until all answer."""
+        for node in self.nodes:
+            if not node.is_running:
+                node.launch()
+        for node in self.nodes:
+            node.wait_until_ready()
+
+    def find_leader(self, queue: str) -> RabbitMQ:
+        """Return the node that leads a quorum queue."""
+        leader = self._inspect(queue, "leader")
+        return next(node for node in self.nodes if node.node == leader)
+
+    def count_members(self, queue: str) -> int:
+        """Return how many nodes have a replica of a quorum queue."""
+        return self._inspect(queue, "members").count("@")
+
+    def _inspect(self, queue: str, column: str) -> str:
+        running = next(node for node in self.nodes if node.is_running)
+        rows = (line.split("\t") for line in running.control("list_queues", "name", column).splitlines())
+        return next(value for name, value in rows if name == queue)
+
+
+@contextmanager
+def running_cluster(folder: Path, size: int = 3) -> Iterator[Cluster]:
+    """Yield a cluster of this many nodes, with its data in an empty folder."""
+    program = _find_program()
+    nodes: list[RabbitMQ] = []
+    for number in range(size):
+        (folder / str(number)).mkdir()
+        nodes.append(RabbitMQ(folder / str(number), program, first=nodes[0] if nodes else None))
+    for node in nodes:
+        node.configure(
+            "cluster_formation.peer_discovery_backend = classic_config",
+            *(
+                f"cluster_formation.classic_config.nodes.{number} = {each.node}"
+                for number, each in enumerate(nodes, 1)
+            ),
+        )
+    try:
+        for node in nodes:
+            node.launch()
+        for node in nodes:
+            node.wait_until_ready()
+        yield Cluster(nodes)
+    finally:
+        for node in nodes:
+            node.kill()
+        nodes[0].close()
+
+
+@pytest.fixture(scope="module")
+def private_cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """Yield a cluster for all tests of a module, see `cluster`."""
+    with running_cluster(tmp_path_factory.mktemp("cluster")) as cluster:
+        yield cluster
+
+
+@pytest.fixture
+def cluster(private_cluster: Cluster) -> Cluster:
+    """Return a cluster of three running nodes; the test may kill them."""
+    private_cluster.start_all()
+    return private_cluster
 
 
 @pytest.fixture(scope="session")

@@ -25,6 +25,7 @@ class Server(ABC):
         self._command = command
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
+        self._log = folder / "output"
 
     @property
     def is_running(self) -> bool:
@@ -32,8 +33,12 @@ class Server(ABC):
 
     def start(self) -> None:
         """Start the server with its data on disk, and wait until it answers."""
-        log = self.folder / "output"
-        with log.open("ab") as output:
+        self.launch()
+        self.wait_until_ready()
+
+    def launch(self) -> None:
+        """Start the server with its data on disk."""
+        with self._log.open("ab") as output:
             self._process = subprocess.Popen(
                 self._command,
                 env=self._environment or None,
@@ -41,11 +46,14 @@ class Server(ABC):
                 stderr=output,
                 start_new_session=True,
             )
+
+    def wait_until_ready(self) -> None:
+        """Wait until the server answers."""
         end = time.monotonic() + _START
         while not self.answers():
-            if self._process.poll() is not None or time.monotonic() > end:
+            if self._process is None or self._process.poll() is not None or time.monotonic() > end:
                 self.kill()
-                name, output_text = type(self).__name__, log.read_text(errors="replace")[-3000:]
+                name, output_text = type(self).__name__, self._log.read_text(errors="replace")[-3000:]
                 raise RuntimeError(f"{name} does not start:\n{output_text}")
             time.sleep(0.05)
 

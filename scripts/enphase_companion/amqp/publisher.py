@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from aio_pika import DeliveryMode
 from aio_pika import Message as AmqpMessage
@@ -16,6 +17,7 @@ from .broker import (
     Broker,
     BrokerError,
     Channel,
+    NackedError,
     keep_connected,
     translate_amqp_errors,
     wait_for_any,
@@ -82,6 +84,19 @@ class Publisher:
         if self._channel is not None:
             self._channel.lost.set()
 
+    @contextmanager
+    def _renew_if_nacked(self) -> Iterator[None]:
+        """Open a new connection when a message is nacked.
+
+        RabbitMQ 3.10 nacks all messages of a channel that was opened while a quorum queue had no leader, also
+        when it has one.
+        """
+        try:
+            yield
+        except NackedError:
+            self.renew()
+            raise
+
     async def publish(self, message: OutgoingMessage, timeout: float) -> None:
         """Publish a message; return when the broker has confirmed it in every queue that is bound for it.
 
@@ -98,5 +113,5 @@ class Publisher:
             message_id=message.message_id,
             app_id=self._name,
         )
-        with translate_amqp_errors(f"{self.broker}: message not confirmed"):
+        with self._renew_if_nacked(), translate_amqp_errors(f"{self.broker}: message not confirmed"):
             await self._exchange.publish(published, message.routing_key, mandatory=True, timeout=timeout)

@@ -1,0 +1,1 @@
+"""The soak test: the whole pipeline under random faults, and what it lost, doubled or got wrong."""

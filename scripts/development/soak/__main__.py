@@ -1,0 +1,184 @@
+"""The command itself, run by scripts/soak: faults one after the other, and the verdict."""
+
+from __future__ import annotations
+
+import random
+import shutil
+import statistics
+import sys
+import tempfile
+import time
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from tests.services import SEARCH_PATH
+
+from .faults import FAULTS
+from .options import KINDS, parse_arguments
+from .pipeline import ZONE, Pipeline, run_pipeline
+from .verdict import Verdict, judge
+
+#: Seconds for a recovery; the longest pause between two attempts to connect is 30 s.
+_RECOVERY = 120
+
+#: Examples of each mistake that are printed.
+_EXAMPLES = 5
+
+
+class Run:
+    """The faults of one run and how long each took to recover from."""
+
+    def __init__(self, pipeline: Pipeline, chance: random.Random, kinds: Sequence[str]) -> None:
+        self._pipeline = pipeline
+        self._chance = chance
+        self.kinds = kinds
+        #: Seconds by kind; None: not in time.
+        self.recoveries: dict[str, list[float | None]] = defaultdict(list)
+
+    def strike(self, seconds: float) -> None:
+        """Let faults strike one after the other, for that long; each kind once before any strikes again."""
+        begun = time.monotonic()
+        deck: list[str] = []
+        while (left := begun + seconds - time.monotonic()) > 0:
+            if not deck:
+                deck = [*self.kinds]
+                self._chance.shuffle(deck)
+            fitting = [kind for kind in deck if FAULTS[kind].seconds <= left]
+            if not fitting:
+                if not [kind for kind in self.kinds if FAULTS[kind].seconds <= left]:
+                    break
+                deck = []
+                continue
+            deck.remove(fitting[0])
+            self._strike_once(fitting[0], time.monotonic() - begun)
+
+    def _strike_once(self, kind: str, at: float) -> None:
+        pipeline = self._pipeline
+        begun = time.monotonic()
+        FAULTS[kind].strike(pipeline, self._chance)
+        lasted = time.monotonic() - begun
+        recovered = pipeline.wait_until_stored(pipeline.ledger.moments(), _RECOVERY)
+        self.recoveries[kind].append(recovered)
+        after = "NOT RECOVERED" if recovered is None else f"recovered after {recovered:.1f} s"
+        print(f"{at:6.0f} s  {kind}: {lasted:.1f} s, {after}", flush=True)
+        pipeline.rest(self._chance.uniform(0.5, 2))
+
+
+def main() -> int:
+    """Run the command and return its exit status."""
+    given = parse_arguments()
+    programs = ("rabbitmq-server", "mariadbd", "mariadb-install-db")
+    if missing := [name for name in programs if not shutil.which(name, path=SEARCH_PATH)]:
+        print(f"scripts/soak: not installed: {', '.join(missing)}", file=sys.stderr)
+        return 1
+    seconds = given.minutes * 60
+    print(f"{given.minutes:g} minutes of faults, --seed {given.seed}", flush=True)
+    with _folder(given.folder) as folder, run_pipeline(folder, seconds) as pipeline:
+        run = Run(pipeline, random.Random(given.seed), given.kinds)
+        run.strike(seconds)
+        print("Waiting until all readings are stored and rolled up", flush=True)
+        pipeline.settle(_RECOVERY)
+        now = time.time()
+        statuses = {program.name: program.stop() for program in pipeline.programs}
+        verdicts = {store.name: judge(store, pipeline.ledger, ZONE, now) for store in pipeline.stores}
+        problems = [*_find_problems(pipeline, run, statuses)]
+        _print_tables(pipeline, run, verdicts)
+    for name, verdict in verdicts.items():
+        problems += [f"{name}: {problem}" for problem in _describe(verdict)]
+    for problem in problems:
+        print(problem)
+    print("FAILED" if problems else "Nothing is lost, doubled or wrong.", f"--seed {given.seed}")
+    return 1 if problems else 0
+
+
+@contextmanager
+def _folder(given: Path | None) -> Iterator[Path]:
+    if given is None:
+        with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+            yield Path(folder)
+    else:
+        given.mkdir(parents=True, exist_ok=True)
+        yield given
+
+
+def _find_problems(pipeline: Pipeline, run: Run, statuses: dict[str, int]) -> Iterator[str]:
+    """Yield what went wrong besides the readings."""
+    for program in pipeline.programs:
+        for status in program.deaths:
+            yield f"{program.name} ended by itself with status {status}"
+        if "Traceback" in program.log.read_text(errors="replace"):
+            yield f"{program.name} printed a traceback"
+    for name, status in statuses.items():
+        if status:
+            yield f"{name} ended with status {status} on SIGTERM"
+    for kind, recoveries in run.recoveries.items():
+        if None in recoveries:
+            yield f"{kind}: not recovered within {_RECOVERY} s"
+
+
+def _describe(verdict: Verdict) -> Iterator[str]:
+    """Yield examples of what is lost, doubled or wrong."""
+    kinds = {
+        "lost": [f"{serial} {at}" for serial, at in verdict.lost],
+        "doubled": verdict.doubled,
+        "wrong value": verdict.wrong_values,
+        "wrong rollup": verdict.wrong_rollups,
+    }
+    for name, found in kinds.items():
+        yield from (f"{name}: {each}" for each in found[:_EXAMPLES])
+        if len(found) > _EXAMPLES:
+            yield f"{name}: {len(found) - _EXAMPLES} more"
+
+
+def _print_tables(pipeline: Pipeline, run: Run, verdicts: dict[str, Verdict]) -> None:
+    console = Console(highlight=False)
+    table = Table(title="messages")
+    table.add_column("")
+    for store in verdicts:
+        table.add_column(store, justify="right")
+    dead = sum(each.total("messages_dead_lettered") for each in pipeline.consumers)
+    rows: dict[str, list[int]] = {
+        "attempted": [each.attempted for each in verdicts.values()],
+        "confirmed": [_confirmed(pipeline, store) for store in verdicts],
+        "stored": [each.stored for each in verdicts.values()],
+        "dead-lettered": [dead if store == "MariaDB" else 0 for store in verdicts],
+        "in memory at a kill": [each.excused for each in verdicts.values()],
+        "LOST": [len(each.lost) for each in verdicts.values()],
+        "DOUBLED": [len(each.doubled) for each in verdicts.values()],
+        "WRONG VALUES": [len(each.wrong_values) for each in verdicts.values()],
+        "rollups": [each.rollups for each in verdicts.values()],
+        "WRONG ROLLUPS": [len(each.wrong_rollups) for each in verdicts.values()],
+    }
+    for name, numbers in rows.items():
+        table.add_row(name, *(f"{number:,}" for number in numbers))
+    console.print(table)
+    table = Table(title="recovery, seconds")
+    for column in ("fault", "times", "median", "longest"):
+        table.add_column(column, justify="left" if column == "fault" else "right")
+    for kind in run.kinds:
+        recoveries = run.recoveries[kind]
+        known = [each for each in recoveries if each is not None]
+        middle, longest = (f"{work(known):.1f}" if known else "-" for work in (statistics.median, max))
+        table.add_row(KINDS[kind], str(len(recoveries)), middle, longest)
+    console.print(table)
+
+
+def _confirmed(pipeline: Pipeline, store: str) -> int:
+    """Return the readings that the programs counted as safe, before those of a kill's last second."""
+    in_sqlite, in_mariadb = pipeline.direct[1], pipeline.direct[0]
+    if store == "SQLite":
+        return in_sqlite.total("messages_stored")
+    published = sum(each.total("messages_published") for each in pipeline.publishers)
+    return published + in_mariadb.total("messages_stored")
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:
+        sys.exit(130)

@@ -1,0 +1,77 @@
+"""Options of scripts/soak; standard library only, since `--help` needs no environment."""
+
+from __future__ import annotations
+
+import argparse
+import random
+from pathlib import Path
+
+from enphase_companion.config.command_line import Parser
+
+#: Descriptions of the kinds of faults by name; `faults.py` has a function for each.
+KINDS = {
+    "kill-publisher": "kill -9 of a publisher",
+    "kill-consumer": "kill -9 of a consumer",
+    "kill-direct": "kill -9 of a direct writer, gateway_database_meters",
+    "kill-broker": "kill -9 of RabbitMQ, which is away for some seconds",
+    "kill-database": "kill -9 of MariaDB, which is away for some seconds",
+}
+
+_EXAMPLES = """\
+examples:
+  scripts/soak --minutes 1                      a minute of random faults, as continuous integration does
+  nice scripts/soak --minutes 10                every night
+  scripts/soak --minutes 1 --seed 4711          the faults of an earlier run again
+  scripts/soak --minutes 2 --kind kill-broker   only this kind of fault
+
+exit status: 0 nothing is lost, doubled or wrong; 1 something is, or a program ended by itself; 2 usage error
+"""
+
+
+def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
+    """Return the options: minutes, seed, kinds, folder."""
+    kinds = "\n".join(f"  {name:24} {about}" for name, about in KINDS.items())
+    options = Parser(
+        prog="scripts/soak",
+        description=(
+            "Runs the whole pipeline on private servers: simulated gateways, the real commands, RabbitMQ,\n"
+            "MariaDB and SQLite. Random faults strike it one after the other. At the end, what the gateways\n"
+            f"said is compared with what is stored. Kinds of faults:\n\n{kinds}"
+        ),
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    options.add_argument(
+        "--minutes", type=_positive, default=1.0, metavar="N", help="minutes of faults (default: 1)"
+    )
+    options.add_argument(
+        "--seed", type=int, metavar="N", help="repeat the faults of the run that printed this seed"
+    )
+    options.add_argument(
+        "--kind",
+        action="append",
+        dest="kinds",
+        choices=KINDS,
+        metavar="KIND",
+        help="only this kind of fault; may be repeated",
+    )
+    options.add_argument(
+        "--folder",
+        type=lambda folder: Path(folder).resolve(),
+        metavar="FOLDER",
+        help="keep logs and databases in this empty folder (default: a temporary one, deleted at the end)",
+    )
+    given = options.parse_args(words)
+    if given.folder is not None and given.folder.exists() and any(given.folder.iterdir()):
+        options.error(f"--folder {given.folder}: is not empty")
+    if given.seed is None:
+        given.seed = random.randrange(100_000)
+    given.kinds = given.kinds or list(KINDS)
+    return given
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < float("inf"):
+        raise argparse.ArgumentTypeError(f"{text} is not a number above 0")
+    return value

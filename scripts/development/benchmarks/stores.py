@@ -11,6 +11,7 @@ from time import perf_counter, process_time
 
 from enphase_companion.delivery.sink import Sink
 from enphase_companion.message import decode
+from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.storage import Database
 from enphase_companion.storage.tables import readings
 
@@ -33,7 +34,7 @@ class ConsumerStore:
         folder = self._stack.enter_context(tempfile.TemporaryDirectory())
         url = f"sqlite:///{Path(folder) / 'enphase.db'}"
         self._database = await self._stack.enter_async_context(Database(url))
-        self._store = Sink(self._database)
+        self._store = Sink(self._database, Metrics())
         await self._store.begin()
 
     async def consume(self, bodies: Sequence[bytes]) -> tuple[float, float]:

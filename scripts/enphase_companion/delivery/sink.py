@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from ..message import Message
+from ..runtime.metrics import Metrics
 from ..runtime.recurring_warning import RecurringWarning
 from ..storage import Database, StorageError, UnavailableError, UnstorableError
 
@@ -16,13 +17,18 @@ _LOGGER = logging.getLogger(__name__)
 #: Seconds between two roll-ups.
 _ROLL_UP = 5.0
 
+#: Seconds without a refused reading until that problem counts as over.
+_QUIET = 60.0
+
 
 class Sink:
     """Writes to a database that may be unavailable, or another one when it is back."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, metrics: Metrics) -> None:
         self._database = database
+        self._metrics = metrics
         self._has_tables = False
+        self._refused = RecurringWarning("all readings can be stored again")
         self._not_rolling = RecurringWarning("readings are rolled up again")
 
     async def begin(self) -> None:
@@ -42,13 +48,17 @@ class Sink:
         """
         try:
             await self._prepare()
-            await self._database.write(messages)
+            refused = await self._database.write(messages)
         except UnstorableError:
             raise
         except StorageError:
             # The next connection may be to a new server without tables.
             self._has_tables = False
             raise
+        for reason, count in refused.items():
+            self._metrics.count("readings_refused", count)
+            self._refused.raise_(f"readings refused: {reason}")
+        self._refused.clear(_QUIET)
 
     async def roll_up(self) -> NoReturn:
         """Roll up complete intervals regularly."""

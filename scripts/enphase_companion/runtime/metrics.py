@@ -16,6 +16,7 @@ COUNTERS = {
     "messages_published": "Messages confirmed by the broker.",
     "messages_unroutable": "Messages returned by the broker because no queue is bound.",
     "messages_stored": "Messages committed to the database.",
+    "readings_refused": "Readings not stored: with a date that cannot be right, or too many of one time.",
     "messages_dead_lettered": "Messages moved to the dead-letter exchange: not readable or never storable.",
     "messages_dropped": "Messages lost: the spool is full or not writable, or never storable.",
 }

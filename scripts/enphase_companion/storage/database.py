@@ -32,7 +32,7 @@ from .statements import (
 )
 from .status import Status, get_status
 from .tables import gateways, measurements
-from .writer import IdTable, Writer
+from .writer import IdTable, Refused, Writer
 
 #: Twice the largest fleet in the benchmarks.
 MAX_GATEWAYS = 2_000
@@ -100,13 +100,16 @@ class Database:
                 f"change it, run enphase-database rebuild --time-zone {self._time_zone.key}"
             )
 
-    async def write(self, messages: Iterable[Message]) -> None:
+    async def write(self, messages: Iterable[Message]) -> Refused:
         """Write all messages or none; they are on disk when this returns.
 
-        A reading that exists (same gateway, time, measurement and phase) is kept, so messages may be written
-        repeatedly, and in any order. Raises UnstorableError if the database can never store one of them.
+        Messages may be written repeatedly, and in any order: a reading that exists (same gateway, time,
+        measurement, phase and values) is kept. Another reading with the same time, as of a gateway whose
+        clock was set back, is stored a millisecond later. Returns the number of readings that are refused, by
+        reason: those with a date that cannot be right. Raises UnstorableError if the database can never store
+        a message.
         """
-        await self._writer.write(messages)
+        return await self._writer.write(messages)
 
     async def roll_up(self, now: int | None = None) -> int:
         """Roll up all pending buckets that have ended, and return their number.

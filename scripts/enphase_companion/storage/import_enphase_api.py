@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import logging
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from functools import partial
 from typing import NamedTuple
@@ -20,6 +22,9 @@ from .engine import Transactions
 from .errors import StorageError
 from .maintenance import Progress
 from .statements import get_property, set_property
+from .writer import Refused
+
+_LOGGER = logging.getLogger(__name__)
 
 #: Readings per transaction, and transactions after which they are rolled up.
 _BATCH_SIZE = 1000
@@ -62,27 +67,31 @@ class _Batch(NamedTuple):
 async def import_readings(
     source: Transactions,
     target: Transactions,
-    write: Callable[[Sequence[Message]], Awaitable[None]],
+    write: Callable[[Sequence[Message]], Awaitable[Refused]],
     roll_up: Callable[[], Awaitable[object]],
     gateway: str,
     progress: Progress,
 ) -> int:
     """Import all new readings of `source` as readings of this gateway, and return their number.
 
-    Continues where it was interrupted; existing readings are kept. Raises StorageError.
+    Continues where it was interrupted; existing readings are kept. Logs which were refused. Raises
+    StorageError.
     """
     newest = await source.read(partial(_find_newest, database=source.name))
     progress_name = "imported " + hashlib.sha256(f"{source.name}\n{gateway}".encode()).hexdigest()[:16]
     start = last = int(await target.read(partial(get_property, name=progress_name)) or 0)
     readings = batches = 0
+    refused: Counter[str] = Counter()
     while (batch := await source.read(partial(_read, gateway=gateway, after=last))).rows:
         progress(last - start, newest - start)
-        await write(batch.messages)
+        refused.update(await write(batch.messages))
         last, readings, batches = batch.last, readings + batch.rows, batches + 1
         await target.write(partial(set_property, name=progress_name, value=str(last)))
         if batches % _ROLL_UP_AFTER == 0:
             await roll_up()
     await roll_up()
+    if refused:
+        _LOGGER.warning("%s: %d values refused: %s", source.name, refused.total(), min(refused))
     progress(last - start, last - start)
     return readings
 

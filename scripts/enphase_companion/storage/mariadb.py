@@ -39,6 +39,8 @@ def create_engine(url: URL, database: str) -> AsyncEngine:
         arguments["password"] = url.password.encode().decode("latin-1")
 
     async def connect(**options: Any) -> Connection:
+        # SQLAlchemy sets it; the server would count rows that exist already as inserted.
+        options["client_flag"] &= ~CLIENT.FOUND_ROWS
         connection = _Connection(database, context, **options)
         try:
             await connection._connect()

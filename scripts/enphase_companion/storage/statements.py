@@ -28,8 +28,8 @@ _TIME_ZONE = "time_zone"
 _READINGS_PRUNED_BEFORE = "readings_pruned_before"
 
 
-async def insert_if_absent(connection: AsyncConnection, table: Table, rows: Sequence[Sequence[Any]]) -> None:
-    """Insert the rows whose key is absent; the others change nothing.
+async def insert_if_absent(connection: AsyncConnection, table: Table, rows: Sequence[Sequence[Any]]) -> int:
+    """Insert the rows whose key is absent, and return their number; the others change nothing.
 
     Rows have a value for each column, a number or None. Raises UnstorableError for any other value.
     """
@@ -37,23 +37,26 @@ async def insert_if_absent(connection: AsyncConnection, table: Table, rows: Sequ
         raise UnstorableError(f"only numbers and None can be inserted into {table.name}")
     columns = ", ".join(table.columns.keys())
     insert = f"INSERT INTO {table.name} ({columns}) VALUES"
+    inserted = 0
     for batch in _split_batches(rows):
         try:
             if connection.dialect.name == "sqlite":
                 values = ", ".join("?" * len(table.columns))
                 statement = f"{insert} ({values}) ON CONFLICT DO NOTHING"
-                await connection.exec_driver_sql(statement, [tuple(row) for row in batch])
+                result = await connection.exec_driver_sql(statement, [tuple(row) for row in batch])
             else:
                 # The driver renders parameters into the text, at twenty times the cost. JSON's numbers and
                 # null are SQL's.
                 values = orjson.dumps(batch)[1:-1].translate(_TO_SQL).decode()
                 # Not INSERT IGNORE, which would also accept invalid values and store something else instead.
                 key = table.primary_key.columns.values()[0].name
-                await connection.exec_driver_sql(
+                result = await connection.exec_driver_sql(
                     f"{insert} {values} ON DUPLICATE KEY UPDATE {key} = {table.name}.{key}"
                 )
         except (TypeError, OverflowError) as error:  # an integer of more than 64 bits
             raise UnstorableError(f"{table.name}: {error}") from error
+        inserted += result.rowcount
+    return inserted
 
 
 def _split_batches(rows: Sequence[Sequence[Any]]) -> Iterator[list[Sequence[Any]]]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import struct
 import time
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
-from sqlalchemy import Table, bindparam, select, update
+from sqlalchemy import Double, Table, bindparam, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..message import Message
-from .buckets import MINUTE, Resolution
+from .buckets import DAY, MINUTE, SECOND, Resolution
 from .engine import Transactions
 from .errors import UnavailableError, UnstorableError
 from .statements import get_battery_flags, insert_if_absent, insert_or_keep
@@ -20,10 +24,23 @@ from .tables import gateways, pending_rollups, readings
 #: Seconds after which a cache is refreshed: another program, or the owner, may have changed the table.
 _REFRESH_INTERVAL = 60.0
 
-_get_key = itemgetter(0, 1, 2, 3)
+#: Milliseconds between the times at which a gateway measured and a machine read it. More is a wrong clock.
+_MAX_DISTANCE = 30 * DAY
+
+#: Other readings of the same time that are stored, each a millisecond after the one before: a gateway's times
+#: have whole seconds, so no other reading has these.
+_MAX_OTHERS = 5
+
+#: Values in an IN. MariaDB converts more than a thousand to a join.
+_VALUES = 500
 
 #: Ids, time and phase in the order of the primary key, and the quantities.
 Row = tuple[Any, ...]
+
+#: The number of readings that were not stored, by reason.
+Refused = Mapping[str, int]
+
+_get_key = itemgetter(0, 1, 2, 3)
 
 
 class IdTable:
@@ -136,55 +153,113 @@ class Writer:
         self._measurement_ids = measurement_ids
         self._battery_flags = BatteryFlags(transactions)
 
-    async def write(self, messages: Iterable[Message]) -> None:
-        """Write all messages or none; they are on disk when this returns.
+    async def write(self, messages: Iterable[Message]) -> Refused:
+        """Write all messages or none; they are on disk when this returns. Return the readings it refused.
 
-        A reading that exists (same gateway, time, measurement and phase) is kept. Raises StorageError, and
-        UnavailableError where it may work later.
+        A reading that exists is kept. Another reading with the same time, as of a clock that was set back, is
+        stored some milliseconds later. Refused are those with a date that cannot be right. Raises
+        StorageError, and UnavailableError where it may work later.
         """
         messages = list(messages)
+        refused: Counter[str] = Counter()
         try:
+            gateway_ids = await self._gateway_ids.get_or_create(message.gateway for message in messages)
             rows = _build_rows(
                 messages,
-                await self._gateway_ids.get_or_create(message.gateway for message in messages),
+                gateway_ids,
                 await self._measurement_ids.get_or_create(
                     {sample.measurement for message in messages for sample in message.samples}
                 ),
+                refused,
             )
             if rows:
-                await self._transactions.write(lambda connection: _insert(connection, rows))
+                left = await self._transactions.write(lambda connection: _insert(connection, rows))
+                names = {gateway_id: name for name, gateway_id in gateway_ids.items()}
+                refused.update(
+                    f"gateway {names[gateway]} has {_MAX_OTHERS + 1} others of the same time"
+                    for gateway, *_ in left
+                )
             await self._battery_flags.update(messages)
         except UnavailableError:
             self._gateway_ids.invalidate()
             self._measurement_ids.invalidate()
             self._battery_flags.invalidate()
             raise
+        return refused
 
 
 def _build_rows(
-    messages: Iterable[Message], gateway_ids: Mapping[str, int], measurement_ids: Mapping[str, int]
+    messages: Iterable[Message],
+    gateway_ids: Mapping[str, int],
+    measurement_ids: Mapping[str, int],
+    refused: Counter[str],
 ) -> list[Row]:
-    rows: list[Row] = [
-        (
-            gateway_id,
-            sample.measured_at,
-            measurement_ids[sample.measurement],
-            sample.phase,
-            # In the order of the columns.
-            *sample.quantities,
-        )
-        for message in messages
-        for gateway_id in (gateway_ids[message.gateway],)
-        for sample in message.samples
-    ]
+    """Return the rows of readings with a possible date, in the order of their key; count the others."""
+    rows: list[Row] = []
+    for message in messages:
+        gateway_id, read_at = gateway_ids[message.gateway], message.timestamp * SECOND
+        # Compared with the time of the message, not with today: it may have waited for weeks.
+        for measurement, phase, measured_at, quantities in message.samples:
+            if abs(measured_at - read_at) <= _MAX_DISTANCE:
+                # In the order of the columns.
+                rows.append((gateway_id, measured_at, measurement_ids[measurement], phase, *quantities))
+            else:
+                refused[_describe_date(message, measured_at)] += 1
     # Sorted by key, so that concurrent writers wait for each other instead of deadlocking.
     rows.sort(key=_get_key)
     return rows
 
 
-async def _insert(connection: AsyncConnection, rows: list[Row]) -> None:
-    await insert_if_absent(connection, readings, rows)
+def _describe_date(message: Message, measured_at: int) -> str:
+    measured, read = (
+        f"{datetime.fromtimestamp(at, UTC):%Y-%m-%d}" for at in (measured_at / SECOND, message.timestamp)
+    )
+    return f"gateway {message.gateway} dates them {measured}, but they were read on {read}: check both clocks"
+
+
+async def _insert(connection: AsyncConnection, rows: Sequence[Row]) -> Sequence[Row]:
+    """Insert the rows, and return those for which no time is free."""
+    minutes: set[tuple[int, int, int]] = set()
+    for _ in range(_MAX_OTHERS + 1):
+        minutes |= {(int(Resolution.MINUTE), time - time % MINUTE, gateway) for gateway, time, *_ in rows}
+        if await insert_if_absent(connection, readings, rows) == len(rows):
+            rows = ()
+            break
+        # Delivered again, or other readings of the same times.
+        rows = [
+            (gateway, time + 1, *rest) for gateway, time, *rest in await _find_different(connection, rows)
+        ]
+        if not rows:
+            break
     # A minute that is pending is inserted too: the statement waits for a rollup of it that is in progress,
     # and that may not include these readings. So every committed reading is either rolled up or pending.
-    minutes = {(int(Resolution.MINUTE), time - time % MINUTE, gateway) for gateway, time, *_ in rows}
     await insert_if_absent(connection, pending_rollups, sorted(minutes))
+    return rows
+
+
+async def _find_different(connection: AsyncConnection, rows: Sequence[Row]) -> list[Row]:
+    """Return those of these rows that are not stored with these values; all keys exist."""
+    is_sqlite = connection.dialect.name == "sqlite"
+    columns = [
+        # All digits of a FLOAT, which MariaDB otherwise rounds to six.
+        column if is_sqlite or isinstance(column.type, Double) or column.primary_key else column * 1e0
+        for column in readings.columns
+    ]
+    is_float = [each is not column for each, column in zip(columns, readings.columns, strict=True)]
+    stored: dict[Row, Row] = {}
+    for gateway, group in groupby(rows, itemgetter(0)):
+        times = sorted({row[1] for row in group})
+        for start in range(0, len(times), _VALUES):
+            found = await connection.execute(
+                select(*columns).where(
+                    readings.c.gateway_id == gateway,
+                    readings.c.measured_at.in_(times[start : start + _VALUES]),
+                )
+            )
+            stored.update((_get_key(row), tuple(row)) for row in found)
+    return [row for row in rows if stored.get(_get_key(row)) != tuple(_as_stored(row, is_float))]
+
+
+def _as_stored(row: Row, is_float: Iterable[bool]) -> Iterator[Any]:
+    for value, is_single in zip(row, is_float, strict=True):
+        yield struct.unpack("f", struct.pack("f", value))[0] if is_single and value is not None else value

@@ -29,7 +29,8 @@ VIENNA = ZoneInfo("Europe/Vienna")
 
 def build_message(at: datetime) -> Message:
     quantities = Quantities(active_power=1000.0, energy_delivered=at.timestamp() / 3.6)
-    return Message(GATEWAY, 0.0, (Sample("production", 0, round(at.timestamp()) * 1000, quantities),), None)
+    seconds = round(at.timestamp())
+    return Message(GATEWAY, seconds, (Sample("production", 0, seconds * 1000, quantities),), None)
 
 
 class Result:

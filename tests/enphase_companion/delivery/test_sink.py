@@ -9,16 +9,17 @@ import pytest
 from sqlalchemy import make_url
 
 from enphase_companion.delivery.sink import Sink
+from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.storage import Database, StorageError
 from tests.services.mariadb import MariaDB, execute
 
-from ..amqp_helpers import AT, build_message, wait_until
+from ..amqp_helpers import AT, SERIAL, build_message, wait_until
 from ..commands.running import DatabaseInspector
 
 
 async def test_tables_are_created_at_the_start(database_url: str) -> None:
     async with Database(database_url) as database:
-        await Sink(database).begin()
+        await Sink(database, Metrics()).begin()
         assert (await database.status()).is_up_to_date
 
 
@@ -28,7 +29,7 @@ async def test_the_sink_starts_without_a_server_and_stores_once_it_is_available(
 ) -> None:
     await asyncio.to_thread(mariadb.kill)
     async with Database(mariadb_url) as database:
-        sink = Sink(database)
+        sink = Sink(database, Metrics())
         await sink.begin()
         with pytest.raises(StorageError, match="no connection: check that the server runs there"):
             await sink.write([build_message(1)])
@@ -42,7 +43,7 @@ async def test_a_recreated_database_gets_its_tables_and_the_repeated_message(
 ) -> None:
     url = make_url(mariadb_url)
     async with Database(mariadb_url) as database:
-        sink = Sink(database)
+        sink = Sink(database, Metrics())
         await sink.begin()
         await sink.write([build_message(1)])
         for statement in ("DROP DATABASE", "CREATE DATABASE"):
@@ -56,7 +57,20 @@ async def test_a_recreated_database_gets_its_tables_and_the_repeated_message(
 async def test_a_permanent_error_is_raised_at_the_start(tmp_path: Path) -> None:
     async with Database(f"sqlite:///{tmp_path / 'missing' / 'enphase.db'}") as database:
         with pytest.raises(StorageError, match="cannot be opened"):
-            await Sink(database).begin()
+            await Sink(database, Metrics()).begin()
+
+
+async def test_refused_readings_are_counted_and_logged(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    metrics = Metrics()
+    url = f"sqlite:///{tmp_path / 'enphase.db'}"
+    async with Database(url) as database:
+        sink = Sink(database, metrics)
+        await sink.write([build_message(1), build_message(2, timestamp=AT + 60 * 86_400.0)])
+    assert DatabaseInspector(url).timestamps == {(AT + 1) * 1000}
+    assert metrics["readings_refused"] == 4
+    assert f"readings refused: gateway {SERIAL} dates them 2025-11-24, but they were read on" in caplog.text
 
 
 async def test_a_failed_rollup_is_logged_and_retried(
@@ -64,7 +78,7 @@ async def test_a_failed_rollup_is_logged_and_retried(
 ) -> None:
     monkeypatch.setattr("enphase_companion.delivery.sink._ROLL_UP", 0.05)
     async with Database(f"sqlite:///{tmp_path / 'enphase.db'}") as database:
-        sink = Sink(database)
+        sink = Sink(database, Metrics())
         await sink.begin()
         await sink.write([build_message(1)])
 

@@ -113,17 +113,32 @@ async def test_two_simultaneous_imports_store_every_reading_once(
     assert await count_readings(database_url) == 18_000
 
 
-async def test_stored_readings_are_not_overwritten(
+async def test_stored_readings_are_not_overwritten_and_others_of_their_time_are_stored(
     enphase_api: EnphaseApiDatabase, database: Database, database_url: str
 ) -> None:
     await database.write([build_message(START, active_power=1.0)])
     enphase_api.add([START, START, START + 1000])
-    assert await database.import_enphase_api(enphase_api.url, GATEWAY, ignore_progress) == 3
+    enphase_api.add([START], watts=900.0)
+    assert await database.import_enphase_api(enphase_api.url, GATEWAY, ignore_progress) == 4
     found = await fetch_rows(
         database_url,
-        "SELECT active_power FROM readings WHERE measurement_id = 1 AND phase = 0 ORDER BY measured_at",
+        "SELECT measured_at, active_power FROM readings WHERE measurement_id = 1 AND phase = 0"
+        " ORDER BY measured_at",
     )
-    assert found == [(1.0,), (pytest.approx(1850.25),)]
+    assert found == [(START, 1.0), (START + 1, 1850.25), (START + 2, 900.0), (START + 1000, 1850.25)]
+
+
+async def test_refused_readings_of_an_import_are_logged(
+    enphase_api: EnphaseApiDatabase,
+    database: Database,
+    database_url: str,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    for number in range(7):
+        enphase_api.add([START], watts=100.0 + number)
+    await database.import_enphase_api(enphase_api.url, GATEWAY, ignore_progress)
+    assert await count_readings(database_url) == 6 * 6
+    assert f"6 values refused: gateway {GATEWAY} has 6 others of the same time" in caplog.text
 
 
 async def test_imported_readings_are_rolled_up(enphase_api: EnphaseApiDatabase, database: Database) -> None:

@@ -47,7 +47,7 @@ def ignore_progress(_done: int, _total: int) -> None:
 async def nine_days(database: Database) -> Database:
     """Return a database with 9.5 days of rolled up readings and a clock change on the sixth day."""
     await database.write(build_steady_messages(FIRST, NOW, step=STEP))
-    await database.write(build_steady_messages(FIRST, NOW, step=3600 * SECOND, watts=100))
+    await database.write(build_steady_messages(FIRST, NOW, step=3600 * SECOND))
     await database.roll_up(NOW)
     return database
 

@@ -4,16 +4,25 @@ from __future__ import annotations
 
 import asyncio
 import random
+import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from enphase_api.models import Quantities
 from enphase_companion.message import Message, Sample
-from enphase_companion.storage import Database, StorageError, UnavailableError, UnstorableError
+from enphase_companion.storage import (
+    DAY,
+    SECOND,
+    Database,
+    StorageError,
+    UnavailableError,
+    UnstorableError,
+)
 from enphase_companion.storage import database as database_module
 from enphase_companion.storage import writer as writer_module
 from enphase_companion.storage.status import GatewayStatus, Status, format_status
@@ -45,7 +54,9 @@ async def test_readings_are_stored_with_their_exact_values(database: Database, d
         power_factor=-0.99, frequency=50.0, energy_delivered=8123456.217, energy_received=0.0,
         apparent_energy=None, reactive_energy_lagging=120034.1, reactive_energy_leading=1e12,
     )  # fmt: skip
-    await database.write([Message(GATEWAY, 0.0, (Sample("net-consumption", 2, START, reported),), "id")])
+    await database.write(
+        [Message(GATEWAY, START / 1000, (Sample("net-consumption", 2, START, reported),), "id")]
+    )
 
     (found,) = await fetch_rows(
         database_url,
@@ -61,9 +72,11 @@ async def test_readings_are_stored_with_their_exact_values(database: Database, d
 
 
 async def test_a_redelivered_message_changes_nothing(database: Database, database_url: str) -> None:
-    await database.write([build_message(START, active_power=1.0)])
-    await database.write([build_message(START, active_power=2.0), build_message(START, active_power=3.0)])
-    assert await fetch_rows(database_url, "SELECT active_power FROM readings") == [(1.0,)]
+    message = build_message(START, active_power=-0.1, voltage=238.61, frequency=None, apparent_power=1e8 / 3)
+    await database.write([message])
+    await database.write([message, message])
+    await database.write([message])
+    assert await fetch_rows(database_url, "SELECT measured_at, active_power FROM readings") == [(START, -0.1)]
 
 
 async def test_messages_may_arrive_twice_and_in_any_order(database: Database, database_url: str) -> None:
@@ -95,7 +108,7 @@ async def test_new_gateways_and_measurements_get_an_id_each(database_url: str) -
         for number, name in enumerate(names * 2):
             database = (first, second)[number % 2]
             await database.write(
-                [Message(f"g{number % 3}", 0.0, (Sample(name, 0, START + number, reported),), None)]
+                [Message(f"g{number % 3}", START / 1000, (Sample(name, 0, START + number, reported),), None)]
             )
         assert await first.gateways() == await second.gateways() == ["g0", "g1", "g2"]
     found = await fetch_rows(database_url, "SELECT name FROM measurements ORDER BY id")
@@ -130,7 +143,7 @@ async def test_too_many_gateways_or_measurements_are_rejected_while_known_ones_a
     reported = Quantities(active_power=1.0)
 
     def build_message_of(name: str) -> Message:
-        return Message(GATEWAY, 0.0, (Sample(name, 0, START, reported),), None)
+        return Message(GATEWAY, START / 1000, (Sample(name, 0, START, reported),), None)
 
     async with Database(database_url, VIENNA) as database:
         await database.upgrade()
@@ -318,3 +331,80 @@ def test_the_status_escapes_unprintable_serial_numbers() -> None:
     stranger = GatewayStatus("1\x1b[2J\u202e", None, None, None)
     shown = format_status("enphase.db", Status("1", "1", "UTC", (stranger,)), None, None)
     assert r"1\x1b[2J\u202e: no single readings" in shown.splitlines()
+
+
+async def test_readings_of_a_clock_that_was_set_back_are_stored_beside_those_of_the_same_time(
+    database: Database, database_url: str
+) -> None:
+    # 70 seconds, and the same 30 seconds again: the house consumes 1 Wh each second.
+    seconds = [*range(70), *range(40, 70)]
+    messages = [
+        build_message(START + second * SECOND, energy_delivered=float(number))
+        for number, second in enumerate(seconds)
+    ]
+    for i in range(0, 100, 7):
+        assert await database.write(messages[i : i + 7]) == {}
+    # All of them are delivered again, in another order.
+    random.Random(1).shuffle(messages)
+    await database.write(messages[:60])
+    await database.write(messages[60:])
+    assert await fetch_rows(
+        database_url, "SELECT measured_at, energy_delivered FROM readings ORDER BY energy_delivered"
+    ) == [(START + second * SECOND + (number >= 70), float(number)) for number, second in enumerate(seconds)]
+    await database.roll_up()
+    assert await fetch_rows(database_url, "SELECT SUM(reading_count) FROM minutes") == [(100,)]
+    assert (await database.energies(GATEWAY, START, START + 120_000))["production"].delivered == 99
+
+
+async def test_two_writers_store_readings_of_the_same_time_once_each(database_url: str) -> None:
+    messages = [
+        build_message(START + second * SECOND, active_power=float(number))
+        for number in range(4)
+        for second in range(200)
+    ]
+    async with Database(database_url, VIENNA) as first, Database(database_url) as second:
+        await first.upgrade()
+
+        async def write_all(database: Database, seed: int) -> None:
+            shuffled = messages.copy()
+            random.Random(seed).shuffle(shuffled)
+            for i in range(0, len(shuffled), 40):
+                await database.write(shuffled[i : i + 40])
+
+        await asyncio.gather(write_all(first, 1), write_all(second, 2), write_all(first, 3))
+    assert await fetch_rows(
+        database_url, "SELECT active_power, COUNT(*) FROM readings GROUP BY active_power ORDER BY 1"
+    ) == [(float(number), 200) for number in range(4)]
+
+
+async def test_more_readings_of_one_time_are_refused_and_counted(
+    database: Database, database_url: str
+) -> None:
+    refused = await database.write([build_message(START, active_power=float(number)) for number in range(8)])
+    assert refused == {f"gateway {GATEWAY} has 6 others of the same time": 2}
+    assert await fetch_rows(database_url, "SELECT measured_at, active_power FROM readings") == [
+        (START + number, float(number)) for number in range(6)
+    ]
+
+
+@pytest.mark.parametrize("days", [-6_700, -31, 31, 10_000])
+async def test_a_reading_with_an_impossible_date_is_refused_and_the_others_are_stored(
+    database: Database, database_url: str, days: int
+) -> None:
+    wrong = build_message(START + days * DAY)
+    refused = await database.write(
+        [build_message(START), replace(wrong, timestamp=START / 1000), build_message(START + 1000)]
+    )
+    ((reason, count),) = refused.items()
+    assert count == 1
+    assert re.fullmatch(
+        rf"gateway {GATEWAY} dates them \d{{4}}-\d\d-\d\d, but they were read on 2026-06-01: check .* clocks",
+        reason,
+    )
+    assert await count_readings(database_url) == 2
+
+
+async def test_a_late_message_is_stored_whenever_it_arrives(database: Database, database_url: str) -> None:
+    messages = [build_message(local_ms(year, 6, 1)) for year in (2008, 2020, 2026, 2090)]
+    assert await database.write(messages) == {}
+    assert await count_readings(database_url) == 4

@@ -23,7 +23,10 @@ def main() -> int:
         with Progress(
             *columns, console=Console(stderr=True), transient=True, redirect_stdout=sys.stdout.isatty()
         ) as progress:
-            for result in benchmark.run(given.parts, progress, quick=given.quick, against=given.against):
+            more = {"messages": given.messages} if options.BENCHMARKS[given.name].takes_messages else {}
+            for result in benchmark.run(
+                given.parts, progress, quick=given.quick, against=given.against, **more
+            ):
                 results.append(result)
                 if given.json:
                     print(result.as_json(), flush=True)

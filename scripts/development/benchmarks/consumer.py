@@ -33,8 +33,8 @@ def _store(progress: Progress, against: Path, *, quick: bool) -> Iterator[Result
     rounds = _ROUNDS_QUICK if quick else _ROUNDS
     rates: tuple[list[list[float]], ...] = ([], [])
     with (
-        start_measured("sqlite", None, module="stores") as ours,
-        start_measured("sqlite", None, against, module="stores") as reference,
+        start_measured("sqlite", None, module="pipeline.stores") as ours,
+        start_measured("sqlite", None, against, module="pipeline.stores") as reference,
     ):
         # What the first round loads and makes is not counted.
         for number in progress.track(range(rounds + 1), description="consuming"):

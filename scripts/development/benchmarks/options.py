@@ -17,6 +17,7 @@ class Benchmark:
     environment: str
     parts: tuple[str, ...]
     needs_build: bool = False  #: whether only an earlier build can be its reference
+    takes_messages: bool = False  #: whether it has rounds of messages whose number can be set
 
 
 BENCHMARKS = {
@@ -32,9 +33,18 @@ BENCHMARKS = {
         needs_build=True,
     ),
     "pipeline": Benchmark(
-        "readings stored in SQLite with their rollups, beside bare inserts of the same rows",
+        "readings through broker and database, beside programs written by hand (private servers)",
         "scripts-3.14",
-        ("store", "memory"),
+        (
+            "store_against_one_commit_a_message",
+            "store_against_executemany",
+            "store_against_bare_inserts",
+            "consumers_two",
+            "consumers_three",
+            "memory",
+            "against",
+        ),
+        takes_messages=True,
     ),
     "consumer": Benchmark(
         "messages of a queue into a database, beside an earlier build (--against)",
@@ -52,7 +62,9 @@ examples:
   scripts/benchmark refresh --quick          whether it works: a minute, and figures that mean little
   scripts/benchmark refresh --against ../v1  beside an earlier build of this project, in a checkout of it
   scripts/benchmark hostile --against ../v1  strangers on the network, beside an earlier build
-  scripts/benchmark pipeline                 readings into SQLite, beside bare inserts: some minutes
+  scripts/benchmark pipeline                 the way from gateway to database: a quarter of an hour
+  scripts/benchmark pipeline --part store_against_bare_inserts --part memory --messages 1000000
+  scripts/benchmark pipeline --part against --against ../v1  beside an earlier build
   scripts/benchmark consumer --against ../v1 messages into a database, beside an earlier build
 
 A simulated gateway answers both sides in the same run. docs/benchmarks.md describes each figure.
@@ -60,13 +72,13 @@ A simulated gateway answers both sides in the same run. docs/benchmarks.md descr
 
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
-    """Return the options: name, parts, against, json, quick."""
+    """Return the options: name, parts, against, messages, json, quick."""
     about = "\n".join(f"  {name:10} {benchmark.about}" for name, benchmark in BENCHMARKS.items())
-    parts = "; ".join(f"{name}: {', '.join(each.parts)}" for name, each in BENCHMARKS.items())
+    parts = "\n".join(f"  {name:10} {', '.join(each.parts)}" for name, each in BENCHMARKS.items())
     options = Parser(
         prog="scripts/benchmark",
         description=f"Measures what this project costs beside what others cost, on this machine.\n\n{about}",
-        epilog=_EXAMPLES,
+        epilog=f"parts:\n{parts}\n\n{_EXAMPLES}",
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     options.add_argument("name", choices=BENCHMARKS, metavar="NAME", help="the benchmark")
@@ -75,7 +87,7 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
         action="append",
         dest="parts",
         metavar="PART",
-        help=f"only this part; may be repeated ({parts})",
+        help="only this part, of those below; may be repeated",
     )
     options.add_argument(
         "--against",
@@ -83,11 +95,19 @@ def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
         metavar="CHECKOUT",
         help="compare with the build in this folder (git worktree add CHECKOUT COMMIT makes one)",
     )
+    options.add_argument(
+        "--messages",
+        type=int,
+        metavar="COUNT",
+        help="messages of a round of pipeline, instead of each part's own number",
+    )
     options.add_argument("--json", action="store_true", help="print a line of JSON per figure, not the table")
     options.add_argument("--quick", action="store_true", help="as short as possible, to check that it works")
     given = options.parse_args(words)
     known = BENCHMARKS[given.name].parts
-    if given.against is None and BENCHMARKS[given.name].needs_build:
+    if given.messages is not None and not BENCHMARKS[given.name].takes_messages:
+        options.error(f"{given.name} has no messages: leave out --messages")
+    if given.against is None and (BENCHMARKS[given.name].needs_build or "against" in (given.parts or ())):
         options.error(f"{given.name} compares with an earlier build: give --against CHECKOUT")
     if given.against is not None and not (given.against / "custom_components/enphase_iq_gateway").is_dir():
         options.error(f"{given.against} is no checkout of this project")

@@ -76,17 +76,17 @@ class Process:
 
 @contextmanager
 def start_measured(
-    subject: str, gateway: Gateway | None, build: Path | None = None, *, module: str = "subjects"
+    subject: str, given: Gateway | str | None, build: Path | None = None, *, module: str = "subjects"
 ) -> Iterator[Process]:
     """Start a process with this subject, and end it with the `with`. Raises BenchmarkError if it fails.
 
-    `module` is the one here whose SUBJECTS name it.
+    `module` is the one here whose SUBJECTS name it, and make it with what is `given`.
     `build` is a checkout whose product is measured instead of this one's.
     """
     # A spawned process shares no memory with this one; all input comes through a pipe, the token too.
     context = get_context("spawn")
     here, there = context.Pipe()
-    child = context.Process(target=_work, args=(there, f"{module}:{subject}", gateway, build), daemon=True)
+    child = context.Process(target=_work, args=(there, f"{module}:{subject}", given, build), daemon=True)
     child.start()
     there.close()
     process = Process(here)
@@ -101,7 +101,7 @@ def start_measured(
         child.join()
 
 
-def _work(connection: Connection, name: str, gateway: Gateway | None, build: Path | None) -> None:
+def _work(connection: Connection, name: str, given: Gateway | str | None, build: Path | None) -> None:
     """Answer the requests of a connection until it is closed."""
     if build is not None:
         # Before anything of the product is imported: there its packages are found first.
@@ -109,13 +109,13 @@ def _work(connection: Connection, name: str, gateway: Gateway | None, build: Pat
     # Ctrl-C is for the command, which closes it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with asyncio.Runner(loop_factory=OccupiedLoop) as runner:
-        runner.run(_answer(connection, name, gateway))
+        runner.run(_answer(connection, name, given))
 
 
-async def _answer(connection: Connection, name: str, gateway: Gateway | None) -> None:
+async def _answer(connection: Connection, name: str, given: Gateway | str | None) -> None:
     module, _, name = name.partition(":")
     # Takes seconds, and needs its own loop.
-    subject = import_module(f"{__package__}.{module}").SUBJECTS[name](gateway)
+    subject = import_module(f"{__package__}.{module}").SUBJECTS[name](given)
     while True:
         try:
             # The loop stands still meanwhile: between two refreshes nothing else runs.

@@ -64,7 +64,7 @@ async def run_pipeline(
             consumers = []
             for number in (1, 2):
                 database = await running.enter_async_context(Database(make_url(database_url)))
-                sink = Sink(database)
+                sink = Sink(database, metrics)
                 await sink.begin()
                 consumer = Consumer(
                     broker, queue, sink.write, metrics, name=f"consumer {number}", batch=50, age=0.1

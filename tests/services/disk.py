@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -16,8 +16,12 @@ from . import skip_unavailable
 _SIZE = "8m"
 
 
+class DiskError(Exception):
+    """A disk cannot be mounted here; the text is the reason."""
+
+
 class SmallDisk:
-    """A mounted file system of eight megabytes."""
+    """A mounted file system, of eight megabytes by default."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -42,16 +46,28 @@ def _mount(*arguments: str) -> None:
     subprocess.run(["mount", *arguments], check=True, capture_output=True, timeout=30)
 
 
+@contextmanager
+def mount_disk(path: Path, size: str = _SIZE) -> Iterator[SmallDisk]:
+    """Mount a disk in a new folder, and unmount it at the end. Raises DiskError if that is not permitted."""
+    if os.geteuid() != 0 or not shutil.which("mount"):
+        raise DiskError("mount (requires root)")
+    path.mkdir()
+    try:
+        _mount("-t", "tmpfs", "-o", f"size={size}", "tmpfs", str(path))
+    except subprocess.CalledProcessError as error:
+        raise DiskError("mount (not permitted)") from error
+    try:
+        yield SmallDisk(path)
+    finally:
+        subprocess.run(["umount", "--lazy", path], check=True, timeout=30)
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[SmallDisk]:
     """Mount a disk for this test only."""
-    path = tmp_path / "disk"
-    path.mkdir()
-    if os.geteuid() != 0 or not shutil.which("mount"):
-        skip_unavailable("mount (requires root)")
-    try:
-        _mount("-t", "tmpfs", "-o", f"size={_SIZE}", "tmpfs", str(path))
-    except subprocess.CalledProcessError:
-        skip_unavailable("mount (not permitted)")
-    yield SmallDisk(path)
-    subprocess.run(["umount", "--lazy", path], check=True, timeout=30)
+    with ExitStack() as stack:
+        try:
+            disk = stack.enter_context(mount_disk(tmp_path / "disk"))
+        except DiskError as error:
+            skip_unavailable(str(error))
+        yield disk

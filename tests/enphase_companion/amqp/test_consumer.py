@@ -20,17 +20,15 @@ from enphase_companion.amqp.broker import Broker
 from enphase_companion.amqp.consumer import Consumer, StoreError
 from enphase_companion.message import MAX_BODY, Message, MessageError, encode
 from enphase_companion.runtime.metrics import Metrics
+from tests.services.amqp_properties import UNREADABLE, RawProperties, publish_raw
 from tests.services.rabbitmq import RabbitMQ
 
 from ..amqp_helpers import (
     AT,
     SERIAL,
-    UNREADABLE,
     BrokerInspector,
-    RawProperties,
     build_message,
     get_number,
-    publish_raw,
     wait_until,
 )
 

@@ -12,15 +12,13 @@ import pytest
 from enphase_companion.amqp.broker import Broker
 from enphase_companion.amqp.latest import LatestConsumer
 from enphase_companion.message import Message, encode
+from tests.services.amqp_properties import UNREADABLE, RawProperties, publish_raw
 from tests.services.rabbitmq import RabbitMQ
 
 from ..amqp_helpers import (
-    UNREADABLE,
     BrokerInspector,
-    RawProperties,
     build_message,
     get_number,
-    publish_raw,
     wait_until,
 )
 

@@ -68,7 +68,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     settings = load_settings(KEYS, arguments)
     metrics = Metrics(settings.metrics_port, settings.metrics_host)
     async with Database(database_address(settings), database_zone(settings)) as database:
-        sink = Sink(database, metrics)
+        sink = Sink(database, metrics, settings.flush_interval)
         await service.unless_stopped(sink.begin())
 
         async def write(messages: Sequence[Message]) -> None:

@@ -77,7 +77,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     poller = Poller(settings, lambda: load_settings(KEYS, arguments), service, metrics, status)
     with Spool.from_settings(settings, "gateway_database_meters.spool") as spool:
         async with Database(database_address(settings), database_zone(settings)) as database:
-            sink = Sink(database, metrics)
+            sink = Sink(database, metrics, settings.flush_interval)
             await service.unless_stopped(sink.begin())
             forwarder = Forwarder(
                 spool,

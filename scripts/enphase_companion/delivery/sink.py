@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import time
 from collections.abc import Sequence
 from typing import NoReturn
 
 from ..message import Message
 from ..runtime.metrics import Metrics
 from ..runtime.recurring_warning import RecurringWarning
-from ..storage import Database, StorageError, UnavailableError, UnstorableError
+from ..storage import SECOND, Database, StorageError, UnavailableError, UnstorableError
 
 _LOGGER = logging.getLogger(__name__)
 
-#: Seconds between two roll-ups.
-_ROLL_UP = 5.0
+#: Seconds between two roll-ups, but at least this many flush intervals: who writes rarely, to spare an SD
+#: card, rolls up several minutes at once, because each roll-up rewrites a page for every meter and phase.
+_ROLL_UP, _INTERVALS = 5.0, 5
 
 #: Seconds without a refused reading until that problem counts as over.
 _QUIET = 60.0
@@ -24,7 +26,9 @@ _QUIET = 60.0
 class Sink:
     """Writes to a database that may be unavailable, or another one when it is back."""
 
-    def __init__(self, database: Database, metrics: Metrics) -> None:
+    def __init__(self, database: Database, metrics: Metrics, flush_interval: float = 0) -> None:
+        """`flush_interval`: seconds that messages wait, at most, before they are written."""
+        self._flush_interval = flush_interval
         self._database = database
         self._metrics = metrics
         self._has_tables = False
@@ -63,11 +67,12 @@ class Sink:
     async def roll_up(self) -> NoReturn:
         """Roll up complete intervals regularly."""
         while True:
-            await asyncio.sleep(_ROLL_UP)
+            await asyncio.sleep(max(_ROLL_UP, _INTERVALS * self._flush_interval))
             if not self._has_tables:
                 continue
             try:
-                await self._database.roll_up()
+                # A minute is complete when its last messages are written.
+                await self._database.roll_up(round((time.time() - self._flush_interval) * SECOND))
             except UnavailableError as error:
                 # The writer logs it if it lasts.
                 _LOGGER.debug("Not rolled up: %s", error)

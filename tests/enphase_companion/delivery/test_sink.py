@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from pathlib import Path
 
 import pytest
@@ -73,6 +74,25 @@ async def test_refused_readings_are_counted_and_logged(
     assert f"readings refused: gateway {SERIAL} dates them 2025-11-24, but they were read on" in caplog.text
 
 
+async def test_a_minute_is_rolled_up_once_its_last_messages_are_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("enphase_companion.delivery.sink._ROLL_UP", 0.05)
+    monkeypatch.setattr("enphase_companion.delivery.sink._INTERVALS", 0)
+    url = f"sqlite:///{tmp_path / 'enphase.db'}"
+    minutes_ago = [int(time.time()) - 60 * minutes - AT for minutes in (6, 3)]
+    async with Database(url) as database:
+        sink = Sink(database, Metrics(), flush_interval=280)
+        await sink.write([build_message(number) for number in minutes_ago])
+        rolling = asyncio.ensure_future(sink.roll_up())
+        inspector = DatabaseInspector(url)
+        await wait_until(lambda: bool(inspector.query("SELECT * FROM minutes")))
+        rolling.cancel()
+        await asyncio.wait([rolling])
+        starts = inspector.query("SELECT DISTINCT bucket_start FROM minutes")
+    assert [tuple(row) for row in starts] == [((AT + minutes_ago[0]) * 1000 // 60_000 * 60_000,)]
+
+
 async def test_a_failed_rollup_is_logged_and_retried(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -82,7 +102,7 @@ async def test_a_failed_rollup_is_logged_and_retried(
         await sink.begin()
         await sink.write([build_message(1)])
 
-        async def raise_error() -> int:
+        async def raise_error(_now: int) -> int:
             raise StorageError("this user may not do that.")
 
         with monkeypatch.context() as patch:

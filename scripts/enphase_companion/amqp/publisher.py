@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from typing import cast
 
+import aiormq
 from aio_pika import DeliveryMode
-from aio_pika import Message as AmqpMessage
 from aio_pika.abc import AbstractExchange
+from aiormq import spec
 
 from ..message.model import OutgoingMessage
 from ..runtime.recurring_warning import RecurringWarning
@@ -41,7 +43,6 @@ class Publisher:
         self._unread = RecurringWarning("all queues have consumers again")
         self._name = name
         self._channel: Channel | None = None
-        self._exchange: AbstractExchange | None = None
 
     async def run(self) -> None:
         """Keep connected until cancelled; log what is wrong while it is not."""
@@ -52,7 +53,7 @@ class Publisher:
         try:
             exchange = await declare_exchange(channel)
             await self._declare_queues(channel, exchange)
-            self._channel, self._exchange = channel, exchange
+            self._channel = channel
             self.connected.set()
             self.problem.clear()
             while not channel.lost.is_set():
@@ -61,7 +62,7 @@ class Publisher:
                     await self._declare_queues(channel, exchange)
         finally:
             self.connected.clear()
-            self._channel = self._exchange = None
+            self._channel = None
         return CONNECTION_LOST
 
     async def _declare_queues(self, channel: Channel, exchange: AbstractExchange) -> None:
@@ -103,15 +104,23 @@ class Publisher:
         Raises UnroutableError if no queue is bound for it, BrokerError if it is not confirmed within
         `timeout` seconds: the broker may have it or not.
         """
-        if self._exchange is None or not self.connected.is_set():
+        if self._channel is None or not self.connected.is_set():
             raise BrokerError(f"{self.broker}: not connected")
-        published = AmqpMessage(
-            message.body,
-            headers={"gateway_serial_number": message.gateway},
-            content_type="application/json",
-            delivery_mode=DeliveryMode.PERSISTENT,
-            message_id=message.message_id,
-            app_id=self._name,
-        )
         with self._renew_if_nacked(), translate_amqp_errors(f"{self.broker}: message not confirmed"):
-            await self._exchange.publish(published, message.routing_key, mandatory=True, timeout=timeout)
+            # Not aio-pika's own, which waits for the socket after each message.
+            amqp = cast(aiormq.Channel, await self._channel.amqp.get_underlay_channel())
+            await amqp.basic_publish(
+                message.body,
+                exchange=self.broker.exchange,
+                routing_key=message.routing_key,
+                properties=spec.Basic.Properties(
+                    headers={"gateway_serial_number": message.gateway},
+                    content_type="application/json",
+                    delivery_mode=DeliveryMode.PERSISTENT,
+                    message_id=message.message_id,
+                    app_id=self._name,
+                ),
+                mandatory=True,
+                timeout=timeout,
+                wait=False,
+            )

@@ -29,6 +29,9 @@ KEYS = (
     "metrics_host",
 )
 
+#: Seconds that messages wait for their batch by default: short, as the queue keeps them meanwhile.
+_FLUSH_INTERVAL = 0.25
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
@@ -67,8 +70,9 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
 
     settings = load_settings(KEYS, arguments)
     metrics = Metrics(settings.metrics_port, settings.metrics_host)
+    flush_interval = _FLUSH_INTERVAL if settings.flush_interval is None else settings.flush_interval
     async with Database(database_address(settings), database_zone(settings)) as database:
-        sink = Sink(database, metrics, settings.flush_interval)
+        sink = Sink(database, metrics, flush_interval)
         await service.unless_stopped(sink.begin())
 
         async def write(messages: Sequence[Message]) -> None:
@@ -96,7 +100,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
             name=NAME,
             default_gateway=settings.gateway_serial_number,
             batch=settings.batch_size,
-            age=settings.flush_interval,
+            age=flush_interval,
             alive=alive,
         )
         print(

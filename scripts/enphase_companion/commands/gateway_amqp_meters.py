@@ -72,12 +72,14 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
         return join_clauses(counts, problem)
 
     poller = Poller(settings, lambda: load_settings(KEYS, arguments), service, metrics, status)
-    with Spool.from_settings(settings, "gateway_amqp_meters.spool") as spool:
-        async with Sender(publisher, spool, metrics, on_safe=service.ready) as sender:
-            print(
-                f"Readings of {settings.gateway_host} go to {publisher.broker}, exchange "
-                f"{settings.amqp_exchange}, every {settings.interval:g} s. Ctrl-C ends it.",
-                flush=True,
-            )
-            service.report()
-            await poller.run(sender.send)
+    async with (
+        Spool.from_settings(settings, "gateway_amqp_meters.spool", metrics, on_safe=service.ready) as spool,
+        Sender(publisher, spool, metrics) as sender,
+    ):
+        print(
+            f"Readings of {settings.gateway_host} go to {publisher.broker}, exchange "
+            f"{settings.amqp_exchange}, every {settings.interval:g} s. Ctrl-C ends it.",
+            flush=True,
+        )
+        service.report()
+        await poller.run(sender.send)

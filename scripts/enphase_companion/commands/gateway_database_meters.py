@@ -29,6 +29,10 @@ KEYS = (
     "metrics_host",
 )
 
+#: Seconds that readings wait for their batch by default: each batch writes pages of the database, and an SD
+#: card wears out.
+_FLUSH_INTERVAL = 5.0
+
 
 def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
@@ -75,26 +79,28 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
         return join_clauses(counts, problem)
 
     poller = Poller(settings, lambda: load_settings(KEYS, arguments), service, metrics, status)
-    with Spool.from_settings(settings, "gateway_database_meters.spool") as spool:
-        async with Database(database_address(settings), database_zone(settings)) as database:
-            sink = Sink(database, metrics, settings.flush_interval)
-            await service.unless_stopped(sink.begin())
-            forwarder = Forwarder(
-                spool,
-                sink.write,
-                metrics,
-                batch=settings.batch_size,
-                age=settings.flush_interval,
-                on_safe=service.ready,
-            )
-            print(
-                f"Readings of {settings.gateway_host} go to {database.name}, every "
-                f"{settings.interval:g} s. Ctrl-C ends it.",
-                flush=True,
-            )
-            service.report()
-            try:
-                async with service.beside(sink.roll_up()), service.beside(forwarder.run()):
-                    await poller.run(forwarder.take)
-            finally:
-                await forwarder.finish()
+    flush_interval = _FLUSH_INTERVAL if settings.flush_interval is None else settings.flush_interval
+    async with (
+        Spool.from_settings(
+            settings,
+            "gateway_database_meters.spool",
+            metrics,
+            age=flush_interval + 1,
+            on_safe=service.ready,
+        ) as spool,
+        Database(database_address(settings), database_zone(settings)) as database,
+    ):
+        sink = Sink(database, metrics, flush_interval)
+        await service.unless_stopped(sink.begin())
+        forwarder = Forwarder(spool, sink.write, metrics, batch=settings.batch_size, age=flush_interval)
+        print(
+            f"Readings of {settings.gateway_host} go to {database.name}, every "
+            f"{settings.interval:g} s. Ctrl-C ends it.",
+            flush=True,
+        )
+        service.report()
+        try:
+            async with service.beside(sink.roll_up()), service.beside(forwarder.run()):
+                await poller.run(forwarder.take)
+        finally:
+            await forwarder.finish()

@@ -1,7 +1,6 @@
-"""The forwarder: each message goes to disk at once, and from there to the database, the oldest first.
+"""The forwarder: messages wait in memory for their batch, and go to the database, the oldest first.
 
-An outage of the database is no special case: the spool only grows. While the disk is not writable, messages
-wait in memory instead, and the database is still tried.
+Only in an outage of the database, the spool writes them to its disk.
 """
 
 from __future__ import annotations
@@ -20,12 +19,11 @@ from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.timing import Backoff
 from ..storage import StorageError, UnstorableError
 from .spool import Spool
-from .spool_thread import SpoolThread
 
 _LOGGER = logging.getLogger(__name__)
 
-#: Seconds to store what still waits when the script stops; the rest waits for the next start.
-_LAST = 2.0
+#: Seconds to store what is in memory when the script stops; then it goes to the spool's disk.
+_LAST = 1.5
 
 #: Seconds without a dropped message until that problem counts as over.
 _QUIET = 60.0
@@ -42,40 +40,33 @@ class Forwarder:
         *,
         batch: int,
         age: float,
-        on_safe: Callable[[], None],
     ) -> None:
         """Store `batch` messages together, or those that arrived within `age` seconds.
 
-        `store` returns when they are on disk, and raises StorageError. `on_safe` is called when messages are
-        on a disk: the spool's or the database's.
+        `store` returns when they are on disk, and raises StorageError.
         """
-        self._disk = SpoolThread(spool, metrics)
+        self._spool = spool
         self._store = store
         self._metrics = metrics
         self._batch = batch
         self._age = age
-        self._on_safe = on_safe
         self._away = RecurringWarning("readings are stored again")
         self._refused = RecurringWarning("all readings can be stored again")
 
     @property
     def problem(self) -> str | None:
         """What is wrong with spool or store now; None if nothing is."""
-        return self._disk.problem or self._away.text
+        return self._spool.problem or self._away.text
 
     async def take(self, message: Message) -> None:
-        """Accept a message; it is on disk when this returns, or in memory if the disk is not writable."""
-        outgoing = OutgoingMessage(message.message_id or "", message.gateway, "", encode(message))
-        if await self._disk.keep(outgoing):
-            self._on_safe()
+        """Accept a message; it is stored, or on the spool's disk, after `age` seconds and a little more."""
+        await self._spool.add(OutgoingMessage(message.message_id or "", message.gateway, "", encode(message)))
 
     async def run(self) -> NoReturn:
         """Store the messages, waiting while the store is unavailable."""
         backoff = Backoff(0.5, 30)
         while True:
-            await self._disk.any.wait()
-            if len(self._disk) < self._batch:
-                await asyncio.sleep(self._age)
+            await self._spool.any.wait()
             try:
                 await self._move()
             except (StorageError, OSError) as error:
@@ -84,34 +75,37 @@ class Forwarder:
             else:
                 self._away.clear()
                 backoff.reset()
+                if len(self._spool) < self._batch:
+                    await asyncio.sleep(self._age)
 
     async def finish(self) -> None:
-        """Store what still waits, for a short time; called when `run` has ended."""
+        """Store what is in memory, for a short time; called when `run` has ended."""
+        if self._spool.on_disk and self._spool.is_writable:
+            # Behind others that wait.
+            return
         with suppress(StorageError, OSError, TimeoutError):
             async with asyncio.timeout(_LAST):
-                while len(self._disk):
+                while self._spool.in_memory:
                     await self._move()
-        self._disk.end()
 
     def _describe_spool(self) -> str:
-        return "readings wait in memory" if self._disk.held else "readings wait on disk"
+        return "readings wait on disk" if self._spool.is_writable else "readings wait in memory"
 
     async def _move(self) -> None:
         """Move the oldest messages to the store. Raises StorageError and OSError, and then they stay."""
-        oldest = await self._disk.oldest(self._batch)
+        oldest = await self._spool.oldest(self._batch)
         messages = []
         for _, message in oldest:
             try:
                 messages.append(decode(message.body))
             except MessageError as error:
                 # Only a newer version of this program can have written that.
-                self._refuse(f"{self._disk}: unreadable message dropped: {error}")
+                self._refuse(f"{self._spool.file}: unreadable message dropped: {error}")
         stored = await self._try_store(messages)
-        await self._disk.remove([place for place, _ in oldest])
-        self._on_safe()
+        self._spool.remove([place for place, _ in oldest])
         self._metrics.count("messages_stored", stored)
         self._refused.clear(_QUIET)
-        _LOGGER.debug("%d messages stored, %d in the spool", stored, len(self._disk))
+        _LOGGER.debug("%d messages stored, %d wait", stored, len(self._spool))
 
     async def _try_store(self, messages: Sequence[Message]) -> int:
         """Store these without those that can never be stored; return how many were stored."""

@@ -1,186 +1,330 @@
-"""The spool: messages in order that wait for broker or database; on disk, limited in size.
+"""The spool: messages in order that wait for broker or database; in memory, and on disk if they wait long.
 
-While the disk is not writable (full, over quota, read-only), new messages wait in memory, and removals are
-remembered there; both are written as soon as possible. Only messages without space in either are dropped, the
-oldest first; `append` returns their count.
+The disk is written in groups, at most once a second. While it is not writable (full, over quota, read-only),
+messages stay in memory, and removals are remembered there. Only messages without space in either are dropped,
+the oldest first.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Generator, Iterable
-from contextlib import closing, suppress
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Collection, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
-from typing import Self
+from types import TracebackType
+from typing import NoReturn, Self, TypeVar, TypeVarTuple
 
 from ..config.settings import Settings
 from ..message.model import OutgoingMessage
-from ..runtime.errors import CommandError
+from ..runtime.errors import CommandError, join_clauses
+from ..runtime.metrics import Metrics
+from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.service import state_file
-from .spool_file import PIECE, SpoolFile
+from .spool_file import SpoolFile
+
+_LOGGER = logging.getLogger(__name__)
 
 #: What spool_limit counts.
 _MEGABYTE = 1_000_000
 
-#: Maximum number of messages in memory: a quarter of an hour at one a second, about three megabytes.
+#: Maximum number of messages in memory: a quarter of an hour at one a second, some five megabytes.
 MEMORY = 1_000
+
+#: Seconds between two writes to disk.
+_WRITE_INTERVAL = 1.0
+
+#: Messages on disk from which on their size and rate tell how long the disk will do.
+_ENOUGH = 60
+
+_Arguments = TypeVarTuple("_Arguments")
+_Result = TypeVar("_Result")
 
 
 @dataclass(slots=True, eq=False)
 class Place:
-    """Position of a message: its number on disk, None in memory."""
+    """Where a message is: its number on disk, None in memory, and since when it waits (monotonic clock)."""
 
     number: int | None = None
+    since: float = 0.0
 
 
 class Spool:
-    """An open spool. Not for two threads at once, nor for two processes.
+    """An open spool; an async context manager, at whose end what is in memory is written to disk.
 
-    Raises CommandError if the configured file can never be used.
+    Not for two processes at once. Raises CommandError if the configured file can never be used.
     """
 
-    def __init__(self, file: Path, limit: int) -> None:
-        """`limit`: bytes of messages on disk."""
+    def __init__(
+        self,
+        file: Path,
+        limit: int,
+        metrics: Metrics,
+        *,
+        age: float = 1.0,
+        on_safe: Callable[[], None] = lambda: None,
+    ) -> None:
+        """`limit`: bytes of the file. `age`: seconds that a message waits in memory only.
+
+        `on_safe` is called when messages are on disk or removed.
+        """
         self.file = file
+        #: Set while messages wait, and while none is in memory.
+        self.any, self.memory_is_empty = asyncio.Event(), asyncio.Event()
+        #: Why the disk is not writable now; None if it is.
+        self._problem: str | None = None
         self._limit = limit
-        self._disk: SpoolFile | None = None
-        self._held: deque[tuple[Place, OutgoingMessage]] = deque()
+        self._metrics = metrics
+        self._age = age
+        self._on_safe = on_safe
+        self._memory: dict[Place, OutgoingMessage] = {}
+        self._has_room = asyncio.Event()
         #: Numbers that are still on disk, although removed.
         self._taken: set[int] = set()
         #: All up to this number are removed.
         self._passed = 0
-        #: Why the disk is not writable now; None if it is.
-        self.problem: str | None = None
+        self._thread = ThreadPoolExecutor(1, "spool")
+        self._writing: asyncio.Task[NoReturn] | None = None
+        #: When the disk was first written in this outage, and the greatest number then.
+        self._outage: tuple[float, int] | None = None
+        self._growing = RecurringWarning("no readings wait on disk any more")
+        self._losing = RecurringWarning("no readings are lost any more")
+        self._unwritable = RecurringWarning(f"{file}: takes all readings again")
+        self._disk: SpoolFile | None = None
         try:
             self._disk = SpoolFile(file)
         except OSError as error:
-            self.problem = str(error)
+            self._problem = str(error)
+        self._note()
 
     @classmethod
-    def from_settings(cls, settings: Settings, name: str) -> Self:
+    def from_settings(
+        cls,
+        settings: Settings,
+        name: str,
+        metrics: Metrics,
+        *,
+        age: float = 1.0,
+        on_safe: Callable[[], None] = lambda: None,
+    ) -> Self:
         """Return the configured spool, else the one of this name in the script's state directory."""
-        return cls(settings.spool_file or state_file(name), settings.spool_limit * _MEGABYTE)
+        file = settings.spool_file or state_file(name)
+        return cls(file, settings.spool_limit * _MEGABYTE, metrics, age=age, on_safe=on_safe)
 
-    def __enter__(self) -> Self:
+    async def __aenter__(self) -> Self:
+        self._tell(0)
+        self._writing = asyncio.create_task(self._write_regularly())
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._writing is not None:
+            self._writing.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._writing
+        await self.flush()
+        if self._disk is not None:
+            await self._do(self._disk.close)
+        self._thread.shutdown()
+        if self._memory:
+            self._metrics.count("messages_dropped", len(self._memory))
+            _LOGGER.warning("%s", join_clauses(f"{len(self._memory)} readings are lost", self._problem))
 
     def __len__(self) -> int:
-        on_disk = self._disk.count - len(self._taken) if self._disk is not None else 0
-        return on_disk + len(self._held)
+        return self.on_disk + len(self._memory)
 
     @property
-    def held(self) -> int:
+    def on_disk(self) -> int:
+        """How many messages are on disk."""
+        disk = self._disk
+        return disk.count - len(self._taken) if disk is not None else 0
+
+    @property
+    def in_memory(self) -> int:
         """How many messages are in memory only."""
-        return len(self._held)
+        return len(self._memory)
 
-    def append(self, message: OutgoingMessage) -> int:
-        """Append a message; return how many of the oldest were dropped."""
-        self._held.append((Place(), message))
-        dropped = self.flush()
-        while len(self._held) > MEMORY:
-            self._held.popleft()
-            dropped += 1
-        return dropped
+    @property
+    def is_writable(self) -> bool:
+        """Whether the disk was writable when it was written last."""
+        return self._problem is None
 
-    def flush(self) -> int:
-        """Write what is in memory to disk, if possible; return how many on disk were dropped for it.
+    @property
+    def problem(self) -> str | None:
+        """What is wrong with the spool now; None if nothing is."""
+        return self._losing.text or self._unwritable.text
 
-        Sets `problem`.
-        """
-        dropped = 0
-        try:
-            self._forget_taken()
-            disk = self._open()
-            if not self._held:
-                disk.probe()
-            while self._held:
-                piece = list(islice(self._held, PIECE))
-                numbers, gone = disk.append([message for _, message in piece], self._limit)
-                dropped += gone
-                for (place, _), number in zip(piece, numbers, strict=True):
-                    place.number = number
-                    self._held.popleft()
-            self.problem = None
-        except OSError as error:
-            self.problem = str(error)
-        return dropped
+    async def add(self, message: OutgoingMessage) -> None:
+        """Append a message, in memory. Wait while too many are there, but not for a disk with a problem."""
+        await self._has_room.wait()
+        if len(self._memory) >= MEMORY:
+            del self._memory[next(iter(self._memory))]
+            self._tell(1)
+        self._memory[Place(since=time.monotonic())] = message
+        self._note()
 
-    def oldest(self, count: int) -> list[tuple[Place, OutgoingMessage]]:
+    async def oldest(self, count: int) -> list[tuple[Place, OutgoingMessage]]:
         """Return the oldest ones in order, each with the place that `remove` wants.
 
         Raises OSError if all of them are on disk and the disk is not readable.
         """
         found: list[tuple[Place, OutgoingMessage]] = []
-        try:
-            with closing(self._on_disk()) as waiting:
-                found.extend((Place(number), message) for number, message in islice(waiting, count))
-        except OSError:
-            if not found and not self._held:
-                raise
-        return found + list(islice(self._held, count - len(found)))
+        if self.on_disk:
+            try:
+                found = await self._read(count)
+            except OSError:
+                if not self._memory:
+                    raise
+        return found + list(islice(self._memory.items(), count - len(found)))
 
     def remove(self, places: Iterable[Place]) -> None:
-        """Remove these. If the disk is not writable, that is remembered until the script stops."""
-        gone = set(places)
-        if any(place.number is None for place in gone):
-            self._held = deque(each for each in self._held if each[0] not in gone)
-        if self._disk is None:
-            return
-        numbers = {place.number for place in gone if place.number is not None}
-        with suppress(OSError):
-            # A message that was dropped meanwhile must not be counted.
-            numbers = self._disk.present(numbers)
-        self._taken |= numbers
+        """Remove these; those on disk with the next write. If the script is killed before, they return."""
+        for place in places:
+            if place.number is None:
+                self._memory.pop(place, None)
+            elif self._disk is not None and place.number >= self._disk.first:
+                # Others were dropped meanwhile.
+                self._taken.add(place.number)
+        self._on_safe()
+        self._note()
+
+    async def flush(self) -> None:
+        """Write what is in memory to disk, and delete there what is removed, if that is possible."""
+        dropped = 0
         try:
-            self._forget_taken()
+            if taken := set(self._taken):
+                await self._do(self._delete, taken)
+                self._taken -= taken
+            if self._memory:
+                dropped = await self._append()
+                self._on_safe()
+            elif not taken:
+                await self._do(lambda: self._open().probe())
+            self._problem = None
         except OSError as error:
-            self.problem = str(error)
+            self._problem = str(error)
+        self._note()
+        self._tell(dropped)
+        self._forecast()
+        _LOGGER.debug("%d messages wait on disk, %d in memory", self.on_disk, len(self._memory))
 
-    def close(self) -> None:
-        """Close the file; its messages wait for the next start, those in memory are lost."""
-        if self._disk is not None:
-            self._disk.close()
+    async def _write_regularly(self) -> NoReturn:
+        while True:
+            await asyncio.sleep(_WRITE_INTERVAL)
+            oldest = next(iter(self._memory), None)
+            is_due = oldest is not None and time.monotonic() - oldest.since >= self._age
+            if is_due or self._taken or self.problem is not None:
+                await self.flush()
 
-    def _on_disk(self) -> Generator[tuple[int, OutgoingMessage]]:
-        """Yield what waits on disk, the oldest first."""
-        if self._disk is None:
-            return
-        is_first = True
-        with closing(self._disk.after(self._passed)) as rows:
-            for number, message in rows:
-                if number not in self._taken:
-                    is_first = False
-                    yield number, message
-                elif is_first:
-                    self._passed = number
+    async def _append(self) -> int:
+        """Write all messages of the memory to disk; return how many on disk were dropped. Raises OSError."""
+        staged = list(self._memory.items())
+        messages = [message for _, message in staged]
+        numbers, dropped = await self._do(lambda: self._open().append(messages, self._limit))
+        for (place, _), number in zip(staged, numbers, strict=True):
+            place.number = number
+            if self._memory.pop(place, None) is None:
+                # It was removed while it was being written.
+                self._taken.add(number)
+        if dropped and self._disk is not None:
+            self._taken = {number for number in self._taken if number >= self._disk.first}
+        return dropped
 
-    def _forget_taken(self) -> None:
-        """Delete removed messages from the disk. Raises OSError."""
-        if self._disk is None or not self._taken:
-            return
+    async def _read(self, count: int) -> list[tuple[Place, OutgoingMessage]]:
+        """Return the oldest messages on disk. Raises OSError."""
+        rows = await self._do(lambda: self._open().read(self._passed, count, self._taken))
+        if rows:
+            self._passed = rows[0][0] - 1
+        if damaged := [number for number, message in rows if message is None]:
+            self._taken.update(damaged)
+            self._metrics.count("messages_dropped", len(damaged))
+            _LOGGER.warning("%s: %d damaged messages dropped", self.file, len(damaged))
+            self._note()
+        return [(Place(number), message) for number, message in rows if message is not None]
+
+    def _delete(self, taken: Collection[int]) -> None:
+        """Delete these from the disk, in the thread. Raises OSError."""
+        disk = self._open()
         try:
-            self._disk.remove(self._taken)
+            disk.remove(taken)
         except OSError:
-            with closing(self._on_disk()) as waiting:
-                if next(waiting, None) is not None:
-                    raise
+            if disk.read(0, 1, taken):
+                raise
             # All are removed: the whole file can be deleted, which needs no space.
-            disk, self._disk = self._disk, None
-            self._taken.clear()
+            self._disk = None
             self._passed = 0
             disk.destroy()
             self._open()
 
     def _open(self) -> SpoolFile:
-        """Return the file, opened again if that failed before. Raises OSError."""
+        """Return the file, opened again if that failed before, in the thread. Raises OSError."""
         if self._disk is None:
             try:
                 self._disk = SpoolFile(self.file)
             except CommandError as error:
                 raise OSError(str(error)) from error
         return self._disk
+
+    async def _do(self, work: Callable[[*_Arguments], _Result], *arguments: *_Arguments) -> _Result:
+        """Run `work` in the thread."""
+        return await asyncio.get_running_loop().run_in_executor(self._thread, work, *arguments)
+
+    def _tell(self, dropped: int) -> None:
+        if dropped:
+            self._metrics.count("messages_dropped", dropped)
+            self._losing.raise_(
+                join_clauses(
+                    "readings are being lost",
+                    self._problem or f"{self.file}: is full (spool_limit)",
+                    "the status line counts them",
+                )
+            )
+        else:
+            self._losing.clear()
+        if self._problem is not None:
+            self._unwritable.raise_(
+                join_clauses(
+                    self._problem, f"at most {MEMORY} readings wait in memory: free space on that disk"
+                )
+            )
+        else:
+            self._unwritable.clear()
+
+    def _forecast(self) -> None:
+        """Log, once in an outage, for how long the disk will do."""
+        disk, now = self._disk, time.monotonic()
+        if disk is None or not self.on_disk:
+            self._outage = None
+            self._growing.clear()
+        elif self._outage is None:
+            self._outage = now, disk.last
+        elif self.on_disk >= _ENOUGH and self._growing.text is None:
+            begun, last = self._outage
+            if rate := (disk.last - last) / (now - begun):
+                left = max(0, self._limit - disk.bytes) / (disk.bytes / disk.count * rate)
+                self._growing.raise_(
+                    f"{self.file}: {self.on_disk} readings wait on disk; at this rate spool_limit is reached "
+                    f"in {_describe_duration(left)}"
+                )
+
+    def _note(self) -> None:
+        for event, is_set in (
+            (self.any, len(self) > 0),
+            (self.memory_is_empty, not self._memory),
+            (self._has_room, len(self._memory) < MEMORY or not self.is_writable),
+        ):
+            if is_set:
+                event.set()
+            else:
+                event.clear()
+        self._metrics.set("spool_messages", self.on_disk if self.is_writable else len(self))
+
+
+def _describe_duration(seconds: float) -> str:
+    hours = seconds / 3_600
+    return f"about {hours:.0f} hours" if hours < 72 else f"about {hours / 24:.0f} days"

@@ -59,22 +59,22 @@ async def run_pipeline(
 ) -> AsyncIterator[Pipeline]:
     metrics = Metrics()
     stopping = asyncio.Event()
-    with Spool(file, 10**9) as spool:
-        async with AsyncExitStack() as running:
-            consumers = []
-            for number in (1, 2):
-                database = await running.enter_async_context(Database(make_url(database_url)))
-                sink = Sink(database, metrics)
-                await sink.begin()
-                consumer = Consumer(
-                    broker, queue, sink.write, metrics, name=f"consumer {number}", batch=50, age=0.1
-                )
-                consumers.append(asyncio.create_task(consumer.run(stopping)))
-            sender = Sender(Publisher(broker, [queue], "publisher"), spool, metrics)
-            await running.enter_async_context(sender)
-            yield Pipeline(cluster, queue, sender, spool, metrics, DatabaseInspector(database_url))
-            stopping.set()
-            await asyncio.gather(*consumers)
+    async with AsyncExitStack() as running:
+        spool = await running.enter_async_context(Spool(file, 10**9, metrics))
+        consumers = []
+        for number in (1, 2):
+            database = await running.enter_async_context(Database(make_url(database_url)))
+            sink = Sink(database, metrics)
+            await sink.begin()
+            consumer = Consumer(
+                broker, queue, sink.write, metrics, name=f"consumer {number}", batch=50, age=0.1
+            )
+            consumers.append(asyncio.create_task(consumer.run(stopping)))
+        sender = Sender(Publisher(broker, [queue], "publisher"), spool, metrics)
+        await running.enter_async_context(sender)
+        yield Pipeline(cluster, queue, sender, spool, metrics, DatabaseInspector(database_url))
+        stopping.set()
+        await asyncio.gather(*consumers)
 
 
 def find_node(pipeline: Pipeline, victim: str) -> RabbitMQ:

@@ -17,6 +17,8 @@ from sqlalchemy import create_engine, make_url, text
 from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
+from enphase_companion.delivery.spool_file import SpoolFile
+from enphase_companion.message.model import OutgoingMessage
 from enphase_companion.simulator import Simulator
 
 from ..amqp_helpers import wait_until
@@ -56,8 +58,8 @@ class Command:
 
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Send a signal and return the exit status."""
+        self._signal(number)
         assert self.process is not None
-        self.process.send_signal(number)
         return self.process.wait(STOP_TIMEOUT)
 
     def kill(self) -> None:
@@ -65,6 +67,17 @@ class Command:
         if self.process is not None and self.process.poll() is None:
             self.process.kill()
             self.process.wait(STOP_TIMEOUT)
+
+    def pause(self) -> None:
+        """Stop the process between two instructions."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: signal.Signals) -> None:
+        assert self.process is not None
+        self.process.send_signal(number)
 
     @property
     def is_running(self) -> bool:
@@ -207,3 +220,9 @@ def assert_setting_rejected(user: CliUser, main: Main, changed: dict[str, Any], 
     assert result.status == 2
     assert f"{user.folder}/credentials_token.json: {message}" in result.error
     assert not user.simulator.requests
+
+
+def read_spool(file: Path) -> list[OutgoingMessage]:
+    """Return the messages in the spool of a stopped command."""
+    with closing(SpoolFile(file)) as spool:
+        return [message for _, message in spool.read(0, 1_000_000, ()) if message is not None]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import re
+import shutil
 import signal
 import sqlite3
 from collections.abc import Callable, Iterator
@@ -16,7 +18,6 @@ import pytest
 from sqlalchemy import make_url
 
 from enphase_companion.commands.gateway_database_meters import NAME, main
-from enphase_companion.delivery.spool import Spool
 from enphase_companion.message import decode
 from enphase_companion.storage import Database
 from tests.services.disk import SmallDisk
@@ -33,6 +34,7 @@ from .running import (
     assert_readings_equal,
     assert_setting_rejected,
     capture_notifications,
+    read_spool,
 )
 
 pytestmark = pytest.mark.slow
@@ -69,12 +71,11 @@ class StoringCommand(Command):
 
     def get_spooled(self) -> list[int]:
         """Return the times of measurement in the spool of the stopped command."""
-        with Spool(self.spool, 10**9) as spool:
-            return [
-                sample.measured_at
-                for _, message in spool.oldest(10_000)
-                for sample in decode(message.body).samples
-            ]
+        return [
+            sample.measured_at
+            for message in read_spool(self.spool)
+            for sample in decode(message.body).samples
+        ]
 
 
 @pytest.fixture
@@ -276,24 +277,68 @@ async def test_readings_wait_in_memory_while_spool_and_database_share_a_full_dis
     assert "lost." not in storing.output
 
 
-@pytest.mark.parametrize("age", [0, 60])
-async def test_readings_survive_a_kill(lite: StoringCommand, age: float) -> None:
+@pytest.mark.parametrize("age", [0, 3])
+async def test_a_power_cut_costs_no_stored_reading_and_only_the_last_others(
+    lite: StoringCommand, tmp_path: Path, age: int
+) -> None:
     lite.write_settings(gateway_token=lite.user.simulator.token(), flush_interval=age)
     lite.start()
-    await wait_until(lambda: len(lite.recorder) >= 4)
+    await lite.inspector.wait_for_count(1)
+    file = Path(str(make_url(lite.url).database))
+    for number in range(4):
+        await asyncio.sleep(random.uniform(0.5, 2))
+        stored = lite.inspector.timestamps
+        lite.pause()
+        read = sorted(lite.recorder.timestamps)
+        # What the disk holds at this moment, with a commit perhaps half written.
+        for ending in ("", "-wal"):
+            shutil.copy(f"{file}{ending}", tmp_path / f"copy-{number}{ending}")
+        lite.resume()
+        copy = DatabaseInspector(f"sqlite:///{tmp_path / f'copy-{number}'}")
+        assert copy.query("PRAGMA integrity_check") == [("ok",)]
+        kept = copy.timestamps
+        assert stored <= kept
+        assert kept == set(read[: len(kept)]), "without a gap up to the last commit"
+    before = lite.inspector.timestamps
     lite.kill()
-    read = lite.recorder.timestamps
-    lite.write_settings(gateway_token=lite.user.simulator.token())
+    read = sorted(lite.recorder.timestamps)
+    kept = lite.inspector.timestamps
+    assert before <= kept
+    assert kept == set(read[: len(kept)])
     await lite.start_and_wait()
-    await lite.inspector.wait_for(sorted(read)[:-1])
+    await lite.inspector.wait_for_count(len(kept) + 2)
     assert lite.stop() == 0
+    assert lite.inspector.timestamps & set(read) == kept, "what is lost stays a gap"
+
+
+async def test_a_reading_waits_in_memory_no_longer_than_for_its_batch(
+    mariadb: MariaDB, maria: StoringCommand
+) -> None:
+    """So a kill costs what `flush_interval` says, even in an outage of the database."""
+    maria.write_settings(gateway_token=maria.user.simulator.token(), flush_interval=1)
+    maria.start()
+    await maria.inspector.wait_for_count(2)
+    mariadb.pause()
+    first = max(maria.recorder.timestamps)
+    await wait_until(lambda: len([at for at in maria.recorder.timestamps if at > first]) >= 8)
+    maria.kill()
+    read = sorted(at for at in maria.recorder.timestamps if at > first)
+    spooled = set(maria.get_spooled())
+    assert read[0] in spooled
+    assert {at for at in read if at <= max(spooled)} <= spooled
+    mariadb.resume()
+    await maria.start_and_wait()
+    await maria.inspector.wait_for(sorted(spooled))
+    assert maria.stop() == 0
 
 
 async def test_a_partial_batch_is_stored_when_the_command_stops(lite: StoringCommand) -> None:
     lite.write_settings(gateway_token=lite.user.simulator.token(), flush_interval=60)
     lite.start()
+    await lite.inspector.wait_for_count(1)
+    first = lite.inspector.timestamps
     await wait_until(lambda: len(lite.recorder) >= 4)
-    assert lite.inspector.timestamps == set()
+    assert lite.inspector.timestamps == first
     assert lite.stop() == 0
     assert lite.recorder.timestamps - lite.inspector.timestamps <= {max(lite.recorder.timestamps)}
     assert lite.get_spooled() == []

@@ -1,11 +1,11 @@
-"""The forwarder: messages go to disk at once and to the store when possible; losses are counted."""
+"""The forwarder: messages go to the store in batches, and to disk while that fails; losses are counted."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from typing import Any
 
@@ -60,8 +60,8 @@ class ForwarderSetup:
 
     @asynccontextmanager
     async def run(self, **options: Any) -> AsyncIterator[Forwarder]:
-        with Spool(self.file, self.limit) as spool:
-            options = {"batch": 500, "age": 0.05, "on_safe": self._note_safe, **options}
+        async with Spool(self.file, self.limit, self.metrics, age=0.2, on_safe=self._note_safe) as spool:
+            options = {"batch": 500, "age": 0.05, **options}
             forwarder = Forwarder(spool, self.store, self.metrics, **options)
             task = asyncio.ensure_future(forwarder.run())
             yield forwarder
@@ -70,8 +70,14 @@ class ForwarderSetup:
             await forwarder.finish()
 
     def count_waiting(self) -> int:
-        with Spool(self.file, self.limit) as spool:
-            return len(spool)
+        """Return how many messages are on disk after the forwarder has stopped."""
+        with closing(SpoolFile(self.file)) as spool:
+            return spool.count
+
+    def fill(self, bodies: Iterable[bytes]) -> None:
+        """Write messages to disk before the forwarder starts."""
+        with closing(SpoolFile(self.file)) as spool:
+            spool.append([OutgoingMessage("id", SERIAL, "", body) for body in bodies], self.limit)
 
 
 @pytest.fixture
@@ -79,21 +85,44 @@ def setup(tmp_path: Path) -> ForwarderSetup:
     return ForwarderSetup(tmp_path / "spool")
 
 
-async def test_messages_are_stored_in_order_and_removed_from_disk(setup: ForwarderSetup) -> None:
+async def test_messages_are_stored_in_order_and_leave_the_spool(setup: ForwarderSetup) -> None:
     async with setup.run() as forwarder:
         for number in range(5):
             await forwarder.take(build_message(number))
-        assert setup.safe >= 5
         await wait_until(lambda: setup.metrics["messages_stored"] == 5)
+        assert setup.safe
     assert setup.store.numbers == [0, 1, 2, 3, 4]
     assert setup.count_waiting() == setup.metrics["spool_messages"] == 0
 
 
+async def test_the_spool_is_not_written_while_the_store_takes_all(
+    setup: ForwarderSetup, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        raise AssertionError("the disk is written")
+
+    monkeypatch.setattr(SpoolFile, "append", fail)
+    monkeypatch.setattr(SpoolFile, "remove", fail)
+    async with setup.run() as forwarder:
+        for number in range(30):
+            await forwarder.take(build_message(number))
+            await asyncio.sleep(0.05)
+    assert setup.store.numbers == list(range(30))
+    assert len(setup.store.batches) > 5
+
+
+async def test_the_first_message_is_stored_at_once_and_the_next_ones_together(setup: ForwarderSetup) -> None:
+    async with setup.run(age=0.5) as forwarder:
+        for number in range(10):
+            await forwarder.take(build_message(number))
+            await asyncio.sleep(0.01)
+        await wait_until(lambda: setup.metrics["messages_stored"] == 10)
+    assert setup.store.batches == [[0], list(range(1, 10))]
+
+
 @pytest.mark.slow
 async def test_waiting_messages_are_stored_in_batches_without_delay(setup: ForwarderSetup) -> None:
-    with Spool(setup.file, setup.limit) as spool:
-        for number in range(250):
-            spool.append(OutgoingMessage(f"id-{number}", SERIAL, "", encode(build_message(number))))
+    setup.fill(encode(build_message(number)) for number in range(250))
     async with setup.run(batch=100, age=1) as forwarder:
         await wait_until(lambda: len(setup.store.numbers) == 200, within=0.9)
         await wait_until(lambda: setup.metrics["messages_stored"] == 250)
@@ -133,27 +162,31 @@ async def test_the_forwarder_stops_while_the_store_hangs_and_the_next_one_stores
         await wait_until(lambda: setup.store.numbers == [1])
 
 
-async def test_messages_on_disk_are_stored_when_the_forwarder_stops(setup: ForwarderSetup) -> None:
+async def test_messages_in_memory_are_stored_when_the_forwarder_stops(setup: ForwarderSetup) -> None:
     async with setup.run(age=60) as forwarder:
+        await forwarder.take(build_message(0))
+        await wait_until(lambda: setup.store.numbers == [0])
         await forwarder.take(build_message(1))
-        assert setup.store.numbers == []
-    assert setup.store.numbers == [1]
+    assert setup.store.numbers == [0, 1]
+    assert setup.count_waiting() == 0
 
 
 async def test_a_full_spool_drops_the_oldest_messages_and_reports_it(
     tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    setup = ForwarderSetup(tmp_path / "spool", limit=3 * len(encode(build_message(10))))
+    setup = ForwarderSetup(tmp_path / "spool", limit=25_000)
     setup.store.is_unavailable = True
     async with setup.run() as forwarder:
-        for number in range(10, 15):
+        for number in range(100):
             await forwarder.take(build_message(number))
-        assert setup.metrics["messages_dropped"] == 2
+            if number % 25 == 24:
+                await wait_until(lambda: not forwarder._spool.in_memory)
+        assert setup.metrics["messages_dropped"] > 0
+        dropped = int(setup.metrics["messages_dropped"])
         assert "is full (spool_limit)" in (forwarder.problem or "")
         setup.store.is_unavailable = False
-        await wait_until(lambda: setup.store.numbers == [12, 13, 14])
-        await forwarder.take(build_message(15))
-        assert "no readings are lost any more" in caplog.text
+        await wait_until(lambda: setup.store.numbers == list(range(dropped, 100)), within=30)
+        await wait_until(lambda: "no readings are lost any more" in caplog.text)
 
 
 def raise_disk_full(*_: object) -> None:
@@ -166,14 +199,16 @@ async def test_readings_are_stored_from_memory_while_the_disk_is_full(
     async with setup.run() as forwarder:
         with monkeypatch.context() as patch:
             patch.setattr(SpoolFile, "_transaction", raise_disk_full)
+            setup.store.is_unavailable = True
             await forwarder.take(build_message(1))
+            await wait_until(lambda: "disk is full" in (forwarder.problem or ""))
             assert setup.safe == 0, "a reading in memory only is not reported as safe"
-            assert "disk is full" in (forwarder.problem or "")
+            setup.store.is_unavailable = False
             await wait_until(lambda: setup.store.numbers == [1])
-            assert setup.safe == 1
+            assert setup.safe
         await forwarder.take(build_message(2))
         await wait_until(lambda: setup.store.numbers == [1, 2])
-        assert forwarder.problem is None
+        await wait_until(lambda: forwarder.problem is None)
     assert setup.metrics["messages_dropped"] == 0
     assert "takes all readings again" in caplog.text
 
@@ -185,6 +220,7 @@ async def test_stored_messages_are_not_repeated_while_the_disk_cannot_delete_the
     async with setup.run(batch=2) as forwarder:
         for number in range(1, 4):
             await forwarder.take(build_message(number))
+        await wait_until(lambda: setup.metrics["spool_messages"] == 3)
         monkeypatch.setattr(SpoolFile, "_transaction", raise_disk_full)
         await forwarder.take(build_message(4))
         setup.store.is_unavailable = False
@@ -211,9 +247,7 @@ async def test_messages_left_in_memory_when_the_forwarder_stops_are_counted_as_d
 async def test_an_unreadable_message_in_the_spool_is_dropped(
     setup: ForwarderSetup, caplog: pytest.LogCaptureFixture
 ) -> None:
-    with Spool(setup.file, setup.limit) as spool:
-        for body in (b"{}", encode(build_message(1))):
-            spool.append(OutgoingMessage("id", SERIAL, "", body))
+    setup.fill([b"{}", encode(build_message(1))])
     async with setup.run():
         await wait_until(lambda: setup.metrics["messages_stored"] == 1)
     assert setup.store.numbers == [1]
@@ -226,9 +260,7 @@ async def test_an_unstorable_reading_is_dropped_and_the_others_are_stored(
     setup: ForwarderSetup, caplog: pytest.LogCaptureFixture
 ) -> None:
     setup.store.rejects = {3, 4, 17}
-    with Spool(setup.file, setup.limit) as spool:
-        for number in range(20):
-            spool.append(OutgoingMessage("id", SERIAL, "", encode(build_message(number))))
+    setup.fill(encode(build_message(number)) for number in range(20))
     async with setup.run():
         await wait_until(lambda: len(setup.store.numbers) == 17)
         await wait_until(lambda: setup.metrics["messages_stored"] == 17)

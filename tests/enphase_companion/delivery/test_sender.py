@@ -8,7 +8,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,9 +54,8 @@ async def open_sender(
 ) -> AsyncIterator[OpenSender]:
     metrics = Metrics()
     publisher = Publisher(broker, queues, "test")
-    with Spool(file, limit) as spool:
-        async with Sender(publisher, spool, metrics) as sender:
-            yield OpenSender(sender, publisher, metrics, spool)
+    async with Spool(file, limit, metrics) as spool, Sender(publisher, spool, metrics) as sender:
+        yield OpenSender(sender, publisher, metrics, spool)
 
 
 @pytest.fixture
@@ -116,7 +115,7 @@ async def test_nothing_is_lost_or_reordered_when_the_broker_is_killed_and_restar
             await asyncio.sleep(0.01)
             if number == 100:
                 await asyncio.to_thread(rabbitmq.kill)
-        assert len(sender.spool) > 100
+        assert sender.spool.on_disk > 100
         await asyncio.to_thread(rabbitmq.start)
         await wait_until(lambda: sender.has_sent(300), within=60)
         await sender.send([300])
@@ -136,7 +135,7 @@ async def test_a_broker_that_hangs_delays_nothing_and_loses_nothing(
         assert sender.metrics["messages_published"] == 1, (
             "the sender accepted all of them, and the broker none"
         )
-        await wait_until(lambda: len(sender.spool) == 49)
+        await wait_until(lambda: sender.spool.on_disk == 49)
         rabbitmq.resume()
         await wait_until(lambda: sender.has_sent(50), within=60)
     assert remove_duplicates(get_numbers(await inspector.take_all(queue))) == list(range(50))
@@ -162,8 +161,8 @@ async def test_every_message_is_published_or_spooled_when_the_sender_stops(
     async with open_sender(broker, file, [queue]) as sender:
         await sender.publisher.connected.wait()
         await sender.send(range(50))
-    with Spool(file, 10**9) as spool:
-        assert (await inspector.count_ready(queue)) + len(spool) == 50
+    with closing(SpoolFile(file)) as spool:
+        assert (await inspector.count_ready(queue)) + spool.count == 50
 
 
 async def test_a_deleted_queue_is_declared_again_and_nothing_is_lost(
@@ -218,10 +217,12 @@ async def test_readings_dropped_from_a_full_spool_are_logged_and_counted(
     broker: Broker, queue: str, file: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     unreachable = Broker(str(URL(broker.url).with_port(1)))
-    async with open_sender(unreachable, file, [queue], limit=10_000) as sender:
-        await sender.send(range(20))
-        await wait_until(lambda: sender.metrics["messages_dropped"] > 0)
-        await wait_until(lambda: sender.metrics["messages_dropped"] + len(sender.spool) == 20)
+    async with open_sender(unreachable, file, [queue], limit=25_000) as sender:
+        for start in range(0, 100, 25):
+            await sender.send(range(start, start + 25))
+            await wait_until(lambda: not sender.spool.in_memory)
+        assert sender.metrics["messages_dropped"] > 0
+        assert sender.metrics["messages_dropped"] + len(sender.spool) == 100
     assert caplog.text.count("readings are being lost") == 1
 
 
@@ -253,7 +254,7 @@ async def test_the_error_of_a_wrong_password_names_its_key_and_never_the_passwor
     async with open_sender(wrong, file, [queue]) as sender:
         await sender.send([0])
         await wait_until(lambda: sender.publisher.problem.text is not None)
-        await wait_until(lambda: len(sender.spool) == 1)
+        await wait_until(lambda: sender.spool.on_disk == 1)
     assert "it rejects amqp_username with amqp_password: correct them" in caplog.text
     assert "hunter2" not in redact(caplog.text)
     assert "hunter2" not in "".join(each.getMessage() for each in caplog.records if "enphase" in each.name)
@@ -276,7 +277,7 @@ async def test_readings_wait_while_the_queue_exists_with_other_arguments(
     async with open_sender(broker, file, [queue]) as sender:
         await sender.send([0])
         await wait_until(lambda: sender.publisher.problem.text is not None)
-        await wait_until(lambda: len(sender.spool) == 1)
+        await wait_until(lambda: sender.spool.on_disk == 1)
         assert (
             f"queue {queue} (it exists with other arguments: delete it, or set another name)" in caplog.text
         )
@@ -298,16 +299,16 @@ from tests.enphase_companion.amqp_helpers import build_message
 async def main():
     url, exchange, queue, file, first, last = sys.argv[1:]
     publisher = Publisher(Broker(url, exchange), [queue], "killed")
-    async with Sender(publisher, Spool(Path(file), 10**9), Metrics()) as sender:
+    async with Spool(Path(file), 10**9, Metrics()) as spool, Sender(publisher, spool, Metrics()) as sender:
         await publisher.connected.wait()
         print("connected", flush=True)
         sys.stdin.readline()
         for number in range(int(first), int(last)):
             await sender.send(build_message(number))
-        while sender.waiting < int(last) - int(first):
+        while spool.on_disk < int(last) - int(first):
             await asyncio.sleep(0.01)
         print("waiting", flush=True)
-        while sender.waiting:
+        while len(spool):
             await asyncio.sleep(0.001)
         print("sent", flush=True)
         await asyncio.sleep(60)
@@ -330,7 +331,7 @@ async def test_a_program_killed_between_sending_and_confirmation_loses_nothing(
     assert await killed.stdout.readline() == b"connected\n"
     rabbitmq.pause()
     killed.stdin.write(b"\n")
-    # The first message was sent and, without a confirmation, written to disk.
+    # They were sent and, without confirmations, written to disk.
     assert await killed.stdout.readline() == b"waiting\n"
     rabbitmq.resume()
     # The sender is now sending messages from disk.

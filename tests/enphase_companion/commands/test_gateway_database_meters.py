@@ -9,6 +9,7 @@ import re
 import shutil
 import signal
 import sqlite3
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +120,7 @@ async def test_every_reading_of_the_gateway_is_stored_once(
 async def test_ended_buckets_are_rolled_up(
     create_storing: Callable[..., StoringCommand], database_url: str
 ) -> None:
-    storing = create_storing(database_url, start=1_764_000_000)
+    storing = create_storing(database_url, start=time.time() - 86_400)
     storing.start()
     await storing.inspector.wait_for_count(12)
     minutes = "SELECT DISTINCT bucket_start FROM minutes"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 import shutil
 import statistics
@@ -19,8 +20,10 @@ from rich.table import Table
 from tests.services import SEARCH_PATH
 
 from .faults import FAULTS
-from .options import KINDS, parse_arguments
-from .pipeline import ZONE, Pipeline, run_pipeline
+from .messages import find_unexpected
+from .options import parse_arguments
+from .pipeline import ZONE, Pipeline
+from .set_up import run_pipeline
 from .verdict import Verdict, judge
 
 #: Seconds for a recovery; the longest pause between two attempts to connect is 30 s.
@@ -62,7 +65,7 @@ class Run:
         begun = time.monotonic()
         FAULTS[kind].strike(pipeline, self._chance)
         lasted = time.monotonic() - begun
-        recovered = pipeline.wait_until_stored(pipeline.ledger.moments(), _RECOVERY)
+        recovered = pipeline.wait_until_recovered(_RECOVERY)
         self.recoveries[kind].append(recovered)
         after = "NOT RECOVERED" if recovered is None else f"recovered after {recovered:.1f} s"
         print(f"{at:6.0f} s  {kind}: {lasted:.1f} s, {after}", flush=True)
@@ -76,18 +79,27 @@ def main() -> int:
     if missing := [name for name in programs if not shutil.which(name, path=SEARCH_PATH)]:
         print(f"scripts/soak: not installed: {', '.join(missing)}", file=sys.stderr)
         return 1
+    # It warns of confirmations for messages that were published with properties of their own.
+    logging.getLogger("aiormq").setLevel(logging.CRITICAL)
     seconds = given.minutes * 60
     print(f"{given.minutes:g} minutes of faults, --seed {given.seed}", flush=True)
     with _folder(given.folder) as folder, run_pipeline(folder, seconds) as pipeline:
-        run = Run(pipeline, random.Random(given.seed), given.kinds)
+        kinds = [kind for kind in given.kinds if FAULTS[kind].disk in {None, *pipeline.disks}]
+        for kind in given.kinds:
+            if kind not in kinds:
+                print(f"skipped, as a disk cannot be mounted here: {kind}")
+        run = Run(pipeline, random.Random(given.seed), kinds)
         run.strike(seconds)
         print("Waiting until all readings are stored and rolled up", flush=True)
-        pipeline.settle(_RECOVERY)
+        if not pipeline.settle(_RECOVERY):
+            pipeline.problems.append(f"not all readings are stored {_RECOVERY} s after the last fault")
         now = time.time()
-        statuses = {program.name: program.stop() for program in pipeline.programs}
+        for program in pipeline.programs:
+            program.stop()
         verdicts = {store.name: judge(store, pipeline.ledger, ZONE, now) for store in pipeline.stores}
-        problems = [*_find_problems(pipeline, run, statuses)]
-        _print_tables(pipeline, run, verdicts)
+        letters = pipeline.sender.read_dead_letters()
+        problems = [*_find_problems(pipeline, run, letters)]
+        _print_tables(pipeline, run, verdicts, letters)
     for name, verdict in verdicts.items():
         problems += [f"{name}: {problem}" for problem in _describe(verdict)]
     for problem in problems:
@@ -106,19 +118,24 @@ def _folder(given: Path | None) -> Iterator[Path]:
         yield given
 
 
-def _find_problems(pipeline: Pipeline, run: Run, statuses: dict[str, int]) -> Iterator[str]:
+def _find_problems(pipeline: Pipeline, run: Run, letters: list[str]) -> Iterator[str]:
     """Yield what went wrong besides the readings."""
+    yield from pipeline.problems
     for program in pipeline.programs:
-        for status in program.deaths:
-            yield f"{program.name} ended by itself with status {status}"
+        yield from (f"{program.name} ended by itself with status {status}" for status in program.deaths)
+        yield from (
+            f"{program.name} ended with status {status} on SIGTERM" for status in program.stops if status
+        )
         if "Traceback" in program.log.read_text(errors="replace"):
             yield f"{program.name} printed a traceback"
-    for name, status in statuses.items():
-        if status:
-            yield f"{name} ended with status {status} on SIGTERM"
     for kind, recoveries in run.recoveries.items():
         if None in recoveries:
             yield f"{kind}: not recovered within {_RECOVERY} s"
+    if missing := len(pipeline.sender.poison - set(letters)):
+        yield f"{missing} poison messages are not among the dead letters"
+    yield from (
+        f"dead letter that is no poison: {each}" for each in find_unexpected(letters, pipeline.sender.poison)
+    )
 
 
 def _describe(verdict: Verdict) -> Iterator[str]:
@@ -135,17 +152,18 @@ def _describe(verdict: Verdict) -> Iterator[str]:
             yield f"{name}: {len(found) - _EXAMPLES} more"
 
 
-def _print_tables(pipeline: Pipeline, run: Run, verdicts: dict[str, Verdict]) -> None:
+def _print_tables(pipeline: Pipeline, run: Run, verdicts: dict[str, Verdict], letters: list[str]) -> None:
     console = Console(highlight=False)
     table = Table(title="messages")
     table.add_column("")
     for store in verdicts:
         table.add_column(store, justify="right")
-    dead = sum(each.total("messages_dead_lettered") for each in pipeline.consumers)
+    dead = len(set(letters) & pipeline.sender.poison)
     rows: dict[str, list[int]] = {
         "attempted": [each.attempted for each in verdicts.values()],
         "confirmed": [_confirmed(pipeline, store) for store in verdicts],
         "stored": [each.stored for each in verdicts.values()],
+        "poison": [len(pipeline.sender.poison) if store == "MariaDB" else 0 for store in verdicts],
         "dead-lettered": [dead if store == "MariaDB" else 0 for store in verdicts],
         "in memory at a kill": [each.excused for each in verdicts.values()],
         "LOST": [len(each.lost) for each in verdicts.values()],
@@ -162,10 +180,14 @@ def _print_tables(pipeline: Pipeline, run: Run, verdicts: dict[str, Verdict]) ->
         table.add_column(column, justify="left" if column == "fault" else "right")
     for kind in run.kinds:
         recoveries = run.recoveries[kind]
+        if not recoveries:
+            continue
         known = [each for each in recoveries if each is not None]
         middle, longest = (f"{work(known):.1f}" if known else "-" for work in (statistics.median, max))
-        table.add_row(KINDS[kind], str(len(recoveries)), middle, longest)
+        table.add_row(kind, str(len(recoveries)), middle, longest)
     console.print(table)
+    if unused := [kind for kind in run.kinds if not run.recoveries[kind]]:
+        print(f"Not in this run, for lack of time: {', '.join(unused)}")
 
 
 def _confirmed(pipeline: Pipeline, store: str) -> int:
@@ -174,7 +196,7 @@ def _confirmed(pipeline: Pipeline, store: str) -> int:
     if store == "SQLite":
         return in_sqlite.total("messages_stored")
     published = sum(each.total("messages_published") for each in pipeline.publishers)
-    return published + in_mariadb.total("messages_stored")
+    return published + pipeline.sender.confirmed + in_mariadb.total("messages_stored")
 
 
 if __name__ == "__main__":

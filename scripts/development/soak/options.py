@@ -12,9 +12,36 @@ from enphase_companion.config.command_line import Parser
 KINDS = {
     "kill-publisher": "kill -9 of a publisher",
     "kill-consumer": "kill -9 of a consumer",
-    "kill-direct": "kill -9 of a direct writer, gateway_database_meters",
-    "kill-broker": "kill -9 of RabbitMQ, which is away for some seconds",
-    "kill-database": "kill -9 of MariaDB, which is away for some seconds",
+    "kill-direct": "kill -9 of a gateway_database_meters",
+    "kill-broker": "kill -9 of RabbitMQ",
+    "kill-database": "kill -9 of MariaDB",
+    "kill-consumer-before-ack": "kill -9 of both consumers between commit and acknowledgement",
+    "kill-broker-before-ack": "kill -9 of RabbitMQ between commit and acknowledgement",
+    "kill-publisher-before-confirm": "kill -9 of both publishers before the broker's confirmation",
+    "kill-database-in-commit": "kill -9 of MariaDB before it reports a commit",
+    "restart": "SIGTERM of a script, and a new start",
+    "pause-publisher": "SIGSTOP of a publisher, 40 s",
+    "pause-consumer": "SIGSTOP of a consumer, 40 s",
+    "pause-direct": "SIGSTOP of a gateway_database_meters, 40 s",
+    "pause-broker": "SIGSTOP of RabbitMQ, 40 s",
+    "pause-database": "SIGSTOP of MariaDB, 70 s",
+    "cut": "connections to broker or database reset",
+    "black-hole": "nothing passes to or from broker or database, 1 to 8 s",
+    "long-black-hole": "nothing passes to or from broker or database, 40 s",
+    "disk-alarm": "RabbitMQ's disk alarm",
+    "spool-disk-full": "the disk of the spools full, broker and database away",
+    "sqlite-disk-full": "the disk of SQLite's database full",
+    "mariadb-disk-full": "the disk of MariaDB full",
+    "poison": "1,000 messages that can never be stored",
+    "poison-and-kill": "1,000 such messages, and kill -9 of a consumer",
+    "doubles": "readings published several times",
+    "late": "readings two days late",
+    "strange": "message properties that the library cannot decode",
+    "clock-jump": "the clock of a gateway set back or ahead",
+    "gateway-fails": "a gateway that does not answer, or with errors",
+    "upgrade": "enphase-database upgrade meanwhile",
+    "rebuild": "enphase-database rebuild meanwhile, sometimes killed",
+    "prune": "enphase-database prune meanwhile, sometimes killed",
 }
 
 _EXAMPLES = """\
@@ -30,7 +57,7 @@ exit status: 0 nothing is lost, doubled or wrong; 1 something is, or a program e
 
 def parse_arguments(words: list[str] | None = None) -> argparse.Namespace:
     """Return the options: minutes, seed, kinds, folder."""
-    kinds = "\n".join(f"  {name:24} {about}" for name, about in KINDS.items())
+    kinds = "\n".join(f"  {name:30} {about}" for name, about in KINDS.items())
     options = Parser(
         prog="scripts/soak",
         description=(

@@ -21,21 +21,56 @@ _START, _STOP = 90, 60
 _METRIC = re.compile(r"^enphase_(\w+?)(?:_total)? ([0-9.e+]+)$", re.MULTILINE)
 
 
+def run_once(
+    command: str, folder: Path, environment: Mapping[str, str], *words: str
+) -> subprocess.Popen[bytes]:
+    """Start a command that ends by itself; its output goes to a file."""
+    with (folder / f"{command}.log").open("ab") as output:
+        return subprocess.Popen(
+            [_path(command), *words],
+            env=_environment(folder, environment),
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
+
+
+def _path(command: str) -> str:
+    return str(Path(sys.executable).with_name(f"enphase-{command}"))
+
+
+def _environment(folder: Path, environment: Mapping[str, str]) -> dict[str, str]:
+    return {
+        "PATH": os.environ["PATH"],
+        "HOME": str(folder),
+        "PYTHONDONTWRITEBYTECODE": "",
+        **environment,
+    }
+
+
 class Program:
     """One long-running command; its output goes to a file."""
 
-    def __init__(self, command: str, name: str, folder: Path, environment: Mapping[str, str]) -> None:
-        """`command` without `enphase-`; `name` is unique in this run."""
+    def __init__(
+        self,
+        command: str,
+        name: str,
+        folder: Path,
+        environment: Mapping[str, str],
+        *,
+        serial: str | None = None,
+        at_risk: float = 0.0,
+    ) -> None:
+        """`command` without `enphase-`; `name` is unique in this run.
+
+        `serial`: of the gateway that it reads; `at_risk`: seconds of readings that a kill may cost.
+        """
         self.name = name
+        self.serial = serial
+        self.at_risk = at_risk
         self._port = find_free_port()
-        self._command = [str(Path(sys.executable).with_name(f"enphase-{command}")), "--metrics-port"]
-        self._command.append(str(self._port))
-        self._environment = {
-            "PATH": os.environ["PATH"],
-            "HOME": str(folder),
-            "PYTHONDONTWRITEBYTECODE": "",
-            **environment,
-        }
+        self._command = [_path(command), "--metrics-port", str(self._port)]
+        self._environment = _environment(folder, environment)
         self.log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._starts = 0
@@ -44,6 +79,8 @@ class Program:
         self._now: Counter[str] = Counter()
         #: Exit statuses of lives that ended by themselves.
         self.deaths: list[int] = []
+        #: Exit statuses after SIGTERM.
+        self.stops: list[int] = []
 
     def start(self) -> None:
         """Start the command and wait until its signal handlers are installed."""
@@ -64,11 +101,11 @@ class Program:
         self._signal(signal.SIGKILL)
         self._end()
 
-    def stop(self) -> int:
-        """End the command with SIGTERM and return its exit status."""
+    def stop(self) -> None:
+        """End the command with SIGTERM."""
         self.scrape()
         self._signal(signal.SIGTERM)
-        return self._end()
+        self.stops.append(self._end())
 
     def pause(self) -> None:
         """Stop the process: its connections stay open, and it does nothing."""

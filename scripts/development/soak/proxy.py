@@ -7,6 +7,8 @@ import socket
 import struct
 import threading
 from collections.abc import Coroutine
+from dataclasses import dataclass
+from enum import StrEnum
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,6 +16,23 @@ _CHUNK = 65_536
 
 #: Closing sends a reset instead of waiting for what is not sent yet.
 _NO_LINGER = struct.pack("ii", 1, 0)
+
+
+class Direction(StrEnum):
+    """Where bytes go."""
+
+    TO_SERVER = "to server"
+    FROM_SERVER = "from server"
+
+
+@dataclass(frozen=True)
+class Trap:
+    """Bytes that close a direction as soon as they come; they pass only in the other one."""
+
+    content: bytes
+    seen_in: Direction
+    closes: Direction
+    sprung: threading.Event
 
 
 class Proxy:
@@ -24,9 +43,10 @@ class Proxy:
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="proxy", daemon=True)
         self._writers: set[asyncio.StreamWriter] = set()
-        #: Whether bytes to the server and bytes from it pass.
-        self._to_server, self._from_server = asyncio.Event(), asyncio.Event()
+        #: Set while bytes pass.
+        self._open = {direction: asyncio.Event() for direction in Direction}
         self._accepts = True
+        self._trap: Trap | None = None
         self.port = 0
 
     def __enter__(self) -> Self:
@@ -44,43 +64,52 @@ class Proxy:
         self._thread.join()
         self._loop.close()
 
-    def hold(self, *, to_server: bool = True, from_server: bool = True) -> None:
+    def hold(self, *directions: Direction) -> None:
         """Let no byte pass in these directions; connections stay open, as behind a dead switch."""
-        self._run(self._set(to_server=not to_server, from_server=not from_server))
+        self._run(self._set(*(direction for direction in Direction if direction not in directions)))
+
+    def hold_at(self, content: bytes, seen_in: Direction, closes: Direction, within: float) -> bool:
+        """Hold one direction as soon as a connection carries these bytes; return whether one does in time."""
+        trap = Trap(content, seen_in, closes, threading.Event())
+        self._trap = trap
+        trap.sprung.wait(within)
+        self._trap = None
+        return trap.sprung.is_set()
 
     def cut(self) -> None:
         """Reset all connections, and new ones until `restore`."""
-        self._run(self._cut(accepts=False))
+        self._run(self._cut())
 
     def restore(self, *, reset: bool = False) -> None:
         """Let everything pass; what was held is delivered late, or with `reset` its connections are reset."""
         if reset:
-            self._run(self._cut(accepts=False))
+            self._run(self._cut())
         self._accepts = True
-        self._run(self._set(to_server=True, from_server=True))
+        self._run(self._set(*Direction))
 
     async def _start(self) -> None:
-        await self._set(to_server=True, from_server=True)
+        await self._set(*Direction)
         self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0)
         self.port = self._server.sockets[0].getsockname()[1]
 
     async def _stop(self) -> None:
         self._server.close()
-        await self._cut(accepts=False)
+        await self._cut()
         others = asyncio.all_tasks() - {asyncio.current_task()}
         for task in others:
             task.cancel()
         await asyncio.gather(*others, return_exceptions=True)
 
-    async def _set(self, *, to_server: bool, from_server: bool) -> None:
-        for event, is_open in ((self._to_server, to_server), (self._from_server, from_server)):
-            if is_open:
+    async def _set(self, *directions: Direction) -> None:
+        """Let bytes pass in these directions only."""
+        for direction, event in self._open.items():
+            if direction in directions:
                 event.set()
             else:
                 event.clear()
 
-    async def _cut(self, *, accepts: bool) -> None:
-        self._accepts = accepts
+    async def _cut(self) -> None:
+        self._accepts = False
         for writer in self._writers:
             _reset(writer)
         self._writers.clear()
@@ -97,8 +126,8 @@ class Proxy:
         both = {writer, server_writer}
         self._writers |= both
         passing = [
-            asyncio.ensure_future(_pass(reader, server_writer, self._to_server)),
-            asyncio.ensure_future(_pass(server_reader, writer, self._from_server)),
+            asyncio.ensure_future(self._pass(reader, server_writer, Direction.TO_SERVER)),
+            asyncio.ensure_future(self._pass(server_reader, writer, Direction.FROM_SERVER)),
         ]
         try:
             await asyncio.wait(passing, return_when=asyncio.FIRST_COMPLETED)
@@ -107,8 +136,22 @@ class Proxy:
                 task.cancel()
             await asyncio.gather(*passing, return_exceptions=True)
             for each in both:
-                _reset(each)
+                each.close()
             self._writers -= both
+
+    async def _pass(
+        self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, direction: Direction
+    ) -> None:
+        """Pass bytes on while the direction is open, until an end is closed."""
+        while chunk := await reader.read(_CHUNK):
+            trap = self._trap
+            if trap is not None and trap.seen_in is direction and trap.content in chunk:
+                self._trap = None
+                self._open[trap.closes].clear()
+                trap.sprung.set()
+            await self._open[direction].wait()
+            writer.write(chunk)
+            await writer.drain()
 
     def _run(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self._loop).result()
@@ -119,11 +162,3 @@ def _reset(writer: asyncio.StreamWriter) -> None:
     if connection.fileno() != -1:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
     writer.transport.abort()
-
-
-async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, is_open: asyncio.Event) -> None:
-    """Pass bytes on while the event is set, until an end is closed."""
-    while chunk := await reader.read(_CHUNK):
-        await is_open.wait()
-        writer.write(chunk)
-        await writer.drain()

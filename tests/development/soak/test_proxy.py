@@ -7,7 +7,7 @@ from contextlib import suppress
 
 import pytest
 
-from development.soak.proxy import Proxy
+from development.soak.proxy import Direction, Proxy
 
 
 @pytest.fixture
@@ -42,11 +42,11 @@ def client(echo: Proxy) -> Iterator[socket.socket]:
         yield connection
 
 
-@pytest.mark.parametrize("direction", ["to_server", "from_server"])
+@pytest.mark.parametrize("direction", Direction)
 def test_what_was_held_in_either_direction_is_delivered_late(
-    echo: Proxy, client: socket.socket, direction: str
+    echo: Proxy, client: socket.socket, direction: Direction
 ) -> None:
-    echo.hold(**{direction: True, **({"to_server": False} if direction == "from_server" else {})})
+    echo.hold(direction)
     client.sendall(b"two")
     client.settimeout(0.3)
     with pytest.raises(TimeoutError):
@@ -57,7 +57,7 @@ def test_what_was_held_in_either_direction_is_delivered_late(
 
 
 def test_held_connections_can_be_reset_instead(echo: Proxy, client: socket.socket) -> None:
-    echo.hold()
+    echo.hold(*Direction)
     client.sendall(b"two")
     echo.restore(reset=True)
     with pytest.raises(ConnectionResetError):
@@ -70,12 +70,22 @@ def test_a_cut_resets_connections_and_new_ones_until_it_is_restored(
     echo.cut()
     with pytest.raises(ConnectionResetError):
         client.recv(100)
-    with (
-        socket.create_connection(("127.0.0.1", echo.port), 10) as refused,
-        pytest.raises(ConnectionError),
-    ):
+    with pytest.raises(ConnectionError), socket.create_connection(("127.0.0.1", echo.port), 10) as refused:
         refused.recv(100)
     echo.restore()
     with socket.create_connection(("127.0.0.1", echo.port), 10) as again:
         again.sendall(b"three")
         assert again.recv(100) == b"three"
+
+
+def test_a_direction_is_held_as_soon_as_certain_bytes_come(echo: Proxy, client: socket.socket) -> None:
+    sending = threading.Timer(0.1, client.sendall, [b"a COMMIT"])
+    sending.start()
+    assert echo.hold_at(b"COMMIT", Direction.TO_SERVER, Direction.FROM_SERVER, within=30)
+    sending.join()
+    client.settimeout(0.3)
+    with pytest.raises(TimeoutError):
+        client.recv(100)
+    echo.restore()
+    client.settimeout(10)
+    assert client.recv(100) == b"a COMMIT"

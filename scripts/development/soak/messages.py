@@ -1,0 +1,204 @@
+"""Messages that the soak test publishes itself: readings that come late or twice, and poison."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterable, Sequence
+from itertools import count, cycle
+from typing import Any
+
+import aio_pika
+
+from tests.services.amqp_properties import UNREADABLE, publish_raw
+
+from .gateways import Ledger, Values
+
+EXCHANGE, DEAD_LETTERS = "Enphase", "Enphase.DeadLetter"
+_ROUTING_KEY = "MeterStream"
+
+#: Serial numbers of gateways that exist only in these messages.
+LATE, TWICE, STRANGE = "122399000001", "122399000002", "122399000003"
+
+#: Keys of a message, in the order of COLUMNS.
+_KEYS = (
+    "actPower", "reactPwr", "apprntPwr", "rmsVoltage", "rmsCurrent", "pwrFactor", "freqHz", "whDlvdCum",
+    "whRcvdCum", "vahCum", "varhLagCum", "varhLeadCum",
+)  # fmt: skip
+
+_DAY = 86_400
+
+#: Seconds after which messages must be confirmed.
+_TIMEOUT = 60
+
+#: Poison messages are published in pieces of this length.
+_PIECE = 100
+
+
+def _replace(**values: Any) -> Callable[[dict[str, Any]], bytes]:
+    """Return what builds the body of a good message with other values."""
+    return lambda good: json.dumps({**good, **values}).encode()
+
+
+def _meter(**values: Any) -> Callable[[dict[str, Any]], bytes]:
+    """Return what builds the body of a good message whose first meter has other values."""
+    return lambda good: json.dumps({**good, "meters": [{**good["meters"][0], **values}]}).encode()
+
+
+#: What makes the body of a message that can never be stored of a good one, by what is wrong.
+POISON: dict[str, Callable[[dict[str, Any]], bytes]] = {
+    "empty": lambda _: b"",
+    "not JSON": lambda _: b"<html>Please wait</html>",
+    "cut short": lambda good: json.dumps(good).encode()[:-20],
+    "not UTF-8": lambda good: json.dumps(good).encode().replace(b"production", b"production\xff"),
+    "NaN": _meter(actPower=float("nan")),
+    "a list": lambda good: json.dumps([good]).encode(),
+    "a number": lambda _: b"1764000000",
+    "nested": lambda _: b'{"a":' * 500 + b"1" + b"}" * 500,
+    "too large": _replace(remark="x" * 70_000),
+    "a later version": _replace(schema_version=2),
+    "a version in words": _replace(schema_version="one"),
+    "no gateway": _replace(gateway_serial_number=None),
+    "another gateway": _replace(gateway_serial_number="../../etc"),
+    "no time": _replace(timestamp=None),
+    "a time in words": _replace(timestamp="noon"),
+    "no list of meters": _replace(meters={"production": 1}),
+    "meters in words": _replace(meters=["production"]),
+    "too many meters": lambda good: json.dumps({**good, "meters": good["meters"] * 100}).encode(),
+    "a phase too many": _meter(phase=4),
+    "half a phase": _meter(phase=0.5),
+    "no type of meter": _meter(measurement_type=None),
+    "a type with spaces": _meter(measurement_type="DROP TABLE readings"),
+    "no time of measurement": _meter(measured_at=None),
+    "measured in 1970": _meter(measured_at=1000),
+}
+
+
+class Sender:
+    """Publishes to the broker, past the proxy, with confirmation; and reads the dead letters."""
+
+    def __init__(self, url: str, ledger: Ledger) -> None:
+        self._url = url
+        self._ledger = ledger
+        self._numbers = count()
+        #: Seconds since the epoch from which late readings are sent: each minute is sent only once.
+        self._late_from = (time.time() - 2 * _DAY) // 60 * 60
+        #: Ids of the poison messages that the broker has confirmed.
+        self.poison: set[str] = set()
+        self.confirmed = 0
+
+    def send_late(self, number: int) -> None:
+        """Publish readings of two days ago, a second apart."""
+        self._send(LATE, self._late_from, number)
+        self._late_from += (number // 60 + 1) * 60
+
+    def send_twice(self, number: int, copies: int) -> None:
+        """Publish readings several times: with the same id, and with others."""
+        now = time.time() // 1 - number
+        self._send(TWICE, now, number, copies)
+
+    def send_strange(self) -> None:
+        """Publish good readings, each with other properties that the AMQP library cannot decode."""
+        now = time.time() // 1 - len(UNREADABLE)
+        for at, properties in enumerate(UNREADABLE.values(), start=round(now)):
+            values, body = build_reading(STRANGE, at)
+            content = json.dumps(body).encode()
+            asyncio.run(publish_raw(self._url, EXCHANGE, _ROUTING_KEY, properties, content))
+            # The broker has it, and does not say so: the ledger takes it for safe.
+            self._ledger.note((STRANGE, at * 1000), values)
+            self.confirmed += 1
+
+    def send_poison(self, number: int) -> None:
+        """Publish poison messages of all kinds in turn."""
+        good = build_reading(TWICE, time.time() // 1)[1]
+        kinds = cycle(POISON.values())
+        bodies = [(f"poison-{uuid.uuid4().hex}", next(kinds)(good)) for _ in range(number)]
+        for first in range(0, number, _PIECE):
+            piece = bodies[first : first + _PIECE]
+            asyncio.run(self._publish(piece))
+            self.poison.update(each for each, _ in piece)
+
+    def count_dead_letters(self) -> int:
+        """Return how many dead letters wait in their queue; some may be there twice."""
+        return asyncio.run(self._count())
+
+    def read_dead_letters(self) -> list[str]:
+        """Take all dead letters and return their ids."""
+        return asyncio.run(self._read())
+
+    def _send(self, serial: str, start: float, number: int, copies: int = 1) -> None:
+        readings = {round(start) + index: build_reading(serial, start + index) for index in range(number)}
+        for copy in range(copies):
+            bodies = [
+                (f"{serial}-{at if copy % 2 else next(self._numbers)}", json.dumps(body).encode())
+                for at, (_, body) in readings.items()
+            ]
+            asyncio.run(self._publish(bodies))
+        for at, (values, _) in readings.items():
+            self._ledger.note((serial, at * 1000), values)
+            self.confirmed += 1
+
+    async def _publish(self, bodies: Sequence[tuple[str, bytes]]) -> None:
+        async with asyncio.timeout(_TIMEOUT), await aio_pika.connect(self._url) as connection:
+            channel = await connection.channel()
+            exchange = await channel.get_exchange(EXCHANGE)
+            await asyncio.gather(*(self._publish_one(exchange, *each) for each in bodies))
+
+    async def _publish_one(self, exchange: aio_pika.abc.AbstractExchange, id_: str, body: bytes) -> None:
+        message = aio_pika.Message(
+            body, message_id=id_, content_type="application/json", delivery_mode=2, app_id="soak"
+        )
+        await exchange.publish(message, _ROUTING_KEY, mandatory=True)
+
+    async def _count(self) -> int:
+        async with asyncio.timeout(_TIMEOUT), await aio_pika.connect(self._url) as connection:
+            queue = await (await connection.channel()).declare_queue(DEAD_LETTERS, passive=True)
+            return queue.declaration_result.message_count or 0
+
+    async def _read(self) -> list[str]:
+        found = []
+        async with await aio_pika.connect(self._url) as connection:
+            channel = await connection.channel()
+            await channel.set_qos(prefetch_count=1_000)
+            queue = await channel.get_queue(DEAD_LETTERS)
+            left = queue.declaration_result.message_count or 0
+            if left:
+                async with queue.iterator() as letters:
+                    async for letter in letters:
+                        found.append(letter.message_id or "")
+                        await letter.ack()
+                        left -= 1
+                        if not left:
+                            break
+        return found
+
+
+def build_reading(serial: str, at: float) -> tuple[Values, dict[str, Any]]:
+    """Return a reading of one meter with its total and a phase, and the body of its message."""
+    values: Values = {}
+    meters = []
+    for phase in (0, 1):
+        power = (at * 7 + phase) % 1000 - 300
+        numbers = (
+            power, 10.0, abs(power), 230.5, abs(power) / 230.5, 1.0 if power > 0 else -1.0, 50.0,
+            at / 100, at / 200, at / 90, 100.0, 200.0,
+        )  # fmt: skip
+        values["production", phase] = tuple(float(f"{each:.3f}") for each in numbers)
+        keyed = zip(_KEYS, values["production", phase], strict=True)
+        key = {"measurement_type": "production", "phase": phase, "measured_at": round(at) * 1000}
+        meters.append({**key, **dict(keyed)})
+    body = {
+        "timestamp": at + 0.5,
+        "schema_version": 1,
+        "gateway_serial_number": serial,
+        "has_unmetered_batteries": False,
+        "meters": meters,
+    }
+    return values, body
+
+
+def find_unexpected(letters: Iterable[str], poison: set[str]) -> list[str]:
+    """Return the ids of good messages among the dead letters."""
+    return sorted(set(letters) - poison)

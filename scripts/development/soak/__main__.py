@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import random
 import shutil
+import signal
 import statistics
 import sys
 import tempfile
@@ -13,6 +14,7 @@ from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 from rich.console import Console
 from rich.table import Table
@@ -77,7 +79,11 @@ def main() -> int:
     given = parse_arguments()
     programs = ("rabbitmq-server", "mariadbd", "mariadb-install-db")
     if missing := [name for name in programs if not shutil.which(name, path=SEARCH_PATH)]:
-        print(f"scripts/soak: not installed: {', '.join(missing)}", file=sys.stderr)
+        print(
+            f"scripts/soak: not installed: {', '.join(missing)}: install RabbitMQ and MariaDB (Debian: "
+            "rabbitmq-server, mariadb-server)",
+            file=sys.stderr,
+        )
         return 1
     # It warns of confirmations for messages that were published with properties of their own.
     logging.getLogger("aiormq").setLevel(logging.CRITICAL)
@@ -199,7 +205,15 @@ def _confirmed(pipeline: Pipeline, store: str) -> int:
     return published + pipeline.sender.confirmed + in_mariadb.total("messages_stored")
 
 
+def _interrupt(_number: int, _frame: object) -> NoReturn:
+    """End through the context managers, which stop the servers."""
+    raise KeyboardInterrupt
+
+
 if __name__ == "__main__":
+    # The background jobs of a shell ignore SIGINT.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, _interrupt)
     try:
         sys.exit(main())
     except KeyboardInterrupt:

@@ -81,8 +81,12 @@ def judge(store: Store, ledger: Ledger, zone: ZoneInfo, now: float) -> Verdict:
             verdict.lost.append(moment)
         else:
             verdict.excused += 1
-    for moment, stored in found.items():
-        verdict.wrong_values += _differences(moment, said.get(moment), stored)
+    for (serial, at), stored in found.items():
+        # The writer puts another reading of the same second some milliseconds later.
+        if (serial, at) not in said and (serial, at // 1000 * 1000) in said:
+            verdict.doubled.append(f"{serial} {at}: of the second {at // 1000 * 1000}")
+        else:
+            verdict.wrong_values += _differences((serial, at), said.get((serial, at)), stored)
     present = {moment: values for moment, values in said.items() if moment in found or moment in store.seen}
     _judge_rollups(store, present, zone, round(now * 1000) - _GRACE, verdict)
     return verdict

@@ -99,13 +99,24 @@ def test_a_doubled_reading_is_found(records: Records) -> None:
     assert len(records.judge().doubled) == 1
 
 
+def test_a_reading_that_is_stored_again_at_another_millisecond_is_doubled(records: Records) -> None:
+    records.change(
+        "CREATE TEMPORARY TABLE copies AS SELECT * FROM readings",
+        "UPDATE copies SET measured_at = measured_at + 1",
+        "INSERT INTO readings SELECT * FROM copies",
+    )
+    verdict = records.judge()
+    assert len(verdict.doubled) == COUNT
+    assert not verdict.wrong_values
+
+
 @pytest.mark.parametrize(
     ("change", "found"),
     [
         ("active_power = active_power + 0.1", "active_power: 0.1 stored, 0.0 said"),
         ("energy_received = NULL", "energy_received: None stored, 5.0 said"),
         ("phase = 1", "[('production', 1)] stored, [('production', 0)] said"),
-        ("measured_at = measured_at + 1", "stored, but never said"),
+        ("measured_at = measured_at + 1000", "stored, but never said"),
     ],
 )
 def test_a_wrong_value_is_found(records: Records, change: str, found: str) -> None:

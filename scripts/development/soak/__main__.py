@@ -202,7 +202,7 @@ def _confirmed(pipeline: Pipeline, store: str) -> int:
     if store == "SQLite":
         return in_sqlite.total("messages_stored")
     published = sum(each.total("messages_published") for each in pipeline.publishers)
-    return published + pipeline.sender.confirmed + in_mariadb.total("messages_stored")
+    return published + len(pipeline.sender.confirmed) + in_mariadb.total("messages_stored")
 
 
 def _interrupt(_number: int, _frame: object) -> NoReturn:

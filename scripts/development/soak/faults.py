@@ -258,6 +258,12 @@ def _doubles(pipeline: Pipeline, chance: random.Random) -> None:
     pipeline.sender.send_twice(60, chance.randint(2, 4))
 
 
+def _conflicts(pipeline: Pipeline, chance: random.Random) -> None:
+    """Publish several readings of each second twice, and kill a consumer meanwhile."""
+    pipeline.sender.send_conflicting(60, chance.randint(2, 5), 2)
+    _kill_consumer(pipeline, chance)
+
+
 def _late(pipeline: Pipeline, chance: random.Random) -> None:
     pipeline.sender.send_late(chance.randint(30, 150))
 
@@ -340,6 +346,7 @@ FAULTS = {
     "poison": Fault(_poison, 15),
     "poison-and-kill": Fault(_poison_and_kill, 20),
     "doubles": Fault(_doubles, 5),
+    "conflicts": Fault(_conflicts, 10),
     "late": Fault(_late, 5),
     "strange": Fault(_strange, 5),
     "clock-jump": Fault(_clock_jump, 6),

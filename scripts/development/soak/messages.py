@@ -14,13 +14,13 @@ import aio_pika
 
 from tests.services.amqp_properties import UNREADABLE, publish_raw
 
-from .gateways import Ledger, Values
+from .gateways import Ledger, Moment, Values
 
 EXCHANGE, DEAD_LETTERS = "Enphase", "Enphase.DeadLetter"
 _ROUTING_KEY = "MeterStream"
 
 #: Serial numbers of gateways that exist only in these messages.
-LATE, TWICE, STRANGE = "122399000001", "122399000002", "122399000003"
+LATE, TWICE, STRANGE, CONFLICTING = (f"12239900000{number}" for number in range(1, 5))
 
 #: Keys of a message, in the order of COLUMNS.
 _KEYS = (
@@ -87,7 +87,8 @@ class Sender:
         self._late_from = (time.time() - 2 * _DAY) // 60 * 60
         #: Ids of the poison messages that the broker has confirmed.
         self.poison: set[str] = set()
-        self.confirmed = 0
+        #: Readings that the broker has confirmed.
+        self.confirmed: set[Moment] = set()
 
     def send_late(self, number: int) -> None:
         """Publish readings of two days ago, a second apart."""
@@ -99,6 +100,13 @@ class Sender:
         now = time.time() // 1 - number
         self._send(TWICE, now, number, copies)
 
+    def send_conflicting(self, number: int, others: int, copies: int) -> None:
+        """Publish several readings of each second, each of them several times."""
+        first = round(time.time()) - number
+        for _ in range(copies):
+            for other in range(others):
+                self._send(CONFLICTING, first, number, other=other)
+
     def send_strange(self) -> None:
         """Publish good readings, each with other properties that the AMQP library cannot decode."""
         now = time.time() // 1 - len(UNREADABLE)
@@ -107,8 +115,7 @@ class Sender:
             content = json.dumps(body).encode()
             asyncio.run(publish_raw(self._url, EXCHANGE, _ROUTING_KEY, properties, content))
             # The broker has it, and does not say so: the ledger takes it for safe.
-            self._ledger.note((STRANGE, at * 1000), values)
-            self.confirmed += 1
+            self._note((STRANGE, at * 1000), values)
 
     def send_poison(self, number: int) -> None:
         """Publish poison messages of all kinds in turn."""
@@ -128,8 +135,10 @@ class Sender:
         """Take all dead letters and return their ids."""
         return asyncio.run(self._read())
 
-    def _send(self, serial: str, start: float, number: int, copies: int = 1) -> None:
-        readings = {round(start) + index: build_reading(serial, start + index) for index in range(number)}
+    def _send(self, serial: str, start: float, number: int, copies: int = 1, other: int = 0) -> None:
+        readings = {
+            round(start) + index: build_reading(serial, start + index, other) for index in range(number)
+        }
         for copy in range(copies):
             bodies = [
                 (f"{serial}-{at if copy % 2 else next(self._numbers)}", json.dumps(body).encode())
@@ -137,8 +146,11 @@ class Sender:
             ]
             asyncio.run(self._publish(bodies))
         for at, (values, _) in readings.items():
-            self._ledger.note((serial, at * 1000), values)
-            self.confirmed += 1
+            self._note((serial, at * 1000 + other), values)
+
+    def _note(self, moment: Moment, values: Values) -> None:
+        self._ledger.note(moment, values)
+        self.confirmed.add(moment)
 
     async def _publish(self, bodies: Sequence[tuple[str, bytes]]) -> None:
         async with asyncio.timeout(_TIMEOUT), await aio_pika.connect(self._url) as connection:
@@ -175,12 +187,15 @@ class Sender:
         return found
 
 
-def build_reading(serial: str, at: float) -> tuple[Values, dict[str, Any]]:
-    """Return a reading of one meter with its total and a phase, and the body of its message."""
+def build_reading(serial: str, at: float, other: int = 0) -> tuple[Values, dict[str, Any]]:
+    """Return a reading of one meter with its total and a phase, and the body of its message.
+
+    `other`: readings of the same second differ in this, and then in nothing but their powers.
+    """
     values: Values = {}
     meters = []
     for phase in (0, 1):
-        power = (at * 7 + phase) % 1000 - 300
+        power = (at * 7 + phase) % 1000 - 300 + other
         numbers = (
             power, 10.0, abs(power), 230.5, abs(power) / 230.5, 1.0 if power > 0 else -1.0, 50.0,
             at / 100, at / 200, at / 90, 100.0, 200.0,

@@ -35,6 +35,7 @@ KINDS = {
     "poison": "1,000 messages that can never be stored",
     "poison-and-kill": "1,000 such messages, and kill -9 of a consumer",
     "doubles": "readings published several times",
+    "conflicts": "several readings of the same second, as of a clock that is set back",
     "late": "readings two days late",
     "strange": "message properties that the library cannot decode",
     "clock-jump": "the clock of a gateway set back or ahead",

@@ -13,7 +13,7 @@ from tests.services import mariadb, rabbitmq
 from tests.services.disk import DiskError, SmallDisk, mount_disk
 
 from .gateways import Gateway, Ledger, fast_start, run_gateway
-from .messages import LATE, STRANGE, TWICE, Sender
+from .messages import CONFLICTING, LATE, STRANGE, TWICE, Sender
 from .pipeline import USUAL, ZONE, Pipeline
 from .programs import Program
 from .proxy import Proxy
@@ -88,7 +88,9 @@ def run_pipeline(folder: Path, seconds: float) -> Iterator[Pipeline]:
             disks=disks,
         )
         in_mariadb, in_sqlite = pipeline.stores
-        in_mariadb.serials |= {*(each.serial for each in (north, south, east)), LATE, TWICE, STRANGE}
+        in_mariadb.serials |= {each.serial for each in (north, south, east)}
+        in_mariadb.serials |= {LATE, TWICE, STRANGE, CONFLICTING}
+        in_mariadb.unordered.add(CONFLICTING)
         in_sqlite.serials.add(west.serial)
         for program in pipeline.programs:
             stack.callback(program.kill)

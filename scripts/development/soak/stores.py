@@ -19,6 +19,8 @@ class Store:
         """`url`: of a synchronous driver."""
         self.name = name
         self.serials: set[str] = set()
+        #: Of gateways with several readings of the same second, which are stored in any order.
+        self.unordered: set[str] = set()
         #: What was stored when it was last looked at; `enphase-database prune` may have deleted it since.
         self.seen: set[Moment] = set()
         self._engine = create_engine(url, poolclass=NullPool)

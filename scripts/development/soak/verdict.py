@@ -71,7 +71,7 @@ def judge(store: Store, ledger: Ledger, zone: ZoneInfo, now: float) -> Verdict:
     `now`: epoch seconds at which the last program could roll up.
     """
     verdict = Verdict()
-    found = _read(store, verdict)
+    found = _sort_seconds(_read(store, verdict), store.unordered)
     said = {moment: values for moment, values in ledger.said.items() if moment[0] in store.serials}
     verdict.attempted = len(said)
     for moment in said:
@@ -102,6 +102,23 @@ def _read(store: Store, verdict: Verdict) -> dict[Moment, Stored]:
             verdict.doubled.append(f"{serial} {at} {measurement} {phase}")
         rows[measurement, phase] = tuple(values)
     return found
+
+
+def _sort_seconds(found: dict[Moment, Stored], serials: set[str]) -> dict[Moment, Stored]:
+    """Return the readings with those of the same second in the order of their powers, as they were said."""
+    seconds: dict[Moment, list[Stored]] = defaultdict(list)
+    for (serial, at), stored in found.items():
+        seconds[serial, at // 1000 * 1000 if serial in serials else at].append(stored)
+    return {
+        (serial, at + number): stored
+        for (serial, at), several in seconds.items()
+        for number, stored in enumerate(sorted(several, key=_get_power))
+    }
+
+
+def _get_power(stored: Stored) -> float:
+    """Return the active power of the first meter."""
+    return min(stored.items())[1][0] or 0.0
 
 
 def _differences(moment: Moment, said: Values | None, stored: Stored) -> Iterator[str]:

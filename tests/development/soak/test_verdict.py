@@ -19,6 +19,8 @@ SERIAL = "122300000001"
 #: 2025-11-24 16:00 UTC; the readings reach into the next day in Vienna.
 START = 1_764_000_000
 COUNT = 500
+VALUES = (1.0, 2.0, 230.0, 1.5, 0.9, 50.0)
+COUNTERS = (5.0, 6.0, 7.0, 8.0)
 
 
 class Records:
@@ -34,7 +36,7 @@ class Records:
         messages = []
         for number in range(COUNT):
             at = (START + 60 * number) * 1000
-            values = (float(number), 1.0, 2.0, 230.0, 1.5, 0.9, 50.0, 10.0 * number, 5.0, 6.0, 7.0, 8.0)
+            values = (float(number), *VALUES, 10.0 * number, *COUNTERS)
             self.ledger.note((SERIAL, at), {("production", 0): values})
             sample = Sample("production", 0, at, Quantities(*values))
             messages.append(Message(SERIAL, at / 1000, (sample,)))
@@ -108,6 +110,20 @@ def test_a_reading_that_is_stored_again_at_another_millisecond_is_doubled(record
     verdict = records.judge()
     assert len(verdict.doubled) == COUNT
     assert not verdict.wrong_values
+
+
+def test_several_readings_of_a_second_are_right_in_any_order(records: Records) -> None:
+    moment = SERIAL, START * 1000
+    records.ledger.note((SERIAL, moment[1] + 1), records.ledger.said[moment])
+    records.ledger.said[moment] = {("production", 0): (-7.0, *VALUES, 0.0, *COUNTERS)}
+    records.change(
+        "CREATE TEMPORARY TABLE copies AS SELECT * FROM readings ORDER BY measured_at LIMIT 1",
+        "UPDATE copies SET measured_at = measured_at + 1, active_power = -7",
+        "INSERT INTO readings SELECT * FROM copies",
+    )
+    records.store.unordered.add(SERIAL)
+    verdict = records.judge()
+    assert (verdict.doubled, verdict.wrong_values, verdict.lost) == ([], [], [])
 
 
 @pytest.mark.parametrize(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Callable, Collection
 from contextlib import suppress
 from datetime import datetime, timedelta
 from functools import partial
-from itertools import pairwise
 
 from sqlalchemy import Delete, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -101,21 +101,35 @@ async def rebuild(
     """
     calendar = await transactions.read(get_calendar)
     pruned_before = await transactions.read(get_pruned_before)
-    days = [
-        (gateway, first, start, end)
+    ranges = [
+        (gateway, first, calendar.edges(Resolution.DAY, first, last + 1))
         for gateway, first, last in await transactions.read(
             partial(_find_reading_ranges, since=pruned_before)
         )
-        for start, end in pairwise(calendar.edges(Resolution.DAY, first, last + 1))
     ]
-    for done, (gateway, first, start, end) in enumerate(days):
-        progress(done, len(days))
-        work = partial(
-            _reset_day, measurements=measurements, gateway=gateway, oldest=first, start=start, end=end
-        )
-        await transactions.write(work)
-        await roll_up(transactions, now)
-    progress(len(days), len(days))
+    done, total = 0, sum(len(edges) - 1 for _, _, edges in ranges)
+    for gateway, first, edges in ranges:
+        index = 0
+        while index < len(edges) - 1:
+            progress(done + index, total)
+            # Years without readings, as after one with a wrong date, are one step.
+            following = await transactions.read(
+                partial(find_reading_range, gateway=gateway, since=edges[index + 1])
+            )
+            after = len(edges) - 1 if following is None else bisect_right(edges, following[0]) - 1
+            work = partial(
+                _reset_days,
+                measurements=measurements,
+                gateway=gateway,
+                oldest=first,
+                start=edges[index],
+                end=edges[after],
+            )
+            await transactions.write(work)
+            await roll_up(transactions, now)
+            index = after
+        done += len(edges) - 1
+    progress(total, total)
 
 
 async def change_time_zone(transactions: Transactions, measurements: Collection[int], name: str) -> None:
@@ -182,7 +196,7 @@ async def _prune_range(
     return deleted
 
 
-async def _reset_day(
+async def _reset_days(
     connection: AsyncConnection,
     measurements: Collection[int],
     gateway: int,
@@ -190,7 +204,7 @@ async def _reset_day(
     start: int,
     end: int,
 ) -> None:
-    """Delete the rollups of a day, and make all of its minutes pending."""
+    """Delete the rollups of some days, and make all minutes with readings pending."""
     # A bucket that starts before the oldest reading has lost some of its readings to pruning, and is kept.
     for resolution in rollups:
         await connection.execute(_delete_rollups(resolution, measurements, gateway, max(start, oldest), end))

@@ -19,7 +19,7 @@ from .counter_segments import largest_rise
 from .engine import Transactions
 from .statements import get_calendar, insert_if_absent, upsert, upsert_rollup
 from .summary import COLUMNS, fold, from_row, summarize_reading, to_row
-from .tables import ALL_PHASES, measurements, pending_rollups, readings, rollups
+from .tables import ALL_PHASES, MAX_OTHERS, measurements, pending_rollups, readings, rollups
 
 #: A bucket is rolled up this long after its end, when its readings have normally been written.
 GRACE = 3 * SECOND
@@ -219,6 +219,9 @@ def _select_minutes(block: Block) -> Select[Any]:
             func.count(received).label("received_count"),
             func.min(received).label("received_min"),
             func.max(received).label("received_max"),
+            func.max(case(((columns.measured_at % SECOND).between(1, MAX_OTHERS), 1), else_=0)).label(
+                "has_others"
+            ),
         )
         .where(
             columns.gateway_id.in_(block.gateways),
@@ -229,7 +232,11 @@ def _select_minutes(block: Block) -> Select[Any]:
         .subquery("grouped")
     )
     first, last = readings.alias("first"), readings.alias("last")
-    is_regular = and_(*(_is_regular(grouped.c, name, first, last) for name in ("delivered", "received")))
+    # Where a clock was set back, some readings do not count: see summarize_reading.
+    is_regular = and_(
+        grouped.c.has_others == 0,
+        *(_is_regular(grouped.c, name, first, last) for name in ("delivered", "received")),
+    )
     is_estimated = and_(
         grouped.c.delivered_count == 0, grouped.c.received_count == 0, grouped.c.power_reading_count > 1
     )

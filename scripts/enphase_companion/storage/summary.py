@@ -10,8 +10,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from .buckets import HOUR
+from .buckets import HOUR, SECOND
 from .counter_segments import GAP, CounterSegment, join_segments, remove_glitches, split_range
+from .tables import MAX_OTHERS
 
 #: Columns of a rollup that make up a summary, in the order of `to_row` and `from_row`.
 COLUMNS = (
@@ -74,6 +75,10 @@ def summarize_reading(
     time: int, active_power: float | None, delivered: float | None, received: float | None
 ) -> Summary:
     """Return the summary of a single reading: W, and Wh in both directions."""
+    if 0 < time % SECOND <= MAX_OTHERS:
+        # Measured after the clock was set back: between two readings of the first time, its counter would
+        # rise and fall. The first reading after the repeated time counts what was counted in it.
+        delivered = received = None
     return Summary(
         1,
         time,

@@ -19,17 +19,13 @@ from .buckets import DAY, MINUTE, SECOND, Resolution
 from .engine import Transactions
 from .errors import UnavailableError, UnstorableError
 from .statements import get_battery_flags, insert_if_absent, insert_or_keep
-from .tables import gateways, pending_rollups, readings
+from .tables import MAX_OTHERS, gateways, pending_rollups, readings
 
 #: Seconds after which a cache is refreshed: another program, or the owner, may have changed the table.
 _REFRESH_INTERVAL = 60.0
 
 #: Milliseconds between the times at which a gateway measured and a machine read it. More is a wrong clock.
 _MAX_DISTANCE = 30 * DAY
-
-#: Other readings of the same time that are stored, each a millisecond after the one before: a gateway's times
-#: have whole seconds, so no other reading has these.
-_MAX_OTHERS = 5
 
 #: Values in an IN. MariaDB converts more than a thousand to a join.
 _VALUES = 500
@@ -176,7 +172,7 @@ class Writer:
                 left = await self._transactions.write(lambda connection: _insert(connection, rows))
                 names = {gateway_id: name for name, gateway_id in gateway_ids.items()}
                 refused.update(
-                    f"gateway {names[gateway]} has {_MAX_OTHERS + 1} others of the same time"
+                    f"gateway {names[gateway]} has {MAX_OTHERS + 1} others of the same time"
                     for gateway, *_ in left
                 )
             await self._battery_flags.update(messages)
@@ -220,7 +216,7 @@ def _describe_date(message: Message, measured_at: int) -> str:
 async def _insert(connection: AsyncConnection, rows: Sequence[Row]) -> Sequence[Row]:
     """Insert the rows, and return those for which no time is free."""
     minutes: set[tuple[int, int, int]] = set()
-    for _ in range(_MAX_OTHERS + 1):
+    for _ in range(MAX_OTHERS + 1):
         minutes |= {(int(Resolution.MINUTE), time - time % MINUTE, gateway) for gateway, time, *_ in rows}
         if await insert_if_absent(connection, readings, rows) == len(rows):
             rows = ()

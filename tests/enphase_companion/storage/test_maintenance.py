@@ -179,6 +179,16 @@ async def test_a_reading_with_a_wrong_date_costs_no_rollup_and_no_time(
     assert steps[-1] > 100_000  # hours
 
 
+async def test_a_rebuild_over_years_without_readings_is_one_step(database: Database) -> None:
+    await database.write([build_message(local_ms(2008, 5, 1)), build_message(FIRST)])
+    steps: list[tuple[int, int]] = []
+    await database.rebuild(lambda *each: steps.append(each), NOW)
+    assert len(steps) == 3
+    assert steps[-1][0] == steps[-1][1] > 6000  # days
+    points = await database.series(GATEWAY, "production", 0, NOW, DAY)
+    assert [point.start for point in points] == [local_ms(2008, 5, 1), FIRST]
+
+
 async def test_days_can_be_moved_to_another_time_zone(nine_days: Database, database_url: str) -> None:
     tokyo = ZoneInfo("Asia/Tokyo")
     whole = await nine_days.energies(GATEWAY, FIRST, NOW)

@@ -360,3 +360,28 @@ async def test_a_minute_rolled_up_by_the_database_equals_its_folded_readings(
     ]
     if counters == "none":
         assert estimated == [each.estimated for each in found]
+
+
+@pytest.mark.parametrize(("back", "watts"), [(30, 3600.0), (30, 20_000.0), (300, 6000.0)])
+async def test_a_clock_that_is_set_back_changes_no_energy(
+    database: Database, back: int, watts: float
+) -> None:
+    messages = [
+        build_message(
+            START + (second if second < 400 else second - back) * SECOND,
+            active_power=watts,
+            energy_delivered=1e6 + watts * second / 3600,
+        )
+        for second in range(1000)
+    ]
+    assert await database.write(messages) == {}
+    end = START + HOUR
+    for _ in range(2):  # from readings, then from rollups
+        energy = (await database.energies(GATEWAY, START, end))["production"]
+        assert energy.delivered == pytest.approx(watts * 999 / 3600)
+        assert energy.resets == ()
+        for width in (MINUTE, QUARTER_HOUR, DAY):
+            points = await database.series(GATEWAY, "production", START, end, width)
+            assert sum(point.reading_count for point in points) == len(messages)
+            assert sum(point.energy.delivered or 0 for point in points) == pytest.approx(energy.delivered)
+        await database.roll_up()

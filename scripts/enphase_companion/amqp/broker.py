@@ -26,6 +26,7 @@ from ..config.settings import Settings
 from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.redaction import hide
 from ..runtime.timing import Backoff
+from .frames import read_fast
 from .properties import read_all
 
 _LOGGER = logging.getLogger(__name__)
@@ -134,6 +135,7 @@ async def open_channel(broker: Broker, name: str) -> AsyncIterator[Channel]:
             logging.INFO if _LOGGER.isEnabledFor(logging.DEBUG) else logging.CRITICAL
         )
     read_all()
+    read_fast()
     lost = asyncio.Event()
 
     def lose(*_: Any) -> None:

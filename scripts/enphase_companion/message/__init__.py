@@ -2,7 +2,6 @@
 
 from .codec import (
     MAX_BODY,
-    SCHEMA_VERSION,
     MessageError,
     are_complete,
     build_reports,
@@ -10,7 +9,7 @@ from .codec import (
     encode,
     from_readings,
 )
-from .model import PHASES, WHOLE, Message, OutgoingMessage, Sample
+from .model import PHASES, SCHEMA_VERSION, WHOLE, Message, OutgoingMessage, Sample
 
 __all__ = [
     "MAX_BODY",

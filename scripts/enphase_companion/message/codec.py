@@ -16,22 +16,17 @@ from enphase_api.json_values import (
     is_serial_number,
     is_too_deep,
     json_objects,
+    number,
     text,
-    timestamp,
 )
 from enphase_api.models import Quantities, Readings
 
 from . import reports
-from .model import MAX_SAMPLES, PHASES, WHOLE, Message, Sample
-
-#: Incremented when older consumers would misunderstand a message; new keys do not need that.
-SCHEMA_VERSION = 1
+from .fast import decode_usual
+from .model import EARLIEST, LATEST, MAX_SAMPLES, PHASES, SCHEMA_VERSION, WHOLE, Message, Sample
 
 #: Bytes: twice the size of a message with MAX_SAMPLES; a usual one has four thousand.
 MAX_BODY = 64_000
-
-#: Milliseconds; as for the gateway's own times, see enphase_api.json_values.
-_EARLIEST, _LATEST = 1_199_145_600_000, 4_102_444_800_000
 
 
 class MessageError(ValueError):
@@ -78,14 +73,21 @@ def encode(message: Message, built: Sequence[Mapping[str, Any]] | None = None) -
     )
 
 
-def decode(body: bytes, default_gateway: str | None = None, message_id: str | None = None) -> Message:
+def decode(body: bytes, default_gateway: str | None = None) -> Message:
     """Return the message of a body, from the scripts here or from Enphase-API's.
 
     Theirs name no gateway: they get `default_gateway`. Raises MessageError.
     """
+    if len(body) > MAX_BODY:
+        raise MessageError(f"{len(body)} bytes, more than the maximum of {MAX_BODY}")
+    return decode_usual(body) or _decode_any(body, default_gateway)
+
+
+def _decode_any(body: bytes, default_gateway: str | None) -> Message:
+    """Return the message of any body, with the reason why it is invalid. Raises MessageError."""
     content = _parse(body)
     gateway = _find_gateway(content, default_gateway)
-    sent_at = timestamp(content, "timestamp")
+    sent_at = number(content, "timestamp", low=EARLIEST / 1000, high=LATEST / 1000)
     if sent_at is None:
         raise MessageError("no valid timestamp")
     key, read = ("meters", _from_entries) if "meters" in content else ("readings", reports.to_samples)
@@ -98,9 +100,8 @@ def decode(body: bytes, default_gateway: str | None = None, message_id: str | No
     unmetered_batteries = content.get("has_unmetered_batteries")
     return Message(
         gateway,
-        sent_at.timestamp(),
+        sent_at,
         samples,
-        message_id,
         has_unmetered_batteries=unmetered_batteries if isinstance(unmetered_batteries, bool) else None,
         has_unmetered_production=content.get("has_unmetered_production") is True,
     )
@@ -108,8 +109,6 @@ def decode(body: bytes, default_gateway: str | None = None, message_id: str | No
 
 def _parse(body: bytes) -> Mapping[str, Any]:
     """Return a body as a JSON object of a known version. Raises MessageError."""
-    if len(body) > MAX_BODY:
-        raise MessageError(f"{len(body)} bytes, more than the maximum of {MAX_BODY}")
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -171,7 +170,7 @@ def _from_entries(entries: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
     for entry in entries:
         measurement = text(entry, "measurement_type")
         phase = integer(entry, "phase", low=WHOLE, high=PHASES)
-        measured_at = integer(entry, "measured_at", low=_EARLIEST, high=_LATEST)
+        measured_at = integer(entry, "measured_at", low=EARLIEST, high=LATEST)
         if measurement is None or not is_identifier(measurement) or phase is None or measured_at is None:
             raise MessageError("an element of `meters` lacks a valid measurement_type, phase or measured_at")
         yield Sample(measurement, phase, measured_at, Quantities.from_report(entry))

@@ -7,6 +7,12 @@ from typing import NamedTuple
 
 from enphase_api.models import MeasurementType, Quantities
 
+#: Incremented when older consumers would misunderstand a message; new keys do not need that.
+SCHEMA_VERSION = 1
+
+#: Milliseconds; as for the gateway's own times, see enphase_api.json_values.
+EARLIEST, LATEST = 1_199_145_600_000, 4_102_444_800_000
+
 #: Characters of a measurement type and of a serial number, as in the database's columns.
 MAX_TEXT = 32
 

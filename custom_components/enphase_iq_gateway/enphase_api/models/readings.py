@@ -55,7 +55,7 @@ _RULES = {
 }
 
 
-class _Key(NamedTuple):
+class Key(NamedTuple):
     """Key of a quantity in an answer, and its plausible range."""
 
     name: str
@@ -64,8 +64,8 @@ class _Key(NamedTuple):
 
 
 #: In the order of the fields of `Quantities`.
-_READING_KEYS = tuple(_Key(rule.in_reading, rule.low, rule.high) for rule in _RULES.values())
-_REPORT_KEYS = tuple(_Key(rule.in_report, rule.low, rule.high) for rule in _RULES.values())
+_READING_KEYS = tuple(Key(rule.in_reading, rule.low, rule.high) for rule in _RULES.values())
+REPORT_KEYS = tuple(Key(rule.in_report, rule.low, rule.high) for rule in _RULES.values())
 
 
 class Quantities(NamedTuple):
@@ -112,7 +112,7 @@ class Quantities(NamedTuple):
     @classmethod
     def from_report(cls, data: Mapping[str, Any]) -> Self:
         """Parse one `cumulative` of /ivp/meters/reports."""
-        return cls._make(_read(data, _REPORT_KEYS)).within_bounds()
+        return cls._make(_read(data, REPORT_KEYS)).within_bounds()
 
     @classmethod
     def from_line(cls, data: Mapping[str, Any]) -> Self:
@@ -121,13 +121,20 @@ class Quantities(NamedTuple):
 
     def within_bounds(self) -> Self:
         """Return these quantities without powers that voltage and current cannot carry."""
-        limit = quirks.maximum_power(self.voltage, self.current)
+        active, reactive, apparent, voltage, current, *_ = self
+        limit = quirks.maximum_power(voltage, current)
+        if (
+            (active is None or -limit <= active <= limit)
+            and (reactive is None or -limit <= reactive <= limit)
+            and (apparent is None or -limit <= apparent <= limit)
+        ):
+            return self
         beyond = [
             name
-            for name, power in zip(self._fields, self[:3], strict=False)  # active, reactive, apparent
+            for name, power in zip(self._fields, (active, reactive, apparent), strict=False)
             if power is not None and not -limit <= power <= limit
         ]
-        return self._replace(**dict.fromkeys(beyond)) if beyond else self
+        return self._replace(**dict.fromkeys(beyond))
 
     def without_power(self) -> Self:
         """Return these quantities without power and current; voltage and energies remain."""
@@ -138,11 +145,11 @@ class Quantities(NamedTuple):
     def as_report(self) -> dict[str, float | None]:
         """Return these quantities as `cumulative` or line of a report, with all its keys."""
         return {"currW": self.active_power} | {
-            key.name: value for key, value in zip(_REPORT_KEYS, self, strict=True)
+            key.name: value for key, value in zip(REPORT_KEYS, self, strict=True)
         }
 
 
-def _read(data: Mapping[str, Any], keys: Iterable[_Key]) -> list[float | None]:
+def _read(data: Mapping[str, Any], keys: Iterable[Key]) -> list[float | None]:
     """Return the number under each key; None where it is missing or implausible."""
     values: list[float | None] = []
     for key, low, high in keys:

@@ -2,10 +2,11 @@
 
 import shutil
 import signal
+from typing import Any
 
 import pytest
 
-from tests.services import SEARCH_PATH, skip_unavailable
+from tests.services import SEARCH_PATH, STARTED, skip_unavailable
 
 # The fixtures of tests/services: a test with one of them needs its server, or its disk.
 SERVERS = {
@@ -33,6 +34,22 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if SERVERS.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.services)
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Report the started servers to the main process, if this is one of several."""
+    getattr(session.config, "workeroutput", {})["servers"] = sorted(STARTED)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    STARTED.update(getattr(node, "workeroutput", {}).get("servers", ()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Name the servers that the tests ran on, with their versions."""
+    if STARTED:
+        terminalreporter.write_line(f"servers: {', '.join(sorted(STARTED))}")
 
 
 def pytest_runtest_setup(item: pytest.Item) -> None:

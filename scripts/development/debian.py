@@ -28,17 +28,25 @@ def unpack_python(version: str, suite: str, patchelf: Words) -> Path:
     root = TOOLS / f"debian-{version}"
     unpack(suite, [f"python{version}-venv", f"python{version}-dev", "libstdc++6"], root)
     interpreter = root / "usr" / "bin" / f"python{version}"
-    libraries = next(root.glob("usr/lib/*/libc.so.6")).parent
-    loader = next(path for path in sorted(root.glob("**/ld-linux*.so.*")) if path.is_file())
-    # Built for a newer C library than this machine may have, it runs with the one beside it. So do the
-    # extension modules that it loads, as RPATH (unlike RUNPATH) holds for them too.
-    run([*patchelf, "--set-interpreter", loader, interpreter])
-    run([*patchelf, "--force-rpath", "--set-rpath", libraries, interpreter])
+    relink([interpreter], root, patchelf)
     # Debian's pyconfig.h only includes the machine's own, which a compiler looks for in the system's folders.
     include = root / "usr" / "include"
     own = next(include.glob(f"*/python{version}/pyconfig.h"))
     shutil.copyfile(own, include / f"python{version}" / "pyconfig.h")
     return interpreter
+
+
+def relink(programs: list[Path], root: Path, patchelf: Words) -> None:
+    """Let unpacked programs run with the libraries that were unpacked beside them.
+
+    They are built for a newer C library than this machine may have.
+    """
+    libraries = next(root.glob("usr/lib/*/libc.so.6")).parent
+    loader = next(path for path in sorted(root.glob("**/ld-linux*.so.*")) if path.is_file())
+    # RPATH, unlike RUNPATH, holds for the modules that a program loads, too.
+    folders = ":".join(map(str, (libraries, root / "usr" / "lib" / "mysql" / "private")))
+    for program in programs:
+        run([*patchelf, "--set-interpreter", loader, "--force-rpath", "--set-rpath", folders, program])
 
 
 def unpack(suite: str, packages: list[str], root: Path) -> None:
@@ -76,7 +84,7 @@ def _archive() -> str:
     for address in answer.splitlines():
         if address.strip().rstrip("/").endswith("/debian"):
             return address.strip()
-    raise SetUpError("this machine's apt sources name no Debian archive that Python could be taken from")
+    raise SetUpError("this machine's apt sources name no Debian archive that packages could be taken from")
 
 
 def install(packages: list[str]) -> None:

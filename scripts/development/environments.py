@@ -13,16 +13,13 @@ is in .venv/NAME and is kept until the files that it was made from change. The c
 from __future__ import annotations
 
 import argparse
-import fcntl
 import hashlib
 import os
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from .steps import PROJECT, TOOLS, SetUpError, Words, run, say
+from .steps import PROJECT, SetUpError, Words, one_at_a_time, run, say
 from .toolchain import find_python, find_uv
 
 ENVIRONMENTS = PROJECT / ".venv"
@@ -84,7 +81,7 @@ def environment(name: str) -> Path:
     folder = ENVIRONMENTS / name
     interpreter = folder / "bin" / "python"
     stamp = folder / "made-from"
-    with _one_at_a_time():
+    with one_at_a_time():
         made_from = _hash_of(kind.files)
         if interpreter.exists() and stamp.exists() and stamp.read_text() == made_from:
             return interpreter
@@ -137,14 +134,6 @@ def _hash_of(files: list[Path]) -> str:
     for file in files:
         made_from.update(file.read_bytes())
     return made_from.hexdigest()
-
-
-@contextmanager
-def _one_at_a_time() -> Iterator[None]:
-    TOOLS.mkdir(exist_ok=True)
-    with (TOOLS / "lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def main() -> int:

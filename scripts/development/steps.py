@@ -6,11 +6,13 @@ Standard library only, and no syntax newer than Python 3.9: these files run befo
 from __future__ import annotations
 
 import contextlib
+import fcntl
 import os
 import ssl
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Union
 
@@ -34,6 +36,15 @@ class SetUpError(Exception):
 def say(text: str) -> None:
     """Print what is done now."""
     print(f"set-up: {text}", file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Wait until no other set-up installs something in the project's folder."""
+    TOOLS.mkdir(exist_ok=True)
+    with (TOOLS / "lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def run(command: Words, **environment: str) -> str:

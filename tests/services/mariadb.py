@@ -1,4 +1,4 @@
-"""A private MariaDB for tests, started from the installed programs in a temporary folder.
+"""A private MariaDB, or MySQL, for tests, started from the installed programs in a temporary folder.
 
 `ENPHASE_TEST_DATABASE_URL` sets a running server instead, whose user may create and drop databases; tests
 that kill the server are then skipped.
@@ -18,7 +18,7 @@ import pytest
 from sqlalchemy import URL, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
-from . import SEARCH_PATH, find_free_port, skip_unavailable
+from . import SEARCH_PATH, UNPACKED, find_free_port, find_unpacked, skip_unavailable
 from .server import Server
 
 _INSTALLATION = 60
@@ -26,6 +26,8 @@ _INSTALLATION = 60
 
 class MariaDB(Server):
     """A private server in a temporary folder."""
+
+    own_options: tuple[str, ...] = ("--skip-name-resolve", "--innodb-log-file-size=32M")
 
     def __init__(self, folder: Path, program: str, options: tuple[str, ...] = ()) -> None:
         port = find_free_port()
@@ -37,13 +39,14 @@ class MariaDB(Server):
             f"--pid-file={folder / 'pid'}",
             f"--port={port}",
             "--bind-address=127.0.0.1",
-            "--skip-name-resolve",
             # A commit is on disk when it returns (MariaDB's default).
             "--innodb-flush-log-at-trx-commit=1",
-            "--innodb-log-file-size=32M",
             *(("--user=root",) if os.geteuid() == 0 else ()),
+            *self.own_options,
             *options,
         ]
+        if program.startswith(f"{UNPACKED}/"):
+            command.append(f"--basedir={UNPACKED / 'usr'}")
         super().__init__(folder, port, command)
 
     @property
@@ -53,18 +56,22 @@ class MariaDB(Server):
 
     def install(self) -> None:
         """Create the system tables."""
-        program = shutil.which("mariadb-install-db", path=SEARCH_PATH)
+        unpacked = find_unpacked("mariadb-install-db")
+        program = unpacked or shutil.which("mariadb-install-db", path=SEARCH_PATH)
         if program is None:
             skip_unavailable("mariadb-install-db")
+        self._run_installer(
+            program,
+            "--no-defaults",
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            *([f"--basedir={UNPACKED / 'usr'}"] if unpacked else []),
+        )
+
+    def _run_installer(self, *command: str) -> None:
+        user = ["--user=root"] if os.geteuid() == 0 else []
         subprocess.run(
-            [
-                program,
-                "--no-defaults",
-                "--auth-root-authentication-method=normal",
-                "--skip-test-db",
-                f"--datadir={self.folder / 'data'}",
-                *(["--user=root"] if os.geteuid() == 0 else []),
-            ],
+            [*command, f"--datadir={self.folder / 'data'}", *user],
             check=True,
             capture_output=True,
             timeout=_INSTALLATION,
@@ -72,11 +79,27 @@ class MariaDB(Server):
 
     def answers(self) -> bool:
         """Whether the server runs a statement."""
+        engine = create_engine(self.url.set(drivername="mysql+pymysql"))
         try:
-            execute(self.url, "SELECT 1")
+            with engine.connect() as connection:
+                version = str(connection.scalar(text("SELECT VERSION()")))
         except OperationalError:
             return False
+        finally:
+            engine.dispose()
+        self.version = f"{type(self).__name__} {version.partition('-')[0]}"
         return True
+
+
+class MySQL(MariaDB):
+    """A private MySQL; the tests' fixtures still call it MariaDB."""
+
+    # Without name resolution, it would not take 127.0.0.1 for root's host.
+    own_options = ("--mysqlx=OFF", "--secure-file-priv=NULL", "--skip-log-bin")
+
+    def install(self) -> None:
+        """Create the system tables."""
+        self._run_installer(*self._command[:1], "--no-defaults", "--initialize-insecure")
 
 
 def execute(url: URL, statement: str) -> None:
@@ -102,10 +125,15 @@ def create_database(server: URL) -> Iterator[URL]:
 @contextmanager
 def running(folder: Path, options: tuple[str, ...] = ()) -> Iterator[MariaDB]:
     """Yield a server with its data in an empty folder, with these additional options."""
-    program = shutil.which("mariadbd", path=SEARCH_PATH)
+    program = (
+        find_unpacked("mariadbd") or find_unpacked("mysqld") or shutil.which("mariadbd", path=SEARCH_PATH)
+    )
     if program is None:
         skip_unavailable("mariadbd")
-    server = MariaDB(folder, program, options)
+    kind = MySQL if Path(program).name == "mysqld" else MariaDB
+    if kind is MySQL and options:
+        pytest.skip("MySQL does not have these options of MariaDB")
+    server = kind(folder, program, options)
     server.install()
     try:
         server.start()

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import socket
 import subprocess
@@ -16,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from . import SEARCH_PATH, find_free_port, skip_unavailable
+from . import FOLDERS, SEARCH_PATH, UNPACKED, find_free_port, find_unpacked, skip_unavailable
 from .server import Server
 
 #: Read at import: tests clear the environment.
@@ -35,7 +36,8 @@ class RabbitMQ(Server):
         port = find_free_port()
         self.node = f"enphase{port}@localhost"
         environment = {
-            "PATH": SEARCH_PATH,
+            # The first folder has Erlang.
+            "PATH": os.pathsep.join((str(UNPACKED / FOLDERS[0]), SEARCH_PATH)),
             "LANG": "C.UTF-8",
             # Its file with the Erlang cookie admits other nodes.
             "HOME": str(first.folder if first else folder),
@@ -74,7 +76,11 @@ class RabbitMQ(Server):
         with suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 2) as connection:
             connection.settimeout(2)
             connection.sendall(b"AMQP\x00\x00\x09\x01")
-            return connection.recv(1) == b"\x01"
+            # The server's properties: names and texts, each after its length.
+            start = connection.recv(4096)
+            if version := re.search(rb"\x07versionS...(.)([\d.]+)", start, re.DOTALL):
+                self.version = f"RabbitMQ {version[2][: version[1][0]].decode()}"
+            return start[:1] == b"\x01"
         return False
 
     def control(self, *arguments: str) -> str:
@@ -109,7 +115,10 @@ class RabbitMQ(Server):
 
 
 def _find_program() -> str:
-    program = str(_UNWRAPPED) if _UNWRAPPED.exists() else shutil.which("rabbitmq-server", path=SEARCH_PATH)
+    program = find_unpacked("rabbitmq-server")
+    if program is None and _UNWRAPPED.exists():
+        program = str(_UNWRAPPED)
+    program = program or shutil.which("rabbitmq-server", path=SEARCH_PATH)
     if program is None:
         skip_unavailable("rabbitmq-server")
     return program

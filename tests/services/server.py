@@ -11,6 +11,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
+from . import STARTED
+
 _START, _STOP = 90, 15
 
 
@@ -26,6 +28,8 @@ class Server(ABC):
         self._environment = dict(environment or {})
         self._process: subprocess.Popen[bytes] | None = None
         self._log = folder / "output"
+        #: Name and version, once it has answered.
+        self.version = ""
 
     @property
     def is_running(self) -> bool:
@@ -56,10 +60,11 @@ class Server(ABC):
                 name, output_text = type(self).__name__, self._log.read_text(errors="replace")[-3000:]
                 raise RuntimeError(f"{name} does not start:\n{output_text}")
             time.sleep(0.05)
+        STARTED.add(self.version)
 
     @abstractmethod
     def answers(self) -> bool:
-        """Whether the server answers requests."""
+        """Whether the server answers requests; its answer also sets `version`."""
 
     def kill(self) -> None:
         """Kill the server, as a power cut does."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from development import debian, environments, steps, toolchain
+from development import debian, environments, servers, steps, toolchain
 from development.steps import PROJECT
 
 BEFORE_ALL_ELSE = [
@@ -24,7 +24,7 @@ BEFORE_ALL_ELSE = [
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Return the folder of a machine with its programs in bin/ and downloaded tools in tools/."""
     monkeypatch.setenv("PATH", str(tmp_path / "bin"))
-    for module in (environments, debian, toolchain):
+    for module in (servers, steps, debian, toolchain):
         monkeypatch.setattr(module, "TOOLS", tmp_path / "tools")
     return tmp_path
 
@@ -116,6 +116,46 @@ def test_the_error_reports_a_missing_debian_archive(machine: Path) -> None:
     program(machine / "bin/apt-get", "echo http://mirror.invalid/ubuntu/")
     with pytest.raises(steps.SetUpError, match="name no Debian archive"):
         debian._archive()
+
+
+def test_servers_are_unpacked_once_and_again_when_the_folder_was_moved(
+    machine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("apt-get", "dpkg"):
+        program(machine / "bin" / name, "true")
+    unpacked: list[str] = []
+
+    def unpack(suite: str, packages: list[str], root: Path) -> None:
+        unpacked.append(suite)
+        for file, content in {
+            "usr/lib/libc/libc.so.6": "",
+            "usr/lib/ld-linux.so.2": "",
+            "usr/sbin/mariadbd": "\x7fELF /lib/ld-linux.so.2",
+            "usr/lib/erlang/erts-1/bin/start.src": "text",
+            "usr/lib/erlang/bin/erl": "ROOTDIR=/usr/lib/erlang\n",
+        }.items():
+            (root / file).parent.mkdir(parents=True, exist_ok=True)
+            (root / file).write_text(content)
+
+    monkeypatch.setattr(servers, "unpack", unpack)
+    monkeypatch.setattr(
+        servers, "find_patchelf", lambda: [program(machine / "patchelf", "echo $* >> $0.calls")]
+    )
+    folder = servers.find_servers("newest")
+    assert servers.find_servers("newest") == folder
+    [call] = (machine / "patchelf.calls").read_text().splitlines()
+    assert call.startswith(f"--set-interpreter {folder}/usr/lib/ld-linux.so.2 --force-rpath --set-rpath ")
+    assert call.endswith("/usr/sbin/mariadbd")
+    assert (folder / "usr/lib/erlang/bin/erl").read_text() == f"ROOTDIR={folder}/usr/lib/erlang\n"
+    (machine / "tools").rename(machine / "moved")
+    monkeypatch.setattr(servers, "TOOLS", machine / "moved")
+    servers.find_servers("newest")
+    assert unpacked == ["forky", "forky"]
+
+
+def test_without_debians_tools_newer_servers_are_unavailable(machine: Path) -> None:
+    with pytest.raises(steps.SetUpError, match=r"RabbitMQ and MariaDB: .* not Debian"):
+        servers.find_servers("newest")
 
 
 def test_no_service_is_started_while_packages_are_installed(

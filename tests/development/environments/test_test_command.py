@@ -11,7 +11,7 @@ from types import ModuleType
 
 import pytest
 
-from development.steps import PROJECT
+from development.steps import PROJECT, SetUpError
 
 CLIENT, INTEGRATION, DEMO = "scripts-3.14", "locked", "newest"
 SLOWEST = ["--durations=10", "--durations-min=1"]
@@ -131,6 +131,30 @@ def test_the_newest_home_assistant_gets_the_missing_parts_of_the_plugin(run: Run
     assert run("--home-assistant", "newest", "enphase_iq_gateway")[1] == {
         "newest": ["-p", "tests.newest_home_assistant", *PARALLEL, "enphase_iq_gateway"]
     }
+
+
+def test_newer_servers_are_given_to_the_tests_or_reported_as_unavailable(
+    command: ModuleType, run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(command, "find_servers", lambda kind: Path("/unpacked") / kind)
+    given: list[str | None] = []
+
+    def record(arguments: list[str], env: dict[str, str], **_: object) -> subprocess.CompletedProcess[str]:
+        given.append(env.get("ENPHASE_TEST_SERVERS"))
+        return subprocess.CompletedProcess(arguments, 0)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("subprocess.run", record)
+        patch.setattr(sys, "argv", ["scripts/test", "--servers", "mysql", "enphase_companion"])
+        assert command.main() == 0
+    assert given == ["/unpacked/mysql"]
+
+    def fail(kind: str) -> Path:
+        raise SetUpError(f"no {kind} here")
+
+    monkeypatch.setattr(command, "find_servers", fail)
+    assert run("--servers", "newest") == (77, {})
+    assert "no test was run on newest servers: no newest here" in capsys.readouterr().err
 
 
 def test_a_failed_suite_is_a_failure_and_the_others_still_run(

@@ -233,7 +233,8 @@ async def test_a_message_with_undecodable_properties_is_stored_over_the_same_con
     await publish(inspector, broker, queue, valid[3])
     async with run_consumer(broker, queue, store, metrics):
         await wait_until(lambda: len(store.numbers) == 3 and metrics["messages_dead_lettered"] == 1)
-    assert store.numbers == [0, 1, 3]
+    # Not in order: quorum queues of RabbitMQ 4.3 deliver the message without a priority before those with 0.
+    assert sorted(store.numbers) == [0, 1, 3]
     assert await inspector.count_ready(queue) == 0
     assert "lost" not in caplog.text
     assert await inspector.count_ready(f"{broker.exchange}.DeadLetter") == 1

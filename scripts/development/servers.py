@@ -40,7 +40,7 @@ KINDS = {
     "newest": Servers(
         "RabbitMQ and MariaDB",
         "forky",
-        ("rabbitmq-server", "mariadb-server-core", "mariadb-client-core", "libstdc++6"),
+        ("rabbitmq-server", "mariadb-server", "libstdc++6"),
         (
             f"{ERLANG}/erts-*/bin/*",
             "usr/sbin/mariadbd",

@@ -22,14 +22,14 @@ _PAUSE, _PAUSE_OF_DATABASE = 40.0, 70.0
 
 #: The frame basic.ack of AMQP: an acknowledgement to the broker, or a confirmation from it.
 _ACK = b"\x00\x3c\x00\x50"
-_COMMIT = b"COMMIT"
+_INSERT, _COMMIT = b"INSERT INTO readings", b"COMMIT"
 
-#: Seconds to wait for such a frame, and for a server to work on what it has got.
+#: Seconds to wait for such bytes, and for a server to work on what it has got.
 _TRAP, _WORK = 15.0, 0.3
 
 _POISON = 1_000
 
-#: Readings that need more room than a table has in reserve.
+#: Readings that take the consumers a while, and more room than a table has in reserve.
 _MANY = 4_000
 
 #: Seconds by which the clock of a gateway may be wrong after a jump.
@@ -88,6 +88,62 @@ def _kill_server(pipeline: Pipeline, server: Server, chance: random.Random) -> N
     server.kill()
     pipeline.rest(chance.uniform(0, 6))
     server.start()
+
+
+def _kill_publisher_in_replay(pipeline: Pipeline, chance: random.Random) -> None:
+    _kill_in_replay(pipeline, pipeline.publisher_proxy, pipeline.publishers, chance)
+
+
+def _kill_direct_in_replay(pipeline: Pipeline, chance: random.Random) -> None:
+    _kill_in_replay(pipeline, pipeline.database_proxy, pipeline.direct[:1], chance)
+
+
+def _kill_in_replay(pipeline: Pipeline, proxy: Proxy, programs: list[Program], chance: random.Random) -> None:
+    """Kill programs in an outage, or while they send what has waited in their spools."""
+    proxy.cut()
+    pipeline.rest(chance.uniform(4, 8))
+    is_over = chance.random() < 0.7
+    if is_over:
+        proxy.restore()
+        pipeline.rest(chance.uniform(0, 3))
+    for program in programs:
+        _kill(pipeline, program)
+        program.start()
+    proxy.restore()
+
+
+def _kill_consumer_in_mid_stream(pipeline: Pipeline, chance: random.Random) -> None:
+    _drain(pipeline, chance)
+    _kill_consumer(pipeline, chance)
+
+
+def _kill_broker_in_mid_stream(pipeline: Pipeline, chance: random.Random) -> None:
+    _drain(pipeline, chance)
+    _kill_broker(pipeline, chance)
+
+
+def _kill_database_in_mid_stream(pipeline: Pipeline, chance: random.Random) -> None:
+    _drain(pipeline, chance)
+    _kill_database(pipeline, chance)
+
+
+def _drain(pipeline: Pipeline, chance: random.Random) -> None:
+    """Let messages pile up in the queue and in the consumers; return while they are being stored."""
+    pipeline.database_proxy.hold(Direction.FROM_SERVER)
+    pipeline.sender.send_late(_MANY)
+    pipeline.database_proxy.restore()
+    time.sleep(chance.uniform(0, 1))
+
+
+def _kill_consumer_in_transaction(pipeline: Pipeline, _: random.Random) -> None:
+    """Kill both consumers when they have sent rows to the database, which are not committed yet."""
+    _trap(pipeline, pipeline.database_proxy, _INSERT, Direction.TO_SERVER, Direction.FROM_SERVER)
+    pipeline.rest(1)
+    for program in pipeline.consumers:
+        program.kill()
+    pipeline.database_proxy.restore(reset=True)
+    for program in pipeline.consumers:
+        program.start()
 
 
 def _kill_consumer_before_ack(pipeline: Pipeline, _: random.Random) -> None:
@@ -326,6 +382,12 @@ FAULTS = {
     "kill-direct": Fault(_kill_direct, 10),
     "kill-broker": Fault(_kill_broker, 25),
     "kill-database": Fault(_kill_database, 20),
+    "kill-publisher-in-replay": Fault(_kill_publisher_in_replay, 20),
+    "kill-direct-in-replay": Fault(_kill_direct_in_replay, 20),
+    "kill-consumer-in-mid-stream": Fault(_kill_consumer_in_mid_stream, 15),
+    "kill-broker-in-mid-stream": Fault(_kill_broker_in_mid_stream, 30),
+    "kill-database-in-mid-stream": Fault(_kill_database_in_mid_stream, 25),
+    "kill-consumer-in-transaction": Fault(_kill_consumer_in_transaction, 12),
     "kill-consumer-before-ack": Fault(_kill_consumer_before_ack, 10),
     "kill-broker-before-ack": Fault(_kill_broker_before_ack, 20),
     "kill-publisher-before-confirm": Fault(_kill_publisher_before_confirm, 10),

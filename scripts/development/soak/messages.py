@@ -20,7 +20,10 @@ EXCHANGE, DEAD_LETTERS = "Enphase", "Enphase.DeadLetter"
 _ROUTING_KEY = "MeterStream"
 
 #: Serial numbers of gateways that exist only in these messages.
-LATE, TWICE, STRANGE, CONFLICTING = (f"12239900000{number}" for number in range(1, 5))
+TWICE, STRANGE, CONFLICTING = (f"12239900000{number}" for number in range(1, 4))
+
+#: The first serial number of gateways whose readings come late.
+_LATE = 122399000010
 
 #: Keys of a message, in the order of COLUMNS.
 _KEYS = (
@@ -29,6 +32,9 @@ _KEYS = (
 )  # fmt: skip
 
 _DAY = 86_400
+
+#: Seconds of readings that one gateway sends late: less than a day, so that they are all old enough to prune.
+_LATE_SPAN = 36_000
 
 #: Seconds after which messages must be confirmed.
 _TIMEOUT = 60
@@ -79,12 +85,16 @@ POISON: dict[str, Callable[[dict[str, Any]], bytes]] = {
 class Sender:
     """Publishes to the broker, past the proxy, with confirmation; and reads the dead letters."""
 
-    def __init__(self, url: str, ledger: Ledger) -> None:
+    def __init__(self, url: str, ledger: Ledger, serials: set[str]) -> None:
+        """Add the serial numbers of the gateways in these messages to `serials`, also later ones."""
+        serials |= {TWICE, STRANGE, CONFLICTING}
+        self._serials = serials
         self._url = url
         self._ledger = ledger
         self._numbers = count()
-        #: Seconds since the epoch from which late readings are sent: each minute is sent only once.
-        self._late_from = (time.time() - 2 * _DAY) // 60 * 60
+        self._late_serials = count(_LATE)
+        #: The gateway whose readings are late, and the times that it has left; each minute comes only once.
+        self._late: tuple[str, range] = "", range(0)
         #: Ids of the poison messages that the broker has confirmed.
         self.poison: set[str] = set()
         #: Readings that the broker has confirmed.
@@ -92,8 +102,14 @@ class Sender:
 
     def send_late(self, number: int) -> None:
         """Publish readings of two days ago, a second apart."""
-        self._send(LATE, self._late_from, number)
-        self._late_from += (number // 60 + 1) * 60
+        serial, times = self._late
+        if len(times) < number:
+            serial = str(next(self._late_serials))
+            self._serials.add(serial)
+            start = round(time.time()) // 60 * 60 - 2 * _DAY
+            times = range(start, start + _LATE_SPAN)
+        self._send(serial, times[0], number)
+        self._late = serial, times[(number // 60 + 1) * 60 :]
 
     def send_twice(self, number: int, copies: int) -> None:
         """Publish readings several times: with the same id, and with others."""

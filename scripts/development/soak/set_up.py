@@ -13,7 +13,7 @@ from tests.services import mariadb, rabbitmq
 from tests.services.disk import DiskError, SmallDisk, mount_disk
 
 from .gateways import Gateway, Ledger, fast_start, run_gateway
-from .messages import CONFLICTING, LATE, STRANGE, TWICE, Sender
+from .messages import CONFLICTING, Sender
 from .pipeline import USUAL, ZONE, Pipeline
 from .programs import Program
 from .proxy import Proxy
@@ -62,12 +62,17 @@ def run_pipeline(folder: Path, seconds: float) -> Iterator[Pipeline]:
             _database(URL.create("sqlite", database=str(file))),
         ]
         north, south, east, west = gateways
+        in_mariadb = Store("MariaDB", server.set(drivername="mysql+pymysql"), ledger)
+        in_mariadb.serials |= {each.serial for each in (north, south, east)}
+        in_mariadb.unordered.add(CONFLICTING)
+        in_sqlite = Store("SQLite", URL.create("sqlite", database=str(file)), ledger)
+        in_sqlite.serials.add(west.serial)
         pipeline = Pipeline(
             folder=folder,
             ledger=ledger,
             broker=broker,
             database=database,
-            sender=Sender(broker.url, ledger),
+            sender=Sender(broker.url, ledger, in_mariadb.serials),
             publisher_proxy=to_broker,
             consumer_proxy=from_broker,
             database_proxy=to_database,
@@ -80,18 +85,10 @@ def run_pipeline(folder: Path, seconds: float) -> Iterator[Pipeline]:
                 for number in (1, 2)
             ],
             direct=[_direct(east, folder, databases[0]), _direct(west, folder, databases[1])],
-            stores=[
-                Store("MariaDB", server.set(drivername="mysql+pymysql"), ledger),
-                Store("SQLite", URL.create("sqlite", database=str(file)), ledger),
-            ],
+            stores=[in_mariadb, in_sqlite],
             database_environments=databases,
             disks=disks,
         )
-        in_mariadb, in_sqlite = pipeline.stores
-        in_mariadb.serials |= {each.serial for each in (north, south, east)}
-        in_mariadb.serials |= {LATE, TWICE, STRANGE, CONFLICTING}
-        in_mariadb.unordered.add(CONFLICTING)
-        in_sqlite.serials.add(west.serial)
         for program in pipeline.programs:
             stack.callback(program.kill)
             program.start()

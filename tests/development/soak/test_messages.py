@@ -5,16 +5,16 @@ import json
 import pytest
 
 from development.soak.gateways import COLUMNS
-from development.soak.messages import LATE, POISON, build_reading
+from development.soak.messages import POISON, TWICE, build_reading
 from enphase_companion.message import MessageError, decode
 
 AT = 1_764_000_000
 
 
 def test_its_readings_are_those_of_the_ledger() -> None:
-    values, body = build_reading(LATE, AT)
+    values, body = build_reading(TWICE, AT)
     message = decode(json.dumps(body).encode())
-    assert message.gateway == LATE
+    assert message.gateway == TWICE
     decoded = {(each.measurement, each.phase): each for each in message.samples}
     assert decoded.keys() == values.keys()
     for key, sample in decoded.items():
@@ -24,6 +24,6 @@ def test_its_readings_are_those_of_the_ledger() -> None:
 
 @pytest.mark.parametrize("kind", POISON)
 def test_each_kind_of_poison_is_unreadable(kind: str) -> None:
-    good = build_reading(LATE, AT)[1]
+    good = build_reading(TWICE, AT)[1]
     with pytest.raises(MessageError):
         decode(POISON[kind](good))

@@ -102,7 +102,10 @@ def main() -> int:
         now = time.time()
         for program in pipeline.programs:
             program.stop()
-        verdicts = {store.name: judge(store, pipeline.ledger, ZONE, now) for store in pipeline.stores}
+        published = pipeline.sender.read_published()
+        verdicts = {
+            store.name: judge(store, pipeline.ledger, published, ZONE, now) for store in pipeline.stores
+        }
         letters = pipeline.sender.read_dead_letters()
         problems = [*_find_problems(pipeline, run, letters)]
         _print_tables(pipeline, run, verdicts, letters)

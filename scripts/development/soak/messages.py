@@ -17,7 +17,11 @@ from tests.services.amqp_properties import UNREADABLE, publish_raw
 from .gateways import Ledger, Moment, Values
 
 EXCHANGE, DEAD_LETTERS = "Enphase", "Enphase.DeadLetter"
-_ROUTING_KEY = "MeterStream"
+#: A key that the binding of the consumers' queue matches, and that the publishers do not use.
+_ROUTING_KEY = "MeterStream.soak"
+
+#: The keys of the publishers, and a queue that nothing consumes until the end of the run.
+_PUBLISHED_KEYS, _PUBLISHED = ("MeterStream", "MeterStream.partial"), "Soak.Published"
 
 #: Serial numbers of gateways that exist only in these messages.
 TWICE, STRANGE, CONFLICTING = (f"12239900000{number}" for number in range(1, 4))
@@ -100,6 +104,19 @@ class Sender:
         #: Readings that the broker has confirmed.
         self.confirmed: set[Moment] = set()
 
+    def keep_published(self) -> None:
+        """Keep a copy of each message that the publishers send from now on."""
+        asyncio.run(self._keep_published())
+
+    def read_published(self) -> set[Moment]:
+        """Take these copies, and return what they hold: readings that may not be lost in any case."""
+        contents = [json.loads(body) for _, body in asyncio.run(self._take_all(_PUBLISHED))]
+        return {
+            (content["gateway_serial_number"], meter["measured_at"])
+            for content in contents
+            for meter in content["meters"]
+        }
+
     def send_late(self, number: int) -> None:
         """Publish readings of two days ago, a second apart."""
         serial, times = self._late
@@ -149,7 +166,7 @@ class Sender:
 
     def read_dead_letters(self) -> list[str]:
         """Take all dead letters and return their ids."""
-        return asyncio.run(self._read())
+        return [id_ for id_, _ in asyncio.run(self._take_all(DEAD_LETTERS))]
 
     def _send(self, serial: str, start: float, number: int, copies: int = 1, other: int = 0) -> None:
         readings = {
@@ -185,21 +202,31 @@ class Sender:
             queue = await (await connection.channel()).declare_queue(DEAD_LETTERS, passive=True)
             return queue.declaration_result.message_count or 0
 
-    async def _read(self) -> list[str]:
-        found = []
+    async def _keep_published(self) -> None:
+        async with asyncio.timeout(_TIMEOUT), await aio_pika.connect(self._url) as connection:
+            channel = await connection.channel()
+            queue = await channel.declare_queue(
+                _PUBLISHED, durable=True, arguments={"x-queue-type": "quorum"}
+            )
+            for key in _PUBLISHED_KEYS:
+                await queue.bind(EXCHANGE, key)
+
+    async def _take_all(self, name: str) -> list[tuple[str, bytes]]:
+        """Take all messages of a queue, and return their ids and bodies."""
+        found: list[tuple[str, bytes]] = []
         async with await aio_pika.connect(self._url) as connection:
             channel = await connection.channel()
             await channel.set_qos(prefetch_count=1_000)
-            queue = await channel.get_queue(DEAD_LETTERS)
-            left = queue.declaration_result.message_count or 0
-            if left:
-                async with queue.iterator() as letters:
-                    async for letter in letters:
-                        found.append(letter.message_id or "")
-                        await letter.ack()
-                        left -= 1
-                        if not left:
-                            break
+            queue = await channel.get_queue(name)
+            expected = queue.declaration_result.message_count or 0
+            if not expected:
+                return found
+            async with queue.iterator() as messages:
+                async for message in messages:
+                    found.append((message.message_id or "", message.body))
+                    await message.ack()
+                    if len(found) == expected:
+                        break
         return found
 
 

@@ -93,6 +93,7 @@ def run_pipeline(folder: Path, seconds: float) -> Iterator[Pipeline]:
             stack.callback(program.kill)
             program.start()
         begun = time.monotonic()
+        pipeline.sender.keep_published()
         pipeline.rest(USUAL)
         if not ledger.said or pipeline.wait_until_recovered(_FIRST) is None:
             raise RuntimeError(f"the first readings are not stored: see the logs in {folder}")

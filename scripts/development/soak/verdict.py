@@ -65,10 +65,11 @@ class Verdict:
         return not (self.lost or self.doubled or self.wrong_values or self.wrong_rollups)
 
 
-def judge(store: Store, ledger: Ledger, zone: ZoneInfo, now: float) -> Verdict:
+def judge(store: Store, ledger: Ledger, published: set[Moment], zone: ZoneInfo, now: float) -> Verdict:
     """Compare a database, in which nothing is written any more, with what was said.
 
-    `now`: epoch seconds at which the last program could roll up.
+    `published`: what reached the broker, which no kill excuses; `now`: epoch seconds at which the last
+    program could roll up.
     """
     verdict = Verdict()
     found = _sort_seconds(_read(store, verdict), store.unordered)
@@ -77,7 +78,7 @@ def judge(store: Store, ledger: Ledger, zone: ZoneInfo, now: float) -> Verdict:
     for moment in said:
         if moment in found or moment in store.seen:
             verdict.stored += 1
-        elif ledger.is_due(moment):
+        elif moment in published or ledger.is_due(moment):
             verdict.lost.append(moment)
         else:
             verdict.excused += 1

@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from sqlalchemy import URL, create_engine, text
 
-from development.soak.gateways import Ledger
+from development.soak.gateways import Ledger, Moment
 from development.soak.stores import Store
 from development.soak.verdict import Verdict, judge
 from enphase_api.models import Quantities
@@ -52,8 +52,8 @@ class Records:
                 connection.execute(text(statement))
         engine.dispose()
 
-    def judge(self) -> Verdict:
-        return judge(self.store, self.ledger, ZONE, time.time())
+    def judge(self, *published: Moment) -> Verdict:
+        return judge(self.store, self.ledger, {*published}, ZONE, time.time())
 
 
 @pytest.fixture
@@ -83,6 +83,13 @@ def test_a_missing_reading_of_a_killed_program_is_not_lost(records: Records) -> 
     records.ledger.excuse(SERIAL, 60)
     verdict = records.judge()
     assert (verdict.lost, verdict.excused) == ([], 1)
+
+
+def test_a_missing_reading_that_reached_the_broker_is_lost_also_at_a_kill(records: Records) -> None:
+    records.change(f"DELETE FROM readings WHERE measured_at = {START * 1000}")
+    records.ledger.excuse(SERIAL, 60)
+    verdict = records.judge((SERIAL, START * 1000))
+    assert (len(verdict.lost), verdict.excused) == (1, 0)
 
 
 def test_a_pruned_reading_is_not_lost(records: Records) -> None:

@@ -58,6 +58,9 @@ Store = Callable[[Sequence[Message]], Awaitable[None]]
 
 _Decoded = tuple[DeliveredMessage, Message]
 
+#: With the reason why it cannot be decoded instead of a message, and the size in memory (bytes).
+_Arrived = tuple[DeliveredMessage, Message | MessageError, int]
+
 
 class Consumer:
     """Passes messages to a store, each at least once, through every outage of broker and store.
@@ -123,7 +126,7 @@ class Consumer:
         """
         dead_letters = await declare_dead_letters(channel)
         await declare_queue(channel, await declare_exchange(channel), self._queue)
-        inbox = _Inbox(min(self._batch, self._prefetch), channel.lost)
+        inbox = _Inbox(min(self._batch, self._prefetch), channel.lost, self._default_gateway)
         with translate_amqp_errors(f"{self._broker}: queue {self._queue}"):
             await channel.amqp.set_qos(prefetch_count=self._prefetch, timeout=_TIMEOUT)
             # Not aio-pika's own consumer, which builds an object of twenty attributes and starts two tasks
@@ -161,7 +164,7 @@ class Consumer:
 
     async def _settle(
         self,
-        arrived: Sequence[DeliveredMessage],
+        arrived: Sequence[_Arrived],
         channel: Channel,
         dead_letters: AbstractExchange,
     ) -> None:
@@ -170,11 +173,9 @@ class Consumer:
             return
         self._acknowledged.clear()
         decoded: list[_Decoded] = []
-        for raw in arrived:
-            try:
-                message = decode(raw.body, self._default_gateway)
-            except MessageError as error:
-                await self._dead_letter(raw, str(error), dead_letters)
+        for raw, message, _ in arrived:
+            if isinstance(message, MessageError):
+                await self._dead_letter(raw, str(message), dead_letters)
             else:
                 decoded.append((raw, message))
         if await self._store_all(decoded, channel, dead_letters):
@@ -267,29 +268,38 @@ class Consumer:
 
 
 class _Inbox:
-    """What has arrived on one channel and is not settled yet; if it is too large, it sets `lost`."""
+    """What has arrived on one channel and is not settled yet; if it is too large, it sets `lost`.
 
-    def __init__(self, batch: int, lost: asyncio.Event) -> None:
+    Messages are decoded when they arrive: that is, while the batch before is being stored.
+    """
+
+    def __init__(self, batch: int, lost: asyncio.Event, default_gateway: str | None) -> None:
         self._batch = batch
         self._lost = lost
+        self._default_gateway = default_gateway
         #: Bytes of all messages here, and how many of them are being settled.
         self._bytes = self._taken = 0
         #: How many messages there were when they became too large; 0 if they did not.
         self.overflowed = 0
-        #: Each with its size in memory.
-        self._messages: deque[tuple[DeliveredMessage, int]] = deque()
+        self._messages: deque[_Arrived] = deque()
         self.any = asyncio.Event()
         self.full = asyncio.Event()
 
-    async def put_later(self, message: DeliveredMessage) -> None:
+    async def put_later(self, raw: DeliveredMessage) -> None:
         """Put a message; as a callback of the library, should it not be received before."""
-        self.put(message)
+        self.put(raw)
 
-    def put(self, message: DeliveredMessage) -> None:
+    def put(self, raw: DeliveredMessage) -> None:
         if self.overflowed:
             return
-        size = len(message.body) + header_size(message)
-        self._messages.append((message, size))
+        message: Message | MessageError
+        try:
+            message = decode(raw.body, self._default_gateway)
+        except MessageError as error:
+            message = error
+        # What is decoded takes about as much again.
+        size = 2 * len(raw.body) + header_size(raw)
+        self._messages.append((raw, message, size))
         self._bytes += size
         if self._bytes > _MOST_BYTES and (count := self._taken + len(self._messages)) > 1:
             self.overflowed = count
@@ -298,14 +308,14 @@ class _Inbox:
         self._set_events()
 
     @contextmanager
-    def take(self) -> Iterator[list[DeliveredMessage]]:
+    def take(self) -> Iterator[list[_Arrived]]:
         """Yield the oldest ones, a batch at most; they count until the body ends."""
         taken = [self._messages.popleft() for _ in range(min(self._batch, len(self._messages)))]
         self._taken += len(taken)
         self._set_events()
-        yield [message for message, _ in taken]
+        yield taken
         self._taken -= len(taken)
-        self._bytes -= sum(size for _, size in taken)
+        self._bytes -= sum(size for *_, size in taken)
 
     def _set_events(self) -> None:
         for event, count in ((self.any, 1), (self.full, self._batch)):

@@ -1,4 +1,4 @@
-"""enphase-database: show the status of the database, upgrade, import, prune and rebuild it."""
+"""enphase-database: show the status of the database, upgrade, import, prune, rebuild and partition it."""
 
 # ruff: noqa: PLC0415 - --help does not wait for what is imported inside functions
 
@@ -29,6 +29,7 @@ _ACTIONS: Mapping[str, tuple[str, ...]] = {
     "import": ("time_zone", "gateway_serial_number", "import_database_url"),
     "prune": KEEP,
     "rebuild": ("time_zone",),
+    "partition": (),
 }
 KEYS = (*DATABASE_KEYS, *dict.fromkeys(key for keys in _ACTIONS.values() for key in keys))
 
@@ -45,6 +46,7 @@ def build_parser() -> argparse.ArgumentParser:
             (f"{NAME} prune --keep-readings 90", "delete readings older than 90 days"),
             (f"{NAME} rebuild", "rebuild minutes, quarter-hours and days from the readings"),
             (f"{NAME} rebuild --time-zone Asia/Tokyo", "the same, and change the time zone of days"),
+            (f"{NAME} partition", "partition the readings by month: prune drops whole months"),
         ],
         notes=(
             f"Each action can be interrupted and repeated at any time, while other scripts write.\n\n{ONCE}"
@@ -106,6 +108,9 @@ async def _run(arguments: argparse.Namespace) -> int:
                 with _bar("days") as progress:
                     await database.rebuild(progress)
                 print(f"{database.name}: rebuilt minutes, quarter-hours and days")
+            case "partition":
+                await database.partition()
+                print(f"{database.name}: the readings are partitioned by month, for a year ahead")
     return 0
 
 

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from ..config.rules import system_zone
 from ..message import Message
 from ..message.model import WHOLE
-from . import maintenance, rollup, schema
+from . import maintenance, partitions, rollup, schema
 from .address import parse_url
 from .buckets import SECOND, Resolution, resolution_for
 from .engine import TIMEOUT, Transactions
@@ -202,12 +202,23 @@ class Database:
     ) -> int:
         """Delete readings, minutes or quarter-hours older than today and the `keep_days` days before it.
 
-        Days are whole local days. What is not rolled up yet is kept. Returns the number of deleted rows.
+        Days are whole local days. What is not rolled up yet is kept. Returns the number of deleted rows; the
+        server estimates those of partitions.
         """
         now = _now() if now is None else now
         await self.roll_up(now)
+        await self._transactions.write(partial(partitions.extend, now=now), may_take_long=True)
         ids = (await self._measurement_ids.refresh()).values()
         return await maintenance.prune(self._transactions, ids, resolution, keep_days, now, progress)
+
+    async def partition(self, now: int | None = None) -> None:
+        """Partition the readings by month, so that `prune` drops whole months; once more, add months.
+
+        Only in MariaDB and MySQL. Copies the readings the first time; nothing is written meanwhile.
+        """
+        await self._transactions.write(
+            partial(partitions.create, now=_now() if now is None else now), may_take_long=True
+        )
 
     async def rebuild(self, progress: Progress, now: int | None = None) -> None:
         """Rebuild the rollups from the readings, in the time zone of this object if it has one.

@@ -28,9 +28,9 @@ class UnstorableError(StorageError):
 
 _UPGRADE = "its tables are missing or old: run enphase-database upgrade"
 
-#: Deadlock, lock wait timeout, row changed since it was read: the server ended one of two conflicting
-#: transactions. https://mariadb.com/kb/en/mariadb-error-code-reference/
-_RETRYABLE = frozenset({1205, 1213, 1020})
+#: Deadlock, lock wait timeout, row changed since it was read, table changed: the server ended one of two
+#: conflicting transactions. https://mariadb.com/kb/en/mariadb-error-code-reference/
+_RETRYABLE = frozenset({1205, 1213, 1020, 1412})
 
 #: Errors that do not pass, and what to do about them.
 _PERMANENT = {

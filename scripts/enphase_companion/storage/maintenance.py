@@ -13,6 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .buckets import DAY, MINUTE, SECOND, Calendar, Resolution
 from .engine import Transactions
+from .partitions import drop_before
 from .rollup import roll_up
 from .statements import (
     find_reading_range,
@@ -51,14 +52,16 @@ async def prune(
 ) -> int:
     """Delete readings or rollups older than today and the `keep_days` days before it.
 
-    Days are whole local days. What is not rolled up yet is kept. Returns the number of deleted rows. Raises
-    StorageError.
+    Days are whole local days. What is not rolled up yet is kept. Returns the number of deleted rows; the
+    server estimates those of partitions. Raises StorageError.
     """
     calendar = await transactions.read(get_calendar)
     today = datetime.fromtimestamp(now / SECOND, calendar.zone).date()
     end = calendar.midnight(today - timedelta(days=keep_days))
+    deleted = done = 0
     if resolution is Resolution.READING:
         await transactions.write(partial(set_pruned_before, time=end))
+        deleted += await transactions.write(partial(drop_before, end=end), may_take_long=True)
     find_next = partial(_find_oldest, resolution=resolution, measurements=measurements)
     width = _PRUNE_AT_ONCE[resolution]
     ranges = [
@@ -66,7 +69,6 @@ async def prune(
         for gateway in await transactions.read(get_gateways)
         if (first := await transactions.read(partial(find_next, gateway=gateway))) is not None
     ]
-    deleted = done = 0
     total = sum(len(starts) for _, starts in ranges)
     for gateway, starts in ranges:
         index = 0

@@ -1,4 +1,4 @@
-"""The actions of enphase-database: status, upgrade, import, prune and rebuild."""
+"""The actions of enphase-database: status, upgrade, import, prune, rebuild and partition."""
 
 from __future__ import annotations
 
@@ -223,6 +223,16 @@ def test_a_rebuild_prints_its_result(fortnight: CliUser) -> None:
     assert fortnight.run("rebuild").out.endswith("rebuilt minutes, quarter-hours and days\n")
 
 
+def test_a_partition_prints_its_result(user: CliUser, database_url: str) -> None:
+    user.run("upgrade")
+    ended = user.run("partition")
+    if database_url.startswith("sqlite"):
+        assert ended.status == 1
+        assert "only readings in MariaDB or MySQL can be partitioned" in ended.err
+    else:
+        assert ended.out.endswith("the readings are partitioned by month, for a year ahead\n")
+
+
 def test_the_sql_schema_is_printed_without_a_database(
     home_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -277,7 +287,7 @@ def test_no_action_prints_a_password(
     file.chmod(0o600)
     monkeypatch.setenv("ENPHASE_KEEP_READINGS", "1")
     user = CliUser("", capsys)
-    for action in ("status", "upgrade", "import", "prune", "rebuild"):
+    for action in ("status", "upgrade", "import", "prune", "rebuild", "partition"):
         ended = user.run("-v", action)
         assert ended.status == 1, action
         assert "sesame" not in ended.out + ended.err

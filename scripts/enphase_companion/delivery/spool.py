@@ -85,6 +85,9 @@ class Spool:
         self._has_room = asyncio.Event()
         #: Numbers that are still on disk, although removed.
         self._taken: set[int] = set()
+        #: How many messages are on disk, these included, and the number of the oldest. Copies: the thread
+        #: changes those of the file at any time.
+        self._count, self._first = 0, 1
         #: All up to this number are removed.
         self._passed = 0
         self._thread = ThreadPoolExecutor(1, "spool")
@@ -99,6 +102,7 @@ class Spool:
             self._disk = SpoolFile(file)
         except OSError as error:
             self._problem = str(error)
+        self._look()
         self._note()
 
     @classmethod
@@ -141,8 +145,7 @@ class Spool:
     @property
     def on_disk(self) -> int:
         """How many messages are on disk."""
-        disk = self._disk
-        return disk.count - len(self._taken) if disk is not None else 0
+        return self._count - len(self._taken)
 
     @property
     def in_memory(self) -> int:
@@ -187,7 +190,7 @@ class Spool:
         for place in places:
             if place.number is None:
                 self._memory.pop(place, None)
-            elif self._disk is not None and place.number >= self._disk.first:
+            elif place.number >= self._first:
                 # Others were dropped meanwhile.
                 self._taken.add(place.number)
         self._on_safe()
@@ -200,6 +203,7 @@ class Spool:
             if taken := set(self._taken):
                 await self._do(self._delete, taken)
                 self._taken -= taken
+                self._look()
             if self._memory:
                 dropped = await self._append()
                 self._on_safe()
@@ -231,21 +235,35 @@ class Spool:
             if self._memory.pop(place, None) is None:
                 # It was removed while it was being written.
                 self._taken.add(number)
-        if dropped and self._disk is not None:
-            self._taken = {number for number in self._taken if number >= self._disk.first}
+        self._look()
         return dropped
 
     async def _read(self, count: int) -> list[tuple[Place, OutgoingMessage]]:
         """Return the oldest messages on disk. Raises OSError."""
-        rows = await self._do(lambda: self._open().read(self._passed, count, self._taken))
+        try:
+            rows = await self._do(lambda: self._open().read(self._passed, count, self._taken))
+        except OSError:
+            # It was damaged, perhaps, and is a new file.
+            self._look()
+            raise
         if rows:
             self._passed = rows[0][0] - 1
+        if len(rows) < count:
+            # The file's count includes those between others that are deleted.
+            self._count = len(self._taken) + len(rows)
+            self._note()
         if damaged := [number for number, message in rows if message is None]:
             self._taken.update(damaged)
             self._metrics.count("messages_dropped", len(damaged))
             _LOGGER.warning("%s: %d damaged messages dropped", self.file, len(damaged))
             self._note()
         return [(Place(number), message) for number, message in rows if message is not None]
+
+    def _look(self) -> None:
+        """Copy what the file holds, after each work of the thread; what was dropped is no longer taken."""
+        if self._disk is not None:
+            self._count, self._first = self._disk.count, self._disk.first
+            self._taken = {number for number in self._taken if number >= self._first}
 
     def _delete(self, taken: Collection[int]) -> None:
         """Delete these from the disk, in the thread. Raises OSError."""

@@ -195,6 +195,7 @@ class SpoolFile:
         except sqlite3.DatabaseError as error:
             # Damage shows where it is read: a check of the whole file would take minutes on an SD card.
             self.close()
+            self.first, self.count = self.last + 1, 0
             self._connection = self._replace(error)
             raise OSError(f"{self._path}: cannot be {what} ({error})") from error
 

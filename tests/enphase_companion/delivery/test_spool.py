@@ -146,6 +146,36 @@ async def test_messages_between_others_can_be_removed(file: Path) -> None:
         assert not spool.any.is_set()
 
 
+async def test_messages_are_counted_right_while_they_are_read_and_deleted(
+    file: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The thread deletes messages while the loop counts them."""
+    monkeypatch.setattr(spool_module, "_WRITE_INTERVAL", 0.0001)
+    async with Spool(file, LIMIT, Metrics(), age=0) as spool:
+        for number in range(2_000):
+            await spool.add(build_message(number))
+        left = 2_000
+        while found := await spool.oldest(7):
+            for place, _ in found:
+                assert len(spool) == left
+                spool.remove([place])
+                left -= 1
+                await asyncio.sleep(0)
+        assert left == len(spool) == 0
+        assert not spool.any.is_set()
+
+
+async def test_a_count_that_includes_removed_messages_is_corrected_at_the_end(file: Path) -> None:
+    async with Spool(file, LIMIT, Metrics()) as spool:
+        await write(spool, map(build_message, range(10)))
+        found = await spool.oldest(10)
+        spool.remove([place for place, _ in found[1:9]])
+        await spool.flush()
+        spool.remove([found[0][0], found[9][0]])
+        assert await spool.oldest(10) == []
+        assert not spool.any.is_set()
+
+
 async def test_the_place_of_a_removed_message_is_never_used_again(file: Path) -> None:
     async with Spool(file, LIMIT, Metrics()) as spool:
         await write(spool, [build_message(0)])

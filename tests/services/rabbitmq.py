@@ -83,6 +83,11 @@ class RabbitMQ(Server):
             return start[:1] == b"\x01"
         return False
 
+    @property
+    def version_numbers(self) -> tuple[int, ...]:
+        """Its version, as (4, 3, 6)."""
+        return tuple(map(int, self.version.split()[1].split(".")))
+
     def control(self, *arguments: str) -> str:
         """Run rabbitmqctl with these arguments and return what it prints."""
         control = [str(Path(self._command[0]).with_name("rabbitmqctl")), "--quiet", "--node", self.node]

@@ -43,6 +43,7 @@ KINDS = {
         ("rabbitmq-server", "mariadb-server", "libstdc++6"),
         (
             f"{ERLANG}/erts-*/bin/*",
+            f"{ERLANG}/lib/*/priv/bin/*",
             "usr/sbin/mariadbd",
             "usr/bin/my_print_defaults",
             "usr/bin/resolveip",

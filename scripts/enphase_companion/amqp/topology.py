@@ -27,7 +27,7 @@ DATABASE_QUEUE = "Enphase.Meters"
 _TIMEOUT = 10
 
 #: Quorum queues are synced to disk before a publisher gets its confirmation. From RabbitMQ 4.0 on they throw
-#: away what was returned 20 times, which a long outage can do to a good message; -1, which means never there,
+#: away what came back 20 times, which a long outage can do to a good message; -1, which means never there,
 #: makes 3.10 throw it away at once. So many times never come.
 _ARGUMENTS: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 1_000_000}
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import aio_pika
 import pytest
 from aio_pika.abc import AbstractIncomingMessage
+from pamqp.common import FieldTable
 
 from enphase_companion.amqp.broker import Broker
 from enphase_companion.amqp.consumer import Consumer, StoreError
@@ -77,9 +78,9 @@ async def test_a_consumer_that_the_broker_gives_up_stores_everything_when_the_st
 
 async def return_three_times(rabbitmq: RabbitMQ, queue: str) -> int:
     """Return a message three times to a queue that takes it back twice; return how often it was delivered."""
-    arguments = {"x-queue-type": "quorum", "x-delivery-limit": 2}
+    arguments: FieldTable = {"x-queue-type": "quorum", "x-delivery-limit": 2}
     async with BrokerInspector(rabbitmq.url).channel() as channel:
-        declared = await channel.declare_queue(queue, durable=True, arguments={**arguments})
+        declared = await channel.declare_queue(queue, durable=True, arguments=arguments)
         await channel.default_exchange.publish(aio_pika.Message(b"again"), queue)
         received: list[AbstractIncomingMessage] = []
 

@@ -164,6 +164,9 @@ class Spool:
 
     async def add(self, message: OutgoingMessage) -> None:
         """Append a message, in memory. Wait while too many are there, but not for a disk with a problem."""
+        if self._writing is not None and self._writing.done():
+            # It ends with an error only.
+            self._writing.result()
         await self._has_room.wait()
         if len(self._memory) >= MEMORY:
             del self._memory[next(iter(self._memory))]

@@ -52,6 +52,9 @@ _PASSING = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EIO})
 #: The same as SQLite reports it.
 _SQLITE_PASSING = ("SQLITE_FULL", "SQLITE_IOERR", "SQLITE_READONLY")
 
+#: Codes of a file that is damaged, in the lowest eight bits of SQLite's extended codes.
+_DAMAGED = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB, sqlite3.SQLITE_CONSTRAINT})
+
 
 class SpoolFile:
     """An open file. Not for two threads at once, nor for two processes.
@@ -190,13 +193,12 @@ class SpoolFile:
     def _translate_errors(self, what: str) -> Iterator[None]:
         try:
             yield
-        except sqlite3.OperationalError as error:
-            raise OSError(f"{self._path}: cannot be {what} ({error})") from error
-        except sqlite3.DatabaseError as error:
+        except sqlite3.Error as error:
             # Damage shows where it is read: a check of the whole file would take minutes on an SD card.
-            self.close()
-            self.first, self.count = self.last + 1, 0
-            self._connection = self._replace(error)
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF in _DAMAGED:
+                self.close()
+                self.first, self.count = self.last + 1, 0
+                self._connection = self._replace(error)
             raise OSError(f"{self._path}: cannot be {what} ({error})") from error
 
     def _keep_reserve(self) -> None:
@@ -243,7 +245,7 @@ class SpoolFile:
         except sqlite3.DatabaseError as error:
             return self._replace(error)
 
-    def _replace(self, error: sqlite3.DatabaseError) -> sqlite3.Connection:
+    def _replace(self, error: sqlite3.Error) -> sqlite3.Connection:
         """Rename a file that is damaged or not a spool, and return a new one. Raises OSError."""
         aside = self._set_aside()
         _LOGGER.warning("%s: not a spool (%s); renamed to %s, a new one is created", self._path, error, aside)

@@ -63,6 +63,10 @@ class Process:
         rows, seconds = self._ask("store", first=first, count=count)
         return int(rows), float(seconds)
 
+    def measure(self, what: str, count: int) -> float:
+        """Return what this method of the subject measures with `count` messages."""
+        return float(self._ask(what, count=count))
+
     def _ask(self, what: str, **how: Any) -> Any:
         try:
             self._connection.send((what, how))

@@ -8,7 +8,7 @@ from pathlib import Path
 from rich.progress import Progress
 
 from ..results import Result
-from . import drains, stores
+from . import disk, drains, fleet, publishers, stores
 from .run import Run
 from .servers import Servers
 
@@ -21,6 +21,11 @@ _PARTS: dict[str, Callable[[Run], Iterator[Result]]] = {
     "store_against_bare_inserts": stores.bare_inserts,
     "consumers_two": drains.two,
     "consumers_three": drains.three,
+    "publish_against_bare_publish": publishers.publish,
+    "spool_replay": publishers.replay,
+    "fleet_1000": fleet.thousand,
+    "fleet_ceiling": fleet.ceiling,
+    "bytes_written_per_day": disk.bytes_written,
     "memory": stores.memory,
     "against": drains.against,
 }

@@ -58,6 +58,15 @@ class Command:
         self.check()
         return 0.0
 
+    def wait_until_started(self) -> None:
+        """Wait until it says that it runs."""
+        end = time.monotonic() + _START
+        while b"Ctrl-C ends it." not in self._output.read_bytes():
+            self.check()
+            if time.monotonic() > end:
+                raise BenchmarkError(f"a measured command does not start within {_START} s")
+            time.sleep(0.05)
+
     def check(self) -> None:
         """Raise BenchmarkError if it has ended."""
         if self._process.poll() is not None:
@@ -86,11 +95,18 @@ class Command:
 
 @contextmanager
 def running(
-    name: str, settings: Mapping[str, str], folder: Path, build: Path | None = None, words: Sequence[str] = ()
+    name: str,
+    settings: Mapping[str, str],
+    folder: Path,
+    build: Path | None = None,
+    *,
+    words: Sequence[str] = (),
+    program: Sequence[str] = (),
 ) -> Iterator[Command]:
-    """Yield the script of this name with these settings, and end it with the `with`.
+    """Yield the script of this name with these settings and options, and end it with the `with`.
 
-    `folder` is its configuration, home and current folder; `build` is a checkout whose code runs instead.
+    `folder` is its configuration, home and current folder; `build` is a checkout whose code runs instead;
+    `program` are Python's words for a program that stands for the script.
     """
     build = build or PROJECT
     port = find_free_port()
@@ -103,10 +119,14 @@ def running(
         "PYTHONPATH": os.pathsep.join(map(str, paths)),
         **settings,
     }
-    words = [str(build / "scripts" / f"{name}.py"), "--metrics-port", str(port), *words]
+    program = program or [str(build / "scripts" / f"{name}.py")]
     with output.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, *words], env=environment, cwd=folder, stdout=log, stderr=log
+            [sys.executable, *program, "--metrics-port", str(port), *words],
+            env=environment,
+            cwd=folder,
+            stdout=log,
+            stderr=log,
         )
     command = Command(process, port, output)
     try:

@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .buckets import SECOND
 from .errors import StorageError, UnavailableError
-from .statements import find_reading_range, get_gateways
+from .statements import acquire_lock, find_reading_range, get_gateways
 from .tables import pending_rollups
 
 #: Months that are made in advance. Without them nothing is lost, but splitting off a month copies its rows.
@@ -139,10 +139,7 @@ def _add_months(month: datetime, count: int) -> datetime:
 @asynccontextmanager
 async def _lock(connection: AsyncConnection) -> AsyncIterator[None]:
     """Keep other programs from changing the partitions. Raises UnavailableError."""
-    lock = text("SELECT GET_LOCK('enphase_partitions', :seconds)")
-    if not await connection.scalar(lock, {"seconds": _LOCK_SECONDS}):
-        raise UnavailableError("another program is changing the partitions of the readings")
-    try:
+    async with acquire_lock(connection, "enphase_partitions", _LOCK_SECONDS) as is_acquired:
+        if not is_acquired:
+            raise UnavailableError("another program is changing the partitions of the readings")
         yield
-    finally:
-        await connection.execute(text("SELECT RELEASE_LOCK('enphase_partitions')"))

@@ -17,7 +17,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from .buckets import HOUR, MINUTE, SECOND, Calendar, Resolution
 from .counter_segments import largest_rise
 from .engine import Transactions
-from .statements import get_calendar, insert_if_absent, upsert, upsert_rollup
+from .statements import acquire_lock, get_calendar, insert_if_absent, upsert, upsert_rollup
 from .summary import COLUMNS, fold, from_row, summarize_reading, to_row
 from .tables import ALL_PHASES, MAX_OTHERS, measurements, pending_rollups, readings, rollups
 
@@ -29,6 +29,9 @@ _AT_ONCE = {Resolution.MINUTE: 240, Resolution.QUARTER_HOUR: 60, Resolution.DAY:
 
 #: Minutes that are no further apart than this (milliseconds) are rolled up in one statement.
 _MAX_HOLE = 10 * MINUTE
+
+#: Seconds to wait for another program that rolls up.
+_LOCK_SECONDS = 30
 
 _minutes = rollups[Resolution.MINUTE]
 _KEY = ("gateway_id", "measurement_id", "phase", "bucket_start")
@@ -57,10 +60,20 @@ async def roll_up(transactions: Transactions, now: int) -> int:
     """
     total = 0
     for resolution in rollups:
-        work = partial(_roll_up_some, resolution=resolution, now=now)
+        work = partial(_roll_up_in_turn, resolution=resolution, now=now)
         while done := await transactions.write(work):
             total += done
     return total
+
+
+async def _roll_up_in_turn(connection: AsyncConnection, resolution: Resolution, now: int) -> int:
+    """Roll up some buckets while no other program does, and return their number.
+
+    Programs that roll up at the same time would wait for rows of each other, and deadlock.
+    """
+    # The next one may still wait for the commit of this one, which no longer waits for anything.
+    async with acquire_lock(connection, "enphase_roll_up", _LOCK_SECONDS) as is_acquired:
+        return await _roll_up_some(connection, resolution, now) if is_acquired else 0
 
 
 async def _roll_up_some(connection: AsyncConnection, resolution: Resolution, now: int) -> int:

@@ -12,10 +12,11 @@ import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .errors import StorageError, UnavailableError
+from .statements import acquire_lock
 
 if TYPE_CHECKING:
     from alembic.config import Config
@@ -53,17 +54,11 @@ async def upgrade(connection: AsyncConnection) -> None:
 
     Raises StorageError where a newer program has upgraded them.
     """
-    locks = connection.dialect.name == "mysql"
-    if locks:
-        # MariaDB and MySQL commit each CREATE TABLE on its own.
-        lock = text("SELECT GET_LOCK('enphase_upgrade', :seconds)")
-        if not await connection.scalar(lock, {"seconds": _LOCK_SECONDS}):
+    # MariaDB and MySQL commit each CREATE TABLE on its own.
+    async with acquire_lock(connection, "enphase_upgrade", _LOCK_SECONDS) as is_acquired:
+        if not is_acquired:
             raise UnavailableError("another program is still upgrading the tables")
-    try:
         await connection.run_sync(_upgrade)
-    finally:
-        if locks:
-            await connection.execute(text("SELECT RELEASE_LOCK('enphase_upgrade')"))
 
 
 def _upgrade(connection: Connection) -> None:

@@ -219,6 +219,74 @@ async def test_concurrent_writers_and_rollups_store_every_reading_once(database_
     assert await fetch_rows(database_url, "SELECT * FROM pending_rollups") == []
 
 
+async def fetch_counter(url: str, name: str) -> int:
+    """Return a counter of the server."""
+    ((_, value),) = await fetch_rows(url, f"SHOW GLOBAL STATUS LIKE '{name}'")
+    return int(value)
+
+
+async def count_deadlocks(url: str) -> int:
+    """Return how many deadlocks the server has resolved."""
+    ((count,),) = await fetch_rows(
+        url, "SELECT count FROM information_schema.innodb_metrics WHERE name = 'lock_deadlocks'"
+    )
+    return int(count)
+
+
+@pytest.mark.services
+async def test_a_batch_is_one_statement_for_its_readings_and_one_for_its_minutes(mariadb_url: str) -> None:
+    async with Database(mariadb_url, VIENNA) as database:
+        await database.upgrade()
+        await database.write([build_message(START)])
+        before = await fetch_counter(mariadb_url, "Com_insert")
+        samples = tuple(
+            Sample("production", phase, START, Quantities(active_power=1.0)) for phase in range(4)
+        )
+        await database.write(
+            [
+                Message(
+                    GATEWAY,
+                    START / 1000 + second,
+                    tuple(each._replace(measured_at=START + second * SECOND) for each in samples),
+                )
+                for second in range(1, 1501)
+            ]
+        )
+        assert await fetch_counter(mariadb_url, "Com_insert") - before == 2
+    assert await count_readings(mariadb_url) == 6001
+
+
+@pytest.mark.slow
+@pytest.mark.services
+async def test_programs_that_write_and_roll_up_at_the_same_time_do_not_deadlock(mariadb_url: str) -> None:
+    async with Database(mariadb_url, VIENNA) as first, Database(mariadb_url) as second:
+        await first.upgrade()
+        before = await count_deadlocks(mariadb_url)
+        is_written = False
+
+        async def write(database: Database, number: int) -> None:
+            for minute in range(number, 60, 2):
+                await database.write(
+                    [
+                        build_message(START + minute * 60_000 + second * SECOND, f"g{gateway}")
+                        for gateway in range(40)
+                        for second in range(0, 60, 10)
+                    ]
+                )
+
+        async def roll_up(database: Database) -> None:
+            while not is_written:
+                await database.roll_up()
+
+        rolling = [asyncio.ensure_future(roll_up(database)) for database in (first, second)]
+        await asyncio.gather(write(first, 0), write(second, 1))
+        is_written = True
+        await asyncio.gather(*rolling)
+        await first.roll_up()
+        assert await count_deadlocks(mariadb_url) == before
+    assert await fetch_rows(mariadb_url, "SELECT SUM(reading_count) FROM days") == [(60 * 40 * 6,)]
+
+
 #: Writes batches of 90 readings and prints the number of each batch after its commit.
 WRITER = """
 import asyncio, sys

@@ -19,7 +19,7 @@ from typing import NoReturn
 from rich.console import Console
 from rich.table import Table
 
-from tests.services import SEARCH_PATH
+from tests.services import SEARCH_PATH, STARTED, find_unpacked
 
 from .faults import FAULTS
 from .messages import find_unexpected
@@ -78,7 +78,9 @@ def main() -> int:
     """Run the command and return its exit status."""
     given = parse_arguments()
     programs = ("rabbitmq-server", "mariadbd", "mariadb-install-db")
-    if missing := [name for name in programs if not shutil.which(name, path=SEARCH_PATH)]:
+    if missing := [
+        name for name in programs if not (find_unpacked(name) or shutil.which(name, path=SEARCH_PATH))
+    ]:
         print(
             f"scripts/soak: not installed: {', '.join(missing)}: install RabbitMQ and MariaDB (Debian: "
             "rabbitmq-server, mariadb-server)",
@@ -90,6 +92,7 @@ def main() -> int:
     seconds = given.minutes * 60
     print(f"{given.minutes:g} minutes of faults, --seed {given.seed}", flush=True)
     with _folder(given.folder) as folder, run_pipeline(folder, seconds) as pipeline:
+        print(", ".join(sorted(STARTED)), flush=True)
         kinds = [kind for kind in given.kinds if FAULTS[kind].disk in {None, *pipeline.disks}]
         for kind in given.kinds:
             if kind not in kinds:

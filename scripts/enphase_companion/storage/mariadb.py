@@ -59,6 +59,9 @@ def create_engine(url: URL, database: str) -> AsyncEngine:
         isolation_level="READ COMMITTED",
         hide_parameters=True,
         pool_pre_ping=True,
+        # Each transaction has ended before. Another rollback would take time, and log a traceback if the
+        # connection is lost just then.
+        pool_reset_on_return=None,
         pool_recycle=3600,
     )
 

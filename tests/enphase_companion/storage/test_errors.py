@@ -12,7 +12,7 @@ from enphase_companion.storage import Database, UnavailableError, UnstorableErro
 from enphase_companion.storage.errors import translate_error
 from tests.services.mariadb import MariaDB, create_database, execute
 
-from .conftest import VIENNA, build_message, count_readings, execute_sql
+from .conftest import VIENNA, build_message, count_readings, execute_sql, fetch_rows
 
 
 @pytest.mark.parametrize(
@@ -120,3 +120,18 @@ def test_the_error_of_an_unreachable_server_names_the_remedy() -> None:
         "enphase on db.lan: no connection: check that the server runs there, or correct the address "
         f"({server_text})"
     )
+
+
+async def test_a_connection_returns_to_the_pool_without_another_rollback(mariadb_url: str) -> None:
+    """It would take time, and log a traceback if the connection is lost just then."""
+
+    async def count_rollbacks() -> int:
+        return int((await fetch_rows(mariadb_url, "SHOW GLOBAL STATUS LIKE 'Com_rollback'"))[0][1])
+
+    async with Database(mariadb_url, VIENNA) as database:
+        await database.upgrade()
+        before = await count_rollbacks()
+        for second in range(20):
+            await database.write([build_message(1_764_000_000_000 + second * 1000)])
+        # Connections of the test itself roll back too.
+        assert await count_rollbacks() - before < 10

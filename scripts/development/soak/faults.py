@@ -32,6 +32,9 @@ _POISON = 1_000
 #: Readings that take the consumers a while, and more room than a table has in reserve.
 _MANY = 4_000
 
+#: Days to the month before last.
+_MONTHS = 62
+
 #: Seconds by which the clock of a gateway may be wrong after a jump.
 _MAX_OFFSET = 7_200
 
@@ -321,7 +324,7 @@ def _conflicts(pipeline: Pipeline, chance: random.Random) -> None:
 
 
 def _late(pipeline: Pipeline, chance: random.Random) -> None:
-    pipeline.sender.send_late(chance.randint(30, 150))
+    pipeline.sender.send_late(chance.randint(30, 150), chance.choice([2, _MONTHS]))
 
 
 def _strange(pipeline: Pipeline, _: random.Random) -> None:
@@ -358,22 +361,25 @@ def _prune(pipeline: Pipeline, chance: random.Random) -> None:
     _maintain(pipeline, chance, "prune", "--keep-readings", "1")
 
 
+def _partition(pipeline: Pipeline, chance: random.Random) -> None:
+    """Divide the readings into months; prune drops whole months from then on."""
+    _maintain(pipeline, chance, "partition")
+
+
 def _maintain(pipeline: Pipeline, chance: random.Random, *words: str) -> None:
-    """Maintain both databases while readings are written; sometimes kill it, and do it again."""
-    # The fast gateway's clock is days in the past: its readings would be pruned before they are seen.
-    for store, environment in list(zip(pipeline.stores, pipeline.database_environments, strict=True))[
-        : 1 if words[0] == "prune" else None
-    ]:
-        is_killed = chance.random() < 0.3
-        for _ in range(2 if is_killed else 1):
+    """Maintain the databases while readings are written; sometimes kill it, and do it again."""
+    for store, environment in zip(pipeline.stores, pipeline.database_environments, strict=True):
+        # SQLite has no partitions, and the clock of the fast gateway is in the past: its readings would be
+        # pruned before they are seen.
+        if words[0] in {"prune", "partition"} and store is not pipeline.stores[0]:
+            continue
+        if chance.random() < 0.3:
             process = run_once("database", pipeline.folder, environment, *words)
-            if is_killed:
-                pipeline.rest(chance.uniform(0.5, 2))
-                process.kill()
-                is_killed = False
-                process.wait()
-            elif status := process.wait(_MAINTENANCE):
-                pipeline.problems.append(f"enphase-database {words[0]} on {store.name}: status {status}")
+            pipeline.rest(chance.uniform(0.5, 2))
+            process.kill()
+            process.wait()
+        if status := run_once("database", pipeline.folder, environment, *words).wait(_MAINTENANCE):
+            pipeline.problems.append(f"enphase-database {words[0]} on {store.name}: status {status}")
 
 
 FAULTS = {
@@ -416,4 +422,5 @@ FAULTS = {
     "upgrade": Fault(_upgrade, 8),
     "rebuild": Fault(_rebuild, 12),
     "prune": Fault(_prune, 10),
+    "partition": Fault(_partition, 10),
 }

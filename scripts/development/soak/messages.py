@@ -97,8 +97,9 @@ class Sender:
         self._ledger = ledger
         self._numbers = count()
         self._late_serials = count(_LATE)
-        #: The gateway whose readings are late, and the times that it has left; each minute comes only once.
-        self._late: tuple[str, range] = "", range(0)
+        #: By days: the gateway whose readings are so late, and the times that it has left. Each minute comes
+        #: only once, as readings of a pruned minute do not change its rollup.
+        self._late: dict[int, tuple[str, range]] = {}
         #: Ids of the poison messages that the broker has confirmed.
         self.poison: set[str] = set()
         #: Readings that the broker has confirmed.
@@ -117,16 +118,16 @@ class Sender:
             for meter in content["meters"]
         }
 
-    def send_late(self, number: int) -> None:
-        """Publish readings of two days ago, a second apart."""
-        serial, times = self._late
+    def send_late(self, number: int, days: int = 2) -> None:
+        """Publish readings of some days ago, a second apart."""
+        serial, times = self._late.get(days, ("", range(0)))
         if len(times) < number:
             serial = str(next(self._late_serials))
             self._serials.add(serial)
-            start = round(time.time()) // 60 * 60 - 2 * _DAY
+            start = round(time.time()) // 60 * 60 - days * _DAY
             times = range(start, start + _LATE_SPAN)
         self._send(serial, times[0], number)
-        self._late = serial, times[(number // 60 + 1) * 60 :]
+        self._late[days] = serial, times[(number // 60 + 1) * 60 :]
 
     def send_twice(self, number: int, copies: int) -> None:
         """Publish readings several times: with the same id, and with others."""

@@ -42,13 +42,14 @@ KINDS = {
     "poison-and-kill": "1,000 such messages, and kill -9 of a consumer",
     "doubles": "readings published several times",
     "conflicts": "several readings of the same second, as of a clock that is set back",
-    "late": "readings two days late",
+    "late": "readings two days or two months late",
     "strange": "message properties that the library cannot decode",
     "clock-jump": "the clock of a gateway set back or ahead",
     "gateway-fails": "a gateway that does not answer, or with errors",
     "upgrade": "enphase-database upgrade meanwhile",
     "rebuild": "enphase-database rebuild meanwhile, sometimes killed",
     "prune": "enphase-database prune meanwhile, sometimes killed",
+    "partition": "enphase-database partition meanwhile, sometimes killed",
 }
 
 _EXAMPLES = """\

@@ -84,7 +84,9 @@ class Consumer:
         age: float = 0.25,
         alive: Callable[[], None] = lambda: None,
     ) -> None:
-        """Store `batch` messages together, or those that arrived within `age` seconds.
+        """Store `batch` messages together, or those that arrived within `age` seconds of the batch before.
+
+        So a message that comes later than that is stored at once.
 
         `default_gateway`: gateway of messages from Enphase-API's scripts, which name none. `alive` is called
         regularly.
@@ -135,7 +137,10 @@ class Consumer:
             receive(amqp, inbox.put)
             await amqp.basic_consume(self._queue, inbox.put_later, timeout=_TIMEOUT)
         self._problem.clear()
-        begun = asyncio.get_running_loop().time()
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        #: When the last batch was taken.
+        last = begun - self._age
         ending = asyncio.ensure_future(_set_by(stopping, channel.lost))
         try:
             while not channel.lost.is_set():
@@ -143,11 +148,14 @@ class Consumer:
                 self._unreadable.clear(_QUIET)
                 await wait_for_any(inbox.any, channel.lost, timeout=_IDLE)
                 if inbox.any.is_set():
-                    await wait_for_any(inbox.full, channel.lost, timeout=self._age)
+                    await wait_for_any(
+                        inbox.full, channel.lost, timeout=max(0, last + self._age - loop.time())
+                    )
+                    last = loop.time()
                 if stopping.is_set() or not channel.lost.is_set():
                     with inbox.take() as arrived:
                         await self._settle(arrived, channel, dead_letters)
-                if self._prefetch < self._usual and asyncio.get_running_loop().time() - begun > _QUIET:
+                if self._prefetch < self._usual and loop.time() - begun > _QUIET:
                     self._prefetch = self._usual
                     return None
         finally:

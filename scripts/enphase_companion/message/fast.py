@@ -7,6 +7,7 @@ without msgspec all are. Both return the same; what is not stored may be no vali
 from __future__ import annotations
 
 from collections.abc import Callable
+from operator import itemgetter
 from typing import Annotated, Any, Literal
 
 from enphase_api.json_values import MAX_DEPTH, is_identifier, is_serial_number
@@ -48,6 +49,8 @@ else:
     _decode = msgspec.json.Decoder(_Content).decode
     _to_tuple = msgspec.structs.astuple
 
+_get_key = itemgetter(0, 1)
+
 
 def decode_usual(body: bytes) -> Message | None:
     """Return the message of a body; None if it must be read in another way, or is invalid."""
@@ -58,14 +61,11 @@ def decode_usual(body: bytes) -> Message | None:
     except (msgspec.MsgspecError, RecursionError):
         return None
     samples = []
-    for entry in content.meters:
-        measurement, phase, measured_at, *values = _to_tuple(entry)
-        if not is_identifier(measurement):
+    for values in map(_to_tuple, content.meters):
+        if not is_identifier(values[0]):
             return None
-        samples.append(Sample(measurement, phase, measured_at, Quantities._make(values).within_bounds()))
-    if len({sample[:2] for sample in samples}) < len(samples) or not is_serial_number(
-        content.gateway_serial_number
-    ):
+        samples.append(Sample(*values[:3], Quantities._make(values[3:]).within_bounds()))
+    if len(set(map(_get_key, samples))) < len(samples) or not is_serial_number(content.gateway_serial_number):
         return None
     return Message(
         content.gateway_serial_number,

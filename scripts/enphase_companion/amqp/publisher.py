@@ -86,16 +86,19 @@ class Publisher:
             self._channel.lost.set()
 
     @contextmanager
-    def _renew_if_nacked(self) -> Iterator[None]:
-        """Open a new connection when a message is nacked.
+    def _renew_if_stuck(self, channel: Channel) -> Iterator[None]:
+        """Open a new connection when this one does not confirm in time, or nacks.
 
-        RabbitMQ 3.10 nacks all messages of a channel that was opened while a quorum queue had no leader, also
-        when it has one.
+        A broker with an alarm reads nothing: messages that are sent again would pile up in memory, and arrive
+        as often as they were sent. RabbitMQ 3.10 nacks all messages of a channel that was opened while a
+        quorum queue had no leader, also when it has one.
         """
         try:
             yield
-        except NackedError:
-            self.renew()
+        except BrokerError as error:
+            is_stuck = isinstance(error, NackedError) or isinstance(error.__cause__, TimeoutError)
+            if is_stuck and channel is self._channel:
+                self.renew()
             raise
 
     async def publish(self, message: OutgoingMessage, timeout: float) -> None:
@@ -104,11 +107,12 @@ class Publisher:
         Raises UnroutableError if no queue is bound for it, BrokerError if it is not confirmed within
         `timeout` seconds: the broker may have it or not.
         """
-        if self._channel is None or not self.connected.is_set():
+        channel = self._channel
+        if channel is None or not self.connected.is_set():
             raise BrokerError(f"{self.broker}: not connected")
-        with self._renew_if_nacked(), translate_amqp_errors(f"{self.broker}: message not confirmed"):
+        with self._renew_if_stuck(channel), translate_amqp_errors(f"{self.broker}: message not confirmed"):
             # Not aio-pika's own, which waits for the socket after each message.
-            amqp = cast(aiormq.Channel, await self._channel.amqp.get_underlay_channel())
+            amqp = cast(aiormq.Channel, await channel.amqp.get_underlay_channel())
             await amqp.basic_publish(
                 message.body,
                 exchange=self.broker.exchange,

@@ -20,6 +20,7 @@ from yarl import URL
 from enphase_companion.amqp import publisher as publisher_module
 from enphase_companion.amqp.broker import Broker
 from enphase_companion.amqp.publisher import Publisher
+from enphase_companion.delivery import sender as sender_module
 from enphase_companion.delivery.sender import Sender
 from enphase_companion.delivery.spool import Spool
 from enphase_companion.delivery.spool_file import SpoolFile
@@ -139,6 +140,30 @@ async def test_a_broker_that_hangs_delays_nothing_and_loses_nothing(
         rabbitmq.resume()
         await wait_until(lambda: sender.has_sent(50), within=60)
     assert remove_duplicates(get_numbers(await inspector.take_all(queue))) == list(range(50))
+
+
+async def test_messages_do_not_pile_up_while_the_broker_does_not_read(
+    rabbitmq: RabbitMQ,
+    broker: Broker,
+    queue: str,
+    inspector: BrokerInspector,
+    file: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(sender_module, "_TIMEOUT", 0.2)
+    async with open_sender(broker, file, [queue]) as sender:
+        await sender.publisher.connected.wait()
+        await sender.send([0])
+        await wait_until(lambda: sender.has_sent(1))
+        rabbitmq.pause()
+        await sender.send(range(1, 50))
+        # It would send them again and again.
+        await asyncio.sleep(4)
+        rabbitmq.resume()
+        await wait_until(lambda: sender.has_sent(50), within=60)
+    taken = get_numbers(await inspector.take_all(queue))
+    assert remove_duplicates(taken) == list(range(50))
+    assert len(taken) <= 1 + 2 * 49
 
 
 @pytest.mark.slow

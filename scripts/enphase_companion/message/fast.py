@@ -62,9 +62,11 @@ def decode_usual(body: bytes) -> Message | None:
         return None
     samples = []
     for values in map(_to_tuple, content.meters):
-        if not is_identifier(values[0]):
+        measurement, phase, measured_at = values[:3]
+        if not is_identifier(measurement):
             return None
-        samples.append(Sample(*values[:3], Quantities._make(values[3:]).within_bounds()))
+        quantities = Quantities._make(values[3:])
+        samples.append(Sample(measurement, phase, measured_at, quantities.within_bounds()))
     if len(set(map(_get_key, samples))) < len(samples) or not is_serial_number(content.gateway_serial_number):
         return None
     return Message(

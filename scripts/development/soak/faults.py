@@ -7,30 +7,13 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from tests.services.server import Server
-
+from . import kills
 from .gateways import READINGS
 from .pipeline import Pipeline
-from .programs import Program, run_once
+from .programs import run_once
 from .proxy import Direction, Proxy
 
-#: Seconds before a stop in which an answer may not have been received.
-_IN_TRANSIT = 1.5
-
-#: Seconds of a pause: longer than three heartbeats of AMQP (10 s) and the time-out of a transaction (60 s).
-_PAUSE, _PAUSE_OF_DATABASE = 40.0, 70.0
-
-#: The frame basic.ack of AMQP: an acknowledgement to the broker, or a confirmation from it.
-_ACK = b"\x00\x3c\x00\x50"
-_INSERT, _COMMIT = b"INSERT INTO readings", b"COMMIT"
-
-#: Seconds to wait for such bytes, and for a server to work on what it has got.
-_TRAP, _WORK = 15.0, 0.3
-
 _POISON = 1_000
-
-#: Readings that take the consumers a while, and more room than a table has in reserve.
-_MANY = 4_000
 
 #: Days to the month before last.
 _MONTHS = 62
@@ -51,190 +34,6 @@ class Fault:
     disk: str | None = None  #: the small disk that it needs
 
 
-def _choose(programs: list[Program], chance: random.Random) -> Program:
-    return chance.choice(programs)
-
-
-def _kill(pipeline: Pipeline, program: Program) -> None:
-    program.kill()
-    if program.serial is not None:
-        pipeline.ledger.excuse(program.serial, program.at_risk)
-
-
-def _kill_publisher(pipeline: Pipeline, chance: random.Random) -> None:
-    _kill_and_start(pipeline, _choose(pipeline.publishers, chance), chance)
-
-
-def _kill_direct(pipeline: Pipeline, chance: random.Random) -> None:
-    _kill_and_start(pipeline, _choose(pipeline.direct, chance), chance)
-
-
-def _kill_consumer(pipeline: Pipeline, chance: random.Random) -> None:
-    _kill_and_start(pipeline, _choose(pipeline.consumers, chance), chance)
-
-
-def _kill_and_start(pipeline: Pipeline, program: Program, chance: random.Random) -> None:
-    _kill(pipeline, program)
-    pipeline.rest(chance.uniform(0, 4))
-    program.start()
-
-
-def _kill_broker(pipeline: Pipeline, chance: random.Random) -> None:
-    _kill_server(pipeline, pipeline.broker, chance)
-
-
-def _kill_database(pipeline: Pipeline, chance: random.Random) -> None:
-    _kill_server(pipeline, pipeline.database, chance)
-
-
-def _kill_server(pipeline: Pipeline, server: Server, chance: random.Random) -> None:
-    server.kill()
-    pipeline.rest(chance.uniform(0, 6))
-    server.start()
-
-
-def _kill_publisher_in_replay(pipeline: Pipeline, chance: random.Random) -> None:
-    _kill_in_replay(pipeline, pipeline.publisher_proxy, pipeline.publishers, chance)
-
-
-def _kill_direct_in_replay(pipeline: Pipeline, chance: random.Random) -> None:
-    _kill_in_replay(pipeline, pipeline.database_proxy, pipeline.direct[:1], chance)
-
-
-def _kill_in_replay(pipeline: Pipeline, proxy: Proxy, programs: list[Program], chance: random.Random) -> None:
-    """Kill programs in an outage, or while they send what has waited in their spools."""
-    proxy.cut()
-    pipeline.rest(chance.uniform(4, 8))
-    is_over = chance.random() < 0.7
-    if is_over:
-        proxy.restore()
-        pipeline.rest(chance.uniform(0, 3))
-    for program in programs:
-        _kill(pipeline, program)
-        program.start()
-    proxy.restore()
-
-
-def _kill_consumer_in_mid_stream(pipeline: Pipeline, chance: random.Random) -> None:
-    _drain(pipeline, chance)
-    _kill_consumer(pipeline, chance)
-
-
-def _kill_broker_in_mid_stream(pipeline: Pipeline, chance: random.Random) -> None:
-    _drain(pipeline, chance)
-    _kill_broker(pipeline, chance)
-
-
-def _kill_database_in_mid_stream(pipeline: Pipeline, chance: random.Random) -> None:
-    _drain(pipeline, chance)
-    _kill_database(pipeline, chance)
-
-
-def _drain(pipeline: Pipeline, chance: random.Random) -> None:
-    """Let messages pile up in the queue and in the consumers; return while they are being stored."""
-    pipeline.database_proxy.hold(Direction.FROM_SERVER)
-    pipeline.sender.send_late(_MANY)
-    pipeline.database_proxy.restore()
-    time.sleep(chance.uniform(0, 1))
-
-
-def _kill_consumer_in_transaction(pipeline: Pipeline, _: random.Random) -> None:
-    """Kill both consumers when they have sent rows to the database, which are not committed yet."""
-    _trap(pipeline, pipeline.database_proxy, _INSERT, Direction.TO_SERVER, Direction.FROM_SERVER)
-    pipeline.rest(1)
-    for program in pipeline.consumers:
-        program.kill()
-    pipeline.database_proxy.restore(reset=True)
-    for program in pipeline.consumers:
-        program.start()
-
-
-def _kill_consumer_before_ack(pipeline: Pipeline, _: random.Random) -> None:
-    """Kill both consumers when a batch is committed and its acknowledgement has not reached the broker."""
-    _trap(pipeline, pipeline.consumer_proxy, _ACK, Direction.TO_SERVER, Direction.TO_SERVER)
-    for program in pipeline.consumers:
-        program.kill()
-    pipeline.consumer_proxy.restore(reset=True)
-    for program in pipeline.consumers:
-        program.start()
-
-
-def _kill_broker_before_ack(pipeline: Pipeline, chance: random.Random) -> None:
-    _trap(pipeline, pipeline.consumer_proxy, _ACK, Direction.TO_SERVER, Direction.TO_SERVER)
-    pipeline.broker.kill()
-    pipeline.consumer_proxy.restore(reset=True)
-    pipeline.rest(chance.uniform(0, 2))
-    pipeline.broker.start()
-
-
-def _kill_publisher_before_confirm(pipeline: Pipeline, chance: random.Random) -> None:
-    """Kill both publishers when the broker has a message, and its confirmation has not come."""
-    _trap(pipeline, pipeline.publisher_proxy, _ACK, Direction.FROM_SERVER, Direction.FROM_SERVER)
-    # So that the next reading waits in vain, and goes to the spool.
-    pipeline.rest(chance.uniform(0, 3))
-    for program in pipeline.publishers:
-        _kill(pipeline, program)
-    pipeline.publisher_proxy.restore(reset=True)
-    for program in pipeline.publishers:
-        program.start()
-
-
-def _kill_database_in_commit(pipeline: Pipeline, chance: random.Random) -> None:
-    """Kill the database when it has got a COMMIT, whose success is not reported."""
-    _trap(pipeline, pipeline.database_proxy, _COMMIT, Direction.TO_SERVER, Direction.FROM_SERVER)
-    pipeline.database.kill()
-    pipeline.database_proxy.restore(reset=True)
-    pipeline.rest(chance.uniform(0, 2))
-    pipeline.database.start()
-
-
-def _trap(pipeline: Pipeline, proxy: Proxy, content: bytes, seen_in: Direction, closes: Direction) -> None:
-    if not proxy.hold_at(content, seen_in, closes, _TRAP):
-        pipeline.problems.append(f"{content!r} did not come within {_TRAP:g} s")
-    time.sleep(_WORK)
-
-
-def _restart(pipeline: Pipeline, chance: random.Random) -> None:
-    program = _choose(pipeline.programs, chance)
-    if program.serial is not None:
-        pipeline.ledger.excuse(program.serial, _IN_TRANSIT, 10)
-    program.stop()
-    program.start()
-
-
-def _pause_publisher(pipeline: Pipeline, chance: random.Random) -> None:
-    _pause_program(pipeline, _choose(pipeline.publishers, chance))
-
-
-def _pause_direct(pipeline: Pipeline, chance: random.Random) -> None:
-    _pause_program(pipeline, _choose(pipeline.direct, chance))
-
-
-def _pause_consumer(pipeline: Pipeline, chance: random.Random) -> None:
-    _pause_program(pipeline, _choose(pipeline.consumers, chance))
-
-
-def _pause_program(pipeline: Pipeline, program: Program) -> None:
-    program.pause()
-    if program.serial is not None:
-        # The answer that it waits for may come too late.
-        pipeline.ledger.excuse(program.serial, _IN_TRANSIT, _IN_TRANSIT)
-    pipeline.rest(_PAUSE)
-    program.resume()
-
-
-def _pause_broker(pipeline: Pipeline, _: random.Random) -> None:
-    pipeline.broker.pause()
-    pipeline.rest(_PAUSE)
-    pipeline.broker.resume()
-
-
-def _pause_database(pipeline: Pipeline, _: random.Random) -> None:
-    pipeline.database.pause()
-    time.sleep(_PAUSE_OF_DATABASE)
-    pipeline.database.resume()
-
-
 def _choose_proxy(pipeline: Pipeline, chance: random.Random) -> Proxy:
     return chance.choice([pipeline.publisher_proxy, pipeline.consumer_proxy, pipeline.database_proxy])
 
@@ -251,7 +50,7 @@ def _black_hole(pipeline: Pipeline, chance: random.Random) -> None:
 
 
 def _long_black_hole(pipeline: Pipeline, chance: random.Random) -> None:
-    _hold(pipeline, chance, _PAUSE)
+    _hold(pipeline, chance, kills.PAUSE)
 
 
 def _hold(pipeline: Pipeline, chance: random.Random, seconds: float) -> None:
@@ -295,7 +94,7 @@ def _mariadb_disk_full(pipeline: Pipeline, chance: random.Random) -> None:
     disk = pipeline.disks["mariadb"]
     disk.fill()
     # A table grows in large steps: a few readings would find room.
-    pipeline.sender.send_late(_MANY)
+    pipeline.sender.send_late(kills.MANY)
     pipeline.rest(chance.uniform(4, 8))
     disk.free()
     if not pipeline.database.answers():
@@ -310,7 +109,7 @@ def _poison(pipeline: Pipeline, _: random.Random) -> None:
 def _poison_and_kill(pipeline: Pipeline, chance: random.Random) -> None:
     """Kill a consumer while it moves poison to the dead letters."""
     pipeline.sender.send_poison(_POISON)
-    _kill_consumer(pipeline, chance)
+    kills.kill_consumer(pipeline, chance)
 
 
 def _doubles(pipeline: Pipeline, chance: random.Random) -> None:
@@ -320,7 +119,7 @@ def _doubles(pipeline: Pipeline, chance: random.Random) -> None:
 def _conflicts(pipeline: Pipeline, chance: random.Random) -> None:
     """Publish several readings of each second twice, and kill a consumer meanwhile."""
     pipeline.sender.send_conflicting(60, chance.randint(2, 5), 2)
-    _kill_consumer(pipeline, chance)
+    kills.kill_consumer(pipeline, chance)
 
 
 def _late(pipeline: Pipeline, chance: random.Random) -> None:
@@ -383,30 +182,30 @@ def _maintain(pipeline: Pipeline, chance: random.Random, *words: str) -> None:
 
 
 FAULTS = {
-    "kill-publisher": Fault(_kill_publisher, 10),
-    "kill-consumer": Fault(_kill_consumer, 10),
-    "kill-direct": Fault(_kill_direct, 10),
-    "kill-broker": Fault(_kill_broker, 25),
-    "kill-database": Fault(_kill_database, 20),
-    "kill-publisher-in-replay": Fault(_kill_publisher_in_replay, 20),
-    "kill-direct-in-replay": Fault(_kill_direct_in_replay, 20),
-    "kill-consumer-in-mid-stream": Fault(_kill_consumer_in_mid_stream, 15),
-    "kill-broker-in-mid-stream": Fault(_kill_broker_in_mid_stream, 30),
-    "kill-database-in-mid-stream": Fault(_kill_database_in_mid_stream, 25),
-    "kill-consumer-in-transaction": Fault(_kill_consumer_in_transaction, 12),
-    "kill-consumer-before-ack": Fault(_kill_consumer_before_ack, 10),
-    "kill-broker-before-ack": Fault(_kill_broker_before_ack, 20),
-    "kill-publisher-before-confirm": Fault(_kill_publisher_before_confirm, 10),
-    "kill-database-in-commit": Fault(_kill_database_in_commit, 15),
-    "restart": Fault(_restart, 8),
-    "pause-publisher": Fault(_pause_publisher, _PAUSE + 10),
-    "pause-consumer": Fault(_pause_consumer, _PAUSE + 10),
-    "pause-direct": Fault(_pause_direct, _PAUSE + 10),
-    "pause-broker": Fault(_pause_broker, _PAUSE + 20),
-    "pause-database": Fault(_pause_database, _PAUSE_OF_DATABASE + 30),
+    "kill-publisher": Fault(kills.kill_publisher, 10),
+    "kill-consumer": Fault(kills.kill_consumer, 10),
+    "kill-direct": Fault(kills.kill_direct, 10),
+    "kill-broker": Fault(kills.kill_broker, 25),
+    "kill-database": Fault(kills.kill_database, 20),
+    "kill-publisher-in-replay": Fault(kills.kill_publisher_in_replay, 20),
+    "kill-direct-in-replay": Fault(kills.kill_direct_in_replay, 20),
+    "kill-consumer-in-mid-stream": Fault(kills.kill_consumer_in_mid_stream, 15),
+    "kill-broker-in-mid-stream": Fault(kills.kill_broker_in_mid_stream, 30),
+    "kill-database-in-mid-stream": Fault(kills.kill_database_in_mid_stream, 25),
+    "kill-consumer-in-transaction": Fault(kills.kill_consumer_in_transaction, 12),
+    "kill-consumer-before-ack": Fault(kills.kill_consumer_before_ack, 10),
+    "kill-broker-before-ack": Fault(kills.kill_broker_before_ack, 20),
+    "kill-publisher-before-confirm": Fault(kills.kill_publisher_before_confirm, 10),
+    "kill-database-in-commit": Fault(kills.kill_database_in_commit, 15),
+    "restart": Fault(kills.restart, 8),
+    "pause-publisher": Fault(kills.pause_publisher, kills.PAUSE + 10),
+    "pause-consumer": Fault(kills.pause_consumer, kills.PAUSE + 10),
+    "pause-direct": Fault(kills.pause_direct, kills.PAUSE + 10),
+    "pause-broker": Fault(kills.pause_broker, kills.PAUSE + 20),
+    "pause-database": Fault(kills.pause_database, kills.PAUSE_OF_DATABASE + 30),
     "cut": Fault(_cut, 15),
     "black-hole": Fault(_black_hole, 20),
-    "long-black-hole": Fault(_long_black_hole, _PAUSE + 20),
+    "long-black-hole": Fault(_long_black_hole, kills.PAUSE + 20),
     "disk-alarm": Fault(_disk_alarm, 20),
     "spool-disk-full": Fault(_spool_disk_full, 25, "spools"),
     "sqlite-disk-full": Fault(_sqlite_disk_full, 15, "sqlite"),

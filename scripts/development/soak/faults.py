@@ -83,10 +83,13 @@ def _spool_disk_full(pipeline: Pipeline, chance: random.Random) -> None:
 
 
 def _sqlite_disk_full(pipeline: Pipeline, chance: random.Random) -> None:
-    disk = pipeline.disks["sqlite"]
-    disk.fill()
+    """Fill the disk of SQLite's database, sometimes that of the spools too."""
+    disks = [pipeline.disks[name] for name in chance.choice([["sqlite"], ["sqlite", "spools"]])]
+    for disk in disks:
+        disk.fill()
     pipeline.rest(chance.uniform(4, 8))
-    disk.free()
+    for disk in disks:
+        disk.free()
 
 
 def _mariadb_disk_full(pipeline: Pipeline, chance: random.Random) -> None:

@@ -1,4 +1,4 @@
-"""configuration/systemd, compose.yaml and Dockerfile: hardening, and valid names of commands and settings."""
+"""Units, Compose files and Dockerfile: hardening, and valid names of commands and settings."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ from enphase_companion.config.settings import CONFIGURATION_VARIABLE, SETTINGS, 
 
 PROJECT = Path(__file__).parents[2]
 UNITS = sorted((PROJECT / "configuration" / "systemd").glob("*.service"))
-COMPOSE = (PROJECT / "compose.yaml").read_text()
+COMPOSE, FLEET = (
+    (PROJECT / "compose.yaml").read_text(),
+    (PROJECT / "configuration/fleet/compose.yaml").read_text(),
+)
 
 #: Commands that end by themselves or are interactive.
 WITHOUT_UNIT = {"enphase-gateway-console", "enphase-gateway-generate-docs", "enphase-database"} | {
@@ -66,21 +69,38 @@ def test_a_unit_restarts_a_script_except_after_configuration_errors(unit: Path) 
     assert int(get_values(unit, "WatchdogSec")[0]) > 120
 
 
-def test_compose_names_only_existing_commands_and_settings() -> None:
-    assert set(re.findall(r"enphase-[a-z-]*(?:meters|hd|console)", COMPOSE)) <= list_commands()
+@pytest.mark.parametrize("compose", [COMPOSE, FLEET], ids=["single", "fleet"])
+def test_compose_names_only_existing_commands_and_settings(compose: str) -> None:
+    commands = set(re.findall(r"enphase-[a-z-]*(?:meters|hd|console)", compose))
+    assert commands
+    assert commands <= list_commands()
     known = {variable(name) for name in SETTINGS} | {CONFIGURATION_VARIABLE}
-    written = set(re.findall(r"ENPHASE_[A-Z_]+", COMPOSE + (PROJECT / "Dockerfile").read_text()))
+    written = set(re.findall(r"ENPHASE_[A-Z_]+", compose + (PROJECT / "Dockerfile").read_text()))
     assert written
     assert written <= known
 
 
-def test_secrets_of_compose_have_the_names_of_settings_and_are_never_committed() -> None:
-    secrets = re.findall(r"^  (\w+):\n    file: (\S+)$", COMPOSE, re.MULTILINE)
-    assert {name for name, _ in secrets} == {"amqp_password", "database_password"}
-    assert all(SETTINGS[name].metadata["secret"] for name, _ in secrets)
+def test_the_fleets_scripts_and_brokers_name_the_same_nodes() -> None:
+    configuration = (PROJECT / "configuration/fleet/rabbitmq.conf").read_text()
+    nodes = re.findall(r"^cluster_formation\.\S+\.nodes\.\d = rabbit@(\S+)$", configuration, re.MULTILINE)
+    assert nodes == re.findall(r"^    hostname: (\S+)$", FLEET, re.MULTILINE)
+    [hosts] = re.findall(r"ENPHASE_AMQP_HOST: (\S+)", FLEET)
+    assert nodes == SETTINGS["amqp_host"].metadata["rule"](hosts).split(",")
+
+
+@pytest.mark.parametrize(
+    ("compose", "others"), [(COMPOSE, set()), (FLEET, {"erlang_cookie", "replication_password"})]
+)
+def test_secrets_of_compose_have_the_names_of_settings_and_are_never_committed(
+    compose: str, others: set[str]
+) -> None:
+    secrets = re.findall(r"^  (\w+):\n    file: (\S+)$", compose, re.MULTILINE)
+    assert {name for name, _ in secrets} == {"amqp_password", "database_password"} | others
+    assert all(SETTINGS[name].metadata["secret"] for name, _ in secrets if name not in others)
     git = shutil.which("git")
     if git is None or not (PROJECT / ".git").exists():
         pytest.skip("no checkout")
     for _, file in secrets:
-        ignored = subprocess.run([git, "check-ignore", file], cwd=PROJECT, capture_output=True, check=False)
+        folder = PROJECT if compose is COMPOSE else PROJECT / "configuration/fleet"
+        ignored = subprocess.run([git, "check-ignore", file], cwd=folder, capture_output=True, check=False)
         assert ignored.returncode == 0, file

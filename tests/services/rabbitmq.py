@@ -27,6 +27,9 @@ _CONFIGURED_URL = os.environ.get("ENPHASE_TEST_AMQP_URL")
 _UNWRAPPED = Path("/usr/lib/rabbitmq/bin/rabbitmq-server")
 _STOP = 15
 
+#: The settings of each node of a fleet.
+_CLUSTER = Path(__file__).parents[2] / "configuration" / "fleet" / "rabbitmq.conf"
+
 
 class RabbitMQ(Server):
     """A private broker in a temporary folder, alone or a node of a cluster."""
@@ -89,9 +92,9 @@ class RabbitMQ(Server):
         """Its version, as (4, 3, 6)."""
         return tuple(map(int, self.version.split()[1].split(".")))
 
-    def control(self, *arguments: str) -> str:
-        """Run rabbitmqctl with these arguments and return what it prints."""
-        control = [str(Path(self._command[0]).with_name("rabbitmqctl")), "--quiet", "--node", self.node]
+    def control(self, *arguments: str, program: str = "rabbitmqctl") -> str:
+        """Run rabbitmqctl, or another of RabbitMQ's programs, and return what it prints."""
+        control = [str(Path(self._command[0]).with_name(program)), "--quiet", "--node", self.node]
         result = subprocess.run(
             [*control, *arguments],
             env=self._environment,
@@ -170,28 +173,29 @@ class Cluster:
         """Return how many nodes have a replica of a quorum queue."""
         return self._inspect(queue, "members").count("@")
 
+    def find_running(self) -> RabbitMQ:
+        """Return a running node."""
+        return next(node for node in self.nodes if node.is_running)
+
     def _inspect(self, queue: str, column: str) -> str:
-        running = next(node for node in self.nodes if node.is_running)
-        rows = (line.split("\t") for line in running.control("list_queues", "name", column).splitlines())
+        listed = self.find_running().control("list_queues", "name", column)
+        rows = (line.split("\t") for line in listed.splitlines())
         return next(value for name, value in rows if name == queue)
 
 
 @contextmanager
-def running_cluster(folder: Path, size: int = 3) -> Iterator[Cluster]:
-    """Yield a cluster of this many nodes, with its data in an empty folder."""
+def running_cluster(folder: Path) -> Iterator[Cluster]:
+    """Yield a cluster of three nodes with the project's settings, and its data in an empty folder."""
     program = _find_program()
     nodes: list[RabbitMQ] = []
-    for number in range(size):
+    for number in range(3):
         (folder / str(number)).mkdir()
         nodes.append(RabbitMQ(folder / str(number), program, first=nodes[0] if nodes else None))
+    settings = _CLUSTER.read_text()
+    for number, node in enumerate(nodes, 1):
+        settings = settings.replace(f"rabbit@broker-{number}\n", f"{node.node}\n")
     for node in nodes:
-        node.configure(
-            "cluster_formation.peer_discovery_backend = classic_config",
-            *(
-                f"cluster_formation.classic_config.nodes.{number} = {each.node}"
-                for number, each in enumerate(nodes, 1)
-            ),
-        )
+        node.configure(settings)
     try:
         for node in nodes:
             node.launch()

@@ -11,15 +11,16 @@ from pathlib import Path
 import pytest
 from sqlalchemy import make_url
 
-from enphase_companion.amqp.broker import Broker
+from enphase_companion.amqp.broker import Broker, open_channel
 from enphase_companion.amqp.consumer import Consumer
 from enphase_companion.amqp.publisher import Publisher
+from enphase_companion.amqp.topology import declare_exchange, declare_queue
 from enphase_companion.delivery.sender import Sender
 from enphase_companion.delivery.sink import Sink
 from enphase_companion.delivery.spool import Spool
 from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.storage import Database
-from tests.services.rabbitmq import Cluster, RabbitMQ
+from tests.services.rabbitmq import Cluster
 
 from ..amqp_helpers import AT, BrokerInspector, build_message, wait_until
 from ..commands.running import DatabaseInspector
@@ -29,10 +30,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]
 
 @dataclass
 class Pipeline:
-    """A publisher and two consumers on a cluster, and what is in their database."""
+    """A publisher and two consumers, and what is in their database."""
 
-    cluster: Cluster
-    queue: str
     sender: Sender
     spool: Spool
     metrics: Metrics
@@ -54,9 +53,7 @@ def broker(cluster: Cluster, exchange_name: str) -> Broker:
 
 
 @asynccontextmanager
-async def run_pipeline(
-    cluster: Cluster, broker: Broker, queue: str, database_url: str, file: Path
-) -> AsyncIterator[Pipeline]:
+async def run_pipeline(broker: Broker, queue: str, database_url: str, file: Path) -> AsyncIterator[Pipeline]:
     metrics = Metrics()
     stopping = asyncio.Event()
     async with AsyncExitStack() as running:
@@ -72,34 +69,85 @@ async def run_pipeline(
             consumers.append(asyncio.create_task(consumer.run(stopping)))
         sender = Sender(Publisher(broker, [queue], "publisher"), spool, metrics)
         await running.enter_async_context(sender)
-        yield Pipeline(cluster, queue, sender, spool, metrics, DatabaseInspector(database_url))
+        yield Pipeline(sender, spool, metrics, DatabaseInspector(database_url))
         stopping.set()
         await asyncio.gather(*consumers)
 
 
-def find_node(pipeline: Pipeline, victim: str) -> RabbitMQ:
-    """Return the queue's leader, or the node that the publisher uses, or one that it does not use."""
-    leader = pipeline.cluster.find_leader(pipeline.queue)
-    if victim == "leader":
-        return leader
-    return next(node for node in pipeline.cluster.nodes if node is not leader)
+async def assert_stored_once(cluster: Cluster, broker: Broker, queue: str, url: str, count: int) -> None:
+    """Assert that this many readings are in the database, once each, and nothing is left on the cluster."""
+    rows = DatabaseInspector(url).query("SELECT COUNT(*), COUNT(DISTINCT measured_at) FROM readings")
+    assert rows == [(count * len(build_message(0).samples), count)]
+    inspector = BrokerInspector(cluster.find_running().url)
+    assert await inspector.count_ready(queue) == 0
+    assert await inspector.count_ready(f"{broker.exchange}.DeadLetter") == 0
 
 
-@pytest.mark.parametrize("victim", ["leader", "follower"])
+@pytest.mark.parametrize("is_leader", [True, False], ids=["leader", "follower"])
 async def test_a_killed_node_loses_and_doubles_nothing(
-    cluster: Cluster, broker: Broker, queue: str, mariadb_url: str, tmp_path: Path, victim: str
+    cluster: Cluster, broker: Broker, queue: str, mariadb_url: str, tmp_path: Path, is_leader: bool
 ) -> None:
-    async with run_pipeline(cluster, broker, queue, mariadb_url, tmp_path / "spool") as pipeline:
+    async with run_pipeline(broker, queue, mariadb_url, tmp_path / "spool") as pipeline:
         await pipeline.send(range(200))
         await pipeline.wait_until_stored(100)
-        node = await asyncio.to_thread(find_node, pipeline, victim)
+        leader = await asyncio.to_thread(cluster.find_leader, queue)
+        node = next(each for each in cluster.nodes if (each is leader) == is_leader)
         killing = asyncio.create_task(asyncio.to_thread(node.kill))
         await pipeline.send(range(200, 800))
         await killing
         await pipeline.wait_until_stored(800)
         await wait_until(lambda: not len(pipeline.spool))
-    rows = DatabaseInspector(mariadb_url).query("SELECT COUNT(*), COUNT(DISTINCT measured_at) FROM readings")
-    assert rows == [(800 * len(build_message(0).samples), 800)]
-    assert pipeline.metrics["messages_dead_lettered"] == 0
-    living = next(each for each in cluster.nodes if each.is_running)
-    assert await BrokerInspector(living.url).count_ready(queue) == 0
+    await assert_stored_once(cluster, broker, queue, mariadb_url, 800)
+
+
+def test_the_queue_of_a_single_broker_gets_replicas_on_nodes_that_join(
+    cluster: Cluster, broker: Broker, queue: str
+) -> None:
+    first, *others = cluster.nodes
+
+    async def declare() -> None:
+        async with open_channel(broker.nodes[0], "test") as channel:
+            await declare_queue(channel, await declare_exchange(channel), queue)
+
+    asyncio.run(declare())
+    for node in others:
+        first.control("delete_member", queue, node.node, program="rabbitmq-queues")
+    assert cluster.count_members(queue) == 1
+    for node in others:
+        first.control("grow", node.node, "all", program="rabbitmq-queues")
+    assert cluster.count_members(queue) == 3
+
+
+async def test_readings_wait_in_the_spool_while_the_majority_is_down(
+    cluster: Cluster, broker: Broker, queue: str, mariadb_url: str, tmp_path: Path
+) -> None:
+    async with run_pipeline(broker, queue, mariadb_url, tmp_path / "spool") as pipeline:
+        await pipeline.send(range(100))
+        await pipeline.wait_until_stored(100)
+        for node in cluster.nodes[:2]:
+            await asyncio.to_thread(node.kill)
+        before = pipeline.metrics["messages_published"]
+        await pipeline.send(range(100, 400))
+        # Those that were sent while the second node died may be confirmed, but the last one is not.
+        assert len(pipeline.spool) > 0
+        assert pipeline.metrics["messages_published"] < before + 300
+        await asyncio.to_thread(cluster.start_all)
+        await pipeline.wait_until_stored(400)
+        await wait_until(lambda: not len(pipeline.spool))
+    await assert_stored_once(cluster, broker, queue, mariadb_url, 400)
+
+
+async def test_a_queue_declared_while_a_node_is_down_outlives_the_next_one(
+    cluster: Cluster, broker: Broker, queue: str, mariadb_url: str, tmp_path: Path
+) -> None:
+    await asyncio.to_thread(cluster.nodes[0].kill)
+    async with run_pipeline(broker, queue, mariadb_url, tmp_path / "spool") as pipeline:
+        await pipeline.send(range(100))
+        await pipeline.wait_until_stored(100)
+        assert [cluster.count_members(name) for name in (queue, f"{broker.exchange}.DeadLetter")] == [3, 3]
+        await asyncio.to_thread(cluster.start_all)
+        await asyncio.to_thread(cluster.nodes[1].kill)
+        await pipeline.send(range(100, 200))
+        await pipeline.wait_until_stored(200)
+        await wait_until(lambda: not len(pipeline.spool))
+    await assert_stored_once(cluster, broker, queue, mariadb_url, 200)

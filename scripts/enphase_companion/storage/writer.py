@@ -195,12 +195,20 @@ def _build_rows(
     for message in messages:
         gateway_id, read_at = gateway_ids[message.gateway], message.timestamp * SECOND
         # Compared with the time of the message, not with today: it may have waited for weeks.
-        for measurement, phase, measured_at, quantities in message.samples:
-            if abs(measured_at - read_at) <= _MAX_DISTANCE:
-                # In the order of the columns.
-                rows.append((gateway_id, measured_at, measurement_ids[measurement], phase, *quantities))
-            else:
-                refused[_describe_date(message, measured_at)] += 1
+        earliest, latest = read_at - _MAX_DISTANCE, read_at + _MAX_DISTANCE
+        # In the order of the columns.
+        possible = [
+            (gateway_id, measured_at, measurement_ids[measurement], phase, *quantities)
+            for measurement, phase, measured_at, quantities in message.samples
+            if earliest <= measured_at <= latest
+        ]
+        rows += possible
+        if len(possible) < len(message.samples):
+            refused.update(
+                _describe_date(message, sample.measured_at)
+                for sample in message.samples
+                if not earliest <= sample.measured_at <= latest
+            )
     # Sorted by key, so that concurrent writers wait for each other instead of deadlocking.
     rows.sort(key=_get_key)
     return rows

@@ -225,7 +225,8 @@ async def _insert(connection: AsyncConnection, rows: Sequence[Row]) -> Sequence[
     """Insert the rows, and return those for which no time is free."""
     minutes: set[tuple[int, int, int]] = set()
     for _ in range(MAX_OTHERS + 1):
-        minutes |= {(int(Resolution.MINUTE), time - time % MINUTE, gateway) for gateway, time, *_ in rows}
+        times = {(row[1], row[0]) for row in rows}
+        minutes |= {(int(Resolution.MINUTE), time - time % MINUTE, gateway) for time, gateway in times}
         if await insert_if_absent(connection, readings, rows) == len(rows):
             rows = ()
             break

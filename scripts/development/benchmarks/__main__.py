@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 from importlib import import_module
 
@@ -41,6 +42,8 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    # Also when the system ends it, servers that were started are stopped.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         sys.exit(main())
     except KeyboardInterrupt:

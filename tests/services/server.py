@@ -76,6 +76,8 @@ class Server(ABC):
     def pause(self) -> None:
         """Stop the process: connections stay open, requests get no answer."""
         self._signal(signal.SIGSTOP)
+        while self._process is not None and not _is_stopped(self._process.pid):
+            time.sleep(0.001)
 
     def resume(self) -> None:
         self._signal(signal.SIGCONT)
@@ -84,3 +86,12 @@ class Server(ABC):
         if self._process is not None:
             with suppress(ProcessLookupError):
                 os.killpg(self._process.pid, number)
+
+
+def _is_stopped(process: int) -> bool:
+    """Whether all threads of a process have stopped; some work on for a moment after the signal."""
+    states = [
+        each.joinpath("stat").read_text().rpartition(")")[2].split()[0]
+        for each in Path(f"/proc/{process}/task").iterdir()
+    ]
+    return set(states) <= {"T", "t", "Z", "X"}

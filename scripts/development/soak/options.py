@@ -54,7 +54,7 @@ KINDS = {
 
 _EXAMPLES = """\
 examples:
-  scripts/soak --minutes 1                      a minute of random faults, as continuous integration does
+  scripts/soak --minutes 1                      a minute of random faults
   nice scripts/soak --minutes 10                every night
   scripts/soak --minutes 1 --seed 4711          the faults of an earlier run again
   scripts/soak --minutes 2 --kind kill-broker   only this kind of fault

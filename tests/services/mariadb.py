@@ -35,6 +35,8 @@ class MariaDB(Server):
             program,
             "--no-defaults",
             f"--datadir={folder / 'data'}",
+            # In a shared folder, a server that starts removes the temporary tables of the others.
+            f"--tmpdir={folder}",
             f"--socket={folder / 'socket'}",
             f"--pid-file={folder / 'pid'}",
             f"--port={port}",
@@ -71,7 +73,7 @@ class MariaDB(Server):
     def _run_installer(self, *command: str) -> None:
         user = ["--user=root"] if os.geteuid() == 0 else []
         subprocess.run(
-            [*command, f"--datadir={self.folder / 'data'}", *user],
+            [*command, f"--datadir={self.folder / 'data'}", f"--tmpdir={self.folder}", *user],
             check=True,
             capture_output=True,
             timeout=_INSTALLATION,

@@ -129,30 +129,19 @@ def kill_consumer_in_transaction(pipeline: Pipeline, _: random.Random) -> None:
     """Kill both consumers when they have sent rows to the database, which are not committed yet."""
     _trap(pipeline, pipeline.database_proxy, _INSERT, Direction.TO_SERVER, Direction.FROM_SERVER)
     pipeline.rest(1)
-    for program in pipeline.consumers:
-        program.kill()
-    pipeline.database_proxy.restore(reset=True)
-    for program in pipeline.consumers:
-        program.start()
+    _kill_consumers(pipeline, pipeline.database_proxy)
 
 
 def kill_consumer_before_ack(pipeline: Pipeline, _: random.Random) -> None:
     """Kill both consumers when a batch is committed and its acknowledgement has not reached the broker."""
     _trap(pipeline, pipeline.consumer_proxy, _ACK, Direction.TO_SERVER, Direction.TO_SERVER)
-    for program in pipeline.consumers:
-        program.kill()
-    pipeline.consumer_proxy.restore(reset=True)
-    for program in pipeline.consumers:
-        program.start()
+    _kill_consumers(pipeline, pipeline.consumer_proxy)
 
 
 def kill_broker_before_ack(pipeline: Pipeline, chance: random.Random) -> None:
     """Kill RabbitMQ when a batch is committed and its acknowledgement has not come."""
     _trap(pipeline, pipeline.consumer_proxy, _ACK, Direction.TO_SERVER, Direction.TO_SERVER)
-    pipeline.broker.kill()
-    pipeline.consumer_proxy.restore(reset=True)
-    pipeline.rest(chance.uniform(0, 2))
-    pipeline.broker.start()
+    _kill_trapped_server(pipeline, pipeline.broker, pipeline.consumer_proxy, chance)
 
 
 def kill_publisher_before_confirm(pipeline: Pipeline, chance: random.Random) -> None:
@@ -170,10 +159,24 @@ def kill_publisher_before_confirm(pipeline: Pipeline, chance: random.Random) -> 
 def kill_database_in_commit(pipeline: Pipeline, chance: random.Random) -> None:
     """Kill the database when it has got a COMMIT, whose success is not reported."""
     _trap(pipeline, pipeline.database_proxy, _COMMIT, Direction.TO_SERVER, Direction.FROM_SERVER)
-    pipeline.database.kill()
-    pipeline.database_proxy.restore(reset=True)
+    _kill_trapped_server(pipeline, pipeline.database, pipeline.database_proxy, chance)
+
+
+def _kill_consumers(pipeline: Pipeline, proxy: Proxy) -> None:
+    """Kill both consumers while the proxy holds their connections, and start them again."""
+    for program in pipeline.consumers:
+        program.kill()
+    proxy.restore(reset=True)
+    for program in pipeline.consumers:
+        program.start()
+
+
+def _kill_trapped_server(pipeline: Pipeline, server: Server, proxy: Proxy, chance: random.Random) -> None:
+    """Kill a server while the proxy holds its connections, and start it again within two seconds."""
+    server.kill()
+    proxy.restore(reset=True)
     pipeline.rest(chance.uniform(0, 2))
-    pipeline.database.start()
+    server.start()
 
 
 def _trap(pipeline: Pipeline, proxy: Proxy, content: bytes, seen_in: Direction, closes: Direction) -> None:

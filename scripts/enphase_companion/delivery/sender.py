@@ -126,7 +126,7 @@ class Sender:
         return all(await asyncio.gather(*(self._try_publish(*each) for each in oldest)))
 
     async def _send_last(self) -> None:
-        """Give what is in memory a short time to be sent, and again if the disk does not take it."""
+        """Wait a short time until what is in memory is sent, and again if the disk does not take it."""
         if self._publisher.connected.is_set() and not self._spool.on_disk:
             await self._wait_until_sent()
         await self._spool.flush()

@@ -23,7 +23,7 @@ COUNTERS = {
 
 #: Help text by name, without the prefix `enphase_`.
 GAUGES = {
-    "spool_messages": "Messages in the spool, on disk or in memory.",
+    "spool_messages": "Messages in the spool: on disk, or in memory while the disk is not writable.",
 }
 
 

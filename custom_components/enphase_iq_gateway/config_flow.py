@@ -602,7 +602,7 @@ def _discovered_host(discovery_info: ZeroconfServiceInfo) -> str:
 
 
 class GatewayOptionsFlow(OptionsFlowWithReload):
-    """Set the polling interval, and whether actions may change the gateway."""
+    """Set the polling interval, and whether the gateway may be changed."""
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Set the options."""

@@ -20,7 +20,7 @@ CONF_PRODUCTION_SOURCE = "production_source"
 CONF_ENERGY_SOURCE = "production_energy_source"
 CONF_ENERGY_SOURCE_FIRMWARE = "production_energy_source_firmware"
 
-#: In the options of an entry, besides the interval: whether `call_api` may change the gateway.
+#: In the options of an entry, besides the interval: whether entities and actions may change the gateway.
 CONF_ALLOW_WRITES = "allow_writes"
 
 #: The key of the home energy sensor.

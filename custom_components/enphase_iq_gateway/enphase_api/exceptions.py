@@ -140,3 +140,7 @@ class CertificateChangedError(CertificateError):
         self.trusted = trusted
         self.shown = shown
         self.shown_pem = shown_pem
+
+
+class CommandError(EnphaseError, ValueError):
+    """The gateway has no such device, or the value is invalid: nothing was sent."""

@@ -26,6 +26,7 @@ from ..files import write_private
 from ..http import cookie_header, read_json, status_error
 from ..models import Batteries, Info, Inverter, Live, Meter, Production, ProductionTotals, Readings, Report
 from .connection import SESSION_COOKIE, Connection, fetch_plain
+from .control import Control
 from .stream import STREAM_TIMEOUT, read_events
 from .trust import Certificate, fetch_certificate
 
@@ -33,6 +34,9 @@ DEFAULT_HOST = "https://envoy.local"
 DEFAULT_CERT_FILE = "configuration/gateway.cer"
 
 _SERVER = "the gateway"
+
+#: How the gateway's own pages declare some commands that are JSON.
+_FORM = "application/x-www-form-urlencoded; charset=UTF-8"
 
 
 class Gateway(Connection):
@@ -63,6 +67,8 @@ class Gateway(Connection):
         self._steady_zero: datetime | None = None
         # A gateway is slow: two requests are never sent at once.
         self._lock = asyncio.Lock()
+        #: The commands; they change the gateway.
+        self.control = Control(self)
 
     @staticmethod
     async def trust_gateway(
@@ -106,22 +112,28 @@ class Gateway(Connection):
         self,
         path: str,
         method: str = "GET",
-        data: Mapping[str, str] | None = None,
+        data: Mapping[str, str] | str | None = None,
         json: Any = None,
         response_raw: bool = False,
     ) -> Any:
         """Return the parsed JSON of a path, or its bytes with `response_raw`; None if the answer is empty.
 
-        A session that has ended is reopened once. Raises AuthenticationError if the token is
-        no longer accepted (NotAllowedError: not for this path), ResponseError for any other status,
-        InvalidAnswerError if the body is not JSON, CommunicationError if the gateway does not answer,
-        CertificateError if it is not, or no longer, the trusted one.
+        `data` is a form, or a text that is sent as if it were one. A session that has ended is reopened once.
+        Raises AuthenticationError if the token is no longer accepted (NotAllowedError: not for this path),
+        ResponseError for any other status, InvalidAnswerError if the body is not JSON, CommunicationError if
+        the gateway does not answer, CertificateError if it is not, or no longer, the trusted one.
         """
+        # aiohttp declares a form by itself.
+        declared = {"Content-Type": _FORM} if isinstance(data, str) else {}
         async with self._lock:
-            answer = await self._ask(method, path, data=data, json=json, **self._authorization())
+            answer = await self._ask(
+                method, path, data=data, json=json, headers=self._authorization(declared)
+            )
             if answer.status == 401 and self._token is not None:
                 await self._login_again(self._token)
-                answer = await self._ask(method, path, data=data, json=json, **self._authorization())
+                answer = await self._ask(
+                    method, path, data=data, json=json, headers=self._authorization(declared)
+                )
         if answer.status == 401:
             raise self._not_allowed_error(path)
         if not 200 <= answer.status < 300:
@@ -138,7 +150,9 @@ class Gateway(Connection):
         CommunicationError after a minute without an event.
         """
         for attempt in (1, 2):
-            async with self._open("GET", path, timeout=STREAM_TIMEOUT, **self._authorization()) as response:
+            async with self._open(
+                "GET", path, timeout=STREAM_TIMEOUT, headers=self._authorization()
+            ) as response:
                 if response.status == 200:
                     async for event in read_events(response, path, _SERVER):
                         yield event
@@ -197,7 +211,7 @@ class Gateway(Connection):
 
     async def meters(self) -> tuple[Meter, ...]:
         """Return all meters, including disabled ones; none if the gateway has no metering."""
-        answer = await self._optional("/ivp/meters")
+        answer = await self.optional_call("/ivp/meters")
         # A standard gateway lacks this endpoint, or answers with an error instead of a list (quirks.KNOWN).
         if isinstance(answer, dict) and "error" in answer:
             answer = []
@@ -236,7 +250,7 @@ class Gateway(Connection):
         Without a production meter, these are the totals of the microinverters, unless they are 0 or do not
         change: `models.unmetered_lifetime_energy` handles this.
         """
-        answer = await self._optional("/api/v1/production")
+        answer = await self.optional_call("/api/v1/production")
         return None if answer is None else ProductionTotals.from_json(answer)
 
     async def inverters(self) -> tuple[Inverter, ...]:
@@ -251,10 +265,10 @@ class Gateway(Connection):
         The power of AC Batteries is only in /production.json, which takes a gateway seconds: if
         `has_ac` is not False, add it with `batteries.with_ac((await gateway.production()).ac_batteries)`.
         """
-        inventory = await self._optional("/ivp/ensemble/inventory") or []
+        inventory = await self.optional_call("/ivp/ensemble/inventory") or []
         has_units = bool(Batteries.from_json(inventory).units)
-        power = await self._optional("/ivp/ensemble/power") if has_units else None
-        return Batteries.from_json(inventory, power, await self._optional("/ivp/ensemble/secctrl"))
+        power = await self.optional_call("/ivp/ensemble/power") if has_units else None
+        return Batteries.from_json(inventory, power, await self.optional_call("/ivp/ensemble/secctrl"))
 
     async def live(self) -> Live:
         """Return the live status, which changes each second only while a stream is enabled."""
@@ -294,13 +308,16 @@ class Gateway(Connection):
             return AuthenticationError(f"the gateway requires a login for {path}: call login first")
         return NotAllowedError(f"the gateway does not allow {path} with this token's role", path=path)
 
-    def _authorization(self) -> dict[str, Any]:
-        """Return the header that authorizes a request: the session cookie, else the token."""
+    def _authorization(self, headers: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Return these headers with the one that authorizes a request: the session cookie, else the token."""
+        authorized = dict(headers or {})
         if self._session_id is not None:
-            return {"headers": cookie_header({SESSION_COOKIE: self._session_id})}
-        return {} if self._token is None else {"headers": {"Authorization": f"Bearer {self._token}"}}
+            authorized |= cookie_header({SESSION_COOKIE: self._session_id})
+        elif self._token is not None:
+            authorized["Authorization"] = f"Bearer {self._token}"
+        return authorized
 
-    async def _optional(self, path: str) -> Any:
+    async def optional_call(self, path: str) -> Any:
         """Return the result of `api_call`, or None if the gateway lacks the endpoint or does not allow it."""
         try:
             return await self.api_call(path)

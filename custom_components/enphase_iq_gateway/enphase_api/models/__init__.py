@@ -4,6 +4,7 @@ Missing or implausible values are None, never zero. An answer of another structu
 """
 
 from .batteries import AcBatteries, Batteries, Battery
+from .commands import Command, CommandResult, Evidence, Outcome, Reason, Value, Way
 from .info import Info
 from .live import Live
 from .meters import MeasurementType, Meter
@@ -17,24 +18,35 @@ from .production import (
 )
 from .readings import Quantities, Reading, Readings, Report
 from .site import Site
+from .storage import Storage, StorageMode, StorageSettings
 
 __all__ = [
     "AcBatteries",
     "Batteries",
     "Battery",
+    "Command",
+    "CommandResult",
+    "Evidence",
     "Info",
     "Inverter",
     "Live",
     "MeasurementType",
     "Meter",
+    "Outcome",
     "Production",
     "ProductionSource",
     "ProductionTotals",
     "Quantities",
     "Reading",
     "Readings",
+    "Reason",
     "Report",
     "Site",
+    "Storage",
+    "StorageMode",
+    "StorageSettings",
+    "Value",
+    "Way",
     "has_energy_in_totals",
     "unmetered_lifetime_energy",
 ]

@@ -1,0 +1,307 @@
+"""The commands of a gateway: change its settings and relays, and prove what became of each change."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from ..exceptions import CommandError
+from ..json_values import boolean, json_object, nested_objects, number, text
+from ..models.commands import Command, CommandResult, Evidence, Reason, Value
+from ..models.storage import SCHED, SECCTRL, TARIFF, Storage, StorageMode
+from . import tariff
+from .proof import Observation, Prover, Timing, now
+
+if TYPE_CHECKING:
+    from .gateway import Gateway
+
+_RELAY = "/ivp/ensemble/relay"
+_INVENTORY = "/ivp/ensemble/inventory"
+_CONTACTS = "/ivp/ensemble/dry_contacts"
+_CONTACT_SETTINGS = "/ivp/ss/dry_contact_settings"
+_GENERATOR = "/ivp/ss/gen_mode"
+_AC_BATTERIES = "/admin/lib/acb_config"
+#: The whole array; a gateway rejects the number of a single microinverter.
+_PRODUCTION = "/ivp/mod/603980032/mode/power"
+
+GENERATOR_MODES = ("off", "on", "auto")
+CONTACT_ACTIONS = ("apply", "shed", "schedule", "none")
+CONTACT_MODES = ("manual", "soc")
+
+_CLOSED = {"closed": True, "open": False}
+
+
+class Control(Prover):
+    """The commands of a gateway, one at a time: use `Gateway.control`.
+
+    Each `set_...` sends a command and returns its first proof, after some seconds: HELD, or PENDING. A minute
+    after the command, `confirm` returns the second proof, which is final. Keys of `CommandResult`: the
+    parameters' names.
+
+    Nothing is sent if a device is missing or a value invalid (CommandError), or if the document to change
+    cannot be read. Raises NotAllowedError if the token's role may not do this; CommunicationError if the
+    gateway did not answer a command and does not report what was requested; else as `Gateway.api_call` does.
+    """
+
+    def __init__(self, gateway: Gateway, timing: Timing | None = None) -> None:
+        super().__init__(timing)
+        self._gateway = gateway
+        self._contacts_settled_at = 0.0
+        self._observers: dict[Command, Callable[[str], Awaitable[Observation]]] = {
+            Command.STORAGE: self._observe_storage,
+            Command.GRID_CONNECTION: self._observe_relay,
+            Command.DRY_CONTACT: self._observe_contact,
+            Command.DRY_CONTACT_SETTINGS: self._observe_contact_settings,
+            Command.GENERATOR: self._observe_generator,
+            Command.AC_BATTERY_SLEEP: self._observe_sleep,
+            Command.PRODUCTION: self._observe_production,
+        }
+
+    @property
+    def are_contacts_settling(self) -> bool:
+        """Whether NC contacts may be reported as open although they are closed."""
+        return self._seconds_to_settled() > 0
+
+    async def storage(self) -> Storage:
+        """Return how the batteries are used; this takes three small requests."""
+        call = self._gateway.optional_call
+        return Storage.from_json(await call(TARIFF), await call(SCHED), await call(SECCTRL))
+
+    async def set_storage(
+        self,
+        *,
+        mode: StorageMode | str | None = None,
+        reserve: float | None = None,
+        charge_from_grid: bool | None = None,
+        shutdown_level: float | None = None,
+    ) -> CommandResult:
+        """Change how the batteries are used, in one write; None: unchanged. Levels are in %."""
+        if mode is not None:
+            mode = _one_of("mode", mode, tuple(StorageMode))
+        requested = _given(
+            mode=mode, reserve=reserve, charge_from_grid=charge_from_grid, shutdown_level=shutdown_level
+        )
+        for name in ("reserve", "shutdown_level"):
+            _require_level(name, requested.get(name))
+
+        async def send() -> None:
+            document = tariff.change_document(await self._gateway.api_call(TARIFF), requested)
+            await self._write(TARIFF, "PUT", document)
+
+        return await self._run(Command.STORAGE, None, requested, send)
+
+    async def set_grid_connection(self, connected: bool) -> CommandResult:
+        """Open or close the System Controller's relay to the grid; this takes up to half a minute.
+
+        While it opens, the microinverters stop for about a minute. Off grid, a network that fails with the
+        power cannot be used to come back.
+        """
+
+        async def send() -> None:
+            devices = await self._gateway.optional_call(_INVENTORY)
+            if not any(
+                isinstance(group, dict) and group.get("type") == "ENPOWER" and group.get("devices")
+                for group in (devices if isinstance(devices, list) else ())
+            ):
+                raise CommandError("this gateway has no System Controller, which disconnects from the grid")
+            await self._write(_RELAY, "POST", {"mains_admin_state": "closed" if connected else "open"})
+
+        requested = {"connected": connected}
+        return await self._run(Command.GRID_CONNECTION, None, requested, send, within=self.timing.relay)
+
+    async def set_dry_contact(self, contact: str, closed: bool) -> CommandResult:
+        """Open or close a dry contact, such as "NC1"."""
+
+        async def send() -> None:
+            body = {"id": contact, "status": "closed" if closed else "open"}
+            await self._write(_CONTACTS, "POST", {"dry_contacts": body})
+
+        return await self._run(Command.DRY_CONTACT, contact, {"closed": closed}, send)
+
+    async def set_dry_contact_settings(
+        self,
+        contact: str,
+        *,
+        mode: str | None = None,
+        soc_low: float | None = None,
+        soc_high: float | None = None,
+        grid_action: str | None = None,
+        micro_grid_action: str | None = None,
+        gen_action: str | None = None,
+        load_name: str | None = None,
+    ) -> CommandResult:
+        """Change when a dry contact opens and closes; None: unchanged.
+
+        `mode`: "manual" or "soc" (by the batteries' charge: it opens below `soc_low` %, and closes above
+        `soc_high` %). The actions on the grid, off grid and with a generator: "apply", "shed", "schedule" or
+        "none". See `are_contacts_settling` for what follows.
+        """
+        requested = _given(
+            mode=None if mode is None else _one_of("mode", mode, CONTACT_MODES),
+            soc_low=soc_low,
+            soc_high=soc_high,
+            grid_action=grid_action,
+            micro_grid_action=micro_grid_action,
+            gen_action=gen_action,
+            load_name=load_name,
+        )
+        for name in ("grid_action", "micro_grid_action", "gen_action"):
+            if name in requested:
+                _one_of(name, requested[name], CONTACT_ACTIONS)
+        for name in ("soc_low", "soc_high"):
+            _require_level(name, requested.get(name))
+
+        async def send() -> None:
+            settings = _find(await self._gateway.api_call(_CONTACT_SETTINGS), _CONTACT_SETTINGS, contact)
+            changed = dict(settings)
+            for name, value in requested.items():
+                changed[name] = tariff.in_form_of(settings.get(name), value)
+            low, high = number(changed, "soc_low"), number(changed, "soc_high")
+            if low is not None and high is not None and low >= high:
+                raise CommandError(f"soc_low ({low:g} %) must be below soc_high ({high:g} %)")
+            self._contacts_settled_at = now() + self.timing.contacts
+            await self._write(_CONTACT_SETTINGS, "POST", {"dry_contacts": changed})
+
+        return await self._run(Command.DRY_CONTACT_SETTINGS, contact, requested, send)
+
+    async def set_generator(self, mode: str) -> CommandResult:
+        """Switch the generator "off", "on" or to "auto"."""
+        _one_of("mode", mode, GENERATOR_MODES)
+
+        async def send() -> None:
+            await self._write(_GENERATOR, "POST", {"gen_cmd": mode})
+
+        return await self._run(Command.GENERATOR, None, {"mode": mode}, send)
+
+    async def set_ac_battery_sleep(
+        self, serial_number: str, *, min_soc: int | None = None, max_soc: int | None = None
+    ) -> CommandResult:
+        """Let an AC Battery sleep once its charge is between two levels (%); without levels, wake it."""
+        if (min_soc is None) is not (max_soc is None):
+            raise CommandError("an AC Battery sleeps between two levels: both are needed, or none to wake it")
+        requested: dict[str, Value] = {"sleep": min_soc is not None}
+        requested |= _given(min_soc=min_soc, max_soc=max_soc) if min_soc is not None else {}
+        for name in ("min_soc", "max_soc"):
+            _require_level(name, requested.get(name))
+        if min_soc is not None and max_soc is not None and min_soc > max_soc:
+            raise CommandError(f"min_soc ({min_soc} %) must not be above max_soc ({max_soc} %)")
+
+        async def send() -> None:
+            if min_soc is None:
+                body = {"acb_sleep": [{"serial_num": serial_number}]}
+                await self._write(_AC_BATTERIES, "DELETE", body)
+                return
+            entry = {"serial_num": serial_number, "sleep_min_soc": min_soc, "sleep_max_soc": max_soc}
+            answer = json_object(await self._gateway.api_call(_AC_BATTERIES), _AC_BATTERIES)
+            # The other batteries' entries are sent as they are.
+            others = [each for each in nested_objects(answer, "acb_sleep") if not _is_of(each, serial_number)]
+            await self._write(_AC_BATTERIES, "PUT", {"acb_sleep": [*others, entry]})
+
+        return await self._run(Command.AC_BATTERY_SLEEP, serial_number, requested, send)
+
+    async def set_production(self, on: bool) -> CommandResult:
+        """Switch the whole array on or off; this needs an installer's token.
+
+        Enphase's cloud switches it on again within the hour.
+        """
+
+        async def send() -> None:
+            text_of_command = f'{{"length":1,"arr":[{0 if on else 1}]}}'
+            await self._gateway.api_call(_PRODUCTION, "PUT", data=text_of_command, response_raw=True)
+
+        return await self._run(Command.PRODUCTION, None, {"on": on}, send)
+
+    def _seconds_to_final(self, result: CommandResult) -> float:
+        seconds = super()._seconds_to_final(result)
+        is_contact = result.command is Command.DRY_CONTACT
+        return max(seconds, self._seconds_to_settled()) if is_contact else seconds
+
+    def _seconds_to_settled(self) -> float:
+        return self._contacts_settled_at - now()
+
+    async def _observe(self, command: Command, device: str | None) -> Observation:
+        return await self._observers[command](device or "")
+
+    async def _observe_storage(self, _: str) -> Observation:
+        return tariff.observe(await self.storage())
+
+    async def _observe_relay(self, _: str) -> Observation:
+        relay = json_object(await self._gateway.api_call(_RELAY), _RELAY)
+        # "open synchronizing": the first word is the position.
+        position = (text(relay, "mains_oper_state") or "").partition(" ")[0]
+        return Observation({"connected": _CLOSED.get(position)})
+
+    async def _observe_contact(self, contact: str) -> Observation:
+        entry = _find(await self._gateway.api_call(_CONTACTS), _CONTACTS, contact)
+        closed = _CLOSED.get(text(entry, "status") or "")
+        if closed is False and contact.startswith("NC") and self.are_contacts_settling:
+            return Observation({"closed": None}, explain=_explain_settling)
+        return Observation({"closed": closed})
+
+    async def _observe_contact_settings(self, contact: str) -> Observation:
+        settings = _find(await self._gateway.api_call(_CONTACT_SETTINGS), _CONTACT_SETTINGS, contact)
+        values = {
+            name: value
+            for name, value in settings.items()
+            if value is None or isinstance(value, str | int | float)
+        }
+        return Observation(values, Evidence.DOCUMENT)
+
+    async def _observe_generator(self, _: str) -> Observation:
+        answer = await self._gateway.optional_call(_GENERATOR)
+        mode = None if answer is None else text(json_object(answer, _GENERATOR), "gen_cmd")
+        if mode is None:
+            raise CommandError("this gateway has no generator")
+        return Observation({"mode": mode})
+
+    async def _observe_sleep(self, serial_number: str) -> Observation:
+        answer = json_object(await self._gateway.api_call(_AC_BATTERIES), _AC_BATTERIES)
+        for entry in nested_objects(answer, "acb_sleep"):
+            if _is_of(entry, serial_number):
+                levels = {key: number(entry, f"sleep_{key}") for key in ("min_soc", "max_soc")}
+                return Observation({"sleep": True, **levels}, Evidence.DOCUMENT)
+        return Observation({"sleep": False}, Evidence.DOCUMENT)
+
+    async def _observe_production(self, _: str) -> Observation:
+        answer = json_object(await self._gateway.api_call(_PRODUCTION), _PRODUCTION)
+        states = [boolean(answer, key) for key in ("powerForcedOff", "pvPowerForcedOff")]
+        known = [state for state in states if state is not None]
+        return Observation({"on": not any(known) if known else None})
+
+    async def _write(self, path: str, method: str, body: Any) -> None:
+        """Send a document; what the gateway answers proves nothing."""
+        await self._gateway.api_call(path, method, json=body, response_raw=True)
+
+
+def _explain_settling(result: CommandResult) -> Reason | None:
+    return Reason.CONTACTS_SETTLE if result.missing else None
+
+
+def _given(**values: Value) -> dict[str, Value]:
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _one_of(name: str, value: object, known: tuple[str, ...]) -> str:
+    """Return the one of the known values. Raises CommandError if it is none of them."""
+    if value not in known:
+        raise CommandError(f"{name} must be one of {', '.join(known)}")
+    return known[known.index(str(value))]
+
+
+def _require_level(name: str, value: Value) -> None:
+    if value is None:
+        return
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
+        raise CommandError(f"{name} must be from 0 to 100 %")
+
+
+def _find(answer: object, path: str, contact: str) -> Mapping[str, Any]:
+    """Return the entry of a dry contact. Raises CommandError without one."""
+    for each in nested_objects(json_object(answer, path), "dry_contacts"):
+        if each.get("id") == contact:
+            return each
+    raise CommandError(f"this gateway has no dry contact {contact!r}")
+
+
+def _is_of(entry: Mapping[str, Any], serial_number: str) -> bool:
+    return entry.get("serial_num") == serial_number

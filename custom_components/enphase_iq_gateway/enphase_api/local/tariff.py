@@ -1,0 +1,82 @@
+"""Change the storage settings of the tariff document, and explain what became of a change."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+from typing import Any
+
+from ..exceptions import CommandError
+from ..json_values import json_object, number
+from ..models.commands import CommandResult, Evidence, Outcome, Reason, Value
+from ..models.storage import TARIFF, Storage, is_same
+from .proof import Observation
+
+#: By name of `Control.set_storage`, the key of the document.
+KEYS = {
+    "mode": "mode",
+    "reserve": "reserved_soc",
+    "shutdown_level": "very_low_soc",
+    "charge_from_grid": "charge_from_grid",
+}
+
+
+def change_document(answer: object, requested: Mapping[str, Value]) -> dict[str, Any]:
+    """Return the document to send: as it was read, but for what is requested.
+
+    Raises CommandError if the reserve would be below the shutdown level.
+    """
+    tariff = dict(json_object(json_object(answer, TARIFF).get("tariff"), TARIFF))
+    settings = dict(json_object(tariff.get("storage_settings"), TARIFF))
+    reserve, lowest = requested.get("reserve"), requested.get("shutdown_level")
+    if lowest is None:
+        lowest = number(settings, "very_low_soc")
+    if isinstance(reserve, int | float) and isinstance(lowest, int | float) and reserve < lowest:
+        raise CommandError(f"the reserve must not be below the shutdown level of {lowest:g} %")
+    for name, value in requested.items():
+        settings[KEYS[name]] = in_form_of(settings.get(KEYS[name]), value)
+    if "mode" in requested and settings.get("opt_schedules") is True:
+        # From 8.2.42 on, the controller ignores the mode while this is true.
+        settings["opt_schedules"] = False
+    # The gateway makes the part "schedule" itself.
+    return {"tariff": {**tariff, "storage_settings": settings}}
+
+
+def in_form_of(present: object, value: Value) -> Value:
+    """Return a value in the form in which the gateway has the present one: some numbers are floats."""
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return str(value) if isinstance(value, str) else value
+    is_whole = isinstance(present, int) and not isinstance(present, bool) and float(value).is_integer()
+    return int(value) if is_whole else float(value)
+
+
+def observe(storage: Storage) -> Observation:
+    """Return what the gateway reports of the batteries.
+
+    Raises CommandError if it has no storage settings.
+    """
+    if storage.document is None:
+        raise CommandError("this gateway has no storage settings")
+    values = {name: getattr(storage, name) for name in KEYS}
+    return Observation(values, Evidence.DEVICE, partial(_explain, storage))
+
+
+def _explain(storage: Storage, result: CommandResult) -> Reason | None:
+    if not result.missing:
+        return _explain_held(storage, result)
+    if not result.is_final or storage.document is None:
+        return None
+    if "mode" in result.missing and storage.document.optimized_schedules:
+        return Reason.OPTIMIZED_SCHEDULES
+    if all(is_same(getattr(storage.document, name), result.requested[name]) for name in result.missing):
+        return Reason.LOCAL_WRITES_IGNORED
+    return Reason.REWRITTEN if result.outcome is Outcome.TAKEN_BACK else Reason.NOT_STORED
+
+
+def _explain_held(storage: Storage, result: CommandResult) -> Reason | None:
+    reserve = result.requested.get("reserve")
+    if reserve is not None and not is_same(reserve, result.after.get("reserve")):
+        return Reason.FULL_RESERVE
+    if result.is_final and storage.is_scheduler_stuck and result.requested.get("charge_from_grid"):
+        return Reason.STUCK_SCHEDULER
+    return None

@@ -13,7 +13,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -39,6 +39,9 @@ from enphase_api.json_values import is_printable
 from enphase_api.local import Certificate
 from enphase_api.models import (
     Batteries,
+    DeviceData,
+    DryContact,
+    Generator,
     Info,
     Inverter,
     Live,
@@ -46,6 +49,7 @@ from enphase_api.models import (
     Production,
     ProductionTotals,
     Readings,
+    Relay,
     Report,
     Site,
 )
@@ -76,7 +80,11 @@ PATHS = {
     "/api/v1/production": ProductionTotals.from_json,
     "/api/v1/production/inverters": Inverter.list_from_json,
     "/ivp/livedata/status": Live.from_json,
+    "/ivp/pdm/device_data": DeviceData.from_json,
+    "/ivp/ensemble/relay": Relay.from_json,
+    "/ivp/ensemble/generator": Generator.from_json,
 }
+CONTACTS = ("/ivp/ensemble/dry_contacts", "/ivp/ss/dry_contact_settings")
 ENSEMBLE = ("/ivp/ensemble/inventory", "/ivp/ensemble/power", "/ivp/ensemble/secctrl")
 READINGS = "/ivp/meters/readings"
 #: The time in all houses, in seconds since the epoch.
@@ -188,6 +196,16 @@ def run_batteries(body: bytes) -> None:
         )
         check(batteries)
         check(batteries.as_of(datetime.fromisoformat("2026-06-21T11:00:00+00:00")))
+
+
+def run_dry_contacts(body: bytes) -> None:
+    """Read the two answers about dry contacts; their settings are kept as they were read."""
+    parts = [*body.split(SEPARATOR), b"{}", b"{}"][: len(CONTACTS)]
+    with suppress(InvalidAnswerError):
+        contacts = DryContact.list_from_json(
+            *(parse_json(part, path, "the gateway") for path, part in zip(CONTACTS, parts, strict=True))
+        )
+        check([replace(contact, settings={}) for contact in contacts])
 
 
 def _check_round_trip(message: Message) -> None:
@@ -409,6 +427,7 @@ TARGETS: Mapping[str, Target] = {
         ),
     ),
     "batteries": Target(run_batteries, _join(*(mutate_json(get_answers(path)) for path in ENSEMBLE))),
+    "dry-contacts": Target(run_dry_contacts, _join(*(mutate_json(get_answers(path)) for path in CONTACTS))),
     "message": Target(run_message, mutate_json(_messages())),
     "properties": Target(run_complete_properties, generate_properties()),
     "cut-properties": Target(

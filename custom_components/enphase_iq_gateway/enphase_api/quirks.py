@@ -162,7 +162,37 @@ KNOWN = (
         "/ivp/pdm/device_data stops at 50 devices",
         "8",
         "pyenphase pull request 305",
-        "Microinverters are read from /api/v1/production/inverters, which lists all.",
+        "The others are read from /api/v1/production/inverters, which lists all, without details.",
+    ),
+    Quirk(
+        "Removed microinverters stay in /ivp/pdm/device_data",
+        "8",
+        "recording of 8.3.5433: eight of twenty",
+        "Those with modGone, or not active, are left out.",
+    ),
+    Quirk(
+        "The temperature of a System Controller is in °F, unlike that of all other devices",
+        "all",
+        "recording of 8.2.127: 72 beside batteries at 12 °C; pyenphase",
+        "It is converted.",
+    ),
+    Quirk(
+        "The relay of a System Controller is open synchronizing or open synchronized, never only open",
+        "8.3.6086",
+        "mpreissner/ha-enphase-realtime",
+        "Its first word is the position.",
+    ),
+    Quirk(
+        "A generator is present on gateways without one",
+        "7.3.466 to 8.2.127",
+        "recordings",
+        "There is a generator if its admin_state is known.",
+    ),
+    Quirk(
+        "After a reboot, numbers of /ivp/ensemble/inventory are the text unknown",
+        "8.3.6086",
+        "mpreissner/ha-enphase-realtime",
+        "They are unknown.",
     ),
     Quirk(
         "Missing endpoints return 401, or an error instead of a list",

@@ -174,7 +174,12 @@ ANSWERS: dict[str, Callable[[Gateway], Awaitable[object]]] = {
     "/ivp/meters/reports": Gateway.reports,
     "/production.json": Gateway.production,
     "/api/v1/production/inverters": Gateway.inverters,
+    "/ivp/pdm/device_data": Gateway.device_data,
     "/ivp/ensemble/inventory": Gateway.batteries,
+    "/ivp/ensemble/relay": Gateway.relay,
+    "/ivp/ensemble/generator": Gateway.generator,
+    "/ivp/ensemble/dry_contacts": Gateway.dry_contacts,
+    "/ivp/ss/dry_contact_settings": Gateway.dry_contacts,
     "/ivp/livedata/status": Gateway.live,
 }
 

@@ -7,6 +7,7 @@ import json
 import math
 import os
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,16 @@ from hypothesis import strategies as st
 from enphase_api import EnphaseError
 from enphase_api.models import (
     Batteries,
+    DeviceData,
+    DryContact,
+    Generator,
     Inverter,
     Live,
     Meter,
     Production,
     Quantities,
     Readings,
+    Relay,
     Report,
     Site,
 )
@@ -46,6 +51,11 @@ PATHS = [
     "/ivp/ensemble/power",
     "/ivp/ensemble/secctrl",
     "/ivp/livedata/status",
+    "/ivp/pdm/device_data",
+    "/ivp/ensemble/relay",
+    "/ivp/ensemble/generator",
+    "/ivp/ensemble/dry_contacts",
+    "/ivp/ss/dry_contact_settings",
 ]
 
 VALUES = JSON | st.sampled_from(
@@ -121,6 +131,11 @@ def list_parsers(answers: dict[str, Any]) -> Iterator[Callable[[], Any]]:
     yield lambda: Report.list_from_json(get("/ivp/meters/reports"))
     yield lambda: Production.from_json(get("/production.json"))
     yield lambda: Inverter.list_from_json(get("/api/v1/production/inverters"))
+    yield lambda: DeviceData.from_json(get("/ivp/pdm/device_data"))
+    yield lambda: Relay.from_json(get("/ivp/ensemble/relay"))
+    yield lambda: Generator.from_json(get("/ivp/ensemble/generator"))
+    # Their settings are kept as they were read.
+    yield lambda: [replace(each, settings={}) for each in DryContact.list_from_json(*map(get, PATHS[-2:]))]
     yield batteries
     yield lambda: batteries().with_ac(Production.from_json(get("/production.json")).ac_batteries)
     yield lambda: Live.from_json(get("/ivp/livedata/status"))

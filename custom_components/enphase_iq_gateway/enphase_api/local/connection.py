@@ -44,6 +44,10 @@ _LIMITS = {
     "/ivp/livedata/status": _READINGS,
     "/ivp/ensemble/power": _READINGS,
     "/ivp/ensemble/secctrl": _READINGS,
+    "/ivp/ensemble/relay": _WORDS,
+    "/ivp/ensemble/generator": _WORDS,
+    "/ivp/ensemble/dry_contacts": _WORDS,
+    "/ivp/ss/dry_contact_settings": _WORDS,
     "/api/v1/production": _READINGS,
     "/production.json": _READINGS,
 }

@@ -24,7 +24,21 @@ from ..exceptions import (
 )
 from ..files import write_private
 from ..http import cookie_header, read_json, status_error
-from ..models import Batteries, Info, Inverter, Live, Meter, Production, ProductionTotals, Readings, Report
+from ..models import (
+    Batteries,
+    DeviceData,
+    DryContact,
+    Generator,
+    Info,
+    Inverter,
+    Live,
+    Meter,
+    Production,
+    ProductionTotals,
+    Readings,
+    Relay,
+    Report,
+)
 from .connection import SESSION_COOKIE, Connection, fetch_plain
 from .control import Control
 from .stream import STREAM_TIMEOUT, read_events
@@ -254,7 +268,7 @@ class Gateway(Connection):
         return None if answer is None else ProductionTotals.from_json(answer)
 
     async def inverters(self) -> tuple[Inverter, ...]:
-        """Return the last report of each microinverter."""
+        """Return the last report of each microinverter; on firmware 8, `device_data` has more details."""
         inverters = Inverter.list_from_json(await self.api_call("/api/v1/production/inverters"))
         self._note_dates(*(inverter.last_reported_at for inverter in inverters))
         return inverters
@@ -269,6 +283,40 @@ class Gateway(Connection):
         has_units = bool(Batteries.from_json(inventory).units)
         power = await self.optional_call("/ivp/ensemble/power") if has_units else None
         return Batteries.from_json(inventory, power, await self.optional_call("/ivp/ensemble/secctrl"))
+
+    async def device_data(self) -> DeviceData | None:
+        """Return /ivp/pdm/device_data: all that each microinverter reports, for at most 50 devices.
+
+        None if the gateway lacks it, as all with firmware 7. If it `is_complete`, it has all that `inverters`
+        has; else, `merge` adds the others.
+        """
+        answer = await self._optional("/ivp/pdm/device_data")
+        if answer is None:
+            return None
+        data = DeviceData.from_json(answer)
+        self._note_dates(*(inverter.last_reported_at for inverter in data.inverters))
+        return data
+
+    async def relay(self) -> Relay | None:
+        """Return the relay of the System Controller; None if the gateway lacks the endpoint."""
+        answer = await self._optional("/ivp/ensemble/relay")
+        return None if answer is None else Relay.from_json(answer)
+
+    async def generator(self) -> Generator | None:
+        """Return the generator; None if there is none."""
+        answer = await self._optional("/ivp/ensemble/generator")
+        found = None if answer is None else Generator.from_json(answer)
+        return found if found is not None and found.is_there else None
+
+    async def dry_contacts(self) -> tuple[DryContact, ...]:
+        """Return the dry contacts with their settings; this takes two small requests.
+
+        Gateways without System Controller report some, too, which are connected to nothing.
+        """
+        status = await self._optional("/ivp/ensemble/dry_contacts")
+        if status is None:
+            return ()
+        return DryContact.list_from_json(status, await self._optional("/ivp/ss/dry_contact_settings"))
 
     async def live(self) -> Live:
         """Return the live status, which changes each second only while a stream is enabled."""

@@ -5,9 +5,11 @@ Missing or implausible values are None, never zero. An answer of another structu
 
 from .batteries import AcBatteries, Batteries, Battery
 from .commands import Command, CommandResult, Evidence, Outcome, Reason, Value, Way
+from .ensemble import Collar, Combiner, DryContact, Generator, Relay, SystemController
 from .info import Info
 from .live import Live
 from .meters import MeasurementType, Meter
+from .microinverters import DeviceData, InverterDetails
 from .production import (
     Inverter,
     Production,
@@ -24,11 +26,17 @@ __all__ = [
     "AcBatteries",
     "Batteries",
     "Battery",
+    "Collar",
+    "Combiner",
     "Command",
     "CommandResult",
+    "DeviceData",
+    "DryContact",
     "Evidence",
+    "Generator",
     "Info",
     "Inverter",
+    "InverterDetails",
     "Live",
     "MeasurementType",
     "Meter",
@@ -40,11 +48,13 @@ __all__ = [
     "Reading",
     "Readings",
     "Reason",
+    "Relay",
     "Report",
     "Site",
     "Storage",
     "StorageMode",
     "StorageSettings",
+    "SystemController",
     "Value",
     "Way",
     "has_energy_in_totals",

@@ -1,11 +1,14 @@
-"""Batteries: each IQ Battery of /ivp/ensemble, the sum of the AC Batteries, and the sum of all."""
+"""Batteries: each IQ Battery of /ivp/ensemble, the sum of the AC Batteries, and the sum of all.
+
+The same answer lists the System Controller, the IQ Meter Collar and the combiner: see `ensemble`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from ..json_values import (
     MAX_POWER,
@@ -20,6 +23,7 @@ from ..json_values import (
     text,
     timestamp,
 )
+from .ensemble import Collar, Combiner, SystemController, communication_level
 
 _ENERGY = (0, 1e9)
 
@@ -29,11 +33,10 @@ _MOST_POWER = 2
 #: The rated W and Wh of an AC Battery; up to 1.5 times that is plausible, as for meters.
 _AC_POWER, _AC_ENERGY, _BEYOND = 270, 1200, 1.5
 
-#: Whether the site is on the grid, by the state of an IQ Meter Collar.
-_COLLAR_ON_GRID = {"ENCMN_MDE_ON_GRID": True, "ENCMN_MDE_OFF_GRID": False}
-
 #: The key of the capacity (Wh) of all IQ Batteries in the sums.
 _CAPACITY = "Enc_max_available_capacity"
+
+_DeviceT = TypeVar("_DeviceT")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,16 +58,35 @@ class Battery:
     #: UTC.
     last_reported_at: datetime | None
     communicating: bool | None
+    #: °C, of the hottest cell.
+    max_cell_temperature: float | None = None
+    #: VA, with the sign of the power.
+    apparent_power: float | None = None
+    #: % of its capacity, as the answer with the power has it.
+    power_state_of_charge: float | None = None
+    #: Of its battery management unit.
+    bmu_firmware: str | None = None
+    #: Such as "grid-tied".
+    grid_state: str | None = None
+    sleep_enabled: bool | None = None
+    dc_switch_off: bool | None = None
+    #: The firmware's number of what its LED shows.
+    led_status: int | None = None
+    #: Bars, 0 to 5.
+    comm_level_sub_ghz: int | None = None
+    comm_level_2_4_ghz: int | None = None
 
     @classmethod
-    def from_json(cls, data: Mapping[str, Any], power: Mapping[str, float | None]) -> Self | None:
-        """Parse a device of the inventory; `power` (W) is by serial number. None without serial number."""
+    def from_json(cls, data: Mapping[str, Any], power: Mapping[str, Mapping[str, Any]]) -> Self | None:
+        """Parse a device of the inventory; None without serial number.
+
+        `power` has the entries of /ivp/ensemble/power by serial number.
+        """
         serial_number = identifier(data, "serial_num")
         if serial_number is None:
             return None
-        capacity, watts = number(data, "encharge_capacity", 0, 1e6), power.get(serial_number)
-        if watts is not None and capacity and abs(watts) > _MOST_POWER * capacity:
-            watts = None
+        capacity, entry = number(data, "encharge_capacity", 0, 1e6), power.get(serial_number, {})
+        most = _MOST_POWER * capacity if capacity else MAX_POWER
         return cls(
             serial_number=serial_number,
             part_number=identifier(data, "part_num"),
@@ -72,16 +94,34 @@ class Battery:
             state_of_charge=number(data, "percentFull", 0, 100),
             temperature=number(data, "temperature", -60, 150),
             capacity=capacity,
-            power=watts,
+            power=_thousandth(entry, "real_power_mw", most),
             last_reported_at=timestamp(data, "last_rpt_date"),
             communicating=boolean(data, "communicating"),
+            max_cell_temperature=number(data, "maxCellTemp", -60, 150),
+            apparent_power=_thousandth(entry, "apparent_power_mva", most),
+            power_state_of_charge=number(entry, "soc", 0, 100),
+            bmu_firmware=text(data, "bmu_fw_version"),
+            grid_state=text(data, "reported_enc_grid_state"),
+            sleep_enabled=boolean(data, "sleep_enabled"),
+            dc_switch_off=boolean(data, "dc_switch_off"),
+            led_status=integer(data, "led_status", 0, 2**16),
+            comm_level_sub_ghz=communication_level(data, "comm_level_sub_ghz"),
+            comm_level_2_4_ghz=communication_level(data, "comm_level_2_4_ghz"),
         )
 
     def as_of(self, now: datetime) -> Self:
         """Return the battery as of `now`, by the gateway's clock: unknown values if it is silent."""
         if self.last_reported_at is None or not is_silent(self.last_reported_at, now):
             return self
-        return replace(self, state_of_charge=None, temperature=None, power=None)
+        return replace(
+            self,
+            state_of_charge=None,
+            temperature=None,
+            power=None,
+            max_cell_temperature=None,
+            apparent_power=None,
+            power_state_of_charge=None,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,9 +169,9 @@ class AcBatteries:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Batteries:
-    """All batteries of a site.
+    """All batteries of a site, and the devices in the same answer.
 
-    Without any, everything but `grid_connected` is unknown.
+    Without any battery, everything but these devices and `grid_connected` is unknown.
     """
 
     #: The IQ Batteries.
@@ -153,6 +193,9 @@ class Batteries:
     #: Whether the System Controller's relay, or an IQ Meter Collar, connects the site to the grid; None if
     #: there is neither, or if the collar reports an unknown state.
     grid_connected: bool | None = None
+    controllers: tuple[SystemController, ...] = ()
+    collars: tuple[Collar, ...] = ()
+    combiners: tuple[Combiner, ...] = ()
 
     @classmethod
     def from_json(cls, inventory: object, power: object = None, secctrl: object = None) -> Self:
@@ -164,11 +207,19 @@ class Batteries:
         for group in json_objects(inventory, "/ivp/ensemble/inventory"):
             devices.setdefault(text(group, "type"), []).extend(nested_objects(group, "devices"))
         powers = {} if power is None else _power_by_serial(power)
-        read = (Battery.from_json(entry, powers) for entry in devices.get("ENCHARGE", []))
-        units = tuple(unit for unit in read if unit is not None)
+        units = _list_known(Battery.from_json(entry, powers) for entry in devices.get("ENCHARGE", ()))
         sums = {} if secctrl is None else json_object(secctrl, "/ivp/ensemble/secctrl")
         has_ac = None if secctrl is None else _has_ac_batteries(sums)
-        found = cls(units=units, has_ac=has_ac, grid_connected=_is_on_grid(devices)).with_ac(None)
+        controllers = _list_known(map(SystemController.from_json, devices.get("ENPOWER", ())))
+        collars = _list_known(map(Collar.from_json, devices.get("COLLAR", ())))
+        found = cls(
+            units=units,
+            has_ac=has_ac,
+            grid_connected=_is_on_grid(controllers, collars),
+            controllers=controllers,
+            collars=collars,
+            combiners=_list_known(map(Combiner.from_json, devices.get("C6 COMBINER CONTROLLER", ()))),
+        ).with_ac(None)
         if not units and not has_ac:
             # Without batteries, all sums are 0 (quirks.KNOWN).
             return found
@@ -232,16 +283,14 @@ class Batteries:
         return bool(self.units) or self.has_ac is True or self.ac is not None
 
 
-def _is_on_grid(devices: Mapping[str | None, list[Mapping[str, Any]]]) -> bool | None:
-    """Return whether the site is connected to the grid, by the devices of each type."""
-    for controller in devices.get("ENPOWER", []):
-        if (mains := text(controller, "mains_oper_state")) is not None:
-            return mains == "closed"
-    for collar in devices.get("COLLAR", []):
-        # Its grid_state stays "on_grid" (quirks.KNOWN).
-        if (state := text(collar, "admin_state_str")) in _COLLAR_ON_GRID:
-            return _COLLAR_ON_GRID[state]
-    return None
+def _list_known(devices: Iterable[_DeviceT | None]) -> tuple[_DeviceT, ...]:
+    return tuple(device for device in devices if device is not None)
+
+
+def _is_on_grid(controllers: Iterable[SystemController], collars: Iterable[Collar]) -> bool | None:
+    """Return whether the site is connected to the grid: by a controller, or else by a collar."""
+    states = [*(each.is_on_grid for each in controllers), *(each.is_on_grid for each in collars)]
+    return next((state for state in states if state is not None), None)
 
 
 def _has_ac_batteries(sums: Mapping[str, Any]) -> bool:
@@ -259,15 +308,14 @@ def _sum(values: list[float | None]) -> float | None:
     return sum(known) if known and len(known) == len(values) else None
 
 
-def _power_by_serial(answer: object) -> dict[str, float | None]:
-    """Return the W of /ivp/ensemble/power by serial number; its key ends in a colon (quirks.KNOWN)."""
+def _power_by_serial(answer: object) -> dict[str, Mapping[str, Any]]:
+    """Return the entries of /ivp/ensemble/power by serial number; its key ends in a colon (quirks.KNOWN)."""
     root = json_object(answer, "/ivp/ensemble/power")
-    powers: dict[str, float | None] = {}
-    for entry in nested_objects(root, "devices:") or nested_objects(root, "devices"):
-        serial_number, milliwatts = (
-            identifier(entry, "serial_num"),
-            number(entry, "real_power_mw", -1000 * MAX_POWER, 1000 * MAX_POWER),
-        )
-        if serial_number is not None:
-            powers[serial_number] = None if milliwatts is None else milliwatts / 1000
-    return powers
+    entries = nested_objects(root, "devices:") or nested_objects(root, "devices")
+    return {key: entry for entry in entries if (key := identifier(entry, "serial_num")) is not None}
+
+
+def _thousandth(data: Mapping[str, Any], key: str, most: float) -> float | None:
+    """Return a value in milliwatts or -voltamperes in W or VA."""
+    value = number(data, key, -1000 * most, 1000 * most)
+    return None if value is None else value / 1000

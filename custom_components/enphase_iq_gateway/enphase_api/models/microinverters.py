@@ -1,0 +1,136 @@
+"""The details of each microinverter: /ivp/pdm/device_data, which firmware 8 has, for at most 50 devices."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Self
+
+from ..json_values import boolean, identifier, integer, json_object, nested_objects, number, text, timestamp
+from .production import Inverter
+
+#: W; more than any microinverter produces.
+_MOST_WATTS = 2_000
+
+#: The `devName` of a microinverter ("power conversion unit"); meters are in the same answer as "eim".
+_MICROINVERTER = "pcu"
+
+_JOULES_PER_WATT_HOUR = 3600
+
+#: Wh at which a microinverter's lifetime energy starts again at 0: it counts joules in 32 bits.
+INVERTER_ENERGY_LIMIT = 2**32 / _JOULES_PER_WATT_HOUR
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class InverterDetails(Inverter):
+    """A microinverter as of its last report, with all that it reports."""
+
+    #: Wh, modulo `INVERTER_ENERGY_LIMIT` (1.19 MWh).
+    lifetime_energy: float | None
+    #: Wh, on the day of the last report.
+    energy_today: float | None
+    #: V and A of the panel.
+    dc_voltage: float | None
+    dc_current: float | None
+    #: V, A and Hz at the grid.
+    ac_voltage: float | None
+    ac_current: float | None
+    frequency: float | None
+    #: °C.
+    temperature: float | None
+
+    @classmethod
+    def from_device(cls, data: Mapping[str, Any], serial_number: str) -> Self:
+        """Parse one device; a microinverter that has not reported yet lacks most keys."""
+        channel = next(iter(nested_objects(data, "channels")), {})
+        watts, today = _nested(channel, "watts"), _nested(channel, "wattHours")
+        last, lifetime = _nested(channel, "lastReading"), _nested(channel, "lifetime")
+        reported_at = timestamp(last, "endDate")
+        power = number(watts, "now", -_MOST_WATTS, _MOST_WATTS)
+        most = number(watts, "max", 0, _MOST_WATTS)
+        is_known = most is not None and most > 0 and (power is None or power <= most)
+        joules = number(lifetime, "joulesProduced", 0, 1e15)
+        return cls(
+            serial_number=serial_number,
+            last_reported_at=reported_at,
+            # Before the first report, all is 0.
+            power=power if reported_at is not None else None,
+            max_power=most if is_known else None,
+            lifetime_energy=None if joules is None else joules / _JOULES_PER_WATT_HOUR,
+            energy_today=number(today, "today", 0, 24 * _MOST_WATTS) if reported_at is not None else None,
+            dc_voltage=_thousandth(last, "dcVoltageINmV", 200),
+            dc_current=_thousandth(last, "dcCurrentINmA", 50),
+            ac_voltage=_thousandth(last, "acVoltageINmV", 1000),
+            # The firmware spells this key differently.
+            ac_current=_thousandth(last, "acCurrentInmA", 50),
+            frequency=_thousandth(last, "acFrequencyINmHz", 100),
+            temperature=number(last, "channelTemp", -60, 150),
+        )
+
+    def as_of(self, now: datetime) -> Self:
+        """Return the microinverter as of `now`, by the gateway's clock: only energies if it is silent."""
+        if not self.is_silent(now):
+            return self
+        return replace(
+            self,
+            power=None,
+            dc_voltage=None,
+            dc_current=None,
+            ac_voltage=None,
+            ac_current=None,
+            frequency=None,
+            temperature=None,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeviceData:
+    """The answer of /ivp/pdm/device_data."""
+
+    #: The microinverters that are in service.
+    inverters: tuple[InverterDetails, ...]
+    #: Serial numbers of microinverters that were removed; gateways list them for years.
+    removed: frozenset[str]
+    #: Whether the answer has room for more devices: otherwise, the others are only in `Gateway.inverters`.
+    is_complete: bool
+
+    @classmethod
+    def from_json(cls, answer: object, path: str = "/ivp/pdm/device_data") -> Self:
+        """Parse the whole answer; meters and devices without serial number are ignored.
+
+        Raises InvalidAnswerError if it is not an object.
+        """
+        root = json_object(answer, path)
+        devices = [device for device in root.values() if isinstance(device, dict)]
+        inverters, removed = [], set()
+        for device in devices:
+            serial_number = identifier(device, "sn")
+            if serial_number is None or text(device, "devName") != _MICROINVERTER:
+                continue
+            if boolean(device, "modGone") or boolean(device, "active") is False:
+                removed.add(serial_number)
+            else:
+                inverters.append(InverterDetails.from_device(device, serial_number))
+        count, limit = integer(root, "deviceCount", 0), integer(root, "deviceDataLimit", 1)
+        return cls(
+            inverters=tuple(inverters),
+            removed=frozenset(removed),
+            is_complete=limit is not None and max(count or 0, len(devices)) < limit,
+        )
+
+    def merge(self, listed: Iterable[Inverter]) -> tuple[Inverter, ...]:
+        """Return these microinverters and those that only the list (`Gateway.inverters`) has."""
+        known = self.removed | {inverter.serial_number for inverter in self.inverters}
+        return (*self.inverters, *(each for each in listed if each.serial_number not in known))
+
+
+def _nested(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    value = data.get(key)
+    return value if isinstance(value, dict) else {}
+
+
+def _thousandth(data: Mapping[str, Any], key: str, most: float) -> float | None:
+    """Return a value in thousandths (mV, mA, mHz) in V, A or Hz."""
+    value = number(data, key, 0, 1000 * most)
+    return None if value is None else value / 1000

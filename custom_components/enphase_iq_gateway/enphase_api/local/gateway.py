@@ -290,7 +290,7 @@ class Gateway(Connection):
         None if the gateway lacks it, as all with firmware 7. If it `is_complete`, it has all that `inverters`
         has; else, `merge` adds the others.
         """
-        answer = await self._optional("/ivp/pdm/device_data")
+        answer = await self.optional_call("/ivp/pdm/device_data")
         if answer is None:
             return None
         data = DeviceData.from_json(answer)
@@ -299,12 +299,12 @@ class Gateway(Connection):
 
     async def relay(self) -> Relay | None:
         """Return the relay of the System Controller; None if the gateway lacks the endpoint."""
-        answer = await self._optional("/ivp/ensemble/relay")
+        answer = await self.optional_call("/ivp/ensemble/relay")
         return None if answer is None else Relay.from_json(answer)
 
     async def generator(self) -> Generator | None:
         """Return the generator; None if there is none."""
-        answer = await self._optional("/ivp/ensemble/generator")
+        answer = await self.optional_call("/ivp/ensemble/generator")
         found = None if answer is None else Generator.from_json(answer)
         return found if found is not None and found.is_there else None
 
@@ -313,10 +313,10 @@ class Gateway(Connection):
 
         Gateways without System Controller report some, too, which are connected to nothing.
         """
-        status = await self._optional("/ivp/ensemble/dry_contacts")
+        status = await self.optional_call("/ivp/ensemble/dry_contacts")
         if status is None:
             return ()
-        return DryContact.list_from_json(status, await self._optional("/ivp/ss/dry_contact_settings"))
+        return DryContact.list_from_json(status, await self.optional_call("/ivp/ss/dry_contact_settings"))
 
     async def live(self) -> Live:
         """Return the live status, which changes each second only while a stream is enabled."""

@@ -106,7 +106,13 @@ class Connection(SessionHolder):
         return answer.location is not None and self._url.join(answer.location).origin() == self._url
 
     async def _ask(
-        self, method: str, path: str, *, cookies: Mapping[str, str] | None = None, **options: Any
+        self,
+        method: str,
+        path: str,
+        *,
+        cookies: Mapping[str, str] | None = None,
+        headers: Mapping[str, str] | None = None,
+        **options: Any,
     ) -> Answer:
         """Send a request; all requests of this client are sent here."""
         url = URL(f"{self.host}{path}", encoded=True)
@@ -118,7 +124,7 @@ class Connection(SessionHolder):
                 session.request(
                     method,
                     url,
-                    headers=cookie_header(cookies or {}),
+                    headers={**cookie_header(cookies or {}), **(headers or {})},
                     allow_redirects=False,
                     timeout=_TIMEOUT,
                     **options,

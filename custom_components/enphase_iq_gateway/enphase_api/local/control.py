@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+from ..cloud.battery import BatteryCloud
 from ..exceptions import CommandError
 from ..json_values import boolean, json_object, nested_objects, number, text
-from ..models.commands import Command, CommandResult, Evidence, Reason, Value
+from ..models.commands import Command, CommandResult, Evidence, Outcome, Reason, Value, Way
 from ..models.storage import SCHED, SECCTRL, TARIFF, Storage, StorageMode
 from . import tariff
 from .proof import Observation, Prover, Timing, now
@@ -47,25 +49,24 @@ class Control(Prover):
         super().__init__(timing)
         self._gateway = gateway
         self._contacts_settled_at = 0.0
-        self._observers: dict[Command, Callable[[str], Awaitable[Observation]]] = {
-            Command.STORAGE: self._observe_storage,
-            Command.GRID_CONNECTION: self._observe_relay,
-            Command.DRY_CONTACT: self._observe_contact,
-            Command.DRY_CONTACT_SETTINGS: self._observe_contact_settings,
-            Command.GENERATOR: self._observe_generator,
-            Command.AC_BATTERY_SLEEP: self._observe_sleep,
-            Command.PRODUCTION: self._observe_production,
-        }
+        #: Whether the battery controller has ignored the document: `set_storage` uses only the cloud then.
+        self.are_local_writes_ignored = False
 
     @property
     def are_contacts_settling(self) -> bool:
         """Whether NC contacts may be reported as open although they are closed."""
         return self._seconds_to_settled() > 0
 
-    async def storage(self) -> Storage:
-        """Return how the batteries are used; this takes three small requests."""
+    async def storage(self, cloud: BatteryCloud | None = None) -> Storage:
+        """Return how the batteries are used; this takes three small requests.
+
+        Where the gateway does not tell the mode, it is that of the `cloud`, unless a change is pending there.
+        """
         call = self._gateway.optional_call
-        return Storage.from_json(await call(TARIFF), await call(SCHED), await call(SECCTRL))
+        storage = Storage.from_json(await call(TARIFF), await call(SCHED), await call(SECCTRL))
+        if cloud is None or storage.document is None or storage.mode is not None:
+            return storage
+        return tariff.with_cloud(storage, await cloud.settings())
 
     async def set_storage(
         self,
@@ -74,10 +75,17 @@ class Control(Prover):
         reserve: float | None = None,
         charge_from_grid: bool | None = None,
         shutdown_level: float | None = None,
+        cloud: BatteryCloud | None = None,
     ) -> CommandResult:
-        """Change how the batteries are used, in one write; None: unchanged. Levels are in %."""
+        """Change how the batteries are used, in one write; None: unchanged. Levels are in %.
+
+        Where the controller ignores the gateway's document, the change is sent to the `cloud`, if there is
+        one; from then on, without trying the document again (`are_local_writes_ignored`). The gateway acts
+        within 20 s; the cloud may need up to 15 minutes to have a new mode. Until then, `confirm` returns
+        PENDING with Reason.CLOUD_PENDING, which is not final: call it again later.
+        """
         if mode is not None:
-            mode = _one_of("mode", mode, tuple(StorageMode))
+            mode = StorageMode(_one_of("mode", mode, tuple(StorageMode)))
         requested = _given(
             mode=mode, reserve=reserve, charge_from_grid=charge_from_grid, shutdown_level=shutdown_level
         )
@@ -88,7 +96,33 @@ class Control(Prover):
             document = tariff.change_document(await self._gateway.api_call(TARIFF), requested)
             await self._write(TARIFF, "PUT", document)
 
-        return await self._run(Command.STORAGE, None, requested, send)
+        async def send_to_cloud() -> None:
+            if cloud is not None:
+                await cloud.change(
+                    mode=mode,
+                    reserve=reserve,
+                    charge_from_grid=charge_from_grid,
+                    shutdown_level=shutdown_level,
+                )
+
+        before = None
+        if cloud is None or not self.are_local_writes_ignored:
+            result = await self._run(
+                Command.STORAGE, requested, send=send, observe=partial(self._observe_storage, None)
+            )
+            if cloud is None or result.outcome is Outcome.HELD:
+                return result
+            self.are_local_writes_ignored = True
+            before = result.before
+        return await self._run(
+            Command.STORAGE,
+            requested,
+            send=send_to_cloud,
+            observe=partial(self._observe_storage, cloud),
+            within=self.timing.cloud,
+            way=Way.CLOUD,
+            before=before,
+        )
 
     async def set_grid_connection(self, connected: bool) -> CommandResult:
         """Open or close the System Controller's relay to the grid; this takes up to half a minute.
@@ -106,8 +140,13 @@ class Control(Prover):
                 raise CommandError("this gateway has no System Controller, which disconnects from the grid")
             await self._write(_RELAY, "POST", {"mains_admin_state": "closed" if connected else "open"})
 
-        requested = {"connected": connected}
-        return await self._run(Command.GRID_CONNECTION, None, requested, send, within=self.timing.relay)
+        return await self._run(
+            Command.GRID_CONNECTION,
+            {"connected": connected},
+            send=send,
+            observe=self._observe_relay,
+            within=self.timing.relay,
+        )
 
     async def set_dry_contact(self, contact: str, closed: bool) -> CommandResult:
         """Open or close a dry contact, such as "NC1"."""
@@ -116,7 +155,10 @@ class Control(Prover):
             body = {"id": contact, "status": "closed" if closed else "open"}
             await self._write(_CONTACTS, "POST", {"dry_contacts": body})
 
-        return await self._run(Command.DRY_CONTACT, contact, {"closed": closed}, send)
+        observe = partial(self._observe_contact, contact)
+        return await self._run(
+            Command.DRY_CONTACT, {"closed": closed}, send=send, observe=observe, device=contact
+        )
 
     async def set_dry_contact_settings(
         self,
@@ -162,7 +204,10 @@ class Control(Prover):
             self._contacts_settled_at = now() + self.timing.contacts
             await self._write(_CONTACT_SETTINGS, "POST", {"dry_contacts": changed})
 
-        return await self._run(Command.DRY_CONTACT_SETTINGS, contact, requested, send)
+        observe = partial(self._observe_contact_settings, contact)
+        return await self._run(
+            Command.DRY_CONTACT_SETTINGS, requested, send=send, observe=observe, device=contact
+        )
 
     async def set_generator(self, mode: str) -> CommandResult:
         """Switch the generator "off", "on" or to "auto"."""
@@ -171,7 +216,7 @@ class Control(Prover):
         async def send() -> None:
             await self._write(_GENERATOR, "POST", {"gen_cmd": mode})
 
-        return await self._run(Command.GENERATOR, None, {"mode": mode}, send)
+        return await self._run(Command.GENERATOR, {"mode": mode}, send=send, observe=self._observe_generator)
 
     async def set_ac_battery_sleep(
         self, serial_number: str, *, min_soc: int | None = None, max_soc: int | None = None
@@ -197,7 +242,10 @@ class Control(Prover):
             others = [each for each in nested_objects(answer, "acb_sleep") if not _is_of(each, serial_number)]
             await self._write(_AC_BATTERIES, "PUT", {"acb_sleep": [*others, entry]})
 
-        return await self._run(Command.AC_BATTERY_SLEEP, serial_number, requested, send)
+        observe = partial(self._observe_sleep, serial_number)
+        return await self._run(
+            Command.AC_BATTERY_SLEEP, requested, send=send, observe=observe, device=serial_number
+        )
 
     async def set_production(self, on: bool) -> CommandResult:
         """Switch the whole array on or off; this needs an installer's token.
@@ -209,7 +257,7 @@ class Control(Prover):
             text_of_command = f'{{"length":1,"arr":[{0 if on else 1}]}}'
             await self._gateway.api_call(_PRODUCTION, "PUT", data=text_of_command, response_raw=True)
 
-        return await self._run(Command.PRODUCTION, None, {"on": on}, send)
+        return await self._run(Command.PRODUCTION, {"on": on}, send=send, observe=self._observe_production)
 
     def _seconds_to_final(self, result: CommandResult) -> float:
         seconds = super()._seconds_to_final(result)
@@ -219,13 +267,11 @@ class Control(Prover):
     def _seconds_to_settled(self) -> float:
         return self._contacts_settled_at - now()
 
-    async def _observe(self, command: Command, device: str | None) -> Observation:
-        return await self._observers[command](device or "")
+    async def _observe_storage(self, cloud: BatteryCloud | None) -> Observation:
+        storage = await self.storage()
+        return tariff.observe(storage, None if cloud is None else await cloud.settings())
 
-    async def _observe_storage(self, _: str) -> Observation:
-        return tariff.observe(await self.storage())
-
-    async def _observe_relay(self, _: str) -> Observation:
+    async def _observe_relay(self) -> Observation:
         relay = json_object(await self._gateway.api_call(_RELAY), _RELAY)
         # "open synchronizing": the first word is the position.
         position = (text(relay, "mains_oper_state") or "").partition(" ")[0]
@@ -245,9 +291,9 @@ class Control(Prover):
             for name, value in settings.items()
             if value is None or isinstance(value, str | int | float)
         }
-        return Observation(values, Evidence.DOCUMENT)
+        return Observation(values, _by_document)
 
-    async def _observe_generator(self, _: str) -> Observation:
+    async def _observe_generator(self) -> Observation:
         answer = await self._gateway.optional_call(_GENERATOR)
         mode = None if answer is None else text(json_object(answer, _GENERATOR), "gen_cmd")
         if mode is None:
@@ -259,10 +305,10 @@ class Control(Prover):
         for entry in nested_objects(answer, "acb_sleep"):
             if _is_of(entry, serial_number):
                 levels = {key: number(entry, f"sleep_{key}") for key in ("min_soc", "max_soc")}
-                return Observation({"sleep": True, **levels}, Evidence.DOCUMENT)
-        return Observation({"sleep": False}, Evidence.DOCUMENT)
+                return Observation({"sleep": True, **levels}, _by_document)
+        return Observation({"sleep": False}, _by_document)
 
-    async def _observe_production(self, _: str) -> Observation:
+    async def _observe_production(self) -> Observation:
         answer = json_object(await self._gateway.api_call(_PRODUCTION), _PRODUCTION)
         states = [boolean(answer, key) for key in ("powerForcedOff", "pvPowerForcedOff")]
         known = [state for state in states if state is not None]
@@ -271,6 +317,10 @@ class Control(Prover):
     async def _write(self, path: str, method: str, body: Any) -> None:
         """Send a document; what the gateway answers proves nothing."""
         await self._gateway.api_call(path, method, json=body, response_raw=True)
+
+
+def _by_document(_: CommandResult) -> Evidence:
+    return Evidence.DOCUMENT
 
 
 def _explain_settling(result: CommandResult) -> Reason | None:

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 
 from ..exceptions import CommandError, CommunicationError, ResponseError
-from ..models.commands import Command, CommandResult, Evidence, Outcome, Reason, Value
+from ..models.commands import Command, CommandResult, Evidence, Outcome, Reason, Value, Way
 from ..models.storage import is_same
 
 
@@ -20,8 +19,12 @@ class Timing:
     first: float = 10
     #: For the first proof of the grid relay, which opens after 28 s and closes after 15 s.
     relay: float = 90
+    #: For the first proof of a command that goes through the cloud.
+    cloud: float = 30
     #: From a command to its second proof.
     second: float = 60
+    #: Until the cloud itself has a change; normally 5 to 15 minutes.
+    cloud_view: float = 1200
     #: From a change of the dry contacts' settings until their reported states are right again.
     contacts: float = 90
     #: Between two requests.
@@ -33,12 +36,17 @@ class Observation:
     """What the gateway reports, by the keys of a command."""
 
     values: Mapping[str, Value]
-    evidence: Evidence = Evidence.DEVICE
+    #: What proves a result that these values led to.
+    evidence: Callable[[CommandResult], Evidence] = lambda _: Evidence.DEVICE
     #: The reason of a result that these values led to, if they tell one.
     explain: Callable[[CommandResult], Reason | None] = lambda _: None
 
 
-class Prover(ABC):
+#: Returns what the gateway reports now. Raises CommandError if there is no such device.
+Observe = Callable[[], Awaitable[Observation]]
+
+
+class Prover:
     """Run one command at a time."""
 
     def __init__(self, timing: Timing | None = None) -> None:
@@ -46,16 +54,8 @@ class Prover(ABC):
         #: The command on its way to its first proof; None if there is none.
         self.current: CommandResult | None = None
         self._lock = asyncio.Lock()
-        #: By command and device: when the latest was sent.
-        self._latest: dict[tuple[Command, str | None], float] = {}
-
-    @abstractmethod
-    async def _observe(self, command: Command, device: str | None) -> Observation:
-        """Return what the gateway reports now. Raises CommandError if there is no such device."""
-
-    def _seconds_to_final(self, result: CommandResult) -> float:
-        """Return the seconds until the second proof of a command."""
-        return result.sent_at + self.timing.second - now()
+        #: By command and device, of the latest: when it was sent, and how its values are read.
+        self._latest: dict[tuple[Command, str | None], tuple[float, Observe]] = {}
 
     async def confirm(self, result: CommandResult) -> CommandResult:
         """Wait until a minute after a command, and return its second proof.
@@ -67,41 +67,53 @@ class Prover(ABC):
             return result
         await asyncio.sleep(max(0.0, self._seconds_to_final(result)))
         async with self._lock:
-            if self._latest.get((result.command, result.device)) != result.sent_at:
+            sent_at, observe = self._latest.get((result.command, result.device), (None, None))
+            if observe is None or sent_at != result.sent_at:
                 return result
-            seen = await self._observe(result.command, result.device)
-        return _judge(result, seen)
+            final = _judge(result, await observe())
+        if final.reason is Reason.CLOUD_PENDING and now() - result.sent_at < self.timing.cloud_view:
+            return replace(final, outcome=Outcome.PENDING, is_final=False)
+        return final
+
+    def _seconds_to_final(self, result: CommandResult) -> float:
+        """Return the seconds until the second proof of a command."""
+        return result.sent_at + self.timing.second - now()
 
     async def _run(
         self,
         command: Command,
-        device: str | None,
         requested: Mapping[str, Value],
+        *,
         send: Callable[[], Awaitable[None]],
+        observe: Observe,
+        device: str | None = None,
         within: float | None = None,
+        way: Way = Way.LOCAL,
+        before: Mapping[str, Value] | None = None,
     ) -> CommandResult:
-        """Send a command, and return its first proof."""
+        """Send a command, and return its first proof; `before` is known where it is a second attempt."""
         if not requested:
             raise CommandError("nothing to change was given")
         async with self._lock:
-            before = await self._observe(command, device)
+            present = (await observe()).values
             sent = CommandResult(
                 command=command,
                 device=device,
                 requested=requested,
-                before=before.values,
-                after=before.values,
+                before=present if before is None else before,
+                after=present,
+                way=way,
                 sent_at=now(),
             )
             self.current = sent
+            self._latest[command, device] = sent.sent_at, observe
             try:
-                self._latest[command, device] = sent.sent_at
-                return await self._prove(sent, send, self.timing.first if within is None else within)
+                return await self._prove(sent, send, observe, self.timing.first if within is None else within)
             finally:
                 self.current = None
 
     async def _prove(
-        self, sent: CommandResult, send: Callable[[], Awaitable[None]], within: float
+        self, sent: CommandResult, send: Callable[[], Awaitable[None]], observe: Observe, within: float
     ) -> CommandResult:
         lost: Exception | None = None
         try:
@@ -112,16 +124,15 @@ class Prover(ABC):
         result, unread, deadline = sent, None, now() + within
         while True:
             try:
-                seen = await self._observe(sent.command, sent.device)
+                seen = await observe()
             except (CommunicationError, ResponseError) as error:
                 unread = error
             else:
                 unread = None
-                result = replace(sent, after=seen.values, evidence=seen.evidence)
+                result = replace(sent, after=seen.values)
                 if not result.missing:
-                    result = replace(result, outcome=Outcome.HELD)
-                    return replace(result, reason=seen.explain(result))
-                result = replace(result, reason=seen.explain(result))
+                    return _complete(replace(result, outcome=Outcome.HELD), seen)
+                result = _complete(result, seen)
             if (left := deadline - now()) <= 0:
                 break
             await asyncio.sleep(min(self.timing.pause, left))
@@ -132,7 +143,7 @@ class Prover(ABC):
 
 def _judge(result: CommandResult, seen: Observation) -> CommandResult:
     """Return the second proof of a command."""
-    final = replace(result, after=seen.values, evidence=seen.evidence, reason=None, is_final=True)
+    final = replace(result, after=seen.values, is_final=True)
     if not final.missing:
         outcome = Outcome.HELD
     elif result.outcome is Outcome.HELD:
@@ -141,8 +152,12 @@ def _judge(result: CommandResult, seen: Observation) -> CommandResult:
         outcome = Outcome.IGNORED
     else:
         outcome = Outcome.REFUSED
-    final = replace(final, outcome=outcome)
-    return replace(final, reason=seen.explain(final))
+    return _complete(replace(final, outcome=outcome), seen)
+
+
+def _complete(result: CommandResult, seen: Observation) -> CommandResult:
+    """Return a result with its reason, and with what proves it."""
+    return replace(result, reason=seen.explain(result), evidence=seen.evidence(result))
 
 
 def now() -> float:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
+from ..cloud.battery import CloudSettings
 from ..exceptions import CommandError
 from ..json_values import json_object, number
-from ..models.commands import CommandResult, Evidence, Outcome, Reason, Value
+from ..models.commands import CommandResult, Evidence, Outcome, Reason, Value, Way
 from ..models.storage import TARIFF, Storage, is_same
 from .proof import Observation
 
@@ -50,20 +52,40 @@ def in_form_of(present: object, value: Value) -> Value:
     return int(value) if is_whole else float(value)
 
 
-def observe(storage: Storage) -> Observation:
-    """Return what the gateway reports of the batteries.
+def with_cloud(storage: Storage, settings: CloudSettings) -> Storage:
+    """Return the batteries' use with the mode of the cloud, where the gateway does not tell it."""
+    if storage.mode is not None or settings.is_pending:
+        return storage
+    return replace(storage, mode=settings.mode)
 
-    Raises CommandError if it has no storage settings.
+
+def observe(storage: Storage, settings: CloudSettings | None = None) -> Observation:
+    """Return what the gateway, and the cloud that a command was sent to, report of the batteries.
+
+    Raises CommandError if the gateway has no storage settings.
     """
     if storage.document is None:
         raise CommandError("this gateway has no storage settings")
-    values = {name: getattr(storage, name) for name in KEYS}
-    return Observation(values, Evidence.DEVICE, partial(_explain, storage))
+    known = storage if settings is None else with_cloud(storage, settings)
+    values = {name: getattr(known, name) for name in KEYS}
+    return Observation(values, partial(_evidence, storage), partial(_explain, storage, settings))
 
 
-def _explain(storage: Storage, result: CommandResult) -> Reason | None:
+def _evidence(storage: Storage, result: CommandResult) -> Evidence:
+    """Return the weakest evidence of what was requested."""
+    unproven = [name for name in result.requested if name not in storage.from_controller]
+    if "mode" in unproven and storage.mode is None and result.way is Way.CLOUD:
+        return Evidence.CLOUD
+    if unproven == ["mode"] and storage.is_mode_confirmed:
+        return Evidence.DEVICE
+    return Evidence.DOCUMENT if unproven else Evidence.DEVICE
+
+
+def _explain(storage: Storage, settings: CloudSettings | None, result: CommandResult) -> Reason | None:
     if not result.missing:
         return _explain_held(storage, result)
+    if settings is not None:
+        return Reason.CLOUD_PENDING if settings.is_pending else None
     if not result.is_final or storage.document is None:
         return None
     if "mode" in result.missing and storage.document.optimized_schedules:

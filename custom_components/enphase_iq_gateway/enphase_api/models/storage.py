@@ -133,6 +133,12 @@ class Storage:
         return self.document is not None and _is_unused(self.document, values)
 
     @property
+    def is_mode_confirmed(self) -> bool:
+        """Whether the controller's reserve confirms the mode: a full one is that of mode `backup`."""
+        is_full = self.mode is StorageMode.BACKUP
+        return self.mode is not None and "reserve" in self.from_controller and is_full
+
+    @property
     def is_scheduler_stuck(self) -> bool:
         """Whether the batteries do not charge from the grid although they are allowed to, and should.
 

@@ -1,4 +1,4 @@
-"""enphase-gateway-console: print the values of a gateway as a page, a live page, lines or JSON; trust it."""
+"""enphase-gateway-console: print the values of a gateway, trust it, or change one of its settings."""
 
 # ruff: noqa: PLC0415 - --help does not wait for what is imported inside functions
 
@@ -28,15 +28,21 @@ def build_parser() -> argparse.ArgumentParser:
     """Return the parser of this command."""
     result = new_parser(
         "Print the current values of an Enphase IQ Gateway: production, consumption,\n"
-        "grid, batteries, each meter and wired phase, each microinverter.",
+        "grid, batteries and the devices around them, each meter and wired phase, each\n"
+        "microinverter. Or change one of its settings.",
         examples=[
             TRUST_FIRST,
             ("enphase-gateway-console", "print everything once"),
             ("enphase-gateway-console --watch", "a live page, until Ctrl-C"),
             ("enphase-gateway-console --watch 10 >> log", "a line every 10 seconds"),
             ("enphase-gateway-console --json", "one JSON document"),
+            ("enphase-gateway-console --set reserve=30", "change a setting, and see whether it holds"),
+            ("enphase-gateway-console --set battery-mode=backup --set charge-from-grid=on", "two at once"),
+            ("enphase-gateway-console --set battery-mode=economy --cloud --yes", "through the cloud"),
+            ("enphase-gateway-console --set NC1=open", "switch a dry contact"),
         ],
-        notes=f"{CREDENTIALS}\n\n{ONCE}; --watch exits with 0 on Ctrl-C or SIGTERM",
+        notes=f"{CREDENTIALS}\n\n{ONCE}; --watch exits with 0 on Ctrl-C or SIGTERM, --set with 1 unless the "
+        "change has held for a minute",
     )
     result.add_argument(
         "--watch",
@@ -57,6 +63,24 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="SHA256",
         help="with --trust: store the certificate without confirmation if it has this fingerprint",
     )
+    result.add_argument(
+        "--set",
+        action="append",
+        metavar="KEY=VALUE",
+        help="change a setting after confirmation, and report what the gateway says after seconds and after "
+        "a minute: battery-mode (self-consumption, economy, backup), reserve, shutdown-level (in %%), "
+        "charge-from-grid (on, off), grid (on, off), generator (on, off, auto), production (on, off; needs "
+        "an installer's token), NC1, NC2, NO1, NO2 (open, closed), and of these contacts NC1.mode (manual, "
+        "soc), NC1.soc-low, NC1.soc-high, NC1.grid-action, NC1.off-grid-action, NC1.generator-action "
+        "(apply, shed, schedule, none). Repeat it for several settings of the batteries or of one contact",
+    )
+    result.add_argument("--yes", action="store_true", help="with --set: do not ask")
+    result.add_argument(
+        "--cloud",
+        action="store_true",
+        help="with --set: use Enphase's cloud if the battery controller ignores the gateway (needs the "
+        "Enphase account in the credentials file)",
+    )
     add_settings(result, KEYS)
     return result
 
@@ -71,6 +95,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         options.error("--fingerprint requires --trust")
     if arguments.trust and not arguments.fingerprint and not (sys.stdin and sys.stdin.isatty()):
         options.error("--trust asks for confirmation on a terminal: without one, add --fingerprint")
+    if (arguments.yes or arguments.cloud) and not arguments.set:
+        options.error("--yes and --cloud require --set")
+    if arguments.set and (arguments.trust or arguments.watch):
+        options.error("--set cannot be combined with --trust or --watch")
+    if arguments.set and not arguments.yes and not (sys.stdin and sys.stdin.isatty()):
+        options.error("--set asks for confirmation on a terminal: without one, add --yes")
+    if arguments.set:
+        return run(arguments, _change)
     if arguments.watch is not None:
         return serve(arguments, _watch)
     return run(arguments, _trust if arguments.trust else _show)
@@ -102,6 +134,20 @@ def _trust(arguments: argparse.Namespace) -> int:
     from ..console.trust import trust
 
     return trust(load_settings(("gateway_host", "gateway_serial_number"), arguments), arguments.fingerprint)
+
+
+def _change(arguments: argparse.Namespace) -> int:
+    from ..config.loader import load_settings
+    from ..console.changes import Change, change
+
+    wanted = Change.parse(arguments.set)
+    return change(
+        load_settings(KEYS, arguments),
+        wanted,
+        yes=arguments.yes,
+        cloud=arguments.cloud,
+        as_json=arguments.json,
+    )
 
 
 def _show(arguments: argparse.Namespace) -> int:

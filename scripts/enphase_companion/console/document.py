@@ -9,8 +9,9 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from enphase_api.models import Batteries, Inverter, Meter, Quantities, Reading, Site
+from enphase_api.models import Batteries, Inverter, InverterDetails, Meter, Quantities, Reading, Site
 
+from . import devices
 from .overview import Overview
 
 _UNITS = {
@@ -55,6 +56,10 @@ def build_document(overview: Overview) -> dict[str, Any]:
             "exported_lifetime_wh": site.exported_energy,
         },
         "battery": _battery(overview.batteries, site) if overview.has_batteries else None,
+        "storage": devices.build_storage_document(overview.storage),
+        "devices": devices.build_device_documents(overview),
+        "generator": devices.build_generator_document(overview),
+        "dry_contacts": devices.build_contact_documents(overview.contacts),
         "meters": [_meter(meter, overview) for meter in overview.meters],
         "inverters": None
         if overview.inverters is None
@@ -114,6 +119,20 @@ def _inverter(inverter: Inverter, overview: Overview) -> dict[str, Any]:
         "last_reported_at": _time(inverter.last_reported_at),
         "last_reported_power_w": inverter.power,
         "max_reported_power_w": inverter.max_power,
+        **(_inverter_details(inverter) if isinstance(inverter, InverterDetails) else {}),
+    }
+
+
+def _inverter_details(inverter: InverterDetails) -> dict[str, float | None]:
+    return {
+        "lifetime_wh": inverter.lifetime_energy,
+        "today_wh": inverter.energy_today,
+        "dc_voltage_v": inverter.dc_voltage,
+        "dc_current_a": inverter.dc_current,
+        "ac_voltage_v": inverter.ac_voltage,
+        "ac_current_a": inverter.ac_current,
+        "frequency_hz": inverter.frequency,
+        "temperature_celsius": inverter.temperature,
     }
 
 

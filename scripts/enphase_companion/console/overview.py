@@ -11,6 +11,8 @@ from enphase_api import CommunicationError, ResponseError
 from enphase_api.local import Gateway
 from enphase_api.models import (
     Batteries,
+    DryContact,
+    Generator,
     Info,
     Inverter,
     MeasurementType,
@@ -20,6 +22,7 @@ from enphase_api.models import (
     ProductionTotals,
     Readings,
     Site,
+    Storage,
     unmetered_lifetime_energy,
 )
 from enphase_api.models.production import rated_power, reported_power
@@ -41,6 +44,11 @@ class Overview:
     #: As they last reported, however long ago.
     found_inverters: tuple[Inverter, ...] | None = None
     found_batteries: Batteries | None = None
+    #: How the batteries are used; None without batteries.
+    storage: Storage | None = None
+    generator: Generator | None = None
+    #: Those of the System Controller.
+    contacts: tuple[DryContact, ...] = ()
     problems: tuple[str, ...] = ()
     #: The gateway's own time at the latest answer (UTC); None: use the timestamps of the answers.
     gateway_time: datetime | None = None
@@ -67,8 +75,14 @@ class Overview:
                 problems.append(str(error))
                 return before
 
-        inverters = await request(gateway.inverters(), self.found_inverters)
+        inverters = await request(_read_inverters(gateway), self.found_inverters)
         batteries = await request(gateway.batteries(), self.found_batteries)
+        storage, generator, contacts = self.storage, self.generator, self.contacts
+        if batteries is not None and batteries.units:
+            storage = await request(gateway.control.storage(), storage)
+        if batteries is not None and batteries.controllers:
+            generator = await request(gateway.generator(), generator)
+            contacts = await request(gateway.dry_contacts(), contacts)
         production = await request(gateway.production(), self.production)
         totals = self.totals
         if not self.is_metered(MeasurementType.PRODUCTION):
@@ -79,6 +93,9 @@ class Overview:
             self,
             found_inverters=inverters,
             found_batteries=batteries,
+            storage=storage,
+            generator=generator,
+            contacts=contacts,
             production=production,
             totals=totals,
             problems=tuple(problems),
@@ -185,3 +202,18 @@ class Overview:
         if source is None:
             return None
         return believable_today(source.energy_today, source.lifetime_energy, rated_power(self.inverters))
+
+
+async def _read_inverters(gateway: Gateway) -> tuple[Inverter, ...]:
+    """Return the microinverters, with all that they report where the gateway has it.
+
+    Raises as `api_call` does if the list cannot be read.
+    """
+    try:
+        details = await gateway.device_data()
+    except (ResponseError, CommunicationError):
+        # It is the first endpoint to hang when a gateway is busy.
+        details = None
+    if details is None:
+        return await gateway.inverters()
+    return details.inverters if details.is_complete else details.merge(await gateway.inverters())

@@ -11,7 +11,7 @@ from rich.text import Text
 from enphase_api.models import MeasurementType
 
 from ..units import format_energy, format_local_time, format_power, format_quantity
-from . import tables
+from . import devices, tables
 from .overview import Overview
 
 _PLAIN_WIDTH = 120
@@ -67,7 +67,13 @@ def _parts(overview: Overview, *, bars: bool, problem: str | None) -> Iterator[R
         yield from ("", _battery_title(overview))
     if overview.batteries is not None and overview.batteries.units:
         # AC Batteries are known in sum only.
+        if overview.storage is not None:
+            yield Text(f"  {devices.describe_storage(overview.storage)}")
         yield tables.build_battery_table(overview, overview.batteries.units)
+    if devices.has_devices(overview):
+        yield from ("", Text("Devices", style="bold"), devices.build_device_table(overview))
+    if overview.contacts:
+        yield from ("", Text("Dry contacts", style="bold"), devices.build_contact_table(overview.contacts))
     if overview.inverters:
         yield from (
             "",

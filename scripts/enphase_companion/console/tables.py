@@ -9,7 +9,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from enphase_api.models import Battery, Inverter, MeasurementType, Meter, Quantities, Reading
+from enphase_api.models import Battery, Inverter, InverterDetails, MeasurementType, Meter, Quantities, Reading
 
 from ..units import format_energy, format_local_time, format_power, format_quantity
 from .overview import Overview
@@ -148,8 +148,15 @@ def build_inverter_table(overview: Overview, units: Sequence[Inverter], *, bars:
     """Return the table of microinverters, with the last power of those that report."""
     reporting = [unit for unit in units if overview.is_reporting(unit)]
     bars = bars and bool(reporting)
-    table = Columns("<><><", leave_out=(2, 3, 4)) if bars else Columns("<>><", leave_out=(2, 3))
-    table.add_row(*heading("  Serial number", "Power", *([""] if bars else []), "Maximum", "Last report"))
+    # With details, as firmware 8 has them.
+    detailed = any(isinstance(unit, InverterDetails) for unit in units)
+    columns, names = ("<><>", ["Power", "", "Maximum"]) if bars else ("<>>", ["Power", "Maximum"])
+    if detailed:
+        columns, names = f"{columns}>>", [*names, "Lifetime", "Temperature"]
+    last = len(columns)
+    leave_out = (*([last - 1, last - 2] if detailed else []), *((2, 3) if bars else (2,)), last)
+    table = Columns(f"{columns}<", leave_out)
+    table.add_row(*heading("  Serial number", *names, "Last report"))
     for unit in units:
         new = unit in reporting
         table.add_row(
@@ -157,10 +164,21 @@ def build_inverter_table(overview: Overview, units: Sequence[Inverter], *, bars:
             format_power(unit.power) if new else "-",
             *([_bar(unit)] if bars else []),
             format_power(unit.max_power),
+            *(_details(unit) if detailed else []),
             format_local_time(unit.last_reported_at, overview.at) if new else _silence(unit, overview),
             style=None if new else "dim",
         )
     return table
+
+
+def _details(unit: Inverter) -> list[str]:
+    if not isinstance(unit, InverterDetails):
+        return ["-", "-"]
+    silent = unit.temperature is None
+    return [
+        format_energy(unit.lifetime_energy),
+        "-" if silent else format_quantity(unit.temperature, "°C", 0),
+    ]
 
 
 def _bar(unit: Inverter) -> ProgressBar:

@@ -231,9 +231,7 @@ def test_todays_energy_is_unknown_if_the_firmware_is_wrong(
     assert read_document(create_still_user(profile))["production"]["today_wh"] is None
 
 
-@pytest.mark.parametrize(
-    "path", ["/production.json", "/api/v1/production/inverters", "/ivp/ensemble/inventory"]
-)
+@pytest.mark.parametrize("path", ["/production.json", "/ivp/ensemble/inventory"])
 def test_a_failed_slow_endpoint_is_named_and_the_rest_is_complete(
     create_still_user: Callable[..., CliUser], path: str
 ) -> None:
@@ -243,8 +241,48 @@ def test_a_failed_slow_endpoint_is_named_and_the_rest_is_complete(
     assert len(document["problems"]) == 1
     assert path in document["problems"][0]
     assert document["production"]["power_w"] is not None
-    assert (document["inverters"] is None) == (path == "/api/v1/production/inverters")
-    assert (document["production"]["today_wh"] is None) == (path != "/ivp/ensemble/inventory")
+    assert (document["production"]["today_wh"] is None) == (path == "/production.json")
+    assert (document["storage"] is None) == (path != "/production.json")
+    assert bool(document["devices"]) == bool(document["dry_contacts"]) == (path != "/ivp/ensemble/inventory")
+
+
+def test_failed_details_of_microinverters_are_replaced_by_the_list(
+    create_still_user: Callable[..., CliUser],
+) -> None:
+    user = create_still_user("three-phase")
+    detailed = read_document(user)
+    user.simulator.faults.set("status", "/ivp/pdm/device_data", status=503)
+    listed = read_document(user)
+    assert not listed["problems"]
+    for one, other in zip(detailed["inverters"], listed["inverters"], strict=True):
+        assert other == {key: one[key] for key in other}
+        assert {"lifetime_wh", "dc_voltage_v", "temperature_celsius"} <= one.keys() - other.keys()
+    user.simulator.faults.set("status", "/api/v1/production/inverters", status=503)
+    document = read_document(user)
+    assert (document["inverters"], len(document["problems"])) == (None, 1)
+    assert "/api/v1/production/inverters" in document["problems"][0]
+
+
+@pytest.mark.parametrize("profile", ["battery", "meter-collar"])
+def test_the_devices_around_the_batteries_are_listed(
+    create_still_user: Callable[..., CliUser], profile: str
+) -> None:
+    document = read_document(create_still_user(profile))
+    assert document["storage"]["mode"] == "self-consumption"
+    assert document["storage"]["reserve_percent"] == 20
+    assert document["storage"]["document_is_outdated"] is False
+    types = [device["type"] for device in document["devices"]]
+    contacts = [contact["id"] for contact in document["dry_contacts"]]
+    if profile == "battery":
+        assert types == ["system_controller"]
+        assert document["devices"][0]["state"] == "closed"
+        assert contacts == ["NC1", "NC2", "NO1", "NO2"]
+    else:
+        assert types[0] == "meter_collar"
+        assert document["devices"][0]["state"] == "on grid"
+        assert contacts == []
+    assert document["devices"][0]["communicating"] is True
+    assert document["devices"][0]["temperature_celsius"] is not None
 
 
 @pytest.mark.parametrize(
@@ -278,7 +316,7 @@ def test_a_document_takes_few_requests(create_still_user: Callable[..., CliUser]
         "/auth/check_jwt",
         "/ivp/meters",
         "/ivp/meters/readings",
-        "/api/v1/production/inverters",
+        "/ivp/pdm/device_data",
         "/ivp/ensemble/inventory",
         "/ivp/ensemble/secctrl",
         "/production.json",

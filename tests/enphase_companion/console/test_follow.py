@@ -70,7 +70,7 @@ async def test_slow_endpoints_are_requested_rarely(
     await collect_states(gateway, lambda _: count_requests(user.simulator)["/production.json"] == 3)
     counted = count_requests(user.simulator)
     assert counted["/ivp/meters/readings"] >= 12
-    assert counted["/api/v1/production/inverters"] == 3
+    assert counted["/ivp/pdm/device_data"] == 3
 
 
 @pytest.mark.slow
@@ -90,7 +90,7 @@ async def test_nothing_is_requested_at_a_poll_without_meters(
     assert not any(state.problem for state in seen)
     counted = count_requests(simulator)
     assert "/ivp/meters/readings" not in counted
-    assert counted["/api/v1/production/inverters"] == 2
+    assert counted["/ivp/pdm/device_data"] == 2
 
 
 @pytest.mark.parametrize("fault", ["reset", "status", "html", "truncated"])

@@ -79,7 +79,8 @@ def test_the_page_shows_the_values_of_the_house(create_still_user: Callable[...,
             net.phases[number].active_power, rel=0.006, abs=0.6
         )
     for serial_number in truth.inverters:
-        assert re.match(rf"\s+{serial_number} +\d+ W +\d+ W  \d\d:\d\d$", find_row(page, serial_number))
+        columns = r" +\d+ W +\d+ W +[\d.]+ MWh +\d+ °C  \d\d:\d\d"
+        assert re.fullmatch(rf"\s+{serial_number}{columns}", find_row(page, serial_number))
 
 
 @pytest.mark.parametrize(("hour", "direction"), [(12, "export"), (22, "import")])
@@ -103,6 +104,20 @@ def test_the_direction_of_the_battery_is_written_out(
     )
     units = re.findall(r"^  4924\d{8} +\d+ % +-?[\d.]+ k?W +5.0 kWh +\d+ °C  \d\d:\d\d$", page, re.MULTILINE)
     assert len(units) == 3
+
+
+def test_the_devices_around_the_batteries_have_their_own_tables(
+    create_still_user: Callable[..., CliUser],
+) -> None:
+    page = print_page(create_still_user("battery", start=NOON))
+    line = "  mode self-consumption, shutdown level 5 %, charging from the grid not allowed"
+    assert line in page.splitlines()
+    row = find_row(page, "System Controller")
+    assert re.fullmatch(r"  System Controller  4825\d{8}   closed +\d+ °C  \d\d:\d\d", row)
+    assert [find_row(page, contact).split()[0] for contact in ("NC1", "NO2")] == ["NC1", "NO2"]
+    assert find_row(page, "NC1").endswith("by hand")
+    assert "IQ Meter Collar  4825" in print_page(create_still_user("meter-collar", seed=2))
+    assert "Devices" not in print_page(create_still_user("three-phase", seed=3))
 
 
 def test_plain_text_has_no_colours_and_no_trailing_spaces(create_still_user: Callable[..., CliUser]) -> None:

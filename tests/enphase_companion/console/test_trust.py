@@ -15,29 +15,6 @@ from enphase_companion.commands.gateway_console import main
 from ..cli_user import CliUser
 
 
-class Terminal:
-    """A terminal with typed input that runs a callback before the first read."""
-
-    def __init__(self, typed: str, first: Callable[[], None]) -> None:
-        self._typed = io.StringIO(typed)
-        self._first = first
-
-    def isatty(self) -> bool:
-        return True
-
-    def readline(self, size: int = -1) -> str:
-        self._first()
-        return self._typed.readline(size)
-
-
-@pytest.fixture
-def enter(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
-    def set_input(typed: str, first: Callable[[], None] = lambda: None) -> None:
-        monkeypatch.setattr("sys.stdin", Terminal(typed, first))
-
-    return set_input
-
-
 def test_the_shown_certificate_is_stored_after_a_yes(user: CliUser, enter: Callable[..., None]) -> None:
     enter("yes\n")
     result = user.run(main, "--trust")

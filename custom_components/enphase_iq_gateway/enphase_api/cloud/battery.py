@@ -113,11 +113,16 @@ class BatteryCloud(Enlighten):
 
         A mode brings its own reserve and charging from the grid along, unless they are given, too. To charge
         from the grid, Enphase's disclaimer about tax credits is accepted, as the app does.
+
+        Raises CommandError for a reserve in mode `backup`, which keeps everything.
         """
         if mode is not None and (reserve is None or mode is StorageMode.BACKUP):
             await self._change({"profile": _PROFILES[mode]})
         elif reserve is not None:
-            profile = (await self.settings()).profile if mode is None else _PROFILES[mode]
+            present = await self.settings()
+            if mode is None and present.mode is StorageMode.BACKUP:
+                raise CommandError("in mode backup, the reserve is always 100 %: choose another mode first")
+            profile = present.profile if mode is None else _PROFILES[mode]
             body = {"profile": profile, "batteryBackupPercentage": round(reserve)}
             await self._write("PUT", "/profile/{site}?userId={user}", body)
         if shutdown_level is not None:

@@ -148,11 +148,17 @@ def _judge(result: CommandResult, seen: Observation) -> CommandResult:
         outcome = Outcome.HELD
     elif result.outcome is Outcome.HELD:
         outcome = Outcome.TAKEN_BACK
-    elif all(is_same(seen.values.get(name), result.before.get(name)) for name in final.missing):
+    elif all(_is_unchanged(final, name) for name in final.missing):
         outcome = Outcome.IGNORED
     else:
         outcome = Outcome.REFUSED
     return _complete(replace(final, outcome=outcome), seen)
+
+
+def _is_unchanged(result: CommandResult, name: str) -> bool:
+    """Return whether a value is as before, or no longer known, as that of a document that is not used."""
+    value = result.after.get(name)
+    return value is None or is_same(value, result.before.get(name))
 
 
 def _complete(result: CommandResult, seen: Observation) -> CommandResult:

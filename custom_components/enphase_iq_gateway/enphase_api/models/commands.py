@@ -34,7 +34,7 @@ class Outcome(StrEnum):
     PENDING = "pending"
     #: The gateway accepted the command, but nothing changed.
     IGNORED = "ignored"
-    #: The gateway reports another value than before and than requested.
+    #: The gateway reports a third value: neither that of before nor the requested one.
     REFUSED = "refused"
     #: The gateway reported what was requested, but does no longer.
     TAKEN_BACK = "taken_back"

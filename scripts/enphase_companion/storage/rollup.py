@@ -7,11 +7,25 @@ several programs may roll up at the same time.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import groupby
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, FromClause, Select, and_, case, delete, func, null, or_, select, true
+from sqlalchemy import (
+    ColumnElement,
+    FromClause,
+    Insert,
+    Select,
+    and_,
+    bindparam,
+    case,
+    delete,
+    func,
+    null,
+    or_,
+    select,
+    true,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from .buckets import HOUR, MINUTE, SECOND, Calendar, Resolution
@@ -167,8 +181,10 @@ async def _roll_up_readings(
     connection: AsyncConnection, block: Block, measurement_ids: Collection[int]
 ) -> None:
     """Roll up minutes in the database, because sixty times more rows are read than written."""
-    statement = upsert_rollup(_minutes, connection.dialect.name)
-    await connection.execute(statement.from_select([*_KEY, *COLUMNS], _select_minutes(block)))
+    await connection.execute(
+        _upsert_minutes(connection.dialect.name),
+        {"gateways": block.gateways, "start": block.start, "end": block.end},
+    )
     irregular = await connection.execute(
         select(*(_minutes.c[name] for name in _KEY)).where(
             _minutes.c.gateway_id.in_(block.gateways),
@@ -204,7 +220,13 @@ async def _roll_up_irregular(
     await connection.execute(upsert(_minutes, connection.dialect.name), row)
 
 
-def _select_minutes(block: Block) -> Select[Any]:
+@cache  # Because SQLAlchemy takes five milliseconds to build it: twice as long as a minute takes to roll up.
+def _upsert_minutes(dialect: str) -> Insert:
+    """Return the INSERT of the minutes of the `gateways` from `start` to `end`, its parameters."""
+    return upsert_rollup(_minutes, dialect).from_select([*_KEY, *COLUMNS], _select_minutes())
+
+
+def _select_minutes() -> Select[Any]:
     """Select the aggregates of each minute, and the counters of its first and last reading."""
     columns = readings.c
     bucket = columns.measured_at - columns.measured_at % MINUTE
@@ -237,9 +259,9 @@ def _select_minutes(block: Block) -> Select[Any]:
             ),
         )
         .where(
-            columns.gateway_id.in_(block.gateways),
-            columns.measured_at >= block.start,
-            columns.measured_at < block.end,
+            columns.gateway_id.in_(bindparam("gateways", expanding=True)),
+            columns.measured_at >= bindparam("start"),
+            columns.measured_at < bindparam("end"),
         )
         .group_by(*series, bucket)
         .subquery("grouped")

@@ -94,6 +94,18 @@ async def test_messages_may_arrive_twice_and_in_any_order(database: Database, da
     ].delivered == pytest.approx(3600 * 3590 / 3600)
 
 
+@pytest.mark.parametrize("count", [1, 49, 50, 51, 120])
+async def test_a_batch_of_any_size_stores_each_reading_once_with_its_values(
+    database: Database, database_url: str, count: int
+) -> None:
+    messages = [build_message(START + second * SECOND, active_power=float(second)) for second in range(count)]
+    await database.write(messages[::3])
+    await database.write(messages)
+    assert await fetch_rows(
+        database_url, "SELECT measured_at, phase, active_power FROM readings ORDER BY measured_at"
+    ) == [(START + second * SECOND, 0, float(second)) for second in range(count)]
+
+
 async def test_an_empty_write_is_no_error(database: Database, database_url: str) -> None:
     await database.write([])
     await database.write([Message(GATEWAY, 0.0, (), None)])

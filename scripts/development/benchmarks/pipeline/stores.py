@@ -116,12 +116,17 @@ class ConsumerStore:
 
     async def store(self, first: int, count: int) -> tuple[int, float]:
         """Store and roll up the messages of `count` seconds; return the rows, and the seconds it took."""
-        messages = [build_message(second) for second in range(first, first + count)]
+        rows, took = 0, 0.0
+        for start in range(first, first + count, _BATCH):
+            # A consumer has no more in memory either: Python's garbage collection looks at all.
+            messages = [build_message(second) for second in range(start, min(start + _BATCH, first + count))]
+            rows += sum(len(each.samples) for each in messages)
+            began = perf_counter()
+            await self._database.write(messages)
+            took += perf_counter() - began
         began = perf_counter()
-        for start in range(0, count, _BATCH):
-            await self._database.write(messages[start : start + _BATCH])
         await self._database.roll_up((first + count) * 1000)
-        return sum(len(each.samples) for each in messages), perf_counter() - began
+        return rows, took + perf_counter() - began
 
     async def stop(self) -> None:
         """Remove the file."""

@@ -43,6 +43,7 @@ class Publisher:
         self._unread = RecurringWarning("all queues have consumers again")
         self._name = name
         self._channel: Channel | None = None
+        self._not_confirmed = f"{broker}: message not confirmed"
 
     async def run(self) -> None:
         """Keep connected until cancelled; log what is wrong while it is not."""
@@ -110,7 +111,7 @@ class Publisher:
         channel = self._channel
         if channel is None or not self.connected.is_set():
             raise BrokerError(f"{self.broker}: not connected")
-        with self._renew_if_stuck(channel), translate_amqp_errors(f"{self.broker}: message not confirmed"):
+        with self._renew_if_stuck(channel), translate_amqp_errors(self._not_confirmed):
             # Not aio-pika's own, which waits for the socket after each message.
             amqp = cast(aiormq.Channel, await channel.amqp.get_underlay_channel())
             await amqp.basic_publish(

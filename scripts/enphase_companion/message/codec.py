@@ -20,6 +20,7 @@ from enphase_api.json_values import (
     text,
 )
 from enphase_api.models import Quantities, Readings
+from enphase_api.models.readings import REPORT_KEYS
 
 from . import reports
 from .fast import decode_usual
@@ -27,6 +28,9 @@ from .model import EARLIEST, LATEST, MAX_SAMPLES, PHASES, SCHEMA_VERSION, WHOLE,
 
 #: Bytes: twice the size of a message with MAX_SAMPLES; a usual one has four thousand.
 MAX_BODY = 64_000
+
+#: The keys of quantities, in their order.
+_NAMES = tuple(key.name for key in REPORT_KEYS)
 
 
 class MessageError(ValueError):
@@ -153,16 +157,11 @@ def _samples(readings: Readings) -> Iterator[Sample]:
 
 def _to_entry(sample: Sample) -> dict[str, Any]:
     """Return one element of `meters`, with the keys of a report; unknown values are omitted."""
-    quantities = {
-        key: value
-        for key, value in sample.quantities.as_report().items()
-        if value is not None and key != "currW"
-    }
     return {
         "measurement_type": sample.measurement,
         "phase": sample.phase,
         "measured_at": sample.measured_at,
-        **quantities,
+        **{key: value for key, value in zip(_NAMES, sample.quantities, strict=True) if value is not None},
     }
 
 

@@ -8,13 +8,14 @@ publisher checks whether all three (`TYPES`) are there.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import timedelta
+from operator import attrgetter
 from typing import Any
 
 from enphase_api import quirks
 from enphase_api.json_values import is_identifier, nested_objects, text, timestamp
 from enphase_api.models import MeasurementType, Quantities
-from enphase_api.models.site import UNWIRED, add_up, are_together, grid_terms, home_terms
+from enphase_api.models.site import TOGETHER, UNWIRED, add_up, grid_terms, home_terms
 
 from .model import PHASES, WHOLE, Sample
 
@@ -26,8 +27,13 @@ _NEEDED = (
     "active_power", "reactive_power", "apparent_power", "voltage", "current", "power_factor", "frequency",
 )  # fmt: skip
 
+_get_needed = attrgetter(*_NEEDED)
+
+#: Milliseconds.
+_TOGETHER = TOGETHER // timedelta(milliseconds=1)
+
 #: One meter by phase, WHOLE included.
-_Phases = Mapping[int, Sample]
+_Phases = Mapping[int, Quantities]
 
 
 def from_samples(
@@ -38,16 +44,27 @@ def from_samples(
     Grid and home are those of `enphase_api.models.site`, for the whole and each phase. The power of
     `unmetered_batteries` is in no sample, so sums that contain it are unknown.
     """
-    meters: dict[str, dict[int, Sample]] = {}
-    for sample in samples:
-        meters.setdefault(sample.measurement, {}).setdefault(sample.phase, sample)
-    terms: tuple[Mapping[str, int], ...] = (
+    meters: dict[str, dict[int, Quantities]] = {}
+    times: dict[str, list[int]] = {}
+    for measurement, phase, measured_at, quantities in samples:
+        meters.setdefault(measurement, {}).setdefault(phase, quantities)
+        times.setdefault(measurement, []).append(measured_at)
+    sums: tuple[Mapping[str, int], ...] = (
         {MeasurementType.PRODUCTION: 1},
         grid_terms(metered, unmetered_batteries=unmetered_batteries),
         home_terms(metered, unmetered_batteries=unmetered_batteries),
     )
-    found = (_add(measurement, each, meters) for measurement, each in zip(TYPES, terms, strict=True))
-    return [_to_report(each) for each in found if each is not None and _is_complete(each)]
+    found = []
+    for measurement, terms in zip(TYPES, sums, strict=True):
+        if not terms or not terms.keys() <= meters.keys():
+            continue
+        measured = [at for name in terms for at in times[name]]
+        # What was read apart is not added up.
+        if max(measured) - min(measured) <= _TOGETHER:
+            phases = _add({name: meters[name] for name in terms}, terms)
+            if _is_complete(phases):
+                found.append(_to_report(measurement, max(measured), phases))
+    return found
 
 
 def to_samples(reports: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
@@ -78,41 +95,32 @@ def _fix_total(total: Quantities, lines: list[Quantities]) -> Quantities:
     return total._replace(voltage=voltage, power_factor=quirks.power_factor(total)).within_bounds()
 
 
-def _to_report(meter: _Phases) -> dict[str, Any]:
+def _to_report(measurement: str, measured_at: int, meter: _Phases) -> dict[str, Any]:
     return {
-        "createdAt": meter[WHOLE].measured_at // 1000,
-        "reportType": str(meter[WHOLE].measurement),
-        "cumulative": meter[WHOLE].quantities.as_report(),
-        "lines": [meter[phase].quantities.as_report() for phase in sorted(meter) if phase != WHOLE],
+        "createdAt": measured_at // 1000,
+        "reportType": str(measurement),
+        "cumulative": meter[WHOLE].as_report(),
+        "lines": [meter[phase].as_report() for phase in sorted(meter) if phase != WHOLE],
     }
 
 
 def _is_complete(meter: _Phases) -> bool:
-    return WHOLE in meter and all(
-        getattr(sample.quantities, name) is not None for sample in meter.values() for name in _NEEDED
-    )
+    return WHOLE in meter and all(None not in _get_needed(quantities) for quantities in meter.values())
 
 
-def _add(measurement: str, terms: Mapping[str, int], meters: Mapping[str, _Phases]) -> _Phases | None:
-    """Return the sum of these terms, whole and by phase; None if a meter is missing or was read apart."""
-    if not terms or not terms.keys() <= meters.keys():
-        return None
-    involved = [meters[name] for name in terms]
-    times = [sample.measured_at for meter in involved for sample in meter.values()]
-    if not are_together(datetime.fromtimestamp(at / 1000, UTC) for at in times):
-        return None
+def _add(meters: Mapping[str, _Phases], terms: Mapping[str, int]) -> _Phases:
+    """Return the sum of these meters with the signs of `terms`, whole and by phase."""
+    first, *others = meters.values()
+    if not others:
+        return first
     added = {
-        phase: add_up(terms, {name: _quantities_of(meters[name], phase) for name in terms})
-        for phase in involved[0]
+        phase: add_up(terms, {name: meter.get(phase, UNWIRED) for name, meter in meters.items()})
+        for phase in first
     }
     currents = [quantities.current for phase, quantities in added.items() if phase != WHOLE]
     known = [current for current in currents if current is not None]
-    if len(terms) > 1 and WHOLE in added and currents:
+    if WHOLE in added and currents:
         # A whole meter's current is the sum over its phases; its voltage may be their sum or their mean.
         current = sum(known) if len(known) == len(currents) else None
         added[WHOLE] = added[WHOLE]._replace(current=current)
-    return {phase: Sample(measurement, phase, max(times), quantities) for phase, quantities in added.items()}
-
-
-def _quantities_of(meter: _Phases, phase: int) -> Quantities:
-    return meter[phase].quantities if phase in meter else UNWIRED
+    return added

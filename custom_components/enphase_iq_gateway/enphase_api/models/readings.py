@@ -67,6 +67,9 @@ class Key(NamedTuple):
 _READING_KEYS = tuple(Key(rule.in_reading, rule.low, rule.high) for rule in _RULES.values())
 REPORT_KEYS = tuple(Key(rule.in_report, rule.low, rule.high) for rule in _RULES.values())
 
+#: The keys of a report, which has the active power twice.
+_REPORT_NAMES = ("currW", *(key.name for key in REPORT_KEYS))
+
 
 class Quantities(NamedTuple):
     """The values of a meter, or of one of its phases, at one time.
@@ -144,9 +147,7 @@ class Quantities(NamedTuple):
 
     def as_report(self) -> dict[str, float | None]:
         """Return these quantities as `cumulative` or line of a report, with all its keys."""
-        return {"currW": self.active_power} | {
-            key.name: value for key, value in zip(REPORT_KEYS, self, strict=True)
-        }
+        return dict(zip(_REPORT_NAMES, (self.active_power, *self), strict=True))
 
 
 def _read(data: Mapping[str, Any], keys: Iterable[Key]) -> list[float | None]:

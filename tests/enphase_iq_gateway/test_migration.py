@@ -1,7 +1,6 @@
 """docs/migration.md: the statistics of the built-in enphase_envoy continue."""
 
 import logging
-import re
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import pairwise
@@ -12,16 +11,8 @@ from homeassistant.components.recorder.core import Recorder
 from homeassistant.components.recorder.statistics import StatisticsRow, get_metadata, statistics_during_period
 from homeassistant.components.sensor import DOMAIN as SENSOR
 from homeassistant.config_entries import RELOAD_AFTER_UPDATE_DELAY
-from homeassistant.const import (
-    ATTR_UNIT_OF_MEASUREMENT,
-    CONF_HOST,
-    CONF_NAME,
-    CONF_PASSWORD,
-    CONF_TOKEN,
-    CONF_USERNAME,
-)
+from homeassistant.const import ATTR_UNIT_OF_MEASUREMENT
 from homeassistant.core import HomeAssistant
-from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.recorder import get_instance
 from homeassistant.util import dt as dt_util
@@ -34,11 +25,9 @@ from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import NET, PRODUCTION, STORAGE
 
 from .conftest import SetUp, Tick
-from .texts import PROJECT
+from .migration_page import make_built_in_entry, sensors, table
 
 pytestmark = pytest.mark.slow
-
-PAGE = PROJECT / "docs" / "migration.md"
 
 #: Statistics are compiled ten seconds after every fifth minute.
 FIVE_MINUTES, A_BIT = 300, 20
@@ -48,55 +37,27 @@ HOUR = 12
 WATT_HOUR = 1.1e-6
 
 
-class Sensor(NamedTuple):
-    """A sensor, identified by its name and the serial number of its device."""
-
-    serial_number: str
-    name: str
-
-
 class Moved(NamedTuple):
-    """An entity id to take over, the sensor that takes it over, and the documented unit."""
+    """An entity id to take over, the device and name of the sensor that takes it over, and the unit."""
 
     old: str
-    ours: Sensor
+    serial_number: str
+    name: str
     unit: str
 
 
-def rows() -> list[tuple[str, str, str]]:
-    """Return the rows of the documented table: the built-in sensor, ours, and the unit."""
-    section = PAGE.read_text().partition("## Sensors that continue")[2].partition("\n## ")[0]
-    found = re.findall(r"^\| ([^|]+) \| ([^|]+) \| (\S+) \|$", section, re.MULTILINE)
-    return found[1:]
+def moves(hass: HomeAssistant, built_in: MockConfigEntry) -> Iterator[Moved]:
+    """Yield the documented renames: of all sensors with statistics that the page calls the same."""
+    page = table()
+    for theirs in sensors(hass, built_in):
+        row = theirs.row(page)
+        if row.verdict == "same" and hass.states.get(theirs.entity_id):
+            yield Moved(theirs.entity_id, theirs.serial_number, theirs.our_name(row), row.unit)
 
 
-def sensors(hass: HomeAssistant, entry: MockConfigEntry) -> dict[Sensor, str]:
-    """Return the entity ids of an entry's sensors."""
-    devices = dr.async_get(hass)
-    found = {}
-    for each in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id):
-        device = devices.async_get(each.device_id) if each.device_id else None
-        if device is not None and each.domain == SENSOR:
-            (identifier,) = device.identifiers
-            found[Sensor(identifier[1], each.original_name or "")] = each.entity_id
-    return found
-
-
-def moves(theirs: dict[Sensor, str]) -> Iterator[Moved]:
-    """Yield the documented renames for each device with such a sensor."""
-    for built_in, here, unit in rows():
-        # The main sensor of a microinverter has the name of its device.
-        is_inverter = built_in == here == "Inverter"
-        device, _, name = ("Inverter", "", "") if is_inverter else built_in.rpartition(": ")
-        our_name = "" if is_inverter else here.rpartition(": ")[2]
-        begins = f"sensor.{device.lower() or 'envoy'}_"
-        found = [
-            Moved(entity_id, Sensor(sensor.serial_number, our_name), unit)
-            for sensor, entity_id in theirs.items()
-            if sensor.name == name and entity_id.startswith(begins)
-        ]
-        assert found, f"the built-in integration has no {built_in!r}"
-        yield from found
+def entity_ids(hass: HomeAssistant, entry: MockConfigEntry) -> dict[tuple[str, str], str]:
+    """Return the entity ids of an entry's sensors by serial number and name."""
+    return {(each.serial_number, each.name): each.entity_id for each in sensors(hass, entry)}
 
 
 @pytest.fixture
@@ -118,18 +79,7 @@ async def built_in(
     tick: Tick,
 ) -> MockConfigEntry:
     """Return the built-in integration after two full hours."""
-    entry = MockConfigEntry(
-        domain="enphase_envoy",
-        title=f"Envoy {simulator.serial_number}",
-        unique_id=simulator.serial_number,
-        data={
-            CONF_HOST: simulator.url.removeprefix("https://"),
-            CONF_NAME: f"Envoy {simulator.serial_number}",
-            CONF_USERNAME: simulator.username,
-            CONF_PASSWORD: simulator.password,
-            CONF_TOKEN: simulator.token(),
-        },
-    )
+    entry = make_built_in_entry(simulator)
     # Logging all SQL statements takes longer than executing them.
     logging.getLogger("sqlalchemy.engine").setLevel(logging.WARNING)
     # A house that makes more than it uses now, and less before this test is over; its three in the afternoon
@@ -192,7 +142,7 @@ async def test_migrated_statistics_continue_in_one_series_without_a_jump(
     tick: Tick,
     hesitates: bool,
 ) -> None:
-    renamed = list(moves(sensors(hass, built_in)))
+    renamed = list(moves(hass, built_in))
     before, units = await statistics_of(hass, {each.old for each in renamed})
     assert all(len(before[each.old]) == 2 for each in renamed)
 
@@ -200,9 +150,10 @@ async def test_migrated_statistics_continue_in_one_series_without_a_jump(
     await tick(FIVE_MINUTES, times=3)
     await set_up(entry)
     await tick(FIVE_MINUTES, times=3 if hesitates else 0)
-    ours, registry = sensors(hass, entry), er.async_get(hass)
+    ours, registry = entity_ids(hass, entry), er.async_get(hass)
     for each in renamed:
-        registry.async_update_entity(ours[each.ours], new_entity_id=each.old, disabled_by=None)
+        our_id = ours[each.serial_number, each.name]
+        registry.async_update_entity(our_id, new_entity_id=each.old, disabled_by=None)
         registry.async_update_entity_options(each.old, SENSOR, {ATTR_UNIT_OF_MEASUREMENT: each.unit})
     await tick(RELOAD_AFTER_UPDATE_DELAY + 1)
     await tick(FIVE_MINUTES - RELOAD_AFTER_UPDATE_DELAY - 1)
@@ -229,12 +180,12 @@ async def test_migrated_statistics_continue_in_one_series_without_a_jump(
             grown = counted(later, "sum") - counted(earlier, "sum")
             assert grown == pytest.approx(counted(later, "state") - counted(earlier, "state"), abs=1e-9)
             true, true_before = (
-                energies(simulator, hour["end"] - last_read + house_ahead)[each.ours.name]
+                energies(simulator, hour["end"] - last_read + house_ahead)[each.name]
                 for hour in (later, earlier)
             )
             assert grown == pytest.approx(true - true_before, abs=WATT_HOUR)
             if grown > 0:
-                moved.add(each.ours.name)
+                moved.add(each.name)
     assert moved >= {
         "Production energy",
         "Grid energy imported",
@@ -255,17 +206,17 @@ async def test_migrated_production_statistics_continue_without_a_jump_without_me
     names = {"Lifetime energy production": ("Production energy", "MWh")}
     names |= {"Current power production": ("Production power", "kW")}
     theirs = {
-        each.name: entity_id
-        for each, entity_id in sensors(hass, built_in).items()
-        if each.serial_number == simulator.serial_number
+        name: entity_id
+        for (serial_number, name), entity_id in entity_ids(hass, built_in).items()
+        if serial_number == simulator.serial_number
     }
     before, units = await statistics_of(hass, {theirs[name] for name in names})
     await hass.config_entries.async_remove(built_in.entry_id)
     await tick(FIVE_MINUTES, times=3)
     await set_up(entry)
-    ours, registry = sensors(hass, entry), er.async_get(hass)
+    ours, registry = entity_ids(hass, entry), er.async_get(hass)
     for name, (our_name, unit) in names.items():
-        entity_id = ours[Sensor(simulator.serial_number, our_name)]
+        entity_id = ours[simulator.serial_number, our_name]
         registry.async_update_entity(entity_id, new_entity_id=theirs[name])
         registry.async_update_entity_options(theirs[name], SENSOR, {ATTR_UNIT_OF_MEASUREMENT: unit})
     await tick(RELOAD_AFTER_UPDATE_DELAY + 1)

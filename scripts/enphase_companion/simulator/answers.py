@@ -15,6 +15,7 @@ from . import (
     production_answers,
     system_answers,
 )
+from .controls import Controls
 from .faults import set_to_zero
 from .house import Clock, House
 
@@ -35,6 +36,7 @@ class SimulatedAnswers:
         self._house = house
         self._clock = clock
         self._live = system_answers.LiveView(house)
+        self.controls = Controls(house)
         self._paths = self._table()
         self._quirks = house.profile.quirks
         self._knows_nothing_until = 0.0
@@ -79,11 +81,19 @@ class SimulatedAnswers:
                 return next((entry for entry in listed if str(entry["eid"]) == eid), None)
         return None
 
-    def post(self, path: str, body: Any) -> Any:
-        """Return the JSON answer of a POST; None if the path takes none."""
-        if path != "/ivp/livedata/stream" or not isinstance(body, dict):
-            return None
-        return self._live.switch(bool(body.get("enable")), self._now())
+    def command(self, method: str, path: str, body: Any) -> Any:
+        """Return the JSON answer of a command; None if the path takes none.
+
+        Raise ValueError for a body that the gateway rejects.
+        """
+        if (method, path) == ("POST", "/ivp/livedata/stream") and isinstance(body, dict):
+            return self._live.switch(bool(body.get("enable")), self._now())
+        return self.controls.command(method, path, body, self._now())
+
+    @property
+    def only_obeys_installers(self) -> bool:
+        """Whether an owner's commands are rejected."""
+        return "owner-refused" in self._quirks
 
     def _now(self) -> int:
         return int(self._clock.time())
@@ -106,16 +116,13 @@ class SimulatedAnswers:
             "/ivp/ensemble/power": lambda: battery_answers.power(house, now()),
             "/ivp/ensemble/secctrl": lambda: battery_answers.secctrl(house, now()),
             "/ivp/ensemble/status": lambda: battery_answers.status(house, now()),
-            "/ivp/ensemble/relay": lambda: battery_answers.relay(house),
-            "/ivp/ensemble/dry_contacts": battery_answers.dry_contacts,
-            "/ivp/ensemble/generator": battery_answers.generator,
-            "/ivp/ss/dry_contact_settings": battery_answers.dry_contact_settings,
-            "/ivp/ss/gen_config": dict,
-            "/ivp/ss/gen_schedule": dict,
+            "/ivp/ensemble/relay": lambda: battery_answers.relay(house, now()),
+            "/ivp/ensemble/dry_contacts": lambda: battery_answers.dry_contacts(house, now()),
+            "/ivp/ensemble/generator": lambda: battery_answers.generator(house, now()),
+            "/ivp/sc/status": lambda: battery_answers.sc_status(house, now()),
             "/ivp/ss/pel_settings": lambda: {"PEL": False},
             "/ivp/sc/pvlimit": lambda: {"enable": False, "pv_limit_pct": 100},
-            "/admin/lib/tariff": lambda: battery_answers.tariff(house, now()),
-            "/admin/lib/tariff.json": lambda: battery_answers.tariff(house, now()),
+            **self.controls.table(now),
             "/ivp/livedata/status": lambda: self._live.status(now()),
             "/home": lambda: system_answers.home(house, now()),
             "/home.json": lambda: system_answers.home(house, now()),
@@ -163,8 +170,13 @@ class ReplayedAnswers:
                 return json.loads(file.read_text(encoding="utf-8"))
         return None
 
-    def post(self, path: str, body: Any) -> None:
-        """Return None: recordings answer no POST."""
+    def command(self, method: str, path: str, body: Any) -> None:
+        """Return None: recordings answer no command."""
+
+    @property
+    def only_obeys_installers(self) -> bool:
+        """Whether an owner's commands are rejected: recordings know none."""
+        return False
 
     def restart(self) -> None:
         """Do nothing: recordings do not change."""

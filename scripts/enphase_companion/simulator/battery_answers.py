@@ -2,17 +2,35 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from typing import Any
 
 from .house import House
+from .orders import BACKUP, CLOSED, ECONOMY, Orders
+from .profiles import Profile
 from .truth import BatteryState
 
 _INSTALLED = 1735689600
 #: Seconds between two reports of a battery.
 _REPORT_INTERVAL = 60
-_CONTACTS = ("NC1", "NC2", "NO1", "NO2")
 _CONTROLLER_SERIAL = "482500000001"
 _COLLAR_SERIAL = "482520000001"
+_COMBINER_SERIAL = "482530000001"
+#: Percent of charge at which a generator in mode `auto` starts and stops.
+START_SOC, STOP_SOC = 30, 80
+#: The first firmware with `opt_schedules`.
+_HAS_OPTIMIZED_SCHEDULES = (8, 2, 4200)
+_IDLE, _ZERO_NET, _CHARGE_FROM_GRID = "ID - Idle", "ZN - Zero Net", "CG - Charge From Grid"
+_DISCHARGE_TO_LOAD, _CHARGE_FROM_PV = "DL - Discharge to Load", "CP - Charge From PV"
+_SCHED_MODES = (
+    _IDLE,
+    _ZERO_NET,
+    _CHARGE_FROM_GRID,
+    "DG - Discharge to Grid",
+    "ND - No Discharge",
+    _DISCHARGE_TO_LOAD,
+    _CHARGE_FROM_PV,
+)
 
 
 def inventory(house: House, at: int) -> list[dict[str, Any]]:
@@ -20,9 +38,13 @@ def inventory(house: House, at: int) -> list[dict[str, Any]]:
     if not _serial_numbers(house):
         return []
     units = [_unit(house, number, at) for number in range(len(_serial_numbers(house)))]
-    if house.profile.battery is not None and house.profile.battery.collar:
-        return [{"type": "ENCHARGE", "devices": units}, {"type": "COLLAR", "devices": [_collar(at)]}]
-    return [{"type": "ENCHARGE", "devices": units}, {"type": "ENPOWER", "devices": [_controller(at)]}]
+    if not house.profile.has_controller:
+        return [
+            {"type": "ENCHARGE", "devices": units},
+            {"type": "COLLAR", "devices": [_collar(at)]},
+            {"type": "C6 COMBINER CONTROLLER", "devices": [_combiner(at)]},
+        ]
+    return [{"type": "ENCHARGE", "devices": units}, {"type": "ENPOWER", "devices": [_controller(house, at)]}]
 
 
 def power(house: House, at: int) -> dict[str, Any]:
@@ -46,6 +68,7 @@ def secctrl(house: House, at: int) -> dict[str, Any]:
     state = _state(house, at)
     iq = state if _serial_numbers(house) else _NO_BATTERY
     ac = _NO_BATTERY if iq is state else state
+    kept = house.orders(at).kept if state.capacity else 0.0
     phases = ("", "_phaseb", "_phasec")
     biases = {
         name: value
@@ -60,19 +83,79 @@ def secctrl(house: House, at: int) -> dict[str, Any]:
     return {
         "shutdown": False,
         **biases,
-        "configured_backup_soc": round(state.reserve),
-        "adjusted_backup_soc": round(state.reserve),
+        "configured_backup_soc": round(kept),
+        "adjusted_backup_soc": round(kept),
         "agg_soc": round(state.state_of_charge),
         "Max_energy": round(state.capacity),
         "ENC_agg_soc": round(iq.state_of_charge),
         "ENC_agg_soh": 100 if iq.capacity else 0,
-        "ENC_agg_backup_energy": round(iq.capacity * iq.reserve / 100),
+        "ENC_agg_backup_energy": round(iq.capacity * kept / 100),
         "ENC_agg_avail_energy": round(iq.available_energy),
         "Enc_commissioned_capacity": round(iq.capacity),
         "Enc_max_available_capacity": round(iq.capacity),
         "ACB_agg_soc": round(ac.state_of_charge),
         "ACB_agg_energy": round(ac.available_energy),
+        "VLS_Limit": round(house.orders(at).very_low),
+        "soc_rec_enabled": False,
+        "soc_recovery_entry": 0,
+        "soc_recovery_exit": 10,
+        "Commission_in_progress": False,
+        "ESS_in_progress": False,
     }
+
+
+def sched(house: House, at: int, allowed: bool) -> dict[str, Any]:
+    """Return /ivp/sc/sched: what the scheduler does, and whether it is `allowed` to charge from the grid."""
+    state, orders = _state(house, at), house.orders(at)
+    iq = state if _serial_numbers(house) else _NO_BATTERY
+    return {
+        "acb_current_mode": _SCHED_MODES.index(_sched_mode(state, orders)),
+        "acb_debug_mode": -1,
+        "ENC_agg_energy": round(iq.available_energy),
+        "Agg Backup Energy": round(iq.capacity * orders.kept / 100),
+        "Agg VLS Energy": round(iq.capacity * orders.very_low / 100),
+        "Num_of_enc": len(_serial_numbers(house)),
+        "ENC_agg_soc": round(iq.state_of_charge),
+        "Force Discharge": False,
+        "Charge From Grid Allowed": allowed,
+        "ACB_agg_soc": 0,
+        "ACB_agg_energy": 0,
+        "Num_of_acb": 0,
+        "agg_soc": round(state.state_of_charge),
+        "max_energy": round(state.capacity),
+        "sched_mode_key": list(_SCHED_MODES),
+    }
+
+
+def sc_status(house: House, at: int) -> dict[str, Any]:
+    """Return /ivp/sc/status: the setpoint of each group, in percent of its nameplate; - is charging."""
+    battery, charge = house.profile.battery, 0.0
+    strongest = battery.units * battery.unit_power if battery else 0.0
+    if strongest and _sched_mode(_state(house, at), house.orders(at)) == _CHARGE_FROM_GRID:
+        charge = max(-100.0, round(100 * min(0.0, _state(house, at).power) / strongest, 1))
+    groups = {"ACB": 0.0, "ENC": charge, "PV": 100.0, "SLP": 0.0}
+    peak = sum(inverter.peak for inverter in house.inverters)
+    return {
+        "nameplate": {"PV": [round(peak), 0, 0], "ENC": [round(strongest), 0, 0], "ACB": [0, 0, 0]},
+        "response": {
+            "f_state": 0.0,
+            "v_state": 0.0,
+            "groups": [
+                {"id": name, "min": -100, "max": 0, "setpoint_val": setpoint}
+                for name, setpoint in groups.items()
+            ],
+        },
+        "acbstats": {"encharge_feedback": {"raw_setpt": charge, "avg_setpt": charge}},
+    }
+
+
+def _sched_mode(state: BatteryState, orders: Orders) -> str:
+    """Return what the scheduler does, in its own words."""
+    if not orders.on_grid:
+        return _IDLE
+    if orders.charge_from_grid and state.state_of_charge < orders.kept - 0.5:
+        return _CHARGE_FROM_GRID
+    return {BACKUP: _CHARGE_FROM_PV, ECONOMY: _DISCHARGE_TO_LOAD}.get(orders.mode, _ZERO_NET)
 
 
 def status(house: House, at: int) -> dict[str, Any]:
@@ -95,71 +178,128 @@ def status(house: House, at: int) -> dict[str, Any]:
         "inventory": {"serial_nums": units},
         "counters": {"api_ecagtInit": 1},
         "secctrl": secctrl(house, at),
-        "relay": relay(house),
+        "relay": relay(house, at),
         "profile": {"message": "Obsolete API, please use ivp/arf/profile"},
         "fakeit": {"fake_inventory_mode": False},
     }
 
 
-def relay(house: House) -> dict[str, Any]:
+def relay(house: House, at: int) -> dict[str, Any]:
     """Return /ivp/ensemble/relay."""
-    mode = "grid-tied" if _serial_numbers(house) else "unknown"
+    orders = house.orders(at)
     return {
-        "mains_admin_state": "closed",
-        "mains_oper_state": "closed",
+        "mains_admin_state": orders.relay_asked,
+        "mains_oper_state": orders.relay,
+        "srt12_state": "open",
+        "srt13_state": "open",
         "der1_state": 0,
         "der2_state": 0,
-        "Enchg_grid_mode": mode,
+        "der3_state": 0,
+        "Enchg_grid_mode": _grid_mode(house, at) if _serial_numbers(house) else "unknown",
         "Solar_grid_mode": "unknown",
     }
 
 
-def dry_contacts() -> dict[str, Any]:
+def dry_contacts(house: House, at: int) -> dict[str, Any]:
     """Return /ivp/ensemble/dry_contacts."""
-    return {"dry_contacts": [{"id": contact, "status": "open"} for contact in _CONTACTS]}
-
-
-def dry_contact_settings() -> dict[str, Any]:
-    """Return /ivp/ss/dry_contact_settings."""
-    settings = {
-        "type": "NONE",
-        "grid_action": "none",
-        "micro_grid_action": "none",
-        "gen_action": "none",
-        "override": "false",
-        "load_name": "",
-        "mode": "manual",
-        "soc_low": 30.0,
-        "soc_high": 70.0,
-        "pv_serial_nb": [],
-    }
-    return {"dry_contacts": [{"id": contact, **settings} for contact in _CONTACTS]}
-
-
-def generator() -> dict[str, Any]:
-    """Return /ivp/ensemble/generator: no generator is installed."""
+    orders = house.orders(at)
     return {
-        "admin_state": "unknown",
-        "oper_state": "open",
-        "admin_mode": 0,
-        "schedule": 0,
-        "start_soc": 100,
-        "stop_soc": -1,
-        "exc_on": 0,
-        "present": 0,
-        "type": 0,
+        "dry_contacts": [
+            {
+                "id": contact.id,
+                "status": "open"
+                if contact.id not in orders.closed or (orders.contacts_misread and contact.normally_closed)
+                else CLOSED,
+            }
+            for contact in house.profile.contacts
+        ]
     }
 
 
-def tariff(house: House, at: int) -> dict[str, Any]:
-    """Return /admin/lib/tariff: one price all year, and how the battery is used."""
-    reserve = round(_state(house, at).reserve)
-    usage = {
+def dry_contact_settings(profile: Profile) -> list[dict[str, Any]]:
+    """Return the settings in /ivp/ss/dry_contact_settings that an installer left."""
+    return [
+        {
+            "id": contact.id,
+            "type": "LOAD" if contact.load_name else "NONE",
+            "grid_action": "apply" if contact.load_name else "none",
+            "micro_grid_action": "shed" if contact.load_name else "none",
+            "gen_action": "shed" if contact.load_name else "none",
+            "essential_start_time": 32400.0,
+            "essential_end_time": 57600.0,
+            "priority": float(number + 1),
+            "black_s_start": 5.0,
+            "override": "false",
+            "manual_override": "true",
+            "load_name": contact.load_name,
+            "mode": "manual",
+            "soc_low": 30.0,
+            "soc_high": 70.0,
+            "pv_serial_nb": [],
+        }
+        for number, contact in enumerate(profile.contacts)
+    ]
+
+
+def generator(house: House, at: int) -> dict[str, Any]:
+    """Return /ivp/ensemble/generator."""
+    present, orders = bool(house.profile.generator), house.orders(at)
+    runs = present and orders.generator == "on" and not orders.on_grid
+    return {
+        "admin_state": ("closed" if orders.generator == "on" else "open") if present else "unknown",
+        "oper_state": CLOSED if runs else "open",
+        "admin_mode": ("off", "on", "auto").index(orders.generator),
+        "schedule": 0,
+        "start_soc": START_SOC if present else 100,
+        "stop_soc": STOP_SOC if present else -1,
+        "exc_on": 0,
+        "present": int(present),
+        "type": int(present),
+    }
+
+
+def generator_config() -> dict[str, Any]:
+    """Return /ivp/ss/gen_config of a generator."""
+    return {
+        "max_cont_gen_amps": 37.5,
+        "min_gen_loading_perc": 0,
+        "max_gen_efficiency_perc": 70,
+        "name_plate_rating_wat": 9000.0,
+        "start_method": "auto",
+        "warm_up_mins": 1,
+        "cool_down_mins": 1,
+        "gen_type": "Standby",
+        "model": "Simulated 9",
+        "manufacturer": "Simulated",
+        "last_updated_by": "Installer",
+        "generator_id": "1",
+        "charge_from_generator": True,
+    }
+
+
+def generator_schedule() -> dict[str, Any]:
+    """Return /ivp/ss/gen_schedule of a generator."""
+    return {
+        "exercise_config": {"freq_in_weeks": 1, "start": 840, "duration": 20, "day": "Mon"},
+        "default_soc": {"start_soc": START_SOC, "stop_soc": STOP_SOC},
+        "schedule": {},
+        "last_updated_by": "Installer",
+    }
+
+
+def tariff(house: House) -> dict[str, Any]:
+    """Return the part `tariff` of /admin/lib/tariff: one price all year, and how the battery is used."""
+    profile = house.profile
+    usage: dict[str, Any] = {
+        "mode": "self-consumption",
         "operation_mode_sub_type": "",
-        "reserved_soc": reserve,
+        "reserved_soc": 100.0 * profile.battery.reserve if profile.battery else 0.0,
         "very_low_soc": 5,
         "charge_from_grid": False,
+        "date": str(_INSTALLED),
     }
+    if profile.version >= _HAS_OPTIMIZED_SCHEDULES:
+        usage["opt_schedules"] = "opt-schedules" in profile.quirks
     all_day = {
         "id": "all_days",
         "days": "Mon,Tue,Wed,Thu,Fri,Sat,Sun",
@@ -170,16 +310,34 @@ def tariff(house: House, at: int) -> dict[str, Any]:
         "periods": [{"id": "all_day", "start": 0, "rate": 0.25}],
     }
     return {
-        "tariff": {
-            "currency": {"code": "EUR"},
-            "logger": "mylogger",
-            "date": str(_INSTALLED),
-            "storage_settings": {"mode": "self-consumption", **usage, "date": str(_INSTALLED)},
-            "single_rate": {"rate": 0.25, "sell": 0.08},
-            "seasons": [{"id": "all_year_long", "start": "1/1", "days": [all_day], "tiers": []}],
-            "seasons_sell": [],
-        },
-        "schedule": {"source": "Tariff", **usage, "battery_mode": "self-consumption", "schedule": {}},
+        "currency": {"code": "EUR"},
+        "logger": "mylogger",
+        "date": str(_INSTALLED),
+        "storage_settings": usage,
+        "single_rate": {"rate": 0.25, "sell": 0.08},
+        "seasons": [{"id": "all_year_long", "start": "1/1", "days": [all_day], "tiers": []}],
+        "seasons_sell": [],
+    }
+
+
+def schedule(document: dict[str, Any], at: int, defaults: bool) -> dict[str, Any]:
+    """Return the part `schedule` of /admin/lib/tariff.
+
+    With `defaults` it is rebuilt at each read without regard to the document (8.3.5433, 8.3.6086).
+    """
+    settings = document["storage_settings"]
+    if defaults:
+        settings = {"reserved_soc": 30.0, "very_low_soc": 10, "charge_from_grid": False}
+    mode = settings.get("mode", "self-consumption")
+    return {
+        "source": "" if defaults else "Tariff",
+        "date": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
+        "operation_mode_sub_type": "",
+        "reserved_soc": settings["reserved_soc"],
+        "very_low_soc": settings["very_low_soc"],
+        "charge_from_grid": settings["charge_from_grid"],
+        "battery_mode": mode,
+        "schedule": {},
     }
 
 
@@ -203,7 +361,7 @@ def _unit(house: House, number: int, at: int) -> dict[str, Any]:
         "percentFull": round(state.state_of_charge),
         "temperature": 21 + number,
         "maxCellTemp": 23 + number,
-        "reported_enc_grid_state": "grid-tied",
+        "reported_enc_grid_state": "grid-tied" if house.orders(at).on_grid else "multimode-offgrid",
         "comm_level_sub_ghz": 0,
         "comm_level_2_4_ghz": 0,
         "led_status": 12 if state.power > 1 else 13 if state.power < -1 else 14,
@@ -215,7 +373,7 @@ def _unit(house: House, number: int, at: int) -> dict[str, Any]:
     }
 
 
-def _controller(at: int) -> dict[str, Any]:
+def _controller(house: House, at: int) -> dict[str, Any]:
     return {
         "part_num": "865-00378-r27",
         "serial_num": _CONTROLLER_SERIAL,
@@ -223,7 +381,7 @@ def _controller(at: int) -> dict[str, Any]:
         "device_status": ["envoy.global.ok", "prop.done"],
         "last_rpt_date": at // _REPORT_INTERVAL * _REPORT_INTERVAL,
         "admin_state": 24,
-        "admin_state_str": "ENPWR_STATE_OPER_CLOSED",
+        "admin_state_str": f"ENPWR_STATE_OPER_{'CLOSED' if house.orders(at).on_grid else 'OPEN'}",
         "created_date": _INSTALLED,
         "img_load_date": _INSTALLED,
         "img_pnum_running": "3.0.5654_rel/31.13",
@@ -231,10 +389,10 @@ def _controller(at: int) -> dict[str, Any]:
         "temperature": 72,
         "comm_level_sub_ghz": 0,
         "comm_level_2_4_ghz": 0,
-        "mains_admin_state": "closed",
-        "mains_oper_state": "closed",
-        "Enpwr_grid_mode": "multimode-ongrid",
-        "Enchg_grid_mode": "multimode-ongrid",
+        "mains_admin_state": house.orders(at).relay_asked,
+        "mains_oper_state": house.orders(at).relay,
+        "Enpwr_grid_mode": _grid_mode(house, at),
+        "Enchg_grid_mode": _grid_mode(house, at),
         "Enpwr_relay_state_bm": 15868,
         "Enpwr_curr_state_id": 16,
     }
@@ -259,6 +417,27 @@ def _collar(at: int) -> dict[str, Any]:
         "control_error": 0,
         "collar_state": "Installed",
     }
+
+
+def _combiner(at: int) -> dict[str, Any]:
+    return {
+        "part_num": "800-02403-r08",
+        "serial_num": _COMBINER_SERIAL,
+        "installed": _INSTALLED,
+        "last_rpt_date": at // _REPORT_INTERVAL * _REPORT_INTERVAL,
+        "admin_state": 82,
+        "admin_state_str": "ENCMN_C6_CC_READY",
+        "created_date": _INSTALLED,
+        "img_load_date": _INSTALLED,
+        "fw_version": "0.1.20-D1",
+        "dmir_version": "0.1.20-D1",
+        "communicating": True,
+        "temperature": 31,
+    }
+
+
+def _grid_mode(house: House, at: int) -> str:
+    return "multimode-ongrid" if house.orders(at).on_grid else "multimode-offgrid"
 
 
 def _serial_numbers(house: House) -> list[str]:

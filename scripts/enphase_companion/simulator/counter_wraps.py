@@ -30,6 +30,8 @@ def get_meter_values(house: House, measurement_type: str, at: float) -> Measurem
 def get_array_energy(house: House, at: float) -> float:
     """Return the lifetime energy (Wh) that all microinverters report."""
     true = house.truth(at).production.total.energy_delivered
+    if "inverters-wrap" in house.profile.quirks:
+        return sum(get_inverter_energy(house, number, at) for number in range(len(house.inverters)))
     if "inverter-wraps" not in house.profile.quirks:
         return true
     return true - _get_true_energy(house, 0, at) + get_inverter_energy(house, 0, at)
@@ -45,6 +47,8 @@ def get_inverters_sum(house: House, at: float) -> float:
 def get_inverter_energy(house: House, number: int, at: float) -> float:
     """Return the lifetime energy (Wh) that one microinverter reports."""
     true = _get_true_energy(house, number, at)
+    if "inverters-wrap" in house.profile.quirks:
+        return true % INVERTER_LIMIT
     if number > 0 or "inverter-wraps" not in house.profile.quirks:
         return true
     return _wrap(true, _get_true_energy(house, number, house.start + WRAP_AFTER), INVERTER_LIMIT)

@@ -15,7 +15,7 @@ from .server import Request, note
 from .sessions import LEVELS, Sessions, TokenRefusedError
 
 #: Paths for installers only (7.6.175 and later reject owners); all others are open to owners.
-_INSTALLER_ONLY = ("/stream/", "/installer/", "/ivp/peb/")
+_INSTALLER_ONLY = ("/stream/", "/installer/", "/ivp/peb/", "/ivp/tpm/", "/ivp/meters/cts/", "/ivp/mod/")
 #: Seconds between two checks whether a silence is over.
 _LOOK_AGAIN = 0.1
 _VALID = "<!DOCTYPE html><h2>Valid token.</h2>\n"
@@ -32,8 +32,15 @@ class Answers(Protocol):
     def get(self, path: str, query: str) -> Any:
         """Return the JSON of a path; None: no such path. Raise PermissionError if the role is too low."""
 
-    def post(self, path: str, body: Any) -> Any:
-        """Return the JSON answer of a POST; None: no such path."""
+    def command(self, method: str, path: str, body: Any) -> Any:
+        """Return the JSON answer of a POST, PUT or DELETE; None: no such path.
+
+        Raise ValueError for a body that the gateway rejects.
+        """
+
+    @property
+    def only_obeys_installers(self) -> bool:
+        """Whether an owner's commands are rejected."""
 
     def restart(self) -> None:
         """Apply a restart to the state of the answers."""
@@ -87,10 +94,13 @@ class Gateway:
         return None
 
     async def _answer_authorized(self, request: web.Request, path: str) -> web.StreamResponse:
-        if self._level(request) < _required_level(path):
+        required = _required_level(path)
+        if request.method != "GET" and self._answers.only_obeys_installers:
+            required = LEVELS["installer"]
+        if self._level(request) < required:
             return _page(401, "Unauthorized")
-        if request.method == "POST":
-            return self._answer(path, self._answers.post(path, await _body(request)))
+        if request.method in ("POST", "PUT", "DELETE"):
+            return await self._carry_out(request, path)
         if request.method != "GET":
             return _page(405, "Method Not Allowed")
         if path == "/stream/meter":
@@ -99,6 +109,14 @@ class Gateway:
             return self._answer(path, self._answers.get(path, request.query_string))
         except PermissionError:
             return _page(401, "Unauthorized")
+
+    async def _carry_out(self, request: web.Request, path: str) -> web.Response:
+        body = await _body(request)
+        try:
+            answer = self._answers.command(request.method, path, body)
+        except ValueError:
+            return _page(400, "Bad Request")
+        return self._answer(path, answer)
 
     def _answer(self, path: str, content: Any) -> web.Response:
         if content is None:

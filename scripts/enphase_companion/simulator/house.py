@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
 from math import hypot
+from typing import Any
 
 from .counters import Counters, Energies
 from .day_curves import DAY, DAY_START_HOUR, DayCurves, Installation, Sky, day_curves, solar_start
+from .orders import Orders, OverTime
 from .profiles import NET, PRODUCTION, STORAGE, TOTAL, Profile
 from .series import Noise
 from .truth import BatteryState, Electricity, Measurement, Truth, power_factor
@@ -121,6 +123,10 @@ class House:
             self._energy_of_day,
         )
         self._lock = threading.RLock()
+        normally_closed = frozenset(contact.id for contact in profile.contacts if contact.normally_closed)
+        closed = normally_closed if profile.has_controller else frozenset()
+        reserve = 100 * profile.battery.reserve if profile.battery else 0.0
+        self._orders = OverTime(Orders(reserve=reserve, closed=closed))
 
     def truth(self, at: float) -> Truth:
         """Everything at `at` (epoch seconds).
@@ -139,6 +145,15 @@ class House:
             battery=self._battery_state(day, at, measured[STORAGE].total.active_power),
             inverters={inverter.serial_number: inverter.peak * sunshine for inverter in self.inverters},
         )
+
+    def orders(self, at: float) -> Orders:
+        """Return what the controllers do at `at` (epoch seconds)."""
+        return self._orders.at(at)
+
+    def order(self, at: float, **values: Any) -> None:
+        """Change orders from a moment on; later changes of the same values are dropped."""
+        with self._lock:
+            self._orders.change(at, lambda orders: replace(orders, **values))
 
     def sunshine(self, at: float) -> float:
         """How much of the full sun falls on the panels at `at`: 0 to about 1. Raises as `truth` does."""

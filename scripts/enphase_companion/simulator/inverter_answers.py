@@ -14,6 +14,8 @@ REPORT_INTERVAL = 300
 #: Device data lists no more devices than this.
 DEVICE_DATA_LIMIT = 50
 _MICROINVERTER, _AC_BATTERY = 1, 11
+#: Number of the first microinverter's channel.
+_FIRST_CHANNEL = 1627390225
 _PHASE_NAMES = ("ph-a", "ph-b", "ph-c")
 _INSTALLED = 1735689600
 #: A night is never longer than this (seconds), at the latitudes where houses have panels.
@@ -70,12 +72,19 @@ def ac_battery_serials(profile: Profile) -> list[str]:
 
 def device_data(house: House, at: int) -> dict[str, Any]:
     """Return /ivp/pdm/device_data: no more than fifty devices."""
-    listed = reports(house, at)[:DEVICE_DATA_LIMIT]
-    devices: dict[str, Any] = {
-        str(553648384 + 256 * number): _device(house, report, 1627390225 + 256 * number)
-        for number, report in enumerate(listed)
-    }
-    return {**devices, "deviceCount": len(listed), "deviceDataLimit": DEVICE_DATA_LIMIT}
+    devices = [
+        _device(house, report, _FIRST_CHANNEL + 256 * number)
+        for number, report in enumerate(reports(house, at)[:DEVICE_DATA_LIMIT])
+    ]
+    if "removed-inverters" in house.profile.quirks:
+        last = devices.pop()
+        removed = [
+            _silent_device(f"4821{number:08d}", _FIRST_CHANNEL - 256 * number, gone=True) for number in (1, 2)
+        ]
+        unreported = _silent_device(last["sn"], last["channels"][0]["chanEid"], gone=False)
+        devices = [*removed, *devices, unreported][:DEVICE_DATA_LIMIT]
+    numbered = {str(553648384 + 256 * number): device for number, device in enumerate(devices)}
+    return {**numbered, "deviceCount": len(devices), "deviceDataLimit": DEVICE_DATA_LIMIT}
 
 
 def inventory(house: House, at: int) -> list[dict[str, Any]]:
@@ -93,7 +102,7 @@ def inventory(house: House, at: int) -> list[dict[str, Any]]:
             "img_load_date": str(_INSTALLED),
             "img_pnum_running": "520-00082-r01-v04.30.32",
             "ptpn": "540-00135-r01-v04.27.04",
-            "chaneid": 1627390225 + 256 * number,
+            "chaneid": _FIRST_CHANNEL + 256 * number,
             "device_control": [{"gficlearset": False}],
             "producing": report.watts > 1,
             "communicating": True,
@@ -184,15 +193,33 @@ def _device(house: House, report: Report, channel: int) -> dict[str, Any]:
     }
 
 
+def _silent_device(serial_number: str, channel: int, gone: bool) -> dict[str, Any]:
+    """Return the entry of a microinverter that was removed, or has not reported since it was added."""
+    nothing = {
+        "chanEid": channel,
+        "created": 0,
+        "wattHours": {"today": 0, "yesterday": 0, "week": 0},
+        "watts": {"now": 0, "nowUsed": 0, "max": 0},
+        "lastReading": {},
+        "lifetime": {},
+    }
+    entry = {"devName": "pcu", "sn": serial_number, "active": not gone, "modGone": gone}
+    return {**entry, "channels": [nothing]}
+
+
 def _ac_battery(house: House, serial_number: str, at: int) -> dict[str, Any]:
     battery = house.truth(at).battery
     full = round(battery.state_of_charge) if battery else 0
     power = battery.power if battery else 0.0
+    orders = house.orders(at)
+    told = {name: levels for name, *levels in orders.told_to_sleep}
+    lowest, highest = told.get(serial_number, (25, 30))
+    flags = ["envoy.cond_flags.pcu_ctrl.sleep-mode"] if serial_number in orders.asleep else []
     return {
         "part_num": "800-00930-r03",
         "installed": str(_INSTALLED),
         "serial_num": serial_number,
-        "device_status": ["envoy.global.ok"],
+        "device_status": ["envoy.global.ok", *flags],
         "last_rpt_date": str(at),
         "admin_state": 6,
         "dev_type": _AC_BATTERY,
@@ -203,11 +230,11 @@ def _ac_battery(house: House, serial_number: str, at: int) -> dict[str, Any]:
         "communicating": True,
         "provisioned": True,
         "operating": True,
-        "sleep_enabled": False,
+        "sleep_enabled": serial_number in told,
         "percentFull": full,
         "maxCellTemp": 21,
-        "sleep_min_soc": 25,
-        "sleep_max_soc": 30,
+        "sleep_min_soc": lowest,
+        "sleep_max_soc": highest,
         "charge_status": charge_status(power),
     }
 

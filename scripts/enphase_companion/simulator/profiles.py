@@ -35,6 +35,18 @@ QUIRKS = {
     "inverter-wraps": "ten minutes after the start a microinverter's counter wraps at 2^32 J (1.19 MWh)",
     "zeros-after-power-cut": "for two minutes after a restart all values are 0, with status 200",
     "nightly-silence": "from 23:00 to 23:05 house time the gateway answers no requests (8.3)",
+    "opt-schedules": "opt_schedules is on: the battery controller ignores a written mode (8.2.42)",
+    "local-writes-ignored": "the battery controller ignores the stored tariff document (8.3.6086)",
+    "scheduler-stuck": "charging from the grid is allowed but does not begin before the mode is changed",
+    "cloud-writes-back": "ten minutes after a local command the cloud restores the old values",
+    "reserve-limited": "a written reserve is limited to 10 to 80 %",
+    "no-grid-charging": "the site's grid profile forbids charging from the grid: it is set back to false",
+    "slow-relay": "the main relay takes 28 s to open, and then says 'open synchronized' (8.3.6086)",
+    "contacts-read-open": "for a minute after a change of settings each NC contact reads open (8.3.6086)",
+    "owner-refused": "commands are for installers: an owner's token gets 401",
+    "generator-always-charges": "charge_from_generator is set back to true (8.3.5169)",
+    "removed-inverters": "device data keeps two removed microinverters; the last has not reported yet",
+    "inverters-wrap": "every microinverter's counter is modulo 2^32 J (1.19 MWh)",
 }
 
 PRODUCTION, NET, TOTAL, STORAGE = "production", "net-consumption", "total-consumption", "storage"
@@ -71,6 +83,20 @@ class Meter:
 
 
 @dataclass(frozen=True)
+class Contact:
+    """A dry contact of a System Controller and the load that it switches, if any."""
+
+    id: str  #: NC1, NC2: normally closed; NO1, NO2: normally open
+    load_name: str = ""
+    share: float = 0.0  #: what the load draws while it is on, as a share of the household's power
+
+    @property
+    def normally_closed(self) -> bool:
+        """Whether the contact is closed until somebody opens it."""
+        return self.id.startswith("NC")
+
+
+@dataclass(frozen=True)
 class Wiring:
     """The phases of a gateway."""
 
@@ -90,6 +116,14 @@ class Profile:
     battery: Battery | None = None
     quirks: frozenset[str] = frozenset()
     inverters: int = 12
+    contacts: tuple[Contact, ...] = tuple(map(Contact, ("NC1", "NC2", "NO1", "NO2")))
+    generator: float = 0.0  #: W of the standby generator; 0: there is none
+
+    @property
+    def has_controller(self) -> bool:
+        """Whether a System Controller is there: it comes with IQ Batteries that have no IQ Meter Collar."""
+        battery = self.battery
+        return battery is not None and battery.kind == "encharge" and not battery.collar
 
     @property
     def phase_mode(self) -> str:
@@ -152,7 +186,10 @@ class Profile:
             parts.append(
                 f"{self.battery.units} {'IQ' if self.battery.kind == 'encharge' else 'AC'} Batteries"
             )
-            parts += ["IQ Meter Collar"] if self.battery.collar else []
+            parts += ["IQ Meter Collar, IQ Combiner 6C"] if self.battery.collar else []
+        loads = [contact.load_name for contact in self.contacts if contact.load_name]
+        parts += [f"dry contacts for {' and '.join(loads)}"] if loads else []
+        parts += ["generator"] if self.generator else []
         parts += [name for name in QUIRKS if name in self.quirks]
         return ", ".join([*(parts if self.meters else ["no meters", *parts]), self.firmware])
 
@@ -207,8 +244,17 @@ _MANY = (
 )
 _IQ = Battery(units=3, unit_capacity=5000, unit_power=1280)
 _AC = Battery(units=4, unit_capacity=1200, unit_power=270, kind="acb")
+_GENERATOR = 9000.0
 _LIES_OF_8_3 = frozenset(
     {"unlisted-meter", "total-is-net", "today-is-lifetime", "power-factors-added", "no-apparent-energy"}
+)
+
+_WAYS_OF_8_3_6086 = frozenset({"local-writes-ignored", "slow-relay", "contacts-read-open"})
+_LOADS = (
+    Contact("NC1", "air conditioner", 0.3),
+    Contact("NC2", "dryer", 0.2),
+    Contact("NO1", "pool pump", 0.25),
+    Contact("NO2"),
 )
 
 _ROWS = (
@@ -230,6 +276,10 @@ _ROWS = (
         "storage-loses-phase", "D8.3.6087", _SPLIT, _GRID_AND_STORAGE, _IQ, frozenset({"storage-loses-phase"})
     ),
     Profile("meter-collar", "D8.3.1598", _SPLIT, _GRID_AND_STORAGE, replace(_IQ, collar=True)),
+    Profile("generator", "D8.2.4398", _SPLIT, _GRID_AND_STORAGE, _IQ, contacts=_LOADS, generator=_GENERATOR),
+    Profile(
+        "cloud-controlled", "D8.3.6086", _SPLIT, _GRID_AND_STORAGE, _IQ, _WAYS_OF_8_3_6086, contacts=_LOADS
+    ),
     Profile("ac-batteries", "D7.6.175", _ONE, _GRID, _AC),
     Profile("sixty-inverters", "D8.2.4264", _THREE, _GRID, inverters=60),
     Profile("old-firmware", "D5.0.62", _ONE, _GRID),

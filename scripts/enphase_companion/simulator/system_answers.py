@@ -127,7 +127,7 @@ class LiveView:
         }
 
     def _meters(self, at: int) -> dict[str, Any]:
-        profile = self._house.profile
+        profile, orders = self._house.profile, self._house.orders(at)
         truth = None if at == _NEVER else self._house.truth(at)
         battery = truth.battery if truth else None
         is_acb = profile.battery is not None and profile.battery.kind == "acb"
@@ -135,10 +135,10 @@ class LiveView:
         return {
             "last_update": at,
             "soc": _percent(battery),
-            "main_relay_state": 1,
+            "main_relay_state": int(orders.on_grid),
             "gen_relay_state": 5,
             "backup_bat_mode": 1,
-            "backup_soc": round(battery.reserve) if battery else 0,
+            "backup_soc": round(orders.kept) if battery else 0,
             "is_split_phase": int(profile.phase_mode == "split"),
             "phase_count": profile.wired,
             "enc_agg_soc": _percent(iq),

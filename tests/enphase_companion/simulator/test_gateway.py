@@ -167,7 +167,7 @@ async def test_a_post_starts_the_live_stream(simulator: Simulator, session: aioh
     assert begin <= after["meters"]["last_update"] <= simulator.clock.time()
     async with session.post(simulator.url + "/ivp/meters", json={}, headers=headers) as response:
         assert response.status == 404
-    async with session.put(simulator.url + "/admin/lib/tariff", json={}, headers=headers) as response:
+    async with session.patch(simulator.url + "/ivp/meters", json={}, headers=headers) as response:
         assert response.status == 405
 
 

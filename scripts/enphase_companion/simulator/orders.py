@@ -1,0 +1,67 @@
+"""What the devices of a house have been told to do, by time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+SELF_CONSUMPTION, ECONOMY, BACKUP = "self-consumption", "economy", "backup"
+CLOSED = "closed"
+
+T = TypeVar("T")
+
+
+class OverTime(Generic[T]):
+    """A value that changes at moments (epoch seconds), also at moments to come."""
+
+    def __init__(self, first: T) -> None:
+        self._first = first
+        self._changes: list[tuple[float, T]] = []
+
+    def at(self, moment: float) -> T:
+        """Return the value at a moment; a change counts from its own moment on."""
+        return next((value for when, value in reversed(self._changes) if when <= moment), self._first)
+
+    def set(self, moment: float, value: T) -> None:
+        """Change the value from a moment on; changes planned for later are dropped."""
+        self._changes = [*self.until(moment), (moment, value)]
+
+    def change(self, moment: float, change: Callable[[T], T]) -> None:
+        """Apply `change` to the value at a moment and to all that are planned for later."""
+        later = [(when, change(value)) for when, value in self._changes if when > moment]
+        self._changes = [*self.until(moment), (moment, change(self.at(moment))), *later]
+
+    def until(self, moment: float) -> list[tuple[float, T]]:
+        """Return the changes before a moment, oldest first."""
+        return [(when, value) for when, value in self._changes if when < moment]
+
+
+@dataclass(frozen=True)
+class Orders:
+    """What the controllers of a house do; the values are those of a house that nobody commands."""
+
+    mode: str = SELF_CONSUMPTION
+    reserve: float = 20.0  #: percent; in the mode `backup` everything is kept
+    very_low: float = 5.0  #: percent that stays in the batteries off grid
+    charge_from_grid: bool = False
+    relay: str = CLOSED  #: position of the main relay, as the gateway words it
+    relay_asked: str = CLOSED
+    production: bool = True  #: False: somebody has switched the array off
+    panels: bool = True  #: False: the microinverters have dropped out, as when the grid comes or goes
+    closed: frozenset[str] = field(default_factory=frozenset)  #: dry contacts that are closed
+    contacts_misread: bool = False  #: whether the gateway says "open" for each normally closed contact
+    generator: str = "off"  #: off, on or auto
+    charge_from_generator: bool = True
+    told_to_sleep: tuple[tuple[str, float, float], ...] = ()  #: AC Batteries, each with its two levels
+    asleep: frozenset[str] = field(default_factory=frozenset)  #: AC Batteries by serial number
+
+    @property
+    def on_grid(self) -> bool:
+        """Whether the grid is connected."""
+        return self.relay == CLOSED
+
+    @property
+    def kept(self) -> float:
+        """Percent that the batteries keep while the grid is connected."""
+        return 100.0 if self.mode == BACKUP else self.reserve

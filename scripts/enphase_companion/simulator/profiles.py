@@ -9,6 +9,19 @@ from string import ascii_letters
 
 from .battery import Battery
 
+#: What firmware makes of commands, by name: some of QUIRKS.
+QUIRKS_OF_COMMANDS = {
+    "opt-schedules": "opt_schedules is on: the battery controller ignores a written mode (8.2.42)",
+    "local-writes-ignored": "the battery controller ignores the stored tariff document (8.3.6086)",
+    "scheduler-stuck": "charging from the grid is allowed but does not begin before the mode is changed",
+    "cloud-writes-back": "ten minutes after a local command the cloud restores the old values",
+    "reserve-limited": "a written reserve is limited to 10 to 80 %",
+    "no-grid-charging": "the site's grid profile forbids charging from the grid: it is set back to false",
+    "slow-relay": "the main relay takes 28 s to open, and then says 'open synchronized' (8.3.6086)",
+    "contacts-read-open": "for a minute after a change of settings each NC contact reads open (8.3.6086)",
+    "owner-refused": "commands are for installers: an owner's token gets 401",
+    "generator-always-charges": "charge_from_generator is set back to true (8.3.5169)",
+}
 #: Firmware bugs by name, with the firmware where each was seen. Bugs of all gateways are always present:
 #: three channels for each meter, a whole meter's voltage as the sum of its phases', device data that ends at
 #: fifty devices, a colon in the key of the batteries' power; and on 7.0 to 8.2.127 a sum over the
@@ -35,18 +48,9 @@ QUIRKS = {
     "inverter-wraps": "ten minutes after the start a microinverter's counter wraps at 2^32 J (1.19 MWh)",
     "zeros-after-power-cut": "for two minutes after a restart all values are 0, with status 200",
     "nightly-silence": "from 23:00 to 23:05 house time the gateway answers no requests (8.3)",
-    "opt-schedules": "opt_schedules is on: the battery controller ignores a written mode (8.2.42)",
-    "local-writes-ignored": "the battery controller ignores the stored tariff document (8.3.6086)",
-    "scheduler-stuck": "charging from the grid is allowed but does not begin before the mode is changed",
-    "cloud-writes-back": "ten minutes after a local command the cloud restores the old values",
-    "reserve-limited": "a written reserve is limited to 10 to 80 %",
-    "no-grid-charging": "the site's grid profile forbids charging from the grid: it is set back to false",
-    "slow-relay": "the main relay takes 28 s to open, and then says 'open synchronized' (8.3.6086)",
-    "contacts-read-open": "for a minute after a change of settings each NC contact reads open (8.3.6086)",
-    "owner-refused": "commands are for installers: an owner's token gets 401",
-    "generator-always-charges": "charge_from_generator is set back to true (8.3.5169)",
     "removed-inverters": "device data keeps two removed microinverters; the last has not reported yet",
     "inverters-wrap": "every microinverter's counter is modulo 2^32 J (1.19 MWh)",
+    **QUIRKS_OF_COMMANDS,
 }
 
 PRODUCTION, NET, TOTAL, STORAGE = "production", "net-consumption", "total-consumption", "storage"

@@ -138,6 +138,8 @@ class Controls:
             self._tariff.set(at, document)
         if values.get("mode") == "savings-mode":
             values["mode"] = ECONOMY
+        if "no-grid-charging" in self._quirks:
+            values.pop("charge_from_grid", None)
         allowed = values.get("charge_from_grid")
         if allowed is not None:
             self.grid_charging_allowed.set(at, allowed)
@@ -149,6 +151,15 @@ class Controls:
             values.pop("charge_from_grid", None)
         if values:
             self._house.order(at, **values)
+
+    def obey_cloud(self, at: int, **values: Any) -> None:
+        """Use the storage settings of the cloud from a moment on; all four are given."""
+        document = None
+        if "local-writes-ignored" not in self._quirks:
+            tariff = self._tariff.at(at)
+            settings = {key: values[name] for name, key in _STORAGE.items()}
+            document = {**tariff, "storage_settings": {**tariff["storage_settings"], **settings}}
+        self.set_storage(at, document, **values)
 
     def _put_tariff(self, body: Any, at: int) -> Any:
         tariff = _object(body, "tariff")

@@ -13,6 +13,7 @@ import jwt
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 
+from .battery_cloud import API, SESSION_COOKIE, SITE, SITES_PATH, USER, BatteryCloud
 from .certificate import key_from_seed
 from .faults import Faults
 from .server import Request, note
@@ -42,7 +43,7 @@ _PAGE = '<!DOCTYPE html>\n<html lang="en"><head><title>Entrez</title></head><bod
 class Entrez:
     """Accounts, sessions and tokens; the routes are `handle`'s.
 
-    The same address also serves Enlighten's sign-in.
+    The same address also serves Enlighten: its sign-in and, where there are IQ Batteries, their settings.
     """
 
     def __init__(self, serial_number: str, seed: int) -> None:
@@ -61,6 +62,8 @@ class Entrez:
         self.site_name = "Simulated house"
         #: The kind of token (see TOKENS) that a sign-in gets; None: by its role.
         self.token_kind: str | None = None
+        #: The battery settings in the cloud, where the gateway has IQ Batteries.
+        self.battery_cloud: BatteryCloud | None = None
         #: Seconds that the clock here is ahead of this machine's.
         self.clock_offset = 0.0
 
@@ -109,6 +112,9 @@ class Entrez:
         route = routes.get((request.method, request.path))
         if route is not None:
             return await route(request)
+        if self.battery_cloud is not None and request.path.startswith((API, SITES_PATH)):
+            username = self._of_enlighten.get(request.cookies.get(SESSION_COOKIE, ""))
+            return await self.battery_cloud.handle(request, username)
         if request.method == "GET" and request.path.startswith("/site/"):
             return self._site(request)
         return web.Response(status=404, text=_PAGE.format("<h1>Not found</h1>"), content_type="text/html")
@@ -151,8 +157,16 @@ class Entrez:
             return web.json_response({"message": "success", "requires_mfa": True})
         session = secrets.token_hex(16)
         self._of_enlighten[session] = username
-        answer = web.json_response({"message": "success", "session_id": session, "is_consumer": True})
-        answer.set_cookie("_enlighten_4_session", session, httponly=True)
+        answer = web.json_response(
+            {
+                "message": "success",
+                "session_id": session,
+                "is_consumer": True,
+                "user_id": USER,
+                "system_id": SITE,
+            }
+        )
+        answer.set_cookie(SESSION_COOKIE, session, httponly=True)
         return answer
 
     def _authorize(self, form: dict[str, str]) -> web.Response:
@@ -224,7 +238,7 @@ class Entrez:
         if request.cookies.get("SESSION", "") not in self._signed_in:
             return web.Response(status=401, text="Unauthorized")
         wanted = request.path.removeprefix("/site/").casefold()
-        site = {"id": 1234567, "name": self.site_name, "serial_numbers": [self._serial_number]}
+        site = {"id": SITE, "name": self.site_name, "serial_numbers": [self._serial_number]}
         return web.json_response([site] if wanted in self.site_name.casefold() else [])
 
 

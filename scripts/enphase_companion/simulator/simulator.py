@@ -14,6 +14,7 @@ from typing import Any, Self
 from aiohttp import web
 
 from .answers import ReplayedAnswers, SimulatedAnswers
+from .battery_cloud import BatteryCloud
 from .certificate import Certificate, key_from_seed, make_certificate
 from .entrez import PASSWORD, USERNAME, Entrez
 from .faults import Faults
@@ -78,6 +79,12 @@ class Simulator:
             answers = SimulatedAnswers(self._house, self.clock, f"1223{seed % 10**8:08d}")
         self.serial_number = answers.serial_number
         self.entrez = Entrez(self.serial_number, seed)
+        if isinstance(answers, SimulatedAnswers) and self._house is not None:
+            battery = self._house.profile.battery
+            if battery is not None and battery.kind == "encharge":
+                self.entrez.battery_cloud = BatteryCloud(
+                    answers.controls, self.clock, self.serial_number, reserve=100 * battery.reserve
+                )
         self.gateway = Gateway(answers, self.clock, self.entrez)
         self.weather = WeatherService(self._house, self.clock, seed)
         self._seed = seed

@@ -92,24 +92,20 @@ class Control(Prover):
         for name in ("reserve", "shutdown_level"):
             _require_level(name, requested.get(name))
 
+        wrote_mode = False
+
         async def send() -> None:
             document = tariff.change_document(await self._gateway.api_call(TARIFF), requested)
+            nonlocal wrote_mode
+            wrote_mode = mode is not None
             await self._write(TARIFF, "PUT", document)
 
-        async def send_to_cloud() -> None:
-            if cloud is not None:
-                await cloud.change(
-                    mode=mode,
-                    reserve=reserve,
-                    charge_from_grid=charge_from_grid,
-                    shutdown_level=shutdown_level,
-                )
+        async def observe() -> Observation:
+            return tariff.observe(await self.storage(), wrote_mode=wrote_mode)
 
         before = None
         if cloud is None or not self.are_local_writes_ignored:
-            result = await self._run(
-                Command.STORAGE, requested, send=send, observe=partial(self._observe_storage, None)
-            )
+            result = await self._run(Command.STORAGE, requested, send=send, observe=observe)
             if cloud is None or result.outcome is Outcome.HELD:
                 return result
             self.are_local_writes_ignored = True
@@ -117,8 +113,14 @@ class Control(Prover):
         return await self._run(
             Command.STORAGE,
             requested,
-            send=send_to_cloud,
-            observe=partial(self._observe_storage, cloud),
+            send=partial(
+                cloud.change,
+                mode=mode,
+                reserve=reserve,
+                charge_from_grid=charge_from_grid,
+                shutdown_level=shutdown_level,
+            ),
+            observe=partial(self._observe_by_cloud, cloud),
             within=self.timing.cloud,
             way=Way.CLOUD,
             before=before,
@@ -267,9 +269,8 @@ class Control(Prover):
     def _seconds_to_settled(self) -> float:
         return self._contacts_settled_at - now()
 
-    async def _observe_storage(self, cloud: BatteryCloud | None) -> Observation:
-        storage = await self.storage()
-        return tariff.observe(storage, None if cloud is None else await cloud.settings())
+    async def _observe_by_cloud(self, cloud: BatteryCloud) -> Observation:
+        return tariff.observe(await self.storage(), await cloud.settings())
 
     async def _observe_relay(self) -> Observation:
         relay = json_object(await self._gateway.api_call(_RELAY), _RELAY)

@@ -59,15 +59,20 @@ def with_cloud(storage: Storage, settings: CloudSettings) -> Storage:
     return replace(storage, mode=settings.mode)
 
 
-def observe(storage: Storage, settings: CloudSettings | None = None) -> Observation:
+def observe(
+    storage: Storage, settings: CloudSettings | None = None, *, wrote_mode: bool = False
+) -> Observation:
     """Return what the gateway, and the cloud that a command was sent to, report of the batteries.
 
-    Raises CommandError if the gateway has no storage settings.
+    A mode that was written locally (`wrote_mode`) does not count while Enphase's schedules replace it. Raises
+    CommandError if the gateway has no storage settings.
     """
     if storage.document is None:
         raise CommandError("this gateway has no storage settings")
     known = storage if settings is None else with_cloud(storage, settings)
     values = {name: getattr(known, name) for name in KEYS}
+    if wrote_mode and storage.document.optimized_schedules:
+        values["mode"] = None
     return Observation(values, partial(_evidence, storage), partial(_explain, storage, settings))
 
 

@@ -5,17 +5,32 @@ from __future__ import annotations
 import ast
 import inspect
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 import enphase_api
-from enphase_api.local import Gateway
+from enphase_api.local import Control, Gateway, Timing
+from enphase_api.models import Outcome
 from enphase_companion.simulator import Simulator
+from tests.houses import JUNE
 
 PAGE = (Path(__file__).parents[2] / "docs" / "client.md").read_text(encoding="utf-8")
 EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+
+
+@pytest.fixture
+def sim(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
+    """Yield a gateway with batteries, for which commands need not wait."""
+    quick = {"first": 5.0, "second": 0.1, "pause": 0.05}
+    defaults = Timing.__init__.__kwdefaults__
+    assert defaults is not None
+    for name, seconds in quick.items():
+        monkeypatch.setitem(defaults, name, seconds)
+    with Simulator("battery", hour_of_day=11, day=JUNE, speed=30) as running:
+        yield running
 
 
 async def run_examples(example: str, names: dict[str, Any], sim: Simulator) -> None:
@@ -45,7 +60,10 @@ async def test_the_examples_of_the_page_run_in_order(
     assert "12 microinverters" in printed
     assert "Check the certificate" not in printed
     assert names["known"].problem is None
-    assert len(EXAMPLES) == 7
+    assert "held" in printed
+    assert "nothing was sent" not in printed
+    assert (names["result"].outcome, names["result"].is_final) == (Outcome.HELD, True)
+    assert len(EXAMPLES) == 9
 
 
 @pytest.mark.usefixtures("use_simulated_entrez")
@@ -71,7 +89,14 @@ def test_the_page_names_every_reading_call() -> None:
             "login",
             "login_oauth_code",
             "api_call",
+            "optional_call",
             "close",
             "trust_gateway",
         ):
             assert f"`{name}()`" in PAGE, member
+
+
+def test_the_page_names_every_command() -> None:
+    for name, member in inspect.getmembers(Control, inspect.iscoroutinefunction):
+        if name.startswith("set_"):
+            assert f"`{name}(" in PAGE, member

@@ -60,6 +60,7 @@ def test_all_values_of_a_document_that_the_controller_uses_are_known() -> None:
             optimized_schedules=False,
             is_scheduled=True,
         ),
+        has_batteries=True,
         state_of_charge=59,
         scheduler_mode="CP",
     )
@@ -101,7 +102,7 @@ def test_the_older_name_of_a_mode_is_known() -> None:
 
 def test_without_batteries_the_sums_are_no_settings() -> None:
     storage = Storage.from_json(tariff(), None, SECCTRL | {"Enc_commissioned_capacity": 0})
-    assert (storage.reserve, storage.from_controller) == (20, frozenset())
+    assert (storage.reserve, storage.from_controller, storage.has_batteries) == (20, frozenset(), False)
 
 
 def test_nothing_is_known_of_a_gateway_without_document() -> None:

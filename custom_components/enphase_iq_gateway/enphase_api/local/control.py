@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..cloud.battery import BatteryCloud
-from ..exceptions import CommandError
+from ..exceptions import CommandError, ResponseError
 from ..json_values import boolean, json_object, nested_objects, number, text
 from ..models.commands import Command, CommandResult, Evidence, Outcome, Reason, Value, Way
 from ..models.storage import SCHED, SECCTRL, TARIFF, Storage, StorageMode
@@ -134,14 +134,9 @@ class Control(Prover):
         """
 
         async def send() -> None:
-            devices = await self._gateway.optional_call(_INVENTORY)
-            if not any(
-                isinstance(group, dict) and group.get("type") == "ENPOWER" and group.get("devices")
-                for group in (devices if isinstance(devices, list) else ())
-            ):
-                raise CommandError("this gateway has no System Controller, which disconnects from the grid")
             await self._write(_RELAY, "POST", {"mains_admin_state": "closed" if connected else "open"})
 
+        await self._require_controller()
         return await self._run(
             Command.GRID_CONNECTION,
             {"connected": connected},
@@ -272,6 +267,13 @@ class Control(Prover):
     async def _observe_by_cloud(self, cloud: BatteryCloud) -> Observation:
         return tariff.observe(await self.storage(), await cloud.settings())
 
+    async def _require_controller(self) -> None:
+        devices = await self._gateway.optional_call(_INVENTORY)
+        groups = devices if isinstance(devices, list) else []
+        known = [group for group in groups if isinstance(group, dict) and group.get("type") == "ENPOWER"]
+        if not any(group.get("devices") for group in known):
+            raise CommandError("this gateway has no System Controller, which disconnects from the grid")
+
     async def _observe_relay(self) -> Observation:
         relay = json_object(await self._gateway.api_call(_RELAY), _RELAY)
         # "open synchronizing": the first word is the position.
@@ -279,14 +281,14 @@ class Control(Prover):
         return Observation({"connected": _CLOSED.get(position)})
 
     async def _observe_contact(self, contact: str) -> Observation:
-        entry = _find(await self._gateway.api_call(_CONTACTS), _CONTACTS, contact)
+        entry = _find(await self._gateway.optional_call(_CONTACTS), _CONTACTS, contact)
         closed = _CLOSED.get(text(entry, "status") or "")
         if closed is False and contact.startswith("NC") and self.are_contacts_settling:
             return Observation({"closed": None}, explain=_explain_settling)
         return Observation({"closed": closed})
 
     async def _observe_contact_settings(self, contact: str) -> Observation:
-        settings = _find(await self._gateway.api_call(_CONTACT_SETTINGS), _CONTACT_SETTINGS, contact)
+        settings = _find(await self._gateway.optional_call(_CONTACT_SETTINGS), _CONTACT_SETTINGS, contact)
         values = {
             name: value
             for name, value in settings.items()
@@ -316,8 +318,16 @@ class Control(Prover):
         return Observation({"on": not any(known) if known else None})
 
     async def _write(self, path: str, method: str, body: Any) -> None:
-        """Send a document; what the gateway answers proves nothing."""
-        await self._gateway.api_call(path, method, json=body, response_raw=True)
+        """Send a document; what the gateway answers proves nothing.
+
+        Raises CommandError if it has no such endpoint, as without the device.
+        """
+        try:
+            await self._gateway.api_call(path, method, json=body, response_raw=True)
+        except ResponseError as error:
+            if error.status != 404:
+                raise
+            raise CommandError(f"this gateway takes no command at {path}: the device is missing") from None
 
 
 def _by_document(_: CommandResult) -> Evidence:
@@ -348,7 +358,7 @@ def _require_level(name: str, value: Value) -> None:
 
 def _find(answer: object, path: str, contact: str) -> Mapping[str, Any]:
     """Return the entry of a dry contact. Raises CommandError without one."""
-    for each in nested_objects(json_object(answer, path), "dry_contacts"):
+    for each in [] if answer is None else nested_objects(json_object(answer, path), "dry_contacts"):
         if each.get("id") == contact:
             return each
     raise CommandError(f"this gateway has no dry contact {contact!r}")

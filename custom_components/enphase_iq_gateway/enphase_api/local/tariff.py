@@ -65,10 +65,10 @@ def observe(
     """Return what the gateway, and the cloud that a command was sent to, report of the batteries.
 
     A mode that was written locally (`wrote_mode`) does not count while Enphase's schedules replace it. Raises
-    CommandError if the gateway has no storage settings.
+    CommandError if the gateway has no batteries, or no settings of them.
     """
-    if storage.document is None:
-        raise CommandError("this gateway has no storage settings")
+    if storage.document is None or storage.has_batteries is False:
+        raise CommandError("this gateway has no batteries")
     known = storage if settings is None else with_cloud(storage, settings)
     values = {name: getattr(known, name) for name in KEYS}
     if wrote_mode and storage.document.optimized_schedules:

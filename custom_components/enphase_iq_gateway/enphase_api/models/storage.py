@@ -92,6 +92,8 @@ class Storage:
     from_controller: frozenset[str] = frozenset()
     #: The document as it is.
     document: StorageSettings | None = None
+    #: None if unknown.
+    has_batteries: bool | None = None
     #: % of all batteries.
     state_of_charge: float | None = None
     #: The scheduler's present mode by its code, such as "CG" (charge from grid); it may be outdated.
@@ -106,7 +108,8 @@ class Storage:
         document = None if tariff is None else StorageSettings.from_json(tariff)
         schedule = {} if sched is None else json_object(sched, SCHED)
         sums = {} if secctrl is None else json_object(secctrl, SECCTRL)
-        if not number(sums, "Enc_commissioned_capacity") and not number(sums, "Max_energy"):
+        has_batteries = any(number(sums, key) for key in ("Enc_commissioned_capacity", "Max_energy"))
+        if not has_batteries:
             # Without batteries, the sums do not follow the document.
             sums = {}
         known = {
@@ -122,6 +125,7 @@ class Storage:
             **values,
             from_controller=frozenset(reported),
             document=document,
+            has_batteries=None if secctrl is None else has_batteries,
             state_of_charge=number(sums, "ENC_agg_soc", 0, 100),
             scheduler_mode=_scheduler_mode(schedule),
         )

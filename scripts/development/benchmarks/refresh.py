@@ -21,8 +21,8 @@ PACKAGES = ("homeassistant", "pyenphase")
 _MINUTE, _HOUR, _DAY = 60, 3600, 86400
 _MILLI, _KIBI = 1e3, 1 / 1024
 
-#: Suffix of a figure's name, and its house.
-_HOUSES = (("", THREE_PHASE), ("_with_battery", BATTERY))
+#: Suffix of a figure's name, its house, and whether all entities are enabled.
+_HOUSES = (("", THREE_PHASE, False), ("_with_battery", BATTERY, False), ("_with_everything", LARGE, True))
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,11 @@ class _Bench:
     side: _Side
     at: Simulated
     progress: Progress
+
+    def set_up(self, *, everything: bool) -> int:
+        """Set the integration up, with all entities, and return their number, or with the default ones."""
+        self.at.process.set_up()
+        return self.at.process.enable_all() if everything else 0
 
     def refreshes(self, seconds: int, pace: int | None = None) -> list[Refresh]:
         """Refresh for these seconds of the house's clock."""
@@ -105,11 +110,11 @@ def _result(figure: str, unit: str, ours: Iterable[float], reference: Iterable[f
 
 def _requests(run: _Run) -> Iterator[Result]:
     """Count the requests to a gateway during a day."""
-    for suffix, profile in _HOUSES:
+    for suffix, profile, everything in _HOUSES:
         with run.both(profile) as both:
             days = []
             for bench in both:
-                bench.at.process.set_up()
+                bench.set_up(everything=everything)
                 days.append(bench.refreshes(run.seconds(_DAY, 15 * _MINUTE)))
         requests = [[len(refresh.paths) for refresh in day] for day in days]
         yield _result(f"requests_per_refresh{suffix}", "requests", *requests)
@@ -120,11 +125,11 @@ def _requests(run: _Run) -> Iterator[Result]:
 
 def _busy(run: _Run) -> Iterator[Result]:
     """Measure how long a slow gateway works for a refresh, averaged over all endpoints; in real time."""
-    for suffix, profile in _HOUSES:
+    for suffix, profile, everything in _HOUSES:
         taken = []
         with run.both(profile) as both:
             for bench in both:
-                bench.at.process.set_up()
+                bench.set_up(everything=everything)
                 bench.at.be_slow()
                 period = run.seconds(bench.side.period, _MINUTE)
                 taken.append([mean(refresh.busy for refresh in bench.refreshes(period))])
@@ -164,10 +169,10 @@ def _load(run: _Run) -> Iterator[Result]:
     occupied: list[list[float]] = [[], []]
     written: list[list[float]] = [[], []]
     unchanged: list[list[float]] = [[], []]
+    entities: list[list[float]] = []
     with run.both(LARGE) as both:
         for bench in both:
-            bench.at.process.set_up()
-            bench.at.process.enable_all()
+            entities.append([bench.set_up(everything=True)])
             bench.refreshes(5 * bench.side.pace)
         for _ in run.rounds:
             for index, bench in enumerate(both):
@@ -175,6 +180,7 @@ def _load(run: _Run) -> Iterator[Result]:
                 occupied[index].append(mean(cost.occupied for cost in costs) * _MILLI)
                 written[index].append(mean(cost.changed + cost.unchanged for cost in costs))
                 unchanged[index].append(mean(cost.unchanged for cost in costs))
+    yield _result("entities_with_everything", "entities", *entities)
     yield _result("event_loop_per_refresh", "ms", *occupied)
     yield _result("states_written_per_refresh", "states", *written)
     yield _result("states_written_unchanged_per_refresh", "states", *unchanged)

@@ -55,13 +55,15 @@ def test_all_documented_figures_are_measured(figures: dict[str, tuple[float, flo
     assert all(ours > 0 < reference for name, (ours, reference) in figures.items() if "busy" in name)
 
 
-@pytest.mark.parametrize(("suffix", "reference"), [("", 5), ("_with_battery", 10)])
+@pytest.mark.parametrize(
+    ("suffix", "reference", "most"), [("", 5, 1.2), ("_with_battery", 10, 1.2), ("_with_everything", 10, 1.5)]
+)
 def test_a_refresh_is_little_more_than_one_request_on_average(
-    figures: dict[str, tuple[float, float]], suffix: str, reference: int
+    figures: dict[str, tuple[float, float]], suffix: str, reference: int, most: float
 ) -> None:
     assert figures[f"requests_per_refresh{suffix}"] == (1, reference)
     averaged, _ = figures[f"requests_per_refresh{suffix}_averaged"]
-    assert 1 < averaged < 1.2
+    assert 1 < averaged <= most
 
 
 def test_only_changed_states_are_written(figures: dict[str, tuple[float, float]]) -> None:

@@ -245,15 +245,15 @@ async def test_all_settings_of_a_dry_contact_are_sent_with_the_change() -> None:
 
 async def test_an_open_contact_is_not_believed_after_a_change_of_settings() -> None:
     async with open_control("generator+contacts-read-open", timing=IMPATIENT) as (_, control):
-        assert not control.are_contacts_settling
+        settling = [control.are_contacts_settling]
         await control.set_dry_contact_settings("NC2", soc_low=35)
-        assert control.are_contacts_settling
+        settling.append(control.are_contacts_settling)
         result = await control.set_dry_contact("NC1", closed=True)
         assert (result.outcome, result.reason) == (Outcome.PENDING, Reason.CONTACTS_SETTLE)
         assert result.after == {"closed": None}
         final = await control.confirm(result)
         assert (final.outcome, final.reason) == (Outcome.HELD, None)
-        assert not control.are_contacts_settling
+        assert [*settling, control.are_contacts_settling] == [False, True, False]
 
 
 async def test_the_generator_is_switched() -> None:

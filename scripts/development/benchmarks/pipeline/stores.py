@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack
 from itertools import count
 from pathlib import Path
 from time import perf_counter, process_time
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiomysql  # type: ignore[import-untyped]
 import orjson
@@ -23,7 +23,9 @@ from enphase_companion.storage.tables import readings
 from ..meter_messages import build_message
 from ..process import Process, start_measured
 from ..results import Result, middle
-from .run import Run
+
+if TYPE_CHECKING:
+    from .run import Run
 
 #: Messages that are written together, as installed.
 _BATCH = 500

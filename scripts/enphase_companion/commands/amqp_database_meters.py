@@ -93,7 +93,9 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
             if consumer.problem is None:
                 service.ready()
             counts = (
-                f"{metrics['messages_stored']:g} stored, {metrics['messages_dead_lettered']:g} dead-lettered"
+                f"{metrics['messages_stored']:g} stored, "
+                f"{metrics['messages_dead_lettered']:g} dead-lettered, "
+                f"{metrics['readings_refused']:g} readings refused"
             )
             service.alive(join_clauses(counts, consumer.problem))
 

@@ -74,7 +74,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
         problem = poller.problem or forwarder.problem
         counts = (
             f"{metrics['messages_stored']:g} stored, {metrics['spool_messages']:g} in the spool, "
-            f"{metrics['messages_dropped']:g} dropped"
+            f"{metrics['messages_dropped']:g} dropped, {metrics['readings_refused']:g} readings refused"
         )
         return join_clauses(counts, problem)
 

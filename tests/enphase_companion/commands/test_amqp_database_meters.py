@@ -544,8 +544,9 @@ async def test_systemd_is_notified_of_readiness_and_status(lite: StoringCommand,
         assert await asyncio.to_thread(lambda: "READY=1" in notifications), (
             "ready although no message was published"
         )
-        await lite.publish(*build_bodies(1, 2), b"{}")
-        status = re.compile(r"STATUS=2 stored, 1 dead-lettered$")
+        of_wrong_clock = encode(build_message(3, timestamp=AT + 60 * 86_400.0))
+        await lite.publish(*build_bodies(1, 2), of_wrong_clock, b"{}")
+        status = re.compile(r"STATUS=3 stored, 1 dead-lettered, 4 readings refused$")
         assert await asyncio.to_thread(
             lambda: any("WATCHDOG=1" in each and status.search(each) for each in notifications)
         )

@@ -495,7 +495,7 @@ async def test_systemd_is_notified_once_the_first_reading_is_safe_and_of_the_sta
     with capture_notifications(lite.user, tmp_path) as notifications:
         lite.start()
         assert "READY=1" in notifications
-        status = re.compile(r"STATUS=[1-9]\d* stored, \d+ in the spool, 0 dropped$")
+        status = re.compile(r"STATUS=[1-9]\d* stored, \d+ in the spool, 0 dropped, 0 readings refused$")
         assert any("WATCHDOG=1" in each and status.search(each) for each in notifications)
         assert lite.stop(signal.SIGINT) == 0
         assert "STOPPING=1" in notifications
@@ -509,7 +509,8 @@ def test_a_terminal_shows_the_number_of_stored_readings(lite: StoringCommand) ->
         with os.fdopen(controller, errors="replace") as screen:
             assert "Ctrl-C ends it." in screen.readline()
             assert re.fullmatch(
-                r"\d\d:\d\d [1-9]\d* stored, \d+ in the spool, 0 dropped\n", screen.readline()
+                r"\d\d:\d\d [1-9]\d* stored, \d+ in the spool, 0 dropped, 0 readings refused\n",
+                screen.readline(),
             )
             process.send_signal(signal.SIGTERM)
             assert process.wait(STOP_TIMEOUT) == 0

@@ -254,7 +254,7 @@ async def _send(settings: Settings, wanted: Change, *, cloud: bool, as_json: boo
                 await asyncio.sleep(min(_LOOK_AGAIN, control.timing.second))
                 result = await control.confirm(result)
         except asyncio.CancelledError:
-            say(_report_interruption(wanted, result, control.current))
+            say(_report_interruption(wanted, result, control.interrupted))
             raise
     say(_report(wanted, result))
     return result
@@ -295,14 +295,17 @@ def _change_of(wanted: Change, result: CommandResult, key: str) -> str:
     return f"{now} (before: {before})" if now != before else f"{now}, as before"
 
 
-def _report_interruption(wanted: Change, result: CommandResult | None, current: CommandResult | None) -> str:
+def _report_interruption(
+    wanted: Change, result: CommandResult | None, interrupted: CommandResult | None
+) -> str:
     """Return what is known of a command when Ctrl-C ends the program."""
     if result is not None:
         return f"\nInterrupted before the second look. {_report(wanted, result)}"
-    if current is None:
+    if interrupted is None:
         return "\nInterrupted: nothing was sent."
     before = ", ".join(
-        f"{wanted.name(key)} was {wanted.describe(key, current.before.get(key))}" for key in current.requested
+        f"{wanted.name(key)} was {wanted.describe(key, interrupted.before.get(key))}"
+        for key in interrupted.requested
     )
     return f"\nInterrupted: the command was sent, but not confirmed yet; before, {before}."
 

@@ -163,10 +163,24 @@ async def test_the_command_on_its_way_is_known_until_its_first_proof() -> None:
     sending = asyncio.create_task(device.set(mode="economy"))
     while device.sent == 0:
         await asyncio.sleep(0)
-    assert device.current is not None
-    assert (device.current.outcome, device.current.before) == (Outcome.PENDING, SELF)
+    current = device.current
+    assert current is not None
+    assert (current.outcome, current.before) == (Outcome.PENDING, SELF)
     await sending
+    assert [device.current, device.interrupted] == [None, None]
+
+
+async def test_a_command_that_was_cancelled_on_its_way_is_known() -> None:
+    device = Device(SELF)
+    sending = asyncio.create_task(device.set(mode="economy"))
+    while device.sent == 0:
+        await asyncio.sleep(0)
+    sending.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await sending
     assert device.current is None
+    assert device.interrupted is not None
+    assert device.interrupted.requested == ECO
 
 
 async def test_an_earlier_command_is_not_judged_by_the_values_of_a_later_one() -> None:

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+import json
+import signal
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
+from enphase_api.local import Timing
 from enphase_companion.commands.gateway_console import main
+from enphase_companion.console import changes
+from enphase_companion.runtime.main import INTERRUPTED
 
 from ..cli_user import CliUser
+
+SCRIPTS = Path(__file__).parents[3] / "docs" / "scripts.md"
 
 
 @pytest.mark.parametrize(
@@ -99,3 +108,179 @@ def test_the_cloud_needs_an_account_and_a_setting_of_the_batteries(
     assert result.status == 2
     assert "only settings of the batteries" in result.error
     assert user.simulator.requests == []
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let commands wait for fractions of a second."""
+    defaults = Timing.__init__.__kwdefaults__
+    assert defaults is not None
+    for name, seconds in {"first": 0.5, "cloud": 3.0, "second": 0.5, "pause": 0.05}.items():
+        monkeypatch.setitem(defaults, name, seconds)
+    monkeypatch.setattr(changes, "_LOOK_AGAIN", 0.2)
+
+
+#: House seconds a second: what takes a gateway seconds takes these tests a fraction of one.
+SPEED = 30
+
+
+@pytest.mark.usefixtures("quick")
+def test_a_change_that_holds_is_reported_twice_with_status_0(
+    create_ready_user: Callable[..., CliUser], enter: Callable[..., None]
+) -> None:
+    user = create_ready_user("battery", speed=SPEED)
+    enter("yes\n")
+    result = user.run(main, "--set", "battery-mode=backup", "--set", "reserve=30")
+    assert (result.status, result.err) == (0, "")
+    lines = result.out.splitlines()
+    states = "battery-mode is backup (before: self-consumption), reserve is 100 % (before: 20 %)."
+    kept = "In mode backup everything is kept; this reserve counts in the other modes."
+    assert lines[1:] == [
+        f"Type yes to send it: Done: {states}",
+        kept,
+        "Reading it again 0.5 seconds after the command ...",
+        f"Held: {states}",
+        kept,
+    ]
+    assert user.simulator.house.orders(user.simulator.clock.time()).mode == "backup"
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("profile", "setting", "status", "report"),
+    [
+        ("battery", "battery-mode=economy", 0, "Known from the gateway's document: no device reports it."),
+        ("battery", "charge-from-grid=on", 0, "Held: charge-from-grid is on (before: off)."),
+        ("battery", "shutdown-level=8%", 0, "Held: shutdown-level is 8 % (before: 5 %)."),
+        ("battery", "grid=off", 0, "Held: grid is off (before: on)."),
+        ("battery", "grid=on", 0, "Held: grid is on, as before."),
+        ("generator", "NC1=open", 0, "Held: NC1 is open (before: closed)."),
+        ("generator", "NC1.soc-low=20", 0, "Held: NC1.soc-low is 20 % (before: 30 %)."),
+        ("generator", "NC2.off-grid-action=shed", 0, "Held: NC2.off-grid-action is shed"),
+        ("generator", "generator=auto", 0, "Held: generator is auto (before: off)."),
+        (
+            "battery+no-grid-charging",
+            "charge-from-grid=on",
+            1,
+            "Ignored: charge-from-grid is off, as before.\nThe gateway did not store it: the site's grid",
+        ),
+        (
+            "battery+reserve-limited",
+            "reserve=95",
+            1,
+            "Refused: reserve is 80 % (before: 20 %).",
+        ),
+        (
+            "cloud-controlled",
+            "reserve=40",
+            1,
+            "Ignored: reserve is 20 %, as before.\nThe gateway stores the setting, but its battery",
+        ),
+    ],
+)
+def test_the_report_and_the_status_say_whether_a_change_held(
+    create_ready_user: Callable[..., CliUser], profile: str, setting: str, status: int, report: str
+) -> None:
+    user = create_ready_user(profile, speed=SPEED)
+    result = user.run(main, "--set", setting, "--yes")
+    assert report in result.out
+    assert (result.status, result.err) == (status, "")
+
+
+@pytest.mark.usefixtures("quick")
+def test_several_settings_of_one_contact_are_one_command(create_ready_user: Callable[..., CliUser]) -> None:
+    user = create_ready_user("generator", speed=SPEED)
+    result = user.run(
+        main, "--set", "NC2.mode=soc", "--set", "NC2.soc-low=20", "--set", "NC2.soc-high=60", "--yes"
+    )
+    assert result.status == 0, result.err
+    writes = [request for request in user.simulator.requests if request.path.endswith("contact_settings")]
+    assert [request.method for request in writes].count("POST") == 1
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize(
+    ("profile", "setting", "error"),
+    [
+        ("battery+owner-refused", "reserve=40", "the gateway does not allow /admin/lib/tariff with this"),
+        ("battery", "production=off", "the gateway does not allow /ivp/mod/603980032/mode/power with this"),
+        ("battery", "reserve=3", "the reserve must not be below the shutdown level of 5 %"),
+        ("battery", "generator=on", "this gateway has no generator"),
+        ("three-phase", "reserve=40", "this gateway has no batteries"),
+        ("meter-collar", "grid=off", "this gateway has no System Controller"),
+    ],
+)
+def test_what_the_gateway_cannot_do_is_an_error(
+    create_ready_user: Callable[..., CliUser], profile: str, setting: str, error: str
+) -> None:
+    result = create_ready_user(profile, speed=SPEED).run(main, "--set", setting, "--yes")
+    assert result.status == 1
+    assert result.error.startswith(f"error: {error}")
+    assert result.out == ""
+
+
+@pytest.mark.usefixtures("quick")
+def test_json_is_the_result_alone(create_ready_user: Callable[..., CliUser]) -> None:
+    user = create_ready_user("battery+cloud-writes-back", speed=SPEED)
+    result = user.run(main, "--set", "battery-mode=economy", "--yes", "--json")
+    document = json.loads(result.out)
+    assert result.status == 0
+    assert document["requested"] == {"mode": "economy"}
+    assert (document["before"]["mode"], document["after"]["mode"]) == ("self-consumption", "economy")
+    assert (document["outcome"], document["evidence"], document["final"]) == ("held", "document", True)
+    documentation = SCRIPTS.read_text()
+    assert not [key for key in document if f"`{key}`" not in documentation]
+
+
+@pytest.mark.usefixtures("quick")
+def test_the_cloud_is_used_where_the_controller_ignores_the_gateway(
+    create_ready_user: Callable[..., CliUser],
+) -> None:
+    user = create_ready_user("cloud-controlled", speed=SPEED)
+    user.write_account(gateway_token=user.simulator.token())
+    result = user.run(main, "--set", "reserve=40", "--yes", "--cloud")
+    assert (result.status, result.err) == (0, "")
+    assert "Held (through Enphase's cloud): reserve is 40 % (before: 20 %)." in result.out
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.slow
+def test_a_mode_through_the_cloud_is_waited_for(
+    create_ready_user: Callable[..., CliUser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(Timing.__init__.__kwdefaults__ or {}, "cloud", 0.3)
+    # Fifteen minutes of house time pass in some seconds.
+    user = create_ready_user("cloud-controlled", speed=200)
+    user.write_account(gateway_token=user.simulator.token())
+    result = user.run(main, "--set", "battery-mode=economy", "--yes", "--cloud")
+    assert (result.status, result.err) == (0, "")
+    assert "The cloud waits for the gateway, which takes up to 15 minutes." in result.out
+    assert "Held (through Enphase's cloud): battery-mode is economy (before: unknown)." in result.out
+    assert "Known from Enphase's cloud: no device reports it." in result.out
+    assert "Also changed: reserve from 20 % to 30 %, charge-from-grid from off to on." in result.out
+
+
+@pytest.mark.slow
+def test_ctrl_c_says_what_is_known(create_ready_user: Callable[..., CliUser]) -> None:
+    user = create_ready_user("cloud-controlled")
+    process = user.start("enphase-gateway-console", "--set", "reserve=40", "--yes")
+    with process:
+        while not any(request.method == "PUT" for request in user.simulator.requests):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == INTERRUPTED
+    assert err == ""
+    assert out.strip() == (
+        "Interrupted: the command was sent, but not confirmed yet; before, reserve was 20 %."
+    )
+    user = create_ready_user("battery", speed=SPEED, seed=2)
+    process = user.start("enphase-gateway-console", "--set", "reserve=40", "--yes", bufsize=1)
+    with process:
+        assert process.stdout is not None
+        lines = [process.stdout.readline(), process.stdout.readline()]
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+    assert (process.returncode, err) == (INTERRUPTED, "")
+    assert lines[0] == "Done: reserve is 40 % (before: 20 %).\n"
+    assert "Interrupted before the second look. Done: reserve is 40 % (before: 20 %)." in out

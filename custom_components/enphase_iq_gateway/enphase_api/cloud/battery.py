@@ -45,6 +45,9 @@ class CloudSettings:
     is_pending: bool
     #: The name of the mode in the cloud.
     profile: str | None
+    #: % between which the two levels can be set.
+    reserve_range: tuple[float, float] = (0, 100)
+    shutdown_range: tuple[float, float] = (0, 100)
     #: Minutes of the day between which the batteries charge from the grid.
     charging_hours: tuple[int | None, int | None] = (None, None)
     has_accepted_disclaimer: bool = False
@@ -62,6 +65,8 @@ class CloudSettings:
             charge_from_grid=boolean(data, "chargeFromGrid"),
             is_pending=isinstance(requested, dict) and bool(texts(requested, "pendingGateways")),
             profile=profile,
+            reserve_range=_range(data, "batteryBackupPercentage"),
+            shutdown_range=_range(data, "veryLowSoc"),
             charging_hours=(
                 integer(data, "chargeBeginTime", 0, 1440),
                 integer(data, "chargeEndTime", 0, 1440),
@@ -114,42 +119,40 @@ class BatteryCloud(Enlighten):
         A mode brings its own reserve and charging from the grid along, unless they are given, too. To charge
         from the grid, Enphase's disclaimer about tax credits is accepted, as the app does.
 
-        Raises CommandError for a reserve in mode `backup`, which keeps everything.
+        Raises CommandError for a level that the site cannot have, and for a reserve in mode `backup`, which
+        keeps everything: nothing was changed.
         """
-        if mode is not None and (reserve is None or mode is StorageMode.BACKUP):
-            await self._change({"profile": _PROFILES[mode]})
-        elif reserve is not None:
-            present = await self.settings()
-            if mode is None and present.mode is StorageMode.BACKUP:
-                raise CommandError("in mode backup, the reserve is always 100 %: choose another mode first")
-            profile = present.profile if mode is None else _PROFILES[mode]
-            body = {"profile": profile, "batteryBackupPercentage": round(reserve)}
-            await self._write("PUT", "/profile/{site}?userId={user}", body)
-        if shutdown_level is not None:
-            await self._change({"veryLowSoc": round(shutdown_level)})
-        if charge_from_grid is False:
-            await self._change({"chargeFromGrid": False})
-        elif charge_from_grid:
-            await self._charge_from_grid()
-
-    async def _charge_from_grid(self) -> None:
         present = await self.settings()
+        wants_reserve = reserve is not None and mode is not StorageMode.BACKUP
+        if wants_reserve and mode is None and present.mode is StorageMode.BACKUP:
+            raise CommandError("in mode backup, the reserve is always 100 %: choose another mode first")
+        if wants_reserve:
+            _require_within("reserve", reserve, present.reserve_range)
+        _require_within("shutdown level", shutdown_level, present.shutdown_range)
+        body: dict[str, Any] = {} if mode is None else {"profile": _PROFILES[mode]}
+        if wants_reserve and reserve is not None:
+            profile = present.profile if mode is None else _PROFILES[mode]
+            level = {"profile": profile, "batteryBackupPercentage": round(reserve)}
+            await self._write("PUT", "/profile/{site}?userId={user}", level)
+        if shutdown_level is not None:
+            body["veryLowSoc"] = round(shutdown_level)
+        if charge_from_grid:
+            body |= await self._accept_charging(present)
+        elif charge_from_grid is not None:
+            body["chargeFromGrid"] = False
+        if body and not (wants_reserve and body.keys() == {"profile"}):
+            # With the profile, as each has its own charging from the grid.
+            await self._write("PUT", "/batterySettings/{site}?userId={user}", body)
+
+    async def _accept_charging(self, present: CloudSettings) -> dict[str, Any]:
+        """Accept the disclaimer, and return the settings that allow charging from the grid."""
         if not present.has_accepted_disclaimer:
             path = "/batterySettings/acceptDisclaimer/{site}"
             await self._write("POST", path, {"disclaimer-type": "itc"})
         begin, end = present.charging_hours
         hours = {} if begin is None or end is None else {"chargeBeginTime": begin, "chargeEndTime": end}
-        await self._change(
-            {
-                "chargeFromGrid": True,
-                "acceptedItcDisclaimer": True,
-                **hours,
-                "chargeFromGridScheduleEnabled": False,
-            }
-        )
-
-    async def _change(self, body: Mapping[str, Any]) -> None:
-        await self._write("PUT", "/batterySettings/{site}?userId={user}", body)
+        charging = {"chargeFromGrid": True, "acceptedItcDisclaimer": True}
+        return {**charging, **hours, "chargeFromGridScheduleEnabled": False}
 
     async def _write(self, method: str, path: str, body: Mapping[str, Any]) -> None:
         # Each answer to a GET renews the cookie that a write repeats in its header.
@@ -210,6 +213,17 @@ class BatteryCloud(Enlighten):
         if site is None:
             raise AuthenticationError("Enlighten knows no site of this account: use the owner's account")
         return site
+
+
+def _range(data: Mapping[str, Any], key: str) -> tuple[float, float]:
+    low, high = number(data, f"{key}Min", 0, 100), number(data, f"{key}Max", 0, 100)
+    return (0 if low is None else low, 100 if high is None else high)
+
+
+def _require_within(name: str, level: float | None, limits: tuple[float, float]) -> None:
+    low, high = limits
+    if level is not None and not low <= level <= high:
+        raise CommandError(f"the {name} of this site must be from {low:g} to {high:g} %")
 
 
 def _user_of(given: Mapping[str, Any]) -> str | None:

@@ -53,6 +53,8 @@ class Prover:
         self.timing = timing or Timing()
         #: The command on its way to its first proof; None if there is none.
         self.current: CommandResult | None = None
+        #: The latest command whose task was cancelled on its way: it may have been sent.
+        self.interrupted: CommandResult | None = None
         self._lock = asyncio.Lock()
         #: By command and device, of the latest: when it was sent, and how its values are read.
         self._latest: dict[tuple[Command, str | None], tuple[float, Observe]] = {}
@@ -109,6 +111,9 @@ class Prover:
             self._latest[command, device] = sent.sent_at, observe
             try:
                 return await self._prove(sent, send, observe, self.timing.first if within is None else within)
+            except asyncio.CancelledError:
+                self.interrupted = sent
+                raise
             finally:
                 self.current = None
 

@@ -12,7 +12,7 @@ from .series import STEP, positive_mean
 EFFICIENCY = 0.95
 _HOURS = STEP / 3600
 #: Near full and near empty the power falls off over this many hours, so that the limits are never crossed.
-_EASING = 4 * _HOURS
+EASING = 4 * _HOURS
 #: Of what the house will need until the morning, this much is stored at most.
 _SHARE_OF_NEED = 0.9
 #: The last half hour of the day discharges the remaining energy.
@@ -40,9 +40,9 @@ class Battery:
         """Wh at the start of every day, and never less."""
         return self.capacity * self.reserve
 
-    def stored(self, delivered: float, received: float) -> float:
+    def stored(self, at_start: float, delivered: float, received: float) -> float:
         """Wh stored, when since the day's start the battery gave and took these (Wh at its meter)."""
-        return self.reserve_energy + received * EFFICIENCY - delivered / EFFICIENCY
+        return at_start + received * EFFICIENCY - delivered / EFFICIENCY
 
     def day(self, surplus: Sequence[float]) -> list[float]:
         """Watts (positive: discharging) at each knot of a day, given the house's surplus (negative: lack).
@@ -55,16 +55,16 @@ class Battery:
         level, power, powers = 0.0, 0.0, [0.0]
         for knot in range(1, len(surplus)):
             room = min(usable, needed_after[knot] * _SHARE_OF_NEED / EFFICIENCY) - level
-            most_in = max(0.0, room) / EFFICIENCY / _EASING
-            most_out = level * EFFICIENCY / _EASING
+            most_in = max(0.0, room) / EFFICIENCY / EASING
+            most_out = level * EFFICIENCY / EASING
             wanted = min(max(-surplus[knot], -strongest, -most_in), strongest, most_out)
-            level += _get_stored_energy(power, wanted)
+            level += get_stored_energy(power, wanted)
             power = wanted
             powers.append(power)
         return _end_at_zero(powers, level)
 
 
-def _get_stored_energy(first: float, last: float) -> float:
+def get_stored_energy(first: float, last: float) -> float:
     """Wh stored in one step in which the power goes from `first` to `last`; negative when discharging."""
     return (positive_mean(-first, -last) * EFFICIENCY - positive_mean(first, last) / EFFICIENCY) * _HOURS
 
@@ -78,7 +78,7 @@ def _still_to_come(watts: list[float]) -> list[float]:
 def _end_at_zero(powers: list[float], level: float) -> list[float]:
     """Return the day ending at zero power; the rest, `level`, is discharged evenly in its last half hour."""
     last = len(powers) - 1
-    level += _get_stored_energy(powers[last - 1], 0.0) - _get_stored_energy(powers[last - 1], powers[last])
+    level += get_stored_energy(powers[last - 1], 0.0) - get_stored_energy(powers[last - 1], powers[last])
     extra = level * EFFICIENCY / (_HOURS * (_CLOSING_KNOTS - 1))
     closing = range(last - _CLOSING_KNOTS + 1, last)
     return [power + extra if knot in closing else power for knot, power in enumerate(powers[:-1])] + [0.0]

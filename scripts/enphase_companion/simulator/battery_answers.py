@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from .commanded_day import START_SOC, STOP_SOC
 from .house import House
 from .orders import BACKUP, CLOSED, ECONOMY, Orders
 from .profiles import Profile
@@ -16,8 +17,6 @@ _REPORT_INTERVAL = 60
 _CONTROLLER_SERIAL = "482500000001"
 _COLLAR_SERIAL = "482520000001"
 _COMBINER_SERIAL = "482530000001"
-#: Percent of charge at which a generator in mode `auto` starts and stops.
-START_SOC, STOP_SOC = 30, 80
 #: The first firmware with `opt_schedules`.
 _HAS_OPTIMIZED_SCHEDULES = (8, 2, 4200)
 _IDLE, _ZERO_NET, _CHARGE_FROM_GRID = "ID - Idle", "ZN - Zero Net", "CG - Charge From Grid"
@@ -244,9 +243,9 @@ def dry_contact_settings(profile: Profile) -> list[dict[str, Any]]:
 def generator(house: House, at: int) -> dict[str, Any]:
     """Return /ivp/ensemble/generator."""
     present, orders = bool(house.profile.generator), house.orders(at)
-    runs = present and orders.generator == "on" and not orders.on_grid
+    runs = house.truth(at).generator > 0
     return {
-        "admin_state": ("closed" if orders.generator == "on" else "open") if present else "unknown",
+        "admin_state": (CLOSED if orders.generator == "on" or runs else "open") if present else "unknown",
         "oper_state": CLOSED if runs else "open",
         "admin_mode": ("off", "on", "auto").index(orders.generator),
         "schedule": 0,

@@ -203,9 +203,23 @@ class Controls:
         else:
             house.order(moved, relay=OPEN)
         if house.orders(moved).on_grid != house.orders(moved - 1).on_grid:
-            house.order(moved, panels=False)
+            house.order(moved, panels=False, closed=self._closed_by(wanted, moved))
             house.order(moved + DROPOUT, panels=True)
         return battery_answers.relay(house, at)
+
+    def _closed_by(self, relay: str, at: int) -> frozenset[str]:
+        """Return which dry contacts are closed once the main relay has moved: loads are shed and applied."""
+        closed = self._house.orders(at).closed
+        for contact, over_time in self._contacts.items():
+            settings = over_time.at(at)
+            # Seen on 8.3.6086: off grid, contacts of other types stay as they are.
+            if settings["type"] != "LOAD":
+                continue
+            if relay == OPEN and settings["micro_grid_action"] == "shed":
+                closed -= {contact}
+            elif relay == CLOSED and settings["grid_action"] == "apply" and contact.startswith("NC"):
+                closed |= {contact}
+        return closed
 
     def _post_contact(self, body: Any, at: int) -> Any:
         wanted = _object(body, "dry_contacts")

@@ -58,6 +58,10 @@ class Counters:
             nearest += step
         return self._known[day]
 
+    def forget(self, after: int) -> None:
+        """Forget what was counted up to days after this one, as its flows or theirs have changed."""
+        self._known = {day: held for day, held in self._known.items() if day <= max(after, self._start_day)}
+
 
 def _at_start(profile: Profile, peak: float, days: float) -> Energies:
     battery = profile.battery

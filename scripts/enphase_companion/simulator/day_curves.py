@@ -6,6 +6,7 @@ wherever on earth and whenever it is requested.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -13,8 +14,8 @@ from math import cos, pi, radians, sin
 from random import Random
 
 from .battery import Battery
-from .profiles import NET, PRODUCTION, STORAGE, TOTAL
-from .series import STEP, Curve, Noise, Series
+from .profiles import NET, PRODUCTION, STORAGE, TOTAL, Contact
+from .series import REGULAR, STEP, Curve, Noise, Series, Times
 
 #: Panels face the equator at this slope (degrees).
 TILT = 35.0
@@ -130,7 +131,7 @@ class Household:
 #: A day begins at this solar hour, when the sun is down and the battery empty: days are computed one by one.
 DAY_START_HOUR = 3
 DAY = 86400
-_KNOTS = DAY // STEP + 1
+KNOTS = DAY // STEP + 1
 #: var without load and var a watt: inverters and batteries lag, household electronics lead.
 _REACTIVE = {PRODUCTION: (40.0, 0.02), TOTAL: (-60.0, -0.12), STORAGE: (25.0, 0.0)}
 #: Days that are kept for all houses of the process, 1 MB each.
@@ -151,6 +152,8 @@ class Installation:
     peaks: tuple[float, ...]  #: W in full sun, by phase
     standby: float  #: W that each phase draws at night, as its meter sees it
     second_array: float  #: W in full sun, by phase, that only the grid meter sees
+    contacts: tuple[Contact, ...] = ()
+    generator: float = 0.0  #: W
 
 
 @dataclass(frozen=True)
@@ -159,45 +162,122 @@ class DayCurves:
 
     series: dict[str, list[Series]]  #: by measurement type, one a phase
     sunshine: Curve
+    output: Curve  #: what the panels make of it, as a share of the full sun
+    generator: Curve | None  #: W; None: it did not run
+    stored_at_start: float  #: Wh in the batteries when the day began
 
 
 @lru_cache(maxsize=_KEPT_DAYS)
 def day_curves(installation: Installation, number: int) -> DayCurves:
     """Return the curves of a day. Kept for every house of the process: a day takes longest to compute."""
-    sunshine = _sunshine(installation.seed, installation.latitude, number)
-    home = _home(installation.seed, installation.phases, number)
-    standby = installation.standby
-    production = [
-        [sun * peak - standby * max(0.0, 1 - 50 * sun) for sun in sunshine] for peak in installation.peaks
-    ]
-    stored = _simulate_battery(installation, production, home)
+    sun, home = sun_on_panels(installation, number), home_powers(installation, number)
+    production = produced_power(installation, sun)
+    return make_curves(
+        installation,
+        number,
+        production=production,
+        home=home,
+        stored=battery_powers(installation, production, home),
+    )
+
+
+def make_curves(
+    installation: Installation,
+    number: int,
+    *,
+    production: Phases,
+    home: Phases,
+    stored: Phases,
+    times: Sequence[float] | None = None,
+    output: list[float] | None = None,
+    generated: list[float] | None = None,
+    on_grid: list[float] | None = None,
+    stored_at_start: float | None = None,
+) -> DayCurves:
+    """Return the curves of a day from its powers (W by phase and knot).
+
+    The last five arguments are those of a commanded day: when its knots are, what the panels make as a share
+    of the full sun, the generator's W, 1 or 0 for on or off grid, and the Wh in the batteries at its start.
+    """
+    battery, when = installation.battery, Times(times) if times else REGULAR
+    sunshine = Curve(sun_on_panels(installation, number))
     active = {PRODUCTION: production, TOTAL: home, STORAGE: stored}
     reactive = {
         PRODUCTION: _reactive(PRODUCTION, production),
         TOTAL: _reactive(TOTAL, home),
-        STORAGE: _reactive(STORAGE, stored) if installation.battery else stored,
+        STORAGE: _reactive(STORAGE, stored) if battery else stored,
     }
+    if on_grid is not None and battery is not None:
+        reactive[STORAGE] = _balance_reactive(reactive, on_grid)
     active[NET], reactive[NET] = _from_grid(active), _from_grid(reactive)
+    if generated is not None:
+        share = [watts / installation.phases for watts in generated]
+        active[NET] = [[grid - own for grid, own in zip(phase, share, strict=True)] for phase in active[NET]]
     if installation.second_array:
         active[NET] = [
-            [grid - installation.second_array * sun for grid, sun in zip(phase, sunshine, strict=True)]
+            [
+                grid - installation.second_array * sun
+                for grid, sun in zip(phase, output or sun_on_panels(installation, number), strict=True)
+            ]
             for phase in active[NET]
         ]
+    if on_grid is not None:
+        # What rounding leaves.
+        for powers in (active, reactive):
+            powers[NET] = [
+                [grid if connected else 0.0 for grid, connected in zip(phase, on_grid, strict=True)]
+                for phase in powers[NET]
+            ]
     series = {
-        name: [Series(p, q) for p, q in zip(active[name], reactive[name], strict=True)] for name in active
+        name: [Series(p, q, when) for p, q in zip(active[name], reactive[name], strict=True)]
+        for name in active
     }
-    return DayCurves(series, Curve(sunshine))
+    return DayCurves(
+        series,
+        sunshine,
+        output=sunshine if output is None else Curve(output, when),
+        generator=Curve(generated, when) if generated and any(generated) else None,
+        stored_at_start=(battery.reserve_energy if battery else 0.0)
+        if stored_at_start is None
+        else stored_at_start,
+    )
+
+
+def sun_on_panels(installation: Installation, number: int) -> list[float]:
+    """Return at each knot of a day how much of the full sun falls on the panels."""
+    return _sunshine(installation.seed, installation.latitude, number)
+
+
+def home_powers(installation: Installation, number: int) -> Phases:
+    """Return what the household draws on a day if all its loads are on."""
+    return _home(installation.seed, installation.phases, number)
+
+
+def produced_power(installation: Installation, output: Sequence[float]) -> Phases:
+    """Return the production, given what the panels make as a share of the full sun."""
+    standby = installation.standby
+    return [[sun * peak - standby * max(0.0, 1 - 50 * sun) for sun in output] for peak in installation.peaks]
+
+
+def battery_powers(installation: Installation, production: Phases, home: Phases) -> Phases:
+    """Return the power of the batteries on a day without orders."""
+    battery, phases = installation.battery, installation.phases
+    if battery is None:
+        return [[0.0] * KNOTS] * phases
+    knots = zip(zip(*production, strict=True), zip(*home, strict=True), strict=True)
+    powers = battery.day([sum(produced) - sum(used) for produced, used in knots])
+    return [[power / phases for power in powers]] * phases
 
 
 @lru_cache(maxsize=_KEPT_DAYS)
 def _sunshine(seed: int, latitude: float, number: int) -> list[float]:
     sky, start = Sky(seed, latitude), solar_start(number)
-    return [sky.sunshine(start + knot * STEP) for knot in range(_KNOTS)]
+    return [sky.sunshine(start + knot * STEP) for knot in range(KNOTS)]
 
 
 @lru_cache(maxsize=_KEPT_DAYS)
 def _home(seed: int, phases: int, number: int) -> Phases:
-    return Household(seed, phases).day(number, solar_start(number), DAY_START_HOUR, _KNOTS)
+    return Household(seed, phases).day(number, solar_start(number), DAY_START_HOUR, KNOTS)
 
 
 def solar_start(number: int) -> float:
@@ -205,18 +285,20 @@ def solar_start(number: int) -> float:
     return number * DAY + DAY_START_HOUR * 3600
 
 
-def _simulate_battery(installation: Installation, production: Phases, home: Phases) -> Phases:
-    battery, phases = installation.battery, installation.phases
-    if battery is None:
-        return [[0.0] * _KNOTS] * phases
-    knots = zip(zip(*production, strict=True), zip(*home, strict=True), strict=True)
-    powers = battery.day([sum(produced) - sum(used) for produced, used in knots])
-    return [[power / phases for power in powers]] * phases
-
-
 def _reactive(name: str, active: Phases) -> Phases:
     offset, slope = _REACTIVE[name]
     return [[offset + slope * watts for watts in phase] for phase in active]
+
+
+def _balance_reactive(reactive: dict[str, Phases], on_grid: list[float]) -> Phases:
+    """Return the batteries' reactive power: off grid they alone balance that of home and production."""
+    return [
+        [
+            own * connected + (home - produced) * (1 - connected)
+            for own, home, produced, connected in zip(*phase, on_grid, strict=True)
+        ]
+        for phase in zip(reactive[STORAGE], reactive[TOTAL], reactive[PRODUCTION], strict=True)
+    ]
 
 
 def _from_grid(powers: dict[str, Phases]) -> Phases:

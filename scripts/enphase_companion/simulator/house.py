@@ -7,9 +7,10 @@ import time
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime
 from datetime import time as time_of_day
-from math import hypot
+from math import hypot, inf
 from typing import Any
 
+from .commanded_day import Carried, CommandedDay
 from .counters import Counters, Energies
 from .day_curves import DAY, DAY_START_HOUR, DayCurves, Installation, Sky, day_curves, solar_start
 from .orders import Orders, OverTime
@@ -113,6 +114,8 @@ class House:
             # Only a production meter sees the draw at night; microinverters report their production.
             standby=_STANDBY_WATTS if profile.measures(PRODUCTION) else 0.0,
             second_array=_SECOND_ARRAY if "second-inverter" in profile.quirks else 0.0,
+            contacts=profile.contacts,
+            generator=profile.generator,
         )
         self._start_day = self._day_number(start)
         self._counters = Counters(
@@ -127,6 +130,8 @@ class House:
         closed = normally_closed if profile.has_controller else frozenset()
         reserve = 100 * profile.battery.reserve if profile.battery else 0.0
         self._orders = OverTime(Orders(reserve=reserve, closed=closed))
+        #: By number, the days since the first order that changes the flows, and what each leaves.
+        self._commanded: dict[int, tuple[DayCurves, Carried]] = {}
 
     def truth(self, at: float) -> Truth:
         """Everything at `at` (epoch seconds).
@@ -135,7 +140,7 @@ class House:
         """
         day, before = self._find(at)
         measured = {name: self._measure(name, day, before, at) for name in (PRODUCTION, NET, TOTAL, STORAGE)}
-        sunshine = day.curves.sunshine.at(at - day.start)
+        output, generator = day.curves.output.at(at - day.start), day.curves.generator
         return Truth(
             time=at,
             production=measured[PRODUCTION],
@@ -143,7 +148,8 @@ class House:
             total_consumption=measured[TOTAL],
             storage=measured[STORAGE],
             battery=self._battery_state(day, at, measured[STORAGE].total.active_power),
-            inverters={inverter.serial_number: inverter.peak * sunshine for inverter in self.inverters},
+            inverters={inverter.serial_number: inverter.peak * output for inverter in self.inverters},
+            generator=generator.at(at - day.start) if generator is not None else 0.0,
         )
 
     def orders(self, at: float) -> Orders:
@@ -151,9 +157,15 @@ class House:
         return self._orders.at(at)
 
     def order(self, at: float, **values: Any) -> None:
-        """Change orders from a moment on; later changes of the same values are dropped."""
+        """Change orders from a moment on; later changes of the same values are dropped.
+
+        The flows follow within a second, and stay as they were before it.
+        """
         with self._lock:
             self._orders.change(at, lambda orders: replace(orders, **values))
+            first = self._day_number(at)
+            self._commanded = {number: day for number, day in self._commanded.items() if number < first}
+            self._counters.forget(first)
 
     def sunshine(self, at: float) -> float:
         """How much of the full sun falls on the panels at `at`: 0 to about 1. Raises as `truth` does."""
@@ -207,7 +219,37 @@ class House:
         return solar_start(number) - self._to_solar
 
     def _day(self, number: int) -> _Day:
-        return _Day(self._start_of(number), day_curves(self._installation, number))
+        changes = self._flow_changes()
+        if not changes or number < self._day_number(changes[0][0]):
+            return _Day(self._start_of(number), day_curves(self._installation, number))
+        for each in range(self._day_number(changes[0][0]), number + 1):
+            if each not in self._commanded:
+                self._commanded[each] = self._command_day(each, changes)
+        return _Day(self._start_of(number), self._commanded[number][0])
+
+    def _flow_changes(self) -> list[tuple[float, Orders]]:
+        """Return the orders that change the flows, and when."""
+        found, before = [], self._orders.at(-inf)
+        for at, orders in self._orders.changes():
+            if orders.flows != before.flows:
+                found.append((at, orders))
+                before = orders
+        return found
+
+    def _command_day(self, number: int, changes: list[tuple[float, Orders]]) -> tuple[DayCurves, Carried]:
+        """Return a day with orders, and what it leaves; the day before is known."""
+        day, start = CommandedDay(self._installation, number), self._start_of(number)
+        left = self._commanded.get(number - 1)
+        today = [(at - start, orders) for at, orders in changes if start < at < start + DAY]
+        if left is None:
+            day.begin_uncommanded()
+        else:
+            orders = [self._orders.at(-inf), *(orders for at, orders in changes if at <= start)][-1]
+            day.begin(orders, left[1])
+            today.insert(0, (0.0, orders))
+        for index, (at, orders) in enumerate(today):
+            day.obey(orders, at, until=today[index + 1][0] if index + 1 < len(today) else DAY)
+        return day.curves(), day.left
 
     def _energy_of_day(self, number: int) -> Energies:
         series = self._day(number).curves.series
@@ -250,6 +292,7 @@ class House:
             return None
         today = [series.energy(at - day.start) for series in day.curves.series[STORAGE]]
         stored = battery.stored(
+            day.curves.stored_at_start,
             delivered=sum(energy.delivered for energy in today),
             received=sum(energy.received for energy in today),
         )
@@ -258,7 +301,7 @@ class House:
             available_energy=stored,
             capacity=battery.capacity,
             state_of_charge=100 * stored / battery.capacity,
-            reserve=100 * battery.reserve,
+            reserve=self.orders(at).kept,
         )
 
 

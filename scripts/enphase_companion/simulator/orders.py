@@ -32,6 +32,10 @@ class OverTime(Generic[T]):
         later = [(when, change(value)) for when, value in self._changes if when > moment]
         self._changes = [*self.until(moment), (moment, change(self.at(moment))), *later]
 
+    def changes(self) -> list[tuple[float, T]]:
+        """Return all changes, oldest first."""
+        return list(self._changes)
+
     def until(self, moment: float) -> list[tuple[float, T]]:
         """Return the changes before a moment, oldest first."""
         return [(when, value) for when, value in self._changes if when < moment]
@@ -55,6 +59,15 @@ class Orders:
     charge_from_generator: bool = True
     told_to_sleep: tuple[tuple[str, float, float], ...] = ()  #: AC Batteries, each with its two levels
     asleep: frozenset[str] = field(default_factory=frozenset)  #: AC Batteries by serial number
+
+    @property
+    def flows(self) -> tuple[object, ...]:
+        """Everything that the flows of the house depend on."""
+        return (
+            (self.mode, self.reserve, self.very_low, self.charge_from_grid, self.on_grid)
+            + (self.production, self.panels, self.closed, self.asleep)
+            + (() if self.on_grid else (self.generator, self.charge_from_generator))
+        )
 
     @property
     def on_grid(self) -> bool:

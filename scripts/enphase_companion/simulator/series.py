@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from array import array
-from collections.abc import Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
 from itertools import accumulate, pairwise
 from math import hypot
 from typing import NamedTuple
@@ -50,39 +51,70 @@ def positive_mean(first: float, last: float) -> float:
     return above * above / (2 * abs(first - last))
 
 
-def place(seconds: float, knots: int) -> tuple[int, float]:
-    """Return the knot at or before `seconds` after a day's start, and how far (0 to 1) it is to the next."""
-    index = min(int(seconds // STEP), knots - 2)
-    return index, seconds / STEP - index
+class Times:
+    """When the knots of a day are: at every STEP, or at the given times (seconds after its start)."""
+
+    def __init__(self, times: Sequence[float] | None = None) -> None:
+        self._times = times
+
+    def place(self, seconds: float, knots: int) -> tuple[int, float, float]:
+        """Return the knot at or before `seconds`, how far (0 to 1) it is to the next, and their distance.
+
+        The distance is in STEPs.
+        """
+        if self._times is None:
+            index = min(int(seconds // STEP), knots - 2)
+            return index, seconds / STEP - index, 1.0
+        index = min(max(bisect_right(self._times, seconds) - 1, 0), knots - 2)
+        first, length = self._times[index], self._times[index + 1] - self._times[index]
+        return index, (seconds - first) / length, length / STEP
+
+    def weigh(self, means: Iterable[float]) -> Iterable[float]:
+        """Return the areas, in STEPs, of the means between one knot and the next."""
+        if self._times is None:
+            return means
+        return (
+            mean * (last - first) / STEP
+            for mean, (first, last) in zip(means, pairwise(self._times), strict=True)
+        )
+
+    def of(self, index: int) -> float:
+        """Return the time of a knot (seconds)."""
+        return index * STEP if self._times is None else self._times[index]
+
+
+REGULAR = Times()
 
 
 class Curve:
     """One quantity over one day: straight between its knots, with the areas above and below zero."""
 
-    def __init__(self, knots: Sequence[float]) -> None:
-        """`knots`: the values at every STEP from the day's start to its end, both included."""
+    def __init__(self, knots: Sequence[float], times: Times = REGULAR) -> None:
+        """`knots`: the values from the day's start to its end, both included."""
+        self._times = times
         self._knots = array("d", knots)
-        self._above = _sum_positive(self._knots)
-        self._below = _sum_positive(array("d", [-knot for knot in knots]))
+        self._above = _sum_positive(self._knots, times)
+        self._below = _sum_positive(array("d", [-knot for knot in knots]), times)
 
     def at(self, seconds: float) -> float:
         """Return the value, `seconds` after the day's start."""
-        index, fraction = place(seconds, len(self._knots))
+        index, fraction, _ = self._times.place(seconds, len(self._knots))
         first = self._knots[index]
         return first + (self._knots[index + 1] - first) * fraction
 
     def areas(self, seconds: float) -> tuple[float, float]:
         """Return the positive and the negative integral since the day began, in value-hours, unsigned."""
-        index, fraction = place(seconds, len(self._knots))
+        index, fraction, length = self._times.place(seconds, len(self._knots))
         first = self._knots[index]
         now = first + (self._knots[index + 1] - first) * fraction
+        passed = fraction * length
         return (
-            (self._above[index] + positive_mean(first, now) * fraction) * _HOURS,
-            (self._below[index] + positive_mean(-first, -now) * fraction) * _HOURS,
+            (self._above[index] + positive_mean(first, now) * passed) * _HOURS,
+            (self._below[index] + positive_mean(-first, -now) * passed) * _HOURS,
         )
 
 
-def _sum_positive(knots: array[float]) -> array[float]:
+def _sum_positive(knots: array[float], times: Times) -> array[float]:
     """Return the running sum of the positive part, in steps."""
     if max(knots) <= 0:
         return array("d", bytes(knots.itemsize * len(knots)))
@@ -90,7 +122,7 @@ def _sum_positive(knots: array[float]) -> array[float]:
         means = [(first + last) / 2 for first, last in pairwise(knots)]
     else:
         means = [positive_mean(first, last) for first, last in pairwise(knots)]
-    return array("d", accumulate(means, initial=0.0))
+    return array("d", accumulate(times.weigh(means), initial=0.0))
 
 
 class Energy(NamedTuple):
@@ -110,19 +142,21 @@ class Energy(NamedTuple):
 class Series:
     """One day of active and reactive power on one phase."""
 
-    def __init__(self, active: Sequence[float], reactive: Sequence[float]) -> None:
+    def __init__(self, active: Sequence[float], reactive: Sequence[float], times: Times = REGULAR) -> None:
         """Take `active` (W) and `reactive` (var) at the knots."""
-        self.active = Curve(active)
-        self.reactive = Curve(reactive)
+        self._times = times
+        self.active = Curve(active, times)
+        self.reactive = Curve(reactive, times)
         steps = pairwise(zip(active, reactive, strict=True))
-        self._apparent = array("d", accumulate((_apparent_mean(*step) for step in steps), initial=0.0))
+        means = (_apparent_mean(*step) for step in steps)
+        self._apparent = array("d", accumulate(times.weigh(means), initial=0.0))
 
     def energy(self, seconds: float) -> Energy:
         """Energy since the day's start."""
-        index, fraction = place(seconds, len(self._apparent))
-        knot = index * STEP
+        index, fraction, length = self._times.place(seconds, len(self._apparent))
+        knot = self._times.of(index)
         first, now = ((self.active.at(moment), self.reactive.at(moment)) for moment in (knot, seconds))
-        apparent = (self._apparent[index] + _apparent_mean(first, now) * fraction) * _HOURS
+        apparent = (self._apparent[index] + _apparent_mean(first, now) * (fraction * length)) * _HOURS
         return Energy(*self.active.areas(seconds), apparent, *self.reactive.areas(seconds))
 
 

@@ -136,7 +136,7 @@ class LiveView:
             "last_update": at,
             "soc": _percent(battery),
             "main_relay_state": int(orders.on_grid),
-            "gen_relay_state": 5,
+            "gen_relay_state": (1 if truth and truth.generator else 0) if profile.generator else 5,
             "backup_bat_mode": 1,
             "backup_soc": round(orders.kept) if battery else 0,
             "is_split_phase": int(profile.phase_mode == "split"),
@@ -149,12 +149,25 @@ class LiveView:
             "storage": _flow(truth.storage if truth else None),
             "grid": _flow(truth.net_consumption if truth else None),
             "load": _flow(truth.total_consumption if truth else None),
-            "generator": _flow(None),
+            "generator": _generator_flow(truth.generator if truth else 0.0, profile.wired),
         }
 
 
 def _percent(battery: BatteryState | None) -> int:
     return round(battery.state_of_charge) if battery else 0
+
+
+def _generator_flow(watts: float, phases: int) -> dict[str, int]:
+    """Return the flow of a generator that feeds all phases alike, without reactive power."""
+    share = round(watts / phases * 1000)
+    return {
+        f"agg_{short}{part}_{unit}": power
+        for short, unit in (("p", "mw"), ("s", "mva"))
+        for part, power in (
+            ("", round(watts * 1000)),
+            *((f"_ph_{letter}", share if number < phases else 0) for number, letter in enumerate("abc")),
+        )
+    }
 
 
 def _flow(measured: Measurement | None) -> dict[str, int]:

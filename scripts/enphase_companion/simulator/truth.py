@@ -76,6 +76,7 @@ class Truth:
     storage: Measurement  #: all zero where there is no battery
     battery: BatteryState | None
     inverters: dict[str, float]  #: watts by serial number
+    generator: float = 0.0  #: watts
 
     def of(self, measurement_type: str) -> Measurement:
         """Return the measurement of a type: production, net-consumption, total-consumption or storage.

@@ -48,6 +48,10 @@ type GatewayConfigEntry = ConfigEntry[GatewayCoordinator]
 #: Seconds between a failed request and its retry.
 _RETRY_DELAY = 1.5
 
+#: After this time, entities are updated even if their endpoints have not responded: a device may have fallen
+#: silent, or a response may no longer count.
+_UPDATE_INTERVAL = timedelta(minutes=1)
+
 #: Lists are empty at times (quirks.KNOWN); batteries that are missing for longer were removed.
 _EMPTY_LIST_TOLERANCE = timedelta(hours=1)
 
@@ -85,6 +89,10 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         self._latest: GatewayData
         self._empty_since: datetime | None = None
         self._background_poll: asyncio.Task[None] | None = None
+        #: The endpoints that have responded since the entities were updated.
+        self._responded: set[Endpoint] = set()
+        #: When all entities were updated, and whether the gateway was available then.
+        self._all_updated: tuple[datetime, bool] | None = None
         #: Whether the source of unmetered production energy is not determined yet.
         self._lacks_energy_source = False
 
@@ -212,6 +220,25 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
 
     @override
     @callback
+    def async_update_listeners(self) -> None:
+        """Update the entities; after readings alone, only those that depend on them.
+
+        A house with 60 microinverters has hundreds of others, whose devices report every five minutes.
+        """
+        now, responded = dt_util.utcnow(), self._responded
+        self._responded = set()
+        if responded == {Endpoint.READINGS} and self._all_updated is not None:
+            updated_at, was_available = self._all_updated
+            if was_available is self.last_update_success and now - updated_at < _UPDATE_INTERVAL:
+                for update, context in list(self._listeners.values()):
+                    if not isinstance(context, frozenset) or Endpoint.READINGS in context:
+                        update()
+                return
+        self._all_updated = now, self.last_update_success
+        super().async_update_listeners()
+
+    @override
+    @callback
     def _async_refresh_finished(self) -> None:
         if not self.last_update_success:
             return
@@ -258,6 +285,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         self.poll_schedule[endpoint].mark_requested(dt_util.utcnow())
         response = await self._fetch(endpoint)
         self.poll_schedule[endpoint].mark_received(dt_util.utcnow(), monotonic() - started)
+        self._responded.add(endpoint)
         # Replace the latest data only now: other responses may have arrived in the meantime.
         self._latest = replace(self._latest, **response, gateway_time=self.gateway.now)
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 import pytest
@@ -366,6 +367,24 @@ async def test_an_entity_is_written_only_when_it_changes(
     await tick()
     assert any("power" in entity_id for entity_id in written)
     assert not any("inverter" in entity_id or "firmware" in entity_id for entity_id in written)
+
+
+async def test_after_readings_alone_only_what_depends_on_them_is_updated(
+    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    updated: Counter[Endpoint] = Counter()
+    for endpoint in (Endpoint.READINGS, Endpoint.INVERTERS):
+        listener = partial(updated.update, [endpoint])
+        entry.async_on_unload(entry.runtime_data.async_add_listener(listener, frozenset({endpoint})))
+    await tick(times=4)
+    assert updated == {Endpoint.READINGS: 4}
+    # A device may have fallen silent: that shows within a minute.
+    await tick(times=2)
+    assert updated == {Endpoint.READINGS: 6, Endpoint.INVERTERS: 1}
+    simulator.faults.set("refuse")
+    await tick()
+    assert updated == {Endpoint.READINGS: 7, Endpoint.INVERTERS: 2}
 
 
 @pytest.mark.parametrize("answer", ["refuse", "status", "error", "empty"])

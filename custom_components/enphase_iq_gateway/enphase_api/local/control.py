@@ -68,6 +68,18 @@ class Control(Prover):
             return storage
         return tariff.with_cloud(storage, await cloud.settings())
 
+    async def generator_mode(self) -> str | None:
+        """Return the mode of the generator: "off", "on" or "auto"; None without a generator."""
+        answer = await self._gateway.optional_call(_GENERATOR)
+        return None if answer is None else text(json_object(answer, _GENERATOR), "gen_cmd")
+
+    async def is_production_on(self) -> bool | None:
+        """Return whether the array is switched on; None if unknown. This needs an installer's token."""
+        answer = json_object(await self._gateway.api_call(_PRODUCTION), _PRODUCTION)
+        states = [boolean(answer, key) for key in ("powerForcedOff", "pvPowerForcedOff")]
+        known = [state for state in states if state is not None]
+        return not any(known) if known else None
+
     async def set_storage(
         self,
         *,
@@ -297,8 +309,7 @@ class Control(Prover):
         return Observation(values, _by_document)
 
     async def _observe_generator(self) -> Observation:
-        answer = await self._gateway.optional_call(_GENERATOR)
-        mode = None if answer is None else text(json_object(answer, _GENERATOR), "gen_cmd")
+        mode = await self.generator_mode()
         if mode is None:
             raise CommandError("this gateway has no generator")
         return Observation({"mode": mode})
@@ -312,10 +323,7 @@ class Control(Prover):
         return Observation({"sleep": False}, _by_document)
 
     async def _observe_production(self) -> Observation:
-        answer = json_object(await self._gateway.api_call(_PRODUCTION), _PRODUCTION)
-        states = [boolean(answer, key) for key in ("powerForcedOff", "pvPowerForcedOff")]
-        known = [state for state in states if state is not None]
-        return Observation({"on": not any(known) if known else None})
+        return Observation({"on": await self.is_production_on()})
 
     async def _write(self, path: str, method: str, body: Any) -> None:
         """Send a document; what the gateway answers proves nothing.

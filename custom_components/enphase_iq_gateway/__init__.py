@@ -1,13 +1,14 @@
 """The Enphase IQ Gateway integration."""
 
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.core import HomeAssistant
+from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryError
 from homeassistant.helpers import config_validation as cv
 from homeassistant.helpers import device_registry as dr
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.typing import ConfigType
 
-from .const import DOMAIN, PLATFORMS
+from .const import CONTROL_PLATFORMS, DOMAIN, PLATFORMS
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
 from .energy_counter_store import async_mark_removed
 from .enphase_api import CertificateError, TokenError
@@ -52,8 +53,19 @@ async def async_setup_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> b
     coordinator.device_id = device.id
     coordinator.meter_names = await async_get_words(hass, "meter")
     entry.runtime_data = coordinator
+    if not coordinator.allows_changes:
+        _async_remove_control_entities(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     return True
+
+
+@callback
+def _async_remove_control_entities(hass: HomeAssistant, entry: GatewayConfigEntry) -> None:
+    """Remove the entities that change the gateway; Home Assistant keeps their ids and settings for later."""
+    registry = er.async_get(hass)
+    for entity in er.async_entries_for_config_entry(registry, entry.entry_id):
+        if entity.domain in CONTROL_PLATFORMS:
+            registry.async_remove(entity.entity_id)
 
 
 async def async_unload_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> bool:

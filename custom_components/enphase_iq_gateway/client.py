@@ -10,7 +10,7 @@ from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
 from .const import CONF_CERTIFICATE, LOGGER, EnergySource
 from .enphase_api import AuthenticationError, CertificateError, EnphaseError
-from .enphase_api.cloud import AUTHENTICATION_HOST, Authentication, Token
+from .enphase_api.cloud import AUTHENTICATION_HOST, ENLIGHTEN_HOST, Authentication, BatteryCloud, Token
 from .enphase_api.http import read_host
 from .enphase_api.local import Certificate, Gateway
 from .enphase_api.local.trust import fetch_certificate
@@ -131,6 +131,11 @@ async def async_get_token(hass: HomeAssistant, username: str, password: str, ser
     """
     authentication = Authentication(async_get_clientsession(hass), host=AUTHENTICATION_HOST)
     return await authentication.get_token(username, password, serial_number)
+
+
+def battery_cloud(hass: HomeAssistant, username: str, password: str) -> BatteryCloud:
+    """Return a client for the batteries' settings in Enphase's cloud."""
+    return BatteryCloud(username, password, async_get_clientsession(hass), host=ENLIGHTEN_HOST)
 
 
 def select_production_source(meters: tuple[Meter, ...]) -> EnergySource:

@@ -48,6 +48,7 @@ from .client import (
 )
 from .const import (
     CONF_ALLOW_WRITES,
+    CONF_BATTERY_CLOUD,
     CONF_CERTIFICATE,
     CONF_PRODUCTION_SOURCE,
     DEFAULT_SCAN_INTERVAL,
@@ -66,7 +67,7 @@ from .issues import (
     async_delete_serial_number_issue,
 )
 from .registry import async_replace_gateway
-from .sign_in_flow import SignInFlow
+from .sign_in_flow import CLOUD_ACCOUNT_FORM, SignInFlow, async_store_cloud_account
 
 CORE_DOMAIN = "enphase_envoy"
 
@@ -100,6 +101,7 @@ OPTIONS_SCHEMA = vol.Schema(
             vol.Coerce(int),
         ),
         vol.Required(CONF_ALLOW_WRITES, default=False): BooleanSelector(),
+        vol.Required(CONF_BATTERY_CLOUD, default=False): BooleanSelector(),
     }
 )
 
@@ -602,13 +604,18 @@ def _discovered_host(discovery_info: ZeroconfServiceInfo) -> str:
 
 
 class GatewayOptionsFlow(OptionsFlowWithReload):
-    """Set the polling interval, and whether the gateway may be changed."""
+    """Set the polling interval, and whether and how the gateway may be changed."""
+
+    _chosen: dict[str, Any]
 
     async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
         """Set the options."""
         errors: dict[str, str] = {}
         if user_input is not None:
             if MIN_SCAN_INTERVAL <= user_input[CONF_SCAN_INTERVAL] <= MAX_SCAN_INTERVAL:
+                self._chosen = user_input
+                if user_input[CONF_BATTERY_CLOUD] and CONF_PASSWORD not in self.config_entry.data:
+                    return await self.async_step_cloud_account()
                 return self.async_create_entry(data=user_input)
             errors[CONF_SCAN_INTERVAL] = "interval_out_of_range"
         schema = self.add_suggested_values_to_schema(OPTIONS_SCHEMA, user_input or self.config_entry.options)
@@ -621,4 +628,19 @@ class GatewayOptionsFlow(OptionsFlowWithReload):
                 "high": str(MAX_SCAN_INTERVAL),
                 **_RECORDED_STATES,
             },
+        )
+
+    async def async_step_cloud_account(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Store the account for Enphase's cloud."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            error = await async_store_cloud_account(self.hass, self.config_entry, user_input)
+            if error is None:
+                return self.async_create_entry(data=self._chosen)
+            errors["base"] = error
+        return self.async_show_form(
+            step_id="cloud_account",
+            data_schema=CLOUD_ACCOUNT_FORM,
+            errors=errors,
+            description_placeholders={"name": self.config_entry.title},
         )

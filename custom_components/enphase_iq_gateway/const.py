@@ -8,7 +8,9 @@ from homeassistant.const import Platform
 
 DOMAIN = "enphase_iq_gateway"
 LOGGER = logging.getLogger(__package__)
-PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR]
+#: The platforms that change the gateway; without the option, they have no entities.
+CONTROL_PLATFORMS = [Platform.NUMBER, Platform.SELECT, Platform.SWITCH]
+PLATFORMS = [Platform.BINARY_SENSOR, Platform.EVENT, Platform.SENSOR, *CONTROL_PLATFORMS]
 
 #: In an entry's data, beside host, token, username and password: the trusted certificate (PEM).
 CONF_CERTIFICATE = "certificate"
@@ -23,6 +25,10 @@ CONF_ENERGY_SOURCE_FIRMWARE = "production_energy_source_firmware"
 #: In the options of an entry, besides the interval: whether entities and actions may change the gateway.
 CONF_ALLOW_WRITES = "allow_writes"
 
+#: Whether the batteries are set through Enphase's cloud where the gateway ignores local changes; the account
+#: is that of the automatic renewal of the token.
+CONF_BATTERY_CLOUD = "battery_cloud"
+
 #: The key of the home energy sensor.
 HOME_ENERGY = "home_energy"
 
@@ -34,6 +40,10 @@ MIN_SCAN_INTERVAL, MAX_SCAN_INTERVAL = 1, 300
 
 #: How often to check whether a gateway shows the trusted certificate again; nothing is sent to it.
 CERTIFICATE_CHECK_INTERVAL = timedelta(minutes=5)
+
+
+#: The role of a token that may switch production; tokens of owners may not.
+INSTALLER = "installer"
 
 
 class EnergySource(StrEnum):

@@ -8,25 +8,29 @@ from time import monotonic
 from typing import Any, override
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import CONF_HOST, CONF_SCAN_INTERVAL, CONF_TOKEN
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_SCAN_INTERVAL, CONF_TOKEN, CONF_USERNAME
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
-from .client import async_store_renewed_certificate, gateway_client
+from .client import async_store_renewed_certificate, battery_cloud, gateway_client
+from .commands import CommandRunner
 from .const import (
+    CONF_ALLOW_WRITES,
+    CONF_BATTERY_CLOUD,
     CONF_CERTIFICATE,
     CONF_ENERGY_SOURCE,
     CONF_ENERGY_SOURCE_FIRMWARE,
     CONF_PRODUCTION_SOURCE,
     DEFAULT_SCAN_INTERVAL,
     HOME_ENERGY,
+    INSTALLER,
     LOGGER,
     EnergySource,
 )
 from .data import GatewayData
-from .endpoints import Endpoint, PollSchedule
+from .endpoints import CONTROL_ENDPOINTS, Endpoint, PollSchedule
 from .energy_counter_store import GatewayCounters
 from .enphase_api import (
     AuthenticationError,
@@ -36,7 +40,8 @@ from .enphase_api import (
     ResponseError,
     Silence,
 )
-from .enphase_api.models import Batteries, Info, MeasurementType, Readings
+from .enphase_api.cloud import BatteryCloud
+from .enphase_api.models import Batteries, Info, MeasurementType, Readings, Storage
 from .error_handling import ErrorMapper
 from .helpers import log_name
 from .issues import async_update_home_issue
@@ -81,7 +86,12 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         self.gateway = gateway_client(hass, entry.data[CONF_HOST], entry.data[CONF_CERTIFICATE])
         self.token_renewal = TokenRenewal(hass, entry, self.gateway)
         self._error_mapper = ErrorMapper(hass, entry, self.gateway, self.token_renewal, interval)
-        self.poll_schedule = PollSchedule(interval)
+        self.poll_schedule = PollSchedule(interval, self._excluded_endpoints)
+        #: Enphase's cloud for the batteries' settings; None unless the options allow it.
+        self.cloud: BatteryCloud | None = None
+        if self.allows_changes and entry.options.get(CONF_BATTERY_CLOUD) and CONF_PASSWORD in entry.data:
+            self.cloud = battery_cloud(hass, entry.data[CONF_USERNAME], entry.data[CONF_PASSWORD])
+        self.commands = CommandRunner(self)
         self.counters = GatewayCounters(hass, self.serial_number)
         #: eids in the readings that the list of meters does not have.
         self.unknown_eids: tuple[int, ...] = ()
@@ -100,6 +110,19 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     def serial_number(self) -> str:
         """The serial number of the gateway."""
         return str(self.config_entry.unique_id)
+
+    @property
+    def allows_changes(self) -> bool:
+        """Whether entities and actions may change the gateway."""
+        return bool(self.config_entry.options.get(CONF_ALLOW_WRITES))
+
+    @property
+    def _excluded_endpoints(self) -> set[Endpoint]:
+        """The endpoints that are never polled."""
+        if not self.allows_changes:
+            return CONTROL_ENDPOINTS
+        # An owner may neither read nor change whether production is on.
+        return set() if self.token_renewal.token.role == INSTALLER else {Endpoint.PRODUCTION_SWITCH}
 
     @override
     async def _async_setup(self) -> None:
@@ -260,15 +283,25 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         before = self._latest
         self.poll_schedule.set_batteries_metered(MeasurementType.STORAGE in before.metered_types)
         await self._poll_each(due)
-        if self.data is not self._latest:
-            self.data = self._latest
-            self.async_update_listeners()
+        self._publish()
         if self._latest.requires_reload(before):
             # After the reload, the user can delete entities of meters and batteries that were removed.
             LOGGER.info("%s: meters or batteries have changed, reloading", self.name)
             self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
         elif self._lacks_energy_source and self._latest.energy_source is not None:
             self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
+
+    async def async_poll_now(self, *endpoints: Endpoint) -> None:
+        """Poll endpoints out of turn, after a command."""
+        await self._poll_each(endpoints)
+        self._publish()
+
+    def _publish(self) -> None:
+        """Update the entities, if an endpoint was polled since the last refresh."""
+        if self.data is not self._latest:
+            self.data = self._latest
+            self.async_update_listeners()
+            self.commands.async_delete_resolved_issues()
 
     async def _poll_each(self, endpoints: Iterable[Endpoint]) -> None:
         """Poll endpoints whose failure is tolerated: their last responses count for a while."""
@@ -306,6 +339,8 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
                 return {"listed_batteries": await self._fetch_batteries()}
             case Endpoint.INFO:
                 response = await self._fetch_info()
+            case _:
+                response = await self._fetch_settings(endpoint)
         return {endpoint.value: response}
 
     async def _fetch_inverters(self) -> dict[str, Any]:
@@ -347,6 +382,23 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
                 "the gateway no longer lists any batteries", path="/ivp/ensemble/inventory"
             )
         return batteries
+
+    async def _fetch_settings(self, endpoint: Endpoint) -> Any:
+        """Return the response of an endpoint that reports what commands change."""
+        match endpoint:
+            case Endpoint.STORAGE:
+                return await self._fetch_storage()
+            case Endpoint.GENERATOR_MODE:
+                return await self.gateway.control.generator_mode()
+            case Endpoint.PRODUCTION_SWITCH:
+                return await self.gateway.control.is_production_on()
+
+    async def _fetch_storage(self) -> Storage | None:
+        batteries = self._latest.listed_batteries
+        if batteries is None or not batteries.units:
+            return None
+        storage = await self.gateway.control.storage(self.cloud)
+        return None if storage.document is None else storage
 
     async def _fetch_info(self) -> Info:
         info = await self.gateway.info()

@@ -20,6 +20,7 @@ from .enphase_api.models import (
     Reading,
     Readings,
     Site,
+    Storage,
     has_energy_in_totals,
 )
 from .enphase_api.models.production import reported_power
@@ -44,6 +45,12 @@ class GatewayData:
     foreign_inverters: frozenset[str] = frozenset()
     #: All that the gateway lists, without the power of AC Batteries, which is in `production`.
     listed_batteries: Batteries | None = None
+    #: How the batteries are used.
+    storage: Storage | None = None
+    #: "off", "on" or "auto".
+    generator_mode: str | None = None
+    #: Whether production is switched on; only with the token of an installer.
+    production_switch: bool | None = None
     #: Whether the home energy decreases again and again: the meters do not measure all that feeds the home.
     is_home_decreasing: bool = False
     #: The time (UTC) by the clock of the gateway at the latest response, to detect silent devices.
@@ -160,6 +167,9 @@ class GatewayData:
             None if batteries is None else tuple(unit.serial_number for unit in batteries.units),
             None if batteries is None else batteries.grid_connected is not None,
             self.has_ac_batteries,
+            self.storage is not None,
+            self.generator_mode is not None,
+            self.production_switch is not None,
         )
 
     def requires_reload(self, before: GatewayData) -> bool:

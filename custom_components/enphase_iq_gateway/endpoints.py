@@ -16,6 +16,9 @@ class Endpoint(StrEnum):
     INVERTERS = "inverters"
     BATTERIES = "batteries"
     INFO = "info"
+    STORAGE = "storage"
+    GENERATOR_MODE = "generator_mode"
+    PRODUCTION_SWITCH = "production_switch"
 
 
 #: The readings are polled with each refresh, the other endpoints in the background, shortest interval first.
@@ -28,6 +31,10 @@ POLL_INTERVALS = {
     # on some only, and /inventory.json is slower still. A response takes a gateway up to five seconds.
     Endpoint.PRODUCTION: timedelta(minutes=5),
     Endpoint.TOTALS: timedelta(minutes=5),
+    # Settings change rarely, and are polled at once after a command.
+    Endpoint.STORAGE: timedelta(minutes=3),
+    Endpoint.GENERATOR_MODE: timedelta(minutes=5),
+    Endpoint.PRODUCTION_SWITCH: timedelta(minutes=5),
     Endpoint.METERS: timedelta(minutes=15),
     Endpoint.INFO: timedelta(hours=12),
 }
@@ -41,6 +48,9 @@ _UNNEEDED_INTERVAL = timedelta(hours=12)
 #: Not polled while no enabled entity needs them: they reveal no new device.
 _ONLY_IF_NEEDED = {Endpoint.READINGS, Endpoint.PRODUCTION, Endpoint.TOTALS}
 
+#: Polled only if the gateway may be changed: what they report is for the entities that change it.
+CONTROL_ENDPOINTS = {Endpoint.STORAGE, Endpoint.GENERATOR_MODE, Endpoint.PRODUCTION_SWITCH}
+
 #: A response counts for this many intervals.
 _MAX_AGE_INTERVALS = 3
 
@@ -49,7 +59,7 @@ _MAX_AGE_INTERVALS = 3
 _BACKGROUND_TIMEOUT = 10
 
 #: The number of requests of endpoints that take several.
-_REQUEST_COUNTS = {Endpoint.BATTERIES: 3}
+_REQUEST_COUNTS = {Endpoint.BATTERIES: 3, Endpoint.STORAGE: 3}
 
 #: The share of the time that readings may keep a gateway busy: if one takes 2 s, poll every 8 s at most.
 _MAX_LOAD = 0.25
@@ -113,7 +123,11 @@ class EndpointSchedule:
 class PollSchedule:
     """The schedules of all endpoints of a gateway."""
 
-    def __init__(self, refresh_interval: timedelta = timedelta()) -> None:
+    def __init__(
+        self, refresh_interval: timedelta = timedelta(), excluded: Collection[Endpoint] = frozenset()
+    ) -> None:
+        """Never poll the excluded endpoints."""
+        self._excluded = excluded
         self._configured_interval = self.refresh_interval = refresh_interval
         self._schedules = {
             endpoint: EndpointSchedule(endpoint, interval) for endpoint, interval in POLL_INTERVALS.items()
@@ -140,7 +154,9 @@ class PollSchedule:
             (
                 endpoint
                 for endpoint, schedule in self._schedules.items()
-                if endpoint is not Endpoint.READINGS and schedule.is_due(now, is_needed=endpoint in needed)
+                if endpoint is not Endpoint.READINGS
+                and endpoint not in self._excluded
+                and schedule.is_due(now, is_needed=endpoint in needed)
             ),
             None,
         )

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Any, override
+from typing import Any, Self, override
 
 from homeassistant.const import Platform
 from homeassistant.core import callback
@@ -13,11 +13,15 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.update_coordinator import CoordinatorEntity
 from homeassistant.util import dt as dt_util
 
+from .commands import ENDPOINTS, Setting
 from .const import DOMAIN
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
 from .data import GatewayData
 from .endpoints import Endpoint
-from .enphase_api.models import Meter
+from .enphase_api.models import Command, Meter, Value
+
+#: The attribute of entities that change the gateway.
+ATTR_PENDING = "pending"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -129,6 +133,43 @@ class GatewayEntity(CoordinatorEntity[GatewayCoordinator]):
             (self.available, self._value, self.extra_state_attributes),
         )
         return before != self._last_written
+
+
+@dataclass(frozen=True, kw_only=True)
+class ControlDescription(GatewayEntityDescription):
+    """Describe an entity that changes the gateway."""
+
+    setting: Setting
+
+    @classmethod
+    def of(cls, command: Command, name: str, *, key: str, device: str | None = None, **options: Any) -> Self:
+        """Return the description of an entity that shows and changes one value of a command."""
+        setting = Setting(command=command, name=name, device=device)
+        return cls(
+            key=key,
+            translation_key=options.pop("translation_key", key),
+            setting=setting,
+            value_fn=setting.reported,
+            endpoints=frozenset({ENDPOINTS[command]}),
+            **options,
+        )
+
+
+class ControlEntity(GatewayEntity):
+    """An entity that changes the gateway: its state is what the gateway reports, never what was requested."""
+
+    entity_description: ControlDescription
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any]:
+        """The value that is on its way, until the gateway reports it or the command has failed."""
+        return {ATTR_PENDING: self.coordinator.commands.pending(self.entity_description.setting)}
+
+    async def _async_send(self, value: Value) -> None:
+        """Send a command. Raises HomeAssistantError if it was not sent, or the gateway did not accept it."""
+        setting = self.entity_description.setting
+        await self.coordinator.commands.async_send(setting.command, {setting.name: value}, setting.device)
 
 
 def _device_info(coordinator: GatewayCoordinator, unit: Unit | None) -> DeviceInfo:

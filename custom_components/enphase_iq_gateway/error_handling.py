@@ -15,6 +15,7 @@ from .enphase_api import (
     AuthenticationError,
     CertificateChangedError,
     CertificateError,
+    CommandError,
     CommunicationError,
     EnphaseError,
     InvalidAnswerError,
@@ -208,6 +209,15 @@ ENTREZ_ERRORS: dict[type[EnphaseError], str] = {
     MultiFactorError: "mfa_required",
     AuthenticationError: "invalid_auth",
     EnphaseError: "entrez_unavailable",
+}
+
+#: Those of the batteries' settings in Enphase's cloud.
+CLOUD_ERRORS: dict[type[EnphaseError], str] = {
+    MultiFactorError: "cloud_mfa_required",
+    NotAllowedError: "cloud_forbidden",
+    AuthenticationError: "invalid_auth",
+    CommandError: "several_sites",
+    EnphaseError: "cloud_unavailable",
 }
 
 

@@ -10,7 +10,7 @@ from homeassistant.helpers.translation import async_get_translations
 from .const import DOMAIN
 from .enphase_api.json_values import printable
 from .enphase_api.local import Certificate
-from .enphase_api.models import Meter
+from .enphase_api.models import Command, Meter, Value
 
 _CATEGORY = "selector"
 
@@ -37,6 +37,41 @@ def meter_name(names: Mapping[str, str], meters: tuple[Meter, ...], meter: Meter
     same_type = [other.eid for other in meters if other.measurement_type == kind]
     number = same_type.index(meter.eid) + 1
     return name if number == 1 else f"{name} {number}"
+
+
+#: The platform and the translation key of the entity that shows a value of a command.
+COMMAND_ENTITIES: dict[tuple[Command, str], tuple[str, str]] = {
+    (Command.STORAGE, "mode"): ("select", "battery_mode"),
+    (Command.STORAGE, "reserve"): ("number", "battery_reserve"),
+    (Command.STORAGE, "shutdown_level"): ("number", "battery_shutdown_level"),
+    (Command.STORAGE, "charge_from_grid"): ("switch", "charge_from_grid"),
+    (Command.GRID_CONNECTION, "connected"): ("switch", "grid_connection"),
+    (Command.GENERATOR, "mode"): ("select", "generator_mode"),
+    (Command.PRODUCTION, "on"): ("switch", "production"),
+}
+
+
+async def async_describe_values(hass: HomeAssistant, command: Command, values: Mapping[str, Value]) -> str:
+    """Return values of a command for the user, such as "Battery reserve: 30 %, Battery mode: Savings"."""
+    language = hass.config.language
+    texts = await async_get_translations(hass, language, "entity", {DOMAIN})
+    states = await async_get_translations(hass, language, "entity_component", {"switch"})
+    described = []
+    for name, value in values.items():
+        platform, key = COMMAND_ENTITIES[command, name]
+        prefix = f"component.{DOMAIN}.entity.{platform}.{key}"
+        if isinstance(value, bool):
+            shown = states.get(
+                f"component.switch.entity_component._.state.{'on' if value else 'off'}", str(value)
+            )
+        elif isinstance(value, int | float):
+            shown = f"{value:g}\N{NO-BREAK SPACE}%"
+        else:
+            shown = (
+                "?" if value is None else texts.get(f"{prefix}.state.{value}", printable(value, _MAX_LENGTH))
+            )
+        described.append(f"{texts.get(f'{prefix}.name', name)}: {shown}")
+    return ", ".join(described)
 
 
 def log_name(entry: ConfigEntry) -> str:

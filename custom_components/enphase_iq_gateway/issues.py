@@ -1,4 +1,4 @@
-"""The repair issues: a changed certificate, a serial number that two devices claim, a decreasing home energy.
+"""The repair issues: a certificate, a serial number, home energy, and commands that did not hold.
 
 Home Assistant includes issues in diagnostics unredacted, so their data hold no serial number, certificate,
 address or title of an entry.
@@ -10,12 +10,36 @@ from homeassistant.helpers import issue_registry as ir
 
 from .const import CONF_SHOWN_CERTIFICATE, DOMAIN, LOGGER
 from .enphase_api import CertificateChangedError
+from .enphase_api.models import Command, CommandResult, Outcome, Reason
 
 _CERTIFICATE = "certificate_changed"
 _SERIAL_NUMBER = "serial_number_conflict"
 _HOME_ENERGY = "home_energy_decreasing"
 
+#: The beginning of the ids of issues of commands, which end with command and device: one issue for each.
+_COMMAND = "command"
+
+#: Its fix flow offers the way through Enphase's cloud.
+COMMAND_NEEDS_CLOUD = "command_needs_cloud"
+
+#: By reason, the translation key of an issue of a command.
+COMMAND_ISSUES: dict[Reason | None, str] = {
+    Reason.LOCAL_WRITES_IGNORED: COMMAND_NEEDS_CLOUD,
+    Reason.OPTIMIZED_SCHEDULES: "command_overridden",
+    Reason.NOT_STORED: "command_not_allowed",
+    Reason.REWRITTEN: "command_taken_back",
+    Reason.STUCK_SCHEDULER: "charging_stuck",
+}
+#: Those of other reasons, by outcome.
+COMMAND_OUTCOMES: dict[Outcome, str] = {
+    Outcome.TAKEN_BACK: "command_taken_back",
+    Outcome.HELD: "command_changed_more",
+}
+COMMAND_IGNORED = "command_ignored"
+
 _ENTRY_ID = "entry_id"
+_REQUESTED = "requested"
+_REPORTED = "reported"
 _TRUSTED = "trusted"
 
 type IssueData = dict[str, str | int | float | None] | None
@@ -39,6 +63,9 @@ def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Delete all issues of an entry that is removed."""
     for issue_id in (certificate_issue_id(entry), _serial_number_issue_id(entry), _home_issue_id(entry)):
         ir.async_delete_issue(hass, DOMAIN, issue_id)
+    for domain, issue_id in list(ir.async_get(hass).issues):
+        if domain == DOMAIN and issue_id.startswith(f"{_COMMAND}_{entry.entry_id}_"):
+            ir.async_delete_issue(hass, DOMAIN, issue_id)
 
 
 @callback
@@ -131,3 +158,52 @@ def home_issue_entry(hass: HomeAssistant, issue_id: str, data: IssueData) -> Con
     """Return the entry of an issue of home energy; None for another issue, or if the entry was removed."""
     entry = hass.config_entries.async_get_entry(str((data or {}).get(_ENTRY_ID)))
     return None if entry is None or issue_id != _home_issue_id(entry) else entry
+
+
+def command_issue_id(entry: ConfigEntry, command: Command, device: str | None) -> str:
+    """Return the id of the issue of a command."""
+    return f"{_COMMAND}_{entry.entry_id}_{command}{'' if device is None else f'_{device}'}"
+
+
+@callback
+def async_create_command_issue(
+    hass: HomeAssistant, entry: ConfigEntry, result: CommandResult, requested: str, reported: str
+) -> None:
+    """Explain what became of a command that did not hold, or that changed more than was requested.
+
+    `requested` and `reported` are texts such as "Battery reserve: 30 %".
+    """
+    key = COMMAND_ISSUES.get(result.reason) or COMMAND_OUTCOMES.get(result.outcome, COMMAND_IGNORED)
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        command_issue_id(entry, result.command, result.device),
+        is_fixable=True,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key=key,
+        data={_ENTRY_ID: entry.entry_id, _REQUESTED: requested, _REPORTED: reported},
+    )
+
+
+@callback
+def async_delete_command_issue(
+    hass: HomeAssistant, entry: ConfigEntry, command: Command, device: str | None
+) -> None:
+    """Delete the issue of a command: the gateway reports what was requested."""
+    ir.async_delete_issue(hass, DOMAIN, command_issue_id(entry, command, device))
+
+
+def command_issue(
+    hass: HomeAssistant, issue_id: str, data: IssueData
+) -> tuple[ConfigEntry, str, dict[str, str]] | None:
+    """Return the entry, the translation key and the placeholders of an issue of a command.
+
+    None for another issue, or if the entry was removed or the issue is resolved.
+    """
+    data = data or {}
+    entry = hass.config_entries.async_get_entry(str(data.get(_ENTRY_ID)))
+    issue = ir.async_get(hass).async_get_issue(DOMAIN, issue_id)
+    if entry is None or issue is None or not issue_id.startswith(f"{_COMMAND}_{entry.entry_id}_"):
+        return None
+    texts = {name: str(data.get(name)) for name in (_REQUESTED, _REPORTED)}
+    return entry, str(issue.translation_key), {"name": entry.title, **texts}

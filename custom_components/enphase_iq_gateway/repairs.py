@@ -1,4 +1,4 @@
-"""Repair flows: trust a changed certificate, or calculate home again."""
+"""Repair flows: trust a changed certificate, calculate home again, or what became of a command."""
 
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.config_entries import ConfigEntry
@@ -6,11 +6,19 @@ from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
 from .client import FoundGateway
-from .const import CONF_CERTIFICATE, CONF_SHOWN_CERTIFICATE, DOMAIN, HOME_ENERGY
+from .const import CONF_BATTERY_CLOUD, CONF_CERTIFICATE, CONF_SHOWN_CERTIFICATE, DOMAIN, HOME_ENERGY
 from .energy_counter_store import async_rebase_counter
 from .enphase_api.local import Certificate
 from .helpers import certificate_placeholders, escape_code
-from .issues import IssueData, async_delete_certificate_issue, changed_certificate, home_issue_entry
+from .issues import (
+    COMMAND_NEEDS_CLOUD,
+    IssueData,
+    async_delete_certificate_issue,
+    changed_certificate,
+    command_issue,
+    home_issue_entry,
+)
+from .sign_in_flow import CLOUD_ACCOUNT_FORM, async_store_cloud_account
 
 
 class CertificateRepairFlow(RepairsFlow):
@@ -76,6 +84,53 @@ class HomeRepairFlow(RepairsFlow):
         return self.async_create_entry(data={})
 
 
+class CommandRepairFlow(RepairsFlow):
+    """Show what became of a command, and what helps."""
+
+    def __init__(self, placeholders: dict[str, str]) -> None:
+        self._placeholders = placeholders
+
+    async def async_step_init(self, _: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Start with the only step."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Show the command; the issue is deleted once the user has read it."""
+        if user_input is None:
+            return self.async_show_form(step_id="confirm", description_placeholders=self._placeholders)
+        return self.async_create_entry(data={})
+
+
+class CloudRepairFlow(RepairsFlow):
+    """Set the batteries through Enphase's cloud, where the gateway ignores local changes."""
+
+    def __init__(self, entry: ConfigEntry, placeholders: dict[str, str]) -> None:
+        self._entry = entry
+        self._placeholders = placeholders
+
+    async def async_step_init(self, _: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Start with the only step."""
+        return await self.async_step_cloud_account()
+
+    async def async_step_cloud_account(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Store the account for Enphase's cloud, and turn on the option."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            error = await async_store_cloud_account(self.hass, self._entry, user_input)
+            if error is None:
+                entries, entry = self.hass.config_entries, self._entry
+                entries.async_update_entry(entry, options={**entry.options, CONF_BATTERY_CLOUD: True})
+                entries.async_schedule_reload(entry.entry_id)
+                return self.async_create_entry(data={})
+            errors["base"] = error
+        return self.async_show_form(
+            step_id="cloud_account",
+            data_schema=CLOUD_ACCOUNT_FORM,
+            errors=errors,
+            description_placeholders=self._placeholders,
+        )
+
+
 async def async_create_fix_flow(hass: HomeAssistant, issue_id: str, data: IssueData) -> RepairsFlow:
     """Return the flow of an issue.
 
@@ -83,6 +138,11 @@ async def async_create_fix_flow(hass: HomeAssistant, issue_id: str, data: IssueD
     """
     if (entry := home_issue_entry(hass, issue_id, data)) is not None:
         return HomeRepairFlow(entry)
+    match command_issue(hass, issue_id, data):
+        case (entry, key, placeholders) if key == COMMAND_NEEDS_CLOUD:
+            return CloudRepairFlow(entry, placeholders)
+        case (_, _, placeholders):
+            return CommandRepairFlow(placeholders)
     match changed_certificate(hass, data):
         case (entry, trusted, certificate):
             return CertificateRepairFlow(entry, trusted, certificate)

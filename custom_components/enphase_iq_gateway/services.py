@@ -1,12 +1,12 @@
-"""The actions: return the latest readings, or the response of any endpoint of the gateway."""
+"""The actions: return readings, call any endpoint of the gateway, and change its settings."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import voluptuous as vol
-from homeassistant.const import ATTR_CONFIG_ENTRY_ID
+from homeassistant.const import ATTR_CONFIG_ENTRY_ID, ATTR_MODE
 from homeassistant.core import HomeAssistant, ServiceCall, ServiceResponse, SupportsResponse, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import config_validation as cv
@@ -15,7 +15,7 @@ from homeassistant.helpers.service import async_get_config_entry, async_register
 from homeassistant.util import dt as dt_util
 
 from .api_access import MAX_RESPONSE_SIZE, Access, classify_request, redact_response
-from .const import CONF_ALLOW_WRITES, DOMAIN
+from .const import CONF_ALLOW_WRITES, DOMAIN, INSTALLER
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
 from .data import GatewayData
 from .endpoints import Endpoint
@@ -28,16 +28,26 @@ from .enphase_api import (
     NotAllowedError,
     ResponseError,
 )
-from .enphase_api.models import Battery, Inverter, Meter, Reading
+from .enphase_api.models import Battery, Command, Inverter, Meter, Outcome, Reading, StorageMode, Value
 from .error_handling import error_key, error_placeholders
 from .sensor_descriptions import site_sensors
 
 GET_READINGS = "get_readings"
 CALL_API = "call_api"
+SET_BATTERY_MODE = "set_battery_mode"
+SET_PRODUCTION = "set_production"
+SET_GRID_CONNECTION = "set_grid_connection"
 
 ATTR_BODY = "body"
 ATTR_METHOD = "method"
 ATTR_PATH = "path"
+ATTR_CHARGE_FROM_GRID = "charge_from_grid"
+ATTR_CONFIRM = "confirm"
+ATTR_CONNECTED = "connected"
+ATTR_ENABLED = "enabled"
+ATTR_RESERVE = "reserve"
+
+_STORAGE_FIELDS = (ATTR_MODE, ATTR_RESERVE, ATTR_CHARGE_FROM_GRID)
 
 METHODS = ["GET", "POST", "PUT", "DELETE"]
 
@@ -67,13 +77,33 @@ _CALL_API_SCHEMA = vol.Schema(
     }
 )
 
+_SET_BATTERY_MODE_SCHEMA = vol.Schema(
+    {
+        **_ENTRY_FIELD,
+        vol.Optional(ATTR_MODE): vol.In([mode.value for mode in StorageMode]),
+        vol.Optional(ATTR_RESERVE): vol.All(vol.Coerce(float), vol.Range(min=0, max=100)),
+        vol.Optional(ATTR_CHARGE_FROM_GRID): cv.boolean,
+    }
+)
+
+_SET_PRODUCTION_SCHEMA = vol.Schema({**_ENTRY_FIELD, vol.Required(ATTR_ENABLED): cv.boolean})
+
+_SET_GRID_CONNECTION_SCHEMA = vol.Schema(
+    {
+        **_ENTRY_FIELD,
+        vol.Required(ATTR_CONNECTED): cv.boolean,
+        vol.Optional(ATTR_CONFIRM, default=False): cv.boolean,
+    }
+)
+
 
 @callback
 def async_setup_services(hass: HomeAssistant) -> None:
     """Register the actions.
 
     Every user may get the readings, which the sensors show as well. Other endpoints reveal the network
-    settings and addresses, and may change the gateway: `call_api` is for administrators.
+    settings and addresses, and may change the gateway: `call_api` is for administrators. So is the connection
+    to the grid; the other changes are allowed to everybody, as those of entities are.
     """
     hass.services.async_register(
         DOMAIN,
@@ -90,6 +120,21 @@ def async_setup_services(hass: HomeAssistant) -> None:
         schema=_CALL_API_SCHEMA,
         supports_response=SupportsResponse.OPTIONAL,
     )
+    async_register_admin_service(
+        hass,
+        DOMAIN,
+        SET_GRID_CONNECTION,
+        _async_set_grid_connection,
+        schema=_SET_GRID_CONNECTION_SCHEMA,
+        supports_response=SupportsResponse.OPTIONAL,
+    )
+    for action, handle, schema in (
+        (SET_BATTERY_MODE, _async_set_battery_mode, _SET_BATTERY_MODE_SCHEMA),
+        (SET_PRODUCTION, _async_set_production, _SET_PRODUCTION_SCHEMA),
+    ):
+        hass.services.async_register(
+            DOMAIN, action, handle, schema=schema, supports_response=SupportsResponse.OPTIONAL
+        )
 
 
 async def _async_get_readings(call: ServiceCall) -> ServiceResponse:
@@ -124,6 +169,42 @@ async def _async_call_api(call: ServiceCall) -> ServiceResponse:
         )
     # Redacting a large response would block the event loop.
     return {"content": await call.hass.async_add_executor_job(redact_response, response)}
+
+
+async def _async_set_battery_mode(call: ServiceCall) -> ServiceResponse:
+    """Set mode, reserve and charging from the grid in one command."""
+    requested = {name: call.data[name] for name in _STORAGE_FIELDS if name in call.data}
+    if not requested:
+        raise _validation_error("nothing_to_change")
+    return await _async_command(call, Command.STORAGE, requested)
+
+
+async def _async_set_production(call: ServiceCall) -> ServiceResponse:
+    """Switch production on or off; an owner's token may not do that."""
+    entry = _config_entry(call)
+    if entry.runtime_data.token_renewal.token.role != INSTALLER:
+        raise _validation_error("installer_required", name=entry.title)
+    return await _async_command(call, Command.PRODUCTION, {"on": call.data[ATTR_ENABLED]})
+
+
+async def _async_set_grid_connection(call: ServiceCall) -> ServiceResponse:
+    """Connect the site to the grid, or disconnect it after a confirmation."""
+    if not call.data[ATTR_CONNECTED] and not call.data[ATTR_CONFIRM]:
+        raise _validation_error("confirmation_required", name=_config_entry(call).title)
+    return await _async_command(call, Command.GRID_CONNECTION, {"connected": call.data[ATTR_CONNECTED]})
+
+
+async def _async_command(
+    call: ServiceCall, command: Command, requested: Mapping[str, Value]
+) -> ServiceResponse:
+    """Send a command; with a response, wait for the proof after a minute."""
+    runner = _config_entry(call).runtime_data.commands
+    result = await runner.async_send(command, requested, final=call.return_response)
+    if not call.return_response:
+        return None
+    values = result.as_dict()
+    shown = ("requested", "before", "after", "also_changed", "outcome", "reason", "evidence", "way")
+    return {"held": result.outcome is Outcome.HELD, **{name: values[name] for name in shown}}
 
 
 async def _async_request(entry: GatewayConfigEntry, path: str, method: str, body: Any) -> bytes:

@@ -27,6 +27,8 @@ LITERAL = re.compile(
 SAME_WORD = {
     "{name}",
     "Enphase IQ Gateway",
+    "Mode",
+    "Reserve",
     "Firmware",
     "Gateway",
     "Interval",

@@ -9,12 +9,12 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from custom_components.enphase_iq_gateway.config_flow import OPTIONS_SCHEMA
-from custom_components.enphase_iq_gateway.const import CONF_ALLOW_WRITES
+from custom_components.enphase_iq_gateway.const import CONF_ALLOW_WRITES, CONF_BATTERY_CLOUD
 
 ANYTHING = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.lists(st.integers())
 )
-KEYS = st.sampled_from([CONF_SCAN_INTERVAL, CONF_ALLOW_WRITES, "other"])
+KEYS = st.sampled_from([CONF_SCAN_INTERVAL, CONF_ALLOW_WRITES, CONF_BATTERY_CLOUD, "other"])
 
 
 @given(st.dictionaries(KEYS, ANYTHING) | ANYTHING)
@@ -24,6 +24,6 @@ KEYS = st.sampled_from([CONF_SCAN_INTERVAL, CONF_ALLOW_WRITES, "other"])
 def test_an_interval_is_always_in_whole_seconds(sent: Any) -> None:
     with suppress(vol.Invalid):
         kept = OPTIONS_SCHEMA(sent)
-        assert kept.keys() == {CONF_SCAN_INTERVAL, CONF_ALLOW_WRITES}
+        assert kept.keys() == {CONF_SCAN_INTERVAL, CONF_ALLOW_WRITES, CONF_BATTERY_CLOUD}
         assert isinstance(kept[CONF_SCAN_INTERVAL], int)
         assert isinstance(kept[CONF_ALLOW_WRITES], bool)

@@ -9,7 +9,7 @@ from typing import Any
 
 import homeassistant
 import pytest
-from homeassistant.const import Platform
+from homeassistant.const import CONF_TOKEN, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.icon import async_get_icons
@@ -18,13 +18,26 @@ from homeassistant.loader import async_get_integration
 from homeassistant.util.yaml import load_yaml_dict
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
-from custom_components.enphase_iq_gateway.const import CONF_PRODUCTION_SOURCE, DOMAIN
+from custom_components.enphase_iq_gateway.commands import COMMAND_ERRORS
+from custom_components.enphase_iq_gateway.const import (
+    CONF_ALLOW_WRITES,
+    CONF_PRODUCTION_SOURCE,
+    DOMAIN,
+    PLATFORMS,
+)
 from custom_components.enphase_iq_gateway.error_handling import (
+    CLOUD_ERRORS,
     ENTREZ_ERRORS,
     GATEWAY_ERRORS,
     SILENCE_ERRORS,
     TOKEN_ERRORS,
     UPDATE_ERRORS,
+)
+from custom_components.enphase_iq_gateway.issues import (
+    COMMAND_IGNORED,
+    COMMAND_ISSUES,
+    COMMAND_NEEDS_CLOUD,
+    COMMAND_OUTCOMES,
 )
 from custom_components.enphase_iq_gateway.services import CALL_ERRORS
 from enphase_companion.simulator import Simulator
@@ -87,7 +100,9 @@ def base_errors() -> set[str]:
 def test_steps_and_their_texts_match() -> None:
     steps = keyword_arguments("step_id") | first_arguments("_show_sign_in_form", "_show_host_form")
     in_texts = {*TEXTS["config"]["step"], *TEXTS["options"]["step"]}
-    in_texts |= set(TEXTS["issues"]["certificate_changed"]["fix_flow"]["step"])
+    in_texts |= {
+        step for issue in TEXTS["issues"].values() for step in issue.get("fix_flow", {}).get("step", {})
+    }
     assert steps == in_texts
 
 
@@ -102,7 +117,15 @@ def test_errors_and_their_texts_match() -> None:
 
 
 def test_errors_of_the_options_and_their_texts_match() -> None:
-    assert set(TEXTS["options"]["error"]) == {"interval_out_of_range"}
+    assert set(TEXTS["options"]["error"]) == {"interval_out_of_range", *CLOUD_ERRORS.values()}
+    of_repair = set(TEXTS["issues"][COMMAND_NEEDS_CLOUD]["fix_flow"]["error"])
+    assert of_repair == set(CLOUD_ERRORS.values())
+
+
+def test_issues_and_their_texts_match() -> None:
+    of_commands = {*COMMAND_ISSUES.values(), *COMMAND_OUTCOMES.values(), COMMAND_IGNORED}
+    of_others = {"certificate_changed", "home_energy_decreasing", "serial_number_conflict"}
+    assert of_commands | of_others == set(TEXTS["issues"])
 
 
 def test_abort_reasons_and_their_texts_match() -> None:
@@ -121,12 +144,15 @@ def test_exceptions_and_their_texts_match() -> None:
         keyword.value.value
         for call in calls()
         if isinstance(call.func, ast.Name)
-        and call.func.id.startswith(("ConfigEntry", "HomeAssistantError", "UpdateFailed"))
+        and call.func.id.startswith(
+            ("ConfigEntry", "HomeAssistantError", "ServiceValidation", "UpdateFailed")
+        )
         for keyword in call.keywords
         if keyword.arg == "translation_key" and isinstance(keyword.value, ast.Constant)
     }
     raised |= first_arguments("_update_failed", "_validation_error")
-    assert raised | {*CALL_ERRORS.values(), *UPDATE_ERRORS.values()} == set(TEXTS["exceptions"])
+    raised |= {*CALL_ERRORS.values(), *COMMAND_ERRORS.values(), *UPDATE_ERRORS.values()}
+    assert raised == set(TEXTS["exceptions"])
 
 
 def add_second_meters(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -158,14 +184,17 @@ def test_devices_and_their_names_match() -> None:
 async def test_entities_and_their_names_match(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen: dict[str, set[str]] = {"sensor": set(), "binary_sensor": set(), "event": set()}
-    for seed, profile in enumerate(["no-meters", "three-phase", "battery", "many-meters", "single-phase"], 2):
+    seen: dict[str, set[str]] = {platform: set() for platform in PLATFORMS}
+    for seed, profile in enumerate(
+        ["no-meters", "three-phase", "battery", "many-meters", "single-phase", "generator"], 2
+    ):
         with Simulator(profile, seed=seed, start=NOON, longitude=0) as other:
             # If production is read from the inverters, a production meter has sensors of power and energy.
             beside = {CONF_PRODUCTION_SOURCE: "inverters"} if profile == "single-phase" else {}
             if profile == "battery":
                 add_second_meters(other, monkeypatch)
-            entry = await set_up(make_entry(other, beside))
+            beside |= {CONF_TOKEN: other.token("installer")}
+            entry = await set_up(make_entry(other, beside, {CONF_ALLOW_WRITES: True}))
             for entity in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id):
                 if entity.translation_key is None:
                     # The main sensor of a unit has the name of its device.
@@ -188,7 +217,8 @@ def test_names_of_a_meter_and_of_its_phases_match() -> None:
 
 def test_every_form_field_has_a_description() -> None:
     forms = [*TEXTS["config"]["step"].values(), *TEXTS["options"]["step"].values()]
-    assert sum("data" in form for form in forms) == 5
+    forms += [TEXTS["issues"][COMMAND_NEEDS_CLOUD]["fix_flow"]["step"]["cloud_account"]]
+    assert sum("data" in form for form in forms) == 7
     for form in forms:
         assert set(form.get("data", {})) == set(form.get("data_description", {}))
 
@@ -282,4 +312,4 @@ def test_the_quality_scale_covers_every_rule() -> None:
 
 
 def test_only_platforms_are_named_as_platforms() -> None:
-    assert {path.stem for path in FOLDER.glob("*.py")} & set(Platform) == {"sensor", "binary_sensor", "event"}
+    assert {path.stem for path in FOLDER.glob("*.py")} & set(Platform) == set(PLATFORMS)

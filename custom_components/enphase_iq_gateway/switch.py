@@ -1,0 +1,87 @@
+"""Switches: charging from the grid, the connection to the grid, and production."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, override
+
+from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
+from homeassistant.const import Platform
+from homeassistant.core import HomeAssistant
+from homeassistant.exceptions import ServiceValidationError
+from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+
+from .const import DOMAIN
+from .coordinator import GatewayConfigEntry, GatewayCoordinator
+from .enphase_api.models import Command
+from .entity import ControlDescription, ControlEntity, async_add_discovered_entities
+
+# Commands are sent one at a time.
+PARALLEL_UPDATES = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class GatewaySwitchDescription(SwitchEntityDescription, ControlDescription):
+    """Describe a switch."""
+
+
+async def async_setup_entry(
+    _hass: HomeAssistant, entry: GatewayConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
+) -> None:
+    """Add the switches, if the gateway may be changed."""
+    if entry.runtime_data.allows_changes:
+        async_add_discovered_entities(
+            entry, Platform.SWITCH, async_add_entities, _descriptions, _create_switch
+        )
+
+
+def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySwitchDescription]:
+    data = coordinator.data
+    if data.storage is not None:
+        yield GatewaySwitchDescription.of(Command.STORAGE, "charge_from_grid", key="charge_from_grid")
+    if data.listed_batteries is not None and data.listed_batteries.controllers:
+        yield GatewaySwitchDescription.of(
+            Command.GRID_CONNECTION, "connected", key="grid_connection", entity_registry_enabled_default=False
+        )
+    if data.production_switch is not None:
+        yield GatewaySwitchDescription.of(Command.PRODUCTION, "on", key="production")
+
+
+def _create_switch(coordinator: GatewayCoordinator, description: GatewaySwitchDescription) -> GatewaySwitch:
+    is_grid = description.setting.command is Command.GRID_CONNECTION
+    return (GridSwitch if is_grid else GatewaySwitch)(coordinator, description)
+
+
+class GatewaySwitch(ControlEntity, SwitchEntity):
+    """A switch."""
+
+    entity_description: GatewaySwitchDescription
+
+    @property
+    @override
+    def is_on(self) -> Any:
+        return self._value
+
+    @override
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        await self._async_send(True)
+
+    @override
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        await self._async_send(False)
+
+
+class GridSwitch(GatewaySwitch):
+    """The connection to the grid, which this switch can only close.
+
+    Everything that turns off all switches, of a room or by voice, would otherwise disconnect the house; an
+    owner who is away may not be able to reconnect it. The action `set_grid_connection` asks for a
+    confirmation.
+    """
+
+    @override
+    async def async_turn_off(self, **kwargs: Any) -> None:
+        raise ServiceValidationError(
+            translation_domain=DOMAIN,
+            translation_key="confirmation_required",
+            translation_placeholders={"name": self.coordinator.config_entry.title},
+        )

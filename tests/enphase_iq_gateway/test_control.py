@@ -1,0 +1,449 @@
+"""Changes of the gateway: their entities and actions, the proof of each command, and what is reported."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+import pytest
+from homeassistant.const import CONF_TOKEN, STATE_OFF, STATE_ON, Platform
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, State, callback
+from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.event import async_track_state_change_event
+from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
+
+from custom_components.enphase_iq_gateway.const import CONF_ALLOW_WRITES, CONTROL_PLATFORMS, DOMAIN
+from custom_components.enphase_iq_gateway.endpoints import Endpoint
+from custom_components.enphase_iq_gateway.enphase_api.local.proof import Timing
+from enphase_companion.simulator import Simulator
+
+from .conftest import SetUp, make_entry
+
+NUMBER, SELECT, SWITCH = Platform.NUMBER, Platform.SELECT, Platform.SWITCH
+
+type Control = Callable[..., Awaitable[MockConfigEntry]]
+type Show = Callable[[str, str], State]
+type Change = Callable[..., Coroutine[Any, Any, None]]
+
+#: Seconds after which the cloud has written the old values again, and more than any other delay.
+LATER = 700
+
+
+@pytest.fixture
+def profile() -> str:
+    """Return a house with batteries and a System Controller."""
+    return "battery"
+
+
+@pytest.fixture
+def clock_speed() -> float:
+    """Let the house obey in a fraction of a second."""
+    return 60.0
+
+
+@pytest.fixture
+def control(hass: HomeAssistant, simulator: Simulator, set_up: SetUp) -> Control:
+    """Set up an entry that allows changes, with all its entities, and short waiting times."""
+
+    async def run(
+        *, role: str = "owner", first: float = 10, second: float = 0.1, **options: Any
+    ) -> MockConfigEntry:
+        entry = make_entry(
+            simulator, {CONF_TOKEN: simulator.token(role)}, {CONF_ALLOW_WRITES: True, **options}
+        )
+        await set_up(entry, enable=True)
+        entry.runtime_data.gateway.control.timing = Timing(
+            first=first, relay=first, second=second, contacts=1, pause=0.02
+        )
+        return entry
+
+    return run
+
+
+def entity_id(hass: HomeAssistant, simulator: Simulator, platform: str, key: str) -> str:
+    """Return the entity id of the gateway's entity with this key."""
+    found = er.async_get(hass).async_get_entity_id(platform, DOMAIN, f"{simulator.serial_number}_{key}")
+    assert found is not None, f"no {platform} {key}"
+    return found
+
+
+@pytest.fixture
+def show(hass: HomeAssistant, simulator: Simulator) -> Show:
+    """Return the state of an entity by platform and key."""
+
+    def run(platform: str, key: str) -> State:
+        state = hass.states.get(entity_id(hass, simulator, platform, key))
+        assert state is not None
+        return state
+
+    return run
+
+
+@pytest.fixture
+def change(hass: HomeAssistant, simulator: Simulator) -> Change:
+    """Change an entity by platform and key, as a user does, and wait for the first proof."""
+
+    async def run(platform: str, key: str, value: Any) -> None:
+        actions: dict[str, tuple[str, dict[str, Any]]] = {
+            SELECT: ("select_option", {"option": value}),
+            NUMBER: ("set_value", {"value": value}),
+            SWITCH: (f"turn_{'on' if value else 'off'}", {}),
+        }
+        action, data = actions[platform]
+        target = {"entity_id": entity_id(hass, simulator, platform, key)}
+        await hass.services.async_call(platform, action, data | target, blocking=True)
+
+    return run
+
+
+def issues(hass: HomeAssistant) -> list[str | None]:
+    """Return the translation keys of the issues of commands."""
+    registry = ir.async_get(hass)
+    return [issue.translation_key for (domain, _), issue in registry.issues.items() if domain == DOMAIN]
+
+
+def control_entities(hass: HomeAssistant, entry: MockConfigEntry) -> set[str]:
+    """Return the unique ids, without the serial number, of the entities that change the gateway."""
+    entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+    return {entity.unique_id.partition("_")[2] for entity in entities if entity.domain in CONTROL_PLATFORMS}
+
+
+def written(simulator: Simulator) -> list[str]:
+    """Return the paths of the requests that change something; a login is none."""
+    return [
+        request.path
+        for request in simulator.requests
+        if request.method != "GET" and not request.path.startswith("/auth/")
+    ]
+
+
+async def settle(hass: HomeAssistant) -> None:
+    """Wait for the second proof."""
+    await hass.async_block_till_done(wait_background_tasks=True)
+
+
+async def test_without_the_option_nothing_can_be_changed_and_nothing_is_read_for_it(
+    hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
+) -> None:
+    await set_up(entry, enable=True)
+    assert control_entities(hass, entry) == set()
+    read = {request.path for request in simulator.requests}
+    assert not read & {"/admin/lib/tariff", "/ivp/sc/sched", "/ivp/ss/gen_mode"}
+    for action, data in (
+        ("set_battery_mode", {"mode": "backup"}),
+        ("set_grid_connection", {"connected": True}),
+    ):
+        with pytest.raises(ServiceValidationError) as raised:
+            await hass.services.async_call(
+                DOMAIN, action, {"config_entry_id": entry.entry_id, **data}, blocking=True
+            )
+        assert raised.value.translation_key == "changes_not_allowed"
+    assert written(simulator) == []
+
+
+async def test_the_option_adds_what_the_gateway_has_and_removes_it_again(
+    hass: HomeAssistant, simulator: Simulator, control: Control
+) -> None:
+    entry = await control()
+    expected = {
+        "battery_mode",
+        "battery_reserve",
+        "battery_shutdown_level",
+        "charge_from_grid",
+        "grid_connection",
+    }
+    assert control_entities(hass, entry) >= expected
+    assert "production" not in control_entities(hass, entry)
+    select = entity_id(hass, simulator, SELECT, "battery_mode")
+    er.async_get(hass).async_update_entity(select, new_entity_id="select.mine")
+    for is_allowed in (False, True):
+        hass.config_entries.async_update_entry(entry, options={CONF_ALLOW_WRITES: is_allowed})
+        await hass.config_entries.async_reload(entry.entry_id)
+        await settle(hass)
+        assert bool(control_entities(hass, entry)) is is_allowed
+    # Home Assistant has kept the id.
+    assert entity_id(hass, simulator, SELECT, "battery_mode") == "select.mine"
+
+
+async def test_a_gateway_without_batteries_has_nothing_to_change(hass: HomeAssistant, set_up: SetUp) -> None:
+    with Simulator("three-phase", seed=3) as other:
+        entry = await set_up(make_entry(other, options={CONF_ALLOW_WRITES: True}))
+        assert control_entities(hass, entry) == set()
+        assert "/admin/lib/tariff" not in {request.path for request in other.requests}
+        await hass.config_entries.async_unload(entry.entry_id)
+
+
+@pytest.mark.parametrize(
+    ("platform", "key", "value", "state"),
+    [
+        (SELECT, "battery_mode", "backup", "backup"),
+        (SELECT, "battery_mode", "economy", "economy"),
+        (NUMBER, "battery_reserve", 35, "35"),
+        (NUMBER, "battery_shutdown_level", 10, "10"),
+        (SWITCH, "charge_from_grid", True, STATE_ON),
+    ],
+)
+async def test_a_change_that_holds_is_shown_as_the_gateway_reports_it(
+    hass: HomeAssistant,
+    control: Control,
+    show: Show,
+    change: Change,
+    platform: str,
+    key: str,
+    value: Any,
+    state: str,
+) -> None:
+    await control()
+    before = show(platform, key).state
+    assert before != state
+    await change(platform, key, value)
+    shown = show(platform, key)
+    assert shown.state.removesuffix(".0") == state
+    assert shown.attributes["pending"] is None
+    await settle(hass)
+    assert issues(hass) == []
+
+
+@pytest.mark.parametrize("clock_speed", [0.0])
+async def test_a_change_on_its_way_is_pending_and_not_shown_as_done(
+    hass: HomeAssistant, simulator: Simulator, control: Control, show: Show, change: Change
+) -> None:
+    await control(first=30)
+    sending = hass.async_create_task(change(SELECT, "battery_mode", "backup"))
+    while show(SELECT, "battery_mode").attributes["pending"] is None:
+        await asyncio.sleep(0.01)
+    assert show(SELECT, "battery_mode").attributes["pending"] == "backup"
+    assert show(SELECT, "battery_mode").state == "self-consumption"
+    # The controller reads the document some seconds later.
+    while not any(request.method == "PUT" for request in simulator.requests):
+        await asyncio.sleep(0.01)
+    simulator.clock.advance(10)
+    await sending
+    assert show(SELECT, "battery_mode").attributes["pending"] is None
+    assert show(SELECT, "battery_mode").state == "backup"
+
+
+@pytest.mark.parametrize(
+    ("profile", "platform", "key", "value", "issue"),
+    [
+        ("battery+local-writes-ignored", NUMBER, "battery_reserve", 35, "command_needs_cloud"),
+        ("battery+reserve-limited", NUMBER, "battery_reserve", 90, "command_not_allowed"),
+        ("battery+no-grid-charging", SWITCH, "charge_from_grid", True, "command_not_allowed"),
+    ],
+)
+async def test_a_change_that_does_not_hold_is_an_issue_until_the_gateway_reports_the_value(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    control: Control,
+    show: Show,
+    change: Change,
+    platform: str,
+    key: str,
+    value: Any,
+    issue: str,
+) -> None:
+    entry = await control(first=0.3)
+    before = show(platform, key).state
+    await change(platform, key, value)
+    await settle(hass)
+    assert issues(hass) == [issue]
+    shown = show(platform, key)
+    assert shown.attributes["pending"] is None
+    assert before == shown.state or issue == "command_not_allowed"
+    # The owner makes the same change elsewhere, such as in Enphase's app.
+    answers: Any = simulator.gateway._answers
+    controls, now = answers.controls, int(simulator.clock.time())
+    if platform == SWITCH:
+        controls.grid_charging_allowed.set(now, value)
+    else:
+        controls.set_storage(now, reserve=value)
+    await entry.runtime_data.async_poll_now(Endpoint.STORAGE)
+    assert issues(hass) == []
+
+
+@pytest.mark.parametrize("profile", ["battery+cloud-writes-back"])
+async def test_a_change_that_the_cloud_takes_back_is_an_issue(
+    hass: HomeAssistant, simulator: Simulator, control: Control, show: Show, change: Change
+) -> None:
+    await control()
+
+    @callback
+    def advance(event: Event[EventStateChangedData]) -> None:
+        state = event.data["new_state"]
+        if state is not None and state.state == "backup":
+            simulator.clock.advance(LATER)
+
+    async_track_state_change_event(hass, entity_id(hass, simulator, SELECT, "battery_mode"), advance)
+    await change(SELECT, "battery_mode", "backup")
+    await settle(hass)
+    assert issues(hass) == ["command_taken_back"]
+    assert show(SELECT, "battery_mode").state == "self-consumption"
+
+
+@pytest.mark.parametrize("profile", ["battery+owner-refused"])
+async def test_a_change_that_the_role_may_not_make_is_an_error_at_once(
+    hass: HomeAssistant, control: Control, show: Show, change: Change
+) -> None:
+    await control()
+    with pytest.raises(HomeAssistantError) as raised:
+        await change(SELECT, "battery_mode", "backup")
+    assert raised.value.translation_key == "command_forbidden"
+    assert show(SELECT, "battery_mode").attributes["pending"] is None
+    assert show(SELECT, "battery_mode").state == "self-consumption"
+
+
+async def test_a_reserve_below_the_shutdown_level_is_not_sent(
+    hass: HomeAssistant, simulator: Simulator, control: Control, change: Change
+) -> None:
+    await control()
+    with pytest.raises(HomeAssistantError):
+        await change(NUMBER, "battery_reserve", 1)
+    assert written(simulator) == []
+
+
+async def test_a_gateway_that_is_offline_is_an_error_at_once(
+    simulator: Simulator, control: Control, change: Change
+) -> None:
+    await control(first=0.1)
+    simulator.faults.set("reset")
+    with pytest.raises(HomeAssistantError) as raised:
+        await change(SELECT, "battery_mode", "backup")
+    assert raised.value.translation_key == "command_no_response"
+
+
+async def test_mode_reserve_and_charging_are_one_write_and_the_response_says_whether_it_holds(
+    hass: HomeAssistant, simulator: Simulator, control: Control
+) -> None:
+    entry = await control()
+    simulator.requests.clear()
+    response: Any = await hass.services.async_call(
+        DOMAIN,
+        "set_battery_mode",
+        {
+            "config_entry_id": entry.entry_id,
+            "mode": "economy",
+            "reserve": 40,
+            "charge_from_grid": True,
+        },
+        blocking=True,
+        return_response=True,
+    )
+    assert written(simulator) == ["/admin/lib/tariff"]
+    assert response["held"] is True
+    assert response["before"]["mode"] == "self-consumption"
+    assert response["after"]["mode"] == "economy"
+    assert response["after"]["reserve"] == 40
+    assert response["outcome"] == "held"
+
+
+@pytest.mark.parametrize("profile", ["battery+local-writes-ignored"])
+async def test_a_response_says_that_a_change_does_not_hold_and_why(
+    hass: HomeAssistant, control: Control
+) -> None:
+    entry = await control(first=0.3)
+    response: Any = await hass.services.async_call(
+        DOMAIN,
+        "set_battery_mode",
+        {"config_entry_id": entry.entry_id, "reserve": 40},
+        blocking=True,
+        return_response=True,
+    )
+    assert response["held"] is False
+    assert response["outcome"] == "ignored"
+    assert response["reason"] == "local_writes_ignored"
+
+
+async def test_an_action_without_anything_to_change_is_an_error(
+    hass: HomeAssistant, control: Control
+) -> None:
+    entry = await control()
+    with pytest.raises(ServiceValidationError) as raised:
+        await hass.services.async_call(
+            DOMAIN, "set_battery_mode", {"config_entry_id": entry.entry_id}, blocking=True
+        )
+    assert raised.value.translation_key == "nothing_to_change"
+
+
+async def test_the_grid_is_disconnected_only_with_a_confirmation(
+    hass: HomeAssistant, simulator: Simulator, control: Control, show: Show, change: Change
+) -> None:
+    entry = await control()
+    assert show(SWITCH, "grid_connection").state == STATE_ON
+    with pytest.raises(ServiceValidationError) as raised:
+        await change(SWITCH, "grid_connection", False)
+    assert raised.value.translation_key == "confirmation_required"
+    data = {"config_entry_id": entry.entry_id, "connected": False}
+    with pytest.raises(ServiceValidationError) as raised:
+        await hass.services.async_call(DOMAIN, "set_grid_connection", data, blocking=True)
+    assert raised.value.translation_key == "confirmation_required"
+    assert written(simulator) == []
+    await hass.services.async_call(DOMAIN, "set_grid_connection", {**data, "confirm": True}, blocking=True)
+    assert show(SWITCH, "grid_connection").state == STATE_OFF
+    await settle(hass)
+    await change(SWITCH, "grid_connection", True)
+    assert show(SWITCH, "grid_connection").state == STATE_ON
+    await settle(hass)
+    assert issues(hass) == []
+
+
+async def test_the_switch_of_the_grid_is_disabled_by_default(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp
+) -> None:
+    await set_up(make_entry(simulator, options={CONF_ALLOW_WRITES: True}))
+    registry = er.async_get(hass)
+    registered = registry.async_get(entity_id(hass, simulator, SWITCH, "grid_connection"))
+    assert registered is not None
+    assert registered.disabled_by is er.RegistryEntryDisabler.INTEGRATION
+
+
+async def test_an_installer_may_switch_production_and_an_owner_may_not(
+    hass: HomeAssistant, simulator: Simulator, control: Control, show: Show, change: Change
+) -> None:
+    await control(role="installer")
+    assert show(SWITCH, "production").state == STATE_ON
+    await change(SWITCH, "production", False)
+    assert show(SWITCH, "production").state == STATE_OFF
+    await settle(hass)
+    assert issues(hass) == []
+
+
+async def test_the_action_for_production_is_refused_to_an_owner_before_anything_is_sent(
+    hass: HomeAssistant, simulator: Simulator, control: Control
+) -> None:
+    entry = await control()
+    simulator.requests.clear()
+    with pytest.raises(ServiceValidationError) as raised:
+        await hass.services.async_call(
+            DOMAIN, "set_production", {"config_entry_id": entry.entry_id, "enabled": False}, blocking=True
+        )
+    assert raised.value.translation_key == "installer_required"
+    assert simulator.requests == []
+
+
+async def test_commands_are_sent_one_at_a_time(
+    hass: HomeAssistant, simulator: Simulator, control: Control, show: Show, change: Change
+) -> None:
+    await control()
+    await asyncio.gather(
+        change(SELECT, "battery_mode", "economy"),
+        change(NUMBER, "battery_reserve", 45),
+        change(SWITCH, "charge_from_grid", True),
+    )
+    await settle(hass)
+    assert show(SELECT, "battery_mode").state == "economy"
+    assert show(NUMBER, "battery_reserve").state.removesuffix(".0") == "45"
+    assert show(SWITCH, "charge_from_grid").state == STATE_ON
+    assert issues(hass) == []
+
+
+async def test_a_command_is_completed_although_its_caller_is_cancelled(
+    hass: HomeAssistant, simulator: Simulator, control: Control, show: Show, change: Change
+) -> None:
+    await control()
+    sending = asyncio.create_task(change(SELECT, "battery_mode", "backup"))
+    while show(SELECT, "battery_mode").attributes["pending"] is None:
+        await asyncio.sleep(0.01)
+    sending.cancel()
+    await settle(hass)
+    assert show(SELECT, "battery_mode").state == "backup"

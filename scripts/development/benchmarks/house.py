@@ -18,8 +18,8 @@ _START = 1782043200.0
 
 THREE_PHASE = PROFILES["three-phase"]
 BATTERY = PROFILES["battery"]
-#: Three meters, three phases, sixty inverters.
-LARGE = replace(BATTERY, name="large", wiring=THREE_PHASE.wiring, inverters=60)
+#: Three meters, three phases, sixty inverters, batteries, a System Controller with dry contacts, a generator.
+LARGE = replace(PROFILES["generator"], name="large", wiring=THREE_PHASE.wiring, inverters=60)
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ from .enphase_api import (
     Silence,
 )
 from .enphase_api.cloud import BatteryCloud
-from .enphase_api.models import Batteries, Info, MeasurementType, Readings, Storage
+from .enphase_api.models import Batteries, Info, MeasurementType, Readings, Storage, StorageMode
 from .error_handling import ErrorMapper
 from .helpers import log_name
 from .issues import async_update_home_issue
@@ -59,6 +59,10 @@ _UPDATE_INTERVAL = timedelta(minutes=1)
 
 #: Lists are empty at times (quirks.KNOWN); batteries that are missing for longer were removed.
 _EMPTY_LIST_TOLERANCE = timedelta(hours=1)
+
+
+#: The mode of batteries that only Enphase's cloud knows is read this rarely, and after a command.
+_CLOUD_INTERVAL = timedelta(minutes=15)
 
 
 class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
@@ -91,6 +95,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         self.cloud: BatteryCloud | None = None
         if self.allows_changes and entry.options.get(CONF_BATTERY_CLOUD) and CONF_PASSWORD in entry.data:
             self.cloud = battery_cloud(hass, entry.data[CONF_USERNAME], entry.data[CONF_PASSWORD])
+        self._cloud_polled_at: datetime | None = None
         self.commands = CommandRunner(self)
         self.counters = GatewayCounters(hass, self.serial_number)
         #: eids in the readings that the list of meters does not have.
@@ -293,6 +298,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
 
     async def async_poll_now(self, *endpoints: Endpoint) -> None:
         """Poll endpoints out of turn, after a command."""
+        self._cloud_polled_at = None
         await self._poll_each(endpoints)
         self._publish()
 
@@ -397,8 +403,26 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         batteries = self._latest.listed_batteries
         if batteries is None or not batteries.units:
             return None
-        storage = await self.gateway.control.storage(self.cloud)
-        return None if storage.document is None else storage
+        storage = await self.gateway.control.storage()
+        if storage.document is None:
+            return None
+        if storage.mode is None and self.cloud is not None:
+            return replace(storage, mode=await self._fetch_cloud_mode(self.cloud))
+        return storage
+
+    async def _fetch_cloud_mode(self, cloud: BatteryCloud) -> StorageMode | None:
+        """Return the mode of the batteries where only Enphase's cloud has it; None while it is unknown."""
+        now, latest = dt_util.utcnow(), self._latest.storage
+        if self._cloud_polled_at is not None and now - self._cloud_polled_at < _CLOUD_INTERVAL:
+            return None if latest is None else latest.mode
+        self._cloud_polled_at = now
+        try:
+            settings = await cloud.settings()
+        except EnphaseError as error:
+            # Everything else is known without the cloud.
+            LOGGER.debug("%s: Enphase's cloud not read: %s", self.name, error)
+            return None
+        return None if settings.is_pending else settings.mode
 
     async def _fetch_info(self) -> Info:
         info = await self.gateway.info()

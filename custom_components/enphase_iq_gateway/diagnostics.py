@@ -59,6 +59,10 @@ async def async_get_config_entry_diagnostics(
         "inverters": data.inverters and [_redact_unit(inverter) for inverter in data.inverters.values()],
         "batteries": data.batteries
         and asdict(data.batteries) | {"units": [_redact_unit(battery) for battery in data.batteries.units]},
+        "storage": data.storage
+        and asdict(data.storage) | {"from_controller": sorted(data.storage.from_controller)},
+        "generator_mode": data.generator_mode,
+        "production_switch": data.production_switch,
         "quirks": {
             "disabled_meters": [meter.eid for meter in data.meters if not meter.enabled],
             "unknown_eids": list(coordinator.unknown_eids),

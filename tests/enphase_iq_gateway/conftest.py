@@ -68,6 +68,7 @@ def simulator(
     """Yield a simulated gateway and Entrez."""
     with Simulator(profile, start=NOON, longitude=0, speed=clock_speed) as running:
         monkeypatch.setattr(client, "AUTHENTICATION_HOST", running.entrez_url)
+        monkeypatch.setattr(client, "ENLIGHTEN_HOST", running.entrez_url)
         yield running
 
 

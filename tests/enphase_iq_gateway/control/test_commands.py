@@ -1,126 +1,35 @@
 """Changes of the gateway: their entities and actions, the proof of each command, and what is reported."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
 import pytest
-from homeassistant.const import CONF_TOKEN, STATE_OFF, STATE_ON, Platform
-from homeassistant.core import Event, EventStateChangedData, HomeAssistant, State, callback
+from homeassistant.const import STATE_OFF, STATE_ON
+from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
-from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_state_change_event
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
-from custom_components.enphase_iq_gateway.const import CONF_ALLOW_WRITES, CONTROL_PLATFORMS, DOMAIN
+from custom_components.enphase_iq_gateway.const import CONF_ALLOW_WRITES, DOMAIN
 from custom_components.enphase_iq_gateway.endpoints import Endpoint
-from custom_components.enphase_iq_gateway.enphase_api.local.proof import Timing
 from enphase_companion.simulator import Simulator
 
-from .conftest import SetUp, make_entry
-
-NUMBER, SELECT, SWITCH = Platform.NUMBER, Platform.SELECT, Platform.SWITCH
-
-type Control = Callable[..., Awaitable[MockConfigEntry]]
-type Show = Callable[[str, str], State]
-type Change = Callable[..., Coroutine[Any, Any, None]]
-
-#: Seconds after which the cloud has written the old values again, and more than any other delay.
-LATER = 700
-
-
-@pytest.fixture
-def profile() -> str:
-    """Return a house with batteries and a System Controller."""
-    return "battery"
-
-
-@pytest.fixture
-def clock_speed() -> float:
-    """Let the house obey in a fraction of a second."""
-    return 60.0
-
-
-@pytest.fixture
-def control(hass: HomeAssistant, simulator: Simulator, set_up: SetUp) -> Control:
-    """Set up an entry that allows changes, with all its entities, and short waiting times."""
-
-    async def run(
-        *, role: str = "owner", first: float = 10, second: float = 0.1, **options: Any
-    ) -> MockConfigEntry:
-        entry = make_entry(
-            simulator, {CONF_TOKEN: simulator.token(role)}, {CONF_ALLOW_WRITES: True, **options}
-        )
-        await set_up(entry, enable=True)
-        entry.runtime_data.gateway.control.timing = Timing(
-            first=first, relay=first, second=second, contacts=1, pause=0.02
-        )
-        return entry
-
-    return run
-
-
-def entity_id(hass: HomeAssistant, simulator: Simulator, platform: str, key: str) -> str:
-    """Return the entity id of the gateway's entity with this key."""
-    found = er.async_get(hass).async_get_entity_id(platform, DOMAIN, f"{simulator.serial_number}_{key}")
-    assert found is not None, f"no {platform} {key}"
-    return found
-
-
-@pytest.fixture
-def show(hass: HomeAssistant, simulator: Simulator) -> Show:
-    """Return the state of an entity by platform and key."""
-
-    def run(platform: str, key: str) -> State:
-        state = hass.states.get(entity_id(hass, simulator, platform, key))
-        assert state is not None
-        return state
-
-    return run
-
-
-@pytest.fixture
-def change(hass: HomeAssistant, simulator: Simulator) -> Change:
-    """Change an entity by platform and key, as a user does, and wait for the first proof."""
-
-    async def run(platform: str, key: str, value: Any) -> None:
-        actions: dict[str, tuple[str, dict[str, Any]]] = {
-            SELECT: ("select_option", {"option": value}),
-            NUMBER: ("set_value", {"value": value}),
-            SWITCH: (f"turn_{'on' if value else 'off'}", {}),
-        }
-        action, data = actions[platform]
-        target = {"entity_id": entity_id(hass, simulator, platform, key)}
-        await hass.services.async_call(platform, action, data | target, blocking=True)
-
-    return run
-
-
-def issues(hass: HomeAssistant) -> list[str | None]:
-    """Return the translation keys of the issues of commands."""
-    registry = ir.async_get(hass)
-    return [issue.translation_key for (domain, _), issue in registry.issues.items() if domain == DOMAIN]
-
-
-def control_entities(hass: HomeAssistant, entry: MockConfigEntry) -> set[str]:
-    """Return the unique ids, without the serial number, of the entities that change the gateway."""
-    entities = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
-    return {entity.unique_id.partition("_")[2] for entity in entities if entity.domain in CONTROL_PLATFORMS}
-
-
-def written(simulator: Simulator) -> list[str]:
-    """Return the paths of the requests that change something; a login is none."""
-    return [
-        request.path
-        for request in simulator.requests
-        if request.method != "GET" and not request.path.startswith("/auth/")
-    ]
-
-
-async def settle(hass: HomeAssistant) -> None:
-    """Wait for the second proof."""
-    await hass.async_block_till_done(wait_background_tasks=True)
+from ..conftest import SetUp, make_entry
+from .helpers import (
+    LATER,
+    NUMBER,
+    SELECT,
+    SWITCH,
+    Change,
+    Control,
+    Show,
+    control_entities,
+    entity_id,
+    issues,
+    settle,
+    written,
+)
 
 
 async def test_without_the_option_nothing_can_be_changed_and_nothing_is_read_for_it(

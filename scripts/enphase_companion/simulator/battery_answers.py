@@ -5,7 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from .commanded_day import START_SOC, STOP_SOC
 from .house import House
 from .orders import BACKUP, CLOSED, ECONOMY, Orders
 from .profiles import Profile
@@ -201,15 +200,12 @@ def relay(house: House, at: int) -> dict[str, Any]:
 
 def dry_contacts(house: House, at: int) -> dict[str, Any]:
     """Return /ivp/ensemble/dry_contacts."""
-    orders = house.orders(at)
+    closed = house.closed_contacts(at)
+    if house.orders(at).contacts_misread:
+        closed -= {contact.id for contact in house.profile.contacts if contact.normally_closed}
     return {
         "dry_contacts": [
-            {
-                "id": contact.id,
-                "status": "open"
-                if contact.id not in orders.closed or (orders.contacts_misread and contact.normally_closed)
-                else CLOSED,
-            }
+            {"id": contact.id, "status": CLOSED if contact.id in closed else "open"}
             for contact in house.profile.contacts
         ]
     }
@@ -249,8 +245,8 @@ def generator(house: House, at: int) -> dict[str, Any]:
         "oper_state": CLOSED if runs else "open",
         "admin_mode": ("off", "on", "auto").index(orders.generator),
         "schedule": 0,
-        "start_soc": START_SOC if present else 100,
-        "stop_soc": STOP_SOC if present else -1,
+        "start_soc": orders.generator_limits[0] if present else 100,
+        "stop_soc": orders.generator_limits[1] if present else -1,
         "exc_on": 0,
         "present": int(present),
         "type": int(present),
@@ -280,7 +276,7 @@ def generator_schedule() -> dict[str, Any]:
     """Return /ivp/ss/gen_schedule of a generator."""
     return {
         "exercise_config": {"freq_in_weeks": 1, "start": 840, "duration": 20, "day": "Mon"},
-        "default_soc": {"start_soc": START_SOC, "stop_soc": STOP_SOC},
+        "default_soc": {"start_soc": 30, "stop_soc": 80},
         "schedule": {},
         "last_updated_by": "Installer",
     }

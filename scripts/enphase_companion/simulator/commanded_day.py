@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from .battery import EASING, EFFICIENCY, get_stored_energy
 from .day_curves import (
@@ -31,8 +31,6 @@ from .series import STEP
 FOLLOWING = 1.0
 #: Hours (by the sun) in which batteries in mode `economy` discharge: energy is dear then.
 DEAR_HOURS = (16.0, 21.0)
-#: Percent of charge at which a generator in mode `auto` starts and stops.
-START_SOC, STOP_SOC = 30, 80
 
 
 @dataclass(frozen=True)
@@ -41,6 +39,7 @@ class Carried:
 
     level: float  #: Wh in the batteries
     generator_runs: bool = False
+    shed: frozenset[str] = frozenset()  #: dry contacts that are open as too little is stored
 
 
 @dataclass(frozen=True)
@@ -96,7 +95,7 @@ class CommandedDay:
             before = self._knots[-1]
             knot = self._decide(time, orders, before.carried)
             level = before.carried.level + _stored_between(before.stored, knot.stored, time - before.time)
-            self._knots.append(_with_level(knot, level))
+            self._knots.append(replace(knot, carried=replace(knot.carried, level=level)))
 
     def curves(self) -> DayCurves:
         """Return the curves of the whole day."""
@@ -112,6 +111,7 @@ class CommandedDay:
             generated=[knot.generated for knot in knots],
             on_grid=[knot.on_grid for knot in knots],
             stored_at_start=knots[0].carried.level,
+            shed=[(knot.time, knot.carried.shed) for knot in knots],
         )
 
     @property
@@ -133,7 +133,8 @@ class CommandedDay:
         installation = self.installation
         sun = _at(sun_on_panels(installation, self.number), time)
         output = sun if orders.production and orders.panels else 0.0
-        share = _load_share(installation, orders)
+        carried = replace(carried, shed=_shed(installation, orders, carried))
+        share = _load_share(installation, orders.closed - carried.shed)
         used = [_at(phase, time) * share for phase in home_powers(installation, self.number)]
         flows = _OnGrid if orders.on_grid else _OffGrid
         return flows(installation, orders, carried).decide(time, output, used)
@@ -222,7 +223,7 @@ class _OffGrid(_Controller):
         stored = tuple(
             consumed - made - generated / phases for consumed, made in zip(used, produced, strict=True)
         )
-        carried = Carried(self.carried.level, runs)
+        carried = replace(self.carried, generator_runs=runs)
         return _Knot(time, output, tuple(produced), tuple(used), stored, generated, 0.0, carried)
 
     def _generator_runs(self) -> bool:
@@ -232,14 +233,29 @@ class _OffGrid(_Controller):
         if orders.generator == "on" or battery is None:
             return True
         charge = 100 * self.carried.level / battery.capacity
-        return charge < (STOP_SOC if self.carried.generator_runs else START_SOC)
+        start, stop = orders.generator_limits
+        return charge < (stop if self.carried.generator_runs else start)
 
 
-def _load_share(installation: Installation, orders: Orders) -> float:
-    """Return how much of its power the household draws, by the loads on dry contacts."""
+def _shed(installation: Installation, orders: Orders, carried: Carried) -> frozenset[str]:
+    """Return the contacts that are open as too little is stored; on the grid there are none."""
+    battery, shed = installation.battery, set(carried.shed)
+    if orders.on_grid or battery is None:
+        return frozenset()
+    charge = 100 * carried.level / battery.capacity
+    for contact, low, high in orders.contact_limits:
+        if charge < low:
+            shed.add(contact)
+        elif charge > high:
+            shed.discard(contact)
+    return frozenset(shed & {contact for contact, _, _ in orders.contact_limits})
+
+
+def _load_share(installation: Installation, closed: frozenset[str]) -> float:
+    """Return how much of its power the household draws, by the contacts that are closed."""
     share = 1.0
     for contact in installation.contacts:
-        if (contact.id in orders.closed) != contact.normally_closed:
+        if (contact.id in closed) != contact.normally_closed:
             share += -contact.share if contact.normally_closed else contact.share
     return share
 
@@ -274,14 +290,7 @@ def _between(before: _Knot, after: _Knot, at: float) -> _Knot:
         stored,
         mix(before.generated, after.generated),
         mix(before.on_grid, after.on_grid),
-        Carried(level, before.carried.generator_runs),
-    )
-
-
-def _with_level(knot: _Knot, level: float) -> _Knot:
-    carried = Carried(level, knot.carried.generator_runs)
-    return _Knot(
-        knot.time, knot.output, knot.produced, knot.used, knot.stored, knot.generated, knot.on_grid, carried
+        replace(before.carried, level=level),
     )
 
 

@@ -213,7 +213,7 @@ class Controls:
         for contact, over_time in self._contacts.items():
             settings = over_time.at(at)
             # Seen on 8.3.6086: off grid, contacts of other types stay as they are.
-            if settings["type"] != "LOAD":
+            if settings["type"] != "LOAD" or settings["mode"] == "soc":
                 continue
             if relay == OPEN and settings["micro_grid_action"] == "shed":
                 closed -= {contact}
@@ -237,7 +237,14 @@ class Controls:
         # A part of the settings can crash a gateway.
         if known is None or not known.at(at).keys() <= wanted.keys():
             raise ValueError("dry_contacts")
-        known.set(at + CONTACT_LAG, dict(wanted))
+        limits = {"soc_low": _level(wanted, "soc_low"), "soc_high": _level(wanted, "soc_high")}
+        known.set(at + CONTACT_LAG, {**wanted, **limits})
+        by_charge = [
+            (each["id"], each["soc_low"], each["soc_high"])
+            for each in self.contact_settings(at + CONTACT_LAG)["dry_contacts"]
+            if each["type"] == "LOAD" and each["mode"] == "soc"
+        ]
+        self._house.order(at + CONTACT_LAG, contact_limits=tuple(by_charge))
         if "contacts-read-open" in self._quirks:
             self._house.order(at, contacts_misread=True)
             self._house.order(at + MISREAD, contacts_misread=False)
@@ -266,7 +273,10 @@ class Controls:
         known = self._generator_schedule.at(at)
         if not isinstance(body, dict) or not known.keys() <= body.keys():
             raise ValueError("gen_schedule")
+        limits = _object(body, "default_soc")
+        wanted = _level(limits, "start_soc"), _level(limits, "stop_soc")
         self._generator_schedule.set(at, dict(body))
+        self._house.order(at, generator_limits=wanted)
         return body
 
     def _put_to_sleep(self, body: Any, at: int) -> Any:

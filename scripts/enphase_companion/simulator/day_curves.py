@@ -165,6 +165,7 @@ class DayCurves:
     output: Curve  #: what the panels make of it, as a share of the full sun
     generator: Curve | None  #: W; None: it did not run
     stored_at_start: float  #: Wh in the batteries when the day began
+    shed: Sequence[tuple[float, frozenset[str]]]  #: dry contacts that the charge has opened, by time
 
 
 @lru_cache(maxsize=_KEPT_DAYS)
@@ -193,11 +194,13 @@ def make_curves(
     generated: list[float] | None = None,
     on_grid: list[float] | None = None,
     stored_at_start: float | None = None,
+    shed: Sequence[tuple[float, frozenset[str]]] = (),
 ) -> DayCurves:
     """Return the curves of a day from its powers (W by phase and knot).
 
-    The last five arguments are those of a commanded day: when its knots are, what the panels make as a share
-    of the full sun, the generator's W, 1 or 0 for on or off grid, and the Wh in the batteries at its start.
+    The last six arguments are those of a commanded day: when its knots are, what the panels make as a share
+    of the full sun, the generator's W, 1 or 0 for on or off grid, the Wh in the batteries at its start, and
+    the dry contacts that their charge has opened.
     """
     battery, when = installation.battery, Times(times) if times else REGULAR
     sunshine = Curve(sun_on_panels(installation, number))
@@ -240,6 +243,7 @@ def make_curves(
         stored_at_start=(battery.reserve_energy if battery else 0.0)
         if stored_at_start is None
         else stored_at_start,
+        shed=shed,
     )
 
 

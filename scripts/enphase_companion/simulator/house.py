@@ -156,6 +156,12 @@ class House:
         """Return what the controllers do at `at` (epoch seconds)."""
         return self._orders.at(at)
 
+    def closed_contacts(self, at: float) -> frozenset[str]:
+        """Return the dry contacts that are closed."""
+        day, _ = self._find(at)
+        before = [shed for seconds, shed in day.curves.shed if seconds <= at - day.start]
+        return self.orders(at).closed - (before[-1] if before else frozenset())
+
     def order(self, at: float, **values: Any) -> None:
         """Change orders from a moment on; later changes of the same values are dropped.
 

@@ -57,6 +57,10 @@ class Orders:
     contacts_misread: bool = False  #: whether the gateway says "open" for each normally closed contact
     generator: str = "off"  #: off, on or auto
     charge_from_generator: bool = True
+    #: Percent of charge at which a generator in mode `auto` starts and stops.
+    generator_limits: tuple[float, float] = (30, 80)
+    #: Contacts that off grid open below one charge and close above another (percent).
+    contact_limits: tuple[tuple[str, float, float], ...] = ()
     told_to_sleep: tuple[tuple[str, float, float], ...] = ()  #: AC Batteries, each with its two levels
     asleep: frozenset[str] = field(default_factory=frozenset)  #: AC Batteries by serial number
 
@@ -66,8 +70,12 @@ class Orders:
         return (
             (self.mode, self.reserve, self.very_low, self.charge_from_grid, self.on_grid)
             + (self.production, self.panels, self.closed, self.asleep)
-            + (() if self.on_grid else (self.generator, self.charge_from_generator))
+            + (() if self.on_grid else self._flows_off_grid)
         )
+
+    @property
+    def _flows_off_grid(self) -> tuple[object, ...]:
+        return self.generator, self.charge_from_generator, self.generator_limits, self.contact_limits
 
     @property
     def on_grid(self) -> bool:

@@ -232,6 +232,23 @@ def test_open_contacts_shed_their_loads_and_closed_ones_add_theirs() -> None:
         assert drawn == pytest.approx(share * full), closed
 
 
+def test_off_grid_a_contact_opens_and_closes_by_the_charge() -> None:
+    house = build_house("generator")
+    evening = START + 9 * HOUR
+    house.order(evening, relay="open", generator="auto", contact_limits=(("NC1", 40.0, 70.0),))
+    seen: set[tuple[bool, bool]] = set()
+    for step in range(2 * 288):
+        at = evening + 600 + step * 300
+        state, closed = house.truth(at).battery, "NC1" in house.closed_contacts(at)
+        assert state is not None
+        if not 39 < state.state_of_charge < 71:
+            assert closed == (state.state_of_charge > 71)
+        seen.add((closed, house.truth(at).generator > 0))
+    assert len(seen) == 4
+    house.order(evening + DAY, relay="closed")
+    assert "NC1" in house.closed_contacts(evening + DAY + 2)
+
+
 def test_an_array_that_is_switched_off_only_draws_its_standby_power() -> None:
     house = build_house("three-phase")
     house.order(START + 10, production=False)

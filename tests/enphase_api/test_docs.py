@@ -24,7 +24,7 @@ EXAMPLES = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 @pytest.fixture
 def sim(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     """Yield a gateway with batteries, for which commands need not wait."""
-    quick = {"first": 5.0, "second": 0.1, "pause": 0.05}
+    quick = {"first": 20.0, "second": 0.1, "pause": 0.05}
     defaults = Timing.__init__.__kwdefaults__
     assert defaults is not None
     for name, seconds in quick.items():

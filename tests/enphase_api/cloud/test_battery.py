@@ -54,7 +54,7 @@ async def cloud(sim: Simulator) -> AsyncIterator[BatteryCloud]:
 async def gateway(sim: Simulator) -> AsyncIterator[Gateway]:
     async with Gateway(sim.url, certificate=sim.certificate_pem) as opened:
         assert await opened.login(sim.token())
-        opened.control.timing = Timing(first=0.3, cloud=5, second=0.3, pause=0.05)
+        opened.control.timing = Timing(first=0.3, cloud=20, second=0.3, pause=0.05)
         yield opened
     await asyncio.sleep(0.02)
 
@@ -307,7 +307,7 @@ async def test_the_cloud_is_not_asked_where_the_controller_uses_the_document(clo
     with Simulator("battery", hour_of_day=11, day=JUNE, speed=30) as sim:
         async with Gateway(sim.url, certificate=sim.certificate_pem) as gateway:
             assert await gateway.login(sim.token())
-            gateway.control.timing = Timing(first=5, second=0.1, pause=0.05)
+            gateway.control.timing = Timing(first=20, second=0.1, pause=0.05)
             result = await gateway.control.set_storage(reserve=40, cloud=cloud)
             assert (result.outcome, result.way) == (Outcome.HELD, Way.LOCAL)
             assert (await gateway.control.storage(cloud)).mode is StorageMode.SELF_CONSUMPTION

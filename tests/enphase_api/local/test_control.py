@@ -10,20 +10,24 @@ from typing import Any
 import pytest
 
 from enphase_api import CommandError, EnphaseError, NotAllowedError
+from enphase_api.cloud import BatteryCloud
 from enphase_api.local import Control, Gateway, Timing
-from enphase_api.models import CommandResult, Evidence, Outcome, Reason, StorageMode
+from enphase_api.models import CommandResult, Evidence, Outcome, Reason, StorageMode, Way
 from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
 
 #: House seconds a second: what takes a gateway half a minute takes these tests a second.
 SPEED = 30
 
+#: House seconds a second where only the test moves the time.
+STILL = 1e-6
+
 TARIFF = "/admin/lib/tariff"
 CONTACT_SETTINGS = "/ivp/ss/dry_contact_settings"
 SLEEP = "/admin/lib/acb_config"
 
 #: In the tests' seconds: the second proof comes half a minute of house time after the command.
-QUICK = Timing(first=2, relay=5, second=1, contacts=2.5, pause=0.05)
+QUICK = Timing(first=20, relay=20, second=1, contacts=2.5, pause=0.05)
 
 #: For commands that are expected not to hold.
 IMPATIENT = Timing(first=0.3, relay=0.3, second=0.4, contacts=2.5, pause=0.05)
@@ -130,6 +134,14 @@ async def test_a_controller_that_ignores_the_stored_document_is_seen_through(wan
         assert (await control.storage()).is_outdated
 
 
+async def test_what_an_owner_may_not_write_locally_goes_through_the_cloud() -> None:
+    async with open_control("battery+owner-refused") as (sim, control):
+        async with BatteryCloud(sim.username, sim.password, host=sim.entrez_url) as cloud:
+            result = await control.set_storage(reserve=40, cloud=cloud)
+        assert (result.outcome, result.way) == (Outcome.HELD, Way.CLOUD)
+        assert control.are_local_writes_ignored
+
+
 async def test_charging_that_the_grid_profile_forbids_was_not_stored() -> None:
     async with open_control("battery+no-grid-charging", timing=IMPATIENT) as (_, control):
         result = await control.confirm(await control.set_storage(charge_from_grid=True))
@@ -206,12 +218,10 @@ async def test_the_relay_opens_and_closes_after_a_while(quirk: str) -> None:
 
 
 async def test_a_relay_that_needs_longer_is_pending_and_then_holds() -> None:
-    async with open_control("battery+slow-relay", timing=Timing(relay=0.2, second=2, pause=0.05)) as (
-        _,
-        control,
-    ):
+    async with open_control("battery+slow-relay", timing=IMPATIENT, speed=STILL) as (sim, control):
         result = await control.set_grid_connection(False)
         assert (result.outcome, result.after) == (Outcome.PENDING, {"connected": True})
+        sim.clock.advance(28)
         assert (await control.confirm(result)).outcome is Outcome.HELD
 
 
@@ -244,13 +254,14 @@ async def test_all_settings_of_a_dry_contact_are_sent_with_the_change() -> None:
 
 
 async def test_an_open_contact_is_not_believed_after_a_change_of_settings() -> None:
-    async with open_control("generator+contacts-read-open", timing=IMPATIENT) as (_, control):
+    async with open_control("generator+contacts-read-open", timing=IMPATIENT, speed=STILL) as (sim, control):
         settling = [control.are_contacts_settling]
         await control.set_dry_contact_settings("NC2", soc_low=35)
         settling.append(control.are_contacts_settling)
         result = await control.set_dry_contact("NC1", closed=True)
         assert (result.outcome, result.reason) == (Outcome.PENDING, Reason.CONTACTS_SETTLE)
         assert result.after == {"closed": None}
+        sim.clock.advance(60)
         final = await control.confirm(result)
         assert (final.outcome, final.reason) == (Outcome.HELD, None)
         assert [*settling, control.are_contacts_settling] == [False, True, False]

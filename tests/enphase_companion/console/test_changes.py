@@ -115,7 +115,7 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let commands wait for fractions of a second."""
     defaults = Timing.__init__.__kwdefaults__
     assert defaults is not None
-    for name, seconds in {"first": 0.5, "cloud": 3.0, "second": 0.5, "pause": 0.05}.items():
+    for name, seconds in {"first": 20, "relay": 20, "cloud": 20, "second": 0.5, "pause": 0.05}.items():
         monkeypatch.setitem(defaults, name, seconds)
     monkeypatch.setattr(changes, "_LOOK_AGAIN", 0.2)
 
@@ -179,8 +179,15 @@ def test_a_change_that_holds_is_reported_twice_with_status_0(
     ],
 )
 def test_the_report_and_the_status_say_whether_a_change_held(
-    create_ready_user: Callable[..., CliUser], profile: str, setting: str, status: int, report: str
+    create_ready_user: Callable[..., CliUser],
+    monkeypatch: pytest.MonkeyPatch,
+    profile: str,
+    setting: str,
+    status: int,
+    report: str,
 ) -> None:
+    if status:
+        monkeypatch.setitem(Timing.__init__.__kwdefaults__ or {}, "first", 0.3)
     user = create_ready_user(profile, speed=SPEED)
     result = user.run(main, "--set", setting, "--yes")
     assert report in result.out
@@ -234,8 +241,9 @@ def test_json_is_the_result_alone(create_ready_user: Callable[..., CliUser]) -> 
 
 @pytest.mark.usefixtures("quick")
 def test_the_cloud_is_used_where_the_controller_ignores_the_gateway(
-    create_ready_user: Callable[..., CliUser],
+    create_ready_user: Callable[..., CliUser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setitem(Timing.__init__.__kwdefaults__ or {}, "first", 0.3)
     user = create_ready_user("cloud-controlled", speed=SPEED)
     user.write_account(gateway_token=user.simulator.token())
     result = user.run(main, "--set", "reserve=40", "--yes", "--cloud")
@@ -248,7 +256,8 @@ def test_the_cloud_is_used_where_the_controller_ignores_the_gateway(
 def test_a_mode_through_the_cloud_is_waited_for(
     create_ready_user: Callable[..., CliUser], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(Timing.__init__.__kwdefaults__ or {}, "cloud", 0.3)
+    for name in ("first", "cloud"):
+        monkeypatch.setitem(Timing.__init__.__kwdefaults__ or {}, name, 0.3)
     # Fifteen minutes of house time pass in some seconds.
     user = create_ready_user("cloud-controlled", speed=200)
     user.write_account(gateway_token=user.simulator.token())

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..cloud.battery import BatteryCloud
-from ..exceptions import CommandError, ResponseError
+from ..exceptions import CommandError, NotAllowedError, ResponseError
 from ..json_values import boolean, json_object, nested_objects, number, text
 from ..models.commands import Command, CommandResult, Evidence, Outcome, Reason, Value, Way
 from ..models.storage import SCHED, SECCTRL, TARIFF, Storage, StorageMode
@@ -91,10 +91,11 @@ class Control(Prover):
     ) -> CommandResult:
         """Change how the batteries are used, in one write; None: unchanged. Levels are in %.
 
-        Where the controller ignores the gateway's document, the change is sent to the `cloud`, if there is
-        one; from then on, without trying the document again (`are_local_writes_ignored`). The gateway acts
-        within 20 s; the cloud may need up to 15 minutes to have a new mode. Until then, `confirm` returns
-        PENDING with Reason.CLOUD_PENDING, which is not final: call it again later.
+        Where the controller ignores the gateway's document, or the token may not write it, the change is sent
+        to the `cloud`, if there is one; from then on, without trying the document again
+        (`are_local_writes_ignored`). The gateway acts within 20 s; the cloud may need up to 15 minutes to
+        have a new mode. Until then, `confirm` returns PENDING with Reason.CLOUD_PENDING, which is not final:
+        call it again later.
         """
         if mode is not None:
             mode = StorageMode(_one_of("mode", mode, tuple(StorageMode)))
@@ -117,11 +118,16 @@ class Control(Prover):
 
         before = None
         if cloud is None or not self.are_local_writes_ignored:
-            result = await self._run(Command.STORAGE, requested, send=send, observe=observe)
-            if cloud is None or result.outcome is Outcome.HELD:
-                return result
+            try:
+                result = await self._run(Command.STORAGE, requested, send=send, observe=observe)
+            except NotAllowedError:
+                if cloud is None:
+                    raise
+            else:
+                if cloud is None or result.outcome is Outcome.HELD:
+                    return result
+                before = result.before
             self.are_local_writes_ignored = True
-            before = result.before
         return await self._run(
             Command.STORAGE,
             requested,

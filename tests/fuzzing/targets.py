@@ -31,6 +31,7 @@ from enphase_api import (
     TokenError,
     UnsupportedFirmwareError,
 )
+from enphase_api.cloud.battery import CloudSettings
 from enphase_api.cloud.connection import Answer as EntrezAnswer
 from enphase_api.cloud.html import EntrezPage
 from enphase_api.cloud.token import Token
@@ -52,7 +53,9 @@ from enphase_api.models import (
     Relay,
     Report,
     Site,
+    Storage,
 )
+from enphase_api.models.storage import SCHED, SECCTRL, TARIFF
 from enphase_companion.amqp.properties import read_all
 from enphase_companion.config.loader import load_settings
 from enphase_companion.config.settings import SETTINGS
@@ -86,6 +89,7 @@ PATHS = {
 }
 CONTACTS = ("/ivp/ensemble/dry_contacts", "/ivp/ss/dry_contact_settings")
 ENSEMBLE = ("/ivp/ensemble/inventory", "/ivp/ensemble/power", "/ivp/ensemble/secctrl")
+STORAGE = (TARIFF, SCHED, SECCTRL)
 READINGS = "/ivp/meters/readings"
 #: The time in all houses, in seconds since the epoch.
 START = 1782032400.0
@@ -196,6 +200,23 @@ def run_batteries(body: bytes) -> None:
         )
         check(batteries)
         check(batteries.as_of(datetime.fromisoformat("2026-06-21T11:00:00+00:00")))
+
+
+def run_storage(body: bytes) -> None:
+    """Read the three answers about the use of the batteries."""
+    parts = [*body.split(SEPARATOR), b"{}", b"{}", b"{}"][: len(STORAGE)]
+    with suppress(InvalidAnswerError):
+        check(
+            Storage.from_json(
+                *(parse_json(part, path, "the gateway") for path, part in zip(STORAGE, parts, strict=True))
+            )
+        )
+
+
+def run_cloud_settings(body: bytes) -> None:
+    """Read the batteries' settings in the cloud."""
+    with suppress(InvalidAnswerError):
+        check(CloudSettings.from_json(parse_json(body, "/batterySettings", "Enlighten"), "/batterySettings"))
 
 
 def run_dry_contacts(body: bytes) -> None:
@@ -379,6 +400,20 @@ _CLAIMS = {
     "exp": 1893456000,
     "iat": int(START),
 }
+_CLOUD_SETTINGS = {
+    "data": {
+        "profile": "cost_savings",
+        "batteryBackupPercentage": 30,
+        "batteryBackupPercentageMin": 5,
+        "veryLowSoc": 10,
+        "veryLowSocMax": 25,
+        "chargeFromGrid": True,
+        "chargeBeginTime": 120,
+        "chargeEndTime": 300,
+        "acceptedItcDisclaimer": "2026-09-24T19:13:11.950Z",
+        "requestedConfig": {"pendingGateways": ["122300000001"]},
+    }
+}
 _WEATHER = {
     "current_units": {"wind_speed_10m": "m/s"},
     "current": {"weather_code": 3, "wind_speed_10m": 2.5, "is_day": 1},
@@ -427,6 +462,8 @@ TARGETS: Mapping[str, Target] = {
         ),
     ),
     "batteries": Target(run_batteries, _join(*(mutate_json(get_answers(path)) for path in ENSEMBLE))),
+    "storage": Target(run_storage, _join(*(mutate_json(get_answers(path)) for path in STORAGE))),
+    "cloud-settings": Target(run_cloud_settings, mutate_json([_CLOUD_SETTINGS])),
     "dry-contacts": Target(run_dry_contacts, _join(*(mutate_json(get_answers(path)) for path in CONTACTS))),
     "message": Target(run_message, mutate_json(_messages())),
     "properties": Target(run_complete_properties, generate_properties()),

@@ -189,6 +189,38 @@ KNOWN = (
         "There is a generator if its admin_state is known.",
     ),
     Quirk(
+        "The battery controller ignores the stored tariff document",
+        "8.3.6086",
+        "mpreissner/ha-enphase-realtime; Enphase-API issue 30 since 8.2.4225",
+        "Where /ivp/sc/sched or /ivp/ensemble/secctrl differ from the document, or its schedule "
+        "has no source, its mode is unknown, and a written value has not held. Enphase's cloud "
+        "reaches the controller.",
+    ),
+    Quirk(
+        "A written battery mode is ignored while opt_schedules is true",
+        "8.2.42 and later",
+        "pyenphase",
+        "It is set to false in the same write; while it is true again, a written mode has not held.",
+    ),
+    Quirk(
+        "Charging from the grid is allowed, but does not begin",
+        "8.3.6086, after a reboot",
+        "mpreissner/ha-enphase-realtime",
+        "It is reported. A change of the mode and back frees the scheduler.",
+    ),
+    Quirk(
+        "All NC contacts are reported as open for up to 90 s after a change of settings",
+        "8.3.6086",
+        "mpreissner/ha-enphase-realtime",
+        "For 90 s after a change by this client, an open NC contact is unknown.",
+    ),
+    Quirk(
+        "A command is answered with status 200 and has no effect",
+        "all",
+        "users' reports",
+        "The answer is ignored: what the gateway reports after seconds, and after a minute, decides.",
+    ),
+    Quirk(
         "After a reboot, numbers of /ivp/ensemble/inventory are the text unknown",
         "8.3.6086",
         "mpreissner/ha-enphase-realtime",

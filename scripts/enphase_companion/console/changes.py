@@ -44,9 +44,12 @@ _CONTACT_SETTINGS = {
     "generator-action": "gen_action",
 }
 
+#: Before the serial number of an AC Battery.
+_SLEEP = "sleep."
+
 _KEYS = (
-    f"{', '.join(_STORAGE)}, grid, generator, production, a dry contact such as NC1, or its setting such as "
-    "NC1.soc-low"
+    f"{', '.join(_STORAGE)}, grid, generator, production, a dry contact such as NC1, its setting such as "
+    "NC1.soc-low, sleep. and the serial number of an AC Battery"
 )
 
 #: What to know before a command is sent, by the first key.
@@ -109,7 +112,7 @@ class Change:
         if given.keys() <= _STORAGE.keys():
             return cls._of_batteries(given)
         contacts = {key.partition(".")[0] for key in given}
-        if len(contacts) == 1 and all("." in key for key in given):
+        if len(contacts) == 1 and all("." in key and not key.startswith(_SLEEP) for key in given):
             return cls._of_contact_settings(given, next(iter(contacts)))
         if len(given) > 1:
             raise SettingsError(
@@ -180,6 +183,8 @@ class Change:
                     return await control.set_generator(mode)
 
                 return cls({key: text}, {"mode": key}, set_generator)
+        if key.startswith(_SLEEP):
+            return cls._of_ac_battery(key, text)
         if not re.fullmatch(r"N[CO]\d", key):
             raise SettingsError(f"--set {printable(key)}: unknown: use {_KEYS}")
         closed = _choose(key, text, _CONTACT)
@@ -188,6 +193,21 @@ class Change:
             return await control.set_dry_contact(key, closed)
 
         return cls({key: text}, {"closed": key}, set_contact)
+
+    @classmethod
+    def _of_ac_battery(cls, key: str, text: str) -> Change:
+        low, separator, high = text.partition("-")
+        levels: dict[str, int] = {}
+        if text != "off":
+            if not separator:
+                raise SettingsError(f"--set {printable(key)}: use two levels such as 5-10, or off")
+            levels = {"min_soc": round(_parse_level(key, low)), "max_soc": round(_parse_level(key, high))}
+
+        async def let_sleep(control: Control, _: BatteryCloud | None) -> CommandResult:
+            return await control.set_ac_battery_sleep(key.removeprefix(_SLEEP), **levels)
+
+        names = {"sleep": key, "min_soc": "soc from", "max_soc": "soc to"}
+        return cls({key: text}, names, let_sleep)
 
     def describe(self, key: str, value: Value) -> str:
         """Return a value of the result by the words of `--set`."""

@@ -31,7 +31,9 @@ from enphase_api.models import (
     Relay,
     Report,
     Site,
+    Storage,
 )
+from enphase_api.models.storage import SCHED, SECCTRL, TARIFF
 from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
 
@@ -54,6 +56,8 @@ PATHS = [
     "/ivp/pdm/device_data",
     "/ivp/ensemble/relay",
     "/ivp/ensemble/generator",
+    "/admin/lib/tariff",
+    "/ivp/sc/sched",
     "/ivp/ensemble/dry_contacts",
     "/ivp/ss/dry_contact_settings",
 ]
@@ -139,6 +143,7 @@ def list_parsers(answers: dict[str, Any]) -> Iterator[Callable[[], Any]]:
     yield batteries
     yield lambda: batteries().with_ac(Production.from_json(get("/production.json")).ac_batteries)
     yield lambda: Live.from_json(get("/ivp/livedata/status"))
+    yield lambda: Storage.from_json(*map(get, (TARIFF, SCHED, SECCTRL)))
 
 
 def check(answers: dict[str, Any]) -> None:

@@ -14,6 +14,8 @@ from enphase_api.local import Timing
 from enphase_companion.commands.gateway_console import main
 from enphase_companion.console import changes
 from enphase_companion.runtime.main import INTERRUPTED
+from enphase_companion.simulator.inverter_answers import ac_battery_serials
+from enphase_companion.simulator.profiles import PROFILES
 
 from ..cli_user import CliUser
 
@@ -38,6 +40,8 @@ SCRIPTS = Path(__file__).parents[3] / "docs" / "scripts.md"
         (["NC1.mode=off"], "--set NC1.mode=off: use manual or soc"),
         (["generator=start"], "--set generator=start: use off or on or auto"),
         (["tariff=cheap"], "--set tariff: unknown: use battery-mode, reserve, shutdown-level"),
+        (["sleep.1=5"], "--set sleep.1: use two levels such as 5-10, or off"),
+        (["sleep.1=5-200"], "--set sleep.1=200: use a percentage from 0 to 100"),
         (["reserve=20", "reserve=30"], "--set reserve: is given twice"),
         (["reserve=20", "grid=on"], "--set: one command at a time"),
         (["NC1.soc-low=20", "NC2.soc-low=20"], "--set: one command at a time"),
@@ -192,6 +196,17 @@ def test_the_report_and_the_status_say_whether_a_change_held(
     result = user.run(main, "--set", setting, "--yes")
     assert report in result.out
     assert (result.status, result.err) == (status, "")
+
+
+@pytest.mark.usefixtures("quick")
+def test_an_ac_battery_sleeps_and_wakes(create_ready_user: Callable[..., CliUser]) -> None:
+    user = create_ready_user("ac-batteries", speed=SPEED)
+    serial_number = ac_battery_serials(PROFILES["ac-batteries"])[0]
+    result = user.run(main, "--set", f"sleep.{serial_number}=5-10", "--yes")
+    assert (result.status, result.err) == (0, "")
+    assert f"Held: sleep.{serial_number} is on (before: off), soc from is 5 %" in result.out
+    result = user.run(main, "--set", f"sleep.{serial_number}=off", "--yes")
+    assert f"Held: sleep.{serial_number} is off (before: on)." in result.out
 
 
 @pytest.mark.usefixtures("quick")

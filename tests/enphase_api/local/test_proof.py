@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -187,7 +188,7 @@ async def test_an_earlier_command_is_not_judged_by_the_values_of_a_later_one() -
     device = Device(SELF, ECO, ECO, FULL)
     first = await device.set(mode="economy")
     second = await device.set(mode="backup")
-    assert await device.confirm(first) is first
+    assert await device.confirm(first) == replace(first, is_final=True)
     assert (await device.confirm(second)).outcome is Outcome.HELD
 
 

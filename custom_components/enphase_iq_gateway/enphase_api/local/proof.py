@@ -62,8 +62,8 @@ class Prover:
     async def confirm(self, result: CommandResult) -> CommandResult:
         """Wait until a minute after a command, and return its second proof.
 
-        A result that is final already, or that a later command has replaced, is returned as it is. Raises as
-        `Gateway.api_call` does.
+        A result that is final already is returned as it is; one that a later command has replaced is final
+        as it is. Raises as `Gateway.api_call` does.
         """
         if result.is_final:
             return result
@@ -71,7 +71,7 @@ class Prover:
         async with self._lock:
             sent_at, observe = self._latest.get((result.command, result.device), (None, None))
             if observe is None or sent_at != result.sent_at:
-                return result
+                return replace(result, is_final=True)
             final = _judge(result, await observe())
         if final.reason is Reason.CLOUD_PENDING and now() - result.sent_at < self.timing.cloud_view:
             return replace(final, outcome=Outcome.PENDING, is_final=False)

@@ -10,9 +10,12 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
+from typing import cast
 
 import aio_pika
+import aiormq
 from aio_pika import DeliveryMode
+from aiormq import spec
 
 from enphase_companion.message import Message, build_reports, encode
 
@@ -37,7 +40,12 @@ async def publish(url: str, queue: str, rate: int, seconds: float) -> int:
     """Publish for this time to a queue, and return the number of messages."""
     bodies = _build_bodies()
     async with await aio_pika.connect(url) as connection:
-        exchange = (await connection.channel(publisher_confirms=False)).default_exchange
+        channel = await connection.channel(publisher_confirms=False)
+        # Not aio-pika's own `publish`, which takes twice the time: what is measured shares the processor.
+        amqp = cast(aiormq.Channel, await channel.get_underlay_channel())
+        properties = spec.Basic.Properties(
+            delivery_mode=DeliveryMode.PERSISTENT, content_type="application/json"
+        )
         begun, sent = time.monotonic(), 0
         while (elapsed := time.monotonic() - begun) < seconds:
             for number in range(sent, int(elapsed * rate)):
@@ -50,10 +58,7 @@ async def publish(url: str, queue: str, rate: int, seconds: float) -> int:
                     (b"%d" % _SECOND, b"%d" % now),
                 ):
                     body = body.replace(encoded, value)
-                message = aio_pika.Message(
-                    body, delivery_mode=DeliveryMode.PERSISTENT, content_type="application/json"
-                )
-                await exchange.publish(message, queue)
+                await amqp.basic_publish(body, routing_key=queue, properties=properties, wait=False)
                 sent += 1
             await asyncio.sleep(_PAUSE)
     return sent

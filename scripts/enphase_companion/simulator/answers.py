@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Any
 
 from . import (
     battery_answers,
+    controller_answers,
     inverter_answers,
     meter_answers,
     production_answers,
@@ -20,10 +22,12 @@ from .faults import set_to_zero
 from .house import Clock, House
 
 _BY_EID = ("/ivp/meters/readings/", "/ivp/meters/")
-#: Seconds of house time after a restart in which a gateway with that quirk reports zeros.
+#: Seconds of house time after a restart in which some gateways do not know their values yet.
 ZERO_SECONDS = 120
 #: By quirk, the paths below which every token is rejected.
 _REFUSING = {"meters-401": "/ivp/meters", "ensemble-401": "/ivp/ensemble"}
+#: By quirk, the paths below which nothing exists.
+_MISSING = {"meters-404": "/ivp/meters", "no-device-data": "/ivp/pdm/device_data"}
 #: Hours of the house's clock between which a gateway with that quirk is silent.
 _SILENT_FROM, _SILENT_TO = 23 * 3600, 23 * 3600 + 300
 
@@ -39,7 +43,7 @@ class SimulatedAnswers:
         self.controls = Controls(house)
         self._paths = self._table()
         self._quirks = house.profile.quirks
-        self._knows_nothing_until = 0.0
+        self._restarted = -inf
 
     def info(self) -> str:
         """Return the text of /info."""
@@ -52,15 +56,18 @@ class SimulatedAnswers:
         """
         if any(path.startswith(_REFUSING[quirk]) for quirk in self._quirks & _REFUSING.keys()):
             raise PermissionError(path)
-        if path.startswith("/ivp/meters") and "meters-404" in self._quirks:
+        if any(path.startswith(_MISSING[quirk]) for quirk in self._quirks & _MISSING.keys()):
             return None
         answer = self._true(path, query)
-        return set_to_zero(answer) if self._clock.time() < self._knows_nothing_until else answer
+        if self._clock.time() >= self._restarted + ZERO_SECONDS:
+            return answer
+        if "unknown-after-restart" in self._quirks and path == "/ivp/ensemble/inventory":
+            answer = battery_answers.forget_temperatures(answer)
+        return set_to_zero(answer) if "zeros-after-power-cut" in self._quirks else answer
 
     def restart(self) -> None:
         """Apply a power cut to the meters."""
-        if "zeros-after-power-cut" in self._quirks:
-            self._knows_nothing_until = self._clock.time() + ZERO_SECONDS
+        self._restarted = self._clock.time()
 
     def silent(self) -> bool:
         """Whether the gateway is too busy to answer at all, as some are each night."""
@@ -116,9 +123,9 @@ class SimulatedAnswers:
             "/ivp/ensemble/power": lambda: battery_answers.power(house, now()),
             "/ivp/ensemble/secctrl": lambda: battery_answers.secctrl(house, now()),
             "/ivp/ensemble/status": lambda: battery_answers.status(house, now()),
-            "/ivp/ensemble/relay": lambda: battery_answers.relay(house, now()),
-            "/ivp/ensemble/dry_contacts": lambda: battery_answers.dry_contacts(house, now()),
-            "/ivp/ensemble/generator": lambda: battery_answers.generator(house, now()),
+            "/ivp/ensemble/relay": lambda: controller_answers.relay(house, now()),
+            "/ivp/ensemble/dry_contacts": lambda: controller_answers.dry_contacts(house, now()),
+            "/ivp/ensemble/generator": lambda: controller_answers.generator(house, now()),
             "/ivp/sc/status": lambda: battery_answers.sc_status(house, now()),
             "/ivp/ss/pel_settings": lambda: {"PEL": False},
             "/ivp/sc/pvlimit": lambda: {"enable": False, "pv_limit_pct": 100},

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import Any
 
+from . import controller_answers
 from .house import House
-from .orders import BACKUP, CLOSED, ECONOMY, Orders
-from .profiles import Profile
+from .orders import BACKUP, ECONOMY, Orders
 from .truth import BatteryState
 
 _INSTALLED = 1735689600
@@ -16,8 +15,6 @@ _REPORT_INTERVAL = 60
 _CONTROLLER_SERIAL = "482500000001"
 _COLLAR_SERIAL = "482520000001"
 _COMBINER_SERIAL = "482530000001"
-#: The first firmware with `opt_schedules`.
-_HAS_OPTIMIZED_SCHEDULES = (8, 2, 4200)
 _IDLE, _ZERO_NET, _CHARGE_FROM_GRID = "ID - Idle", "ZN - Zero Net", "CG - Charge From Grid"
 _DISCHARGE_TO_LOAD, _CHARGE_FROM_PV = "DL - Discharge to Load", "CP - Charge From PV"
 _SCHED_MODES = (
@@ -39,10 +36,21 @@ def inventory(house: House, at: int) -> list[dict[str, Any]]:
     if not house.profile.has_controller:
         return [
             {"type": "ENCHARGE", "devices": units},
-            {"type": "COLLAR", "devices": [_collar(at)]},
+            {"type": "COLLAR", "devices": [_collar(house, at)]},
             {"type": "C6 COMBINER CONTROLLER", "devices": [_combiner(at)]},
         ]
     return [{"type": "ENCHARGE", "devices": units}, {"type": "ENPOWER", "devices": [_controller(house, at)]}]
+
+
+def forget_temperatures(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the inventory with a word for the temperatures of IQ Batteries, as after a restart."""
+    unknown = {"temperature": "unknown", "maxCellTemp": "unknown"}
+    return [
+        {**group, "devices": [{**device, **unknown} for device in group["devices"]]}
+        if group["type"] == "ENCHARGE"
+        else group
+        for group in groups
+    ]
 
 
 def power(house: House, at: int) -> dict[str, Any]:
@@ -176,163 +184,9 @@ def status(house: House, at: int) -> dict[str, Any]:
         "inventory": {"serial_nums": units},
         "counters": {"api_ecagtInit": 1},
         "secctrl": secctrl(house, at),
-        "relay": relay(house, at),
+        "relay": controller_answers.relay(house, at),
         "profile": {"message": "Obsolete API, please use ivp/arf/profile"},
         "fakeit": {"fake_inventory_mode": False},
-    }
-
-
-def relay(house: House, at: int) -> dict[str, Any]:
-    """Return /ivp/ensemble/relay."""
-    orders = house.orders(at)
-    return {
-        "mains_admin_state": orders.relay_asked,
-        "mains_oper_state": orders.relay,
-        "srt12_state": "open",
-        "srt13_state": "open",
-        "der1_state": 0,
-        "der2_state": 0,
-        "der3_state": 0,
-        "Enchg_grid_mode": _grid_mode(house, at) if _serial_numbers(house) else "unknown",
-        "Solar_grid_mode": "unknown",
-    }
-
-
-def dry_contacts(house: House, at: int) -> dict[str, Any]:
-    """Return /ivp/ensemble/dry_contacts."""
-    closed = house.closed_contacts(at)
-    if house.orders(at).contacts_misread:
-        closed -= {contact.id for contact in house.profile.contacts if contact.normally_closed}
-    return {
-        "dry_contacts": [
-            {"id": contact.id, "status": CLOSED if contact.id in closed else "open"}
-            for contact in house.profile.contacts
-        ]
-    }
-
-
-def dry_contact_settings(profile: Profile) -> list[dict[str, Any]]:
-    """Return the settings in /ivp/ss/dry_contact_settings that an installer left."""
-    return [
-        {
-            "id": contact.id,
-            "type": "LOAD" if contact.load_name else "NONE",
-            "grid_action": "apply" if contact.load_name else "none",
-            "micro_grid_action": "shed" if contact.load_name else "none",
-            "gen_action": "shed" if contact.load_name else "none",
-            "essential_start_time": 32400.0,
-            "essential_end_time": 57600.0,
-            "priority": float(number + 1),
-            "black_s_start": 5.0,
-            "override": "false",
-            "manual_override": "true",
-            "load_name": contact.load_name,
-            "mode": "manual",
-            "soc_low": 30.0,
-            "soc_high": 70.0,
-            "pv_serial_nb": [],
-        }
-        for number, contact in enumerate(profile.contacts)
-    ]
-
-
-def generator(house: House, at: int) -> dict[str, Any]:
-    """Return /ivp/ensemble/generator."""
-    present, orders = bool(house.profile.generator), house.orders(at)
-    runs = house.truth(at).generator > 0
-    return {
-        "admin_state": (CLOSED if orders.generator == "on" or runs else "open") if present else "unknown",
-        "oper_state": CLOSED if runs else "open",
-        "admin_mode": ("off", "on", "auto").index(orders.generator),
-        "schedule": 0,
-        "start_soc": orders.generator_limits[0] if present else 100,
-        "stop_soc": orders.generator_limits[1] if present else -1,
-        "exc_on": 0,
-        "present": int(present),
-        "type": int(present),
-    }
-
-
-def generator_config() -> dict[str, Any]:
-    """Return /ivp/ss/gen_config of a generator."""
-    return {
-        "max_cont_gen_amps": 37.5,
-        "min_gen_loading_perc": 0,
-        "max_gen_efficiency_perc": 70,
-        "name_plate_rating_wat": 9000.0,
-        "start_method": "auto",
-        "warm_up_mins": 1,
-        "cool_down_mins": 1,
-        "gen_type": "Standby",
-        "model": "Simulated 9",
-        "manufacturer": "Simulated",
-        "last_updated_by": "Installer",
-        "generator_id": "1",
-        "charge_from_generator": True,
-    }
-
-
-def generator_schedule() -> dict[str, Any]:
-    """Return /ivp/ss/gen_schedule of a generator."""
-    return {
-        "exercise_config": {"freq_in_weeks": 1, "start": 840, "duration": 20, "day": "Mon"},
-        "default_soc": {"start_soc": 30, "stop_soc": 80},
-        "schedule": {},
-        "last_updated_by": "Installer",
-    }
-
-
-def tariff(house: House) -> dict[str, Any]:
-    """Return the part `tariff` of /admin/lib/tariff: one price all year, and how the battery is used."""
-    profile = house.profile
-    usage: dict[str, Any] = {
-        "mode": "self-consumption",
-        "operation_mode_sub_type": "",
-        "reserved_soc": 100.0 * profile.battery.reserve if profile.battery else 0.0,
-        "very_low_soc": 5,
-        "charge_from_grid": False,
-        "date": str(_INSTALLED),
-    }
-    if profile.version >= _HAS_OPTIMIZED_SCHEDULES:
-        usage["opt_schedules"] = "opt-schedules" in profile.quirks
-    all_day = {
-        "id": "all_days",
-        "days": "Mon,Tue,Wed,Thu,Fri,Sat,Sun",
-        "must_charge_start": 0,
-        "must_charge_duration": 0,
-        "must_charge_mode": "CG",
-        "enable_discharge_to_grid": False,
-        "periods": [{"id": "all_day", "start": 0, "rate": 0.25}],
-    }
-    return {
-        "currency": {"code": "EUR"},
-        "logger": "mylogger",
-        "date": str(_INSTALLED),
-        "storage_settings": usage,
-        "single_rate": {"rate": 0.25, "sell": 0.08},
-        "seasons": [{"id": "all_year_long", "start": "1/1", "days": [all_day], "tiers": []}],
-        "seasons_sell": [],
-    }
-
-
-def schedule(document: dict[str, Any], at: int, defaults: bool) -> dict[str, Any]:
-    """Return the part `schedule` of /admin/lib/tariff.
-
-    With `defaults` it is rebuilt at each read without regard to the document (8.3.5433, 8.3.6086).
-    """
-    settings = document["storage_settings"]
-    if defaults:
-        settings = {"reserved_soc": 30.0, "very_low_soc": 10, "charge_from_grid": False}
-    mode = settings.get("mode", "self-consumption")
-    return {
-        "source": "" if defaults else "Tariff",
-        "date": datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%M:%S UTC"),
-        "operation_mode_sub_type": "",
-        "reserved_soc": settings["reserved_soc"],
-        "very_low_soc": settings["very_low_soc"],
-        "charge_from_grid": settings["charge_from_grid"],
-        "battery_mode": mode,
-        "schedule": {},
     }
 
 
@@ -356,7 +210,7 @@ def _unit(house: House, number: int, at: int) -> dict[str, Any]:
         "percentFull": round(state.state_of_charge),
         "temperature": 21 + number,
         "maxCellTemp": 23 + number,
-        "reported_enc_grid_state": "grid-tied" if house.orders(at).on_grid else "multimode-offgrid",
+        "reported_enc_grid_state": "grid-tied" if house.orders(at).on_grid else house.orders(at).grid_mode,
         "comm_level_sub_ghz": 0,
         "comm_level_2_4_ghz": 0,
         "led_status": 12 if state.power > 1 else 13 if state.power < -1 else 14,
@@ -386,28 +240,30 @@ def _controller(house: House, at: int) -> dict[str, Any]:
         "comm_level_2_4_ghz": 0,
         "mains_admin_state": house.orders(at).relay_asked,
         "mains_oper_state": house.orders(at).relay,
-        "Enpwr_grid_mode": _grid_mode(house, at),
-        "Enchg_grid_mode": _grid_mode(house, at),
+        "Enpwr_grid_mode": house.orders(at).grid_mode,
+        "Enchg_grid_mode": house.orders(at).grid_mode,
         "Enpwr_relay_state_bm": 15868,
         "Enpwr_curr_state_id": 16,
     }
 
 
-def _collar(at: int) -> dict[str, Any]:
+def _collar(house: House, at: int) -> dict[str, Any]:
+    on_grid = house.orders(at).on_grid
     return {
         "part_num": "865-00400-r22",
         "serial_num": _COLLAR_SERIAL,
         "installed": _INSTALLED,
         "device_status": ["envoy.global.ok", "prop.done"],
         "last_rpt_date": at // _REPORT_INTERVAL * _REPORT_INTERVAL,
-        "admin_state": 88,
-        "admin_state_str": "ENCMN_MDE_ON_GRID",
+        "admin_state": 88 if on_grid else 89,
+        "admin_state_str": "ENCMN_MDE_ON_GRID" if on_grid else "ENCMN_MDE_OFF_GRID",
         "created_date": _INSTALLED,
         "img_load_date": _INSTALLED,
         "img_pnum_running": "3.0.6-D0",
         "communicating": True,
         "temperature": 42,
-        "mid_state": "close",
+        "mid_state": "close" if on_grid else "open",
+        # Seen not to follow.
         "grid_state": "on_grid",
         "control_error": 0,
         "collar_state": "Installed",
@@ -429,10 +285,6 @@ def _combiner(at: int) -> dict[str, Any]:
         "communicating": True,
         "temperature": 31,
     }
-
-
-def _grid_mode(house: House, at: int) -> str:
-    return "multimode-ongrid" if house.orders(at).on_grid else "multimode-offgrid"
 
 
 def _serial_numbers(house: House) -> list[str]:

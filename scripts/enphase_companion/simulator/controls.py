@@ -6,7 +6,7 @@ from collections.abc import Callable
 from copy import deepcopy
 from typing import Any
 
-from . import battery_answers
+from . import battery_answers, controller_answers, tariff_answers
 from .house import House
 from .inverter_answers import ac_battery_serials
 from .orders import CLOSED, ECONOMY, OverTime
@@ -49,13 +49,13 @@ class Controls:
     def __init__(self, house: House) -> None:
         self._house = house
         self._quirks = house.profile.quirks
-        self._tariff = OverTime(battery_answers.tariff(house))
-        settings = battery_answers.dry_contact_settings(house.profile)
+        self._tariff = OverTime(tariff_answers.tariff(house))
+        settings = controller_answers.dry_contact_settings(house.profile)
         self._contacts = {entry["id"]: OverTime(entry) for entry in settings}
         generator = bool(house.profile.generator)
         self._generator_mode = OverTime("off")
-        self._generator_config = OverTime(battery_answers.generator_config() if generator else {})
-        self._generator_schedule = OverTime(battery_answers.generator_schedule() if generator else {})
+        self._generator_config = OverTime(controller_answers.generator_config() if generator else {})
+        self._generator_schedule = OverTime(controller_answers.generator_schedule() if generator else {})
         self._power_off = OverTime(False)
         self._sleep: OverTime[dict[str, dict[str, Any]]] = OverTime({})
         #: Whether charging from the grid is allowed; the orders of the house say whether it happens.
@@ -106,7 +106,7 @@ class Controls:
         """Return the tariff document with the schedule that the gateway makes of it."""
         document = self._tariff.at(at)
         ignored = "local-writes-ignored" in self._quirks
-        return {"tariff": document, "schedule": battery_answers.schedule(document, at, defaults=ignored)}
+        return {"tariff": document, "schedule": tariff_answers.schedule(document, at, defaults=ignored)}
 
     def contact_settings(self, at: int) -> dict[str, Any]:
         """Return the settings of all dry contacts."""
@@ -205,7 +205,7 @@ class Controls:
         if house.orders(moved).on_grid != house.orders(moved - 1).on_grid:
             house.order(moved, panels=False, closed=self._closed_by(wanted, moved))
             house.order(moved + DROPOUT, panels=True)
-        return battery_answers.relay(house, at)
+        return controller_answers.relay(house, at)
 
     def _closed_by(self, relay: str, at: int) -> frozenset[str]:
         """Return which dry contacts are closed once the main relay has moved: loads are shed and applied."""
@@ -229,7 +229,7 @@ class Controls:
         closed = self._house.orders(at + CONTACT_LAG).closed
         changed = closed | {contact} if status == CLOSED else closed - {contact}
         self._house.order(at + CONTACT_LAG, closed=changed)
-        return battery_answers.dry_contacts(self._house, at)
+        return controller_answers.dry_contacts(self._house, at)
 
     def _post_contact_settings(self, body: Any, at: int) -> Any:
         wanted = _object(body, "dry_contacts")

@@ -83,6 +83,11 @@ class Orders:
         return self.relay == CLOSED
 
     @property
+    def grid_mode(self) -> str:
+        """How inverters and batteries run, in the words of the gateway."""
+        return "multimode-ongrid" if self.on_grid else "multimode-offgrid"
+
+    @property
     def kept(self) -> float:
         """Percent that the batteries keep while the grid is connected."""
         return 100.0 if self.mode == BACKUP else self.reserve

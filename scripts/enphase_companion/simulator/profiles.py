@@ -48,6 +48,9 @@ QUIRKS = {
     "inverter-wraps": "ten minutes after the start a microinverter's counter wraps at 2^32 J (1.19 MWh)",
     "zeros-after-power-cut": "for two minutes after a restart all values are 0, with status 200",
     "nightly-silence": "from 23:00 to 23:05 house time the gateway answers no requests (8.3)",
+    "no-device-data": "there is no device data of microinverters (7)",
+    "empty-device-data": "device data lists no microinverter",
+    "unknown-after-restart": "two minutes after a restart batteries' temperatures are 'unknown' (8.3.6086)",
     "removed-inverters": "device data keeps two removed microinverters; the last has not reported yet",
     "inverters-wrap": "every microinverter's counter is modulo 2^32 J (1.19 MWh)",
     **QUIRKS_OF_COMMANDS,
@@ -122,6 +125,7 @@ class Profile:
     inverters: int = 12
     contacts: tuple[Contact, ...] = tuple(map(Contact, ("NC1", "NC2", "NO1", "NO2")))
     generator: float = 0.0  #: W of the standby generator; 0: there is none
+    time_of_use: bool = False  #: whether the tariff's prices depend on season, day and hour
 
     @property
     def has_controller(self) -> bool:
@@ -194,6 +198,7 @@ class Profile:
         loads = [contact.load_name for contact in self.contacts if contact.load_name]
         parts += [f"dry contacts for {' and '.join(loads)}"] if loads else []
         parts += ["generator"] if self.generator else []
+        parts += ["prices by time of use"] if self.time_of_use else []
         parts += [name for name in QUIRKS if name in self.quirks]
         return ", ".join([*(parts if self.meters else ["no meters", *parts]), self.firmware])
 
@@ -280,9 +285,25 @@ _ROWS = (
         "storage-loses-phase", "D8.3.6087", _SPLIT, _GRID_AND_STORAGE, _IQ, frozenset({"storage-loses-phase"})
     ),
     Profile("meter-collar", "D8.3.1598", _SPLIT, _GRID_AND_STORAGE, replace(_IQ, collar=True)),
-    Profile("generator", "D8.2.4398", _SPLIT, _GRID_AND_STORAGE, _IQ, contacts=_LOADS, generator=_GENERATOR),
     Profile(
-        "cloud-controlled", "D8.3.6086", _SPLIT, _GRID_AND_STORAGE, _IQ, _WAYS_OF_8_3_6086, contacts=_LOADS
+        "generator",
+        "D8.2.4398",
+        _SPLIT,
+        _GRID_AND_STORAGE,
+        _IQ,
+        contacts=_LOADS,
+        generator=_GENERATOR,
+        time_of_use=True,
+    ),
+    Profile(
+        "cloud-controlled",
+        "D8.3.6086",
+        _SPLIT,
+        _GRID_AND_STORAGE,
+        _IQ,
+        _WAYS_OF_8_3_6086,
+        contacts=_LOADS,
+        time_of_use=True,
     ),
     Profile("ac-batteries", "D7.6.175", _ONE, _GRID, _AC),
     Profile("sixty-inverters", "D8.2.4264", _THREE, _GRID, inverters=60),

@@ -103,6 +103,20 @@ async def test_the_cloud_restores_the_old_document_after_ten_minutes(session: ai
         assert (await client.settings())["reserved_soc"] == 20
 
 
+async def test_prices_can_depend_on_season_and_hour(session: aiohttp.ClientSession) -> None:
+    for profile, prices in (("battery", {0.25}), ("generator", {0.32, 0.49, 0.5, 0.52, 0.63})):
+        with still(profile) as simulator:
+            document = (await Client(simulator, session).get(TARIFF))["tariff"]
+        seen = {
+            period["rate"]
+            for season in document["seasons"]
+            for day in season["days"]
+            for period in day["periods"]
+        }
+        assert seen == prices
+        assert bool(document["seasons_sell"]) == (profile == "generator")
+
+
 async def test_a_stuck_scheduler_charges_after_a_change_of_the_mode(session: aiohttp.ClientSession) -> None:
     with still("battery+scheduler-stuck") as simulator:
         client = Client(simulator, session)

@@ -206,3 +206,16 @@ def test_the_live_view_updates_for_a_quarter_of_an_hour_after_it_is_switched_on(
     live.switch(True, AT + 4000)
     live.switch(False, AT + 4010)
     assert live.status(AT + 4100)["meters"]["last_update"] == AT + 4010
+
+
+def test_devices_around_the_batteries_follow_the_grid() -> None:
+    for profile, connected in (("battery", "mains_oper_state"), ("meter-collar", "admin_state_str")):
+        built = House(PROFILES[profile], 1, AT, LONGITUDE)
+        before = battery_answers.inventory(built, AT)[1]["devices"][0][connected]
+        built.order(AT + 5, relay="open")
+        devices = battery_answers.inventory(built, AT + 5)
+        assert devices[1]["devices"][0][connected] != before
+        assert devices[0]["devices"][0]["reported_enc_grid_state"] == "multimode-offgrid"
+    combiner = battery_answers.inventory(built, AT)[2]
+    assert combiner["type"] == "C6 COMBINER CONTROLLER"
+    assert combiner["devices"][0]["communicating"]

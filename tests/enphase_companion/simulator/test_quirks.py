@@ -48,11 +48,13 @@ async def test_endpoints_can_be_missing_or_reject_every_token(session: aiohttp.C
     for quirk, refused, open_to_owners in (
         ("meters-404", ("/ivp/meters", "/ivp/meters/readings"), "/ivp/ensemble/inventory"),
         ("meters-401", ("/ivp/meters", "/ivp/meters/readings"), "/ivp/ensemble/inventory"),
+        ("no-device-data", ("/ivp/pdm/device_data",), "/ivp/meters"),
         ("ensemble-401", ("/ivp/ensemble/inventory", "/ivp/ensemble/power"), "/ivp/meters"),
     ):
         with Simulator(f"battery+{quirk}", hour_of_day=12, day=JUNE) as simulator:
             for path in refused:
-                assert (await request(session, simulator, path))[0] == int(quirk[-3:])
+                expected = 401 if quirk.endswith("401") else 404
+                assert (await request(session, simulator, path))[0] == expected
             assert (await request(session, simulator, open_to_owners))[0] == 200
 
 
@@ -238,3 +240,40 @@ def test_bugs_of_every_gateway_are_always_present() -> None:
     assert get_readings_by_type(built, START)[NET]["voltage"] > 600
     assert inverter_answers.device_data(build_house("sixty-inverters"), START)["deviceCount"] == 50
     assert "devices:" in battery_answers.power(build_house("battery"), START)
+
+
+def test_device_data_keeps_removed_microinverters_or_lists_none() -> None:
+    kept = inverter_answers.device_data(build_house("three-phase+removed-inverters"), START)
+    devices = [device for device in kept.values() if isinstance(device, dict)]
+    assert [device["modGone"] for device in devices] == [True] * 2 + [False] * 12
+    assert kept["deviceCount"] == 14
+    assert devices[-1]["active"]
+    assert devices[-1]["channels"][0]["lastReading"] == {}
+    many = inverter_answers.device_data(build_house("sixty-inverters+removed-inverters"), START)
+    assert many["deviceCount"] == 50
+    assert inverter_answers.device_data(build_house("three-phase+empty-device-data"), START) == {
+        "deviceCount": 0,
+        "deviceDataLimit": 50,
+    }
+
+
+def test_the_counter_of_every_microinverter_is_modulo_its_limit() -> None:
+    later = START + 200 * 86400
+    counters = []
+    for profile in ("no-meters", "no-meters+inverters-wrap"):
+        answer = inverter_answers.device_data(House(find(profile), 1, later, LONGITUDE), later)
+        devices = list(answer.values())[:12]
+        counters.append([device["channels"][0]["lifetime"]["joulesProduced"] for device in devices])
+    assert min(counters[0]) > 2**32
+    assert counters[1] == [joules % 2**32 for joules in counters[0]]
+
+
+async def test_after_a_restart_temperatures_of_batteries_are_unknown(session: aiohttp.ClientSession) -> None:
+    with Simulator("battery+unknown-after-restart", hour_of_day=12, day=JUNE) as simulator:
+        simulator.restart()
+        groups = (await request(session, simulator, "/ivp/ensemble/inventory"))[1]
+        assert groups[0]["devices"][0]["temperature"] == "unknown"
+        assert groups[1]["devices"][0]["temperature"] == 72
+        simulator.clock.advance(121)
+        groups = (await request(session, simulator, "/ivp/ensemble/inventory"))[1]
+        assert groups[0]["devices"][0]["maxCellTemp"] == 23

@@ -14,6 +14,7 @@ from .energy_counter_store import async_mark_removed
 from .enphase_api import CertificateError, TokenError
 from .helpers import async_get_words
 from .issues import async_delete_issues
+from .registry import async_apply_panel_option
 from .services import async_setup_services
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -51,6 +52,7 @@ async def async_setup_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> b
         sw_version=info.firmware,
     )
     coordinator.device_id = device.id
+    async_apply_panel_option(hass, entry)
     coordinator.meter_names = await async_get_words(hass, "meter")
     entry.runtime_data = coordinator
     if not coordinator.allows_changes:
@@ -85,12 +87,11 @@ async def async_remove_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> 
 async def async_remove_config_entry_device(
     _hass: HomeAssistant, entry: GatewayConfigEntry, device: dr.DeviceEntry
 ) -> bool:
-    """Return whether a device can be deleted: an inverter or battery that the gateway no longer lists."""
+    """Return whether a device can be deleted: one that the gateway no longer lists."""
     if entry.state is not ConfigEntryState.LOADED:
         return False
     data = entry.runtime_data.data
     if data.inverters is None or data.batteries is None:
         return False
-    batteries = (battery.serial_number for battery in data.batteries.units)
-    present = {entry.runtime_data.serial_number, *data.inverters, *batteries}
-    return not any(serial in present for domain, serial in device.identifiers if domain == DOMAIN)
+    present = {entry.runtime_data.serial_number, *data.inverters, *data.devices}
+    return not any(identifier in present for domain, identifier in device.identifiers if domain == DOMAIN)

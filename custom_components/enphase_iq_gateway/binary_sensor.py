@@ -1,7 +1,8 @@
-"""Binary sensors: the connection to the grid, and problems that meters report."""
+"""Binary sensors: the connections to the grid and to devices, and problems that meters report."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any, override
 
 from homeassistant.components.binary_sensor import (
@@ -19,6 +20,7 @@ from .endpoints import Endpoint
 from .enphase_api.models import Meter
 from .entity import GatewayEntity, GatewayEntityDescription, async_add_discovered_entities, meter_key
 from .helpers import meter_name
+from .units import UnitKind, find_units, inverter_unit
 
 PARALLEL_UPDATES = 0
 
@@ -67,8 +69,83 @@ def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewayBinarySens
             endpoints=frozenset({Endpoint.BATTERIES}),
             entity_registry_enabled_default=False,
         )
+    yield from _unit_descriptions(data)
     for meter in data.enabled_meters:
         yield _problem(meter, meter_name(coordinator.meter_names, data.enabled_meters, meter))
+
+
+#: Key, value, device class, whether it is diagnostic. The translation key is "{kind of device}_{key}".
+type _Row = tuple[str, Callable[[Any], bool | None], BinarySensorDeviceClass | None, bool]
+
+_COMMUNICATING: _Row = (
+    "communicating",
+    attrgetter("communicating"),
+    BinarySensorDeviceClass.CONNECTIVITY,
+    True,
+)
+
+_UNITS: dict[UnitKind, tuple[_Row, ...]] = {
+    UnitKind.BATTERY: (
+        _COMMUNICATING,
+        (
+            "dc_switch",
+            lambda each: None if each.dc_switch_off is None else not each.dc_switch_off,
+            None,
+            True,
+        ),
+        ("sleep", attrgetter("sleep_enabled"), None, True),
+    ),
+    UnitKind.CONTROLLER: (_COMMUNICATING,),
+    UnitKind.COLLAR: (_COMMUNICATING, ("relay", attrgetter("is_closed"), None, True)),
+    UnitKind.COMBINER: (_COMMUNICATING,),
+    UnitKind.GENERATOR: (("connected", attrgetter("is_connected"), None, False),),
+    UnitKind.DRY_CONTACT: (("closed", attrgetter("is_closed"), None, False),),
+}
+
+
+def _unit_descriptions(data: GatewayData) -> Iterator[GatewayBinarySensorDescription]:
+    for serial_number in data.inverters or ():
+        yield GatewayBinarySensorDescription(
+            key="reporting",
+            translation_key="inverter_reporting",
+            device_class=BinarySensorDeviceClass.CONNECTIVITY,
+            value_fn=_reporting_reader(serial_number),
+            endpoints=frozenset({Endpoint.INVERTERS}),
+            unit=inverter_unit(serial_number),
+            entity_category=EntityCategory.DIAGNOSTIC,
+            entity_registry_enabled_default=False,
+        )
+    for kind, unit, find, endpoint in find_units(data):
+        for key, value, device_class, is_diagnostic in _UNITS[kind]:
+            shared = "unit" if key == "communicating" else kind
+            yield GatewayBinarySensorDescription(
+                key=key,
+                translation_key=f"{shared}_{key}",
+                device_class=device_class,
+                value_fn=_value_reader(find, value),
+                endpoints=frozenset({endpoint}),
+                unit=unit,
+                entity_category=EntityCategory.DIAGNOSTIC if is_diagnostic else None,
+                entity_registry_enabled_default=False,
+            )
+
+
+def _value_reader(
+    find: Callable[[GatewayData], Any], value: Callable[[Any], bool | None]
+) -> Callable[[GatewayData], bool | None]:
+    def read(data: GatewayData) -> bool | None:
+        device = find(data)
+        return None if device is None else value(device)
+
+    return read
+
+
+def _reporting_reader(serial_number: str) -> Callable[[GatewayData], bool | None]:
+    def is_reporting(data: GatewayData) -> bool | None:
+        inverter = (data.inverters or {}).get(serial_number)
+        return None if inverter is None else not inverter.is_silent(data.gateway_time)
+
+    return is_reporting
 
 
 def _problem(meter: Meter, name: str) -> GatewayBinarySensorDescription:

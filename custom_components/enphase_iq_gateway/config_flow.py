@@ -50,6 +50,7 @@ from .const import (
     CONF_ALLOW_WRITES,
     CONF_BATTERY_CLOUD,
     CONF_CERTIFICATE,
+    CONF_PANEL_SENSORS,
     CONF_PRODUCTION_SOURCE,
     DEFAULT_SCAN_INTERVAL,
     DOMAIN,
@@ -100,6 +101,7 @@ OPTIONS_SCHEMA = vol.Schema(
             vol.Range(min=-1e9, max=1e9),
             vol.Coerce(int),
         ),
+        vol.Required(CONF_PANEL_SENSORS, default=False): BooleanSelector(),
         vol.Required(CONF_ALLOW_WRITES, default=False): BooleanSelector(),
         vol.Required(CONF_BATTERY_CLOUD, default=False): BooleanSelector(),
     }
@@ -604,7 +606,7 @@ def _discovered_host(discovery_info: ZeroconfServiceInfo) -> str:
 
 
 class GatewayOptionsFlow(OptionsFlowWithReload):
-    """Set the polling interval, and whether and how the gateway may be changed."""
+    """Set the interval, the sensors of microinverters, and whether and how the gateway may be changed."""
 
     _chosen: dict[str, Any]
 

@@ -24,6 +24,15 @@ CONF_ENERGY_SOURCE_FIRMWARE = "production_energy_source_firmware"
 
 #: In the options of an entry, besides the interval: whether entities and actions may change the gateway.
 CONF_ALLOW_WRITES = "allow_writes"
+#: In the options, too: whether power and lifetime energy of each microinverter are enabled.
+CONF_PANEL_SENSORS = "panel_sensors"
+#: In an entry's data while that option is on: the unique ids of those that the user had enabled before.
+CONF_PANEL_SENSORS_BEFORE = "panel_sensors_before"
+
+#: The keys of those sensors.
+PANEL_SENSORS = ("power", "lifetime_energy")
+#: The model of a microinverter's device.
+MICROINVERTER_MODEL = "Microinverter"
 
 #: Whether the batteries are set through Enphase's cloud where the gateway ignores local changes; the account
 #: is that of the automatic renewal of the token.

@@ -1,7 +1,7 @@
 """The coordinator: one request per refresh, and the other endpoints in the background."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
@@ -22,6 +22,7 @@ from .const import (
     CONF_CERTIFICATE,
     CONF_ENERGY_SOURCE,
     CONF_ENERGY_SOURCE_FIRMWARE,
+    CONF_PANEL_SENSORS,
     CONF_PRODUCTION_SOURCE,
     DEFAULT_SCAN_INTERVAL,
     HOME_ENERGY,
@@ -41,7 +42,15 @@ from .enphase_api import (
     Silence,
 )
 from .enphase_api.cloud import BatteryCloud
-from .enphase_api.models import Batteries, Info, MeasurementType, Readings, Storage, StorageMode
+from .enphase_api.models import (
+    DryContact,
+    Info,
+    Inverter,
+    MeasurementType,
+    Readings,
+    Storage,
+    StorageMode,
+)
 from .error_handling import ErrorMapper
 from .helpers import log_name
 from .issues import async_update_home_issue
@@ -97,6 +106,22 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             self.cloud = battery_cloud(hass, entry.data[CONF_USERNAME], entry.data[CONF_PASSWORD])
         self._cloud_polled_at: datetime | None = None
         self.commands = CommandRunner(self)
+        #: Each returns the field of GatewayData that is named as its endpoint, or several fields by name.
+        self._requests: dict[Endpoint, Callable[[], Awaitable[Any]]] = {
+            Endpoint.READINGS: self._fetch_readings,
+            Endpoint.METERS: self._fetch_meters,
+            Endpoint.PRODUCTION: self.gateway.production,
+            Endpoint.TOTALS: self.gateway.production_totals,
+            Endpoint.INVERTERS: self._fetch_inverters,
+            Endpoint.DEVICE_DATA: self._fetch_device_data,
+            Endpoint.BATTERIES: self._fetch_batteries,
+            Endpoint.DRY_CONTACTS: self._fetch_dry_contacts,
+            Endpoint.GENERATOR: self.gateway.generator,
+            Endpoint.INFO: self._fetch_info,
+            Endpoint.STORAGE: self._fetch_storage,
+            Endpoint.GENERATOR_MODE: self.gateway.control.generator_mode,
+            Endpoint.PRODUCTION_SWITCH: self.gateway.control.is_production_on,
+        }
         self.counters = GatewayCounters(hass, self.serial_number)
         #: eids in the readings that the list of meters does not have.
         self.unknown_eids: tuple[int, ...] = ()
@@ -128,6 +153,11 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             return CONTROL_ENDPOINTS
         # An owner may neither read nor change whether production is on.
         return set() if self.token_renewal.token.role == INSTALLER else {Endpoint.PRODUCTION_SWITCH}
+
+    @property
+    def has_panel_sensors(self) -> bool:
+        """Whether power and lifetime energy of each microinverter are enabled by default."""
+        return bool(self.config_entry.options.get(CONF_PANEL_SENSORS))
 
     @override
     async def _async_setup(self) -> None:
@@ -281,10 +311,14 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         """The endpoints that the enabled entities depend on."""
         return self._latest.with_dependencies(set().union(*self.async_contexts()))
 
+    def _next_due(self) -> Endpoint | None:
+        absent = self._latest.absent_endpoints
+        return self.poll_schedule.next_due(dt_util.utcnow(), self._needed_endpoints, absent)
+
     async def _poll_in_background(self) -> None:
         """Renew the token if due, and poll all due endpoints one by one, so that readings fit in between."""
         self.token_renewal.async_renew_if_due()
-        due = iter(lambda: self.poll_schedule.next_due(dt_util.utcnow(), self._needed_endpoints), None)
+        due = iter(self._next_due, None)
         before = self._latest
         self.poll_schedule.set_batteries_metered(MeasurementType.STORAGE in before.metered_types)
         await self._poll_each(due)
@@ -330,28 +364,39 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
 
     async def _fetch(self, endpoint: Endpoint) -> dict[str, Any]:
         """Return the response of an endpoint by field of GatewayData."""
-        match endpoint:
-            case Endpoint.READINGS:
-                response: Any = await self._fetch_readings()
-            case Endpoint.METERS:
-                return await self._fetch_meters()
-            case Endpoint.PRODUCTION:
-                response = await self.gateway.production()
-            case Endpoint.TOTALS:
-                response = await self.gateway.production_totals()
-            case Endpoint.INVERTERS:
-                return await self._fetch_inverters()
-            case Endpoint.BATTERIES:
-                return {"listed_batteries": await self._fetch_batteries()}
-            case Endpoint.INFO:
-                response = await self._fetch_info()
-            case _:
-                response = await self._fetch_settings(endpoint)
-        return {endpoint.value: response}
+        response = await self._requests[endpoint]()
+        return response if isinstance(response, dict) else {endpoint.value: response}
 
     async def _fetch_inverters(self) -> dict[str, Any]:
-        found = {each.serial_number: each for each in await self.gateway.inverters()}
+        return self._list_inverters(await self.gateway.inverters())
+
+    def _list_inverters(self, inverters: Iterable[Inverter]) -> dict[str, Any]:
+        found = {each.serial_number: each for each in inverters}
         return {"listed_inverters": found, "foreign_inverters": async_foreign_inverters(self, found)}
+
+    async def _fetch_device_data(self) -> dict[str, Any]:
+        started = monotonic()
+        found = await self.gateway.device_data()
+        if found is None or not found.is_complete or not found.inverters:
+            return {"device_data": found}
+        # All microinverters are in this response: do not request the list as well.
+        schedule = self.poll_schedule[Endpoint.INVERTERS]
+        schedule.mark_requested(dt_util.utcnow())
+        schedule.mark_received(dt_util.utcnow(), monotonic() - started)
+        return {"device_data": found, **self._list_inverters(found.inverters)}
+
+    async def _fetch_dry_contacts(self) -> tuple[DryContact, ...]:
+        contacts = await self.gateway.dry_contacts()
+        if not self.gateway.control.are_contacts_settling:
+            return contacts
+        # For a while after a change of settings, NC contacts are reported as open although they are closed.
+        before = {contact.id: contact.status for contact in self._latest.dry_contacts}
+        return tuple(
+            replace(contact, status=before.get(contact.id))
+            if contact.id.startswith("NC") and contact.status == "open"
+            else contact
+            for contact in contacts
+        )
 
     async def _fetch_meters(self) -> dict[str, Any]:
         meters = await self.gateway.meters()
@@ -378,7 +423,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         # The last meter may have been disabled during the request.
         return readings if self._latest.enabled_meters else Readings(())
 
-    async def _fetch_batteries(self) -> Batteries:
+    async def _fetch_batteries(self) -> dict[str, Any]:
         batteries = await self.gateway.batteries()
         now = dt_util.utcnow()
         self._empty_since = (self._empty_since or now) if self._latest.lacks_batteries(batteries) else None
@@ -387,17 +432,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             raise InvalidAnswerError(
                 "the gateway no longer lists any batteries", path="/ivp/ensemble/inventory"
             )
-        return batteries
-
-    async def _fetch_settings(self, endpoint: Endpoint) -> Any:
-        """Return the response of an endpoint that reports what commands change."""
-        match endpoint:
-            case Endpoint.STORAGE:
-                return await self._fetch_storage()
-            case Endpoint.GENERATOR_MODE:
-                return await self.gateway.control.generator_mode()
-            case Endpoint.PRODUCTION_SWITCH:
-                return await self.gateway.control.is_production_on()
+        return {"listed_batteries": batteries}
 
     async def _fetch_storage(self) -> Storage | None:
         batteries = self._latest.listed_batteries

@@ -5,12 +5,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import cached_property
 
+from homeassistant.util import dt as dt_util
+
 from .const import EnergySource
 from .endpoints import Endpoint
 from .enphase_api.models import (
     Batteries,
+    Battery,
+    DeviceData,
+    DryContact,
+    Generator,
     Info,
     Inverter,
+    InverterDetails,
     MeasurementType,
     Meter,
     Production,
@@ -23,7 +30,14 @@ from .enphase_api.models import (
     Storage,
     has_energy_in_totals,
 )
+from .enphase_api.models.ensemble import EnsembleDevice
 from .enphase_api.models.production import reported_power
+
+#: A device of the batteries' endpoints.
+type Device = Battery | EnsembleDevice | Generator | DryContact
+
+#: Endpoints of devices that are connected to a System Controller.
+_OF_CONTROLLER = frozenset({Endpoint.DRY_CONTACTS, Endpoint.GENERATOR})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +57,8 @@ class GatewayData:
     listed_inverters: Mapping[str, Inverter] | None = None
     #: Serial numbers of those that belong to the entry of another gateway, which lists them too.
     foreign_inverters: frozenset[str] = frozenset()
+    #: The details of at most 50 microinverters; None if the gateway lacks the endpoint.
+    device_data: DeviceData | None = None
     #: All that the gateway lists, without the power of AC Batteries, which is in `production`.
     listed_batteries: Batteries | None = None
     #: How the batteries are used.
@@ -51,6 +67,8 @@ class GatewayData:
     generator_mode: str | None = None
     #: Whether production is switched on; only with the token of an installer.
     production_switch: bool | None = None
+    dry_contacts: tuple[DryContact, ...] = ()
+    generator: Generator | None = None
     #: Whether the home energy decreases again and again: the meters do not measure all that feeds the home.
     is_home_decreasing: bool = False
     #: The time (UTC) by the clock of the gateway at the latest response, to detect silent devices.
@@ -89,11 +107,51 @@ class GatewayData:
         """The last reports of these microinverters, however old."""
         if self.listed_inverters is None:
             return None
+        removed = frozenset() if self.device_data is None else self.device_data.removed
         return {
             serial_number: inverter
             for serial_number, inverter in self.listed_inverters.items()
-            if inverter.last_reported_at is not None and serial_number not in self.foreign_inverters
+            if inverter.last_reported_at is not None
+            and serial_number not in self.foreign_inverters
+            and serial_number not in removed
         }
+
+    @cached_property
+    def inverter_details(self) -> Mapping[str, InverterDetails]:
+        """The details of the microinverters that report to this gateway, as far as it has them."""
+        if self.device_data is None:
+            return {}
+        return {
+            inverter.serial_number: _as_of_today(inverter.as_of(self.gateway_time), self.gateway_time)
+            for inverter in self.device_data.inverters
+            if inverter.last_reported_at is not None and inverter.serial_number not in self.foreign_inverters
+        }
+
+    @cached_property
+    def devices(self) -> Mapping[str, Device]:
+        """The batteries and the devices around them, by identifier: the serial number if they have one."""
+        if self.batteries is None:
+            return {}
+        found = self.batteries
+        listed: tuple[Battery | EnsembleDevice, ...] = (
+            *found.units,
+            *found.controllers,
+            *found.collars,
+            *found.combiners,
+        )
+        devices: dict[str, Device] = {device.serial_number: device for device in listed}
+        if found.controllers:
+            controller = found.controllers[0].serial_number
+            devices |= {f"{controller}_{contact.id}": contact for contact in self.dry_contacts}
+            if self.generator is not None:
+                devices[f"{controller}_generator"] = self.generator
+        return devices
+
+    @cached_property
+    def absent_endpoints(self) -> frozenset[Endpoint]:
+        """The endpoints of devices that this gateway does not have, as far as known."""
+        batteries = self.listed_batteries
+        return frozenset() if batteries is not None and batteries.controllers else _OF_CONTROLLER
 
     @cached_property
     def has_ac_batteries(self) -> bool:
@@ -164,7 +222,8 @@ class GatewayData:
             self._metered_types,
             tuple(tuple(self.wired_phases(meter)) for meter in self.enabled_meters),
             frozenset(self._reporting_inverters or ()),
-            None if batteries is None else tuple(unit.serial_number for unit in batteries.units),
+            frozenset(self.inverter_details),
+            frozenset(self.devices),
             None if batteries is None else batteries.grid_connected is not None,
             self.has_ac_batteries,
             self.storage is not None,
@@ -237,3 +296,11 @@ class GatewayData:
         reading = self.readings_by_eid.get(meter.eid)
         if reading is not None and meter.phase_count > 1:
             yield from (number for number, phase in enumerate(reading.phases) if phase is not None)
+
+
+def _as_of_today(inverter: InverterDetails, now: datetime) -> InverterDetails:
+    """Return a microinverter without the energy of another day than today, in local time."""
+    reported_at = inverter.last_reported_at
+    if reported_at is None or dt_util.as_local(reported_at).date() == dt_util.as_local(now).date():
+        return inverter
+    return replace(inverter, energy_today=0.0)

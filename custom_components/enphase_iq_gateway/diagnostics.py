@@ -1,5 +1,6 @@
 """Diagnostics, without secrets and without the identity of the user."""
 
+from collections.abc import Iterable
 from dataclasses import asdict
 from typing import Any
 
@@ -9,18 +10,23 @@ from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERN
 from homeassistant.core import HomeAssistant
 
 from .api_access import redact
-from .const import CONF_CERTIFICATE, CONF_SHOWN_CERTIFICATE
+from .const import CONF_CERTIFICATE, CONF_PANEL_SENSORS_BEFORE, CONF_SHOWN_CERTIFICATE
 from .coordinator import GatewayConfigEntry
-from .enphase_api.models import Battery, Inverter, Reading
+from .data import Device
+from .enphase_api.models import Inverter, Reading
 
 TO_REDACT = {
     CONF_CERTIFICATE,
     CONF_HOST,
+    CONF_PANEL_SENSORS_BEFORE,
     CONF_PASSWORD,
     CONF_SHOWN_CERTIFICATE,
     CONF_TOKEN,
     CONF_USERNAME,
     "serial_number",
+    # The settings of a dry contact: the owner's name of its load, and serial numbers.
+    "load_name",
+    "pv_serial_nb",
 }
 
 
@@ -56,9 +62,16 @@ async def async_get_config_entry_diagnostics(
         "meters": [asdict(meter) for meter in data.meters],
         "readings": [_reading_to_dict(reading) for reading in data.readings],
         "site": asdict(data.site),
-        "inverters": data.inverters and [_redact_unit(inverter) for inverter in data.inverters.values()],
+        "inverters": data.inverters and _redact_units(data.inverters.values()),
+        "inverter_details": _redact_units(data.inverter_details.values()),
         "batteries": data.batteries
-        and asdict(data.batteries) | {"units": [_redact_unit(battery) for battery in data.batteries.units]},
+        and asdict(data.batteries)
+        | {
+            kind: _redact_units(getattr(data.batteries, kind))
+            for kind in ("units", "controllers", "collars", "combiners")
+        },
+        "dry_contacts": _redact_units(data.dry_contacts),
+        "generator": data.generator and asdict(data.generator),
         "storage": data.storage
         and asdict(data.storage) | {"from_controller": sorted(data.storage.from_controller)},
         "generator_mode": data.generator_mode,
@@ -77,7 +90,13 @@ async def async_get_config_entry_diagnostics(
         "counters": {
             unique_id.removeprefix(f"{serial}_"): counter.as_dict() | {"is_holding": counter.is_holding}
             for unique_id, counter in coordinator.counters.active.items()
+            if unique_id.startswith(f"{serial}_")
         },
+        "inverter_counters": [
+            counter.as_dict() | {"is_holding": counter.is_holding}
+            for unique_id, counter in coordinator.counters.active.items()
+            if counter.value is not None and not unique_id.startswith(f"{serial}_")
+        ],
         "polling": {
             "update_interval": coordinator.update_interval and coordinator.update_interval.total_seconds(),
             "last_update_success": coordinator.last_update_success,
@@ -92,5 +111,5 @@ def _reading_to_dict(reading: Reading) -> dict[str, Any]:
     return asdict(reading) | {"total": reading.total._asdict(), "phases": phases}
 
 
-def _redact_unit(unit: Battery | Inverter) -> dict[str, Any]:
-    return async_redact_data(asdict(unit), TO_REDACT)
+def _redact_units(units: Iterable[Inverter | Device]) -> list[dict[str, Any]]:
+    return [async_redact_data(asdict(unit), TO_REDACT) for unit in units]

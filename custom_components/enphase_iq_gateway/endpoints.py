@@ -14,7 +14,10 @@ class Endpoint(StrEnum):
     PRODUCTION = "production"
     TOTALS = "totals"
     INVERTERS = "inverters"
+    DEVICE_DATA = "device_data"
     BATTERIES = "batteries"
+    DRY_CONTACTS = "dry_contacts"
+    GENERATOR = "generator"
     INFO = "info"
     STORAGE = "storage"
     GENERATOR_MODE = "generator_mode"
@@ -25,6 +28,10 @@ class Endpoint(StrEnum):
 POLL_INTERVALS = {
     Endpoint.READINGS: timedelta(),
     Endpoint.BATTERIES: timedelta(minutes=1),
+    Endpoint.DRY_CONTACTS: timedelta(minutes=1),
+    Endpoint.GENERATOR: timedelta(minutes=1),
+    # Before the list of microinverters, which is not needed if this response has all of them.
+    Endpoint.DEVICE_DATA: timedelta(minutes=5),
     # Inverters report every five minutes, and AC Batteries, over the same power line, no more often.
     Endpoint.INVERTERS: timedelta(minutes=5),
     # The only endpoint that has the power of AC Batteries on every gateway: the list of inverters has it
@@ -59,7 +66,7 @@ _MAX_AGE_INTERVALS = 3
 _BACKGROUND_TIMEOUT = 10
 
 #: The number of requests of endpoints that take several.
-_REQUEST_COUNTS = {Endpoint.BATTERIES: 3, Endpoint.STORAGE: 3}
+_REQUEST_COUNTS = {Endpoint.BATTERIES: 3, Endpoint.STORAGE: 3, Endpoint.DRY_CONTACTS: 2}
 
 #: The share of the time that readings may keep a gateway busy: if one takes 2 s, poll every 8 s at most.
 _MAX_LOAD = 0.25
@@ -148,14 +155,20 @@ class PollSchedule:
             _METERED_BATTERIES_INTERVAL if is_metered else POLL_INTERVALS[Endpoint.BATTERIES]
         )
 
-    def next_due(self, now: datetime, needed: Collection[Endpoint]) -> Endpoint | None:
-        """Return an endpoint to poll in the background, or None."""
+    def next_due(
+        self, now: datetime, needed: Collection[Endpoint], absent: Collection[Endpoint] = ()
+    ) -> Endpoint | None:
+        """Return an endpoint to poll in the background, or None.
+
+        `absent` are endpoints of devices that the gateway does not have.
+        """
         return next(
             (
                 endpoint
                 for endpoint, schedule in self._schedules.items()
                 if endpoint is not Endpoint.READINGS
                 and endpoint not in self._excluded
+                and endpoint not in absent
                 and schedule.is_due(now, is_needed=endpoint in needed)
             ),
             None,

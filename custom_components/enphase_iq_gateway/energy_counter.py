@@ -32,6 +32,10 @@ INVERTER_OVERFLOW = 2**32 / 3600
 #: W; a decrease is an overflow only if it matches one within the energy at this power.
 _OVERFLOW_POWER = 100_000
 
+#: W; more than any microinverter produces, and the longest time between its reports.
+_MICROINVERTER_POWER = 1000
+_REPORT_INTERVAL = timedelta(hours=1)
+
 #: The elapsed time to assume at least: counters advance in steps, and clocks of gateways are set back.
 _MIN_ELAPSED = timedelta(minutes=1)
 
@@ -62,6 +66,9 @@ class Source(NamedTuple):
 #: The source of all energies but those of unmetered production.
 METERS = Source(EnergySource.METER)
 
+#: The source of the lifetime energy of one microinverter: joules in 32 bits, which no power failure resets.
+MICROINVERTER = Source("microinverter")
+
 #: The source of a rebased counter, which differs from any other.
 NO_SOURCE = Source("none")
 
@@ -76,12 +83,21 @@ def _is_plausible(before: float, since: datetime, after: float, now: datetime) -
     return before <= after <= before + _max_energy(since, now, _MAX_POWER)
 
 
-def _overflow(decrease: float, reading: float, since: datetime, now: datetime) -> float | None:
+def _overflow(
+    decrease: float, reading: float, since: datetime, now: datetime, source: Source
+) -> float | None:
     """Return the overflow (Wh) if the counter wrapped, once or more, else None.
 
     `decrease` is the difference (Wh) to the last value. A reading above one inverter's overflow is a sum of
     several inverters, which was not reset.
     """
+    if source == MICROINVERTER:
+        # It reports at least once an hour, and may do so just before and long after a reading.
+        most = min(
+            _max_energy(since - _REPORT_INTERVAL, now, _MICROINVERTER_POWER),
+            INVERTER_OVERFLOW * _OVERFLOW_SHARE,
+        )
+        return INVERTER_OVERFLOW if 0 <= INVERTER_OVERFLOW - decrease <= most else None
     tolerance = _max_energy(since, now, _OVERFLOW_POWER)
     if METER_OVERFLOW - tolerance <= decrease <= METER_OVERFLOW:
         return METER_OVERFLOW
@@ -159,7 +175,7 @@ class EnergyCounter:
         elif (
             decrease > 0
             and self._step is None
-            and (overflow := _overflow(decrease, reading, self.updated_at, now)) is not None
+            and (overflow := _overflow(decrease, reading, self.updated_at, now, source)) is not None
         ):
             self.offset += overflow
             self.value, self.updated_at = reading + self.offset, now

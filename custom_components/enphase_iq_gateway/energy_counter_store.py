@@ -16,7 +16,7 @@ from homeassistant.util import dt as dt_util
 from homeassistant.util.hass_dict import HassKey
 
 from .const import DOMAIN
-from .energy_counter import EnergyCounter
+from .energy_counter import MICROINVERTER, EnergyCounter
 
 _VERSION = 1
 
@@ -65,7 +65,10 @@ class _CounterStore:
                 "removed_at": removed.isoformat()
                 if (removed := self.removed_at.get(serial_number))
                 else None,
-                "counters": {key: counter.as_dict() for key, counter in counters.items()},
+                # Sensors that are disabled have a counter without a value.
+                "counters": {
+                    key: counter.as_dict() for key, counter in counters.items() if counter.value is not None
+                },
             }
             for serial_number, counters in self.counters.items()
         }
@@ -95,7 +98,8 @@ async def async_move_counters(hass: HomeAssistant, old: str, new: str) -> None:
     store.removed_at.pop(old, None)
     store.counters[new] = store.counters.pop(old, {})
     for counter in store.counters[new].values():
-        counter.rebase()
+        if counter.source != MICROINVERTER:
+            counter.rebase()
     await store.async_save()
 
 
@@ -141,6 +145,12 @@ class GatewayCounters:
     def is_decreasing(self, key: str) -> bool:
         """Return whether the counter of an entity decreases again and again."""
         return key in self._counters and self._counters[key].is_decreasing
+
+    @callback
+    def take_over(self, other: GatewayCounters, serial_number: str) -> None:
+        """Continue the counters of a microinverter that reported to another gateway."""
+        for key in [key for key in other._counters if key.startswith(f"{serial_number}_")]:
+            self._counters[key] = other._counters.pop(key)
 
     def add(self, unique_id: str) -> EnergyCounter:
         """Return the stored counter of an entity, or a new one."""

@@ -1,6 +1,6 @@
 """The base of all entities."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self, override
 
@@ -26,12 +26,18 @@ ATTR_PENDING = "pending"
 
 @dataclass(frozen=True, kw_only=True)
 class Unit:
-    """A device behind the gateway: a microinverter or a battery."""
+    """A device behind the gateway, such as a microinverter or a battery."""
 
-    serial_number: str
-    #: The translation key of its name, which includes the serial number.
+    #: The serial number, if it has one; unique ids start with it.
+    identifier: str
+    #: The translation key of its name.
     translation_key: str
     model: str
+    #: The name that the owner gave it, instead of the translated one.
+    name: str | None = None
+    serial_number: str | None = None
+    #: Of the translated name: "serial" or "contact".
+    placeholders: Mapping[str, str]
     part_number: str | None = None
     firmware: str | None = None
 
@@ -46,7 +52,7 @@ class GatewayEntityDescription(EntityDescription):
 
     def unique_id(self, coordinator: GatewayCoordinator) -> str:
         """Return the unique id of the entity."""
-        return f"{self.unit.serial_number if self.unit else coordinator.serial_number}_{self.key}"
+        return f"{self.unit.identifier if self.unit else coordinator.serial_number}_{self.key}"
 
 
 def meter_key(meter: Meter) -> str:
@@ -175,14 +181,18 @@ class ControlEntity(GatewayEntity):
 def _device_info(coordinator: GatewayCoordinator, unit: Unit | None) -> DeviceInfo:
     if unit is None:
         return DeviceInfo(identifiers={(DOMAIN, coordinator.serial_number)})
-    return DeviceInfo(
-        identifiers={(DOMAIN, unit.serial_number)},
+    info = DeviceInfo(
+        identifiers={(DOMAIN, unit.identifier)},
         via_device_id=coordinator.device_id,
         manufacturer="Enphase",
         model=unit.model,
         model_id=unit.part_number,
-        translation_key=unit.translation_key,
-        translation_placeholders={"serial": unit.serial_number},
         serial_number=unit.serial_number,
         sw_version=unit.firmware,
     )
+    if unit.name is not None:
+        info["name"] = unit.name
+    else:
+        info["translation_key"] = unit.translation_key
+        info["translation_placeholders"] = dict(unit.placeholders)
+    return info

@@ -1,4 +1,4 @@
-"""Move devices and entities in the registries: of a replaced gateway, and of microinverters in two lists.
+"""Change devices and entities in the registries: of a replaced gateway, and of microinverters.
 
 Gateways hear the microinverters of each other over the power line, so two may list the same one. It is one
 device with one set of entities: those of the gateway that it reports to, as the entity registry has it.
@@ -14,7 +14,16 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util import dt as dt_util
 
-from .const import CONF_ENERGY_SOURCE, CONF_ENERGY_SOURCE_FIRMWARE, DOMAIN, LOGGER
+from .const import (
+    CONF_ENERGY_SOURCE,
+    CONF_ENERGY_SOURCE_FIRMWARE,
+    CONF_PANEL_SENSORS,
+    CONF_PANEL_SENSORS_BEFORE,
+    DOMAIN,
+    LOGGER,
+    MICROINVERTER_MODEL,
+    PANEL_SENSORS,
+)
 from .endpoints import Endpoint
 from .energy_counter_store import async_move_counters
 from .enphase_api.json_values import SILENT_AFTER
@@ -120,9 +129,11 @@ def _has_moved(coordinator: GatewayCoordinator, other: GatewayCoordinator, inver
 def _take_over(coordinator: GatewayCoordinator, other_id: str, serial_numbers: list[str]) -> None:
     """Move the devices and entities of microinverters from another entry, with their history."""
     hass, own_id = coordinator.hass, coordinator.config_entry.entry_id
+    other: GatewayCoordinator = hass.config_entries.async_get_known_entry(other_id).runtime_data
     devices, entities = dr.async_get(hass), er.async_get(hass)
     LOGGER.info("%s: %d microinverters now report here", coordinator.name, len(serial_numbers))
     for serial_number in serial_numbers:
+        coordinator.counters.take_over(other.counters, serial_number)
         device = devices.async_get_device_by_identifier((DOMAIN, serial_number), other_id)
         if device is None:
             continue
@@ -134,3 +145,33 @@ def _take_over(coordinator: GatewayCoordinator, other_id: str, serial_numbers: l
         )
     hass.config_entries.async_schedule_reload(other_id)
     coordinator.poll_schedule[Endpoint.INVERTERS].request_refresh()
+
+
+@callback
+def async_apply_panel_option(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Enable or disable the sensors of microinverters if the option was switched since the last setup.
+
+    What the user disabled stays disabled, and what the user had enabled before the option was switched on
+    stays enabled.
+    """
+    before: list[str] | None = entry.data.get(CONF_PANEL_SENSORS_BEFORE)
+    is_on = bool(entry.options.get(CONF_PANEL_SENSORS))
+    if is_on == (before is not None):
+        return
+    registry = er.async_get(hass)
+    sensors = [
+        sensor
+        for device in dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
+        if device.model == MICROINVERTER_MODEL
+        for sensor in er.async_entries_for_device(registry, device.id, include_disabled_entities=True)
+        if sensor.unique_id.partition("_")[2] in PANEL_SENSORS
+    ]
+    data = {key: value for key, value in entry.data.items() if key != CONF_PANEL_SENSORS_BEFORE}
+    if is_on:
+        data[CONF_PANEL_SENSORS_BEFORE] = [each.unique_id for each in sensors if each.disabled_by is None]
+    hass.config_entries.async_update_entry(entry, data=data)
+    for sensor in sensors:
+        if is_on and sensor.disabled_by is er.RegistryEntryDisabler.INTEGRATION:
+            registry.async_update_entity(sensor.entity_id, disabled_by=None)
+        elif not is_on and sensor.disabled_by is None and sensor.unique_id not in (before or ()):
+            registry.async_update_entity(sensor.entity_id, disabled_by=er.RegistryEntryDisabler.INTEGRATION)

@@ -1,7 +1,7 @@
 """Sensors."""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any, override
 
@@ -16,9 +16,10 @@ from homeassistant.util import dt as dt_util
 from .const import HOME_ENERGY, LOGGER
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
 from .endpoints import Endpoint
-from .energy_counter import METERS, Source
+from .energy_counter import METERS, MICROINVERTER, Source
 from .entity import GatewayEntity, async_add_discovered_entities
 from .sensor_descriptions import GatewaySensorDescription, sensor_descriptions
+from .unit_sensors import unit_sensors
 
 PARALLEL_UPDATES = 0
 
@@ -37,14 +38,17 @@ async def async_setup_entry(
     _hass: HomeAssistant, entry: GatewayConfigEntry, async_add_entities: AddConfigEntryEntitiesCallback
 ) -> None:
     """Add the sensors."""
-    async_add_discovered_entities(
-        entry, Platform.SENSOR, async_add_entities, sensor_descriptions, _create_sensor
-    )
+    async_add_discovered_entities(entry, Platform.SENSOR, async_add_entities, _descriptions, _create_sensor)
+
+
+def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySensorDescription]:
+    yield from sensor_descriptions(coordinator)
+    yield from unit_sensors(coordinator)
 
 
 def _create_sensor(coordinator: GatewayCoordinator, description: GatewaySensorDescription) -> GatewaySensor:
-    is_energy = description.device_class is SensorDeviceClass.ENERGY
-    return (EnergySensor if is_energy else GatewaySensor)(coordinator, description)
+    has_counter = description.device_class is SensorDeviceClass.ENERGY and not description.resets_daily
+    return (EnergySensor if has_counter else GatewaySensor)(coordinator, description)
 
 
 class GatewaySensor(GatewayEntity, SensorEntity):
@@ -125,12 +129,16 @@ class EnergySensor(GatewaySensor):
         data = self.coordinator.data
         if self._endpoint is Endpoint.READINGS:
             return METERS
+        if self._endpoint is Endpoint.DEVICE_DATA:
+            return MICROINVERTER
         return Source(data.production_source, data.info.firmware)
 
     def _read_at(self) -> datetime:
         data, endpoint = self.coordinator.data, self._endpoint
         measured_at = None
-        if endpoint is Endpoint.READINGS:
+        if (measured_at_fn := self.entity_description.measured_at_fn) is not None:
+            measured_at = measured_at_fn(data)
+        elif endpoint is Endpoint.READINGS:
             measured_at = data.readings.measured_at
         elif endpoint is Endpoint.PRODUCTION and data.inverters_sum is not None:
             measured_at = data.inverters_sum.measured_at

@@ -1,7 +1,8 @@
-"""The descriptions of all sensors; a new quantity is a new row of a table."""
+"""The descriptions of the sensors of the gateway; a new quantity is a new row of a table."""
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from operator import attrgetter
 from typing import Any
 
@@ -25,13 +26,18 @@ from .data import GatewayData
 from .endpoints import Endpoint
 from .enphase_api.models import Batteries, MeasurementType, Meter
 from .enphase_api.models.site import home_terms
-from .entity import GatewayEntityDescription, Unit, meter_key
+from .entity import GatewayEntityDescription, meter_key
 from .helpers import meter_name
 
 
 @dataclass(frozen=True, kw_only=True)
 class GatewaySensorDescription(SensorEntityDescription, GatewayEntityDescription):
     """Describe a sensor of the gateway or of a device behind it."""
+
+    #: Whether this energy starts again at 0 each day: otherwise it has a counter, which never drops.
+    resets_daily: bool = False
+    #: The time of measurement of an energy, if the device that measures it reports one.
+    measured_at_fn: Callable[[GatewayData], datetime | None] | None = None
 
 
 def _measurement(device_class: SensorDeviceClass, unit: str | None, precision: int) -> dict[str, Any]:
@@ -43,41 +49,39 @@ def _measurement(device_class: SensorDeviceClass, unit: str | None, precision: i
     }
 
 
-_POWER = _measurement(SensorDeviceClass.POWER, UnitOfPower.WATT, 0)
-_REACTIVE_POWER = _measurement(SensorDeviceClass.REACTIVE_POWER, UnitOfReactivePower.VOLT_AMPERE_REACTIVE, 0)
-_APPARENT_POWER = _measurement(SensorDeviceClass.APPARENT_POWER, UnitOfApparentPower.VOLT_AMPERE, 0)
-_VOLTAGE = _measurement(SensorDeviceClass.VOLTAGE, UnitOfElectricPotential.VOLT, 1)
-_CURRENT = _measurement(SensorDeviceClass.CURRENT, UnitOfElectricCurrent.AMPERE, 2)
-_POWER_FACTOR = _measurement(SensorDeviceClass.POWER_FACTOR, None, 2)
-_FREQUENCY = _measurement(SensorDeviceClass.FREQUENCY, UnitOfFrequency.HERTZ, 2)
-_STATE_OF_CHARGE = _measurement(SensorDeviceClass.BATTERY, UnitOfRatio.PERCENTAGE, 0)
-_TEMPERATURE = _measurement(SensorDeviceClass.TEMPERATURE, UnitOfTemperature.CELSIUS, 0)
-_STORED_ENERGY = _measurement(SensorDeviceClass.ENERGY_STORAGE, UnitOfEnergy.WATT_HOUR, 2) | {
+POWER = _measurement(SensorDeviceClass.POWER, UnitOfPower.WATT, 0)
+REACTIVE_POWER = _measurement(SensorDeviceClass.REACTIVE_POWER, UnitOfReactivePower.VOLT_AMPERE_REACTIVE, 0)
+APPARENT_POWER = _measurement(SensorDeviceClass.APPARENT_POWER, UnitOfApparentPower.VOLT_AMPERE, 0)
+VOLTAGE = _measurement(SensorDeviceClass.VOLTAGE, UnitOfElectricPotential.VOLT, 1)
+CURRENT = _measurement(SensorDeviceClass.CURRENT, UnitOfElectricCurrent.AMPERE, 2)
+POWER_FACTOR = _measurement(SensorDeviceClass.POWER_FACTOR, None, 2)
+FREQUENCY = _measurement(SensorDeviceClass.FREQUENCY, UnitOfFrequency.HERTZ, 2)
+STATE_OF_CHARGE = _measurement(SensorDeviceClass.BATTERY, UnitOfRatio.PERCENTAGE, 0)
+TEMPERATURE = _measurement(SensorDeviceClass.TEMPERATURE, UnitOfTemperature.CELSIUS, 0)
+STORED_ENERGY = _measurement(SensorDeviceClass.ENERGY_STORAGE, UnitOfEnergy.WATT_HOUR, 2) | {
     "suggested_unit_of_measurement": UnitOfEnergy.KILO_WATT_HOUR,
 }
-_RESERVE: dict[str, Any] = {
+PERCENTAGE: dict[str, Any] = {
     "native_unit_of_measurement": UnitOfRatio.PERCENTAGE,
     "state_class": SensorStateClass.MEASUREMENT,
 }
-_ENERGY = {
+ENERGY = {
     "device_class": SensorDeviceClass.ENERGY,
     "native_unit_of_measurement": UnitOfEnergy.WATT_HOUR,
     "suggested_unit_of_measurement": UnitOfEnergy.KILO_WATT_HOUR,
     "state_class": SensorStateClass.TOTAL_INCREASING,
     "suggested_display_precision": 2,
 }
-_TIMESTAMP: dict[str, Any] = {"device_class": SensorDeviceClass.TIMESTAMP}
-_DIAGNOSTIC: dict[str, Any] = {"entity_category": EntityCategory.DIAGNOSTIC}
+TIMESTAMP: dict[str, Any] = {"device_class": SensorDeviceClass.TIMESTAMP}
+DIAGNOSTIC: dict[str, Any] = {"entity_category": EntityCategory.DIAGNOSTIC}
 
 
 def sensor_descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySensorDescription]:
-    """Yield the descriptions of all sensors of a gateway and of the devices behind it."""
+    """Yield the descriptions of all sensors of a gateway, without those of the devices behind it."""
     data = coordinator.data
     yield from site_sensors(data)
     yield from _meter_sensors(data, coordinator.meter_names)
     yield from _gateway_sensors(coordinator)
-    yield from _inverter_sensors(data)
-    yield from _battery_sensors(data)
 
 
 # The site: production, grid, home and all batteries together, for the Energy dashboard.
@@ -100,10 +104,10 @@ _PRODUCTION_ENDPOINTS = {
 
 #: Key, field of the client's Batteries, kind.
 _SITE_BATTERY_SENSORS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("battery_charge", "state_of_charge", _STATE_OF_CHARGE),
-    ("battery_available_energy", "available_energy", _STORED_ENERGY),
-    ("battery_capacity", "capacity", _STORED_ENERGY),
-    ("battery_reserve", "reserve", _RESERVE),
+    ("battery_charge", "state_of_charge", STATE_OF_CHARGE),
+    ("battery_available_energy", "available_energy", STORED_ENERGY),
+    ("battery_capacity", "capacity", STORED_ENERGY),
+    ("battery_reserve", "reserve", PERCENTAGE),
 )
 
 
@@ -114,28 +118,28 @@ def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
     with_batteries = _READINGS | batteries if data.has_unmetered_batteries else _READINGS
     power, energy = _PRODUCTION_ENDPOINTS[data.production_source]
 
-    yield _site_sensor("production_power", "production_power", _POWER, power)
-    yield _site_sensor("production_energy", "produced_energy", _ENERGY, frozenset({energy}))
+    yield _site_sensor("production_power", "production_power", POWER, power)
+    yield _site_sensor("production_energy", "produced_energy", ENERGY, frozenset({energy}))
     if _NET in metered or {_TOTAL, _PRODUCTION} <= metered:
         endpoints = _READINGS if _NET in metered else with_batteries
-        yield _site_sensor("grid_power", "grid_power", _POWER, endpoints)
+        yield _site_sensor("grid_power", "grid_power", POWER, endpoints)
     if _NET in metered:
-        yield _site_sensor("grid_energy_imported", "imported_energy", _ENERGY, _READINGS)
-        yield _site_sensor("grid_energy_exported", "exported_energy", _ENERGY, _READINGS)
+        yield _site_sensor("grid_energy_imported", "imported_energy", ENERGY, _READINGS)
+        yield _site_sensor("grid_energy_exported", "exported_energy", ENERGY, _READINGS)
     home = home_terms(metered, unmetered_batteries=data.has_unmetered_batteries)
     if {_PRODUCTION, _TOTAL} & home.keys() & metered:
         is_metered = home.keys() <= metered
-        yield _site_sensor("home_power", "home_power", _POWER, _READINGS if is_metered else with_batteries)
+        yield _site_sensor("home_power", "home_power", POWER, _READINGS if is_metered else with_batteries)
         # If batteries decide which meters make up the home energy, wait until they are known.
         if is_metered and (data.batteries is not None or not _depends_on_batteries(metered)):
-            yield _site_sensor(HOME_ENERGY, "consumed_energy", _ENERGY, _READINGS)
+            yield _site_sensor(HOME_ENERGY, "consumed_energy", ENERGY, _READINGS)
     if _STORAGE in metered:
-        yield _site_sensor("battery_power", "battery_power", _POWER, _READINGS)
-        yield _site_sensor("battery_energy_charged", "charged_energy", _ENERGY, _READINGS)
-        yield _site_sensor("battery_energy_discharged", "discharged_energy", _ENERGY, _READINGS)
+        yield _site_sensor("battery_power", "battery_power", POWER, _READINGS)
+        yield _site_sensor("battery_energy_charged", "charged_energy", ENERGY, _READINGS)
+        yield _site_sensor("battery_energy_discharged", "discharged_energy", ENERGY, _READINGS)
     if data.batteries is not None and data.batteries.are_there:
         if _STORAGE not in metered:
-            yield _site_sensor("battery_power", "battery_power", _POWER, batteries)
+            yield _site_sensor("battery_power", "battery_power", POWER, batteries)
         # With IQ Batteries, the gateway's sums over all batteries include AC Batteries.
         yield from _site_battery_sensors(data.batteries, _BATTERIES if data.batteries.units else batteries)
 
@@ -177,15 +181,15 @@ def _site_battery_value(field: str) -> Callable[[GatewayData], Any]:
 
 #: By field of the client's Quantities.
 QUANTITIES: dict[str, dict[str, Any]] = {
-    "active_power": _POWER,
-    "reactive_power": _REACTIVE_POWER,
-    "apparent_power": _APPARENT_POWER,
-    "voltage": _VOLTAGE,
-    "current": _CURRENT,
-    "power_factor": _POWER_FACTOR,
-    "frequency": _FREQUENCY,
-    "energy_delivered": _ENERGY,
-    "energy_received": _ENERGY,
+    "active_power": POWER,
+    "reactive_power": REACTIVE_POWER,
+    "apparent_power": APPARENT_POWER,
+    "voltage": VOLTAGE,
+    "current": CURRENT,
+    "power_factor": POWER_FACTOR,
+    "frequency": FREQUENCY,
+    "energy_delivered": ENERGY,
+    "energy_received": ENERGY,
 }
 
 #: Translation keys of energies whose direction has a plainer name than delivered and received.
@@ -262,26 +266,11 @@ def _meter_status(meter: Meter, name: str) -> GatewaySensorDescription:
         value_fn=value,
         endpoints=frozenset({Endpoint.METERS}),
         entity_registry_enabled_default=False,
-        **_DIAGNOSTIC,
+        **DIAGNOSTIC,
     )
 
 
-# The gateway, the microinverters and the IQ Batteries.
-
-#: Key, field of the client's Inverter, kind.
-_INVERTER_SENSORS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("power", "power", _POWER | {"name": None}),
-    ("max_power", "max_power", _POWER | _DIAGNOSTIC),
-    ("last_report", "last_reported_at", _TIMESTAMP | _DIAGNOSTIC),
-)
-
-#: Key, field of the client's Battery, kind.
-_BATTERY_SENSORS: tuple[tuple[str, str, dict[str, Any]], ...] = (
-    ("charge", "state_of_charge", _STATE_OF_CHARGE),
-    ("power", "power", _POWER),
-    ("temperature", "temperature", _TEMPERATURE),
-    ("last_report", "last_reported_at", _TIMESTAMP | _DIAGNOSTIC),
-)
+# The gateway.
 
 
 def _gateway_sensors(coordinator: GatewayCoordinator) -> Iterator[GatewaySensorDescription]:
@@ -297,9 +286,9 @@ def _gateway_sensors(coordinator: GatewayCoordinator) -> Iterator[GatewaySensorD
     polled = Endpoint.READINGS if coordinator.data.enabled_meters else Endpoint.PRODUCTION
     rows: tuple[tuple[str, Callable[[GatewayData], Any], set[Endpoint], dict[str, Any]], ...] = (
         ("firmware", lambda data: data.info.firmware, {Endpoint.INFO}, {}),
-        ("last_reading", last_reading, {polled}, _TIMESTAMP),
-        ("token_expiry", lambda _: coordinator.token_renewal.token.expires_at, set(), _TIMESTAMP),
-        ("certificate_expiry", certificate_expiry, set(), _TIMESTAMP),
+        ("last_reading", last_reading, {polled}, TIMESTAMP),
+        ("token_expiry", lambda _: coordinator.token_renewal.token.expires_at, set(), TIMESTAMP),
+        ("certificate_expiry", certificate_expiry, set(), TIMESTAMP),
     )
     for key, value, endpoints, kind in rows:
         yield GatewaySensorDescription(
@@ -309,61 +298,5 @@ def _gateway_sensors(coordinator: GatewayCoordinator) -> Iterator[GatewaySensorD
             endpoints=frozenset(endpoints),
             entity_registry_enabled_default=False,
             **kind,
-            **_DIAGNOSTIC,
+            **DIAGNOSTIC,
         )
-
-
-def _inverter_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
-    for inverter in (data.inverters or {}).values():
-        unit = Unit(serial_number=inverter.serial_number, translation_key="inverter", model="Microinverter")
-        for key, field, kind in _INVERTER_SENSORS:
-            value = _inverter_value(unit.serial_number, field)
-            yield _unit_sensor(unit, f"inverter_{key}", key, kind, Endpoint.INVERTERS, value)
-
-
-def _battery_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
-    for battery in data.batteries.units if data.batteries else ():
-        unit = Unit(
-            serial_number=battery.serial_number,
-            translation_key="battery",
-            model="IQ Battery",
-            part_number=battery.part_number,
-            firmware=battery.firmware,
-        )
-        for key, field, kind in _BATTERY_SENSORS:
-            value = _battery_value(unit.serial_number, field)
-            yield _unit_sensor(unit, f"battery_unit_{key}", key, kind, Endpoint.BATTERIES, value)
-
-
-def _unit_sensor(
-    unit: Unit,
-    translation_key: str,
-    key: str,
-    kind: dict[str, Any],
-    endpoint: Endpoint,
-    value: Callable[[GatewayData], Any],
-) -> GatewaySensorDescription:
-    return GatewaySensorDescription(
-        key=key,
-        # The main sensor of a unit has the name of its device.
-        translation_key=None if "name" in kind else translation_key,
-        value_fn=value,
-        endpoints=frozenset({endpoint}),
-        unit=unit,
-        entity_registry_enabled_default=False,
-        **kind,
-    )
-
-
-def _inverter_value(serial_number: str, field: str) -> Callable[[GatewayData], Any]:
-    return lambda data: getattr((data.inverters or {}).get(serial_number), field, None)
-
-
-def _battery_value(serial_number: str, field: str) -> Callable[[GatewayData], Any]:
-    def value(data: GatewayData) -> Any:
-        units = data.batteries.units if data.batteries else ()
-        return getattr(
-            next((unit for unit in units if unit.serial_number == serial_number), None), field, None
-        )
-
-    return value

@@ -1,7 +1,7 @@
 """The actions: return readings, call any endpoint of the gateway, and change its settings."""
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from datetime import datetime
 from typing import Any
 
@@ -256,7 +256,9 @@ def _latest_readings(coordinator: GatewayCoordinator) -> dict[str, Any]:
         "meters": {
             key: _meter_values(meter, readings.get(meter.eid)) for key, meter in _by_type(data.enabled_meters)
         },
-        "inverters": _inverter_values(data) if is_fresh(Endpoint.INVERTERS) else None,
+        "inverters": _inverter_values(data, is_fresh(Endpoint.DEVICE_DATA))
+        if is_fresh(Endpoint.INVERTERS)
+        else None,
         "batteries": _battery_values(data, is_fresh(Endpoint.BATTERIES)),
     }
 
@@ -290,8 +292,16 @@ def _meter_values(meter: Meter, reading: Reading | None) -> dict[str, Any]:
     }
 
 
-def _inverter_values(data: GatewayData) -> dict[str, Any] | None:
-    return None if data.inverters is None else _by_serial_number(data.inverters.values())
+def _inverter_values(data: GatewayData, has_details: bool) -> dict[str, Any] | None:
+    if data.inverters is None:
+        return None
+    details = _by_serial_number(data.inverter_details.values()) if has_details else {}
+    return {
+        # The list may be newer than the details.
+        serial_number: details.get(serial_number, {})
+        | {name: _to_json(getattr(inverter, name)) for name in _LISTED}
+        for serial_number, inverter in data.inverters.items()
+    }
 
 
 def _battery_values(data: GatewayData, is_fresh: bool) -> dict[str, Any] | None:
@@ -308,6 +318,10 @@ def _by_serial_number(units: Iterable[Battery | Inverter]) -> dict[str, Any]:
         }
         for unit in units
     }
+
+
+#: What the list of microinverters has of each.
+_LISTED = tuple(each.name for each in fields(Inverter) if each.name != "serial_number")
 
 
 def _to_json(value: Any) -> Any:

@@ -58,7 +58,9 @@ async def test_each_endpoint_is_polled_at_its_own_interval(
     paths = count_requests(simulator)
     assert paths.pop(READINGS) == 59
     assert paths["/ivp/meters"] in (3, 4)
-    assert paths["/api/v1/production/inverters"] in (11, 12)
+    # The list of microinverters is not needed, as the details have all of them.
+    assert paths["/ivp/pdm/device_data"] in (11, 12)
+    assert "/api/v1/production/inverters" not in paths
     # Besides the 360 readings per hour.
     assert sum(paths.values()) < 0.2 * 360
 
@@ -90,7 +92,8 @@ async def test_endpoints_that_are_not_needed_are_polled_twice_a_day(
     count_requests(simulator)
     await tick(seconds=3600, times=25)
     paths = count_requests(simulator)
-    assert paths["/api/v1/production/inverters"] == 2
+    assert paths["/ivp/pdm/device_data"] == 2
+    assert "/api/v1/production/inverters" not in paths
     assert paths["/info"] == 2
     assert paths["/production.json"] == 0
 
@@ -167,7 +170,7 @@ async def test_a_failing_endpoint_does_not_affect_the_readings(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
 ) -> None:
     entry = await set_up(make_entry(simulator, options={CONF_SCAN_INTERVAL: 60}), enable=True)
-    for path in ("/ivp/meters", "/api/v1/production/inverters", "/info"):
+    for path in ("/ivp/meters", "/ivp/pdm/device_data", "/api/v1/production/inverters", "/info"):
         simulator.faults.set("truncated" if path != "/info" else "html", path)
     await tick(seconds=61, times=50)
     assert entry.runtime_data.last_update_success

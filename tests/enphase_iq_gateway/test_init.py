@@ -21,9 +21,9 @@ from .texts import PROJECT
 
 
 def devices(hass: HomeAssistant, entry: MockConfigEntry) -> dict[str, dr.DeviceEntry]:
-    """Return an entry's devices by serial number."""
+    """Return an entry's devices by identifier: the serial number if they have one."""
     found = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
-    return {str(device.serial_number): device for device in found}
+    return {identifier: device for device in found for _, identifier in device.identifiers}
 
 
 @pytest.mark.slow
@@ -66,13 +66,14 @@ async def test_the_gateway_is_a_device_with_its_serial_number_and_firmware(
 
 
 @pytest.mark.parametrize("profile", ["battery"])
-async def test_inverters_and_batteries_are_connected_via_the_gateway(
+async def test_all_devices_are_connected_via_the_gateway(
     hass: HomeAssistant, simulator: Simulator, entry: MockConfigEntry, set_up: SetUp
 ) -> None:
     await set_up(entry)
     found = devices(hass, entry)
     gateway = found.pop(simulator.serial_number)
-    assert len(found) == len(simulator.house.inverters) + 3
+    # Three batteries, the System Controller and its four dry contacts.
+    assert len(found) == len(simulator.house.inverters) + 8
     assert {device.via_device_id for device in found.values()} == {gateway.id}
 
 

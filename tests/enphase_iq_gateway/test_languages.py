@@ -31,12 +31,17 @@ SAME_WORD = {
     "Reserve",
     "Firmware",
     "Gateway",
+    "Generator",
+    "IQ Combiner {serial}",
+    "IQ Meter Collar {serial}",
     "Interval",
     "Normal",
     "Options",
     "Production",
     "Status",
+    "System Controller {serial}",
     "Token",
+    "Type",
 }
 
 #: Names of entities of gateways with three phases and with a battery.
@@ -73,11 +78,11 @@ NAMES = {
 
 #: Names of the devices behind such a gateway, without their serial numbers.
 DEVICES = {
-    "de": {"Wechselrichter", "IQ-Batterie"},
-    "en": {"Inverter", "IQ Battery"},
-    "es": {"Inversor", "Batería IQ"},
-    "fr": {"Onduleur", "Batterie IQ"},
-    "nl": {"Omvormer", "IQ-batterij"},
+    "de": {"Wechselrichter", "IQ-Batterie", "Potenzialfreier Kontakt"},
+    "en": {"Inverter", "IQ Battery", "Dry contact"},
+    "es": {"Inversor", "Batería IQ", "Contacto seco"},
+    "fr": {"Onduleur", "Batterie IQ", "Contact sec"},
+    "nl": {"Omvormer", "IQ-batterij", "Potentiaalvrij contact"},
 }
 
 in_each_language = pytest.mark.parametrize("language", LANGUAGES)
@@ -212,8 +217,10 @@ async def test_device_names_are_translated(
     entry = await set_up(make_entry(simulator))
     devices = dr.async_entries_for_config_entry(dr.async_get(hass), entry.entry_id)
     units = [device for device in devices if device.id != entry.runtime_data.device_id]
-    assert len(units) == len(simulator.house.inverters) + 3
-    names = {str(device.name).removesuffix(f" {device.serial_number}") for device in units}
+    # Three batteries, the System Controller and its four dry contacts.
+    assert len(units) == len(simulator.house.inverters) + 8
+    names = {re.sub(r" (\d+|N[CO]\d)$", "", str(device.name)) for device in units}
+    names.discard("System Controller")
     assert names == DEVICES[language]
     assert language == "en" or not names & DEVICES["en"]
 

@@ -9,12 +9,17 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from custom_components.enphase_iq_gateway.config_flow import OPTIONS_SCHEMA
-from custom_components.enphase_iq_gateway.const import CONF_ALLOW_WRITES, CONF_BATTERY_CLOUD
+from custom_components.enphase_iq_gateway.const import (
+    CONF_ALLOW_WRITES,
+    CONF_BATTERY_CLOUD,
+    CONF_PANEL_SENSORS,
+)
 
 ANYTHING = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.lists(st.integers())
 )
-KEYS = st.sampled_from([CONF_SCAN_INTERVAL, CONF_ALLOW_WRITES, CONF_BATTERY_CLOUD, "other"])
+OPTIONS = {CONF_SCAN_INTERVAL, CONF_PANEL_SENSORS, CONF_ALLOW_WRITES, CONF_BATTERY_CLOUD}
+KEYS = st.sampled_from([*sorted(OPTIONS), "other"])
 
 
 @given(st.dictionaries(KEYS, ANYTHING) | ANYTHING)
@@ -24,6 +29,7 @@ KEYS = st.sampled_from([CONF_SCAN_INTERVAL, CONF_ALLOW_WRITES, CONF_BATTERY_CLOU
 def test_an_interval_is_always_in_whole_seconds(sent: Any) -> None:
     with suppress(vol.Invalid):
         kept = OPTIONS_SCHEMA(sent)
-        assert kept.keys() == {CONF_SCAN_INTERVAL, CONF_ALLOW_WRITES, CONF_BATTERY_CLOUD}
+        assert kept.keys() == OPTIONS
         assert isinstance(kept[CONF_SCAN_INTERVAL], int)
         assert isinstance(kept[CONF_ALLOW_WRITES], bool)
+        assert isinstance(kept[CONF_PANEL_SENSORS], bool)

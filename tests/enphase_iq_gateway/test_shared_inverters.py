@@ -38,6 +38,9 @@ def change_list(monkeypatch: pytest.MonkeyPatch) -> ChangeList:
         get = type(answers).get
 
         def get_changed(path: str, query: str) -> Any:
+            if path == "/ivp/pdm/device_data":
+                # As with older firmware: the list is the only source.
+                return None
             answer = get(answers, path, query)
             return changed(answer) if path == LIST else answer
 

@@ -40,6 +40,7 @@ from custom_components.enphase_iq_gateway.issues import (
     COMMAND_OUTCOMES,
 )
 from custom_components.enphase_iq_gateway.services import CALL_ERRORS
+from custom_components.enphase_iq_gateway.units import UnitKind
 from enphase_companion.simulator import Simulator
 
 from .conftest import NOON, SetUp, make_entry
@@ -51,6 +52,18 @@ CODE = [ast.parse(path.read_text()) for path in sorted(FOLDER.glob("*.py"))]
 
 #: Common texts of Home Assistant, which 2026.8 expects here.
 OF_HOME_ASSISTANT = {"already_in_progress", "reauth_successful", "reconfigure_successful"}
+
+
+#: Together, these houses have each entity.
+PROFILES = [
+    "no-meters",
+    "three-phase",
+    "battery",
+    "many-meters",
+    "single-phase",
+    "generator",
+    "meter-collar",
+]
 
 
 def calls() -> Iterator[ast.Call]:
@@ -170,24 +183,18 @@ def add_second_meters(simulator: Simulator, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_devices_and_their_names_match() -> None:
-    escape_code = {
-        keyword.value.value
-        for call in calls()
-        if isinstance(call.func, ast.Name) and call.func.id == "Unit"
-        for keyword in call.keywords
-        if keyword.arg == "translation_key" and isinstance(keyword.value, ast.Constant)
-    }
-    assert escape_code == set(TEXTS["device"])
-    assert {tuple(PLACEHOLDER.findall(each["name"])) for each in TEXTS["device"].values()} == {("serial",)}
+    assert set(UnitKind) == set(TEXTS["device"])
+    placeholders = {kind: tuple(PLACEHOLDER.findall(each["name"])) for kind, each in TEXTS["device"].items()}
+    assert placeholders.pop("dry_contact") == ("contact",)
+    assert placeholders.pop("generator") == ()
+    assert set(placeholders.values()) == {("serial",)}
 
 
 async def test_entities_and_their_names_match(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, set[str]] = {platform: set() for platform in PLATFORMS}
-    for seed, profile in enumerate(
-        ["no-meters", "three-phase", "battery", "many-meters", "single-phase", "generator"], 2
-    ):
+    for seed, profile in enumerate(PROFILES, 2):
         with Simulator(profile, seed=seed, start=NOON, longitude=0) as other:
             # If production is read from the inverters, a production meter has sensors of power and energy.
             beside = {CONF_PRODUCTION_SOURCE: "inverters"} if profile == "single-phase" else {}

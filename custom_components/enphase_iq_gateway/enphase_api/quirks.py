@@ -168,7 +168,7 @@ KNOWN = (
         "Removed microinverters stay in /ivp/pdm/device_data",
         "8",
         "recording of 8.3.5433: eight of twenty",
-        "Those with modGone, or not active, are left out.",
+        "Those that are not active are left out.",
     ),
     Quirk(
         "The temperature of a System Controller is in °F, unlike that of all other devices",

@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from enphase_companion.simulator.house import House
-from enphase_companion.simulator.profiles import NET, PRODUCTION, STORAGE, TOTAL, Meter
+from enphase_companion.simulator.house import House, Inverter
+from enphase_companion.simulator.profiles import NET, PRODUCTION, STORAGE, TOTAL, Contact, Meter
 from enphase_companion.simulator.truth import BatteryState, Truth
 
 
@@ -60,6 +60,7 @@ _QUANTITIES = {
 #: What the gateway rounds meters' values to, in any unit.
 _METER_STEP = 0.001
 _READINGS, _INVERTERS = "/ivp/meters/readings", "/api/v1/production/inverters"
+_DETAILS = "/ivp/pdm/device_data"
 _PRODUCTION = "/production.json"
 _INVENTORY, _POWER, _SUMS = "/ivp/ensemble/inventory", "/ivp/ensemble/power", "/ivp/ensemble/secctrl"
 #: Seconds between two reports of a unit.
@@ -81,7 +82,7 @@ def get_expected_entities(
         Expected("certificate_expiry", _constant((certificate_expiry, certificate_expiry)), "time"),
     ]
     named = (replace(each, unique_id=f"{serial_number}_{each.unique_id}") for each in of_gateway)
-    return [*named, *_inverters(house), *_batteries(house)]
+    return [*named, *_inverters(house), *_batteries(house), *_around_the_batteries(house)]
 
 
 def _site(house: House) -> Iterator[Expected]:
@@ -168,12 +169,59 @@ def _phase(meter: Meter, quantity: str, phase: int) -> Value:
     return lambda t: float(getattr(t.of(meter.measures).phases[phase], quantity))
 
 
+#: From this firmware on, there are details of so many microinverters at most.
+_DETAILS_SINCE, _MOST_DETAILS = (8,), 50
+
+
 def _inverters(house: House) -> Iterator[Expected]:
-    for inverter in house.inverters:
+    has_details = house.profile.version >= _DETAILS_SINCE
+    # The list is not requested if the details have all microinverters.
+    is_complete = has_details and len(house.inverters) < _MOST_DETAILS
+    reports = _last_report_range(_DETAILS if is_complete else _INVERTERS, _INVERTER_INTERVAL)
+    for number, inverter in enumerate(house.inverters):
         serial, peak = inverter.serial_number, (inverter.peak, inverter.peak)
         yield Expected(f"{serial}_power", _at(house, _report(serial), _inverter(serial)), "W", 1)
         yield Expected(f"{serial}_max_power", _constant(peak), "W", 1)
-        yield Expected(f"{serial}_last_report", _last_report_range(_INVERTERS, _INVERTER_INTERVAL), "time")
+        yield Expected(f"{serial}_last_report", reports, "time")
+        yield Expected(f"{serial}_reporting", _constant("on"))
+        if has_details and number < _MOST_DETAILS:
+            yield from _details(house, inverter)
+
+
+def _details(house: House, inverter: Inverter) -> Iterator[Expected]:
+    serial, watts = inverter.serial_number, _inverter(inverter.serial_number)
+
+    def reported(key: str, unit: str, value: Value, step: float) -> Expected:
+        return Expected(f"{serial}_{key}", _at(house, _report(serial), value), unit, step)
+
+    def phase(quantity: str) -> Value:
+        return lambda t: float(getattr(t.production.phases[inverter.phase], quantity))
+
+    def lifetime(truth: Truth) -> float:
+        return phase("energy_delivered")(truth) * inverter.share
+
+    def today(moments: Moments) -> tuple[float, float]:
+        at = moments.reported[serial]
+        made = lifetime(house.truth(at)) - lifetime(house.truth(house.midnight(at)))
+        return made, made
+
+    def dc_current(moments: Moments) -> tuple[float, float]:
+        power = watts(house.truth(moments.reported[serial]))
+        return power / _DC_VOLTS[1], power / 0.9 / _DC_VOLTS[0]
+
+    yield reported("lifetime_energy", "Wh", lifetime, 1)
+    yield Expected(f"{serial}_energy_today", today, "Wh", 1)
+    # The house has neither panels' voltages nor warmth in it.
+    yield Expected(f"{serial}_dc_voltage", _constant(_DC_VOLTS), "V")
+    yield Expected(f"{serial}_dc_current", dc_current, "A", 0.01)
+    yield reported("ac_voltage", "V", phase("voltage"), _METER_STEP)
+    yield reported("ac_current", "A", lambda t: watts(t) / phase("voltage")(t), 0.01)
+    yield reported("frequency", "Hz", phase("frequency"), _METER_STEP)
+    yield Expected(f"{serial}_temperature", _constant((-10.0, 80.0)), "°C")
+
+
+#: V of a panel.
+_DC_VOLTS = (20.0, 60.0)
 
 
 def _batteries(house: House) -> Iterator[Expected]:
@@ -183,12 +231,75 @@ def _batteries(house: House) -> Iterator[Expected]:
     for number in range(1, battery.units + 1):
         serial = f"4924{number:08d}"
         charge = _at(house, _report(serial), lambda t: _battery(t).state_of_charge)
-        power = _at(house, _times_of_request(_POWER), lambda t: _battery(t).power / battery.units)
+        requested = _times_of_request(_POWER)
+        power = _at(house, requested, lambda t: _battery(t).power / battery.units)
         yield Expected(f"{serial}_charge", charge, "%", 1)
         yield Expected(f"{serial}_power", power, "W", 0.001)
+        yield Expected(f"{serial}_apparent_power", power, "VA", 0.001)
+        later = _at(house, requested, lambda t: _battery(t).state_of_charge)
+        yield Expected(f"{serial}_power_charge", later, "%", 1)
+        capacity = (battery.unit_capacity, battery.unit_capacity)
+        yield Expected(f"{serial}_capacity", _constant(capacity), "Wh", 1)
         # The house has no warmth in it; a cellar has between these.
         yield Expected(f"{serial}_temperature", _constant((10.0, 40.0)), "°C")
-        yield Expected(f"{serial}_last_report", _last_report_range(_INVENTORY, _BATTERY_INTERVAL), "time")
+        yield Expected(f"{serial}_max_cell_temperature", _constant((10.0, 45.0)), "°C")
+        yield Expected(f"{serial}_grid_state", _constant("grid-tied"))
+        yield Expected(f"{serial}_bmu_firmware", _constant("3.8.63"))
+        yield Expected(f"{serial}_led_status", _constant((12.0, 14.0)))
+        yield Expected(f"{serial}_dc_switch", _constant("on"))
+        yield Expected(f"{serial}_sleep", _constant("off"))
+        yield from _reports(serial, has_signal=True)
+
+
+def _reports(serial: str, *, has_signal: bool = False) -> Iterator[Expected]:
+    """Yield what every device that reports each minute has."""
+    yield Expected(f"{serial}_last_report", _last_report_range(_INVENTORY, _BATTERY_INTERVAL), "time")
+    yield Expected(f"{serial}_communicating", _constant("on"))
+    for band in ("sub", "2_4") if has_signal else ():
+        yield Expected(f"{serial}_comm_level_{band}_ghz", _constant((0.0, 5.0)))
+
+
+_CONTROLLER, _COLLAR, _COMBINER = "482500000001", "482520000001", "482530000001"
+
+
+def _around_the_batteries(house: House) -> Iterator[Expected]:
+    """Yield the entities of a System Controller and its contacts, or of a collar and a combiner."""
+    profile = house.profile
+    if profile.has_controller:
+        yield from _reports(_CONTROLLER, has_signal=True)
+        # 72 °F.
+        yield Expected(f"{_CONTROLLER}_temperature", _constant((22.2, 22.3)), "°C", 0.1)
+        yield Expected(f"{_CONTROLLER}_relay", _constant("closed"))
+        yield Expected(f"{_CONTROLLER}_requested_relay", _constant("closed"))
+        yield Expected(f"{_CONTROLLER}_grid_mode", _constant("multimode-ongrid"))
+        for contact in profile.contacts:
+            yield from _dry_contact(f"{_CONTROLLER}_{contact.id}", contact)
+        if profile.generator:
+            yield Expected(f"{_CONTROLLER}_generator_state", _constant("open"))
+            yield Expected(f"{_CONTROLLER}_generator_connected", _constant("off"))
+            yield Expected(f"{_CONTROLLER}_generator_start_level", _constant((30.0, 30.0)), "%", 1)
+            yield Expected(f"{_CONTROLLER}_generator_stop_level", _constant((80.0, 80.0)), "%", 1)
+    elif profile.battery is not None and profile.battery.collar:
+        yield from _reports(_COLLAR)
+        yield Expected(f"{_COLLAR}_temperature", _constant((42.0, 42.0)), "°C", 1)
+        yield Expected(f"{_COLLAR}_admin_state", _constant("ENCMN_MDE_ON_GRID"))
+        yield Expected(f"{_COLLAR}_grid_state", _constant("on_grid"))
+        yield Expected(f"{_COLLAR}_control_error", _constant((0.0, 0.0)))
+        yield Expected(f"{_COLLAR}_relay", _constant("on"))
+        yield from _reports(_COMBINER)
+        yield Expected(f"{_COMBINER}_temperature", _constant((31.0, 31.0)), "°C", 1)
+
+
+def _dry_contact(prefix: str, contact: Contact) -> Iterator[Expected]:
+    is_used = bool(contact.load_name)
+    yield Expected(f"{prefix}_closed", _constant("on" if contact.normally_closed else "off"))
+    yield Expected(f"{prefix}_mode", _constant("manual"))
+    yield Expected(f"{prefix}_type", _constant("LOAD" if is_used else "NONE"))
+    yield Expected(f"{prefix}_grid_action", _constant("apply" if is_used else "none"))
+    yield Expected(f"{prefix}_micro_grid_action", _constant("shed" if is_used else "none"))
+    yield Expected(f"{prefix}_generator_action", _constant("shed" if is_used else "none"))
+    yield Expected(f"{prefix}_low_level", _constant((30.0, 30.0)), "%", 1)
+    yield Expected(f"{prefix}_high_level", _constant((70.0, 70.0)), "%", 1)
 
 
 def _battery(truth: Truth) -> BatteryState:

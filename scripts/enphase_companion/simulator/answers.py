@@ -24,6 +24,8 @@ from .house import Clock, House
 _BY_EID = ("/ivp/meters/readings/", "/ivp/meters/")
 #: Seconds of house time after a restart in which some gateways do not know their values yet.
 ZERO_SECONDS = 120
+#: The first firmware with /ivp/pdm/device_data.
+_HAS_DEVICE_DATA = (8,)
 #: By quirk, the paths below which every token is rejected.
 _REFUSING = {"meters-401": "/ivp/meters", "ensemble-401": "/ivp/ensemble"}
 #: By quirk, the paths below which nothing exists.
@@ -117,7 +119,11 @@ class SimulatedAnswers:
             "/production": lambda: production_answers.production(house, now(), details=False),
             "/api/v1/production": lambda: production_answers.summary(house, now()),
             "/api/v1/production/inverters": lambda: inverter_answers.inverters(house, now()),
-            "/ivp/pdm/device_data": lambda: inverter_answers.device_data(house, now()),
+            "/ivp/pdm/device_data": lambda: (
+                inverter_answers.device_data(house, now())
+                if house.profile.version >= _HAS_DEVICE_DATA
+                else None
+            ),
             "/inventory.json": lambda: inverter_answers.inventory(house, now()),
             "/ivp/ensemble/inventory": lambda: battery_answers.inventory(house, now()),
             "/ivp/ensemble/power": lambda: battery_answers.power(house, now()),

@@ -113,12 +113,13 @@ def test_removed_microinverters_and_meters_are_left_out() -> None:
     answer = build_answer(
         build_device("1"),
         build_device("2", modGone=True, active=False),
+        build_device("5", modGone=True),
         build_device("3", active=False),
         build_device("122115055931EIM1", devName="eim"),
         build_device("4", sn=None),
     )
     found = DeviceData.from_json(answer)
-    assert [each.serial_number for each in found.inverters] == ["1"]
+    assert [each.serial_number for each in found.inverters] == ["1", "5"]
     assert found.removed == {"2", "3"}
 
 

@@ -135,7 +135,8 @@ def list_parsers(answers: dict[str, Any]) -> Iterator[Callable[[], Any]]:
     yield lambda: Report.list_from_json(get("/ivp/meters/reports"))
     yield lambda: Production.from_json(get("/production.json"))
     yield lambda: Inverter.list_from_json(get("/api/v1/production/inverters"))
-    yield lambda: DeviceData.from_json(get("/ivp/pdm/device_data"))
+    if get("/ivp/pdm/device_data") is not None:
+        yield lambda: DeviceData.from_json(get("/ivp/pdm/device_data"))
     yield lambda: Relay.from_json(get("/ivp/ensemble/relay"))
     yield lambda: Generator.from_json(get("/ivp/ensemble/generator"))
     # Their settings are kept as they were read.

@@ -222,6 +222,11 @@ class DryContact:
     #: All settings as they were read: a change must send them all.
     settings: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
+    @property
+    def is_closed(self) -> bool | None:
+        """Whether it is closed; None if unknown."""
+        return is_closed(self.status)
+
     @classmethod
     def list_from_json(cls, status: object, settings: object = None) -> tuple[Self, ...]:
         """Parse the answers of /ivp/ensemble/dry_contacts and /ivp/ss/dry_contact_settings.

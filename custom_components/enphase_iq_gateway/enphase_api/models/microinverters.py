@@ -108,7 +108,8 @@ class DeviceData:
             serial_number = identifier(device, "sn")
             if serial_number is None or text(device, "devName") != _MICROINVERTER:
                 continue
-            if boolean(device, "modGone") or boolean(device, "active") is False:
+            # modGone alone may only mean that it does not answer now.
+            if boolean(device, "active") is False:
                 removed.add(serial_number)
             else:
                 inverters.append(InverterDetails.from_device(device, serial_number))

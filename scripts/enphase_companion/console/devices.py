@@ -51,7 +51,7 @@ def build_device_table(overview: Overview) -> Columns:
         )
     if overview.generator is not None:
         running = {True: ", connected", False: ", not connected", None: ""}[overview.generator.is_connected]
-        state = f"{overview.generator.admin_state}{running}"
+        state = f"{overview.generator_mode or UNKNOWN}{running}"
         table.add_row("  Generator", "-", state, "-", "-")
     return table
 
@@ -81,9 +81,10 @@ def _describe_rule(contact: DryContact) -> str:
 
 def describe_storage(storage: Storage) -> str:
     """Return how the batteries are used, as one line."""
+    mode = storage.mode or f"{UNKNOWN}{' (only Enphase has it)' if storage.is_outdated else ''}"
     charging = {True: "allowed", False: "not allowed", None: UNKNOWN}[storage.charge_from_grid]
     return (
-        f"mode {storage.mode or UNKNOWN}, shutdown level {format_quantity(storage.shutdown_level, '%', 0)}, "
+        f"mode {mode}, shutdown level {format_quantity(storage.shutdown_level, '%', 0)}, "
         f"charging from the grid {charging}"
     )
 
@@ -126,7 +127,7 @@ def build_generator_document(overview: Overview) -> dict[str, Any] | None:
     if known is None:
         return None
     return {
-        "mode": known.admin_state,
+        "mode": overview.generator_mode,
         "connected": known.is_connected,
         "start_percent": known.start_soc,
         "stop_percent": known.stop_soc,

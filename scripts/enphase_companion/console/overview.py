@@ -47,6 +47,7 @@ class Overview:
     #: How the batteries are used; None without batteries.
     storage: Storage | None = None
     generator: Generator | None = None
+    generator_mode: str | None = None
     #: Those of the System Controller.
     contacts: tuple[DryContact, ...] = ()
     problems: tuple[str, ...] = ()
@@ -77,11 +78,12 @@ class Overview:
 
         inverters = await request(_read_inverters(gateway), self.found_inverters)
         batteries = await request(gateway.batteries(), self.found_batteries)
-        storage, generator, contacts = self.storage, self.generator, self.contacts
+        storage, generator, mode, contacts = self.storage, self.generator, self.generator_mode, self.contacts
         if batteries is not None and batteries.units:
             storage = await request(gateway.control.storage(), storage)
         if batteries is not None and batteries.controllers:
             generator = await request(gateway.generator(), generator)
+            mode = await request(gateway.control.generator_mode(), mode) if generator is not None else None
             contacts = await request(gateway.dry_contacts(), contacts)
         production = await request(gateway.production(), self.production)
         totals = self.totals
@@ -95,6 +97,7 @@ class Overview:
             found_batteries=batteries,
             storage=storage,
             generator=generator,
+            generator_mode=mode,
             contacts=contacts,
             production=production,
             totals=totals,

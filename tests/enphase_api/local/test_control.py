@@ -258,6 +258,8 @@ async def test_an_open_contact_is_not_believed_after_a_change_of_settings() -> N
         settling = [control.are_contacts_settling]
         await control.set_dry_contact_settings("NC2", soc_low=35)
         settling.append(control.are_contacts_settling)
+        states = [contact.status for contact in await control._gateway.dry_contacts()]
+        assert states == [None, None, "open", "open"]
         result = await control.set_dry_contact("NC1", closed=True)
         assert (result.outcome, result.reason) == (Outcome.PENDING, Reason.CONTACTS_SETTLE)
         assert result.after == {"closed": None}
@@ -265,6 +267,8 @@ async def test_an_open_contact_is_not_believed_after_a_change_of_settings() -> N
         final = await control.confirm(result)
         assert (final.outcome, final.reason) == (Outcome.HELD, None)
         assert [*settling, control.are_contacts_settling] == [False, True, False]
+        states = [contact.status for contact in await control._gateway.dry_contacts()]
+        assert states == ["closed", "closed", "open", "open"]
 
 
 async def test_the_generator_is_switched() -> None:

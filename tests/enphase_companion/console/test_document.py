@@ -246,6 +246,24 @@ def test_a_failed_slow_endpoint_is_named_and_the_rest_is_complete(
     assert bool(document["devices"]) == bool(document["dry_contacts"]) == (path != "/ivp/ensemble/inventory")
 
 
+def test_the_mode_of_the_generator_and_the_loads_of_contacts_are_listed(
+    create_still_user: Callable[..., CliUser],
+) -> None:
+    document = read_document(create_still_user("generator"))
+    assert document["generator"] == {
+        "mode": "off",
+        "connected": False,
+        "start_percent": 30,
+        "stop_percent": 80,
+    }
+    assert [contact["load"] for contact in document["dry_contacts"]] == [
+        "air conditioner",
+        "dryer",
+        "pool pump",
+        None,
+    ]
+
+
 def test_failed_details_of_microinverters_are_replaced_by_the_list(
     create_still_user: Callable[..., CliUser],
 ) -> None:

@@ -118,6 +118,11 @@ def test_the_devices_around_the_batteries_have_their_own_tables(
     assert find_row(page, "NC1").endswith("by hand")
     assert "IQ Meter Collar  4825" in print_page(create_still_user("meter-collar", seed=2))
     assert "Devices" not in print_page(create_still_user("three-phase", seed=3))
+    page = print_page(create_still_user("generator", seed=4))
+    assert re.fullmatch(r"  Generator +- +off, not connected +- +-", find_row(page, "Generator"))
+    assert find_row(page, "NC1").split() == ["NC1", "air", "conditioner", "closed", "by", "hand"]
+    page = print_page(create_still_user("cloud-controlled", seed=5))
+    assert "  mode unknown (only Enphase has it), shutdown level 5 %, charging from the grid not" in page
 
 
 def test_plain_text_has_no_colours_and_no_trailing_spaces(create_still_user: Callable[..., CliUser]) -> None:

@@ -311,12 +311,14 @@ class Gateway(Connection):
     async def dry_contacts(self) -> tuple[DryContact, ...]:
         """Return the dry contacts with their settings; this takes two small requests.
 
-        Gateways without System Controller report some, too, which are connected to nothing.
+        Gateways without System Controller report some, too, which are connected to nothing. After a change of
+        settings by `control`, an open NC contact is unknown for a while: see `Control.are_contacts_settling`.
         """
         status = await self.optional_call("/ivp/ensemble/dry_contacts")
         if status is None:
             return ()
-        return DryContact.list_from_json(status, await self.optional_call("/ivp/ss/dry_contact_settings"))
+        settings = await self.optional_call("/ivp/ss/dry_contact_settings")
+        return tuple(map(self.control.believe, DryContact.list_from_json(status, settings)))
 
     async def live(self) -> Live:
         """Return the live status, which changes each second only while a stream is enabled."""

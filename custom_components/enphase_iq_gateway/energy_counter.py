@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
 
 from .const import EnergySource
+from .today import DailyEnergy
 
 #: A step is a reset or an overflow if it persists for this time and this number of readings.
 HOLD_TIME = timedelta(minutes=15)
@@ -137,6 +138,8 @@ class EnergyCounter:
     source: Source = METERS
     #: When the counter was reset recently.
     decreases: list[datetime] = field(default_factory=list)
+    #: Of this energy since local midnight, if its sensor is enabled.
+    day: DailyEnergy = field(default_factory=DailyEnergy)
     _step: _Step | None = None
 
     @property
@@ -227,6 +230,7 @@ class EnergyCounter:
             "offset": self.offset,
             "source": list(self.source),
             "decreases": [at.isoformat() for at in self.decreases],
+            "day": self.day.as_dict(),
         }
 
     @classmethod
@@ -239,6 +243,7 @@ class EnergyCounter:
                 float(data["offset"]),
                 Source(*map(str, data.get("source", METERS))),
                 [datetime.fromisoformat(at) for at in data.get("decreases", ())],
+                DailyEnergy.from_dict(data.get("day", {})),
             )
         except KeyError, TypeError, ValueError:
             return cls()

@@ -2,15 +2,17 @@
 
 import logging
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, override
 
 from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
 from homeassistant.components.sensor import SensorDeviceClass, SensorEntity
 from homeassistant.components.sensor.const import UNIT_CONVERTERS
 from homeassistant.const import Platform
-from homeassistant.core import HomeAssistant
+from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
+from homeassistant.helpers.event import async_track_point_in_utc_time
 from homeassistant.util import dt as dt_util
 
 from .const import HOME_ENERGY, LOGGER
@@ -47,6 +49,8 @@ def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySensorDesc
 
 
 def _create_sensor(coordinator: GatewayCoordinator, description: GatewaySensorDescription) -> GatewaySensor:
+    if description.today_of is not None:
+        return TodaySensor(coordinator, description)
     has_counter = description.device_class is SensorDeviceClass.ENERGY and not description.resets_daily
     return (EnergySensor if has_counter else GatewaySensor)(coordinator, description)
 
@@ -98,7 +102,11 @@ class EnergySensor(GatewaySensor):
 
     def __init__(self, coordinator: GatewayCoordinator, description: GatewaySensorDescription) -> None:
         super().__init__(coordinator, description)
-        self._counter = coordinator.counters.add(str(self.unique_id))
+        #: The energy since midnight has no counter of its own: it is a part of the lifetime energy.
+        self._counter_key = description.today_of or description.key
+        self._counter = coordinator.counters.add(
+            replace(description, key=self._counter_key).unique_id(coordinator)
+        )
         # An energy is read from exactly one endpoint.
         (self._endpoint,) = description.endpoints
 
@@ -109,7 +117,7 @@ class EnergySensor(GatewaySensor):
         value = counter.update(super()._update_value(), self._read_at(), self._source)
         if (counter.value, counter.offset) != (before, offset):
             self.coordinator.counters.async_schedule_save()
-        if self.entity_description.key == HOME_ENERGY and counter.is_decreasing:
+        if self._counter_key == HOME_ENERGY and counter.is_decreasing:
             if not self.coordinator.data.is_home_decreasing:
                 self.coordinator.async_check_home_energy()
             return None
@@ -143,3 +151,54 @@ class EnergySensor(GatewaySensor):
         elif endpoint is Endpoint.PRODUCTION and data.inverters_sum is not None:
             measured_at = data.inverters_sum.measured_at
         return measured_at or self.coordinator.poll_schedule[endpoint].received_at or dt_util.utcnow()
+
+
+class TodaySensor(EnergySensor):
+    """The energy of a lifetime counter since local midnight; the sensor of that counter may be disabled."""
+
+    _attr_last_reset: datetime | None = None
+    _cancel_reset: CALLBACK_TYPE
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+        self._reset_at_next_midnight()
+
+    @callback
+    def _reset_at_next_midnight(self) -> None:
+        """Reset at midnight, even if nothing is read then."""
+
+        @callback
+        def reset(_: datetime) -> None:
+            self._handle_coordinator_update()
+            self._reset_at_next_midnight()
+
+        # A timer for the time of day would skip a midnight that a clock change skips.
+        tomorrow = dt_util.start_of_local_day(dt_util.now().date() + timedelta(days=1))
+        self._cancel_reset = async_track_point_in_utc_time(self.hass, reset, dt_util.as_utc(tomorrow))
+
+    @override
+    async def async_will_remove_from_hass(self) -> None:
+        self._cancel_reset()
+        await super().async_will_remove_from_hass()
+
+    @override
+    def _update_value(self) -> float | None:
+        value = super()._update_value()
+        if value is None:
+            return None
+        # In UTC: the difference of two local times ignores a clock change between them.
+        midnight = dt_util.as_utc(dt_util.start_of_local_day())
+        received_at = self.coordinator.poll_schedule[self._endpoint].received_at or dt_util.utcnow()
+        day = self._counter.day
+        started_at = day.started_at
+        day.update(value, received_at, midnight)
+        if day.started_at != started_at:
+            self.coordinator.counters.async_schedule_save()
+        self._attr_last_reset = day.last_reset(midnight)
+        return day.energy(midnight)
+
+    @override
+    def _update_and_compare(self) -> bool:
+        last_reset = self._attr_last_reset
+        return super()._update_and_compare() or self._attr_last_reset != last_reset

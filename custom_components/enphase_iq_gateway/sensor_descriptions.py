@@ -1,7 +1,7 @@
 """The descriptions of the sensors of the gateway; a new quantity is a new row of a table."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from operator import attrgetter
 from typing import Any
@@ -38,6 +38,8 @@ class GatewaySensorDescription(SensorEntityDescription, GatewayEntityDescription
     resets_daily: bool = False
     #: The time of measurement of an energy, if the device that measures it reports one.
     measured_at_fn: Callable[[GatewayData], datetime | None] | None = None
+    #: The key of the lifetime energy, if this is its energy since local midnight.
+    today_of: str | None = None
 
 
 def _measurement(device_class: SensorDeviceClass, unit: str | None, precision: int) -> dict[str, Any]:
@@ -79,7 +81,7 @@ DIAGNOSTIC: dict[str, Any] = {"entity_category": EntityCategory.DIAGNOSTIC}
 def sensor_descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySensorDescription]:
     """Yield the descriptions of all sensors of a gateway, without those of the devices behind it."""
     data = coordinator.data
-    yield from site_sensors(data)
+    yield from _with_today(site_sensors(data))
     yield from _meter_sensors(data, coordinator.meter_names)
     yield from _gateway_sensors(coordinator)
 
@@ -150,6 +152,19 @@ def _site_sensor(
     return GatewaySensorDescription(
         key=key, translation_key=key, value_fn=attrgetter(f"site.{field}"), endpoints=endpoints, **kind
     )
+
+
+def _with_today(lifetime: Iterator[GatewaySensorDescription]) -> Iterator[GatewaySensorDescription]:
+    """Yield these sensors, and after each lifetime energy the same energy since local midnight."""
+    for each in lifetime:
+        yield each
+        if each.device_class is SensorDeviceClass.ENERGY:
+            key = f"{each.key}_today"
+            # TOTAL_INCREASING would detect a new day only by a drop of more than 10 %, and miss it if Home
+            # Assistant was off until the new day had as much energy as the last one.
+            yield replace(
+                each, key=key, translation_key=key, today_of=each.key, state_class=SensorStateClass.TOTAL
+            )
 
 
 def _depends_on_batteries(metered: frozenset[str]) -> bool:

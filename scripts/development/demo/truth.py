@@ -74,8 +74,10 @@ def get_expected_entities(
     house: House, serial_number: str, token_expiry: tuple[float, float], certificate_expiry: float
 ) -> list[Expected]:
     """Return all entities that a gateway with this house behind it should have; expiries in epoch seconds."""
+    site = list(_site(house))
     of_gateway = [
-        *_site(house),
+        *site,
+        *_today(site),
         *_meters(house),
         Expected("firmware", _constant(house.profile.firmware.lstrip("DR"))),
         Expected("token_expiry", _constant(token_expiry), "time"),
@@ -125,6 +127,14 @@ def _site(house: House) -> Iterator[Expected]:
             "battery_reserve", _at(house, _times_of_request(_SUMS), lambda t: _battery(t).reserve), "%", 1
         )
         yield Expected("grid_connected", _constant("on"))
+
+
+def _today(site: Iterable[Expected]) -> Iterator[Expected]:
+    """Yield the energies since local midnight, or since the set-up, whichever was later."""
+    for each in site:
+        if "_energy" in each.unique_id and each.unique_id != "battery_available_energy":
+            # The house does not know when Home Assistant was set up. 200 kWh are more than a day has.
+            yield replace(each, unique_id=f"{each.unique_id}_today", right=_constant((0.0, 200_000.0)))
 
 
 def _meters(house: House) -> Iterator[Expected]:

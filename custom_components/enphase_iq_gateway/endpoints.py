@@ -28,8 +28,9 @@ class Endpoint(StrEnum):
 POLL_INTERVALS = {
     Endpoint.READINGS: timedelta(),
     Endpoint.BATTERIES: timedelta(minutes=1),
-    Endpoint.DRY_CONTACTS: timedelta(minutes=1),
-    Endpoint.GENERATOR: timedelta(minutes=1),
+    # Polled at once after a command; more often, they would take more requests than the batteries.
+    Endpoint.DRY_CONTACTS: timedelta(minutes=3),
+    Endpoint.GENERATOR: timedelta(minutes=3),
     # Before the list of microinverters, which is not needed if this response has all of them.
     Endpoint.DEVICE_DATA: timedelta(minutes=5),
     # Inverters report every five minutes, and AC Batteries, over the same power line, no more often.

@@ -55,6 +55,9 @@ ENDPOINTS = {
     Command.PRODUCTION: Endpoint.PRODUCTION_SWITCH,
 }
 
+#: Another endpoint, of sensors, that reports some of it too: the reserve, and whether the generator runs.
+_OF_SENSORS = {Command.STORAGE: Endpoint.BATTERIES, Command.GENERATOR: Endpoint.GENERATOR}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Setting:
@@ -163,7 +166,7 @@ class CommandRunner:
             raise self._error(error) from error
         finally:
             # The gateway may have accepted a command whose response was lost.
-            await coordinator.async_poll_now(ENDPOINTS[command])
+            await self._poll(command)
         LOGGER.debug("%s: command %s: %s", coordinator.name, command, result.outcome)
         if result.outcome is Outcome.HELD:
             self._clear(command_id)
@@ -189,7 +192,7 @@ class CommandRunner:
             self._clear(command_id)
         if self._latest.get((result.command, result.device)) is not command_id:
             return final
-        await coordinator.async_poll_now(ENDPOINTS[result.command])
+        await self._poll(result.command)
         also_changed = self._unexpected_changes(final)
         is_stuck = final.reason is Reason.STUCK_SCHEDULER
         if final.outcome is Outcome.HELD and not also_changed and not is_stuck:
@@ -206,6 +209,12 @@ class CommandRunner:
             )
             await self._create_issue(final, also_changed)
         return final
+
+    async def _poll(self, command: Command) -> None:
+        """Poll what the command changes, and have the sensors that show it polled after the next refresh."""
+        if (endpoint := _OF_SENSORS.get(command)) is not None:
+            self._coordinator.poll_schedule[endpoint].request_refresh()
+        await self._coordinator.async_poll_now(ENDPOINTS[command])
 
     @callback
     def _clear(self, command_id: object) -> None:

@@ -114,6 +114,16 @@ async def test_a_change_that_holds_is_shown_as_the_gateway_reports_it(
     assert issues(hass) == []
 
 
+async def test_the_sensor_of_the_reserve_follows_with_the_next_refresh(
+    hass: HomeAssistant, control: Control, show: Show, change: Change
+) -> None:
+    entry = await control()
+    await change(NUMBER, "battery_reserve", 35)
+    await entry.runtime_data.async_refresh()
+    await settle(hass)
+    assert show("sensor", "battery_reserve").state == "35"
+
+
 @pytest.mark.parametrize("clock_speed", [0.0])
 async def test_a_change_on_its_way_is_pending_and_not_shown_as_done(
     hass: HomeAssistant, simulator: Simulator, control: Control, show: Show, change: Change

@@ -171,7 +171,7 @@ def status(house: House, at: int) -> dict[str, Any]:
             "device_type": 13,
             "admin_state": 6,
             "admin_state_str": "ENCHG_STATE_READY",
-            "reported_grid_mode": "grid-tied",
+            "reported_grid_mode": "grid-tied" if house.orders(at).on_grid else house.orders(at).grid_mode,
             "phase": 1,
             "encharge_revision": 3,
             "encharge_capacity": round(_state(house, at).capacity / len(_serial_numbers(house))),

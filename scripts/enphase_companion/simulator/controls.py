@@ -179,7 +179,8 @@ class Controls:
             self._apply(settings, at + STORAGE_LAG)
         if "cloud-writes-back" in self._quirks:
             self._tariff.set(at + WRITE_BACK, before)
-            self._apply(before["storage_settings"], at + WRITE_BACK)
+            if "local-writes-ignored" not in self._quirks:
+                self._apply(before["storage_settings"], at + WRITE_BACK)
         return self.tariff(at)
 
     def _apply(self, settings: dict[str, Any], at: int) -> None:
@@ -193,18 +194,19 @@ class Controls:
         if wanted not in (OPEN, CLOSED):
             raise ValueError("mains_admin_state")
         house, slow = self._house, "slow-relay" in self._quirks
-        moved = at + (SLOW_RELAY_LAGS if slow else RELAY_LAGS)[wanted]
+        now = house.orders(at)
         house.order(at, relay_asked=wanted)
-        if wanted == CLOSED:
-            house.order(moved, relay=CLOSED)
-        elif slow:
-            house.order(moved, relay="open synchronizing")
+        if now.on_grid is (wanted == CLOSED):
+            # What had been on its way does not happen.
+            house.order(at, relay=now.relay, panels=now.panels, closed=now.closed)
+            house.order(at + DROPOUT, panels=True)
+            return controller_answers.relay(house, at)
+        moved = at + (SLOW_RELAY_LAGS if slow else RELAY_LAGS)[wanted]
+        position = "open synchronizing" if slow and wanted == OPEN else wanted
+        house.order(moved, relay=position, panels=False, closed=self._closed_by(wanted, moved))
+        house.order(moved + DROPOUT, panels=True)
+        if position != wanted:
             house.order(moved + DROPOUT, relay="open synchronized")
-        else:
-            house.order(moved, relay=OPEN)
-        if house.orders(moved).on_grid != house.orders(moved - 1).on_grid:
-            house.order(moved, panels=False, closed=self._closed_by(wanted, moved))
-            house.order(moved + DROPOUT, panels=True)
         return controller_answers.relay(house, at)
 
     def _closed_by(self, relay: str, at: int) -> frozenset[str]:

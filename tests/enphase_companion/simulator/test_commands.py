@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -151,6 +152,33 @@ async def test_the_main_relay_opens_and_closes_after_seconds(
         await client.send("POST", RELAY, {"mains_admin_state": "closed"})
         assert (await client.get(RELAY, after=closing))["mains_oper_state"] == "closed"
         assert (await client.send("POST", RELAY, {"mains_admin_state": "up"}))[0] == 400
+
+
+async def test_a_command_to_the_relay_can_be_repeated_and_taken_back(session: aiohttp.ClientSession) -> None:
+    with still("battery+slow-relay") as simulator:
+        client = Client(simulator, session)
+        await client.send("POST", RELAY, {"mains_admin_state": "open"})
+        simulator.clock.advance(20)
+        await client.send("POST", RELAY, {"mains_admin_state": "closed"})
+        for _ in range(4):
+            assert (await client.get(RELAY, after=30))["mains_oper_state"] == "closed"
+        assert simulator.house.truth(START + 40).production.total.active_power > 0
+        assert simulator.house.orders(START + 200).panels
+        for _ in range(2):
+            await client.send("POST", RELAY, {"mains_admin_state": "open"})
+        simulator.clock.advance(80)
+        await client.send("POST", RELAY, {"mains_admin_state": "open"})
+        assert (await client.get(RELAY))["mains_oper_state"] == "open synchronized"
+
+
+async def test_what_a_command_takes_passes_as_fast_as_the_clock(session: aiohttp.ClientSession) -> None:
+    with Simulator("battery+slow-relay", start=START, hour_of_day=11, speed=200) as simulator:
+        client = Client(simulator, session)
+        await client.send("POST", RELAY, {"mains_admin_state": "open"})
+        while (await client.get(RELAY))["mains_oper_state"] != "open synchronized":
+            await asyncio.sleep(0.02)
+        assert simulator.clock.time() >= START + 73
+        assert (await client.get("/ivp/meters/readings"))[1]["activePower"] == 0
 
 
 async def test_dry_contacts_and_their_settings(session: aiohttp.ClientSession) -> None:

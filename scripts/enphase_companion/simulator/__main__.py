@@ -25,6 +25,8 @@ examples:
       an hour of the house in a minute
   python -m enphase_companion.simulator --profile battery+nightly-silence --fault slow-gateway
       a gateway that is slow all day and does not answer from 23:00 to 23:05
+  python -m enphase_companion.simulator --profile cloud-controlled
+      batteries that obey the cloud only, whose settings are at the address of Entrez
   python -m enphase_companion.simulator --replay recordings/8.2.127
       answers recorded from a real gateway
 """

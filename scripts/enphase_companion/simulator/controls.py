@@ -240,7 +240,8 @@ class Controls:
         if known is None or not known.at(at).keys() <= wanted.keys():
             raise ValueError("dry_contacts")
         limits = {"soc_low": _level(wanted, "soc_low"), "soc_high": _level(wanted, "soc_high")}
-        known.set(at + CONTACT_LAG, {**wanted, **limits})
+        # The type is an installer's.
+        known.set(at + CONTACT_LAG, {**wanted, **limits, "type": known.at(at)["type"]})
         by_charge = [
             (each["id"], each["soc_low"], each["soc_high"])
             for each in self.contact_settings(at + CONTACT_LAG)["dry_contacts"]

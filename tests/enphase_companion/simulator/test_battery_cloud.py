@@ -108,8 +108,14 @@ async def test_each_profile_keeps_its_own_reserve_and_charging(session: aiohttp.
         await owner.send({"profile": "cost_savings"})
         assert (await owner.gateway("/ivp/ensemble/secctrl", after=20))["configured_backup_soc"] == 30
         assert (await owner.gateway("/ivp/sc/sched"))["Charge From Grid Allowed"]
+        path = f"{API}/batterySettings/acceptDisclaimer/{SITE}"
+        await owner.send({"disclaimer-type": "itc"}, path, "POST")
+        await owner.send({"profile": "self-consumption"})
+        await owner.send({"chargeFromGrid": True, "acceptedItcDisclaimer": True})
+        await owner.send({"profile": "cost_savings"})
         await owner.send({"chargeFromGrid": False})
         await owner.send({"profile": "self-consumption"})
+        assert (await owner.gateway("/ivp/sc/sched", after=20))["Charge From Grid Allowed"]
         await owner.send({"profile": "cost_savings"})
         assert not (await owner.gateway("/ivp/sc/sched", after=20))["Charge From Grid Allowed"]
 

@@ -203,6 +203,23 @@ async def test_dry_contacts_and_their_settings(session: aiohttp.ClientSession) -
         assert (await client.get(CONTACT_SETTINGS))["dry_contacts"][1]["soc_low"] == 40
 
 
+async def test_off_grid_only_contacts_with_a_load_shed_it(session: aiohttp.ClientSession) -> None:
+    for profile, status in (("battery", "closed"), ("generator", "open")):
+        with still(profile) as simulator:
+            client = Client(simulator, session)
+            settings = (await client.get(CONTACT_SETTINGS))["dry_contacts"][0]
+            # An owner cannot change the type, which decides.
+            changed = {**settings, "micro_grid_action": "shed", "type": "LOAD"}
+            await client.send("POST", CONTACT_SETTINGS, {"dry_contacts": changed})
+            assert (await client.get(CONTACT_SETTINGS, after=2))["dry_contacts"][0]["type"] == settings[
+                "type"
+            ]
+            await client.send("POST", RELAY, {"mains_admin_state": "open"})
+            assert (await client.get(CONTACTS, after=6))["dry_contacts"][0]["status"] == status
+            await client.send("POST", RELAY, {"mains_admin_state": "closed"})
+            assert (await client.get(CONTACTS, after=6))["dry_contacts"][0]["status"] == "closed"
+
+
 async def test_a_generator_is_told_what_to_do(session: aiohttp.ClientSession) -> None:
     with still("generator+generator-always-charges") as simulator:
         client = Client(simulator, session)

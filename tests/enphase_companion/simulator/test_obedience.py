@@ -233,7 +233,7 @@ def test_open_contacts_shed_their_loads_and_closed_ones_add_theirs() -> None:
 
 
 def test_off_grid_a_contact_opens_and_closes_by_the_charge() -> None:
-    house = build_house("generator")
+    house, free = build_house("generator"), build_house("generator")
     evening = START + 9 * HOUR
     house.order(evening, relay="open", generator="auto", contact_limits=(("NC1", 40.0, 70.0),))
     seen: set[tuple[bool, bool]] = set()
@@ -243,7 +243,12 @@ def test_off_grid_a_contact_opens_and_closes_by_the_charge() -> None:
         assert state is not None
         if not 39 < state.state_of_charge < 71:
             assert closed == (state.state_of_charge > 71)
-        seen.add((closed, house.truth(at).generator > 0))
+        truth = house.truth(at)
+        full = free.truth(at).total_consumption.total.active_power
+        drawn = truth.total_consumption.total.active_power
+        if truth.generator > 0 and closed == ("NC1" in house.closed_contacts(at - 60)):
+            assert drawn == pytest.approx(full * (1.0 if closed else 0.7), rel=0.05)
+        seen.add((closed, truth.generator > 0))
     assert len(seen) == 4
     house.order(evening + DAY, relay="closed")
     assert "NC1" in house.closed_contacts(evening + DAY + 2)

@@ -131,6 +131,9 @@ async def test_the_example_of_call_api_works(
         ("Boiler on surplus", "surplus_solar"),
         ("Watch the meters", "meter_warning"),
         ("Panels of the south roof", "panel_behind"),
+        ("Battery by price", "charge_cheap_export_dear"),
+        ("Full before a storm", "storm_battery"),
+        ("No export at a negative price", "no_export_at_negative_price"),
     ],
 )
 async def test_the_example_of_a_blueprint_is_valid(

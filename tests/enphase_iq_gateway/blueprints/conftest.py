@@ -1,5 +1,6 @@
 """Fixtures for blueprint tests: automations and time."""
 
+import asyncio
 import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from datetime import timedelta
@@ -8,7 +9,7 @@ from typing import Any
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.const import STATE_ON
+from homeassistant.const import CONF_TOKEN, STATE_ON
 from homeassistant.core import Event, HomeAssistant, callback
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]
@@ -16,9 +17,11 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
     async_fire_time_changed,
 )
 
-from custom_components.enphase_iq_gateway.const import DOMAIN
+from custom_components.enphase_iq_gateway.const import CONF_ALLOW_WRITES, DOMAIN
+from custom_components.enphase_iq_gateway.enphase_api.local.proof import Timing
+from enphase_companion.simulator import Simulator
 
-from ..conftest import SetUp
+from ..conftest import SetUp, make_entry
 from ..texts import PROJECT
 from .helpers import Automate, Minutes, settle
 
@@ -87,6 +90,29 @@ def set_up_without_polling(
         entry.runtime_data._unschedule_refresh()
 
     return run
+
+
+@pytest.fixture
+async def obedient(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp
+) -> AsyncGenerator[MockConfigEntry]:
+    """Yield an entry of an installer that allows changes; the house obeys although time is frozen."""
+    data, options = {CONF_TOKEN: simulator.token("installer")}, {CONF_ALLOW_WRITES: True}
+    entry = await set_up(make_entry(simulator, data, options), enable=True)
+    entry.runtime_data.gateway.control.timing = Timing(first=60, second=0, pause=0)
+
+    async def obey() -> None:
+        count = 0
+        while True:
+            await asyncio.sleep(0)
+            before, count = count, sum(request.method == "PUT" for request in simulator.requests)
+            if count > before:
+                simulator.clock.advance(15)
+
+    # A task of Home Assistant would be waited for.
+    obeying = asyncio.create_task(obey())
+    yield entry
+    obeying.cancel()
 
 
 @pytest.fixture

@@ -81,3 +81,21 @@ def entity_of(hass: HomeAssistant, simulator: Simulator, key: str) -> str:
     entity_id = er.async_get(hass).async_get_entity_id("sensor", DOMAIN, f"{simulator.serial_number}_{key}")
     assert entity_id is not None
     return entity_id
+
+
+def control_of(hass: HomeAssistant, simulator: Simulator, platform: str, key: str) -> str:
+    """Return the entity id of the gateway's entity that changes something."""
+    unique_id = f"{simulator.serial_number}_{key}"
+    entity_id = er.async_get(hass).async_get_entity_id(platform, DOMAIN, unique_id)
+    assert entity_id is not None
+    return entity_id
+
+
+async def wait_until(hass: HomeAssistant, entity_id: str, expected: str) -> None:
+    """Wait for a state that an automation causes, and for the end of its run; time does not advance."""
+    while True:
+        state, automation = hass.states.get(entity_id), hass.states.get("automation.under_test")
+        assert automation is not None
+        if state is not None and state.state == expected and not automation.attributes["current"]:
+            return
+        await asyncio.sleep(0)

@@ -9,20 +9,28 @@ from homeassistant.components.blueprint.models import Blueprint
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.util.yaml import load_yaml_dict, parse_yaml
-from pytest_homeassistant_custom_component.common import (  # type: ignore[import-untyped]
-    MockConfigEntry,
-)
 from pytest_homeassistant_custom_component.test_util.aiohttp import AiohttpClientMocker  # type: ignore[import-untyped]
 
-from custom_components.enphase_iq_gateway.const import DOMAIN
+from custom_components.enphase_iq_gateway.const import CONF_ALLOW_WRITES, DOMAIN
+from enphase_companion.simulator import Simulator
 
-from ..conftest import SetUp
+from ..conftest import SetUp, make_entry
 from ..texts import PROJECT
 from .helpers import ADDRESS, FILES, inputs, metadata
 
+#: Inputs for entities of any integration.
+OF_ANY_INTEGRATION = {"load", "import_price", "export_price", "production", "storm"}
 
-def test_there_are_three_blueprints() -> None:
-    assert [path.stem for path in FILES] == ["meter_warning", "panel_behind", "surplus_solar"]
+
+def test_the_blueprints_are_complete() -> None:
+    assert [path.stem for path in FILES] == [
+        "charge_cheap_export_dear",
+        "meter_warning",
+        "no_export_at_negative_price",
+        "panel_behind",
+        "storm_battery",
+        "surplus_solar",
+    ]
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -65,16 +73,16 @@ def test_every_input_is_named_and_only_entities_have_no_default(path: Path) -> N
         if kind == "number":
             settings = described["selector"]["number"]
             assert settings["min"] <= described["default"] <= settings["max"]
-        if kind == "entity" and name != "load":
+        if kind == "entity" and name not in OF_ANY_INTEGRATION:
             [offered] = described["selector"]["entity"]["filter"]
             assert offered["integration"] == DOMAIN
 
 
 @pytest.mark.parametrize("profile", ["battery"])
 async def test_the_entities_that_blueprints_offer_exist(
-    hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp
 ) -> None:
-    await set_up(entry)
+    entry = await set_up(make_entry(simulator, options={CONF_ALLOW_WRITES: True}))
     registered = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
     there = {
         (entity.domain, expected)
@@ -83,6 +91,6 @@ async def test_the_entities_that_blueprints_offer_exist(
     }
     for path in FILES:
         for name, described in inputs(path):
-            if "entity" in described["selector"] and name != "load":
+            if "entity" in described["selector"] and name not in OF_ANY_INTEGRATION:
                 [offered] = described["selector"]["entity"]["filter"]
                 assert (offered["domain"], offered.get("device_class")) in there, (path.stem, name)

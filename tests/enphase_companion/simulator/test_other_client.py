@@ -30,6 +30,10 @@ HANDLED_QUIRKS = [
     "three-phase+today-is-lifetime+reports-netted",
     "battery+zeros-after-power-cut+nightly-silence",
     "three-phase+inverter-wraps",
+    "three-phase+inverters-wrap+removed-inverters",
+    "three-phase+no-device-data",
+    "three-phase+empty-device-data",
+    "battery+unknown-after-restart",
 ]
 
 

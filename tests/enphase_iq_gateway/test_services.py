@@ -11,6 +11,7 @@ from homeassistant.config_entries import ConfigEntryState
 from homeassistant.const import CONF_SCAN_INTERVAL
 from homeassistant.core import Context, HomeAssistant
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError, Unauthorized
+from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.icon import async_get_icons
 from homeassistant.helpers.service import _SERVICES_SCHEMA, async_get_all_descriptions
 from homeassistant.helpers.translation import async_get_translations
@@ -142,7 +143,10 @@ async def test_readings_are_not_returned_once_they_are_no_longer_polled(
     call_action: CallAction,
 ) -> None:
     await set_up(entry)
-    entry.runtime_data._listeners.clear()
+    registry = er.async_get(hass)
+    for entity in er.async_entries_for_config_entry(registry, entry.entry_id):
+        registry.async_update_entity(entity.entity_id, disabled_by=er.RegistryEntryDisabler.USER)
+    await hass.config_entries.async_reload(entry.entry_id)
     await tick(seconds=11, times=4)
     readings = await call_action("get_readings")
     assert readings["measured_at"] is None

@@ -84,4 +84,5 @@ def get_moments(
             for unit in units
         },
         request_times=request_times,
+        started=requests[0].time if requests else now,
     )

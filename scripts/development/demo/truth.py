@@ -26,6 +26,8 @@ class Moments:
     reported: Mapping[str, float]
     #: For answers without a time: the times of the requests, by path.
     request_times: Callable[[str], Sequence[float]]
+    #: Of the first request: nothing was counted before.
+    started: float
 
 
 #: The one right text, or the least and the greatest number that is right.
@@ -133,8 +135,20 @@ def _today(site: Iterable[Expected]) -> Iterator[Expected]:
     """Yield the energies since local midnight, or since the set-up, whichever was later."""
     for each in site:
         if "_energy" in each.unique_id and each.unique_id != "battery_available_energy":
-            # The house does not know when Home Assistant was set up. 200 kWh are more than a day has.
-            yield replace(each, unique_id=f"{each.unique_id}_today", right=_constant((0.0, 200_000.0)))
+            yield replace(each, unique_id=f"{each.unique_id}_today", right=_since_start(each.right))
+
+
+def _since_start(right: Callable[[Moments], Right]) -> Callable[[Moments], tuple[float, float]]:
+    """Return at most what was counted since the first request; a midnight since then makes it less."""
+
+    def span(moments: Moments) -> tuple[float, float]:
+        # The first sum of the inverters may be as old as their reports.
+        started = replace(
+            moments, reading=moments.started - 1, production=moments.started - _INVERTER_INTERVAL
+        )
+        return 0.0, float(right(moments)[1]) - float(right(started)[0])
+
+    return span
 
 
 def _meters(house: House) -> Iterator[Expected]:

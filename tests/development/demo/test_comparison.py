@@ -13,7 +13,7 @@ from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
 
 NOON = datetime(2026, 6, 21, 12, tzinfo=UTC).timestamp()
-MOMENTS = Moments(reading=NOON, production=NOON, reported={}, request_times=lambda _: [NOON])
+MOMENTS = Moments(reading=NOON, production=NOON, reported={}, request_times=lambda _: [NOON], started=NOON)
 
 
 def shown(state: object, unit: str | None = None) -> dict[str, Any]:

@@ -389,12 +389,10 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         contacts = await self.gateway.dry_contacts()
         if not self.gateway.control.are_contacts_settling:
             return contacts
-        # For a while after a change of settings, NC contacts are reported as open although they are closed.
+        # For a while after a change of settings, an open contact may be closed in fact: show what was before.
         before = {contact.id: contact.status for contact in self._latest.dry_contacts}
         return tuple(
-            replace(contact, status=before.get(contact.id))
-            if contact.id.startswith("NC") and contact.status == "open"
-            else contact
+            replace(contact, status=before.get(contact.id)) if contact.status is None else contact
             for contact in contacts
         )
 

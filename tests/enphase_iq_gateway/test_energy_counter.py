@@ -10,9 +10,12 @@ from hypothesis import strategies as st
 from custom_components.enphase_iq_gateway.energy_counter import (
     HOLD_READINGS,
     INVERTER_OVERFLOW,
+    MICROINVERTER,
     EnergyCounter,
     Source,
 )
+from enphase_api.models import DeviceData
+from enphase_companion.simulator import Simulator, inverter_answers
 
 START = datetime(2026, 6, 21, 12, tzinfo=UTC)
 KWH = 1000.0
@@ -475,3 +478,36 @@ def test_a_stored_counter_of_zero_is_restored() -> None:
 def test_an_incomplete_stored_state_is_ignored() -> None:
     for counter in (EnergyCounter(value=5000 * KWH), EnergyCounter(updated_at=START)):
         assert counter.update(3.0, START) == 3.0
+
+
+@pytest.mark.parametrize("elapsed", [timedelta(minutes=5), timedelta(days=30)])
+def test_a_microinverter_that_wraps_continues_at_once_even_after_weeks(elapsed: timedelta) -> None:
+    counter = EnergyCounter()
+    counter.update(INVERTER_OVERFLOW - 20, START, MICROINVERTER)
+    assert counter.update(30, START + elapsed, MICROINVERTER) == pytest.approx(INVERTER_OVERFLOW + 30)
+    assert not counter.is_holding
+
+
+def test_a_microinverter_that_is_replaced_does_not_count_as_wrapped() -> None:
+    counter = EnergyCounter()
+    counter.update(300 * KWH, START, MICROINVERTER)
+    assert counter.update(2, START + timedelta(days=1), MICROINVERTER) == 300 * KWH
+    assert counter.is_holding
+
+
+@pytest.mark.slow
+def test_all_microinverters_together_are_what_the_array_produced_over_years_with_wraps() -> None:
+    """Read every tenth day, as after an absence, over nearly all days of the simulated house."""
+    house = Simulator("no-meters-8.3+inverters-wrap", start=START.timestamp(), longitude=0).house
+    counters = {each.serial_number: EnergyCounter() for each in house.inverters}
+    together, made = [], []
+    for day in range(-390, 400, 10):
+        at = int(START.timestamp()) + day * 86400
+        for each in DeviceData.from_json(inverter_answers.device_data(house, at)).inverters:
+            assert each.last_reported_at is not None
+            counters[each.serial_number].update(each.lifetime_energy, each.last_reported_at, MICROINVERTER)
+        together.append(sum(counter.value or 0 for counter in counters.values()))
+        made.append(house.truth(at).production.total.energy_delivered)
+    assert sum(counter.offset > 0 for counter in counters.values()) >= 3
+    # The reports of an array are up to five minutes apart.
+    assert together[-1] - together[0] == pytest.approx(made[-1] - made[0], abs=500)

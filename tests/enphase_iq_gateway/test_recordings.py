@@ -2,14 +2,16 @@
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Generator
 from pathlib import Path
 
 import pytest
 from homeassistant.config_entries import ConfigEntryState
-from homeassistant.const import STATE_UNKNOWN
+from homeassistant.const import STATE_ON, STATE_UNKNOWN
 from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from syrupy.assertion import SnapshotAssertion
 
@@ -212,6 +214,91 @@ async def test_a_recorded_gateway_shows_each_of_its_microinverters(
     else:
         assert sum(power for power in powers if power is not None) == together
         assert None not in powers
+
+
+#: The devices behind the gateway besides its microinverters, by name and number of their entities.
+DEVICES: dict[str, dict[str, int]] = {
+    # Without batteries, a gateway reports four dry contacts and a generator, which are connected to nothing.
+    "7.3.466_with_cts_3phase": {},
+    "7.6.175_with_cts": {},
+    "7.6.175_standard": {},
+    "8.2.4264_metered_noct": {},
+    "8.2.127_with_3cts_and_battery_split": {"IQ Battery": 5, "System Controller": 1, "Dry contact": 4},
+    "8.3.5433_tot_is_net_cons": {},
+}
+
+
+@pytest.mark.parametrize("recording", DEVICES, indirect=True)
+async def test_a_recorded_gateway_shows_each_of_its_devices(
+    hass: HomeAssistant, simulator: Simulator, flow: Flow, recording: str
+) -> None:
+    await set_up_by_hand(hass, flow)
+    found = Counter(
+        str(device.name).rpartition(" ")[0]
+        for device in dr.async_entries_for_config_entry(dr.async_get(hass), flow.shown["result"].entry_id)
+    )
+    assert found.pop("IQ Gateway") == 1
+    # Eight removed microinverters of 8.3.5433 are not shown.
+    assert found.pop("Inverter") == INVERTERS[recording][0]
+    assert found == DEVICES[recording]
+
+
+@pytest.mark.parametrize("recording", ["8.2.127_with_3cts_and_battery_split"], indirect=True)
+async def test_the_devices_of_8_2_127_have_their_recorded_values(
+    hass: HomeAssistant, simulator: Simulator, flow: Flow
+) -> None:
+    await set_up_by_hand(hass, flow)
+    await enable_all(hass, flow.shown["result"])
+    battery, controller = "12345678901006", "12345678901001"
+    assert {
+        key: states(hass)[f"{battery}_{key}"]
+        for key in ("power", "apparent_power", "max_cell_temperature", "power_charge", "led_status")
+    } == {
+        "power": "-136.0",
+        "apparent_power": "-136.0",
+        "max_cell_temperature": "12.0",
+        "power_charge": "21.0",
+        "led_status": "12",
+    }
+    assert states(hass)[f"{battery}_dc_switch"] == STATE_ON
+    # 72 °F.
+    assert float(states(hass)[f"{controller}_temperature"]) == pytest.approx(22.2, abs=0.03)
+    assert states(hass)[f"{controller}_relay"] == "closed"
+    assert states(hass)[f"{controller}_NC1_closed"] == STATE_ON
+    assert states(hass)[f"{controller}_NO2_low_level"] == "30.0"
+
+
+@pytest.mark.parametrize("recording", ["8.3.5433_tot_is_net_cons"], indirect=True)
+async def test_the_microinverters_of_8_3_5433_have_their_recorded_details(
+    hass: HomeAssistant, simulator: Simulator, flow: Flow
+) -> None:
+    await set_up_by_hand(hass, flow)
+    await enable_all(hass, flow.shown["result"])
+    shown = states(hass)
+    recorded = {
+        "lifetime_energy": 825.482875,  # 2971738350 J
+        "energy_today": 0.016,
+        "dc_voltage": 39.102,
+        "dc_current": 0.742,
+        "ac_voltage": 241.563,
+        "ac_current": 0.186,
+        "frequency": 60.004,
+        "temperature": 30,
+    }
+    values = {key: float(shown[f"532437030305_{key}"]) for key in recorded}
+    assert values == pytest.approx(recorded, rel=1e-6)
+    # The sum of the microinverters in /production.json: 9791640 Wh.
+    energies = [float(state) for key, state in shown.items() if key.endswith("_lifetime_energy")]
+    assert sum(energies) == pytest.approx(9791.640, abs=0.002)
+
+
+def states(hass: HomeAssistant) -> dict[str, str]:
+    """Return the states of all entities by unique id."""
+    return {
+        entity.unique_id: state.state
+        for entity in er.async_get(hass).entities.values()
+        if entity.platform == DOMAIN and (state := hass.states.get(entity.entity_id)) is not None
+    }
 
 
 @pytest.mark.parametrize("recording", FOLDERS or ["none at all"], indirect=True)

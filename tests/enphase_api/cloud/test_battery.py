@@ -15,6 +15,7 @@ from enphase_api import (
     AuthenticationError,
     CommandError,
     CommunicationError,
+    EnphaseError,
     InvalidAnswerError,
     MultiFactorError,
     NotAllowedError,
@@ -243,7 +244,32 @@ async def test_the_name_of_home_assistant_is_not_sent() -> None:
     assert all(headers["User-Agent"].startswith("enphase_api") for headers in enlighten.headers)
 
 
-async def test_no_secret_is_logged_or_shown(
+async def test_no_cookie_of_the_cloud_stays_in_a_lent_session(sim: Simulator) -> None:
+    async with aiohttp.ClientSession(cookie_jar=aiohttp.CookieJar(unsafe=True)) as session:
+        cloud = BatteryCloud(sim.username, sim.password, session, host=sim.entrez_url)
+        await cloud.change(charge_from_grid=True)
+        assert list(session.cookie_jar) == []
+
+
+@pytest.mark.parametrize("path", [LOGIN, SITES, SETTINGS])
+async def test_a_redirect_of_the_cloud_receives_nothing(
+    sim: Simulator, cloud: BatteryCloud, path: str
+) -> None:
+    received: list[str] = []
+
+    async def note(request: web.Request) -> web.Response:
+        received.append(request.path)
+        return web.Response()
+
+    async with run_entrez(note) as other:
+        sim.entrez.faults.set("redirect", path, location=f"{other}/stolen")
+        with pytest.raises(EnphaseError):
+            await cloud.change(reserve=40)
+    assert received == []
+    assert list_writes(sim) == []
+
+
+async def test_no_secret_of_the_cloud_is_logged_or_shown(
     sim: Simulator, cloud: BatteryCloud, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG)

@@ -290,6 +290,7 @@ def test_ctrl_c_says_what_is_known(create_ready_user: Callable[..., CliUser]) ->
     process = user.start("enphase-gateway-console", "--set", "reserve=40", "--yes")
     with process:
         while not any(request.method == "PUT" for request in user.simulator.requests):
+            assert process.poll() is None
             time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=30)

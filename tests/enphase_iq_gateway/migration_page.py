@@ -44,6 +44,11 @@ class Row(NamedTuple):
     verdict: str
     is_of_each_meter: bool = False
 
+    @property
+    def is_same(self) -> bool:
+        """Whether statistics continue."""
+        return self.verdict.partition(":")[0] == "same"
+
 
 def cells(section: str) -> Iterator[list[str]]:
     """Yield the cells of each row below the heads of a section's tables."""

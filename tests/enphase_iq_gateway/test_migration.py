@@ -51,7 +51,7 @@ def moves(hass: HomeAssistant, built_in: MockConfigEntry) -> Iterator[Moved]:
     page = table()
     for theirs in sensors(hass, built_in):
         row = theirs.row(page)
-        if row.verdict == "same" and hass.states.get(theirs.entity_id):
+        if row.is_same and hass.states.get(theirs.entity_id):
             yield Moved(theirs.entity_id, theirs.serial_number, theirs.our_name(row), row.unit)
 
 

@@ -166,7 +166,7 @@ def value(state: State, unit: str | None) -> float | str:
 
 
 #: The built-in integration rounds to whole watts and watt-hours.
-ROUNDED = {"kW": 6e-4, "MWh": 6e-7}
+ROUNDED = {"kW": 6e-4, "kWh": 6e-4, "MWh": 6e-7}
 
 #: Names of what a home without a meter of the grid has instead.
 OF_THE_SITE = {"Home active power": "Home power", "Home energy delivered": "Home energy"}
@@ -190,7 +190,7 @@ async def test_what_the_page_calls_the_same_is_the_same(
     page, compared = table(), set()
     for theirs in sensors(hass, built_in):
         row, there = theirs.row(page), hass.states.get(theirs.entity_id)
-        if row.verdict != "same" or there is None:
+        if not row.is_same or there is None:
             continue
         name = theirs.our_name(row)
         if (theirs.serial_number, name) not in ours:

@@ -26,7 +26,7 @@ from .enphase_api.local.control import Control
 from .enphase_api.models import Command, CommandResult, Outcome, Reason, Value
 from .enphase_api.models.storage import is_same
 from .error_handling import error_key, error_placeholders
-from .helpers import async_describe_values
+from .helpers import COMMAND_ENTITIES, async_describe_values
 from .issues import async_create_command_issue, async_delete_command_issue
 
 if TYPE_CHECKING:
@@ -51,12 +51,17 @@ _CLOUD_INTERVAL = 120
 ENDPOINTS = {
     Command.STORAGE: Endpoint.STORAGE,
     Command.GRID_CONNECTION: Endpoint.BATTERIES,
+    Command.DRY_CONTACT: Endpoint.DRY_CONTACTS,
+    Command.DRY_CONTACT_SETTINGS: Endpoint.DRY_CONTACTS,
     Command.GENERATOR: Endpoint.GENERATOR_MODE,
     Command.PRODUCTION: Endpoint.PRODUCTION_SWITCH,
 }
 
 #: Another endpoint, of sensors, that reports some of it too: the reserve, and whether the generator runs.
 _OF_SENSORS = {Command.STORAGE: Endpoint.BATTERIES, Command.GENERATOR: Endpoint.GENERATOR}
+
+#: By name of a value of a dry contact, its field, where that has another name.
+_CONTACT_FIELDS = {"closed": "is_closed", "gen_action": "generator_action"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +82,11 @@ class Setting:
                 value = None if data.storage is None else getattr(data.storage, self.name)
             case Command.GRID_CONNECTION:
                 value = None if data.listed_batteries is None else data.listed_batteries.grid_connected
+            case Command.DRY_CONTACT | Command.DRY_CONTACT_SETTINGS:
+                contact = next((each for each in data.dry_contacts if each.id == self.device), None)
+                value = (
+                    None if contact is None else getattr(contact, _CONTACT_FIELDS.get(self.name, self.name))
+                )
             case Command.GENERATOR:
                 value = data.generator_mode
             case Command.PRODUCTION:
@@ -234,7 +244,8 @@ class CommandRunner:
         return {
             name: after
             for name, (before, after) in result.also_changed.items()
-            if None not in (before, after)
+            if (result.command, name) in COMMAND_ENTITIES
+            and None not in (before, after)
             and not (is_backup and name == "reserve")
             and self._requested.get(Setting(command=result.command, name=name, device=result.device)) != after
         }

@@ -37,7 +37,7 @@ from .enphase_api.models.production import reported_power
 type Device = Battery | EnsembleDevice | Generator | DryContact
 
 #: Endpoints of devices that are connected to a System Controller.
-_OF_CONTROLLER = frozenset({Endpoint.DRY_CONTACTS, Endpoint.GENERATOR})
+_OF_CONTROLLER = frozenset({Endpoint.DRY_CONTACTS, Endpoint.GENERATOR, Endpoint.GENERATOR_MODE})
 
 
 @dataclass(frozen=True, kw_only=True)

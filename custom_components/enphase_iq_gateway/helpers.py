@@ -46,6 +46,13 @@ COMMAND_ENTITIES: dict[tuple[Command, str], tuple[str, str]] = {
     (Command.STORAGE, "shutdown_level"): ("number", "battery_shutdown_level"),
     (Command.STORAGE, "charge_from_grid"): ("switch", "charge_from_grid"),
     (Command.GRID_CONNECTION, "connected"): ("switch", "grid_connection"),
+    (Command.DRY_CONTACT, "closed"): ("switch", "dry_contact"),
+    (Command.DRY_CONTACT_SETTINGS, "mode"): ("select", "dry_contact_mode"),
+    (Command.DRY_CONTACT_SETTINGS, "grid_action"): ("select", "dry_contact_grid_action"),
+    (Command.DRY_CONTACT_SETTINGS, "micro_grid_action"): ("select", "dry_contact_micro_grid_action"),
+    (Command.DRY_CONTACT_SETTINGS, "gen_action"): ("select", "dry_contact_generator_action"),
+    (Command.DRY_CONTACT_SETTINGS, "soc_low"): ("number", "dry_contact_low_level"),
+    (Command.DRY_CONTACT_SETTINGS, "soc_high"): ("number", "dry_contact_high_level"),
     (Command.GENERATOR, "mode"): ("select", "generator_mode"),
     (Command.PRODUCTION, "on"): ("switch", "production"),
 }

@@ -1,4 +1,4 @@
-"""Numbers: the charge that the batteries keep."""
+"""Numbers: the charge that the batteries keep, and the levels of dry contacts."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,6 +12,7 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
 from .enphase_api.models import Command
 from .entity import ControlDescription, ControlEntity, async_add_discovered_entities
+from .units import UnitKind, find_units
 
 # Commands are sent one at a time.
 PARALLEL_UPDATES = 1
@@ -40,17 +41,28 @@ async def async_setup_entry(
 
 
 def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewayNumberDescription]:
-    if coordinator.data.storage is None:
-        return
-    yield GatewayNumberDescription.of(Command.STORAGE, "reserve", key="battery_reserve", **_PERCENT)
-    yield GatewayNumberDescription.of(
-        Command.STORAGE,
-        "shutdown_level",
-        key="battery_shutdown_level",
-        entity_category=EntityCategory.CONFIG,
-        entity_registry_enabled_default=False,
-        **_PERCENT,
-    )
+    data = coordinator.data
+    disabled: dict[str, Any] = {
+        "entity_category": EntityCategory.CONFIG,
+        "entity_registry_enabled_default": False,
+    }
+    if data.storage is not None:
+        yield GatewayNumberDescription.of(Command.STORAGE, "reserve", key="battery_reserve", **_PERCENT)
+        yield GatewayNumberDescription.of(
+            Command.STORAGE, "shutdown_level", key="battery_shutdown_level", **_PERCENT, **disabled
+        )
+    for kind, unit, find, _ in find_units(data):
+        if kind is UnitKind.DRY_CONTACT:
+            for name, key in (("soc_low", "dry_contact_low_level"), ("soc_high", "dry_contact_high_level")):
+                yield GatewayNumberDescription.of(
+                    Command.DRY_CONTACT_SETTINGS,
+                    name,
+                    key=key,
+                    device=find(data).id,
+                    unit=unit,
+                    **_PERCENT,
+                    **disabled,
+                )
 
 
 class GatewayNumber(ControlEntity, NumberEntity):

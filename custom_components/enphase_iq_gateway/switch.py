@@ -1,4 +1,4 @@
-"""Switches: charging from the grid, the connection to the grid, and production."""
+"""Switches: charging from the grid, the connection to the grid, dry contacts, and production."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -14,6 +14,7 @@ from .const import DOMAIN
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
 from .enphase_api.models import Command
 from .entity import ControlDescription, ControlEntity, async_add_discovered_entities
+from .units import UnitKind, find_units
 
 # Commands are sent one at a time.
 PARALLEL_UPDATES = 1
@@ -38,10 +39,19 @@ def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySwitchDesc
     data = coordinator.data
     if data.storage is not None:
         yield GatewaySwitchDescription.of(Command.STORAGE, "charge_from_grid", key="charge_from_grid")
-    if data.listed_batteries is not None and data.listed_batteries.controllers:
-        yield GatewaySwitchDescription.of(
-            Command.GRID_CONNECTION, "connected", key="grid_connection", entity_registry_enabled_default=False
-        )
+    for kind, unit, find, _ in find_units(data):
+        if kind is UnitKind.CONTROLLER:
+            yield GatewaySwitchDescription.of(
+                Command.GRID_CONNECTION,
+                "connected",
+                key="grid_connection",
+                unit=unit,
+                entity_registry_enabled_default=False,
+            )
+        elif kind is UnitKind.DRY_CONTACT:
+            yield GatewaySwitchDescription.of(
+                Command.DRY_CONTACT, "closed", key="dry_contact", device=find(data).id, unit=unit
+            )
     if data.production_switch is not None:
         yield GatewaySwitchDescription.of(Command.PRODUCTION, "on", key="production")
 

@@ -25,6 +25,8 @@ LITERAL = re.compile(
 
 #: Texts that are the same word or name in another language.
 SAME_WORD = {
+    "Contact",
+    "Manual",
     "{name}",
     "Enphase IQ Gateway",
     "Mode",

@@ -24,8 +24,12 @@ type Change = Callable[..., Coroutine[Any, Any, None]]
 
 def entity_id(hass: HomeAssistant, simulator: Simulator, platform: str, key: str) -> str:
     """Return the entity id of the gateway's entity with this key."""
-    found = er.async_get(hass).async_get_entity_id(platform, DOMAIN, f"{simulator.serial_number}_{key}")
-    assert found is not None, f"no {platform} {key}"
+    entities = er.async_get(hass).entities.values()
+    [found] = [
+        entity.entity_id
+        for entity in entities
+        if entity.domain == platform and entity.platform == DOMAIN and entity.unique_id.endswith(f"_{key}")
+    ]
     return found
 
 

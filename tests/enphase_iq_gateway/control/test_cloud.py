@@ -103,7 +103,13 @@ async def test_a_mode_that_only_the_cloud_knows_is_pending_until_the_cloud_has_i
     await settle(hass)
     assert show(SELECT, "battery_mode").attributes["pending"] is None
     assert show(SELECT, "battery_mode").state == "economy"
-    assert "command_ignored" not in issues(hass)
+    # Each profile has a reserve of its own, and another one came along.
+    assert issues(hass) == ["command_changed_more"]
+    shown = await open_repair(hass)
+    assert "Battery reserve: " in shown["description_placeholders"]["reported"]
+    done = await answer_repair(hass, shown)
+    assert done["type"] is FlowResultType.CREATE_ENTRY
+    assert issues(hass) == []
 
 
 async def test_the_options_ask_for_the_account_and_store_it_only_if_enphase_accepts_it(

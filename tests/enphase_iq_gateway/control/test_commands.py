@@ -366,3 +366,67 @@ async def test_a_command_is_completed_although_its_caller_is_cancelled(
     sending.cancel()
     await settle(hass)
     assert show(SELECT, "battery_mode").state == "backup"
+
+
+async def test_a_change_that_brings_another_value_along_is_an_issue_until_that_value_is_back(
+    hass: HomeAssistant, simulator: Simulator, control: Control, change: Change
+) -> None:
+    entry = await control()
+    answers: Any = simulator.gateway._answers
+
+    def set_charging(is_allowed: bool) -> None:
+        now = int(simulator.clock.time())
+        tariff = answers.controls.tariff(now)["tariff"]
+        settings = {**tariff["storage_settings"], "charge_from_grid": is_allowed}
+        document = {**tariff, "storage_settings": settings}
+        answers.controls.set_storage(now, document, charge_from_grid=is_allowed)
+
+    @callback
+    def bring_along(event: Event[EventStateChangedData]) -> None:
+        state = event.data["new_state"]
+        if state is not None and state.state == "economy":
+            set_charging(True)
+
+    async_track_state_change_event(hass, entity_id(hass, simulator, SELECT, "battery_mode"), bring_along)
+    await change(SELECT, "battery_mode", "economy")
+    await settle(hass)
+    assert issues(hass) == ["command_changed_more"]
+    set_charging(False)
+    await entry.runtime_data.async_poll_now(Endpoint.STORAGE)
+    assert issues(hass) == []
+
+
+async def test_issues_are_deleted_with_their_entry(
+    hass: HomeAssistant, simulator: Simulator, control: Control, change: Change
+) -> None:
+    entry = await control(first=0.1)
+    answers: Any = simulator.gateway._answers
+    answers.controls._commands["PUT", "/admin/lib/tariff"] = lambda _, at: answers.controls.tariff(at)
+    await change(SELECT, "battery_mode", "backup")
+    await settle(hass)
+    assert issues(hass) == ["command_not_allowed"]
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert issues(hass) == []
+
+
+async def test_a_later_change_that_holds_deletes_the_issue_of_an_earlier_one(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    control: Control,
+    change: Change,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    await control(first=0.3)
+    answers: Any = simulator.gateway._answers
+    with monkeypatch.context() as patch:
+        patch.setitem(
+            answers.controls._commands,
+            ("PUT", "/admin/lib/tariff"),
+            lambda _, at: answers.controls.tariff(at),
+        )
+        await change(SELECT, "battery_mode", "backup")
+        await settle(hass)
+    assert issues(hass) == ["command_not_allowed"]
+    await change(NUMBER, "battery_reserve", 40)
+    await settle(hass)
+    assert issues(hass) == []

@@ -109,7 +109,7 @@ def _result(figure: str, unit: str, ours: Iterable[float], reference: Iterable[f
 
 
 def _requests(run: _Run) -> Iterator[Result]:
-    """Count the requests to a gateway during a day; in the large house, whose refreshes are long, for hours."""
+    """Count the requests to a gateway during a day; in the large house, in three hours."""
     for suffix, profile, everything in _HOUSES:
         with run.both(profile) as both:
             days = []

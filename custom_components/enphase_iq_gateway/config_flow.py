@@ -50,6 +50,7 @@ from .const import (
     CONF_ALLOW_WRITES,
     CONF_BATTERY_CLOUD,
     CONF_CERTIFICATE,
+    CONF_LIVE_VALUES,
     CONF_PANEL_SENSORS,
     CONF_PRODUCTION_SOURCE,
     DEFAULT_SCAN_INTERVAL,
@@ -102,6 +103,7 @@ OPTIONS_SCHEMA = vol.Schema(
             vol.Coerce(int),
         ),
         vol.Required(CONF_PANEL_SENSORS, default=False): BooleanSelector(),
+        vol.Required(CONF_LIVE_VALUES, default=False): BooleanSelector(),
         vol.Required(CONF_ALLOW_WRITES, default=False): BooleanSelector(),
         vol.Required(CONF_BATTERY_CLOUD, default=False): BooleanSelector(),
     }

@@ -38,6 +38,9 @@ MICROINVERTER_MODEL = "Microinverter"
 #: is that of the automatic renewal of the token.
 CONF_BATTERY_CLOUD = "battery_cloud"
 
+#: Whether powers without a meter are read from the live status, whose stream is kept on for this.
+CONF_LIVE_VALUES = "live_values"
+
 #: The key of the home energy sensor.
 HOME_ENERGY = "home_energy"
 

@@ -22,6 +22,7 @@ from .const import (
     CONF_CERTIFICATE,
     CONF_ENERGY_SOURCE,
     CONF_ENERGY_SOURCE_FIRMWARE,
+    CONF_LIVE_VALUES,
     CONF_PANEL_SENSORS,
     CONF_PRODUCTION_SOURCE,
     DEFAULT_SCAN_INTERVAL,
@@ -31,13 +32,14 @@ from .const import (
     EnergySource,
 )
 from .data import GatewayData
-from .endpoints import CONTROL_ENDPOINTS, Endpoint, PollSchedule
+from .endpoints import CONTROL_ENDPOINTS, PER_REFRESH, Endpoint, PollSchedule
 from .energy_counter_store import GatewayCounters
 from .enphase_api import (
     AuthenticationError,
     CommunicationError,
     EnphaseError,
     InvalidAnswerError,
+    NotAllowedError,
     ResponseError,
     Silence,
 )
@@ -46,6 +48,7 @@ from .enphase_api.models import (
     DryContact,
     Info,
     Inverter,
+    Live,
     MeasurementType,
     Readings,
     Storage,
@@ -53,7 +56,7 @@ from .enphase_api.models import (
 )
 from .error_handling import ErrorMapper
 from .helpers import log_name
-from .issues import async_update_home_issue
+from .issues import async_create_live_issue, async_delete_live_issue, async_update_home_issue
 from .registry import async_foreign_inverters
 from .token_renewal import TokenRenewal
 
@@ -65,6 +68,13 @@ _RETRY_DELAY = 1.5
 #: After this time, entities are updated even if their endpoints have not responded: a device may have fallen
 #: silent, or a response may no longer count.
 _UPDATE_INTERVAL = timedelta(minutes=1)
+
+#: The stream of the live status ends after about 15 minutes: enable it again before. It is left to end by
+#: itself when the entry is unloaded, as the Enphase app may use it, too.
+_STREAM_RENEWAL = timedelta(minutes=10)
+
+#: If it ended early, it is enabled again, but no more often than this.
+_STREAM_RETRY = timedelta(minutes=1)
 
 #: Lists are empty at times (quirks.KNOWN); batteries that are missing for longer were removed.
 _EMPTY_LIST_TOLERANCE = timedelta(hours=1)
@@ -109,6 +119,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         #: Each returns the field of GatewayData that is named as its endpoint, or several fields by name.
         self._requests: dict[Endpoint, Callable[[], Awaitable[Any]]] = {
             Endpoint.READINGS: self._fetch_readings,
+            Endpoint.LIVE: self._fetch_live,
             Endpoint.METERS: self._fetch_meters,
             Endpoint.PRODUCTION: self.gateway.production,
             Endpoint.TOTALS: self.gateway.production_totals,
@@ -128,6 +139,8 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         self._logged_eids: set[int] = set()
         self._latest: GatewayData
         self._empty_since: datetime | None = None
+        #: When the stream of the live status was last enabled.
+        self._live_enabled_at: datetime | None = None
         self._background_poll: asyncio.Task[None] | None = None
         #: The endpoints that have responded since the entities were updated.
         self._responded: set[Endpoint] = set()
@@ -192,6 +205,11 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         found = self._latest.listed_batteries
         if found is not None and found.has_ac is not False:
             await self._poll_each([Endpoint.PRODUCTION])
+        async_delete_live_issue(self.hass, self.config_entry)
+        with_live = replace(self._latest, has_live=True)
+        if self.config_entry.options.get(CONF_LIVE_VALUES) and with_live.live_fields:
+            has_live = await self._poll_live()
+            self._latest = replace(self._latest, has_live=has_live)
 
     async def _determine_energy_source(self) -> None:
         """Determine where unmetered production energy is read, once for each firmware."""
@@ -223,7 +241,24 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             await self._poll_main_endpoint()
         except EnphaseError as error:
             raise self._error_mapper.map(error) from error
+        if Endpoint.LIVE in self._needed_endpoints and not await self._poll_live():
+            # Read the values where they were read without the live status.
+            self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
         return self._latest
+
+    async def _poll_live(self) -> bool:
+        """Poll the live status; return False, and create an issue, if the gateway does not allow it."""
+        try:
+            async with asyncio.timeout(self.poll_schedule[Endpoint.LIVE].timeout):
+                await self._poll(Endpoint.LIVE)
+        except (EnphaseError, TimeoutError) as error:
+            is_missing = isinstance(error, ResponseError) and error.status in (403, 404)
+            if is_missing or isinstance(error, NotAllowedError):
+                LOGGER.warning("%s: no live values: %s", self.name, error)
+                async_create_live_issue(self.hass, self.config_entry)
+                return False
+            LOGGER.debug("%s: live status not read: %r", self.name, error)
+        return True
 
     async def _poll_main_endpoint(self) -> None:
         """Poll the readings, or the production of a gateway without meters."""
@@ -279,17 +314,17 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     @override
     @callback
     def async_update_listeners(self) -> None:
-        """Update the entities; after readings alone, only those that depend on them.
+        """Update the entities; after readings or the live status alone, only those that depend on them.
 
         A house with 60 microinverters has hundreds of others, whose devices report every five minutes.
         """
         now, responded = dt_util.utcnow(), self._responded
         self._responded = set()
-        if responded == {Endpoint.READINGS} and self._all_updated is not None:
+        if responded and responded <= PER_REFRESH and self._all_updated is not None:
             updated_at, was_available = self._all_updated
             if was_available is self.last_update_success and now - updated_at < _UPDATE_INTERVAL:
                 for update, context in list(self._listeners.values()):
-                    if not isinstance(context, frozenset) or Endpoint.READINGS in context:
+                    if not isinstance(context, frozenset) or responded & context:
                         update()
                 return
         self._all_updated = now, self.last_update_success
@@ -366,6 +401,20 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         """Return the response of an endpoint by field of GatewayData."""
         response = await self._requests[endpoint]()
         return response if isinstance(response, dict) else {endpoint.value: response}
+
+    async def _fetch_live(self) -> Live:
+        """Return the live status, and keep its stream on; values are unknown while it is off."""
+        now, enabled_at = dt_util.utcnow(), self._live_enabled_at
+        if enabled_at is None or now - enabled_at >= _STREAM_RENEWAL:
+            await self.gateway.enable_live()
+            self._live_enabled_at = now
+        live = await self.gateway.live()
+        if not live.is_outdated(self.gateway.now):
+            return live
+        if enabled_at is not None and now - enabled_at >= _STREAM_RETRY:
+            # It was ended by another app or a restart of the gateway: enable it with the next refresh.
+            self._live_enabled_at = None
+        return Live(updated_at=live.updated_at)
 
     async def _fetch_inverters(self) -> dict[str, Any]:
         return self._list_inverters(await self.gateway.inverters())

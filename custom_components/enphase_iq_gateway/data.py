@@ -9,6 +9,7 @@ from homeassistant.util import dt as dt_util
 
 from .const import EnergySource
 from .endpoints import Endpoint
+from .enphase_api import quirks
 from .enphase_api.models import (
     Batteries,
     Battery,
@@ -18,6 +19,7 @@ from .enphase_api.models import (
     Info,
     Inverter,
     InverterDetails,
+    Live,
     MeasurementType,
     Meter,
     Production,
@@ -32,6 +34,15 @@ from .enphase_api.models import (
 )
 from .enphase_api.models.ensemble import EnsembleDevice
 from .enphase_api.models.production import reported_power
+from .enphase_api.models.site import grid_terms, home_terms
+
+#: By field of the site, the field of the live status.
+LIVE_POWERS = {
+    "production_power": "solar_power",
+    "grid_power": "grid_power",
+    "home_power": "load_power",
+    "battery_power": "storage_power",
+}
 
 #: A device of the batteries' endpoints.
 type Device = Battery | EnsembleDevice | Generator | DryContact
@@ -69,6 +80,9 @@ class GatewayData:
     production_switch: bool | None = None
     dry_contacts: tuple[DryContact, ...] = ()
     generator: Generator | None = None
+    #: Whether powers that no meter measures are read from the live status.
+    has_live: bool = False
+    live: Live | None = None
     #: Whether the home energy decreases again and again: the meters do not measure all that feeds the home.
     is_home_decreasing: bool = False
     #: The time (UTC) by the clock of the gateway at the latest response, to detect silent devices.
@@ -193,6 +207,35 @@ class GatewayData:
         batteries = self.listed_batteries
         return batteries is None or bool(batteries.units) or self.has_ac_batteries
 
+    @cached_property
+    def live_fields(self) -> Mapping[str, str]:
+        """The fields of the site that are read from the live status, and its fields: those without a meter.
+
+        Without IQ Batteries, the gateway itself has no other source of them.
+        """
+        metered = self.metered_types
+        has_batteries = self.listed_batteries is not None and bool(self.listed_batteries.units)
+        if not self.has_live or not has_batteries:
+            return {}
+        unmetered = {"unmetered_batteries": self.has_unmetered_batteries}
+        lacks_meter = {
+            "production_power": self.production_source is not EnergySource.METER,
+            "grid_power": not grid_terms(metered, **unmetered),
+            "home_power": not home_terms(metered, **unmetered),
+            "battery_power": MeasurementType.STORAGE not in metered,
+        }
+        return {field: LIVE_POWERS[field] for field, is_lacking in lacks_meter.items() if is_lacking}
+
+    @cached_property
+    def state_of_charge(self) -> float | None:
+        """The charge of all batteries (%)."""
+        if "battery_power" in self.live_fields:
+            return None if self.live is None else self.live.state_of_charge
+        return None if self.batteries is None else self.batteries.state_of_charge
+
+    def _live_power(self, field: str) -> float | None:
+        return None if self.live is None else getattr(self.live, self.live_fields[field])
+
     def lacks_batteries(self, batteries: Batteries) -> bool:
         """Return whether a new list has no batteries of a kind that the latest one has."""
         known = self.listed_batteries
@@ -257,23 +300,33 @@ class GatewayData:
         """The powers and energies of the site."""
         # The power of batteries is their meter's, where they have one.
         batteries = self.batteries if self.has_unmetered_batteries else None
+        battery_power = None if batteries is None else batteries.power
+        if "battery_power" in self.live_fields:
+            battery_power = self._live_power("battery_power")
         site = Site.from_readings(
             self.readings,
             metered=self.metered_types,
             unmetered_batteries=self.has_unmetered_batteries,
-            battery_power=None if batteries is None else batteries.power,
+            battery_power=battery_power,
             grid_connected=None if self.listed_batteries is None else self.listed_batteries.grid_connected,
         )
         if self.is_home_decreasing:
             site = replace(site, home_power=None, consumed_energy=None)
-        if self.production_source is EnergySource.METER:
-            return site
-        listed = None if self.listed_inverters is None else self.listed_inverters.values()
-        return replace(
-            site,
-            production_power=reported_power(listed, self.inverters_sum, self.gateway_time),
-            produced_energy=self._unmetered_energy,
-        )
+        if self.production_source is not EnergySource.METER:
+            listed = None if self.listed_inverters is None else self.listed_inverters.values()
+            site = replace(
+                site,
+                production_power=reported_power(listed, self.inverters_sum, self.gateway_time),
+                produced_energy=self._unmetered_energy,
+            )
+        return self._with_live(site)
+
+    def _with_live(self, site: Site) -> Site:
+        powers = {field: self._live_power(field) for field in self.live_fields}
+        if "grid_power" in powers:
+            connected = None if self.listed_batteries is None else self.listed_batteries.grid_connected
+            powers["grid_power"] = quirks.grid_power(powers["grid_power"], grid_connected=connected)
+        return replace(site, **powers)
 
     def meter(self, eid: int) -> Meter | None:
         """Return an enabled meter; None if it is no longer enabled."""

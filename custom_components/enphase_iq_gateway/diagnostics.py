@@ -62,6 +62,7 @@ async def async_get_config_entry_diagnostics(
         "meters": [asdict(meter) for meter in data.meters],
         "readings": [_reading_to_dict(reading) for reading in data.readings],
         "site": asdict(data.site),
+        "live": data.live and asdict(data.live),
         "inverters": data.inverters and _redact_units(data.inverters.values()),
         "inverter_details": _redact_units(data.inverter_details.values()),
         "batteries": data.batteries

@@ -10,6 +10,7 @@ class Endpoint(StrEnum):
     """An endpoint that the coordinator polls."""
 
     READINGS = "readings"
+    LIVE = "live"
     METERS = "meters"
     PRODUCTION = "production"
     TOTALS = "totals"
@@ -24,9 +25,13 @@ class Endpoint(StrEnum):
     PRODUCTION_SWITCH = "production_switch"
 
 
-#: The readings are polled with each refresh, the other endpoints in the background, shortest interval first.
+#: The endpoints that are polled with each refresh, and not in the background.
+PER_REFRESH = {Endpoint.READINGS, Endpoint.LIVE}
+
+#: Those endpoints, and the others in the background, shortest interval first.
 POLL_INTERVALS = {
     Endpoint.READINGS: timedelta(),
+    Endpoint.LIVE: timedelta(),
     Endpoint.BATTERIES: timedelta(minutes=1),
     # Polled at once after a command; more often, they would take more requests than the batteries.
     Endpoint.DRY_CONTACTS: timedelta(minutes=3),
@@ -54,7 +59,7 @@ _METERED_BATTERIES_INTERVAL = timedelta(minutes=3)
 _UNNEEDED_INTERVAL = timedelta(hours=12)
 
 #: Not polled while no enabled entity needs them: they reveal no new device.
-_ONLY_IF_NEEDED = {Endpoint.READINGS, Endpoint.PRODUCTION, Endpoint.TOTALS}
+_ONLY_IF_NEEDED = {Endpoint.READINGS, Endpoint.LIVE, Endpoint.PRODUCTION, Endpoint.TOTALS}
 
 #: Polled only if the gateway may be changed: what they report is for the entities that change it.
 CONTROL_ENDPOINTS = {Endpoint.STORAGE, Endpoint.GENERATOR_MODE, Endpoint.PRODUCTION_SWITCH}
@@ -167,7 +172,7 @@ class PollSchedule:
             (
                 endpoint
                 for endpoint, schedule in self._schedules.items()
-                if endpoint is not Endpoint.READINGS
+                if endpoint not in PER_REFRESH
                 and endpoint not in self._excluded
                 and endpoint not in absent
                 and schedule.is_due(now, is_needed=endpoint in needed)

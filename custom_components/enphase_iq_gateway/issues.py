@@ -1,4 +1,4 @@
-"""The repair issues: a certificate, a serial number, home energy, and commands that did not hold.
+"""The repair issues: certificate, serial number, home energy, live values, and commands that did not hold.
 
 Home Assistant includes issues in diagnostics unredacted, so their data hold no serial number, certificate,
 address or title of an entry.
@@ -15,6 +15,7 @@ from .enphase_api.models import Command, CommandResult, Outcome, Reason
 _CERTIFICATE = "certificate_changed"
 _SERIAL_NUMBER = "serial_number_conflict"
 _HOME_ENERGY = "home_energy_decreasing"
+_LIVE_VALUES = "live_values_not_allowed"
 
 #: The beginning of the ids of issues of commands, which end with command and device: one issue for each.
 _COMMAND = "command"
@@ -58,10 +59,19 @@ def _home_issue_id(entry: ConfigEntry) -> str:
     return f"{_HOME_ENERGY}_{entry.entry_id}"
 
 
+def _live_issue_id(entry: ConfigEntry) -> str:
+    return f"{_LIVE_VALUES}_{entry.entry_id}"
+
+
 @callback
 def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Delete all issues of an entry that is removed."""
-    for issue_id in (certificate_issue_id(entry), _serial_number_issue_id(entry), _home_issue_id(entry)):
+    for issue_id in (
+        certificate_issue_id(entry),
+        _serial_number_issue_id(entry),
+        _home_issue_id(entry),
+        _live_issue_id(entry),
+    ):
         ir.async_delete_issue(hass, DOMAIN, issue_id)
     for domain, issue_id in list(ir.async_get(hass).issues):
         if domain == DOMAIN and issue_id.startswith(f"{_COMMAND}_{entry.entry_id}_"):
@@ -135,6 +145,25 @@ def async_create_serial_number_issue(hass: HomeAssistant, entry: ConfigEntry, ho
 def async_delete_serial_number_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Delete the warning."""
     ir.async_delete_issue(hass, DOMAIN, _serial_number_issue_id(entry))
+
+
+@callback
+def async_create_live_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Explain that the option of live values has no effect."""
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        _live_issue_id(entry),
+        is_fixable=False,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key=_LIVE_VALUES,
+    )
+
+
+@callback
+def async_delete_live_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
+    """Delete the issue: the option is off, or the gateway is about to be asked again."""
+    ir.async_delete_issue(hass, DOMAIN, _live_issue_id(entry))
 
 
 @callback

@@ -10,7 +10,7 @@ from homeassistant.components.sensor import DOMAIN as SENSOR_DOMAIN
 from homeassistant.components.sensor import SensorDeviceClass, SensorEntity
 from homeassistant.components.sensor.const import UNIT_CONVERTERS
 from homeassistant.const import Platform
-from homeassistant.core import CALLBACK_TYPE, HomeAssistant, callback
+from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.event import async_track_point_in_utc_time
 from homeassistant.util import dt as dt_util
@@ -173,9 +173,11 @@ class TodaySensor(EnergySensor):
             self._handle_coordinator_update()
             self._reset_at_next_midnight()
 
+        job = HassJob(reset, cancel_on_shutdown=True)
+
         # A timer for the time of day would skip a midnight that a clock change skips.
         tomorrow = dt_util.start_of_local_day(dt_util.now().date() + timedelta(days=1))
-        self._cancel_reset = async_track_point_in_utc_time(self.hass, reset, dt_util.as_utc(tomorrow))
+        self._cancel_reset = async_track_point_in_utc_time(self.hass, job, dt_util.as_utc(tomorrow))
 
     @override
     async def async_will_remove_from_hass(self) -> None:

@@ -93,6 +93,7 @@ _TOTAL, _STORAGE = MeasurementType.TOTAL_CONSUMPTION, MeasurementType.STORAGE
 
 _READINGS = frozenset({Endpoint.READINGS})
 _BATTERIES = frozenset({Endpoint.BATTERIES})
+_LIVE = frozenset({Endpoint.LIVE})
 
 #: The endpoints of the production power. The reports of microinverters are a separate endpoint.
 _INVERTERS_POWER = frozenset({Endpoint.PRODUCTION, Endpoint.INVERTERS})
@@ -116,15 +117,20 @@ _SITE_BATTERY_SENSORS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
     """Yield the sensors of the site that its meters and batteries allow."""
     metered = data.metered_types
+    live = data.live_fields
     batteries = _BATTERIES | {Endpoint.PRODUCTION} if data.has_ac_batteries else _BATTERIES
-    with_batteries = _READINGS | batteries if data.has_unmetered_batteries else _READINGS
+    batteries_power = _LIVE if "battery_power" in live else batteries
+    with_batteries = _READINGS | batteries_power if data.has_unmetered_batteries else _READINGS
     power, energy = _PRODUCTION_ENDPOINTS[data.production_source]
+    power = _LIVE if "production_power" in live else power
 
     yield _site_sensor("production_power", "production_power", POWER, power)
     yield _site_sensor("production_energy", "produced_energy", ENERGY, frozenset({energy}))
     if _NET in metered or {_TOTAL, _PRODUCTION} <= metered:
         endpoints = _READINGS if _NET in metered else with_batteries
         yield _site_sensor("grid_power", "grid_power", POWER, endpoints)
+    elif "grid_power" in live:
+        yield _site_sensor("grid_power", "grid_power", POWER, _LIVE)
     if _NET in metered:
         yield _site_sensor("grid_energy_imported", "imported_energy", ENERGY, _READINGS)
         yield _site_sensor("grid_energy_exported", "exported_energy", ENERGY, _READINGS)
@@ -135,15 +141,18 @@ def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
         # If batteries decide which meters make up the home energy, wait until they are known.
         if is_metered and (data.batteries is not None or not _depends_on_batteries(metered)):
             yield _site_sensor(HOME_ENERGY, "consumed_energy", ENERGY, _READINGS)
+    elif "home_power" in live:
+        yield _site_sensor("home_power", "home_power", POWER, _LIVE)
     if _STORAGE in metered:
         yield _site_sensor("battery_power", "battery_power", POWER, _READINGS)
         yield _site_sensor("battery_energy_charged", "charged_energy", ENERGY, _READINGS)
         yield _site_sensor("battery_energy_discharged", "discharged_energy", ENERGY, _READINGS)
     if data.batteries is not None and data.batteries.are_there:
         if _STORAGE not in metered:
-            yield _site_sensor("battery_power", "battery_power", POWER, batteries)
+            yield _site_sensor("battery_power", "battery_power", POWER, batteries_power)
         # With IQ Batteries, the gateway's sums over all batteries include AC Batteries.
-        yield from _site_battery_sensors(data.batteries, _BATTERIES if data.batteries.units else batteries)
+        sums = _BATTERIES if data.batteries.units else batteries
+        yield from _site_battery_sensors(data.batteries, sums, _LIVE if "battery_power" in live else sums)
 
 
 def _site_sensor(
@@ -173,17 +182,18 @@ def _depends_on_batteries(metered: frozenset[str]) -> bool:
 
 
 def _site_battery_sensors(
-    batteries: Batteries, endpoints: frozenset[Endpoint]
+    batteries: Batteries, endpoints: frozenset[Endpoint], charge_endpoints: frozenset[Endpoint]
 ) -> Iterator[GatewaySensorDescription]:
     for key, field, kind in _SITE_BATTERY_SENSORS:
         # AC Batteries have no reserve: they cannot supply a home that is off the grid.
         if key != "battery_reserve" or batteries.units:
+            is_charge = key == "battery_charge"
             yield GatewaySensorDescription(
                 key=key,
                 translation_key=key,
-                value_fn=_site_battery_value(field),
-                endpoints=endpoints,
-                entity_registry_enabled_default=key == "battery_charge",
+                value_fn=attrgetter("state_of_charge") if is_charge else _site_battery_value(field),
+                endpoints=charge_endpoints if is_charge else endpoints,
+                entity_registry_enabled_default=is_charge,
                 **kind,
             )
 

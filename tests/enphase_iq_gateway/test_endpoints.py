@@ -6,6 +6,7 @@ import pytest
 
 from custom_components.enphase_iq_gateway.const import MAX_SCAN_INTERVAL, MIN_SCAN_INTERVAL
 from custom_components.enphase_iq_gateway.endpoints import (
+    PER_REFRESH,
     POLL_INTERVALS,
     Endpoint,
     EndpointSchedule,
@@ -24,7 +25,7 @@ def schedule() -> EndpointSchedule:
 def test_endpoints_that_reveal_new_devices_are_due_at_startup() -> None:
     polls = PollSchedule()
     due = {endpoint for endpoint in POLL_INTERVALS if polls[endpoint].is_due(NOW, is_needed=False)}
-    assert due == set(Endpoint) - {Endpoint.READINGS, Endpoint.PRODUCTION, Endpoint.TOTALS}
+    assert due == set(Endpoint) - PER_REFRESH - {Endpoint.PRODUCTION, Endpoint.TOTALS}
 
 
 def test_the_readings_are_due_with_each_refresh_if_needed() -> None:
@@ -67,13 +68,13 @@ def test_a_response_counts_for_three_refreshes_if_those_are_rarer(schedule: Endp
     assert PollSchedule()[Endpoint.READINGS].max_age(timedelta(seconds=10)) == timedelta(seconds=30)
 
 
-def test_the_readings_are_never_polled_in_the_background() -> None:
+def test_what_each_refresh_polls_is_never_polled_in_the_background() -> None:
     polls, needed = PollSchedule(), set(Endpoint)
     polled = []
     while (endpoint := polls.next_due(NOW, needed)) is not None:
         polls[endpoint].mark_requested(NOW)
         polled.append(endpoint)
-    assert polled == [endpoint for endpoint in POLL_INTERVALS if endpoint is not Endpoint.READINGS]
+    assert polled == [endpoint for endpoint in POLL_INTERVALS if endpoint not in PER_REFRESH]
 
 
 @pytest.mark.parametrize("is_metered", [False, True])

@@ -12,13 +12,20 @@ from custom_components.enphase_iq_gateway.config_flow import OPTIONS_SCHEMA
 from custom_components.enphase_iq_gateway.const import (
     CONF_ALLOW_WRITES,
     CONF_BATTERY_CLOUD,
+    CONF_LIVE_VALUES,
     CONF_PANEL_SENSORS,
 )
 
 ANYTHING = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.lists(st.integers())
 )
-OPTIONS = {CONF_SCAN_INTERVAL, CONF_PANEL_SENSORS, CONF_ALLOW_WRITES, CONF_BATTERY_CLOUD}
+OPTIONS = {
+    CONF_SCAN_INTERVAL,
+    CONF_PANEL_SENSORS,
+    CONF_LIVE_VALUES,
+    CONF_ALLOW_WRITES,
+    CONF_BATTERY_CLOUD,
+}
 KEYS = st.sampled_from([*sorted(OPTIONS), "other"])
 
 

@@ -137,7 +137,12 @@ def test_errors_of_the_options_and_their_texts_match() -> None:
 
 def test_issues_and_their_texts_match() -> None:
     of_commands = {*COMMAND_ISSUES.values(), *COMMAND_OUTCOMES.values(), COMMAND_IGNORED}
-    of_others = {"certificate_changed", "home_energy_decreasing", "serial_number_conflict"}
+    of_others = {
+        "certificate_changed",
+        "home_energy_decreasing",
+        "live_values_not_allowed",
+        "serial_number_conflict",
+    }
     assert of_commands | of_others == set(TEXTS["issues"])
 
 

@@ -245,7 +245,8 @@ async def test_the_time_of_the_gateway_is_independent_of_changes_of_the_local_cl
 
 
 async def test_the_live_status_equals_the_true_values(logged_in: Gateway, sim: Simulator) -> None:
-    await logged_in.api_call("/ivp/livedata/stream", method="POST", json={"enable": 1})
+    assert (await logged_in.live()).is_outdated(logged_in.now)
+    await logged_in.enable_live()
     live = await logged_in.live()
     truth = sim.house.truth(sim.clock.time())
     assert live.solar_power == pytest.approx(truth.production.total.active_power, rel=0.05, abs=30)

@@ -322,7 +322,16 @@ class Gateway(Connection):
 
     async def live(self) -> Live:
         """Return the live status, which changes each second only while a stream is enabled."""
-        return Live.from_json(await self.api_call("/ivp/livedata/status"))
+        live = Live.from_json(await self.api_call("/ivp/livedata/status"))
+        self._note_dates(live.updated_at)
+        return live
+
+    async def enable_live(self) -> None:
+        """Enable the stream that keeps the live status up to date; it ends by itself after about 15 minutes.
+
+        Raises NotAllowedError if the token's role does not allow it.
+        """
+        await self.api_call("/ivp/livedata/stream", "POST", json={"enable": 1})
 
     async def _login(self, token: str) -> bool:
         path, raw = "/auth/check_jwt", token.strip()

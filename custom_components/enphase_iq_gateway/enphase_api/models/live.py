@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Self
 
 from ..json_values import MAX_POWER, integer, json_object, number, timestamp
+
+#: While a stream is enabled, the values are a few seconds old; otherwise, they are those of its end.
+_OUTDATED_AFTER = timedelta(minutes=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,19 +20,19 @@ class Live:
     #: UTC; None if the stream was never enabled.
     updated_at: datetime | None
     #: %, over all batteries.
-    state_of_charge: float | None
+    state_of_charge: float | None = None
     #: The firmware's number for the main relay's state.
-    main_relay_state: int | None
+    main_relay_state: int | None = None
     #: W, positive: produced.
-    solar_power: float | None
+    solar_power: float | None = None
     #: W, positive: discharging.
-    storage_power: float | None
+    storage_power: float | None = None
     #: W, positive: imported.
-    grid_power: float | None
+    grid_power: float | None = None
     #: W, positive: consumed.
-    load_power: float | None
+    load_power: float | None = None
     #: W, positive: generated.
-    generator_power: float | None
+    generator_power: float | None = None
 
     @classmethod
     def from_json(cls, answer: object, path: str = "/ivp/livedata/status") -> Self:
@@ -48,6 +51,10 @@ class Live:
             load_power=_watts(meters, "load"),
             generator_power=_watts(meters, "generator"),
         )
+
+    def is_outdated(self, now: datetime) -> bool:
+        """Return whether the values are old as of `now`, by the gateway's clock: no stream is enabled."""
+        return self.updated_at is None or now - self.updated_at > _OUTDATED_AFTER
 
 
 def _watts(meters: Mapping[str, Any], key: str) -> float | None:

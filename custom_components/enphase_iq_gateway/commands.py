@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from homeassistant.core import callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.util import dt as dt_util
 
 from .const import DOMAIN, LOGGER
 from .data import GatewayData
@@ -27,7 +29,7 @@ from .enphase_api.models import Command, CommandResult, Outcome, Reason, Value
 from .enphase_api.models.storage import is_same
 from .error_handling import error_key, error_placeholders
 from .helpers import COMMAND_ENTITIES, async_describe_values
-from .issues import async_create_command_issue, async_delete_command_issue
+from .issues import async_create_command_issue, async_delete_command_issue, command_issues
 
 if TYPE_CHECKING:
     from .coordinator import GatewayCoordinator
@@ -46,6 +48,9 @@ COMMAND_ERRORS: dict[type[EnphaseError], str] = {
 
 #: Seconds between two checks whether Enphase's cloud has a new mode.
 _CLOUD_INTERVAL = 120
+
+#: How long to watch whether a command that held is taken back, as Enphase's cloud does within the hour.
+_WATCH_TIME = timedelta(hours=2)
 
 #: The endpoint that reports what a command changes.
 ENDPOINTS = {
@@ -108,17 +113,47 @@ class CommandRunner:
         #: The latest command of each kind and device: only its proof counts.
         self._latest: dict[tuple[Command, str | None], object] = {}
         #: By command and device that has an issue: the values that resolve it.
-        self._expected: dict[tuple[Command, str | None], Mapping[str, Value]] = {}
+        self._expected = command_issues(coordinator.hass, coordinator.config_entry)
+        #: The latest command of each kind and device that held, and until when it may be taken back.
+        self._held: dict[tuple[Command, str | None], tuple[CommandResult, datetime]] = {}
 
     @callback
-    def async_delete_resolved_issues(self) -> None:
-        """Delete the issues of commands whose values the gateway reports by now."""
+    def async_check(self) -> None:
+        """Delete issues of commands that hold by now, and create those of commands that were taken back."""
+        self._delete_resolved_issues()
+        now = dt_util.utcnow()
+        for key, (result, until) in list(self._held.items()):
+            reported = {
+                name: Setting(command=result.command, name=name, device=result.device).reported(
+                    self._coordinator.data
+                )
+                for name, value in result.requested.items()
+                if not is_same(value, result.before.get(name))
+            }
+            if now >= until:
+                del self._held[key]
+            elif reported and all(
+                value is not None and is_same(value, result.before.get(name))
+                for name, value in reported.items()
+            ):
+                del self._held[key]
+                taken_back = replace(
+                    result, outcome=Outcome.TAKEN_BACK, reason=None, after={**result.after, **reported}
+                )
+                self._coordinator.config_entry.async_create_background_task(
+                    self._coordinator.hass,
+                    self._create_issue(taken_back, {}),
+                    f"{self._coordinator.name} issue",
+                )
+
+    @callback
+    def _delete_resolved_issues(self) -> None:
         for (command, device), expected in list(self._expected.items()):
             reported = (
                 Setting(command=command, name=name, device=device).reported(self._coordinator.data)
                 for name in expected
             )
-            if all(map(is_same, expected.values(), reported, strict=True)):
+            if expected and all(map(is_same, expected.values(), reported, strict=True)):
                 self._delete_issue(command, device)
 
     @callback
@@ -161,6 +196,7 @@ class CommandRunner:
     ) -> tuple[CommandResult, asyncio.Task[CommandResult]]:
         coordinator, command_id = self._coordinator, object()
         self._latest[command, device] = command_id
+        self._held.pop((command, device), None)
         settings = {
             Setting(command=command, name=name, device=device): value for name, value in requested.items()
         }
@@ -207,6 +243,7 @@ class CommandRunner:
         is_stuck = final.reason is Reason.STUCK_SCHEDULER
         if final.outcome is Outcome.HELD and not also_changed and not is_stuck:
             self._delete_issue(result.command, result.device)
+            self._held[result.command, result.device] = final, dt_util.utcnow() + _WATCH_TIME
         else:
             LOGGER.warning(
                 "%s: command %s: %s (%s); requested %s, reported %s",
@@ -252,10 +289,12 @@ class CommandRunner:
 
     async def _create_issue(self, final: CommandResult, also_changed: Mapping[str, Value]) -> None:
         hass, command = self._coordinator.hass, final.command
-        if final.missing:
-            self._expected[command, final.device] = final.requested
-        elif also_changed:
-            self._expected[command, final.device] = {name: final.before[name] for name in also_changed}
+        expected = (
+            dict(final.requested) if final.missing else {name: final.before[name] for name in also_changed}
+        )
+        if expected:
+            # Without, such as for batteries that do not charge, only a later command resolves it.
+            self._expected[command, final.device] = expected
         # Without the values that hold, unless others were changed besides.
         names = [*(final.missing or final.requested), *also_changed]
         requested = {name: final.requested.get(name, final.before.get(name)) for name in names}
@@ -264,8 +303,11 @@ class CommandRunner:
             hass,
             self._coordinator.config_entry,
             final,
-            await async_describe_values(hass, command, requested),
-            await async_describe_values(hass, command, reported),
+            expected,
+            (
+                await async_describe_values(hass, command, requested),
+                await async_describe_values(hass, command, reported),
+            ),
         )
 
     def _error(self, error: EnphaseError) -> HomeAssistantError:

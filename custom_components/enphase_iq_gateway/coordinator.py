@@ -376,7 +376,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         if self.data is not self._latest:
             self.data = self._latest
             self.async_update_listeners()
-            self.commands.async_delete_resolved_issues()
+            self.commands.async_check()
 
     async def _poll_each(self, endpoints: Iterable[Endpoint]) -> None:
         """Poll endpoints whose failure is tolerated: their last responses count for a while."""

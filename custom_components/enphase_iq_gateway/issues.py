@@ -4,13 +4,17 @@ Home Assistant includes issues in diagnostics unredacted, so their data hold no 
 address or title of an entry.
 """
 
+from collections.abc import Mapping
+
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import issue_registry as ir
+from homeassistant.helpers.json import json_dumps
+from homeassistant.util.json import json_loads_object
 
 from .const import CONF_SHOWN_CERTIFICATE, DOMAIN, LOGGER
 from .enphase_api import CertificateChangedError
-from .enphase_api.models import Command, CommandResult, Outcome, Reason
+from .enphase_api.models import Command, CommandResult, Outcome, Reason, Value
 
 _CERTIFICATE = "certificate_changed"
 _SERIAL_NUMBER = "serial_number_conflict"
@@ -41,6 +45,8 @@ COMMAND_IGNORED = "command_ignored"
 _ENTRY_ID = "entry_id"
 _REQUESTED = "requested"
 _REPORTED = "reported"
+_DEVICE = "device"
+_EXPECTED = "expected"
 _TRUSTED = "trusted"
 
 type IssueData = dict[str, str | int | float | None] | None
@@ -196,22 +202,51 @@ def command_issue_id(entry: ConfigEntry, command: Command, device: str | None) -
 
 @callback
 def async_create_command_issue(
-    hass: HomeAssistant, entry: ConfigEntry, result: CommandResult, requested: str, reported: str
+    hass: HomeAssistant,
+    entry: ConfigEntry,
+    result: CommandResult,
+    expected: Mapping[str, Value],
+    texts: tuple[str, str],
 ) -> None:
     """Explain what became of a command that did not hold, or that changed more than was requested.
 
-    `requested` and `reported` are texts such as "Battery reserve: 30 %".
+    The issue is resolved once the gateway reports the `expected` values. `texts` say what was requested and
+    what the gateway reports, such as "Battery reserve: 30 %".
     """
+    requested, reported = texts
     key = COMMAND_ISSUES.get(result.reason) or COMMAND_OUTCOMES.get(result.outcome, COMMAND_IGNORED)
     ir.async_create_issue(
         hass,
         DOMAIN,
         command_issue_id(entry, result.command, result.device),
         is_fixable=True,
+        # What the cloud takes back hours later is still worth knowing after a restart.
+        is_persistent=True,
         severity=ir.IssueSeverity.WARNING,
         translation_key=key,
-        data={_ENTRY_ID: entry.entry_id, _REQUESTED: requested, _REPORTED: reported},
+        data={
+            _ENTRY_ID: entry.entry_id,
+            _COMMAND: result.command.value,
+            _DEVICE: result.device,
+            _EXPECTED: json_dumps(expected),
+            _REQUESTED: requested,
+            _REPORTED: reported,
+        },
     )
+
+
+@callback
+def command_issues(
+    hass: HomeAssistant, entry: ConfigEntry
+) -> dict[tuple[Command, str | None], Mapping[str, Value]]:
+    """Return the values that resolve the issues of an entry, also of those from before a restart."""
+    found = {}
+    for (domain, issue_id), issue in ir.async_get(hass).issues.items():
+        if domain == DOMAIN and issue.data and issue_id.startswith(f"{_COMMAND}_{entry.entry_id}_"):
+            device = issue.data[_DEVICE]
+            key = Command(str(issue.data[_COMMAND])), None if device is None else str(device)
+            found[key] = json_loads_object(str(issue.data[_EXPECTED]))
+    return found  # type: ignore[return-value]
 
 
 @callback

@@ -430,3 +430,24 @@ async def test_a_later_change_that_holds_deletes_the_issue_of_an_earlier_one(
     await change(NUMBER, "battery_reserve", 40)
     await settle(hass)
     assert issues(hass) == []
+
+
+@pytest.mark.parametrize("profile", ["battery+cloud-writes-back"])
+async def test_a_change_that_is_taken_back_after_both_proofs_is_an_issue_that_survives_a_reload(
+    hass: HomeAssistant, simulator: Simulator, control: Control, change: Change
+) -> None:
+    entry = await control()
+    await change(NUMBER, "battery_reserve", 45)
+    await settle(hass)
+    assert issues(hass) == []
+    simulator.clock.advance(LATER)
+    await entry.runtime_data.async_poll_now(Endpoint.STORAGE)
+    await settle(hass)
+    assert issues(hass) == ["command_taken_back"]
+    await hass.config_entries.async_reload(entry.entry_id)
+    await settle(hass)
+    assert issues(hass) == ["command_taken_back"]
+    answers: Any = simulator.gateway._answers
+    answers.controls.set_storage(int(simulator.clock.time()), reserve=45)
+    await entry.runtime_data.async_poll_now(Endpoint.STORAGE)
+    assert issues(hass) == []

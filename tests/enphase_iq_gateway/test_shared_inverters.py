@@ -15,7 +15,7 @@ from enphase_companion.simulator import Simulator
 
 from .conftest import NOON, SetUp, Tick, make_entry
 
-LIST = "/api/v1/production/inverters"
+LIST, DETAILS = "/api/v1/production/inverters", "/ivp/pdm/device_data"
 DAY = 86_400
 
 type Listed = list[dict[str, Any]]
@@ -38,7 +38,7 @@ def change_list(monkeypatch: pytest.MonkeyPatch) -> ChangeList:
         get = type(answers).get
 
         def get_changed(path: str, query: str) -> Any:
-            if path == "/ivp/pdm/device_data":
+            if path == DETAILS:
                 # As with older firmware: the list is the only source.
                 return None
             answer = get(answers, path, query)
@@ -154,3 +154,49 @@ async def test_a_microinverter_that_reports_to_both_gateways_is_not_moved(
     await tick(seconds=61, times=12)
     assert owners(hass, simulator) == {mine.entry_id}
     assert "123.0" not in powers(hass, simulator)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("profile", ["three-phase+inverter-wraps"])
+async def test_the_lifetime_energy_of_a_moved_microinverter_continues(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    neighbour: Simulator,
+    set_up: SetUp,
+    tick: Tick,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first = simulator.house.inverters[0].serial_number
+
+    def energy() -> float:
+        found = er.async_get(hass).async_get_entity_id("sensor", DOMAIN, f"{first}_lifetime_energy")
+        state = hass.states.get(str(found))
+        assert state is not None
+        return float(state.state)
+
+    get = type(simulator.gateway._answers).get
+    mine, theirs = entry_of(simulator), entry_of(neighbour)
+    await set_up(mine, enable=True)
+    # Its counter starts again at zero.
+    await tick(seconds=301, times=4)
+    before = energy()
+    assert mine.runtime_data.counters.active[f"{first}_lifetime_energy"].offset > 0
+
+    def moved(path: str, query: str) -> Any:
+        answer = get(simulator.gateway._answers, path, query)
+        return {} if path == DETAILS else [] if path == LIST else answer
+
+    def found(path: str, query: str) -> Any:
+        answer = get(neighbour.gateway._answers, path, query)
+        if path != DETAILS:
+            return answer
+        listed = get(simulator.gateway._answers, DETAILS, "").items()
+        return answer | {f"1{key}": device for key, device in listed if isinstance(device, dict)}
+
+    monkeypatch.setattr(simulator.gateway._answers, "get", moved)
+    monkeypatch.setattr(neighbour.gateway._answers, "get", found)
+    await tick(seconds=301, times=2)
+    await set_up(theirs, enable=True)
+    await tick(seconds=301, times=4)
+    assert owners(hass, simulator) == {theirs.entry_id}
+    assert before <= energy() < before + 1

@@ -114,6 +114,8 @@ async def test_the_microinverters_of_a_simulated_gateway_are_compared(
         return [listed[0] | {"lastReportWatts": listed[0]["lastReportWatts"] // 2}, *listed[1:]]
 
     change_response(monkeypatch, simulator, "/api/v1/production/inverters", changed)
+    # As with older firmware: the list is the only source.
+    change_response(monkeypatch, simulator, "/ivp/pdm/device_data", lambda _: None)
     await set_up_without_polling()
     registry = er.async_get(hass)
     panels = [

@@ -93,5 +93,6 @@ async def async_remove_config_entry_device(
     data = entry.runtime_data.data
     if data.inverters is None or data.batteries is None:
         return False
-    present = {entry.runtime_data.serial_number, *data.inverters, *data.devices}
+    ac_batteries = data.ac_battery_sleep or {}
+    present = {entry.runtime_data.serial_number, *data.inverters, *data.devices, *ac_batteries}
     return not any(identifier in present for domain, identifier in device.identifiers if domain == DOMAIN)

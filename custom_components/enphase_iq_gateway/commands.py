@@ -60,6 +60,7 @@ ENDPOINTS = {
     Command.DRY_CONTACT_SETTINGS: Endpoint.DRY_CONTACTS,
     Command.GENERATOR: Endpoint.GENERATOR_MODE,
     Command.PRODUCTION: Endpoint.PRODUCTION_SWITCH,
+    Command.AC_BATTERY_SLEEP: Endpoint.AC_BATTERY_SLEEP,
 }
 
 #: Another endpoint, of sensors, that reports some of it too: the reserve, and whether the generator runs.
@@ -96,8 +97,8 @@ class Setting:
                 value = data.generator_mode
             case Command.PRODUCTION:
                 value = data.production_switch
-            case _:
-                value = None
+            case Command.AC_BATTERY_SLEEP:
+                value = (data.ac_battery_sleep or {}).get(str(self.device))
         return value
 
 
@@ -296,7 +297,11 @@ class CommandRunner:
             # Without, such as for batteries that do not charge, only a later command resolves it.
             self._expected[command, final.device] = expected
         # Without the values that hold, unless others were changed besides.
-        names = [*(final.missing or final.requested), *also_changed]
+        names = [
+            name
+            for name in (*(final.missing or final.requested), *also_changed)
+            if (command, name) in COMMAND_ENTITIES
+        ]
         requested = {name: final.requested.get(name, final.before.get(name)) for name in names}
         reported = {name: final.after.get(name) for name in names}
         async_create_command_issue(
@@ -333,13 +338,15 @@ async def _send_command(
     """Send a command; the keys of `requested` are the parameters' names."""
     given: dict[str, Any] = dict(requested)
     unit = str(device)
+    # Without levels, the battery is woken.
+    levels = {name: value for name, value in given.items() if name != "sleep"}
     send: dict[Command, Callable[[], Awaitable[CommandResult]]] = {
         Command.STORAGE: lambda: control.set_storage(**given, cloud=cloud),
         Command.GRID_CONNECTION: lambda: control.set_grid_connection(**given),
         Command.DRY_CONTACT: lambda: control.set_dry_contact(unit, **given),
         Command.DRY_CONTACT_SETTINGS: lambda: control.set_dry_contact_settings(unit, **given),
         Command.GENERATOR: lambda: control.set_generator(**given),
-        Command.AC_BATTERY_SLEEP: lambda: control.set_ac_battery_sleep(unit, **given),
+        Command.AC_BATTERY_SLEEP: lambda: control.set_ac_battery_sleep(unit, **levels),
         Command.PRODUCTION: lambda: control.set_production(**given),
     }
     return await send[command]()

@@ -116,6 +116,8 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             self.cloud = battery_cloud(hass, entry.data[CONF_USERNAME], entry.data[CONF_PASSWORD])
         self._cloud_polled_at: datetime | None = None
         self.commands = CommandRunner(self)
+        #: The levels (%) between which each AC Battery sleeps if told to, by serial number.
+        self.ac_battery_levels: dict[str, tuple[int, int]] = {}
         #: Each returns the field of GatewayData that is named as its endpoint, or several fields by name.
         self._requests: dict[Endpoint, Callable[[], Awaitable[Any]]] = {
             Endpoint.READINGS: self._fetch_readings,
@@ -132,6 +134,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             Endpoint.STORAGE: self._fetch_storage,
             Endpoint.GENERATOR_MODE: self.gateway.control.generator_mode,
             Endpoint.PRODUCTION_SWITCH: self.gateway.control.is_production_on,
+            Endpoint.AC_BATTERY_SLEEP: self._fetch_ac_battery_sleep,
         }
         self.counters = GatewayCounters(hass, self.serial_number)
         #: eids in the readings that the list of meters does not have.
@@ -480,6 +483,13 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
                 "the gateway no longer lists any batteries", path="/ivp/ensemble/inventory"
             )
         return {"listed_batteries": batteries}
+
+    async def _fetch_ac_battery_sleep(self) -> dict[str, Any]:
+        if not self.ac_battery_levels:
+            # A slow endpoint: only until it is known which AC Batteries there are.
+            self.ac_battery_levels = await self.gateway.control.ac_battery_levels()
+        sleeping = await self.gateway.control.sleeping_ac_batteries()
+        return {"ac_battery_sleep": {serial: serial in sleeping for serial in self.ac_battery_levels}}
 
     async def _fetch_storage(self) -> Storage | None:
         batteries = self._latest.listed_batteries

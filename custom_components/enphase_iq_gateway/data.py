@@ -83,6 +83,8 @@ class GatewayData:
     #: Whether powers that no meter measures are read from the live status.
     has_live: bool = False
     live: Live | None = None
+    #: Whether each AC Battery is told to sleep, by serial number; only if the gateway may be changed.
+    ac_battery_sleep: Mapping[str, bool] | None = None
     #: Whether the home energy decreases again and again: the meters do not measure all that feeds the home.
     is_home_decreasing: bool = False
     #: The time (UTC) by the clock of the gateway at the latest response, to detect silent devices.
@@ -165,7 +167,8 @@ class GatewayData:
     def absent_endpoints(self) -> frozenset[Endpoint]:
         """The endpoints of devices that this gateway does not have, as far as known."""
         batteries = self.listed_batteries
-        return frozenset() if batteries is not None and batteries.controllers else _OF_CONTROLLER
+        absent = frozenset() if batteries is not None and batteries.controllers else _OF_CONTROLLER
+        return absent if self.has_ac_batteries else absent | {Endpoint.AC_BATTERY_SLEEP}
 
     @cached_property
     def has_ac_batteries(self) -> bool:
@@ -272,6 +275,7 @@ class GatewayData:
             self.storage is not None,
             self.generator_mode is not None,
             self.production_switch is not None,
+            frozenset(self.ac_battery_sleep or ()),
         )
 
     def requires_reload(self, before: GatewayData) -> bool:

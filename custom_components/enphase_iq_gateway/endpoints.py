@@ -23,6 +23,7 @@ class Endpoint(StrEnum):
     STORAGE = "storage"
     GENERATOR_MODE = "generator_mode"
     PRODUCTION_SWITCH = "production_switch"
+    AC_BATTERY_SLEEP = "ac_battery_sleep"
 
 
 #: The endpoints that are polled with each refresh, and not in the background.
@@ -48,6 +49,7 @@ POLL_INTERVALS = {
     Endpoint.STORAGE: timedelta(minutes=3),
     Endpoint.GENERATOR_MODE: timedelta(minutes=5),
     Endpoint.PRODUCTION_SWITCH: timedelta(minutes=5),
+    Endpoint.AC_BATTERY_SLEEP: timedelta(minutes=5),
     Endpoint.METERS: timedelta(minutes=15),
     Endpoint.INFO: timedelta(hours=12),
 }
@@ -62,7 +64,12 @@ _UNNEEDED_INTERVAL = timedelta(hours=12)
 _ONLY_IF_NEEDED = {Endpoint.READINGS, Endpoint.LIVE, Endpoint.PRODUCTION, Endpoint.TOTALS}
 
 #: Polled only if the gateway may be changed: what they report is for the entities that change it.
-CONTROL_ENDPOINTS = {Endpoint.STORAGE, Endpoint.GENERATOR_MODE, Endpoint.PRODUCTION_SWITCH}
+CONTROL_ENDPOINTS = {
+    Endpoint.STORAGE,
+    Endpoint.GENERATOR_MODE,
+    Endpoint.PRODUCTION_SWITCH,
+    Endpoint.AC_BATTERY_SLEEP,
+}
 
 #: A response counts for this many intervals.
 _MAX_AGE_INTERVALS = 3
@@ -72,7 +79,12 @@ _MAX_AGE_INTERVALS = 3
 _BACKGROUND_TIMEOUT = 10
 
 #: The number of requests of endpoints that take several.
-_REQUEST_COUNTS = {Endpoint.BATTERIES: 3, Endpoint.STORAGE: 3, Endpoint.DRY_CONTACTS: 2}
+_REQUEST_COUNTS = {
+    Endpoint.BATTERIES: 3,
+    Endpoint.STORAGE: 3,
+    Endpoint.AC_BATTERY_SLEEP: 2,
+    Endpoint.DRY_CONTACTS: 2,
+}
 
 #: The share of the time that readings may keep a gateway busy: if one takes 2 s, poll every 8 s at most.
 _MAX_LOAD = 0.25

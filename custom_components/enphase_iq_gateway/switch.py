@@ -1,11 +1,11 @@
-"""Switches: charging from the grid, the connection to the grid, dry contacts, and production."""
+"""Switches: charging from the grid, the connection to the grid, dry contacts, AC Batteries, production."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, override
 
 from homeassistant.components.switch import SwitchEntity, SwitchEntityDescription
-from homeassistant.const import Platform
+from homeassistant.const import EntityCategory, Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import ServiceValidationError
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
@@ -14,7 +14,7 @@ from .const import DOMAIN
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
 from .enphase_api.models import Command
 from .entity import ControlDescription, ControlEntity, async_add_discovered_entities
-from .units import UnitKind, find_units
+from .units import UnitKind, ac_battery_unit, find_units
 
 # Commands are sent one at a time.
 PARALLEL_UPDATES = 1
@@ -52,13 +52,22 @@ def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySwitchDesc
             yield GatewaySwitchDescription.of(
                 Command.DRY_CONTACT, "closed", key="dry_contact", device=find(data).id, unit=unit
             )
+    for serial_number in data.ac_battery_sleep or ():
+        yield GatewaySwitchDescription.of(
+            Command.AC_BATTERY_SLEEP,
+            "sleep",
+            key="ac_battery_sleep",
+            device=serial_number,
+            unit=ac_battery_unit(serial_number),
+            entity_category=EntityCategory.CONFIG,
+        )
     if data.production_switch is not None:
         yield GatewaySwitchDescription.of(Command.PRODUCTION, "on", key="production")
 
 
 def _create_switch(coordinator: GatewayCoordinator, description: GatewaySwitchDescription) -> GatewaySwitch:
-    is_grid = description.setting.command is Command.GRID_CONNECTION
-    return (GridSwitch if is_grid else GatewaySwitch)(coordinator, description)
+    kinds = {Command.GRID_CONNECTION: GridSwitch, Command.AC_BATTERY_SLEEP: SleepSwitch}
+    return kinds.get(description.setting.command, GatewaySwitch)(coordinator, description)
 
 
 class GatewaySwitch(ControlEntity, SwitchEntity):
@@ -95,3 +104,14 @@ class GridSwitch(GatewaySwitch):
             translation_key="confirmation_required",
             translation_placeholders={"name": self.coordinator.config_entry.title},
         )
+
+
+class SleepSwitch(GatewaySwitch):
+    """The sleep of an AC Battery, which begins once its charge is between the levels that it has for this."""
+
+    @override
+    async def async_turn_on(self, **kwargs: Any) -> None:
+        setting = self.entity_description.setting
+        low, high = self.coordinator.ac_battery_levels[str(setting.device)]
+        requested = {"sleep": True, "min_soc": low, "max_soc": high}
+        await self.coordinator.commands.async_send(setting.command, requested, setting.device)

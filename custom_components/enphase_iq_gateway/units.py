@@ -16,6 +16,7 @@ class UnitKind(StrEnum):
 
     INVERTER = "inverter"
     BATTERY = "battery"
+    AC_BATTERY = "ac_battery"
     CONTROLLER = "controller"
     COLLAR = "collar"
     COMBINER = "combiner"
@@ -48,6 +49,17 @@ def inverter_unit(serial_number: str) -> Unit:
         identifier=serial_number,
         translation_key=UnitKind.INVERTER,
         model=MICROINVERTER_MODEL,
+        serial_number=serial_number,
+        placeholders={"serial": serial_number},
+    )
+
+
+def ac_battery_unit(serial_number: str) -> Unit:
+    """Return the device of an AC Battery."""
+    return Unit(
+        identifier=serial_number,
+        translation_key=UnitKind.AC_BATTERY,
+        model="AC Battery",
         serial_number=serial_number,
         placeholders={"serial": serial_number},
     )

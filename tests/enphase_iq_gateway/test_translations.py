@@ -62,6 +62,7 @@ PROFILES = [
     "many-meters",
     "single-phase",
     "generator",
+    "ac-batteries",
     "meter-collar",
 ]
 

@@ -28,7 +28,9 @@ def entity_id(hass: HomeAssistant, simulator: Simulator, platform: str, key: str
     [found] = [
         entity.entity_id
         for entity in entities
-        if entity.domain == platform and entity.platform == DOMAIN and entity.unique_id.endswith(f"_{key}")
+        if entity.domain == platform
+        and entity.platform == DOMAIN
+        and f"_{entity.unique_id}".endswith(f"_{key}")
     ]
     return found
 

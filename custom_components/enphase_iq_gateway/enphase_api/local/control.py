@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 
 from ..cloud.battery import BatteryCloud
 from ..exceptions import CommandError, NotAllowedError, ResponseError
-from ..json_values import boolean, json_object, nested_objects, number, text
+from ..json_values import (
+    boolean,
+    identifier,
+    integer,
+    json_object,
+    json_objects,
+    nested_objects,
+    number,
+    text,
+)
 from ..models.commands import Command, CommandResult, Evidence, Outcome, Reason, Value, Way
 from ..models.ensemble import DryContact
 from ..models.storage import SCHED, SECCTRL, TARIFF, Storage, StorageMode
@@ -25,6 +34,7 @@ _CONTACTS = "/ivp/ensemble/dry_contacts"
 _CONTACT_SETTINGS = "/ivp/ss/dry_contact_settings"
 _GENERATOR = "/ivp/ss/gen_mode"
 _AC_BATTERIES = "/admin/lib/acb_config"
+_DEVICES = "/inventory.json"
 #: The whole array; a gateway rejects the number of a single microinverter.
 _PRODUCTION = "/ivp/mod/603980032/mode/power"
 
@@ -79,6 +89,32 @@ class Control(Prover):
         """Return the mode of the generator: "off", "on" or "auto"; None without a generator."""
         answer = await self._gateway.optional_call(_GENERATOR)
         return None if answer is None else text(json_object(answer, _GENERATOR), "gen_cmd")
+
+    async def ac_battery_levels(self) -> dict[str, tuple[int, int]]:
+        """Return the levels (%) between which each AC Battery sleeps if told to, by serial number.
+
+        They are in /inventory.json only, which takes a gateway seconds.
+        """
+        groups = json_objects(await self._gateway.optional_call(_DEVICES) or [], _DEVICES)
+        devices = [
+            device
+            for group in groups
+            if text(group, "type") == "ACB"
+            for device in nested_objects(group, "devices")
+        ]
+        found = {}
+        for device in devices:
+            serial_number = identifier(device, "serial_num")
+            low, high = (integer(device, f"sleep_{name}_soc", 0, 100) for name in ("min", "max"))
+            if serial_number is not None and low is not None and high is not None:
+                found[serial_number] = low, high
+        return found
+
+    async def sleeping_ac_batteries(self) -> frozenset[str]:
+        """Return the serial numbers of the AC Batteries that are told to sleep."""
+        answer = json_object(await self._gateway.api_call(_AC_BATTERIES), _AC_BATTERIES)
+        numbers = (identifier(each, "serial_num") for each in nested_objects(answer, "acb_sleep"))
+        return frozenset(number for number in numbers if number is not None)
 
     async def is_production_on(self) -> bool | None:
         """Return whether the array is switched on; None if unknown. This needs an installer's token."""

@@ -54,6 +54,7 @@ from enphase_api.models import (
     Report,
     Site,
     Storage,
+    Tariff,
 )
 from enphase_api.models.storage import SCHED, SECCTRL, TARIFF
 from enphase_companion.amqp.properties import read_all
@@ -86,6 +87,7 @@ PATHS = {
     "/ivp/pdm/device_data": DeviceData.from_json,
     "/ivp/ensemble/relay": Relay.from_json,
     "/ivp/ensemble/generator": Generator.from_json,
+    TARIFF: Tariff.from_json,
 }
 CONTACTS = ("/ivp/ensemble/dry_contacts", "/ivp/ss/dry_contact_settings")
 ENSEMBLE = ("/ivp/ensemble/inventory", "/ivp/ensemble/power", "/ivp/ensemble/secctrl")

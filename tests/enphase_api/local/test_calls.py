@@ -181,6 +181,7 @@ ANSWERS: dict[str, Callable[[Gateway], Awaitable[object]]] = {
     "/ivp/ensemble/dry_contacts": Gateway.dry_contacts,
     "/ivp/ss/dry_contact_settings": Gateway.dry_contacts,
     "/ivp/livedata/status": Gateway.live,
+    "/admin/lib/tariff": Gateway.tariff,
 }
 
 

@@ -32,6 +32,7 @@ from enphase_api.models import (
     Report,
     Site,
     Storage,
+    Tariff,
 )
 from enphase_api.models.storage import SCHED, SECCTRL, TARIFF
 from enphase_companion.simulator import Simulator
@@ -144,6 +145,7 @@ def list_parsers(answers: dict[str, Any]) -> Iterator[Callable[[], Any]]:
     yield batteries
     yield lambda: batteries().with_ac(Production.from_json(get("/production.json")).ac_batteries)
     yield lambda: Live.from_json(get("/ivp/livedata/status"))
+    yield lambda: Tariff.from_json(get(TARIFF))
     yield lambda: Storage.from_json(*map(get, (TARIFF, SCHED, SECCTRL)))
 
 

@@ -38,7 +38,9 @@ from ..models import (
     Readings,
     Relay,
     Report,
+    Tariff,
 )
+from ..models.storage import TARIFF
 from .connection import SESSION_COOKIE, Connection, fetch_plain
 from .control import Control
 from .stream import STREAM_TIMEOUT, read_events
@@ -319,6 +321,11 @@ class Gateway(Connection):
             return ()
         settings = await self.optional_call("/ivp/ss/dry_contact_settings")
         return tuple(map(self.control.believe, DryContact.list_from_json(status, settings)))
+
+    async def tariff(self) -> Tariff | None:
+        """Return the prices of the owner's tariff; None if the gateway has none."""
+        answer = await self.optional_call(TARIFF)
+        return None if answer is None else Tariff.from_json(answer)
 
     async def live(self) -> Live:
         """Return the live status, which changes each second only while a stream is enabled."""

@@ -21,6 +21,7 @@ from .production import (
 from .readings import Quantities, Reading, Readings, Report
 from .site import Site
 from .storage import Storage, StorageMode, StorageSettings
+from .tariff import Tariff
 
 __all__ = [
     "AcBatteries",
@@ -55,6 +56,7 @@ __all__ = [
     "StorageMode",
     "StorageSettings",
     "SystemController",
+    "Tariff",
     "Value",
     "Way",
     "has_energy_in_totals",

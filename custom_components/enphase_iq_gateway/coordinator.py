@@ -429,7 +429,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
     async def _fetch_device_data(self) -> dict[str, Any]:
         started = monotonic()
         found = await self.gateway.device_data()
-        if found is None or not found.is_complete or not found.inverters:
+        if found is None or not found.is_complete:
             return {"device_data": found}
         # All microinverters are in this response: do not request the list as well.
         schedule = self.poll_schedule[Endpoint.INVERTERS]

@@ -140,6 +140,12 @@ def test_an_answer_without_limit_may_lack_devices() -> None:
     assert not DeviceData.from_json({"553648384": build_device()}).is_complete
 
 
+def test_an_answer_without_microinverters_lacks_all_of_them() -> None:
+    found = DeviceData.from_json(build_answer(build_device("1", devName="eim")))
+    assert not found.is_complete
+    assert found.merge(list_inverters("1", "2")) == tuple(list_inverters("1", "2"))
+
+
 def build_battery(**more: Any) -> dict[str, Any]:
     return {
         "serial_num": "1",

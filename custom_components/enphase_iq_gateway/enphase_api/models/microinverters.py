@@ -92,7 +92,8 @@ class DeviceData:
     inverters: tuple[InverterDetails, ...]
     #: Serial numbers of microinverters that were removed; gateways list them for years.
     removed: frozenset[str]
-    #: Whether the answer has room for more devices: otherwise, the others are only in `Gateway.inverters`.
+    #: Whether there are microinverters, and room for more: otherwise, the others are only in
+    #: `Gateway.inverters`, or, in an empty answer, all of them.
     is_complete: bool
 
     @classmethod
@@ -117,7 +118,7 @@ class DeviceData:
         return cls(
             inverters=tuple(inverters),
             removed=frozenset(removed),
-            is_complete=limit is not None and max(count or 0, len(devices)) < limit,
+            is_complete=bool(inverters) and limit is not None and max(count or 0, len(devices)) < limit,
         )
 
     def merge(self, listed: Iterable[Inverter]) -> tuple[Inverter, ...]:

@@ -131,6 +131,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
             Endpoint.DRY_CONTACTS: self._fetch_dry_contacts,
             Endpoint.GENERATOR: self.gateway.generator,
             Endpoint.INFO: self._fetch_info,
+            Endpoint.TARIFF: self.gateway.tariff,
             Endpoint.STORAGE: self._fetch_storage,
             Endpoint.GENERATOR_MODE: self.gateway.control.generator_mode,
             Endpoint.PRODUCTION_SWITCH: self.gateway.control.is_production_on,

@@ -30,6 +30,7 @@ from .enphase_api.models import (
     Readings,
     Site,
     Storage,
+    Tariff,
     has_energy_in_totals,
 )
 from .enphase_api.models.ensemble import EnsembleDevice
@@ -85,6 +86,8 @@ class GatewayData:
     live: Live | None = None
     #: Whether each AC Battery is told to sleep, by serial number; only if the gateway may be changed.
     ac_battery_sleep: Mapping[str, bool] | None = None
+    #: The prices that the owner entered; None without a currency.
+    tariff: Tariff | None = None
     #: Whether the home energy decreases again and again: the meters do not measure all that feeds the home.
     is_home_decreasing: bool = False
     #: The time (UTC) by the clock of the gateway at the latest response, to detect silent devices.
@@ -273,10 +276,18 @@ class GatewayData:
             None if batteries is None else batteries.grid_connected is not None,
             self.has_ac_batteries,
             self.storage is not None,
+            None if self.tariff is None else (self.tariff.currency, *self.priced_directions),
             self.generator_mode is not None,
             self.production_switch is not None,
             frozenset(self.ac_battery_sleep or ()),
         )
+
+    @property
+    def priced_directions(self) -> tuple[bool, bool]:
+        """Whether the tariff has a price of imported, and of exported energy."""
+        if self.tariff is None:
+            return False, False
+        return any(True for _ in self.tariff.imported), any(True for _ in self.tariff.exported)
 
     def requires_reload(self, before: GatewayData) -> bool:
         """Return whether meters were removed, or the kinds of batteries changed, which changes home."""

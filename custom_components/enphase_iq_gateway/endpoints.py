@@ -19,6 +19,7 @@ class Endpoint(StrEnum):
     BATTERIES = "batteries"
     DRY_CONTACTS = "dry_contacts"
     GENERATOR = "generator"
+    TARIFF = "tariff"
     INFO = "info"
     STORAGE = "storage"
     GENERATOR_MODE = "generator_mode"
@@ -52,6 +53,7 @@ POLL_INTERVALS = {
     Endpoint.AC_BATTERY_SLEEP: timedelta(minutes=5),
     Endpoint.METERS: timedelta(minutes=15),
     Endpoint.INFO: timedelta(hours=12),
+    Endpoint.TARIFF: timedelta(hours=12),
 }
 
 #: The batteries take three requests. Where they have a meter, the rest of their data changes slowly.

@@ -12,7 +12,7 @@ from homeassistant.components.sensor.const import UNIT_CONVERTERS
 from homeassistant.const import Platform
 from homeassistant.core import CALLBACK_TYPE, HassJob, HomeAssistant, callback
 from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
-from homeassistant.helpers.event import async_track_point_in_utc_time
+from homeassistant.helpers.event import async_track_point_in_utc_time, async_track_time_change
 from homeassistant.util import dt as dt_util
 
 from .const import HOME_ENERGY, LOGGER
@@ -51,6 +51,8 @@ def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySensorDesc
 def _create_sensor(coordinator: GatewayCoordinator, description: GatewaySensorDescription) -> GatewaySensor:
     if description.today_of is not None:
         return TodaySensor(coordinator, description)
+    if description.changes_with_time:
+        return PriceSensor(coordinator, description)
     has_counter = description.device_class is SensorDeviceClass.ENERGY and not description.resets_daily
     return (EnergySensor if has_counter else GatewaySensor)(coordinator, description)
 
@@ -95,6 +97,21 @@ class GatewaySensor(GatewayEntity, SensorEntity):
             # A dashboard would show "-0 W".
             return abs(self._value)
         return self._value
+
+
+class PriceSensor(GatewaySensor):
+    """A price that changes with the time of the day."""
+
+    @override
+    async def async_added_to_hass(self) -> None:
+        await super().async_added_to_hass()
+
+        @callback
+        def update(_: datetime) -> None:
+            self._handle_coordinator_update()
+
+        # Periods of a tariff begin at whole minutes.
+        self.async_on_remove(async_track_time_change(self.hass, update, second=0))
 
 
 class EnergySensor(GatewaySensor):

@@ -19,12 +19,13 @@ from homeassistant.const import (
     UnitOfReactivePower,
     UnitOfTemperature,
 )
+from homeassistant.util import dt as dt_util
 
 from .const import HOME_ENERGY, METER_STATUSES, EnergySource
 from .coordinator import GatewayCoordinator
 from .data import GatewayData
 from .endpoints import Endpoint
-from .enphase_api.models import Batteries, MeasurementType, Meter
+from .enphase_api.models import Batteries, MeasurementType, Meter, Tariff
 from .enphase_api.models.site import home_terms
 from .entity import GatewayEntityDescription, meter_key
 from .helpers import meter_name
@@ -38,6 +39,8 @@ class GatewaySensorDescription(SensorEntityDescription, GatewayEntityDescription
     resets_daily: bool = False
     #: The time of measurement of an energy, if the device that measures it reports one.
     measured_at_fn: Callable[[GatewayData], datetime | None] | None = None
+    #: Whether the value may change at any minute, without another response.
+    changes_with_time: bool = False
     #: The key of the lifetime energy, if this is its energy since local midnight.
     today_of: str | None = None
 
@@ -82,6 +85,7 @@ def sensor_descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySens
     """Yield the descriptions of all sensors of a gateway, without those of the devices behind it."""
     data = coordinator.data
     yield from _with_today(site_sensors(data))
+    yield from _price_sensors(data)
     yield from _meter_sensors(data, coordinator.meter_names)
     yield from _gateway_sensors(coordinator)
 
@@ -200,6 +204,29 @@ def _site_battery_sensors(
 
 def _site_battery_value(field: str) -> Callable[[GatewayData], Any]:
     return lambda data: getattr(data.batteries, field, None)
+
+
+def _price_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
+    """Yield the prices that the tariff has, in a unit that the Energy dashboard accepts."""
+    if data.tariff is None:
+        return
+    readers = {"import_price": Tariff.import_price, "export_price": Tariff.export_price}
+    for (key, price), is_there in zip(readers.items(), data.priced_directions, strict=True):
+        if is_there:
+            yield GatewaySensorDescription(
+                key=key,
+                translation_key=key,
+                value_fn=_price_reader(price),
+                endpoints=frozenset({Endpoint.TARIFF}),
+                native_unit_of_measurement=f"{data.tariff.currency}/{UnitOfEnergy.KILO_WATT_HOUR}",
+                state_class=SensorStateClass.MEASUREMENT,
+                suggested_display_precision=4,
+                changes_with_time=True,
+            )
+
+
+def _price_reader(price: Callable[[Tariff, datetime], float | None]) -> Callable[[GatewayData], Any]:
+    return lambda data: None if data.tariff is None else price(data.tariff, dt_util.now())
 
 
 # The meters and their phases.

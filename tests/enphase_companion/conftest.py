@@ -5,6 +5,7 @@ They are isolated from the settings, files and gateways of the person who runs t
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 from collections.abc import Callable, Iterator
@@ -52,8 +53,9 @@ def home_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Pat
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(redaction, "_known", {})
     root = logging.getLogger()
-    level, handlers = root.level, [*root.handlers]
+    level, handlers, threshold = root.level, [*root.handlers], gc.get_threshold()
     yield tmp_path
+    gc.set_threshold(*threshold)
     root.setLevel(level)
     root.handlers[:] = handlers
 

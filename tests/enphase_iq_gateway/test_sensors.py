@@ -124,6 +124,7 @@ async def test_sensors_enabled_by_default_match_the_house(
     truth = site_truth(simulator.house.truth(simulator.clock.time()), profile)
     # The house stands still: nothing was produced or consumed since the set-up, the start of the first day.
     truth |= {f"{key}_today": 0.0 for key in truth if "energy" in key}
+    truth |= {"import_price": 0.25, "export_price": 0.08}
     enabled = {
         registered.unique_id.removeprefix(f"{simulator.serial_number}_")
         for registered in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)

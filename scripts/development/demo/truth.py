@@ -80,6 +80,7 @@ def get_expected_entities(
     of_gateway = [
         *site,
         *_today(site),
+        *_prices(house),
         *_meters(house),
         Expected("firmware", _constant(house.profile.firmware.lstrip("DR"))),
         Expected("token_expiry", _constant(token_expiry), "time"),
@@ -149,6 +150,13 @@ def _since_start(right: Callable[[Moments], Right]) -> Callable[[Moments], tuple
         return 0.0, float(right(moments)[1]) - float(right(started)[0])
 
     return span
+
+
+def _prices(house: House) -> Iterator[Expected]:
+    """Yield the prices, whose unit is a currency; by time of use, they are between the lowest and the highest."""
+    imported, exported = ((0.32, 0.63), (0.04, 0.2)) if house.profile.time_of_use else ((0.25,) * 2, (0.08,) * 2)
+    yield Expected("import_price", _constant(imported))
+    yield Expected("export_price", _constant(exported))
 
 
 def _meters(house: House) -> Iterator[Expected]:

@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.components.energy.data import async_get_manager
+from homeassistant.components.energy.data import GridSourceType, async_get_manager
 from homeassistant.components.energy.validate import async_validate
 from homeassistant.core import HomeAssistant, State
 from homeassistant.helpers import entity_registry as er
@@ -85,7 +85,7 @@ async def test_the_energy_dashboard_accepts_the_prices(
     manager = await async_get_manager(hass)
     imported = price(hass, simulator, "import_price").entity_id
     exported = price(hass, simulator, "export_price").entity_id
-    grid = {
+    grid: GridSourceType = {
         "type": "grid",
         "stat_energy_from": find_id(hass, simulator, "grid_energy_imported"),
         "stat_energy_to": find_id(hass, simulator, "grid_energy_exported"),
@@ -97,7 +97,7 @@ async def test_the_energy_dashboard_accepts_the_prices(
         "number_energy_price_export": None,
         "cost_adjustment_day": 0.0,
     }
-    await manager.async_update({"energy_sources": [grid]})
+    await manager.async_update({"energy_sources": [grid], "device_consumption": []})
     found = (await async_validate(hass)).as_dict()
     affected = {
         entity

@@ -27,6 +27,8 @@ _SCALES: dict[str, dict[str | None, float]] = {
     "Hz": {"Hz": 1},
     "%": {"%": 1},
     "°C": {"°C": 1},
+    "EUR/kWh": {"EUR/kWh": 1},
+    "USD/kWh": {"USD/kWh": 1},
 }
 
 

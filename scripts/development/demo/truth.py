@@ -153,10 +153,13 @@ def _since_start(right: Callable[[Moments], Right]) -> Callable[[Moments], tuple
 
 
 def _prices(house: House) -> Iterator[Expected]:
-    """Yield the prices, whose unit is a currency; by time of use, they are between the lowest and the highest."""
-    imported, exported = ((0.32, 0.63), (0.04, 0.2)) if house.profile.time_of_use else ((0.25,) * 2, (0.08,) * 2)
-    yield Expected("import_price", _constant(imported))
-    yield Expected("export_price", _constant(exported))
+    """Yield the prices; by time of use, they are between the lowest and the highest."""
+    if house.profile.time_of_use:
+        currency, imported, exported = "USD", (0.32, 0.63), (0.04, 0.2)
+    else:
+        currency, imported, exported = "EUR", (0.25, 0.25), (0.08, 0.08)
+    yield Expected("import_price", _constant(imported), f"{currency}/kWh")
+    yield Expected("export_price", _constant(exported), f"{currency}/kWh")
 
 
 def _meters(house: House) -> Iterator[Expected]:

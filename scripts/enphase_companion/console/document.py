@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
-from enphase_api.models import Batteries, Inverter, InverterDetails, Meter, Quantities, Reading, Site
+from enphase_api.models import Batteries, Inverter, InverterDetails, Meter, Quantities, Reading, Site, Tariff
 
 from . import devices
 from .overview import Overview
@@ -57,6 +57,7 @@ def build_document(overview: Overview) -> dict[str, Any]:
         },
         "battery": _battery(overview.batteries, site) if overview.has_batteries else None,
         "storage": devices.build_storage_document(overview.storage),
+        "tariff": None if overview.tariff is None else _tariff(overview.tariff, overview.prices),
         "devices": devices.build_device_documents(overview),
         "generator": devices.build_generator_document(overview),
         "dry_contacts": devices.build_contact_documents(overview.contacts),
@@ -66,6 +67,10 @@ def build_document(overview: Overview) -> dict[str, Any]:
         else [_inverter(inverter, overview) for inverter in overview.inverters],
         "problems": list(overview.problems),
     }
+
+
+def _tariff(tariff: Tariff, prices: tuple[float | None, float | None]) -> dict[str, str | float | None]:
+    return {"currency": tariff.currency, "import_price_per_kwh": prices[0], "export_price_per_kwh": prices[1]}
 
 
 def get_direction(grid_power: float | None) -> str | None:

@@ -23,6 +23,7 @@ from enphase_api.models import (
     Readings,
     Site,
     Storage,
+    Tariff,
     unmetered_lifetime_energy,
 )
 from enphase_api.models.production import rated_power, reported_power
@@ -48,6 +49,8 @@ class Overview:
     storage: Storage | None = None
     generator: Generator | None = None
     generator_mode: str | None = None
+    #: None if the owner has entered none.
+    tariff: Tariff | None = None
     #: Those of the System Controller.
     contacts: tuple[DryContact, ...] = ()
     problems: tuple[str, ...] = ()
@@ -85,6 +88,7 @@ class Overview:
             generator = await request(gateway.generator(), generator)
             mode = await request(gateway.control.generator_mode(), mode) if generator is not None else None
             contacts = await request(gateway.dry_contacts(), contacts)
+        tariff = await request(gateway.tariff(), self.tariff)
         production = await request(gateway.production(), self.production)
         totals = self.totals
         if not self.is_metered(MeasurementType.PRODUCTION):
@@ -96,6 +100,7 @@ class Overview:
             found_inverters=inverters,
             found_batteries=batteries,
             storage=storage,
+            tariff=tariff,
             generator=generator,
             generator_mode=mode,
             contacts=contacts,
@@ -140,6 +145,15 @@ class Overview:
                 self.info, self.meters, self.totals, self._inverters_sum
             ),
         )
+
+    @property
+    def prices(self) -> tuple[float | None, float | None]:
+        """The present prices of imported and exported energy, per kWh in the tariff's currency."""
+        if self.tariff is None:
+            return None, None
+        # By the clock of this machine, whose time zone should be that of the gateway.
+        local = self.at.astimezone()
+        return self.tariff.import_price(local), self.tariff.export_price(local)
 
     @property
     def reported_power(self) -> float | None:

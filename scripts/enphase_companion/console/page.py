@@ -60,6 +60,7 @@ def _parts(overview: Overview, *, bars: bool, problem: str | None) -> Iterator[R
         yield Text(f"These values are old: {problem}", style="bold reverse")
     yield ""
     yield _summary(overview)
+    yield from _tariff(overview)
     yield from (Text(note, style="italic") for note in _notes(overview))
     if overview.readings.readings:
         yield from ("", _meter_title(overview), tables.build_meter_table(overview))
@@ -111,6 +112,17 @@ def _summary(overview: Overview) -> tables.Columns:
             _both(site.discharged_energy, "discharged", site.charged_energy, "charged"),
         )
     return table
+
+
+def _tariff(overview: Overview) -> Iterator[Text]:
+    """Yield the present prices, if one is known."""
+    prices = [
+        f"{name} {price:g} {overview.tariff.currency}/kWh"
+        for name, price in zip(("import", "export"), overview.prices, strict=True)
+        if overview.tariff is not None and price is not None
+    ]
+    if prices:
+        yield Text.assemble(("Tariff now", "bold"), f": {', '.join(prices)}")
 
 
 def _flow(watts: float | None, positive: str, negative: str) -> tuple[str, str]:

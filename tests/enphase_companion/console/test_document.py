@@ -264,6 +264,14 @@ def test_the_mode_of_the_generator_and_the_loads_of_contacts_are_listed(
     ]
 
 
+def test_the_present_prices_are_those_of_the_tariff(create_still_user: Callable[..., CliUser]) -> None:
+    user = create_still_user("three-phase")
+    prices = {"currency": "EUR", "import_price_per_kwh": 0.25, "export_price_per_kwh": 0.08}
+    assert read_document(user)["tariff"] == prices
+    user.simulator.faults.set("status", "/admin/lib/tariff", status=404)
+    assert read_document(user)["tariff"] is None
+
+
 def test_failed_details_of_microinverters_are_replaced_by_the_list(
     create_still_user: Callable[..., CliUser],
 ) -> None:
@@ -335,6 +343,7 @@ def test_a_document_takes_few_requests(create_still_user: Callable[..., CliUser]
         "/ivp/meters",
         "/ivp/meters/readings",
         "/ivp/pdm/device_data",
+        "/admin/lib/tariff",
         "/ivp/ensemble/inventory",
         "/ivp/ensemble/secctrl",
         "/production.json",

@@ -106,6 +106,11 @@ def test_the_direction_of_the_battery_is_written_out(
     assert len(units) == 3
 
 
+def test_the_present_prices_are_shown(create_still_user: Callable[..., CliUser]) -> None:
+    page = print_page(create_still_user("three-phase"))
+    assert "\nTariff now: import 0.25 EUR/kWh, export 0.08 EUR/kWh\n" in page
+
+
 def test_the_devices_around_the_batteries_have_their_own_tables(
     create_still_user: Callable[..., CliUser],
 ) -> None:

@@ -231,6 +231,8 @@ async def test_a_restart_keeps_the_morning(
     entry = await start_at(hass, simulator, freezer, set_up, MIDNIGHT - HOUR)
     await tick(3600, times=12)
     await hass.config_entries.async_unload(entry.entry_id)
+    # After a restart, only the stored counters are left.
+    del hass.data[f"{DOMAIN}_counters"]
     freezer.tick(2 * HOUR)
     simulator.clock.advance(7200)
     await hass.config_entries.async_setup(entry.entry_id)
@@ -256,6 +258,7 @@ async def test_after_a_restart_over_midnight_only_known_energy_counts(
     simulator.clock.advance((MIDNIGHT - away / 2).timestamp() - simulator.clock.time())
     await tick(1)
     await hass.config_entries.async_unload(entry.entry_id)
+    del hass.data[f"{DOMAIN}_counters"]
     freezer.tick(away)
     simulator.clock.advance(away.total_seconds())
     await hass.config_entries.async_setup(entry.entry_id)

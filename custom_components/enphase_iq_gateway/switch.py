@@ -19,6 +19,10 @@ from .units import UnitKind, ac_battery_unit, find_units
 # Commands are sent one at a time.
 PARALLEL_UPDATES = 1
 
+#: Home Assistant leaves entities with a category out when an action or a voice assistant turns off all that
+#: an area or a device has: that must not disconnect the house, its loads or its panels.
+_NOT_WITH_AREA = EntityCategory.CONFIG
+
 
 @dataclass(frozen=True, kw_only=True)
 class GatewaySwitchDescription(SwitchEntityDescription, ControlDescription):
@@ -46,11 +50,17 @@ def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySwitchDesc
                 "connected",
                 key="grid_connection",
                 unit=unit,
+                entity_category=_NOT_WITH_AREA,
                 entity_registry_enabled_default=False,
             )
         elif kind is UnitKind.DRY_CONTACT:
             yield GatewaySwitchDescription.of(
-                Command.DRY_CONTACT, "closed", key="dry_contact", device=find(data).id, unit=unit
+                Command.DRY_CONTACT,
+                "closed",
+                key="dry_contact",
+                device=find(data).id,
+                unit=unit,
+                entity_category=_NOT_WITH_AREA,
             )
     for serial_number in data.ac_battery_sleep or ():
         yield GatewaySwitchDescription.of(
@@ -62,7 +72,14 @@ def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySwitchDesc
             entity_category=EntityCategory.CONFIG,
         )
     if data.production_switch is not None:
-        yield GatewaySwitchDescription.of(Command.PRODUCTION, "on", key="production")
+        yield GatewaySwitchDescription.of(
+            Command.PRODUCTION,
+            "on",
+            key="production",
+            entity_category=_NOT_WITH_AREA,
+            # Turning off each switch there is would stop the panels; the action needs no entity.
+            entity_registry_enabled_default=False,
+        )
 
 
 def _create_switch(coordinator: GatewayCoordinator, description: GatewaySwitchDescription) -> GatewaySwitch:

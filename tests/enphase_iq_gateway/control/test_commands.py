@@ -4,7 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
-from homeassistant.const import STATE_OFF, STATE_ON
+from homeassistant.const import STATE_OFF, STATE_ON, EntityCategory
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
 from homeassistant.helpers import entity_registry as er
@@ -325,6 +325,25 @@ async def test_an_installer_may_switch_production_and_an_owner_may_not(
     assert show(SWITCH, "production").state == STATE_OFF
     await settle(hass)
     assert issues(hass) == []
+
+
+async def test_turning_off_all_of_a_device_neither_disconnects_the_house_nor_stops_its_panels(
+    hass: HomeAssistant, simulator: Simulator, control: Control, show: Show
+) -> None:
+    await control(role="installer")
+    registry, written_before = er.async_get(hass), written(simulator)
+    devices = []
+    for key in ("grid_connection", "production"):
+        entity = registry.async_get(entity_id(hass, simulator, SWITCH, key))
+        assert entity is not None
+        assert entity.entity_category is EntityCategory.CONFIG
+        devices.append(entity.device_id)
+    # The only switch that is left is that of the batteries' charging, which is off.
+    await hass.services.async_call(SWITCH, "turn_off", {"device_id": devices}, blocking=True)
+    await settle(hass)
+    assert show(SWITCH, "grid_connection").state == STATE_ON
+    assert show(SWITCH, "production").state == STATE_ON
+    assert set(written(simulator)[len(written_before) :]) <= {"/admin/lib/tariff"}
 
 
 async def test_the_action_for_production_is_refused_to_an_owner_before_anything_is_sent(

@@ -1,7 +1,7 @@
 """What a System Controller switches: dry contacts and the generator."""
 
 import pytest
-from homeassistant.const import STATE_OFF, STATE_ON
+from homeassistant.const import STATE_OFF, STATE_ON, EntityCategory
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 from homeassistant.helpers import device_registry as dr
@@ -32,6 +32,8 @@ async def test_a_dry_contact_is_switched_on_the_device_that_shows_it(
     assert ("NO1" in simulator.house.orders(simulator.clock.time()).closed) is not is_closed
     registered = er.async_get(hass).async_get(entity_id(hass, simulator, SWITCH, "NO1_dry_contact"))
     assert registered is not None
+    # Home Assistant leaves it out when all of an area or a device is turned off.
+    assert registered.entity_category is EntityCategory.CONFIG
     device = dr.async_get(hass).async_get(str(registered.device_id))
     assert device is not None
     assert device.model == "Dry contact"

@@ -142,8 +142,12 @@ async def test_a_cloud_that_fails_is_an_error(
     sim: Simulator, cloud: BatteryCloud, fault: dict[str, Any], path: str, error: type[Exception]
 ) -> None:
     sim.entrez.faults.set(path=path, **fault)
-    with pytest.raises(error):
+    with pytest.raises(error) as raised:
         await cloud.settings()
+    # Neither the number of the site nor that of the user.
+    shown = f"{raised.value} {getattr(raised.value, 'path', '')}"
+    assert "1234567" not in shown
+    assert "userId" not in shown
 
 
 async def test_a_rejected_account_is_an_error(sim: Simulator) -> None:
@@ -220,7 +224,7 @@ async def test_a_sign_in_that_names_no_user_is_an_error(sign_in: dict[str, Any])
 
 async def test_an_account_with_several_sites_has_to_choose_one() -> None:
     async with run_entrez(Enlighten({"user_id": 42, "system_id": 7}, (8, 7)).answer) as url:
-        with pytest.raises(CommandError, match="several sites: choose one of 7, 8"):
+        with pytest.raises(CommandError, match="several sites: use one that has only the gateway's site"):
             await BatteryCloud("a", "b", host=url).settings()
         assert (await BatteryCloud("a", "b", host=url, site=8).settings()).profile == "8"
 

@@ -161,6 +161,8 @@ class BatteryCloud(Enlighten):
 
     async def _call(self, method: str, path: str, **options: Any) -> Answer:
         """Send a request for the site; sign in first if necessary, and once again if the session ended."""
+        # Without the numbers of site and user, which no log needs.
+        shown = _API + path.partition("?")[0].replace("/{site}", "")
         for is_last in (self._user is None, True):
             if self._user is None:
                 await self._sign_in()
@@ -168,7 +170,9 @@ class BatteryCloud(Enlighten):
             if method != "GET" and _XSRF_COOKIE in self._cookies:
                 headers["X-XSRF-Token"] = self._cookies[_XSRF_COOKIE]
             whole = _API + path.format(site=self._site, user=self._user)
-            answer = await self._ask(method, whole, cookies=self._cookies, headers=headers, **options)
+            answer = await self._ask(
+                method, whole, cookies=self._cookies, headers=headers, shown=shown, **options
+            )
             self._cookies.update(answer.cookies)
             if answer.status == 200 and not answer.body.lstrip().startswith(b"<"):
                 return answer
@@ -179,7 +183,7 @@ class BatteryCloud(Enlighten):
                 break
         raise NotAllowedError(
             "Enlighten does not let this account change the batteries' settings: use the owner's account",
-            path=_API + path.partition("?")[0].partition("{")[0],
+            path=shown,
         )
 
     async def _sign_in(self) -> None:
@@ -206,8 +210,7 @@ class BatteryCloud(Enlighten):
         ids = {integer(each, "id", 1) for each in nested_objects(listed, "sites")}
         found = sorted(each for each in ids if each is not None)
         if len(found) > 1:
-            names = ", ".join(map(str, found))
-            raise CommandError(f"this account has several sites: choose one of {names}")
+            raise CommandError("this account has several sites: use one that has only the gateway's site")
         # The list may be empty although the account has a site.
         site = found[0] if found else default
         if site is None:

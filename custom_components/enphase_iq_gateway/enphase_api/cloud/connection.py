@@ -112,11 +112,16 @@ class Connection(SessionHolder):
         *,
         cookies: Mapping[str, str] | None = None,
         headers: Mapping[str, str] | None = None,
+        shown: str | None = None,
         **options: Any,
     ) -> Answer:
-        """Send a request; all requests of this client are sent here."""
+        """Send a request; all requests of this client are sent here.
+
+        Errors name the path that is `shown`, for a `path` with numbers of the user.
+        """
         url = URL(f"{self.host}{path}", encoded=True)
-        with translate_errors(f"{self._server} ({self._url.host})", path):
+        named = path if shown is None else shown
+        with translate_errors(f"{self._server} ({self._url.host})", named):
             async with (
                 self._session() as session,
                 # Redirects are not followed: they would send the secret to another host. There is no Accept
@@ -130,10 +135,10 @@ class Connection(SessionHolder):
                     **options,
                 ) as response,
             ):
-                body = await read_body(response, path, _MAX_PAGE)
+                body = await read_body(response, named, _MAX_PAGE)
                 return Answer(
                     server=self._server,
-                    path=path,
+                    path=named,
                     status=response.status,
                     location=_location(response),
                     cookies=cookies_of(response),

@@ -98,7 +98,9 @@ class Setting:
             case Command.PRODUCTION:
                 value = data.production_switch
             case Command.AC_BATTERY_SLEEP:
-                value = (data.ac_battery_sleep or {}).get(str(self.device))
+                # An issue from before a restart has the last digits of the serial number.
+                sleeping = (data.ac_battery_sleep or {}).items()
+                value = next((value for number, value in sleeping if number.endswith(str(self.device))), None)
         return value
 
 
@@ -129,7 +131,7 @@ class CommandRunner:
                     self._coordinator.data
                 )
                 for name, value in result.requested.items()
-                if not is_same(value, result.before.get(name))
+                if (result.command, name) in COMMAND_ENTITIES and not is_same(value, result.before.get(name))
             }
             if now >= until:
                 del self._held[key]
@@ -291,7 +293,10 @@ class CommandRunner:
     async def _create_issue(self, final: CommandResult, also_changed: Mapping[str, Value]) -> None:
         hass, command = self._coordinator.hass, final.command
         expected = (
-            dict(final.requested) if final.missing else {name: final.before[name] for name in also_changed}
+            # The levels at which an AC Battery sleeps have no entity: nothing reports them later.
+            {name: value for name, value in final.requested.items() if (command, name) in COMMAND_ENTITIES}
+            if final.missing
+            else {name: final.before[name] for name in also_changed}
         )
         if expected:
             # Without, such as for batteries that do not charge, only a later command resolves it.

@@ -197,7 +197,12 @@ def home_issue_entry(hass: HomeAssistant, issue_id: str, data: IssueData) -> Con
 
 def command_issue_id(entry: ConfigEntry, command: Command, device: str | None) -> str:
     """Return the id of the issue of a command."""
-    return f"{_COMMAND}_{entry.entry_id}_{command}{'' if device is None else f'_{device}'}"
+    return f"{_COMMAND}_{entry.entry_id}_{command}{'' if device is None else f'_{_short(device)}'}"
+
+
+def _short(device: str) -> str:
+    """Return the name of a dry contact, or the last four digits of a serial number."""
+    return device[-4:]
 
 
 @callback
@@ -227,7 +232,7 @@ def async_create_command_issue(
         data={
             _ENTRY_ID: entry.entry_id,
             _COMMAND: result.command.value,
-            _DEVICE: result.device,
+            _DEVICE: None if result.device is None else _short(result.device),
             _EXPECTED: json_dumps(expected),
             _REQUESTED: requested,
             _REPORTED: reported,
@@ -239,7 +244,10 @@ def async_create_command_issue(
 def command_issues(
     hass: HomeAssistant, entry: ConfigEntry
 ) -> dict[tuple[Command, str | None], Mapping[str, Value]]:
-    """Return the values that resolve the issues of an entry, also of those from before a restart."""
+    """Return the values that resolve the issues of an entry, also of those from before a restart.
+
+    An AC Battery is named by the last four digits of its serial number.
+    """
     found = {}
     for (domain, issue_id), issue in ir.async_get(hass).issues.items():
         if domain == DOMAIN and issue.data and issue_id.startswith(f"{_COMMAND}_{entry.entry_id}_"):

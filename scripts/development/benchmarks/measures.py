@@ -8,8 +8,19 @@ import os
 import platform
 from dataclasses import dataclass, field
 from pathlib import Path
+from tempfile import mkdtemp
 
 _STATM, _PAGE = Path("/proc/self/statm"), os.sysconf("SC_PAGE_SIZE")
+
+
+def import_paths(build: Path, folder: Path) -> tuple[Path, ...]:
+    """Return the folders from which the code of a build is imported; `folder` is for a link to its client.
+
+    The client's own parent is none of them: its module `select` would take the place of Python's.
+    """
+    client = Path(mkdtemp(prefix="client.", dir=folder))
+    (client / "enphase_api").symlink_to(build / "custom_components/enphase_iq_gateway/enphase_api")
+    return build / "scripts", build, client
 
 
 class BenchmarkError(Exception):

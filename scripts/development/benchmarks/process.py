@@ -12,10 +12,11 @@ from importlib import import_module
 from multiprocessing import get_context
 from multiprocessing.connection import Connection
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from .loop import OccupiedLoop
-from .measures import Announcement, BenchmarkError, Cost, Disturbance, Gateway, resident_memory
+from .measures import Announcement, BenchmarkError, Cost, Disturbance, Gateway, import_paths, resident_memory
 
 
 class Process:
@@ -107,12 +108,12 @@ def start_measured(
 
 def _work(connection: Connection, name: str, given: Gateway | str | None, build: Path | None) -> None:
     """Answer the requests of a connection until it is closed."""
-    if build is not None:
-        # Before anything of the product is imported: there its packages are found first.
-        sys.path[:0] = map(str, (build, build / "scripts", build / "custom_components/enphase_iq_gateway"))
     # Ctrl-C is for the command, which closes it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with asyncio.Runner(loop_factory=OccupiedLoop) as runner:
+    with TemporaryDirectory() as folder, asyncio.Runner(loop_factory=OccupiedLoop) as runner:
+        if build is not None:
+            # Before anything of the product is imported: there its packages are found first.
+            sys.path[:0] = map(str, import_paths(build, Path(folder)))
         runner.run(_answer(connection, name, given))
 
 

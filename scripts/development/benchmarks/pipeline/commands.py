@@ -16,7 +16,7 @@ from pathlib import Path
 from tests.services import find_free_port
 
 from ...steps import PROJECT
-from ..measures import BenchmarkError
+from ..measures import BenchmarkError, import_paths
 
 _TICKS = os.sysconf("SC_CLK_TCK")
 
@@ -111,12 +111,11 @@ def running(
     build = build or PROJECT
     port = find_free_port()
     output = folder / f"{name}.{port}.log"
-    paths = (build / "scripts", build, build / "custom_components/enphase_iq_gateway")
     environment = {
         "PATH": os.environ.get("PATH", os.defpath),
         "HOME": str(folder),
         "ENPHASE_CONFIGURATION": str(folder),
-        "PYTHONPATH": os.pathsep.join(map(str, paths)),
+        "PYTHONPATH": os.pathsep.join(map(str, import_paths(build, folder))),
         **settings,
     }
     program = program or [str(build / "scripts" / f"{name}.py")]

@@ -44,6 +44,9 @@ CONF_LIVE_VALUES = "live_values"
 #: The key of the home energy sensor.
 HOME_ENERGY = "home_energy"
 
+#: The keys of the energies of batteries, which are estimated if no meter measures them.
+BATTERY_ENERGIES = ("battery_energy_charged", "battery_energy_discharged")
+
 #: The statuses of a meter, as the gateway reports them.
 METER_STATUSES = ["normal", "not-metering", "check-wiring"]
 

@@ -14,6 +14,7 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
 from homeassistant.util import dt as dt_util
 
+from .battery_energy import integrate
 from .client import async_store_renewed_certificate, battery_cloud, gateway_client
 from .commands import CommandRunner
 from .const import (
@@ -400,6 +401,19 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         self._responded.add(endpoint)
         # Replace the latest data only now: other responses may have arrived in the meantime.
         self._latest = replace(self._latest, **response, gateway_time=self.gateway.now)
+        if endpoint in self._latest.battery_power_endpoints:
+            self._integrate_battery_power()
+
+    def _integrate_battery_power(self) -> None:
+        """Count the energies of batteries that no meter measures."""
+        latest, now = self._latest, dt_util.utcnow()
+        if not latest.has_unmetered_batteries:
+            return
+        interval = self.poll_schedule.refresh_interval
+        endpoints = latest.battery_power_endpoints
+        max_gap = max(self.poll_schedule[endpoint].max_age(interval) for endpoint in endpoints)
+        energy = integrate(latest.battery_energy, latest.site.battery_power, now, max_gap)
+        self._latest = replace(latest, battery_energy=energy)
 
     async def _fetch(self, endpoint: Endpoint) -> dict[str, Any]:
         """Return the response of an endpoint by field of GatewayData."""

@@ -7,6 +7,7 @@ from functools import cached_property
 
 from homeassistant.util import dt as dt_util
 
+from .battery_energy import BatteryEnergy
 from .const import EnergySource
 from .endpoints import Endpoint
 from .enphase_api import quirks
@@ -73,6 +74,8 @@ class GatewayData:
     device_data: DeviceData | None = None
     #: All that the gateway lists, without the power of AC Batteries, which is in `production`.
     listed_batteries: Batteries | None = None
+    #: Of batteries that no meter measures; None if unknown.
+    battery_energy: BatteryEnergy | None = None
     #: How the batteries are used.
     storage: Storage | None = None
     #: "off", "on" or "auto".
@@ -214,6 +217,12 @@ class GatewayData:
         return batteries is None or bool(batteries.units) or self.has_ac_batteries
 
     @cached_property
+    def is_home_estimated(self) -> bool:
+        """Whether the energy of home includes an estimated energy of batteries."""
+        home = home_terms(self.metered_types, unmetered_batteries=self.has_unmetered_batteries)
+        return not home.keys() <= self.metered_types
+
+    @cached_property
     def live_fields(self) -> Mapping[str, str]:
         """The fields of the site that are read from the live status, and its fields: those without a meter.
 
@@ -231,6 +240,14 @@ class GatewayData:
             "battery_power": MeasurementType.STORAGE not in metered,
         }
         return {field: LIVE_POWERS[field] for field, is_lacking in lacks_meter.items() if is_lacking}
+
+    @cached_property
+    def battery_power_endpoints(self) -> frozenset[Endpoint]:
+        """The endpoints of the power of batteries that no meter measures."""
+        if "battery_power" in self.live_fields:
+            return frozenset({Endpoint.LIVE})
+        batteries = frozenset({Endpoint.BATTERIES})
+        return batteries | {Endpoint.PRODUCTION} if self.has_ac_batteries else batteries
 
     @cached_property
     def state_of_charge(self) -> float | None:
@@ -318,11 +335,14 @@ class GatewayData:
         battery_power = None if batteries is None else batteries.power
         if "battery_power" in self.live_fields:
             battery_power = self._live_power("battery_power")
+        energy = self.battery_energy if self.has_unmetered_batteries else None
         site = Site.from_readings(
             self.readings,
             metered=self.metered_types,
             unmetered_batteries=self.has_unmetered_batteries,
             battery_power=battery_power,
+            charged_energy=None if energy is None else energy.charged,
+            discharged_energy=None if energy is None else energy.discharged,
             grid_connected=None if self.listed_batteries is None else self.listed_batteries.grid_connected,
         )
         if self.is_home_decreasing:

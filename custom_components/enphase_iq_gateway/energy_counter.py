@@ -57,11 +57,24 @@ _MAX_DECREASES = 3
 _DECREASE_WINDOW = timedelta(days=30)
 
 
+_ESTIMATED = "estimated"
+
+
 class Source(NamedTuple):
     """Where an energy is read, and the firmware if it affects the value."""
 
     name: str
     firmware: str = ""
+
+    @classmethod
+    def estimated(cls, since: datetime) -> Self:
+        """Return the source of an energy that is integrated since then; a later one is another source."""
+        return cls(f"{_ESTIMATED} since {since.isoformat()}")
+
+    @property
+    def is_estimated(self) -> bool:
+        """Whether the energy is integrated from a power."""
+        return self.name.startswith(_ESTIMATED)
 
 
 #: The source of all energies but those of unmetered production.
@@ -166,8 +179,8 @@ class EnergyCounter:
             return None
         if self.value is None or self.updated_at is None:
             return self._start(reading, now, source)
-        if reading == 0 < self.value:
-            # A gateway that cannot read a meter returns 0.
+        if reading == 0 < self.value and not source.is_estimated:
+            # A gateway that cannot read a meter returns 0; an integration starts from 0.
             return self.value
         if source != self.source:
             self._change_source(self.value, self.updated_at, reading, now, source)
@@ -195,7 +208,7 @@ class EnergyCounter:
     def _start(self, reading: float, now: datetime, source: Source) -> float | None:
         # A gateway that has just started returns 0 at first, and the jump from there to the counter would be
         # recorded as energy.
-        if reading > 0 or self._track_step(reading, now).persists:
+        if reading > 0 or source.is_estimated or self._track_step(reading, now).persists:
             # The home energy is negative if one of its meters is newer than another. Statistics ignore
             # negative values: start at zero.
             self.offset, self.source = max(0.0, -reading), source

@@ -15,15 +15,18 @@ from homeassistant.helpers.entity_platform import AddConfigEntryEntitiesCallback
 from homeassistant.helpers.event import async_track_point_in_utc_time, async_track_time_change
 from homeassistant.util import dt as dt_util
 
-from .const import HOME_ENERGY, LOGGER
+from .const import BATTERY_ENERGIES, HOME_ENERGY, LOGGER
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
 from .endpoints import Endpoint
-from .energy_counter import METERS, MICROINVERTER, Source
+from .energy_counter import METERS, MICROINVERTER, NO_SOURCE, Source
 from .entity import GatewayEntity, async_add_discovered_entities
 from .sensor_descriptions import GatewaySensorDescription, sensor_descriptions
 from .unit_sensors import unit_sensors
 
 PARALLEL_UPDATES = 0
+
+#: The attribute of energies that no meter counts.
+ATTR_ESTIMATED = "estimated"
 
 #: Measurements that always fluctuate: changes that are smaller than the displayed precision are not written.
 _FLUCTUATING = {
@@ -124,8 +127,8 @@ class EnergySensor(GatewaySensor):
         self._counter = coordinator.counters.add(
             replace(description, key=self._counter_key).unique_id(coordinator)
         )
-        # An energy is read from exactly one endpoint.
-        (self._endpoint,) = description.endpoints
+        # An energy is read from one endpoint; an estimated one may depend on another besides.
+        self._endpoint = next(each for each in Endpoint if each in description.endpoints)
 
     @override
     def _update_value(self) -> float | None:
@@ -138,7 +141,7 @@ class EnergySensor(GatewaySensor):
             if not self.coordinator.data.is_home_decreasing:
                 self.coordinator.async_check_home_energy()
             return None
-        if before is not None and counter.offset != offset:
+        if before is not None and counter.offset != offset and not counter.source.is_estimated:
             # A change of the source is expected.
             LOGGER.log(
                 logging.WARNING if counter.source == source else logging.INFO,
@@ -150,8 +153,26 @@ class EnergySensor(GatewaySensor):
         return value
 
     @property
+    def _is_estimated(self) -> bool:
+        """Whether the energy is integrated from the power of batteries, or a sum with such an energy."""
+        data = self.coordinator.data
+        if self._counter_key == HOME_ENERGY:
+            return data.is_home_estimated
+        return self._counter_key in BATTERY_ENERGIES and data.has_unmetered_batteries
+
+    @property
+    @override
+    def extra_state_attributes(self) -> dict[str, Any] | None:
+        return {ATTR_ESTIMATED: True} if self._is_estimated else None
+
+    @property
     def _source(self) -> Source:
         data = self.coordinator.data
+        if self._is_estimated:
+            # Without energies there is no reading either.
+            return (
+                NO_SOURCE if (energy := data.battery_energy) is None else Source.estimated(energy.started_at)
+            )
         if self._endpoint is Endpoint.READINGS:
             return METERS
         if self._endpoint is Endpoint.DEVICE_DATA:

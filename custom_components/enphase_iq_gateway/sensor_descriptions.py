@@ -21,7 +21,7 @@ from homeassistant.const import (
 )
 from homeassistant.util import dt as dt_util
 
-from .const import HOME_ENERGY, METER_STATUSES, EnergySource
+from .const import BATTERY_ENERGIES, HOME_ENERGY, METER_STATUSES, EnergySource
 from .coordinator import GatewayCoordinator
 from .data import GatewayData
 from .endpoints import Endpoint
@@ -109,6 +109,9 @@ _PRODUCTION_ENDPOINTS = {
     EnergySource.TOTALS: (_INVERTERS_POWER, Endpoint.TOTALS),
 }
 
+#: The fields of the client's Site of BATTERY_ENERGIES.
+_BATTERY_ENERGY_FIELDS = ("charged_energy", "discharged_energy")
+
 #: Key, field of the client's Batteries, kind.
 _SITE_BATTERY_SENSORS: tuple[tuple[str, str, dict[str, Any]], ...] = (
     ("battery_charge", "state_of_charge", STATE_OF_CHARGE),
@@ -123,7 +126,7 @@ def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
     metered = data.metered_types
     live = data.live_fields
     batteries = _BATTERIES | {Endpoint.PRODUCTION} if data.has_ac_batteries else _BATTERIES
-    batteries_power = _LIVE if "battery_power" in live else batteries
+    batteries_power = data.battery_power_endpoints
     with_batteries = _READINGS | batteries_power if data.has_unmetered_batteries else _READINGS
     power, energy = _PRODUCTION_ENDPOINTS[data.production_source]
     power = _LIVE if "production_power" in live else power
@@ -138,6 +141,25 @@ def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
     if _NET in metered:
         yield _site_sensor("grid_energy_imported", "imported_energy", ENERGY, _READINGS)
         yield _site_sensor("grid_energy_exported", "exported_energy", ENERGY, _READINGS)
+    yield from _home_sensors(data, with_batteries)
+    if _STORAGE in metered:
+        yield _site_sensor("battery_power", "battery_power", POWER, _READINGS)
+        for key, field in zip(BATTERY_ENERGIES, _BATTERY_ENERGY_FIELDS, strict=True):
+            yield _site_sensor(key, field, ENERGY, _READINGS)
+    if data.batteries is not None and data.batteries.are_there:
+        if _STORAGE not in metered:
+            yield _site_sensor("battery_power", "battery_power", POWER, batteries_power)
+            yield from _estimated_energies(batteries_power)
+        # With IQ Batteries, the gateway's sums over all batteries include AC Batteries.
+        sums = _BATTERIES if data.batteries.units else batteries
+        yield from _site_battery_sensors(data.batteries, sums, _LIVE if "battery_power" in live else sums)
+
+
+def _home_sensors(
+    data: GatewayData, with_batteries: frozenset[Endpoint]
+) -> Iterator[GatewaySensorDescription]:
+    """Yield power and energy of home, which may be sums with the power of unmetered batteries."""
+    metered = data.metered_types
     home = home_terms(metered, unmetered_batteries=data.has_unmetered_batteries)
     if {_PRODUCTION, _TOTAL} & home.keys() & metered:
         is_metered = home.keys() <= metered
@@ -145,18 +167,20 @@ def site_sensors(data: GatewayData) -> Iterator[GatewaySensorDescription]:
         # If batteries decide which meters make up the home energy, wait until they are known.
         if is_metered and (data.batteries is not None or not _depends_on_batteries(metered)):
             yield _site_sensor(HOME_ENERGY, "consumed_energy", ENERGY, _READINGS)
-    elif "home_power" in live:
+        elif not is_metered and data.batteries is not None and data.batteries.are_there:
+            yield _site_sensor(HOME_ENERGY, "consumed_energy", ENERGY, with_batteries)
+    elif "home_power" in data.live_fields:
         yield _site_sensor("home_power", "home_power", POWER, _LIVE)
-    if _STORAGE in metered:
-        yield _site_sensor("battery_power", "battery_power", POWER, _READINGS)
-        yield _site_sensor("battery_energy_charged", "charged_energy", ENERGY, _READINGS)
-        yield _site_sensor("battery_energy_discharged", "discharged_energy", ENERGY, _READINGS)
-    if data.batteries is not None and data.batteries.are_there:
-        if _STORAGE not in metered:
-            yield _site_sensor("battery_power", "battery_power", POWER, batteries_power)
-        # With IQ Batteries, the gateway's sums over all batteries include AC Batteries.
-        sums = _BATTERIES if data.batteries.units else batteries
-        yield from _site_battery_sensors(data.batteries, sums, _LIVE if "battery_power" in live else sums)
+
+
+def _estimated_energies(endpoints: frozenset[Endpoint]) -> Iterator[GatewaySensorDescription]:
+    """Yield the energies of unmetered batteries, which are integrated from their power."""
+
+    def measured_at(data: GatewayData) -> datetime | None:
+        return None if data.battery_energy is None else data.battery_energy.measured_at
+
+    for key, field in zip(BATTERY_ENERGIES, _BATTERY_ENERGY_FIELDS, strict=True):
+        yield replace(_site_sensor(key, field, ENERGY, endpoints), measured_at_fn=measured_at)
 
 
 def _site_sensor(

@@ -80,8 +80,15 @@ async def test_new_batteries_are_added_and_included_in_home(
     assert float(state_of(hass, simulator, "home_power")) == pytest.approx(
         truth.total_consumption.total.active_power, abs=1
     )
-    # Without a meter for the batteries, home energy is unknown.
-    assert not is_provided(hass, simulator, "home_energy")
+    # Without a meter for the batteries, these energies are estimated.
+    for key in ("home_energy", "battery_energy_charged", "battery_energy_discharged"):
+        entity_id = er.async_get(hass).async_get_entity_id(
+            "sensor", DOMAIN, f"{simulator.serial_number}_{key}"
+        )
+        assert entity_id is not None
+        state = hass.states.get(entity_id)
+        assert state is not None
+        assert state.attributes["estimated"] is True
 
 
 @pytest.mark.parametrize("profile", ["three-phase"])

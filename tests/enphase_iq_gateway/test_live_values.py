@@ -130,7 +130,12 @@ async def test_it_is_not_read_while_its_sensors_are_disabled(
 ) -> None:
     await set_up(entry)
     registry = er.async_get(hass)
-    for key in ("home_power", "battery_power", "battery_charge"):
+    estimated = [
+        f"{key}{suffix}"
+        for key in ("home_energy", "battery_energy_charged", "battery_energy_discharged")
+        for suffix in ("", "_today")
+    ]
+    for key in ("home_power", "battery_power", "battery_charge", *estimated):
         entity_id = registry.async_get_entity_id("sensor", DOMAIN, f"{simulator.serial_number}_{key}")
         assert entity_id is not None
         registry.async_update_entity(entity_id, disabled_by=er.RegistryEntryDisabler.USER)

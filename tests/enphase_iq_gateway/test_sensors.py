@@ -112,7 +112,13 @@ def site_truth(truth: Truth, profile: str) -> dict[str, float]:
             )
         case "battery-without-meter" | "ac-batteries":
             charge = {"battery_charge": truth.battery.state_of_charge} if truth.battery else {}
-            return shown | grid_power | grid_energy | home_power | battery | charge
+            # Estimated from the power since the set-up; the home energy starts from the counters of meters.
+            estimated = {
+                "battery_energy_charged": 0.0,
+                "battery_energy_discharged": 0.0,
+                "home_energy": sum(each.energy_delivered - each.energy_received for each in (made, grid)),
+            }
+            return shown | grid_power | grid_energy | home_power | battery | charge | estimated
     return shown | grid_power | grid_energy | home_power | home_energy
 
 

@@ -142,19 +142,26 @@ class Site:
         metered: Collection[str] | None = None,
         unmetered_batteries: bool | None = False,
         battery_power: float | None = None,
+        charged_energy: float | None = None,
+        discharged_energy: float | None = None,
         measured_at: Mapping[str, datetime | None] | None = None,
     ) -> Self:
         """Calculate the site from whole meters, or from one phase of each, by measurement type.
 
         `metered` are the metered types, if they differ from those of `meters`: a meter may have no values
         now, and production may be that of microinverters, which is in no sum. With `unmetered_batteries`,
-        which no storage meter measures, their `battery_power` (W, positive: discharging) is used, and the
-        energy of home is unknown without a meter of total consumption; None: see `home_terms`. Powers whose
-        `measured_at` (by type) are too far apart are not added up.
+        which no storage meter measures, their `battery_power` (W, positive: discharging) and energies (Wh)
+        are used; while these are unknown, so is the energy of home without a meter of total consumption.
+        None: see `home_terms`. Powers whose `measured_at` (by type) are too far apart are not added up.
         """
         metered = meters.keys() if metered is None else metered
         if STORAGE not in metered:
-            meters = {**meters, STORAGE: Quantities(active_power=battery_power)}
+            storage = Quantities(
+                active_power=battery_power,
+                energy_delivered=discharged_energy,
+                energy_received=charged_energy,
+            )
+            meters = {**meters, STORAGE: storage}
         unknown = Quantities()
         production, storage = meters.get(PRODUCTION, unknown), meters.get(STORAGE, unknown)
         terms = home_terms(metered, unmetered_batteries=unmetered_batteries)
@@ -183,6 +190,8 @@ class Site:
         metered: Collection[str] | None = None,
         unmetered_batteries: bool = False,
         battery_power: float | None = None,
+        charged_energy: float | None = None,
+        discharged_energy: float | None = None,
         grid_connected: bool | None = None,
     ) -> Self:
         """Calculate the site from the first meter of each type, as `from_quantities` does.
@@ -197,6 +206,8 @@ class Site:
             metered=metered,
             unmetered_batteries=unmetered_batteries,
             battery_power=battery_power,
+            charged_energy=charged_energy,
+            discharged_energy=discharged_energy,
             measured_at={name: each.measured_at for name, each in first.items()},
         )
         return replace(site, grid_power=quirks.grid_power(site.grid_power, grid_connected=grid_connected))

@@ -1,6 +1,8 @@
 """The option "live values": the live status replaces what no meter measures."""
 
+from collections import Counter
 from dataclasses import replace
+from functools import partial
 
 import pytest
 from homeassistant.const import STATE_UNKNOWN
@@ -10,6 +12,7 @@ from homeassistant.helpers import issue_registry as ir
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
 from custom_components.enphase_iq_gateway.const import CONF_LIVE_VALUES, DOMAIN
+from custom_components.enphase_iq_gateway.endpoints import Endpoint
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import Profile, find
 
@@ -88,6 +91,20 @@ async def test_with_meters_only_the_batteries_are_read_from_it(
     simulator.requests.clear()
     await tick()
     assert [request.path for request in simulator.requests] == [READINGS, STATUS]
+
+
+@pytest.mark.parametrize("profile", [UNMETERED, "battery-without-meter"])
+async def test_after_a_refresh_only_what_depends_on_it_is_updated(
+    simulator: Simulator, entry: MockConfigEntry, set_up: SetUp, tick: Tick
+) -> None:
+    await set_up(entry)
+    await tick(61)
+    updated: Counter[Endpoint] = Counter()
+    for endpoint in (Endpoint.LIVE, Endpoint.INVERTERS):
+        listener = partial(updated.update, [endpoint])
+        entry.async_on_unload(entry.runtime_data.async_add_listener(listener, frozenset({endpoint})))
+    await tick(times=4)
+    assert updated == {Endpoint.LIVE: 4}
 
 
 async def test_the_stream_is_kept_on_with_few_requests(

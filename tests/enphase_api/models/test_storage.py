@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from enphase_api import InvalidAnswerError
+from enphase_api.local.tariff import change_document
 from enphase_api.models import Storage, StorageMode, StorageSettings
 
 SCHED: dict[str, Any] = {
@@ -157,3 +158,25 @@ def test_recorded_gateways_have_their_settings(
     storage = Storage.from_json(read("admin_lib_tariff"), None, read("ivp_ensemble_secctrl"))
     assert (storage.mode, storage.reserve, storage.shutdown_level) == (mode, reserve, shutdown_level)
     assert (storage.charge_from_grid, storage.is_outdated) == (False, outdated)
+
+
+@pytest.mark.skipif(not os.environ.get("ENPHASE_RECORDINGS"), reason="no recordings")
+@pytest.mark.parametrize(
+    "name",
+    [
+        "7.3.466_with_cts_3phase",
+        "7.6.175_with_cts",
+        "8.2.127_with_3cts_and_battery_split",
+        "8.2.4264_metered_noct",
+        "8.3.5433_tot_is_net_cons",
+    ],
+)
+def test_a_recorded_document_is_sent_as_it_was_read_but_for_the_change(name: str) -> None:
+    text = Path(os.environ["ENPHASE_RECORDINGS"], name, "admin_lib_tariff").read_text(encoding="utf-8")
+    present = json.loads(text)
+    settings = present["tariff"]["storage_settings"]
+    sent = change_document(json.loads(text), {"reserve": 40.0})
+    is_float = isinstance(settings["reserved_soc"], float)
+    settings["reserved_soc"] = 40.0 if is_float else 40
+    # As texts: with the order of keys, and whole numbers apart from decimal ones.
+    assert json.dumps(sent) == json.dumps({"tariff": present["tariff"]})

@@ -191,8 +191,19 @@ class CommandRunner:
         first = coordinator.config_entry.async_create_background_task(
             coordinator.hass, self._send(command, requested, device), f"{coordinator.name} command"
         )
-        result, second = await asyncio.shield(first)
-        return await asyncio.shield(second) if final else result
+        try:
+            result, second = await asyncio.shield(first)
+            return await asyncio.shield(second) if final else result
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if task is None or task.cancelling():
+                raise
+            # The entry is unloaded, which has cancelled the command and not its caller.
+            raise HomeAssistantError(
+                translation_domain=DOMAIN,
+                translation_key="command_interrupted",
+                translation_placeholders={"name": coordinator.config_entry.title},
+            ) from None
 
     async def _send(
         self, command: Command, requested: Mapping[str, Value], device: str | None

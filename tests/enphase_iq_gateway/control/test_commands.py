@@ -375,6 +375,22 @@ async def test_commands_are_sent_one_at_a_time(
     assert issues(hass) == []
 
 
+async def test_a_command_that_a_reload_interrupts_is_an_error_of_its_caller(
+    hass: HomeAssistant, simulator: Simulator, control: Control, show: Show, change: Change
+) -> None:
+    entry = await control()
+    sending = asyncio.create_task(change(SELECT, "battery_mode", "backup"))
+    while show(SELECT, "battery_mode").attributes["pending"] is None:
+        await asyncio.sleep(0.01)
+    await hass.config_entries.async_reload(entry.entry_id)
+    with pytest.raises(HomeAssistantError) as raised:
+        await sending
+    assert raised.value.translation_key == "command_interrupted"
+    await settle(hass)
+    assert show(SELECT, "battery_mode").attributes["pending"] is None
+    assert issues(hass) == []
+
+
 async def test_a_command_is_completed_although_its_caller_is_cancelled(
     hass: HomeAssistant, simulator: Simulator, control: Control, show: Show, change: Change
 ) -> None:

@@ -149,9 +149,9 @@ def test_each_entity_of_ours_on_the_page_exists() -> None:
 def test_each_row_says_same_or_why_not() -> None:
     for row in table().values():
         kind, _, reason = row.verdict.partition(": ")
-        assert kind in {"same", "better", "not offered", "not yet"}, row
+        assert kind in {"same", "better", "not offered"}, row
         assert row.ours.endswith("(binary sensor)") or (kind == "same") == bool(row.unit), row
-        assert kind in {"same", "not yet"} or reason, row
+        assert kind == "same" or reason, row
         assert bool(row.ours) == (kind in {"same", "better"}), row
 
 

@@ -113,7 +113,7 @@ def _site(house: House) -> Iterator[Expected]:
         yield metered("grid_energy_exported", "Wh", lambda t: t.net_consumption.total.energy_received)
     if has_total or (has_net and has_production):
         yield metered("home_power", "W", lambda t: t.total_consumption.total.active_power)
-        yield metered("home_energy", "Wh", lambda t: t.total_consumption.total.energy_delivered)
+        yield _home_energy(house)
     if has_storage:
         yield metered("battery_power", "W", lambda t: t.storage.total.active_power)
         yield metered("battery_energy_discharged", "Wh", lambda t: t.storage.total.energy_delivered)
@@ -130,6 +130,47 @@ def _site(house: House) -> Iterator[Expected]:
             "battery_reserve", _at(house, _times_of_request(_SUMS), lambda t: _battery(t).reserve), "%", 1
         )
         yield Expected("grid_connected", _constant("on"))
+        yield from _unmetered_batteries(house)
+
+
+#: Wh; batteries without a meter are read each minute, the meters more often.
+_ESTIMATE_STEP = 100
+
+
+def _unmetered_batteries(house: House) -> Iterator[Expected]:
+    """Yield the power of batteries without a meter, and their energies since the first request."""
+    if house.profile.measures(STORAGE):
+        return
+    power = _at(house, _times_of_request(_POWER), lambda t: t.storage.total.active_power)
+    discharged = _at(house, _reading, lambda t: t.storage.total.energy_delivered)
+    charged = _at(house, _reading, lambda t: t.storage.total.energy_received)
+    yield Expected("battery_power", power, "W", 1)
+    yield Expected("battery_energy_discharged", _since_start(discharged), "Wh", _ESTIMATE_STEP)
+    yield Expected("battery_energy_charged", _since_start(charged), "Wh", _ESTIMATE_STEP)
+
+
+def _home_energy(house: House) -> Expected:
+    """Return the energy of home, which is estimated where batteries have no meter."""
+    measures = house.profile.measures
+    if measures(TOTAL) or measures(STORAGE) or not house.profile.battery:
+        counted = _at(house, _reading, lambda t: t.total_consumption.total.energy_delivered)
+        return Expected("home_energy", counted, "Wh", _METER_STEP)
+    return Expected("home_energy", _estimated_home_energy(house), "Wh", _ESTIMATE_STEP)
+
+
+def _estimated_home_energy(house: House) -> Callable[[Moments], tuple[float, float]]:
+    """Return production and grid by their counters, and what the batteries gave since the first request."""
+
+    def net(moment: float, *kinds: str) -> float:
+        totals = [house.truth(moment).of(kind).total for kind in kinds]
+        return sum(each.energy_delivered - each.energy_received for each in totals)
+
+    def right(moments: Moments) -> tuple[float, float]:
+        batteries = net(moments.reading, STORAGE) - net(moments.started, STORAGE)
+        energy = net(moments.reading, PRODUCTION, NET) + batteries
+        return energy, energy
+
+    return right
 
 
 def _today(site: Iterable[Expected]) -> Iterator[Expected]:

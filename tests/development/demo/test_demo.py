@@ -22,7 +22,15 @@ from tests.development.demo.running import COMMAND, RunningDemo, demo, processes
 
 pytestmark = [pytest.mark.demo, pytest.mark.slow]
 
-PROFILES = ["no-meters", "production-only", "single-phase", "split-phase", "three-phase", "battery"]
+PROFILES = [
+    "no-meters",
+    "production-only",
+    "single-phase",
+    "split-phase",
+    "three-phase",
+    "battery",
+    "battery-without-meter",
+]
 
 
 @pytest.mark.parametrize("profile", PROFILES)

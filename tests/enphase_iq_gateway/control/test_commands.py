@@ -38,7 +38,8 @@ async def test_without_the_option_nothing_can_be_changed_and_nothing_is_read_for
     await set_up(entry, enable=True)
     assert control_entities(hass, entry) == set()
     read = {request.path for request in simulator.requests}
-    assert not read & {"/admin/lib/tariff", "/ivp/sc/sched", "/ivp/ss/gen_mode"}
+    # The tariff document has the prices, too.
+    assert not read & {"/ivp/sc/sched", "/ivp/ss/gen_mode"}
     for action, data in (
         ("set_battery_mode", {"mode": "backup"}),
         ("set_grid_connection", {"connected": True}),
@@ -79,7 +80,7 @@ async def test_a_gateway_without_batteries_has_nothing_to_change(hass: HomeAssis
     with Simulator("three-phase", seed=3) as other:
         entry = await set_up(make_entry(other, options={CONF_ALLOW_WRITES: True}))
         assert control_entities(hass, entry) == set()
-        assert "/admin/lib/tariff" not in {request.path for request in other.requests}
+        assert "/ivp/sc/sched" not in {request.path for request in other.requests}
         await hass.config_entries.async_unload(entry.entry_id)
 
 

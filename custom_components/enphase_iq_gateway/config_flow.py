@@ -87,7 +87,7 @@ MAX_FLOWS_PER_ADDRESS = 4
 
 #: The states per day that the recorder writes at one reading per second with three phases: of the entities
 #: that are enabled by default (7 per second), and of all.
-_RECORDED_STATES = {"few": "604\N{NO-BREAK SPACE}800", "many": "4\N{NO-BREAK SPACE}500\N{NO-BREAK SPACE}000"}
+_RECORDED_STATES = {"few": "950\N{NO-BREAK SPACE}000", "many": "4\N{NO-BREAK SPACE}900\N{NO-BREAK SPACE}000"}
 
 OPTIONS_SCHEMA = vol.Schema(
     {

@@ -83,13 +83,14 @@ def test_a_counter_continues_after_a_gap_and_when_the_batteries_get_a_meter() ->
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("profile", "seconds"), [("battery-without-meter", 60), ("ac-batteries", 300)])
+@pytest.mark.parametrize(("profile", "seconds"), [("battery-without-meter", 67), ("ac-batteries", 307)])
 def test_over_a_week_with_outages_the_energies_are_those_of_the_house(profile: str, seconds: int) -> None:
     house = House(PROFILES[profile], 1, NOON, 0)
     counters, true = (EnergyCounter(), EnergyCounter()), [0.0, 0.0]
     energy: BatteryEnergy | None = None
     before: Truth | None = None
-    for second in range(0, 7 * DAY, seconds):
+    # The power of the house bends at each full minute: samples at these would be exact.
+    for second in range(23, 7 * DAY, seconds):
         if second % DAY in range(9 * 3600, 11 * 3600) or second % (5 * 3600) < 900:
             before = None
             continue
@@ -141,10 +142,10 @@ async def test_battery_and_home_energies_follow_the_house_and_continue_after_a_r
         assert state is not None
         assert state.attributes["estimated"] is True
 
-    # Nothing is counted while Home Assistant is off.
+    # Nothing is counted while Home Assistant is off; in the morning the battery charges.
     before = shown()
     await hass.config_entries.async_unload(entry.entry_id)
-    await tick(seconds=7200)
+    await tick(seconds=11 * 3600)
     await hass.config_entries.async_setup(entry.entry_id)
     await hass.async_block_till_done(wait_background_tasks=True)
     assert shown() == pytest.approx(before, abs=0.01)
@@ -152,7 +153,10 @@ async def test_battery_and_home_energies_follow_the_house_and_continue_after_a_r
     await tick(seconds=60, times=30)
     counted = [late - early for early, late in zip(before, shown(), strict=True)]
     expected = [late - early for early, late in zip(restarted, true(), strict=True)]
-    assert counted == pytest.approx(expected, rel=0.03, abs=5)
+    assert expected[0] > 100
+    assert counted[:2] == pytest.approx(expected[:2], rel=0.03)
+    # The meters are read before the batteries: home is ahead by the energy charged in a minute at most.
+    assert -5 <= counted[2] - expected[2] <= expected[0] / 30 + 5
 
     # A meter counts from here.
     before = shown()

@@ -410,7 +410,8 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         if not latest.has_unmetered_batteries:
             return
         interval = self.poll_schedule.refresh_interval
-        endpoints = latest.battery_power_endpoints
+        # The live status is read so often that three intervals are only seconds.
+        endpoints = latest.battery_power_endpoints | {Endpoint.BATTERIES}
         max_gap = max(self.poll_schedule[endpoint].max_age(interval) for endpoint in endpoints)
         energy = integrate(latest.battery_energy, latest.site.battery_power, now, max_gap)
         self._latest = replace(latest, battery_energy=energy)

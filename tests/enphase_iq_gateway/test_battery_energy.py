@@ -8,14 +8,14 @@ from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
 from custom_components.enphase_iq_gateway.battery_energy import BatteryEnergy, integrate
-from custom_components.enphase_iq_gateway.const import DOMAIN
+from custom_components.enphase_iq_gateway.const import CONF_LIVE_VALUES, DOMAIN
 from custom_components.enphase_iq_gateway.energy_counter import METERS, EnergyCounter, Source
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES, find
 from enphase_companion.simulator.truth import Truth
 
-from .conftest import NOON, SetUp, Tick, state_of
+from .conftest import NOON, SetUp, Tick, make_entry, state_of
 
 START = datetime(2026, 6, 21, 12, tzinfo=UTC)
 MINUTE, GAP = timedelta(minutes=1), timedelta(minutes=3)
@@ -169,3 +169,22 @@ async def test_battery_and_home_energies_follow_the_house_and_continue_after_a_r
     counted = [late - early for early, late in zip(before, shown(), strict=True)]
     expected = [late - early for early, late in zip(metered, true(), strict=True)]
     assert counted == pytest.approx(expected, abs=2)
+
+
+@pytest.mark.parametrize("profile", ["battery-without-meter"])
+async def test_a_minute_without_live_values_is_no_gap(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
+) -> None:
+    entry = make_entry(simulator, options={CONF_LIVE_VALUES: True})
+    await set_up(entry)
+    await tick(times=3)
+    before = entry.runtime_data.data.battery_energy
+    assert before is not None
+    simulator.faults.set("status", "/ivp/livedata/status")
+    await tick(times=6)
+    simulator.faults.clear()
+    await tick(times=3)
+    energy = entry.runtime_data.data.battery_energy
+    assert energy is not None
+    assert energy.started_at == before.started_at
+    assert energy.measured_at > before.measured_at

@@ -312,7 +312,8 @@ def test_an_interrupted_rebuild_can_be_repeated(user: CliUser, database_url: str
         time.sleep(1.5)
         rebuilding.send_signal(signal.SIGTERM)
         output, _ = rebuilding.communicate(timeout=60)
-    assert rebuilding.returncode in {143, 0}, output
+    # By the signal itself: before the command handles it, or when it has ended.
+    assert rebuilding.returncode in {143, 0, -signal.SIGTERM}, output
     assert "Traceback" not in output
     assert user.run("rebuild").status == 0
     assert user.count_readings() == 30_000

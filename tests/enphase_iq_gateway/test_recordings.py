@@ -110,6 +110,18 @@ EXPECTED: dict[str, tuple[Values, Values]] = {
     ),
 }
 
+#: The lowest and the highest price of the tariff: which one is shown depends on the time of the day.
+PRICES: dict[str, dict[str, tuple[float, float]]] = {
+    "7.3.466_with_cts_3phase": {"import_price": (0.01, 0.14), "export_price": (0, 0)},
+    "7.6.175_with_cts": {"import_price": (0.01, 0.14), "export_price": (0, 0)},
+    "8.2.127_with_3cts_and_battery_split": {
+        "import_price": (0.32137, 0.63003),
+        "export_price": (0.000099, 0.000099),
+    },
+    # The import price depends on the energy of the month.
+    "8.3.5433_tot_is_net_cons": {"export_price": (0.151079, 0.151079)},
+}
+
 #: The number of listed microinverters, and the sum of their last reports (W); None if all had been silent for
 #: hours by the gateway's clock.
 INVERTERS: dict[str, tuple[int, int | None]] = {
@@ -172,8 +184,11 @@ async def test_a_recorded_gateway_shows_its_recorded_values(
         for entity in er.async_get(hass).entities.values()
         if entity.platform == DOMAIN and entity.domain == "sensor" and entity.disabled_by is None
     }
-    assert enabled == set(by_default)
+    prices = PRICES.get(recording, {})
+    assert enabled == by_default.keys() | prices.keys()
     assert_shown(hass, simulator, by_default)
+    for key, (lowest, highest) in prices.items():
+        assert lowest <= float(state_of(hass, simulator, key)) <= highest
     await enable_all(hass, flow.shown["result"])
     assert_shown(hass, simulator, once_enabled)
 
@@ -187,10 +202,11 @@ async def test_the_entities_of_a_recorded_gateway_match_the_snapshot(
     shown = {
         entity.unique_id.removeprefix(f"{simulator.serial_number}_"): state.state
         for entity in er.async_get(hass).entities.values()
-        # Sensors of the gateway itself; the token and the certificate are those of the simulator.
+        # Sensors of the gateway itself; the token and the certificate are those of the simulator, and prices
+        # depend on the time of the day.
         if entity.platform == DOMAIN
         and entity.unique_id.startswith(simulator.serial_number)
-        and not entity.unique_id.endswith("_expiry")
+        and not entity.unique_id.endswith(("_expiry", "_price"))
         and (state := hass.states.get(entity.entity_id)) is not None
     }
     assert dict(sorted(shown.items())) == snapshot

@@ -65,7 +65,8 @@ async def test_no_value_is_frozen_or_in_the_future_while_the_clock_of_the_house_
                 )
                 assert all(at < datetime.now(UTC) for at in reports[-1].values())
                 await asyncio.sleep(25)
-    assert len(reports[0]) == 1 + 12 + 3
+    # The gateway, the microinverters, the batteries and the System Controller.
+    assert len(reports[0]) == 1 + 12 + 3 + 1
     assert all(reports[1][name] > at for name, at in reports[0].items())
 
 

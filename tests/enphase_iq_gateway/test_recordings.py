@@ -115,7 +115,7 @@ PRICES: dict[str, dict[str, tuple[float, float]]] = {
     "7.3.466_with_cts_3phase": {"import_price": (0.01, 0.14), "export_price": (0, 0)},
     "7.6.175_with_cts": {"import_price": (0.01, 0.14), "export_price": (0, 0)},
     "8.2.127_with_3cts_and_battery_split": {
-        "import_price": (0.32137, 0.63003),
+        "import_price": (0.321359, 0.63003),
         "export_price": (0.000099, 0.000099),
     },
     # The import price depends on the energy of the month.

@@ -68,6 +68,12 @@ def number(data: Mapping[str, Any], key: str, low: float = -math.inf, high: floa
     return None
 
 
+def thousandth(data: Mapping[str, Any], key: str, low: float, high: float) -> float | None:
+    """Return the number under `key`, which is in thousandths (mW, mV), in whole units, as the bounds are."""
+    value = number(data, key, 1000 * low, 1000 * high)
+    return None if value is None else value / 1000
+
+
 def _is_finite(value: float) -> bool:
     try:
         return math.isfinite(value)

@@ -21,9 +21,10 @@ from ..json_values import (
     nested_objects,
     number,
     text,
+    thousandth,
     timestamp,
 )
-from .ensemble import Collar, Combiner, SystemController, communication_level
+from .ensemble import Collar, Combiner, SystemController, communication_level, read_common
 
 _ENERGY = (0, 1e9)
 
@@ -82,23 +83,19 @@ class Battery:
 
         `power` has the entries of /ivp/ensemble/power by serial number.
         """
-        serial_number = identifier(data, "serial_num")
-        if serial_number is None:
+        common = read_common(data)
+        if common is None:
             return None
-        capacity, entry = number(data, "encharge_capacity", 0, 1e6), power.get(serial_number, {})
+        capacity, entry = number(data, "encharge_capacity", 0, 1e6), power.get(common["serial_number"], {})
         most = _MOST_POWER * capacity if capacity else MAX_POWER
         return cls(
-            serial_number=serial_number,
-            part_number=identifier(data, "part_num"),
-            firmware=text(data, "img_pnum_running"),
+            **common,
             state_of_charge=number(data, "percentFull", 0, 100),
             temperature=number(data, "temperature", -60, 150),
             capacity=capacity,
-            power=_thousandth(entry, "real_power_mw", most),
-            last_reported_at=timestamp(data, "last_rpt_date"),
-            communicating=boolean(data, "communicating"),
+            power=thousandth(entry, "real_power_mw", -most, most),
             max_cell_temperature=number(data, "maxCellTemp", -60, 150),
-            apparent_power=_thousandth(entry, "apparent_power_mva", most),
+            apparent_power=thousandth(entry, "apparent_power_mva", -most, most),
             power_state_of_charge=number(entry, "soc", 0, 100),
             bmu_firmware=text(data, "bmu_fw_version"),
             grid_state=text(data, "reported_enc_grid_state"),
@@ -313,9 +310,3 @@ def _power_by_serial(answer: object) -> dict[str, Mapping[str, Any]]:
     root = json_object(answer, "/ivp/ensemble/power")
     entries = nested_objects(root, "devices:") or nested_objects(root, "devices")
     return {key: entry for entry in entries if (key := identifier(entry, "serial_num")) is not None}
-
-
-def _thousandth(data: Mapping[str, Any], key: str, most: float) -> float | None:
-    """Return a value in milliwatts or -voltamperes in W or VA."""
-    value = number(data, key, -1000 * most, 1000 * most)
-    return None if value is None else value / 1000

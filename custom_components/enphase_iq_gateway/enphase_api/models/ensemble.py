@@ -26,6 +26,20 @@ def communication_level(data: Mapping[str, Any], key: str) -> int | None:
     return integer(data, key, 0, 5)
 
 
+def read_common(data: Mapping[str, Any]) -> dict[str, Any] | None:
+    """Return what all devices of the inventory report alike, by field; None without serial number."""
+    serial_number = identifier(data, "serial_num")
+    if serial_number is None:
+        return None
+    return {
+        "serial_number": serial_number,
+        "part_number": identifier(data, "part_num"),
+        "firmware": text(data, "img_pnum_running"),
+        "last_reported_at": timestamp(data, "last_rpt_date"),
+        "communicating": boolean(data, "communicating"),
+    }
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnsembleDevice:
     """What all devices of /ivp/ensemble/inventory report."""
@@ -57,18 +71,14 @@ class SystemController(EnsembleDevice):
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self | None:
         """Parse a device of the inventory; None without serial number."""
-        serial_number = identifier(data, "serial_num")
-        if serial_number is None:
+        common = read_common(data)
+        if common is None:
             return None
         fahrenheit = number(data, "temperature", -76, 302)
         return cls(
-            serial_number=serial_number,
-            part_number=identifier(data, "part_num"),
-            firmware=text(data, "img_pnum_running"),
+            **common,
             # In °F, unlike that of all other devices (quirks.KNOWN).
             temperature=None if fahrenheit is None else (fahrenheit - 32) / 1.8,
-            last_reported_at=timestamp(data, "last_rpt_date"),
-            communicating=boolean(data, "communicating"),
             mains_oper_state=text(data, "mains_oper_state"),
             mains_admin_state=text(data, "mains_admin_state"),
             grid_mode=text(data, "Enpwr_grid_mode"),
@@ -98,16 +108,12 @@ class Collar(EnsembleDevice):
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self | None:
         """Parse a device of the inventory; None without serial number."""
-        serial_number = identifier(data, "serial_num")
-        if serial_number is None:
+        common = read_common(data)
+        if common is None:
             return None
         return cls(
-            serial_number=serial_number,
-            part_number=identifier(data, "part_num"),
-            firmware=text(data, "img_pnum_running"),
+            **common,
             temperature=number(data, "temperature", -60, 150),
-            last_reported_at=timestamp(data, "last_rpt_date"),
-            communicating=boolean(data, "communicating"),
             admin_state=text(data, "admin_state_str"),
             grid_state=text(data, "grid_state"),
             is_closed=is_closed(text(data, "mid_state")),
@@ -127,17 +133,11 @@ class Combiner(EnsembleDevice):
     @classmethod
     def from_json(cls, data: Mapping[str, Any]) -> Self | None:
         """Parse a device of the inventory; None without serial number."""
-        serial_number = identifier(data, "serial_num")
-        if serial_number is None:
+        common = read_common(data)
+        if common is None:
             return None
-        return cls(
-            serial_number=serial_number,
-            part_number=identifier(data, "part_num"),
-            firmware=text(data, "fw_version") or text(data, "img_pnum_running"),
-            temperature=number(data, "temperature", -60, 150),
-            last_reported_at=timestamp(data, "last_rpt_date"),
-            communicating=boolean(data, "communicating"),
-        )
+        common["firmware"] = text(data, "fw_version") or common["firmware"]
+        return cls(**common, temperature=number(data, "temperature", -60, 150))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Self
 
-from ..json_values import MAX_POWER, integer, json_object, number, timestamp
+from ..json_values import MAX_POWER, integer, json_object, number, thousandth, timestamp
 
 #: While a stream is enabled, the values are a few seconds old; otherwise, they are those of its end.
 _OUTDATED_AFTER = timedelta(minutes=1)
@@ -59,7 +59,4 @@ class Live:
 
 def _watts(meters: Mapping[str, Any], key: str) -> float | None:
     part = meters.get(key)
-    milliwatts = (
-        number(part, "agg_p_mw", -1000 * MAX_POWER, 1000 * MAX_POWER) if isinstance(part, dict) else None
-    )
-    return None if milliwatts is None else milliwatts / 1000
+    return thousandth(part, "agg_p_mw", -MAX_POWER, MAX_POWER) if isinstance(part, dict) else None

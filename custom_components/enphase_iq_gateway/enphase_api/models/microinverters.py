@@ -7,7 +7,17 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Self
 
-from ..json_values import boolean, identifier, integer, json_object, nested_objects, number, text, timestamp
+from ..json_values import (
+    boolean,
+    identifier,
+    integer,
+    json_object,
+    nested_objects,
+    number,
+    text,
+    thousandth,
+    timestamp,
+)
 from .production import Inverter
 
 #: W; more than any microinverter produces.
@@ -59,12 +69,12 @@ class InverterDetails(Inverter):
             max_power=most if is_known else None,
             lifetime_energy=None if joules is None else joules / _JOULES_PER_WATT_HOUR,
             energy_today=number(today, "today", 0, 24 * _MOST_WATTS) if reported_at is not None else None,
-            dc_voltage=_thousandth(last, "dcVoltageINmV", 200),
-            dc_current=_thousandth(last, "dcCurrentINmA", 50),
-            ac_voltage=_thousandth(last, "acVoltageINmV", 1000),
+            dc_voltage=thousandth(last, "dcVoltageINmV", 0, 200),
+            dc_current=thousandth(last, "dcCurrentINmA", 0, 50),
+            ac_voltage=thousandth(last, "acVoltageINmV", 0, 1000),
             # The firmware spells this key differently.
-            ac_current=_thousandth(last, "acCurrentInmA", 50),
-            frequency=_thousandth(last, "acFrequencyINmHz", 100),
+            ac_current=thousandth(last, "acCurrentInmA", 0, 50),
+            frequency=thousandth(last, "acFrequencyINmHz", 0, 100),
             temperature=number(last, "channelTemp", -60, 150),
         )
 
@@ -130,9 +140,3 @@ class DeviceData:
 def _nested(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:
     value = data.get(key)
     return value if isinstance(value, dict) else {}
-
-
-def _thousandth(data: Mapping[str, Any], key: str, most: float) -> float | None:
-    """Return a value in thousandths (mV, mA, mHz) in V, A or Hz."""
-    value = number(data, key, 0, 1000 * most)
-    return None if value is None else value / 1000

@@ -1,7 +1,6 @@
-"""The config flow of a gateway, with reauthentication and reconfiguration, and its options flow."""
+"""The config flow of a gateway: setup, discovery, reauthentication and reconfiguration."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, override
 
 import voluptuous as vol
@@ -13,32 +12,23 @@ from homeassistant.config_entries import (
     ConfigEntryState,
     ConfigFlowResult,
     OptionsFlow,
-    OptionsFlowWithReload,
 )
 from homeassistant.const import (
     CONF_HOST,
     CONF_PASSWORD,
-    CONF_SCAN_INTERVAL,
     CONF_TOKEN,
     CONF_USERNAME,
-    UnitOfTime,
 )
 from homeassistant.core import callback
 from homeassistant.data_entry_flow import AbortFlow
 from homeassistant.helpers.selector import (
-    BooleanSelector,
-    NumberSelector,
-    NumberSelectorConfig,
-    NumberSelectorMode,
     TextSelector,
 )
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
-from homeassistant.util.hass_dict import HassKey
 from yarl import URL
 
 from .client import (
     FoundGateway,
-    async_find_gateway,
     async_is_at,
     async_read_meters,
     async_shows_trusted_key,
@@ -47,29 +37,23 @@ from .client import (
     trusted_certificate,
 )
 from .const import (
-    CONF_ALLOW_WRITES,
-    CONF_BATTERY_CLOUD,
     CONF_CERTIFICATE,
-    CONF_LIVE_VALUES,
-    CONF_PANEL_SENSORS,
     CONF_PRODUCTION_SOURCE,
-    DEFAULT_SCAN_INTERVAL,
     DOMAIN,
-    MAX_SCAN_INTERVAL,
-    MIN_SCAN_INTERVAL,
 )
 from .enphase_api import AuthenticationError, CertificateError, EnphaseError
 from .enphase_api.json_values import is_serial_number
 from .enphase_api.models import Meter
 from .error_handling import DISCOVERY_ERRORS, GATEWAY_ERRORS, error_key
-from .helpers import async_get_words, default_title, escape_code, format_fingerprint, meter_name
+from .helpers import async_get_words, default_title, escape_code, meter_name
 from .issues import (
     async_create_serial_number_issue,
     async_delete_certificate_issue,
     async_delete_serial_number_issue,
 )
+from .options_flow import GatewayOptionsFlow
 from .registry import async_replace_gateway
-from .sign_in_flow import CLOUD_ACCOUNT_FORM, SignInFlow, async_store_cloud_account
+from .trust_flow import Candidate, TrustFlow
 
 CORE_DOMAIN = "enphase_envoy"
 
@@ -85,52 +69,12 @@ MAX_FLOWS = 16
 #: The number of discovery flows of one address, so that one device cannot block all others.
 MAX_FLOWS_PER_ADDRESS = 4
 
-#: The states per day that the recorder writes at one reading per second with three phases: of the entities
-#: that are enabled by default (7 per second), and of all.
-_RECORDED_STATES = {"few": "950\N{NO-BREAK SPACE}000", "many": "4\N{NO-BREAK SPACE}900\N{NO-BREAK SPACE}000"}
 
-OPTIONS_SCHEMA = vol.Schema(
-    {
-        vol.Required(CONF_SCAN_INTERVAL, default=DEFAULT_SCAN_INTERVAL): vol.All(
-            # The range is checked in the step: the error of a selector does not name its limits.
-            NumberSelector(
-                NumberSelectorConfig(
-                    step=1, unit_of_measurement=UnitOfTime.SECONDS, mode=NumberSelectorMode.BOX
-                )
-            ),
-            # Infinity cannot be converted to an integer.
-            vol.Range(min=-1e9, max=1e9),
-            vol.Coerce(int),
-        ),
-        vol.Required(CONF_PANEL_SENSORS, default=False): BooleanSelector(),
-        vol.Required(CONF_LIVE_VALUES, default=False): BooleanSelector(),
-        vol.Required(CONF_ALLOW_WRITES, default=False): BooleanSelector(),
-        vol.Required(CONF_BATTERY_CLOUD, default=False): BooleanSelector(),
-    }
-)
-
-
-@dataclass(frozen=True, slots=True)
-class _Candidate:
-    """The device that an open flow has found, as far as it is known; serial numbers may conflict."""
-
-    #: Such as "https://192.168.1.20".
-    host: str
-    serial_number: str = ""
-    key_fingerprint: str = ""
-
-
-_CANDIDATES: HassKey[dict[str, _Candidate]] = HassKey(f"{DOMAIN}_candidates")
-
-
-class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
+class GatewayConfigFlow(TrustFlow, domain=DOMAIN):
     """Set up, reauthenticate or reconfigure a gateway."""
 
     VERSION = 1
     MINOR_VERSION = 1
-
-    #: The addresses, shown to the user, of other devices that claim the same serial number.
-    _shown_rivals: frozenset[str] = frozenset()
 
     @staticmethod
     @callback
@@ -187,7 +131,7 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
         at_address = sum(URL(other.host).host == URL(host).host for other in others)
         if at_address >= MAX_FLOWS_PER_ADDRESS or len(others) >= MAX_FLOWS:
             raise AbortFlow("too_many_discoveries")
-        self._set_candidate(_Candidate(host))
+        self._set_candidate(Candidate(host))
         errors: dict[str, str] = {}
         found = await self._find(host, errors, DISCOVERY_ERRORS)
         if found is None:
@@ -242,102 +186,9 @@ class GatewayConfigFlow(SignInFlow, domain=DOMAIN):
             },
         )
 
-    async def _find(
-        self, host: str, errors: dict[str, str], texts: Mapping[type[EnphaseError], str] = GATEWAY_ERRORS
-    ) -> FoundGateway | None:
-        """Identify the gateway at an address; if that fails, return None and set the error."""
-        found = await self._call(async_find_gateway(self.hass, host), errors, texts)
-        if found is not None:
-            self._gateway = found
-            if self.source != SOURCE_RECONFIGURE:
-                self._set_candidate(
-                    _Candidate(found.host, found.serial_number, found.certificate.key_fingerprint)
-                )
-        return found
-
-    def _set_candidate(self, candidate: _Candidate) -> None:
-        self.hass.data.setdefault(_CANDIDATES, {})[self.flow_id] = candidate
-
-    @property
-    def _other_candidates(self) -> list[_Candidate]:
-        """The devices that the other open flows have found."""
-        candidates = self.hass.data.get(_CANDIDATES, {})
-        return [candidate for flow_id, candidate in candidates.items() if flow_id != self.flow_id]
-
-    @callback
-    @override
-    def async_remove(self) -> None:
-        """Clean up after the flow."""
-        self.hass.data.get(_CANDIDATES, {}).pop(self.flow_id, None)
-
-    # Trust its certificate.
-
-    async def async_step_trust(
-        self, user_input: dict[str, Any] | None = None, errors: dict[str, str] | None = None
-    ) -> ConfigFlowResult:
-        """Ask whether to trust the certificate of the gateway."""
-        if self._new_rivals:
-            return await self.async_step_serial_number_conflict()
-        if user_input is not None:
-            return await self._continue_after_trust()
-        return self.async_show_form(
-            step_id="trust",
-            errors=errors,
-            last_step=False,
-            description_placeholders=await self._gateway_placeholders(),
-        )
-
-    async def async_step_serial_number_conflict(
-        self, user_input: dict[str, Any] | None = None
-    ) -> ConfigFlowResult:
-        """Warn that another device, with another key, claims the same serial number."""
-        if user_input is not None and not self._new_rivals:
-            return await self._continue_after_trust()
-        self._shown_rivals |= self._rivals
-        return self.async_show_form(
-            step_id="serial_number_conflict",
-            last_step=False,
-            description_placeholders=await self._gateway_placeholders()
-            | {"others": ", ".join(f"`{escape_code(host)}`" for host in sorted(self._shown_rivals))},
-        )
-
-    async def _gateway_placeholders(self) -> dict[str, str]:
-        """Return the placeholders for the gateway that was found and its certificate."""
-        certificate, metering = self._gateway.certificate, await async_get_words(self.hass, "metering")
-        return {
-            "host": escape_code(self._gateway.host),
-            "serial": self._gateway.serial_number,
-            "firmware": escape_code(self._gateway.firmware),
-            "metering": metering["yes" if self._gateway.is_metered else "no"],
-            "subject": escape_code(certificate.subject),
-            "not_before": str(certificate.not_before.date()),
-            "not_after": str(certificate.not_after.date()),
-            "fingerprint": format_fingerprint(certificate.fingerprint),
-        }
-
-    @property
-    def _rivals(self) -> set[str]:
-        """The addresses of other devices that claim the same serial number with another key."""
-        return {
-            other.host
-            for other in self._other_candidates
-            if other.serial_number == self._gateway.serial_number
-            and other.key_fingerprint != self._gateway.certificate.key_fingerprint
-        }
-
-    @property
-    def _new_rivals(self) -> set[str]:
-        """Those that were discovered after the form was shown to the user."""
-        return self._rivals - self._shown_rivals
+    # After the user has trusted the certificate.
 
     @override
-    async def _check_conflict(self) -> ConfigFlowResult | None:
-        entry = self._entry
-        if entry is not None and is_trusted(entry, self._gateway.certificate):
-            return None
-        # The other device may have been discovered after this one was trusted.
-        return await self.async_step_serial_number_conflict() if self._new_rivals else None
-
     async def _continue_after_trust(self) -> ConfigFlowResult:
         if self.source == SOURCE_RECONFIGURE:
             return await (self.async_step_replace() if self._is_another else self._update_address("trust"))
@@ -605,46 +456,3 @@ def _discovered_host(discovery_info: ZeroconfServiceInfo) -> str:
     if discovery_info.port in _USUAL_PORTS:
         return discovery_info.host
     return f"{discovery_info.host}:{discovery_info.port}"
-
-
-class GatewayOptionsFlow(OptionsFlowWithReload):
-    """Set the interval, the sensors of microinverters, and whether and how the gateway may be changed."""
-
-    _chosen: dict[str, Any]
-
-    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Set the options."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            if MIN_SCAN_INTERVAL <= user_input[CONF_SCAN_INTERVAL] <= MAX_SCAN_INTERVAL:
-                self._chosen = user_input
-                if user_input[CONF_BATTERY_CLOUD] and CONF_PASSWORD not in self.config_entry.data:
-                    return await self.async_step_cloud_account()
-                return self.async_create_entry(data=user_input)
-            errors[CONF_SCAN_INTERVAL] = "interval_out_of_range"
-        schema = self.add_suggested_values_to_schema(OPTIONS_SCHEMA, user_input or self.config_entry.options)
-        return self.async_show_form(
-            step_id="init",
-            data_schema=schema,
-            errors=errors,
-            description_placeholders={
-                "low": str(MIN_SCAN_INTERVAL),
-                "high": str(MAX_SCAN_INTERVAL),
-                **_RECORDED_STATES,
-            },
-        )
-
-    async def async_step_cloud_account(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Store the account for Enphase's cloud."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            error = await async_store_cloud_account(self.hass, self.config_entry, user_input)
-            if error is None:
-                return self.async_create_entry(data=self._chosen)
-            errors["base"] = error
-        return self.async_show_form(
-            step_id="cloud_account",
-            data_schema=CLOUD_ACCOUNT_FORM,
-            errors=errors,
-            description_placeholders={"name": self.config_entry.title},
-        )

@@ -1,11 +1,11 @@
 """The coordinator: one request per refresh, and the other endpoints in the background."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from time import monotonic
-from typing import Any, override
+from typing import override
 
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_SCAN_INTERVAL, CONF_TOKEN, CONF_USERNAME
@@ -39,26 +39,18 @@ from .enphase_api import (
     AuthenticationError,
     CommunicationError,
     EnphaseError,
-    InvalidAnswerError,
     NotAllowedError,
     ResponseError,
     Silence,
 )
 from .enphase_api.cloud import BatteryCloud
 from .enphase_api.models import (
-    DryContact,
-    Info,
-    Inverter,
-    Live,
     MeasurementType,
-    Readings,
-    Storage,
-    StorageMode,
 )
 from .error_handling import ErrorMapper
+from .fetcher import EndpointFetcher
 from .helpers import log_name
 from .issues import async_create_live_issue, async_delete_live_issue, async_update_home_issue
-from .registry import async_foreign_inverters
 from .token_renewal import TokenRenewal
 
 type GatewayConfigEntry = ConfigEntry[GatewayCoordinator]
@@ -69,20 +61,6 @@ _RETRY_DELAY = 1.5
 #: After this time, entities are updated even if their endpoints have not responded: a device may have fallen
 #: silent, or a response may no longer count.
 _UPDATE_INTERVAL = timedelta(minutes=1)
-
-#: The stream of the live status ends after about 15 minutes: enable it again before. It is left to end by
-#: itself when the entry is unloaded, as the Enphase app may use it, too.
-_STREAM_RENEWAL = timedelta(minutes=10)
-
-#: If it ended early, it is enabled again, but no more often than this.
-_STREAM_RETRY = timedelta(minutes=1)
-
-#: Lists are empty at times (quirks.KNOWN); batteries that are missing for longer were removed.
-_EMPTY_LIST_TOLERANCE = timedelta(hours=1)
-
-
-#: The mode of batteries that only Enphase's cloud knows is read this rarely, and after a command.
-_CLOUD_INTERVAL = timedelta(minutes=15)
 
 
 class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
@@ -115,37 +93,10 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         self.cloud: BatteryCloud | None = None
         if self.allows_changes and entry.options.get(CONF_BATTERY_CLOUD) and CONF_PASSWORD in entry.data:
             self.cloud = battery_cloud(hass, entry.data[CONF_USERNAME], entry.data[CONF_PASSWORD])
-        self._cloud_polled_at: datetime | None = None
         self.commands = CommandRunner(self)
-        #: The levels (%) between which each AC Battery sleeps if told to, by serial number.
-        self.ac_battery_levels: dict[str, tuple[int, int]] = {}
-        #: Each returns the field of GatewayData that is named as its endpoint, or several fields by name.
-        self._requests: dict[Endpoint, Callable[[], Awaitable[Any]]] = {
-            Endpoint.READINGS: self._fetch_readings,
-            Endpoint.LIVE: self._fetch_live,
-            Endpoint.METERS: self._fetch_meters,
-            Endpoint.PRODUCTION: self.gateway.production,
-            Endpoint.TOTALS: self.gateway.production_totals,
-            Endpoint.INVERTERS: self._fetch_inverters,
-            Endpoint.DEVICE_DATA: self._fetch_device_data,
-            Endpoint.BATTERIES: self._fetch_batteries,
-            Endpoint.DRY_CONTACTS: self._fetch_dry_contacts,
-            Endpoint.GENERATOR: self.gateway.generator,
-            Endpoint.INFO: self._fetch_info,
-            Endpoint.TARIFF: self.gateway.tariff,
-            Endpoint.STORAGE: self._fetch_storage,
-            Endpoint.GENERATOR_MODE: self.gateway.control.generator_mode,
-            Endpoint.PRODUCTION_SWITCH: self.gateway.control.is_production_on,
-            Endpoint.AC_BATTERY_SLEEP: self._fetch_ac_battery_sleep,
-        }
+        self.fetcher = EndpointFetcher(self)
         self.counters = GatewayCounters(hass, self.serial_number)
-        #: eids in the readings that the list of meters does not have.
-        self.unknown_eids: tuple[int, ...] = ()
-        self._logged_eids: set[int] = set()
         self._latest: GatewayData
-        self._empty_since: datetime | None = None
-        #: When the stream of the live status was last enabled.
-        self._live_enabled_at: datetime | None = None
         self._background_poll: asyncio.Task[None] | None = None
         #: The endpoints that have responded since the entities were updated.
         self._responded: set[Endpoint] = set()
@@ -153,6 +104,11 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         self._all_updated: tuple[datetime, bool] | None = None
         #: Whether the source of unmetered production energy is not determined yet.
         self._lacks_energy_source = False
+
+    @property
+    def latest(self) -> GatewayData:
+        """The latest responses; `data` has those of the latest update of the entities."""
+        return self._latest
 
     @property
     def serial_number(self) -> str:
@@ -372,7 +328,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
 
     async def async_poll_now(self, *endpoints: Endpoint) -> None:
         """Poll endpoints out of turn, after a command."""
-        self._cloud_polled_at = None
+        self.fetcher.request_cloud_mode()
         await self._poll_each(endpoints)
         self._publish()
 
@@ -396,13 +352,23 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         """Poll an endpoint and store its response."""
         started = monotonic()
         self.poll_schedule[endpoint].mark_requested(dt_util.utcnow())
-        response = await self._fetch(endpoint)
+        response = await self.fetcher.fetch(endpoint)
         self.poll_schedule[endpoint].mark_received(dt_util.utcnow(), monotonic() - started)
         self._responded.add(endpoint)
         # Replace the latest data only now: other responses may have arrived in the meantime.
-        self._latest = replace(self._latest, **response, gateway_time=self.gateway.now)
+        before = self._latest
+        self._latest = replace(before, **response, gateway_time=self.gateway.now)
+        if endpoint is Endpoint.INFO:
+            self._check_firmware(before)
         if endpoint in self._latest.battery_power_endpoints:
             self._integrate_battery_power()
+
+    def _check_firmware(self, before: GatewayData) -> None:
+        """Show the firmware with the device, and determine the energy source again if it has changed."""
+        firmware = self._latest.info.firmware
+        dr.async_get(self.hass).async_update_device(self.device_id, sw_version=firmware)
+        if firmware != before.info.firmware and before.production_source is not EnergySource.METER:
+            self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
 
     def _integrate_battery_power(self) -> None:
         """Count the energies of batteries that no meter measures."""
@@ -415,131 +381,6 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         max_gap = max(self.poll_schedule[endpoint].max_age(interval) for endpoint in endpoints)
         energy = integrate(latest.battery_energy, latest.site.battery_power, now, max_gap)
         self._latest = replace(latest, battery_energy=energy)
-
-    async def _fetch(self, endpoint: Endpoint) -> dict[str, Any]:
-        """Return the response of an endpoint by field of GatewayData."""
-        response = await self._requests[endpoint]()
-        return response if isinstance(response, dict) else {endpoint.value: response}
-
-    async def _fetch_live(self) -> Live:
-        """Return the live status, and keep its stream on; values are unknown while it is off."""
-        now, enabled_at = dt_util.utcnow(), self._live_enabled_at
-        if enabled_at is None or now - enabled_at >= _STREAM_RENEWAL:
-            await self.gateway.enable_live()
-            self._live_enabled_at = now
-        live = await self.gateway.live()
-        if not live.is_outdated(self.gateway.now):
-            return live
-        if enabled_at is not None and now - enabled_at >= _STREAM_RETRY:
-            # It was ended by another app or a restart of the gateway: enable it with the next refresh.
-            self._live_enabled_at = None
-        return Live(updated_at=live.updated_at)
-
-    async def _fetch_inverters(self) -> dict[str, Any]:
-        return self._list_inverters(await self.gateway.inverters())
-
-    def _list_inverters(self, inverters: Iterable[Inverter]) -> dict[str, Any]:
-        found = {each.serial_number: each for each in inverters}
-        return {"listed_inverters": found, "foreign_inverters": async_foreign_inverters(self, found)}
-
-    async def _fetch_device_data(self) -> dict[str, Any]:
-        started = monotonic()
-        found = await self.gateway.device_data()
-        if found is None or not found.is_complete:
-            return {"device_data": found}
-        # All microinverters are in this response: do not request the list as well.
-        schedule = self.poll_schedule[Endpoint.INVERTERS]
-        schedule.mark_requested(dt_util.utcnow())
-        schedule.mark_received(dt_util.utcnow(), monotonic() - started)
-        return {"device_data": found, **self._list_inverters(found.inverters)}
-
-    async def _fetch_dry_contacts(self) -> tuple[DryContact, ...]:
-        contacts = await self.gateway.dry_contacts()
-        if not self.gateway.control.are_contacts_settling:
-            return contacts
-        # For a while after a change of settings, an open contact may be closed in fact: show what was before.
-        before = {contact.id: contact.status for contact in self._latest.dry_contacts}
-        return tuple(
-            replace(contact, status=before.get(contact.id)) if contact.status is None else contact
-            for contact in contacts
-        )
-
-    async def _fetch_meters(self) -> dict[str, Any]:
-        meters = await self.gateway.meters()
-        if self._latest.meters and not meters:
-            # A gateway that has just started returns an error instead of the list.
-            raise InvalidAnswerError("the gateway no longer lists any meters", path="/ivp/meters")
-        if any(meter.enabled for meter in meters):
-            return {"meters": meters}
-        # The readings are no longer polled: do not show the last ones.
-        return {"meters": meters, "readings": Readings(())}
-
-    async def _fetch_readings(self) -> Readings:
-        readings = await self.gateway.readings(self._latest.meters)
-        unknown, before = set(readings.unknown_eids), set(self.unknown_eids)
-        if unknown - before:
-            self.poll_schedule[Endpoint.METERS].request_refresh()
-        for eid in unknown & before - self._logged_eids:
-            # The list of meters has been polled again since they were first seen.
-            self._logged_eids.add(eid)
-            LOGGER.info(
-                "%s: ignoring the readings of meter %s, which is not in the list of meters", self.name, eid
-            )
-        self.unknown_eids = readings.unknown_eids
-        # The last meter may have been disabled during the request.
-        return readings if self._latest.enabled_meters else Readings(())
-
-    async def _fetch_batteries(self) -> dict[str, Any]:
-        batteries = await self.gateway.batteries()
-        now = dt_util.utcnow()
-        self._empty_since = (self._empty_since or now) if self._latest.lacks_batteries(batteries) else None
-        if self._empty_since is not None and now - self._empty_since < _EMPTY_LIST_TOLERANCE:
-            # Without the batteries, home would be wrong.
-            raise InvalidAnswerError(
-                "the gateway no longer lists any batteries", path="/ivp/ensemble/inventory"
-            )
-        return {"listed_batteries": batteries}
-
-    async def _fetch_ac_battery_sleep(self) -> dict[str, Any]:
-        if not self.ac_battery_levels:
-            # A slow endpoint: only until it is known which AC Batteries there are.
-            self.ac_battery_levels = await self.gateway.control.ac_battery_levels()
-        sleeping = await self.gateway.control.sleeping_ac_batteries()
-        return {"ac_battery_sleep": {serial: serial in sleeping for serial in self.ac_battery_levels}}
-
-    async def _fetch_storage(self) -> Storage | None:
-        batteries = self._latest.listed_batteries
-        if batteries is None or not batteries.units:
-            return None
-        storage = await self.gateway.control.storage()
-        if storage.document is None:
-            return None
-        if storage.mode is None and self.cloud is not None:
-            return replace(storage, mode=await self._fetch_cloud_mode(self.cloud))
-        return storage
-
-    async def _fetch_cloud_mode(self, cloud: BatteryCloud) -> StorageMode | None:
-        """Return the mode of the batteries where only Enphase's cloud has it; None while it is unknown."""
-        now, latest = dt_util.utcnow(), self._latest.storage
-        if self._cloud_polled_at is not None and now - self._cloud_polled_at < _CLOUD_INTERVAL:
-            return None if latest is None else latest.mode
-        self._cloud_polled_at = now
-        try:
-            settings = await cloud.settings()
-        except EnphaseError as error:
-            # Everything else is known without the cloud.
-            LOGGER.debug("%s: Enphase's cloud not read: %s", self.name, error)
-            return None
-        return None if settings.is_pending else settings.mode
-
-    async def _fetch_info(self) -> Info:
-        info = await self.gateway.info()
-        dr.async_get(self.hass).async_update_device(self.device_id, sw_version=info.firmware)
-        before = self._latest
-        if info.firmware != before.info.firmware and before.production_source is not EnergySource.METER:
-            # The energy source may differ with another firmware.
-            self.hass.config_entries.async_schedule_reload(self.config_entry.entry_id)
-        return info
 
     async def _log_in(self) -> None:
         if not await self.gateway.login(self.config_entry.data[CONF_TOKEN]):

@@ -79,7 +79,7 @@ async def async_get_config_entry_diagnostics(
         "production_switch": data.production_switch,
         "quirks": {
             "disabled_meters": [meter.eid for meter in data.meters if not meter.enabled],
-            "unknown_eids": list(coordinator.unknown_eids),
+            "unknown_eids": list(coordinator.fetcher.unknown_eids),
             "unwired_phases": {
                 reading.meter.eid: [number for number, phase in enumerate(reading.phases, 1) if phase is None]
                 for reading in data.readings

@@ -129,6 +129,6 @@ class SleepSwitch(GatewaySwitch):
     @override
     async def async_turn_on(self, **kwargs: Any) -> None:
         setting = self.entity_description.setting
-        low, high = self.coordinator.ac_battery_levels[str(setting.device)]
+        low, high = self.coordinator.fetcher.ac_battery_levels[str(setting.device)]
         requested = {"sleep": True, "min_soc": low, "max_soc": high}
         await self.coordinator.commands.async_send(setting.command, requested, setting.device)

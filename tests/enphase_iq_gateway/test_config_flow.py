@@ -8,7 +8,7 @@ from homeassistant.core import HomeAssistant
 from homeassistant.data_entry_flow import FlowResultType
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
-from custom_components.enphase_iq_gateway import config_flow
+from custom_components.enphase_iq_gateway import trust_flow
 from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, CONF_PRODUCTION_SOURCE
 from custom_components.enphase_iq_gateway.enphase_api import CommunicationError, Silence
 from enphase_companion.simulator import Simulator
@@ -192,7 +192,7 @@ async def test_the_error_for_an_unreachable_host_has_a_reason_and_a_solution(
     async def silent(*_: object) -> None:
         raise CommunicationError("nobody answers", reason=reason)
 
-    monkeypatch.setattr(config_flow, "async_find_gateway", silent)
+    monkeypatch.setattr(trust_flow, "async_find_gateway", silent)
     await flow.start()
     await flow.enter_host()
     assert flow.shows("user", error)

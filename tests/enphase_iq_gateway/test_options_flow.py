@@ -8,13 +8,13 @@ from homeassistant.const import CONF_SCAN_INTERVAL
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from custom_components.enphase_iq_gateway.config_flow import OPTIONS_SCHEMA
 from custom_components.enphase_iq_gateway.const import (
     CONF_ALLOW_WRITES,
     CONF_BATTERY_CLOUD,
     CONF_LIVE_VALUES,
     CONF_PANEL_SENSORS,
 )
+from custom_components.enphase_iq_gateway.options_flow import OPTIONS_SCHEMA
 
 ANYTHING = (
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=9) | st.lists(st.integers())

@@ -13,7 +13,7 @@ from homeassistant.helpers import issue_registry as ir
 from markdown_it import MarkdownIt
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
-from custom_components.enphase_iq_gateway import config_flow
+from custom_components.enphase_iq_gateway import config_flow, trust_flow
 from custom_components.enphase_iq_gateway.const import CONF_CERTIFICATE, DOMAIN
 from custom_components.enphase_iq_gateway.enphase_api.local import Certificate
 from custom_components.enphase_iq_gateway.helpers import escape_code, format_fingerprint
@@ -289,8 +289,8 @@ async def test_a_flow_stores_only_address_serial_number_and_key(
     hass: HomeAssistant, flow: Flow, simulator: Simulator
 ) -> None:
     await flow.start(SOURCE_ZEROCONF, announcement(simulator))
-    [candidate] = hass.data[config_flow._CANDIDATES].values()
+    [candidate] = hass.data[trust_flow._CANDIDATES].values()
     assert candidate.host == simulator.url
     hass.config_entries.flow.async_abort(flow.shown["flow_id"])
-    left: list[Any] = list(hass.data[config_flow._CANDIDATES].values())
+    left: list[Any] = list(hass.data[trust_flow._CANDIDATES].values())
     assert left == []

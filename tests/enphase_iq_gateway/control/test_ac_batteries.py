@@ -53,7 +53,7 @@ async def test_an_issue_of_an_ac_battery_has_no_serial_number_and_is_resolved_af
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     entry = await control(first=0.1)
-    serial_number = next(iter(entry.runtime_data.ac_battery_levels))
+    serial_number = next(iter(entry.runtime_data.fetcher.ac_battery_levels))
     answers: Any = simulator.gateway._answers
     with monkeypatch.context() as patch:
         ignored = ("PUT", "/admin/lib/acb_config")

@@ -1,0 +1,91 @@
+"""The options flow: the interval, which values are read, and whether and how the gateway may be changed."""
+
+from typing import Any
+
+import voluptuous as vol
+from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
+from homeassistant.const import CONF_PASSWORD, CONF_SCAN_INTERVAL, UnitOfTime
+from homeassistant.helpers.selector import (
+    BooleanSelector,
+    NumberSelector,
+    NumberSelectorConfig,
+    NumberSelectorMode,
+)
+
+from .const import (
+    CONF_ALLOW_WRITES,
+    CONF_BATTERY_CLOUD,
+    CONF_LIVE_VALUES,
+    CONF_PANEL_SENSORS,
+    DEFAULT_SCAN_INTERVAL,
+    MAX_SCAN_INTERVAL,
+    MIN_SCAN_INTERVAL,
+)
+from .sign_in_flow import CLOUD_ACCOUNT_FORM, async_store_cloud_account
+
+#: The states per day that the recorder writes at one reading per second with three phases: of the entities
+#: that are enabled by default (7 per second), and of all.
+_RECORDED_STATES = {"few": "950\N{NO-BREAK SPACE}000", "many": "4\N{NO-BREAK SPACE}900\N{NO-BREAK SPACE}000"}
+
+OPTIONS_SCHEMA = vol.Schema(
+    {
+        vol.Required(CONF_SCAN_INTERVAL, default=DEFAULT_SCAN_INTERVAL): vol.All(
+            # The range is checked in the step: the error of a selector does not name its limits.
+            NumberSelector(
+                NumberSelectorConfig(
+                    step=1, unit_of_measurement=UnitOfTime.SECONDS, mode=NumberSelectorMode.BOX
+                )
+            ),
+            # Infinity cannot be converted to an integer.
+            vol.Range(min=-1e9, max=1e9),
+            vol.Coerce(int),
+        ),
+        vol.Required(CONF_PANEL_SENSORS, default=False): BooleanSelector(),
+        vol.Required(CONF_LIVE_VALUES, default=False): BooleanSelector(),
+        vol.Required(CONF_ALLOW_WRITES, default=False): BooleanSelector(),
+        vol.Required(CONF_BATTERY_CLOUD, default=False): BooleanSelector(),
+    }
+)
+
+
+class GatewayOptionsFlow(OptionsFlowWithReload):
+    """Set the interval, the sensors of microinverters, and whether and how the gateway may be changed."""
+
+    _chosen: dict[str, Any]
+
+    async def async_step_init(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Set the options."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            if MIN_SCAN_INTERVAL <= user_input[CONF_SCAN_INTERVAL] <= MAX_SCAN_INTERVAL:
+                self._chosen = user_input
+                if user_input[CONF_BATTERY_CLOUD] and CONF_PASSWORD not in self.config_entry.data:
+                    return await self.async_step_cloud_account()
+                return self.async_create_entry(data=user_input)
+            errors[CONF_SCAN_INTERVAL] = "interval_out_of_range"
+        schema = self.add_suggested_values_to_schema(OPTIONS_SCHEMA, user_input or self.config_entry.options)
+        return self.async_show_form(
+            step_id="init",
+            data_schema=schema,
+            errors=errors,
+            description_placeholders={
+                "low": str(MIN_SCAN_INTERVAL),
+                "high": str(MAX_SCAN_INTERVAL),
+                **_RECORDED_STATES,
+            },
+        )
+
+    async def async_step_cloud_account(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
+        """Store the account for Enphase's cloud."""
+        errors: dict[str, str] = {}
+        if user_input is not None:
+            error = await async_store_cloud_account(self.hass, self.config_entry, user_input)
+            if error is None:
+                return self.async_create_entry(data=self._chosen)
+            errors["base"] = error
+        return self.async_show_form(
+            step_id="cloud_account",
+            data_schema=CLOUD_ACCOUNT_FORM,
+            errors=errors,
+            description_placeholders={"name": self.config_entry.title},
+        )

@@ -5,6 +5,7 @@ Catch `EnphaseError` for all errors, or a subclass to handle its meaning. No mes
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 
@@ -144,3 +145,18 @@ class CertificateChangedError(CertificateError):
 
 class CommandError(EnphaseError, ValueError):
     """The gateway has no such device, or the value is invalid: nothing was sent."""
+
+
+class SeveralSitesError(CommandError):
+    """The account has several sites, and none was chosen: `sites` has their names by id."""
+
+    #: Sites that the message names.
+    _SHOWN = 10
+
+    def __init__(self, sites: Mapping[int, str]) -> None:
+        named = [f"{site} ({name})" if name else f"{site}" for site, name in sites.items()]
+        more = ", ..." if len(named) > self._SHOWN else ""
+        super().__init__(
+            f"this account has several sites, choose one by its id: {', '.join(named[: self._SHOWN])}{more}"
+        )
+        self.sites = dict(sites)

@@ -14,7 +14,7 @@ from ..config.command_line import CREDENTIALS, ONCE, TRUST_FIRST, add_settings, 
 from ..config.settings import GATEWAY_KEYS
 from ..runtime.main import run, serve
 
-KEYS = GATEWAY_KEYS
+KEYS = (*GATEWAY_KEYS, "enphase_site")
 
 if TYPE_CHECKING:
     from ..runtime.service import Service
@@ -80,7 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
         "--cloud",
         action="store_true",
         help="with --set: use Enphase's cloud if the battery controller ignores the gateway (needs the "
-        "Enphase account in the credentials file)",
+        "Enphase account in the credentials file, and --enphase-site if it has several sites)",
     )
     add_settings(result, KEYS)
     return result

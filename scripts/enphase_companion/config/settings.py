@@ -102,6 +102,12 @@ class Settings:
         secret=True,
         placeholders=("your password", "P4ssW0rd123"),
     )
+    enphase_site: int | None = _setting(
+        rules.whole(1, 10**12),
+        "id of the site of the batteries, where the account has several sites",
+        metavar="ID",
+        private=True,
+    )
     entrez_host: str = _setting(
         rules.host,
         "address of Entrez, which issues the tokens",

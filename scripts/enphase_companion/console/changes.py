@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from enphase_api import SeveralSitesError
 from enphase_api.cloud import AUTHENTICATION_HOST, ENLIGHTEN_HOST, BatteryCloud
 from enphase_api.json_values import printable
 from enphase_api.local.control import CONTACT_ACTIONS, CONTACT_MODES, GENERATOR_MODES, Control
@@ -248,7 +249,10 @@ def change(settings: Settings, wanted: Change, *, yes: bool, cloud: bool, as_jso
         if not _confirm():
             print("Nothing was sent.")
             return 1
-    result = run_once(_send(settings, wanted, cloud=cloud, as_json=as_json))
+    try:
+        result = run_once(_send(settings, wanted, cloud=cloud, as_json=as_json))
+    except SeveralSitesError as error:
+        raise SettingsError(f"{settings.where('enphase_site')}: {error}") from error
     if as_json:
         print(json.dumps(result.as_dict(), indent=2, ensure_ascii=False))
     return 0 if result.outcome is Outcome.HELD else 1
@@ -257,12 +261,16 @@ def change(settings: Settings, wanted: Change, *, yes: bool, cloud: bool, as_jso
 async def _send(settings: Settings, wanted: Change, *, cloud: bool, as_json: bool) -> CommandResult:
     say = _be_silent if as_json else partial(print, flush=True)
     async with AsyncExitStack() as stack:
-        gateway, _ = await stack.enter_async_context(open_gateway(settings))
+        gateway, info = await stack.enter_async_context(open_gateway(settings))
         account = None
         if cloud:
             host = ENLIGHTEN_HOST if settings.entrez_host == AUTHENTICATION_HOST else settings.entrez_host
             username, password = settings.enphase_username or "", settings.enphase_password or ""
-            account = await stack.enter_async_context(BatteryCloud(username, password, host=host))
+            account = await stack.enter_async_context(
+                BatteryCloud(
+                    username, password, host=host, gateway=info.serial_number, site=settings.enphase_site
+                )
+            )
         control, result = gateway.control, None
         try:
             result = await wanted.send(control, account)

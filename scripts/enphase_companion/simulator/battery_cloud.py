@@ -17,8 +17,10 @@ from .orders import BACKUP, ECONOMY, SELF_CONSUMPTION, OverTime
 
 #: The simulated owner's site and user.
 SITE, USER = 1234567, 7654321
+SITE_NAME = "Simulated house"
 SESSION_COOKIE, XSRF_COOKIE = "_enlighten_4_session", "BP-XSRF-Token"
 SITES_PATH = "/app-api/search_sites.json"
+DEVICES_PATH = "/app-api/{site}/devices.json"
 API = "/service/batteryConfig/api/v1"
 #: Seconds until the gateway does what the cloud was told, at least and at most.
 GATEWAY_LAG = (10, 20)
@@ -82,6 +84,10 @@ class BatteryCloud:
         self._wanted = Settings(profiles)
         self._view = OverTime(self._wanted)
         self._requested: OverTime[dict[str, Any]] = OverTime({})
+        #: Further sites of the owner's account, their names by id; they have another gateway.
+        self.other_sites: dict[int, str] = {}
+        #: Whether the account may see which devices a site has.
+        self.lists_devices = True
         #: By session, the value that the next write must repeat.
         self._xsrf: dict[str, str] = {}
 
@@ -91,8 +97,9 @@ class BatteryCloud:
             # As a browser's: the web site's page to sign in.
             return web.Response(status=302, headers={"Location": "/login"})
         if request.path == SITES_PATH:
-            site = {"id": SITE, "path": f"/web/{SITE}?v=3.4.0", "title": "Simulated house"}
-            return web.json_response({"sites": [site]})
+            return web.json_response({"sites": self._sites()})
+        if request.path.startswith("/app-api/"):
+            return self._devices(request.path)
         what, _, site_id = request.path.removeprefix(f"{API}/").rpartition("/")
         if request.headers.get("Username") != str(USER):
             return _error(401)
@@ -100,6 +107,24 @@ class BatteryCloud:
         if site_id != str(SITE) or (request.method != "GET" and not self._has_token(request, session)):
             return _error(403)
         return self._read(what, session) if request.method == "GET" else await self._write(request, what)
+
+    def _sites(self) -> list[dict[str, Any]]:
+        named = {SITE: SITE_NAME, **self.other_sites}
+        sites = [
+            {"id": site, "path": f"/web/{site}?v=3.4.0", "title": name, "favourite": False}
+            for site, name in named.items()
+        ]
+        # Seen in 2026: each site is listed twice.
+        return sites * 2
+
+    def _devices(self, path: str) -> web.Response:
+        """Return the gateway of a site, in the list of its devices."""
+        gateways = {SITE: self._serial_number} | dict.fromkeys(self.other_sites, "122399999999")
+        found = {DEVICES_PATH.format(site=site): number for site, number in gateways.items()}.get(path)
+        if found is None or not self.lists_devices:
+            return _error(403)
+        device = {"serial_number": found, "sku_id": "ENV-S-AM1-120"}
+        return web.json_response({"result": [{"type": "envoy", "devices": [device]}]})
 
     def _has_token(self, request: web.Request, session: str) -> bool:
         """Whether a write repeats the cookie of the last answer in its header."""

@@ -13,7 +13,7 @@ import jwt
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from .battery_cloud import API, SESSION_COOKIE, SITE, SITES_PATH, USER, BatteryCloud
+from .battery_cloud import API, SESSION_COOKIE, SITE, SITE_NAME, USER, BatteryCloud
 from .certificate import key_from_seed
 from .faults import Faults
 from .server import Request, note
@@ -59,7 +59,7 @@ class Entrez:
         self.faults = Faults()
         self.requests: list[Request] = []
         #: The name of the site that the gateway belongs to.
-        self.site_name = "Simulated house"
+        self.site_name = SITE_NAME
         #: The kind of token (see TOKENS) that a sign-in gets; None: by its role.
         self.token_kind: str | None = None
         #: The battery settings in the cloud, where the gateway has IQ Batteries.
@@ -112,7 +112,7 @@ class Entrez:
         route = routes.get((request.method, request.path))
         if route is not None:
             return await route(request)
-        if self.battery_cloud is not None and request.path.startswith((API, SITES_PATH)):
+        if self.battery_cloud is not None and request.path.startswith((API, "/app-api/")):
             username = self._of_enlighten.get(request.cookies.get(SESSION_COOKIE, ""))
             return await self.battery_cloud.handle(request, username)
         if request.method == "GET" and request.path.startswith("/site/"):

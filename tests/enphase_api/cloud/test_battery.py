@@ -20,11 +20,13 @@ from enphase_api import (
     MultiFactorError,
     NotAllowedError,
     ResponseError,
+    SeveralSitesError,
 )
 from enphase_api.cloud import BatteryCloud
 from enphase_api.local import Gateway, Timing
 from enphase_api.models import Evidence, Outcome, Reason, StorageMode, Way
 from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.battery_cloud import BatteryCloud as SimulatedCloud
 from enphase_companion.simulator.entrez import MFA_USERNAME
 from tests.houses import JUNE
 
@@ -58,6 +60,12 @@ async def gateway(sim: Simulator) -> AsyncIterator[Gateway]:
         opened.control.timing = Timing(first=0.3, cloud=20, second=0.3, pause=0.05)
         yield opened
     await asyncio.sleep(0.02)
+
+
+def cloud_of_sim(sim: Simulator) -> SimulatedCloud:
+    """Return the simulated cloud of the batteries."""
+    assert sim.entrez.battery_cloud is not None
+    return sim.entrez.battery_cloud
 
 
 def list_writes(sim: Simulator) -> list[str]:
@@ -134,7 +142,7 @@ async def test_an_account_without_rights_signs_in_once_more_and_not_again(
         ({"name": "status", "status": 503}, LOGIN, ResponseError),
         ({"name": "reset"}, SETTINGS, CommunicationError),
         ({"name": "html"}, LOGIN, InvalidAnswerError),
-        ({"name": "html"}, SITES, InvalidAnswerError),
+        ({"name": "html"}, SITES, NotAllowedError),
         ({"name": "html"}, SETTINGS, NotAllowedError),
     ],
 )
@@ -187,6 +195,8 @@ class Enlighten:
         self.sign_in = {"session_id": "a" * 32, **sign_in}
         self.sites = sites
         self.headers: list[Any] = []
+        #: Lists of sites to come that are empty.
+        self.empty_lists = 0
 
     async def answer(self, request: web.Request) -> web.Response:
         self.headers.append(request.headers)
@@ -195,7 +205,9 @@ class Enlighten:
         if request.path == LOGIN:
             return web.json_response(self.sign_in)
         if request.path == SITES:
-            return web.json_response({"sites": [{"id": site, "title": "Home"} for site in self.sites]})
+            self.empty_lists -= 1
+            sites = self.sites if self.empty_lists < 0 else ()
+            return web.json_response({"sites": [{"id": site, "title": "Home"} for site in sites]})
         assert request.headers["Username"] == "42"
         return web.json_response({"data": {"profile": request.path.rpartition("/")[2]}})
 
@@ -222,11 +234,55 @@ async def test_a_sign_in_that_names_no_user_is_an_error(sign_in: dict[str, Any])
             await BatteryCloud("a", "b", host=url).settings()
 
 
-async def test_an_account_with_several_sites_has_to_choose_one() -> None:
-    async with run_entrez(Enlighten({"user_id": 42, "system_id": 7}, (8, 7)).answer) as url:
-        with pytest.raises(CommandError, match="several sites: use one that has only the gateway's site"):
+COTTAGE = {1234568: "Cottage"}
+
+
+async def test_the_site_of_the_gateway_is_found_among_several(sim: Simulator) -> None:
+    cloud_of_sim(sim).other_sites = {1: "Barn", **COTTAGE}
+    async with BatteryCloud(
+        sim.username, sim.password, host=sim.entrez_url, gateway=sim.serial_number
+    ) as cloud:
+        assert (await cloud.settings()).reserve == 20
+        await cloud.change(reserve=40)
+        assert await cloud.sites() == {1: "Barn", 1234567: "Simulated house", **COTTAGE}
+    assert [write.partition("?")[0] for write in list_writes(sim)] == ["PUT /profile/1234567"]
+
+
+@pytest.mark.parametrize(("gateway", "lists_devices"), [(None, True), ("122300000099", True), ("own", False)])
+async def test_an_account_with_several_sites_has_to_choose_one_where_enlighten_does_not_tell(
+    sim: Simulator, gateway: str | None, lists_devices: bool
+) -> None:
+    of_sim = cloud_of_sim(sim)
+    of_sim.other_sites, of_sim.lists_devices = COTTAGE, lists_devices
+    serial_number = sim.serial_number if gateway == "own" else gateway
+    options: dict[str, Any] = {"host": sim.entrez_url, "gateway": serial_number}
+    cloud = BatteryCloud(sim.username, sim.password, **options)
+    expected = r"several sites, choose one by its id: 1234567 \(Simulated house\), 1234568 \(Cottage\)$"
+    for _ in range(2):
+        with pytest.raises(SeveralSitesError, match=expected) as raised:
+            await cloud.change(reserve=40)
+        assert raised.value.sites == {1234567: "Simulated house", **COTTAGE}
+    assert list_writes(sim) == []
+    chosen = BatteryCloud(sim.username, sim.password, site=1234567, **options)
+    assert (await chosen.settings()).reserve == 20
+
+
+async def test_an_installer_with_many_sites_is_told_the_first() -> None:
+    enlighten = Enlighten({"user_id": 42}, tuple(range(1, 500)))
+    async with run_entrez(enlighten.answer) as url:
+        with pytest.raises(SeveralSitesError, match=r"1 \(Home\), .*, 10 \(Home\), \.\.\.$") as raised:
+            await BatteryCloud("a", "b", host=url, gateway="1").settings()
+    assert len(raised.value.sites) == 499
+    # The sign-in, the list, and the devices of ten sites.
+    assert len(enlighten.headers) == 12
+
+
+async def test_a_list_of_sites_that_is_empty_once_is_asked_for_again() -> None:
+    enlighten = Enlighten({"user_id": 42, "system_id": 7}, (8, 9))
+    enlighten.empty_lists = 2
+    async with run_entrez(enlighten.answer) as url:
+        with pytest.raises(SeveralSitesError):
             await BatteryCloud("a", "b", host=url).settings()
-        assert (await BatteryCloud("a", "b", host=url, site=8).settings()).profile == "8"
 
 
 async def test_an_empty_list_of_sites_means_that_of_the_sign_in() -> None:

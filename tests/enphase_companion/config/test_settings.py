@@ -249,7 +249,7 @@ def test_a_user_only_fills_in_token_or_account_in_the_examples(example: str) -> 
 def test_the_examples_contain_every_setting_of_a_script() -> None:
     modules = [import_module(f"{commands.__name__}.{each.name}") for each in iter_modules(commands.__path__)]
     used = {name for module in modules for name in getattr(module, "KEYS", ())}
-    account = {"enphase_username", "enphase_password", "entrez_host"}
+    account = {"enphase_username", "enphase_password", "enphase_site", "entrez_host"}
     of_account, of_token = (json.loads((CONFIGURATION / example).read_text()).keys() for example in EXAMPLES)
     assert of_token == used - account
     assert of_account == {*account, "gateway_host", "gateway_serial_number", "gateway_token"}

@@ -267,6 +267,31 @@ def test_the_cloud_is_used_where_the_controller_ignores_the_gateway(
 
 
 @pytest.mark.usefixtures("quick")
+def test_an_account_with_several_sites_names_them_and_one_is_chosen_by_a_setting(
+    create_ready_user: Callable[..., CliUser], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(Timing.__init__.__kwdefaults__ or {}, "first", 0.3)
+    user = create_ready_user("cloud-controlled", speed=SPEED)
+    cloud = user.simulator.entrez.battery_cloud
+    assert cloud is not None
+    cloud.other_sites, cloud.lists_devices = {2: "Barn", 3: "\x1b[2J"}, False
+    user.write_account(gateway_token=user.simulator.token())
+    arguments = "--set", "reserve=40", "--yes", "--cloud"
+    result = user.run(main, *arguments)
+    assert result.status == 2
+    assert result.error == (
+        f"error: {user.file}: enphase_site: this account has several sites, choose one by its id: "
+        "2 (Barn), 3, 1234567 (Simulated house)"
+    )
+    user.write_account(gateway_token=user.simulator.token(), enphase_site=1234567)
+    assert user.run(main, *arguments).status == 0
+    user.write_account(gateway_token=user.simulator.token())
+    cloud.lists_devices = True
+    result = user.run(main, *arguments[:1], "reserve=50", *arguments[2:])
+    assert (result.status, result.err) == (0, ""), "the gateway is found among the devices of its site"
+
+
+@pytest.mark.usefixtures("quick")
 @pytest.mark.slow
 def test_a_mode_through_the_cloud_is_waited_for(
     create_ready_user: Callable[..., CliUser], monkeypatch: pytest.MonkeyPatch

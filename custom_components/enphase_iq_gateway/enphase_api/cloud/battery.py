@@ -11,9 +11,25 @@ from typing import Any, Self
 import aiohttp
 import orjson
 
-from ..exceptions import AuthenticationError, CommandError, InvalidAnswerError, NotAllowedError
+from ..exceptions import (
+    AuthenticationError,
+    CommandError,
+    InvalidAnswerError,
+    NotAllowedError,
+    ResponseError,
+    SeveralSitesError,
+)
 from ..http import parse_json, status_error
-from ..json_values import boolean, integer, json_object, nested_objects, number, text, texts
+from ..json_values import (
+    boolean,
+    identifier,
+    integer,
+    json_object,
+    nested_objects,
+    number,
+    text,
+    texts,
+)
 from ..models.storage import StorageMode
 from .connection import Answer
 from .enlighten import ENLIGHTEN_HOST, Enlighten
@@ -21,6 +37,12 @@ from .enlighten import ENLIGHTEN_HOST, Enlighten
 _SESSION_COOKIE = "_enlighten_4_session"
 _XSRF_COOKIE = "BP-XSRF-Token"
 _API = "/service/batteryConfig/api/v1"
+_SITES = "/app-api/search_sites.json?searchText=&favourite=false"
+_DEVICES = "/app-api/{site}/devices.json"
+#: Requests for the list of sites, which is empty in half of the answers (seen in 2026).
+_TRIES = 3
+#: Sites whose devices are searched for the gateway; an installer's account has more.
+_MOST_SITES = 10
 
 _PROFILES = {
     StorageMode.SELF_CONSUMPTION: "self-consumption",
@@ -78,12 +100,15 @@ class CloudSettings:
 class BatteryCloud(Enlighten):
     """The batteries' settings of one site, by an owner's account of Enlighten.
 
-    It signs in with the first request, and again when the session ends. `site` is needed only for an account
-    with several sites. `session` is used and never closed; without it, see `SessionHolder`.
+    It signs in with the first request, and again when the session ends. `session` is used and never closed;
+    without it, see `SessionHolder`.
+
+    For an account with several sites, `gateway` is the serial number of a gateway, whose site is looked for,
+    and `site` the id of a site, one of `sites()`, which is used as it is.
 
     Raises AuthenticationError if the account is rejected, MultiFactorError if it requires a second factor,
-    NotAllowedError if it may not change the settings, CommunicationError or ResponseError if Enlighten is
-    unavailable.
+    NotAllowedError if it may not change the settings, SeveralSitesError if it has several sites and Enlighten
+    does not tell which one has the gateway, CommunicationError or ResponseError if Enlighten is unavailable.
     """
 
     def __init__(
@@ -93,17 +118,38 @@ class BatteryCloud(Enlighten):
         session: aiohttp.ClientSession | None = None,
         *,
         host: str = ENLIGHTEN_HOST,
+        gateway: str | None = None,
         site: int | None = None,
     ) -> None:
         super().__init__(session, host=host)
         self._account = username, password
+        self._gateway = gateway
         self._site = site
+        #: The site that the sign-in named.
+        self._default_site: int | None = None
         self._user: str | None = None
         self._cookies: dict[str, str] = {}
 
+    async def sites(self) -> dict[int, str]:
+        """Return the names of the account's sites, by id; none if Enlighten lists none.
+
+        The name of a site is its owner's text; it may be empty.
+        """
+        found: dict[int, str] = {}
+        for _ in range(_TRIES):
+            answer = await self._call("GET", _SITES)
+            listed = json_object(parse_json(answer.body, answer.path, self._server), answer.path)
+            for each in nested_objects(listed, "sites"):
+                site = integer(each, "id", 1)
+                if site is not None:
+                    found[site] = text(each, "title") or ""
+            if found:
+                break
+        return dict(sorted(found.items()))
+
     async def settings(self) -> CloudSettings:
         """Return the settings; this is one request."""
-        answer = await self._call("GET", "/batterySettings/{site}?userId={user}&source=enho")
+        answer = await self._call("GET", f"{_API}/batterySettings/{{site}}?userId={{user}}&source=enho")
         return CloudSettings.from_json(parse_json(answer.body, answer.path, self._server), answer.path)
 
     async def change(
@@ -157,19 +203,19 @@ class BatteryCloud(Enlighten):
     async def _write(self, method: str, path: str, body: Mapping[str, Any]) -> None:
         # Each answer to a GET renews the cookie that a write repeats in its header.
         await self.settings()
-        await self._call(method, path, json=dict(body))
+        await self._call(method, _API + path, json=dict(body))
 
     async def _call(self, method: str, path: str, **options: Any) -> Answer:
-        """Send a request for the site; sign in first if necessary, and once again if the session ended."""
+        """Send a request; sign in first if necessary, and once again if the session ended."""
         # Without the numbers of site and user, which no log needs.
-        shown = _API + path.partition("?")[0].replace("/{site}", "")
+        shown = path.partition("?")[0].replace("/{site}", "")
         for is_last in (self._user is None, True):
             if self._user is None:
                 await self._sign_in()
-            headers = {"Username": self._user or ""}
-            if method != "GET" and _XSRF_COOKIE in self._cookies:
-                headers["X-XSRF-Token"] = self._cookies[_XSRF_COOKIE]
-            whole = _API + path.format(site=self._site, user=self._user)
+            if self._site is None and "{site}" in path:
+                self._site = await self._find_site()
+            whole = path.format(site=self._site, user=self._user)
+            headers = self._headers(method, path)
             answer = await self._ask(
                 method, whole, cookies=self._cookies, headers=headers, shown=shown, **options
             )
@@ -186,6 +232,14 @@ class BatteryCloud(Enlighten):
             path=shown,
         )
 
+    def _headers(self, method: str, path: str) -> dict[str, str]:
+        if not path.startswith(_API):
+            return {"X-Requested-With": "XMLHttpRequest"}
+        headers = {"Username": self._user or ""}
+        if method != "GET" and _XSRF_COOKIE in self._cookies:
+            headers["X-XSRF-Token"] = self._cookies[_XSRF_COOKIE]
+        return headers
+
     async def _sign_in(self) -> None:
         username, password = self._account
         self._cookies.clear()
@@ -195,27 +249,41 @@ class BatteryCloud(Enlighten):
         user = _user_of(given)
         if user is None:
             raise InvalidAnswerError("Enlighten named no user for this account", path=answer.path)
-        if self._site is None:
-            self._site = await self._find_site(integer(given, "system_id", 1))
+        self._default_site = integer(given, "system_id", 1)
         self._user = user
 
-    async def _find_site(self, default: int | None) -> int:
-        """Return the site of the account; `default` is the one that the sign-in named."""
-        path = "/app-api/search_sites.json?searchText=&favourite=false"
-        headers = {"X-Requested-With": "XMLHttpRequest"}
-        answer = await self._ask("GET", path, cookies=self._cookies, headers=headers)
-        if answer.status != 200:
-            raise answer.unknown_answer_error()
-        listed = json_object(parse_json(answer.body, answer.path, self._server), answer.path)
-        ids = {integer(each, "id", 1) for each in nested_objects(listed, "sites")}
-        found = sorted(each for each in ids if each is not None)
-        if len(found) > 1:
-            raise CommandError("this account has several sites: use one that has only the gateway's site")
+    async def _find_site(self) -> int:
+        """Return the only site of the account, or that of the gateway."""
+        sites = await self.sites()
+        if len(sites) > 1:
+            for site in list(sites)[:_MOST_SITES] if self._gateway is not None else ():
+                if await self._has_gateway(site):
+                    return site
+            raise SeveralSitesError(sites)
         # The list may be empty although the account has a site.
-        site = found[0] if found else default
-        if site is None:
+        found = next(iter(sites), self._default_site)
+        if found is None:
             raise AuthenticationError("Enlighten knows no site of this account: use the owner's account")
-        return site
+        return found
+
+    async def _has_gateway(self, site: int) -> bool:
+        """Return whether Enlighten lists the gateway among the devices of a site."""
+        path = _DEVICES.format(site=site)
+        shown = _DEVICES.replace("/{site}", "")
+        answer = await self._ask(
+            "GET", path, cookies=self._cookies, headers=self._headers("GET", path), shown=shown
+        )
+        try:
+            listed = json_object(parse_json(answer.body, answer.path, self._server), answer.path)
+        except ResponseError:
+            # Not every account may read this list.
+            return False
+        return answer.status == 200 and any(
+            identifier(device, "serial_number") == self._gateway
+            for group in nested_objects(listed, "result")
+            if text(group, "type") == "envoy"
+            for device in nested_objects(group, "devices")
+        )
 
 
 def _range(data: Mapping[str, Any], key: str) -> tuple[float, float]:

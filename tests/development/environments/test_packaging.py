@@ -1,6 +1,11 @@
 """pyproject.toml matches the packages."""
 
+import ast
 import json
+import re
+import sys
+from importlib.metadata import packages_distributions
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -28,3 +33,33 @@ def test_the_extra_all_includes_all_other_extras(pyproject: dict[str, Any]) -> N
     extras = dict(pyproject["project"]["optional-dependencies"])
     (everything,) = extras.pop("all")
     assert set(everything.partition("[")[2].rstrip("]").split(",")) == set(extras)
+
+
+def test_every_imported_package_is_declared(project: Path, pyproject: dict[str, Any]) -> None:
+    """Whoever imports a package that only another one depends on loses it with that one's next release."""
+    groups = (pyproject["project"]["dependencies"], *pyproject["project"]["optional-dependencies"].values())
+    declared = {_normalize(match[0]) for each in chain(*groups) if (match := re.match(r"[\w.-]+", each))}
+    folders = (
+        project / "custom_components/enphase_iq_gateway/enphase_api",
+        project / "scripts/enphase_companion",
+    )
+    own = {*(folder.name for folder in folders), "unicornhathd", "spidev"} | sys.stdlib_module_names
+    distributions = packages_distributions()
+    for file in (file for folder in folders for file in folder.rglob("*.py")):
+        for name in _imported(file) - own:
+            assert {_normalize(each) for each in distributions[name]} & declared, f"{name} in {file}"
+
+
+def _normalize(name: str) -> str:
+    return re.sub(r"[-_.]+", "-", name).lower()
+
+
+def _imported(file: Path) -> set[str]:
+    """Return the names of the top-level packages that a file imports."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(file.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {each.name.partition(".")[0] for each in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.level == 0:
+            names.add((node.module or "").partition(".")[0])
+    return names

@@ -60,7 +60,7 @@ def notes(version: str) -> str:
 def make_zip(folder: Path) -> Path:
     """Write the integration as HACS expects it: its files at the top level, and nothing else."""
     # hacs.json names this file.
-    path = folder / json.loads((PROJECT / "hacs.json").read_text())["filename"]
+    path = folder / str(json.loads((PROJECT / "hacs.json").read_text())["filename"])
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in sorted(INTEGRATION.rglob("*")):
             if file.is_file() and "__pycache__" not in file.parts:

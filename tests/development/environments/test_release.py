@@ -66,7 +66,7 @@ def test_the_zip_has_the_integration_at_its_top_level(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_command_makes_all_files_of_a_release(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "development.release", tmp_path / "dist"]
+    command: list[str | Path] = [sys.executable, "-m", "development.release", tmp_path / "dist"]
     done = subprocess.run(
         command, cwd=PROJECT / "scripts", capture_output=True, text=True, check=False, timeout=110
     )

@@ -15,6 +15,7 @@ SERVERS = {
     "small_disk",
     "mariadb",
     "mariadb_url",
+    "mqtt_broker",
     "private_mariadb",
     "private_rabbitmq",
     "rabbitmq",

@@ -20,7 +20,14 @@ from enphase_companion.simulator import Simulator
 from tests.houses import JUNE
 from tests.services.disk import small_disk
 from tests.services.mariadb import database_url, mariadb, mariadb_url, private_mariadb
-from tests.services.rabbitmq import amqp_url, cluster, private_cluster, private_rabbitmq, rabbitmq
+from tests.services.rabbitmq import (
+    amqp_url,
+    cluster,
+    mqtt_broker,
+    private_cluster,
+    private_rabbitmq,
+    rabbitmq,
+)
 
 from .amqp_helpers import broker, exchange_name, inspector, queue
 from .cli_user import CliUser
@@ -34,6 +41,7 @@ __all__ = [
     "inspector",
     "mariadb",
     "mariadb_url",
+    "mqtt_broker",
     "private_cluster",
     "private_mariadb",
     "private_rabbitmq",

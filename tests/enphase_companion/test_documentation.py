@@ -17,7 +17,7 @@ def build_row(name: str) -> str:
     setting = SETTINGS[name]
     about = setting.metadata
     default = setting.default
-    shown = ",".join(default) if isinstance(default, tuple) else default
+    shown = ",".join(default) if isinstance(default, tuple) else "false" if default is False else default
     cells = (
         f"`{name}`",
         f"`{variable(name)}`" if about["has_variable"] else "",

@@ -62,13 +62,16 @@ class RabbitMQ(Server):
             # The broker shares the cores with the tests.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
         }
+        #: Where its MQTT plug-in listens, once that is enabled.
+        self.mqtt_port = find_free_port()
         (folder / "plugins").write_text("[].\n")
         super().__init__(folder, port, [program], environment)
         self.configure()
 
     def configure(self, *settings: str) -> None:
         """Write the configuration file, with these additional lines."""
-        common = ("loopback_users = none", "raft.wal_max_size_bytes = 64000000")
+        mqtt = f"mqtt.listeners.tcp.1 = 127.0.0.1:{self.mqtt_port}"
+        common = ("loopback_users = none", "raft.wal_max_size_bytes = 64000000", mqtt)
         (self.folder / "rabbitmq.conf").write_text("\n".join((*common, *settings, "")))
 
     @property
@@ -104,6 +107,10 @@ class RabbitMQ(Server):
             timeout=60,
         )
         return result.stdout
+
+    def enable_mqtt(self) -> None:
+        """Enable the MQTT plug-in of the running broker, as its owner would."""
+        self.control("enable", "rabbitmq_mqtt", program="rabbitmq-plugins")
 
     def add_user(self, name: str, password: str) -> None:
         """Add a user with all permissions."""
@@ -238,6 +245,14 @@ def rabbitmq(private_rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
         private_rabbitmq.start()
     yield private_rabbitmq
     private_rabbitmq.resume()
+
+
+@pytest.fixture(scope="module")
+def mqtt_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
+    """Yield a private broker with the MQTT plug-in, for all tests of a module."""
+    with running(tmp_path_factory.mktemp("mqtt")) as broker:
+        broker.enable_mqtt()
+        yield broker
 
 
 @pytest.fixture

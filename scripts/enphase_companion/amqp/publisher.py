@@ -45,6 +45,11 @@ class Publisher:
         self._channel: Channel | None = None
         self._not_confirmed = f"{broker}: message not confirmed"
 
+    @property
+    def node(self) -> Broker | None:
+        """The node of the broker to which it is connected; None while it is not."""
+        return None if self._channel is None else self._channel.broker
+
     async def run(self) -> None:
         """Keep connected until cancelled; log what is wrong while it is not."""
         await keep_connected(self.broker, self._name, self.problem, self._use)

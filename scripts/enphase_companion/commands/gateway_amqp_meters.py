@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, UNTIL_ENDED, add_settings, new_parser
@@ -13,6 +14,7 @@ from ..config.settings import AMQP_KEYS, GATEWAY_KEYS
 from ..runtime.main import serve
 
 if TYPE_CHECKING:
+    from ..message import Message
     from ..runtime.service import Service
 
 NAME = "enphase-gateway-amqp-meters"
@@ -21,6 +23,7 @@ KEYS = (
     "interval",
     *AMQP_KEYS,
     "amqp_queues",
+    "mqtt_discovery",
     "spool_file",
     "spool_limit",
     "metrics_port",
@@ -37,6 +40,7 @@ def build_parser() -> argparse.ArgumentParser:
             TRUST_FIRST,
             (NAME, "publish once a second, until Ctrl-C or SIGTERM"),
             (f"{NAME} --interval 5 --amqp-host broker.example", "every 5 seconds, to a broker elsewhere"),
+            (f"{NAME} --mqtt-discovery", "also as sensors of Home Assistant's MQTT integration"),
         ],
         notes=f"{CREDENTIALS}\n{NEVER_ENDS}\n\n{UNTIL_ENDED}",
     )
@@ -51,10 +55,12 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 async def _publish(service: Service, arguments: argparse.Namespace) -> None:
     from ..amqp.broker import Broker
+    from ..amqp.mqtt_publisher import MqttPublisher
     from ..amqp.publisher import Publisher
     from ..config.loader import load_settings
     from ..delivery.sender import Sender
     from ..delivery.spool import Spool
+    from ..gateway.inverters import POLL_INTERVAL
     from ..gateway.poller import Poller
     from ..runtime.errors import join_clauses
     from ..runtime.metrics import Metrics
@@ -62,19 +68,25 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
     settings = load_settings(KEYS, arguments)
     metrics = Metrics(settings.metrics_port, settings.metrics_host)
     publisher = Publisher(Broker.from_settings(settings), settings.amqp_queues, NAME)
+    mqtt = MqttPublisher(publisher, NAME, interval=settings.interval, inverter_interval=POLL_INTERVAL)
 
     def status() -> str:
-        problem = poller.problem or sender.problem
+        problem = poller.problem or sender.problem or mqtt.problem.text
         counts = (
             f"{metrics['messages_published']:g} published, {metrics['spool_messages']:g} in the spool, "
             f"{metrics['messages_dropped']:g} dropped"
         )
         return join_clauses(counts, problem)
 
+    async def take(message: Message) -> None:
+        await sender.send(message)
+        mqtt.update(message)
+
     poller = Poller(settings, lambda: load_settings(KEYS, arguments), service, metrics, status)
     async with (
         Spool.from_settings(settings, "gateway_amqp_meters.spool", metrics, on_safe=service.ready) as spool,
         Sender(publisher, spool, metrics) as sender,
+        service.beside(mqtt.run()) if settings.mqtt_discovery else nullcontext(),
     ):
         print(
             f"Readings of {settings.gateway_host} go to {publisher.broker}, exchange "
@@ -82,4 +94,4 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
             flush=True,
         )
         service.report()
-        await poller.run(sender.send)
+        await poller.run(take)

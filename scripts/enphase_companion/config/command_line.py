@@ -113,10 +113,13 @@ def add_settings(parser: argparse.ArgumentParser, names: Iterable[str]) -> None:
             secrets.append(f"  {name} [{variable(name)}]")
             continue
         default = SETTINGS[name].default
-        shown = f" (default: {_format_default(default)})" if default is not None else ""
+        shown = f" (default: {_format_default(default)})" if default not in (None, False) else ""
         named = f" [{variable(name)}]" if about["has_variable"] else ""
         text = f"{about['meaning']}{shown}{named}"
-        group.add_argument(option(name), metavar=about["metavar"], help=text)
+        if default is False:
+            group.add_argument(option(name), action="store_const", const=True, help=text)
+        else:
+            group.add_argument(option(name), metavar=about["metavar"], help=text)
     group.description = "\n".join([f"{group.description}", "Secrets are never an option:", *secrets])
     for name, setting in SETTINGS.items():
         if setting.metadata["secret"]:

@@ -198,6 +198,14 @@ def whole(low: int, high: int) -> Callable[[Any], int]:
     return check
 
 
+def boolean(value: Any) -> bool:
+    """Take true or false, as JSON or as text."""
+    found = {"true": True, "false": False}.get(str(value).strip().lower())
+    if found is None:
+        raise invalid("must be true or false")
+    return found
+
+
 def rotation(value: Any) -> int:
     """Take a quarter turn."""
     if str(value) not in ("0", "90", "180", "270"):

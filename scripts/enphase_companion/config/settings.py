@@ -44,6 +44,7 @@ def _setting(
     """Declare a setting: its rule returns the checked value or raises vol.Invalid.
 
     A secret has no option, private values are not logged, and `placeholders` are values of the examples.
+    The option of a setting whose default is False takes no value.
     """
     metadata = {
         "rule": rule,
@@ -164,6 +165,11 @@ class Settings:
         "durable queues to declare, separated by commas; none: only connected consumers get readings",
         metavar="NAMES",
         default=("Enphase.Meters",),
+    )
+    mqtt_discovery: bool = _setting(
+        rules.boolean,
+        "also publish Home Assistant's MQTT discovery, for the MQTT plug-in of the broker",
+        default=False,
     )
     spool_file: Path | None = _setting(  # noqa: RUF009 - it returns a field, as for all others
         rules.file,

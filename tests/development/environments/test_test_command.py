@@ -184,7 +184,7 @@ def test_programs_are_installed_only_for_the_suite_that_uses_them(run: Run, inst
     run("development/demo")
     assert installed == ["chromium"]
     run("enphase_companion")
-    assert installed == ["chromium", "rabbitmq-server", "mariadb-server", "asciidoctor"]
+    assert installed == ["chromium", "rabbitmq-server", "mariadb-server", "asciidoctor", "mosquitto-clients"]
 
 
 @pytest.mark.parametrize("option", ["--fast", "--no-install"])
@@ -200,7 +200,7 @@ def test_nothing_is_installed_without_root_privileges(
     assert run()[0] == 0
     assert installed == []
     assert (
-        "as root: apt-get install rabbitmq-server mariadb-server asciidoctor chromium"
+        "as root: apt-get install rabbitmq-server mariadb-server asciidoctor mosquitto-clients chromium"
         in capsys.readouterr().err
     )
 

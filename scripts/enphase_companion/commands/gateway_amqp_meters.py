@@ -10,7 +10,7 @@ from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
 from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, UNTIL_ENDED, add_settings, new_parser
-from ..config.settings import AMQP_KEYS, GATEWAY_KEYS
+from ..config.settings import AMQP_KEYS, SOURCE_KEYS
 from ..runtime.main import serve
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 NAME = "enphase-gateway-amqp-meters"
 KEYS = (
-    *GATEWAY_KEYS,
+    *SOURCE_KEYS,
     "interval",
     *AMQP_KEYS,
     "amqp_queues",

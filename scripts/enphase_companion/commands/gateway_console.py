@@ -11,10 +11,10 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..config.command_line import CREDENTIALS, ONCE, TRUST_FIRST, add_settings, new_parser
-from ..config.settings import GATEWAY_KEYS
+from ..config.settings import SOURCE_KEYS
 from ..runtime.main import run, serve
 
-KEYS = (*GATEWAY_KEYS, "enphase_site")
+KEYS = (*SOURCE_KEYS, "enphase_site")
 
 if TYPE_CHECKING:
     from ..runtime.service import Service

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, UNTIL_ENDED, add_settings, new_parser
-from ..config.settings import DATABASE_KEYS, GATEWAY_KEYS
+from ..config.settings import DATABASE_KEYS, SOURCE_KEYS
 from ..runtime.main import serve
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 NAME = "enphase-gateway-database-meters"
 KEYS = (
-    *GATEWAY_KEYS,
+    *SOURCE_KEYS,
     "interval",
     *DATABASE_KEYS,
     "time_zone",

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from ..charts.options import LIMITS, add_output
 from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, add_settings, new_parser
-from ..config.settings import GATEWAY_KEYS
+from ..config.settings import SOURCE_KEYS
 from ..runtime.main import run
 
 if TYPE_CHECKING:
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from ..runtime.service import Service
 
 NAME = "enphase-gateway-pyplot-meters"
-KEYS = (*GATEWAY_KEYS, "interval", *LIMITS)
+KEYS = (*SOURCE_KEYS, "interval", *LIMITS)
 
 #: Minutes.
 _SHORTEST, _USUAL, _LONGEST = 1, 30, 1_440

@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, add_settings, new_parser
-from ..config.settings import DISPLAY_KEYS, GATEWAY_KEYS
+from ..config.settings import DISPLAY_KEYS, SOURCE_KEYS
 from ..displays.display import STATUSES, add_display
 from ..runtime.main import serve
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from ..runtime.service import Service
 
 NAME = "enphase-gateway-unicorn-hat-hd"
-KEYS = (*GATEWAY_KEYS, "interval", *DISPLAY_KEYS)
+KEYS = (*SOURCE_KEYS, "interval", *DISPLAY_KEYS)
 
 
 def build_parser() -> argparse.ArgumentParser:

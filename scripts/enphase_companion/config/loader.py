@@ -31,7 +31,7 @@ def load_settings(names: Iterable[str], options: argparse.Namespace) -> Settings
     """Return the settings with these names, validated; warn of harmless mistakes in the files.
 
     Raises SettingsError for the first invalid value, and if the gateway's settings are wanted but neither a
-    token nor an account is set.
+    token nor an account is set, nor a Home Assistant that is read instead.
     """
     names = tuple(names)
     explicit = options.configuration or os.environ.get(CONFIGURATION_VARIABLE)
@@ -40,6 +40,24 @@ def load_settings(names: Iterable[str], options: argparse.Namespace) -> Settings
     contents = {file: _read_file(file) for file in (folder / name for name in CREDENTIALS_FILES)}
     for file, content in contents.items():
         _warn_of_unknown_keys(file, content)
+    given, origins, files = _gather(names, options, contents)
+    for file, content in contents.items():
+        _warn_of_readers(file, content)
+    where = f" --configuration {explicit}" if explicit else ""
+    command = Settings.trust_command + where
+    settings = Settings(
+        folder=folder, origins=origins, files=files, trust_command=command, **_validate(given, origins)
+    )
+    _require_both(settings, "home_assistant_url", "home_assistant_token")
+    if "gateway_token" in names and settings.home_assistant_url is None:
+        _require_credentials(settings, folders)
+    return settings
+
+
+def _gather(
+    names: Iterable[str], options: argparse.Namespace, contents: Mapping[Path, Mapping[str, Any]]
+) -> tuple[dict[str, Any], dict[str, str], dict[str, Path]]:
+    """Return the values that are set, their places, and the files of those that a file sets."""
     given: dict[str, Any] = {}
     origins: dict[str, str] = {}
     files: dict[str, Path] = {}
@@ -53,16 +71,7 @@ def load_settings(names: Iterable[str], options: argparse.Namespace) -> Settings
                     for secret in secrets(str(value)) if name.endswith("_url") else (str(value),):
                         hide(secret)
                 break
-    for file, content in contents.items():
-        _warn_of_readers(file, content)
-    where = f" --configuration {explicit}" if explicit else ""
-    command = Settings.trust_command + where
-    settings = Settings(
-        folder=folder, origins=origins, files=files, trust_command=command, **_validate(given, origins)
-    )
-    if "gateway_token" in names:
-        _require_credentials(settings, folders)
-    return settings
+    return given, origins, files
 
 
 def store(settings: Settings, name: str, value: str) -> None:
@@ -130,16 +139,22 @@ def _require_credentials(settings: Settings, folders: Sequence[Path]) -> None:
             f"none of these credentials files exists: {', '.join(map(str, files))}; make one with "
             "enphase_username and enphase_password, or with gateway_token, in it"
         )
-    for name, other in (("enphase_password", "enphase_username"), ("enphase_username", "enphase_password")):
-        if getattr(settings, name) is None and getattr(settings, other) is not None:
-            raise SettingsError(
-                f"{settings.in_file(name)}: is missing: {settings.where(other)} alone gets no token"
-            )
+    _require_both(settings, "enphase_username", "enphase_password")
     there = " and ".join(str(file) for file in settings.credentials_files if file.exists())
     raise SettingsError(
         f"{there}: no gateway_token and no enphase_username with enphase_password: fill in the account, or "
         f"a token made on {Settings.entrez_host}"
     )
+
+
+def _require_both(settings: Settings, *names: str) -> None:
+    """Raise SettingsError if one of two settings is set, but not the other."""
+    missing = [name for name in names if getattr(settings, name) is None]
+    if len(missing) == 1:
+        (there,) = set(names) - set(missing)
+        raise SettingsError(
+            f"{settings.in_file(missing[0])}: is missing: {settings.where(there)} alone is of no use"
+        )
 
 
 def _candidates(

@@ -165,6 +165,22 @@ def gateway_host(value: Any) -> str:
         raise invalid(str(error)) from None
 
 
+def home_assistant_url(value: Any) -> str:
+    """Take the address of a Home Assistant: the scheme decides whether the token is sent encrypted."""
+    from yarl import URL  # noqa: PLC0415
+
+    like = "must be an address such as https://homeassistant.local:8123, beginning with https:// or http://"
+    try:
+        url = URL(text(value))
+    except ValueError:
+        raise invalid(like) from None
+    if url.scheme not in ("http", "https") or not url.host or not url.host.isprintable():
+        raise invalid(like)
+    if url.user or url.password or url.path not in ("", "/") or url.query_string or url.fragment:
+        raise invalid(f"{like}, without anything after the host and its port")
+    return str(url.origin())
+
+
 def number(low: float, high: float, of_what: str) -> Callable[[Any], float]:
     """Return the rule for a number from `low` to `high`; `of_what` ends in a space or is empty."""
 

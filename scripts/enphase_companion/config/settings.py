@@ -26,7 +26,8 @@ CERTIFICATE_FILE = "gateway.cer"
 CONFIGURATION_VARIABLE = "ENPHASE_CONFIGURATION"
 
 #: Groups of settings that several scripts read together.
-_GATEWAY, _AMQP, _DATABASE, _DISPLAY = "gateway", "amqp", "database", "display"
+_GATEWAY, _HOME_ASSISTANT, _AMQP = "gateway", "home_assistant", "amqp"
+_DATABASE, _DISPLAY = "database", "display"
 
 
 def _setting(
@@ -117,6 +118,19 @@ class Settings:
         default="https://entrez.enphaseenergy.com",
         # The password is sent there: an environment variable must not change the host.
         has_variable=False,
+    )
+    home_assistant_url: str | None = _setting(
+        rules.home_assistant_url,
+        "address of a Home Assistant with the integration, which is read instead of the gateway; http:// "
+        "sends the token unencrypted",
+        group=_HOME_ASSISTANT,
+        metavar="URL",
+    )
+    home_assistant_token: str | None = _setting(
+        rules.token,
+        "long-lived access token of a user of that Home Assistant",
+        group=_HOME_ASSISTANT,
+        secret=True,
     )
     # Timestamps of a gateway are whole seconds: polled more often, it returns the same readings again.
     interval: float = _setting(
@@ -311,6 +325,9 @@ def _names(group: str) -> tuple[str, ...]:
 
 
 GATEWAY_KEYS = _names(_GATEWAY)
+HOME_ASSISTANT_KEYS = _names(_HOME_ASSISTANT)
+#: What a script reads that gets readings from a gateway, or from Home Assistant instead.
+SOURCE_KEYS = (*GATEWAY_KEYS, *HOME_ASSISTANT_KEYS)
 AMQP_KEYS = _names(_AMQP)
 DATABASE_KEYS = _names(_DATABASE)
 DISPLAY_KEYS = _names(_DISPLAY)

@@ -315,7 +315,7 @@ def test_the_error_of_missing_credentials_names_the_searched_files(tmp_path: Pat
 def test_the_error_of_an_incomplete_account_names_the_missing_setting() -> None:
     file = write_file({"enphase_username": "me@example.org"})
     message = load_credentials_error()
-    assert message == f"{file}: enphase_password: is missing: {file}: enphase_username alone gets no token"
+    assert message == f"{file}: enphase_password: is missing: {file}: enphase_username alone is of no use"
     write_file({"enphase_password": "secret"})
     assert load_credentials_error().startswith(f"{file}: enphase_username: is missing")
 
@@ -330,7 +330,7 @@ def test_files_without_token_and_account_are_named(names: tuple[str, ...]) -> No
 def test_credentials_may_be_in_the_environment_only(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENPHASE_USERNAME", "me@example.org")
     assert load_credentials_error().endswith(
-        "enphase_password: is missing: ENPHASE_USERNAME alone gets no token"
+        "enphase_password: is missing: ENPHASE_USERNAME alone is of no use"
     )
     monkeypatch.setenv("ENPHASE_PASSWORD", "secret")
     assert load(*SETTINGS).has_account
@@ -490,3 +490,48 @@ def test_errors_hide_the_password_of_a_url_but_show_a_file_name() -> None:
     load("database_url", "import_database_url")
     assert redact("me came in with open%40sesame or open@sesame") == "me came in with [hidden] or [hidden]"
     assert redact("enphase.db: no such file") == "enphase.db: no such file"
+
+
+@pytest.mark.parametrize(
+    ("address", "expected"),
+    [
+        ("https://homeassistant.local:8123", "https://homeassistant.local:8123"),
+        ("http://192.0.2.7:8123/", "http://192.0.2.7:8123"),
+        ("https://ha.example", "https://ha.example"),
+    ],
+)
+def test_home_assistants_address_is_taken_with_its_scheme(address: str, expected: str) -> None:
+    write_file({"home_assistant_url": address, "home_assistant_token": "token"})
+    assert load(*SETTINGS).home_assistant_url == expected
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "homeassistant.local:8123",
+        "ws://homeassistant.local:8123",
+        "http://",
+        "http://user:planted@homeassistant.local:8123",
+        "http://homeassistant.local:8123/lovelace/0",
+        "http://[::1",
+    ],
+)
+def test_an_invalid_address_of_home_assistant_is_an_error(address: str) -> None:
+    message = load_error(home_assistant_url=address, home_assistant_token="token")
+    assert "home_assistant_url: must be an address such as https://homeassistant.local:8123" in message
+    assert "planted" not in message
+
+
+def test_home_assistant_takes_the_place_of_token_and_account() -> None:
+    write_file({"home_assistant_url": "http://ha.example:8123", "home_assistant_token": "planted-token"})
+    settings = load(*SETTINGS)
+    assert settings.gateway_token is None
+    assert settings.home_assistant_token == "planted-token"
+    assert "planted-token" not in f"{settings!r}{redact('planted-token')}"
+
+
+@pytest.mark.parametrize("missing", ["home_assistant_url", "home_assistant_token"])
+def test_half_of_home_assistants_settings_is_an_error(missing: str) -> None:
+    both = {"home_assistant_url": "http://ha.example:8123", "home_assistant_token": "token"}
+    del both[missing]
+    assert f"{missing}: is missing" in load_error(**both)

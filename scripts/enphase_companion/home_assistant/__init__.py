@@ -1,0 +1,1 @@
+"""Home Assistant as a peer of the scripts: its websocket API, and the readings of its integration."""

@@ -69,8 +69,9 @@ def build_parser() -> argparse.ArgumentParser:
         metavar="KEY=VALUE",
         help="change a setting after confirmation, and report what the gateway says after seconds and after "
         "a minute: battery-mode (self-consumption, economy, backup), reserve, shutdown-level (in %%), "
-        "charge-from-grid (on, off), grid (on, off), generator (on, off, auto), production (on, off; needs "
-        "an installer's token), NC1, NC2, NO1, NO2 (open, closed), and of these contacts NC1.mode (manual, "
+        "charge-from-grid (on, off), grid (on, off), generator (on, off, auto), "
+        "generator-charging (of the batteries: on, off), production (on, off; needs an installer's token), "
+        "NC1, NC2, NO1, NO2 (open, closed), and of these contacts NC1.mode (manual, "
         "soc), NC1.soc-low, NC1.soc-high, NC1.grid-action, NC1.off-grid-action, NC1.generator-action "
         "(apply, shed, schedule, none), and sleep.SERIAL of an AC Battery (two levels such as 5-10, or off). "
         "Repeat it for several settings of the batteries or of one contact",

@@ -45,12 +45,19 @@ _CONTACT_SETTINGS = {
     "generator-action": "gen_action",
 }
 
+#: By key of what is on or off: the key of the result, and the method that switches it.
+_SWITCHES = {
+    "grid": ("connected", Control.set_grid_connection),
+    "generator-charging": ("allowed", Control.set_generator_charging),
+    "production": ("on", Control.set_production),
+}
+
 #: Before the serial number of an AC Battery.
 _SLEEP = "sleep."
 
 _KEYS = (
-    f"{', '.join(_STORAGE)}, grid, generator, production, a dry contact such as NC1, its setting such as "
-    "NC1.soc-low, sleep. and the serial number of an AC Battery"
+    f"{', '.join(_STORAGE)}, grid, generator, generator-charging, production, a dry contact such as NC1, its "
+    "setting such as NC1.soc-low, sleep. and the serial number of an AC Battery"
 )
 
 #: What to know before a command is sent, by the first key.
@@ -70,10 +77,13 @@ _ADVICE = {
         "the gateway stores the setting, but its battery controller does not use it: repeat the command with "
         "--cloud"
     ),
-    Reason.NOT_STORED: "the gateway did not store it: the site's grid profile may not allow it",
+    Reason.NOT_STORED: (
+        "the gateway did not store it: the site's grid profile may not allow it, or another program has set "
+        "another value at the same time"
+    ),
     Reason.REWRITTEN: (
-        "Enphase's cloud has written its own settings again: change them in the Enphase app, or repeat the "
-        "command with --cloud"
+        "Enphase's cloud or another program has written other settings: repeat the command; if it is taken "
+        "back again, change them in the Enphase app, or use --cloud"
     ),
     Reason.STUCK_SCHEDULER: (
         "charging is allowed, but the scheduler does not charge: change the battery mode and back"
@@ -167,15 +177,14 @@ class Change:
     @classmethod
     def _of_one(cls, key: str, text: str) -> Change:
         match key:
-            case "grid" | "production":
+            case "grid" | "generator-charging" | "production":
                 on = _choose(key, text, _SWITCH)
                 warning = _WARNINGS.get((key, on))
+                name, method = _SWITCHES[key]
 
                 async def switch(control: Control, _: BatteryCloud | None) -> CommandResult:
-                    call = control.set_grid_connection if key == "grid" else control.set_production
-                    return await call(on)
+                    return await method(control, on)
 
-                name = "connected" if key == "grid" else "on"
                 return cls({key: text}, {name: key}, switch, warning)
             case "generator":
                 mode = _choose(key, text, {each: each for each in GENERATOR_MODES})

@@ -151,9 +151,12 @@ class Overview:
         """The present prices of imported and exported energy, per kWh in the tariff's currency."""
         if self.tariff is None:
             return None, None
-        # By the clock of this machine, whose time zone should be that of the gateway.
-        local = self.at.astimezone()
-        return self.tariff.import_price(local), self.tariff.export_price(local)
+        return self.tariff.import_price(self.local_time), self.tariff.export_price(self.local_time)
+
+    @property
+    def local_time(self) -> datetime:
+        """The time of the answers in the zone of this machine, which should be that of the gateway."""
+        return self.at.astimezone()
 
     @property
     def reported_power(self) -> float | None:

@@ -115,12 +115,17 @@ def _summary(overview: Overview) -> tables.Columns:
 
 
 def _tariff(overview: Overview) -> Iterator[Text]:
-    """Yield the present prices, if one is known."""
-    prices = [
-        f"{name} {price:g} {overview.tariff.currency}/kWh"
-        for name, price in zip(("import", "export"), overview.prices, strict=True)
-        if overview.tariff is not None and price is not None
-    ]
+    """Yield the present prices, if one is known, and what they become at the next change until midnight."""
+    if overview.tariff is None:
+        return
+    now = overview.local_time
+    change = overview.tariff.next_change(now).astimezone(now.tzinfo)
+    prices = []
+    for name, find in (("import", overview.tariff.import_price), ("export", overview.tariff.export_price)):
+        price, next_price = find(now), find(change)
+        if price is not None:
+            then = "" if next_price in (None, price) else f" ({next_price:g} from {change:%H:%M})"
+            prices.append(f"{name} {price:g} {overview.tariff.currency}/kWh{then}")
     if prices:
         yield Text.assemble(("Tariff now", "bold"), f": {', '.join(prices)}")
 

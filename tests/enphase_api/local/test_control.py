@@ -278,6 +278,18 @@ async def test_the_generator_is_switched() -> None:
             assert (result.outcome, result.after) == (Outcome.HELD, {"mode": mode})
 
 
+async def test_the_generator_may_charge_the_batteries_or_not() -> None:
+    async with open_control("generator") as (_, control):
+        before = await read(control, "/ivp/ss/gen_config")
+        result = await confirm(control, await control.set_generator_charging(False))
+        assert (result.outcome, result.evidence) == (Outcome.HELD, Evidence.DOCUMENT)
+        assert await read(control, "/ivp/ss/gen_config") == {**before, "charge_from_generator": False}
+        assert await control.generator_charging() is False
+    async with open_control("generator+generator-always-charges", timing=IMPATIENT) as (_, control):
+        result = await control.confirm(await control.set_generator_charging(False))
+        assert result.outcome is Outcome.IGNORED
+
+
 async def test_an_ac_battery_sleeps_and_wakes_without_the_others() -> None:
     async with open_control("ac-batteries") as (_, control):
         listed = await read(control, "/inventory.json")
@@ -324,6 +336,7 @@ async def test_only_an_installer_switches_the_production() -> None:
             r"soc_low \(80 %\) must be below soc_high \(70 %\)",
         ),
         ("battery", lambda control: control.set_generator("on"), "no generator"),
+        ("battery", lambda control: control.set_generator_charging(True), "no generator"),
         ("generator", lambda control: control.set_generator("start"), "mode must be one of off, on, auto"),
         ("ac-batteries", lambda control: control.set_ac_battery_sleep("1", min_soc=5), "both are needed"),
         (

@@ -162,6 +162,7 @@ def test_a_change_that_holds_is_reported_twice_with_status_0(
         ("generator", "NC1.soc-low=20", 0, "Held: NC1.soc-low is 20 % (before: 30 %)."),
         ("generator", "NC2.off-grid-action=shed", 0, "Held: NC2.off-grid-action is shed"),
         ("generator", "generator=auto", 0, "Held: generator is auto (before: off)."),
+        ("generator", "generator-charging=off", 0, "Held: generator-charging is off (before: on)."),
         (
             "battery+no-grid-charging",
             "charge-from-grid=on",

@@ -6,7 +6,7 @@ import io
 import re
 from argparse import Namespace
 from collections.abc import Callable
-from datetime import datetime, time
+from datetime import date, datetime, time
 
 import pytest
 from rich.console import Console
@@ -109,6 +109,23 @@ def test_the_direction_of_the_battery_is_written_out(
 def test_the_present_prices_are_shown(create_still_user: Callable[..., CliUser]) -> None:
     page = print_page(create_still_user("three-phase"))
     assert "\nTariff now: import 0.25 EUR/kWh, export 0.08 EUR/kWh\n" in page
+
+
+@pytest.mark.parametrize(
+    ("at", "shown"),
+    [
+        (time(14, 30), "import 0.32 USD/kWh (0.52 from 15:00), export 0.05 USD/kWh"),
+        (time(15, 59), "import 0.52 USD/kWh (0.63 from 16:00), export 0.05 USD/kWh (0.2 from 16:00)"),
+        (time(22, 0), "import 0.52 USD/kWh (0.32 from 00:00), export 0.05 USD/kWh"),
+    ],
+)
+def test_the_next_prices_are_shown_with_their_time(
+    create_still_user: Callable[..., CliUser], at: time, shown: str
+) -> None:
+    wednesday = date(2026, 6, 17)
+    start = datetime.combine(wednesday, at).timestamp()
+    page = print_page(create_still_user("cloud-controlled", start=start))
+    assert f"\nTariff now: {shown}\n" in page
 
 
 def test_the_devices_around_the_batteries_have_their_own_tables(

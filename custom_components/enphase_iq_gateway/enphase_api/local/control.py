@@ -20,8 +20,8 @@ from ..json_values import (
     text,
 )
 from ..models.commands import Command, CommandResult, Evidence, Outcome, Reason, Value, Way
-from ..models.ensemble import DryContact
-from ..models.storage import SCHED, SECCTRL, TARIFF, Storage, StorageMode
+from ..models.ensemble import DryContact, is_closed
+from ..models.storage import SCHED, SECCTRL, TARIFF, Storage, StorageMode, StorageSettings
 from . import tariff
 from .proof import Observation, Prover, Timing, now
 
@@ -33,6 +33,7 @@ _INVENTORY = "/ivp/ensemble/inventory"
 _CONTACTS = "/ivp/ensemble/dry_contacts"
 _CONTACT_SETTINGS = "/ivp/ss/dry_contact_settings"
 _GENERATOR = "/ivp/ss/gen_mode"
+_GENERATOR_CONFIG = "/ivp/ss/gen_config"
 _AC_BATTERIES = "/admin/lib/acb_config"
 _DEVICES = "/inventory.json"
 #: The whole array; a gateway rejects the number of a single microinverter.
@@ -41,8 +42,6 @@ _PRODUCTION = "/ivp/mod/603980032/mode/power"
 GENERATOR_MODES = ("off", "on", "auto")
 CONTACT_ACTIONS = ("apply", "shed", "schedule", "none")
 CONTACT_MODES = ("manual", "soc")
-
-_CLOSED = {"closed": True, "open": False}
 
 
 class Control(Prover):
@@ -89,6 +88,15 @@ class Control(Prover):
         """Return the mode of the generator: "off", "on" or "auto"; None without a generator."""
         answer = await self._gateway.optional_call(_GENERATOR)
         return None if answer is None else text(json_object(answer, _GENERATOR), "gen_cmd")
+
+    async def generator_charging(self) -> bool | None:
+        """Return whether the generator may charge the batteries; None without a generator."""
+        answer = await self._gateway.optional_call(_GENERATOR_CONFIG)
+        return (
+            None
+            if answer is None
+            else boolean(json_object(answer, _GENERATOR_CONFIG), "charge_from_generator")
+        )
 
     async def ac_battery_levels(self) -> dict[str, tuple[int, int]]:
         """Return the levels (%) between which each AC Battery sleeps if told to, by serial number.
@@ -148,16 +156,16 @@ class Control(Prover):
         for name in ("reserve", "shutdown_level"):
             _require_level(name, requested.get(name))
 
-        wrote_mode = False
+        written: StorageSettings | None = None
 
         async def send() -> None:
             document = tariff.change_document(await self._gateway.api_call(TARIFF), requested)
-            nonlocal wrote_mode
-            wrote_mode = mode is not None
+            nonlocal written
+            written = StorageSettings.from_json(document)
             await self._write(TARIFF, "PUT", document)
 
         async def observe() -> Observation:
-            return tariff.observe(await self.storage(), wrote_mode=wrote_mode)
+            return tariff.observe(await self.storage(), written=written, has_mode=mode is not None)
 
         before = None
         if cloud is None or not self.are_local_writes_ignored:
@@ -276,6 +284,20 @@ class Control(Prover):
 
         return await self._run(Command.GENERATOR, {"mode": mode}, send=send, observe=self._observe_generator)
 
+    async def set_generator_charging(self, allowed: bool) -> CommandResult:
+        """Allow the generator to charge the batteries, or not.
+
+        Without IQ Batteries, a gateway allows it again at once (seen on 8.3.5169).
+        """
+
+        async def send() -> None:
+            config = json_object(await self._gateway.api_call(_GENERATOR_CONFIG), _GENERATOR_CONFIG)
+            await self._write(_GENERATOR_CONFIG, "POST", {**config, "charge_from_generator": allowed})
+
+        return await self._run(
+            Command.GENERATOR_CHARGING, {"allowed": allowed}, send=send, observe=self._observe_charging
+        )
+
     async def set_ac_battery_sleep(
         self, serial_number: str, *, min_soc: int | None = None, max_soc: int | None = None
     ) -> CommandResult:
@@ -336,14 +358,12 @@ class Control(Prover):
             raise CommandError("this gateway has no System Controller, which disconnects from the grid")
 
     async def _observe_relay(self) -> Observation:
-        relay = json_object(await self._gateway.api_call(_RELAY), _RELAY)
-        # "open synchronizing": the first word is the position.
-        position = (text(relay, "mains_oper_state") or "").partition(" ")[0]
-        return Observation({"connected": _CLOSED.get(position)})
+        relay = await self._gateway.relay()
+        return Observation({"connected": None if relay is None else relay.is_on_grid})
 
     async def _observe_contact(self, contact: str) -> Observation:
         entry = _find(await self._gateway.optional_call(_CONTACTS), _CONTACTS, contact)
-        closed = _CLOSED.get(text(entry, "status") or "")
+        closed = is_closed(text(entry, "status"))
         if closed is False and contact.startswith("NC") and self.are_contacts_settling:
             return Observation({"closed": None}, explain=_explain_settling)
         return Observation({"closed": closed})
@@ -362,6 +382,12 @@ class Control(Prover):
         if mode is None:
             raise CommandError("this gateway has no generator")
         return Observation({"mode": mode})
+
+    async def _observe_charging(self) -> Observation:
+        allowed = await self.generator_charging()
+        if allowed is None:
+            raise CommandError("this gateway has no generator")
+        return Observation({"allowed": allowed}, _by_document)
 
     async def _observe_sleep(self, serial_number: str) -> Observation:
         answer = json_object(await self._gateway.api_call(_AC_BATTERIES), _AC_BATTERIES)

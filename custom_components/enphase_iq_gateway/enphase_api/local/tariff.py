@@ -11,7 +11,7 @@ from ..cloud.battery import CloudSettings
 from ..exceptions import CommandError
 from ..json_values import json_object, number
 from ..models.commands import CommandResult, Evidence, Outcome, Reason, Value, Way
-from ..models.storage import TARIFF, Storage, is_same
+from ..models.storage import TARIFF, Storage, StorageSettings, is_same
 from .proof import Observation
 
 #: By name of `Control.set_storage`, the key of the document.
@@ -60,20 +60,25 @@ def with_cloud(storage: Storage, settings: CloudSettings) -> Storage:
 
 
 def observe(
-    storage: Storage, settings: CloudSettings | None = None, *, wrote_mode: bool = False
+    storage: Storage,
+    settings: CloudSettings | None = None,
+    *,
+    written: StorageSettings | None = None,
+    has_mode: bool = False,
 ) -> Observation:
     """Return what the gateway, and the cloud that a command was sent to, report of the batteries.
 
-    A mode that was written locally (`wrote_mode`) does not count while Enphase's schedules replace it. Raises
-    CommandError if the gateway has no batteries, or no settings of them.
+    `written` are the settings of a document that was sent; `has_mode`: with a new mode, which does not count
+    while Enphase's schedules replace it. Raises CommandError if the gateway has no batteries, or no settings
+    of them.
     """
     if storage.document is None or storage.has_batteries is False:
         raise CommandError("this gateway has no batteries")
     known = storage if settings is None else with_cloud(storage, settings)
     values = {name: getattr(known, name) for name in KEYS}
-    if wrote_mode and storage.document.optimized_schedules:
+    if written is not None and has_mode and storage.document.optimized_schedules:
         values["mode"] = None
-    return Observation(values, partial(_evidence, storage), partial(_explain, storage, settings))
+    return Observation(values, partial(_evidence, storage), partial(_explain, storage, settings, written))
 
 
 def _evidence(storage: Storage, result: CommandResult) -> Evidence:
@@ -86,7 +91,9 @@ def _evidence(storage: Storage, result: CommandResult) -> Evidence:
     return Evidence.DOCUMENT if unproven else Evidence.DEVICE
 
 
-def _explain(storage: Storage, settings: CloudSettings | None, result: CommandResult) -> Reason | None:
+def _explain(
+    storage: Storage, settings: CloudSettings | None, written: StorageSettings | None, result: CommandResult
+) -> Reason | None:
     if not result.missing:
         return _explain_held(storage, result)
     if settings is not None:
@@ -97,7 +104,21 @@ def _explain(storage: Storage, settings: CloudSettings | None, result: CommandRe
         return Reason.OPTIMIZED_SCHEDULES
     if all(is_same(getattr(storage.document, name), result.requested[name]) for name in result.missing):
         return Reason.LOCAL_WRITES_IGNORED
-    return Reason.REWRITTEN if result.outcome is Outcome.TAKEN_BACK else Reason.NOT_STORED
+    is_rewritten = result.outcome is Outcome.TAKEN_BACK or _has_other_changes(
+        storage.document, written, result
+    )
+    return Reason.REWRITTEN if is_rewritten else Reason.NOT_STORED
+
+
+def _has_other_changes(
+    document: StorageSettings, written: StorageSettings | None, result: CommandResult
+) -> bool:
+    """Whether settings that a command sent as it had read them are others: another program wrote them."""
+    return written is not None and any(
+        not is_same(getattr(document, name), getattr(written, name))
+        for name in KEYS
+        if name not in result.requested
+    )
 
 
 def _explain_held(storage: Storage, result: CommandResult) -> Reason | None:

@@ -21,6 +21,7 @@ class Command(StrEnum):
     DRY_CONTACT = "dry_contact"
     DRY_CONTACT_SETTINGS = "dry_contact_settings"
     GENERATOR = "generator"
+    GENERATOR_CHARGING = "generator_charging"
     AC_BATTERY_SLEEP = "ac_battery_sleep"
     PRODUCTION = "production"
 
@@ -49,7 +50,7 @@ class Reason(StrEnum):
     LOCAL_WRITES_IGNORED = "local_writes_ignored"
     #: The document does not have the requested values: the site's grid profile may not allow them.
     NOT_STORED = "not_stored"
-    #: The document has other values again: Enphase's cloud wrote it.
+    #: The document has other values again: Enphase's cloud, or another program, wrote it.
     REWRITTEN = "rewritten"
     #: Charging is allowed, but the scheduler does not charge: change the mode and back.
     STUCK_SCHEDULER = "stuck_scheduler"

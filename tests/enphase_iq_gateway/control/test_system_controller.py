@@ -35,7 +35,7 @@ async def test_a_dry_contact_is_switched_on_the_device_that_shows_it(
     # Home Assistant leaves it out when all of an area or a device is turned off.
     assert registered.entity_category is EntityCategory.CONFIG
     device = dr.async_get(hass).async_get(str(registered.device_id))
-    assert device is not None
+    assert isinstance(device, dr.DeviceEntry)
     assert device.model == "Dry contact"
 
 

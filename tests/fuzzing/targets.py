@@ -68,8 +68,15 @@ from enphase_companion.endpoint_docs.catalogue import load_catalogue
 from enphase_companion.endpoint_docs.markup import FORMATS
 from enphase_companion.endpoint_docs.pages import build_page
 from enphase_companion.endpoint_docs.placeholders import Placeholders
-from enphase_companion.message import Message, MessageError, build_reports, decode, encode, from_readings
-from enphase_companion.message.model import OutgoingMessage
+from enphase_companion.message import (
+    Message,
+    MessageError,
+    OutgoingMessage,
+    build_reports,
+    decode,
+    encode,
+    from_readings,
+)
 from enphase_companion.runtime.errors import CommandError, SettingsError
 from enphase_companion.runtime.redaction import redact
 from enphase_companion.simulator import Simulator

@@ -12,7 +12,7 @@ from aio_pika import DeliveryMode
 from aio_pika.abc import AbstractExchange
 from aiormq import spec
 
-from ..message.model import OutgoingMessage
+from ..message import OutgoingMessage
 from ..runtime.recurring_warning import RecurringWarning
 from .broker import (
     CONNECTION_LOST,

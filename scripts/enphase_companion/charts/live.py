@@ -12,8 +12,7 @@ from statistics import median
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from ..message import Message, Sample
-from ..message.model import PHASES, WHOLE
+from ..message import PHASES, WHOLE, Message, Sample
 from . import text
 from .model import Panel, Track, View
 from .series import (

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from enphase_api.json_values import is_serial_number
 
-from ..message.model import PHASES, WHOLE
+from ..message import PHASES, WHOLE
 from ..runtime.errors import CommandError, SettingsError
 from ..storage import DAY, MINUTE, QUARTER_HOUR, SECOND, Database, Energy, Point
 from . import text

@@ -11,8 +11,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import NoReturn
 
-from ..message import Message, MessageError, decode, encode
-from ..message.model import OutgoingMessage
+from ..message import Message, MessageError, OutgoingMessage, decode, encode
 from ..runtime.errors import join_clauses
 from ..runtime.metrics import Metrics
 from ..runtime.recurring_warning import RecurringWarning

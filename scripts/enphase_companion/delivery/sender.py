@@ -13,8 +13,7 @@ from typing import Any, NoReturn, Self
 from ..amqp.broker import BrokerError, UnroutableError
 from ..amqp.publisher import Publisher
 from ..amqp.topology import PARTIAL_ROUTING_KEY, ROUTING_KEY
-from ..message import Message, are_complete, build_reports, encode
-from ..message.model import OutgoingMessage
+from ..message import Message, OutgoingMessage, are_complete, build_reports, encode
 from ..runtime.metrics import Metrics
 from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.timing import Backoff

@@ -20,7 +20,7 @@ from types import TracebackType
 from typing import NoReturn, Self, TypeVar, TypeVarTuple
 
 from ..config.settings import Settings
-from ..message.model import OutgoingMessage
+from ..message import OutgoingMessage
 from ..runtime.errors import CommandError, join_clauses
 from ..runtime.metrics import Metrics
 from ..runtime.recurring_warning import RecurringWarning

@@ -15,7 +15,7 @@ from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from ..message.model import OutgoingMessage
+from ..message import OutgoingMessage
 from ..runtime.errors import CommandError, join_clauses
 
 _LOGGER = logging.getLogger(__name__)

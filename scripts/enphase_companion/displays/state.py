@@ -11,8 +11,7 @@ from datetime import UTC, datetime
 from enphase_api.models import Site
 
 from .. import units
-from ..message import Message
-from ..message.model import WHOLE
+from ..message import WHOLE, Message
 from .bars import Chart
 from .icons import Weather
 

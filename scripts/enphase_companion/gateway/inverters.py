@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
-from dataclasses import replace
 
 from enphase_api import CommunicationError, ResponseError
 from enphase_api.local import Gateway
@@ -21,7 +20,6 @@ from enphase_api.models import (
 from enphase_api.models.production import reported_power
 
 from ..message import Message
-from ..message.model import WHOLE, Sample
 
 #: Seconds between two requests: inverters report every 5 minutes; their peak power hardly changes.
 POLL_INTERVAL, _METERED_POLL_INTERVAL = 300, 3_600
@@ -79,10 +77,8 @@ class InverterProduction:
         if is_metered or not self._inverters or not (is_due or self.for_display):
             return message
         power = reported_power(self._inverters, self._counted, gateway.now)
-        at = round(message.timestamp * 1000)
         quantities = Quantities(active_power=power, energy_delivered=self._energy)
-        made = Sample(str(MeasurementType.PRODUCTION), WHOLE, at, quantities)
-        return replace(message, samples=(*message.samples, made), has_unmetered_production=True)
+        return message.with_unmetered_production(quantities, round(message.timestamp * 1000))
 
     def _lifetime(self, info: Info, meters: Iterable[Meter], totals: ProductionTotals | None) -> float | None:
         """Return the array's lifetime energy (Wh); None if its counter has no value now.

@@ -1,18 +1,31 @@
 """A message: what the meters of one gateway read at one time, and its JSON on the queue."""
 
+from enphase_api.message import (
+    MAX_SAMPLES,
+    MAX_TEXT,
+    PHASES,
+    SCHEMA_VERSION,
+    WHOLE,
+    Message,
+    Sample,
+    from_readings,
+)
+
 from .codec import (
     MAX_BODY,
     MessageError,
+    OutgoingMessage,
     are_complete,
     build_reports,
     decode,
     encode,
-    from_readings,
+    from_content,
 )
-from .model import PHASES, SCHEMA_VERSION, WHOLE, Message, OutgoingMessage, Sample
 
 __all__ = [
     "MAX_BODY",
+    "MAX_SAMPLES",
+    "MAX_TEXT",
     "PHASES",
     "SCHEMA_VERSION",
     "WHOLE",
@@ -24,5 +37,6 @@ __all__ = [
     "build_reports",
     "decode",
     "encode",
+    "from_content",
     "from_readings",
 ]

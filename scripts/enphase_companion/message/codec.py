@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import islice
+from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -19,35 +18,39 @@ from enphase_api.json_values import (
     number,
     text,
 )
-from enphase_api.models import Quantities, Readings
-from enphase_api.models.readings import REPORT_KEYS
+from enphase_api.message import (
+    EARLIEST,
+    LATEST,
+    MAX_SAMPLES,
+    PHASES,
+    SCHEMA_VERSION,
+    WHOLE,
+    Message,
+    Sample,
+    first_of_each,
+)
+from enphase_api.models import Quantities
 
 from . import reports
 from .fast import decode_usual
-from .model import EARLIEST, LATEST, MAX_SAMPLES, PHASES, SCHEMA_VERSION, WHOLE, Message, Sample
 
 #: Bytes: twice the size of a message with MAX_SAMPLES; a usual one has four thousand.
 MAX_BODY = 64_000
-
-#: The keys of quantities, in their order.
-_NAMES = tuple(key.name for key in REPORT_KEYS)
 
 
 class MessageError(ValueError):
     """The message cannot be decoded; the text is the reason."""
 
 
-def from_readings(
-    readings: Readings, gateway: str, now: float, *, unmetered_batteries: bool = False
-) -> Message:
-    """Return the message of one response of a gateway, read at `now` (seconds since the epoch).
+@dataclass(frozen=True, slots=True)
+class OutgoingMessage:
+    """An encoded message and its AMQP properties."""
 
-    Omitted are meters without a time of measurement, as duplicates could not be detected; all but the first
-    meter of a type, as everywhere; and what consumers reject: types with characters other than letters,
-    digits and hyphens, and samples beyond MAX_SAMPLES.
-    """
-    samples = tuple(islice(_unique(_samples(readings)), MAX_SAMPLES))
-    return Message(gateway, now, samples, uuid.uuid4().hex, unmetered_batteries)
+    message_id: str
+    #: Serial number.
+    gateway: str
+    routing_key: str
+    body: bytes
 
 
 def build_reports(message: Message) -> list[dict[str, Any]]:
@@ -64,17 +67,7 @@ def are_complete(built: Sequence[Mapping[str, Any]]) -> bool:
 
 def encode(message: Message, built: Sequence[Mapping[str, Any]] | None = None) -> bytes:
     """Return the message as JSON: all meters, and Enphase-API's reports if `built`."""
-    return orjson.dumps(
-        {
-            "timestamp": message.timestamp,
-            **({"readings": built} if built is not None else {}),
-            "schema_version": SCHEMA_VERSION,
-            "gateway_serial_number": message.gateway,
-            "has_unmetered_batteries": message.has_unmetered_batteries,
-            **({"has_unmetered_production": True} if message.has_unmetered_production else {}),
-            "meters": [_to_entry(sample) for sample in message.samples],
-        }
-    )
+    return orjson.dumps(message.as_content(built))
 
 
 def decode(body: bytes, default_gateway: str | None = None) -> Message:
@@ -84,19 +77,25 @@ def decode(body: bytes, default_gateway: str | None = None) -> Message:
     """
     if len(body) > MAX_BODY:
         raise MessageError(f"{len(body)} bytes, more than the maximum of {MAX_BODY}")
-    return decode_usual(body) or _decode_any(body, default_gateway)
+    return decode_usual(body) or from_content(_parse(body), default_gateway)
 
 
-def _decode_any(body: bytes, default_gateway: str | None) -> Message:
-    """Return the message of any body, with the reason why it is invalid. Raises MessageError."""
-    content = _parse(body)
+def from_content(content: Mapping[str, Any], default_gateway: str | None = None) -> Message:
+    """Return the message of JSON objects that are not nested too deeply, as `decode` does.
+
+    Raises MessageError with the reason why it is invalid.
+    """
+    version = content.get("schema_version", SCHEMA_VERSION)
+    if version != SCHEMA_VERSION:
+        shown = f"{version}" if isinstance(version, int | float) else "is not a number"
+        raise MessageError(f"schema_version {shown}, only {SCHEMA_VERSION} is supported: update this program")
     gateway = _find_gateway(content, default_gateway)
     sent_at = number(content, "timestamp", low=EARLIEST / 1000, high=LATEST / 1000)
     if sent_at is None:
         raise MessageError("no valid timestamp")
     key, read = ("meters", _from_entries) if "meters" in content else ("readings", reports.to_samples)
     try:
-        samples = tuple(_unique(read(_check_count(json_objects(content.get(key), key), key))))
+        samples = tuple(first_of_each(read(_check_count(json_objects(content.get(key), key), key))))
     except InvalidAnswerError:
         raise MessageError(f"`{key}` is not a list of objects") from None
     except ValueError as error:
@@ -112,7 +111,7 @@ def _decode_any(body: bytes, default_gateway: str | None) -> Message:
 
 
 def _parse(body: bytes) -> Mapping[str, Any]:
-    """Return a body as a JSON object of a known version. Raises MessageError."""
+    """Return a body as a JSON object. Raises MessageError."""
     try:
         content = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -121,10 +120,6 @@ def _parse(body: bytes) -> Mapping[str, Any]:
         raise MessageError("JSON nested too deeply")
     if not isinstance(content, dict):
         raise MessageError("not a JSON object")
-    version = content.get("schema_version", SCHEMA_VERSION)
-    if version != SCHEMA_VERSION:
-        shown = f"{version}" if isinstance(version, int | float) else "is not a number"
-        raise MessageError(f"schema_version {shown}, only {SCHEMA_VERSION} is supported: update this program")
     return content
 
 
@@ -140,29 +135,6 @@ def _find_gateway(content: Mapping[str, Any], default: str | None) -> str:
             "it names no gateway: for messages of Enphase-API's scripts, set gateway_serial_number"
         )
     return gateway
-
-
-def _samples(readings: Readings) -> Iterator[Sample]:
-    for reading in readings:
-        if reading.measured_at is None:
-            continue
-        measurement, at = str(reading.meter.measurement_type), round(reading.measured_at.timestamp() * 1000)
-        if not is_identifier(measurement):
-            continue
-        yield Sample(measurement, WHOLE, at, reading.total)
-        for phase, quantities in enumerate(reading.phases, start=1):
-            if quantities is not None:
-                yield Sample(measurement, phase, at, quantities)
-
-
-def _to_entry(sample: Sample) -> dict[str, Any]:
-    """Return one element of `meters`, with the keys of a report; unknown values are omitted."""
-    return {
-        "measurement_type": sample.measurement,
-        "phase": sample.phase,
-        "measured_at": sample.measured_at,
-        **{key: value for key, value in zip(_NAMES, sample.quantities, strict=True) if value is not None},
-    }
 
 
 def _from_entries(entries: Iterable[Mapping[str, Any]]) -> Iterator[Sample]:
@@ -181,10 +153,3 @@ def _check_count(entries: Sequence[Mapping[str, Any]], key: str) -> Sequence[Map
     if len(entries) > most:
         raise MessageError(f"{len(entries)} elements of `{key}`, more than the maximum of {most}")
     return entries
-
-
-def _unique(samples: Iterable[Sample]) -> Iterable[Sample]:
-    by_key: dict[tuple[str, int], Sample] = {}
-    for sample in samples:
-        by_key.setdefault((sample.measurement, sample.phase), sample)
-    return by_key.values()

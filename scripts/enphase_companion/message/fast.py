@@ -11,9 +11,8 @@ from operator import itemgetter
 from typing import Annotated, Any, Literal
 
 from enphase_api.json_values import MAX_DEPTH, is_identifier, is_serial_number
+from enphase_api.message import EARLIEST, LATEST, MAX_SAMPLES, PHASES, SCHEMA_VERSION, WHOLE, Message, Sample
 from enphase_api.models.readings import REPORT_KEYS, Quantities
-
-from .model import EARLIEST, LATEST, MAX_SAMPLES, PHASES, SCHEMA_VERSION, WHOLE, Message, Sample
 
 try:
     import msgspec

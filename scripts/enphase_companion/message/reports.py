@@ -14,10 +14,9 @@ from typing import Any
 
 from enphase_api import quirks
 from enphase_api.json_values import is_identifier, nested_objects, text, timestamp
+from enphase_api.message import PHASES, WHOLE, Sample
 from enphase_api.models import MeasurementType, Quantities
 from enphase_api.models.site import TOGETHER, UNWIRED, add_up, grid_terms, home_terms
-
-from .model import PHASES, WHOLE, Sample
 
 #: The reports that Enphase-API's consumers need, in the gateway's order.
 TYPES = (MeasurementType.PRODUCTION, MeasurementType.NET_CONSUMPTION, MeasurementType.TOTAL_CONSUMPTION)

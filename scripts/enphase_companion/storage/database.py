@@ -13,8 +13,7 @@ from sqlalchemy import URL
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from ..config.rules import system_zone
-from ..message import Message
-from ..message.model import WHOLE
+from ..message import WHOLE, Message
 from . import maintenance, partitions, rollup, schema
 from .address import parse_url
 from .buckets import SECOND, Resolution, resolution_for

@@ -15,8 +15,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from enphase_api import quirks
 from enphase_api.models import MeasurementType, Quantities
 
-from ..message import Message
-from ..message.model import WHOLE, Sample
+from ..message import WHOLE, Message, Sample
 from .buckets import SECOND
 from .engine import Transactions
 from .errors import StorageError

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import mysql
 from sqlalchemy.types import TypeEngine
 
-from ..message.model import MAX_TEXT, PHASES, WHOLE
+from ..message import MAX_TEXT, PHASES, WHOLE
 from .buckets import Resolution
 
 metadata = MetaData()

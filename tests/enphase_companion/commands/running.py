@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.pool import NullPool
 
 from enphase_companion.delivery.spool_file import SpoolFile
-from enphase_companion.message.model import OutgoingMessage
+from enphase_companion.message import OutgoingMessage
 from enphase_companion.simulator import Simulator
 
 from ..amqp_helpers import wait_until

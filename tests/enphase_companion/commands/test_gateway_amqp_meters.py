@@ -24,8 +24,7 @@ from enphase_companion.amqp.topology import ROUTING_KEY
 from enphase_companion.commands.gateway_amqp_meters import KEYS, NAME, main
 from enphase_companion.config.loader import load_settings
 from enphase_companion.delivery.spool_file import SpoolFile
-from enphase_companion.message import Message, decode, encode
-from enphase_companion.message.model import OutgoingMessage
+from enphase_companion.message import Message, OutgoingMessage, decode, encode
 from tests.services.disk import SmallDisk
 from tests.services.rabbitmq import RabbitMQ
 

@@ -14,8 +14,7 @@ import pytest
 from enphase_companion.delivery.forwarder import Forwarder
 from enphase_companion.delivery.spool import Spool
 from enphase_companion.delivery.spool_file import SpoolFile
-from enphase_companion.message import Message, encode
-from enphase_companion.message.model import OutgoingMessage
+from enphase_companion.message import Message, OutgoingMessage, encode
 from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.storage import UnavailableError, UnstorableError
 

@@ -20,7 +20,7 @@ import pytest
 from enphase_companion.delivery import spool as spool_module
 from enphase_companion.delivery.spool import MEMORY, Spool
 from enphase_companion.delivery.spool_file import SpoolFile
-from enphase_companion.message.model import OutgoingMessage
+from enphase_companion.message import OutgoingMessage
 from enphase_companion.runtime.errors import CommandError
 from enphase_companion.runtime.metrics import Metrics
 
@@ -512,7 +512,7 @@ WRITER = """
 import asyncio, sys
 from pathlib import Path
 from enphase_companion.delivery.spool import Spool
-from enphase_companion.message.model import OutgoingMessage
+from enphase_companion.message import OutgoingMessage
 from enphase_companion.runtime.metrics import Metrics
 
 async def main():

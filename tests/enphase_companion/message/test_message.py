@@ -14,6 +14,7 @@ from enphase_api.local import Gateway
 from enphase_api.models import Meter, Quantities, Reading, Readings
 from enphase_companion.message import (
     MAX_BODY,
+    MAX_SAMPLES,
     Message,
     MessageError,
     Sample,
@@ -23,7 +24,6 @@ from enphase_companion.message import (
     encode,
     from_readings,
 )
-from enphase_companion.message.model import MAX_SAMPLES
 from enphase_companion.simulator import Simulator
 from enphase_companion.simulator.profiles import PROFILES
 from tests.houses import JUNE

@@ -11,8 +11,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
-from enphase_companion.message import build_reports, encode
-from enphase_companion.message.model import OutgoingMessage
+from enphase_companion.message import OutgoingMessage, build_reports, encode
 
 from ..measures import BenchmarkError
 from ..meter_messages import build_message

@@ -21,8 +21,7 @@ from enphase_companion.amqp.publisher import Publisher
 from enphase_companion.amqp.topology import ROUTING_KEY, declare_exchange, declare_queue
 from enphase_companion.delivery.sender import Sender
 from enphase_companion.delivery.spool import Spool
-from enphase_companion.message import build_reports, encode
-from enphase_companion.message.model import OutgoingMessage
+from enphase_companion.message import OutgoingMessage, build_reports, encode
 from enphase_companion.runtime.metrics import Metrics
 
 from ..meter_messages import build_message

@@ -17,7 +17,7 @@ from aio_pika import DeliveryMode
 
 from enphase_companion.amqp.broker import Broker, open_channel
 from enphase_companion.amqp.topology import declare_exchange, declare_queue
-from enphase_companion.message.model import OutgoingMessage
+from enphase_companion.message import OutgoingMessage
 from tests.services import mariadb, rabbitmq
 
 from ..measures import BenchmarkError

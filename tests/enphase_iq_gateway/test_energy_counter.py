@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from custom_components.enphase_iq_gateway.const import EnergySource
 from custom_components.enphase_iq_gateway.energy_counter import (
     HOLD_READINGS,
     INVERTER_OVERFLOW,
@@ -15,7 +16,7 @@ from custom_components.enphase_iq_gateway.energy_counter import (
     Source,
 )
 from enphase_api.models import DeviceData
-from enphase_companion.simulator import Simulator, inverter_answers
+from enphase_companion.simulator import Simulator, inverter_answers, production_answers
 
 START = datetime(2026, 6, 21, 12, tzinfo=UTC)
 KWH = 1000.0
@@ -511,3 +512,25 @@ def test_all_microinverters_together_are_what_the_array_produced_over_years_with
     assert sum(counter.offset > 0 for counter in counters.values()) >= 3
     # The reports of an array are up to five minutes apart.
     assert together[-1] - together[0] == pytest.approx(made[-1] - made[0], abs=500)
+
+
+@pytest.mark.slow
+def test_all_microinverters_together_are_the_production_of_an_unmetered_gateway_with_wraps() -> None:
+    """Read every day, on nearly all days of a year: the gateway's own sum drops with each of the wraps."""
+    house = Simulator("no-meters-8.3+inverters-wrap", start=START.timestamp(), longitude=0).house
+    counters = {each.serial_number: EnergyCounter() for each in house.inverters}
+    production, source = EnergyCounter(), Source(EnergySource.INVERTERS, "8.3.5433")
+    differences = []
+    for day in range(-390, -30):
+        at = int(START.timestamp()) + day * 86400
+        for each in DeviceData.from_json(inverter_answers.device_data(house, at)).inverters:
+            assert each.last_reported_at is not None
+            counters[each.serial_number].update(each.lifetime_energy, each.last_reported_at, MICROINVERTER)
+        reported = production_answers.production(house, at, details=False)["production"][0]["whLifetime"]
+        value = production.update(reported, START + timedelta(days=day), source)
+        assert value is not None
+        differences.append(sum(counter.value or 0 for counter in counters.values()) - value)
+    assert sum(counter.offset > 0 for counter in counters.values()) >= 3
+    assert production.offset >= 3 * INVERTER_OVERFLOW
+    # Each report is up to five minutes old.
+    assert max(differences) - min(differences) < 500

@@ -82,6 +82,52 @@ def test_a_microinverter_that_has_not_reported_yet_has_unknown_values() -> None:
         assert set(values.values()) == {None}
 
 
+def build_channel(**more: Any) -> dict[str, Any]:
+    (channel,) = build_device()["channels"]
+    return {**channel, **more}
+
+
+def test_the_powers_and_energies_of_several_channels_are_added() -> None:
+    second = build_channel(
+        wattHours={"today": 20},
+        watts={"now": 31, "max": 290},
+        lastReading={"endDate": REPORTED + 60, "dcVoltageINmV": 36_000, "acVoltageINmV": 241_000},
+        lifetime={"joulesProduced": 7_200_000},
+    )
+    (found,) = DeviceData.from_json(build_answer(build_device(channels=[build_channel(), second]))).inverters
+    assert (found.power, found.max_power, found.energy_today) == (56, 589, 36)
+    assert found.lifetime_energy == pytest.approx((2971738350 + 7_200_000) / 3600)
+    assert (found.dc_voltage, found.ac_voltage, found.temperature) == (39.102, 241.563, 30)
+    assert found.last_reported_at == datetime.fromtimestamp(REPORTED + 60, UTC)
+
+
+def test_a_channel_that_never_reported_does_not_count() -> None:
+    unused = build_channel(watts={"now": 0, "max": 0}, lastReading={}, lifetime={}, wattHours={"today": 0})
+    (alone,) = DeviceData.from_json(build_answer(build_device())).inverters
+    (found,) = DeviceData.from_json(build_answer(build_device(channels=[unused, build_channel()]))).inverters
+    assert found == alone
+
+
+def test_the_sum_of_channels_is_unknown_without_one_of_them() -> None:
+    second = build_channel(lifetime={}, watts={"now": "?"})
+    (found,) = DeviceData.from_json(build_answer(build_device(channels=[build_channel(), second]))).inverters
+    assert found.power is found.lifetime_energy is None
+    assert found.energy_today == 32
+
+
+def test_the_energy_of_several_channels_starts_again_as_that_of_one() -> None:
+    produced = 2**32 - 1000
+
+    def read(*joules: int) -> float:
+        channels = [build_channel(lifetime={"joulesProduced": each % 2**32}) for each in joules]
+        (found,) = DeviceData.from_json(build_answer(build_device(channels=channels))).inverters
+        assert found.lifetime_energy is not None
+        return found.lifetime_energy * 3600
+
+    before, after = read(produced, produced), read(produced + 2000, produced + 2000)
+    assert (after - before) % 2**32 == pytest.approx(4000)
+
+
 @pytest.mark.parametrize(
     ("key", "value", "field"),
     [

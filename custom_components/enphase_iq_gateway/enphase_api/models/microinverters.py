@@ -34,9 +34,13 @@ INVERTER_ENERGY_LIMIT = 2**32 / _JOULES_PER_WATT_HOUR
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class InverterDetails(Inverter):
-    """A microinverter as of its last report, with all that it reports."""
+    """A microinverter as of its last report, with all that it reports.
 
-    #: Wh, modulo `INVERTER_ENERGY_LIMIT` (1.19 MWh).
+    Of one with several channels, powers and energies are sums; voltages, currents, frequency and temperature
+    are those of the first.
+    """
+
+    #: Wh, modulo `INVERTER_ENERGY_LIMIT` (1.19 MWh), also that of several channels.
     lifetime_energy: float | None
     #: Wh, on the day of the last report.
     energy_today: float | None
@@ -53,14 +57,19 @@ class InverterDetails(Inverter):
     @classmethod
     def from_device(cls, data: Mapping[str, Any], serial_number: str) -> Self:
         """Parse one device; a microinverter that has not reported yet lacks most keys."""
-        channel = next(iter(nested_objects(data, "channels")), {})
-        watts, today = _nested(channel, "watts"), _nested(channel, "wattHours")
-        last, lifetime = _nested(channel, "lastReading"), _nested(channel, "lifetime")
-        reported_at = timestamp(last, "endDate")
-        power = number(watts, "now", -_MOST_WATTS, _MOST_WATTS)
-        most = number(watts, "max", 0, _MOST_WATTS)
+        all_channels = nested_objects(data, "channels")
+        # One that nothing is connected to has never reported.
+        channels = [each for each in all_channels if _nested(each, "lastReading")] or all_channels[:1]
+        last = _nested(channels[0], "lastReading") if channels else {}
+        dates = [timestamp(_nested(each, "lastReading"), "endDate") for each in channels]
+        reported_at = max((date for date in dates if date is not None), default=None)
+        power = _sum(channels, "watts", "now", -_MOST_WATTS, _MOST_WATTS)
+        most = _sum(channels, "watts", "max", 0, _MOST_WATTS)
         is_known = most is not None and most > 0 and (power is None or power <= most)
-        joules = number(lifetime, "joulesProduced", 0, 1e15)
+        joules = _sum(channels, "lifetime", "joulesProduced", 0, 1e15)
+        if joules is not None and len(channels) > 1:
+            # Each channel's counter starts again by itself: so does their sum, but for whole multiples.
+            joules %= 2**32
         return cls(
             serial_number=serial_number,
             last_reported_at=reported_at,
@@ -68,7 +77,7 @@ class InverterDetails(Inverter):
             power=power if reported_at is not None else None,
             max_power=most if is_known else None,
             lifetime_energy=None if joules is None else joules / _JOULES_PER_WATT_HOUR,
-            energy_today=number(today, "today", 0, 24 * _MOST_WATTS) if reported_at is not None else None,
+            energy_today=_sum(channels, "wattHours", "today", 0, 24 * _MOST_WATTS) if reported_at else None,
             dc_voltage=thousandth(last, "dcVoltageINmV", 0, 200),
             dc_current=thousandth(last, "dcCurrentINmA", 0, 50),
             ac_voltage=thousandth(last, "acVoltageINmV", 0, 1000),
@@ -135,6 +144,15 @@ class DeviceData:
         """Return these microinverters and those that only the list (`Gateway.inverters`) has."""
         known = self.removed | {inverter.serial_number for inverter in self.inverters}
         return (*self.inverters, *(each for each in listed if each.serial_number not in known))
+
+
+def _sum(
+    channels: Iterable[Mapping[str, Any]], group: str, key: str, low: float, high: float
+) -> float | None:
+    """Return the sum of a value of all channels; None if one is unknown."""
+    values = [number(_nested(channel, group), key, low, high) for channel in channels]
+    known = [value for value in values if value is not None]
+    return sum(known) if known and len(known) == len(values) else None
 
 
 def _nested(data: Mapping[str, Any], key: str) -> Mapping[str, Any]:

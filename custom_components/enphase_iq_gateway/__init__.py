@@ -21,8 +21,13 @@ CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Register the actions; automations that use them stay valid without a loaded entry."""
+    """Register the actions, which stay valid without a loaded entry, and the dashboard."""
     async_setup_services(hass)
+    if "frontend" in hass.config.components:
+        # Without the frontend, its modules are not imported either.
+        from .dashboard import async_register_dashboard  # noqa: PLC0415
+
+        await async_register_dashboard(hass)
     return True
 
 

@@ -67,9 +67,9 @@ class Frontend:
         await self.page.keyboard.press("Enter")
         await self.page.locator("home-assistant-main").wait_for()
 
-    async def open(self, path: str, height: int = HEIGHT) -> None:
+    async def open(self, path: str, height: int = HEIGHT, width: int = WIDTH) -> None:
         """Open a path of Home Assistant."""
-        await self.page.set_viewport_size({"width": WIDTH, "height": height})
+        await self.page.set_viewport_size({"width": width, "height": height})
         # The page never becomes idle.
         await self.page.goto(path, wait_until="domcontentloaded")
 

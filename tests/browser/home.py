@@ -93,10 +93,14 @@ class Home:
             if token:
                 steps |= {"sign_in": {"next_step_id": "token"}, "token": {"token": token}}
             await flow.walk(self.owner, steps)
+        await self.choose_options()
+
+    async def choose_options(self, **chosen: Any) -> None:
+        """Set options, and poll the gateway every second."""
         (entry,) = await self.entries()
         options = "/api/config/config_entries/options/flow"
         shown = await self.owner.post(options, {"handler": entry["entry_id"]})
-        await self.owner.post(f"{options}/{shown['flow_id']}", {"scan_interval": 1})
+        await self.owner.post(f"{options}/{shown['flow_id']}", {"scan_interval": 1, **chosen})
 
     async def _is_polled(self) -> bool:
         if not any(entry["state"] == "loaded" for entry in await self.entries()):
@@ -106,12 +110,12 @@ class Home:
 
 
 @asynccontextmanager
-async def running_home(place: Path) -> AsyncIterator[Home]:
-    """Run the home in a folder. Raises DemoError."""
+async def running_home(place: Path, profile: str = "battery") -> AsyncIterator[Home]:
+    """Run the home in a folder, with this profile of the simulator. Raises DemoError."""
     port = process.find_free_port(HOST, 0)
     with (
         folder.create_configuration(place) as configuration,
-        Gateway("battery", day=JUNE, hour_of_day=13) as gateway,
+        Gateway(profile, day=JUNE, hour_of_day=13) as gateway,
     ):
         folder.fill(configuration, HOST, port)
         _add_integrations(configuration)

@@ -284,6 +284,7 @@ def test_the_manifest_is_complete_and_in_order() -> None:
     assert set(MANIFEST) == {
         "domain",
         "name",
+        "after_dependencies",
         "codeowners",
         "config_flow",
         "documentation",

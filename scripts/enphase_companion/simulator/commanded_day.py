@@ -9,11 +9,12 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from math import inf
 
 from .battery import EASING, EFFICIENCY, get_stored_energy
 from .day_curves import (
     DAY,
-    DAY_START_HOUR,
     KNOTS,
     DayCurves,
     Installation,
@@ -29,8 +30,6 @@ from .series import STEP
 
 #: Seconds within which the flows follow an order.
 FOLLOWING = 1.0
-#: Hours (by the sun) in which batteries in mode `economy` discharge: energy is dear then.
-DEAR_HOURS = (16.0, 21.0)
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Carried:
 
     level: float  #: Wh in the batteries
     generator_runs: bool = False
-    shed: frozenset[str] = frozenset()  #: dry contacts that are open as too little is stored
+    shed: frozenset[str] = frozenset()  #: dry contacts that are open by the charge or for the generator
 
 
 @dataclass(frozen=True)
@@ -62,6 +61,7 @@ class CommandedDay:
 
     installation: Installation
     number: int
+    local_start: float  #: when it starts, in seconds by the house's clock
     _knots: list[_Knot] = field(default_factory=list)
 
     def begin_uncommanded(self) -> None:
@@ -134,10 +134,11 @@ class CommandedDay:
         sun = _at(sun_on_panels(installation, self.number), time)
         output = sun if orders.production and orders.panels else 0.0
         carried = replace(carried, shed=_shed(installation, orders, carried))
+        local = datetime.fromtimestamp(self.local_start + time, UTC)
         share = _load_share(installation, orders.closed - carried.shed)
         used = [_at(phase, time) * share for phase in home_powers(installation, self.number)]
         flows = _OnGrid if orders.on_grid else _OffGrid
-        return flows(installation, orders, carried).decide(time, output, used)
+        return flows(installation, orders, carried, local).decide(time, output, used)
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,7 @@ class _Controller:
     installation: Installation
     orders: Orders
     carried: Carried
+    local: datetime  #: by the house's clock
 
     def produced(self, output: float) -> list[float]:
         return [phase[0] for phase in produced_power(self.installation, [output])]
@@ -174,22 +176,24 @@ class _OnGrid(_Controller):
         produced, phases = self.produced(output), self.installation.phases
         surplus = sum(produced) - sum(used)
         most_in, most_out = self.limits(self.orders.kept)
-        if self.orders.mode == ECONOMY and not DEAR_HOURS[0] <= _hour(time) < DEAR_HOURS[1]:
+        if self.orders.mode == ECONOMY and not self.orders.prices.is_dear(self.local):
             most_out = 0.0
         charged = min(max(surplus, 0.0), most_in)
         if self.orders.charge_from_grid:
-            charged = max(charged, min(most_in, self._missing()))
+            charged = max(charged, min(most_in, self._bought()))
         power = -charged if charged else min(max(-surplus, 0.0), most_out)
         stored = (power / phases,) * phases
         return _Knot(
             time, output, tuple(produced), tuple(used), stored, 0.0, 1.0, Carried(self.carried.level)
         )
 
-    def _missing(self) -> float:
-        """W that bring the batteries to what they are to keep."""
+    def _bought(self) -> float:
+        """W from the grid that bring the batteries to what they are to keep; cheap energy fills them."""
         battery = self.installation.battery
         if battery is None:
             return 0.0
+        if self.orders.mode == ECONOMY and self.orders.prices.is_cheap(self.local):
+            return inf
         missing = battery.capacity * self.orders.kept / 100 - self.carried.level
         return max(0.0, missing) / EFFICIENCY / EASING
 
@@ -238,17 +242,20 @@ class _OffGrid(_Controller):
 
 
 def _shed(installation: Installation, orders: Orders, carried: Carried) -> frozenset[str]:
-    """Return the contacts that are open as too little is stored; on the grid there are none."""
+    """Return the contacts that are open by the charge or for the generator; on the grid there are none."""
     battery, shed = installation.battery, set(carried.shed)
-    if orders.on_grid or battery is None:
+    if orders.on_grid:
         return frozenset()
+    for_generator = orders.generator_sheds if carried.generator_runs else frozenset()
+    if battery is None:
+        return for_generator
     charge = 100 * carried.level / battery.capacity
     for contact, low, high in orders.contact_limits:
         if charge < low:
             shed.add(contact)
         elif charge > high:
             shed.discard(contact)
-    return frozenset(shed & {contact for contact, _, _ in orders.contact_limits})
+    return frozenset(shed & {contact for contact, _, _ in orders.contact_limits}) | for_generator
 
 
 def _load_share(installation: Installation, closed: frozenset[str]) -> float:
@@ -258,10 +265,6 @@ def _load_share(installation: Installation, closed: frozenset[str]) -> float:
         if (contact.id in closed) != contact.normally_closed:
             share += -contact.share if contact.normally_closed else contact.share
     return share
-
-
-def _hour(time: float) -> float:
-    return (DAY_START_HOUR + time / 3600) % 24
 
 
 def _at(values: Sequence[float], time: float) -> float:

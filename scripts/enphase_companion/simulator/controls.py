@@ -10,6 +10,7 @@ from . import battery_answers, controller_answers, tariff_answers
 from .house import House
 from .inverter_answers import ac_battery_serials
 from .orders import CLOSED, ECONOMY, OverTime
+from .prices import Prices
 
 OPEN = "open"
 #: Seconds until the battery controller has read a written document.
@@ -50,6 +51,7 @@ class Controls:
         self._house = house
         self._quirks = house.profile.quirks
         self._tariff = OverTime(tariff_answers.tariff(house))
+        house.order(house.start, prices=Prices.of(self._tariff.at(house.start)))
         settings = controller_answers.dry_contact_settings(house.profile)
         self._contacts = {entry["id"]: OverTime(entry) for entry in settings}
         generator = bool(house.profile.generator)
@@ -177,6 +179,7 @@ class Controls:
         self._tariff.set(at, document)
         if "local-writes-ignored" not in self._quirks:
             self._apply(settings, at + STORAGE_LAG)
+            self._house.order(at + STORAGE_LAG, prices=Prices.of(tariff))
         if "cloud-writes-back" in self._quirks:
             self._tariff.set(at + WRITE_BACK, before)
             if "local-writes-ignored" not in self._quirks:
@@ -247,7 +250,14 @@ class Controls:
             for each in self.contact_settings(at + CONTACT_LAG)["dry_contacts"]
             if each["type"] == "LOAD" and each["mode"] == "soc"
         ]
-        self._house.order(at + CONTACT_LAG, contact_limits=tuple(by_charge))
+        for_generator = [
+            each["id"]
+            for each in self.contact_settings(at + CONTACT_LAG)["dry_contacts"]
+            if each["type"] == "LOAD" and each["gen_action"] == "shed"
+        ]
+        self._house.order(
+            at + CONTACT_LAG, contact_limits=tuple(by_charge), generator_sheds=frozenset(for_generator)
+        )
         if "contacts-read-open" in self._quirks:
             self._house.order(at, contacts_misread=True)
             self._house.order(at + MISREAD, contacts_misread=False)

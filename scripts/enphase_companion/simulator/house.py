@@ -244,7 +244,8 @@ class House:
 
     def _command_day(self, number: int, changes: list[tuple[float, Orders]]) -> tuple[DayCurves, Carried]:
         """Return a day with orders, and what it leaves; the day before is known."""
-        day, start = CommandedDay(self._installation, number), self._start_of(number)
+        start = self._start_of(number)
+        day = CommandedDay(self._installation, number, start + self.utc_offset)
         left = self._commanded.get(number - 1)
         today = [(at - start, orders) for at, orders in changes if start < at < start + DAY]
         if left is None:

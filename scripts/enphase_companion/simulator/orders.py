@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
+from .prices import Prices
+
 SELF_CONSUMPTION, ECONOMY, BACKUP = "self-consumption", "economy", "backup"
 CLOSED = "closed"
 
@@ -49,6 +51,7 @@ class Orders:
     reserve: float = 20.0  #: percent; in the mode `backup` everything is kept
     very_low: float = 5.0  #: percent that stays in the batteries off grid
     charge_from_grid: bool = False
+    prices: Prices = field(default_factory=Prices)  #: what the mode `economy` follows
     relay: str = CLOSED  #: position of the main relay, as the gateway words it
     relay_asked: str = CLOSED
     production: bool = True  #: False: somebody has switched the array off
@@ -59,6 +62,8 @@ class Orders:
     charge_from_generator: bool = True
     #: Percent of charge at which a generator in mode `auto` starts and stops.
     generator_limits: tuple[float, float] = (30, 80)
+    #: Contacts that are open while the generator runs.
+    generator_sheds: frozenset[str] = field(default_factory=frozenset)
     #: Contacts that off grid open below one charge and close above another (percent).
     contact_limits: tuple[tuple[str, float, float], ...] = ()
     told_to_sleep: tuple[tuple[str, float, float], ...] = ()  #: AC Batteries, each with its two levels
@@ -70,12 +75,14 @@ class Orders:
         return (
             (self.mode, self.reserve, self.very_low, self.charge_from_grid, self.on_grid)
             + (self.production, self.panels, self.closed, self.asleep)
+            + ((self.prices,) if self.mode == ECONOMY else ())
             + (() if self.on_grid else self._flows_off_grid)
         )
 
     @property
     def _flows_off_grid(self) -> tuple[object, ...]:
-        return self.generator, self.charge_from_generator, self.generator_limits, self.contact_limits
+        generator = self.generator, self.charge_from_generator, self.generator_limits, self.generator_sheds
+        return (*generator, self.contact_limits)
 
     @property
     def on_grid(self) -> bool:

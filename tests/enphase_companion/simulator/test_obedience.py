@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import astuple
+from datetime import UTC, datetime
 from itertools import pairwise
 
 import pytest
 
+from enphase_companion.simulator import tariff_answers
 from enphase_companion.simulator.house import House
+from enphase_companion.simulator.prices import Prices
 from enphase_companion.simulator.profiles import NET, PRODUCTION, STORAGE, TOTAL, find
 from enphase_companion.simulator.truth import Truth
 
@@ -142,14 +145,49 @@ def test_the_reserve_is_kept_and_the_charge_is_carried_into_the_next_days() -> N
     assert max(abs(after - before) for before, after in pairwise(charges)) < 10
 
 
-def test_economy_discharges_only_while_energy_is_dear() -> None:
-    house = build_house("battery")
-    house.order(START + 10, mode="economy")
-    for minutes in range(15, 30 * 60, 7):
-        state, hour = house.truth(START + minutes * 60).battery, (13 + minutes / 60) % 24
-        assert state is not None
-        if not 15.9 < hour < 21.1:
-            assert state.power <= 0, hour
+@pytest.mark.parametrize("charge_from_grid", [False, True])
+def test_economy_discharges_while_energy_is_dear_and_charges_from_the_grid_while_it_is_cheap(
+    charge_from_grid: bool,
+) -> None:
+    house = build_house("cloud-controlled")
+    prices = Prices.of(tariff_answers.tariff(house))
+    house.order(START + 10, mode="economy", charge_from_grid=charge_from_grid, prices=prices)
+    discharged = bought = 0
+    for minutes in range(15, 5 * 24 * 60, 7):
+        truth = house.truth(START + minutes * 60)
+        assert_balanced(truth)
+        local = datetime.fromtimestamp(truth.time + house.utc_offset, UTC)
+        minute, is_weekend = local.hour * 60 + local.minute, local.weekday() > 4
+        assert truth.battery is not None
+        if not is_weekend and not 958 < minute < 1262:
+            assert truth.battery.power <= 1e-6, local
+        discharged += truth.battery.power > 100
+        if truth.net_consumption.total.active_power > 100 and truth.battery.power < -100:
+            bought += 1
+            assert minute < 902, "it is cheap until 15:00"
+    assert discharged > 30
+    assert bought > 5 if charge_from_grid else bought == 0
+
+
+def test_economy_with_one_price_is_self_consumption() -> None:
+    house, other = build_house("battery"), build_house("battery")
+    house.order(START + 10, mode="economy", prices=Prices.of(tariff_answers.tariff(house)))
+    other.order(START + 10, mode="self-consumption", reserve=20.001)
+    powers = [
+        [each.truth(START + minutes * 60).storage.total.active_power for minutes in range(1, 3000, 60)]
+        for each in (house, other)
+    ]
+    assert powers[0] == pytest.approx(powers[1], abs=2)
+
+
+def test_a_contact_is_open_while_the_generator_runs_if_its_settings_say_so() -> None:
+    house = build_house("generator")
+    house.order(START, relay="open", generator="on", generator_sheds=frozenset({"NC1"}))
+    assert "NC1" not in house.closed_contacts(START + 600)
+    house.order(START + 700, generator="off")
+    assert "NC1" in house.closed_contacts(START + 900)
+    house.order(START + 1000, relay="closed", generator="on")
+    assert "NC1" in house.closed_contacts(START + 1200)
 
 
 def test_off_grid_nothing_flows_to_or_from_the_grid_and_the_panels_drop_out() -> None:

@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
+import re
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
+import pytest
 from pyenphase import Envoy
 from pyenphase.models.dry_contacts import DryContactStatus
 from pyenphase.models.tariff import EnvoyStorageMode
 
 from enphase_companion.simulator import Simulator
+from enphase_companion.simulator.profiles import Profile, find
 from enphase_companion.simulator.truth import Truth
 
 START = 1_782_000_000.0
@@ -31,8 +37,8 @@ class Driver:
 
 
 @asynccontextmanager
-async def drive(profile: str) -> AsyncIterator[Driver]:
-    with Simulator(profile, start=START, hour_of_day=20, speed=1e-6) as simulator:
+async def drive(profile: str | Profile, start: float = START) -> AsyncIterator[Driver]:
+    with Simulator(profile, start=start, hour_of_day=20, speed=1e-6) as simulator:
         envoy = Envoy(simulator.url.removeprefix("https://"))
         try:
             await envoy.setup()
@@ -62,6 +68,17 @@ async def test_another_client_changes_how_the_batteries_are_used() -> None:
         assert data.encharge_aggregate.configured_reserve_state_of_charge == 90
         assert truth.storage.total.active_power == 0
         assert truth.net_consumption.total.active_power > 0
+
+
+async def test_another_client_lets_the_batteries_follow_the_prices() -> None:
+    tuesday = START + 2 * 86400
+    async with drive(replace(find("battery"), time_of_use=True), tuesday) as driver:
+        await driver.envoy.set_storage_mode(EnvoyStorageMode.SAVINGS)
+        data, truth = await driver.look(after=60)
+        assert data.tariff.storage_settings.mode is EnvoyStorageMode.SAVINGS
+        assert truth.storage.total.active_power > 100, "it is dear until 21:00"
+        _, truth = await driver.look(after=2 * 3600)
+        assert truth.storage.total.active_power == 0
 
 
 async def test_another_client_is_told_200_where_the_firmware_ignores_the_mode() -> None:
@@ -131,10 +148,29 @@ async def test_another_client_configures_the_generator() -> None:
             40,
         )
         assert data.generator.start_soc == 40
+        await driver.envoy.go_off_grid()
+        await driver.envoy.set_generator_mode("on")
+        _, truth = await driver.look(after=90)
+        assert truth.generator > 0
+        assert truth.storage.total.active_power == pytest.approx(0, abs=1)
+        await driver.envoy.set_generator_charge_from_generator(True)
+        _, truth = await driver.look(after=30)
+        assert truth.storage.total.active_power < -1000
     async with drive("generator+generator-always-charges") as driver:
         await driver.envoy.set_generator_charge_from_generator(False)
         data, _ = await driver.look()
         assert data.generator_config.charge_from_generator is True
+
+
+def test_each_command_of_the_other_client_is_driven() -> None:
+    commands = {
+        name
+        for name, _ in inspect.getmembers(Envoy, inspect.iscoroutinefunction)
+        if re.match("(set|update|enable|disable|open|close|go|clear)_", name)
+    }
+    assert len(commands) >= 14
+    source = inspect.getsource(sys.modules[__name__])
+    assert {name for name in commands if f"driver.envoy.{name}(" not in source} == set()
 
 
 async def test_another_client_lets_ac_batteries_sleep_and_wakes_them() -> None:

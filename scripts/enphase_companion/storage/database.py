@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 from types import TracebackType
 from typing import Self
@@ -20,6 +20,7 @@ from .buckets import SECOND, Resolution, resolution_for
 from .engine import TIMEOUT, Transactions
 from .errors import StorageError
 from .import_enphase_api import import_readings
+from .import_hours import ImportedSeries, import_series
 from .maintenance import Progress
 from .reader import Energy, Point, Reader, build_points, energy_between
 from .statements import (
@@ -195,6 +196,37 @@ class Database:
         finally:
             if other is not self._transactions:
                 await other.close()
+
+    async def import_hours(
+        self, gateway: str, series: Sequence[ImportedSeries], start: int, end: int, *, dry_run: bool = False
+    ) -> list[list[int]]:
+        """Import the hours of other meters' records in [start, end) as quarter-hours and days.
+
+        What is there is kept: the rollups of readings, and those of earlier imports. Returns for each series
+        when its new quarter-hours start; with `dry_run`, nothing is changed.
+        """
+        names = [each.measurement for each in series]
+        if dry_run:
+            gateway_ids, ids = await self._gateway_ids.refresh(), await self._measurement_ids.refresh()
+        else:
+            await self.roll_up()
+            gateway_ids = await self._gateway_ids.get_or_create([gateway])
+            ids = await self._measurement_ids.get_or_create(names)
+        imported = [
+            await import_series(
+                self._transactions,
+                # No row has the id 0.
+                (gateway_ids.get(gateway, 0), ids.get(each.measurement, 0)),
+                each,
+                start,
+                end,
+                dry_run=dry_run,
+            )
+            for each in series
+        ]
+        if not dry_run:
+            await self.roll_up()
+        return imported
 
     async def prune(
         self, resolution: Resolution, keep_days: int, progress: Progress, now: int | None = None

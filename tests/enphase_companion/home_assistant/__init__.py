@@ -1,0 +1,1 @@
+"""Tests of Home Assistant as a peer of the scripts."""

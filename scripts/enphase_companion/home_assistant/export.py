@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
-from zoneinfo import ZoneInfo
 
 from ..config.rules import zone_of
 from ..runtime.errors import SettingsError
@@ -76,8 +75,8 @@ async def find_recorded_sensors(
     sensors, skipped = find_sensors(registry, gateways)
     if not sensors and not skipped:
         raise SettingsError(
-            "home_assistant_url: this Home Assistant has no sensors of the integration Enphase IQ Gateway for "
-            f"gateway {', '.join(gateways)}"
+            "home_assistant_url: this Home Assistant has no sensors of the integration Enphase IQ Gateway "
+            f"for gateway {', '.join(gateways)}"
         )
     metadata = await read_metadata(connection, [sensor.entity_id for sensor in sensors])
     report = Report()
@@ -109,8 +108,9 @@ async def _plan(
 
 def _wanted(existing: dict[int, Statistic], request: Request, first: int) -> Iterator[int]:
     """Yield the hours that may be written, and those between the statistics that they must join."""
-    start = max((each for each in existing if each < request.start), default=first - first % HOUR)
+    start = max((each for each in existing if each < request.start), default=request.start)
     end = min((each for each in existing if each >= request.end), default=request.end)
-    for hour in range(min(start, request.start), end + HOUR, HOUR):
+    # The database knows nothing before its first reading.
+    for hour in range(max(start, first - first % HOUR), end + HOUR, HOUR):
         if request.replace or hour not in existing:
             yield from (hour - HOUR, hour, hour + HOUR)

@@ -13,7 +13,10 @@ from .statistics import Hour
 
 _QUARTERS = HOUR // QUARTER_HOUR
 
-#: Quarter-hours that are read at once.
+#: Of less than half an hour, no mean is calculated.
+_LEAST_QUARTERS = 2
+
+#: Milliseconds of quarter-hours that are read at once.
 _BLOCK = 32 * DAY
 
 
@@ -91,7 +94,9 @@ class HourReader:
 
 def _combine(sensor: Sensor, points: Mapping[str, Point]) -> _Quarter:
     energies = [_energy(sensor.quantity, sign, points[name]) for name, sign in sensor.terms.items()]
-    recovered = sum(each.energy.delivered_recovered + each.energy.received_recovered for each in points.values())
+    recovered = sum(
+        each.energy.delivered_recovered + each.energy.received_recovered for each in points.values()
+    )
     count = min(point.reading_count for point in points.values())
     return _Quarter(
         # Meters are not read at one moment: the sum may be slightly negative.
@@ -141,7 +146,7 @@ def _total(energies: Sequence[float | None]) -> float | None:
 
 def _mean(parts: Sequence[_Quarter]) -> Power | None:
     known = [each.power for each in parts if each.power is not None]
-    if not known:
+    if len(known) < _LEAST_QUARTERS:
         return None
     # By time, as Home Assistant does: each quarter-hour counts alike, however often it was read.
     mean = sum(each.mean for each in known) / len(known)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 
 from ..runtime.errors import CommandError
 from ..storage import SECOND, Power
+from ..storage.buckets import HOUR
 from .statistics import Statistic
 
 #: Wh and W of each unit that Home Assistant lets its user choose.
@@ -26,6 +27,9 @@ _UNITS = {
 
 #: The units of this module, whatever those of the sensors are.
 _READ_IN = {"energy": "Wh", "power": "W"}
+
+#: Digits of Wh and W: sums of many quarter-hours have rounding errors.
+_DIGITS = 3
 
 #: Statistics of one command.
 _AT_ONCE = 1000
@@ -60,9 +64,7 @@ class Metadata:
         return _UNITS[self.unit]
 
 
-async def read_metadata(
-    connection: Commands, entity_ids: Collection[str]
-) -> dict[str, Metadata]:
+async def read_metadata(connection: Commands, entity_ids: Collection[str]) -> dict[str, Metadata]:
     """Return how the statistics of these sensors are stored; sensors without any are left out."""
     if not entity_ids:
         return {}
@@ -80,9 +82,7 @@ async def read_metadata(
     }
 
 
-async def read_statistics(
-    connection: Commands, entity_id: str, start: int, end: int
-) -> dict[int, Statistic]:
+async def read_statistics(connection: Commands, entity_id: str, start: int, end: int) -> dict[int, Statistic]:
     """Return the hourly statistics of a sensor in [start, end), by the start of their hour."""
     rows: dict[int, Statistic] = {}
     for part in range(start, end, _YEAR):
@@ -137,17 +137,15 @@ async def write_statistics(
 async def _wait_until_stored(connection: Commands, entity_id: str, rows: Sequence[Statistic]) -> None:
     """Wait until the last row is stored: Home Assistant stores them in order."""
     last = rows[-1]
-    try:
-        async with asyncio.timeout(_STORE_TIMEOUT):
-            while not last.equals(
-                (await read_statistics(connection, entity_id, last.start, last.start + 1)).get(last.start)
-            ):
-                await asyncio.sleep(_LOOK)
-    except TimeoutError:
-        raise CommandError(
-            f"{entity_id}: Home Assistant did not store its statistics within {_STORE_TIMEOUT:.0f} s: look "
-            "into its log, then run the command again"
-        ) from None
+    for _ in range(round(_STORE_TIMEOUT / _LOOK)):
+        stored = await read_statistics(connection, entity_id, last.start, last.start + HOUR)
+        if last.equals(stored.get(last.start)):
+            return
+        await asyncio.sleep(_LOOK)
+    raise CommandError(
+        f"{entity_id}: Home Assistant did not store its statistics within {_STORE_TIMEOUT:.0f} s: look into "
+        "its log, then run the command again"
+    )
 
 
 def _to_statistic(row: Mapping[str, Any]) -> Statistic:
@@ -164,7 +162,9 @@ def _from_statistic(row: Statistic, factor: float) -> dict[str, Any]:
     values = {"sum": row.sum, "state": row.state}
     if row.power is not None:
         values |= {"mean": row.power.mean, "min": row.power.low, "max": row.power.high}
-    stat: dict[str, Any] = {name: value / factor for name, value in values.items() if value is not None}
+    stat: dict[str, Any] = {
+        name: round(value, _DIGITS) / factor for name, value in values.items() if value is not None
+    }
     stat["start"] = _to_text(row.start)
     if row.last_reset is not None:
         stat["last_reset"] = _to_text(row.last_reset)

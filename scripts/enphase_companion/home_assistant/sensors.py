@@ -130,9 +130,7 @@ def find_sensors(
             elif described is not None:
                 quantity, terms, phase = described
                 found.append(
-                    Sensor(
-                        entity_id, gateway, key, quantity, terms, phase, resets_daily=key.endswith(_TODAY)
-                    )
+                    Sensor(entity_id, gateway, key, quantity, terms, phase, resets_daily=key.endswith(_TODAY))
                 )
     return found, skipped
 

@@ -96,9 +96,7 @@ class Request:
     replace: bool = False
 
 
-def plan_power(
-    existing: Mapping[int, Statistic], hours: Mapping[int, Hour], request: Request
-) -> Plan:
+def plan_power(existing: Mapping[int, Statistic], hours: Mapping[int, Hour], request: Request) -> Plan:
     """Return the mean powers that are missing, and those of the hours in which a gap begins and ends."""
     missing = _missing(existing, hours, request, lambda hour: hour.power is not None)
     wanted = set(missing)
@@ -111,7 +109,9 @@ def plan_power(
     plan = Plan()
     rows = [Statistic(start, power=hours[start].power) for start in sorted(wanted)]
     plan.rows = [row for row in rows if not row.equals(_only_power(existing.get(row.start)))]
-    plan.filled = [Filled(part[0], part[-1], len(part)) for part in _consecutive([row.start for row in plan.rows])]
+    plan.filled = [
+        Filled(part[0], part[-1], len(part)) for part in _consecutive([row.start for row in plan.rows])
+    ]
     return plan
 
 
@@ -155,8 +155,8 @@ def plan_energy(
         plan.rows += changed
         if changed or abs(more) >= _EQUAL:
             known = sum(hours[start].energy or 0.0 for start in run)
-            written = (rows[-1].sum or 0.0) - (_base(before, shift))
-            plan.filled.append(Filled(run[0], run[-1], len(run), known, written))
+            counted = (rows[-1].sum or 0.0) - _base(before, shift)
+            plan.filled.append(Filled(run[0], run[-1], len(run), known, counted))
         if abs(more) >= _EQUAL:
             plan.adjustments.append((after.start, more))
             shift += more
@@ -241,9 +241,7 @@ def _missing(
     return [
         start
         for start, hour in sorted(hours.items())
-        if _is_inside(start, request)
-        and is_known(hour)
-        and (request.replace or start not in existing)
+        if _is_inside(start, request) and is_known(hour) and (request.replace or start not in existing)
     ]
 
 

@@ -10,7 +10,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -139,10 +139,7 @@ def _build(series: ImportedSeries, own: _Own) -> Iterator[tuple[int, Summary]]:
     powers = dict(series.powers)
     hours = sorted({*powers, *(each.start for each in (*series.delivered, *series.received))})
     starts = [
-        start
-        for hour in hours
-        for start in range(hour, hour + HOUR, QUARTER_HOUR)
-        if not own.contains(start)
+        start for hour in hours for start in range(hour, hour + HOUR, QUARTER_HOUR) if not own.contains(start)
     ]
     counted = {each.start for each in (*series.delivered, *series.received)}
     delivered = _Counter(series.delivered, own.segments("delivered"))
@@ -156,18 +153,21 @@ def _build(series: ImportedSeries, own: _Own) -> Iterator[tuple[int, Summary]]:
             power = _mean_power(*counters)
         if power is None and not known:
             continue
-        first = min((segment.first_time for segment in known), default=start)
-        yield start, Summary(
+        last = start + QUARTER_HOUR - SECOND
+        # In the hour after a gap, the counter has all of its energy at the end: nothing is estimated there,
+        # nor between its quarter-hours.
+        is_counted = hour in counted
+        summary = Summary(
             reading_count=1,
-            first_time=first,
-            last_time=start + QUARTER_HOUR - SECOND,
+            first_time=min((each.first_time for each in known), default=last if is_counted else start),
+            last_time=last,
             power_reading_count=0 if power is None else 1,
             power=power,
-            # In the hour after a gap, the counter has all of its energy at the end.
-            estimated=None if hour in counted or power is None else _estimate(power),
+            estimated=None if is_counted or power is None else _estimate(power),
             delivered=_as_tuple(counters[0]),
             received=_as_tuple(counters[1]),
         )
+        yield start, summary
 
 
 def _as_tuple(segment: CounterSegment | None) -> tuple[CounterSegment, ...]:
@@ -274,7 +274,8 @@ async def _insert(
 ) -> None:
     table = rollups[Resolution.QUARTER_HOUR]
     columns = [column.name for column in table.columns]
-    regular, others = [], []
+    regular: list[tuple[Any, ...]] = []
+    others: list[tuple[Any, ...]] = []
     for start, summary in rows:
         values = (*key, start, *to_row(summary).values())
         # Only numbers are inserted fast; few quarter-hours have a text in `segments`.

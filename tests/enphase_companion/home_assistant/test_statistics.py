@@ -88,7 +88,7 @@ def test_more_than_home_assistant_counted_is_never_written() -> None:
     existing = sums({10: 1000.0, 14: 1200.0, 15: 1300.0})
     plan = plan_energy(existing, hours, Request(11 * HOUR, 14 * HOUR))
     assert energies_of(apply(existing, plan)) == pytest.approx({11: 50, 12: 50, 13: 50, 14: 50, 15: 100})
-    assert (plan.filled[0].known, plan.filled[0].written) == (300, pytest.approx(150))
+    assert (plan.filled[0].known, plan.filled[0].written) == pytest.approx((300, 150))
 
 
 def test_energy_that_the_database_does_not_know_stays_in_the_hour_of_return() -> None:
@@ -103,7 +103,9 @@ def test_hours_that_the_database_lacks_remain_missing() -> None:
     existing = sums({hour: (hour + 1) * 100.0 for hour in range(DAY) if hour not in (11, 12, 13)})
     stored = apply(existing, plan_energy(existing, hours, ALWAYS))
     assert 12 * HOUR not in stored
-    assert energies_of(stored) == pytest.approx(dict.fromkeys([*range(1, 12), *range(14, DAY)], 100) | {13: 200})
+    assert energies_of(stored) == pytest.approx(
+        dict.fromkeys([*range(1, 12), *range(14, DAY)], 100) | {13: 200}
+    )
 
 
 def test_years_before_the_first_statistic_are_put_before_it() -> None:
@@ -114,7 +116,8 @@ def test_years_before_the_first_statistic_are_put_before_it() -> None:
     stored = apply(existing, plan)
     assert stored[0].sum == pytest.approx(100)
     assert energies_of(stored) == pytest.approx(dict.fromkeys(range(1, 13), 100.0))
-    assert plan.adjustments == [(10 * HOUR, pytest.approx(1050))]
+    assert plan.adjustments[0] == pytest.approx((10 * HOUR, 1050))
+    assert len(plan.adjustments) == 1
     assert plan.open_hours == DAY - 13
     # Interrupted between both commands, it is completed by the next run.
     adjusted = apply(existing, Plan(adjustments=plan.adjustments))
@@ -153,7 +156,8 @@ def test_a_wrong_sum_is_replaced_and_later_ones_are_adjusted(wrong: float) -> No
     existing = sums({hour: (hour + 1) * 100.0 + (wrong if hour >= 12 else 0) for hour in range(DAY)})
     request = Request(8 * HOUR, 16 * HOUR, replace=True)
     plan = plan_energy(existing, hours, request)
-    assert plan.adjustments == [(16 * HOUR, pytest.approx(-wrong))]
+    assert plan.adjustments[0] == pytest.approx((16 * HOUR, -wrong))
+    assert len(plan.adjustments) == 1
     stored = apply(existing, plan)
     assert energies_of(stored) == pytest.approx(dict.fromkeys(range(1, DAY), 100.0))
     assert plan_energy(stored, hours, request).is_empty
@@ -161,7 +165,8 @@ def test_a_wrong_sum_is_replaced_and_later_ones_are_adjusted(wrong: float) -> No
 
 def test_a_day_sensor_starts_again_at_midnight() -> None:
     hours = {
-        hour * HOUR: Hour(100.0, None, is_whole=True, today=(6 * HOUR, 100.0 * (hour - 5))) for hour in range(6, DAY)
+        hour * HOUR: Hour(100.0, None, is_whole=True, today=(6 * HOUR, 100.0 * (hour - 5)))
+        for hour in range(6, DAY)
     }
     existing = sums({8: 900.0, 12: 1300.0}, state_offset=-600.0)
     plan = plan_energy(existing, hours, Request(8 * HOUR, 13 * HOUR), resets_daily=True)

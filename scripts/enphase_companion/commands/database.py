@@ -74,7 +74,9 @@ def build_parser() -> argparse.ArgumentParser:
             f"Each action can be interrupted and repeated at any time, while other scripts write.\n\n{ONCE}"
         ),
     )
-    result.add_argument("action", choices=tuple(_ACTIONS), help="action to perform")
+    result.add_argument(
+        "action", choices=tuple(_ACTIONS), metavar="ACTION", help=f"one of {', '.join(_ACTIONS)}"
+    )
     result.add_argument(
         "--sql", action="store_true", help="with upgrade: only print the SQL that creates the tables"
     )

@@ -161,15 +161,28 @@ def test_pruning_keeps_the_given_number_of_days(fortnight: CliUser) -> None:
         ),
         (
             ("prune", "--time-zone", "Asia/Tokyo"),
-            "--time-zone is an option of upgrade or import or rebuild, not of",
+            "--time-zone is an option of upgrade or import or rebuild or import-home-assistant, not of",
         ),
         (
             ("status", "--time-zone", "Asia/Tokyo"),
-            "--time-zone is an option of upgrade or import or rebuild, not of",
+            "--time-zone is an option of upgrade or import or rebuild or import-home-assistant, not of",
         ),
         (
             ("rebuild", "--gateway-serial-number", GATEWAY),
-            "--gateway-serial-number is an option of import, not of",
+            "--gateway-serial-number is an option of import or export-home-assistant or import-home-",
+        ),
+        (
+            ("status", "--dry-run"),
+            "--dry-run is an option of export-home-assistant and import-home-assistant",
+        ),
+        (("import-home-assistant", "--replace"), "--replace is an option of export-home-assistant"),
+        (
+            ("export-home-assistant", "--from", "year"),
+            "argument --from: must be a date such as 2026-06-21, or a time such as 2026-06-21T08:00",
+        ),
+        (
+            ("export-home-assistant", "--from", "2026-06-21", "--to", "2026-06-20"),
+            "--to: 2026-06-20 is not after 2026-06-21",
         ),
     ],
 )

@@ -17,7 +17,7 @@ from matplotlib.patches import Patch
 from . import text
 from .model import Quantity, View
 from .panel import PanelDrawing
-from .style import BLANK, FAINT, INK, LOOKS, PAPER, WARNING, Look
+from .style import LIGHT, LOOKS, Look, Style
 from .time_axis import to_axis
 from .time_range import Span
 
@@ -42,17 +42,18 @@ def size(panels: int) -> tuple[float, float]:
 class Chart:
     """Draws views into a figure; a click on an entry of the legend hides a line, or brings it back."""
 
-    def __init__(self, figure: Figure, limits: Mapping[str, float]) -> None:
+    def __init__(self, figure: Figure, limits: Mapping[str, float], style: Style = LIGHT) -> None:
         """`limits`: lines across the whole house's panel, in W, by name."""
         self.figure = figure
         self.hidden: set[Quantity] = set()
         self.panels: list[PanelDrawing] = []
         self._limits = limits
+        self._style = style
         self._view: View | None = None
         self._drawn: list[Artist] = []
         self._pickable: dict[Artist, Quantity] = {}
         self._set_x: tuple[float, float] | None = None
-        figure.set_facecolor(PAPER)
+        figure.set_facecolor(style.paper)
         figure.canvas.mpl_connect("pick_event", self._on_pick)
         figure.canvas.mpl_connect("resize_event", self._on_resize)
 
@@ -85,7 +86,8 @@ class Chart:
             gridspec_kw={"height_ratios": heights, "hspace": 0.12},
         )
         self.panels = [
-            PanelDrawing(each, {} if number else self._limits) for number, each in enumerate(axes[:, 0])
+            PanelDrawing(each, {} if number else self._limits, self._style)
+            for number, each in enumerate(axes[:, 0])
         ]
 
     def _remarks(self, view: View) -> list[str]:
@@ -111,20 +113,20 @@ class Chart:
             artist.remove()
         self._drawn.clear()
         self._write(0, 0.5, view.title, size=17, weight="bold")
-        self._write(0, 0.5, view.subtitle, size=9, color=FAINT, right=True)
+        self._write(0, 0.5, view.subtitle, size=9, color=self._style.faint, right=True)
         for number, (value, name) in enumerate(text.tiles(view.totals)):
             self._write(1.72 * number, 0.95, value, size=15, weight="bold")
-            self._write(1.72 * number, 1.17, name, size=9, color=FAINT)
+            self._write(1.72 * number, 1.17, name, size=9, color=self._style.faint)
         self._write(0, 1.5, "   ·   ".join(text.describe_totals(view.totals)), size=10)
         self._draw_legend(view)
-        look: dict[str, Any] = {"color": FAINT}
+        look: dict[str, Any] = {"color": self._style.faint}
         if view.trouble is not None:
-            look = {"color": WARNING, "weight": "bold"}
+            look = {"color": self._style.warning, "weight": "bold"}
         for below, line in zip(reversed(range(len(remarks))), remarks, strict=True):
             self._write(0, -0.14 - _LINE * below, line, size=9, **look)
 
     def _write(
-        self, x: float, y: float, text: str, *, right: bool = False, color: str = INK, **look: Any
+        self, x: float, y: float, text: str, *, right: bool = False, color: str | None = None, **look: Any
     ) -> None:
         """Write at these inches from the panels' left edge, and from the top, or (negative) the bottom."""
         width, height = self.figure.get_size_inches()
@@ -132,21 +134,30 @@ class Chart:
         up = -y / height if y < 0 else 1 - y / height
         self._drawn.append(
             self.figure.text(
-                across, up, text, color=color, ha="right" if right else "left", va="baseline", **look
+                across,
+                up,
+                text,
+                color=color or self._style.ink,
+                ha="right" if right else "left",
+                va="baseline",
+                **look,
             )
         )
 
     def _draw_legend(self, view: View) -> None:
         quantities = [each for each in LOOKS if any(each in panel.tracks for panel in view.panels)]
-        handles: list[Artist] = [_handle(LOOKS[each]) for each in quantities]
+        handles: list[Artist] = [_handle(LOOKS[each], self._style.colour(LOOKS[each])) for each in quantities]
         if view.gaps:
-            handles.append(Patch(facecolor=BLANK, edgecolor="#C8C8C8", hatch="\\\\\\", label="No readings"))
+            style = self._style
+            handles.append(
+                Patch(facecolor=style.blank, edgecolor=style.hatch, hatch="\\\\\\", label="No readings")
+            )
         width, height = self.figure.get_size_inches()
         legend = Legend(
             self.figure, handles, [str(each.get_label()) for each in handles],
             loc="lower left", bbox_to_anchor=((_LEFT - 0.08) / width, 1 - (_TOP - 0.05) / height),
             bbox_transform=self.figure.transFigure, ncols=len(handles) or 1, frameon=False, fontsize=9,
-            borderaxespad=0, borderpad=0.2, columnspacing=1.6, handlelength=2.2, labelcolor=INK,
+            borderaxespad=0, borderpad=0.2, columnspacing=1.6, handlelength=2.2, labelcolor=self._style.ink,
         )  # fmt: skip
         self.figure.add_artist(legend)
         self._drawn.append(legend)
@@ -173,9 +184,7 @@ class Chart:
             self.draw(self._view)
 
 
-def _handle(look: Look) -> Artist:
+def _handle(look: Look, colour: str) -> Artist:
     if look.filled:
-        return Patch(
-            facecolor=(look.colour, 0.45), edgecolor=look.colour, hatch=look.hatch, label=look.meaning
-        )
-    return Line2D([], [], color=look.colour, linestyle=look.line, linewidth=look.width, label=look.meaning)
+        return Patch(facecolor=(colour, 0.45), edgecolor=colour, hatch=look.hatch, label=look.meaning)
+    return Line2D([], [], color=colour, linestyle=look.line, linewidth=look.width, label=look.meaning)

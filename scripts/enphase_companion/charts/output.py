@@ -16,6 +16,7 @@ from enphase_api.files import write_file
 from ..runtime.errors import CommandError
 from .drawing import DOTS, Chart, size
 from .model import View
+from .style import Style
 
 _ADVICE = (
     "write a file with --output FILE.png, or install a toolkit (Debian: apt install python3-tk) and run the "
@@ -76,14 +77,14 @@ _CHECK_INTERVAL = 0.25
 _PAUSE = 5.0
 
 
-def write(view: View, limits: Mapping[str, float], file: Path) -> None:
+def write(view: View, limits: Mapping[str, float], file: Path, style: Style) -> None:
     """Write a file. Raises OSError where that cannot be."""
-    chart = Chart(Figure(size(len(view.panels))), limits)
+    chart = Chart(Figure(size(len(view.panels))), limits, style)
     chart.draw(view)
     save(chart.figure, file)
 
 
-def keep_writing(newest: Newest, limits: Mapping[str, float], file: Path) -> None:
+def keep_writing(newest: Newest, limits: Mapping[str, float], file: Path, style: Style) -> None:
     """Write a file with each new view, until Ctrl-C or SIGTERM. Raises OSError, and what `newest` raises."""
     with _catch_signals() as is_over:
         print(f"{file} is written again and again. Ctrl-C ends it.", flush=True)
@@ -93,10 +94,10 @@ def keep_writing(newest: Newest, limits: Mapping[str, float], file: Path) -> Non
                 time.sleep(_CHECK_INTERVAL)
             elif (view := newest(_CHECK_INTERVAL)) is not None:
                 due = time.monotonic() + _PAUSE
-                write(view, limits, file)
+                write(view, limits, file, style)
 
 
-def show(newest: Newest, limits: Mapping[str, float], name: str) -> None:
+def show(newest: Newest, limits: Mapping[str, float], name: str, style: Style) -> None:
     """Open a window with the first view and update it, until it is closed, Ctrl-C or SIGTERM.
 
     Raises CommandError where there can be no window, and what `newest` raises.
@@ -108,7 +109,7 @@ def show(newest: Newest, limits: Mapping[str, float], name: str) -> None:
                 return
             view = newest(_CHECK_INTERVAL)
         window = Window(size(len(view.panels)), name)
-        chart = Chart(window.figure, limits)
+        chart = Chart(window.figure, limits, style)
         chart.draw(view)
 
         def look() -> bool:

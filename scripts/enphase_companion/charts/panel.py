@@ -12,7 +12,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..units import format_power
 from .model import Floats, Panel, Quantity, Track, View
-from .style import BLANK, FAINT, GRID, HALO, INK, LOOKS, PAPER, Look
+from .style import LOOKS, Look, Style
 from .time_axis import set_time_axis, to_axis
 from .time_range import Span
 
@@ -21,7 +21,7 @@ _HEIGHT = 13.0
 
 
 def label_ends(
-    axes: Axes, tracks: Mapping[Quantity, Track], *, has_values: bool, is_old: bool
+    axes: Axes, tracks: Mapping[Quantity, Track], style: Style, *, has_values: bool, is_old: bool
 ) -> list[Artist]:
     """Name each line at its end, with its last value if it `has_values`; labels make room for one another."""
     ends = []
@@ -36,7 +36,8 @@ def label_ends(
     places = spread([y * scale for y, *_ in ends], _HEIGHT)
     drawn: list[Artist] = []
     for place, (y, x, value, look) in zip(places, ends, strict=True):
-        drawn += axes.plot([x], [y], "o", color=look.colour, markersize=5, zorder=5, clip_on=False)
+        colour = style.colour(look)
+        drawn += axes.plot([x], [y], "o", color=colour, markersize=5, zorder=5, clip_on=False)
         drawn.append(
             axes.annotate(
                 f"{look.name} {format_power(value)}".replace("-", "\N{MINUS SIGN}")
@@ -46,12 +47,12 @@ def label_ends(
                 xytext=(8, place - y * scale),
                 textcoords="offset points",
                 va="center",
-                color=FAINT if is_old else INK,
+                color=style.faint if is_old else style.ink,
                 fontsize=8.5,
                 # The zero line would strike it through.
-                bbox={"facecolor": PAPER, "edgecolor": "none", "pad": 0.5},
+                bbox={"facecolor": style.paper, "edgecolor": "none", "pad": 0.5},
                 zorder=6,
-                arrowprops={"arrowstyle": "-", "color": look.colour, "linewidth": 0.8, "shrinkA": 0},
+                arrowprops={"arrowstyle": "-", "color": colour, "linewidth": 0.8, "shrinkA": 0},
             )
         )
     return drawn
@@ -88,17 +89,18 @@ _BAR = 0.78
 class PanelDrawing:
     """Draws one panel into its axes, as often as there is something new."""
 
-    def __init__(self, axes: Axes, limits: Mapping[str, float]) -> None:
+    def __init__(self, axes: Axes, limits: Mapping[str, float], style: Style) -> None:
         """`limits`: lines across, in W, by name."""
         self.axes = axes
+        self._style = style
         self._limits = limits
         self._drawn: list[Artist] = []
-        axes.set_facecolor(PAPER)
-        axes.grid(visible=True, color=GRID, linewidth=0.8)
+        axes.set_facecolor(self._style.paper)
+        axes.grid(visible=True, color=self._style.grid, linewidth=0.8)
         axes.set_axisbelow(True)
-        axes.tick_params(colors=FAINT, length=0, labelsize=9)
+        axes.tick_params(colors=self._style.faint, length=0, labelsize=9)
         axes.spines[:].set_visible(False)
-        self._zero = axes.axhline(0, color=INK, linewidth=1.8, zorder=3)
+        self._zero = axes.axhline(0, color=self._style.ink, linewidth=1.8, zorder=3)
 
     def draw(self, panel: Panel, view: View, hidden: Collection[Quantity]) -> None:
         """Draw it, instead of what was there."""
@@ -117,7 +119,11 @@ class PanelDrawing:
         if panel.name:
             self._keep(self._write(0.008, 0.9, panel.name, size=11, weight="bold"))
         if not view.buckets:
-            self._keep(*label_ends(self.axes, shown, has_values=view.is_now, is_old=view.trouble is not None))
+            self._keep(
+                *label_ends(
+                    self.axes, shown, self._style, has_values=view.is_now, is_old=view.trouble is not None
+                )
+            )
 
     def _keep(self, *artists: Artist) -> None:
         self._drawn += artists
@@ -128,10 +134,10 @@ class PanelDrawing:
             y,
             text,
             transform=self.axes.transAxes,
-            color=INK,
+            color=self._style.ink,
             va="top",
             zorder=6,
-            path_effects=HALO,
+            path_effects=self._style.halo,
             **look,
         )
 
@@ -140,11 +146,18 @@ class PanelDrawing:
             start, end = to_axis(np.array([gap.start, gap.end]))
             self._keep(
                 self.axes.axvspan(
-                    start, end, facecolor=BLANK, edgecolor="#DADADA", hatch="\\\\\\", linewidth=0, zorder=0.5
+                    start,
+                    end,
+                    facecolor=self._style.blank,
+                    edgecolor=self._style.hatch,
+                    hatch="\\\\\\",
+                    linewidth=0,
+                    zorder=0.5,
                 )
             )
 
     def _draw_line(self, look: Look, track: Track) -> Floats:
+        colour = self._style.colour(look)
         x, y = to_axis(track.times), look.sign * track.values
         seen = thin_out(x, y, self.axes.get_xlim(), round(self.axes.get_window_extent().width))
         if look.filled:
@@ -152,14 +165,14 @@ class PanelDrawing:
             filled = _make_steps(*seen) if track.is_stepped else seen
             self._keep(
                 self.axes.fill_between(
-                    *filled, 0, facecolor=(look.colour, 0.35), edgecolor=(look.colour, 0.55),
+                    *filled, 0, facecolor=(colour, 0.35), edgecolor=(colour, 0.55),
                     hatch=look.hatch, linewidth=0, zorder=2,
                 )
             )  # fmt: skip
         # A window may be zoomed before there is a new view.
         points = seen if self.axes.figure.canvas.manager is None else (x, y)
         (line,) = self.axes.plot(
-            *points, drawstyle="steps-post" if track.is_stepped else "default", color=look.colour,
+            *points, drawstyle="steps-post" if track.is_stepped else "default", color=colour,
             linestyle=look.line, linewidth=look.width, label=look.name, zorder=4,
         )  # fmt: skip
         self._keep(line)
@@ -174,19 +187,21 @@ class PanelDrawing:
         extremes = []
         for quantity, track in shown.items():
             look = LOOKS[quantity]
+            colour = self._style.colour(look)
             values = look.sign * track.values
             if look.filled:
                 heap = heaps[look.sign]
                 bars = self.axes.bar(
-                    middles, values, width=widths, bottom=heap, facecolor=(look.colour, 0.75),
-                    edgecolor=(PAPER, 0.9), hatch=look.hatch, linewidth=0, label=look.name, zorder=2,
+                    middles, values, width=widths, bottom=heap, facecolor=(colour, 0.75),
+                    edgecolor=(self._style.paper, 0.9), hatch=look.hatch, linewidth=0, label=look.name,
+                    zorder=2,
                 )  # fmt: skip
                 self._keep(*bars)
                 heap += np.nan_to_num(values)
                 extremes.append(heap.copy())
             else:
                 (line,) = self.axes.plot(
-                    middles, values, color=look.colour, linestyle=look.line, linewidth=look.width,
+                    middles, values, color=colour, linestyle=look.line, linewidth=look.width,
                     label=look.name, marker="o", markersize=3.5, zorder=4,
                 )  # fmt: skip
                 self._keep(line)
@@ -196,14 +211,14 @@ class PanelDrawing:
     def _draw_limit(self, name: str, watts: float) -> Floats:
         self._keep(
             self.axes.axhline(
-                watts, color=FAINT, linewidth=1.2, linestyle="--" if name == "peak" else ":", zorder=3,
-                label=name,
+                watts, color=self._style.faint, linewidth=1.2, linestyle="--" if name == "peak" else ":",
+                zorder=3, label=name,
             ),
             self.axes.annotate(
                 f"{name} {format_power(watts)}", (0.005, watts), xycoords=("axes fraction", "data"),
                 # The lower one's name is below its line, as they may be close.
-                xytext=(0, 3 if name == "peak" else -10), textcoords="offset points", color=FAINT,
-                fontsize=8, path_effects=HALO, zorder=6,
+                xytext=(0, 3 if name == "peak" else -10), textcoords="offset points", color=self._style.faint,
+                fontsize=8, path_effects=self._style.halo, zorder=6,
             ),
         )  # fmt: skip
         return np.array([watts])
@@ -225,7 +240,7 @@ class PanelDrawing:
         above = ", ".join(word for quantity, word in _UP.items() if quantity in shown)
         down = [f"\N{LEFTWARDS ARROW} {below}"] if below else []
         up = [f"{above} \N{RIGHTWARDS ARROW}"] if above else []
-        self.axes.set_ylabel("    ".join([*down, name, *up]), color=FAINT, fontsize=8.5)
+        self.axes.set_ylabel("    ".join([*down, name, *up]), color=self._style.faint, fontsize=8.5)
 
 
 def _make_steps(x: Floats, y: Floats) -> tuple[Floats, Floats]:

@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ..charts.options import LIMITS, add_output
+from ..charts.options import LIMITS, add_export, add_output, add_style
 from ..charts.time_range import Range, parse
 from ..config.command_line import add_settings, new_parser
 from ..config.settings import DATABASE_KEYS
@@ -37,6 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
             (f"{NAME} --range week --output week.png", "the last seven days, as a file"),
             (f"{NAME} --range 2026-06-01..2026-06-14", "from the first to the last of these days"),
             (f"{NAME} --follow --phases", "today, updated every 10 seconds, with each phase"),
+            (f"{NAME} --range year --export year.csv", "the numbers of a chart, for a spreadsheet"),
         ],
         notes=(
             "Click an entry of the legend to hide or show its line.\n"
@@ -59,6 +60,8 @@ def build_parser() -> argparse.ArgumentParser:
     add_output(
         result, "write a file (.png, .svg or .pdf) instead of opening a window; with --follow, repeatedly"
     )
+    add_export(result)
+    add_style(result)
     add_settings(result, KEYS)
     return result
 
@@ -69,6 +72,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = options.parse_args(argv)
     if arguments.follow and not arguments.range.moves:
         options.error("--follow requires a --range that ends now")
+    if arguments.follow and arguments.export is not None:
+        options.error("--export cannot be combined with --follow")
     return run(arguments, _draw)
 
 
@@ -83,24 +88,29 @@ def _draw(arguments: argparse.Namespace) -> int:
     from ..charts.background import Background
     from ..charts.options import limits
     from ..charts.output import keep_writing, show, write
+    from ..charts.style import STYLES
     from ..config.loader import load_settings
     from ..runtime.service import run_once
 
     settings = load_settings(KEYS, arguments)
-    lines = limits(settings)
+    lines, style = limits(settings), STYLES[arguments.style]
     if arguments.follow:
         with Background(lambda service, put: _follow(settings, arguments, service, put)) as source:
             if arguments.output is not None:
-                keep_writing(source.newest, lines, arguments.output)
+                keep_writing(source.newest, lines, arguments.output, style)
             else:
-                show(source.newest, lines, NAME)
+                show(source.newest, lines, NAME, style)
         return 0
     view = run_once(_load_once(settings, arguments))
+    if arguments.export is not None:
+        from ..charts.export import export
+
+        export(view, arguments.export)
     if arguments.output is not None:
-        write(view, lines, arguments.output)
-    else:
+        write(view, lines, arguments.output, style)
+    elif arguments.export is None:
         views = [view]
-        show(lambda _: views.pop() if views else None, lines, NAME)
+        show(lambda _: views.pop() if views else None, lines, NAME, style)
     return 0
 
 

@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from ..charts.options import LIMITS, add_output
+from ..charts.options import LIMITS, add_output, add_style
 from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, add_settings, new_parser
 from ..config.settings import SOURCE_KEYS
 from ..runtime.main import run
@@ -55,6 +55,7 @@ def build_parser() -> argparse.ArgumentParser:
     )
     result.add_argument("--phases", action="store_true", help="also draw each wired phase")
     add_output(result, "write a file (.png, .svg or .pdf) every 5 seconds instead of opening a window")
+    add_style(result)
     add_settings(result, KEYS)
     return result
 
@@ -74,14 +75,16 @@ def _draw(arguments: argparse.Namespace) -> int:
     from ..charts.background import Background
     from ..charts.options import limits
     from ..charts.output import keep_writing, show
+    from ..charts.style import STYLES
     from ..config.loader import load_settings
 
     settings = load_settings(KEYS, arguments)
+    style = STYLES[arguments.style]
     with Background(lambda service, put: _follow(settings, arguments, service, put)) as source:
         if arguments.output is not None:
-            keep_writing(source.newest, limits(settings), arguments.output)
+            keep_writing(source.newest, limits(settings), arguments.output, style)
         else:
-            show(source.newest, limits(settings), NAME)
+            show(source.newest, limits(settings), NAME, style)
     return 0
 
 

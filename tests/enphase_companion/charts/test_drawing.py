@@ -17,15 +17,19 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.text import Annotation, Text
 
+from enphase_companion.charts import options
 from enphase_companion.charts.drawing import Chart, size
 from enphase_companion.charts.model import Panel, Quantity, Totals, Track, View
 from enphase_companion.charts.output import save
 from enphase_companion.charts.panel import spread, thin_out
-from enphase_companion.charts.style import LOOKS
+from enphase_companion.charts.style import LIGHT, LOOKS, STYLES, Style
 from enphase_companion.charts.time_range import Span, parse, split_into_days
 
 from .conftest import ZURICH
 from .helpers import END, START, TIMES, TRACKS, VIEW, WAVE, read_lines
+
+#: Orange and purple of Okabe and Ito's: told apart by everyone, and filled or dashed.
+FAINT_ON_WHITE = {Quantity.PRODUCTION, Quantity.BATTERY, Quantity.DISCHARGED, Quantity.CHARGED}
 
 
 def draw(view: View = VIEW, **limits: float) -> Chart:
@@ -349,7 +353,7 @@ def test_quantities_differ_by_more_than_colour_and_none_is_red_or_green() -> Non
     for one, other in combinations(LOOKS.values(), 2):
         assert (one.line, one.hatch, one.filled) != (other.line, other.hatch, other.filled)
     for look in LOOKS.values():
-        hue, saturation, _ = colorsys.rgb_to_hsv(*to_rgb(look.colour))
+        hue, saturation, _ = colorsys.rgb_to_hsv(*to_rgb(LIGHT.colour(look)))
         is_red = saturation > 0.5 and (hue < 0.06 or hue > 0.94)
         is_green = saturation > 0.5 and 0.2 < hue < 0.47
         assert not is_red
@@ -386,3 +390,38 @@ def test_a_file_is_written_atomically_in_the_format_of_its_suffix(
     save(draw().figure, tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(begins)
     assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+def test_the_option_offers_all_styles() -> None:
+    assert tuple(STYLES) == options.STYLES
+
+
+@pytest.mark.parametrize("style", STYLES.values(), ids=STYLES)
+def test_words_and_lines_stand_out_from_the_paper(style: Style) -> None:
+    """At least 4.5 to 1 for words, and 3 to 1 for lines, as WCAG 2.2 wants it."""
+    words = (style.ink, style.faint, style.warning)
+    assert min(contrast(colour, style.paper) for colour in words) >= 4.5
+    lines = {name: contrast(style.colour(look), style.paper) for name, look in LOOKS.items()}
+    assert all(ratio >= 3 for name, ratio in lines.items() if name not in FAINT_ON_WHITE), lines
+
+
+def test_nothing_of_a_dark_chart_is_drawn_in_colours_of_the_light_one() -> None:
+    figure = Figure(size(1))
+    FigureCanvasAgg(figure)
+    Chart(figure, {"peak": 3000.0}, STYLES["dark"]).draw(replace(VIEW, gaps=[Span(START, START + 3_600_000)]))
+    light = {to_rgb(colour) for colour in (STYLES["light"].ink, STYLES["light"].faint, STYLES["light"].paper)}
+    texts = [artist for artist in figure.findobj(Text) if artist.get_text() and artist.get_visible()]
+    assert len(texts) > 20
+    assert not light & {to_rgb(artist.get_color()) for artist in texts}
+    assert to_rgb(figure.get_facecolor()) == to_rgb(STYLES["dark"].paper)
+
+
+def contrast(first: str, second: str) -> float:
+    """Return the ratio of the luminances of two colours, as WCAG defines it."""
+    low, high = sorted(_luminance(to_rgb(colour)) for colour in (first, second))
+    return (high + 0.05) / (low + 0.05)
+
+
+def _luminance(colour: tuple[float, float, float]) -> float:
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -15,6 +15,7 @@ import pytest
 from matplotlib import pyplot
 
 from enphase_companion.charts.output import Window, show
+from enphase_companion.charts.style import LIGHT
 from enphase_companion.runtime.errors import CommandError
 
 from .helpers import BACKEND, VIEW
@@ -75,7 +76,7 @@ def test_new_views_are_drawn_and_signal_handlers_restored() -> None:
             os.kill(os.getpid(), signal.SIGTERM)
         return VIEW if len(turns) % 2 else None
 
-    show(newest, {}, "Chart")  # type: ignore[arg-type]
+    show(newest, {}, "Chart", LIGHT)  # type: ignore[arg-type]
     assert len(turns) >= 6
     assert signal.getsignal(signal.SIGTERM) is before
 
@@ -88,13 +89,14 @@ def test_a_signal_closes_a_tk_window(number: signal.Signals, tmp_path: Path) -> 
     code = (
         "from tests.enphase_companion.charts.helpers import VIEW\n"
         "from enphase_companion.charts.output import show\n"
+        "from enphase_companion.charts.style import LIGHT\n"
         "count = 0\n"
         "def newest(timeout):\n"
         "    global count\n"
         "    count += 1\n"
         "    if count == 6: print('drawn', flush=True)\n"
         "    return VIEW\n"
-        "show(newest, {}, 'Chart')\n"
+        "show(newest, {}, 'Chart', LIGHT)\n"
         "print('ended')\n"
     )
     display = f":{os.getpid() % 30_000 + 100}"

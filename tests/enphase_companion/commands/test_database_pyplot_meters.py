@@ -112,6 +112,20 @@ def test_each_phase_is_drawn_in_other_file_formats(
 
 
 @pytest.mark.slow
+def test_the_numbers_of_a_chart_are_exported_without_a_window(
+    user: CliUser, house_url: str, drawn_axes: list[Axes], tmp_path: Path
+) -> None:
+    user.environment["ENPHASE_DATABASE_URL"] = house_url
+    file = tmp_path / "day.csv"
+    result = user.run(main, "--range", "2026-10-26", "--export", str(file))
+    assert (result.status, result.err, drawn_axes) == (0, "", [])
+    head, *rows = file.read_text().splitlines()
+    assert head == "time,production_W,consumption_W,grid_W,battery_W"
+    assert len(rows) == 240
+    assert rows[0].startswith("2026-10-26T08:00:30+01:00,")
+
+
+@pytest.mark.slow
 async def test_a_window_shows_the_chart_until_it_is_closed(
     drawing: Command, house_url: str, tmp_path: Path
 ) -> None:
@@ -229,6 +243,8 @@ def test_the_error_names_an_invalid_setting(
         (["--range", "tomorrow"], "argument --range: must be today, day, week, month, year"),
         (["--range", "2026-06-02..2026-06-01"], "2026-06-01 is not after 2026-06-02"),
         (["--range", "2026-06-01", "--follow"], "--follow requires a --range that ends now"),
+        (["--export", "day.csv", "--follow"], "--export cannot be combined with --follow"),
+        (["--export", "day.xlsx"], "day.xlsx: the name must end in .csv, .parquet"),
         (["--output", "chart.jpg"], "chart.jpg: the name must end in .png, .svg, .pdf"),
         (["--output", "/nowhere/chart.png"], "no such folder: /nowhere"),
     ],

@@ -1,7 +1,12 @@
-"""Helpers: announcements, changed responses, repair issues, and the statuses of meters."""
+"""Helpers: announcements, changed responses, repair issues, meter statuses, and modules of the scripts."""
 
+import importlib
+import importlib.util
+import sys
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -17,12 +22,30 @@ from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 from yarl import URL
 
+from custom_components.enphase_iq_gateway import enphase_api as integrations_client
 from custom_components.enphase_iq_gateway.const import DOMAIN
 from custom_components.enphase_iq_gateway.endpoints import POLL_INTERVALS, Endpoint
 from custom_components.enphase_iq_gateway.issues import certificate_issue_id
 from enphase_companion.simulator import Simulator
 
 UNREACHABLE = "https://127.0.0.1:1"
+
+
+def scripts_name(module: str) -> ModuleType:
+    """Return a module of the scripts, or of the client under the name by which they import it.
+
+    That is a second copy of the client, beside that of the integration.
+    """
+    if "enphase_api" not in sys.modules:
+        folder = Path(integrations_client.__path__[0])
+        found = importlib.util.spec_from_file_location(
+            "enphase_api", folder / "__init__.py", submodule_search_locations=[str(folder)]
+        )
+        assert found is not None
+        assert found.loader is not None
+        sys.modules["enphase_api"] = client = importlib.util.module_from_spec(found)
+        found.loader.exec_module(client)
+    return importlib.import_module(module)
 
 
 def announcement(

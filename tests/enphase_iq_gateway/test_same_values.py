@@ -5,15 +5,10 @@ The test is in this suite because only its environment has Home Assistant. The s
 """
 
 import asyncio
-import importlib
-import importlib.util
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -29,22 +24,10 @@ from enphase_companion.simulator.answers import SimulatedAnswers
 from enphase_companion.simulator.house import Clock, House
 from enphase_companion.simulator.profiles import NET, PRODUCTION, PROFILES, QUIRKS, STORAGE, TOTAL, find
 
+from .helpers import scripts_name
+
 #: Power in W, energy in Wh; None if unknown.
 type Numbers = dict[str, float | None]
-
-
-def scripts_name(module: str) -> ModuleType:
-    """Return a module of the scripts, or of the client under the name by which they import it."""
-    if "enphase_api" not in sys.modules:
-        folder = Path(integrations_client.__path__[0])
-        found = importlib.util.spec_from_file_location(
-            "enphase_api", folder / "__init__.py", submodule_search_locations=[str(folder)]
-        )
-        assert found is not None
-        assert found.loader is not None
-        sys.modules["enphase_api"] = client = importlib.util.module_from_spec(found)
-        found.loader.exec_module(client)
-    return importlib.import_module(module)
 
 
 class Answers:

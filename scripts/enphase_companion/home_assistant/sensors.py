@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 from enphase_api.models import MeasurementType
 from enphase_api.models.site import grid_terms, home_terms
 
-from ..message.model import WHOLE
+from ..message import WHOLE
 
 #: The platform of the integration's entities in Home Assistant's registry.
 PLATFORM = "enphase_iq_gateway"

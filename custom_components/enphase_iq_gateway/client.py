@@ -1,10 +1,11 @@
 """Clients for the gateway and for Entrez, their requests for the config flow, and the trusted certificate."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
 from homeassistant.config_entries import ConfigEntry, ConfigEntryState
-from homeassistant.const import CONF_HOST
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_USERNAME
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers.aiohttp_client import async_get_clientsession
 
@@ -133,9 +134,18 @@ async def async_get_token(hass: HomeAssistant, username: str, password: str, ser
     return await authentication.get_token(username, password, serial_number)
 
 
-def battery_cloud(hass: HomeAssistant, username: str, password: str) -> BatteryCloud:
+def battery_cloud(
+    hass: HomeAssistant, entry: ConfigEntry, account: Mapping[str, str], site: int | None = None
+) -> BatteryCloud:
     """Return a client for the batteries' settings in Enphase's cloud."""
-    return BatteryCloud(username, password, async_get_clientsession(hass), host=ENLIGHTEN_HOST)
+    return BatteryCloud(
+        account[CONF_USERNAME],
+        account[CONF_PASSWORD],
+        async_get_clientsession(hass),
+        host=ENLIGHTEN_HOST,
+        gateway=entry.unique_id,
+        site=site,
+    )
 
 
 def select_production_source(meters: tuple[Meter, ...]) -> EnergySource:

@@ -20,6 +20,7 @@ from .enphase_api import (
     CommunicationError,
     EnphaseError,
     InvalidAnswerError,
+    MultiFactorError,
     NotAllowedError,
     ResponseError,
 )
@@ -37,13 +38,20 @@ if TYPE_CHECKING:
 #: Translation keys of the errors of commands; the first match counts.
 COMMAND_ERRORS: dict[type[EnphaseError], str] = {
     CertificateChangedError: "certificate_changed",
-    CommandError: "command_not_possible",
     NotAllowedError: "command_forbidden",
     AuthenticationError: "token_rejected",
     CommunicationError: "command_no_response",
     InvalidAnswerError: "call_invalid_response",
     ResponseError: "command_rejected",
     EnphaseError: "command_failed",
+}
+
+#: Those of Enphase's cloud.
+CLOUD_COMMAND_ERRORS: dict[type[EnphaseError], str] = {
+    MultiFactorError: "cloud_mfa_required",
+    NotAllowedError: "cloud_forbidden",
+    AuthenticationError: "cloud_rejected",
+    EnphaseError: "cloud_unavailable",
 }
 
 #: Seconds between two checks whether Enphase's cloud has a new mode.
@@ -333,15 +341,24 @@ class CommandRunner:
 
     def _error(self, error: EnphaseError) -> HomeAssistantError:
         coordinator = self._coordinator
-        return HomeAssistantError(
+        is_ours = isinstance(error, CommandError)
+        # A command that cannot be sent is the mistake of its sender, not a failure of the gateway.
+        return (ServiceValidationError if is_ours else HomeAssistantError)(
             translation_domain=DOMAIN,
-            translation_key=error_key(error, COMMAND_ERRORS),
+            translation_key=command_error_key(error),
             translation_placeholders={
                 "name": coordinator.config_entry.title,
                 "host": coordinator.gateway.host,
                 **error_placeholders(error),
             },
         )
+
+
+def command_error_key(error: EnphaseError) -> str:
+    """Return the translation key of an error of a command."""
+    if isinstance(error, CommandError):
+        return f"command_{error.reason}"
+    return error_key(error, CLOUD_COMMAND_ERRORS if error.is_from_cloud else COMMAND_ERRORS)
 
 
 async def _send_command(

@@ -37,6 +37,8 @@ MICROINVERTER_MODEL = "Microinverter"
 #: Whether the batteries are set through Enphase's cloud where the gateway ignores local changes; the account
 #: is that of the automatic renewal of the token.
 CONF_BATTERY_CLOUD = "battery_cloud"
+#: The id of the site in that cloud, where an account has several and the gateway's cannot be found.
+CONF_BATTERY_SITE = "battery_site"
 
 #: Whether powers without a meter are read from the live status, whose stream is kept on for this.
 CONF_LIVE_VALUES = "live_values"

@@ -8,7 +8,7 @@ from time import monotonic
 from typing import override
 
 from homeassistant.config_entries import ConfigEntry
-from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_SCAN_INTERVAL, CONF_TOKEN, CONF_USERNAME
+from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_SCAN_INTERVAL, CONF_TOKEN
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers.update_coordinator import DataUpdateCoordinator
@@ -20,6 +20,7 @@ from .commands import CommandRunner
 from .const import (
     CONF_ALLOW_WRITES,
     CONF_BATTERY_CLOUD,
+    CONF_BATTERY_SITE,
     CONF_CERTIFICATE,
     CONF_ENERGY_SOURCE,
     CONF_ENERGY_SOURCE_FIRMWARE,
@@ -92,7 +93,7 @@ class GatewayCoordinator(DataUpdateCoordinator[GatewayData]):
         #: Enphase's cloud for the batteries' settings; None unless the options allow it.
         self.cloud: BatteryCloud | None = None
         if self.allows_changes and entry.options.get(CONF_BATTERY_CLOUD) and CONF_PASSWORD in entry.data:
-            self.cloud = battery_cloud(hass, entry.data[CONF_USERNAME], entry.data[CONF_PASSWORD])
+            self.cloud = battery_cloud(hass, entry, entry.data, entry.options.get(CONF_BATTERY_SITE))
         self.commands = CommandRunner(self)
         self.fetcher = EndpointFetcher(self)
         self.counters = GatewayCounters(hass, self.serial_number)

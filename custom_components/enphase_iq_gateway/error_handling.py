@@ -15,7 +15,6 @@ from .enphase_api import (
     AuthenticationError,
     CertificateChangedError,
     CertificateError,
-    CommandError,
     CommunicationError,
     EnphaseError,
     InvalidAnswerError,
@@ -216,7 +215,6 @@ CLOUD_ERRORS: dict[type[EnphaseError], str] = {
     MultiFactorError: "cloud_mfa_required",
     NotAllowedError: "cloud_forbidden",
     AuthenticationError: "invalid_auth",
-    CommandError: "several_sites",
     EnphaseError: "cloud_unavailable",
 }
 
@@ -224,7 +222,8 @@ CLOUD_ERRORS: dict[type[EnphaseError], str] = {
 def error_placeholders(error: EnphaseError) -> dict[str, str]:
     """Return the placeholders for the translated text of an error."""
     values = {"path": getattr(error, "path", None), "status": getattr(error, "status", None)}
-    return {key: str(value) for key, value in values.items() if value is not None}
+    levels = {key: f"{value:g}" for key, value in getattr(error, "levels", {}).items()}
+    return {key: str(value) for key, value in values.items() if value is not None} | levels
 
 
 def error_key(error: EnphaseError, errors: Mapping[type[EnphaseError], str]) -> str:

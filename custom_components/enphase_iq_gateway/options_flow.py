@@ -1,9 +1,10 @@
 """The options flow: the interval, which values are read, and whether and how the gateway may be changed."""
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, override
 
 import voluptuous as vol
-from homeassistant.config_entries import ConfigFlowResult, OptionsFlowWithReload
+from homeassistant.config_entries import ConfigEntry, ConfigFlowResult, OptionsFlowWithReload
 from homeassistant.const import CONF_PASSWORD, CONF_SCAN_INTERVAL, UnitOfTime
 from homeassistant.helpers.selector import (
     BooleanSelector,
@@ -12,16 +13,17 @@ from homeassistant.helpers.selector import (
     NumberSelectorMode,
 )
 
+from .cloud_flow import CloudFlow
 from .const import (
     CONF_ALLOW_WRITES,
     CONF_BATTERY_CLOUD,
+    CONF_BATTERY_SITE,
     CONF_LIVE_VALUES,
     CONF_PANEL_SENSORS,
     DEFAULT_SCAN_INTERVAL,
     MAX_SCAN_INTERVAL,
     MIN_SCAN_INTERVAL,
 )
-from .sign_in_flow import CLOUD_ACCOUNT_FORM, async_store_cloud_account
 
 #: The states per day that the recorder writes at one reading per second with three phases: of the entities
 #: that are enabled by default (7 per second), and of all.
@@ -48,7 +50,7 @@ OPTIONS_SCHEMA = vol.Schema(
 )
 
 
-class GatewayOptionsFlow(OptionsFlowWithReload):
+class GatewayOptionsFlow(OptionsFlowWithReload, CloudFlow[ConfigFlowResult]):
     """Set the interval, the sensors of microinverters, and whether and how the gateway may be changed."""
 
     _chosen: dict[str, Any]
@@ -59,9 +61,7 @@ class GatewayOptionsFlow(OptionsFlowWithReload):
         if user_input is not None:
             if MIN_SCAN_INTERVAL <= user_input[CONF_SCAN_INTERVAL] <= MAX_SCAN_INTERVAL:
                 self._chosen = user_input
-                if user_input[CONF_BATTERY_CLOUD] and CONF_PASSWORD not in self.config_entry.data:
-                    return await self.async_step_cloud_account()
-                return self.async_create_entry(data=user_input)
+                return await self._continue_to_cloud()
             errors[CONF_SCAN_INTERVAL] = "interval_out_of_range"
         schema = self.add_suggested_values_to_schema(OPTIONS_SCHEMA, user_input or self.config_entry.options)
         return self.async_show_form(
@@ -75,17 +75,26 @@ class GatewayOptionsFlow(OptionsFlowWithReload):
             },
         )
 
-    async def async_step_cloud_account(self, user_input: dict[str, Any] | None = None) -> ConfigFlowResult:
-        """Store the account for Enphase's cloud."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            error = await async_store_cloud_account(self.hass, self.config_entry, user_input)
-            if error is None:
-                return self.async_create_entry(data=self._chosen)
-            errors["base"] = error
-        return self.async_show_form(
-            step_id="cloud_account",
-            data_schema=CLOUD_ACCOUNT_FORM,
-            errors=errors,
-            description_placeholders={"name": self.config_entry.title},
-        )
+    async def _continue_to_cloud(self) -> ConfigFlowResult:
+        """Ask what the way through the cloud needs, where it is turned on or its account is missing."""
+        entry = self.config_entry
+        if not self._chosen[CONF_BATTERY_CLOUD]:
+            return self.async_create_entry(data=self._chosen)
+        if not entry.options.get(CONF_BATTERY_CLOUD) or CONF_PASSWORD not in entry.data:
+            return await self._check_stored_account()
+        kept = {key: entry.options[key] for key in (CONF_BATTERY_SITE,) if key in entry.options}
+        return self.async_create_entry(data={**self._chosen, **kept})
+
+    @property
+    @override
+    def _flow_entry(self) -> ConfigEntry:
+        return self.config_entry
+
+    @property
+    @override
+    def _placeholders(self) -> Mapping[str, str]:
+        return {"name": self.config_entry.title}
+
+    @override
+    async def _store_options(self, options: Mapping[str, Any]) -> ConfigFlowResult:
+        return self.async_create_entry(data={**self._chosen, **options})

@@ -1,12 +1,16 @@
 """Repair flows: trust a changed certificate, calculate home again, or what became of a command."""
 
+from collections.abc import Mapping
+from typing import Any, override
+
 from homeassistant.components.repairs import RepairsFlow, RepairsFlowResult
 from homeassistant.config_entries import ConfigEntry
 from homeassistant.core import HomeAssistant
 from homeassistant.exceptions import HomeAssistantError
 
 from .client import FoundGateway
-from .const import CONF_BATTERY_CLOUD, CONF_CERTIFICATE, CONF_SHOWN_CERTIFICATE, DOMAIN, HOME_ENERGY
+from .cloud_flow import CloudFlow
+from .const import CONF_BATTERY_SITE, CONF_CERTIFICATE, CONF_SHOWN_CERTIFICATE, DOMAIN, HOME_ENERGY
 from .energy_counter_store import async_rebase_counter
 from .enphase_api.local import Certificate
 from .helpers import certificate_placeholders, escape_code
@@ -18,7 +22,6 @@ from .issues import (
     command_issue,
     home_issue_entry,
 )
-from .sign_in_flow import CLOUD_ACCOUNT_FORM, async_store_cloud_account
 
 
 class CertificateRepairFlow(RepairsFlow):
@@ -101,34 +104,35 @@ class CommandRepairFlow(RepairsFlow):
         return self.async_create_entry(data={})
 
 
-class CloudRepairFlow(RepairsFlow):
+class CloudRepairFlow(RepairsFlow, CloudFlow[RepairsFlowResult]):
     """Set the batteries through Enphase's cloud, where the gateway ignores local changes."""
 
     def __init__(self, entry: ConfigEntry, placeholders: dict[str, str]) -> None:
         self._entry = entry
-        self._placeholders = placeholders
+        self._texts = placeholders
 
     async def async_step_init(self, _: dict[str, str] | None = None) -> RepairsFlowResult:
-        """Start with the only step."""
+        """Start with the account, whose step explains what is offered."""
         return await self.async_step_cloud_account()
 
-    async def async_step_cloud_account(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
-        """Store the account for Enphase's cloud, and turn on the option."""
-        errors: dict[str, str] = {}
-        if user_input is not None:
-            error = await async_store_cloud_account(self.hass, self._entry, user_input)
-            if error is None:
-                entries, entry = self.hass.config_entries, self._entry
-                entries.async_update_entry(entry, options={**entry.options, CONF_BATTERY_CLOUD: True})
-                entries.async_schedule_reload(entry.entry_id)
-                return self.async_create_entry(data={})
-            errors["base"] = error
-        return self.async_show_form(
-            step_id="cloud_account",
-            data_schema=CLOUD_ACCOUNT_FORM,
-            errors=errors,
-            description_placeholders=self._placeholders,
-        )
+    @property
+    @override
+    def _flow_entry(self) -> ConfigEntry:
+        return self._entry
+
+    @property
+    @override
+    def _placeholders(self) -> Mapping[str, str]:
+        return self._texts
+
+    @override
+    async def _store_options(self, options: Mapping[str, Any]) -> RepairsFlowResult:
+        entries, entry = self.hass.config_entries, self._entry
+        # A site that was chosen before is of another account.
+        kept = {key: value for key, value in entry.options.items() if key != CONF_BATTERY_SITE}
+        entries.async_update_entry(entry, options={**kept, **options})
+        entries.async_schedule_reload(entry.entry_id)
+        return self.async_create_entry(data={})
 
 
 async def async_create_fix_flow(hass: HomeAssistant, issue_id: str, data: IssueData) -> RepairsFlow:

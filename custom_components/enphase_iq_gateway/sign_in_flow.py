@@ -14,7 +14,6 @@ from homeassistant.config_entries import (
     ConfigFlowResult,
 )
 from homeassistant.const import CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
-from homeassistant.core import HomeAssistant
 from homeassistant.helpers.selector import (
     BooleanSelector,
     TextSelector,
@@ -22,12 +21,12 @@ from homeassistant.helpers.selector import (
     TextSelectorType,
 )
 
-from .client import FoundGateway, async_get_token, async_read_meters, battery_cloud
+from .client import FoundGateway, async_get_token, async_read_meters
 from .enphase_api import CertificateChangedError, EnphaseError, MultiFactorError, UnsupportedFirmwareError
 from .enphase_api.cloud import AUTHENTICATION_HOST
 from .enphase_api.local import Certificate
 from .enphase_api.models import Meter
-from .error_handling import CLOUD_ERRORS, ENTREZ_ERRORS, GATEWAY_ERRORS, error_key
+from .error_handling import ENTREZ_ERRORS, GATEWAY_ERRORS, error_key
 from .helpers import certificate_placeholders, escape_code
 
 CONF_RENEW = "renew"
@@ -44,10 +43,6 @@ ACCOUNT_FORM = vol.Schema(
     }
 )
 
-CLOUD_ACCOUNT_FORM = vol.Schema(
-    {marker: field for marker, field in ACCOUNT_FORM.schema.items() if marker != CONF_RENEW}
-)
-
 TOKEN_FORM = vol.Schema(
     {
         vol.Required(CONF_TOKEN): TextSelector(
@@ -55,20 +50,6 @@ TOKEN_FORM = vol.Schema(
         )
     }
 )
-
-
-async def async_store_cloud_account(
-    hass: HomeAssistant, entry: ConfigEntry, user_input: Mapping[str, Any]
-) -> str | None:
-    """Store the account, as the automatic renewal does; return the key of the error if it is rejected."""
-    username, password = user_input[CONF_USERNAME].strip(), user_input[CONF_PASSWORD]
-    try:
-        await battery_cloud(hass, username, password).settings()
-    except EnphaseError as error:
-        return error_key(error, CLOUD_ERRORS)
-    account = {CONF_USERNAME: username, CONF_PASSWORD: password}
-    hass.config_entries.async_update_entry(entry, data={**entry.data, **account})
-    return None
 
 
 class SignInFlow(ConfigFlow):

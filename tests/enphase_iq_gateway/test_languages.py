@@ -40,6 +40,7 @@ SAME_WORD = {
     "Normal",
     "Options",
     "Production",
+    "Site",
     "Status",
     "System Controller {serial}",
     "Token",
@@ -122,7 +123,18 @@ def test_no_text_has_a_placeholder_for_an_error_text_of_the_client(language: str
     texts = TEXTS if language == "en" else LANGUAGES[language]
     named = {name for _, text in leaves(texts["exceptions"]) for name in PLACEHOLDER.findall(text)}
     # Names, numbers and addresses.
-    assert named == {"found", "firmware", "host", "limit", "method", "name", "path", "status", "wanted"}
+    levels = {"high", "low", "reserve", "shutdown_level"}
+    assert named == levels | {
+        "found",
+        "firmware",
+        "host",
+        "limit",
+        "method",
+        "name",
+        "path",
+        "status",
+        "wanted",
+    }
 
 
 @in_each_language

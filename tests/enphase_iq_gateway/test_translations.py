@@ -18,13 +18,14 @@ from homeassistant.loader import async_get_integration
 from homeassistant.util.yaml import load_yaml_dict
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
-from custom_components.enphase_iq_gateway.commands import COMMAND_ERRORS
+from custom_components.enphase_iq_gateway.commands import CLOUD_COMMAND_ERRORS, COMMAND_ERRORS
 from custom_components.enphase_iq_gateway.const import (
     CONF_ALLOW_WRITES,
     CONF_PRODUCTION_SOURCE,
     DOMAIN,
     PLATFORMS,
 )
+from custom_components.enphase_iq_gateway.enphase_api import CommandReason
 from custom_components.enphase_iq_gateway.error_handling import (
     CLOUD_ERRORS,
     ENTREZ_ERRORS,
@@ -170,7 +171,9 @@ def test_exceptions_and_their_texts_match() -> None:
         if keyword.arg == "translation_key" and isinstance(keyword.value, ast.Constant)
     }
     raised |= first_arguments("_update_failed", "_validation_error")
-    raised |= {*CALL_ERRORS.values(), *COMMAND_ERRORS.values(), *UPDATE_ERRORS.values()}
+    for errors in (CALL_ERRORS, COMMAND_ERRORS, CLOUD_COMMAND_ERRORS, UPDATE_ERRORS):
+        raised |= set(errors.values())
+    raised |= {f"command_{reason}" for reason in CommandReason}
     assert raised == set(TEXTS["exceptions"])
 
 
@@ -230,8 +233,8 @@ def test_names_of_a_meter_and_of_its_phases_match() -> None:
 
 def test_every_form_field_has_a_description() -> None:
     forms = [*TEXTS["config"]["step"].values(), *TEXTS["options"]["step"].values()]
-    forms += [TEXTS["issues"][COMMAND_NEEDS_CLOUD]["fix_flow"]["step"]["cloud_account"]]
-    assert sum("data" in form for form in forms) == 7
+    forms += TEXTS["issues"][COMMAND_NEEDS_CLOUD]["fix_flow"]["step"].values()
+    assert sum("data" in form for form in forms) == 9
     for form in forms:
         assert set(form.get("data", {})) == set(form.get("data_description", {}))
 
@@ -306,7 +309,7 @@ def test_the_manifest_is_complete_and_in_order() -> None:
 
 def test_the_files_for_hacs_exist() -> None:
     hacs = json.loads((PROJECT / "hacs.json").read_text())
-    assert set(hacs) == {"name", "homeassistant"}
+    assert set(hacs) == {"name", "homeassistant", "filename", "zip_release"}
     assert hacs["name"] == MANIFEST["name"] == TEXTS["title"]
     assert (FOLDER / "brand" / "icon.png").is_file()
     assert [path.name for path in FOLDER.parent.iterdir() if path.is_dir() and path.name[0] not in "._"] == [

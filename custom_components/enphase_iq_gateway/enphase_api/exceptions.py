@@ -12,10 +12,12 @@ from enum import StrEnum
 class EnphaseError(Exception):
     """Base of all errors of this client.
 
-    `retryable`: whether the same request may succeed later without user action.
+    `retryable`: whether the same request may succeed later without user action. `is_from_cloud`: whether a
+    command failed in Enphase's cloud, not at the gateway.
     """
 
     retryable = False
+    is_from_cloud = False
 
 
 class InvalidHostError(EnphaseError, ValueError):
@@ -143,8 +145,39 @@ class CertificateChangedError(CertificateError):
         self.shown_pem = shown_pem
 
 
+class CommandReason(StrEnum):
+    """Reason why a command is not sent."""
+
+    NO_BATTERIES = "no_batteries"
+    NO_CONTROLLER = "no_controller"
+    NO_DRY_CONTACT = "no_dry_contact"
+    NO_GENERATOR = "no_generator"
+    #: The gateway does not have the endpoint of the command.
+    NO_DEVICE = "no_device"
+    #: `levels`: `reserve` and `shutdown_level`.
+    RESERVE_BELOW_SHUTDOWN = "reserve_below_shutdown"
+    #: In mode `backup`, the reserve is always 100 %.
+    RESERVE_OF_BACKUP = "reserve_of_backup"
+    #: `levels`: `low` and `high`, between which this level of the site must be.
+    OUT_OF_RANGE = "out_of_range"
+    #: `levels`: `low` and `high`, which are the wrong way round.
+    LOW_ABOVE_HIGH = "low_above_high"
+    #: The account of Enphase's cloud has several sites, and it is unknown which one is the gateway's.
+    SEVERAL_SITES = "several_sites"
+    #: The value is none that any gateway accepts.
+    INVALID = "invalid"
+
+
 class CommandError(EnphaseError, ValueError):
-    """The gateway has no such device, or the value is invalid: nothing was sent."""
+    """The gateway has no such device, or the value is invalid: nothing was sent. See `reason`.
+
+    `levels`: those (%) that the reason is about, by name.
+    """
+
+    def __init__(self, message: str, reason: CommandReason = CommandReason.INVALID, **levels: float) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.levels = levels
 
 
 class SeveralSitesError(CommandError):
@@ -157,6 +190,7 @@ class SeveralSitesError(CommandError):
         named = [f"{site} ({name})" if name else f"{site}" for site, name in sites.items()]
         more = ", ..." if len(named) > self._SHOWN else ""
         super().__init__(
-            f"this account has several sites, choose one by its id: {', '.join(named[: self._SHOWN])}{more}"
+            f"this account has several sites, choose one by its id: {', '.join(named[: self._SHOWN])}{more}",
+            CommandReason.SEVERAL_SITES,
         )
         self.sites = dict(sites)

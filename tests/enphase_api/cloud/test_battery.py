@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -14,6 +15,7 @@ from aiohttp import web
 from enphase_api import (
     AuthenticationError,
     CommandError,
+    CommandReason,
     CommunicationError,
     EnphaseError,
     InvalidAnswerError,
@@ -368,6 +370,44 @@ async def test_the_document_is_not_tried_again(sim: Simulator, gateway: Gateway,
     sim.requests.clear()
     assert (await control.set_storage(reserve=50, cloud=cloud)).outcome is Outcome.HELD
     assert {request.method for request in sim.requests} == {"GET"}
+
+
+async def test_the_document_is_tried_again_after_a_while_as_the_controller_may_only_have_been_slow(
+    sim: Simulator, gateway: Gateway, cloud: BatteryCloud
+) -> None:
+    control = gateway.control
+    control.timing = replace(control.timing, local_again=0)
+    await control.set_storage(reserve=40, cloud=cloud)
+    sim.requests.clear()
+    assert (await control.set_storage(reserve=50, cloud=cloud)).way is Way.CLOUD
+    assert "PUT" in {request.method for request in sim.requests}
+
+
+async def test_levels_that_exclude_each_other_are_sent_neither_way(
+    sim: Simulator, gateway: Gateway, cloud: BatteryCloud
+) -> None:
+    control = gateway.control
+    await control.set_storage(reserve=12, cloud=cloud)
+    assert control.are_local_writes_ignored
+    before = list_writes(sim)
+    with pytest.raises(CommandError) as raised:
+        await control.set_storage(shutdown_level=14, cloud=cloud)
+    assert raised.value.reason is CommandReason.RESERVE_BELOW_SHUTDOWN
+    assert raised.value.levels == {"reserve": 12, "shutdown_level": 14}
+    assert list_writes(sim) == before
+
+
+async def test_an_error_of_the_cloud_is_told_from_one_of_the_gateway(
+    sim: Simulator, gateway: Gateway
+) -> None:
+    async with BatteryCloud(sim.username, "wrong", host=sim.entrez_url) as stranger:
+        with pytest.raises(AuthenticationError) as raised:
+            await gateway.control.set_storage(reserve=40, cloud=stranger)
+    assert raised.value.is_from_cloud
+    await gateway.login(sim.token("installer"))
+    with pytest.raises(CommandError) as missing:
+        await gateway.control.set_generator("on")
+    assert not missing.value.is_from_cloud
 
 
 async def test_a_mode_is_pending_until_the_cloud_has_it(

@@ -191,8 +191,9 @@ async def test_a_scheduler_that_does_not_charge_although_it_may_is_named() -> No
         ({"reserve": 101}, "reserve must be from 0 to 100 %"),
         ({"reserve": -1}, "reserve must be from 0 to 100 %"),
         ({"reserve": float("nan")}, "reserve must be from 0 to 100 %"),
-        ({"reserve": 3}, "the reserve must not be below the shutdown level of 5 %"),
-        ({"reserve": 10, "shutdown_level": 15}, "must not be below the shutdown level of 15 %"),
+        ({"reserve": 3}, r"the reserve \(3 %\) must not be below the shutdown level \(5 %\)"),
+        ({"reserve": 10, "shutdown_level": 15}, r"reserve \(10 %\) .* below the shutdown level \(15 %\)"),
+        ({"shutdown_level": 21}, r"reserve \(20 %\) must not be below the shutdown level \(21 %\)"),
     ],
 )
 async def test_an_invalid_setting_of_the_batteries_is_not_sent(wanted: dict[str, Any], error: str) -> None:

@@ -14,7 +14,12 @@ from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
 from custom_components.enphase_iq_gateway import commands
-from custom_components.enphase_iq_gateway.const import CONF_ALLOW_WRITES, CONF_BATTERY_CLOUD, DOMAIN
+from custom_components.enphase_iq_gateway.const import (
+    CONF_ALLOW_WRITES,
+    CONF_BATTERY_CLOUD,
+    CONF_BATTERY_SITE,
+    DOMAIN,
+)
 from custom_components.enphase_iq_gateway.diagnostics import async_get_config_entry_diagnostics
 from custom_components.enphase_iq_gateway.enphase_api.local.proof import Timing
 from enphase_companion.simulator import Simulator
@@ -134,6 +139,110 @@ async def test_the_options_ask_for_the_account_and_store_it_only_if_enphase_acce
     await settle(hass)
     assert entry.data[CONF_PASSWORD] == simulator.password
     assert entry.runtime_data.cloud is not None
+
+
+@pytest.fixture
+def several_sites(simulator: Simulator) -> dict[int, str]:
+    """Add a second home to the account, which does not see which devices a site has; return all sites."""
+    cloud = simulator.entrez.battery_cloud
+    assert cloud is not None
+    cloud.other_sites = {7654321: "Holiday home"}
+    cloud.lists_devices = False
+    return {1234567: "Simulated house", **cloud.other_sites}
+
+
+def offered_sites(shown: Any) -> dict[str, str]:
+    """Return the sites that a step offers."""
+    [selector] = shown["data_schema"].schema.values()
+    return {option["value"]: option["label"] for option in selector.config["options"]}
+
+
+async def test_the_options_ask_for_the_site_of_an_account_with_several_and_change_only_that_one(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    control: Control,
+    change: Change,
+    show: Show,
+    several_sites: dict[int, str],
+) -> None:
+    entry = await control()
+    options = hass.config_entries.options
+    shown = await options.async_init(entry.entry_id)
+    chosen = {CONF_SCAN_INTERVAL: 10, CONF_ALLOW_WRITES: True, CONF_BATTERY_CLOUD: True}
+    shown = await options.async_configure(shown["flow_id"], chosen)
+    account = {CONF_USERNAME: simulator.username, CONF_PASSWORD: simulator.password}
+    shown = await options.async_configure(shown["flow_id"], account)
+    assert shown["step_id"] == "cloud_site"
+    assert offered_sites(shown) == {str(site): f"{name} ({site})" for site, name in several_sites.items()}
+    assert CONF_PASSWORD not in entry.data
+    shown = await options.async_configure(shown["flow_id"], {"site": "1234567"})
+    assert shown["type"] is FlowResultType.CREATE_ENTRY
+    await settle(hass)
+    assert entry.options[CONF_BATTERY_SITE] == 1234567
+    hurry(entry)
+    simulator.entrez_requests.clear()
+    await change(NUMBER, "battery_reserve", 35)
+    await settle(hass)
+    assert show(NUMBER, "battery_reserve").state.removesuffix(".0") == "35"
+    sites = {
+        request.path.partition("?")[0].rsplit("/", 1)[-1]
+        for request in simulator.entrez_requests
+        if "ettings/" in request.path
+    }
+    assert sites == {"1234567"}
+    # Other options leave the site as it is.
+    shown = await options.async_init(entry.entry_id)
+    shown = await options.async_configure(shown["flow_id"], {**chosen, CONF_SCAN_INTERVAL: 20})
+    assert shown["type"] is FlowResultType.CREATE_ENTRY
+    await settle(hass)
+    assert entry.options[CONF_BATTERY_SITE] == 1234567
+
+
+async def test_the_repair_asks_for_the_site_of_an_account_with_several(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    control: Control,
+    change: Change,
+    several_sites: dict[int, str],
+) -> None:
+    entry = await control(first=0.2)
+    await change(NUMBER, "battery_reserve", 35)
+    await settle(hass)
+    shown = await open_repair(hass)
+    shown = await answer_repair(hass, shown, username=simulator.username, password=simulator.password)
+    assert shown["step_id"] == "cloud_site"
+    assert len(offered_sites(shown)) == len(several_sites)
+    done = await answer_repair(hass, shown, site="1234567")
+    assert done["type"] is FlowResultType.CREATE_ENTRY
+    assert (entry.options[CONF_BATTERY_CLOUD], entry.options[CONF_BATTERY_SITE]) == (True, 1234567)
+
+
+async def test_the_site_of_the_gateway_is_found_where_the_account_sees_the_devices(
+    hass: HomeAssistant, simulator: Simulator, control: Control, several_sites: dict[int, str]
+) -> None:
+    assert simulator.entrez.battery_cloud is not None
+    simulator.entrez.battery_cloud.lists_devices = True
+    entry = await control()
+    options = hass.config_entries.options
+    shown = await options.async_init(entry.entry_id)
+    chosen = {CONF_SCAN_INTERVAL: 10, CONF_ALLOW_WRITES: True, CONF_BATTERY_CLOUD: True}
+    shown = await options.async_configure(shown["flow_id"], chosen)
+    account = {CONF_USERNAME: simulator.username, CONF_PASSWORD: simulator.password}
+    shown = await options.async_configure(shown["flow_id"], account)
+    assert shown["type"] is FlowResultType.CREATE_ENTRY
+    assert CONF_BATTERY_SITE not in entry.options
+
+
+async def test_a_stored_account_that_enphase_rejects_is_asked_for_again_in_the_options(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp
+) -> None:
+    account = {CONF_USERNAME: simulator.username, CONF_PASSWORD: "changed"}
+    entry = await set_up(make_entry(simulator, account, {CONF_ALLOW_WRITES: True}))
+    options = hass.config_entries.options
+    shown = await options.async_init(entry.entry_id)
+    chosen = {CONF_SCAN_INTERVAL: 10, CONF_ALLOW_WRITES: True, CONF_BATTERY_CLOUD: True}
+    shown = await options.async_configure(shown["flow_id"], chosen)
+    assert (shown["step_id"], shown["errors"]) == ("cloud_account", {"base": "invalid_auth"})
 
 
 async def test_the_diagnostics_show_the_use_of_the_batteries_without_a_secret(

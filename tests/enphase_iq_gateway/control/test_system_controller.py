@@ -80,7 +80,7 @@ async def test_a_lower_limit_above_the_upper_one_is_not_sent(
     await control()
     with pytest.raises(HomeAssistantError) as raised:
         await change(NUMBER, "NC1_dry_contact_low_level", 100)
-    assert raised.value.translation_key == "command_not_possible"
+    assert raised.value.translation_key == "command_low_above_high"
     assert written(simulator) == []
 
 

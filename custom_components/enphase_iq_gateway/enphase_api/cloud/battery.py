@@ -14,6 +14,7 @@ import orjson
 from ..exceptions import (
     AuthenticationError,
     CommandError,
+    CommandReason,
     InvalidAnswerError,
     NotAllowedError,
     ResponseError,
@@ -171,7 +172,10 @@ class BatteryCloud(Enlighten):
         present = await self.settings()
         wants_reserve = reserve is not None and mode is not StorageMode.BACKUP
         if wants_reserve and mode is None and present.mode is StorageMode.BACKUP:
-            raise CommandError("in mode backup, the reserve is always 100 %: choose another mode first")
+            raise CommandError(
+                "in mode backup, the reserve is always 100 %: choose another mode first",
+                CommandReason.RESERVE_OF_BACKUP,
+            )
         if wants_reserve:
             _require_within("reserve", reserve, present.reserve_range)
         _require_within("shutdown level", shutdown_level, present.shutdown_range)
@@ -294,7 +298,12 @@ def _range(data: Mapping[str, Any], key: str) -> tuple[float, float]:
 def _require_within(name: str, level: float | None, limits: tuple[float, float]) -> None:
     low, high = limits
     if level is not None and not low <= level <= high:
-        raise CommandError(f"the {name} of this site must be from {low:g} to {high:g} %")
+        raise CommandError(
+            f"the {name} of this site must be from {low:g} to {high:g} %",
+            CommandReason.OUT_OF_RANGE,
+            low=low,
+            high=high,
+        )
 
 
 def _user_of(given: Mapping[str, Any]) -> str | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..cloud.battery import BatteryCloud
-from ..exceptions import CommandError, NotAllowedError, ResponseError
+from ..exceptions import CommandError, CommandReason, EnphaseError, NotAllowedError, ResponseError
 from ..json_values import (
     boolean,
     identifier,
@@ -60,8 +61,12 @@ class Control(Prover):
         super().__init__(timing)
         self._gateway = gateway
         self._contacts_settled_at = 0.0
-        #: Whether the battery controller has ignored the document: `set_storage` uses only the cloud then.
-        self.are_local_writes_ignored = False
+        self._local_writes_again_at = 0.0
+
+    @property
+    def are_local_writes_ignored(self) -> bool:
+        """Whether the battery controller ignored the document within the hour: `set_storage` skips it."""
+        return now() < self._local_writes_again_at
 
     @property
     def are_contacts_settling(self) -> bool:
@@ -143,10 +148,10 @@ class Control(Prover):
         """Change how the batteries are used, in one write; None: unchanged. Levels are in %.
 
         Where the controller ignores the gateway's document, or the token may not write it, the change is sent
-        to the `cloud`, if there is one; from then on, without trying the document again
-        (`are_local_writes_ignored`). The gateway acts within 20 s; the cloud may need up to 15 minutes to
-        have a new mode. Until then, `confirm` returns PENDING with Reason.CLOUD_PENDING, which is not final:
-        call it again later.
+        to the `cloud`, if there is one. For an hour from then on, the document is not tried again
+        (`are_local_writes_ignored`); not for longer, as the controller may only have been slow. By the cloud,
+        the gateway acts within 20 s; the cloud may need up to 15 minutes to have a new mode. Until then,
+        `confirm` returns PENDING with Reason.CLOUD_PENDING, which is not final: call it again later.
         """
         if mode is not None:
             mode = StorageMode(_one_of("mode", mode, tuple(StorageMode)))
@@ -156,6 +161,21 @@ class Control(Prover):
         for name in ("reserve", "shutdown_level"):
             _require_level(name, requested.get(name))
 
+        before = None
+        if cloud is None or not self.are_local_writes_ignored:
+            try:
+                result = await self._set_storage_locally(requested)
+            except NotAllowedError:
+                if cloud is None:
+                    raise
+            else:
+                if cloud is None or result.outcome is Outcome.HELD:
+                    return result
+                before = result.before
+            self._local_writes_again_at = now() + self.timing.local_again
+        return await self._set_storage_by_cloud(requested, cloud, before)
+
+    async def _set_storage_locally(self, requested: Mapping[str, Value]) -> CommandResult:
         written: StorageSettings | None = None
 
         async def send() -> None:
@@ -165,34 +185,29 @@ class Control(Prover):
             await self._write(TARIFF, "PUT", document)
 
         async def observe() -> Observation:
-            return tariff.observe(await self.storage(), written=written, has_mode=mode is not None)
+            return tariff.observe(await self.storage(), written=written, has_mode="mode" in requested)
 
-        before = None
-        if cloud is None or not self.are_local_writes_ignored:
-            try:
-                result = await self._run(Command.STORAGE, requested, send=send, observe=observe)
-            except NotAllowedError:
-                if cloud is None:
-                    raise
-            else:
-                if cloud is None or result.outcome is Outcome.HELD:
-                    return result
-                before = result.before
-            self.are_local_writes_ignored = True
+        check = partial(tariff.require_levels, requested)
+        return await self._run(Command.STORAGE, requested, send=send, observe=observe, check=check)
+
+    async def _set_storage_by_cloud(
+        self, requested: Mapping[str, Value], cloud: BatteryCloud, before: Mapping[str, Value] | None
+    ) -> CommandResult:
+        changes: dict[str, Any] = dict(requested)
+
+        async def send() -> None:
+            with _errors_of_cloud():
+                await cloud.change(**changes)
+
         return await self._run(
             Command.STORAGE,
             requested,
-            send=partial(
-                cloud.change,
-                mode=mode,
-                reserve=reserve,
-                charge_from_grid=charge_from_grid,
-                shutdown_level=shutdown_level,
-            ),
+            send=send,
             observe=partial(self._observe_by_cloud, cloud),
             within=self.timing.cloud,
             way=Way.CLOUD,
             before=before,
+            check=partial(tariff.require_levels, requested),
         )
 
     async def set_grid_connection(self, connected: bool) -> CommandResult:
@@ -266,7 +281,12 @@ class Control(Prover):
                 changed[name] = tariff.in_form_of(settings.get(name), value)
             low, high = number(changed, "soc_low"), number(changed, "soc_high")
             if low is not None and high is not None and low >= high:
-                raise CommandError(f"soc_low ({low:g} %) must be below soc_high ({high:g} %)")
+                raise CommandError(
+                    f"soc_low ({low:g} %) must be below soc_high ({high:g} %)",
+                    CommandReason.LOW_ABOVE_HIGH,
+                    low=low,
+                    high=high,
+                )
             self._contacts_settled_at = now() + self.timing.contacts
             await self._write(_CONTACT_SETTINGS, "POST", {"dry_contacts": changed})
 
@@ -309,7 +329,12 @@ class Control(Prover):
         for name in ("min_soc", "max_soc"):
             _require_level(name, requested.get(name))
         if min_soc is not None and max_soc is not None and min_soc > max_soc:
-            raise CommandError(f"min_soc ({min_soc} %) must not be above max_soc ({max_soc} %)")
+            raise CommandError(
+                f"min_soc ({min_soc} %) must not be above max_soc ({max_soc} %)",
+                CommandReason.LOW_ABOVE_HIGH,
+                low=min_soc,
+                high=max_soc,
+            )
 
         async def send() -> None:
             if min_soc is None:
@@ -348,14 +373,20 @@ class Control(Prover):
         return self._contacts_settled_at - now()
 
     async def _observe_by_cloud(self, cloud: BatteryCloud) -> Observation:
-        return tariff.observe(await self.storage(), await cloud.settings())
+        storage = await self.storage()
+        with _errors_of_cloud():
+            settings = await cloud.settings()
+        return tariff.observe(storage, settings)
 
     async def _require_controller(self) -> None:
         devices = await self._gateway.optional_call(_INVENTORY)
         groups = devices if isinstance(devices, list) else []
         known = [group for group in groups if isinstance(group, dict) and group.get("type") == "ENPOWER"]
         if not any(group.get("devices") for group in known):
-            raise CommandError("this gateway has no System Controller, which disconnects from the grid")
+            raise CommandError(
+                "this gateway has no System Controller, which disconnects from the grid",
+                CommandReason.NO_CONTROLLER,
+            )
 
     async def _observe_relay(self) -> Observation:
         relay = await self._gateway.relay()
@@ -380,13 +411,13 @@ class Control(Prover):
     async def _observe_generator(self) -> Observation:
         mode = await self.generator_mode()
         if mode is None:
-            raise CommandError("this gateway has no generator")
+            raise CommandError("this gateway has no generator", CommandReason.NO_GENERATOR)
         return Observation({"mode": mode})
 
     async def _observe_charging(self) -> Observation:
         allowed = await self.generator_charging()
         if allowed is None:
-            raise CommandError("this gateway has no generator")
+            raise CommandError("this gateway has no generator", CommandReason.NO_GENERATOR)
         return Observation({"allowed": allowed}, _by_document)
 
     async def _observe_sleep(self, serial_number: str) -> Observation:
@@ -410,7 +441,18 @@ class Control(Prover):
         except ResponseError as error:
             if error.status != 404:
                 raise
-            raise CommandError(f"this gateway takes no command at {path}: the device is missing") from None
+            raise CommandError(
+                f"this gateway takes no command at {path}: the device is missing", CommandReason.NO_DEVICE
+            ) from None
+
+
+@contextmanager
+def _errors_of_cloud() -> Iterator[None]:
+    try:
+        yield
+    except EnphaseError as error:
+        error.is_from_cloud = True
+        raise
 
 
 def _by_document(_: CommandResult) -> Evidence:
@@ -444,7 +486,7 @@ def _find(answer: object, path: str, contact: str) -> Mapping[str, Any]:
     for each in [] if answer is None else nested_objects(json_object(answer, path), "dry_contacts"):
         if each.get("id") == contact:
             return each
-    raise CommandError(f"this gateway has no dry contact {contact!r}")
+    raise CommandError(f"this gateway has no dry contact {contact!r}", CommandReason.NO_DRY_CONTACT)
 
 
 def _is_of(entry: Mapping[str, Any], serial_number: str) -> bool:

@@ -27,6 +27,8 @@ class Timing:
     cloud_view: float = 1200
     #: From a change of the dry contacts' settings until their reported states are right again.
     contacts: float = 90
+    #: Until the local way is tried again after the battery controller has ignored a change.
+    local_again: float = 3600
     #: Between two requests.
     pause: float = 2
 
@@ -92,12 +94,17 @@ class Prover:
         within: float | None = None,
         way: Way = Way.LOCAL,
         before: Mapping[str, Value] | None = None,
+        check: Callable[[Mapping[str, Value]], None] = lambda _: None,
     ) -> CommandResult:
-        """Send a command, and return its first proof; `before` is known where it is a second attempt."""
+        """Send a command, and return its first proof; `before` is known where it is a second attempt.
+
+        `check` is called with what the gateway reports, and raises CommandError if nothing is to be sent.
+        """
         if not requested:
             raise CommandError("nothing to change was given")
         async with self._lock:
             present = (await observe()).values
+            check(present)
             sent = CommandResult(
                 command=command,
                 device=device,

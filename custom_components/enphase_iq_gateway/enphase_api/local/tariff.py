@@ -8,10 +8,10 @@ from functools import partial
 from typing import Any
 
 from ..cloud.battery import CloudSettings
-from ..exceptions import CommandError
-from ..json_values import json_object, number
+from ..exceptions import CommandError, CommandReason
+from ..json_values import json_object
 from ..models.commands import CommandResult, Evidence, Outcome, Reason, Value, Way
-from ..models.storage import TARIFF, Storage, StorageSettings, is_same
+from ..models.storage import TARIFF, Storage, StorageMode, StorageSettings, is_same
 from .proof import Observation
 
 #: By name of `Control.set_storage`, the key of the document.
@@ -23,18 +23,28 @@ KEYS = {
 }
 
 
-def change_document(answer: object, requested: Mapping[str, Value]) -> dict[str, Any]:
-    """Return the document to send: as it was read, but for what is requested.
+def require_levels(requested: Mapping[str, Value], present: Mapping[str, Value]) -> None:
+    """Raise CommandError if the reserve would be below the shutdown level."""
+    if requested.get("mode") == StorageMode.BACKUP:
+        # It keeps everything.
+        return
+    levels = {name: requested.get(name, present.get(name)) for name in ("reserve", "shutdown_level")}
+    reserve, lowest = levels.values()
+    if not levels.keys() & requested.keys() or reserve is None or lowest is None:
+        return
+    if float(reserve) < float(lowest):
+        raise CommandError(
+            f"the reserve ({reserve:g} %) must not be below the shutdown level ({lowest:g} %)",
+            CommandReason.RESERVE_BELOW_SHUTDOWN,
+            reserve=float(reserve),
+            shutdown_level=float(lowest),
+        )
 
-    Raises CommandError if the reserve would be below the shutdown level.
-    """
+
+def change_document(answer: object, requested: Mapping[str, Value]) -> dict[str, Any]:
+    """Return the document to send: as it was read, but for what is requested."""
     tariff = dict(json_object(json_object(answer, TARIFF).get("tariff"), TARIFF))
     settings = dict(json_object(tariff.get("storage_settings"), TARIFF))
-    reserve, lowest = requested.get("reserve"), requested.get("shutdown_level")
-    if lowest is None:
-        lowest = number(settings, "very_low_soc")
-    if isinstance(reserve, int | float) and isinstance(lowest, int | float) and reserve < lowest:
-        raise CommandError(f"the reserve must not be below the shutdown level of {lowest:g} %")
     for name, value in requested.items():
         settings[KEYS[name]] = in_form_of(settings.get(KEYS[name]), value)
     if "mode" in requested and settings.get("opt_schedules") is True:
@@ -73,7 +83,7 @@ def observe(
     of them.
     """
     if storage.document is None or storage.has_batteries is False:
-        raise CommandError("this gateway has no batteries")
+        raise CommandError("this gateway has no batteries", CommandReason.NO_BATTERIES)
     known = storage if settings is None else with_cloud(storage, settings)
     values = {name: getattr(known, name) for name in KEYS}
     if written is not None and has_mode and storage.document.optimized_schedules:

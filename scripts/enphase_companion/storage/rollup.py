@@ -50,6 +50,11 @@ _LOCK_SECONDS = 30
 _minutes = rollups[Resolution.MINUTE]
 _KEY = ("gateway_id", "measurement_id", "phase", "bucket_start")
 
+#: Numbers of the phases of a meter, the whole one included, and of all 32,768 measurements that a database
+#: can have.
+_PHASE_BITS = 2
+_PHASES, _SERIES = 1 << _PHASE_BITS, 1 << _PHASE_BITS + 15
+
 #: Placeholder in `segments` until they are calculated, in the same transaction.
 _UNKNOWN = "?"
 
@@ -75,7 +80,9 @@ async def roll_up(transactions: Transactions, now: int) -> int:
     total = 0
     for resolution in rollups:
         work = partial(_roll_up_in_turn, resolution=resolution, now=now)
-        while done := await transactions.write(work):
+        done = limit = _AT_ONCE[resolution]
+        while done == limit:
+            done = await transactions.write(work)
             total += done
     return total
 
@@ -229,14 +236,18 @@ def _upsert_minutes(dialect: str) -> Insert:
 def _select_minutes() -> Select[Any]:
     """Select the aggregates of each minute, and the counters of its first and last reading."""
     columns = readings.c
-    bucket = columns.measured_at - columns.measured_at % MINUTE
-    series = (columns.gateway_id, columns.measurement_id, columns.phase)
+    # One number: SQLite sorts the readings, which takes half as long again by four columns.
+    series = (
+        (columns.measured_at - columns.measured_at % MINUTE) * _SERIES
+        + columns.measurement_id * _PHASES
+        + columns.phase
+    )
     power, delivered, received = columns.active_power, columns.energy_delivered, columns.energy_received
     time_with_power = case((power.is_not(None), columns.measured_at))
     grouped = (
         select(
-            *series,
-            bucket.label("bucket_start"),
+            columns.gateway_id,
+            series.label("series"),
             func.count().label("reading_count"),
             func.min(columns.measured_at).label("first_measured_at"),
             func.max(columns.measured_at).label("last_measured_at"),
@@ -254,16 +265,14 @@ def _select_minutes() -> Select[Any]:
             func.count(received).label("received_count"),
             func.min(received).label("received_min"),
             func.max(received).label("received_max"),
-            func.max(case(((columns.measured_at % SECOND).between(1, MAX_OTHERS), 1), else_=0)).label(
-                "has_others"
-            ),
+            func.max((columns.measured_at % SECOND).between(1, MAX_OTHERS)).label("has_others"),
         )
         .where(
             columns.gateway_id.in_(bindparam("gateways", expanding=True)),
             columns.measured_at >= bindparam("start"),
             columns.measured_at < bindparam("end"),
         )
-        .group_by(*series, bucket)
+        .group_by(series, columns.gateway_id)
         .subquery("grouped")
     )
     first, last = readings.alias("first"), readings.alias("last")
@@ -278,7 +287,9 @@ def _select_minutes() -> Select[Any]:
     hours = (grouped.c.last_power_at - grouped.c.first_power_at) / float(HOUR)
     return (
         select(
-            *(grouped.c[name] for name in (*_KEY, *COLUMNS[:7])),
+            *(first.c[name] for name in _KEY[:3]),
+            first.c.measured_at - first.c.measured_at % MINUTE,
+            *(grouped.c[name] for name in COLUMNS[:7]),
             case((is_estimated, grouped.c.positive_mean * hours)).label("energy_delivered_estimated"),
             case((is_estimated, (grouped.c.positive_mean - grouped.c.power_mean) * hours)).label(
                 "energy_received_estimated"
@@ -302,8 +313,8 @@ def _is_read_at(alias: FromClause, grouped: Any, time: str) -> ColumnElement[boo
     return and_(
         alias.c.gateway_id == grouped.gateway_id,
         alias.c.measured_at == grouped[time],
-        alias.c.measurement_id == grouped.measurement_id,
-        alias.c.phase == grouped.phase,
+        alias.c.measurement_id == (grouped.series % _SERIES).bitwise_rshift(_PHASE_BITS),
+        alias.c.phase == grouped.series % _PHASES,
     )
 
 

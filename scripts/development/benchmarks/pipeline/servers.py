@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import tempfile
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from functools import cached_property
+from itertools import islice
 from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
@@ -23,6 +25,9 @@ from tests.services import mariadb, rabbitmq
 from ..measures import BenchmarkError
 
 T = TypeVar("T")
+
+#: Messages that are unconfirmed at once, as of the sender.
+_WINDOW = 500
 
 
 class Servers:
@@ -68,20 +73,24 @@ class Servers:
 
 
 async def fill_queue(broker: Broker, messages: Iterable[OutgoingMessage]) -> str:
-    """Publish these to a new durable queue, and return its name."""
+    """Publish these to a new durable queue, each confirmed, and return its name."""
     queue = f"benchmark.{uuid.uuid4().hex[:8]}"
     async with open_channel(broker, "benchmark") as channel:
         await declare_queue(channel, await declare_exchange(channel), queue)
-    # Without confirmations: how long this takes does not matter.
     async with await aio_pika.connect(broker.url) as connection:
-        exchange = (await connection.channel(publisher_confirms=False)).default_exchange
-        for each in messages:
+        exchange = (await connection.channel()).default_exchange
+
+        async def publish(message: OutgoingMessage) -> None:
             body = aio_pika.Message(
-                each.body,
-                headers={"gateway_serial_number": each.gateway},
+                message.body,
+                headers={"gateway_serial_number": message.gateway},
                 content_type="application/json",
                 delivery_mode=DeliveryMode.PERSISTENT,
-                message_id=each.message_id,
+                message_id=message.message_id,
             )
             await exchange.publish(body, queue)
+
+        remaining = iter(messages)
+        while part := list(islice(remaining, _WINDOW)):
+            await asyncio.gather(*map(publish, part))
     return queue

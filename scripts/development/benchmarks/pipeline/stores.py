@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import sqlite3
 import tempfile
 import time
@@ -16,6 +17,7 @@ import aiomysql  # type: ignore[import-untyped]
 import orjson
 from sqlalchemy import make_url
 
+from enphase_companion.commands.amqp_database_meters import GC_THRESHOLD
 from enphase_companion.message import decode
 from enphase_companion.storage import Database
 from enphase_companion.storage.tables import readings
@@ -101,7 +103,8 @@ class ConsumerStore:
         self._database: Database
 
     async def start(self) -> None:
-        """Make the tables."""
+        """Make the tables, and look for unreachable objects as rarely as the script does."""
+        gc.set_threshold(GC_THRESHOLD)
         folder = self._stack.enter_context(tempfile.TemporaryDirectory())
         url = self._url or f"sqlite:///{Path(folder) / 'enphase.db'}"
         self._database = await self._stack.enter_async_context(Database(url))

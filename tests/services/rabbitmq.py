@@ -34,8 +34,8 @@ _CLUSTER = Path(__file__).parents[2] / "configuration" / "fleet" / "rabbitmq.con
 class RabbitMQ(Server):
     """A private broker in a temporary folder, alone or a node of a cluster."""
 
-    def __init__(self, folder: Path, program: str, first: RabbitMQ | None = None) -> None:
-        """`first`: the first node of the cluster."""
+    def __init__(self, folder: Path, program: str, first: RabbitMQ | None = None, plugins: str = "") -> None:
+        """`first`: the first node of the cluster; `plugins` are enabled, separated by commas."""
         port = find_free_port()
         self.node = f"enphase{port}@localhost"
         environment = {
@@ -62,9 +62,9 @@ class RabbitMQ(Server):
             # The broker shares the cores with the tests.
             "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": "+S 1:1 +sbwt none",
         }
-        #: Where its MQTT plug-in listens, once that is enabled.
+        #: Where its MQTT plug-in listens, if that is enabled.
         self.mqtt_port = find_free_port()
-        (folder / "plugins").write_text("[].\n")
+        (folder / "plugins").write_text(f"[{plugins}].\n")
         super().__init__(folder, port, [program], environment)
         self.configure()
 
@@ -108,10 +108,6 @@ class RabbitMQ(Server):
         )
         return result.stdout
 
-    def enable_mqtt(self) -> None:
-        """Enable the MQTT plug-in of the running broker, as its owner would."""
-        self.control("enable", "rabbitmq_mqtt", program="rabbitmq-plugins")
-
     def add_user(self, name: str, password: str) -> None:
         """Add a user with all permissions."""
         self.control("add_user", name, password)
@@ -141,9 +137,9 @@ def _find_program() -> str:
 
 
 @contextmanager
-def running(folder: Path) -> Iterator[RabbitMQ]:
+def running(folder: Path, plugins: str = "") -> Iterator[RabbitMQ]:
     """Yield a broker with its data in an empty folder."""
-    broker = RabbitMQ(folder, _find_program())
+    broker = RabbitMQ(folder, _find_program(), plugins=plugins)
     try:
         broker.start()
         yield broker
@@ -250,8 +246,7 @@ def rabbitmq(private_rabbitmq: RabbitMQ) -> Iterator[RabbitMQ]:
 @pytest.fixture(scope="module")
 def mqtt_broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RabbitMQ]:
     """Yield a private broker with the MQTT plug-in, for all tests of a module."""
-    with running(tmp_path_factory.mktemp("mqtt")) as broker:
-        broker.enable_mqtt()
+    with running(tmp_path_factory.mktemp("mqtt"), "rabbitmq_mqtt") as broker:
         yield broker
 
 

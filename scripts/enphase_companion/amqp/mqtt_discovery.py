@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from enphase_api.models import MeasurementType
+from enphase_api.models import MeasurementType, Quantities
 from enphase_api.models.site import Site, grid_terms, home_terms
 
 from ..message import WHOLE, Message, Sample
@@ -46,7 +46,7 @@ class Kind(NamedTuple):
         if value is None:
             return None
         # Adding 0 makes 0 of -0.
-        return round(value / 1000 if self.unit == "kWh" else value, self.digits) + 0
+        return round(value / 1000 if self.unit == "kWh" else value, self.digits or None) + 0
 
 
 POWER = Kind("power", "W", 0)
@@ -134,7 +134,10 @@ def expire_after(message: Message, interval: float, inverter_interval: float) ->
 
 def read_sensors(message: Message) -> dict[Sensor, float | None]:
     """Return the sensors that the meters of a message allow, with their values; None if unknown."""
-    whole = {each.measurement: each for each in message.samples if each.phase == WHOLE}
+    samples = [
+        each._replace(quantities=_without_unread_energies(each.quantities)) for each in message.samples
+    ]
+    whole = {each.measurement: each for each in samples if each.phase == WHOLE}
     site = Site.from_quantities(
         {name: each.quantities for name, each in whole.items()},
         metered=message.metered,
@@ -154,13 +157,24 @@ def read_sensors(message: Message) -> dict[Sensor, float | None]:
         if needed in there
     }
     # The microinverters' sum has no other quantities.
-    for sample in () if message.has_unmetered_production else message.samples:
+    for sample in () if message.has_unmetered_production else samples:
         left_out = _shown_quantities(sample.measurement, message.metered) if sample.phase == WHOLE else ()
         for quantity, kind in QUANTITIES.items():
             if quantity not in left_out:
                 value = getattr(sample.quantities, quantity)
                 sensors[_quantity_sensor(sample, quantity, kind)] = kind.convert(value)
     return sensors
+
+
+def _without_unread_energies(quantities: Quantities) -> Quantities:
+    """Return the quantities without energies of which both directions are 0.
+
+    A gateway that has just started, or cannot read a meter, returns 0. Home Assistant would add the counter's
+    whole value to the day when that is back.
+    """
+    if quantities.energy_delivered or quantities.energy_received:
+        return quantities
+    return quantities._replace(energy_delivered=None, energy_received=None)
 
 
 def _shown_quantities(measurement: str, metered: Iterable[str]) -> frozenset[str]:

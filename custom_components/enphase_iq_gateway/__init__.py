@@ -16,13 +16,15 @@ from .helpers import async_get_words
 from .issues import async_delete_issues
 from .registry import async_apply_panel_option
 from .services import async_setup_services
+from .websocket_api import async_setup_websocket_api
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
 
 
 async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
-    """Register the actions, which stay valid without a loaded entry, and the dashboard."""
+    """Register the actions, valid without a loaded entry, the websocket commands and the dashboard."""
     async_setup_services(hass)
+    async_setup_websocket_api(hass)
     if "frontend" in hass.config.components:
         # Without the frontend, its modules are not imported either.
         from .dashboard import async_register_dashboard  # noqa: PLC0415

@@ -69,9 +69,10 @@ def amqp_unicorn_hat_hd() -> None:
 
 
 def database_pyplot_meters() -> None:
-    """Draw a day and a month of a house with batteries, from a database."""
+    """Draw a day, a month and a year of a house with batteries, from a database."""
     _chart("database_pyplot_meters.png", "2026-06-21", 60, "--peak-power", "4600")
     _chart("database_pyplot_meters_month.png", "2026-06-01..2026-06-30", 300)
+    _chart("database_pyplot_meters_year.png", "2025-07-01..2026-06-30", 900, "--heatmap")
 
 
 def gateway_pyplot_meters() -> None:

@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 
 from . import text
+from .heat_map import HeatMapDrawing
 from .model import Quantity, View
 from .panel import PanelDrawing
 from .style import LIGHT, LOOKS, Look, Style
@@ -36,7 +37,7 @@ DOTS_WIDE = round((WIDTH - _LEFT - _RIGHT) * DOTS)
 
 def size(panels: int) -> tuple[float, float]:
     """Return width and height, in inches, of a chart with this number of panels."""
-    return WIDTH, HEIGHT + (panels - 1) * PHASE_HEIGHT
+    return WIDTH, HEIGHT + max(panels - 1, 0) * PHASE_HEIGHT
 
 
 class Chart:
@@ -47,6 +48,7 @@ class Chart:
         self.figure = figure
         self.hidden: set[Quantity] = set()
         self.panels: list[PanelDrawing] = []
+        self._heat_map: HeatMapDrawing | None = None
         self._limits = limits
         self._style = style
         self._view: View | None = None
@@ -64,6 +66,13 @@ class Chart:
         self._view = view
         remarks = self._remarks(view)
         self._place(len(remarks))
+        if view.heat_map is not None and self._heat_map is not None:
+            self._heat_map.draw(view.heat_map)
+        else:
+            self._draw_panels(view)
+        self._draw_around(view, remarks)
+
+    def _draw_panels(self, view: View) -> None:
         axes = self.panels[0].axes
         if self._set_x is None or axes.get_xlim() == self._set_x:
             # The last day or month is drawn whole, even before its end.
@@ -72,12 +81,14 @@ class Chart:
             self._set_x = axes.get_xlim()
         for drawing, panel in zip(self.panels, view.panels, strict=True):
             drawing.draw(panel, view, self.hidden)
-        self._draw_around(view, remarks)
 
     def _make_panels(self, view: View) -> None:
         self.figure.clear()
         self._drawn.clear()
         self._set_x = None
+        if view.heat_map is not None:
+            self._heat_map = HeatMapDrawing(self.figure.subplots(), self._style)
+            return
         heights = [HEIGHT - _TOP - _BOTTOM, *[PHASE_HEIGHT] * (len(view.panels) - 1)]
         axes = self.figure.subplots(
             len(view.panels),
@@ -147,10 +158,15 @@ class Chart:
     def _draw_legend(self, view: View) -> None:
         quantities = [each for each in LOOKS if any(each in panel.tracks for panel in view.panels)]
         handles: list[Artist] = [_handle(LOOKS[each], self._style.colour(LOOKS[each])) for each in quantities]
-        if view.gaps:
+        if view.gaps or (view.heat_map is not None and view.heat_map.has_gaps):
             style = self._style
             handles.append(
-                Patch(facecolor=style.blank, edgecolor=style.hatch, hatch="\\\\\\", label="No readings")
+                Patch(
+                    facecolor=style.blank,
+                    edgecolor=style.hatch,
+                    hatch=None if view.heat_map else "\\\\\\",
+                    label="No readings",
+                )
             )
         width, height = self.figure.get_size_inches()
         legend = Legend(

@@ -15,10 +15,13 @@ from ..message import PHASES, WHOLE
 from ..runtime.errors import CommandError, SettingsError
 from ..storage import DAY, MINUTE, QUARTER_HOUR, SECOND, Database, Energy, Point
 from . import text
-from .model import Panel, Track, View
+from .heat_map import fold
+from .model import Panel, Quantity, Track, View
 from .series import (
     METERS,
     NET,
+    PRODUCTION,
+    STORAGE,
     Counted,
     Metering,
     calculate_totals,
@@ -27,6 +30,7 @@ from .series import (
     make_power_tracks,
     make_track,
 )
+from .style import LOOKS
 from .time_range import Range, Span, split_into_days, split_into_months
 
 #: Maximum width of a line's buckets, in dots.
@@ -35,6 +39,9 @@ _DOTS_A_BUCKET = 2
 _LONGEST_POWER, _LONGEST_DAYS = 10 * DAY, 100 * DAY
 #: At the ends of a range, a shorter time without readings is not a gap.
 _SHORTEST_GAP = 6 * MINUTE
+
+#: Quantities that one meter measures; the others are sums.
+_MEASURED_BY = {Quantity.PRODUCTION: (PRODUCTION,), Quantity.BATTERY: (STORAGE,)}
 
 _WIDTHS = {QUARTER_HOUR: "means of quarter-hours", MINUTE: "means of minutes", SECOND: "every reading"}
 
@@ -88,6 +95,32 @@ async def load(database: Database, request: Request, now: float) -> View:
             *await _load_energy_by_phase(database, gateway, span, energies),
         ],
         is_now=bool(longest) and longest[-1].end >= round(now * 1000) - _SHORTEST_GAP,
+    )
+
+
+async def load_heat_map(database: Database, request: Request, now: float, quantity: Quantity) -> View:
+    """Return the view of one quantity by day and time of day; otherwise as `load`."""
+    gateway = await _select_gateway(database, request.gateway)
+    zone = await database.time_zone()
+    span = request.range.span(zone, now)
+    metering = Metering(unmetered_batteries=await database.has_unmetered_batteries(gateway))
+    meters = _MEASURED_BY.get(quantity, METERS)
+    whole = await _load_series(database, gateway, span, QUARTER_HOUR, WHOLE, meters)
+    tracks = make_power_tracks({meter: _power(points) for meter, points in whole.items()}, metering)
+    energies = await _energies(database, gateway, span, WHOLE) if whole else {}
+    notes = _notes(whole, energies, zone, left_out=False)
+    if quantity not in tracks and whole:
+        notes.append(f"{LOOKS[quantity].name.lower()} is not known: it needs a meter that is not there")
+    return View(
+        title=text.format_title(span, zone),
+        subtitle=f"Gateway {gateway} · {_WIDTHS[QUARTER_HOUR]} in {zone.key}",
+        span=span,
+        zone=zone,
+        panels=[],
+        totals=calculate_totals({name: _get_counters(each) for name, each in energies.items()}, metering),
+        heat_map=fold(quantity, tracks.get(quantity), span, zone),
+        notes=notes,
+        is_now=False,
     )
 
 
@@ -197,10 +230,15 @@ def _width(span: Span, dots: int) -> int:
 
 
 async def _load_series(
-    database: Database, gateway: str, span: Span, width: int, phase: int
+    database: Database,
+    gateway: str,
+    span: Span,
+    width: int,
+    phase: int,
+    meters: Sequence[str] = METERS,
 ) -> dict[str, list[Point]]:
     found = {
-        name: await database.series(gateway, name, span.start, span.end, width, phase) for name in METERS
+        name: await database.series(gateway, name, span.start, span.end, width, phase) for name in meters
     }
     if width == SECOND:
         # A reading has a time; the database extends it to the next one, also over a gap.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from enum import StrEnum
 from zoneinfo import ZoneInfo
 
@@ -81,6 +82,32 @@ def _part_kept(whole: float | None, exported: float | None) -> float | None:
     return min(max((whole - exported) / whole, 0.0), 1.0)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class HeatMap:
+    """The power of one quantity by day and time of day."""
+
+    quantity: Quantity
+    first_day: date
+    #: W, signed as in tracks: a row for each slot of the local clock from midnight on, a column for each day;
+    #: NaN: unknown.
+    values: Floats
+
+    @property
+    def slots(self) -> int:
+        """How many slots a day has."""
+        return int(self.values.shape[0])
+
+    @property
+    def days(self) -> int:
+        """How many days there are."""
+        return int(self.values.shape[1])
+
+    @property
+    def has_gaps(self) -> bool:
+        """Whether anything is unknown."""
+        return bool(np.isnan(self.values).any())
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class View:
     """All that a chart shows at one time."""
@@ -94,6 +121,8 @@ class View:
     totals: Totals
     #: Days or months, if their energy is shown instead of power.
     buckets: Sequence[Span] = ()
+    #: Drawn instead of the panels.
+    heat_map: HeatMap | None = None
     #: When nothing was read.
     gaps: Sequence[Span] = ()
     #: What else an owner should know.

@@ -19,6 +19,9 @@ TABLES = (".csv", ".parquet")
 #: Names of styles; `style.STYLES` has their colours, and imports matplotlib.
 STYLES = ("light", "dark")
 
+#: What a heat map can show.
+HEAT_MAPS = ("production", "consumption", "grid", "battery")
+
 #: Settings that a chart shows as horizontal lines.
 LIMITS = ("peak_power", "continuous_power")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from ..units import format_energy
@@ -99,8 +99,12 @@ def format_title(span: Span, zone: ZoneInfo) -> str:
 def format_bucket(span: Span, zone: ZoneInfo) -> str:
     """Return the name of a day, "13 Sep", or a month, "Sep 2025"."""
     start = datetime.fromtimestamp(span.start / 1000, zone)
-    month = _MONTHS[start.month - 1][:3]
-    return f"{start.day} {month}" if span.length < _LONGEST_DAY else f"{month} {start.year}"
+    return short_day(start) if span.length < _LONGEST_DAY else f"{_MONTHS[start.month - 1][:3]} {start.year}"
+
+
+def short_day(day: date) -> str:
+    """Return "13 Sep"."""
+    return f"{day.day} {_MONTHS[day.month - 1][:3]}"
 
 
 def weekday(moment: datetime) -> str:

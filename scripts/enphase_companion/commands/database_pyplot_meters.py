@@ -8,7 +8,7 @@ import argparse
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from ..charts.options import LIMITS, add_export, add_output, add_style
+from ..charts.options import HEAT_MAPS, LIMITS, add_export, add_output, add_style
 from ..charts.time_range import Range, parse
 from ..config.command_line import add_settings, new_parser
 from ..config.settings import DATABASE_KEYS
@@ -37,6 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
             (f"{NAME} --range week --output week.png", "the last seven days, as a file"),
             (f"{NAME} --range 2026-06-01..2026-06-14", "from the first to the last of these days"),
             (f"{NAME} --follow --phases", "today, updated every 10 seconds, with each phase"),
+            (f"{NAME} --heatmap --output year.png", "a year's production: days across, hours up"),
             (f"{NAME} --range year --export year.csv", "the numbers of a chart, for a spreadsheet"),
         ],
         notes=(
@@ -48,10 +49,18 @@ def build_parser() -> argparse.ArgumentParser:
     result.add_argument(
         "--range",
         type=_range,
-        default=parse("today"),
         metavar="RANGE",
         help="today, day (24 hours), week, month or year up to now, a date, or FROM..TO with dates or times "
-        "such as 2026-06-21T08:00, in local time; FROM.. ends now (default: today)",
+        "such as 2026-06-21T08:00, in local time; FROM.. ends now (default: today; with --heatmap: year)",
+    )
+    result.add_argument(
+        "--heatmap",
+        nargs="?",
+        const=HEAT_MAPS[0],
+        choices=HEAT_MAPS,
+        metavar="QUANTITY",
+        help="days across, hours up, power as colour: of production, consumption, grid or battery "
+        "(default: production)",
     )
     result.add_argument("--phases", action="store_true", help="also draw each wired phase")
     result.add_argument(
@@ -70,6 +79,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit status."""
     options = build_parser()
     arguments = options.parse_args(argv)
+    if arguments.range is None:
+        arguments.range = parse("year" if arguments.heatmap else "today")
+    if arguments.heatmap and (arguments.phases or arguments.export):
+        options.error("--heatmap cannot be combined with --phases or --export")
     if arguments.follow and not arguments.range.moves:
         options.error("--follow requires a --range that ends now")
     if arguments.follow and arguments.export is not None:
@@ -142,9 +155,13 @@ async def _load(database: Database, settings: Settings, arguments: argparse.Name
     import time
 
     from ..charts.drawing import DOTS_WIDE
-    from ..charts.load import Request, load
+    from ..charts.load import Request, load, load_heat_map
+    from ..charts.model import Quantity
 
     request = Request(arguments.range, settings.gateway_serial_number, arguments.phases, DOTS_WIDE)
+    if arguments.heatmap:
+        quantity = Quantity("net" if arguments.heatmap == "grid" else arguments.heatmap)
+        return await load_heat_map(database, request, time.time(), quantity)
     return await load(database, request, time.time())
 
 

@@ -18,6 +18,7 @@ from yarl import URL
 from development.pictures.house_readings import store
 from enphase_companion.charts import output
 from enphase_companion.charts.drawing import Chart
+from enphase_companion.charts.options import HEAT_MAPS
 from enphase_companion.commands.database_pyplot_meters import NAME, main
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
@@ -109,6 +110,20 @@ def test_each_phase_is_drawn_in_other_file_formats(
     assert len(drawn_axes) == 3
     assert read_lines(drawn_axes[0])["peak"][1] == [4400, 4400]
     assert "peak" not in read_lines(drawn_axes[1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("quantity", HEAT_MAPS)
+def test_a_heat_map_is_drawn_of_each_quantity(
+    user: CliUser, house_url: str, tmp_path: Path, quantity: str
+) -> None:
+    user.environment["ENPHASE_DATABASE_URL"] = house_url
+    file = tmp_path / "map.svg"
+    result = user.run(main, "--heatmap", quantity, "--range", "2026-10-20..2026-10-26", "--output", str(file))
+    assert (result.status, result.err) == (0, "")
+    drawn = file.read_text()
+    assert f"{quantity.title()} in kW" in drawn
+    assert "is not known" not in drawn
 
 
 @pytest.mark.slow
@@ -244,6 +259,8 @@ def test_the_error_names_an_invalid_setting(
         (["--range", "2026-06-02..2026-06-01"], "2026-06-01 is not after 2026-06-02"),
         (["--range", "2026-06-01", "--follow"], "--follow requires a --range that ends now"),
         (["--export", "day.csv", "--follow"], "--export cannot be combined with --follow"),
+        (["--heatmap", "--phases"], "--heatmap cannot be combined with --phases or --export"),
+        (["--heatmap", "voltage"], "argument --heatmap: invalid choice: 'voltage'"),
         (["--export", "day.xlsx"], "day.xlsx: the name must end in .csv, .parquet"),
         (["--output", "chart.jpg"], "chart.jpg: the name must end in .png, .svg, .pdf"),
         (["--output", "/nowhere/chart.png"], "no such folder: /nowhere"),

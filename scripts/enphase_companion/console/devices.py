@@ -51,7 +51,8 @@ def build_device_table(overview: Overview) -> Columns:
         )
     if overview.generator is not None:
         running = {True: ", connected", False: ", not connected", None: ""}[overview.generator.is_connected]
-        state = f"{overview.generator_mode or UNKNOWN}{running}"
+        charging = ", no charging" if overview.generator_charging is False else ""
+        state = f"{overview.generator_mode or UNKNOWN}{running}{charging}"
         table.add_row("  Generator", "-", state, "-", "-")
     return table
 
@@ -73,8 +74,16 @@ def build_contact_table(contacts: tuple[DryContact, ...]) -> Columns:
 
 
 def _describe_rule(contact: DryContact) -> str:
+    if contact.mode == "manual":
+        actions = {
+            "on grid": contact.grid_action,
+            "off grid": contact.micro_grid_action,
+            "with generator": contact.generator_action,
+        }
+        sheds = [when for when, action in actions.items() if action == "shed"]
+        return f"by hand, shed {', '.join(sheds)}" if sheds else "by hand"
     if contact.mode != "soc":
-        return "by hand" if contact.mode == "manual" else contact.mode or UNKNOWN
+        return contact.mode or UNKNOWN
     low, high = (format_quantity(level, "%", 0) for level in (contact.soc_low, contact.soc_high))
     return f"by charge: off below {low}, on above {high}"
 
@@ -84,8 +93,8 @@ def describe_storage(storage: Storage) -> str:
     mode = storage.mode or f"{UNKNOWN}{' (only Enphase has it)' if storage.is_outdated else ''}"
     charging = {True: "allowed", False: "not allowed", None: UNKNOWN}[storage.charge_from_grid]
     return (
-        f"mode {mode}, shutdown level {format_quantity(storage.shutdown_level, '%', 0)}, "
-        f"charging from the grid {charging}"
+        f"mode {mode}, shutdown at {format_quantity(storage.shutdown_level, '%', 0)}, "
+        f"grid charging {charging}"
     )
 
 
@@ -131,6 +140,7 @@ def build_generator_document(overview: Overview) -> dict[str, Any] | None:
         "connected": known.is_connected,
         "start_percent": known.start_soc,
         "stop_percent": known.stop_soc,
+        "charge_from_generator": overview.generator_charging,
     }
 
 

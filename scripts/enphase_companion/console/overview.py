@@ -49,6 +49,8 @@ class Overview:
     storage: Storage | None = None
     generator: Generator | None = None
     generator_mode: str | None = None
+    #: Whether it may charge the batteries.
+    generator_charging: bool | None = None
     #: None if the owner has entered none.
     tariff: Tariff | None = None
     #: Those of the System Controller.
@@ -81,12 +83,15 @@ class Overview:
 
         inverters = await request(_read_inverters(gateway), self.found_inverters)
         batteries = await request(gateway.batteries(), self.found_batteries)
-        storage, generator, mode, contacts = self.storage, self.generator, self.generator_mode, self.contacts
+        storage, generator, contacts = self.storage, self.generator, self.contacts
+        mode, charging = self.generator_mode, self.generator_charging
         if batteries is not None and batteries.units:
             storage = await request(gateway.control.storage(), storage)
         if batteries is not None and batteries.controllers:
             generator = await request(gateway.generator(), generator)
-            mode = await request(gateway.control.generator_mode(), mode) if generator is not None else None
+            if generator is not None:
+                mode = await request(gateway.control.generator_mode(), mode)
+                charging = await request(gateway.control.generator_charging(), charging)
             contacts = await request(gateway.dry_contacts(), contacts)
         tariff = await request(gateway.tariff(), self.tariff)
         production = await request(gateway.production(), self.production)
@@ -103,6 +108,7 @@ class Overview:
             tariff=tariff,
             generator=generator,
             generator_mode=mode,
+            generator_charging=charging,
             contacts=contacts,
             production=production,
             totals=totals,

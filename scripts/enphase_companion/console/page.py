@@ -148,7 +148,7 @@ def _notes(overview: Overview) -> Iterator[str]:
     if not overview.meters:
         yield "This gateway has no meters: the values are those of its microinverters."
     elif not overview.has_enabled_meters:
-        yield "All meters of this gateway are disabled: the values are those of its microinverters."
+        yield "All meters of this gateway are disabled: the values are its microinverters'."
     disabled = [str(tables.label(meter.measurement_type)) for meter in overview.meters if not meter.enabled]
     if disabled and overview.has_enabled_meters:
         yield f"Disabled meters: {', '.join(disabled)}."

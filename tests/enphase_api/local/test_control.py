@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from enphase_api import CommandError, EnphaseError, NotAllowedError
+from enphase_api import CommandError, CommunicationError, EnphaseError, NotAllowedError, ResponseError
 from enphase_api.cloud import BatteryCloud
 from enphase_api.local import Control, Gateway, Timing
 from enphase_api.models import CommandResult, Evidence, Outcome, Reason, StorageMode, Way
@@ -322,7 +322,7 @@ async def test_only_an_installer_switches_the_production() -> None:
         ("meter-collar", lambda control: control.set_grid_connection(False), "no System Controller"),
         ("three-phase", lambda control: control.set_grid_connection(False), "no System Controller"),
         ("no-meters", lambda control: control.set_storage(reserve=30), "no batteries"),
-        ("battery", lambda control: control.set_dry_contact("NC3", False), "no dry contact 'NC3'"),
+        ("battery", lambda control: control.set_dry_contact("NC3", False), "no dry contact NC3$"),
         ("battery", lambda control: control.set_dry_contact_settings("NC3", mode="soc"), "no dry contact"),
         ("battery", lambda control: control.set_dry_contact_settings("NC1"), "nothing to change"),
         ("battery", lambda control: control.set_dry_contact_settings("NC1", mode="on"), "mode must be one"),
@@ -340,6 +340,7 @@ async def test_only_an_installer_switches_the_production() -> None:
         ("battery", lambda control: control.set_generator_charging(True), "no generator"),
         ("generator", lambda control: control.set_generator("start"), "mode must be one of off, on, auto"),
         ("ac-batteries", lambda control: control.set_ac_battery_sleep("1", min_soc=5), "both are needed"),
+        ("ac-batteries", lambda control: control.set_ac_battery_sleep("1"), "has no AC Battery 1$"),
         (
             "ac-batteries",
             lambda control: control.set_ac_battery_sleep("1", min_soc=9, max_soc=5),
@@ -390,6 +391,31 @@ async def test_a_repeated_command_changes_nothing_more(command: Callable[[Contro
         second = await command(control)
         assert (first.outcome, second.outcome) == (Outcome.HELD, Outcome.HELD)
         assert second.before == first.after == second.after
+
+
+@pytest.mark.parametrize("is_carried_out", [True, False])
+async def test_after_a_timeout_inside_the_gateway_its_reports_decide(
+    is_carried_out: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_control("battery", timing=QUICK if is_carried_out else IMPATIENT) as (_, control):
+        call = control._gateway.api_call
+
+        async def call_and_fail(path: str, method: str = "GET", *arguments: Any, **options: Any) -> Any:
+            if method == "GET" or is_carried_out:
+                answer = await call(path, method, *arguments, **options)
+            if method == "GET":
+                return answer
+            raise ResponseError(
+                f"the gateway answered {path} with 504", path=path, status=504, retryable=True
+            )
+
+        monkeypatch.setattr(control._gateway, "api_call", call_and_fail)
+        if is_carried_out:
+            result = await control.set_storage(reserve=30)
+            assert (result.outcome, result.after["reserve"]) == (Outcome.HELD, 30)
+        else:
+            with pytest.raises(CommunicationError, match="answered /admin/lib/tariff with 504"):
+                await control.set_storage(reserve=30)
 
 
 async def test_each_error_is_one_of_the_client() -> None:

@@ -192,6 +192,14 @@ async def test_an_earlier_command_is_not_judged_by_the_values_of_a_later_one() -
     assert (await device.confirm(second)).outcome is Outcome.HELD
 
 
+async def test_an_earlier_command_is_still_judged_after_a_later_one_was_rejected() -> None:
+    device = Device(SELF, ECO, ECO, SELF)
+    first = await device.set(mode="economy")
+    with pytest.raises(NotAllowedError):
+        await device.set(NotAllowedError("not for owners", path="/"), mode="backup")
+    assert (await device.confirm(first)).outcome is Outcome.TAKEN_BACK
+
+
 async def test_a_change_that_waits_for_the_cloud_is_pending_and_not_final() -> None:
     device = Device(SELF)
     device.reason = lambda result: Reason.CLOUD_PENDING if result.missing else None

@@ -255,6 +255,7 @@ def test_the_mode_of_the_generator_and_the_loads_of_contacts_are_listed(
         "connected": False,
         "start_percent": 30,
         "stop_percent": 80,
+        "charge_from_generator": True,
     }
     assert [contact["load"] for contact in document["dry_contacts"]] == [
         "air conditioner",

@@ -132,7 +132,7 @@ def test_the_devices_around_the_batteries_have_their_own_tables(
     create_still_user: Callable[..., CliUser],
 ) -> None:
     page = print_page(create_still_user("battery", start=NOON))
-    line = "  mode self-consumption, shutdown level 5 %, charging from the grid not allowed"
+    line = "  mode self-consumption, shutdown at 5 %, grid charging not allowed"
     assert line in page.splitlines()
     row = find_row(page, "System Controller")
     assert re.fullmatch(r"  System Controller  4825\d{8}   closed +\d+ °C  \d\d:\d\d", row)
@@ -142,9 +142,10 @@ def test_the_devices_around_the_batteries_have_their_own_tables(
     assert "Devices" not in print_page(create_still_user("three-phase", seed=3))
     page = print_page(create_still_user("generator", seed=4))
     assert re.fullmatch(r"  Generator +- +off, not connected +- +-", find_row(page, "Generator"))
-    assert find_row(page, "NC1").split() == ["NC1", "air", "conditioner", "closed", "by", "hand"]
+    row = "NC1 air conditioner closed by hand, shed off grid, with generator"
+    assert find_row(page, "NC1").split() == row.split()
     page = print_page(create_still_user("cloud-controlled", seed=5))
-    assert "  mode unknown (only Enphase has it), shutdown level 5 %, charging from the grid not" in page
+    assert "  mode unknown (only Enphase has it), shutdown at 5 %, grid charging not allowed\n" in page
 
 
 def test_plain_text_has_no_colours_and_no_trailing_spaces(create_still_user: Callable[..., CliUser]) -> None:

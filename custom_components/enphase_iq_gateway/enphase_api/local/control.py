@@ -9,7 +9,14 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from ..cloud.battery import BatteryCloud
-from ..exceptions import CommandError, CommandReason, EnphaseError, NotAllowedError, ResponseError
+from ..exceptions import (
+    CommandError,
+    CommandReason,
+    CommunicationError,
+    EnphaseError,
+    NotAllowedError,
+    ResponseError,
+)
 from ..json_values import (
     boolean,
     identifier,
@@ -18,6 +25,7 @@ from ..json_values import (
     json_objects,
     nested_objects,
     number,
+    printable,
     text,
 )
 from ..models.commands import Command, CommandResult, Evidence, Outcome, Reason, Value, Way
@@ -61,6 +69,8 @@ class Control(Prover):
         super().__init__(timing)
         self._gateway = gateway
         self._contacts_settled_at = 0.0
+        #: Serial numbers, as of the latest reading of the slow list of devices.
+        self._known_ac_batteries: frozenset[str] = frozenset()
         self._local_writes_again_at = 0.0
 
     @property
@@ -108,18 +118,10 @@ class Control(Prover):
 
         They are in /inventory.json only, which takes a gateway seconds.
         """
-        groups = json_objects(await self._gateway.optional_call(_DEVICES) or [], _DEVICES)
-        devices = [
-            device
-            for group in groups
-            if text(group, "type") == "ACB"
-            for device in nested_objects(group, "devices")
-        ]
         found = {}
-        for device in devices:
-            serial_number = identifier(device, "serial_num")
+        for serial_number, device in (await self._ac_batteries()).items():
             low, high = (integer(device, f"sleep_{name}_soc", 0, 100) for name in ("min", "max"))
-            if serial_number is not None and low is not None and high is not None:
+            if low is not None and high is not None:
                 found[serial_number] = low, high
         return found
 
@@ -347,6 +349,11 @@ class Control(Prover):
             others = [each for each in nested_objects(answer, "acb_sleep") if not _is_of(each, serial_number)]
             await self._write(_AC_BATTERIES, "PUT", {"acb_sleep": [*others, entry]})
 
+        is_known = serial_number in self._known_ac_batteries
+        if not is_known and serial_number not in await self._ac_batteries():
+            raise CommandError(
+                f"this gateway has no AC Battery {printable(serial_number)}", CommandReason.NO_DEVICE
+            )
         observe = partial(self._observe_sleep, serial_number)
         return await self._run(
             Command.AC_BATTERY_SLEEP, requested, send=send, observe=observe, device=serial_number
@@ -360,7 +367,7 @@ class Control(Prover):
 
         async def send() -> None:
             text_of_command = f'{{"length":1,"arr":[{0 if on else 1}]}}'
-            await self._gateway.api_call(_PRODUCTION, "PUT", data=text_of_command, response_raw=True)
+            await self._write(_PRODUCTION, "PUT", text_of_command)
 
         return await self._run(Command.PRODUCTION, {"on": on}, send=send, observe=self._observe_production)
 
@@ -377,6 +384,19 @@ class Control(Prover):
         with _errors_of_cloud():
             settings = await cloud.settings()
         return tariff.observe(storage, settings)
+
+    async def _ac_batteries(self) -> dict[str, Mapping[str, Any]]:
+        """Return what the slow /inventory.json has of each AC Battery, by serial number."""
+        groups = json_objects(await self._gateway.optional_call(_DEVICES) or [], _DEVICES)
+        found = {
+            serial_number: device
+            for group in groups
+            if text(group, "type") == "ACB"
+            for device in nested_objects(group, "devices")
+            if (serial_number := identifier(device, "serial_num")) is not None
+        }
+        self._known_ac_batteries = frozenset(found)
+        return found
 
     async def _require_controller(self) -> None:
         devices = await self._gateway.optional_call(_INVENTORY)
@@ -432,18 +452,22 @@ class Control(Prover):
         return Observation({"on": await self.is_production_on()})
 
     async def _write(self, path: str, method: str, body: Any) -> None:
-        """Send a document; what the gateway answers proves nothing.
+        """Send a document, or a text; what the gateway answers proves nothing.
 
-        Raises CommandError if it has no such endpoint, as without the device.
+        Raises CommandError if it has no such endpoint, as without the device, CommunicationError if the
+        command may have been carried out although the answer is an error.
         """
+        content = {"data" if isinstance(body, str) else "json": body}
         try:
-            await self._gateway.api_call(path, method, json=body, response_raw=True)
+            await self._gateway.api_call(path, method, response_raw=True, **content)
         except ResponseError as error:
-            if error.status != 404:
-                raise
-            raise CommandError(
-                f"this gateway takes no command at {path}: the device is missing", CommandReason.NO_DEVICE
-            ) from None
+            if error.status == 404:
+                raise CommandError(
+                    f"this gateway takes no command at {path}: the device is missing", CommandReason.NO_DEVICE
+                ) from None
+            if error.retryable:
+                raise CommunicationError(str(error), path=path) from error
+            raise
 
 
 @contextmanager
@@ -486,8 +510,8 @@ def _find(answer: object, path: str, contact: str) -> Mapping[str, Any]:
     for each in [] if answer is None else nested_objects(json_object(answer, path), "dry_contacts"):
         if each.get("id") == contact:
             return each
-    raise CommandError(f"this gateway has no dry contact {contact!r}", CommandReason.NO_DRY_CONTACT)
+    raise CommandError(f"this gateway has no dry contact {printable(contact)}", CommandReason.NO_DRY_CONTACT)
 
 
 def _is_of(entry: Mapping[str, Any], serial_number: str) -> bool:
-    return entry.get("serial_num") == serial_number
+    return identifier(entry, "serial_num") == serial_number

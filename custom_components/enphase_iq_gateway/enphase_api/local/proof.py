@@ -115,24 +115,30 @@ class Prover:
                 sent_at=now(),
             )
             self.current = sent
-            self._latest[command, device] = sent.sent_at, observe
+            lost: CommunicationError | None = None
             try:
-                return await self._prove(sent, send, observe, self.timing.first if within is None else within)
+                try:
+                    await send()
+                except CommunicationError as error:
+                    # The command may have arrived: what the gateway reports decides.
+                    lost = error
+                # A command that was rejected does not replace an earlier one.
+                self._latest[command, device] = sent.sent_at, observe
+                return await self._prove(sent, observe, self.timing.first if within is None else within, lost)
             except asyncio.CancelledError:
+                self._latest[command, device] = sent.sent_at, observe
                 self.interrupted = sent
                 raise
             finally:
                 self.current = None
 
     async def _prove(
-        self, sent: CommandResult, send: Callable[[], Awaitable[None]], observe: Observe, within: float
+        self, sent: CommandResult, observe: Observe, within: float, lost: CommunicationError | None
     ) -> CommandResult:
-        lost: Exception | None = None
-        try:
-            await send()
-        except CommunicationError as error:
-            # The command may have arrived: what the gateway reports decides.
-            lost = error
+        """Return the first proof, as soon as the command holds, else after `within` seconds.
+
+        Raises `lost`, the error of a command without answer, if it does not hold.
+        """
         result, unread, deadline = sent, None, now() + within
         while True:
             try:

@@ -21,11 +21,11 @@ Send = Callable[[Control], Awaitable[CommandResult]]
 
 
 class Meeting:
-    """Let the writes of two programs wait for each other, and arrive in a known order."""
+    """Let two programs write what both have read before, one after the other, and then see both writes."""
 
     def __init__(self, first: Control, second: Control) -> None:
         self._have_read = {control: asyncio.Event() for control in (first, second)}
-        self._has_written = asyncio.Event()
+        self._has_written = {control: asyncio.Event() for control in (first, second)}
         for control in (first, second):
             self._let_wait(control, control._write, is_first=control is first)
 
@@ -35,9 +35,11 @@ class Meeting:
             for event in self._have_read.values():
                 await event.wait()
             if not is_first:
-                await self._has_written.wait()
+                await next(iter(self._has_written.values())).wait()
             await write(path, method, body)
-            self._has_written.set()
+            self._has_written[control].set()
+            for event in self._has_written.values():
+                await event.wait()
 
         control._write = wait_and_write  # type: ignore[method-assign]
 
@@ -102,7 +104,7 @@ async def test_a_program_that_reads_after_the_other_has_written_keeps_its_change
         ):
             for gateway in (one, other):
                 assert await gateway.login(sim.token())
-                gateway.control.timing = TIMING
+                gateway.control.timing = Timing(first=20, pause=0.05)
             await one.control.set_storage(reserve=40)
             result = await other.control.set_storage(charge_from_grid=True)
             storage = await one.control.storage()

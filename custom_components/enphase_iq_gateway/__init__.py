@@ -1,6 +1,7 @@
 """The Enphase IQ Gateway integration."""
 
 from homeassistant.config_entries import ConfigEntryState
+from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant, callback
 from homeassistant.exceptions import ConfigEntryAuthFailed, ConfigEntryError
 from homeassistant.helpers import config_validation as cv
@@ -16,6 +17,7 @@ from .helpers import async_get_words
 from .issues import async_delete_issues
 from .registry import async_apply_panel_option
 from .services import async_setup_services
+from .unit_sensors import REPLACED_SENSORS
 from .websocket_api import async_setup_websocket_api
 
 CONFIG_SCHEMA = cv.config_entry_only_config_schema(DOMAIN)
@@ -62,18 +64,21 @@ async def async_setup_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> b
     async_apply_panel_option(hass, entry)
     coordinator.meter_names = await async_get_words(hass, "meter")
     entry.runtime_data = coordinator
-    if not coordinator.allows_changes:
-        _async_remove_control_entities(hass, entry)
+    _async_remove_unneeded_entities(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
     return True
 
 
 @callback
-def _async_remove_control_entities(hass: HomeAssistant, entry: GatewayConfigEntry) -> None:
-    """Remove the entities that change the gateway; Home Assistant keeps their ids and settings for later."""
-    registry = er.async_get(hass)
+def _async_remove_unneeded_entities(hass: HomeAssistant, entry: GatewayConfigEntry) -> None:
+    """Remove the entities that change the gateway, or the sensors that they replace.
+
+    Home Assistant keeps their ids and settings for later.
+    """
+    registry, allows_changes = er.async_get(hass), entry.runtime_data.allows_changes
     for entity in er.async_entries_for_config_entry(registry, entry.entry_id):
-        if entity.domain in CONTROL_PLATFORMS:
+        is_replaced = entity.domain == Platform.SENSOR and entity.translation_key in REPLACED_SENSORS
+        if is_replaced if allows_changes else entity.domain in CONTROL_PLATFORMS:
             registry.async_remove(entity.entity_id)
 
 

@@ -19,8 +19,9 @@ from .units import UnitKind, ac_battery_unit, find_units
 # Commands are sent one at a time.
 PARALLEL_UPDATES = 1
 
-#: Home Assistant leaves entities with a category out when an action or a voice assistant turns off all that
-#: an area or a device has: that must not disconnect the house, its loads or its panels.
+#: Home Assistant leaves entities with a category out when an action or a voice assistant switches all that
+#: an area or a device has: that must not disconnect the house, its loads or its panels, nor charge the
+#: batteries. An action for `entity_id: all` ignores categories: what disconnects is disabled by default, too.
 _NOT_WITH_AREA = EntityCategory.CONFIG
 
 
@@ -42,7 +43,9 @@ async def async_setup_entry(
 def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySwitchDescription]:
     data = coordinator.data
     if data.storage is not None:
-        yield GatewaySwitchDescription.of(Command.STORAGE, "charge_from_grid", key="charge_from_grid")
+        yield GatewaySwitchDescription.of(
+            Command.STORAGE, "charge_from_grid", key="charge_from_grid", entity_category=_NOT_WITH_AREA
+        )
     for kind, unit, find, _ in find_units(data):
         if kind is UnitKind.CONTROLLER:
             yield GatewaySwitchDescription.of(
@@ -61,6 +64,7 @@ def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySwitchDesc
                 device=find(data).id,
                 unit=unit,
                 entity_category=_NOT_WITH_AREA,
+                entity_registry_enabled_default=False,
             )
     for serial_number in data.ac_battery_sleep or ():
         yield GatewaySwitchDescription.of(
@@ -77,7 +81,7 @@ def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySwitchDesc
             "on",
             key="production",
             entity_category=_NOT_WITH_AREA,
-            # Turning off each switch there is would stop the panels; the action needs no entity.
+            # The action needs no entity.
             entity_registry_enabled_default=False,
         )
 

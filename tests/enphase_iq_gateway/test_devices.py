@@ -1,5 +1,7 @@
 """Microinverters with their details, and the devices around the batteries."""
 
+from typing import Any
+
 import pytest
 from homeassistant.components.sensor import DOMAIN as SENSOR
 from homeassistant.const import STATE_OFF, STATE_ON, STATE_UNAVAILABLE, STATE_UNKNOWN
@@ -9,11 +11,12 @@ from homeassistant.helpers import entity_registry as er
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
 from custom_components.enphase_iq_gateway import async_remove_config_entry_device
-from custom_components.enphase_iq_gateway.const import CONF_PANEL_SENSORS, DOMAIN
+from custom_components.enphase_iq_gateway.const import CONF_ALLOW_WRITES, CONF_PANEL_SENSORS, DOMAIN
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, make_entry, state_of
 from .helpers import change_response
+from .texts import TEXTS
 
 DETAILS, LIST = "/ivp/pdm/device_data", "/api/v1/production/inverters"
 CONTACTS, SETTINGS = "/ivp/ensemble/dry_contacts", "/ivp/ss/dry_contact_settings"
@@ -262,6 +265,65 @@ async def test_the_devices_around_the_batteries_are_shown(
         assert not await async_remove_config_entry_device(hass, entry, device)
 
 
+@pytest.mark.parametrize("profile", ["battery"])
+@pytest.mark.parametrize(
+    ("word", "state"),
+    [
+        ("open", "open"),
+        ("open synchronizing", "open_synchronizing"),
+        ("open synchronized", "open_synchronized"),
+        ("half open", STATE_UNKNOWN),
+        ("", STATE_UNKNOWN),
+        (None, STATE_UNKNOWN),
+    ],
+)
+async def test_a_relay_is_shown_in_translated_words_and_an_unknown_word_as_unknown(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    set_up: SetUp,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    word: str | None,
+    state: str,
+) -> None:
+    def change(groups: Any) -> Any:
+        for group in groups:
+            if group["type"] == "ENPOWER":
+                group["devices"][0]["mains_oper_state"] = word
+        return groups
+
+    change_response(monkeypatch, simulator, "/ivp/ensemble/inventory", change)
+    await set_up(make_entry(simulator), enable=True)
+    assert shown(hass, f"{CONTROLLER}_relay") == state
+    found = hass.states.get(entity_id(hass, f"{CONTROLLER}_relay"))
+    assert found is not None
+    assert set(found.attributes["options"]) == set(TEXTS["entity"]["sensor"]["controller_relay"]["state"])
+    assert "Traceback" not in caplog.text
+
+
+@pytest.mark.parametrize("profile", ["battery"])
+async def test_the_settings_of_a_dry_contact_are_shown_once(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp
+) -> None:
+    entry = await set_up(make_entry(simulator), enable=True)
+    mode = entity_id(hass, f"{CONTROLLER}_NC1_mode")
+    er.async_get(hass).async_update_entity(mode, new_entity_id="sensor.mine")
+    for allows_changes in (True, False):
+        hass.config_entries.async_update_entry(entry, options={CONF_ALLOW_WRITES: allows_changes})
+        await hass.config_entries.async_reload(entry.entry_id)
+        await hass.async_block_till_done(wait_background_tasks=True)
+        registered = er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id)
+        found = [
+            each.domain
+            for each in registered
+            if each.translation_key in ("dry_contact_mode", "dry_contact_low_level")
+            and each.unique_id.startswith(f"{CONTROLLER}_NC1")
+        ]
+        assert sorted(found) == (["number", "select"] if allows_changes else ["sensor", "sensor"])
+    # Home Assistant has kept the id.
+    assert entity_id(hass, f"{CONTROLLER}_NC1_mode") == "sensor.mine"
+
+
 @pytest.mark.parametrize("profile", ["meter-collar"])
 async def test_a_collar_and_a_combiner_are_shown(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, tick: Tick
@@ -270,7 +332,7 @@ async def test_a_collar_and_a_combiner_are_shown(
     await set_up(make_entry(simulator), enable=True)
     assert float(shown(hass, f"{collar}_temperature")) == 42
     assert shown(hass, f"{collar}_relay", "binary_sensor") == STATE_ON
-    assert shown(hass, f"{collar}_admin_state") == "ENCMN_MDE_ON_GRID"
+    assert shown(hass, f"{collar}_admin_state") == "on_grid"
     assert shown(hass, f"{combiner}_communicating", "binary_sensor") == STATE_ON
     assert shown(hass, f"{simulator.serial_number}_grid_connected", "binary_sensor") == STATE_ON
     # Only a System Controller has dry contacts and a generator.

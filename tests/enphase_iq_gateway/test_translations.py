@@ -203,14 +203,16 @@ async def test_entities_and_their_names_match(
     hass: HomeAssistant, simulator: Simulator, set_up: SetUp, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     seen: dict[str, set[str]] = {platform: set() for platform in PLATFORMS}
-    for seed, profile in enumerate(PROFILES, 2):
+    # The settings of dry contacts are sensors only where they cannot be changed.
+    cases = [*((profile, True) for profile in PROFILES), ("battery", False)]
+    for seed, (profile, allows_changes) in enumerate(cases, 2):
         with Simulator(profile, seed=seed, start=NOON, longitude=0) as other:
             # If production is read from the inverters, a production meter has sensors of power and energy.
             beside = {CONF_PRODUCTION_SOURCE: "inverters"} if profile == "single-phase" else {}
             if profile == "battery":
                 add_second_meters(other, monkeypatch)
             beside |= {CONF_TOKEN: other.token("installer")}
-            entry = await set_up(make_entry(other, beside, {CONF_ALLOW_WRITES: True}))
+            entry = await set_up(make_entry(other, beside, {CONF_ALLOW_WRITES: allows_changes}))
             for entity in er.async_entries_for_config_entry(er.async_get(hass), entry.entry_id):
                 if entity.translation_key is None:
                     # The main sensor of a unit has the name of its device.

@@ -347,7 +347,7 @@ def _around_the_batteries(house: House) -> Iterator[Expected]:
         yield Expected(f"{_CONTROLLER}_temperature", _constant((22.2, 22.3)), "°C", 0.1)
         yield Expected(f"{_CONTROLLER}_relay", _constant("closed"))
         yield Expected(f"{_CONTROLLER}_requested_relay", _constant("closed"))
-        yield Expected(f"{_CONTROLLER}_grid_mode", _constant("multimode-ongrid"))
+        yield Expected(f"{_CONTROLLER}_grid_mode", _constant("on_grid"))
         for contact in profile.contacts:
             yield from _dry_contact(f"{_CONTROLLER}_{contact.id}", contact)
         if profile.generator:
@@ -358,7 +358,7 @@ def _around_the_batteries(house: House) -> Iterator[Expected]:
     elif profile.battery is not None and profile.battery.collar:
         yield from _reports(_COLLAR)
         yield Expected(f"{_COLLAR}_temperature", _constant((42.0, 42.0)), "°C", 1)
-        yield Expected(f"{_COLLAR}_admin_state", _constant("ENCMN_MDE_ON_GRID"))
+        yield Expected(f"{_COLLAR}_admin_state", _constant("on_grid"))
         yield Expected(f"{_COLLAR}_grid_state", _constant("on_grid"))
         yield Expected(f"{_COLLAR}_control_error", _constant((0.0, 0.0)))
         yield Expected(f"{_COLLAR}_relay", _constant("on"))
@@ -370,7 +370,7 @@ def _dry_contact(prefix: str, contact: Contact) -> Iterator[Expected]:
     is_used = bool(contact.load_name)
     yield Expected(f"{prefix}_closed", _constant("on" if contact.normally_closed else "off"))
     yield Expected(f"{prefix}_mode", _constant("manual"))
-    yield Expected(f"{prefix}_type", _constant("LOAD" if is_used else "NONE"))
+    yield Expected(f"{prefix}_type", _constant("load" if is_used else "none"))
     yield Expected(f"{prefix}_grid_action", _constant("apply" if is_used else "none"))
     yield Expected(f"{prefix}_micro_grid_action", _constant("shed" if is_used else "none"))
     yield Expected(f"{prefix}_generator_action", _constant("shed" if is_used else "none"))

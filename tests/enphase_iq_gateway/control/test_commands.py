@@ -4,9 +4,11 @@ import asyncio
 from typing import Any
 
 import pytest
-from homeassistant.const import STATE_OFF, STATE_ON, EntityCategory
+from homeassistant.const import CONF_TOKEN, STATE_OFF, STATE_ON, EntityCategory
 from homeassistant.core import Event, EventStateChangedData, HomeAssistant, callback
 from homeassistant.exceptions import HomeAssistantError, ServiceValidationError
+from homeassistant.helpers import area_registry as ar
+from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.event import async_track_state_change_event
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
@@ -328,23 +330,37 @@ async def test_an_installer_may_switch_production_and_an_owner_may_not(
     assert issues(hass) == []
 
 
-async def test_turning_off_all_of_a_device_neither_disconnects_the_house_nor_stops_its_panels(
-    hass: HomeAssistant, simulator: Simulator, control: Control, show: Show
+@pytest.mark.parametrize("action", ["turn_on", "turn_off"])
+async def test_switching_all_of_a_device_or_area_sends_nothing(
+    hass: HomeAssistant, simulator: Simulator, control: Control, show: Show, action: str
 ) -> None:
     await control(role="installer")
-    registry, written_before = er.async_get(hass), written(simulator)
+    registry = er.async_get(hass)
     devices = []
-    for key in ("grid_connection", "production"):
+    for key in ("grid_connection", "production", "charge_from_grid", "NC1_dry_contact", "NO1_dry_contact"):
         entity = registry.async_get(entity_id(hass, simulator, SWITCH, key))
         assert entity is not None
         assert entity.entity_category is EntityCategory.CONFIG
         devices.append(entity.device_id)
-    # The only switch that is left is that of the batteries' charging, which is off.
-    await hass.services.async_call(SWITCH, "turn_off", {"device_id": devices}, blocking=True)
+    await hass.services.async_call(SWITCH, action, {"device_id": devices}, blocking=True)
+    area = ar.async_get(hass).async_create("Basement")
+    for device in devices:
+        dr.async_get(hass).async_update_device(str(device), area_id=area.id)
+    await hass.services.async_call(SWITCH, action, {"area_id": area.id}, blocking=True)
     await settle(hass)
-    assert show(SWITCH, "grid_connection").state == STATE_ON
-    assert show(SWITCH, "production").state == STATE_ON
-    assert set(written(simulator)[len(written_before) :]) <= {"/admin/lib/tariff"}
+    assert written(simulator) == []
+
+
+async def test_switching_off_every_switch_there_is_disconnects_nothing_that_its_owner_has_not_enabled(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp
+) -> None:
+    token = {CONF_TOKEN: simulator.token("installer")}
+    await set_up(make_entry(simulator, token, {CONF_ALLOW_WRITES: True}))
+    assert hass.states.async_entity_ids(SWITCH)
+    await hass.services.async_call(SWITCH, "turn_off", {"entity_id": "all"}, blocking=True)
+    await settle(hass)
+    # Charging from the grid is off already, and stays so.
+    assert set(written(simulator)) <= {"/admin/lib/tariff"}
 
 
 async def test_the_action_for_production_is_refused_to_an_owner_before_anything_is_sent(

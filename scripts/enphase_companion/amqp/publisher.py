@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import Any, cast
 
 import aiormq
 from aio_pika import DeliveryMode
@@ -24,6 +24,7 @@ from .broker import (
     translate_amqp_errors,
     wait_for_any,
 )
+from .frames import publish
 from .topology import declare_exchange, declare_queue
 
 #: Seconds between two checks of the queues, and how many messages mean that no consumer will come: half a day
@@ -91,46 +92,75 @@ class Publisher:
         if self._channel is not None:
             self._channel.lost.set()
 
-    @contextmanager
-    def _renew_if_stuck(self, channel: Channel) -> Iterator[None]:
-        """Open a new connection when this one does not confirm in time, or nacks.
+    async def publish(
+        self, messages: Sequence[OutgoingMessage], confirmed: Callable[[int], None], timeout: float
+    ) -> Mapping[int, BrokerError]:
+        """Publish messages; call `confirmed` with the index of each that every bound queue has confirmed.
 
-        A broker with an alarm reads nothing: messages that are sent again would pile up in memory, and arrive
-        as often as they were sent. RabbitMQ 3.10 nacks all messages of a channel that was opened while a
-        quorum queue had no leader, also when it has one.
+        Returns when all are confirmed, or after `timeout` seconds, with the errors of the others by index:
+        UnroutableError if no queue is bound for a message, else BrokerError, and the broker may have it or
+        not. Raises BrokerError if nothing is sent.
         """
-        try:
-            yield
-        except BrokerError as error:
-            is_stuck = isinstance(error, NackedError) or isinstance(error.__cause__, TimeoutError)
-            if is_stuck and channel is self._channel:
-                self.renew()
-            raise
-
-    async def publish(self, message: OutgoingMessage, timeout: float) -> None:
-        """Publish a message; return when the broker has confirmed it in every queue that is bound for it.
-
-        Raises UnroutableError if no queue is bound for it, BrokerError if it is not confirmed within
-        `timeout` seconds: the broker may have it or not.
-        """
+        if not messages:
+            return {}
         channel = self._channel
         if channel is None or not self.connected.is_set():
             raise BrokerError(f"{self.broker}: not connected")
-        with self._renew_if_stuck(channel), translate_amqp_errors(self._not_confirmed):
-            # Not aio-pika's own, which waits for the socket after each message.
+        with translate_amqp_errors(self._not_confirmed):
             amqp = cast(aiormq.Channel, await channel.amqp.get_underlay_channel())
-            await amqp.basic_publish(
-                message.body,
-                exchange=self.broker.exchange,
-                routing_key=message.routing_key,
-                properties=spec.Basic.Properties(
-                    headers={"gateway_serial_number": message.gateway},
-                    content_type="application/json",
-                    delivery_mode=DeliveryMode.PERSISTENT,
-                    message_id=message.message_id,
-                    app_id=self._name,
-                ),
-                mandatory=True,
-                timeout=timeout,
-                wait=False,
-            )
+            confirmations = await publish(amqp, map(self._build, messages))
+
+        def note(index: int, confirmation: asyncio.Future[Any]) -> None:
+            if not confirmation.cancelled() and confirmation.exception() is None:
+                confirmed(index)
+
+        try:
+            for index, confirmation in enumerate(confirmations):
+                confirmation.add_done_callback(partial(note, index))
+            await asyncio.wait(confirmations, timeout=timeout)
+            errors = {
+                index: error
+                for index, confirmation in enumerate(confirmations)
+                if (error := self._find_error(confirmation)) is not None
+            }
+        finally:
+            for message in messages:
+                amqp.message_id_delivery_tag.pop(message.message_id, None)
+        if any(map(_is_stuck, errors.values())) and channel is self._channel:
+            self.renew()
+        return errors
+
+    def _build(self, message: OutgoingMessage) -> tuple[spec.Basic.Publish, spec.Basic.Properties, bytes]:
+        properties = spec.Basic.Properties(
+            headers={"gateway_serial_number": message.gateway},
+            content_type="application/json",
+            delivery_mode=DeliveryMode.PERSISTENT,
+            message_id=message.message_id,
+            app_id=self._name,
+        )
+        method = spec.Basic.Publish(
+            exchange=self.broker.exchange, routing_key=message.routing_key, mandatory=True
+        )
+        return method, properties, message.body
+
+    def _find_error(self, confirmation: asyncio.Future[Any]) -> BrokerError | None:
+        """Return why a message is not confirmed; None if it is."""
+        try:
+            with translate_amqp_errors(self._not_confirmed):
+                if not confirmation.done():
+                    confirmation.cancel()
+                    raise TimeoutError
+                confirmation.result()
+        except BrokerError as error:
+            return error
+        return None
+
+
+def _is_stuck(error: BrokerError) -> bool:
+    """Whether a new connection may help: this one does not confirm in time, or nacks.
+
+    A broker with an alarm reads nothing: messages that are sent again would pile up in memory, and arrive as
+    often as they were sent. RabbitMQ 3.10 nacks all messages of a channel that was opened while a quorum
+    queue had no leader, also when it has one.
+    """
+    return isinstance(error, NackedError) or isinstance(error.__cause__, TimeoutError)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import uuid
 from types import TracebackType
 from typing import Any, NoReturn, Self
 
@@ -17,7 +18,7 @@ from ..message import Message, OutgoingMessage, are_complete, build_reports, enc
 from ..runtime.metrics import Metrics
 from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.timing import Backoff
-from .spool import Place, Spool
+from .spool import Spool
 
 _LOGGER = logging.getLogger(__name__)
 
@@ -67,30 +68,14 @@ class Sender:
         built = build_reports(message)
         key = ROUTING_KEY if are_complete(built) else PARTIAL_ROUTING_KEY
         body = encode(message, built)
-        await self._spool.add(OutgoingMessage(message.message_id or "", message.gateway, key, body))
+        message_id = message.message_id or uuid.uuid4().hex
+        await self._spool.add(OutgoingMessage(message_id, message.gateway, key, body))
 
     def _raise_failure(self) -> None:
         """Raise the error of a task that ended; none of them should."""
         for task in self._tasks:
             if task.done() and not task.cancelled():
                 task.result()
-
-    async def _try_publish(self, place: Place, message: OutgoingMessage) -> bool:
-        """Publish a message and remove it from the spool; return False if it must be sent again."""
-        try:
-            await self._publisher.publish(message, _TIMEOUT)
-        except UnroutableError:
-            if not self._is_unwanted():
-                return False
-        except BrokerError as error:
-            self._publisher.problem.raise_(str(error))
-            return False
-        else:
-            self._unroutable.clear()
-            self._metrics.count("messages_published")
-            _LOGGER.debug("Broker confirmed message %s", message.message_id)
-        self._spool.remove([place])
-        return True
 
     def _is_unwanted(self) -> bool:
         """Return whether an unroutable message may be dropped: if amqp_queues is none."""
@@ -122,7 +107,29 @@ class Sender:
     async def _send_oldest(self) -> bool:
         """Send the oldest messages of the spool; return False if some must be sent again."""
         oldest = await self._spool.oldest(_WINDOW)
-        return all(await asyncio.gather(*(self._try_publish(*each) for each in oldest)))
+
+        def remove(index: int) -> None:
+            place, message = oldest[index]
+            self._unroutable.clear()
+            self._metrics.count("messages_published")
+            _LOGGER.debug("Broker confirmed message %s", message.message_id)
+            self._spool.remove([place])
+
+        try:
+            errors = await self._publisher.publish([message for _, message in oldest], remove, _TIMEOUT)
+        except BrokerError as error:
+            self._publisher.problem.raise_(str(error))
+            return False
+        done = True
+        for index, problem in errors.items():
+            if not isinstance(problem, UnroutableError):
+                self._publisher.problem.raise_(str(problem))
+                done = False
+            elif self._is_unwanted():
+                self._spool.remove([oldest[index][0]])
+            else:
+                done = False
+        return done
 
     async def _send_last(self) -> None:
         """Wait a short time until what is in memory is sent, and again if the disk does not take it."""

@@ -125,7 +125,13 @@ class Chart:
         self._drawn.clear()
         self._write(0, 0.5, view.title, size=17, weight="bold")
         self._write(0, 0.5, view.subtitle, size=9, color=self._style.faint, right=True)
-        for number, (value, name) in enumerate(text.tiles(view.totals)):
+        before = None
+        if view.comparison is not None:
+            before = view.comparison.totals
+            self._write(
+                0, 0.7, f"dotted: {view.comparison.title}", size=9, color=self._style.faint, right=True
+            )
+        for number, (value, name) in enumerate(text.tiles(view.totals, before)):
             self._write(1.72 * number, 0.95, value, size=15, weight="bold")
             self._write(1.72 * number, 1.17, name, size=9, color=self._style.faint)
         self._write(0, 1.5, "   ·   ".join(text.describe_totals(view.totals)), size=10)

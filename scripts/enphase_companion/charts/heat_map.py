@@ -13,6 +13,7 @@ from matplotlib.colors import Normalize, TwoSlopeNorm
 from matplotlib.ticker import FixedFormatter, FixedLocator, FuncFormatter
 
 from . import text
+from .local_clock import to_clock
 from .model import HeatMap, Quantity, Track
 from .style import LOOKS, Style
 from .time_range import DAY, Span
@@ -47,11 +48,7 @@ def fold(quantity: Quantity, track: Track | None, span: Span, zone: ZoneInfo) ->
     if track is None:
         return HeatMap(quantity, first, np.full(shape, np.nan))
     known = ~np.isnan(track.values)
-    # In milliseconds on the local clock: an offset holds for a quarter of an hour at least.
-    times = track.times[known]
-    quarters, inverse = np.unique(times // 900_000, return_inverse=True)
-    offsets = [_offset(int(quarter) * 900, zone) for quarter in quarters]
-    local = times + np.array(offsets, dtype=np.int64)[inverse] * 1000
+    local = to_clock(track.times[known], zone)
     days = local // DAY - (first - date(1970, 1, 1)).days
     slots = local % DAY // (SLOT * 60_000)
     inside = (days >= 0) & (days < shape[1])
@@ -63,10 +60,6 @@ def fold(quantity: Quantity, track: Track | None, span: Span, zone: ZoneInfo) ->
     for slot, day in _left_out(first, shape[1], zone):
         values[slot, day] = values[max(slot - 1, 0), day]
     return HeatMap(quantity, first, values)
-
-
-def _offset(at: int, zone: ZoneInfo) -> float:
-    return (datetime.fromtimestamp(at, zone).utcoffset() or timedelta()).total_seconds()
 
 
 def _left_out(first: date, days: int, zone: ZoneInfo) -> Iterator[tuple[int, int]]:

@@ -9,6 +9,8 @@ from itertools import pairwise
 from statistics import median
 from zoneinfo import ZoneInfo
 
+import numpy as np
+
 from enphase_api.json_values import is_serial_number
 
 from ..message import PHASES, WHOLE
@@ -16,7 +18,8 @@ from ..runtime.errors import CommandError, SettingsError
 from ..storage import DAY, MINUTE, QUARTER_HOUR, SECOND, Database, Energy, Point
 from . import text
 from .heat_map import fold
-from .model import Panel, Quantity, Track, View
+from .local_clock import shift_days
+from .model import Comparison, Panel, Quantity, Track, View
 from .series import (
     METERS,
     NET,
@@ -31,7 +34,7 @@ from .series import (
     make_track,
 )
 from .style import LOOKS
-from .time_range import Range, Span, split_into_days, split_into_months
+from .time_range import Range, Span, before, days_back, split_into_days, split_into_months
 
 #: Maximum width of a line's buckets, in dots.
 _DOTS_A_BUCKET = 2
@@ -39,6 +42,9 @@ _DOTS_A_BUCKET = 2
 _LONGEST_POWER, _LONGEST_DAYS = 10 * DAY, 100 * DAY
 #: At the ends of a range, a shorter time without readings is not a gap.
 _SHORTEST_GAP = 6 * MINUTE
+
+#: What is compared: more lines would hide one another.
+_COMPARED = (Quantity.PRODUCTION, Quantity.CONSUMPTION)
 
 #: Quantities that one meter measures; the others are sums.
 _MEASURED_BY = {Quantity.PRODUCTION: (PRODUCTION,), Quantity.BATTERY: (STORAGE,)}
@@ -56,6 +62,8 @@ class Request:
     phases: bool
     #: How many dots wide the chart is.
     dots: int
+    #: Whether the time before is drawn, too.
+    comparison: bool = False
 
 
 async def load(database: Database, request: Request, now: float) -> View:
@@ -69,8 +77,9 @@ async def load(database: Database, request: Request, now: float) -> View:
     buckets = _buckets(span, zone)
     width = DAY if buckets else _width(span, request.dots)
     unmetered = await database.has_unmetered_batteries(gateway)
+    metering = Metering(unmetered_batteries=unmetered)
     whole = await _load_series(database, gateway, span, width, WHOLE)
-    panels = [_panel("", whole, buckets, Metering(unmetered_batteries=unmetered))]
+    panels = [_panel("", whole, buckets, metering)]
     if request.phases:
         panels += await _phases(database, gateway, span, width, whole, buckets, unmetered_batteries=unmetered)
     energies = await _energies(database, gateway, span, WHOLE) if whole else {}
@@ -82,11 +91,11 @@ async def load(database: Database, request: Request, now: float) -> View:
         span=span,
         zone=zone,
         panels=panels,
-        totals=calculate_totals(
-            {name: _get_counters(each) for name, each in energies.items()},
-            Metering(unmetered_batteries=unmetered),
-        ),
+        totals=calculate_totals({name: _get_counters(each) for name, each in energies.items()}, metering),
         buckets=buckets,
+        comparison=await _compare(database, gateway, span, width, buckets, metering, zone, round(now * 1000))
+        if request.comparison
+        else None,
         gaps=gaps,
         notes=[
             *_notes(whole, energies, zone, left_out=bool(gaps) and not _are_months(buckets)),
@@ -122,6 +131,39 @@ async def load_heat_map(database: Database, request: Request, now: float, quanti
         notes=notes,
         is_now=False,
     )
+
+
+async def _compare(
+    database: Database,
+    gateway: str,
+    span: Span,
+    width: int,
+    buckets: Sequence[Span],
+    metering: Metering,
+    zone: ZoneInfo,
+    now: int,
+) -> Comparison:
+    """Return what was as many days before, or where energies are shown a year before."""
+    days = None if buckets else days_back(span, zone)
+    earlier = before(span, zone, days)
+    series = await _load_series(database, gateway, earlier, width, WHOLE)
+    split = split_into_months if _are_months(buckets) else split_into_days
+    tracks = _panel("", series, split(earlier, zone) if buckets else [], metering).tracks
+    shown = {quantity: tracks[quantity] for quantity in _COMPARED if quantity in tracks}
+    if buckets:
+        starts = np.array([bucket.start for bucket in buckets])
+        # A leap year has a day more.
+        count = min(starts.size, *(track.values.size for track in shown.values()), len(buckets))
+        moved = {name: Track(starts[:count], track.values[:count]) for name, track in shown.items()}
+    else:
+        moved = {
+            name: replace(track, times=shift_days(track.times, days or 0, zone))
+            for name, track in shown.items()
+        }
+    until = before(Span(span.start, min(span.end, now)), zone, days)
+    energies = await _energies(database, gateway, until, WHOLE) if series else {}
+    counters = {name: _get_counters(each) for name, each in energies.items()}
+    return Comparison(text.format_title(earlier, zone), moved, calculate_totals(counters, metering))
 
 
 def _panel(

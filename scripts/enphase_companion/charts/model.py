@@ -82,6 +82,17 @@ def _part_kept(whole: float | None, exported: float | None) -> float | None:
     return min(max((whole - exported) / whole, 0.0), 1.0)
 
 
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """What was before: the day, or the month or year of the last year."""
+
+    title: str
+    #: Of the whole house, moved to the times or buckets that are shown.
+    tracks: Mapping[Quantity, Track]
+    #: Up to the same time of the day, if what is shown is not over yet.
+    totals: Totals
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class HeatMap:
     """The power of one quantity by day and time of day."""
@@ -121,6 +132,8 @@ class View:
     totals: Totals
     #: Days or months, if their energy is shown instead of power.
     buckets: Sequence[Span] = ()
+    #: Drawn pale behind the first panel.
+    comparison: Comparison | None = None
     #: Drawn instead of the panels.
     heat_map: HeatMap | None = None
     #: When nothing was read.

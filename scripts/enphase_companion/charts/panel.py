@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from ..units import format_power
-from .model import Floats, Panel, Quantity, Track, View
+from .model import Comparison, Floats, Panel, Quantity, Track, View
 from .style import LOOKS, Look, Style
 from .time_axis import set_time_axis, to_axis
 from .time_range import Span
@@ -82,6 +82,8 @@ _LEAST = 100.0
 #: What up and down mean on the axis; for the battery, see the legend.
 _UP = {Quantity.PRODUCTION: "production", Quantity.NET: "export"}
 _DOWN = {Quantity.CONSUMPTION: "consumption", Quantity.NET: "import"}
+#: The line style of what was before.
+_COMPARED = ":"
 #: What is read at a glance: bars with white between them.
 _BAR = 0.78
 
@@ -114,6 +116,8 @@ class PanelDrawing:
         else:
             extremes = [self._draw_line(LOOKS[quantity], track) for quantity, track in shown.items()]
             extremes += [self._draw_limit(name, watts) for name, watts in self._limits.items()]
+        if view.comparison is not None and not panel.name:
+            extremes += self._draw_comparison(view.comparison, view.buckets, shown)
         self._scale(extremes, "Wh" if view.buckets else "W", () if panel.name else shown)
         set_time_axis(self.axes, view)
         if panel.name:
@@ -206,6 +210,36 @@ class PanelDrawing:
                 )  # fmt: skip
                 self._keep(line)
                 extremes.append(values)
+        return extremes
+
+    def _draw_comparison(
+        self, comparison: Comparison, buckets: Sequence[Span], shown: Collection[Quantity]
+    ) -> list[Floats]:
+        """Draw what was before: dotted lines, or empty bars around the others."""
+        extremes = []
+        for quantity, track in comparison.tracks.items():
+            if quantity not in shown:
+                continue
+            look = LOOKS[quantity]
+            colour, values = self._style.colour(look), look.sign * track.values
+            label = f"{look.name} before"
+            if buckets:
+                ends = to_axis(np.array([[bucket.start, bucket.end] for bucket in buckets[: values.size]]))
+                bars = self.axes.bar(
+                    ends.mean(axis=1), values, width=0.92 * np.diff(ends)[:, 0], facecolor="none",
+                    edgecolor=self._style.ink, linestyle=_COMPARED, linewidth=1.2, label=label, zorder=3.5,
+                )  # fmt: skip
+                self._keep(*bars)
+            else:
+                x, y = thin_out(
+                    to_axis(track.times), values, self.axes.get_xlim(),
+                    round(self.axes.get_window_extent().width),
+                )  # fmt: skip
+                (line,) = self.axes.plot(
+                    x, y, color=(colour, 0.85), linestyle=_COMPARED, linewidth=1.2, label=label, zorder=3.5
+                )
+                self._keep(line)
+            extremes.append(values)
         return extremes
 
     def _draw_limit(self, name: str, watts: float) -> Floats:

@@ -25,17 +25,30 @@ def format_percent(part: float) -> str:
     return f"{100 * part:.0f} %"
 
 
-def tiles(totals: Totals) -> list[tuple[str, str]]:
-    """Return each total that there is, with what it is."""
-    energies = [
-        (totals.produced, "produced"),
-        (totals.consumed, "consumed"),
-        (totals.exported, "exported"),
-        (totals.imported, "imported"),
-        (totals.charged, "battery charged"),
-        (totals.discharged, "battery discharged"),
+def tiles(totals: Totals, before: Totals | None = None) -> list[tuple[str, str]]:
+    """Return each total that there is, with what it is, and how much more or less than `before`."""
+    names = {
+        "produced": "produced",
+        "consumed": "consumed",
+        "exported": "exported",
+        "imported": "imported",
+        "charged": "battery charged",
+        "discharged": "battery discharged",
+    }
+    return [
+        (format_energy(value), f"{name}{_difference(value, getattr(before, key, None))}")
+        for key, name in names.items()
+        if (value := getattr(totals, key)) is not None
     ]
-    return [(format_energy(value), name) for value, name in energies if value is not None]
+
+
+def _difference(value: float, before: float | None) -> str:
+    """Return " +12 %"; nothing where there was next to nothing before."""
+    if before is None or before < 1:
+        return ""
+    part = round(100 * (value - before) / before)
+    # Beyond, it says no more than that there was little.
+    return f" {part:+,} %".replace("-", "\N{MINUS SIGN}") if abs(part) < 1000 else ""
 
 
 def describe_totals(totals: Totals) -> list[str]:

@@ -124,6 +124,24 @@ _NAMED: dict[str, Callable[[datetime], tuple[datetime, datetime]]] = {
 }
 
 
+def days_back(span: Span, zone: ZoneInfo) -> int:
+    """Return how many days before a time the one is that it is compared with: as many as it touches."""
+    return len(split_into_days(span, zone))
+
+
+def before(span: Span, zone: ZoneInfo, days: int | None) -> Span:
+    """Return the time this number of days before on the local clock, or (None) a year before."""
+    edges = (datetime.fromtimestamp(each / 1000, zone) for each in (span.start, span.end))
+    return Span(
+        *(_milliseconds(_year_before(each) if days is None else each - days * _DAY) for each in edges)
+    )
+
+
+def _year_before(clock: datetime) -> datetime:
+    day = 28 if (clock.month, clock.day) == (2, 29) else clock.day
+    return clock.replace(year=clock.year - 1, day=day)
+
+
 def split_into_days(span: Span, zone: ZoneInfo) -> list[Span]:
     """Return the local days that a time touches."""
     return _split(span, zone, _midnight, lambda day: _midnight(day, 1))

@@ -37,6 +37,7 @@ def build_parser() -> argparse.ArgumentParser:
             (f"{NAME} --range week --output week.png", "the last seven days, as a file"),
             (f"{NAME} --range 2026-06-01..2026-06-14", "from the first to the last of these days"),
             (f"{NAME} --follow --phases", "today, updated every 10 seconds, with each phase"),
+            (f"{NAME} --range month --compare previous", "this month over last year's"),
             (f"{NAME} --heatmap --output year.png", "a year's production: days across, hours up"),
             (f"{NAME} --range year --export year.csv", "the numbers of a chart, for a spreadsheet"),
         ],
@@ -62,6 +63,12 @@ def build_parser() -> argparse.ArgumentParser:
         help="days across, hours up, power as colour: of production, consumption, grid or battery "
         "(default: production)",
     )
+    result.add_argument(
+        "--compare",
+        choices=["previous"],
+        help="also draw, dotted, what was before: the days before, or for energies of days and months the "
+        "last year's",
+    )
     result.add_argument("--phases", action="store_true", help="also draw each wired phase")
     result.add_argument(
         "--follow", action="store_true", help="keep running: check for new readings every 10 seconds"
@@ -81,8 +88,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     arguments = options.parse_args(argv)
     if arguments.range is None:
         arguments.range = parse("year" if arguments.heatmap else "today")
-    if arguments.heatmap and (arguments.phases or arguments.export):
-        options.error("--heatmap cannot be combined with --phases or --export")
+    if arguments.heatmap and (arguments.phases or arguments.export or arguments.compare):
+        options.error("--heatmap cannot be combined with --phases, --export or --compare")
     if arguments.follow and not arguments.range.moves:
         options.error("--follow requires a --range that ends now")
     if arguments.follow and arguments.export is not None:
@@ -158,7 +165,9 @@ async def _load(database: Database, settings: Settings, arguments: argparse.Name
     from ..charts.load import Request, load, load_heat_map
     from ..charts.model import Quantity
 
-    request = Request(arguments.range, settings.gateway_serial_number, arguments.phases, DOTS_WIDE)
+    request = Request(
+        arguments.range, settings.gateway_serial_number, arguments.phases, bool(arguments.compare), DOTS_WIDE
+    )
     if arguments.heatmap:
         quantity = Quantity("net" if arguments.heatmap == "grid" else arguments.heatmap)
         return await load_heat_map(database, request, time.time(), quantity)

@@ -19,7 +19,7 @@ from matplotlib.text import Annotation, Text
 
 from enphase_companion.charts import options
 from enphase_companion.charts.drawing import Chart, size
-from enphase_companion.charts.model import Panel, Quantity, Totals, Track, View
+from enphase_companion.charts.model import Comparison, Panel, Quantity, Totals, Track, View
 from enphase_companion.charts.output import save
 from enphase_companion.charts.panel import spread, thin_out
 from enphase_companion.charts.style import LIGHT, LOOKS, STYLES, Style
@@ -390,6 +390,34 @@ def test_a_file_is_written_atomically_in_the_format_of_its_suffix(
     save(draw().figure, tmp_path / name)
     assert (tmp_path / name).read_bytes().startswith(begins)
     assert [each.name for each in tmp_path.iterdir()] == [name]
+
+
+def test_what_was_before_is_dotted_and_totals_say_the_difference() -> None:
+    earlier = {
+        Quantity.PRODUCTION: Track(TIMES, WAVE / 2),
+        Quantity.CONSUMPTION: TRACKS[Quantity.CONSUMPTION],
+    }
+    totals = Totals(produced=20_000, consumed=12_000, imported=0, exported=16_900)
+    chart = draw(replace(VIEW, comparison=Comparison("The day before", earlier, totals)))
+    found = read_lines(chart.panels[0].axes)
+    assert found["Production before"][1] == pytest.approx((WAVE / 2).tolist())
+    assert found["Consumption before"][1] == [-500.0] * TIMES.size
+    assert {"dotted: The day before", "produced +18 %", "consumed \N{MINUS SIGN}10 %", "exported +0 %"} <= {
+        *get_texts(chart)
+    }
+    # Nothing was imported: there is no share of it.
+    assert "imported" in get_texts(chart)
+
+
+def test_bars_of_before_stand_at_the_same_days() -> None:
+    days = split_into_days(Span(START, END + 86_400_000), ZURICH)
+    starts = np.array([day.start for day in days])
+    energy = {Quantity.PRODUCTION: Track(starts, np.array([5_000.0, 6_000.0]))}
+    earlier = Comparison("Before", {Quantity.PRODUCTION: Track(starts[:1], np.array([9_000.0]))}, Totals())
+    chart = draw(replace(VIEW, panels=[Panel("", energy)], buckets=days, comparison=earlier))
+    empty = [bar for bar in chart.panels[0].axes.patches if bar.get_facecolor()[3] == 0]
+    assert [bar.get_height() for bar in empty] == [9_000.0]  # type: ignore[attr-defined]
+    assert chart.panels[0].axes.get_ylim()[1] > 9_000
 
 
 def test_the_option_offers_all_styles() -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from enphase_api.models import Quantities
 from enphase_companion.charts.load import Request, load
-from enphase_companion.charts.model import Quantity, View
+from enphase_companion.charts.model import Quantity, Totals, View
 from enphase_companion.charts.time_range import parse
 from enphase_companion.message import Message, Sample
 from enphase_companion.runtime.errors import CommandError, SettingsError
@@ -23,10 +23,16 @@ DOTS = 1_000
 
 
 async def load_view(
-    url: str, text: str, now: int = END, *, phases: bool = False, gateway: str | None = None
+    url: str,
+    text: str,
+    now: int = END,
+    *,
+    phases: bool = False,
+    gateway: str | None = None,
+    comparison: bool = False,
 ) -> View:
     async with Database(url) as database:
-        return await load(database, Request(parse(text), gateway, phases, DOTS), now)
+        return await load(database, Request(parse(text), gateway, phases, DOTS, comparison), now)
 
 
 def compute_mean(house: House, measurement: str, at: int, seconds: int, phase: int = 0) -> float:
@@ -348,3 +354,49 @@ async def test_energy_from_counters_is_not_an_estimate(house: House, house_url: 
     assert not any(
         "estimated" in note for note in (await load_view(house_url, "2026-10-20..2026-10-28")).notes
     )
+
+
+async def test_a_day_is_compared_with_the_day_before_by_the_clock(house_url: str) -> None:
+    """The day before has 25 hours."""
+    view = await load_view(house_url, "2026-10-26", comparison=True)
+    day_before = await load_view(house_url, "2026-10-25")
+    assert view.comparison is not None
+    assert view.comparison.title == "Sunday, 25 October 2026"
+    assert view.comparison.tracks.keys() == {Quantity.PRODUCTION, Quantity.CONSUMPTION}
+    assert view.comparison.totals == day_before.totals
+    moved, before = (
+        view.comparison.tracks[Quantity.PRODUCTION],
+        day_before.panels[0].tracks[Quantity.PRODUCTION],
+    )
+    assert moved.values.tolist() == before.values.tolist()
+    distances = moved.times - before.times
+    # Before the clock is changed, a day later is 25 hours later.
+    assert (distances[0], distances[-1]) == (25 * 3_600_000, 24 * 3_600_000)
+
+
+async def test_a_day_that_is_not_over_is_compared_up_to_the_same_time(house_url: str) -> None:
+    noon = local_seconds(2026, 10, 26, 12)
+    view = await load_view(house_url, "today", noon, comparison=True)
+    morning = await load_view(house_url, "2026-10-25T00:00..2026-10-25T12:00")
+    assert view.comparison is not None
+    assert view.comparison.totals == morning.totals
+    # The line shows the rest of the day, too.
+    assert view.comparison.tracks[Quantity.PRODUCTION].times[-1] > noon * 1000
+
+
+async def test_days_of_a_month_are_compared_with_those_of_the_last_year(house_url: str) -> None:
+    view = await load_view(house_url, "2027-10-11..2027-10-31", comparison=True)
+    assert view.comparison is not None
+    assert view.comparison.title == "11 October to 31 October 2026"
+    track = view.comparison.tracks[Quantity.PRODUCTION]
+    known = np.flatnonzero(~np.isnan(track.values))
+    assert [view.buckets[number].start for number in known] == track.times[known].tolist()
+    assert known.tolist() == [13, 14, 15, 16][: known.size]
+    assert known.size >= 3
+
+
+async def test_nothing_before_is_nothing_to_compare_with(house_url: str) -> None:
+    view = await load_view(house_url, "2026-10-24", comparison=True)
+    assert view.comparison is not None
+    assert view.comparison.tracks == {}
+    assert view.comparison.totals == Totals()

@@ -8,14 +8,24 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from enphase_companion.charts.time_range import Span, parse, split_into_days, split_into_months
+from enphase_companion.charts.time_range import (
+    Span,
+    before,
+    days_back,
+    parse,
+    split_into_days,
+    split_into_months,
+)
 
 from .conftest import ZURICH, local_seconds
 
 
 def format_range(text: str, now: int) -> tuple[str, str]:
     """Return the start and end of a range in Zurich's local time."""
-    span = parse(text).span(ZURICH, now)
+    return format_span(parse(text).span(ZURICH, now))
+
+
+def format_span(span: Span) -> tuple[str, str]:
     first, last = (datetime.fromtimestamp(each / 1000, ZURICH) for each in (span.start, span.end))
     return f"{first:%Y-%m-%d %H:%M}", f"{last:%Y-%m-%d %H:%M}"
 
@@ -100,3 +110,28 @@ def test_a_day_may_begin_at_one_oclock() -> None:
     noon = datetime(2026, 3, 29, 12, tzinfo=beirut)
     span = parse("today").span(beirut, noon.timestamp())
     assert timedelta(milliseconds=span.length) == timedelta(hours=23)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-06-21", ("2026-06-20 00:00", "2026-06-21 00:00")),
+        ("2026-06-15..2026-06-21", ("2026-06-08 00:00", "2026-06-15 00:00")),
+        ("2026-06-21T08:00..2026-06-21T12:00", ("2026-06-20 08:00", "2026-06-20 12:00")),
+        ("2026-10-26", ("2026-10-25 00:00", "2026-10-26 00:00")),
+    ],
+)
+def test_days_are_compared_with_as_many_days_before(text: str, expected: tuple[str, str]) -> None:
+    span = parse(text).span(ZURICH, 0)
+    assert format_span(before(span, ZURICH, days_back(span, ZURICH))) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("2026-06-01..2026-06-30", ("2025-06-01 00:00", "2025-07-01 00:00")),
+        ("2024-02-29..2024-03-31", ("2023-02-28 00:00", "2023-04-01 00:00")),
+    ],
+)
+def test_months_are_compared_with_those_of_the_last_year(text: str, expected: tuple[str, str]) -> None:
+    assert format_span(before(parse(text).span(ZURICH, 0), ZURICH, None)) == expected

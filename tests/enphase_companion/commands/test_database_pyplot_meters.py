@@ -259,7 +259,7 @@ def test_the_error_names_an_invalid_setting(
         (["--range", "2026-06-02..2026-06-01"], "2026-06-01 is not after 2026-06-02"),
         (["--range", "2026-06-01", "--follow"], "--follow requires a --range that ends now"),
         (["--export", "day.csv", "--follow"], "--export cannot be combined with --follow"),
-        (["--heatmap", "--phases"], "--heatmap cannot be combined with --phases or --export"),
+        (["--heatmap", "--phases"], "--heatmap cannot be combined with --phases, --export or --compare"),
         (["--heatmap", "voltage"], "argument --heatmap: invalid choice: 'voltage'"),
         (["--export", "day.xlsx"], "day.xlsx: the name must end in .csv, .parquet"),
         (["--output", "chart.jpg"], "chart.jpg: the name must end in .png, .svg, .pdf"),

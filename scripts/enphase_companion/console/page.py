@@ -10,7 +10,7 @@ from rich.text import Text
 
 from enphase_api.models import MeasurementType
 
-from ..units import format_energy, format_local_time, format_power, format_quantity
+from ..units import UNKNOWN, format_energy, format_local_time, format_power, format_quantity
 from . import devices, tables
 from .overview import Overview
 
@@ -124,8 +124,9 @@ def _tariff(overview: Overview) -> Iterator[Text]:
     for name, find in (("import", overview.tariff.import_price), ("export", overview.tariff.export_price)):
         price, next_price = find(now), find(change)
         if price is not None:
-            then = "" if next_price in (None, price) else f" ({next_price:g} from {change:%H:%M})"
-            prices.append(f"{name} {price:g} {overview.tariff.currency}/kWh{then}")
+            is_same = next_price is None or next_price == price
+            then = "" if is_same else f" ({_format_price(next_price)} from {change:%H:%M})"
+            prices.append(f"{name} {_format_price(price)} {overview.tariff.currency}/kWh{then}")
     if prices:
         yield Text.assemble(("Tariff now", "bold"), f": {', '.join(prices)}")
 
@@ -135,6 +136,10 @@ def _flow(watts: float | None, positive: str, negative: str) -> tuple[str, str]:
     if watts is None or abs(watts) < 0.5:
         return format_power(watts), ""
     return format_power(abs(watts)), positive if watts > 0 else negative
+
+
+def _format_price(price: float | None) -> str:
+    return UNKNOWN if price is None else f"{price:.5f}".rstrip("0").rstrip(".")
 
 
 def _both(one: float | None, one_word: str, other: float | None, other_word: str) -> str:

@@ -555,6 +555,8 @@ def test_the_total_of_the_microinverters_excludes_silent_ones() -> None:
         == 0
     )
     assert reported_power(None, build_counted(0, at=None), NOW) == 0
+    assert reported_power([silent], build_counted(0, at=None), NOW) == 0
+    assert reported_power([reporting], build_counted(0, at=None), NOW) == 200
     # An incomplete list is less reliable than the gateway's sum.
     assert reported_power([reporting, silent], build_counted(5521, count=38), NOW) == 5521
     assert reported_power(None, build_counted(257), NOW) == 257

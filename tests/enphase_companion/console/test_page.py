@@ -14,7 +14,7 @@ from rich.console import Console
 from enphase_companion.commands.gateway_console import main
 from enphase_companion.config.loader import load_settings
 from enphase_companion.console.overview import Overview
-from enphase_companion.console.page import render_page
+from enphase_companion.console.page import _format_price, render_page
 from enphase_companion.gateway.connection import open_gateway
 from enphase_companion.simulator.truth import Truth
 from enphase_companion.units import format_power
@@ -109,6 +109,16 @@ def test_the_direction_of_the_battery_is_written_out(
 def test_the_present_prices_are_shown(create_still_user: Callable[..., CliUser]) -> None:
     page = print_page(create_still_user("three-phase"))
     assert "\nTariff now: import 0.25 EUR/kWh, export 0.08 EUR/kWh\n" in page
+
+
+def test_a_tiny_price_has_no_exponent() -> None:
+    assert [_format_price(price) for price in (9.9e-05, 0.30, 0.0, -0.05, 12.0)] == [
+        "0.0001",
+        "0.3",
+        "0",
+        "-0.05",
+        "12",
+    ]
 
 
 @pytest.mark.parametrize(

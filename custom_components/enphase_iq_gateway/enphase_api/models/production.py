@@ -241,10 +241,12 @@ def reported_power(
     known = inverters or ()
     powers = [inverter.power for inverter in known if not inverter.is_silent(now)]
     if counted is not None:
-        if counted.measured_at is None or is_silent(counted.measured_at, now):
+        # A recorded 7.3.466 with meters has no time and 0 W beside the reports of all microinverters.
+        is_old = counted.measured_at is None or is_silent(counted.measured_at, now)
+        if is_old and not powers:
             return 0.0
         # If the list is incomplete, the sum of the gateway is better.
-        if len(powers) == len(known) or len(known) < (counted.active_count or 0):
+        if not is_old and (len(powers) == len(known) or len(known) < (counted.active_count or 0)):
             return counted.power
     reported = [power for power in powers if power is not None]
     return float(sum(reported)) if known and len(reported) == len(powers) else None

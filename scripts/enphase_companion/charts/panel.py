@@ -117,7 +117,7 @@ class PanelDrawing:
             extremes = [self._draw_line(LOOKS[quantity], track) for quantity, track in shown.items()]
             extremes += [self._draw_limit(name, watts) for name, watts in self._limits.items()]
         if view.comparison is not None and not panel.name:
-            extremes += self._draw_comparison(view.comparison, view.buckets, shown)
+            extremes += self._draw_comparison(view.comparison, view.buckets, hidden)
         self._scale(extremes, "Wh" if view.buckets else "W", () if panel.name else shown)
         set_time_axis(self.axes, view)
         if panel.name:
@@ -213,12 +213,12 @@ class PanelDrawing:
         return extremes
 
     def _draw_comparison(
-        self, comparison: Comparison, buckets: Sequence[Span], shown: Collection[Quantity]
+        self, comparison: Comparison, buckets: Sequence[Span], hidden: Collection[Quantity]
     ) -> list[Floats]:
         """Draw what was before: dotted lines, or empty bars around the others."""
         extremes = []
         for quantity, track in comparison.tracks.items():
-            if quantity not in shown:
+            if quantity in hidden:
                 continue
             look = LOOKS[quantity]
             colour, values = self._style.colour(look), look.sign * track.values

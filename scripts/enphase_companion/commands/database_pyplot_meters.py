@@ -166,7 +166,11 @@ async def _load(database: Database, settings: Settings, arguments: argparse.Name
     from ..charts.model import Quantity
 
     request = Request(
-        arguments.range, settings.gateway_serial_number, arguments.phases, bool(arguments.compare), DOTS_WIDE
+        arguments.range,
+        settings.gateway_serial_number,
+        arguments.phases,
+        DOTS_WIDE,
+        comparison=arguments.compare is not None,
     )
     if arguments.heatmap:
         quantity = Quantity("net" if arguments.heatmap == "grid" else arguments.heatmap)

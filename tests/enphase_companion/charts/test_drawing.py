@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.backend_bases import MouseButton, MouseEvent
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import to_rgb
+from matplotlib.colors import to_rgb, to_rgba
 from matplotlib.dates import num2date
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
@@ -415,7 +415,7 @@ def test_bars_of_before_stand_at_the_same_days() -> None:
     energy = {Quantity.PRODUCTION: Track(starts, np.array([5_000.0, 6_000.0]))}
     earlier = Comparison("Before", {Quantity.PRODUCTION: Track(starts[:1], np.array([9_000.0]))}, Totals())
     chart = draw(replace(VIEW, panels=[Panel("", energy)], buckets=days, comparison=earlier))
-    empty = [bar for bar in chart.panels[0].axes.patches if bar.get_facecolor()[3] == 0]
+    empty = [bar for bar in chart.panels[0].axes.patches if to_rgba(bar.get_facecolor())[3] == 0]
     assert [bar.get_height() for bar in empty] == [9_000.0]  # type: ignore[attr-defined]
     assert chart.panels[0].axes.get_ylim()[1] > 9_000
 

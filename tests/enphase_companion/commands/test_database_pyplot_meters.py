@@ -127,6 +127,19 @@ def test_a_heat_map_is_drawn_of_each_quantity(
 
 
 @pytest.mark.slow
+def test_a_day_is_compared_with_the_day_before(
+    user: CliUser, house_url: str, drawn_axes: list[Axes], tmp_path: Path
+) -> None:
+    user.environment["ENPHASE_DATABASE_URL"] = house_url
+    file = tmp_path / "day.svg"
+    result = user.run(main, "--range", "2026-10-27", "--compare", "previous", "--output", str(file))
+    assert (result.status, result.err) == (0, "")
+    _, watts = read_lines(drawn_axes[0])["Production before"]
+    assert len(watts) == 240
+    assert "means of minutes" in file.read_text()
+
+
+@pytest.mark.slow
 def test_the_numbers_of_a_chart_are_exported_without_a_window(
     user: CliUser, house_url: str, drawn_axes: list[Axes], tmp_path: Path
 ) -> None:

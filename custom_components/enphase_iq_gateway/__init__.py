@@ -9,8 +9,10 @@ from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers.typing import ConfigType
 
+from . import energy_dashboard
 from .const import CONTROL_PLATFORMS, DOMAIN, PLATFORMS
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
+from .dashboard import async_register_dashboard
 from .energy_counter_store import async_mark_removed
 from .enphase_api import CertificateError, TokenError
 from .helpers import async_get_words
@@ -28,10 +30,9 @@ async def async_setup(hass: HomeAssistant, _config: ConfigType) -> bool:
     async_setup_services(hass)
     async_setup_websocket_api(hass)
     if "frontend" in hass.config.components:
-        # Without the frontend, its modules are not imported either.
-        from .dashboard import async_register_dashboard  # noqa: PLC0415
-
         await async_register_dashboard(hass)
+    if energy_dashboard.is_available(hass):
+        await energy_dashboard.async_watch_energy_dashboard(hass)
     return True
 
 
@@ -66,6 +67,8 @@ async def async_setup_entry(hass: HomeAssistant, entry: GatewayConfigEntry) -> b
     entry.runtime_data = coordinator
     _async_remove_unneeded_entities(hass, entry)
     await hass.config_entries.async_forward_entry_setups(entry, PLATFORMS)
+    if energy_dashboard.is_available(hass):
+        await energy_dashboard.async_apply_energy_option(hass, entry)
     return True
 
 

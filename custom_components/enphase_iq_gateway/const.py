@@ -28,9 +28,14 @@ CONF_ALLOW_WRITES = "allow_writes"
 CONF_PANEL_SENSORS = "panel_sensors"
 #: In an entry's data while that option is on: the unique ids of those that the user had enabled before.
 CONF_PANEL_SENSORS_BEFORE = "panel_sensors_before"
-
 #: The keys of those sensors.
 PANEL_SENSORS = ("power", "lifetime_energy")
+
+#: In the options, too: whether the sensors were added to the Energy dashboard.
+CONF_ENERGY_DASHBOARD = "energy_dashboard"
+#: In an entry's data while that option is on: the sources that were added.
+CONF_ENERGY_SOURCES = "energy_sources"
+
 #: The model of a microinverter's device.
 MICROINVERTER_MODEL = "Microinverter"
 

@@ -4,7 +4,7 @@ import hashlib
 from pathlib import Path
 
 from homeassistant.components.frontend import add_extra_js_url
-from homeassistant.components.http import StaticPathConfig  # type: ignore[attr-defined]  # exported explicitly since 2026.11
+from homeassistant.components.http import StaticPathConfig  # type: ignore[attr-defined,unused-ignore]  # exported since 2026.11
 from homeassistant.core import HomeAssistant
 
 from .const import DOMAIN

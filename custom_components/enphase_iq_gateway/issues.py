@@ -1,4 +1,4 @@
-"""The repair issues: certificate, serial number, home energy, live values, and commands that did not hold.
+"""The repair issues: certificate, serial number, home energy, live values, Energy dashboard, and commands.
 
 Home Assistant includes issues in diagnostics unredacted, so their data hold no serial number, certificate,
 address or title of an entry.
@@ -20,6 +20,7 @@ _CERTIFICATE = "certificate_changed"
 _SERIAL_NUMBER = "serial_number_conflict"
 _HOME_ENERGY = "home_energy_decreasing"
 _LIVE_VALUES = "live_values_not_allowed"
+_ENERGY_DASHBOARD = "energy_dashboard_incomplete"
 
 #: The beginning of the ids of issues of commands, which end with command and device: one issue for each.
 _COMMAND = "command"
@@ -65,6 +66,10 @@ def _home_issue_id(entry: ConfigEntry) -> str:
     return f"{_HOME_ENERGY}_{entry.entry_id}"
 
 
+def _energy_issue_id(entry: ConfigEntry) -> str:
+    return f"{_ENERGY_DASHBOARD}_{entry.entry_id}"
+
+
 def _live_issue_id(entry: ConfigEntry) -> str:
     return f"{_LIVE_VALUES}_{entry.entry_id}"
 
@@ -77,6 +82,7 @@ def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
         _serial_number_issue_id(entry),
         _home_issue_id(entry),
         _live_issue_id(entry),
+        _energy_issue_id(entry),
     ):
         ir.async_delete_issue(hass, DOMAIN, issue_id)
     for domain, issue_id in list(ir.async_get(hass).issues):
@@ -187,6 +193,29 @@ def async_update_home_issue(hass: HomeAssistant, entry: ConfigEntry, *, is_decre
         translation_key=_HOME_ENERGY,
         data={_ENTRY_ID: entry.entry_id},
     )
+
+
+@callback
+def async_update_energy_issue(hass: HomeAssistant, entry: ConfigEntry, *, is_incomplete: bool) -> None:
+    """Offer to add the sensors that the Energy dashboard does not have."""
+    if not is_incomplete:
+        ir.async_delete_issue(hass, DOMAIN, _energy_issue_id(entry))
+        return
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        _energy_issue_id(entry),
+        is_fixable=True,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key=_ENERGY_DASHBOARD,
+        data={_ENTRY_ID: entry.entry_id},
+    )
+
+
+def energy_issue_entry(hass: HomeAssistant, issue_id: str, data: IssueData) -> ConfigEntry | None:
+    """Return the entry of an offer to set up the Energy dashboard; None for another issue."""
+    entry = hass.config_entries.async_get_entry(str((data or {}).get(_ENTRY_ID)))
+    return None if entry is None or issue_id != _energy_issue_id(entry) else entry
 
 
 def home_issue_entry(hass: HomeAssistant, issue_id: str, data: IssueData) -> ConfigEntry | None:

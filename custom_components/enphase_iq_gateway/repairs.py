@@ -1,4 +1,4 @@
-"""Repair flows: trust a changed certificate, calculate home again, or what became of a command."""
+"""Repair flows: changed certificate, home energy, Energy dashboard, and what became of a command."""
 
 from collections.abc import Mapping
 from typing import Any, override
@@ -10,7 +10,14 @@ from homeassistant.exceptions import HomeAssistantError
 
 from .client import FoundGateway
 from .cloud_flow import CloudFlow
-from .const import CONF_BATTERY_SITE, CONF_CERTIFICATE, CONF_SHOWN_CERTIFICATE, DOMAIN, HOME_ENERGY
+from .const import (
+    CONF_BATTERY_SITE,
+    CONF_CERTIFICATE,
+    CONF_ENERGY_DASHBOARD,
+    CONF_SHOWN_CERTIFICATE,
+    DOMAIN,
+    HOME_ENERGY,
+)
 from .energy_counter_store import async_rebase_counter
 from .enphase_api.local import Certificate
 from .helpers import certificate_placeholders, escape_code
@@ -20,6 +27,7 @@ from .issues import (
     async_delete_certificate_issue,
     changed_certificate,
     command_issue,
+    energy_issue_entry,
     home_issue_entry,
 )
 
@@ -87,6 +95,28 @@ class HomeRepairFlow(RepairsFlow):
         return self.async_create_entry(data={})
 
 
+class EnergyRepairFlow(RepairsFlow):
+    """Add the sensors to the Energy dashboard; the option removes them again."""
+
+    def __init__(self, entry: ConfigEntry) -> None:
+        self._entry = entry
+
+    async def async_step_init(self, _: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Start with the only step."""
+        return await self.async_step_confirm()
+
+    async def async_step_confirm(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
+        """Say what is added; if the user confirms, turn on the option, which adds it."""
+        if user_input is None:
+            return self.async_show_form(
+                step_id="confirm", description_placeholders={"name": self._entry.title}
+            )
+        entries, entry = self.hass.config_entries, self._entry
+        entries.async_update_entry(entry, options={**entry.options, CONF_ENERGY_DASHBOARD: True})
+        entries.async_schedule_reload(entry.entry_id)
+        return self.async_create_entry(data={})
+
+
 class CommandRepairFlow(RepairsFlow):
     """Show what became of a command, and what helps."""
 
@@ -142,6 +172,8 @@ async def async_create_fix_flow(hass: HomeAssistant, issue_id: str, data: IssueD
     """
     if (entry := home_issue_entry(hass, issue_id, data)) is not None:
         return HomeRepairFlow(entry)
+    if (entry := energy_issue_entry(hass, issue_id, data)) is not None:
+        return EnergyRepairFlow(entry)
     match command_issue(hass, issue_id, data):
         case (entry, key, placeholders) if key == COMMAND_NEEDS_CLOUD:
             return CloudRepairFlow(entry, placeholders)

@@ -98,9 +98,7 @@ class Home:
     async def choose_options(self, **chosen: Any) -> None:
         """Set options, and poll the gateway every second."""
         (entry,) = await self.entries()
-        options = "/api/config/config_entries/options/flow"
-        shown = await self.owner.post(options, {"handler": entry["entry_id"]})
-        await self.owner.post(f"{options}/{shown['flow_id']}", {"scan_interval": 1, **chosen})
+        await flow.choose_options(self.owner, entry["entry_id"], scan_interval=1, **chosen)
 
     async def _is_polled(self) -> bool:
         if not any(entry["state"] == "loaded" for entry in await self.entries()):

@@ -1,12 +1,13 @@
 """The dashboard of the integration, in houses of several kinds, on a wide and on a narrow screen."""
 
+import re
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import pytest
-from playwright.async_api import Browser, expect
+import pytest_asyncio
+from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-not-found,unused-ignore]
+from playwright.async_api import Browser, Locator, expect
 
 from development.demo import energy, entities
 from tests.browser.conftest import OUTPUT
@@ -16,88 +17,227 @@ from tests.browser.home import Home, running_home
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 NARROW = 390
-#: The titles of the views that each house has.
-VIEWS = {
-    "no-meters": ["Now", "Power of the day", "Months and years", "Panels", "Health"],
-    "three-phase": ["Now", "Power of the day", "Months and years", "Phases", "Panels", "Health"],
-    "battery": ["Now", "Power of the day", "Months and years", "Phases", "Batteries", "Panels", "Health"],
-    "sixty-inverters": ["Now", "Power of the day", "Months and years", "Phases", "Panels", "Health"],
-}
 SCREENS: tuple[tuple[int, Literal["light", "dark"]], ...] = (
     (WIDTH, "light"),
+    (WIDTH, "dark"),
     (NARROW, "light"),
     (NARROW, "dark"),
 )
-PATH = "iq-gateway"
+#: The paths of the views by their titles, in order.
+PATHS = {
+    "Now": "now",
+    "Power of the day": "power",
+    "Months and years": "history",
+    "Phases": "phases",
+    "Batteries": "batteries",
+    "Panels": "panels",
+    "Health": "health",
+}
+#: The houses, and the views that they do not have.
+HOUSES: dict[str, set[str]] = {
+    "no-meters": {"Phases", "Batteries"},
+    "three-phase": {"Batteries"},
+    "battery": set(),
+    "sixty-inverters": {"Batteries"},
+}
+#: Those whose firmware has the details of all microinverters: energies of today.
+DETAILED = ("three-phase", "battery")
 #: The translation keys of entities that are disabled by default, and that the house's owner has enabled.
 ENABLED = (
     "meter_active_power_phase",
     "meter_voltage_phase",
-    "meter_problem",
-    "token_expiry",
-    "certificate_expiry",
+    "inverter_energy_today",
     "battery_unit_charge",
     "battery_unit_power",
 )
 
 
-@asynccontextmanager
-async def furnished_home(place: Path, profile: str) -> AsyncIterator[Home]:
-    """Run a home whose owner has enabled more sensors, and added both dashboards."""
-    async with running_home(place / "home", profile) as home:
+class Dashboard(NamedTuple):
+    """A home with the dashboard, and a page in which its owner is signed in."""
+
+    profile: str
+    home: Home
+    frontend: Frontend
+
+    @property
+    def map(self) -> Locator:
+        """The map of the panels."""
+        return self.frontend.page.locator("enphase-iq-gateway-panels")
+
+    @property
+    def editor(self) -> Locator:
+        """The editor of the map."""
+        return self.frontend.page.locator("enphase-iq-gateway-panels-editor")
+
+
+@pytest_asyncio.fixture(loop_scope="package", scope="module", params=HOUSES)
+async def dashboard(
+    request: pytest.FixtureRequest, browser: Browser, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Dashboard]:
+    """Yield a home whose owner has enabled more sensors, and added both dashboards."""
+    async with running_home(tmp_path_factory.mktemp(request.param) / "home", request.param) as home:
         await home.add_gateway()
         (entry,) = await home.entries()
         await home.choose_options(panel_sensors=True)
-        sensors = await home.sensors()
+        if request.param in DETAILED:
+            details = [f"{each.serial_number}_energy_today" for each in home.gateway.house.inverters]
+            await entities.wait_for_entities(home.owner, entry["entry_id"], details)
         registered = await home.owner.ask("config/entity_registry/list")
         wanted = [each["unique_id"] for each in registered if each["translation_key"] in ENABLED]
         await entities.enable(home.owner, entry["entry_id"], wanted)
+        sensors = await home.sensors()
         await energy.set_up_dashboard(home.owner, sensors)
         await energy.import_history(home.owner, sensors, home.gateway.house, home.gateway.clock.start)
-        await home.owner.ask("lovelace/dashboards/create", url_path=PATH, title="IQ Gateway", mode="storage")
-        strategy = {"strategy": {"type": "custom:enphase-iq-gateway"}}
-        await home.owner.ask("lovelace/config/save", url_path=PATH, config=strategy)
-        yield home
+        await energy.add_gateway_dashboard(home.owner)
+        async with open_page(browser, home.process.url, OUTPUT) as frontend:
+            await frontend.sign_in()
+            yield Dashboard(request.param, home, frontend)
 
 
-@pytest.mark.parametrize("profile", VIEWS)
-async def test_each_view_is_complete_on_wide_and_narrow_screens(
-    profile: str, browser: Browser, tmp_path: Path
-) -> None:
-    async with (
-        furnished_home(tmp_path, profile) as home,
-        open_page(browser, home.process.url, OUTPUT) as frontend,
-    ):
-        problems: list[str] = []
-        frontend.page.on("pageerror", lambda error: problems.append(str(error)))
-        await frontend.sign_in()
-        await frontend.open(f"/{PATH}")
-        await _is_complete(frontend)
-        tabs = frontend.page.locator("ha-tab-group-tab")
-        assert [(await tab.inner_text()).strip() for tab in await tabs.all()] == VIEWS[profile]
-        for title in VIEWS[profile]:
-            path = _paths()[title]
-            for width, scheme in SCREENS:
-                await frontend.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-                await frontend.open(f"/{PATH}/{path}", 2 * HEIGHT, width)
-                await _is_complete(frontend)
-                assert await frontend.page.evaluate("document.body.scrollWidth") <= width
-                dark = "-dark" if scheme == "dark" else ""
-                await frontend.picture(f"dashboard-{profile}-{path}-{width}{dark}")
-        assert problems == []
+async def test_each_view_is_complete_on_wide_and_narrow_screens(dashboard: Dashboard) -> None:
+    frontend = dashboard.frontend
+    problems: list[str] = []
+    frontend.page.on("pageerror", lambda error: problems.append(str(error)))
+    expected = [title for title in PATHS if title not in HOUSES[dashboard.profile]]
+    await frontend.open(f"/{energy.DASHBOARD}")
+    await _is_complete(frontend)
+    tabs = frontend.page.locator("ha-tab-group-tab")
+    assert [(await tab.inner_text()).strip() for tab in await tabs.all()] == expected
+    for title in expected:
+        for width, scheme in SCREENS:
+            await frontend.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+            await frontend.open(f"/{energy.DASHBOARD}/{PATHS[title]}", 2 * HEIGHT, width)
+            await _is_complete(frontend)
+            assert await frontend.page.evaluate("document.documentElement.scrollWidth") <= width
+            name = f"dashboard-{dashboard.profile}-{PATHS[title]}-{width}"
+            await frontend.picture(name if scheme == "light" else f"{name}-dark")
+    assert problems == []
 
 
-def _paths() -> dict[str, str]:
-    """Return the paths of the views by their English titles."""
-    return {
-        "Now": "now",
-        "Power of the day": "power",
-        "Months and years": "history",
-        "Phases": "phases",
-        "Batteries": "batteries",
-        "Panels": "panels",
-        "Health": "health",
-    }
+large_house = pytest.mark.parametrize("dashboard", ["sixty-inverters"], indirect=True)
+
+
+@large_house
+async def test_the_dialog_for_a_new_dashboard_lists_it(dashboard: Dashboard) -> None:
+    page = dashboard.frontend.page
+    await dashboard.frontend.open("/config/lovelace/dashboards")
+    await page.get_by_role("button", name="Add dashboard").click()
+    await page.locator("dashboard-card").filter(has_text="Enphase IQ Gateway").click()
+    await page.locator("dialog-lovelace-dashboard-detail input").first.fill("My sun")
+    await page.get_by_role("button", name="Create").click()
+    await page.get_by_text("My sun").first.wait_for()
+    found = await dashboard.home.owner.ask("lovelace/dashboards/list")
+    [path] = [each["url_path"] for each in found if each["title"] == "My sun"]
+    config = await dashboard.home.owner.ask("lovelace/config", url_path=path)
+    assert config["strategy"] == {"type": "custom:enphase-iq-gateway"}
+
+
+@pytest.mark.parametrize("dashboard", ["battery"], indirect=True)
+async def test_axe_finds_nothing_in_the_map_and_its_editor(dashboard: Dashboard) -> None:
+    page = dashboard.frontend.page
+    for _, scheme in SCREENS[:2]:
+        await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        await _open_map(dashboard)
+        assert await _violations(dashboard.map) == []
+        await dashboard.map.get_by_role("button", name="Today").click()
+        await dashboard.map.get_by_text("Median").wait_for()
+        assert await _violations(dashboard.map) == []
+        await _open_editor(dashboard)
+        assert await _violations(dashboard.editor) == []
+
+
+@large_house
+async def test_a_tap_on_a_panel_opens_its_history(dashboard: Dashboard) -> None:
+    await _open_map(dashboard)
+    panel = dashboard.map.locator(".panel").first
+    name, _, value = str(await panel.get_attribute("aria-label")).partition(": ")
+    assert re.fullmatch(r"\d+ W", value)
+    await panel.focus()
+    await dashboard.frontend.page.keyboard.press("Enter")
+    await dashboard.frontend.page.locator("ha-more-info-dialog").get_by_text(name).first.wait_for()
+
+
+@large_house
+async def test_only_the_panel_that_has_changed_is_drawn_again(dashboard: Dashboard) -> None:
+    await _open_map(dashboard)
+    changed = await dashboard.map.evaluate(
+        """async (card) => {
+            const panels = [...card.shadowRoot.querySelectorAll(".panel")];
+            const seen = new Set();
+            const observer = new MutationObserver((records) =>
+                records.forEach((each) => seen.add(panels.indexOf(each.target.closest(".panel")))));
+            observer.observe(card.shadowRoot.querySelector(".map"),
+                { attributes: true, childList: true, subtree: true });
+            const { hass } = card;
+            const id = card._panels[7].entity_id;
+            const state = { ...hass.states[id], state: "1" };
+            card.hass = { ...hass, states: { ...hass.states, [id]: state } };
+            await new Promise((resolve) => setTimeout(resolve));
+            observer.disconnect();
+            return [[...seen], panels[7].textContent];
+        }"""
+    )
+    assert changed == [[7], "1"]
+
+
+@large_house
+async def test_panels_are_moved_and_tilted_with_keys_and_by_dragging(dashboard: Dashboard) -> None:
+    page, owner = dashboard.frontend.page, dashboard.home.owner
+    await _open_map(dashboard)
+    await _open_editor(dashboard)
+    panels = dashboard.editor.locator(".panel")
+    await panels.nth(0).focus()
+    for key in ("ArrowRight", "ArrowRight", "ArrowDown", "PageDown", "PageDown", "PageUp"):
+        await page.keyboard.press(key)
+    await dashboard.editor.get_by_text("column 0.5, row 0.25, 5°").wait_for()
+    box = await panels.nth(1).bounding_box()
+    assert box
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    await page.mouse.move(x, y)
+    await page.mouse.down()
+    await page.mouse.move(x + 2 * box["width"], y, steps=4)
+    await page.mouse.up()
+    handle = await dashboard.editor.locator(".handle").bounding_box()
+    box = await panels.nth(1).bounding_box()
+    assert handle
+    assert box
+    await page.mouse.move(handle["x"] + 12, handle["y"] + 12)
+    await page.mouse.down()
+    # To the right of the panel: a quarter turn.
+    await page.mouse.move(box["x"] + 3 * box["width"], box["y"] + box["height"] / 2, steps=4)
+    await page.mouse.up()
+    await dashboard.frontend.picture("dashboard-editor")
+    await page.get_by_role("button", name="Save").click()
+    await expect(dashboard.editor).to_have_count(0)
+    strategy = (await owner.ask("lovelace/config", url_path=energy.DASHBOARD))["strategy"]
+    places: list[dict[str, Any]] = list(strategy["places"].values())
+    assert len(places) == 60
+    assert places[0] == {"x": 0.5, "y": 0.25, "tilt": 5}
+    # The box is narrower than the panel by the gap.
+    assert places[1] == {"x": 2.75, "y": 0, "tilt": 90}
+    await _open_map(dashboard)
+    await expect(dashboard.map.locator(".panel").nth(1)).to_have_attribute(
+        "style", re.compile(r"rotate\(90deg\)")
+    )
+
+
+async def _open_map(dashboard: Dashboard) -> None:
+    await dashboard.frontend.open(f"/{energy.DASHBOARD}/panels", 2 * HEIGHT)
+    await dashboard.map.get_by_role("button", name=re.compile(r" \d+ W$")).first.wait_for()
+
+
+async def _open_editor(dashboard: Dashboard) -> None:
+    await dashboard.frontend.page.get_by_role("button", name="Edit dashboard").click()
+    await dashboard.editor.locator(".panel").first.wait_for()
+
+
+async def _violations(element: Locator) -> list[str]:
+    """Return what axe-core finds in an element."""
+    await element.page.evaluate(AXE_SCRIPT)
+    return [
+        f"{each['id']}: {each['nodes'][0]['html']}"
+        for each in await element.evaluate("async (element) => (await axe.run(element)).violations")
+    ]
 
 
 async def _is_complete(frontend: Frontend) -> None:

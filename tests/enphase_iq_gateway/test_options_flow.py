@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from custom_components.enphase_iq_gateway.const import (
     CONF_ALLOW_WRITES,
     CONF_BATTERY_CLOUD,
+    CONF_ENERGY_DASHBOARD,
     CONF_LIVE_VALUES,
     CONF_PANEL_SENSORS,
 )
@@ -25,6 +26,7 @@ OPTIONS = {
     CONF_LIVE_VALUES,
     CONF_ALLOW_WRITES,
     CONF_BATTERY_CLOUD,
+    CONF_ENERGY_DASHBOARD,
 }
 KEYS = st.sampled_from([*sorted(OPTIONS), "other"])
 

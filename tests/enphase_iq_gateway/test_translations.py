@@ -141,6 +141,7 @@ def test_issues_and_their_texts_match() -> None:
     of_commands = {*COMMAND_ISSUES.values(), *COMMAND_OUTCOMES.values(), COMMAND_IGNORED}
     of_others = {
         "certificate_changed",
+        "energy_dashboard_incomplete",
         "home_energy_decreasing",
         "live_values_not_allowed",
         "serial_number_conflict",

@@ -13,6 +13,8 @@ const EDITOR = "enphase-iq-gateway-panels-editor";
 /** Height of a panel, and the gap around it, in panel widths. */
 const HEIGHT = 1.6;
 const GAP = 0.06;
+/** Pixels of the widest panel. */
+const MAX_WIDTH = 96;
 /** Steps of the editor, in panel widths and degrees. */
 const MOVE_STEP = 0.25;
 const TILT_STEP = 5;
@@ -21,8 +23,11 @@ const BEHIND = 0.2;
 /** Colours of nothing and of the most; every mixture differs in brightness, too, and so for the colour-blind. */
 const LOW = [20, 42, 82];
 const HIGH = [255, 209, 71];
-/** Milliseconds between two requests of the energies of today. */
+/** Milliseconds; after an interval, the energies at midnight are requested again. */
+const HOUR = 3_600_000;
 const ENERGY_INTERVAL = 300_000;
+/** From the units that a user can choose for powers and energies to W and kWh. */
+const FACTORS = { mW: 1e-3, kW: 1e3, MW: 1e6, Wh: 1e-3, MWh: 1e3, GWh: 1e6 };
 
 /** Return whether an entity is the power of a microinverter, which has the name of its device. */
 export function isPanelPower(hass, entity) {
@@ -71,7 +76,7 @@ const STYLE = `
   .modes button { border: 0; padding: 8px 16px; min-height: 36px; cursor: pointer; font: inherit;
     background: none; color: var(--primary-text-color); }
   .modes button[aria-pressed="true"] { background: var(--primary-text-color); color: var(--card-background-color); }
-  .map { position: relative; margin: 0 16px; container-type: inline-size; }
+  .map { position: relative; margin: 0 auto; width: calc(100% - 32px); container-type: inline-size; }
   .panel { position: absolute; box-sizing: border-box; padding: 0; border: 1px solid rgb(0 0 0 / 40%);
     border-radius: 8%; cursor: pointer; font: inherit; font-size: var(--text-size); overflow: hidden;
     transition: background-color 0.4s; }
@@ -86,7 +91,7 @@ const STYLE = `
   .edit .panel[aria-pressed="true"] { outline: 3px solid var(--primary-color); z-index: 1; }
   .handle { position: absolute; width: 24px; height: 24px; margin: -12px; border-radius: 50%; z-index: 3;
     background: var(--primary-color); cursor: grab; touch-action: none; }
-  .edit .map { background: var(--secondary-background-color); border-radius: 8px; margin: 0; }
+  .edit .map { background: var(--secondary-background-color); border-radius: 8px; width: 100%; }
   .edit .words { padding: 8px 0; }
   @media (prefers-reduced-motion: reduce) { .panel { transition: none; } }
 `;
@@ -109,16 +114,22 @@ class PanelMap extends HTMLElement {
       throw new Error("places: enter the entities of panels with x, y and tilt");
     }
     this._config = config;
-    if (this._hass) {
+    if (this._map) {
       this._place();
+    } else if (this._hass) {
+      this._build();
     }
   }
 
   set hass(hass) {
     const before = this._hass;
     this._hass = hass;
+    if (!this._config) {
+      // Editors get their configuration later.
+      return;
+    }
     // The registries are new objects after each change, the states of unchanged entities the same ones.
-    if (before?.entities !== hass.entities || before?.devices !== hass.devices || before?.language !== hass.language) {
+    if (!this._map || before.entities !== hass.entities || before.devices !== hass.devices || before.language !== hass.language) {
       this._build();
     } else {
       this._update();
@@ -140,7 +151,9 @@ class PanelMap extends HTMLElement {
     return Object.values(entities)
       .filter((each) => isPanelPower(this._hass, each))
       .filter((each) => !gateway || devices[each.device_id].via_device_id === gateway)
-      .sort((one, other) => this._name(one).localeCompare(this._name(other)));
+      .map((each) => [this._name(each), each])
+      .sort(([one], [other]) => (one < other ? -1 : 1))
+      .map(([, each]) => each);
   }
 
   _name(entity) {
@@ -149,6 +162,11 @@ class PanelMap extends HTMLElement {
   }
 
   _build() {
+    const digits = (count) => ({ minimumFractionDigits: count, maximumFractionDigits: count });
+    this._numbers = {
+      power: new Intl.NumberFormat(this._hass.language, digits(0)),
+      energy: new Intl.NumberFormat(this._hass.language, digits(2)),
+    };
     this._panels = this._find();
     this._elements.clear();
     this._shown.clear();
@@ -195,6 +213,7 @@ class PanelMap extends HTMLElement {
     const [left, top] = [0, 1].map((axis) => Math.min(...corners.map((each) => each[axis])) - this._margin);
     const [right, bottom] = [0, 1].map((axis) => Math.max(...corners.map((each) => each[axis])) + this._margin);
     this._bounds = { left, top, width: right - left, height: bottom - top };
+    this._map.style.maxWidth = `${(right - left) * MAX_WIDTH}px`;
     this._map.style.aspectRatio = `${right - left} / ${bottom - top}`;
     this._map.style.setProperty("--text-size", `min(${(32 / (right - left)).toFixed(2)}cqw, 18px)`);
     for (const [entityId, place] of places) {
@@ -214,8 +233,9 @@ class PanelMap extends HTMLElement {
 
   /** Return the value of a panel in the chosen mode, W or kWh; null if it is unknown. */
   _value(entityId) {
-    const state = this._hass.states[entityId];
-    const number = this._mode === "power" ? parseFloat(state?.state) : this._energies[entityId];
+    const { entityId: source, before } = this._mode === "power" ? { entityId, before: 0 } : this._energies[entityId] ?? {};
+    const state = this._hass.states[source];
+    const number = parseFloat(state?.state) * (FACTORS[state?.attributes.unit_of_measurement] ?? 1) - before;
     return Number.isFinite(number) ? number : null;
   }
 
@@ -255,8 +275,7 @@ class PanelMap extends HTMLElement {
   }
 
   _number(value) {
-    const digits = this._mode === "power" ? 0 : 2;
-    return value.toLocaleString(this._hass.language, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+    return this._numbers[this._mode].format(value);
   }
 
   _format(value) {
@@ -326,7 +345,9 @@ class PanelsCard extends PanelMap {
     this._scale[0].textContent = this._format(0);
     this._scale[1].textContent = top > 0 ? this._format(top) : "–";
     if (this._panels.length) {
-      const words = this._error ?? this.text(`legend_${this._mode}`, { value: this._format(this._mode === "power" ? top : middle) });
+      const value = this._mode === "power" ? top : middle;
+      const words =
+        this._error ?? (value > 0 ? this.text(`legend_${this._mode}`, { value: this._format(value) }) : this.text(this._mode === "power" ? "no_power" : "no_energy_today"));
       if (this._words.textContent !== words) {
         this._words.textContent = words;
       }
@@ -355,24 +376,31 @@ class PanelsCard extends PanelMap {
     this._update();
   }
 
-  /** Ask for the energies of today: of a sensor that has it, or else from the statistics of the lifetime energy. */
+  /**
+   * Find what tells the energies of today: the sensor that has it, or the lifetime energy and what it was at midnight,
+   * which statistics have (for new sensors: at the end of their first hour).
+   */
   async _fetchEnergies() {
-    const panelOf = {};
-    for (const each of Object.values(this._hass?.entities ?? {})) {
-      const panel = this._panels.find(({ device_id: id }) => id === each.device_id);
-      if (panel && each.translation_key === "inverter_lifetime_energy") {
-        panelOf[each.entity_id] = panel.entity_id;
-      }
-    }
-    const found = await this._statistics(Object.keys(panelOf), {
-      start_time: midnight(this._hass.config.time_zone).toISOString(),
+    const sensors = Object.values(this._hass?.entities ?? {}).filter((each) => each.platform === PLATFORM);
+    const ofPanel = (panel, key) =>
+      sensors.find((each) => each.device_id === panel.device_id && each.translation_key === key)?.entity_id;
+    const lifetimes = this._panels.map((panel) => ofPanel(panel, "inverter_lifetime_energy"));
+    const found = await this._statistics(lifetimes.filter(Boolean), {
+      start_time: new Date(midnight(this._hass.config.time_zone) - HOUR).toISOString(),
       period: "hour",
-      types: ["change"],
+      types: ["state"],
       units: { energy: "kWh" },
     });
-    for (const [entityId, rows] of Object.entries(found)) {
-      this._energies[panelOf[entityId]] = rows.reduce((sum, row) => sum + (row.change ?? 0), 0);
-    }
+    this._energies = {};
+    this._panels.forEach((panel, index) => {
+      const today = ofPanel(panel, "inverter_energy_today");
+      const before = found[lifetimes[index]]?.[0]?.state;
+      if (today) {
+        this._energies[panel.entity_id] = { entityId: today, before: 0 };
+      } else if (before !== undefined) {
+        this._energies[panel.entity_id] = { entityId: lifetimes[index], before };
+      }
+    });
     this._update();
   }
 

@@ -136,6 +136,8 @@ async def _serve_simulated(running: process.Process, owner: Owner, sim: Simulato
     async with _step("setting the integration up: address, fingerprint, Entrez account"):
         steps = flow.steps(sim.url, sim.serial_number, sim.fingerprint, sim.username, sim.password)
         entry_id = await flow.walk(owner, steps)
+        # For the map of the panels.
+        await flow.choose_options(owner, entry_id, panel_sensors=True)
         expected = simulation.list_expected_entities(sim)
         found = await entities.wait_for_entities(owner, entry_id, [each.unique_id for each in expected])
         shown = await entities.enable(owner, entry_id, found if given.everything or given.check else ())
@@ -143,7 +145,8 @@ async def _serve_simulated(running: process.Process, owner: Owner, sim: Simulato
     sensors = {
         unique_id.removeprefix(f"{sim.serial_number}_"): entity_id for unique_id, entity_id in found.items()
     }
-    async with _step("filling the Energy dashboard with the house's last days"):
+    async with _step("adding the dashboard, and filling the Energy dashboard with the house's last days"):
+        await energy.add_gateway_dashboard(owner)
         await energy.set_up_dashboard(owner, sensors)
         await energy.import_history(owner, sensors, sim.house, sim.clock.start)
 
@@ -187,6 +190,7 @@ async def _serve(text: str) -> int:
 def _where_to_look(url: str, device_id: str, sim: Simulator) -> str:
     return f"""
 Home Assistant    {url}   sign in as {USERNAME} with password {PASSWORD}
+  the dashboard   {url}/{energy.DASHBOARD}   (this is what opens)
   the gateway     {url}/config/devices/device/{device_id}
   Energy          {url}/energy
 Gateway           {sim.url}   serial number {sim.serial_number}

@@ -1,4 +1,4 @@
-"""The Energy dashboard: its sensors, and statistics of the house before the demo."""
+"""The integration's dashboard and the Energy dashboard, and statistics of the house before the demo."""
 
 from __future__ import annotations
 
@@ -15,9 +15,13 @@ from .entities import TIMEOUT
 from .errors import DemoError
 from .owner import Owner
 
+#: The path of the integration's dashboard.
+DASHBOARD = "iq-gateway"
 #: Days of history, so that the dashboard's week has something in it on a Monday too.
 HISTORY_DAYS = 10
 _HOUR = 3600
+#: Seconds; the longest graph shows ten years.
+_LONG_BEFORE = 12 * 366 * 24 * _HOUR
 
 #: The energy sensors, by the end of their unique ids, and what they count (Wh).
 _COUNTERS: dict[str, Callable[[Truth], float]] = {
@@ -89,11 +93,26 @@ async def set_up_dashboard(owner: Owner, sensors: Mapping[str, str]) -> None:
     await owner.ask("energy/save_prefs", energy_sources=sources, device_consumption=[])
 
 
+async def add_gateway_dashboard(owner: Owner) -> None:
+    """Add the dashboard of the integration to the sidebar, and make it the one that Home Assistant opens."""
+    await owner.ask(
+        "lovelace/dashboards/create",
+        url_path=DASHBOARD,
+        title="IQ Gateway",
+        icon="mdi:solar-power",
+        mode="storage",
+    )
+    strategy = {"strategy": {"type": "custom:enphase-iq-gateway"}}
+    await owner.ask("lovelace/config/save", url_path=DASHBOARD, config=strategy)
+    await owner.ask("frontend/set_system_data", key="core", value={"default_panel": DASHBOARD})
+
+
 async def import_history(owner: Owner, sensors: Mapping[str, str], house: House, now: float) -> None:
     """Import hourly statistics of the house's last days into the sensors; `now` in epoch seconds.
 
     The recorder sums a new sensor from zero at its first state. So the imported sums end there too, and lie
-    below zero before: what is shown are differences, and none of them jumps.
+    below zero before: what is shown are differences, and none of them jumps. The first row, whose own
+    difference is that from zero, lies years before, where no graph shows it.
     """
     last = int(now) // _HOUR * _HOUR
     edges = [last - _HOUR * count for count in range(HISTORY_DAYS * 24, -1, -1)]
@@ -102,9 +121,10 @@ async def import_history(owner: Owner, sensors: Mapping[str, str], house: House,
     firsts = await _first_states(owner, counters)
     for entity_id, value in counters.items():
         kilowatt_hours = [value(truth) / 1000 for truth in truths]
-        rows = [{"state": each, "sum": each - firsts[entity_id]} for each in kilowatt_hours[1:]]
+        rows = [{"state": each, "sum": each - firsts[entity_id]} for each in kilowatt_hours]
+        starts = [last - _LONG_BEFORE, *edges[:-1]]
         await _import(
-            owner, entity_id, edges, rows, has_sum=True, mean_type=0, unit_class="energy", unit="kWh"
+            owner, entity_id, starts, rows, has_sum=True, mean_type=0, unit_class="energy", unit="kWh"
         )
     for key, flow in _FLOWS.items():
         if key in sensors:
@@ -117,15 +137,16 @@ async def import_history(owner: Owner, sensors: Mapping[str, str], house: House,
                 }
                 for begin, end in hours
             ]
+            starts = edges[:-1]
             await _import(
-                owner, sensors[key], edges, rows, has_sum=False, mean_type=1, unit_class="power", unit="W"
+                owner, sensors[key], starts, rows, has_sum=False, mean_type=1, unit_class="power", unit="W"
             )
 
 
 async def _import(
     owner: Owner,
     entity_id: str,
-    edges: list[int],
+    times: list[int],
     rows: list[dict[str, float]],
     *,
     unit: str,
@@ -138,7 +159,7 @@ async def _import(
         "unit_of_measurement": unit,
         **kind,
     }
-    starts = [datetime.fromtimestamp(edge, UTC).isoformat() for edge in edges[:-1]]
+    starts = [datetime.fromtimestamp(edge, UTC).isoformat() for edge in times]
     statistics = [{"start": start, **row} for start, row in zip(starts, rows, strict=True)]
     await owner.ask("recorder/import_statistics", metadata=metadata, stats=statistics)
 

@@ -14,6 +14,13 @@ DOMAIN = "enphase_iq_gateway"
 Filling = Mapping[str, Any] | Callable[[dict[str, Any]], Mapping[str, Any]]
 
 
+async def choose_options(owner: Owner, entry_id: str, **chosen: Any) -> None:
+    """Set options of an entry; those that are not given get their defaults."""
+    path = "/api/config/config_entries/options/flow"
+    shown = await owner.post(path, {"handler": entry_id})
+    await owner.post(f"{path}/{shown['flow_id']}", chosen)
+
+
 async def walk(owner: Owner, steps: Mapping[str, Filling]) -> str:
     """Complete the flow with the input of each step in `steps`, by step id, and return the new entry's id.
 

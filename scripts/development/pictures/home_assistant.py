@@ -14,6 +14,8 @@ _TESTS = PROJECT / "tests" / "browser"
 #: Names in docs/images by the name of a step's picture.
 _BEST = {
     "add-2-trust": "trust",
+    "dashboard-battery-now-1280": "dashboard",
+    "dashboard-sixty-inverters-panels-1280": "dashboard-panels",
     "device-page": "device-page",
     "energy-yesterday": "energy-dashboard",
     "certificate-2-question": "certificate-changed",

@@ -30,6 +30,9 @@ _PIECE = 1 << 18
 #: Type, channel and size of a frame; an octet follows its payload.
 _HEADER = struct.Struct(">BHI")
 
+#: Class and method of a delivery. Its number follows the text that names the consumer.
+_DELIVER, _NUMBER = struct.pack(">HH", 60, 60), struct.Struct(">Q")
+
 #: Class, weight and size of the body; properties follow.
 _CONTENT_HEADER = struct.Struct(">HHQ")
 
@@ -132,8 +135,10 @@ class _FrameReceiver(connection.FrameReceiver):
             if kind == constants.FRAME_HEADER and size >= _CONTENT_HEADER.size:
                 return end + 1 - start, channel, _Header(data[payload:end])
         try:
+            if kind == constants.FRAME_METHOD and data.startswith(_DELIVER, payload):
+                return end + 1 - start, channel, _Delivery(data[payload + len(_DELIVER) : end])
             return pamqp.frame.unmarshal(data[start : end + 1])
-        except pamqp.exceptions.PAMQPException as error:
+        except (pamqp.exceptions.PAMQPException, struct.error, IndexError) as error:
             raise InvalidFrameError(str(error)) from error
 
     async def _read_more(self) -> None:
@@ -149,6 +154,20 @@ class _FrameReceiver(connection.FrameReceiver):
         if not more:
             raise AMQPConnectionError("Server connection unexpectedly closed")
         self._data, self._position = rest + more, 0
+
+
+class _Delivery(Basic.Deliver):
+    """A delivery of which all but the number is decoded when it is needed."""
+
+    def __init__(self, data: bytes) -> None:
+        self.data = data
+        (self.delivery_tag,) = _NUMBER.unpack_from(data, 1 + data[0])
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in Basic.Deliver.__slots__:
+            raise AttributeError(name)
+        self.unmarshal(self.data)
+        return getattr(self, name)
 
 
 class _Header(ContentHeader):

@@ -2,21 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from ..cloud.battery import BatteryCloud
-from ..exceptions import (
-    CommandError,
-    CommandReason,
-    CommunicationError,
-    EnphaseError,
-    NotAllowedError,
-    ResponseError,
-)
+from ..exceptions import CommandError, CommandReason
 from ..json_values import (
     boolean,
     identifier,
@@ -28,11 +19,11 @@ from ..json_values import (
     printable,
     text,
 )
-from ..models.commands import Command, CommandResult, Evidence, Outcome, Reason, Value, Way
+from ..models.commands import Command, CommandResult, Evidence, Reason, Value
 from ..models.ensemble import DryContact, is_closed
-from ..models.storage import SCHED, SECCTRL, TARIFF, Storage, StorageMode, StorageSettings
 from . import tariff
-from .proof import Observation, Prover, Timing, now
+from .proof import Observation, Timing, now
+from .storage_control import StorageControl, given, one_of, require_level
 
 if TYPE_CHECKING:
     from .gateway import Gateway
@@ -53,7 +44,7 @@ CONTACT_ACTIONS = ("apply", "shed", "schedule", "none")
 CONTACT_MODES = ("manual", "soc")
 
 
-class Control(Prover):
+class Control(StorageControl):
     """The commands of a gateway, one at a time: use `Gateway.control`.
 
     Each `set_...` sends a command and returns its first proof, after some seconds: HELD, or PENDING. A minute
@@ -66,17 +57,10 @@ class Control(Prover):
     """
 
     def __init__(self, gateway: Gateway, timing: Timing | None = None) -> None:
-        super().__init__(timing)
-        self._gateway = gateway
+        super().__init__(gateway, timing)
         self._contacts_settled_at = 0.0
         #: Serial numbers, as of the latest reading of the slow list of devices.
         self._known_ac_batteries: frozenset[str] = frozenset()
-        self._local_writes_again_at = 0.0
-
-    @property
-    def are_local_writes_ignored(self) -> bool:
-        """Whether the battery controller ignored the document within the hour: `set_storage` skips it."""
-        return now() < self._local_writes_again_at
 
     @property
     def are_contacts_settling(self) -> bool:
@@ -87,17 +71,6 @@ class Control(Prover):
         """Return a dry contact; without its status, if that may be wrong."""
         is_open = contact.id.startswith("NC") and contact.status == "open"
         return replace(contact, status=None) if is_open and self.are_contacts_settling else contact
-
-    async def storage(self, cloud: BatteryCloud | None = None) -> Storage:
-        """Return how the batteries are used; this takes three small requests.
-
-        Where the gateway does not tell the mode, it is that of the `cloud`, unless a change is pending there.
-        """
-        call = self._gateway.optional_call
-        storage = Storage.from_json(await call(TARIFF), await call(SCHED), await call(SECCTRL))
-        if cloud is None or storage.document is None or storage.mode is not None:
-            return storage
-        return tariff.with_cloud(storage, await cloud.settings())
 
     async def generator_mode(self) -> str | None:
         """Return the mode of the generator: "off", "on" or "auto"; None without a generator."""
@@ -137,80 +110,6 @@ class Control(Prover):
         states = [boolean(answer, key) for key in ("powerForcedOff", "pvPowerForcedOff")]
         known = [state for state in states if state is not None]
         return not any(known) if known else None
-
-    async def set_storage(
-        self,
-        *,
-        mode: StorageMode | str | None = None,
-        reserve: float | None = None,
-        charge_from_grid: bool | None = None,
-        shutdown_level: float | None = None,
-        cloud: BatteryCloud | None = None,
-    ) -> CommandResult:
-        """Change how the batteries are used, in one write; None: unchanged. Levels are in %.
-
-        Where the controller ignores the gateway's document, or the token may not write it, the change is sent
-        to the `cloud`, if there is one. For an hour from then on, the document is not tried again
-        (`are_local_writes_ignored`); not for longer, as the controller may only have been slow. By the cloud,
-        the gateway acts within 20 s; the cloud may need up to 15 minutes to have a new mode. Until then,
-        `confirm` returns PENDING with Reason.CLOUD_PENDING, which is not final: call it again later.
-        """
-        if mode is not None:
-            mode = StorageMode(_one_of("mode", mode, tuple(StorageMode)))
-        requested = _given(
-            mode=mode, reserve=reserve, charge_from_grid=charge_from_grid, shutdown_level=shutdown_level
-        )
-        for name in ("reserve", "shutdown_level"):
-            _require_level(name, requested.get(name))
-
-        before = None
-        if cloud is None or not self.are_local_writes_ignored:
-            try:
-                result = await self._set_storage_locally(requested)
-            except NotAllowedError:
-                if cloud is None:
-                    raise
-            else:
-                if cloud is None or result.outcome is Outcome.HELD:
-                    return result
-                before = result.before
-            self._local_writes_again_at = now() + self.timing.local_again
-        return await self._set_storage_by_cloud(requested, cloud, before)
-
-    async def _set_storage_locally(self, requested: Mapping[str, Value]) -> CommandResult:
-        written: StorageSettings | None = None
-
-        async def send() -> None:
-            document = tariff.change_document(await self._gateway.api_call(TARIFF), requested)
-            nonlocal written
-            written = StorageSettings.from_json(document)
-            await self._write(TARIFF, "PUT", document)
-
-        async def observe() -> Observation:
-            return tariff.observe(await self.storage(), written=written, has_mode="mode" in requested)
-
-        check = partial(tariff.require_levels, requested)
-        return await self._run(Command.STORAGE, requested, send=send, observe=observe, check=check)
-
-    async def _set_storage_by_cloud(
-        self, requested: Mapping[str, Value], cloud: BatteryCloud, before: Mapping[str, Value] | None
-    ) -> CommandResult:
-        changes: dict[str, Any] = dict(requested)
-
-        async def send() -> None:
-            with _errors_of_cloud():
-                await cloud.change(**changes)
-
-        return await self._run(
-            Command.STORAGE,
-            requested,
-            send=send,
-            observe=partial(self._observe_by_cloud, cloud),
-            within=self.timing.cloud,
-            way=Way.CLOUD,
-            before=before,
-            check=partial(tariff.require_levels, requested),
-        )
 
     async def set_grid_connection(self, connected: bool) -> CommandResult:
         """Open or close the System Controller's relay to the grid; this takes up to half a minute.
@@ -261,8 +160,8 @@ class Control(Prover):
         `soc_high` %). The actions on the grid, off grid and with a generator: "apply", "shed", "schedule" or
         "none". See `are_contacts_settling` for what follows.
         """
-        requested = _given(
-            mode=None if mode is None else _one_of("mode", mode, CONTACT_MODES),
+        requested = given(
+            mode=None if mode is None else one_of("mode", mode, CONTACT_MODES),
             soc_low=soc_low,
             soc_high=soc_high,
             grid_action=grid_action,
@@ -272,9 +171,9 @@ class Control(Prover):
         )
         for name in ("grid_action", "micro_grid_action", "gen_action"):
             if name in requested:
-                _one_of(name, requested[name], CONTACT_ACTIONS)
+                one_of(name, requested[name], CONTACT_ACTIONS)
         for name in ("soc_low", "soc_high"):
-            _require_level(name, requested.get(name))
+            require_level(name, requested.get(name))
 
         async def send() -> None:
             settings = _find(await self._gateway.api_call(_CONTACT_SETTINGS), _CONTACT_SETTINGS, contact)
@@ -299,7 +198,7 @@ class Control(Prover):
 
     async def set_generator(self, mode: str) -> CommandResult:
         """Switch the generator "off", "on" or to "auto"."""
-        _one_of("mode", mode, GENERATOR_MODES)
+        one_of("mode", mode, GENERATOR_MODES)
 
         async def send() -> None:
             await self._write(_GENERATOR, "POST", {"gen_cmd": mode})
@@ -327,9 +226,9 @@ class Control(Prover):
         if (min_soc is None) is not (max_soc is None):
             raise CommandError("an AC Battery sleeps between two levels: both are needed, or none to wake it")
         requested: dict[str, Value] = {"sleep": min_soc is not None}
-        requested |= _given(min_soc=min_soc, max_soc=max_soc) if min_soc is not None else {}
+        requested |= given(min_soc=min_soc, max_soc=max_soc) if min_soc is not None else {}
         for name in ("min_soc", "max_soc"):
-            _require_level(name, requested.get(name))
+            require_level(name, requested.get(name))
         if min_soc is not None and max_soc is not None and min_soc > max_soc:
             raise CommandError(
                 f"min_soc ({min_soc} %) must not be above max_soc ({max_soc} %)",
@@ -378,12 +277,6 @@ class Control(Prover):
 
     def _seconds_to_settled(self) -> float:
         return self._contacts_settled_at - now()
-
-    async def _observe_by_cloud(self, cloud: BatteryCloud) -> Observation:
-        storage = await self.storage()
-        with _errors_of_cloud():
-            settings = await cloud.settings()
-        return tariff.observe(storage, settings)
 
     async def _ac_batteries(self) -> dict[str, Mapping[str, Any]]:
         """Return what the slow /inventory.json has of each AC Battery, by serial number."""
@@ -451,33 +344,6 @@ class Control(Prover):
     async def _observe_production(self) -> Observation:
         return Observation({"on": await self.is_production_on()})
 
-    async def _write(self, path: str, method: str, body: Any) -> None:
-        """Send a document, or a text; what the gateway answers proves nothing.
-
-        Raises CommandError if it has no such endpoint, as without the device, CommunicationError if the
-        command may have been carried out although the answer is an error.
-        """
-        content = {"data" if isinstance(body, str) else "json": body}
-        try:
-            await self._gateway.api_call(path, method, response_raw=True, **content)
-        except ResponseError as error:
-            if error.status == 404:
-                raise CommandError(
-                    f"this gateway takes no command at {path}: the device is missing", CommandReason.NO_DEVICE
-                ) from None
-            if error.retryable:
-                raise CommunicationError(str(error), path=path) from error
-            raise
-
-
-@contextmanager
-def _errors_of_cloud() -> Iterator[None]:
-    try:
-        yield
-    except EnphaseError as error:
-        error.is_from_cloud = True
-        raise
-
 
 def _by_document(_: CommandResult) -> Evidence:
     return Evidence.DOCUMENT
@@ -485,24 +351,6 @@ def _by_document(_: CommandResult) -> Evidence:
 
 def _explain_settling(result: CommandResult) -> Reason | None:
     return Reason.CONTACTS_SETTLE if result.missing else None
-
-
-def _given(**values: Value) -> dict[str, Value]:
-    return {name: value for name, value in values.items() if value is not None}
-
-
-def _one_of(name: str, value: object, known: tuple[str, ...]) -> str:
-    """Return the one of the known values. Raises CommandError if it is none of them."""
-    if value not in known:
-        raise CommandError(f"{name} must be one of {', '.join(known)}")
-    return known[known.index(str(value))]
-
-
-def _require_level(name: str, value: Value) -> None:
-    if value is None:
-        return
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 100:
-        raise CommandError(f"{name} must be from 0 to 100 %")
 
 
 def _find(answer: object, path: str, contact: str) -> Mapping[str, Any]:

@@ -31,7 +31,7 @@ from .const import DOMAIN, EnergySource
 from .coordinator import GatewayConfigEntry, GatewayCoordinator
 from .endpoints import Endpoint
 from .enphase_api.message import SCHEMA_VERSION, Message, from_readings
-from .enphase_api.models import Quantities
+from .enphase_api.models import Quantities, unmetered_lifetime_energy
 
 #: Events that a subscriber may leave unconfirmed: what waits for it in Home Assistant's memory has a limit,
 #: which is tighter than the 4,096 messages after which Home Assistant itself ends a connection.
@@ -96,6 +96,7 @@ def _describe(coordinator: GatewayCoordinator) -> dict[str, Any]:
         "interval": coordinator.poll_schedule.refresh_interval.total_seconds(),
         "meters": [
             {
+                "eid": meter.eid,
                 "measurement_type": meter.measurement_type,
                 "enabled": meter.enabled,
                 "phase_mode": meter.phase_mode,
@@ -341,8 +342,9 @@ def _unmetered_production(coordinator: GatewayCoordinator) -> tuple[int, Quantit
     ]
     if not times:
         return None
-    site = data.site
-    quantities = Quantities(active_power=site.production_power, energy_delivered=site.produced_energy)
+    # As the scripts do: without the energies that wrap.
+    energy = unmetered_lifetime_energy(data.info, data.meters, data.totals, data.inverters_sum)
+    quantities = Quantities(active_power=data.site.production_power, energy_delivered=energy)
     return round(max(times).timestamp() * 1000), quantities
 
 

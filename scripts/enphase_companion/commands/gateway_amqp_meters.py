@@ -61,17 +61,16 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
     from ..delivery.sender import Sender
     from ..delivery.spool import Spool
     from ..gateway.inverters import POLL_INTERVAL
-    from ..gateway.poller import Poller
+    from ..home_assistant.source import open_source
     from ..runtime.errors import join_clauses
     from ..runtime.metrics import Metrics
 
     settings = load_settings(KEYS, arguments)
     metrics = Metrics(settings.metrics_port, settings.metrics_host)
     publisher = Publisher(Broker.from_settings(settings), settings.amqp_queues, NAME)
-    mqtt = MqttPublisher(publisher, NAME, interval=settings.interval, inverter_interval=POLL_INTERVAL)
 
     def status() -> str:
-        problem = poller.problem or sender.problem or mqtt.problem.text
+        problem = source.problem or sender.problem or mqtt.problem.text
         counts = (
             f"{metrics['messages_published']:g} published, {metrics['spool_messages']:g} in the spool, "
             f"{metrics['messages_dropped']:g} dropped"
@@ -82,16 +81,17 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
         await sender.send(message)
         mqtt.update(message)
 
-    poller = Poller(settings, lambda: load_settings(KEYS, arguments), service, metrics, status)
+    source = open_source(settings, lambda: load_settings(KEYS, arguments), service, metrics, status)
+    mqtt = MqttPublisher(publisher, NAME, interval=source.interval, inverter_interval=POLL_INTERVAL)
     async with (
         Spool.from_settings(settings, "gateway_amqp_meters.spool", metrics, on_safe=service.ready) as spool,
         Sender(publisher, spool, metrics) as sender,
         service.beside(mqtt.run()) if settings.mqtt_discovery else nullcontext(),
     ):
         print(
-            f"Readings of {settings.gateway_host} go to {publisher.broker}, exchange "
-            f"{settings.amqp_exchange}, every {settings.interval:g} s. Ctrl-C ends it.",
+            f"Readings of {source.name} go to {publisher.broker}, exchange "
+            f"{settings.amqp_exchange}, {source.pace}. Ctrl-C ends it.",
             flush=True,
         )
         service.report()
-        await poller.run(take)
+        await source.run(take)

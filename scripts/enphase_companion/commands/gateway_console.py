@@ -11,12 +11,13 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from ..config.command_line import CREDENTIALS, ONCE, TRUST_FIRST, add_settings, new_parser
-from ..config.settings import SOURCE_KEYS
+from ..config.settings import GATEWAY_KEYS, SOURCE_KEYS
 from ..runtime.main import run, serve
 
 KEYS = (*SOURCE_KEYS, "enphase_site")
 
 if TYPE_CHECKING:
+    from ..config.settings import Settings
     from ..runtime.service import Service
 
 #: Seconds.
@@ -144,7 +145,8 @@ def _change(arguments: argparse.Namespace) -> int:
 
     wanted = Change.parse(arguments.set)
     return change(
-        load_settings(KEYS, arguments),
+        # Home Assistant's actions have their own permissions: what this sends goes to the gateway.
+        load_settings((*GATEWAY_KEYS, "enphase_site"), arguments),
         wanted,
         yes=arguments.yes,
         cloud=arguments.cloud,
@@ -171,6 +173,9 @@ async def _read_and_show(arguments: argparse.Namespace) -> None:
     from ..gateway.connection import open_gateway, sign_in
 
     settings = load_settings(KEYS, arguments)
+    if settings.home_assistant_url is not None:
+        await _show_home_assistant(settings, arguments)
+        return
     async with open_gateway(settings) as (gateway, info):
         overview = await Overview.read(gateway, info)
         if arguments.watch is None:
@@ -181,3 +186,15 @@ async def _read_and_show(arguments: argparse.Namespace) -> None:
                 gateway, overview, arguments.watch, lambda: sign_in(gateway, info, settings)
             ):
                 show_state(state)
+
+
+async def _show_home_assistant(settings: Settings, arguments: argparse.Namespace) -> None:
+    from ..console.home_assistant import follow, read_overview
+    from ..console.output import open_output, show
+
+    if arguments.watch is None:
+        show(await read_overview(settings), as_json=arguments.json)
+        return
+    with open_output(as_json=arguments.json) as show_state:
+        async for state in follow(settings, arguments.watch):
+            show_state(state)

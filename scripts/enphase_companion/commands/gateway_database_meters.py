@@ -61,7 +61,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..delivery.forwarder import Forwarder
     from ..delivery.sink import Sink
     from ..delivery.spool import Spool
-    from ..gateway.poller import Poller
+    from ..home_assistant.source import open_source
     from ..runtime.errors import join_clauses
     from ..runtime.metrics import Metrics
     from ..storage import Database
@@ -71,14 +71,14 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     metrics = Metrics(settings.metrics_port, settings.metrics_host)
 
     def status() -> str:
-        problem = poller.problem or forwarder.problem
+        problem = source.problem or forwarder.problem
         counts = (
             f"{metrics['messages_stored']:g} stored, {metrics['spool_messages']:g} in the spool, "
             f"{metrics['messages_dropped']:g} dropped, {metrics['readings_refused']:g} readings refused"
         )
         return join_clauses(counts, problem)
 
-    poller = Poller(settings, lambda: load_settings(KEYS, arguments), service, metrics, status)
+    source = open_source(settings, lambda: load_settings(KEYS, arguments), service, metrics, status)
     flush_interval = _FLUSH_INTERVAL if settings.flush_interval is None else settings.flush_interval
     async with (
         Spool.from_settings(
@@ -94,13 +94,12 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
         await service.unless_stopped(sink.begin())
         forwarder = Forwarder(spool, sink.write, metrics, batch=settings.batch_size, age=flush_interval)
         print(
-            f"Readings of {settings.gateway_host} go to {database.name}, every "
-            f"{settings.interval:g} s. Ctrl-C ends it.",
+            f"Readings of {source.name} go to {database.name}, {source.pace}. Ctrl-C ends it.",
             flush=True,
         )
         service.report()
         try:
             async with service.beside(sink.roll_up()), service.beside(forwarder.run()):
-                await poller.run(forwarder.take)
+                await source.run(forwarder.take)
         finally:
             await forwarder.finish()

@@ -96,7 +96,7 @@ async def _follow(
     from ..charts.live import LiveData
     from ..config.loader import load_settings
     from ..config.rules import system_zone
-    from ..gateway.poller import Poller
+    from ..home_assistant.source import open_source
     from ..runtime.metrics import Metrics
 
     history = LiveData(arguments.minutes, settings.interval, system_zone(), phases=arguments.phases)
@@ -107,16 +107,16 @@ async def _follow(
     async def keep_showing() -> NoReturn:
         # Whatever comes or not: a silence is shown while it lasts.
         while True:
-            put(history.view(poller.problem))
+            put(history.view(source.problem))
             await asyncio.sleep(_CHECK_INTERVAL)
 
-    poller = Poller(
+    source = open_source(
         settings,
         lambda: load_settings(KEYS, arguments),
         service,
         Metrics(),
-        lambda: poller.problem or "reading",
+        lambda: source.problem or "reading",
     )
     # If one of them fails, both end, and the window shows the reason.
     async with service.beside(keep_showing()):
-        await poller.run(take)
+        await source.run(take)

@@ -49,25 +49,23 @@ async def _show(service: Service, arguments: argparse.Namespace) -> None:
     from ..config.loader import load_settings
     from ..displays.player import play
     from ..displays.state import DisplayState, Powers
-    from ..gateway.inverters import InverterProduction
-    from ..gateway.poller import Poller
+    from ..home_assistant.source import open_source
     from ..runtime.metrics import Metrics
 
     settings = load_settings(KEYS, arguments)
-    inverters = InverterProduction(for_display=True)
     state = DisplayState(
-        lambda: "gateway?" if poller.problem else None,
+        lambda: "gateway?" if source.problem else None,
         capacity=settings.peak_power,
         continuous=settings.continuous_power,
     )
 
     async def take(message: Message) -> None:
-        state.capacity = settings.peak_power or inverters.capacity
+        state.capacity = settings.peak_power or source.capacity
         state.take(Powers.from_message(message))
 
     def status() -> str:
-        return poller.problem or state.summary
+        return source.problem or state.summary
 
     read_settings = partial(load_settings, KEYS, arguments)
-    poller = Poller(settings, read_settings, service, Metrics(), status, inverters)
-    await play(arguments.display, settings, state, partial(poller.run, take), service, status)
+    source = open_source(settings, read_settings, service, Metrics(), status, for_display=True)
+    await play(arguments.display, settings, state, partial(source.run, take), service, status)

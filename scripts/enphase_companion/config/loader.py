@@ -50,7 +50,8 @@ def load_settings(names: Iterable[str], options: argparse.Namespace) -> Settings
     )
     _require_both(settings, "home_assistant_url", "home_assistant_token")
     if "gateway_token" in names and settings.home_assistant_url is None:
-        _require_credentials(settings, folders)
+        has_home_assistant = any(value for _, value in _candidates("home_assistant_url", options, contents))
+        _require_credentials(settings, folders, has_home_assistant=has_home_assistant)
     return settings
 
 
@@ -127,10 +128,20 @@ def _folder(folders: Sequence[Path]) -> Path:
     return (with_file or there or folders[-1:])[0]
 
 
-def _require_credentials(settings: Settings, folders: Sequence[Path]) -> None:
-    """Raise SettingsError if there is neither a token nor a complete account to get one with."""
+def _require_credentials(
+    settings: Settings, folders: Sequence[Path], *, has_home_assistant: bool = False
+) -> None:
+    """Raise SettingsError if there is neither a token nor a complete account to get one with.
+
+    `has_home_assistant`: it is set, but the command cannot use it.
+    """
     if settings.gateway_token is not None or settings.has_account:
         return
+    if has_home_assistant:
+        raise SettingsError(
+            "home_assistant_url: this needs the gateway itself: also set gateway_token, or enphase_username "
+            "and enphase_password"
+        )
     files = [folder / name for folder in folders for name in CREDENTIALS_FILES]
     if not settings.origins.keys() & {"enphase_username", "enphase_password"} and not any(
         file.exists() for file in files

@@ -20,6 +20,7 @@ from enphase_api.models import (
     Production,
     ProductionSource,
     ProductionTotals,
+    Quantities,
     Readings,
     Site,
     Storage,
@@ -56,6 +57,10 @@ class Overview:
     #: Those of the System Controller.
     contacts: tuple[DryContact, ...] = ()
     problems: tuple[str, ...] = ()
+    #: From Home Assistant, which offers no more of batteries: they have no meter.
+    has_unmetered_batteries: bool = False
+    #: From Home Assistant: the sum of the microinverters, if no meter measures it.
+    unmetered_production: Quantities | None = None
     #: The gateway's own time at the latest answer (UTC); None: use the timestamps of the answers.
     gateway_time: datetime | None = None
 
@@ -144,6 +149,10 @@ class Overview:
         )
         if self.is_metered(MeasurementType.PRODUCTION):
             return site
+        if (reported := self.unmetered_production) is not None:
+            return replace(
+                site, production_power=reported.active_power, produced_energy=reported.energy_delivered
+            )
         return replace(
             site,
             production_power=self.reported_power,
@@ -216,7 +225,7 @@ class Overview:
     def has_batteries(self) -> bool:
         """Whether there is a battery, or a meter of one."""
         are_there = self.batteries is not None and self.batteries.are_there
-        return are_there or self.is_metered(MeasurementType.STORAGE)
+        return are_there or self.has_unmetered_batteries or self.is_metered(MeasurementType.STORAGE)
 
     @property
     def produced_today(self) -> float | None:

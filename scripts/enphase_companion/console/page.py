@@ -88,11 +88,11 @@ def _summary(overview: Overview) -> tables.Columns:
     table = tables.Columns("<><<", leave_out=(3,))
     table.add_row(*tables.heading("", "Now", "", "Lifetime"))
     today = overview.produced_today
+    unknown = "unknown" if overview.production is None else "unknown (firmware)"
     table.add_row(
         tables.label(MeasurementType.PRODUCTION),
         *_flow(site.production_power, "", "consumed by the array"),
-        f"{format_energy(site.produced_energy)} (today "
-        f"{'unknown (firmware)' if today is None else format_energy(today)})",
+        f"{format_energy(site.produced_energy)} (today {unknown if today is None else format_energy(today)})",
     )
     nothing = ("-", "not metered", "")
     consumption: tuple[str, ...] = nothing

@@ -6,9 +6,8 @@ continues when the file changes or a later attempt succeeds. Secrets are sent on
 
 from __future__ import annotations
 
-import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 
 from enphase_api import CommunicationError, EnphaseError, ResponseError
@@ -17,13 +16,13 @@ from enphase_api.models import Info, MeasurementType, Meter, Readings
 
 from ..config.settings import Settings
 from ..message import Message, from_readings
-from ..runtime.errors import CommandError, join_clauses
+from ..runtime.errors import CommandError
 from ..runtime.metrics import Metrics
-from ..runtime.recurring_warning import RecurringWarning
 from ..runtime.service import Service
 from ..runtime.timing import Backoff, FixedRate
 from .connection import AccountError, open_gateway
 from .inverters import POLL_INTERVAL, InverterProduction
+from .source import Source, Take
 
 #: Seconds between two requests for the installed meters, and the same after none or no answer.
 _LIST, _LIST_AGAIN = 3_600, 60
@@ -34,13 +33,8 @@ _SESSION = 86_400
 #: Seconds until a rejected account is tried again, unless the files change.
 _ACCOUNT = 86_400
 
-#: Seconds between two checks of the files while they are invalid.
-_CHECK_INTERVAL = 1.0
 
-Take = Callable[[Message], Awaitable[None]]
-
-
-class Poller:
+class Poller(Source):
     """Polls one gateway's meters."""
 
     def __init__(
@@ -56,24 +50,32 @@ class Poller:
 
         `inverters` adds production to the messages of a gateway without production meter.
         """
-        self._settings = settings
-        self._read_settings = read_settings
-        self._service = service
-        self._metrics = metrics
-        self._status = status
+        super().__init__(settings, read_settings, service, metrics, status)
         self._inverters = InverterProduction() if inverters is None else inverters
         #: From the first settings, as the rate.
         self._interval = settings.interval
         self._ticks = FixedRate(self._interval)
         self._has_read = False
-        self._denied = RecurringWarning("gateway can be read again")
-        self._silent = RecurringWarning("gateway responds again")
-        self._empty = RecurringWarning("gateway has readings again")
 
     @property
-    def problem(self) -> str | None:
-        """What is wrong with the gateway now; None if nothing is."""
-        return self._denied.text or self._silent.text or self._empty.text
+    def name(self) -> str:
+        """The gateway's address."""
+        return self._settings.gateway_host
+
+    @property
+    def pace(self) -> str:
+        """The interval."""
+        return f"every {self._interval:g} s"
+
+    @property
+    def interval(self) -> float:
+        """Seconds between two polls."""
+        return self._interval
+
+    @property
+    def capacity(self) -> float | None:
+        """W: the sum of the highest power of each inverter; None if unknown."""
+        return self._inverters.capacity
 
     async def run(self, take: Take) -> None:
         """Poll until the service stops, and pass each message to `take`; then raise Stopped."""
@@ -147,49 +149,10 @@ class Poller:
         message = from_readings(readings, info.serial_number, time.time(), unmetered_batteries=unmetered)
         return await self._inverters.complete(gateway, info, installed.meters, message)
 
-    async def _reload_settings(self) -> None:
-        """Load the settings again; if they are invalid, warn and keep the previous ones."""
-        try:
-            self._settings = await asyncio.to_thread(self._read_settings)
-        except CommandError as error:
-            self._denied.raise_(str(error))
-
     async def _next_tick(self, pause: float) -> None:
         wait, missed = self._ticks.next(pause)
         self._metrics.count("polls_skipped", missed)
         await self._pause(wait)
-
-    def _tell_silence(self, error: EnphaseError) -> None:
-        self._metrics.count("polls_failed")
-        self._silent.raise_(join_clauses(str(error), "retrying"))
-
-    async def _pause(self, seconds: float) -> None:
-        """Wait, and notify the watchdog."""
-        end = time.monotonic() + seconds
-        while True:
-            self._service.alive(self._status())
-            left = end - time.monotonic()
-            await self._service.sleep(min(max(left, 0), _CHECK_INTERVAL))
-            if left <= _CHECK_INTERVAL:
-                return
-
-    async def _wait_for_change(self, longest: float) -> None:
-        """Wait until a credentials file or the certificate changes, or for `longest` seconds."""
-        before = self._stamps()
-        end = time.monotonic() + longest
-        while time.monotonic() < end and self._stamps() == before:
-            await self._pause(_CHECK_INTERVAL)
-
-    def _stamps(self) -> list[tuple[int, int] | None]:
-        """Return values that change with the files."""
-        stamps: list[tuple[int, int] | None] = []
-        for file in (*self._settings.credentials_files, self._settings.certificate_file):
-            try:
-                status = file.stat()
-                stamps.append((status.st_mtime_ns, status.st_ino))
-            except OSError:
-                stamps.append(None)
-        return stamps
 
 
 class _Installed:

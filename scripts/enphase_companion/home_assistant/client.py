@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
-from typing import Any, NoReturn
+from typing import Any, NoReturn, Self
 
 import aiohttp
 import orjson
@@ -68,12 +68,32 @@ class RefusedError(CommandError):
         self.code = code
 
 
+class Subscription:
+    """The events of a subscription; when the connection is lost, they raise UnavailableError."""
+
+    def __init__(self, number: int, events: asyncio.Queue[Any]) -> None:
+        #: The id of the command that subscribed.
+        self.number = number
+        self._events = events
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> Any:
+        """Return the next event."""
+        event = await self._events.get()
+        if isinstance(event, UnavailableError):
+            raise event
+        return event
+
+
 class HomeAssistant:
     """A signed-in connection, which `connect` opens."""
 
     def __init__(self, socket: aiohttp.ClientWebSocketResponse, place: str, version: str) -> None:
         self._socket = socket
-        self._place = place
+        #: The setting of the address with its value, as a message names it.
+        self.place = place
         self._last_id = 0
         self._answers: dict[int, asyncio.Future[Mapping[str, Any]]] = {}
         self._events: dict[int, asyncio.Queue[Any]] = {}
@@ -87,8 +107,8 @@ class HomeAssistant:
         """
         return await self._send(self._next_id(), type_, data)
 
-    async def subscribe(self, type_: str, **data: Any) -> AsyncIterator[Any]:
-        """Send a command that subscribes, and return its events; at the end they raise UnavailableError.
+    async def subscribe(self, type_: str, **data: Any) -> Subscription:
+        """Send a command that subscribes, and return its events.
 
         While events are not read, nothing else is received on this connection. Raises as `command` does.
         """
@@ -99,7 +119,7 @@ class HomeAssistant:
         except BaseException:
             del self._events[number]
             raise
-        return _follow(events)
+        return Subscription(number, events)
 
     def _next_id(self) -> int:
         self._last_id += 1
@@ -112,7 +132,7 @@ class HomeAssistant:
                 await self._socket.send_str(orjson.dumps({"id": number, "type": type_, **data}).decode())
                 answer = await answered
         except (TimeoutError, aiohttp.ClientError, OSError) as error:
-            raise UnavailableError(f"{self._place} did not answer the command {type_}") from error
+            raise UnavailableError(f"{self.place} did not answer the command {type_}") from error
         finally:
             del self._answers[number]
         if answer.get("success") is not True:
@@ -129,14 +149,14 @@ class HomeAssistant:
             )
         elif code == "unauthorized":
             text = "the token's user may not do that: create the token as another user"
-        raise RefusedError(f"{self._place} refuses {type_}: {text or code}", code)
+        raise RefusedError(f"{self.place} refuses {type_}: {text or code}", code)
 
     async def receive(self) -> None:
         """Pass on what is received, until the connection is lost."""
-        lost = UnavailableError(f"{self._place} closed the connection")
+        lost = UnavailableError(f"{self.place} closed the connection")
         try:
             while True:
-                for message in _objects(await _receive(self._socket, self._place)):
+                for message in _objects(await _receive(self._socket, self.place)):
                     await self._pass_on(message)
         except UnavailableError as error:
             lost = error
@@ -225,14 +245,6 @@ async def _receive(socket: aiohttp.ClientWebSocketResponse, place: str) -> Any:
 def _objects(content: Any) -> list[Mapping[str, Any]]:
     """Return the messages of a frame; Home Assistant may send several as one list."""
     return [each for each in (content if isinstance(content, list) else [content]) if isinstance(each, dict)]
-
-
-async def _follow(events: asyncio.Queue[Any]) -> AsyncIterator[Any]:
-    while True:
-        event = await events.get()
-        if isinstance(event, UnavailableError):
-            raise event
-        yield event
 
 
 def _shown(value: object) -> str:

@@ -16,7 +16,7 @@ import pytest
 from enphase_api.local import Gateway
 from enphase_companion.config.loader import load_settings
 from enphase_companion.config.settings import GATEWAY_KEYS
-from enphase_companion.gateway import connection, inverters, poller
+from enphase_companion.gateway import connection, inverters, poller, source
 from enphase_companion.gateway.poller import Poller
 from enphase_companion.message import Message, are_complete, build_reports
 from enphase_companion.runtime.metrics import Metrics
@@ -91,7 +91,7 @@ def create_reader(
     create_user: Callable[..., CliUser], monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., PollerSetup]:
     # Shorten an interval of minutes.
-    monkeypatch.setattr(poller, "_CHECK_INTERVAL", 0.05)
+    monkeypatch.setattr(source, "CHECK_INTERVAL", 0.05)
 
     def create(profile: str = "three-phase", **options: Any) -> PollerSetup:
         reader = PollerSetup(create_user(profile, **options))

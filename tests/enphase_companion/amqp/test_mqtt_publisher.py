@@ -151,7 +151,7 @@ async def test_without_the_plug_in_one_line_says_so_and_readings_are_published(
     async with run_publishers(Broker(rabbitmq.url, exchange_name)) as (publisher, mqtt):
         for number in range(5):
             mqtt.update(build_message(number))
-            await publisher.publish(outgoing(build_message(number)), 10)
+            assert not await publisher.publish([outgoing(build_message(number))], lambda _: None, 10)
             await asyncio.sleep(0.2)
         assert mqtt.problem.text is None
     (line,) = caplog.messages
@@ -168,7 +168,7 @@ async def test_a_missing_permission_is_one_line_and_readings_are_published(
     async with run_publishers(broker) as (publisher, mqtt):
         for number in range(8):
             mqtt.update(build_message(number))
-            await publisher.publish(outgoing(build_message(number)), 10)
+            assert not await publisher.publish([outgoing(build_message(number))], lambda _: None, 10)
             await asyncio.sleep(0.5)
         assert mqtt.problem.text is not None
         rabbitmq.control("set_permissions", user, "^Enphase.*", *["^(Enphase.*|amq[.]topic)$"] * 2)

@@ -18,9 +18,6 @@ from .statistics import Plan, Request, Statistic, plan_energy, plan_power
 #: Called with the number of sensors that are done, and of all.
 Progress = Callable[[int, int], None]
 
-#: The earliest and the latest time of statistics, in milliseconds.
-EARLIEST, LATEST = 1_199_145_600_000, 4_102_444_800_000
-
 
 @dataclass(slots=True)
 class Report:
@@ -96,7 +93,7 @@ async def find_recorded_sensors(
 async def _plan(
     connection: Commands, reader: HourReader, sensor: Sensor, request: Request, first: int
 ) -> Plan:
-    found = await read_statistics(connection, sensor.entity_id, EARLIEST, LATEST)
+    found = await read_statistics(connection, sensor.entity_id)
     existing = {
         start: row for start, row in found.items() if (row.power if sensor.is_power else row.sum) is not None
     }

@@ -8,7 +8,7 @@ from itertools import groupby
 
 from ..storage import Database
 from ..storage.import_hours import CountedHour, ImportedSeries
-from .export import EARLIEST, LATEST, Progress, find_recorded_sensors
+from .export import Progress, find_recorded_sensors
 from .recorder import Commands, read_statistics
 from .sensors import Quantity, Sensor, Skipped
 from .statistics import Request, Statistic
@@ -93,7 +93,7 @@ def _series_of(sensor: Sensor) -> tuple[str, str, int]:
 
 async def _read(connection: Commands, sensor: Sensor, end: int) -> list[Statistic]:
     """Return the statistics until `end`; the earlier ones show what was counted in the first hour."""
-    return list((await read_statistics(connection, sensor.entity_id, EARLIEST, min(end, LATEST))).values())
+    return list((await read_statistics(connection, sensor.entity_id, end=end)).values())
 
 
 def _counted(rows: Sequence[Statistic]) -> list[CountedHour]:

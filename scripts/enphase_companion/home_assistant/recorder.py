@@ -7,13 +7,14 @@ can be written: it refuses any other time, so that its statistics of 5 minutes r
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Protocol
 
 from ..runtime.errors import CommandError
-from ..storage import SECOND, Power
+from ..storage import DAY, SECOND, Power
 from ..storage.buckets import HOUR
 from .statistics import Statistic
 
@@ -34,8 +35,11 @@ _DIGITS = 3
 #: Statistics of one command.
 _AT_ONCE = 1000
 
-#: Statistics are read in stretches of so many milliseconds: a year of hours.
-_YEAR = 366 * 24 * 3600 * SECOND
+#: Milliseconds of statistics that are read at once: some megabytes.
+_READ_AT_ONCE = 1500 * DAY
+
+#: No reading of a gateway is older (milliseconds).
+_EARLIEST = 1_199_145_600_000
 
 #: Seconds until what was sent must be stored, and between two looks.
 _STORE_TIMEOUT, _LOOK = 120.0, 0.25
@@ -82,14 +86,17 @@ async def read_metadata(connection: Commands, entity_ids: Collection[str]) -> di
     }
 
 
-async def read_statistics(connection: Commands, entity_id: str, start: int, end: int) -> dict[int, Statistic]:
-    """Return the hourly statistics of a sensor in [start, end), by the start of their hour."""
+async def read_statistics(
+    connection: Commands, entity_id: str, start: int = _EARLIEST, end: int | None = None
+) -> dict[int, Statistic]:
+    """Return the hourly statistics of a sensor in [start, end), by default all, by their start."""
     rows: dict[int, Statistic] = {}
-    for part in range(start, end, _YEAR):
+    end = round(time.time() * SECOND) if end is None else end
+    for part in range(start, end, _READ_AT_ONCE):
         found = await connection.command(
             "recorder/statistics_during_period",
             start_time=_to_text(part),
-            end_time=_to_text(min(part + _YEAR, end)),
+            end_time=_to_text(min(part + _READ_AT_ONCE, end)),
             statistic_ids=[entity_id],
             period="hour",
             units=_READ_IN,

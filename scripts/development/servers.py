@@ -9,6 +9,8 @@ library only, and no syntax newer than Python 3.9.
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,6 +65,21 @@ def find_servers(kind: str) -> Path:
         raise SetUpError(f"{servers.name}: Debian's packages are needed, and this system is not Debian")
     with one_at_a_time():
         return _unpack(servers)
+
+
+def find_rabbitmq() -> dict[str, str]:
+    """Return the variables with which tests.services finds RabbitMQ: none if it is installed on this system.
+
+    Raises SetUpError if it is neither installed nor to be had here.
+    """
+    if shutil.which(
+        "rabbitmq-server", path=os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin"])
+    ):
+        return {}
+    try:
+        return {"ENPHASE_TEST_SERVERS": str(find_servers("newest"))}
+    except SetUpError as error:
+        raise SetUpError(f"RabbitMQ is missing: install rabbitmq-server with its Erlang ({error})") from error
 
 
 def _unpack(servers: Servers) -> Path:

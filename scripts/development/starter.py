@@ -8,22 +8,32 @@ from __future__ import annotations
 import os
 import signal
 import sys
+from collections.abc import Callable
 from typing import NoReturn
 
 from .environments import environment
 from .steps import BYTECODE, PROJECT, SetUpError
 
 
-def start(module: str, name: str, *, holds_interrupt: bool = False, **variables: str) -> NoReturn:
+def start(
+    module: str,
+    name: str,
+    *,
+    prepare: Callable[[], dict[str, str]] | None = None,
+    holds_interrupt: bool = False,
+    **variables: str,
+) -> NoReturn:
     """Replace this process by `python -m MODULE` with the same arguments, in the environment called `name`.
 
-    `variables` are added to its environment. Exits with status 1 if the environment cannot be made, 130 on
+    `variables` are added to its environment, and those that `prepare` returns, which brings what else is
+    needed or raises SetUpError. Exits with status 1 if the environment cannot be made, 130 on
     Ctrl-C. With `holds_interrupt`, Ctrl-C waits until the module unblocks SIGINT: while Python starts, it
     would end with a traceback.
     """
     command = os.path.basename(sys.argv[0])  # noqa: PTH119 - the word that was typed
     try:
         interpreter = environment(name)
+        variables.update(prepare() if prepare else {})
     except SetUpError as error:
         sys.exit(f"scripts/{command}: {error}")
     except KeyboardInterrupt:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, tzinfo
 from typing import Any
@@ -109,11 +109,21 @@ def _name(state: Mapping[str, Any]) -> str:
 
 def format_table(rows: Iterable[Row]) -> str:
     """Return the rows as a text table with deviations marked."""
-    lines = [("sensor", "Home Assistant", "truth", "")]
-    lines += [(row.name, row.shown, row.truth, f"<-- {row.off}" if row.off else "") for row in rows]
-    widths = [max(len(line[column]) for line in lines) for column in range(3)]
-    lines.insert(1, ("-" * widths[0], "-" * widths[1], "-" * widths[2], ""))
+    marks = ((row.name, row.shown, row.truth, f"<-- {row.off}" if row.off else "") for row in rows)
+    return format_columns([("sensor", "Home Assistant", "truth", ""), *marks])
+
+
+def format_columns(lines: Sequence[tuple[str, ...]]) -> str:
+    """Return lines as a text table: the first is the heading, the last column a mark without heading."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)][:-1]
+    rule = (*("-" * width for width in widths), "")
     return "\n".join(
-        f"{name:<{widths[0]}} | {shown:>{widths[1]}} | {truth:>{widths[2]}} {off}".rstrip()
-        for name, shown, truth, off in lines
+        " | ".join(
+            (
+                f"{name:<{widths[0]}}",
+                *(f"{cell:>{width}}" for cell, width in zip(cells, widths[1:], strict=True)),
+            )
+        ).rstrip()
+        + (f" {mark}" if mark else "")
+        for name, *cells, mark in (lines[0], rule, *lines[1:])
     )

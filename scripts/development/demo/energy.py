@@ -24,7 +24,7 @@ _HOUR = 3600
 _LONG_BEFORE = 12 * 366 * 24 * _HOUR
 
 #: The energy sensors, by the end of their unique ids, and what they count (Wh).
-_COUNTERS: dict[str, Callable[[Truth], float]] = {
+COUNTERS: dict[str, Callable[[Truth], float]] = {
     "production_energy": lambda t: t.production.total.energy_delivered,
     "grid_energy_imported": lambda t: t.net_consumption.total.energy_delivered,
     "grid_energy_exported": lambda t: t.net_consumption.total.energy_received,
@@ -117,7 +117,7 @@ async def import_history(owner: Owner, sensors: Mapping[str, str], house: House,
     last = int(now) // _HOUR * _HOUR
     edges = [last - _HOUR * count for count in range(HISTORY_DAYS * 24, -1, -1)]
     truths = await asyncio.to_thread(lambda: [house.truth(edge) for edge in edges])
-    counters = {sensors[key]: value for key, value in _COUNTERS.items() if key in sensors}
+    counters = {sensors[key]: value for key, value in COUNTERS.items() if key in sensors}
     firsts = await _first_states(owner, counters)
     for entity_id, value in counters.items():
         kilowatt_hours = [value(truth) / 1000 for truth in truths]

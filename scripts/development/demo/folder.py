@@ -41,14 +41,19 @@ def create_configuration(folder: Path, *, forget: bool = False) -> Iterator[Path
             raise DemoError(
                 f"another demo is running in {folder}: end it, or set another --folder and --port"
             ) from error
-        configuration = folder.absolute() / "home-assistant"
-        shutil.rmtree(configuration, ignore_errors=True)
-        configuration.mkdir(mode=0o700)
+        configuration = recreate(folder.absolute() / "home-assistant")
         try:
             yield configuration
         finally:
             if forget:
                 shutil.rmtree(configuration, ignore_errors=True)
+
+
+def recreate(folder: Path) -> Path:
+    """Empty a folder that only this user can read, or make it, and return it."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(mode=0o700)
+    return folder
 
 
 def fill(configuration: Path, host: str, port: int) -> None:
@@ -57,7 +62,16 @@ def fill(configuration: Path, host: str, port: int) -> None:
     (configuration / "custom_components").symlink_to(PROJECT / "custom_components")
     storage = configuration / ".storage"
     storage.mkdir()
-    # Home Assistant reverts an unconfirmed `http:` in the YAML after five minutes and exits.
+    write_address(storage, host, port)
+    # The step "core_config" would add integrations that contact servers on the internet.
+    _store(storage, "onboarding", (4, 1), {"done": ["core_config", "analytics", "integration"]})
+
+
+def write_address(storage: Path, host: str, port: int) -> None:
+    """Write where Home Assistant listens.
+
+    It reverts an unconfirmed `http:` in the YAML after five minutes and exits.
+    """
     listening = {
         "server_host": [host],
         "server_port": port,
@@ -71,8 +85,6 @@ def fill(configuration: Path, host: str, port: int) -> None:
         "error_message": None,
     }
     _store(storage, "http", (3, 1), {"stable": listening, "pending": None, "yaml_migration_done": True})
-    # The step "core_config" would add integrations that contact servers on the internet.
-    _store(storage, "onboarding", (4, 1), {"done": ["core_config", "analytics", "integration"]})
 
 
 def _store(storage: Path, key: str, version: tuple[int, int], data: dict[str, object]) -> None:

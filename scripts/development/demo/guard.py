@@ -11,12 +11,17 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
-def main() -> None:
-    """Become the command, after asking Linux to kill it together with its parent."""
+def end_with_parent(number: signal.Signals) -> None:
+    """Ask Linux to send this process a signal when its parent ends."""
     parent = os.getppid()
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:  # the parent ended before prctl
         sys.exit(1)
+
+
+def main() -> None:
+    """Become the command, after asking Linux to kill it together with its parent."""
+    end_with_parent(signal.SIGKILL)
     os.execv(sys.argv[1], sys.argv[1:])  # noqa: S606  # without a shell
 
 

@@ -56,6 +56,10 @@ class Owner:
         self._token = (await self._request("POST", "/auth/token", data=data))["access_token"]
         self._session.headers["Authorization"] = f"Bearer {self._token}"
 
+    async def create_token(self, name: str) -> str:
+        """Return a new long-lived access token of this user, for a program."""
+        return str(await self.ask("auth/long_lived_access_token", client_name=name, lifespan=1))
+
     async def get(self, path: str) -> Any:
         """Return the JSON at `path`. Raises DemoError for any other answer, as do all of these."""
         return await self._request("GET", path)

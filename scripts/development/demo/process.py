@@ -1,4 +1,4 @@
-"""The Home Assistant process, from start to end, and its log."""
+"""The processes of the demo, from start to end, and their logs; above all that of Home Assistant."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import re
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,7 +20,7 @@ from .errors import DemoError
 
 #: Seconds; a first start on a slow machine takes a minute, a usual one five seconds.
 START_LIMIT = 180
-#: Home Assistant writes its database and ends in three seconds; one that hangs is killed after these.
+#: Home Assistant writes its database and ends in three seconds; what hangs is killed after these.
 STOP_LIMIT = 20
 
 _DOMAIN = "enphase_iq_gateway"
@@ -30,18 +30,25 @@ _EXPECTED = f"We found a custom integration {_DOMAIN} which has not been tested 
 
 
 @dataclass
-class Process:
+class Child:
+    """A running program and its log."""
+
+    name: str
+    log: Path
+    process: asyncio.subprocess.Process
+
+    async def wait_for_exit(self) -> DemoError:
+        """Wait until the program exits, and return the error for that."""
+        code = await self.process.wait()
+        last = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
+        return DemoError(f"{self.name} exited with status {code}; the end of {self.log}:\n{last}")
+
+
+@dataclass
+class Process(Child):
     """A running Home Assistant: its URL and its log."""
 
     url: str
-    log: Path
-    child: asyncio.subprocess.Process
-
-    async def wait_for_exit(self) -> DemoError:
-        """Wait until the process exits, and return the error for that."""
-        code = await self.child.wait()
-        last = "\n".join(self.log.read_text(errors="replace").splitlines()[-15:])
-        return DemoError(f"Home Assistant exited with status {code}; the end of {self.log}:\n{last}")
 
     def find_problems(self) -> list[str]:
         """Return the logged warnings and errors about this project's integration."""
@@ -95,28 +102,47 @@ async def run_home_assistant(
 
     Raises DemoError if Home Assistant exits, or does not respond in time.
     """
-    log = configuration / "demo.log"
-    # A new session: Ctrl-C is handled by this process, and the group contains all child processes.
     # Home Assistant looks for uv on PATH.
     path = f"{Path(sys.executable).parent}:{os.environ.get('PATH', os.defpath)}"
     surroundings = {**os.environ, **environment, "PATH": path}
     surroundings.pop("PYTHONPATH", None)
-    here = Path(__file__).parent
-    start = (
-        ["-m", "homeassistant"] if entrez is None else [str(here / "home_assistant.py"), entrez, str(speed)]
-    )
-    command = [sys.executable, str(here / "guard.py"), sys.executable, *start]
-    with log.open("wb") as output:
-        # A folder custom_components in the current folder would replace that of the configuration.
-        child = await asyncio.create_subprocess_exec(
-            *command, "-c", str(configuration), "--skip-pip", "--log-no-color",
-            stdin=asyncio.subprocess.DEVNULL, stdout=output, stderr=output, start_new_session=True,
-            env=surroundings, cwd=configuration,
-        )  # fmt: skip
-    process = Process(_address(host, port), log, child)
-    try:
+    wrapper = str(Path(__file__).with_name("home_assistant.py"))
+    start = ["-m", "homeassistant"] if entrez is None else [wrapper, entrez, str(speed)]
+    command = [sys.executable, *start, "-c", str(configuration), "--skip-pip", "--log-no-color"]
+    # A folder custom_components in the current folder would replace that of the configuration.
+    log = configuration / "demo.log"
+    async with run_child("Home Assistant", guarded(command), log, surroundings, configuration) as child:
+        process = Process(child.name, child.log, child.process, _address(host, port))
         await _wait_until_ready(process)
         yield process
+
+
+def guarded(command: Sequence[str]) -> list[str]:
+    """Return a command that is killed together with the process that starts it."""
+    return [sys.executable, str(Path(__file__).with_name("guard.py")), *command]
+
+
+@asynccontextmanager
+async def run_child(
+    name: str,
+    command: Sequence[str],
+    log: Path,
+    environment: Mapping[str, str],
+    folder: Path,
+    output: int | None = None,
+) -> AsyncIterator[Child]:
+    """Start a program in that folder and yield it at once; stop it, and what it has started, at the end.
+
+    With asyncio.subprocess.PIPE as `output`, its log gets only its errors.
+    """
+    with log.open("ab") as errors:
+        # A new session: Ctrl-C is handled by this process, and the group contains all child processes.
+        child = await asyncio.create_subprocess_exec(
+            *command, stdin=asyncio.subprocess.DEVNULL, stdout=output or errors, stderr=errors,
+            start_new_session=True, env=environment, cwd=folder,
+        )  # fmt: skip
+    try:
+        yield Child(name, log, child)
     finally:
         await _end(child)
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from development.demo.comparison import Row, compare, format_table
+from development.demo.day import Line
 from development.demo.truth import Expected, Moments, Right, get_expected_entities
 from enphase_companion.simulator.house import House
 from enphase_companion.simulator.profiles import PROFILES
@@ -162,3 +163,17 @@ def test_every_number_that_is_off_by_two_percent_is_reported(profile: str) -> No
         assert row.off.startswith("off by"), each.unique_id
         scaled += 1
     assert scaled > 60
+
+
+@pytest.mark.parametrize(
+    ("stored", "off"),
+    [
+        (10_009.0, ""),
+        (9_991.0, ""),
+        (10_020.0, "differ by 0.20%"),
+        (0.0, "differ by 100.00%"),
+        (None, "not in the database"),
+    ],
+)
+def test_the_comparison_reports_more_than_a_thousandth(stored: float | None, off: str) -> None:
+    assert Line("produced", 10_000.0, stored, 10_000.0).off == off

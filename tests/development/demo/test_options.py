@@ -28,6 +28,8 @@ def test_help_shows_examples_without_any_installed_package() -> None:
             ["--gateway", "https://envoy.local", "--profile", "battery"],
             "--profile is about the simulated house",
         ),
+        (["--gateway", "https://envoy.local", "--pipeline"], "--pipeline is about the simulated house"),
+        (["--pipeline", "--check", "--speed", "1"], "--speed: a day is to pass"),
         (["--speed", "-1"], "--speed"),
         (["--speed", "nan"], "--speed"),
         (["--port", "http"], "--port"),
@@ -49,3 +51,10 @@ def test_invalid_options_are_rejected_by_name(
 def test_by_default_home_assistant_listens_on_this_machine_only() -> None:
     given = parse_arguments([])
     assert (given.host, given.port, given.profile, given.speed) == ("127.0.0.1", 8123, "three-phase", 1.0)
+
+
+@pytest.mark.parametrize(
+    ("words", "speed"), [(["--pipeline"], 1), (["--check"], 1), (["--pipeline", "--check"], 1440)]
+)
+def test_only_a_day_that_is_compared_passes_quickly(words: list[str], speed: float) -> None:
+    assert parse_arguments(words).speed == speed

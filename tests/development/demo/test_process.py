@@ -1,5 +1,6 @@
 """The process and folder of Home Assistant: no process remains, and foreign files are not touched."""
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -10,10 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from development import servers
 from development.demo.errors import DemoError
 from development.demo.folder import create_configuration
 from development.demo.process import find_free_port, find_problems
-from development.steps import PROJECT
+from development.steps import PROJECT, SetUpError
 
 TIME = "2026-11-24 12:00:01.000+00:00"
 LOADER = (
@@ -116,3 +118,10 @@ def test_the_error_names_a_port_in_use_and_a_solution() -> None:
 def test_the_error_names_an_address_of_another_machine_and_a_solution() -> None:
     with pytest.raises(DemoError, match=r"192\.0\.2\.1 port 8123 .*or --host"):
         find_free_port("192.0.2.1", 8123)
+
+
+def test_a_missing_rabbitmq_is_reported_with_a_solution(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shutil, "which", lambda *_, **__: None)
+    monkeypatch.setattr(servers, "is_debian", lambda: False)
+    with pytest.raises(SetUpError, match="RabbitMQ is missing: install rabbitmq-server"):
+        servers.find_rabbitmq()

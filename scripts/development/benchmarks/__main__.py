@@ -17,7 +17,7 @@ from .results import build_table, machine
 def main() -> int:
     """Run the command and return its exit status."""
     given = options.parse_arguments()
-    benchmark = import_module(f"{__package__}.{given.name}")
+    benchmark = import_module(f"{__package__}.{given.name.replace('-', '_')}")
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn(), TimeRemainingColumn())
     results = []
     try:

@@ -64,6 +64,7 @@ class HomeAssistantWith:
         await async_setup_component(hass, "homeassistant", {})
         # The resolver needs the network's adapters.
         await async_get_network(hass)
+        await self._set_up_more(hass)
         await hass.async_start()
         hass.bus.async_listen(EVENT_STATE_CHANGED, self._note_changed)
         hass.bus.async_listen(EVENT_STATE_REPORTED, lambda _: None, event_filter=self._note_unchanged)
@@ -71,6 +72,9 @@ class HomeAssistantWith:
         dt_util.utcnow = lambda: datetime.now(UTC) + self._ahead  # type: ignore[assignment]
         # Reload at once after an entity is enabled, not after 30 s.
         config_entries.RELOAD_AFTER_UPDATE_DELAY = 0
+
+    async def _set_up_more(self, hass: HomeAssistant) -> None:
+        """Set up what else this Home Assistant has, before it starts."""
 
     async def set_up(self, options: Mapping[str, Any]) -> float:
         """Set the integration up, again if it is there; return the seconds until it has its states."""

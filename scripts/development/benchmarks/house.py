@@ -35,17 +35,17 @@ class Simulated:
     """A simulated gateway whose clock stands still between two refreshes of the one process that reads it."""
 
     def __init__(self, simulator: Simulator, process: Process) -> None:
-        self._simulator = simulator
+        self.simulator = simulator
         self.process = process
         self.serial_number = simulator.serial_number
 
     def be_slow(self) -> None:
         """Answer as slowly as a slow real gateway."""
-        self._simulator.faults.set("slow-gateway")
+        self.simulator.faults.set("slow-gateway")
 
     def refresh(self, seconds: float) -> Refresh:
         """Advance the clock by `seconds`, and have the process refresh."""
-        simulator = self._simulator
+        simulator = self.simulator
         simulator.requests.clear()
         busy = simulator.busy_seconds
         simulator.clock.advance(seconds)
@@ -55,14 +55,25 @@ class Simulated:
 
 
 @contextmanager
-def run_simulated(profile: Profile, subject: str, build: Path | None = None) -> Iterator[Simulated]:
-    """Start a gateway, and a process with this subject, of this checkout, that is to read it."""
-    with Simulator(profile, start=_START, longitude=0, speed=0) as simulator:
+def run_simulated(
+    profile: Profile,
+    subject: str,
+    build: Path | None = None,
+    *,
+    module: str = "subjects",
+    in_real_time: bool = False,
+) -> Iterator[Simulated]:
+    """Start a gateway, and a process with this subject, of this checkout, that is to read it.
+
+    The clock of the house stands still, unless it is to show this machine's time.
+    """
+    start, speed = (None, 1) if in_real_time else (_START, 0)
+    with Simulator(profile, start=start, longitude=0, speed=speed) as simulator:
         gateway = Gateway(
             host=simulator.url.removeprefix("https://"),
             serial_number=simulator.serial_number,
             certificate=simulator.certificate_pem,
             token=simulator.token(),
         )
-        with start_measured(subject, gateway, build) as process:
+        with start_measured(subject, gateway, build, module=module) as process:
             yield Simulated(simulator, process)

@@ -43,6 +43,7 @@ class Cost:
 
     cpu: float  #: seconds of the processor, of all threads
     occupied: float = 0.0  #: seconds of the event loop
+    thread: float = 0.0  #: seconds of the processor, of the event loop's thread
     changed: int = 0  #: states written that differ from what was there before
     unchanged: int = 0  #: states written again as they were
 

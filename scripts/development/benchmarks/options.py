@@ -17,6 +17,7 @@ class Benchmark:
     environment: str
     parts: tuple[str, ...]
     needs_build: bool = False  #: whether only an earlier build can be its reference
+    also: str | None = None  #: another environment, of what it starts
     takes_messages: bool = False  #: whether it has rounds of messages whose number can be set
 
 
@@ -51,6 +52,13 @@ BENCHMARKS = {
         ),
         takes_messages=True,
     ),
+    "one-poll": Benchmark(
+        "Home Assistant and scripts that read from it, beside an earlier build whose scripts poll as well",
+        "newest",
+        ("requests", "latency", "event-loop", "memory"),
+        needs_build=True,
+        also="scripts-3.14",
+    ),
     "consumer": Benchmark(
         "messages of a queue into a database, beside an earlier build (--against)",
         "scripts-3.14",
@@ -70,6 +78,7 @@ examples:
   scripts/benchmark pipeline                 the way from gateway to database: a quarter of an hour
   scripts/benchmark pipeline --part store_against_bare_inserts --part memory --messages 1000000
   scripts/benchmark pipeline --part against --against ../v1  beside an earlier build
+  scripts/benchmark one-poll --against ../v1 one poll for Home Assistant and all scripts: half an hour
   scripts/benchmark consumer --against ../v1 messages into a database, beside an earlier build
 
 A simulated gateway answers both sides in the same run. docs/benchmarks.md describes each figure.

@@ -39,6 +39,17 @@ class Process:
         assert isinstance(cost, Cost)  # noqa: S101
         return cost
 
+    def serve(self) -> tuple[str, str]:
+        """Return the address of Home Assistant, and a token for it."""
+        url, token = self._ask("serve")
+        return str(url), str(token)
+
+    def run(self, seconds: float) -> Cost:
+        """Let Home Assistant run for these seconds; between two of these calls it stands still."""
+        cost = self._ask("run", seconds=seconds)
+        assert isinstance(cost, Cost)  # noqa: S101
+        return cost
+
     def memory(self) -> int:
         """Bytes that the process has in memory."""
         return int(self._ask("memory"))

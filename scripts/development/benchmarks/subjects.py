@@ -18,14 +18,18 @@ from .home_assistant import HomeAssistantWith
 from .measures import Gateway
 
 
-def _ours(gateway: Gateway) -> HomeAssistantWith:
-    data = {
+def connection_data(gateway: Gateway) -> dict[str, Any]:
+    """Return the data of an entry of this project's integration."""
+    return {
         CONF_HOST: f"https://{gateway.host}",
         CONF_CERTIFICATE: gateway.certificate,
         CONF_TOKEN: gateway.token,
         CONF_PRODUCTION_SOURCE: EnergySource.METER,
     }
-    return HomeAssistantWith("enphase_iq_gateway", data, gateway.serial_number)
+
+
+def _ours(gateway: Gateway) -> HomeAssistantWith:
+    return HomeAssistantWith("enphase_iq_gateway", connection_data(gateway), gateway.serial_number)
 
 
 def _built_in(gateway: Gateway) -> HomeAssistantWith:

@@ -26,6 +26,7 @@ def test_help_shows_examples_without_any_installed_package() -> None:
         (["refresh", "--part", "gas"], "refresh has no part gas; it has requests"),
         ([], "NAME"),
         (["hostile"], "hostile compares with an earlier build: give --against CHECKOUT"),
+        (["one-poll"], "one-poll compares with an earlier build: give --against CHECKOUT"),
         (["pipeline", "--part", "against"], "pipeline compares with an earlier build: give --against"),
         (["refresh", "--messages", "5"], "refresh has no messages: leave out --messages"),
         (["refresh", "--against", "/nowhere"], "/nowhere is no checkout of this project"),

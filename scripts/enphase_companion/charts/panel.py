@@ -33,7 +33,7 @@ def label_ends(
     ends.sort(key=lambda end: end[0])
     low, high = axes.get_ylim()
     scale = axes.get_window_extent().height * 72 / axes.figure.dpi / (high - low)
-    places = spread([y * scale for y, *_ in ends], _HEIGHT)
+    places = _keep_between(spread([y * scale for y, *_ in ends], _HEIGHT), low * scale, high * scale)
     drawn: list[Artist] = []
     for place, (y, x, value, look) in zip(places, ends, strict=True):
         colour = style.colour(look)
@@ -71,6 +71,13 @@ def spread(places: list[float], distance: float) -> list[float]:
     ]
 
 
+def _keep_between(places: list[float], low: float, high: float) -> list[float]:
+    """Return ascending places, moved so that no label reaches beyond these limits, where other words are."""
+    from_below = [max(place, low + (number + 0.5) * _HEIGHT) for number, place in enumerate(places)]
+    last = len(places) - 1
+    return [min(place, high - (last - number + 0.5) * _HEIGHT) for number, place in enumerate(from_below)]
+
+
 def _edges(heap: list[float], distance: float) -> tuple[float, float]:
     """Return start and end of a stack of labels that is centred on the middle of its places."""
     middle, half = sum(heap) / len(heap), len(heap) * distance / 2
@@ -101,6 +108,8 @@ class PanelDrawing:
         axes.grid(visible=True, color=self._style.grid, linewidth=0.8)
         axes.set_axisbelow(True)
         axes.tick_params(colors=self._style.faint, length=0, labelsize=9)
+        # Below the lowest label of the other axis.
+        axes.tick_params(axis="x", pad=9)
         axes.spines[:].set_visible(False)
         self._zero = axes.axhline(0, color=self._style.ink, linewidth=1.8, zorder=3)
 
@@ -115,7 +124,10 @@ class PanelDrawing:
             extremes = self._draw_bars(shown, view.buckets)
         else:
             extremes = [self._draw_line(LOOKS[quantity], track) for quantity, track in shown.items()]
-            extremes += [self._draw_limit(name, watts) for name, watts in self._limits.items()]
+            extremes += [
+                self._draw_limit(name, watts, at_right=self._end_left(shown))
+                for name, watts in self._limits.items()
+            ]
         if view.comparison is not None and not panel.name:
             extremes += self._draw_comparison(view.comparison, view.buckets, hidden)
         self._scale(extremes, "Wh" if view.buckets else "W", () if panel.name else shown)
@@ -242,14 +254,20 @@ class PanelDrawing:
             extremes.append(values)
         return extremes
 
-    def _draw_limit(self, name: str, watts: float) -> Floats:
+    def _end_left(self, shown: Mapping[Quantity, Track]) -> bool:
+        """Return whether the lines end in the left half, where their labels are then."""
+        ends = [to_axis(track.times[-1:])[0] for track in shown.values()]
+        return bool(ends) and max(ends) < sum(self.axes.get_xlim()) / 2
+
+    def _draw_limit(self, name: str, watts: float, *, at_right: bool) -> Floats:
         self._keep(
             self.axes.axhline(
                 watts, color=self._style.faint, linewidth=1.2, linestyle="--" if name == "peak" else ":",
                 zorder=3, label=name,
             ),
             self.axes.annotate(
-                f"{name} {format_power(watts)}", (0.005, watts), xycoords=("axes fraction", "data"),
+                f"{name} {format_power(watts)}", (0.995 if at_right else 0.005, watts),
+                xycoords=("axes fraction", "data"), ha="right" if at_right else "left",
                 # The lower one's name is below its line, as they may be close.
                 xytext=(0, 3 if name == "peak" else -10), textcoords="offset points", color=self._style.faint,
                 fontsize=8, path_effects=self._style.halo, zorder=6,

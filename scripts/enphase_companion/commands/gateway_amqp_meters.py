@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from typing import TYPE_CHECKING
 
-from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, UNTIL_ENDED, add_settings, new_parser
+from ..config.command_line import (
+    ACCESS,
+    NEVER_ENDS,
+    TRUST_FIRST,
+    UNTIL_ENDED,
+    add_settings,
+    new_parser,
+)
 from ..config.settings import AMQP_KEYS, SOURCE_KEYS
 from ..runtime.main import serve
 
@@ -42,7 +49,7 @@ def build_parser() -> argparse.ArgumentParser:
             (f"{NAME} --interval 5 --amqp-host broker.example", "every 5 seconds, to a broker elsewhere"),
             (f"{NAME} --mqtt-discovery", "also as sensors of Home Assistant's MQTT integration"),
         ],
-        notes=f"{CREDENTIALS}\n{NEVER_ENDS}\n\n{UNTIL_ENDED}",
+        notes=f"{ACCESS}\n{NEVER_ENDS}\n\n{UNTIL_ENDED}",
     )
     add_settings(result, KEYS)
     return result

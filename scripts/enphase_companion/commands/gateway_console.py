@@ -10,7 +10,7 @@ import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..config.command_line import CREDENTIALS, ONCE, TRUST_FIRST, add_settings, new_parser
+from ..config.command_line import ACCESS, ONCE, TRUST_FIRST, add_settings, new_parser
 from ..config.settings import GATEWAY_KEYS, SOURCE_KEYS
 from ..runtime.main import run, serve
 
@@ -42,7 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
             ("enphase-gateway-console --set battery-mode=economy --cloud --yes", "through the cloud"),
             ("enphase-gateway-console --set NC1=open", "switch a dry contact"),
         ],
-        notes=f"{CREDENTIALS}\n\n{ONCE}; --watch exits with 0 on Ctrl-C or SIGTERM, --set with 1 unless the "
+        notes=f"{ACCESS}\n\n{ONCE}; --watch exits with 0 on Ctrl-C or SIGTERM, --set with 1 unless the "
         "change has held for a minute",
     )
     result.add_argument(

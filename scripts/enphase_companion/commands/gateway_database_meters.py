@@ -8,7 +8,14 @@ import argparse
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, UNTIL_ENDED, add_settings, new_parser
+from ..config.command_line import (
+    ACCESS,
+    NEVER_ENDS,
+    TRUST_FIRST,
+    UNTIL_ENDED,
+    add_settings,
+    new_parser,
+)
 from ..config.settings import DATABASE_KEYS, SOURCE_KEYS
 from ..runtime.main import serve
 
@@ -45,7 +52,7 @@ def build_parser() -> argparse.ArgumentParser:
             (NAME, "store a reading per second in enphase.db, until Ctrl-C or SIGTERM"),
             (f"{NAME} --interval 5 --flush-interval 60", "read every 5 seconds, write once a minute"),
         ],
-        notes=f"{CREDENTIALS}\n{NEVER_ENDS}\n\n{UNTIL_ENDED}",
+        notes=f"{ACCESS}\n{NEVER_ENDS}\n\n{UNTIL_ENDED}",
     )
     add_settings(result, KEYS)
     return result

@@ -9,7 +9,13 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
 from ..charts.options import LIMITS, add_output, add_style
-from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, add_settings, new_parser
+from ..config.command_line import (
+    ACCESS,
+    NEVER_ENDS,
+    TRUST_FIRST,
+    add_settings,
+    new_parser,
+)
 from ..config.settings import SOURCE_KEYS
 from ..runtime.main import run
 
@@ -42,7 +48,7 @@ def build_parser() -> argparse.ArgumentParser:
         ],
         notes=(
             "Click an entry of the legend to hide or show its line.\n"
-            f"{CREDENTIALS}\n{NEVER_ENDS}\n\n"
+            f"{ACCESS}\n{NEVER_ENDS}\n\n"
             "exit status: 0 window closed, Ctrl-C or SIGTERM, 1 failure, 2 usage or configuration error"
         ),
     )

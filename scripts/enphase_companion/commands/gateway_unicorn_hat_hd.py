@@ -9,7 +9,13 @@ from collections.abc import Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ..config.command_line import CREDENTIALS, NEVER_ENDS, TRUST_FIRST, add_settings, new_parser
+from ..config.command_line import (
+    ACCESS,
+    NEVER_ENDS,
+    TRUST_FIRST,
+    add_settings,
+    new_parser,
+)
 from ..config.settings import DISPLAY_KEYS, SOURCE_KEYS
 from ..displays.display import STATUSES, add_display
 from ..runtime.main import serve
@@ -33,7 +39,7 @@ def build_parser() -> argparse.ArgumentParser:
             (f"{NAME} --display terminal", "in this terminal"),
             (f"{NAME} --display hat.gif", "one round as a file"),
         ],
-        notes=f"{CREDENTIALS}\n{NEVER_ENDS}\n\n{STATUSES}",
+        notes=f"{ACCESS}\n{NEVER_ENDS}\n\n{STATUSES}",
     )
     add_display(result)
     add_settings(result, KEYS)

@@ -30,6 +30,12 @@ CREDENTIALS = (
     "of the Enphase account: then a token is requested, and renewed before it expires."
 )
 
+#: The same of those that can get readings from Home Assistant.
+ACCESS = (
+    f"{CREDENTIALS} Or it holds home_assistant_url and home_assistant_token: then the readings are those\n"
+    "that Home Assistant has polled, and gateway, certificate and account are not needed."
+)
+
 #: What a script does that reads the gateway for years.
 NEVER_ENDS = (
     "A rejected token or certificate does not stop this command: it logs the problem, sends nothing, and\n"

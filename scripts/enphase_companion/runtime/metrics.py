@@ -10,9 +10,9 @@ from .errors import CommandError, how_to_install
 
 #: Help text by name, without the prefix `enphase_` and the suffix `_total` that Prometheus sees.
 COUNTERS = {
-    "polls_succeeded": "Polls of the gateway that returned readings.",
+    "polls_succeeded": "Polls of the gateway, or messages of Home Assistant, with readings.",
     "polls_skipped": "Polls skipped because the previous one overran.",
-    "polls_failed": "Polls that failed: the gateway did not answer, or answered with an error.",
+    "polls_failed": "Polls that failed: the gateway, or Home Assistant, gave no answer or an error.",
     "messages_published": "Messages confirmed by the broker.",
     "messages_unroutable": "Messages returned by the broker because no queue is bound.",
     "messages_stored": "Messages committed to the database.",

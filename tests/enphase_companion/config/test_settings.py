@@ -18,7 +18,14 @@ from enphase_api.cloud import AUTHENTICATION_HOST
 from enphase_companion import commands
 from enphase_companion.commands import gateway_console
 from enphase_companion.config.loader import load_settings, store
-from enphase_companion.config.settings import CREDENTIALS_FILES, SETTINGS, Settings, option, variable
+from enphase_companion.config.settings import (
+    CREDENTIALS_FILES,
+    GATEWAY_KEYS,
+    SETTINGS,
+    Settings,
+    option,
+    variable,
+)
 from enphase_companion.runtime.errors import SettingsError
 from enphase_companion.runtime.redaction import redact
 
@@ -535,3 +542,14 @@ def test_half_of_home_assistants_settings_is_an_error(missing: str) -> None:
     both = {"home_assistant_url": "http://ha.example:8123", "home_assistant_token": "token"}
     del both[missing]
     assert f"{missing}: is missing" in load_error(**both)
+
+
+def test_what_needs_the_gateway_says_so_if_only_home_assistant_is_set() -> None:
+    both = {"home_assistant_url": "http://ha.example:8123", "home_assistant_token": "token"}
+    write_file(both)
+    with pytest.raises(
+        SettingsError, match="home_assistant_url: this needs the gateway itself: also set gatew"
+    ):
+        load(*GATEWAY_KEYS)
+    write_file({**both, "gateway_token": "eyJ"})
+    assert load(*GATEWAY_KEYS).gateway_token == "eyJ"

@@ -1,6 +1,7 @@
 """The console with the values of Home Assistant: once, as JSON, and continuously."""
 
 import json
+from collections.abc import AsyncGenerator
 
 import pytest
 from homeassistant.core import HomeAssistant
@@ -74,6 +75,7 @@ async def test_watching_goes_on_through_a_silence_of_the_gateway(
     problem = (await anext(states)).problem
     assert problem is not None
     assert problem.endswith("the gateway's entry in Home Assistant is not loaded")
+    assert isinstance(states, AsyncGenerator)
     await states.aclose()
 
 

@@ -23,10 +23,10 @@ from yarl import URL
 from custom_components.enphase_iq_gateway import coordinator, websocket_api
 from custom_components.enphase_iq_gateway.enphase_api import message as client_message
 from enphase_companion.config.settings import Settings
-from enphase_companion.home_assistant import source as source_module
 from enphase_companion.home_assistant import stream
 from enphase_companion.home_assistant.source import HomeAssistantSource, open_source
 from enphase_companion.message import Message
+from enphase_companion.runtime import timing
 from enphase_companion.runtime.metrics import Metrics
 from enphase_companion.runtime.service import Service, Stopped
 from enphase_companion.simulator import Simulator
@@ -125,7 +125,7 @@ async def proxy(settings: Settings) -> AsyncIterator[tuple[Settings, Door]]:
 @pytest.fixture
 def fast_retries(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retry at once instead of after a growing pause."""
-    monkeypatch.setattr(source_module.Backoff, "next", lambda _: 0.05)
+    monkeypatch.setattr(timing.Backoff, "next", lambda _: 0.05)
 
 
 def warnings_of(caplog: pytest.LogCaptureFixture) -> list[str]:

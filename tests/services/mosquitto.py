@@ -62,9 +62,9 @@ def subscribe(port: int, topic: str, file: Path, *, user: str = "guest") -> Iter
         process.wait(_TIMEOUT)
 
 
-def publish(port: int, topic: str, payload: str, *, user: str = "guest") -> None:
-    """Publish a message."""
-    command = _command("mosquitto_pub", port, user, "-t", topic, "-m", payload)
+def publish(port: int, topic: str, payload: str, *options: str, user: str = "guest") -> None:
+    """Publish a message; raises CalledProcessError if the broker refuses."""
+    command = _command("mosquitto_pub", port, user, "-t", topic, "-m", payload, *options)
     subprocess.run(command, check=True, timeout=_TIMEOUT)
 
 

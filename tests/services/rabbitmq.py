@@ -68,9 +68,9 @@ class RabbitMQ(Server):
         super().__init__(folder, port, [program], environment)
         self.configure()
 
-    def configure(self, *settings: str) -> None:
-        """Write the configuration file, with these additional lines."""
-        mqtt = f"mqtt.listeners.tcp.1 = 127.0.0.1:{self.mqtt_port}"
+    def configure(self, *settings: str, mqtt: str | None = None) -> None:
+        """Write the configuration file, with these additional lines, and others for MQTT if given."""
+        mqtt = mqtt or f"mqtt.listeners.tcp.1 = 127.0.0.1:{self.mqtt_port}"
         common = ("loopback_users = none", "raft.wal_max_size_bytes = 64000000", mqtt)
         (self.folder / "rabbitmq.conf").write_text("\n".join((*common, *settings, "")))
 
@@ -137,9 +137,11 @@ def _find_program() -> str:
 
 
 @contextmanager
-def running(folder: Path, plugins: str = "") -> Iterator[RabbitMQ]:
-    """Yield a broker with its data in an empty folder."""
+def running(folder: Path, plugins: str = "", *, mqtt_settings: str | None = None) -> Iterator[RabbitMQ]:
+    """Yield a broker with its data in an empty folder; `mqtt_settings` replace those of the MQTT plug-in."""
     broker = RabbitMQ(folder, _find_program(), plugins=plugins)
+    if mqtt_settings is not None:
+        broker.configure(mqtt=mqtt_settings)
     try:
         broker.start()
         yield broker

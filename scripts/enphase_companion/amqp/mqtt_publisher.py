@@ -47,6 +47,9 @@ _TIMEOUT = 10.0
 #: subscribe to it first.
 _ANNOUNCE_INTERVAL, _STATE_DELAY = 600.0, 5.0
 
+#: Least seconds between two of them, however often a client says that it is online.
+_LEAST_INTERVAL = 5.0
+
 
 class MqttPublisher:
     """Publishes discovery and state of one gateway while `run` runs."""
@@ -65,7 +68,7 @@ class MqttPublisher:
         self._is_new = False
         #: All sensors of the gateway so far: those of a meter that is missing now are unknown.
         self._sensors: dict[Sensor, None] = {}
-        self._announce_at = self._state_at = -math.inf
+        self._announce_at = self._state_at = self._announced_at = -math.inf
         self._wake = asyncio.Event()
         self._is_taken = True
 
@@ -133,7 +136,7 @@ class MqttPublisher:
 
         async def hear(message: AbstractIncomingMessage) -> None:
             if message.body == ONLINE:
-                self._announce_at = -math.inf
+                self._announce_at = min(self._announce_at, self._announced_at + _LEAST_INTERVAL)
                 self._wake.set()
 
         await queue.consume(hear, no_ack=True, timeout=_TIMEOUT)
@@ -149,6 +152,7 @@ class MqttPublisher:
         if now >= self._announce_at or not values.keys() <= self._sensors.keys():
             self._sensors |= dict.fromkeys(values)
             await self._announce(exchange, build_config(message.gateway, self._sensors, expire), message)
+            self._announced_at = now
             self._announce_at, self._state_at = now + _ANNOUNCE_INTERVAL, now + _STATE_DELAY
         is_fresh = now - self._received_at < expire
         if self._is_new or (now >= self._state_at and is_fresh):

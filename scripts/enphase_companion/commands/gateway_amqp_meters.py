@@ -92,7 +92,8 @@ async def _publish(service: Service, arguments: argparse.Namespace) -> None:
     mqtt = MqttPublisher(publisher, NAME, interval=source.interval, inverter_interval=POLL_INTERVAL)
     async with (
         Spool.from_settings(settings, "gateway_amqp_meters.spool", metrics, on_safe=service.ready) as spool,
-        Sender(publisher, spool, metrics) as sender,
+        # MQTT clients may be all that is wanted.
+        Sender(publisher, spool, metrics, warn_if_unwanted=not settings.mqtt_discovery) as sender,
         service.beside(mqtt.run()) if settings.mqtt_discovery else nullcontext(),
     ):
         print(

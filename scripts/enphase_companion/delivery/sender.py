@@ -38,7 +38,11 @@ class Sender:
     An async context manager: at its end all messages are confirmed or in the spool.
     """
 
-    def __init__(self, publisher: Publisher, spool: Spool, metrics: Metrics) -> None:
+    def __init__(
+        self, publisher: Publisher, spool: Spool, metrics: Metrics, *, warn_if_unwanted: bool = True
+    ) -> None:
+        """`warn_if_unwanted`: warn if no queue is bound although amqp_queues is none."""
+        self._warn_if_unwanted = warn_if_unwanted
         self._publisher = publisher
         self._spool = spool
         self._metrics = metrics
@@ -81,7 +85,10 @@ class Sender:
         """Return whether an unroutable message may be dropped: if amqp_queues is none."""
         self._metrics.count("messages_unroutable")
         if not self._publisher.queues:
-            self._unroutable.raise_(f"{self._publisher.broker}: no queue is bound, and amqp_queues is none")
+            if self._warn_if_unwanted:
+                self._unroutable.raise_(
+                    f"{self._publisher.broker}: no queue is bound, and amqp_queues is none"
+                )
             return True
         names = ", ".join(self._publisher.queues)
         self._unroutable.raise_(f"{self._publisher.broker}: no queue is bound; declaring {names} again")

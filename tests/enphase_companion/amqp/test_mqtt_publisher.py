@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -13,46 +12,17 @@ import pytest
 
 from enphase_companion.amqp import mqtt_publisher
 from enphase_companion.amqp.broker import Broker
-from enphase_companion.amqp.mqtt_publisher import MqttPublisher
-from enphase_companion.amqp.publisher import Publisher
-from enphase_companion.message import Message, OutgoingMessage
 from tests.services.mosquitto import Subscriber, publish, subscribe
 from tests.services.rabbitmq import RabbitMQ
 
-from ..amqp_helpers import SERIAL, build_message, encode_for_broker, wait_until
+from ..amqp_helpers import SERIAL, build_message, wait_until
+from .mqtt_helpers import config_topic, publish_reading, run_publishers, state_topic
 
 OTHER_SERIAL = "122300000002"
 
 
-def config_topic(serial: str = SERIAL) -> str:
-    return f"homeassistant/device/enphase_{serial}/config"
-
-
-def state_topic(serial: str = SERIAL) -> str:
-    return f"enphase/{serial}"
-
-
-def outgoing(message: Message) -> OutgoingMessage:
-    return OutgoingMessage("id", message.gateway, "MeterStream", encode_for_broker(message))
-
-
 def has_states(subscriber: Subscriber, count: int) -> bool:
     return len(subscriber.payloads(state_topic())) == count
-
-
-@asynccontextmanager
-async def run_publishers(broker: Broker) -> AsyncIterator[tuple[Publisher, MqttPublisher]]:
-    publisher = Publisher(broker, [f"{broker.exchange}.Meters"], "test")
-    mqtt = MqttPublisher(publisher, "test", interval=1, inverter_interval=300)
-    tasks = [asyncio.create_task(publisher.run()), asyncio.create_task(mqtt.run())]
-    try:
-        await asyncio.wait_for(publisher.connected.wait(), 20)
-        yield publisher, mqtt
-        assert not any(task.done() for task in tasks)
-    finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.wait(tasks)
 
 
 @pytest.fixture
@@ -84,6 +54,20 @@ async def test_the_sensors_are_announced_again_when_home_assistant_is_online(
     # The new sensors get the latest state, although no reading is newer.
     assert topics == [config_topic(), *[state_topic()] * 2, *status, config_topic(), state_topic()]
     assert subscriber.payloads(config_topic())[0] == subscriber.payloads(config_topic())[1]
+
+
+async def test_a_client_that_says_online_again_and_again_is_answered_every_five_seconds(
+    broker: Broker, mqtt_broker: RabbitMQ, subscriber: Subscriber, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mqtt_publisher, "_LEAST_INTERVAL", 1_000)
+    async with run_publishers(broker) as (_, mqtt):
+        mqtt.update(build_message(1))
+        await wait_until(lambda: subscriber.payloads(config_topic()))
+        for number in (2, 3, 4):
+            await asyncio.to_thread(publish, mqtt_broker.mqtt_port, "homeassistant/status", "online")
+            mqtt.update(build_message(number))
+            await wait_until(lambda: subscriber.payloads(state_topic()))
+    assert len(subscriber.payloads(config_topic())) == 1
 
 
 async def test_sensors_of_a_meter_that_appears_later_are_added_and_those_of_a_missing_one_are_unknown(
@@ -151,7 +135,7 @@ async def test_without_the_plug_in_one_line_says_so_and_readings_are_published(
     async with run_publishers(Broker(rabbitmq.url, exchange_name)) as (publisher, mqtt):
         for number in range(5):
             mqtt.update(build_message(number))
-            assert not await publisher.publish([outgoing(build_message(number))], lambda _: None, 10)
+            await publish_reading(publisher, build_message(number))
             await asyncio.sleep(0.2)
         assert mqtt.problem.text is None
     (line,) = caplog.messages
@@ -168,7 +152,7 @@ async def test_a_missing_permission_is_one_line_and_readings_are_published(
     async with run_publishers(broker) as (publisher, mqtt):
         for number in range(8):
             mqtt.update(build_message(number))
-            assert not await publisher.publish([outgoing(build_message(number))], lambda _: None, 10)
+            await publish_reading(publisher, build_message(number))
             await asyncio.sleep(0.5)
         assert mqtt.problem.text is not None
         rabbitmq.control("set_permissions", user, "^Enphase.*", *["^(Enphase.*|amq[.]topic)$"] * 2)

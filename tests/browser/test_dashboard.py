@@ -17,6 +17,8 @@ from tests.browser.home import Home, running_home
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
 
 NARROW = 390
+#: Pixels below the last card of a picture.
+MARGIN = 24
 SCREENS: tuple[tuple[int, Literal["light", "dark"]], ...] = (
     (WIDTH, "light"),
     (WIDTH, "dark"),
@@ -110,6 +112,10 @@ async def test_each_view_is_complete_on_wide_and_narrow_screens(dashboard: Dashb
             await _is_complete(frontend)
             assert await frontend.page.evaluate("document.documentElement.scrollWidth") <= width
             name = f"dashboard-{dashboard.profile}-{PATHS[title]}-{width}"
+            cards = await frontend.page.locator("hui-sections-view hui-card").all()
+            boxes = [box for card in cards if (box := await card.bounding_box())]
+            bottom = round(max(box["y"] + box["height"] for box in boxes)) + MARGIN
+            await frontend.page.set_viewport_size({"width": width, "height": bottom})
             await frontend.picture(name if scheme == "light" else f"{name}-dark")
     assert problems == []
 

@@ -340,10 +340,8 @@ function healthSections(site) {
     const [production] = site.ofGateway(gateway, ["production_power"]);
     const access = site.ofGateway(gateway, ACCESS);
     return [
-      section(
-        gatewayHeading(site, gateway) || heading(site.text("gateway"), "mdi:key"),
-        list(site, access),
-      ),
+      access.length > 0 &&
+        section(gatewayHeading(site, gateway) || heading(site.text("gateway"), "mdi:key"), list(site, access)),
       meters.length > 0 &&
         section(
           heading(site.text("meters"), "mdi:meter-electric"),

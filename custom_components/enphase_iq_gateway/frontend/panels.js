@@ -78,8 +78,7 @@ const STYLE = `
   .modes button[aria-pressed="true"] { background: var(--primary-text-color); color: var(--card-background-color); }
   .map { position: relative; margin: 0 auto; width: calc(100% - 32px); container-type: inline-size; }
   .panel { position: absolute; box-sizing: border-box; padding: 0; border: 1px solid rgb(0 0 0 / 40%);
-    border-radius: 8%; cursor: pointer; font: inherit; font-size: var(--text-size); overflow: hidden;
-    transition: background-color 0.4s; }
+    border-radius: 8%; cursor: pointer; font: inherit; font-size: var(--text-size); overflow: hidden; }
   .panel:focus-visible, .modes button:focus-visible { outline: 3px solid var(--primary-color); outline-offset: 1px; z-index: 2; }
   .panel.behind { border: 3px dashed #d55e00; }
   .panel.none { color: var(--primary-text-color); background: repeating-linear-gradient(45deg,
@@ -93,7 +92,6 @@ const STYLE = `
     background: var(--primary-color); cursor: grab; touch-action: none; }
   .edit .map { background: var(--secondary-background-color); border-radius: 8px; width: 100%; }
   .edit .words { padding: 8px 0; }
-  @media (prefers-reduced-motion: reduce) { .panel { transition: none; } }
 `;
 
 /** A map: its panels, where they are, and their colours. Card and editor differ in what panels do. */

@@ -33,6 +33,11 @@ BENCHMARKS = {
         ("one", "minute"),
         needs_build=True,
     ),
+    "dashboard": Benchmark(
+        "the map of the panels in Chromium, beside as many plain buttons",
+        "newest",
+        ("render", "update"),
+    ),
     "pipeline": Benchmark(
         "readings through broker and database, beside programs written by hand (private servers)",
         "scripts-3.14",

@@ -3,9 +3,10 @@
 import asyncio
 import shutil
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
@@ -90,6 +91,18 @@ def set_up_without_polling(
         entry.runtime_data._unschedule_refresh()
 
     return run
+
+
+@pytest.fixture
+async def before_four(
+    hass: HomeAssistant, simulator: Simulator, automate: Automate, freezer: FrozenDateTimeFactory
+) -> None:
+    """Move to some minutes before four in the afternoon of a weekday, when the simulated prices rise."""
+    zone = ZoneInfo("America/Los_Angeles")
+    await hass.config.async_set_time_zone(zone.key)
+    at = datetime(2026, 7, 15, 15, 57, 30, tzinfo=zone)
+    freezer.move_to(at)
+    simulator.clock.advance(at.timestamp() - simulator.clock.time())
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """The blueprint that charges the battery when energy is cheap, and spares the grid when it is dear."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Any
@@ -15,7 +16,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 from custom_components.enphase_iq_gateway.const import DOMAIN
 from enphase_companion.simulator import Simulator
 
-from .helpers import Automate, Minutes, control_of, show, wait_until
+from .helpers import Automate, Minutes, control_of, entity_of, read_again, show, wait_until
 
 IMPORT, EXPORT = "sensor.import_price", "sensor.export_price"
 MODE, RESERVE, CHARGE = "select.battery_mode", "number.battery_reserve", "switch.charge_from_grid"
@@ -117,3 +118,34 @@ async def test_the_battery_of_a_simulated_gateway_is_charged_and_returns(
     assert simulator.house.orders(now).mode == "self-consumption"
     assert simulator.house.orders(now).reserve == 30
     assert not simulator.house.orders(now).charge_from_grid
+
+
+@pytest.mark.parametrize("profile", ["generator"])
+async def test_the_price_of_the_gateway_itself_decides(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    automate: Automate,
+    before_four: None,
+    obedient: MockConfigEntry,
+    minutes: Minutes,
+) -> None:
+    reserve = control_of(hass, simulator, Platform.NUMBER, "battery_reserve")
+    await automate(
+        import_price=entity_of(hass, simulator, "import_price"),
+        export_price=entity_of(hass, simulator, "export_price"),
+        battery_mode=control_of(hass, simulator, Platform.SELECT, "battery_mode"),
+        battery_reserve=reserve,
+        charge_from_grid=control_of(hass, simulator, Platform.SWITCH, "charge_from_grid"),
+        # The price of exported energy rises from 0.05 to 0.20 at four.
+        dear_price=0.15,
+        dear_reserve=12,
+    )
+    # The price of exported energy is that of the afternoon at first.
+    for _ in range(3):
+        assert simulator.house.orders(simulator.clock.time()).reserve == 20
+        await minutes()
+        await read_again(simulator, obedient, 0)
+    while (state := hass.states.get(reserve)) is None or state.state.removesuffix(".0") != "12":
+        await asyncio.sleep(0)
+    await wait_until(hass, reserve, state.state)
+    assert simulator.house.orders(simulator.clock.time()).mode == "self-consumption"

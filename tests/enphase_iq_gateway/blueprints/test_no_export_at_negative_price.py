@@ -12,7 +12,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 
 from enphase_companion.simulator import Simulator
 
-from .helpers import GRID, LOAD, Automate, Minutes, control_of, load, show, wait_until
+from .helpers import GRID, LOAD, Automate, Minutes, control_of, entity_of, load, read_again, show, wait_until
 
 PRICE = "sensor.export_price"
 
@@ -87,3 +87,29 @@ async def test_the_array_of_a_simulated_gateway_is_turned_off_and_on(
         await minutes()
         await wait_until(hass, production, expected)
         assert simulator.house.orders(simulator.clock.time()).production is (expected == STATE_ON)
+
+
+@pytest.mark.parametrize("profile", ["generator"])
+async def test_the_price_of_the_gateway_itself_decides(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    automate: Automate,
+    before_four: None,
+    obedient: MockConfigEntry,
+    minutes: Minutes,
+) -> None:
+    production = control_of(hass, simulator, Platform.SWITCH, "production")
+    show(hass, GRID, -3000)
+    await automate(
+        export_price=entity_of(hass, simulator, "export_price"),
+        production=production,
+        # The tariff has no negative price: 0.05 until four, then 0.20.
+        highest_price=0.1,
+        minutes=0,
+    )
+    for expected in (STATE_OFF, STATE_ON):
+        # In the minute in which the price changes, the automation may be earlier than the sensor.
+        for _ in range(2):
+            await minutes()
+            await read_again(simulator, obedient, 0)
+        await wait_until(hass, production, expected)

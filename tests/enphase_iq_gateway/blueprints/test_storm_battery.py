@@ -15,7 +15,7 @@ from pytest_homeassistant_custom_component.common import (  # type: ignore[impor
 from custom_components.enphase_iq_gateway.const import DOMAIN
 from enphase_companion.simulator import Simulator
 
-from .helpers import Automate, Minutes, control_of, show, wait_until
+from .helpers import LOAD, Automate, Minutes, control_of, load, show, wait_until
 
 STORM, MODE = "binary_sensor.storm", "select.battery_mode"
 FULL = {"mode": "backup", "charge_from_grid": True}
@@ -27,7 +27,8 @@ type Storm = Callable[..., Awaitable[list[dict[str, Any]]]]
 @pytest.fixture
 def automate(automate: Automate) -> Automate:
     """Create an automation from this blueprint."""
-    return partial(automate, "storm_battery", storm=STORM, battery_mode=MODE)
+    # The toggle of the other blueprints' tests is the memory here.
+    return partial(automate, "storm_battery", storm=STORM, battery_mode=MODE, memory=LOAD)
 
 
 @pytest.fixture
@@ -54,12 +55,43 @@ async def test_a_warning_fills_the_battery_and_its_end_returns_to_the_usual_mode
     assert await storm(STATE_ON, "backup", 60) == []
     assert await storm(STATE_OFF, "backup", 58) == []
     assert await storm(STATE_OFF, "backup", 3) == [USUAL]
+    assert await storm(STATE_OFF, "self-consumption", 30) == []
+    # From now on, a mode is the user's own.
+    assert await storm(STATE_OFF, "backup", 90) == []
+
+
+async def test_a_warning_that_ends_while_home_assistant_is_off_returns_to_the_usual_mode(
+    hass: HomeAssistant, storm: Storm
+) -> None:
+    automation = {"entity_id": "automation.under_test"}
+    assert await storm(STATE_ON, "self-consumption") == [FULL]
+    await storm(STATE_ON, "backup")
+    await hass.services.async_call("automation", "turn_off", automation, blocking=True)
+    await storm(STATE_OFF, "backup", 240)
+    # Home Assistant starts: the state of the warning is as old as the start.
+    hass.states.async_remove(STORM)
+    await hass.services.async_call("automation", "turn_on", automation, blocking=True)
+    assert await storm(STATE_OFF, "backup", 58) == []
+    assert load(hass) == STATE_ON
+    assert await storm(STATE_OFF, "backup", 3) == [USUAL]
+    assert await storm(STATE_OFF, "self-consumption", 16) == []
+    assert load(hass) == STATE_OFF
+
+
+async def test_a_mode_that_was_chosen_during_the_storm_is_kept_afterwards(
+    hass: HomeAssistant, storm: Storm
+) -> None:
+    assert await storm(STATE_ON, "self-consumption") == [FULL]
+    await storm(STATE_ON, "backup", 10)
+    assert await storm(STATE_OFF, "economy", 90) == []
+    assert load(hass) == STATE_OFF
 
 
 async def test_a_command_that_failed_is_sent_again(storm: Storm) -> None:
     assert await storm(STATE_ON, "self-consumption", 40) == [FULL] * 3
     await storm(STATE_OFF, "backup", 58)
-    assert await storm(STATE_OFF, "backup", 40) == [USUAL] * 3
+    # An hour after the end, and with each of the three quarters of an hour that follow.
+    assert await storm(STATE_OFF, "backup", 40) == [USUAL] * 4
 
 
 async def test_a_mode_that_was_chosen_without_a_warning_is_kept(storm: Storm) -> None:
@@ -92,4 +124,5 @@ async def test_the_battery_of_a_simulated_gateway_is_kept_full(
     for warning, expected in ((STATE_ON, "backup"), (STATE_OFF, "self-consumption")):
         show(hass, STORM, warning)
         await wait_until(hass, mode, expected)
+        assert load(hass) == warning
     assert simulator.house.orders(simulator.clock.time()).reserve == 20

@@ -135,15 +135,15 @@ async def write_statistics(
         "has_sum": metadata.has_sum,
     }
     for first in range(0, len(rows), _AT_ONCE):
-        stats = [_from_statistic(row, metadata.factor) for row in rows[first : first + _AT_ONCE]]
+        part = rows[first : first + _AT_ONCE]
+        stats = [_from_statistic(row, metadata.factor) for row in part]
         await connection.command("recorder/import_statistics", metadata=about, stats=stats)
-    if rows:
-        await _wait_until_stored(connection, metadata.entity_id, rows)
+        # A small machine takes seconds for them, and its recorder must also keep up with the states.
+        await _wait_until_stored(connection, metadata.entity_id, part[-1])
 
 
-async def _wait_until_stored(connection: Commands, entity_id: str, rows: Sequence[Statistic]) -> None:
+async def _wait_until_stored(connection: Commands, entity_id: str, last: Statistic) -> None:
     """Wait until the last row is stored: Home Assistant stores them in order."""
-    last = rows[-1]
     for _ in range(round(_STORE_TIMEOUT / _LOOK)):
         stored = await read_statistics(connection, entity_id, last.start, last.start + HOUR)
         if last.equals(stored.get(last.start)):

@@ -67,6 +67,7 @@ ENDPOINTS = {
     Command.DRY_CONTACT: Endpoint.DRY_CONTACTS,
     Command.DRY_CONTACT_SETTINGS: Endpoint.DRY_CONTACTS,
     Command.GENERATOR: Endpoint.GENERATOR_MODE,
+    Command.GENERATOR_CHARGING: Endpoint.GENERATOR_MODE,
     Command.PRODUCTION: Endpoint.PRODUCTION_SWITCH,
     Command.AC_BATTERY_SLEEP: Endpoint.AC_BATTERY_SLEEP,
 }
@@ -103,6 +104,8 @@ class Setting:
                 )
             case Command.GENERATOR:
                 value = data.generator_mode
+            case Command.GENERATOR_CHARGING:
+                value = data.generator_charging
             case Command.PRODUCTION:
                 value = data.production_switch
             case Command.AC_BATTERY_SLEEP:
@@ -379,6 +382,7 @@ async def _send_command(
         Command.DRY_CONTACT: lambda: control.set_dry_contact(unit, **given),
         Command.DRY_CONTACT_SETTINGS: lambda: control.set_dry_contact_settings(unit, **given),
         Command.GENERATOR: lambda: control.set_generator(**given),
+        Command.GENERATOR_CHARGING: lambda: control.set_generator_charging(**given),
         Command.AC_BATTERY_SLEEP: lambda: control.set_ac_battery_sleep(unit, **levels),
         Command.PRODUCTION: lambda: control.set_production(**given),
     }

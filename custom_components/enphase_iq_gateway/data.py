@@ -80,6 +80,8 @@ class GatewayData:
     storage: Storage | None = None
     #: "off", "on" or "auto".
     generator_mode: str | None = None
+    #: Whether the generator may charge the batteries.
+    generator_charging: bool | None = None
     #: Whether production is switched on; only with the token of an installer.
     production_switch: bool | None = None
     dry_contacts: tuple[DryContact, ...] = ()
@@ -295,6 +297,7 @@ class GatewayData:
             self.storage is not None,
             None if self.tariff is None else (self.tariff.currency, *self.priced_directions),
             self.generator_mode is not None,
+            self.generator_charging is not None,
             self.production_switch is not None,
             frozenset(self.ac_battery_sleep or ()),
         )

@@ -76,6 +76,7 @@ async def async_get_config_entry_diagnostics(
         "storage": data.storage
         and asdict(data.storage) | {"from_controller": sorted(data.storage.from_controller)},
         "generator_mode": data.generator_mode,
+        "generator_charging": data.generator_charging,
         "production_switch": data.production_switch,
         "quirks": {
             "disabled_meters": [meter.eid for meter in data.meters if not meter.enabled],

@@ -64,7 +64,7 @@ class EndpointFetcher:
             Endpoint.INFO: gateway.info,
             Endpoint.TARIFF: gateway.tariff,
             Endpoint.STORAGE: self._fetch_storage,
-            Endpoint.GENERATOR_MODE: gateway.control.generator_mode,
+            Endpoint.GENERATOR_MODE: self._fetch_generator_mode,
             Endpoint.PRODUCTION_SWITCH: gateway.control.is_production_on,
             Endpoint.AC_BATTERY_SLEEP: self._fetch_ac_battery_sleep,
         }
@@ -123,6 +123,12 @@ class EndpointFetcher:
             replace(contact, status=before.get(contact.id)) if contact.status is None else contact
             for contact in contacts
         )
+
+    async def _fetch_generator_mode(self) -> dict[str, Any]:
+        control = self._gateway.control
+        mode = await control.generator_mode()
+        charging = None if mode is None else await control.generator_charging()
+        return {"generator_mode": mode, "generator_charging": charging}
 
     async def _fetch_meters(self) -> dict[str, Any]:
         meters = await self._gateway.meters()

@@ -54,6 +54,7 @@ COMMAND_ENTITIES: dict[tuple[Command, str], tuple[str, str]] = {
     (Command.DRY_CONTACT_SETTINGS, "soc_low"): ("number", "dry_contact_low_level"),
     (Command.DRY_CONTACT_SETTINGS, "soc_high"): ("number", "dry_contact_high_level"),
     (Command.GENERATOR, "mode"): ("select", "generator_mode"),
+    (Command.GENERATOR_CHARGING, "allowed"): ("switch", "generator_charging"),
     (Command.AC_BATTERY_SLEEP, "sleep"): ("switch", "ac_battery_sleep"),
     (Command.PRODUCTION, "on"): ("switch", "production"),
 }

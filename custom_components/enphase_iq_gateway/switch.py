@@ -1,4 +1,4 @@
-"""Switches: charging from the grid, the connection to the grid, dry contacts, AC Batteries, production."""
+"""Switches: charging from grid or generator, the grid, dry contacts, AC Batteries, production."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -55,6 +55,14 @@ def _descriptions(coordinator: GatewayCoordinator) -> Iterator[GatewaySwitchDesc
                 unit=unit,
                 entity_category=_NOT_WITH_AREA,
                 entity_registry_enabled_default=False,
+            )
+        elif kind is UnitKind.GENERATOR and data.generator_charging is not None:
+            yield GatewaySwitchDescription.of(
+                Command.GENERATOR_CHARGING,
+                "allowed",
+                key="generator_charging",
+                unit=unit,
+                entity_category=EntityCategory.CONFIG,
             )
         elif kind is UnitKind.DRY_CONTACT:
             yield GatewaySwitchDescription.of(

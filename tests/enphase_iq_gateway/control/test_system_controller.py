@@ -107,3 +107,20 @@ async def test_the_generator_is_switched(
     await settle(hass)
     assert issues(hass) == []
     assert simulator.house.orders(simulator.clock.time()).generator == "auto"
+    assert show(SWITCH, "generator_charging").state == STATE_ON
+    await change(SWITCH, "generator_charging", False)
+    assert show(SWITCH, "generator_charging").state == STATE_OFF
+    await settle(hass)
+    assert issues(hass) == []
+    assert simulator.house.orders(simulator.clock.time()).charge_from_generator is False
+
+
+@pytest.mark.parametrize("profile", ["generator+generator-always-charges"])
+async def test_a_generator_that_a_gateway_lets_charge_again_is_an_issue(
+    hass: HomeAssistant, control: Control, show: Show, change: Change
+) -> None:
+    await control(first=0.1)
+    await change(SWITCH, "generator_charging", False)
+    await settle(hass)
+    assert show(SWITCH, "generator_charging").state == STATE_ON
+    assert issues(hass) == ["command_ignored"]

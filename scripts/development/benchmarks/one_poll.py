@@ -125,10 +125,9 @@ def _requests(run: _Run) -> Iterator[Result]:
     """Count the requests of Home Assistant and three scripts at a gateway, in both builds at once."""
     seconds = run.seconds(_MINUTE, 30)
     with ExitStack() as stack:
-        houses = []
-        for build in (None, run.against):
-            house = stack.enter_context(_serve(THREE_PHASE, _INSTALLED, build))
-            houses.append(house)
+        builds = (None, run.against)
+        houses = [stack.enter_context(_serve(THREE_PHASE, _INSTALLED, build)) for build in builds]
+        for house, build in zip(houses, builds, strict=True):
             stack.enter_context(_run_scripts(build or PROJECT, _settings(house, directly=build is not None)))
         both = stack.enter_context(ThreadPoolExecutor(len(houses)))
         polls: tuple[list[float], ...] = ([], [])

@@ -35,7 +35,7 @@ _FLUSH_INTERVAL = 0.25
 
 #: New objects after which Python looks for unreachable cycles. The messages of a batch are some thousand
 #: objects without any: with Python's default of 2,000, a quarter of the time would be spent looking.
-GC_THRESHOLD = 20_000
+_GC_THRESHOLD = 20_000
 
 
 def build_parser() -> argparse.ArgumentParser:
@@ -73,7 +73,7 @@ async def _store(service: Service, arguments: argparse.Namespace) -> None:
     from ..storage import Database, StorageError, UnstorableError
     from ..storage.address import database_address, database_zone
 
-    gc.set_threshold(GC_THRESHOLD)
+    gc.set_threshold(_GC_THRESHOLD)
     settings = load_settings(KEYS, arguments)
     metrics = Metrics(settings.metrics_port, settings.metrics_host)
     flush_interval = _FLUSH_INTERVAL if settings.flush_interval is None else settings.flush_interval

@@ -17,7 +17,6 @@ import aiomysql  # type: ignore[import-untyped]
 import orjson
 from sqlalchemy import make_url
 
-from enphase_companion.commands.amqp_database_meters import GC_THRESHOLD
 from enphase_companion.message import decode
 from enphase_companion.storage import Database
 from enphase_companion.storage.tables import readings
@@ -43,6 +42,9 @@ _TIMES = 5
 
 #: This module, for the processes that are started here.
 _MODULE = "pipeline.stores"
+
+#: As amqp_database_meters sets it; earlier builds do not name it.
+_GC_THRESHOLD = 20_000
 
 #: JSON's numbers and null are SQL's.
 _TO_SQL = bytes.maketrans(b"[]", b"()")
@@ -104,7 +106,7 @@ class ConsumerStore:
 
     async def start(self) -> None:
         """Make the tables, and look for unreachable objects as rarely as the script does."""
-        gc.set_threshold(GC_THRESHOLD)
+        gc.set_threshold(_GC_THRESHOLD)
         folder = self._stack.enter_context(tempfile.TemporaryDirectory())
         url = self._url or f"sqlite:///{Path(folder) / 'enphase.db'}"
         self._database = await self._stack.enter_async_context(Database(url))

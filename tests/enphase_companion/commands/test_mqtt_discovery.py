@@ -33,7 +33,8 @@ def start_publishing(mqtt_broker: RabbitMQ, exchange_name: str, tmp_path: Path) 
                 **{
                     "amqp_url": mqtt_broker.url,
                     "amqp_exchange": exchange_name,
-                    "amqp_queues": [f"{exchange_name}.Meters"],
+                    # MQTT clients are all that is wanted, which is no reason for a warning.
+                    "amqp_queues": ["none"],
                     "mqtt_discovery": True,
                     **settings,
                 },

@@ -183,7 +183,9 @@ def _fill(
     known = sum(hours[start].energy or 0.0 for start in between)
     end = (after.sum or 0.0) + shift
     last, more = after.start - HOUR, 0.0
-    of_after = hours[after.start].energy if after.start in hours else None
+    # An hour that is not over, or of which the database knows a part, tells nothing about its energy.
+    hour_after = hours.get(after.start, Hour())
+    of_after = hour_after.energy if hour_after.is_whole else None
     if of_after is not None:
         known_to_end = known + of_after
     elif (previous := existing.get(last)) is not None and previous.sum is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
@@ -190,17 +191,31 @@ def test_power_is_filled_with_the_hours_in_which_the_gap_begins_and_ends() -> No
     assert plan_power(stored, hours, Request(18 * HOUR - 1, 22 * HOUR)).is_empty
 
 
+def test_an_hour_of_which_the_database_knows_a_part_keeps_what_home_assistant_counted() -> None:
+    hours = whole_hours([100.0] * 10) | {10 * HOUR: Hour(0.0)}
+    existing = sums({10: 8.0})
+    plan = plan_energy(existing, hours, ALWAYS)
+    assert plan.adjustments[0] == pytest.approx((10 * HOUR, 1000))
+    assert energies_of(apply(existing, plan)) == pytest.approx(dict.fromkeys(range(1, 10), 100.0) | {10: 8.0})
+
+
 @given(
     known=st.lists(st.none() | st.floats(0, 10_000), min_size=DAY, max_size=DAY),
     counted=st.lists(st.none() | st.floats(0, 10_000), min_size=DAY, max_size=DAY),
     start=st.integers(0, DAY),
     length=st.integers(0, DAY),
     replaces=st.booleans(),
+    parts=st.sets(st.integers(0, DAY - 1)),
 )
 def test_sums_never_fall_and_a_second_run_changes_nothing(
-    known: list[float | None], counted: list[float | None], start: int, length: int, replaces: bool
+    known: list[float | None],
+    counted: list[float | None],
+    start: int,
+    length: int,
+    replaces: bool,
+    parts: set[int],
 ) -> None:
-    hours = whole_hours(known)
+    hours = {at: replace(hour, is_whole=at // HOUR not in parts) for at, hour in whole_hours(known).items()}
     total, values = 0.0, {}
     for hour, energy in enumerate(counted):
         # The energy of missing hours is in the hour of return.

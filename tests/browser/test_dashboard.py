@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import AsyncIterator
+from importlib import import_module
 from typing import Any, Literal, NamedTuple
 
 import pytest
 import pytest_asyncio
-from axe_playwright_python.base import AXE_SCRIPT  # type: ignore[import-not-found,unused-ignore]
 from playwright.async_api import Browser, Locator, expect
 
 from development.demo import energy, entities
@@ -15,6 +15,9 @@ from tests.browser.frontend import HEIGHT, WIDTH, Frontend, open_page
 from tests.browser.home import Home, running_home
 
 pytestmark = [pytest.mark.browser, pytest.mark.asyncio(loop_scope="package")]
+
+#: axe-core, whose package has no types.
+AXE_SCRIPT: str = import_module("axe_playwright_python.base").AXE_SCRIPT
 
 NARROW = 390
 #: Pixels below the last card of a picture.

@@ -99,7 +99,7 @@ def _measure(page: Page, parts: Sequence[str], rounds: int, advance: Callable[[]
 
     def spent() -> float:
         metrics = {each["name"]: each["value"] for each in session.send("Performance.getMetrics")["metrics"]}
-        return sum(metrics[name] for name in _METRICS) * _MILLI
+        return float(sum(metrics[name] for name in _METRICS)) * _MILLI
 
     def cost(action: str, *, cleared: bool) -> float:
         """Return the milliseconds of a function of the page."""

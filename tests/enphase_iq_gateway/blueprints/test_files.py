@@ -19,7 +19,7 @@ from ..texts import PROJECT
 from .helpers import ADDRESS, FILES, inputs, metadata
 
 #: Inputs for entities of any integration.
-OF_ANY_INTEGRATION = {"load", "import_price", "export_price", "production", "storm"}
+OF_ANY_INTEGRATION = {"load", "import_price", "export_price", "production", "storm", "memory"}
 
 
 def test_the_blueprints_are_complete() -> None:

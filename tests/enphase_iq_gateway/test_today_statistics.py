@@ -5,10 +5,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from freezegun.api import FrozenDateTimeFactory
-from homeassistant.components.recorder import Recorder, get_instance
+from homeassistant.components.recorder.core import Recorder
 from homeassistant.components.recorder.statistics import statistics_during_period
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
+from homeassistant.helpers.recorder import get_instance
 from homeassistant.util import dt as dt_util
 from pytest_homeassistant_custom_component.components.recorder.common import (  # type: ignore[import-untyped]
     async_wait_recording_done,
@@ -59,7 +60,7 @@ async def test_the_sum_of_today_grows_as_the_lifetime_counter(
     found = await get_instance(hass).async_add_executor_job(
         statistics_during_period, hass, start, None, set(ids), "5minute", {"energy": "Wh"}, {"sum"}
     )
-    lifetime, today = ([row["sum"] for row in found[str(each)]] for each in ids)
+    lifetime, today = ([row["sum"] or 0 for row in found[str(each)]] for each in ids)
     assert len(lifetime) == len(today) == 2
     assert lifetime[-1] > 20
     # Of the refresh at midnight, the energy of the old day has no state.

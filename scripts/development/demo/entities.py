@@ -29,6 +29,15 @@ async def wait_for_entities(owner: Owner, entry_id: str, wanted: Collection[str]
     return entities
 
 
+async def wait_until_enabled(owner: Owner, entry_id: str, wanted: Collection[str]) -> None:
+    """Wait until these entities, by their unique ids, are enabled, or the time is over."""
+    for _ in range(TIMEOUT * 5):
+        registered = await _fetch_registered(owner, entry_id)
+        if set(wanted) <= {each["unique_id"] for each in registered if not each["disabled_by"]}:
+            break
+        await asyncio.sleep(0.2)
+
+
 async def enable(owner: Owner, entry_id: str, wanted: Collection[str]) -> dict[str, str]:
     """Enable entities by their unique ids, and return the ids of all enabled ones.
 

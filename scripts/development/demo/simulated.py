@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 from argparse import Namespace
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Coroutine
 from typing import Any
 
 from enphase_companion.simulator import Simulator
@@ -36,7 +36,10 @@ async def serve_simulated(
         await flow.choose_options(owner, entry_id, panel_sensors=True, **interval)
         expected = simulation.list_expected_entities(sim)
         found = await entities.wait_for_entities(owner, entry_id, [each.unique_id for each in expected])
-        wanted: Collection[str] = found if given.everything or given.check else ()
+        panels = [each.serial_number for each in sim.house.inverters]
+        await entities.wait_until_enabled(owner, entry_id, [f"{serial}_power" for serial in panels])
+        # What a panel's power is compared with depends on the time of its report.
+        wanted = {*found} if given.everything or given.check else {f"{each}_last_report" for each in panels}
         if compares_day and not given.everything:
             wanted = {f"{sim.serial_number}_{key}" for key in day.SENSORS}
         shown = await entities.enable(owner, entry_id, wanted)

@@ -347,3 +347,17 @@ async def test_a_user_who_may_read_the_sensors_of_one_gateway_gets_only_that_one
         refused = await command(client, SUBSCRIBE, gateway_serial_number=second.serial_number)
         assert refused["error"]["code"] == "not_found"
         await hass.config_entries.async_unload(other.entry_id)
+
+
+async def test_nothing_waits_for_a_subscriber_that_stops_reading_from_its_socket(
+    hass: HomeAssistant, entry: MockConfigEntry, set_up: SetUp, tick: Tick, hass_ws_client: WebSocketGenerator
+) -> None:
+    await set_up(entry)
+    client = await hass_ws_client(hass)
+    await subscribe(client)
+    transport = client._response.connection.transport
+    transport.pause_reading()
+    # Home Assistant's pings are not answered, and no event is confirmed.
+    await tick(times=MAX_UNCONFIRMED + 1)
+    assert not hass.data[_STREAMS]
+    transport.resume_reading()

@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -50,7 +51,6 @@ class Listener:
         self.source = open_source(
             settings, lambda: self.settings, self.service, Metrics(), lambda: "", **options
         )
-        assert isinstance(self.source, HomeAssistantSource)
 
     async def take(self, message: Message) -> None:
         self.messages.append(message)
@@ -160,6 +160,7 @@ async def test_each_refresh_is_passed_on(
         await listener.until_received(1)
         await entry.runtime_data.async_refresh()
         await listener.until_received(2)
+        assert isinstance(listener.source, HomeAssistantSource)
         assert {message.gateway for message in listener.messages} == {simulator.serial_number}
         assert len(listener.messages[0].samples) == 8
         assert listener.source.problem is None
@@ -399,3 +400,30 @@ async def test_displays_and_storage_get_the_production_that_they_need(
         await listener.until_received(1)
     assert listener.messages[0].has_unmetered_production is (profile == "no-meters")
     assert {sample.measurement for sample in listener.messages[0].samples} == {"production"}
+
+
+@pytest.mark.parametrize("clock_speed", [0.0])
+async def test_the_same_reading_by_both_ways_is_the_same_row(
+    hass: HomeAssistant,
+    simulator: Simulator,
+    entry: MockConfigEntry,
+    set_up: SetUp,
+    configure: Configure,
+    tmp_path: Path,
+) -> None:
+    await set_up(entry)
+    async with listen(configure()) as listener:
+        await listener.until_received(1)
+    (tmp_path / "gateway.cer").write_text(simulator.certificate_pem)
+    settings = Settings(
+        folder=tmp_path,
+        origins={},
+        files={},
+        gateway_host=simulator.url,
+        gateway_token=simulator.token(),
+    )
+    async with listen(settings) as poller:
+        await poller.until_received(1)
+    # The database's keys: gateway, measurement, phase and time; and all its values.
+    assert poller.messages[0].samples == listener.messages[0].samples
+    assert poller.messages[0].gateway == listener.messages[0].gateway

@@ -34,8 +34,12 @@ MEASURED = {
     "power", "reactive_power", "apparent_power", "voltage", "current", "power_factor", "frequency", "energy"
 }  # fmt: skip
 
-# Home Assistant's web server, which its MQTT integration depends on, warns about itself.
-pytestmark = pytest.mark.filterwarnings("ignore:It is recommended to use web.AppKey")
+pytestmark = [
+    # Home Assistant's web server, which its MQTT integration depends on, warns about itself.
+    pytest.mark.filterwarnings("ignore:It is recommended to use web.AppKey"),
+    # The first test waits for the start of the broker as well.
+    pytest.mark.timeout(300),
+]
 
 type Publishing = subprocess.Popen[bytes]
 

@@ -55,7 +55,9 @@ class Site {
     const shown = Object.values(hass.entities).filter((each) => each.platform === PLATFORM && !each.hidden);
     const off = registry.filter((each) => each.platform === PLATFORM && each.disabled_by);
     this.gateways = Object.values(hass.devices)
-      .filter((device) => device.identifiers?.some(([domain]) => domain === PLATFORM) && !device.via_device_id)
+      .filter(
+        (device) => device.identifiers?.some(([domain]) => domain === PLATFORM) && !device.via_device_id,
+      )
       .map((device) => {
         const behind = (each) =>
           each.device_id === device.id || hass.devices[each.device_id]?.via_device_id === device.id;
@@ -82,7 +84,9 @@ class Site {
   /** Return the name of an entity without that of its device. */
   name(entity) {
     const state = this.hass.states[entity.entity_id];
-    return (state && this.hass.formatEntityName(state, { type: "entity" })) || entity.name || entity.entity_id;
+    return (
+      (state && this.hass.formatEntityName(state, { type: "entity" })) || entity.name || entity.entity_id
+    );
   }
 
   /** Return the name of a gateway's device. */
@@ -178,7 +182,10 @@ function turnedOff(site, gateway, keys) {
 function nowSections(site) {
   const sections = site.gateways.map((gateway) => {
     const powers = site.ofGateway(gateway, Object.keys(POWERS));
-    const today = site.ofGateway(gateway, ENERGIES.map((key) => `${key}_today`));
+    const today = site.ofGateway(
+      gateway,
+      ENERGIES.map((key) => `${key}_today`),
+    );
     const level = site.ofGateway(gateway, ["battery_charge"]);
     return section(
       gatewayHeading(site, gateway) || heading(site.text("now"), "mdi:flash"),
@@ -232,10 +239,10 @@ function historySections(site) {
     const energies = site.ofGateway(gateway, ENERGIES);
     return energies.length
       ? [
-          wide(
-            gatewayHeading(site, gateway),
-            { ...energyGraph(site, energies, "day", 31), title: site.text("days") },
-          ),
+          wide(gatewayHeading(site, gateway), {
+            ...energyGraph(site, energies, "day", 31),
+            title: site.text("days"),
+          }),
           section({ ...energyGraph(site, energies, "month", 365), title: site.text("months") }),
           section({ ...energyGraph(site, energies, "year", 3650), title: site.text("years") }),
         ]
@@ -269,7 +276,9 @@ function batterySections(site) {
     const controls = Object.entries(BATTERY_CONTROLS).flatMap(([key, feature]) =>
       site
         .ofGateway(gateway, [key])
-        .map((each) => tile(each, each.entity_id.startsWith("sensor.") ? {} : { features: [{ type: feature }] })),
+        .map((each) =>
+          tile(each, each.entity_id.startsWith("sensor.") ? {} : { features: [{ type: feature }] }),
+        ),
     );
     const levels = sensors.filter((each) => each.translation_key === "battery_charge");
     const units = gateway.entities.filter((each) => each.translation_key?.startsWith("battery_unit_"));
@@ -303,7 +312,9 @@ function panelSections(site, config) {
       (each) => each.via_device_id === gateway.device.id && each.model === "Microinverter",
     );
     const url = `/config/integrations/integration/${PLATFORM}`;
-    return hasPanels ? [section(gatewayHeading(site, gateway), markdown(site.text("panels_off", { url })))] : [];
+    return hasPanels
+      ? [section(gatewayHeading(site, gateway), markdown(site.text("panels_off", { url })))]
+      : [];
   });
 }
 
@@ -341,12 +352,11 @@ function healthSections(site) {
     const access = site.ofGateway(gateway, ACCESS);
     return [
       access.length > 0 &&
-        section(gatewayHeading(site, gateway) || heading(site.text("gateway"), "mdi:key"), list(site, access)),
-      meters.length > 0 &&
         section(
-          heading(site.text("meters"), "mdi:meter-electric"),
-          list(site, meters),
+          gatewayHeading(site, gateway) || heading(site.text("gateway"), "mdi:key"),
+          list(site, access),
         ),
+      meters.length > 0 && section(heading(site.text("meters"), "mdi:meter-electric"), list(site, meters)),
       devices.length > 0 && silentDevices(site, devices, production),
       section({ type: "repairs" }, turnedOff(site, gateway, [...METERS, ...CONNECTIONS, ...ACCESS])),
     ].filter((each) => each && each.cards.length);

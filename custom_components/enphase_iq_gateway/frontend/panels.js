@@ -127,7 +127,12 @@ class PanelMap extends HTMLElement {
       return;
     }
     // The registries are new objects after each change, the states of unchanged entities the same ones.
-    if (!this._map || before.entities !== hass.entities || before.devices !== hass.devices || before.language !== hass.language) {
+    if (
+      !this._map ||
+      before.entities !== hass.entities ||
+      before.devices !== hass.devices ||
+      before.language !== hass.language
+    ) {
       this._build();
     } else {
       this._update();
@@ -209,7 +214,9 @@ class PanelMap extends HTMLElement {
       ];
     });
     const [left, top] = [0, 1].map((axis) => Math.min(...corners.map((each) => each[axis])) - this._margin);
-    const [right, bottom] = [0, 1].map((axis) => Math.max(...corners.map((each) => each[axis])) + this._margin);
+    const [right, bottom] = [0, 1].map(
+      (axis) => Math.max(...corners.map((each) => each[axis])) + this._margin,
+    );
     this._bounds = { left, top, width: right - left, height: bottom - top };
     this._map.style.maxWidth = `${(right - left) * MAX_WIDTH}px`;
     this._map.style.aspectRatio = `${right - left} / ${bottom - top}`;
@@ -231,7 +238,8 @@ class PanelMap extends HTMLElement {
 
   /** Return the value of a panel in the chosen mode, W or kWh; null if it is unknown. */
   _value(entityId) {
-    const { entityId: source, before } = this._mode === "power" ? { entityId, before: 0 } : this._energies[entityId] ?? {};
+    const { entityId: source, before } =
+      this._mode === "power" ? { entityId, before: 0 } : (this._energies[entityId] ?? {});
     const state = this._hass.states[source];
     const number = parseFloat(state?.state) * (FACTORS[state?.attributes.unit_of_measurement] ?? 1) - before;
     return Number.isFinite(number) ? number : null;
@@ -317,11 +325,21 @@ class PanelsCard extends PanelMap {
 
   _frame() {
     this._modes = ["power", "energy"].map((mode) =>
-      create("button", { type: "button", textContent: this.text(`by_${mode}`), onclick: () => this._setMode(mode) }),
+      create("button", {
+        type: "button",
+        textContent: this.text(`by_${mode}`),
+        onclick: () => this._setMode(mode),
+      }),
     );
     this._scale = ["span", "span"].map((tag) => create(tag));
     this._words = create("div", { className: "words", role: "status" });
-    this._legend = create("div", { className: "legend" }, this._scale[0], create("div", { className: "scale" }), this._scale[1]);
+    this._legend = create(
+      "div",
+      { className: "legend" },
+      this._scale[0],
+      create("div", { className: "scale" }),
+      this._scale[1],
+    );
     if (!this._panels.length) {
       this._words.textContent = this.text("no_panels");
     }
@@ -345,7 +363,10 @@ class PanelsCard extends PanelMap {
     if (this._panels.length) {
       const value = this._mode === "power" ? top : middle;
       const words =
-        this._error ?? (value > 0 ? this.text(`legend_${this._mode}`, { value: this._format(value) }) : this.text(this._mode === "power" ? "no_power" : "no_energy_today"));
+        this._error ??
+        (value > 0
+          ? this.text(`legend_${this._mode}`, { value: this._format(value) })
+          : this.text(this._mode === "power" ? "no_power" : "no_energy_today"));
       if (this._words.textContent !== words) {
         this._words.textContent = words;
       }
@@ -370,7 +391,10 @@ class PanelsCard extends PanelMap {
       this._panels.map((each) => each.entity_id),
       { start_time: new Date(0).toISOString(), period: "month", types: ["max"], units: { power: "W" } },
     );
-    this._most = Math.max(this._most, ...Object.values(found).flatMap((rows) => rows.map((row) => row.max ?? 0)));
+    this._most = Math.max(
+      this._most,
+      ...Object.values(found).flatMap((rows) => rows.map((row) => row.max ?? 0)),
+    );
     this._update();
   }
 
@@ -408,7 +432,11 @@ class PanelsCard extends PanelMap {
       return {};
     }
     try {
-      return await this._hass.callWS({ type: "recorder/statistics_during_period", statistic_ids: ids, ...options });
+      return await this._hass.callWS({
+        type: "recorder/statistics_during_period",
+        statistic_ids: ids,
+        ...options,
+      });
     } catch (error) {
       // Without the recorder there are no statistics; the card says so, and shows the powers of now.
       this._error = error.message;
@@ -430,7 +458,11 @@ class PanelsEditor extends PanelMap {
     element.addEventListener("pointerdown", (event) => {
       this._select(id, event.shiftKey || event.ctrlKey);
       this._drag(event, element, (dx, dy, before) => {
-        this._change(before, (place) => ({ ...place, x: snap(place.x + dx, MOVE_STEP), y: snap(place.y + dy, MOVE_STEP) }));
+        this._change(before, (place) => ({
+          ...place,
+          x: snap(place.x + dx, MOVE_STEP),
+          y: snap(place.y + dy, MOVE_STEP),
+        }));
       });
     });
     element.addEventListener("focus", () => this._selected.has(id) || this._select(id, false));
@@ -442,7 +474,10 @@ class PanelsEditor extends PanelMap {
     this._handle.addEventListener("pointerdown", (event) => this._onHandle(event));
     this._map.append(this._handle);
     this._status = create("div", { className: "words", role: "status" });
-    const reset = create("ha-button", { textContent: this.text("edit_reset"), onclick: () => this._save({}) });
+    const reset = create("ha-button", {
+      textContent: this.text("edit_reset"),
+      onclick: () => this._save({}),
+    });
     const help = create("div", { className: "words", textContent: this.text("edit_help") });
     return create("div", { className: "edit" }, help, this._map, this._status, reset);
   }
@@ -490,7 +525,8 @@ class PanelsEditor extends PanelMap {
   _drag(event, element, move) {
     const unit = this._map.clientWidth / this._bounds.width;
     const before = new Map(this._current);
-    const onMove = (moved) => move((moved.clientX - event.clientX) / unit, (moved.clientY - event.clientY) / unit, before);
+    const onMove = (moved) =>
+      move((moved.clientX - event.clientX) / unit, (moved.clientY - event.clientY) / unit, before);
     element.setPointerCapture(event.pointerId);
     element.addEventListener("pointermove", onMove);
     const end = () => {
@@ -525,7 +561,11 @@ class PanelsEditor extends PanelMap {
     }[event.key];
     if (way) {
       event.preventDefault();
-      this._change(this._current, ({ x, y, tilt }) => ({ x: x + way[0], y: y + way[1], tilt: (tilt + way[2]) % 360 }));
+      this._change(this._current, ({ x, y, tilt }) => ({
+        x: x + way[0],
+        y: y + way[1],
+        tilt: (tilt + way[2]) % 360,
+      }));
       this._save();
     }
   }

@@ -22,7 +22,11 @@ def main() -> int:
     try:
         with running(Path(sys.argv[1])) as broker:
             print(broker.url, flush=True)
-            signal.pause()
+            try:
+                signal.pause()
+            finally:
+                # The demo may send one as well: nothing interrupts the end.
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
     except KeyboardInterrupt:
         return 0
     except RuntimeError as error:

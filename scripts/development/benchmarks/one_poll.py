@@ -266,7 +266,8 @@ def _memory(run: _Run) -> Iterator[Result]:
         with run_simulated(THREE_PHASE, "served", module="served") as house:
             house.process.set_up(scan_interval=_INSTALLED)
             with _listen(house, listeners, _settings(house, directly=False)):
-                _refresh(run, house, run.seconds(_HOUR, 2 * _MINUTE))
+                # The recorder's memory has its size after these hours, with listeners or without.
+                _refresh(run, house, run.seconds(5 * _HOUR, 2 * _MINUTE))
                 before = house.process.memory()
                 _refresh(run, house, run.seconds(_DAY, 10 * _MINUTE))
                 grown.append([(house.process.memory() - before) * _KIBI])

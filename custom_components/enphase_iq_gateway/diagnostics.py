@@ -10,13 +10,20 @@ from homeassistant.const import CONF_HOST, CONF_PASSWORD, CONF_TOKEN, CONF_USERN
 from homeassistant.core import HomeAssistant
 
 from .api_access import redact
-from .const import CONF_CERTIFICATE, CONF_PANEL_SENSORS_BEFORE, CONF_SHOWN_CERTIFICATE
+from .const import (
+    CONF_CERTIFICATE,
+    CONF_ENERGY_SOURCES,
+    CONF_PANEL_SENSORS_BEFORE,
+    CONF_SHOWN_CERTIFICATE,
+)
 from .coordinator import GatewayConfigEntry
 from .data import Device
 from .enphase_api.models import Inverter, Reading
 
 TO_REDACT = {
     CONF_CERTIFICATE,
+    # Ids of entities, most of which have the serial number.
+    CONF_ENERGY_SOURCES,
     CONF_HOST,
     CONF_PANEL_SENSORS_BEFORE,
     CONF_PASSWORD,

@@ -19,6 +19,7 @@ from custom_components.enphase_iq_gateway.repairs import EnergyRepairFlow, async
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp
+from .test_diagnostics import diagnostics
 
 HAS_HOME = hasattr(energy, "HomeSourceType")
 
@@ -91,6 +92,9 @@ async def test_one_click_adds_all_sources_and_the_option_removes_them(
     assert key(added["battery"]["stat_energy_to"]) == "battery_energy_charged"
     assert key(added["battery"]["stat_soc"]) == "battery_charge"
     assert not has_offer(hass, entry)
+    # The first ids of entities have the serial number of their gateway.
+    assert simulator.serial_number in added["grid"]["stat_energy_from"]
+    assert simulator.serial_number not in str(await diagnostics(hass, entry))
 
     await set_option(hass, entry, is_on=False)
     assert await sources(hass) == []

@@ -45,8 +45,8 @@ const MAX_NAMED = 6;
 /**
  * The gateways and their entities, as the dashboard needs them.
  *
- * A gateway has { device, entities, off }: its entities that are turned on (those of devices behind it, too),
- * and the registry entries of those that are turned off.
+ * A gateway has { device, entities, off }: its enabled entities (those of devices behind it, too),
+ * and the registry entries of those that are disabled.
  */
 class Site {
   constructor(hass, registry, preferences) {

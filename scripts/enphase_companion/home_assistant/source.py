@@ -27,6 +27,9 @@ from .stream import ReadingsStream
 #: Seconds that a reload of the entry may take until it is a problem.
 _RELOAD = 15.0
 
+#: Seconds that a restart of Home Assistant may take.
+_RESTART = 300.0
+
 #: Seconds by which Home Assistant's clock may differ from this one's without being corrected.
 _CLOCKS = 2.0
 
@@ -75,6 +78,8 @@ class HomeAssistantSource(Source):
         self._has_read = False
         #: Seconds that Home Assistant's clock is ahead of this one's; None: not known for these events.
         self._ahead: float | None = None
+        #: When Home Assistant was told to be silent.
+        self._silent_since = 0.0
         #: When a state without readings becomes a problem, and its text.
         self._waiting: tuple[float, str] | None = None
 
@@ -162,6 +167,20 @@ class HomeAssistantSource(Source):
                 return await self._service.unless_stopped(asyncio.wait_for(stream.next(), CHECK_INTERVAL))
             except TimeoutError:
                 continue
+
+    def _tell_silence(self, error: Exception) -> None:
+        """Log it, but one reason only for a restart, which fails in several ways one after the other."""
+        text = self._silent.text
+        if text is None:
+            self._silent_since = time.monotonic()
+        if (
+            text is None
+            or not isinstance(error, UnavailableError)
+            or time.monotonic() - self._silent_since > _RESTART
+        ):
+            super()._tell_silence(error)
+        else:
+            self._metrics.count("polls_failed")
 
     def _note_info(self, info: Mapping[str, Any]) -> None:
         now = time.time()

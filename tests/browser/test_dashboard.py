@@ -10,6 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Locator, expect
 
 from development.demo import energy, entities
+from development.demo.flow import DOMAIN
 from tests.browser.conftest import OUTPUT
 from tests.browser.frontend import HEIGHT, WIDTH, Frontend, open_page
 from tests.browser.home import Home, running_home
@@ -228,6 +229,17 @@ async def test_panels_are_moved_and_tilted_with_keys_and_by_dragging(dashboard: 
     await expect(dashboard.map.locator(".panel").nth(1)).to_have_attribute(
         "style", re.compile(r"rotate\(90deg\)")
     )
+
+
+@large_house
+async def test_a_name_in_a_note_is_neither_markdown_nor_a_template(dashboard: Dashboard) -> None:
+    home, page = dashboard.home, dashboard.frontend.page
+    device = await entities.find_device(home.owner, DOMAIN, home.gateway.serial_number)
+    name = "{{ 6 * 7 }} [*Roof*] <b>1</b>"
+    await home.owner.ask("config/device_registry/update", device_id=device["id"], name_by_user=name)
+    await dashboard.frontend.open(f"/{energy.DASHBOARD}/health", 2 * HEIGHT)
+    await page.locator("ha-markdown").get_by_role("link", name=name, exact=True).wait_for()
+    await home.owner.ask("config/device_registry/update", device_id=device["id"], name_by_user=None)
 
 
 async def _open_map(dashboard: Dashboard) -> None:

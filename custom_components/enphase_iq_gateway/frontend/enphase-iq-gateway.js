@@ -115,6 +115,8 @@ const section = (...cards) => ({ type: "grid", cards: cards.flat().filter(Boolea
 /** A section as wide as two, where there is room for two. */
 const wide = (...cards) => ({ ...section(...cards), column_span: 2 });
 const markdown = (content) => ({ type: "markdown", content, grid_options: { columns: "full" } });
+/** Return a name as text of that card, whose content is a template with Markdown and HTML. */
+const plain = (name) => name.replace(/[^\p{L}\p{N} ]/gu, (sign) => `&#${sign.codePointAt(0)};`);
 
 function tile(entity, options = {}) {
   return { type: "tile", entity: entity.entity_id, name: { type: "entity" }, ...options };
@@ -166,11 +168,11 @@ function turnedOff(site, gateway, keys) {
     return null;
   }
   const note = site.text("off_text", {
-    name: site.deviceName(gateway.device),
+    name: plain(site.deviceName(gateway.device)),
     url: `/config/devices/device/${gateway.device.id}`,
   });
   const names = [...new Set(found.map((each) => each.name || each.original_name || each.entity_id))];
-  const lines = names.slice(0, MAX_NAMED).map((name) => `- ${name}`);
+  const lines = names.slice(0, MAX_NAMED).map((name) => `- ${plain(name)}`);
   if (names.length > MAX_NAMED) {
     lines.push(`- ${site.text("off_more", { count: names.length - MAX_NAMED })}`);
   }

@@ -99,4 +99,8 @@ class GatewayOptionsFlow(OptionsFlowWithReload, CloudFlow[ConfigFlowResult]):
 
     @override
     async def _store_options(self, options: Mapping[str, Any]) -> ConfigFlowResult:
-        return self.async_create_entry(data={**self._chosen, **options})
+        entry, chosen = self.config_entry, {**self._chosen, **options}
+        if chosen == entry.options:
+            # Home Assistant reloads for other options only, not for another account.
+            self.hass.config_entries.async_schedule_reload(entry.entry_id)
+        return self.async_create_entry(data=chosen)

@@ -22,6 +22,7 @@ from custom_components.enphase_iq_gateway.const import (
 )
 from custom_components.enphase_iq_gateway.diagnostics import async_get_config_entry_diagnostics
 from custom_components.enphase_iq_gateway.enphase_api.local.proof import Timing
+from custom_components.enphase_iq_gateway.options_flow import OPTIONS_SCHEMA
 from enphase_companion.simulator import Simulator
 
 from ..conftest import SetUp, make_entry
@@ -243,6 +244,23 @@ async def test_a_stored_account_that_enphase_rejects_is_asked_for_again_in_the_o
     chosen = {CONF_SCAN_INTERVAL: 10, CONF_ALLOW_WRITES: True, CONF_BATTERY_CLOUD: True}
     shown = await options.async_configure(shown["flow_id"], chosen)
     assert (shown["step_id"], shown["errors"]) == ("cloud_account", {"base": "invalid_auth"})
+
+
+async def test_a_missing_account_is_asked_for_in_the_options_and_used_at_once(
+    hass: HomeAssistant, simulator: Simulator, set_up: SetUp
+) -> None:
+    chosen = OPTIONS_SCHEMA({CONF_SCAN_INTERVAL: 10, CONF_ALLOW_WRITES: True, CONF_BATTERY_CLOUD: True})
+    entry = await set_up(make_entry(simulator, options=chosen))
+    assert entry.runtime_data.cloud is None
+    options = hass.config_entries.options
+    shown = await options.async_init(entry.entry_id)
+    shown = await options.async_configure(shown["flow_id"], chosen)
+    assert (shown["step_id"], shown["errors"]) == ("cloud_account", {})
+    account = {CONF_USERNAME: simulator.username, CONF_PASSWORD: simulator.password}
+    shown = await options.async_configure(shown["flow_id"], account)
+    assert shown["type"] is FlowResultType.CREATE_ENTRY
+    await settle(hass)
+    assert entry.runtime_data.cloud is not None
 
 
 async def test_the_diagnostics_show_the_use_of_the_batteries_without_a_secret(

@@ -406,23 +406,28 @@ class PanelsCard extends PanelMap {
     const sensors = Object.values(this._hass?.entities ?? {}).filter((each) => each.platform === PLATFORM);
     const ofPanel = (panel, key) =>
       sensors.find((each) => each.device_id === panel.device_id && each.translation_key === key)?.entity_id;
-    const lifetimes = this._panels.map((panel) => ofPanel(panel, "inverter_lifetime_energy"));
-    const found = await this._statistics(lifetimes.filter(Boolean), {
+    // The panels may be others when the answer arrives.
+    const panels = this._panels.map((panel) => ({
+      entityId: panel.entity_id,
+      today: ofPanel(panel, "inverter_energy_today"),
+      lifetime: ofPanel(panel, "inverter_lifetime_energy"),
+    }));
+    const lifetimes = panels.map((each) => each.lifetime).filter(Boolean);
+    const found = await this._statistics(lifetimes, {
       start_time: new Date(midnight(this._hass.config.time_zone) - HOUR).toISOString(),
       period: "hour",
       types: ["state"],
       units: { energy: "kWh" },
     });
     this._energies = {};
-    this._panels.forEach((panel, index) => {
-      const today = ofPanel(panel, "inverter_energy_today");
-      const before = found[lifetimes[index]]?.[0]?.state;
+    for (const { entityId, today, lifetime } of panels) {
+      const before = found[lifetime]?.[0]?.state;
       if (today) {
-        this._energies[panel.entity_id] = { entityId: today, before: 0 };
-      } else if (before !== undefined) {
-        this._energies[panel.entity_id] = { entityId: lifetimes[index], before };
+        this._energies[entityId] = { entityId: today, before: 0 };
+      } else if (Number.isFinite(before)) {
+        this._energies[entityId] = { entityId: lifetime, before };
       }
-    });
+    }
     this._update();
   }
 
@@ -527,17 +532,18 @@ class PanelsEditor extends PanelMap {
     const before = new Map(this._current);
     const onMove = (moved) =>
       move((moved.clientX - event.clientX) / unit, (moved.clientY - event.clientY) / unit, before);
-    element.setPointerCapture(event.pointerId);
-    element.addEventListener("pointermove", onMove);
+    const drag = new AbortController();
+    const { signal } = drag;
     const end = () => {
-      element.removeEventListener("pointermove", onMove);
+      drag.abort();
       if ([...before].some(([id, place]) => place !== this._current.get(id))) {
         this._save();
       }
     };
-    for (const name of ["pointerup", "pointercancel"]) {
-      element.addEventListener(name, end, { once: true });
-    }
+    element.setPointerCapture(event.pointerId);
+    element.addEventListener("pointermove", onMove, { signal });
+    element.addEventListener("pointerup", end, { signal });
+    element.addEventListener("pointercancel", end, { signal });
   }
 
   _onHandle(event) {

@@ -46,7 +46,7 @@ const TEXTS = {
   },
   de: {
     title: "Enphase IQ Gateway",
-    description: "Sonne, Netz, Batterien, Haus und Panels; aus den vorhandenen Sensoren erstellt.",
+    description: "Sonne, Netz, Batterien, Zuhause und Panels; aus den vorhandenen Sensoren erstellt.",
     now: "Jetzt",
     flow: "Leistungsfluss",
     today: "Heute",
@@ -104,7 +104,7 @@ const TEXTS = {
     level_week: "Nivel de los últimos 7 días",
     panels: "Paneles",
     health: "Estado",
-    meters: "Medidores",
+    meters: "Contadores",
     silent: "Dispositivos silenciosos o inaccesibles",
     all_report: "Todos los dispositivos informan.",
     gateway: "Puerta de enlace y acceso",
@@ -172,7 +172,7 @@ const TEXTS = {
   },
   nl: {
     title: "Enphase IQ Gateway",
-    description: "Zon, net, batterijen, huis en panelen; gemaakt uit de aanwezige sensoren.",
+    description: "Zon, net, batterijen, thuis en panelen; gemaakt uit de aanwezige sensoren.",
     now: "Nu",
     flow: "Vermogensstroom",
     today: "Vandaag",

@@ -152,6 +152,17 @@ async def test_the_offer_ends_when_the_user_adds_the_sensors_by_hand(
     assert not has_offer(hass, entry)
 
 
+@pytest.mark.usefixtures("with_energy")
+async def test_the_sources_of_a_removed_gateway_stay_and_show_the_past(
+    hass: HomeAssistant, set_up: SetUp, entry: MockConfigEntry
+) -> None:
+    await set_up(entry)
+    await set_option(hass, entry, is_on=True)
+    added = await sources(hass)
+    await hass.config_entries.async_remove(entry.entry_id)
+    assert await sources(hass) == added
+
+
 async def test_without_the_energy_dashboard_there_is_no_offer(
     hass: HomeAssistant, set_up: SetUp, entry: MockConfigEntry
 ) -> None:

@@ -1,5 +1,7 @@
 """Add the sensors of a gateway to Home Assistant's Energy dashboard, and remove them again."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from homeassistant.components.energy import data as energy
@@ -8,7 +10,7 @@ from homeassistant.const import Platform
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 
-from .const import CONF_ENERGY_DASHBOARD, CONF_ENERGY_SOURCES, DOMAIN
+from .const import CONF_ENERGY_DASHBOARD, CONF_ENERGY_SOURCES, DOMAIN, LOGGER
 from .issues import async_update_energy_issue
 
 type Source = dict[str, Any]
@@ -59,10 +61,12 @@ async def async_watch_energy_dashboard(hass: HomeAssistant) -> None:
     """Keep the offers to set up the Energy dashboard up to date with what the user changes there."""
 
     async def update() -> None:
-        for entry in hass.config_entries.async_loaded_entries(DOMAIN):
-            await _async_update_offer(hass, entry)
+        with _keep_going():
+            for entry in hass.config_entries.async_loaded_entries(DOMAIN):
+                await _async_update_offer(hass, entry)
 
-    (await energy.async_get_manager(hass)).async_listen_updates(update)
+    with _keep_going():
+        (await energy.async_get_manager(hass)).async_listen_updates(update)
 
 
 async def async_apply_energy_option(hass: HomeAssistant, entry: ConfigEntry) -> None:
@@ -70,6 +74,24 @@ async def async_apply_energy_option(hass: HomeAssistant, entry: ConfigEntry) -> 
 
     Sources that were there before are never changed. What the user deletes later is not added again.
     """
+    with _keep_going():
+        await _async_apply_option(hass, entry)
+
+
+@contextmanager
+def _keep_going() -> Iterator[None]:
+    """Log an error instead of raising it.
+
+    The form of the preferences belongs to the Energy dashboard and changes with it. Then neither the sensors
+    of a gateway nor what the user saves there may be lost.
+    """
+    try:
+        yield
+    except Exception:  # noqa: BLE001
+        LOGGER.exception("The Energy dashboard cannot be changed: please report this")
+
+
+async def _async_apply_option(hass: HomeAssistant, entry: ConfigEntry) -> None:
     added: list[Source] | None = entry.data.get(CONF_ENERGY_SOURCES)
     is_on = bool(entry.options.get(CONF_ENERGY_DASHBOARD))
     if is_on != (added is not None):

@@ -11,7 +11,7 @@ from homeassistant.util import dt as dt_util
 from .const import LOGGER
 from .data import GatewayData
 from .endpoints import Endpoint
-from .enphase_api import EnphaseError, InvalidAnswerError
+from .enphase_api import EnphaseError, InvalidAnswerError, ResponseError
 from .enphase_api.cloud import BatteryCloud
 from .enphase_api.models import DryContact, Inverter, Live, Readings, Storage, StorageMode
 from .registry import async_foreign_inverters
@@ -127,7 +127,13 @@ class EndpointFetcher:
     async def _fetch_generator_mode(self) -> dict[str, Any]:
         control = self._gateway.control
         mode = await control.generator_mode()
-        charging = None if mode is None else await control.generator_charging()
+        if mode is None:
+            return {"generator_mode": None, "generator_charging": None}
+        try:
+            charging = await control.generator_charging()
+        except ResponseError:
+            # The mode is known without it.
+            charging = None
         return {"generator_mode": mode, "generator_charging": charging}
 
     async def _fetch_meters(self) -> dict[str, Any]:

@@ -4,12 +4,14 @@ from typing import Any
 
 import pytest
 from homeassistant.components.energy import data as energy
+from homeassistant.config_entries import ConfigEntryState
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 
+from custom_components.enphase_iq_gateway import energy_dashboard
 from custom_components.enphase_iq_gateway.const import (
     CONF_ENERGY_DASHBOARD,
     CONF_ENERGY_SOURCES,
@@ -168,3 +170,23 @@ async def test_without_the_energy_dashboard_there_is_no_offer(
 ) -> None:
     await set_up(entry)
     assert not has_offer(hass, entry)
+
+
+@pytest.mark.usefixtures("with_energy")
+async def test_preferences_in_another_form_stop_neither_the_gateway_nor_what_the_user_saves(
+    hass: HomeAssistant,
+    set_up: SetUp,
+    entry: MockConfigEntry,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    def in_another_form(_: energy.EnergyManager) -> list[dict[str, Any]]:
+        raise KeyError("energy_sources")
+
+    monkeypatch.setattr(energy_dashboard, "_sources", in_another_form)
+    await set_up(entry)
+    assert entry.state is ConfigEntryState.LOADED
+    assert caplog.text.count("The Energy dashboard cannot be changed") == 1
+    manager = await energy.async_get_manager(hass)
+    await manager.async_update({"device_consumption": []})
+    assert caplog.text.count("The Energy dashboard cannot be changed") == 2

@@ -124,3 +124,11 @@ async def test_a_generator_that_a_gateway_lets_charge_again_is_an_issue(
     await settle(hass)
     assert show(SWITCH, "generator_charging").state == STATE_ON
     assert issues(hass) == ["command_ignored"]
+
+
+async def test_the_generators_mode_is_known_while_its_configuration_is_not(
+    simulator: Simulator, control: Control, show: Show
+) -> None:
+    simulator.faults.set("status", "/ivp/ss/gen_config", status=500)
+    await control()
+    assert show(SELECT, "generator_mode").state == "off"

@@ -1,7 +1,8 @@
-"""Helpers: announcements, changed responses, repair issues, meter statuses, and modules of the scripts."""
+"""Helpers: announcements, changed responses, repair issues, diagnostics, and modules of the scripts."""
 
 import importlib
 import importlib.util
+import json
 import sys
 from collections.abc import Callable, Mapping
 from ipaddress import ip_address
@@ -17,6 +18,7 @@ from homeassistant.core import Event, EventStateChangedData, HomeAssistant, call
 from homeassistant.helpers import entity_registry as er
 from homeassistant.helpers import issue_registry as ir
 from homeassistant.helpers.event import async_track_state_change_event
+from homeassistant.helpers.json import JSONEncoder
 from homeassistant.helpers.service_info.zeroconf import ZeroconfServiceInfo
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
@@ -24,11 +26,17 @@ from yarl import URL
 
 from custom_components.enphase_iq_gateway import enphase_api as integrations_client
 from custom_components.enphase_iq_gateway.const import DOMAIN
+from custom_components.enphase_iq_gateway.diagnostics import async_get_config_entry_diagnostics
 from custom_components.enphase_iq_gateway.endpoints import POLL_INTERVALS, Endpoint
 from custom_components.enphase_iq_gateway.issues import certificate_issue_id
 from enphase_companion.simulator import Simulator
 
 UNREACHABLE = "https://127.0.0.1:1"
+
+
+async def diagnostics(hass: HomeAssistant, entry: MockConfigEntry) -> Any:
+    """Return the diagnostics file as a user downloads it."""
+    return json.loads(json.dumps(await async_get_config_entry_diagnostics(hass, entry), cls=JSONEncoder))
 
 
 def scripts_name(module: str) -> ModuleType:

@@ -2,30 +2,23 @@
 
 import json
 import logging
-from typing import Any
 
 import pytest
 from homeassistant.const import CONF_PASSWORD, CONF_TOKEN, CONF_USERNAME
 from homeassistant.core import HomeAssistant
 from homeassistant.helpers import device_registry as dr
 from homeassistant.helpers import issue_registry as ir
-from homeassistant.helpers.json import JSONEncoder
 from homeassistant.setup import async_setup_component
 from pytest_homeassistant_custom_component.common import MockConfigEntry  # type: ignore[import-untyped]
 from pytest_homeassistant_custom_component.typing import ClientSessionGenerator  # type: ignore[import-untyped]
 
 from custom_components.enphase_iq_gateway.const import CONF_SHOWN_CERTIFICATE, DOMAIN
-from custom_components.enphase_iq_gateway.diagnostics import async_get_config_entry_diagnostics
 from custom_components.enphase_iq_gateway.issues import certificate_issue_id
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp, Tick, make_entry
 from .flow import Flow
-
-
-async def diagnostics(hass: HomeAssistant, entry: MockConfigEntry) -> Any:
-    """Return the diagnostics file as a user downloads it."""
-    return json.loads(json.dumps(await async_get_config_entry_diagnostics(hass, entry), cls=JSONEncoder))
+from .helpers import diagnostics
 
 
 @pytest.mark.parametrize("profile", ["battery", "many-meters", "no-meters"])

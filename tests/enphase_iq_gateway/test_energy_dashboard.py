@@ -21,7 +21,7 @@ from custom_components.enphase_iq_gateway.repairs import EnergyRepairFlow, async
 from enphase_companion.simulator import Simulator
 
 from .conftest import SetUp
-from .test_diagnostics import diagnostics
+from .helpers import diagnostics
 
 HAS_HOME = hasattr(energy, "HomeSourceType")
 

@@ -85,6 +85,15 @@ async def load(database: Database, request: Request, now: float) -> View:
     energies = await _energies(database, gateway, span, WHOLE) if whole else {}
     longest = max(whole.values(), key=len, default=[])
     gaps = _gaps(longest, span, round(now * 1000))
+    comparison = (
+        await _compare(database, gateway, span, width, buckets, metering, zone, round(now * 1000))
+        if request.comparison
+        else None
+    )
+    without_comparison = []
+    if comparison is not None and not comparison.tracks:
+        without_comparison = [f"no readings to compare with: {comparison.title}"]
+        comparison = None
     return View(
         title=text.format_title(span, zone),
         subtitle=f"Gateway {gateway} · {_fineness(buckets, width)} in {zone.key}",
@@ -93,13 +102,12 @@ async def load(database: Database, request: Request, now: float) -> View:
         panels=panels,
         totals=calculate_totals({name: _get_counters(each) for name, each in energies.items()}, metering),
         buckets=buckets,
-        comparison=await _compare(database, gateway, span, width, buckets, metering, zone, round(now * 1000))
-        if request.comparison
-        else None,
+        comparison=comparison,
         gaps=gaps,
         notes=[
             *_notes(whole, energies, zone, left_out=bool(gaps) and not _are_months(buckets)),
             *await _first_reading(database, gateway, gaps, span, zone, is_day=bool(buckets)),
+            *without_comparison,
             *(text.unknown_note(whole) if unmetered else []),
             *await _load_energy_by_phase(database, gateway, span, energies),
         ],
@@ -328,7 +336,7 @@ def _notes(
     if not any(whole.values()):
         notes.append("no readings in this time")
     if recovered >= 1 and left_out:
-        notes.append("what flowed while nothing was read is in the totals, but not in the picture")
+        notes.append("totals include energy from gaps, which the chart cannot show")
     resets = sorted({at for energy in energies.values() for at in energy.resets})
     if resets:
         seen = ", ".join(f"{datetime.fromtimestamp(at / 1000, zone):%Y-%m-%d %H:%M}" for at in resets[:3])

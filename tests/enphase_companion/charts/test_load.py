@@ -10,7 +10,7 @@ import pytest
 
 from enphase_api.models import Quantities
 from enphase_companion.charts.load import Request, load
-from enphase_companion.charts.model import Quantity, Totals, View
+from enphase_companion.charts.model import Quantity, View
 from enphase_companion.charts.time_range import parse
 from enphase_companion.message import Message, Sample
 from enphase_companion.runtime.errors import CommandError, SettingsError
@@ -109,7 +109,7 @@ async def test_missing_readings_are_a_gap_with_a_note(house_url: str) -> None:
     around = np.flatnonzero((track.times > gap.start - 90_000) & (track.times < gap.end + 90_000))
     assert np.isnan(track.values[around]).any(), "the line is broken"
     assert not ((track.times > gap.start) & (track.times < gap.end)).any()
-    assert "in the totals, but not in the picture" in view.notes[0]
+    assert "totals include energy from gaps" in view.notes[0]
     assert (await load_view(house_url, "2026-10-26")).gaps == []
 
 
@@ -395,8 +395,7 @@ async def test_days_of_a_month_are_compared_with_those_of_the_last_year(house_ur
     assert known == [13, 14, 15, 16]
 
 
-async def test_nothing_before_is_nothing_to_compare_with(house_url: str) -> None:
+async def test_a_note_says_that_there_is_nothing_to_compare_with(house_url: str) -> None:
     view = await load_view(house_url, "2026-10-24", comparison=True)
-    assert view.comparison is not None
-    assert view.comparison.tracks == {}
-    assert view.comparison.totals == Totals()
+    assert view.comparison is None
+    assert "no readings to compare with: Friday, 23 October 2026" in view.notes

@@ -161,7 +161,7 @@ def check_serial_numbers(
         settings.where("gateway_token"): token.serial_number if token else None,
     }
     others = [
-        f"{where} is of {serial}"
+        f"{where} names {serial}"
         for where, serial in named.items()
         if serial not in (None, info.serial_number)
     ]

@@ -44,7 +44,10 @@ class ReadingsStream:
             if error.code == "unknown_command" and await _is_starting(self._home_assistant):
                 raise UnavailableError(f"{place} is still starting") from None
             if error.code == "not_found":
-                advice = "add the gateway there, or set gateway_serial_number to one of these"
+                has_none = str(error).endswith("gateway_serial_number: none)")
+                advice = "add the gateway there, or " + (
+                    "enable it" if has_none else "set gateway_serial_number to one of these"
+                )
                 raise RefusedError(f"{error}: {advice}", error.code) from None
             raise
         self._received = self._confirmed = 0

@@ -265,7 +265,7 @@ def test_another_gateway_than_the_configured_one_is_not_trusted(user: CliUser) -
     user.environment["ENPHASE_GATEWAY_SERIAL_NUMBER"] = "122399999999"
     result = user.run(main, "--trust", "--fingerprint", user.simulator.fingerprint)
     assert result.status == 2
-    assert "ENPHASE_GATEWAY_SERIAL_NUMBER is of 122399999999" in result.error
+    assert "ENPHASE_GATEWAY_SERIAL_NUMBER names 122399999999" in result.error
     assert not list(user.folder.iterdir())
 
 

@@ -256,7 +256,7 @@ def test_a_token_of_another_gateway_is_neither_used_nor_replaced(user: CliUser) 
     result = user.run(main)
     assert result.status == 2
     serial_number = user.simulator.serial_number
-    assert f"is {serial_number}, but {user.file}: gateway_token is of 122399999999:" in result.error
+    assert f"is {serial_number}, but {user.file}: gateway_token names 122399999999:" in result.error
     assert user.read_settings()["gateway_token"] == foreign
     assert not user.simulator.entrez_requests
     assert was_no_secret_sent(user.simulator)
@@ -268,7 +268,7 @@ def test_a_wrong_serial_number_is_an_error(user: CliUser) -> None:
     user.environment["ENPHASE_GATEWAY_SERIAL_NUMBER"] = "122399999999"
     result = user.run(main)
     assert result.status == 2
-    assert "ENPHASE_GATEWAY_SERIAL_NUMBER is of 122399999999" in result.error
+    assert "ENPHASE_GATEWAY_SERIAL_NUMBER names 122399999999" in result.error
     assert was_no_secret_sent(user.simulator)
 
 
@@ -278,7 +278,7 @@ def test_a_certificate_of_another_gateway_is_an_error(user: CliUser) -> None:
     user.write_account()
     result = user.run(main)
     assert result.status == 2
-    assert f"its certificate ({user.certificate}) is of 122399999999" in result.error
+    assert f"its certificate ({user.certificate}) names 122399999999" in result.error
     assert was_no_secret_sent(user.simulator)
 
 

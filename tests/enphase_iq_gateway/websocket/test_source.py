@@ -239,7 +239,7 @@ async def test_a_removed_entry_is_one_line_and_a_new_one_is_read(
         await listener.until_received(1)
         await hass.config_entries.async_remove(entry.entry_id)
         await listener.until(lambda: listener.source.problem)
-        assert "no gateway (gateway_serial_number: none): add the gateway there" in (
+        assert "no gateway (gateway_serial_number: none): add the gateway there, or enable it" in (
             listener.source.problem or ""
         )
         await set_up(make_entry(simulator))

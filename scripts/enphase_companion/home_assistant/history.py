@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from itertools import groupby
+from itertools import groupby, pairwise
 
+from enphase_api.models import MeasurementType
+
+from ..message import WHOLE
 from ..storage import Database
+from ..storage.buckets import HOUR
 from ..storage.import_hours import CountedHour, ImportedSeries
 from .export import Progress, find_recorded_sensors
 from .recorder import Commands, read_statistics
@@ -59,6 +63,7 @@ async def import_statistics(
     single = sorted(
         (sensor for sensor, _ in sensors if sensor.is_single and not sensor.resets_daily), key=_series_of
     )
+    sums = [sensor for sensor, _ in sensors if sensor.quantity is Quantity.NET and not sensor.resets_daily]
     done = 0
     for (gateway, measurement, phase), of_series in groupby(single, key=_series_of):
         by_quantity = {}
@@ -66,6 +71,10 @@ async def import_statistics(
             progress(done, len(single))
             by_quantity[sensor.quantity] = sensor, await _read(connection, sensor, request.end)
             done += 1
+        received = _counted(by_quantity.get(Quantity.RECEIVED, (None, ()))[1])
+        if not received and (measurement, phase) == (MeasurementType.PRODUCTION, WHOLE):
+            home = [sensor for sensor in sums if sensor.gateway == gateway]
+            received = await _derive_draw(connection, home, single, request.end)
         series = ImportedSeries(
             measurement,
             phase,
@@ -75,7 +84,7 @@ async def import_statistics(
                 if row.power is not None
             ],
             _counted(by_quantity.get(Quantity.DELIVERED, (None, ()))[1]),
-            _counted(by_quantity.get(Quantity.RECEIVED, (None, ()))[1]),
+            received,
         )
         (starts,) = await database.import_hours(
             gateway, [series], request.start, request.end, dry_run=dry_run
@@ -85,6 +94,52 @@ async def import_statistics(
         report.imported.append(Imported(gateway, measurement, phase, entity_ids, starts, len(hours)))
     progress(done, len(single))
     return report
+
+
+async def _derive_draw(
+    connection: Commands, sums: Sequence[Sensor], single: Sequence[Sensor], end: int
+) -> list[CountedHour]:
+    """Return what the array drew, from the energy of the home; empty if one of its terms is not recorded.
+
+    Its own sensor is disabled by default, and without it the consumption of a day would be unknown.
+    """
+    home = next((sensor for sensor in sums if MeasurementType.PRODUCTION in sensor.terms), None)
+    if home is None:
+        return []
+    recorded = {
+        (next(iter(sensor.terms)), sensor.quantity): sensor
+        for sensor in single
+        if sensor.gateway == home.gateway and sensor.phase == WHOLE
+    }
+    terms = [(-1, home)]
+    for measurement in home.terms:
+        for sign, quantity in ((1, Quantity.DELIVERED), (-1, Quantity.RECEIVED)):
+            if (measurement, quantity) == (MeasurementType.PRODUCTION, Quantity.RECEIVED):
+                continue
+            if (sensor := recorded.get((measurement, quantity))) is None:
+                return []
+            terms.append((sign, sensor))
+    return add_counters([(sign, _counted(await _read(connection, sensor, end))) for sign, sensor in terms])
+
+
+def add_counters(terms: Iterable[tuple[int, Sequence[CountedHour]]]) -> list[CountedHour]:
+    """Return the signed sum of counters in the hours that all of them have; it never falls.
+
+    It starts at 0 where the first hour ends that is followed by another: when the counters began is unknown.
+    """
+    by_start = [(sign, {hour.start: hour for hour in hours}) for sign, hours in terms]
+    found: list[CountedHour] = []
+    base = highest = 0.0
+    for before, start in pairwise(sorted(set[int].intersection(*(set(hours) for _, hours in by_start)))):
+        if not found:
+            if before + HOUR < start:
+                continue
+            base = sum(sign * hours[before].sum for sign, hours in by_start)
+        # Recorded values are rounded.
+        highest = max(highest, sum(sign * hours[start].sum for sign, hours in by_start) - base)
+        states = [sign * state for sign, hours in by_start if (state := hours[start].state) is not None]
+        found.append(CountedHour(start, highest, sum(states) if len(states) == len(by_start) else None))
+    return found
 
 
 def _series_of(sensor: Sensor) -> tuple[str, str, int]:

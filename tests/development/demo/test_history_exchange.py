@@ -37,6 +37,11 @@ COUNTERS = {
     "battery_energy_charged": ("storage", 1),
 }
 ENERGY = {"unit_of_measurement": "kWh", "unit_class": "energy", "has_sum": True, "mean_type": 0}
+#: What the array drew on a day (Wh); the sensor of it is disabled by default.
+DRAW = (
+    "SELECT energy_received_last - energy_received_first FROM days JOIN measurements ON id = measurement_id"
+    " WHERE name = 'production' AND phase = 0 AND bucket_start = ?"
+)
 POWER = {"unit_of_measurement": "W", "unit_class": "power", "has_sum": False, "mean_type": 1}
 
 
@@ -275,7 +280,7 @@ async def test_years_of_home_assistant_become_days_of_the_database(user: User) -
     begin, first, end = utc(2024, 3, 1), utc(2026, 6, 1), utc(2026, 6, 4)
     file = user.fill(first, end)
     hours = list(range(begin, end, HOUR))
-    for key in ("production_energy", "grid_energy_imported", "grid_energy_exported"):
+    for key in (*sorted(COUNTERS.keys() - {"production_energy_today"}), "home_energy"):
         await user.count(key, hours)
     dry = await user.run(file, "import-home-assistant", "--to", "2026-06-03", "--dry-run")
     assert (dry.returncode, dry.stderr) == (0, "")
@@ -289,6 +294,8 @@ async def test_years_of_home_assistant_become_days_of_the_database(user: User) -
         end_of_day = int((datetime.fromtimestamp(day, VIENNA) + timedelta(days=1)).timestamp())
         expected = sum(energy("production_energy", hour) for hour in range(day, end_of_day, HOUR))
         assert stored[day] == pytest.approx(expected, abs=0.1)
+        # Without what the array drew, the consumption of the day would be unknown.
+        assert fetch(file, DRAW, day * 1000) == [(pytest.approx(0.0, abs=0.1),)]
     assert len(stored) == (datetime(2026, 6, 4) - datetime(2024, 3, 1)).days + 1  # noqa: DTZ001 - dates
     again = await user.run(file, "import-home-assistant", "--to", "2026-06-03")
     assert again.stdout.splitlines()[-1].endswith(": imported 0 quarter-hours from Home Assistant")

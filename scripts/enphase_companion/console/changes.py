@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from enphase_api import SeveralSitesError
+from enphase_api import NotAllowedError, SeveralSitesError
 from enphase_api.cloud import AUTHENTICATION_HOST, ENLIGHTEN_HOST, BatteryCloud
 from enphase_api.json_values import printable
 from enphase_api.local.control import CONTACT_ACTIONS, CONTACT_MODES, GENERATOR_MODES, Control
@@ -19,7 +19,7 @@ from enphase_api.models import CommandResult, Evidence, Outcome, Reason, Storage
 
 from ..config.settings import Settings
 from ..gateway.connection import open_gateway
-from ..runtime.errors import SettingsError
+from ..runtime.errors import CommandError, SettingsError
 
 #: Seconds between two looks at a command that the cloud still has to confirm.
 _LOOK_AGAIN = 60
@@ -262,6 +262,10 @@ def change(settings: Settings, wanted: Change, *, yes: bool, cloud: bool, as_jso
         result = run_once(_send(settings, wanted, cloud=cloud, as_json=as_json))
     except SeveralSitesError as error:
         raise SettingsError(f"{settings.where('enphase_site')}: {error}") from error
+    except NotAllowedError as error:
+        if cloud:
+            raise
+        raise CommandError(f"{error}: your installer may be able to do it") from error
     if as_json:
         print(json.dumps(result.as_dict(), indent=2, ensure_ascii=False))
     return 0 if result.outcome is Outcome.HELD else 1

@@ -49,6 +49,7 @@ _SILENT = {
     Silence.BROKEN: "closed the connection",
 }
 _OTHER = "answers, but is not Home Assistant: use the address that its page has in a browser"
+_ADVICE = "create a long-lived access token in Home Assistant, on the page of your user, under Security"
 
 
 class UnavailableError(CommandError):
@@ -187,8 +188,15 @@ async def connect(settings: Settings) -> AsyncIterator[HomeAssistant]:
     """
     url, token = settings.home_assistant_url, settings.home_assistant_token
     if url is None or token is None:
-        missing = "home_assistant_url" if url is None else "home_assistant_token"
-        raise SettingsError(f"{settings.in_file(missing)}: is missing")
+        missing, cure = (
+            (
+                "home_assistant_url",
+                "set the address that its page has in a browser, such as http://homeassistant.local:8123",
+            )
+            if url is None
+            else ("home_assistant_token", _ADVICE)
+        )
+        raise SettingsError(f"{settings.in_file(missing)}: is missing: {cure}")
     place = f"{settings.where('home_assistant_url')}: {url}"
     async with AsyncExitStack() as stack:
         session = await stack.enter_async_context(
@@ -219,8 +227,7 @@ async def _sign_in(socket: aiohttp.ClientWebSocketResponse, token: str, place: s
     (answer,) = _objects(await _receive(socket, place)) or ({},)
     if answer.get("type") == "auth_invalid":
         raise TokenRefusedError(
-            f"{token_place}: Home Assistant refuses this token, which may have been revoked: create a "
-            "long-lived access token there, on the page of your user, under Security"
+            f"{token_place}: Home Assistant refuses this token, which may have been revoked: {_ADVICE}"
         )
     if answer.get("type") != "auth_ok":
         raise UnavailableError(f"{place} {_OTHER}")

@@ -226,7 +226,11 @@ def test_several_settings_of_one_contact_are_one_command(create_ready_user: Call
     ("profile", "setting", "error"),
     [
         ("battery+owner-refused", "reserve=40", "the gateway does not allow /admin/lib/tariff with this"),
-        ("battery", "production=off", "the gateway does not allow /ivp/mod/603980032/mode/power with this"),
+        (
+            "battery",
+            "production=off",
+            "the gateway does not allow /ivp/mod/603980032/mode/power with this token's role: your installer",
+        ),
         ("battery", "reserve=3", "the reserve (3 %) must not be below the shutdown level (5 %)"),
         ("battery", "generator=on", "this gateway has no generator"),
         ("three-phase", "reserve=40", "this gateway has no batteries"),

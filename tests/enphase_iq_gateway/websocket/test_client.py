@@ -143,6 +143,6 @@ async def test_another_websocket_is_not_taken_for_home_assistant(configure: Conf
 
 @pytest.mark.parametrize("lost", ["home_assistant_url", "home_assistant_token"])
 async def test_a_missing_setting_is_named(configure: Configure, lost: str) -> None:
-    with pytest.raises(SettingsError, match=f"{lost}: is missing"):
+    with pytest.raises(SettingsError, match=f"{lost}: is missing: "):
         async with connect(configure(**{lost: None})):
             pass

@@ -61,7 +61,7 @@ def main(arguments: list[str] | None = None) -> int:
             print(_introduction(simulator), flush=True)
             threading.Event().wait()
     except OSError as error:
-        print(f"error: a port cannot be had ({error}). Try another --port or --entrez-port.", file=sys.stderr)
+        print(f"error: cannot listen ({error}): set another --port or --entrez-port", file=sys.stderr)
         return 1
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)

@@ -159,7 +159,7 @@ class ReplayedAnswers:
         """Read the gateway's serial number. Raise ValueError for a folder whose `info` lacks it."""
         self._folder = folder
         if not (folder / "info").is_file():
-            raise ValueError(f"{folder}: no recording of a gateway, as it holds no file info")
+            raise ValueError(f"{folder}: no recording of a gateway: the file info is missing")
         found = _SERIAL.search(self.info())
         if found is None:
             raise ValueError(f"{folder / 'info'}: holds no <sn>, the gateway's serial number")

@@ -116,5 +116,5 @@ def test_the_error_for_a_port_in_use_names_the_options(capsys: pytest.CaptureFix
     with socket.create_server(("127.0.0.1", 0)) as taken:
         assert main(["--port", str(taken.getsockname()[1]), "--entrez-port", "0"]) == 1
     error = capsys.readouterr().err
-    assert error.startswith("error: a port cannot be had (")
-    assert error.endswith("Try another --port or --entrez-port.\n")
+    assert error.startswith("error: cannot listen (")
+    assert error.endswith(": set another --port or --entrez-port\n")

@@ -198,8 +198,12 @@ def _fill(
     ):
         more = known_to_end - counted
         if before is None and of_after is None and last not in existing:
-            # Nothing is known about that hour but what Home Assistant counted.
+            # Nothing is known about that hour but what Home Assistant counted since the hours that it has.
             more = known
+            there = [start for start, row in existing.items() if start < last and row.sum is not None]
+            if there:
+                until = sum(hours[start].energy or 0.0 for start in between if start <= max(there))
+                more = max(until - (existing[max(there)].sum or 0.0), known - end)
         share = 1.0
     else:
         share = min(1.0, max(counted, 0.0) / known_to_end) if known_to_end > 0 else 1.0

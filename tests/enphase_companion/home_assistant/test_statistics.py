@@ -199,6 +199,17 @@ def test_an_hour_of_which_the_database_knows_a_part_keeps_what_home_assistant_co
     assert energies_of(apply(existing, plan)) == pytest.approx(dict.fromkeys(range(1, 10), 100.0) | {10: 8.0})
 
 
+def test_years_that_were_written_before_an_unknown_hour_are_not_added_again() -> None:
+    hours = whole_hours([None, 100.0, None, None])
+    existing = sums({3: 8.0})
+    plan = plan_energy(existing, hours, REPLACE)
+    assert plan.adjustments == [(3 * HOUR, 100.0)]
+    stored = apply(existing, plan)
+    assert plan_energy(stored, hours, REPLACE).is_empty
+    more = plan_energy(stored, whole_hours([None, 130.0, None, None]), REPLACE)
+    assert more.adjustments == [(3 * HOUR, 30.0)]
+
+
 @given(
     known=st.lists(st.none() | st.floats(0, 10_000), min_size=DAY, max_size=DAY),
     counted=st.lists(st.none() | st.floats(0, 10_000), min_size=DAY, max_size=DAY),

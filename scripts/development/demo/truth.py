@@ -319,7 +319,7 @@ def _batteries(house: House) -> Iterator[Expected]:
         # The house has no warmth in it; a cellar has between these.
         yield Expected(f"{serial}_temperature", _constant((10.0, 40.0)), "°C")
         yield Expected(f"{serial}_max_cell_temperature", _constant((10.0, 45.0)), "°C")
-        yield Expected(f"{serial}_grid_state", _constant("grid-tied"))
+        yield Expected(f"{serial}_grid_state", _constant("on_grid"))
         yield Expected(f"{serial}_bmu_firmware", _constant("3.8.63"))
         yield Expected(f"{serial}_led_status", _constant((12.0, 14.0)))
         yield Expected(f"{serial}_dc_switch", _constant("on"))

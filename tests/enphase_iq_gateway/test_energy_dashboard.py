@@ -188,5 +188,5 @@ async def test_preferences_in_another_form_stop_neither_the_gateway_nor_what_the
     assert entry.state is ConfigEntryState.LOADED
     assert caplog.text.count("The Energy dashboard cannot be changed") == 1
     manager = await energy.async_get_manager(hass)
-    await manager.async_update({"device_consumption": []})
+    await manager.async_update({"energy_sources": []})  # type: ignore[typeddict-item]
     assert caplog.text.count("The Energy dashboard cannot be changed") == 2

@@ -62,16 +62,8 @@ def _serial_number_issue_id(entry: ConfigEntry) -> str:
     return f"{_SERIAL_NUMBER}_{entry.entry_id}"
 
 
-def _home_issue_id(entry: ConfigEntry) -> str:
-    return f"{_HOME_ENERGY}_{entry.entry_id}"
-
-
-def _energy_issue_id(entry: ConfigEntry) -> str:
-    return f"{_ENERGY_DASHBOARD}_{entry.entry_id}"
-
-
-def _live_issue_id(entry: ConfigEntry) -> str:
-    return f"{_LIVE_VALUES}_{entry.entry_id}"
+def _issue_id(entry: ConfigEntry, key: str) -> str:
+    return f"{key}_{entry.entry_id}"
 
 
 @callback
@@ -80,9 +72,9 @@ def async_delete_issues(hass: HomeAssistant, entry: ConfigEntry) -> None:
     for issue_id in (
         certificate_issue_id(entry),
         _serial_number_issue_id(entry),
-        _home_issue_id(entry),
-        _live_issue_id(entry),
-        _energy_issue_id(entry),
+        _issue_id(entry, _HOME_ENERGY),
+        _issue_id(entry, _LIVE_VALUES),
+        _issue_id(entry, _ENERGY_DASHBOARD),
     ):
         ir.async_delete_issue(hass, DOMAIN, issue_id)
     for domain, issue_id in list(ir.async_get(hass).issues):
@@ -165,7 +157,7 @@ def async_create_live_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
     ir.async_create_issue(
         hass,
         DOMAIN,
-        _live_issue_id(entry),
+        _issue_id(entry, _LIVE_VALUES),
         is_fixable=False,
         severity=ir.IssueSeverity.WARNING,
         translation_key=_LIVE_VALUES,
@@ -175,53 +167,52 @@ def async_create_live_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
 @callback
 def async_delete_live_issue(hass: HomeAssistant, entry: ConfigEntry) -> None:
     """Delete the issue: the option is off, or the gateway is about to be asked again."""
-    ir.async_delete_issue(hass, DOMAIN, _live_issue_id(entry))
+    ir.async_delete_issue(hass, DOMAIN, _issue_id(entry, _LIVE_VALUES))
 
 
 @callback
 def async_update_home_issue(hass: HomeAssistant, entry: ConfigEntry, *, is_decreasing: bool) -> None:
     """Explain why home is unknown while its energy decreases: a source without a meter feeds it."""
-    if not is_decreasing:
-        ir.async_delete_issue(hass, DOMAIN, _home_issue_id(entry))
-        return
-    ir.async_create_issue(
-        hass,
-        DOMAIN,
-        _home_issue_id(entry),
-        is_fixable=True,
-        severity=ir.IssueSeverity.WARNING,
-        translation_key=_HOME_ENERGY,
-        data={_ENTRY_ID: entry.entry_id},
-    )
+    _update_confirmed_issue(hass, entry, _HOME_ENERGY, is_needed=is_decreasing)
 
 
 @callback
 def async_update_energy_issue(hass: HomeAssistant, entry: ConfigEntry, *, is_incomplete: bool) -> None:
     """Offer to add the sensors that the Energy dashboard does not have."""
-    if not is_incomplete:
-        ir.async_delete_issue(hass, DOMAIN, _energy_issue_id(entry))
-        return
-    ir.async_create_issue(
-        hass,
-        DOMAIN,
-        _energy_issue_id(entry),
-        is_fixable=True,
-        severity=ir.IssueSeverity.WARNING,
-        translation_key=_ENERGY_DASHBOARD,
-        data={_ENTRY_ID: entry.entry_id},
-    )
+    _update_confirmed_issue(hass, entry, _ENERGY_DASHBOARD, is_needed=is_incomplete)
 
 
 def energy_issue_entry(hass: HomeAssistant, issue_id: str, data: IssueData) -> ConfigEntry | None:
     """Return the entry of an offer to set up the Energy dashboard; None for another issue."""
-    entry = hass.config_entries.async_get_entry(str((data or {}).get(_ENTRY_ID)))
-    return None if entry is None or issue_id != _energy_issue_id(entry) else entry
+    return _entry_of(hass, issue_id, data, _ENERGY_DASHBOARD)
 
 
 def home_issue_entry(hass: HomeAssistant, issue_id: str, data: IssueData) -> ConfigEntry | None:
     """Return the entry of an issue of home energy; None for another issue, or if the entry was removed."""
+    return _entry_of(hass, issue_id, data, _HOME_ENERGY)
+
+
+@callback
+def _update_confirmed_issue(hass: HomeAssistant, entry: ConfigEntry, key: str, *, is_needed: bool) -> None:
+    """Create or delete the issue of an entry that is fixed by a confirmation."""
+    issue_id = _issue_id(entry, key)
+    if not is_needed:
+        ir.async_delete_issue(hass, DOMAIN, issue_id)
+        return
+    ir.async_create_issue(
+        hass,
+        DOMAIN,
+        issue_id,
+        is_fixable=True,
+        severity=ir.IssueSeverity.WARNING,
+        translation_key=key,
+        data={_ENTRY_ID: entry.entry_id},
+    )
+
+
+def _entry_of(hass: HomeAssistant, issue_id: str, data: IssueData, key: str) -> ConfigEntry | None:
     entry = hass.config_entries.async_get_entry(str((data or {}).get(_ENTRY_ID)))
-    return None if entry is None or issue_id != _home_issue_id(entry) else entry
+    return None if entry is None or issue_id != _issue_id(entry, key) else entry
 
 
 def command_issue_id(entry: ConfigEntry, command: Command, device: str | None) -> str:

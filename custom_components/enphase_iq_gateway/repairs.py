@@ -74,8 +74,8 @@ class CertificateRepairFlow(RepairsFlow):
         return self.async_create_entry(data={})
 
 
-class HomeRepairFlow(RepairsFlow):
-    """Calculate home again, after the user has confirmed that all sources are metered."""
+class _ConfirmedRepairFlow(RepairsFlow):
+    """Change something of an entry after a confirmation, and reload it."""
 
     def __init__(self, entry: ConfigEntry) -> None:
         self._entry = entry
@@ -85,36 +85,36 @@ class HomeRepairFlow(RepairsFlow):
         return await self.async_step_confirm()
 
     async def async_step_confirm(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
-        """Explain why home is unknown; if the user confirms, continue from its last value."""
+        """Explain the issue; if the user confirms, fix it."""
         if user_input is None:
             return self.async_show_form(
                 step_id="confirm", description_placeholders={"name": self._entry.title}
             )
-        await async_rebase_counter(self.hass, str(self._entry.unique_id), HOME_ENERGY)
+        await self._async_fix()
         self.hass.config_entries.async_schedule_reload(self._entry.entry_id)
         return self.async_create_entry(data={})
 
+    async def _async_fix(self) -> None:
+        raise NotImplementedError
 
-class EnergyRepairFlow(RepairsFlow):
+
+class HomeRepairFlow(_ConfirmedRepairFlow):
+    """Calculate home again, after the user has confirmed that all sources are metered."""
+
+    @override
+    async def _async_fix(self) -> None:
+        """Continue from home's last value."""
+        await async_rebase_counter(self.hass, str(self._entry.unique_id), HOME_ENERGY)
+
+
+class EnergyRepairFlow(_ConfirmedRepairFlow):
     """Add the sensors to the Energy dashboard; the option removes them again."""
 
-    def __init__(self, entry: ConfigEntry) -> None:
-        self._entry = entry
-
-    async def async_step_init(self, _: dict[str, str] | None = None) -> RepairsFlowResult:
-        """Start with the only step."""
-        return await self.async_step_confirm()
-
-    async def async_step_confirm(self, user_input: dict[str, str] | None = None) -> RepairsFlowResult:
-        """Say what is added; if the user confirms, turn on the option, which adds it."""
-        if user_input is None:
-            return self.async_show_form(
-                step_id="confirm", description_placeholders={"name": self._entry.title}
-            )
-        entries, entry = self.hass.config_entries, self._entry
-        entries.async_update_entry(entry, options={**entry.options, CONF_ENERGY_DASHBOARD: True})
-        entries.async_schedule_reload(entry.entry_id)
-        return self.async_create_entry(data={})
+    @override
+    async def _async_fix(self) -> None:
+        """Turn on the option, which adds them."""
+        options = {**self._entry.options, CONF_ENERGY_DASHBOARD: True}
+        self.hass.config_entries.async_update_entry(self._entry, options=options)
 
 
 class CommandRepairFlow(RepairsFlow):

@@ -85,9 +85,9 @@ def processes_with(word: str) -> list[int]:
     return found
 
 
-def until(true: Callable[[], bool], limit: float = 15) -> None:
-    """Wait until a condition is true; fail after a time limit (s)."""
+def until(true: Callable[[], bool], limit: float = 15, otherwise: Callable[[], object] = str) -> None:
+    """Wait until a condition is true; fail after a time limit (s), and show what `otherwise` returns."""
     end = time.monotonic() + limit
     while not true():
-        assert time.monotonic() < end
+        assert time.monotonic() < end, otherwise()
         time.sleep(0.05)

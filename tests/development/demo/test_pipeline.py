@@ -4,6 +4,7 @@ import asyncio
 import os
 import re
 import signal
+import subprocess
 import time
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -42,6 +43,19 @@ def processes_of(path: Path) -> list[int]:
     return found
 
 
+def described(path: Path) -> dict[int, str]:
+    """Return what `processes_of` finds, with each one's parent, state and command line."""
+    return {
+        number: subprocess.run(
+            ["ps", "-o", "ppid=,stat=,etimes=,args=", "-p", str(number)],
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        for number in processes_of(path)
+    }
+
+
 def test_a_day_with_batteries_has_the_same_energy_in_home_assistant_and_in_the_database(
     tmp_path: Path,
 ) -> None:
@@ -70,7 +84,7 @@ def test_nothing_is_left_running_when_the_demo_of_the_pipeline_ends(
             assert not token.search(Path(f"/proc/{number}/cmdline").read_bytes())
         running.process.send_signal(end)
         assert running.process.wait(timeout=60) == (0 if end == signal.SIGINT else -end)
-        until(lambda: processes_of(tmp_path / "demo") == [], limit=30)
+        until(lambda: processes_of(tmp_path / "demo") == [], 30, lambda: described(tmp_path / "demo"))
 
 
 @dataclass
